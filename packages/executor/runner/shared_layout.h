@@ -1,0 +1,189 @@
+/*
+ * What the host (TypeScript) and the runner (C) share: one memory reservation over two memfds, and a doorbell.
+ *
+ * Reservation, contiguous in the runner at an address of its own choosing, so that everything in it is within
+ * +-2 GiB of everything else:
+ *
+ *   sealed memfd   | code      r-x | constant  r-- |   host: rw-, sealed against further writable maps
+ *   shared memfd   | control   rw- | data      rw- |   host: rw-
+ *
+ * The control part is `struct farjit_control`. The runner is hostile as soon as JIT'd code runs: the host copies
+ * each field it reads once and then checks it. `packages/executor/src/native/shared-layout.ts` says the same in
+ * TypeScript; a test compares it with what `farjit-runner --layout` prints.
+ *
+ * Doorbell: a Unix stream socket between host and runner. Every message, either way, is one 8-byte
+ * `struct farjit_bell`, written whole.
+ */
+#ifndef FARJIT_SHARED_LAYOUT_H
+#define FARJIT_SHARED_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
+#define FARJIT_LAYOUT_VERSION 1u
+
+enum {
+	FARJIT_REENTRY_SLOTS = 256,
+	FARJIT_CALL_SLOTS = 64,
+	/* Publish entries one slot holds; MAX_PUBLISH_ENTRIES of the protocol is the most one commit carries, and
+	 * the rest is room for the slots that are released together. */
+	FARJIT_PUBLISH_ENTRIES = 512,
+	FARJIT_BLOCK_BYTES = 48 * 1024,
+	FARJIT_NAME_BYTES = 64 * 1024,
+	FARJIT_TRAP_FRAMES = 64,
+	FARJIT_REGISTERS = 18,
+};
+
+/* Descriptors the runner is started with. */
+enum {
+	FARJIT_FD_DOORBELL = 3,
+	FARJIT_FD_SEALED = 4,
+	FARJIT_FD_SHARED = 5,
+};
+
+enum farjit_bell_kind {
+	/* runner -> host */
+	FARJIT_BELL_HELLO = 1,	   /* mapped; addresses are in `control`; waiting for CONFINE */
+	FARJIT_BELL_CONFINED = 2,  /* confinement done; `value` is a bit set of enum farjit_confinement */
+	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
+	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
+	FARJIT_BELL_DONE = 5,	   /* the PUBLISH or LOOKUP the host asked for is done */
+	/* host -> runner */
+	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says; `value`: uid and gid, 0 to keep */
+	FARJIT_BELL_SPAWN = 17,	  /* `slot`: start the worker thread of that call slot */
+	FARJIT_BELL_PUBLISH = 18, /* do `control.publish` */
+	FARJIT_BELL_LOOKUP = 19,  /* resolve `control.names` into `control.addresses`; `value`: how many names */
+};
+
+struct farjit_bell {
+	uint16_t kind;
+	uint16_t slot;
+	uint32_t value;
+};
+
+enum farjit_confinement {
+	FARJIT_CONFINED_NO_NEW_PRIVS = 1,
+	FARJIT_CONFINED_SECCOMP = 2,
+	FARJIT_CONFINED_OWN_USER = 4,
+	FARJIT_CONFINED_UNDUMPABLE = 8,
+};
+
+/* Publish work, done entry by entry, in order. */
+enum farjit_publish_kind {
+	FARJIT_PUBLISH_REGISTER_FRAME = 1,   /* value: address of a NUL-terminated .eh_frame */
+	FARJIT_PUBLISH_DEREGISTER_FRAME = 2, /* value: the same */
+	FARJIT_PUBLISH_SYNC_CORE = 3,	     /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE) */
+	FARJIT_PUBLISH_RELEASE_SLOT = 4,     /* value: reentry slot in state PREPARED, becomes RELEASED */
+};
+
+struct farjit_publish_entry {
+	uint64_t kind;
+	uint64_t value;
+};
+
+struct farjit_publish {
+	uint32_t count;
+	uint32_t reserved;
+	struct farjit_publish_entry entries[FARJIT_PUBLISH_ENTRIES];
+};
+
+/* A call out of JIT'd code. State is a futex word. */
+enum farjit_reentry_state {
+	FARJIT_REENTRY_FREE = 0,     /* claimed by a thread: -> CLAIMED */
+	FARJIT_REENTRY_CLAIMED = 1,  /* being filled: -> POSTED, then the doorbell */
+	FARJIT_REENTRY_POSTED = 2,   /* the thread waits; the host: -> PREPARED, RELEASED or UNWIND */
+	FARJIT_REENTRY_PREPARED = 3, /* landing written; another slot's publish work releases it */
+	FARJIT_REENTRY_RELEASED = 4, /* thread wakes: does `publish`, takes `landing`, -> FREE */
+	FARJIT_REENTRY_UNWIND = 5,   /* thread wakes: -> FREE, then unwinds to its call boundary */
+};
+
+enum farjit_reentry_kind {
+	FARJIT_REENTRY_COMPILE = 1, /* argument 0 is the trampoline's address; answer 0 is the landing address */
+};
+
+struct farjit_reentry_slot {
+	_Atomic uint32_t state;
+	uint32_t kind;
+	uint32_t thread_id;
+	/* Call slot whose worker this is, or 0xffffffff on a thread that JIT'd code made. */
+	uint32_t call_slot;
+	/* Failure token the host stores with UNWIND. */
+	uint32_t token;
+	uint32_t reserved;
+	uint64_t argument[8];
+	uint64_t answer[8];
+	struct farjit_publish publish;
+};
+
+/* A call into JIT'd code, one worker thread per slot. State is a futex word. */
+enum farjit_call_state {
+	FARJIT_CALL_NO_WORKER = 0, /* host sends SPAWN; the new worker: -> IDLE */
+	FARJIT_CALL_IDLE = 1,	   /* worker waits; the host fills the slot: -> POSTED */
+	FARJIT_CALL_POSTED = 2,	   /* worker: -> RUNNING */
+	FARJIT_CALL_RUNNING = 3,   /* worker: -> RETURNED or UNWOUND, then the doorbell */
+	FARJIT_CALL_RETURNED = 4,  /* host: -> IDLE */
+	FARJIT_CALL_UNWOUND = 5,   /* ended by a failed callback, `token` says which; host: -> IDLE */
+};
+
+struct farjit_call_slot {
+	_Atomic uint32_t state;
+	uint32_t thread_id;
+	uint32_t token;
+	uint32_t reserved;
+	uint64_t entry; /* void (*)(void *block) */
+	struct farjit_publish publish;
+	_Alignas(64) unsigned char block[FARJIT_BLOCK_BYTES];
+};
+
+enum farjit_end_kind {
+	FARJIT_END_NONE = 0,
+	FARJIT_END_TRAP = 1,
+	FARJIT_END_UNWIND_FAILED = 2,
+	FARJIT_END_FAULT = 3, /* the runner could not go on; `message` says why */
+};
+
+/* Why the runner ended, written once, before it dies. */
+struct farjit_end {
+	_Atomic uint32_t kind;
+	int32_t signal;
+	int32_t signal_code;
+	uint32_t thread_id;
+	uint32_t stack_overflow;
+	uint32_t frame_count;
+	uint64_t fault_address;
+	uint64_t program_counter;
+	/* rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip rflags: psABI DWARF order, then flags. */
+	uint64_t registers[FARJIT_REGISTERS];
+	uint64_t frames[FARJIT_TRAP_FRAMES];
+	char message[256];
+};
+
+struct farjit_control {
+	/* Written by the host before the runner starts. */
+	uint32_t magic;
+	uint32_t layout_version;
+	uint64_t code_bytes;
+	uint64_t constant_bytes;
+	uint64_t control_bytes; /* sizeof this, rounded up to pages */
+	uint64_t data_bytes;
+	uint64_t thread_stack_bytes;
+
+	/* Written by the runner before HELLO. */
+	uint64_t base;	   /* start of the reservation: code, constant, control, data follow each other */
+	uint64_t resolver; /* address of farjit_resolver */
+	uint32_t process_id;
+	/* Live threads made by JIT'd code. */
+	_Atomic uint32_t foreign_threads;
+
+	struct farjit_end end;
+	struct farjit_publish publish; /* for PUBLISH */
+	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */
+	uint64_t addresses[4096];
+	char names[FARJIT_NAME_BYTES];
+
+	_Alignas(64) struct farjit_reentry_slot reentry[FARJIT_REENTRY_SLOTS];
+	_Alignas(64) struct farjit_call_slot calls[FARJIT_CALL_SLOTS];
+};
+
+#endif

@@ -1,0 +1,106 @@
+import { Packr } from 'msgpackr';
+import * as v from 'valibot';
+import { ProtocolError } from './errors.js';
+import { guardMessagePack } from './msgpack-guard.js';
+
+/** What a frame is. */
+export enum FrameKind {
+  Request = 0,
+  Response = 1,
+  Error = 2,
+  Notification = 3,
+  /** Withdraws the sender's own request `id`; that request is still answered. */
+  Cancel = 4,
+}
+
+/**
+ * One frame. On the wire it is the MessagePack array
+ * `[kind, id, sequence, acknowledged, generation, deadlineMs, traceparent, method, body]`.
+ */
+export interface Frame {
+  readonly kind: FrameKind;
+  /** Request id, unique per sender; 0 in notifications. */
+  readonly id: number;
+  /** 1 for the first frame in this direction, then one more each. */
+  readonly sequence: number;
+  /** Cumulative: the sender has handled the other direction's frames up to this one. */
+  readonly acknowledged: number;
+  /** Runner generation this frame speaks of; 0 when it speaks of none. */
+  readonly generation: number;
+  /** Time the receiver may spend, on its own clock; null for no limit. */
+  readonly deadlineMs: number | null;
+  /** W3C trace context, passed through; null when there is none. */
+  readonly traceparent: string | null;
+  /** Method of a request or notification; empty otherwise. */
+  readonly method: string;
+  /** Params, result, or `{ code, message, data }` of an error. */
+  readonly body: unknown;
+}
+
+const uint32 = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
+const sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const frameTuple = v.strictTuple([
+  v.enum(FrameKind),
+  uint32,
+  sequence,
+  sequence,
+  uint32,
+  v.nullable(uint32),
+  v.nullable(v.pipe(v.string(), v.maxLength(128))),
+  v.pipe(v.string(), v.maxLength(64)),
+  v.unknown(),
+]);
+
+/** Body of an error frame. */
+export const errorBody = v.strictObject({
+  code: v.pipe(v.string(), v.maxLength(64)),
+  message: v.string(),
+  data: v.unknown(),
+});
+
+// `useRecords: false` and the guard together keep structure definitions out; 64-bit integers stay `bigint`, so an
+// address never becomes a float.
+const packr = new Packr({ useRecords: false, int64AsType: 'bigint', moreTypes: false });
+
+/** Encodes a frame. The result is a fresh buffer that the caller may keep. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  return packr.pack([
+    frame.kind,
+    frame.id,
+    frame.sequence,
+    frame.acknowledged,
+    frame.generation,
+    frame.deadlineMs,
+    frame.traceparent,
+    frame.method,
+    frame.body,
+  ]);
+}
+
+/**
+ * Decodes and checks the envelope of one message; the body is checked by whoever knows its declaration. Binary
+ * values are views into `message`.
+ * @throws {ProtocolError} when the message is not a frame of this protocol.
+ */
+export function decodeFrame(message: Uint8Array): Frame {
+  guardMessagePack(message);
+  let decoded: unknown;
+  try {
+    decoded = packr.unpack(message);
+  } catch (cause) {
+    throw new ProtocolError('frame is not MessagePack', { cause });
+  }
+  const parsed = v.safeParse(frameTuple, decoded);
+  if (!parsed.success) throw new ProtocolError(`bad envelope: ${describeIssues(parsed.issues)}`);
+  const [kind, id, seq, acknowledged, generation, deadlineMs, traceparent, method, body] = parsed.output;
+  return { kind, id, sequence: seq, acknowledged, generation, deadlineMs, traceparent, method, body };
+}
+
+/** First schema issue in words: `params.segments.0.address: expected bigint, received number`. */
+export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
+  const issue = issues[0];
+  if (!issue) return 'does not fit the declaration';
+  const path = v.getDotPath(issue);
+  return path ? `${path}: ${issue.message}` : issue.message;
+}

@@ -1,0 +1,307 @@
+import * as v from 'valibot';
+import { decodeFrame, describeIssues, encodeFrame, errorBody, type Frame, FrameKind } from './codec.js';
+import {
+  CancelledError,
+  ConnectionClosedError,
+  FarJITError,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+} from './errors.js';
+import type { NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+import type { Transport, TransportClose } from './transport.js';
+
+/** Requests of the peer handled at once: more than the threads one runner can block. */
+export const MAX_REQUESTS_IN_FLIGHT = 1024;
+/** Unsent bytes before the connection is given up: a peer that stopped reading costs no more than this. */
+export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
+
+/** What travels with a request besides its params. */
+export interface RequestOptions {
+  /** Runner generation the request belongs to; 0 or absent for none. */
+  readonly generation?: number;
+  /** Budget on the receiver's clock. */
+  readonly deadlineMs?: number | undefined;
+  /** Aborting sends a `cancel`; the promise rejects when the receiver has answered. */
+  readonly signal?: AbortSignal | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** What a handler learns besides the params. */
+export interface RequestContext {
+  readonly generation: number;
+  readonly deadlineMs: number | null;
+  readonly traceparent: string | null;
+  /** Aborted when the sender cancels or the connection closes. */
+  readonly signal: AbortSignal;
+}
+
+/** One frame passing, for statistics and for people who look inside. */
+export interface FrameEvent {
+  readonly direction: 'sent' | 'received';
+  readonly kind: FrameKind;
+  readonly method: string;
+  readonly sizeBytes: number;
+}
+
+interface Pending {
+  readonly type: RequestType;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+  /** Captured where the request was made, so that an answer from afar still points at its caller. */
+  readonly origin: { stack?: string };
+}
+
+type RequestHandler = (params: unknown, context: RequestContext) => Promise<unknown>;
+type NotificationHandler = (params: unknown, generation: number) => void;
+
+/**
+ * Typed requests and notifications over a transport. Each message is decoded and checked here, once; after it
+ * code trusts its types. Closing rejects every pending request.
+ */
+export class Connection {
+  readonly #transport: Transport;
+  readonly #onFrame: (event: FrameEvent) => void;
+  readonly #requestHandlers = new Map<string, { type: RequestType; handler: RequestHandler }>();
+  readonly #notificationHandlers = new Map<
+    string,
+    { type: NotificationType; handler: NotificationHandler }
+  >();
+  readonly #pending = new Map<number, Pending>();
+  readonly #handling = new Map<number, AbortController>();
+  #nextId = 1;
+  #sent = 0;
+  #received = 0;
+  #closeError: ConnectionClosedError | undefined;
+  readonly #closed: Promise<ConnectionClosedError>;
+  #resolveClosed!: (error: ConnectionClosedError) => void;
+
+  constructor(transport: Transport, options: { onFrame?: (event: FrameEvent) => void } = {}) {
+    this.#transport = transport;
+    this.#onFrame = options.onFrame ?? (() => {});
+    this.#closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  /** Starts to receive. Handlers are registered before. */
+  start(): void {
+    this.#transport.start({
+      onMessage: (message) => this.#receive(message),
+      onClose: (close) => this.#finish(close),
+    });
+  }
+
+  /** Resolves, never rejects, with the reason when the connection is closed from either end. */
+  get closed(): Promise<ConnectionClosedError> {
+    return this.#closed;
+  }
+
+  get isClosed(): boolean {
+    return this.#closeError !== undefined;
+  }
+
+  handle<M extends RequestType>(
+    type: M,
+    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
+  ): void {
+    this.#requestHandlers.set(type.method, { type, handler: handler as RequestHandler });
+  }
+
+  onNotification<M extends NotificationType>(
+    type: M,
+    handler: (params: ParamsOf<M>, generation: number) => void,
+  ): void {
+    this.#notificationHandlers.set(type.method, { type, handler: handler as NotificationHandler });
+  }
+
+  /**
+   * Sends a request and resolves with its checked result.
+   * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
+   * @throws {CancelledError} when `signal` was aborted before sending.
+   * @throws {ConnectionClosedError} when the connection is or gets closed.
+   * @throws {ProtocolError} when the result does not fit the declaration.
+   */
+  request<M extends RequestType>(
+    type: M,
+    params: ParamsOf<M>,
+    options: RequestOptions = {},
+  ): Promise<ResultOf<M>> {
+    const { signal } = options;
+    const origin: { stack?: string } = {};
+    Error.captureStackTrace(origin, this.request);
+    if (this.#closeError)
+      return Promise.reject(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`));
+    if (signal?.aborted)
+      return Promise.reject(new CancelledError(`${type.method} was cancelled`, { cause: signal.reason }));
+    const id = this.#nextId++;
+    const result = new Promise<unknown>((resolve, reject) => {
+      this.#pending.set(id, { type, resolve, reject, origin });
+    });
+    this.#send({
+      kind: FrameKind.Request,
+      id,
+      generation: options.generation ?? 0,
+      deadlineMs: options.deadlineMs ?? null,
+      traceparent: options.traceparent ?? null,
+      method: type.method,
+      body: params,
+    });
+    if (!signal) return result as Promise<ResultOf<M>>;
+    const cancel = () => {
+      if (this.#pending.has(id) && !this.isClosed) this.#sendPlain(FrameKind.Cancel, id, null);
+    };
+    signal.addEventListener('abort', cancel, { once: true });
+    return result.finally(() => signal.removeEventListener('abort', cancel)) as Promise<ResultOf<M>>;
+  }
+
+  notify<M extends NotificationType>(type: M, params: ParamsOf<M>, generation = 0): void {
+    if (this.isClosed) return;
+    this.#send({
+      kind: FrameKind.Notification,
+      id: 0,
+      generation,
+      deadlineMs: null,
+      traceparent: null,
+      method: type.method,
+      body: params,
+    });
+  }
+
+  /** Closes with a WebSocket close code; 1000 is a normal end. */
+  close(code = 1000, reason = 'closed'): void {
+    this.#transport.close(code, reason);
+  }
+
+  #sendPlain(kind: FrameKind, id: number, body: unknown): void {
+    this.#send({ kind, id, generation: 0, deadlineMs: null, traceparent: null, method: '', body });
+  }
+
+  #send(frame: Omit<Frame, 'sequence' | 'acknowledged'>): void {
+    if (this.isClosed) return;
+    const message = encodeFrame({ ...frame, sequence: ++this.#sent, acknowledged: this.#received });
+    this.#onFrame({
+      direction: 'sent',
+      kind: frame.kind,
+      method: frame.method,
+      sizeBytes: message.byteLength,
+    });
+    try {
+      this.#transport.send(message);
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error;
+      return; // `onClose` follows and rejects what is pending
+    }
+    if (this.#transport.bufferedBytes > MAX_BUFFERED_BYTES)
+      this.#transport.close(1008, 'the peer does not read');
+  }
+
+  #receive(message: Uint8Array): void {
+    try {
+      const frame = decodeFrame(message);
+      if (frame.sequence !== this.#received + 1)
+        throw new ProtocolError(`frame ${frame.sequence} after frame ${this.#received}`);
+      if (frame.acknowledged > this.#sent)
+        throw new ProtocolError(`frame ${frame.acknowledged} acknowledged, ${this.#sent} sent`);
+      this.#received = frame.sequence;
+      const pending = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
+      const method = pending ? (this.#pending.get(frame.id)?.type.method ?? '') : frame.method;
+      this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes: message.byteLength });
+      this.#dispatch(frame);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#transport.close(1002, error.message);
+      this.#finish({ code: 1002, reason: error.message });
+    }
+  }
+
+  #dispatch(frame: Frame): void {
+    switch (frame.kind) {
+      case FrameKind.Request:
+        void this.#handleRequest(frame);
+        return;
+      case FrameKind.Notification:
+        return this.#handleNotification(frame);
+      case FrameKind.Cancel:
+        this.#handling.get(frame.id)?.abort();
+        return;
+      case FrameKind.Response:
+      case FrameKind.Error:
+        return this.#settle(frame);
+    }
+  }
+
+  #settle(frame: Frame): void {
+    const pending = this.#pending.get(frame.id);
+    if (!pending) throw new ProtocolError(`answer to request ${frame.id}, which is not pending`);
+    this.#pending.delete(frame.id);
+    const schema = frame.kind === FrameKind.Error ? errorBody : pending.type.result;
+    const parsed = v.safeParse(schema, frame.body);
+    if (!parsed.success) {
+      const error = new ProtocolError(`answer to ${pending.type.method}: ${describeIssues(parsed.issues)}`);
+      return pending.reject(withStackOf(error, pending.origin));
+    }
+    if (frame.kind === FrameKind.Response) return pending.resolve(parsed.output);
+    const { code, message, data } = parsed.output as v.InferOutput<typeof errorBody>;
+    pending.reject(withStackOf(new RemoteError(code, message, data), pending.origin));
+  }
+
+  #handleNotification(frame: Frame): void {
+    const entry = this.#notificationHandlers.get(frame.method);
+    if (!entry) throw new ProtocolError(`unknown notification ${JSON.stringify(frame.method)}`);
+    const parsed = v.safeParse(entry.type.params, frame.body);
+    if (!parsed.success) throw new ProtocolError(`${frame.method}: ${describeIssues(parsed.issues)}`);
+    entry.handler(parsed.output, frame.generation);
+  }
+
+  async #handleRequest(frame: Frame): Promise<void> {
+    const controller = new AbortController();
+    let result: unknown;
+    try {
+      if (this.#handling.has(frame.id)) throw new RequestError('INVALID_PARAMS', `request ${frame.id} twice`);
+      if (this.#handling.size >= MAX_REQUESTS_IN_FLIGHT)
+        throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_REQUESTS_IN_FLIGHT} requests in flight`);
+      const entry = this.#requestHandlers.get(frame.method);
+      if (!entry)
+        throw new RequestError('METHOD_NOT_ALLOWED', `unknown method ${JSON.stringify(frame.method)}`);
+      const parsed = v.safeParse(entry.type.params, frame.body);
+      if (!parsed.success)
+        throw new RequestError('INVALID_PARAMS', `${frame.method}: ${describeIssues(parsed.issues)}`);
+      this.#handling.set(frame.id, controller);
+      const { generation, deadlineMs, traceparent } = frame;
+      const context = { generation, deadlineMs, traceparent, signal: controller.signal };
+      result = await entry.handler(parsed.output, context);
+    } catch (error) {
+      this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
+      return;
+    } finally {
+      if (this.#handling.get(frame.id) === controller) this.#handling.delete(frame.id);
+    }
+    this.#sendPlain(FrameKind.Response, frame.id, result);
+  }
+
+  #finish(close: TransportClose): void {
+    if (this.#closeError) return;
+    const words = close.reason || 'no reason given';
+    this.#closeError = new ConnectionClosedError(`connection closed (${close.code}: ${words})`);
+    for (const { type, reject, origin } of this.#pending.values())
+      reject(withStackOf(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`), origin));
+    this.#pending.clear();
+    for (const controller of this.#handling.values()) controller.abort();
+    this.#handling.clear();
+    this.#resolveClosed(this.#closeError);
+  }
+}
+
+function withStackOf<E extends Error>(error: E, origin: { stack?: string }): E {
+  const frames = origin.stack?.replace(/^[^\n]*\n/, '');
+  error.stack = `${error.name}: ${error.message}\n${frames ?? ''}`;
+  return error;
+}
+
+function toErrorBody(error: unknown): { code: string; message: string; data: unknown } {
+  if (error instanceof RequestError)
+    return { code: error.code, message: error.message, data: error.data ?? null };
+  if (error instanceof FarJITError) return { code: error.code, message: error.message, data: null };
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error), data: null };
+}

@@ -1,0 +1,79 @@
+/**
+ * Stable error codes that may cross the wire. `message` says what happened in words; `data` carries fields that a
+ * program needs, whose shape belongs to the code.
+ */
+export type WireErrorCode =
+  /** No protocol version in common. */
+  | 'VERSION_MISMATCH'
+  /** The method is unknown here, or not allowed in this state (no session yet, already open). */
+  | 'METHOD_NOT_ALLOWED'
+  /** Parameters do not fit the declaration. */
+  | 'INVALID_PARAMS'
+  /** An address or length lies outside what the session may touch, or has the wrong rights. */
+  | 'INVALID_ADDRESS'
+  /** Out of session memory, slots, or another stated limit. */
+  | 'LIMIT_EXCEEDED'
+  /** The request belongs to a runner that is gone; link again against the new one. */
+  | 'STALE_GENERATION'
+  /** The runner is gone. `data.end` is a `RunnerEnd`. */
+  | 'RUNNER_LOST'
+  /** A compile callback under the call failed. `data.token` is the `reenter` answer's. */
+  | 'CALLBACK_FAILED'
+  /** The request was cancelled by its sender. */
+  | 'CANCELLED'
+  /** The deadline passed. */
+  | 'DEADLINE_EXCEEDED'
+  /** The handler failed in a way nobody foresaw. */
+  | 'INTERNAL';
+
+/** Base of all errors of FarJIT: a stable `code`, a message that names the thing, and a `cause` where there is one. */
+export class FarJITError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** A request that the other end refused or failed. Its stack is that of the caller who sent the request. */
+export class RemoteError extends FarJITError {
+  readonly data: unknown;
+
+  constructor(code: string, message: string, data?: unknown) {
+    super(code, message);
+    this.data = data;
+  }
+}
+
+/** Thrown by handlers to answer a request with an error of the given code. */
+export class RequestError extends FarJITError {
+  readonly data: unknown;
+
+  constructor(code: WireErrorCode, message: string, data?: unknown) {
+    super(code, message);
+    this.data = data;
+  }
+}
+
+/** The peer sent a frame that is not of this protocol; the connection is closed. */
+export class ProtocolError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('PROTOCOL_ERROR', message, options);
+  }
+}
+
+/** The connection closed while a request was pending, or before it was sent. */
+export class ConnectionClosedError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('CONNECTION_CLOSED', message, options);
+  }
+}
+
+/** The caller's signal aborted a request. */
+export class CancelledError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('CANCELLED', message, options);
+  }
+}

@@ -1,0 +1,32 @@
+export { FrameKind } from './codec.js';
+export { Connection, type FrameEvent, type RequestContext, type RequestOptions } from './connection.js';
+export {
+  CancelledError,
+  ConnectionClosedError,
+  FarJITError,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+  type WireErrorCode,
+} from './errors.js';
+export {
+  addrAdd,
+  addrOffset,
+  type ExecutorAddr,
+  formatAddr,
+  NULL_ADDR,
+  toExecutorAddr,
+} from './executor-addr.js';
+export type { MessageType, NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+export { MESSAGES } from './messages/index.js';
+export * as indirection from './messages/indirection.js';
+export type { Commit, PointerWrite, Segment } from './messages/memory.js';
+export * as memory from './messages/memory.js';
+export type { MemProt } from './messages/primitives.js';
+export type { RunnerEnd, TrapReport } from './messages/run.js';
+export * as run from './messages/run.js';
+export type { RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
+export * as session from './messages/session.js';
+export * as symbols from './messages/symbols.js';
+export { createMemoryTransportPair, type Transport, type TransportClose } from './transport.js';
+export { MAX_FRAME_BYTES, WEBSOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';

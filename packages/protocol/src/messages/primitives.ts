@@ -1,0 +1,29 @@
+import * as v from 'valibot';
+import type { ExecutorAddr } from '../executor-addr.js';
+
+/** 64-bit address, on the wire always a 64-bit integer. */
+export const executorAddr = v.pipe(
+  v.bigint(),
+  v.minValue(0n),
+  v.maxValue(0xffff_ffff_ffff_ffffn),
+  v.transform((value) => value as ExecutorAddr),
+);
+
+/** Size or offset in bytes. */
+export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** A small count or index. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
+
+/** Raw bytes: a MessagePack `bin`. */
+export const bytes = v.instance(Uint8Array);
+
+/**
+ * Rights of a piece of executor memory, as the *runner* has them. Nothing is ever both writable and
+ * executable: `code` is r-x, `constant` (read-only data, GOT, stub pointers) is r--, `data` is rw-.
+ */
+export const memProt = v.picklist(['code', 'constant', 'data']);
+export type MemProt = v.InferOutput<typeof memProt>;
+
+/** Names are symbols as the object format has them: any non-empty text without NUL. */
+export const symbolName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.excludes('\0'));

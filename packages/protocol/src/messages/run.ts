@@ -1,0 +1,67 @@
+import * as v from 'valibot';
+import { request } from './declare.js';
+import { commit } from './memory.js';
+import { bytes, count, executorAddr } from './primitives.js';
+
+/** Largest argument block of a call. */
+export const MAX_BLOCK_BYTES = 48 * 1024;
+/** Frames a trap report walks at most. */
+export const MAX_TRAP_FRAMES = 64;
+
+/** What a trap handler saw. Written by the runner, so hostile: addresses may be anything. */
+export const trapReport = v.strictObject({
+  /** `SIGSEGV`, `SIGBUS`, `SIGILL` or `SIGFPE`. */
+  signal: v.string(),
+  /** `si_code` of the signal. */
+  signalCode: v.pipe(v.number(), v.safeInteger()),
+  faultAddress: executorAddr,
+  programCounter: executorAddr,
+  threadId: count,
+  /** The fault lies in the guard below the thread's stack. */
+  stackOverflow: v.boolean(),
+  /** General registers by their psABI names. */
+  registers: v.record(v.string(), executorAddr),
+  /** Return addresses by frame-pointer walk, innermost first. */
+  frames: v.pipe(v.array(executorAddr), v.maxLength(MAX_TRAP_FRAMES)),
+});
+export type TrapReport = v.InferOutput<typeof trapReport>;
+
+/** Why a runner is gone. */
+export const runnerEnd = v.variant('kind', [
+  v.strictObject({ kind: v.literal('trap'), trap: trapReport }),
+  /** `exit(status)` called by JIT'd code. */
+  v.strictObject({ kind: v.literal('exit'), status: v.pipe(v.number(), v.safeInteger()) }),
+  /** Killed by a signal that was not a trap of JIT'd code: `abort`, `kill`, the OOM killer. */
+  v.strictObject({ kind: v.literal('signal'), signal: v.string() }),
+  /** Ended by the host because a call passed its deadline. */
+  v.strictObject({ kind: v.literal('deadline'), deadlineMs: count }),
+  /** Ended by the host because the compiler cancelled a call. */
+  v.strictObject({ kind: v.literal('cancelled') }),
+  /** A thread could not be unwound after a failed callback. */
+  v.strictObject({ kind: v.literal('unwind-failed') }),
+  /** The runner broke the contract of the shared memory or could not be started. */
+  v.strictObject({ kind: v.literal('fault'), message: v.string() }),
+]);
+export type RunnerEnd = v.InferOutput<typeof runnerEnd>;
+
+/**
+ * Runs `entry`, a `void (*)(void *block)`, on a native thread with a copy of `block`, after applying `commit`.
+ * The compiler generates `entry`, which unpacks arguments from the block and stores the result in it, so void,
+ * int, int(int), main-like functions and expressions are all this one message. The envelope's deadline bounds
+ * the call on the host's clock; cancelling it ends the runner. Started at most once.
+ */
+export const call = request('call', 'compiler-to-executor', {
+  params: v.strictObject({
+    entry: executorAddr,
+    block: v.pipe(
+      bytes,
+      v.check((block) => block.byteLength <= MAX_BLOCK_BYTES, 'block too large'),
+    ),
+    commit,
+  }),
+  result: v.strictObject({
+    block: bytes,
+    /** Threads made by JIT'd code that are still alive: while there are any, no code memory may be reused. */
+    foreignThreads: count,
+  }),
+});

@@ -1,0 +1,106 @@
+import * as v from 'valibot';
+import { notification, request } from './declare.js';
+import { byteCount, bytes, count, executorAddr } from './primitives.js';
+import { runnerEnd } from './run.js';
+
+/** Protocol versions this build speaks, newest first. */
+export const PROTOCOL_VERSIONS: readonly number[] = [1];
+
+/** What a compiler must know of an executor to make code for it. */
+export const remoteInfo = v.strictObject({
+  /** LLVM target triple of the runner. */
+  triple: v.string(),
+  /** LLVM CPU name to generate for; features are listed apart. */
+  cpuName: v.string(),
+  /** LLVM feature string: `+avx2,+fma,…`. */
+  cpuFeatures: v.string(),
+  pointerBytes: count,
+  pageBytes: count,
+  trampolineBytes: count,
+  stubBytes: count,
+});
+export type RemoteInfo = v.InferOutput<typeof remoteInfo>;
+
+/** One runner's memory: a contiguous reservation in three parts with fixed rights. */
+export const runnerMemory = v.strictObject({
+  code: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
+  constant: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
+  data: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
+});
+export type RunnerMemory = v.InferOutput<typeof runnerMemory>;
+
+/** What keeps a runner in. Each entry is in force, not merely asked for. */
+export const confinement = v.strictObject({
+  noNewPrivileges: v.boolean(),
+  seccomp: v.boolean(),
+  ownUser: v.boolean(),
+  dumpable: v.boolean(),
+});
+
+/** A started runner. */
+export const runnerStarted = v.strictObject({
+  generation: v.pipe(count, v.minValue(1)),
+  processId: count,
+  memory: runnerMemory,
+  confinement,
+});
+export type RunnerStarted = v.InferOutput<typeof runnerStarted>;
+
+/**
+ * Opens a session with a runner of its own: the first request on a connection. The executor picks the newest
+ * protocol version both ends speak and refuses with `VERSION_MISMATCH` when there is none.
+ */
+export const openSession = request('openSession', 'compiler-to-executor', {
+  params: v.strictObject({
+    versions: v.pipe(v.array(count), v.minLength(1), v.maxLength(64)),
+    client: v.pipe(v.string(), v.maxLength(256)),
+  }),
+  result: v.strictObject({
+    version: count,
+    server: v.string(),
+    session: v.string(),
+    info: remoteInfo,
+    runner: runnerStarted,
+  }),
+});
+
+/** Starts a new runner, of the next generation, after the last one was lost. */
+export const startRunner = request('startRunner', 'compiler-to-executor', {
+  params: v.strictObject({}),
+  result: runnerStarted,
+});
+
+/** A snapshot for people who look inside, and for tests that must see threads blocked. */
+export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
+  params: v.strictObject({}),
+  result: v.strictObject({
+    generation: count,
+    processId: count,
+    callsInFlight: count,
+    /** Threads blocked in a compile callback, by reentry slot. */
+    blocked: v.array(v.strictObject({ slot: count, trampoline: executorAddr, threadId: count })),
+    /** Live threads that JIT'd code made. */
+    foreignThreads: count,
+    /** Counted by the host since the session began. */
+    commitsApplied: count,
+    callsStarted: count,
+    /** `/proc/<pid>/maps` of the runner, read through a descriptor opened before it gave up being dumpable. */
+    maps: v.string(),
+  }),
+});
+
+/** Ends the session and its runner. */
+export const terminateSession = request('terminateSession', 'compiler-to-executor', {
+  params: v.strictObject({}),
+  result: v.strictObject({}),
+});
+
+/** The runner of `generation` is gone. Calls in flight have been rejected with the same end. */
+export const runnerLost = notification('runnerLost', 'executor-to-compiler', {
+  params: v.strictObject({ generation: count, end: runnerEnd }),
+});
+
+/** What JIT'd code wrote, in order; all of it arrives before the answer to the call that wrote it. */
+export const output = notification('output', 'executor-to-compiler', {
+  params: v.strictObject({ stream: v.picklist(['stdout', 'stderr']), content: bytes }),
+});

@@ -1,0 +1,17 @@
+import * as v from 'valibot';
+import { request } from './declare.js';
+import { executorAddr, symbolName } from './primitives.js';
+
+/** Names one lookup may ask for. */
+export const MAX_LOOKUP_NAMES = 4096;
+
+/**
+ * Addresses of symbols linked into the runner (libm, libc, `putchard`, `printd`), in the order asked; 0 for a
+ * name that does not exist.
+ */
+export const lookupSymbols = request('lookupSymbols', 'compiler-to-executor', {
+  params: v.strictObject({
+    names: v.pipe(v.array(symbolName), v.minLength(1), v.maxLength(MAX_LOOKUP_NAMES)),
+  }),
+  result: v.strictObject({ addresses: v.array(executorAddr) }),
+});

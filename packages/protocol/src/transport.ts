@@ -1,0 +1,71 @@
+import { ConnectionClosedError } from './errors.js';
+
+/** Why a transport closed: the WebSocket close code and its words. */
+export interface TransportClose {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * An ordered, reliable channel of whole binary messages. Handlers are set once, before the first message; a
+ * transport holds messages back until then.
+ */
+export interface Transport {
+  /** Queues one message. Throws `ConnectionClosedError` after close. */
+  send(message: Uint8Array): void;
+  /** Closes with a WebSocket close code. Closing twice does nothing. */
+  close(code: number, reason: string): void;
+  start(handlers: {
+    onMessage: (message: Uint8Array) => void;
+    onClose: (close: TransportClose) => void;
+  }): void;
+  /** Bytes accepted by `send` that the other end has not taken yet. */
+  readonly bufferedBytes: number;
+}
+
+type Handlers = Parameters<Transport['start']>[0];
+
+class MemoryTransport implements Transport {
+  peer: MemoryTransport | undefined;
+  bufferedBytes = 0;
+  #handlers: Handlers | undefined;
+  #held: Uint8Array[] = [];
+  #closed = false;
+
+  send(message: Uint8Array): void {
+    if (this.#closed) throw new ConnectionClosedError('the in-memory transport is closed');
+    const copy = message.slice();
+    queueMicrotask(() => this.peer?.deliver(copy));
+  }
+
+  start(handlers: Handlers): void {
+    this.#handlers = handlers;
+    for (const message of this.#held.splice(0)) handlers.onMessage(message);
+  }
+
+  deliver(message: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#handlers) this.#handlers.onMessage(message);
+    else this.#held.push(message);
+  }
+
+  close(code: number, reason: string): void {
+    this.finish({ code, reason });
+    queueMicrotask(() => this.peer?.finish({ code, reason }));
+  }
+
+  finish(close: TransportClose): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handlers?.onClose(close);
+  }
+}
+
+/** Two cross-wired ends of an in-memory channel. */
+export function createMemoryTransportPair(): [Transport, Transport] {
+  const a = new MemoryTransport();
+  const b = new MemoryTransport();
+  a.peer = b;
+  b.peer = a;
+  return [a, b];
+}
