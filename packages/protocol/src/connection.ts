@@ -52,6 +52,12 @@ interface Pending {
   readonly origin: { stack?: string };
 }
 
+/**
+ * What a handler answers with: the result, or a function that is called when the answer is encoded. What such a
+ * function collects cannot be overtaken by a message sent between the handler's end and its answer.
+ */
+export type Answer<R> = R | (() => R);
+
 type RequestHandler = (params: unknown, context: RequestContext) => Promise<unknown>;
 type NotificationHandler = (params: unknown, generation: number) => void;
 
@@ -103,7 +109,7 @@ export class Connection {
 
   handle<M extends RequestType>(
     type: M,
-    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
+    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<Answer<ResultOf<M>>>,
   ): void {
     this.#requestHandlers.set(type.method, { type, handler: handler as RequestHandler });
   }
@@ -277,7 +283,7 @@ export class Connection {
     } finally {
       if (this.#handling.get(frame.id) === controller) this.#handling.delete(frame.id);
     }
-    this.#sendPlain(FrameKind.Response, frame.id, result);
+    this.#sendPlain(FrameKind.Response, frame.id, typeof result === 'function' ? result() : result);
   }
 
   #finish(close: TransportClose): void {

@@ -1,5 +1,11 @@
 export { FrameKind } from './codec.js';
-export { Connection, type FrameEvent, type RequestContext, type RequestOptions } from './connection.js';
+export {
+  type Answer,
+  Connection,
+  type FrameEvent,
+  type RequestContext,
+  type RequestOptions,
+} from './connection.js';
 export {
   CancelledError,
   ConnectionClosedError,

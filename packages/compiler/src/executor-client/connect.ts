@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+import { FarJITError, type Transport, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import { type ClientOptions, WebSocket } from 'ws';
+
+/** No executor answers at an address, or it refused the connection. */
+export class ConnectError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('CONNECT_FAILED', message, options);
+  }
+}
+
+/** How long an upgrade may take: a local executor needs a tenth of this when the machine is busy. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens a WebSocket to an executor.
+ * @param url `ws+unix:PATH` or `ws://HOST:PORT`.
+ * @param token bearer token; needed for `ws:`.
+ * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
+ */
+export function connectExecutor(url: string, token?: string): Promise<Transport> {
+  if (!/^(ws:\/\/|wss:\/\/|ws\+unix:)/.test(url))
+    throw new ConnectError(`${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
+  return open(url, token ? { headers: { authorization: `Bearer ${token}` } } : {});
+}
+
+/** Speaks WebSocket over a socket that is already connected. */
+export function connectSocket(socket: Socket): Promise<Transport> {
+  return open('ws://localhost/', { createConnection: () => socket });
+}
+
+function open(url: string, options: ClientOptions): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, {
+      ...WEBSOCKET_OPTIONS,
+      ...options,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    socket.once('open', () => {
+      socket.removeAllListeners();
+      resolve(new WebSocketTransport(socket));
+    });
+    socket.once('unexpected-response', (_request, response) => {
+      socket.terminate();
+      const hint = response.statusCode === 401 ? '; set FARJIT_TOKEN to the token the executor printed' : '';
+      reject(new ConnectError(`${url}: the executor answered ${response.statusCode}${hint}`));
+    });
+    socket.once('error', (cause) => {
+      reject(new ConnectError(`cannot reach an executor at ${url}: ${cause.message}`, { cause }));
+    });
+  });
+}

@@ -1,0 +1,93 @@
+import type { ExecutorAddr } from '@farjit/protocol';
+import type { StubBlocks } from './stub-blocks.js';
+
+/**
+ * A name's stub. The index is the name's for as long as anything linked refers to it, over redefinitions and
+ * over runner generations; addresses belong to a generation.
+ */
+export interface IndirectStub {
+  readonly name: string;
+  readonly index: number;
+  /** Linked units that hold the stub's address. */
+  referenceCount: number;
+}
+
+/**
+ * The client half of the executor's stub table: which stub belongs to which name. A stub is assigned when
+ * something first needs its address, so names that nobody calls cost nothing in the executor.
+ */
+export class IndirectStubsManager {
+  readonly #byName = new Map<string, IndirectStub>();
+  readonly #byIndex: (IndirectStub | undefined)[] = [];
+  readonly #freeIndices: number[] = [];
+  #blocks: StubBlocks | undefined;
+
+  /** Begins a runner generation: every stub points at its own trampoline again. */
+  attach(blocks: StubBlocks): void {
+    this.#blocks = blocks;
+  }
+
+  /** The stub of a name, assigned now if it has none. Its addresses are valid after `ensureEmitted`. */
+  createStub(name: string): IndirectStub {
+    const known = this.#byName.get(name);
+    if (known) return known;
+    const stub: IndirectStub = {
+      name,
+      index: this.#freeIndices.pop() ?? this.#byIndex.length,
+      referenceCount: 0,
+    };
+    this.#byName.set(name, stub);
+    this.#byIndex[stub.index] = stub;
+    return stub;
+  }
+
+  findStub(name: string): IndirectStub | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Makes sure that every assigned stub exists in the executor: one message pair per doubling, mostly none. */
+  ensureEmitted(): Promise<void> {
+    return this.#current.ensure(this.#byIndex.length);
+  }
+
+  isEmitted(stub: IndirectStub): boolean {
+    return stub.index < this.#current.capacity;
+  }
+
+  stubAddress(stub: IndirectStub): ExecutorAddr {
+    return this.#current.stubAddress(stub.index);
+  }
+
+  pointerAddress(stub: IndirectStub): ExecutorAddr {
+    return this.#current.pointerAddress(stub.index);
+  }
+
+  trampolineAddress(stub: IndirectStub): ExecutorAddr {
+    return this.#current.trampolineAddress(stub.index);
+  }
+
+  /** The stub whose trampoline is at `address`; undefined when no name has it. */
+  stubOfTrampoline(address: ExecutorAddr): IndirectStub | undefined {
+    const index = this.#current.trampolineIndex(address);
+    return index === undefined ? undefined : this.#byIndex[index];
+  }
+
+  /**
+   * Gives a stub back for another name. The caller knows that its pointer is at its trampoline again, that no
+   * linked unit refers to it, and that no thread can be inside it.
+   */
+  release(stub: IndirectStub): void {
+    this.#byName.delete(stub.name);
+    this.#byIndex[stub.index] = undefined;
+    this.#freeIndices.push(stub.index);
+  }
+
+  stubs(): IterableIterator<IndirectStub> {
+    return this.#byName.values();
+  }
+
+  get #current(): StubBlocks {
+    if (!this.#blocks) throw new Error('no runner has been attached');
+    return this.#blocks;
+  }
+}

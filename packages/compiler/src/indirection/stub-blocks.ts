@@ -1,0 +1,76 @@
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
+import type { ExecutorProcessControl, StubBlock } from '../executor-client/executor-process-control.js';
+
+/** First block of a session; each further one doubles what there is. */
+const FIRST_BLOCK_STUBS = 512;
+const MAX_BLOCK_STUBS = 1 << 16;
+
+/**
+ * The compiler's view of the stub and trampoline blocks of one runner. Stub `i` and trampoline `i` belong
+ * together: a stub is born pointing at its trampoline, so that a definition needs no message.
+ */
+export class StubBlocks {
+  readonly #executor: ExecutorProcessControl;
+  readonly #owner: number;
+  readonly #blocks: { block: StubBlock; firstIndex: number }[] = [];
+  #capacity = 0;
+  #growing: Promise<void> | undefined;
+
+  constructor(executor: ExecutorProcessControl, owner: number) {
+    this.#executor = executor;
+    this.#owner = owner;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Emits blocks until there are at least `count` stubs. */
+  async ensure(count: number): Promise<void> {
+    while (this.#capacity < Math.max(count, 1)) {
+      this.#growing ??= this.#grow().finally(() => {
+        this.#growing = undefined;
+      });
+      await this.#growing;
+    }
+  }
+
+  stubAddress(index: number): ExecutorAddr {
+    const { block, offset } = this.#locate(index);
+    return addrAdd(block.stubs, offset * this.#executor.info.stubBytes);
+  }
+
+  pointerAddress(index: number): ExecutorAddr {
+    const { block, offset } = this.#locate(index);
+    return addrAdd(block.pointers, offset * this.#executor.info.pointerBytes);
+  }
+
+  trampolineAddress(index: number): ExecutorAddr {
+    const { block, offset } = this.#locate(index);
+    return addrAdd(block.trampolines, offset * this.#executor.info.trampolineBytes);
+  }
+
+  /** Index of the trampoline at an address the executor sent, or undefined when there is none. */
+  trampolineIndex(address: ExecutorAddr): number | undefined {
+    const stride = this.#executor.info.trampolineBytes;
+    for (const { block, firstIndex } of this.#blocks) {
+      const offset = Number(address - block.trampolines);
+      if (offset < 0 || offset >= block.count * stride) continue;
+      return offset % stride === 0 ? firstIndex + offset / stride : undefined;
+    }
+    return undefined;
+  }
+
+  async #grow(): Promise<void> {
+    const count = Math.min(Math.max(this.#capacity, FIRST_BLOCK_STUBS), MAX_BLOCK_STUBS);
+    const block = await this.#executor.emitStubBlock(this.#owner, count);
+    this.#blocks.push({ block, firstIndex: this.#capacity });
+    this.#capacity += count;
+  }
+
+  #locate(index: number): { block: StubBlock; offset: number } {
+    for (const { block, firstIndex } of this.#blocks)
+      if (index < firstIndex + block.count) return { block, offset: index - firstIndex };
+    throw new RangeError(`stub ${index} has not been emitted`);
+  }
+}

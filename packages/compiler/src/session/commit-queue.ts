@@ -1,0 +1,105 @@
+import { type Commit, type ExecutorAddr, memory, type Segment } from '@farjit/protocol';
+
+/** A commit on its way, and what to do once the executor has applied it. */
+export interface OutgoingCommit {
+  readonly commit: Commit;
+  readonly onApplied: () => void;
+}
+
+/**
+ * What has been linked, reset or freed and not been sent yet. Whichever message leaves next (a call, a callback's
+ * answer, a commit of its own) takes all of it, so no message can overtake code it relies on, and nothing needs a
+ * round trip of its own.
+ */
+export class CommitQueue {
+  #segments: Segment[] = [];
+  #pointers = new Map<ExecutorAddr, ExecutorAddr>();
+  #registerEHFrames = new Set<ExecutorAddr>();
+  #deregisterEHFrames = new Map<ExecutorAddr, () => void>();
+  #syncCore = false;
+
+  addSegments(segments: readonly Segment[], syncCore: boolean): void {
+    this.#segments.push(...segments);
+    this.#syncCore ||= syncCore;
+  }
+
+  /** The last value written to a pointer wins. */
+  setPointer(address: ExecutorAddr, value: ExecutorAddr): void {
+    this.#pointers.set(address, value);
+  }
+
+  registerEHFrames(addresses: readonly ExecutorAddr[]): void {
+    for (const address of addresses) this.#registerEHFrames.add(address);
+  }
+
+  /** `onApplied` runs once the frames are no longer known to the runner's unwinder. */
+  deregisterEHFrames(address: ExecutorAddr, onApplied: () => void): void {
+    if (this.#registerEHFrames.delete(address)) onApplied();
+    else this.#deregisterEHFrames.set(address, onApplied);
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.#segments.length === 0 &&
+      this.#pointers.size === 0 &&
+      this.#registerEHFrames.size === 0 &&
+      this.#deregisterEHFrames.size === 0
+    );
+  }
+
+  /** More than one message may carry: the rest goes ahead in commits of its own. */
+  get isOverfull(): boolean {
+    return (
+      this.#registerEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
+      this.#segments.length > memory.MAX_COMMIT_SEGMENTS ||
+      this.#pointers.size > memory.MAX_COMMIT_SEGMENTS
+    );
+  }
+
+  /**
+   * Takes what one message carries, pointers last: they go with the last of the segments.
+   * @param options.deregister false for answers, which are not answered themselves: nobody would learn when the
+   *   frames are deregistered and their memory may be used again.
+   */
+  take(options: { deregister: boolean }): OutgoingCommit {
+    const segments = this.#segments.splice(0, memory.MAX_COMMIT_SEGMENTS);
+    const pointers = this.#segments.length === 0 ? takeFirst(this.#pointers, memory.MAX_COMMIT_SEGMENTS) : [];
+    const registerEHFrames = [...this.#registerEHFrames].slice(0, memory.MAX_PUBLISH_ENTRIES);
+    for (const address of registerEHFrames) this.#registerEHFrames.delete(address);
+    const room = options.deregister ? memory.MAX_PUBLISH_ENTRIES - registerEHFrames.length : 0;
+    const deregistered = takeFirst(this.#deregisterEHFrames, room);
+    const syncCore = this.#syncCore && segments.length > 0;
+    if (this.#segments.length === 0) this.#syncCore = false;
+    return {
+      commit: {
+        segments,
+        pointers: pointers.map(([address, value]) => ({ address, value })),
+        registerEHFrames,
+        deregisterEHFrames: deregistered.map(([address]) => address),
+        syncCore,
+      },
+      onApplied: () => {
+        for (const [, applied] of deregistered) applied();
+      },
+    };
+  }
+
+  /** Forgets everything: the runner it was meant for is gone. */
+  clear(): void {
+    this.#segments = [];
+    this.#pointers.clear();
+    this.#registerEHFrames.clear();
+    this.#deregisterEHFrames.clear();
+    this.#syncCore = false;
+  }
+}
+
+function takeFirst<K, V>(map: Map<K, V>, count: number): [K, V][] {
+  const taken: [K, V][] = [];
+  for (const entry of map) {
+    if (taken.length >= count) break;
+    taken.push(entry);
+  }
+  for (const [key] of taken) map.delete(key);
+  return taken;
+}

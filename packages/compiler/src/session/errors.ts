@@ -1,0 +1,120 @@
+import { FarJITError, formatAddr, type RunnerEnd, type TrapReport } from '@farjit/protocol';
+
+/** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
+export interface SymbolizedFrame {
+  readonly address: bigint;
+  /** Symbol and offset; undefined outside JIT'd code (libc, libm, a wild jump). */
+  readonly symbol: string | undefined;
+  readonly offsetBytes: number;
+}
+
+/**
+ * JIT'd code trapped. The runner is gone; the next call gets a new one.
+ * `signal`, `faultAddress` and `frames` come from the trap report, which untrusted code can forge.
+ */
+export class ExecutionTrapError extends FarJITError {
+  readonly trap: TrapReport;
+  /** Innermost first; the first is where the trap happened. */
+  readonly frames: readonly SymbolizedFrame[];
+
+  constructor(trap: TrapReport, frames: readonly SymbolizedFrame[]) {
+    super('EXECUTION_TRAP', describeTrap(trap, frames));
+    this.trap = trap;
+    this.frames = frames;
+  }
+
+  get signal(): string {
+    return this.trap.signal;
+  }
+
+  get faultAddress(): bigint {
+    return this.trap.faultAddress;
+  }
+
+  /** Innermost JIT'd function on the stack, without its offset. */
+  get symbol(): string | undefined {
+    return this.frames.find((frame) => frame.symbol !== undefined)?.symbol;
+  }
+}
+
+/** The runner ended while the call was in flight, for a reason that was not the call's own trap. */
+export class RunnerLostError extends FarJITError {
+  readonly end: RunnerEnd;
+
+  constructor(end: RunnerEnd, options?: ErrorOptions) {
+    super('RUNNER_LOST', `the runner ended: ${describeEnd(end)}`, options);
+    this.end = end;
+  }
+}
+
+/** A call passed its deadline; its runner was ended. */
+export class DeadlineExceededError extends FarJITError {
+  constructor(name: string, deadlineMs: number) {
+    super('DEADLINE_EXCEEDED', `${name} did not return within ${deadlineMs} ms; its runner was ended`);
+  }
+}
+
+/**
+ * A function that was called could not be compiled or linked. The session goes on, and the function is tried
+ * again when it is called again. `cause` is the diagnostic, `LinkError` or LLVM error.
+ */
+export class MaterializationError extends FarJITError {
+  readonly symbol: string;
+
+  constructor(symbol: string, cause: unknown) {
+    super('MATERIALIZATION_FAILED', `cannot compile ${symbol}: ${messageOf(cause)}`, { cause });
+    this.symbol = symbol;
+  }
+}
+
+/** Symbols that neither the session defines nor the runner has. */
+export class SymbolsNotFoundError extends FarJITError {
+  readonly names: readonly string[];
+
+  constructor(names: readonly string[]) {
+    const list = names.join(', ');
+    super(
+      'SYMBOLS_NOT_FOUND',
+      `symbols not found: ${list}; define them, or check the spelling of the extern`,
+    );
+    this.names = names;
+  }
+}
+
+/** The session was closed, or its executor is gone. */
+export class SessionClosedError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('SESSION_CLOSED', message, options);
+  }
+}
+
+/** Words for a runner's end. */
+export function describeEnd(end: RunnerEnd): string {
+  switch (end.kind) {
+    case 'trap':
+      return `${end.trap.signal} at ${formatAddr(end.trap.programCounter)}`;
+    case 'exit':
+      return `the program called exit(${end.status})`;
+    case 'signal':
+      return `killed by ${end.signal}`;
+    case 'deadline':
+      return `a call passed its deadline of ${end.deadlineMs} ms`;
+    case 'cancelled':
+      return 'a call was interrupted';
+    case 'unwind-failed':
+      return 'a thread could not be unwound after a failed compilation';
+    case 'fault':
+      return end.message;
+  }
+}
+
+function describeTrap(trap: TrapReport, frames: readonly SymbolizedFrame[]): string {
+  const what = trap.stackOverflow ? 'stack overflow' : `fault address ${formatAddr(trap.faultAddress)}`;
+  const jitted = frames.find((frame) => frame.symbol !== undefined);
+  const where = jitted ? `in ${jitted.symbol}+${formatAddr(BigInt(jitted.offsetBytes))}` : 'outside JIT code';
+  return `${trap.signal} ${where} (pc ${formatAddr(trap.programCounter)}, ${what})`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

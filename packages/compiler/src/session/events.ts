@@ -1,0 +1,59 @@
+import type { FrameEvent, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+
+/** What a compiled object was made from. */
+export type UnitKind = 'function' | 'expression' | 'wrapper' | 'module';
+
+/** Milliseconds of each stage between an AST (or IR module) and its object. */
+export interface CompileTimings {
+  readonly irgenMs: number;
+  readonly bitcodeMs: number;
+  readonly parseMs: number;
+  readonly passesMs: number;
+  readonly emitMs: number;
+}
+
+/**
+ * Everything that happens in a session, in order. Statistics, the command line's progress and anyone who wants
+ * to look inside read this one stream.
+ */
+export type SessionEvent =
+  | { readonly type: 'defined'; readonly name: string }
+  | {
+      readonly type: 'compiled';
+      readonly unit: string;
+      readonly kind: UnitKind;
+      readonly objectBytes: number;
+      readonly timings: CompileTimings;
+    }
+  | { readonly type: 'linked'; readonly unit: string; readonly linkMs: number; readonly segmentBytes: number }
+  | {
+      readonly type: 'callback';
+      /** Public name of the function whose trampoline was hit. */
+      readonly name: string;
+      /** Between the request's arrival and its answer, in the compiler. */
+      readonly handlingMs: number;
+      readonly outcome: 'landed' | 'failed';
+    }
+  | { readonly type: 'called'; readonly name: string; readonly wallMs: number }
+  | { readonly type: 'removed'; readonly name: string }
+  | { readonly type: 'runner-started'; readonly runner: RunnerStarted }
+  | { readonly type: 'runner-lost'; readonly generation: number; readonly end: RunnerEnd }
+  | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }
+  | ({ readonly type: 'frame' } & FrameEvent);
+
+export type SessionListener = (event: SessionEvent) => void;
+
+/** Delivers events to listeners synchronously, in order of registration. */
+export class EventStream {
+  readonly #listeners = new Set<SessionListener>();
+
+  /** @returns a function that ends the subscription. */
+  subscribe(listener: SessionListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  emit(event: SessionEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

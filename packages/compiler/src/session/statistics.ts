@@ -1,0 +1,113 @@
+import { FrameKind } from '@farjit/protocol';
+import type { SessionEvent } from './events.js';
+
+/** Counts and times of a session, as `farjit run --stats=json` prints them. */
+export interface StatisticsSnapshot {
+  functionsDefined: number;
+  /** Definitions compiled by LLVM; linking again from a kept object does not count. */
+  functionsCompiled: number;
+  expressionsCompiled: number;
+  /** Call wrappers (one per signature) and modules added as IR. */
+  wrappersCompiled: number;
+  modulesCompiled: number;
+  compileCallbacks: number;
+  failedCallbacks: number;
+  calls: number;
+  runnersStarted: number;
+  runnersLost: number;
+  /** Requests answered, by method, whichever end asked. */
+  roundTrips: Record<string, number>;
+  bytesSent: number;
+  bytesReceived: number;
+  objectBytes: number;
+  linkedBytes: number;
+  /** IRGen, bitcode, passes and emission together. */
+  compileMs: number;
+  irgenMs: number;
+  llvmMs: number;
+  linkMs: number;
+  /** In the compiler, from a callback's arrival to its answer. */
+  callbackMs: number;
+  /** Since the session began. */
+  wallMs: number;
+}
+
+/** Adds up the event stream. */
+export class Statistics {
+  readonly #startMs = performance.now();
+  readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs'> = {
+    functionsDefined: 0,
+    functionsCompiled: 0,
+    expressionsCompiled: 0,
+    wrappersCompiled: 0,
+    modulesCompiled: 0,
+    compileCallbacks: 0,
+    failedCallbacks: 0,
+    calls: 0,
+    runnersStarted: 0,
+    runnersLost: 0,
+    roundTrips: {},
+    bytesSent: 0,
+    bytesReceived: 0,
+    objectBytes: 0,
+    linkedBytes: 0,
+    irgenMs: 0,
+    llvmMs: 0,
+    linkMs: 0,
+    callbackMs: 0,
+  };
+
+  snapshot(): StatisticsSnapshot {
+    const totals = this.#totals;
+    return {
+      ...totals,
+      roundTrips: { ...totals.roundTrips },
+      compileMs: totals.irgenMs + totals.llvmMs,
+      wallMs: performance.now() - this.#startMs,
+    };
+  }
+
+  add(event: SessionEvent): void {
+    const totals = this.#totals;
+    switch (event.type) {
+      case 'defined':
+        totals.functionsDefined++;
+        return;
+      case 'compiled': {
+        totals[`${event.kind}sCompiled`]++;
+        totals.objectBytes += event.objectBytes;
+        const { irgenMs, bitcodeMs, parseMs, passesMs, emitMs } = event.timings;
+        totals.irgenMs += irgenMs;
+        totals.llvmMs += bitcodeMs + parseMs + passesMs + emitMs;
+        return;
+      }
+      case 'linked':
+        totals.linkMs += event.linkMs;
+        totals.linkedBytes += event.segmentBytes;
+        return;
+      case 'callback':
+        totals.compileCallbacks++;
+        if (event.outcome === 'failed') totals.failedCallbacks++;
+        totals.callbackMs += event.handlingMs;
+        return;
+      case 'called':
+        totals.calls++;
+        return;
+      case 'runner-started':
+        totals.runnersStarted++;
+        return;
+      case 'runner-lost':
+        totals.runnersLost++;
+        return;
+      case 'frame':
+        if (event.direction === 'sent') totals.bytesSent += event.sizeBytes;
+        else totals.bytesReceived += event.sizeBytes;
+        if (event.kind === FrameKind.Request)
+          totals.roundTrips[event.method] = (totals.roundTrips[event.method] ?? 0) + 1;
+        return;
+      case 'removed':
+      case 'output':
+        return;
+    }
+  }
+}
