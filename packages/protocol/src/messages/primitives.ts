@@ -16,7 +16,7 @@ export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
 
 /** Raw bytes: a MessagePack `bin`. */
-export const bytes = v.instance(Uint8Array);
+export const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 
 /**
  * Rights of a piece of executor memory, as the *runner* has them. Nothing is ever both writable and
