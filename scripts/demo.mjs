@@ -1,0 +1,13 @@
+// npm run demo: from a fresh clone to a Kaleidoscope program running in another process.
+import { build } from './lib/build.mjs';
+import { ROOT } from './lib/paths.mjs';
+import { runInForeground } from './lib/processes.mjs';
+import { runScript } from './lib/report.mjs';
+import { setUp } from './lib/set-up.mjs';
+
+await runScript(async () => {
+  await setUp();
+  await build();
+  const args = ['packages/compiler/bin/farjit.js', 'run', 'examples/mandelbrot.ks', '--stats'];
+  return runInForeground(process.execPath, args, { cwd: ROOT });
+});

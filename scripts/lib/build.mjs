@@ -1,0 +1,18 @@
+import { ROOT } from './paths.mjs';
+import { run } from './processes.mjs';
+import { elapsed, say } from './report.mjs';
+import { removeStaleOutput } from './stale-output.mjs';
+
+/** Builds the native runner and compiles TypeScript; both do only what changed. */
+export async function build() {
+  const started = performance.now();
+  await run('make', ['--no-print-directory', '-C', 'packages/executor/runner'], { cwd: ROOT });
+  await compileTypeScript();
+  say(`build: done (${elapsed(started)})`);
+}
+
+/** `tsc -b` over all packages: type check and output in one. */
+export async function compileTypeScript() {
+  removeStaleOutput();
+  await run(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-b'], { cwd: ROOT });
+}

@@ -1,0 +1,38 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { keepLLVMBindings } from './llvm-bindings.mjs';
+import { ROOT } from './paths.mjs';
+import { run } from './processes.mjs';
+import { step } from './report.mjs';
+
+/**
+ * Installs the npm packages when `node_modules` is not what `package-lock.json` says.
+ * @returns {Promise<boolean>} whether there was anything to do
+ */
+export async function installNpmPackages() {
+  if (isInstalled()) return false;
+  await step('npm packages: installing', (progress) =>
+    keepLLVMBindings(() =>
+      // Install scripts stay off: newer npm refuses them anyway, and the one that matters is a step of its own.
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'], {
+        cwd: ROOT,
+        onLine: progress,
+        advice: ['Is the npm registry reachable (npm ping)?'],
+      }),
+    ),
+  );
+  return true;
+}
+
+/** Compares with `node_modules/.package-lock.json`, npm's own record of what it installed. */
+function isInstalled() {
+  const wanted = packagesOf(`${ROOT}package-lock.json`);
+  const installed = packagesOf(`${ROOT}node_modules/.package-lock.json`);
+  return Object.entries(wanted).every(([path, { version, link, optional }]) => {
+    if (!path.startsWith('node_modules/') || optional) return true;
+    return existsSync(`${ROOT}${path}`) && (link || installed[path]?.version === version);
+  });
+}
+
+function packagesOf(lockFile) {
+  return existsSync(lockFile) ? JSON.parse(readFileSync(lockFile, 'utf8')).packages : {};
+}

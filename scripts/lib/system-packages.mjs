@@ -1,0 +1,181 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findLibLLVM } from './libllvm.mjs';
+import { ask, run } from './processes.mjs';
+import { ScriptError, say, step } from './report.mjs';
+
+/**
+ * What the project needs from the system: found by probing, so that it does not matter where it comes from.
+ * `aptPackage` is what brings it on Debian and Ubuntu.
+ */
+const REQUIRED = [
+  {
+    what: 'LLVM 14 with headers and CMake files',
+    aptPackage: 'llvm-14-dev',
+    probe: () => findLLVM14() !== undefined,
+  },
+  {
+    what: 'libLLVM 14 (or a later one, up to 22)',
+    aptPackage: 'llvm-14-dev',
+    probe: () => findLibLLVM().length > 0,
+  },
+  // LLVM 14's CMake files look for zlib, but llvm-14-dev does not depend on it.
+  { what: 'zlib.h', aptPackage: 'zlib1g-dev', probe: () => hasHeader('zlib.h') },
+  { what: 'cmake', aptPackage: 'cmake', probe: () => onPath('cmake') },
+  { what: 'ninja', aptPackage: 'ninja-build', probe: () => onPath('ninja') },
+  { what: 'a C++ compiler (c++)', aptPackage: 'g++', probe: () => onPath('c++') || onPath('g++') },
+  { what: 'a C compiler (cc)', aptPackage: 'gcc', probe: () => onPath('cc') || onPath('gcc') },
+  { what: 'the C library’s headers', aptPackage: 'libc6-dev', probe: () => hasHeader('stdlib.h') },
+  { what: 'make', aptPackage: 'make', probe: () => onPath('make') },
+  { what: 'seccomp.h of libseccomp', aptPackage: 'libseccomp-dev', probe: () => hasHeader('seccomp.h') },
+];
+
+/** What the tests use when it is there. */
+const OPTIONAL_FOR_TESTS = [
+  {
+    what: 'libLLVM 22',
+    aptPackage: 'libllvm22',
+    probe: () => findLibLLVM().some(({ major }) => major === 22),
+  },
+];
+
+/**
+ * Installs the system packages that are missing.
+ * @param {{ forTests: boolean }} options with `forTests`, also tries what only the tests use
+ * @returns {Promise<boolean>} whether there was anything to do
+ * @throws {ScriptError} when something required is missing and cannot be installed from here.
+ */
+export async function installSystemPackages({ forTests }) {
+  const missing = REQUIRED.filter(({ probe }) => !probe());
+  const wanted = forTests ? OPTIONAL_FOR_TESTS.filter(({ probe }) => !probe()) : [];
+  if (missing.length === 0 && wanted.length === 0) return false;
+
+  const apt = aptPrefix();
+  if (missing.length > 0) {
+    say(`missing: ${missing.map(({ what }) => what).join('; ')}`);
+    await installRequired(apt, missing);
+  }
+  for (const { what, aptPackage } of wanted) await installOptional(apt, what, aptPackage);
+  return true;
+}
+
+async function installRequired(apt, missing) {
+  const packages = [...new Set(missing.map(({ aptPackage }) => aptPackage))];
+  if (!apt) throw new ScriptError('system packages are missing', howToGet(packages));
+  await updateLists(apt);
+  const unavailable = packages.filter((name) => !hasCandidate(name));
+  if (unavailable.length > 0)
+    throw new ScriptError(`apt has no package ${unavailable.join(', ')}`, howToGet(packages));
+  await aptInstall(apt, packages);
+  const still = missing.filter(({ probe }) => !probe());
+  if (still.length > 0)
+    throw new ScriptError(
+      `apt installed ${packages.join(' ')}, and yet these are not found: ${still.map(({ what }) => what).join('; ')}`,
+      ['Are there other versions earlier in PATH, or is LLVM_DIR set to something else?'],
+    );
+}
+
+async function installOptional(apt, what, aptPackage) {
+  if (!apt) return say(`${what} is not there, and apt cannot be used: tests that want it run without it`);
+  try {
+    if (!hasCandidate(aptPackage)) await updateLists(apt);
+    if (!hasCandidate(aptPackage)) return say(`${what} is not there, and apt has no ${aptPackage}`);
+    await aptInstall(apt, [aptPackage]);
+  } catch (error) {
+    if (!(error instanceof ScriptError)) throw error;
+    say(`${what} could not be installed: ${error.message}`);
+  }
+}
+
+/**
+ * Where CMake finds LLVM 14: the folder of `LLVMConfig.cmake`, or undefined. `LLVM_DIR` in the environment names
+ * one of the user's own.
+ */
+export function findLLVM14() {
+  const candidates = [
+    process.env.LLVM_DIR,
+    ask('llvm-config-14', ['--cmakedir']),
+    '/usr/lib/llvm-14/lib/cmake/llvm',
+    '/usr/lib/llvm14/lib/cmake/llvm',
+    '/usr/lib64/llvm14/lib/cmake/llvm',
+    '/usr/local/lib/cmake/llvm',
+  ];
+  return candidates.find((folder) => folder !== undefined && isLLVM14(folder));
+}
+
+function isLLVM14(cmakeFolder) {
+  try {
+    const version = readFileSync(join(cmakeFolder, 'LLVMConfigVersion.cmake'), 'utf8');
+    // The CMake files can come without the headers; the headers are beside them: <prefix>/lib*/cmake/llvm.
+    const include = join(cmakeFolder, '../../../include');
+    const hasHeaders =
+      existsSync(join(include, 'llvm/IR/IRBuilder.h')) || cmakeFolder === process.env.LLVM_DIR;
+    return /set\(PACKAGE_VERSION "14\./.test(version) && hasHeaders;
+  } catch {
+    return false;
+  }
+}
+
+function onPath(command) {
+  return (process.env.PATH ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function hasHeader(name) {
+  if (['/usr/include', '/usr/local/include'].some((folder) => existsSync(join(folder, name)))) return true;
+  return ask('cc', ['-E', '-x', 'c', '-include', name, '/dev/null']) !== undefined;
+}
+
+/** The words in front of `apt-get`: none as root, `sudo -n` where that works; undefined without a usable apt. */
+function aptPrefix() {
+  if (!onPath('apt-get')) return undefined;
+  if (process.getuid?.() === 0) return [];
+  return ask('sudo', ['-n', 'true']) === undefined ? undefined : ['sudo', '-n'];
+}
+
+function apt(prefix, args, progress) {
+  const [command, ...rest] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
+  return run(command, rest, { onLine: (line) => progress(line.slice(0, 100)) });
+}
+
+async function updateLists(prefix) {
+  try {
+    await step('apt: updating package lists', (progress) => apt(prefix, ['update'], progress));
+  } catch (error) {
+    // One unreachable source of many is no reason to stop: what matters is whether the packages are there.
+    if (!(error instanceof ScriptError)) throw error;
+    say(`apt-get update failed; going on with the package lists as they are (${error.message})`);
+  }
+}
+
+function aptInstall(prefix, packages) {
+  const options = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
+  return step(`apt: installing ${packages.join(' ')}`, (progress) =>
+    apt(prefix, ['install', ...options, ...packages], progress),
+  );
+}
+
+function hasCandidate(aptPackage) {
+  const policy = ask('apt-cache', ['policy', aptPackage], { ...process.env, LC_ALL: 'C' }) ?? '';
+  return /^ +Candidate: (?!\(none\))/m.test(policy);
+}
+
+function howToGet(packages) {
+  const advice = [
+    `On Debian 12 or Ubuntu 22.04: sudo apt-get install --no-install-recommends ${packages.join(' ')}`,
+  ];
+  if (packages.includes('llvm-14-dev'))
+    advice.push(
+      'Later Debian releases have no LLVM 14. Either work in a Debian 12 container (node:20-bookworm has Node), or',
+      'add Debian 12 to the apt sources (deb http://deb.debian.org/debian bookworm main), or build LLVM 14.0.6 with',
+      'LLVM_BUILD_LLVM_DYLIB=ON and set LLVM_DIR to its lib/cmake/llvm and FARJIT_LIBLLVM to its libLLVM-14.so.',
+    );
+  advice.push('Then run this again.');
+  return advice;
+}

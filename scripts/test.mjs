@@ -1,0 +1,60 @@
+// npm test [-- <ava's arguments>]: set-up, build, then all tests; what depends on LLVM runs again with every other
+// libLLVM the project promises to work with. The last line is `N passed, N failed`.
+import { runAva } from './lib/ava.mjs';
+import { summaryLine } from './lib/ava-output.mjs';
+import { build } from './lib/build.mjs';
+import { findLibLLVM } from './lib/libllvm.mjs';
+import { runScript, say } from './lib/report.mjs';
+import { setUp } from './lib/set-up.mjs';
+
+/** Tests must pass with the oldest and the newest libLLVM that is supported. */
+const TESTED_MAJORS = [14, 22];
+const LLVM_TESTS = ['packages/compiler/dist/test/**/*.test.js', 'test/dist/**/*.test.js'];
+
+await runScript(async () => {
+  await setUp({ forTests: true });
+  await build();
+  const args = process.argv.slice(2);
+  const counters = [];
+  for (const { title, args: avaArgs, env } of planRuns(args)) {
+    say(`\ntests: ${title}`);
+    counters.push(await runAva(avaArgs, env));
+  }
+  process.stdout.write(`${summaryLine(counters)}\n`);
+  return counters.every(({ failed }) => failed === 0) ? 0 : 1;
+});
+
+/** The runs of ava: all tests with the default libLLVM, then those that use LLVM with each other one. */
+function planRuns(args) {
+  const named = process.env.FARJIT_LIBLLVM;
+  if (named) return [{ title: `all, with ${named} alone (FARJIT_LIBLLVM)`, args, env: process.env }];
+
+  const found = findLibLLVM();
+  const runs = [{ title: `all, with libLLVM ${found[0]?.major ?? 'not found'}`, args, env: process.env }];
+  for (const major of TESTED_MAJORS) {
+    if (major === found[0]?.major) continue;
+    const library = found.find((candidate) => candidate.major === major);
+    const again = llvmTests(args);
+    if (!library) say(`tests: libLLVM ${major} is not found, so nothing is tested with it`);
+    else if (again) {
+      const env = { ...process.env, FARJIT_LIBLLVM: library.path };
+      runs.push({ title: `what uses LLVM, with libLLVM ${major}`, args: again, env });
+    }
+  }
+  return runs;
+}
+
+/**
+ * Ava's arguments for a run of the tests that use LLVM: of the files the user named, those; undefined when there
+ * are none among them, or when the user picks single tests by title, which may be anywhere.
+ */
+function llvmTests(args) {
+  if (args.some((arg) => /^(-m|--match)/.test(arg))) return undefined;
+  const isFile = (arg) => /\.test\.js(:|$)/.test(arg) || arg.includes('/');
+  const files = args.filter(isFile);
+  if (files.length === 0) return [...args, ...LLVM_TESTS];
+  const chosen = files.filter((file) =>
+    /(^|\/)(packages\/compiler|test\/dist)\//.test(file.replace(/^\.\//, '')),
+  );
+  return chosen.length > 0 ? [...args.filter((arg) => !isFile(arg)), ...chosen] : undefined;
+}
