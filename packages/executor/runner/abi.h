@@ -1,0 +1,45 @@
+/*
+ * What one ABI provides: abi_<name>.S and abi_<name>.c. Everything that knows an instruction set is behind this.
+ */
+#ifndef FARJIT_ABI_H
+#define FARJIT_ABI_H
+
+#include <stdint.h>
+#include <ucontext.h>
+
+/* Outermost JIT'd function of a thread. */
+typedef uint64_t farjit_entry(void *argument);
+
+/* Filled by farjit_enter; the assembly knows these offsets. */
+struct farjit_boundary {
+	/* Stack pointer in farjit_enter while it calls: the canonical frame address of the entry function. */
+	uint64_t stack_pointer;
+	/* What the entry function returned. */
+	uint64_t result;
+};
+
+/* What trampolines call. Follows no C calling convention; never call it from C. */
+extern const char farjit_resolver[];
+
+/* Calls entry(argument): 0 when it returns (boundary->result is its answer), 1 when farjit_leave was called. */
+int farjit_enter(struct farjit_boundary *boundary, farjit_entry *entry, void *argument);
+
+/* Continues behind the farjit_enter that filled `boundary`, dropping every frame below it. Same thread. */
+_Noreturn void farjit_leave(const struct farjit_boundary *boundary);
+
+/* The resolver's C half: answers the landing address. Called by the resolver on any thread. */
+uint64_t farjit_reenter(uint64_t trampoline_return_address);
+
+/* Prepares the resolver for this CPU. Once, before any JIT'd code. */
+void farjit_abi_initialize(void);
+
+/* Copies the registers of a trap in the order of struct farjit_end. Async-signal-safe. */
+void farjit_abi_registers(const ucontext_t *context, uint64_t *registers);
+uint64_t farjit_abi_program_counter(const ucontext_t *context);
+uint64_t farjit_abi_stack_pointer(const ucontext_t *context);
+uint64_t farjit_abi_frame_pointer(const ucontext_t *context);
+
+/* Length of a trampoline's call instruction: the return address it pushes is this far behind its start. */
+#define FARJIT_TRAMPOLINE_CALL_BYTES 6 /* ff 15 disp32: callq *disp(%rip) */
+
+#endif

@@ -1,0 +1,44 @@
+/* The doorbell: 8-byte messages on a Unix stream socket. */
+#include "runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct farjit_bell) == 8, "a bell is written whole");
+
+static void wait_for_doorbell(short events)
+{
+	struct pollfd doorbell = {.fd = FARJIT_FD_DOORBELL, .events = events};
+	poll(&doorbell, 1, -1);
+}
+
+void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value)
+{
+	struct farjit_bell bell = {.kind = (uint16_t)kind, .slot = slot, .value = value};
+	int saved_errno = errno;
+	/* A stream socket takes 8 bytes whole or not at all, so threads need no lock between them. */
+	while (write(FARJIT_FD_DOORBELL, &bell, sizeof bell) < 0) {
+		if (errno == EAGAIN)
+			wait_for_doorbell(POLLOUT);
+		else if (errno != EINTR)
+			_exit(0); /* The host is gone: nobody is left to tell. */
+	}
+	errno = saved_errno;
+}
+
+struct farjit_bell farjit_next_bell(void)
+{
+	struct farjit_bell bell;
+	size_t have = 0;
+	while (have < sizeof bell) {
+		ssize_t got = read(FARJIT_FD_DOORBELL, (char *)&bell + have, sizeof bell - have);
+		if (got > 0)
+			have += (size_t)got;
+		else if (got < 0 && errno == EAGAIN)
+			wait_for_doorbell(POLLIN);
+		else if (got == 0 || errno != EINTR)
+			_exit(0);
+	}
+	return bell;
+}

@@ -1,0 +1,47 @@
+/* Symbols of the runner's process that JIT'd code may link to. */
+#include "runner.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct own_symbol {
+	const char *name;
+	void (*address)(void);
+};
+
+#define OWN(name, function) {name, (void (*)(void))(function)}
+
+/* Before libc's: what Kaleidoscope expects, what the runner must see happen, and functions that the C library
+ * links statically into each program, so that no shared library has them. */
+static const struct own_symbol own_symbols[] = {
+	OWN("putchard", farjit_putchard),
+	OWN("printd", farjit_printd),
+	OWN("pthread_create", farjit_pthread_create),
+	OWN("thrd_create", farjit_thrd_create),
+	OWN("atexit", atexit),
+	OWN("at_quick_exit", at_quick_exit),
+	OWN("pthread_atfork", pthread_atfork),
+};
+
+static uint64_t address_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof own_symbols / sizeof own_symbols[0]; i++)
+		if (strcmp(name, own_symbols[i].name) == 0)
+			return (uint64_t)own_symbols[i].address;
+	return (uint64_t)dlsym(RTLD_DEFAULT, name);
+}
+
+void farjit_lookup(uint32_t count)
+{
+	const char *name = farjit_control->names;
+	const char *end = name + sizeof farjit_control->names;
+	uint32_t limit = sizeof farjit_control->addresses / sizeof farjit_control->addresses[0];
+	for (uint32_t i = 0; i < count && i < limit; i++) {
+		size_t length = strnlen(name, (size_t)(end - name));
+		if (name + length == end)
+			farjit_fault("name %u of a lookup is not terminated", i);
+		farjit_control->addresses[i] = address_of(name);
+		name += length + 1;
+	}
+}

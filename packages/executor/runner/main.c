@@ -1,0 +1,78 @@
+/* The runner: maps the session's memory, gives up its rights, and runs JIT'd code on the host's word. */
+#include "runner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void initialize(void)
+{
+	pid_t host = getppid();
+	farjit_die_with_host();
+	/* The host may have died before the kernel knew that we care. */
+	if (getppid() != host)
+		_exit(0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	/* Whatever the host left open is not for JIT'd code. */
+	syscall(SYS_close_range, FARJIT_FD_SHARED + 1, ~0u, 0);
+	farjit_output_initialize();
+	farjit_abi_initialize();
+	farjit_threads_initialize();
+	farjit_map();
+	farjit_traps_initialize();
+}
+
+/* Does what the host says, one bell after the other, until it is gone. */
+static _Noreturn void serve(void)
+{
+	bool confined = false;
+	farjit_ring(FARJIT_BELL_HELLO, 0, 0);
+	for (;;) {
+		struct farjit_bell bell = farjit_next_bell();
+		switch (bell.kind) {
+		case FARJIT_BELL_CONFINE:
+			if (confined)
+				farjit_fault("CONFINE twice");
+			uint32_t confinement = farjit_confine(bell.value);
+			confined = true;
+			farjit_ring(FARJIT_BELL_CONFINED, 0, confinement);
+			break;
+		case FARJIT_BELL_SPAWN:
+			if (!confined)
+				farjit_fault("SPAWN before CONFINE");
+			farjit_spawn_worker(bell.slot);
+			break;
+		case FARJIT_BELL_PUBLISH:
+			farjit_publish(&farjit_control->publish);
+			farjit_ring(FARJIT_BELL_DONE, 0, 0);
+			break;
+		case FARJIT_BELL_LOOKUP:
+			farjit_lookup(bell.value);
+			farjit_ring(FARJIT_BELL_DONE, 0, 0);
+			break;
+		default:
+			farjit_fault("the host rang with the unknown kind %u", bell.kind);
+		}
+	}
+}
+
+int main(int count, char **arguments)
+{
+	if (count == 2 && strcmp(arguments[1], "--version") == 0) {
+		printf("farjit-runner %s, layout %u\n", FARJIT_RUNNER_VERSION, FARJIT_LAYOUT_VERSION);
+		return 0;
+	}
+	if (count == 2 && strcmp(arguments[1], "--layout") == 0) {
+		farjit_print_layout();
+		return 0;
+	}
+	if (count != 1) {
+		fprintf(stderr, "usage: farjit-runner [--layout | --version]\n"
+				"Without arguments it is started by farjit-executor.\n");
+		return FARJIT_EXIT_USAGE;
+	}
+	initialize();
+	serve();
+}

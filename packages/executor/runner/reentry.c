@@ -1,0 +1,66 @@
+/* Calls out of JIT'd code: claim a slot, tell the host, wait, do what it says. */
+#include "runner.h"
+
+#include "futex.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum {
+	/* Bounds of one pause while all slots are taken: the host frees one per answer it sends. */
+	FULL_PAUSE_MIN_NS = 50 * 1000,
+	FULL_PAUSE_MAX_NS = 5 * 1000 * 1000,
+};
+
+static struct farjit_reentry_slot *claim_slot(void)
+{
+	for (long pause_ns = FULL_PAUSE_MIN_NS;; pause_ns = pause_ns < FULL_PAUSE_MAX_NS ? 2 * pause_ns : pause_ns) {
+		for (uint32_t i = 0; i < FARJIT_REENTRY_SLOTS; i++) {
+			struct farjit_reentry_slot *slot = &farjit_control->reentry[i];
+			uint32_t expected = FARJIT_REENTRY_FREE;
+			if (atomic_load_explicit(&slot->state, memory_order_relaxed) == FARJIT_REENTRY_FREE &&
+			    atomic_compare_exchange_strong(&slot->state, &expected, FARJIT_REENTRY_CLAIMED))
+				return slot;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = pause_ns}, NULL);
+	}
+}
+
+/* Posts the slot and waits for the host's decision: RELEASED or UNWIND. */
+static uint32_t post_and_wait(struct farjit_reentry_slot *slot)
+{
+	atomic_store(&slot->state, FARJIT_REENTRY_POSTED);
+	farjit_ring(FARJIT_BELL_REENTER, (uint16_t)(slot - farjit_control->reentry), 0);
+	for (;;) {
+		uint32_t state = atomic_load(&slot->state);
+		if (state != FARJIT_REENTRY_POSTED && state != FARJIT_REENTRY_PREPARED)
+			return state;
+		farjit_futex_wait(&slot->state, state);
+	}
+}
+
+uint64_t farjit_reenter(uint64_t trampoline_return_address)
+{
+	int saved_errno = errno;
+	struct farjit_thread *thread = farjit_current_thread();
+	struct farjit_reentry_slot *slot = claim_slot();
+	slot->kind = FARJIT_REENTRY_COMPILE;
+	slot->thread_id = thread ? thread->thread_id : (uint32_t)syscall(SYS_gettid);
+	slot->call_slot = thread ? thread->call_slot : FARJIT_NO_CALL_SLOT;
+	slot->argument[0] = trampoline_return_address - FARJIT_TRAMPOLINE_CALL_BYTES;
+
+	uint32_t decision = post_and_wait(slot);
+	if (decision == FARJIT_REENTRY_RELEASED) {
+		farjit_publish(&slot->publish);
+		uint64_t landing = slot->answer[0];
+		atomic_store(&slot->state, FARJIT_REENTRY_FREE);
+		errno = saved_errno;
+		return landing;
+	}
+	if (decision != FARJIT_REENTRY_UNWIND)
+		farjit_fault("a reentry slot went from POSTED to %u", decision);
+	uint32_t token = slot->token;
+	atomic_store(&slot->state, FARJIT_REENTRY_FREE);
+	errno = saved_errno;
+	farjit_unwind(thread, token);
+}

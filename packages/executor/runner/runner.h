@@ -1,0 +1,129 @@
+/*
+ * What the parts of the runner say to each other. One section per file; the contract with the host is
+ * shared_layout.h, the contract with the ABI's assembly is abi.h.
+ */
+#ifndef FARJIT_RUNNER_H
+#define FARJIT_RUNNER_H
+
+#include "abi.h"
+#include "shared_layout.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <unwind.h>
+
+#define FARJIT_RUNNER_VERSION "0.1.0"
+
+enum {
+	/* call_slot of a thread that no call slot owns. */
+	FARJIT_NO_CALL_SLOT = 0xffffffffu,
+	/* Exit status when the runner ends itself; `control.end` says why (EX_SOFTWARE of sysexits.h). */
+	FARJIT_EXIT_FAULT = 70,
+	/* Wrong command line (EX_USAGE). */
+	FARJIT_EXIT_USAGE = 64,
+	/* Unmapped bytes below a stack. Frames larger than a page that touch their far end first must still
+	 * land in it; no function of libc that JIT'd code can reach has a frame near this size. */
+	FARJIT_STACK_GUARD_BYTES = 1024 * 1024,
+};
+
+/* A thread that runs JIT'd code: a worker, or one that JIT'd code made. Lives as long as its thread. */
+struct farjit_thread {
+	/* Where a failed callback unwinds to; NULL outside JIT'd code. */
+	struct farjit_boundary *boundary;
+	uint32_t thread_id;
+	uint32_t call_slot;
+	/* Failure token of the callback that is being unwound. */
+	uint32_t unwind_token;
+	/* [guard_start, stack_start) is unmapped, [stack_start, stack_end) is the stack. */
+	uintptr_t guard_start;
+	uintptr_t stack_start;
+	uintptr_t stack_end;
+	/* Alternate signal stack with its guard, from mmap. */
+	void *signal_stack;
+	struct _Unwind_Exception unwind_exception;
+};
+
+/* map.c: set once before HELLO, constant afterwards. */
+extern struct farjit_control *farjit_control;
+/* Start and end of the code part, for traps. */
+extern uintptr_t farjit_code_start;
+extern uintptr_t farjit_code_end;
+/* Maps both memfds, closes their descriptors, fills what `control` says before HELLO. Main thread, once. */
+void farjit_map(void);
+
+/* layout.c */
+/* Prints offsets and sizes of everything in shared_layout.h as JSON on stdout. */
+void farjit_print_layout(void);
+
+/* bell.c */
+/* Rings the host. Any thread; keeps errno. */
+void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value);
+/* Waits for the host's next bell. Main thread; ends the process when the host is gone. */
+struct farjit_bell farjit_next_bell(void);
+
+/* calls.c */
+/* Starts the worker thread of a call slot. Main thread, after confinement. */
+void farjit_spawn_worker(uint32_t slot);
+
+/* unwind.c */
+/* Runs entry(argument) as the outermost JIT'd frame of `thread`. True: it returned, the answer is in *result.
+ * False: a failed callback unwound it, the token is in thread->unwind_token. */
+bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void *argument, uint64_t *result);
+/* Unwinds the calling thread to its boundary; ends the runner where that is impossible. */
+_Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token);
+
+/* publish.c */
+/* Does publish work in order. Any thread but a signal handler. */
+void farjit_publish(const struct farjit_publish *publish);
+
+/* lookup.c */
+/* Resolves `count` names of control.names into control.addresses. Main thread. */
+void farjit_lookup(uint32_t count);
+
+/* threads.c */
+/* The calling thread, or NULL on one that this runner did not start. Async-signal-safe. */
+struct farjit_thread *farjit_current_thread(void);
+void farjit_set_current_thread(struct farjit_thread *thread);
+/* Alternate signal stack for the calling thread. make: any thread, NULL when memory is short. */
+void *farjit_make_signal_stack(void);
+void farjit_use_signal_stack(void *signal_stack);
+/* Turns the calling thread's alternate stack off and unmaps it. */
+void farjit_drop_signal_stack(void *signal_stack);
+/* Before the first thread. */
+void farjit_threads_initialize(void);
+/* What JIT'd code gets for pthread_create and thrd_create. */
+int farjit_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument);
+
+/* traps.c */
+/* Installs the trap handlers. Main thread, after farjit_map. */
+void farjit_traps_initialize(void);
+
+/* end.c */
+/* True for the one thread that may write control.end. Async-signal-safe. */
+bool farjit_claim_end(void);
+/* Makes control.end valid. Async-signal-safe. */
+void farjit_publish_end(enum farjit_end_kind kind);
+/* Waits for another thread to end the process. Async-signal-safe. */
+_Noreturn void farjit_wait_for_end(void);
+/* Ends the runner with an end of `kind` and a message. Any thread, not in a signal handler. */
+_Noreturn void farjit_end(enum farjit_end_kind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define farjit_fault(...) farjit_end(FARJIT_END_FAULT, __VA_ARGS__)
+
+/* builtins.c */
+/* Makes stdout line-buffered in a buffer that farjit_flush_pending knows. Before any output. */
+void farjit_output_initialize(void);
+/* Writes what stdout has not written yet, without its lock. Async-signal-safe, best effort. */
+void farjit_flush_pending(void);
+double farjit_putchard(double character);
+double farjit_printd(double value);
+
+/* sandbox.c */
+/* Gives up rights; answers a bit set of enum farjit_confinement. Main thread, before the first other thread. */
+uint32_t farjit_confine(uint32_t user_id);
+/* Dies with the host. Main thread; again after each change of credentials, which the kernel answers by
+ * forgetting it. */
+void farjit_die_with_host(void);
+
+#endif

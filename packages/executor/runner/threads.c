@@ -1,0 +1,211 @@
+/* Threads that JIT'd code makes: counted, with an alternate signal stack and a boundary of their own. */
+#include "runner.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <threads.h>
+#include <unistd.h>
+
+enum {
+	/* What the trap handler needs above the kernel's signal frame. */
+	SIGNAL_HANDLER_BYTES = 32 * 1024,
+	/* Rounds of thread-specific destructors in which glibc may still run JIT'd ones. */
+	DESTRUCTOR_ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS,
+};
+
+struct foreign_thread {
+	struct farjit_thread thread;
+	void *(*pthread_start)(void *); /* one of the two */
+	int (*thrd_start)(void *);
+	void *argument;
+	int destructor_rounds;
+};
+
+static _Thread_local struct farjit_thread *current_thread __attribute__((tls_model("initial-exec")));
+static pthread_key_t foreign_thread_key;
+static size_t signal_stack_bytes;
+static size_t page_bytes;
+
+struct farjit_thread *farjit_current_thread(void)
+{
+	return current_thread;
+}
+
+void farjit_set_current_thread(struct farjit_thread *thread)
+{
+	current_thread = thread;
+}
+
+void *farjit_make_signal_stack(void)
+{
+	char *map = mmap(NULL, page_bytes + signal_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	if (mprotect(map, page_bytes, PROT_NONE) != 0) {
+		munmap(map, page_bytes + signal_stack_bytes);
+		return NULL;
+	}
+	return map;
+}
+
+void farjit_use_signal_stack(void *signal_stack)
+{
+	stack_t stack = {.ss_sp = (char *)signal_stack + page_bytes, .ss_size = signal_stack_bytes};
+	if (sigaltstack(&stack, NULL) != 0)
+		farjit_fault("sigaltstack failed with errno %d", errno);
+}
+
+void farjit_drop_signal_stack(void *signal_stack)
+{
+	sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+	munmap(signal_stack, page_bytes + signal_stack_bytes);
+}
+
+/* Last thing that runs on a foreign thread, however it ends. JIT'd destructors may run beside it in each round,
+ * so the thread counts as alive until the last. */
+static void foreign_thread_ended(void *argument)
+{
+	struct foreign_thread *foreign = argument;
+	if (++foreign->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(foreign_thread_key, foreign) == 0)
+		return;
+	current_thread = NULL;
+	farjit_drop_signal_stack(foreign->thread.signal_stack);
+	free(foreign);
+	atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+}
+
+void farjit_threads_initialize(void)
+{
+	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	/* The kernel's frame holds the whole extended state, more than 8 KiB with AMX: ask. */
+	size_t bytes = (size_t)sysconf(_SC_MINSIGSTKSZ) + SIGNAL_HANDLER_BYTES;
+	signal_stack_bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+	if (pthread_key_create(&foreign_thread_key, foreign_thread_ended) != 0)
+		farjit_fault("no thread-specific key left");
+}
+
+static uint64_t foreign_entry(void *argument)
+{
+	struct foreign_thread *foreign = argument;
+	if (foreign->thrd_start)
+		return (uint64_t)(int64_t)foreign->thrd_start(foreign->argument);
+	return (uint64_t)foreign->pthread_start(foreign->argument);
+}
+
+static void find_stack(struct farjit_thread *thread)
+{
+	pthread_attr_t attributes;
+	void *start;
+	size_t bytes, guard_bytes;
+	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+		return;
+	if (pthread_attr_getstack(&attributes, &start, &bytes) == 0 &&
+	    pthread_attr_getguardsize(&attributes, &guard_bytes) == 0) {
+		thread->stack_start = (uintptr_t)start;
+		thread->stack_end = thread->stack_start + bytes;
+		thread->guard_start = thread->stack_start - guard_bytes;
+	}
+	pthread_attr_destroy(&attributes);
+}
+
+static void *foreign_main(void *argument)
+{
+	struct foreign_thread *foreign = argument;
+	foreign->thread.thread_id = (uint32_t)syscall(SYS_gettid);
+	foreign->thread.call_slot = FARJIT_NO_CALL_SLOT;
+	find_stack(&foreign->thread);
+	farjit_set_current_thread(&foreign->thread);
+	farjit_use_signal_stack(foreign->thread.signal_stack);
+	if (pthread_setspecific(foreign_thread_key, foreign) != 0)
+		farjit_fault("no memory to follow a thread that JIT'd code made");
+	uint64_t result;
+	if (!farjit_run_bounded(&foreign->thread, foreign_entry, foreign, &result))
+		return NULL;
+	return (void *)result;
+}
+
+/* Copies what was asked for, with a guard that no frame jumps over. A caller's own stack stays as it is. */
+static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
+{
+	int error = pthread_attr_init(to);
+	if (error != 0)
+		return error;
+	pthread_attr_setguardsize(to, FARJIT_STACK_GUARD_BYTES);
+	if (!from)
+		return 0;
+
+	int number;
+	struct sched_param parameters;
+	void *stack;
+	size_t bytes;
+	cpu_set_t processors;
+	sigset_t signals;
+	if (pthread_attr_getdetachstate(from, &number) == 0)
+		pthread_attr_setdetachstate(to, number);
+	if (pthread_attr_getschedpolicy(from, &number) == 0)
+		pthread_attr_setschedpolicy(to, number);
+	if (pthread_attr_getschedparam(from, &parameters) == 0)
+		pthread_attr_setschedparam(to, &parameters);
+	if (pthread_attr_getinheritsched(from, &number) == 0)
+		pthread_attr_setinheritsched(to, number);
+	if (pthread_attr_getguardsize(from, &bytes) == 0 && bytes > FARJIT_STACK_GUARD_BYTES)
+		pthread_attr_setguardsize(to, bytes);
+	/* Without a stack of its own glibc answers the top of the address space, minus the size. */
+	if (pthread_attr_getstack(from, &stack, &bytes) == 0 && (uintptr_t)stack + bytes != 0)
+		pthread_attr_setstack(to, stack, bytes);
+	else if (pthread_attr_getstacksize(from, &bytes) == 0)
+		pthread_attr_setstacksize(to, bytes);
+	if (pthread_attr_getaffinity_np(from, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) > 0 &&
+	    CPU_COUNT(&processors) < CPU_SETSIZE)
+		pthread_attr_setaffinity_np(to, sizeof processors, &processors);
+	if (pthread_attr_getsigmask_np(from, &signals) == 0)
+		pthread_attr_setsigmask_np(to, &signals);
+	return 0;
+}
+
+/* Answers an errno. */
+static int start_foreign(pthread_t *thread, const pthread_attr_t *attributes, struct foreign_thread description)
+{
+	struct foreign_thread *foreign = malloc(sizeof *foreign);
+	pthread_attr_t own_attributes;
+	if (!foreign)
+		return EAGAIN;
+	*foreign = description;
+	foreign->thread.signal_stack = farjit_make_signal_stack();
+	int error = foreign->thread.signal_stack ? copy_attributes(attributes, &own_attributes) : EAGAIN;
+	if (error == 0) {
+		atomic_fetch_add(&farjit_control->foreign_threads, 1);
+		error = pthread_create(thread, &own_attributes, foreign_main, foreign);
+		if (error != 0)
+			atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+		pthread_attr_destroy(&own_attributes);
+	}
+	if (error != 0) {
+		if (foreign->thread.signal_stack)
+			munmap(foreign->thread.signal_stack, page_bytes + signal_stack_bytes);
+		free(foreign);
+	}
+	return error;
+}
+
+int farjit_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	return start_foreign(thread, attributes, (struct foreign_thread){.pthread_start = start, .argument = argument});
+}
+
+/* glibc's thrd_t is pthread_t, and its thrd_join reads the int that a pthread would return. */
+_Static_assert(sizeof(thrd_t) == sizeof(pthread_t), "thrd_t is pthread_t");
+
+int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument)
+{
+	int error = start_foreign(thread, NULL, (struct foreign_thread){.thrd_start = start, .argument = argument});
+	if (error == 0)
+		return thrd_success;
+	return error == ENOMEM ? thrd_nomem : thrd_error;
+}

@@ -1,0 +1,80 @@
+/* Traps of JIT'd code: say what happened in shared memory, then die of the signal. */
+#include "runner.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+
+static bool in_code(uint64_t address)
+{
+	return address >= farjit_code_start && address < farjit_code_end;
+}
+
+/* Return addresses, innermost first; reads nothing outside the thread's stack. */
+static uint32_t walk_frames(const struct farjit_thread *thread, const ucontext_t *context, uint64_t *frames)
+{
+	uint32_t count = 0;
+	if (!thread || thread->stack_end < thread->stack_start + 2 * sizeof(uint64_t))
+		return 0;
+	uint64_t last = thread->stack_end - 2 * sizeof(uint64_t);
+
+	/* A call to nowhere, or a leaf of libc: the caller's frame pointer is still there, and the frame chain
+	 * would leave out the caller itself. */
+	uint64_t stack_pointer = farjit_abi_stack_pointer(context);
+	if (!in_code(farjit_abi_program_counter(context)) && stack_pointer % sizeof(uint64_t) == 0 &&
+	    stack_pointer >= thread->stack_start && stack_pointer <= last &&
+	    in_code(*(const uint64_t *)stack_pointer))
+		frames[count++] = *(const uint64_t *)stack_pointer;
+
+	uint64_t frame = farjit_abi_frame_pointer(context);
+	uint64_t floor = thread->stack_start;
+	while (count < FARJIT_TRAP_FRAMES && frame % sizeof(uint64_t) == 0 && frame >= floor && frame <= last) {
+		const uint64_t *record = (const uint64_t *)frame;
+		frames[count++] = record[1];
+		floor = frame + sizeof(uint64_t);
+		frame = record[0];
+	}
+	return count;
+}
+
+static void describe(int signal, const siginfo_t *info, const ucontext_t *context, struct farjit_end *end)
+{
+	const struct farjit_thread *thread = farjit_current_thread();
+	uint64_t address = (uint64_t)info->si_addr;
+	bool from_kernel = info->si_code > 0;
+	end->signal = signal;
+	end->signal_code = info->si_code;
+	end->thread_id = thread ? thread->thread_id : (uint32_t)syscall(SYS_gettid);
+	end->fault_address = from_kernel ? address : 0;
+	end->stack_overflow = signal == SIGSEGV && from_kernel && thread && address >= thread->guard_start &&
+			      address < thread->stack_start;
+	end->program_counter = farjit_abi_program_counter(context);
+	farjit_abi_registers(context, end->registers);
+	end->frame_count = walk_frames(thread, context, end->frames);
+}
+
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+	if (!farjit_claim_end())
+		farjit_wait_for_end();
+	describe(signal, info, context, &farjit_control->end);
+	farjit_publish_end(FARJIT_END_TRAP);
+	farjit_flush_pending();
+	/* Pending until this handler returns; then the process dies of it before it runs another instruction,
+	 * also when the fault would not repeat itself. */
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	sigaction(signal, &standard, NULL);
+	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signal);
+}
+
+void farjit_traps_initialize(void)
+{
+	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	sigfillset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof trap_signals / sizeof trap_signals[0]; i++)
+		if (sigaction(trap_signals[i], &action, NULL) != 0)
+			farjit_fault("cannot handle signal %d", trap_signals[i]);
+}
