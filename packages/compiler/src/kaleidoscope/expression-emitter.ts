@@ -1,0 +1,219 @@
+import { FarJITError } from '@farjit/protocol';
+import llvm from 'llvm-bindings';
+import type { BinaryExprAST, ExprAST, ForExprAST, IfExprAST, VarExprAST } from './ast.js';
+import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from './operators.js';
+
+/** Finds or declares the function of a name with so many parameters in the module being built. */
+export type CalleeLookup = (name: string, parameterCount: number) => llvm.Function;
+
+/**
+ * Emits the expressions of one function's body, which `checkFunction` has found right. Every variable is an `alloca` in
+ * the entry block, for mem2reg to promote.
+ */
+export class ExpressionEmitter {
+  readonly #context: llvm.LLVMContext;
+  readonly #builder: llvm.IRBuilder;
+  readonly #function: llvm.Function;
+  readonly #calleeOf: CalleeLookup;
+  readonly #double: llvm.Type;
+  readonly #variables = new Map<string, llvm.AllocaInst>();
+
+  /** The builder stands at the end of the function's entry block. */
+  constructor(
+    context: llvm.LLVMContext,
+    builder: llvm.IRBuilder,
+    llvmFunction: llvm.Function,
+    calleeOf: CalleeLookup,
+  ) {
+    this.#context = context;
+    this.#builder = builder;
+    this.#function = llvmFunction;
+    this.#calleeOf = calleeOf;
+    this.#double = llvm.Type.getDoubleTy(context);
+  }
+
+  /** Makes an argument a variable. */
+  bindParameter(name: string, argument: llvm.Value): void {
+    this.#variables.set(name, this.#newVariable(name, argument));
+  }
+
+  /** Emits an expression where the builder stands and leaves it where the value, a double, is available. */
+  emit(expression: ExprAST): llvm.Value {
+    switch (expression.kind) {
+      case 'number':
+        return this.#constant(expression.value);
+      case 'variable':
+        return this.#builder.CreateLoad(this.#double, this.#variable(expression.name), expression.name);
+      case 'unary':
+        return this.#call(unaryFunctionName(expression.operator), [this.emit(expression.operand)], 'unop');
+      case 'binary':
+        return this.#binaryChain(expression);
+      case 'call': {
+        const values = expression.arguments.map((argument) => this.emit(argument));
+        return this.#call(expression.callee, values, 'calltmp');
+      }
+      case 'if':
+        return this.#if(expression);
+      case 'for':
+        return this.#for(expression);
+      case 'var':
+        return this.#var(expression);
+    }
+  }
+
+  /** Follows the left operands in a loop: a chain may be far longer than the stack is deep. */
+  #binaryChain(expression: BinaryExprAST): llvm.Value {
+    const chain: BinaryExprAST[] = [];
+    let left: ExprAST = expression;
+    while (left.kind === 'binary' && left.operator !== '=') {
+      chain.push(left);
+      left = left.left;
+    }
+    let value = left.kind === 'binary' ? this.#assignment(left) : this.emit(left);
+    for (const { operator, right } of chain.reverse()) {
+      value = this.#binary(operator, value, this.emit(right));
+    }
+    return value;
+  }
+
+  #assignment({ left, right }: BinaryExprAST): llvm.Value {
+    if (left.kind !== 'variable')
+      throw new FarJITError('INTERNAL', `assignment to a ${left.kind} was not refused`);
+    const value = this.emit(right);
+    this.#builder.CreateStore(value, this.#variable(left.name));
+    return value;
+  }
+
+  #binary(operator: string, left: llvm.Value, right: llvm.Value): llvm.Value {
+    if (!BUILTIN_BINARY_OPERATORS.has(operator)) {
+      return this.#call(binaryFunctionName(operator), [left, right], 'binop');
+    }
+    switch (operator) {
+      case '+':
+        return this.#builder.CreateFAdd(left, right, 'addtmp');
+      case '-':
+        return this.#builder.CreateFSub(left, right, 'subtmp');
+      case '*':
+        return this.#builder.CreateFMul(left, right, 'multmp');
+      case '<': {
+        // Unordered: a comparison with NaN is true, as in the tutorial.
+        const isLess = this.#builder.CreateFCmpULT(left, right, 'cmptmp');
+        return this.#builder.CreateUIToFP(isLess, this.#double, 'booltmp');
+      }
+      default:
+        throw new FarJITError('INTERNAL', `built-in operator '${operator}' cannot be emitted`);
+    }
+  }
+
+  #if({ condition, thenBranch, elseBranch }: IfExprAST): llvm.Value {
+    const isTrue = this.#isTrue(this.emit(condition), 'ifcond');
+    const thenBlock = this.#appendBlock('then');
+    const elseBlock = this.#appendBlock('else');
+    const mergeBlock = this.#appendBlock('ifcont');
+    this.#builder.CreateCondBr(isTrue, thenBlock, elseBlock);
+
+    const [thenValue, thenEnd] = this.#emitBranch(thenBranch, thenBlock, mergeBlock);
+    const [elseValue, elseEnd] = this.#emitBranch(elseBranch, elseBlock, mergeBlock);
+
+    this.#builder.SetInsertPoint(mergeBlock);
+    const result = this.#builder.CreatePHI(this.#double, 2, 'iftmp');
+    result.addIncoming(thenValue, thenEnd);
+    result.addIncoming(elseValue, elseEnd);
+    return result;
+  }
+
+  /** The value, and the block that it comes from: a branch may end in another block than it began in. */
+  #emitBranch(
+    branch: ExprAST,
+    block: llvm.BasicBlock,
+    mergeBlock: llvm.BasicBlock,
+  ): [llvm.Value, llvm.BasicBlock] {
+    this.#builder.SetInsertPoint(block);
+    const value = this.emit(branch);
+    const end = this.#currentBlock();
+    this.#builder.CreateBr(mergeBlock);
+    return [value, end];
+  }
+
+  /** Body, then step, then the end condition, then the increment: the body runs before the first test. */
+  #for({ variable, start, end, step, body }: ForExprAST): llvm.Value {
+    const slot = this.#newVariable(variable, this.emit(start));
+    const loopBlock = this.#appendBlock('loop');
+    this.#builder.CreateBr(loopBlock);
+    this.#builder.SetInsertPoint(loopBlock);
+
+    const restore = this.#shadow(variable, slot);
+    this.emit(body);
+    const stepValue = step ? this.emit(step) : this.#constant(1);
+    const endValue = this.emit(end);
+    const current = this.#builder.CreateLoad(this.#double, slot, variable);
+    this.#builder.CreateStore(this.#builder.CreateFAdd(current, stepValue, 'nextvar'), slot);
+    restore();
+
+    const goesOn = this.#isTrue(endValue, 'loopcond');
+    const afterBlock = this.#appendBlock('afterloop');
+    this.#builder.CreateCondBr(goesOn, loopBlock, afterBlock);
+    this.#builder.SetInsertPoint(afterBlock);
+    return this.#constant(0);
+  }
+
+  #var({ bindings, body }: VarExprAST): llvm.Value {
+    const restores: (() => void)[] = [];
+    for (const { name, initializer } of bindings) {
+      const value = initializer ? this.emit(initializer) : this.#constant(0);
+      restores.push(this.#shadow(name, this.#newVariable(name, value)));
+    }
+    const result = this.emit(body);
+    for (const restore of restores.reverse()) restore();
+    return result;
+  }
+
+  #shadow(name: string, slot: llvm.AllocaInst): () => void {
+    const outer = this.#variables.get(name);
+    this.#variables.set(name, slot);
+    return () => {
+      if (outer) this.#variables.set(name, outer);
+      else this.#variables.delete(name);
+    };
+  }
+
+  /** An `alloca` at the start of the entry block, where a loop cannot repeat it, and a store at the current place. */
+  #newVariable(name: string, value: llvm.Value): llvm.AllocaInst {
+    const current = this.#currentBlock();
+    const first = this.#function.getEntryBlock().getFirstNonPHI();
+    if (first) this.#builder.SetInsertPoint(first);
+    const slot = this.#builder.CreateAlloca(this.#double, null, name);
+    this.#builder.SetInsertPoint(current);
+    this.#builder.CreateStore(value, slot);
+    return slot;
+  }
+
+  #variable(name: string): llvm.AllocaInst {
+    const slot = this.#variables.get(name);
+    if (!slot) throw new FarJITError('INTERNAL', `unknown variable '${name}' was not refused`);
+    return slot;
+  }
+
+  #call(name: string, values: llvm.Value[], resultName: string): llvm.Value {
+    return this.#builder.CreateCall(this.#calleeOf(name, values.length), values, resultName);
+  }
+
+  /** Ordered: NaN is false, as in the tutorial. */
+  #isTrue(value: llvm.Value, name: string): llvm.Value {
+    return this.#builder.CreateFCmpONE(value, this.#constant(0), name);
+  }
+
+  #constant(value: number): llvm.Value {
+    return llvm.ConstantFP.get(this.#double, value);
+  }
+
+  #appendBlock(name: string): llvm.BasicBlock {
+    return llvm.BasicBlock.Create(this.#context, name, this.#function);
+  }
+
+  #currentBlock(): llvm.BasicBlock {
+    const block = this.#builder.GetInsertBlock();
+    if (!block) throw new FarJITError('INTERNAL', 'the IR builder stands nowhere');
+    return block;
+  }
+}

@@ -1,0 +1,180 @@
+import { FarJITError } from '@farjit/protocol';
+import llvm from 'llvm-bindings';
+import type { FunctionAST, PrototypeAST } from './ast.js';
+import { callSites } from './call-graph.js';
+import { checkFunction } from './check.js';
+import { Diagnostic } from './diagnostic.js';
+import { ExpressionEmitter } from './expression-emitter.js';
+import { ModulePool, type PooledModule } from './module-pool.js';
+import { quoted } from './printable.js';
+
+/** A function to emit. */
+export interface IRGenRequest {
+  readonly function: FunctionAST;
+  /**
+   * Symbol of the emitted body, such as `f$impl`. Calls, also of the function itself, go to a declaration of the plain
+   * name, so that they travel through its stub; if a body of this module has the plain name, they go straight to it.
+   */
+  readonly implementationName: string;
+  /**
+   * Also emit `void <implementationName>$entry(i8* block)`, which calls the body (of a function without parameters) and
+   * stores the double at the block's start.
+   */
+  readonly withEntry?: boolean;
+}
+
+/** A function with a body in a `GeneratedModule`. */
+export interface GeneratedFunction {
+  readonly name: string;
+  readonly llvmFunction: llvm.Function;
+}
+
+/** A verified module. Write its bitcode, then discard it. */
+export interface GeneratedModule {
+  readonly module: llvm.Module;
+  /** The bodies in the order of the requests, an entry after its function; declarations are not listed. */
+  readonly functions: readonly GeneratedFunction[];
+  /** Erases everything in the module, which is used again: neither it nor its functions may be touched afterwards. */
+  discard(): void;
+}
+
+/** Finds the prototype that a name means now, of a definition or an `extern`. */
+export type PrototypeLookup = (name: string) => PrototypeAST | undefined;
+
+/** Symbol of the entry emitted beside an implementation. */
+export function entryName(implementationName: string): string {
+  return `${implementationName}$entry`;
+}
+
+/** Turns function ASTs into LLVM IR, like `codegen` of the tutorial's chapter 7. */
+export class IRGenerator {
+  readonly #modules: ModulePool;
+
+  constructor(modules: ModulePool = new ModulePool()) {
+    this.#modules = modules;
+  }
+
+  /**
+   * Emits all requested functions into one module, `double name(double…)` each. Everything that a program can get wrong
+   * is checked before the first instruction is made.
+   *
+   * @throws Diagnostic `SEMANTIC_ERROR` at the first call of an unknown function or with a wrong number of arguments,
+   * and for what `checkFunction` finds
+   * @throws FarJITError `INTERNAL` naming the function if LLVM's verifier refuses what was emitted, or a name is taken
+   */
+  generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): GeneratedModule {
+    for (const request of requests) checkRequest(request, prototypeOf);
+
+    const target = this.#modules.acquire();
+    try {
+      const emission = new Emission(this.#modules, target);
+      const functions = emission.emit(requests);
+      return { module: target.module, functions, discard: () => target.discard() };
+    } catch (error) {
+      target.discard();
+      throw error;
+    }
+  }
+}
+
+function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void {
+  const { function: fn, withEntry, implementationName } = request;
+  const [first] = checkFunction(fn);
+  if (first) throw first;
+  for (const { callee, argumentCount, range } of callSites(fn)) {
+    const prototype = prototypeOf(callee);
+    if (!prototype) {
+      throw new Diagnostic('SEMANTIC_ERROR', `unknown function ${quoted(callee)}`, fn.source, range);
+    }
+    const wanted = prototype.parameters.length;
+    if (wanted !== argumentCount) {
+      const message = `incorrect number of arguments: ${quoted(callee)} takes ${wanted}, this call has ${argumentCount}`;
+      throw new Diagnostic('SEMANTIC_ERROR', message, fn.source, range);
+    }
+  }
+  if (withEntry && fn.prototype.parameters.length > 0) {
+    throw new FarJITError(
+      'INTERNAL',
+      `'${implementationName}' has parameters, an entry can call only one without`,
+    );
+  }
+}
+
+/** One call of `generate`. */
+class Emission {
+  readonly #modules: ModulePool;
+  readonly #target: PooledModule;
+
+  constructor(modules: ModulePool, target: PooledModule) {
+    this.#modules = modules;
+    this.#target = target;
+  }
+
+  emit(requests: readonly IRGenRequest[]): GeneratedFunction[] {
+    // Names first: a call must find a body of its name rather than declare it.
+    const declared = requests.map((request) => {
+      const { implementationName, function: fn } = request;
+      const type = this.#doubleFunctionType(fn.prototype.parameters.length);
+      return { request, llvmFunction: this.#target.addFunction(implementationName, type) };
+    });
+
+    const functions: GeneratedFunction[] = [];
+    for (const { request, llvmFunction } of declared) {
+      this.#emitBody(request.function, llvmFunction);
+      functions.push(verified(request.implementationName, llvmFunction));
+      if (request.withEntry) functions.push(this.#emitEntry(request.implementationName, llvmFunction));
+    }
+    return functions;
+  }
+
+  #emitBody(fn: FunctionAST, llvmFunction: llvm.Function): void {
+    const { context, builder } = this.#modules;
+    builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', llvmFunction));
+    const emitter = new ExpressionEmitter(context, builder, llvmFunction, (name, count) =>
+      this.#callee(name, count),
+    );
+    for (const [index, parameter] of fn.prototype.parameters.entries()) {
+      const argument = llvmFunction.getArg(index);
+      argument.setName(parameter);
+      emitter.bindParameter(parameter, argument);
+    }
+    builder.CreateRet(emitter.emit(fn.body));
+  }
+
+  #emitEntry(implementationName: string, implementation: llvm.Function): GeneratedFunction {
+    const { context, builder } = this.#modules;
+    const blockType = llvm.Type.getInt8PtrTy(context);
+    const type = llvm.FunctionType.get(llvm.Type.getVoidTy(context), [blockType], false);
+    const name = entryName(implementationName);
+    const entry = this.#target.addFunction(name, type);
+    builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', entry));
+    const result = builder.CreateCall(implementation, [], 'result');
+    const slot = builder.CreateBitCast(entry.getArg(0), llvm.Type.getDoublePtrTy(context), 'slot');
+    builder.CreateStore(result, slot);
+    builder.CreateRetVoid();
+    return verified(name, entry);
+  }
+
+  #callee(name: string, parameterCount: number): llvm.Function {
+    return (
+      this.#target.module.getFunction(name) ??
+      this.#target.addFunction(name, this.#doubleFunctionType(parameterCount))
+    );
+  }
+
+  #doubleFunctionType(parameterCount: number): llvm.FunctionType {
+    const double = llvm.Type.getDoubleTy(this.#modules.context);
+    return llvm.FunctionType.get(double, new Array<llvm.Type>(parameterCount).fill(double), false);
+  }
+}
+
+function verified(name: string, llvmFunction: llvm.Function): GeneratedFunction {
+  // True means broken; the verifier has then said on standard error what is.
+  if (llvm.verifyFunction(llvmFunction)) {
+    throw new FarJITError(
+      'INTERNAL',
+      `the IR generated for '${name}' does not verify: see LLVM's words on standard error`,
+    );
+  }
+  return { name, llvmFunction };
+}

@@ -1,0 +1,143 @@
+import { printableCodePoint, quoted } from './printable.js';
+import type { SourceRange, SourceText } from './source-text.js';
+
+const KEYWORDS = ['def', 'extern', 'if', 'then', 'else', 'for', 'in', 'binary', 'unary', 'var'] as const;
+
+/** A word that cannot be a name. */
+export type Keyword = (typeof KEYWORDS)[number];
+
+/**
+ * - `identifier`: `[a-zA-Z][a-zA-Z0-9]*` that is no keyword; `text` is its name.
+ * - `number`: `[0-9.]+`; `value` is what strtod makes of it, always finite.
+ * - `character`: any other printable ASCII character: operators, brackets, separators.
+ * - `invalid`: something that is no token; `message` says why.
+ * - `end`: the end of the input, an empty range just after the last token.
+ */
+export type Token = SourceRange & { readonly text: string } & (
+    | { readonly kind: 'identifier' | 'character' | 'end' | Keyword }
+    | { readonly kind: 'number'; readonly value: number }
+    | { readonly kind: 'invalid'; readonly message: string }
+  );
+
+const KEYWORD_SET: ReadonlySet<string> = new Set(KEYWORDS);
+
+const SPACE = 0x20;
+const HASH = 0x23;
+const DOT = 0x2e;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** Cuts a source text into tokens, one at a call, skipping white space and `#` comments. */
+export class Lexer {
+  readonly #text: string;
+  #offset = 0;
+  #lastEnd = 0;
+
+  constructor(source: SourceText) {
+    this.#text = source.text;
+  }
+
+  /** The next token; at the end of the text, `end` again and again. */
+  next(): Token {
+    this.#skipSpaceAndComments();
+    const token = this.#scan();
+    this.#offset = token.end;
+    this.#lastEnd = token.end;
+    return token;
+  }
+
+  #skipSpaceAndComments(): void {
+    const text = this.#text;
+    let offset = this.#offset;
+    for (;;) {
+      const code = text.charCodeAt(offset);
+      if (isSpace(code)) {
+        offset += 1;
+      } else if (code === HASH) {
+        while (offset < text.length && !isLineEnd(text.charCodeAt(offset))) offset += 1;
+      } else {
+        break;
+      }
+    }
+    this.#offset = offset;
+  }
+
+  #scan(): Token {
+    const text = this.#text;
+    const start = this.#offset;
+    if (start >= text.length) return { kind: 'end', text: '', start: this.#lastEnd, end: this.#lastEnd };
+
+    const code = text.charCodeAt(start);
+    if (isLetter(code)) return this.#word(start);
+    if (isDigitOrDot(code)) return this.#number(start);
+    if (code > SPACE && code < 0x7f) {
+      return { kind: 'character', text: text.charAt(start), start, end: start + 1 };
+    }
+    return invalidCharacter(text.codePointAt(start) ?? 0, start);
+  }
+
+  #word(start: number): Token {
+    let end = start + 1;
+    while (isLetterOrDigit(this.#text.charCodeAt(end))) end += 1;
+    const text = this.#text.slice(start, end);
+    return { kind: isKeyword(text) ? text : 'identifier', text, start, end };
+  }
+
+  /** strtod would take the longest valid prefix and drop the rest without a word: a second dot is an error here. */
+  #number(start: number): Token {
+    let end = start;
+    let dots = 0;
+    while (isDigitOrDot(this.#text.charCodeAt(end))) {
+      if (this.#text.charCodeAt(end) === DOT) dots += 1;
+      end += 1;
+    }
+    const text = this.#text.slice(start, end);
+    if (dots > 1 || end - start === dots) {
+      return { kind: 'invalid', message: `malformed number ${quoted(text)}`, text, start, end };
+    }
+    const value = Number(text);
+    if (!Number.isFinite(value)) {
+      return { kind: 'invalid', message: `number ${quoted(text)} does not fit a double`, text, start, end };
+    }
+    return { kind: 'number', value, text, start, end };
+  }
+}
+
+function invalidCharacter(codePoint: number, start: number): Token {
+  const text = String.fromCodePoint(codePoint);
+  const name = `U+${codePoint.toString(16).toUpperCase().padStart(4, '0')}`;
+  const message =
+    codePoint === 0xfffd
+      ? `invalid character ${name}: the input is not valid UTF-8 here`
+      : `invalid character '${printableCodePoint(codePoint)}' (${name})`;
+  return { kind: 'invalid', message, text, start, end: start + text.length };
+}
+
+function isKeyword(text: string): text is Keyword {
+  return KEYWORD_SET.has(text);
+}
+
+/** C's isspace in the C locale. */
+function isSpace(code: number): boolean {
+  return code === SPACE || (code >= 0x09 && code <= 0x0d);
+}
+
+function isLineEnd(code: number): boolean {
+  return code === LINE_FEED || code === CARRIAGE_RETURN;
+}
+
+function isLetter(code: number): boolean {
+  return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function isLetterOrDigit(code: number): boolean {
+  return isLetter(code) || isDigit(code);
+}
+
+function isDigitOrDot(code: number): boolean {
+  return isDigit(code) || code === DOT;
+}

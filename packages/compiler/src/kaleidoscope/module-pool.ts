@@ -1,0 +1,51 @@
+import { FarJITError } from '@farjit/protocol';
+import llvm from 'llvm-bindings';
+
+/** What a `ModulePool` hands out: an empty module until its owner has put functions in and discards them. */
+export interface PooledModule {
+  readonly module: llvm.Module;
+  /**
+   * Adds a function to the module, to be erased by `discard`.
+   * @throws FarJITError `INTERNAL` if the module has a function of that name (LLVM would rename the new one silently)
+   */
+  addFunction(name: string, type: llvm.FunctionType): llvm.Function;
+  /** Erases all functions added and gives the module back; later calls do nothing. No part of it may be used again. */
+  discard(): void;
+}
+
+/**
+ * One LLVM context and the modules in it, used again and again: `llvm-bindings` frees neither contexts nor modules nor
+ * builders, but memory stays flat when functions are erased from modules that live on. There are as many modules as
+ * were in use at one time.
+ */
+export class ModulePool {
+  readonly context = new llvm.LLVMContext();
+  /** Shared by all who emit; an emission places it before use and never yields in between. */
+  readonly builder = new llvm.IRBuilder(this.context);
+  readonly #idle: llvm.Module[] = [];
+
+  acquire(): PooledModule {
+    const module = this.#idle.pop() ?? new llvm.Module('farjit', this.context);
+    const functions: llvm.Function[] = [];
+    let discarded = false;
+    return {
+      module,
+      addFunction: (name, type) => {
+        if (discarded) throw new FarJITError('INTERNAL', `function '${name}' added to a discarded module`);
+        if (module.getFunction(name))
+          throw new FarJITError('INTERNAL', `function '${name}' is in its module already`);
+        const fn = llvm.Function.Create(type, llvm.Function.LinkageTypes.ExternalLinkage, name, module);
+        functions.push(fn);
+        return fn;
+      },
+      discard: () => {
+        if (discarded) return;
+        discarded = true;
+        // A function that a body still calls cannot be erased: all bodies go first.
+        for (const fn of functions) fn.deleteBody();
+        for (const fn of functions) fn.eraseFromParent();
+        this.#idle.push(module);
+      },
+    };
+  }
+}
