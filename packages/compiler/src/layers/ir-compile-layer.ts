@@ -1,0 +1,152 @@
+import { performance } from 'node:perf_hooks';
+import { type EmittedFile, emit } from '../llvm/emit.js';
+import { IRModule } from '../llvm/ir-module.js';
+import type { LibLLVM } from '../llvm/libllvm.js';
+import { prepareModule } from '../llvm/prepare-module.js';
+import {
+  createTargetMachine,
+  type OptLevel,
+  type TargetDescription,
+  type TargetMachine,
+} from '../llvm/target-machine.js';
+import { type IRTransformLayer, optimizeModule } from './ir-transform-layer.js';
+
+/** One module to compile: plain data, so that it can go to another process or be a cache's key. */
+export interface CompileInput {
+  /** The module's name, for messages. */
+  name: string;
+  bitcode: Uint8Array;
+  target: TargetDescription;
+  optLevel: OptLevel;
+  /** A pass pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
+  passes?: string;
+}
+
+/** A compiled module: plain data. */
+export interface CompileOutput {
+  /** A relocatable object file, every function in a section of its own. */
+  object: Uint8Array;
+  /** Of the libLLVM that made it. */
+  llvmVersion: string;
+  timings: CompileTimings;
+}
+
+/** Where the time of a compilation went; waiting for a thread of the pool included. */
+export interface CompileTimings {
+  /** Reading bitcode, transforms, verifying, sections and attributes. */
+  parseMs: number;
+  passesMs: number;
+  emitMs: number;
+}
+
+/** What turns IR into object files, wherever it does it. */
+export interface IRCompileLayer {
+  /** Rejects with `BitcodeError` or `CompileError`. */
+  compile(input: CompileInput): Promise<CompileOutput>;
+  /** The module's LLVM assembly after the passes, or the target's assembly. Rejects as `compile` does. */
+  print(input: CompileInput, what: 'ir' | 'asm'): Promise<string>;
+}
+
+/** How an `LLVMCompileLayer` works. */
+export interface LLVMCompileLayerOptions {
+  /** Applied to each module before its passes. Default: none. */
+  transforms?: IRTransformLayer;
+  /**
+   * Which compilations run on libuv's thread pool: none, all, or (`auto`, the default) those that start while
+   * another is under way and those of more than `LARGE_BITCODE_BYTES`.
+   */
+  parallel?: 'never' | 'auto' | 'always';
+}
+
+/**
+ * Bitcode from which on a compilation leaves the event loop free even when it is alone: about 20 ms of LLVM's time at
+ * the default level, against 0.1 ms for the two ways to the pool and back.
+ */
+export const LARGE_BITCODE_BYTES = 32 * 1024;
+
+/**
+ * Compiles in this process on libLLVM.
+ *
+ * Each compilation has a context and a target machine of its own, which is all that LLVM asks for running several at
+ * once. What LLVM takes for a fatal error (its assertions, running out of memory, an instruction it cannot select)
+ * ends this process; that is contained by running this same interface in a process of its own.
+ */
+export class LLVMCompileLayer implements IRCompileLayer {
+  readonly #llvm: LibLLVM;
+  readonly #transforms: IRTransformLayer | undefined;
+  readonly #parallel: 'never' | 'auto' | 'always';
+  #underWayCount = 0;
+
+  constructor(llvm: LibLLVM, options: LLVMCompileLayerOptions = {}) {
+    this.#llvm = llvm;
+    this.#transforms = options.transforms;
+    this.#parallel = options.parallel ?? 'auto';
+  }
+
+  async compile(input: CompileInput): Promise<CompileOutput> {
+    return this.#run(input, async (module, machine, inNewThread, timings) => {
+      const object = await this.#emit(module, machine, 'object', inNewThread, timings);
+      return { object, llvmVersion: this.#llvm.version, timings };
+    });
+  }
+
+  async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
+    return this.#run(input, async (module, machine, inNewThread, timings) => {
+      if (what === 'ir') return module.print();
+      const assembly = await this.#emit(module, machine, 'assembly', inNewThread, timings);
+      return assembly.toString('utf8');
+    });
+  }
+
+  /** Everything up to the optimised module, which `finish` makes its result of; frees all of it on every path. */
+  async #run<Result>(
+    input: CompileInput,
+    finish: (
+      module: IRModule,
+      machine: TargetMachine,
+      inNewThread: boolean,
+      timings: CompileTimings,
+    ) => Promise<Result>,
+  ): Promise<Result> {
+    this.#underWayCount++;
+    try {
+      // Callers that start several do it in one turn: after it, all of them are counted.
+      await Promise.resolve();
+      const inNewThread = this.#runsInNewThread(input);
+      const timings = { parseMs: 0, passesMs: 0, emitMs: 0 };
+      let start = performance.now();
+      using machine = createTargetMachine(this.#llvm, input.target, input.optLevel);
+      using module = IRModule.parse(this.#llvm, input.name, input.bitcode);
+      await this.#transforms?.apply(module, machine);
+      module.verify();
+      prepareModule(module, machine);
+      timings.parseMs = performance.now() - start;
+
+      start = performance.now();
+      const passes = input.passes === undefined ? {} : { passes: input.passes };
+      await optimizeModule(module, machine, input.optLevel, { inNewThread, ...passes });
+      timings.passesMs = performance.now() - start;
+      return await finish(module, machine, inNewThread, timings);
+    } finally {
+      this.#underWayCount--;
+    }
+  }
+
+  #runsInNewThread(input: CompileInput): boolean {
+    if (this.#parallel !== 'auto') return this.#parallel === 'always';
+    return this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES;
+  }
+
+  async #emit(
+    module: IRModule,
+    machine: TargetMachine,
+    file: EmittedFile,
+    inNewThread: boolean,
+    timings: CompileTimings,
+  ): Promise<Buffer> {
+    const start = performance.now();
+    const bytes = await emit(module, machine, file, { inNewThread });
+    timings.emitMs = performance.now() - start;
+    return bytes;
+  }
+}

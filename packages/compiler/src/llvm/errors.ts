@@ -1,0 +1,30 @@
+import { FarJITError } from '@farjit/protocol';
+
+/** No usable libLLVM: none is installed, or the one named cannot be loaded. Code `LIBLLVM`. */
+export class LibLLVMError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('LIBLLVM', message, options);
+  }
+}
+
+/** Bytes that are not a bitcode module this libLLVM reads; the message ends with LLVM's own. Code `BITCODE`. */
+export class BitcodeError extends FarJITError {
+  /** The name under which the module was handed in. */
+  readonly moduleName: string;
+
+  constructor(moduleName: string, message: string, options?: ErrorOptions) {
+    super('BITCODE', message, options);
+    this.moduleName = moduleName;
+  }
+}
+
+/** LLVM refused a module, a target or a pass pipeline; the message ends with LLVM's own. Code `COMPILE`. */
+export class CompileError extends FarJITError {
+  /** The module's name, or the triple where no module was involved. */
+  readonly subject: string;
+
+  constructor(subject: string, message: string, options?: ErrorOptions) {
+    super('COMPILE', message, options);
+    this.subject = subject;
+  }
+}

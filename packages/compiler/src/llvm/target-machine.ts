@@ -1,0 +1,127 @@
+import { CompileError } from './errors.js';
+import {
+  type BackEnd,
+  type LibLLVM,
+  LLVMCodeModelSmall,
+  LLVMRelocPIC,
+  type LLVMTargetMachineRef,
+  type LLVMTargetRef,
+  takeMessage,
+} from './libllvm.js';
+import { outPointer, readPointer } from './out-parameter.js';
+
+/** What code is generated for; plain data. */
+export interface TargetDescription {
+  /** LLVM target triple, such as `x86_64-pc-linux-gnu`. */
+  triple: string;
+  /** LLVM's name of the CPU, such as `skylake`; the empty string is the generic one. */
+  cpuName: string;
+  /** Comma-separated, each with a sign: `+avx2,-avx512f`. May be empty. */
+  cpuFeatures: string;
+}
+
+/** As on compilers' command lines: 0 for none, 3 for the most. */
+export type OptLevel = 0 | 1 | 2 | 3;
+
+/**
+ * `LLVMCodeGenOptLevel` by `OptLevel`: None, Less, Default, Aggressive.
+ *
+ * Only None differs in cost: it selects instructions with FastISel and allocates registers without looking ahead.
+ */
+const CODE_GEN_OPT_LEVEL: Readonly<Record<OptLevel, number>> = { 0: 0, 1: 2, 2: 2, 3: 3 };
+
+/** The back end of each architecture that a triple may begin with. */
+const BACK_ENDS: Readonly<Record<string, BackEnd>> = { x86_64: 'X86', aarch64: 'AArch64' };
+
+/** An `LLVMTargetMachine` for position-independent code in the small code model. Not to be shared between compilations under way. */
+export class TargetMachine implements Disposable {
+  readonly ref: LLVMTargetMachineRef;
+  readonly target: TargetDescription;
+  readonly optLevel: OptLevel;
+  readonly #llvm: LibLLVM;
+  #disposed = false;
+
+  /** Takes over `ref`; `createTargetMachine` is what callers use. */
+  constructor(llvm: LibLLVM, ref: LLVMTargetMachineRef, target: TargetDescription, optLevel: OptLevel) {
+    this.#llvm = llvm;
+    this.ref = ref;
+    this.target = target;
+    this.optLevel = optLevel;
+  }
+
+  /** The target's data layout as LLVM writes it, such as `e-m:e-p270:32:32-...`. */
+  dataLayout(): string {
+    const llvm = this.#llvm;
+    const layout = llvm.LLVMCreateTargetDataLayout(this.ref);
+    const text = takeMessage(llvm, llvm.LLVMCopyStringRepOfTargetData(layout));
+    llvm.LLVMDisposeTargetData(layout);
+    return text;
+  }
+
+  /** Frees the machine; once is enough, more does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#llvm.LLVMDisposeTargetMachine(this.ref);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * Makes the target machine for a description; the caller disposes of it.
+ * @throws {CompileError} when this libLLVM has no code generator for the triple.
+ */
+export function createTargetMachine(
+  llvm: LibLLVM,
+  target: TargetDescription,
+  optLevel: OptLevel,
+): TargetMachine {
+  const ref = llvm.LLVMCreateTargetMachine(
+    targetFromTriple(llvm, target.triple),
+    target.triple,
+    target.cpuName,
+    target.cpuFeatures,
+    CODE_GEN_OPT_LEVEL[optLevel],
+    LLVMRelocPIC,
+    LLVMCodeModelSmall,
+  );
+  if (ref === 0n) {
+    throw new CompileError(
+      target.triple,
+      `libLLVM ${llvm.version} generates no code for the target ${target.triple}.`,
+    );
+  }
+  return new TargetMachine(llvm, ref, target, optLevel);
+}
+
+/** The machine that this process runs on, with all features its CPU has. */
+export function hostTarget(llvm: LibLLVM): TargetDescription {
+  return {
+    triple: takeMessage(llvm, llvm.LLVMGetDefaultTargetTriple()),
+    cpuName: takeMessage(llvm, llvm.LLVMGetHostCPUName()),
+    cpuFeatures: takeMessage(llvm, llvm.LLVMGetHostCPUFeatures()),
+  };
+}
+
+function targetFromTriple(llvm: LibLLVM, triple: string): LLVMTargetRef {
+  const backEnd = BACK_ENDS[triple.split('-', 1)[0] ?? ''];
+  if (backEnd === undefined) {
+    throw new CompileError(
+      triple,
+      `The target ${triple} is not supported: FarJIT generates code for ${Object.keys(BACK_ENDS).join(' and ')}.`,
+    );
+  }
+  llvm.initializeBackEnd(backEnd);
+  const outTarget = outPointer();
+  const outMessage = outPointer();
+  if (llvm.LLVMGetTargetFromTriple(triple, outTarget, outMessage) !== 0) {
+    throw new CompileError(
+      triple,
+      `libLLVM ${llvm.version} does not know the target ${triple}: ${takeMessage(llvm, readPointer(outMessage))}`,
+    );
+  }
+  return readPointer(outTarget);
+}
