@@ -1,0 +1,86 @@
+/*
+ * x86-64 System V: stubs and trampolines as machine code. Both go through an 8-byte pointer reached by a 32-bit
+ * displacement from the next instruction, so the code never changes once it is written.
+ */
+
+/** LLVM target triple of the runner. */
+export const TRIPLE = 'x86_64-unknown-linux-gnu';
+export const POINTER_BYTES = 8;
+/** A stub: 6 bytes of code and padding, so that stub `i` lies at `i * 8` like its pointer. */
+export const STUB_BYTES = 8;
+/** A trampoline: 6 bytes of code and padding. */
+export const TRAMPOLINE_BYTES = 8;
+
+/**
+ * Names of the registers in a trap report, in the order of the runner's report: DWARF numbers 0 to 16, then flags.
+ * Source: psABI x86-64, figure "DWARF Register Number Mapping".
+ */
+export const REGISTER_NAMES = [
+  'rax',
+  'rdx',
+  'rcx',
+  'rbx',
+  'rsi',
+  'rdi',
+  'rbp',
+  'rsp',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+  'rip',
+  'rflags',
+] as const;
+
+const INSTRUCTION_BYTES = 6;
+
+/**
+ * Stub `i`, at `stubsAddress + 8 * i`, jumps through pointer `i`, at `pointersAddress + 8 * i`.
+ *
+ *     +0  ff 25 <disp32>  jmpq  *pointer(%rip)
+ *     +6  cc cc           int3; int3
+ *
+ * @throws {RangeError} when a pointer is not within ±2 GiB of its stub.
+ */
+export function encodeStubs(stubsAddress: bigint, pointersAddress: bigint, stubCount: number): Buffer {
+  return encode(0x25, stubsAddress, stubCount, (index) => pointersAddress + BigInt(index * POINTER_BYTES));
+}
+
+/**
+ * Trampoline `i`, at `trampolinesAddress + 8 * i`, calls the resolver: the return address, 6 bytes into the
+ * trampoline, tells the resolver which one it was. All use the one pointer at `resolverPointerAddress`.
+ *
+ *     +0  ff 15 <disp32>  callq *resolver(%rip)
+ *     +6  cc cc           int3; int3
+ *
+ * @throws {RangeError} when the pointer is not within ±2 GiB of a trampoline.
+ */
+export function encodeTrampolines(
+  trampolinesAddress: bigint,
+  resolverPointerAddress: bigint,
+  trampolineCount: number,
+): Buffer {
+  return encode(0x15, trampolinesAddress, trampolineCount, () => resolverPointerAddress);
+}
+
+/** `ff /modrm disp32` and two bytes of `int3`, 8 bytes each. ModRM 0x15 and 0x25 are call and jmp to (%rip). */
+function encode(modrm: number, address: bigint, count: number, pointer: (index: number) => bigint): Buffer {
+  const code = Buffer.alloc(count * 8, 0xcc);
+  for (let index = 0; index < count; index++) {
+    const at = index * 8;
+    const next = address + BigInt(at + INSTRUCTION_BYTES);
+    const displacement = pointer(index) - next;
+    if (displacement < -0x8000_0000n || displacement > 0x7fff_ffffn)
+      throw new RangeError(
+        `pointer 0x${pointer(index).toString(16)} is out of reach of the code at 0x${(address + BigInt(at)).toString(16)}`,
+      );
+    code[at] = 0xff;
+    code[at + 1] = modrm;
+    code.writeInt32LE(Number(displacement), at + 2);
+  }
+  return code;
+}

@@ -1,0 +1,251 @@
+import { futexWake } from './native/libc.js';
+import {
+  BLOCK_BYTES,
+  CALL_SLOT,
+  CALL_SLOT_BYTES,
+  CONTROL,
+  END,
+  LAYOUT_MAGIC,
+  LAYOUT_VERSION,
+  LOOKUP_NAME_COUNT,
+  NAME_BYTES,
+  PUBLISH,
+  PUBLISH_ENTRY_COUNT,
+  type PublishKind,
+  REENTRY_SLOT,
+  REENTRY_SLOT_BYTES,
+  REGISTER_COUNT,
+  TRAP_FRAME_COUNT,
+} from './native/shared-layout.js';
+import type { Reservation } from './reservation.js';
+
+/** One piece of publish work: `value` is an address or, for `releaseSlot`, a reentry slot. */
+export interface PublishEntry {
+  readonly kind: (typeof PublishKind)[keyof typeof PublishKind];
+  readonly value: bigint;
+}
+
+/** What the runner says of itself before HELLO. */
+export interface RunnerHello {
+  readonly base: bigint;
+  readonly resolver: bigint;
+  readonly processId: number;
+}
+
+/** `struct farjit_reentry_slot` as far as the host reads it. */
+export interface ReentrySnapshot {
+  readonly kind: number;
+  readonly threadId: number;
+  readonly argument: bigint;
+}
+
+/** `struct farjit_end`, counts already cut to what the structure holds. */
+export interface EndSnapshot {
+  readonly kind: number;
+  readonly signal: number;
+  readonly signalCode: number;
+  readonly threadId: number;
+  readonly stackOverflow: boolean;
+  readonly faultAddress: bigint;
+  readonly programCounter: bigint;
+  readonly registers: readonly bigint[];
+  readonly frames: readonly bigint[];
+  readonly message: string;
+}
+
+/**
+ * The control region of one runner. Every method that reads copies each field once and answers the copy: the runner
+ * can change the memory at any time, so nothing is read twice, and callers check what they get.
+ */
+export class ControlArea {
+  readonly #reservation: Reservation;
+
+  constructor(reservation: Reservation) {
+    this.#reservation = reservation;
+  }
+
+  /** Throws when the reservation was released, so that no method reaches another session's memory. */
+  get #bytes(): Buffer {
+    return this.#reservation.control;
+  }
+
+  /** Fills what the runner reads when it starts. */
+  writeHeader(threadStackBytes: number): void {
+    const { code, constant, control, data } = this.#reservation.layout;
+    this.#bytes.writeUInt32LE(LAYOUT_MAGIC, CONTROL.magic);
+    this.#bytes.writeUInt32LE(LAYOUT_VERSION, CONTROL.layoutVersion);
+    this.#writeWord(CONTROL.codeBytes, BigInt(code.sizeBytes));
+    this.#writeWord(CONTROL.constantBytes, BigInt(constant.sizeBytes));
+    this.#writeWord(CONTROL.controlBytes, BigInt(control.sizeBytes));
+    this.#writeWord(CONTROL.dataBytes, BigInt(data.sizeBytes));
+    this.#writeWord(CONTROL.threadStackBytes, BigInt(threadStackBytes));
+  }
+
+  readHello(): RunnerHello {
+    return {
+      base: this.#readWord(CONTROL.base),
+      resolver: this.#readWord(CONTROL.resolver),
+      processId: this.#bytes.readUInt32LE(CONTROL.processId),
+    };
+  }
+
+  /** Live threads that JIT'd code made, as the runner counts them. */
+  get foreignThreads(): number {
+    return this.#load(CONTROL.foreignThreads);
+  }
+
+  readEnd(): EndSnapshot {
+    const kind = this.#load(CONTROL.end + END.kind);
+    const end = Buffer.from(this.#bytes.subarray(CONTROL.end, CONTROL.end + END.message + END.messageBytes));
+    const frameCount = Math.min(end.readUInt32LE(END.frameCount), TRAP_FRAME_COUNT);
+    const message = end.subarray(END.message);
+    const terminator = message.indexOf(0);
+    return {
+      kind,
+      signal: end.readInt32LE(END.signal),
+      signalCode: end.readInt32LE(END.signalCode),
+      threadId: end.readUInt32LE(END.threadId),
+      stackOverflow: end.readUInt32LE(END.stackOverflow) !== 0,
+      faultAddress: end.readBigUInt64LE(END.faultAddress),
+      programCounter: end.readBigUInt64LE(END.programCounter),
+      registers: wordsOf(end, END.registers, REGISTER_COUNT),
+      frames: wordsOf(end, END.frames, frameCount),
+      message: message.subarray(0, terminator < 0 ? message.byteLength : terminator).toString(),
+    };
+  }
+
+  /** @throws {RangeError} when there are more entries than the list holds. */
+  writeControlPublish(entries: readonly PublishEntry[]): void {
+    this.#writePublish(CONTROL.publish, entries);
+  }
+
+  /** Writes names one after the other, each with a NUL. The caller has kept to both limits. */
+  writeLookupNames(names: readonly Uint8Array[]): void {
+    const sizeBytes = names.reduce((sum, name) => sum + name.byteLength + 1, 0);
+    if (names.length > LOOKUP_NAME_COUNT || sizeBytes > NAME_BYTES)
+      throw new RangeError('names do not fit in one lookup');
+    let offset: number = CONTROL.names;
+    for (const name of names) {
+      this.#bytes.set(name, offset);
+      this.#bytes[offset + name.byteLength] = 0;
+      offset += name.byteLength + 1;
+    }
+  }
+
+  readLookupAddresses(nameCount: number): bigint[] {
+    return wordsOf(this.#bytes, CONTROL.addresses, nameCount);
+  }
+
+  loadReentryState(slot: number): number {
+    return this.#load(reentrySlot(slot) + REENTRY_SLOT.state);
+  }
+
+  readReentry(slot: number): ReentrySnapshot {
+    const at = reentrySlot(slot);
+    return {
+      kind: this.#bytes.readUInt32LE(at + REENTRY_SLOT.kind),
+      threadId: this.#bytes.readUInt32LE(at + REENTRY_SLOT.threadId),
+      argument: this.#readWord(at + REENTRY_SLOT.argument),
+    };
+  }
+
+  /** Writes where the thread lands and what it does before; the state is not touched. */
+  writeLanding(slot: number, landing: bigint, publish: readonly PublishEntry[]): void {
+    this.#writeWord(reentrySlot(slot) + REENTRY_SLOT.answer, landing);
+    this.#writePublish(reentrySlot(slot) + REENTRY_SLOT.publish, publish);
+  }
+
+  writeReentryToken(slot: number, token: number): void {
+    this.#bytes.writeUInt32LE(token, reentrySlot(slot) + REENTRY_SLOT.token);
+  }
+
+  storeReentryState(slot: number, state: number): void {
+    this.#store(reentrySlot(slot) + REENTRY_SLOT.state, state);
+  }
+
+  /** Stores the state and wakes the thread that waits on it. */
+  wakeReentry(slot: number, state: number): void {
+    this.#storeAndWake(reentrySlot(slot) + REENTRY_SLOT.state, state);
+  }
+
+  loadCallState(slot: number): number {
+    return this.#load(callSlot(slot) + CALL_SLOT.state);
+  }
+
+  storeCallState(slot: number, state: number): void {
+    this.#store(callSlot(slot) + CALL_SLOT.state, state);
+  }
+
+  wakeCall(slot: number, state: number): void {
+    this.#storeAndWake(callSlot(slot) + CALL_SLOT.state, state);
+  }
+
+  /** @throws {RangeError} when block or publish work do not fit in a slot. */
+  writeCall(slot: number, entry: bigint, block: Uint8Array, publish: readonly PublishEntry[]): void {
+    if (block.byteLength > BLOCK_BYTES) throw new RangeError(`a block holds ${BLOCK_BYTES} bytes`);
+    const at = callSlot(slot);
+    this.#writePublish(at + CALL_SLOT.publish, publish);
+    this.#writeWord(at + CALL_SLOT.entry, entry);
+    this.#bytes.set(block, at + CALL_SLOT.block);
+  }
+
+  /** A copy of the first `sizeBytes` of the slot's block. */
+  readBlock(slot: number, sizeBytes: number): Buffer {
+    const start = callSlot(slot) + CALL_SLOT.block;
+    return Buffer.from(this.#bytes.subarray(start, start + Math.min(sizeBytes, BLOCK_BYTES)));
+  }
+
+  readCallToken(slot: number): number {
+    return this.#bytes.readUInt32LE(callSlot(slot) + CALL_SLOT.token);
+  }
+
+  #writePublish(offset: number, entries: readonly PublishEntry[]): void {
+    if (entries.length > PUBLISH_ENTRY_COUNT)
+      throw new RangeError(`${entries.length} publish entries, a list holds ${PUBLISH_ENTRY_COUNT}`);
+    let at = offset + PUBLISH.entries;
+    for (const { kind, value } of entries) {
+      this.#writeWord(at, BigInt(kind));
+      this.#writeWord(at + 8, value);
+      at += PUBLISH.entryBytes;
+    }
+    this.#bytes.writeUInt32LE(entries.length, offset + PUBLISH.count);
+  }
+
+  #readWord(offset: number): bigint {
+    return this.#bytes.readBigUInt64LE(offset);
+  }
+
+  #writeWord(offset: number, value: bigint): void {
+    this.#bytes.writeBigUInt64LE(value, offset);
+  }
+
+  #load(offset: number): number {
+    return Atomics.load(this.#wordAt(offset), 0);
+  }
+
+  #store(offset: number, value: number): void {
+    Atomics.store(this.#wordAt(offset), 0, value);
+  }
+
+  #storeAndWake(offset: number, value: number): void {
+    this.#store(offset, value);
+    futexWake(this.#reservation.controlAddress + BigInt(offset), 0x7fff_ffff);
+  }
+
+  #wordAt(offset: number): Uint32Array<ArrayBufferLike> {
+    const { buffer, byteOffset } = this.#bytes;
+    return new Uint32Array(buffer, byteOffset + offset, 1);
+  }
+}
+
+function reentrySlot(slot: number): number {
+  return CONTROL.reentry + slot * REENTRY_SLOT_BYTES;
+}
+
+function callSlot(slot: number): number {
+  return CONTROL.calls + slot * CALL_SLOT_BYTES;
+}
+
+function wordsOf(bytes: Buffer, offset: number, wordCount: number): bigint[] {
+  return Array.from({ length: wordCount }, (_, index) => bytes.readBigUInt64LE(offset + 8 * index));
+}

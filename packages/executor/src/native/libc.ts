@@ -1,0 +1,190 @@
+import { closeSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
+import { FarJITError } from '@farjit/protocol';
+import { createExternalBuffer, DataType, open, load as symbol } from 'ffi-rs';
+
+/*
+ * The one file that reaches C: a function per symbol of libc. Addresses are `bigint` (`DataType.BigInt`): ffi-rs's
+ * other 64-bit types lose bits, and a wrong return type is a SIGSEGV, so every declaration below is next to its
+ * C prototype.
+ */
+
+const LIBRARY = 'libc';
+
+// The name is that of glibc's ABI, which the runner is linked against too.
+open({ library: LIBRARY, path: 'libc.so.6' });
+
+const { I32, U32, BigInt: Word, String: CString, U8Array, External } = DataType;
+
+/** `PROT_*` of `<sys/mman.h>`. */
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+
+/** `MAP_*` of `<sys/mman.h>`. */
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+
+/** `F_SEAL_*` of `<linux/fcntl.h>`. */
+export const F_SEAL_SEAL = 0x01;
+export const F_SEAL_SHRINK = 0x02;
+export const F_SEAL_GROW = 0x04;
+export const F_SEAL_FUTURE_WRITE = 0x10;
+
+const MFD_CLOEXEC = 0x0001;
+const MFD_ALLOW_SEALING = 0x0002;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const F_ADD_SEALS = 1033;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const FUTEX_WAKE = 1n;
+/** `SYS_futex`, by Node's name of the architecture. */
+const SYS_FUTEX: Readonly<Record<string, bigint>> = { x64: 202n, arm64: 98n };
+
+/** A libc call failed: `call` is the C function, `errnoName` the error as in `<errno.h>`. */
+export class LibcError extends FarJITError {
+  readonly call: string;
+  readonly errno: number;
+  readonly errnoName: string;
+
+  constructor(call: string, errno: number, what: string) {
+    const errnoName = errno > 0 ? getSystemErrorName(-errno) : 'unknown error';
+    super('LIBC_ERROR', `${call}(${what}) failed: ${errnoName}`);
+    this.call = call;
+    this.errno = errno;
+    this.errnoName = errnoName;
+  }
+}
+
+/**
+ * `int memfd_create(const char *name, unsigned flags)`: anonymous memory that can be sealed, close-on-exec.
+ * The caller closes the descriptor.
+ * @throws {LibcError}
+ */
+export function memfdCreate(name: string): number {
+  return int('memfd_create', [CString, U32], [name, MFD_CLOEXEC | MFD_ALLOW_SEALING], name);
+}
+
+/**
+ * `int fcntl(int fd, F_ADD_SEALS, int seals)`.
+ * @throws {LibcError} EPERM when sealed against sealing, EBUSY for a write seal while writable maps exist.
+ */
+export function addSeals(fd: number, seals: number): void {
+  int('fcntl', [I32, I32, I32], [fd, F_ADD_SEALS, seals], `${fd}, F_ADD_SEALS`);
+}
+
+/**
+ * `int fcntl(int fd, F_SETFL, int flags)`: reads of this open file then fail with EAGAIN instead of waiting.
+ * @throws {LibcError}
+ */
+export function setNonBlocking(fd: number): void {
+  const flags = int('fcntl', [I32, I32, I32], [fd, F_GETFL, 0], `${fd}, F_GETFL`);
+  int('fcntl', [I32, I32, I32], [fd, F_SETFL, flags | O_NONBLOCK], `${fd}, F_SETFL`);
+}
+
+/**
+ * `int pipe2(int pipefd[2], O_CLOEXEC)`. The caller closes both ends.
+ * @throws {LibcError}
+ */
+export function pipe(): { readonly readFd: number; readonly writeFd: number } {
+  const ends = Buffer.alloc(8);
+  int('pipe2', [U8Array, I32], [ends, O_CLOEXEC], 'O_CLOEXEC');
+  return { readFd: ends.readInt32LE(0), writeFd: ends.readInt32LE(4) };
+}
+
+/**
+ * `void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)`. With `MAP_FIXED` whatever
+ * was mapped there is replaced in one step.
+ * @returns address of the mapping.
+ * @throws {LibcError}
+ */
+export function mmap(
+  address: bigint,
+  sizeBytes: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offsetBytes: number,
+): bigint {
+  return word(
+    'mmap',
+    [Word, Word, I32, I32, I32, Word],
+    [address, BigInt(sizeBytes), prot, flags, fd, BigInt(offsetBytes)],
+    `${sizeBytes} bytes of descriptor ${fd}`,
+  );
+}
+
+/**
+ * `int munmap(void *addr, size_t length)`. No `Buffer` made by `bufferAt` may reach into the range any more: touching
+ * it would end the process.
+ * @throws {LibcError}
+ */
+export function munmap(address: bigint, sizeBytes: number): void {
+  int('munmap', [Word, Word], [address, BigInt(sizeBytes)], `0x${address.toString(16)}, ${sizeBytes}`);
+}
+
+/**
+ * `long syscall(SYS_futex, uint32_t *address, FUTEX_WAKE, int count)`, across processes (not FUTEX_PRIVATE).
+ * @returns how many waiters were woken.
+ * @throws {LibcError} when the architecture's system call number is not known here, too.
+ */
+export function futexWake(address: bigint, waiterCount: number): number {
+  const number = SYS_FUTEX[process.arch];
+  if (number === undefined) throw new LibcError('syscall', 0, `SYS_futex on ${process.arch}`);
+  const types = [Word, Word, Word, Word];
+  const values = [number, address, FUTEX_WAKE, BigInt(waiterCount)];
+  return Number(word('syscall', types, values, 'SYS_futex, FUTEX_WAKE'));
+}
+
+/**
+ * A `Buffer` over `sizeBytes` at `address`, not a copy. The memory must stay mapped as long as the `Buffer` can be
+ * reached; ffi-rs never frees it.
+ */
+export function bufferAt(address: bigint, sizeBytes: number): Buffer {
+  // An External comes only out of a call: copying nothing from the address to itself returns it.
+  const external = symbol({
+    library: LIBRARY,
+    funcName: 'memcpy',
+    retType: External,
+    paramsType: [Word, Word, Word],
+    paramsValue: [address, address, 0n],
+  });
+  // ffi-rs types the result of an External call as `never`.
+  return createExternalBuffer(external, sizeBytes);
+}
+
+/** Closes a descriptor that is open. */
+export function close(fd: number): void {
+  closeSync(fd);
+}
+
+function int(funcName: string, paramsType: DataType[], paramsValue: unknown[], what: string): number {
+  const { value, errnoCode } = symbol<DataType.I32, true>({
+    library: LIBRARY,
+    funcName,
+    retType: I32,
+    paramsType,
+    paramsValue,
+    errno: true,
+  });
+  if (value < 0) throw new LibcError(funcName, errnoCode, what);
+  return value;
+}
+
+/** For functions that return a 64-bit integer or pointer, -1 on failure. */
+function word(funcName: string, paramsType: DataType[], paramsValue: unknown[], what: string): bigint {
+  const { value, errnoCode } = symbol<DataType.BigInt, true>({
+    library: LIBRARY,
+    funcName,
+    retType: Word,
+    paramsType,
+    paramsValue,
+    errno: true,
+  });
+  const result = value.valueOf();
+  if (result === -1n) throw new LibcError(funcName, errnoCode, what);
+  return result;
+}

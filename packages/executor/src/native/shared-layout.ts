@@ -1,0 +1,149 @@
+/*
+ * `runner/shared_layout.h` in TypeScript: the memory that host and runner share. Offsets are in bytes from the start
+ * of the structure each constant names; everything is little-endian, as the x86-64 and AArch64 ABIs are. A test
+ * compares all of it with what `farjit-runner --layout` prints.
+ */
+
+export const LAYOUT_MAGIC = 0x544a5246;
+export const LAYOUT_VERSION = 1;
+
+export const REENTRY_SLOT_COUNT = 256;
+export const CALL_SLOT_COUNT = 64;
+/** Entries one publish list holds. */
+export const PUBLISH_ENTRY_COUNT = 512;
+export const BLOCK_BYTES = 48 * 1024;
+export const NAME_BYTES = 64 * 1024;
+export const LOOKUP_NAME_COUNT = 4096;
+export const TRAP_FRAME_COUNT = 64;
+export const REGISTER_COUNT = 18;
+
+/** Descriptors the runner is started with. */
+export const RUNNER_FD = { doorbell: 3, sealed: 4, shared: 5 } as const;
+
+/** `struct farjit_bell`: u16 kind, u16 slot, u32 value. */
+export const BELL_BYTES = 8;
+
+/** `enum farjit_bell_kind`. */
+export const BellKind = {
+  hello: 1,
+  confined: 2,
+  reenter: 3,
+  callDone: 4,
+  done: 5,
+  confine: 16,
+  spawn: 17,
+  publish: 18,
+  lookup: 19,
+} as const;
+
+/** `enum farjit_confinement`: bits of the CONFINED bell's value. */
+export const Confinement = { noNewPrivs: 1, seccomp: 2, ownUser: 4, undumpable: 8 } as const;
+
+/** `enum farjit_publish_kind`. */
+export const PublishKind = { registerFrame: 1, deregisterFrame: 2, syncCore: 3, releaseSlot: 4 } as const;
+
+/** `enum farjit_reentry_state`: a futex word. */
+export const ReentryState = {
+  free: 0,
+  claimed: 1,
+  posted: 2,
+  prepared: 3,
+  released: 4,
+  unwind: 5,
+} as const;
+
+/** `enum farjit_reentry_kind`. */
+export const ReentryKind = { compile: 1 } as const;
+
+/** `enum farjit_call_state`: a futex word. */
+export const CallState = {
+  noWorker: 0,
+  idle: 1,
+  posted: 2,
+  running: 3,
+  returned: 4,
+  unwound: 5,
+} as const;
+
+/** `enum farjit_end_kind`. */
+export const EndKind = { none: 0, trap: 1, unwindFailed: 2, fault: 3 } as const;
+
+/** `struct farjit_publish`: u32 count, u32 reserved, entries of u64 kind and u64 value. */
+export const PUBLISH = { count: 0, entries: 8, entryBytes: 16 } as const;
+export const PUBLISH_BYTES = PUBLISH.entries + PUBLISH_ENTRY_COUNT * PUBLISH.entryBytes;
+
+/** `struct farjit_reentry_slot`. */
+export const REENTRY_SLOT = {
+  state: 0,
+  kind: 4,
+  threadId: 8,
+  callSlot: 12,
+  token: 16,
+  argument: 24,
+  answer: 88,
+  publish: 152,
+} as const;
+export const REENTRY_SLOT_BYTES = REENTRY_SLOT.publish + PUBLISH_BYTES;
+
+/** `struct farjit_call_slot`; the block is aligned to 64 bytes. */
+export const CALL_SLOT = {
+  state: 0,
+  threadId: 4,
+  token: 8,
+  entry: 16,
+  publish: 24,
+  block: alignUp(24 + PUBLISH_BYTES, 64),
+} as const;
+export const CALL_SLOT_BYTES = alignUp(CALL_SLOT.block + BLOCK_BYTES, 64);
+
+/** `struct farjit_end`. */
+export const END = {
+  kind: 0,
+  signal: 4,
+  signalCode: 8,
+  threadId: 12,
+  stackOverflow: 16,
+  frameCount: 20,
+  faultAddress: 24,
+  programCounter: 32,
+  registers: 40,
+  frames: 40 + 8 * REGISTER_COUNT,
+  message: 40 + 8 * REGISTER_COUNT + 8 * TRAP_FRAME_COUNT,
+  messageBytes: 256,
+} as const;
+export const END_BYTES = END.message + END.messageBytes;
+
+const END_OFFSET = 72;
+const PUBLISH_OFFSET = END_OFFSET + END_BYTES;
+const ADDRESSES_OFFSET = PUBLISH_OFFSET + PUBLISH_BYTES;
+const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
+const REENTRY_OFFSET = alignUp(NAMES_OFFSET + NAME_BYTES, 64);
+const CALLS_OFFSET = alignUp(REENTRY_OFFSET + REENTRY_SLOT_COUNT * REENTRY_SLOT_BYTES, 64);
+
+/** `struct farjit_control`. */
+export const CONTROL = {
+  magic: 0,
+  layoutVersion: 4,
+  codeBytes: 8,
+  constantBytes: 16,
+  controlBytes: 24,
+  dataBytes: 32,
+  threadStackBytes: 40,
+  base: 48,
+  resolver: 56,
+  processId: 64,
+  foreignThreads: 68,
+  end: END_OFFSET,
+  publish: PUBLISH_OFFSET,
+  addresses: ADDRESSES_OFFSET,
+  names: NAMES_OFFSET,
+  reentry: REENTRY_OFFSET,
+  calls: CALLS_OFFSET,
+} as const;
+/** `sizeof(struct farjit_control)`. */
+export const CONTROL_BYTES = CALLS_OFFSET + CALL_SLOT_COUNT * CALL_SLOT_BYTES;
+
+/** `value` rounded up to a multiple of `alignment`, a power of two. */
+export function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}

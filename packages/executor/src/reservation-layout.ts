@@ -1,0 +1,58 @@
+import type { MemProt } from '@farjit/protocol';
+import { alignUp, CONTROL_BYTES } from './native/shared-layout.js';
+
+/** Page size of the targets supported; memory is reserved and protected in units of it. */
+export const PAGE_BYTES = 4096;
+
+const MIB = 1024 * 1024;
+
+/** Address space of a session: everything in it is within the ±2 GiB that a 32-bit displacement reaches. */
+export const DEFAULT_RESERVATION_BYTES = 256 * MIB;
+export const DEFAULT_CODE_BYTES = 96 * MIB;
+export const DEFAULT_CONSTANT_BYTES = 32 * MIB;
+
+/** One part of the reservation, in bytes from its start. */
+export interface Region {
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * How a session's memory is cut up: code and constant over the sealed memfd, control and data over the shared one,
+ * one after the other, in the host as in the runner.
+ */
+export interface ReservationLayout extends Readonly<Record<MemProt, Region>> {
+  readonly control: Region;
+  /** Code and constant. */
+  readonly sealedBytes: number;
+  /** Control and data. */
+  readonly sharedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Sizes in bytes, each a multiple of `PAGE_BYTES`; what is not given has its default. */
+export interface ReservationSizes {
+  readonly codeBytes?: number;
+  readonly constantBytes?: number;
+  readonly dataBytes?: number;
+}
+
+/** Lays out a reservation. */
+export function layoutReservation(sizes: ReservationSizes = {}): ReservationLayout {
+  const { codeBytes = DEFAULT_CODE_BYTES, constantBytes = DEFAULT_CONSTANT_BYTES } = sizes;
+  const sealedBytes = codeBytes + constantBytes;
+  const controlBytes = alignUp(CONTROL_BYTES, PAGE_BYTES);
+  const { dataBytes = DEFAULT_RESERVATION_BYTES - sealedBytes - controlBytes } = sizes;
+  for (const sizeBytes of [codeBytes, constantBytes, dataBytes])
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % PAGE_BYTES !== 0)
+      throw new RangeError(`${sizeBytes} is not a positive multiple of the page size, ${PAGE_BYTES}`);
+  return {
+    code: { offset: 0, sizeBytes: codeBytes },
+    constant: { offset: codeBytes, sizeBytes: constantBytes },
+    control: { offset: sealedBytes, sizeBytes: controlBytes },
+    data: { offset: sealedBytes + controlBytes, sizeBytes: dataBytes },
+    sealedBytes,
+    sharedBytes: controlBytes + dataBytes,
+    totalBytes: sealedBytes + controlBytes + dataBytes,
+  };
+}

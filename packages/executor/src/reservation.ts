@@ -1,0 +1,217 @@
+import { ftruncateSync } from 'node:fs';
+import {
+  addSeals,
+  bufferAt,
+  close,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  memfdCreate,
+  mmap,
+  PROT_READ,
+  PROT_WRITE,
+} from './native/libc.js';
+import type { Region, ReservationLayout } from './reservation-layout.js';
+
+/**
+ * Bytes of one window. V8 counts a `Buffer` over foreign memory as its own, so windows are made only where something
+ * is read or written.
+ */
+export const WINDOW_BYTES = 1024 * 1024;
+
+const ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+/** The two memfds of a runner, close-on-exec. Whoever holds them closes both. */
+export interface ReservationDescriptors {
+  readonly sealedFd: number;
+  readonly sharedFd: number;
+}
+
+/**
+ * One range of host addresses, laid out like a session's reservation. It lives as long as the process, because the
+ * `Buffer`s over it may: a `Buffer` over unmapped memory would take down the host. `map` lays fresh memfds over it,
+ * `unmap` replaces them by anonymous memory, and the windows stay valid throughout.
+ */
+class HostRange {
+  readonly layout: ReservationLayout;
+  readonly address: bigint;
+  readonly #windows = new Map<number, Buffer>();
+  #control: Buffer | undefined;
+
+  constructor(layout: ReservationLayout) {
+    this.layout = layout;
+    this.address = mmap(0n, layout.totalBytes, PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
+  }
+
+  /**
+   * Maps two fresh memfds, then seals them: after that, this mapping is the only one, in any process, through which
+   * code and constant can be written.
+   * @throws {LibcError} and then nothing is mapped and no descriptor is left.
+   */
+  map(): ReservationDescriptors {
+    const { layout } = this;
+    const opened: number[] = [];
+    try {
+      const sealedFd = memfdCreate('farjit-sealed');
+      opened.push(sealedFd);
+      ftruncateSync(sealedFd, layout.sealedBytes);
+      const sharedFd = memfdCreate('farjit-shared');
+      opened.push(sharedFd);
+      ftruncateSync(sharedFd, layout.sharedBytes);
+      const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+      mmap(this.address, layout.sealedBytes, PROT_READ | PROT_WRITE, flags, sealedFd, 0);
+      const sharedAddress = this.address + BigInt(layout.sealedBytes);
+      mmap(sharedAddress, layout.sharedBytes, PROT_READ | PROT_WRITE, flags, sharedFd, 0);
+      const size = F_SEAL_GROW | F_SEAL_SHRINK;
+      addSeals(sealedFd, F_SEAL_FUTURE_WRITE | size | F_SEAL_SEAL);
+      addSeals(sharedFd, size | F_SEAL_SEAL);
+      return { sealedFd, sharedFd };
+    } catch (error) {
+      for (const fd of opened) close(fd);
+      this.unmap();
+      throw error;
+    }
+  }
+
+  /** Replaces whatever is mapped by fresh anonymous memory, in one step. The memfds' pages go with the last map. */
+  unmap(): void {
+    mmap(this.address, this.layout.totalBytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_FIXED, -1, 0);
+  }
+
+  get control(): Buffer {
+    const { offset, sizeBytes } = this.layout.control;
+    this.#control ??= bufferAt(this.address + BigInt(offset), sizeBytes);
+    return this.#control;
+  }
+
+  /** The window that `offset` lies in, and the window's own offset. */
+  windowAt(offset: number): { buffer: Buffer; start: number } {
+    const { sealedBytes, data } = this.layout;
+    // The control region has a view of its own, so windows begin anew after it.
+    const part: Region = offset < sealedBytes ? { offset: 0, sizeBytes: sealedBytes } : data;
+    const start = offset - ((offset - part.offset) % WINDOW_BYTES);
+    const end = part.offset + part.sizeBytes;
+    if (offset < part.offset || offset >= end)
+      throw new RangeError(`offset ${offset} is outside code, constant and data`);
+    let buffer = this.#windows.get(start);
+    if (!buffer) {
+      buffer = bufferAt(this.address + BigInt(start), Math.min(WINDOW_BYTES, end - start));
+      this.#windows.set(start, buffer);
+    }
+    return { buffer, start };
+  }
+}
+
+/**
+ * A host range with a runner's memfds over it, from `ReservationPool.take` to `release`. After `release` every access
+ * throws: the range may serve another session by then.
+ *
+ * Offsets are in bytes from the start of the reservation; callers check that they lie in the right region.
+ */
+export class Reservation {
+  readonly layout: ReservationLayout;
+  #range: HostRange | undefined;
+  readonly #giveBack: (range: HostRange) => void;
+
+  constructor(range: HostRange, giveBack: (range: HostRange) => void) {
+    this.layout = range.layout;
+    this.#range = range;
+    this.#giveBack = giveBack;
+  }
+
+  /** Takes the memory away. Releasing twice does nothing. */
+  release(): void {
+    const range = this.#range;
+    if (!range) return;
+    this.#range = undefined;
+    this.#giveBack(range);
+  }
+
+  /** Host address of the control region. */
+  get controlAddress(): bigint {
+    return this.#live().address + BigInt(this.layout.control.offset);
+  }
+
+  /** The control region, as one view. What is in it is written by the runner too. Not to be kept. */
+  get control(): Buffer {
+    return this.#live().control;
+  }
+
+  /** A copy of `sizeBytes` at `offset`. */
+  read(offset: number, sizeBytes: number): Buffer {
+    const copy = Buffer.allocUnsafe(sizeBytes);
+    this.#visit(offset, sizeBytes, (piece, done) => piece.copy(copy, done));
+    return copy;
+  }
+
+  write(offset: number, content: Uint8Array): void {
+    this.#visit(offset, content.byteLength, (piece, done) => {
+      piece.set(content.subarray(done, done + piece.byteLength));
+    });
+  }
+
+  fillZero(offset: number, sizeBytes: number): void {
+    this.#visit(offset, sizeBytes, (piece) => piece.fill(0));
+  }
+
+  /** Stores 8 bytes in one step, seen by the runner whole or not at all. `offset` is a multiple of 8. */
+  storePointer(offset: number, value: bigint): void {
+    this.#visit(offset, 8, (piece) => {
+      Atomics.store(new BigUint64Array(piece.buffer, piece.byteOffset, 1), 0, value);
+    });
+  }
+
+  /** Calls `visit` with each piece of the range that lies in one window, and the bytes before that piece. */
+  #visit(offset: number, sizeBytes: number, visit: (piece: Buffer, doneBytes: number) => void): void {
+    const range = this.#live();
+    let done = 0;
+    while (done < sizeBytes) {
+      const { buffer, start } = range.windowAt(offset + done);
+      const from = offset + done - start;
+      const pieceBytes = Math.min(sizeBytes - done, buffer.byteLength - from);
+      visit(buffer.subarray(from, from + pieceBytes), done);
+      done += pieceBytes;
+    }
+  }
+
+  #live(): HostRange {
+    if (!this.#range) throw new Error('this reservation has been released');
+    return this.#range;
+  }
+}
+
+/** Makes reservations, and keeps the host ranges that are not in use, which can never be unmapped. */
+export class ReservationPool {
+  readonly layout: ReservationLayout;
+  readonly #free: HostRange[] = [];
+
+  constructor(layout: ReservationLayout) {
+    this.layout = layout;
+  }
+
+  /**
+   * A reservation over fresh, sealed memfds. The caller closes the descriptors once the runner has them.
+   * @throws {LibcError}
+   */
+  take(): { reservation: Reservation; descriptors: ReservationDescriptors } {
+    const range = this.#free.pop() ?? new HostRange(this.layout);
+    try {
+      const descriptors = range.map();
+      return { reservation: new Reservation(range, (released) => this.#giveBack(released)), descriptors };
+    } catch (error) {
+      this.#free.push(range);
+      throw error;
+    }
+  }
+
+  #giveBack(range: HostRange): void {
+    range.unmap();
+    this.#free.push(range);
+  }
+}
