@@ -38,18 +38,20 @@ export interface Frame {
 }
 
 const uint32 = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
-const sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Ids and sequences never start again, so they may grow past 32 bits. */
+const ordinal = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const frameTuple = v.strictTuple([
   v.enum(FrameKind),
-  uint32,
-  sequence,
-  sequence,
+  ordinal,
+  ordinal,
+  ordinal,
   uint32,
   v.nullable(uint32),
   v.nullable(v.pipe(v.string(), v.maxLength(128))),
   v.pipe(v.string(), v.maxLength(64)),
-  v.unknown(),
+  // `unknown` would let the whole item be missing; no decoded value is undefined.
+  v.custom<unknown>((body) => body !== undefined, 'body is missing'),
 ]);
 
 /** Body of an error frame. */
@@ -60,10 +62,19 @@ export const errorBody = v.strictObject({
 });
 
 // `useRecords: false` and the guard together keep structure definitions out; 64-bit integers stay `bigint`, so an
-// address never becomes a float.
-const packr = new Packr({ useRecords: false, int64AsType: 'bigint', moreTypes: false });
+// address never becomes a float. `undefined` would go out as an extension, which costs the connection; as nil it is
+// at most one refused message.
+const packr = new Packr({
+  useRecords: false,
+  int64AsType: 'bigint',
+  moreTypes: false,
+  encodeUndefinedAsNil: true,
+});
 
-/** Encodes a frame. The result is a fresh buffer that the caller may keep. */
+/**
+ * Encodes a frame. The result is a fresh buffer that the caller may keep.
+ * @throws {RangeError} when the body holds a `bigint` of more than 64 bits.
+ */
 export function encodeFrame(frame: Frame): Uint8Array {
   return packr.pack([
     frame.kind,

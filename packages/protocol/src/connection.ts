@@ -20,7 +20,7 @@ export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
 export interface RequestOptions {
   /** Runner generation the request belongs to; 0 or absent for none. */
   readonly generation?: number;
-  /** Budget on the receiver's clock. */
+  /** Budget on the receiver's clock, rounded up to whole milliseconds. */
   readonly deadlineMs?: number | undefined;
   /** Aborting sends a `cancel`; the promise rejects when the receiver has answered. */
   readonly signal?: AbortSignal | undefined;
@@ -126,7 +126,7 @@ export class Connection {
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
    * @throws {CancelledError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
-   * @throws {ProtocolError} when the result does not fit the declaration.
+   * @throws {ProtocolError} when the result does not fit the declaration, or `params` cannot be encoded.
    */
   request<M extends RequestType>(
     type: M,
@@ -144,15 +144,20 @@ export class Connection {
     const result = new Promise<unknown>((resolve, reject) => {
       this.#pending.set(id, { type, resolve, reject, origin });
     });
-    this.#send({
-      kind: FrameKind.Request,
-      id,
-      generation: options.generation ?? 0,
-      deadlineMs: options.deadlineMs ?? null,
-      traceparent: options.traceparent ?? null,
-      method: type.method,
-      body: params,
-    });
+    try {
+      this.#send({
+        kind: FrameKind.Request,
+        id,
+        generation: options.generation ?? 0,
+        deadlineMs: toWholeMs(options.deadlineMs),
+        traceparent: options.traceparent ?? null,
+        method: type.method,
+        body: params,
+      });
+    } catch (cause) {
+      this.#pending.delete(id);
+      return Promise.reject(new ProtocolError(`${type.method}: params cannot be encoded`, { cause }));
+    }
     if (!signal) return result as Promise<ResultOf<M>>;
     const cancel = () => {
       if (this.#pending.has(id) && !this.isClosed) this.#sendPlain(FrameKind.Cancel, id, null);
@@ -174,9 +179,13 @@ export class Connection {
     });
   }
 
-  /** Closes with a WebSocket close code; 1000 is a normal end. */
+  /**
+   * Closes with a WebSocket close code; 1000 is a normal end. What is pending rejects at once, and nothing that
+   * still arrives is handled: a peer that does not answer the closing cannot hold anybody up.
+   */
   close(code = 1000, reason = 'closed'): void {
     this.#transport.close(code, reason);
+    this.#finish({ code, reason });
   }
 
   #sendPlain(kind: FrameKind, id: number, body: unknown): void {
@@ -185,7 +194,9 @@ export class Connection {
 
   #send(frame: Omit<Frame, 'sequence' | 'acknowledged'>): void {
     if (this.isClosed) return;
-    const message = encodeFrame({ ...frame, sequence: ++this.#sent, acknowledged: this.#received });
+    const message = encodeFrame({ ...frame, sequence: this.#sent + 1, acknowledged: this.#received });
+    // Counted only now: a frame that could not be encoded leaves no gap.
+    this.#sent++;
     this.#onFrame({
       direction: 'sent',
       kind: frame.kind,
@@ -198,11 +209,11 @@ export class Connection {
       if (!(error instanceof ConnectionClosedError)) throw error;
       return; // `onClose` follows and rejects what is pending
     }
-    if (this.#transport.bufferedBytes > MAX_BUFFERED_BYTES)
-      this.#transport.close(1008, 'the peer does not read');
+    if (this.#transport.bufferedBytes > MAX_BUFFERED_BYTES) this.close(1008, 'the peer does not read');
   }
 
   #receive(message: Uint8Array): void {
+    if (this.isClosed) return;
     try {
       const frame = decodeFrame(message);
       if (frame.sequence !== this.#received + 1)
@@ -216,8 +227,7 @@ export class Connection {
       this.#dispatch(frame);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#transport.close(1002, error.message);
-      this.#finish({ code: 1002, reason: error.message });
+      this.close(1002, error.message);
     }
   }
 
@@ -283,7 +293,12 @@ export class Connection {
     } finally {
       if (this.#handling.get(frame.id) === controller) this.#handling.delete(frame.id);
     }
-    this.#sendPlain(FrameKind.Response, frame.id, typeof result === 'function' ? result() : result);
+    try {
+      this.#sendPlain(FrameKind.Response, frame.id, typeof result === 'function' ? result() : result);
+    } catch (error) {
+      // Nothing was sent, so the request still has its one answer to come.
+      this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
+    }
   }
 
   #finish(close: TransportClose): void {
@@ -297,6 +312,11 @@ export class Connection {
     this.#handling.clear();
     this.#resolveClosed(this.#closeError);
   }
+}
+
+function toWholeMs(deadlineMs: number | undefined): number | null {
+  if (deadlineMs === undefined || deadlineMs === Number.POSITIVE_INFINITY) return null;
+  return Math.min(Math.max(Math.ceil(deadlineMs), 0), 0xffff_ffff);
 }
 
 function withStackOf<E extends Error>(error: E, origin: { stack?: string }): E {

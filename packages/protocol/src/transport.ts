@@ -7,13 +7,13 @@ export interface TransportClose {
 }
 
 /**
- * An ordered, reliable channel of whole binary messages. Handlers are set once, before the first message; a
- * transport holds messages back until then.
+ * An ordered, reliable channel of whole binary messages. Handlers are set once; until then a transport holds back
+ * what arrives, the closing included. After `onClose` no handler is called again.
  */
 export interface Transport {
   /** Queues one message. Throws `ConnectionClosedError` after close. */
   send(message: Uint8Array): void;
-  /** Closes with a WebSocket close code. Closing twice does nothing. */
+  /** Closes with a WebSocket close code; nothing is received after it. Closing twice does nothing. */
   close(code: number, reason: string): void;
   start(handlers: {
     onMessage: (message: Uint8Array) => void;
@@ -30,10 +30,10 @@ class MemoryTransport implements Transport {
   bufferedBytes = 0;
   #handlers: Handlers | undefined;
   #held: Uint8Array[] = [];
-  #closed = false;
+  #close: TransportClose | undefined;
 
   send(message: Uint8Array): void {
-    if (this.#closed) throw new ConnectionClosedError('the in-memory transport is closed');
+    if (this.#close) throw new ConnectionClosedError('the in-memory transport is closed');
     const copy = message.slice();
     queueMicrotask(() => this.peer?.deliver(copy));
   }
@@ -41,10 +41,11 @@ class MemoryTransport implements Transport {
   start(handlers: Handlers): void {
     this.#handlers = handlers;
     for (const message of this.#held.splice(0)) handlers.onMessage(message);
+    if (this.#close) handlers.onClose(this.#close);
   }
 
   deliver(message: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#close) return;
     if (this.#handlers) this.#handlers.onMessage(message);
     else this.#held.push(message);
   }
@@ -55,8 +56,8 @@ class MemoryTransport implements Transport {
   }
 
   finish(close: TransportClose): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#close) return;
+    this.#close = close;
     this.#handlers?.onClose(close);
   }
 }

@@ -1,24 +1,46 @@
 import type { RawData, WebSocket } from 'ws';
 import { ConnectionClosedError } from './errors.js';
-import type { Transport } from './transport.js';
+import type { Transport, TransportClose } from './transport.js';
 
 /** Largest frame either end accepts: a link of a few hundred functions with room to spare. */
 export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+/** WebSocket fragments one frame may come in. We send every frame whole; a proxy on the way may split it. */
+export const MAX_FRAGMENTS = 1024;
 
 /** Options both ends give to `ws`: no compression (the payload is machine code), bounded frames. */
 export const WEBSOCKET_OPTIONS = {
   perMessageDeflate: false,
   maxPayload: MAX_FRAME_BYTES,
+  maxFragments: MAX_FRAGMENTS,
   skipUTF8Validation: true,
 } as const;
 
 /** Carries a `Transport` over an open WebSocket. Text frames are a protocol error (close code 1003). */
 export class WebSocketTransport implements Transport {
   readonly #socket: WebSocket;
+  #handlers: Parameters<Transport['start']>[0] | undefined;
+  readonly #held: Uint8Array[] = [];
+  #close: TransportClose | undefined;
+  #closing = false;
+  /** The first error's words: 'close' always follows 'error', and its own reason is empty then. */
+  #failure = '';
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
-    // Messages that arrive before `start` wait in the socket.
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (this.#closing) return;
+      if (!isBinary) this.close(1003, 'binary frames only');
+      else if (this.#handlers) this.#handlers.onMessage(data as Buffer);
+      else this.#held.push(data as Buffer);
+    });
+    socket.on('error', (error) => {
+      this.#failure ||= error.message;
+    });
+    socket.on('close', (code, reason) => {
+      this.#close = { code, reason: reason.toString() || this.#failure };
+      this.#handlers?.onClose(this.#close);
+    });
+    // What arrives before `start` waits in the socket; what `ws` has read already is held here.
     socket.pause();
   }
 
@@ -33,30 +55,22 @@ export class WebSocketTransport implements Transport {
   }
 
   close(code: number, reason: string): void {
-    // A close frame's reason holds 123 bytes of UTF-8.
-    this.#socket.close(
-      code,
-      Buffer.from(reason)
-        .subarray(0, 120)
-        .toString()
-        .replace(/\ufffd+$/, ''),
-    );
+    this.#closing = true;
+    // The peer's closing frame must be read even when nobody has called `start`.
+    this.#socket.resume();
+    this.#socket.close(code, clip(reason));
   }
 
   start(handlers: Parameters<Transport['start']>[0]): void {
-    const socket = this.#socket;
-    let failure = '';
-    socket.on('message', (data: RawData, isBinary: boolean) => {
-      if (!isBinary) socket.close(1003, 'binary frames only');
-      else handlers.onMessage(data as Buffer);
-    });
-    // 'close' always follows 'error'; the error's words are what the user needs.
-    socket.on('error', (error) => {
-      failure = error.message;
-    });
-    socket.on('close', (code, reason) => {
-      handlers.onClose({ code, reason: reason.toString() || failure });
-    });
-    socket.resume();
+    this.#handlers = handlers;
+    for (const message of this.#held.splice(0)) handlers.onMessage(message);
+    if (this.#close) handlers.onClose(this.#close);
+    this.#socket.resume();
   }
+}
+
+/** A close frame's reason holds 123 bytes of UTF-8; a character cut in half is dropped. */
+function clip(reason: string): string {
+  const bytes = Buffer.from(reason).subarray(0, 123);
+  return new TextDecoder().decode(bytes, { stream: true });
 }

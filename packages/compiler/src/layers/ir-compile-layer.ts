@@ -3,12 +3,8 @@ import { type EmittedFile, emit } from '../llvm/emit.js';
 import { IRModule } from '../llvm/ir-module.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import { prepareModule } from '../llvm/prepare-module.js';
-import {
-  createTargetMachine,
-  type OptLevel,
-  type TargetDescription,
-  type TargetMachine,
-} from '../llvm/target-machine.js';
+import type { OptLevel, TargetDescription, TargetMachine } from '../llvm/target-machine.js';
+import { TargetMachinePool } from '../llvm/target-machine-pool.js';
 import { type IRTransformLayer, optimizeModule } from './ir-transform-layer.js';
 
 /** One module to compile: plain data, so that it can go to another process or be a cache's key. */
@@ -67,20 +63,35 @@ export const LARGE_BITCODE_BYTES = 32 * 1024;
 /**
  * Compiles in this process on libLLVM.
  *
- * Each compilation has a context and a target machine of its own, which is all that LLVM asks for running several at
- * once. What LLVM takes for a fatal error (its assertions, running out of memory, an instruction it cannot select)
- * ends this process; that is contained by running this same interface in a process of its own.
+ * Each compilation under way has a context and a target machine of its own, which is all that LLVM asks for running
+ * several at once.
+ *
+ * What LLVM takes for a fatal error ends this process: it aborts on an instruction it cannot select, on running out of
+ * memory and on some damaged bitcode, and it prints and exits on an error in inline assembly, as the diagnostic
+ * handler that would prevent it has to be a C function. This is contained by running the same interface in a process of
+ * its own.
  */
-export class LLVMCompileLayer implements IRCompileLayer {
+export class LLVMCompileLayer implements IRCompileLayer, Disposable {
   readonly #llvm: LibLLVM;
+  readonly #machines: TargetMachinePool;
   readonly #transforms: IRTransformLayer | undefined;
   readonly #parallel: 'never' | 'auto' | 'always';
   #underWayCount = 0;
 
   constructor(llvm: LibLLVM, options: LLVMCompileLayerOptions = {}) {
     this.#llvm = llvm;
+    this.#machines = new TargetMachinePool(llvm);
     this.#transforms = options.transforms;
     this.#parallel = options.parallel ?? 'auto';
+  }
+
+  /** Frees the target machines kept for later; compilations under way still finish. */
+  dispose(): void {
+    this.#machines.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   async compile(input: CompileInput): Promise<CompileOutput> {
@@ -99,23 +110,26 @@ export class LLVMCompileLayer implements IRCompileLayer {
   }
 
   /** Everything up to the optimised module, which `finish` makes its result of; frees all of it on every path. */
-  async #run<Result>(
-    input: CompileInput,
-    finish: (
-      module: IRModule,
-      machine: TargetMachine,
-      inNewThread: boolean,
-      timings: CompileTimings,
-    ) => Promise<Result>,
-  ): Promise<Result> {
+  async #run<Result>(input: CompileInput, finish: Finish<Result>): Promise<Result> {
     this.#underWayCount++;
     try {
       // Callers that start several do it in one turn: after it, all of them are counted.
       await Promise.resolve();
-      const inNewThread = this.#runsInNewThread(input);
-      const timings = { parseMs: 0, passesMs: 0, emitMs: 0 };
-      let start = performance.now();
-      using machine = createTargetMachine(this.#llvm, input.target, input.optLevel);
+      return await this.#runCounted(input, this.#runsInNewThread(input), finish);
+    } finally {
+      this.#underWayCount--;
+    }
+  }
+
+  async #runCounted<Result>(
+    input: CompileInput,
+    inNewThread: boolean,
+    finish: Finish<Result>,
+  ): Promise<Result> {
+    const timings = { parseMs: 0, passesMs: 0, emitMs: 0 };
+    let start = performance.now();
+    const machine = this.#machines.acquire(input.target, input.optLevel);
+    try {
       using module = IRModule.parse(this.#llvm, input.name, input.bitcode);
       await this.#transforms?.apply(module, machine);
       module.verify();
@@ -128,7 +142,7 @@ export class LLVMCompileLayer implements IRCompileLayer {
       timings.passesMs = performance.now() - start;
       return await finish(module, machine, inNewThread, timings);
     } finally {
-      this.#underWayCount--;
+      this.#machines.release(machine);
     }
   }
 
@@ -150,3 +164,11 @@ export class LLVMCompileLayer implements IRCompileLayer {
     return bytes;
   }
 }
+
+/** Makes a compilation's result of its optimised module. */
+type Finish<Result> = (
+  module: IRModule,
+  machine: TargetMachine,
+  inNewThread: boolean,
+  timings: CompileTimings,
+) => Promise<Result>;

@@ -70,6 +70,10 @@ export async function optimizeModule(
  * | 1 | the tutorial's: mem2reg, instcombine, reassociate, gvn, simplifycfg | Default |
  * | 2 | LLVM's `default<O2>` | Default |
  * | 3 | LLVM's `default<O3>` | Aggressive |
+ *
+ * Code generation by FastISel (None) takes a fifth of the time and leaves a floating-point loop running 2.7 times as
+ * long; Less, Default and Aggressive cost the same. The tutorial's passes are behind that loop's first 1.8, and
+ * `default<O2>` takes seven times as long as they do for nothing more in scalar code.
  */
 export function passPipeline(llvm: LibLLVM, level: OptLevel): string {
   switch (level) {

@@ -10,6 +10,7 @@ export type LLVMModuleRef = Ref<'LLVMModuleRef'>;
 /** A function, global variable or other value of a module; lives as long as the module. */
 export type LLVMValueRef = Ref<'LLVMValueRef'>;
 /** Lives as long as its context. */
+export type LLVMTypeRef = Ref<'LLVMTypeRef'>;
 export type LLVMAttributeRef = Ref<'LLVMAttributeRef'>;
 export type LLVMMemoryBufferRef = Ref<'LLVMMemoryBufferRef'>;
 /** A registered target; lives as long as the library. */
@@ -132,14 +133,6 @@ function bindLLVM(library: string) {
     /** The caller disposes with LLVMContextDispose, after everything made in it. */
     LLVMContextCreate: bind<() => LLVMContextRef>('LLVMContextCreate', pointer),
     LLVMContextDispose: bind<(context: LLVMContextRef) => void>('LLVMContextDispose', none, pointer),
-    /** `handler(LLVMDiagnosticInfoRef, data)` is called with the address of `data`, which the caller keeps. */
-    LLVMContextSetDiagnosticHandler: bind<(context: LLVMContextRef, handler: bigint, data: Buffer) => void>(
-      'LLVMContextSetDiagnosticHandler',
-      none,
-      pointer,
-      pointer,
-      bytes,
-    ),
 
     /** Does not copy: the caller keeps `data` until after LLVMDisposeMemoryBuffer. */
     LLVMCreateMemoryBufferWithMemoryRange: bind<
@@ -209,6 +202,30 @@ function bindLLVM(library: string) {
     /** 0 after the last. */
     LLVMGetNextFunction: bind<(fn: LLVMValueRef) => LLVMValueRef>('LLVMGetNextFunction', pointer, pointer),
     LLVMIsDeclaration: bind<(global: LLVMValueRef) => LLVMBool>('LLVMIsDeclaration', int, pointer),
+    LLVMGetFirstGlobal: bind<(module: LLVMModuleRef) => LLVMValueRef>('LLVMGetFirstGlobal', pointer, pointer),
+    /** 0 after the last. */
+    LLVMGetNextGlobal: bind<(global: LLVMValueRef) => LLVMValueRef>('LLVMGetNextGlobal', pointer, pointer),
+    /** An `LLVMLinkage`. */
+    LLVMGetLinkage: bind<(global: LLVMValueRef) => number>('LLVMGetLinkage', int, pointer),
+    /** The function's or variable's own type, not the pointer's. Belongs to the context. */
+    LLVMGlobalGetValueType: bind<(global: LLVMValueRef) => LLVMTypeRef>(
+      'LLVMGlobalGetValueType',
+      pointer,
+      pointer,
+    ),
+    /** An `LLVMTypeKind`. */
+    LLVMGetTypeKind: bind<(type: LLVMTypeRef) => number>('LLVMGetTypeKind', int, pointer),
+    LLVMGetIntTypeWidth: bind<(type: LLVMTypeRef) => number>('LLVMGetIntTypeWidth', int, pointer),
+    LLVMIsFunctionVarArg: bind<(type: LLVMTypeRef) => LLVMBool>('LLVMIsFunctionVarArg', int, pointer),
+    LLVMGetReturnType: bind<(type: LLVMTypeRef) => LLVMTypeRef>('LLVMGetReturnType', pointer, pointer),
+    LLVMCountParamTypes: bind<(type: LLVMTypeRef) => number>('LLVMCountParamTypes', int, pointer),
+    /** `outTypes` has room for one pointer per parameter. */
+    LLVMGetParamTypes: bind<(type: LLVMTypeRef, outTypes: Buffer) => void>(
+      'LLVMGetParamTypes',
+      none,
+      pointer,
+      bytes,
+    ),
     /** The module's own bytes, not NUL-terminated; `outLength` is a `size_t`. */
     LLVMGetValueName2: bind<(value: LLVMValueRef, outLength: Buffer) => bigint>(
       'LLVMGetValueName2',

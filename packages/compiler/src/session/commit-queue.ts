@@ -23,6 +23,12 @@ export class CommitQueue {
     this.#syncCore ||= syncCore;
   }
 
+  /** Drops what was to be written at an address that is freed before it was ever sent. */
+  dropSegment(address: ExecutorAddr): void {
+    const index = this.#segments.findIndex((segment) => segment.address === address);
+    if (index !== -1) this.#segments.splice(index, 1);
+  }
+
   /** The last value written to a pointer wins. */
   setPointer(address: ExecutorAddr, value: ExecutorAddr): void {
     this.#pointers.set(address, value);
@@ -92,6 +98,12 @@ export class CommitQueue {
     this.#deregisterEHFrames.clear();
     this.#syncCore = false;
   }
+}
+
+/** True when applying the commit changes nothing. */
+export function isEmptyCommit(commit: Commit): boolean {
+  const { segments, pointers, registerEHFrames, deregisterEHFrames } = commit;
+  return segments.length + pointers.length + registerEHFrames.length + deregisterEHFrames.length === 0;
 }
 
 function takeFirst<K, V>(map: Map<K, V>, count: number): [K, V][] {

@@ -84,6 +84,8 @@ export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
     /** Counted by the host since the session began. */
     commitsApplied: count,
     callsStarted: count,
+    /** Microseconds between sending `reenter` requests and receiving their answers, summed. */
+    callbackWaitUs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
     /** `/proc/<pid>/maps` of the runner, read through a descriptor opened before it gave up being dumpable. */
     maps: v.string(),
   }),

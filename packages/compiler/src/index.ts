@@ -1,0 +1,28 @@
+export type { JITCallable, ScalarValue } from './callable.js';
+export { ArgumentError } from './callable.js';
+export { ConnectError } from './executor-client/connect.js';
+export { ExecutorStartError } from './executor-client/local-executor.js';
+export {
+  type ExecutorChoice,
+  type ExpressionResult,
+  type JITSymbol,
+  KaleidoscopeJIT,
+  type KaleidoscopeJITOptions,
+  type ResourceTracker,
+  SourceError,
+  type StubInfo,
+} from './jit.js';
+export { LinkError } from './jitlink/errors.js';
+export type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';
+export { Diagnostic } from './kaleidoscope/diagnostic.js';
+export {
+  DeadlineExceededError,
+  ExecutionTrapError,
+  MaterializationError,
+  RunnerLostError,
+  SessionClosedError,
+  SymbolsNotFoundError,
+} from './session/errors.js';
+export type { SessionEvent, SessionListener } from './session/events.js';
+export type { CallOptions } from './session/execution-session.js';
+export type { StatisticsSnapshot } from './session/statistics.js';

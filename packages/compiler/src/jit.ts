@@ -1,0 +1,503 @@
+import { FarJITError, type ExecutorAddr, type Transport } from '@farjit/protocol';
+import type llvm from 'llvm-bindings';
+import {
+  decodeResult,
+  doubleSignature,
+  encodeBlock,
+  encodeMainBlock,
+  type JITCallable,
+  type ScalarValue,
+} from './callable.js';
+import { connectExecutor, connectSocket } from './executor-client/connect.js';
+import { LocalExecutor } from './executor-client/local-executor.js';
+import { LinkError } from './jitlink/errors.js';
+import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-wrapper.js';
+import { Diagnostic } from './kaleidoscope/diagnostic.js';
+import { OperatorTable } from './kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
+import { printFunction } from './kaleidoscope/print-ast.js';
+import { SourceText } from './kaleidoscope/source-text.js';
+import { ASTLayer } from './layers/ast-layer.js';
+import { LLVMCompileLayer } from './layers/ir-compile-layer.js';
+import { IRPipeline } from './layers/ir-pipeline.js';
+import { type IRTransform, IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
+import { moduleUnit } from './layers/module-layer.js';
+import { writeBitcode } from './llvm/bitcode.js';
+import { IRModule } from './llvm/ir-module.js';
+import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
+import { moduleInterface } from './llvm/module-interface.js';
+import { createTargetMachine, type OptLevel, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
+import { type CallOptions, ExecutionSession } from './session/execution-session.js';
+import { SymbolsNotFoundError } from './session/errors.js';
+import type { SessionListener } from './session/events.js';
+import type { MaterializationUnit } from './session/materialization-unit.js';
+import type { StatisticsSnapshot } from './session/statistics.js';
+
+/** Where the code runs. */
+export type ExecutorChoice =
+  /** An executor of our own, started now and ended with the JIT. The default. */
+  | 'local'
+  /** `ws+unix:PATH` or `ws://HOST:PORT`. */
+  | { readonly url: string; readonly token?: string }
+  /** A connected transport. */
+  | Transport;
+
+/** How a `KaleidoscopeJIT` works; every option has a default. */
+export interface KaleidoscopeJITOptions {
+  readonly executor?: ExecutorChoice;
+  /** 1, the tutorial's passes, unless given. */
+  readonly optLevel?: OptLevel;
+  /** Applied to every module before its passes. */
+  readonly transforms?: readonly IRTransform[];
+  /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
+  readonly libLLVM?: string;
+  /** What JIT'd code prints. By default it goes to this process's own standard output and error. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => void;
+}
+
+/** Removes what was added, as `removeModule` does. */
+export interface ResourceTracker {
+  /** Names that were defined. */
+  readonly names: readonly string[];
+  remove(): void;
+}
+
+/** A symbol as JIT'd code sees it. The address is valid in one runner generation only. */
+export interface JITSymbol {
+  readonly name: string;
+  readonly address: ExecutorAddr;
+  /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
+  readonly kind: 'function' | 'data' | 'process';
+}
+
+/** How a top-level expression ended. */
+export type ExpressionResult = PromiseSettledResult<number>;
+
+/** A stub and where it leads now. */
+export interface StubInfo {
+  readonly name: string;
+  readonly stub: ExecutorAddr;
+  readonly target: ExecutorAddr;
+  /** The stub still leads to its trampoline: the function will be compiled when it is called. */
+  readonly lazy: boolean;
+}
+
+/** The source has errors; nothing of it was added. */
+export class SourceError extends FarJITError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super('SOURCE_ERROR', diagnostics.map((diagnostic) => diagnostic.render()).join('\n'));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/**
+ * The tutorial's JIT, at a distance: Kaleidoscope functions and LLVM modules are added here and run in another
+ * process, each function compiled when something there calls it for the first time.
+ */
+export class KaleidoscopeJIT implements AsyncDisposable {
+  readonly #session: ExecutionSession;
+  readonly #local: LocalExecutor | undefined;
+  readonly #options: KaleidoscopeJITOptions;
+  readonly #pipeline: IRPipeline;
+  readonly #ast: ASTLayer;
+  readonly #operators = new OperatorTable();
+  readonly #prototypes = new Map<string, PrototypeAST>();
+  readonly #functions = new Map<MaterializationUnit, FunctionAST>();
+  readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
+  readonly #wrappers = new Map<string, MaterializationUnit>();
+  #llvm: LibLLVM | undefined;
+
+  private constructor(session: ExecutionSession, local: LocalExecutor | undefined, options: KaleidoscopeJITOptions) {
+    this.#session = session;
+    this.#local = local;
+    this.#options = options;
+    const { triple, cpuName, cpuFeatures } = session.executor.info;
+    let layer: LLVMCompileLayer | undefined;
+    const compileLayer = async (): Promise<LLVMCompileLayer> => {
+      layer ??= new LLVMCompileLayer(this.#loadLLVM(), {
+        transforms: new IRTransformLayer(options.transforms ?? []),
+      });
+      return layer;
+    };
+    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 1);
+    this.#ast = new ASTLayer(this.#pipeline, (name) => this.#prototypeOf(name));
+    const write = options.onOutput ?? ((stream, content) => process[stream].write(content));
+    session.events.subscribe((event) => {
+      if (event.type === 'output') write(event.stream, event.content);
+    });
+  }
+
+  /**
+   * Connects to an executor, or starts one, and opens a session.
+   * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+   */
+  static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
+    const { executor = 'local' } = options;
+    if (executor !== 'local') {
+      const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
+      return new KaleidoscopeJIT(await ExecutionSession.open(transport), undefined, options);
+    }
+    const local = LocalExecutor.start();
+    try {
+      const session = await ExecutionSession.open(await connectSocket(local.socket));
+      return new KaleidoscopeJIT(session, local, options);
+    } catch (error) {
+      await local.stop();
+      throw error;
+    }
+  }
+
+  /** Triple, CPU and features of the executor, which code is generated for. */
+  get target(): TargetDescription {
+    return this.#pipeline.target;
+  }
+
+  /** The executor's process and the runner's, and what confines it. */
+  get runner() {
+    return this.#session.executor.runner;
+  }
+
+  /** The embedded executor's process id; undefined for a remote one. */
+  get localExecutorProcessId(): number | undefined {
+    return this.#local?.processId;
+  }
+
+  /**
+   * Parses a text completely, then adds its definitions and evaluates its expressions in program order.
+   * @param options.onResult called after each expression, before the next item is looked at.
+   * @returns one result per top-level expression; a failed one does not keep later ones from running.
+   * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
+   */
+  async addSource(
+    text: string | SourceText,
+    options: CallOptions & { name?: string; onResult?: (result: ExpressionResult) => void } = {},
+  ): Promise<ExpressionResult[]> {
+    const results: ExpressionResult[] = [];
+    for (const item of this.parse(text, options.name)) {
+      if (item.kind === 'definition') this.addFunctionAST(item.function);
+      else if (item.kind === 'extern') this.addExtern(item.prototype);
+      else {
+        const [result] = await Promise.allSettled([this.evaluate(item.function, options)]);
+        results.push(result);
+        options.onResult?.(result);
+      }
+    }
+    return results;
+  }
+
+  /**
+   * Parses a text with the operators known so far, and remembers those it defines.
+   * @throws {SourceError}
+   */
+  parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
+    const source = typeof text === 'string' ? new SourceText(name, text) : text;
+    const { items, diagnostics } = parseSource(source, this.#operators);
+    if (diagnostics.length > 0) throw new SourceError(diagnostics);
+    return items;
+  }
+
+  /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
+  addExtern(prototype: PrototypeAST): void {
+    this.#setPrototype(prototype);
+  }
+
+  /**
+   * Defines a function. Nothing is compiled and nothing is sent; that happens when it is called. An earlier
+   * definition of the name is replaced, for callers that are compiled already too.
+   */
+  addFunctionAST(fn: FunctionAST): ResourceTracker {
+    this.#setPrototype(fn.prototype);
+    this.#moduleSignatures.delete(fn.prototype.name);
+    const unit = this.#ast.functionUnit(fn);
+    this.#forget(this.#session.dylib.find(fn.prototype.name));
+    this.#functions.set(unit, fn);
+    this.#session.define(unit);
+    return this.#track(unit);
+  }
+
+  /**
+   * Adds a module built with llvm-bindings, which stays the caller's. It is compiled at the first call of one of
+   * its functions, and each function is linked at its own first call.
+   * @throws {LinkError} `duplicate-definition` when a name is defined already.
+   * @throws {CompileError} when it does not verify.
+   */
+  addModule(module: llvm.Module): ResourceTracker {
+    const name = module.getModuleIdentifier() || 'module';
+    const bitcode = writeBitcode(module);
+    const parsed = IRModule.parse(this.#loadLLVM(), name, bitcode);
+    try {
+      parsed.verify();
+      const defines = moduleInterface(parsed);
+      const names = [...defines.functions.keys(), ...defines.data];
+      const taken = names.filter((defined) => this.#session.dylib.find(defined));
+      if (taken.length > 0)
+        throw new LinkError(
+          'duplicate-definition',
+          { graph: name, names: taken },
+          `${taken.join(', ')} already defined; remove the other definition first`,
+        );
+      for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
+      const unit = moduleUnit(this.#pipeline, name, bitcode, defines);
+      this.#session.define(unit);
+      return this.#track(unit);
+    } finally {
+      parsed.dispose();
+    }
+  }
+
+  /** Removes what `addModule` or `addFunctionAST` added. Its memory is reused once nothing can be inside it. */
+  removeModule(tracker: ResourceTracker): void {
+    tracker.remove();
+  }
+
+  /** Looks a name up as JIT'd code would. */
+  async findSymbol(name: string): Promise<JITSymbol | undefined> {
+    const found = await this.#session.findSymbol(this.mangle(name));
+    return found && { name, ...found };
+  }
+
+  /** The object format's spelling of a name; ELF's is the name itself. */
+  mangle(name: string): string {
+    return name;
+  }
+
+  /** Runs the level's passes on a module in libLLVM, as the tutorial's `optimizeModule`. */
+  async optimizeModule(module: IRModule): Promise<void> {
+    const machine = this.createTargetMachine();
+    try {
+      await optimizeModule(module, machine, this.#pipeline.optLevel);
+    } finally {
+      machine.dispose();
+    }
+  }
+
+  /** A target machine for the executor; the caller disposes it. */
+  createTargetMachine(): TargetMachine {
+    return createTargetMachine(this.#loadLLVM(), this.target, this.#pipeline.optLevel);
+  }
+
+  /** LLVM's data layout string of the executor's target. */
+  getDataLayout(): string {
+    const machine = this.createTargetMachine();
+    try {
+      return machine.dataLayout();
+    } finally {
+      machine.dispose();
+    }
+  }
+
+  /** libLLVM, loaded when it has not been. */
+  get libLLVM(): LibLLVM {
+    return this.#loadLLVM();
+  }
+
+  /**
+   * A callable for a name: a Kaleidoscope function, a module's function of scalars, or one the runner has.
+   * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
+   * @throws {SymbolsNotFoundError}
+   */
+  async lookup(name: string, signature = this.#signatureOf(name)): Promise<JITCallable> {
+    if (!(await this.findSymbol(name))) throw new SymbolsNotFoundError([name]);
+    if (!signature)
+      throw new FarJITError('NO_SIGNATURE', `the signature of ${name} is not known; pass one, or declare it extern`);
+    const call = (args: readonly ScalarValue[], options: CallOptions) => this.#callNamed(name, signature, args, options);
+    const callable = (...args: ScalarValue[]) => call(args, {});
+    return Object.assign(callable, { symbol: name, signature, call });
+  }
+
+  /** Evaluates a function without parameters once, and forgets it. */
+  async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+    const { unit, entry } = this.#ast.expressionUnit(fn);
+    try {
+      const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
+        entry: await this.#session.link(unit, entry, runner),
+        block: new Uint8Array(8),
+      });
+      const block = await this.#session.call(fn.prototype.name, prepare, options);
+      return new DataView(block.buffer, block.byteOffset).getFloat64(0, true);
+    } finally {
+      this.#session.discard(unit);
+    }
+  }
+
+  /** Calls a `void (void)` by address. */
+  async callVoid(address: ExecutorAddr, options: CallOptions = {}): Promise<void> {
+    await this.#callAddress(address, { result: 'void', parameters: [] }, [], options);
+  }
+
+  /** Calls an `int (void)` by address. */
+  async callInt(address: ExecutorAddr, options: CallOptions = {}): Promise<number> {
+    return Number(await this.#callAddress(address, { result: 'i32', parameters: [] }, [], options));
+  }
+
+  /** Calls an `int (int)` by address. */
+  async callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
+    return Number(await this.#callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options));
+  }
+
+  /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
+  async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
+    const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#ast.mainWrapperUnit());
+    const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
+      entry: await this.#session.link(unit, MAIN_WRAPPER_NAME, runner),
+      block: encodeMainBlock(address, argv),
+    });
+    const block = await this.#session.call('main', prepare, options);
+    return new DataView(block.buffer, block.byteOffset).getInt32(0, true);
+  }
+
+  /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */
+  flush(): Promise<void> {
+    return this.#session.flush();
+  }
+
+  /** Every stub in use, and where its pointer in the executor leads. */
+  async stubs(): Promise<StubInfo[]> {
+    await this.#session.runner();
+    await this.flush();
+    const { stubs, executor } = this.#session;
+    const infos: StubInfo[] = [];
+    for (const stub of stubs.stubs()) {
+      const content = await executor.readMemory(stubs.pointerAddress(stub), executor.info.pointerBytes);
+      const target = new DataView(content.buffer, content.byteOffset).getBigUint64(0, true) as ExecutorAddr;
+      const lazy = target === stubs.trampolineAddress(stub);
+      infos.push({ name: stub.name, stub: stubs.stubAddress(stub), target, lazy });
+    }
+    return infos;
+  }
+
+  /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
+  async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
+    const unit = this.#session.dylib.find(name);
+    const fn = unit && this.#functions.get(unit);
+    if (!fn) return undefined;
+    return what === 'ast' ? printFunction(fn) : this.#ast.print(fn, what);
+  }
+
+  /** Names of all that is defined. */
+  definedNames(): string[] {
+    return [...this.#session.dylib.entries()].map(([name]) => name);
+  }
+
+  /** A snapshot of the executor's view of the session. */
+  executorStatus() {
+    return this.#session.executor.status();
+  }
+
+  statistics(): StatisticsSnapshot {
+    return this.#session.statistics.snapshot();
+  }
+
+  /** @returns a function that ends the subscription. */
+  subscribe(listener: SessionListener): () => void {
+    return this.#session.events.subscribe(listener);
+  }
+
+  /** Ends the session, its runner, and the executor when it is our own. */
+  async close(): Promise<void> {
+    await this.#session.close();
+    await this.#local?.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #callNamed(
+    name: string,
+    signature: CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+  ): Promise<ScalarValue | undefined> {
+    return this.#callThroughWrapper(name, signature, args, options, async () => {
+      const symbol = await this.#session.findSymbol(name);
+      if (!symbol) throw new SymbolsNotFoundError([name]);
+      return symbol.address;
+    });
+  }
+
+  #callAddress(
+    address: ExecutorAddr,
+    signature: CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+  ): Promise<ScalarValue | undefined> {
+    const name = `0x${address.toString(16)}`;
+    return this.#callThroughWrapper(name, signature, args, options, async () => address);
+  }
+
+  async #callThroughWrapper(
+    name: string,
+    signature: CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+    addressOf: () => Promise<ExecutorAddr>,
+  ): Promise<ScalarValue | undefined> {
+    const wrapperName = callWrapperName(signature);
+    const unit = this.#wrapper(wrapperName, () => this.#ast.wrapperUnit(signature));
+    const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
+      block: encodeBlock(name, await addressOf(), signature, args),
+      entry: await this.#session.link(unit, wrapperName, runner),
+    });
+    return decodeResult(signature, await this.#session.call(name, prepare, options));
+  }
+
+  #wrapper(name: string, make: () => MaterializationUnit): MaterializationUnit {
+    const unit = this.#wrappers.get(name) ?? make();
+    this.#wrappers.set(name, unit);
+    return unit;
+  }
+
+  #track(unit: MaterializationUnit): ResourceTracker {
+    const names = [...unit.interface.functions, ...unit.interface.data];
+    return {
+      names,
+      remove: () => {
+        for (const name of this.#session.dylib.currentNames(unit)) {
+          this.#prototypes.delete(name);
+          this.#moduleSignatures.delete(name);
+        }
+        this.#forget(unit);
+        this.#session.remove(unit);
+      },
+    };
+  }
+
+  #forget(unit: MaterializationUnit | undefined): void {
+    if (unit) this.#functions.delete(unit);
+  }
+
+  /** Callers compiled for another number of parameters would pass garbage: they are compiled again. */
+  #setPrototype(prototype: PrototypeAST): void {
+    const { name, parameters } = prototype;
+    const before = this.#prototypes.get(name);
+    this.#prototypes.set(name, prototype);
+    if (!before || before.parameters.length === parameters.length) return;
+    for (const unit of this.#functions.keys()) if (unit.callees.includes(name)) this.#session.invalidate(unit);
+  }
+
+  /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
+  #prototypeOf(name: string): PrototypeAST | undefined {
+    const known = this.#prototypes.get(name);
+    if (known) return known;
+    const signature = this.#moduleSignatures.get(name);
+    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double')) return undefined;
+    const parameters = signature.parameters.map((_, index) => `x${index}`);
+    return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
+  }
+
+  #signatureOf(name: string): CallSignature | undefined {
+    const signature = this.#moduleSignatures.get(name);
+    if (signature) return signature;
+    const prototype = this.#prototypes.get(name);
+    return prototype && doubleSignature(prototype.parameters.length);
+  }
+
+  #loadLLVM(): LibLLVM {
+    this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
+    return this.#llvm;
+  }
+}

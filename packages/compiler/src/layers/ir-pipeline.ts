@@ -1,0 +1,67 @@
+import type llvm from 'llvm-bindings';
+import { writeBitcode } from '../llvm/bitcode.js';
+import type { OptLevel, TargetDescription } from '../llvm/target-machine.js';
+import type { CompiledObject } from '../session/materialization-unit.js';
+import type { CompileInput, IRCompileLayer } from './ir-compile-layer.js';
+
+/** A module of llvm-bindings that its maker takes back. */
+export interface BorrowedModule {
+  readonly module: llvm.Module;
+  discard(): void;
+}
+
+/** From a module built with llvm-bindings to an object: the bitcode bridge, then the compile layer. */
+export class IRPipeline {
+  readonly target: TargetDescription;
+  readonly optLevel: OptLevel;
+  readonly #compileLayer: () => Promise<IRCompileLayer>;
+
+  /** @param compileLayer asked for when something is first compiled: a program that compiles nothing loads no LLVM. */
+  constructor(compileLayer: () => Promise<IRCompileLayer>, target: TargetDescription, optLevel: OptLevel) {
+    this.#compileLayer = compileLayer;
+    this.target = target;
+    this.optLevel = optLevel;
+  }
+
+  /** Compiles what `generate` makes. The module is given back before LLVM starts. */
+  async compile(name: string, generate: () => BorrowedModule): Promise<CompiledObject> {
+    const { bitcode, irgenMs, bitcodeMs } = generateBitcode(generate);
+    const layer = await this.#compileLayer();
+    const { object, timings } = await layer.compile(this.#input(name, bitcode));
+    return { object, timings: { irgenMs, bitcodeMs, ...timings } };
+  }
+
+  /** Compiles bitcode. */
+  async compileBitcode(name: string, bitcode: Uint8Array): Promise<CompiledObject> {
+    const layer = await this.#compileLayer();
+    const { object, timings } = await layer.compile(this.#input(name, bitcode));
+    return { object, timings: { irgenMs: 0, bitcodeMs: 0, ...timings } };
+  }
+
+  /** LLVM assembly after the passes, or the target's assembly. */
+  async print(name: string, bitcode: Uint8Array, what: 'ir' | 'asm'): Promise<string> {
+    const layer = await this.#compileLayer();
+    return layer.print(this.#input(name, bitcode), what);
+  }
+
+  #input(name: string, bitcode: Uint8Array): CompileInput {
+    return { name, bitcode, target: this.target, optLevel: this.optLevel };
+  }
+}
+
+/** Bitcode of what `generate` makes, which is discarded. */
+export function generateBitcode(generate: () => BorrowedModule): {
+  bitcode: Uint8Array;
+  irgenMs: number;
+  bitcodeMs: number;
+} {
+  const startMs = performance.now();
+  const generated = generate();
+  const generatedMs = performance.now();
+  try {
+    const bitcode = writeBitcode(generated.module);
+    return { bitcode, irgenMs: generatedMs - startMs, bitcodeMs: performance.now() - generatedMs };
+  } finally {
+    generated.discard();
+  }
+}

@@ -1,0 +1,230 @@
+import type { ExecutorAddr, MemProt } from '@farjit/protocol';
+import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
+import type { LinkGraph } from '../jitlink/link-graph.js';
+import { redirectToStubs } from '../jitlink/redirect.js';
+import type { CommitQueue } from '../session/commit-queue.js';
+import type { EventStream } from '../session/events.js';
+import type { JITDylib } from '../session/jit-dylib.js';
+import {
+  type CompiledObject,
+  implementationName,
+  type MaterializationUnit,
+  type ObjectPart,
+} from '../session/materialization-unit.js';
+import type { RunnerContext } from '../session/runner-context.js';
+
+/** A part and the graph made for linking it. */
+interface Member {
+  readonly part: ObjectPart;
+  readonly graph: LinkGraph;
+}
+
+/** How the names a member refers to were bound. */
+interface Binding {
+  readonly stubs: Set<IndirectStub>;
+  readonly directNames: Set<string>;
+}
+
+/**
+ * Links objects into a runner: object → graph → addresses → relocated segments in the commit queue. Calls go
+ * through stubs, so linking a function never needs another function; only data brings its definition along, and
+ * both are linked as one group.
+ */
+export class ObjectLinkingLayer {
+  readonly #stubs: IndirectStubsManager;
+  readonly #dylib: JITDylib;
+  readonly #commits: CommitQueue;
+  readonly #events: EventStream;
+
+  constructor(stubs: IndirectStubsManager, dylib: JITDylib, commits: CommitQueue, events: EventStream) {
+    this.#stubs = stubs;
+    this.#dylib = dylib;
+    this.#commits = commits;
+    this.#events = events;
+  }
+
+  /** Compiles the unit when needed; the part of it that defines `name`. */
+  partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart> {
+    return unit.partOf(name, (compiled) => this.#reportCompiled(unit, compiled));
+  }
+
+  /**
+   * Links a part into `runner` unless it is there already. Its segments are in the commit queue when this returns.
+   * @throws {LinkError} and then neither the queue nor the executor's memory has changed.
+   */
+  async link(part: ObjectPart, runner: RunnerContext): Promise<void> {
+    if (part.linked?.generation === runner.generation) return;
+    await runner.inLinkTurn(async () => {
+      if (part.linked?.generation === runner.generation) return;
+      await this.#linkGroup(await this.#groupOf(part, runner), runner);
+    });
+  }
+
+  /** The part and all parts it reaches over data that is not linked yet. */
+  async #groupOf(root: ObjectPart, runner: RunnerContext): Promise<Member[]> {
+    const members = new Map<ObjectPart, Member>();
+    const queue = [root];
+    for (let part = queue.pop(); part; part = queue.pop()) {
+      if (members.has(part) || part.linked?.generation === runner.generation) continue;
+      const graph = part.takeGraph();
+      const functions = part.unit.interface.functions;
+      redirectToStubs(graph, (name) => functions.has(name), implementationName);
+      members.set(part, { part, graph });
+      for (const symbol of graph.symbols) {
+        if (symbol.kind !== 'external') continue;
+        const unit = this.#dylib.find(symbol.name);
+        if (unit?.interface.data.has(symbol.name)) queue.push(await this.partOf(unit, symbol.name));
+      }
+    }
+    return [...members.values()];
+  }
+
+  async #linkGroup(members: readonly Member[], runner: RunnerContext): Promise<void> {
+    const startMs = performance.now();
+    const allocations = new Map<ExecutorAddr, MemProt>();
+    const bindings = members.map((): Binding => ({ stubs: new Set(), directNames: new Set() }));
+    let reused = false;
+    const rendezvous = new Rendezvous(members.length, (names) => this.#resolve(names, members, bindings, runner));
+    const links = members.map(({ graph }, index): Promise<LinkedGraph> => {
+      const context: LinkContext = {
+        allocate: (requests) =>
+          requests.map(({ prot, sizeBytes, alignment }) => {
+            const allocated = runner.allocate(prot, sizeBytes, alignment);
+            allocations.set(allocated.address, prot);
+            if (prot === 'code') reused ||= allocated.reused;
+            return allocated.address;
+          }),
+        // Freed below, all of the group's together.
+        deallocate: () => {},
+        lookup: (names) => rendezvous.arrive(index, names),
+      };
+      return link(graph, context).catch((error: unknown) => {
+        rendezvous.fail(error);
+        throw error;
+      });
+    });
+    const settled = await Promise.allSettled(links);
+    const failed = settled.find((result) => result.status === 'rejected');
+    if (failed) {
+      for (const [address, prot] of allocations) runner.free(prot, address);
+      throw failed.reason;
+    }
+    settled.forEach((result, index) => {
+      const member = members[index];
+      const binding = bindings[index];
+      if (result.status === 'fulfilled' && member && binding)
+        this.#adopt(member.part, result.value, binding, runner, reused, performance.now() - startMs);
+    });
+  }
+
+  /** Addresses for all names a group is missing: its own definitions, stubs, linked data, process symbols. */
+  async #resolve(
+    wanted: readonly (readonly string[])[],
+    members: readonly Member[],
+    bindings: readonly Binding[],
+    runner: RunnerContext,
+  ): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    const found = new Map<string, ExecutorAddr>();
+    const stubNames = new Map<string, IndirectStub>();
+    const processNames: string[] = [];
+    for (const name of new Set(wanted.flat())) {
+      const unit = this.#dylib.find(name);
+      if (unit?.interface.functions.has(name)) stubNames.set(name, this.#stubs.createStub(name));
+      else if (unit) found.set(name, this.#dataAddress(name, unit, members));
+      else processNames.push(name);
+    }
+    const [processAddresses] = await Promise.all([
+      runner.lookupProcessSymbols(processNames),
+      this.#stubs.ensureEmitted(),
+    ]);
+    for (const [name, stub] of stubNames) found.set(name, this.#stubs.stubAddress(stub));
+    for (const [name, address] of processAddresses) found.set(name, address);
+    wanted.forEach((names, index) => {
+      for (const name of names) {
+        const stub = stubNames.get(name);
+        if (stub) bindings[index]?.stubs.add(stub);
+        else bindings[index]?.directNames.add(name);
+      }
+    });
+    return found;
+  }
+
+  #dataAddress(name: string, unit: MaterializationUnit, members: readonly Member[]): ExecutorAddr {
+    for (const { part, graph } of members) {
+      const symbol = part.unit === unit ? graph.findDefinition(name) : undefined;
+      if (symbol) return symbol.address;
+    }
+    for (const part of unit.parts) {
+      const symbol = part.linked?.symbols.get(name);
+      if (symbol) return symbol.address;
+    }
+    throw new Error(`${name} is defined by ${unit.name}, which has not been linked`);
+  }
+
+  #adopt(
+    part: ObjectPart,
+    graph: LinkedGraph,
+    binding: Binding,
+    runner: RunnerContext,
+    syncCore: boolean,
+    linkMs: number,
+  ): void {
+    for (const stub of binding.stubs) stub.referenceCount++;
+    part.linked = {
+      generation: runner.generation,
+      symbols: graph.symbols,
+      allocations: graph.allocations,
+      ehFrames: graph.ehFrames,
+      stubs: [...binding.stubs],
+      directNames: [...binding.directNames],
+    };
+    for (const [name, { address, sizeBytes, callable }] of graph.symbols)
+      if (callable) runner.symbolizer.add(name, address, sizeBytes);
+    this.#commits.addSegments(graph.segments, syncCore);
+    this.#commits.registerEHFrames(graph.ehFrames);
+    const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
+    this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
+  }
+
+  #reportCompiled(unit: MaterializationUnit, { object, timings }: CompiledObject): void {
+    const { kind } = unit.source;
+    this.#events.emit({ type: 'compiled', unit: unit.name, kind, objectBytes: object.byteLength, timings });
+  }
+}
+
+/** Lets the links of a group meet after allocation, so that all their names are looked up in one go. */
+class Rendezvous {
+  readonly #wanted: string[][] = [];
+  readonly #resolve: (wanted: readonly (readonly string[])[]) => Promise<ReadonlyMap<string, ExecutorAddr>>;
+  readonly #result: Promise<ReadonlyMap<string, ExecutorAddr>>;
+  readonly #partyCount: number;
+  #arrived = 0;
+  #settle!: {
+    resolve: (found: Promise<ReadonlyMap<string, ExecutorAddr>>) => void;
+    reject: (error: unknown) => void;
+  };
+
+  constructor(
+    partyCount: number,
+    resolve: (wanted: readonly (readonly string[])[]) => Promise<ReadonlyMap<string, ExecutorAddr>>,
+  ) {
+    this.#partyCount = partyCount;
+    this.#resolve = resolve;
+    this.#result = new Promise((resolveResult, reject) => {
+      this.#settle = { resolve: resolveResult, reject };
+    });
+    // A group whose links all failed before they met has nobody waiting here.
+    this.#result.catch(() => {});
+  }
+
+  arrive(index: number, names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    this.#wanted[index] = [...names];
+    if (++this.#arrived === this.#partyCount) this.#settle.resolve(this.#resolve(this.#wanted));
+    return this.#result;
+  }
+
+  fail(error: unknown): void {
+    this.#settle.reject(error);
+  }
+}

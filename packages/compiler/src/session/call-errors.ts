@@ -1,0 +1,58 @@
+import { CancelledError, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
+import * as v from 'valibot';
+import { DeadlineExceededError, ExecutionTrapError, MaterializationError, RunnerLostError } from './errors.js';
+import type { Symbolizer } from './symbolizer.js';
+
+const endData = v.object({
+  end: run.runnerEnd,
+  /** What ended the runner happened in, or was asked for by, this very call. */
+  own: v.boolean(),
+});
+const tokenData = v.object({ token: v.number() });
+
+/** Where to look up what an error of a call refers to. */
+export interface CallErrorContext {
+  readonly name: string;
+  readonly symbolizer: Symbolizer;
+  failureOf(token: number): Error | undefined;
+}
+
+/** How the runner ended, when that is why a call was rejected. */
+export function runnerEndOf(error: unknown): RunnerEnd | undefined {
+  if (!(error instanceof RemoteError) || error.code !== 'RUNNER_LOST') return undefined;
+  const parsed = v.safeParse(endData, error.data);
+  return parsed.success ? parsed.output.end : { kind: 'fault', message: error.message };
+}
+
+/** The error a caller sees: what happened in the executor, in the compiler's terms and with symbols. */
+export function translateCallError(error: unknown, context: CallErrorContext): unknown {
+  if (!(error instanceof RemoteError)) return error;
+  if (error.code === 'CALLBACK_FAILED') {
+    const parsed = v.safeParse(tokenData, error.data);
+    const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
+    return failure ?? new MaterializationError(context.name, error);
+  }
+  if (error.code !== 'RUNNER_LOST') return error;
+  const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };
+  const parsed = v.safeParse(endData, error.data);
+  return endError(end, parsed.success && parsed.output.own, context, error);
+}
+
+function endError(end: RunnerEnd, own: boolean, { name, symbolizer }: CallErrorContext, remote: RemoteError): Error {
+  switch (end.kind) {
+    case 'trap': {
+      const frames = [
+        symbolizer.symbolize(end.trap.programCounter),
+        ...end.trap.frames.map((address) => symbolizer.symbolizeReturnAddress(address)),
+      ];
+      const trap = new ExecutionTrapError(end.trap, frames);
+      return own ? trap : new RunnerLostError(end, { cause: trap });
+    }
+    case 'deadline':
+      return own ? new DeadlineExceededError(name, end.deadlineMs) : new RunnerLostError(end, { cause: remote });
+    case 'cancelled':
+      return own ? new CancelledError(`${name} was interrupted`) : new RunnerLostError(end, { cause: remote });
+    default:
+      return new RunnerLostError(end);
+  }
+}

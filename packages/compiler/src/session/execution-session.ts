@@ -1,0 +1,360 @@
+import type { ExecutorAddr, RunnerEnd, Transport } from '@farjit/protocol';
+import { type Answer, type indirection, RemoteError, type ResultOf } from '@farjit/protocol';
+import { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
+import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import { runnerEndOf, translateCallError } from './call-errors.js';
+import { CommitQueue, isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
+import { MaterializationError, RunnerLostError, SessionClosedError } from './errors.js';
+import { EventStream } from './events.js';
+import { JITDylib } from './jit-dylib.js';
+import { implementationName, type MaterializationUnit, type ObjectPart } from './materialization-unit.js';
+import { Reclaimer } from './reclaimer.js';
+import { RunnerContext } from './runner-context.js';
+import { Statistics } from './statistics.js';
+
+/** A call is prepared again when its runner was lost before it was sent; a host that loses them all is broken. */
+const MAX_PREPARE_ATTEMPTS = 4;
+
+/** How long and how a call may run. */
+export interface CallOptions {
+  /** On the executor's clock; the runner is ended when it passes. */
+  readonly deadlineMs?: number | undefined;
+  /** Aborting ends the runner. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call ready to be sent to the runner it was prepared for. */
+export interface PreparedCall {
+  readonly entry: ExecutorAddr;
+  readonly block: Uint8Array;
+}
+
+/**
+ * One compiler session on one executor: what is defined, where it is linked, which stub belongs to which name, and
+ * the runner all this is linked into. When the runner is lost, the next call gets a new one and links what it needs
+ * from kept objects.
+ */
+export class ExecutionSession {
+  readonly events = new EventStream();
+  readonly statistics = new Statistics();
+  readonly dylib = new JITDylib();
+  readonly stubs = new IndirectStubsManager();
+  readonly #commits = new CommitQueue();
+  readonly #reclaimer = new Reclaimer();
+  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.#commits, this.events);
+  readonly #callbacks = new CompileCallbackManager(this.stubs, (name) => this.#compileAction(name));
+  /** Linked units by the names they are bound to without a stub. */
+  readonly #directUsers = new Map<string, Set<MaterializationUnit>>();
+  #executor!: ExecutorProcessControl;
+  #runner!: RunnerContext;
+  #restarting: Promise<RunnerContext> | undefined;
+  #closed: SessionClosedError | undefined;
+
+  private constructor() {
+    this.events.subscribe((event) => this.statistics.add(event));
+  }
+
+  /** Opens a session with the executor at the other end of `transport`. */
+  static async open(transport: Transport): Promise<ExecutionSession> {
+    const session = new ExecutionSession();
+    session.#executor = await ExecutorProcessControl.open(transport, {
+      reenter: (trampoline, generation) => session.#reenter(trampoline, generation),
+      runnerLost: (generation, end) => session.#onRunnerLost(generation, end),
+      output: (stream, content) => session.events.emit({ type: 'output', stream, content }),
+      frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
+    });
+    void session.#executor.closed.then((reason) => {
+      session.#closed ??= new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
+    });
+    await session.#attachRunner();
+    return session;
+  }
+
+  get executor(): ExecutorProcessControl {
+    return this.#executor;
+  }
+
+  /** The runner for new work: a fresh one when the last was lost. */
+  async runner(): Promise<RunnerContext> {
+    if (this.#closed) throw this.#closed;
+    if (!this.#runner.lost) return this.#runner;
+    this.#restarting ??= this.#restart().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  /**
+   * Makes `unit` the definition of its names. Callers that are linked already come through the stub, or are linked
+   * again when they were bound to a process symbol of that name.
+   */
+  define(unit: MaterializationUnit): void {
+    const names = [...unit.interface.functions, ...unit.interface.data];
+    for (const name of names) for (const user of this.#directUsers.get(name) ?? []) this.#unlink(user);
+    const replaced = this.dylib.define(unit);
+    for (const before of replaced) this.#retireUnusedParts(before);
+    for (const name of unit.interface.functions) this.#pointAtTrampoline(name);
+    for (const name of unit.interface.functions) this.events.emit({ type: 'defined', name });
+    this.#flushIfCallsAreRunning();
+  }
+
+  /** Takes `unit`'s definitions away. Its memory is used again once nothing can be inside it. */
+  remove(unit: MaterializationUnit): void {
+    const names = this.dylib.remove(unit);
+    for (const name of names) {
+      for (const user of this.#directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
+      this.#pointAtTrampoline(name);
+    }
+    this.#unlink(unit);
+    for (const name of names) {
+      const stub = this.stubs.findStub(name);
+      if (stub) this.#reclaimer.retire(() => this.#releaseIfUnused(stub));
+      this.events.emit({ type: 'removed', name });
+    }
+    this.#flushIfCallsAreRunning();
+  }
+
+  /** Forgets a unit's object, so that its next call compiles it again: a name it calls has changed its type. */
+  invalidate(unit: MaterializationUnit): void {
+    this.#unlink(unit);
+    unit.forgetObject();
+    this.#flushIfCallsAreRunning();
+  }
+
+  /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
+  async findSymbol(name: string): Promise<{ address: ExecutorAddr; kind: 'function' | 'data' | 'process' } | undefined> {
+    const runner = await this.runner();
+    const unit = this.dylib.find(name);
+    if (unit?.interface.functions.has(name)) {
+      const stub = this.stubs.createStub(name);
+      await this.stubs.ensureEmitted();
+      return { address: this.stubs.stubAddress(stub), kind: 'function' };
+    }
+    if (unit) {
+      const linked = await this.link(unit, name, runner);
+      await this.flush();
+      return { address: linked, kind: 'data' };
+    }
+    const address = (await runner.lookupProcessSymbols([name])).get(name);
+    return address === undefined ? undefined : { address, kind: 'process' };
+  }
+
+  /** Compiles and links what defines `name` in `unit`; the address it has in `runner`. */
+  async link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr> {
+    const part = await this.#linking.partOf(unit, name);
+    await this.#linking.link(part, runner);
+    this.#rememberDirectUses(part);
+    while (this.#commits.isOverfull) await this.flush();
+    const linkedName = unit.interface.functions.has(name) ? implementationName(name) : name;
+    const symbol = part.linked?.symbols.get(linkedName);
+    if (!symbol) throw new Error(`${unit.name} was linked without ${linkedName}`);
+    return symbol.address;
+  }
+
+  /**
+   * Runs a call: `prepare` links what it needs into the runner it is given. Never retried once it was sent.
+   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
+   */
+  async call(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      const runner = await this.runner();
+      try {
+        const prepared = await prepare(runner);
+        if (!runner.lost) return await this.#send(name, runner, prepared, options);
+      } catch (error) {
+        // Refused before it started, because its runner was lost meanwhile.
+        if (!(error instanceof RemoteError && error.code === 'STALE_GENERATION')) throw error;
+      }
+      if (attempt === MAX_PREPARE_ATTEMPTS)
+        throw new RunnerLostError({ kind: 'fault', message: `lost ${attempt} runners while preparing ${name}` });
+    }
+  }
+
+  /** Sends what is queued in a commit of its own and waits until it is applied. */
+  async flush(): Promise<void> {
+    if (this.#commits.isEmpty || this.#runner.lost) return;
+    const outgoing = this.#commits.take({ deregister: true });
+    await this.#carry(outgoing, () => this.#executor.commit(outgoing.commit));
+    outgoing.onApplied();
+  }
+
+  /** Frees the memory of a unit that nothing refers to by name. */
+  discard(unit: MaterializationUnit): void {
+    this.#unlink(unit);
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= new SessionClosedError('the session was closed');
+    await this.#executor.terminate();
+  }
+
+  async #send(name: string, runner: RunnerContext, prepared: PreparedCall, options: CallOptions): Promise<Uint8Array> {
+    const startMs = performance.now();
+    const call = this.#reclaimer.callStarted();
+    const outgoing = this.#commits.take({ deregister: true });
+    let foreignThreads: number | undefined;
+    try {
+      const answer = await this.#carry(outgoing, () =>
+        this.#executor.call(prepared.entry, prepared.block, outgoing.commit, options),
+      );
+      foreignThreads = answer.foreignThreads;
+      outgoing.onApplied();
+      return answer.block;
+    } catch (error) {
+      const end = runnerEndOf(error);
+      if (end) this.#onRunnerLost(runner.generation, end);
+      if (!runner.lost) outgoing.onApplied();
+      const failureOf = (token: number) => this.#callbacks.failureOf(token);
+      throw translateCallError(error, { name, symbolizer: runner.symbolizer, failureOf });
+    } finally {
+      this.#reclaimer.callEnded(call, foreignThreads);
+      this.events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
+    }
+  }
+
+  /** A commit that the executor refuses leaves it without code we think is there: that runner is done for. */
+  async #carry<T>({ commit }: OutgoingCommit, send: () => Promise<T>): Promise<T> {
+    const { generation } = this.#runner;
+    try {
+      return await send();
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === 'STALE_GENERATION')
+        this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
+      const refused =
+        error instanceof RemoteError && ['INVALID_ADDRESS', 'INVALID_PARAMS', 'LIMIT_EXCEEDED'].includes(error.code);
+      if (refused && !isEmptyCommit(commit)) this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
+      throw error;
+    }
+  }
+
+  async #reenter(
+    trampoline: ExecutorAddr,
+    generation: number,
+  ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
+    const startMs = performance.now();
+    if (generation !== this.#runner.generation) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
+    const handlingMs = performance.now() - startMs;
+    this.events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
+    if (result.outcome === 'failed') return result;
+    return () => ({ ...result, commit: this.#commits.take({ deregister: false }).commit });
+  }
+
+  /**
+   * The tutorial's compile action: compile the AST to `name$impl`, link it, find the implementation, update the
+   * stub's pointer, return the landing address.
+   */
+  async #compileAction(name: string): Promise<ExecutorAddr> {
+    const runner = this.#runner;
+    try {
+      for (;;) {
+        const unit = this.dylib.find(name);
+        if (!unit) throw new Error(`${name} has been removed`);
+        const implementation = await this.link(unit, name, runner);
+        // A redefinition may have come while this one was compiled: land in the definition of now.
+        if (this.dylib.find(name) !== unit) continue;
+        if (runner.lost) throw new Error('the runner that asked is gone');
+        this.#commits.setPointer(this.stubs.pointerAddress(this.stubs.createStub(name)), implementation);
+        return implementation;
+      }
+    } catch (error) {
+      throw new MaterializationError(name, error);
+    }
+  }
+
+  #pointAtTrampoline(name: string): void {
+    const stub = this.stubs.findStub(name);
+    if (stub && !this.#runner.lost && this.stubs.isEmitted(stub))
+      this.#commits.setPointer(this.stubs.pointerAddress(stub), this.stubs.trampolineAddress(stub));
+  }
+
+  /** Makes the next call of a unit's functions link again, and retires what is linked now. */
+  #unlink(unit: MaterializationUnit): void {
+    for (const name of unit.interface.functions) if (this.dylib.find(name) === unit) this.#pointAtTrampoline(name);
+    for (const part of unit.parts) this.#retire(part);
+  }
+
+  #retireUnusedParts(unit: MaterializationUnit): void {
+    if (this.dylib.currentNames(unit).length === 0) this.#unlink(unit);
+  }
+
+  #retire(part: ObjectPart): void {
+    const { linked } = part;
+    part.linked = undefined;
+    if (linked === undefined) return;
+    for (const name of linked.directNames) {
+      const users = this.#directUsers.get(name);
+      users?.delete(part.unit);
+      if (users?.size === 0) this.#directUsers.delete(name);
+    }
+    for (const stub of linked.stubs) stub.referenceCount--;
+    const runner = this.#runner;
+    if (linked.generation !== runner.generation) return;
+    const free = (): void => {
+      for (const { address } of linked.symbols.values()) runner.symbolizer.remove(address);
+      for (const { prot, address } of linked.allocations) {
+        this.#commits.dropSegment(address);
+        runner.free(prot, address);
+      }
+      for (const stub of linked.stubs) this.#releaseIfUnused(stub);
+    };
+    this.#reclaimer.retire(() => {
+      let waiting = linked.ehFrames.length;
+      if (waiting === 0) free();
+      for (const frames of linked.ehFrames)
+        this.#commits.deregisterEHFrames(frames, () => {
+          if (--waiting === 0) free();
+        });
+    });
+  }
+
+  #releaseIfUnused(stub: IndirectStub): void {
+    const current = this.stubs.findStub(stub.name) === stub;
+    if (current && stub.referenceCount === 0 && !this.dylib.find(stub.name)) this.stubs.release(stub);
+  }
+
+  #rememberDirectUses(part: ObjectPart): void {
+    for (const name of part.linked?.directNames ?? []) {
+      const users = this.#directUsers.get(name) ?? new Set();
+      this.#directUsers.set(name, users.add(part.unit));
+    }
+  }
+
+  /** Running code must see a changed stub soon, not with whatever message comes next. */
+  #flushIfCallsAreRunning(): void {
+    if (this.#reclaimer.activeCallCount > 0) this.flush().catch(() => this.#onFlushFailed());
+  }
+
+  /** The connection or the runner is gone, which the calls in flight report. */
+  #onFlushFailed(): void {
+    this.#commits.clear();
+  }
+
+  #onRunnerLost(generation: number, end: RunnerEnd): void {
+    if (generation !== this.#runner.generation || this.#runner.lost) return;
+    this.#runner.lost = true;
+    this.#commits.clear();
+    this.#reclaimer.clear();
+    this.#directUsers.clear();
+    this.events.emit({ type: 'runner-lost', generation, end });
+  }
+
+  async #restart(): Promise<RunnerContext> {
+    await this.#executor.startRunner();
+    return this.#attachRunner();
+  }
+
+  async #attachRunner(): Promise<RunnerContext> {
+    this.#runner = await RunnerContext.create(this.#executor);
+    this.stubs.attach(this.#runner.stubBlocks);
+    await this.stubs.ensureEmitted();
+    this.events.emit({ type: 'runner-started', runner: this.#runner.runner });
+    return this.#runner;
+  }
+}

@@ -1,0 +1,37 @@
+import type { MaterializationUnit } from './materialization-unit.js';
+
+/** The session's symbol table: which unit defines a name now. */
+export class JITDylib {
+  readonly #definitions = new Map<string, MaterializationUnit>();
+
+  find(name: string): MaterializationUnit | undefined {
+    return this.#definitions.get(name);
+  }
+
+  /** The names of `unit` that it is still the definition of. */
+  currentNames(unit: MaterializationUnit): string[] {
+    return [...unit.interface.functions, ...unit.interface.data].filter((name) => this.find(name) === unit);
+  }
+
+  /** Makes `unit` the definition of its names. @returns units that defined any of them before. */
+  define(unit: MaterializationUnit): MaterializationUnit[] {
+    const replaced = new Set<MaterializationUnit>();
+    for (const name of [...unit.interface.functions, ...unit.interface.data]) {
+      const before = this.#definitions.get(name);
+      if (before) replaced.add(before);
+      this.#definitions.set(name, unit);
+    }
+    return [...replaced];
+  }
+
+  /** @returns the names that are defined no more. */
+  remove(unit: MaterializationUnit): string[] {
+    const names = this.currentNames(unit);
+    for (const name of names) this.#definitions.delete(name);
+    return names;
+  }
+
+  entries(): IterableIterator<[string, MaterializationUnit]> {
+    return this.#definitions.entries();
+  }
+}

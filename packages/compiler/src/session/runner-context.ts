@@ -1,0 +1,108 @@
+import type { ExecutorAddr, MemProt } from '@farjit/protocol';
+import { FarJITError, NULL_ADDR, type RunnerStarted } from '@farjit/protocol';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import { StubBlocks } from '../indirection/stub-blocks.js';
+import { SlabAllocator } from './slab-allocator.js';
+import { Symbolizer } from './symbolizer.js';
+
+/** What the compiler asks for of each part of a runner's memory; stubs and trampolines live in the rest. */
+const RESERVED_SHARE = 7 / 8;
+
+/** The session's memory in the executor is used up. */
+export class OutOfExecutorMemoryError extends FarJITError {
+  constructor(prot: MemProt, sizeBytes: number) {
+    super(
+      'OUT_OF_EXECUTOR_MEMORY',
+      `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
+    );
+  }
+}
+
+/** Everything that belongs to one runner generation and is worthless after it. */
+export class RunnerContext {
+  readonly runner: RunnerStarted;
+  readonly stubBlocks: StubBlocks;
+  readonly symbolizer = new Symbolizer();
+  readonly #executor: ExecutorProcessControl;
+  readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
+  readonly #processSymbols = new Map<string, ExecutorAddr>();
+  #linkTurn: Promise<unknown> = Promise.resolve();
+  lost = false;
+
+  private constructor(
+    executor: ExecutorProcessControl,
+    stubBlocks: StubBlocks,
+    slabs: Record<MemProt, SlabAllocator>,
+  ) {
+    this.#executor = executor;
+    this.runner = executor.runner;
+    this.stubBlocks = stubBlocks;
+    this.#slabs = slabs;
+  }
+
+  /** Reserves memory and emits resolver, trampolines and stubs in the executor's current runner. */
+  static async create(executor: ExecutorProcessControl): Promise<RunnerContext> {
+    const { memory } = executor.runner;
+    const requests = (['code', 'constant', 'data'] as const).map((prot) => ({
+      prot,
+      sizeBytes: pageFloor(memory[prot].sizeBytes * RESERVED_SHARE, executor.info.pageBytes),
+    }));
+    const [addresses, owner] = await Promise.all([
+      executor.reserve(requests),
+      executor.createIndirectStubsOwner(),
+    ]);
+    const slab = (index: number): SlabAllocator =>
+      new SlabAllocator(addresses[index] ?? NULL_ADDR, requests[index]?.sizeBytes ?? 0);
+    const stubBlocks = new StubBlocks(executor, owner);
+    await stubBlocks.ensure(1);
+    return new RunnerContext(executor, stubBlocks, { code: slab(0), constant: slab(1), data: slab(2) });
+  }
+
+  get generation(): number {
+    return this.runner.generation;
+  }
+
+  /** @returns the address, and whether the memory held something else before. */
+  allocate(prot: MemProt, sizeBytes: number, alignment: number): { address: ExecutorAddr; reused: boolean } {
+    const allocated = this.#slabs[prot].allocate(sizeBytes, alignment);
+    if (!allocated) throw new OutOfExecutorMemoryError(prot, sizeBytes);
+    return allocated;
+  }
+
+  free(prot: MemProt, address: ExecutorAddr): void {
+    this.#slabs[prot].free(address);
+  }
+
+  allocatedBytes(prot: MemProt): number {
+    return this.#slabs[prot].allocatedBytes;
+  }
+
+  /** Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent. */
+  async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    const unknown = [...new Set(names)].filter((name) => !this.#processSymbols.has(name));
+    if (unknown.length > 0) {
+      const addresses = await this.#executor.lookupSymbols(unknown);
+      unknown.forEach((name, index) => {
+        const address = addresses[index] ?? NULL_ADDR;
+        if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
+      });
+    }
+    const found = new Map<string, ExecutorAddr>();
+    for (const name of names) {
+      const address = this.#processSymbols.get(name);
+      if (address !== undefined) found.set(name, address);
+    }
+    return found;
+  }
+
+  /** Runs one link at a time: a link sees all that the ones before it have placed. */
+  inLinkTurn<T>(link: () => Promise<T>): Promise<T> {
+    const turn = this.#linkTurn.then(link);
+    this.#linkTurn = turn.catch(() => {});
+    return turn;
+  }
+}
+
+function pageFloor(sizeBytes: number, pageBytes: number): number {
+  return Math.floor(sizeBytes / pageBytes) * pageBytes;
+}
