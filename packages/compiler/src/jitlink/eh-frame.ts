@@ -1,0 +1,125 @@
+import { LinkError } from './errors.js';
+import { type Block, Edge, KEEP_ALIVE, type LinkGraph, type LinkSymbol } from './link-graph.js';
+
+export const EH_FRAME_SECTION = '.eh_frame';
+
+const LENGTH_BYTES = 4;
+/** Offset of the CIE pointer in an FDE, and of the zero in its place in a CIE. */
+const CIE_POINTER_OFFSET = 4;
+const PC_BEGIN_OFFSET = 8;
+/** A length that announces a 64-bit one. Unwinders of `__register_frame` do not read it. */
+const EXTENDED_LENGTH = 0xffff_ffff;
+const TERMINATOR_BYTES = 4;
+
+/**
+ * Cuts `.eh_frame` into a block per CIE and FDE. An FDE lives exactly as long as the function it describes, and keeps
+ * its CIE through the CIE pointer, which becomes an edge so that records can move. FDEs of functions that are not
+ * loaded are dropped; so are terminators, since `terminateEHFrame` sets one at the end.
+ *
+ * @param edges of the whole section, offsets counted from its start.
+ * @throws {LinkError} when the records are malformed.
+ * @see Linux Standard Base Core 5.0, 10.6.1 "The .eh_frame section"
+ */
+export function parseEHFrame(
+  graph: LinkGraph,
+  content: Uint8Array,
+  edges: readonly Edge[],
+  options: { alignment: number; dropped: LinkSymbol },
+): void {
+  const section = graph.section(EH_FRAME_SECTION, 'constant');
+  section.alignment = Math.max(section.alignment, options.alignment);
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const sorted = isSorted(edges) ? edges : edges.toSorted((a, b) => a.offset - b.offset);
+  const cies = new Map<number, LinkSymbol>();
+  let nextEdge = 0;
+
+  for (let start = 0; start < content.byteLength; ) {
+    const end = recordEnd(graph, view, start);
+    const recordEdges: Edge[] = [];
+    for (let edge = sorted[nextEdge]; edge && edge.offset < end; edge = sorted[++nextEdge]) {
+      edge.offset -= start;
+      recordEdges.push(edge);
+    }
+    if (end - start > LENGTH_BYTES) {
+      const cieDistance = view.getUint32(start + CIE_POINTER_OFFSET, true);
+      const record = content.subarray(start, end);
+      if (cieDistance === 0) {
+        const block = graph.addBlock(section, record, record.byteLength, { mergeable: true });
+        cies.set(start, graph.addAnonymousSymbol(block, 0));
+        addEdges(graph, block, recordEdges, options.dropped);
+      } else {
+        const cie = cies.get(start + CIE_POINTER_OFFSET - cieDistance);
+        if (!cie) throw malformed(graph, `the FDE at offset ${start} has no CIE`);
+        const pcBegin = recordEdges.find(
+          (edge) => edge.offset === PC_BEGIN_OFFSET && edge.kind !== KEEP_ALIVE,
+        );
+        if (pcBegin?.target.block) addFDE(graph, record, cie, pcBegin, recordEdges, options.dropped);
+      }
+    }
+    start = end;
+  }
+}
+
+/** Ends the graph's `.eh_frame` as `__register_frame` needs it: with a zero length. */
+export function terminateEHFrame(graph: LinkGraph): void {
+  const section = graph.findSection(EH_FRAME_SECTION);
+  if (!section || section.blocks.length === 0) return;
+  graph.addBlock(section, new Uint8Array(TERMINATOR_BYTES), TERMINATOR_BYTES).live = true;
+}
+
+/** Addresses to give to `__register_frame`, after layout. */
+export function ehFrameAddresses(graph: LinkGraph): Block['address'][] {
+  const first = graph.findSection(EH_FRAME_SECTION)?.blocks[0];
+  return first ? [first.address] : [];
+}
+
+function recordEnd(graph: LinkGraph, view: DataView, start: number): number {
+  if (view.byteLength - start < LENGTH_BYTES) throw malformed(graph, `it ends inside the record at ${start}`);
+  const length = view.getUint32(start, true);
+  if (length === EXTENDED_LENGTH) throw malformed(graph, `the record at offset ${start} has a 64-bit length`);
+  const end = start + LENGTH_BYTES + length;
+  if (end > view.byteLength) throw malformed(graph, `it ends inside the record at offset ${start}`);
+  if (length !== 0 && length < PC_BEGIN_OFFSET)
+    throw malformed(graph, `the record at offset ${start} is too short`);
+  return end;
+}
+
+function addFDE(
+  graph: LinkGraph,
+  record: Uint8Array,
+  cie: LinkSymbol,
+  pcBegin: Edge,
+  edges: readonly Edge[],
+  dropped: LinkSymbol,
+): void {
+  const { target } = pcBegin;
+  if (!target.block) return;
+  // The record describes this code, also when the name comes to mean other code.
+  if (target.scope !== 'local') pcBegin.target = graph.addAnonymousSymbol(target.block, target.offset);
+  const section = graph.section(EH_FRAME_SECTION, 'constant');
+  const block = graph.addBlock(section, record, record.byteLength);
+  block.edges.push(new Edge(graph.architecture.negDelta32, CIE_POINTER_OFFSET, cie, 0n));
+  addEdges(graph, block, edges, dropped);
+  target.block.edges.push(new Edge(KEEP_ALIVE, 0, graph.addAnonymousSymbol(block, 0), 0n));
+}
+
+function addEdges(graph: LinkGraph, block: Block, edges: readonly Edge[], dropped: LinkSymbol): void {
+  for (const edge of edges) {
+    if (edge.target === dropped)
+      throw malformed(graph, 'a record refers to a symbol in a section that is not loaded');
+    block.edges.push(edge);
+  }
+}
+
+function isSorted(edges: readonly Edge[]): boolean {
+  let last = 0;
+  for (const { offset } of edges) {
+    if (offset < last) return false;
+    last = offset;
+  }
+  return true;
+}
+
+function malformed(graph: LinkGraph, problem: string): LinkError {
+  return new LinkError('malformed-object', { graph: graph.name, section: EH_FRAME_SECTION }, problem);
+}

@@ -1,0 +1,77 @@
+import { type ExecutorAddr, FarJITError, formatAddr } from '@farjit/protocol';
+
+/** What kind of thing went wrong in a link; stable, for programs. */
+export type LinkErrorReason =
+  /** The object file breaks its format. */
+  | 'malformed-object'
+  /** The object is well-formed but asks for something that is not there: TLS, IFUNC, another machine. */
+  | 'unsupported'
+  /** A relocation type that this architecture's backend does not know. */
+  | 'unknown-relocation'
+  /** A fixup's value does not fit its field. */
+  | 'out-of-range'
+  /** An address that had to be aligned is not. */
+  | 'misaligned'
+  /** A name has two definitions. */
+  | 'duplicate-definition'
+  /** Names that nobody defines. */
+  | 'missing-symbols'
+  /** The graph needs more memory than one link may take. */
+  | 'too-large';
+
+/** Fields of a `LinkError`, each present when the case has it. */
+export interface LinkErrorDetails {
+  readonly graph: string;
+  readonly section?: string;
+  readonly symbol?: string;
+  /** Name of the edge kind or of the object format's relocation. */
+  readonly edgeKind?: string;
+  readonly fixupAddress?: ExecutorAddr;
+  readonly targetAddress?: ExecutorAddr;
+  /** All names concerned, in the order met: of 'missing-symbols' and 'duplicate-definition'. */
+  readonly names?: readonly string[];
+}
+
+/**
+ * A link failed; nothing was written to the executor. The message begins with the graph's name and the section's,
+ * and names the symbol, the edge kind and both addresses where the case has them.
+ */
+export class LinkError extends FarJITError {
+  readonly reason: LinkErrorReason;
+  readonly details: LinkErrorDetails;
+
+  constructor(reason: LinkErrorReason, details: LinkErrorDetails, problem: string, options?: ErrorOptions) {
+    const where =
+      details.section === undefined
+        ? `In graph ${details.graph}`
+        : `In graph ${details.graph}, section ${details.section}`;
+    super('LINK_ERROR', `${where}: ${problem}`, options);
+    this.reason = reason;
+    this.details = details;
+  }
+}
+
+/** A fixup whose value does not fit; `range` says what would. */
+export function outOfRangeError(
+  details: LinkErrorDetails & { readonly fixupAddress: ExecutorAddr; readonly targetAddress: ExecutorAddr },
+  range: string,
+): LinkError {
+  const target = `${formatAddr(details.targetAddress)}${details.symbol ? ` "${details.symbol}"` : ''}`;
+  return new LinkError(
+    'out-of-range',
+    details,
+    `relocation target ${target} is out of range of ${details.edgeKind} fixup at ` +
+      `${formatAddr(details.fixupAddress)} (the value must be ${range})`,
+  );
+}
+
+/** Names that the graph refers to and that neither it nor anyone the context asked defines. */
+export function missingSymbolsError(graph: string, names: readonly string[]): LinkError {
+  const list = names.map((name) => `"${name}"`).join(', ');
+  return new LinkError(
+    'missing-symbols',
+    { graph, names },
+    `no definition of ${list}; define ${names.length === 1 ? 'it' : 'them'}, or declare it extern and load a ` +
+      'library that has it',
+  );
+}

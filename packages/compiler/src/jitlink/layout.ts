@@ -1,0 +1,105 @@
+import { addrAdd, type ExecutorAddr, formatAddr, type MemProt, type Segment } from '@farjit/protocol';
+import { LinkError } from './errors.js';
+import type { Block, LinkGraph } from './link-graph.js';
+
+/** Executor memory that a link asks for. */
+export interface AllocationRequest {
+  readonly prot: MemProt;
+  readonly sizeBytes: number;
+  /** Power of two. */
+  readonly alignment: number;
+}
+
+/** One segment to be: its blocks, each with its offset from the segment's start. */
+export interface SegmentLayout extends AllocationRequest {
+  readonly blocks: readonly Block[];
+  readonly offsets: readonly number[];
+  /** Bytes of content; zero-fill comes after them. */
+  readonly contentBytes: number;
+}
+
+/** The small code model reaches 2 GiB. */
+export const MAX_SEGMENT_BYTES = 2 ** 31 - 1;
+
+const PROTS: readonly MemProt[] = ['code', 'constant', 'data'];
+
+/**
+ * Orders the blocks into at most one segment per `MemProt`: content section by section, then zero-fill. Blocks of a
+ * section whose alignment is 1 stand without a gap, which `.eh_frame` relies on.
+ * @throws {LinkError} when a segment would be larger than `MAX_SEGMENT_BYTES`.
+ */
+export function layOut(graph: LinkGraph): SegmentLayout[] {
+  const layouts: SegmentLayout[] = [];
+  for (const prot of PROTS) {
+    const layout = layOutSegment(graph, prot);
+    if (layout) layouts.push(layout);
+  }
+  return layouts;
+}
+
+/**
+ * Gives the blocks of a segment their addresses and their place in one piece of working memory.
+ * @throws {LinkError} when `address` is not aligned as the layout needs it.
+ */
+export function placeSegment(graph: LinkGraph, layout: SegmentLayout, address: ExecutorAddr): Segment {
+  const { prot, alignment, blocks, offsets, contentBytes, sizeBytes } = layout;
+  if ((address & BigInt(alignment - 1)) !== 0n)
+    throw new LinkError(
+      'misaligned',
+      { graph: graph.name, targetAddress: address },
+      `the ${prot} memory at ${formatAddr(address)} is not aligned to ${alignment} bytes`,
+    );
+  const content = new Uint8Array(contentBytes);
+  const fill = prot === 'code' ? graph.architecture.codeFillByte : 0;
+  let filled = 0;
+  for (const [i, block] of blocks.entries()) {
+    const offset = offsets[i] ?? 0;
+    block.address = addrAdd(address, offset);
+    if (block.content === null) continue;
+    if (fill !== 0 && filled < offset) content.fill(fill, filled, offset);
+    content.set(block.content, offset);
+    filled = offset + block.sizeBytes;
+    block.content = content.subarray(offset, filled);
+  }
+  return { address, prot, content, memoryBytes: sizeBytes };
+}
+
+function layOutSegment(graph: LinkGraph, prot: MemProt): SegmentLayout | null {
+  const blocks: Block[] = [];
+  const offsets: number[] = [];
+  let alignment = 1;
+  let end = 0;
+  const append = (block: Block, sectionAlignment: number): void => {
+    const blockAlignment = Math.max(block.alignment, sectionAlignment);
+    if (blockAlignment > alignment) alignment = blockAlignment;
+    // Not with bit operations: offsets may need more than 31 bits before the check below.
+    const misalignment = (end - block.alignmentOffset) % blockAlignment;
+    if (misalignment !== 0) end += misalignment < 0 ? -misalignment : blockAlignment - misalignment;
+    blocks.push(block);
+    offsets.push(end);
+    end += block.sizeBytes;
+    if (end > MAX_SEGMENT_BYTES)
+      throw new LinkError(
+        'too-large',
+        { graph: graph.name, section: block.section.name },
+        `with it, the graph needs more than ${MAX_SEGMENT_BYTES} bytes of ${prot} memory`,
+      );
+  };
+  const appendAll = (hasContent: boolean): void => {
+    for (const section of graph.sections) {
+      if (section.prot !== prot) continue;
+      let sectionAlignment = section.alignment;
+      for (const block of section.blocks) {
+        if ((block.content !== null) !== hasContent) continue;
+        append(block, sectionAlignment);
+        sectionAlignment = 1;
+      }
+    }
+  };
+  appendAll(true);
+  const contentBytes = end;
+  appendAll(false);
+  if (blocks.length === 0) return null;
+  // A label in an empty section still has an address of its own.
+  return { prot, sizeBytes: Math.max(end, 1), alignment, blocks, offsets, contentBytes };
+}

@@ -1,0 +1,219 @@
+import { addrAdd, type ExecutorAddr, type MemProt, NULL_ADDR } from '@farjit/protocol';
+import type { Architecture } from './architecture.js';
+
+/**
+ * Kind of an edge that patches nothing: it keeps its target alive as long as its block. All other kinds belong to
+ * the architecture.
+ */
+export const KEEP_ALIVE = 0;
+
+/** How a definition competes with others of its name: 'weak' gives way. On an external: may stay undefined. */
+export type Linkage = 'strong' | 'weak';
+/** Who may refer to a symbol by name: everybody, this graph's own object, or nobody outside the graph. */
+export type Scope = 'default' | 'hidden' | 'local';
+
+/**
+ * A named or anonymous place. JITLink calls it Symbol; the name is taken in JavaScript.
+ *
+ * - 'defined': at `offset` in `block`.
+ * - 'absolute': at a fixed `address`.
+ * - 'external': somewhere else; its `address` is set when the context has resolved it.
+ */
+export class LinkSymbol {
+  /** Empty for an anonymous symbol. */
+  name: string;
+  kind: 'defined' | 'absolute' | 'external';
+  /** Set exactly when `kind` is 'defined'. */
+  block: Block | null;
+  /** Offset in `block`, in bytes. */
+  offset: number;
+  /** Size in bytes; 0 when unknown. */
+  sizeBytes: number;
+  linkage: Linkage;
+  scope: Scope;
+  /** True for a function: something that a caller may jump to. */
+  callable: boolean;
+  /** A root of dead-stripping; pruning sets it on all that stays. */
+  live: boolean;
+  #address: ExecutorAddr;
+
+  constructor(fields: {
+    name: string;
+    kind: LinkSymbol['kind'];
+    block?: Block | null;
+    offset?: number;
+    sizeBytes?: number;
+    linkage?: Linkage;
+    scope?: Scope;
+    callable?: boolean;
+    live?: boolean;
+    address?: ExecutorAddr;
+  }) {
+    this.name = fields.name;
+    this.kind = fields.kind;
+    this.block = fields.block ?? null;
+    this.offset = fields.offset ?? 0;
+    this.sizeBytes = fields.sizeBytes ?? 0;
+    this.linkage = fields.linkage ?? 'strong';
+    this.scope = fields.scope ?? 'local';
+    this.callable = fields.callable ?? false;
+    this.live = fields.live ?? false;
+    this.#address = fields.address ?? NULL_ADDR;
+  }
+
+  /** Target address: meaningful for a definition after layout, for an external after resolution. */
+  get address(): ExecutorAddr {
+    return this.block === null ? this.#address : addrAdd(this.block.address, this.offset);
+  }
+
+  /** Gives an external or absolute symbol its address. */
+  resolve(address: ExecutorAddr): void {
+    this.#address = address;
+  }
+
+  /** Turns an external into a definition in its own graph. */
+  define(block: Block, offset: number): void {
+    this.kind = 'defined';
+    this.block = block;
+    this.offset = offset;
+  }
+}
+
+/** A fixup, or with kind `KEEP_ALIVE` just a dependency, of the block that holds it. */
+export class Edge {
+  /** `KEEP_ALIVE`, or a number of the architecture's edge table. */
+  kind: number;
+  /** Where in the block, in bytes. */
+  offset: number;
+  target: LinkSymbol;
+  /** Signed 64-bit. */
+  addend: bigint;
+
+  constructor(kind: number, offset: number, target: LinkSymbol, addend: bigint) {
+    this.kind = kind;
+    this.offset = offset;
+    this.target = target;
+    this.addend = addend;
+  }
+}
+
+/** Bytes that stay together: what dead-stripping keeps or drops, and layout places, as one. */
+export class Block {
+  readonly section: Section;
+  /**
+   * Working memory, exactly `sizeBytes` long, or null for zero-fill. Before layout it may be a view into the object
+   * file and is not to be written; after layout it is the block's part of its segment.
+   */
+  content: Uint8Array | null;
+  readonly sizeBytes: number;
+  /** Power of two. The block's address is `alignmentOffset` modulo `alignment`. */
+  readonly alignment: number;
+  readonly alignmentOffset: number;
+  /** Set by layout. */
+  address: ExecutorAddr = NULL_ADDR;
+  edges: Edge[] = [];
+  live = false;
+  /** True when copies of the block are as good as the block: its address says nothing, and it never changes. */
+  readonly mergeable: boolean;
+
+  constructor(
+    section: Section,
+    content: Uint8Array | null,
+    sizeBytes: number,
+    options: { alignment?: number; alignmentOffset?: number; mergeable?: boolean } = {},
+  ) {
+    this.section = section;
+    this.content = content;
+    this.sizeBytes = sizeBytes;
+    this.alignment = options.alignment ?? 1;
+    this.alignmentOffset = options.alignmentOffset ?? 0;
+    this.mergeable = options.mergeable ?? false;
+  }
+}
+
+/** Blocks that share a name and the rights of their memory. */
+export class Section {
+  readonly name: string;
+  readonly prot: MemProt;
+  /** In the order in which layout places them; zero-fill follows all content of the segment. */
+  blocks: Block[] = [];
+  /** Of the section's start, on top of its first block's. */
+  alignment = 1;
+
+  constructor(name: string, prot: MemProt) {
+    this.name = name;
+    this.prot = prot;
+  }
+}
+
+/** What is linked as one: blocks in sections, symbols over them, edges between them. */
+export class LinkGraph {
+  /** For people: it leads every error message. */
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly sections: Section[] = [];
+  symbols: LinkSymbol[] = [];
+  /** Start of the GOT, when the object refers to it; external until the GOT is built. */
+  gotSymbol: LinkSymbol | null = null;
+  readonly #sectionsByName: Readonly<Record<MemProt, Map<string, Section>>> = {
+    code: new Map(),
+    constant: new Map(),
+    data: new Map(),
+  };
+
+  constructor(name: string, architecture: Architecture) {
+    this.name = name;
+    this.architecture = architecture;
+  }
+
+  /** The section of that name and rights, made when missing. */
+  section(name: string, prot: MemProt): Section {
+    const byName = this.#sectionsByName[prot];
+    let section = byName.get(name);
+    if (!section) {
+      section = new Section(name, prot);
+      byName.set(name, section);
+      this.sections.push(section);
+    }
+    return section;
+  }
+
+  /** The section of that name, whatever its rights. */
+  findSection(name: string): Section | undefined {
+    return this.sections.find((section) => section.name === name);
+  }
+
+  /** Appends a block to `section`. */
+  addBlock(
+    section: Section,
+    content: Uint8Array | null,
+    sizeBytes: number,
+    options?: { alignment?: number; alignmentOffset?: number; mergeable?: boolean },
+  ): Block {
+    const block = new Block(section, content, sizeBytes, options);
+    section.blocks.push(block);
+    return block;
+  }
+
+  addSymbol(symbol: LinkSymbol): LinkSymbol {
+    this.symbols.push(symbol);
+    return symbol;
+  }
+
+  addAnonymousSymbol(block: Block, offset: number): LinkSymbol {
+    return this.addSymbol(new LinkSymbol({ name: '', kind: 'defined', block, offset }));
+  }
+
+  /** The external symbol of that name, made when missing. */
+  externalSymbol(name: string, linkage: Linkage = 'strong'): LinkSymbol {
+    for (const symbol of this.symbols) if (symbol.kind === 'external' && symbol.name === name) return symbol;
+    return this.addSymbol(new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' }));
+  }
+
+  /** The definition, block or absolute, that others find under `name`. */
+  findDefinition(name: string): LinkSymbol | undefined {
+    return this.symbols.find(
+      (symbol) => symbol.name === name && symbol.kind !== 'external' && symbol.scope !== 'local',
+    );
+  }
+}

@@ -1,0 +1,52 @@
+import { LinkError } from './errors.js';
+import { KEEP_ALIVE, type LinkGraph, LinkSymbol } from './link-graph.js';
+
+/**
+ * Makes functions answer through their indirect stubs: each function of default scope that `isStubbed` accepts is
+ * renamed to its implementation name, and all that referred to it refers to the external `name` instead, which the
+ * session resolves to the stub. A function's address is then the same inside and outside of its own body, and
+ * recursive calls see a redefinition.
+ *
+ * References that the compiler bound locally (`.Lf$local` of `dso_local` functions, the function's `.eh_frame`
+ * record) keep meaning the code. Run it before dead-stripping.
+ *
+ * @throws {LinkError} when the implementation name is taken.
+ */
+export function redirectToStubs(
+  graph: LinkGraph,
+  isStubbed: (name: string) => boolean,
+  implementationName: (name: string) => string,
+): void {
+  const stubOf = new Map<LinkSymbol, LinkSymbol>();
+  const taken = new Set<string>();
+  const externals = new Map<string, LinkSymbol>();
+  for (const symbol of graph.symbols) {
+    if (symbol.kind === 'external') externals.set(symbol.name, symbol);
+    else if (symbol.scope !== 'local') taken.add(symbol.name);
+  }
+  for (const symbol of [...graph.symbols]) {
+    if (symbol.kind !== 'defined' || symbol.scope !== 'default' || !symbol.callable) continue;
+    const { name } = symbol;
+    if (!isStubbed(name)) continue;
+    const renamed = implementationName(name);
+    if (taken.has(renamed))
+      throw new LinkError(
+        'duplicate-definition',
+        { graph: graph.name, symbol: renamed, names: [renamed] },
+        `"${renamed}", the implementation name of "${name}", is already defined`,
+      );
+    taken.add(renamed);
+    symbol.name = renamed;
+    let stub = externals.get(name);
+    if (!stub) {
+      stub = graph.addSymbol(new LinkSymbol({ name, kind: 'external', scope: 'default' }));
+      externals.set(name, stub);
+    }
+    stubOf.set(symbol, stub);
+  }
+  if (stubOf.size === 0) return;
+  for (const section of graph.sections)
+    for (const block of section.blocks)
+      for (const edge of block.edges)
+        if (edge.kind !== KEEP_ALIVE) edge.target = stubOf.get(edge.target) ?? edge.target;
+}

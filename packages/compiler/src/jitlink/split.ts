@@ -1,0 +1,196 @@
+import { Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js';
+
+/**
+ * Splits a graph into graphs that are linked, replaced and freed singly: as a rule one per function and one per
+ * section of data, when each function has a section of its own. The given graph stays as it is.
+ *
+ * - Blocks that reach each other through symbols without a public name stay together: a function with its
+ *   `.eh_frame` record, its exception table, its jump tables, and whatever else refers to the same local data.
+ * - Names of default scope are shared: one graph defines them, the others refer to them as externals.
+ * - Mergeable constants and CIEs are copied into each graph that uses them.
+ * - What no graph has a reason to keep (a root, or a public name) is left out.
+ */
+export function splitGraph(graph: LinkGraph): LinkGraph[] {
+  const copied = findCopiedBlocks(graph);
+  const components = findComponents(graph, copied);
+  const symbolsOf = groupSymbols(graph, components);
+  const graphs: LinkGraph[] = [];
+  for (const [component, blocks] of groupBlocks(graph, components)) {
+    const symbols = symbolsOf.get(component) ?? [];
+    if (!blocks.some((block) => block.live) && !symbols.some((symbol) => symbol.live)) continue;
+    const title = symbols.find((symbol) => symbol.scope === 'default') ?? symbols[0];
+    graphs.push(new GraphCopier(graph, title?.name ?? '', component, components).copy(blocks, symbols));
+  }
+  const absolutes = graph.symbols.filter(({ kind, scope }) => kind === 'absolute' && scope !== 'local');
+  if (absolutes.length > 0)
+    graphs.push(new GraphCopier(graph, 'absolute', -1, components).copy([], absolutes));
+  return graphs;
+}
+
+/** Mergeable blocks, save those that others can find by name: a name has one place. */
+function findCopiedBlocks(graph: LinkGraph): Set<Block> {
+  const copied = new Set<Block>();
+  for (const section of graph.sections)
+    for (const block of section.blocks) if (block.mergeable) copied.add(block);
+  for (const { block, scope } of graph.symbols) if (block && scope === 'default') copied.delete(block);
+  return copied;
+}
+
+/** Whether another graph can refer to the symbol by its name. */
+function isShared(symbol: LinkSymbol): boolean {
+  return symbol.scope === 'default' && symbol.name !== '';
+}
+
+/** Component number of each block that is not copied. */
+function findComponents(graph: LinkGraph, copied: ReadonlySet<Block>): Map<Block, number> {
+  const components = new Map<Block, number>();
+  const parents: number[] = [];
+  for (const section of graph.sections)
+    for (const block of section.blocks)
+      if (!copied.has(block)) {
+        components.set(block, parents.length);
+        parents.push(parents.length);
+      }
+
+  const find = (start: number): number => {
+    let at = start;
+    for (let parent = parents[at] ?? at; parent !== at; parent = parents[at] ?? at) {
+      parents[at] = parents[parent] ?? parent;
+      at = parent;
+    }
+    return at;
+  };
+  const unite = (id: number, block: Block): void => {
+    const other = components.get(block);
+    if (other !== undefined) {
+      // The older block leads, so that graphs come in the order of the object.
+      const [a, b] = [find(id), find(other)];
+      if (a !== b) parents[Math.max(a, b)] = Math.min(a, b);
+    }
+  };
+  for (const [block, id] of components) for (const target of privateTargets(block, copied)) unite(id, target);
+  for (const [block, id] of components) components.set(block, find(id));
+  return components;
+}
+
+/** Blocks that must be in the same graph as `block`, also by way of blocks that are copied along with it. */
+function privateTargets(block: Block, copied: ReadonlySet<Block>): Block[] {
+  const targets: Block[] = [];
+  const visited = new Set<Block>();
+  const worklist = [block];
+  for (let next = worklist.pop(); next; next = worklist.pop())
+    for (const { target } of next.edges) {
+      if (!target.block || isShared(target)) continue;
+      if (!copied.has(target.block)) targets.push(target.block);
+      else if (target.block.edges.length > 0 && !visited.has(target.block)) {
+        visited.add(target.block);
+        worklist.push(target.block);
+      }
+    }
+  return targets;
+}
+
+function groupBlocks(graph: LinkGraph, components: ReadonlyMap<Block, number>): Map<number, Block[]> {
+  const groups = new Map<number, Block[]>();
+  for (const section of graph.sections)
+    for (const block of section.blocks) addTo(groups, components.get(block), block);
+  return groups;
+}
+
+function groupSymbols(graph: LinkGraph, components: ReadonlyMap<Block, number>): Map<number, LinkSymbol[]> {
+  const groups = new Map<number, LinkSymbol[]>();
+  for (const symbol of graph.symbols) if (symbol.block) addTo(groups, components.get(symbol.block), symbol);
+  return groups;
+}
+
+function addTo<T>(groups: Map<number, T[]>, key: number | undefined, value: T): void {
+  if (key === undefined) return;
+  const group = groups.get(key);
+  if (group) group.push(value);
+  else groups.set(key, [value]);
+}
+
+/** Copies one component, and what is copied along with it, into a graph of its own. */
+class GraphCopier {
+  readonly #source: LinkGraph;
+  readonly #component: number;
+  readonly #components: ReadonlyMap<Block, number>;
+  readonly #graph: LinkGraph;
+  readonly #blocks = new Map<Block, Block>();
+  readonly #symbols = new Map<LinkSymbol, LinkSymbol>();
+  readonly #externals = new Map<string, LinkSymbol>();
+
+  constructor(source: LinkGraph, title: string, component: number, components: ReadonlyMap<Block, number>) {
+    this.#source = source;
+    this.#component = component;
+    this.#components = components;
+    this.#graph = new LinkGraph(title ? `${source.name}(${title})` : source.name, source.architecture);
+  }
+
+  copy(blocks: readonly Block[], symbols: readonly LinkSymbol[]): LinkGraph {
+    if (this.#source.gotSymbol) this.#graph.gotSymbol = this.#symbol(this.#source.gotSymbol);
+    for (const block of blocks) this.#block(block);
+    for (const symbol of symbols) {
+      // An absolute symbol is copied as a value wherever it is used; here it is defined.
+      const copy = this.#symbol(symbol);
+      copy.scope = symbol.scope;
+      copy.live = symbol.live;
+    }
+    return this.#graph;
+  }
+
+  #block(source: Block): Block {
+    const done = this.#blocks.get(source);
+    if (done) return done;
+    const section = this.#graph.section(source.section.name, source.section.prot);
+    section.alignment = Math.max(section.alignment, source.section.alignment);
+    const block = new Block(section, source.content, source.sizeBytes, source);
+    block.live = source.live;
+    this.#blocks.set(source, block);
+    // What a block needs is copied first, so that a CIE precedes its FDEs.
+    for (const { kind, offset, target, addend } of source.edges) {
+      const copy = this.#symbol(target);
+      if (kind !== KEEP_ALIVE || copy.kind === 'defined')
+        block.edges.push(new Edge(kind, offset, copy, addend));
+    }
+    section.blocks.push(block);
+    return block;
+  }
+
+  #symbol(source: LinkSymbol): LinkSymbol {
+    let copy = this.#symbols.get(source);
+    if (!copy) {
+      copy = this.#makeSymbol(source);
+      this.#symbols.set(source, copy);
+    }
+    return copy;
+  }
+
+  #makeSymbol(source: LinkSymbol): LinkSymbol {
+    const { name, kind, block, linkage, scope, sizeBytes, callable } = source;
+    if (source === this.#source.gotSymbol) return new LinkSymbol({ name, kind, scope, linkage });
+    if (kind === 'external') return this.#external(name, linkage);
+    if (kind === 'absolute')
+      return this.#graph.addSymbol(
+        new LinkSymbol({ name, kind, address: source.address, sizeBytes, linkage, callable }),
+      );
+    if (!block) throw new Error(`"${name}" is defined nowhere`);
+    const component = this.#components.get(block);
+    if (component !== undefined && component !== this.#component) return this.#external(name, 'strong');
+    const { offset, live } = source;
+    const copy = new LinkSymbol({ name, kind, offset, sizeBytes, linkage, scope, callable, live });
+    // Before the block, whose edges may lead back here.
+    this.#symbols.set(source, copy);
+    copy.define(this.#block(block), offset);
+    return this.#graph.addSymbol(copy);
+  }
+
+  #external(name: string, linkage: LinkSymbol['linkage']): LinkSymbol {
+    let symbol = this.#externals.get(name);
+    if (!symbol) {
+      symbol = this.#graph.addSymbol(new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' }));
+      this.#externals.set(name, symbol);
+    } else if (linkage === 'strong') symbol.linkage = 'strong';
+    return symbol;
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * Where the value of an edge comes from. `S` is the target's address, `A` the addend, `P` the address of the fixup,
+ * `Z` the target's size, `GOT` the start of the GOT, `G` the address of the target's GOT entry and `L` that of its
+ * jump stub. (The psABI's `G` is an offset into the GOT: its `G + GOT` is our `G`.)
+ */
+export type EdgeExpression =
+  | 'S + A'
+  | 'S + A - P'
+  | 'P - S + A'
+  | 'Z + A'
+  | 'S + A - GOT'
+  | 'G + A - P'
+  | 'G + A - GOT'
+  | 'L + A - P';
+
+/** What fits a field: 'either' takes what is representable signed or unsigned, 'any' is a full 64-bit field. */
+export type EdgeRange = 'signed' | 'unsigned' | 'either' | 'any';
+
+/** One row of the table. */
+export interface EdgeKindSpec {
+  /** Number that edges carry. */
+  readonly kind: number;
+  readonly widthBytes: 1 | 2 | 4 | 8;
+  readonly expression: EdgeExpression;
+  readonly range: EdgeRange;
+  readonly source: string;
+  /** On a request for a GOT entry or stub: the kind the edge gets when it points there. */
+  readonly becomes?: string;
+}
+
+/**
+ * Every edge kind of x86-64: what is written, where it comes from and what fits. Range checks, names in messages
+ * and the tests derive from this table. Sources are sections of the System V psABI for AMD64, version 1.0.
+ *
+ * Kinds of expression `G …` and `L …` are requests: building the GOT and the stubs turns them into the kind named by
+ * `becomes`, with the entry as target.
+ */
+export const X86_64_EDGES = {
+  /** Address. */
+  Pointer64: {
+    kind: 1,
+    widthBytes: 8,
+    expression: 'S + A',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_64',
+  },
+  /** Address that the instruction zero-extends. */
+  Pointer32: {
+    kind: 2,
+    widthBytes: 4,
+    expression: 'S + A',
+    range: 'unsigned',
+    source: 'psABI 4.4.1 R_X86_64_32',
+  },
+  /** Address that the instruction sign-extends. */
+  Pointer32Signed: {
+    kind: 3,
+    widthBytes: 4,
+    expression: 'S + A',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_32S',
+  },
+  Pointer16: {
+    kind: 4,
+    widthBytes: 2,
+    expression: 'S + A',
+    range: 'either',
+    source: 'psABI 4.4.1 R_X86_64_16',
+  },
+  Pointer8: {
+    kind: 5,
+    widthBytes: 1,
+    expression: 'S + A',
+    range: 'either',
+    source: 'psABI 4.4.1 R_X86_64_8',
+  },
+  /** Distance from the fixup to the target; the PC-relative operand of an instruction, among others. */
+  Delta64: {
+    kind: 6,
+    widthBytes: 8,
+    expression: 'S + A - P',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_PC64, R_X86_64_GOTPC64',
+  },
+  Delta32: {
+    kind: 7,
+    widthBytes: 4,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PC32, R_X86_64_GOTPC32',
+  },
+  Delta16: {
+    kind: 8,
+    widthBytes: 2,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PC16',
+  },
+  Delta8: {
+    kind: 9,
+    widthBytes: 1,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PC8',
+  },
+  /** Distance back from the fixup to the target. */
+  NegDelta32: {
+    kind: 10,
+    widthBytes: 4,
+    expression: 'P - S + A',
+    range: 'signed',
+    source: 'LSB Core 5.0 10.6.1.2, CIE pointer of .eh_frame',
+  },
+  Size64: {
+    kind: 11,
+    widthBytes: 8,
+    expression: 'Z + A',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_SIZE64',
+  },
+  Size32: {
+    kind: 12,
+    widthBytes: 4,
+    expression: 'Z + A',
+    range: 'unsigned',
+    source: 'psABI 4.4.1 R_X86_64_SIZE32',
+  },
+  /** Distance from the start of the GOT to the target. */
+  Delta64FromGOT: {
+    kind: 13,
+    widthBytes: 8,
+    expression: 'S + A - GOT',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_GOTOFF64',
+  },
+  /** Operand of a call or jump that may go to the target itself. */
+  BranchPCRel32: {
+    kind: 14,
+    widthBytes: 4,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PLT32, of a target in this graph',
+  },
+  /** Operand of a call or jump to a stub, which goes straight to the target when that is in reach. */
+  BranchPCRel32ToStub: {
+    kind: 15,
+    widthBytes: 4,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PLT32, of a target elsewhere',
+  },
+  /** Displacement to a GOT entry that a `mov`, `call` or `jmp` without REX prefix reads. */
+  PCRel32GOTLoadRelaxable: {
+    kind: 16,
+    widthBytes: 4,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI B.2 R_X86_64_GOTPCRELX',
+  },
+  /** The same after a REX prefix. */
+  PCRel32GOTLoadREXRelaxable: {
+    kind: 17,
+    widthBytes: 4,
+    expression: 'S + A - P',
+    range: 'signed',
+    source: 'psABI B.2 R_X86_64_REX_GOTPCRELX',
+  },
+  RequestStub: {
+    kind: 18,
+    widthBytes: 4,
+    expression: 'L + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_PLT32',
+    becomes: 'BranchPCRel32ToStub',
+  },
+  RequestGOTDelta32: {
+    kind: 19,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_GOTPCREL',
+    becomes: 'Delta32',
+  },
+  RequestGOTDelta64: {
+    kind: 20,
+    widthBytes: 8,
+    expression: 'G + A - P',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_GOTPCREL64',
+    becomes: 'Delta64',
+  },
+  RequestGOTDelta64FromGOT: {
+    kind: 21,
+    widthBytes: 8,
+    expression: 'G + A - GOT',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_GOT64',
+    becomes: 'Delta64FromGOT',
+  },
+  RequestGOTLoadRelaxable: {
+    kind: 22,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1, B.2 R_X86_64_GOTPCRELX',
+    becomes: 'PCRel32GOTLoadRelaxable',
+  },
+  RequestGOTLoadREXRelaxable: {
+    kind: 23,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1, B.2 R_X86_64_REX_GOTPCRELX',
+    becomes: 'PCRel32GOTLoadREXRelaxable',
+  },
+} as const satisfies Record<string, EdgeKindSpec>;
+
+export type X86_64EdgeName = keyof typeof X86_64_EDGES;
+
+const SPEC_BY_KIND: readonly (EdgeKindSpec | undefined)[] = indexByKind();
+const NAME_BY_KIND: readonly (string | undefined)[] = indexNamesByKind();
+
+/** The row of an edge kind; undefined for `KEEP_ALIVE` and for numbers that are no kind. */
+export function edgeSpec(kind: number): EdgeKindSpec | undefined {
+  return SPEC_BY_KIND[kind];
+}
+
+/** Name of an edge kind, for messages. */
+export function edgeKindName(kind: number): string {
+  return NAME_BY_KIND[kind] ?? (kind === 0 ? 'KeepAlive' : `edge kind ${kind}`);
+}
+
+/** Smallest and largest value that fits a row's field. */
+export function edgeValueLimits(spec: EdgeKindSpec): { readonly min: number; readonly max: number } {
+  const bits = spec.widthBytes * 8;
+  return {
+    min: spec.range === 'unsigned' ? 0 : -(2 ** (bits - 1)),
+    max: spec.range === 'signed' ? 2 ** (bits - 1) - 1 : 2 ** bits - 1,
+  };
+}
+
+function indexByKind(): (EdgeKindSpec | undefined)[] {
+  const specs: (EdgeKindSpec | undefined)[] = [undefined];
+  for (const spec of Object.values<EdgeKindSpec>(X86_64_EDGES)) specs[spec.kind] = spec;
+  return specs;
+}
+
+function indexNamesByKind(): (string | undefined)[] {
+  const names: (string | undefined)[] = [undefined];
+  for (const [name, spec] of Object.entries<EdgeKindSpec>(X86_64_EDGES)) names[spec.kind] = name;
+  return names;
+}
