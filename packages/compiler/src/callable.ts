@@ -32,7 +32,10 @@ export function doubleSignature(parameterCount: number): CallSignature {
 
 /** How each kind lies at the start of its 8-byte slot. */
 const CODECS: Readonly<
-  Record<ScalarKind, { write(view: DataView, at: number, value: ScalarValue): void; read(view: DataView): ScalarValue }>
+  Record<
+    ScalarKind,
+    { write(view: DataView, at: number, value: ScalarValue): void; read(view: DataView): ScalarValue }
+  >
 > = {
   double: {
     write: (view, at, value) => view.setFloat64(at, Number(value), true),

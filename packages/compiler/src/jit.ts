@@ -1,4 +1,4 @@
-import { FarJITError, type ExecutorAddr, type Transport } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import {
   decodeResult,
@@ -13,7 +13,7 @@ import { LocalExecutor } from './executor-client/local-executor.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-wrapper.js';
-import { Diagnostic } from './kaleidoscope/diagnostic.js';
+import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
@@ -27,10 +27,15 @@ import { writeBitcode } from './llvm/bitcode.js';
 import { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { moduleInterface } from './llvm/module-interface.js';
-import { createTargetMachine, type OptLevel, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
-import { type CallOptions, ExecutionSession } from './session/execution-session.js';
+import {
+  createTargetMachine,
+  type OptLevel,
+  type TargetDescription,
+  type TargetMachine,
+} from './llvm/target-machine.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
+import { type CallOptions, ExecutionSession } from './session/execution-session.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
 
@@ -110,7 +115,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #wrappers = new Map<string, MaterializationUnit>();
   #llvm: LibLLVM | undefined;
 
-  private constructor(session: ExecutionSession, local: LocalExecutor | undefined, options: KaleidoscopeJITOptions) {
+  private constructor(
+    session: ExecutionSession,
+    local: LocalExecutor | undefined,
+    options: KaleidoscopeJITOptions,
+  ) {
     this.#session = session;
     this.#local = local;
     this.#options = options;
@@ -302,8 +311,12 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   async lookup(name: string, signature = this.#signatureOf(name)): Promise<JITCallable> {
     if (!(await this.findSymbol(name))) throw new SymbolsNotFoundError([name]);
     if (!signature)
-      throw new FarJITError('NO_SIGNATURE', `the signature of ${name} is not known; pass one, or declare it extern`);
-    const call = (args: readonly ScalarValue[], options: CallOptions) => this.#callNamed(name, signature, args, options);
+      throw new FarJITError(
+        'NO_SIGNATURE',
+        `the signature of ${name} is not known; pass one, or declare it extern`,
+      );
+    const call = (args: readonly ScalarValue[], options: CallOptions) =>
+      this.#callNamed(name, signature, args, options);
     const callable = (...args: ScalarValue[]) => call(args, {});
     return Object.assign(callable, { symbol: name, signature, call });
   }
@@ -335,7 +348,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Calls an `int (int)` by address. */
   async callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
-    return Number(await this.#callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options));
+    return Number(
+      await this.#callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options),
+    );
   }
 
   /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
@@ -476,7 +491,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const before = this.#prototypes.get(name);
     this.#prototypes.set(name, prototype);
     if (!before || before.parameters.length === parameters.length) return;
-    for (const unit of this.#functions.keys()) if (unit.callees.includes(name)) this.#session.invalidate(unit);
+    for (const unit of this.#functions.keys())
+      if (unit.callees.includes(name)) this.#session.invalidate(unit);
   }
 
   /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
@@ -484,7 +500,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const known = this.#prototypes.get(name);
     if (known) return known;
     const signature = this.#moduleSignatures.get(name);
-    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double')) return undefined;
+    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
+      return undefined;
     const parameters = signature.parameters.map((_, index) => `x${index}`);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
   }

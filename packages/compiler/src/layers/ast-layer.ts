@@ -1,9 +1,16 @@
 import { buildLinkGraph } from '../jitlink/elf.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { callees } from '../kaleidoscope/call-graph.js';
-import { type CallSignature, callWrapperName, generateCallWrapper, generateMainWrapper, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-wrapper.js';
+import {
+  type CallSignature,
+  callWrapperName,
+  generateCallWrapper,
+  generateMainWrapper,
+  MAIN_WRAPPER_NAME,
+} from '../kaleidoscope/call-wrapper.js';
 import { entryName, IRGenerator } from '../kaleidoscope/irgen.js';
 import { ModulePool } from '../kaleidoscope/module-pool.js';
+import type { UnitKind } from '../session/events.js';
 import {
   implementationName,
   MaterializationUnit,
@@ -11,7 +18,6 @@ import {
   type ObjectSource,
 } from '../session/materialization-unit.js';
 import { type BorrowedModule, generateBitcode, type IRPipeline } from './ir-pipeline.js';
-import type { UnitKind } from '../session/events.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
@@ -40,7 +46,10 @@ export class ASTLayer {
     const { name } = fn.prototype;
     const entry = entryName(implementationName(name));
     const source = this.#source('expression', name, entry, () => this.#generate(fn, true));
-    return { unit: new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, callees(fn)), entry };
+    return {
+      unit: new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, callees(fn)),
+      entry,
+    };
   }
 
   /** The wrapper that calls any function of a signature. */

@@ -85,7 +85,9 @@ export class ObjectLinkingLayer {
     const allocations = new Map<ExecutorAddr, MemProt>();
     const bindings = members.map((): Binding => ({ stubs: new Set(), directNames: new Set() }));
     let reused = false;
-    const rendezvous = new Rendezvous(members.length, (names) => this.#resolve(names, members, bindings, runner));
+    const rendezvous = new Rendezvous(members.length, (names) =>
+      this.#resolve(names, members, bindings, runner),
+    );
     const links = members.map(({ graph }, index): Promise<LinkedGraph> => {
       const context: LinkContext = {
         allocate: (requests) =>

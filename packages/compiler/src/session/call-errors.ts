@@ -1,6 +1,11 @@
 import { CancelledError, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
 import * as v from 'valibot';
-import { DeadlineExceededError, ExecutionTrapError, MaterializationError, RunnerLostError } from './errors.js';
+import {
+  DeadlineExceededError,
+  ExecutionTrapError,
+  MaterializationError,
+  RunnerLostError,
+} from './errors.js';
 import type { Symbolizer } from './symbolizer.js';
 
 const endData = v.object({
@@ -38,7 +43,12 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
   return endError(end, parsed.success && parsed.output.own, context, error);
 }
 
-function endError(end: RunnerEnd, own: boolean, { name, symbolizer }: CallErrorContext, remote: RemoteError): Error {
+function endError(
+  end: RunnerEnd,
+  own: boolean,
+  { name, symbolizer }: CallErrorContext,
+  remote: RemoteError,
+): Error {
   switch (end.kind) {
     case 'trap': {
       const frames = [
@@ -49,9 +59,13 @@ function endError(end: RunnerEnd, own: boolean, { name, symbolizer }: CallErrorC
       return own ? trap : new RunnerLostError(end, { cause: trap });
     }
     case 'deadline':
-      return own ? new DeadlineExceededError(name, end.deadlineMs) : new RunnerLostError(end, { cause: remote });
+      return own
+        ? new DeadlineExceededError(name, end.deadlineMs)
+        : new RunnerLostError(end, { cause: remote });
     case 'cancelled':
-      return own ? new CancelledError(`${name} was interrupted`) : new RunnerLostError(end, { cause: remote });
+      return own
+        ? new CancelledError(`${name} was interrupted`)
+        : new RunnerLostError(end, { cause: remote });
     default:
       return new RunnerLostError(end);
   }

@@ -66,7 +66,9 @@ export class ExecutionSession {
       frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
     });
     void session.#executor.closed.then((reason) => {
-      session.#closed ??= new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
+      session.#closed ??= new SessionClosedError(`the executor is gone: ${reason.message}`, {
+        cause: reason,
+      });
     });
     await session.#attachRunner();
     return session;
@@ -124,7 +126,9 @@ export class ExecutionSession {
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
-  async findSymbol(name: string): Promise<{ address: ExecutorAddr; kind: 'function' | 'data' | 'process' } | undefined> {
+  async findSymbol(
+    name: string,
+  ): Promise<{ address: ExecutorAddr; kind: 'function' | 'data' | 'process' } | undefined> {
     const runner = await this.runner();
     const unit = this.dylib.find(name);
     if (unit?.interface.functions.has(name)) {
@@ -172,7 +176,10 @@ export class ExecutionSession {
         if (!(error instanceof RemoteError && error.code === 'STALE_GENERATION')) throw error;
       }
       if (attempt === MAX_PREPARE_ATTEMPTS)
-        throw new RunnerLostError({ kind: 'fault', message: `lost ${attempt} runners while preparing ${name}` });
+        throw new RunnerLostError({
+          kind: 'fault',
+          message: `lost ${attempt} runners while preparing ${name}`,
+        });
     }
   }
 
@@ -194,7 +201,12 @@ export class ExecutionSession {
     await this.#executor.terminate();
   }
 
-  async #send(name: string, runner: RunnerContext, prepared: PreparedCall, options: CallOptions): Promise<Uint8Array> {
+  async #send(
+    name: string,
+    runner: RunnerContext,
+    prepared: PreparedCall,
+    options: CallOptions,
+  ): Promise<Uint8Array> {
     const startMs = performance.now();
     const call = this.#reclaimer.callStarted();
     const outgoing = this.#commits.take({ deregister: true });
@@ -227,8 +239,10 @@ export class ExecutionSession {
       if (error instanceof RemoteError && error.code === 'STALE_GENERATION')
         this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
       const refused =
-        error instanceof RemoteError && ['INVALID_ADDRESS', 'INVALID_PARAMS', 'LIMIT_EXCEEDED'].includes(error.code);
-      if (refused && !isEmptyCommit(commit)) this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
+        error instanceof RemoteError &&
+        ['INVALID_ADDRESS', 'INVALID_PARAMS', 'LIMIT_EXCEEDED'].includes(error.code);
+      if (refused && !isEmptyCommit(commit))
+        this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
       throw error;
     }
   }
@@ -238,7 +252,8 @@ export class ExecutionSession {
     generation: number,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
     const startMs = performance.now();
-    if (generation !== this.#runner.generation) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    if (generation !== this.#runner.generation)
+      return { outcome: 'failed', token: 0, message: 'stale generation' };
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
     const handlingMs = performance.now() - startMs;
     this.events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
@@ -276,7 +291,8 @@ export class ExecutionSession {
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
   #unlink(unit: MaterializationUnit): void {
-    for (const name of unit.interface.functions) if (this.dylib.find(name) === unit) this.#pointAtTrampoline(name);
+    for (const name of unit.interface.functions)
+      if (this.dylib.find(name) === unit) this.#pointAtTrampoline(name);
     for (const part of unit.parts) this.#retire(part);
   }
 

@@ -1,0 +1,41 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
+import type { ExecutionContext } from 'ava';
+
+/** A JIT on an executor of its own, closed with the test, and what its program prints. */
+export async function openJIT(
+  t: ExecutionContext,
+  options: KaleidoscopeJITOptions = {},
+): Promise<{ jit: KaleidoscopeJIT; printed: () => string }> {
+  let text = '';
+  const jit = await KaleidoscopeJIT.create({
+    onOutput: (_stream, content) => {
+      text += Buffer.from(content).toString();
+    },
+    ...options,
+  });
+  t.teardown(() => jit.close());
+  return { jit, printed: () => text };
+}
+
+/** The values of a source's expressions; a failed one fails the test. */
+export async function evaluateAll(jit: KaleidoscopeJIT, source: string): Promise<number[]> {
+  const results = await jit.addSource(source);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+/** Asks until the answer is yes; the bound is far beyond what any of it takes. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<void> {
+  for (const endMs = Date.now() + timeoutMs; Date.now() < endMs; ) {
+    if (await condition()) return;
+    await delay(5);
+  }
+  throw new Error(`still not so after ${timeoutMs} ms: ${what}`);
+}
