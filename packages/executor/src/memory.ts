@@ -8,7 +8,6 @@ import {
   RequestError,
   type RunnerMemory,
   type Segment,
-  toExecutorAddr,
 } from '@farjit/protocol';
 import type { PublishEntry } from './control-area.js';
 import { PublishKind } from './native/shared-layout.js';
@@ -264,13 +263,6 @@ export class SessionMemory {
     }
     return low;
   }
-}
-
-/** Base of a reservation as the runner says it, checked: whole pages, inside the lower half of the address space. */
-export function checkBase(base: bigint, totalBytes: number): ExecutorAddr | undefined {
-  const limit = 1n << 47n;
-  const plausible = base > 0n && base % 4096n === 0n && base + BigInt(totalBytes) < limit;
-  return plausible ? toExecutorAddr(base) : undefined;
 }
 
 function publishWork(commit: Commit): PublishEntry[] {

@@ -1,0 +1,160 @@
+import type { ExecutorAddr } from '@farjit/protocol';
+import { RequestError, type RunnerEnd } from '@farjit/protocol';
+import type { ControlArea, PublishEntry } from './control-area.js';
+import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
+
+/** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** A call of `entry`, a `void (*)(void *block)`. */
+export interface CallRequest {
+  readonly entry: ExecutorAddr;
+  readonly block: Uint8Array;
+  /** Done by the worker before the call. */
+  readonly publish: readonly PublishEntry[];
+  /** From now, on the host's clock; null for none. */
+  readonly deadlineMs: number | null;
+  /** Aborting ends the runner, or takes the call out of the queue. */
+  readonly signal: AbortSignal;
+}
+
+export interface CallResult {
+  readonly block: Uint8Array;
+  readonly foreignThreads: number;
+}
+
+/** What calls need of the runner. */
+export interface CallsRunner {
+  ring(kind: number, slot: number): void;
+  kill(end: RunnerEnd): void;
+  drainOutput(): void;
+  /** Why the callback with this token failed, in words. */
+  describeFailure(token: number): string;
+}
+
+interface Call {
+  readonly request: CallRequest;
+  readonly resolve: (result: CallResult) => void;
+  readonly reject: (error: RequestError) => void;
+  /** Takes timer and listener away. */
+  readonly forget: () => void;
+}
+
+/** Calls into one runner. Each runs in a call slot with a worker thread of its own; more calls than slots wait. */
+export class Calls {
+  readonly #control: ControlArea;
+  readonly #runner: CallsRunner;
+  readonly #running = new Map<number, Call>();
+  /** Slots without a call; those whose worker exists already are taken first. */
+  readonly #idle: number[] = [];
+  readonly #queue: Call[] = [];
+  #workerCount = 0;
+  #startedCount = 0;
+  #lost: RequestError | undefined;
+
+  constructor(control: ControlArea, runner: CallsRunner) {
+    this.#control = control;
+    this.#runner = runner;
+  }
+
+  /** Calls running or waiting for a slot. */
+  get inFlightCount(): number {
+    return this.#running.size + this.#queue.length;
+  }
+
+  /** Calls posted to a worker so far. */
+  get startedCount(): number {
+    return this.#startedCount;
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.#idle.length > 0 || this.#workerCount < CALL_SLOT_COUNT;
+  }
+
+  /**
+   * Runs a call and resolves with its block. Started at most once.
+   * @throws {RequestError} CALLBACK_FAILED with `{ token }`, RUNNER_LOST with `{ end }`; CANCELLED or
+   * DEADLINE_EXCEEDED when it had not started.
+   */
+  call(request: CallRequest): Promise<CallResult> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    const { signal, deadlineMs } = request;
+    if (signal.aborted)
+      return Promise.reject(new RequestError('CANCELLED', 'the call was cancelled before it started'));
+    return new Promise((resolve, reject) => {
+      const onAbort = () => this.#stop(call, { kind: 'cancelled' });
+      const timer =
+        deadlineMs === null
+          ? undefined
+          : setTimeout(
+              () => this.#stop(call, { kind: 'deadline', deadlineMs }),
+              Math.min(deadlineMs, MAX_TIMER_MS),
+            );
+      const forget = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const call: Call = { request, resolve, reject, forget };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#queue.push(call);
+      this.#postNext();
+    });
+  }
+
+  /** The CALL_DONE bell. False when no call in that slot has ended: the runner breaks the contract. */
+  onCallDone(slot: number): boolean {
+    const call = this.#running.get(slot);
+    if (!call) return false;
+    const state = this.#control.loadCallState(slot);
+    if (state !== CallState.returned && state !== CallState.unwound) return false;
+    const block = this.#control.readBlock(slot, call.request.block.byteLength);
+    const token = this.#control.readCallToken(slot);
+    this.#runner.drainOutput();
+    this.#running.delete(slot);
+    this.#control.storeCallState(slot, CallState.idle);
+    this.#idle.push(slot);
+    call.forget();
+    if (state === CallState.returned) call.resolve({ block, foreignThreads: this.#control.foreignThreads });
+    else call.reject(new RequestError('CALLBACK_FAILED', this.#runner.describeFailure(token), { token }));
+    this.#postNext();
+    return true;
+  }
+
+  /** The runner is gone: rejects all calls, now and later. */
+  lose(error: RequestError): void {
+    this.#lost = error;
+    for (const call of [...this.#running.values(), ...this.#queue]) {
+      call.forget();
+      call.reject(error);
+    }
+    this.#running.clear();
+    this.#queue.length = 0;
+  }
+
+  #postNext(): void {
+    if (!this.hasFreeSlot) return;
+    const call = this.#queue.shift();
+    if (!call) return;
+    const { entry, block, publish } = call.request;
+    const worker = this.#idle.pop();
+    const slot = worker ?? this.#workerCount++;
+    this.#control.writeCall(slot, entry, block, publish);
+    this.#running.set(slot, call);
+    this.#startedCount++;
+    this.#control.wakeCall(slot, CallState.posted);
+    if (worker === undefined) this.#runner.ring(BellKind.spawn, slot);
+  }
+
+  /** Deadline or cancellation: a call that runs takes its runner with it. */
+  #stop(call: Call, end: RunnerEnd): void {
+    const index = this.#queue.indexOf(call);
+    if (index < 0) return this.#runner.kill(end);
+    this.#queue.splice(index, 1);
+    call.forget();
+    call.reject(
+      end.kind === 'cancelled'
+        ? new RequestError('CANCELLED', 'the call was cancelled before it started')
+        : new RequestError('DEADLINE_EXCEEDED', 'the deadline passed before the call could start'),
+    );
+  }
+}

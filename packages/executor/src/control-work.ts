@@ -1,0 +1,108 @@
+import type { RequestError } from '@farjit/protocol';
+import type { ControlArea, PublishEntry } from './control-area.js';
+import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES, PUBLISH_ENTRY_COUNT } from './native/shared-layout.js';
+
+interface Job {
+  /** Fills the control area and answers the bell to ring. */
+  readonly post: () => { kind: number; value: number };
+  readonly done: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Work for the runner's control thread, which does one thing at a time: publish lists and lookups. */
+export class ControlWork {
+  readonly #control: ControlArea;
+  readonly #ring: (kind: number, slot: number, value: number) => void;
+  readonly #jobs: Job[] = [];
+  #running: Job | undefined;
+  #lost: Error | undefined;
+
+  constructor(control: ControlArea, ring: (kind: number, slot: number, value: number) => void) {
+    this.#control = control;
+    this.#ring = ring;
+  }
+
+  /** Resolves when the runner has done all of `entries`, in order. */
+  async publish(entries: readonly PublishEntry[]): Promise<void> {
+    for (let at = 0; at < entries.length; at += PUBLISH_ENTRY_COUNT) {
+      const chunk = entries.slice(at, at + PUBLISH_ENTRY_COUNT);
+      await this.#enqueue(
+        () => {
+          this.#control.writeControlPublish(chunk);
+          return { kind: BellKind.publish, value: 0 };
+        },
+        () => undefined,
+      );
+    }
+  }
+
+  /** Addresses of `names` in the runner, 0 for those it does not have. They are hostile: any value. */
+  async lookup(names: readonly string[]): Promise<bigint[]> {
+    const addresses: bigint[] = [];
+    for (const batch of batchNames(names)) {
+      const found = await this.#enqueue(
+        () => {
+          this.#control.writeLookupNames(batch);
+          return { kind: BellKind.lookup, value: batch.length };
+        },
+        () => this.#control.readLookupAddresses(batch.length),
+      );
+      addresses.push(...found);
+    }
+    return addresses;
+  }
+
+  /** The DONE bell. False when nothing was asked for. */
+  onDone(): boolean {
+    const job = this.#running;
+    if (!job) return false;
+    this.#running = undefined;
+    job.done();
+    this.#next();
+    return true;
+  }
+
+  /** The runner is gone: rejects all work, now and later. */
+  lose(error: RequestError): void {
+    this.#lost = error;
+    this.#running?.reject(error);
+    this.#running = undefined;
+    for (const { reject } of this.#jobs.splice(0)) reject(error);
+  }
+
+  #enqueue<T>(post: Job['post'], read: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost) return reject(this.#lost);
+      this.#jobs.push({ post, done: () => resolve(read()), reject });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    if (this.#running) return;
+    const job = this.#jobs.shift();
+    if (!job) return;
+    this.#running = job;
+    const { kind, value } = job.post();
+    this.#ring(kind, 0, value);
+  }
+}
+
+/** Cuts names into what the control area holds at a time. */
+function batchNames(names: readonly string[]): Uint8Array[][] {
+  const batches: Uint8Array[][] = [];
+  let batch: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for (const name of names) {
+    const encoded = Buffer.from(name);
+    if (batch.length === LOOKUP_NAME_COUNT || sizeBytes + encoded.byteLength + 1 > NAME_BYTES) {
+      batches.push(batch);
+      batch = [];
+      sizeBytes = 0;
+    }
+    batch.push(encoded);
+    sizeBytes += encoded.byteLength + 1;
+  }
+  batches.push(batch);
+  return batches;
+}

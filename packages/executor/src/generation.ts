@@ -1,0 +1,223 @@
+import {
+  type Commit,
+  type ExecutorAddr,
+  RequestError,
+  type RunnerEnd,
+  type RunnerStarted,
+  toExecutorAddr,
+} from '@farjit/protocol';
+import { type CallResult, Calls } from './calls.js';
+import { ControlArea } from './control-area.js';
+import { ControlWork } from './control-work.js';
+import type { HostResources } from './host-resources.js';
+import { Indirection } from './indirection.js';
+import { SessionMemory } from './memory.js';
+import { Confinement } from './native/shared-layout.js';
+import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
+import type { Reservation } from './reservation.js';
+import { endInWords } from './runner-end.js';
+import { RunnerProcess } from './runner-process.js';
+
+/** What a generation tells its session. */
+export interface GenerationEvents {
+  /** Asks the compiler about a trampoline. */
+  compile(generation: number, trampoline: ExecutorAddr): Promise<ReenterAnswer>;
+  onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  isCongested(): boolean;
+  /** Calls in flight have been rejected; memory is released. */
+  onEnd(generation: number, end: RunnerEnd): void;
+}
+
+interface Parts {
+  readonly runner: RunnerProcess;
+  readonly control: ControlArea;
+  readonly memory: SessionMemory;
+  readonly indirection: Indirection;
+  readonly work: ControlWork;
+  readonly calls: Calls;
+  readonly reentries: Reentries;
+}
+
+/** One runner and everything that lives and dies with it. */
+export class Generation {
+  readonly number: number;
+  readonly memory: SessionMemory;
+  readonly indirection: Indirection;
+  readonly #parts: Parts;
+  #commitCount = 0;
+  #isLost = false;
+
+  /**
+   * Starts a runner.
+   * @throws {RunnerStartError}
+   * @throws {LibcError} when memory or descriptors are short.
+   */
+  static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
+    const { reservation, descriptors } = host.reservations.take();
+    const control = new ControlArea(reservation);
+    control.writeHeader(host.threadStackBytes);
+    const userId = host.users.take();
+    let started: Generation | undefined;
+    let parts: Parts | undefined;
+    const fault = (message: string) => parts?.runner.kill({ kind: 'fault', message });
+    try {
+      const runner = await RunnerProcess.start({
+        runnerPath: host.runnerPath,
+        control,
+        descriptors,
+        reservationBytes: reservation.layout.totalBytes,
+        userId,
+        events: {
+          onReenter: (slot) => {
+            const wrong = parts?.reentries.onReenter(slot);
+            if (wrong) fault(wrong);
+          },
+          onCallDone: (slot) => {
+            if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
+          },
+          onDone: () => {
+            if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
+          },
+          onOutput: (stream, content) => events.onOutput(number, stream, content),
+          isCongested: () => events.isCongested(),
+          onEnd: (end) => {
+            if (started) started.#lose(end);
+            reservation.release();
+            host.users.giveBack(userId);
+            events.onEnd(number, end);
+          },
+        },
+      });
+      started = new Generation(number, runner, control, reservation, events);
+      parts = started.#parts;
+      return started;
+    } catch (error) {
+      reservation.release();
+      host.users.giveBack(userId);
+      throw error;
+    }
+  }
+
+  private constructor(
+    number: number,
+    runner: RunnerProcess,
+    control: ControlArea,
+    reservation: Reservation,
+    events: GenerationEvents,
+  ) {
+    const { base, resolver } = runner.hello;
+    this.number = number;
+    this.memory = new SessionMemory(reservation, base);
+    this.indirection = new Indirection(this.memory, resolver);
+    const reentries = new Reentries(control, {
+      isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
+      compile: (trampoline) => events.compile(number, trampoline),
+      apply: (commit) => this.#apply(commit),
+    });
+    const calls = new Calls(control, {
+      ring: (kind, slot) => runner.ring(kind, slot),
+      kill: (end) => runner.kill(end),
+      drainOutput: () => runner.drainOutput(),
+      describeFailure: (token) => reentries.describeFailure(token),
+    });
+    const work = new ControlWork(control, (kind, slot, value) => runner.ring(kind, slot, value));
+    const { memory, indirection } = this;
+    this.#parts = { runner, control, memory, indirection, work, calls, reentries };
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  get processId(): number {
+    return this.#parts.runner.processId;
+  }
+
+  /** The slot table of compile callbacks. */
+  get blocked(): BlockedThread[] {
+    return this.#parts.reentries.blocked;
+  }
+
+  get callsInFlight(): number {
+    return this.#parts.calls.inFlightCount;
+  }
+
+  get callsStarted(): number {
+    return this.#parts.calls.startedCount;
+  }
+
+  get commitsApplied(): number {
+    return this.#commitCount;
+  }
+
+  /** Live threads that JIT'd code made. */
+  get foreignThreads(): number {
+    return this.#isLost ? 0 : this.#parts.control.foreignThreads;
+  }
+
+  describe(): RunnerStarted {
+    const bits = this.#parts.runner.confinement;
+    return {
+      generation: this.number,
+      processId: this.processId,
+      memory: this.memory.describe(),
+      confinement: {
+        noNewPrivileges: (bits & Confinement.noNewPrivs) !== 0,
+        seccomp: (bits & Confinement.seccomp) !== 0,
+        ownUser: (bits & Confinement.ownUser) !== 0,
+        dumpable: (bits & Confinement.undumpable) === 0,
+      },
+    };
+  }
+
+  readMaps(): string {
+    return this.#parts.runner.readMaps();
+  }
+
+  /** Applies a commit and waits for its publish work. */
+  async commit(commit: Commit): Promise<void> {
+    await this.#parts.work.publish(this.#apply(commit));
+  }
+
+  /** Applies a commit, then calls. */
+  async call(
+    entry: ExecutorAddr,
+    block: Uint8Array,
+    commit: Commit,
+    limits: { readonly deadlineMs: number | null; readonly signal: AbortSignal },
+  ): Promise<CallResult> {
+    const { calls, work } = this.#parts;
+    let publish = this.#apply(commit);
+    // A call that waits may never start, and then its publish work must still have been done.
+    if (publish.length > 0 && !calls.hasFreeSlot) {
+      await work.publish(publish);
+      publish = [];
+    }
+    return calls.call({ entry, block, publish, ...limits });
+  }
+
+  /** Addresses of symbols in the runner, 0 for unknown ones. */
+  async lookup(names: readonly string[]): Promise<ExecutorAddr[]> {
+    const addresses = await this.#parts.work.lookup(names);
+    return addresses.map((address) => toExecutorAddr(address));
+  }
+
+  /** Ends the runner. `onEnd` follows. */
+  kill(end: RunnerEnd): void {
+    this.#parts.runner.kill(end);
+  }
+
+  #apply(commit: Commit) {
+    const publish = this.memory.apply(commit);
+    if (commit.segments.length + commit.pointers.length + publish.length > 0) this.#commitCount++;
+    return publish;
+  }
+
+  #lose(end: RunnerEnd): void {
+    this.#isLost = true;
+    const error = new RequestError('RUNNER_LOST', `the runner is gone: ${endInWords(end)}`, { end });
+    this.#parts.calls.lose(error);
+    this.#parts.work.lose(error);
+    this.#parts.reentries.lose();
+  }
+}

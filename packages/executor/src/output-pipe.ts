@@ -1,0 +1,105 @@
+import { readSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { close, pipe, setNonBlocking } from './native/libc.js';
+
+/** What a pipe holds by default; the runner may not change it. */
+export const PIPE_BYTES = 64 * 1024;
+/** How long a reader that is held back waits before it asks again. */
+const HOLD_BACK_MS = 10;
+
+/** Where the output goes. */
+export interface OutputSink {
+  /** Takes a chunk that it may keep. */
+  readonly write: (content: Uint8Array) => void;
+  /** True while no more should be read: the runner then waits in `write`, which bounds what the host holds. */
+  readonly isCongested: () => boolean;
+}
+
+/**
+ * One output stream of a runner. It is read as it comes, and `drain` reads at once what is in the pipe, so that all
+ * that was written before an event is delivered before the event is.
+ */
+export class OutputPipe {
+  /** End for the runner, until `closeWriteEnd`. */
+  readonly writeFd: number;
+  readonly #readFd: number;
+  readonly #socket: Socket;
+  readonly #sink: OutputSink;
+  readonly #scratch = Buffer.allocUnsafeSlow(PIPE_BYTES);
+  #holdBack: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** @throws {LibcError} */
+  constructor(sink: OutputSink) {
+    this.#sink = sink;
+    const { readFd, writeFd } = pipe();
+    this.#readFd = readFd;
+    this.writeFd = writeFd;
+    setNonBlocking(readFd);
+    // `onread` delivers each chunk in the event that read it: nothing waits in a stream's buffer while `drain` reads
+    // past it.
+    const options = {
+      fd: readFd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer: Buffer.allocUnsafeSlow(PIPE_BYTES),
+        callback: (sizeBytes: number, buffer: Uint8Array) =>
+          this.#take(Buffer.from(buffer.subarray(0, sizeBytes))),
+      },
+    };
+    this.#socket = new Socket(options);
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => {
+      this.#isClosed = true;
+    });
+  }
+
+  /** The host's copy of the runner's end; while it is open the pipe never ends. */
+  closeWriteEnd(): void {
+    close(this.writeFd);
+  }
+
+  /** Delivers what the pipe holds now: at most a pipe full, so that a thread that keeps writing cannot hold it up. */
+  drain(): void {
+    let left = PIPE_BYTES;
+    while (left > 0 && !this.#isClosed) {
+      const sizeBytes = this.#readNow(left);
+      if (sizeBytes === 0) return;
+      this.#sink.write(Buffer.from(this.#scratch.subarray(0, sizeBytes)));
+      left -= sizeBytes;
+    }
+  }
+
+  /** Delivers what is left and closes the host's end. */
+  close(): void {
+    if (!this.#isClosed) this.drain();
+    this.#isClosed = true;
+    clearTimeout(this.#holdBack);
+    this.#socket.destroy();
+  }
+
+  #take(content: Buffer): boolean {
+    if (this.#isClosed) return true;
+    this.#sink.write(content);
+    if (!this.#sink.isCongested()) return true;
+    this.#waitUntilClear();
+    return false;
+  }
+
+  #waitUntilClear(): void {
+    this.#holdBack = setTimeout(() => {
+      if (this.#sink.isCongested()) this.#waitUntilClear();
+      else this.#socket.resume();
+    }, HOLD_BACK_MS);
+  }
+
+  #readNow(sizeBytes: number): number {
+    try {
+      return readSync(this.#readFd, this.#scratch, 0, sizeBytes, null);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { type ExecutorAddr, formatAddr, type indirection, type ResultOf } from '@farjit/protocol';
+import type { ControlArea, PublishEntry } from './control-area.js';
+import { PublishKind, ReentryKind, ReentryState } from './native/shared-layout.js';
+
+/** Token of a callback that failed on this side: a commit that was refused, or no answer. */
+export const HOST_FAILURE_TOKEN = 0xffff_ffff;
+
+/** The compiler's answer. */
+export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
+
+/** What reentries need around them. */
+export interface ReentryHost {
+  isTrampoline(address: bigint): address is ExecutorAddr;
+  /** Asks the compiler. Rejects when there is no answer. */
+  compile(trampoline: ExecutorAddr): Promise<ReenterAnswer>;
+  /** Checks and writes a commit; answers its publish work. Throws when it is refused. */
+  apply(commit: Extract<ReenterAnswer, { outcome: 'landed' }>['commit']): readonly PublishEntry[];
+}
+
+/** A thread blocked in a compile callback. */
+export interface BlockedThread {
+  readonly slot: number;
+  readonly trampoline: ExecutorAddr;
+  readonly threadId: number;
+}
+
+/** Compile callbacks of one runner: threads that wait at one trampoline share one request and one landing. */
+export class Reentries {
+  readonly #control: ControlArea;
+  readonly #host: ReentryHost;
+  readonly #blocked = new Map<number, BlockedThread>();
+  readonly #waiting = new Map<ExecutorAddr, number[]>();
+  #hostFailure = 'the callback failed in the executor';
+  #isLost = false;
+
+  constructor(control: ControlArea, host: ReentryHost) {
+    this.#control = control;
+    this.#host = host;
+  }
+
+  /** The slot table: threads blocked now, by slot. */
+  get blocked(): BlockedThread[] {
+    return [...this.#blocked.values()].sort((a, b) => a.slot - b.slot);
+  }
+
+  /** Why the callback with this token failed, for the error of its call. */
+  describeFailure(token: number): string {
+    return token === HOST_FAILURE_TOKEN ? this.#hostFailure : `compile callback ${token} failed`;
+  }
+
+  /** The REENTER bell. Answers what is wrong with it when the runner breaks the contract. */
+  onReenter(slot: number): string | undefined {
+    if (this.#blocked.has(slot)) return `reentry slot ${slot} was posted twice`;
+    const state = this.#control.loadReentryState(slot);
+    if (state !== ReentryState.posted) return `reentry slot ${slot} is in state ${state}, not posted`;
+    const { kind, threadId, argument } = this.#control.readReentry(slot);
+    if (kind !== ReentryKind.compile) return `reentry slot ${slot} is of the unknown kind ${kind}`;
+    if (!this.#host.isTrampoline(argument))
+      return `reentry from ${formatAddr(argument)}, which is no trampoline`;
+    this.#blocked.set(slot, { slot, trampoline: argument, threadId });
+    const threads = this.#waiting.get(argument);
+    if (threads) threads.push(slot);
+    else {
+      this.#waiting.set(argument, [slot]);
+      void this.#compile(argument);
+    }
+    return undefined;
+  }
+
+  /** The runner is gone, and its threads with it. */
+  lose(): void {
+    this.#isLost = true;
+    this.#blocked.clear();
+    this.#waiting.clear();
+  }
+
+  /** Never rejects: whatever happens, the threads are released or unwound, or the runner is gone. */
+  async #compile(trampoline: ExecutorAddr): Promise<void> {
+    try {
+      const answer = await this.#host.compile(trampoline);
+      if (this.#isLost) return;
+      if (answer.outcome === 'failed') return this.#unwind(trampoline, answer.token);
+      const publish = this.#host.apply(answer.commit);
+      this.#land(trampoline, answer.landing, publish);
+    } catch (error) {
+      if (this.#isLost) return;
+      const words = error instanceof Error ? error.message : String(error);
+      this.#hostFailure = `compile callback at ${formatAddr(trampoline)}: ${words}`;
+      this.#unwind(trampoline, HOST_FAILURE_TOKEN);
+    }
+  }
+
+  /** The first thread does the publish work, then lets the others go: none runs new code before that. */
+  #land(trampoline: ExecutorAddr, landing: ExecutorAddr, publish: readonly PublishEntry[]): void {
+    const [first, ...others] = this.#takeWaiting(trampoline);
+    if (first === undefined) return;
+    for (const slot of others) {
+      this.#control.writeLanding(slot, landing, []);
+      this.#control.storeReentryState(slot, ReentryState.prepared);
+    }
+    const releases = others.map((slot) => ({ kind: PublishKind.releaseSlot, value: BigInt(slot) }));
+    this.#control.writeLanding(first, landing, [...publish, ...releases]);
+    this.#control.wakeReentry(first, ReentryState.released);
+  }
+
+  #unwind(trampoline: ExecutorAddr, token: number): void {
+    for (const slot of this.#takeWaiting(trampoline)) {
+      this.#control.writeReentryToken(slot, token);
+      this.#control.wakeReentry(slot, ReentryState.unwind);
+    }
+  }
+
+  #takeWaiting(trampoline: ExecutorAddr): number[] {
+    const slots = this.#waiting.get(trampoline) ?? [];
+    this.#waiting.delete(trampoline);
+    for (const slot of slots) this.#blocked.delete(slot);
+    return slots;
+  }
+}

@@ -1,0 +1,68 @@
+import { constants } from 'node:os';
+import type { RunnerEnd, TrapReport } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol';
+import { REGISTER_NAMES } from './abi/x86-64.js';
+import type { EndSnapshot } from './control-area.js';
+import { EndKind } from './native/shared-layout.js';
+
+/** How the operating system says the process ended: one of the two is set. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/**
+ * Why a runner ended, from what it wrote before it died and how it died. What it wrote is a claim, not a fact:
+ * hostile code can write it too, but only about its own session.
+ */
+export function describeEnd(claim: EndSnapshot, exit: ProcessExit): RunnerEnd {
+  switch (claim.kind) {
+    case EndKind.trap:
+      return { kind: 'trap', trap: trapReport(claim) };
+    case EndKind.unwindFailed:
+      return { kind: 'unwind-failed' };
+    case EndKind.fault:
+      return { kind: 'fault', message: claim.message || 'the runner could not go on' };
+  }
+  if (exit.signal !== null) return { kind: 'signal', signal: exit.signal };
+  return { kind: 'exit', status: exit.code ?? 0 };
+}
+
+/** An end in words, for error messages. */
+export function endInWords(end: RunnerEnd): string {
+  switch (end.kind) {
+    case 'trap':
+      return `${end.trap.signal} at 0x${end.trap.programCounter.toString(16)}`;
+    case 'exit':
+      return `exit(${end.status})`;
+    case 'signal':
+      return `killed by ${end.signal}`;
+    case 'deadline':
+      return `a call passed its deadline of ${end.deadlineMs} ms`;
+    case 'cancelled':
+      return 'a call was cancelled';
+    case 'unwind-failed':
+      return 'a thread could not be unwound after a failed callback';
+    case 'fault':
+      return end.message;
+  }
+}
+
+function trapReport(claim: EndSnapshot): TrapReport {
+  const registers = REGISTER_NAMES.map((name, index) => [name, toExecutorAddr(claim.registers[index] ?? 0n)]);
+  return {
+    signal: signalName(claim.signal),
+    signalCode: claim.signalCode,
+    faultAddress: toExecutorAddr(claim.faultAddress),
+    programCounter: toExecutorAddr(claim.programCounter),
+    threadId: claim.threadId,
+    stackOverflow: claim.stackOverflow,
+    registers: Object.fromEntries(registers),
+    frames: claim.frames.map((frame) => toExecutorAddr(frame)),
+  };
+}
+
+function signalName(signal: number): string {
+  const known = Object.entries(constants.signals).find(([, number]) => number === signal);
+  return known ? known[0] : `signal ${signal}`;
+}

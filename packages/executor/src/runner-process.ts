@@ -1,0 +1,312 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type ExecutorAddr, FarJITError, type RunnerEnd, toExecutorAddr } from '@farjit/protocol';
+import type { ControlArea, RunnerHello } from './control-area.js';
+import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
+import { OutputPipe } from './output-pipe.js';
+import type { ReservationDescriptors } from './reservation.js';
+import { describeEnd, endInWords, type ProcessExit } from './runner-end.js';
+
+/** Where `npm run build` puts the runner. */
+export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
+
+/** From spawn to CONFINED takes milliseconds; a machine this much slower is stuck. */
+const START_TIMEOUT_MS = 10_000;
+/** The doorbell ends with the process; when only one of the two is seen, this is how long the other may take. */
+const END_GRACE_MS = 1000;
+/** More of `/proc/<pid>/maps` than a runner has lines for. */
+const MAX_MAPS_BYTES = 4 * 1024 * 1024;
+
+/** The runner could not be started. */
+export class RunnerStartError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('RUNNER_START_FAILED', message, options);
+  }
+}
+
+/** What a runner says of itself: where its reservation and its resolver are. */
+export interface RunnerAddresses {
+  readonly base: ExecutorAddr;
+  readonly resolver: ExecutorAddr;
+}
+
+/** What the runner's bells and its end turn into. Slots are inside their tables; nothing else is checked. */
+export interface RunnerEvents {
+  onReenter(slot: number): void;
+  onCallDone(slot: number): void;
+  /** The control thread has done its work. */
+  onDone(): void;
+  onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  /** True while output should wait in the pipe. */
+  isCongested(): boolean;
+  /** Last of all: the process is gone and its output delivered. */
+  onEnd(end: RunnerEnd): void;
+}
+
+export interface RunnerStartOptions {
+  readonly runnerPath: string;
+  readonly control: ControlArea;
+  /** Closed here, whatever happens. */
+  readonly descriptors: ReservationDescriptors;
+  readonly reservationBytes: number;
+  /** User and group the runner becomes; 0 to keep the host's. */
+  readonly userId: number;
+  readonly events: RunnerEvents;
+}
+
+type Phase = 'mapping' | 'confining' | 'ready';
+
+/** One native runner process: starting it, its doorbell, its output, and its end. */
+export class RunnerProcess {
+  readonly #child: ChildProcess;
+  readonly #doorbell: Socket;
+  readonly #control: ControlArea;
+  readonly #events: RunnerEvents;
+  readonly #outputs: readonly OutputPipe[];
+  #phase: Phase = 'mapping';
+  #pendingBytes: Buffer = Buffer.alloc(0);
+  #mapsFd: number | undefined;
+  #hello: RunnerAddresses | undefined;
+  #confinement = 0;
+  #exit: ProcessExit | undefined;
+  #doorbellClosed = false;
+  #killedFor: RunnerEnd | undefined;
+  #end: RunnerEnd | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined;
+
+  /**
+   * Spawns a runner and sees it through HELLO and CONFINED.
+   * @throws {RunnerStartError} and then no process and no descriptor is left.
+   */
+  static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
+    const { runnerPath, descriptors } = options;
+    const outputs: OutputPipe[] = [];
+    // What a runner says before it can use the shared memory belongs into the error, not to the program's output.
+    const early: Uint8Array[] = [];
+    let runner: RunnerProcess | undefined;
+    try {
+      if (!existsSync(runnerPath))
+        throw new RunnerStartError(`there is no runner at ${runnerPath}: build it with \`npm run build\``);
+      for (const stream of ['stdout', 'stderr'] as const)
+        outputs.push(
+          new OutputPipe({
+            write: (content) => {
+              if (runner && runner.#phase === 'ready') options.events.onOutput(stream, content);
+              else early.push(content);
+            },
+            isCongested: () => options.events.isCongested(),
+          }),
+        );
+      const child = spawn(runnerPath, [], {
+        // No environment: what the host was given is not for JIT'd code. A session of its own, so that Ctrl-C on
+        // the terminal reaches only who should decide about it.
+        env: {},
+        cwd: '/',
+        detached: true,
+        stdio: [
+          'ignore',
+          outputs[0]?.writeFd,
+          outputs[1]?.writeFd,
+          'pipe',
+          descriptors.sealedFd,
+          descriptors.sharedFd,
+        ],
+      });
+      runner = new RunnerProcess(child, options, outputs);
+      await runner.#start(options);
+      return runner;
+    } catch (error) {
+      for (const output of outputs) output.close();
+      const words = [error instanceof Error ? error.message : String(error), Buffer.concat(early).toString()];
+      throw new RunnerStartError(`the runner ${runnerPath} could not be started: ${words.join(' ').trim()}`, {
+        cause: error,
+      });
+    } finally {
+      for (const output of outputs) output.closeWriteEnd();
+      closeSync(descriptors.sealedFd);
+      closeSync(descriptors.sharedFd);
+    }
+  }
+
+  private constructor(child: ChildProcess, options: RunnerStartOptions, outputs: readonly OutputPipe[]) {
+    this.#child = child;
+    this.#control = options.control;
+    this.#events = options.events;
+    this.#outputs = outputs;
+    child.on('error', (error) => {
+      // Not spawned at all; a failed kill is answered by the exit that made it fail.
+      if (child.pid === undefined) this.#settleStart?.reject(error);
+    });
+    const doorbell = child.stdio?.[3];
+    if (!(doorbell instanceof Socket)) throw new RunnerStartError('spawn gave no doorbell');
+    this.#doorbell = doorbell;
+    doorbell.on('data', (chunk: Buffer) => this.#receive(chunk));
+    // A write to a runner that is gone; its exit says more.
+    doorbell.on('error', () => {});
+    doorbell.on('close', () => {
+      this.#doorbellClosed = true;
+      this.#partEnded();
+    });
+    child.on('exit', (code, signal) => {
+      this.#exit = { code, signal };
+      this.#partEnded();
+    });
+  }
+
+  get processId(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get hello(): RunnerAddresses {
+    if (!this.#hello) throw new Error('the runner has not said HELLO');
+    return this.#hello;
+  }
+
+  /** Bits of `Confinement` that the runner says are in force. */
+  get confinement(): number {
+    return this.#confinement;
+  }
+
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Rings the runner. */
+  ring(kind: number, slot = 0, value = 0): void {
+    const bell = Buffer.alloc(BELL_BYTES);
+    bell.writeUInt16LE(kind, 0);
+    bell.writeUInt16LE(slot, 2);
+    bell.writeUInt32LE(value, 4);
+    if (this.#doorbell.writable) this.#doorbell.write(bell);
+  }
+
+  /** Ends the process; `end` is what is reported, unless the process has ended by itself already. */
+  kill(end: RunnerEnd): void {
+    if (this.#exit || this.#killedFor) return;
+    this.#killedFor = end;
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Delivers all output that the runner has written up to now. */
+  drainOutput(): void {
+    for (const output of this.#outputs) output.drain();
+  }
+
+  /** `/proc/<pid>/maps`, through the descriptor opened before the runner became undumpable; empty when it is gone. */
+  readMaps(): string {
+    const fd = this.#mapsFd;
+    if (fd === undefined) return '';
+    const pieces: Buffer[] = [];
+    for (let position = 0; position < MAX_MAPS_BYTES; ) {
+      const piece = Buffer.allocUnsafe(64 * 1024);
+      const sizeBytes = readSync(fd, piece, 0, piece.byteLength, position);
+      if (sizeBytes === 0) break;
+      pieces.push(piece.subarray(0, sizeBytes));
+      position += sizeBytes;
+    }
+    return Buffer.concat(pieces).toString();
+  }
+
+  async #start({ userId, reservationBytes }: RunnerStartOptions): Promise<void> {
+    const timer = setTimeout(() => {
+      this.kill({ kind: 'fault', message: `the runner was not ready within ${START_TIMEOUT_MS} ms` });
+    }, START_TIMEOUT_MS);
+    try {
+      await this.#nextPhase();
+      this.#hello = checkHello(this.#control.readHello(), this.processId, reservationBytes);
+      this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
+      this.#phase = 'confining';
+      this.ring(BellKind.confine, 0, userId);
+      await this.#nextPhase();
+      this.#phase = 'ready';
+    } catch (error) {
+      this.#end ??= { kind: 'fault', message: 'the runner did not start' };
+      this.#child.kill('SIGKILL');
+      this.#release();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#settleStart = undefined;
+    }
+  }
+
+  #nextPhase(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#settleStart = { resolve, reject };
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    const bytes = this.#pendingBytes.byteLength > 0 ? Buffer.concat([this.#pendingBytes, chunk]) : chunk;
+    let at = 0;
+    for (; at + BELL_BYTES <= bytes.byteLength; at += BELL_BYTES) {
+      if (this.#killedFor) return;
+      this.#onBell(bytes.readUInt16LE(at), bytes.readUInt16LE(at + 2), bytes.readUInt32LE(at + 4));
+    }
+    this.#pendingBytes = Buffer.from(bytes.subarray(at));
+  }
+
+  #onBell(kind: number, slot: number, value: number): void {
+    if (this.#phase === 'mapping' && kind === BellKind.hello) return this.#settleStart?.resolve();
+    if (this.#phase === 'confining' && kind === BellKind.confined) {
+      this.#confinement = value;
+      return this.#settleStart?.resolve();
+    }
+    if (this.#phase === 'ready') {
+      if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return this.#events.onReenter(slot);
+      if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return this.#events.onCallDone(slot);
+      if (kind === BellKind.done) return this.#events.onDone();
+    }
+    this.kill({
+      kind: 'fault',
+      message: `the runner rang with kind ${kind}, slot ${slot} while ${this.#phase}`,
+    });
+  }
+
+  /** Exit and the end of the doorbell come in either order; what was rung before the end is heard first. */
+  #partEnded(): void {
+    if (this.#end) return;
+    if (this.#exit && this.#doorbellClosed) return this.#finish(this.#exit);
+    this.#graceTimer ??= setTimeout(() => {
+      if (this.#exit) this.#finish(this.#exit);
+      else {
+        this.#graceTimer = undefined;
+        this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
+      }
+    }, END_GRACE_MS);
+  }
+
+  #finish(exit: ProcessExit): void {
+    const killed = exit.signal === 'SIGKILL' ? this.#killedFor : undefined;
+    this.#end = killed ?? describeEnd(this.#control.readEnd(), exit);
+    const wasReady = this.#phase === 'ready';
+    this.#release();
+    if (wasReady) this.#events.onEnd(this.#end);
+    else this.#settleStart?.reject(new RunnerStartError(endInWords(this.#end)));
+  }
+
+  /** Delivers the last output and gives descriptors back. */
+  #release(): void {
+    clearTimeout(this.#graceTimer);
+    for (const output of this.#outputs) output.close();
+    if (this.#mapsFd !== undefined) closeSync(this.#mapsFd);
+    this.#mapsFd = undefined;
+    this.#doorbell.destroy();
+  }
+}
+
+/** What the runner writes before it is confined is checked like the rest: the base decides where every write goes. */
+function checkHello(hello: RunnerHello, processId: number, reservationBytes: number): RunnerAddresses {
+  const { base, resolver } = hello;
+  // User space is the lower half of the canonical addresses.
+  const limit = 1n << 47n;
+  const isPlaced = base > 0n && base % 4096n === 0n && base + BigInt(reservationBytes) <= limit;
+  if (!isPlaced || resolver === 0n || hello.processId !== processId)
+    throw new RunnerStartError(
+      `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, process ${hello.processId}`,
+    );
+  return { base: toExecutorAddr(base), resolver: toExecutorAddr(resolver) };
+}

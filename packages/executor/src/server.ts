@@ -1,0 +1,203 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { lstatSync, unlinkSync } from 'node:fs';
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
+import { connect, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { FarJITError, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import { WebSocketServer } from 'ws';
+import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
+import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
+import { Session } from './session.js';
+
+/** Sessions at a time; each has a process, 256 MiB of address space and a dozen descriptors. */
+export const DEFAULT_MAX_SESSIONS = 64;
+/** How long a peer may take to say what it wants: a handshake, on this machine. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const TOKEN_BYTES = 32;
+
+/** A socket path that another process listens on, or that is no socket. */
+export class SocketInUseError extends FarJITError {
+  constructor(message: string) {
+    super('SOCKET_IN_USE', message);
+  }
+}
+
+export interface ServerOptions extends HostOptions {
+  /** Bearer token for loopback listeners; default: a random one. */
+  readonly token?: string;
+  /** Default 64. */
+  readonly maxSessions?: number;
+}
+
+interface Listener {
+  readonly http: HttpServer;
+  /** As a client writes it. */
+  readonly url: string;
+}
+
+/** An executor host: accepts WebSocket connections, one session each. */
+export class Server {
+  readonly #host: HostResources;
+  readonly #token: string;
+  readonly #maxSessions: number;
+  readonly #listeners: Listener[] = [];
+  readonly #sessions = new Set<Session>();
+  readonly #webSockets: WebSocketServer;
+  #isClosing = false;
+
+  constructor(options: ServerOptions = {}) {
+    this.#host = createHostResources(options);
+    this.#token = options.token ?? randomBytes(TOKEN_BYTES).toString('base64url');
+    this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
+    this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
+  }
+
+  /** Sessions whose connection is open or whose runner still ends. */
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  /** What clients of loopback listeners send as `Authorization: Bearer <token>`. */
+  get token(): string {
+    return this.#token;
+  }
+
+  /**
+   * Listens on `ws+unix:PATH` (for this user alone, by the socket's mode) or `ws://127.0.0.1:PORT` (for those who
+   * have the token).
+   * @returns the URL to connect to, with the port that was taken.
+   * @throws {ListenAddressError | SocketInUseError} or the system's error.
+   */
+  async listen(url: string): Promise<string> {
+    const address = parseListenAddress(url);
+    const http = this.#createHttpServer(address.kind === 'loopback');
+    await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
+    const listener = { http, url: urlOf(http, address) };
+    this.#listeners.push(listener);
+    return listener.url;
+  }
+
+  /**
+   * Serves exactly one connection over an open socket that was inherited from the parent process: no file, no port,
+   * no token, because nobody else can reach it. Resolves when the session has ended.
+   */
+  async serveInherited(fd: number): Promise<void> {
+    const http = this.#createHttpServer(false);
+    const socket = new Socket({ fd, readable: true, writable: true });
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    http.emit('connection', socket);
+    await closed;
+    await Promise.all([...this.#sessions].map((session) => session.ended));
+  }
+
+  /** Ends all sessions and their runners, then stops listening and removes the sockets. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const listenersClosed = this.#listeners.splice(0).map(({ http }) => closeHttp(http));
+    await Promise.all([...this.#sessions].map((session) => session.close('the executor is shutting down')));
+    await Promise.all(listenersClosed);
+  }
+
+  #createHttpServer(needsToken: boolean): HttpServer {
+    const http = createServer({ headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS });
+    http.on('request', (_request, response) => {
+      response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
+      response.end('This is a FarJIT executor: it speaks WebSocket.\n');
+    });
+    http.on('upgrade', (request, socket, head) => {
+      const refusal = this.#refusalOf(request, needsToken);
+      if (refusal) refuseUpgrade(socket, refusal);
+      else this.#accept(request, socket, head);
+    });
+    return http;
+  }
+
+  #refusalOf(request: IncomingMessage, needsToken: boolean): string | undefined {
+    // Browsers send Origin with every WebSocket, and nothing else does: no web page may reach an executor.
+    if (request.headers.origin !== undefined) return '403 Forbidden';
+    if (needsToken && !this.#hasToken(request)) return '401 Unauthorized';
+    if (this.#isClosing || this.#sessions.size >= this.#maxSessions) return '503 Service Unavailable';
+    return undefined;
+  }
+
+  #hasToken({ headers }: IncomingMessage): boolean {
+    const given = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+    // Digests have one length, so that comparing takes one time.
+    return timingSafeEqual(sha256(given), sha256(this.#token));
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const session = new Session({ host: this.#host, transport: new WebSocketTransport(webSocket) });
+      this.#sessions.add(session);
+      void session.ended.then(() => this.#sessions.delete(session));
+    });
+  }
+}
+
+async function listenOnPort(http: HttpServer, address: { host: string; port: number }): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject);
+    http.listen({ host: address.host, port: address.port }, resolve);
+  });
+}
+
+async function listenOnSocket(http: HttpServer, path: string): Promise<void> {
+  await removeStaleSocket(path);
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject);
+    // `listen` binds at once, and the mode must be right from then on.
+    const previous = process.umask(0o177);
+    try {
+      http.listen({ path }, resolve);
+    } finally {
+      process.umask(previous);
+    }
+  });
+}
+
+/** @throws {SocketInUseError} when the path is taken by something alive, or by something that is not a socket. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) throw new SocketInUseError(`${path} exists and is not a socket`);
+  const isAlive = await new Promise<boolean>((resolve, reject) => {
+    const probe = connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
+      else reject(error);
+    });
+  });
+  if (isAlive) throw new SocketInUseError(`${path} is in use: another executor listens there`);
+  unlinkSync(path);
+}
+
+function urlOf(http: HttpServer, address: ListenAddress): string {
+  if (address.kind === 'unix') return `ws+unix:${address.path}`;
+  const bound = http.address();
+  if (bound === null || typeof bound === 'string') throw new ListenAddressError('the listener has no port');
+  return `ws://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.on('error', () => socket.destroy());
+  const challenge = status.startsWith('401') ? 'WWW-Authenticate: Bearer\r\n' : '';
+  socket.end(`HTTP/1.1 ${status}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+    socket.destroy(),
+  );
+}
+
+function closeHttp(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve());
+    http.closeAllConnections();
+  });
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,295 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Connection,
+  type ExecutorAddr,
+  type FrameEvent,
+  indirection,
+  memory,
+  type ParamsOf,
+  type RequestContext,
+  RequestError,
+  type RequestType,
+  type ResultOf,
+  type RunnerEnd,
+  type RunnerStarted,
+  run,
+  session,
+  symbols,
+  type Transport,
+} from '@farjit/protocol';
+import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
+import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
+import { Generation, type GenerationEvents } from './generation.js';
+import type { HostResources } from './host-resources.js';
+import type { ReenterAnswer } from './reentry.js';
+import { PAGE_BYTES } from './reservation-layout.js';
+import { SERVER_NAME } from './version.js';
+
+/** Unsent bytes on the connection from which on JIT'd code waits when it writes output. */
+const CONGESTED_BYTES = 4 * 1024 * 1024;
+
+type State = 'new' | 'opening' | 'open' | 'closed';
+
+export interface SessionOptions {
+  readonly host: HostResources;
+  readonly transport: Transport;
+  readonly onFrame?: (event: FrameEvent) => void;
+}
+
+/** One compiler's session: a connection, and one runner after the other. */
+export class Session {
+  readonly id = randomUUID();
+  readonly connection: Connection;
+  /** Resolves when the connection is closed and the runner gone. */
+  readonly ended: Promise<void>;
+  readonly #host: HostResources;
+  readonly #transport: Transport;
+  #state: State = 'new';
+  #generation: Generation | undefined;
+  #generationCount = 0;
+  #isStarting = false;
+  /** Counts of the generations that are gone. */
+  #pastCounts = { commitsApplied: 0, callsStarted: 0 };
+  #callbackWaitMs = 0;
+  /** Settled when the current generation has ended. */
+  #generationEnded: Promise<void> = Promise.resolve();
+  #resolveGenerationEnded: () => void = () => {};
+
+  /** Registers handlers and starts to receive. */
+  constructor(options: SessionOptions) {
+    this.#host = options.host;
+    this.#transport = options.transport;
+    const { onFrame } = options;
+    this.connection = new Connection(options.transport, onFrame ? { onFrame } : {});
+    this.#registerHandlers();
+    this.ended = this.connection.closed.then(() => this.#end({ kind: 'cancelled' }));
+    this.connection.start();
+  }
+
+  /** The runner that lives now. */
+  get generation(): Generation | undefined {
+    return this.#generation;
+  }
+
+  /** Closes the connection and waits until the runner is gone. */
+  async close(reason: string): Promise<void> {
+    this.connection.close(1001, reason);
+    // A peer that does not answer the closing handshake must not keep the runner alive.
+    await this.#end({ kind: 'cancelled' });
+  }
+
+  #registerHandlers(): void {
+    this.connection.handle(session.openSession, (params) => this.#open(params));
+    this.#handleOpen(session.startRunner, () => this.#startRunner());
+    this.#handleOpen(session.sessionStatus, async () => this.#status());
+    this.#handleOpen(session.terminateSession, async () => {
+      await this.#end({ kind: 'cancelled' });
+      return {};
+    });
+
+    this.#handleLive(symbols.lookupSymbols, async (generation, { names }) => ({
+      addresses: await generation.lookup(names),
+    }));
+    this.#handleLive(memory.createAllocator, async (generation) => ({
+      allocator: generation.memory.createAllocator(),
+    }));
+    this.#handleLive(memory.reserveMemory, async (generation, { allocator, prot, memoryBytes }) => ({
+      address: generation.memory.reserve(allocator, prot, memoryBytes),
+    }));
+    this.#handleLive(memory.destroyAllocator, async (generation, { allocator }) => {
+      generation.memory.destroyAllocator(allocator);
+      return {};
+    });
+    this.#handleLive(memory.commitMemory, async (generation, { commit }) => {
+      await generation.commit(commit);
+      return {};
+    });
+    this.#handleLive(memory.readMemory, async (generation, { address, sizeBytes }) => ({
+      content: generation.memory.read(address, sizeBytes),
+    }));
+    this.#handleLive(indirection.createIndirectStubsOwner, async (generation) => ({
+      owner: generation.indirection.createOwner(),
+    }));
+    this.#handleLive(indirection.destroyIndirectStubsOwner, async (generation, { owner }) => {
+      generation.indirection.destroyOwner(owner);
+      return {};
+    });
+    this.#handleLive(indirection.emitResolverBlock, async (generation) => ({
+      resolver: generation.indirection.emitResolverBlock(),
+    }));
+    this.#handleLive(indirection.emitTrampolineBlock, async (generation, { trampolineCount }) => ({
+      trampolines: generation.indirection.emitTrampolines(trampolineCount),
+    }));
+    this.#handleLive(indirection.emitIndirectStubs, async (generation, params) =>
+      generation.indirection.emitStubs(
+        params.owner,
+        params.stubCount,
+        params.initialTarget,
+        params.initialStrideBytes,
+      ),
+    );
+    this.#handleLive(run.call, (generation, { entry, block, commit }, { deadlineMs, signal }) =>
+      generation.call(entry, block, commit, { deadlineMs, signal }),
+    );
+  }
+
+  /** A message that needs an open session. */
+  #handleOpen<M extends RequestType>(
+    type: M,
+    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
+  ): void {
+    this.connection.handle(type, async (params, context) => {
+      if (this.#state !== 'open')
+        throw new RequestError('METHOD_NOT_ALLOWED', `${type.method}: ${stateInWords(this.#state)}`);
+      return handler(params, context);
+    });
+  }
+
+  /** A message that speaks of the runner of one generation. */
+  #handleLive<M extends RequestType>(
+    type: M,
+    handler: (generation: Generation, params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
+  ): void {
+    this.#handleOpen(type, async (params, context) => {
+      const generation = this.#generation;
+      if (!generation || generation.number !== context.generation)
+        throw new RequestError(
+          'STALE_GENERATION',
+          generation
+            ? `${type.method} is for generation ${context.generation}, the runner is generation ${generation.number}`
+            : `${type.method}: the runner of generation ${this.#generationCount} is gone`,
+        );
+      return handler(generation, params, context);
+    });
+  }
+
+  async #open(params: ParamsOf<typeof session.openSession>): Promise<ResultOf<typeof session.openSession>> {
+    if (this.#state !== 'new')
+      throw new RequestError('METHOD_NOT_ALLOWED', `openSession: ${stateInWords(this.#state)}`);
+    const version = session.PROTOCOL_VERSIONS.find((ours) => params.versions.includes(ours));
+    if (version === undefined)
+      throw new RequestError(
+        'VERSION_MISMATCH',
+        `the executor speaks protocol ${session.PROTOCOL_VERSIONS.join(', ')}, ` +
+          `the compiler ${params.versions.join(', ')}: use releases of FarJIT that go together`,
+      );
+    this.#state = 'opening';
+    try {
+      const runner = await this.#startRunner();
+      if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
+      this.#state = 'open';
+      return { version, server: SERVER_NAME, session: this.id, info: remoteInfo(), runner };
+    } catch (error) {
+      if (!this.#isClosed()) this.#state = 'new';
+      throw error;
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  async #startRunner(): Promise<RunnerStarted> {
+    if (this.#generation || this.#isStarting)
+      throw new RequestError(
+        'METHOD_NOT_ALLOWED',
+        `startRunner: the runner of generation ${this.#generationCount} ${this.#isStarting ? 'is starting' : 'lives'}`,
+      );
+    this.#isStarting = true;
+    this.#generationEnded = new Promise((resolve) => {
+      this.#resolveGenerationEnded = resolve;
+    });
+    try {
+      const generation = await Generation.start(this.#generationCount + 1, this.#host, this.#events());
+      this.#generationCount = generation.number;
+      this.#generation = generation;
+      if (this.#isClosed()) generation.kill({ kind: 'cancelled' });
+      return generation.describe();
+    } catch (error) {
+      this.#resolveGenerationEnded();
+      throw error;
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #events(): GenerationEvents {
+    return {
+      compile: (generation, trampoline) => this.#compile(generation, trampoline),
+      onOutput: (generation, stream, content) =>
+        this.connection.notify(session.output, { stream, content }, generation),
+      isCongested: () => this.#transport.bufferedBytes > CONGESTED_BYTES,
+      onEnd: (generation, end) => this.#runnerEnded(generation, end),
+    };
+  }
+
+  async #compile(generation: number, trampoline: ExecutorAddr): Promise<ReenterAnswer> {
+    const askedMs = performance.now();
+    try {
+      return await this.connection.request(indirection.reenter, { trampoline }, { generation });
+    } finally {
+      this.#callbackWaitMs += performance.now() - askedMs;
+    }
+  }
+
+  #runnerEnded(number: number, end: RunnerEnd): void {
+    const gone = this.#generation;
+    this.#generation = undefined;
+    if (gone) {
+      this.#pastCounts.commitsApplied += gone.commitsApplied;
+      this.#pastCounts.callsStarted += gone.callsStarted;
+    }
+    this.#resolveGenerationEnded();
+    if (this.#state !== 'open') return;
+    // The rejected calls are answered in microtasks; the notification comes after them.
+    setImmediate(() => {
+      this.connection.notify(session.runnerLost, { generation: number, end }, number);
+    });
+  }
+
+  #status(): ResultOf<typeof session.sessionStatus> {
+    const generation = this.#generation;
+    return {
+      generation: this.#generationCount,
+      processId: generation?.processId ?? 0,
+      callsInFlight: generation?.callsInFlight ?? 0,
+      blocked: generation?.blocked ?? [],
+      foreignThreads: generation?.foreignThreads ?? 0,
+      commitsApplied: this.#pastCounts.commitsApplied + (generation?.commitsApplied ?? 0),
+      callsStarted: this.#pastCounts.callsStarted + (generation?.callsStarted ?? 0),
+      callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
+      maps: generation?.readMaps() ?? '',
+    };
+  }
+
+  async #end(end: RunnerEnd): Promise<void> {
+    this.#state = 'closed';
+    this.#generation?.kill(end);
+    await this.#generationEnded;
+  }
+}
+
+function stateInWords(state: State): string {
+  switch (state) {
+    case 'new':
+      return 'no session is open, send openSession first';
+    case 'opening':
+      return 'the session is being opened';
+    case 'open':
+      return 'the session is open already';
+    case 'closed':
+      return 'the session has been terminated';
+  }
+}
+
+function remoteInfo() {
+  return {
+    triple: TRIPLE,
+    cpuName: CPU_NAME,
+    cpuFeatures: hostCpuFeatures(),
+    pointerBytes: POINTER_BYTES,
+    pageBytes: PAGE_BYTES,
+    trampolineBytes: TRAMPOLINE_BYTES,
+    stubBytes: STUB_BYTES,
+  };
+}
