@@ -1,0 +1,163 @@
+import test from 'ava';
+import { parseAssembly } from './ir-module.js';
+import { evaluateAll, openJIT } from './jit-fixture.js';
+
+test('a module is compiled at its first call, in one go, and each function linked at its own', async (t) => {
+  const { jit } = await openJIT(t);
+  jit.addModule(
+    parseAssembly(`
+define double @twice(double %x) {
+  %y = fadd double %x, %x
+  ret double %y
+}
+define double @thrice(double %x) {
+  %y = call double @twice(double %x)
+  %z = fadd double %y, %x
+  ret double %z
+}`),
+  );
+  t.is(jit.statistics().modulesCompiled, 0);
+  // A function of doubles needs no extern.
+  t.deepEqual(await evaluateAll(jit, 'twice(4);'), [8]);
+  t.is(jit.statistics().modulesCompiled, 1);
+  t.deepEqual(await evaluateAll(jit, 'thrice(4);'), [12]);
+  t.is(jit.statistics().modulesCompiled, 1);
+  t.is(jit.statistics().compileCallbacks, 2);
+});
+
+test('modules share data, also in a circle', async (t) => {
+  const { jit } = await openJIT(t);
+  jit.addModule(
+    parseAssembly(`
+@a = global i32 5
+@b = external global i32
+define i32 @addA(i32 %x) {
+  %a = load i32, i32* @a
+  %b = load i32, i32* @b
+  %s = add i32 %a, %b
+  %r = add i32 %s, %x
+  store i32 %r, i32* @a
+  ret i32 %r
+}`),
+  );
+  jit.addModule(
+    parseAssembly(`
+@a = external global i32
+@b = global i32 10
+@where = global i32* @a
+define i32 @readA() {
+  %p = load i32*, i32** @where
+  %a = load i32, i32* %p
+  %b = load i32, i32* @b
+  %r = add i32 %a, %b
+  ret i32 %r
+}`),
+  );
+  const addA = await jit.lookup('addA');
+  const readA = await jit.lookup('readA');
+  t.is(await addA(1), 16);
+  t.is(await readA(), 26);
+  t.is(await addA(0), 26);
+  t.is(await readA(), 36);
+  t.is((await jit.findSymbol('a'))?.kind, 'data');
+});
+
+test('a removed module can be added again, with its globals at their initial values', async (t) => {
+  const { jit } = await openJIT(t);
+  const assembly = `
+@count = global i32 0
+define i32 @next() {
+  %n = load i32, i32* @count
+  %m = add i32 %n, 1
+  store i32 %m, i32* @count
+  ret i32 %m
+}`;
+  const tracker = jit.addModule(parseAssembly(assembly));
+  t.deepEqual([...tracker.names].sort(), ['count', 'next']);
+  const next = await jit.lookup('next');
+  t.is(await next(), 1);
+  t.is(await next(), 2);
+  jit.removeModule(tracker);
+  t.is(await jit.findSymbol('next'), undefined);
+  await t.throwsAsync(next(), { code: 'SYMBOLS_NOT_FOUND' });
+  jit.addModule(parseAssembly(assembly));
+  t.is(await next(), 1);
+});
+
+test('functions are called by address as void, int, int(int) and main', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  jit.addModule(
+    parseAssembly(`
+@state = global i32 7
+declare i32 @puts(i8*)
+define void @reset() {
+  store i32 0, i32* @state
+  ret void
+}
+define i32 @get() {
+  %v = load i32, i32* @state
+  ret i32 %v
+}
+define i32 @negate(i32 %x) {
+  %y = sub i32 0, %x
+  ret i32 %y
+}
+define i32 @main(i32 %argc, i8** %argv) {
+  %p = getelementptr i8*, i8** %argv, i64 1
+  %s = load i8*, i8** %p
+  call i32 @puts(i8* %s)
+  %end = sext i32 %argc to i64
+  %q = getelementptr i8*, i8** %argv, i64 %end
+  %n = load i8*, i8** %q
+  %isNull = icmp eq i8* %n, null
+  %bit = zext i1 %isNull to i32
+  %r = add i32 %argc, %bit
+  ret i32 %r
+}`),
+  );
+  const address = async (name: string) => {
+    const symbol = await jit.findSymbol(name);
+    if (!symbol) throw new Error(`no ${name}`);
+    return symbol.address;
+  };
+  t.is(await jit.callInt(await address('get')), 7);
+  await jit.callVoid(await address('reset'));
+  t.is(await jit.callInt(await address('get')), 0);
+  t.is(await jit.callIntInt(await address('negate'), -12), 12);
+  t.is(await jit.callMain(await address('main'), ['prog', 'hello there', 'third']), 4);
+  t.is(printed(), 'hello there\n');
+});
+
+test('output arrives in order and before the result', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addSource('extern putchard(c); extern printd(x);');
+  await evaluateAll(jit, 'putchard(65); ');
+  t.is(printed(), 'A');
+  await evaluateAll(jit, 'printd(1.5) + putchard(66) + putchard(10);');
+  t.is(printed(), 'A1.500000\nB\n');
+  await jit.addSource('def many(n) for i = 0, i < n in printd(i);');
+  await evaluateAll(jit, 'many(20000);');
+  t.is(printed().split('\n').length, 3 + 20_001);
+});
+
+test('libm and libc come through extern; what the sandbox refuses returns its errno', async (t) => {
+  const { jit } = await openJIT(t);
+  t.deepEqual(await evaluateAll(jit, 'extern pow(x y); extern floor(x); pow(2, 10) + floor(1.5);'), [1025]);
+  jit.addModule(
+    parseAssembly(`
+@path = private constant [12 x i8] c"/etc/passwd\\00"
+declare i32 @open(i8*, i32, ...)
+declare i32* @__errno_location()
+define i32 @tryOpen() {
+  %p = getelementptr [12 x i8], [12 x i8]* @path, i64 0, i64 0
+  %fd = call i32 (i8*, i32, ...) @open(i8* %p, i32 0)
+  %e = call i32* @__errno_location()
+  %errno = load i32, i32* %e
+  %isError = icmp eq i32 %fd, -1
+  %r = select i1 %isError, i32 %errno, i32 0
+  ret i32 %r
+}`),
+  );
+  const EPERM = 1;
+  t.is(await (await jit.lookup('tryOpen'))(), EPERM);
+});
