@@ -1,0 +1,189 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { LibLLVMError } from '../llvm/errors.js';
+import {
+  type FindOptions,
+  findLibLLVM,
+  isSupported,
+  listLibLLVMs,
+  SUPPORTED_LLVM,
+} from '../llvm/find-libllvm.js';
+import { probe, tryCommand } from './doctor-probing.js';
+
+/** What one look at the machine found. */
+export interface Finding {
+  /** `fail` is required and not right; `warn` can be lived without. */
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly what: string;
+  /** What to do about it. */
+  readonly fix?: string;
+}
+
+const OLDEST_NODE_MAJOR = 20;
+/** F_SEAL_FUTURE_WRITE came with Linux 5.1. */
+const OLDEST_KERNEL = [5, 1] as const;
+
+export function checkNode(version = process.version): Finding {
+  const major = Number(/^v(\d+)\./.exec(version)?.[1] ?? 0);
+  if (major >= OLDEST_NODE_MAJOR) return { level: 'ok', what: `Node ${version}` };
+  return {
+    level: 'fail',
+    what: `Node ${version} is too old`,
+    fix: `install Node ${OLDEST_NODE_MAJOR} or later from https://nodejs.org`,
+  };
+}
+
+export function checkPlatform(platform = process.platform, arch = process.arch): Finding {
+  if (platform === 'linux' && arch === 'x64') return { level: 'ok', what: 'Linux on x86-64' };
+  return {
+    level: 'fail',
+    what: `${platform} on ${arch}: executors run on Linux x86-64 only`,
+    fix: 'use such a machine, or an emulated one',
+  };
+}
+
+export function checkKernelVersion(kernel = release()): Finding {
+  const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
+  const [oldestMajor, oldestMinor] = OLDEST_KERNEL;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor))
+    return { level: 'ok', what: `Linux ${kernel}` };
+  return {
+    level: 'fail',
+    what: `Linux ${kernel} cannot seal memory against future writing`,
+    fix: `use Linux ${OLDEST_KERNEL.join('.')} or later`,
+  };
+}
+
+/** Which libLLVMs there are, which one is used, and whether that one loads. */
+export async function checkLibLLVM(options: FindOptions = {}): Promise<Finding[]> {
+  const named = (options.env ?? process.env).FARJIT_LIBLLVM;
+  let used: ReturnType<typeof findLibLLVM>;
+  try {
+    used = findLibLLVM(options);
+  } catch (error) {
+    if (!(error instanceof LibLLVMError)) throw error;
+    // The first sentence says what is wrong, the rest what to do.
+    const end = error.message.indexOf('. ') + 1;
+    return [{ level: 'fail', what: error.message.slice(0, end), fix: error.message.slice(end + 1) }];
+  }
+  const others = listLibLLVMs(options).filter(({ path }) => path !== used.path);
+  const findings = [
+    await checkUsedLibLLVM(used.path, named ? 'named by FARJIT_LIBLLVM' : 'the newest supported'),
+  ];
+  for (const other of others) {
+    const note = isSupported(other) ? 'FARJIT_LIBLLVM would choose it' : 'not a supported version';
+    findings.push({ level: 'ok', what: `also there: libLLVM ${other.version} at ${other.path} (${note})` });
+  }
+  return findings;
+}
+
+async function checkUsedLibLLVM(path: string, why: string): Promise<Finding> {
+  const tried = await probe('libllvm', path);
+  if (!tried.works)
+    return {
+      level: 'fail',
+      what: `${path} (${why}) does not load: ${tried.words}`,
+      fix: 'install it again, or set FARJIT_LIBLLVM to another one',
+    };
+  const what = `libLLVM ${tried.words} at ${path} is used (${why})`;
+  const major = Number.parseInt(tried.words, 10);
+  if (major >= SUPPORTED_LLVM.oldest && major <= SUPPORTED_LLVM.newest) return { level: 'ok', what };
+  return {
+    level: 'warn',
+    what: `${what}; FarJIT is tested with ${SUPPORTED_LLVM.oldest} to ${SUPPORTED_LLVM.newest}`,
+    fix: 'if it misbehaves, set FARJIT_LIBLLVM to one of those',
+  };
+}
+
+/** Whether a native addon of Node's loads. */
+export async function checkAddon(name: 'llvm-bindings' | 'ffi-rs', purpose: string): Promise<Finding> {
+  const tried = await probe(name);
+  if (tried.works) return { level: 'ok', what: `${name}, ${purpose}, loads` };
+  return { level: 'fail', what: `${name}, ${purpose}, does not load: ${tried.words}`, fix: 'npm run setup' };
+}
+
+/** The native runner is beside the executor's compiled code. */
+export async function checkRunner(path = runnerPath()): Promise<Finding> {
+  if (!existsSync(path)) return { level: 'fail', what: `no runner at ${path}`, fix: 'npm run build' };
+  try {
+    accessSync(path, constants.X_OK);
+  } catch {
+    return { level: 'fail', what: `the runner ${path} is not executable`, fix: `chmod +x ${path}` };
+  }
+  const tried = await tryCommand(path, ['--layout']);
+  if (tried.works) return { level: 'ok', what: `runner ${path}` };
+  return {
+    level: 'fail',
+    what: `the runner ${path} does not start: ${tried.words}`,
+    fix: 'on Debian: apt-get install libseccomp2 libgcc-s1; then npm run build',
+  };
+}
+
+function runnerPath(): string {
+  return fileURLToPath(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
+}
+
+/** A compiler is needed to build the runner, not to use it. */
+export async function checkCCompiler(command = process.env.CC || 'cc'): Promise<Finding> {
+  const tried = await tryCommand(command, ['--version']);
+  if (tried.works) return { level: 'ok', what: `C compiler: ${tried.words}` };
+  return {
+    level: 'warn',
+    what: `no C compiler (${command}): the runner cannot be built here`,
+    fix: 'npm run setup',
+  };
+}
+
+/** What of the kernel the executor uses, each tried. */
+export async function checkKernelFeatures(): Promise<Finding[]> {
+  const tried = await probe('kernel');
+  if (!tried.works)
+    return [
+      { level: 'fail', what: `kernel features could not be tried: ${tried.words}`, fix: 'see ffi-rs above' },
+    ];
+  const features = JSON.parse(tried.words) as Record<string, boolean>;
+  return Object.entries(features).map(([name, works]) =>
+    works
+      ? { level: 'ok', what: name }
+      : {
+          level: 'fail',
+          what: `the kernel refuses ${name}`,
+          fix: 'in a container, loosen its seccomp profile; else use a newer kernel',
+        },
+  );
+}
+
+/** What a filter of system calls may do on this kernel: the runner's kills on what it must never see. */
+export function checkSeccomp(actions = readIfThere('/proc/sys/kernel/seccomp/actions_avail')): Finding {
+  const available = actions.split(/\s+/);
+  const missing = ['kill_process', 'errno', 'allow'].filter((action) => !available.includes(action));
+  if (missing.length === 0) return { level: 'ok', what: 'seccomp filters' };
+  return {
+    level: 'fail',
+    what: `seccomp is not there or lacks ${missing.join(', ')}: runners cannot be confined`,
+    fix: 'use a kernel built with CONFIG_SECCOMP_FILTER',
+  };
+}
+
+/** What the resolver saves of a thread's registers when a function is called for the first time. */
+export function checkCPU(cpuinfo = readIfThere('/proc/cpuinfo')): Finding {
+  const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/) ?? [];
+  const vectors = ['avx', 'avx2', 'avx512f'].filter((flag) => flags.includes(flag));
+  if (flags.includes('xsave'))
+    return { level: 'ok', what: `CPU saves vector state with xsave (${vectors.join(', ') || 'sse only'})` };
+  if (vectors.length === 0) return { level: 'ok', what: 'CPU without xsave: fxsave saves all it has (sse)' };
+  return {
+    level: 'fail',
+    what: `CPU with ${vectors.join(', ')} but without xsave: first calls would lose upper vector halves`,
+    fix: 'let the hypervisor pass xsave on',
+  };
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

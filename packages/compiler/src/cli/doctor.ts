@@ -1,0 +1,51 @@
+import { createColors } from 'picocolors';
+import {
+  checkAddon,
+  checkCCompiler,
+  checkCPU,
+  checkKernelFeatures,
+  checkKernelVersion,
+  checkLibLLVM,
+  checkNode,
+  checkPlatform,
+  checkRunner,
+  checkSeccomp,
+  type Finding,
+} from './doctor-checks.js';
+
+/**
+ * `farjit doctor`: looks at everything FarJIT needs of the machine, and writes a line for each thing to `out`, with
+ * the fix where something is wrong. What may crash is tried in processes of its own.
+ * @returns exit code: 0 when all that is required is there, warnings or not.
+ */
+export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
+  const checks = [
+    checkNode(),
+    checkPlatform(),
+    checkKernelVersion(),
+    checkLibLLVM(),
+    checkAddon('llvm-bindings', 'which builds IR'),
+    checkAddon('ffi-rs', 'which calls libLLVM and the kernel'),
+    checkRunner(),
+    checkCCompiler(),
+    checkKernelFeatures(),
+    checkSeccomp(),
+    checkCPU(),
+  ];
+  const findings = (await Promise.all(checks)).flat();
+  out.write(formatFindings(findings, 'isTTY' in out && out.isTTY === true && !process.env.NO_COLOR));
+  return findings.some(({ level }) => level === 'fail') ? 1 : 0;
+}
+
+/** One line for each finding, the fix indented below it, and a line that sums up. */
+export function formatFindings(findings: readonly Finding[], coloured: boolean): string {
+  const colors = createColors(coloured);
+  const paint = { ok: colors.green, warn: colors.yellow, fail: colors.red };
+  const lines = findings.flatMap(({ level, what, fix }) => [
+    `${paint[level](level.padEnd(4))}  ${what}`,
+    ...(fix === undefined ? [] : [`      ${colors.dim('fix:')} ${fix}`]),
+  ]);
+  const failCount = findings.filter(({ level }) => level === 'fail').length;
+  lines.push('', failCount === 0 ? 'All that is required is there.' : `${failCount} required and not right.`);
+  return `${lines.join('\n')}\n`;
+}
