@@ -1,0 +1,78 @@
+import { type ExecutorAddr, type MemProt, toExecutorAddr } from '@farjit/protocol';
+import { type LinkContext, type LinkedGraph, link } from '../../src/jitlink/link.js';
+import type { LinkGraph } from '../../src/jitlink/link-graph.js';
+
+/** Where test segments go: as a session's slab, within 2 GiB of each other and above what fits 32 bits. */
+export const BASES: Readonly<Record<MemProt, bigint>> = {
+  code: 0x7f00_1000_0000n,
+  constant: 0x7f00_1010_0000n,
+  data: 0x7f00_1020_0000n,
+};
+
+/** A placed section of a linked graph. */
+export interface PlacedSection {
+  readonly address: ExecutorAddr;
+  readonly content: Uint8Array;
+  readonly sizeBytes: number;
+}
+
+/** Result of `linkAt`, with a look inside. */
+export interface Linked extends LinkedGraph {
+  readonly graph: LinkGraph;
+  /** From the first block of a section to the end of its last one. */
+  section(name: string): PlacedSection;
+  readonly sectionNames: readonly string[];
+}
+
+/** A context that allocates at fixed bases and knows the given names. */
+export function contextAt(
+  names: Readonly<Record<string, bigint>> = {},
+  bases: Readonly<Record<MemProt, bigint>> = BASES,
+): LinkContext & { readonly deallocated: ExecutorAddr[]; readonly lookups: string[][] } {
+  const deallocated: ExecutorAddr[] = [];
+  const lookups: string[][] = [];
+  return {
+    deallocated,
+    lookups,
+    allocate: (requests) => requests.map(({ prot }) => toExecutorAddr(bases[prot])),
+    deallocate: (addresses) => {
+      deallocated.push(...addresses);
+    },
+    lookup: async (wanted) => {
+      lookups.push([...wanted]);
+      const found = new Map<string, ExecutorAddr>();
+      for (const name of wanted) {
+        const address = names[name];
+        if (address !== undefined) found.set(name, toExecutorAddr(address));
+      }
+      return found;
+    },
+  };
+}
+
+/** Links a graph at the test's addresses. */
+export async function linkAt(
+  graph: LinkGraph,
+  names: Readonly<Record<string, bigint>> = {},
+  bases: Readonly<Record<MemProt, bigint>> = BASES,
+): Promise<Linked> {
+  const linked = await link(graph, contextAt(names, bases));
+  const section = (name: string): PlacedSection => {
+    const blocks = graph.findSection(name)?.blocks ?? [];
+    const first = blocks[0];
+    const last = blocks.at(-1);
+    if (!first || !last) throw new Error(`${graph.name} has no ${name}`);
+    const { address } = first;
+    const sizeBytes = Number(last.address - address) + last.sizeBytes;
+    const segment = linked.segments.find(({ prot }) => prot === first.section.prot);
+    if (!segment) throw new Error(`${name} is in no segment`);
+    const offset = Number(address - segment.address);
+    return { address, sizeBytes, content: segment.content.subarray(offset, offset + sizeBytes) };
+  };
+  const sectionNames = graph.sections.filter(({ blocks }) => blocks.length > 0).map(({ name }) => name);
+  return { ...linked, graph, section, sectionNames };
+}
+
+export function hex(content: Uint8Array): string {
+  return Buffer.from(content).toString('hex');
+}
