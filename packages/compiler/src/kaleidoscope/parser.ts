@@ -24,7 +24,7 @@ import type { SourceRange, SourceText } from './source-text.js';
 
 /**
  * How deeply expressions may nest (parentheses, arguments, `if`, `for`, `var`, operands of tighter operators). Parser,
- * checks and IR generation recurse once per level; this many levels take under a quarter of Node's default stack.
+ * checks and IR generation recurse once per level; this many levels take less than half of Node's default stack.
  * A chain of left-associative operators does not nest, however long.
  */
 export const MAX_NESTING_DEPTH = 500;

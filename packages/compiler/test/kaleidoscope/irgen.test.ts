@@ -1,0 +1,237 @@
+import { readFileSync } from 'node:fs';
+import { FarJITError } from '@farjit/protocol';
+import test from 'ava';
+import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
+import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
+import { IRGenerator, type IRGenRequest } from '../../src/kaleidoscope/irgen.js';
+import { evaluate } from './evaluate.js';
+import { executingTest } from './lli.js';
+import { onlyFunction, parse } from './parse.js';
+import { TUTORIAL_PROGRAMS } from './tutorial-programs.js';
+
+const EXAMPLES = new URL('../../../../../examples/', import.meta.url);
+
+for (const { title, text, lines } of TUTORIAL_PROGRAMS) {
+  executingTest(`runs as the tutorial's toy: ${title}`, (t) => {
+    t.deepEqual(evaluate(text), lines);
+  });
+}
+
+executingTest('duplicate names in one var shadow in order and are all restored', (t) => {
+  t.deepEqual(evaluate('def f(a) (var a = 1, a = a + 1 in a) + a; f(40);'), ['= 42.000000']);
+});
+
+executingTest('an operator is usable in its own body', (t) => {
+  t.deepEqual(evaluate('def binary^ 50 (x n) if n < 1 then 1 else x * (x ^ (n-1)); 2 ^ 10;'), [
+    '= 1024.000000',
+  ]);
+});
+
+executingTest('a body may call a function defined later', (t) => {
+  const text =
+    'def even(n) if n < 1 then 1 else odd(n-1); def odd(n) if n < 1 then 0 else even(n-1); even(10); even(7);';
+  t.deepEqual(evaluate(text), ['= 1.000000', '= 0.000000']);
+});
+
+executingTest('a sum of 100,000 terms is compiled', (t) => {
+  t.deepEqual(evaluate(`1${'+1'.repeat(99_999)};`), ['= 100000.000000']);
+});
+
+executingTest('the mandelbrot example draws', (t) => {
+  const lines = evaluate(readFileSync(new URL('mandelbrot.ks', EXAMPLES), 'utf8'));
+  t.is(lines.length, 42);
+  t.is(lines[3], `${'*'.repeat(36)}+++++...++++++${'*'.repeat(29)}`);
+  t.is(lines[19], `${'*'.repeat(7)}+... ....${' '.repeat(37)}...++++${'*'.repeat(19)}`);
+  t.is(lines[41], '= 0.000000');
+});
+
+executingTest('the other examples evaluate', (t) => {
+  const example = (name: string) => evaluate(readFileSync(new URL(name, EXAMPLES), 'utf8'));
+  t.deepEqual(example('fib.ks'), ['= 55.000000', '= 55.000000', '= 55.000000', '= 0.000000']);
+  t.deepEqual(example('operators.ks'), [
+    '1024.000000',
+    '3.500000',
+    '-0.250000',
+    '= 0.000000',
+    '= 1.000000',
+    '= 1.000000',
+    '= 1.000000',
+  ]);
+});
+
+/** Requests for every function of a text as `name$impl`, and a lookup that knows all its prototypes. */
+function requestsOf(text: string): [IRGenRequest[], (name: string) => PrototypeAST | undefined] {
+  const { items, diagnostics } = parse(text);
+  if (diagnostics[0]) throw diagnostics[0];
+  const prototypes = new Map<string, PrototypeAST>();
+  const requests: IRGenRequest[] = [];
+  for (const item of items) {
+    const prototype = item.kind === 'extern' ? item.prototype : item.function.prototype;
+    prototypes.set(prototype.name, prototype);
+    if (item.kind !== 'extern') {
+      requests.push({ function: item.function, implementationName: `${prototype.name}$impl` });
+    }
+  }
+  return [requests, (name) => prototypes.get(name)];
+}
+
+test('bodies get the implementation name, calls go to declarations of the plain name', (t) => {
+  const generated = new IRGenerator().generate(
+    ...requestsOf('extern sin(x); def f(x) f(x) + sin(x); def g() f(1)'),
+  );
+  const ir = generated.module.print();
+  t.deepEqual(
+    generated.functions.map(({ name }) => name),
+    ['f$impl', 'g$impl'],
+  );
+  t.regex(ir, /^define double @"f\$impl"\(double %x\)/m);
+  t.regex(ir, /^define double @"g\$impl"\(\)/m);
+  t.deepEqual(ir.match(/^declare .*$/gm), ['declare double @f(double)', 'declare double @sin(double)']);
+  t.deepEqual(ir.match(/call .*$/gm), [
+    'call double @f(double %x2)',
+    'call double @sin(double %x3)',
+    'call double @f(double 1.000000e+00)',
+  ]);
+  generated.discard();
+});
+
+test('a body with the plain name is called directly', (t) => {
+  const [requests, prototypeOf] = requestsOf('def g() f(); def f() 1');
+  const direct = requests.map((request) => ({
+    ...request,
+    implementationName: request.function.prototype.name,
+  }));
+  const generated = new IRGenerator().generate(direct, prototypeOf);
+  t.notRegex(generated.module.print(), /declare/);
+  generated.discard();
+});
+
+test('operators are called under the names of the tutorial', (t) => {
+  const [requests, prototypeOf] = requestsOf('def unary!(v) v; def binary: 1 (x y) y; !1 : 2');
+  const generated = new IRGenerator().generate(requests.slice(2), prototypeOf);
+  t.deepEqual(generated.module.print().match(/^declare .*$/gm), [
+    'declare double @"unary!"(double)',
+    'declare double @"binary:"(double, double)',
+  ]);
+  generated.discard();
+});
+
+test('an entry calls the expression and stores its value', (t) => {
+  const [[request], prototypeOf] = requestsOf('1+2');
+  if (!request) return t.fail('no request');
+  const generated = new IRGenerator().generate([{ ...request, withEntry: true }], prototypeOf);
+  t.deepEqual(
+    generated.functions.map(({ name }) => name),
+    ['__anon_expr$impl', '__anon_expr$impl$entry'],
+  );
+  t.regex(generated.module.print(), /define void @"__anon_expr\$impl\$entry"\(i8\* %0\)/);
+  generated.discard();
+});
+
+test('a discarded module is empty and used again', (t) => {
+  const generator = new IRGenerator();
+  const first = generator.generate(...requestsOf('def f(x) f(x)'));
+  const { module } = first;
+  first.discard();
+  first.discard();
+  t.true(module.empty());
+  const second = generator.generate(...requestsOf('def f(x y) f(x, y)'));
+  t.is(second.module, module);
+  t.regex(second.module.print(), /declare double @f\(double, double\)/);
+  second.discard();
+});
+
+test('modules in use at the same time do not meet', (t) => {
+  const generator = new IRGenerator();
+  const first = generator.generate(...requestsOf('def f(x) g(x); def g(x) x'));
+  const second = generator.generate(...requestsOf('def f(x y) g(); def g() 1'));
+  t.regex(first.module.print(), /declare double @g\(double\)/);
+  t.regex(second.module.print(), /declare double @g\(\)/);
+  first.discard();
+  t.regex(second.module.print(), /declare double @g\(\)/);
+  second.discard();
+});
+
+function failureOf(t: { is: (actual: unknown, expected: unknown) => unknown }, text: string): string {
+  const generator = new IRGenerator();
+  try {
+    generator.generate(...requestsOf(text));
+  } catch (error) {
+    if (!(error instanceof Diagnostic)) throw error;
+    const next = generator.generate(...requestsOf('def fine() 1'));
+    t.is(next.functions.length, 1);
+    next.discard();
+    t.is(error.code, 'SEMANTIC_ERROR');
+    return error.render();
+  }
+  throw new Error('nothing was wrong');
+}
+
+test('an unknown function is an error with its place', (t) => {
+  t.is(
+    failureOf(t, 'def f(x)\n  x + missing(x)'),
+    "test.ks:2:7: error: unknown function 'missing'\n  x + missing(x)\n      ^",
+  );
+});
+
+test('a wrong number of arguments is an error with its place', (t) => {
+  t.is(
+    failureOf(t, 'extern g(a b)\ndef f(x) if x then g(x, 1) else g(x)'),
+    "test.ks:2:33: error: incorrect number of arguments: 'g' takes 2, this call has 1\n" +
+      'def f(x) if x then g(x, 1) else g(x)\n' +
+      `${' '.repeat(32)}^`,
+  );
+});
+
+test('the first wrong call in the order of evaluation is reported', (t) => {
+  t.regex(failureOf(t, 'def f() a(b())'), /unknown function 'b'/);
+});
+
+test('recursion is checked against the prototype in force, not its own', (t) => {
+  const fn = onlyFunction('def f(x) f(x)');
+  const [, prototypeOf] = requestsOf('def f(x y) x');
+  const error = t.throws(() =>
+    new IRGenerator().generate([{ function: fn, implementationName: 'f$impl' }], prototypeOf),
+  );
+  t.is(error?.message, "incorrect number of arguments: 'f' takes 2, this call has 1");
+});
+
+test('an operator whose function is gone is an error', (t) => {
+  const { items } = parse('def binary@ 5 (a b) a; def f(x) x @ x');
+  const last = items.at(-1);
+  if (last?.kind !== 'definition') return t.fail('the last item is no definition');
+  const request = { function: last.function, implementationName: 'f$impl' };
+  const error = t.throws(() => new IRGenerator().generate([request], () => undefined), {
+    instanceOf: Diagnostic,
+  });
+  t.is(error?.message, "unknown function 'binary@'");
+  t.is(error?.column, 35);
+});
+
+test('a tree made by hand with an unknown variable is refused before it reaches LLVM', (t) => {
+  const fn = onlyFunction('def f(x) x');
+  const broken = { ...fn, body: { kind: 'variable', name: 'y', range: fn.body.range } } as const;
+  const error = t.throws(
+    () => new IRGenerator().generate([{ function: broken, implementationName: 'f$impl' }], () => undefined),
+    { instanceOf: Diagnostic },
+  );
+  t.is(error?.message, "unknown variable name 'y'");
+});
+
+test('a name used twice and an entry for a function with parameters are internal errors', (t) => {
+  const [requests, prototypeOf] = requestsOf('def f(x) x');
+  const generator = new IRGenerator();
+  const twice = t.throws(() => generator.generate([...requests, ...requests], prototypeOf), {
+    instanceOf: FarJITError,
+  });
+  t.is(twice?.code, 'INTERNAL');
+  t.regex(twice?.message ?? '', /'f\$impl'/);
+  const entries = requests.map((request) => ({ ...request, withEntry: true }));
+  t.is(
+    t.throws(() => generator.generate(entries, prototypeOf), { instanceOf: FarJITError })?.code,
+    'INTERNAL',
+  );
+  const again = generator.generate(requests, prototypeOf);
+  t.is(again.functions.length, 1);
+  again.discard();
+});
