@@ -2,6 +2,7 @@ import type { ExecutorAddr } from '@farjit/protocol';
 import { RequestError, type RunnerEnd } from '@farjit/protocol';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
+import { endInWords } from './runner-end.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
 const MAX_TIMER_MS = 0x7fff_ffff;
@@ -28,8 +29,6 @@ export interface CallsRunner {
   ring(kind: number, slot: number): void;
   kill(end: RunnerEnd): void;
   drainOutput(): void;
-  /** Why the callback with this token failed, in words. */
-  describeFailure(token: number): string;
 }
 
 interface Call {
@@ -50,7 +49,9 @@ export class Calls {
   readonly #queue: Call[] = [];
   #workerCount = 0;
   #startedCount = 0;
-  #lost: RequestError | undefined;
+  /** The call whose deadline passed or that was cancelled: it ended the runner. */
+  #stopped: Call | undefined;
+  #lost: RunnerEnd | undefined;
 
   constructor(control: ControlArea, runner: CallsRunner) {
     this.#control = control;
@@ -73,11 +74,11 @@ export class Calls {
 
   /**
    * Runs a call and resolves with its block. Started at most once.
-   * @throws {RequestError} CALLBACK_FAILED with `{ token }`, RUNNER_LOST with `{ end }`; CANCELLED or
+   * @throws {RequestError} CALLBACK_FAILED with `{ token }`, RUNNER_LOST with `{ end, own }`; CANCELLED or
    * DEADLINE_EXCEEDED when it had not started.
    */
   call(request: CallRequest): Promise<CallResult> {
-    if (this.#lost) return Promise.reject(this.#lost);
+    if (this.#lost) return Promise.reject(runnerLost(this.#lost, false));
     const { signal, deadlineMs } = request;
     if (signal.aborted)
       return Promise.reject(new RequestError('CANCELLED', 'the call was cancelled before it started'));
@@ -115,17 +116,21 @@ export class Calls {
     this.#idle.push(slot);
     call.forget();
     if (state === CallState.returned) call.resolve({ block, foreignThreads: this.#control.foreignThreads });
-    else call.reject(new RequestError('CALLBACK_FAILED', this.#runner.describeFailure(token), { token }));
+    else call.reject(new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, { token }));
     this.#postNext();
     return true;
   }
 
   /** The runner is gone: rejects all calls, now and later. */
-  lose(error: RequestError): void {
-    this.#lost = error;
-    for (const call of [...this.#running.values(), ...this.#queue]) {
+  lose(end: RunnerEnd): void {
+    this.#lost = end;
+    for (const [slot, call] of this.#running) {
       call.forget();
-      call.reject(error);
+      call.reject(runnerLost(end, this.#isOwnEnd(end, slot, call)));
+    }
+    for (const call of this.#queue) {
+      call.forget();
+      call.reject(runnerLost(end, false));
     }
     this.#running.clear();
     this.#queue.length = 0;
@@ -145,10 +150,18 @@ export class Calls {
     if (worker === undefined) this.#runner.ring(BellKind.spawn, slot);
   }
 
+  #isOwnEnd(end: RunnerEnd, slot: number, call: Call): boolean {
+    if (end.kind === 'trap') return end.trap.threadId === this.#control.readCallThreadId(slot);
+    return (end.kind === 'deadline' || end.kind === 'cancelled') && call === this.#stopped;
+  }
+
   /** Deadline or cancellation: a call that runs takes its runner with it. */
   #stop(call: Call, end: RunnerEnd): void {
     const index = this.#queue.indexOf(call);
-    if (index < 0) return this.#runner.kill(end);
+    if (index < 0) {
+      this.#stopped ??= call;
+      return this.#runner.kill(end);
+    }
     this.#queue.splice(index, 1);
     call.forget();
     call.reject(
@@ -157,4 +170,8 @@ export class Calls {
         : new RequestError('DEADLINE_EXCEEDED', 'the deadline passed before the call could start'),
     );
   }
+}
+
+function runnerLost(end: RunnerEnd, own: boolean): RequestError {
+  return new RequestError('RUNNER_LOST', `the runner is gone: ${endInWords(end)}`, { end, own });
 }

@@ -195,6 +195,10 @@ export class ControlArea {
     return Buffer.from(this.#bytes.subarray(start, start + Math.min(sizeBytes, BLOCK_BYTES)));
   }
 
+  readCallThreadId(slot: number): number {
+    return this.#bytes.readUInt32LE(callSlot(slot) + CALL_SLOT.threadId);
+  }
+
   readCallToken(slot: number): number {
     return this.#bytes.readUInt32LE(callSlot(slot) + CALL_SLOT.token);
   }

@@ -113,12 +113,12 @@ export class Generation {
       isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
       compile: (trampoline) => events.compile(number, trampoline),
       apply: (commit) => this.#apply(commit),
+      fault: (message) => runner.kill({ kind: 'fault', message }),
     });
     const calls = new Calls(control, {
       ring: (kind, slot) => runner.ring(kind, slot),
       kill: (end) => runner.kill(end),
       drainOutput: () => runner.drainOutput(),
-      describeFailure: (token) => reentries.describeFailure(token),
     });
     const work = new ControlWork(control, (kind, slot, value) => runner.ring(kind, slot, value));
     const { memory, indirection } = this;
@@ -215,9 +215,9 @@ export class Generation {
 
   #lose(end: RunnerEnd): void {
     this.#isLost = true;
-    const error = new RequestError('RUNNER_LOST', `the runner is gone: ${endInWords(end)}`, { end });
-    this.#parts.calls.lose(error);
-    this.#parts.work.lose(error);
+    this.#parts.calls.lose(end);
+    const words = `the runner is gone: ${endInWords(end)}`;
+    this.#parts.work.lose(new RequestError('RUNNER_LOST', words, { end, own: false }));
     this.#parts.reentries.lose();
   }
 }

@@ -2,9 +2,6 @@ import { type ExecutorAddr, formatAddr, type indirection, type ResultOf } from '
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { PublishKind, ReentryKind, ReentryState } from './native/shared-layout.js';
 
-/** Token of a callback that failed on this side: a commit that was refused, or no answer. */
-export const HOST_FAILURE_TOKEN = 0xffff_ffff;
-
 /** The compiler's answer. */
 export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 
@@ -13,6 +10,8 @@ export interface ReentryHost {
   isTrampoline(address: bigint): address is ExecutorAddr;
   /** Asks the compiler. Rejects when there is no answer. */
   compile(trampoline: ExecutorAddr): Promise<ReenterAnswer>;
+  /** Ends the runner: the two sides no longer agree on what is in its memory. */
+  fault(message: string): void;
   /** Checks and writes a commit; answers its publish work. Throws when it is refused. */
   apply(commit: Extract<ReenterAnswer, { outcome: 'landed' }>['commit']): readonly PublishEntry[];
 }
@@ -30,7 +29,6 @@ export class Reentries {
   readonly #host: ReentryHost;
   readonly #blocked = new Map<number, BlockedThread>();
   readonly #waiting = new Map<ExecutorAddr, number[]>();
-  #hostFailure = 'the callback failed in the executor';
   #isLost = false;
 
   constructor(control: ControlArea, host: ReentryHost) {
@@ -41,11 +39,6 @@ export class Reentries {
   /** The slot table: threads blocked now, by slot. */
   get blocked(): BlockedThread[] {
     return [...this.#blocked.values()].sort((a, b) => a.slot - b.slot);
-  }
-
-  /** Why the callback with this token failed, for the error of its call. */
-  describeFailure(token: number): string {
-    return token === HOST_FAILURE_TOKEN ? this.#hostFailure : `compile callback ${token} failed`;
   }
 
   /** The REENTER bell. Answers what is wrong with it when the runner breaks the contract. */
@@ -74,7 +67,10 @@ export class Reentries {
     this.#waiting.clear();
   }
 
-  /** Never rejects: whatever happens, the threads are released or unwound, or the runner is gone. */
+  /**
+   * Never rejects: whatever happens, the threads are released or unwound, or the runner is gone. It goes when the
+   * answer's commit is refused, because the compiler then counts on code that is not there.
+   */
   async #compile(trampoline: ExecutorAddr): Promise<void> {
     try {
       const answer = await this.#host.compile(trampoline);
@@ -85,8 +81,7 @@ export class Reentries {
     } catch (error) {
       if (this.#isLost) return;
       const words = error instanceof Error ? error.message : String(error);
-      this.#hostFailure = `compile callback at ${formatAddr(trampoline)}: ${words}`;
-      this.#unwind(trampoline, HOST_FAILURE_TOKEN);
+      this.#host.fault(`compile callback at ${formatAddr(trampoline)}: ${words}`);
     }
   }
 

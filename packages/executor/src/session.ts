@@ -80,7 +80,7 @@ export class Session {
 
   #registerHandlers(): void {
     this.connection.handle(session.openSession, (params) => this.#open(params));
-    this.#handleOpen(session.startRunner, () => this.#startRunner());
+    this.#handleOpen(session.startRunner, () => this.#replaceRunner());
     this.#handleOpen(session.sessionStatus, async () => this.#status());
     this.#handleOpen(session.terminateSession, async () => {
       await this.#end({ kind: 'cancelled' });
@@ -183,6 +183,14 @@ export class Session {
       if (!this.#isClosed()) this.#state = 'new';
       throw error;
     }
+  }
+
+  async #replaceRunner(): Promise<RunnerStarted> {
+    if (!this.#isStarting) {
+      this.#generation?.kill({ kind: 'fault', message: 'the compiler asked for another runner' });
+      await this.#generationEnded;
+    }
+    return this.#startRunner();
   }
 
   #isClosed(): boolean {

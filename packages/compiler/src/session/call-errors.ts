@@ -8,13 +8,6 @@ import {
 } from './errors.js';
 import type { Symbolizer } from './symbolizer.js';
 
-const endData = v.object({
-  end: run.runnerEnd,
-  /** What ended the runner happened in, or was asked for by, this very call. */
-  own: v.boolean(),
-});
-const tokenData = v.object({ token: v.number() });
-
 /** Where to look up what an error of a call refers to. */
 export interface CallErrorContext {
   readonly name: string;
@@ -25,7 +18,7 @@ export interface CallErrorContext {
 /** How the runner ended, when that is why a call was rejected. */
 export function runnerEndOf(error: unknown): RunnerEnd | undefined {
   if (!(error instanceof RemoteError) || error.code !== 'RUNNER_LOST') return undefined;
-  const parsed = v.safeParse(endData, error.data);
+  const parsed = v.safeParse(run.runnerLostData, error.data);
   return parsed.success ? parsed.output.end : { kind: 'fault', message: error.message };
 }
 
@@ -33,13 +26,13 @@ export function runnerEndOf(error: unknown): RunnerEnd | undefined {
 export function translateCallError(error: unknown, context: CallErrorContext): unknown {
   if (!(error instanceof RemoteError)) return error;
   if (error.code === 'CALLBACK_FAILED') {
-    const parsed = v.safeParse(tokenData, error.data);
+    const parsed = v.safeParse(run.callbackFailedData, error.data);
     const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
     return failure ?? new MaterializationError(context.name, error);
   }
   if (error.code !== 'RUNNER_LOST') return error;
   const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };
-  const parsed = v.safeParse(endData, error.data);
+  const parsed = v.safeParse(run.runnerLostData, error.data);
   return endError(end, parsed.success && parsed.output.own, context, error);
 }
 

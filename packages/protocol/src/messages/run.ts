@@ -44,6 +44,16 @@ export const runnerEnd = v.variant('kind', [
 ]);
 export type RunnerEnd = v.InferOutput<typeof runnerEnd>;
 
+/** `data` of a `RUNNER_LOST` error. */
+export const runnerLostData = v.strictObject({
+  end: runnerEnd,
+  /** The end came from this very call: its thread trapped, its deadline passed, or it was cancelled. */
+  own: v.boolean(),
+});
+
+/** `data` of a `CALLBACK_FAILED` error: the token of the `reenter` answer that failed. */
+export const callbackFailedData = v.strictObject({ token: count });
+
 /**
  * Runs `entry`, a `void (*)(void *block)`, on a native thread with a copy of `block`, after applying `commit`.
  * The compiler generates `entry`, which unpacks arguments from the block and stores the result in it, so void,

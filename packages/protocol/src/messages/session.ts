@@ -64,7 +64,7 @@ export const openSession = request('openSession', 'compiler-to-executor', {
   }),
 });
 
-/** Starts a new runner, of the next generation, after the last one was lost. */
+/** Starts a runner of the next generation; one that is still there is ended first. */
 export const startRunner = request('startRunner', 'compiler-to-executor', {
   params: v.strictObject({}),
   result: runnerStarted,
