@@ -9,13 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Runs when something unwinds past the call boundary: pthread_exit or pthread_cancel inside a call. */
-static void worker_ended(struct farjit_thread **worker)
-{
-	farjit_fault("the call in slot %u ended its own thread with pthread_exit or pthread_cancel",
-		     (*worker)->call_slot);
-}
-
 static void wait_until_posted(struct farjit_call_slot *slot)
 {
 	for (;;) {
@@ -42,7 +35,7 @@ static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot
 
 static void *worker_main(void *argument)
 {
-	struct farjit_thread *worker __attribute__((cleanup(worker_ended))) = argument;
+	struct farjit_thread *worker = argument;
 	struct farjit_call_slot *slot = &farjit_control->calls[worker->call_slot];
 	worker->thread_id = (uint32_t)syscall(SYS_gettid);
 	farjit_set_current_thread(worker);

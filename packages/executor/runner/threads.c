@@ -19,7 +19,7 @@ enum {
 };
 
 struct foreign_thread {
-	struct farjit_thread thread;
+	struct farjit_thread thread; /* first: the key's destructor gets a pointer to it */
 	void *(*pthread_start)(void *); /* one of the two */
 	int (*thrd_start)(void *);
 	void *argument;
@@ -27,7 +27,8 @@ struct foreign_thread {
 };
 
 static _Thread_local struct farjit_thread *current_thread __attribute__((tls_model("initial-exec")));
-static pthread_key_t foreign_thread_key;
+/* Its destructor runs however a thread ends: return, pthread_exit or cancellation. */
+static pthread_key_t thread_key;
 static size_t signal_stack_bytes;
 static size_t page_bytes;
 
@@ -39,6 +40,8 @@ struct farjit_thread *farjit_current_thread(void)
 void farjit_set_current_thread(struct farjit_thread *thread)
 {
 	current_thread = thread;
+	if (pthread_setspecific(thread_key, thread) != 0)
+		farjit_fault("no memory to follow a thread");
 }
 
 void *farjit_make_signal_stack(void)
@@ -67,15 +70,19 @@ void farjit_drop_signal_stack(void *signal_stack)
 	munmap(signal_stack, page_bytes + signal_stack_bytes);
 }
 
-/* Last thing that runs on a foreign thread, however it ends. JIT'd destructors may run beside it in each round,
- * so the thread counts as alive until the last. */
-static void foreign_thread_ended(void *argument)
+/* JIT'd destructors may run beside this one in each round, so a foreign thread counts as alive until the last. */
+static void thread_ended(void *argument)
 {
+	struct farjit_thread *thread = argument;
+	if (thread->call_slot != FARJIT_NO_CALL_SLOT)
+		farjit_fault("the call in slot %u ended its own thread with pthread_exit or pthread_cancel",
+			     thread->call_slot);
 	struct foreign_thread *foreign = argument;
-	if (++foreign->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(foreign_thread_key, foreign) == 0)
+	thread->boundary = NULL;
+	if (++foreign->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(thread_key, foreign) == 0)
 		return;
 	current_thread = NULL;
-	farjit_drop_signal_stack(foreign->thread.signal_stack);
+	farjit_drop_signal_stack(thread->signal_stack);
 	free(foreign);
 	atomic_fetch_sub(&farjit_control->foreign_threads, 1);
 }
@@ -86,7 +93,7 @@ void farjit_threads_initialize(void)
 	/* The kernel's frame holds the whole extended state, more than 8 KiB with AMX: ask. */
 	size_t bytes = (size_t)sysconf(_SC_MINSIGSTKSZ) + SIGNAL_HANDLER_BYTES;
 	signal_stack_bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
-	if (pthread_key_create(&foreign_thread_key, foreign_thread_ended) != 0)
+	if (pthread_key_create(&thread_key, thread_ended) != 0)
 		farjit_fault("no thread-specific key left");
 }
 
@@ -122,8 +129,6 @@ static void *foreign_main(void *argument)
 	find_stack(&foreign->thread);
 	farjit_set_current_thread(&foreign->thread);
 	farjit_use_signal_stack(foreign->thread.signal_stack);
-	if (pthread_setspecific(foreign_thread_key, foreign) != 0)
-		farjit_fault("no memory to follow a thread that JIT'd code made");
 	uint64_t result;
 	if (!farjit_run_bounded(&foreign->thread, foreign_entry, foreign, &result))
 		return NULL;

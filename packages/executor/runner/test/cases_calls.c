@@ -1,0 +1,315 @@
+/* Start, lookup, plain calls, the ways a call can end, foreign threads. */
+#include "host.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern const char call_c[], add_one[], compare[], start_and_reenter[];
+
+static void starts_maps_and_says_hello(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	CHECK_EQUAL(host.control->process_id, host.pid);
+	CHECK(host.control->base != 0 && host.control->base % 4096 == 0);
+	CHECK(host.control->resolver != 0);
+	host_close(&host);
+}
+
+static void expect_fault(struct host *host, const char *words)
+{
+	int status = host_wait_end(host);
+	CHECK(WIFEXITED(status));
+	CHECK_EQUAL(WEXITSTATUS(status), 70);
+	if (words) {
+		CHECK_EQUAL(host->control->end.kind, FARJIT_END_FAULT);
+		if (!strstr(host->control->end.message, words))
+			fail(__FILE__, __LINE__, host->control->end.message);
+	}
+}
+
+static void refuses_memory_that_is_not_sealed(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){.unsealed = true});
+	expect_fault(&host, NULL);
+}
+
+static void refuses_another_layout_version(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){.layout_version = FARJIT_LAYOUT_VERSION + 1});
+	expect_fault(&host, NULL);
+}
+
+static void refuses_a_worker_before_confinement(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host_spawn(&host, 0);
+	expect_fault(&host, "SPAWN before CONFINE");
+}
+
+static void refuses_a_call_slot_that_does_not_exist(void)
+{
+	struct host host;
+	host_open(&host);
+	host_spawn(&host, FARJIT_CALL_SLOTS);
+	expect_fault(&host, "no call slot");
+}
+
+static void runs_calls_one_after_the_other_on_one_worker(void)
+{
+	struct host host;
+	host_open(&host);
+	for (uint64_t i = 0; i < 100; i++)
+		CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(i), NULL), i + 1);
+	host_close(&host);
+}
+
+static void takes_a_call_posted_before_its_worker_exists(void)
+{
+	struct host host;
+	host_open(&host);
+	struct call_c *block = call_block(&host, 3);
+	block->function = payload(&host, add_one);
+	block->errno_location = host.errno_location;
+	block->argument[0] = 6;
+	host_post(&host, 3, call_c);
+	host_spawn(&host, 3);
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 3);
+	CHECK_EQUAL(host.control->calls[3].state, FARJIT_CALL_RETURNED);
+	CHECK_EQUAL(block->result, 7);
+	host_close(&host);
+}
+
+static void looks_up_own_symbols_then_the_c_library(void)
+{
+	struct host host;
+	host_open(&host);
+	static const char names[] = "sin\0putchard\0there_is_no_such_function\0printd\0atexit\0pthread_create\0main\0printf";
+	memcpy(host.control->names, names, sizeof names);
+	host_ring(&host, FARJIT_BELL_LOOKUP, 0, 8);
+	host_expect(&host, FARJIT_BELL_DONE);
+	const uint64_t *addresses = host.control->addresses;
+	CHECK(addresses[0] != 0);
+	CHECK(addresses[1] != 0);
+	CHECK_EQUAL(addresses[2], 0);
+	CHECK(addresses[3] != 0);
+	CHECK(addresses[4] != 0);
+	CHECK(addresses[5] != 0);
+	/* The runner's own functions are nobody's to link to. */
+	CHECK_EQUAL(addresses[6], 0);
+	CHECK(addresses[7] != 0);
+
+	struct call_c *block = call_block(&host, 0);
+	block->real[0] = 0.5;
+	block->errno_location = host.errno_location;
+	block->function = host_lookup(&host, "sin");
+	host_spawn(&host, 0);
+	host_post(&host, 0, call_c);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK(block->real_result > 0.4794 && block->real_result < 0.4795);
+	host_close(&host);
+}
+
+static void prints_before_it_reports_the_call_done(void)
+{
+	struct host host;
+	host_open(&host);
+	struct call_c *block = call_block(&host, 0);
+	block->errno_location = host.errno_location;
+	uint64_t putchard = host_lookup(&host, "putchard"), printd = host_lookup(&host, "printd");
+	host_spawn(&host, 0);
+	block->function = putchard;
+	block->real[0] = 'a';
+	host_post(&host, 0, call_c);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK(block->real_result == 0);
+	host_finish(&host, 0);
+	host_drain_output(&host);
+	CHECK(strcmp(host.printed, "a") == 0);
+	block->function = printd;
+	block->real[0] = 1.25;
+	host_post(&host, 0, call_c);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	host_drain_output(&host);
+	CHECK(strcmp(host.printed, "a1.250000\n") == 0);
+	host_close(&host);
+}
+
+/* Ends the runner with text still in stdout's buffer. */
+static int end_by(const char *name, uint64_t argument, struct host *host)
+{
+	host_open(host);
+	host_post_print_and_call(host, "partial", host_lookup(host, name), ARGUMENTS(argument));
+	return host_wait_end(host);
+}
+
+static void exit_7_is_exit_status_7(void)
+{
+	struct host host;
+	int status = end_by("exit", 7, &host);
+	CHECK(WIFEXITED(status));
+	CHECK_EQUAL(WEXITSTATUS(status), 7);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_NONE);
+	CHECK(strcmp(host.printed, "partial") == 0);
+}
+
+static void abort_is_sigabrt(void)
+{
+	struct host host;
+	int status = end_by("abort", 0, &host);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQUAL(WTERMSIG(status), SIGABRT);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_NONE);
+}
+
+static void a_call_that_ends_its_thread_is_a_fault(void)
+{
+	struct host host;
+	host_open(&host);
+	host_post_call(&host, 2, host_lookup(&host, "pthread_exit"), ARGUMENTS(0));
+	/* pthread_exit unwinds through the call. */
+	expect_fault(&host, "the call in slot 2");
+}
+
+/* Starts a thread with `create`, joins it with `join`; answers what it returned, as 64 bits. */
+static uint64_t run_thread(struct host *host, const char *start_name, uint64_t start, uint64_t argument)
+{
+	bool posix = strcmp(start_name, "pthread_create") == 0;
+	uint64_t thread = data_address(host, DATA_SCRATCH), result = data_address(host, DATA_SCRATCH + 8);
+	uint64_t *words = (uint64_t *)(host->data + DATA_SCRATCH);
+	words[0] = words[1] = 0;
+	uint64_t created =
+		posix ? host_call(host, host_lookup(host, start_name), ARGUMENTS(thread, 0, start, argument), NULL)
+		      : host_call(host, host_lookup(host, start_name), ARGUMENTS(thread, start, argument), NULL);
+	CHECK_EQUAL((uint32_t)created, 0);
+	uint64_t joined = host_call(host, host_lookup(host, posix ? "pthread_join" : "thrd_join"),
+				    ARGUMENTS(words[0], result), NULL);
+	CHECK_EQUAL((uint32_t)joined, 0);
+	return words[1];
+}
+
+static void counts_the_threads_of_jitted_code(void)
+{
+	struct host host;
+	host_open(&host);
+	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
+	uint64_t thread = data_address(&host, DATA_SCRATCH);
+	uint64_t start = payload(&host, start_and_reenter);
+	host_call(&host, host_lookup(&host, "pthread_create"),
+		  ARGUMENTS(thread, 0, start, trampoline(&host, 1)), NULL);
+	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
+	CHECK_EQUAL(host.control->foreign_threads, 1);
+	CHECK_EQUAL(host.control->reentry[bell.slot].call_slot, 0xffffffffu);
+	CHECK(host.control->reentry[bell.slot].thread_id != host.control->calls[0].thread_id);
+	host_release(&host, bell.slot, payload(&host, add_one));
+	host_call(&host, host_lookup(&host, "pthread_join"),
+		  ARGUMENTS(words[0], data_address(&host, DATA_SCRATCH + 8)), NULL);
+	CHECK_EQUAL(words[1], 42);
+	CHECK_EQUAL(host.control->foreign_threads, 0);
+	host_close(&host);
+}
+
+static void threads_return_and_exit_as_usual(void)
+{
+	struct host host;
+	host_open(&host);
+	for (uint64_t i = 0; i < 50; i++)
+		CHECK_EQUAL(run_thread(&host, "pthread_create", payload(&host, add_one), i), i + 1);
+	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", payload(&host, add_one), 7), 8);
+	CHECK_EQUAL(run_thread(&host, "pthread_create", host_lookup(&host, "pthread_exit"), 9), 9);
+	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", host_lookup(&host, "thrd_exit"), 10), 10);
+	CHECK_EQUAL(host.control->foreign_threads, 0);
+	host_close(&host);
+}
+
+static void ends_when_the_doorbell_closes(void)
+{
+	struct host host;
+	int status;
+	host_open(&host);
+	host_spawn(&host, 0);
+	close(host.doorbell);
+	CHECK(waitpid(host.pid, &status, 0) == host.pid);
+	CHECK(WIFEXITED(status));
+}
+
+static void dies_with_its_host(void)
+{
+	/* The host is a process of its own, and this one holds a second end of everything, so that only the
+	 * parent's death can tell. As root the runner changes its user, which makes the kernel forget. */
+	int pids[2];
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	CHECK(pipe(pids) == 0);
+	struct host host;
+	pid_t parent = fork();
+	if (parent == 0) {
+		host_start(&host, (struct host_options){0});
+		host_expect(&host, FARJIT_BELL_HELLO);
+		host_confine(&host, getuid() == 0 ? NOBODY : 0);
+		/* A child that keeps the doorbell open. */
+		pid_t keeper = fork();
+		if (keeper == 0) {
+			pause();
+			_exit(0);
+		}
+		CHECK(write(pids[1], &(pid_t[2]){host.pid, keeper}, 2 * sizeof(pid_t)) > 0);
+		pause();
+		_exit(0);
+	}
+	pid_t started[2];
+	int status;
+	CHECK(read(pids[0], started, sizeof started) == sizeof started);
+	kill(parent, SIGKILL);
+	CHECK(waitpid(parent, &status, 0) == parent);
+	CHECK(waitpid(started[0], &status, 0) == started[0]);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQUAL(WTERMSIG(status), SIGKILL);
+	kill(started[1], SIGKILL);
+	CHECK(waitpid(started[1], &status, 0) == started[1]);
+}
+
+static void does_publish_work_on_the_hosts_word(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host, &host.control->publish);
+	host.control->publish.entries[host.control->publish.count++] =
+		(struct farjit_publish_entry){.kind = FARJIT_PUBLISH_SYNC_CORE};
+	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
+	host_expect(&host, FARJIT_BELL_DONE);
+	host.control->publish.entries[0].kind = FARJIT_PUBLISH_DEREGISTER_FRAME;
+	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
+	host_expect(&host, FARJIT_BELL_DONE);
+	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
+	host_close(&host);
+}
+
+const struct test_case call_cases[] = {
+	{"starts-maps-and-says-hello", starts_maps_and_says_hello},
+	{"refuses-memory-that-is-not-sealed", refuses_memory_that_is_not_sealed},
+	{"refuses-another-layout-version", refuses_another_layout_version},
+	{"refuses-a-worker-before-confinement", refuses_a_worker_before_confinement},
+	{"refuses-a-call-slot-that-does-not-exist", refuses_a_call_slot_that_does_not_exist},
+	{"runs-calls-one-after-the-other-on-one-worker", runs_calls_one_after_the_other_on_one_worker},
+	{"takes-a-call-posted-before-its-worker-exists", takes_a_call_posted_before_its_worker_exists},
+	{"looks-up-own-symbols-then-the-c-library", looks_up_own_symbols_then_the_c_library},
+	{"prints-before-it-reports-the-call-done", prints_before_it_reports_the_call_done},
+	{"exit-7-is-exit-status-7", exit_7_is_exit_status_7},
+	{"abort-is-sigabrt", abort_is_sigabrt},
+	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},
+	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
+	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
+	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
+	{"dies-with-its-host", dies_with_its_host},
+	{"does-publish-work-on-the-hosts-word", does_publish_work_on_the_hosts_word},
+	{0},
+};

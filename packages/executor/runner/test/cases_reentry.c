@@ -1,0 +1,307 @@
+/* The resolver, blocked threads, and unwinding after a failed callback. */
+#include "host.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <immintrin.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+extern const char call_c[], nest[], add_one[], compare[], start_and_reenter[];
+extern const char load_all[], load_all_return[], store_all[], store_all_area[];
+
+/* Mirrors the offsets in payload_x86_64.S. */
+struct registers {
+	uint64_t trampoline;
+	uint64_t level;
+	uint64_t stack_pointer;
+	uint64_t return_address;
+	uint64_t mxcsr;
+	uint64_t result[2];
+	uint64_t unused;
+	uint64_t general[24]; /* rdi rsi rdx rcx r8 r9 rax r10 rbx r12 r13 r14 r15 rbp */
+	uint64_t stack[8];
+	uint64_t mask[8];
+	uint64_t vector[32][8];
+};
+
+enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512F, LEVEL_AVX512BW, GENERAL_COUNT = 14 };
+
+static int vector_level(void)
+{
+	if (__builtin_cpu_supports("avx512bw"))
+		return LEVEL_AVX512BW;
+	if (__builtin_cpu_supports("avx512f"))
+		return LEVEL_AVX512F;
+	return __builtin_cpu_supports("avx") ? LEVEL_AVX : LEVEL_SSE;
+}
+
+static void first_call_keeps_every_register(void)
+{
+	static const int vector_count[] = {16, 16, 32, 32}, vector_words[] = {2, 4, 8, 8};
+	static const uint64_t mask_bits[] = {0, 0, 0xffff, UINT64_MAX};
+	struct host host;
+	host_open(&host);
+	struct registers *want = (struct registers *)(host.data + DATA_SCRATCH);
+	struct registers *got = want + 1;
+	int level = vector_level();
+	printf("vector level %d\n", level);
+	/* No two words of the pattern are alike, and none is zero. */
+	uint64_t *words = (uint64_t *)want;
+	for (size_t i = 0; i < sizeof *want / sizeof *words; i++)
+		words[i] = 0x9e3779b97f4a7c15u * (i + 1);
+	want->trampoline = trampoline(&host, 2);
+	want->level = got->level = (uint64_t)level;
+	want->mxcsr = 0x5f80; /* round up: not the default */
+	want->general[0] = data_address(&host, DATA_SCRATCH + 2 * sizeof *want); /* rdi: where sret goes */
+	uint64_t got_address = data_address(&host, DATA_SCRATCH + sizeof *want);
+	memcpy(payload_view(&host, store_all_area), &got_address, sizeof got_address);
+
+	struct call_c *block = call_block(&host, 0);
+	block->function = payload(&host, load_all);
+	block->argument[0] = data_address(&host, DATA_SCRATCH);
+	block->errno_location = host.errno_location;
+	host_spawn(&host, 0);
+	host_post(&host, 0, call_c);
+	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
+	CHECK_EQUAL(host.control->reentry[bell.slot].kind, FARJIT_REENTRY_COMPILE);
+	CHECK_EQUAL(host.control->reentry[bell.slot].argument[0], trampoline(&host, 2));
+	CHECK_EQUAL(host.control->reentry[bell.slot].call_slot, 0);
+	CHECK_EQUAL(host.control->reentry[bell.slot].thread_id, host.control->calls[0].thread_id);
+	host_release(&host, bell.slot, payload(&host, store_all));
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_RETURNED);
+
+	for (int i = 0; i < GENERAL_COUNT; i++)
+		CHECK_EQUAL(got->general[i], want->general[i]);
+	for (int i = 0; i < 8; i++) {
+		CHECK_EQUAL(got->stack[i], want->stack[i]);
+		if (mask_bits[level])
+			CHECK_EQUAL(got->mask[i] & mask_bits[level], want->mask[i] & mask_bits[level]);
+	}
+	for (int i = 0; i < vector_count[level]; i++)
+		for (int word = 0; word < vector_words[level]; word++)
+			CHECK_EQUAL(got->vector[i][word], want->vector[i][word]);
+	CHECK_EQUAL((uint32_t)got->mxcsr, (uint32_t)want->mxcsr);
+	CHECK_EQUAL(got->stack_pointer, want->stack_pointer);
+	CHECK_EQUAL(got->return_address, payload(&host, load_all_return));
+	/* What the landing answered arrives, in rax, rdx and through the sret pointer. */
+	CHECK_EQUAL(want->result[0], want->general[0]);
+	CHECK_EQUAL(want->result[1], 0x1234);
+	CHECK_EQUAL(*(uint64_t *)(host.data + DATA_SCRATCH + 2 * sizeof *want), 0x5e7);
+	CHECK_EQUAL(host.control->reentry[bell.slot].state, FARJIT_REENTRY_FREE);
+	host_close(&host);
+}
+
+static void reentry_keeps_errno(void)
+{
+	struct host host;
+	host_open(&host);
+	struct call_c *block = call_block(&host, 0);
+	block->function = trampoline(&host, 0);
+	block->argument[0] = 1;
+	block->error = EXDEV;
+	block->errno_location = host.errno_location;
+	host_spawn(&host, 0);
+	host_post(&host, 0, call_c);
+	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
+	/* A wake for nothing makes the futex call fail with EAGAIN. */
+	host_prepare(&host, bell.slot, 0);
+	host_release(&host, bell.slot, payload(&host, add_one));
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(block->result, 2);
+	CHECK_EQUAL(block->error, EXDEV);
+	host_close(&host);
+}
+
+static void eight_threads_block_on_one_trampoline_and_one_answer_frees_all(void)
+{
+	enum { THREADS = 8 };
+	struct host host;
+	host_open(&host);
+	uint16_t slots[THREADS];
+	for (uint32_t i = 0; i < THREADS; i++)
+		host_post_call(&host, i, trampoline(&host, 5), ARGUMENTS(100 * i));
+	for (int i = 0; i < THREADS; i++)
+		slots[i] = host_expect(&host, FARJIT_BELL_REENTER).slot;
+	/* All blocked at the same time, each in a slot of its own, each from another call. */
+	uint64_t seen_calls = 0, seen_slots = 0;
+	for (int i = 0; i < THREADS; i++) {
+		struct farjit_reentry_slot *slot = &host.control->reentry[slots[i]];
+		CHECK_EQUAL(slot->state, FARJIT_REENTRY_POSTED);
+		CHECK_EQUAL(slot->argument[0], trampoline(&host, 5));
+		seen_calls |= UINT64_C(1) << slot->call_slot;
+		seen_slots |= UINT64_C(1) << slots[i];
+	}
+	CHECK_EQUAL(seen_calls, 0xff);
+	CHECK_EQUAL(__builtin_popcountll(seen_slots), THREADS);
+
+	struct farjit_publish *publish = &host.control->reentry[slots[0]].publish;
+	publish->count = 0;
+	for (int i = 1; i < THREADS; i++) {
+		host_prepare(&host, slots[i], payload(&host, add_one));
+		publish->entries[publish->count++] =
+			(struct farjit_publish_entry){.kind = FARJIT_PUBLISH_RELEASE_SLOT, .value = slots[i]};
+	}
+	/* Prepared is not released. */
+	CHECK(!host_hears(&host, 20));
+	host_release(&host, slots[0], payload(&host, add_one));
+	for (int i = 0; i < THREADS; i++) {
+		struct farjit_bell bell = host_expect(&host, FARJIT_BELL_CALL_DONE);
+		CHECK_EQUAL(call_block(&host, bell.slot)->result, 100u * bell.slot + 1);
+		CHECK_EQUAL(host_finish(&host, bell.slot), FARJIT_CALL_RETURNED);
+	}
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQUAL(host.control->reentry[slots[i]].state, FARJIT_REENTRY_FREE);
+	host_close(&host);
+}
+
+static void different_trampolines_are_told_apart(void)
+{
+	struct host host;
+	host_open(&host);
+	for (uint32_t i = 0; i < TRAMPOLINES; i++)
+		host_post_call(&host, i, trampoline(&host, (int)i), ARGUMENTS(i));
+	uint64_t seen = 0;
+	uint16_t slots[TRAMPOLINES];
+	for (int i = 0; i < TRAMPOLINES; i++) {
+		slots[i] = host_expect(&host, FARJIT_BELL_REENTER).slot;
+		struct farjit_reentry_slot *slot = &host.control->reentry[slots[i]];
+		CHECK_EQUAL(slot->argument[0], trampoline(&host, (int)slot->call_slot));
+		seen |= UINT64_C(1) << slot->call_slot;
+	}
+	CHECK_EQUAL(seen, (1u << TRAMPOLINES) - 1);
+	for (int i = 0; i < TRAMPOLINES; i++)
+		host_release(&host, slots[i], payload(&host, add_one));
+	for (int i = 0; i < TRAMPOLINES; i++)
+		host_expect(&host, FARJIT_BELL_CALL_DONE);
+	host_close(&host);
+}
+
+static void waits_for_a_slot_when_all_are_taken(void)
+{
+	struct host host;
+	host_open(&host);
+	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+		host.control->reentry[i].state = FARJIT_REENTRY_CLAIMED;
+	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(5));
+	CHECK(!host_hears(&host, 50));
+	host.control->reentry[200].state = FARJIT_REENTRY_FREE;
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_REENTER).slot, 200);
+	host_release(&host, 200, payload(&host, add_one));
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(call_block(&host, 0)->result, 6);
+	host_close(&host);
+}
+
+static void fail_reentry(struct host *host, uint32_t token)
+{
+	host_unwind(host, host_expect(host, FARJIT_BELL_REENTER).slot, token);
+}
+
+static void a_failed_callback_unwinds_nested_frames(void)
+{
+	struct host host;
+	host_open(&host);
+	struct call_c *block = call_block(&host, 0);
+	block->function = trampoline(&host, 3);
+	block->errno_location = host.errno_location;
+	publish_eh_frame(&host, &host.control->calls[0].publish);
+	host_spawn(&host, 0);
+	/* Again and again on the same worker: nothing piles up on its stack. */
+	for (uint32_t i = 1; i <= 2000; i++) {
+		host_post(&host, 0, nest);
+		fail_reentry(&host, i);
+		host_expect(&host, FARJIT_BELL_CALL_DONE);
+		CHECK_EQUAL(host.control->calls[0].token, i);
+		CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
+	}
+	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+		CHECK_EQUAL(host.control->reentry[i].state, FARJIT_REENTRY_FREE);
+	/* The control words that the unwound frames changed are as the runner had them. */
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "fegetround"), ARGUMENTS(0), NULL), 0);
+	host_close(&host);
+}
+
+static void a_failed_callback_unwinds_through_the_c_library(void)
+{
+	struct host host;
+	host_open(&host);
+	int64_t *numbers = (int64_t *)(host.data + DATA_SCRATCH);
+	memcpy(numbers, (int64_t[]){3, 1, 2}, 3 * sizeof *numbers);
+	publish_eh_frame(&host, &host.control->calls[0].publish);
+	const uint64_t *arguments = ARGUMENTS(data_address(&host, DATA_SCRATCH), 3, 8, trampoline(&host, 0));
+	host_post_call(&host, 0, host_lookup(&host, "qsort"), arguments);
+	fail_reentry(&host, 9);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(host.control->calls[0].token, 9);
+	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
+	host_call(&host, host_lookup(&host, "qsort"),
+		  ARGUMENTS(data_address(&host, DATA_SCRATCH), 3, 8, payload(&host, compare)), NULL);
+	CHECK(numbers[0] == 1 && numbers[1] == 2 && numbers[2] == 3);
+	host_close(&host);
+}
+
+static void a_failed_callback_ends_just_its_foreign_thread(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host, &host.control->publish);
+	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
+	host_expect(&host, FARJIT_BELL_DONE);
+	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
+	uint64_t thread = data_address(&host, DATA_SCRATCH), result = data_address(&host, DATA_SCRATCH + 8);
+	words[1] = 0x55;
+	host_call(&host, host_lookup(&host, "pthread_create"),
+		  ARGUMENTS(thread, 0, payload(&host, start_and_reenter), trampoline(&host, 1)), NULL);
+	fail_reentry(&host, 4);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "pthread_join"), ARGUMENTS(words[0], result), NULL), 0);
+	CHECK_EQUAL(words[1], 0);
+	CHECK_EQUAL(host.control->foreign_threads, 0);
+	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
+	host_close(&host);
+}
+
+static void ends_when_it_cannot_unwind(void)
+{
+	struct host host;
+	host_open(&host);
+	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(0));
+	fail_reentry(&host, 31);
+	int status = host_wait_end(&host);
+	CHECK(WIFEXITED(status));
+	CHECK_EQUAL(WEXITSTATUS(status), 70);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
+	CHECK_EQUAL(host.control->end.thread_id, host.control->calls[0].thread_id);
+	CHECK(strstr(host.control->end.message, "failure 31"));
+}
+
+static void forgets_a_deregistered_frame(void)
+{
+	struct host host;
+	host_open(&host);
+	struct farjit_publish *publish = &host.control->calls[0].publish;
+	publish_eh_frame(&host, publish);
+	publish->entries[publish->count] = publish->entries[0];
+	publish->entries[publish->count++].kind = FARJIT_PUBLISH_DEREGISTER_FRAME;
+	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(0));
+	fail_reentry(&host, 1);
+	CHECK(WIFEXITED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
+}
+
+const struct test_case reentry_cases[] = {
+	{"first-call-keeps-every-register", first_call_keeps_every_register},
+	{"reentry-keeps-errno", reentry_keeps_errno},
+	{"eight-threads-block-on-one-trampoline-and-one-answer-frees-all",
+	 eight_threads_block_on_one_trampoline_and_one_answer_frees_all},
+	{"different-trampolines-are-told-apart", different_trampolines_are_told_apart},
+	{"waits-for-a-slot-when-all-are-taken", waits_for_a_slot_when_all_are_taken},
+	{"a-failed-callback-unwinds-nested-frames", a_failed_callback_unwinds_nested_frames},
+	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
+	{"a-failed-callback-ends-just-its-foreign-thread", a_failed_callback_ends_just_its_foreign_thread},
+	{"ends-when-it-cannot-unwind", ends_when_it_cannot_unwind},
+	{"forgets-a-deregistered-frame", forgets_a_deregistered_frame},
+	{0},
+};

@@ -1,0 +1,348 @@
+#include "host.h"
+
+#include "../futex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+extern const char payload_start[], payload_end[], call_c[], call_two[];
+
+const char *runner_path;
+
+_Noreturn void fail(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
+	exit(1);
+}
+
+void check_equal(const char *file, int line, const char *what, uint64_t actual, uint64_t expected)
+{
+	if (actual == expected)
+		return;
+	fprintf(stderr, "%s:%d: %s is %llu (%#llx), expected %llu (%#llx)\n", file, line, what,
+		(unsigned long long)actual, (unsigned long long)actual, (unsigned long long)expected,
+		(unsigned long long)expected);
+	exit(1);
+}
+
+static uint64_t control_bytes(void)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	return (sizeof(struct farjit_control) + page_bytes - 1) & ~(page_bytes - 1);
+}
+
+static int make_memfd(const char *name, uint64_t bytes, unsigned char **view)
+{
+	int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	CHECK(descriptor >= 0);
+	CHECK(ftruncate(descriptor, (off_t)bytes) == 0);
+	*view = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+	CHECK(*view != MAP_FAILED);
+	return descriptor;
+}
+
+/* Child side: descriptors as the runner expects them. All are moved high first, so that none overwrites another. */
+static void become_runner(int doorbell, int output, int sealed, int shared)
+{
+	const int from[] = {open("/dev/null", O_RDONLY), output, STDERR_FILENO, doorbell, sealed, shared};
+	int high[6];
+	for (int i = 0; i < 6; i++)
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 100);
+	for (int i = 0; i < 6; i++)
+		dup2(high[i], i);
+	execl(runner_path, "farjit-runner", (char *)NULL);
+	fprintf(stderr, "cannot run %s: %s\n", runner_path, strerror(errno));
+	_exit(127);
+}
+
+void host_start(struct host *host, struct host_options options)
+{
+	memset(host, 0, sizeof *host);
+	int sealed = make_memfd("sealed", CODE_BYTES + CONSTANT_BYTES, &host->code);
+	unsigned char *shared_view;
+	int shared = make_memfd("shared", control_bytes() + DATA_BYTES, &shared_view);
+	host->control = (struct farjit_control *)shared_view;
+	host->data = shared_view + control_bytes();
+	*host->control = (struct farjit_control){
+		.magic = FARJIT_LAYOUT_MAGIC,
+		.layout_version = options.layout_version ? options.layout_version : FARJIT_LAYOUT_VERSION,
+		.code_bytes = CODE_BYTES,
+		.constant_bytes = CONSTANT_BYTES,
+		.control_bytes = control_bytes(),
+		.data_bytes = DATA_BYTES + ABSENT_BYTES,
+		.thread_stack_bytes = STACK_BYTES,
+	};
+	if (!options.unsealed)
+		CHECK(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0);
+	CHECK(fcntl(shared, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) == 0);
+
+	int doorbell[2], output[2];
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, doorbell) == 0);
+	CHECK(pipe2(output, O_CLOEXEC) == 0);
+	host->pid = fork();
+	CHECK(host->pid >= 0);
+	if (host->pid == 0)
+		become_runner(doorbell[1], output[1], sealed, shared);
+	close(doorbell[1]);
+	close(output[1]);
+	close(sealed);
+	close(shared);
+	host->doorbell = doorbell[0];
+	host->output = output[0];
+	CHECK(fcntl(host->output, F_SETFL, O_NONBLOCK) == 0);
+}
+
+uint32_t host_confine(struct host *host, uint32_t user_id)
+{
+	host_write_code(host);
+	host_ring(host, FARJIT_BELL_CONFINE, 0, user_id);
+	uint32_t bits = host_expect(host, FARJIT_BELL_CONFINED).value;
+	host->errno_location = host_lookup(host, "__errno_location");
+	return bits;
+}
+
+void host_open(struct host *host)
+{
+	host_start(host, (struct host_options){0});
+	host_expect(host, FARJIT_BELL_HELLO);
+	host_confine(host, 0);
+}
+
+void host_ring(struct host *host, uint16_t kind, uint16_t slot, uint32_t value)
+{
+	struct farjit_bell bell = {.kind = kind, .slot = slot, .value = value};
+	CHECK(write(host->doorbell, &bell, sizeof bell) == sizeof bell);
+}
+
+bool host_hears(struct host *host, int timeout_ms)
+{
+	struct pollfd doorbell = {.fd = host->doorbell, .events = POLLIN};
+	return poll(&doorbell, 1, timeout_ms) == 1;
+}
+
+struct farjit_bell host_expect(struct host *host, uint16_t kind)
+{
+	struct farjit_bell bell = {0};
+	CHECK(host_hears(host, PATIENCE_MS));
+	ssize_t got = recv(host->doorbell, &bell, sizeof bell, MSG_WAITALL);
+	if (got != (ssize_t)sizeof bell) {
+		fprintf(stderr, "the runner is gone, end kind %u: %s\n", host->control->end.kind,
+			host->control->end.message);
+		CHECK(got == (ssize_t)sizeof bell);
+	}
+	CHECK_EQUAL(bell.kind, kind);
+	return bell;
+}
+
+void host_drain_output(struct host *host)
+{
+	for (;;) {
+		ssize_t got = read(host->output, host->printed + host->printed_bytes,
+				   sizeof host->printed - 1 - host->printed_bytes);
+		if (got <= 0)
+			return;
+		host->printed_bytes += (size_t)got;
+		host->printed[host->printed_bytes] = 0;
+	}
+}
+
+int host_wait_end(struct host *host)
+{
+	int status;
+	/* The doorbell closes with the process: wait for that with patience, and only then without. */
+	while (host_hears(host, PATIENCE_MS)) {
+		char ignored[64];
+		if (read(host->doorbell, ignored, sizeof ignored) <= 0)
+			break;
+	}
+	CHECK(host_hears(host, 0));
+	CHECK(waitpid(host->pid, &status, 0) == host->pid);
+	host_drain_output(host);
+	return status;
+}
+
+void host_close(struct host *host)
+{
+	int status;
+	kill(host->pid, SIGKILL);
+	CHECK(waitpid(host->pid, &status, 0) == host->pid);
+}
+
+void host_write_code(struct host *host)
+{
+	memcpy(host->code, payload_start, (size_t)(payload_end - payload_start));
+	memcpy(host->code + CODE_BYTES, &host->control->resolver, sizeof host->control->resolver);
+	for (int i = 0; i < TRAMPOLINES; i++) {
+		size_t offset = (size_t)(trampoline(host, i) - host->control->base);
+		/* callq *disp32(%rip); the pointer is the first word of the constant part */
+		unsigned char call[6] = {0xff, 0x15};
+		int32_t displacement = (int32_t)(CODE_BYTES - (offset + sizeof call));
+		memcpy(call + 2, &displacement, sizeof displacement);
+		memcpy(host->code + offset, call, sizeof call);
+	}
+}
+
+uint64_t trampoline(const struct host *host, int index)
+{
+	return host->control->base + CODE_BYTES / 2 + (uint64_t)index * TRAMPOLINE_BYTES;
+}
+
+uint64_t payload(const struct host *host, const void *symbol)
+{
+	return host->control->base + (uint64_t)((const char *)symbol - payload_start);
+}
+
+void *payload_view(const struct host *host, const void *symbol)
+{
+	return host->code + ((const char *)symbol - payload_start);
+}
+
+uint64_t control_address(const struct host *host, const void *field)
+{
+	return host->control->base + CODE_BYTES + CONSTANT_BYTES +
+	       (uint64_t)((const char *)field - (const char *)host->control);
+}
+
+uint64_t data_address(const struct host *host, size_t offset)
+{
+	return control_address(host, host->data + offset);
+}
+
+void publish_eh_frame(struct host *host, struct farjit_publish *publish)
+{
+	/* .eh_frame, LSB chapter 10.6: one CIE whose rules hold for the body of every payload function, and one
+	 * FDE with absolute addresses. DWARF numbers: rbp is 6, the return address 16. */
+	static const unsigned char cie[] = {
+		20,   0,    0, 0,			  /* length */
+		0,    0,    0, 0,			  /* a CIE */
+		1,    0,    1, 0x78, 16,		  /* version, "", code and data alignment 1 and -8, RA */
+		0x0c, 6,    16,				  /* CFA = rbp + 16 */
+		0x80 | 16, 1, 0x80 | 6, 2,		  /* RA at CFA - 8, rbp at CFA - 16 */
+		0,    0,    0, 0,			  /* nops */
+	};
+	struct __attribute__((packed)) {
+		unsigned char cie[sizeof cie];
+		uint32_t fde_bytes, cie_offset;
+		uint64_t start, bytes;
+		uint32_t end;
+	} frame = {
+		.fde_bytes = 20,
+		.cie_offset = sizeof cie + 4,
+		.start = host->control->base,
+		.bytes = (uint64_t)(payload_end - payload_start),
+	};
+	memcpy(frame.cie, cie, sizeof cie);
+	memcpy(host->data + DATA_EH_FRAME, &frame, sizeof frame);
+	publish->entries[publish->count++] = (struct farjit_publish_entry){
+		.kind = FARJIT_PUBLISH_REGISTER_FRAME,
+		.value = data_address(host, DATA_EH_FRAME),
+	};
+}
+
+uint64_t host_lookup(struct host *host, const char *name)
+{
+	strcpy(host->control->names, name);
+	host->control->addresses[0] = UINT64_MAX;
+	host_ring(host, FARJIT_BELL_LOOKUP, 0, 1);
+	host_expect(host, FARJIT_BELL_DONE);
+	return host->control->addresses[0];
+}
+
+void host_spawn(struct host *host, uint32_t slot)
+{
+	host_ring(host, FARJIT_BELL_SPAWN, (uint16_t)slot, 0);
+}
+
+struct call_c *call_block(struct host *host, uint32_t slot)
+{
+	return (struct call_c *)host->control->calls[slot].block;
+}
+
+static void set_state(_Atomic uint32_t *state, uint32_t value)
+{
+	atomic_store(state, value);
+	farjit_futex_wake(state);
+}
+
+void host_post(struct host *host, uint32_t slot, const void *entry)
+{
+	host->control->calls[slot].entry = payload(host, entry);
+	set_state(&host->control->calls[slot].state, FARJIT_CALL_POSTED);
+}
+
+uint32_t host_finish(struct host *host, uint32_t slot)
+{
+	struct farjit_call_slot *call = &host->control->calls[slot];
+	uint32_t state = call->state;
+	call->publish.count = 0;
+	set_state(&call->state, FARJIT_CALL_IDLE);
+	return state;
+}
+
+static void fill_block(struct host *host, struct call_c *block, uint64_t function, const uint64_t argument[6])
+{
+	memset(block, 0, sizeof *block);
+	block->function = function;
+	block->errno_location = host->errno_location;
+	memcpy(block->argument, argument, sizeof block->argument);
+}
+
+static void spawn_unless_there(struct host *host, uint32_t slot)
+{
+	if (host->control->calls[slot].state == FARJIT_CALL_NO_WORKER)
+		host_spawn(host, slot);
+}
+
+void host_post_call(struct host *host, uint32_t slot, uint64_t function, const uint64_t argument[6])
+{
+	fill_block(host, call_block(host, slot), function, argument);
+	spawn_unless_there(host, slot);
+	host_post(host, slot, call_c);
+}
+
+void host_post_print_and_call(struct host *host, const char *text, uint64_t function, const uint64_t argument[6])
+{
+	enum { TEXT = DATA_BYTES / 2 };
+	strcpy((char *)host->data + TEXT, text);
+	fill_block(host, call_block(host, 0), host_lookup(host, "printf"), ARGUMENTS(data_address(host, TEXT)));
+	fill_block(host, call_block(host, 0) + 1, function, argument);
+	spawn_unless_there(host, 0);
+	host_post(host, 0, call_two);
+}
+
+uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument[6], int *error)
+{
+	host_post_call(host, 0, function, argument);
+	CHECK_EQUAL(host_expect(host, FARJIT_BELL_CALL_DONE).slot, 0);
+	CHECK_EQUAL(host_finish(host, 0), FARJIT_CALL_RETURNED);
+	if (error)
+		*error = (int)call_block(host, 0)->error;
+	return call_block(host, 0)->result;
+}
+
+void host_prepare(struct host *host, uint32_t slot, uint64_t landing)
+{
+	host->control->reentry[slot].publish.count = 0;
+	host->control->reentry[slot].answer[0] = landing;
+	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_PREPARED);
+}
+
+void host_release(struct host *host, uint32_t slot, uint64_t landing)
+{
+	host->control->reentry[slot].answer[0] = landing;
+	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_RELEASED);
+}
+
+void host_unwind(struct host *host, uint32_t slot, uint32_t token)
+{
+	host->control->reentry[slot].token = token;
+	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_UNWIND);
+}
