@@ -71,9 +71,9 @@ export async function optimizeModule(
  * | 2 | LLVM's `default<O2>` | Default |
  * | 3 | LLVM's `default<O3>` | Aggressive |
  *
- * Code generation by FastISel (None) takes a fifth of the time and leaves a floating-point loop running 2.7 times as
- * long; Less, Default and Aggressive cost the same. The tutorial's passes are behind that loop's first 1.8, and
- * `default<O2>` takes seven times as long as they do for nothing more in scalar code.
+ * Code generation at None (FastISel) takes a quarter of the time and leaves a floating-point loop running 2.7 times as
+ * long; the other three cost the same. The tutorial's passes make that loop 1.8 times as fast as none; `default<O2>`
+ * takes seven times as long as they do and gains nothing more in scalar code.
  */
 export function passPipeline(llvm: LibLLVM, level: OptLevel): string {
   switch (level) {

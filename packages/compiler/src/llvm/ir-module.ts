@@ -1,3 +1,4 @@
+import { findBitstreamDamage } from './bitstream.js';
 import { BitcodeError, CompileError } from './errors.js';
 import { copyBytes } from './libc.js';
 import {
@@ -38,11 +39,13 @@ export class IRModule implements Disposable {
    * Reads a module from bitcode. `name` is for messages and becomes the module's identifier.
    *
    * Bytes that are no bitcode, or only the beginning of some, are refused. Other damage is mostly refused, but
-   * libLLVM's bitstream reader aborts the process on some (before 16 on much of it): bitcode from strangers
-   * belongs in a process of its own.
-   * @throws {BitcodeError} with LLVM's reason.
+   * libLLVM's reader aborts the process on some, 14's on much of it: bitcode from strangers belongs in a process of
+   * its own.
+   * @throws {BitcodeError} with the reason.
    */
   static parse(llvm: LibLLVM, name: string, bitcode: Uint8Array): IRModule {
+    const damage = findBitstreamDamage(bitcode);
+    if (damage !== undefined) throw new BitcodeError(name, `Module ${name} is not bitcode: ${damage}.`);
     const context = llvm.LLVMContextCreate();
     try {
       const ref = parseBitcode(llvm, context, name, bitcode);

@@ -273,10 +273,6 @@ function bindLLVM(library: string) {
       int,
       pointer,
     ),
-    /** 0 when absent. */
-    LLVMGetStringAttributeAtIndex: bind<
-      (fn: LLVMValueRef, index: number, key: string, keyLength: number) => LLVMAttributeRef
-    >('LLVMGetStringAttributeAtIndex', pointer, pointer, int, string, int),
 
     /** Registers a back end; doing it again does nothing. */
     initializeBackEnd(backEnd: BackEnd): void {

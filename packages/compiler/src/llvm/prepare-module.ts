@@ -13,9 +13,10 @@ const UWTABLE_KIND_SINCE = 15;
 /**
  * Makes a module fit for the executor: target triple and data layout of `machine`, and for every function it defines
  * a section of its own, by which the linker splits the object, a frame pointer and unwind tables, by which traps are
- * reported and threads unwound, and the machine's CPU where the function names none.
+ * reported and threads unwound.
  *
- * A section that the function has already is left alone.
+ * A section that the function has already is left alone, and so are `target-cpu` and `target-features`: a function
+ * without them gets the machine's.
  */
 export function prepareModule(module: IRModule, machine: TargetMachine): void {
   const { llvm } = module;
@@ -24,47 +25,37 @@ export function prepareModule(module: IRModule, machine: TargetMachine): void {
   llvm.LLVMSetModuleDataLayout(module.ref, layout);
   llvm.LLVMDisposeTargetData(layout);
 
-  const attributes = makeAttributes(module, machine);
+  const attributes = makeAttributes(module);
   let unnamedCount = 0;
   for (let fn = llvm.LLVMGetFirstFunction(module.ref); fn !== 0n; fn = llvm.LLVMGetNextFunction(fn)) {
     if (llvm.LLVMIsDeclaration(fn) !== 0) continue;
-    for (const attribute of attributes.always) add(fn, attribute);
-    for (const [key, attribute] of attributes.whenAbsent) {
-      if (llvm.LLVMGetStringAttributeAtIndex(fn, LLVMAttributeFunctionIndex, key, key.length) === 0n)
-        add(fn, attribute);
-    }
-    if (!hasSection(fn)) llvm.LLVMSetSection(fn, sectionName(module.valueName(fn)));
-  }
-
-  function add(fn: LLVMValueRef, attribute: LLVMAttributeRef): void {
-    llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, attribute);
-  }
-
-  function hasSection(fn: LLVMValueRef): boolean {
-    const section = llvm.LLVMGetSection(fn);
-    return section !== 0n && llvm.libc.strlen(section) > 0n;
-  }
-
-  /** NUL-terminated. A name's leading `\1` tells LLVM not to mangle it and is not part of the symbol. */
-  function sectionName(name: Buffer): Buffer {
-    const symbol = name[0] === 1 ? name.subarray(1) : name;
-    const suffix = symbol.length > 0 ? symbol : Buffer.from(`__unnamed_${++unnamedCount}`);
-    return Buffer.concat([Buffer.from(FUNCTION_SECTION_PREFIX), suffix, Buffer.of(0)]);
+    for (const attribute of attributes)
+      llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, attribute);
+    if (hasSection(module, fn)) continue;
+    const name = module.valueName(fn);
+    if (name.length === 0) unnamedCount++;
+    llvm.LLVMSetSection(fn, sectionName(name, unnamedCount));
   }
 }
 
-function makeAttributes(module: IRModule, machine: TargetMachine) {
+function makeAttributes(module: IRModule): LLVMAttributeRef[] {
   const { llvm, context } = module;
-  const text = (key: string, value: string) =>
-    llvm.LLVMCreateStringAttribute(context, key, key.length, value, Buffer.byteLength(value));
   const uwtable = llvm.LLVMGetEnumAttributeKindForName('uwtable', BigInt('uwtable'.length));
   const uwtableKind = llvm.majorVersion >= UWTABLE_KIND_SINCE ? UWTABLE_ASYNC : 0n;
-  const { cpuName, cpuFeatures } = machine.target;
-  const whenAbsent: [string, LLVMAttributeRef][] = [];
-  if (cpuName !== '') whenAbsent.push(['target-cpu', text('target-cpu', cpuName)]);
-  if (cpuFeatures !== '') whenAbsent.push(['target-features', text('target-features', cpuFeatures)]);
-  return {
-    always: [text('frame-pointer', 'all'), llvm.LLVMCreateEnumAttribute(context, uwtable, uwtableKind)],
-    whenAbsent,
-  };
+  return [
+    llvm.LLVMCreateStringAttribute(context, 'frame-pointer', 'frame-pointer'.length, 'all', 'all'.length),
+    llvm.LLVMCreateEnumAttribute(context, uwtable, uwtableKind),
+  ];
+}
+
+function hasSection(module: IRModule, fn: LLVMValueRef): boolean {
+  const section = module.llvm.LLVMGetSection(fn);
+  return section !== 0n && module.llvm.libc.strlen(section) > 0n;
+}
+
+/** NUL-terminated. A name's leading `\1` tells LLVM not to mangle it and is not part of the symbol. */
+function sectionName(name: Buffer, unnamedCount: number): Buffer {
+  const symbol = name[0] === 1 ? name.subarray(1) : name;
+  const suffix = symbol.length > 0 ? symbol : Buffer.from(`__unnamed_${unnamedCount}`);
+  return Buffer.concat([Buffer.from(FUNCTION_SECTION_PREFIX), suffix, Buffer.of(0)]);
 }

@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process';
+
+/** LLVM assembly of version 14 as bitcode, by llvm-14's own assembler. */
+export function assemble(ir: string): Uint8Array {
+  return execFileSync('/usr/lib/llvm-14/bin/llvm-as', ['-', '-o', '-'], { input: ir });
+}
+
+/** `fib(1) = fib(2) = 1`, recursively, calling itself and nothing else. */
+export const FIB = `
+define double @fib(double %n) {
+entry:
+  %small = fcmp ult double %n, 3.0
+  br i1 %small, label %done, label %more
+more:
+  %n1 = fsub double %n, 1.0
+  %f1 = call double @fib(double %n1)
+  %n2 = fsub double %n, 2.0
+  %f2 = call double @fib(double %n2)
+  %sum = fadd double %f1, %f2
+  br label %done
+done:
+  %r = phi double [ 1.0, %entry ], [ %sum, %more ]
+  ret double %r
+}
+`;
+
+/** Stores its argument to the stack and loads it again, which mem2reg does away with. */
+export const THROUGH_MEMORY = `
+define double @identity(double %x) {
+  %slot = alloca double
+  store double %x, double* %slot
+  %y = load double, double* %slot
+  ret double %y
+}
+`;
