@@ -3,7 +3,6 @@ import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect
 import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
-import type { CommitQueue } from '../session/commit-queue.js';
 import type { EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
 import {
@@ -27,20 +26,19 @@ interface Binding {
 }
 
 /**
- * Links objects into a runner: object → graph → addresses → relocated segments in the commit queue. Calls go
+ * Links objects into a runner: object → graph → addresses → relocated segments in the runner's commit queue. Calls
+ * go
  * through stubs, so linking a function never needs another function; only data brings its definition along, and
  * both are linked as one group.
  */
 export class ObjectLinkingLayer {
   readonly #stubs: IndirectStubsManager;
   readonly #dylib: JITDylib;
-  readonly #commits: CommitQueue;
   readonly #events: EventStream;
 
-  constructor(stubs: IndirectStubsManager, dylib: JITDylib, commits: CommitQueue, events: EventStream) {
+  constructor(stubs: IndirectStubsManager, dylib: JITDylib, events: EventStream) {
     this.#stubs = stubs;
     this.#dylib = dylib;
-    this.#commits = commits;
     this.#events = events;
   }
 
@@ -50,7 +48,7 @@ export class ObjectLinkingLayer {
   }
 
   /**
-   * Links a part into `runner` unless it is there already. Its segments are in the commit queue when this returns.
+   * Links a part into `runner` unless it is there already. Its segments are in the runner's commit queue when this returns.
    * @throws {LinkError} and then neither the queue nor the executor's memory has changed.
    */
   async link(part: ObjectPart, runner: RunnerContext): Promise<void> {
@@ -112,6 +110,8 @@ export class ObjectLinkingLayer {
       for (const [address, prot] of allocations) runner.free(prot, address);
       throw failed.reason;
     }
+    // A later runner may hold the parts by now.
+    if (runner.lost) throw new Error('the runner was lost while linking for it');
     settled.forEach((result, index) => {
       const member = members[index];
       const binding = bindings[index];
@@ -183,8 +183,12 @@ export class ObjectLinkingLayer {
     };
     for (const [name, { address, sizeBytes, callable }] of graph.symbols)
       if (callable) runner.symbolizer.add(name, address, sizeBytes);
-    this.#commits.addSegments(graph.segments, syncCore);
-    this.#commits.registerEHFrames(graph.ehFrames);
+    for (const name of binding.directNames) {
+      const users = runner.directUsers.get(name) ?? new Set();
+      runner.directUsers.set(name, users.add(part.unit));
+    }
+    runner.commits.addSegments(graph.segments, syncCore);
+    runner.commits.registerEHFrames(graph.ehFrames);
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
   }

@@ -89,15 +89,6 @@ export class CommitQueue {
       },
     };
   }
-
-  /** Forgets everything: the runner it was meant for is gone. */
-  clear(): void {
-    this.#segments = [];
-    this.#pointers.clear();
-    this.#registerEHFrames.clear();
-    this.#deregisterEHFrames.clear();
-    this.#syncCore = false;
-  }
 }
 
 /** True when applying the commit changes nothing. */

@@ -5,12 +5,11 @@ import { CompileCallbackManager } from '../indirection/compile-callback-manager.
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { runnerEndOf, translateCallError } from './call-errors.js';
-import { CommitQueue, isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
+import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
 import { MaterializationError, RunnerLostError, SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
 import { JITDylib } from './jit-dylib.js';
 import { implementationName, type MaterializationUnit, type ObjectPart } from './materialization-unit.js';
-import { Reclaimer } from './reclaimer.js';
 import { RunnerContext } from './runner-context.js';
 import { Statistics } from './statistics.js';
 
@@ -41,12 +40,8 @@ export class ExecutionSession {
   readonly statistics = new Statistics();
   readonly dylib = new JITDylib();
   readonly stubs = new IndirectStubsManager();
-  readonly #commits = new CommitQueue();
-  readonly #reclaimer = new Reclaimer();
-  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.#commits, this.events);
+  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
   readonly #callbacks = new CompileCallbackManager(this.stubs, (name) => this.#compileAction(name));
-  /** Linked units by the names they are bound to without a stub. */
-  readonly #directUsers = new Map<string, Set<MaterializationUnit>>();
   #executor!: ExecutorProcessControl;
   #runner!: RunnerContext;
   #restarting: Promise<RunnerContext> | undefined;
@@ -94,7 +89,7 @@ export class ExecutionSession {
    */
   define(unit: MaterializationUnit): void {
     const names = [...unit.interface.functions, ...unit.interface.data];
-    for (const name of names) for (const user of this.#directUsers.get(name) ?? []) this.#unlink(user);
+    for (const name of names) for (const user of this.#runner.directUsers.get(name) ?? []) this.#unlink(user);
     const replaced = this.dylib.define(unit);
     for (const before of replaced) this.#retireUnusedParts(before);
     for (const name of unit.interface.functions) this.#pointAtTrampoline(name);
@@ -106,13 +101,13 @@ export class ExecutionSession {
   remove(unit: MaterializationUnit): void {
     const names = this.dylib.remove(unit);
     for (const name of names) {
-      for (const user of this.#directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
+      for (const user of this.#runner.directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
       this.#pointAtTrampoline(name);
     }
     this.#unlink(unit);
     for (const name of names) {
       const stub = this.stubs.findStub(name);
-      if (stub) this.#reclaimer.retire(() => this.#releaseIfUnused(stub));
+      if (stub) this.#runner.reclaimer.retire(() => this.#releaseIfUnused(stub));
       this.events.emit({ type: 'removed', name });
     }
     this.#flushIfCallsAreRunning();
@@ -149,8 +144,7 @@ export class ExecutionSession {
   async link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr> {
     const part = await this.#linking.partOf(unit, name);
     await this.#linking.link(part, runner);
-    this.#rememberDirectUses(part);
-    while (this.#commits.isOverfull) await this.flush();
+    while (runner.commits.isOverfull && !runner.lost) await this.flush();
     const linkedName = unit.interface.functions.has(name) ? implementationName(name) : name;
     const symbol = part.linked?.symbols.get(linkedName);
     if (!symbol) throw new Error(`${unit.name} was linked without ${linkedName}`);
@@ -185,8 +179,9 @@ export class ExecutionSession {
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */
   async flush(): Promise<void> {
-    if (this.#commits.isEmpty || this.#runner.lost) return;
-    const outgoing = this.#commits.take({ deregister: true });
+    const { commits, lost } = this.#runner;
+    if (commits.isEmpty || lost) return;
+    const outgoing = commits.take({ deregister: true });
     await this.#carry(outgoing, () => this.#executor.commit(outgoing.commit));
     outgoing.onApplied();
   }
@@ -208,8 +203,8 @@ export class ExecutionSession {
     options: CallOptions,
   ): Promise<Uint8Array> {
     const startMs = performance.now();
-    const call = this.#reclaimer.callStarted();
-    const outgoing = this.#commits.take({ deregister: true });
+    const call = runner.reclaimer.callStarted();
+    const outgoing = runner.commits.take({ deregister: true });
     let foreignThreads: number | undefined;
     try {
       const answer = await this.#carry(outgoing, () =>
@@ -225,7 +220,7 @@ export class ExecutionSession {
       const failureOf = (token: number) => this.#callbacks.failureOf(token);
       throw translateCallError(error, { name, symbolizer: runner.symbolizer, failureOf });
     } finally {
-      this.#reclaimer.callEnded(call, foreignThreads);
+      runner.reclaimer.callEnded(call, foreignThreads);
       this.events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
     }
   }
@@ -252,13 +247,13 @@ export class ExecutionSession {
     generation: number,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
     const startMs = performance.now();
-    if (generation !== this.#runner.generation)
-      return { outcome: 'failed', token: 0, message: 'stale generation' };
+    const runner = this.#runner;
+    if (generation !== runner.generation) return { outcome: 'failed', token: 0, message: 'stale generation' };
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
     const handlingMs = performance.now() - startMs;
     this.events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
     if (result.outcome === 'failed') return result;
-    return () => ({ ...result, commit: this.#commits.take({ deregister: false }).commit });
+    return () => ({ ...result, commit: runner.commits.take({ deregister: false }).commit });
   }
 
   /**
@@ -275,7 +270,7 @@ export class ExecutionSession {
         // A redefinition may have come while this one was compiled: land in the definition of now.
         if (this.dylib.find(name) !== unit) continue;
         if (runner.lost) throw new Error('the runner that asked is gone');
-        this.#commits.setPointer(this.stubs.pointerAddress(this.stubs.createStub(name)), implementation);
+        runner.commits.setPointer(this.stubs.pointerAddress(this.stubs.createStub(name)), implementation);
         return implementation;
       }
     } catch (error) {
@@ -286,7 +281,7 @@ export class ExecutionSession {
   #pointAtTrampoline(name: string): void {
     const stub = this.stubs.findStub(name);
     if (stub && !this.#runner.lost && this.stubs.isEmitted(stub))
-      this.#commits.setPointer(this.stubs.pointerAddress(stub), this.stubs.trampolineAddress(stub));
+      this.#runner.commits.setPointer(this.stubs.pointerAddress(stub), this.stubs.trampolineAddress(stub));
   }
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
@@ -304,27 +299,27 @@ export class ExecutionSession {
     const { linked } = part;
     part.linked = undefined;
     if (linked === undefined) return;
-    for (const name of linked.directNames) {
-      const users = this.#directUsers.get(name);
-      users?.delete(part.unit);
-      if (users?.size === 0) this.#directUsers.delete(name);
-    }
     for (const stub of linked.stubs) stub.referenceCount--;
     const runner = this.#runner;
     if (linked.generation !== runner.generation) return;
+    for (const name of linked.directNames) {
+      const users = runner.directUsers.get(name);
+      users?.delete(part.unit);
+      if (users?.size === 0) runner.directUsers.delete(name);
+    }
     const free = (): void => {
       for (const { address } of linked.symbols.values()) runner.symbolizer.remove(address);
       for (const { prot, address } of linked.allocations) {
-        this.#commits.dropSegment(address);
+        runner.commits.dropSegment(address);
         runner.free(prot, address);
       }
       for (const stub of linked.stubs) this.#releaseIfUnused(stub);
     };
-    this.#reclaimer.retire(() => {
+    runner.reclaimer.retire(() => {
       let waiting = linked.ehFrames.length;
       if (waiting === 0) free();
       for (const frames of linked.ehFrames)
-        this.#commits.deregisterEHFrames(frames, () => {
+        runner.commits.deregisterEHFrames(frames, () => {
           if (--waiting === 0) free();
         });
     });
@@ -335,29 +330,17 @@ export class ExecutionSession {
     if (current && stub.referenceCount === 0 && !this.dylib.find(stub.name)) this.stubs.release(stub);
   }
 
-  #rememberDirectUses(part: ObjectPart): void {
-    for (const name of part.linked?.directNames ?? []) {
-      const users = this.#directUsers.get(name) ?? new Set();
-      this.#directUsers.set(name, users.add(part.unit));
-    }
-  }
-
   /** Running code must see a changed stub soon, not with whatever message comes next. */
   #flushIfCallsAreRunning(): void {
-    if (this.#reclaimer.activeCallCount > 0) this.flush().catch(() => this.#onFlushFailed());
-  }
-
-  /** The connection or the runner is gone, which the calls in flight report. */
-  #onFlushFailed(): void {
-    this.#commits.clear();
+    if (this.#runner.reclaimer.activeCallCount === 0) return;
+    this.flush().catch(() => {
+      // The connection or the runner is gone, which the calls in flight report.
+    });
   }
 
   #onRunnerLost(generation: number, end: RunnerEnd): void {
     if (generation !== this.#runner.generation || this.#runner.lost) return;
     this.#runner.lost = true;
-    this.#commits.clear();
-    this.#reclaimer.clear();
-    this.#directUsers.clear();
     this.events.emit({ type: 'runner-lost', generation, end });
   }
 

@@ -34,12 +34,6 @@ export class Reclaimer {
     this.#reclaim();
   }
 
-  /** The runner is gone, and all its memory with it. */
-  clear(): void {
-    this.#retired = [];
-    this.#foreignThreads = 0;
-  }
-
   get retiredCount(): number {
     return this.#retired.length;
   }

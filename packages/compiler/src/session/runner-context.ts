@@ -2,6 +2,9 @@ import type { ExecutorAddr, MemProt } from '@farjit/protocol';
 import { FarJITError, NULL_ADDR, type RunnerStarted } from '@farjit/protocol';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';
+import { CommitQueue } from './commit-queue.js';
+import type { MaterializationUnit } from './materialization-unit.js';
+import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
 import { Symbolizer } from './symbolizer.js';
 
@@ -23,6 +26,10 @@ export class RunnerContext {
   readonly runner: RunnerStarted;
   readonly stubBlocks: StubBlocks;
   readonly symbolizer = new Symbolizer();
+  readonly commits = new CommitQueue();
+  readonly reclaimer = new Reclaimer();
+  /** Linked units by the names they are bound to without a stub: process symbols and data. */
+  readonly directUsers = new Map<string, Set<MaterializationUnit>>();
   readonly #executor: ExecutorProcessControl;
   readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
