@@ -65,7 +65,7 @@ export const call = request('call', 'compiler-to-executor', {
     entry: executorAddr,
     block: v.pipe(
       bytes,
-      v.check((block) => block.byteLength <= MAX_BLOCK_BYTES, 'block too large'),
+      v.check((block) => block.byteLength <= MAX_BLOCK_BYTES, `at most ${MAX_BLOCK_BYTES} bytes`),
     ),
     commit,
   }),
