@@ -3,7 +3,7 @@ import test from 'ava';
 import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
 import { onlyFunction } from './parse.js';
 
-/** Without erasing, a cycle of the function below keeps about 9 KB: this many would add some 45 MB. */
+/** Without erasing, a cycle of the function below keeps about 11 KB: this many would add some 55 MB. */
 const CYCLES = 5000;
 
 const ALLOWED_GROWTH_BYTES = 16 << 20;

@@ -186,3 +186,26 @@ test('a megabyte on one line, NUL bytes and broken UTF-8 are errors with a place
     'invalid character U+FFFD: the input is not valid UTF-8 here',
   );
 });
+
+test('any soup of tokens ends in items and diagnostics', (t) => {
+  const words =
+    'def extern if then else for in var binary unary ( ) ( ) , ; = + - < ! @ 1 2.5 1.2.3 x y f é \u0000 #c\n'.split(
+      ' ',
+    );
+  let state = 1;
+  const next = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >> 8) % below;
+  };
+  let itemCount = 0;
+  let diagnosticCount = 0;
+  for (let round = 0; round < 3000; round += 1) {
+    const text = Array.from({ length: 1 + next(30) }, () => words[next(words.length)]).join(' ');
+    const { items, diagnostics } = parse(text);
+    for (const diagnostic of diagnostics) diagnostic.render();
+    itemCount += items.length;
+    diagnosticCount += diagnostics.length;
+  }
+  t.true(itemCount > 100);
+  t.true(diagnosticCount > 3000);
+});
