@@ -16,7 +16,6 @@ static void wait_for_doorbell(short events)
 void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value)
 {
 	struct farjit_bell bell = {.kind = (uint16_t)kind, .slot = slot, .value = value};
-	int saved_errno = errno;
 	/* A stream socket takes 8 bytes whole or not at all, so threads need no lock between them. */
 	while (write(FARJIT_FD_DOORBELL, &bell, sizeof bell) < 0) {
 		if (errno == EAGAIN)
@@ -24,7 +23,6 @@ void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value)
 		else if (errno != EINTR)
 			_exit(0); /* The host is gone: nobody is left to tell. */
 	}
-	errno = saved_errno;
 }
 
 struct farjit_bell farjit_next_bell(void)

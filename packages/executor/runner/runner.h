@@ -57,7 +57,7 @@ void farjit_map(void);
 void farjit_print_layout(void);
 
 /* bell.c */
-/* Rings the host. Any thread; keeps errno. */
+/* Rings the host. Any thread; changes errno. */
 void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value);
 /* Waits for the host's next bell. Main thread; ends the process when the host is gone. */
 struct farjit_bell farjit_next_bell(void);

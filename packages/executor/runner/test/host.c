@@ -49,9 +49,23 @@ static int make_memfd(const char *name, uint64_t bytes, unsigned char **view)
 	return descriptor;
 }
 
-/* Child side: descriptors as the runner expects them. All are moved high first, so that none overwrites another. */
-static void become_runner(int doorbell, int output, int sealed, int shared)
+/* The library that make puts beside this driver. */
+static void preload_clobber(void)
 {
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof "clobber.so");
+	CHECK(length > 0);
+	path[length] = 0;
+	strcpy(strrchr(path, '/') + 1, "clobber.so");
+	CHECK(access(path, R_OK) == 0);
+	setenv("LD_PRELOAD", path, 1);
+}
+
+/* Child side: descriptors as the runner expects them. All are moved high first, so that none overwrites another. */
+static void become_runner(int doorbell, int output, int sealed, int shared, bool clobber)
+{
+	if (clobber)
+		preload_clobber();
 	const int from[] = {open("/dev/null", O_RDONLY), output, STDERR_FILENO, doorbell, sealed, shared};
 	int high[6];
 	for (int i = 0; i < 6; i++)
@@ -90,7 +104,7 @@ void host_start(struct host *host, struct host_options options)
 	host->pid = fork();
 	CHECK(host->pid >= 0);
 	if (host->pid == 0)
-		become_runner(doorbell[1], output[1], sealed, shared);
+		become_runner(doorbell[1], output[1], sealed, shared, options.clobber);
 	close(doorbell[1]);
 	close(output[1]);
 	close(sealed);

@@ -40,6 +40,7 @@ struct host {
 struct host_options {
 	bool unsealed;
 	uint32_t layout_version; /* 0: the right one */
+	bool clobber;		 /* preload a write() that spoils vector registers */
 };
 
 #define CHECK(condition)                                                                                               \

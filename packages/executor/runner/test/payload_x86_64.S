@@ -92,6 +92,12 @@ PAYLOAD add_one
 	leaq	1(%rdi), %rax
 	ret
 
+/* uint32_t read_mxcsr(void) */
+PAYLOAD read_mxcsr
+	stmxcsr	-8(%rsp)
+	movl	-8(%rsp), %eax
+	ret
+
 /* int compare(const int64_t *, const int64_t *), for qsort */
 PAYLOAD compare
 	movq	(%rdi), %rax
