@@ -10,6 +10,8 @@ export interface Architecture {
   readonly negDelta32: number;
   /** Name of an edge kind, for messages. */
   edgeKindName(kind: number): string;
+  /** Width of the field that an edge of this kind patches; 0 when it patches nothing. */
+  edgeWidthBytes(kind: number): number;
   /**
    * Adds GOT entries and jump stubs for the edges that ask for them, and points those edges there. Runs after
    * dead-stripping and before layout.

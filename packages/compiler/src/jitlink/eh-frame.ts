@@ -37,6 +37,8 @@ export function parseEHFrame(
     const end = recordEnd(graph, view, start);
     const recordEdges: Edge[] = [];
     for (let edge = sorted[nextEdge]; edge && edge.offset < end; edge = sorted[++nextEdge]) {
+      if (edge.offset + graph.architecture.edgeWidthBytes(edge.kind) > end)
+        throw malformed(graph, `a relocation reaches over the end of the record at offset ${start}`);
       edge.offset -= start;
       recordEdges.push(edge);
     }

@@ -13,6 +13,7 @@ export const x86_64: Architecture = {
   codeFillByte: INT3,
   negDelta32: X86_64_EDGES.NegDelta32.kind,
   edgeKindName,
+  edgeWidthBytes: (kind) => edgeSpec(kind)?.widthBytes ?? 0,
   buildGOTAndStubs,
   relax,
   applyFixups,

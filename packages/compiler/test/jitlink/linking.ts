@@ -22,6 +22,8 @@ export interface Linked extends LinkedGraph {
   /** From the first block of a section to the end of its last one. */
   section(name: string): PlacedSection;
   readonly sectionNames: readonly string[];
+  /** Address of a public definition. */
+  addressOf(name: string): bigint;
 }
 
 /** A context that allocates at fixed bases and knows the given names. */
@@ -70,7 +72,12 @@ export async function linkAt(
     return { address, sizeBytes, content: segment.content.subarray(offset, offset + sizeBytes) };
   };
   const sectionNames = graph.sections.filter(({ blocks }) => blocks.length > 0).map(({ name }) => name);
-  return { ...linked, graph, section, sectionNames };
+  const addressOf = (name: string): bigint => {
+    const symbol = linked.symbols.get(name);
+    if (!symbol) throw new Error(`${graph.name} does not define ${name}`);
+    return symbol.address;
+  };
+  return { ...linked, graph, section, sectionNames, addressOf };
 }
 
 export function hex(content: Uint8Array): string {

@@ -22,7 +22,7 @@ export function assemble(source: string): Uint8Array {
   return withDirectory((directory) => {
     writeFileSync(join(directory, 'a.s'), `${source}\n.section .note.GNU-stack,"",@progbits\n`);
     run('as', ['--64', '-o', 'a.o', 'a.s'], directory);
-    return readFileSync(join(directory, 'a.o'));
+    return new Uint8Array(readFileSync(join(directory, 'a.o')));
   });
 }
 
@@ -31,7 +31,7 @@ export function compile(source: string, flags: readonly string[], language: 'c' 
   return withDirectory((directory) => {
     writeFileSync(join(directory, 'a.src'), source);
     run('cc', ['-x', language, ...flags, '-c', '-o', 'a.o', 'a.src'], directory);
-    return readFileSync(join(directory, 'a.o'));
+    return new Uint8Array(readFileSync(join(directory, 'a.o')));
   });
 }
 
@@ -62,7 +62,7 @@ export function compileIR(version: number, source: string, flags: readonly strin
   return withDirectory((directory) => {
     writeFileSync(join(directory, 'a.ll'), `target triple = "x86_64-unknown-linux-gnu"\n${source}`);
     run(llc, [...pointers, ...flags, '-filetype=obj', '-o', 'a.o', 'a.ll'], directory);
-    return readFileSync(join(directory, 'a.o'));
+    return new Uint8Array(readFileSync(join(directory, 'a.o')));
   });
 }
 

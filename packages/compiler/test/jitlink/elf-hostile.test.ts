@@ -1,0 +1,173 @@
+import { toExecutorAddr } from '@farjit/protocol';
+import test from 'ava';
+import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { LinkError } from '../../src/jitlink/errors.js';
+import { link } from '../../src/jitlink/link.js';
+import { splitGraph } from '../../src/jitlink/split.js';
+import { BASES, contextAt } from './linking.js';
+import { assemble, compile, compileIR, LLCS } from './toolchain.js';
+
+/** What a session has to give. */
+const SLAB_BYTES = 64 * 1024 * 1024;
+
+class OutOfMemory extends Error {}
+
+/** Links an object in both ways it can be linked; true when it worked, false when a `LinkError` said why not. */
+async function linkHostile(object: Uint8Array): Promise<boolean> {
+  const context = {
+    ...contextAt(),
+    allocate: (requests: Parameters<ReturnType<typeof contextAt>['allocate']>[0]) => {
+      for (const { sizeBytes, alignment } of requests)
+        if (sizeBytes > SLAB_BYTES || alignment > SLAB_BYTES) throw new OutOfMemory();
+      return requests.map(({ prot }) => toExecutorAddr(BASES[prot]));
+    },
+    lookup: async (names: readonly string[]) =>
+      new Map(names.map((name) => [name, toExecutorAddr(0x7f00_1030_0000n)])),
+  };
+  try {
+    await link(buildLinkGraph(object, 'hostile.o'), context);
+    for (const graph of splitGraph(buildLinkGraph(object, 'hostile.o'))) await link(graph, context);
+    return true;
+  } catch (error) {
+    if (error instanceof LinkError || error instanceof OutOfMemory) return false;
+    throw error;
+  }
+}
+
+const RICH_OBJECT = assemble(`
+  .text
+  .globl f
+  .type f, @function
+  f: .cfi_startproc
+  .cfi_personality 0x9b, DW.ref.person
+  .cfi_lsda 0x1b, table
+  call g@PLT
+  mov x@GOTPCREL(%rip), %rax
+  lea text(%rip), %rdi
+  movsd half(%rip), %xmm0
+  .cfi_endproc
+  .size f, .-f
+  .section .text.w,"axG",@progbits,w,comdat
+  .weak w
+  w: .cfi_startproc
+  ret
+  .cfi_endproc
+  .section .gcc_except_table,"a"
+  table: .byte 0xff
+  .section .rodata.str1.1,"aMS",@progbits,1
+  .string "first"
+  text: .string "second"
+  .section .rodata.cst8,"aM",@progbits,8
+  .quad 1
+  half: .quad 0x3fe0000000000000
+  .data
+  .hidden DW.ref.person
+  DW.ref.person: .quad person
+  .globl d
+  d: .quad f, w, text, f@SIZE
+  .section .init_array,"aw"
+  .quad f
+  .comm shared, 16, 8
+  .local private
+  .comm private, 8, 8
+  .globl fixed
+  .set fixed, 0x1234
+  .bss
+  .skip 100
+  .section .debug_info
+  .quad f
+`);
+
+test('the objects used here link when they are whole', async (t) => {
+  t.true(await linkHostile(RICH_OBJECT));
+});
+
+test('an object cut short at any length gives a LinkError', async (t) => {
+  for (let length = 0; length < RICH_OBJECT.byteLength; length++)
+    // Section headers end the file, so that something is always missing.
+    t.false(await linkHostile(RICH_OBJECT.slice(0, length)), `${length} bytes`);
+});
+
+const SEEDS: readonly [name: string, object: () => Uint8Array][] = [
+  ['an assembled object', () => RICH_OBJECT],
+  [
+    'a compiled object',
+    () =>
+      compile(
+        'double g; static int n = 3; const char *s = "text"; double h(double);' +
+          'int k(int i) { switch (i) { case 1: return 5; case 2: return n; case 3: return 7; case 4: return 2;' +
+          'case 5: return 100; } return ++n; } double f(double x) { g = x; return h(x + 0.5) + k(3); }',
+        ['-O2', '-fPIC', '-ffunction-sections', '-fdata-sections'],
+      ),
+  ],
+  ...[...LLCS.keys()]
+    .slice(0, 1)
+    .map((version): [string, () => Uint8Array] => [
+      `an object of LLVM ${version}`,
+      () =>
+        compileIR(
+          version,
+          '@g = global double 0.0\ndeclare double @h(double)\n' +
+            'define double @f(double %a) uwtable { %b = call double @h(double %a)\n%c = fadd double %b, 0.25\n' +
+            'store double %c, ptr @g\nret double %c }',
+          ['-relocation-model=pic'],
+        ),
+    ]),
+];
+
+for (const [name, makeObject] of SEEDS)
+  test(`${name} with flipped bytes links or gives a LinkError`, async (t) => {
+    const object = makeObject();
+    const random = mulberry32(0x5eed);
+    const outcomes = { linked: 0, refused: 0 };
+    for (let round = 0; round < 2500; round++) {
+      const mutant = object.slice();
+      const flipCount = 1 + (random() % 3);
+      for (let i = 0; i < flipCount; i++) {
+        const at = random() % mutant.byteLength;
+        // Small values and extremes hit more checks than noise does.
+        const value = [random() & 0xff, 0, 1, 0x7f, 0x80, 0xff][random() % 6] ?? 0;
+        mutant[at] = value;
+      }
+      outcomes[(await linkHostile(mutant)) ? 'linked' : 'refused']++;
+    }
+    t.true(outcomes.linked > 100, JSON.stringify(outcomes));
+    t.true(outcomes.refused > 100, JSON.stringify(outcomes));
+  });
+
+test('every 32-bit word of the headers replaced by extremes gives a LinkError or links', async (t) => {
+  const view = new DataView(RICH_OBJECT.buffer, RICH_OBJECT.byteOffset);
+  const tableOffset = Number(view.getBigUint64(40, true));
+  const words: number[] = [];
+  for (let at = 0; at < 64; at += 4) words.push(at);
+  for (let at = tableOffset; at < RICH_OBJECT.byteLength; at += 4) words.push(at);
+  for (const at of words)
+    for (const value of [0, 1, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) {
+      const mutant = RICH_OBJECT.slice();
+      new DataView(mutant.buffer).setUint32(at, value, true);
+      await t.notThrowsAsync(linkHostile(mutant), `0x${value.toString(16)} at ${at}`);
+    }
+});
+
+test('a section cannot be used twice to make the linker work for nothing', (t) => {
+  // All sections the size of the file: their sum is quadratic in the number of sections.
+  const mutant = RICH_OBJECT.slice();
+  const view = new DataView(mutant.buffer);
+  const tableOffset = Number(view.getBigUint64(40, true));
+  for (let i = 1; i < view.getUint16(60, true); i++) {
+    view.setBigUint64(tableOffset + i * 64 + 24, 0n, true);
+    view.setBigUint64(tableOffset + i * 64 + 32, BigInt(mutant.byteLength), true);
+  }
+  const error = t.throws(() => buildLinkGraph(mutant, 'hostile.o'), { instanceOf: LinkError });
+  t.regex(error?.message ?? '', /sections overlap/);
+});
+
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b_79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
