@@ -69,7 +69,13 @@ enum farjit_confinement {
 	FARJIT_CONFINED_UNDUMPABLE = 8,
 };
 
-/* Publish work, done entry by entry, in order. */
+/*
+ * Publish work, done entry by entry, in order.
+ *
+ * libgcc looks a program counter up in the registration that starts nearest below it and nowhere else, so the code
+ * ranges of two registered .eh_frames must not interleave: register each contiguous piece of code by itself. What
+ * is registered stays readable and unchanged until it is deregistered; deregistering anything else aborts.
+ */
 enum farjit_publish_kind {
 	FARJIT_PUBLISH_REGISTER_FRAME = 1,   /* value: address of a NUL-terminated .eh_frame */
 	FARJIT_PUBLISH_DEREGISTER_FRAME = 2, /* value: the same */
@@ -116,7 +122,10 @@ struct farjit_reentry_slot {
 	struct farjit_publish publish;
 };
 
-/* A call into JIT'd code, one worker thread per slot. State is a futex word. */
+/*
+ * A call into JIT'd code, one worker thread per slot. State is a futex word. The first call may be POSTED right
+ * after SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
+ */
 enum farjit_call_state {
 	FARJIT_CALL_NO_WORKER = 0, /* host sends SPAWN; the new worker: -> IDLE */
 	FARJIT_CALL_IDLE = 1,	   /* worker waits; the host fills the slot: -> POSTED */
@@ -143,7 +152,10 @@ enum farjit_end_kind {
 	FARJIT_END_FAULT = 3, /* the runner could not go on; `message` says why */
 };
 
-/* Why the runner ended, written once, before it dies. */
+/*
+ * Why the runner ended, written once, before it dies: of the signal itself after TRAP, with exit status 70 after
+ * UNWIND_FAILED and FAULT. A runner that cannot map its memory says why on stderr and exits with 70, kind NONE.
+ */
 struct farjit_end {
 	_Atomic uint32_t kind;
 	int32_t signal;

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char call_c[], add_one[], compare[], start_and_reenter[];
+extern const char call_c[], add_one[], start_and_reenter[];
 
 static void starts_maps_and_says_hello(void)
 {

@@ -229,6 +229,7 @@ static void memory_threads_time_and_output_work(void)
 		  ARGUMENTS(data_address(&host, DATA_SCRATCH), 42, data_address(&host, DATA_SCRATCH + 32)), NULL);
 	host_drain_output(&host);
 	CHECK(strcmp(host.printed, "42 and more\n") == 0);
+	CHECK_EQUAL((int)host_call(&host, host_lookup(&host, "getchar"), ARGUMENTS(0), NULL), EOF);
 	CHECK_EQUAL((int)host_call(&host, host_lookup(&host, "usleep"), ARGUMENTS(1), &error), 0);
 	CHECK(host_call(&host, host_lookup(&host, "time"), ARGUMENTS(0), NULL) > 1000000000);
 	memset(scratch, 0, 64);

@@ -21,6 +21,7 @@ enum {
 	DATA_SCRATCH = 4096,
 	NOBODY = 65534,
 	OUTPUT_BYTES = 64 * 1024,
+	EARLY_BELLS = 64,
 	PATIENCE_MS = 20 * 1000,
 };
 
@@ -32,6 +33,9 @@ struct host {
 	struct farjit_control *control;
 	unsigned char *data;
 	uint64_t errno_location; /* in the runner */
+	/* Bells that came before the one that was expected. */
+	struct farjit_bell early[EARLY_BELLS];
+	size_t early_count;
 	char printed[OUTPUT_BYTES];
 	size_t printed_bytes;
 };
@@ -60,7 +64,7 @@ uint32_t host_confine(struct host *host, uint32_t user_id);
 /* Starts, hears HELLO, confines without changing the user. */
 void host_open(struct host *host);
 void host_ring(struct host *host, uint16_t kind, uint16_t slot, uint32_t value);
-/* Next bell, which must be of `kind`; answers slot and value. */
+/* Next bell of `kind`; those of other kinds, from threads that were faster, are kept for later. */
 struct farjit_bell host_expect(struct host *host, uint16_t kind);
 /* True if a bell or the end comes within the time. */
 bool host_hears(struct host *host, int timeout_ms);
