@@ -168,7 +168,7 @@ define i32 @format(i8* %buffer, i64 %size, i8* %format, ...) {
   );
   jit.addModule(
     parseAssembly(`
-@fmt = private constant [28 x i8] c"%d %.2f %s %.1f %lld %.3f %d\\00"
+@fmt = private constant [29 x i8] c"%d %.2f %s %.1f %lld %.3f %d\\00"
 @str = private constant [4 x i8] c"abc\\00"
 @want = private constant [40 x i8] c"-7 2.50 abc 3.5 123456789012 4.125 8\\00\\00\\00\\00"
 declare i32 @format(i8*, i64, i8*, ...)
@@ -176,7 +176,7 @@ declare i32 @strcmp(i8*, i8*)
 define i32 @check() {
   %buffer = alloca [64 x i8]
   %b = getelementptr [64 x i8], [64 x i8]* %buffer, i64 0, i64 0
-  %f = getelementptr [28 x i8], [28 x i8]* @fmt, i64 0, i64 0
+  %f = getelementptr [29 x i8], [29 x i8]* @fmt, i64 0, i64 0
   %s = getelementptr [4 x i8], [4 x i8]* @str, i64 0, i64 0
   %w = getelementptr [40 x i8], [40 x i8]* @want, i64 0, i64 0
   %n = call i32 (i8*, i64, i8*, ...) @format(i8* %b, i64 64, i8* %f, i32 -7, double 2.5, i8* %s, double 3.5,

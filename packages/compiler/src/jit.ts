@@ -57,8 +57,11 @@ export interface KaleidoscopeJITOptions {
   readonly transforms?: readonly IRTransform[];
   /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
   readonly libLLVM?: string;
-  /** What JIT'd code prints. By default it goes to this process's own standard output and error. */
-  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => void;
+  /**
+   * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
+   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
+   */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
 }
 
 /** Removes what was added, as `removeModule` does. */
@@ -132,10 +135,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       return layer;
     };
     this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 1);
-    this.#ast = new ASTLayer(this.#pipeline, (name) => this.#prototypeOf(name));
+    this.#ast = new ASTLayer(this.#pipeline, {
+      prototypeOf: (name) => this.#prototypeOf(name),
+      isDefined: (name) => session.dylib.find(name) !== undefined,
+    });
     const write = options.onOutput ?? ((stream, content) => process[stream].write(content));
     session.events.subscribe((event) => {
-      if (event.type === 'output') write(event.stream, event.content);
+      if (event.type !== 'output') return;
+      const written = write(event.stream, event.content);
+      if (written instanceof Promise) void session.executor.holdBack(written);
     });
   }
 
@@ -400,6 +408,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** A snapshot of the executor's view of the session. */
   executorStatus() {
     return this.#session.executor.status();
+  }
+
+  /** Resolves, never rejects, with the reason when the executor is gone or the JIT was closed. */
+  get closed(): Promise<Error> {
+    return this.#session.executor.closed;
   }
 
   statistics(): StatisticsSnapshot {

@@ -16,6 +16,8 @@ export interface CompileInput {
   optLevel: OptLevel;
   /** A pass pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
   passes?: string;
+  /** Functions that the program defines itself, whatever they are called: LLVM must not take them for libc's. */
+  programDefined?: readonly string[];
 }
 
 /** A compiled module: plain data. */
@@ -133,7 +135,7 @@ export class LLVMCompileLayer implements IRCompileLayer, Disposable {
       using module = IRModule.parse(this.#llvm, input.name, input.bitcode);
       await this.#transforms?.apply(module, machine);
       module.verify();
-      prepareModule(module, machine);
+      prepareModule(module, machine, input.programDefined);
       timings.parseMs = performance.now() - start;
 
       start = performance.now();

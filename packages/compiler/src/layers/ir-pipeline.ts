@@ -23,11 +23,18 @@ export class IRPipeline {
     this.optLevel = optLevel;
   }
 
-  /** Compiles what `generate` makes. The module is given back before LLVM starts. */
-  async compile(name: string, generate: () => BorrowedModule): Promise<CompiledObject> {
+  /**
+   * Compiles what `generate` makes. The module is given back before LLVM starts.
+   * @param programDefined names it calls that are the program's own.
+   */
+  async compile(
+    name: string,
+    generate: () => BorrowedModule,
+    programDefined: readonly string[] = [],
+  ): Promise<CompiledObject> {
     const { bitcode, irgenMs, bitcodeMs } = generateBitcode(generate);
     const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile(this.#input(name, bitcode));
+    const { object, timings } = await layer.compile({ ...this.#input(name, bitcode), programDefined });
     return { object, timings: { irgenMs, bitcodeMs, ...timings } };
   }
 
@@ -39,9 +46,14 @@ export class IRPipeline {
   }
 
   /** LLVM assembly after the passes, or the target's assembly. */
-  async print(name: string, bitcode: Uint8Array, what: 'ir' | 'asm'): Promise<string> {
+  async print(
+    name: string,
+    bitcode: Uint8Array,
+    what: 'ir' | 'asm',
+    programDefined: readonly string[],
+  ): Promise<string> {
     const layer = await this.#compileLayer();
-    return layer.print(this.#input(name, bitcode), what);
+    return layer.print({ ...this.#input(name, bitcode), programDefined }, what);
   }
 
   #input(name: string, bitcode: Uint8Array): CompileInput {

@@ -194,6 +194,7 @@ export class ObjectLinkingLayer {
   }
 
   #reportCompiled(unit: MaterializationUnit, { object, timings }: CompiledObject): void {
+    this.#dylib.noteCompiled(unit);
     const { kind } = unit.source;
     this.#events.emit({ type: 'compiled', unit: unit.name, kind, objectBytes: object.byteLength, timings });
   }

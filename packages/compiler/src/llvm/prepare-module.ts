@@ -17,8 +17,15 @@ const UWTABLE_KIND_SINCE = 15;
  *
  * A section that the function has already is left alone, and so are `target-cpu` and `target-features`: a function
  * without them gets the machine's.
+ *
+ * Declarations of `programDefined` names are marked `nobuiltin`: a program's own `fabs` is not libm's, which LLVM would
+ * turn into an instruction.
  */
-export function prepareModule(module: IRModule, machine: TargetMachine): void {
+export function prepareModule(
+  module: IRModule,
+  machine: TargetMachine,
+  programDefined: readonly string[] = [],
+): void {
   const { llvm } = module;
   llvm.LLVMSetTarget(module.ref, machine.target.triple);
   const layout = llvm.LLVMCreateTargetDataLayout(machine.ref);
@@ -28,7 +35,11 @@ export function prepareModule(module: IRModule, machine: TargetMachine): void {
   const attributes = makeAttributes(module);
   let unnamedCount = 0;
   for (let fn = llvm.LLVMGetFirstFunction(module.ref); fn !== 0n; fn = llvm.LLVMGetNextFunction(fn)) {
-    if (llvm.LLVMIsDeclaration(fn) !== 0) continue;
+    if (llvm.LLVMIsDeclaration(fn) !== 0) {
+      if (programDefined.length > 0 && programDefined.includes(module.valueName(fn).toString('utf8')))
+        llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, enumAttribute(module, 'nobuiltin'));
+      continue;
+    }
     for (const attribute of attributes)
       llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, attribute);
     if (hasSection(module, fn)) continue;
@@ -40,12 +51,16 @@ export function prepareModule(module: IRModule, machine: TargetMachine): void {
 
 function makeAttributes(module: IRModule): LLVMAttributeRef[] {
   const { llvm, context } = module;
-  const uwtable = llvm.LLVMGetEnumAttributeKindForName('uwtable', BigInt('uwtable'.length));
   const uwtableKind = llvm.majorVersion >= UWTABLE_KIND_SINCE ? UWTABLE_ASYNC : 0n;
   return [
     llvm.LLVMCreateStringAttribute(context, 'frame-pointer', 'frame-pointer'.length, 'all', 'all'.length),
-    llvm.LLVMCreateEnumAttribute(context, uwtable, uwtableKind),
+    enumAttribute(module, 'uwtable', uwtableKind),
   ];
+}
+
+function enumAttribute({ llvm, context }: IRModule, name: string, value = 0n): LLVMAttributeRef {
+  const kind = llvm.LLVMGetEnumAttributeKindForName(name, BigInt(name.length));
+  return llvm.LLVMCreateEnumAttribute(context, kind, value);
 }
 
 function hasSection(module: IRModule, fn: LLVMValueRef): boolean {

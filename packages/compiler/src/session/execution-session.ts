@@ -84,12 +84,15 @@ export class ExecutionSession {
   }
 
   /**
-   * Makes `unit` the definition of its names. Callers that are linked already come through the stub, or are linked
-   * again when they were bound to a process symbol of that name.
+   * Makes `unit` the definition of its names. Callers that are linked already come through the stub. Those that were
+   * compiled for a process symbol of that name are compiled again, since LLVM may have known it by heart.
    */
   define(unit: MaterializationUnit): void {
     const names = [...unit.interface.functions, ...unit.interface.data];
-    for (const name of names) for (const user of this.#runner.directUsers.get(name) ?? []) this.#unlink(user);
+    for (const name of names) {
+      for (const caller of this.dylib.processCallers(name)) this.#forget(caller);
+      for (const user of this.#runner.directUsers.get(name) ?? []) this.#unlink(user);
+    }
     const replaced = this.dylib.define(unit);
     for (const before of replaced) this.#retireUnusedParts(before);
     for (const name of unit.interface.functions) this.#pointAtTrampoline(name);
@@ -104,7 +107,7 @@ export class ExecutionSession {
       for (const user of this.#runner.directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
       this.#pointAtTrampoline(name);
     }
-    this.#unlink(unit);
+    this.#forget(unit);
     for (const name of names) {
       const stub = this.stubs.findStub(name);
       if (stub) this.#runner.reclaimer.retire(() => this.#releaseIfUnused(stub));
@@ -115,8 +118,7 @@ export class ExecutionSession {
 
   /** Forgets a unit's object, so that its next call compiles it again: a name it calls has changed its type. */
   invalidate(unit: MaterializationUnit): void {
-    this.#unlink(unit);
-    unit.forgetObject();
+    this.#forget(unit);
     this.#flushIfCallsAreRunning();
   }
 
@@ -188,7 +190,7 @@ export class ExecutionSession {
 
   /** Frees the memory of a unit that nothing refers to by name. */
   discard(unit: MaterializationUnit): void {
-    this.#unlink(unit);
+    this.#forget(unit);
   }
 
   async close(): Promise<void> {
@@ -284,6 +286,12 @@ export class ExecutionSession {
       this.#runner.commits.setPointer(this.stubs.pointerAddress(stub), this.stubs.trampolineAddress(stub));
   }
 
+  #forget(unit: MaterializationUnit): void {
+    this.#unlink(unit);
+    this.dylib.noteForgotten(unit);
+    unit.forgetObject();
+  }
+
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
   #unlink(unit: MaterializationUnit): void {
     for (const name of unit.interface.functions)
@@ -292,7 +300,7 @@ export class ExecutionSession {
   }
 
   #retireUnusedParts(unit: MaterializationUnit): void {
-    if (this.dylib.currentNames(unit).length === 0) this.#unlink(unit);
+    if (this.dylib.currentNames(unit).length === 0) this.#forget(unit);
   }
 
   #retire(part: ObjectPart): void {

@@ -1,8 +1,13 @@
 import type { MaterializationUnit } from './materialization-unit.js';
 
-/** The session's symbol table: which unit defines a name now. */
+/**
+ * The session's symbol table: which unit defines a name now, and who was compiled while nobody did, when the name
+ * meant a function of the process.
+ */
 export class JITDylib {
   readonly #definitions = new Map<string, MaterializationUnit>();
+
+  readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
   find(name: string): MaterializationUnit | undefined {
     return this.#definitions.get(name);
@@ -33,5 +38,28 @@ export class JITDylib {
 
   entries(): IterableIterator<[string, MaterializationUnit]> {
     return this.#definitions.entries();
+  }
+
+  /** Remembers which names meant a function of the process when `unit` was compiled. */
+  noteCompiled(unit: MaterializationUnit): void {
+    for (const name of unit.callees) {
+      if (this.find(name)) continue;
+      const callers = this.#processCallers.get(name) ?? new Set();
+      this.#processCallers.set(name, callers.add(unit));
+    }
+  }
+
+  /** Forgets what `noteCompiled` remembered: the unit's object is given up. */
+  noteForgotten(unit: MaterializationUnit): void {
+    for (const name of unit.callees) {
+      const callers = this.#processCallers.get(name);
+      callers?.delete(unit);
+      if (callers?.size === 0) this.#processCallers.delete(name);
+    }
+  }
+
+  /** Units whose objects were made for a function of the process called `name`. */
+  processCallers(name: string): MaterializationUnit[] {
+    return [...(this.#processCallers.get(name) ?? [])];
   }
 }
