@@ -5,7 +5,11 @@ import { runInForeground } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
 
 await runScript(async () => {
-  const status = await runInForeground(`${BIN}biome`, ['ci', '.'], { cwd: ROOT });
+  const status = await runInForeground(
+    `${BIN}biome`,
+    ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'],
+    { cwd: ROOT },
+  );
   await compileTypeScript();
   return status;
 });

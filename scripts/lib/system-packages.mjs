@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findLibLLVM } from './libllvm.mjs';
 import { ask, run } from './processes.mjs';
@@ -17,7 +17,7 @@ const REQUIRED = [
   {
     what: 'libLLVM 14 (or a later one, up to 22)',
     aptPackage: 'llvm-14-dev',
-    probe: () => findLibLLVM().length > 0,
+    probe: () => Boolean(process.env.FARJIT_LIBLLVM) || findLibLLVM().length > 0,
   },
   // LLVM 14's CMake files look for zlib, but llvm-14-dev does not depend on it.
   { what: 'zlib.h', aptPackage: 'zlib1g-dev', probe: () => hasHeader('zlib.h') },
@@ -29,6 +29,9 @@ const REQUIRED = [
   { what: 'make', aptPackage: 'make', probe: () => onPath('make') },
   { what: 'seccomp.h of libseccomp', aptPackage: 'libseccomp-dev', probe: () => hasHeader('seccomp.h') },
 ];
+
+/** Age of package lists up to which something optional is not worth fetching them anew. */
+const RECENT_MS = 24 * 60 * 60 * 1000;
 
 /** What the tests use when it is there. */
 const OPTIONAL_FOR_TESTS = [
@@ -78,7 +81,8 @@ async function installRequired(apt, missing) {
 async function installOptional(apt, what, aptPackage) {
   if (!apt) return say(`${what} is not there, and apt cannot be used: tests that want it run without it`);
   try {
-    if (!hasCandidate(aptPackage)) await updateLists(apt);
+    // Where there is none today, looking again at every run costs seconds and finds nothing.
+    if (!hasCandidate(aptPackage) && !listsAreRecent()) await updateLists(apt);
     if (!hasCandidate(aptPackage)) return say(`${what} is not there, and apt has no ${aptPackage}`);
     await aptInstall(apt, [aptPackage]);
   } catch (error) {
@@ -152,6 +156,11 @@ async function updateLists(prefix) {
     if (!(error instanceof ScriptError)) throw error;
     say(`apt-get update failed; going on with the package lists as they are (${error.message})`);
   }
+}
+
+function listsAreRecent() {
+  const updated = statSync('/var/lib/apt/lists/partial', { throwIfNoEntry: false });
+  return updated !== undefined && Date.now() - updated.mtimeMs < RECENT_MS;
 }
 
 function aptInstall(prefix, packages) {
