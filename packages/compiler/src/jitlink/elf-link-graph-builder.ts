@@ -220,6 +220,9 @@ export class ElfLinkGraphBuilder {
       if (offset > section.sizeBytes)
         throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name);
       this.#defineIn(symbol, placement, Number(offset));
+      // Assembly may leave the type of a function out.
+      symbol.callable ||=
+        type === elf.STT_NOTYPE && scope !== 'local' && symbol.block?.section.prot === 'code';
     }
     if (scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
@@ -231,7 +234,6 @@ export class ElfLinkGraphBuilder {
       symbol.define(piece.block, offset - piece.start);
     } else {
       symbol.define(placement, offset);
-      symbol.callable ||= placement.section.prot === 'code' && symbol.name !== placement.section.name;
     }
     const room = (symbol.block?.sizeBytes ?? 0) - symbol.offset;
     if (symbol.sizeBytes > room) symbol.sizeBytes = Math.max(room, 0);

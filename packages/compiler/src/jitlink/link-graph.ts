@@ -204,12 +204,6 @@ export class LinkGraph {
     return this.addSymbol(new LinkSymbol({ name: '', kind: 'defined', block, offset }));
   }
 
-  /** The external symbol of that name, made when missing. */
-  externalSymbol(name: string, linkage: Linkage = 'strong'): LinkSymbol {
-    for (const symbol of this.symbols) if (symbol.kind === 'external' && symbol.name === name) return symbol;
-    return this.addSymbol(new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' }));
-  }
-
   /** The definition, block or absolute, that others find under `name`. */
   findDefinition(name: string): LinkSymbol | undefined {
     return this.symbols.find(

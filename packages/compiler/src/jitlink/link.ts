@@ -2,7 +2,7 @@ import type { ExecutorAddr, MemProt, Segment } from '@farjit/protocol';
 import { ehFrameAddresses, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
-import type { LinkGraph, LinkSymbol } from './link-graph.js';
+import type { LinkGraph } from './link-graph.js';
 import { prune } from './prune.js';
 
 /** A function on a graph. */
@@ -135,13 +135,8 @@ async function resolveExternals(graph: LinkGraph, context: LinkContext): Promise
   for (const symbol of externals) {
     const address = found.get(symbol.name);
     if (address !== undefined) symbol.resolve(address);
-    else if (mayStayUndefined(symbol)) continue;
-    else missing.add(symbol.name);
+    // A weak reference is null when nobody defines it.
+    else if (symbol.linkage === 'strong') missing.add(symbol.name);
   }
   if (missing.size > 0) throw missingSymbolsError(graph.name, [...missing]);
-}
-
-/** A weak reference is null when nobody defines it. */
-function mayStayUndefined(symbol: LinkSymbol): boolean {
-  return symbol.linkage === 'weak';
 }

@@ -142,6 +142,37 @@ test('functions with their unwind information have the bytes of GNU ld', async (
   t.deepEqual(linked.ehFrames, [linked.section('.eh_frame').address]);
 });
 
+for (const flags of [
+  ['-O2', '-fno-pic', '-mcmodel=small'],
+  ['-O2', '-fPIC', '-fvisibility=hidden'],
+  ['-O0', '-fno-pic'],
+])
+  test(`C compiled with ${flags.join(' ')} has the bytes of GNU ld`, async (t) => {
+    const object = compile(
+      `static int count = 5; static const char *text = "text"; static int seen[100];
+       int outside(int, const char *);
+       static int other(int x) { return outside(x * count++, text); }
+       __attribute__((visibility("default"))) int f(int x) {
+         switch (x) {
+           case 0: return other(9);
+           case 1: return outside(3, 0);
+           case 2: seen[x + 1]++; return 8;
+           case 3: return f(x - 1) + seen[x];
+           case 4: return -70;
+           case 5: return outside(1, text) + f(2);
+           default: return 1;
+         }
+       }
+       __attribute__((visibility("default"))) int (*const table[])(int) = { f, other };`,
+      flags,
+    );
+    const base = flags.includes('-fno-pic') ? 0x4000_0000n : BASES.code;
+    const bases = { code: base, constant: base + 0x10_0000n, data: base + 0x20_0000n };
+    const linked = await sameAsGnuLd(t, object, { outside: base + 0x40_0000n }, bases);
+    t.true(linked.symbols.get('f')?.callable);
+    t.false(linked.symbols.get('table')?.callable);
+  });
+
 // `x` is loaded first, so that its entry leads the GOT of both linkers; `sin` has one in ours alone, for its stub.
 const IR = `
 @x = external global double
