@@ -78,6 +78,7 @@ export class Connection {
   #nextId = 1;
   #sent = 0;
   #received = 0;
+  #holdingBack = 0;
   #closeError: ConnectionClosedError | undefined;
   readonly #closed: Promise<ConnectionClosedError>;
   #resolveClosed!: (error: ConnectionClosedError) => void;
@@ -177,6 +178,16 @@ export class Connection {
       method: type.method,
       body: params,
     });
+  }
+
+  /** Receives nothing more until `until` has settled: what the peer sends faster than it is used waits with the peer. */
+  async holdBack(until: Promise<unknown>): Promise<void> {
+    if (this.#holdingBack++ === 0) this.#transport.pause?.();
+    try {
+      await until;
+    } finally {
+      if (--this.#holdingBack === 0) this.#transport.resume?.();
+    }
   }
 
   /**

@@ -21,6 +21,10 @@ export interface Transport {
   }): void;
   /** Bytes accepted by `send` that the other end has not taken yet. */
   readonly bufferedBytes: number;
+  /** Stops taking messages from the other end, which then finds its own `bufferedBytes` growing; a few may still come. */
+  pause?(): void;
+  /** Undoes `pause`. */
+  resume?(): void;
 }
 
 type Handlers = Parameters<Transport['start']>[0];

@@ -48,6 +48,14 @@ export class WebSocketTransport implements Transport {
     return this.#socket.bufferedAmount;
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   send(message: Uint8Array): void {
     if (this.#socket.readyState !== this.#socket.OPEN)
       throw new ConnectionClosedError('the WebSocket is not open');

@@ -193,6 +193,11 @@ export class ExecutorProcessControl {
     return this.#connection.request(session.sessionStatus, {});
   }
 
+  /** Receives nothing more from the executor until `until` has settled. */
+  holdBack(until: Promise<unknown>): Promise<void> {
+    return this.#connection.holdBack(until);
+  }
+
   /** Ends the session and its runner, then the connection. Does nothing when the connection is gone. */
   async terminate(): Promise<void> {
     if (this.#connection.isClosed) return;

@@ -1,0 +1,72 @@
+import { CancelledError } from '@farjit/protocol';
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { PrototypeAST } from '../kaleidoscope/ast.js';
+import type { TopLevelItem } from '../kaleidoscope/parser.js';
+import type { CallOptions } from '../session/execution-session.js';
+import type { CommandStreams } from './command-streams.js';
+import { describeFailure, isExecutorGone, renderAt } from './describe-error.js';
+import { printfDouble } from './printf-double.js';
+import type { StopRequest } from './stop-request.js';
+
+/**
+ * - `completed`: every expression has a value.
+ * - `failed`: at least one has none; the others were evaluated all the same.
+ * - `stopped`: the signal was aborted; later items were not looked at.
+ * - `executor-gone`: nothing can be evaluated any more.
+ */
+export type Outcome = 'completed' | 'failed' | 'stopped' | 'executor-gone';
+
+export interface EvaluateOptions extends CallOptions {
+  readonly onPrototype?: (kind: 'defined' | 'declared', prototype: PrototypeAST) => void;
+}
+
+/**
+ * Adds definitions and evaluates expressions in program order; values go to standard output behind what the program
+ * printed, failures to standard error.
+ * @param options.signal aborted with a `StopRequest`, whose words are reported at the expression it stops.
+ */
+export async function evaluateItems(
+  jit: KaleidoscopeJIT,
+  items: readonly TopLevelItem[],
+  streams: CommandStreams,
+  options: EvaluateOptions,
+): Promise<Outcome> {
+  const { onPrototype, ...callOptions } = options;
+  let outcome: Outcome = 'completed';
+  for (const item of items) {
+    if (item.kind === 'definition') {
+      jit.addFunctionAST(item.function);
+      onPrototype?.('defined', item.function.prototype);
+    } else if (item.kind === 'extern') {
+      jit.addExtern(item.prototype);
+      onPrototype?.('declared', item.prototype);
+    } else {
+      const evaluated = await evaluateItem(jit, item, streams, callOptions);
+      if (evaluated === 'stopped' || evaluated === 'executor-gone') return evaluated;
+      if (evaluated === 'failed') outcome = 'failed';
+    }
+  }
+  return outcome;
+}
+
+async function evaluateItem(
+  jit: KaleidoscopeJIT,
+  item: Extract<TopLevelItem, { kind: 'expression' }>,
+  streams: CommandStreams,
+  options: CallOptions,
+): Promise<Outcome> {
+  const place = { source: item.function.source, range: item.range };
+  try {
+    const value = await jit.evaluate(item.function, options);
+    await streams.out.write(`Evaluated to ${printfDouble(value)}\n`);
+    return 'completed';
+  } catch (error) {
+    if (options.signal?.aborted && error instanceof CancelledError) {
+      const { words } = options.signal.reason as StopRequest;
+      if (words !== undefined) await streams.report(renderAt(words, place));
+      return 'stopped';
+    }
+    await streams.report(describeFailure(error, place));
+    return isExecutorGone(error) ? 'executor-gone' : 'failed';
+  }
+}

@@ -1,0 +1,16 @@
+import { type SourcePosition, SourceText } from '../kaleidoscope/source-text.js';
+
+/** One input of a REPL: its lines are numbered on from the inputs before it. */
+export class InputText extends SourceText {
+  readonly #linesBefore: number;
+
+  constructor(name: string, text: string, linesBefore: number) {
+    super(name, text);
+    this.#linesBefore = linesBefore;
+  }
+
+  override positionAt(offset: number): SourcePosition {
+    const { line, column } = super.positionAt(offset);
+    return { line: line + this.#linesBefore, column };
+  }
+}

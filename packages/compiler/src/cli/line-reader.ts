@@ -1,0 +1,111 @@
+import { createInterface, type Interface } from 'node:readline/promises';
+import type { ReadStream } from 'node:tty';
+import type { History } from './history.js';
+import { MAX_HISTORY_LINES } from './history.js';
+
+/** What came from the user: a line without its end, Ctrl-C at the prompt, or the end of the input. */
+export type LineEvent =
+  | { readonly kind: 'line'; readonly text: string }
+  /** `wasEmpty`: nothing had been typed on the line. */
+  | { readonly kind: 'interrupt'; readonly wasEmpty: boolean }
+  | { readonly kind: 'end' };
+
+export interface LineReaderOptions {
+  /** With line editing, prompts, history and completion; otherwise plain lines, as from a pipe. */
+  readonly terminal?: {
+    readonly history: History;
+    /** Completions of what stands left of the cursor, and the part of it they complete. */
+    readonly complete: (line: string) => [string[], string];
+  };
+}
+
+/**
+ * Standard input, line by line. Between two `next` the input is not read, and a terminal is in its ordinary mode, so
+ * that Ctrl-C is a signal and what is typed ahead waits in the terminal.
+ */
+export class LineReader {
+  readonly #readline: Interface;
+  readonly #isTerminal: boolean;
+  /** Lines that came in one piece with the last one. */
+  readonly #queue: LineEvent[] = [];
+  #take: ((event: LineEvent) => void) | undefined;
+
+  constructor({ terminal }: LineReaderOptions) {
+    this.#isTerminal = terminal !== undefined;
+    this.#readline = createInterface({
+      input: process.stdin,
+      ...(terminal && {
+        output: process.stdout,
+        history: terminal.history.load(),
+        historySize: MAX_HISTORY_LINES,
+        removeHistoryDuplicates: true,
+        completer: terminal.complete,
+      }),
+      terminal: this.#isTerminal,
+    });
+    this.#readline.on('line', (text) => {
+      terminal?.history.add(text);
+      this.#deliver({ kind: 'line', text });
+    });
+    this.#readline.on('SIGINT', () => this.#interrupt());
+    this.#readline.on('close', () => this.#deliver({ kind: 'end' }));
+    this.#suspend();
+  }
+
+  /** The next line. After the end it is the end again and again. */
+  async next(prompt: string): Promise<LineEvent> {
+    const queued = this.#queue[0];
+    if (queued) {
+      if (queued.kind !== 'end') this.#queue.shift();
+      return queued;
+    }
+    const event = new Promise<LineEvent>((resolve) => {
+      this.#take = resolve;
+    });
+    this.#resume(prompt);
+    return event;
+  }
+
+  /** Ends the input: a `next` that waits, and every later one, returns the end. */
+  close(): void {
+    this.#readline.close();
+    // A pipe whose other end stays open must not keep the process alive.
+    process.stdin.unref?.();
+  }
+
+  #deliver(event: LineEvent): void {
+    const take = this.#take;
+    this.#take = undefined;
+    if (take) {
+      if (event.kind === 'end') this.#queue.push(event);
+      else this.#suspend();
+      take(event);
+    } else this.#queue.push(event);
+  }
+
+  #interrupt(): void {
+    const wasEmpty = this.#readline.line === '';
+    this.#readline.write(null, { ctrl: true, name: 'e' });
+    process.stdout.write('^C\n');
+    this.#readline.write(null, { ctrl: true, name: 'u' });
+    process.stdout.write('\r');
+    this.#deliver({ kind: 'interrupt', wasEmpty });
+  }
+
+  #suspend(): void {
+    this.#readline.pause();
+    if (this.#isTerminal) terminalInput().setRawMode(false);
+  }
+
+  #resume(prompt: string): void {
+    this.#readline.resume();
+    if (!this.#isTerminal) return;
+    terminalInput().setRawMode(true);
+    this.#readline.setPrompt(prompt);
+    this.#readline.prompt();
+  }
+}
+
+function terminalInput(): ReadStream {
+  return process.stdin;
+}

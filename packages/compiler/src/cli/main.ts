@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { describeError } from './describe-error.js';
+import type { ReplOptions } from './repl-command.js';
+import type { RunOptions } from './run-command.js';
+
+/** The command line itself is wrong. */
+const USAGE_EXIT_CODE = 2;
+/** The longest delay Node's timers and the wire carry: 24 days. */
+const MAX_DEADLINE_MS = 2 ** 31 - 1;
+
+const RUN_HELP = `
+FILE is a Kaleidoscope program, or - for standard input. What it prints, and a line "Evaluated to 3.000000" for each of
+its expressions, go to standard output; errors go to standard error.
+
+Exit code: 0 when every expression was evaluated, 1 when the program has errors or an expression failed, 2 for a wrong
+command line, 128 + N after signal N (130 after Ctrl-C).`;
+
+const REPL_HELP = `
+Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.`;
+
+const EXECUTOR_HELP = `
+The token for a ws:// executor is taken from the environment variable FARJIT_TOKEN.`;
+
+/**
+ * Runs the command line. LLVM and ffi-rs are loaded only by commands that compile something.
+ * @param args without Node's and the script's path.
+ * @returns the exit code; everything the command opened is closed.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(expandBareStats(args), { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // commander has written its message already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+    process.stderr.write(`farjit: ${describeError(error)}\n`);
+    return 1;
+  }
+}
+
+function createProgram(setExitCode: (exitCode: number) => void): Command {
+  const program = new Command('farjit')
+    .description('Kaleidoscope, compiled function by function at the first call and run in another process')
+    .version(packageVersion())
+    .exitOverride()
+    .showSuggestionAfterError();
+  program
+    .command('run')
+    .description('run a Kaleidoscope program')
+    .argument('<file>', 'the program, or - for standard input')
+    .addOption(executorOption())
+    .addOption(optLevelOption())
+    .addOption(statsOption())
+    .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
+    .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
+    .action(async (file: string, options: RunOptions) => {
+      const { runCommand } = await import('./run-command.js');
+      setExitCode(await runCommand(file, options));
+    });
+  program
+    .command('repl')
+    .description('read, evaluate and print Kaleidoscope line by line')
+    .addOption(executorOption())
+    .addOption(optLevelOption())
+    .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
+    .action(async (options: ReplOptions) => {
+      const { replCommand } = await import('./repl-command.js');
+      setExitCode(await replCommand(options));
+    });
+  program
+    .command('doctor')
+    .description('report what FarJIT needs and finds on this machine')
+    .action(async () => {
+      const { runDoctor } = await import('./doctor.js');
+      setExitCode(await runDoctor(process.stdout));
+    });
+  return program;
+}
+
+function executorOption(): Option {
+  return new Option(
+    '--executor <url>',
+    'ws+unix:PATH or ws://HOST:PORT (default: an executor of its own, on a private socket)',
+  );
+}
+
+function optLevelOption(): Option {
+  return new Option('-O, --opt-level <level>', 'optimisation level, as in -O2')
+    .choices(['0', '1', '2', '3'])
+    .default('1');
+}
+
+function statsOption(): Option {
+  return new Option('--stats [=json]', 'end with counts and times on standard error').choices([
+    'summary',
+    'json',
+  ]);
+}
+
+/** An optional value would swallow the argument after it, as in `--stats program.ks`: it must be joined by `=`. */
+function expandBareStats(args: readonly string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  return args.map((arg, index) => (arg === '--stats' && index < end ? '--stats=summary' : arg));
+}
+
+function parseDeadline(text: string): number {
+  const deadlineMs = Number(text);
+  if (!/^\d+$/.test(text) || deadlineMs < 1 || deadlineMs > MAX_DEADLINE_MS)
+    throw new InvalidArgumentError(`It must be a whole number of milliseconds from 1 to ${MAX_DEADLINE_MS}.`);
+  return deadlineMs;
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  );
+  return (manifest as { version: string }).version;
+}

@@ -1,0 +1,24 @@
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { OptLevel } from '../llvm/target-machine.js';
+import type { CommandStreams } from './command-streams.js';
+
+/** Options of every command that compiles. */
+export interface JITOptions {
+  /** Address of a running executor; without it the command starts its own. */
+  readonly executor?: string;
+  readonly optLevel: '0' | '1' | '2' | '3';
+}
+
+/** Loads the compiler and opens a session whose program prints to the command's streams. */
+export async function openJIT(
+  { executor, optLevel }: JITOptions,
+  streams: CommandStreams,
+): Promise<KaleidoscopeJIT> {
+  const { KaleidoscopeJIT } = await import('../jit.js');
+  const token = process.env.FARJIT_TOKEN;
+  return KaleidoscopeJIT.create({
+    executor: executor === undefined ? 'local' : { url: executor, ...(token ? { token } : {}) },
+    optLevel: Number(optLevel) as OptLevel,
+    onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
+  });
+}

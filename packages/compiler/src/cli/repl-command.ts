@@ -1,0 +1,195 @@
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { PrototypeAST } from '../kaleidoscope/ast.js';
+import { OperatorTable } from '../kaleidoscope/operators.js';
+import { type ParseResult, parseSource } from '../kaleidoscope/parser.js';
+import { printable } from '../kaleidoscope/printable.js';
+import { CommandStreams } from './command-streams.js';
+import { describeError } from './describe-error.js';
+import { evaluateItems } from './evaluate-items.js';
+import { History, historyPath } from './history.js';
+import { InputText } from './input-text.js';
+import { LineReader } from './line-reader.js';
+import { type JITOptions, openJIT } from './open-jit.js';
+import { readSource } from './read-source.js';
+import { REPL_COMMANDS, type ReplContext, runReplCommand } from './repl-commands.js';
+import { type EndingSignal, onEndingSignal, StopRequest } from './stop-request.js';
+
+/** `farjit repl`'s options. */
+export type ReplOptions = JITOptions;
+
+const PROMPT = 'ready> ';
+const CONTINUATION_PROMPT = '...> ';
+
+/** Reads, evaluates and prints until the input ends. @returns the exit code. */
+export async function replCommand(options: ReplOptions): Promise<number> {
+  let repl: Repl | undefined;
+  let jit: KaleidoscopeJIT | undefined;
+  const early = new AbortController();
+  const stop = (request: StopRequest) => (repl ? repl.stop(request) : early.abort(request));
+  const streams = new CommandStreams(stop);
+  const ignoreSignals = onEndingSignal((signal) => {
+    if (repl) return repl.onSignal(signal);
+    stop(StopRequest.ofSignal(signal));
+    return false;
+  });
+  try {
+    jit = await openJIT(options, streams);
+    if (early.signal.aborted) return (early.signal.reason as StopRequest).exitCode;
+    repl = new Repl(jit, streams);
+    return await repl.run();
+  } catch (error) {
+    await streams.remark(describeError(error));
+    return 1;
+  } finally {
+    await jit?.close();
+    ignoreSignals();
+  }
+}
+
+class Repl {
+  readonly #jit: KaleidoscopeJIT;
+  readonly #streams: CommandStreams;
+  readonly #isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  readonly #lines: LineReader;
+  readonly #context: ReplContext;
+  /** Aborts what is being evaluated; undefined at the prompt. */
+  #running: AbortController | undefined;
+  #stopped: StopRequest | undefined;
+  /** Lines of an input that is not complete yet. */
+  #pending: string[] = [];
+  #lineCount = 0;
+  readonly #operators = new OperatorTable();
+
+  constructor(jit: KaleidoscopeJIT, streams: CommandStreams) {
+    this.#jit = jit;
+    this.#streams = streams;
+    const complete = (line: string) => this.#complete(line);
+    this.#lines = new LineReader(
+      this.#isTerminal ? { terminal: { history: new History(historyPath()), complete } } : {},
+    );
+    this.#context = {
+      jit,
+      print: async (text) => streams.out.write(`${text}\n`),
+      complain: async (words) => streams.report(words),
+      load: (path) => this.#load(path),
+      quit: () => this.stop(new StopRequest(0)),
+    };
+    void jit.closed.then((reason) => {
+      this.stop(new StopRequest(1, `the executor is gone: ${reason.message}`));
+    });
+  }
+
+  async run(): Promise<number> {
+    if (this.#isTerminal)
+      await this.#context.print('Kaleidoscope, compiled lazily. :help lists the commands.');
+    try {
+      while (!this.#stopped) await this.#step();
+      const { words, exitCode } = this.#stopped;
+      if (words !== undefined) await this.#streams.remark(words);
+      return exitCode;
+    } finally {
+      this.#lines.close();
+    }
+  }
+
+  /** Ends the REPL, and what it evaluates. The first request counts. */
+  stop(request: StopRequest): void {
+    this.#stopped ??= request;
+    if (request.exitCode !== 0) this.#streams.stopWaiting();
+    this.#running?.abort(request);
+    this.#lines.close();
+  }
+
+  /** Ctrl-C interrupts what is running and only that. @returns whether to listen to the next signal too. */
+  onSignal(signal: EndingSignal): boolean {
+    if (signal === 'SIGINT' && (this.#running || this.#isTerminal)) {
+      this.#running?.abort(StopRequest.ofSignal(signal));
+      return true;
+    }
+    this.stop(StopRequest.ofSignal(signal));
+    return false;
+  }
+
+  async #step(): Promise<void> {
+    const event = await this.#lines.next(this.#pending.length === 0 ? PROMPT : CONTINUATION_PROMPT);
+    if (this.#stopped) return;
+    switch (event.kind) {
+      case 'interrupt':
+        if (this.#pending.length === 0 && event.wasEmpty) await this.#context.print('(Ctrl-D or :quit ends)');
+        this.#pending = [];
+        return;
+      case 'end':
+        if (this.#pending.length > 0) await this.#evaluatePending('end');
+        else if (this.#isTerminal) await this.#context.print('');
+        return this.stop(new StopRequest(0));
+      case 'line':
+        this.#lineCount += 1;
+        return this.#takeLine(event.text);
+    }
+  }
+
+  async #takeLine(line: string): Promise<void> {
+    if (this.#pending.length === 0 && line.trim() === '') return;
+    if (this.#pending.length === 0 && line.trim().startsWith(':'))
+      return this.#interruptible(() => runReplCommand(line, this.#context));
+    // A piped program may have empty lines inside a definition; nobody is there to ask for a way out.
+    if (this.#isTerminal && line.trim() === '') {
+      this.#pending = [];
+      return this.#context.print(this.#streams.outColors.dim('(input dropped)'));
+    }
+    this.#pending.push(line);
+    await this.#evaluatePending('line');
+  }
+
+  /** Evaluates the pending lines when they are complete, or when no more will come. */
+  async #evaluatePending(after: 'line' | 'end'): Promise<void> {
+    const name = this.#isTerminal ? '<repl>' : '<stdin>';
+    const source = new InputText(name, this.#pending.join('\n'), this.#lineCount - this.#pending.length);
+    const parsed = parseSource(source, this.#operators);
+    const [first] = parsed.diagnostics;
+    if (after === 'line' && first?.atEnd && parsed.diagnostics.length === 1) return;
+    this.#pending = [];
+    await this.#interruptible(() => this.#evaluate(parsed));
+  }
+
+  async #load(path: string): Promise<void> {
+    const source = await readSource(path);
+    await this.#evaluate(parseSource(source, this.#operators));
+  }
+
+  async #evaluate({ items, diagnostics }: ParseResult): Promise<void> {
+    for (const diagnostic of diagnostics) await this.#streams.report(diagnostic.render());
+    if (diagnostics.length > 0) return;
+    const outcome = await evaluateItems(this.#jit, items, this.#streams, {
+      signal: this.#running?.signal,
+      onPrototype: (verb, prototype) => this.#acknowledge(verb, prototype),
+    });
+    // It has been reported where it was noticed.
+    if (outcome === 'executor-gone') this.#stopped = new StopRequest(1);
+  }
+
+  /** Nothing that goes wrong in `work` ends the REPL. */
+  async #interruptible(work: () => Promise<void>): Promise<void> {
+    this.#running = new AbortController();
+    try {
+      await work();
+    } catch (error) {
+      await this.#streams.report(describeError(error));
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #acknowledge(verb: 'defined' | 'declared', { name, parameters }: PrototypeAST): void {
+    if (!this.#isTerminal) return;
+    const shown = printable(`${verb} ${name}(${parameters.join(' ')})`);
+    this.#streams.out.write(`${this.#streams.outColors.dim(shown)}\n`);
+  }
+
+  #complete(line: string): [string[], string] {
+    const word = /(?:^:|\b[a-zA-Z])[a-zA-Z0-9]*$/.exec(line)?.[0];
+    if (word === undefined) return [[], ''];
+    const known = word.startsWith(':') ? REPL_COMMANDS.map(({ name }) => name) : this.#jit.definedNames();
+    return [known.filter((name) => name.startsWith(word)), word];
+  }
+}

@@ -1,0 +1,114 @@
+import type { KaleidoscopeJIT } from '../jit.js';
+import { printable, quoted } from '../kaleidoscope/printable.js';
+import { collectStatistics, summarize } from './stats-summary.js';
+
+/** What a command of the REPL works with. */
+export interface ReplContext {
+  readonly jit: KaleidoscopeJIT;
+  /** Writes text and a newline to standard output. */
+  print(text: string): Promise<void>;
+  /** Writes a message to standard error. */
+  complain(words: string): Promise<void>;
+  /** Evaluates a file as if it had been typed. */
+  load(path: string): Promise<void>;
+  quit(): void;
+}
+
+export interface ReplCommand {
+  readonly name: string;
+  /** What `:help` calls the argument; a command without it takes none. */
+  readonly argument?: string;
+  readonly summary: string;
+  readonly run: (argument: string, context: ReplContext) => Promise<void>;
+}
+
+/** The REPL's own commands, in the order `:help` shows them. */
+export const REPL_COMMANDS: readonly ReplCommand[] = [
+  { name: ':help', summary: 'this list', run: (_, context) => context.print(help()) },
+  {
+    name: ':ast',
+    argument: 'f',
+    summary: 'the syntax tree of a function; an operator is called unary! or binary|',
+    run: (name, context) => printFunction(name, 'ast', context),
+  },
+  {
+    name: ':ir',
+    argument: 'f',
+    summary: "a function's LLVM IR after the passes",
+    run: (name, context) => printFunction(name, 'ir', context),
+  },
+  {
+    name: ':asm',
+    argument: 'f',
+    summary: "a function's assembly",
+    run: (name, context) => printFunction(name, 'asm', context),
+  },
+  {
+    name: ':stubs',
+    summary: 'names, their stubs, and where these lead: to the trampoline until the first call',
+    run: (_, context) => printStubs(context),
+  },
+  {
+    name: ':stats',
+    summary: 'counts and times of this session',
+    run: async (_, context) => context.print(summarize(await collectStatistics(context.jit))),
+  },
+  {
+    name: ':load',
+    argument: 'FILE',
+    summary: 'run a file here',
+    run: (path, context) => context.load(path),
+  },
+  { name: ':quit', summary: 'end (so does Ctrl-D)', run: async (_, context) => context.quit() },
+];
+
+/** Runs a line that starts with a colon. A wrong one gets a complaint. */
+export async function runReplCommand(line: string, context: ReplContext): Promise<void> {
+  const [, name = '', argument = ''] = /^(\S+)\s*(.*?)\s*$/s.exec(line.trim()) ?? [];
+  const command = REPL_COMMANDS.find((known) => known.name === name);
+  if (!command) return context.complain(`unknown command ${quoted(name)}; :help lists the commands`);
+  if (command.argument === undefined && argument !== '')
+    return context.complain(`${name} takes no argument, got ${quoted(argument)}`);
+  if (command.argument !== undefined && argument === '')
+    return context.complain(`${name} needs an argument: ${usage(command)}`);
+  return command.run(argument, context);
+}
+
+function usage({ name, argument }: ReplCommand): string {
+  return argument === undefined ? name : `${name} ${argument}`;
+}
+
+function help(): string {
+  const width = Math.max(...REPL_COMMANDS.map((command) => usage(command).length));
+  return REPL_COMMANDS.map((command) => `${usage(command).padEnd(width)}  ${command.summary}`).join('\n');
+}
+
+async function printFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {
+  const text = await context.jit.print(name, what);
+  if (text === undefined) return context.complain(`no function ${quoted(name)} is defined here`);
+  return context.print(text.trimEnd());
+}
+
+async function printStubs({ jit, print }: ReplContext): Promise<void> {
+  const stubs = await jit.stubs();
+  if (stubs.length === 0) return print('no stubs yet: a name gets one when code that mentions it is linked');
+  const rows = stubs.map(({ name, stub, target, lazy }) => [
+    printable(name),
+    `0x${stub.toString(16)}`,
+    lazy ? 'trampoline' : `0x${target.toString(16)}`,
+  ]);
+  return print(table(['name', 'stub', 'leads to'], rows));
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

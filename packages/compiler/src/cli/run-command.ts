@@ -1,0 +1,77 @@
+import type { KaleidoscopeJIT } from '../jit.js';
+import { OperatorTable } from '../kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
+import { CommandStreams } from './command-streams.js';
+import { describeError } from './describe-error.js';
+import { evaluateItems } from './evaluate-items.js';
+import { type JITOptions, openJIT } from './open-jit.js';
+import { readSource } from './read-source.js';
+import { collectStatistics, summarize } from './stats-summary.js';
+import { onEndingSignal, StopRequest } from './stop-request.js';
+
+/** `farjit run`'s options. */
+export interface RunOptions extends JITOptions {
+  readonly stats?: 'summary' | 'json';
+  /** Milliseconds that each expression may run. */
+  readonly deadline?: number;
+}
+
+/**
+ * Runs a program: all of it is parsed before any of it runs.
+ * @param path of the program; `-` is standard input.
+ * @returns the exit code.
+ */
+export async function runCommand(path: string, options: RunOptions): Promise<number> {
+  const stop = new AbortController();
+  const streams = new CommandStreams((request) => stop.abort(request));
+  try {
+    const source = await readSource(path);
+    const { items, diagnostics } = parseSource(source, new OperatorTable());
+    for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
+    if (diagnostics.length > 0) return 1;
+    return await runProgram(items, options, streams, stop);
+  } catch (error) {
+    await streams.remark(describeError(error));
+    return 1;
+  }
+}
+
+async function runProgram(
+  items: readonly TopLevelItem[],
+  options: RunOptions,
+  streams: CommandStreams,
+  stop: AbortController,
+): Promise<number> {
+  stop.signal.addEventListener('abort', () => streams.stopWaiting());
+  const ignoreSignals = onEndingSignal((name) => {
+    stop.abort(StopRequest.ofSignal(name));
+    return false;
+  });
+  let jit: KaleidoscopeJIT | undefined;
+  try {
+    jit = await openJIT(options, streams);
+    const outcome = await evaluateItems(jit, items, streams, {
+      deadlineMs: options.deadline,
+      signal: stop.signal,
+    });
+    if (options.stats) await writeStatistics(jit, options.stats, streams);
+    if (stop.signal.aborted) {
+      const { words, exitCode } = stop.signal.reason as StopRequest;
+      if (outcome !== 'stopped' && words !== undefined) await streams.remark(words);
+      return exitCode;
+    }
+    return outcome === 'completed' ? 0 : 1;
+  } finally {
+    await jit?.close();
+    ignoreSignals();
+  }
+}
+
+async function writeStatistics(
+  jit: KaleidoscopeJIT,
+  form: 'summary' | 'json',
+  streams: CommandStreams,
+): Promise<void> {
+  const statistics = await collectStatistics(jit);
+  await streams.err.write(`${form === 'json' ? JSON.stringify(statistics) : summarize(statistics)}\n`);
+}

@@ -1,0 +1,57 @@
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { StatisticsSnapshot } from '../session/statistics.js';
+
+/** A session's statistics, with what only the executor can measure. */
+export interface SessionStatistics extends StatisticsSnapshot {
+  /**
+   * Of the time JIT'd code waited for callbacks, what was not spent in the compiler: the wire, both event loops and
+   * applying the commits. Missing when the executor is gone.
+   */
+  wireMs?: number;
+}
+
+/** Takes the counts first, so that asking the executor does not show in them. */
+export async function collectStatistics(jit: KaleidoscopeJIT): Promise<SessionStatistics> {
+  const statistics = jit.statistics();
+  try {
+    const { callbackWaitUs } = await jit.executorStatus();
+    return { ...statistics, wireMs: Math.max(0, callbackWaitUs / 1000 - statistics.callbackMs) };
+  } catch {
+    return statistics;
+  }
+}
+
+/** A few lines for people, without a final newline. */
+export function summarize(statistics: SessionStatistics): string {
+  const { functionsDefined, functionsCompiled, compileCallbacks, failedCallbacks, roundTrips } = statistics;
+  const tripCounts = Object.entries(roundTrips).sort(([, a], [, b]) => b - a);
+  const tripTotal = tripCounts.reduce((total, [, count]) => total + count, 0);
+  const tripNames = tripCounts.map(([method, count]) => `${method} ${count}`).join(', ');
+  const wire = statistics.wireMs === undefined ? [] : [`${inMs(statistics.wireMs)} on the wire`];
+  const times = [
+    `${inMs(statistics.llvmMs)} in LLVM`,
+    `${inMs(statistics.irgenMs)} making IR`,
+    `${inMs(statistics.linkMs)} linking`,
+    ...wire,
+    `${inMs(statistics.wallMs)} altogether`,
+  ];
+  const rows: [string, string][] = [
+    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled`],
+    ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
+    ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],
+    ['bytes', `${inBytes(statistics.bytesSent)} sent, ${inBytes(statistics.bytesReceived)} received`],
+    ['time', times.join(', ')],
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows.map(([label, text]) => `${label.padEnd(width)}  ${text}`).join('\n');
+}
+
+function inMs(ms: number): string {
+  return `${ms.toFixed(1)} ms`;
+}
+
+function inBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
