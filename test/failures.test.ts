@@ -11,7 +11,10 @@ import { parseAssembly } from './ir-module.js';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 
 /** The next expression works, and no thread is left blocked. */
-async function stillWorks(t: ExecutionContext, jit: Awaited<ReturnType<typeof openJIT>>['jit']): Promise<void> {
+async function stillWorks(
+  t: ExecutionContext,
+  jit: Awaited<ReturnType<typeof openJIT>>['jit'],
+): Promise<void> {
   t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
   t.deepEqual((await jit.executorStatus()).blocked, []);
 }

@@ -13,6 +13,7 @@ export {
   type StubInfo,
 } from './jit.js';
 export { LinkError } from './jitlink/errors.js';
+export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
 export {
