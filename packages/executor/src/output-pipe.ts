@@ -50,9 +50,6 @@ export class OutputPipe {
     };
     this.#socket = new Socket(options);
     this.#socket.on('error', () => {});
-    this.#socket.on('close', () => {
-      this.#isClosed = true;
-    });
   }
 
   /** The host's copy of the runner's end; while it is open the pipe never ends. */
@@ -63,7 +60,8 @@ export class OutputPipe {
   /** Delivers what the pipe holds now: at most a pipe full, so that a thread that keeps writing cannot hold it up. */
   drain(): void {
     let left = PIPE_BYTES;
-    while (left > 0 && !this.#isClosed) {
+    // A destroyed socket has closed the descriptor, whose number may be another file's by now.
+    while (left > 0 && !this.#socket.destroyed) {
       const sizeBytes = this.#readNow(left);
       if (sizeBytes === 0) return;
       this.#sink.write(Buffer.from(this.#scratch.subarray(0, sizeBytes)));
@@ -73,7 +71,7 @@ export class OutputPipe {
 
   /** Delivers what is left and closes the host's end. */
   close(): void {
-    if (!this.#isClosed) this.drain();
+    this.drain();
     this.#isClosed = true;
     clearTimeout(this.#holdBack);
     this.#socket.destroy();

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { FarJITError, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
 import { Session } from './session.js';
@@ -13,6 +14,8 @@ import { Session } from './session.js';
 export const DEFAULT_MAX_SESSIONS = 64;
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a peer may take to answer the closing handshake before its socket is cut. */
+const CLOSE_GRACE_MS = 500;
 const TOKEN_BYTES = 32;
 
 /** A socket path that another process listens on, or that is no socket. */
@@ -42,6 +45,8 @@ export class Server {
   readonly #maxSessions: number;
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
+  /** Open WebSockets, which the HTTP servers do not know any more. */
+  readonly #open = new Set<WebSocket>();
   readonly #webSockets: WebSocketServer;
   #isClosing = false;
 
@@ -95,6 +100,11 @@ export class Server {
     this.#isClosing = true;
     const listenersClosed = this.#listeners.splice(0).map(({ http }) => closeHttp(http));
     await Promise.all([...this.#sessions].map((session) => session.close('the executor is shutting down')));
+    const cut = setTimeout(() => {
+      for (const webSocket of this.#open) webSocket.terminate();
+    }, CLOSE_GRACE_MS);
+    await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
+    clearTimeout(cut);
     await Promise.all(listenersClosed);
   }
 
@@ -128,6 +138,8 @@ export class Server {
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#open.add(webSocket);
+      webSocket.once('close', () => this.#open.delete(webSocket));
       const session = new Session({ host: this.#host, transport: new WebSocketTransport(webSocket) });
       this.#sessions.add(session);
       void session.ended.then(() => this.#sessions.delete(session));

@@ -1,0 +1,243 @@
+import { addrAdd, type ExecutorAddr, memory, run, session } from '@farjit/protocol';
+import test from 'ava';
+import { createHostResources } from '../src/index.js';
+import { CALL_SLOT_COUNT } from '../src/native/shared-layout.js';
+import {
+  callDouble as callDoubleCode,
+  callVoid,
+  callWithInt,
+  illegalInstruction,
+  loadFrom,
+  spin,
+  storeConstant,
+  writeBlock,
+} from './machine-code.js';
+import {
+  callDouble,
+  commitOf,
+  load,
+  lookup,
+  openSession,
+  reserve,
+  segmentOf,
+  type TestCompiler,
+  until,
+} from './session-fixture.js';
+
+const host = createHostResources();
+
+function call({ connection, live }: TestCompiler, entry: ExecutorAddr, block = new Uint8Array(8)) {
+  return connection.request(run.call, { entry, block, commit: commitOf() }, live);
+}
+
+test('a call gets a copy of its block and answers what is in it afterwards', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, storeConstant(0x0102030405060708n));
+  const block = Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9, 42);
+  const result = await call(compiler, entry, block);
+  t.deepEqual([...result.block], [8, 7, 6, 5, 4, 3, 2, 1, 42]);
+  t.is(result.foreignThreads, 0);
+});
+
+test('a call may bring its own code', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const entry = await reserve(compiler, 'code', 64);
+  const commit = commitOf({ segments: [segmentOf(entry, 'code', storeConstant(5n))], syncCore: true });
+  const result = await connection.request(run.call, { entry, block: new Uint8Array(8), commit }, live);
+  t.deepEqual([...result.block], [5, 0, 0, 0, 0, 0, 0, 0]);
+  const bad = commitOf({ segments: [segmentOf(addrAdd(entry, 4096), 'code', storeConstant(6n))] });
+  await t.throwsAsync(connection.request(run.call, { entry, block: new Uint8Array(8), commit: bad }, live), {
+    code: 'INVALID_ADDRESS',
+  });
+  const status = await connection.request(session.sessionStatus, {});
+  t.like(status, { callsStarted: 1, commitsApplied: 1, callsInFlight: 0 });
+});
+
+test('functions of the C library are called', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, callDoubleCode(await lookup(compiler, 'cos')));
+  t.is(await callDouble(compiler, entry, 0), 1);
+  t.is(await callDouble(compiler, entry, 1), Math.cos(1));
+});
+
+test('more calls than slots all run', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, callDoubleCode(await lookup(compiler, 'sqrt')));
+  const count = 3 * CALL_SLOT_COUNT + 1;
+  const results = await Promise.all(
+    Array.from({ length: count }, (_, index) => callDouble(compiler, entry, index * index)),
+  );
+  t.deepEqual(
+    results,
+    Array.from({ length: count }, (_, index) => index),
+  );
+});
+
+test('output arrives in order, all of it before the answer', async (t) => {
+  const compiler = await openSession(t, host);
+  const { events } = compiler;
+  const text = Buffer.alloc(40_000, 'x');
+  const write = await lookup(compiler, 'write');
+  const toStdout = await load(compiler, writeBlock(write, 1, text.byteLength));
+  const toStderr = await load(compiler, writeBlock(write, 2, 3));
+  const putchard = await load(compiler, callDoubleCode(await lookup(compiler, 'putchard')));
+  for (let round = 0; round < 20; round++) {
+    events.length = 0;
+    await call(compiler, toStdout, Uint8Array.from(text)).then(() => events.push('first returned'));
+    const whole = events.slice(0, -1).join('').replaceAll('stdout: ', '');
+    t.is(whole.length, text.byteLength);
+    t.is(events.at(-1), 'first returned');
+    // Buffered by C until the call ends.
+    await callDouble(compiler, putchard, 65).then(() => events.push('second returned'));
+    t.deepEqual(events.slice(-2), ['stdout: A', 'second returned']);
+    await call(compiler, toStderr, Uint8Array.from(Buffer.from('oh\n')));
+    t.is(events.at(-1), 'stderr: oh\n');
+  }
+});
+
+test("exit by JIT'd code is reported with its status, after its output", async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, events, lost } = compiler;
+  const spinning = await load(compiler, spin());
+  const putchard = await load(compiler, callDoubleCode(await lookup(compiler, 'putchard')));
+  const exit = await load(compiler, callWithInt(await lookup(compiler, 'exit'), 7));
+  await callDouble(compiler, putchard, 66);
+  const other = t.throwsAsync(call(compiler, spinning), { code: 'RUNNER_LOST' });
+  await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 2);
+  const error = await t.throwsAsync(call(compiler, exit), { code: 'RUNNER_LOST', message: /exit\(7\)/ });
+  t.deepEqual((error as { data?: unknown }).data, { end: { kind: 'exit', status: 7 }, own: false });
+  await other;
+  await until(() => lost.length === 1);
+  t.deepEqual(events, ['stdout: B', 'lost 1']);
+});
+
+test('a trap names signal, addresses and registers', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, loadFrom(0x1230n));
+  const error = await t.throwsAsync(call(compiler, entry), { code: 'RUNNER_LOST' });
+  t.like(error, {
+    data: {
+      own: true,
+      end: {
+        kind: 'trap',
+        trap: {
+          signal: 'SIGSEGV',
+          faultAddress: 0x1230n,
+          programCounter: entry + 10n,
+          stackOverflow: false,
+          registers: { rax: 0x1230n, rip: entry + 10n },
+        },
+      },
+    },
+  });
+});
+
+test('an illegal instruction is a trap, and so is what another thread meets', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection } = compiler;
+  const spinning = await load(compiler, spin());
+  const other = t.throwsAsync(call(compiler, spinning), { code: 'RUNNER_LOST' });
+  await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 1);
+  const illegal = await load(compiler, illegalInstruction());
+  const error = await t.throwsAsync(call(compiler, illegal), { code: 'RUNNER_LOST' });
+  t.like(error, { data: { own: true, end: { kind: 'trap', trap: { signal: 'SIGILL' } } } });
+  t.like(await other, { data: { own: false, end: { kind: 'trap', trap: { signal: 'SIGILL' } } } });
+});
+
+test('abort is a signal, not a trap', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, callVoid(await lookup(compiler, 'abort')));
+  const error = await t.throwsAsync(call(compiler, entry), { code: 'RUNNER_LOST' });
+  t.like(error, { data: { end: { kind: 'signal', signal: 'SIGABRT' } } });
+});
+
+test('a call that passes its deadline ends the runner', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live, lost } = compiler;
+  const entry = await load(compiler, spin());
+  const params = { entry, block: new Uint8Array(8), commit: commitOf() };
+  const error = await t.throwsAsync(connection.request(run.call, params, { ...live, deadlineMs: 20 }), {
+    code: 'RUNNER_LOST',
+  });
+  t.deepEqual((error as { data?: unknown }).data, { end: { kind: 'deadline', deadlineMs: 20 }, own: true });
+  await until(() => lost.length === 1);
+  t.deepEqual(lost[0]?.end, { kind: 'deadline', deadlineMs: 20 });
+});
+
+test('a call within its deadline leaves no timer behind', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live, lost } = compiler;
+  const entry = await load(compiler, storeConstant(1n));
+  const params = { entry, block: new Uint8Array(8), commit: commitOf() };
+  await connection.request(run.call, params, { ...live, deadlineMs: 100 });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.deepEqual(lost, []);
+  await t.notThrowsAsync(call(compiler, entry));
+});
+
+test('cancelling a call ends the runner', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const entry = await load(compiler, spin());
+  const controller = new AbortController();
+  const params = { entry, block: new Uint8Array(8), commit: commitOf() };
+  const pending = t.throwsAsync(
+    connection.request(run.call, params, { ...live, signal: controller.signal }),
+    { code: 'RUNNER_LOST' },
+  );
+  await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 1);
+  controller.abort();
+  t.like(await pending, { data: { end: { kind: 'cancelled' }, own: true } });
+});
+
+test('calls that wait for a slot are cancelled and expire without the runner', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live, lost } = compiler;
+  const spinning = await load(compiler, spin());
+  const busy = Array.from({ length: CALL_SLOT_COUNT }, () =>
+    t.throwsAsync(call(compiler, spinning), { code: 'RUNNER_LOST' }),
+  );
+  await until(
+    async () => (await connection.request(session.sessionStatus, {})).callsStarted === CALL_SLOT_COUNT,
+  );
+  const params = { entry: spinning, block: new Uint8Array(8), commit: commitOf() };
+  await t.throwsAsync(connection.request(run.call, params, { ...live, deadlineMs: 5 }), {
+    code: 'DEADLINE_EXCEEDED',
+  });
+  const controller = new AbortController();
+  const waiting = t.throwsAsync(
+    connection.request(run.call, params, { ...live, signal: controller.signal }),
+    { code: 'CANCELLED' },
+  );
+  controller.abort();
+  await waiting;
+  // Publish work of a call that waits is done although no worker is free.
+  const commit = commitOf({ syncCore: true });
+  const queued = t.throwsAsync(connection.request(run.call, { ...params, commit }, live), {
+    code: 'RUNNER_LOST',
+  });
+  await until(
+    async () => (await connection.request(session.sessionStatus, {})).callsInFlight === CALL_SLOT_COUNT + 1,
+  );
+  t.deepEqual(lost, []);
+  await connection.request(session.terminateSession, {});
+  await Promise.all([...busy, queued]);
+});
+
+test('a SIGKILL from outside rejects calls and lookups in flight', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, opened, live } = compiler;
+  const pending = t.throwsAsync(call(compiler, await load(compiler, spin())), { code: 'RUNNER_LOST' });
+  await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 1);
+  process.kill(opened.runner.processId, 'SIGSTOP');
+  const commit = commitOf({ syncCore: true });
+  const publish = t.throwsAsync(connection.request(memory.commitMemory, { commit }, live), {
+    code: 'RUNNER_LOST',
+  });
+  const found = t.throwsAsync(lookup(compiler, 'sin'), { code: 'RUNNER_LOST' });
+  await connection.request(session.sessionStatus, {});
+  process.kill(opened.runner.processId, 'SIGKILL');
+  for (const error of await Promise.all([pending, publish, found]))
+    t.like(error, { data: { end: { kind: 'signal', signal: 'SIGKILL' } } });
+});

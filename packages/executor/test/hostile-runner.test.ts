@@ -1,0 +1,76 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Connection, createMemoryTransportPair, run, session, toExecutorAddr } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { createHostResources, type HostResources, Session } from '../src/index.js';
+import { commitOf, openSession } from './session-fixture.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
+test.after.always(() => rmSync(directory, { recursive: true }));
+
+/** A host whose runners behave as `mode` says. */
+function hostileHost(mode: string): HostResources {
+  const script = fileURLToPath(new URL('hostile-runner.js', import.meta.url));
+  const runnerPath = join(directory, mode.replaceAll(' ', '-'));
+  writeFileSync(runnerPath, `#!/bin/sh\nexec '${process.execPath}' '${script}' '${mode}'\n`);
+  chmodSync(runnerPath, 0o755);
+  return createHostResources({ runnerPath });
+}
+
+async function callOnce(t: ExecutionContext, mode: string) {
+  const { connection, live } = await openSession(t, hostileHost(mode));
+  const params = { entry: toExecutorAddr(0x1000n), block: Uint8Array.of(5), commit: commitOf() };
+  return connection.request(run.call, params, live);
+}
+
+const FAULTS: readonly [string, RegExp][] = [
+  ['unknown bell', /rang with kind 99/],
+  ['hello again', /rang with kind 1/],
+  ['reentry slot out of range', /kind 3, slot 256/],
+  ['call slot out of range', /kind 4, slot 64/],
+  ['done with nothing to do', /nobody asked for/],
+  ['reentry slot that is not posted', /slot 3 is in state 0/],
+  ['reentry of an unknown kind', /unknown kind 77/],
+  ['call that is still posted', /no call has ended in slot 0/],
+  ['call that nobody made', /no call has ended in slot 63/],
+];
+
+for (const [mode, message] of FAULTS)
+  test(`the runner is killed, and the call says why: ${mode}`, async (t) => {
+    const error = await t.throwsAsync(callOnce(t, mode), { code: 'RUNNER_LOST', message });
+    t.like(error, { data: { end: { kind: 'fault' } } });
+  });
+
+for (const mode of [
+  'base in kernel space',
+  'base not on a page',
+  'no resolver',
+  'process id of another',
+  'bell before hello',
+])
+  test(`a runner is not accepted: ${mode}`, async (t) => {
+    const [near, far] = createMemoryTransportPair();
+    const hosted = new Session({ host: hostileHost(mode), transport: far });
+    const connection = new Connection(near);
+    connection.start();
+    await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+      code: 'RUNNER_START_FAILED',
+    });
+    t.is(hosted.generation, undefined);
+    connection.close();
+    await hosted.ended;
+  });
+
+test('a forged trap report is passed on within its bounds', async (t) => {
+  const error = await t.throwsAsync(callOnce(t, 'forged trap'), { code: 'RUNNER_LOST' });
+  t.like(error, { data: { end: { kind: 'trap', trap: { signal: 'signal -16' } } } });
+  const { data } = error as unknown as { data: { end: { trap: { frames: bigint[] } } } };
+  t.is(data.end.trap.frames.length, 64);
+});
+
+test('a bell that comes byte by byte is one bell', async (t) => {
+  const result = await callOnce(t, 'bells in pieces');
+  t.deepEqual([...result.block], [5]);
+});

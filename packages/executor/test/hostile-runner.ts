@@ -1,0 +1,114 @@
+/*
+ * A runner that breaks the contract, as JIT'd code could make the real one do. Started in the runner's place, with
+ * the runner's descriptors; the argument says how it behaves.
+ */
+import { fstatSync, readSync, writeSync } from 'node:fs';
+import {
+  BELL_BYTES,
+  BellKind,
+  CALL_SLOT,
+  CALL_SLOT_BYTES,
+  CallState,
+  CONTROL,
+  END,
+  EndKind,
+  REENTRY_SLOT,
+  REENTRY_SLOT_BYTES,
+  ReentryState,
+  RUNNER_FD,
+} from '../src/native/shared-layout.js';
+
+const mode = process.argv[2] ?? '';
+
+function bell(kind: number, slot = 0, value = 0): Buffer {
+  const bytes = Buffer.alloc(BELL_BYTES);
+  bytes.writeUInt16LE(kind, 0);
+  bytes.writeUInt16LE(slot, 2);
+  bytes.writeUInt32LE(value, 4);
+  return bytes;
+}
+
+function ring(kind: number, slot = 0, value = 0): void {
+  writeSync(RUNNER_FD.doorbell, bell(kind, slot, value));
+}
+
+/** Waits for the host's next bell; ends when the host is gone. */
+function nextBell(): { kind: number; slot: number } {
+  const bytes = Buffer.alloc(BELL_BYTES);
+  for (;;) {
+    try {
+      if (readSync(RUNNER_FD.doorbell, bytes) === 0) process.exit(0);
+      return { kind: bytes.readUInt16LE(0), slot: bytes.readUInt16LE(2) };
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    }
+  }
+}
+
+function writeWord(offset: number, value: bigint): void {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(value);
+  writeSync(RUNNER_FD.shared, bytes, 0, 8, offset);
+}
+
+function writeHalf(offset: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  writeSync(RUNNER_FD.shared, bytes, 0, 4, offset);
+}
+
+function waitForEver(): never {
+  for (;;) nextBell();
+}
+
+/** What each behaviour does once the host asks for a first call. */
+const ON_CALL: Record<string, (slot: number) => void> = {
+  'unknown bell': () => ring(99),
+  'hello again': () => ring(BellKind.hello),
+  'reentry slot out of range': () => ring(BellKind.reenter, 256),
+  'call slot out of range': () => ring(BellKind.callDone, 64),
+  'done with nothing to do': () => ring(BellKind.done),
+  'reentry slot that is not posted': () => ring(BellKind.reenter, 3),
+  'reentry of an unknown kind': () => {
+    writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.kind, 77);
+    writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.state, ReentryState.posted);
+    ring(BellKind.reenter, 1);
+  },
+  'call that is still posted': (slot) => ring(BellKind.callDone, slot),
+  'call that nobody made': () => ring(BellKind.callDone, 63),
+  'forged trap': () => {
+    writeHalf(CONTROL.end + END.signal, 0xffff_fff0);
+    writeHalf(CONTROL.end + END.frameCount, 0xffff_ffff);
+    writeSync(
+      RUNNER_FD.shared,
+      Buffer.alloc(END.messageBytes, 'x'),
+      0,
+      END.messageBytes,
+      CONTROL.end + END.message,
+    );
+    writeHalf(CONTROL.end + END.kind, EndKind.trap);
+    process.exit(0);
+  },
+  'bells in pieces': (slot) => {
+    writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
+    for (const byte of bell(BellKind.callDone, slot)) {
+      writeSync(RUNNER_FD.doorbell, Buffer.of(byte));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  },
+};
+
+fstatSync(RUNNER_FD.sealed);
+const base = mode === 'base in kernel space' ? 0xffff_8000_0000_0000n : 0x7000_0000_0000n;
+writeWord(CONTROL.base, mode === 'base not on a page' ? base + 8n : base);
+writeWord(CONTROL.resolver, mode === 'no resolver' ? 0n : 0x5555_0000_0000n);
+writeHalf(CONTROL.processId, mode === 'process id of another' ? 1 : process.pid);
+if (mode === 'bell before hello') ring(BellKind.done);
+ring(BellKind.hello);
+if (nextBell().kind === BellKind.confine) ring(BellKind.confined, 0, 0);
+for (;;) {
+  const { kind, slot } = nextBell();
+  if (kind !== BellKind.spawn) continue;
+  ON_CALL[mode]?.(slot);
+  waitForEver();
+}

@@ -1,0 +1,138 @@
+/*
+ * Hand-assembled x86-64 for tests: each function answers the bytes of a `void entry(void *block)` that needs no
+ * relocation. Addresses go in as 64-bit immediates.
+ */
+
+function assemble(...pieces: (readonly number[] | { imm64: bigint })[]): Uint8Array<ArrayBuffer> {
+  const bytes = pieces.flatMap((piece) => {
+    if (!('imm64' in piece)) return [...piece];
+    const immediate = Buffer.alloc(8);
+    immediate.writeBigUInt64LE(piece.imm64);
+    return [...immediate];
+  });
+  return Uint8Array.from(bytes);
+}
+
+const SUB_RSP_8 = [0x48, 0x83, 0xec, 0x08];
+const ADD_RSP_8 = [0x48, 0x83, 0xc4, 0x08];
+const MOV_RAX = [0x48, 0xb8];
+const CALL_RAX = [0xff, 0xd0];
+const PUSH_RBX = [0x53];
+const POP_RBX = [0x5b];
+const MOV_RBX_RDI = [0x48, 0x89, 0xfb];
+const RET = [0xc3];
+
+/** `*(uint64_t *)block = value` */
+export function storeConstant(value: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(MOV_RAX, { imm64: value }, [0x48, 0x89, 0x07], RET);
+}
+
+/** `*(double *)block = (*(double (*)(double))function)(*(double *)block)` */
+export function callDouble(address: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(
+    PUSH_RBX,
+    MOV_RBX_RDI,
+    [0xf2, 0x0f, 0x10, 0x07], // movsd (%rdi), %xmm0
+    MOV_RAX,
+    { imm64: address },
+    CALL_RAX,
+    [0xf2, 0x0f, 0x11, 0x03], // movsd %xmm0, (%rbx)
+    POP_RBX,
+    RET,
+  );
+}
+
+/** `(*(double (*)(double))xmm0) + xmm0`: a function, not an entry: answers twice its argument. */
+export function doubleIt(): Uint8Array<ArrayBuffer> {
+  return assemble([0xf2, 0x0f, 0x58, 0xc0], RET); // addsd %xmm0, %xmm0
+}
+
+/** Where `callVoid`'s frame is complete: after `subq $8, %rsp`. */
+export const CALL_VOID_PROLOGUE_BYTES = SUB_RSP_8.length;
+
+/** `(*(void (*)(void))address)()` */
+export function callVoid(address: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(SUB_RSP_8, MOV_RAX, { imm64: address }, CALL_RAX, ADD_RSP_8, RET);
+}
+
+/** `(*(void (*)(int))address)(argument)` */
+export function callWithInt(address: bigint, argument: number): Uint8Array<ArrayBuffer> {
+  const immediate = Buffer.alloc(4);
+  immediate.writeInt32LE(argument);
+  return assemble(SUB_RSP_8, [0xbf, ...immediate], MOV_RAX, { imm64: address }, CALL_RAX, ADD_RSP_8, RET);
+}
+
+/** `write(descriptor, block, sizeBytes)` */
+export function writeBlock(write: bigint, descriptor: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const size = Buffer.alloc(4);
+  size.writeInt32LE(sizeBytes);
+  return assemble(
+    SUB_RSP_8,
+    [0x48, 0x89, 0xfe], // movq %rdi, %rsi
+    [0xbf, descriptor, 0, 0, 0], // movl $descriptor, %edi
+    [0xba, ...size], // movl $sizeBytes, %edx
+    MOV_RAX,
+    { imm64: write },
+    CALL_RAX,
+    ADD_RSP_8,
+    RET,
+  );
+}
+
+/** Runs for ever. */
+export function spin(): Uint8Array<ArrayBuffer> {
+  return assemble([0xeb, 0xfe]); // jmp .
+}
+
+/** SIGILL. */
+export function illegalInstruction(): Uint8Array<ArrayBuffer> {
+  return assemble([0x0f, 0x0b]); // ud2
+}
+
+/** SIGSEGV with fault address `address`. */
+export function loadFrom(address: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(MOV_RAX, { imm64: address }, [0x48, 0x8b, 0x00], RET); // movq (%rax), %rax
+}
+
+/** Copies 8 bytes at `address` into the block. */
+export function copyFrom(address: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(MOV_RAX, { imm64: address }, [0x48, 0x8b, 0x00], [0x48, 0x89, 0x07], RET);
+}
+
+/** Stores 8 bytes of zero at `address`. */
+export function storeTo(address: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(MOV_RAX, { imm64: address }, [0x48, 0xc7, 0x00, 0, 0, 0, 0], RET);
+}
+
+/**
+ * An `.eh_frame` of one CIE and one FDE for a function that, `prologueBytes` in, has moved the stack pointer by 8.
+ * Source: LSB core, "Exception Frames"; register numbers of the psABI: 7 is rsp, 16 the return address.
+ */
+export function ehFrameOf(
+  address: bigint,
+  codeBytes: number,
+  prologueBytes: number,
+): Uint8Array<ArrayBuffer> {
+  const cie = [
+    ...[20, 0, 0, 0], // length
+    ...[0, 0, 0, 0], // CIE id
+    1, // version
+    ...[0x7a, 0x52, 0], // "zR"
+    1, // code alignment
+    0x78, // data alignment: -8
+    16, // return address register
+    1, // augmentation length
+    0, // DW_EH_PE_absptr
+    ...[0x0c, 7, 8], // DW_CFA_def_cfa rsp 8
+    ...[0x90, 1], // DW_CFA_offset return address, 1
+    ...[0, 0], // DW_CFA_nop
+  ];
+  const fde = Buffer.alloc(28);
+  fde.writeUInt32LE(24, 0);
+  fde.writeUInt32LE(cie.length + 4, 4);
+  fde.writeBigUInt64LE(address, 8);
+  fde.writeBigUInt64LE(BigInt(codeBytes), 16);
+  // augmentation length, DW_CFA_advance_loc, DW_CFA_def_cfa_offset 16
+  fde.set([0, 0x40 | prologueBytes, 0x0e, 16], 24);
+  return Uint8Array.from([...cie, ...fde, 0, 0, 0, 0]);
+}

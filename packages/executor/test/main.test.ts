@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { type ClientOptions, WebSocket } from 'ws';
+import { openOver, until } from './session-fixture.js';
+
+const entry = fileURLToPath(new URL('../../bin/farjit-executor.js', import.meta.url));
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly stderr: () => string;
+  readonly exited: Promise<unknown[]>;
+}
+
+function start(t: ExecutionContext, args: string[], env: NodeJS.ProcessEnv = {}): Started {
+  const child = spawn(process.execPath, [entry, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  return { child, stderr: () => text, exited: once(child, 'close') };
+}
+
+function temporaryDirectory(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-main-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function connect(url: string, options: ClientOptions = {}) {
+  const socket = new WebSocket(url, { ...WEBSOCKET_OPTIONS, ...options });
+  await once(socket, 'open');
+  return new WebSocketTransport(socket);
+}
+
+const COMMAND_LINES: readonly [string[], number, RegExp][] = [
+  [['--help'], 0, /--listen <url>/],
+  [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
+  [[], 2, /nowhere to listen/],
+  [['--bogus'], 2, /unknown option '--bogus'/],
+  [['--inherit-fd', 'x'], 2, /not a descriptor number/],
+  [['--listen', 'ws://0.0.0.0:1'], 1, /only loopback/],
+  [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: .*\/nonexistent\/x\.sock/],
+  [['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'], 1, /ENOENT.*\/nonexistent/],
+];
+
+for (const [args, code, words] of COMMAND_LINES)
+  test(`farjit-executor ${args.join(' ')} exits with ${code}`, async (t) => {
+    const { exited, stderr } = start(t, args);
+    t.deepEqual(await exited, [code, null]);
+    t.regex(stderr(), words);
+  });
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  test(`${signal} ends sessions and runners and removes the socket`, async (t) => {
+    const path = join(temporaryDirectory(t), 'farjit.sock');
+    const { child, exited, stderr } = start(t, ['--listen', `ws+unix:${path}`]);
+    await until(() => stderr().includes('listening'));
+    t.is(stderr(), `farjit-executor: listening on ws+unix:${path}\n`);
+    const { opened } = await openOver(t, await connect(`ws+unix:${path}`));
+    child.kill(signal);
+    t.deepEqual(await exited, [0, null]);
+    t.false(existsSync(path));
+    t.throws(() => process.kill(opened.runner.processId, 0), { code: 'ESRCH' });
+  });
+
+test('a killed executor takes its runners with it', async (t) => {
+  const path = join(temporaryDirectory(t), 'farjit.sock');
+  const { child, exited, stderr } = start(t, ['--listen', `ws+unix:${path}`]);
+  await until(() => stderr().includes('listening'));
+  const { opened } = await openOver(t, await connect(`ws+unix:${path}`));
+  child.kill('SIGKILL');
+  await exited;
+  await until(() => {
+    try {
+      process.kill(opened.runner.processId, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  t.pass();
+});
+
+test('a made-up token is printed, a given one is not', async (t) => {
+  const made = start(t, ['--listen', 'ws://127.0.0.1:0']);
+  await until(() => made.stderr().split('\n').length === 3);
+  const [, url = '', token = ''] = /listening on (ws:\S+)\n.*FARJIT_TOKEN=(\S+)\n/.exec(made.stderr()) ?? [];
+  const { opened } = await openOver(t, await connect(url, { headers: { authorization: `Bearer ${token}` } }));
+  t.is(opened.version, 1);
+
+  const file = join(temporaryDirectory(t), 'token');
+  writeFileSync(file, 'from-a-file\n');
+  for (const [given, args, env] of [
+    ['from-a-file', ['--token-file', file], { FARJIT_TOKEN: 'not this' }],
+    ['from-the-environment', [], { FARJIT_TOKEN: 'from-the-environment' }],
+  ] as const) {
+    const { stderr } = start(t, ['--listen', 'ws://127.0.0.1:0', ...args], env);
+    await until(() => stderr().includes('\n'));
+    const [, address = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
+    const headers = { authorization: `Bearer ${given}` };
+    t.is((await openOver(t, await connect(address, { headers }))).opened.version, 1);
+    t.false(stderr().includes(given));
+  }
+});
+
+test('an inherited socket is served until it closes', async (t) => {
+  const { child, exited } = start(t, ['--inherit-fd', '3']);
+  const socket = child.stdio[3] as Socket;
+  const compiler = await openOver(t, await connect('ws://localhost/', { createConnection: () => socket }));
+  socket.destroy();
+  t.deepEqual(await exited, [0, null]);
+  t.throws(() => process.kill(compiler.opened.runner.processId, 0), { code: 'ESRCH' });
+});

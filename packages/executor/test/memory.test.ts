@@ -1,0 +1,309 @@
+import { closeSync } from 'node:fs';
+import { addrAdd, type Commit, type ExecutorAddr, RequestError, toExecutorAddr } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { Indirection } from '../src/indirection.js';
+import { SessionMemory } from '../src/memory.js';
+import { PublishKind } from '../src/native/shared-layout.js';
+import { ReservationPool } from '../src/reservation.js';
+import { layoutReservation } from '../src/reservation-layout.js';
+import { commitOf, segmentOf } from './session-fixture.js';
+
+const MIB = 1024 * 1024;
+const BASE = toExecutorAddr(0x7000_0000_0000n);
+const RESOLVER = toExecutorAddr(0x5555_0000_1234n);
+const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+
+interface Prepared {
+  memory: SessionMemory;
+  indirection: Indirection;
+  code: ExecutorAddr;
+  constant: ExecutorAddr;
+  data: ExecutorAddr;
+  allocator: number;
+}
+
+/** Session memory with one page reserved of each kind. */
+function prepare(t: ExecutionContext): Prepared {
+  const { reservation, descriptors } = pool.take();
+  closeSync(descriptors.sealedFd);
+  closeSync(descriptors.sharedFd);
+  t.teardown(() => reservation.release());
+  const memory = new SessionMemory(reservation, BASE);
+  const allocator = memory.createAllocator();
+  return {
+    memory,
+    indirection: new Indirection(memory, RESOLVER),
+    allocator,
+    code: memory.reserve(allocator, 'code', 4096),
+    constant: memory.reserve(allocator, 'constant', 4096),
+    data: memory.reserve(allocator, 'data', 4096),
+  };
+}
+
+test('a commit writes content, zeroes the rest and stores pointers', (t) => {
+  const { memory, code, constant, data } = prepare(t);
+  memory.apply(commitOf({ segments: [segmentOf(data, 'data', new Uint8Array(64).fill(0xee))] }));
+  const publish = memory.apply(
+    commitOf({
+      segments: [
+        segmentOf(code, 'code', Uint8Array.of(1, 2, 3)),
+        { address: data, prot: 'data', content: Uint8Array.of(9), memoryBytes: 8 },
+      ],
+      pointers: [{ address: addrAdd(constant, 8), value: toExecutorAddr(0x1122334455667788n) }],
+    }),
+  );
+  t.deepEqual(publish, []);
+  t.deepEqual([...memory.read(code, 4)], [1, 2, 3, 0]);
+  t.deepEqual([...memory.read(data, 9)], [9, 0, 0, 0, 0, 0, 0, 0, 0xee]);
+  t.is(memory.read(addrAdd(constant, 8), 8).readBigUInt64LE(), 0x1122334455667788n);
+});
+
+test('publish work: deregister, then register, then synchronise', (t) => {
+  const { memory, constant } = prepare(t);
+  memory.apply(commitOf({ registerEHFrames: [constant] }));
+  const publish = memory.apply(
+    commitOf({
+      registerEHFrames: [addrAdd(constant, 64)],
+      deregisterEHFrames: [constant],
+      syncCore: true,
+    }),
+  );
+  t.deepEqual(publish, [
+    { kind: PublishKind.deregisterFrame, value: constant },
+    { kind: PublishKind.registerFrame, value: addrAdd(constant, 64) },
+    { kind: PublishKind.syncCore, value: 0n },
+  ]);
+});
+
+const PAGE_OF_ONES = new Uint8Array(4096).fill(1);
+
+const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string][] = [
+  [
+    'a segment that runs past its reservation',
+    ({ code }) => ({ segments: [segmentOf(addrAdd(code, 1), 'code', PAGE_OF_ONES)] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment that starts before its reservation',
+    ({ data }) => ({ segments: [segmentOf(addrAdd(data, -1), 'data', PAGE_OF_ONES)] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment of another protection than its reservation',
+    ({ code }) => ({ segments: [segmentOf(code, 'data', Uint8Array.of(1))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment where nothing is reserved',
+    ({ code }) => ({ segments: [segmentOf(addrAdd(code, 8192), 'code', Uint8Array.of(1))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment in the control region',
+    ({ memory }) => ({
+      segments: [segmentOf(addrAdd(memory.describe().data.address, -4096), 'data', Uint8Array.of(1))],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment outside the session',
+    () => ({ segments: [segmentOf(toExecutorAddr(0x1000n), 'data', Uint8Array.of(1))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment at the end of the address space',
+    () => ({ segments: [segmentOf(toExecutorAddr(0xffff_ffff_ffff_fff0n), 'data', Uint8Array.of(1))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment with memory that overflows',
+    ({ data }) => ({
+      segments: [
+        { address: data, prot: 'data', content: Uint8Array.of(1), memoryBytes: Number.MAX_SAFE_INTEGER },
+      ],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'segments that overlap',
+    ({ data }) => ({
+      segments: [
+        segmentOf(addrAdd(data, 8), 'data', new Uint8Array(8).fill(1)),
+        segmentOf(data, 'data', new Uint8Array(9).fill(1)),
+      ],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'more content than memory',
+    ({ data }) => ({
+      segments: [{ address: data, prot: 'data', content: Uint8Array.of(1, 2), memoryBytes: 1 }],
+    }),
+    'INVALID_PARAMS',
+  ],
+  [
+    'a pointer into code',
+    ({ code }) => ({ pointers: [{ address: code, value: RESOLVER }] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a pointer that is not aligned',
+    ({ constant }) => ({ pointers: [{ address: addrAdd(constant, 4), value: RESOLVER }] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a pointer where nothing is reserved',
+    ({ constant }) => ({ pointers: [{ address: addrAdd(constant, 4096), value: RESOLVER }] }),
+    'INVALID_ADDRESS',
+  ],
+  ['EH frames in code', ({ code }) => ({ registerEHFrames: [code] }), 'INVALID_ADDRESS'],
+  ['EH frames outside the session', () => ({ registerEHFrames: [toExecutorAddr(8n)] }), 'INVALID_ADDRESS'],
+  [
+    'EH frames registered twice',
+    ({ constant }) => ({ registerEHFrames: [constant, constant] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'deregistering EH frames that are not registered',
+    ({ constant }) => ({ deregisterEHFrames: [constant] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'more EH frames than one slot publishes',
+    ({ constant }) => ({
+      registerEHFrames: Array.from({ length: 241 }, (_, index) => addrAdd(constant, 8 * index)),
+    }),
+    'LIMIT_EXCEEDED',
+  ],
+];
+
+for (const [what, commit, code] of REFUSED)
+  test(`refused, and nothing changed: ${what}`, (t) => {
+    const prepared = prepare(t);
+    const { memory, data, constant } = prepared;
+    const good = {
+      segments: [segmentOf(addrAdd(data, 2048), 'data', Uint8Array.of(7))],
+      pointers: [{ address: addrAdd(constant, 2048), value: RESOLVER }],
+    };
+    const bad = commitOf(commit(prepared));
+    const whole = {
+      ...bad,
+      segments: [...good.segments, ...bad.segments],
+      pointers: [...good.pointers, ...bad.pointers],
+    };
+    const error = t.throws(() => memory.apply(whole), { instanceOf: RequestError });
+    t.is(error?.code, code);
+    for (const prot of ['code', 'constant', 'data'] as const) {
+      const { address, sizeBytes } = memory.describe()[prot];
+      t.true(memory.read(address, sizeBytes).equals(Buffer.alloc(sizeBytes)), `${prot} is unchanged`);
+    }
+    t.notThrows(() => memory.apply(commitOf(good)));
+    // The set of registered frames is unchanged, too.
+    t.notThrows(() => memory.apply(commitOf({ registerEHFrames: [constant] })));
+  });
+
+test('segments that touch do not overlap, empty ones never do', (t) => {
+  const { memory, data } = prepare(t);
+  t.notThrows(() =>
+    memory.apply(
+      commitOf({
+        segments: [
+          segmentOf(data, 'data', Uint8Array.of(1)),
+          segmentOf(addrAdd(data, 1), 'data', Uint8Array.of(2)),
+          segmentOf(data, 'data', new Uint8Array(0)),
+        ],
+      }),
+    ),
+  );
+  t.deepEqual([...memory.read(data, 2)], [1, 2]);
+});
+
+test('memory of a destroyed allocator refuses commits and is reserved again', (t) => {
+  const { memory, allocator, code } = prepare(t);
+  memory.destroyAllocator(allocator);
+  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(code, 'code', Uint8Array.of(1))] })), {
+    message: /not inside any reservation/,
+  });
+  t.throws(() => memory.reserve(allocator, 'code', 1), { message: `there is no allocator ${allocator}` });
+  t.throws(() => memory.destroyAllocator(allocator), { instanceOf: RequestError });
+  t.is(memory.reserve(memory.createAllocator(), 'code', 4096), code);
+});
+
+test('an allocator with registered EH frames is not destroyed', (t) => {
+  const { memory, allocator, constant } = prepare(t);
+  memory.apply(commitOf({ registerEHFrames: [constant] }));
+  t.throws(() => memory.destroyAllocator(allocator), { message: /deregister them first/ });
+  memory.apply(commitOf({ deregisterEHFrames: [constant] }));
+  t.notThrows(() => memory.destroyAllocator(allocator));
+});
+
+test('a reservation that does not fit says what is free', (t) => {
+  const { memory, allocator } = prepare(t);
+  const error = t.throws(() => memory.reserve(allocator, 'data', MIB), { instanceOf: RequestError });
+  t.is(error?.code, 'LIMIT_EXCEEDED');
+  t.regex(error?.message ?? '', new RegExp(`${MIB - 4096} are free`));
+});
+
+test('reading stays inside one part', (t) => {
+  const { memory } = prepare(t);
+  const { code, data } = memory.describe();
+  t.notThrows(() => memory.read(addrAdd(code.address, code.sizeBytes - 1), 1));
+  for (const [address, sizeBytes] of [
+    [addrAdd(code.address, code.sizeBytes - 1), 2],
+    [addrAdd(data.address, -1), 1],
+    [addrAdd(data.address, data.sizeBytes), 1],
+    [addrAdd(code.address, -1), 1],
+  ] as const)
+    t.throws(() => memory.read(address, sizeBytes), { instanceOf: RequestError, message: /not inside/ });
+});
+
+test('stubs jump through pointers that commits may write, and only those', (t) => {
+  const { memory, indirection } = prepare(t);
+  const owner = indirection.createOwner();
+  const { stubs, pointers } = indirection.emitStubs(owner, 3, RESOLVER, 8);
+  t.is(memory.read(addrAdd(pointers, 16), 8).readBigUInt64LE(), RESOLVER + 16n);
+  const code = memory.read(stubs, 24);
+  for (const index of [0, 1, 2]) {
+    t.is(code.readUInt16BE(8 * index), 0xff25);
+    const next = stubs + BigInt(8 * index + 6);
+    t.is(next + BigInt(code.readInt32LE(8 * index + 2)), pointers + BigInt(8 * index));
+  }
+  const target = { address: addrAdd(pointers, 8), value: toExecutorAddr(0x42n) };
+  memory.apply(commitOf({ pointers: [target] }));
+  t.is(memory.read(target.address, 8).readBigUInt64LE(), 0x42n);
+  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(stubs, 'code', Uint8Array.of(0x90))] })), {
+    message: /not inside any reservation/,
+  });
+  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(pointers, 'constant', Uint8Array.of(0))] })), {
+    message: /not inside any reservation/,
+  });
+  indirection.destroyOwner(owner);
+  t.throws(() => memory.apply(commitOf({ pointers: [target] })), { instanceOf: RequestError });
+  t.throws(() => indirection.destroyOwner(owner), { message: `there is no indirect-stubs owner ${owner}` });
+});
+
+test('initial targets beyond 64 bits are refused', (t) => {
+  const { indirection } = prepare(t);
+  const owner = indirection.createOwner();
+  const last = toExecutorAddr(0xffff_ffff_ffff_fff8n);
+  t.throws(() => indirection.emitStubs(owner, 2, last, 8), { message: /64 bits/ });
+  t.notThrows(() => indirection.emitStubs(owner, 1, last, 8));
+});
+
+test('a trampoline is known by its start, and its pointer is written by nobody', (t) => {
+  const { memory, indirection } = prepare(t);
+  const start = indirection.emitTrampolines(600);
+  const more = indirection.emitTrampolines(1);
+  t.true(indirection.isTrampoline(start));
+  t.true(indirection.isTrampoline(addrAdd(start, 599 * 8)));
+  t.true(indirection.isTrampoline(more));
+  t.false(indirection.isTrampoline(addrAdd(start, 600 * 8)));
+  t.false(indirection.isTrampoline(addrAdd(start, 6)));
+  t.false(indirection.isTrampoline(addrAdd(start, -8)));
+  const code = memory.read(start, 8);
+  const pointer = toExecutorAddr(start + 6n + BigInt(code.readInt32LE(2)));
+  t.is(memory.read(pointer, 8).readBigUInt64LE(), RESOLVER);
+  t.throws(() => memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] })), {
+    instanceOf: RequestError,
+  });
+});

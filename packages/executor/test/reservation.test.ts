@@ -1,0 +1,108 @@
+import { closeSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import test from 'ava';
+import {
+  LibcError,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../src/native/libc.js';
+import { ReservationPool, WINDOW_BYTES } from '../src/reservation.js';
+import { layoutReservation } from '../src/reservation-layout.js';
+
+const MIB = 1024 * 1024;
+const pool = new ReservationPool(
+  layoutReservation({ codeBytes: 3 * MIB, constantBytes: MIB, dataBytes: 2 * MIB + 4096 }),
+);
+
+test('regions follow each other and control has its own pages', (t) => {
+  const { code, constant, control, data, sealedBytes, totalBytes } = layoutReservation();
+  t.is(code.offset, 0);
+  t.is(constant.offset, code.sizeBytes);
+  t.is(control.offset, sealedBytes);
+  t.is(data.offset, control.offset + control.sizeBytes);
+  t.is(totalBytes, 256 * MIB);
+});
+
+test('sizes that are not whole pages are refused', (t) => {
+  t.throws(() => layoutReservation({ codeBytes: 5000 }), { instanceOf: RangeError });
+});
+
+test('the sealed memfd refuses every new way to write', (t) => {
+  const { reservation, descriptors } = pool.take();
+  const { sealedFd } = descriptors;
+  t.teardown(() => closeSync(sealedFd));
+  t.teardown(() => closeSync(descriptors.sharedFd));
+  t.throws(() => writeSync(sealedFd, 'x', 0), { code: 'EPERM' });
+  t.throws(() => ftruncateSync(sealedFd, 0), { code: 'EPERM' });
+  t.throws(() => ftruncateSync(sealedFd, 64 * MIB), { code: 'EPERM' });
+  const error = t.throws(() => mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, sealedFd, 0), {
+    instanceOf: LibcError,
+  });
+  t.is(error?.errnoName, 'EPERM');
+  t.throws(() => ftruncateSync(descriptors.sharedFd, 0), { code: 'EPERM' });
+  reservation.write(100, Buffer.from('through the one mapping'));
+  const seen = Buffer.alloc(23);
+  readSync(sealedFd, seen, 0, 23, 100);
+  t.is(seen.toString(), 'through the one mapping');
+  const readOnly = mmap(0n, 4096, PROT_READ, MAP_PRIVATE, sealedFd, 0);
+  munmap(readOnly, 4096);
+  reservation.release();
+});
+
+test('reads and writes cross windows', (t) => {
+  const { reservation, descriptors } = pool.take();
+  closeSync(descriptors.sealedFd);
+  closeSync(descriptors.sharedFd);
+  const content = Buffer.from(Array.from({ length: 300 }, (_, index) => index % 251));
+  const { data } = reservation.layout;
+  for (const offset of [WINDOW_BYTES - 100, 3 * MIB - 1, data.offset + WINDOW_BYTES - 7]) {
+    reservation.write(offset, content);
+    t.deepEqual(reservation.read(offset, 300), content);
+    reservation.fillZero(offset + 10, 280);
+    t.deepEqual(reservation.read(offset + 10, 280), Buffer.alloc(280));
+    t.deepEqual(reservation.read(offset + 290, 10), content.subarray(290));
+  }
+  const last = data.offset + data.sizeBytes - 8;
+  reservation.storePointer(last, 0xffff_ffff_ffff_fff8n);
+  t.is(reservation.read(last, 8).readBigUInt64LE(), 0xffff_ffff_ffff_fff8n);
+  reservation.release();
+});
+
+test('nothing outside the three parts can be reached', (t) => {
+  const { reservation, descriptors } = pool.take();
+  closeSync(descriptors.sealedFd);
+  closeSync(descriptors.sharedFd);
+  const { control, data, totalBytes } = reservation.layout;
+  t.throws(() => reservation.write(control.offset, Buffer.alloc(1)), { instanceOf: RangeError });
+  t.throws(() => reservation.write(data.offset - 1, Buffer.alloc(1)), { instanceOf: RangeError });
+  t.throws(() => reservation.read(totalBytes, 1), { instanceOf: RangeError });
+  t.throws(() => reservation.read(-1, 1), { instanceOf: RangeError });
+  reservation.release();
+});
+
+test('a released reservation reaches nothing, and its range starts empty for the next', (t) => {
+  const own = new ReservationPool(pool.layout);
+  const first = own.take();
+  closeSync(first.descriptors.sealedFd);
+  closeSync(first.descriptors.sharedFd);
+  first.reservation.write(0, Buffer.from('secret'));
+  const address = first.reservation.controlAddress;
+  first.reservation.control.write('secret');
+  first.reservation.release();
+  t.notThrows(() => first.reservation.release());
+  t.throws(() => first.reservation.read(0, 6), { message: /released/ });
+  t.throws(() => first.reservation.write(0, Buffer.alloc(1)), { message: /released/ });
+  t.throws(() => first.reservation.control, { message: /released/ });
+
+  const second = own.take();
+  closeSync(second.descriptors.sealedFd);
+  closeSync(second.descriptors.sharedFd);
+  t.is(second.reservation.controlAddress, address);
+  t.deepEqual(second.reservation.read(0, 6), Buffer.alloc(6));
+  t.is(second.reservation.control[0], 0);
+  t.throws(() => first.reservation.read(0, 6), { message: /released/ });
+  second.reservation.release();
+});

@@ -1,0 +1,100 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { session } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { createHostResources } from '../src/index.js';
+import { storeConstant } from './machine-code.js';
+import { callDouble, load, openSession, until } from './session-fixture.js';
+
+const host = createHostResources();
+
+/** Descriptors of this process, by what they refer to. */
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, 'N')];
+    } catch {
+      return []; // the directory's own
+    }
+  });
+}
+
+function mappedMemfds(): number {
+  return readFileSync('/proc/self/maps', 'utf8').match(/memfd:farjit/g)?.length ?? 0;
+}
+
+function virtualBytes(): number {
+  const kib = /^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
+
+async function liveAndEnd(t: ExecutionContext, round: number): Promise<number> {
+  const compiler = await openSession(t, host);
+  const { connection, opened, lost, session: hosted } = compiler;
+  t.is(await callDouble(compiler, await load(compiler, storeConstant(0n))), 0);
+  // Each way to end: closing, terminating, and losing two runners on the way.
+  if (round % 3 === 0) await connection.request(session.terminateSession, {});
+  if (round % 3 === 1) {
+    process.kill(opened.runner.processId, 'SIGKILL');
+    await until(() => lost.length === 1);
+    await connection.request(session.startRunner, {});
+  }
+  connection.close();
+  await hosted.ended;
+  return opened.runner.processId;
+}
+
+test.serial('fifty sessions leave no descriptor, mapping or process', async (t) => {
+  for (let round = 0; round < 10; round++) await liveAndEnd(t, round);
+  const descriptorsBefore = descriptors().sort();
+  const bytesBefore = virtualBytes();
+  t.is(mappedMemfds(), 0);
+  const processIds: number[] = [];
+  for (let round = 0; round < 40; round++) processIds.push(await liveAndEnd(t, round));
+  t.deepEqual(descriptors().sort(), descriptorsBefore);
+  t.is(mappedMemfds(), 0);
+  // One session's reservation that stayed would be more than this.
+  t.true(virtualBytes() - bytesBefore < 200 * 1024 * 1024);
+  for (const processId of processIds) t.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+});
+
+test.serial('a session holds two memfds mapped and none open', async (t) => {
+  const { connection, session: hosted } = await openSession(t, host);
+  t.is(mappedMemfds(), 2);
+  t.deepEqual(
+    descriptors().filter((target) => target.includes('memfd')),
+    [],
+  );
+  connection.close();
+  await hosted.ended;
+});
+
+test.serial('sessions at the same time have ranges and users of their own', async (t) => {
+  const compilers = await Promise.all([openSession(t, host), openSession(t, host), openSession(t, host)]);
+  t.is(mappedMemfds(), 6);
+  const values = await Promise.all(
+    compilers.map(async (compiler, index) => {
+      const bits = Buffer.alloc(8);
+      bits.writeDoubleLE(index);
+      return callDouble(compiler, await load(compiler, storeConstant(bits.readBigUInt64LE())));
+    }),
+  );
+  t.deepEqual(values, [0, 1, 2]);
+  if (process.getuid?.() === 0) {
+    const users = compilers.map(({ opened }) => {
+      const status = readFileSync(`/proc/${opened.runner.processId}/status`, 'utf8');
+      return /^Uid:\s+(\d+)/m.exec(status)?.[1];
+    });
+    t.is(new Set(users).size, 3);
+    t.false(users.includes('0'));
+  }
+});
+
+test.serial('a session that fails to open leaves nothing', async (t) => {
+  const failing = createHostResources({ runnerPath: '/bin/false' });
+  const attempt = () => t.throwsAsync(openSession(t, failing), { code: 'RUNNER_START_FAILED' });
+  await attempt();
+  const before = descriptors().sort();
+  for (let round = 0; round < 10; round++) await attempt();
+  t.deepEqual(descriptors().sort(), before);
+  t.is(mappedMemfds(), 0);
+});

@@ -1,0 +1,281 @@
+import {
+  Connection,
+  createMemoryTransportPair,
+  indirection,
+  memory,
+  run,
+  session,
+  symbols,
+} from '@farjit/protocol';
+import test from 'ava';
+import { createHostResources, Session } from '../src/index.js';
+import { copyFrom, storeConstant, storeTo } from './machine-code.js';
+import {
+  callDouble,
+  commitOf,
+  load,
+  lookup,
+  openSession,
+  reserve,
+  segmentOf,
+  until,
+} from './session-fixture.js';
+
+const host = createHostResources();
+/** 1.0 as a double. */
+const ONE = 0x3ff0_0000_0000_0000n;
+
+function connect() {
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host, transport: far });
+  const connection = new Connection(near);
+  connection.start();
+  return { hosted, connection };
+}
+
+/** Lines of `/proc/<pid>/maps` whose memory is both writable and executable. */
+function writableAndExecutable(maps: string): string[] {
+  return maps.split('\n').filter((line) => /^\S+ .w.?x/.test(line) || /^\S+ r?wx/.test(line));
+}
+
+test('opening describes the executor and its runner', async (t) => {
+  const { opened } = await openSession(t, host);
+  t.is(opened.version, 1);
+  t.is(opened.info.triple, 'x86_64-unknown-linux-gnu');
+  t.is(opened.info.pointerBytes, 8);
+  t.is(opened.info.pageBytes, 4096);
+  const { generation, memory: parts, confinement } = opened.runner;
+  t.is(generation, 1);
+  t.is<bigint, bigint>(parts.constant.address, parts.code.address + BigInt(parts.code.sizeBytes));
+  t.true(parts.data.address > parts.constant.address);
+  t.like(confinement, { noNewPrivileges: true, seccomp: true, dumpable: false });
+  t.is(confinement.ownUser, process.getuid?.() === 0);
+});
+
+test('a version that is not spoken is refused with both sides named', async (t) => {
+  const { connection, hosted } = connect();
+  const error = await t.throwsAsync(
+    connection.request(session.openSession, { versions: [998, 999], client: 'test' }),
+    { code: 'VERSION_MISMATCH' },
+  );
+  t.regex(error?.message ?? '', /executor speaks protocol 1, the compiler 998, 999/);
+  const opened = await connection.request(session.openSession, { versions: [999, 1], client: 'test' });
+  t.is(opened.version, 1);
+  connection.close();
+  await hosted.ended;
+});
+
+test('nothing else is answered before openSession, and that only once', async (t) => {
+  const { connection, hosted } = connect();
+  const refused = { code: 'METHOD_NOT_ALLOWED' };
+  await t.throwsAsync(connection.request(session.sessionStatus, {}), refused);
+  await t.throwsAsync(connection.request(session.startRunner, {}), refused);
+  await t.throwsAsync(connection.request(memory.createAllocator, {}), refused);
+  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), refused);
+  await opening;
+  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), refused);
+  connection.close();
+  await hosted.ended;
+});
+
+test('terminating ends the runner and refuses what follows', async (t) => {
+  const { connection, opened, session: hosted } = await openSession(t, host);
+  const pid = opened.runner.processId;
+  t.notThrows(() => process.kill(pid, 0));
+  await connection.request(session.terminateSession, {});
+  t.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  t.is(hosted.generation, undefined);
+  await t.throwsAsync(connection.request(session.sessionStatus, {}), { code: 'METHOD_NOT_ALLOWED' });
+});
+
+test('closing the connection ends the runner', async (t) => {
+  const { connection, opened, session: hosted } = await openSession(t, host);
+  connection.close();
+  await hosted.ended;
+  t.throws(() => process.kill(opened.runner.processId, 0), { code: 'ESRCH' });
+});
+
+test('closing the connection while the session opens leaves no runner', async (t) => {
+  const { connection, hosted } = connect();
+  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  await Promise.resolve();
+  connection.close();
+  await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
+  await hosted.ended;
+  t.is(hosted.generation, undefined);
+});
+
+test('a runner that cannot be started is refused with words, and opening may be tried again', async (t) => {
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({
+    host: createHostResources({ runnerPath: '/nonexistent/runner' }),
+    transport: far,
+  });
+  const connection = new Connection(near);
+  connection.start();
+  for (let attempt = 0; attempt < 2; attempt++)
+    await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+      code: 'RUNNER_START_FAILED',
+      message: /there is no runner at \/nonexistent\/runner/,
+    });
+  connection.close();
+  await hosted.ended;
+});
+
+test('a program that is no runner is refused', async (t) => {
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host: createHostResources({ runnerPath: '/bin/false' }), transport: far });
+  const connection = new Connection(near);
+  connection.start();
+  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+    code: 'RUNNER_START_FAILED',
+    message: /exit\(1\)/,
+  });
+  connection.close();
+  await hosted.ended;
+});
+
+test('nothing in the runner is writable and executable', async (t) => {
+  const { connection, opened } = await openSession(t, host);
+  const { maps } = await connection.request(session.sessionStatus, {});
+  t.deepEqual(writableAndExecutable(maps), []);
+  const line = (address: bigint) => maps.split('\n').find((text) => text.startsWith(address.toString(16)));
+  const { code, constant } = opened.runner.memory;
+  t.regex(line(code.address) ?? '', / r-xs .*farjit-sealed/);
+  t.regex(line(constant.address) ?? '', / r--s .*farjit-sealed/);
+  const control = constant.address + BigInt(constant.sizeBytes);
+  t.regex(line(control) ?? '', / rw-s .*farjit-shared/);
+  // The check would notice one.
+  const bad = '7f0000000000-7f0000001000 rwxp 00000000 00:00 0';
+  t.deepEqual(writableAndExecutable(`${maps}\n${bad}`), [bad]);
+});
+
+test("JIT'd code cannot write its code or constants", async (t) => {
+  for (const prot of ['code', 'constant'] as const) {
+    const compiler = await openSession(t, host);
+    const target = await reserve(compiler, prot, 8);
+    const entry = await load(compiler, storeTo(target));
+    const error = await t.throwsAsync(callDouble(compiler, entry), { code: 'RUNNER_LOST' });
+    t.like(error, { data: { end: { kind: 'trap', trap: { signal: 'SIGSEGV', faultAddress: target } } } });
+  }
+});
+
+test('memory is read back, and the runner sees what is committed', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const data = await reserve(compiler, 'data', 8);
+  const double = Buffer.alloc(8);
+  double.writeDoubleLE(42.5);
+  const commit = commitOf({ segments: [segmentOf(data, 'data', Uint8Array.from(double))] });
+  await connection.request(memory.commitMemory, { commit }, live);
+  const { content } = await connection.request(memory.readMemory, { address: data, sizeBytes: 8 }, live);
+  t.is(Buffer.from(content).readDoubleLE(), 42.5);
+  t.is(await callDouble(compiler, await load(compiler, copyFrom(data))), 42.5);
+});
+
+test('symbols of the runner are found in the order asked, 0 for unknown ones', async (t) => {
+  const compiler = await openSession(t, host);
+  const sin = await lookup(compiler, 'sin');
+  const names = ['nosuchsymbol', 'sin', 'putchard', 'printd', 'sin'];
+  const { addresses } = await compiler.connection.request(symbols.lookupSymbols, { names }, compiler.live);
+  t.is<bigint | undefined, bigint>(addresses[0], 0n);
+  t.is(addresses[1], sin);
+  t.is(addresses[4], sin);
+  t.not(addresses[2], 0n);
+  t.not(addresses[3], addresses[2]);
+});
+
+test('a lookup of more than the control area holds is done in pieces', async (t) => {
+  const compiler = await openSession(t, host);
+  const names = Array.from({ length: 100 }, (_, index) =>
+    index % 10 === 9 ? 'cos' : 'x'.repeat(4000) + index,
+  );
+  const { addresses } = await compiler.connection.request(symbols.lookupSymbols, { names }, compiler.live);
+  const cos = await lookup(compiler, 'cos');
+  t.deepEqual(
+    addresses,
+    names.map((name) => (name === 'cos' ? cos : 0n)),
+  );
+});
+
+test('lookups and commits at the same time each get their own answer', async (t) => {
+  const compiler = await openSession(t, host);
+  const constant = await reserve(compiler, 'constant', 4096);
+  const sync = commitOf({ syncCore: true });
+  const [sin, , cos, , tan] = await Promise.all([
+    lookup(compiler, 'sin'),
+    compiler.connection.request(memory.commitMemory, { commit: sync }, compiler.live),
+    lookup(compiler, 'cos'),
+    compiler.connection.request(memory.commitMemory, { commit: sync }, compiler.live),
+    lookup(compiler, 'tan'),
+  ]);
+  t.is(new Set([sin, cos, tan]).size, 3);
+  t.is(sin, await lookup(compiler, 'sin'));
+  t.truthy(constant);
+});
+
+test('messages of another generation are refused', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection } = compiler;
+  const entry = await load(compiler, storeConstant(1n));
+  const stale = { code: 'STALE_GENERATION' };
+  for (const generation of [0, 2]) {
+    const options = { generation };
+    await t.throwsAsync(connection.request(memory.createAllocator, {}, options), stale);
+    await t.throwsAsync(connection.request(memory.commitMemory, { commit: commitOf() }, options), stale);
+    await t.throwsAsync(
+      connection.request(memory.readMemory, { address: entry, sizeBytes: 1 }, options),
+      stale,
+    );
+    await t.throwsAsync(connection.request(indirection.createIndirectStubsOwner, {}, options), stale);
+    await t.throwsAsync(
+      connection.request(run.call, { entry, block: new Uint8Array(8), commit: commitOf() }, options),
+      stale,
+    );
+  }
+});
+
+test('after a runner is gone a new one has the next generation', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, opened, lost } = compiler;
+  const entry = await load(compiler, storeConstant(ONE));
+  process.kill(opened.runner.processId, 'SIGKILL');
+  await until(() => lost.length === 1);
+  t.deepEqual(lost, [{ generation: 1, end: { kind: 'signal', signal: 'SIGKILL' } }]);
+  await t.throwsAsync(callDouble(compiler, entry), {
+    code: 'STALE_GENERATION',
+    message: /runner of generation 1 is gone/,
+  });
+  const status = await connection.request(session.sessionStatus, {});
+  t.like(status, { generation: 1, processId: 0, callsInFlight: 0, maps: '', commitsApplied: 1 });
+
+  const runner = await connection.request(session.startRunner, {});
+  t.is(runner.generation, 2);
+  t.not(runner.processId, opened.runner.processId);
+  await t.throwsAsync(callDouble(compiler, entry), { code: 'STALE_GENERATION', message: /generation 2/ });
+  compiler.live.generation = 2;
+  t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
+  const after = await connection.request(session.sessionStatus, {});
+  t.like(after, { generation: 2, commitsApplied: 2, callsStarted: 1 });
+});
+
+test('a runner that is still there is ended before the next starts, and one start at a time', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, opened, lost } = compiler;
+  const both = await Promise.allSettled([
+    connection.request(session.startRunner, {}),
+    connection.request(session.startRunner, {}),
+  ]);
+  t.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
+  t.deepEqual(
+    lost.map(({ generation, end }) => [generation, end.kind]),
+    [[1, 'fault']],
+  );
+  t.throws(() => process.kill(opened.runner.processId, 0), { code: 'ESRCH' });
+  compiler.live.generation = 2;
+  t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
+});
