@@ -45,6 +45,7 @@ export class Generation {
   readonly indirection: Indirection;
   readonly #parts: Parts;
   #commitCount = 0;
+  #commitMs = 0;
   #isLost = false;
 
   /**
@@ -150,6 +151,11 @@ export class Generation {
     return this.#commitCount;
   }
 
+  /** Spent checking and writing commits. */
+  get commitMs(): number {
+    return this.#commitMs;
+  }
+
   /** Live threads that JIT'd code made. */
   get foreignThreads(): number {
     return this.#isLost ? 0 : this.#parts.control.foreignThreads;
@@ -208,7 +214,9 @@ export class Generation {
   }
 
   #apply(commit: Commit) {
+    const startMs = performance.now();
     const publish = this.memory.apply(commit);
+    this.#commitMs += performance.now() - startMs;
     if (commit.segments.length + commit.pointers.length + publish.length > 0) this.#commitCount++;
     return publish;
   }

@@ -1,67 +1,29 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { ExecutorOptions } from './command-line.js';
 import type { Server } from './server.js';
-import { VERSION } from './version.js';
 
-/** Exit codes: 0 fine, 1 could not start or serve, 2 wrong command line. */
-const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
-
-interface Options {
-  readonly listen: string[];
-  readonly inheritFd?: number;
-  readonly tokenFile?: string;
-}
-
-/** `farjit-executor`: resolves with the exit code when the executor has ended. */
+/** `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const program = createProgram();
-  try {
-    program.parse([...argv], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-    throw error;
-  }
-  const options = program.opts<Options>();
-  if (options.listen.length === 0 && options.inheritFd === undefined) {
-    process.stderr.write('farjit-executor: nowhere to listen: give --listen ws+unix:PATH\n');
-    return EXIT_USAGE;
-  }
+  const options = compilersOptions(argv) ?? (await import('./command-line.js')).parseCommandLine(argv);
+  if ('exitCode' in options) return options.exitCode;
   try {
     await serve(options);
     return 0;
   } catch (error) {
     process.stderr.write(`farjit-executor: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT_FAILURE;
+    return 1;
   }
 }
 
-function createProgram(): Command {
-  return new Command('farjit-executor')
-    .description('Runs code that a FarJIT compiler sends, each session in a sandboxed process of its own.')
-    .option(
-      '--listen <url>',
-      'listen on ws+unix:PATH or ws://127.0.0.1:PORT; may be given more than once',
-      (url: string, before: string[]) => [...before, url],
-      [],
-    )
-    .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
-    .option(
-      '--token-file <file>',
-      'read the token that ws:// clients must send (else FARJIT_TOKEN, else made up)',
-    )
-    .version(VERSION)
-    .exitOverride();
+/** The one command line compilers use is read by hand: a program's start waits for it. */
+function compilersOptions([option, value = '', ...more]: readonly string[]): ExecutorOptions | undefined {
+  const isCompilers = option === '--inherit-fd' && /^\d{1,6}$/.test(value) && more.length === 0;
+  return isCompilers ? { listen: [], inheritFd: Number(value) } : undefined;
 }
 
-function parseDescriptor(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is not a descriptor number.');
-  return Number(text);
-}
-
-async function serve({ listen, inheritFd, tokenFile }: Options): Promise<void> {
+async function serve({ listen, inheritFd, tokenFile }: ExecutorOptions): Promise<void> {
   const token = tokenFrom(tokenFile);
-  // The parts that load native code are not needed for --help.
+  // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
   const server = new Server(token === undefined ? {} : { token });
   const stopped = stopSignal();

@@ -49,7 +49,7 @@ export class Session {
   #generationCount = 0;
   #isStarting = false;
   /** Counts of the generations that are gone. */
-  #pastCounts = { commitsApplied: 0, callsStarted: 0 };
+  #pastCounts = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
   /** Settled when the current generation has ended. */
   #generationEnded: Promise<void> = Promise.resolve();
@@ -246,6 +246,7 @@ export class Session {
     if (gone) {
       this.#pastCounts.commitsApplied += gone.commitsApplied;
       this.#pastCounts.callsStarted += gone.callsStarted;
+      this.#pastCounts.commitMs += gone.commitMs;
     }
     this.#resolveGenerationEnded();
     if (this.#state !== 'open') return;
@@ -266,6 +267,7 @@ export class Session {
       commitsApplied: this.#pastCounts.commitsApplied + (generation?.commitsApplied ?? 0),
       callsStarted: this.#pastCounts.callsStarted + (generation?.callsStarted ?? 0),
       callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
+      commitUs: Math.round((this.#pastCounts.commitMs + (generation?.commitMs ?? 0)) * 1000),
       maps: generation?.readMaps() ?? '',
     };
   }

@@ -79,6 +79,42 @@ export function writeBlock(write: bigint, descriptor: number, sizeBytes: number)
   );
 }
 
+/** `for (int i = 0; i < times; i++) write(1, block, sizeBytes)` */
+export function writeBlockRepeatedly(
+  write: bigint,
+  sizeBytes: number,
+  times: number,
+): Uint8Array<ArrayBuffer> {
+  const immediate = (value: number) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    return [...bytes];
+  };
+  const loop = [
+    [0x48, 0x89, 0xde], // movq %rbx, %rsi
+    [0xbf, 1, 0, 0, 0], // movl $1, %edi
+    [0xba, ...immediate(sizeBytes)], // movl $sizeBytes, %edx
+    MOV_RAX,
+    { imm64: write },
+    CALL_RAX,
+    [0x41, 0xff, 0xcc], // decl %r12d
+  ];
+  const loopBytes = 3 + 5 + 5 + 2 + 8 + 2 + 3;
+  return assemble(
+    PUSH_RBX,
+    [0x41, 0x54], // pushq %r12
+    SUB_RSP_8,
+    MOV_RBX_RDI,
+    [0x41, 0xbc, ...immediate(times)], // movl $times, %r12d
+    ...loop,
+    [0x75, 256 - (loopBytes + 2)], // jne loop
+    ADD_RSP_8,
+    [0x41, 0x5c], // popq %r12
+    POP_RBX,
+    RET,
+  );
+}
+
 /** Runs for ever. */
 export function spin(): Uint8Array<ArrayBuffer> {
   return assemble([0xeb, 0xfe]); // jmp .
