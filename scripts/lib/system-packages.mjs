@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { aptInstall, aptPrefix, hasCandidate, listsAreRecent, updateLists } from './apt.mjs';
 import { findLibLLVM } from './libllvm.mjs';
-import { ask, run } from './processes.mjs';
-import { ScriptError, say, step } from './report.mjs';
+import { ask, onPath } from './processes.mjs';
+import { ScriptError, say } from './report.mjs';
 
 /**
  * What the project needs from the system: found by probing, so that it does not matter where it comes from.
@@ -29,9 +30,6 @@ const REQUIRED = [
   { what: 'make', aptPackage: 'make', probe: () => onPath('make') },
   { what: 'seccomp.h of libseccomp', aptPackage: 'libseccomp-dev', probe: () => hasHeader('seccomp.h') },
 ];
-
-/** Age of package lists up to which something optional is not worth fetching them anew. */
-const RECENT_MS = 24 * 60 * 60 * 1000;
 
 /** What the tests use when it is there. */
 const OPTIONAL_FOR_TESTS = [
@@ -120,59 +118,9 @@ function isLLVM14(cmakeFolder) {
   }
 }
 
-function onPath(command) {
-  return (process.env.PATH ?? '').split(':').some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 function hasHeader(name) {
   if (['/usr/include', '/usr/local/include'].some((folder) => existsSync(join(folder, name)))) return true;
   return ask('cc', ['-E', '-x', 'c', '-include', name, '/dev/null']) !== undefined;
-}
-
-/** The words in front of `apt-get`: none as root, `sudo -n` where that works; undefined without a usable apt. */
-function aptPrefix() {
-  if (!onPath('apt-get')) return undefined;
-  if (process.getuid?.() === 0) return [];
-  return ask('sudo', ['-n', 'true']) === undefined ? undefined : ['sudo', '-n'];
-}
-
-function apt(prefix, args, progress) {
-  const [command, ...rest] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
-  return run(command, rest, { onLine: (line) => progress(line.slice(0, 100)) });
-}
-
-async function updateLists(prefix) {
-  try {
-    await step('apt: updating package lists', (progress) => apt(prefix, ['update'], progress));
-  } catch (error) {
-    // One unreachable source of many is no reason to stop: what matters is whether the packages are there.
-    if (!(error instanceof ScriptError)) throw error;
-    say(`apt-get update failed; going on with the package lists as they are (${error.message})`);
-  }
-}
-
-function listsAreRecent() {
-  const updated = statSync('/var/lib/apt/lists/partial', { throwIfNoEntry: false });
-  return updated !== undefined && Date.now() - updated.mtimeMs < RECENT_MS;
-}
-
-function aptInstall(prefix, packages) {
-  const options = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
-  return step(`apt: installing ${packages.join(' ')}`, (progress) =>
-    apt(prefix, ['install', ...options, ...packages], progress),
-  );
-}
-
-function hasCandidate(aptPackage) {
-  const policy = ask('apt-cache', ['policy', aptPackage], { ...process.env, LC_ALL: 'C' }) ?? '';
-  return /^ +Candidate: (?!\(none\))/m.test(policy);
 }
 
 function howToGet(packages) {
