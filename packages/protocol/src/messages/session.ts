@@ -86,6 +86,8 @@ export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
     callsStarted: count,
     /** Microseconds between sending `reenter` requests and receiving their answers, summed. */
     callbackWaitUs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+    /** Microseconds the host spent checking and writing commits, summed. */
+    commitUs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
     /** `/proc/<pid>/maps` of the runner, read through a descriptor opened before it gave up being dumpable. */
     maps: v.string(),
   }),
