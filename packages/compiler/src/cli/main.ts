@@ -20,6 +20,7 @@ const REPL_HELP = `
 Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.`;
 
 const EXECUTOR_HELP = `
+
 The token for a ws:// executor is taken from the environment variable FARJIT_TOKEN.`;
 
 /**
@@ -47,8 +48,7 @@ function createProgram(setExitCode: (exitCode: number) => void): Command {
   const program = new Command('farjit')
     .description('Kaleidoscope, compiled function by function at the first call and run in another process')
     .version(packageVersion())
-    .exitOverride()
-    .showSuggestionAfterError();
+    .exitOverride();
   program
     .command('run')
     .description('run a Kaleidoscope program')

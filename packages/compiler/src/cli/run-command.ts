@@ -3,7 +3,7 @@ import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
-import { evaluateItems } from './evaluate-items.js';
+import { evaluateItems, type Outcome } from './evaluate-items.js';
 import { type JITOptions, openJIT } from './open-jit.js';
 import { readSource } from './read-source.js';
 import { collectStatistics, summarize } from './stats-summary.js';
@@ -47,24 +47,24 @@ async function runProgram(
     stop.abort(StopRequest.ofSignal(name));
     return false;
   });
-  let jit: KaleidoscopeJIT | undefined;
+  let outcome: Outcome;
   try {
-    jit = await openJIT(options, streams);
-    const outcome = await evaluateItems(jit, items, streams, {
-      deadlineMs: options.deadline,
-      signal: stop.signal,
-    });
-    if (options.stats) await writeStatistics(jit, options.stats, streams);
-    if (stop.signal.aborted) {
-      const { words, exitCode } = stop.signal.reason as StopRequest;
-      if (outcome !== 'stopped' && words !== undefined) await streams.remark(words);
-      return exitCode;
+    const jit = await openJIT(options, streams);
+    try {
+      const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
+      outcome = await evaluateItems(jit, items, streams, callOptions);
+      if (options.stats) await writeStatistics(jit, options.stats, streams);
+    } finally {
+      await jit.close();
     }
-    return outcome === 'completed' ? 0 : 1;
   } finally {
-    await jit?.close();
     ignoreSignals();
   }
+  if (!stop.signal.aborted) return outcome === 'completed' ? 0 : 1;
+  const { words, exitCode } = stop.signal.reason as StopRequest;
+  // Otherwise it has been reported where it stopped an expression.
+  if (outcome !== 'stopped' && words !== undefined) await streams.remark(words);
+  return exitCode;
 }
 
 async function writeStatistics(

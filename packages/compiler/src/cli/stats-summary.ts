@@ -4,8 +4,8 @@ import type { StatisticsSnapshot } from '../session/statistics.js';
 /** A session's statistics, with what only the executor can measure. */
 export interface SessionStatistics extends StatisticsSnapshot {
   /**
-   * Of the time JIT'd code waited for callbacks, what was not spent in the compiler: the wire, both event loops and
-   * applying the commits. Missing when the executor is gone.
+   * Of the time between the executor's callbacks and their answers, what was not spent in the compiler: the wire and
+   * both ends' event loops. Missing when the executor is gone.
    */
   wireMs?: number;
 }

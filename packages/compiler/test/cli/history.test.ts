@@ -1,0 +1,70 @@
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { History, historyPath, MAX_HISTORY_LINES } from '../../src/cli/history.js';
+import { folderWith } from './run-farjit.js';
+
+test('the file is under XDG_STATE_HOME, else under ~/.local/state', (t) => {
+  t.is(historyPath({ XDG_STATE_HOME: '/state' }), '/state/farjit/history');
+  const byDefault = join(homedir(), '.local/state/farjit/history');
+  t.is(historyPath({}), byDefault);
+  t.is(historyPath({ XDG_STATE_HOME: 'relative' }), byDefault);
+});
+
+test('lines come back newest first, in a file for the owner alone', async (t) => {
+  const path = join(await folderWith(t), 'farjit', 'history');
+  const history = new History(path);
+  t.deepEqual(history.load(), []);
+  for (const line of ['one', '', 'two', '\u001b[2J', 'x'.repeat(5000), '\ttabs stay']) history.add(line);
+  t.deepEqual(new History(path).load(), ['\ttabs stay', 'two', 'one']);
+  t.is((await stat(path)).mode & 0o777, 0o600);
+});
+
+test('a file that others may read is closed to them', async (t) => {
+  const folder = await folderWith(t, { history: 'old\n' });
+  const path = join(folder, 'history');
+  await chmod(path, 0o644);
+  t.deepEqual(new History(path).load(), ['old']);
+  t.is((await stat(path)).mode & 0o777, 0o600);
+});
+
+test('two sessions keep each other\u2019s lines', async (t) => {
+  const path = join(await folderWith(t), 'history');
+  const [first, second] = [new History(path), new History(path)];
+  first.load();
+  second.load();
+  first.add('a');
+  second.add('b');
+  first.add('c');
+  t.deepEqual(new History(path).load(), ['c', 'b', 'a']);
+});
+
+test('only the newest lines are offered', async (t) => {
+  const lines = Array.from({ length: MAX_HISTORY_LINES + 500 }, (_, index) => `line ${index}`);
+  const folder = await folderWith(t, { history: `${lines.join('\n')}\n` });
+  t.deepEqual(new History(join(folder, 'history')).load(), lines.slice(500).reverse());
+});
+
+test('the file does not grow without bound, neither over sessions nor within one', async (t) => {
+  const folder = await folderWith(t, { history: `${'y'.repeat(4000)}\n`.repeat(300) });
+  const path = join(folder, 'history');
+  const history = new History(path);
+  t.true(history.load().length > 10);
+  t.true((await stat(path)).size <= 256 * 1024);
+  for (let index = 0; index < 200; index++) history.add(`${index} ${'z'.repeat(4000)}`);
+  t.true((await stat(path)).size <= 256 * 1024);
+  t.true((await readFile(path, 'utf8')).endsWith(`199 ${'z'.repeat(4000)}\n`));
+  t.deepEqual(await readdir(folder), ['history']);
+});
+
+test('a file that cannot be read or written costs the history and nothing else', async (t) => {
+  const folder = await folderWith(t, { file: '' });
+  await mkdir(join(folder, 'history'));
+  await writeFile(join(folder, 'history', 'keep'), '');
+  for (const path of [join(folder, 'file', 'below', 'history'), join(folder, 'history')]) {
+    const history = new History(path);
+    t.deepEqual(history.load(), []);
+    t.notThrows(() => history.add('line'));
+  }
+});

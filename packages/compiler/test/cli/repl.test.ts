@@ -1,0 +1,268 @@
+import test, { type ExecutionContext } from 'ava';
+import { descendants, farjit, folderWith, gone, start } from './run-farjit.js';
+
+/** Runs lines through a piped REPL. */
+function repl(t: ExecutionContext, lines: readonly string[], cwd?: string) {
+  return farjit(t, ['repl'], { input: `${lines.join('\n')}\n`, ...(cwd === undefined ? {} : { cwd }) });
+}
+
+test.serial('piped, it evaluates line by line, without prompts, acknowledgements or colours', async (t) => {
+  t.deepEqual(await repl(t, ['def f(x) x * 2', 'extern cos(x);', 'f(21)', '', 'cos(0); f(1)', '# nothing']), {
+    stdout: 'Evaluated to 42.000000\nEvaluated to 1.000000\nEvaluated to 2.000000\n',
+    stderr: '',
+    end: 0,
+  });
+});
+
+test.serial('input that is not complete goes on in the next lines, empty ones too', async (t) => {
+  const lines = [
+    'def fib(n)',
+    '  if n < 3 then',
+    '    1',
+    '  else',
+    '',
+    '    fib(n-1) +',
+    '    fib(n-2)',
+    'fib(10)',
+  ];
+  t.deepEqual(await repl(t, lines), { stdout: 'Evaluated to 55.000000\n', stderr: '', end: 0 });
+});
+
+test.serial('input that ends too early is an error', async (t) => {
+  const { stdout, stderr, end } = await repl(t, ['1', 'if 1', 'then 2']);
+  t.deepEqual([stdout, end], ['Evaluated to 1.000000\n', 0]);
+  t.is(
+    stderr,
+    "<stdin>:3:7: error: expected 'else' after the value for 'then', found the end of the input\nthen 2\n      ^\n",
+  );
+});
+
+test.serial('no error ends it: syntax, missing functions, traps, an ended runner', async (t) => {
+  const lines = [
+    '1 +* 2',
+    'def f(x) missing(x)',
+    'f(1)',
+    'missing(1)',
+    'def deep(x) deep(x) + 1',
+    'deep(1)',
+    'extern abort()',
+    'abort()',
+    'def missing(x) x + 1',
+    'f(1)',
+  ];
+  const { stdout, stderr, end } = await repl(t, lines);
+  t.deepEqual([stdout, end], ['Evaluated to 2.000000\n', 0]);
+  const headlines = stderr.split('\n').filter((line) => line.startsWith('<stdin>'));
+  t.deepEqual(
+    headlines.map((line) => line.replace(/deep\S+ \(pc.*\)/, 'deep')),
+    [
+      "<stdin>:1:4: error: unknown unary operator '*': define it with 'def unary*(v) …'",
+      "<stdin>:3:1: error: 'f' was called and cannot be compiled",
+      "<stdin>:2:10: error: unknown function 'missing'",
+      "<stdin>:4:1: error: unknown function 'missing'",
+      '<stdin>:6:1: error: SIGSEGV in deep',
+      '<stdin>:8:1: error: the runner ended: killed by SIGABRT',
+    ],
+  );
+});
+
+test.serial('a redefinition takes effect for callers that are compiled already', async (t) => {
+  const lines = [
+    'def inner(x) x',
+    'def outer(x) inner(x) * 10',
+    'outer(1)',
+    'def inner(x) x + 1',
+    'outer(1)',
+  ];
+  const { stdout } = await repl(t, lines);
+  t.is(stdout, 'Evaluated to 10.000000\nEvaluated to 20.000000\n');
+});
+
+test.serial('an operator works from the line after its definition', async (t) => {
+  const { stdout, stderr } = await repl(t, [
+    '1 | 0',
+    'def binary| 5 (x y) if x then 1 else y',
+    '0 | 7',
+    ':ast binary|',
+  ]);
+  t.is(stdout, 'Evaluated to 7.000000\n(def binary| 5 (x y) (if x 1 y))\n');
+  t.regex(stderr, /^<stdin>:1:3: error: /);
+});
+
+test.serial(':ast, :ir and :asm show a function', async (t) => {
+  const { stdout, stderr, end } = await repl(t, ['def f(x) x * 3', ':ast f', ':ir f', ':asm f']);
+  t.deepEqual([stderr, end], ['', 0]);
+  const [ast, ...rest] = stdout.split('\n');
+  t.is(ast, '(def f (x) (* x 3))');
+  t.regex(rest.join('\n'), /^define double @"f\$impl"\(double %x\)/m);
+  t.regex(rest.join('\n'), /fmul double %x, 3\.0/);
+  t.regex(rest.join('\n'), /^f\$impl:\n/m);
+  t.regex(rest.join('\n'), /\bv?mulsd\b/);
+});
+
+test.serial(':stubs shows a stub lead to its trampoline until the function is called', async (t) => {
+  const lines = ['def later(x) x', 'def f(x) if x then later(x) else 0', 'f(0)', ':stubs', 'f(1)', ':stubs'];
+  const { stdout, stderr } = await repl(t, lines);
+  t.is(stderr, '');
+  const rows = stdout.split('\n').filter((line) => !line.startsWith('Evaluated'));
+  t.regex(rows[0] ?? '', /^name +stub +leads to$/);
+  const stubs = rows.map((row) => row.split(/ +/)).filter(([, stub]) => stub?.startsWith('0x'));
+  t.deepEqual(
+    stubs.map(([name, , target]) => [name, target?.replace(/^0x[0-9a-f]+$/, 'implementation')]),
+    [
+      ['f', 'implementation'],
+      ['later', 'trampoline'],
+      ['f', 'implementation'],
+      ['later', 'implementation'],
+    ],
+  );
+  t.is(stubs[1]?.[1], stubs[3]?.[1], 'the stub stays where it is');
+});
+
+test.serial(':stats counts what happened in this session', async (t) => {
+  const { stdout } = await repl(t, ['def f(x) x', 'def g(x) x', 'f(1)', ':stats']);
+  t.regex(stdout, /^functions +2 defined, 1 compiled$/m);
+});
+
+test.serial(':help lists every command', async (t) => {
+  const { stdout } = await repl(t, [':help']);
+  for (const command of [':help', ':ast f', ':ir f', ':asm f', ':stubs', ':stats', ':load FILE', ':quit'])
+    t.regex(stdout, new RegExp(`^${command} +\\S`, 'm'));
+});
+
+test.serial(':load runs a file and keeps what it defines, and a wrong file changes nothing', async (t) => {
+  const cwd = await folderWith(t, {
+    'good file.ks': 'def binary : 1 (x y) y;\ndef two() 2;\ntwo() : 3;\n',
+    'bad.ks': 'def two() 5;\ndef (;\n',
+    'failing.ks': 'nowhere();\n4;\n',
+  });
+  const lines = [
+    ':load good file.ks',
+    '1 : two()',
+    ':load bad.ks',
+    'two()',
+    ':load failing.ks',
+    ':load none.ks',
+  ];
+  const { stdout, stderr, end } = await repl(t, lines, cwd);
+  t.is(stdout, [3, 2, 2, 4].map((value) => `Evaluated to ${value}.000000\n`).join(''));
+  t.is(
+    stderr,
+    `bad.ks:2:5: error: expected a function name, found '('
+def (;
+    ^
+failing.ks:1:1: error: unknown function 'nowhere'
+nowhere();
+^
+cannot read none.ks: no such file or directory
+`,
+  );
+  t.is(end, 0);
+});
+
+test.serial(':quit ends it at once, though more input would come', async (t) => {
+  const { child, finished } = start(t, ['repl']);
+  child.stdin.write('1\n:quit\n2\n');
+  t.deepEqual(await finished, { stdout: 'Evaluated to 1.000000\n', stderr: '', end: 0 });
+});
+
+test.serial('wrong commands get an answer', async (t) => {
+  const { stdout, stderr, end } = await repl(t, [
+    ':fly',
+    ':fly\u001b[2J',
+    ':ir',
+    ':stubs f',
+    ':ast nobody',
+    ':asm no\u0007body',
+    ':ir f',
+    'def f(x) nobody(x)',
+    ':ir f',
+  ]);
+  t.deepEqual([stdout, end], ['', 0]);
+  t.is(
+    stderr,
+    `unknown command ':fly'; :help lists the commands
+unknown command ':fly\\u{1b}[2J'; :help lists the commands
+:ir needs an argument: :ir f
+:stubs takes no argument, got 'f'
+no function 'nobody' is defined here
+no function 'no\\u{7}body' is defined here
+no function 'f' is defined here
+<stdin>:8:10: error: unknown function 'nobody'
+def f(x) nobody(x)
+         ^
+`,
+  );
+});
+
+test.serial('Ctrl-C interrupts the running call and only that', async (t) => {
+  const { child, printed, finished } = start(t, ['repl']);
+  child.stdin.write('extern printd(x)\ndef spin(x) for i = printd(x), 1 < 2 in x\nspin(7)\n3\n');
+  await printed('stdout', '7.000000\n');
+  child.kill('SIGINT');
+  await printed('stdout', 'Evaluated to 3.000000\n');
+  child.stdin.end('spin(8)\n4\n');
+  await printed('stdout', '8.000000\n');
+  child.kill('SIGINT');
+  const { stdout, stderr, end } = await finished;
+  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 3.000000\n8.000000\nEvaluated to 4.000000\n', 0]);
+  t.is(stderr, '<stdin>:3:1: error: interrupted\nspin(7)\n^\n<stdin>:5:1: error: interrupted\nspin(8)\n^\n');
+});
+
+test.serial('Ctrl-C interrupts a loaded file, its later expressions too', async (t) => {
+  const program = 'extern printd(x);\ndef spin(x) for i = printd(x), 1 < 2 in x;\nspin(7);\n8;\n';
+  const cwd = await folderWith(t, { 'endless.ks': program });
+  const { child, printed, finished } = start(t, ['repl'], { cwd });
+  child.stdin.end(':load endless.ks\n9\n');
+  await printed('stdout', '7.000000\n');
+  child.kill('SIGINT');
+  const { stdout, end } = await finished;
+  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 9.000000\n', 0]);
+});
+
+test.serial('a signal while it waits for input ends it, and its executor', async (t) => {
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    const { child, processId, printed, finished } = start(t, ['repl']);
+    child.stdin.write('1\n');
+    await printed('stdout', 'Evaluated to 1.000000\n');
+    const helpers = await descendants(processId);
+    t.true(helpers.length >= 2);
+    child.kill(signal);
+    t.is((await finished).end, exitCode);
+    await gone(helpers);
+  }
+});
+
+test.serial('it says so and ends when its executor is gone, whether it waits or runs', async (t) => {
+  for (const [input, awaited, words] of [
+    ['1\n', 'Evaluated to 1.000000\n', /^farjit: the executor is gone: /],
+    [
+      'extern printd(x)\ndef spin(x) for i = printd(x), 1 < 2 in x\nspin(7)\n3\n',
+      '7.000000\n',
+      /^<stdin>:3:1: error: the executor is gone: .*\nspin\(7\)\n\^\n$/,
+    ],
+  ] as const) {
+    const { child, processId, printed, finished } = start(t, ['repl']);
+    child.stdin.write(input);
+    await printed('stdout', awaited);
+    const helpers = await descendants(processId);
+    process.kill(helpers[0] ?? 0, 'SIGKILL');
+    const { stdout, stderr, end } = await finished;
+    t.deepEqual([stdout, end], [awaited, 1]);
+    t.regex(stderr, words);
+    await gone(helpers);
+  }
+});
+
+test.serial('many lines in one piece are all evaluated, in order', async (t) => {
+  const lines = Array.from({ length: 300 }, (_, index) =>
+    index % 3 === 2 ? `f${index - 1}(1)` : `def f${index}(x) x + ${index}`,
+  );
+  const { stdout, stderr } = await repl(t, lines);
+  t.is(stderr, '');
+  const expected = lines.flatMap((_, index) => (index % 3 === 2 ? [`Evaluated to ${index}.000000`] : []));
+  t.deepEqual(stdout.trimEnd().split('\n'), expected);
+});

@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { EXAMPLES, farjit, folderWith } from './run-farjit.js';
+
+const WRONG: readonly [string[], RegExp][] = [
+  [[], /^Usage: farjit /],
+  [['fly'], /unknown command 'fly'/],
+  [['rum', 'x.ks'], /Did you mean run\?/],
+  [['run'], /missing required argument 'file'/],
+  [['run', 'a.ks', 'b.ks'], /too many arguments/],
+  [['run', '-O7', 'a.ks'], /-O.*'7' is invalid.*0, 1, 2, 3/],
+  [['run', '-O', 'a.ks'], /'a\.ks' is invalid/],
+  [['run', '--stats=xml', 'a.ks'], /--stats.*'xml' is invalid.*summary, json/],
+  [['run', '--deadline', '0', 'a.ks'], /--deadline.*'0' is invalid/],
+  [['run', '--deadline=1.5', 'a.ks'], /--deadline.*'1\.5' is invalid/],
+  [['run', '--deadline', '3000000000', 'a.ks'], /--deadline.*is invalid/],
+  [['run', '--colour', 'a.ks'], /unknown option '--colour'/],
+  [['repl', 'a.ks'], /too many arguments/],
+  [['doctor', '--stats'], /unknown option/],
+];
+
+for (const [args, message] of WRONG)
+  test.serial(`farjit ${args.join(' ')} is refused with exit code 2 and words`, async (t) => {
+    const { end, stdout, stderr } = await farjit(t, args);
+    t.is(end, 2);
+    t.is(stdout, '');
+    t.regex(stderr, message);
+  });
+
+test.serial('--version prints the version of the package', async (t) => {
+  const manifest = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  t.deepEqual(await farjit(t, ['--version']), { end: 0, stderr: '', stdout: `${manifest.version}\n` });
+});
+
+test.serial('--help lists commands and options, and says what the exit codes mean', async (t) => {
+  const program = await farjit(t, ['--help']);
+  t.is(program.end, 0);
+  for (const command of ['run', 'repl', 'doctor']) t.regex(program.stdout, new RegExp(`^  ${command} `, 'm'));
+  const run = await farjit(t, ['run', '--help']);
+  t.is(run.end, 0);
+  for (const option of ['--executor <url>', '-O, --opt-level <level>', '--stats [=json]', '--deadline <ms>'])
+    t.true(run.stdout.includes(option), option);
+  t.regex(run.stdout, /Exit code:/);
+});
+
+/** Writes what the process has mapped when it ends. */
+const MAPS_AT_EXIT = `process.on('exit', () => {
+  const { readFileSync, writeFileSync } = require('node:fs');
+  writeFileSync(process.env.MAPS_FILE, readFileSync('/proc/self/maps'));
+});`;
+
+test.serial('neither LLVM nor ffi-rs is loaded to show help or to find a syntax error', async (t) => {
+  const folder = await folderWith(t, { 'hook.cjs': MAPS_AT_EXIT, 'bad.ks': 'def', 'good.ks': '1;' });
+  const mapsFile = join(folder, 'maps');
+  const env = { NODE_OPTIONS: `--require ${join(folder, 'hook.cjs')}`, MAPS_FILE: mapsFile };
+  const mapped = async (...args: string[]) => {
+    await farjit(t, args, { env, cwd: folder });
+    const maps = await readFile(mapsFile, 'utf8');
+    return { llvm: /libLLVM/.test(maps), bindings: /llvm-bindings/.test(maps), ffi: /ffi-rs/.test(maps) };
+  };
+  const nothing = { llvm: false, bindings: false, ffi: false };
+  t.deepEqual(await mapped('--help'), nothing);
+  t.deepEqual(await mapped('run', 'bad.ks'), nothing);
+});
+
+test.serial('the check for loaded libraries finds them where they are loaded', (t) => {
+  const source = `await import(${JSON.stringify(new URL('../../src/jit.js', import.meta.url).href)});
+    const maps = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8');
+    console.log(/llvm-bindings/.test(maps), /ffi-rs/.test(maps));`;
+  const args = ['--input-type=module', '-e', source];
+  t.is(execFileSync(process.execPath, args, { cwd: EXAMPLES, encoding: 'utf8' }), 'true true\n');
+});
+
+test.serial('doctor answers with an exit code and a report', async (t) => {
+  const { end, stdout } = await farjit(t, ['doctor']);
+  t.is(end, 0);
+  t.regex(stdout, /Node/);
+});
