@@ -1,0 +1,209 @@
+import assert from 'node:assert';
+import { KaleidoscopeJIT, type SessionEvent } from '@farjit/compiler';
+import type { Benchmark } from './benchmark.js';
+import { chain } from './programs.js';
+import { summarize } from './samples.js';
+import { spread, type Table } from './table.js';
+
+/**
+ * The stages of a compile callback, in the order in which they happen. Each is measured on one clock, and together
+ * they make the whole: the first two and `rest` are differences.
+ */
+const STAGES = {
+  reentry: 'reentry',
+  wire: 'wire',
+  irgen: 'IRGen',
+  bitcode: 'bitcode',
+  parse: 'LLVM: parse, verify',
+  passes: 'LLVM: passes',
+  emit: 'LLVM: emit',
+  link: 'link',
+  rest: 'compiler, rest',
+  commit: 'commit',
+} as const;
+
+type Stage = keyof typeof STAGES;
+
+/** One call of one chain. Times in microseconds a callback. */
+interface CallbackSample {
+  readonly totalUs: number;
+  readonly stagesUs: Readonly<Record<Stage, number>>;
+  /** Of the same call again, when all is compiled; not a part of the total. */
+  readonly warmCallUs: number;
+  readonly bytesToExecutor: number;
+  readonly bytesToCompiler: number;
+}
+
+interface SizeSamples {
+  readonly functionCount: number;
+  readonly samples: readonly CallbackSample[];
+}
+
+/** Functions compiled before anything is measured: LLVM is loaded by then and V8 has seen the code. */
+const WARM_UP_FUNCTIONS = 60;
+
+/** Where a compile callback's time goes, seen from inside one session. */
+export const callbackBreakdown: Benchmark = {
+  id: 'callbackBreakdown',
+  title: 'Where the time of a compile callback goes',
+  async run({ options, progress }) {
+    const measured: SizeSamples[] = [];
+    for (const functionCount of options.sizes) {
+      progress(`inside a session: a chain of ${functionCount}`);
+      const samples: CallbackSample[] = [];
+      for (let run = 0; run < options.runs; run++) samples.push(await measure(functionCount));
+      measured.push({ functionCount, samples });
+    }
+    return { tables: [table(measured, options.runs)], data: measured };
+  },
+};
+
+async function measure(functionCount: number): Promise<CallbackSample> {
+  const jit = await KaleidoscopeJIT.create();
+  try {
+    await record(jit, chain(WARM_UP_FUNCTIONS, 'warm').kaleidoscope);
+    const { kaleidoscope } = chain(functionCount);
+    const cold = await record(jit, kaleidoscope);
+    const warm = await record(jit, 'f0(0);');
+    assert.equal(cold.callbackCount, functionCount, 'one callback a function');
+    assert.equal(warm.callbackCount, 0, 'nothing is compiled twice');
+    return toSample(cold, warm);
+  } finally {
+    await jit.close();
+  }
+}
+
+/** What the session's events and the executor's clocks say of one evaluation. Times in milliseconds. */
+interface Recording {
+  callbackCount: number;
+  /** From sending the call to its result. */
+  callMs: number;
+  /** From the requests of callbacks to their answers, on the executor's clock. */
+  waitMs: number;
+  /** From a callback's arrival in the compiler to its answer. */
+  handlingMs: number;
+  commitMs: number;
+  linkMs: number;
+  readonly compilesMs: Record<'irgen' | 'bitcode' | 'parse' | 'passes' | 'emit', number>;
+  bytesToExecutor: number;
+  bytesToCompiler: number;
+}
+
+/** Evaluates a source that ends with one expression. */
+async function record(jit: KaleidoscopeJIT, source: string): Promise<Recording> {
+  const recording: Recording = {
+    callbackCount: 0,
+    callMs: 0,
+    waitMs: 0,
+    handlingMs: 0,
+    commitMs: 0,
+    linkMs: 0,
+    compilesMs: { irgen: 0, bitcode: 0, parse: 0, passes: 0, emit: 0 },
+    bytesToExecutor: 0,
+    bytesToCompiler: 0,
+  };
+  const before = await jit.executorStatus();
+  const functions = new Set<string>();
+  const end = jit.subscribe((event) => add(recording, functions, event));
+  const [result] = await jit.addSource(source);
+  end();
+  if (result?.status !== 'fulfilled') throw result?.reason;
+  const after = await jit.executorStatus();
+  recording.waitMs = (after.callbackWaitUs - before.callbackWaitUs) / 1000;
+  recording.commitMs = (after.commitUs - before.commitUs) / 1000;
+  return recording;
+}
+
+/** @param functions names whose compilation was seen: the expression's own link is not a callback's. */
+function add(recording: Recording, functions: Set<string>, event: SessionEvent): void {
+  switch (event.type) {
+    case 'compiled': {
+      if (event.kind !== 'function') return;
+      functions.add(event.unit);
+      recording.compilesMs.irgen += event.timings.irgenMs;
+      recording.compilesMs.bitcode += event.timings.bitcodeMs;
+      recording.compilesMs.parse += event.timings.parseMs;
+      recording.compilesMs.passes += event.timings.passesMs;
+      recording.compilesMs.emit += event.timings.emitMs;
+      return;
+    }
+    case 'linked':
+      if (functions.has(event.unit)) recording.linkMs += event.linkMs;
+      return;
+    case 'callback':
+      recording.callbackCount++;
+      recording.handlingMs += event.handlingMs;
+      return;
+    case 'called':
+      recording.callMs += event.wallMs;
+      return;
+    case 'frame':
+      if (event.direction === 'sent') recording.bytesToExecutor += event.sizeBytes;
+      else recording.bytesToCompiler += event.sizeBytes;
+      return;
+    default:
+      return;
+  }
+}
+
+/** The cold call less the same call again: what is left are its callbacks. */
+function toSample(cold: Recording, warm: Recording): CallbackSample {
+  const perCallback = (ms: number) => (1000 * ms) / cold.callbackCount;
+  const { irgen, bitcode, parse, passes, emit } = cold.compilesMs;
+  const totalMs = cold.callMs - warm.callMs;
+  const commitMs = cold.commitMs - warm.commitMs;
+  const compileMs = irgen + bitcode + parse + passes + emit;
+  return {
+    totalUs: perCallback(totalMs),
+    stagesUs: {
+      reentry: perCallback(totalMs - cold.waitMs - commitMs),
+      wire: perCallback(cold.waitMs - cold.handlingMs),
+      irgen: perCallback(irgen),
+      bitcode: perCallback(bitcode),
+      parse: perCallback(parse),
+      passes: perCallback(passes),
+      emit: perCallback(emit),
+      link: perCallback(cold.linkMs),
+      rest: perCallback(cold.handlingMs - compileMs - cold.linkMs),
+      commit: perCallback(commitMs),
+    },
+    warmCallUs: 1000 * warm.callMs,
+    bytesToExecutor: (cold.bytesToExecutor - warm.bytesToExecutor) / cold.callbackCount,
+    bytesToCompiler: (cold.bytesToCompiler - warm.bytesToCompiler) / cold.callbackCount,
+  };
+}
+
+function table(measured: readonly SizeSamples[], runs: number): Table {
+  const row = (title: string, pick: (sample: CallbackSample) => number): string[] => [
+    title,
+    ...measured.map(({ samples }) => spread(summarize(samples.map(pick)), 0)),
+  ];
+  const stages = Object.entries(STAGES) as [Stage, string][];
+  return {
+    title: 'Where the time of a compile callback goes: µs a callback, by length of the chain',
+    columns: ['stage', ...measured.map(({ functionCount }) => `N = ${functionCount}`)],
+    rows: [
+      ...stages.map(([stage, title]) => row(title, ({ stagesUs }) => stagesUs[stage])),
+      row('all', ({ totalUs }) => totalUs),
+      row('the call itself, µs', ({ warmCallUs }) => warmCallUs),
+      row('bytes to the executor', ({ bytesToExecutor }) => bytesToExecutor),
+      row('bytes to the compiler', ({ bytesToCompiler }) => bytesToCompiler),
+    ],
+    notes: [
+      `Median (minimum–maximum) of ${runs} sessions, each warmed up with a chain of ${WARM_UP_FUNCTIONS}; one callback ` +
+        'a function, checked. Medians of parts need not add up to the median of the whole.',
+      'all: wall time of the call in the compiler, less that of the same call when all is compiled, divided by the ' +
+        'callbacks.',
+      'reentry: between runner and host, both ways: saving the registers, the doorbell, waking the host, checking the ' +
+        'slot; and back: the futex, registering EH frames, restoring, the jump.',
+      'wire: from the host’s request to its answer, less what the compiler did in between: encoding, two messages over ' +
+        'a socket, waking the process at the other end, decoding and checking.',
+      'IRGen, bitcode, LLVM: AST to IR in llvm-bindings, IR to bitcode, bitcode to a verified module in libLLVM, the ' +
+        'default level’s passes, machine code in an ELF object.',
+      'link: from the object’s link graph to relocated segments. compiler, rest: parsing the object into that ' +
+        'graph, tables, promises.',
+      'commit: the host checks the segments and pointers and writes them into the runner’s memory.',
+      'the call itself: from sending the call of a compiled chain to its result.',
+    ],
+  };
+}

@@ -1,0 +1,30 @@
+/** What repeated measurements of one thing came to. Medians and ranges, because a busy machine only ever adds. */
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @throws {RangeError} when there is nothing to summarize. */
+export function summarize(samples: readonly number[]): Summary {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [min, max, upper] = [sorted[0], sorted.at(-1), sorted[middle]];
+  if (min === undefined || max === undefined || upper === undefined) throw new RangeError('no samples');
+  const lower = sorted[middle - 1] ?? upper;
+  return { median: sorted.length % 2 === 1 ? upper : (lower + upper) / 2, min, max };
+}
+
+/**
+ * What `combine` makes of the samples that were taken in the same round. The machine's mood changes over minutes
+ * more than between neighbours, so ratios and differences are taken pair by pair.
+ */
+export function pairwise(
+  left: readonly number[],
+  right: readonly number[],
+  combine: (left: number, right: number) => number,
+): number[] {
+  if (left.length !== right.length)
+    throw new RangeError(`${left.length} samples against ${right.length}: rounds are missing`);
+  return left.map((value, round) => combine(value, right[round] ?? Number.NaN));
+}
