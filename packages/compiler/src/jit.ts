@@ -383,7 +383,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     await this.flush();
     const { stubs, executor } = this.#session;
     const infos: StubInfo[] = [];
-    for (const stub of stubs.stubs()) {
+    const assigned = [...stubs.stubs()];
+    await stubs.ensureEmitted(assigned);
+    for (const stub of assigned) {
       const content = await executor.readMemory(stubs.pointerAddress(stub), executor.info.pointerBytes);
       const target = new DataView(content.buffer, content.byteOffset).getBigUint64(0, true) as ExecutorAddr;
       const lazy = target === stubs.trampolineAddress(stub);

@@ -136,8 +136,8 @@ export class ExecutorProcessControl {
   }
 
   /** Emits `stubCount` trampolines and as many stubs that point at them. */
-  async emitStubBlock(owner: number, stubCount: number): Promise<StubBlock> {
-    const options = { generation: this.generation };
+  async emitStubBlock(owner: number, stubCount: number, generation: number): Promise<StubBlock> {
+    const options = { generation };
     const { trampolines } = await this.#connection.request(
       indirection.emitTrampolineBlock,
       { trampolineCount: stubCount },
@@ -154,8 +154,8 @@ export class ExecutorProcessControl {
     return { stubs, pointers, trampolines, count: stubCount };
   }
 
-  async commit(commit: Commit): Promise<void> {
-    await this.#connection.request(memory.commitMemory, { commit }, { generation: this.generation });
+  async commit(commit: Commit, generation: number): Promise<void> {
+    await this.#connection.request(memory.commitMemory, { commit }, { generation });
   }
 
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
@@ -165,12 +165,15 @@ export class ExecutorProcessControl {
   }
 
   /** Addresses in the order asked; 0 for a name the runner does not have. */
-  async lookupSymbols(names: readonly string[]): Promise<ExecutorAddr[]> {
+  async lookupSymbols(names: readonly string[], generation: number): Promise<ExecutorAddr[]> {
     const found: ExecutorAddr[] = [];
     for (let start = 0; start < names.length; start += symbols.MAX_LOOKUP_NAMES) {
       const batch = names.slice(start, start + symbols.MAX_LOOKUP_NAMES);
-      const options = { generation: this.generation };
-      const { addresses } = await this.#connection.request(symbols.lookupSymbols, { names: batch }, options);
+      const { addresses } = await this.#connection.request(
+        symbols.lookupSymbols,
+        { names: batch },
+        { generation },
+      );
       if (addresses.length !== batch.length)
         throw new ProtocolError(`${addresses.length} addresses for ${batch.length} names`);
       found.push(...addresses);
@@ -182,11 +185,13 @@ export class ExecutorProcessControl {
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
-    options: { deadlineMs?: number | undefined; signal?: AbortSignal | undefined },
+    options: {
+      generation: number;
+      deadlineMs?: number | undefined;
+      signal?: AbortSignal | undefined;
+    },
   ): Promise<ResultOf<typeof run.call>> {
-    const { deadlineMs, signal } = options;
-    const { generation } = this;
-    return this.#connection.request(run.call, { entry, block, commit }, { generation, deadlineMs, signal });
+    return this.#connection.request(run.call, { entry, block, commit }, options);
   }
 
   status(): Promise<ResultOf<typeof session.sessionStatus>> {

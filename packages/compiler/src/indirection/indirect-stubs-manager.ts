@@ -8,7 +8,7 @@ import type { StubBlocks } from './stub-blocks.js';
 export interface IndirectStub {
   readonly name: string;
   readonly index: number;
-  /** Linked units that hold the stub's address. */
+  /** Parts linked into the current runner that hold the stub's address. */
   referenceCount: number;
 }
 
@@ -22,9 +22,10 @@ export class IndirectStubsManager {
   readonly #freeIndices: number[] = [];
   #blocks: StubBlocks | undefined;
 
-  /** Begins a runner generation: every stub points at its own trampoline again. */
+  /** Begins a runner generation: every stub points at its own trampoline again, and nothing is linked to it. */
   attach(blocks: StubBlocks): void {
     this.#blocks = blocks;
+    for (const stub of this.#byName.values()) stub.referenceCount = 0;
   }
 
   /** The stub of a name, assigned now if it has none. Its addresses are valid after `ensureEmitted`. */
@@ -45,9 +46,11 @@ export class IndirectStubsManager {
     return this.#byName.get(name);
   }
 
-  /** Makes sure that every assigned stub exists in the executor: one message pair per doubling, mostly none. */
-  ensureEmitted(): Promise<void> {
-    return this.#current.ensure(this.#byIndex.length);
+  /** Makes sure that stubs exist in the executor: one message pair per doubling, mostly none. */
+  async ensureEmitted(stubs: Iterable<IndirectStub>): Promise<void> {
+    let count = 0;
+    for (const { index } of stubs) count = Math.max(count, index + 1);
+    await this.#current.ensure(count);
   }
 
   isEmitted(stub: IndirectStub): boolean {

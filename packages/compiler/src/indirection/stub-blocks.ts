@@ -12,13 +12,16 @@ const MAX_BLOCK_STUBS = 1 << 16;
 export class StubBlocks {
   readonly #executor: ExecutorProcessControl;
   readonly #owner: number;
+  readonly #generation: number;
   readonly #blocks: { block: StubBlock; firstIndex: number }[] = [];
   #capacity = 0;
   #growing: Promise<void> | undefined;
 
+  /** @param owner an owner of indirect stubs in the executor's current runner. */
   constructor(executor: ExecutorProcessControl, owner: number) {
     this.#executor = executor;
     this.#owner = owner;
+    this.#generation = executor.generation;
   }
 
   get capacity(): number {
@@ -27,7 +30,7 @@ export class StubBlocks {
 
   /** Emits blocks until there are at least `count` stubs. */
   async ensure(count: number): Promise<void> {
-    while (this.#capacity < Math.max(count, 1)) {
+    while (this.#capacity < count) {
       this.#growing ??= this.#grow().finally(() => {
         this.#growing = undefined;
       });
@@ -63,7 +66,7 @@ export class StubBlocks {
 
   async #grow(): Promise<void> {
     const count = Math.min(Math.max(this.#capacity, FIRST_BLOCK_STUBS), MAX_BLOCK_STUBS);
-    const block = await this.#executor.emitStubBlock(this.#owner, count);
+    const block = await this.#executor.emitStubBlock(this.#owner, count, this.#generation);
     this.#blocks.push({ block, firstIndex: this.#capacity });
     this.#capacity += count;
   }

@@ -6,7 +6,6 @@ import { redirectToStubs } from '../jitlink/redirect.js';
 import type { EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
 import {
-  type CompiledObject,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
@@ -25,10 +24,26 @@ interface Binding {
   readonly directNames: Set<string>;
 }
 
+/** What a name meant when it was looked up. */
+interface Meaning {
+  readonly unit: MaterializationUnit | undefined;
+  /** Of a function. */
+  readonly stub?: IndirectStub;
+  /** Of data. */
+  readonly address?: ExecutorAddr;
+}
+
+/** A group on its way: what its members' names are bound to, and what they meant then. */
+interface Resolution {
+  readonly bindings: readonly Binding[];
+  readonly meanings: Map<string, Meaning>;
+  /** Data that the group refers to is neither in it nor linked: it has moved since the group was made. */
+  isIncomplete: boolean;
+}
+
 /**
  * Links objects into a runner: object → graph → addresses → relocated segments in the runner's commit queue. Calls
- * go
- * through stubs, so linking a function never needs another function; only data brings its definition along, and
+ * go through stubs, so linking a function never needs another function; only data brings its definition along, and
  * both are linked as one group.
  */
 export class ObjectLinkingLayer {
@@ -42,20 +57,34 @@ export class ObjectLinkingLayer {
     this.#events = events;
   }
 
-  /** Compiles the unit when needed; the part of it that defines `name`. */
-  partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart> {
-    return unit.partOf(name, (compiled) => this.#reportCompiled(unit, compiled));
+  /** Compiles the unit when needed; the part of it that defines `name`, or undefined as `MaterializationUnit.partOf`. */
+  partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
+    return unit.partOf(name, {
+      compiling: () => this.#dylib.noteCompiling(unit),
+      compiled: ({ object, timings }) => {
+        const { kind } = unit.source;
+        this.#events.emit({
+          type: 'compiled',
+          unit: unit.name,
+          kind,
+          objectBytes: object.byteLength,
+          timings,
+        });
+      },
+    });
   }
 
   /**
-   * Links a part into `runner` unless it is there already. Its segments are in the runner's commit queue when this returns.
+   * Links a part into `runner` unless it is there already. Its segments are in the runner's commit queue when this
+   * returns, unless the part was discarded or the runner lost meanwhile: then it is not linked. A group is linked
+   * again when one of the names it is bound to has changed its meaning before it was ready.
    * @throws {LinkError} and then neither the queue nor the executor's memory has changed.
    */
   async link(part: ObjectPart, runner: RunnerContext): Promise<void> {
-    if (part.linked?.generation === runner.generation) return;
+    const isDone = () => part.linked?.generation === runner.generation || part.discarded || runner.lost;
+    if (isDone()) return;
     await runner.inLinkTurn(async () => {
-      if (part.linked?.generation === runner.generation) return;
-      await this.#linkGroup(await this.#groupOf(part, runner), runner);
+      while (!isDone()) await this.#linkGroup(await this.#groupOf(part, runner), runner);
     });
   }
 
@@ -71,20 +100,35 @@ export class ObjectLinkingLayer {
       members.set(part, { part, graph });
       for (const symbol of graph.symbols) {
         if (symbol.kind !== 'external') continue;
-        const unit = this.#dylib.find(symbol.name);
-        if (unit?.interface.data.has(symbol.name)) queue.push(await this.partOf(unit, symbol.name));
+        const data = await this.#dataPartOf(symbol.name);
+        if (data) queue.push(data);
       }
     }
     return [...members.values()];
   }
 
+  /** The part that defines a name of data. */
+  async #dataPartOf(name: string): Promise<ObjectPart | undefined> {
+    for (;;) {
+      const unit = this.#dylib.find(name);
+      if (!unit?.interface.data.has(name)) return undefined;
+      const part = await this.partOf(unit, name);
+      if (part) return part;
+    }
+  }
+
+  /** Adopts the group, or nothing when it cannot stay as it was linked. */
   async #linkGroup(members: readonly Member[], runner: RunnerContext): Promise<void> {
     const startMs = performance.now();
     const allocations = new Map<ExecutorAddr, MemProt>();
-    const bindings = members.map((): Binding => ({ stubs: new Set(), directNames: new Set() }));
+    const resolution: Resolution = {
+      bindings: members.map(() => ({ stubs: new Set(), directNames: new Set() })),
+      meanings: new Map(),
+      isIncomplete: false,
+    };
     let reused = false;
     const rendezvous = new Rendezvous(members.length, (names) =>
-      this.#resolve(names, members, bindings, runner),
+      this.#resolve(names, members, resolution, runner),
     );
     const links = members.map(({ graph }, index): Promise<LinkedGraph> => {
       const context: LinkContext = {
@@ -106,39 +150,64 @@ export class ObjectLinkingLayer {
     });
     const settled = await Promise.allSettled(links);
     const failed = settled.find((result) => result.status === 'rejected');
-    if (failed) {
+    // From here to the end nothing yields, so what holds now holds when the group is adopted.
+    const isCurrent = !runner.lost && this.#isCurrent(members, resolution);
+    if (failed || !isCurrent) {
       for (const [address, prot] of allocations) runner.free(prot, address);
-      throw failed.reason;
+      if (failed && isCurrent) throw failed.reason;
+      return;
     }
-    // A later runner may hold the parts by now.
-    if (runner.lost) throw new Error('the runner was lost while linking for it');
     settled.forEach((result, index) => {
       const member = members[index];
-      const binding = bindings[index];
+      const binding = resolution.bindings[index];
       if (result.status === 'fulfilled' && member && binding)
         this.#adopt(member.part, result.value, binding, runner, reused, performance.now() - startMs);
     });
+  }
+
+  /** Whether the members are still wanted and every name means what it meant when it was looked up. */
+  #isCurrent(members: readonly Member[], { meanings, isIncomplete }: Resolution): boolean {
+    if (isIncomplete || members.some(({ part }) => part.discarded)) return false;
+    for (const [name, { unit, stub, address }] of meanings) {
+      if (this.#dylib.find(name) !== unit) return false;
+      if (stub && this.#stubs.findStub(name) !== stub) return false;
+      if (unit && !stub && this.#dataAddress(name, unit, members) !== address) return false;
+    }
+    return true;
   }
 
   /** Addresses for all names a group is missing: its own definitions, stubs, linked data, process symbols. */
   async #resolve(
     wanted: readonly (readonly string[])[],
     members: readonly Member[],
-    bindings: readonly Binding[],
+    resolution: Resolution,
     runner: RunnerContext,
   ): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    const { bindings, meanings } = resolution;
     const found = new Map<string, ExecutorAddr>();
     const stubNames = new Map<string, IndirectStub>();
     const processNames: string[] = [];
     for (const name of new Set(wanted.flat())) {
       const unit = this.#dylib.find(name);
-      if (unit?.interface.functions.has(name)) stubNames.set(name, this.#stubs.createStub(name));
-      else if (unit) found.set(name, this.#dataAddress(name, unit, members));
-      else processNames.push(name);
+      if (unit?.interface.functions.has(name)) {
+        const stub = this.#stubs.createStub(name);
+        stubNames.set(name, stub);
+        meanings.set(name, { unit, stub });
+      } else if (unit) {
+        const address = this.#dataAddress(name, unit, members);
+        if (address === undefined) resolution.isIncomplete = true;
+        else {
+          found.set(name, address);
+          meanings.set(name, { unit, address });
+        }
+      } else {
+        processNames.push(name);
+        meanings.set(name, { unit });
+      }
     }
     const [processAddresses] = await Promise.all([
       runner.lookupProcessSymbols(processNames),
-      this.#stubs.ensureEmitted(),
+      this.#stubs.ensureEmitted(stubNames.values()),
     ]);
     for (const [name, stub] of stubNames) found.set(name, this.#stubs.stubAddress(stub));
     for (const [name, address] of processAddresses) found.set(name, address);
@@ -152,16 +221,17 @@ export class ObjectLinkingLayer {
     return found;
   }
 
-  #dataAddress(name: string, unit: MaterializationUnit, members: readonly Member[]): ExecutorAddr {
+  /** Undefined when the definition is neither linked nor in the group. */
+  #dataAddress(
+    name: string,
+    unit: MaterializationUnit,
+    members: readonly Member[],
+  ): ExecutorAddr | undefined {
     for (const { part, graph } of members) {
       const symbol = part.unit === unit ? graph.findDefinition(name) : undefined;
       if (symbol) return symbol.address;
     }
-    for (const part of unit.parts) {
-      const symbol = part.linked?.symbols.get(name);
-      if (symbol) return symbol.address;
-    }
-    throw new Error(`${name} is defined by ${unit.name}, which has not been linked`);
+    return unit.knownPart(name)?.linked?.symbols.get(name)?.address;
   }
 
   #adopt(
@@ -191,12 +261,6 @@ export class ObjectLinkingLayer {
     runner.commits.registerEHFrames(graph.ehFrames);
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
-  }
-
-  #reportCompiled(unit: MaterializationUnit, { object, timings }: CompiledObject): void {
-    this.#dylib.noteCompiled(unit);
-    const { kind } = unit.source;
-    this.#events.emit({ type: 'compiled', unit: unit.name, kind, objectBytes: object.byteLength, timings });
   }
 }
 

@@ -130,7 +130,7 @@ export class ExecutionSession {
     const unit = this.dylib.find(name);
     if (unit?.interface.functions.has(name)) {
       const stub = this.stubs.createStub(name);
-      await this.stubs.ensureEmitted();
+      await this.stubs.ensureEmitted([stub]);
       return { address: this.stubs.stubAddress(stub), kind: 'function' };
     }
     if (unit) {
@@ -142,15 +142,17 @@ export class ExecutionSession {
     return address === undefined ? undefined : { address, kind: 'process' };
   }
 
-  /** Compiles and links what defines `name` in `unit`; the address it has in `runner`. */
+  /**
+   * Compiles and links what defines `name` in `unit`; the address it has in `runner`. For units that no name leads
+   * to: what a name means may change meanwhile.
+   */
   async link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr> {
-    const part = await this.#linking.partOf(unit, name);
-    await this.#linking.link(part, runner);
-    while (runner.commits.isOverfull && !runner.lost) await this.flush();
-    const linkedName = unit.interface.functions.has(name) ? implementationName(name) : name;
-    const symbol = part.linked?.symbols.get(linkedName);
-    if (!symbol) throw new Error(`${unit.name} was linked without ${linkedName}`);
-    return symbol.address;
+    for (;;) {
+      const part = await this.#linkPart(unit, name, runner);
+      const address = part && this.#addressIn(part, name, runner);
+      if (address !== undefined) return address;
+      if (runner.lost) throw new Error(`the runner was lost while ${unit.name} was linked for it`);
+    }
   }
 
   /**
@@ -184,7 +186,8 @@ export class ExecutionSession {
     const { commits, lost } = this.#runner;
     if (commits.isEmpty || lost) return;
     const outgoing = commits.take({ deregister: true });
-    await this.#carry(outgoing, () => this.#executor.commit(outgoing.commit));
+    const { generation } = this.#runner;
+    await this.#carry(outgoing, () => this.#executor.commit(outgoing.commit, generation));
     outgoing.onApplied();
   }
 
@@ -210,7 +213,10 @@ export class ExecutionSession {
     let foreignThreads: number | undefined;
     try {
       const answer = await this.#carry(outgoing, () =>
-        this.#executor.call(prepared.entry, prepared.block, outgoing.commit, options),
+        this.#executor.call(prepared.entry, prepared.block, outgoing.commit, {
+          ...options,
+          generation: runner.generation,
+        }),
       );
       foreignThreads = answer.foreignThreads;
       outgoing.onApplied();
@@ -268,16 +274,42 @@ export class ExecutionSession {
       for (;;) {
         const unit = this.dylib.find(name);
         if (!unit) throw new Error(`${name} has been removed`);
-        const implementation = await this.link(unit, name, runner);
-        // A redefinition may have come while this one was compiled: land in the definition of now.
-        if (this.dylib.find(name) !== unit) continue;
+        const part = await this.#linkPart(unit, name, runner).catch((error: unknown) => {
+          if (this.dylib.find(name) === unit) throw error;
+          return undefined;
+        });
         if (runner.lost) throw new Error('the runner that asked is gone');
+        // A redefinition may have come while this one was compiled or linked: land in the definition of now.
+        const implementation = part && this.#addressIn(part, name, runner);
+        if (implementation === undefined || this.dylib.find(name) !== unit) continue;
         runner.commits.setPointer(this.stubs.pointerAddress(this.stubs.createStub(name)), implementation);
         return implementation;
       }
     } catch (error) {
       throw new MaterializationError(name, error);
     }
+  }
+
+  /** The part that defines `name`, after linking it; undefined when the unit gave up its object meanwhile. */
+  async #linkPart(
+    unit: MaterializationUnit,
+    name: string,
+    runner: RunnerContext,
+  ): Promise<ObjectPart | undefined> {
+    const part = await this.#linking.partOf(unit, name);
+    if (!part) return undefined;
+    await this.#linking.link(part, runner);
+    while (runner.commits.isOverfull && !runner.lost) await this.flush();
+    return part;
+  }
+
+  /** Where a part is now; undefined when it is not linked (any more). */
+  #addressIn(part: ObjectPart, name: string, runner: RunnerContext): ExecutorAddr | undefined {
+    if (part.linked?.generation !== runner.generation) return undefined;
+    const linkedName = part.unit.interface.functions.has(name) ? implementationName(name) : name;
+    const symbol = part.linked.symbols.get(linkedName);
+    if (!symbol) throw new Error(`${part.unit.name} was linked without ${linkedName}`);
+    return symbol.address;
   }
 
   #pointAtTrampoline(name: string): void {
@@ -297,6 +329,9 @@ export class ExecutionSession {
     for (const name of unit.interface.functions)
       if (this.dylib.find(name) === unit) this.#pointAtTrampoline(name);
     for (const part of unit.parts) this.#retire(part);
+    // Data is placed anew, so those that hold its address are linked again too.
+    for (const name of unit.interface.data)
+      for (const user of this.#runner.directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
   }
 
   #retireUnusedParts(unit: MaterializationUnit): void {
@@ -306,10 +341,9 @@ export class ExecutionSession {
   #retire(part: ObjectPart): void {
     const { linked } = part;
     part.linked = undefined;
-    if (linked === undefined) return;
-    for (const stub of linked.stubs) stub.referenceCount--;
     const runner = this.#runner;
-    if (linked.generation !== runner.generation) return;
+    if (linked?.generation !== runner.generation) return;
+    for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);
       users?.delete(part.unit);
@@ -358,9 +392,12 @@ export class ExecutionSession {
   }
 
   async #attachRunner(): Promise<RunnerContext> {
-    this.#runner = await RunnerContext.create(this.#executor);
+    // The callback of a stub that exists must need no message before it is answered.
+    const stubCount = this.#runner?.stubBlocks.capacity;
+    this.#runner = await RunnerContext.create(this.#executor, stubCount);
     this.stubs.attach(this.#runner.stubBlocks);
-    await this.stubs.ensureEmitted();
+    // What held these in the old runner is gone with it.
+    for (const stub of [...this.stubs.stubs()]) this.#releaseIfUnused(stub);
     this.events.emit({ type: 'runner-started', runner: this.#runner.runner });
     return this.#runner;
   }

@@ -6,7 +6,6 @@ import type { MaterializationUnit } from './materialization-unit.js';
  */
 export class JITDylib {
   readonly #definitions = new Map<string, MaterializationUnit>();
-
   readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
   find(name: string): MaterializationUnit | undefined {
@@ -40,8 +39,8 @@ export class JITDylib {
     return this.#definitions.entries();
   }
 
-  /** Remembers which names meant a function of the process when `unit` was compiled. */
-  noteCompiled(unit: MaterializationUnit): void {
+  /** Remembers which names mean a function of the process while `unit` is compiled, which begins now. */
+  noteCompiling(unit: MaterializationUnit): void {
     for (const name of unit.callees) {
       if (this.find(name)) continue;
       const callers = this.#processCallers.get(name) ?? new Set();
@@ -49,7 +48,7 @@ export class JITDylib {
     }
   }
 
-  /** Forgets what `noteCompiled` remembered: the unit's object is given up. */
+  /** Forgets what `noteCompiling` remembered: the unit's object is given up. */
   noteForgotten(unit: MaterializationUnit): void {
     for (const name of unit.callees) {
       const callers = this.#processCallers.get(name);

@@ -21,7 +21,11 @@ export interface LinkedSymbol {
 export interface Linked {
   readonly generation: number;
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
-  readonly allocations: readonly { readonly prot: MemProt; readonly address: ExecutorAddr }[];
+  readonly allocations: readonly {
+    readonly prot: MemProt;
+    readonly address: ExecutorAddr;
+    readonly sizeBytes: number;
+  }[];
   readonly ehFrames: readonly ExecutorAddr[];
   /** Stubs whose addresses the code holds. */
   readonly stubs: readonly IndirectStub[];
@@ -34,6 +38,8 @@ export class ObjectPart {
   readonly unit: MaterializationUnit;
   readonly #takeGraph: () => LinkGraph;
   linked: Linked | undefined;
+  /** The unit has given up the object: the part must not be linked any more. */
+  discarded = false;
 
   constructor(unit: MaterializationUnit, takeGraph: () => LinkGraph) {
     this.unit = unit;
@@ -66,6 +72,22 @@ export function implementationName(name: string): string {
   return `${name}$impl`;
 }
 
+/** Told of a unit's compilations. */
+export interface CompileObserver {
+  /** The source is about to be turned into IR: what names mean from now on comes too late for this object. */
+  compiling(): void;
+  compiled(compiled: CompiledObject): void;
+}
+
+/** One compilation, under way or done. */
+interface Compilation {
+  readonly made: Promise<ReadonlyMap<string, ObjectPart>>;
+  /** What it made. */
+  parts: ReadonlyMap<string, ObjectPart> | undefined;
+  /** Its object was given up. */
+  forgotten: boolean;
+}
+
 /**
  * Something that defines names and can be compiled: a function's AST, a module, an expression. It is compiled once;
  * its object is kept, so that a new runner needs linking only.
@@ -76,8 +98,7 @@ export class MaterializationUnit {
   readonly interface: Interface;
   /** Functions its source calls by name, where that is known before it is compiled. */
   readonly callees: readonly string[];
-  #parts: Promise<ReadonlyMap<string, ObjectPart>> | undefined;
-  #knownParts: ReadonlyMap<string, ObjectPart> | undefined;
+  #compilation: Compilation | undefined;
 
   constructor(name: string, source: ObjectSource, defines: Interface, callees: readonly string[] = []) {
     this.name = name;
@@ -89,37 +110,64 @@ export class MaterializationUnit {
   /**
    * The part that defines `name`, compiling the unit when that has not been done. Callers that come together share
    * one compilation; a failed one is tried again by the next.
+   * @returns undefined when the object was given up while it was made, whether that succeeded or not: what the name
+   *   means now is for the caller to find out.
    */
-  async partOf(name: string, onCompiled: (compiled: CompiledObject) => void): Promise<ObjectPart> {
-    this.#parts ??= this.#compile(onCompiled);
-    const part = (await this.#parts).get(name);
+  async partOf(name: string, observer: CompileObserver): Promise<ObjectPart | undefined> {
+    this.#compilation ??= this.#compile(observer);
+    const compilation = this.#compilation;
+    let parts: ReadonlyMap<string, ObjectPart>;
+    try {
+      parts = await compilation.made;
+    } catch (error) {
+      if (compilation.forgotten) return undefined;
+      throw error;
+    }
+    if (compilation.forgotten) return undefined;
+    const part = parts.get(name);
     assert(part, `${this.name} does not define ${name}`);
     return part;
   }
 
   /** Parts that have been made; none before the unit is compiled. */
   get parts(): ReadonlySet<ObjectPart> {
-    return new Set(this.#knownParts?.values());
+    return new Set(this.#compilation?.parts?.values());
   }
 
-  /** Forgets the object, because something it was compiled against has changed. */
+  /** The part that defines `name`, if it has been made. */
+  knownPart(name: string): ObjectPart | undefined {
+    return this.#compilation?.parts?.get(name);
+  }
+
+  /** Gives up the object, because something it was compiled against has changed or nobody needs it any more. */
   forgetObject(): void {
-    this.#parts = undefined;
-    this.#knownParts = undefined;
+    for (const part of this.parts) part.discarded = true;
+    if (this.#compilation) this.#compilation.forgotten = true;
+    this.#compilation = undefined;
   }
 
-  async #compile(onCompiled: (compiled: CompiledObject) => void): Promise<ReadonlyMap<string, ObjectPart>> {
-    const attempt = this.source.compile().then((compiled) => {
-      onCompiled(compiled);
-      return this.source.split(compiled.object, this);
-    });
-    try {
-      const parts = await attempt;
-      this.#knownParts = parts;
-      return parts;
-    } catch (error) {
-      this.#parts = undefined;
-      throw error;
-    }
+  #compile(observer: CompileObserver): Compilation {
+    const compilation: Compilation = {
+      parts: undefined,
+      forgotten: false,
+      made: this.#makeParts(observer).then(
+        (parts) => {
+          compilation.parts = parts;
+          return parts;
+        },
+        (error: unknown) => {
+          if (this.#compilation === compilation) this.#compilation = undefined;
+          throw error;
+        },
+      ),
+    };
+    return compilation;
+  }
+
+  async #makeParts(observer: CompileObserver): Promise<ReadonlyMap<string, ObjectPart>> {
+    observer.compiling();
+    const compiled = await this.source.compile();
+    observer.compiled(compiled);
+    return this.source.split(compiled.object, this);
   }
 }

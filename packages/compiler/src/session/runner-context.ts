@@ -47,8 +47,11 @@ export class RunnerContext {
     this.#slabs = slabs;
   }
 
-  /** Reserves memory and emits resolver, trampolines and stubs in the executor's current runner. */
-  static async create(executor: ExecutorProcessControl): Promise<RunnerContext> {
+  /**
+   * Reserves memory and emits resolver, trampolines and stubs in the executor's current runner.
+   * @param stubCount how many stubs and trampolines to begin with, at least.
+   */
+  static async create(executor: ExecutorProcessControl, stubCount = 1): Promise<RunnerContext> {
     const { memory } = executor.runner;
     const requests = (['code', 'constant', 'data'] as const).map((prot) => ({
       prot,
@@ -61,7 +64,7 @@ export class RunnerContext {
     const slab = (index: number): SlabAllocator =>
       new SlabAllocator(addresses[index] ?? NULL_ADDR, requests[index]?.sizeBytes ?? 0);
     const stubBlocks = new StubBlocks(executor, owner);
-    await stubBlocks.ensure(1);
+    await stubBlocks.ensure(Math.max(stubCount, 1));
     return new RunnerContext(executor, stubBlocks, { code: slab(0), constant: slab(1), data: slab(2) });
   }
 
@@ -88,7 +91,7 @@ export class RunnerContext {
   async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
     const unknown = [...new Set(names)].filter((name) => !this.#processSymbols.has(name));
     if (unknown.length > 0) {
-      const addresses = await this.#executor.lookupSymbols(unknown);
+      const addresses = await this.#executor.lookupSymbols(unknown, this.generation);
       unknown.forEach((name, index) => {
         const address = addresses[index] ?? NULL_ADDR;
         if (address !== NULL_ADDR) this.#processSymbols.set(name, address);

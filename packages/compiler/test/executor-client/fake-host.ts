@@ -1,0 +1,207 @@
+import {
+  addrAdd,
+  type Commit,
+  Connection,
+  createMemoryTransportPair,
+  type ExecutorAddr,
+  indirection,
+  memory,
+  type ParamsOf,
+  type RequestContext,
+  type RequestType,
+  type ResultOf,
+  type RunnerEnd,
+  type RunnerStarted,
+  run,
+  session,
+  symbols,
+  type Transport,
+  toExecutorAddr,
+} from '@farjit/protocol';
+
+const MIB = 1024 * 1024;
+const STUB_BYTES = 8;
+
+type Handler<M extends RequestType> = (
+  params: ParamsOf<M>,
+  context: RequestContext,
+) => ResultOf<M> | Promise<ResultOf<M>>;
+
+/** What the host answers; a test replaces what it wants to lie about. */
+export interface Answers {
+  openSession: Handler<typeof session.openSession>;
+  startRunner: Handler<typeof session.startRunner>;
+  sessionStatus: Handler<typeof session.sessionStatus>;
+  terminateSession: Handler<typeof session.terminateSession>;
+  createAllocator: Handler<typeof memory.createAllocator>;
+  reserveMemory: Handler<typeof memory.reserveMemory>;
+  commitMemory: Handler<typeof memory.commitMemory>;
+  readMemory: Handler<typeof memory.readMemory>;
+  createIndirectStubsOwner: Handler<typeof indirection.createIndirectStubsOwner>;
+  emitResolverBlock: Handler<typeof indirection.emitResolverBlock>;
+  emitTrampolineBlock: Handler<typeof indirection.emitTrampolineBlock>;
+  emitIndirectStubs: Handler<typeof indirection.emitIndirectStubs>;
+  lookupSymbols: Handler<typeof symbols.lookupSymbols>;
+  call: Handler<typeof run.call>;
+}
+
+/** Never answers. */
+export function silence(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** A runner with 8 MiB of each kind of memory. */
+export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerStarted {
+  const part = (index: number) => ({
+    address: toExecutorAddr(base + BigInt(index * 8 * MIB)),
+    sizeBytes: 8 * MIB,
+  });
+  return {
+    generation,
+    processId: 1,
+    memory: { code: part(0), constant: part(1), data: part(2) },
+    confinement: { noNewPrivileges: true, seccomp: true, ownUser: true, dumpable: false },
+  };
+}
+
+/**
+ * The executor's end of a connection, as a script: it hands out addresses and remembers what it is told, but there is
+ * no memory and no runner behind it.
+ */
+export class FakeHost {
+  /** The compiler's end. */
+  readonly transport: Transport;
+  readonly connection: Connection;
+  readonly answers: Answers;
+  /** Methods asked for, in order. */
+  readonly asked: string[] = [];
+  /** Commits that arrived, whatever they came with. */
+  readonly commits: Commit[] = [];
+  /** Pointers as the commits left them. */
+  readonly pointers = new Map<bigint, bigint>();
+  runner = runnerOf(1);
+  #next = { code: 0n, constant: 0n, data: 0n };
+
+  constructor(answers: Partial<Answers> = {}) {
+    const [near, far] = createMemoryTransportPair();
+    this.transport = near;
+    this.connection = new Connection(far);
+    this.answers = { ...this.#honest(), ...answers };
+    const handle = <M extends RequestType>(type: M, answer: () => Handler<M>): void =>
+      this.connection.handle(type, async (params, context) => {
+        this.asked.push(type.method);
+        return answer()(params, context);
+      });
+    handle(session.openSession, () => this.answers.openSession);
+    handle(session.startRunner, () => this.answers.startRunner);
+    handle(session.sessionStatus, () => this.answers.sessionStatus);
+    handle(session.terminateSession, () => this.answers.terminateSession);
+    handle(memory.createAllocator, () => this.answers.createAllocator);
+    handle(memory.reserveMemory, () => this.answers.reserveMemory);
+    handle(memory.commitMemory, () => this.answers.commitMemory);
+    handle(memory.readMemory, () => this.answers.readMemory);
+    handle(indirection.createIndirectStubsOwner, () => this.answers.createIndirectStubsOwner);
+    handle(indirection.emitResolverBlock, () => this.answers.emitResolverBlock);
+    handle(indirection.emitTrampolineBlock, () => this.answers.emitTrampolineBlock);
+    handle(indirection.emitIndirectStubs, () => this.answers.emitIndirectStubs);
+    handle(symbols.lookupSymbols, () => this.answers.lookupSymbols);
+    handle(run.call, () => this.answers.call);
+    this.connection.start();
+  }
+
+  /** A thread hits a trampoline; the answer's commit is applied. */
+  async reenter(
+    trampoline: ExecutorAddr,
+    generation = this.runner.generation,
+  ): Promise<ResultOf<typeof indirection.reenter>> {
+    const answer = await this.connection.request(indirection.reenter, { trampoline }, { generation });
+    if (answer.outcome === 'landed') this.apply(answer.commit);
+    return answer;
+  }
+
+  /** Says that a runner is gone. */
+  loseRunner(end: RunnerEnd, generation = this.runner.generation): void {
+    this.connection.notify(session.runnerLost, { generation, end }, generation);
+  }
+
+  apply(commit: Commit): void {
+    this.commits.push(commit);
+    for (const { address, value } of commit.pointers) this.pointers.set(address, value);
+  }
+
+  askedFor(method: string): number {
+    return this.asked.filter((asked) => asked === method).length;
+  }
+
+  #allocate(prot: 'code' | 'constant' | 'data', sizeBytes: number): ExecutorAddr {
+    const address = this.runner.memory[prot].address + this.#next[prot];
+    this.#next[prot] += (BigInt(sizeBytes) + 4095n) & ~4095n;
+    return toExecutorAddr(address);
+  }
+
+  #honest(): Answers {
+    return {
+      openSession: () => ({
+        version: 1,
+        server: 'fake',
+        session: 'a session',
+        info: {
+          triple: 'x86_64-pc-linux-gnu',
+          cpuName: 'x86-64',
+          cpuFeatures: '',
+          pointerBytes: 8,
+          pageBytes: 4096,
+          trampolineBytes: STUB_BYTES,
+          stubBytes: STUB_BYTES,
+        },
+        runner: this.runner,
+      }),
+      startRunner: () => {
+        this.runner = runnerOf(this.runner.generation + 1, 0x7e00_0000_0000n);
+        this.#next = { code: 0n, constant: 0n, data: 0n };
+        this.pointers.clear();
+        return this.runner;
+      },
+      sessionStatus: () => ({
+        generation: this.runner.generation,
+        processId: 1,
+        callsInFlight: 0,
+        blocked: [],
+        foreignThreads: 0,
+        commitsApplied: this.commits.length,
+        callsStarted: 0,
+        callbackWaitUs: 0,
+        commitUs: 0,
+        maps: '',
+      }),
+      terminateSession: () => ({}),
+      createAllocator: () => ({ allocator: 1 }),
+      reserveMemory: ({ prot, memoryBytes }) => ({ address: this.#allocate(prot, memoryBytes) }),
+      commitMemory: ({ commit }) => {
+        this.apply(commit);
+        return {};
+      },
+      readMemory: ({ address, sizeBytes }) => {
+        const content = Buffer.alloc(sizeBytes);
+        if (sizeBytes === 8) content.writeBigUInt64LE(this.pointers.get(address) ?? 0n);
+        return { content };
+      },
+      createIndirectStubsOwner: () => ({ owner: 1 }),
+      emitResolverBlock: () => ({ resolver: toExecutorAddr(0x1000n) }),
+      emitTrampolineBlock: ({ trampolineCount }) => ({
+        trampolines: this.#allocate('code', trampolineCount * STUB_BYTES),
+      }),
+      emitIndirectStubs: ({ stubCount, initialTarget, initialStrideBytes }) => {
+        const pointers = this.#allocate('constant', stubCount * 8);
+        for (let index = 0; index < stubCount; index++)
+          this.pointers.set(addrAdd(pointers, index * 8), addrAdd(initialTarget, index * initialStrideBytes));
+        return { stubs: this.#allocate('code', stubCount * STUB_BYTES), pointers };
+      },
+      lookupSymbols: ({ names }) => ({ addresses: names.map(() => toExecutorAddr(0n)) }),
+      call: ({ block, commit }) => {
+        this.apply(commit);
+        return { block, foreignThreads: 0 };
+      },
+    };
+  }
+}

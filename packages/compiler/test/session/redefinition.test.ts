@@ -1,0 +1,202 @@
+import { toExecutorAddr } from '@farjit/protocol';
+import test from 'ava';
+import { addressesFor, openScripted } from './session-fixture.js';
+import { dataUnit, functionUnit, gate } from './units.js';
+
+/** Code of one of the small functions here, as the slab counts it. */
+const FUNCTION_BYTES = 64;
+
+test('a redefinition while the old definition is compiled lands in the new one and leaves nothing of the old', async (t) => {
+  const { session, enter, codeBytes } = await openScripted(t);
+  const { wait, reached, open } = gate();
+  session.define(functionUnit('f', { calls: ['g'], before: wait }));
+  session.define(functionUnit('g'));
+  const entered = enter('f');
+  await reached;
+  const replacement = functionUnit('f');
+  session.define(replacement);
+  open();
+  const answer = await entered;
+  t.is(answer.outcome, 'landed');
+  const [part] = replacement.parts;
+  if (answer.outcome === 'landed')
+    t.is(answer.landing, part?.linked?.symbols.get('f$impl')?.address ?? toExecutorAddr(0));
+  t.is(await codeBytes(), FUNCTION_BYTES);
+  t.is(session.stubs.findStub('g')?.referenceCount ?? 0, 0);
+});
+
+test('a redefinition is landed in although the old definition then fails to compile', async (t) => {
+  const { session, enter } = await openScripted(t);
+  const { wait, reached, fail } = gate();
+  session.define(functionUnit('f', { before: wait }));
+  const entered = enter('f');
+  await reached;
+  session.define(functionUnit('f'));
+  fail(new Error('the old text means nothing'));
+  t.is((await entered).outcome, 'landed');
+});
+
+test('a function removed while it is compiled fails its callers and leaves nothing', async (t) => {
+  const { session, enter, codeBytes, host } = await openScripted(t);
+  const { wait, reached, open } = gate();
+  const unit = functionUnit('f', { calls: ['g'], before: wait });
+  session.define(unit);
+  session.define(functionUnit('g'));
+  const entered = enter('f');
+  await reached;
+  session.remove(unit);
+  open();
+  const answer = await entered;
+  t.is(answer.outcome, 'failed');
+  if (answer.outcome === 'failed') t.regex(answer.message, /f has been removed/);
+  t.is(await codeBytes(), 0);
+  t.is(session.stubs.findStub('g')?.referenceCount ?? 0, 0);
+  t.is(session.stubs.findStub('f'), undefined);
+  await session.flush();
+  t.deepEqual(
+    host.commits.flatMap(({ segments }) => segments),
+    [],
+  );
+});
+
+test('a function invalidated while it is compiled is compiled again', async (t) => {
+  const { session, enter, codeBytes } = await openScripted(t);
+  const { wait, reached, open } = gate();
+  let compilations = 0;
+  const unit = functionUnit('f', {
+    before: () => {
+      compilations++;
+      return compilations === 1 ? wait() : Promise.resolve();
+    },
+  });
+  session.define(unit);
+  const entered = enter('f');
+  await reached;
+  session.invalidate(unit);
+  open();
+  t.is((await entered).outcome, 'landed');
+  t.is(compilations, 2);
+  t.is(await codeBytes(), FUNCTION_BYTES);
+});
+
+test('a callee removed while its caller is linked does not leave the caller with a stub of another name', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      await wait();
+      return { addresses: names.map(() => toExecutorAddr(0x5000)) };
+    },
+  });
+  const callee = functionUnit('callee');
+  session.define(callee);
+  session.define(functionUnit('caller', { calls: ['callee', 'outside'] }));
+  const entered = enter('caller');
+  await reached;
+  session.remove(callee);
+  session.define(functionUnit('other'));
+  const other = session.stubs.createStub('other');
+  open();
+  await entered;
+  const caller = session.dylib.find('caller');
+  const [part] = caller?.parts ?? [];
+  // `callee` is what `outside` is now: a function of the process.
+  t.deepEqual(
+    part?.linked?.stubs.map(({ name }) => name),
+    [],
+  );
+  t.deepEqual([...(part?.linked?.directNames ?? [])].sort(), ['callee', 'outside']);
+  t.is(other.referenceCount, 0);
+});
+
+test('a name defined while its caller is linked to the process is called through its stub', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      await wait();
+      return { addresses: names.map(() => toExecutorAddr(0x5000)) };
+    },
+  });
+  const caller = functionUnit('caller', { calls: ['fabs'] });
+  session.define(caller);
+  const entered = enter('caller');
+  await reached;
+  session.define(functionUnit('fabs'));
+  open();
+  t.is((await entered).outcome, 'landed');
+  const [part] = caller.parts;
+  t.deepEqual(
+    part?.linked?.stubs.map(({ name }) => name),
+    ['fabs'],
+  );
+  t.deepEqual(part?.linked?.directNames, []);
+});
+
+test('a name missing when it was looked up but defined before the answer is no error', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      await wait();
+      return { addresses: names.map(() => toExecutorAddr(0)) };
+    },
+  });
+  session.define(functionUnit('caller', { calls: ['late'] }));
+  const entered = enter('caller');
+  await reached;
+  session.define(functionUnit('late'));
+  open();
+  t.is((await entered).outcome, 'landed');
+});
+
+test('a name defined while its caller is compiled takes over from the process symbol it was compiled for', async (t) => {
+  const { session, enter } = await openScripted(t, { lookupSymbols: addressesFor({ fabs: 0x5000n }) });
+  const { wait, reached, open } = gate();
+  let compilations = 0;
+  const caller = functionUnit('caller', {
+    calls: ['fabs'],
+    before: () => {
+      compilations++;
+      return compilations === 1 ? wait() : Promise.resolve();
+    },
+  });
+  session.define(caller);
+  const entered = enter('caller');
+  await reached;
+  session.define(functionUnit('fabs'));
+  open();
+  t.is((await entered).outcome, 'landed');
+  // The compiler may know a function of libc by heart, so the object of the first time is of no use.
+  t.is(compilations, 2);
+});
+
+test('data that is linked again takes along those that hold its address', async (t) => {
+  const { session, enter } = await openScripted(t, { lookupSymbols: addressesFor({ sin: 0x5000n }) });
+  session.define(dataUnit('pointer', 'sin'));
+  const reader = functionUnit('reader', { loads: ['pointer'] });
+  session.define(reader);
+  t.is((await enter('reader')).outcome, 'landed');
+  session.define(functionUnit('sin'));
+  const [part] = reader.parts;
+  t.is(part?.linked, undefined);
+  await session.flush();
+  t.is((await enter('reader')).outcome, 'landed');
+});
+
+test('stubs are given back after a runner was lost', async (t) => {
+  const { session, enter, host } = await openScripted(t);
+  const f = functionUnit('f', { calls: ['g'] });
+  const g = functionUnit('g');
+  session.define(f);
+  session.define(g);
+  await enter('f');
+  t.is(session.stubs.findStub('g')?.referenceCount, 1);
+  for (const _ of [1, 2, 3]) {
+    host.loseRunner({ kind: 'exit', status: 1 });
+    await new Promise(setImmediate);
+    await session.runner();
+    await enter('f');
+    t.is(session.stubs.findStub('g')?.referenceCount, 1);
+  }
+  session.remove(f);
+  session.remove(g);
+  t.deepEqual([...session.stubs.stubs()], []);
+});

@@ -1,0 +1,90 @@
+import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
+import { assemble } from '../jitlink/toolchain.js';
+
+export const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
+
+/** Something that waits until the test lets it go on. */
+export function gate() {
+  let arrive!: () => void;
+  let open!: () => void;
+  let fail!: (error: Error) => void;
+  const reached = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const passed = new Promise<void>((resolve, reject) => {
+    open = resolve;
+    fail = reject;
+  });
+  const wait = () => {
+    arrive();
+    return passed;
+  };
+  return { wait, reached, open, fail };
+}
+
+interface UnitOptions {
+  /** Names of functions that it calls. */
+  readonly calls?: readonly string[];
+  /** Names of data whose address it loads. */
+  readonly loads?: readonly string[];
+  /** Waited for before there is an object. */
+  readonly before?: () => Promise<void>;
+}
+
+/** A unit of one function in assembly, with unwind tables, as the AST layer makes them. */
+export function functionUnit(
+  name: string,
+  { calls = [], loads = [], before = async () => {} }: UnitOptions = {},
+): MaterializationUnit {
+  const body = [
+    ...calls.map((callee) => `call ${callee}@PLT`),
+    ...loads.map((loaded) => `mov ${loaded}@GOTPCREL(%rip), %rax`),
+  ];
+  const lines = [
+    `.globl ${name}`,
+    `.type ${name},@function`,
+    `${name}: .cfi_startproc`,
+    ...body,
+    'ret',
+    '.cfi_endproc',
+  ];
+  return unitOf(name, lines.join('\n'), { functions: [name], calls, before });
+}
+
+/** A unit of one eight-byte variable, which may hold an address. */
+export function dataUnit(name: string, holds = '0'): MaterializationUnit {
+  return unitOf(
+    name,
+    `.data\n.globl ${name}\n.type ${name},@object\n.size ${name},8\n${name}: .quad ${holds}`,
+    {
+      data: [name],
+    },
+  );
+}
+
+/** A unit that is linked whole. */
+export function unitOf(
+  name: string,
+  assembly: string,
+  rest: {
+    functions?: readonly string[];
+    data?: readonly string[];
+    calls?: readonly string[];
+    before?: () => Promise<void>;
+  },
+): MaterializationUnit {
+  const { functions = [], data = [], calls = [], before = async () => {} } = rest;
+  const source = {
+    kind: 'function' as const,
+    compile: async () => {
+      await before();
+      return { object: assemble(assembly), timings: NO_TIMINGS };
+    },
+    split: (object: Uint8Array, unit: MaterializationUnit) => {
+      const part = new ObjectPart(unit, () => buildLinkGraph(object, name));
+      return new Map([...functions, ...data, name].map((defined) => [defined, part]));
+    },
+  };
+  return new MaterializationUnit(name, source, { functions: new Set(functions), data: new Set(data) }, calls);
+}
