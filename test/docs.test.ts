@@ -1,0 +1,223 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
+  (path) => path.endsWith('.md'),
+);
+
+/** In these every block of code says where it comes from. */
+const EXCERPTED = new Set(['README.md', 'docs/architecture.md', 'docs/laziness.md']);
+const CODE_LANGUAGES = new Set(['ts', 'js', 'c', 'asm']);
+
+/** A line that stands for any number of omitted ones. */
+const ELLIPSIS = '…';
+
+/** A fenced block, and what the comment on the line before it says of it. */
+interface Fence {
+  readonly language: string;
+  /** 1-based line of the opening fence. */
+  readonly line: number;
+  readonly lines: readonly string[];
+  /** `excerpt: PATH` or `output: COMMAND`; empty when there is no such comment. */
+  readonly mark: string;
+}
+
+function fencesOf(markdown: string): Fence[] {
+  const fences: Fence[] = [];
+  const all = markdown.split('\n');
+  for (let at = 0; at < all.length; at++) {
+    const [, language] = /^```(\w*)/.exec(all[at] ?? '') ?? [];
+    if (language === undefined) continue;
+    const end = all.indexOf('```', at + 1);
+    if (end < 0) throw new Error(`the block in line ${at + 1} does not end`);
+    const mark = /^<!-- (.+) -->$/.exec(all[at - 1] ?? '')?.[1] ?? '';
+    fences.push({ language, line: at + 1, lines: all.slice(at + 1, end), mark });
+    at = end;
+  }
+  return fences;
+}
+
+/** Blocks of an excerpt between its ellipses. */
+function chunksOf(excerpt: readonly string[]): string[][] {
+  const chunks: string[][] = [[]];
+  for (const line of excerpt)
+    if (line.trim() === ELLIPSIS) chunks.push([]);
+    else chunks.at(-1)?.push(line.trimEnd());
+  return chunks.filter((chunk) => chunk.length > 0);
+}
+
+/** Whether `lines` holds the chunks one after the other, each line behind the same indentation. */
+function holdsIndented(lines: readonly string[], chunks: readonly string[][], indentation: string): boolean {
+  let from = 0;
+  for (const chunk of chunks) {
+    const wanted = chunk.map((line) => (line === '' ? '' : indentation + line));
+    const start = lines.findIndex((_, at) => at >= from && wanted.every((line, i) => lines[at + i] === line));
+    if (start < 0) return false;
+    from = start + wanted.length;
+  }
+  return true;
+}
+
+/** Whether an excerpt still occurs in a source text. */
+function isExcerptOf(excerpt: readonly string[], source: string): boolean {
+  const lines = source.split('\n').map((line) => line.trimEnd());
+  const chunks = chunksOf(excerpt);
+  const [first] = chunks[0] ?? [];
+  if (!first) return false;
+  const indentations = lines
+    .filter((line) => line.endsWith(first) && line.slice(0, -first.length).trim() === '')
+    .map((line) => line.slice(0, -first.length));
+  return [...new Set(indentations)].some((indentation) => holdsIndented(lines, chunks, indentation));
+}
+
+const SOURCE = `class Thing {
+  /** What it does. */
+  run(): void {
+    start();
+
+    stop();
+  }
+}
+`;
+
+test('an excerpt is found line for line, whatever its indentation, with lines left out where it says so', (t) => {
+  t.true(isExcerptOf(['run(): void {', '  start();', '', '  stop();', '}'], SOURCE));
+  t.true(isExcerptOf(['  run(): void {', '    start();'], SOURCE));
+  t.true(isExcerptOf(['class Thing {', '  …', '    stop();'], SOURCE));
+  t.false(isExcerptOf(['run(): void {', '  stop();', '}'], SOURCE), 'lines left out in silence');
+  t.false(isExcerptOf(['run(): void {', 'start();'], SOURCE), 'another indentation');
+  t.false(isExcerptOf(['    stop();', '…', '    start();'], SOURCE), 'another order');
+  t.false(isExcerptOf(['run(): Promise<void> {'], SOURCE), 'another line');
+  t.false(isExcerptOf([], SOURCE), 'nothing at all');
+});
+
+test('every excerpt in the documents occurs in the file it names', (t) => {
+  for (const document of DOCUMENTS)
+    for (const { mark, line, lines } of fencesOf(readFileSync(join(ROOT, document), 'utf8'))) {
+      const path = /^excerpt: (.+)$/.exec(mark)?.[1];
+      if (path !== undefined)
+        t.true(
+          isExcerptOf(lines, readFileSync(join(ROOT, path), 'utf8')),
+          `${document}:${line} from ${path}`,
+        );
+    }
+});
+
+test('every block of code says which file it is from', (t) => {
+  for (const document of EXCERPTED)
+    for (const { language, mark, line } of fencesOf(readFileSync(join(ROOT, document), 'utf8')))
+      if (CODE_LANGUAGES.has(language)) t.regex(mark, /^excerpt: /, `${document}:${line}`);
+});
+
+/** Runs `node …` or `farjit …` in the project's root; its standard output. */
+function outputOf(command: string): Promise<string> {
+  const [program, ...args] = command.split(' ');
+  const nodeArgs = program === 'farjit' ? ['packages/compiler/bin/farjit.js', ...args] : args;
+  if (program !== 'farjit' && program !== 'node') throw new Error(`${command} is not run here`);
+  return new Promise((resolve, reject) => {
+    // A program may fail on purpose; one that cannot be started, or was killed, has no exit code.
+    execFile(process.execPath, nodeArgs, { cwd: ROOT }, (error, stdout, stderr) => {
+      if (error && typeof error.code !== 'number') reject(error);
+      else resolve(stdout + stderr);
+    });
+  });
+}
+
+const SHOWN_OUTPUTS = DOCUMENTS.flatMap((document) =>
+  fencesOf(readFileSync(join(ROOT, document), 'utf8')).flatMap(({ mark, line, lines }) => {
+    const command = /^output: (.+)$/.exec(mark)?.[1];
+    return command === undefined ? [] : [{ document, line, lines, command }];
+  }),
+);
+
+test('README shows what its library example prints', (t) => {
+  const shown = SHOWN_OUTPUTS.filter(({ document }) => document === 'README.md');
+  t.true(shown.some(({ command }) => command === 'node examples/library.mjs'));
+});
+
+for (const { document, line, lines, command } of SHOWN_OUTPUTS)
+  test(`${document}:${line} shows what \`${command}\` prints`, async (t) => {
+    const output = (await outputOf(command)).trimEnd();
+    if (lines.some((shown) => shown.trim() === ELLIPSIS)) t.true(isExcerptOf(lines, output), output);
+    else t.is(output, lines.join('\n'));
+  });
+
+/** The text outside fenced blocks. */
+function proseOf(markdown: string): string {
+  return markdown.replace(/^```[\s\S]*?^```$/gm, '');
+}
+
+/** Anchors of a document's headings, as GitHub makes them. */
+function anchorsOf(markdown: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, title = ''] of proseOf(markdown).matchAll(/^#+ (.+)$/gm))
+    anchors.add(
+      title
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+  return anchors;
+}
+
+test('every relative link leads somewhere', (t) => {
+  for (const document of DOCUMENTS) {
+    const prose = proseOf(readFileSync(join(ROOT, document), 'utf8'));
+    for (const [, target = ''] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? join(ROOT, document) : join(ROOT, dirname(document), path);
+      if (!existsSync(file)) t.fail(`${document}: ${target} leads nowhere`);
+      else if (anchor !== undefined && statSync(file).isFile())
+        t.true(anchorsOf(readFileSync(file, 'utf8')).has(anchor), `${document}: ${target}`);
+      t.false(relative(ROOT, file).startsWith('..'), `${document}: ${target} leads out of the project`);
+    }
+  }
+});
+
+test('every path and every script that the documents name exists', (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const document of DOCUMENTS) {
+    const markdown = readFileSync(join(ROOT, document), 'utf8');
+    for (const [, path = ''] of proseOf(markdown).matchAll(
+      /`((?:packages|test|docs|examples|scripts|bench)\/[\w./-]+)`/g,
+    ))
+      t.true(existsSync(join(ROOT, path)), `${document}: ${path}`);
+    for (const [, script = ''] of markdown.matchAll(/\bnpm run ([\w:-]+)/g))
+      t.true(script in scripts, `${document}: npm run ${script}`);
+  }
+});
+
+/** TypeScript sources of the packages, as text. */
+function sources(): string[] {
+  return ['protocol', 'compiler', 'executor'].flatMap((name) => {
+    const folder = join(ROOT, 'packages', name, 'src');
+    const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    return paths
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(join(folder, path), 'utf8'));
+  });
+}
+
+test('docs/architecture.md lists every error class and its code', (t) => {
+  const markdown = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+  const listed = (name: string) => markdown.includes(`\`${name}\``);
+  let classCount = 0;
+  for (const source of sources()) {
+    for (const [, name = ''] of source.matchAll(/class (\w+) extends FarJITError/g)) {
+      classCount++;
+      // Handlers throw it to answer with a code of the wire, which docs/protocol.md lists.
+      if (name !== 'RequestError') t.true(listed(name), name);
+    }
+    for (const [, code = ''] of source.matchAll(/(?:super|new FarJITError)\(\s*'([A-Z_]+)'/g))
+      t.true(listed(code), code);
+  }
+  t.true(classCount > 20);
+});
