@@ -30,6 +30,8 @@ export interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   readonly processId: number;
   readonly finished: Promise<Finished>;
+  /** What has come on standard output. */
+  readonly stdoutSoFar: () => string;
   /** Waits until standard output or standard error has the text. */
   printed(stream: 'stdout' | 'stderr', text: string): Promise<void>;
 }
@@ -74,7 +76,7 @@ export function start(
       throw new Error(`${error.message}; there is ${JSON.stringify({ stdout, stderr })}`);
     });
   };
-  return { child, processId: pid, finished, printed };
+  return { child, processId: pid, finished, stdoutSoFar: () => text.stdout, printed };
 }
 
 /** Runs `farjit` to its end. */

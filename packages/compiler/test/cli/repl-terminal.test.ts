@@ -1,0 +1,180 @@
+import { spawnSync } from 'node:child_process';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import { descendants, eventually, FARJIT, folderWith, gone, type Running, start } from './run-farjit.js';
+
+/** util-linux's script runs a command on a pseudo-terminal; Debian always has it. */
+const hasScript = spawnSync('script', ['--version']).status === 0;
+const onTerminal = hasScript ? test.serial : test.serial.skip;
+
+const CTRL_C = '\u0003';
+const CTRL_D = '\u0004';
+const TAB = '\t';
+const UP = '\u001b[A';
+const PROMPT = 'ready> ';
+
+interface Terminal extends Running {
+  /** Waits until the terminal shows the text after all that was waited for before. */
+  shows(text: string): Promise<void>;
+  /** Waits for the prompt, then types. */
+  type(keys: string, prompt?: string): Promise<void>;
+  /** All that was shown, without what moves the cursor. */
+  readonly screen: () => string;
+}
+
+/** A REPL on a pseudo-terminal. */
+async function startOnTerminal(
+  t: ExecutionContext,
+  env: Record<string, string> & { XDG_STATE_HOME: string },
+): Promise<Terminal> {
+  // A shell in between would take Ctrl-C for itself too.
+  const repl = `exec '${process.execPath}' '${FARJIT}' repl`;
+  const command = ['script', '--quiet', '--flush', '--return', '--command', repl];
+  const running = start(t, ['/dev/null'], { command, env: { TERM: 'xterm', SHELL: '/bin/sh', ...env } });
+  const screen = () => stripVTControlCharacters(running.stdoutSoFar()).replaceAll('\r', '');
+  let seen = 0;
+  const shows = (text: string) =>
+    eventually(() => {
+      const at = screen().indexOf(text, seen);
+      if (at >= 0) seen = at + text.length;
+      return at >= 0;
+    }, text).catch((error) => {
+      throw new Error(`${error.message}; the screen shows ${JSON.stringify(screen())}`);
+    });
+  const type = async (keys: string, prompt = PROMPT) => {
+    await shows(prompt);
+    running.child.stdin.write(keys);
+  };
+  return { ...running, shows, type, screen };
+}
+
+onTerminal(
+  'it prompts, acknowledges definitions, goes on with incomplete input and ends at Ctrl-D',
+  async (t) => {
+    const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+    await shows(':help lists the commands');
+    await type('extern sin(x)\r');
+    await shows('declared sin(x)');
+    await type('def add(x y)\r');
+    await type('x + y\r', '...> ');
+    await shows('defined add(x y)');
+    await type('add(1, 2)\r');
+    await shows('Evaluated to 3.000000');
+    await type('1 +\r');
+    await type('\r', '...> ');
+    await shows('(input dropped)');
+    await type(')\r');
+    await shows("<repl>:7:1: error: expected an expression, found ')'\n)\n^\n");
+    await type(CTRL_D);
+    t.is((await finished).end, 0);
+  },
+);
+
+onTerminal(
+  'Ctrl-C interrupts a running call; at the prompt it drops what was typed, and never ends it',
+  async (t) => {
+    const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+    await type('extern printd(x)\r');
+    await type('def spin(x) for i = printd(x), 1 < 2 in x\r');
+    await type('spin(7)\r');
+    await type(CTRL_C, '7.000000\n');
+    await shows('error: interrupted');
+    await type(`nonsense )${CTRL_C}`);
+    await shows('nonsense )^C\n');
+    await type(`1 + 1\r`);
+    await shows('Evaluated to 2.000000');
+    await type('def f(x)\r');
+    await type(`${CTRL_C}`, '...> ');
+    await shows('^C\n');
+    await type(`3\r`);
+    await shows('Evaluated to 3.000000');
+    await type(CTRL_C);
+    await shows('(Ctrl-D or :quit ends)');
+    await type(':quit\r');
+    t.is((await finished).end, 0);
+  },
+);
+
+onTerminal('lines pasted together are all evaluated', async (t) => {
+  const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+  await type('def f(x)\rx * 2\rf(1)\rf(2)\rf(3)\r');
+  for (const value of [2, 4, 6]) await shows(`Evaluated to ${value}.000000`);
+  await type(CTRL_D);
+  t.is((await finished).end, 0);
+});
+
+onTerminal('the history is kept between runs, for the owner alone', async (t) => {
+  const folder = await folderWith(t);
+  const first = await startOnTerminal(t, { XDG_STATE_HOME: folder });
+  await first.type('40 + 2\r');
+  await first.shows('Evaluated to 42.000000');
+  await first.type('7\r');
+  await first.shows('Evaluated to 7.000000');
+  await first.type(CTRL_D);
+  await first.finished;
+  const path = join(folder, 'farjit', 'history');
+  t.is(await readFile(path, 'utf8'), '40 + 2\n7\n');
+  t.is((await stat(path)).mode & 0o777, 0o600);
+
+  const second = await startOnTerminal(t, { XDG_STATE_HOME: folder });
+  await second.type(`${UP}${UP}\r`);
+  await second.shows('Evaluated to 42.000000');
+  await second.type(':quit\r');
+  t.is((await second.finished).end, 0);
+});
+
+onTerminal('a history that cannot be written costs nothing else', async (t) => {
+  const folder = await folderWith(t, { file: '' });
+  const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: join(folder, 'file') });
+  await type('1\r');
+  await shows('Evaluated to 1.000000');
+  await type(CTRL_D);
+  t.is((await finished).end, 0);
+});
+
+onTerminal('Tab completes commands and the names of functions', async (t) => {
+  const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+  await type('def fibonacci(n) n * 3\r');
+  await type('fib');
+  await type(TAB, 'fib');
+  await type('(2)\r', 'onacci');
+  await shows('Evaluated to 6.000000');
+  await type(':he');
+  await type(TAB, ':he');
+  await type('\r', 'lp');
+  await shows(':quit');
+  await type(CTRL_D);
+  t.is((await finished).end, 0);
+});
+
+onTerminal('errors are red on a terminal, unless NO_COLOR is set', async (t) => {
+  for (const [noColor, shown] of [
+    ['', '\u001b[31m\u001b[1merror:'],
+    ['1', '<repl>:1:1: error:'],
+  ] as const) {
+    const env = { XDG_STATE_HOME: await folderWith(t), NO_COLOR: noColor };
+    const { shows, type, finished, stdoutSoFar } = await startOnTerminal(t, env);
+    await type(')\r');
+    await shows('error: expected an expression');
+    t.true(stdoutSoFar().includes(shown));
+    await type(CTRL_D);
+    await finished;
+  }
+});
+
+onTerminal('a terminal that goes away takes the REPL, its executor and its runner with it', async (t) => {
+  const { child, type, shows, processId, finished } = await startOnTerminal(t, {
+    XDG_STATE_HOME: await folderWith(t),
+  });
+  await type('extern printd(x)\r');
+  await type('def spin(x) for i = printd(x), 1 < 2 in x\r');
+  await type('spin(7)\r');
+  await shows('7.000000\n');
+  const processIds = await descendants(processId);
+  t.true(processIds.length >= 3);
+  child.kill('SIGKILL');
+  await finished;
+  await gone(processIds);
+});
