@@ -223,15 +223,19 @@ export class SessionMemory {
         `${count} EH frames to register or deregister, a commit carries ${memory.MAX_PUBLISH_ENTRIES}`,
       );
     // What libgcc would answer by aborting the runner is refused here.
-    const registered = new Set(this.#registeredFrames);
-    for (const frame of deregisterEHFrames)
-      if (!registered.delete(frame))
+    const deregistered = new Set<bigint>();
+    for (const frame of deregisterEHFrames) {
+      if (!this.#registeredFrames.has(frame) || deregistered.has(frame))
         throw new RequestError('INVALID_ADDRESS', `no EH frames are registered at ${formatAddr(frame)}`);
+      deregistered.add(frame);
+    }
+    const registered = new Set<bigint>();
     for (const frame of registerEHFrames) {
       const range = this.#rangeAt(this.#offsetOf(frame), 4);
       if (range?.writable !== 'commit' || range.prot === 'code')
         throw outside(frame, 4, 'constant or data reservations');
-      if (registered.has(frame))
+      const wasRegistered = this.#registeredFrames.has(frame) && !deregistered.has(frame);
+      if (wasRegistered || registered.has(frame))
         throw new RequestError(
           'INVALID_ADDRESS',
           `the EH frames at ${formatAddr(frame)} are registered already`,
