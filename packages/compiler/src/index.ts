@@ -1,5 +1,4 @@
-export type { JITCallable, ScalarValue } from './callable.js';
-export { ArgumentError } from './callable.js';
+export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js';
 export { ConnectError } from './executor-client/connect.js';
 export { ExecutorStartError } from './executor-client/local-executor.js';
 export {
@@ -20,6 +19,7 @@ export {
   DeadlineExceededError,
   ExecutionTrapError,
   MaterializationError,
+  OutOfExecutorMemoryError,
   RunnerLostError,
   SessionClosedError,
   SymbolsNotFoundError,

@@ -9,8 +9,10 @@ import {
   indirection,
   type MemProt,
   memory,
+  type ParamsOf,
   ProtocolError,
   type RemoteInfo,
+  type RequestType,
   type ResultOf,
   type RunnerEnd,
   type RunnerStarted,
@@ -19,6 +21,17 @@ import {
   symbols,
   type Transport,
 } from '@farjit/protocol';
+import { AnswerDeadline } from './answer-deadline.js';
+
+/**
+ * How long the host may take to answer what it does by itself. All of it takes milliseconds, starting a runner
+ * included; a machine that is a thousand times slower than it should be is as good as gone.
+ */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** The same for the end of the session, where nothing is lost by not waiting. */
+const TERMINATE_TIMEOUT_MS = 5_000;
+/** Widest stub or trampoline that makes sense on any target. */
+const MAX_STUB_BYTES = 256;
 
 /** What the compiler does when the executor asks or tells. */
 export interface ExecutorHandlers {
@@ -50,21 +63,39 @@ export class ExecutorProcessControl {
   readonly sessionId: string;
   readonly server: string;
   readonly #connection: Connection;
+  readonly #deadline: AnswerDeadline;
+  readonly #answerTimeoutMs: number;
   #runner: RunnerStarted;
 
-  private constructor(connection: Connection, opened: ResultOf<typeof session.openSession>) {
+  private constructor(
+    connection: Connection,
+    deadline: AnswerDeadline,
+    answerTimeoutMs: number,
+    opened: ResultOf<typeof session.openSession>,
+  ) {
+    if (!session.PROTOCOL_VERSIONS.includes(opened.version))
+      throw new ProtocolError(`the executor chose protocol ${opened.version}, which was not offered`);
     this.#connection = connection;
-    this.info = opened.info;
+    this.#deadline = deadline;
+    this.#answerTimeoutMs = answerTimeoutMs;
+    this.info = checkInfo(opened.info);
     this.sessionId = opened.session;
     this.server = opened.server;
     this.#runner = checkRunner(opened.runner);
   }
 
   /**
-   * Opens a session over a connected transport.
+   * Opens a session over a connected transport. The connection is closed when that fails.
+   * @param options.answerTimeoutMs how long the host may take to answer, 30 s unless given. One that takes longer
+   *   loses the connection, and everything that waits for it rejects.
    * @throws {RemoteError} `VERSION_MISMATCH`, or what else the executor refuses with.
+   * @throws {ProtocolError} when its answer makes no sense.
    */
-  static async open(transport: Transport, handlers: ExecutorHandlers): Promise<ExecutorProcessControl> {
+  static async open(
+    transport: Transport,
+    handlers: ExecutorHandlers,
+    { answerTimeoutMs = ANSWER_TIMEOUT_MS }: { readonly answerTimeoutMs?: number } = {},
+  ): Promise<ExecutorProcessControl> {
     const connection = new Connection(transport, { onFrame: handlers.frame });
     connection.handle(indirection.reenter, ({ trampoline }, { generation }) =>
       handlers.reenter(trampoline, generation),
@@ -74,15 +105,21 @@ export class ExecutorProcessControl {
     );
     connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
     connection.start();
+    const deadline = new AnswerDeadline((method, timeoutMs) =>
+      connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
+    );
+    const answered = deadline.expect(session.openSession.method, answerTimeoutMs);
     try {
       const opened = await connection.request(session.openSession, {
         versions: [...session.PROTOCOL_VERSIONS],
         client: CLIENT_NAME,
       });
-      return new ExecutorProcessControl(connection, opened);
+      return new ExecutorProcessControl(connection, deadline, answerTimeoutMs, opened);
     } catch (error) {
       connection.close();
       throw error;
+    } finally {
+      answered();
     }
   }
 
@@ -102,7 +139,7 @@ export class ExecutorProcessControl {
 
   /** Starts a runner of the next generation. */
   async startRunner(): Promise<RunnerStarted> {
-    const runner = checkRunner(await this.#connection.request(session.startRunner, {}));
+    const runner = checkRunner(await this.#ask(session.startRunner, {}));
     if (runner.generation <= this.#runner.generation)
       throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);
     this.#runner = runner;
@@ -111,56 +148,59 @@ export class ExecutorProcessControl {
 
   /** Reserves the given ranges under a new allocator, in the order asked. */
   async reserve(requests: readonly { prot: MemProt; sizeBytes: number }[]): Promise<ExecutorAddr[]> {
-    const options = { generation: this.generation };
-    const { allocator } = await this.#connection.request(memory.createAllocator, {}, options);
-    const replies = await Promise.all(
-      requests.map(({ prot, sizeBytes }) =>
-        this.#connection.request(memory.reserveMemory, { allocator, prot, memoryBytes: sizeBytes }, options),
-      ),
+    const runner = this.#runner;
+    const { generation } = runner;
+    const { allocator } = await this.#ask(memory.createAllocator, {}, generation);
+    return Promise.all(
+      requests.map(async ({ prot, sizeBytes }) => {
+        const request = { allocator, prot, memoryBytes: sizeBytes };
+        const { address } = await this.#ask(memory.reserveMemory, request, generation);
+        checkInside(runner, address, sizeBytes, prot);
+        if (address % BigInt(this.info.pageBytes) !== 0n)
+          throw new ProtocolError(
+            `the executor reserved memory at ${formatAddr(address)}, not a page's start`,
+          );
+        return address;
+      }),
     );
-    return replies.map(({ address }, index) => {
-      const request = requests[index];
-      if (request) checkInside(this.#runner, address, request.sizeBytes, request.prot);
-      return address;
-    });
   }
 
   /** Emits the resolver and returns a fresh owner of indirect stubs. */
   async createIndirectStubsOwner(): Promise<number> {
-    const options = { generation: this.generation };
+    const { generation } = this;
     const [{ owner }] = await Promise.all([
-      this.#connection.request(indirection.createIndirectStubsOwner, {}, options),
-      this.#connection.request(indirection.emitResolverBlock, {}, options),
+      this.#ask(indirection.createIndirectStubsOwner, {}, generation),
+      this.#ask(indirection.emitResolverBlock, {}, generation),
     ]);
     return owner;
   }
 
   /** Emits `stubCount` trampolines and as many stubs that point at them. */
   async emitStubBlock(owner: number, stubCount: number, generation: number): Promise<StubBlock> {
-    const options = { generation };
-    const { trampolines } = await this.#connection.request(
+    const { trampolines } = await this.#ask(
       indirection.emitTrampolineBlock,
       { trampolineCount: stubCount },
-      options,
+      generation,
     );
-    const { stubs, pointers } = await this.#connection.request(
+    checkInside(this.#runner, trampolines, stubCount * this.info.trampolineBytes, 'code');
+    const { stubs, pointers } = await this.#ask(
       indirection.emitIndirectStubs,
       { owner, stubCount, initialTarget: trampolines, initialStrideBytes: this.info.trampolineBytes },
-      options,
+      generation,
     );
     checkInside(this.#runner, stubs, stubCount * this.info.stubBytes, 'code');
-    checkInside(this.#runner, trampolines, stubCount * this.info.trampolineBytes, 'code');
     checkInside(this.#runner, pointers, stubCount * this.info.pointerBytes, 'constant');
     return { stubs, pointers, trampolines, count: stubCount };
   }
 
   async commit(commit: Commit, generation: number): Promise<void> {
-    await this.#connection.request(memory.commitMemory, { commit }, { generation });
+    await this.#ask(memory.commitMemory, { commit }, generation);
   }
 
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
-    const options = { generation: this.generation };
-    const { content } = await this.#connection.request(memory.readMemory, { address, sizeBytes }, options);
+    const { content } = await this.#ask(memory.readMemory, { address, sizeBytes }, this.generation);
+    if (content.byteLength !== sizeBytes)
+      throw new ProtocolError(`${content.byteLength} bytes of memory where ${sizeBytes} were asked for`);
     return content;
   }
 
@@ -169,11 +209,7 @@ export class ExecutorProcessControl {
     const found: ExecutorAddr[] = [];
     for (let start = 0; start < names.length; start += symbols.MAX_LOOKUP_NAMES) {
       const batch = names.slice(start, start + symbols.MAX_LOOKUP_NAMES);
-      const { addresses } = await this.#connection.request(
-        symbols.lookupSymbols,
-        { names: batch },
-        { generation },
-      );
+      const { addresses } = await this.#ask(symbols.lookupSymbols, { names: batch }, generation);
       if (addresses.length !== batch.length)
         throw new ProtocolError(`${addresses.length} addresses for ${batch.length} names`);
       found.push(...addresses);
@@ -181,7 +217,11 @@ export class ExecutorProcessControl {
     return found;
   }
 
-  call(
+  /**
+   * Calls `entry`. There is no limit to how long that takes, but a deadline or an abort that the host does not act on
+   * costs it the connection.
+   */
+  async call(
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
@@ -191,26 +231,80 @@ export class ExecutorProcessControl {
       signal?: AbortSignal | undefined;
     },
   ): Promise<ResultOf<typeof run.call>> {
-    return this.#connection.request(run.call, { entry, block, commit }, options);
+    const { deadlineMs = Number.POSITIVE_INFINITY, signal } = options;
+    const expectEnd = (inMs: number) => this.#deadline.expect(run.call.method, inMs + this.#answerTimeoutMs);
+    const answered = Number.isFinite(deadlineMs) ? [expectEnd(deadlineMs)] : [];
+    const onAbort = () => answered.push(expectEnd(0));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const answer = await this.#connection.request(run.call, { entry, block, commit }, options);
+      if (answer.block.byteLength !== block.byteLength)
+        throw new ProtocolError(`the call's block came back with ${answer.block.byteLength} bytes`);
+      return answer;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      for (const end of answered) end();
+    }
   }
 
   status(): Promise<ResultOf<typeof session.sessionStatus>> {
-    return this.#connection.request(session.sessionStatus, {});
+    return this.#ask(session.sessionStatus, {});
   }
 
   /** Receives nothing more from the executor until `until` has settled. */
-  holdBack(until: Promise<unknown>): Promise<void> {
-    return this.#connection.holdBack(until);
+  async holdBack(until: Promise<unknown>): Promise<void> {
+    await Promise.all([this.#connection.holdBack(until), this.#deadline.pause(until)]);
   }
 
   /** Ends the session and its runner, then the connection. Does nothing when the connection is gone. */
   async terminate(): Promise<void> {
     if (this.#connection.isClosed) return;
-    await this.#connection.request(session.terminateSession, {}).catch(() => {
-      // The executor may close first; either way the session is over.
+    await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).catch(() => {
+      // The executor may close first, or never answer; either way the session is over.
     });
+    this.disconnect();
+  }
+
+  /** Ends the connection, and with it the session. */
+  disconnect(): void {
     this.#connection.close();
   }
+
+  /** A request that the host answers by itself, so that it is to be answered in time. */
+  async #ask<M extends RequestType>(
+    type: M,
+    params: ParamsOf<M>,
+    generation = 0,
+    timeoutMs = this.#answerTimeoutMs,
+  ): Promise<ResultOf<M>> {
+    const answered = this.#deadline.expect(type.method, timeoutMs);
+    try {
+      return await this.#connection.request(type, params, { generation });
+    } finally {
+      answered();
+    }
+  }
+}
+
+/** Sizes that addresses are computed from. */
+function checkInfo(info: RemoteInfo): RemoteInfo {
+  const { pointerBytes, pageBytes, trampolineBytes, stubBytes } = info;
+  const isStub = (sizeBytes: number) => sizeBytes > 0 && sizeBytes <= MAX_STUB_BYTES;
+  if (
+    pointerBytes !== 8 ||
+    pageBytes < 4096 ||
+    !isPowerOfTwo(pageBytes) ||
+    ![trampolineBytes, stubBytes].every(isStub)
+  )
+    throw new ProtocolError(
+      `the executor reports pointers of ${pointerBytes}, pages of ${pageBytes}, trampolines of ${trampolineBytes} ` +
+        `and stubs of ${stubBytes} bytes`,
+    );
+  return info;
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
 }
 
 /** The three parts of a runner's memory must be sane and within reach of each other. */

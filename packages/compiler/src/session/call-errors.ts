@@ -15,6 +15,18 @@ export interface CallErrorContext {
   failureOf(token: number): Error | undefined;
 }
 
+/** The runner that a request was for is gone: nobody can see what the request has done there. */
+export function isRunnerGone(error: unknown): error is RemoteError {
+  return error instanceof RemoteError && ['STALE_GENERATION', 'RUNNER_LOST'].includes(error.code);
+}
+
+/** Whether the executor has applied the commit that came with a call which it answered with an error. */
+export function hasAppliedCommit(error: unknown): boolean {
+  return (
+    error instanceof RemoteError && ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED'].includes(error.code)
+  );
+}
+
 /** How the runner ended, when that is why a call was rejected. */
 export function runnerEndOf(error: unknown): RunnerEnd | undefined {
   if (!(error instanceof RemoteError) || error.code !== 'RUNNER_LOST') return undefined;

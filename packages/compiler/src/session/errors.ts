@@ -1,4 +1,4 @@
-import { FarJITError, formatAddr, type RunnerEnd, type TrapReport } from '@farjit/protocol';
+import { FarJITError, formatAddr, type MemProt, type RunnerEnd, type TrapReport } from '@farjit/protocol';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {
@@ -78,6 +78,16 @@ export class SymbolsNotFoundError extends FarJITError {
       `symbols not found: ${list}; define them, or check the spelling of the extern`,
     );
     this.names = names;
+  }
+}
+
+/** The session's memory in the executor is used up. */
+export class OutOfExecutorMemoryError extends FarJITError {
+  constructor(prot: MemProt, sizeBytes: number) {
+    super(
+      'OUT_OF_EXECUTOR_MEMORY',
+      `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
+    );
   }
 }
 

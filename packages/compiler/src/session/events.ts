@@ -43,7 +43,10 @@ export type SessionEvent =
 
 export type SessionListener = (event: SessionEvent) => void;
 
-/** Delivers events to listeners synchronously, in order of registration. */
+/**
+ * Delivers events to listeners synchronously, in order of registration. What a listener throws is its own affair: it
+ * comes up as an uncaught exception, outside of the session's work, which must not be left half done.
+ */
 export class EventStream {
   readonly #listeners = new Set<SessionListener>();
 
@@ -54,6 +57,14 @@ export class EventStream {
   }
 
   emit(event: SessionEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

@@ -1,20 +1,26 @@
-import type { ExecutorAddr, RunnerEnd, Transport } from '@farjit/protocol';
-import { type Answer, type indirection, RemoteError, type ResultOf } from '@farjit/protocol';
+import type { ExecutorAddr, Transport } from '@farjit/protocol';
+import {
+  type Answer,
+  CancelledError,
+  type indirection,
+  RemoteError,
+  type ResultOf,
+  type run,
+} from '@farjit/protocol';
 import { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
-import { runnerEndOf, translateCallError } from './call-errors.js';
+import { hasAppliedCommit, isRunnerGone, translateCallError } from './call-errors.js';
 import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
-import { MaterializationError, RunnerLostError, SessionClosedError } from './errors.js';
+import { MaterializationError, SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
 import { JITDylib } from './jit-dylib.js';
 import { implementationName, type MaterializationUnit, type ObjectPart } from './materialization-unit.js';
-import { RunnerContext } from './runner-context.js';
+import type { ForeignThreads } from './reclaimer.js';
+import type { RunnerContext } from './runner-context.js';
+import { RunnerSupervisor } from './runner-supervisor.js';
 import { Statistics } from './statistics.js';
-
-/** A call is prepared again when its runner was lost before it was sent; a host that loses them all is broken. */
-const MAX_PREPARE_ATTEMPTS = 4;
 
 /** How long and how a call may run. */
 export interface CallOptions {
@@ -40,11 +46,13 @@ export class ExecutionSession {
   readonly statistics = new Statistics();
   readonly dylib = new JITDylib();
   readonly stubs = new IndirectStubsManager();
+  readonly #runners = new RunnerSupervisor({
+    attached: (runner) => this.#onRunnerAttached(runner),
+    lost: ({ generation }, end) => this.events.emit({ type: 'runner-lost', generation, end }),
+  });
   readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
   readonly #callbacks = new CompileCallbackManager(this.stubs, (name) => this.#compileAction(name));
   #executor!: ExecutorProcessControl;
-  #runner!: RunnerContext;
-  #restarting: Promise<RunnerContext> | undefined;
   #closed: SessionClosedError | undefined;
 
   private constructor() {
@@ -56,7 +64,11 @@ export class ExecutionSession {
     const session = new ExecutionSession();
     session.#executor = await ExecutorProcessControl.open(transport, {
       reenter: (trampoline, generation) => session.#reenter(trampoline, generation),
-      runnerLost: (generation, end) => session.#onRunnerLost(generation, end),
+      runnerLost: (generation, end) => {
+        session.#runners.noteLost(generation, end);
+        // Answers that arrived before this have yet to reach those who wait for them.
+        setImmediate(() => session.#runners.ofGeneration(generation)?.abandonCalls(end));
+      },
       output: (stream, content) => session.events.emit({ type: 'output', stream, content }),
       frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
     });
@@ -65,7 +77,12 @@ export class ExecutionSession {
         cause: reason,
       });
     });
-    await session.#attachRunner();
+    try {
+      await session.#runners.attach(session.#executor);
+    } catch (error) {
+      session.#executor.disconnect();
+      throw error;
+    }
     return session;
   }
 
@@ -76,11 +93,7 @@ export class ExecutionSession {
   /** The runner for new work: a fresh one when the last was lost. */
   async runner(): Promise<RunnerContext> {
     if (this.#closed) throw this.#closed;
-    if (!this.#runner.lost) return this.#runner;
-    this.#restarting ??= this.#restart().finally(() => {
-      this.#restarting = undefined;
-    });
-    return this.#restarting;
+    return this.#runners.live(this.#executor);
   }
 
   /**
@@ -126,20 +139,13 @@ export class ExecutionSession {
   async findSymbol(
     name: string,
   ): Promise<{ address: ExecutorAddr; kind: 'function' | 'data' | 'process' } | undefined> {
-    const runner = await this.runner();
-    const unit = this.dylib.find(name);
-    if (unit?.interface.functions.has(name)) {
-      const stub = this.stubs.createStub(name);
-      await this.stubs.ensureEmitted([stub]);
-      return { address: this.stubs.stubAddress(stub), kind: 'function' };
-    }
-    if (unit) {
-      const linked = await this.link(unit, name, runner);
-      await this.flush();
-      return { address: linked, kind: 'data' };
-    }
-    const address = (await runner.lookupProcessSymbols([name])).get(name);
-    return address === undefined ? undefined : { address, kind: 'process' };
+    const { symbol } = await this.#runners.inSome(
+      name,
+      () => this.runner(),
+      (runner) =>
+        this.#runners.whileAlive(runner, async () => ({ symbol: await this.#findIn(runner, name) })),
+    );
+    return symbol;
   }
 
   /**
@@ -164,30 +170,31 @@ export class ExecutionSession {
     prepare: (runner: RunnerContext) => Promise<PreparedCall>,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    for (let attempt = 1; ; attempt++) {
-      const runner = await this.runner();
-      try {
-        const prepared = await prepare(runner);
-        if (!runner.lost) return await this.#send(name, runner, prepared, options);
-      } catch (error) {
-        // Refused before it started, because its runner was lost meanwhile.
-        if (!(error instanceof RemoteError && error.code === 'STALE_GENERATION')) throw error;
-      }
-      if (attempt === MAX_PREPARE_ATTEMPTS)
-        throw new RunnerLostError({
-          kind: 'fault',
-          message: `lost ${attempt} runners while preparing ${name}`,
-        });
-    }
+    if (options.signal?.aborted) throw cancelledBefore(name, options.signal);
+    const { block } = await this.#runners.inSome(
+      name,
+      () => this.runner(),
+      (runner) => this.#callIn(runner, name, prepare, options),
+    );
+    return block;
   }
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */
   async flush(): Promise<void> {
-    const { commits, lost } = this.#runner;
-    if (commits.isEmpty || lost) return;
-    const outgoing = commits.take({ deregister: true });
-    const { generation } = this.#runner;
-    await this.#carry(outgoing, () => this.#executor.commit(outgoing.commit, generation));
+    const runner = this.#runner;
+    if (runner.commits.isEmpty || runner.lost) return;
+    const outgoing = runner.commits.take({ deregister: true });
+    const applied = this.#carry(runner, outgoing, () =>
+      this.#executor.commit(outgoing.commit, runner.generation),
+    );
+    runner.noteCommit(applied);
+    try {
+      await applied;
+    } catch (error) {
+      // There is nothing to bring up to date any more.
+      if (isRunnerGone(error)) return;
+      throw error;
+    }
     outgoing.onApplied();
   }
 
@@ -201,51 +208,96 @@ export class ExecutionSession {
     await this.#executor.terminate();
   }
 
+  async #findIn(
+    runner: RunnerContext,
+    name: string,
+  ): Promise<{ address: ExecutorAddr; kind: 'function' | 'data' | 'process' } | undefined> {
+    while (!runner.lost) {
+      const unit = this.dylib.find(name);
+      if (!unit) {
+        const address = (await runner.lookupProcessSymbols([name])).get(name);
+        return address === undefined ? undefined : { address, kind: 'process' };
+      }
+      if (unit.interface.functions.has(name)) {
+        const stub = this.stubs.createStub(name);
+        await this.stubs.ensureEmitted([stub]);
+        if (this.stubs.findStub(name) !== stub) continue;
+        return { address: this.stubs.stubAddress(stub), kind: 'function' };
+      }
+      const part = await this.#linkPart(unit, name, runner);
+      await this.flush();
+      const address = part && this.#addressIn(part, name, runner);
+      if (address !== undefined) return { address, kind: 'data' };
+    }
+    return undefined;
+  }
+
+  /** Undefined when the runner was lost before the call was started. */
+  async #callIn(
+    runner: RunnerContext,
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    options: CallOptions,
+  ): Promise<{ block: Uint8Array } | undefined> {
+    // It begins here: what it is prepared with must not be given to others before it has run.
+    const call = runner.reclaimer.callStarted();
+    let foreignThreads: ForeignThreads = 'same';
+    try {
+      const prepared = await this.#runners.whileAlive(runner, () => prepare(runner));
+      if (runner.isApplying) await runner.whenApplied();
+      if (!prepared || runner.lost) return undefined;
+      const { signal } = options;
+      if (signal?.aborted) throw cancelledBefore(name, signal);
+      foreignThreads = 'unknown';
+      const answer = await this.#send(name, runner, prepared, options);
+      foreignThreads = answer.foreignThreads;
+      return answer;
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
+      throw error;
+    } finally {
+      runner.reclaimer.callEnded(call, foreignThreads);
+    }
+  }
+
   async #send(
     name: string,
     runner: RunnerContext,
-    prepared: PreparedCall,
+    { entry, block }: PreparedCall,
     options: CallOptions,
-  ): Promise<Uint8Array> {
+  ): Promise<ResultOf<typeof run.call>> {
     const startMs = performance.now();
-    const call = runner.reclaimer.callStarted();
+    const { generation } = runner;
     const outgoing = runner.commits.take({ deregister: true });
-    let foreignThreads: number | undefined;
     try {
-      const answer = await this.#carry(outgoing, () =>
-        this.#executor.call(prepared.entry, prepared.block, outgoing.commit, {
-          ...options,
-          generation: runner.generation,
-        }),
+      const answer = await this.#carry(runner, outgoing, () =>
+        runner.answerOrLoss(this.#executor.call(entry, block, outgoing.commit, { ...options, generation })),
       );
-      foreignThreads = answer.foreignThreads;
       outgoing.onApplied();
-      return answer.block;
+      return answer;
     } catch (error) {
-      const end = runnerEndOf(error);
-      if (end) this.#onRunnerLost(runner.generation, end);
       if (!runner.lost) outgoing.onApplied();
       const failureOf = (token: number) => this.#callbacks.failureOf(token);
       throw translateCallError(error, { name, symbolizer: runner.symbolizer, failureOf });
     } finally {
-      runner.reclaimer.callEnded(call, foreignThreads);
       this.events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
     }
   }
 
-  /** A commit that the executor refuses leaves it without code we think is there: that runner is done for. */
-  async #carry<T>({ commit }: OutgoingCommit, send: () => Promise<T>): Promise<T> {
-    const { generation } = this.#runner;
+  /**
+   * Sends a commit, or a call with one. When the executor may not have applied it, the executor is without code that
+   * we count on: that runner is done for.
+   */
+  async #carry<T>(runner: RunnerContext, { commit }: OutgoingCommit, send: () => Promise<T>): Promise<T> {
     try {
       return await send();
     } catch (error) {
-      if (error instanceof RemoteError && error.code === 'STALE_GENERATION')
-        this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
-      const refused =
-        error instanceof RemoteError &&
-        ['INVALID_ADDRESS', 'INVALID_PARAMS', 'LIMIT_EXCEEDED'].includes(error.code);
-      if (refused && !isEmptyCommit(commit))
-        this.#onRunnerLost(generation, { kind: 'fault', message: error.message });
+      this.#runners.noteLossIn(error, runner);
+      if (!isEmptyCommit(commit) && !hasAppliedCommit(error))
+        this.#runners.noteLost(runner.generation, {
+          kind: 'fault',
+          message: `a commit was not applied: ${error instanceof Error ? error.message : String(error)}`,
+        });
       throw error;
     }
   }
@@ -255,9 +307,10 @@ export class ExecutionSession {
     generation: number,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
     const startMs = performance.now();
-    const runner = this.#runner;
-    if (generation !== runner.generation) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    const runner = this.#runners.ofGeneration(generation);
+    if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
+    if (runner.isApplying) await runner.whenApplied();
     const handlingMs = performance.now() - startMs;
     this.events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
     if (result.outcome === 'failed') return result;
@@ -380,25 +433,18 @@ export class ExecutionSession {
     });
   }
 
-  #onRunnerLost(generation: number, end: RunnerEnd): void {
-    if (generation !== this.#runner.generation || this.#runner.lost) return;
-    this.#runner.lost = true;
-    this.events.emit({ type: 'runner-lost', generation, end });
-  }
-
-  async #restart(): Promise<RunnerContext> {
-    await this.#executor.startRunner();
-    return this.#attachRunner();
-  }
-
-  async #attachRunner(): Promise<RunnerContext> {
-    // The callback of a stub that exists must need no message before it is answered.
-    const stubCount = this.#runner?.stubBlocks.capacity;
-    this.#runner = await RunnerContext.create(this.#executor, stubCount);
-    this.stubs.attach(this.#runner.stubBlocks);
+  #onRunnerAttached(runner: RunnerContext): void {
+    this.stubs.attach(runner.stubBlocks);
     // What held these in the old runner is gone with it.
     for (const stub of [...this.stubs.stubs()]) this.#releaseIfUnused(stub);
-    this.events.emit({ type: 'runner-started', runner: this.#runner.runner });
-    return this.#runner;
+    this.events.emit({ type: 'runner-started', runner: runner.runner });
   }
+
+  get #runner(): RunnerContext {
+    return this.#runners.current;
+  }
+}
+
+function cancelledBefore(name: string, signal: AbortSignal): CancelledError {
+  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal.reason });
 }

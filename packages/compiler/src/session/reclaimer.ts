@@ -1,3 +1,9 @@
+/**
+ * Live threads made by JIT'd code, as an answer counted them: `same` when a call ended before it was started, `unknown`
+ * when nobody said, as with a call whose thread was unwound.
+ */
+export type ForeignThreads = number | 'same' | 'unknown';
+
 interface Retired {
   /** Calls numbered below this may still be inside what was retired. */
   readonly barrier: number;
@@ -11,20 +17,19 @@ interface Retired {
 export class Reclaimer {
   #nextCall = 0;
   readonly #activeCalls = new Set<number>();
-  #foreignThreads = 0;
+  #foreignThreads: number | 'unknown' = 0;
   #retired: Retired[] = [];
 
-  /** A call is about to be sent. */
+  /** A call is about to be prepared. What is retired from now on waits until it has ended. */
   callStarted(): number {
     const call = this.#nextCall++;
     this.#activeCalls.add(call);
     return call;
   }
 
-  /** @param foreignThreads as the executor's answer says; undefined when there was no such answer. */
-  callEnded(call: number, foreignThreads: number | undefined): void {
+  callEnded(call: number, foreignThreads: ForeignThreads): void {
     this.#activeCalls.delete(call);
-    if (foreignThreads !== undefined) this.#foreignThreads = foreignThreads;
+    if (foreignThreads !== 'same') this.#foreignThreads = foreignThreads;
     this.#reclaim();
   }
 
@@ -43,7 +48,7 @@ export class Reclaimer {
   }
 
   #reclaim(): void {
-    if (this.#foreignThreads > 0 || this.#retired.length === 0) return;
+    if (this.#foreignThreads !== 0 || this.#retired.length === 0) return;
     // Insertion order is call order, so the first is the oldest.
     const [oldest = this.#nextCall] = this.#activeCalls;
     const split = this.#retired.findIndex(({ barrier }) => barrier > oldest);

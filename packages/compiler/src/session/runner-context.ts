@@ -1,8 +1,9 @@
 import type { ExecutorAddr, MemProt } from '@farjit/protocol';
-import { FarJITError, NULL_ADDR, type RunnerStarted } from '@farjit/protocol';
+import { NULL_ADDR, type RunnerEnd, type RunnerStarted } from '@farjit/protocol';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';
 import { CommitQueue } from './commit-queue.js';
+import { OutOfExecutorMemoryError, RunnerLostError } from './errors.js';
 import type { MaterializationUnit } from './materialization-unit.js';
 import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
@@ -10,16 +11,6 @@ import { Symbolizer } from './symbolizer.js';
 
 /** What the compiler asks for of each part of a runner's memory; stubs and trampolines live in the rest. */
 const RESERVED_SHARE = 7 / 8;
-
-/** The session's memory in the executor is used up. */
-export class OutOfExecutorMemoryError extends FarJITError {
-  constructor(prot: MemProt, sizeBytes: number) {
-    super(
-      'OUT_OF_EXECUTOR_MEMORY',
-      `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
-    );
-  }
-}
 
 /** Everything that belongs to one runner generation and is worthless after it. */
 export class RunnerContext {
@@ -33,6 +24,8 @@ export class RunnerContext {
   readonly #executor: ExecutorProcessControl;
   readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
+  readonly #applying = new Set<Promise<unknown>>();
+  readonly #calls = new Set<(error: RunnerLostError) => void>();
   #linkTurn: Promise<unknown> = Promise.resolve();
   lost = false;
 
@@ -103,6 +96,43 @@ export class RunnerContext {
       if (address !== undefined) found.set(name, address);
     }
     return found;
+  }
+
+  /** A commit of its own is on its way; its publish work is done when `applied` resolves. */
+  noteCommit(applied: Promise<unknown>): void {
+    const settled = applied
+      .catch(() => {
+        // Whoever sent it reports what became of it.
+      })
+      .finally(() => this.#applying.delete(settled));
+    this.#applying.add(settled);
+  }
+
+  /**
+   * Waits for commits that are on their way. Code that came with one of them must not be entered before: a call or a
+   * landing that is sent now would overtake the publish work, which the runner's control thread does.
+   */
+  async whenApplied(): Promise<void> {
+    while (this.#applying.size > 0) await Promise.all(this.#applying);
+  }
+
+  get isApplying(): boolean {
+    return this.#applying.size > 0;
+  }
+
+  /** A call's answer; rejects when `abandonCalls` comes first. */
+  answerOrLoss<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#calls.add(reject);
+      const settled = () => this.#calls.delete(reject);
+      answer.then(resolve, reject).finally(settled);
+    });
+  }
+
+  /** The executor says that the runner is gone and has answered all calls that it will ever answer. */
+  abandonCalls(end: RunnerEnd): void {
+    for (const reject of this.#calls) reject(new RunnerLostError(end));
+    this.#calls.clear();
   }
 
   /** Runs one link at a time: a link sees all that the ones before it have placed. */
