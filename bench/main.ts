@@ -16,18 +16,31 @@ import { toText } from './table.js';
 
 const BENCHMARKS: readonly Benchmark[] = [chainProcesses, callbackBreakdown, steadyState];
 
-const options = parseOptions(process.argv.slice(2));
-const folder = mkdtempSync(join(tmpdir(), 'farjit-bench-'));
-try {
-  await measureAll(options, folder);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+const options = readOptions();
+if (options === undefined) process.exitCode = 1;
+else {
+  const folder = mkdtempSync(join(tmpdir(), 'farjit-bench-'));
+  try {
+    await measureAll(options, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readOptions(): Options | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    return undefined;
+  }
 }
 
 async function measureAll(options: Options, folder: string): Promise<void> {
   const machine = describeMachine(await libLLVMVersion());
-  const peers = [...options.peers].map(([name, path]) => `${name}: ${versionOf(name, path)}`);
-  print([...machineInWords(machine), ...peers].join('\n'));
+  const peers = Object.fromEntries([...options.peers].map(([name, path]) => [name, versionOf(name, path)]));
+  const facts = [...machineInWords(machine), peersInWords(peers)];
+  print(facts.join('\n'));
   const results = new Map<Benchmark, BenchmarkResult>();
   for (const benchmark of BENCHMARKS) {
     const progress = (words: string): void => {
@@ -45,7 +58,7 @@ async function measureAll(options: Options, folder: string): Promise<void> {
   }
   if (options.docsPath !== undefined) {
     const tables = [...results.values()].flatMap((result) => result.tables);
-    writeFileSync(options.docsPath, performanceDocument([...machineInWords(machine), ...peers], tables));
+    writeFileSync(options.docsPath, performanceDocument(facts, tables));
   }
 }
 
@@ -62,9 +75,14 @@ async function libLLVMVersion(): Promise<string> {
   }
 }
 
-/** LLVM's tools say their version; the toys say nothing. */
+function peersInWords(versions: Readonly<Record<string, string>>): string {
+  const words = Object.entries(versions).map(([name, version]) => `${name} (LLVM ${version})`);
+  return words.length > 0 ? `Peers: ${words.join(', ')}` : 'Peers: none, FarJIT was measured alone';
+}
+
+/** LLVM's tools say their version; the toys are built with LLVM 14 and say nothing. */
 function versionOf(name: string, path: string): string {
-  if (name.startsWith('toy-')) return `${path}, LLVM 14`;
+  if (name.startsWith('toy-')) return '14';
   const words = execFileSync(path, ['--version'], { encoding: 'utf8' });
   return /LLVM version (\S+)/.exec(words)?.[1] ?? 'unknown';
 }
