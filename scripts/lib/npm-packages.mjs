@@ -15,7 +15,11 @@ export async function installNpmPackages() {
       // Install scripts stay off: newer npm refuses them anyway, and the one that matters is a step of its own.
       run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'], {
         cwd: ROOT,
-        onLine: progress,
+        // Which package, not from where.
+        onLine: (line) => {
+          const fetched = /fetch GET \d+ \S+\/([^/\s]+\.tgz)/.exec(line);
+          if (fetched) progress(fetched[1]);
+        },
         advice: ['Is the npm registry reachable (npm ping)?'],
       }),
     ),
