@@ -8,7 +8,7 @@ import {
   type JITCallable,
   type ScalarValue,
 } from './callable.js';
-import { connectExecutor, connectSocket } from './executor-client/connect.js';
+import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
@@ -159,7 +159,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     }
     const local = LocalExecutor.start();
     try {
-      const session = await ExecutionSession.open(await connectSocket(local.socket));
+      const session = await ExecutionSession.open(await local.connect());
       return new KaleidoscopeJIT(session, local, options);
     } catch (error) {
       await local.stop();

@@ -18,8 +18,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
  * @param token bearer token; needed for `ws:`.
  * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
  */
-export function connectExecutor(url: string, token?: string): Promise<Transport> {
-  if (!/^(ws:\/\/|wss:\/\/|ws\+unix:)/.test(url))
+export async function connectExecutor(url: string, token?: string): Promise<Transport> {
+  if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
     throw new ConnectError(`${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
   return open(url, token ? { headers: { authorization: `Bearer ${token}` } } : {});
 }
@@ -29,24 +29,36 @@ export function connectSocket(socket: Socket): Promise<Transport> {
   return open('ws://localhost/', { createConnection: () => socket });
 }
 
-function open(url: string, options: ClientOptions): Promise<Transport> {
+async function open(url: string, options: ClientOptions): Promise<Transport> {
+  const socket = createSocket(url, options);
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, {
-      ...WEBSOCKET_OPTIONS,
-      ...options,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-    });
     socket.once('open', () => {
       socket.removeAllListeners();
       resolve(new WebSocketTransport(socket));
     });
-    socket.once('unexpected-response', (_request, response) => {
+    socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
+      reject(new ConnectError(`${url}: the executor answered ${statusCode}; ${hintFor(statusCode)}`));
       socket.terminate();
-      const hint = response.statusCode === 401 ? '; set FARJIT_TOKEN to the token the executor printed' : '';
-      reject(new ConnectError(`${url}: the executor answered ${response.statusCode}${hint}`));
     });
-    socket.once('error', (cause) => {
+    // It stays: ending the attempt is reported as one more error.
+    socket.on('error', (cause) => {
       reject(new ConnectError(`cannot reach an executor at ${url}: ${cause.message}`, { cause }));
     });
   });
+}
+
+function createSocket(url: string, options: ClientOptions): WebSocket {
+  try {
+    return new WebSocket(url, { ...WEBSOCKET_OPTIONS, ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectError(`${url} is no executor address: ${words}`, { cause });
+  }
+}
+
+function hintFor(statusCode: number): string {
+  if (statusCode === 401) return 'set FARJIT_TOKEN to the token that the executor printed';
+  if (statusCode === 503)
+    return 'it is shutting down or has as many sessions as it may have, try again later';
+  return 'what listens there speaks HTTP, but is no executor';
 }

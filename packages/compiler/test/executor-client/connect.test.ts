@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { ConnectError, connectExecutor } from '../../src/executor-client/connect.js';
+
+async function listening(t: ExecutionContext, server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function refused(t: ExecutionContext, url: string, token?: string): Promise<ConnectError> {
+  const connecting = connectExecutor(url, token);
+  return t.throwsAsync(connecting, {
+    instanceOf: ConnectError,
+    code: 'CONNECT_FAILED',
+  }) as Promise<ConnectError>;
+}
+
+for (const url of [
+  '',
+  'farjit',
+  'http://127.0.0.1:1',
+  'unix:/tmp/x',
+  'ws:/127.0.0.1',
+  'ws+unix',
+  'WS+UNIX:/x',
+])
+  test(`"${url}" is refused as an address, with words on what one looks like`, async (t) => {
+    const { message } = await refused(t, url);
+    t.is(message, `${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
+  });
+
+for (const url of ['ws://', 'ws://127.0.0.1:port', 'ws+unix:', 'ws://127.0.0.1:1/#part'])
+  test(`"${url}" looks like an address and is none`, async (t) => {
+    const { message } = await refused(t, url);
+    t.true(message.startsWith(`${url} is no executor address: `), message);
+  });
+
+test('nobody listens', async (t) => {
+  const server = createServer();
+  const url = await listening(t, server);
+  await new Promise((resolve) => server.close(resolve));
+  const { message, cause } = await refused(t, url);
+  t.regex(message, new RegExp(`^cannot reach an executor at ${url}: .*ECONNREFUSED`));
+  t.true(cause instanceof Error);
+});
+
+test('there is no such socket, or the path is a file', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  t.regex((await refused(t, `ws+unix:${directory}/none`)).message, /ENOENT/);
+  writeFileSync(join(directory, 'file'), '');
+  t.regex((await refused(t, `ws+unix:${directory}/file`)).message, /ECONNREFUSED/);
+});
+
+test('what listens speaks HTTP, but not WebSocket', async (t) => {
+  const url = await listening(
+    t,
+    createHttpServer((_request, response) => response.end('hello')),
+  );
+  t.is(
+    (await refused(t, url)).message,
+    `${url}: the executor answered 200; what listens there speaks HTTP, but is no executor`,
+  );
+});
+
+test('what listens speaks something else', async (t) => {
+  const url = await listening(
+    t,
+    createServer((socket) => {
+      socket.on('error', () => {});
+      socket.end('220 mail.example.com ESMTP\r\n');
+    }),
+  );
+  t.regex((await refused(t, url)).message, /^cannot reach an executor at .*: Parse Error/);
+});
+
+test('the connection is closed before the handshake is over', async (t) => {
+  const url = await listening(
+    t,
+    createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.destroy());
+    }),
+  );
+  t.regex((await refused(t, url)).message, /: (socket hang up|read ECONNRESET)$/);
+});
+
+for (const [status, hint] of [
+  ['401 Unauthorized', 'set FARJIT_TOKEN to the token that the executor printed'],
+  ['503 Service Unavailable', 'it is shutting down or has as many sessions as it may have, try again later'],
+  ['403 Forbidden', 'what listens there speaks HTTP, but is no executor'],
+] as const)
+  test(`${status} is answered with what to do`, async (t) => {
+    const server = createHttpServer();
+    server.on('upgrade', (_request, socket) => {
+      socket.on('error', () => {});
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const url = await listening(t, server);
+    const { message } = await refused(t, url);
+    t.is(message, `${url}: the executor answered ${status.slice(0, 3)}; ${hint}`);
+  });
+
+test('the token travels as a bearer token', async (t) => {
+  const server = createHttpServer();
+  const sent: (string | undefined)[] = [];
+  server.on('upgrade', (request, socket) => {
+    sent.push(request.headers.authorization);
+    socket.on('error', () => {});
+    socket.destroy();
+  });
+  const url = await listening(t, server);
+  await refused(t, url, 'a token');
+  await refused(t, url);
+  t.deepEqual(sent, ['Bearer a token', undefined]);
+});

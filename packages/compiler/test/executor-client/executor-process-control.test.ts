@@ -1,0 +1,347 @@
+import {
+  ConnectionClosedError,
+  memory,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+  type RunnerStarted,
+  toExecutorAddr,
+} from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
+import { type Answers, FakeHost, runnerOf, silence } from './fake-host.js';
+
+const HANDLERS = {
+  reenter: async () => ({ outcome: 'failed' as const, token: 1, message: 'nobody compiles here' }),
+  runnerLost: () => {},
+  output: () => {},
+  frame: () => {},
+};
+/** Short, because these tests wait for it to pass. */
+const ANSWER_TIMEOUT_MS = 50;
+
+async function openOn(
+  t: ExecutionContext,
+  answers: Partial<Answers> = {},
+  options: { answerTimeoutMs?: number } = {},
+): Promise<{ host: FakeHost; executor: ExecutorProcessControl }> {
+  const host = new FakeHost(answers);
+  const executor = await ExecutorProcessControl.open(host.transport, HANDLERS, options);
+  t.teardown(() => executor.disconnect());
+  return { host, executor };
+}
+
+/** What opening a session fails with, and that the connection is closed then. */
+async function openFails(t: ExecutionContext, change: (host: FakeHost) => void): Promise<Error> {
+  const host = new FakeHost();
+  change(host);
+  const error = await t.throwsAsync(
+    ExecutorProcessControl.open(host.transport, HANDLERS, { answerTimeoutMs: ANSWER_TIMEOUT_MS }),
+  );
+  await host.connection.closed;
+  return error ?? new Error();
+}
+
+function openedWith(host: FakeHost, change: object): Answers['openSession'] {
+  const honest = host.answers.openSession;
+  return async (params, context) => ({ ...(await honest(params, context)), ...change });
+}
+
+function memoryOf(change: Partial<RunnerStarted['memory']>): RunnerStarted {
+  const runner = runnerOf(1);
+  return { ...runner, memory: { ...runner.memory, ...change } };
+}
+
+test('a session opens with what the host says of itself', async (t) => {
+  const { executor } = await openOn(t);
+  t.is(executor.server, 'fake');
+  t.is(executor.info.triple, 'x86_64-pc-linux-gnu');
+  t.is(executor.generation, 1);
+});
+
+test('a host that refuses the session', async (t) => {
+  const error = await openFails(t, (host) => {
+    host.answers.openSession = () => {
+      throw new RequestError('VERSION_MISMATCH', 'use releases that go together');
+    };
+  });
+  t.true(error instanceof RemoteError && error.code === 'VERSION_MISMATCH');
+});
+
+test('a protocol version that was not offered', async (t) => {
+  const error = await openFails(t, (host) => {
+    host.answers.openSession = openedWith(host, { version: 2 });
+  });
+  t.true(error instanceof ProtocolError);
+  t.is(error.message, 'the executor chose protocol 2, which was not offered');
+});
+
+for (const [what, change] of [
+  ['pointers of four bytes', { pointerBytes: 4 }],
+  ['no page size', { pageBytes: 0 }],
+  ['a page size that is no power of two', { pageBytes: 5000 }],
+  ['trampolines without a size', { trampolineBytes: 0 }],
+  ['enormous stubs', { stubBytes: 1 << 20 }],
+] as const)
+  test(`a host that reports ${what}`, async (t) => {
+    const error = await openFails(t, (host) => {
+      const honest = host.answers.openSession;
+      host.answers.openSession = async (params, context) => {
+        const opened = await honest(params, context);
+        return { ...opened, info: { ...opened.info, ...change } };
+      };
+    });
+    t.true(error instanceof ProtocolError);
+    t.regex(
+      error.message,
+      /^the executor reports pointers of \d+, pages of \d+, trampolines of \d+ and stubs of \d+ bytes$/,
+    );
+  });
+
+for (const [what, change, message] of [
+  [
+    'that spans more than 2 GiB',
+    { data: { address: toExecutorAddr(0x7f00_8000_0000n), sizeBytes: 4096 } },
+    /spans more than 2 GiB/,
+  ],
+  [
+    'that is itself larger than 2 GiB',
+    { code: { address: toExecutorAddr(0x7f00_0000_0000n), sizeBytes: 2 ** 31 } },
+    /spans more than 2 GiB/,
+  ],
+  [
+    'that does not begin at a page',
+    { constant: { address: toExecutorAddr(0x7f00_0000_0008n), sizeBytes: 4096 } },
+    /reports memory at 0x7f0000000008/,
+  ],
+  [
+    'beyond what user space has',
+    { code: { address: toExecutorAddr(0xffff_ffff_ffff_f000n), sizeBytes: 4096 } },
+    /reports memory at 0xfffffffffffff000/,
+  ],
+] as const)
+  test(`a host that reports memory ${what}`, async (t) => {
+    const error = await openFails(t, (host) => {
+      host.answers.openSession = openedWith(host, { runner: memoryOf(change) });
+    });
+    t.true(error instanceof ProtocolError);
+    t.regex(error.message, message);
+  });
+
+test('an answer to openSession that does not fit its declaration', async (t) => {
+  const error = await openFails(t, (host) => {
+    host.answers.openSession = openedWith(host, { runner: 7 });
+  });
+  t.true(error instanceof ProtocolError);
+  t.regex(error.message, /^answer to openSession: /);
+});
+
+test('a host that never answers openSession', async (t) => {
+  const error = await openFails(t, (host) => {
+    host.answers.openSession = silence;
+  });
+  t.true(error instanceof ConnectionClosedError);
+  t.is(error.message, 'openSession: connection closed (1008: no answer to openSession within 0.05 s)');
+});
+
+test('a host that closes instead of answering', async (t) => {
+  const error = await openFails(t, (host) => {
+    host.answers.openSession = () => {
+      host.connection.close(1011, 'fell over');
+      return silence();
+    };
+  });
+  t.true(error instanceof ConnectionClosedError);
+  t.is(error.message, 'openSession: connection closed (1011: fell over)');
+});
+
+for (const generation of [1, 0xffff_ffff])
+  test(`a new runner of generation ${generation} where 2 is the newest`, async (t) => {
+    const { host, executor } = await openOn(t);
+    await executor.startRunner();
+    t.is(executor.generation, 2);
+    host.answers.startRunner = () => runnerOf(generation);
+    if (generation > 2) t.is((await executor.startRunner()).generation, generation);
+    else
+      await t.throwsAsync(executor.startRunner(), {
+        instanceOf: ProtocolError,
+        message: 'generation 1 follows 2',
+      });
+  });
+
+test('reservations are asked for together, under one allocator', async (t) => {
+  const { host, executor } = await openOn(t);
+  const addresses = await executor.reserve([
+    { prot: 'code', sizeBytes: 8192 },
+    { prot: 'data', sizeBytes: 4096 },
+  ]);
+  const { code, data } = host.runner.memory;
+  t.deepEqual(addresses, [code.address, data.address]);
+  t.deepEqual(host.asked.slice(1), ['createAllocator', 'reserveMemory', 'reserveMemory']);
+});
+
+for (const [what, address, message] of [
+  ['before its memory', 0x7eff_ffff_f000n, /reserved code memory at 0x7efffffff000, outside its own/],
+  ['over the end of its memory', 0x7f00_007f_f000n, /outside its own/],
+  ['in memory of other rights', 0x7f00_0080_0000n, /outside its own/],
+  ['at null', 0n, /outside its own/],
+  ['in the middle of a page', 0x7f00_0000_0010n, /not a page's start/],
+] as const)
+  test(`a reservation ${what}`, async (t) => {
+    const { executor } = await openOn(t, { reserveMemory: () => ({ address: toExecutorAddr(address) }) });
+    const reserving = executor.reserve([{ prot: 'code', sizeBytes: 8192 }]);
+    await t.throwsAsync(reserving, { instanceOf: ProtocolError, message });
+  });
+
+test('stub blocks outside of the memory they belong in', async (t) => {
+  const { host, executor } = await openOn(t);
+  const { code, constant, data } = host.runner.memory;
+  const honest = host.answers;
+  const { emitTrampolineBlock } = honest;
+  const emit = () => executor.emitStubBlock(1, 16, 1);
+  const outside = { instanceOf: ProtocolError, message: /outside its own/ };
+  host.answers.emitTrampolineBlock = () => ({ trampolines: data.address });
+  await t.throwsAsync(emit(), outside);
+  t.is(host.askedFor('emitIndirectStubs'), 0);
+  host.answers.emitTrampolineBlock = emitTrampolineBlock;
+  host.answers.emitIndirectStubs = () => ({ stubs: constant.address, pointers: constant.address });
+  await t.throwsAsync(emit(), outside);
+  host.answers.emitIndirectStubs = () => ({ stubs: code.address, pointers: code.address });
+  await t.throwsAsync(emit(), outside);
+  host.answers.emitIndirectStubs = () => ({ stubs: code.address, pointers: constant.address });
+  t.is((await emit()).count, 16);
+});
+
+test('a lookup that is answered with too few or too many addresses', async (t) => {
+  const { host, executor } = await openOn(t);
+  for (const count of [0, 1, 3]) {
+    host.answers.lookupSymbols = () => ({ addresses: new Array(count).fill(toExecutorAddr(1)) });
+    await t.throwsAsync(executor.lookupSymbols(['a', 'b'], 1), {
+      instanceOf: ProtocolError,
+      message: `${count} addresses for 2 names`,
+    });
+  }
+});
+
+test('more names than a lookup takes go in several', async (t) => {
+  const { host, executor } = await openOn(t);
+  host.answers.lookupSymbols = ({ names }) => ({
+    addresses: names.map((name) => toExecutorAddr(Number(name.slice(1)))),
+  });
+  const names = Array.from({ length: 5000 }, (_, i) => `n${i}`);
+  const addresses = await executor.lookupSymbols(names, 1);
+  t.deepEqual(addresses.map(Number), [...names.keys()]);
+  t.is(host.askedFor('lookupSymbols'), 2);
+});
+
+test('memory that is not as long as was asked for', async (t) => {
+  const { executor } = await openOn(t, { readMemory: () => ({ content: new Uint8Array(9) }) });
+  await t.throwsAsync(executor.readMemory(runnerOf(1).memory.data.address, 8), {
+    instanceOf: ProtocolError,
+    message: '9 bytes of memory where 8 were asked for',
+  });
+});
+
+test('a block that comes back from a call in another length', async (t) => {
+  const { executor } = await openOn(t, { call: () => ({ block: new Uint8Array(7), foreignThreads: 0 }) });
+  const { address } = runnerOf(1).memory.code;
+  await t.throwsAsync(executor.call(address, new Uint8Array(8), memory.emptyCommit(), { generation: 1 }), {
+    instanceOf: ProtocolError,
+    message: "the call's block came back with 7 bytes",
+  });
+});
+
+for (const method of [
+  'startRunner',
+  'lookupSymbols',
+  'commitMemory',
+  'sessionStatus',
+  'createAllocator',
+] as const)
+  test(`a host that never answers ${method} loses the connection`, async (t) => {
+    const { executor } = await openOn(t, { [method]: silence }, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
+    const requests = {
+      startRunner: () => executor.startRunner(),
+      lookupSymbols: () => executor.lookupSymbols(['f'], 1),
+      commitMemory: () => executor.commit(memory.emptyCommit(), 1),
+      sessionStatus: () => executor.status(),
+      createAllocator: () => executor.reserve([]),
+    };
+    const other = executor.call(runnerOf(1).memory.code.address, new Uint8Array(8), memory.emptyCommit(), {
+      generation: 1,
+    });
+    await t.notThrowsAsync(other);
+    const error = await t.throwsAsync(requests[method](), { instanceOf: ConnectionClosedError });
+    t.is(error?.message, `${method}: connection closed (1008: no answer to ${method} within 0.05 s)`);
+    t.regex((await executor.closed).message, /no answer/);
+  });
+
+test('a call may take as long as it likes', async (t) => {
+  const { host, executor } = await openOn(t, {}, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  host.answers.call = async ({ block }) => {
+    await new Promise((resolve) => setTimeout(resolve, 4 * ANSWER_TIMEOUT_MS));
+    return { block, foreignThreads: 0 };
+  };
+  const { address } = runnerOf(1).memory.code;
+  await t.notThrowsAsync(executor.call(address, new Uint8Array(8), memory.emptyCommit(), { generation: 1 }));
+});
+
+for (const what of ['deadline', 'abort'] as const)
+  test(`a host that does not act on a call's ${what} loses the connection`, async (t) => {
+    const { host, executor } = await openOn(t, { call: silence }, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
+    const { address } = runnerOf(1).memory.code;
+    const controller = new AbortController();
+    const call = executor.call(address, new Uint8Array(8), memory.emptyCommit(), {
+      generation: 1,
+      ...(what === 'deadline' ? { deadlineMs: 10 } : { signal: controller.signal }),
+    });
+    const rejected = t.throwsAsync(call, { instanceOf: ConnectionClosedError, message: /no answer to call/ });
+    while (host.askedFor('call') === 0) await new Promise(setImmediate);
+    controller.abort();
+    await rejected;
+  });
+
+test('time in which nothing is received does not count', async (t) => {
+  const { host, executor } = await openOn(t, {}, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  let answer!: () => void;
+  host.answers.sessionStatus = async (...args) => {
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return new FakeHost().answers.sessionStatus(...args);
+  };
+  const status = executor.status();
+  const held = new Promise<void>((resolve) => setTimeout(resolve, 4 * ANSWER_TIMEOUT_MS));
+  await executor.holdBack(held);
+  answer();
+  t.is((await status).generation, 1);
+});
+
+test('everything that waits rejects when the host closes', async (t) => {
+  const { host, executor } = await openOn(t, {
+    lookupSymbols: silence,
+    call: silence,
+    commitMemory: silence,
+  });
+  const { address } = runnerOf(1).memory.code;
+  const waiting = [
+    executor.lookupSymbols(['f'], 1),
+    executor.commit(memory.emptyCommit(), 1),
+    executor.call(address, new Uint8Array(8), memory.emptyCommit(), { generation: 1 }),
+  ];
+  while (host.askedFor('call') === 0) await new Promise(setImmediate);
+  host.connection.close(1012, 'restarting');
+  for (const result of await Promise.allSettled(waiting))
+    t.true(result.status === 'rejected' && result.reason instanceof ConnectionClosedError);
+  await t.throwsAsync(executor.status(), { instanceOf: ConnectionClosedError });
+  await executor.terminate();
+});
+
+test('terminate ends the session at the host, then the connection', async (t) => {
+  const { host, executor } = await openOn(t);
+  await executor.terminate();
+  t.is(host.askedFor('terminateSession'), 1);
+  await host.connection.closed;
+  await executor.terminate();
+  t.is(host.askedFor('terminateSession'), 1);
+});

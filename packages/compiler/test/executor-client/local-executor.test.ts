@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { ExecutorStartError, LocalExecutor } from '../../src/executor-client/local-executor.js';
+
+/** An executor whose main file is this. */
+function startScript(t: ExecutionContext, script: string): LocalExecutor {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const entry = join(directory, 'executor.mjs');
+  writeFileSync(entry, script);
+  const executor = LocalExecutor.start(entry);
+  t.teardown(() => executor.stop());
+  return executor;
+}
+
+function isAlive(processId: number | undefined): boolean {
+  try {
+    return processId !== undefined && process.kill(processId, 0);
+  } catch {
+    return false;
+  }
+}
+
+test('it is connected to over its inherited socket, and ends when it is stopped', async (t) => {
+  const executor = LocalExecutor.start();
+  const transport = await executor.connect();
+  t.true(isAlive(executor.processId));
+  transport.close(1000, 'done');
+  await executor.stop();
+  t.false(isAlive(executor.processId));
+  await executor.stop();
+});
+
+test('a main file that is missing', async (t) => {
+  const executor = LocalExecutor.start('/nonexistent/farjit-executor.js');
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.is(error?.message, 'the executor could not be started: it ended with exit code 1 before it answered');
+  t.is(error?.code, 'EXECUTOR_START_FAILED');
+});
+
+test('an executor that exits at once', async (t) => {
+  const executor = startScript(t, 'process.exit(3);');
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.regex(error?.message ?? '', /it ended with exit code 3 before it answered$/);
+});
+
+test('an executor that is killed', async (t) => {
+  const executor = startScript(t, "process.kill(process.pid, 'SIGKILL');");
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.regex(error?.message ?? '', /it was killed by SIGKILL$/);
+});
+
+test('an executor that speaks something else', async (t) => {
+  const executor = startScript(
+    t,
+    "import { Socket } from 'node:net'; new Socket({ fd: 3, writable: true }).end('hello');",
+  );
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.regex(String(error?.cause), /Parse Error/);
+});
+
+test('one that does not end when its socket does is killed', async (t) => {
+  const executor = startScript(t, 'setInterval(() => {}, 1000);');
+  const { processId } = executor;
+  await executor.stop();
+  t.false(isAlive(processId));
+});
