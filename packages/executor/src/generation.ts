@@ -20,8 +20,12 @@ import { RunnerProcess } from './runner-process.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
-  /** Asks the compiler about a trampoline. */
-  compile(generation: number, trampoline: ExecutorAddr): Promise<ReenterAnswer>;
+  /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
+  compile(
+    generation: number,
+    trampoline: ExecutorAddr,
+    onAnswer: (answer: ReenterAnswer) => void,
+  ): Promise<void>;
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
   isCongested(): boolean;
   /** Calls in flight have been rejected; memory is released. */
@@ -112,7 +116,7 @@ export class Generation {
     this.indirection = new Indirection(this.memory, resolver);
     const reentries = new Reentries(control, {
       isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
-      compile: (trampoline) => events.compile(number, trampoline),
+      compile: (trampoline, onAnswer) => events.compile(number, trampoline, onAnswer),
       apply: (commit) => this.#apply(commit),
       fault: (message) => runner.kill({ kind: 'fault', message }),
     });

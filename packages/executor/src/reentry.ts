@@ -8,8 +8,11 @@ export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 /** What reentries need around them. */
 export interface ReentryHost {
   isTrampoline(address: bigint): address is ExecutorAddr;
-  /** Asks the compiler. Rejects when there is no answer. */
-  compile(trampoline: ExecutorAddr): Promise<ReenterAnswer>;
+  /**
+   * Asks the compiler. `onAnswer` is called before any message that the compiler sent after its answer is handled: such
+   * a message may rely on the answer's commit. Rejects when there is no answer, or with what `onAnswer` throws.
+   */
+  compile(trampoline: ExecutorAddr, onAnswer: (answer: ReenterAnswer) => void): Promise<void>;
   /** Ends the runner: the two sides no longer agree on what is in its memory. */
   fault(message: string): void;
   /** Checks and writes a commit; answers its publish work. Throws when it is refused. */
@@ -73,16 +76,19 @@ export class Reentries {
    */
   async #compile(trampoline: ExecutorAddr): Promise<void> {
     try {
-      const answer = await this.#host.compile(trampoline);
-      if (this.#isLost) return;
-      if (answer.outcome === 'failed') return this.#unwind(trampoline, answer.token);
-      const publish = this.#host.apply(answer.commit);
-      this.#land(trampoline, answer.landing, publish);
+      await this.#host.compile(trampoline, (answer) => this.#finish(trampoline, answer));
     } catch (error) {
       if (this.#isLost) return;
       const words = error instanceof Error ? error.message : String(error);
       this.#host.fault(`compile callback at ${formatAddr(trampoline)}: ${words}`);
     }
+  }
+
+  #finish(trampoline: ExecutorAddr, answer: ReenterAnswer): void {
+    if (this.#isLost) return;
+    if (answer.outcome === 'failed') return this.#unwind(trampoline, answer.token);
+    const publish = this.#host.apply(answer.commit);
+    this.#land(trampoline, answer.landing, publish);
   }
 
   /** The first thread does the publish work, then lets the others go: none runs new code before that. */

@@ -223,7 +223,7 @@ export class Session {
 
   #events(): GenerationEvents {
     return {
-      compile: (generation, trampoline) => this.#compile(generation, trampoline),
+      compile: (generation, trampoline, onAnswer) => this.#compile(generation, trampoline, onAnswer),
       onOutput: (generation, stream, content) =>
         this.connection.notify(session.output, { stream, content }, generation),
       isCongested: () => this.#transport.bufferedBytes > CONGESTED_BYTES,
@@ -231,13 +231,23 @@ export class Session {
     };
   }
 
-  async #compile(generation: number, trampoline: ExecutorAddr): Promise<ReenterAnswer> {
+  async #compile(
+    generation: number,
+    trampoline: ExecutorAddr,
+    onAnswer: (answer: ReenterAnswer) => void,
+  ): Promise<void> {
     const askedMs = performance.now();
-    try {
-      return await this.connection.request(indirection.reenter, { trampoline }, { generation });
-    } finally {
-      this.#callbackWaitMs += performance.now() - askedMs;
-    }
+    await this.connection.request(
+      indirection.reenter,
+      { trampoline },
+      {
+        generation,
+        onResult: (answer) => {
+          this.#callbackWaitMs += performance.now() - askedMs;
+          onAnswer(answer);
+        },
+      },
+    );
   }
 
   #runnerEnded(number: number, end: RunnerEnd): void {

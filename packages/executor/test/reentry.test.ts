@@ -79,6 +79,23 @@ test('stub, trampoline, reentry, commit, landing: one round trip, and then none'
   t.deepEqual(asked, [trampoline]);
 });
 
+test('a message right behind the answer sees what its commit wrote', async (t) => {
+  const compiler = await openSession(t, host);
+  const { stub, pointer } = await emitStub(compiler);
+  const implementation = await reserve(compiler, 'code', 16);
+  let read: Promise<{ content: Uint8Array }> | undefined;
+  compiler.connection.handle(indirection.reenter, async () => () => {
+    queueMicrotask(() => {
+      const params = { address: implementation, sizeBytes: doubleIt().byteLength };
+      read = compiler.connection.request(memory.readMemory, params, compiler.live);
+    });
+    return landed(implementation, pointer);
+  });
+  const entry = await load(compiler, callDoubleCode(stub));
+  t.is(await callDouble(compiler, entry, 21), 42);
+  t.deepEqual([...((await read)?.content ?? [])], [...doubleIt()]);
+});
+
 test('the landing address need not be where the commit wrote', async (t) => {
   const compiler = await openSession(t, host);
   const { stub } = await emitStub(compiler);

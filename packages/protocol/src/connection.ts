@@ -46,6 +46,8 @@ export interface FrameEvent {
 
 interface Pending {
   readonly type: RequestType;
+  /** See `Connection.request`. */
+  readonly onResult: ((result: unknown) => void) | undefined;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   /** Captured where the request was made, so that an answer from afar still points at its caller. */
@@ -124,6 +126,8 @@ export class Connection {
 
   /**
    * Sends a request and resolves with its checked result.
+   * @param options.onResult called with the result before anything that the peer sent after it is handled, which a
+   *   promise's waiter is not: for results that later messages rely on. What it throws, the promise rejects with.
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
    * @throws {CancelledError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
@@ -132,7 +136,7 @@ export class Connection {
   request<M extends RequestType>(
     type: M,
     params: ParamsOf<M>,
-    options: RequestOptions = {},
+    options: RequestOptions & { readonly onResult?: (result: ResultOf<M>) => void } = {},
   ): Promise<ResultOf<M>> {
     const { signal } = options;
     const origin: { stack?: string } = {};
@@ -143,7 +147,8 @@ export class Connection {
       return Promise.reject(new CancelledError(`${type.method} was cancelled`, { cause: signal.reason }));
     const id = this.#nextId++;
     const result = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(id, { type, resolve, reject, origin });
+      const onResult = options.onResult as Pending['onResult'];
+      this.#pending.set(id, { type, onResult, resolve, reject, origin });
     });
     try {
       this.#send({
@@ -268,7 +273,7 @@ export class Connection {
       const error = new ProtocolError(`answer to ${pending.type.method}: ${describeIssues(parsed.issues)}`);
       return pending.reject(withStackOf(error, pending.origin));
     }
-    if (frame.kind === FrameKind.Response) return pending.resolve(parsed.output);
+    if (frame.kind === FrameKind.Response) return deliver(parsed.output, pending);
     const { code, message, data } = parsed.output as v.InferOutput<typeof errorBody>;
     pending.reject(withStackOf(new RemoteError(code, message, data), pending.origin));
   }
@@ -328,6 +333,15 @@ export class Connection {
 function toWholeMs(deadlineMs: number | undefined): number | null {
   if (deadlineMs === undefined || deadlineMs === Number.POSITIVE_INFINITY) return null;
   return Math.min(Math.max(Math.ceil(deadlineMs), 0), 0xffff_ffff);
+}
+
+function deliver(result: unknown, { onResult, resolve, reject }: Pending): void {
+  try {
+    onResult?.(result);
+  } catch (error) {
+    return reject(error instanceof Error ? error : new Error(String(error)));
+  }
+  resolve(result);
 }
 
 function withStackOf<E extends Error>(error: E, origin: { stack?: string }): E {

@@ -526,3 +526,42 @@ test('a peer that does not read is given up', async (t) => {
   });
   t.is(closeCode, 1008);
 });
+
+test('onResult comes before anything that the peer sent after the answer', async (t) => {
+  const { connection, raw } = connectRaw();
+  const order: string[] = [];
+  connection.onNotification(output, () => order.push('notification'));
+  const asked = connection.request(
+    lookupSymbols,
+    { names: ['sin'] },
+    { onResult: ({ addresses }) => order.push(`result of ${addresses.length}`) },
+  );
+  const waiter = asked.then(() => order.push('waiter'));
+  // Both frames reach the connection in one go, as from one read of a busy socket.
+  raw.send(
+    frame({ kind: FrameKind.Response, id: 1, sequence: 1, method: '', body: { addresses: [NULL_ADDR] } }),
+  );
+  raw.send(
+    frame({
+      kind: FrameKind.Notification,
+      id: 0,
+      sequence: 2,
+      method: output.method,
+      body: { stream: 'stdout', content: new Uint8Array() },
+    }),
+  );
+  await waiter;
+  t.deepEqual(order.slice(0, 2), ['result of 1', 'notification']);
+});
+
+test('what onResult throws is what the request rejects with', async (t) => {
+  const { compiler, executor } = connectPair();
+  executor.handle(lookupSymbols, async () => ({ addresses: [] }));
+  const onResult = () => {
+    throw new RangeError('not this one');
+  };
+  await t.throwsAsync(compiler.request(lookupSymbols, { names: ['sin'] }, { onResult }), {
+    instanceOf: RangeError,
+  });
+  t.false(compiler.isClosed);
+});
