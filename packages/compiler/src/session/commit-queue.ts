@@ -1,4 +1,17 @@
-import { type Commit, type ExecutorAddr, memory, type Segment } from '@farjit/protocol';
+import {
+  addrAdd,
+  type Commit,
+  type ExecutorAddr,
+  MAX_FRAME_BYTES,
+  memory,
+  type Segment,
+} from '@farjit/protocol';
+
+/**
+ * Bytes of segments one message carries: a quarter of the largest frame, which leaves room for everything else in it. A
+ * larger segment is cut.
+ */
+export const MAX_COMMIT_BYTES = MAX_FRAME_BYTES / 4;
 
 /** A commit on its way, and what to do once the executor has applied it. */
 export interface OutgoingCommit {
@@ -13,20 +26,30 @@ export interface OutgoingCommit {
  */
 export class CommitQueue {
   #segments: Segment[] = [];
+  #segmentBytes = 0;
   #pointers = new Map<ExecutorAddr, ExecutorAddr>();
   #registerEHFrames = new Set<ExecutorAddr>();
   #deregisterEHFrames = new Map<ExecutorAddr, () => void>();
   #syncCore = false;
 
   addSegments(segments: readonly Segment[], syncCore: boolean): void {
-    this.#segments.push(...segments);
+    for (const segment of segments)
+      for (const piece of cut(segment)) {
+        this.#segments.push(piece);
+        this.#segmentBytes += piece.content.byteLength;
+      }
     this.#syncCore ||= syncCore;
   }
 
-  /** Drops what was to be written at an address that is freed before it was ever sent. */
-  dropSegment(address: ExecutorAddr): void {
-    const index = this.#segments.findIndex((segment) => segment.address === address);
-    if (index !== -1) this.#segments.splice(index, 1);
+  /** Drops what was to be written into memory that is freed before it was ever sent. */
+  dropSegment(address: ExecutorAddr, memoryBytes: number): void {
+    const end = address + BigInt(memoryBytes);
+    for (let index = this.#segments.length - 1; index >= 0; index--) {
+      const segment = this.#segments[index];
+      if (!segment || segment.address < address || segment.address >= end) continue;
+      this.#segments.splice(index, 1);
+      this.#segmentBytes -= segment.content.byteLength;
+    }
   }
 
   /** The last value written to a pointer wins. */
@@ -57,25 +80,29 @@ export class CommitQueue {
   get isOverfull(): boolean {
     return (
       this.#registerEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
+      this.#deregisterEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
+      this.#segmentBytes > MAX_COMMIT_BYTES ||
       this.#segments.length > memory.MAX_COMMIT_SEGMENTS ||
       this.#pointers.size > memory.MAX_COMMIT_SEGMENTS
     );
   }
 
   /**
-   * Takes what one message carries, pointers last: they go with the last of the segments.
+   * Takes what one message carries. Pointers and EH frames go with the last of the segments, since they may lead into
+   * any of them.
    * @param options.deregister false for answers, which are not answered themselves: nobody would learn when the
    *   frames are deregistered and their memory may be used again.
    */
   take(options: { deregister: boolean }): OutgoingCommit {
-    const segments = this.#segments.splice(0, memory.MAX_COMMIT_SEGMENTS);
-    const pointers = this.#segments.length === 0 ? takeFirst(this.#pointers, memory.MAX_COMMIT_SEGMENTS) : [];
-    const registerEHFrames = [...this.#registerEHFrames].slice(0, memory.MAX_PUBLISH_ENTRIES);
+    const segments = this.#takeSegments();
+    const isLast = this.#segments.length === 0;
+    const pointers = isLast ? takeFirst(this.#pointers, memory.MAX_COMMIT_SEGMENTS) : [];
+    const registerEHFrames = isLast ? [...this.#registerEHFrames].slice(0, memory.MAX_PUBLISH_ENTRIES) : [];
     for (const address of registerEHFrames) this.#registerEHFrames.delete(address);
     const room = options.deregister ? memory.MAX_PUBLISH_ENTRIES - registerEHFrames.length : 0;
     const deregistered = takeFirst(this.#deregisterEHFrames, room);
     const syncCore = this.#syncCore && segments.length > 0;
-    if (this.#segments.length === 0) this.#syncCore = false;
+    if (isLast) this.#syncCore = false;
     return {
       commit: {
         segments,
@@ -89,6 +116,36 @@ export class CommitQueue {
       },
     };
   }
+
+  #takeSegments(): Segment[] {
+    let count = 0;
+    let sizeBytes = 0;
+    for (const { content } of this.#segments) {
+      if (count === memory.MAX_COMMIT_SEGMENTS || sizeBytes + content.byteLength > MAX_COMMIT_BYTES) break;
+      count++;
+      sizeBytes += content.byteLength;
+    }
+    this.#segmentBytes -= sizeBytes;
+    return this.#segments.splice(0, count);
+  }
+}
+
+/** Pieces of a segment that fit into messages. */
+function cut(segment: Segment): Segment[] {
+  const { address, prot, content, memoryBytes } = segment;
+  if (content.byteLength <= MAX_COMMIT_BYTES) return [segment];
+  const pieces: Segment[] = [];
+  for (let start = 0; start < content.byteLength; start += MAX_COMMIT_BYTES) {
+    const piece = content.subarray(start, start + MAX_COMMIT_BYTES);
+    const isLast = start + MAX_COMMIT_BYTES >= content.byteLength;
+    pieces.push({
+      address: addrAdd(address, start),
+      prot,
+      content: piece,
+      memoryBytes: isLast ? memoryBytes - start : piece.byteLength,
+    });
+  }
+  return pieces;
 }
 
 /** True when applying the commit changes nothing. */

@@ -404,8 +404,8 @@ export class ExecutionSession {
     }
     const free = (): void => {
       for (const { address } of linked.symbols.values()) runner.symbolizer.remove(address);
-      for (const { prot, address } of linked.allocations) {
-        runner.commits.dropSegment(address);
+      for (const { prot, address, sizeBytes } of linked.allocations) {
+        runner.commits.dropSegment(address, sizeBytes);
         runner.free(prot, address);
       }
       for (const stub of linked.stubs) this.#releaseIfUnused(stub);

@@ -35,10 +35,12 @@ export class SlabAllocator {
   allocate(sizeBytes: number, alignment: number): { address: ExecutorAddr; reused: boolean } | undefined {
     const size = roundUp(Math.max(sizeBytes, 1), GRANULE_BYTES);
     const align = Math.max(alignment, GRANULE_BYTES);
+    // The address is what is to be aligned, and the slab's own may be less so.
+    const skew = Number(this.base % BigInt(align));
     for (let i = 0; i < this.#free.length; i++) {
       const range = this.#free[i];
       assert(range);
-      const start = roundUp(range.start, align);
+      const start = roundUp(range.start + skew, align) - skew;
       if (start + size > range.end) continue;
       const rest: FreeRange[] = [];
       if (start > range.start) rest.push({ start: range.start, end: start });

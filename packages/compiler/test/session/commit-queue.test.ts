@@ -1,0 +1,222 @@
+import { addrAdd, type ExecutorAddr, memory, type Segment, toExecutorAddr } from '@farjit/protocol';
+import test from 'ava';
+import { CommitQueue, isEmptyCommit, MAX_COMMIT_BYTES } from '../../src/session/commit-queue.js';
+
+const BASE = toExecutorAddr(0x10_0000);
+const at = (index: number): ExecutorAddr => addrAdd(BASE, 64 * index);
+const segmentAt = (index: number, sizeBytes = 64): Segment => ({
+  address: at(index),
+  prot: 'code',
+  content: new Uint8Array(sizeBytes).fill(index),
+  memoryBytes: sizeBytes,
+});
+const segments = (count: number, from = 0): Segment[] =>
+  Array.from({ length: count }, (_, index) => segmentAt(from + index));
+const frames = (count: number, from = 0): ExecutorAddr[] =>
+  Array.from({ length: count }, (_, index) => at(from + index));
+const CALL = { deregister: true };
+const ANSWER = { deregister: false };
+
+test('an empty queue gives a commit that changes nothing', (t) => {
+  const queue = new CommitQueue();
+  t.true(queue.isEmpty);
+  t.false(queue.isOverfull);
+  const { commit, onApplied } = queue.take(CALL);
+  t.deepEqual(commit, memory.emptyCommit());
+  t.true(isEmptyCommit(commit));
+  onApplied();
+});
+
+test('one message takes all, in the order it was queued', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([segmentAt(2), segmentAt(1)], false);
+  queue.addSegments([segmentAt(3)], true);
+  queue.setPointer(at(9), at(2));
+  queue.setPointer(at(8), at(1));
+  queue.registerEHFrames([at(2)]);
+  t.false(queue.isEmpty);
+  t.deepEqual(queue.take(ANSWER).commit, {
+    segments: [segmentAt(2), segmentAt(1), segmentAt(3)],
+    pointers: [
+      { address: at(9), value: at(2) },
+      { address: at(8), value: at(1) },
+    ],
+    registerEHFrames: [at(2)],
+    deregisterEHFrames: [],
+    syncCore: true,
+  });
+  t.true(queue.isEmpty);
+  t.true(isEmptyCommit(queue.take(CALL).commit));
+});
+
+test('the last value of a pointer wins', (t) => {
+  const queue = new CommitQueue();
+  queue.setPointer(at(1), at(2));
+  queue.setPointer(at(1), at(3));
+  t.deepEqual(queue.take(ANSWER).commit.pointers, [{ address: at(1), value: at(3) }]);
+});
+
+test('a segment dropped before it was sent is never sent; one at its neighbour is', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments(segments(3), false);
+  queue.dropSegment(at(1), 64);
+  t.deepEqual(
+    queue.take(CALL).commit.segments.map(({ address }) => address),
+    [at(0), at(2)],
+  );
+  queue.dropSegment(at(0), 64);
+  t.true(queue.isEmpty);
+});
+
+test('dropping the last segment leaves nothing to synchronise', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([segmentAt(1)], true);
+  queue.dropSegment(at(1), 64);
+  t.deepEqual(queue.take(CALL).commit, memory.emptyCommit());
+});
+
+test('synchronisation goes with segments, once', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([segmentAt(1)], true);
+  t.true(queue.take(CALL).commit.syncCore);
+  queue.addSegments([segmentAt(2)], false);
+  t.false(queue.take(CALL).commit.syncCore);
+});
+
+test('frames that were never sent are not deregistered either, and free at once', (t) => {
+  const queue = new CommitQueue();
+  queue.registerEHFrames([at(1), at(2)]);
+  let freed = 0;
+  queue.deregisterEHFrames(at(1), () => freed++);
+  t.is(freed, 1);
+  const { commit } = queue.take(CALL);
+  t.deepEqual(commit.registerEHFrames, [at(2)]);
+  t.deepEqual(commit.deregisterEHFrames, []);
+});
+
+test('frames are deregistered only in messages that are answered, and free when that one is applied', (t) => {
+  const queue = new CommitQueue();
+  queue.registerEHFrames([at(1)]);
+  queue.take(CALL);
+  let freed = 0;
+  queue.deregisterEHFrames(at(1), () => freed++);
+  const answer = queue.take(ANSWER);
+  t.deepEqual(answer.commit.deregisterEHFrames, []);
+  answer.onApplied();
+  t.is(freed, 0);
+  t.false(queue.isEmpty);
+  const call = queue.take(CALL);
+  t.deepEqual(call.commit.deregisterEHFrames, [at(1)]);
+  t.is(freed, 0);
+  t.true(queue.isEmpty);
+  call.onApplied();
+  t.is(freed, 1);
+});
+
+test('more frames than a message carries go in several, registrations first', (t) => {
+  const queue = new CommitQueue();
+  const limit = memory.MAX_PUBLISH_ENTRIES;
+  queue.registerEHFrames(frames(limit + 10));
+  t.true(queue.isOverfull);
+  let freed = 0;
+  for (const address of frames(limit, 1000)) queue.deregisterEHFrames(address, () => freed++);
+  const first = queue.take(CALL);
+  t.deepEqual(first.commit.registerEHFrames, frames(limit));
+  t.is(first.commit.deregisterEHFrames.length, 0);
+  t.false(queue.isOverfull);
+  const second = queue.take(CALL);
+  t.deepEqual(second.commit.registerEHFrames, frames(10, limit));
+  t.deepEqual(second.commit.deregisterEHFrames, frames(limit - 10, 1000));
+  second.onApplied();
+  t.is(freed, limit - 10);
+  const third = queue.take(CALL);
+  t.deepEqual(third.commit.deregisterEHFrames, frames(10, 1000 + limit - 10));
+  t.true(queue.isEmpty);
+});
+
+test('frames to deregister do not pile up: too many are as bad as too many to register', (t) => {
+  const queue = new CommitQueue();
+  for (const address of frames(memory.MAX_PUBLISH_ENTRIES)) queue.deregisterEHFrames(address, () => {});
+  t.false(queue.isOverfull);
+  queue.deregisterEHFrames(at(5000), () => {});
+  t.true(queue.isOverfull);
+  queue.take(CALL);
+  t.false(queue.isOverfull);
+});
+
+test('more segments than a message carries go ahead of pointers and frames, which may lead into any of them', (t) => {
+  const queue = new CommitQueue();
+  const limit = memory.MAX_COMMIT_SEGMENTS;
+  queue.addSegments(segments(limit + 1), true);
+  queue.setPointer(at(9000), at(limit));
+  queue.registerEHFrames([at(limit)]);
+  t.true(queue.isOverfull);
+  const first = queue.take(ANSWER).commit;
+  t.is(first.segments.length, limit);
+  t.deepEqual(first.pointers, []);
+  t.deepEqual(first.registerEHFrames, []);
+  t.true(first.syncCore);
+  t.false(queue.isOverfull);
+  const second = queue.take(ANSWER).commit;
+  t.deepEqual(second.segments, [segmentAt(limit)]);
+  t.is(second.pointers.length, 1);
+  t.is(second.registerEHFrames.length, 1);
+  t.true(second.syncCore);
+});
+
+test('more pointers than a message carries go in several', (t) => {
+  const queue = new CommitQueue();
+  const limit = memory.MAX_COMMIT_SEGMENTS;
+  for (let index = 0; index <= limit; index++) queue.setPointer(at(index), BASE);
+  t.true(queue.isOverfull);
+  t.is(queue.take(ANSWER).commit.pointers.length, limit);
+  t.false(queue.isOverfull);
+  t.deepEqual(queue.take(ANSWER).commit.pointers, [{ address: at(limit), value: BASE }]);
+});
+
+test('more bytes than a message carries go in several', (t) => {
+  const queue = new CommitQueue();
+  const half = MAX_COMMIT_BYTES / 2;
+  const big = (index: number, sizeBytes: number): Segment => ({
+    ...segmentAt(0, sizeBytes),
+    address: addrAdd(BASE, index * half),
+  });
+  queue.addSegments([big(0, half), big(1, half)], false);
+  t.false(queue.isOverfull);
+  queue.addSegments([big(2, 1)], false);
+  t.true(queue.isOverfull);
+  t.is(queue.take(CALL).commit.segments.length, 2);
+  t.false(queue.isOverfull);
+  t.is(queue.take(CALL).commit.segments.length, 1);
+  t.true(queue.isEmpty);
+});
+
+test('a segment larger than a message is cut, its zero-fill with the last piece, and dropped whole', (t) => {
+  const queue = new CommitQueue();
+  const content = new Uint8Array(2 * MAX_COMMIT_BYTES + 5).map((_, index) => index % 251);
+  const segment: Segment = { address: BASE, prot: 'data', content, memoryBytes: content.byteLength + 100 };
+  queue.addSegments([segment], false);
+  const taken: Segment[] = [];
+  while (!queue.isEmpty) {
+    const { commit } = queue.take(CALL);
+    t.is(commit.segments.length, 1);
+    taken.push(...commit.segments);
+  }
+  t.deepEqual(
+    taken.map(({ address, content, memoryBytes }) => [
+      Number(address - BASE),
+      content.byteLength,
+      memoryBytes,
+    ]),
+    [
+      [0, MAX_COMMIT_BYTES, MAX_COMMIT_BYTES],
+      [MAX_COMMIT_BYTES, MAX_COMMIT_BYTES, MAX_COMMIT_BYTES],
+      [2 * MAX_COMMIT_BYTES, 5, 105],
+    ],
+  );
+  t.true(Buffer.concat(taken.map((piece) => piece.content)).equals(content));
+  queue.addSegments([segment, segmentAt(1 << 20)], false);
+  queue.dropSegment(BASE, segment.memoryBytes);
+  t.false(queue.isOverfull);
+  t.is(queue.take(CALL).commit.segments.length, 1);
+});
