@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError, run } from '@farjit/protocol';
 import type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';
 import { callBlockBytes } from './kaleidoscope/call-wrapper.js';
 import type { CallOptions } from './session/execution-session.js';
@@ -13,6 +13,7 @@ export type ScalarValue = number | bigint;
 export interface JITCallable {
   (...args: ScalarValue[]): Promise<ScalarValue | undefined>;
   readonly symbol: string;
+  /** As it is now, unless one was given to `lookup`: a redefinition can change the number of parameters. */
   readonly signature: CallSignature;
   /** The same call with a deadline or a signal that interrupts it. */
   call(args: readonly ScalarValue[], options: CallOptions): Promise<ScalarValue | undefined>;
@@ -65,9 +66,20 @@ const CODECS: Readonly<
   },
 };
 
+/** Bits of the integers, and of pointers, which are taken as such. */
+const INTEGER_BITS: Readonly<Partial<Record<ScalarKind, bigint>>> = {
+  i1: 1n,
+  i8: 8n,
+  i16: 16n,
+  i32: 32n,
+  i64: 64n,
+  ptr: 64n,
+};
+
 /**
- * The block a call wrapper takes: the callee's address, then one 8-byte slot per argument.
- * @throws {ArgumentError} when number or kind of the arguments do not fit.
+ * The block a call wrapper takes: the callee's address, then one 8-byte slot per argument. An integer may be given as
+ * its signed or its unsigned value.
+ * @throws {ArgumentError} when number, kind or size of the arguments do not fit.
  */
 export function encodeBlock(
   symbol: string,
@@ -78,19 +90,42 @@ export function encodeBlock(
   const { parameters } = signature;
   if (args.length !== parameters.length)
     throw new ArgumentError(`${symbol} takes ${parameters.length} arguments, got ${args.length}`);
-  const block = new Uint8Array(callBlockBytes(signature));
+  const block = newBlock(symbol, callBlockBytes(signature));
+  setCallee(block, address);
   const view = new DataView(block.buffer);
-  view.setBigUint64(0, address, true);
   parameters.forEach((kind, index) => {
     const value = args[index];
-    if (typeof value !== 'number' && typeof value !== 'bigint')
-      throw new ArgumentError(`${symbol}: argument ${index + 1} is ${typeof value}, not a number or bigint`);
-    const isWide = kind === 'i64' || kind === 'ptr';
-    if (isWide && typeof value === 'number' && !Number.isSafeInteger(value))
-      throw new ArgumentError(`${symbol}: argument ${index + 1} must be a bigint or a safe integer`);
+    const wrong = mismatch(kind, value);
+    if (value === undefined || wrong) throw new ArgumentError(`${symbol}: argument ${index + 1} is ${wrong}`);
     CODECS[kind].write(view, 8 + 8 * index, value);
   });
   return block;
+}
+
+/** Puts the callee's address where a wrapper expects it. */
+export function setCallee(block: Uint8Array, address: bigint): void {
+  new DataView(block.buffer, block.byteOffset, block.byteLength).setBigUint64(0, address, true);
+}
+
+/** What is wrong with an argument, as the end of a sentence that begins with "argument 1 is". */
+function mismatch(kind: ScalarKind, value: unknown): string | undefined {
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    return `${typeof value}, not a number or bigint`;
+  const bits = INTEGER_BITS[kind];
+  if (bits === undefined) return undefined;
+  if (typeof value === 'number' && !Number.isInteger(value)) return `${value}, not an integer`;
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    return `${value}, which a number does not hold exactly; pass a bigint`;
+  const least = bits === 1n ? 0n : -(1n << (bits - 1n));
+  return value < least || value >= 1n << bits ? `${value}, which does not fit ${kind}` : undefined;
+}
+
+function newBlock(symbol: string, sizeBytes: number): Uint8Array {
+  if (sizeBytes > run.MAX_BLOCK_BYTES)
+    throw new ArgumentError(
+      `${symbol}: the arguments take ${sizeBytes} bytes, a call has room for ${run.MAX_BLOCK_BYTES}`,
+    );
+  return new Uint8Array(sizeBytes);
 }
 
 /** What the wrapper left at the block's start; undefined for a void function. */
@@ -102,11 +137,18 @@ export function decodeResult(signature: CallSignature, block: Uint8Array): Scala
 /**
  * The block of a main-like function: address, argc, an offset per string and room for the null that ends argv, then
  * the strings, each NUL-terminated.
+ * @throws {ArgumentError} when a string contains NUL, or all together are too long.
  */
 export function encodeMainBlock(address: bigint, argv: readonly string[]): Uint8Array {
+  argv.forEach((argument, index) => {
+    if (argument.includes('\0')) throw new ArgumentError(`main: argv[${index}] contains a NUL`);
+  });
   const strings = argv.map((argument) => Buffer.from(`${argument}\0`));
   const tableBytes = 8 * (3 + argv.length);
-  const block = new Uint8Array(strings.reduce((total, string) => total + string.length, tableBytes));
+  const block = newBlock(
+    'main',
+    strings.reduce((total, string) => total + string.length, tableBytes),
+  );
   const view = new DataView(block.buffer);
   view.setBigUint64(0, address, true);
   view.setBigUint64(8, BigInt(argv.length), true);

@@ -1,18 +1,11 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
-import {
-  decodeResult,
-  doubleSignature,
-  encodeBlock,
-  encodeMainBlock,
-  type JITCallable,
-  type ScalarValue,
-} from './callable.js';
+import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-wrapper.js';
+import type { CallSignature } from './kaleidoscope/call-wrapper.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
@@ -37,7 +30,9 @@ import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
 import { type CallOptions, ExecutionSession } from './session/execution-session.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
+import type { RunnerContext } from './session/runner-context.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
+import { WrapperCalls } from './wrapper-calls.js';
 
 /** Where the code runs. */
 export type ExecutorChoice =
@@ -115,7 +110,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #prototypes = new Map<string, PrototypeAST>();
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
   readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
-  readonly #wrappers = new Map<string, MaterializationUnit>();
+  readonly #calls: WrapperCalls;
   #llvm: LibLLVM | undefined;
 
   private constructor(
@@ -139,7 +134,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       prototypeOf: (name) => this.#prototypeOf(name),
       isDefined: (name) => session.dylib.find(name) !== undefined,
     });
-    const write = options.onOutput ?? ((stream, content) => process[stream].write(content));
+    this.#calls = new WrapperCalls(session, this.#ast);
+    const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
       if (event.type !== 'output') return;
       const written = write(event.stream, event.content);
@@ -316,24 +312,33 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
    * @throws {SymbolsNotFoundError}
    */
-  async lookup(name: string, signature = this.#signatureOf(name)): Promise<JITCallable> {
+  async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
     if (!(await this.findSymbol(name))) throw new SymbolsNotFoundError([name]);
-    if (!signature)
+    const known = signature ?? this.#signatureOf(name);
+    if (!known)
       throw new FarJITError(
         'NO_SIGNATURE',
         `the signature of ${name} is not known; pass one, or declare it extern`,
       );
+    // A redefinition may take other parameters, and a call must not pass what it took before.
+    const signatureNow = () => signature ?? this.#signatureOf(name) ?? known;
     const call = (args: readonly ScalarValue[], options: CallOptions) =>
-      this.#callNamed(name, signature, args, options);
+      this.#calls.callNamed(name, signatureNow, args, options);
     const callable = (...args: ScalarValue[]) => call(args, {});
-    return Object.assign(callable, { symbol: name, signature, call });
+    return Object.defineProperty(
+      Object.assign(callable, { symbol: name, signature: known, call }),
+      'signature',
+      {
+        get: signatureNow,
+      },
+    );
   }
 
   /** Evaluates a function without parameters once, and forgets it. */
   async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
     const { unit, entry } = this.#ast.expressionUnit(fn);
     try {
-      const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
+      const prepare = async (runner: RunnerContext) => ({
         entry: await this.#session.link(unit, entry, runner),
         block: new Uint8Array(8),
       });
@@ -346,30 +351,24 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Calls a `void (void)` by address. */
   async callVoid(address: ExecutorAddr, options: CallOptions = {}): Promise<void> {
-    await this.#callAddress(address, { result: 'void', parameters: [] }, [], options);
+    await this.#calls.callAddress(address, { result: 'void', parameters: [] }, [], options);
   }
 
   /** Calls an `int (void)` by address. */
   async callInt(address: ExecutorAddr, options: CallOptions = {}): Promise<number> {
-    return Number(await this.#callAddress(address, { result: 'i32', parameters: [] }, [], options));
+    return Number(await this.#calls.callAddress(address, { result: 'i32', parameters: [] }, [], options));
   }
 
   /** Calls an `int (int)` by address. */
   async callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
     return Number(
-      await this.#callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options),
+      await this.#calls.callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options),
     );
   }
 
   /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
-  async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
-    const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#ast.mainWrapperUnit());
-    const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
-      entry: await this.#session.link(unit, MAIN_WRAPPER_NAME, runner),
-      block: encodeMainBlock(address, argv),
-    });
-    const block = await this.#session.call('main', prepare, options);
-    return new DataView(block.buffer, block.byteOffset).getInt32(0, true);
+  callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
+    return this.#calls.callMain(address, argv, options);
   }
 
   /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */
@@ -436,51 +435,6 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     await this.close();
   }
 
-  async #callNamed(
-    name: string,
-    signature: CallSignature,
-    args: readonly ScalarValue[],
-    options: CallOptions,
-  ): Promise<ScalarValue | undefined> {
-    return this.#callThroughWrapper(name, signature, args, options, async () => {
-      const symbol = await this.#session.findSymbol(name);
-      if (!symbol) throw new SymbolsNotFoundError([name]);
-      return symbol.address;
-    });
-  }
-
-  #callAddress(
-    address: ExecutorAddr,
-    signature: CallSignature,
-    args: readonly ScalarValue[],
-    options: CallOptions,
-  ): Promise<ScalarValue | undefined> {
-    const name = `0x${address.toString(16)}`;
-    return this.#callThroughWrapper(name, signature, args, options, async () => address);
-  }
-
-  async #callThroughWrapper(
-    name: string,
-    signature: CallSignature,
-    args: readonly ScalarValue[],
-    options: CallOptions,
-    addressOf: () => Promise<ExecutorAddr>,
-  ): Promise<ScalarValue | undefined> {
-    const wrapperName = callWrapperName(signature);
-    const unit = this.#wrapper(wrapperName, () => this.#ast.wrapperUnit(signature));
-    const prepare = async (runner: Parameters<ExecutionSession['link']>[2]) => ({
-      block: encodeBlock(name, await addressOf(), signature, args),
-      entry: await this.#session.link(unit, wrapperName, runner),
-    });
-    return decodeResult(signature, await this.#session.call(name, prepare, options));
-  }
-
-  #wrapper(name: string, make: () => MaterializationUnit): MaterializationUnit {
-    const unit = this.#wrappers.get(name) ?? make();
-    this.#wrappers.set(name, unit);
-    return unit;
-  }
-
   #track(unit: MaterializationUnit): ResourceTracker {
     const names = [...unit.interface.functions, ...unit.interface.data];
     return {
@@ -532,4 +486,13 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
   }
+}
+
+/** A full pipe holds the program back, as it would a program that writes to it itself. */
+function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
+  let isFull = false;
+  const written = new Promise<void>((resolve) => {
+    isFull = !process[stream].write(content, () => resolve());
+  });
+  return isFull ? written : undefined;
 }

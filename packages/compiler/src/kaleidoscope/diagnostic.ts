@@ -21,7 +21,6 @@ const ELLIPSIS = '…';
 /** An error at a place in a source text. `message` is the bare sentence; `render` adds place, line and caret. */
 export class Diagnostic extends FarJITError {
   declare readonly code: DiagnosticCode;
-  readonly source: SourceText;
   readonly range: SourceRange;
   /** Name of the source text. */
   readonly file: string;
@@ -31,6 +30,8 @@ export class Diagnostic extends FarJITError {
   readonly column: number;
   /** The input ended where more was needed: a REPL reads another line instead of reporting. */
   readonly atEnd: boolean;
+  /** Private, so that printing the error does not print the text. */
+  readonly #source: SourceText;
 
   constructor(
     code: DiagnosticCode,
@@ -40,13 +41,17 @@ export class Diagnostic extends FarJITError {
     options: DiagnosticOptions = {},
   ) {
     super(code, message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.source = source;
+    this.#source = source;
     this.range = range;
     this.file = source.name;
     const position = source.positionAt(range.start);
     this.line = position.line;
     this.column = position.column;
     this.atEnd = options.atEnd ?? false;
+  }
+
+  get source(): SourceText {
+    return this.#source;
   }
 
   /**
@@ -60,7 +65,7 @@ export class Diagnostic extends FarJITError {
   }
 
   #excerpt(): [shown: string, indent: string] {
-    const line = this.source.lineAt(this.range.start);
+    const line = this.#source.lineAt(this.range.start);
     const caret = Math.min(this.range.start - line.start, line.text.length);
     const before = [...line.text.slice(Math.max(0, caret - 2 * MAX_SHOWN_CODE_POINTS), caret)];
     const after = [...line.text.slice(caret, caret + 2 * MAX_SHOWN_CODE_POINTS)];

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { FarJITError } from '@farjit/protocol';
 import test from 'ava';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
@@ -17,6 +18,13 @@ test('a diagnostic is an error with code, file, line and column', (t) => {
   t.is(diagnostic.message, 'unknown');
   t.deepEqual([diagnostic.file, diagnostic.line, diagnostic.column], ['dir/a.ks', 2, 5]);
   t.false(diagnostic.atEnd);
+});
+
+test('a diagnostic printed by the console does not print its source', (t) => {
+  const source = new SourceText('a.ks', 'def secret(x) x;');
+  const diagnostic = new Diagnostic('SYNTAX_ERROR', 'bad', source, { start: 0, end: 3 });
+  t.notRegex(inspect(new Error('outer', { cause: diagnostic })), /secret/);
+  t.is(diagnostic.source, source);
 });
 
 test('render shows place, message, line and caret', (t) => {

@@ -1,0 +1,95 @@
+import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol';
+import { decodeResult, encodeBlock, encodeMainBlock, type ScalarValue, setCallee } from './callable.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-wrapper.js';
+import type { ASTLayer } from './layers/ast-layer.js';
+import { SymbolsNotFoundError } from './session/errors.js';
+import type { CallOptions, ExecutionSession } from './session/execution-session.js';
+import type { MaterializationUnit } from './session/materialization-unit.js';
+import type { RunnerContext } from './session/runner-context.js';
+
+/** Calls functions of scalars through wrappers, of which each signature has one, compiled when it is first needed. */
+export class WrapperCalls {
+  readonly #session: ExecutionSession;
+  readonly #ast: ASTLayer;
+  readonly #wrappers = new Map<string, MaterializationUnit>();
+
+  constructor(session: ExecutionSession, ast: ASTLayer) {
+    this.#session = session;
+    this.#ast = ast;
+  }
+
+  /**
+   * Calls what a name means when the call leaves.
+   * @param signatureNow its signature; asked again, since a redefinition may change it on the way.
+   */
+  callNamed(
+    name: string,
+    signatureNow: () => CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+  ): Promise<ScalarValue | undefined> {
+    return this.#call(name, signatureNow, args, options, async () => {
+      const symbol = await this.#session.findSymbol(name);
+      if (!symbol) throw new SymbolsNotFoundError([name]);
+      return symbol.address;
+    });
+  }
+
+  callAddress(
+    address: ExecutorAddr,
+    signature: CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+  ): Promise<ScalarValue | undefined> {
+    return this.#call(
+      formatAddr(address),
+      () => signature,
+      args,
+      options,
+      async () => address,
+    );
+  }
+
+  /** Calls an `int main(int argc, char **argv)`. */
+  async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions): Promise<number> {
+    const encoded = encodeMainBlock(address, argv);
+    const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#ast.mainWrapperUnit());
+    const prepare = async (runner: RunnerContext) => ({
+      entry: await this.#session.link(unit, MAIN_WRAPPER_NAME, runner),
+      block: encoded,
+    });
+    const block = await this.#session.call('main', prepare, options);
+    return Number(decodeResult({ result: 'i32', parameters: [] }, block));
+  }
+
+  async #call(
+    name: string,
+    signatureNow: () => CallSignature,
+    args: readonly ScalarValue[],
+    options: CallOptions,
+    addressOf: () => Promise<ExecutorAddr>,
+  ): Promise<ScalarValue | undefined> {
+    let result = signatureNow().result;
+    const prepare = async (runner: RunnerContext) => {
+      for (;;) {
+        const signature = signatureNow();
+        const wrapperName = callWrapperName(signature);
+        const block = encodeBlock(name, NULL_ADDR, signature, args);
+        const unit = this.#wrapper(wrapperName, () => this.#ast.wrapperUnit(signature));
+        const entry = await this.#session.link(unit, wrapperName, runner);
+        setCallee(block, await addressOf());
+        if (callWrapperName(signatureNow()) !== wrapperName) continue;
+        result = signature.result;
+        return { block, entry };
+      }
+    };
+    const block = await this.#session.call(name, prepare, options);
+    return decodeResult({ result, parameters: [] }, block);
+  }
+
+  #wrapper(name: string, make: () => MaterializationUnit): MaterializationUnit {
+    const unit = this.#wrappers.get(name) ?? make();
+    this.#wrappers.set(name, unit);
+    return unit;
+  }
+}
