@@ -46,3 +46,8 @@ function distribution(): string {
     return 'unknown';
   }
 }
+
+/** Said after the last measurement: whether somebody else was at work meanwhile. */
+export function loadInWords(): string {
+  return `Load average when it ended: ${(loadavg()[0] ?? 0).toFixed(2)}; the bench itself is 1 to 2 of it`;
+}

@@ -8,7 +8,7 @@ import { KaleidoscopeJIT } from '@farjit/compiler';
 import type { Benchmark, BenchmarkResult } from './benchmark.js';
 import { callbackBreakdown } from './callback-breakdown.js';
 import { chainProcesses } from './chain-processes.js';
-import { describeMachine, machineInWords } from './machine.js';
+import { describeMachine, loadInWords, machineInWords } from './machine.js';
 import { type Options, parseOptions } from './options.js';
 import { performanceDocument } from './performance-document.js';
 import { steadyState } from './steady-state.js';
@@ -50,6 +50,8 @@ async function measureAll(options: Options, folder: string): Promise<void> {
     results.set(benchmark, result);
     for (const table of result.tables) print(`\n${toText(table)}`);
   }
+  const load = loadInWords();
+  print(load);
   if (options.jsonPath !== undefined) {
     const data = Object.fromEntries([...results].map(([{ id }, result]) => [id, result.data]));
     const { runs, sizes } = options;
@@ -58,7 +60,7 @@ async function measureAll(options: Options, folder: string): Promise<void> {
   }
   if (options.docsPath !== undefined) {
     const tables = [...results.values()].flatMap((result) => result.tables);
-    writeFileSync(options.docsPath, performanceDocument(facts, tables));
+    writeFileSync(options.docsPath, performanceDocument([...facts, load], tables));
   }
 }
 

@@ -89,8 +89,8 @@ function contendersOf(peers: Peers): Contender[] {
       id: 'opt-22-lli-22-orc',
       title: 'opt -O2, lli-22 orc',
       description:
-        '`opt-22 -O2` on the whole module beforehand, then `lli-22 -jit-kind=orc`: all functions known at once, ' +
-        'inlined, calls direct; what laziness gives up',
+        '`opt-22 -O2` on the whole module beforehand, then `lli-22 -jit-kind=orc`: all functions known ' +
+        'to the optimizer at once, calls direct',
       command: ({ irPath }) => ({ program: path, args: ['-jit-kind=orc', optimizedPath(irPath)] }),
       isRight,
     },
