@@ -1,4 +1,4 @@
-import { FrameKind } from '@farjit/protocol';
+import { FrameKind, MESSAGES } from '@farjit/protocol';
 import type { SessionEvent } from './events.js';
 
 /** Counts and times of a session, as `farjit run --stats=json` prints them. */
@@ -31,6 +31,8 @@ export interface StatisticsSnapshot {
   /** Since the session began. */
   wallMs: number;
 }
+
+const METHODS: ReadonlySet<string> = new Set(MESSAGES.map(({ method }) => method));
 
 /** Adds up the event stream. */
 export class Statistics {
@@ -102,7 +104,8 @@ export class Statistics {
       case 'frame':
         if (event.direction === 'sent') totals.bytesSent += event.sizeBytes;
         else totals.bytesReceived += event.sizeBytes;
-        if (event.kind === FrameKind.Request)
+        // A method that nobody declared is a peer's invention, of which there may be any number.
+        if (event.kind === FrameKind.Request && METHODS.has(event.method))
           totals.roundTrips[event.method] = (totals.roundTrips[event.method] ?? 0) + 1;
         return;
       case 'removed':

@@ -1,0 +1,97 @@
+import { addrAdd, NULL_ADDR, toExecutorAddr } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import {
+  type CompileAction,
+  CompileCallbackManager,
+} from '../../src/indirection/compile-callback-manager.js';
+import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
+import { openBlocks } from './stub-blocks-fixture.js';
+
+const LANDING = toExecutorAddr(0x1234);
+
+async function openCallbacks(t: ExecutionContext, compile: CompileAction) {
+  const { blocks } = await openBlocks(t);
+  const stubs = new IndirectStubsManager();
+  stubs.attach(blocks);
+  await blocks.ensure(512);
+  const trampolineOf = (name: string) => stubs.trampolineAddress(stubs.createStub(name));
+  return { callbacks: new CompileCallbackManager(stubs, compile), trampolineOf };
+}
+
+test('a trampoline is answered with the landing of the name it belongs to', async (t) => {
+  const compiled: string[] = [];
+  const { callbacks, trampolineOf } = await openCallbacks(t, async (name) => {
+    compiled.push(name);
+    return LANDING;
+  });
+  trampolineOf('f');
+  const answer = await callbacks.executeCompileCallback(trampolineOf('g'));
+  t.deepEqual(answer, { name: 'g', outcome: 'landed', landing: LANDING });
+  t.deepEqual(compiled, ['g']);
+});
+
+test('different trampolines are served side by side', async (t) => {
+  const waiting: (() => void)[] = [];
+  const { callbacks, trampolineOf } = await openCallbacks(
+    t,
+    () => new Promise((resolve) => waiting.push(() => resolve(LANDING))),
+  );
+  const answers = ['f', 'g', 'h'].map((name) => callbacks.executeCompileCallback(trampolineOf(name)));
+  t.is(waiting.length, 3);
+  for (const release of waiting.reverse()) release();
+  t.deepEqual(
+    (await Promise.all(answers)).map(({ name }) => name),
+    ['f', 'g', 'h'],
+  );
+});
+
+test('a failure becomes an answer, and is kept under its token', async (t) => {
+  const failures = [new Error('first'), new Error('second')];
+  let next = 0;
+  const { callbacks, trampolineOf } = await openCallbacks(t, async () => {
+    throw failures[next++];
+  });
+  const tokens: number[] = [];
+  for (const { message } of failures) {
+    const answer = await callbacks.executeCompileCallback(trampolineOf('f'));
+    if (answer.outcome !== 'failed') return t.fail();
+    t.is(answer.message, message);
+    tokens.push(answer.token);
+  }
+  t.deepEqual(
+    tokens.map((token) => callbacks.failureOf(token)),
+    failures,
+  );
+  t.is(callbacks.failureOf(0), undefined);
+  t.is(callbacks.failureOf(99), undefined);
+});
+
+test('what is thrown without being an error still has words', async (t) => {
+  const { callbacks, trampolineOf } = await openCallbacks(t, () => Promise.reject('just a text'));
+  const answer = await callbacks.executeCompileCallback(trampolineOf('f'));
+  t.true(answer.outcome === 'failed' && answer.message === 'just a text');
+});
+
+test('an address that is no trampoline, or one of no name, fails', async (t) => {
+  const { callbacks, trampolineOf } = await openCallbacks(t, async () => LANDING);
+  const unused = addrAdd(trampolineOf('f'), 8);
+  for (const address of [unused, addrAdd(unused, 1), NULL_ADDR]) {
+    const answer = await callbacks.executeCompileCallback(address);
+    t.is(answer.outcome, 'failed');
+    t.is(answer.name, `trampoline ${address.toString(16)}`);
+    if (answer.outcome === 'failed') t.is(answer.message, 'no function belongs to this trampoline');
+  }
+});
+
+test('old failures are forgotten', async (t) => {
+  const { callbacks, trampolineOf } = await openCallbacks(t, () => Promise.reject(new Error('no')));
+  const trampoline = trampolineOf('f');
+  const tokens: number[] = [];
+  for (let count = 0; count < 1500; count++) {
+    const answer = await callbacks.executeCompileCallback(trampoline);
+    if (answer.outcome === 'failed') tokens.push(answer.token);
+  }
+  t.is(new Set(tokens).size, 1500);
+  t.is(tokens.filter((token) => callbacks.failureOf(token)).length, 1024);
+  t.truthy(callbacks.failureOf(tokens.at(-1) ?? 0));
+});

@@ -1,0 +1,20 @@
+import type { ExecutionContext } from 'ava';
+import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
+import { StubBlocks } from '../../src/indirection/stub-blocks.js';
+import { type Answers, FakeHost } from '../executor-client/fake-host.js';
+
+/** Blocks of an owner in the first runner of a scripted host. */
+export async function openBlocks(
+  t: ExecutionContext,
+  answers: Partial<Answers> = {},
+): Promise<{ host: FakeHost; executor: ExecutorProcessControl; blocks: StubBlocks }> {
+  const host = new FakeHost(answers);
+  const executor = await ExecutorProcessControl.open(host.transport, {
+    reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
+    runnerLost: () => {},
+    output: () => {},
+    frame: () => {},
+  });
+  t.teardown(() => executor.disconnect());
+  return { host, executor, blocks: new StubBlocks(executor, 7) };
+}

@@ -1,0 +1,81 @@
+import test from 'ava';
+import { JITDylib } from '../../src/session/jit-dylib.js';
+import { MaterializationUnit } from '../../src/session/materialization-unit.js';
+
+function unit(
+  name: string,
+  functions: readonly string[],
+  rest: { data?: readonly string[]; callees?: readonly string[] } = {},
+): MaterializationUnit {
+  const source = {
+    kind: 'function' as const,
+    compile: () => Promise.reject(new Error('no')),
+    split: () => new Map(),
+  };
+  const { data = [], callees = [] } = rest;
+  return new MaterializationUnit(
+    name,
+    source,
+    { functions: new Set(functions), data: new Set(data) },
+    callees,
+  );
+}
+
+test('a unit is found under all names it defines, functions and data', (t) => {
+  const dylib = new JITDylib();
+  const module = unit('m', ['f', 'g'], { data: ['d'] });
+  t.deepEqual(dylib.define(module), []);
+  for (const name of ['f', 'g', 'd']) t.is(dylib.find(name), module);
+  t.is(dylib.find('m'), undefined);
+  t.deepEqual(dylib.currentNames(module), ['f', 'g', 'd']);
+  t.deepEqual(
+    [...dylib.entries()].map(([name]) => name),
+    ['f', 'g', 'd'],
+  );
+});
+
+test('a definition takes its names from earlier ones, which keep the others', (t) => {
+  const dylib = new JITDylib();
+  const module = unit('m', ['f', 'g']);
+  const other = unit('n', ['h']);
+  dylib.define(module);
+  dylib.define(other);
+  const replacement = unit('r', ['g', 'h']);
+  t.deepEqual(dylib.define(replacement), [module, other]);
+  t.is(dylib.find('f'), module);
+  t.is(dylib.find('g'), replacement);
+  t.deepEqual(dylib.currentNames(module), ['f']);
+  t.deepEqual(dylib.currentNames(other), []);
+});
+
+test('removing takes away only what a unit still defines', (t) => {
+  const dylib = new JITDylib();
+  const module = unit('m', ['f', 'g']);
+  const replacement = unit('r', ['g']);
+  dylib.define(module);
+  dylib.define(replacement);
+  t.deepEqual(dylib.remove(module), ['f']);
+  t.is(dylib.find('f'), undefined);
+  t.is(dylib.find('g'), replacement);
+  t.deepEqual(dylib.remove(module), []);
+  t.deepEqual(dylib.remove(replacement), ['g']);
+  t.deepEqual([...dylib.entries()], []);
+});
+
+test('callers of names that nobody defines are remembered from when their compilation begins', (t) => {
+  const dylib = new JITDylib();
+  dylib.define(unit('g', ['g']));
+  const caller = unit('f', ['f'], { callees: ['g', 'sin', 'cos'] });
+  const second = unit('h', ['h'], { callees: ['sin'] });
+  dylib.noteCompiling(caller);
+  dylib.noteCompiling(second);
+  t.deepEqual(dylib.processCallers('sin'), [caller, second]);
+  t.deepEqual(dylib.processCallers('cos'), [caller]);
+  t.deepEqual(dylib.processCallers('g'), []);
+  dylib.noteForgotten(caller);
+  t.deepEqual(dylib.processCallers('sin'), [second]);
+  t.deepEqual(dylib.processCallers('cos'), []);
+  dylib.noteForgotten(second);
+  dylib.noteForgotten(second);
+  t.deepEqual(dylib.processCallers('sin'), []);
+});
