@@ -1,5 +1,6 @@
 import type { ExecutorAddr, MemProt } from '@farjit/protocol';
-import { NULL_ADDR, type RunnerEnd, type RunnerStarted } from '@farjit/protocol';
+import { NULL_ADDR, type RunnerEnd, type RunnerStarted, symbols } from '@farjit/protocol';
+import * as v from 'valibot';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';
 import { CommitQueue } from './commit-queue.js';
@@ -80,9 +81,14 @@ export class RunnerContext {
     return this.#slabs[prot].allocatedBytes;
   }
 
-  /** Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent. */
+  /**
+   * Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent, and so are
+   * those that no symbol can have.
+   */
   async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
-    const unknown = [...new Set(names)].filter((name) => !this.#processSymbols.has(name));
+    const unknown = [...new Set(names)].filter(
+      (name) => !this.#processSymbols.has(name) && v.is(symbols.lookupSymbols.params, { names: [name] }),
+    );
     if (unknown.length > 0) {
       const addresses = await this.#executor.lookupSymbols(unknown, this.generation);
       unknown.forEach((name, index) => {

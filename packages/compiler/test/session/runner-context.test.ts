@@ -1,0 +1,123 @@
+import { RequestError, toExecutorAddr } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
+import { OutOfExecutorMemoryError, RunnerLostError } from '../../src/session/errors.js';
+import { RunnerContext } from '../../src/session/runner-context.js';
+import { type Answers, FakeHost, silence } from '../executor-client/fake-host.js';
+import { addressesFor } from './session-fixture.js';
+
+async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}, stubCount?: number) {
+  const host = new FakeHost(answers);
+  const executor = await ExecutorProcessControl.open(host.transport, {
+    reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
+    runnerLost: () => {},
+    output: () => {},
+    frame: () => {},
+  });
+  t.teardown(() => executor.disconnect());
+  return { host, executor, runner: await RunnerContext.create(executor, stubCount) };
+}
+
+test('most of each kind of memory is reserved; stubs and trampolines live in the rest', async (t) => {
+  const { host, runner } = await createContext(t);
+  for (const prot of ['code', 'constant', 'data'] as const) {
+    const { address, sizeBytes } = host.runner.memory[prot];
+    const reserved = (sizeBytes / 8) * 7;
+    const allocated = runner.allocate(prot, reserved, 1);
+    t.is(allocated.address, address);
+    const error = t.throws(() => runner.allocate(prot, 1, 1), { instanceOf: OutOfExecutorMemoryError });
+    t.is(
+      error?.message,
+      `no 1 bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
+    );
+    t.is(runner.allocatedBytes(prot), reserved);
+    runner.free(prot, allocated.address);
+    t.is(runner.allocatedBytes(prot), 0);
+  }
+  t.is(runner.stubBlocks.capacity, 512);
+});
+
+test('a runner begins with as many stubs as the one before it had', async (t) => {
+  const { runner } = await createContext(t, {}, 1024);
+  t.is(runner.stubBlocks.capacity, 1024);
+});
+
+test('a process symbol is asked for once; all new names in one round trip', async (t) => {
+  const { host, runner } = await createContext(t, { lookupSymbols: addressesFor({ sin: 1n, cos: 2n }) });
+  t.deepEqual([...(await runner.lookupProcessSymbols([]))], []);
+  t.is(host.askedFor('lookupSymbols'), 0);
+  t.deepEqual(
+    [...(await runner.lookupProcessSymbols(['sin', 'cos', 'sin']))],
+    [
+      ['sin', toExecutorAddr(1)],
+      ['cos', toExecutorAddr(2)],
+    ],
+  );
+  t.is((await runner.lookupProcessSymbols(['cos', 'sin'])).size, 2);
+  t.is(host.askedFor('lookupSymbols'), 1);
+});
+
+test('a name that is unknown is asked for again', async (t) => {
+  const { host, runner } = await createContext(t);
+  t.false((await runner.lookupProcessSymbols(['none'])).has('none'));
+  host.answers.lookupSymbols = addressesFor({ none: 5n });
+  t.true((await runner.lookupProcessSymbols(['none'])).has('none'));
+});
+
+test('a name that no symbol can have is unknown, and does not keep others from being found', async (t) => {
+  const { runner } = await createContext(t, { lookupSymbols: addressesFor({ sin: 1n }) });
+  const found = await runner.lookupProcessSymbols(['', 'a\0b', 'x'.repeat(5000), 'sin']);
+  t.deepEqual([...found.keys()], ['sin']);
+});
+
+test('links take turns; one that fails does not stop those behind it', async (t) => {
+  const { runner } = await createContext(t);
+  const order: string[] = [];
+  const link = (name: string, fails = false) =>
+    runner.inLinkTurn(async () => {
+      order.push(`${name} begins`);
+      await new Promise(setImmediate);
+      order.push(`${name} ends`);
+      if (fails) throw new Error(name);
+      return name;
+    });
+  const results = await Promise.allSettled([link('a'), link('b', true), link('c')]);
+  t.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  t.deepEqual(order, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
+});
+
+test('waiting for commits ends when all of them have been answered, well or not', async (t) => {
+  const { runner } = await createContext(t);
+  t.false(runner.isApplying);
+  let apply!: () => void;
+  runner.noteCommit(
+    new Promise<void>((resolve) => {
+      apply = resolve;
+    }),
+  );
+  runner.noteCommit(Promise.reject(new RequestError('INTERNAL', 'refused')));
+  t.true(runner.isApplying);
+  let applied = false;
+  const waiting = runner.whenApplied().then(() => {
+    applied = true;
+  });
+  await new Promise(setImmediate);
+  t.false(applied);
+  apply();
+  await waiting;
+  t.false(runner.isApplying);
+});
+
+test('calls that were abandoned reject, those that were answered do not', async (t) => {
+  const { runner } = await createContext(t);
+  t.is(await runner.answerOrLoss(Promise.resolve(1)), 1);
+  await t.throwsAsync(runner.answerOrLoss(Promise.reject(new Error('refused'))), { message: 'refused' });
+  const answered = runner.answerOrLoss(Promise.resolve(2));
+  const abandoned = runner.answerOrLoss(silence());
+  t.is(await answered, 2);
+  runner.abandonCalls({ kind: 'exit', status: 1 });
+  await t.throwsAsync(abandoned, { instanceOf: RunnerLostError });
+});
