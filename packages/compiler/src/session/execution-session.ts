@@ -12,6 +12,7 @@ import { CompileCallbackManager } from '../indirection/compile-callback-manager.
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { hasAppliedCommit, isRunnerGone, translateCallError } from './call-errors.js';
+import { CallLimit } from './call-limit.js';
 import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
 import { MaterializationError, SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
@@ -21,6 +22,12 @@ import type { ForeignThreads } from './reclaimer.js';
 import type { RunnerContext } from './runner-context.js';
 import { RunnerSupervisor } from './runner-supervisor.js';
 import { Statistics } from './statistics.js';
+
+/**
+ * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
+ * requests: the other half is left for what calls need while they run.
+ */
+const MAX_CALLS_IN_FLIGHT = 512;
 
 /** How long and how a call may run. */
 export interface CallOptions {
@@ -52,6 +59,7 @@ export class ExecutionSession {
   });
   readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
   readonly #callbacks = new CompileCallbackManager(this.stubs, (name) => this.#compileAction(name));
+  readonly #callLimit = new CallLimit(MAX_CALLS_IN_FLIGHT);
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
 
@@ -170,13 +178,19 @@ export class ExecutionSession {
     prepare: (runner: RunnerContext) => Promise<PreparedCall>,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    if (options.signal?.aborted) throw cancelledBefore(name, options.signal);
-    const { block } = await this.#runners.inSome(
-      name,
-      () => this.runner(),
-      (runner) => this.#callIn(runner, name, prepare, options),
-    );
-    return block;
+    const { signal } = options;
+    if (signal?.aborted) throw cancelledBefore(name, signal);
+    await this.#callLimit.enter(signal, () => cancelledBefore(name, signal));
+    try {
+      const { block } = await this.#runners.inSome(
+        name,
+        () => this.runner(),
+        (runner) => this.#callIn(runner, name, prepare, options),
+      );
+      return block;
+    } finally {
+      this.#callLimit.leave();
+    }
   }
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */
@@ -254,9 +268,20 @@ export class ExecutionSession {
       return answer;
     } catch (error) {
       if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
+      if (foreignThreads === 'unknown' && !runner.lost) foreignThreads = await this.#countForeignThreads();
       throw error;
     } finally {
       runner.reclaimer.callEnded(call, foreignThreads);
+    }
+  }
+
+  /** Asked for after a call that failed, since errors do not say it. */
+  async #countForeignThreads(): Promise<ForeignThreads> {
+    try {
+      return (await this.#executor.status()).foreignThreads;
+    } catch {
+      // The connection is gone, which the call's own error says.
+      return 'unknown';
     }
   }
 
@@ -445,6 +470,6 @@ export class ExecutionSession {
   }
 }
 
-function cancelledBefore(name: string, signal: AbortSignal): CancelledError {
-  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal.reason });
+function cancelledBefore(name: string, signal: AbortSignal | undefined): CancelledError {
+  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal?.reason });
 }

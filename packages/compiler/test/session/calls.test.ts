@@ -86,31 +86,75 @@ test('a function removed while it runs keeps its memory until the call has ended
   t.is(await codeBytes(), 0);
 });
 
-test('threads that outlive a call which failed keep memory from being used again', async (t) => {
-  let threads = 0;
-  const { session, call, host, codeBytes } = await openScripted(t, {
-    call: ({ block }) => ({ block, foreignThreads: threads }),
+for (const isAnswered of [true, false])
+  test(`threads that outlive a call which failed keep memory from being used again; status ${isAnswered ? 'known' : 'refused'}`, async (t) => {
+    let threads = 0;
+    const { session, call, host, codeBytes } = await openScripted(t, {
+      call: ({ block }) => ({ block, foreignThreads: threads }),
+    });
+    const { call: honest, sessionStatus } = host.answers;
+    host.answers.sessionStatus = async (...args) => {
+      if (!isAnswered) throw new RequestError('INTERNAL', 'cannot read the maps');
+      return { ...(await sessionStatus(...args)), foreignThreads: threads };
+    };
+    const f = functionUnit('f');
+    await call(f, 'f');
+    // Its thread made another one, then was unwound: the error does not say how many are left.
+    host.answers.call = () => {
+      threads = 1;
+      throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1 });
+    };
+    await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
+    session.discard(f);
+    await session.flush();
+    t.is(await codeBytes(), 64);
+    host.answers.call = honest;
+    const g = functionUnit('g');
+    await call(g, 'g');
+    t.is(await codeBytes(), 128);
+    threads = 0;
+    await call(g, 'g');
+    await session.flush();
+    t.is(await codeBytes(), 64);
   });
-  const honest = host.answers.call;
+
+test('after a failed call without threads, memory is used again', async (t) => {
+  const { session, call, host, codeBytes } = await openScripted(t);
   const f = functionUnit('f');
   await call(f, 'f');
-  // Its thread made another one, then was unwound: the error does not say how many are left.
   host.answers.call = () => {
-    threads = 1;
     throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1 });
   };
   await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
   session.discard(f);
   await session.flush();
-  t.is(await codeBytes(), 64);
-  host.answers.call = honest;
-  const g = functionUnit('g');
-  await call(g, 'g');
-  t.is(await codeBytes(), 128);
-  threads = 0;
-  await call(g, 'g');
-  await session.flush();
-  t.is(await codeBytes(), 64);
+  t.is(await codeBytes(), 0);
+});
+
+test('calls beyond what the executor takes wait for their turn, and can be cancelled there', async (t) => {
+  const endings: (() => void)[] = [];
+  const { session, call, host } = await openScripted(t, {
+    call: async ({ block }) => {
+      await new Promise<void>((resolve) => endings.push(resolve));
+      return { block, foreignThreads: 0 };
+    },
+  });
+  const f = functionUnit('f');
+  const running = Array.from({ length: 514 }, () => call(f, 'f'));
+  const controller = new AbortController();
+  const waiting = session.call('g', silence, { signal: controller.signal });
+  while (endings.length < 512) await new Promise(setImmediate);
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+  t.is(host.askedFor('call'), 512);
+  controller.abort();
+  await t.throwsAsync(waiting, { code: 'CANCELLED', message: 'g was cancelled before it was called' });
+  while (endings.length < 514) {
+    for (const end of endings) end();
+    await new Promise(setImmediate);
+  }
+  for (const end of endings) end();
+  await Promise.all(running);
+  t.is(host.askedFor('call'), 514);
 });
 
 test('a runner that is lost while the session opens is no accident', async (t) => {
