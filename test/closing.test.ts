@@ -1,0 +1,93 @@
+import { SessionClosedError } from '@farjit/compiler';
+import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
+import test from 'ava';
+import { eventually, openJIT } from './jit-fixture.js';
+import { isAlive } from './proc.js';
+
+/** What a promise rejected with. */
+async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
+  const [result] = await Promise.allSettled([promise]);
+  return result?.status === 'rejected' ? result.reason : undefined;
+}
+
+test('closing while calls run rejects them, and leaves no process', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addSource('def spin(x) for i = 0, 1 in x;');
+  const spin = await jit.lookup('spin');
+  const processes = [jit.localExecutorProcessId ?? 0, jit.runner.processId];
+  const calls = Array.from({ length: 4 }, (_, i) => spin(i));
+  await eventually(async () => (await jit.executorStatus()).callsInFlight === 4, 'they run');
+  const reasons = Promise.all(calls.map(reasonOf));
+  await jit.close();
+  for (const reason of await reasons) t.true(reason instanceof FarJITError, String(reason));
+  t.deepEqual(processes.filter(isAlive), []);
+  t.true((await reasonOf(spin(1))) instanceof SessionClosedError);
+  t.true(
+    (await reasonOf(
+      jit.addSource('1;').then(([result]) => {
+        if (result?.status === 'rejected') throw result.reason;
+      }),
+    )) instanceof SessionClosedError,
+  );
+});
+
+for (const when of ['inside a callback', 'before a call'] as const)
+  test(`closing while something is compiled ${when} rejects the call, and compiling ends in peace`, async (t) => {
+    let reached!: () => void;
+    const compiling = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    let open!: () => void;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const { jit } = await openJIT(t, {
+      transforms: [
+        async ({ name }) => {
+          if (name !== (when === 'inside a callback' ? 'slow' : '__anon_expr')) return;
+          reached();
+          await opened;
+        },
+      ],
+    });
+    const results = jit.addSource('def slow(x) x; slow(1);');
+    await compiling;
+    await jit.close();
+    open();
+    const [result] = await results;
+    t.true(result?.status === 'rejected' && result.reason instanceof FarJITError);
+    if (result?.status === 'rejected' && when === 'before a call')
+      t.true(
+        result.reason instanceof SessionClosedError || result.reason instanceof ConnectionClosedError,
+        String(result.reason),
+      );
+  });
+
+test('closing twice, and side by side', async (t) => {
+  const { jit } = await openJIT(t);
+  await Promise.all([jit.close(), jit.close()]);
+  await jit.close();
+  t.false(isAlive(jit.localExecutorProcessId ?? 0));
+});
+
+test('what is left to do after closing is refused with words, and nothing hangs', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addSource('def f(x) x;');
+  const f = await jit.lookup('f');
+  await jit.close();
+  for (const attempt of [f(1), jit.lookup('f'), jit.findSymbol('sin'), jit.stubs()])
+    t.true((await reasonOf(attempt)) instanceof SessionClosedError);
+  t.true((await reasonOf(jit.executorStatus())) instanceof ConnectionClosedError);
+  t.notThrows(() => jit.parse('def g(x) x;'));
+  t.regex((await jit.closed).message, /connection closed/);
+});
+
+test('an executor that does not answer does not hold up closing', async (t) => {
+  const { jit } = await openJIT(t);
+  const executor = jit.localExecutorProcessId ?? 0;
+  process.kill(executor, 'SIGSTOP');
+  await jit.close();
+  t.false(isAlive(executor));
+  // Its runner ends with it.
+  await eventually(() => !isAlive(jit.runner.processId), 'the runner is gone');
+});
