@@ -131,7 +131,7 @@ export class ExecutionSession {
     this.#forget(unit);
     for (const name of names) {
       const stub = this.stubs.findStub(name);
-      if (stub) this.#runner.reclaimer.retire(() => this.#releaseIfUnused(stub));
+      if (stub) this.#runner.retire(() => this.#releaseIfUnused(stub));
       this.events.emit({ type: 'removed', name });
     }
     this.#flushIfCallsAreRunning();
@@ -435,7 +435,7 @@ export class ExecutionSession {
       }
       for (const stub of linked.stubs) this.#releaseIfUnused(stub);
     };
-    runner.reclaimer.retire(() => {
+    runner.retire(() => {
       let waiting = linked.ehFrames.length;
       if (waiting === 0) free();
       for (const frames of linked.ehFrames)

@@ -77,6 +77,13 @@ export class RunnerContext {
     this.#slabs[prot].free(address);
   }
 
+  /** Runs `free` once nothing can be inside what was retired any more; never when the runner is lost before. */
+  retire(free: () => void): void {
+    this.reclaimer.retire(() => {
+      if (!this.lost) free();
+    });
+  }
+
   allocatedBytes(prot: MemProt): number {
     return this.#slabs[prot].allocatedBytes;
   }

@@ -200,3 +200,37 @@ test('stubs are given back after a runner was lost', async (t) => {
   session.remove(g);
   t.deepEqual([...session.stubs.stubs()], []);
 });
+
+test('a call that a lost runner was slow to end gives nothing away in the next one', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, host } = await openScripted(t);
+  session.define(functionUnit('f'));
+  session.stubs.createStub('f');
+  // Preparing takes long: the runner is lost, and its successor is in use, before the first knows.
+  const slow = session.call('slow', async () => {
+    await wait();
+    throw new Error('not now');
+  });
+  await reached;
+  const first = session.dylib.find('f');
+  if (first) session.remove(first);
+  host.loseRunner({ kind: 'exit', status: 1 });
+  await new Promise(setImmediate);
+  const f = functionUnit('f');
+  session.define(f);
+  const second = gate();
+  const running = session.call('f', async () => {
+    const symbol = await session.findSymbol('f');
+    await second.wait();
+    return { entry: symbol?.address ?? toExecutorAddr(0), block: new Uint8Array(8) };
+  });
+  await second.reached;
+  const before = session.stubs.findStub('f')?.index;
+  session.remove(f);
+  open();
+  await t.throwsAsync(slow, { message: 'not now' });
+  session.define(functionUnit('g'));
+  t.not(session.stubs.createStub('g').index, before);
+  second.open();
+  await running;
+});
