@@ -1,0 +1,112 @@
+import test from 'ava';
+import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
+import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
+import { ASTLayer } from '../../src/layers/ast-layer.js';
+import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
+import { IRPipeline } from '../../src/layers/ir-pipeline.js';
+import type { MaterializationUnit } from '../../src/session/materialization-unit.js';
+import { onlyFunction } from '../kaleidoscope/parse.js';
+import { installedLibLLVMs } from '../llvm/installed.js';
+import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
+
+const OBSERVER = { compiling: () => {}, compiled: () => {} };
+
+function prototype(name: string, parameterCount: number): PrototypeAST {
+  const parameters = Array.from({ length: parameterCount }, (_, index) => `x${index}`);
+  return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
+}
+
+/** A layer on the newest libLLVM whose scope is these prototypes; the defined ones are the program's own. */
+function layerFor(prototypes: readonly PrototypeAST[] = [], defined: readonly string[] = []) {
+  const known = new Map(prototypes.map((one) => [one.name, one]));
+  const recording = new RecordingCompileLayer();
+  const scope = {
+    prototypeOf: (name: string) => known.get(name),
+    isDefined: (name: string) => defined.includes(name),
+  };
+  const [libLLVM] = installedLibLLVMs();
+  if (!libLLVM) throw new Error('no libLLVM');
+  const real = new LLVMCompileLayer(libLLVM);
+  return {
+    recording,
+    recorded: new ASTLayer(new IRPipeline(async () => recording, TARGET, 1), scope),
+    ast: new ASTLayer(new IRPipeline(async () => real, TARGET, 1), scope),
+    known,
+  };
+}
+
+/** Symbols of the graph behind a name, with what they are. */
+async function symbolsOf(unit: MaterializationUnit, name: string): Promise<string[]> {
+  const part = await unit.partOf(name, OBSERVER);
+  const symbols = part?.takeGraph().symbols ?? [];
+  return symbols
+    .filter(({ kind, scope }) => kind === 'external' || scope === 'default')
+    .map(({ kind, name: symbol }) => `${kind} ${symbol}`)
+    .sort();
+}
+
+test('a function is compiled to its implementation, and calls others and itself by their public names', async (t) => {
+  const f = onlyFunction('def f(x) f(x) + g(x) + f(x);');
+  const { ast } = layerFor([f.prototype, prototype('g', 1)]);
+  const unit = ast.functionUnit(f);
+  t.deepEqual([...unit.interface.functions], ['f']);
+  t.deepEqual([...unit.interface.data], []);
+  t.deepEqual([...unit.callees].sort(), ['f', 'g']);
+  t.is(unit.source.kind, 'function');
+  t.deepEqual(await symbolsOf(unit, 'f'), ['defined f$impl', 'external f', 'external g']);
+});
+
+test('nothing is generated before a unit is compiled: names mean what they mean then', async (t) => {
+  const f = onlyFunction('def f(x) later(x);');
+  const { ast, known } = layerFor([f.prototype]);
+  const unit = ast.functionUnit(f);
+  const error = await t.throwsAsync(unit.partOf('f', OBSERVER), { instanceOf: Diagnostic });
+  t.regex(error?.message ?? '', /later/);
+  known.set('later', prototype('later', 1));
+  t.deepEqual(await symbolsOf(unit, 'f'), ['defined f$impl', 'external later']);
+});
+
+test('an expression has an entry of its own and no name for others', async (t) => {
+  const { ast } = layerFor([prototype('g', 1)]);
+  const { unit, entry } = ast.expressionUnit(onlyFunction('g(1) + 2;'));
+  t.is(unit.interface.functions.size, 0);
+  t.is(unit.source.kind, 'expression');
+  const symbols = await symbolsOf(unit, entry);
+  t.true(symbols.includes(`defined ${entry}`), symbols.join());
+  t.true(symbols.includes('external g'));
+});
+
+test('wrappers are named by what they call', async (t) => {
+  const { ast } = layerFor();
+  const wrapper = ast.wrapperUnit({ result: 'double', parameters: ['i32', 'ptr'] });
+  t.is(wrapper.name, 'call$double$i32$ptr');
+  t.is(wrapper.source.kind, 'wrapper');
+  t.deepEqual(await symbolsOf(wrapper, wrapper.name), ['defined call$double$i32$ptr']);
+  const main = ast.mainWrapperUnit();
+  t.deepEqual(await symbolsOf(main, main.name), ['defined call$main']);
+});
+
+test('the compiler is told which of the callees the program defines itself', async (t) => {
+  const f = onlyFunction('def f(x) fabs(x) + sin(x);');
+  const { recorded, recording } = layerFor(
+    [f.prototype, prototype('fabs', 1), prototype('sin', 1)],
+    ['fabs'],
+  );
+  await recorded.functionUnit(f).source.compile();
+  t.deepEqual(recording.inputs[0]?.programDefined, ['fabs']);
+  t.is(await recorded.print(f, 'ir'), 'ir of f');
+  t.deepEqual(recording.inputs[1]?.programDefined, ['fabs']);
+});
+
+test('functions compiled side by side do not mix', async (t) => {
+  const { ast, known } = layerFor();
+  const functions = Array.from({ length: 12 }, (_, index) => onlyFunction(`def f${index}(x) x + ${index};`));
+  for (const { prototype: one } of functions) known.set(one.name, one);
+  const symbols = await Promise.all(
+    functions.map((fn) => symbolsOf(ast.functionUnit(fn), fn.prototype.name)),
+  );
+  t.deepEqual(
+    symbols,
+    functions.map((_, index) => [`defined f${index}$impl`]),
+  );
+});

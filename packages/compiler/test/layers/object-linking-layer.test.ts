@@ -1,0 +1,124 @@
+import test from 'ava';
+import { LinkError } from '../../src/jitlink/errors.js';
+import { OutOfExecutorMemoryError } from '../../src/session/errors.js';
+import { addressesFor, openScripted } from '../session/session-fixture.js';
+import { dataUnit, functionUnit, unitOf } from '../session/units.js';
+
+test('a part is linked once per runner', async (t) => {
+  const { session, call, host } = await openScripted(t);
+  let linked = 0;
+  session.events.subscribe(({ type }) => {
+    if (type === 'linked') linked++;
+  });
+  const f = functionUnit('f');
+  await Promise.all([call(f, 'f'), call(f, 'f')]);
+  t.is(linked, 1);
+  host.loseRunner({ kind: 'exit', status: 0 });
+  await new Promise(setImmediate);
+  await call(f, 'f');
+  t.is(linked, 2);
+  t.is(session.statistics.snapshot().functionsCompiled, 1);
+});
+
+test('calls go through stubs: linking a function links no other', async (t) => {
+  const { session, enter } = await openScripted(t);
+  const callee = functionUnit('callee');
+  session.define(functionUnit('caller', { calls: ['callee', 'caller'] }));
+  session.define(callee);
+  await enter('caller');
+  t.is(callee.parts.size, 0);
+  const [part] = session.dylib.find('caller')?.parts ?? [];
+  t.deepEqual(part?.linked?.stubs.map(({ name }) => name).sort(), ['callee', 'caller']);
+});
+
+test('data is linked along with what refers to it, in a circle too, in one message', async (t) => {
+  const { session, enter, host } = await openScripted(t);
+  session.define(dataUnit('a', 'b'));
+  session.define(dataUnit('b', 'c'));
+  session.define(dataUnit('c', 'a'));
+  session.define(functionUnit('reader', { loads: ['a'] }));
+  const before = host.commits.length;
+  const answer = await enter('reader');
+  t.is(answer.outcome, 'landed');
+  t.is(host.commits.length, before + 1);
+  const segments = host.commits.at(-1)?.segments ?? [];
+  t.is(segments.filter(({ prot }) => prot === 'data').length, 3);
+  const addressOf = (name: string) =>
+    session.dylib.find(name)?.knownPart(name)?.linked?.symbols.get(name)?.address ?? 0n;
+  for (const [name, held] of [
+    ['a', 'b'],
+    ['b', 'c'],
+    ['c', 'a'],
+  ] as const) {
+    const content = segments.find(({ address }) => address === addressOf(name))?.content ?? new Uint8Array(8);
+    t.is(Buffer.from(content).readBigUInt64LE(), addressOf(held), name);
+  }
+});
+
+test('data that is linked already stays where it is', async (t) => {
+  const { session, enter } = await openScripted(t);
+  session.define(dataUnit('a'));
+  session.define(functionUnit('f', { loads: ['a'] }));
+  session.define(functionUnit('g', { loads: ['a'] }));
+  await enter('f');
+  const linked = session.dylib.find('a')?.knownPart('a')?.linked;
+  await enter('g');
+  t.is(session.dylib.find('a')?.knownPart('a')?.linked, linked);
+});
+
+test('all names that a group needs of the process are looked up in one round trip', async (t) => {
+  const { session, enter, host } = await openScripted(t, {
+    lookupSymbols: addressesFor({ sin: 0x5000n, cos: 0x6000n }),
+  });
+  session.define(dataUnit('a', 'sin'));
+  session.define(functionUnit('f', { loads: ['a'], calls: ['cos', 'sin'] }));
+  t.is((await enter('f')).outcome, 'landed');
+  t.is(host.askedFor('lookupSymbols'), 1);
+});
+
+test('a group that lacks a name gives back all memory and queues nothing', async (t) => {
+  const { session, enter, host } = await openScripted(t);
+  session.define(dataUnit('a', 'missing'));
+  session.define(functionUnit('f', { loads: ['a'] }));
+  const answer = await enter('f');
+  t.true(answer.outcome === 'failed' && answer.message.includes('"missing"'), JSON.stringify(answer));
+  const runner = await session.runner();
+  for (const prot of ['code', 'constant', 'data'] as const) t.is(runner.allocatedBytes(prot), 0, prot);
+  t.true(runner.commits.isEmpty);
+  t.deepEqual(host.commits, []);
+  // The same function works once what it misses is there.
+  session.define(dataUnit('missing'));
+  t.is((await enter('f')).outcome, 'landed');
+});
+
+test('a call that lacks a name rejects with the LinkError itself', async (t) => {
+  const { call } = await openScripted(t);
+  const error = await t.throwsAsync(call(functionUnit('f', { calls: ['missing'] }), 'f'), {
+    instanceOf: LinkError,
+  });
+  t.deepEqual(error?.details.names, ['missing']);
+});
+
+test('a group for which there is no room gives back what it got', async (t) => {
+  const { session, enter, codeBytes } = await openScripted(t);
+  session.define(
+    unitOf('huge', '.bss\n.globl huge\n.type huge,@object\nhuge: .zero 0x1000000', { data: ['huge'] }),
+  );
+  session.define(functionUnit('f', { loads: ['huge'] }));
+  const answer = await enter('f');
+  t.is(answer.outcome, 'failed');
+  if (answer.outcome === 'failed') t.regex(answer.message, /no 16777216 bytes of data memory left/);
+  t.is(await codeBytes(), 0);
+  await t.throwsAsync(session.findSymbol('huge'), { instanceOf: OutOfExecutorMemoryError });
+});
+
+test('reused code memory is synchronised, fresh memory is not', async (t) => {
+  const { session, call, host } = await openScripted(t);
+  const f = functionUnit('f');
+  await call(f, 'f');
+  t.false(host.commits.at(-1)?.syncCore);
+  session.discard(f);
+  await session.flush();
+  await call(functionUnit('g'), 'g');
+  t.true(host.commits.at(-1)?.syncCore);
+});
