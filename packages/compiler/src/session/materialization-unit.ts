@@ -1,5 +1,4 @@
-import assert from 'node:assert';
-import type { ExecutorAddr, MemProt } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError, type MemProt } from '@farjit/protocol';
 import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import type { CompileTimings, UnitKind } from './events.js';
@@ -110,6 +109,7 @@ export class MaterializationUnit {
   /**
    * The part that defines `name`, compiling the unit when that has not been done. Callers that come together share
    * one compilation; a failed one is tried again by the next.
+   * @throws what the source throws, and `DEFINITION_DROPPED` when the object lacks the name.
    * @returns undefined when the object was given up while it was made, whether that succeeded or not: what the name
    *   means now is for the caller to find out.
    */
@@ -125,7 +125,11 @@ export class MaterializationUnit {
     }
     if (compilation.forgotten) return undefined;
     const part = parts.get(name);
-    assert(part, `${this.name} does not define ${name}`);
+    if (!part)
+      throw new FarJITError(
+        'DEFINITION_DROPPED',
+        `the object of ${this.name} does not define ${name}: LLVM drops what is linkonce and unused; make it weak`,
+      );
     return part;
   }
 
