@@ -3,6 +3,7 @@ import type llvm from 'llvm-bindings';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
+import type { SpeculationMode } from './indirection/speculation.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import type { CallSignature } from './kaleidoscope/call-wrapper.js';
@@ -48,6 +49,8 @@ export interface KaleidoscopeJITOptions {
   readonly executor?: ExecutorChoice;
   /** 1, the tutorial's passes, unless given. */
   readonly optLevel?: OptLevel;
+  /** Whether a callback compiles more than it asks for: `off` unless given. */
+  readonly speculate?: SpeculationMode;
   /** Applied to every module before its passes. */
   readonly transforms?: readonly IRTransform[];
   /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
@@ -134,6 +137,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       prototypeOf: (name) => this.#prototypeOf(name),
       isDefined: (name) => session.dylib.find(name) !== undefined,
     });
+    session.speculate(options.speculate ?? 'off', (asked, guesses, observerOf) =>
+      this.#ast.compileTogether(asked, guesses, observerOf),
+    );
     this.#calls = new WrapperCalls(session, this.#ast);
     const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
@@ -337,6 +343,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** Evaluates a function without parameters once, and forgets it. */
   async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
     const { unit, entry } = this.#ast.expressionUnit(fn);
+    this.#session.noteReachable(unit.callees);
     try {
       const prepare = async (runner: RunnerContext) => ({
         entry: await this.#session.link(unit, entry, runner),
@@ -417,7 +424,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   statistics(): StatisticsSnapshot {
-    return this.#session.statistics.snapshot();
+    return this.#session.statistics.snapshot(this.#session.openGuessCount);
   }
 
   /** @returns a function that ends the subscription. */

@@ -55,6 +55,7 @@ function createProgram(setExitCode: (exitCode: number) => void): Command {
     .argument('<file>', 'the program, or - for standard input')
     .addOption(executorOption())
     .addOption(optLevelOption())
+    .addOption(speculateOption())
     .addOption(statsOption())
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
@@ -67,6 +68,7 @@ function createProgram(setExitCode: (exitCode: number) => void): Command {
     .description('read, evaluate and print Kaleidoscope line by line')
     .addOption(executorOption())
     .addOption(optLevelOption())
+    .addOption(speculateOption())
     .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
     .action(async (options: ReplOptions) => {
       const { replCommand } = await import('./repl-command.js');
@@ -93,6 +95,15 @@ function optLevelOption(): Option {
   return new Option('-O, --opt-level <level>', 'optimisation level, as in -O2')
     .choices(['0', '1', '2', '3'])
     .default('1');
+}
+
+function speculateOption(): Option {
+  return new Option(
+    '--speculate <mode>',
+    'compile more than a callback asks for: nothing, what the calls so far suggest, or all that can be reached',
+  )
+    .choices(['off', 'auto', 'eager'])
+    .default('off');
 }
 
 function statsOption(): Option {

@@ -1,3 +1,4 @@
+import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
@@ -7,11 +8,12 @@ export interface JITOptions {
   /** Address of a running executor; without it the command starts its own. */
   readonly executor?: string;
   readonly optLevel: '0' | '1' | '2' | '3';
+  readonly speculate: SpeculationMode;
 }
 
 /** Loads the compiler and opens a session whose program prints to the command's streams. */
 export async function openJIT(
-  { executor, optLevel }: JITOptions,
+  { executor, optLevel, speculate }: JITOptions,
   streams: CommandStreams,
 ): Promise<KaleidoscopeJIT> {
   const { KaleidoscopeJIT } = await import('../jit.js');
@@ -19,6 +21,7 @@ export async function openJIT(
   return KaleidoscopeJIT.create({
     executor: executor === undefined ? 'local' : { url: executor, ...(token ? { token } : {}) },
     optLevel: Number(optLevel) as OptLevel,
+    speculate,
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
   });
 }

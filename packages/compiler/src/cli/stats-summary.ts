@@ -23,10 +23,20 @@ export async function collectStatistics(jit: KaleidoscopeJIT): Promise<SessionSt
 
 /** A few lines for people, without a final newline. */
 export function summarize(statistics: SessionStatistics): string {
-  const { functionsDefined, functionsCompiled, compileCallbacks, failedCallbacks, roundTrips } = statistics;
+  const {
+    functionsDefined,
+    functionsCompiled,
+    functionsGuessed,
+    guessesOpen,
+    compileCallbacks,
+    failedCallbacks,
+    roundTrips,
+  } = statistics;
   const tripCounts = Object.entries(roundTrips).sort(([, a], [, b]) => b - a);
   const tripTotal = tripCounts.reduce((total, [, count]) => total + count, 0);
   const tripNames = tripCounts.map(([method, count]) => `${method} ${count}`).join(', ');
+  const guesses =
+    functionsGuessed > 0 ? `, ${functionsGuessed} of them guessed (at most ${guessesOpen} in vain)` : '';
   const wire = statistics.wireMs === undefined ? [] : [`${inMs(statistics.wireMs)} on the wire`];
   const times = [
     `${inMs(statistics.llvmMs)} in LLVM`,
@@ -36,7 +46,7 @@ export function summarize(statistics: SessionStatistics): string {
     `${inMs(statistics.wallMs)} altogether`,
   ];
   const rows: [string, string][] = [
-    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled`],
+    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}`],
     ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
     ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],
     ['bytes', `${inBytes(statistics.bytesSent)} sent, ${inBytes(statistics.bytesReceived)} received`],

@@ -77,10 +77,11 @@ export class IRGenerator {
   }
 }
 
-function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void {
-  const { function: fn, withEntry, implementationName } = request;
-  const [first] = checkFunction(fn);
-  if (first) throw first;
+/**
+ * Checks that every call of a body is of a known function with the right number of arguments.
+ * @throws Diagnostic `SEMANTIC_ERROR` at the first that is not
+ */
+export function checkCalls(fn: FunctionAST, prototypeOf: PrototypeLookup): void {
   for (const { callee, argumentCount, range } of callSites(fn)) {
     const prototype = prototypeOf(callee);
     if (!prototype) {
@@ -92,6 +93,13 @@ function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void
       throw new Diagnostic('SEMANTIC_ERROR', message, fn.source, range);
     }
   }
+}
+
+function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void {
+  const { function: fn, withEntry, implementationName } = request;
+  const [first] = checkFunction(fn);
+  if (first) throw first;
+  checkCalls(fn, prototypeOf);
   if (withEntry && fn.prototype.parameters.length > 0) {
     throw new FarJITError(
       'INTERNAL',

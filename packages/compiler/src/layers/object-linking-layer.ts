@@ -3,9 +3,10 @@ import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect
 import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
-import type { EventStream } from '../session/events.js';
+import type { CompileTimings, EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
 import {
+  type CompileObserver,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
@@ -59,19 +60,22 @@ export class ObjectLinkingLayer {
 
   /** Compiles the unit when needed; the part of it that defines `name`, or undefined as `MaterializationUnit.partOf`. */
   partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
-    return unit.partOf(name, {
-      compiling: () => this.#dylib.noteCompiling(unit),
-      compiled: ({ object, timings }) => {
-        const { kind } = unit.source;
-        this.#events.emit({
-          type: 'compiled',
-          unit: unit.name,
-          kind,
-          objectBytes: object.byteLength,
-          timings,
-        });
+    return unit.partOf(name, this.observerOf([unit]));
+  }
+
+  /** Notes what a compilation that makes the objects of `units` says; each is told with its share of it. */
+  observerOf(units: readonly MaterializationUnit[]): CompileObserver {
+    return {
+      compiling: () => {
+        for (const unit of units) this.#dylib.noteCompiling(unit);
       },
-    });
+      compiled: ({ object, timings }) => {
+        const objectBytes = object.byteLength / units.length;
+        const share = shareOf(timings, units.length);
+        for (const { name, source } of units)
+          this.#events.emit({ type: 'compiled', unit: name, kind: source.kind, objectBytes, timings: share });
+      },
+    };
   }
 
   /**
@@ -262,6 +266,16 @@ export class ObjectLinkingLayer {
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
   }
+}
+
+function shareOf(timings: CompileTimings, count: number): CompileTimings {
+  return {
+    irgenMs: timings.irgenMs / count,
+    bitcodeMs: timings.bitcodeMs / count,
+    parseMs: timings.parseMs / count,
+    passesMs: timings.passesMs / count,
+    emitMs: timings.emitMs / count,
+  };
 }
 
 /** Lets the links of a group meet after allocation, so that all their names are looked up in one go. */

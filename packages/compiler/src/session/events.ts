@@ -34,6 +34,11 @@ export type SessionEvent =
       readonly handlingMs: number;
       readonly outcome: 'landed' | 'failed';
     }
+  | {
+      readonly type: 'guessed';
+      /** Functions compiled because one they may be called from was asked for. */
+      readonly names: readonly string[];
+    }
   | { readonly type: 'called'; readonly name: string; readonly wallMs: number }
   | { readonly type: 'removed'; readonly name: string }
   | { readonly type: 'runner-started'; readonly runner: RunnerStarted }

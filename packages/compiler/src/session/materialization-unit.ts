@@ -85,6 +85,8 @@ interface Compilation {
   parts: ReadonlyMap<string, ObjectPart> | undefined;
   /** Its object was given up. */
   forgotten: boolean;
+  /** It makes the objects of other units too, and may fail over one of those. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -114,13 +116,14 @@ export class MaterializationUnit {
    *   means now is for the caller to find out.
    */
   async partOf(name: string, observer: CompileObserver): Promise<ObjectPart | undefined> {
-    this.#compilation ??= this.#compile(observer);
+    this.#compilation ??= this.#track(this.#makeParts(observer), false);
     const compilation = this.#compilation;
     let parts: ReadonlyMap<string, ObjectPart>;
     try {
       parts = await compilation.made;
     } catch (error) {
       if (compilation.forgotten) return undefined;
+      if (compilation.isShared) return this.partOf(name, observer);
       throw error;
     }
     if (compilation.forgotten) return undefined;
@@ -131,6 +134,18 @@ export class MaterializationUnit {
         `the object of ${this.name} does not define ${name}: LLVM drops what is linkonce and unused; make it weak`,
       );
     return part;
+  }
+
+  /** Whether it has been compiled, or is being compiled. */
+  get isCompiled(): boolean {
+    return this.#compilation !== undefined;
+  }
+
+  /** Takes its parts from a compilation of several units. When that fails, the unit is compiled by itself. */
+  compileWith(batch: Promise<ReadonlyMap<string, ObjectPart>>): void {
+    this.#compilation = this.#track(batch, true);
+    // Nobody may be waiting for it.
+    this.#compilation.made.catch(() => {});
   }
 
   /** Parts that have been made; none before the unit is compiled. */
@@ -150,11 +165,12 @@ export class MaterializationUnit {
     this.#compilation = undefined;
   }
 
-  #compile(observer: CompileObserver): Compilation {
+  #track(making: Promise<ReadonlyMap<string, ObjectPart>>, isShared: boolean): Compilation {
     const compilation: Compilation = {
       parts: undefined,
       forgotten: false,
-      made: this.#makeParts(observer).then(
+      isShared,
+      made: making.then(
         (parts) => {
           compilation.parts = parts;
           return parts;

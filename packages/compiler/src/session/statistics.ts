@@ -6,6 +6,10 @@ export interface StatisticsSnapshot {
   functionsDefined: number;
   /** Definitions compiled by LLVM; linking again from a kept object does not count. */
   functionsCompiled: number;
+  /** Of those, the ones no callback had asked for. */
+  functionsGuessed: number;
+  /** Of the guesses, those not known to have been called: an upper bound of what was compiled in vain. */
+  guessesOpen: number;
   expressionsCompiled: number;
   /** Call wrappers (one per signature) and modules added as IR. */
   wrappersCompiled: number;
@@ -37,9 +41,10 @@ const METHODS: ReadonlySet<string> = new Set(MESSAGES.map(({ method }) => method
 /** Adds up the event stream. */
 export class Statistics {
   readonly #startMs = performance.now();
-  readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs'> = {
+  readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs' | 'guessesOpen'> = {
     functionsDefined: 0,
     functionsCompiled: 0,
+    functionsGuessed: 0,
     expressionsCompiled: 0,
     wrappersCompiled: 0,
     modulesCompiled: 0,
@@ -59,11 +64,13 @@ export class Statistics {
     callbackMs: 0,
   };
 
-  snapshot(): StatisticsSnapshot {
+  /** @param guessesOpen what only the speculator knows. */
+  snapshot(guessesOpen = 0): StatisticsSnapshot {
     const totals = this.#totals;
     return {
       ...totals,
       roundTrips: { ...totals.roundTrips },
+      guessesOpen,
       compileMs: totals.irgenMs + totals.llvmMs,
       wallMs: performance.now() - this.#startMs,
     };
@@ -91,6 +98,9 @@ export class Statistics {
         totals.compileCallbacks++;
         if (event.outcome === 'failed') totals.failedCallbacks++;
         totals.callbackMs += event.handlingMs;
+        return;
+      case 'guessed':
+        totals.functionsGuessed += event.names.length;
         return;
       case 'called':
         totals.calls++;

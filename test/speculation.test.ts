@@ -1,0 +1,83 @@
+import { MaterializationError } from '@farjit/compiler';
+import test from 'ava';
+import { parseAssembly } from './ir-module.js';
+import { evaluateAll, openJIT } from './jit-fixture.js';
+
+function chain(count: number): string {
+  const lines = Array.from({ length: count }, (_, i) =>
+    i + 1 < count ? `def f${i}(x) f${i + 1}(x) + 1;` : `def f${i}(x) x + 1;`,
+  );
+  return lines.join('\n');
+}
+
+test('a chain of 200 functions takes eight callbacks, and each is compiled once', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'auto' });
+  await jit.addSource(chain(200));
+  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [200]);
+  const statistics = jit.statistics();
+  t.is(statistics.functionsCompiled, 200);
+  // Batches of 2, 4, 8, 16, 32, 64, 64 and the rest.
+  t.is(statistics.compileCallbacks, 8);
+  t.is(statistics.roundTrips.reenter, 8);
+  t.is(statistics.functionsGuessed, 192);
+});
+
+test('a guess that cannot be compiled harms nobody, until it is called', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'eager' });
+  const source = 'def bad(x) nowhere(x); def good(x) x; def f(c) if c then bad(1) else good(7);';
+  t.deepEqual(await evaluateAll(jit, `${source} f(0);`), [7]);
+  const [result] = await jit.addSource('f(1);');
+  t.true(result?.status === 'rejected' && result.reason instanceof MaterializationError);
+});
+
+test('a guess that does not link harms nobody, until it is called', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'eager' });
+  const source =
+    'extern nosuchfunction(x); def bad(x) nosuchfunction(x); def good(x) x; def f(c) if c then bad(1) else good(7);';
+  t.deepEqual(await evaluateAll(jit, `${source} f(0);`), [7]);
+  const [result] = await jit.addSource('f(1);');
+  t.true(result?.status === 'rejected' && result.reason instanceof MaterializationError);
+  t.deepEqual(await evaluateAll(jit, 'def bad(x) x + 1; f(1);'), [2]);
+});
+
+test('a function compiled in a batch is redefined and removed singly', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'eager' });
+  await jit.addSource(chain(10));
+  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [10]);
+  t.deepEqual(await evaluateAll(jit, 'def f5(x) 100; f0(0);'), [105]);
+  t.is(jit.statistics().functionsCompiled, 11);
+});
+
+test('after a trap, functions of a batch are linked again without compiling', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'eager' });
+  await jit.addSource(chain(10));
+  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [10]);
+  jit.addModule(
+    parseAssembly('declare void @abort()\ndefine void @stop() {\n call void @abort()\n ret void\n}'),
+  );
+  const stop = await jit.lookup('stop');
+  await t.throwsAsync(stop(), { code: 'RUNNER_LOST' });
+  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [10]);
+  t.is(jit.statistics().functionsCompiled, 10);
+});
+
+test('functions that an expression calls directly are compiled once each', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'auto' });
+  t.deepEqual(
+    await evaluateAll(jit, 'def a(x) x; def b(x) a(x) + a(x); def c(x) b(x) + a(x); c(1) + b(1) + a(1);'),
+    [6],
+  );
+  t.is(jit.statistics().functionsCompiled, 3);
+});
+
+test('many threads and guesses together compile each function once', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'auto' });
+  await jit.addSource(chain(64));
+  const callables = await Promise.all(Array.from({ length: 64 }, (_, i) => jit.lookup(`f${i}`)));
+  const results = await Promise.all(callables.map((f) => f(0)));
+  t.deepEqual(
+    results,
+    Array.from({ length: 64 }, (_, i) => 64 - i),
+  );
+  t.is(jit.statistics().functionsCompiled, 64);
+});
