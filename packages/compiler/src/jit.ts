@@ -39,6 +39,8 @@ import { WrapperCalls } from './wrapper-calls.js';
 export type ExecutorChoice =
   /** An executor of our own, started now and ended with the JIT. The default. */
   | 'local'
+  /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
+  | LocalExecutor
   /** `ws+unix:PATH` or `ws://HOST:PORT`. */
   | { readonly url: string; readonly token?: string }
   /** A connected transport. */
@@ -155,13 +157,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     const { executor = 'local' } = options;
-    if (executor !== 'local') {
+    if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
       return new KaleidoscopeJIT(await ExecutionSession.open(transport), undefined, options);
     }
-    const local = LocalExecutor.start();
+    const local = executor === 'local' ? LocalExecutor.start() : executor;
     try {
-      const session = await ExecutionSession.open(await local.connect());
+      const connecting = local.connect();
+      preloadLLVM(options.libLLVM);
+      const session = await ExecutionSession.open(await connecting);
       return new KaleidoscopeJIT(session, local, options);
     } catch (error) {
       await local.stop();
@@ -496,6 +500,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 }
 
 /** A full pipe holds the program back, as it would a program that writes to it itself. */
+/** There is time for it while the executor starts. Whoever needs it is told what is wrong with it. */
+function preloadLLVM(path: string | undefined): void {
+  try {
+    loadLibLLVM(path);
+  } catch {
+    // Reported by the first compilation.
+  }
+}
+
 function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
   let isFull = false;
   const written = new Promise<void>((resolve) => {

@@ -1,4 +1,5 @@
-import { ConnectionClosedError, FarJITError, formatAddr } from '@farjit/protocol';
+import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
+import { formatAddr } from '@farjit/protocol/executor-addr';
 import { ANONYMOUS_EXPRESSION_NAME } from '../kaleidoscope/ast.js';
 import { Diagnostic } from '../kaleidoscope/diagnostic.js';
 import { printable } from '../kaleidoscope/printable.js';

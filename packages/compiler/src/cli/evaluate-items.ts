@@ -1,4 +1,4 @@
-import { CancelledError } from '@farjit/protocol';
+import { CancelledError } from '@farjit/protocol/errors';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { PrototypeAST } from '../kaleidoscope/ast.js';
 import type { TopLevelItem } from '../kaleidoscope/parser.js';

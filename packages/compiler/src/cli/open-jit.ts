@@ -1,3 +1,4 @@
+import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { OptLevel } from '../llvm/target-machine.js';
@@ -16,12 +17,20 @@ export async function openJIT(
   { executor, optLevel, speculate }: JITOptions,
   streams: CommandStreams,
 ): Promise<KaleidoscopeJIT> {
-  const { KaleidoscopeJIT } = await import('../jit.js');
   const token = process.env.FARJIT_TOKEN;
+  const choice =
+    executor === undefined ? await startExecutor() : { url: executor, ...(token ? { token } : {}) };
+  const { KaleidoscopeJIT } = await import('../jit.js');
   return KaleidoscopeJIT.create({
-    executor: executor === undefined ? 'local' : { url: executor, ...(token ? { token } : {}) },
+    executor: choice,
     optLevel: Number(optLevel) as OptLevel,
     speculate,
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
   });
+}
+
+/** It starts while the compiler is loaded, which takes about as long. */
+async function startExecutor(): Promise<LocalExecutor> {
+  const { LocalExecutor } = await import('../executor-client/local-executor.js');
+  return LocalExecutor.start();
 }

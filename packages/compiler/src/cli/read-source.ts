@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import { printable } from '../kaleidoscope/printable.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
 import { systemErrorWords } from './system-error.js';

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { FarJITError, type Transport } from '@farjit/protocol';
-import { connectSocket } from './connect.js';
+import type { Transport } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 
 /** The inherited socket's descriptor in the executor. */
 const INHERITED_FD = 3;
@@ -56,6 +56,8 @@ export class LocalExecutor {
    */
   async connect(): Promise<Transport> {
     try {
+      // Loaded while the executor starts: nothing before that needs a WebSocket.
+      const { connectSocket } = await import('./connect.js');
       return await connectSocket(this.#socket);
     } catch (cause) {
       await this.stop();

@@ -1,4 +1,5 @@
-import { type ExecutorAddr, FarJITError, formatAddr } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 
 /** What kind of thing went wrong in a link; stable, for programs. */
 export type LinkErrorReason =

@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import llvm from 'llvm-bindings';
 import type { ModulePool, PooledModule } from './module-pool.js';
 

@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import { printable, printableCodePoint } from './printable.js';
 import type { SourceRange, SourceText } from './source-text.js';
 

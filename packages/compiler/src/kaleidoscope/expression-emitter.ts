@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import llvm from 'llvm-bindings';
 import type { BinaryExprAST, ExprAST, ForExprAST, IfExprAST, VarExprAST } from './ast.js';
 import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from './operators.js';

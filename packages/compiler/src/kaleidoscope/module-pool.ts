@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import llvm from 'llvm-bindings';
 
 /** What a `ModulePool` hands out: an empty module until its owner has put functions in and discards them. */

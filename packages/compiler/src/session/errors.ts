@@ -1,4 +1,6 @@
-import { FarJITError, formatAddr, type MemProt, type RunnerEnd, type TrapReport } from '@farjit/protocol';
+import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { formatAddr } from '@farjit/protocol/executor-addr';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {
