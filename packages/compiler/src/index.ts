@@ -1,16 +1,16 @@
 export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js';
 export { ConnectError } from './executor-client/connect.js';
 export { ExecutorStartError } from './executor-client/local-executor.js';
+export { KaleidoscopeJIT } from './jit.js';
 export {
   type ExecutorChoice,
   type ExpressionResult,
   type JITSymbol,
-  KaleidoscopeJIT,
   type KaleidoscopeJITOptions,
   type ResourceTracker,
   SourceError,
   type StubInfo,
-} from './jit.js';
+} from './jit-types.js';
 export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';

@@ -1,13 +1,19 @@
-import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
-import type { SpeculationMode } from './indirection/speculation.js';
+import {
+  type ExpressionResult,
+  type JITSymbol,
+  type KaleidoscopeJITOptions,
+  type ResourceTracker,
+  SourceError,
+  type StubInfo,
+} from './jit-types.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import type { CallSignature } from './kaleidoscope/call-wrapper.js';
-import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
@@ -15,18 +21,13 @@ import { SourceText } from './kaleidoscope/source-text.js';
 import { ASTLayer } from './layers/ast-layer.js';
 import { LLVMCompileLayer } from './layers/ir-compile-layer.js';
 import { IRPipeline } from './layers/ir-pipeline.js';
-import { type IRTransform, IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
+import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
 import { moduleUnit } from './layers/module-layer.js';
 import { writeBitcode } from './llvm/bitcode.js';
 import { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { moduleInterface } from './llvm/module-interface.js';
-import {
-  createTargetMachine,
-  type OptLevel,
-  type TargetDescription,
-  type TargetMachine,
-} from './llvm/target-machine.js';
+import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
 import { type CallOptions, ExecutionSession } from './session/execution-session.js';
@@ -34,72 +35,6 @@ import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
 import { WrapperCalls } from './wrapper-calls.js';
-
-/** Where the code runs. */
-export type ExecutorChoice =
-  /** An executor of our own, started now and ended with the JIT. The default. */
-  | 'local'
-  /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
-  | LocalExecutor
-  /** `ws+unix:PATH` or `ws://HOST:PORT`. */
-  | { readonly url: string; readonly token?: string }
-  /** A connected transport. */
-  | Transport;
-
-/** How a `KaleidoscopeJIT` works; every option has a default. */
-export interface KaleidoscopeJITOptions {
-  readonly executor?: ExecutorChoice;
-  /** 1, the tutorial's passes, unless given. */
-  readonly optLevel?: OptLevel;
-  /** Whether a callback compiles more than it asks for: `off` unless given. */
-  readonly speculate?: SpeculationMode;
-  /** Applied to every module before its passes. */
-  readonly transforms?: readonly IRTransform[];
-  /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
-  readonly libLLVM?: string;
-  /**
-   * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
-   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
-   */
-  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
-}
-
-/** Removes what was added, as `removeModule` does. */
-export interface ResourceTracker {
-  /** Names that were defined. */
-  readonly names: readonly string[];
-  remove(): void;
-}
-
-/** A symbol as JIT'd code sees it. The address is valid in one runner generation only. */
-export interface JITSymbol {
-  readonly name: string;
-  readonly address: ExecutorAddr;
-  /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
-  readonly kind: 'function' | 'data' | 'process';
-}
-
-/** How a top-level expression ended. */
-export type ExpressionResult = PromiseSettledResult<number>;
-
-/** A stub and where it leads now. */
-export interface StubInfo {
-  readonly name: string;
-  readonly stub: ExecutorAddr;
-  readonly target: ExecutorAddr;
-  /** The stub still leads to its trampoline: the function will be compiled when it is called. */
-  readonly lazy: boolean;
-}
-
-/** The source has errors; nothing of it was added. */
-export class SourceError extends FarJITError {
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super('SOURCE_ERROR', diagnostics.map((diagnostic) => diagnostic.render()).join('\n'));
-    this.diagnostics = diagnostics;
-  }
-}
 
 /**
  * The tutorial's JIT, at a distance: Kaleidoscope functions and LLVM modules are added here and run in another
@@ -139,7 +74,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       prototypeOf: (name) => this.#prototypeOf(name),
       isDefined: (name) => session.dylib.find(name) !== undefined,
     });
-    session.speculate(options.speculate ?? 'off', (asked, guesses, observerOf) =>
+    session.compileAction.speculate(options.speculate ?? 'off', (asked, guesses, observerOf) =>
       this.#ast.compileTogether(asked, guesses, observerOf),
     );
     this.#calls = new WrapperCalls(session, this.#ast);
@@ -347,7 +282,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** Evaluates a function without parameters once, and forgets it. */
   async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
     const { unit, entry } = this.#ast.expressionUnit(fn);
-    this.#session.noteReachable(unit.callees);
+    this.#session.compileAction.noteReachable(unit.callees);
     try {
       const prepare = async (runner: RunnerContext) => ({
         entry: await this.#session.link(unit, entry, runner),
@@ -428,7 +363,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   statistics(): StatisticsSnapshot {
-    return this.#session.statistics.snapshot(this.#session.openGuessCount);
+    return this.#session.statistics.snapshot(this.#session.compileAction.openGuessCount);
   }
 
   /** @returns a function that ends the subscription. */

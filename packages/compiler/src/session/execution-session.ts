@@ -10,20 +10,15 @@ import {
 import { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { hasAppliedCommit, isRunnerGone, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
-import { MaterializationError, SessionClosedError } from './errors.js';
+import { CompileAction } from './compile-action.js';
+import { SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
 import { JITDylib } from './jit-dylib.js';
-import {
-  type CompileObserver,
-  implementationName,
-  type MaterializationUnit,
-  type ObjectPart,
-} from './materialization-unit.js';
+import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
 import type { ForeignThreads } from './reclaimer.js';
 import type { RunnerContext } from './runner-context.js';
 import { RunnerSupervisor } from './runner-supervisor.js';
@@ -34,13 +29,6 @@ import { Statistics } from './statistics.js';
  * requests: the other half is left for what calls need while they run.
  */
 const MAX_CALLS_IN_FLIGHT = 512;
-
-/** Compiles units in one go; those that it leaves out stay as they were. */
-export type CompileTogether = (
-  asked: MaterializationUnit,
-  guesses: readonly MaterializationUnit[],
-  observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
-) => void;
 
 /** How long and how a call may run. */
 export interface CallOptions {
@@ -70,13 +58,20 @@ export class ExecutionSession {
     attached: (runner) => this.#onRunnerAttached(runner),
     lost: ({ generation }, end) => this.events.emit({ type: 'runner-lost', generation, end }),
   });
-  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
-  readonly #callbacks = new CompileCallbackManager(this.stubs, (name) => this.#compileAction(name));
+  /** What callbacks run; also where speculation is set. */
+  readonly compileAction = new CompileAction({
+    dylib: this.dylib,
+    stubs: this.stubs,
+    linking: new ObjectLinkingLayer(this.stubs, this.dylib, this.events),
+    events: this.events,
+    flush: () => this.flush(),
+  });
+  readonly #callbacks = new CompileCallbackManager(this.stubs, (name) =>
+    this.compileAction.run(name, this.#runner),
+  );
   readonly #callLimit = new CallLimit(MAX_CALLS_IN_FLIGHT);
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
-  #speculator: Speculator | undefined;
-  #compileTogether: CompileTogether = () => {};
 
   private constructor() {
     this.events.subscribe((event) => this.statistics.add(event));
@@ -107,28 +102,6 @@ export class ExecutionSession {
       throw error;
     }
     return session;
-  }
-
-  /** Lets callbacks compile more than they ask for. */
-  speculate(mode: SpeculationMode, compileTogether: CompileTogether): void {
-    this.#compileTogether = compileTogether;
-    this.#speculator = new Speculator(mode, {
-      calleesOf: (name) => this.dylib.find(name)?.callees ?? [],
-      isCandidate: (name) => {
-        const unit = this.dylib.find(name);
-        return unit?.source.kind === 'function' && !unit.isCompiled;
-      },
-    });
-  }
-
-  /** Something that is no function may call these. */
-  noteReachable(names: readonly string[]): void {
-    for (const name of names) this.#speculator?.noteReachable(name);
-  }
-
-  /** Functions compiled without being asked for and not known to have been called: an upper bound of the waste. */
-  get openGuessCount(): number {
-    return this.#speculator?.openCount ?? 0;
   }
 
   get executor(): ExecutorProcessControl {
@@ -199,8 +172,8 @@ export class ExecutionSession {
    */
   async link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr> {
     for (;;) {
-      const part = await this.#linkPart(unit, name, runner);
-      const address = part && this.#addressIn(part, name, runner);
+      const part = await this.compileAction.linkPart(unit, name, runner);
+      const address = part && this.compileAction.addressIn(part, name, runner);
       if (address !== undefined) return address;
       if (runner.lost) throw new Error(`the runner was lost while ${unit.name} was linked for it`);
     }
@@ -270,15 +243,15 @@ export class ExecutionSession {
         return address === undefined ? undefined : { address, kind: 'process' };
       }
       if (unit.interface.functions.has(name)) {
-        this.noteReachable([name]);
+        this.compileAction.noteReachable([name]);
         const stub = this.stubs.createStub(name);
         await this.stubs.ensureEmitted([stub]);
         if (this.stubs.findStub(name) !== stub) continue;
         return { address: this.stubs.stubAddress(stub), kind: 'function' };
       }
-      const part = await this.#linkPart(unit, name, runner);
+      const part = await this.compileAction.linkPart(unit, name, runner);
       await this.flush();
-      const address = part && this.#addressIn(part, name, runner);
+      const address = part && this.compileAction.addressIn(part, name, runner);
       if (address !== undefined) return { address, kind: 'data' };
     }
     return undefined;
@@ -380,85 +353,6 @@ export class ExecutionSession {
     return () => ({ ...result, commit: runner.commits.take({ deregister: false }).commit });
   }
 
-  /**
-   * The tutorial's compile action: compile the AST to `name$impl`, link it, find the implementation, update the
-   * stub's pointer, return the landing address.
-   */
-  async #compileAction(name: string): Promise<ExecutorAddr> {
-    const runner = this.#runner;
-    try {
-      for (;;) {
-        const unit = this.dylib.find(name);
-        if (!unit) throw new Error(`${name} has been removed`);
-        const guesses = this.#guess(unit, name);
-        const part = await this.#linkPart(unit, name, runner).catch((error: unknown) => {
-          if (this.dylib.find(name) === unit) throw error;
-          return undefined;
-        });
-        if (runner.lost) throw new Error('the runner that asked is gone');
-        for (const guess of guesses) await this.#linkGuess(guess, runner);
-        // A redefinition may have come while this one was compiled or linked: land in the definition of now.
-        const implementation = part && this.#addressIn(part, name, runner);
-        if (implementation === undefined || this.dylib.find(name) !== unit) continue;
-        runner.commits.setPointer(this.stubs.pointerAddress(this.stubs.createStub(name)), implementation);
-        return implementation;
-      }
-    } catch (error) {
-      throw new MaterializationError(name, error);
-    }
-  }
-
-  /** Starts to compile `unit` together with what is likely to be called next, and answers what that is. */
-  #guess(unit: MaterializationUnit, name: string): MaterializationUnit[] {
-    const speculator = this.#speculator;
-    speculator?.noteCalled(name);
-    if (!speculator || unit.isCompiled) return [];
-    const guesses = speculator.choose(name).flatMap((guess) => this.dylib.find(guess) ?? []);
-    if (guesses.length === 0) return [];
-    this.#compileTogether(unit, guesses, (units) => this.#linking.observerOf(units));
-    for (const guess of guesses) if (!guess.isCompiled) speculator.forget(guess.name, guess.callees);
-    const compiled = guesses.filter((guess) => guess.isCompiled);
-    this.events.emit({ type: 'guessed', names: compiled.map((guess) => guess.name) });
-    return compiled;
-  }
-
-  /** A guess travels in the answer to whoever was asked for, and its stub leads to it before anything asks. */
-  async #linkGuess(unit: MaterializationUnit, runner: RunnerContext): Promise<void> {
-    const { name } = unit;
-    try {
-      const part = await this.#linkPart(unit, name, runner);
-      const stub = this.stubs.createStub(name);
-      await this.stubs.ensureEmitted([stub]);
-      const implementation = part && this.#addressIn(part, name, runner);
-      if (implementation === undefined || runner.lost || this.dylib.find(name) !== unit) return;
-      runner.commits.setPointer(this.stubs.pointerAddress(stub), implementation);
-    } catch {
-      // It has not been called: when it is, its own callback says what is wrong with it.
-    }
-  }
-
-  /** The part that defines `name`, after linking it; undefined when the unit gave up its object meanwhile. */
-  async #linkPart(
-    unit: MaterializationUnit,
-    name: string,
-    runner: RunnerContext,
-  ): Promise<ObjectPart | undefined> {
-    const part = await this.#linking.partOf(unit, name);
-    if (!part) return undefined;
-    await this.#linking.link(part, runner);
-    while (runner.commits.isOverfull && !runner.lost) await this.flush();
-    return part;
-  }
-
-  /** Where a part is now; undefined when it is not linked (any more). */
-  #addressIn(part: ObjectPart, name: string, runner: RunnerContext): ExecutorAddr | undefined {
-    if (part.linked?.generation !== runner.generation) return undefined;
-    const linkedName = part.unit.interface.functions.has(name) ? implementationName(name) : name;
-    const symbol = part.linked.symbols.get(linkedName);
-    if (!symbol) throw new Error(`${part.unit.name} was linked without ${linkedName}`);
-    return symbol.address;
-  }
-
   #pointAtTrampoline(name: string): void {
     const stub = this.stubs.findStub(name);
     if (stub && !this.#runner.lost && this.stubs.isEmitted(stub))
@@ -466,7 +360,7 @@ export class ExecutionSession {
   }
 
   #forget(unit: MaterializationUnit): void {
-    for (const name of unit.interface.functions) this.#speculator?.forget(name, unit.callees);
+    this.compileAction.noteForgotten(unit);
     this.#unlink(unit);
     this.dylib.noteForgotten(unit);
     unit.forgetObject();

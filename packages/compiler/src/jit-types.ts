@@ -1,0 +1,72 @@
+import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
+import type { LocalExecutor } from './executor-client/local-executor.js';
+import type { SpeculationMode } from './indirection/speculation.js';
+import type { Diagnostic } from './kaleidoscope/diagnostic.js';
+import type { IRTransform } from './layers/ir-transform-layer.js';
+import type { OptLevel } from './llvm/target-machine.js';
+
+/** Where the code runs. */
+export type ExecutorChoice =
+  /** An executor of our own, started now and ended with the JIT. The default. */
+  | 'local'
+  /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
+  | LocalExecutor
+  /** `ws+unix:PATH` or `ws://HOST:PORT`. */
+  | { readonly url: string; readonly token?: string }
+  /** A connected transport. */
+  | Transport;
+
+/** How a `KaleidoscopeJIT` works; every option has a default. */
+export interface KaleidoscopeJITOptions {
+  readonly executor?: ExecutorChoice;
+  /** 1, the tutorial's passes, unless given. */
+  readonly optLevel?: OptLevel;
+  /** Whether a callback compiles more than it asks for: `off` unless given. */
+  readonly speculate?: SpeculationMode;
+  /** Applied to every module before its passes. */
+  readonly transforms?: readonly IRTransform[];
+  /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
+  readonly libLLVM?: string;
+  /**
+   * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
+   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
+   */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
+}
+
+/** Removes what was added, as `removeModule` does. */
+export interface ResourceTracker {
+  /** Names that were defined. */
+  readonly names: readonly string[];
+  remove(): void;
+}
+
+/** A symbol as JIT'd code sees it. The address is valid in one runner generation only. */
+export interface JITSymbol {
+  readonly name: string;
+  readonly address: ExecutorAddr;
+  /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
+  readonly kind: 'function' | 'data' | 'process';
+}
+
+/** How a top-level expression ended. */
+export type ExpressionResult = PromiseSettledResult<number>;
+
+/** A stub and where it leads now. */
+export interface StubInfo {
+  readonly name: string;
+  readonly stub: ExecutorAddr;
+  readonly target: ExecutorAddr;
+  /** The stub still leads to its trampoline: the function will be compiled when it is called. */
+  readonly lazy: boolean;
+}
+
+/** The source has errors; nothing of it was added. */
+export class SourceError extends FarJITError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super('SOURCE_ERROR', diagnostics.map((diagnostic) => diagnostic.render()).join('\n'));
+    this.diagnostics = diagnostics;
+  }
+}
