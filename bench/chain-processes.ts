@@ -17,7 +17,9 @@ export const chainProcesses: Benchmark = {
   id: 'chainProcesses',
   title: 'A chain of functions, whole processes',
   async run({ options, folder, progress }) {
-    const contenders = contendersOf(options.peers);
+    const ours = [farjit(), farjit('--speculate=auto')];
+    const peers = peersOf(options.peers);
+    const contenders = [...ours, ...peers];
     const measured: SizeSamples[] = [];
     for (const functionCount of options.sizes) {
       progress(`a chain of ${functionCount}: ${contenders.map(({ title }) => title).join(', ')}`);
@@ -28,7 +30,7 @@ export const chainProcesses: Benchmark = {
     return {
       tables: [
         wallTable(contenders, measured, options.runs),
-        ...(contenders.length > 1 ? [ratioTable(contenders, measured)] : []),
+        ...(peers.length > 0 ? ours.map((our) => ratioTable(our, peers, measured)) : []),
         ...(measured.length > 1 ? [costTable(contenders, measured)] : []),
       ],
       data: measured.map(({ functionCount, wallMs }) => ({
@@ -39,9 +41,9 @@ export const chainProcesses: Benchmark = {
   },
 };
 
-function contendersOf(peers: Peers): Contender[] {
+function peersOf(peers: Peers): Contender[] {
   const lazy = [22, 14].map((major) => lliLazy(peers, major));
-  return [farjit(), ...lazy.filter((contender) => contender !== undefined), ...toys(peers)];
+  return [...lazy.filter((contender) => contender !== undefined), ...toys(peers)];
 }
 
 function samplesOf(measured: SizeSamples, { id }: Contender): readonly number[] {
@@ -60,21 +62,22 @@ function wallTable(contenders: readonly Contender[], measured: readonly SizeSamp
       `Wall time from a process's start to its exit: median (minimum–maximum) of ${runs} runs after a warm-up, the ` +
         'contenders taking turns.',
       ...contenders.map(({ title, description }) => `${title}: ${description}.`),
-      'FarJIT compiles each function when the one before calls it, as lli does with orc-lazy. The toys compile ' +
-        'before they run: 4, for all its indirection, and 7 by design.',
+      'FarJIT compiles each function when the one before calls it, as lli does with orc-lazy; with --speculate=auto a ' +
+        'callback compiles also what is likely to be called next. The toys compile before they run: 4, for all its ' +
+        'indirection, and 7 by design.',
     ],
   };
 }
 
-function ratioTable([ours, ...peers]: readonly Contender[], measured: readonly SizeSamples[]): Table {
+function ratioTable(our: Contender, peers: readonly Contender[], measured: readonly SizeSamples[]): Table {
   return {
-    title: 'FarJIT’s time as a multiple of its peers’, whole processes',
+    title: `${our.title}: its time as a multiple of its peers’, whole processes`,
     columns: ['N', ...peers.map(({ title }) => title)],
     rows: measured.map((size) => [
       String(size.functionCount),
       ...peers.map((peer) => {
-        const left = ours ? samplesOf(size, ours) : [];
-        return spread(summarize(pairwise(left, samplesOf(size, peer), (a, b) => a / b)), 2);
+        const ratios = pairwise(samplesOf(size, our), samplesOf(size, peer), (a, b) => a / b);
+        return spread(summarize(ratios), 2);
       }),
     ]),
     notes: ['Ratios of runs in the same round: median (minimum–maximum). Below 1, FarJIT is the faster one.'],

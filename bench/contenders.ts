@@ -6,15 +6,14 @@ import type { Program } from './programs.js';
 const FARJIT = fileURLToPath(new URL('../../packages/compiler/bin/farjit.js', import.meta.url));
 
 /** `farjit run`: three processes, from Node's start to the last one's end. */
-export function farjit(optLevel?: 0 | 1 | 2 | 3): Contender {
-  const level = optLevel === undefined ? [] : [`-O${optLevel}`];
+export function farjit(...flags: readonly string[]): Contender {
   return {
-    id: ['farjit', ...level].join(' '),
-    title: ['FarJIT', ...level].join(' '),
-    description: `\`farjit run${level.map((flag) => ` ${flag}`).join('')} program.ks\``,
+    id: ['farjit', ...flags].join(' '),
+    title: ['FarJIT', ...flags].join(' '),
+    description: `\`${['farjit', 'run', ...flags, 'program.ks'].join(' ')}\``,
     command: ({ kaleidoscopePath }) => ({
       program: process.execPath,
-      args: [FARJIT, 'run', ...level, kaleidoscopePath],
+      args: [FARJIT, 'run', ...flags, kaleidoscopePath],
     }),
     isRight: ({ exitCode, stdout }, program) => exitCode === 0 && printsValue(stdout, program),
   };

@@ -70,7 +70,7 @@ async function measure(
 
 function contendersOf(peers: Peers): Contender[] {
   const path = peers.get('lli-22');
-  if (path === undefined) return [farjit(), farjit(2)];
+  if (path === undefined) return [farjit(), farjit('-O2')];
   const isRight: Contender['isRight'] = ({ exitCode }) => exitCode === 0;
   const lazy: Contender = {
     id: 'lli-22-orc-lazy',
@@ -80,10 +80,10 @@ function contendersOf(peers: Peers): Contender[] {
     command: ({ irPath }) => ({ program: path, args: ['-jit-kind=orc-lazy', irPath] }),
     isRight,
   };
-  if (!peers.has('opt-22')) return [farjit(), farjit(2), lazy];
+  if (!peers.has('opt-22')) return [farjit(), farjit('-O2'), lazy];
   return [
     farjit(),
-    farjit(2),
+    farjit('-O2'),
     lazy,
     {
       id: 'opt-22-lli-22-orc',
