@@ -1,6 +1,18 @@
-import type { RequestError } from '@farjit/protocol';
+import type { RequestError, RunnerEnd } from '@farjit/protocol';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES, PUBLISH_ENTRY_COUNT } from './native/shared-layout.js';
+
+/**
+ * How long the control thread may take for one piece of work, which is microseconds. JIT'd code can hold it up, by a lock
+ * of libc that is never given back: such a runner is of no more use.
+ */
+const WORK_TIMEOUT_MS = 5000;
+
+/** What control work needs of the runner. */
+export interface ControlledRunner {
+  ring(kind: number, slot: number, value: number): void;
+  kill(end: RunnerEnd): void;
+}
 
 interface Job {
   /** Fills the control area and answers the bell to ring. */
@@ -12,14 +24,15 @@ interface Job {
 /** Work for the runner's control thread, which does one thing at a time: publish lists and lookups. */
 export class ControlWork {
   readonly #control: ControlArea;
-  readonly #ring: (kind: number, slot: number, value: number) => void;
+  readonly #runner: ControlledRunner;
   readonly #jobs: Job[] = [];
   #running: Job | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #lost: Error | undefined;
 
-  constructor(control: ControlArea, ring: (kind: number, slot: number, value: number) => void) {
+  constructor(control: ControlArea, runner: ControlledRunner) {
     this.#control = control;
-    this.#ring = ring;
+    this.#runner = runner;
   }
 
   /** Resolves when the runner has done all of `entries`, in order. */
@@ -57,6 +70,7 @@ export class ControlWork {
     const job = this.#running;
     if (!job) return false;
     this.#running = undefined;
+    clearTimeout(this.#timer);
     job.done();
     this.#next();
     return true;
@@ -65,6 +79,7 @@ export class ControlWork {
   /** The runner is gone: rejects all work, now and later. */
   lose(error: RequestError): void {
     this.#lost = error;
+    clearTimeout(this.#timer);
     this.#running?.reject(error);
     this.#running = undefined;
     for (const { reject } of this.#jobs.splice(0)) reject(error);
@@ -84,7 +99,11 @@ export class ControlWork {
     if (!job) return;
     this.#running = job;
     const { kind, value } = job.post();
-    this.#ring(kind, 0, value);
+    this.#timer = setTimeout(() => {
+      const message = `the runner's control thread has not answered for ${WORK_TIMEOUT_MS} ms`;
+      this.#runner.kill({ kind: 'fault', message });
+    }, WORK_TIMEOUT_MS);
+    this.#runner.ring(kind, 0, value);
   }
 }
 

@@ -125,7 +125,7 @@ export class Generation {
       kill: (end) => runner.kill(end),
       drainOutput: () => runner.drainOutput(),
     });
-    const work = new ControlWork(control, (kind, slot, value) => runner.ring(kind, slot, value));
+    const work = new ControlWork(control, runner);
     const { memory, indirection } = this;
     this.#parts = { runner, control, memory, indirection, work, calls, reentries };
   }

@@ -2,7 +2,14 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Connection, createMemoryTransportPair, run, session, toExecutorAddr } from '@farjit/protocol';
+import {
+  Connection,
+  createMemoryTransportPair,
+  run,
+  session,
+  symbols,
+  toExecutorAddr,
+} from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { commitOf, openSession } from './session-fixture.js';
@@ -62,6 +69,15 @@ for (const mode of [
     connection.close();
     await hosted.ended;
   });
+
+test('a runner whose control thread is stuck is killed, and what was asked of it says why', async (t) => {
+  const { connection, live } = await openSession(t, hostileHost('silent'));
+  const error = await t.throwsAsync(connection.request(symbols.lookupSymbols, { names: ['sin'] }, live), {
+    code: 'RUNNER_LOST',
+    message: /control thread has not answered/,
+  });
+  t.like(error, { data: { end: { kind: 'fault' } } });
+});
 
 test('a forged trap report is passed on within its bounds', async (t) => {
   const error = await t.throwsAsync(callOnce(t, 'forged trap'), { code: 'RUNNER_LOST' });
