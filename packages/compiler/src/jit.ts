@@ -1,4 +1,4 @@
-import { type ExecutorAddr, FarJITError } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError, NULL_ADDR } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { connectExecutor } from './executor-client/connect.js';
@@ -326,17 +326,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   async stubs(): Promise<StubInfo[]> {
     await this.#session.runner();
     await this.flush();
-    const { stubs, executor } = this.#session;
-    const infos: StubInfo[] = [];
+    const { stubs } = this.#session;
     const assigned = [...stubs.stubs()];
     await stubs.ensureEmitted(assigned);
-    for (const stub of assigned) {
-      const content = await executor.readMemory(stubs.pointerAddress(stub), executor.info.pointerBytes);
-      const target = new DataView(content.buffer, content.byteOffset).getBigUint64(0, true) as ExecutorAddr;
+    const pointers = await stubs.readPointers();
+    return assigned.map((stub) => {
+      const target = pointers[stub.index] ?? NULL_ADDR;
       const lazy = target === stubs.trampolineAddress(stub);
-      infos.push({ name: stub.name, stub: stubs.stubAddress(stub), target, lazy });
-    }
-    return infos;
+      return { name: stub.name, stub: stubs.stubAddress(stub), target, lazy };
+    });
   }
 
   /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */

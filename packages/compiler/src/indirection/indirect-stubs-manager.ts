@@ -85,6 +85,11 @@ export class IndirectStubsManager {
     this.#freeIndices.push(stub.index);
   }
 
+  /** Where the executor's stubs lead now, by index. */
+  readPointers(): Promise<ExecutorAddr[]> {
+    return this.#current.readPointers();
+  }
+
   stubs(): IterableIterator<IndirectStub> {
     return this.#byName.values();
   }

@@ -1,4 +1,4 @@
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol';
 import type { ExecutorProcessControl, StubBlock } from '../executor-client/executor-process-control.js';
 
 /** First block of a session; each further one doubles what there is. */
@@ -62,6 +62,19 @@ export class StubBlocks {
       return offset % stride === 0 ? firstIndex + offset / stride : undefined;
     }
     return undefined;
+  }
+
+  /** Where each stub leads in the executor now, by index: one read a block. */
+  async readPointers(): Promise<ExecutorAddr[]> {
+    const { pointerBytes } = this.#executor.info;
+    const targets: ExecutorAddr[] = [];
+    for (const { block } of [...this.#blocks]) {
+      const content = await this.#executor.readMemory(block.pointers, block.count * pointerBytes);
+      const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+      for (let offset = 0; offset < content.byteLength; offset += pointerBytes)
+        targets.push(toExecutorAddr(view.getBigUint64(offset, true)));
+    }
+    return targets;
   }
 
   async #grow(): Promise<void> {
