@@ -24,8 +24,12 @@ export async function connectExecutor(url: string, token?: string): Promise<Tran
   return open(url, token ? { headers: { authorization: `Bearer ${token}` } } : {});
 }
 
-/** Speaks WebSocket over a socket that is already connected. */
-export function connectSocket(socket: Socket): Promise<Transport> {
+/**
+ * Speaks WebSocket over a socket that is already connected.
+ * @throws {ConnectError} also when the other end has closed it before: a socket tells that only once.
+ */
+export async function connectSocket(socket: Socket): Promise<Transport> {
+  if (!socket.readable || !socket.writable) throw new ConnectError('the other end has closed its socket');
   return open('ws://localhost/', { createConnection: () => socket });
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ExecutorStartError, LocalExecutor } from '../../src/executor-client/local-executor.js';
 
@@ -42,6 +43,15 @@ test('a main file that is missing', async (t) => {
 
 test('an executor that exits at once', async (t) => {
   const executor = startScript(t, 'process.exit(3);');
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.regex(error?.message ?? '', /it ended with exit code 3 before it answered$/);
+});
+
+test('an executor that has ended before it is connected to', async (t) => {
+  const executor = startScript(t, 'process.exit(3);');
+  while (isAlive(executor.processId)) await delay(5);
+  // Node tells of the exit, and ends the socket, in turns of the event loop after it.
+  await delay(50);
   const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
   t.regex(error?.message ?? '', /it ended with exit code 3 before it answered$/);
 });
