@@ -1,8 +1,19 @@
+import { FarJITError } from '@farjit/protocol/errors';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
+
+/** The compiler cannot be loaded: llvm-bindings or ffi-rs is not installed, or not built for this Node. */
+export class CompilerLoadError extends FarJITError {
+  constructor(cause: unknown) {
+    const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    super('COMPILER_LOAD_FAILED', `cannot load the compiler: ${words}; farjit doctor says what to do`, {
+      cause,
+    });
+  }
+}
 
 /** Options of every command that compiles. */
 export interface JITOptions {
@@ -18,15 +29,26 @@ export async function openJIT(
   streams: CommandStreams,
 ): Promise<KaleidoscopeJIT> {
   const token = process.env.FARJIT_TOKEN;
-  const choice =
-    executor === undefined ? await startExecutor() : { url: executor, ...(token ? { token } : {}) };
-  const { KaleidoscopeJIT } = await import('../jit.js');
+  const local = executor === undefined ? await startExecutor() : undefined;
+  const { KaleidoscopeJIT } = await loadCompiler().catch(async (error: unknown) => {
+    await local?.stop();
+    throw error;
+  });
   return KaleidoscopeJIT.create({
-    executor: choice,
+    executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
     optLevel: Number(optLevel) as OptLevel,
     speculate,
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
   });
+}
+
+/** @throws {CompilerLoadError} when a native part of it is missing. */
+async function loadCompiler(): Promise<typeof import('../jit.js')> {
+  try {
+    return await import('../jit.js');
+  } catch (cause) {
+    throw new CompilerLoadError(cause);
+  }
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */
