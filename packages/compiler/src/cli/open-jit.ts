@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { FarJITError } from '@farjit/protocol/errors';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
@@ -7,9 +8,9 @@ import type { CommandStreams } from './command-streams.js';
 
 /** The compiler cannot be loaded: llvm-bindings or ffi-rs is not installed, or not built for this Node. */
 export class CompilerLoadError extends FarJITError {
-  constructor(cause: unknown) {
+  constructor(native: string, cause: unknown) {
     const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    super('COMPILER_LOAD_FAILED', `cannot load the compiler: ${words}; farjit doctor says what to do`, {
+    super('COMPILER_LOAD_FAILED', `cannot load ${native} (${words}); farjit doctor says what to do`, {
       cause,
     });
   }
@@ -44,11 +45,15 @@ export async function openJIT(
 
 /** @throws {CompilerLoadError} when a native part of it is missing. */
 async function loadCompiler(): Promise<typeof import('../jit.js')> {
-  try {
-    return await import('../jit.js');
-  } catch (cause) {
-    throw new CompilerLoadError(cause);
-  }
+  const require = createRequire(import.meta.url);
+  // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
+  for (const native of ['llvm-bindings', 'ffi-rs'])
+    try {
+      require(native);
+    } catch (cause) {
+      throw new CompilerLoadError(native, cause);
+    }
+  return import('../jit.js');
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */
