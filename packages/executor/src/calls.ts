@@ -1,8 +1,6 @@
-import type { ExecutorAddr } from '@farjit/protocol';
-import { RequestError, type RunnerEnd } from '@farjit/protocol';
+import { describeRunnerEnd, type ExecutorAddr, RequestError, type RunnerEnd } from '@farjit/protocol';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
-import { endInWords } from './runner-end.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
 const MAX_TIMER_MS = 0x7fff_ffff;
@@ -173,5 +171,5 @@ export class Calls {
 }
 
 function runnerLost(end: RunnerEnd, own: boolean): RequestError {
-  return new RequestError('RUNNER_LOST', `the runner is gone: ${endInWords(end)}`, { end, own });
+  return new RequestError('RUNNER_LOST', `the runner is gone: ${describeRunnerEnd(end)}`, { end, own });
 }

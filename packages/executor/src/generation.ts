@@ -1,5 +1,6 @@
 import {
   type Commit,
+  describeRunnerEnd,
   type ExecutorAddr,
   RequestError,
   type RunnerEnd,
@@ -15,7 +16,6 @@ import { SessionMemory } from './memory.js';
 import { Confinement } from './native/shared-layout.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { Reservation } from './reservation.js';
-import { endInWords } from './runner-end.js';
 import { RunnerProcess } from './runner-process.js';
 
 /** What a generation tells its session. */
@@ -228,7 +228,7 @@ export class Generation {
   #lose(end: RunnerEnd): void {
     this.#isLost = true;
     this.#parts.calls.lose(end);
-    const words = `the runner is gone: ${endInWords(end)}`;
+    const words = `the runner is gone: ${describeRunnerEnd(end)}`;
     this.#parts.work.lose(new RequestError('RUNNER_LOST', words, { end, own: false }));
     this.#parts.reentries.lose();
   }

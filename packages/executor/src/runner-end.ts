@@ -28,26 +28,6 @@ export function describeEnd(claim: EndSnapshot, exit: ProcessExit): RunnerEnd {
   return { kind: 'exit', status: exit.code ?? 0 };
 }
 
-/** An end in words, for error messages. */
-export function endInWords(end: RunnerEnd): string {
-  switch (end.kind) {
-    case 'trap':
-      return `${end.trap.signal} at 0x${end.trap.programCounter.toString(16)}`;
-    case 'exit':
-      return `exit(${end.status})`;
-    case 'signal':
-      return `killed by ${end.signal}`;
-    case 'deadline':
-      return `a call passed its deadline of ${end.deadlineMs} ms`;
-    case 'cancelled':
-      return 'a call was cancelled';
-    case 'unwind-failed':
-      return 'a thread could not be unwound after a failed callback';
-    case 'fault':
-      return end.message;
-  }
-}
-
 function trapReport(claim: EndSnapshot): TrapReport {
   const registers = REGISTER_NAMES.map((name, index) => [name, toExecutorAddr(claim.registers[index] ?? 0n)]);
   return {

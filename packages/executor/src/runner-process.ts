@@ -2,12 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type ExecutorAddr, FarJITError, type RunnerEnd, toExecutorAddr } from '@farjit/protocol';
+import {
+  describeRunnerEnd,
+  type ExecutorAddr,
+  FarJITError,
+  type RunnerEnd,
+  toExecutorAddr,
+} from '@farjit/protocol';
 import type { ControlArea, RunnerHello } from './control-area.js';
 import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
 import type { ReservationDescriptors } from './reservation.js';
-import { describeEnd, endInWords, type ProcessExit } from './runner-end.js';
+import { describeEnd, type ProcessExit } from './runner-end.js';
 
 /** Where `npm run build` puts the runner. */
 export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
@@ -285,7 +291,7 @@ export class RunnerProcess {
     const wasReady = this.#phase === 'ready';
     this.#release();
     if (wasReady) this.#events.onEnd(this.#end);
-    else this.#settleStart?.reject(new RunnerStartError(endInWords(this.#end)));
+    else this.#settleStart?.reject(new RunnerStartError(describeRunnerEnd(this.#end)));
   }
 
   /** Delivers the last output and gives descriptors back. */

@@ -1,6 +1,7 @@
 import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {
@@ -44,7 +45,7 @@ export class RunnerLostError extends FarJITError {
   readonly end: RunnerEnd;
 
   constructor(end: RunnerEnd, options?: ErrorOptions) {
-    super('RUNNER_LOST', `the runner ended: ${describeEnd(end)}`, options);
+    super('RUNNER_LOST', `the runner ended: ${describeRunnerEnd(end)}`, options);
     this.end = end;
   }
 }
@@ -97,26 +98,6 @@ export class OutOfExecutorMemoryError extends FarJITError {
 export class SessionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('SESSION_CLOSED', message, options);
-  }
-}
-
-/** Words for a runner's end. */
-export function describeEnd(end: RunnerEnd): string {
-  switch (end.kind) {
-    case 'trap':
-      return `${end.trap.signal} at ${formatAddr(end.trap.programCounter)}`;
-    case 'exit':
-      return `the program called exit(${end.status})`;
-    case 'signal':
-      return `killed by ${end.signal}`;
-    case 'deadline':
-      return `a call passed its deadline of ${end.deadlineMs} ms`;
-    case 'cancelled':
-      return 'a call was interrupted';
-    case 'unwind-failed':
-      return 'a thread could not be unwound after a failed compilation';
-    case 'fault':
-      return end.message;
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   CancelledError,
+  describeRunnerEnd,
   RemoteError,
   type RunnerEnd,
   type TrapReport,
@@ -14,7 +15,6 @@ import {
 } from '../../src/session/call-errors.js';
 import {
   DeadlineExceededError,
-  describeEnd,
   ExecutionTrapError,
   MaterializationError,
   RunnerLostError,
@@ -87,7 +87,7 @@ for (const end of [
     const error = translate(lost(end, false));
     if (!(error instanceof RunnerLostError)) return t.fail();
     t.deepEqual(error.end, end);
-    t.is(error.message, `the runner ended: ${describeEnd(end)}`);
+    t.is(error.message, `the runner ended: ${describeRunnerEnd(end)}`);
   });
 
 test('a runner whose end cannot be read is a fault in the words of the error', (t) => {

@@ -1,0 +1,22 @@
+import { formatAddr } from './executor-addr.js';
+import type { RunnerEnd } from './messages/run.js';
+
+/** A runner's end in words, to follow a colon. */
+export function describeRunnerEnd(end: RunnerEnd): string {
+  switch (end.kind) {
+    case 'trap':
+      return `${end.trap.signal} at ${formatAddr(end.trap.programCounter)}`;
+    case 'exit':
+      return `the program called exit(${end.status})`;
+    case 'signal':
+      return `killed by ${end.signal}`;
+    case 'deadline':
+      return `a call passed its deadline of ${end.deadlineMs} ms`;
+    case 'cancelled':
+      return 'a call was interrupted';
+    case 'unwind-failed':
+      return 'a thread could not be unwound after a failed compilation';
+    case 'fault':
+      return end.message;
+  }
+}
