@@ -118,6 +118,34 @@ out:
   t.is(jit.runner.generation, 1);
 });
 
+test('a redefinition between a compilation and its answer: the thread lands in the definition of now', async (t) => {
+  const { jit } = await openJIT(t);
+  define(jit, 'def f(x) x + 1;');
+  const f = await jit.lookup('f');
+  let redefined = false;
+  jit.subscribe((event) => {
+    if (event.type !== 'callback' || redefined) return;
+    redefined = true;
+    define(jit, 'def f(x) x + 2;');
+  });
+  t.is(await f(0), 2);
+  t.true(redefined);
+});
+
+test('what was missing is defined between a failure and its answer: the thread goes on', async (t) => {
+  const { jit } = await openJIT(t);
+  define(jit, 'def f(x) g(x) + 1;');
+  const f = await jit.lookup('f');
+  let outcome = '';
+  jit.subscribe((event) => {
+    if (event.type !== 'callback' || outcome !== '') return;
+    outcome = event.outcome;
+    define(jit, 'def g(x) x + 10;');
+  });
+  t.is(await f(0), 11);
+  t.is(outcome, 'failed');
+});
+
 test('a caller that is running sees a redefinition made meanwhile', async (t) => {
   const { jit } = await openJIT(t);
   jit.addModule(

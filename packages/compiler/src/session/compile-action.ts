@@ -97,6 +97,12 @@ export class CompileAction {
     }
   }
 
+  /** Whether a call of `name` in `runner` still leads to `implementation`. */
+  isCurrent(name: string, implementation: ExecutorAddr, runner: RunnerContext): boolean {
+    const part = this.#context.dylib.find(name)?.knownPart(name);
+    return part !== undefined && this.addressIn(part, name, runner) === implementation;
+  }
+
   /** The part that defines `name`, after linking it; undefined when the unit gave up its object meanwhile. */
   async linkPart(
     unit: MaterializationUnit,

@@ -346,11 +346,25 @@ export class ExecutionSession {
     const runner = this.#runners.ofGeneration(generation);
     if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
+    const { revision } = this.dylib;
     if (runner.isApplying) await runner.whenApplied();
     const handlingMs = performance.now() - startMs;
     this.events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
-    if (result.outcome === 'failed') return result;
-    return () => ({ ...result, commit: runner.commits.take({ deregister: false }).commit });
+    return () => {
+      const stub = this.stubs.stubOfTrampoline(trampoline);
+      const isCurrent =
+        result.outcome === 'failed'
+          ? this.dylib.revision === revision
+          : this.compileAction.isCurrent(name, result.landing, runner);
+      // A thread may have come to wait here after a redefinition that this result knows nothing of. Sent through the
+      // stub again, it asks again.
+      if (!isCurrent && stub) {
+        const { commit } = runner.commits.take({ deregister: false });
+        return { outcome: 'landed', landing: this.stubs.stubAddress(stub), commit };
+      }
+      if (result.outcome === 'failed') return result;
+      return { ...result, commit: runner.commits.take({ deregister: false }).commit };
+    };
   }
 
   #pointAtTrampoline(name: string): void {

@@ -8,6 +8,13 @@ export class JITDylib {
   readonly #definitions = new Map<string, MaterializationUnit>();
   readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
+  #revision = 0;
+
+  /** Grows with every definition and removal. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   find(name: string): MaterializationUnit | undefined {
     return this.#definitions.get(name);
   }
@@ -19,6 +26,7 @@ export class JITDylib {
 
   /** Makes `unit` the definition of its names. @returns units that defined any of them before. */
   define(unit: MaterializationUnit): MaterializationUnit[] {
+    this.#revision++;
     const replaced = new Set<MaterializationUnit>();
     for (const name of [...unit.interface.functions, ...unit.interface.data]) {
       const before = this.#definitions.get(name);
@@ -30,6 +38,7 @@ export class JITDylib {
 
   /** @returns the names that are defined no more. */
   remove(unit: MaterializationUnit): string[] {
+    this.#revision++;
     const names = this.currentNames(unit);
     for (const name of names) this.#definitions.delete(name);
     return names;
