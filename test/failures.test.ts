@@ -251,3 +251,26 @@ test('a duplicate definition by a module is refused and changes nothing', async 
   t.is(error?.reason, 'duplicate-definition');
   t.is(await (await jit.lookup('f'))(), 1);
 });
+
+test('a fatal error of LLVM fails the call that reached the function, and no other; nothing else is lost', async (t) => {
+  const { jit } = await openJIT(t);
+  jit.addModule(
+    parseAssembly(`
+declare void @llvm.aarch64.hint(i32)
+define double @hint(double %x) {
+  call void @llvm.aarch64.hint(i32 1)
+  ret double %x
+}`),
+  );
+  await jit.addSource('def f(x) x + 1; def reaches(x) hint(x);');
+  const [f, reaches] = [await jit.lookup('f'), await jit.lookup('reaches')];
+  t.is(await f(1), 2);
+  const runnerBefore = jit.runner.processId;
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const error = await t.throwsAsync(reaches(1), { instanceOf: MaterializationError });
+    t.is(error.symbol, 'hint');
+    t.is((error.cause as Error & { code: string }).code, 'CODEGEN_LOST');
+  }
+  t.is(await f(2), 3);
+  t.is(jit.runner.processId, runnerBefore);
+});

@@ -3,10 +3,13 @@ import { run } from './processes.mjs';
 import { elapsed, say } from './report.mjs';
 import { removeStaleOutput } from './stale-output.mjs';
 
-/** Builds the native runner and compiles TypeScript; both do only what changed. */
+/** The native programs' folders. */
+const NATIVE = ['packages/executor/runner', 'packages/compiler/codegen'];
+
+/** Builds the native programs and compiles TypeScript; both do only what changed. */
 export async function build() {
   const started = performance.now();
-  await run('make', ['--no-print-directory', '-C', 'packages/executor/runner'], { cwd: ROOT });
+  for (const folder of NATIVE) await run('make', ['--no-print-directory', '-C', folder], { cwd: ROOT });
   await compileTypeScript();
   say(`build: done (${elapsed(started)})`);
 }

@@ -1,4 +1,5 @@
 export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js';
+export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { ConnectError } from './executor-client/connect.js';
 export { ExecutorStartError } from './executor-client/local-executor.js';
 export { KaleidoscopeJIT } from './jit.js';

@@ -28,6 +28,11 @@ export interface KaleidoscopeJITOptions {
   /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
   readonly libLLVM?: string;
   /**
+   * Most processes that generate code at a time; by default one for each core that this process may use. With
+   * `transforms`, which reach into LLVM, code is generated in this process.
+   */
+  readonly codegenProcesses?: number;
+  /**
    * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
    * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
    */

@@ -1,6 +1,7 @@
 import { type ExecutorAddr, FarJITError, NULL_ADDR } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
+import { CodegenPool } from './codegen/codegen-pool.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
 import {
@@ -19,11 +20,12 @@ import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
 import { SourceText } from './kaleidoscope/source-text.js';
 import { ASTLayer } from './layers/ast-layer.js';
-import { LLVMCompileLayer } from './layers/ir-compile-layer.js';
+import { type IRCompileLayer, LLVMCompileLayer } from './layers/ir-compile-layer.js';
 import { IRPipeline } from './layers/ir-pipeline.js';
 import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
 import { moduleUnit } from './layers/module-layer.js';
 import { writeBitcode } from './llvm/bitcode.js';
+import { findLibLLVM } from './llvm/find-libllvm.js';
 import { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { moduleInterface } from './llvm/module-interface.js';
@@ -51,23 +53,26 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
   readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
   readonly #calls: WrapperCalls;
+  readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
   private constructor(
     session: ExecutionSession,
     local: LocalExecutor | undefined,
     options: KaleidoscopeJITOptions,
+    codegen: CodegenPool,
   ) {
     this.#session = session;
     this.#local = local;
     this.#options = options;
+    this.#codegen = codegen;
     const { triple, cpuName, cpuFeatures } = session.executor.info;
-    let layer: LLVMCompileLayer | undefined;
-    const compileLayer = async (): Promise<LLVMCompileLayer> => {
-      layer ??= new LLVMCompileLayer(this.#loadLLVM(), {
-        transforms: new IRTransformLayer(options.transforms ?? []),
-      });
-      return layer;
+    let inProcess: LLVMCompileLayer | undefined;
+    const compileLayer = async (): Promise<IRCompileLayer> => {
+      const { transforms = [] } = options;
+      if (transforms.length === 0) return codegen;
+      inProcess ??= new LLVMCompileLayer(this.#loadLLVM(), { transforms: new IRTransformLayer(transforms) });
+      return inProcess;
     };
     this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 1);
     this.#ast = new ASTLayer(this.#pipeline, {
@@ -92,18 +97,24 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     const { executor = 'local' } = options;
+    const { libLLVM, codegenProcesses } = options;
+    const codegen = new CodegenPool({
+      libLLVM: () => libLLVM ?? findLibLLVM().path,
+      ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
+    });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
-      return new KaleidoscopeJIT(await ExecutionSession.open(transport), undefined, options);
+      return new KaleidoscopeJIT(await ExecutionSession.open(transport), undefined, options, codegen);
     }
     const local = executor === 'local' ? LocalExecutor.start() : executor;
     try {
       const connecting = local.connect();
-      preloadLLVM(options.libLLVM);
+      // There is time for it while the executor starts.
+      if (!options.transforms?.length) codegen.start();
       const session = await ExecutionSession.open(await connecting);
-      return new KaleidoscopeJIT(session, local, options);
+      return new KaleidoscopeJIT(session, local, options, codegen);
     } catch (error) {
-      await local.stop();
+      await Promise.all([local.stop(), codegen.stop()]);
       throw error;
     }
   }
@@ -372,7 +383,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
     await this.#session.close();
-    await this.#local?.stop();
+    await Promise.all([this.#local?.stop(), this.#codegen.stop()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -433,15 +444,6 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 }
 
 /** A full pipe holds the program back, as it would a program that writes to it itself. */
-/** There is time for it while the executor starts. Whoever needs it is told what is wrong with it. */
-function preloadLLVM(path: string | undefined): void {
-  try {
-    loadLibLLVM(path);
-  } catch {
-    // Reported by the first compilation.
-  }
-}
-
 function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
   let isFull = false;
   const written = new Promise<void>((resolve) => {

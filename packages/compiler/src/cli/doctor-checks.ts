@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { DEFAULT_CODEGEN_PROGRAM } from '../codegen/codegen-pool.js';
 import { LibLLVMError } from '../llvm/errors.js';
 import {
   type FindOptions,
@@ -104,33 +105,38 @@ export async function checkAddon(name: 'llvm-bindings' | 'ffi-rs', purpose: stri
 }
 
 /** The native runner is beside the executor's compiled code. */
-export async function checkRunner(path = runnerPath()): Promise<Finding> {
-  if (!existsSync(path)) return { level: 'fail', what: `no runner at ${path}`, fix: 'npm run build' };
+export function checkRunner(path = runnerPath()): Promise<Finding> {
+  return checkProgram('runner', path, 'on Debian: apt-get install libseccomp2 libgcc-s1; then npm run build');
+}
+
+/** The code generator is beside the compiler's compiled code. */
+export function checkCodegen(path = DEFAULT_CODEGEN_PROGRAM): Promise<Finding> {
+  return checkProgram('code generator', path, 'npm run build');
+}
+
+async function checkProgram(what: string, path: string, fix: string): Promise<Finding> {
+  if (!existsSync(path)) return { level: 'fail', what: `no ${what} at ${path}`, fix: 'npm run build' };
   try {
     accessSync(path, constants.X_OK);
   } catch {
-    return { level: 'fail', what: `the runner ${path} is not executable`, fix: `chmod +x ${path}` };
+    return { level: 'fail', what: `the ${what} ${path} is not executable`, fix: `chmod +x ${path}` };
   }
-  const tried = await tryCommand(path, ['--layout']);
-  if (tried.works) return { level: 'ok', what: `runner ${path}` };
-  return {
-    level: 'fail',
-    what: `the runner ${path} does not start: ${tried.words}`,
-    fix: 'on Debian: apt-get install libseccomp2 libgcc-s1; then npm run build',
-  };
+  const tried = await tryCommand(path, ['--version']);
+  if (tried.works) return { level: 'ok', what: `${what} ${path}` };
+  return { level: 'fail', what: `the ${what} ${path} does not start: ${tried.words}`, fix };
 }
 
 function runnerPath(): string {
   return fileURLToPath(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
 }
 
-/** A compiler is needed to build the runner, not to use it. */
+/** A compiler is needed to build the native programs, not to use them. */
 export async function checkCCompiler(command = process.env.CC || 'cc'): Promise<Finding> {
   const tried = await tryCommand(command, ['--version']);
   if (tried.works) return { level: 'ok', what: `C compiler: ${tried.words}` };
   return {
     level: 'warn',
-    what: `no C compiler (${command}): the runner cannot be built here`,
+    what: `no C compiler (${command}): the native programs cannot be built here`,
     fix: 'npm run setup',
   };
 }

@@ -2,6 +2,7 @@ import { createColors } from 'picocolors';
 import {
   checkAddon,
   checkCCompiler,
+  checkCodegen,
   checkCPU,
   checkKernelFeatures,
   checkKernelVersion,
@@ -26,6 +27,7 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkLibLLVM(),
     checkAddon('llvm-bindings', 'which builds IR'),
     checkAddon('ffi-rs', 'which calls libLLVM and the kernel'),
+    checkCodegen(),
     checkRunner(),
     checkCCompiler(),
     checkKernelFeatures(),

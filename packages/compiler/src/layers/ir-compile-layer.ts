@@ -18,6 +18,8 @@ export interface CompileInput {
   passes?: string;
   /** Functions that the program defines itself, whatever they are called: LLVM must not take them for libc's. */
   programDefined?: readonly string[];
+  /** No thread is blocked for it: whatever else there is to compile comes first. */
+  canWait?: boolean;
 }
 
 /** A compiled module: plain data. */

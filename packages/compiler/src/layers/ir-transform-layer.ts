@@ -75,7 +75,7 @@ export async function optimizeModule(
  * long; the other three cost the same. The tutorial's passes make that loop 1.8 times as fast as none; `default<O2>`
  * takes seven times as long as they do and gains nothing more in scalar code.
  */
-export function passPipeline(llvm: LibLLVM, level: OptLevel): string {
+export function passPipeline(llvm: Pick<LibLLVM, 'majorVersion'>, level: OptLevel): string {
   switch (level) {
     case 0:
       return '';
@@ -90,6 +90,6 @@ export function passPipeline(llvm: LibLLVM, level: OptLevel): string {
  * From 18 on, instcombine asked for by name aborts the process when its one iteration leaves something to combine, a
  * check for LLVM's own tests; the standard pipelines ask for it without.
  */
-function instCombine(llvm: LibLLVM): string {
+function instCombine(llvm: Pick<LibLLVM, 'majorVersion'>): string {
   return llvm.majorVersion >= 18 ? 'instcombine<no-verify-fixpoint>' : 'instcombine';
 }

@@ -1,33 +1,49 @@
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import llvm from 'llvm-bindings';
 import { BitcodeError } from './errors.js';
-import { type LibC, loadLibC } from './libc.js';
 
-/** `MFD_CLOEXEC`: a runner spawned meanwhile must not inherit the descriptor. */
-const MFD_CLOEXEC = 0x1;
+/** `O_TMPFILE | O_DIRECTORY` of `<fcntl.h>`, which Node has no name for: a file without a name. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+/** Memory first. */
+const FOLDERS = ['/dev/shm', tmpdir()];
 
 /**
  * A module built with llvm-bindings as bitcode, which every libLLVM from 14 on reads.
  *
- * llvm-bindings writes to a path only; the path leads to an anonymous file, so nothing is left behind however the
+ * llvm-bindings writes to a path only; the path leads to a file without a name, so nothing is left behind however the
  * process ends.
- * @throws {BitcodeError} when the anonymous file cannot be made or written.
+ * @throws {BitcodeError} when no such file can be made or written.
  */
-export function writeBitcode(module: llvm.Module, libc: LibC = loadLibC()): Uint8Array {
+export function writeBitcode(module: llvm.Module): Uint8Array {
   const name = module.getModuleIdentifier();
-  const fd = libc.memfd_create('farjit-bitcode', MFD_CLOEXEC);
-  if (fd < 0)
-    throw new BitcodeError(name, `Cannot write the bitcode of module ${name}: memfd_create failed.`);
+  const fd = openUnnamed(name);
   try {
     llvm.WriteBitcodeToFile(module, `/proc/self/fd/${fd}`);
     return readAll(fd, name);
   } catch (cause) {
     if (cause instanceof BitcodeError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BitcodeError(name, `Cannot write the bitcode of module ${name}: ${reason}`, { cause });
+    throw cannotWrite(name, cause);
   } finally {
     closeSync(fd);
   }
+}
+
+function openUnnamed(name: string): number {
+  let failure: unknown;
+  for (const folder of FOLDERS) {
+    try {
+      return openSync(folder, O_TMPFILE | constants.O_RDWR, 0o600);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw cannotWrite(name, failure);
+}
+
+function cannotWrite(name: string, cause: unknown): BitcodeError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new BitcodeError(name, `Cannot write the bitcode of module ${name}: ${reason}`, { cause });
 }
 
 function readAll(fd: number, name: string): Uint8Array {

@@ -9,8 +9,6 @@ export interface LibC {
   /** Copies `length` bytes from `source` to the start of `target`, which must hold as many. */
   memcpy(target: Buffer, source: bigint, length: bigint): void;
   strlen(text: bigint): bigint;
-  /** A new anonymous file's descriptor, or -1. The caller closes it. */
-  memfd_create(name: string, flags: number): number;
   dlopen(path: string, flags: number): bigint;
   /** The address of `name`, or 0. `handle` 0 (`RTLD_DEFAULT`) searches what the process has loaded globally. */
   dlsym(handle: bigint, name: string): bigint;
@@ -23,7 +21,6 @@ export function loadLibC(): LibC {
   return {
     memcpy: cFunction(LIBC, 'memcpy', C.void, [C.bytes, C.pointer, C.size]),
     strlen: cFunction(LIBC, 'strlen', C.size, [C.pointer]),
-    memfd_create: cFunction(LIBC, 'memfd_create', C.int, [C.string, C.int]),
     dlopen: cFunction(LIBC, 'dlopen', C.pointer, [C.string, C.int]),
     dlsym: cFunction(LIBC, 'dlsym', C.pointer, [C.pointer, C.string]),
     dlclose: cFunction(LIBC, 'dlclose', C.int, [C.pointer]),

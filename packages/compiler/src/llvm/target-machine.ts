@@ -28,7 +28,7 @@ export type OptLevel = 0 | 1 | 2 | 3;
  *
  * Only None differs in cost: it selects instructions with FastISel and allocates registers without looking ahead.
  */
-const CODE_GEN_OPT_LEVEL: Readonly<Record<OptLevel, number>> = { 0: 0, 1: 2, 2: 2, 3: 3 };
+export const CODE_GEN_OPT_LEVEL: Readonly<Record<OptLevel, number>> = { 0: 0, 1: 2, 2: 2, 3: 3 };
 
 /** The back end of each architecture that a triple may begin with. */
 const BACK_ENDS: Readonly<Record<string, BackEnd>> = { x86_64: 'X86', aarch64: 'AArch64' };

@@ -33,6 +33,7 @@ test('a machine that runs these tests is healthy, and each part is named', async
     /^ok {4}libLLVM \d+\S* at \/.* is used/m,
     /^ok {4}llvm-bindings,.* loads/m,
     /^ok {4}ffi-rs,.* loads/m,
+    /^ok {4}code generator \/.*farjit-codegen$/m,
     /^ok {4}runner \/.*farjit-runner$/m,
     /^ok {4}sealing a memfd with F_SEAL_FUTURE_WRITE$/m,
     /^ok {4}membarrier with SYNC_CORE$/m,

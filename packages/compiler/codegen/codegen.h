@@ -1,0 +1,94 @@
+/*
+ * The code generator: a process of its own that turns LLVM bitcode into object files, so that whatever LLVM does to it
+ * (report_fatal_error, an assertion, a crash on damaged bitcode) ends this process and one compilation, not the
+ * compiler and its sessions.
+ *
+ * It reads requests from standard input and answers on standard output, one after the other. Its parent is trusted, as
+ * it decides what is compiled; the bitcode is not.
+ */
+#ifndef FARJIT_CODEGEN_H
+#define FARJIT_CODEGEN_H
+
+#include "llvm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FARJIT_CODEGEN_VERSION "0.1.0"
+
+enum {
+	/* Exit status after a fatal error of LLVM's that has been answered (EX_SOFTWARE of sysexits.h). */
+	FARJIT_EXIT_FATAL = 70,
+	FARJIT_EXIT_USAGE = 64,
+	/* Longest request; larger than any module whose object fits on the wire to an executor. */
+	FARJIT_MAX_REQUEST_BYTES = 256 * 1024 * 1024,
+	FARJIT_MAX_MESSAGE_BYTES = 16 * 1024,
+};
+
+enum farjit_product {
+	FARJIT_PRODUCT_OBJECT = 0,   /* an ELF relocatable object */
+	FARJIT_PRODUCT_ASSEMBLY = 1, /* the target's assembly, text */
+	FARJIT_PRODUCT_IR = 2,	     /* LLVM assembly after the passes, text */
+};
+
+enum farjit_status {
+	FARJIT_STATUS_DONE = 0,
+	FARJIT_STATUS_BITCODE = 1, /* bytes that are no bitcode module; the answer is a message */
+	FARJIT_STATUS_COMPILE = 2, /* LLVM refuses module, target or passes; a message */
+	FARJIT_STATUS_FATAL = 3,   /* LLVM gave up; a message, and the process ends after it */
+	FARJIT_STATUS_LIBRARY = 4, /* libLLVM cannot be loaded; a message, instead of the greeting */
+};
+
+struct farjit_bytes {
+	const char *start;
+	size_t length;
+};
+
+/*
+ * A request, little-endian: u32 length of what follows; u32 id; u8 product; u8 LLVMCodeGenOptLevel; u16 count of
+ * program-defined names; then byte strings, each a u32 length and the bytes with a NUL that is not counted: name,
+ * triple, CPU, features, passes, the names, and the bitcode.
+ */
+struct farjit_request {
+	uint32_t id;
+	uint8_t product;
+	uint8_t opt_level;
+	uint16_t program_defined_count;
+	struct farjit_bytes name, triple, cpu, features, passes;
+	/* Where the names begin; read with farjit_next_bytes. */
+	const char *program_defined;
+	struct farjit_bytes bitcode;
+	/* Everything above points into it; from malloc. */
+	char *storage;
+};
+
+/* Milliseconds of each stage. */
+struct farjit_timings {
+	double parse_ms, passes_ms, emit_ms;
+};
+
+/* wire.c */
+/* Waits for a request. False: the parent has closed its end, or breaks the contract. The caller frees `storage`. */
+bool farjit_read_request(struct farjit_request *request);
+/* The byte string at *at, which moves on to what follows it. The strings were checked when the request was read. */
+struct farjit_bytes farjit_next_bytes(const char **at);
+/*
+ * An answer, little-endian: u32 length of what follows; u32 id; u32 status; f64 milliseconds of parsing, passes,
+ * emission; then the product or a message. Ends the process when the parent is gone.
+ */
+void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_timings *timings, const char *content,
+		   size_t content_bytes);
+
+/* prepare.c */
+/* Makes a module fit for the executor: what prepareModule of prepare-module.ts does. */
+void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			   const struct farjit_request *request);
+
+/* compile.c */
+/* Compiles and answers. */
+void farjit_compile(const struct farjit_request *request);
+/* LLVM's fatal errors become the answer to the request under way; then the process ends. */
+void farjit_install_fatal_error_handler(void);
+
+#endif

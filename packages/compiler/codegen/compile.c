@@ -1,0 +1,210 @@
+/* One request: bitcode, passes, machine code. */
+#include "codegen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What can go wrong with a compilation, in words; the first error stays. */
+struct failure {
+	enum farjit_status status;
+	char message[FARJIT_MAX_MESSAGE_BYTES];
+};
+
+/* For the fatal error handler, which is told only a reason. One request is under way at a time. */
+static const struct farjit_request *current;
+
+static double now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void fail(struct failure *failure, enum farjit_status status, const char *what, const char *reason)
+{
+	if (failure->status != FARJIT_STATUS_DONE)
+		return;
+	failure->status = status;
+	snprintf(failure->message, sizeof failure->message, "%s%s", what, reason ? reason : "");
+}
+
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *failure)
+{
+	/* Warnings and remarks are not for a JIT's user. Without a handler an error would end the process. */
+	if (llvm.LLVMGetDiagInfoSeverity(info) != LLVMDSError)
+		return;
+	char *description = llvm.LLVMGetDiagInfoDescription(info);
+	fail(failure, FARJIT_STATUS_COMPILE, "", description);
+	llvm.LLVMDisposeMessage(description);
+}
+
+static void on_fatal_error(const char *reason)
+{
+	farjit_answer(current ? current->id : 0, FARJIT_STATUS_FATAL, NULL, reason, strlen(reason));
+	_exit(FARJIT_EXIT_FATAL);
+}
+
+void farjit_install_fatal_error_handler(void)
+{
+	llvm.LLVMInstallFatalErrorHandler(on_fatal_error);
+}
+
+/*
+ * Target machines, kept: one works out its CPU's scheduling model and features at its first function, half of what
+ * compiling a small function takes. A compiler asks for two or three kinds.
+ */
+enum { KEPT_MACHINES = 8 };
+static struct kept_machine {
+	LLVMTargetMachineRef machine;
+	uint8_t opt_level;
+	char *triple, *cpu, *features;
+} kept[KEPT_MACHINES];
+static unsigned next_kept;
+
+static bool fits(const struct kept_machine *entry, const struct farjit_request *request)
+{
+	return entry->machine && entry->opt_level == request->opt_level &&
+	       strcmp(entry->triple, request->triple.start) == 0 && strcmp(entry->cpu, request->cpu.start) == 0 &&
+	       strcmp(entry->features, request->features.start) == 0;
+}
+
+static LLVMTargetMachineRef target_machine(const struct farjit_request *request, struct failure *failure)
+{
+	for (unsigned i = 0; i < KEPT_MACHINES; i++)
+		if (fits(&kept[i], request))
+			return kept[i].machine;
+	LLVMTargetRef target;
+	char *message = NULL;
+	if (!farjit_initialize_back_end(request->triple.start)) {
+		fail(failure, FARJIT_STATUS_COMPILE, "this libLLVM generates no code for the target ",
+		     request->triple.start);
+		return NULL;
+	}
+	if (llvm.LLVMGetTargetFromTriple(request->triple.start, &target, &message) != 0) {
+		fail(failure, FARJIT_STATUS_COMPILE, "", message);
+		llvm.LLVMDisposeMessage(message);
+		return NULL;
+	}
+	LLVMTargetMachineRef machine =
+		llvm.LLVMCreateTargetMachine(target, request->triple.start, request->cpu.start, request->features.start,
+					     request->opt_level, LLVMRelocPIC, LLVMCodeModelSmall);
+	if (!machine) {
+		fail(failure, FARJIT_STATUS_COMPILE, "this libLLVM generates no code for the target ",
+		     request->triple.start);
+		return NULL;
+	}
+	struct kept_machine *entry = &kept[next_kept++ % KEPT_MACHINES];
+	if (entry->machine) {
+		llvm.LLVMDisposeTargetMachine(entry->machine);
+		free(entry->triple);
+		free(entry->cpu);
+		free(entry->features);
+	}
+	*entry = (struct kept_machine){machine, request->opt_level, strdup(request->triple.start),
+				       strdup(request->cpu.start), strdup(request->features.start)};
+	if (!entry->triple || !entry->cpu || !entry->features)
+		abort();
+	return machine;
+}
+
+static LLVMModuleRef parse(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
+{
+	LLVMMemoryBufferRef buffer = llvm.LLVMCreateMemoryBufferWithMemoryRange(
+		request->bitcode.start, request->bitcode.length, request->name.start, 0);
+	LLVMModuleRef module = NULL;
+	char *message = NULL;
+	LLVMBool failed = llvm.LLVMParseBitcodeInContext(context, buffer, &module, &message);
+	llvm.LLVMDisposeMemoryBuffer(buffer);
+	if (failed) {
+		fail(failure, FARJIT_STATUS_BITCODE, "", message);
+		llvm.LLVMDisposeMessage(message);
+		return NULL;
+	}
+	llvm.LLVMSetModuleIdentifier(module, request->name.start, request->name.length);
+	/* Passes and code generation take for granted what this checks. */
+	failed = llvm.LLVMVerifyModule(module, LLVMReturnStatusAction, &message);
+	if (failed)
+		fail(failure, FARJIT_STATUS_COMPILE, "it does not pass LLVM's verifier: ", message);
+	llvm.LLVMDisposeMessage(message);
+	if (!failed)
+		return module;
+	llvm.LLVMDisposeModule(module);
+	return NULL;
+}
+
+static void run_passes(LLVMModuleRef module, LLVMTargetMachineRef machine, const struct farjit_request *request,
+		       struct failure *failure)
+{
+	if (request->passes.length == 0)
+		return;
+	LLVMPassBuilderOptionsRef options = llvm.LLVMCreatePassBuilderOptions();
+	LLVMErrorRef error = llvm.LLVMRunPasses(module, request->passes.start, machine, options);
+	llvm.LLVMDisposePassBuilderOptions(options);
+	if (!error)
+		return;
+	char *message = llvm.LLVMGetErrorMessage(error);
+	fail(failure, FARJIT_STATUS_COMPILE, "cannot run its passes: ", message);
+	llvm.LLVMDisposeErrorMessage(message);
+}
+
+/* Answers the product or the failure; lowers the module's IR in place. */
+static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struct farjit_request *request,
+		 struct failure *failure, struct farjit_timings *timings)
+{
+	double start_ms = now_ms();
+	if (request->product == FARJIT_PRODUCT_IR) {
+		char *text = llvm.LLVMPrintModuleToString(module);
+		farjit_answer(request->id, FARJIT_STATUS_DONE, timings, text, strlen(text));
+		llvm.LLVMDisposeMessage(text);
+		return;
+	}
+	int file = request->product == FARJIT_PRODUCT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile;
+	LLVMMemoryBufferRef buffer = NULL;
+	char *message = NULL;
+	if (llvm.LLVMTargetMachineEmitToMemoryBuffer(machine, module, file, &message, &buffer) != 0) {
+		fail(failure, FARJIT_STATUS_COMPILE, "", message);
+		llvm.LLVMDisposeMessage(message);
+		return;
+	}
+	timings->emit_ms = now_ms() - start_ms;
+	/* An error in inline assembly is told to the diagnostic handler alone. */
+	if (failure->status == FARJIT_STATUS_DONE)
+		farjit_answer(request->id, FARJIT_STATUS_DONE, timings, llvm.LLVMGetBufferStart(buffer),
+			      llvm.LLVMGetBufferSize(buffer));
+	llvm.LLVMDisposeMemoryBuffer(buffer);
+}
+
+static void compile_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
+{
+	struct farjit_timings timings = {0};
+	double start_ms = now_ms();
+	LLVMTargetMachineRef machine = target_machine(request, failure);
+	LLVMModuleRef module = machine ? parse(context, request, failure) : NULL;
+	if (!module)
+		return;
+	farjit_prepare_module(context, module, machine, request);
+	timings.parse_ms = now_ms() - start_ms;
+	start_ms = now_ms();
+	run_passes(module, machine, request, failure);
+	timings.passes_ms = now_ms() - start_ms;
+	if (failure->status == FARJIT_STATUS_DONE)
+		emit(module, machine, request, failure, &timings);
+	llvm.LLVMDisposeModule(module);
+}
+
+void farjit_compile(const struct farjit_request *request)
+{
+	static struct failure failure;
+	failure.status = FARJIT_STATUS_DONE;
+	current = request;
+	LLVMContextRef context = llvm.LLVMContextCreate();
+	llvm.LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
+	compile_in(context, request, &failure);
+	llvm.LLVMContextDispose(context);
+	if (failure.status != FARJIT_STATUS_DONE)
+		farjit_answer(request->id, failure.status, NULL, failure.message, strlen(failure.message));
+	current = NULL;
+}

@@ -1,0 +1,101 @@
+/*
+ * LLVM's C API as far as the code generator uses it, bound at run time: one program works with libLLVM 14 to 22.
+ * Types and prototypes are those of llvm-c/{Core,Analysis,BitReader,Target,TargetMachine,ErrorHandling,Error}.h and
+ * llvm-c/Transforms/PassBuilder.h.
+ */
+#ifndef FARJIT_CODEGEN_LLVM_H
+#define FARJIT_CODEGEN_LLVM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int LLVMBool;
+typedef struct LLVMOpaqueContext *LLVMContextRef;
+typedef struct LLVMOpaqueModule *LLVMModuleRef;
+typedef struct LLVMOpaqueValue *LLVMValueRef;
+typedef struct LLVMOpaqueAttributeRef *LLVMAttributeRef;
+typedef struct LLVMOpaqueMemoryBuffer *LLVMMemoryBufferRef;
+typedef struct LLVMOpaqueDiagnosticInfo *LLVMDiagnosticInfoRef;
+typedef struct LLVMTarget *LLVMTargetRef;
+typedef struct LLVMOpaqueTargetMachine *LLVMTargetMachineRef;
+typedef struct LLVMOpaqueTargetData *LLVMTargetDataRef;
+typedef struct LLVMOpaquePassBuilderOptions *LLVMPassBuilderOptionsRef;
+typedef struct LLVMOpaqueError *LLVMErrorRef;
+typedef void (*LLVMDiagnosticHandler)(LLVMDiagnosticInfoRef, void *);
+typedef void (*LLVMFatalErrorHandler)(const char *reason);
+
+enum {
+	LLVMReturnStatusAction = 2,
+	LLVMAvailableExternallyLinkage = 1,
+	LLVMDSError = 0,
+	LLVMAssemblyFile = 0,
+	LLVMObjectFile = 1,
+	LLVMRelocPIC = 2,
+	LLVMCodeModelSmall = 3,
+};
+#define LLVMAttributeFunctionIndex (-1)
+
+/* X(result, name, parameters): every function that each supported version has. */
+#define FARJIT_LLVM_FUNCTIONS(X)                                                                                       \
+	X(void, LLVMDisposeMessage, (char *))                                                                          \
+	X(void, LLVMInstallFatalErrorHandler, (LLVMFatalErrorHandler))                                                 \
+	X(LLVMContextRef, LLVMContextCreate, (void))                                                                   \
+	X(void, LLVMContextDispose, (LLVMContextRef))                                                                  \
+	X(void, LLVMContextSetDiagnosticHandler, (LLVMContextRef, LLVMDiagnosticHandler, void *))                      \
+	X(char *, LLVMGetDiagInfoDescription, (LLVMDiagnosticInfoRef))                                                 \
+	X(int, LLVMGetDiagInfoSeverity, (LLVMDiagnosticInfoRef))                                                       \
+	X(LLVMMemoryBufferRef, LLVMCreateMemoryBufferWithMemoryRange, (const char *, size_t, const char *, LLVMBool))  \
+	X(const char *, LLVMGetBufferStart, (LLVMMemoryBufferRef))                                                     \
+	X(size_t, LLVMGetBufferSize, (LLVMMemoryBufferRef))                                                            \
+	X(void, LLVMDisposeMemoryBuffer, (LLVMMemoryBufferRef))                                                        \
+	X(LLVMBool, LLVMParseBitcodeInContext, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *, char **))        \
+	X(void, LLVMDisposeModule, (LLVMModuleRef))                                                                    \
+	X(void, LLVMSetModuleIdentifier, (LLVMModuleRef, const char *, size_t))                                        \
+	X(void, LLVMSetTarget, (LLVMModuleRef, const char *))                                                          \
+	X(void, LLVMSetModuleDataLayout, (LLVMModuleRef, LLVMTargetDataRef))                                           \
+	X(char *, LLVMPrintModuleToString, (LLVMModuleRef))                                                            \
+	X(LLVMBool, LLVMVerifyModule, (LLVMModuleRef, int, char **))                                                   \
+	X(LLVMValueRef, LLVMGetFirstFunction, (LLVMModuleRef))                                                         \
+	X(LLVMValueRef, LLVMGetNextFunction, (LLVMValueRef))                                                           \
+	X(LLVMValueRef, LLVMGetNamedFunction, (LLVMModuleRef, const char *))                                           \
+	X(LLVMBool, LLVMIsDeclaration, (LLVMValueRef))                                                                 \
+	X(int, LLVMGetLinkage, (LLVMValueRef))                                                                         \
+	X(const char *, LLVMGetValueName2, (LLVMValueRef, size_t *))                                                   \
+	X(const char *, LLVMGetSection, (LLVMValueRef))                                                                \
+	X(void, LLVMSetSection, (LLVMValueRef, const char *))                                                          \
+	X(unsigned, LLVMGetEnumAttributeKindForName, (const char *, size_t))                                           \
+	X(LLVMAttributeRef, LLVMCreateEnumAttribute, (LLVMContextRef, unsigned, uint64_t))                             \
+	X(LLVMAttributeRef, LLVMCreateStringAttribute, (LLVMContextRef, const char *, unsigned, const char *, unsigned)) \
+	X(void, LLVMAddAttributeAtIndex, (LLVMValueRef, int, LLVMAttributeRef))                                        \
+	X(LLVMBool, LLVMGetTargetFromTriple, (const char *, LLVMTargetRef *, char **))                                 \
+	X(LLVMTargetMachineRef, LLVMCreateTargetMachine,                                                               \
+	  (LLVMTargetRef, const char *, const char *, const char *, int, int, int))                                    \
+	X(void, LLVMDisposeTargetMachine, (LLVMTargetMachineRef))                                                      \
+	X(LLVMTargetDataRef, LLVMCreateTargetDataLayout, (LLVMTargetMachineRef))                                       \
+	X(void, LLVMDisposeTargetData, (LLVMTargetDataRef))                                                            \
+	X(LLVMPassBuilderOptionsRef, LLVMCreatePassBuilderOptions, (void))                                             \
+	X(void, LLVMDisposePassBuilderOptions, (LLVMPassBuilderOptionsRef))                                            \
+	X(LLVMErrorRef, LLVMRunPasses, (LLVMModuleRef, const char *, LLVMTargetMachineRef, LLVMPassBuilderOptionsRef)) \
+	X(char *, LLVMGetErrorMessage, (LLVMErrorRef))                                                                 \
+	X(void, LLVMDisposeErrorMessage, (char *))                                                                     \
+	X(LLVMBool, LLVMTargetMachineEmitToMemoryBuffer,                                                               \
+	  (LLVMTargetMachineRef, LLVMModuleRef, int, char **, LLVMMemoryBufferRef *))
+
+#define FARJIT_LLVM_MEMBER(result, name, parameters) result(*name) parameters;
+
+/* The loaded libLLVM. Set once by farjit_load_llvm, constant afterwards. */
+struct farjit_llvm {
+	FARJIT_LLVM_FUNCTIONS(FARJIT_LLVM_MEMBER)
+	unsigned major_version;
+	/* `22.1.8`; only the major version for those before 16, which do not tell. */
+	char version[32];
+};
+
+extern struct farjit_llvm llvm;
+
+/* Loads the library at `path` and binds all of the above. False: `message` says why. */
+_Bool farjit_load_llvm(const char *path, char *message, size_t message_bytes);
+/* Makes the back end of a triple known to LLVM. False: this libLLVM has none for it. */
+_Bool farjit_initialize_back_end(const char *triple);
+
+#endif

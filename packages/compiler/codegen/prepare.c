@@ -1,0 +1,76 @@
+/* From a module as it was made to one that the executor's linker and trap reports can work with. */
+#include "codegen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* llvm::UWTableKind::Async: tables that hold at every instruction, as a walk from a trap needs. */
+#define UWTABLE_ASYNC 2
+/* The first version in which `uwtable` takes a kind. */
+#define UWTABLE_KIND_SINCE 15
+
+static LLVMAttributeRef enum_attribute(LLVMContextRef context, const char *name, uint64_t value)
+{
+	return llvm.LLVMCreateEnumAttribute(context, llvm.LLVMGetEnumAttributeKindForName(name, strlen(name)), value);
+}
+
+/* `.text.` and the symbol, by which the linker splits the object. A name's leading \1 tells LLVM not to mangle it and
+ * is not part of the symbol. */
+static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
+{
+	const char *section = llvm.LLVMGetSection(function);
+	if (section && *section)
+		return;
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(function, &length);
+	if (length > 0 && name[0] == 1) {
+		name++;
+		length--;
+	}
+	char *own = malloc(length + sizeof ".text.__unnamed_4294967295");
+	if (!own)
+		abort();
+	if (length > 0)
+		sprintf(own, ".text.%.*s", (int)length, name);
+	else
+		sprintf(own, ".text.__unnamed_%u", ++*unnamed_count);
+	llvm.LLVMSetSection(function, own);
+	free(own);
+}
+
+/* A program's own `fabs` is not libm's, which LLVM would turn into an instruction. */
+static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, const struct farjit_request *request)
+{
+	const char *at = request->program_defined;
+	for (uint16_t i = 0; i < request->program_defined_count; i++) {
+		LLVMValueRef function = llvm.LLVMGetNamedFunction(module, farjit_next_bytes(&at).start);
+		if (function && llvm.LLVMIsDeclaration(function))
+			llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
+						     enum_attribute(context, "nobuiltin", 0));
+	}
+}
+
+void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			   const struct farjit_request *request)
+{
+	llvm.LLVMSetTarget(module, request->triple.start);
+	LLVMTargetDataRef layout = llvm.LLVMCreateTargetDataLayout(machine);
+	llvm.LLVMSetModuleDataLayout(module, layout);
+	llvm.LLVMDisposeTargetData(layout);
+
+	LLVMAttributeRef frame_pointer =
+		llvm.LLVMCreateStringAttribute(context, "frame-pointer", strlen("frame-pointer"), "all", 3);
+	LLVMAttributeRef uwtable =
+		enum_attribute(context, "uwtable", llvm.major_version >= UWTABLE_KIND_SINCE ? UWTABLE_ASYNC : 0);
+	unsigned unnamed_count = 0;
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function)) {
+		if (llvm.LLVMIsDeclaration(function))
+			continue;
+		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, frame_pointer);
+		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, uwtable);
+		place_in_own_section(function, &unnamed_count);
+	}
+	mark_program_defined(context, module, request);
+}

@@ -1,0 +1,172 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { FarJITError } from '@farjit/protocol/errors';
+import type { CompileInput, CompileOutput, IRCompileLayer } from '../layers/ir-compile-layer.js';
+import { passPipeline } from '../layers/ir-transform-layer.js';
+import { findBitstreamDamage } from '../llvm/bitstream.js';
+import { BitcodeError, CompileError } from '../llvm/errors.js';
+import { CODE_GEN_OPT_LEVEL } from '../llvm/target-machine.js';
+import { CodegenProcess } from './codegen-process.js';
+import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
+
+/** Where `npm run build` puts it. */
+export const DEFAULT_CODEGEN_PROGRAM = fileURLToPath(
+  new URL('../../codegen/farjit-codegen', import.meta.url),
+);
+
+/** How a `CodegenPool` works. */
+export interface CodegenPoolOptions {
+  /** Finds the path of the libLLVM to load, when a process is started. */
+  readonly libLLVM: () => string;
+  /** Most processes at a time. Default: one for each core that this process may use. */
+  readonly size?: number;
+  /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
+  readonly program?: string;
+}
+
+interface Done extends CodegenAnswer {
+  readonly llvmVersion: string;
+}
+
+interface Job {
+  readonly input: CompileInput;
+  readonly product: Product;
+  resolve(answer: Done): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
+ * A process is started when there is work that no other has time for, and kept.
+ */
+export class CodegenPool implements IRCompileLayer {
+  readonly #libLLVM: () => string;
+  readonly #program: string;
+  readonly #size: number;
+  readonly #processes = new Set<CodegenProcess>();
+  /** Waiting, in the order in which they came: those that a thread is blocked for, then those that can wait. */
+  readonly #urgent: Job[] = [];
+  readonly #background: Job[] = [];
+  #stopped = false;
+
+  constructor({
+    libLLVM,
+    size = availableParallelism(),
+    program = DEFAULT_CODEGEN_PROGRAM,
+  }: CodegenPoolOptions) {
+    this.#libLLVM = libLLVM;
+    this.#size = Math.max(1, size);
+    this.#program = program;
+  }
+
+  /** Starts the first process, ahead of the first compilation. What is wrong with it, that one says. */
+  start(): void {
+    if (this.#processes.size > 0 || this.#stopped) return;
+    try {
+      this.#add();
+    } catch {
+      // The first compilation tries again, and says why.
+    }
+  }
+
+  get processIds(): number[] {
+    return [...this.#processes].map(({ processId }) => processId);
+  }
+
+  /**
+   * @throws {BitcodeError | CompileError} when LLVM refuses the module.
+   * @throws {CodegenLostError} when LLVM ends its process over it.
+   * @throws {LibLLVMError} when no process can be started.
+   */
+  async compile(input: CompileInput): Promise<CompileOutput> {
+    const { content, timings, llvmVersion } = await this.#run(input, 'object');
+    return { object: content, llvmVersion, timings };
+  }
+
+  async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
+    const { content } = await this.#run(input, what);
+    return content.toString('utf8');
+  }
+
+  /** Ends all processes and waits for that; what is under way rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#processes].map((process) => process.stop()));
+  }
+
+  async #run(input: CompileInput, product: Product): Promise<Done> {
+    // LLVM 14's reader aborts on some of what this sees, and its words say less.
+    const damage = findBitstreamDamage(input.bitcode);
+    if (damage !== undefined)
+      throw new BitcodeError(input.name, `Module ${input.name} is not bitcode: ${damage}.`);
+    const done = await new Promise<Done>((resolve, reject) => {
+      const queue = input.canWait ? this.#background : this.#urgent;
+      queue.push({ input, product, resolve, reject });
+      this.#dispatch();
+    });
+    if (done.status === Status.Done) return done;
+    const reason = done.content.toString();
+    if (done.status === Status.Bitcode)
+      throw new BitcodeError(
+        input.name,
+        `Module ${input.name} is not bitcode that libLLVM ${done.llvmVersion} reads: ${reason}`,
+      );
+    throw new CompileError(input.name, `Cannot compile module ${input.name}: ${reason.trim()}`);
+  }
+
+  /** Gives waiting jobs to idle processes, and starts one more when those are too few. */
+  #dispatch(): void {
+    for (const process of this.#processes) {
+      if (!process.isIdle) continue;
+      const job = this.#urgent.shift() ?? this.#background.shift();
+      if (!job) return;
+      void this.#give(process, job);
+    }
+    const waitingCount = this.#urgent.length + this.#background.length;
+    const startingCount = [...this.#processes].filter(({ isStarting }) => isStarting).length;
+    if (waitingCount <= startingCount || this.#processes.size >= this.#size) return;
+    try {
+      this.#add();
+    } catch (error) {
+      this.#rejectWaiting(error);
+    }
+  }
+
+  async #give(process: CodegenProcess, { input, product, resolve, reject }: Job): Promise<void> {
+    try {
+      const { llvmVersion } = process;
+      const { optLevel } = input;
+      const answer = await process.request({
+        product,
+        codeGenOptLevel: CODE_GEN_OPT_LEVEL[optLevel],
+        passes: input.passes ?? passPipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
+        input,
+      });
+      resolve({ ...answer, llvmVersion });
+    } catch (error) {
+      reject(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#dispatch();
+    }
+  }
+
+  #add(): void {
+    if (this.#stopped) throw new FarJITError('SESSION_CLOSED', 'the code generators have been stopped');
+    const process = new CodegenProcess(this.#program, this.#libLLVM());
+    this.#processes.add(process);
+    void process.ended.then(() => {
+      this.#processes.delete(process);
+      this.#dispatch();
+    });
+    // One that cannot start says why to those who wait for it: the next would not fare better.
+    process.ready.then(
+      () => this.#dispatch(),
+      (error: unknown) => this.#rejectWaiting(error),
+    );
+  }
+
+  #rejectWaiting(error: unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    for (const { reject } of [...this.#urgent.splice(0), ...this.#background.splice(0)]) reject(reason);
+  }
+}

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { LibLLVMError } from '../llvm/errors.js';
+import { CodegenLostError } from './codegen-lost-error.js';
+import {
+  AnswerReader,
+  type CodegenAnswer,
+  type CodegenRequest,
+  encodeRequest,
+  Status,
+} from './codegen-wire.js';
+
+/** What of a process's standard error is kept, to say why it ended: LLVM's last words, not a backtrace's first. */
+const KEPT_WORDS_BYTES = 4096;
+
+interface Pending {
+  readonly id: number;
+  readonly moduleName: string;
+  resolve(answer: CodegenAnswer): void;
+  reject(error: Error): void;
+}
+
+/** One `farjit-codegen`: a child process that compiles one module at a time on a libLLVM of its own. */
+export class CodegenProcess {
+  /** Resolves once it can compile. */
+  readonly ready: Promise<void>;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #requests: Socket;
+  readonly #answers: Socket;
+  readonly #reader = new AnswerReader();
+  #pending: Pending | undefined;
+  #nextId = 1;
+  #words = '';
+  #state: 'starting' | 'ready' | 'lost' = 'starting';
+  #lost: Error | undefined;
+  #llvmVersion = '';
+  #settleReady!: { resolve: () => void; reject: (error: Error) => void };
+
+  /** Starts the program; `ready` says when it can be used, and rejects with `LibLLVMError` when it cannot. */
+  constructor(program: string, libLLVMPath: string) {
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    this.ready.catch(() => {});
+    if (!existsSync(program))
+      throw new LibLLVMError(`There is no code generator at ${program}. Build it with: npm run build`);
+    // Detached: Ctrl-C in a terminal is for the compiler to handle. No environment: nothing in it is for LLVM.
+    const child = spawn(program, [libLLVMPath], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      env: {},
+      cwd: '/',
+    });
+    this.#child = child;
+    this.#requests = child.stdin as Socket;
+    this.#answers = child.stdout as Socket;
+    const words = child.stderr as Socket;
+    words.setEncoding('utf8').on('data', (text: string) => {
+      this.#words = (this.#words + text).slice(-KEPT_WORDS_BYTES);
+    });
+    this.#answers.on('data', (piece: Buffer) => {
+      for (const answer of this.#reader.push(piece)) this.#receive(answer);
+    });
+    // A write to a process that is gone; its end says more.
+    this.#requests.on('error', () => {});
+    this.ended = once(child, 'close').then(
+      ([code, signal]: unknown[]) => this.#end(code as number | null, signal as NodeJS.Signals | null),
+      (error: Error) =>
+        this.#lose(new LibLLVMError(`Cannot start the code generator ${program}: ${error.message}`)),
+    );
+    // An idle code generator does not keep a program that is done from ending; one that starts has work waiting.
+    for (const handle of [child, this.#requests, words]) handle.unref();
+  }
+
+  get processId(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Of its libLLVM, as `LibLLVM.version`; empty before it is ready. */
+  get llvmVersion(): string {
+    return this.#llvmVersion;
+  }
+
+  /** It has not said yet that it can compile. */
+  get isStarting(): boolean {
+    return this.#state === 'starting';
+  }
+
+  /** Ready for a request. */
+  get isIdle(): boolean {
+    return this.#state === 'ready' && this.#pending === undefined;
+  }
+
+  /**
+   * Compiles; one request at a time.
+   * @throws {CodegenLostError} when LLVM ends the process over it.
+   */
+  request(request: CodegenRequest): Promise<CodegenAnswer> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    const id = this.#nextId;
+    this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
+    return new Promise<CodegenAnswer>((resolve, reject) => {
+      this.#pending = { id, moduleName: request.input.name, resolve, reject };
+      this.#answers.ref();
+      this.#requests.write(encodeRequest(id, request));
+    });
+  }
+
+  /** Ends the process, whatever it is doing. */
+  async stop(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    this.#child.ref();
+    await this.ended;
+  }
+
+  #receive(answer: CodegenAnswer): void {
+    const pending = this.#pending;
+    if (answer.id === 0 && answer.status === Status.Done) {
+      this.#llvmVersion = answer.content.toString();
+      if (this.#state === 'starting') this.#state = 'ready';
+      this.#answers.unref();
+      return this.#settleReady.resolve();
+    }
+    if (answer.id === 0)
+      return this.#lose(new LibLLVMError(`${answer.content}. FARJIT_LIBLLVM names another.`));
+    if (answer.id !== pending?.id) return;
+    // Its last answer: the process ends over it, and what it says here is better than its exit code.
+    if (answer.status === Status.Fatal)
+      return this.#lose(new CodegenLostError(pending.moduleName, answer.content.toString()));
+    this.#settle(() => pending.resolve(answer));
+  }
+
+  #end(code: number | null, signal: NodeJS.Signals | null): void {
+    const how = signal === null ? `exit code ${code}` : signal;
+    const words = this.#words.trim();
+    const name = this.#pending?.moduleName ?? '';
+    this.#lose(new CodegenLostError(name, words === '' ? how : `${how}; ${words}`));
+  }
+
+  #lose(error: Error): void {
+    this.#lost ??= error;
+    this.#state = 'lost';
+    this.#settleReady.reject(this.#lost);
+    const pending = this.#pending;
+    if (pending) this.#settle(() => pending.reject(error));
+  }
+
+  #settle(settle: () => void): void {
+    this.#pending = undefined;
+    this.#answers.unref();
+    settle();
+  }
+}

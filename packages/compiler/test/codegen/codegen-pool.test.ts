@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { CodegenLostError } from '../../src/codegen/codegen-lost-error.js';
+import { CodegenPool, type CodegenPoolOptions } from '../../src/codegen/codegen-pool.js';
+import { type CompileInput, LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
+import { BitcodeError, CompileError, LibLLVMError } from '../../src/llvm/errors.js';
+import { findLibLLVM } from '../../src/llvm/find-libllvm.js';
+import type { OptLevel } from '../../src/llvm/target-machine.js';
+import { assemble, FIB } from '../llvm/assemble.js';
+import { installedLibLLVMs } from '../llvm/installed.js';
+
+const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+avx2' };
+/** An intrinsic of another processor: LLVM has nothing to select for it, which it takes for a fatal error. */
+const FATAL = `declare void @llvm.aarch64.hint(i32)
+define void @f() { call void @llvm.aarch64.hint(i32 1) ret void }`;
+/** Everything that is prepared: own sections, odd names, data, calls of the program's own and of libm's. */
+const VARIED = `
+@counter = global i32 0
+declare double @fabs(double)
+declare double @sqrt(double)
+define double @uses(double %x) {
+  %a = call double @fabs(double %x)
+  %b = call double @sqrt(double %a)
+  ret double %b
+}
+define internal double @hidden(double %x) noinline { ret double %x }
+define double @"\\01raw"(double %x) { %y = call double @hidden(double %x) ret double %y }
+define double @placed(double %x) section ".text.special" { ret double %x }
+define double @0(double %x) { ret double %x }
+define double @"operator:"(double %x) { ret double %x }`;
+
+function inputOf(ir: string, rest: Partial<CompileInput> = {}): CompileInput {
+  return { name: 'test.ks', bitcode: assemble(ir), target: TARGET, optLevel: 1, ...rest };
+}
+
+function poolOf(t: ExecutionContext, options: Partial<CodegenPoolOptions> = {}): CodegenPool {
+  const pool = new CodegenPool({ libLLVM: () => findLibLLVM().path, size: 1, ...options });
+  t.teardown(() => pool.stop());
+  return pool;
+}
+
+/** The one process, which has compiled something. */
+async function processOf(t: ExecutionContext, pool: CodegenPool): Promise<number> {
+  await pool.compile(inputOf(FIB));
+  const [processId = 0] = pool.processIds;
+  t.true(existsSync(`/proc/${processId}`));
+  return processId;
+}
+
+for (const llvm of installedLibLLVMs()) {
+  const on = `libLLVM ${llvm.version}`;
+
+  for (const optLevel of [0, 1, 2, 3] as OptLevel[])
+    test(`${on}: an object of level ${optLevel} is that of the same LLVM in this process, to the byte`, async (t) => {
+      const pool = poolOf(t, { libLLVM: () => llvm.path });
+      using inProcess = new LLVMCompileLayer(llvm);
+      const input = inputOf(VARIED, { optLevel, programDefined: ['fabs', 'nowhere'] });
+      const [ours, theirs] = [await pool.compile(input), await inProcess.compile(input)];
+      t.deepEqual(Buffer.from(ours.object), Buffer.from(theirs.object));
+      t.is(ours.llvmVersion, llvm.version);
+      t.true(ours.timings.parseMs > 0 && ours.timings.emitMs > 0);
+    });
+
+  test(`${on}: assembly and IR are those of the same LLVM in this process`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    using inProcess = new LLVMCompileLayer(llvm);
+    const input = inputOf(VARIED, { optLevel: 2 });
+    for (const what of ['ir', 'asm'] as const)
+      t.is(await pool.print(input, what), await inProcess.print(input, what));
+  });
+
+  test(`${on}: a fatal error of LLVM's fails that module, and the next one gets another process`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const first = await processOf(t, pool);
+    const failed = pool.compile(inputOf(FATAL, { name: 'hint' }));
+    const behind = pool.compile(inputOf(FIB));
+    const error = await t.throwsAsync(failed, { instanceOf: CodegenLostError });
+    t.is(error.code, 'CODEGEN_LOST');
+    t.is(error.moduleName, 'hint');
+    t.regex(error.message, /LLVM gave up on module hint: .*Cannot select/s);
+    t.true((await behind).object.byteLength > 0);
+    t.not(pool.processIds[0], first);
+    t.is(pool.processIds.length, 1);
+    t.false(existsSync(`/proc/${first}`));
+  });
+
+  test(`${on}: what LLVM refuses is said, and costs no process`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const first = await processOf(t, pool);
+    const refused: [Partial<CompileInput>, string, RegExp][] = [
+      [{ passes: 'function(no-such-pass)' }, FIB, /no-such-pass/],
+      [{}, 'define void @f() { call void asm sideeffect "bogus", ""() ret void }', /bogus/],
+      [{ target: { ...TARGET, triple: 'riscv64-linux-gnu' } }, FIB, /riscv64-linux-gnu/],
+    ];
+    for (const [rest, ir, message] of refused) {
+      const error = await t.throwsAsync(pool.compile(inputOf(ir, rest)), {
+        instanceOf: CompileError,
+        message,
+      });
+      t.is(error.subject, 'test.ks');
+    }
+    const bitcode = assemble(FIB);
+    for (const broken of [Buffer.from('not bitcode'), bitcode.subarray(0, bitcode.length - 40)])
+      await t.throwsAsync(pool.compile({ ...inputOf(FIB), bitcode: broken }), { instanceOf: BitcodeError });
+    t.deepEqual(pool.processIds, [first]);
+  });
+}
+
+test('damaged bitcode fails by itself, whatever LLVM does over it', async (t) => {
+  const pool = poolOf(t);
+  const bitcode = assemble(VARIED);
+  let failedCount = 0;
+  for (let at = 16; at < bitcode.length; at += 97) {
+    const damaged = Buffer.from(bitcode);
+    damaged[at] = (damaged[at] ?? 0) ^ 0xff;
+    try {
+      await pool.compile({ ...inputOf(FIB), bitcode: damaged });
+    } catch (error) {
+      failedCount++;
+      const isExpected = [BitcodeError, CompileError, CodegenLostError].some((kind) => error instanceof kind);
+      t.true(isExpected, String(error));
+    }
+  }
+  t.true(failedCount > 5, `${failedCount} failed`);
+  t.true((await pool.compile(inputOf(FIB))).object.byteLength > 0);
+});
+
+test('a process that is killed while it compiles fails that module alone', async (t) => {
+  const pool = poolOf(t);
+  const first = await processOf(t, pool);
+  process.kill(first, 'SIGSTOP');
+  const failed = pool.compile(inputOf(FIB, { name: 'unlucky' }));
+  const behind = pool.compile(inputOf(FIB));
+  process.kill(first, 'SIGKILL');
+  const error = await t.throwsAsync(failed, { instanceOf: CodegenLostError });
+  t.is(error.message, 'LLVM gave up on module unlucky: SIGKILL');
+  t.true((await behind).object.byteLength > 0);
+});
+
+test('a process that is killed while it has nothing to do is missed by nobody', async (t) => {
+  const pool = poolOf(t);
+  const first = await processOf(t, pool);
+  process.kill(first, 'SIGKILL');
+  while (pool.processIds.includes(first)) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.true((await pool.compile(inputOf(FIB))).object.byteLength > 0);
+});
+
+test('modules that somebody waits for come before those that can wait, each in the order of asking', async (t) => {
+  const pool = poolOf(t);
+  const first = await processOf(t, pool);
+  process.kill(first, 'SIGSTOP');
+  const order: string[] = [];
+  const ask = (name: string, canWait: boolean) =>
+    pool.compile(inputOf(FIB, { name, canWait })).then(() => order.push(name));
+  // The first occupies the process; the rest are waiting.
+  const asked = [ask('at once', false), ask('b1', true), ask('u1', false), ask('b2', true), ask('u2', false)];
+  process.kill(first, 'SIGCONT');
+  await Promise.all(asked);
+  t.deepEqual(order, ['at once', 'u1', 'u2', 'b1', 'b2']);
+});
+
+test('there are as many processes as there is work for, and no more than the size', async (t) => {
+  const pool = poolOf(t, { size: 3 });
+  t.deepEqual(pool.processIds, []);
+  await pool.compile(inputOf(FIB));
+  t.is(pool.processIds.length, 1);
+  const objects = await Promise.all(Array.from({ length: 40 }, () => pool.compile(inputOf(FIB))));
+  t.is(objects.length, 40);
+  t.true(pool.processIds.length > 1 && pool.processIds.length <= 3);
+});
+
+test('started ahead there is one process, and stopping leaves none', async (t) => {
+  const pool = poolOf(t, { size: 2 });
+  pool.start();
+  pool.start();
+  const [processId] = pool.processIds;
+  t.is(pool.processIds.length, 1);
+  await pool.stop();
+  t.false(existsSync(`/proc/${processId}`));
+  await t.throwsAsync(pool.compile(inputOf(FIB)), { message: /stopped/ });
+});
+
+test('stopping fails what is under way', async (t) => {
+  const pool = poolOf(t);
+  await processOf(t, pool);
+  const [processId = 0] = pool.processIds;
+  process.kill(processId, 'SIGSTOP');
+  const failed = pool.compile(inputOf(FIB));
+  const waiting = pool.compile(inputOf(FIB));
+  const outcomes = Promise.allSettled([failed, waiting]);
+  await pool.stop();
+  t.deepEqual(
+    (await outcomes).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+});
+
+test('a libLLVM that cannot be loaded is named', async (t) => {
+  const pool = poolOf(t, { libLLVM: () => '/dev/null' });
+  const error = await t.throwsAsync(pool.compile(inputOf(FIB)), { instanceOf: LibLLVMError });
+  t.regex(error.message, /Cannot load libLLVM from \/dev\/null/);
+});
+
+test('a library that is no libLLVM is named', async (t) => {
+  const pool = poolOf(t, { libLLVM: () => 'libm.so.6' });
+  await t.throwsAsync(pool.compile(inputOf(FIB)), {
+    instanceOf: LibLLVMError,
+    message: /libm.so.6 is not a libLLVM/,
+  });
+});
+
+test('a missing program says how to build it', async (t) => {
+  const pool = poolOf(t, { program: '/nowhere/farjit-codegen' });
+  pool.start();
+  await t.throwsAsync(pool.compile(inputOf(FIB)), { instanceOf: LibLLVMError, message: /npm run build/ });
+});

@@ -1,0 +1,60 @@
+import test from 'ava';
+import { AnswerReader, encodeRequest, Status } from '../../src/codegen/codegen-wire.js';
+
+function answer(id: number, status: Status, content: string): Buffer {
+  const bytes = Buffer.alloc(36 + content.length);
+  bytes.writeUInt32LE(bytes.length - 4, 0);
+  bytes.writeUInt32LE(id, 4);
+  bytes.writeUInt32LE(status, 8);
+  [1.5, 2.5, 3.5].forEach((ms, index) => {
+    bytes.writeDoubleLE(ms, 12 + 8 * index);
+  });
+  bytes.write(content, 36);
+  return bytes;
+}
+
+test('answers are found wherever the stream is cut', (t) => {
+  const stream = Buffer.concat([
+    answer(0, Status.Done, '22.1.8'),
+    answer(7, Status.Compile, ''),
+    answer(8, Status.Done, 'xyz'),
+  ]);
+  const wanted = [
+    [0, Status.Done, '22.1.8'],
+    [7, Status.Compile, ''],
+    [8, Status.Done, 'xyz'],
+  ];
+  for (let pieceBytes = 1; pieceBytes <= stream.length; pieceBytes++) {
+    const reader = new AnswerReader();
+    const answers = [];
+    for (let at = 0; at < stream.length; at += pieceBytes)
+      answers.push(...reader.push(stream.subarray(at, at + pieceBytes)));
+    t.deepEqual(
+      answers.map(({ id, status, content }) => [id, status, content.toString()]),
+      wanted,
+    );
+    t.deepEqual(answers[2]?.timings, { parseMs: 1.5, passesMs: 2.5, emitMs: 3.5 });
+  }
+});
+
+test('a request is laid out as codegen.h says', (t) => {
+  const target = { triple: 'tr', cpuName: 'c', cpuFeatures: '' };
+  const input = {
+    name: 'ä',
+    bitcode: Uint8Array.of(1, 2, 3),
+    target,
+    optLevel: 1 as const,
+    programDefined: ['f'],
+  };
+  const bytes = encodeRequest(5, { product: 'asm', codeGenOptLevel: 2, passes: 'p', input });
+  const text = (value: string) => {
+    const encoded = Buffer.from(value);
+    return [encoded.length, 0, 0, 0, ...encoded, 0];
+  };
+  const body = [
+    ...[5, 0, 0, 0, 1, 2, 1, 0],
+    ...['ä', 'tr', 'c', '', 'p', 'f'].flatMap(text),
+    ...[3, 0, 0, 0, 1, 2, 3, 0],
+  ];
+  t.deepEqual([...bytes], [body.length, 0, 0, 0, ...body]);
+});
