@@ -15,6 +15,7 @@ const LIMIT_MODULES = [
   'websocket-transport',
   'msgpack-guard',
   'connection',
+  'admission',
   ...MESSAGE_MODULES.map((name) => `messages/${name}`),
 ];
 

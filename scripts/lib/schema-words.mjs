@@ -95,6 +95,7 @@ function limitInWords({ type, requirement, message }, unit) {
     case 'excludes':
       return [`without ${requirement === '\0' ? 'NUL' : requirement}`];
     case 'check':
+    case 'regex':
       return [message];
     case 'safe_integer':
     case 'transform':

@@ -4,7 +4,13 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { FarJITError, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import {
+  FarJITError,
+  MAX_REFUSED_HANDSHAKES,
+  RateLimit,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
+} from '@farjit/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
@@ -14,6 +20,8 @@ import { Session } from './session.js';
 export const DEFAULT_MAX_SESSIONS = 64;
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Sockets of a listener that are not sessions yet: with as many waiting for a handshake, further ones are cut. */
+export const MAX_WAITING_SOCKETS = 256;
 /** How long a peer may take to answer the closing handshake before its socket is cut. */
 const CLOSE_GRACE_MS = 500;
 const TOKEN_BYTES = 32;
@@ -110,22 +118,32 @@ export class Server {
 
   #createHttpServer(needsToken: boolean): HttpServer {
     const http = createServer({ headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS });
+    http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
+    const refusals = new RateLimit(MAX_REFUSED_HANDSHAKES);
     http.on('request', (_request, response) => {
       response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
       response.end('This is a FarJIT executor: it speaks WebSocket.\n');
     });
     http.on('upgrade', (request, socket, head) => {
-      const refusal = this.#refusalOf(request, needsToken);
+      const refusal = this.#refusalOf(request, needsToken ? refusals : undefined);
       if (refusal) refuseUpgrade(socket, refusal);
       else this.#accept(request, socket, head);
     });
     return http;
   }
 
-  #refusalOf(request: IncomingMessage, needsToken: boolean): string | undefined {
+  /** @param refusals of wrong tokens, where a token is needed. */
+  #refusalOf(request: IncomingMessage, refusals: RateLimit | undefined): string | undefined {
     // Browsers send Origin with every WebSocket, and nothing else does: no web page may reach an executor.
     if (request.headers.origin !== undefined) return '403 Forbidden';
-    if (needsToken && !this.#hasToken(request)) return '401 Unauthorized';
+    if (refusals) {
+      // A right token is turned away too: otherwise guessing would go on as fast as before.
+      if (refusals.isExhausted) return '429 Too Many Requests';
+      if (!this.#hasToken(request)) {
+        refusals.take();
+        return '401 Unauthorized';
+      }
+    }
     if (this.#isClosing || this.#sessions.size >= this.#maxSessions) return '503 Service Unavailable';
     return undefined;
   }
@@ -197,7 +215,11 @@ function urlOf(http: HttpServer, address: ListenAddress): string {
 
 function refuseUpgrade(socket: Duplex, status: string): void {
   socket.on('error', () => socket.destroy());
-  const challenge = status.startsWith('401') ? 'WWW-Authenticate: Bearer\r\n' : '';
+  const challenge = status.startsWith('401')
+    ? 'WWW-Authenticate: Bearer\r\n'
+    : status.startsWith('429')
+      ? 'Retry-After: 1\r\n'
+      : '';
   socket.end(`HTTP/1.1 ${status}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`, () =>
     socket.destroy(),
   );

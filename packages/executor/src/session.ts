@@ -4,6 +4,7 @@ import {
   type ExecutorAddr,
   type FrameEvent,
   indirection,
+  MAX_UNOPENED_MS,
   memory,
   type ParamsOf,
   type RequestContext,
@@ -16,6 +17,7 @@ import {
   session,
   symbols,
   type Transport,
+  UnopenedLimits,
 } from '@farjit/protocol';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
@@ -60,8 +62,14 @@ export class Session {
     this.#host = options.host;
     this.#transport = options.transport;
     const { onFrame } = options;
-    this.connection = new Connection(options.transport, onFrame ? { onFrame } : {});
+    const limits = new UnopenedLimits();
+    this.connection = new Connection(options.transport, {
+      ...(onFrame && { onFrame }),
+      admit: (sizeBytes) => (this.#isUnopened() ? limits.admit(sizeBytes) : undefined),
+    });
     this.#registerHandlers();
+    const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
+    void this.connection.closed.then(() => clearTimeout(unopened));
     this.ended = this.connection.closed.then(() => this.#end({ kind: 'cancelled' }));
     this.connection.start();
   }
@@ -191,6 +199,16 @@ export class Session {
       await this.#generationEnded;
     }
     return this.#startRunner();
+  }
+
+  /** A peer that has not said what it wants must not keep others out for ever. */
+  #giveUpUnopened(): void {
+    if (this.#state === 'new')
+      this.connection.close(1008, `no session was opened within ${MAX_UNOPENED_MS / 1000} s`);
+  }
+
+  #isUnopened(): boolean {
+    return this.#state === 'new' || this.#state === 'opening';
   }
 
   #isClosed(): boolean {

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { createServer, type Socket } from 'node:net';
+import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { session, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import { MAX_REFUSED_HANDSHAKES, session, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
 import { Server, type ServerOptions, SocketInUseError } from '../src/index.js';
+import { MAX_WAITING_SOCKETS } from '../src/server.js';
 import { doubleIt, storeConstant } from './machine-code.js';
 import { callDouble, load, openOver, until } from './session-fixture.js';
 
@@ -37,6 +38,18 @@ async function refusal(url: string, options: ClientOptions = {}): Promise<number
   const [, response] = await once(socket, 'unexpected-response');
   socket.terminate();
   return response.statusCode;
+}
+
+/** The same, or undefined when the upgrade was accepted. */
+async function refusalOf(url: string, options: ClientOptions): Promise<number | undefined> {
+  const socket = new WebSocket(url, options);
+  socket.on('error', () => {});
+  const status = await Promise.race([
+    once(socket, 'unexpected-response').then(([, response]) => response.statusCode as number),
+    once(socket, 'open').then(() => undefined),
+  ]);
+  socket.terminate();
+  return status;
 }
 
 test('sessions over a Unix socket that only this user may use', async (t) => {
@@ -126,6 +139,49 @@ test('loopback needs the token', async (t) => {
   );
   const entry = await load(compiler, doubleIt());
   t.truthy(entry);
+});
+
+test('after so many wrong tokens in a second nobody gets in, and a second later the right one does', async (t) => {
+  const server = startServer(t, { token: 'weak' });
+  const url = await server.listen('ws://127.0.0.1:0');
+  const right = { headers: { authorization: 'Bearer weak' } };
+  const guesses = () =>
+    Promise.all(
+      Array.from({ length: MAX_REFUSED_HANDSHAKES }, (_, i) =>
+        refusal(url, { headers: { authorization: `Bearer ${i}` } }),
+      ),
+    );
+  // A slow machine may take more than a second for the round.
+  let turnedAway: number | undefined;
+  await until(async () => {
+    t.deepEqual(new Set((await guesses()).filter((status) => status !== 429)), new Set([401]));
+    const status = await refusalOf(url, right);
+    turnedAway = status;
+    return status === 429;
+  });
+  t.is(turnedAway, 429);
+  await until(async () => (await refusalOf(url, right)) === undefined);
+});
+
+test('sockets that wait for a handshake are so many and no more', async (t) => {
+  const path = join(temporaryDirectory(t), 'farjit.sock');
+  const server = startServer(t, { maxSessions: 1 });
+  await server.listen(`ws+unix:${path}`);
+  const sockets: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const open = async () => {
+    const socket = connectSocket({ path });
+    sockets.push(socket);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  };
+  let closed = 0;
+  for (let i = 0; i < MAX_WAITING_SOCKETS + 1; i++) (await open()).on('close', () => closed++);
+  await once(await open(), 'close');
+  t.is(closed, 0);
 });
 
 test('a token that was made up is long, and another each time', (t) => {

@@ -79,6 +79,31 @@ test('nothing else is answered before openSession, and that only once', async (t
   await hosted.ended;
 });
 
+test('before the session is open, too many frames or too large ones close the connection', async (t) => {
+  const many = connect();
+  const refused = { code: 'METHOD_NOT_ALLOWED' };
+  for (let i = 0; i < 32; i++)
+    await t.throwsAsync(many.connection.request(session.sessionStatus, {}), refused);
+  // A slow machine may have taken more than the second that counts.
+  const more = Array.from({ length: 33 }, () => many.connection.request(session.sessionStatus, {}));
+  t.true((await Promise.allSettled(more)).some(({ status }) => status === 'rejected'));
+  t.regex((await many.connection.closed).message, /1008: more than 32 frames in a second/);
+
+  const large = connect();
+  const client = 'x'.repeat(65_536);
+  await t.throwsAsync(large.connection.request(session.openSession, { versions: [1], client }));
+  t.regex((await large.connection.closed).message, /1009: a frame of \d+ bytes before the session is open/);
+  await Promise.all([many.hosted.ended, large.hosted.ended]);
+});
+
+test('once the session is open, frames may be many and large', async (t) => {
+  const { connection, live } = await openSession(t, host);
+  const requests = Array.from({ length: 100 }, () => connection.request(session.sessionStatus, {}));
+  await t.notThrowsAsync(Promise.all(requests));
+  const names = Array.from({ length: 40 }, (_, i) => `${'x'.repeat(4000)}${i}`);
+  await t.notThrowsAsync(connection.request(symbols.lookupSymbols, { names }, live));
+});
+
 test('terminating ends the runner and refuses what follows', async (t) => {
   const { connection, opened, session: hosted } = await openSession(t, host);
   const pid = opened.runner.processId;

@@ -2,6 +2,7 @@ import { Packr } from 'msgpackr';
 import * as v from 'valibot';
 import { ProtocolError } from './errors.js';
 import { guardMessagePack } from './msgpack-guard.js';
+import { printable } from './printable.js';
 
 /** What a frame is. */
 export enum FrameKind {
@@ -102,16 +103,25 @@ export function decodeFrame(message: Uint8Array): Frame {
   } catch (cause) {
     throw new ProtocolError('frame is not MessagePack', { cause });
   }
-  const parsed = v.safeParse(frameTuple, decoded);
+  const parsed = v.safeParse(frameTuple, decoded, { abortEarly: true });
   if (!parsed.success) throw new ProtocolError(`bad envelope: ${describeIssues(parsed.issues)}`);
   const [kind, id, seq, acknowledged, generation, deadlineMs, traceparent, method, body] = parsed.output;
   return { kind, id, sequence: seq, acknowledged, generation, deadlineMs, traceparent, method, body };
 }
 
+/** What an issue quotes may be as long as a frame. */
+const MAX_ISSUE_LENGTH = 200;
+
 /** First schema issue in words: `params.segments.0.address: expected bigint, received number`. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   const issue = issues[0];
   if (!issue) return 'does not fit the declaration';
+  // Path and message may quote what the peer sent: its keys, its texts.
   const path = v.getDotPath(issue);
-  return path ? `${path}: ${issue.message}` : issue.message;
+  const words = printable(clip(issue.message));
+  return path ? `${printable(clip(path))}: ${words}` : words;
+}
+
+function clip(words: string): string {
+  return words.length <= MAX_ISSUE_LENGTH ? words : `${words.slice(0, MAX_ISSUE_LENGTH)}…`;
 }

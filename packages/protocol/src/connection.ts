@@ -16,6 +16,11 @@ export const MAX_REQUESTS_IN_FLIGHT = 1024;
 /** Unsent bytes before the connection is given up: a peer that stopped reading costs no more than this. */
 export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
 
+/** Bytes of the peer's requests handled at once: two frames of the largest size, and many of the usual ones. */
+export const MAX_UNANSWERED_BYTES = 128 * 1024 * 1024;
+/** The first mistake says enough; a hostile message may hold a hundred thousand. */
+const PARSING = { abortEarly: true } as const;
+
 /** What travels with a request besides its params. */
 export interface RequestOptions {
   /** Runner generation the request belongs to; 0 or absent for none. */
@@ -70,6 +75,7 @@ type NotificationHandler = (params: unknown, generation: number) => void;
 export class Connection {
   readonly #transport: Transport;
   readonly #onFrame: (event: FrameEvent) => void;
+  readonly #admit: ((sizeBytes: number) => TransportClose | undefined) | undefined;
   readonly #requestHandlers = new Map<string, { type: RequestType; handler: RequestHandler }>();
   readonly #notificationHandlers = new Map<
     string,
@@ -77,6 +83,7 @@ export class Connection {
   >();
   readonly #pending = new Map<number, Pending>();
   readonly #handling = new Map<number, AbortController>();
+  #handlingBytes = 0;
   #nextId = 1;
   #sent = 0;
   #received = 0;
@@ -85,8 +92,16 @@ export class Connection {
   readonly #closed: Promise<ConnectionClosedError>;
   #resolveClosed!: (error: ConnectionClosedError) => void;
 
-  constructor(transport: Transport, options: { onFrame?: (event: FrameEvent) => void } = {}) {
+  /** @param options.admit asked before a frame is looked at; what it returns, the connection is closed with. */
+  constructor(
+    transport: Transport,
+    options: {
+      onFrame?: (event: FrameEvent) => void;
+      admit?: (sizeBytes: number) => TransportClose | undefined;
+    } = {},
+  ) {
     this.#transport = transport;
+    this.#admit = options.admit;
     this.#onFrame = options.onFrame ?? (() => {});
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -230,6 +245,8 @@ export class Connection {
 
   #receive(message: Uint8Array): void {
     if (this.isClosed) return;
+    const refusal = this.#admit?.(message.byteLength);
+    if (refusal) return this.close(refusal.code, refusal.reason);
     try {
       const frame = decodeFrame(message);
       if (frame.sequence !== this.#received + 1)
@@ -240,17 +257,17 @@ export class Connection {
       const pending = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
       const method = pending ? (this.#pending.get(frame.id)?.type.method ?? '') : frame.method;
       this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes: message.byteLength });
-      this.#dispatch(frame);
+      this.#dispatch(frame, message.byteLength);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(1002, error.message);
     }
   }
 
-  #dispatch(frame: Frame): void {
+  #dispatch(frame: Frame, sizeBytes: number): void {
     switch (frame.kind) {
       case FrameKind.Request:
-        void this.#handleRequest(frame);
+        void this.#handleRequest(frame, sizeBytes);
         return;
       case FrameKind.Notification:
         return this.#handleNotification(frame);
@@ -268,7 +285,7 @@ export class Connection {
     if (!pending) throw new ProtocolError(`answer to request ${frame.id}, which is not pending`);
     this.#pending.delete(frame.id);
     const schema = frame.kind === FrameKind.Error ? errorBody : pending.type.result;
-    const parsed = v.safeParse(schema, frame.body);
+    const parsed = v.safeParse(schema, frame.body, PARSING);
     if (!parsed.success) {
       const error = new ProtocolError(`answer to ${pending.type.method}: ${describeIssues(parsed.issues)}`);
       return pending.reject(withStackOf(error, pending.origin));
@@ -280,26 +297,31 @@ export class Connection {
 
   #handleNotification(frame: Frame): void {
     const entry = this.#notificationHandlers.get(frame.method);
-    if (!entry) throw new ProtocolError(`unknown notification ${JSON.stringify(frame.method)}`);
-    const parsed = v.safeParse(entry.type.params, frame.body);
+    if (!entry) throw new ProtocolError(`unknown notification "${frame.method}"`);
+    const parsed = v.safeParse(entry.type.params, frame.body, PARSING);
     if (!parsed.success) throw new ProtocolError(`${frame.method}: ${describeIssues(parsed.issues)}`);
     entry.handler(parsed.output, frame.generation);
   }
 
-  async #handleRequest(frame: Frame): Promise<void> {
+  async #handleRequest(frame: Frame, sizeBytes: number): Promise<void> {
     const controller = new AbortController();
     let result: unknown;
     try {
       if (this.#handling.has(frame.id)) throw new RequestError('INVALID_PARAMS', `request ${frame.id} twice`);
       if (this.#handling.size >= MAX_REQUESTS_IN_FLIGHT)
         throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_REQUESTS_IN_FLIGHT} requests in flight`);
+      if (this.#handlingBytes + sizeBytes > MAX_UNANSWERED_BYTES)
+        throw new RequestError(
+          'LIMIT_EXCEEDED',
+          `requests of more than ${MAX_UNANSWERED_BYTES} bytes in flight`,
+        );
       const entry = this.#requestHandlers.get(frame.method);
-      if (!entry)
-        throw new RequestError('METHOD_NOT_ALLOWED', `unknown method ${JSON.stringify(frame.method)}`);
-      const parsed = v.safeParse(entry.type.params, frame.body);
+      if (!entry) throw new RequestError('METHOD_NOT_ALLOWED', `unknown method "${frame.method}"`);
+      const parsed = v.safeParse(entry.type.params, frame.body, PARSING);
       if (!parsed.success)
         throw new RequestError('INVALID_PARAMS', `${frame.method}: ${describeIssues(parsed.issues)}`);
       this.#handling.set(frame.id, controller);
+      this.#handlingBytes += sizeBytes;
       const { generation, deadlineMs, traceparent } = frame;
       const context = { generation, deadlineMs, traceparent, signal: controller.signal };
       result = await entry.handler(parsed.output, context);
@@ -307,7 +329,10 @@ export class Connection {
       this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
       return;
     } finally {
-      if (this.#handling.get(frame.id) === controller) this.#handling.delete(frame.id);
+      if (this.#handling.get(frame.id) === controller) {
+        this.#handling.delete(frame.id);
+        this.#handlingBytes -= sizeBytes;
+      }
     }
     try {
       this.#sendPlain(FrameKind.Response, frame.id, typeof result === 'function' ? result() : result);

@@ -1,3 +1,5 @@
+import { foreignMessage, printable, printableLines } from './printable.js';
+
 /**
  * Stable error codes that may cross the wire. `message` says what happened in words; `data` carries fields that a
  * program needs, whose shape belongs to the code.
@@ -26,12 +28,16 @@ export type WireErrorCode =
   /** The handler failed in a way nobody foresaw. */
   | 'INTERNAL';
 
-/** Base of all errors of FarJIT: a stable `code`, a message that names the thing, and a `cause` where there is one. */
+/**
+ * Base of all errors of FarJIT: a stable `code`, a message that names the thing, and a `cause` where there is one. The
+ * message can be shown anywhere: it may quote what came from a peer, an object or a source, so what could drive a
+ * terminal is escaped in it.
+ */
 export class FarJITError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printableLines(message), options);
     this.name = new.target.name;
     this.code = code;
   }
@@ -42,7 +48,7 @@ export class RemoteError extends FarJITError {
   readonly data: unknown;
 
   constructor(code: string, message: string, data?: unknown) {
-    super(code, message);
+    super(printable(code), foreignMessage(message));
     this.data = data;
   }
 }

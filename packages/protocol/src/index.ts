@@ -1,3 +1,4 @@
+export { MAX_REFUSED_HANDSHAKES, MAX_UNOPENED_MS, RateLimit, UnopenedLimits } from './admission.js';
 export { FrameKind } from './codec.js';
 export {
   type Answer,

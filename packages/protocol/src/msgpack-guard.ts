@@ -7,7 +7,7 @@ export const MAX_VALUES = 1 << 17;
 
 /**
  * Walks one MessagePack value and refuses what this protocol never sends, before the decoder sees it: extension
- * types (records, dates, references), keys that are not plain strings or that name the prototype, deep nesting,
+ * types (records, dates, references), keys that are not short ASCII strings or that lead to a prototype, deep nesting,
  * lengths beyond the frame, and bytes after the value.
  * @throws {ProtocolError}
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
@@ -37,9 +37,11 @@ export function guardMessagePack(frame: Uint8Array): void {
     else if (tag === 0xd9) size = length(1);
     else throw new ProtocolError('map key is not a short string');
     const start = need(size);
-    // `__proto__` is the one key that would not become an own property.
-    if (size === 9 && Buffer.from(frame.buffer, frame.byteOffset + start, size).equals(PROTO_KEY))
-      throw new ProtocolError('map key names the prototype');
+    for (let at = start; at < position; at++) {
+      const byte = view.getUint8(at);
+      if (byte < 0x20 || byte > 0x7e) throw new ProtocolError('map key is not printable ASCII');
+    }
+    if (PROTOTYPE_KEY_SIZES.has(size)) refusePrototypeKey(frame.subarray(start, position));
   }
 
   function array(itemCount: number, depth: number): void {
@@ -106,4 +108,14 @@ export function guardMessagePack(frame: Uint8Array): void {
   if (position !== frame.byteLength) throw new ProtocolError('bytes after the end of the frame');
 }
 
-const PROTO_KEY = Buffer.from('__proto__');
+/**
+ * Keys that lead to a prototype: the first would not become an own property, the others stand in for what every object
+ * has. No declaration uses them.
+ */
+const PROTOTYPE_KEYS = ['__proto__', 'constructor', 'prototype'].map((key) => Buffer.from(key));
+const PROTOTYPE_KEY_SIZES: ReadonlySet<number> = new Set(PROTOTYPE_KEYS.map(({ byteLength }) => byteLength));
+
+function refusePrototypeKey(key: Uint8Array): void {
+  if (PROTOTYPE_KEYS.some((refused) => refused.equals(key)))
+    throw new ProtocolError('map key names the prototype');
+}

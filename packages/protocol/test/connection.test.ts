@@ -6,6 +6,7 @@ import {
   type FrameEvent,
   MAX_BUFFERED_BYTES,
   MAX_REQUESTS_IN_FLIGHT,
+  MAX_UNANSWERED_BYTES,
 } from '../src/connection.js';
 import {
   CancelledError,
@@ -431,6 +432,78 @@ test('more requests in flight than the limit are refused; the others are answere
   await settled();
   release.at(-1)?.();
   await t.notThrowsAsync(after);
+});
+
+test('requests of more bytes than the limit are refused, and room comes back with each answer', async (t) => {
+  const { compiler, executor } = connectPair();
+  const blob = request('blob', 'compiler-to-executor', { params: v.unknown(), result: v.null() });
+  const release: (() => void)[] = [];
+  executor.handle(blob, () => new Promise<null>((resolve) => release.push(() => resolve(null))));
+  // Envelope and header of the bytes: what the frame is larger than its content.
+  const overheadBytes = frame({ method: 'blob', body: new Uint8Array(1 << 20) }).byteLength - (1 << 20);
+  const contentBytes = 16 * 1024 * 1024 - overheadBytes;
+  const count = MAX_UNANSWERED_BYTES / (16 * 1024 * 1024);
+  const send = (sizeBytes: number) => compiler.request(blob, new Uint8Array(sizeBytes));
+  const inFlight: Promise<null>[] = [];
+  for (let i = 0; i < count; i++) {
+    inFlight.push(send(contentBytes));
+    await settled();
+  }
+  t.is(release.length, count);
+  await t.throwsAsync(send(0), {
+    instanceOf: RemoteError,
+    code: 'LIMIT_EXCEEDED',
+    message: /bytes in flight/,
+  });
+  release.shift()?.();
+  await inFlight.shift();
+  const again = send(contentBytes);
+  await settled();
+  t.is(release.length, count);
+  for (const each of release) each();
+  await Promise.all([...inFlight, again]);
+});
+
+test('what admit refuses is not looked at, and closes the connection as it says', async (t) => {
+  const [a, raw] = createMemoryTransportPair();
+  const sizes: number[] = [];
+  const connection = new Connection(a, {
+    admit: (sizeBytes) => {
+      sizes.push(sizeBytes);
+      return sizes.length < 2 ? undefined : { code: 1008, reason: 'enough' };
+    },
+  });
+  connection.start();
+  const code = new Promise<number>((resolve) =>
+    raw.start({ onMessage: () => {}, onClose: (close) => resolve(close.code) }),
+  );
+  const first = cancelOf(1);
+  raw.send(first);
+  raw.send(Uint8Array.from([0xc1]));
+  t.is(await code, 1008);
+  t.deepEqual(sizes, [first.byteLength, 1]);
+  t.regex((await connection.closed).message, /enough/);
+});
+
+test('what a peer sends comes back escaped and cut: a method, a text, a reason', async (t) => {
+  const { connection, raw, frames } = connectRaw();
+  connection.handle(lookupSymbols, async () => ({ addresses: [] }));
+  const requests = [
+    { method: 'lookup\x1b[2J' },
+    { method: 'lookupSymbols', body: { names: '\x1b[2J'.repeat(100_000) } },
+  ];
+  for (const [index, fields] of requests.entries())
+    raw.send(frame({ sequence: index + 1, id: index + 1, ...fields }));
+  await settled();
+  t.is(frames.length, 2);
+  for (const { body } of frames) {
+    const { message } = body as { message: string };
+    t.true(message.includes('\\u{1b}[2J'), message);
+    t.false(message.includes('\x1b'));
+    t.true(message.length < 2500);
+  }
+  raw.close(1000, 'bye\x1b[2J');
+  t.is((await connection.closed).message, 'connection closed (1000: bye\\u{1b}[2J)');
 });
 
 test('the same id twice is refused while the first is in flight', async (t) => {

@@ -128,26 +128,37 @@ test('map keys are short strings', (t) => {
     t.throws(() => guard(0x81, ...key, 0xc0), { instanceOf: ProtocolError, message: /not a short string/ });
 });
 
-test('the key __proto__ is refused in either string format', (t) => {
-  const name = [...Buffer.from('__proto__')];
-  const expected = { instanceOf: ProtocolError, message: /names the prototype/ };
-  t.throws(() => guard(0x81, 0xa9, ...name, 0x80), expected);
-  t.throws(() => guard(0x81, 0xd9, 0x09, ...name, 0x80), expected);
+for (const key of ['__proto__', 'constructor', 'prototype'])
+  test(`the key ${key} is refused in either string format, on any level`, (t) => {
+    const name = [...Buffer.from(key)];
+    const expected = { instanceOf: ProtocolError, message: /names the prototype/ };
+    for (const head of [[0xa0 + name.length], [0xd9, name.length]]) {
+      t.throws(() => guard(0x81, ...head, ...name, 0x80), expected);
+      t.throws(() => guard(0x91, 0x81, 0xa1, 0x6b, 0x81, ...head, ...name, 0xc0), expected);
+    }
+    t.notThrows(() => guard(0x81, 0xa0 + name.length + 1, ...name, 0x5f, 0xc0));
+  });
+
+test('map keys are printable ASCII', (t) => {
+  const expected = { instanceOf: ProtocolError, message: /not printable ASCII/ };
+  for (const byte of [0x00, 0x1b, 0x1f, 0x7f, 0x80, 0xff])
+    t.throws(() => guard(0x81, 0xa2, 0x61, byte, 0xc0), expected);
+  for (const byte of [0x20, 0x7e]) t.notThrows(() => guard(0x81, 0xa2, 0x61, byte, 0xc0));
 });
 
 test('no spelling of a key reaches the prototype', (t) => {
-  // 0xc1 0x9f is an overlong encoding of `_`, which a lenient UTF-8 decoder takes.
-  const keys = [
-    [0xc1, 0x9f, ...Buffer.from('_proto__')],
-    [...Buffer.from('constructor')],
-    [...Buffer.from('toString')],
-  ];
-  for (const key of keys) {
+  const frameWith = (...key: number[]) => {
     const head = encodeFrame({ ...emptyFrame, body: null }).slice(0, -1);
-    const frame = Uint8Array.from([...head, 0x81, 0xa0 + key.length, ...key, 0x81, 0xa1, 0x78, 0x01]);
-    const { body } = decodeFrame(frame);
+    return Uint8Array.from([...head, 0x81, 0xa0 + key.length, ...key, 0x81, 0xa1, 0x78, 0x01]);
+  };
+  // 0xc1 0x9f is an overlong encoding of `_`, which a lenient UTF-8 decoder takes.
+  t.throws(() => decodeFrame(frameWith(0xc1, 0x9f, ...Buffer.from('_proto__'))), {
+    instanceOf: ProtocolError,
+  });
+  for (const key of ['toString', 'valueOf', 'hasOwnProperty', '__defineGetter__']) {
+    const { body } = decodeFrame(frameWith(...Buffer.from(key)));
     t.is(Object.getPrototypeOf(body), Object.prototype);
-    t.is(Object.keys(body as object).length, 1);
+    t.deepEqual(Object.keys(body as object), [key]);
   }
   t.is(Reflect.get({}, 'x'), undefined);
 });

@@ -64,6 +64,7 @@ function sample(schema: SchemaNode, random: () => number): unknown {
     case 'boolean':
       return random() < 0.5;
     case 'string':
+      if (requirement('regex')) return 'x86-64';
       return ['x', 'name$impl', 'größer als 31 Bytes, mit Umlauten', '€'.repeat(90)][upTo(3)];
     case 'number': {
       const least = Number(requirement('min_value') ?? Number.MIN_SAFE_INTEGER);

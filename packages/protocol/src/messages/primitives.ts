@@ -25,5 +25,8 @@ export const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array
 export const memProt = v.picklist(['code', 'constant', 'data']);
 export type MemProt = v.InferOutput<typeof memProt>;
 
+/** A word for LLVM, such as a triple or a list of features: it prints what it does not know. */
+export const targetWord = v.pipe(v.string(), v.maxLength(4096), v.regex(/^[\x21-\x7e]*$/, 'printable ASCII'));
+
 /** Names are symbols as the object format has them: any non-empty text without NUL. */
 export const symbolName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.excludes('\0'));

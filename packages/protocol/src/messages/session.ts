@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { notification, request } from './declare.js';
-import { byteCount, bytes, count, executorAddr } from './primitives.js';
+import { byteCount, bytes, count, executorAddr, targetWord } from './primitives.js';
 import { runnerEnd } from './run.js';
 
 /** Protocol versions this build speaks, newest first. */
@@ -9,11 +9,11 @@ export const PROTOCOL_VERSIONS: readonly number[] = [1];
 /** What a compiler must know of an executor to make code for it. */
 export const remoteInfo = v.strictObject({
   /** LLVM target triple of the runner. */
-  triple: v.string(),
+  triple: targetWord,
   /** LLVM CPU name to generate for; features are listed apart. */
-  cpuName: v.string(),
+  cpuName: targetWord,
   /** LLVM feature string: `+avx2,+fma,…`. */
-  cpuFeatures: v.string(),
+  cpuFeatures: targetWord,
   pointerBytes: count,
   pageBytes: count,
   trampolineBytes: count,
