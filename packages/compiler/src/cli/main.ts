@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { LocalExecutor } from '../executor-client/local-executor.js';
 import { describeError } from './describe-error.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-command.js';
@@ -26,11 +27,12 @@ The token for a ws:// executor is taken from the environment variable FARJIT_TOK
 /**
  * Runs the command line. LLVM and ffi-rs are loaded only by commands that compile something.
  * @param args without Node's and the script's path.
+ * @param local an executor of our own that has been started, for a command that wants one; stays the caller's.
  * @returns the exit code; everything the command opened is closed.
  */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[], local?: LocalExecutor): Promise<number> {
   let exitCode = 0;
-  const program = createProgram((code) => {
+  const program = createProgram(local, (code) => {
     exitCode = code;
   });
   try {
@@ -44,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(setExitCode: (exitCode: number) => void): Command {
+function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode: number) => void): Command {
   const program = new Command('farjit')
     .description('Kaleidoscope, compiled function by function at the first call and run in another process')
     .version(packageVersion())
@@ -61,7 +63,7 @@ function createProgram(setExitCode: (exitCode: number) => void): Command {
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
     .action(async (file: string, options: RunOptions) => {
       const { runCommand } = await import('./run-command.js');
-      setExitCode(await runCommand(file, options));
+      setExitCode(await runCommand(file, { ...options, local }));
     });
   program
     .command('repl')
@@ -72,7 +74,7 @@ function createProgram(setExitCode: (exitCode: number) => void): Command {
     .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
     .action(async (options: ReplOptions) => {
       const { replCommand } = await import('./repl-command.js');
-      setExitCode(await replCommand(options));
+      setExitCode(await replCommand({ ...options, local }));
     });
   program
     .command('doctor')

@@ -18,19 +18,21 @@ export class CompilerLoadError extends FarJITError {
 
 /** Options of every command that compiles. */
 export interface JITOptions {
-  /** Address of a running executor; without it the command starts its own. */
+  /** Address of a running executor; without it the command has its own. */
   readonly executor?: string;
+  /** That one, if it has been started already. */
+  readonly local?: LocalExecutor | undefined;
   readonly optLevel: '0' | '1' | '2' | '3';
   readonly speculate: SpeculationMode;
 }
 
 /** Loads the compiler and opens a session whose program prints to the command's streams. */
 export async function openJIT(
-  { executor, optLevel, speculate }: JITOptions,
+  { executor, local: started, optLevel, speculate }: JITOptions,
   streams: CommandStreams,
 ): Promise<KaleidoscopeJIT> {
   const token = process.env.FARJIT_TOKEN;
-  const local = executor === undefined ? await startExecutor() : undefined;
+  const local = executor === undefined ? (started ?? (await startExecutor())) : undefined;
   const { KaleidoscopeJIT } = await loadCompiler().catch(async (error: unknown) => {
     await local?.stop();
     throw error;

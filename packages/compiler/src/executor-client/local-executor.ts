@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
+import {
+  type ExecutorProcess,
+  InheritedExecutor,
+  type InheritedExecutorIds,
+  spawnExecutor,
+} from './executor-process.js';
 
-/** The inherited socket's descriptor in the executor. */
-const INHERITED_FD = 3;
 /** After its connection closes an executor only ends its runners; one that takes longer is stuck. */
 const EXIT_GRACE_MS = 2000;
 
@@ -22,17 +23,10 @@ export class ExecutorStartError extends FarJITError {
  * end sees the other's death as the end of the stream.
  */
 export class LocalExecutor {
-  readonly #socket: Socket;
-  readonly #child: ChildProcess;
-  #startError: Error | undefined;
+  readonly #process: ExecutorProcess;
 
-  private constructor(child: ChildProcess, socket: Socket) {
-    this.#child = child;
-    this.#socket = socket;
-    child.on('error', (error) => {
-      this.#startError ??= error;
-      socket.destroy(error);
-    });
+  private constructor(executorProcess: ExecutorProcess) {
+    this.#process = executorProcess;
   }
 
   /**
@@ -41,13 +35,19 @@ export class LocalExecutor {
    * @throws {ExecutorStartError} when that package is not there.
    */
   static start(entry = findEntry()): LocalExecutor {
-    // Detached: Ctrl-C in a terminal is for the compiler to handle, and must not reach executor and runner.
-    const child = spawn(process.execPath, [entry, '--inherit-fd', String(INHERITED_FD)], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-      detached: true,
-    });
-    child.unref();
-    return new LocalExecutor(child, child.stdio[INHERITED_FD] as Socket);
+    return new LocalExecutor(spawnExecutor(entry));
+  }
+
+  /**
+   * Takes over one that was started, as our child, before this process was Node.
+   * @throws {ExecutorStartError} when the descriptor is no open socket.
+   */
+  static adopt(ids: InheritedExecutorIds): LocalExecutor {
+    try {
+      return new LocalExecutor(new InheritedExecutor(ids));
+    } catch (cause) {
+      throw new ExecutorStartError(`descriptor ${ids.socketFd} leads to no executor`, { cause });
+    }
   }
 
   /**
@@ -58,33 +58,25 @@ export class LocalExecutor {
     try {
       // Loaded while the executor starts: nothing before that needs a WebSocket.
       const { connectSocket } = await import('./connect.js');
-      return await connectSocket(this.#socket);
+      return await connectSocket(this.#process.socket);
     } catch (cause) {
       await this.stop();
-      throw new ExecutorStartError(`the executor could not be started: ${this.#endInWords()}`, { cause });
+      throw new ExecutorStartError(`the executor could not be started: ${this.#process.endInWords()}`, {
+        cause,
+      });
     }
   }
 
   get processId(): number | undefined {
-    return this.#child.pid;
+    return this.#process.processId;
   }
 
   /** Waits for the executor to end, which it does when its connection closes; ends it when it does not. */
   async stop(): Promise<void> {
-    this.#socket.destroy();
-    const child = this.#child;
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_GRACE_MS);
-    child.ref();
-    await once(child, 'exit');
+    this.#process.socket.destroy();
+    const timer = setTimeout(() => this.#process.kill(), EXIT_GRACE_MS);
+    await this.#process.ended();
     clearTimeout(timer);
-  }
-
-  #endInWords(): string {
-    const { exitCode, signalCode } = this.#child;
-    if (this.#startError) return this.#startError.message;
-    if (signalCode !== null) return `it was killed by ${signalCode}`;
-    return `it ended with exit code ${exitCode} before it answered`;
   }
 }
 

@@ -1,0 +1,26 @@
+// The launcher: `farjit`, which starts the compiler and, for commands that want one, its executor host beside it. Both
+// are Node, and to start Node takes as long as all the rest of a short program.
+
+#ifndef FARJIT_LAUNCHER_H
+#define FARJIT_LAUNCHER_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+/// The two programs Node is started with; absolute paths.
+struct programs {
+  char compiler[PATH_MAX];
+  /// Empty when @farjit/executor is not installed: the compiler says what to do.
+  char executor[PATH_MAX];
+};
+
+/// Finds them from the launcher's own place, `<package>/dist/launcher/farjit`, as Node finds packages.
+/// @returns false, with words on standard error, when the compiler is not beside it.
+bool find_programs(struct programs *programs);
+
+/// Whether a command line's command runs code in an executor of its own. What this gets wrong costs time only: an
+/// executor that the compiler does not want ends when its socket is closed, and one it misses it starts itself.
+/// @param args as `main` gets them, the program's name first.
+bool wants_executor(char *const *args);
+
+#endif

@@ -1,0 +1,52 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+static const char COMPILER[] = "bin/farjit.js";
+static const char EXECUTOR[] = "node_modules/@farjit/executor/bin/farjit-executor.js";
+
+/// Takes the last component off a path; "/" and "" stay.
+static bool to_parent(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash == NULL || slash[1] == '\0') return false;
+  slash[slash == path ? 1 : 0] = '\0';
+  return true;
+}
+
+static bool join(char out[PATH_MAX], const char *folder, const char *name) {
+  const char *separator = strcmp(folder, "/") == 0 ? "" : "/";
+  return snprintf(out, PATH_MAX, "%s%s%s", folder, separator, name) < PATH_MAX;
+}
+
+/// `node_modules` in the package's folder and in each above it, as `require` looks.
+static void find_executor(char out[PATH_MAX], const char *package) {
+  char folder[PATH_MAX];
+  strcpy(folder, package);
+  do {
+    if (join(out, folder, EXECUTOR) && access(out, R_OK) == 0) return;
+  } while (to_parent(folder));
+  out[0] = '\0';
+}
+
+bool find_programs(struct programs *programs) {
+  char package[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", package, sizeof package - 1);
+  if (length < 0) {
+    fprintf(stderr, "farjit: cannot tell where it is installed (/proc/self/exe: %s); ", strerror(errno));
+    fprintf(stderr, "start it as node packages/compiler/bin/farjit.js\n");
+    return false;
+  }
+  package[length] = '\0';
+  // <package>/dist/launcher/farjit
+  for (int level = 0; level < 3; level++) to_parent(package);
+  if (!join(programs->compiler, package, COMPILER) || access(programs->compiler, R_OK) != 0) {
+    fprintf(stderr, "farjit: there is no %s in %s; install FarJIT as a whole, and run it where it was built\n",
+            COMPILER, package);
+    return false;
+  }
+  find_executor(programs->executor, package);
+  return true;
+}

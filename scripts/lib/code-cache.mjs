@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { bundlePaths, COMMANDS } from './bundle.mjs';
+
+const WRITER = fileURLToPath(new URL('./code-cache-writer.cjs', import.meta.url));
+/** A program that takes the ways through the code which programs take. */
+const PROGRAM = fileURLToPath(new URL('./code-cache.ks', import.meta.url));
+/** A run takes a fraction of a second; one that hangs must not keep the build. */
+const TIMEOUT_MS = 60_000;
+
+/** Whether the bundles lack what V8 made of them. */
+export function codeCachesAreMissing() {
+  return COMMANDS.some((command) => !existsSync(bundlePaths(command).codeCache));
+}
+
+/**
+ * Writes the bundles' code caches: what V8 has compiled of them in the course of running a program, which it need not
+ * do again. Does nothing where a program cannot be run: a code cache is only faster.
+ */
+export async function writeCodeCaches() {
+  const [compiler, executor] = COMMANDS.map(bundlePaths);
+  for (const { codeCache } of [compiler, executor]) rmSync(codeCache, { force: true });
+  const host = startWriter(executor, ['--inherit-fd', '3'], ['ignore', 'ignore', 'ignore', 'pipe']);
+  const [, , , socket] = host.stdio;
+  const adopt = `--adopt-executor=3:${host.pid}`;
+  const run = startWriter(compiler, [adopt, 'run', PROGRAM], ['ignore', 'ignore', 'ignore', socket]);
+  socket.destroy();
+  await Promise.all([host, run].map((child) => once(child, 'exit')));
+}
+
+function startWriter({ script, codeCache }, args, stdio) {
+  return spawn(process.execPath, [WRITER, script, codeCache, ...args], { stdio, timeout: TIMEOUT_MS });
+}
