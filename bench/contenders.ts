@@ -1,55 +1,80 @@
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
+import type { Command } from './measured-process.js';
 import type { Peers } from './options.js';
 import type { Program } from './programs.js';
 
-const FARJIT = fileURLToPath(new URL('../../packages/compiler/bin/farjit.js', import.meta.url));
+const ROOT = new URL('../../', import.meta.url);
+const FARJIT = fileURLToPath(new URL('packages/compiler/bin/farjit.js', ROOT));
+const EXECUTOR = fileURLToPath(new URL('packages/executor/bin/farjit-executor.js', ROOT));
 
-/** `farjit run`: three processes, from Node's start to the last one's end. */
+const HELP = execFileSync(process.execPath, [FARJIT, 'run', '--help'], { encoding: 'utf8' });
+const isKnown = (arg: string) => !arg.startsWith('--') || HELP.includes(arg.split('=')[0] ?? '');
+
+/** What runs when a user types `farjit`. */
+export function farjitCommand(...args: readonly string[]): Command {
+  return { program: process.execPath, args: [FARJIT, ...args.filter(isKnown)] };
+}
+
+/** What runs when a user types `farjit-executor`. */
+export function executorCommand(...args: readonly string[]): Command {
+  return { program: process.execPath, args: [EXECUTOR, ...args] };
+}
+
+/** `farjit run`: three processes, from the first one's start to the last one's end. */
 export function farjit(...flags: readonly string[]): Contender {
   return {
-    id: ['farjit', ...flags].join(' '),
-    title: ['FarJIT', ...flags].join(' '),
-    description: `\`${['farjit', 'run', ...flags, 'program.ks'].join(' ')}\``,
-    command: ({ kaleidoscopePath }) => ({
-      program: process.execPath,
-      args: [FARJIT, 'run', ...flags, kaleidoscopePath],
-    }),
+    title: 'FarJIT',
+    description: `\`${['farjit run', ...flags.map(withoutPath), 'program.ks'].join(' ')}\``,
+    command: ({ kaleidoscopePath }) => farjitCommand('run', ...flags, kaleidoscopePath),
     isRight: ({ exitCode, stdout }, program) => exitCode === 0 && printsValue(stdout, program),
   };
 }
 
+/** As a user runs it for the first time: nothing is kept from runs before. */
+export function coldFarjit(...flags: readonly string[]): Contender {
+  return farjit('--no-cache', ...flags);
+}
+
+/** Where a folder or socket is is nobody's business but this machine's. */
+function withoutPath(flag: string): string {
+  return flag.replace(/=.*\/.*/, '=…');
+}
+
 /** LLVM's own lazy JIT, in one process: `lli -jit-kind=orc-lazy` on the program as IR. */
-export function lliLazy(peers: Peers, major: number): Contender | undefined {
-  const path = peers.get(`lli-${major}`);
+export function lliLazy(peers: Peers): Contender | undefined {
+  const path = peers.get('lli-22');
   if (path === undefined) return undefined;
   return {
-    id: `lli-${major}-orc-lazy`,
-    title: `lli-${major} orc-lazy`,
-    description: `\`lli-${major} -jit-kind=orc-lazy program.ll\`: one process, no IR passes, code generation at -O2`,
+    title: 'lli-22 orc-lazy',
+    description: '`lli-22 -jit-kind=orc-lazy program.ll`: one process, no IR passes, code generation at -O2',
     command: ({ irPath }) => ({ program: path, args: ['-jit-kind=orc-lazy', irPath] }),
     isRight: ({ exitCode }) => exitCode === 0,
   };
 }
 
-/** The tutorial's toys as LLVM 14 ships them; they read standard input and print what they compile. */
-export function toys(peers: Peers): Contender[] {
-  const chapters = [
-    { peer: 'toy-chapter-4', title: 'toy, “Building a JIT” 4' },
-    { peer: 'toy-chapter-7', title: 'toy, Kaleidoscope 7' },
-  ];
-  return chapters.flatMap(({ peer, title }) => {
-    const path = peers.get(peer);
-    if (path === undefined) return [];
-    return {
-      id: peer,
-      title,
-      description: `the tutorial's \`toy < program.ks\` on LLVM 14, one process`,
-      command: ({ kaleidoscopePath }) => ({ program: path, args: [], stdinPath: kaleidoscopePath }),
-      isRight: ({ stderr }, program) => printsValue(stderr, program),
-    };
-  });
+/** Chapter 4's toy as LLVM 14 ships it; it reads standard input and prints what it compiles. */
+export function toy(peers: Peers): Contender | undefined {
+  const path = peers.get('toy-chapter-4');
+  if (path === undefined) return undefined;
+  return {
+    title: 'toy, “Building a JIT” 4',
+    description:
+      'the tutorial’s `toy < program.ks` on LLVM 14, one process. For all its indirection it compiles a function ' +
+      'before it runs',
+    command: ({ kaleidoscopePath }) => ({ program: path, args: [], stdinPath: kaleidoscopePath }),
+    isRight: ({ stderr }, program) => printsValue(stderr, program),
+  };
 }
+
+/** What starting Node costs anybody. */
+export const emptyNode: Contender = {
+  title: 'node -e 0',
+  description: '`node -e 0`: a Node that does nothing',
+  command: () => ({ program: process.execPath, args: ['-e', '0'] }),
+  isRight: ({ exitCode }) => exitCode === 0,
+};
 
 function printsValue(output: string, { expected }: Program): boolean {
   return output.includes(`Evaluated to ${expected.toFixed(6)}\n`);

@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { KaleidoscopeJIT } from '@farjit/compiler';
+import type { Peers } from './options.js';
 
 /** What the figures were taken on. */
 export interface Machine {
@@ -9,13 +12,16 @@ export interface Machine {
   readonly kernel: string;
   readonly distribution: string;
   readonly node: string;
+  /** That FarJIT uses. */
   readonly libLLVM: string;
   /** Processes that wanted to run, averaged over the minute before the first measurement. */
   readonly loadAverage: number;
 }
 
-/** @param libLLVM version of the libLLVM that FarJIT uses. */
-export function describeMachine(libLLVM: string): Machine {
+/** Neither its name nor where anything lies on it. */
+export async function describeMachine(): Promise<Machine> {
+  // Before anything of ours runs.
+  const loadAverage = loadavg()[0] ?? 0;
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     coreCount: cpus().length,
@@ -23,8 +29,8 @@ export function describeMachine(libLLVM: string): Machine {
     kernel: `Linux ${release()}`,
     distribution: distribution(),
     node: process.version,
-    libLLVM,
-    loadAverage: loadavg()[0] ?? 0,
+    libLLVM: await libLLVMVersion(),
+    loadAverage,
   };
 }
 
@@ -37,6 +43,28 @@ export function machineInWords(machine: Machine): string[] {
     `Node ${node}, libLLVM ${libLLVM}`,
     `Load average when the measuring began: ${loadAverage.toFixed(2)}; processes not pinned to cores`,
   ];
+}
+
+export function peersInWords(peers: Peers): string {
+  const words = [...peers].map(([name, path]) => `${name} (LLVM ${versionOf(name, path)})`);
+  return words.length > 0 ? `Peers: ${words.join(', ')}` : 'Peers: none, FarJIT was measured alone';
+}
+
+/** LLVM's tools say their version; the toy is built with LLVM 14, and the rest has its major in its name. */
+function versionOf(name: string, path: string): string {
+  if (name.startsWith('toy-')) return '14';
+  if (name === 'orc-rt-22' || name === 'llvm-jitlink-executor-22') return '22';
+  const words = execFileSync(path, ['--version'], { encoding: 'utf8' });
+  return /(?:LLVM|clang) version (\d[\w.]*)/.exec(words)?.[1] ?? 'unknown';
+}
+
+async function libLLVMVersion(): Promise<string> {
+  const jit = await KaleidoscopeJIT.create();
+  try {
+    return jit.libLLVM.version;
+  } finally {
+    await jit.close();
+  }
 }
 
 function distribution(): string {

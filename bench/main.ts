@@ -1,27 +1,55 @@
 // What `npm run bench` runs when everything is built: measures, prints tables on standard output, says on standard
 // error what it is doing.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KaleidoscopeJIT } from '@farjit/compiler';
-import type { Benchmark, BenchmarkResult } from './benchmark.js';
-import { callbackBreakdown } from './callback-breakdown.js';
-import { chainProcesses } from './chain-processes.js';
-import { describeMachine, loadInWords, machineInWords } from './machine.js';
+import type { Benchmark, BenchmarkContext, BenchmarkResult } from './benchmark.js';
+import { figureTable, ofTarget } from './figure.js';
+import { describeMachine, loadInWords, machineInWords, peersInWords } from './machine.js';
 import { type Options, parseOptions } from './options.js';
-import { performanceDocument } from './performance-document.js';
-import { steadyState } from './steady-state.js';
+import { writeDocument } from './performance-document.js';
+import type { Plot } from './plot.js';
+import { roundsWithin } from './rounds.js';
+import { cachedFunctions } from './rows/cached-functions.js';
+import { callbackBreakdown } from './rows/callback-breakdown.js';
+import { chains } from './rows/chains.js';
+import { memoryAtRest } from './rows/memory-at-rest.js';
+import { mostlyUncalledPrograms, secondRun, startUp } from './rows/pairs.js';
+import { roundTrips } from './rows/round-trips.js';
+import { scaling } from './rows/scaling.js';
+import { speculationWaste } from './rows/speculation-waste.js';
+import { steadyState } from './rows/steady-state.js';
+import { stubCall } from './rows/stub-call.js';
+import { warmSession } from './rows/warm-session.js';
 import { toText } from './table.js';
 
-const BENCHMARKS: readonly Benchmark[] = [chainProcesses, callbackBreakdown, steadyState];
+/** In the order of the table. */
+const BENCHMARKS: readonly Benchmark[] = [
+  chains,
+  mostlyUncalledPrograms,
+  cachedFunctions,
+  secondRun,
+  startUp,
+  warmSession,
+  steadyState,
+  stubCall,
+  roundTrips,
+  speculationWaste,
+  memoryAtRest,
+  scaling,
+  callbackBreakdown,
+];
 
 const options = readOptions();
-if (options === undefined) process.exitCode = 1;
+if (options === undefined) process.exitCode = 2;
 else {
   const folder = mkdtempSync(join(tmpdir(), 'farjit-bench-'));
   try {
     await measureAll(options, folder);
+  } catch (error) {
+    // A wrong result, or something that does not run: there is nothing to compare.
+    process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+    process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -29,7 +57,10 @@ else {
 
 function readOptions(): Options | undefined {
   try {
-    return parseOptions(process.argv.slice(2));
+    return parseOptions(
+      process.argv.slice(2),
+      BENCHMARKS.map(({ id }) => id),
+    );
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
     return undefined;
@@ -37,54 +68,84 @@ function readOptions(): Options | undefined {
 }
 
 async function measureAll(options: Options, folder: string): Promise<void> {
-  const machine = describeMachine(await libLLVMVersion());
-  const peers = Object.fromEntries([...options.peers].map(([name, path]) => [name, versionOf(name, path)]));
-  const facts = [...machineInWords(machine), peersInWords(peers)];
+  const startMs = performance.now();
+  const machine = await describeMachine();
+  const facts = [...machineInWords(machine), peersInWords(options.peers)];
   print(facts.join('\n'));
-  const results = new Map<Benchmark, BenchmarkResult>();
+  const results = new Map<string, BenchmarkResult>();
   for (const benchmark of BENCHMARKS) {
-    const progress = (words: string): void => {
-      process.stderr.write(`bench: ${words}\n`);
-    };
-    const result = await benchmark.run({ options, folder, progress });
-    results.set(benchmark, result);
+    if (options.only ? !options.only.includes(benchmark.id) : secondsOf(benchmark, options) === 0) continue;
+    const result = await benchmark.run(contextOf(benchmark, options, folder));
+    results.set(benchmark.id, result);
     for (const table of result.tables) print(`\n${toText(table)}`);
   }
-  const load = loadInWords();
-  print(load);
+  const all = [...results.values()];
+  const figures = figureTable(all.flatMap((result) => result.figures));
+  print(`\n${toText(figures)}`);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  facts.push(loadInWords(), `Measured in ${seconds} s, at most ${options.runs} turns each`);
+  print(facts.slice(-2).join('\n'));
   if (options.jsonPath !== undefined) {
-    const data = Object.fromEntries([...results].map(([{ id }, result]) => [id, result.data]));
-    const { runs, sizes } = options;
-    const json = { machine, peers, runs, sizes, ...data };
+    const data = Object.fromEntries([...results].map(([id, result]) => [id, result.data]));
+    const json = { machine, runs: options.runs, smoke: options.smoke, figures: figuresOf(all), ...data };
     writeFileSync(options.jsonPath, `${JSON.stringify(json, undefined, 2)}\n`);
   }
-  if (options.docsPath !== undefined) {
-    const tables = [...results.values()].flatMap((result) => result.tables);
-    writeFileSync(options.docsPath, performanceDocument([...facts, load], tables));
-  }
+  if (options.docsPath !== undefined)
+    writeDocument(options.docsPath, {
+      facts,
+      figures,
+      results: [...results.values()].map(({ tables, plots }) => ({ tables, plots })),
+      overview: overviewOf(all),
+    });
+}
+
+function contextOf(benchmark: Benchmark, options: Options, folder: string): BenchmarkContext {
+  const budgetMs = 1000 * secondsOf(benchmark, options);
+  return {
+    options,
+    peers: options.peers,
+    folder,
+    progress: (words) => {
+      process.stderr.write(`bench: ${benchmark.id}: ${words}\n`);
+    },
+    rounds: (share = 1) =>
+      roundsWithin({
+        runs: options.runs,
+        warmUp: !options.smoke,
+        budgetMs: share * budgetMs,
+        // Fewer than three give no median worth the name; the short run only shows that everything works.
+        atLeast: options.smoke ? 1 : 3,
+      }),
+  };
+}
+
+/** A benchmark that has no time in the short run has what it has in the whole one when it is asked for by name. */
+function secondsOf({ budgetSeconds, id }: Benchmark, { smoke, only }: Options): number {
+  if (!smoke) return budgetSeconds.full;
+  return only?.includes(id) && budgetSeconds.smoke === 0 ? budgetSeconds.full : budgetSeconds.smoke;
+}
+
+function figuresOf(results: readonly BenchmarkResult[]) {
+  return results.flatMap((result) =>
+    result.figures.map((figure) => ({ ...figure, ofTarget: ofTarget(figure) })),
+  );
+}
+
+/** All figures as parts of their targets. */
+function overviewOf(results: readonly BenchmarkResult[]): Plot {
+  const bars = figuresOf(results).flatMap(({ what, ofTarget }) =>
+    ofTarget === undefined ? [] : [{ title: what.replaceAll('`', ''), value: ofTarget }],
+  );
+  return {
+    kind: 'bars',
+    id: 'figures',
+    title: 'Each figure as a multiple of its target: reached up to the line',
+    y: { title: '÷ target' },
+    line: 1,
+    bars,
+  };
 }
 
 function print(words: string): void {
   process.stdout.write(`${words}\n`);
-}
-
-async function libLLVMVersion(): Promise<string> {
-  const jit = await KaleidoscopeJIT.create();
-  try {
-    return jit.libLLVM.version;
-  } finally {
-    await jit.close();
-  }
-}
-
-function peersInWords(versions: Readonly<Record<string, string>>): string {
-  const words = Object.entries(versions).map(([name, version]) => `${name} (LLVM ${version})`);
-  return words.length > 0 ? `Peers: ${words.join(', ')}` : 'Peers: none, FarJIT was measured alone';
-}
-
-/** LLVM's tools say their version; the toys are built with LLVM 14 and say nothing. */
-function versionOf(name: string, path: string): string {
-  if (name.startsWith('toy-')) return '14';
-  const words = execFileSync(path, ['--version'], { encoding: 'utf8' });
-  return /LLVM version (\S+)/.exec(words)?.[1] ?? 'unknown';
 }

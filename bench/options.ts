@@ -1,39 +1,51 @@
 import { parseArgs } from 'node:util';
 
-/** Programs to compare with, by name: `lli-22`, `opt-22`, `lli-14`, `toy-chapter-4`, `toy-chapter-7`. */
+/** Programs to compare with, by name: `lli-22`, `clang-22`, `toy-chapter-4`, … */
 export type Peers = ReadonlyMap<string, string>;
 
 /** What to measure and where to put it. */
 export interface Options {
-  /** Rounds that count, after one that does not. */
+  /** The short run: smaller, fewer rounds, and without what explains and has no target. */
+  readonly smoke: boolean;
+  /** Rounds that count, where the time suffices. */
   readonly runs: number;
-  /** Numbers of functions in the chains. */
-  readonly sizes: readonly number[];
+  /** Ids of the benchmarks to run; all when undefined. */
+  readonly only: readonly string[] | undefined;
   readonly jsonPath: string | undefined;
+  /** A folder for `performance.md` and `plots/`. */
   readonly docsPath: string | undefined;
   readonly peers: Peers;
 }
 
-/** Fewer than five runs give no median worth the name. */
-const DEFAULT_RUNS = 5;
-const DEFAULT_SIZES = '1,10,50,200,1000';
+const DEFAULT_RUNS = { full: 9, smoke: 3 };
 
-/** @throws {Error} that says which argument is wrong. */
-export function parseOptions(args: readonly string[]): Options {
+/**
+ * @param ids of the benchmarks there are.
+ * @throws {Error} that says which argument is wrong.
+ */
+export function parseOptions(args: readonly string[], ids: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      runs: { type: 'string', default: String(DEFAULT_RUNS) },
-      sizes: { type: 'string', default: DEFAULT_SIZES },
+      smoke: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      only: { type: 'string' },
       json: { type: 'string' },
       'write-docs': { type: 'string' },
       peer: { type: 'string', multiple: true, default: [] },
     },
   });
-  const sizes = values.sizes.split(',').map((size) => toCount('--sizes', size));
+  const only = values.only?.split(',');
+  const unknown = only?.filter((id) => !ids.includes(id)) ?? [];
+  if (unknown.length > 0)
+    throw new Error(`--only: there is no ${unknown.join(', ')}; there are ${ids.join(', ')}`);
   return {
-    runs: toCount('--runs', values.runs),
-    sizes: [...new Set(sizes)].sort((a, b) => a - b),
+    smoke: values.smoke,
+    runs:
+      values.runs === undefined
+        ? DEFAULT_RUNS[values.smoke ? 'smoke' : 'full']
+        : toCount('--runs', values.runs),
+    only,
     jsonPath: values.json,
     docsPath: values['write-docs'],
     peers: new Map(values.peer.map(toPeer)),

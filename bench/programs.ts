@@ -1,14 +1,26 @@
-/** One program in the languages of all who run it. */
+/** One program in the languages of all who run it as a process. */
 export interface Program {
   /** Kaleidoscope; ends with the one expression that is evaluated. */
   readonly kaleidoscope: string;
+  /** Names of the functions that are called. */
+  readonly called: readonly string[];
   /**
-   * LLVM assembly that every LLVM since 14 reads. `main` makes the same call and returns 0 when the value is
-   * `expected`.
+   * LLVM assembly that every LLVM since 14 reads, where a peer runs it. `main` makes the same call and returns 0 when
+   * the value is `expected`.
    */
-  readonly ir: string;
+  readonly ir: string | undefined;
   /** What the expression evaluates to. */
   readonly expected: number;
+}
+
+/** The same function of one double in Kaleidoscope and in C, with work to do. */
+export interface WorkProgram {
+  readonly functionName: string;
+  readonly argument: number;
+  /** What the function makes of the argument. */
+  readonly expected: number;
+  readonly kaleidoscope: string;
+  readonly c: string;
 }
 
 /**
@@ -37,133 +49,137 @@ export function chain(functionCount: number, prefix = 'f'): Program {
   );
   return {
     kaleidoscope: `${kaleidoscope.join('\n')}\n${prefix}0(0);\n`,
+    called: indices.map((index) => `${prefix}${index}`),
     ir: `${ir.join('\n')}\n${main(`${prefix}0`, [0], functionCount)}`,
     expected: functionCount,
   };
 }
 
-/** Fibonacci by double recursion: nothing but calls. */
-export function fib(n: number): Program {
-  const expected = Array.from({ length: n }).reduce<[number, number]>(([a, b]) => [b, a + b], [0, 1])[0];
+/** As `chain`, but called from the last one down: a shorter chain has the same functions as the start of a longer one. */
+export function countdownChain(functionCount: number): Program {
+  const names = Array.from({ length: functionCount }, (_, index) => `f${index}`);
+  const definitions = names.map((name, index) =>
+    index === 0 ? `def ${name}(x) x + 1;` : `def ${name}(x) f${index - 1}(x) + 1;`,
+  );
   return {
-    kaleidoscope: `def fib(n) if n < 2 then n else fib(n - 1) + fib(n - 2);\nfib(${n});\n`,
-    ir: `define double @fib(double %n) {
-entry:
-  %small = fcmp ult double %n, 2.0
-  br i1 %small, label %done, label %recurse
-recurse:
-  %n1 = fadd double %n, -1.0
-  %f1 = call double @fib(double %n1)
-  %n2 = fadd double %n, -2.0
-  %f2 = call double @fib(double %n2)
-  %sum = fadd double %f1, %f2
-  ret double %sum
-done:
-  ret double %n
+    kaleidoscope: `${definitions.join('\n')}\nf${functionCount - 1}(0);\n`,
+    called: names,
+    ir: undefined,
+    expected: functionCount,
+  };
 }
 
-${main('fib', [n], expected)}`,
+/**
+ * `definedCount` functions, of which the first `calledCount` are a chain; nobody refers to the others.
+ */
+export function mostlyUncalled(definedCount: number, calledCount: number): Program {
+  const called = chain(calledCount);
+  const others = Array.from(
+    { length: definedCount - calledCount },
+    (_, index) => `def other${index}(x) x + ${index};`,
+  );
+  return {
+    ...called,
+    kaleidoscope: `${others.join('\n')}${others.length > 0 ? '\n' : ''}${called.kaleidoscope}`,
+  };
+}
+
+/**
+ * `levelCount` functions, each with a condition that chooses one of two others; only what is chosen is called. Who
+ * guesses that both are is wrong half of the time.
+ */
+export function branches(levelCount: number): Program {
+  const levels = Array.from({ length: levelCount }, (_, index) => index).reverse();
+  const kaleidoscope = levels.flatMap((index) => [
+    `def left${index}(x) x + 1;`,
+    index === levelCount - 1
+      ? `def right${index}(x) x + 1;`
+      : `def right${index}(x) if x < 0 then left${index + 1}(x) else right${index + 1}(x) + 1;`,
+  ]);
+  return {
+    kaleidoscope: `${kaleidoscope.join('\n')}\nright0(0);\n`,
+    called: levels.map((index) => `right${index}`),
+    ir: undefined,
+    expected: levelCount,
+  };
+}
+
+/** Fibonacci by double recursion: nothing but calls. */
+export function fib(n: number): WorkProgram {
+  const expected = Array.from({ length: n }).reduce<[number, number]>(([a, b]) => [b, a + b], [0, 1])[0];
+  return {
+    functionName: 'fib',
+    argument: n,
     expected,
+    kaleidoscope: 'def fib(n) if n < 2 then n else fib(n - 1) + fib(n - 2);\n',
+    c: 'double fib(double n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n',
   };
 }
 
 /** Iterations after which a point counts as inside the Mandelbrot set. */
 const ITERATION_LIMIT = 255;
 const POINTS_PER_LINE = 78;
+const POINT_STEP = 0.05;
+const HEIGHT = 2.6;
 
 /**
- * Iterations summed over `lineCount` lines of points of the Mandelbrot set, without printing any: floating point in
- * a loop, and one call a point.
+ * The tutorial's Mandelbrot set with its operators, its recursion instead of a loop, and the iterations added up where
+ * it prints characters: nothing but small functions that call each other.
  */
-export function mandelbrot(lineCount: number): Program {
-  const step = 2.6 / lineCount;
+export function mandelbrot(lineCount: number): WorkProgram {
+  const lineStep = HEIGHT / lineCount;
   let expected = 0;
   for (let line = 0; line < lineCount; line++)
     for (let column = 0; column < POINTS_PER_LINE; column++)
-      expected += escapeTime(-2.3 + column * 0.04, -1.3 + line * step);
+      expected += escapeTime(column * POINT_STEP - 2.3, line * lineStep - 1.3);
   return {
-    kaleidoscope: `def escape(cr ci)
-  var zr = 0, zi = 0, n = 0, t = 0 in
-    (for i = 0, (if zr*zr + zi*zi < 4 then n < ${ITERATION_LIMIT} else 0) in
-      ((t = zr*zr - zi*zi + cr) + (zi = 2*zr*zi + ci) + (zr = t) + (n = n + 1)))
-    + n;
-def lines(count)
-  var sum = 0, y = 0, x = 0 in
-    (for l = 0, y < count in
-      (x = 0) + (for c = 0, x < ${POINTS_PER_LINE} in
-        (sum = sum + escape(0-2.3 + x*0.04, 0-1.3 + y*${step})) + (x = x + 1)) + (y = y + 1))
-    + sum;
-lines(${lineCount});
-`,
-    ir: mandelbrotIR(lineCount, step, expected),
+    functionName: 'mandelbrot',
+    argument: lineCount,
     expected,
+    kaleidoscope: `def binary> 10 (l r) r < l;
+def binary| 5 (l r) if l then 1 else if r then 1 else 0;
+def binary: 1 (x y) y;
+def converger(real imag iters creal cimag)
+  if iters > ${ITERATION_LIMIT} | (real*real + imag*imag > 4) then iters
+  else converger(real*real - imag*imag + creal, 2*real*imag + cimag, iters + 1, creal, cimag);
+def converge(real imag) converger(real, imag, 0, real, imag);
+def mandelbrot(lines)
+  var sum = 0, x = 0, y = 0 in
+    (for l = 0, y < lines in
+      (x = 0) : (for c = 0, x < ${POINTS_PER_LINE} in
+        (sum = sum + converge(x*${POINT_STEP} - 2.3, y*${lineStep} - 1.3)) : (x = x + 1)) : (y = y + 1))
+    : sum;
+`,
+    c: `static double greater(double l, double r) { return r < l; }
+static double or(double l, double r) { return l != 0 ? 1 : r != 0 ? 1 : 0; }
+static double converger(double real, double imag, double iters, double creal, double cimag) {
+  if (or(greater(iters, ${ITERATION_LIMIT}), greater(real * real + imag * imag, 4)) != 0) return iters;
+  return converger(real * real - imag * imag + creal, 2 * real * imag + cimag, iters + 1, creal, cimag);
+}
+static double converge(double real, double imag) { return converger(real, imag, 0, real, imag); }
+double mandelbrot(double lines) {
+  double sum = 0, x, y = 0;
+  do {
+    x = 0;
+    do {
+      sum = sum + converge(x * ${POINT_STEP} - 2.3, y * ${lineStep} - 1.3);
+      x = x + 1;
+    } while (x < ${POINTS_PER_LINE});
+    y = y + 1;
+  } while (y < lines);
+  return sum;
+}
+`,
   };
 }
 
-function escapeTime(cr: number, ci: number): number {
-  let [zr, zi, n] = [0, 0, 0];
-  do {
-    [zr, zi] = [zr * zr - zi * zi + cr, 2 * zr * zi + ci];
-    n++;
-  } while (zr * zr + zi * zi < 4 && n < ITERATION_LIMIT);
-  return n;
-}
-
-function mandelbrotIR(lineCount: number, step: number, expected: number): string {
-  return `define double @escape(double %cr, double %ci) {
-entry:
-  br label %loop
-loop:
-  %zr = phi double [ 0.0, %entry ], [ %zr.next, %loop ]
-  %zi = phi double [ 0.0, %entry ], [ %zi.next, %loop ]
-  %n = phi double [ 0.0, %entry ], [ %n.next, %loop ]
-  %zr2 = fmul double %zr, %zr
-  %zi2 = fmul double %zi, %zi
-  %difference = fsub double %zr2, %zi2
-  %zr.next = fadd double %difference, %cr
-  %twice = fmul double 2.0, %zr
-  %product = fmul double %twice, %zi
-  %zi.next = fadd double %product, %ci
-  %n.next = fadd double %n, 1.0
-  %real2 = fmul double %zr.next, %zr.next
-  %imag2 = fmul double %zi.next, %zi.next
-  %norm = fadd double %real2, %imag2
-  %inside = fcmp olt double %norm, 4.0
-  %below = fcmp olt double %n.next, ${ITERATION_LIMIT}.0
-  %again = and i1 %inside, %below
-  br i1 %again, label %loop, label %done
-done:
-  ret double %n.next
-}
-
-define double @lines(double %count) {
-entry:
-  br label %line
-line:
-  %y = phi double [ 0.0, %entry ], [ %y.next, %line.end ]
-  %sum.line = phi double [ 0.0, %entry ], [ %sum.next, %line.end ]
-  %y.scaled = fmul double %y, ${step}
-  %ci = fadd double -1.3, %y.scaled
-  br label %point
-point:
-  %x = phi double [ 0.0, %line ], [ %x.next, %point ]
-  %sum = phi double [ %sum.line, %line ], [ %sum.next, %point ]
-  %x.scaled = fmul double %x, 0.04
-  %cr = fadd double -2.3, %x.scaled
-  %n = call double @escape(double %cr, double %ci)
-  %sum.next = fadd double %sum, %n
-  %x.next = fadd double %x, 1.0
-  %more.points = fcmp olt double %x.next, ${POINTS_PER_LINE}.0
-  br i1 %more.points, label %point, label %line.end
-line.end:
-  %y.next = fadd double %y, 1.0
-  %more.lines = fcmp olt double %y.next, %count
-  br i1 %more.lines, label %line, label %done
-done:
-  ret double %sum.next
-}
-
-${main('lines', [lineCount], expected)}`;
+function escapeTime(creal: number, cimag: number): number {
+  let [real, imag, iters] = [creal, cimag, 0];
+  while (!(iters > ITERATION_LIMIT || real * real + imag * imag > 4)) {
+    [real, imag] = [real * real - imag * imag + creal, 2 * real * imag + cimag];
+    iters++;
+  }
+  return iters;
 }
 
 function main(callee: string, args: readonly number[], expected: number): string {

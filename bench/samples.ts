@@ -28,3 +28,13 @@ export function pairwise(
     throw new RangeError(`${left.length} samples against ${right.length}: rounds are missing`);
   return left.map((value, round) => combine(value, right[round] ?? Number.NaN));
 }
+
+/** The ratios of samples that were taken in the same round. */
+export function ratios(left: readonly number[], right: readonly number[]): Summary {
+  return summarize(pairwise(left, right, (a, b) => a / b));
+}
+
+/** What one more costs: the growth from a short to a long series, round by round, divided by what was added. */
+export function growth(short: readonly number[], long: readonly number[], added: number): number[] {
+  return pairwise(short, long, (a, b) => (b - a) / added);
+}

@@ -1,4 +1,4 @@
-import type { Summary } from './samples.js';
+import { type Summary, summarize } from './samples.js';
 
 /** A table of finished words. The first column is aligned to the left, the others to the right. */
 export interface Table {
@@ -39,4 +39,10 @@ export function toMarkdown({ title, columns, rows, notes }: Table): string {
 /** `12.3 (11.9–14.0)`: median and range. */
 export function spread({ median, min, max }: Summary, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}
+
+/** Milliseconds in words: their median. */
+export function inMs(samples: readonly number[]): string {
+  const { median } = summarize(samples);
+  return `${median.toFixed(median < 10 ? 1 : 0)} ms`;
 }

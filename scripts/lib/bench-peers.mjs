@@ -8,92 +8,77 @@ import { ask, onPath, run } from './processes.mjs';
 import { ScriptError, say, step } from './report.mjs';
 
 /** The LLVM that the bench compares with: the newest that Debian 12 has. */
-const PEER_PACKAGE = 'llvm-22';
-const PEER_TOOLS = ['lli-22', 'opt-22'];
+const LLVM = '/usr/lib/llvm-22';
+const PEERS = [
+  { name: 'lli-22', aptPackage: 'llvm-22', files: ['lli-22', `${LLVM}/bin/lli`] },
+  { name: 'llvm-jitlink-22', aptPackage: 'llvm-22', files: ['llvm-jitlink-22', `${LLVM}/bin/llvm-jitlink`] },
+  { name: 'llvm-jitlink-executor-22', aptPackage: 'llvm-22', files: [`${LLVM}/bin/llvm-jitlink-executor`] },
+  // What llvm-jitlink loads into its executor to link lazily.
+  {
+    name: 'orc-rt-22',
+    aptPackage: 'libclang-rt-22-dev',
+    files: [
+      `${LLVM}/lib/clang/22/lib/linux/liborc_rt-x86_64.a`,
+      `${LLVM}/lib/clang/22/lib/x86_64-pc-linux-gnu/liborc_rt.a`,
+    ],
+  },
+  { name: 'clang-22', aptPackage: 'clang-22', files: ['clang-22', `${LLVM}/bin/clang`] },
+];
 
 /** The tutorial's programs, in the documentation of LLVM 14. */
 const TOYS_PACKAGE = 'llvm-14-examples';
 const TOYS_FOLDER = '/usr/share/doc/llvm-14-examples/examples/Kaleidoscope';
-const TOYS = [
-  {
-    name: 'toy-chapter-4',
-    sources: ['BuildingAJIT/Chapter4/toy.cpp', 'BuildingAJIT/Chapter4/KaleidoscopeJIT.h'],
-  },
-  { name: 'toy-chapter-7', sources: ['Chapter7/toy.cpp', 'include/KaleidoscopeJIT.h'] },
-];
+const TOY = {
+  name: 'toy-chapter-4',
+  sources: ['BuildingAJIT/Chapter4/toy.cpp', 'BuildingAJIT/Chapter4/KaleidoscopeJIT.h'],
+};
 
 /**
- * What the bench compares with, installed and built when it is missing.
- * @returns {Promise<Map<string, string>>} paths by name: `lli-22`, `opt-22` and, where they are to be had, `lli-14`,
- *   `toy-chapter-4`, `toy-chapter-7`.
- * @throws {ScriptError} when LLVM 22's tools are missing and cannot be installed from here.
+ * What the bench compares with, installed and built when it is missing. What cannot be had is left out, and said: its
+ * column stays empty.
+ * @returns {Promise<Map<string, string>>} paths by name.
  */
 export async function installPeers() {
-  const apt = aptPrefix();
-  await installPeerPackages(apt);
+  await installPeerPackages(aptPrefix());
   const peers = new Map();
-  for (const name of [...PEER_TOOLS, 'lli-14']) {
-    const path = findTool(name);
-    if (path !== undefined) peers.set(name, path);
+  for (const peer of PEERS) {
+    const path = findPeer(peer);
+    if (path !== undefined) peers.set(peer.name, path);
+    else say(`${peer.name} is not there and is left out; on Debian 12 it is in ${peer.aptPackage}`);
   }
-  for (const toy of TOYS) {
-    const path = await buildToy(toy);
-    if (path !== undefined) peers.set(toy.name, path);
-  }
+  const toy = await buildToy(TOY);
+  if (toy !== undefined) peers.set(TOY.name, toy);
   return peers;
 }
 
-/** LLVM 22 must be there; without the tutorial's toys the tables have two columns less. */
 async function installPeerPackages(apt) {
-  const missing = PEER_TOOLS.filter((name) => findTool(name) === undefined);
-  const hasToys = existsSync(TOYS_FOLDER);
-  if (missing.length === 0 && hasToys) return;
-  const wanted = [...(missing.length > 0 ? [PEER_PACKAGE] : []), ...(hasToys ? [] : [TOYS_PACKAGE])];
-  if (missing.length > 0 && !apt)
-    throw new ScriptError(`the bench compares with ${missing.join(' and ')}, which are not here`, howToGet());
-  if (!apt)
-    return say(`${TOYS_PACKAGE} is not there, and apt cannot be used: the tutorial's toys are left out`);
-  const needsLists = missing.length > 0 || !listsAreRecent();
-  if (!wanted.every(hasCandidate) && needsLists) await updateLists(apt);
-  if (missing.length > 0 && !hasCandidate(PEER_PACKAGE))
-    throw new ScriptError(
-      `the bench compares with ${missing.join(' and ')}, and apt has no package ${PEER_PACKAGE}`,
-      howToGet(),
-    );
-  const available = wanted.filter(hasCandidate);
-  if (available.length > 0) await aptInstall(apt, available);
-  const still = PEER_TOOLS.filter((name) => findTool(name) === undefined);
-  if (still.length > 0)
-    throw new ScriptError(
-      `apt installed ${PEER_PACKAGE}, and yet these are not found: ${still.join(', ')}`,
-      howToGet(),
-    );
+  const missing = PEERS.filter((peer) => findPeer(peer) === undefined).map(({ aptPackage }) => aptPackage);
+  if (!existsSync(TOYS_FOLDER)) missing.push(TOYS_PACKAGE);
+  const wanted = [...new Set(missing)];
+  if (wanted.length === 0) return;
+  if (!apt) return say(`${wanted.join(', ')} not installed, and apt cannot be used`);
+  if (!wanted.every(hasCandidate) && !listsAreRecent()) await updateLists(apt);
+  try {
+    const available = wanted.filter(hasCandidate);
+    if (available.length > 0) await aptInstall(apt, available);
+  } catch (error) {
+    if (!(error instanceof ScriptError)) throw error;
+    say(`peers could not be installed: ${error.message}`);
+  }
   // Images for containers often keep documentation out.
-  if (!existsSync(TOYS_FOLDER)) say(`the tutorial's toys are left out: there is no ${TOYS_FOLDER}`);
+  if (!existsSync(TOYS_FOLDER)) say(`the tutorial's toy is left out: there is no ${TOYS_FOLDER}`);
 }
 
-function howToGet() {
-  return [
-    `On Debian 12: sudo apt-get install --no-install-recommends ${PEER_PACKAGE}`,
-    'It is among the security updates: deb http://deb.debian.org/debian-security bookworm-security main',
-    `Elsewhere: LLVM 22 with ${PEER_TOOLS.join(' and ')} in PATH.`,
-    'Or measure FarJIT alone: npm run bench -- --no-peers',
-  ];
-}
-
-function findTool(name) {
-  const [tool, major] = name.split('-');
-  if (onPath(name)) return name;
-  const path = `/usr/lib/llvm-${major}/bin/${tool}`;
-  return existsSync(path) ? path : undefined;
+function findPeer({ files }) {
+  return files.find((file) => (file.includes('/') ? existsSync(file) : onPath(file)));
 }
 
 /**
- * Compiles one of the tutorial's programs, outside the repository and once.
+ * Compiles the tutorial's program, outside the repository and once.
  * @returns {Promise<string | undefined>} undefined, and words on stderr, when it cannot be built.
  */
 async function buildToy({ name, sources }) {
-  const config = findTool('llvm-config-14') ?? '/usr/lib/llvm-14/bin/llvm-config';
+  const config = onPath('llvm-config-14') ? 'llvm-config-14' : '/usr/lib/llvm-14/bin/llvm-config';
   const flags = ask(config, ['--cxxflags', '--ldflags', '--libs'])?.split(/\s+/);
   const contents = sources.map(readSource);
   if (!flags || contents.includes(undefined)) return undefined;

@@ -1,9 +1,10 @@
 import assert from 'node:assert';
 import { KaleidoscopeJIT, type SessionEvent } from '@farjit/compiler';
-import type { Benchmark } from './benchmark.js';
-import { chain } from './programs.js';
-import { summarize } from './samples.js';
-import { spread, type Table } from './table.js';
+import type { Benchmark } from '../benchmark.js';
+import type { Plot } from '../plot.js';
+import { chain } from '../programs.js';
+import { summarize } from '../samples.js';
+import { spread, type Table } from '../table.js';
 
 /**
  * The stages of a compile callback, in the order in which they happen. Each is measured on one clock, and together
@@ -44,24 +45,27 @@ const WARM_UP_FUNCTIONS = 60;
 /** Calls of the compiled chain, of which the one of median duration counts. */
 const WARM_CALLS = 7;
 
-/** Where a compile callback's time goes, seen from inside one session. */
+const SIZES = [50, 200, 1000];
+
+/** Where a compile callback's time goes, seen from inside one session. Explains; has no target. */
 export const callbackBreakdown: Benchmark = {
-  id: 'callbackBreakdown',
-  title: 'Where the time of a compile callback goes',
-  async run({ options, progress }) {
-    const measured: SizeSamples[] = [];
-    for (const functionCount of options.sizes) {
-      progress(`inside a session: a chain of ${functionCount}`);
-      const samples: CallbackSample[] = [];
-      for (let run = 0; run < options.runs; run++) samples.push(await measure(functionCount));
-      measured.push({ functionCount, samples });
-    }
-    return { tables: [table(measured, options.runs)], data: measured };
+  id: 'breakdown',
+  title: 'where the time of a compile callback goes',
+  budgetSeconds: { full: 35, smoke: 0 },
+  async run({ progress, rounds }) {
+    const measured = SIZES.map((functionCount) => ({ functionCount, samples: [] as CallbackSample[] }));
+    progress(`inside a session: chains of ${SIZES.join(', ')}`);
+    for (const { isWarmUp } of rounds())
+      for (const { functionCount, samples } of measured) {
+        const sample = await measure(functionCount);
+        if (!isWarmUp) samples.push(sample);
+      }
+    return { figures: [], tables: [table(measured)], plots: [plot(measured)], data: measured };
   },
 };
 
 async function measure(functionCount: number): Promise<CallbackSample> {
-  const jit = await KaleidoscopeJIT.create();
+  const jit = await KaleidoscopeJIT.create({ speculate: 'off' });
   try {
     await record(jit, chain(WARM_UP_FUNCTIONS, 'warm').kaleidoscope);
     const { kaleidoscope } = chain(functionCount);
@@ -179,7 +183,7 @@ function toSample(cold: Recording, warm: Recording): CallbackSample {
   };
 }
 
-function table(measured: readonly SizeSamples[], runs: number): Table {
+function table(measured: readonly SizeSamples[]): Table {
   const row = (title: string, pick: (sample: CallbackSample) => number): string[] => [
     title,
     ...measured.map(({ samples }) => spread(summarize(samples.map(pick)), 0)),
@@ -196,8 +200,8 @@ function table(measured: readonly SizeSamples[], runs: number): Table {
       row('bytes to the compiler', ({ bytesToCompiler }) => bytesToCompiler),
     ],
     notes: [
-      `Median (minimum–maximum) of ${runs} sessions, each warmed up with a chain of ${WARM_UP_FUNCTIONS}; one callback ` +
-        'a function, checked. Medians of parts need not add up to the median of the whole.',
+      `Without speculation: one callback a function, checked. Sessions of their own, each warmed up with a chain of ${WARM_UP_FUNCTIONS}. ` +
+        'Medians of parts need not add up to the median of the whole.',
       `all: wall time of the call in the compiler, less that of the same call when all is compiled (the median of ` +
         `${WARM_CALLS}), divided by the callbacks.`,
       'reentry: between runner and host, both ways: saving the registers, the doorbell, waking the host, checking the ' +
@@ -211,5 +215,20 @@ function table(measured: readonly SizeSamples[], runs: number): Table {
       'commit: the host checks the segments and pointers and writes them into the runner’s memory.',
       'the call itself: from sending the call of a compiled chain to its result.',
     ],
+  };
+}
+
+function plot(measured: readonly SizeSamples[]): Plot {
+  const stages = Object.entries(STAGES) as [Stage, string][];
+  return {
+    kind: 'stack',
+    id: 'callback-breakdown',
+    title: 'Where the time of a compile callback goes, without speculation',
+    y: { title: 'µs a callback' },
+    columns: measured.map(({ functionCount }) => `chain of ${functionCount.toLocaleString('en')}`),
+    series: stages.map(([stage, title]) => ({
+      title,
+      values: measured.map(({ samples }) => summarize(samples.map(({ stagesUs }) => stagesUs[stage])).median),
+    })),
   };
 }

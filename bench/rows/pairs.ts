@@ -1,0 +1,39 @@
+import type { Benchmark } from '../benchmark.js';
+import { coldFarjit, emptyNode, farjit } from '../contenders.js';
+import { chain, mostlyUncalled } from '../programs.js';
+import { pair } from './pair.js';
+
+/** Defining what is not called costs next to nothing. */
+export const mostlyUncalledPrograms: Benchmark = pair({
+  id: 'uncalled',
+  title: '1,000 defined, 20 called, beside 20 defined',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 1.2, unit: '×', digits: 2 },
+  left: { words: '1,000 defined', program: mostlyUncalled(1000, 20), contender: () => coldFarjit() },
+  right: { words: '20 defined', program: mostlyUncalled(20, 20), contender: () => coldFarjit() },
+});
+
+/** A program that ran before compiles nothing. */
+export const secondRun: Benchmark = pair({
+  id: 'secondrun',
+  title: 'second run from the disk cache, chain of 200, beside one function',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 1.3, unit: '×', digits: 2 },
+  left: { words: 'chain of 200, cached', program: chain(200), contender: cached },
+  right: { words: 'one function, cached', program: chain(1, 'one'), contender: cached },
+  runBefore: true,
+});
+
+/** What starting everything costs. */
+export const startUp: Benchmark = pair({
+  id: 'startup',
+  title: 'one function, cold, beside `node -e 0`',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 3, stretch: 2.2, unit: '×', digits: 2 },
+  left: { words: 'one function', program: chain(1), contender: () => coldFarjit() },
+  right: { words: emptyNode.title, program: chain(1), contender: () => emptyNode },
+});
+
+function cached(cacheFolder: string) {
+  return farjit(`--cache-dir=${cacheFolder}`);
+}
