@@ -66,6 +66,11 @@ export class LineReader {
     return event;
   }
 
+  /** Whether `next` has a line to give at once. */
+  get hasLine(): boolean {
+    return this.#queue[0]?.kind === 'line';
+  }
+
   /** Ends the input: a `next` that waits, and every later one, returns the end. */
   close(): void {
     this.#readline.close();

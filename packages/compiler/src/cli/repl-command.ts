@@ -1,8 +1,10 @@
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { PrototypeAST } from '../kaleidoscope/ast.js';
+import { Lexer } from '../kaleidoscope/lexer.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { type ParseResult, parseSource } from '../kaleidoscope/parser.js';
 import { printable } from '../kaleidoscope/printable.js';
+import { SourceText } from '../kaleidoscope/source-text.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
 import { evaluateItems } from './evaluate-items.js';
@@ -19,6 +21,12 @@ export type ReplOptions = JITOptions;
 
 const PROMPT = 'ready> ';
 const CONTINUATION_PROMPT = '...> ';
+
+/**
+ * Unfinished input of more characters is not parsed again at every line, which would take time with the square of its
+ * length, but where no further line has arrived yet, or where a line looks like an end and a quarter has been added.
+ */
+const MAX_EAGERLY_PARSED_LENGTH = 16 * 1024;
 
 /** Reads, evaluates and prints until the input ends. @returns the exit code. */
 export async function replCommand(options: ReplOptions): Promise<number> {
@@ -57,6 +65,9 @@ class Repl {
   #stopped: StopRequest | undefined;
   /** Lines of an input that is not complete yet. */
   #pending: string[] = [];
+  #pendingLength = 0;
+  /** Length at which `#pending` was last found to be incomplete. */
+  #parsedLength = 0;
   #lineCount = 0;
   readonly #operators = new OperatorTable();
 
@@ -116,7 +127,7 @@ class Repl {
     switch (event.kind) {
       case 'interrupt':
         if (this.#pending.length === 0 && event.wasEmpty) await this.#context.print('(Ctrl-D or :quit ends)');
-        this.#pending = [];
+        this.#dropPending();
         return;
       case 'end':
         if (this.#pending.length > 0) await this.#evaluatePending('end');
@@ -134,11 +145,23 @@ class Repl {
       return this.#interruptible(() => runReplCommand(line, this.#context));
     // A piped program may have empty lines inside a definition; nobody is there to ask for a way out.
     if (this.#isTerminal && line.trim() === '') {
-      this.#pending = [];
+      this.#dropPending();
       return this.#context.print(this.#streams.outColors.dim('(input dropped)'));
     }
     this.#pending.push(line);
-    await this.#evaluatePending('line');
+    this.#pendingLength += line.length + 1;
+    if (this.#isWorthParsing(line)) await this.#evaluatePending('line');
+  }
+
+  #isWorthParsing(line: string): boolean {
+    if (this.#pendingLength <= MAX_EAGERLY_PARSED_LENGTH || !this.#lines.hasLine) return true;
+    return this.#pendingLength >= this.#parsedLength * 1.25 && canEndInput(line);
+  }
+
+  #dropPending(): void {
+    this.#pending = [];
+    this.#pendingLength = 0;
+    this.#parsedLength = 0;
   }
 
   /** Evaluates the pending lines when they are complete, or when no more will come. */
@@ -147,8 +170,11 @@ class Repl {
     const source = new InputText(name, this.#pending.join('\n'), this.#lineCount - this.#pending.length);
     const parsed = parseSource(source, this.#operators);
     const [first] = parsed.diagnostics;
-    if (after === 'line' && first?.atEnd && parsed.diagnostics.length === 1) return;
-    this.#pending = [];
+    if (after === 'line' && first?.atEnd && parsed.diagnostics.length === 1) {
+      this.#parsedLength = this.#pendingLength;
+      return;
+    }
+    this.#dropPending();
     await this.#interruptible(() => this.#evaluate(parsed));
   }
 
@@ -192,4 +218,13 @@ class Repl {
     const known = word.startsWith(':') ? REPL_COMMANDS.map(({ name }) => name) : this.#jit.definedNames();
     return [known.filter((name) => name.startsWith(word)), word];
   }
+}
+
+/** Whether the last token of a line may be the last of an item. */
+function canEndInput(line: string): boolean {
+  const lexer = new Lexer(new SourceText('', line));
+  let last = lexer.next();
+  for (let token = last; token.kind !== 'end'; token = lexer.next()) last = token;
+  if (last.kind === 'character') return last.text === ')' || last.text === ';';
+  return last.kind === 'identifier' || last.kind === 'number' || last.kind === 'invalid';
 }

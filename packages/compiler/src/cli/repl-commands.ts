@@ -1,5 +1,5 @@
+import { printable, printableLines, quoted } from '@farjit/protocol/printable';
 import type { KaleidoscopeJIT } from '../jit.js';
-import { printable, quoted } from '../kaleidoscope/printable.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
 /** What a command of the REPL works with. */
@@ -86,7 +86,7 @@ function help(): string {
 async function printFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {
   const text = await context.jit.print(name, what);
   if (text === undefined) return context.complain(`no function ${quoted(name)} is defined here`);
-  return context.print(text.trimEnd());
+  return context.print(printableLines(text.trimEnd()));
 }
 
 async function printStubs({ jit, print }: ReplContext): Promise<void> {

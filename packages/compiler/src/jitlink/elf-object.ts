@@ -48,6 +48,13 @@ export const GRP_COMDAT = 1;
 
 /** Longest name: what the protocol takes as a symbol name. It also bounds the work on overlapping names. */
 export const MAX_NAME_BYTES = 4096;
+/**
+ * Names of an object may have so many bytes for each of its own, counted as often as they are used: sections and symbols
+ * share the text of their names, but no compiler lets many overlap.
+ */
+const MAX_NAME_BYTES_PER_BYTE = 4;
+/** What a small object may have in any case. */
+const MIN_NAME_BYTES = 65_536;
 /** Largest alignment of a section: 1 GiB, the largest page there is. */
 const MAX_ALIGNMENT = 1 << 30;
 
@@ -89,6 +96,7 @@ export class ElfObject {
   readonly machine: number;
   readonly sections: readonly ElfSection[];
   readonly #text: Buffer;
+  #nameBytesLeft: number;
 
   /** @throws {LinkError} when the bytes are not such an object. */
   constructor(name: string, bytes: Uint8Array) {
@@ -96,6 +104,7 @@ export class ElfObject {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#nameBytesLeft = Math.max(bytes.byteLength * MAX_NAME_BYTES_PER_BYTE, MIN_NAME_BYTES);
     if (bytes.byteLength < EHDR_BYTES || this.view.getUint32(0) !== ELF_MAGIC)
       throw this.malformed('not an ELF object');
     if (this.view.getUint8(4) !== ELFCLASS64 || this.view.getUint8(5) !== ELFDATA2LSB)
@@ -123,13 +132,18 @@ export class ElfObject {
   string(table: ElfSection, offset: number): string {
     const start = table.offset + offset;
     const end = Math.min(table.offset + table.sizeBytes, start + MAX_NAME_BYTES + 1);
-    for (let i = start; i < end; i++)
-      if (this.bytes[i] === 0) return i === start ? '' : this.#text.toString('utf8', start, i);
+    for (let i = start; i < end; i++) if (this.bytes[i] === 0) return i === start ? '' : this.#name(start, i);
     throw this.malformed(
       start + MAX_NAME_BYTES < table.offset + table.sizeBytes
         ? `a name is longer than ${MAX_NAME_BYTES} bytes`
         : `string table ${table.index} ends inside a name`,
     );
+  }
+
+  #name(start: number, end: number): string {
+    this.#nameBytesLeft -= end - start;
+    if (this.#nameBytesLeft < 0) throw this.malformed('the names of its sections and symbols overlap');
+    return this.#text.toString('utf8', start, end);
   }
 
   /** The symbol table, or null when the object has none. */

@@ -1,4 +1,14 @@
+import { LinkError } from './errors.js';
 import { Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js';
+
+/**
+ * Following blocks that are copied may take so many steps for each edge of the graph. A CIE and the pointer to the
+ * personality routine that it leads to make two for each function; only in a hostile object do such blocks form chains,
+ * which would be copied into every graph.
+ */
+const MAX_STEPS_PER_EDGE = 8;
+/** What a small graph may take in any case. */
+const MIN_STEPS = 10_000;
 
 /**
  * Splits a graph into graphs that are linked, replaced and freed singly: as a rule one per function and one per
@@ -9,9 +19,12 @@ import { Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js'
  * - Names of default scope are shared: one graph defines them, the others refer to them as externals.
  * - Mergeable constants and CIEs are copied into each graph that uses them.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
+ *
+ * @throws {LinkError} when copies would be out of proportion to the graph.
  */
 export function splitGraph(graph: LinkGraph): LinkGraph[] {
   const copied = findCopiedBlocks(graph);
+  const places = numberBlocks(graph);
   const components = findComponents(graph, copied);
   const symbolsOf = groupSymbols(graph, components);
   const graphs: LinkGraph[] = [];
@@ -19,12 +32,21 @@ export function splitGraph(graph: LinkGraph): LinkGraph[] {
     const symbols = symbolsOf.get(component) ?? [];
     if (!blocks.some((block) => block.live) && !symbols.some((symbol) => symbol.live)) continue;
     const title = symbols.find((symbol) => symbol.scope === 'default') ?? symbols[0];
-    graphs.push(new GraphCopier(graph, title?.name ?? '', component, components).copy(blocks, symbols));
+    graphs.push(
+      new GraphCopier(graph, title?.name ?? '', component, components, places).copy(blocks, symbols),
+    );
   }
   const absolutes = graph.symbols.filter(({ kind, scope }) => kind === 'absolute' && scope !== 'local');
   if (absolutes.length > 0)
-    graphs.push(new GraphCopier(graph, 'absolute', -1, components).copy([], absolutes));
+    graphs.push(new GraphCopier(graph, 'absolute', -1, components, places).copy([], absolutes));
   return graphs;
+}
+
+/** Place of each block in its object. */
+function numberBlocks(graph: LinkGraph): Map<Block, number> {
+  const places = new Map<Block, number>();
+  for (const section of graph.sections) for (const block of section.blocks) places.set(block, places.size);
+  return places;
 }
 
 /** Mergeable blocks, save those that others can find by name: a name has one place. */
@@ -68,26 +90,50 @@ function findComponents(graph: LinkGraph, copied: ReadonlySet<Block>): Map<Block
       if (a !== b) parents[Math.max(a, b)] = Math.min(a, b);
     }
   };
-  for (const [block, id] of components) for (const target of privateTargets(block, copied)) unite(id, target);
+  const walk = new CopyWalk(graph, copied);
+  for (const [block, id] of components) for (const target of walk.privateTargets(block)) unite(id, target);
   for (const [block, id] of components) components.set(block, find(id));
   return components;
 }
 
-/** Blocks that must be in the same graph as `block`, also by way of blocks that are copied along with it. */
-function privateTargets(block: Block, copied: ReadonlySet<Block>): Block[] {
-  const targets: Block[] = [];
-  const visited = new Set<Block>();
-  const worklist = [block];
-  for (let next = worklist.pop(); next; next = worklist.pop())
-    for (const { target } of next.edges) {
-      if (!target.block || isShared(target)) continue;
-      if (!copied.has(target.block)) targets.push(target.block);
-      else if (target.block.edges.length > 0 && !visited.has(target.block)) {
-        visited.add(target.block);
-        worklist.push(target.block);
+/** Follows edges through blocks that are copied; what it walks is what will be copied. */
+class CopyWalk {
+  readonly #graph: LinkGraph;
+  readonly #copied: ReadonlySet<Block>;
+  #stepsLeft: number;
+
+  constructor(graph: LinkGraph, copied: ReadonlySet<Block>) {
+    this.#graph = graph;
+    this.#copied = copied;
+    let edgeCount = 0;
+    for (const section of graph.sections) for (const { edges } of section.blocks) edgeCount += edges.length;
+    this.#stepsLeft = Math.max(edgeCount * MAX_STEPS_PER_EDGE, MIN_STEPS);
+  }
+
+  /** Blocks that must be in the same graph as `block`, also by way of blocks that are copied along with it. */
+  privateTargets(block: Block): Block[] {
+    const targets: Block[] = [];
+    const visited = new Set<Block>();
+    const worklist = [block];
+    for (let next = worklist.pop(); next; next = worklist.pop()) {
+      this.#stepsLeft -= next.edges.length;
+      if (this.#stepsLeft < 0)
+        throw new LinkError(
+          'too-large',
+          { graph: this.#graph.name },
+          'each of its functions would need copies of too many mergeable blocks',
+        );
+      for (const { target } of next.edges) {
+        if (!target.block || isShared(target)) continue;
+        if (!this.#copied.has(target.block)) targets.push(target.block);
+        else if (target.block.edges.length > 0 && !visited.has(target.block)) {
+          visited.add(target.block);
+          worklist.push(target.block);
+        }
       }
     }
-  return targets;
+    return targets;
+  }
 }
 
 function groupBlocks(graph: LinkGraph, components: ReadonlyMap<Block, number>): Map<number, Block[]> {
@@ -115,15 +161,25 @@ class GraphCopier {
   readonly #source: LinkGraph;
   readonly #component: number;
   readonly #components: ReadonlyMap<Block, number>;
+  readonly #places: ReadonlyMap<Block, number>;
   readonly #graph: LinkGraph;
   readonly #blocks = new Map<Block, Block>();
+  /** Blocks whose edges are still to be copied: a chain of references may be far longer than the stack is deep. */
+  readonly #pending: Block[] = [];
   readonly #symbols = new Map<LinkSymbol, LinkSymbol>();
   readonly #externals = new Map<string, LinkSymbol>();
 
-  constructor(source: LinkGraph, title: string, component: number, components: ReadonlyMap<Block, number>) {
+  constructor(
+    source: LinkGraph,
+    title: string,
+    component: number,
+    components: ReadonlyMap<Block, number>,
+    places: ReadonlyMap<Block, number>,
+  ) {
     this.#source = source;
     this.#component = component;
     this.#components = components;
+    this.#places = places;
     this.#graph = new LinkGraph(title ? `${source.name}(${title})` : source.name, source.architecture);
   }
 
@@ -136,7 +192,25 @@ class GraphCopier {
       copy.scope = symbol.scope;
       copy.live = symbol.live;
     }
+    for (let source = this.#pending.pop(); source; source = this.#pending.pop()) this.#copyEdges(source);
+    this.#placeBlocks();
     return this.#graph;
+  }
+
+  #copyEdges(source: Block): void {
+    const block = this.#block(source);
+    for (const { kind, offset, target, addend } of source.edges) {
+      const copy = this.#symbol(target);
+      if (kind !== KEEP_ALIVE || copy.kind === 'defined')
+        block.edges.push(new Edge(kind, offset, copy, addend));
+    }
+  }
+
+  /** In the order of the object, in which a CIE precedes its FDEs. */
+  #placeBlocks(): void {
+    const place = (source: Block): number => this.#places.get(source) ?? 0;
+    const inOrder = [...this.#blocks].sort(([a], [b]) => place(a) - place(b));
+    for (const [, block] of inOrder) block.section.blocks.push(block);
   }
 
   #block(source: Block): Block {
@@ -147,13 +221,7 @@ class GraphCopier {
     const block = new Block(section, source.content, source.sizeBytes, source);
     block.live = source.live;
     this.#blocks.set(source, block);
-    // What a block needs is copied first, so that a CIE precedes its FDEs.
-    for (const { kind, offset, target, addend } of source.edges) {
-      const copy = this.#symbol(target);
-      if (kind !== KEEP_ALIVE || copy.kind === 'defined')
-        block.edges.push(new Edge(kind, offset, copy, addend));
-    }
-    section.blocks.push(block);
+    this.#pending.push(source);
     return block;
   }
 
@@ -179,8 +247,6 @@ class GraphCopier {
     if (component !== undefined && component !== this.#component) return this.#external(name, 'strong');
     const { offset, live } = source;
     const copy = new LinkSymbol({ name, kind, offset, sizeBytes, linkage, scope, callable, live });
-    // Before the block, whose edges may lead back here.
-    this.#symbols.set(source, copy);
     copy.define(this.#block(block), offset);
     return this.#graph.addSymbol(copy);
   }

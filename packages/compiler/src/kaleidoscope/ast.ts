@@ -25,7 +25,8 @@ export interface UnaryExprAST extends Node {
 
 /**
  * A binary operator applied. `= < + - *` are built in; any other is a call of `binary` followed by the character.
- * `left` of a long chain nests as deeply as the chain is long, so whoever walks the tree follows it in a loop; all other
+ * `left` of a long chain nests as deeply as the chain is long, far deeper than the stack is, so whoever walks the tree
+ * follows it in a loop; all other
  * nesting is bounded by `MAX_NESTING_DEPTH`.
  */
 export interface BinaryExprAST extends Node {

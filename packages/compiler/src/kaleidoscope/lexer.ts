@@ -7,7 +7,7 @@ const KEYWORDS = ['def', 'extern', 'if', 'then', 'else', 'for', 'in', 'binary', 
 export type Keyword = (typeof KEYWORDS)[number];
 
 /**
- * - `identifier`: `[a-zA-Z][a-zA-Z0-9]*` that is no keyword; `text` is its name.
+ * - `identifier`: `[a-zA-Z][a-zA-Z0-9]*` of at most `MAX_NAME_LENGTH` that is no keyword; `text` is its name.
  * - `number`: `[0-9.]+`; `value` is what strtod makes of it, always finite.
  * - `character`: any other printable ASCII character: operators, brackets, separators.
  * - `invalid`: something that is no token; `message` says why.
@@ -18,6 +18,9 @@ export type Token = SourceRange & { readonly text: string } & (
     | { readonly kind: 'number'; readonly value: number }
     | { readonly kind: 'invalid'; readonly message: string }
   );
+
+/** Longest name, so that the symbols made of it stay within what objects and the protocol take. */
+export const MAX_NAME_LENGTH = 1000;
 
 const KEYWORD_SET: ReadonlySet<string> = new Set(KEYWORDS);
 
@@ -80,6 +83,10 @@ export class Lexer {
     let end = start + 1;
     while (isLetterOrDigit(this.#text.charCodeAt(end))) end += 1;
     const text = this.#text.slice(start, end);
+    if (text.length > MAX_NAME_LENGTH) {
+      const message = `name ${quoted(text)} is longer than ${MAX_NAME_LENGTH} characters`;
+      return { kind: 'invalid', message, text, start, end };
+    }
     return { kind: isKeyword(text) ? text : 'identifier', text, start, end };
   }
 

@@ -25,7 +25,7 @@ import type { SourceRange, SourceText } from './source-text.js';
 /**
  * How deeply expressions may nest (parentheses, arguments, `if`, `for`, `var`, operands of tighter operators). Parser,
  * checks and IR generation recurse once per level; this many levels take less than half of Node's default stack.
- * A chain of left-associative operators does not nest, however long.
+ * A chain of left-associative operators does not nest.
  */
 export const MAX_NESTING_DEPTH = 500;
 
@@ -34,6 +34,15 @@ export const MAX_NESTING_DEPTH = 500;
  * generator, which fails hard somewhere beyond 65,000.
  */
 export const MAX_PARAMETERS = 1000;
+
+/**
+ * Most expressions of one function, parts of others included. LLVM's time grows with the square of a function's size
+ * from there on: this many take it a few seconds.
+ */
+export const MAX_FUNCTION_EXPRESSIONS = 50_000;
+
+/** Most `if` and `for` of one function, for the same reason: basic blocks cost LLVM far more than instructions. */
+export const MAX_FUNCTION_BRANCHES = 4000;
 
 /** A definition, a declaration, or an expression to evaluate, in source order. */
 export type TopLevelItem =
@@ -69,6 +78,9 @@ class Parser {
   #token: Token;
   #previousEnd = 0;
   #depth = 0;
+  /** Of the item that is being parsed. */
+  #expressionCount = 0;
+  #branchCount = 0;
 
   constructor(source: SourceText, operators: OperatorTable) {
     this.#source = source;
@@ -116,6 +128,8 @@ class Parser {
 
   #topLevelItem(): TopLevelItem {
     const start = this.#token.start;
+    this.#expressionCount = 0;
+    this.#branchCount = 0;
     if (this.#token.kind === 'def') return { kind: 'definition', function: this.#definition() };
     if (this.#token.kind === 'extern') {
       this.#advance();
@@ -227,6 +241,7 @@ class Parser {
       if (precedence < minimum) return left;
 
       const { text: operator, start, end } = this.#token;
+      this.#count();
       this.#advance();
       let right = this.#unary();
       if (precedence < this.#tokenPrecedence()) {
@@ -249,6 +264,7 @@ class Parser {
     const applied: { operator: string; start: number }[] = [];
     while (this.#token.kind === 'character' && this.#operators.isUnary(this.#token.text)) {
       this.#enter();
+      this.#count();
       applied.push({ operator: this.#token.text, start: this.#token.start });
       this.#advance();
     }
@@ -263,6 +279,7 @@ class Parser {
   /** primary ::= identifierexpr | number | '(' expression ')' | ifexpr | forexpr | varexpr */
   #primary(): ExprAST {
     const token = this.#token;
+    this.#count();
     switch (token.kind) {
       case 'identifier':
         return this.#variableOrCall(token);
@@ -315,6 +332,7 @@ class Parser {
   /** ifexpr ::= 'if' expression 'then' expression 'else' expression */
   #if(): IfExprAST {
     const start = this.#token.start;
+    this.#countBranch();
     this.#advance();
     const condition = this.#expression();
     this.#expect('then', "after the condition of 'if'");
@@ -327,6 +345,7 @@ class Parser {
   /** forexpr ::= 'for' identifier '=' expression ',' expression (',' expression)? 'in' expression */
   #for(): ForExprAST {
     const start = this.#token.start;
+    this.#countBranch();
     this.#advance();
     const variable = this.#identifier("after 'for'");
     this.#expectCharacter('=', "after the variable of 'for'");
@@ -359,6 +378,7 @@ class Parser {
 
   #binding(): VarBinding {
     const start = this.#token.start;
+    this.#count();
     const name = this.#identifier("in the list of 'var'");
     let initializer: ExprAST | undefined;
     if (this.#isCharacter('=')) {
@@ -403,6 +423,18 @@ class Parser {
       throw this.#error(`expressions nest more than ${MAX_NESTING_DEPTH} levels deep here`);
     }
     this.#depth += 1;
+  }
+
+  #count(): void {
+    if (this.#expressionCount === MAX_FUNCTION_EXPRESSIONS)
+      throw this.#error(`a function cannot have more than ${MAX_FUNCTION_EXPRESSIONS} expressions`);
+    this.#expressionCount += 1;
+  }
+
+  #countBranch(): void {
+    if (this.#branchCount === MAX_FUNCTION_BRANCHES)
+      throw this.#error(`a function cannot have more than ${MAX_FUNCTION_BRANCHES} 'if' and 'for'`);
+    this.#branchCount += 1;
   }
 
   #expected(what: string): Diagnostic {

@@ -37,6 +37,32 @@ test.serial('input that ends too early is an error', async (t) => {
   );
 });
 
+test.serial('a long input in many lines takes time with its length, not with the square of it', async (t) => {
+  // Parsed at every line, this would take minutes; unfinished or not is found out where the lines pause.
+  const lines = ['def f(x)', ...Array.from({ length: 20_000 }, () => ' x +'), ' x', 'f(1)', 'f(2'];
+  const { stdout, stderr } = await repl(t, lines);
+  t.is(stdout, 'Evaluated to 20001.000000\n');
+  t.regex(stderr, /^<stdin>:20004:4: error: expected '\)' or ',' in the argument list, found the end/);
+});
+
+test.serial('its own messages escape what could drive a terminal', async (t) => {
+  const { stdout, stderr, end } = await repl(t, [
+    ':\x1b[2J',
+    ':ast \x1b]0;title\x07',
+    ':load \x1b[31m.ks',
+    '1 + \x1b',
+    ':stubs \u009b1m',
+  ]);
+  t.deepEqual([stdout, end], ['', 0]);
+  t.false(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(stderr), JSON.stringify(stderr));
+  t.is(stderr.match(/\\u\{(1b|9b)\}/g)?.length, 6);
+});
+
+test.serial('what a program writes passes as it is', async (t) => {
+  const { stdout } = await repl(t, ['extern putchard(c);', 'putchard(27) + putchard(7)']);
+  t.is(stdout, '\x1b\x07Evaluated to 0.000000\n');
+});
+
 test.serial('no error ends it: syntax, missing functions, traps, an ended runner', async (t) => {
   const lines = [
     '1 +* 2',

@@ -1,6 +1,7 @@
 import { toExecutorAddr } from '@farjit/protocol';
 import test from 'ava';
 import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { SHT_SYMTAB } from '../../src/jitlink/elf-object.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { link } from '../../src/jitlink/link.js';
 import { splitGraph } from '../../src/jitlink/split.js';
@@ -170,4 +171,32 @@ function mulberry32(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return (t ^ (t >>> 14)) >>> 0;
   };
+}
+
+test('names that overlap do not multiply: a symbol table of megabytes gives no gigabytes of names', (t) => {
+  // 3000 symbols whose names are the tails of one long text: 3000 times 4000 bytes.
+  const object = assemble(
+    `${Array.from({ length: 3000 }, (_, i) => `.globl s${i}\ns${i} = ${i}`).join('\n')}\n.globl ${'n'.repeat(4090)}`,
+  );
+  t.notThrows(() => buildLinkGraph(object, 'whole.o'));
+  const view = new DataView(object.buffer);
+  const table = sectionHeaders(view).find(({ type }) => type === SHT_SYMTAB);
+  const names = sectionHeaders(view)[table?.link ?? 0];
+  if (!table || !names) return t.fail('no symbol table');
+  const long = Buffer.from(object).indexOf('n'.repeat(4090)) - names.offset;
+  for (let i = 1; i < table.sizeBytes / 24; i++) view.setUint32(table.offset + i * 24, long + i, true);
+  t.throws(() => buildLinkGraph(object, 'hostile.o'), {
+    instanceOf: LinkError,
+    message: /names of its sections and symbols overlap/,
+  });
+});
+
+function sectionHeaders(view: DataView) {
+  const start = Number(view.getBigUint64(40, true));
+  return Array.from({ length: view.getUint16(60, true) }, (_, i) => ({
+    type: view.getUint32(start + i * 64 + 4, true),
+    offset: Number(view.getBigUint64(start + i * 64 + 24, true)),
+    sizeBytes: Number(view.getBigUint64(start + i * 64 + 32, true)),
+    link: view.getUint32(start + i * 64 + 40, true),
+  }));
 }

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { LinkError } from '../../src/jitlink/errors.js';
 import type { LinkGraph } from '../../src/jitlink/link-graph.js';
 import { splitGraph } from '../../src/jitlink/split.js';
 import { BASES, hex, linkAt } from './linking.js';
@@ -239,3 +240,31 @@ for (const version of LLCS.keys())
       );
     }
   });
+
+test('a chain of local functions longer than the stack is deep stays together', (t) => {
+  const count = 20_000;
+  const helpers = Array.from(
+    { length: count },
+    (_, i) => `.section .text.h${i},"ax"\nh${i}: call h${i + 1}\nret`,
+  );
+  const [graph, ...more] = split(`${inOwnSection('f', 'call h0')}\n${helpers.join('\n')}
+    .section .text.end,"ax"
+    h${count}: ret`);
+  t.is(more.length, 0);
+  t.is(graph?.sections.length, count + 3);
+});
+
+test('mergeable blocks that lead to each other in a chain are not copied without end', (t) => {
+  // A thousand functions, each of which would get copies of a thousand blocks.
+  const count = 1000;
+  const chain = Array.from(
+    { length: count },
+    (_, i) => `.section .data.DW.ref.p${i},"aw"\n.hidden p${i}\np${i}: .quad p${i + 1}`,
+  );
+  const source = `${chain.join('\n')}
+    ${Array.from({ length: count }, (_, i) => inOwnSection(`f${i}`, 'lea p0(%rip), %rax')).join('\n')}
+    .hidden p${count}
+    .section .data.DW.ref.end,"aw"
+    p${count}: .quad 0`;
+  t.throws(() => split(source), { instanceOf: LinkError, message: /copies of too many mergeable blocks/ });
+});

@@ -33,8 +33,8 @@ executingTest('a body may call a function defined later', (t) => {
   t.deepEqual(evaluate(text), ['= 1.000000', '= 0.000000']);
 });
 
-executingTest('a sum of 100,000 terms is compiled', (t) => {
-  t.deepEqual(evaluate(`1${'+1'.repeat(99_999)};`), ['= 100000.000000']);
+executingTest('a sum as long as a function may be is compiled', (t) => {
+  t.deepEqual(evaluate(`1${'+1'.repeat(24_999)};`), ['= 25000.000000']);
 });
 
 executingTest('the mandelbrot example draws', (t) => {

@@ -1,7 +1,14 @@
 import test from 'ava';
 import { MAX_DIAGNOSTICS } from '../../src/kaleidoscope/diagnostic.js';
+import { MAX_NAME_LENGTH } from '../../src/kaleidoscope/lexer.js';
 import { OperatorTable } from '../../src/kaleidoscope/operators.js';
-import { MAX_NESTING_DEPTH, MAX_PARAMETERS, parseSource } from '../../src/kaleidoscope/parser.js';
+import {
+  MAX_FUNCTION_BRANCHES,
+  MAX_FUNCTION_EXPRESSIONS,
+  MAX_NESTING_DEPTH,
+  MAX_PARAMETERS,
+  parseSource,
+} from '../../src/kaleidoscope/parser.js';
 import { printFunction } from '../../src/kaleidoscope/print-ast.js';
 import { SourceText } from '../../src/kaleidoscope/source-text.js';
 import { errorsOf, parse, parsed } from './parse.js';
@@ -143,11 +150,47 @@ test('nesting in one item does not count for the next', (t) => {
   t.is(parse(text).diagnostics.length, 1);
 });
 
-test('a chain of left-associative operators may be as long as it likes', (t) => {
-  const [text = ''] = parsed(`1${'+1'.repeat(100_000)}`);
+test('a chain of left-associative operators may be longer than the stack is deep', (t) => {
+  const [text = ''] = parsed(`1${'+1'.repeat(20_000)}`);
   t.true(text.startsWith('(+ (+ (+ '));
   t.true(text.endsWith(' 1) 1) 1)'));
-  t.is(text.length, 100_000 * '(+ 1)'.length + 100_000 + 1);
+  t.is(text.length, 20_000 * '(+ 1)'.length + 20_000 + 1);
+});
+
+test('the expressions of a function are limited in number, exactly', (t) => {
+  const message = `a function cannot have more than ${MAX_FUNCTION_EXPRESSIONS} expressions`;
+  const half = MAX_FUNCTION_EXPRESSIONS / 2;
+  // A number, an operator and a call, each with what is inside it.
+  for (const [text, next] of [
+    [`1${'+1'.repeat(half - 1)}`, '+'],
+    [`var ${'a,'.repeat(MAX_FUNCTION_EXPRESSIONS - 3)}a in`, '1'],
+  ] as const) {
+    t.deepEqual(errorsOf(`${text} ${next === '1' ? next : ''}`), []);
+    const more = `${text} ${next}${next === '1' ? '+1' : '1+1'}`;
+    t.deepEqual(
+      parse(more).diagnostics.map((error) => error.message),
+      [message],
+    );
+  }
+  // Each function counts for itself.
+  t.deepEqual(errorsOf(`1${'+1'.repeat(half - 1)};`.repeat(2)), []);
+});
+
+test("the 'if' and 'for' of a function are limited in number, exactly", (t) => {
+  const branches = (count: number) => `0${'+(if 1 then 2 else 3)+(for i = 1, i < 2 in i)'.repeat(count / 2)}`;
+  t.deepEqual(errorsOf(branches(MAX_FUNCTION_BRANCHES)), []);
+  t.deepEqual(
+    parse(branches(MAX_FUNCTION_BRANCHES + 2)).diagnostics.map((error) => error.message),
+    [`a function cannot have more than ${MAX_FUNCTION_BRANCHES} 'if' and 'for'`],
+  );
+});
+
+test('names are limited in length, exactly', (t) => {
+  const name = 'n'.repeat(MAX_NAME_LENGTH);
+  t.deepEqual(errorsOf(`def ${name}(${name}) ${name}`), []);
+  t.deepEqual(errorsOf(`def f(x) 1 +\n ${name}n(x)`), [
+    `2:2 SYNTAX_ERROR name '${'n'.repeat(40)}…' is longer than ${MAX_NAME_LENGTH} characters`,
+  ]);
 });
 
 test('rising precedences nest only as deeply as there are precedences', (t) => {
@@ -169,11 +212,11 @@ test('a megabyte on one line, NUL bytes and broken UTF-8 are errors with a place
   const megabyte = 1 << 20;
   const digits = parse('9'.repeat(megabyte)).diagnostics[0];
   t.is(digits?.message, `number '${'9'.repeat(40)}…' does not fit a double`);
-  const late = parse(`${'1+'.repeat(megabyte / 2)}@`).diagnostics[0];
+  const late = parse(`${'1;'.repeat(megabyte / 2)}@`).diagnostics[0];
   t.deepEqual([late?.line, late?.column], [1, megabyte + 1]);
   t.true((late?.render().length ?? 0) < 500);
   const name = parse('a'.repeat(megabyte)).diagnostics[0];
-  t.is(name?.message, `unknown variable name '${'a'.repeat(40)}…'`);
+  t.is(name?.message, `name '${'a'.repeat(40)}…' is longer than ${MAX_NAME_LENGTH} characters`);
 
   const bytes = new Uint8Array(megabyte);
   t.is(
