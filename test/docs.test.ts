@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -114,6 +115,10 @@ test('every block of code says which file it is from', (t) => {
       if (CODE_LANGUAGES.has(language)) t.regex(mark, /^excerpt: /, `${document}:${line}`);
 });
 
+/** No command may see what the user has. */
+const CACHE_HOME = mkdtempSync(join(tmpdir(), 'farjit-docs-'));
+test.after.always(() => rmSync(CACHE_HOME, { recursive: true, force: true }));
+
 /** Runs `node …` or `farjit …` in the project's root; its standard output. */
 function outputOf(command: string): Promise<string> {
   const [program, ...args] = command.split(' ');
@@ -121,7 +126,8 @@ function outputOf(command: string): Promise<string> {
   if (program !== 'farjit' && program !== 'node') throw new Error(`${command} is not run here`);
   return new Promise((resolve, reject) => {
     // A program may fail on purpose; one that cannot be started, or was killed, has no exit code.
-    execFile(process.execPath, nodeArgs, { cwd: ROOT }, (error, stdout, stderr) => {
+    const env = { ...process.env, XDG_CACHE_HOME: CACHE_HOME };
+    execFile(process.execPath, nodeArgs, { cwd: ROOT, env }, (error, stdout, stderr) => {
       if (error && typeof error.code !== 'number') reject(error);
       else resolve(stdout + stderr);
     });

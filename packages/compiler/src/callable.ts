@@ -1,6 +1,6 @@
 import { FarJITError, run } from '@farjit/protocol';
-import type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';
-import { callBlockBytes } from './kaleidoscope/call-wrapper.js';
+import type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
+import { callBlockBytes } from './kaleidoscope/call-signature.js';
 import type { CallOptions } from './session/execution-session.js';
 
 /** A scalar of JIT'd code: 64-bit integers and pointers are `bigint`, everything else is a number. */

@@ -14,7 +14,7 @@ export {
 } from './jit-types.js';
 export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-export type { CallSignature, ScalarKind } from './kaleidoscope/call-wrapper.js';
+export type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
 export {
   DeadlineExceededError,

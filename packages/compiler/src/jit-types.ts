@@ -4,6 +4,7 @@ import type { SpeculationMode } from './indirection/speculation.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import type { IRTransform } from './layers/ir-transform-layer.js';
 import type { OptLevel } from './llvm/target-machine.js';
+import type { SessionListener } from './session/events.js';
 
 /** Where the code runs. */
 export type ExecutorChoice =
@@ -25,8 +26,22 @@ export interface KaleidoscopeJITOptions {
   readonly speculate?: SpeculationMode;
   /** Applied to every module before its passes. */
   readonly transforms?: readonly IRTransform[];
+  /**
+   * Directory where compiled objects outlive the process, made when it is missing; without it they are kept in memory.
+   * With `transforms` nothing is kept, since what they do cannot be part of a key.
+   */
+  readonly cacheDir?: string;
+  /** Most bytes that the directory may hold: 256 MiB unless given. */
+  readonly cacheMaxBytes?: number;
+  /**
+   * Text of the program that will be run, if it is known already. When the cache has seen it, LLVM is not loaded before
+   * something has to be compiled.
+   */
+  readonly program?: string;
   /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
   readonly libLLVM?: string;
+  /** Told of every event from the beginning, unlike a later subscriber. */
+  readonly onEvent?: SessionListener;
   /**
    * Most processes that generate code at a time; by default one for each core that this process may use. With
    * `transforms`, which reach into LLVM, code is generated in this process.

@@ -1,5 +1,6 @@
 import { type ExecutorAddr, FarJITError, NULL_ADDR } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
+import { SessionCache } from './cache/session-cache.js';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { CodegenPool } from './codegen/codegen-pool.js';
 import { connectExecutor } from './executor-client/connect.js';
@@ -14,7 +15,7 @@ import {
 } from './jit-types.js';
 import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import type { CallSignature } from './kaleidoscope/call-wrapper.js';
+import type { CallSignature } from './kaleidoscope/call-signature.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
@@ -23,11 +24,13 @@ import { ASTLayer } from './layers/ast-layer.js';
 import { type IRCompileLayer, LLVMCompileLayer } from './layers/ir-compile-layer.js';
 import { IRPipeline } from './layers/ir-pipeline.js';
 import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
+import type { KeptObjects } from './layers/kept-objects.js';
 import { moduleUnit } from './layers/module-layer.js';
 import { writeBitcode } from './llvm/bitcode.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
+import { loadBindings } from './llvm/llvm-bindings.js';
 import { moduleInterface } from './llvm/module-interface.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -46,6 +49,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #session: ExecutionSession;
   readonly #local: LocalExecutor | undefined;
   readonly #options: KaleidoscopeJITOptions;
+  readonly #cache: SessionCache | undefined;
+  readonly #kept: KeptObjects | undefined;
   readonly #pipeline: IRPipeline;
   readonly #ast: ASTLayer;
   readonly #operators = new OperatorTable();
@@ -61,11 +66,13 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     local: LocalExecutor | undefined,
     options: KaleidoscopeJITOptions,
     codegen: CodegenPool,
+    cache: SessionCache | undefined,
   ) {
     this.#session = session;
     this.#local = local;
     this.#options = options;
     this.#codegen = codegen;
+    this.#cache = cache;
     const { triple, cpuName, cpuFeatures } = session.executor.info;
     let inProcess: LLVMCompileLayer | undefined;
     const compileLayer = async (): Promise<IRCompileLayer> => {
@@ -75,10 +82,14 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       return inProcess;
     };
     this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 1);
-    this.#ast = new ASTLayer(this.#pipeline, {
-      prototypeOf: (name) => this.#prototypeOf(name),
-      isDefined: (name) => session.dylib.find(name) !== undefined,
-    });
+    this.#kept = cache?.objectsFor(this.#pipeline.target);
+    if (options.onEvent) session.events.subscribe(options.onEvent);
+    cache?.listen((event) => session.events.emit(event));
+    const scope = {
+      prototypeOf: (name: string) => this.#prototypeOf(name),
+      isDefined: (name: string) => session.dylib.find(name) !== undefined,
+    };
+    this.#ast = new ASTLayer(this.#pipeline, scope, this.#kept);
     session.compileAction.speculate(options.speculate ?? 'off', (asked, guesses, observerOf) =>
       this.#ast.compileTogether(asked, guesses, observerOf),
     );
@@ -104,15 +115,20 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
-      return new KaleidoscopeJIT(await ExecutionSession.open(transport), undefined, options, codegen);
+      const session = await ExecutionSession.open(transport);
+      return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options));
     }
     const local = executor === 'local' ? LocalExecutor.start() : executor;
     try {
       const connecting = local.connect();
-      // There is time for it while the executor starts.
-      if (!options.transforms?.length) codegen.start();
+      const cache = openCache(options);
+      // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
+      if (!options.transforms?.length && !cache?.hasSeenProgram) {
+        codegen.start();
+        preloadBindings();
+      }
       const session = await ExecutionSession.open(await connecting);
-      return new KaleidoscopeJIT(session, local, options, codegen);
+      return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
       await Promise.all([local.stop(), codegen.stop()]);
       throw error;
@@ -209,7 +225,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
           `${taken.join(', ')} already defined; remove the other definition first`,
         );
       for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
-      const unit = moduleUnit(this.#pipeline, name, bitcode, defines);
+      const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
       this.#session.define(unit);
       return this.#track(unit);
     } finally {
@@ -372,7 +388,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   statistics(): StatisticsSnapshot {
-    return this.#session.statistics.snapshot(this.#session.compileAction.openGuessCount);
+    const { openGuessCount, openAheadCount } = this.#session.compileAction;
+    return this.#session.statistics.snapshot({
+      guessesOpen: openGuessCount,
+      linkedAheadOpen: openAheadCount,
+    });
   }
 
   /** @returns a function that ends the subscription. */
@@ -382,7 +402,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
-    await this.#session.close();
+    const closing = this.#session.close();
+    // While the executor ends.
+    this.#cache?.close();
+    await closing;
     await Promise.all([this.#local?.stop(), this.#codegen.stop()]);
   }
 
@@ -440,6 +463,31 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
+  }
+}
+
+/** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
+function openCache(options: KaleidoscopeJITOptions): SessionCache | undefined {
+  const { cacheDir, cacheMaxBytes, program, libLLVM, optLevel, transforms = [] } = options;
+  if (transforms.length > 0) return undefined;
+  let found: string | undefined;
+  return new SessionCache({
+    directory: cacheDir,
+    maxBytes: cacheMaxBytes,
+    program,
+    codegen: optLevel,
+    libLLVMPath: () => {
+      found ??= libLLVM ?? findLibLLVM().path;
+      return found;
+    },
+  });
+}
+
+function preloadBindings(): void {
+  try {
+    loadBindings();
+  } catch {
+    // Reported by the first compilation.
   }
 }
 

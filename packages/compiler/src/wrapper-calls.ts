@@ -1,6 +1,6 @@
 import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol';
 import { decodeResult, encodeBlock, encodeMainBlock, type ScalarValue, setCallee } from './callable.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-wrapper.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-signature.js';
 import type { ASTLayer } from './layers/ast-layer.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { CallOptions, ExecutionSession } from './session/execution-session.js';

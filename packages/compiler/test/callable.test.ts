@@ -9,7 +9,7 @@ import {
   type ScalarValue,
   setCallee,
 } from '../src/callable.js';
-import type { ScalarKind } from '../src/kaleidoscope/call-wrapper.js';
+import type { ScalarKind } from '../src/kaleidoscope/call-signature.js';
 
 const CALLEE = 0x7f12_3456_789a_bcden;
 

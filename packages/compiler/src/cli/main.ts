@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
+import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-command.js';
@@ -59,6 +60,8 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(optLevelOption())
     .addOption(speculateOption())
     .addOption(statsOption())
+    .addOption(cacheDirOption())
+    .addOption(noCacheOption())
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
     .action(async (file: string, options: RunOptions) => {
@@ -71,10 +74,29 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(executorOption())
     .addOption(optLevelOption())
     .addOption(speculateOption())
+    .addOption(cacheDirOption())
+    .addOption(noCacheOption())
     .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
     .action(async (options: ReplOptions) => {
       const { replCommand } = await import('./repl-command.js');
       setExitCode(await replCommand({ ...options, local }));
+    });
+  const cache = program.command('cache').description('look at the objects that runs have kept');
+  cache
+    .command('info')
+    .description('say where they are and how many')
+    .addOption(cacheDirOption())
+    .action(async (options: CacheOptions) => {
+      const { cacheInfo } = await import('./cache-command.js');
+      setExitCode(await cacheInfo(options));
+    });
+  cache
+    .command('clear')
+    .description('remove them')
+    .addOption(cacheDirOption())
+    .action(async (options: CacheOptions) => {
+      const { cacheClear } = await import('./cache-command.js');
+      setExitCode(await cacheClear(options));
     });
   program
     .command('doctor')
@@ -113,6 +135,17 @@ function statsOption(): Option {
     'summary',
     'json',
   ]);
+}
+
+function cacheDirOption(): Option {
+  return new Option(
+    '--cache-dir <dir>',
+    "where compiled functions are kept (default: farjit in the user's cache directory)",
+  );
+}
+
+function noCacheOption(): Option {
+  return new Option('--no-cache', 'compile everything, and keep nothing on disk');
 }
 
 /** An optional value would swallow the argument after it, as in `--stats program.ks`: it must be joined by `=`. */

@@ -1,20 +1,11 @@
 import { createRequire } from 'node:module';
-import { FarJITError } from '@farjit/protocol/errors';
+import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
+import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
-
-/** The compiler cannot be loaded: llvm-bindings or ffi-rs is not installed, or not built for this Node. */
-export class CompilerLoadError extends FarJITError {
-  constructor(native: string, cause: unknown) {
-    const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    super('COMPILER_LOAD_FAILED', `cannot load ${native} (${words}); farjit doctor says what to do`, {
-      cause,
-    });
-  }
-}
 
 /** Options of every command that compiles. */
 export interface JITOptions {
@@ -24,12 +15,19 @@ export interface JITOptions {
   readonly local?: LocalExecutor | undefined;
   readonly optLevel: '0' | '1' | '2' | '3';
   readonly speculate: SpeculationMode;
+  /** False for `--no-cache`. */
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
 }
 
-/** Loads the compiler and opens a session whose program prints to the command's streams. */
+/**
+ * Loads the compiler and opens a session whose program prints to the command's streams.
+ * @param program its text, when that is known.
+ */
 export async function openJIT(
-  { executor, local: started, optLevel, speculate }: JITOptions,
+  { executor, local: started, optLevel, speculate, cache = true, cacheDir }: JITOptions,
   streams: CommandStreams,
+  program?: string,
 ): Promise<KaleidoscopeJIT> {
   const token = process.env.FARJIT_TOKEN;
   const local = executor === undefined ? (started ?? (await startExecutor())) : undefined;
@@ -37,24 +35,32 @@ export async function openJIT(
     await local?.stop();
     throw error;
   });
+  const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
   return KaleidoscopeJIT.create({
     executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
     optLevel: Number(optLevel) as OptLevel,
     speculate,
+    ...(directory === undefined ? {} : { cacheDir: directory }),
+    ...(program === undefined ? {} : { program }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
+    onEvent: (event) => {
+      if (event.type === 'cache-unusable') void streams.remark(`${event.reason}; nothing is kept`);
+    },
   });
 }
 
-/** @throws {CompilerLoadError} when a native part of it is missing. */
+/**
+ * llvm-bindings is loaded when it is needed.
+ * @throws {CompilerLoadError} when ffi-rs is missing.
+ */
 async function loadCompiler(): Promise<typeof import('../jit.js')> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
-  for (const native of ['llvm-bindings', 'ffi-rs'])
-    try {
-      require(native);
-    } catch (cause) {
-      throw new CompilerLoadError(native, cause);
-    }
+  try {
+    require('ffi-rs');
+  } catch (cause) {
+    throw new CompilerLoadError('ffi-rs', cause);
+  }
   return import('../jit.js');
 }
 

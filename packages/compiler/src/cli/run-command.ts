@@ -29,7 +29,7 @@ export async function runCommand(path: string, options: RunOptions): Promise<num
     const { items, diagnostics } = parseSource(source, new OperatorTable());
     for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
     if (diagnostics.length > 0) return 1;
-    return await runProgram(items, options, streams, stop);
+    return await runProgram(source.text, items, options, streams, stop);
   } catch (error) {
     await streams.remark(describeError(error));
     return 1;
@@ -37,6 +37,7 @@ export async function runCommand(path: string, options: RunOptions): Promise<num
 }
 
 async function runProgram(
+  text: string,
   items: readonly TopLevelItem[],
   options: RunOptions,
   streams: CommandStreams,
@@ -49,7 +50,7 @@ async function runProgram(
   });
   let outcome: Outcome;
   try {
-    const jit = await openJIT(options, streams);
+    const jit = await openJIT(options, streams, text);
     try {
       const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
       outcome = await evaluateItems(jit, items, streams, callOptions);

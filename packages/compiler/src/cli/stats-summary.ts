@@ -37,6 +37,9 @@ export function summarize(statistics: SessionStatistics): string {
   const tripNames = tripCounts.map(([method, count]) => `${method} ${count}`).join(', ');
   const guesses =
     functionsGuessed > 0 ? `, ${functionsGuessed} of them guessed (at most ${guessesOpen} in vain)` : '';
+  const found = statistics.cacheMemoryHits + statistics.cacheDiskHits;
+  const cache: [string, string][] =
+    found + statistics.cacheDamaged === 0 ? [] : [['cache', cacheWords(statistics, found)]];
   const wire = statistics.wireMs === undefined ? [] : [`${inMs(statistics.wireMs)} on the wire`];
   const times = [
     `${inMs(statistics.llvmMs)} in LLVM`,
@@ -47,6 +50,7 @@ export function summarize(statistics: SessionStatistics): string {
   ];
   const rows: [string, string][] = [
     ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}`],
+    ...cache,
     ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
     ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],
     ['bytes', `${inBytes(statistics.bytesSent)} sent, ${inBytes(statistics.bytesReceived)} received`],
@@ -56,11 +60,21 @@ export function summarize(statistics: SessionStatistics): string {
   return rows.map(([label, text]) => `${label.padEnd(width)}  ${text}`).join('\n');
 }
 
+function cacheWords(statistics: SessionStatistics, found: number): string {
+  const { cacheDiskHits, cacheMisses, cacheDamaged, functionsLinkedAhead, linkedAheadOpen } = statistics;
+  const words = [`${found} found (${cacheDiskHits} on disk)`, `${cacheMisses} not`];
+  if (functionsLinkedAhead > 0)
+    words.push(`${functionsLinkedAhead} linked ahead (at most ${linkedAheadOpen} in vain)`);
+  if (cacheDamaged > 0) words.push(`${cacheDamaged} damaged`);
+  return words.join(', ');
+}
+
 function inMs(ms: number): string {
   return `${ms.toFixed(1)} ms`;
 }
 
-function inBytes(bytes: number): string {
+/** A size for people. */
+export function inBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;

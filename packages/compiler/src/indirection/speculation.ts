@@ -1,6 +1,11 @@
 /** Most functions one callback compiles: beyond this a module's cost per function no longer falls. */
 export const MAX_BATCH_FUNCTIONS = 64;
 
+/** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
+export const LINK_AHEAD_FUNCTIONS = 64;
+/** Most functions one callback links ahead, so that its answer is not long in coming. */
+export const MAX_LINKED_AHEAD = 256;
+
 /** Stands for callers that are no functions; no function has an empty name. */
 const OUTSIDE = '';
 
@@ -30,6 +35,8 @@ export class Speculator {
   readonly #called = new Set<string>();
   /** Guesses nothing is known of yet. */
   readonly #open = new Set<string>();
+  /** Functions linked ahead that nothing is known of yet. They cost no compilation, so they are not guesses. */
+  readonly #openAhead = new Set<string>();
   /** Who calls a function, among those that have been compiled. */
   readonly #compiledCallers = new Map<string, Set<string>>();
 
@@ -43,6 +50,11 @@ export class Speculator {
     return this.#open.size;
   }
 
+  /** Functions linked ahead that are not known to have been called. */
+  get openAheadCount(): number {
+    return this.#openAhead.size;
+  }
+
   /**
    * A callback asked for `name`, so one of its callers runs; when only one can, that one has been called too, and so
    * on up.
@@ -51,6 +63,7 @@ export class Speculator {
     for (let proven: string | undefined = name; proven !== undefined && !this.#called.has(proven); ) {
       this.#called.add(proven);
       this.#open.delete(proven);
+      this.#openAhead.delete(proven);
       const callers: ReadonlySet<string> = this.#compiledCallers.get(proven) ?? new Set();
       const [only]: Iterable<string> = callers;
       proven = callers.size === 1 && only !== OUTSIDE ? only : undefined;
@@ -65,6 +78,26 @@ export class Speculator {
     return chosen;
   }
 
+  /**
+   * `name` has been found without compiling it. Answers what else can be, nearest first: an object that was kept was
+   * asked for, or guessed, before. At most `LINK_AHEAD_FUNCTIONS` and two for each function called are linked in vain.
+   * @param find whether a candidate is found too; asked about no more candidates than are answered and one more for
+   *   each way that ends.
+   */
+  chooseFound(name: string, find: (name: string) => boolean): string[] {
+    const proven = LINK_AHEAD_FUNCTIONS + 2 * this.#called.size - this.#openAhead.size;
+    const room = this.#mode === 'eager' ? MAX_LINKED_AHEAD : Math.min(MAX_LINKED_AHEAD, proven);
+    const chosen = this.#mode === 'off' ? [] : this.#reach(name, Math.max(0, room), find);
+    for (const function_ of [name, ...chosen]) this.#noteCompiled(function_);
+    for (const function_ of chosen) this.#openAhead.add(function_);
+    return chosen;
+  }
+
+  /** A guess need not be compiled: it has been found. */
+  noteFound(name: string): void {
+    if (this.#open.delete(name)) this.#openAhead.add(name);
+  }
+
   /** `name` can be called by something that is no function: an expression, or a caller from outside. */
   noteReachable(name: string): void {
     this.#noteCaller(name, OUTSIDE);
@@ -74,6 +107,7 @@ export class Speculator {
   forget(name: string, callees: readonly string[]): void {
     this.#called.delete(name);
     this.#open.delete(name);
+    this.#openAhead.delete(name);
     this.#compiledCallers.delete(name);
     for (const callee of callees) {
       const callers = this.#compiledCallers.get(callee);
@@ -87,8 +121,8 @@ export class Speculator {
     return Math.max(0, Math.min(MAX_BATCH_FUNCTIONS - 1, proven));
   }
 
-  /** Candidates in breadth-first order from `name`. */
-  #reach(name: string, limit: number): string[] {
+  /** Candidates in breadth-first order from `name`, past none that is not `wanted`. */
+  #reach(name: string, limit: number, wanted: (name: string) => boolean = () => true): string[] {
     const found: string[] = [];
     const seen = new Set([name]);
     const queue = [name];
@@ -96,7 +130,7 @@ export class Speculator {
       for (const callee of this.#graph.calleesOf(queue[head] ?? '')) {
         if (seen.has(callee)) continue;
         seen.add(callee);
-        if (!this.#graph.isCandidate(callee)) continue;
+        if (!this.#graph.isCandidate(callee) || !wanted(callee)) continue;
         found.push(callee);
         queue.push(callee);
         if (found.length === limit) break;

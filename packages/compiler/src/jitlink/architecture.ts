@@ -12,6 +12,8 @@ export interface Architecture {
   edgeKindName(kind: number): string;
   /** Width of the field that an edge of this kind patches; 0 when it patches nothing. */
   edgeWidthBytes(kind: number): number;
+  /** Whether an object's graph can hold edges of this kind: linking makes kinds of its own. */
+  isObjectEdgeKind(kind: number): boolean;
   /**
    * Adds GOT entries and jump stubs for the edges that ask for them, and points those edges there. Runs after
    * dead-stripping and before layout.

@@ -215,6 +215,14 @@ export const X86_64_EDGES = {
   },
 } as const satisfies Record<string, EdgeKindSpec>;
 
+/** Kinds that only building the GOT and the stubs gives to edges: their targets are entries made then. */
+export const LINKER_EDGES: ReadonlySet<number> = new Set([
+  X86_64_EDGES.BranchPCRel32.kind,
+  X86_64_EDGES.BranchPCRel32ToStub.kind,
+  X86_64_EDGES.PCRel32GOTLoadRelaxable.kind,
+  X86_64_EDGES.PCRel32GOTLoadREXRelaxable.kind,
+]);
+
 export type X86_64EdgeName = keyof typeof X86_64_EDGES;
 
 const SPEC_BY_KIND: readonly (EdgeKindSpec | undefined)[] = indexByKind();

@@ -1,7 +1,14 @@
 import type { Architecture } from './architecture.js';
 import { LinkError, outOfRangeError } from './errors.js';
 import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from './link-graph.js';
-import { type EdgeKindSpec, edgeKindName, edgeSpec, edgeValueLimits, X86_64_EDGES } from './x86_64-edges.js';
+import {
+  type EdgeKindSpec,
+  edgeKindName,
+  edgeSpec,
+  edgeValueLimits,
+  LINKER_EDGES,
+  X86_64_EDGES,
+} from './x86_64-edges.js';
 import { buildGOTAndStubs } from './x86_64-got-plt.js';
 import { relax } from './x86_64-relax.js';
 
@@ -14,6 +21,7 @@ export const x86_64: Architecture = {
   negDelta32: X86_64_EDGES.NegDelta32.kind,
   edgeKindName,
   edgeWidthBytes: (kind) => edgeSpec(kind)?.widthBytes ?? 0,
+  isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),
   buildGOTAndStubs,
   relax,
   applyFixups,

@@ -1,12 +1,10 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import llvm from 'llvm-bindings';
-import type { FunctionAST, PrototypeAST } from './ast.js';
-import { callSites } from './call-graph.js';
+import type { FunctionAST } from './ast.js';
 import { checkFunction } from './check.js';
-import { Diagnostic } from './diagnostic.js';
+import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
 import { ExpressionEmitter } from './expression-emitter.js';
 import { ModulePool, type PooledModule } from './module-pool.js';
-import { quoted } from './printable.js';
 
 /** A function to emit. */
 export interface IRGenRequest {
@@ -38,14 +36,6 @@ export interface GeneratedModule {
   discard(): void;
 }
 
-/** Finds the prototype that a name means now, of a definition or an `extern`. */
-export type PrototypeLookup = (name: string) => PrototypeAST | undefined;
-
-/** Symbol of the entry emitted beside an implementation. */
-export function entryName(implementationName: string): string {
-  return `${implementationName}$entry`;
-}
-
 /** Turns function ASTs into LLVM IR, like `codegen` of the tutorial's chapter 7. */
 export class IRGenerator {
   readonly #modules: ModulePool;
@@ -73,24 +63,6 @@ export class IRGenerator {
     } catch (error) {
       target.discard();
       throw error;
-    }
-  }
-}
-
-/**
- * Checks that every call of a body is of a known function with the right number of arguments.
- * @throws Diagnostic `SEMANTIC_ERROR` at the first that is not
- */
-export function checkCalls(fn: FunctionAST, prototypeOf: PrototypeLookup): void {
-  for (const { callee, argumentCount, range } of callSites(fn)) {
-    const prototype = prototypeOf(callee);
-    if (!prototype) {
-      throw new Diagnostic('SEMANTIC_ERROR', `unknown function ${quoted(callee)}`, fn.source, range);
-    }
-    const wanted = prototype.parameters.length;
-    if (wanted !== argumentCount) {
-      const message = `incorrect number of arguments: ${quoted(callee)} takes ${wanted}, this call has ${argumentCount}`;
-      throw new Diagnostic('SEMANTIC_ERROR', message, fn.source, range);
     }
   }
 }

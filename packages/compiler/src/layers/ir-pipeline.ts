@@ -23,6 +23,11 @@ export class IRPipeline {
     this.optLevel = optLevel;
   }
 
+  /** What is done to a module on its way to an object, for keys. */
+  get codegen(): string {
+    return `O${this.optLevel}`;
+  }
+
   /**
    * Compiles what `generate` makes. The module is given back before LLVM starts.
    * @param programDefined names it calls that are the program's own.

@@ -1,7 +1,8 @@
 import type { ModuleInterface } from '../llvm/module-interface.js';
 import { MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
 import type { IRPipeline } from './ir-pipeline.js';
-import { splitObject } from './split-object.js';
+import type { KeptObjects } from './kept-objects.js';
+import { type ObjectSlice, splitObject } from './split-object.js';
 
 /**
  * A unit of a whole module: compiled at the first call of any of its functions, in one go; then split, so that each
@@ -12,25 +13,31 @@ export function moduleUnit(
   name: string,
   bitcode: Uint8Array,
   defines: ModuleInterface,
+  kept?: KeptObjects,
 ): MaterializationUnit {
+  const key = () => kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen));
   const source: ObjectSource = {
     kind: 'module',
+    findKept: (unit) => {
+      const slices = kept?.find(key(), name);
+      return slices && partsOf(slices, unit);
+    },
     compile: () => pipeline.compileBitcode(name, bitcode),
-    split: (object, unit) => splitModule(object, name, unit),
+    split: (object, unit) => {
+      const slices = splitObject(object, name);
+      kept?.keep(key(), slices);
+      return partsOf(slices, unit);
+    },
   };
   const functions = new Set(defines.functions.keys());
   return new MaterializationUnit(name, source, { functions, data: defines.data });
 }
 
-function splitModule(
-  object: Uint8Array,
-  name: string,
-  unit: MaterializationUnit,
-): ReadonlyMap<string, ObjectPart> {
+function partsOf(slices: readonly ObjectSlice[], unit: MaterializationUnit): ReadonlyMap<string, ObjectPart> {
   const parts = new Map<string, ObjectPart>();
-  for (const { symbols, takeGraph } of splitObject(object, name)) {
-    const part = new ObjectPart(unit, takeGraph);
-    for (const symbol of symbols) parts.set(symbol, part);
+  for (const slice of slices) {
+    const part = new ObjectPart(unit, () => slice.takeGraph());
+    for (const symbol of slice.symbols) parts.set(symbol, part);
   }
   return parts;
 }

@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import llvm from 'llvm-bindings';
+import type llvm from 'llvm-bindings';
 import { BitcodeError } from './errors.js';
+import { loadBindings } from './llvm-bindings.js';
 
 /** `O_TMPFILE | O_DIRECTORY` of `<fcntl.h>`, which Node has no name for: a file without a name. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
@@ -19,7 +20,7 @@ export function writeBitcode(module: llvm.Module): Uint8Array {
   const name = module.getModuleIdentifier();
   const fd = openUnnamed(name);
   try {
-    llvm.WriteBitcodeToFile(module, `/proc/self/fd/${fd}`);
+    loadBindings().WriteBitcodeToFile(module, `/proc/self/fd/${fd}`);
     return readAll(fd, name);
   } catch (cause) {
     if (cause instanceof BitcodeError) throw cause;

@@ -7,6 +7,16 @@ export class LibLLVMError extends FarJITError {
   }
 }
 
+/** A native part of the compiler cannot be loaded: it is not installed, or not built for this Node. */
+export class CompilerLoadError extends FarJITError {
+  constructor(native: string, cause: unknown) {
+    const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    super('COMPILER_LOAD_FAILED', `cannot load ${native} (${words}); farjit doctor says what to do`, {
+      cause,
+    });
+  }
+}
+
 /** Bytes that are not a bitcode module this libLLVM reads; the message ends with LLVM's own. Code `BITCODE`. */
 export class BitcodeError extends FarJITError {
   /** The name under which the module was handed in. */

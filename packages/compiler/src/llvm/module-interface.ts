@@ -1,4 +1,4 @@
-import type { CallSignature, ScalarKind } from '../kaleidoscope/call-wrapper.js';
+import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
 import type { IRModule } from './ir-module.js';
 import type { LibLLVM, LLVMTypeRef } from './libllvm.js';
 

@@ -68,6 +68,11 @@ export class CompileAction {
     return this.#speculator?.openCount ?? 0;
   }
 
+  /** Functions linked without being asked for, from kept objects, and not known to have been called. */
+  get openAheadCount(): number {
+    return this.#speculator?.openAheadCount ?? 0;
+  }
+
   /**
    * The tutorial's compile action: compile the AST to `name$impl`, link it, find the implementation, update the
    * stub's pointer, return the landing address.
@@ -126,19 +131,45 @@ export class CompileAction {
     return symbol.address;
   }
 
-  /** Starts to compile `unit` together with what is likely to be called next, and answers what that is. */
+  /**
+   * Starts to compile `unit` together with what is likely to be called next, and answers what that is; when its object
+   * was kept, answers which of those were kept too.
+   */
   #guess(unit: MaterializationUnit, name: string): MaterializationUnit[] {
     const { dylib, linking, events } = this.#context;
     const speculator = this.#speculator;
     speculator?.noteCalled(name);
     if (!speculator || unit.isCompiled) return [];
+    if (this.#takeKept(name)) return this.#linkAhead(speculator, name);
     const guesses = speculator.choose(name).flatMap((guess) => dylib.find(guess) ?? []);
     if (guesses.length === 0) return [];
-    this.#compileTogether(unit, guesses, (units) => linking.observerOf(units));
-    for (const guess of guesses) if (!guess.isCompiled) this.noteForgotten(guess);
-    const compiled = guesses.filter((guess) => guess.isCompiled);
+    const found = guesses.filter((guess) => this.#takeKept(guess.name));
+    for (const { name: kept } of found) speculator.noteFound(kept);
+    this.#noteLinkedAhead(found.map((guess) => guess.name));
+    const missing = guesses.filter((guess) => !guess.isCompiled);
+    this.#compileTogether(unit, missing, (units) => linking.observerOf(units));
+    for (const guess of missing) if (!guess.isCompiled) this.noteForgotten(guess);
+    const compiled = missing.filter((guess) => guess.isCompiled);
     events.emit({ type: 'guessed', names: compiled.map((guess) => guess.name) });
-    return compiled;
+    return [...found, ...compiled];
+  }
+
+  #linkAhead(speculator: Speculator, name: string): MaterializationUnit[] {
+    const { dylib } = this.#context;
+    const names = speculator.chooseFound(name, (candidate) => this.#takeKept(candidate));
+    this.#noteLinkedAhead(names);
+    return names.flatMap((ahead) => dylib.find(ahead) ?? []);
+  }
+
+  #noteLinkedAhead(names: readonly string[]): void {
+    if (names.length > 0) this.#context.events.emit({ type: 'linked-ahead', names });
+  }
+
+  /** Whether the definition of `name` has an object, be it from an earlier compilation. */
+  #takeKept(name: string): boolean {
+    const { dylib, linking } = this.#context;
+    const unit = dylib.find(name);
+    return unit?.takeKept(linking.observerOf([unit])) ?? false;
   }
 
   /** A guess travels in the answer to whoever was asked for, and its stub leads to it before anything asks. */

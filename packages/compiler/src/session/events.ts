@@ -1,4 +1,5 @@
 import type { FrameEvent, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import type { CacheEvent } from '../cache/object-cache.js';
 
 /** What a compiled object was made from. */
 export type UnitKind = 'function' | 'expression' | 'wrapper' | 'module';
@@ -39,6 +40,12 @@ export type SessionEvent =
       /** Functions compiled because one they may be called from was asked for. */
       readonly names: readonly string[];
     }
+  | {
+      readonly type: 'linked-ahead';
+      /** Functions linked because one they may be called from was asked for: their objects were kept. */
+      readonly names: readonly string[];
+    }
+  | CacheEvent
   | { readonly type: 'called'; readonly name: string; readonly wallMs: number }
   | { readonly type: 'removed'; readonly name: string }
   | { readonly type: 'runner-started'; readonly runner: RunnerStarted }

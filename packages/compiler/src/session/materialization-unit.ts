@@ -60,6 +60,8 @@ export interface Interface {
 /** Makes a unit's object when it is first needed, and takes it apart. */
 export interface ObjectSource {
   readonly kind: UnitKind;
+  /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
+  findKept?(unit: MaterializationUnit): ReadonlyMap<string, ObjectPart> | undefined;
   /** @throws Diagnostic, or what LLVM says. */
   compile(): Promise<CompiledObject>;
   /** Parts of an object that `compile` made, and the defined names that lead to each. */
@@ -100,6 +102,8 @@ export class MaterializationUnit {
   /** Functions its source calls by name, where that is known before it is compiled. */
   readonly callees: readonly string[];
   #compilation: Compilation | undefined;
+  /** It has been looked for among kept objects, and was not there. */
+  #isMissing = false;
 
   constructor(name: string, source: ObjectSource, defines: Interface, callees: readonly string[] = []) {
     this.name = name;
@@ -116,6 +120,7 @@ export class MaterializationUnit {
    *   means now is for the caller to find out.
    */
   async partOf(name: string, observer: CompileObserver): Promise<ObjectPart | undefined> {
+    this.takeKept(observer);
     this.#compilation ??= this.#track(this.#makeParts(observer), false);
     const compilation = this.#compilation;
     let parts: ReadonlyMap<string, ObjectPart>;
@@ -136,9 +141,20 @@ export class MaterializationUnit {
     return part;
   }
 
-  /** Whether it has been compiled, or is being compiled. */
+  /** Whether it has an object, or is being compiled. */
   get isCompiled(): boolean {
     return this.#compilation !== undefined;
+  }
+
+  /** Takes its parts from a kept object, if there is one. @returns whether it has an object now, or is being compiled. */
+  takeKept(observer: CompileObserver): boolean {
+    if (this.#compilation || this.#isMissing) return this.isCompiled;
+    const parts = this.source.findKept?.(this);
+    this.#isMissing = parts === undefined;
+    if (!parts) return false;
+    observer.compiling();
+    this.#compilation = { made: Promise.resolve(parts), parts, forgotten: false, isShared: false };
+    return true;
   }
 
   /** Takes its parts from a compilation of several units. When that fails, the unit is compiled by itself. */
@@ -163,6 +179,7 @@ export class MaterializationUnit {
     for (const part of this.parts) part.discarded = true;
     if (this.#compilation) this.#compilation.forgotten = true;
     this.#compilation = undefined;
+    this.#isMissing = false;
   }
 
   #track(making: Promise<ReadonlyMap<string, ObjectPart>>, isShared: boolean): Compilation {
@@ -176,7 +193,10 @@ export class MaterializationUnit {
           return parts;
         },
         (error: unknown) => {
-          if (this.#compilation === compilation) this.#compilation = undefined;
+          if (this.#compilation === compilation) {
+            this.#compilation = undefined;
+            this.#isMissing = false;
+          }
           throw error;
         },
       ),

@@ -10,10 +10,20 @@ export interface StatisticsSnapshot {
   functionsGuessed: number;
   /** Of the guesses, those not known to have been called: an upper bound of what was compiled in vain. */
   guessesOpen: number;
+  /** Functions linked before they were asked for, since their objects were kept; and of those, the ones not known to have been called. */
+  functionsLinkedAhead: number;
+  linkedAheadOpen: number;
   expressionsCompiled: number;
   /** Call wrappers (one per signature) and modules added as IR. */
   wrappersCompiled: number;
   modulesCompiled: number;
+  /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
+  cacheMemoryHits: number;
+  cacheDiskHits: number;
+  cacheMisses: number;
+  /** Objects written to disk, and objects there that were damaged. */
+  cacheStored: number;
+  cacheDamaged: number;
   compileCallbacks: number;
   failedCallbacks: number;
   calls: number;
@@ -41,13 +51,19 @@ const METHODS: ReadonlySet<string> = new Set(MESSAGES.map(({ method }) => method
 /** Adds up the event stream. */
 export class Statistics {
   readonly #startMs = performance.now();
-  readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs' | 'guessesOpen'> = {
+  readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs' | 'guessesOpen' | 'linkedAheadOpen'> = {
     functionsDefined: 0,
     functionsCompiled: 0,
     functionsGuessed: 0,
+    functionsLinkedAhead: 0,
     expressionsCompiled: 0,
     wrappersCompiled: 0,
     modulesCompiled: 0,
+    cacheMemoryHits: 0,
+    cacheDiskHits: 0,
+    cacheMisses: 0,
+    cacheStored: 0,
+    cacheDamaged: 0,
     compileCallbacks: 0,
     failedCallbacks: 0,
     calls: 0,
@@ -64,13 +80,14 @@ export class Statistics {
     callbackMs: 0,
   };
 
-  /** @param guessesOpen what only the speculator knows. */
-  snapshot(guessesOpen = 0): StatisticsSnapshot {
+  /** @param open what only the speculator knows. */
+  snapshot({ guessesOpen = 0, linkedAheadOpen = 0 } = {}): StatisticsSnapshot {
     const totals = this.#totals;
     return {
       ...totals,
       roundTrips: { ...totals.roundTrips },
       guessesOpen,
+      linkedAheadOpen,
       compileMs: totals.irgenMs + totals.llvmMs,
       wallMs: performance.now() - this.#startMs,
     };
@@ -102,6 +119,21 @@ export class Statistics {
       case 'guessed':
         totals.functionsGuessed += event.names.length;
         return;
+      case 'linked-ahead':
+        totals.functionsLinkedAhead += event.names.length;
+        return;
+      case 'cache-hit':
+        totals[event.from === 'memory' ? 'cacheMemoryHits' : 'cacheDiskHits']++;
+        return;
+      case 'cache-miss':
+        totals.cacheMisses++;
+        return;
+      case 'cache-stored':
+        totals.cacheStored += event.objectCount;
+        return;
+      case 'cache-damaged':
+        totals.cacheDamaged += event.objectCount;
+        return;
       case 'called':
         totals.calls++;
         return;
@@ -118,6 +150,7 @@ export class Statistics {
         if (event.kind === FrameKind.Request && METHODS.has(event.method))
           totals.roundTrips[event.method] = (totals.roundTrips[event.method] ?? 0) + 1;
         return;
+      case 'cache-unusable':
       case 'removed':
       case 'output':
         return;

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,14 +45,17 @@ export async function folderWith(t: ExecutionContext, files: Record<string, stri
   return folder;
 }
 
-/** Starts `farjit`, in a pseudo-terminal's stead on pipes, without colours; it does not outlive the test. */
+/**
+ * Starts `farjit`, in a pseudo-terminal's stead on pipes, without colours and with an empty cache of its own; it does not
+ * outlive the test.
+ */
 export function start(
   t: ExecutionContext,
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string>; command?: readonly string[] } = {},
 ): Running {
   const [command = '', ...before] = options.command ?? [process.execPath, FARJIT];
-  const env = { ...process.env, NO_COLOR: '1', ...options.env };
+  const env = { ...process.env, NO_COLOR: '1', XDG_CACHE_HOME: cacheHome(t), ...options.env };
   const child = spawn(command, [...before, ...args], { cwd: options.cwd, env, stdio: 'pipe' });
   t.teardown(() => child.kill('SIGKILL'));
   const { pid } = child;
@@ -77,6 +81,13 @@ export function start(
     });
   };
   return { child, processId: pid, finished, stdoutSoFar: () => text.stdout, printed };
+}
+
+/** No test may see what the user has, or another test has left. */
+function cacheHome(t: ExecutionContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'farjit-cache-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Runs `farjit` to its end. */

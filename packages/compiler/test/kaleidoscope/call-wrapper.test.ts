@@ -3,11 +3,10 @@ import {
   type CallSignature,
   callBlockBytes,
   callWrapperName,
-  generateCallWrapper,
-  generateMainWrapper,
   MAIN_WRAPPER_NAME,
   type ScalarKind,
-} from '../../src/kaleidoscope/call-wrapper.js';
+} from '../../src/kaleidoscope/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
 import { ModulePool } from '../../src/kaleidoscope/module-pool.js';
 import { executingTest, runWithLli } from './lli.js';
 

@@ -1,5 +1,6 @@
 import type { FunctionAST, PrototypeAST } from '../../src/kaleidoscope/ast.js';
-import { entryName, IRGenerator } from '../../src/kaleidoscope/irgen.js';
+import { entryName } from '../../src/kaleidoscope/check-calls.js';
+import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
 import { runWithLli } from './lli.js';
 import { parse } from './parse.js';
 

@@ -1,0 +1,212 @@
+import { CacheDirectory } from './cache-directory.js';
+import { MemoryCache } from './memory-cache.js';
+import type { PackEntry } from './pack.js';
+import type { PackReader } from './pack-reader.js';
+
+/** What a cache directory may hold unless told otherwise: some 300,000 small functions. */
+export const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
+/** Objects kept in memory besides those in use. */
+export const MEMORY_CACHE_BYTES = 32 * 1024 * 1024;
+/** With more packs than this, the small ones are merged: each costs every later start an `open` and a `read`. */
+export const MAX_PACKS = 16;
+/** Most bytes merged at a time, which take about 10 ms. */
+const MERGE_BYTES = 4 * 1024 * 1024;
+/** Objects that wait to be written are written after so long, or when there are so many bytes of them, or at the end. */
+const WRITE_DELAY_MS = 10_000;
+const WRITE_BYTES = 4 * 1024 * 1024;
+
+/** What a cache has to say; all but the first two happen on disk. */
+export type CacheEvent =
+  | {
+      readonly type: 'cache-hit';
+      readonly unit: string;
+      readonly from: 'memory' | 'disk';
+      readonly objectBytes: number;
+    }
+  | { readonly type: 'cache-miss'; readonly unit: string }
+  | { readonly type: 'cache-stored'; readonly objectCount: number; readonly sizeBytes: number }
+  | { readonly type: 'cache-damaged'; readonly objectCount: number }
+  /** Said once: from then on nothing is read from the directory or written to it. */
+  | { readonly type: 'cache-unusable'; readonly reason: string };
+
+/** How a cache works. */
+export interface ObjectCacheOptions {
+  /** Where objects outlive the process; without it they are kept in memory only. */
+  readonly directory?: string | undefined;
+  /** `DEFAULT_CACHE_BYTES` unless given. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Objects by a key that says all they depend on, in memory and on disk. Nothing that goes wrong on disk is an error:
+ * there is then less in the cache.
+ */
+export class ObjectCache {
+  readonly #path: string | undefined;
+  readonly #maxBytes: number;
+  readonly #said: CacheEvent[] = [];
+  #listener: ((event: CacheEvent) => void) | undefined;
+  readonly #memory = new MemoryCache(MEMORY_CACHE_BYTES);
+  readonly #usedPacks = new Set<string>();
+  readonly #damagedPacks = new Set<string>();
+  #directory: CacheDirectory | undefined;
+  /** Undefined before the directory is first needed. */
+  #readers: PackReader[] | undefined;
+  #waiting = new Map<string, PackEntry>();
+  #waitingBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isUnusable = false;
+
+  constructor({ directory, maxBytes = DEFAULT_CACHE_BYTES }: ObjectCacheOptions = {}) {
+    this.#path = directory;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Tells `listener` all there is to say, from the beginning. */
+  listen(listener: (event: CacheEvent) => void): void {
+    this.#listener = listener;
+    for (const event of this.#said.splice(0)) listener(event);
+  }
+
+  /**
+   * What `decode` makes of the content that was added under `key`, here or by another process before this one began.
+   * Content that it refuses is damaged, like content that is not what was stored.
+   */
+  find<Result>(key: Uint8Array, unit: string, decode: (content: Uint8Array) => Result): Result | undefined {
+    const name = nameOf(key);
+    const inMemory = this.#memory.get(name);
+    const content = inMemory ?? this.#findOnDisk(key);
+    try {
+      const result = content && decode(content);
+      if (content && result !== undefined) {
+        if (!inMemory) this.#memory.set(name, content);
+        const from = inMemory ? 'memory' : 'disk';
+        this.#notify({ type: 'cache-hit', unit, from, objectBytes: content.byteLength });
+        return result;
+      }
+    } catch {
+      this.#notify({ type: 'cache-damaged', objectCount: 1 });
+    }
+    this.#notify({ type: 'cache-miss', unit });
+    return undefined;
+  }
+
+  /** Whether there is anything under `key`. */
+  has(key: Uint8Array): boolean {
+    return this.#findOnDisk(key) !== undefined;
+  }
+
+  /** `content` must not change any more. */
+  add(key: Uint8Array, content: Uint8Array): void {
+    const name = nameOf(key);
+    this.#memory.set(name, content);
+    if (this.#path === undefined || this.#isUnusable || this.#waiting.has(name)) return;
+    this.#waiting.set(name, { key, content });
+    this.#waitingBytes += content.byteLength;
+    if (this.#waitingBytes > WRITE_BYTES) setImmediate(() => this.write());
+    this.#timer ??= setTimeout(() => this.write(), WRITE_DELAY_MS).unref();
+  }
+
+  /** Writes what waits, and sees to it that what is there stays within bounds. Never throws. */
+  write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const entries = [...this.#waiting.values()];
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    if (entries.length === 0 && this.#damagedPacks.size === 0 && this.#usedPacks.size === 0) return;
+    this.#onDisk((directory) => {
+      for (const name of this.#usedPacks) directory.touch(name);
+      this.#usedPacks.clear();
+      if (entries.length > 0) {
+        const { objectCount, sizeBytes } = directory.write(entries, this.#maxBytes);
+        this.#notify({ type: 'cache-stored', objectCount, sizeBytes });
+      }
+      this.#tidyUp(directory);
+    });
+  }
+
+  /** Writes what waits and closes the files. */
+  close(): void {
+    this.write();
+    for (const reader of this.#readers ?? []) reader.close();
+    this.#readers = [];
+    this.#directory?.close();
+    this.#directory = undefined;
+    this.#isUnusable = true;
+  }
+
+  #findOnDisk(key: Uint8Array): Uint8Array | undefined {
+    if (this.#path === undefined) return undefined;
+    for (const reader of this.#openReaders()) {
+      const content = reader.find(key);
+      if (content === undefined) continue;
+      if (content !== 'damaged') {
+        this.#usedPacks.add(reader.name);
+        return content;
+      }
+      this.#damagedPacks.add(reader.name);
+      this.#notify({ type: 'cache-damaged', objectCount: 1 });
+    }
+    return undefined;
+  }
+
+  #openReaders(): readonly PackReader[] {
+    if (this.#readers) return this.#readers;
+    this.#readers = [];
+    this.#onDisk((directory) => {
+      this.#readers = directory.readers();
+    });
+    return this.#readers;
+  }
+
+  /** Rewrites damaged packs without what is damaged, and merges small ones when there are many. */
+  #tidyUp(directory: CacheDirectory): void {
+    const packs = directory.files().filter(({ isPack }) => isPack);
+    const chosen = packs.filter(({ name }) => this.#damagedPacks.has(name));
+    this.#damagedPacks.clear();
+    if (packs.length > MAX_PACKS) {
+      let bytes = 0;
+      for (const pack of packs.toSorted((a, b) => a.sizeBytes - b.sizeBytes)) {
+        bytes += pack.sizeBytes;
+        if (bytes > MERGE_BYTES) break;
+        if (!chosen.includes(pack)) chosen.push(pack);
+      }
+    }
+    if (chosen.length === 0) return;
+    const entries = new Map<string, PackEntry>();
+    for (const reader of directory.readers()) {
+      if (chosen.some(({ name }) => name === reader.name))
+        for (const entry of reader.entries()) entries.set(nameOf(entry.key), entry);
+      reader.close();
+    }
+    const written = directory.write([...entries.values()], this.#maxBytes);
+    if (written.name !== undefined)
+      directory.touch(written.name, Math.max(...chosen.map(({ usedMs }) => usedMs)));
+    for (const { name } of chosen) if (name !== written.name) directory.remove(name);
+  }
+
+  #notify(event: CacheEvent): void {
+    if (this.#listener) this.#listener(event);
+    else this.#said.push(event);
+  }
+
+  /** Runs `work` on the directory; when that fails, the cache goes on without it. */
+  #onDisk(work: (directory: CacheDirectory) => void): void {
+    if (this.#path === undefined || this.#isUnusable) return;
+    try {
+      this.#directory ??= CacheDirectory.open(this.#path);
+      work(this.#directory);
+    } catch (error) {
+      this.#isUnusable = true;
+      this.#notify({
+        type: 'cache-unusable',
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+}
