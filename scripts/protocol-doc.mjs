@@ -13,7 +13,7 @@ const TARGET = `${ROOT}docs/protocol.md`;
 const MESSAGE_MODULES = ['session', 'memory', 'symbols', 'indirection', 'run'];
 const LIMIT_MODULES = [
   'websocket-transport',
-  'msgpack-guard',
+  'msgpack-decoder',
   'connection',
   'admission',
   ...MESSAGE_MODULES.map((name) => `messages/${name}`),

@@ -124,9 +124,6 @@ const nativeParts = {
       if (!isMusl.test(contents)) throw new Error(`${path} has no function isMusl any more`);
       return { contents: contents.replace(isMusl, 'function isMusl() { return false; }\n') };
     });
-    // An accelerator for long strings, of which there are none on this wire.
-    build.onResolve({ filter: /^msgpackr-extract$/ }, ({ path }) => ({ path, namespace: 'absent' }));
-    build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
   },
 };
 

@@ -260,6 +260,7 @@ export class Session {
       { trampoline },
       {
         generation,
+        isTraced: false,
         onResult: (answer) => {
           this.#callbackWaitMs += performance.now() - askedMs;
           onAnswer(answer);

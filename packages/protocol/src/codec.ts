@@ -1,8 +1,9 @@
-import { Packr } from 'msgpackr';
 import * as v from 'valibot';
 import { ProtocolError } from './errors.js';
-import { guardMessagePack } from './msgpack-guard.js';
+import { decodeMessagePack } from './msgpack-decoder.js';
+import { MessagePackEncoder } from './msgpack-encoder.js';
 import { printable } from './printable.js';
+import { parseValue } from './quick-check.js';
 
 /** What a frame is. */
 export enum FrameKind {
@@ -62,22 +63,14 @@ export const errorBody = v.strictObject({
   data: v.unknown(),
 });
 
-// `useRecords: false` and the guard together keep structure definitions out; 64-bit integers stay `bigint`, so an
-// address never becomes a float. `undefined` would go out as an extension, which costs the connection; as nil it is
-// at most one refused message.
-const packr = new Packr({
-  useRecords: false,
-  int64AsType: 'bigint',
-  moreTypes: false,
-  encodeUndefinedAsNil: true,
-});
+const encoder = new MessagePackEncoder();
 
 /**
  * Encodes a frame. The result is a fresh buffer that the caller may keep.
  * @throws {RangeError} when the body holds a `bigint` of more than 64 bits.
  */
 export function encodeFrame(frame: Frame): Uint8Array {
-  return packr.pack([
+  return encoder.encode([
     frame.kind,
     frame.id,
     frame.sequence,
@@ -96,14 +89,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
  * @throws {ProtocolError} when the message is not a frame of this protocol.
  */
 export function decodeFrame(message: Uint8Array): Frame {
-  guardMessagePack(message);
-  let decoded: unknown;
-  try {
-    decoded = packr.unpack(message);
-  } catch (cause) {
-    throw new ProtocolError('frame is not MessagePack', { cause });
-  }
-  const parsed = v.safeParse(frameTuple, decoded, { abortEarly: true });
+  const decoded = decodeMessagePack(message);
+  const parsed = parseValue(frameTuple, decoded);
   if (!parsed.success) throw new ProtocolError(`bad envelope: ${describeIssues(parsed.issues)}`);
   const [kind, id, seq, acknowledged, generation, deadlineMs, traceparent, method, body] = parsed.output;
   return { kind, id, sequence: seq, acknowledged, generation, deadlineMs, traceparent, method, body };

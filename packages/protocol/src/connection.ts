@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import { decodeFrame, describeIssues, encodeFrame, errorBody, type Frame, FrameKind } from './codec.js';
 import {
   CancelledError,
@@ -9,6 +9,7 @@ import {
   RequestError,
 } from './errors.js';
 import type { NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+import { parseValue } from './quick-check.js';
 import type { Transport, TransportClose } from './transport.js';
 
 /** Requests of the peer handled at once: more than the threads one runner can block. */
@@ -18,8 +19,6 @@ export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
 
 /** Bytes of the peer's requests handled at once: two frames of the largest size, and many of the usual ones. */
 export const MAX_UNANSWERED_BYTES = 128 * 1024 * 1024;
-/** The first mistake says enough; a hostile message may hold a hundred thousand. */
-const PARSING = { abortEarly: true } as const;
 
 /** What travels with a request besides its params. */
 export interface RequestOptions {
@@ -65,6 +64,34 @@ interface Pending {
  */
 export type Answer<R> = R | (() => R);
 
+/** A request of the peer's. Its signal is made when somebody asks for it: few handlers do. */
+class HandledRequest implements RequestContext {
+  readonly generation: number;
+  readonly deadlineMs: number | null;
+  readonly traceparent: string | null;
+  #controller: AbortController | undefined;
+  #isAborted = false;
+
+  constructor({ generation, deadlineMs, traceparent }: Frame) {
+    this.generation = generation;
+    this.deadlineMs = deadlineMs;
+    this.traceparent = traceparent;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+  }
+}
+
 type RequestHandler = (params: unknown, context: RequestContext) => Promise<unknown>;
 type NotificationHandler = (params: unknown, generation: number) => void;
 
@@ -82,7 +109,7 @@ export class Connection {
     { type: NotificationType; handler: NotificationHandler }
   >();
   readonly #pending = new Map<number, Pending>();
-  readonly #handling = new Map<number, AbortController>();
+  readonly #handling = new Map<number, HandledRequest>();
   #handlingBytes = 0;
   #nextId = 1;
   #sent = 0;
@@ -143,6 +170,8 @@ export class Connection {
    * Sends a request and resolves with its checked result.
    * @param options.onResult called with the result before anything that the peer sent after it is handled, which a
    *   promise's waiter is not: for results that later messages rely on. What it throws, the promise rejects with.
+   * @param options.isTraced false for requests that no caller of ours waits for: an error then has no stack of theirs, which
+   *   costs more than the rest of the request.
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
    * @throws {CancelledError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
@@ -151,11 +180,14 @@ export class Connection {
   request<M extends RequestType>(
     type: M,
     params: ParamsOf<M>,
-    options: RequestOptions & { readonly onResult?: (result: ResultOf<M>) => void } = {},
+    options: RequestOptions & {
+      readonly onResult?: (result: ResultOf<M>) => void;
+      readonly isTraced?: boolean;
+    } = {},
   ): Promise<ResultOf<M>> {
     const { signal } = options;
     const origin: { stack?: string } = {};
-    Error.captureStackTrace(origin, this.request);
+    if (options.isTraced !== false) Error.captureStackTrace(origin, this.request);
     if (this.#closeError)
       return Promise.reject(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`));
     if (signal?.aborted)
@@ -285,7 +317,7 @@ export class Connection {
     if (!pending) throw new ProtocolError(`answer to request ${frame.id}, which is not pending`);
     this.#pending.delete(frame.id);
     const schema = frame.kind === FrameKind.Error ? errorBody : pending.type.result;
-    const parsed = v.safeParse(schema, frame.body, PARSING);
+    const parsed = parseValue<unknown>(schema, frame.body);
     if (!parsed.success) {
       const error = new ProtocolError(`answer to ${pending.type.method}: ${describeIssues(parsed.issues)}`);
       return pending.reject(withStackOf(error, pending.origin));
@@ -298,13 +330,13 @@ export class Connection {
   #handleNotification(frame: Frame): void {
     const entry = this.#notificationHandlers.get(frame.method);
     if (!entry) throw new ProtocolError(`unknown notification "${frame.method}"`);
-    const parsed = v.safeParse(entry.type.params, frame.body, PARSING);
+    const parsed = parseValue(entry.type.params, frame.body);
     if (!parsed.success) throw new ProtocolError(`${frame.method}: ${describeIssues(parsed.issues)}`);
     entry.handler(parsed.output, frame.generation);
   }
 
   async #handleRequest(frame: Frame, sizeBytes: number): Promise<void> {
-    const controller = new AbortController();
+    const context = new HandledRequest(frame);
     let result: unknown;
     try {
       if (this.#handling.has(frame.id)) throw new RequestError('INVALID_PARAMS', `request ${frame.id} twice`);
@@ -317,19 +349,17 @@ export class Connection {
         );
       const entry = this.#requestHandlers.get(frame.method);
       if (!entry) throw new RequestError('METHOD_NOT_ALLOWED', `unknown method "${frame.method}"`);
-      const parsed = v.safeParse(entry.type.params, frame.body, PARSING);
+      const parsed = parseValue(entry.type.params, frame.body);
       if (!parsed.success)
         throw new RequestError('INVALID_PARAMS', `${frame.method}: ${describeIssues(parsed.issues)}`);
-      this.#handling.set(frame.id, controller);
+      this.#handling.set(frame.id, context);
       this.#handlingBytes += sizeBytes;
-      const { generation, deadlineMs, traceparent } = frame;
-      const context = { generation, deadlineMs, traceparent, signal: controller.signal };
       result = await entry.handler(parsed.output, context);
     } catch (error) {
       this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
       return;
     } finally {
-      if (this.#handling.get(frame.id) === controller) {
+      if (this.#handling.get(frame.id) === context) {
         this.#handling.delete(frame.id);
         this.#handlingBytes -= sizeBytes;
       }
@@ -349,7 +379,7 @@ export class Connection {
     for (const { type, reject, origin } of this.#pending.values())
       reject(withStackOf(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`), origin));
     this.#pending.clear();
-    for (const controller of this.#handling.values()) controller.abort();
+    for (const request of this.#handling.values()) request.abort();
     this.#handling.clear();
     this.#resolveClosed(this.#closeError);
   }

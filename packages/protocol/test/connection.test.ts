@@ -355,6 +355,30 @@ test('notifications arrive in order, before the answer sent after them, with the
   );
 });
 
+test('a handler that asks for its signal after the cancelling finds it aborted', async (t) => {
+  const { compiler, executor } = connectPair();
+  const seen = new Promise<boolean>((resolve) => {
+    executor.handle(lookupSymbols, async (_params, context) => {
+      await settled();
+      resolve(context.signal.aborted);
+      return { addresses: [] };
+    });
+  });
+  const controller = new AbortController();
+  const request = compiler.request(lookupSymbols, { names: ['a'] }, { signal: controller.signal });
+  controller.abort();
+  t.true(await seen);
+  await request;
+});
+
+test('a request that is not traced rejects without the stack of a caller', async (t) => {
+  const { compiler } = connectPair();
+  const error = await t.throwsAsync(compiler.request(lookupSymbols, { names: ['a'] }, { isTraced: false }), {
+    instanceOf: RemoteError,
+  });
+  t.is(error?.stack?.trim(), `RemoteError: ${error?.message}`);
+});
+
 test('cancelling aborts the handler; its answer settles the request', async (t) => {
   const { compiler, executor } = connectPair();
   let cancels = 0;

@@ -1,12 +1,15 @@
 import * as v from 'valibot';
 import type { ExecutorAddr } from '../executor-addr.js';
 
+/** Makes no other value of it. */
+export const asExecutorAddr = (value: bigint): ExecutorAddr => value as ExecutorAddr;
+
 /** 64-bit address, on the wire always a 64-bit integer. */
 export const executorAddr = v.pipe(
   v.bigint(),
   v.minValue(0n),
   v.maxValue(0xffff_ffff_ffff_ffffn),
-  v.transform((value) => value as ExecutorAddr),
+  v.transform(asExecutorAddr),
 );
 
 /** Size or offset in bytes. */

@@ -2,11 +2,11 @@ import test from 'ava';
 import { decodeFrame, encodeFrame, FrameKind } from '../src/codec.js';
 import { ProtocolError } from '../src/errors.js';
 import { MESSAGES } from '../src/messages/index.js';
-import { guardMessagePack, MAX_NESTING, MAX_VALUES } from '../src/msgpack-guard.js';
+import { decodeMessagePack, MAX_NESTING, MAX_VALUES } from '../src/msgpack-decoder.js';
 import { sampleValue, seededRandom } from './sample-values.js';
 
-function guard(...bytes: number[]): void {
-  guardMessagePack(Uint8Array.from(bytes));
+function decode(...bytes: number[]): unknown {
+  return decodeMessagePack(Uint8Array.from(bytes));
 }
 
 const refusedTags: [string, number[]][] = [
@@ -25,9 +25,9 @@ const refusedTags: [string, number[]][] = [
 for (const [what, bytes] of refusedTags) {
   test(`refuses ${what}, alone, in an array and in a map`, (t) => {
     const expected = { instanceOf: ProtocolError, message: /extension or reserved type/ };
-    t.throws(() => guard(...bytes), expected);
-    t.throws(() => guard(0x91, ...bytes), expected);
-    t.throws(() => guard(0x81, 0xa1, 0x6b, ...bytes), expected);
+    t.throws(() => decode(...bytes), expected);
+    t.throws(() => decode(0x91, ...bytes), expected);
+    t.throws(() => decode(0x81, 0xa1, 0x6b, ...bytes), expected);
   });
 }
 
@@ -64,13 +64,13 @@ const accepted: [string, number[]][] = [
 
 for (const [what, bytes] of accepted) {
   test(`accepts ${what}; refuses it cut short and with a byte after it`, (t) => {
-    t.notThrows(() => guard(...bytes));
+    t.notThrows(() => decode(...bytes));
     for (let size = 0; size < bytes.length; size++)
-      t.throws(() => guard(...bytes.slice(0, size)), {
+      t.throws(() => decode(...bytes.slice(0, size)), {
         instanceOf: ProtocolError,
         message: /ends inside a value/,
       });
-    t.throws(() => guard(...bytes, 0xc0), { instanceOf: ProtocolError, message: /after the end/ });
+    t.throws(() => decode(...bytes, 0xc0), { instanceOf: ProtocolError, message: /after the end/ });
   });
 }
 
@@ -82,16 +82,16 @@ test('every tag is either refused or in the table of accepted ones', (t) => {
 
 test(`values nest ${MAX_NESTING} deep and no deeper`, (t) => {
   const nested = (depth: number) => [...new Array<number>(depth).fill(0x91), 0xc0];
-  t.notThrows(() => guard(...nested(MAX_NESTING)));
-  t.throws(() => guard(...nested(MAX_NESTING + 1)), { instanceOf: ProtocolError, message: /nest deeper/ });
+  t.notThrows(() => decode(...nested(MAX_NESTING)));
+  t.throws(() => decode(...nested(MAX_NESTING + 1)), { instanceOf: ProtocolError, message: /nest deeper/ });
   // Deep enough to overflow the stack of a decoder that recurses.
-  t.throws(() => guard(...nested(100_000)), { instanceOf: ProtocolError, message: /nest deeper/ });
+  t.throws(() => decode(...nested(100_000)), { instanceOf: ProtocolError, message: /nest deeper/ });
 });
 
 test('maps nest no deeper than arrays', (t) => {
   const nested = (depth: number) => [...new Array<number[]>(depth).fill([0x81, 0xa0]).flat(), 0xc0];
-  t.notThrows(() => guard(...nested(MAX_NESTING)));
-  t.throws(() => guard(...nested(MAX_NESTING + 1)), { instanceOf: ProtocolError, message: /nest deeper/ });
+  t.notThrows(() => decode(...nested(MAX_NESTING)));
+  t.throws(() => decode(...nested(MAX_NESTING + 1)), { instanceOf: ProtocolError, message: /nest deeper/ });
 });
 
 test('counts values, not only bytes', (t) => {
@@ -100,8 +100,8 @@ test('counts values, not only bytes', (t) => {
     bytes.set([0xdd, count >>> 24, (count >>> 16) & 0xff, (count >>> 8) & 0xff, count & 0xff]);
     return bytes;
   };
-  t.notThrows(() => guardMessagePack(arrayOfNil(MAX_VALUES - 1)));
-  t.throws(() => guardMessagePack(arrayOfNil(MAX_VALUES)), {
+  t.notThrows(() => decodeMessagePack(arrayOfNil(MAX_VALUES - 1)));
+  t.throws(() => decodeMessagePack(arrayOfNil(MAX_VALUES)), {
     instanceOf: ProtocolError,
     message: /more than/,
   });
@@ -109,7 +109,7 @@ test('counts values, not only bytes', (t) => {
 
 test('a length beyond the frame is refused without reading on', (t) => {
   for (const tag of [0xc6, 0xdb, 0xdd, 0xdf])
-    t.throws(() => guard(tag, 0xff, 0xff, 0xff, 0xff), {
+    t.throws(() => decode(tag, 0xff, 0xff, 0xff, 0xff), {
       instanceOf: ProtocolError,
       message: /ends inside a value/,
     });
@@ -125,7 +125,7 @@ test('map keys are short strings', (t) => {
     [0xcb, 0, 0, 0, 0, 0, 0, 0, 0],
   ];
   for (const key of keys)
-    t.throws(() => guard(0x81, ...key, 0xc0), { instanceOf: ProtocolError, message: /not a short string/ });
+    t.throws(() => decode(0x81, ...key, 0xc0), { instanceOf: ProtocolError, message: /not a short string/ });
 });
 
 for (const key of ['__proto__', 'constructor', 'prototype'])
@@ -133,17 +133,17 @@ for (const key of ['__proto__', 'constructor', 'prototype'])
     const name = [...Buffer.from(key)];
     const expected = { instanceOf: ProtocolError, message: /names the prototype/ };
     for (const head of [[0xa0 + name.length], [0xd9, name.length]]) {
-      t.throws(() => guard(0x81, ...head, ...name, 0x80), expected);
-      t.throws(() => guard(0x91, 0x81, 0xa1, 0x6b, 0x81, ...head, ...name, 0xc0), expected);
+      t.throws(() => decode(0x81, ...head, ...name, 0x80), expected);
+      t.throws(() => decode(0x91, 0x81, 0xa1, 0x6b, 0x81, ...head, ...name, 0xc0), expected);
     }
-    t.notThrows(() => guard(0x81, 0xa0 + name.length + 1, ...name, 0x5f, 0xc0));
+    t.notThrows(() => decode(0x81, 0xa0 + name.length + 1, ...name, 0x5f, 0xc0));
   });
 
 test('map keys are printable ASCII', (t) => {
   const expected = { instanceOf: ProtocolError, message: /not printable ASCII/ };
   for (const byte of [0x00, 0x1b, 0x1f, 0x7f, 0x80, 0xff])
-    t.throws(() => guard(0x81, 0xa2, 0x61, byte, 0xc0), expected);
-  for (const byte of [0x20, 0x7e]) t.notThrows(() => guard(0x81, 0xa2, 0x61, byte, 0xc0));
+    t.throws(() => decode(0x81, 0xa2, 0x61, byte, 0xc0), expected);
+  for (const byte of [0x20, 0x7e]) t.notThrows(() => decode(0x81, 0xa2, 0x61, byte, 0xc0));
 });
 
 test('no spelling of a key reaches the prototype', (t) => {
