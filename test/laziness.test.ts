@@ -10,7 +10,7 @@ function chain(count: number): string {
 }
 
 test('a thousand functions defined, twenty reached: twenty compiled, in twenty round trips', async (t) => {
-  const { jit } = await openJIT(t);
+  const { jit } = await openJIT(t, { speculate: 'off' });
   const lines = Array.from({ length: 1000 }, (_, i) =>
     i < 19 ? `def f${i}(x) f${i + 1}(x) + 1;` : `def f${i}(x) x + 1;`,
   );
@@ -49,7 +49,7 @@ test('defining costs no message', async (t) => {
 });
 
 test('a chain longer than the first stub block', async (t) => {
-  const { jit } = await openJIT(t, { optLevel: 0 });
+  const { jit } = await openJIT(t, { optLevel: 0, speculate: 'off' });
   await jit.addSource(chain(700));
   t.deepEqual(await evaluateAll(jit, 'f0(0);'), [700]);
   t.is(jit.statistics().functionsCompiled, 700);
@@ -70,7 +70,7 @@ test('a second call compiles nothing and calls back for nothing', async (t) => {
 });
 
 test('only the branch that is taken is compiled', async (t) => {
-  const { jit } = await openJIT(t);
+  const { jit } = await openJIT(t, { speculate: 'off' });
   await jit.addSource('def yes(x) x; def no(x) 0 - x; def choose(c x) if c then yes(x) else no(x);');
   t.deepEqual(await evaluateAll(jit, 'choose(1, 7);'), [7]);
   t.is(jit.statistics().functionsCompiled, 2);

@@ -20,10 +20,14 @@ export type ExecutorChoice =
 /** How a `KaleidoscopeJIT` works; every option has a default. */
 export interface KaleidoscopeJITOptions {
   readonly executor?: ExecutorChoice;
-  /** 1, the tutorial's passes, unless given. */
+  /** How well code is optimised. Unless given, a function's code is the first that can be had: {@link CodeLevel}. */
   readonly optLevel?: OptLevel;
-  /** Whether a callback compiles more than it asks for: `off` unless given. */
+  /** Whether a callback compiles more than it asks for: `auto` unless given. */
   readonly speculate?: SpeculationMode;
+  /** Functions in the order in which a former run first called them, as `calledFunctions` lists them: it orders the guesses. */
+  readonly speculateOrder?: readonly string[];
+  /** List each function's first call in `calledFunctions`. Guesses are compiled and not sent before they are called. */
+  readonly recordCalls?: boolean;
   /** Applied to every module before its passes. */
   readonly transforms?: readonly IRTransform[];
   /**

@@ -81,7 +81,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       inProcess ??= new LLVMCompileLayer(this.#loadLLVM(), { transforms: new IRTransformLayer(transforms) });
       return inProcess;
     };
-    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 1);
+    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 'first');
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
@@ -90,8 +90,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       isDefined: (name: string) => session.dylib.find(name) !== undefined,
     };
     this.#ast = new ASTLayer(this.#pipeline, scope, this.#kept);
-    session.compileAction.speculate(options.speculate ?? 'off', (asked, guesses, observerOf) =>
-      this.#ast.compileTogether(asked, guesses, observerOf),
+    session.compileAction.speculate(
+      { mode: options.speculate ?? 'auto', profile: options.speculateOrder, recordsCalls: options.recordCalls },
+      (units, observerOf, how) => this.#ast.compileTogether(units, observerOf, how),
     );
     this.#calls = new WrapperCalls(session, this.#ast);
     const write = options.onOutput ?? writeToProcess;
@@ -316,6 +317,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
         block: new Uint8Array(8),
       });
       const block = await this.#session.call(fn.prototype.name, prepare, options);
+      this.#session.compileAction.noteReturned(unit.calls);
       return new DataView(block.buffer, block.byteOffset).getFloat64(0, true);
     } finally {
       this.#session.discard(unit);
@@ -385,6 +387,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** Resolves, never rejects, with the reason when the executor is gone or the JIT was closed. */
   get closed(): Promise<Error> {
     return this.#session.executor.closed;
+  }
+
+  /** Functions in the order in which they were first called, with `recordCalls`; otherwise none. */
+  calledFunctions(): string[] {
+    return this.#session.compileAction.calledFunctions;
   }
 
   statistics(): StatisticsSnapshot {

@@ -84,6 +84,7 @@ export class WrapperCalls {
       }
     };
     const block = await this.#session.call(name, prepare, options);
+    this.#session.compileAction.noteReturned([{ callee: name, isCertain: true }]);
     return decodeResult({ result, parameters: [] }, block);
   }
 

@@ -116,9 +116,10 @@ function executorOption(): Option {
 }
 
 function optLevelOption(): Option {
-  return new Option('-O, --opt-level <level>', 'optimisation level, as in -O2')
-    .choices(['0', '1', '2', '3'])
-    .default('1');
+  return new Option(
+    '-O, --opt-level <level>',
+    'optimisation level, as in -O2 (default: the one that is compiled fastest)',
+  ).choices(['0', '1', '2', '3']);
 }
 
 function speculateOption(): Option {
@@ -127,7 +128,7 @@ function speculateOption(): Option {
     'compile more than a callback asks for: nothing, what the calls so far suggest, or all that can be reached',
   )
     .choices(['off', 'auto', 'eager'])
-    .default('off');
+    .default('auto');
 }
 
 function statsOption(): Option {

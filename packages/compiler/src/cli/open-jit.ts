@@ -13,7 +13,8 @@ export interface JITOptions {
   readonly executor?: string;
   /** That one, if it has been started already. */
   readonly local?: LocalExecutor | undefined;
-  readonly optLevel: '0' | '1' | '2' | '3';
+  /** Undefined: not given. */
+  readonly optLevel?: '0' | '1' | '2' | '3';
   readonly speculate: SpeculationMode;
   /** False for `--no-cache`. */
   readonly cache?: boolean;
@@ -38,7 +39,7 @@ export async function openJIT(
   const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
   return KaleidoscopeJIT.create({
     executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
-    optLevel: Number(optLevel) as OptLevel,
+    ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),

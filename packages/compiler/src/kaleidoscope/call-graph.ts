@@ -7,6 +7,15 @@ export interface CallSite {
   readonly callee: string;
   readonly argumentCount: number;
   readonly range: SourceRange;
+  /** Every run of the body that ends gets here: the site is in no branch of an `if`. A `for` runs its body once at least. */
+  readonly isCertain: boolean;
+}
+
+/** That a function calls another, for those who guess what is called next. */
+export interface Call {
+  readonly callee: string;
+  /** Whether every run that ends makes it. */
+  readonly isCertain: boolean;
 }
 
 /**
@@ -19,36 +28,81 @@ export function callees(fn: FunctionAST): string[] {
   return [...names];
 }
 
+/**
+ * The calls of a body in the order of `callees`. A function is listed where it is first called and, when that is in a
+ * branch, once more where it is first called for certain.
+ */
+export function callsOf(fn: FunctionAST): Call[] {
+  const calls: Call[] = [];
+  const certainty = new Map<string, boolean>();
+  for (const { callee, isCertain } of callSites(fn)) {
+    const known = certainty.get(callee);
+    if (known === true || known === isCertain) continue;
+    certainty.set(callee, isCertain);
+    calls.push({ callee, isCertain });
+  }
+  return calls;
+}
+
+/** Functions that calls name, each once. */
+export function calleesOf(calls: readonly Call[]): string[] {
+  return calls.length < 2 ? calls.map(({ callee }) => callee) : [...new Set(calls.map(({ callee }) => callee))];
+}
+
 /** Every call in a body in the order of `callees`. Needs no stack, however deep the body nests. */
 export function* callSites(fn: FunctionAST): Generator<CallSite> {
-  const pending: (ExprAST | CallSite)[] = [fn.body];
+  let branchDepth = 0;
+  const pending: (ExprAST | CallSite | 'branches' | 'joined')[] = [fn.body];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (!('kind' in next)) {
-      yield next;
-      continue;
+    if (next === 'branches') branchDepth++;
+    else if (next === 'joined') branchDepth--;
+    else if (!('kind' in next)) yield next;
+    else if (next.kind === 'if')
+      pending.push('joined', next.elseBranch, next.thenBranch, 'branches', next.condition);
+    else {
+      const site = callSiteOf(next, branchDepth === 0);
+      if (site) pending.push(site);
+      const operands = operandsInOrder(next);
+      for (let index = operands.length - 1; index >= 0; index--) pending.push(operands[index] as ExprAST);
     }
-    const site = callSiteOf(next);
-    if (site) pending.push(site);
-    for (const operand of operandsInOrder(next).reverse()) pending.push(operand);
   }
 }
 
-function callSiteOf(expression: ExprAST): CallSite | undefined {
+/** Variables that a body assigns to, by name. */
+export function assignedVariables(fn: FunctionAST): ReadonlySet<string> {
+  const names = new Set<string>();
+  const pending: ExprAST[] = [fn.body];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.kind === 'binary' && next.operator === '=' && next.left.kind === 'variable')
+      names.add(next.left.name);
+    pending.push(...operandsInOrder(next));
+  }
+  return names;
+}
+
+function callSiteOf(expression: ExprAST, isCertain: boolean): CallSite | undefined {
   switch (expression.kind) {
     case 'unary':
-      return { callee: unaryFunctionName(expression.operator), argumentCount: 1, range: expression.range };
+      return {
+        callee: unaryFunctionName(expression.operator),
+        argumentCount: 1,
+        range: expression.range,
+        isCertain,
+      };
     case 'binary':
       if (BUILTIN_BINARY_OPERATORS.has(expression.operator)) return undefined;
       return {
         callee: binaryFunctionName(expression.operator),
         argumentCount: 2,
         range: expression.operatorRange,
+        isCertain,
       };
     case 'call':
       return {
         callee: expression.callee,
         argumentCount: expression.arguments.length,
         range: expression.range,
+        isCertain,
       };
     default:
       return undefined;

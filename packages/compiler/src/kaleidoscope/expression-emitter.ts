@@ -6,9 +6,15 @@ import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from 
 /** Finds or declares the function of a name with so many parameters in the module being built. */
 export type CalleeLookup = (name: string, parameterCount: number) => llvm.Function;
 
+/** Where a variable's value is. */
+type Variable =
+  | { readonly kind: 'value'; readonly value: llvm.Value }
+  | { readonly kind: 'slot'; readonly slot: llvm.AllocaInst };
+
 /**
- * Emits the expressions of one function's body, which `checkFunction` has found right. Every variable is an `alloca` in
- * the entry block, for mem2reg to promote.
+ * Emits the expressions of one function's body, which `checkFunction` has found right. A variable that is assigned to
+ * is an `alloca` in the entry block, for mem2reg to promote; any other is the value it was given, which saves making
+ * the `alloca`, a store and loads, over half of the calls into LLVM that a small function takes.
  */
 export class ExpressionEmitter {
   readonly #context: llvm.LLVMContext;
@@ -16,20 +22,25 @@ export class ExpressionEmitter {
   readonly #function: llvm.Function;
   readonly #calleeOf: CalleeLookup;
   readonly #double: llvm.Type;
-  readonly #variables = new Map<string, llvm.AllocaInst>();
+  readonly #assigned: ReadonlySet<string>;
+  readonly #variables = new Map<string, Variable>();
 
   /** The builder stands at the end of the function's entry block. */
-  constructor(
-    context: llvm.LLVMContext,
-    builder: llvm.IRBuilder,
-    llvmFunction: llvm.Function,
-    calleeOf: CalleeLookup,
-  ) {
-    this.#context = context;
-    this.#builder = builder;
-    this.#function = llvmFunction;
-    this.#calleeOf = calleeOf;
-    this.#double = llvm.Type.getDoubleTy(context);
+  constructor(emission: {
+    context: llvm.LLVMContext;
+    builder: llvm.IRBuilder;
+    double: llvm.Type;
+    llvmFunction: llvm.Function;
+    calleeOf: CalleeLookup;
+    /** Names that the body assigns to. */
+    assigned: ReadonlySet<string>;
+  }) {
+    this.#context = emission.context;
+    this.#builder = emission.builder;
+    this.#function = emission.llvmFunction;
+    this.#calleeOf = emission.calleeOf;
+    this.#double = emission.double;
+    this.#assigned = emission.assigned;
   }
 
   /** Makes an argument a variable. */
@@ -43,7 +54,7 @@ export class ExpressionEmitter {
       case 'number':
         return this.#constant(expression.value);
       case 'variable':
-        return this.#builder.CreateLoad(this.#double, this.#variable(expression.name), expression.name);
+        return this.#read(expression.name);
       case 'unary':
         return this.#call(unaryFunctionName(expression.operator), [this.emit(expression.operand)], 'unop');
       case 'binary':
@@ -80,7 +91,7 @@ export class ExpressionEmitter {
     if (left.kind !== 'variable')
       throw new FarJITError('INTERNAL', `assignment to a ${left.kind} was not refused`);
     const value = this.emit(right);
-    this.#builder.CreateStore(value, this.#variable(left.name));
+    this.#builder.CreateStore(value, this.#slot(left.name));
     return value;
   }
 
@@ -137,12 +148,12 @@ export class ExpressionEmitter {
 
   /** Body, then step, then the end condition, then the increment: the body runs before the first test. */
   #for({ variable, start, end, step, body }: ForExprAST): llvm.Value {
-    const slot = this.#newVariable(variable, this.emit(start));
+    const slot = this.#newSlot(variable, this.emit(start));
     const loopBlock = this.#appendBlock('loop');
     this.#builder.CreateBr(loopBlock);
     this.#builder.SetInsertPoint(loopBlock);
 
-    const restore = this.#shadow(variable, slot);
+    const restore = this.#shadow(variable, { kind: 'slot', slot });
     this.emit(body);
     const stepValue = step ? this.emit(step) : this.#constant(1);
     const endValue = this.emit(end);
@@ -168,17 +179,22 @@ export class ExpressionEmitter {
     return result;
   }
 
-  #shadow(name: string, slot: llvm.AllocaInst): () => void {
+  #shadow(name: string, variable: Variable): () => void {
     const outer = this.#variables.get(name);
-    this.#variables.set(name, slot);
+    this.#variables.set(name, variable);
     return () => {
       if (outer) this.#variables.set(name, outer);
       else this.#variables.delete(name);
     };
   }
 
+  #newVariable(name: string, value: llvm.Value): Variable {
+    if (!this.#assigned.has(name)) return { kind: 'value', value };
+    return { kind: 'slot', slot: this.#newSlot(name, value) };
+  }
+
   /** An `alloca` at the start of the entry block, where a loop cannot repeat it, and a store at the current place. */
-  #newVariable(name: string, value: llvm.Value): llvm.AllocaInst {
+  #newSlot(name: string, value: llvm.Value): llvm.AllocaInst {
     const current = this.#currentBlock();
     const first = this.#function.getEntryBlock().getFirstNonPHI();
     if (first) this.#builder.SetInsertPoint(first);
@@ -188,10 +204,23 @@ export class ExpressionEmitter {
     return slot;
   }
 
-  #variable(name: string): llvm.AllocaInst {
-    const slot = this.#variables.get(name);
-    if (!slot) throw new FarJITError('INTERNAL', `unknown variable '${name}' was not refused`);
-    return slot;
+  #read(name: string): llvm.Value {
+    const variable = this.#variable(name);
+    if (variable.kind === 'value') return variable.value;
+    return this.#builder.CreateLoad(this.#double, variable.slot, name);
+  }
+
+  #slot(name: string): llvm.AllocaInst {
+    const variable = this.#variable(name);
+    if (variable.kind === 'value')
+      throw new FarJITError('INTERNAL', `variable '${name}' is assigned to and has no slot`);
+    return variable.slot;
+  }
+
+  #variable(name: string): Variable {
+    const variable = this.#variables.get(name);
+    if (!variable) throw new FarJITError('INTERNAL', `unknown variable '${name}' was not refused`);
+    return variable;
   }
 
   #call(name: string, values: llvm.Value[], resultName: string): llvm.Value {

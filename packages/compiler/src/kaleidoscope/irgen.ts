@@ -1,6 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import llvm from 'llvm-bindings';
 import type { FunctionAST } from './ast.js';
+import { assignedVariables } from './call-graph.js';
 import { checkFunction } from './check.js';
 import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
 import { ExpressionEmitter } from './expression-emitter.js';
@@ -27,7 +28,7 @@ export interface GeneratedFunction {
   readonly llvmFunction: llvm.Function;
 }
 
-/** A verified module. Write its bitcode, then discard it. */
+/** A module that LLVM's verifier has yet to see. Write its bitcode, then discard it. */
 export interface GeneratedModule {
   readonly module: llvm.Module;
   /** The bodies in the order of the requests, an entry after its function; declarations are not listed. */
@@ -50,7 +51,7 @@ export class IRGenerator {
    *
    * @throws Diagnostic `SEMANTIC_ERROR` at the first call of an unknown function or with a wrong number of arguments,
    * and for what `checkFunction` finds
-   * @throws FarJITError `INTERNAL` naming the function if LLVM's verifier refuses what was emitted, or a name is taken
+   * @throws FarJITError `INTERNAL` if a name is taken
    */
   generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): GeneratedModule {
     for (const request of requests) checkRequest(request, prototypeOf);
@@ -94,14 +95,14 @@ class Emission {
     // Names first: a call must find a body of its name rather than declare it.
     const declared = requests.map((request) => {
       const { implementationName, function: fn } = request;
-      const type = this.#doubleFunctionType(fn.prototype.parameters.length);
+      const type = this.#modules.doubleFunctionType(fn.prototype.parameters.length);
       return { request, llvmFunction: this.#target.addFunction(implementationName, type) };
     });
 
     const functions: GeneratedFunction[] = [];
     for (const { request, llvmFunction } of declared) {
       this.#emitBody(request.function, llvmFunction);
-      functions.push(verified(request.implementationName, llvmFunction));
+      functions.push({ name: request.implementationName, llvmFunction });
       if (request.withEntry) functions.push(this.#emitEntry(request.implementationName, llvmFunction));
     }
     return functions;
@@ -110,9 +111,14 @@ class Emission {
   #emitBody(fn: FunctionAST, llvmFunction: llvm.Function): void {
     const { context, builder } = this.#modules;
     builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', llvmFunction));
-    const emitter = new ExpressionEmitter(context, builder, llvmFunction, (name, count) =>
-      this.#callee(name, count),
-    );
+    const emitter = new ExpressionEmitter({
+      context,
+      builder,
+      double: this.#modules.double,
+      llvmFunction,
+      calleeOf: (name, count) => this.#callee(name, count),
+      assigned: assignedVariables(fn),
+    });
     for (const [index, parameter] of fn.prototype.parameters.entries()) {
       const argument = llvmFunction.getArg(index);
       argument.setName(parameter);
@@ -132,29 +138,13 @@ class Emission {
     const slot = builder.CreateBitCast(entry.getArg(0), llvm.Type.getDoublePtrTy(context), 'slot');
     builder.CreateStore(result, slot);
     builder.CreateRetVoid();
-    return verified(name, entry);
+    return { name, llvmFunction: entry };
   }
 
   #callee(name: string, parameterCount: number): llvm.Function {
     return (
-      this.#target.module.getFunction(name) ??
-      this.#target.addFunction(name, this.#doubleFunctionType(parameterCount))
+      this.#target.findFunction(name) ??
+      this.#target.addFunction(name, this.#modules.doubleFunctionType(parameterCount))
     );
   }
-
-  #doubleFunctionType(parameterCount: number): llvm.FunctionType {
-    const double = llvm.Type.getDoubleTy(this.#modules.context);
-    return llvm.FunctionType.get(double, new Array<llvm.Type>(parameterCount).fill(double), false);
-  }
-}
-
-function verified(name: string, llvmFunction: llvm.Function): GeneratedFunction {
-  // True means broken; the verifier has then said on standard error what is.
-  if (llvm.verifyFunction(llvmFunction)) {
-    throw new FarJITError(
-      'INTERNAL',
-      `the IR generated for '${name}' does not verify: see LLVM's words on standard error`,
-    );
-  }
-  return { name, llvmFunction };
 }

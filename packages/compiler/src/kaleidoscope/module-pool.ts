@@ -9,6 +9,8 @@ export interface PooledModule {
    * @throws FarJITError `INTERNAL` if the module has a function of that name (LLVM would rename the new one silently)
    */
   addFunction(name: string, type: llvm.FunctionType): llvm.Function;
+  /** A function that was added. */
+  findFunction(name: string): llvm.Function | undefined;
   /** Erases all functions added and gives the module back; later calls do nothing. No part of it may be used again. */
   discard(): void;
 }
@@ -22,28 +24,42 @@ export class ModulePool {
   readonly context = new llvm.LLVMContext();
   /** Shared by all who emit; an emission places it before use and never yields in between. */
   readonly builder = new llvm.IRBuilder(this.context);
+  readonly double = llvm.Type.getDoubleTy(this.context);
+  readonly #doubleFunctionTypes: llvm.FunctionType[] = [];
   readonly #idle: llvm.Module[] = [];
+
+  /** `double (double, …)` with so many parameters, made once. */
+  doubleFunctionType(parameterCount: number): llvm.FunctionType {
+    this.#doubleFunctionTypes[parameterCount] ??= llvm.FunctionType.get(
+      this.double,
+      new Array<llvm.Type>(parameterCount).fill(this.double),
+      false,
+    );
+    return this.#doubleFunctionTypes[parameterCount];
+  }
 
   acquire(): PooledModule {
     const module = this.#idle.pop() ?? new llvm.Module('farjit', this.context);
-    const functions: llvm.Function[] = [];
+    // Kept here too: asking LLVM costs a call into it.
+    const functions = new Map<string, llvm.Function>();
     let discarded = false;
     return {
       module,
       addFunction: (name, type) => {
         if (discarded) throw new FarJITError('INTERNAL', `function '${name}' added to a discarded module`);
-        if (module.getFunction(name))
+        if (functions.has(name))
           throw new FarJITError('INTERNAL', `function '${name}' is in its module already`);
         const fn = llvm.Function.Create(type, llvm.Function.LinkageTypes.ExternalLinkage, name, module);
-        functions.push(fn);
+        functions.set(name, fn);
         return fn;
       },
+      findFunction: (name) => functions.get(name),
       discard: () => {
         if (discarded) return;
         discarded = true;
         // A function that a body still calls cannot be erased: all bodies go first.
-        for (const fn of functions) fn.deleteBody();
-        for (const fn of functions) fn.eraseFromParent();
+        for (const fn of functions.values()) fn.deleteBody();
+        for (const fn of functions.values()) fn.eraseFromParent();
         this.#idle.push(module);
       },
     };

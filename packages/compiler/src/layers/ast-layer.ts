@@ -1,6 +1,6 @@
 import assert from 'node:assert';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
-import { callees } from '../kaleidoscope/call-graph.js';
+import { callees, calleesOf, callsOf } from '../kaleidoscope/call-graph.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
 import { checkCalls, entryName } from '../kaleidoscope/check-calls.js';
 import { type IRGen, loadIRGen } from '../kaleidoscope/load-irgen.js';
@@ -56,7 +56,8 @@ export class ASTLayer {
   /** A function, compiled to `name$impl`; its callers, and it itself, call `name`, which is the stub. */
   functionUnit(fn: FunctionAST): MaterializationUnit {
     const { name } = fn.prototype;
-    const called = callees(fn);
+    const calls = callsOf(fn);
+    const called = calleesOf(calls);
     const source = this.#source({
       kind: 'function',
       name,
@@ -65,31 +66,34 @@ export class ASTLayer {
       generate: (irgen) => this.#generate(irgen, [fn], false),
       key: () => this.#keyOf(fn, 'function', called),
     });
-    const unit = new MaterializationUnit(name, source, { functions: new Set([name]), data: NOTHING }, called);
+    const unit = new MaterializationUnit(name, source, { functions: new Set([name]), data: NOTHING }, calls);
     this.#functions.set(unit, fn);
     return unit;
   }
 
   /**
-   * Compiles the function units among `guesses` together with `asked`, in one module, which costs LLVM far less than
-   * a module each. A guess that IRGen refuses is left out. Each unit gets its own part of the object.
+   * Starts to compile function units in one module, which costs LLVM far less than a module each. Units that IRGen
+   * would refuse are left out. Each unit gets its own part of the object.
+   * @param options.canWait no thread is blocked for any of them.
+   * @returns the units that are being compiled.
    */
   compileTogether(
-    asked: MaterializationUnit,
-    guesses: readonly MaterializationUnit[],
+    units: readonly MaterializationUnit[],
     observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
-  ): void {
-    const units = [asked, ...guesses].filter((unit) => unit === asked || this.#canGenerate(unit));
-    const functions = units.flatMap((unit) => this.#functions.get(unit) ?? []);
-    if (functions.length !== units.length || units.length === 1) return;
-    const name = `${asked.name}+${units.length - 1}`;
-    const observer = observerOf(units);
+    { canWait }: { canWait: boolean },
+  ): MaterializationUnit[] {
+    const taken = units.filter((unit) => this.#canGenerate(unit));
+    const [first] = taken;
+    if (!first) return [];
+    const functions = taken.flatMap((unit) => this.#functions.get(unit) ?? []);
+    const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
+    const observer = observerOf(taken);
     observer.compiling();
-    const batch = this.#compileBatch(name, functions).then(({ compiled, slices }) => {
+    const batch = this.#compileBatch(name, functions, canWait).then(({ compiled, slices }) => {
       observer.compiled(compiled);
       return slices;
     });
-    for (const unit of units)
+    for (const unit of taken)
       unit.compileWith(
         batch.then((slices) => {
           const slice = slices.get(implementationName(unit.name));
@@ -97,12 +101,14 @@ export class ASTLayer {
           return new Map([[unit.name, new ObjectPart(unit, () => slice.takeGraph())]]);
         }),
       );
+    return taken;
   }
 
   /** Compiles functions into one object, keeps each one's part of it, and answers the parts by their symbols. */
   async #compileBatch(
     name: string,
     functions: readonly FunctionAST[],
+    canWait: boolean,
   ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
     const irgen = await this.#loadIRGen();
     // From here to the bitcode nothing yields: the keys tell what names mean in it.
@@ -111,7 +117,7 @@ export class ASTLayer {
     const compiled = await this.#pipeline.compile(
       name,
       () => this.#generate(irgen, functions, false),
-      this.#programDefined([...new Set(calledBy.flat())]),
+      { programDefined: this.#programDefined([...new Set(calledBy.flat())]), canWait },
     );
     const slices = new Map<string, ObjectSlice>();
     for (const slice of splitObject(compiled.object, name))
@@ -139,7 +145,8 @@ export class ASTLayer {
   expressionUnit(fn: FunctionAST): { unit: MaterializationUnit; entry: string } {
     const { name } = fn.prototype;
     const entry = entryName(implementationName(name));
-    const called = callees(fn);
+    const calls = callsOf(fn);
+    const called = calleesOf(calls);
     const source = this.#source({
       kind: 'expression',
       name,
@@ -148,7 +155,7 @@ export class ASTLayer {
       generate: (irgen) => this.#generate(irgen, [fn], true),
       key: () => this.#keyOf(fn, 'expression', called),
     });
-    const unit = new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, called);
+    const unit = new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, calls);
     return { unit, entry };
   }
 
@@ -225,7 +232,7 @@ export class ASTLayer {
         const compiled = await this.#pipeline.compile(
           name,
           () => recipe.generate(irgen),
-          this.#programDefined(called),
+          { programDefined: this.#programDefined(called) },
         );
         if (key) keys.set(compiled.object, key);
         return compiled;

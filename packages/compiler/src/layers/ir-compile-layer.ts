@@ -3,7 +3,7 @@ import { type EmittedFile, emit } from '../llvm/emit.js';
 import { IRModule } from '../llvm/ir-module.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import { prepareModule } from '../llvm/prepare-module.js';
-import type { OptLevel, TargetDescription, TargetMachine } from '../llvm/target-machine.js';
+import type { CodeLevel, TargetDescription, TargetMachine } from '../llvm/target-machine.js';
 import { TargetMachinePool } from '../llvm/target-machine-pool.js';
 import { type IRTransformLayer, optimizeModule } from './ir-transform-layer.js';
 
@@ -13,7 +13,7 @@ export interface CompileInput {
   name: string;
   bitcode: Uint8Array;
   target: TargetDescription;
-  optLevel: OptLevel;
+  optLevel: CodeLevel;
   /** A pass pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
   passes?: string;
   /** Functions that the program defines itself, whatever they are called: LLVM must not take them for libc's. */
@@ -52,8 +52,8 @@ export interface LLVMCompileLayerOptions {
   /** Applied to each module before its passes. Default: none. */
   transforms?: IRTransformLayer;
   /**
-   * Which compilations run on libuv's thread pool: none, all, or (`auto`, the default) those that start while
-   * another is under way and those of more than `LARGE_BITCODE_BYTES`.
+   * Which compilations run on libuv's thread pool: none, all, or (`auto`, the default) those that can wait, those
+   * that start while another is under way and those of more than `LARGE_BITCODE_BYTES`.
    */
   parallel?: 'never' | 'auto' | 'always';
 }
@@ -152,7 +152,7 @@ export class LLVMCompileLayer implements IRCompileLayer, Disposable {
 
   #runsInNewThread(input: CompileInput): boolean {
     if (this.#parallel !== 'auto') return this.#parallel === 'always';
-    return this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES;
+    return input.canWait === true || this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES;
   }
 
   async #emit(

@@ -1,6 +1,6 @@
 import type llvm from 'llvm-bindings';
 import { writeBitcode } from '../llvm/bitcode.js';
-import type { OptLevel, TargetDescription } from '../llvm/target-machine.js';
+import type { CodeLevel, TargetDescription } from '../llvm/target-machine.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
 import type { CompileInput, IRCompileLayer } from './ir-compile-layer.js';
 
@@ -13,11 +13,11 @@ export interface BorrowedModule {
 /** From a module built with llvm-bindings to an object: the bitcode bridge, then the compile layer. */
 export class IRPipeline {
   readonly target: TargetDescription;
-  readonly optLevel: OptLevel;
+  readonly optLevel: CodeLevel;
   readonly #compileLayer: () => Promise<IRCompileLayer>;
 
   /** @param compileLayer asked for when something is first compiled: a program that compiles nothing loads no LLVM. */
-  constructor(compileLayer: () => Promise<IRCompileLayer>, target: TargetDescription, optLevel: OptLevel) {
+  constructor(compileLayer: () => Promise<IRCompileLayer>, target: TargetDescription, optLevel: CodeLevel) {
     this.#compileLayer = compileLayer;
     this.target = target;
     this.optLevel = optLevel;
@@ -30,16 +30,18 @@ export class IRPipeline {
 
   /**
    * Compiles what `generate` makes. The module is given back before LLVM starts.
-   * @param programDefined names it calls that are the program's own.
+   * @param options.programDefined names it calls that are the program's own.
+   * @param options.canWait no thread is blocked for it.
    */
   async compile(
     name: string,
     generate: () => BorrowedModule,
-    programDefined: readonly string[] = [],
+    options: { programDefined?: readonly string[]; canWait?: boolean } = {},
   ): Promise<CompiledObject> {
+    const { programDefined = [], canWait = false } = options;
     const { bitcode, irgenMs, bitcodeMs } = generateBitcode(generate);
     const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile({ ...this.#input(name, bitcode), programDefined });
+    const { object, timings } = await layer.compile({ ...this.#input(name, bitcode), programDefined, canWait });
     return { object, timings: { irgenMs, bitcodeMs, ...timings } };
   }
 

@@ -1,7 +1,7 @@
 import type { LibLLVM } from './libllvm.js';
 import {
+  type CodeLevel,
   createTargetMachine,
-  type OptLevel,
   type TargetDescription,
   type TargetMachine,
 } from './target-machine.js';
@@ -28,7 +28,7 @@ export class TargetMachinePool implements Disposable {
    * Lends a machine until `release`.
    * @throws {CompileError} when this libLLVM has no code generator for the triple.
    */
-  acquire(target: TargetDescription, optLevel: OptLevel): TargetMachine {
+  acquire(target: TargetDescription, optLevel: CodeLevel): TargetMachine {
     return (
       this.#idle.get(kindOf(target, optLevel))?.pop() ?? createTargetMachine(this.#llvm, target, optLevel)
     );
@@ -58,6 +58,6 @@ export class TargetMachinePool implements Disposable {
   }
 }
 
-function kindOf(target: TargetDescription, optLevel: OptLevel): string {
+function kindOf(target: TargetDescription, optLevel: CodeLevel): string {
   return JSON.stringify([optLevel, target.triple, target.cpuName, target.cpuFeatures]);
 }

@@ -24,11 +24,17 @@ export interface TargetDescription {
 export type OptLevel = 0 | 1 | 2 | 3;
 
 /**
- * `LLVMCodeGenOptLevel` by `OptLevel`: None, Less, Default, Aggressive.
+ * How code is made: at a level, or as a function's first code, which has to be made fast (`first`: the passes of level
+ * 1, the code generation of level 0).
+ */
+export type CodeLevel = OptLevel | 'first';
+
+/**
+ * `LLVMCodeGenOptLevel` by `CodeLevel`: None, Less, Default, Aggressive.
  *
  * Only None differs in cost: it selects instructions with FastISel and allocates registers without looking ahead.
  */
-export const CODE_GEN_OPT_LEVEL: Readonly<Record<OptLevel, number>> = { 0: 0, 1: 2, 2: 2, 3: 3 };
+export const CODE_GEN_OPT_LEVEL: Readonly<Record<CodeLevel, number>> = { first: 0, 0: 0, 1: 2, 2: 2, 3: 3 };
 
 /** The back end of each architecture that a triple may begin with. */
 const BACK_ENDS: Readonly<Record<string, BackEnd>> = { x86_64: 'X86', aarch64: 'AArch64' };
@@ -37,12 +43,12 @@ const BACK_ENDS: Readonly<Record<string, BackEnd>> = { x86_64: 'X86', aarch64: '
 export class TargetMachine implements Disposable {
   readonly ref: LLVMTargetMachineRef;
   readonly target: TargetDescription;
-  readonly optLevel: OptLevel;
+  readonly optLevel: CodeLevel;
   readonly #llvm: LibLLVM;
   #disposed = false;
 
   /** Takes over `ref`; `createTargetMachine` is what callers use. */
-  constructor(llvm: LibLLVM, ref: LLVMTargetMachineRef, target: TargetDescription, optLevel: OptLevel) {
+  constructor(llvm: LibLLVM, ref: LLVMTargetMachineRef, target: TargetDescription, optLevel: CodeLevel) {
     this.#llvm = llvm;
     this.ref = ref;
     this.target = target;
@@ -77,7 +83,7 @@ export class TargetMachine implements Disposable {
 export function createTargetMachine(
   llvm: LibLLVM,
   target: TargetDescription,
-  optLevel: OptLevel,
+  optLevel: CodeLevel,
 ): TargetMachine {
   const ref = llvm.LLVMCreateTargetMachine(
     targetFromTriple(llvm, target.triple),

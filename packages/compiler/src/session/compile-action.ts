@@ -1,9 +1,11 @@
 import type { ExecutorAddr } from '@farjit/protocol';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
+import type { Call } from '../kaleidoscope/call-graph.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { MaterializationError } from './errors.js';
 import type { EventStream } from './events.js';
+import { GuessCompiler } from './guess-compiler.js';
 import type { JITDylib } from './jit-dylib.js';
 import {
   type CompileObserver,
@@ -13,12 +15,30 @@ import {
 } from './materialization-unit.js';
 import type { RunnerContext } from './runner-context.js';
 
-/** Compiles units in one go; those that it leaves out stay as they were. */
+/**
+ * Guesses that are compiled in the module of the function that was asked for, at most: they cost its thread little,
+ * and the answer that carries them saves a callback. The others come after the answer.
+ */
+const MAX_GUESSES_ALONG = 15;
+
+/** Starts to compile units in one go, and answers which: those that it leaves out stay as they were. */
 export type CompileTogether = (
-  asked: MaterializationUnit,
-  guesses: readonly MaterializationUnit[],
+  units: readonly MaterializationUnit[],
   observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
-) => void;
+  options: { canWait: boolean },
+) => readonly MaterializationUnit[];
+
+/** How callbacks guess. */
+export interface SpeculationSettings {
+  readonly mode: SpeculationMode;
+  /** Functions in the order in which a former run first called them. */
+  readonly profile?: readonly string[] | undefined;
+  /**
+   * Every first call of a function comes here, so that `calledFunctions` lists them all: guesses are compiled and not
+   * sent before they are asked for.
+   */
+  readonly recordsCalls?: boolean | undefined;
+}
 
 /** What the compile action works on. */
 export interface CompileActionContext {
@@ -34,23 +54,53 @@ export interface CompileActionContext {
 export class CompileAction {
   readonly #context: CompileActionContext;
   #speculator: Speculator | undefined;
-  #compileTogether: CompileTogether = () => {};
+  #compileTogether: CompileTogether = () => [];
+  #calledFunctions: Set<string> | undefined;
+  readonly #guesses = new GuessCompiler({
+    compile: (units) => this.#start(units),
+    link: (unit, runner) => this.#linkGuess(unit, runner),
+    push: () => void this.#context.flush().catch(() => {
+      // The connection or the runner is gone, which the calls in flight report.
+    }),
+  });
 
   constructor(context: CompileActionContext) {
     this.#context = context;
   }
 
   /** Lets callbacks compile more than they ask for. */
-  speculate(mode: SpeculationMode, compileTogether: CompileTogether): void {
+  speculate(settings: SpeculationSettings, compileTogether: CompileTogether): void {
     const { dylib } = this.#context;
+    const { mode, profile, recordsCalls = false } = settings;
     this.#compileTogether = compileTogether;
-    this.#speculator = new Speculator(mode, {
-      calleesOf: (name) => dylib.find(name)?.callees ?? [],
-      isCandidate: (name) => {
-        const unit = dylib.find(name);
-        return unit?.source.kind === 'function' && !unit.isCompiled;
+    this.#calledFunctions = recordsCalls ? new Set() : undefined;
+    const isTaken = (unit: MaterializationUnit) => unit.isCompiled || this.#guesses.isWaiting(unit);
+    const functionOf = (name: string) => {
+      const unit = dylib.find(name);
+      return unit?.source.kind === 'function' ? unit : undefined;
+    };
+    const graph = {
+      callsOf: (name: string) => dylib.find(name)?.calls ?? [],
+      isCandidate: (name: string) => {
+        const unit = functionOf(name);
+        return unit !== undefined && !isTaken(unit);
       },
-    });
+      isTaken: (name: string) => {
+        const unit = functionOf(name);
+        return unit !== undefined && isTaken(unit);
+      },
+    };
+    this.#speculator = new Speculator(mode, graph, profile);
+  }
+
+  /** Functions in the order in which they were first called; empty unless calls are recorded. */
+  get calledFunctions(): string[] {
+    return [...(this.#calledFunctions ?? [])];
+  }
+
+  /** An expression that makes these calls, or a call from outside, has returned. */
+  noteReturned(calls: readonly Call[]): void {
+    this.#speculator?.noteReturned(calls);
   }
 
   /** Something that is no function may call these. */
@@ -84,13 +134,15 @@ export class CompileAction {
       for (;;) {
         const unit = dylib.find(name);
         if (!unit) throw new Error(`${name} has been removed`);
-        const guesses = this.#guess(unit, name);
+        const along = this.#guess(unit, name, runner);
+        // Whatever is compiled with it travels in this answer.
+        await this.#guesses.whenLinked(unit);
         const part = await this.linkPart(unit, name, runner).catch((error: unknown) => {
           if (dylib.find(name) === unit) throw error;
           return undefined;
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
-        for (const guess of guesses) await this.#linkGuess(guess, runner);
+        for (const guess of along) await this.#linkGuess(guess, runner);
         // A redefinition may have come while this one was compiled or linked: land in the definition of now.
         const implementation = part && this.addressIn(part, name, runner);
         if (implementation === undefined || dylib.find(name) !== unit) continue;
@@ -133,25 +185,40 @@ export class CompileAction {
 
   /**
    * Starts to compile `unit` together with what is likely to be called next, and answers what that is; when its object
-   * was kept, answers which of those were kept too.
+   * was kept, answers which of those were kept too. More that is likely is compiled after it.
    */
-  #guess(unit: MaterializationUnit, name: string): MaterializationUnit[] {
-    const { dylib, linking, events } = this.#context;
+  #guess(unit: MaterializationUnit, name: string, runner: RunnerContext): readonly MaterializationUnit[] {
+    this.#calledFunctions?.add(name);
     const speculator = this.#speculator;
-    speculator?.noteCalled(name);
-    if (!speculator || unit.isCompiled) return [];
-    if (this.#takeKept(name)) return this.#linkAhead(speculator, name);
-    const guesses = speculator.choose(name).flatMap((guess) => dylib.find(guess) ?? []);
-    if (guesses.length === 0) return [];
+    if (!speculator) return [];
+    speculator.noteCalled(name);
+    if (!unit.isCompiled && this.#takeKept(name)) return this.#linkAhead(speculator, name);
+    const guesses = speculator.choose(name).flatMap((guess) => this.#context.dylib.find(guess) ?? []);
     const found = guesses.filter((guess) => this.#takeKept(guess.name));
     for (const { name: kept } of found) speculator.noteFound(kept);
     this.#noteLinkedAhead(found.map((guess) => guess.name));
     const missing = guesses.filter((guess) => !guess.isCompiled);
-    this.#compileTogether(unit, missing, (units) => linking.observerOf(units));
-    for (const guess of missing) if (!guess.isCompiled) this.noteForgotten(guess);
-    const compiled = missing.filter((guess) => guess.isCompiled);
-    events.emit({ type: 'guessed', names: compiled.map((guess) => guess.name) });
-    return [...found, ...compiled];
+    const alongCount = unit.isCompiled ? 0 : MAX_GUESSES_ALONG;
+    const along = missing.slice(0, alongCount);
+    const started = along.length === 0 ? [] : this.#start(along, unit);
+    this.#guesses.add(missing.slice(alongCount), runner);
+    return [...found, ...started];
+  }
+
+  /**
+   * Starts to compile guesses in one module, in that of `asked` if there is one; answers which. What is known of those
+   * that are left out is forgotten.
+   */
+  #start(guesses: readonly MaterializationUnit[], asked?: MaterializationUnit): MaterializationUnit[] {
+    const { dylib, linking, events } = this.#context;
+    // What is known of one that was replaced while it waited has been forgotten.
+    const current = guesses.filter((guess) => dylib.find(guess.name) === guess);
+    const units = asked ? [asked, ...current] : current;
+    const all = this.#compileTogether(units, (compiled) => linking.observerOf(compiled), { canWait: !asked });
+    const started = all.filter((unit) => unit !== asked);
+    for (const guess of current) if (!guess.isCompiled) this.noteForgotten(guess);
+    if (started.length > 0) events.emit({ type: 'guessed', names: started.map(({ name }) => name) });
+    return started;
   }
 
   #linkAhead(speculator: Speculator, name: string): MaterializationUnit[] {
@@ -174,9 +241,11 @@ export class CompileAction {
 
   /** A guess travels in the answer to whoever was asked for, and its stub leads to it before anything asks. */
   async #linkGuess(unit: MaterializationUnit, runner: RunnerContext): Promise<void> {
-    const { dylib, stubs } = this.#context;
+    const { dylib, linking, stubs } = this.#context;
     const { name } = unit;
     try {
+      // With every first call to come here, it is only compiled.
+      if (this.#calledFunctions) return void (await linking.partOf(unit, name));
       const part = await this.linkPart(unit, name, runner);
       const stub = stubs.createStub(name);
       await stubs.ensureEmitted([stub]);

@@ -1,6 +1,7 @@
 import { type ExecutorAddr, FarJITError, type MemProt } from '@farjit/protocol';
 import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
+import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';
 import type { CompileTimings, UnitKind } from './events.js';
 
 /** An unrelocated ELF object and what it took to make it. */
@@ -101,15 +102,18 @@ export class MaterializationUnit {
   readonly interface: Interface;
   /** Functions its source calls by name, where that is known before it is compiled. */
   readonly callees: readonly string[];
+  /** The same in the order in which a run of it makes the calls. */
+  readonly calls: readonly Call[];
   #compilation: Compilation | undefined;
   /** It has been looked for among kept objects, and was not there. */
   #isMissing = false;
 
-  constructor(name: string, source: ObjectSource, defines: Interface, callees: readonly string[] = []) {
+  constructor(name: string, source: ObjectSource, defines: Interface, calls: readonly Call[] = []) {
     this.name = name;
     this.source = source;
     this.interface = defines;
-    this.callees = callees;
+    this.calls = calls;
+    this.callees = calleesOf(calls);
   }
 
   /**

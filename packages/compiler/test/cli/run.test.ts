@@ -108,7 +108,7 @@ test.serial('--stats=json ends with one object that counts exactly', async (t) =
     user(1);
     user(2);
     sin(0);`;
-  const { stdout, stderr, end } = await runProgram(t, program, ['--stats=json']);
+  const { stdout, stderr, end } = await runProgram(t, program, ['--stats=json', '--speculate=off']);
   t.deepEqual([stdout.split('\n').length, end], [4, 0]);
   t.regex(stderr, /^\{[^\n]*\}\n$/);
   const statistics = JSON.parse(stderr);

@@ -33,7 +33,9 @@ test('the compile layer is not asked for before something is compiled', async (t
 test("what is compiled is bitcode for the executor, with the names that are the program's own", async (t) => {
   const layer = new RecordingCompileLayer();
   const pipeline = new IRPipeline(async () => layer, TARGET, 2);
-  const compiled = await pipeline.compile('m', () => generateEmpty(new ModulePool()), ['fabs']);
+  const compiled = await pipeline.compile('m', () => generateEmpty(new ModulePool()), {
+    programDefined: ['fabs'],
+  });
   t.deepEqual(compiled.object, new Uint8Array([1]));
   const { irgenMs, bitcodeMs, ...rest } = compiled.timings;
   t.true(irgenMs >= 0 && bitcodeMs >= 0);

@@ -17,7 +17,7 @@ function unit(
     name,
     source,
     { functions: new Set(functions), data: new Set(data) },
-    callees,
+    callees.map((callee) => ({ callee, isCertain: true })),
   );
 }
 

@@ -75,6 +75,7 @@ export function unitOf(
   },
 ): MaterializationUnit {
   const { functions = [], data = [], calls = [], before = async () => {} } = rest;
+  const called = calls.map((callee) => ({ callee, isCertain: true }));
   const source = {
     kind: 'function' as const,
     compile: async () => {
@@ -86,5 +87,5 @@ export function unitOf(
       return new Map([...functions, ...data, name].map((defined) => [defined, part]));
     },
   };
-  return new MaterializationUnit(name, source, { functions: new Set(functions), data: new Set(data) }, calls);
+  return new MaterializationUnit(name, source, { functions: new Set(functions), data: new Set(data) }, called);
 }
