@@ -67,7 +67,7 @@ function buildIdIn(notes: Buffer): string | undefined {
 }
 
 function padded(sizeBytes: number): number {
-  return (sizeBytes + 3) & ~3;
+  return 4 * Math.ceil(sizeBytes / 4);
 }
 
 /**

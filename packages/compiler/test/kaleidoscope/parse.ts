@@ -20,11 +20,16 @@ export function parsed(text: string, operators = new OperatorTable()): string[] 
   });
 }
 
-/** The only function that a text without errors defines (or the only expression). */
-export function onlyFunction(text: string): FunctionAST {
+/** All functions of a text without errors, those of its expressions included. */
+export function functionsOf(text: string): FunctionAST[] {
   const { items, diagnostics } = parse(text);
   if (diagnostics[0]) throw diagnostics[0];
-  const functions = items.flatMap((item) => (item.kind === 'extern' ? [] : [item.function]));
+  return items.flatMap((item) => (item.kind === 'extern' ? [] : [item.function]));
+}
+
+/** The only function that a text without errors defines (or the only expression). */
+export function onlyFunction(text: string): FunctionAST {
+  const functions = functionsOf(text);
   const [first] = functions;
   if (!first || functions.length > 1) throw new Error(`expected one function, found ${functions.length}`);
   return first;
