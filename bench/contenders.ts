@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
 import type { Command } from './measured-process.js';
@@ -7,6 +8,7 @@ import type { Program } from './programs.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const FARJIT = fileURLToPath(new URL('packages/compiler/bin/farjit.js', ROOT));
+const LAUNCHER = fileURLToPath(new URL('packages/compiler/dist/launcher/farjit', ROOT));
 const EXECUTOR = fileURLToPath(new URL('packages/executor/bin/farjit-executor.js', ROOT));
 
 const HELP = execFileSync(process.execPath, [FARJIT, 'run', '--help'], { encoding: 'utf8' });
@@ -14,7 +16,9 @@ const isKnown = (arg: string) => !arg.startsWith('--') || HELP.includes(arg.spli
 
 /** What runs when a user types `farjit`. */
 export function farjitCommand(...args: readonly string[]): Command {
-  return { program: process.execPath, args: [FARJIT, ...args.filter(isKnown)] };
+  const known = args.filter(isKnown);
+  if (existsSync(LAUNCHER)) return { program: LAUNCHER, args: known };
+  return { program: process.execPath, args: [FARJIT, ...known] };
 }
 
 /** What runs when a user types `farjit-executor`. */

@@ -41,7 +41,7 @@ export function machineInWords(machine: Machine): string[] {
     `CPU: ${cpu}, ${coreCount} cores, ${(memoryMiB / 1024).toFixed(0)} GiB of memory`,
     `System: ${distribution}, ${kernel}`,
     `Node ${node}, libLLVM ${libLLVM}`,
-    `Load average when the measuring began: ${loadAverage.toFixed(2)}; processes not pinned to cores`,
+    `Load average when the measuring began: ${loadAverage.toFixed(2)}; one contender at a time; processes not pinned to cores`,
   ];
 }
 

@@ -47,9 +47,23 @@ export interface Axis {
   readonly logarithmic?: boolean;
 }
 
-const WIDTH = 820;
+const WIDTH = 900;
 const LINE_HEIGHT = 440;
 const BAR_HEIGHT = 26;
+
+/** As many as a callback has stages, each told from its neighbours. */
+const COLORS = [
+  '#3b6fb6',
+  '#e08a2e',
+  '#4aa564',
+  '#c8504b',
+  '#8b6cc0',
+  '#8a5a44',
+  '#d977b4',
+  '#7f8790',
+  '#b5b13a',
+  '#35b0c4',
+];
 
 /** Draws a plot. The same plot gives the same text. */
 export function toSVG(plot: Plot): string {
@@ -58,6 +72,7 @@ export function toSVG(plot: Plot): string {
   try {
     chart.setOption({
       animation: false,
+      color: COLORS,
       backgroundColor: '#ffffff',
       title: { text: plot.title, left: 'center', top: 8, textStyle: { fontSize: 15 } },
       ...optionOf(plot),
@@ -130,13 +145,13 @@ function stackOption({ y, columns, series }: StackPlot): EChartsOption {
 
 function barOption({ y, line, bars }: BarPlot): EChartsOption {
   return {
-    grid: { left: 330, right: 60, top: 45, bottom: 55 },
+    grid: { left: 430, right: 60, top: 45, bottom: 55 },
     xAxis: { ...axis(y), nameLocation: 'middle', nameGap: 30 },
     yAxis: {
       type: 'category',
       inverse: true,
       data: bars.map(({ title }) => title),
-      axisLabel: { interval: 0, width: 310, overflow: 'truncate' },
+      axisLabel: { interval: 0, width: 410, overflow: 'truncate' },
     },
     series: [
       {
@@ -160,7 +175,7 @@ function barOption({ y, line, bars }: BarPlot): EChartsOption {
 }
 
 function legend(titles: readonly string[]): EChartsOption {
-  return { legend: { top: 36, itemWidth: 16, itemHeight: 10, data: [...new Set(titles)] } };
+  return { legend: { top: 36, itemWidth: 16, itemHeight: 10, itemGap: 26, data: [...new Set(titles)] } };
 }
 
 function axis({ title, logarithmic = false }: Axis) {

@@ -81,7 +81,8 @@ function figure(
   const ours = wallMs[coldFarjit().title] ?? [];
   const title = peer(peers)?.title;
   const theirs = title === undefined ? undefined : wallMs[title];
-  if (theirs === undefined) return { what, target, measured: { missing: `${name} is not there` } };
+  if (theirs === undefined)
+    return { what, target, measured: { missing: `${name} is not there` }, farjit: inMs(ours) };
   return {
     what,
     target,
