@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
 import type { Command } from './measured-process.js';
@@ -7,18 +5,12 @@ import type { Peers } from './options.js';
 import type { Program } from './programs.js';
 
 const ROOT = new URL('../../', import.meta.url);
-const FARJIT = fileURLToPath(new URL('packages/compiler/bin/farjit.js', ROOT));
-const LAUNCHER = fileURLToPath(new URL('packages/compiler/dist/launcher/farjit', ROOT));
+const FARJIT = fileURLToPath(new URL('packages/compiler/dist/launcher/farjit', ROOT));
 const EXECUTOR = fileURLToPath(new URL('packages/executor/bin/farjit-executor.js', ROOT));
-
-const HELP = execFileSync(process.execPath, [FARJIT, 'run', '--help'], { encoding: 'utf8' });
-const isKnown = (arg: string) => !arg.startsWith('--') || HELP.includes(arg.split('=')[0] ?? '');
 
 /** What runs when a user types `farjit`. */
 export function farjitCommand(...args: readonly string[]): Command {
-  const known = args.filter(isKnown);
-  if (existsSync(LAUNCHER)) return { program: LAUNCHER, args: known };
-  return { program: process.execPath, args: [FARJIT, ...known] };
+  return { program: FARJIT, args };
 }
 
 /** What runs when a user types `farjit-executor`. */

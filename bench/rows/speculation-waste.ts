@@ -71,7 +71,8 @@ async function count(title: string, program: Program, options: KaleidoscopeJITOp
   try {
     const end = jit.subscribe((event) => {
       if (event.type === 'callback' && event.outcome === 'landed') asked.add(event.name);
-      if (event.type === 'guessed') for (const name of event.names) guessed.add(name);
+      if (event.type === 'guessed' || event.type === 'linked-ahead')
+        for (const name of event.names) guessed.add(name);
     });
     const [result] = await jit.addSource(program.kaleidoscope);
     assert.deepEqual(result, { status: 'fulfilled', value: program.expected });
