@@ -67,7 +67,7 @@ export function toy(peers: Peers): Contender | undefined {
 /** What starting Node costs anybody. */
 export const emptyNode: Contender = {
   title: 'node -e 0',
-  description: '`node -e 0`: a Node that does nothing',
+  description: '`node -e 0`',
   command: () => ({ program: process.execPath, args: ['-e', '0'] }),
   isRight: ({ exitCode }) => exitCode === 0,
 };

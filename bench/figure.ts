@@ -23,6 +23,8 @@ export interface Figure {
   readonly farjit?: string;
   /** What it is compared with, and its figure. */
   readonly peer?: string;
+  /** What was run and how it was measured, as half a sentence with the commands. */
+  readonly how: string;
 }
 
 export type Verdict = 'stretch' | 'reached' | 'missed' | 'not measured';
@@ -57,8 +59,8 @@ export function figureTable(figures: readonly Figure[]): Table {
     notes: [
       'Medians (minimum–maximum). Where something is compared, both took turns, the ratio was taken in each turn, and ' +
         'the median of those ratios is held against the target.',
-      ...figures.flatMap(({ what, measured }) =>
-        'missing' in measured ? [`${what}: not measured, ${measured.missing}.`] : [],
+      ...figures.map(({ what, measured, how }) =>
+        'missing' in measured ? `${what}: not measured, ${measured.missing}.` : `${what}: ${how}.`,
       ),
     ],
   };

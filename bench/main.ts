@@ -75,7 +75,7 @@ async function measureAll(options: Options, folder: string): Promise<void> {
   const results = new Map<string, BenchmarkResult>();
   for (const benchmark of BENCHMARKS) {
     if (options.only ? !options.only.includes(benchmark.id) : secondsOf(benchmark, options) === 0) continue;
-    const result = await benchmark.run(contextOf(benchmark, options, folder));
+    const result = await inTime(benchmark, options, folder);
     results.set(benchmark.id, result);
     for (const table of result.tables) print(`\n${toText(table)}`);
   }
@@ -97,6 +97,24 @@ async function measureAll(options: Options, folder: string): Promise<void> {
       results: [...results.values()].map(({ tables, plots }) => ({ tables, plots })),
       overview: overviewOf(all),
     });
+}
+
+/**
+ * What hangs ends the bench: there is nobody else to interrupt a call that never returns. Whatever was started ends with
+ * the connections to it.
+ */
+async function inTime(benchmark: Benchmark, options: Options, folder: string): Promise<BenchmarkResult> {
+  const seconds = 120 + 3 * secondsOf(benchmark, options);
+  const watchdog = setTimeout(() => {
+    process.stderr.write(`bench: ${benchmark.id} did not end within ${seconds} s\n`);
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(1);
+  }, 1000 * seconds);
+  try {
+    return await benchmark.run(contextOf(benchmark, options, folder));
+  } finally {
+    clearTimeout(watchdog);
+  }
 }
 
 function contextOf(benchmark: Benchmark, options: Options, folder: string): BenchmarkContext {

@@ -161,7 +161,7 @@ function barOption({ y, line, bars }: BarPlot): EChartsOption {
           value: Number(value.toPrecision(3)),
           itemStyle: { color: value <= line ? '#3a9d5d' : '#d0673d' },
         })),
-        label: { show: true, position: 'right' },
+        label: { show: true, position: 'right', backgroundColor: '#ffffff', padding: [1, 2] },
         markLine: {
           silent: true,
           symbol: 'none',

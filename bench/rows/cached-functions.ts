@@ -13,7 +13,7 @@ import { spread, type Table } from '../table.js';
 const SIZES = { full: { short: 50, long: 500 }, smoke: { short: 20, long: 120 } };
 
 const TARGET = { limit: 0.3, stretch: 0.2, unit: '×', digits: 2 };
-const WHAT = 'a lazy function whose object is cached, no speculation';
+const WHAT = 'a lazy function, cached, no speculation';
 
 /** What llvm-jitlink needs beside itself. */
 const PEERS = ['llvm-jitlink-22', 'llvm-jitlink-executor-22', 'orc-rt-22', 'clang-22'] as const;
@@ -59,6 +59,7 @@ export const cachedFunctions: Benchmark = {
             : { missing: `${missing.join(' and ')} not found` },
           farjit: `${summarize(costUs(ours)).median.toFixed(0)} µs`,
           ...(peer && { peer: `${peer.title}: ${summarize(costUs(peer)).median.toFixed(0)} µs` }),
+          how: `what one more function adds to the whole process, ${ours.description} run before, beside ${peer?.description}`,
         },
       ],
       tables: [table(contenders, costUs, size)],

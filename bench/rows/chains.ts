@@ -79,16 +79,18 @@ function figure(
   const what = `chain of ${functionCount.toLocaleString('en')}, cold, beside ${name}`;
   const wallMs = measured.find((size) => size.functionCount === functionCount)?.wallMs ?? {};
   const ours = wallMs[coldFarjit().title] ?? [];
-  const title = peer(peers)?.title;
-  const theirs = title === undefined ? undefined : wallMs[title];
+  const them = peer(peers);
+  const theirs = them && wallMs[them.title];
+  const how = `whole processes, ${coldFarjit().description} beside ${them?.description}`;
   if (theirs === undefined)
-    return { what, target, measured: { missing: `${name} is not there` }, farjit: inMs(ours) };
+    return { what, target, measured: { missing: `${name} is not there` }, farjit: inMs(ours), how };
   return {
     what,
     target,
     measured: ratios(ours, theirs),
     farjit: inMs(ours),
-    peer: `${title}: ${inMs(theirs)}`,
+    peer: `${them?.title}: ${inMs(theirs)}`,
+    how,
   };
 }
 

@@ -17,6 +17,12 @@ const ROLES = ['compiler', 'host', 'runner'] as const;
 type Role = (typeof ROLES)[number];
 const LIMITS_MIB: Readonly<Record<Role, number>> = { compiler: 250, host: 90, runner: 10 };
 
+const PROCESSES: Readonly<Record<Role, string>> = {
+  compiler: 'the compiler and the processes that generate code for it',
+  host: 'the executor’s host',
+  runner: 'the runner',
+};
+
 /** Resident memory in MiB. */
 type Memory = Readonly<Record<Role, number>>;
 
@@ -43,6 +49,7 @@ function figure(role: Role, samples: readonly Memory[]): Figure {
     what: `memory at rest, chain of ${FUNCTION_COUNT.toLocaleString('en')}: ${role} (RSS)`,
     target: { limit: LIMITS_MIB[role], unit: 'MiB', digits: 0 },
     measured: summarize(samples.map((memory) => memory[role])),
+    how: `resident memory of ${PROCESSES[role]}, \`farjit repl\` ${REST_MS / 1000} s after the chain’s result`,
   };
 }
 

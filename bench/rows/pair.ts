@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Benchmark } from '../benchmark.js';
 import { type Contender, runContender, turn, writeProgram } from '../contender.js';
 import type { Target } from '../figure.js';
@@ -33,12 +34,14 @@ export function pair({ id, title, budgetSeconds, target, left, right, runBefore 
     budgetSeconds,
     async run({ folder, progress, rounds }) {
       progress(`${left.words}, ${right.words}`);
+      const cacheFolder = join(folder, `${id}-cache`);
       const prepare = async ({ program, contender }: Side, name: string) => {
         const files = writeProgram(program, folder, `${id}-${name}`);
-        const who = contender(`${folder}/${id}-cache`);
+        const who = contender(cacheFolder);
         if (runBefore) await runContender(who, files, folder);
         return turn(who, files, folder);
       };
+      const [ours, theirs] = [left, right].map(({ contender }) => contender(cacheFolder).description);
       const samples = await interleave(rounds(), {
         left: await prepare(left, 'left'),
         right: await prepare(right, 'right'),
@@ -51,6 +54,7 @@ export function pair({ id, title, budgetSeconds, target, left, right, runBefore 
             measured: ratios(samples.left, samples.right),
             farjit: inMs(samples.left),
             peer: `${right.words}: ${inMs(samples.right)}`,
+            how: `whole processes, ${ours}${ours === theirs ? ' for both' : ` beside ${theirs}`}${runBefore ? ', each run before' : ''}`,
           },
         ],
         tables: [],

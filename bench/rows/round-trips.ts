@@ -57,6 +57,9 @@ export const roundTrips: Benchmark = {
           target: { limit: 10, unit: 'round trips', digits: 0 },
           measured: summarize(far.map(({ reenterCount }) => reenterCount - 1)),
           farjit: `${summarize(far.map(({ wallMs }) => wallMs)).median.toFixed(0)} ms in all`,
+          how:
+            'counted, compile callbacks of `farjit run --no-cache --executor=ws+unix:… program.ks` through a proxy that ' +
+            'passes bytes on after the delay',
         },
       ],
       tables: [table(runs)],

@@ -46,6 +46,7 @@ export const scaling: Benchmark = {
           what: 'messages while functions are defined',
           target: { limit: 0, unit: 'messages', digits: 0 },
           measured: summarize([definitions.messageCount]),
+          how: 'counted, frames in both directions during `addSource` of all those programs',
           farjit: `${summarize(largest?.samplesUs ?? []).median.toFixed(1)} µs a definition`,
         },
       ],
@@ -127,24 +128,24 @@ function definitionsOf(functionCount: number): string {
   return chain(functionCount).kaleidoscope.replace(/f0\(0\);\n$/, '');
 }
 
-/** The cost in the largest program as a multiple of that in the smallest. */
+/** The cost in the largest program that was measured as a multiple of that in the smallest. */
 function flatness(what: string, sizes: readonly number[], measured: readonly SizeSamples[]): Figure {
-  const [first, last] = [measured[0], measured.at(-1)];
-  const words = (size: number) => size.toLocaleString('en');
-  const whole = `${what}, N = ${words(sizes.at(-1) ?? 0)} beside ${words(sizes[0] ?? 0)}`;
-  if (!first || !last || measured.length < sizes.length)
-    return {
-      what: whole,
-      target: FLAT,
-      measured: { missing: `only up to N = ${words(last?.functionCount ?? 0)} in the time there is` },
-    };
+  const words = (size = 0) => size.toLocaleString('en');
   const us = ({ samplesUs }: SizeSamples) => `${summarize(samplesUs).median.toFixed(1)} µs`;
+  const [first, last] = [measured[0], measured.at(-1)];
+  const reached = last === first ? sizes.at(-1) : last?.functionCount;
+  const name = `${what}, N = ${words(reached)} beside ${words(sizes[0])}`;
+  const left = sizes.slice(measured.length).map(words);
+  const how = `per function, in sessions of a warm process${left.length > 0 ? `; no time for N = ${left.join(' and ')}` : ''}`;
+  if (!first || !last || first === last)
+    return { what: name, target: FLAT, measured: { missing: `no time for N = ${left.join(' and ')}` }, how };
   return {
-    what: whole,
+    what: name,
     target: FLAT,
     measured: ratios(last.samplesUs, first.samplesUs),
     farjit: us(last),
     peer: `N = ${words(first.functionCount)}: ${us(first)}`,
+    how,
   };
 }
 

@@ -55,6 +55,7 @@ export const speculationWaste: Benchmark = {
           target: { limit: 1, unit: 'functions', digits: 2 },
           measured: summarize([inVainCount / calledCount]),
           farjit: `${inVainCount} in vain, ${calledCount} called`,
+          how: 'counted, over all programs of the table below, with the default settings',
         },
       ],
       tables: [table(counts)],

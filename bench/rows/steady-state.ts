@@ -127,14 +127,17 @@ async function timed(callable: JITCallable, argument: number): Promise<{ value: 
 function figure({ title, farjitMs, cMs }: WorkloadSamples): Figure {
   const what = `${title}, steady state, beside \`clang -O2\``;
   const farjit = inMs(farjitMs);
+  const how =
+    'time of a call, when nothing has been compiled for a while, beside `clang-22 -O2` of the same in C';
   if (cMs.length === 0)
-    return { what, target: TARGET, measured: { missing: 'clang-22 is not there' }, farjit };
+    return { what, target: TARGET, measured: { missing: 'clang-22 is not there' }, farjit, how };
   return {
     what,
     target: TARGET,
     measured: ratios(farjitMs, cMs),
     farjit,
     peer: `clang -O2: ${inMs(cMs)}`,
+    how,
   };
 }
 

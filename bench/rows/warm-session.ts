@@ -33,6 +33,9 @@ export const warmSession: Benchmark = {
             what: TITLE,
             target: { limit: 15, unit: 'ms', digits: 1 },
             measured: summarize(sessionMs),
+            how:
+              'the library in a process that had sessions before, and a `farjit-executor --listen ws+unix:…`; each session ' +
+              'with a function that is new to both',
           },
         ],
         tables: [],
