@@ -5,8 +5,14 @@ import { ScriptError } from './report.mjs';
 
 /** A command whose modules are bundled into one script, which starts several times faster than they do. */
 export const COMMANDS = [
-  { name: 'farjit', folder: 'packages/compiler', main: 'start as main', from: 'dist/src/cli/start.js' },
-  { name: 'farjit-executor', folder: 'packages/executor', main: 'main', from: 'dist/src/main.js' },
+  {
+    name: 'farjit',
+    folder: 'packages/compiler',
+    main: 'start',
+    more: ['endProcess'],
+    from: 'dist/src/cli/start.js',
+  },
+  { name: 'farjit-executor', folder: 'packages/executor', main: 'main', more: [], from: 'dist/src/main.js' },
 ];
 
 /** Compiled as the body of a function that takes what Node gives to a CommonJS module. */
@@ -39,7 +45,7 @@ async function bundle(esbuild, command) {
   const { loader, script, codeCache } = bundlePaths(command);
   const { outputFiles } = await esbuild.build({
     stdin: {
-      contents: `export { ${command.main} } from './${command.from}';`,
+      contents: `export { ${[command.main, ...command.more].join(', ')} } from './${command.from}';`,
       resolveDir: join(ROOT, command.folder),
       sourcefile: `${command.name}.js`,
     },
@@ -57,6 +63,7 @@ async function bundle(esbuild, command) {
     banner: { js: `(function (${PARAMETERS}) {${MODULE_URLS}` },
     footer: { js: '})' },
     define: {
+      IS_BUNDLED: 'true',
       'import.meta.url': 'undefined',
       'import.meta.resolve': 'moduleResolve',
       // Addons of ws that nobody has installed; to look for them takes time.
@@ -104,12 +111,20 @@ const nativeParts = {
     }));
     build.onLoad({ filter: /.*/, namespace: 'getter' }, ({ path }) => ({
       contents: `
+        function load() {
+          try {
+            // Where its main file would look for it, among a dozen other places.
+            return require('${path}/build/Release/${path}.node');
+          } catch {
+            return require('${path}');
+          }
+        }
         exports.__esModule = true;
         Object.defineProperty(exports, 'default', {
           configurable: true,
           enumerable: true,
           get() {
-            const value = require(${JSON.stringify(path)});
+            const value = load();
             Object.defineProperty(exports, 'default', { value });
             return value;
           },

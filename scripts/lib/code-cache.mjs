@@ -20,16 +20,19 @@ export function codeCachesAreMissing() {
  * do again. Does nothing where a program cannot be run: a code cache is only faster.
  */
 export async function writeCodeCaches() {
-  const [compiler, executor] = COMMANDS.map(bundlePaths);
+  const [compiler, executor] = COMMANDS.map((command) => ({ ...bundlePaths(command), main: command.main }));
   for (const { codeCache } of [compiler, executor]) rmSync(codeCache, { force: true });
   const host = startWriter(executor, ['--inherit-fd', '3'], ['ignore', 'ignore', 'ignore', 'pipe']);
   const [, , , socket] = host.stdio;
-  const adopt = `--adopt-executor=3:${host.pid}`;
+  // The compiler ends its executor's process at once; this one shall write its code cache.
+  const standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { timeout: TIMEOUT_MS });
+  const adopt = `--adopt-executor=3:${standIn.pid}`;
   const run = startWriter(compiler, [adopt, 'run', PROGRAM], ['ignore', 'ignore', 'ignore', socket]);
   socket.destroy();
   await Promise.all([host, run].map((child) => once(child, 'exit')));
+  standIn.kill('SIGKILL');
 }
 
-function startWriter({ script, codeCache }, args, stdio) {
-  return spawn(process.execPath, [WRITER, script, codeCache, ...args], { stdio, timeout: TIMEOUT_MS });
+function startWriter({ script, codeCache, main }, args, stdio) {
+  return spawn(process.execPath, [WRITER, script, codeCache, main, ...args], { stdio, timeout: TIMEOUT_MS });
 }

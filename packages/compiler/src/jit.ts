@@ -30,7 +30,7 @@ import { writeBitcode } from './llvm/bitcode.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
-import { loadBindings } from './llvm/llvm-bindings.js';
+import { preloadBindings } from './llvm/llvm-bindings.js';
 import { moduleInterface } from './llvm/module-interface.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -126,7 +126,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
       if (!options.transforms?.length && !cache?.hasSeenProgram) {
         codegen.start();
-        preloadBindings();
+        void preloadBindings();
       }
       const session = await ExecutionSession.open(await connecting);
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
@@ -409,11 +409,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
-    const closing = this.#session.close();
+    const codegenStopped = this.#codegen.stop();
+    const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
-    await closing;
-    await Promise.all([this.#local?.stop(), this.#codegen.stop()]);
+    await Promise.all([this.#local?.stop({ atOnce: await terminated }), codegenStopped]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -488,14 +488,6 @@ function openCache(options: KaleidoscopeJITOptions): SessionCache | undefined {
       return found;
     },
   });
-}
-
-function preloadBindings(): void {
-  try {
-    loadBindings();
-  } catch {
-    // Reported by the first compilation.
-  }
 }
 
 /** A full pipe holds the program back, as it would a program that writes to it itself. */

@@ -83,7 +83,7 @@ export class Server {
    */
   async listen(url: string): Promise<string> {
     const address = parseListenAddress(url);
-    const http = this.#createHttpServer(address.kind === 'loopback');
+    const http = this.#createHttpServer({ needsToken: address.kind === 'loopback', startAhead: false });
     await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
@@ -95,7 +95,7 @@ export class Server {
    * no token, because nobody else can reach it. Resolves when the session has ended.
    */
   async serveInherited(fd: number): Promise<void> {
-    const http = this.#createHttpServer(false);
+    const http = this.#createHttpServer({ needsToken: false, startAhead: true });
     const socket = new Socket({ fd, readable: true, writable: true });
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     http.emit('connection', socket);
@@ -116,7 +116,8 @@ export class Server {
     await Promise.all(listenersClosed);
   }
 
-  #createHttpServer(needsToken: boolean): HttpServer {
+  /** @param startAhead whether a connection is sure to open a session, so that its runner may start with it. */
+  #createHttpServer({ needsToken, startAhead }: { needsToken: boolean; startAhead: boolean }): HttpServer {
     const http = createServer({ headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS });
     http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
     const refusals = new RateLimit(MAX_REFUSED_HANDSHAKES);
@@ -127,7 +128,7 @@ export class Server {
     http.on('upgrade', (request, socket, head) => {
       const refusal = this.#refusalOf(request, needsToken ? refusals : undefined);
       if (refusal) refuseUpgrade(socket, refusal);
-      else this.#accept(request, socket, head);
+      else this.#accept(request, socket, head, { startAhead });
     });
     return http;
   }
@@ -154,11 +155,17 @@ export class Server {
     return timingSafeEqual(sha256(given), sha256(this.#token));
   }
 
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    { startAhead }: { startAhead: boolean },
+  ): void {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#open.add(webSocket);
       webSocket.once('close', () => this.#open.delete(webSocket));
-      const session = new Session({ host: this.#host, transport: new WebSocketTransport(webSocket) });
+      const transport = new WebSocketTransport(webSocket);
+      const session = new Session({ host: this.#host, transport, startAhead });
       this.#sessions.add(session);
       void session.ended.then(() => this.#sessions.delete(session));
     });

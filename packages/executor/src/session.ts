@@ -35,6 +35,8 @@ type State = 'new' | 'opening' | 'open' | 'closed';
 export interface SessionOptions {
   readonly host: HostResources;
   readonly transport: Transport;
+  /** Starts the first runner now, since the compiler is sure to ask for it: it has been started for that. */
+  readonly startAhead?: boolean;
   readonly onFrame?: (event: FrameEvent) => void;
 }
 
@@ -50,6 +52,8 @@ export class Session {
   #generation: Generation | undefined;
   #generationCount = 0;
   #isStarting = false;
+  /** The first runner, when it was started before it was asked for. */
+  #ahead: Promise<RunnerStarted> | undefined;
   /** Counts of the generations that are gone. */
   #pastCounts = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
@@ -71,6 +75,11 @@ export class Session {
     const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
     void this.connection.closed.then(() => clearTimeout(unopened));
     this.ended = this.connection.closed.then(() => this.#end({ kind: 'cancelled' }));
+    if (options.startAhead) {
+      this.#ahead = this.#startRunner();
+      // Told to who asks for it.
+      this.#ahead.catch(() => {});
+    }
     this.connection.start();
   }
 
@@ -183,7 +192,7 @@ export class Session {
       );
     this.#state = 'opening';
     try {
-      const runner = await this.#startRunner();
+      const runner = await this.#firstRunner();
       if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
       this.#state = 'open';
       return { version, server: SERVER_NAME, session: this.id, info: remoteInfo(), runner };
@@ -191,6 +200,14 @@ export class Session {
       if (!this.#isClosed()) this.#state = 'new';
       throw error;
     }
+  }
+
+  async #firstRunner(): Promise<RunnerStarted> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const started = await ahead;
+    // It may have ended since.
+    return started && this.#generation ? started : this.#startRunner();
   }
 
   async #replaceRunner(): Promise<RunnerStarted> {

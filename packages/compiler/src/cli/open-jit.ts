@@ -7,6 +7,9 @@ import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
 
+/** Defined in the bundle that `npm run build` makes. */
+declare const IS_BUNDLED: true;
+
 /** Options of every command that compiles. */
 export interface JITOptions {
   /** Address of a running executor; without it the command has its own. */
@@ -32,6 +35,9 @@ export async function openJIT(
 ): Promise<KaleidoscopeJIT> {
   const token = process.env.FARJIT_TOKEN;
   const local = executor === undefined ? (started ?? (await startExecutor())) : undefined;
+  local?.connect().catch(() => {
+    // Reported by whoever waits for it.
+  });
   const { KaleidoscopeJIT } = await loadCompiler().catch(async (error: unknown) => {
     await local?.stop();
     throw error;
@@ -57,12 +63,16 @@ export async function openJIT(
 async function loadCompiler(): Promise<typeof import('../jit.js')> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
-  try {
-    require('ffi-rs');
-  } catch (cause) {
+  // In the bundle an import is a call of `require`.
+  if (typeof IS_BUNDLED === 'undefined')
+    try {
+      require('ffi-rs');
+    } catch (cause) {
+      throw new CompilerLoadError('ffi-rs', cause);
+    }
+  return import('../jit.js').catch((cause: unknown) => {
     throw new CompilerLoadError('ffi-rs', cause);
-  }
-  return import('../jit.js');
+  });
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */

@@ -1,6 +1,15 @@
 import { LocalExecutor } from '../executor-client/local-executor.js';
 import { describeError } from './describe-error.js';
 
+export { endProcess } from './end-process.js';
+
+/** How a command ended: everything it opened is closed. */
+export interface Ended {
+  readonly exitCode: number;
+  /** LLVM and ffi-rs are loaded, and make the process slow to end. */
+  readonly isLoaded: boolean;
+}
+
 /** What the launcher puts before the user's arguments: `--adopt-executor=DESCRIPTOR:PROCESS`. */
 const ADOPTION = /^--adopt-executor=(\d{1,9}):(\d{1,9})$/;
 
@@ -8,9 +17,8 @@ const ADOPTION = /^--adopt-executor=(\d{1,9}):(\d{1,9})$/;
  * `farjit`, from its first moment: the executor starts before anything else is looked at, since that takes as long as
  * to start this process did.
  * @param args without Node's and the script's path.
- * @returns the exit code; everything the command opened is closed.
  */
-export async function start(args: readonly string[]): Promise<number> {
+export async function start(args: readonly string[]): Promise<Ended> {
   let local: LocalExecutor | undefined;
   try {
     const [, socketFd, processId] = ADOPTION.exec(args[0] ?? '') ?? [];
@@ -19,10 +27,10 @@ export async function start(args: readonly string[]): Promise<number> {
     if (isAdopted) local = LocalExecutor.adopt({ socketFd: Number(socketFd), processId: Number(processId) });
     else if (wantsExecutor(given)) local = LocalExecutor.start();
     const { main } = await import('./main.js');
-    return await main(given, local);
+    return { exitCode: await main(given, local), isLoaded: local !== undefined };
   } catch (error) {
     process.stderr.write(`farjit: ${describeError(error)}\n`);
-    return 1;
+    return { exitCode: 1, isLoaded: false };
   } finally {
     await local?.stop();
   }

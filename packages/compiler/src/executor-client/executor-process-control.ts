@@ -256,13 +256,19 @@ export class ExecutorProcessControl {
     await Promise.all([this.#connection.holdBack(until), this.#deadline.pause(until)]);
   }
 
-  /** Ends the session and its runner, then the connection. Does nothing when the connection is gone. */
-  async terminate(): Promise<void> {
-    if (this.#connection.isClosed) return;
-    await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).catch(() => {
+  /**
+   * Ends the session and its runner, then the connection. Does nothing when the connection is gone.
+   * @returns whether the executor has said that the runner is gone.
+   */
+  async terminate(): Promise<boolean> {
+    if (this.#connection.isClosed) return false;
+    const isTerminated = await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).then(
+      () => true,
       // The executor may close first, or never answer; either way the session is over.
-    });
+      () => false,
+    );
     this.disconnect();
+    return isTerminated;
   }
 
   /** Ends the connection, and with it the session. */

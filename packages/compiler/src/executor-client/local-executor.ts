@@ -24,6 +24,7 @@ export class ExecutorStartError extends FarJITError {
  */
 export class LocalExecutor {
   readonly #process: ExecutorProcess;
+  #connecting: Promise<Transport> | undefined;
 
   private constructor(executorProcess: ExecutorProcess) {
     this.#process = executorProcess;
@@ -51,10 +52,31 @@ export class LocalExecutor {
   }
 
   /**
-   * A connection to it, of which there can be one.
+   * The connection to it, of which there is one.
    * @throws {ExecutorStartError} when it ends instead of answering. What it had to say is on standard error.
    */
-  async connect(): Promise<Transport> {
+  connect(): Promise<Transport> {
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  get processId(): number | undefined {
+    return this.#process.processId;
+  }
+
+  /**
+   * Waits for the executor to end, which it does when its connection closes; ends it when it does not.
+   * @param options.atOnce do not wait for it: its runners are gone, and it has nothing left to do.
+   */
+  async stop({ atOnce = false } = {}): Promise<void> {
+    this.#process.socket.destroy();
+    const timer = setTimeout(() => this.#process.kill(), EXIT_GRACE_MS);
+    if (atOnce) this.#process.kill();
+    await this.#process.ended();
+    clearTimeout(timer);
+  }
+
+  async #connect(): Promise<Transport> {
     try {
       // Loaded while the executor starts: nothing before that needs a WebSocket.
       const { connectSocket } = await import('./connect.js');
@@ -65,18 +87,6 @@ export class LocalExecutor {
         cause,
       });
     }
-  }
-
-  get processId(): number | undefined {
-    return this.#process.processId;
-  }
-
-  /** Waits for the executor to end, which it does when its connection closes; ends it when it does not. */
-  async stop(): Promise<void> {
-    this.#process.socket.destroy();
-    const timer = setTimeout(() => this.#process.kill(), EXIT_GRACE_MS);
-    await this.#process.ended();
-    clearTimeout(timer);
   }
 }
 

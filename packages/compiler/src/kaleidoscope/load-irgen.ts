@@ -1,4 +1,4 @@
-import { loadBindings } from '../llvm/llvm-bindings.js';
+import { loadBindings, preloadBindings } from '../llvm/llvm-bindings.js';
 import type { CallSignature } from './call-signature.js';
 import type { GeneratedWrapper } from './call-wrapper.js';
 import type { PrototypeLookup } from './check-calls.js';
@@ -16,6 +16,7 @@ export interface IRGen {
  * @throws {CompilerLoadError}
  */
 export async function loadIRGen(): Promise<IRGen> {
+  await preloadBindings();
   loadBindings();
   const [{ IRGenerator }, { ModulePool }, { generateCallWrapper, generateMainWrapper }] = await Promise.all([
     import('./irgen.js'),

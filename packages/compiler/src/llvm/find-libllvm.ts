@@ -117,6 +117,12 @@ function resolveFile(path: string): string | undefined {
   }
 }
 
+/** By hand: the first `localeCompare` with numbers in a process takes 6 ms. */
 function compareVersions(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  for (const [index, part] of (left ?? []).entries()) {
+    const difference = part - (right?.[index] ?? -1);
+    if (difference !== 0) return difference;
+  }
+  return (left?.length ?? 0) - (right?.length ?? 0);
 }

@@ -227,9 +227,10 @@ export class ExecutionSession {
     this.#forget(unit);
   }
 
-  async close(): Promise<void> {
+  /** @returns whether the executor has said that the runner is gone. */
+  async close(): Promise<boolean> {
     this.#closed ??= new SessionClosedError('the session was closed');
-    await this.#executor.terminate();
+    return this.#executor.terminate();
   }
 
   async #findIn(

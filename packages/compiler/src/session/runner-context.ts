@@ -51,14 +51,12 @@ export class RunnerContext {
       prot,
       sizeBytes: pageFloor(memory[prot].sizeBytes * RESERVED_SHARE, executor.info.pageBytes),
     }));
-    const [addresses, owner] = await Promise.all([
+    const [addresses, stubBlocks] = await Promise.all([
       executor.reserve(requests),
-      executor.createIndirectStubsOwner(),
+      createStubBlocks(executor, Math.max(stubCount, 1)),
     ]);
     const slab = (index: number): SlabAllocator =>
       new SlabAllocator(addresses[index] ?? NULL_ADDR, requests[index]?.sizeBytes ?? 0);
-    const stubBlocks = new StubBlocks(executor, owner);
-    await stubBlocks.ensure(Math.max(stubCount, 1));
     return new RunnerContext(executor, stubBlocks, { code: slab(0), constant: slab(1), data: slab(2) });
   }
 
@@ -154,6 +152,12 @@ export class RunnerContext {
     this.#linkTurn = turn.catch(() => {});
     return turn;
   }
+}
+
+async function createStubBlocks(executor: ExecutorProcessControl, stubCount: number): Promise<StubBlocks> {
+  const blocks = new StubBlocks(executor, await executor.createIndirectStubsOwner());
+  await blocks.ensure(stubCount);
+  return blocks;
 }
 
 function pageFloor(sizeBytes: number, pageBytes: number): number {
