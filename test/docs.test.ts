@@ -122,12 +122,12 @@ test.after.always(() => rmSync(CACHE_HOME, { recursive: true, force: true }));
 /** Runs `node …` or `farjit …` in the project's root; its standard output. */
 function outputOf(command: string): Promise<string> {
   const [program, ...args] = command.split(' ');
-  const nodeArgs = program === 'farjit' ? ['packages/compiler/bin/farjit.js', ...args] : args;
   if (program !== 'farjit' && program !== 'node') throw new Error(`${command} is not run here`);
   return new Promise((resolve, reject) => {
     // A program may fail on purpose; one that cannot be started, or was killed, has no exit code.
     const env = { ...process.env, XDG_CACHE_HOME: CACHE_HOME };
-    execFile(process.execPath, nodeArgs, { cwd: ROOT, env }, (error, stdout, stderr) => {
+    const path = program === 'farjit' ? 'packages/compiler/dist/launcher/farjit' : process.execPath;
+    execFile(path, args, { cwd: ROOT, env }, (error, stdout, stderr) => {
       if (error && typeof error.code !== 'number') reject(error);
       else resolve(stdout + stderr);
     });

@@ -74,7 +74,8 @@ async function bundle(esbuild, command) {
     logLevel: 'silent',
   });
   mkdirSync(dirname(script), { recursive: true });
-  const written = outputFiles.map(({ path, text }) => writeChanged(path, text));
+  // Comments inside of classes stay as they are: what else there was is escaped.
+  const written = outputFiles.map(({ path, text }) => writeChanged(path, text.replace(/[^\0-\x7f]/g, '?')));
   // What V8 made of the script before is worth nothing now.
   if (written.includes(true)) rmSync(codeCache, { force: true });
   writeChanged(loader, LOADER);

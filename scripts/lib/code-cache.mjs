@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundlePaths, COMMANDS } from './bundle.mjs';
 
@@ -27,10 +29,16 @@ export async function writeCodeCaches() {
   // The compiler ends its executor's process at once; this one shall write its code cache.
   const standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { timeout: TIMEOUT_MS });
   const adopt = `--adopt-executor=3:${standIn.pid}`;
-  const run = startWriter(compiler, [adopt, 'run', PROGRAM], ['ignore', 'ignore', 'ignore', socket]);
+  const cacheDir = mkdtempSync(join(tmpdir(), 'farjit-build-'));
+  const run = startWriter(
+    compiler,
+    [adopt, 'run', '--cache-dir', cacheDir, PROGRAM],
+    ['ignore', 'ignore', 'ignore', socket],
+  );
   socket.destroy();
   await Promise.all([host, run].map((child) => once(child, 'exit')));
   standIn.kill('SIGKILL');
+  rmSync(cacheDir, { recursive: true });
 }
 
 function startWriter({ script, codeCache, main }, args, stdio) {

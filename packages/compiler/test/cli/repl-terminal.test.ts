@@ -30,7 +30,7 @@ async function startOnTerminal(
   env: Record<string, string> & { XDG_STATE_HOME: string },
 ): Promise<Terminal> {
   // A shell in between would take Ctrl-C for itself too.
-  const repl = `exec '${process.execPath}' '${FARJIT}' repl`;
+  const repl = `exec '${FARJIT}' repl`;
   const command = ['script', '--quiet', '--flush', '--return', '--command', repl];
   const running = start(t, ['/dev/null'], { command, env: { TERM: 'xterm', SHELL: '/bin/sh', ...env } });
   const screen = () => stripVTControlCharacters(running.stdoutSoFar()).replaceAll('\r', '');

@@ -8,8 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 
-/** The command under test. */
-export const FARJIT = fileURLToPath(new URL('../../../bin/farjit.js', import.meta.url));
+/** The command under test: the launcher. */
+export const FARJIT = fileURLToPath(new URL('../../launcher/farjit', import.meta.url));
+/** What it becomes, which works alone too. */
+export const FARJIT_JS = fileURLToPath(new URL('../../../bin/farjit.js', import.meta.url));
 export const EXAMPLES = fileURLToPath(new URL('../../../../../examples/', import.meta.url));
 
 /** A program that prints a line when its endless loop begins. */
@@ -54,7 +56,7 @@ export function start(
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string>; command?: readonly string[] } = {},
 ): Running {
-  const [command = '', ...before] = options.command ?? [process.execPath, FARJIT];
+  const [command = '', ...before] = options.command ?? [FARJIT];
   const env = { ...process.env, NO_COLOR: '1', XDG_CACHE_HOME: cacheHome(t), ...options.env };
   const child = spawn(command, [...before, ...args], { cwd: options.cwd, env, stdio: 'pipe' });
   t.teardown(() => child.kill('SIGKILL'));

@@ -206,8 +206,8 @@ test.serial('an interrupted run does not wait for a reader that has stopped', as
 
 test.serial('a full disk is an error with words', async (t) => {
   const cwd = await folderWith(t, { 'program.ks': '5;\n' });
-  const command = ['sh', '-c', 'exec "$0" "$@" > /dev/full', process.execPath];
-  const { finished } = start(t, [FARJIT, 'run', 'program.ks'], { cwd, command });
+  const command = ['sh', '-c', 'exec "$0" "$@" > /dev/full', FARJIT];
+  const { finished } = start(t, ['run', 'program.ks'], { cwd, command });
   const { stderr, end } = await finished;
   t.deepEqual([stderr, end], ['farjit: cannot write to standard output: no space left on device\n', 1]);
 });
