@@ -8,6 +8,6 @@ import { setUp } from './lib/set-up.mjs';
 await runScript(async () => {
   await setUp();
   await build();
-  const args = ['packages/compiler/bin/farjit.js', 'run', 'examples/mandelbrot.ks', '--no-cache', '--stats'];
-  return runInForeground(process.execPath, args, { cwd: ROOT });
+  const args = ['run', 'examples/mandelbrot.ks', '--no-cache', '--stats'];
+  return runInForeground(`${ROOT}packages/compiler/dist/launcher/farjit`, args, { cwd: ROOT });
 });
