@@ -140,6 +140,17 @@ const nativeParts = {
       if (!isMusl.test(contents)) throw new Error(`${path} has no function isMusl any more`);
       return { contents: contents.replace(isMusl, 'function isMusl() { return false; }\n') };
     });
+    // What ws needs for wss: URLs and compression, neither of which the commands use.
+    build.onResolve({ filter: /^(https|tls|zlib)$/ }, ({ path, importer }) =>
+      /[\\/]ws[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'late' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
+      contents: `module.exports = new Proxy({}, { get: (_, name) => load()[name] });
+        function load() { return require('node:${path}'); }`,
+    }));
+    // An accelerator for long strings, of which there are none on this wire.
+    build.onResolve({ filter: /^msgpackr-extract$/ }, ({ path }) => ({ path, namespace: 'absent' }));
+    build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
   },
 };
 

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundlePaths, COMMANDS } from './bundle.mjs';
+import { ROOT } from './paths.mjs';
 
 const WRITER = fileURLToPath(new URL('./code-cache-writer.cjs', import.meta.url));
 /** A program that takes the ways through the code which programs take. */
 const PROGRAM = fileURLToPath(new URL('./code-cache.ks', import.meta.url));
+const HOST = join(ROOT, 'packages/executor/bin/farjit-executor.js');
 /** A run takes a fraction of a second; one that hangs must not keep the build. */
 const TIMEOUT_MS = 60_000;
 
@@ -24,23 +26,30 @@ export function codeCachesAreMissing() {
 export async function writeCodeCaches() {
   const [compiler, executor] = COMMANDS.map((command) => ({ ...bundlePaths(command), main: command.main }));
   for (const { codeCache } of [compiler, executor]) rmSync(codeCache, { force: true });
-  const host = startWriter(executor, ['--inherit-fd', '3'], ['ignore', 'ignore', 'ignore', 'pipe']);
-  const [, , , socket] = host.stdio;
-  // The compiler ends its executor's process at once; this one shall write its code cache.
-  const standIn = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { timeout: TIMEOUT_MS });
-  const adopt = `--adopt-executor=3:${standIn.pid}`;
-  const cacheDir = mkdtempSync(join(tmpdir(), 'farjit-build-'));
-  const run = startWriter(
-    compiler,
-    [adopt, 'run', '--cache-dir', cacheDir, PROGRAM],
-    ['ignore', 'ignore', 'ignore', socket],
+  // The compiler ends its executor's process at once. The first of them shall write its code cache before it ends, so
+  // the compiler is told of another process.
+  const standIn = startNode(['-e', 'setInterval(() => {}, 1000)'], 'ignore');
+  const hosts = [writer(executor, ['--inherit-fd', '3']), [HOST, '--inherit-fd', '3']].map((args) =>
+    startNode(args, ['ignore', 'ignore', 'ignore', 'pipe']),
   );
-  socket.destroy();
-  await Promise.all([host, run].map((child) => once(child, 'exit')));
-  standIn.kill('SIGKILL');
+  const sockets = hosts.map(({ stdio }) => stdio[3]);
+  const cacheDir = mkdtempSync(join(tmpdir(), 'farjit-build-'));
+  // One run that compiles, and one that finds what the first has kept.
+  const runs = [standIn, hosts[1]].map(({ pid }, index) => [
+    `--adopt-executor=${3 + index}:${pid}`,
+    ...['run', '--cache-dir', cacheDir, PROGRAM],
+  ]);
+  const run = startNode(writer(compiler, ...runs), ['ignore', 'ignore', 'ignore', ...sockets]);
+  for (const socket of sockets) socket.destroy();
+  await Promise.all([hosts[0], run].map((child) => once(child, 'exit')));
+  for (const child of [standIn, hosts[1]]) child.kill('SIGKILL');
   rmSync(cacheDir, { recursive: true });
 }
 
-function startWriter({ script, codeCache, main }, args, stdio) {
-  return spawn(process.execPath, [WRITER, script, codeCache, main, ...args], { stdio, timeout: TIMEOUT_MS });
+function writer({ script, codeCache, main }, ...runs) {
+  return [WRITER, script, codeCache, main, ...runs.map((args) => JSON.stringify(args))];
+}
+
+function startNode(args, stdio) {
+  return spawn(process.execPath, args, { stdio, timeout: TIMEOUT_MS });
 }

@@ -109,20 +109,21 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     const { executor = 'local' } = options;
-    const { libLLVM, codegenProcesses } = options;
+    const { codegenProcesses } = options;
+    const libLLVM = libLLVMPathOf(options);
     const codegen = new CodegenPool({
-      libLLVM: () => libLLVM ?? findLibLLVM().path,
+      libLLVM,
       ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
     });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
       const session = await ExecutionSession.open(transport);
-      return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options));
+      return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options, libLLVM));
     }
     const local = executor === 'local' ? LocalExecutor.start() : executor;
     try {
       const connecting = local.connect();
-      const cache = openCache(options);
+      const cache = openCache(options, libLLVM);
       // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
       if (!options.transforms?.length && !cache?.hasSeenProgram) {
         codegen.start();
@@ -474,20 +475,25 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 }
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
-function openCache(options: KaleidoscopeJITOptions): SessionCache | undefined {
-  const { cacheDir, cacheMaxBytes, program, libLLVM, optLevel, transforms = [] } = options;
+function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): SessionCache | undefined {
+  const { cacheDir, cacheMaxBytes, program, optLevel, transforms = [] } = options;
   if (transforms.length > 0) return undefined;
-  let found: string | undefined;
   return new SessionCache({
     directory: cacheDir,
     maxBytes: cacheMaxBytes,
     program,
     codegen: optLevel,
-    libLLVMPath: () => {
-      found ??= libLLVM ?? findLibLLVM().path;
-      return found;
-    },
+    libLLVMPath,
   });
+}
+
+/** Looked for when it is first asked for, and once: it takes a millisecond or two. */
+function libLLVMPathOf({ libLLVM }: KaleidoscopeJITOptions): () => string {
+  let found = libLLVM;
+  return () => {
+    found ??= findLibLLVM().path;
+    return found;
+  };
 }
 
 /** A full pipe holds the program back, as it would a program that writes to it itself. */

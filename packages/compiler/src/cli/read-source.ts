@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
+import { readFileSync, statSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
 import { printable } from '../kaleidoscope/printable.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
@@ -20,9 +19,20 @@ export class SourceFileError extends FarJITError {
 export async function readSource(path: string): Promise<SourceText> {
   const name = path === '-' ? '<stdin>' : path;
   try {
-    const bytes = path === '-' ? await buffer(process.stdin) : await readFile(path);
-    return SourceText.fromBytes(name, bytes);
+    return SourceText.fromBytes(name, path === '-' ? await readStandardInput() : await readAll(path));
   } catch (error) {
     throw new SourceFileError(name, error);
   }
+}
+
+/** At once what lies on a disk; what may take its time, as a pipe does, leaves the event loop free. */
+async function readAll(path: string): Promise<Buffer> {
+  if (statSync(path).isFile()) return readFileSync(path);
+  const { readFile } = await import('node:fs/promises');
+  return readFile(path);
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  const { buffer } = await import('node:stream/consumers');
+  return buffer(process.stdin);
 }

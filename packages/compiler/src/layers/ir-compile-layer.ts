@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import { type EmittedFile, emit } from '../llvm/emit.js';
 import { IRModule } from '../llvm/ir-module.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
