@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type ExecutorAddr, FarJITError, NULL_ADDR } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { SessionCache } from './cache/session-cache.js';
@@ -5,6 +6,7 @@ import { doubleSignature, type JITCallable, type ScalarValue } from './callable.
 import { CodegenPool } from './codegen/codegen-pool.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
+import { SharedCore } from './executor-client/shared-core.js';
 import {
   type ExpressionResult,
   type JITSymbol,
@@ -59,6 +61,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
   readonly #calls: WrapperCalls;
   readonly #codegen: CodegenPool;
+  readonly #sharedCore: SharedCore | undefined;
   #llvm: LibLLVM | undefined;
 
   private constructor(
@@ -85,6 +88,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
+    this.#sharedCore = shareCore(session, local, options);
+    codegen.beforeStart(() => this.#sharedCore?.release());
     const scope = {
       prototypeOf: (name: string) => this.#prototypeOf(name),
       isDefined: (name: string) => session.dylib.find(name) !== undefined,
@@ -410,6 +415,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
+    this.#sharedCore?.release();
     const codegenStopped = this.#codegen.stop();
     const terminated = this.#session.close();
     // While the executor ends.
@@ -503,4 +509,25 @@ function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promi
     isFull = !process[stream].write(content, () => resolve());
   });
   return isFull ? written : undefined;
+}
+
+/** Only with an executor of our own is it known that all run on one machine. */
+function shareCore(
+  session: ExecutionSession,
+  local: LocalExecutor | undefined,
+  options: KaleidoscopeJITOptions,
+): SharedCore | undefined {
+  const hostId = local?.processId;
+  if (hostId === undefined || options.shareCore !== 'auto' || availableParallelism() < 2) return undefined;
+  const processes = {
+    compilerId: process.pid,
+    hostId,
+    runnerId: () => session.executor.runner.processId,
+  };
+  const sharedCore = new SharedCore(processes, async () => {
+    const { loadAffinity } = await import('./llvm/affinity.js');
+    return loadAffinity();
+  });
+  session.events.subscribe((event) => sharedCore.note(event));
+  return sharedCore;
 }

@@ -47,6 +47,7 @@ export async function openJIT(
     executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
+    shareCore: 'auto',
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),

@@ -48,6 +48,7 @@ export class CodegenPool implements IRCompileLayer {
   readonly #urgent: Job[] = [];
   readonly #background: Job[] = [];
   #stopped = false;
+  #beforeStart: () => void = () => {};
 
   constructor({
     libLLVM,
@@ -150,8 +151,14 @@ export class CodegenPool implements IRCompileLayer {
     }
   }
 
+  /** Called before each process is started, which inherits what the system keeps of this one. */
+  beforeStart(prepare: () => void): void {
+    this.#beforeStart = prepare;
+  }
+
   #add(): void {
     if (this.#stopped) throw new FarJITError('SESSION_CLOSED', 'the code generators have been stopped');
+    this.#beforeStart();
     const process = new CodegenProcess(this.#program, this.#libLLVM());
     this.#processes.add(process);
     void process.ended.then(() => {
