@@ -6,6 +6,8 @@ export interface ExecutorOptions {
   readonly listen: readonly string[];
   readonly inheritFd?: number;
   readonly tokenFile?: string;
+  /** Runners started in advance. */
+  readonly pool?: number;
 }
 
 /**
@@ -40,8 +42,23 @@ function createProgram(): Command {
       '--token-file <file>',
       'read the token that ws:// clients must send (else FARJIT_TOKEN, else made up)',
     )
+    .option(
+      '--pool <number>',
+      'runners to keep started, so that sessions open at once (default with --listen: 1)',
+      parsePoolSize,
+    )
     .version(VERSION)
     .exitOverride();
+}
+
+/** More than one for each session that the server takes are never needed. */
+const MAX_POOL_SIZE = 64;
+
+function parsePoolSize(text: string): number {
+  const size = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(size <= MAX_POOL_SIZE))
+    throw new InvalidArgumentError(`It is not a number from 0 to ${MAX_POOL_SIZE}.`);
+  return size;
 }
 
 function parseDescriptor(text: string): number {

@@ -8,7 +8,7 @@ import {
   toExecutorAddr,
 } from '@farjit/protocol';
 import { type CallResult, Calls } from './calls.js';
-import { ControlArea } from './control-area.js';
+import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
 import type { HostResources } from './host-resources.js';
 import { Indirection } from './indirection.js';
@@ -16,7 +16,7 @@ import { SessionMemory } from './memory.js';
 import { Confinement } from './native/shared-layout.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { Reservation } from './reservation.js';
-import { RunnerProcess } from './runner-process.js';
+import type { RunnerProcess } from './runner-process.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
@@ -53,44 +53,35 @@ export class Generation {
   #isLost = false;
 
   /**
-   * Starts a runner.
+   * Starts a runner, or takes one that was started in advance.
    * @throws {RunnerStartError}
    * @throws {LibcError} when memory or descriptors are short.
    */
   static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
-    const { reservation, descriptors } = host.reservations.take();
-    const control = new ControlArea(reservation);
-    control.writeHeader(host.threadStackBytes);
+    const { process: runner, control, reservation, wasWaiting } = await host.runners.take();
     const userId = host.users.take();
     let started: Generation | undefined;
     let parts: Parts | undefined;
     const fault = (message: string) => parts?.runner.kill({ kind: 'fault', message });
     try {
-      const runner = await RunnerProcess.start({
-        runnerPath: host.runnerPath,
-        control,
-        descriptors,
-        reservationBytes: reservation.layout.totalBytes,
-        userId,
-        events: {
-          onReenter: (slot) => {
-            const wrong = parts?.reentries.onReenter(slot);
-            if (wrong) fault(wrong);
-          },
-          onCallDone: (slot) => {
-            if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
-          },
-          onDone: () => {
-            if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
-          },
-          onOutput: (stream, content) => events.onOutput(number, stream, content),
-          isCongested: () => events.isCongested(),
-          onEnd: (end) => {
-            if (started) started.#lose(end);
-            reservation.release();
-            host.users.giveBack(userId);
-            events.onEnd(number, end);
-          },
+      await runner.confine(userId, {
+        onReenter: (slot) => {
+          const wrong = parts?.reentries.onReenter(slot);
+          if (wrong) fault(wrong);
+        },
+        onCallDone: (slot) => {
+          if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
+        },
+        onDone: () => {
+          if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
+        },
+        onOutput: (stream, content) => events.onOutput(number, stream, content),
+        isCongested: () => events.isCongested(),
+        onEnd: (end) => {
+          if (started) started.#lose(end);
+          reservation.release();
+          host.users.giveBack(userId);
+          events.onEnd(number, end);
         },
       });
       started = new Generation(number, runner, control, reservation, events);
@@ -99,6 +90,7 @@ export class Generation {
     } catch (error) {
       reservation.release();
       host.users.giveBack(userId);
+      if (wasWaiting) return Generation.start(number, host, events);
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
+import { RunnerPool } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
 
 /** Stack of a call's thread: what a C program has by default. */
@@ -17,6 +18,8 @@ export interface HostOptions {
   readonly reservation?: ReservationSizes;
   /** Default 8 MiB. */
   readonly threadStackBytes?: number;
+  /** Runners started in advance; default none. Each is a process of 2 MiB that sleeps, and memory that nobody has touched. */
+  readonly poolSize?: number;
 }
 
 /** What the sessions of one host share. */
@@ -25,15 +28,20 @@ export interface HostResources {
   readonly threadStackBytes: number;
   readonly reservations: ReservationPool;
   readonly users: UserPool;
+  readonly runners: RunnerPool;
 }
 
 export function createHostResources(options: HostOptions = {}): HostResources {
   const { runnerPath = DEFAULT_RUNNER_PATH, threadStackBytes = DEFAULT_THREAD_STACK_BYTES } = options;
-  return {
+  const resources = {
     runnerPath,
     threadStackBytes,
     reservations: new ReservationPool(layoutReservation(options.reservation)),
+  };
+  return {
+    ...resources,
     users: new UserPool(process.getuid?.() === 0 && usersAreMapped()),
+    runners: new RunnerPool(resources, options.poolSize ?? 0),
   };
 }
 

@@ -21,11 +21,12 @@ function compilersOptions([option, value = '', ...more]: readonly string[]): Exe
   return isCompilers ? { listen: [], inheritFd: Number(value) } : undefined;
 }
 
-async function serve({ listen, inheritFd, tokenFile }: ExecutorOptions): Promise<void> {
+async function serve({ listen, inheritFd, tokenFile, pool }: ExecutorOptions): Promise<void> {
   const token = tokenFrom(tokenFile);
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
-  const server = new Server(token === undefined ? {} : { token });
+  const poolSize = pool ?? (listen.length > 0 ? 1 : 0);
+  const server = new Server({ poolSize, ...(token === undefined ? {} : { token }) });
   const stopped = stopSignal();
   try {
     for (const url of listen) announce(await server.listen(url), server, token === undefined);

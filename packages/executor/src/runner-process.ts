@@ -57,20 +57,23 @@ export interface RunnerStartOptions {
   /** Closed here, whatever happens. */
   readonly descriptors: ReservationDescriptors;
   readonly reservationBytes: number;
-  /** User and group the runner becomes; 0 to keep the host's. */
-  readonly userId: number;
-  readonly events: RunnerEvents;
 }
 
-type Phase = 'mapping' | 'confining' | 'ready';
+type Phase = 'mapping' | 'mapped' | 'confining' | 'ready';
 
 /** One native runner process: starting it, its doorbell, its output, and its end. */
 export class RunnerProcess {
   readonly #child: ChildProcess;
   readonly #doorbell: Socket;
   readonly #control: ControlArea;
-  readonly #events: RunnerEvents;
+  readonly #runnerPath: string;
   readonly #outputs: readonly OutputPipe[];
+  /** What a runner says before it is ready belongs into the error, not to the program's output. */
+  readonly #early: Uint8Array[] = [];
+  /** Resolves when the process is gone, after `onEnd`. */
+  readonly ended: Promise<void>;
+  #resolveEnded!: () => void;
+  #events: RunnerEvents | undefined;
   #phase: Phase = 'mapping';
   #pendingBytes: Buffer = Buffer.alloc(0);
   #mapsFd: number | undefined;
@@ -84,13 +87,12 @@ export class RunnerProcess {
   #settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
   /**
-   * Spawns a runner and sees it through HELLO and CONFINED.
+   * Spawns a runner and sees it through HELLO: it has mapped its memory and runs nothing before it is confined.
    * @throws {RunnerStartError} and then no process and no descriptor is left.
    */
   static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
     const { runnerPath, descriptors } = options;
     const outputs: OutputPipe[] = [];
-    // What a runner says before it can use the shared memory belongs into the error, not to the program's output.
     const early: Uint8Array[] = [];
     let runner: RunnerProcess | undefined;
     try {
@@ -100,10 +102,10 @@ export class RunnerProcess {
         outputs.push(
           new OutputPipe({
             write: (content) => {
-              if (runner && runner.#phase === 'ready') options.events.onOutput(stream, content);
+              if (runner) runner.#onOutput(stream, content);
               else early.push(content);
             },
-            isCongested: () => options.events.isCongested(),
+            isCongested: () => runner?.isCongested ?? false,
           }),
         );
       const child = spawn(runnerPath, [], {
@@ -122,14 +124,11 @@ export class RunnerProcess {
         ],
       });
       runner = new RunnerProcess(child, options, outputs);
-      await runner.#start(options);
+      await runner.#sayHello(options);
       return runner;
     } catch (error) {
       for (const output of outputs) output.close();
-      const words = [error instanceof Error ? error.message : String(error), Buffer.concat(early).toString()];
-      throw new RunnerStartError(`the runner ${runnerPath} could not be started: ${words.join(' ').trim()}`, {
-        cause: error,
-      });
+      throw startError(runnerPath, error, runner ? runner.#early : early);
     } finally {
       for (const output of outputs) output.closeWriteEnd();
       closeSync(descriptors.sealedFd);
@@ -140,8 +139,11 @@ export class RunnerProcess {
   private constructor(child: ChildProcess, options: RunnerStartOptions, outputs: readonly OutputPipe[]) {
     this.#child = child;
     this.#control = options.control;
-    this.#events = options.events;
+    this.#runnerPath = options.runnerPath;
     this.#outputs = outputs;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
     child.on('error', (error) => {
       // Not spawned at all; a failed kill is answered by the exit that made it fail.
       if (child.pid === undefined) this.#settleStart?.reject(error);
@@ -174,6 +176,11 @@ export class RunnerProcess {
   /** Bits of `Confinement` that the runner says are in force. */
   get confinement(): number {
     return this.#confinement;
+  }
+
+  /** True while output should wait in the pipes. */
+  get isCongested(): boolean {
+    return this.#events?.isCongested() ?? false;
   }
 
   get hasEnded(): boolean {
@@ -216,18 +223,44 @@ export class RunnerProcess {
     return Buffer.concat(pieces).toString();
   }
 
-  async #start({ userId, reservationBytes }: RunnerStartOptions): Promise<void> {
+  async #sayHello({ reservationBytes }: RunnerStartOptions): Promise<void> {
+    await this.#nextPhase(() => {
+      this.#hello = checkHello(this.#control.readHello(), this.processId, reservationBytes);
+      this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
+      this.#phase = 'mapped';
+    });
+  }
+
+  /**
+   * Confines the runner; code may run in it from then on, and `events` are told what it does.
+   * @param userId user and group the runner becomes; 0 to keep the host's.
+   * @throws {RunnerStartError} and then the process is gone, and `events` are not told.
+   */
+  async confine(userId: number, events: RunnerEvents): Promise<void> {
+    try {
+      if (this.#phase !== 'mapped' || this.#end)
+        throw new RunnerStartError(this.#end ? describeRunnerEnd(this.#end) : `it is ${this.#phase} already`);
+      this.#events = events;
+      this.#phase = 'confining';
+      this.ring(BellKind.confine, 0, userId);
+      await this.#nextPhase(() => {
+        this.#phase = 'ready';
+      });
+    } catch (error) {
+      throw startError(this.#runnerPath, error, this.#early);
+    }
+  }
+
+  /** Waits for the bell that ends this phase, then does what `enter` does. Ends the process when either fails. */
+  async #nextPhase(enter: () => void): Promise<void> {
     const timer = setTimeout(() => {
       this.kill({ kind: 'fault', message: `the runner was not ready within ${START_TIMEOUT_MS} ms` });
     }, START_TIMEOUT_MS);
     try {
-      await this.#nextPhase();
-      this.#hello = checkHello(this.#control.readHello(), this.processId, reservationBytes);
-      this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
-      this.#phase = 'confining';
-      this.ring(BellKind.confine, 0, userId);
-      await this.#nextPhase();
-      this.#phase = 'ready';
+      await new Promise<void>((resolve, reject) => {
+        this.#settleStart = { resolve, reject };
+      });
+      enter();
     } catch (error) {
       this.#end ??= { kind: 'fault', message: 'the runner did not start' };
       this.#child.kill('SIGKILL');
@@ -239,10 +272,9 @@ export class RunnerProcess {
     }
   }
 
-  #nextPhase(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#settleStart = { resolve, reject };
-    });
+  #onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void {
+    if (this.#phase === 'ready') this.#events?.onOutput(stream, content);
+    else this.#early.push(content);
   }
 
   #receive(chunk: Buffer): void {
@@ -261,10 +293,11 @@ export class RunnerProcess {
       this.#confinement = value;
       return this.#settleStart?.resolve();
     }
-    if (this.#phase === 'ready') {
-      if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return this.#events.onReenter(slot);
-      if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return this.#events.onCallDone(slot);
-      if (kind === BellKind.done) return this.#events.onDone();
+    const events = this.#phase === 'ready' ? this.#events : undefined;
+    if (events) {
+      if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return events.onReenter(slot);
+      if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
+      if (kind === BellKind.done) return events.onDone();
     }
     this.kill({
       kind: 'fault',
@@ -290,8 +323,9 @@ export class RunnerProcess {
     this.#end = killed ?? describeEnd(this.#control.readEnd(), exit);
     const wasReady = this.#phase === 'ready';
     this.#release();
-    if (wasReady) this.#events.onEnd(this.#end);
+    if (wasReady) this.#events?.onEnd(this.#end);
     else this.#settleStart?.reject(new RunnerStartError(describeRunnerEnd(this.#end)));
+    this.#resolveEnded();
   }
 
   /** Delivers the last output and gives descriptors back. */
@@ -302,6 +336,12 @@ export class RunnerProcess {
     this.#mapsFd = undefined;
     this.#doorbell.destroy();
   }
+}
+
+function startError(runnerPath: string, error: unknown, early: readonly Uint8Array[]): RunnerStartError {
+  const words = [error instanceof Error ? error.message : String(error), Buffer.concat(early).toString()];
+  const message = `the runner ${runnerPath} could not be started: ${words.join(' ').trim()}`;
+  return new RunnerStartError(message, { cause: error });
 }
 
 /** What the runner writes before it is confined is checked like the rest: the base decides where every write goes. */

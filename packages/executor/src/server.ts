@@ -60,6 +60,7 @@ export class Server {
 
   constructor(options: ServerOptions = {}) {
     this.#host = createHostResources(options);
+    this.#host.runners.fill();
     this.#token = options.token ?? randomBytes(TOKEN_BYTES).toString('base64url');
     this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
@@ -107,13 +108,14 @@ export class Server {
   async close(): Promise<void> {
     this.#isClosing = true;
     const listenersClosed = this.#listeners.splice(0).map(({ http }) => closeHttp(http));
+    const poolClosed = this.#host.runners.close();
     await Promise.all([...this.#sessions].map((session) => session.close('the executor is shutting down')));
     const cut = setTimeout(() => {
       for (const webSocket of this.#open) webSocket.terminate();
     }, CLOSE_GRACE_MS);
     await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
     clearTimeout(cut);
-    await Promise.all(listenersClosed);
+    await Promise.all([poolClosed, ...listenersClosed]);
   }
 
   /** @param startAhead whether a connection is sure to open a session, so that its runner may start with it. */

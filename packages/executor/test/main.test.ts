@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +50,8 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [[], 2, /nowhere to listen/],
   [['--bogus'], 2, /unknown option '--bogus'/],
   [['--inherit-fd', 'x'], 2, /not a descriptor number/],
+  [['--pool', '65'], 2, /not a number from 0 to 64/],
+  [['--pool', 'many'], 2, /not a number from 0 to 64/],
   [['--listen', 'ws://0.0.0.0:1'], 1, /only loopback/],
   [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: .*\/nonexistent\/x\.sock/],
   [['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'], 1, /ENOENT.*\/nonexistent/],
@@ -123,3 +125,23 @@ test('an inherited socket is served until it closes', async (t) => {
   t.deepEqual(await exited, [0, null]);
   t.throws(() => process.kill(compiler.opened.runner.processId, 0), { code: 'ESRCH' });
 });
+
+for (const [args, count] of [
+  [[], 1],
+  [['--pool', '3'], 3],
+  [['--pool', '0'], 0],
+] as const) {
+  test(`a server ${args.join(' ') || 'by default'} keeps ${count} runners started, and ends them`, async (t) => {
+    const path = join(temporaryDirectory(t), 'x.sock');
+    const { child, exited } = start(t, ['--listen', `ws+unix:${path}`, ...args]);
+    const runners = () => {
+      const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+      return children === '' ? [] : children.split(' ').map(Number);
+    };
+    await until(() => existsSync(path) && runners().length === count);
+    const waiting = runners();
+    child.kill('SIGTERM');
+    t.deepEqual(await exited, [0, null]);
+    for (const processId of waiting) t.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+  });
+}

@@ -1,0 +1,117 @@
+import { ControlArea } from './control-area.js';
+import type { HostResources } from './host-resources.js';
+import type { Reservation } from './reservation.js';
+import { RunnerProcess } from './runner-process.js';
+
+/** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
+const REFILL_DELAY_MS = 50;
+
+/** A runner that has mapped its memory and waits to be confined, which is done for the session that gets it. */
+export interface WarmRunner {
+  readonly process: RunnerProcess;
+  readonly control: ControlArea;
+  /** Released by whoever has the runner, once its process is gone. */
+  readonly reservation: Reservation;
+  /** It was started in advance: it may have ended and nobody knows yet. */
+  readonly wasWaiting: boolean;
+}
+
+/** What starting a runner takes from its host. */
+type Resources = Pick<HostResources, 'runnerPath' | 'threadStackBytes' | 'reservations'>;
+
+/**
+ * Runners started before anybody asks for one, so that a session opens without waiting for a process. There are never more
+ * than the pool's size; one that ends while it waits is gone, and is replaced with the next that is taken.
+ */
+export class RunnerPool {
+  readonly #resources: Resources;
+  readonly #size: number;
+  readonly #warm = new Set<WarmRunner>();
+  readonly #starting = new Set<Promise<void>>();
+  #refill: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** @param size runners to keep warm; none is started before `fill`. */
+  constructor(resources: Resources, size: number) {
+    this.#resources = resources;
+    this.#size = size;
+  }
+
+  /** Runners that wait. */
+  get warmCount(): number {
+    return this.#warm.size;
+  }
+
+  /** Starts as many as are missing. One that cannot be started is not tried again before the next is taken. */
+  fill(): void {
+    while (!this.#isClosed && this.#warm.size + this.#starting.size < this.#size) {
+      const start: Promise<void> = this.#startWarm().finally(() => this.#starting.delete(start));
+      this.#starting.add(start);
+    }
+  }
+
+  /** Resolves when nothing is being started. */
+  async settled(): Promise<void> {
+    while (this.#starting.size > 0) await Promise.all(this.#starting);
+  }
+
+  /**
+   * A runner, warm if there is one. The caller confines it.
+   * @throws {RunnerStartError}
+   * @throws {LibcError} when memory or descriptors are short.
+   */
+  async take(): Promise<WarmRunner> {
+    if (this.#size > 0) this.#fillLater();
+    for (const runner of this.#warm) {
+      this.#warm.delete(runner);
+      if (!runner.process.hasEnded) return runner;
+    }
+    return startRunner(this.#resources, false);
+  }
+
+  /** Ends those that wait. Nothing is started any more, except for who takes one. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#refill);
+    await this.settled();
+    const ended = [...this.#warm].map(({ process }) => process.ended);
+    for (const { process } of this.#warm) process.kill({ kind: 'cancelled' });
+    await Promise.all(ended);
+  }
+
+  #fillLater(): void {
+    clearTimeout(this.#refill);
+    this.#refill = setTimeout(() => this.fill(), REFILL_DELAY_MS);
+    this.#refill.unref();
+  }
+
+  /** Never rejects: whoever needs a runner starts one and is told why that fails. */
+  async #startWarm(): Promise<void> {
+    try {
+      const runner = await startRunner(this.#resources, true);
+      this.#warm.add(runner);
+      void runner.process.ended.then(() => {
+        if (this.#warm.delete(runner)) runner.reservation.release();
+      });
+    } catch {
+      // See above.
+    }
+  }
+}
+
+async function startRunner(
+  { runnerPath, threadStackBytes, reservations }: Resources,
+  wasWaiting: boolean,
+): Promise<WarmRunner> {
+  const { reservation, descriptors } = reservations.take();
+  const control = new ControlArea(reservation);
+  control.writeHeader(threadStackBytes);
+  try {
+    const reservationBytes = reservation.layout.totalBytes;
+    const process = await RunnerProcess.start({ runnerPath, control, descriptors, reservationBytes });
+    return { process, control, reservation, wasWaiting };
+  } catch (error) {
+    reservation.release();
+    throw error;
+  }
+}
