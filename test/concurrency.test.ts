@@ -1,4 +1,9 @@
-import { MaterializationError, type ResourceTracker, SymbolsNotFoundError } from '@farjit/compiler';
+import {
+  type KaleidoscopeJITOptions,
+  MaterializationError,
+  type ResourceTracker,
+  SymbolsNotFoundError,
+} from '@farjit/compiler';
 import test from 'ava';
 import { parseAssembly } from './ir-module.js';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
@@ -172,9 +177,15 @@ out:
   t.is(await running, 5);
 });
 
-for (const speculate of ['off', 'auto', 'eager'] as const)
-  test(`random definitions, calls and removals side by side agree with a model, speculation ${speculate}`, async (t) => {
-    const { jit } = await openJIT(t, { optLevel: 0, speculate });
+const MODEL_VARIANTS: Readonly<Record<string, KaleidoscopeJITOptions>> = {
+  'without speculation': { optLevel: 0, speculate: 'off' },
+  'with speculation': { optLevel: 0, speculate: 'auto' },
+  'with eager speculation': { optLevel: 0, speculate: 'eager' },
+  'with tiers': { hotThreshold: 2, speculate: 'auto' },
+};
+for (const [variant, options] of Object.entries(MODEL_VARIANTS))
+  test(`random definitions, calls and removals side by side agree with a model, ${variant}`, async (t) => {
+    const { jit } = await openJIT(t, options);
     const random = randomFrom(7_654_321);
     const names = ['a', 'b', 'c', 'd', 'e', 'f'];
     /** What each name meant over time: its constant, or undefined while it had no definition. */
@@ -235,6 +246,7 @@ for (const speculate of ['off', 'auto', 'eager'] as const)
       left.join(),
     );
     t.is(jit.runner.generation, 1);
+    t.is(jit.statistics().functionsOptimized > 0, options.hotThreshold !== undefined);
   });
 
 test('sources added side by side are each evaluated in their own order', async (t) => {

@@ -39,13 +39,13 @@ static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
 	free(own);
 }
 
-/* A program's own `fabs` is not libm's, which LLVM would turn into an instruction. */
+/* A program's own `fabs`, declared or there to be inlined, is not libm's, which LLVM would turn into an instruction. */
 static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, const struct farjit_request *request)
 {
 	const char *at = request->program_defined;
 	for (uint16_t i = 0; i < request->program_defined_count; i++) {
 		LLVMValueRef function = llvm.LLVMGetNamedFunction(module, farjit_next_bytes(&at).start);
-		if (function && llvm.LLVMIsDeclaration(function))
+		if (function)
 			llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
 						     enum_attribute(context, "nobuiltin", 0));
 	}

@@ -6,6 +6,7 @@ export { KaleidoscopeJIT } from './jit.js';
 export {
   type ExecutorChoice,
   type ExpressionResult,
+  type FunctionTier,
   type JITSymbol,
   type KaleidoscopeJITOptions,
   type ResourceTracker,

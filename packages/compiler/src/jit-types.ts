@@ -5,6 +5,7 @@ import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import type { IRTransform } from './layers/ir-transform-layer.js';
 import type { OptLevel } from './llvm/target-machine.js';
 import type { SessionListener } from './session/events.js';
+import type { TierState } from './session/tier-up.js';
 
 /** Where the code runs. */
 export type ExecutorChoice =
@@ -20,8 +21,13 @@ export type ExecutorChoice =
 /** How a `KaleidoscopeJIT` works; every option has a default. */
 export interface KaleidoscopeJITOptions {
   readonly executor?: ExecutorChoice;
-  /** How well code is optimised. Unless given, a function's code is the first that can be had: {@link CodeLevel}. */
+  /**
+   * Pins functions to a level. Unless given they are tiered: compiled fast at their first call, and again, with all that
+   * LLVM has, when they have become hot. Modules are then compiled at level 1.
+   */
   readonly optLevel?: OptLevel;
+  /** Entries and loop iterations after which a tiered function is hot: 10,000 unless given. */
+  readonly hotThreshold?: number;
   /** Whether a callback compiles more than it asks for: `auto` unless given. */
   readonly speculate?: SpeculationMode;
   /** Functions in the order in which a former run first called them, as `calledFunctions` lists them: it orders the guesses. */
@@ -77,6 +83,22 @@ export interface JITSymbol {
   readonly address: ExecutorAddr;
   /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
   readonly kind: 'function' | 'data' | 'process';
+}
+
+/** How a function is compiled now. */
+export interface FunctionTier {
+  /**
+   * `pinned`: at a level, for good. `lazy`: not at all. `baseline`: fast. `waiting`, `compiling`: the same, and being
+   * optimised. `optimized`: with all that LLVM has. `failed`: `baseline`, since that was not possible.
+   */
+  readonly tier: 'pinned' | 'lazy' | TierState;
+  /** What it has counted, where it is linked and counts. */
+  readonly count?: number;
+  readonly hotThreshold?: number;
+  /** Functions whose bodies were there to be inlined. */
+  readonly available: readonly string[];
+  /** Names that, when they are given another meaning, make it be compiled again. */
+  readonly dependencies: readonly string[];
 }
 
 /** How a top-level expression ended. */

@@ -9,6 +9,7 @@ import { LocalExecutor } from './executor-client/local-executor.js';
 import { SharedCore } from './executor-client/shared-core.js';
 import {
   type ExpressionResult,
+  type FunctionTier,
   type JITSymbol,
   type KaleidoscopeJITOptions,
   type ResourceTracker,
@@ -22,12 +23,13 @@ import { OperatorTable } from './kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
 import { SourceText } from './kaleidoscope/source-text.js';
-import { ASTLayer } from './layers/ast-layer.js';
+import { ASTLayer, type Scope } from './layers/ast-layer.js';
 import { type IRCompileLayer, LLVMCompileLayer } from './layers/ir-compile-layer.js';
 import { IRPipeline } from './layers/ir-pipeline.js';
 import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
 import type { KeptObjects } from './layers/kept-objects.js';
 import { moduleUnit } from './layers/module-layer.js';
+import { HOT_THRESHOLD, type TierPolicy } from './layers/tiers.js';
 import { writeBitcode } from './llvm/bitcode.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import { IRModule } from './llvm/ir-module.js';
@@ -35,6 +37,7 @@ import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { preloadBindings } from './llvm/llvm-bindings.js';
 import { moduleInterface } from './llvm/module-interface.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
+import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
 import { type CallOptions, ExecutionSession } from './session/execution-session.js';
@@ -55,6 +58,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #kept: KeptObjects | undefined;
   readonly #pipeline: IRPipeline;
   readonly #ast: ASTLayer;
+  readonly #tiers: TierPolicy;
   readonly #operators = new OperatorTable();
   readonly #prototypes = new Map<string, PrototypeAST>();
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
@@ -84,19 +88,26 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       inProcess ??= new LLVMCompileLayer(this.#loadLLVM(), { transforms: new IRTransformLayer(transforms) });
       return inProcess;
     };
-    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, options.optLevel ?? 'first');
+    const { optLevel, hotThreshold = HOT_THRESHOLD } = options;
+    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, optLevel ?? 1);
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
     this.#sharedCore = shareCore(session, local, options);
     codegen.beforeStart(() => this.#sharedCore?.release());
-    const scope = {
-      prototypeOf: (name: string) => this.#prototypeOf(name),
-      isDefined: (name: string) => session.dylib.find(name) !== undefined,
+    this.#tiers = optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
+    const scope: Scope = {
+      prototypeOf: (name) => this.#prototypeOf(name),
+      definitionOf: (name) => session.dylib.find(name),
     };
-    this.#ast = new ASTLayer(this.#pipeline, scope, this.#kept);
+    this.#ast = new ASTLayer(this.#pipeline, scope, this.#tiers, this.#kept);
+    if (this.#tiers.kind === 'tiered') session.tierUp.use(this.#ast);
     session.compileAction.speculate(
-      { mode: options.speculate ?? 'auto', profile: options.speculateOrder, recordsCalls: options.recordCalls },
+      {
+        mode: options.speculate ?? 'auto',
+        profile: options.speculateOrder,
+        recordsCalls: options.recordCalls,
+      },
       (units, observerOf, how) => this.#ast.compileTogether(units, observerOf, how),
     );
     this.#calls = new WrapperCalls(session, this.#ast);
@@ -113,8 +124,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
-    const { executor = 'local' } = options;
-    const { codegenProcesses } = options;
+    const { executor = 'local', codegenProcesses, hotThreshold } = options;
+    if (hotThreshold !== undefined && !isThreshold(hotThreshold))
+      throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
     const libLLVM = libLLVMPathOf(options);
     const codegen = new CodegenPool({
       libLLVM,
@@ -122,7 +134,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
-      const session = await ExecutionSession.open(transport);
+      const session = await ExecutionSession.open(transport, { hotThreshold });
       return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options, libLLVM));
     }
     const local = executor === 'local' ? LocalExecutor.start() : executor;
@@ -134,7 +146,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
         codegen.start();
         void preloadBindings();
       }
-      const session = await ExecutionSession.open(await connecting);
+      const session = await ExecutionSession.open(await connecting, { hotThreshold });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
       await Promise.all([local.stop(), codegen.stop()]);
@@ -377,7 +389,24 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const unit = this.#session.dylib.find(name);
     const fn = unit && this.#functions.get(unit);
     if (!fn) return undefined;
-    return what === 'ast' ? printFunction(fn) : this.#ast.print(fn, what);
+    if (what === 'ast') return printFunction(fn);
+    const { tierUp } = this.#session;
+    const plan = tierUp.stateOf(unit) === 'optimized' ? tierUp.planOf(unit) : undefined;
+    return this.#ast.print(unit, what, plan);
+  }
+
+  /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */
+  async tierOf(name: string): Promise<FunctionTier | undefined> {
+    const unit = this.#session.dylib.find(name);
+    if (!unit || !this.#functions.has(unit)) return undefined;
+    if (this.#tiers.kind === 'pinned') return { tier: 'pinned', available: [], dependencies: [] };
+    const { hotThreshold } = this.#tiers;
+    const plan = this.#session.tierUp.planOf(unit);
+    const { available = [], dependencies = [] } = plan ?? {};
+    const state = this.#session.tierUp.stateOf(unit);
+    const tier = state === 'baseline' && !unit.isCompiled ? 'lazy' : state;
+    const count = await this.#session.countOf(unit);
+    return { tier, hotThreshold, available, dependencies, ...(count === undefined ? {} : { count }) };
   }
 
   /** Names of all that is defined. */
@@ -452,6 +481,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const before = this.#prototypes.get(name);
     this.#prototypes.set(name, prototype);
     if (!before || before.parameters.length === parameters.length) return;
+    this.#session.noteTypeChanged(name);
     for (const unit of this.#functions.keys())
       if (unit.callees.includes(name)) this.#session.invalidate(unit);
   }
@@ -478,6 +508,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
   }
+}
+
+function isThreshold(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
 }
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */

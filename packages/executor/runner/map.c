@@ -13,6 +13,7 @@
 struct farjit_control *farjit_control;
 uintptr_t farjit_code_start;
 uintptr_t farjit_code_end;
+uintptr_t farjit_data_start;
 
 static void map_part(uint64_t address, uint64_t bytes, int rights, int descriptor, uint64_t offset, const char *name)
 {
@@ -77,8 +78,10 @@ void farjit_map(void)
 
 	farjit_code_start = code;
 	farjit_code_end = constant;
+	farjit_data_start = control + control_bytes;
 	farjit_control = (struct farjit_control *)control;
 	farjit_control->base = code;
 	farjit_control->resolver = (uint64_t)farjit_resolver;
+	farjit_control->count_function = (uint64_t)farjit_count;
 	farjit_control->process_id = (uint32_t)getpid();
 }

@@ -49,8 +49,14 @@ extern struct farjit_control *farjit_control;
 /* Start and end of the code part, for traps. */
 extern uintptr_t farjit_code_start;
 extern uintptr_t farjit_code_end;
+/* Start of the data part, which counters are told by their offset in. */
+extern uintptr_t farjit_data_start;
 /* Maps both memfds, closes their descriptors, fills what `control` says before HELLO. Main thread, once. */
 void farjit_map(void);
+
+/* count.c */
+/* Called by counted code at each entry and each iteration of a loop. Any thread. */
+void farjit_count(_Atomic uint32_t *counter);
 
 /* layout.c */
 /* Prints offsets and sizes of everything in shared_layout.h as JSON on stdout. */

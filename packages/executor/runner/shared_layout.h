@@ -33,6 +33,8 @@ enum {
 	FARJIT_NAME_BYTES = 64 * 1024,
 	FARJIT_TRAP_FRAMES = 64,
 	FARJIT_REGISTERS = 18,
+	/* Counters of functions lie in pages of their own; the first word of such a page is the threshold of the rest. */
+	FARJIT_COUNTER_PAGE_BYTES = 4096,
 };
 
 /* Descriptors the runner is started with. */
@@ -49,6 +51,7 @@ enum farjit_bell_kind {
 	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
 	FARJIT_BELL_DONE = 5,	   /* the PUBLISH or LOOKUP the host asked for is done */
+	FARJIT_BELL_HOT = 6,	   /* `value`: offset in the data part of a counter that has reached its page's threshold */
 	/* host -> runner */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says; `value`: uid and gid, 0 to keep */
 	FARJIT_BELL_SPAWN = 17,	  /* `slot`: start the worker thread of that call slot */
@@ -184,6 +187,7 @@ struct farjit_control {
 	/* Written by the runner before HELLO. */
 	uint64_t base;	   /* start of the reservation: code, constant, control, data follow each other */
 	uint64_t resolver; /* address of farjit_resolver */
+	uint64_t count_function; /* address of farjit_count */
 	uint32_t process_id;
 	/* Live threads made by JIT'd code. */
 	_Atomic uint32_t foreign_threads;

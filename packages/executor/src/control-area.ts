@@ -29,6 +29,7 @@ export interface PublishEntry {
 export interface RunnerHello {
   readonly base: bigint;
   readonly resolver: bigint;
+  readonly countFunction: bigint;
   readonly processId: number;
 }
 
@@ -85,6 +86,7 @@ export class ControlArea {
     return {
       base: this.#readWord(CONTROL.base),
       resolver: this.#readWord(CONTROL.resolver),
+      countFunction: this.#readWord(CONTROL.countFunction),
       processId: this.#bytes.readUInt32LE(CONTROL.processId),
     };
   }

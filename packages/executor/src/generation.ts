@@ -11,6 +11,7 @@ import { type CallResult, Calls } from './calls.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
 import type { HostResources } from './host-resources.js';
+import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
 import { SessionMemory } from './memory.js';
 import { Confinement } from './native/shared-layout.js';
@@ -27,6 +28,8 @@ export interface GenerationEvents {
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void>;
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  /** Functions of these counters have become hot. */
+  onHot(generation: number, counters: ExecutorAddr[]): void;
   isCongested(): boolean;
   /** Calls in flight have been rejected; memory is released. */
   onEnd(generation: number, end: RunnerEnd): void;
@@ -40,6 +43,7 @@ interface Parts {
   readonly work: ControlWork;
   readonly calls: Calls;
   readonly reentries: Reentries;
+  readonly hotCounters: HotCounters;
 }
 
 /** One runner and everything that lives and dies with it. */
@@ -71,6 +75,11 @@ export class Generation {
         },
         onCallDone: (slot) => {
           if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
+        },
+        onHot: (dataOffset) => {
+          const counter = parts?.memory.counterAddress(dataOffset);
+          if (counter === undefined) fault(`the runner counts at offset ${dataOffset} of the data part`);
+          else parts?.hotCounters.add(counter);
         },
         onDone: () => {
           if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
@@ -119,7 +128,8 @@ export class Generation {
     });
     const work = new ControlWork(control, runner);
     const { memory, indirection } = this;
-    this.#parts = { runner, control, memory, indirection, work, calls, reentries };
+    const hotCounters = new HotCounters((counters) => events.onHot(number, counters));
+    this.#parts = { runner, control, memory, indirection, work, calls, reentries, hotCounters };
   }
 
   get isLost(): boolean {
@@ -163,6 +173,7 @@ export class Generation {
       generation: this.number,
       processId: this.processId,
       memory: this.memory.describe(),
+      countFunction: this.#parts.runner.hello.countFunction,
       confinement: {
         noNewPrivileges: (bits & Confinement.noNewPrivs) !== 0,
         seccomp: (bits & Confinement.seccomp) !== 0,
@@ -223,5 +234,6 @@ export class Generation {
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
     this.#parts.work.lose(new RequestError('RUNNER_LOST', words, { end, own: false }));
     this.#parts.reentries.lose();
+    this.#parts.hotCounters.lose();
   }
 }

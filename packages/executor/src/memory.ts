@@ -18,6 +18,9 @@ import type { Region } from './reservation-layout.js';
 /** Reservations one allocator may hold: bounds what a session can make the host remember. */
 export const MAX_RESERVATIONS = 65_536;
 
+/** A counter of the runner's `count.c`. */
+const COUNTER_BYTES = 4;
+
 /** Who may write a reserved range: commits of the compiler, pointers alone, or nobody but the host. */
 type Writable = 'commit' | 'pointers' | 'host';
 
@@ -179,6 +182,17 @@ export class SessionMemory {
     const region = [code, constant, data].find((part) => contains(part, offset, sizeBytes));
     if (!region) throw outside(address, sizeBytes, "the session's code, constant or data memory");
     return this.#reservation.read(offset, sizeBytes);
+  }
+
+  /**
+   * Address of a counter by its offset in the data part; undefined when there can be none: off a word's boundary, or
+   * outside what the compiler has reserved there.
+   */
+  counterAddress(dataOffset: number): ExecutorAddr | undefined {
+    const offset = this.#reservation.layout.data.offset + dataOffset;
+    const range = this.#rangeAt(offset, COUNTER_BYTES);
+    const isCounter = offset % COUNTER_BYTES === 0 && range?.prot === 'data' && range.writable === 'commit';
+    return isCounter ? this.addressOf(offset) : undefined;
   }
 
   #allocator(allocator: number): MemoryRange[] {

@@ -32,16 +32,19 @@ export class RunnerStartError extends FarJITError {
   }
 }
 
-/** What a runner says of itself: where its reservation and its resolver are. */
+/** What a runner says of itself: where its reservation, its resolver and what counted code calls are. */
 export interface RunnerAddresses {
   readonly base: ExecutorAddr;
   readonly resolver: ExecutorAddr;
+  readonly countFunction: ExecutorAddr;
 }
 
 /** What the runner's bells and its end turn into. Slots are inside their tables; nothing else is checked. */
 export interface RunnerEvents {
   onReenter(slot: number): void;
   onCallDone(slot: number): void;
+  /** A counter at this offset in the data part has reached its threshold. */
+  onHot(dataOffset: number): void;
   /** The control thread has done its work. */
   onDone(): void;
   onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void;
@@ -297,6 +300,7 @@ export class RunnerProcess {
     if (events) {
       if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return events.onReenter(slot);
       if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
+      if (kind === BellKind.hot) return events.onHot(value);
       if (kind === BellKind.done) return events.onDone();
     }
     this.kill({
@@ -346,13 +350,18 @@ function startError(runnerPath: string, error: unknown, early: readonly Uint8Arr
 
 /** What the runner writes before it is confined is checked like the rest: the base decides where every write goes. */
 function checkHello(hello: RunnerHello, processId: number, reservationBytes: number): RunnerAddresses {
-  const { base, resolver } = hello;
+  const { base, resolver, countFunction } = hello;
   // User space is the lower half of the canonical addresses.
   const limit = 1n << 47n;
   const isPlaced = base > 0n && base % 4096n === 0n && base + BigInt(reservationBytes) <= limit;
-  if (!isPlaced || resolver === 0n || hello.processId !== processId)
+  if (!isPlaced || resolver === 0n || countFunction === 0n || hello.processId !== processId)
     throw new RunnerStartError(
-      `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, process ${hello.processId}`,
+      `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
+        `count function 0x${countFunction.toString(16)}, process ${hello.processId}`,
     );
-  return { base: toExecutorAddr(base), resolver: toExecutorAddr(resolver) };
+  return {
+    base: toExecutorAddr(base),
+    resolver: toExecutorAddr(resolver),
+    countFunction: toExecutorAddr(countFunction),
+  };
 }

@@ -261,6 +261,8 @@ export class Session {
       compile: (generation, trampoline, onAnswer) => this.#compile(generation, trampoline, onAnswer),
       onOutput: (generation, stream, content) =>
         this.connection.notify(session.output, { stream, content }, generation),
+      onHot: (generation, counters) =>
+        this.connection.notify(indirection.functionsHot, { counters }, generation),
       isCongested: () => this.#transport.bufferedBytes > CONGESTED_BYTES,
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };

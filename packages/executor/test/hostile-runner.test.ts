@@ -5,14 +5,16 @@ import { fileURLToPath } from 'node:url';
 import {
   Connection,
   createMemoryTransportPair,
+  indirection,
   run,
   session,
   symbols,
   toExecutorAddr,
 } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
+import { HOT_INTERVAL_MS, MAX_WAITING_COUNTERS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
-import { commitOf, openSession } from './session-fixture.js';
+import { commitOf, openSession, reserve, type TestCompiler } from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
@@ -27,7 +29,10 @@ function hostileHost(mode: string): HostResources {
 }
 
 async function callOnce(t: ExecutionContext, mode: string) {
-  const { connection, live } = await openSession(t, hostileHost(mode));
+  return callIn(await openSession(t, hostileHost(mode)));
+}
+
+async function callIn({ connection, live }: TestCompiler) {
   const params = { entry: toExecutorAddr(0x1000n), block: Uint8Array.of(5), commit: commitOf() };
   return connection.request(run.call, params, live);
 }
@@ -41,6 +46,9 @@ const FAULTS: readonly [string, RegExp][] = [
   ['reentry slot that is not posted', /slot 3 is in state 0/],
   ['reentry of an unknown kind', /unknown kind 77/],
   ['call that is still posted', /no call has ended in slot 0/],
+  ['hot counter where nothing is reserved', /counts at offset 65536 of the data part/],
+  ['hot counter outside of memory', /counts at offset 4294967292 of the data part/],
+  ['hot counter off its boundary', /counts at offset 6 of the data part/],
   ['call that nobody made', /no call has ended in slot 63/],
 ];
 
@@ -54,6 +62,7 @@ for (const mode of [
   'base in kernel space',
   'base not on a page',
   'no resolver',
+  'no count function',
   'process id of another',
   'bell before hello',
 ])
@@ -77,6 +86,22 @@ test('a runner whose control thread is stuck is killed, and what was asked of it
     message: /control thread has not answered/,
   });
   t.like(error, { data: { end: { kind: 'fault' } } });
+});
+
+test('however often a runner rings for counters, what the compiler hears of it is bounded', async (t) => {
+  const compiler = await openSession(t, hostileHost('a million hot counters'));
+  await reserve(compiler, 'data', 4 * 4096);
+  const sizes: number[] = [];
+  compiler.connection.onNotification(indirection.functionsHot, ({ counters }) => {
+    sizes.push(counters.length);
+  });
+  const startMs = performance.now();
+  t.deepEqual([...(await callIn(compiler)).block], [5]);
+  const intervals = (performance.now() - startMs) / HOT_INTERVAL_MS;
+  t.true(sizes.length > 0);
+  t.true(sizes.length <= intervals + 1, `${sizes.length} notifications in ${intervals} intervals`);
+  t.true(Math.max(...sizes) <= MAX_WAITING_COUNTERS);
+  t.is(compiler.lost.length, 0);
 });
 
 test('a forged trap report is passed on within its bounds', async (t) => {

@@ -32,6 +32,17 @@ function ring(kind: number, slot = 0, value = 0): void {
   writeSync(RUNNER_FD.doorbell, bell(kind, slot, value));
 }
 
+/** The same for more than the socket takes at once. */
+function writeAll(bytes: Buffer): void {
+  for (let at = 0; at < bytes.byteLength; )
+    try {
+      at += writeSync(RUNNER_FD.doorbell, bytes, at);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+}
+
 /** Waits for the host's next bell; ends when the host is gone. */
 function nextBell(): { kind: number; slot: number } {
   const bytes = Buffer.alloc(BELL_BYTES);
@@ -67,6 +78,15 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'hello again': () => ring(BellKind.hello),
   'reentry slot out of range': () => ring(BellKind.reenter, 256),
   'call slot out of range': () => ring(BellKind.callDone, 64),
+  'hot counter where nothing is reserved': () => ring(BellKind.hot, 0, 64 * 1024),
+  'hot counter outside of memory': () => ring(BellKind.hot, 0, 0xffff_fffc),
+  'hot counter off its boundary': () => ring(BellKind.hot, 0, 6),
+  'a million hot counters': (slot) => {
+    const bells = Buffer.concat(Array.from({ length: 4096 }, (_, index) => bell(BellKind.hot, 0, 4 * index)));
+    for (let round = 0; round < 256; round++) writeAll(bells);
+    writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
+    writeAll(bell(BellKind.callDone, slot));
+  },
   'done with nothing to do': () => ring(BellKind.done),
   'reentry slot that is not posted': () => ring(BellKind.reenter, 3),
   'reentry of an unknown kind': () => {
@@ -102,6 +122,7 @@ fstatSync(RUNNER_FD.sealed);
 const base = mode === 'base in kernel space' ? 0xffff_8000_0000_0000n : 0x7000_0000_0000n;
 writeWord(CONTROL.base, mode === 'base not on a page' ? base + 8n : base);
 writeWord(CONTROL.resolver, mode === 'no resolver' ? 0n : 0x5555_0000_0000n);
+writeWord(CONTROL.countFunction, mode === 'no count function' ? 0n : 0x5555_0000_1000n);
 writeHalf(CONTROL.processId, mode === 'process id of another' ? 1 : process.pid);
 if (mode === 'bell before hello') ring(BellKind.done);
 ring(BellKind.hello);

@@ -118,7 +118,7 @@ function executorOption(): Option {
 function optLevelOption(): Option {
   return new Option(
     '-O, --opt-level <level>',
-    'optimisation level, as in -O2 (default: the one that is compiled fastest)',
+    'pin every function to a level, as in -O2 (default: first compiled fast, and again at O2 when hot)',
   ).choices(['0', '1', '2', '3']);
 }
 

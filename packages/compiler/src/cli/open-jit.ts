@@ -16,7 +16,7 @@ export interface JITOptions {
   readonly executor?: string;
   /** That one, if it has been started already. */
   readonly local?: LocalExecutor | undefined;
-  /** Undefined: not given. */
+  /** Tiered without. */
   readonly optLevel?: '0' | '1' | '2' | '3';
   readonly speculate: SpeculationMode;
   /** False for `--no-cache`. */

@@ -1,5 +1,6 @@
 import { printable, printableLines, quoted } from '@farjit/protocol/printable';
 import type { KaleidoscopeJIT } from '../jit.js';
+import type { FunctionTier } from '../jit-types.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
 /** What a command of the REPL works with. */
@@ -42,6 +43,12 @@ export const REPL_COMMANDS: readonly ReplCommand[] = [
     argument: 'f',
     summary: "a function's assembly",
     run: (name, context) => printFunction(name, 'asm', context),
+  },
+  {
+    name: ':tier',
+    argument: 'f',
+    summary: 'how a function is compiled: fast at its first call, and again with inlining when it is hot',
+    run: (name, context) => printTier(name, context),
   },
   {
     name: ':stubs',
@@ -87,6 +94,29 @@ async function printFunction(name: string, what: 'ast' | 'ir' | 'asm', context: 
   const text = await context.jit.print(name, what);
   if (text === undefined) return context.complain(`no function ${quoted(name)} is defined here`);
   return context.print(printableLines(text.trimEnd()));
+}
+
+/** Each tier in words, for `:tier`. */
+const TIER_IN_WORDS: Readonly<Record<FunctionTier['tier'], string>> = {
+  pinned: 'pinned to the level of -O',
+  lazy: 'not compiled: nothing has called it',
+  baseline: 'baseline',
+  waiting: 'baseline, waiting to be optimised',
+  compiling: 'baseline, being optimised',
+  optimized: 'optimised',
+  failed: 'baseline: it could not be optimised',
+};
+
+async function printTier(name: string, context: ReplContext): Promise<void> {
+  const found = await context.jit.tierOf(name);
+  if (!found) return context.complain(`no function ${quoted(name)} is defined here`);
+  const { tier, count, hotThreshold, available, dependencies } = found;
+  const list = (names: readonly string[]) => names.map(printable).join(', ') || 'nothing';
+  const lines = [`${printable(name)}: ${TIER_IN_WORDS[tier]}`];
+  if (count !== undefined) lines.push(`counted ${count}, hot at ${hotThreshold}`);
+  if (tier === 'optimized')
+    lines.push(`could inline: ${list(available)}`, `depends on: ${list(dependencies)}`);
+  return context.print(lines.join('\n'));
 }
 
 async function printStubs({ jit, print }: ReplContext): Promise<void> {

@@ -27,6 +27,8 @@ export function summarize(statistics: SessionStatistics): string {
     functionsDefined,
     functionsCompiled,
     functionsGuessed,
+    functionsOptimized,
+    optimizationsInvalidated,
     guessesOpen,
     compileCallbacks,
     failedCallbacks,
@@ -40,16 +42,21 @@ export function summarize(statistics: SessionStatistics): string {
   const found = statistics.cacheMemoryHits + statistics.cacheDiskHits;
   const cache: [string, string][] =
     found + statistics.cacheDamaged === 0 ? [] : [['cache', cacheWords(statistics, found)]];
+  const optimized =
+    functionsOptimized > 0
+      ? `, ${functionsOptimized} compiled again when hot (${optimizationsInvalidated} given up since)`
+      : '';
   const wire = statistics.wireMs === undefined ? [] : [`${inMs(statistics.wireMs)} on the wire`];
   const times = [
     `${inMs(statistics.llvmMs)} in LLVM`,
     `${inMs(statistics.irgenMs)} making IR`,
     `${inMs(statistics.linkMs)} linking`,
+    ...(functionsOptimized > 0 ? [`${inMs(statistics.optimizeMs)} optimising in the background`] : []),
     ...wire,
     `${inMs(statistics.wallMs)} altogether`,
   ];
   const rows: [string, string][] = [
-    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}`],
+    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}${optimized}`],
     ...cache,
     ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
     ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],

@@ -39,6 +39,7 @@ export interface ExecutorHandlers {
     trampoline: ExecutorAddr,
     generation: number,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
+  functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
   frame(event: FrameEvent): void;
@@ -102,6 +103,9 @@ export class ExecutorProcessControl {
     );
     connection.onNotification(session.runnerLost, ({ generation, end }) =>
       handlers.runnerLost(generation, end),
+    );
+    connection.onNotification(indirection.functionsHot, ({ counters }, generation) =>
+      handlers.functionsHot(counters, generation),
     );
     connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
     connection.start();

@@ -46,7 +46,20 @@ export function callsOf(fn: FunctionAST): Call[] {
 
 /** Functions that calls name, each once. */
 export function calleesOf(calls: readonly Call[]): string[] {
-  return calls.length < 2 ? calls.map(({ callee }) => callee) : [...new Set(calls.map(({ callee }) => callee))];
+  return calls.length < 2
+    ? calls.map(({ callee }) => callee)
+    : [...new Set(calls.map(({ callee }) => callee))];
+}
+
+/** How many nodes a body has. Needs no stack, however deep it nests. */
+export function nodeCount(fn: FunctionAST): number {
+  let count = 0;
+  const pending: ExprAST[] = [fn.body];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    count++;
+    pending.push(...operandsInOrder(next));
+  }
+  return count;
 }
 
 /** Every call in a body in the order of `callees`. Needs no stack, however deep the body nests. */

@@ -21,6 +21,7 @@ export class ExpressionEmitter {
   readonly #builder: llvm.IRBuilder;
   readonly #function: llvm.Function;
   readonly #calleeOf: CalleeLookup;
+  readonly #onIteration: (() => void) | undefined;
   readonly #double: llvm.Type;
   readonly #assigned: ReadonlySet<string>;
   readonly #variables = new Map<string, Variable>();
@@ -34,6 +35,8 @@ export class ExpressionEmitter {
     calleeOf: CalleeLookup;
     /** Names that the body assigns to. */
     assigned: ReadonlySet<string>;
+    /** Emits something more into each loop, at the end of an iteration. */
+    onIteration?: (() => void) | undefined;
   }) {
     this.#context = emission.context;
     this.#builder = emission.builder;
@@ -41,6 +44,7 @@ export class ExpressionEmitter {
     this.#calleeOf = emission.calleeOf;
     this.#double = emission.double;
     this.#assigned = emission.assigned;
+    this.#onIteration = emission.onIteration;
   }
 
   /** Makes an argument a variable. */
@@ -160,6 +164,7 @@ export class ExpressionEmitter {
     const current = this.#builder.CreateLoad(this.#double, slot, variable);
     this.#builder.CreateStore(this.#builder.CreateFAdd(current, stepValue, 'nextvar'), slot);
     restore();
+    this.#onIteration?.();
 
     const goesOn = this.#isTrue(endValue, 'loopcond');
     const afterBlock = this.#appendBlock('afterloop');

@@ -20,6 +20,18 @@ export interface IRGenRequest {
    * stores the double at the block's start.
    */
   readonly withEntry?: boolean;
+  /** Makes the body count each entry and each iteration of its loops. */
+  readonly counting?: Counting;
+  /** Calls in this module of the function's plain name go straight to this body, its own calls of itself included. */
+  readonly isCalledDirectly?: boolean;
+  /** The body is there to be inlined: no code is made of it, and calls that stay go to what has its name elsewhere. */
+  readonly isAvailableExternally?: boolean;
+}
+
+/** What counted code calls, `void function(counter)`, by their symbols. */
+export interface Counting {
+  readonly function: string;
+  readonly counter: string;
 }
 
 /** A function with a body in a `GeneratedModule`. */
@@ -85,6 +97,7 @@ function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void
 class Emission {
   readonly #modules: ModulePool;
   readonly #target: PooledModule;
+  readonly #direct = new Map<string, llvm.Function>();
 
   constructor(modules: ModulePool, target: PooledModule) {
     this.#modules = modules;
@@ -94,30 +107,37 @@ class Emission {
   emit(requests: readonly IRGenRequest[]): GeneratedFunction[] {
     // Names first: a call must find a body of its name rather than declare it.
     const declared = requests.map((request) => {
-      const { implementationName, function: fn } = request;
+      const { implementationName, function: fn, isAvailableExternally } = request;
       const type = this.#modules.doubleFunctionType(fn.prototype.parameters.length);
-      return { request, llvmFunction: this.#target.addFunction(implementationName, type) };
+      const { AvailableExternallyLinkage, ExternalLinkage } = llvm.Function.LinkageTypes;
+      const linkage = isAvailableExternally ? AvailableExternallyLinkage : ExternalLinkage;
+      const llvmFunction = this.#target.addFunction(implementationName, type, linkage);
+      if (request.isCalledDirectly) this.#direct.set(fn.prototype.name, llvmFunction);
+      return { request, llvmFunction };
     });
 
     const functions: GeneratedFunction[] = [];
     for (const { request, llvmFunction } of declared) {
-      this.#emitBody(request.function, llvmFunction);
+      this.#emitBody(request, llvmFunction);
       functions.push({ name: request.implementationName, llvmFunction });
       if (request.withEntry) functions.push(this.#emitEntry(request.implementationName, llvmFunction));
     }
     return functions;
   }
 
-  #emitBody(fn: FunctionAST, llvmFunction: llvm.Function): void {
+  #emitBody({ function: fn, counting }: IRGenRequest, llvmFunction: llvm.Function): void {
     const { context, builder } = this.#modules;
     builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', llvmFunction));
+    const count = counting && this.#counter(counting);
+    count?.();
     const emitter = new ExpressionEmitter({
       context,
       builder,
       double: this.#modules.double,
       llvmFunction,
-      calleeOf: (name, count) => this.#callee(name, count),
+      calleeOf: (name, parameterCount) => this.#callee(name, parameterCount),
       assigned: assignedVariables(fn),
+      onIteration: count,
     });
     for (const [index, parameter] of fn.prototype.parameters.entries()) {
       const argument = llvmFunction.getArg(index);
@@ -141,8 +161,22 @@ class Emission {
     return { name, llvmFunction: entry };
   }
 
+  /** Emits one count where the builder stands: a call, which costs IRGen and FastISel less than a branch around it. */
+  #counter(counting: Counting): () => void {
+    const { builder, counterType, countFunctionType } = this.#modules;
+    // Declared as a function, of which the pool takes care; all that is ever used is its address.
+    const counter = this.#target.addFunction(counting.counter, counterType);
+    const countFunction =
+      this.#target.findFunction(counting.function) ??
+      this.#target.addFunction(counting.function, countFunctionType);
+    return () => {
+      builder.CreateCall(countFunction, [counter]);
+    };
+  }
+
   #callee(name: string, parameterCount: number): llvm.Function {
     return (
+      this.#direct.get(name) ??
       this.#target.findFunction(name) ??
       this.#target.addFunction(name, this.#modules.doubleFunctionType(parameterCount))
     );

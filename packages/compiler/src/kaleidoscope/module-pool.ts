@@ -5,10 +5,10 @@ import llvm from 'llvm-bindings';
 export interface PooledModule {
   readonly module: llvm.Module;
   /**
-   * Adds a function to the module, to be erased by `discard`.
+   * Adds a function to the module, of external linkage unless another is given, to be erased by `discard`.
    * @throws FarJITError `INTERNAL` if the module has a function of that name (LLVM would rename the new one silently)
    */
-  addFunction(name: string, type: llvm.FunctionType): llvm.Function;
+  addFunction(name: string, type: llvm.FunctionType, linkage?: number): llvm.Function;
   /** A function that was added. */
   findFunction(name: string): llvm.Function | undefined;
   /** Erases all functions added and gives the module back; later calls do nothing. No part of it may be used again. */
@@ -25,6 +25,14 @@ export class ModulePool {
   /** Shared by all who emit; an emission places it before use and never yields in between. */
   readonly builder = new llvm.IRBuilder(this.context);
   readonly double = llvm.Type.getDoubleTy(this.context);
+  /** Of a counter: `void ()`, the simplest there is. */
+  readonly counterType = llvm.FunctionType.get(llvm.Type.getVoidTy(this.context), [], false);
+  /** Of what counts in one: `void (counter *)`. */
+  readonly countFunctionType = llvm.FunctionType.get(
+    llvm.Type.getVoidTy(this.context),
+    [llvm.PointerType.get(this.counterType, 0)],
+    false,
+  );
   readonly #doubleFunctionTypes: llvm.FunctionType[] = [];
   readonly #idle: llvm.Module[] = [];
 
@@ -45,11 +53,11 @@ export class ModulePool {
     let discarded = false;
     return {
       module,
-      addFunction: (name, type) => {
+      addFunction: (name, type, linkage = llvm.Function.LinkageTypes.ExternalLinkage) => {
         if (discarded) throw new FarJITError('INTERNAL', `function '${name}' added to a discarded module`);
         if (functions.has(name))
           throw new FarJITError('INTERNAL', `function '${name}' is in its module already`);
-        const fn = llvm.Function.Create(type, llvm.Function.LinkageTypes.ExternalLinkage, name, module);
+        const fn = llvm.Function.Create(type, linkage, name, module);
         functions.set(name, fn);
         return fn;
       },

@@ -1,29 +1,46 @@
 import assert from 'node:assert';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
-import { callees, calleesOf, callsOf } from '../kaleidoscope/call-graph.js';
+import { callees, calleesOf, callsOf, nodeCount } from '../kaleidoscope/call-graph.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
 import { checkCalls, entryName } from '../kaleidoscope/check-calls.js';
+import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import { type IRGen, loadIRGen } from '../kaleidoscope/load-irgen.js';
+import type { CodeLevel } from '../llvm/target-machine.js';
 import type { UnitKind } from '../session/events.js';
 import {
+  COUNT_FUNCTION_NAME,
   type CompiledObject,
   type CompileObserver,
+  counterName,
   implementationName,
   MaterializationUnit,
   ObjectPart,
   type ObjectSource,
 } from '../session/materialization-unit.js';
-import { type BorrowedModule, generateBitcode, type IRPipeline } from './ir-pipeline.js';
+import type { OptimizedObject } from '../session/tier-up.js';
+import {
+  type BorrowedModule,
+  type CompilationOptions,
+  generateBitcode,
+  type IRPipeline,
+} from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, splitObject, wholeObject } from './split-object.js';
+import {
+  MAX_AVAILABLE_FUNCTIONS,
+  MAX_AVAILABLE_NODES,
+  OPTIMIZED_LEVEL,
+  type OptimizationPlan,
+  type TierPolicy,
+} from './tiers.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** What names mean when a body that calls them is compiled. */
 export interface Scope {
   prototypeOf(name: string): PrototypeAST | undefined;
-  /** Whether the program defines the name itself, so that it is not a process symbol. */
-  isDefined(name: string): boolean;
+  /** What the program itself defines the name with; undefined for a process symbol. */
+  definitionOf(name: string): MaterializationUnit | undefined;
 }
 
 /** One unit's object: how it is generated, and the key it is kept under. */
@@ -33,6 +50,8 @@ interface Recipe {
   /** What the object is found under. */
   readonly symbol: string;
   readonly called: readonly string[];
+  /** Symbol of what it counts in. */
+  readonly counter?: string | undefined;
   generate(irgen: IRGen): BorrowedModule;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
@@ -44,13 +63,18 @@ export class ASTLayer {
   readonly #scope: Scope;
   readonly #kept: KeptObjects | undefined;
   readonly #functions = new WeakMap<MaterializationUnit, FunctionAST>();
+  /** Of what is compiled when it is first called. */
+  readonly #firstLevel: CodeLevel;
+  readonly #isCounted: boolean;
   #irgen: Promise<IRGen> | undefined;
 
   /** @param kept where objects are looked for before they are compiled; without it, all are compiled. */
-  constructor(pipeline: IRPipeline, scope: Scope, kept?: KeptObjects) {
+  constructor(pipeline: IRPipeline, scope: Scope, tiers: TierPolicy, kept?: KeptObjects) {
     this.#pipeline = pipeline;
     this.#scope = scope;
     this.#kept = kept;
+    this.#isCounted = tiers.kind === 'tiered';
+    this.#firstLevel = tiers.kind === 'tiered' ? 'first' : tiers.optLevel;
   }
 
   /** A function, compiled to `name$impl`; its callers, and it itself, call `name`, which is the stub. */
@@ -63,7 +87,8 @@ export class ASTLayer {
       name,
       symbol: name,
       called,
-      generate: (irgen) => this.#generate(irgen, [fn], false),
+      counter: this.#counterOf(name),
+      generate: (irgen) => this.#generate(irgen, [this.#requestOf(fn)]),
       key: () => this.#keyOf(fn, 'function', called),
     });
     const unit = new MaterializationUnit(name, source, { functions: new Set([name]), data: NOTHING }, calls);
@@ -98,7 +123,8 @@ export class ASTLayer {
         batch.then((slices) => {
           const slice = slices.get(implementationName(unit.name));
           assert(slice, `${name} was compiled without ${unit.name}`);
-          return new Map([[unit.name, new ObjectPart(unit, () => slice.takeGraph())]]);
+          const part = new ObjectPart(unit, () => slice.takeGraph(), this.#counterOf(unit.name));
+          return new Map([[unit.name, part]]);
         }),
       );
     return taken;
@@ -114,11 +140,9 @@ export class ASTLayer {
     // From here to the bitcode nothing yields: the keys tell what names mean in it.
     const calledBy = functions.map((fn) => callees(fn));
     const keys = functions.map((fn, index) => this.#keyOf(fn, 'function', calledBy[index] ?? []));
-    const compiled = await this.#pipeline.compile(
-      name,
-      () => this.#generate(irgen, functions, false),
-      { programDefined: this.#programDefined([...new Set(calledBy.flat())]), canWait },
-    );
+    const requests = functions.map((fn) => this.#requestOf(fn));
+    const options = { ...this.#options([...new Set(calledBy.flat())]), canWait };
+    const compiled = await this.#pipeline.compile(name, () => this.#generate(irgen, requests), options);
     const slices = new Map<string, ObjectSlice>();
     for (const slice of splitObject(compiled.object, name))
       for (const symbol of slice.symbols) slices.set(symbol, slice);
@@ -152,7 +176,7 @@ export class ASTLayer {
       name,
       symbol: entry,
       called,
-      generate: (irgen) => this.#generate(irgen, [fn], true),
+      generate: (irgen) => this.#generate(irgen, [{ ...requestOf(fn), withEntry: true }]),
       key: () => this.#keyOf(fn, 'expression', called),
     });
     const unit = new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, calls);
@@ -169,15 +193,124 @@ export class ASTLayer {
     return this.#wrapper(MAIN_WRAPPER_NAME, (irgen) => irgen.mainWrapper());
   }
 
-  /** What a function compiles to, in words. */
-  async print(fn: FunctionAST, what: 'ir' | 'asm'): Promise<string> {
+  /**
+   * What optimising a function would take: the bodies within its reach, breadth first, for as long as there is room.
+   * @throws Diagnostic when its own calls are wrong.
+   */
+  #planOptimization(unit: MaterializationUnit): OptimizationPlan {
+    const own = this.#function(unit);
+    const { name } = own.prototype;
+    checkCalls(own, (called) => this.#scope.prototypeOf(called));
+    const available: string[] = [];
+    const dependencies = new Set<string>();
+    const seen = new Set([name]);
+    const queue = [own];
+    let room = MAX_AVAILABLE_NODES;
+    for (let fn = queue.shift(); fn; fn = queue.shift()) {
+      for (const callee of callees(fn)) {
+        dependencies.add(callee);
+        if (seen.has(callee) || available.length === MAX_AVAILABLE_FUNCTIONS) continue;
+        seen.add(callee);
+        const body = this.#availableBody(callee);
+        const size = body ? nodeCount(body) : 0;
+        if (!body || size > room) continue;
+        room -= size;
+        available.push(callee);
+        queue.push(body);
+      }
+    }
+    // A redefinition of the function itself gives up its unit, and this object with it.
+    dependencies.delete(name);
+    return { name, level: OPTIMIZED_LEVEL, available, dependencies: [...dependencies] };
+  }
+
+  /**
+   * Finds or compiles a better object of a function.
+   * @param onPlanned told what it is made from, as of that moment, maybe more than once: the last holds.
+   * @throws Diagnostic when the function cannot be compiled (any more), and what LLVM says.
+   */
+  async makeOptimized(
+    unit: MaterializationUnit,
+    onPlanned: (plan: OptimizationPlan) => void,
+  ): Promise<OptimizedObject> {
+    const partOf = (slice: ObjectSlice) => new ObjectPart(unit, () => slice.takeGraph());
+    const prepare = () => {
+      const plan = this.#planOptimization(unit);
+      onPlanned(plan);
+      return { plan, key: this.#optimizedKey(unit, plan) };
+    };
+    const kept = this.#kept?.find(prepare().key, unit.name)?.[0];
+    if (kept) return { part: partOf(kept), compiled: undefined };
     const irgen = await this.#loadIRGen();
-    const { bitcode } = generateBitcode(() => this.#generate(irgen, [fn], false));
-    return this.#pipeline.print(fn.prototype.name, bitcode, what, this.#programDefined(callees(fn)));
+    // From here to the bitcode nothing yields: the key tells what names mean in it.
+    const { plan, key } = prepare();
+    const bodies = this.#bodiesOf(unit, plan);
+    const options = { ...this.#options(plan.dependencies, plan.level), canWait: true };
+    const compiled = await this.#pipeline.compile(unit.name, () => this.#generate(irgen, bodies), options);
+    const slice = wholeObject(compiled.object, unit.name);
+    this.#kept?.keep(key, [slice]);
+    return { part: partOf(slice), compiled };
+  }
+
+  /** What a function is compiled to first or, given a plan, when it is optimised, in words. */
+  async print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string> {
+    const irgen = await this.#loadIRGen();
+    const requests = plan ? this.#bodiesOf(unit, plan) : [this.#requestOf(this.#function(unit))];
+    const { bitcode } = generateBitcode(() => this.#generate(irgen, requests));
+    const options = this.#options(plan?.dependencies ?? unit.callees, plan?.level);
+    return this.#pipeline.print(unit.name, bitcode, what, options);
+  }
+
+  /** A planned function and all that may be inlined into it. */
+  #bodiesOf(unit: MaterializationUnit, plan: OptimizationPlan): IRGenRequest[] {
+    const available = this.#availableBodies(plan).map((body) => ({
+      function: body,
+      implementationName: body.prototype.name,
+      isAvailableExternally: true,
+    }));
+    return [{ ...requestOf(this.#function(unit)), isCalledDirectly: true }, ...available];
+  }
+
+  #availableBodies(plan: OptimizationPlan): FunctionAST[] {
+    return plan.available.map((name) => {
+      const body = this.#availableBody(name);
+      assert(body, `${name} has changed since ${plan.name} was planned`);
+      return body;
+    });
+  }
+
+  #optimizedKey(unit: MaterializationUnit, plan: OptimizationPlan): Uint8Array | undefined {
+    const codegen = `${codegenOf(plan.level)} with ${JSON.stringify([plan.available, plan.dependencies])}`;
+    const inlined = this.#availableBodies(plan);
+    return this.#keyOf(this.#function(unit), 'function', plan.dependencies, codegen, inlined);
+  }
+
+  /** The body that a name means now, if it is a function's that IRGen accepts. */
+  #availableBody(name: string): FunctionAST | undefined {
+    const unit = this.#scope.definitionOf(name);
+    return unit && this.#canGenerate(unit) ? this.#functions.get(unit) : undefined;
+  }
+
+  #function(unit: MaterializationUnit): FunctionAST {
+    const fn = this.#functions.get(unit);
+    assert(fn, `${unit.name} was not made from an AST`);
+    return fn;
+  }
+
+  #requestOf(fn: FunctionAST): IRGenRequest {
+    const counter = this.#counterOf(fn.prototype.name);
+    const request = requestOf(fn);
+    return counter === undefined
+      ? request
+      : { ...request, counting: { function: COUNT_FUNCTION_NAME, counter } };
+  }
+
+  #counterOf(name: string): string | undefined {
+    return this.#isCounted ? counterName(name) : undefined;
   }
 
   #wrapper(name: string, generate: (irgen: IRGen) => BorrowedModule): MaterializationUnit {
-    const key = () => this.#kept?.key((keys) => keys.ofWrapper(name, this.#pipeline.codegen));
+    const key = () => this.#kept?.key((keys) => keys.ofWrapper(name, codegenOf(this.#firstLevel)));
     const source = this.#source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
     return new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING });
   }
@@ -187,38 +320,40 @@ export class ASTLayer {
     return this.#irgen;
   }
 
+  /** Of what names mean now. */
   #keyOf(
     fn: FunctionAST,
     kind: 'function' | 'expression',
     called: readonly string[],
+    codegen = codegenOf(this.#firstLevel, kind === 'function' && this.#isCounted),
+    inlined: readonly FunctionAST[] = [],
   ): Uint8Array | undefined {
     const meaningOf = (name: string) => ({
       parameterCount: this.#scope.prototypeOf(name)?.parameters.length,
-      isDefined: this.#scope.isDefined(name),
+      isDefined: this.#scope.definitionOf(name) !== undefined,
     });
-    return this.#kept?.key((keys) => keys.ofFunction(fn, kind, this.#pipeline.codegen, called, meaningOf));
+    return this.#kept?.key((keys) => keys.ofFunction(fn, kind, codegen, called, meaningOf, inlined));
   }
 
-  #generate(irgen: IRGen, functions: readonly FunctionAST[], withEntry: boolean): BorrowedModule {
-    const requests = functions.map((fn) => ({
-      function: fn,
-      implementationName: implementationName(fn.prototype.name),
-      withEntry,
-    }));
+  #generate(irgen: IRGen, requests: readonly IRGenRequest[]): BorrowedModule {
     return irgen.generate(requests, (name) => this.#scope.prototypeOf(name));
   }
 
+  #options(called: readonly string[], level = this.#firstLevel): CompilationOptions {
+    return { level, programDefined: this.#programDefined(called) };
+  }
+
   #programDefined(names: readonly string[]): string[] {
-    return names.filter((name) => this.#scope.isDefined(name));
+    return names.filter((name) => this.#scope.definitionOf(name));
   }
 
   /** An object that is linked whole. */
   #source(recipe: Recipe): ObjectSource {
-    const { kind, name, symbol, called } = recipe;
+    const { kind, name, symbol, called, counter } = recipe;
     // By the object that was made of it: the same unit can be compiled again while the first time is under way.
     const keys = new WeakMap<Uint8Array, Uint8Array>();
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) =>
-      new Map([[symbol, new ObjectPart(unit, () => slice.takeGraph())]]);
+      new Map([[symbol, new ObjectPart(unit, () => slice.takeGraph(), counter)]]);
     return {
       kind,
       findKept: (unit) => {
@@ -229,11 +364,8 @@ export class ASTLayer {
         const irgen = await this.#loadIRGen();
         // From here to the bitcode nothing yields: the key tells what names mean in it.
         const key = recipe.key();
-        const compiled = await this.#pipeline.compile(
-          name,
-          () => recipe.generate(irgen),
-          { programDefined: this.#programDefined(called) },
-        );
+        const options = this.#options(called);
+        const compiled = await this.#pipeline.compile(name, () => recipe.generate(irgen), options);
         if (key) keys.set(compiled.object, key);
         return compiled;
       },
@@ -244,4 +376,13 @@ export class ASTLayer {
       },
     };
   }
+}
+
+function requestOf(fn: FunctionAST): IRGenRequest {
+  return { function: fn, implementationName: implementationName(fn.prototype.name) };
+}
+
+/** What is done to a function on its way to an object, for keys. */
+function codegenOf(level: CodeLevel, isCounted = false): string {
+  return `O${level}${isCounted ? ' counted' : ''}`;
 }

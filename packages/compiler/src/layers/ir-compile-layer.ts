@@ -151,7 +151,9 @@ export class LLVMCompileLayer implements IRCompileLayer, Disposable {
 
   #runsInNewThread(input: CompileInput): boolean {
     if (this.#parallel !== 'auto') return this.#parallel === 'always';
-    return input.canWait === true || this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES;
+    return (
+      input.canWait === true || this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES
+    );
   }
 
   async #emit(

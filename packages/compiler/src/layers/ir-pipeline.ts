@@ -10,6 +10,16 @@ export interface BorrowedModule {
   discard(): void;
 }
 
+/** How a module is compiled. */
+export interface CompilationOptions {
+  /** The pipeline's own unless given. */
+  readonly level?: CodeLevel;
+  /** Names it calls that are the program's own. */
+  readonly programDefined?: readonly string[];
+  /** No thread is blocked for it. */
+  readonly canWait?: boolean;
+}
+
 /** From a module built with llvm-bindings to an object: the bitcode bridge, then the compile layer. */
 export class IRPipeline {
   readonly target: TargetDescription;
@@ -28,20 +38,15 @@ export class IRPipeline {
     return `O${this.optLevel}`;
   }
 
-  /**
-   * Compiles what `generate` makes. The module is given back before LLVM starts.
-   * @param options.programDefined names it calls that are the program's own.
-   * @param options.canWait no thread is blocked for it.
-   */
+  /** Compiles what `generate` makes. The module is given back before LLVM starts. */
   async compile(
     name: string,
     generate: () => BorrowedModule,
-    options: { programDefined?: readonly string[]; canWait?: boolean } = {},
+    options: CompilationOptions = {},
   ): Promise<CompiledObject> {
-    const { programDefined = [], canWait = false } = options;
     const { bitcode, irgenMs, bitcodeMs } = generateBitcode(generate);
     const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile({ ...this.#input(name, bitcode), programDefined, canWait });
+    const { object, timings } = await layer.compile(this.#input(name, bitcode, options));
     return { object, timings: { irgenMs, bitcodeMs, ...timings } };
   }
 
@@ -57,14 +62,15 @@ export class IRPipeline {
     name: string,
     bitcode: Uint8Array,
     what: 'ir' | 'asm',
-    programDefined: readonly string[],
+    options: CompilationOptions = {},
   ): Promise<string> {
     const layer = await this.#compileLayer();
-    return layer.print({ ...this.#input(name, bitcode), programDefined }, what);
+    return layer.print(this.#input(name, bitcode, options), what);
   }
 
-  #input(name: string, bitcode: Uint8Array): CompileInput {
-    return { name, bitcode, target: this.target, optLevel: this.optLevel };
+  #input(name: string, bitcode: Uint8Array, options: CompilationOptions = {}): CompileInput {
+    const { level = this.optLevel, programDefined = [], canWait = false } = options;
+    return { name, bitcode, target: this.target, optLevel: level, programDefined, canWait };
   }
 }
 

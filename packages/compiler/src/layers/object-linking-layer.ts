@@ -6,6 +6,7 @@ import { redirectToStubs } from '../jitlink/redirect.js';
 import type { CompileTimings, EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
 import {
+  COUNT_FUNCTION_NAME,
   type CompileObserver,
   implementationName,
   type MaterializationUnit,
@@ -23,6 +24,7 @@ interface Member {
 interface Binding {
   readonly stubs: Set<IndirectStub>;
   readonly directNames: Set<string>;
+  counter: ExecutorAddr | undefined;
 }
 
 /** What a name meant when it was looked up. */
@@ -126,7 +128,7 @@ export class ObjectLinkingLayer {
     const startMs = performance.now();
     const allocations = new Map<ExecutorAddr, MemProt>();
     const resolution: Resolution = {
-      bindings: members.map(() => ({ stubs: new Set(), directNames: new Set() })),
+      bindings: members.map(() => ({ stubs: new Set(), directNames: new Set(), counter: undefined })),
       meanings: new Map(),
       isIncomplete: false,
     };
@@ -158,6 +160,7 @@ export class ObjectLinkingLayer {
     const isCurrent = !runner.lost && this.#isCurrent(members, resolution);
     if (failed || !isCurrent) {
       for (const [address, prot] of allocations) runner.free(prot, address);
+      for (const { counter } of resolution.bindings) if (counter !== undefined) runner.counters.free(counter);
       if (failed && isCurrent) throw failed.reason;
       return;
     }
@@ -180,7 +183,7 @@ export class ObjectLinkingLayer {
     return true;
   }
 
-  /** Addresses for all names a group is missing: its own definitions, stubs, linked data, process symbols. */
+  /** Addresses for all names a group is missing: its own definitions, stubs, linked data, counters, process symbols. */
   async #resolve(
     wanted: readonly (readonly string[])[],
     members: readonly Member[],
@@ -191,7 +194,15 @@ export class ObjectLinkingLayer {
     const found = new Map<string, ExecutorAddr>();
     const stubNames = new Map<string, IndirectStub>();
     const processNames: string[] = [];
-    for (const name of new Set(wanted.flat())) {
+    members.forEach(({ part }, index) => {
+      const binding = bindings[index];
+      if (part.counterName === undefined || !binding) return;
+      binding.counter = runner.counters.allocate(part.unit);
+      found.set(part.counterName, binding.counter);
+      found.set(COUNT_FUNCTION_NAME, runner.runner.countFunction);
+    });
+    const names = new Set(wanted.flat().filter((name) => !found.has(name)));
+    for (const name of names) {
       const unit = this.#dylib.find(name);
       if (unit?.interface.functions.has(name)) {
         const stub = this.#stubs.createStub(name);
@@ -219,7 +230,7 @@ export class ObjectLinkingLayer {
       for (const name of names) {
         const stub = stubNames.get(name);
         if (stub) bindings[index]?.stubs.add(stub);
-        else bindings[index]?.directNames.add(name);
+        else if (meanings.has(name)) bindings[index]?.directNames.add(name);
       }
     });
     return found;
@@ -254,12 +265,13 @@ export class ObjectLinkingLayer {
       ehFrames: graph.ehFrames,
       stubs: [...binding.stubs],
       directNames: [...binding.directNames],
+      counter: binding.counter,
     };
     for (const [name, { address, sizeBytes, callable }] of graph.symbols)
       if (callable) runner.symbolizer.add(name, address, sizeBytes);
     for (const name of binding.directNames) {
       const users = runner.directUsers.get(name) ?? new Set();
-      runner.directUsers.set(name, users.add(part.unit));
+      runner.directUsers.set(name, users.add(part));
     }
     runner.commits.addSegments(graph.segments, syncCore);
     runner.commits.registerEHFrames(graph.ehFrames);

@@ -18,7 +18,7 @@ const UWTABLE_KIND_SINCE = 15;
  * A section that the function has already is left alone, and so are `target-cpu` and `target-features`: a function
  * without them gets the machine's.
  *
- * Declarations of `programDefined` names are marked `nobuiltin`: a program's own `fabs` is not libm's, which LLVM would
+ * Functions of `programDefined` names, declared or there to be inlined, are marked `nobuiltin`: a program's own `fabs` is not libm's, which LLVM would
  * turn into an instruction.
  */
 export function prepareModule(
@@ -35,11 +35,9 @@ export function prepareModule(
   const attributes = makeAttributes(module);
   let unnamedCount = 0;
   for (let fn = llvm.LLVMGetFirstFunction(module.ref); fn !== 0n; fn = llvm.LLVMGetNextFunction(fn)) {
-    if (llvm.LLVMIsDeclaration(fn) !== 0) {
-      if (programDefined.length > 0 && programDefined.includes(module.valueName(fn).toString('utf8')))
-        llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, enumAttribute(module, 'nobuiltin'));
-      continue;
-    }
+    if (programDefined.length > 0 && programDefined.includes(module.valueName(fn).toString('utf8')))
+      llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, enumAttribute(module, 'nobuiltin'));
+    if (llvm.LLVMIsDeclaration(fn) !== 0) continue;
     for (const attribute of attributes)
       llvm.LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, attribute);
     if (hasSection(module, fn)) continue;

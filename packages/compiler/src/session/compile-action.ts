@@ -48,6 +48,8 @@ export interface CompileActionContext {
   readonly events: EventStream;
   /** Sends what is queued for the current runner. */
   flush(): Promise<void>;
+  /** The unit's optimised part cannot be linked: its first one is to be used again. */
+  giveUpOptimized(unit: MaterializationUnit, error: unknown): void;
 }
 
 /** What happens behind a trampoline: from a name to an implementation that its stub leads to. */
@@ -59,9 +61,10 @@ export class CompileAction {
   readonly #guesses = new GuessCompiler({
     compile: (units) => this.#start(units),
     link: (unit, runner) => this.#linkGuess(unit, runner),
-    push: () => void this.#context.flush().catch(() => {
-      // The connection or the runner is gone, which the calls in flight report.
-    }),
+    push: () =>
+      void this.#context.flush().catch(() => {
+        // The connection or the runner is gone, which the calls in flight report.
+      }),
   });
 
   constructor(context: CompileActionContext) {
@@ -143,9 +146,10 @@ export class CompileAction {
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
         for (const guess of along) await this.#linkGuess(guess, runner);
-        // A redefinition may have come while this one was compiled or linked: land in the definition of now.
+        // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
-        if (implementation === undefined || dylib.find(name) !== unit) continue;
+        if (implementation === undefined || dylib.find(name) !== unit || unit.knownPart(name) !== part)
+          continue;
         runner.commits.setPointer(stubs.pointerAddress(stubs.createStub(name)), implementation);
         return implementation;
       }
@@ -169,7 +173,13 @@ export class CompileAction {
     const { linking, flush } = this.#context;
     const part = await linking.partOf(unit, name);
     if (!part) return undefined;
-    await linking.link(part, runner);
+    try {
+      await linking.link(part, runner);
+    } catch (error) {
+      if (part !== unit.optimized) throw error;
+      this.#context.giveUpOptimized(unit, error);
+      return this.linkPart(unit, name, runner);
+    }
     while (runner.commits.isOverfull && !runner.lost) await flush();
     return part;
   }
@@ -250,7 +260,8 @@ export class CompileAction {
       const stub = stubs.createStub(name);
       await stubs.ensureEmitted([stub]);
       const implementation = part && this.addressIn(part, name, runner);
-      if (implementation === undefined || runner.lost || dylib.find(name) !== unit) return;
+      const isCurrent = dylib.find(name) === unit && unit.knownPart(name) === part;
+      if (implementation === undefined || runner.lost || !isCurrent) return;
       runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
     } catch {
       // It has not been called: when it is, its own callback says what is wrong with it.

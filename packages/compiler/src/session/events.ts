@@ -46,6 +46,24 @@ export type SessionEvent =
       readonly names: readonly string[];
     }
   | CacheEvent
+  | {
+      readonly type: 'tier-up';
+      /** A function that had become hot, compiled again; its stub leads to the new code. */
+      readonly name: string;
+      /** Functions whose bodies were there to be inlined. */
+      readonly available: readonly string[];
+      /** Undefined when the object had been kept from an earlier compilation. */
+      readonly compiled: { readonly objectBytes: number; readonly timings: CompileTimings } | undefined;
+    }
+  /** A hot function stays as it was. */
+  | { readonly type: 'tier-up-failed'; readonly name: string; readonly error: Error }
+  | {
+      readonly type: 'tier-down';
+      /** A function whose better code is given up. */
+      readonly name: string;
+      /** What that code depended on and has changed. */
+      readonly changed: string;
+    }
   | { readonly type: 'called'; readonly name: string; readonly wallMs: number }
   | { readonly type: 'removed'; readonly name: string }
   | { readonly type: 'runner-started'; readonly runner: RunnerStarted }

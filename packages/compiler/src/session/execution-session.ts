@@ -11,6 +11,7 @@ import { ExecutorProcessControl } from '../executor-client/executor-process-cont
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import { HOT_THRESHOLD } from '../layers/tiers.js';
 import { hasAppliedCommit, isRunnerGone, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
@@ -23,6 +24,7 @@ import type { ForeignThreads } from './reclaimer.js';
 import type { RunnerContext } from './runner-context.js';
 import { RunnerSupervisor } from './runner-supervisor.js';
 import { Statistics } from './statistics.js';
+import { TierUp } from './tier-up.js';
 
 /**
  * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
@@ -54,17 +56,23 @@ export class ExecutionSession {
   readonly statistics = new Statistics();
   readonly dylib = new JITDylib();
   readonly stubs = new IndirectStubsManager();
-  readonly #runners = new RunnerSupervisor({
-    attached: (runner) => this.#onRunnerAttached(runner),
-    lost: ({ generation }, end) => this.events.emit({ type: 'runner-lost', generation, end }),
+  readonly #runners: RunnerSupervisor;
+  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
+  /** Functions that have become hot, and what becomes of them. */
+  readonly tierUp = new TierUp({
+    events: this.events,
+    hasCallbacks: () => this.#callbackCount > 0,
+    install: (unit, part) => this.#install(unit, part),
+    uninstall: (unit) => this.#uninstall(unit),
   });
   /** What callbacks run; also where speculation is set. */
   readonly compileAction = new CompileAction({
     dylib: this.dylib,
     stubs: this.stubs,
-    linking: new ObjectLinkingLayer(this.stubs, this.dylib, this.events),
+    linking: this.#linking,
     events: this.events,
     flush: () => this.flush(),
+    giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
   });
   readonly #callbacks = new CompileCallbackManager(this.stubs, (name) =>
     this.compileAction.run(name, this.#runner),
@@ -72,16 +80,29 @@ export class ExecutionSession {
   readonly #callLimit = new CallLimit(MAX_CALLS_IN_FLIGHT);
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
+  /** Callbacks that have not been answered yet. */
+  #callbackCount = 0;
 
-  private constructor() {
+  private constructor(hotThreshold: number) {
+    this.#runners = new RunnerSupervisor(hotThreshold, {
+      attached: (runner) => this.#onRunnerAttached(runner),
+      lost: ({ generation }, end) => this.events.emit({ type: 'runner-lost', generation, end }),
+    });
     this.events.subscribe((event) => this.statistics.add(event));
   }
 
-  /** Opens a session with the executor at the other end of `transport`. */
-  static async open(transport: Transport): Promise<ExecutionSession> {
-    const session = new ExecutionSession();
+  /**
+   * Opens a session with the executor at the other end of `transport`.
+   * @param options.hotThreshold entries and loop iterations after which counted functions are hot.
+   */
+  static async open(
+    transport: Transport,
+    { hotThreshold = HOT_THRESHOLD }: { readonly hotThreshold?: number | undefined } = {},
+  ): Promise<ExecutionSession> {
+    const session = new ExecutionSession(hotThreshold);
     session.#executor = await ExecutorProcessControl.open(transport, {
       reenter: (trampoline, generation) => session.#reenter(trampoline, generation),
+      functionsHot: (counters, generation) => session.#noteHot(counters, generation),
       runnerLost: (generation, end) => {
         session.#runners.noteLost(generation, end);
         // Answers that arrived before this have yet to reach those who wait for them.
@@ -122,10 +143,11 @@ export class ExecutionSession {
     const names = [...unit.interface.functions, ...unit.interface.data];
     for (const name of names) {
       for (const caller of this.dylib.processCallers(name)) this.#forget(caller);
-      for (const user of this.#runner.directUsers.get(name) ?? []) this.#unlink(user);
+      for (const user of this.#runner.directUsers.get(name) ?? []) this.#unlink(user.unit);
     }
     const replaced = this.dylib.define(unit);
     for (const before of replaced) this.#retireUnusedParts(before);
+    for (const name of names) this.tierUp.noteChanged(name);
     for (const name of unit.interface.functions) this.#pointAtTrampoline(name);
     for (const name of unit.interface.functions) this.events.emit({ type: 'defined', name });
     this.#flushIfCallsAreRunning();
@@ -135,8 +157,10 @@ export class ExecutionSession {
   remove(unit: MaterializationUnit): void {
     const names = this.dylib.remove(unit);
     for (const name of names) {
-      for (const user of this.#runner.directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
+      for (const user of this.#runner.directUsers.get(name) ?? [])
+        if (user.unit !== unit) this.#unlink(user.unit);
       this.#pointAtTrampoline(name);
+      this.tierUp.noteChanged(name);
     }
     this.#forget(unit);
     for (const name of names) {
@@ -144,6 +168,12 @@ export class ExecutionSession {
       if (stub) this.#runner.retire(() => this.#releaseIfUnused(stub));
       this.events.emit({ type: 'removed', name });
     }
+    this.#flushIfCallsAreRunning();
+  }
+
+  /** The type of a name's function has changed, which counts for those who call it. */
+  noteTypeChanged(name: string): void {
+    this.tierUp.noteChanged(name);
     this.#flushIfCallsAreRunning();
   }
 
@@ -220,6 +250,18 @@ export class ExecutionSession {
       throw error;
     }
     outgoing.onApplied();
+  }
+
+  /** What a unit's first part has counted up to now; undefined where it is not linked, or counts nothing. */
+  async countOf(unit: MaterializationUnit): Promise<number | undefined> {
+    const runner = this.#runner;
+    const [part] = unit.parts;
+    const linked = part?.linked;
+    if (runner.lost || linked?.generation !== runner.generation || linked.counter === undefined)
+      return undefined;
+    await this.flush();
+    const word = await this.#executor.readMemory(linked.counter, 4);
+    return new DataView(word.buffer, word.byteOffset).getUint32(0, true);
   }
 
   /** Frees the memory of a unit that nothing refers to by name. */
@@ -346,7 +388,10 @@ export class ExecutionSession {
     const startMs = performance.now();
     const runner = this.#runners.ofGeneration(generation);
     if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    this.#callbackCount++;
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
+    this.#callbackCount--;
+    this.tierUp.proceed();
     const { revision } = this.dylib;
     if (runner.isApplying) await runner.whenApplied();
     const handlingMs = performance.now() - startMs;
@@ -374,7 +419,44 @@ export class ExecutionSession {
       this.#runner.commits.setPointer(this.stubs.pointerAddress(stub), this.stubs.trampolineAddress(stub));
   }
 
+  #noteHot(counters: readonly ExecutorAddr[], generation: number): void {
+    const runner = this.#runners.ofGeneration(generation);
+    // A counter that was freed meanwhile is nobody's; one that never was is a runner's invention.
+    for (const counter of counters) {
+      const unit = runner?.counters.unitAt(counter);
+      if (unit) this.tierUp.noteHot(unit);
+    }
+  }
+
+  async #install(unit: MaterializationUnit, part: ObjectPart): Promise<void> {
+    const first = unit.knownPart(unit.name);
+    unit.adoptOptimized(part);
+    const runner = this.#runner;
+    const isLinked = (linked: ObjectPart | undefined) => linked?.linked?.generation === runner.generation;
+    // In a runner that has not called it yet, its callback will link it.
+    if (runner.lost || !isLinked(first)) return;
+    await this.#linking.link(part, runner);
+    while (runner.commits.isOverfull && !runner.lost) await this.flush();
+    if (runner.lost || unit.optimized !== part || !isLinked(part)) return;
+    const implementation = this.compileAction.addressIn(part, unit.name, runner);
+    if (implementation !== undefined && this.dylib.find(unit.name) === unit) {
+      const stub = this.stubs.createStub(unit.name);
+      runner.commits.setPointer(this.stubs.pointerAddress(stub), implementation);
+    }
+    if (first) this.#retire(first);
+    this.#flushIfCallsAreRunning();
+  }
+
+  #uninstall(unit: MaterializationUnit): void {
+    const part = unit.optimized;
+    unit.dropOptimized();
+    if (!part?.linked) return;
+    if (this.dylib.find(unit.name) === unit) this.#pointAtTrampoline(unit.name);
+    this.#retire(part);
+  }
+
   #forget(unit: MaterializationUnit): void {
+    this.tierUp.noteForgotten(unit);
     this.compileAction.noteForgotten(unit);
     this.#unlink(unit);
     this.dylib.noteForgotten(unit);
@@ -388,7 +470,8 @@ export class ExecutionSession {
     for (const part of unit.parts) this.#retire(part);
     // Data is placed anew, so those that hold its address are linked again too.
     for (const name of unit.interface.data)
-      for (const user of this.#runner.directUsers.get(name) ?? []) if (user !== unit) this.#unlink(user);
+      for (const user of this.#runner.directUsers.get(name) ?? [])
+        if (user.unit !== unit) this.#unlink(user.unit);
   }
 
   #retireUnusedParts(unit: MaterializationUnit): void {
@@ -403,7 +486,7 @@ export class ExecutionSession {
     for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);
-      users?.delete(part.unit);
+      users?.delete(part);
       if (users?.size === 0) runner.directUsers.delete(name);
     }
     const free = (): void => {
@@ -412,6 +495,7 @@ export class ExecutionSession {
         runner.commits.dropSegment(address, sizeBytes);
         runner.free(prot, address);
       }
+      if (linked.counter !== undefined) runner.counters.free(linked.counter);
       for (const stub of linked.stubs) this.#releaseIfUnused(stub);
     };
     runner.retire(() => {

@@ -31,19 +31,24 @@ export interface Linked {
   readonly stubs: readonly IndirectStub[];
   /** Names it is bound to by address, without a stub: process symbols and data. */
   readonly directNames: readonly string[];
+  /** Where it counts. */
+  readonly counter: ExecutorAddr | undefined;
 }
 
 /** What is linked and freed as one: a function's object, or one of the graphs a module's object splits into. */
 export class ObjectPart {
   readonly unit: MaterializationUnit;
   readonly #takeGraph: () => LinkGraph;
+  /** The symbol of its counter, for one that counts. */
+  readonly counterName: string | undefined;
   linked: Linked | undefined;
   /** The unit has given up the object: the part must not be linked any more. */
   discarded = false;
 
-  constructor(unit: MaterializationUnit, takeGraph: () => LinkGraph) {
+  constructor(unit: MaterializationUnit, takeGraph: () => LinkGraph, counterName?: string) {
     this.unit = unit;
     this.#takeGraph = takeGraph;
+    this.counterName = counterName;
   }
 
   /** A fresh graph: linking uses it up. */
@@ -73,6 +78,14 @@ export interface ObjectSource {
 export function implementationName(name: string): string {
   return `${name}$impl`;
 }
+
+/** The symbol of a counted function's counter; no object defines it, the linker makes it. */
+export function counterName(name: string): string {
+  return `${name}$count`;
+}
+
+/** What counted code calls, as IRGen and the linker call it: nothing that a program can name. */
+export const COUNT_FUNCTION_NAME = 'farjit$count';
 
 /** Told of a unit's compilations. */
 export interface CompileObserver {
@@ -107,6 +120,7 @@ export class MaterializationUnit {
   #compilation: Compilation | undefined;
   /** It has been looked for among kept objects, and was not there. */
   #isMissing = false;
+  #optimized: ObjectPart | undefined;
 
   constructor(name: string, source: ObjectSource, defines: Interface, calls: readonly Call[] = []) {
     this.name = name;
@@ -124,6 +138,7 @@ export class MaterializationUnit {
    *   means now is for the caller to find out.
    */
   async partOf(name: string, observer: CompileObserver): Promise<ObjectPart | undefined> {
+    if (this.#optimized) return this.#optimized;
     this.takeKept(observer);
     this.#compilation ??= this.#track(this.#makeParts(observer), false);
     const compilation = this.#compilation;
@@ -170,12 +185,29 @@ export class MaterializationUnit {
 
   /** Parts that have been made; none before the unit is compiled. */
   get parts(): ReadonlySet<ObjectPart> {
-    return new Set(this.#compilation?.parts?.values());
+    const parts = new Set(this.#compilation?.parts?.values());
+    return this.#optimized ? parts.add(this.#optimized) : parts;
   }
 
-  /** The part that defines `name`, if it has been made. */
+  /** The part that defines `name`, if it has been made: the better one if there are two. */
   knownPart(name: string): ObjectPart | undefined {
-    return this.#compilation?.parts?.get(name);
+    return this.#optimized ?? this.#compilation?.parts?.get(name);
+  }
+
+  /** The part that stands in for the first one, as long as what it was compiled from holds. */
+  get optimized(): ObjectPart | undefined {
+    return this.#optimized;
+  }
+
+  /** Lets a better compilation of the one function that the unit defines stand in for the first. */
+  adoptOptimized(part: ObjectPart): void {
+    this.#optimized = part;
+  }
+
+  /** Goes back to the first compilation. */
+  dropOptimized(): void {
+    if (this.#optimized) this.#optimized.discarded = true;
+    this.#optimized = undefined;
   }
 
   /** Gives up the object, because something it was compiled against has changed or nobody needs it any more. */
@@ -184,6 +216,7 @@ export class MaterializationUnit {
     if (this.#compilation) this.#compilation.forgotten = true;
     this.#compilation = undefined;
     this.#isMissing = false;
+    this.#optimized = undefined;
   }
 
   #track(making: Promise<ReadonlyMap<string, ObjectPart>>, isShared: boolean): Compilation {

@@ -4,8 +4,9 @@ import * as v from 'valibot';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';
 import { CommitQueue } from './commit-queue.js';
+import { CounterPages } from './counter-pages.js';
 import { OutOfExecutorMemoryError, RunnerLostError } from './errors.js';
-import type { MaterializationUnit } from './materialization-unit.js';
+import type { ObjectPart } from './materialization-unit.js';
 import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
 import { Symbolizer } from './symbolizer.js';
@@ -20,8 +21,10 @@ export class RunnerContext {
   readonly symbolizer = new Symbolizer();
   readonly commits = new CommitQueue();
   readonly reclaimer = new Reclaimer();
-  /** Linked units by the names they are bound to without a stub: process symbols and data. */
-  readonly directUsers = new Map<string, Set<MaterializationUnit>>();
+  /** Where counted functions count. */
+  readonly counters: CounterPages;
+  /** Linked parts by the names they are bound to without a stub: process symbols and data. */
+  readonly directUsers = new Map<string, Set<ObjectPart>>();
   readonly #executor: ExecutorProcessControl;
   readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
@@ -34,18 +37,33 @@ export class RunnerContext {
     executor: ExecutorProcessControl,
     stubBlocks: StubBlocks,
     slabs: Record<MemProt, SlabAllocator>,
+    hotThreshold: number,
   ) {
     this.#executor = executor;
     this.runner = executor.runner;
     this.stubBlocks = stubBlocks;
     this.#slabs = slabs;
+    this.counters = new CounterPages(
+      {
+        commits: this.commits,
+        allocateData: (sizeBytes, alignment) => this.allocate('data', sizeBytes, alignment),
+      },
+      hotThreshold,
+    );
   }
 
   /**
    * Reserves memory and emits resolver, trampolines and stubs in the executor's current runner.
-   * @param stubCount how many stubs and trampolines to begin with, at least.
+   * @param options.stubCount how many stubs and trampolines to begin with, at least.
+   * @param options.hotThreshold what counters count to.
    */
-  static async create(executor: ExecutorProcessControl, stubCount = 1): Promise<RunnerContext> {
+  static async create(
+    executor: ExecutorProcessControl,
+    {
+      stubCount = 1,
+      hotThreshold,
+    }: { readonly stubCount?: number | undefined; readonly hotThreshold: number },
+  ): Promise<RunnerContext> {
     const { memory } = executor.runner;
     const requests = (['code', 'constant', 'data'] as const).map((prot) => ({
       prot,
@@ -57,7 +75,8 @@ export class RunnerContext {
     ]);
     const slab = (index: number): SlabAllocator =>
       new SlabAllocator(addresses[index] ?? NULL_ADDR, requests[index]?.sizeBytes ?? 0);
-    return new RunnerContext(executor, stubBlocks, { code: slab(0), constant: slab(1), data: slab(2) });
+    const slabs = { code: slab(0), constant: slab(1), data: slab(2) };
+    return new RunnerContext(executor, stubBlocks, slabs, hotThreshold);
   }
 
   get generation(): number {

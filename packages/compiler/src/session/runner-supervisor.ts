@@ -23,7 +23,11 @@ export class RunnerSupervisor {
   #lostAhead: { readonly generation: number; readonly end: RunnerEnd } | undefined;
   #restarting: Promise<RunnerContext> | undefined;
 
-  constructor(observer: RunnerObserver) {
+  readonly #hotThreshold: number;
+
+  /** @param hotThreshold what counters of counted functions count to. */
+  constructor(hotThreshold: number, observer: RunnerObserver) {
+    this.#hotThreshold = hotThreshold;
     this.#observer = observer;
   }
 
@@ -51,7 +55,7 @@ export class RunnerSupervisor {
   async attach(executor: ExecutorProcessControl): Promise<RunnerContext> {
     // The callback of a stub that exists must need no message before it is answered.
     const stubCount = this.#attached?.stubBlocks.capacity;
-    const runner = await RunnerContext.create(executor, stubCount);
+    const runner = await RunnerContext.create(executor, { stubCount, hotThreshold: this.#hotThreshold });
     this.#attached = runner;
     this.#observer.attached(runner);
     const lost = this.#lostAhead;

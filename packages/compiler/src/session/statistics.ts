@@ -13,6 +13,11 @@ export interface StatisticsSnapshot {
   /** Functions linked before they were asked for, since their objects were kept; and of those, the ones not known to have been called. */
   functionsLinkedAhead: number;
   linkedAheadOpen: number;
+  /** Hot functions whose stubs were led to better code, compiled in the background or kept from before. */
+  functionsOptimized: number;
+  /** Of those, how often one was given up because something it depended on had changed. */
+  optimizationsInvalidated: number;
+  optimizationsFailed: number;
   expressionsCompiled: number;
   /** Call wrappers (one per signature) and modules added as IR. */
   wrappersCompiled: number;
@@ -39,6 +44,8 @@ export interface StatisticsSnapshot {
   compileMs: number;
   irgenMs: number;
   llvmMs: number;
+  /** The same as `compileMs` for functions compiled again, which nobody waited for. */
+  optimizeMs: number;
   linkMs: number;
   /** In the compiler, from a callback's arrival to its answer. */
   callbackMs: number;
@@ -56,6 +63,9 @@ export class Statistics {
     functionsCompiled: 0,
     functionsGuessed: 0,
     functionsLinkedAhead: 0,
+    functionsOptimized: 0,
+    optimizationsInvalidated: 0,
+    optimizationsFailed: 0,
     expressionsCompiled: 0,
     wrappersCompiled: 0,
     modulesCompiled: 0,
@@ -76,6 +86,7 @@ export class Statistics {
     linkedBytes: 0,
     irgenMs: 0,
     llvmMs: 0,
+    optimizeMs: 0,
     linkMs: 0,
     callbackMs: 0,
   };
@@ -133,6 +144,19 @@ export class Statistics {
         return;
       case 'cache-damaged':
         totals.cacheDamaged += event.objectCount;
+        return;
+      case 'tier-up': {
+        totals.functionsOptimized++;
+        if (!event.compiled) return;
+        const { irgenMs, bitcodeMs, parseMs, passesMs, emitMs } = event.compiled.timings;
+        totals.optimizeMs += irgenMs + bitcodeMs + parseMs + passesMs + emitMs;
+        return;
+      }
+      case 'tier-up-failed':
+        totals.optimizationsFailed++;
+        return;
+      case 'tier-down':
+        totals.optimizationsInvalidated++;
         return;
       case 'called':
         totals.calls++;

@@ -13,6 +13,7 @@ import { type Answers, FakeHost, runnerOf, silence } from './fake-host.js';
 
 const HANDLERS = {
   reenter: async () => ({ outcome: 'failed' as const, token: 1, message: 'nobody compiles here' }),
+  functionsHot: () => {},
   runnerLost: () => {},
   output: () => {},
   frame: () => {},

@@ -60,6 +60,7 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
     generation,
     processId: 1,
     memory: { code: part(0), constant: part(1), data: part(2) },
+    countFunction: toExecutorAddr(0x2000n),
     confinement: { noNewPrivileges: true, seccomp: true, ownUser: true, dumpable: false },
   };
 }

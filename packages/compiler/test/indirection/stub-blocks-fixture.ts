@@ -11,6 +11,7 @@ export async function openBlocks(
   const host = new FakeHost(answers);
   const executor = await ExecutorProcessControl.open(host.transport, {
     reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
+    functionsHot: () => {},
     runnerLost: () => {},
     output: () => {},
     frame: () => {},

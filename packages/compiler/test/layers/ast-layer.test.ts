@@ -4,11 +4,13 @@ import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
 import { ASTLayer } from '../../src/layers/ast-layer.js';
 import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
-import type { MaterializationUnit } from '../../src/session/materialization-unit.js';
+import { MaterializationUnit } from '../../src/session/materialization-unit.js';
 import { onlyFunction } from '../kaleidoscope/parse.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
+import { NO_TIMINGS } from '../session/units.js';
 import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
 
+const PINNED = { kind: 'pinned', optLevel: 1 } as const;
 const OBSERVER = { compiling: () => {}, compiled: () => {} };
 
 function prototype(name: string, parameterCount: number): PrototypeAST {
@@ -20,17 +22,26 @@ function prototype(name: string, parameterCount: number): PrototypeAST {
 function layerFor(prototypes: readonly PrototypeAST[] = [], defined: readonly string[] = []) {
   const known = new Map(prototypes.map((one) => [one.name, one]));
   const recording = new RecordingCompileLayer();
+  const other = new MaterializationUnit(
+    'other',
+    {
+      kind: 'module',
+      compile: async () => ({ object: new Uint8Array(), timings: NO_TIMINGS }),
+      split: () => new Map(),
+    },
+    { functions: new Set(defined), data: new Set() },
+  );
   const scope = {
     prototypeOf: (name: string) => known.get(name),
-    isDefined: (name: string) => defined.includes(name),
+    definitionOf: (name: string) => (defined.includes(name) ? other : undefined),
   };
   const [libLLVM] = installedLibLLVMs();
   if (!libLLVM) throw new Error('no libLLVM');
   const real = new LLVMCompileLayer(libLLVM);
   return {
     recording,
-    recorded: new ASTLayer(new IRPipeline(async () => recording, TARGET, 1), scope),
-    ast: new ASTLayer(new IRPipeline(async () => real, TARGET, 1), scope),
+    recorded: new ASTLayer(new IRPipeline(async () => recording, TARGET, 1), scope, PINNED),
+    ast: new ASTLayer(new IRPipeline(async () => real, TARGET, 1), scope, PINNED),
     known,
   };
 }
@@ -92,9 +103,10 @@ test('the compiler is told which of the callees the program defines itself', asy
     [f.prototype, prototype('fabs', 1), prototype('sin', 1)],
     ['fabs'],
   );
-  await recorded.functionUnit(f).source.compile();
+  const unit = recorded.functionUnit(f);
+  await unit.source.compile();
   t.deepEqual(recording.inputs[0]?.programDefined, ['fabs']);
-  t.is(await recorded.print(f, 'ir'), 'ir of f');
+  t.is(await recorded.print(unit, 'ir'), 'ir of f');
   t.deepEqual(recording.inputs[1]?.programDefined, ['fabs']);
 });
 

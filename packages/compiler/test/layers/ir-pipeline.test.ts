@@ -108,7 +108,7 @@ test('modules are printed by the compile layer', async (t) => {
   const layer = new RecordingCompileLayer();
   const pipeline = new IRPipeline(async () => layer, TARGET, 3);
   const { bitcode } = generateBitcode(() => generateEmpty(new ModulePool()));
-  t.is(await pipeline.print('m', bitcode, 'asm', ['g']), 'asm of m');
+  t.is(await pipeline.print('m', bitcode, 'asm', { programDefined: ['g'] }), 'asm of m');
   t.is(layer.inputs[0]?.optLevel, 3);
   t.deepEqual(layer.inputs[0]?.programDefined, ['g']);
 });

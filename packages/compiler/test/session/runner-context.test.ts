@@ -10,12 +10,13 @@ async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}
   const host = new FakeHost(answers);
   const executor = await ExecutorProcessControl.open(host.transport, {
     reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
+    functionsHot: () => {},
     runnerLost: () => {},
     output: () => {},
     frame: () => {},
   });
   t.teardown(() => executor.disconnect());
-  return { host, executor, runner: await RunnerContext.create(executor, stubCount) };
+  return { host, executor, runner: await RunnerContext.create(executor, { stubCount, hotThreshold: 100 }) };
 }
 
 test('most of each kind of memory is reserved; stubs and trampolines live in the rest', async (t) => {

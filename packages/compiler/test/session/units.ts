@@ -87,5 +87,10 @@ export function unitOf(
       return new Map([...functions, ...data, name].map((defined) => [defined, part]));
     },
   };
-  return new MaterializationUnit(name, source, { functions: new Set(functions), data: new Set(data) }, called);
+  return new MaterializationUnit(
+    name,
+    source,
+    { functions: new Set(functions), data: new Set(data) },
+    called,
+  );
 }

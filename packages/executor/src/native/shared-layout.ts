@@ -16,6 +16,8 @@ export const NAME_BYTES = 64 * 1024;
 export const LOOKUP_NAME_COUNT = 4096;
 export const TRAP_FRAME_COUNT = 64;
 export const REGISTER_COUNT = 18;
+/** A page of counters; its first word is the threshold of the others. */
+export const COUNTER_PAGE_BYTES = 4096;
 
 /** Descriptors the runner is started with. */
 export const RUNNER_FD = { doorbell: 3, sealed: 4, shared: 5 } as const;
@@ -30,6 +32,7 @@ export const BellKind = {
   reenter: 3,
   callDone: 4,
   done: 5,
+  hot: 6,
   confine: 16,
   spawn: 17,
   publish: 18,
@@ -113,7 +116,7 @@ export const END = {
 } as const;
 export const END_BYTES = END.message + END.messageBytes;
 
-const END_OFFSET = 72;
+const END_OFFSET = 80;
 const PUBLISH_OFFSET = END_OFFSET + END_BYTES;
 const ADDRESSES_OFFSET = PUBLISH_OFFSET + PUBLISH_BYTES;
 const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
@@ -131,8 +134,9 @@ export const CONTROL = {
   threadStackBytes: 40,
   base: 48,
   resolver: 56,
-  processId: 64,
-  foreignThreads: 68,
+  countFunction: 64,
+  processId: 72,
+  foreignThreads: 76,
   end: END_OFFSET,
   publish: PUBLISH_OFFSET,
   addresses: ADDRESSES_OFFSET,

@@ -1,10 +1,13 @@
 import * as v from 'valibot';
-import { request } from './declare.js';
+import { notification, request } from './declare.js';
 import { commit } from './memory.js';
 import { count, executorAddr } from './primitives.js';
 
 /** Stubs or trampolines one emit may ask for: 64 Ki stubs are 512 KiB of code. */
 export const MAX_EMIT_COUNT = 1 << 16;
+
+/** Counters one notification tells of. */
+export const MAX_HOT_COUNTERS = 4096;
 
 const emitCount = v.pipe(count, v.minValue(1), v.maxValue(MAX_EMIT_COUNT));
 
@@ -58,4 +61,15 @@ export const reenter = request('reenter', 'executor-to-compiler', {
     v.strictObject({ outcome: v.literal('landed'), landing: executorAddr, commit }),
     v.strictObject({ outcome: v.literal('failed'), token: count, message: v.string() }),
   ]),
+});
+
+/**
+ * These counters have reached the threshold of their pages: their functions are worth a better compilation. Nobody
+ * waits for it. A counter is told again when threads counted at the same time, so the compiler expects repeats, and
+ * counters that it has freed meanwhile.
+ */
+export const functionsHot = notification('functionsHot', 'executor-to-compiler', {
+  params: v.strictObject({
+    counters: v.pipe(v.array(executorAddr), v.minLength(1), v.maxLength(MAX_HOT_COUNTERS)),
+  }),
 });

@@ -42,6 +42,11 @@ export const runnerStarted = v.strictObject({
   generation: v.pipe(count, v.minValue(1)),
   processId: count,
   memory: runnerMemory,
+  /**
+   * Address of `void farjit_count(uint32_t *counter)`, which counted code calls. The counter lies in a page whose first
+   * word is a threshold; when it gets there, `functionsHot` tells.
+   */
+  countFunction: executorAddr,
   confinement,
 });
 export type RunnerStarted = v.InferOutput<typeof runnerStarted>;

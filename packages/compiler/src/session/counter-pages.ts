@@ -1,0 +1,78 @@
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
+import type { CommitQueue } from './commit-queue.js';
+import type { MaterializationUnit } from './materialization-unit.js';
+
+/** As the runner's `shared_layout.h` has it: a counter finds its threshold at the start of its page. */
+const PAGE_BYTES = 4096;
+const COUNTER_BYTES = 4;
+/** The largest threshold a counter of 32 bits gets to. */
+export const MAX_THRESHOLD = 0xffff_ffff;
+
+/** What counters need of a runner. */
+export interface CounterMemory {
+  readonly commits: CommitQueue;
+  /** Tells also whether the memory held something else before; if not, it is zero. */
+  allocateData(sizeBytes: number, alignment: number): { address: ExecutorAddr; reused: boolean };
+}
+
+/**
+ * Counters of a runner's counted functions: words that begin at zero, in pages that begin with the threshold. Of a
+ * page only that is sent; a counter costs nothing unless its place held something before.
+ */
+export class CounterPages {
+  readonly threshold: number;
+  readonly #memory: CounterMemory;
+  readonly #units = new Map<ExecutorAddr, MaterializationUnit>();
+  readonly #free: ExecutorAddr[] = [];
+  #page: { readonly address: ExecutorAddr; readonly reused: boolean } | undefined;
+  #usedBytes = PAGE_BYTES;
+
+  constructor(memory: CounterMemory, threshold: number) {
+    this.#memory = memory;
+    this.threshold = threshold;
+  }
+
+  /** A counter for a unit, at zero once what is queued has been sent. */
+  allocate(unit: MaterializationUnit): ExecutorAddr {
+    const counter = this.#reuse() ?? this.#next();
+    this.#units.set(counter, unit);
+    return counter;
+  }
+
+  /** The caller knows that nothing counts there any more. */
+  free(counter: ExecutorAddr): void {
+    this.#memory.commits.dropSegment(counter, COUNTER_BYTES);
+    this.#units.delete(counter);
+    this.#free.push(counter);
+  }
+
+  /** Whose counter is at an address that a runner told; undefined when nobody's (any more). */
+  unitAt(counter: ExecutorAddr): MaterializationUnit | undefined {
+    return this.#units.get(counter);
+  }
+
+  #reuse(): ExecutorAddr | undefined {
+    const counter = this.#free.pop();
+    if (counter !== undefined) this.#write(counter, 0);
+    return counter;
+  }
+
+  #next(): ExecutorAddr {
+    if (!this.#page || this.#usedBytes === PAGE_BYTES) {
+      this.#page = this.#memory.allocateData(PAGE_BYTES, PAGE_BYTES);
+      this.#usedBytes = COUNTER_BYTES;
+      this.#write(this.#page.address, this.threshold);
+    }
+    const counter = addrAdd(this.#page.address, this.#usedBytes);
+    this.#usedBytes += COUNTER_BYTES;
+    if (this.#page.reused) this.#write(counter, 0);
+    return counter;
+  }
+
+  /** Word by word, so that no two of the segments that are queued overlap. */
+  #write(address: ExecutorAddr, word: number): void {
+    const content = new Uint8Array(COUNTER_BYTES);
+    new DataView(content.buffer).setUint32(0, word, true);
+    this.#memory.commits.addSegments([{ address, prot: 'data', content, memoryBytes: COUNTER_BYTES }], false);
+  }
+}
