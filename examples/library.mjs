@@ -11,7 +11,7 @@ await jit.addSource(`
   def broken(x) missing(x);
 `);
 
-// A callable goes by name. This call compiles lengthSquared and square, each when it is first reached.
+// A callable goes by name. This call compiles lengthSquared when it is reached, and square, which that is sure to call.
 const lengthSquared = await jit.lookup('lengthSquared');
 console.log(await lengthSquared(3, 4));
 

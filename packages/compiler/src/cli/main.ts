@@ -62,6 +62,8 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(statsOption())
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
+    .option('--speculate-order <file>', 'guess what a run recorded with --record-calls called, in its order')
+    .option('--record-calls <file>', 'write down which functions are called, in the order of the first calls')
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
     .action(async (file: string, options: RunOptions) => {

@@ -3,6 +3,7 @@ import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
+import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
@@ -24,14 +25,18 @@ export interface JITOptions {
   readonly cacheDir?: string;
 }
 
+/** As `KaleidoscopeJITOptions` has them. */
+export type CallOrder = Pick<KaleidoscopeJITOptions, 'speculateOrder' | 'recordCalls'>;
+
 /**
  * Loads the compiler and opens a session whose program prints to the command's streams.
- * @param program its text, when that is known.
+ * @param known.program its text.
+ * @param known.calls what is known, or to be known, of the order of its calls.
  */
 export async function openJIT(
   { executor, local: started, optLevel, speculate, cache = true, cacheDir }: JITOptions,
   streams: CommandStreams,
-  program?: string,
+  { program, calls }: { program?: string; calls?: CallOrder } = {},
 ): Promise<KaleidoscopeJIT> {
   const token = process.env.FARJIT_TOKEN;
   const local = executor === undefined ? (started ?? (await startExecutor())) : undefined;
@@ -48,6 +53,7 @@ export async function openJIT(
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
     shareCore: 'auto',
+    ...calls,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),

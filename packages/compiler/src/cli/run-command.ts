@@ -1,6 +1,7 @@
 import type { KaleidoscopeJIT } from '../jit.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
+import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
 import { evaluateItems, type Outcome } from './evaluate-items.js';
@@ -12,6 +13,10 @@ import { onEndingSignal, StopRequest } from './stop-request.js';
 /** `farjit run`'s options. */
 export interface RunOptions extends JITOptions {
   readonly stats?: 'summary' | 'json';
+  /** File of a profile that orders the guesses. */
+  readonly speculateOrder?: string;
+  /** File to write the profile of this run to. */
+  readonly recordCalls?: string;
   /** Milliseconds that each expression may run. */
   readonly deadline?: number;
 }
@@ -43,6 +48,12 @@ async function runProgram(
   streams: CommandStreams,
   stop: AbortController,
 ): Promise<number> {
+  const calls = {
+    ...(options.speculateOrder === undefined
+      ? {}
+      : { speculateOrder: await readCallProfile(options.speculateOrder) }),
+    recordCalls: options.recordCalls !== undefined,
+  };
   stop.signal.addEventListener('abort', () => streams.stopWaiting());
   const ignoreSignals = onEndingSignal((name) => {
     stop.abort(StopRequest.ofSignal(name));
@@ -50,13 +61,15 @@ async function runProgram(
   });
   let outcome: Outcome;
   try {
-    const jit = await openJIT(options, streams, text);
+    const jit = await openJIT(options, streams, { program: text, calls });
     try {
       const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
       outcome = await evaluateItems(jit, items, streams, callOptions);
       if (options.stats) await writeStatistics(jit, options.stats, streams);
     } finally {
       await jit.close();
+      if (options.recordCalls !== undefined)
+        await writeCallProfile(options.recordCalls, jit.calledFunctions());
     }
   } finally {
     ignoreSignals();

@@ -255,7 +255,8 @@ export class Speculator {
 
   #noteCompiled(name: string): void {
     const calls = this.#graph.callsOf(name);
-    for (let index = 0; index < calls.length; index++) this.#noteCaller(calls[index]?.callee ?? '', name, index);
+    for (let index = 0; index < calls.length; index++)
+      this.#noteCaller(calls[index]?.callee ?? '', name, index);
   }
 
   #noteCaller(callee: string, caller: string, callIndex: number): void {

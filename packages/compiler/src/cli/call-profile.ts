@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { FarJITError } from '@farjit/protocol/errors';
+import * as v from 'valibot';
+import { printable } from '../kaleidoscope/printable.js';
+import { systemErrorWords } from './system-error.js';
+
+/**
+ * The calls of a run: each function it called, once, in the order of the first calls.
+ *
+ * As a file it is JSON; `version` grows when what is in it changes its meaning.
+ */
+const CallProfile = v.object({
+  format: v.literal('farjit-calls'),
+  version: v.literal(1),
+  functions: v.array(v.pipe(v.string(), v.minLength(1))),
+});
+
+/** A file that cannot be read or written, or holds no profile. */
+export class CallProfileError extends FarJITError {
+  constructor(doing: 'use' | 'write', path: string, words: string, cause?: unknown) {
+    const advice = doing === 'use' ? '; --record-calls makes one' : '';
+    super('CALL_PROFILE', `cannot ${doing} the profile ${printable(path)}: ${words}${advice}`, { cause });
+  }
+}
+
+/**
+ * Reads what `writeCallProfile` wrote.
+ * @returns functions in the order in which they were first called.
+ * @throws {CallProfileError}
+ */
+export async function readCallProfile(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new CallProfileError('use', path, systemErrorWords(error), error);
+  });
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new CallProfileError('use', path, 'it is not JSON', error);
+  }
+  const parsed = v.safeParse(CallProfile, content);
+  if (parsed.success) return parsed.output.functions;
+  const [issue] = parsed.issues;
+  const where = v.getDotPath(issue);
+  throw new CallProfileError(
+    'use',
+    path,
+    `${where === null ? 'it' : where} is not as expected: ${issue.message}`,
+  );
+}
+
+/**
+ * Writes a profile, or leaves the file as it was: nobody sees half of one.
+ * @throws {CallProfileError}
+ */
+export async function writeCallProfile(path: string, functions: readonly string[]): Promise<void> {
+  const profile: v.InferOutput<typeof CallProfile> = {
+    format: 'farjit-calls',
+    version: 1,
+    functions: [...functions],
+  };
+  // In the same folder, so that renaming replaces the file in one step.
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(profile, undefined, 1)}\n`, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new CallProfileError('write', path, systemErrorWords(error), error);
+  }
+}
