@@ -1,8 +1,16 @@
+/** Bytes that are made when they are first asked for. */
+export interface LazyContent {
+  /** What keeping it costs, about. */
+  readonly sizeBytes: number;
+  /** Undefined when they cannot be made. */
+  make(): Uint8Array | undefined;
+}
+
 /** Byte strings by name, at most so many bytes of them: the least recently used ones go. */
 export class MemoryCache {
   readonly #maxBytes: number;
   /** In the order of their last use. */
-  readonly #contents = new Map<string, Uint8Array>();
+  readonly #contents = new Map<string, Uint8Array | LazyContent>();
   #sizeBytes = 0;
 
   constructor(maxBytes: number) {
@@ -14,18 +22,19 @@ export class MemoryCache {
   }
 
   get(name: string): Uint8Array | undefined {
-    const content = this.#contents.get(name);
-    if (!content) return undefined;
-    this.#contents.delete(name);
-    this.#contents.set(name, content);
+    const kept = this.#contents.get(name);
+    if (!kept) return undefined;
+    this.#delete(name);
+    const content = kept instanceof Uint8Array ? kept : kept.make();
+    if (content) this.set(name, content);
     return content;
   }
 
-  set(name: string, content: Uint8Array): void {
+  set(name: string, content: Uint8Array | LazyContent): void {
     this.#delete(name);
-    if (content.byteLength > this.#maxBytes) return;
+    if (sizeOf(content) > this.#maxBytes) return;
     this.#contents.set(name, content);
-    this.#sizeBytes += content.byteLength;
+    this.#sizeBytes += sizeOf(content);
     for (const oldest of this.#contents.keys()) {
       if (this.#sizeBytes <= this.#maxBytes) return;
       this.#delete(oldest);
@@ -36,6 +45,10 @@ export class MemoryCache {
     const content = this.#contents.get(name);
     if (!content) return;
     this.#contents.delete(name);
-    this.#sizeBytes -= content.byteLength;
+    this.#sizeBytes -= sizeOf(content);
   }
+}
+
+function sizeOf(content: Uint8Array | LazyContent): number {
+  return content instanceof Uint8Array ? content.byteLength : content.sizeBytes;
 }

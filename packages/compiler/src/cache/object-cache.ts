@@ -1,5 +1,5 @@
 import { CacheDirectory } from './cache-directory.js';
-import { MemoryCache } from './memory-cache.js';
+import { type LazyContent, MemoryCache } from './memory-cache.js';
 import type { PackEntry } from './pack.js';
 import type { PackReader } from './pack-reader.js';
 
@@ -105,6 +105,16 @@ export class ObjectCache {
     this.#waitingBytes += content.byteLength;
     if (this.#waitingBytes > WRITE_BYTES) setImmediate(() => this.write());
     this.#timer ??= setTimeout(() => this.write(), WRITE_DELAY_MS).unref();
+  }
+
+  /** Whether objects outlive the process. */
+  get isOnDisk(): boolean {
+    return this.#path !== undefined && !this.#isUnusable;
+  }
+
+  /** Keeps in memory what need not be made before it is asked for. */
+  addLazily(key: Uint8Array, content: LazyContent): void {
+    this.#memory.set(nameOf(key), content);
   }
 
   /** Writes what waits, and sees to it that what is there stays within bounds. Never throws. */

@@ -9,7 +9,7 @@ import { libraryIdentity, llvmBindingsVersion } from './llvm-identity.js';
  * Grows whenever the same AST or module is compiled to other code: when IR generation, call wrappers, attributes,
  * sections or pass pipelines change. `codegen-version.test.ts` notices most of that.
  */
-export const CODEGEN_VERSION = 1;
+export const CODEGEN_VERSION = 2;
 
 const UNKNOWN_CALLEE = 0xffff_ffff;
 

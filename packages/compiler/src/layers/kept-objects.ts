@@ -2,6 +2,9 @@ import type { ObjectCache } from '../cache/object-cache.js';
 import type { ObjectKeys } from '../cache/object-keys.js';
 import { type ObjectSlice, readSlices, writeSlices } from './split-object.js';
 
+/** What a small function's slice holds on to: its part of an object, and what remakes its graph. */
+const ESTIMATED_BYTES = 4096;
+
 /** The objects that layers find instead of compiling, and leave for others to find. */
 export class KeptObjects {
   readonly #cache: ObjectCache;
@@ -31,6 +34,12 @@ export class KeptObjects {
   /** @param slices no graph of which has been taken. */
   keep(key: Uint8Array | undefined, slices: readonly ObjectSlice[]): void {
     if (!key) return;
+    // In memory, most are never asked for: writing them can wait, if need be for ever.
+    if (!this.#cache.isOnDisk) {
+      const sizeBytes = ESTIMATED_BYTES * slices.length;
+      this.#cache.addLazily(key, { sizeBytes, make: () => writeSlices(slices) });
+      return;
+    }
     const content = writeSlices(slices);
     if (content) this.#cache.add(key, content);
   }

@@ -38,9 +38,19 @@ export class ObjectSlice {
 
 /** Splits an object into what links and frees singly. */
 export function splitObject(object: Uint8Array, name: string): ObjectSlice[] {
-  const split = () => splitGraph(buildLinkGraph(object, name));
-  // Splitting again gives the same graphs in the same order.
-  return split().map((graph, index) => new ObjectSlice(graph, () => split()[index] ?? graph));
+  const split = (): (LinkGraph | undefined)[] => splitGraph(buildLinkGraph(object, name));
+  // Splitting again gives the same graphs in the same order, for all slices that need theirs again.
+  let again: (LinkGraph | undefined)[] = [];
+  const remake = (index: number): LinkGraph => {
+    if (!again[index]) again = split();
+    const graph = again[index];
+    if (!graph) throw new Error(`${name} has no part ${index} any more`);
+    again[index] = undefined;
+    return graph;
+  };
+  return splitGraph(buildLinkGraph(object, name)).map(
+    (graph, index) => new ObjectSlice(graph, () => remake(index)),
+  );
 }
 
 /** An object that is linked and freed as one. */

@@ -11,7 +11,7 @@ import { functionsOf, parse } from '../kaleidoscope/parse.js';
 import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';
 
 /** Of what `CODEGEN_VERSION` stands for. When this test fails, the version has to grow, and this to change with it. */
-const GENERATED = { version: 1, digest: 'ffe61b70215a5f07' };
+const GENERATED = { version: 2, digest: '9df501f138c665a8' };
 
 /** IR of every function of the tutorial's programs, of wrappers, and the pass pipelines. */
 function generated(): string {
@@ -47,7 +47,7 @@ function generated(): string {
     discard();
   }
   for (const majorVersion of [14, 22])
-    for (const level of [0, 1, 2, 3] as const)
+    for (const level of ['first', 0, 1, 2, 3] as const)
       texts.push(passPipeline({ majorVersion } as unknown as LibLLVM, level));
   return texts.join('\n');
 }

@@ -1,0 +1,83 @@
+import type { Transport } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import { LocalExecutor } from '../../src/executor-client/local-executor.js';
+import { KaleidoscopeJIT } from '../../src/jit.js';
+import type { KaleidoscopeJITOptions } from '../../src/jit-types.js';
+
+/** Each message arrives so much later, in order. */
+function delayed(transport: Transport, delayMs: number): Transport {
+  return {
+    send: (message) => {
+      const copy = message.slice();
+      setTimeout(() => transport.send(copy), delayMs);
+    },
+    close: (code, reason) => transport.close(code, reason),
+    start: ({ onMessage, onClose }) =>
+      transport.start({
+        onMessage: (message) => {
+          const copy = message.slice();
+          setTimeout(() => onMessage(copy), delayMs);
+        },
+        onClose,
+      }),
+    get bufferedBytes() {
+      return transport.bufferedBytes;
+    },
+  };
+}
+
+async function openFarAway(
+  t: ExecutionContext,
+  delayMs: number,
+  options: KaleidoscopeJITOptions = {},
+): Promise<KaleidoscopeJIT> {
+  const local = LocalExecutor.start();
+  t.teardown(() => local.stop());
+  const jit = await KaleidoscopeJIT.create({ ...options, executor: delayed(await local.connect(), delayMs) });
+  t.teardown(() => jit.close());
+  return jit;
+}
+
+function chain(count: number): string {
+  const lines = Array.from({ length: count }, (_, i) =>
+    i + 1 < count ? `def f${i}(x) f${i + 1}(x) + 1;` : `def f${i}(x) x + 1;`,
+  );
+  return lines.join('\n');
+}
+
+test.serial(
+  '20 ms away, a chain of 200 functions takes at most ten round trips after the first',
+  async (t) => {
+    const jit = await openFarAway(t, 20);
+    await jit.addSource(chain(200));
+    const startMs = performance.now();
+    t.deepEqual(await jit.addSource('f0(0);'), [{ status: 'fulfilled', value: 200 }]);
+    const { compileCallbacks, functionsCompiled, guessesOpen } = jit.statistics();
+    t.log(`${compileCallbacks} callbacks, ${Math.round(performance.now() - startMs)} ms`);
+    t.deepEqual([functionsCompiled, guessesOpen], [200, 0]);
+    t.true(compileCallbacks - 1 <= 10, `${compileCallbacks} callbacks`);
+  },
+);
+
+test.serial(
+  'a thread that is blocked is answered before what nobody is blocked for is compiled',
+  async (t) => {
+    const jit = await openFarAway(t, 0, { speculate: 'eager' });
+    await jit.addSource(`${chain(250)} def warm(x) x; def other(x) x * 2;`);
+    await (await jit.lookup('warm'))(1);
+    const first = await jit.lookup('f0');
+    const other = await jit.lookup('other');
+    const compiledAt = new Map<string, number>();
+    jit.subscribe((event) => {
+      if (event.type === 'callback') compiledAt.set(event.name, jit.statistics().functionsCompiled);
+    });
+    t.deepEqual(await Promise.all([first(0), other(4)]), [250, 8]);
+    t.is(jit.statistics().functionsCompiled, 252);
+    // That of f0 with fifteen guesses, and a few modules of 32 that were on their way.
+    for (const name of ['f0', 'other'])
+      t.true(
+        (compiledAt.get(name) ?? Number.NaN) < 200,
+        `${compiledAt.get(name)} compiled before ${name} was answered`,
+      );
+  },
+);
