@@ -90,14 +90,29 @@ export class ObjectLinkingLayer {
     const isDone = () => part.linked?.generation === runner.generation || part.discarded || runner.lost;
     if (isDone()) return;
     await runner.inLinkTurn(async () => {
-      while (!isDone()) await this.#linkGroup(await this.#groupOf(part, runner), runner);
+      while (!isDone()) await this.#linkGroup(await this.#groupOf([part], runner), runner);
     });
   }
 
-  /** The part and all parts it reaches over data that is not linked yet. */
-  async #groupOf(root: ObjectPart, runner: RunnerContext): Promise<Member[]> {
+  /**
+   * Links parts in one go, which costs less than one by one. All of them are linked, or none: then each can still be
+   * linked by itself.
+   * @throws as `link`.
+   */
+  async linkTogether(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
+    await runner.inLinkTurn(async () => {
+      const members = await this.#groupOf(
+        parts.filter((part) => !part.discarded),
+        runner,
+      );
+      if (members.length > 0 && !runner.lost) await this.#linkGroup(members, runner);
+    });
+  }
+
+  /** Parts and all parts they reach over data, without those that are linked already. */
+  async #groupOf(roots: readonly ObjectPart[], runner: RunnerContext): Promise<Member[]> {
     const members = new Map<ObjectPart, Member>();
-    const queue = [root];
+    const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || part.linked?.generation === runner.generation) continue;
       const graph = part.takeGraph();
@@ -105,12 +120,16 @@ export class ObjectLinkingLayer {
       redirectToStubs(graph, (name) => functions.has(name), implementationName);
       members.set(part, { part, graph });
       for (const symbol of graph.symbols) {
-        if (symbol.kind !== 'external') continue;
+        if (symbol.kind !== 'external' || !this.#isData(symbol.name)) continue;
         const data = await this.#dataPartOf(symbol.name);
         if (data) queue.push(data);
       }
     }
     return [...members.values()];
+  }
+
+  #isData(name: string): boolean {
+    return this.#dylib.find(name)?.interface.data.has(name) === true;
   }
 
   /** The part that defines a name of data. */
@@ -164,11 +183,12 @@ export class ObjectLinkingLayer {
       if (failed && isCurrent) throw failed.reason;
       return;
     }
+    const linkMs = (performance.now() - startMs) / members.length;
     settled.forEach((result, index) => {
       const member = members[index];
       const binding = resolution.bindings[index];
       if (result.status === 'fulfilled' && member && binding)
-        this.#adopt(member.part, result.value, binding, runner, reused, performance.now() - startMs);
+        this.#adopt(member.part, result.value, binding, runner, reused, linkMs);
     });
   }
 

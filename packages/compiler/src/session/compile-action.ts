@@ -60,7 +60,7 @@ export class CompileAction {
   #calledFunctions: Set<string> | undefined;
   readonly #guesses = new GuessCompiler({
     compile: (units) => this.#start(units),
-    link: (unit, runner) => this.#linkGuess(unit, runner),
+    link: (units, runner) => this.#linkGuesses(units, runner),
     push: () =>
       void this.#context.flush().catch(() => {
         // The connection or the runner is gone, which the calls in flight report.
@@ -145,7 +145,7 @@ export class CompileAction {
           return undefined;
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
-        for (const guess of along) await this.#linkGuess(guess, runner);
+        if (along.length > 0) await this.#linkGuesses(along, runner);
         // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
         if (implementation === undefined || dylib.find(name) !== unit || unit.knownPart(name) !== part)
@@ -247,6 +247,19 @@ export class CompileAction {
     const { dylib, linking } = this.#context;
     const unit = dylib.find(name);
     return unit?.takeKept(linking.observerOf([unit])) ?? false;
+  }
+
+  /** Links guesses in one go, or those that this cannot be done with by themselves. */
+  async #linkGuesses(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
+    const { linking } = this.#context;
+    if (guesses.length > 1 && !this.#calledFunctions) {
+      const made = guesses.map((guess) => linking.partOf(guess, guess.name).catch(() => undefined));
+      const parts = (await Promise.all(made)).filter((part) => part !== undefined);
+      await linking.linkTogether(parts, runner).catch(() => {
+        // One of them has an error, which its own callback is told if it ever comes.
+      });
+    }
+    for (const guess of guesses) await this.#linkGuess(guess, runner);
   }
 
   /** A guess travels in the answer to whoever was asked for, and its stub leads to it before anything asks. */

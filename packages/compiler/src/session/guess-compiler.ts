@@ -14,8 +14,8 @@ const MAX_MODULES_UNDER_WAY = 2;
 export interface GuessCompilerContext {
   /** Starts to compile units in one module; answers which. */
   compile(units: readonly MaterializationUnit[]): readonly MaterializationUnit[];
-  /** Links a unit that has been compiled, and points its stub at it. Never rejects. */
-  link(unit: MaterializationUnit, runner: RunnerContext): Promise<void>;
+  /** Links the units of a module when it has been compiled, and points their stubs at them. Never rejects. */
+  link(units: readonly MaterializationUnit[], runner: RunnerContext): Promise<void>;
   /** Sends what has been linked. */
   push(runner: RunnerContext): void;
 }
@@ -89,7 +89,7 @@ export class GuessCompiler {
     if (compiled.length === 0) return true;
     this.#moduleCount++;
     const { runner } = first;
-    const module: Module = { isAwaited: false, linked: this.#link(compiled, runner) };
+    const module: Module = { isAwaited: false, linked: this.#context.link(compiled, runner) };
     for (const unit of compiled) this.#underWay.set(unit, module);
     void module.linked.then(() => {
       this.#moduleCount--;
@@ -98,9 +98,5 @@ export class GuessCompiler {
       this.#pump();
     });
     return true;
-  }
-
-  async #link(units: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
-    for (const unit of units) await this.#context.link(unit, runner);
   }
 }

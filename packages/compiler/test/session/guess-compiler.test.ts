@@ -42,9 +42,9 @@ function scripted(refused: readonly string[] = []) {
       });
       return taken;
     },
-    link: async (unit) => {
-      await done[modules.findIndex(({ names }) => names.includes(unit.name))];
-      log.push(`link ${unit.name}`);
+    link: async (units) => {
+      await done[modules.findIndex(({ names }) => names.includes(units[0]?.name ?? ''))];
+      for (const unit of units) log.push(`link ${unit.name}`);
     },
     push: () => log.push('push'),
   });
