@@ -18,9 +18,24 @@ export class ASTBytes {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #length = 0;
 
-  /** A view that holds until the next call. */
-  of(fn: FunctionAST): Uint8Array {
+  /** Starts over, with these bytes. */
+  begin(prefix: Uint8Array): void {
     this.#length = 0;
+    this.#reserve(prefix.byteLength);
+    this.#bytes.set(prefix, 0);
+    this.#length = prefix.byteLength;
+  }
+
+  /** All that has been added; a view that holds until the next addition. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  addNumber(value: number): void {
+    this.#count(value);
+  }
+
+  addFunction(fn: FunctionAST): void {
     const { name, isOperator, precedence, parameters } = fn.prototype;
     this.#string(name);
     this.#byte(isOperator ? 1 : 0);
@@ -28,7 +43,6 @@ export class ASTBytes {
     this.#count(parameters.length);
     for (const parameter of parameters) this.#string(parameter);
     this.#expression(fn.body);
-    return this.#bytes.subarray(0, this.#length);
   }
 
   /** Needs no stack, however deep the body nests. */

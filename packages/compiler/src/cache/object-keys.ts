@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { LINK_GRAPH_VERSION } from '../jitlink/link-graph-file.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
 import { ASTBytes } from './ast-bytes.js';
 import { libraryIdentity, llvmBindingsVersion } from './llvm-identity.js';
+import { sha256 } from './sha256.js';
 
 /**
  * Grows whenever the same AST or module is compiled to other code: when IR generation, call wrappers, attributes,
@@ -24,22 +24,20 @@ export interface CalleeMeaning {
 /** Keys of objects: digests of all that an object's content depends on. */
 export class ObjectKeys {
   readonly #environment: () => Uint8Array;
-  readonly #ast = new ASTBytes();
-  readonly #digests = new WeakMap<FunctionAST, Uint8Array>();
+  readonly #bytes = new ASTBytes();
+  /** Environment, kind and code generation as bytes, with which a key's begin. */
+  readonly #prefixes = new Map<string, Uint8Array>();
+  #knownEnvironment: Uint8Array | undefined;
 
   /** @param environment of the compilation; asked for once, when a key is first made. */
   constructor(environment: () => Uint8Array) {
-    let known: Uint8Array | undefined;
-    this.#environment = () => {
-      known ??= environment();
-      return known;
-    };
+    this.#environment = environment;
   }
 
   /**
    * Of a function or expression.
    * @param codegen the level, and whatever else is done to it.
-   * @param meaningOf the functions it calls, which are part of the AST.
+   * @param callees the functions it calls, as `callees` lists them: their names are part of the AST.
    * @param inlined what its code may hold copies of.
    * @throws what finding out about LLVM throws.
    */
@@ -51,37 +49,37 @@ export class ObjectKeys {
     meaningOf: (name: string) => CalleeMeaning,
     inlined: readonly FunctionAST[] = [],
   ): Uint8Array {
-    const meanings = Buffer.allocUnsafe(5 * callees.length);
-    for (const [index, callee] of callees.entries()) {
+    const bytes = this.#bytes;
+    bytes.begin(this.#prefix(kind, codegen));
+    bytes.addFunction(fn);
+    for (const callee of callees) {
       const { parameterCount, isDefined } = meaningOf(callee);
-      meanings.writeUInt32LE(parameterCount ?? UNKNOWN_CALLEE, 5 * index);
-      meanings[5 * index + 4] = isDefined ? 1 : 0;
+      bytes.addNumber(parameterCount ?? UNKNOWN_CALLEE);
+      bytes.addNumber(isDefined ? 1 : 0);
     }
-    const hash = this.#begin(kind, codegen).update(this.#digestOf(fn)).update(meanings);
-    for (const other of inlined) hash.update(this.#digestOf(other));
-    return hash.digest();
+    for (const other of inlined) bytes.addFunction(other);
+    return sha256(bytes.bytes);
   }
 
   /** Of a call wrapper, whose name says all of it. */
   ofWrapper(name: string, codegen: string): Uint8Array {
-    return this.#begin('wrapper', codegen).update(name).digest();
+    return sha256(Buffer.concat([this.#prefix('wrapper', codegen), Buffer.from(name)]));
   }
 
   /** Of a module. */
   ofModule(bitcode: Uint8Array, codegen: string): Uint8Array {
-    return this.#begin('module', codegen).update(bitcode).digest();
+    return sha256(Buffer.concat([this.#prefix('module', codegen), bitcode]));
   }
 
-  #begin(kind: string, codegen: string) {
-    return createHash('sha256').update(this.#environment()).update(`${kind}\0${codegen}\0`);
-  }
-
-  #digestOf(fn: FunctionAST): Uint8Array {
-    const known = this.#digests.get(fn);
-    if (known) return known;
-    const digest = createHash('sha256').update(this.#ast.of(fn)).digest();
-    this.#digests.set(fn, digest);
-    return digest;
+  #prefix(kind: string, codegen: string): Uint8Array {
+    const name = `${kind}\0${codegen}\0`;
+    let prefix = this.#prefixes.get(name);
+    if (!prefix) {
+      this.#knownEnvironment ??= this.#environment();
+      prefix = Buffer.concat([this.#knownEnvironment, Buffer.from(name)]);
+      this.#prefixes.set(name, prefix);
+    }
+    return prefix;
   }
 }
 
@@ -91,17 +89,12 @@ export class ObjectKeys {
  * @throws when one of the libraries cannot be found.
  */
 export function compilationEnvironment(target: TargetDescription, libLLVMPath: string): Uint8Array {
-  return createHash('sha256')
-    .update(JSON.stringify([toolchain(libLLVMPath), target]))
-    .digest();
+  return sha256(Buffer.from(JSON.stringify([toolchain(libLLVMPath), target])));
 }
 
 /** Stands for a program's text in a cache: whether a program has been run before. */
 export function programKey(text: string, libLLVMPath: string, options: unknown): Uint8Array {
-  return createHash('sha256')
-    .update(JSON.stringify(['program', toolchain(libLLVMPath), options]))
-    .update(text)
-    .digest();
+  return sha256(Buffer.from(JSON.stringify(['program', toolchain(libLLVMPath), options, text])));
 }
 
 function toolchain(libLLVMPath: string): unknown[] {

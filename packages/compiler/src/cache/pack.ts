@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from './sha256.js';
 
 /** Bytes of a key: a SHA-256 over all that an object depends on. */
 export const KEY_BYTES = 32;
 /** Written to every pack; a pack of another version is of no use to us. Grows whenever the layout below changes. */
-export const PACK_VERSION = 1;
+export const PACK_VERSION = 2;
 
 /** `FARJITPK`, little-endian. */
 const MAGIC = 0x4b50_5449_4a52_4146n;
 export const PACK_HEADER_BYTES = 32;
 const INDEX_ENTRY_BYTES = KEY_BYTES + 8;
 const DIGEST_BYTES = 32;
+/** Of an entry, in front of its content. */
+const ENTRY_HEADER_BYTES = DIGEST_BYTES + KEY_BYTES;
 const MAX_PACK_BYTES = 0xffff_ffff;
 
 /** What a pack holds of one object. */
@@ -21,7 +23,7 @@ export interface PackEntry {
 
 /** Bytes that an entry takes in a pack, besides the pack's header. */
 export function packedBytes(content: Uint8Array): number {
-  return INDEX_ENTRY_BYTES + DIGEST_BYTES + content.byteLength;
+  return INDEX_ENTRY_BYTES + ENTRY_HEADER_BYTES + content.byteLength;
 }
 
 /**
@@ -29,8 +31,8 @@ export function packedBytes(content: Uint8Array): number {
  *
  * All numbers are little-endian. The header is 32 bytes: u64 `FARJITPK`, u32 `PACK_VERSION`, u32 number of entries, u64
  * bytes of the whole, u64 0. The index follows, 40 bytes an entry, in ascending order of the keys: 32 bytes key, u32
- * offset in the file, u32 bytes of content. At the offset are 32 bytes, the SHA-256 over key and content, then the
- * content. Entries lie in the order in which they were given.
+ * offset in the file, u32 bytes of content. At the offset are 32 bytes, the SHA-256 over what follows: the key once more,
+ * and the content. Entries lie in the order in which they were given.
  *
  * @param entries no key twice.
  */
@@ -46,9 +48,10 @@ export function writePack(entries: readonly PackEntry[]): Buffer {
   let at = PACK_HEADER_BYTES + INDEX_ENTRY_BYTES * entries.length;
   const placed = entries.map(({ key, content }) => {
     const offset = at;
-    pack.set(digestOf(key, content), offset);
-    pack.set(content, offset + DIGEST_BYTES);
-    at = offset + DIGEST_BYTES + content.byteLength;
+    pack.set(key, offset + DIGEST_BYTES);
+    pack.set(content, offset + ENTRY_HEADER_BYTES);
+    at = offset + ENTRY_HEADER_BYTES + content.byteLength;
+    pack.set(sha256(pack.subarray(offset + DIGEST_BYTES, at)), offset);
     return { key, offset, contentBytes: content.byteLength };
   });
   placed.sort((a, b) => Buffer.compare(a.key, b.key));
@@ -76,7 +79,7 @@ export function packIndexBytes(entryCount: number): number {
   return PACK_HEADER_BYTES + INDEX_ENTRY_BYTES * entryCount;
 }
 
-/** Where an entry is in its file, digest included. */
+/** Where an entry is in its file, digest and key included. */
 export interface PackPlace {
   readonly offset: number;
   readonly sizeBytes: number;
@@ -107,10 +110,11 @@ export function* packPlaces(index: Buffer): Generator<{ key: Buffer; place: Pack
 
 /** The content of an entry's bytes; undefined unless it is what was stored under `key`. */
 export function contentOf(entry: Buffer, key: Uint8Array): Buffer | undefined {
-  const content = entry.subarray(DIGEST_BYTES);
+  if (entry.length < ENTRY_HEADER_BYTES) return undefined;
   const isIntact =
-    entry.length >= DIGEST_BYTES && digestOf(key, content).equals(entry.subarray(0, DIGEST_BYTES));
-  return isIntact ? content : undefined;
+    entry.compare(key, 0, KEY_BYTES, DIGEST_BYTES, ENTRY_HEADER_BYTES) === 0 &&
+    entry.compare(sha256(entry.subarray(DIGEST_BYTES)), 0, DIGEST_BYTES, 0, DIGEST_BYTES) === 0;
+  return isIntact ? entry.subarray(ENTRY_HEADER_BYTES) : undefined;
 }
 
 function entryCountOf(index: Buffer): number {
@@ -119,9 +123,5 @@ function entryCountOf(index: Buffer): number {
 
 function placeAt(index: Buffer, at: number): PackPlace {
   const contentBytes = index.readUInt32LE(at + KEY_BYTES + 4);
-  return { offset: index.readUInt32LE(at + KEY_BYTES), sizeBytes: DIGEST_BYTES + contentBytes };
-}
-
-function digestOf(key: Uint8Array, content: Uint8Array): Buffer {
-  return createHash('sha256').update(key).update(content).digest();
+  return { offset: index.readUInt32LE(at + KEY_BYTES), sizeBytes: ENTRY_HEADER_BYTES + contentBytes };
 }

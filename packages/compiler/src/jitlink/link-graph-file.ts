@@ -251,9 +251,10 @@ class Reader {
     if (version !== LINK_GRAPH_VERSION) throw this.#malformed(`it has version ${version}`);
     const architecture = MACHINES.get(this.#view.getUint16(6, true));
     if (!architecture) throw this.#malformed('it is for another machine');
-    const [sectionCount, blockCount, symbolCount, edgeCount] = [12, 16, 20, 24].map((at) =>
-      this.#u32(at),
-    ) as [number, number, number, number];
+    const sectionCount = this.#u32(12);
+    const blockCount = this.#u32(16);
+    const symbolCount = this.#u32(20);
+    const edgeCount = this.#u32(24);
     this.#stringBytes = this.#u32(28);
     const blocksAt = HEADER_BYTES + SECTION_BYTES * sectionCount;
     const symbolsAt = blocksAt + BLOCK_BYTES * blockCount;
@@ -301,7 +302,7 @@ class Reader {
     if ((flags & BLOCK_HAS_CONTENT) !== 0) {
       end += sizeBytes;
       if (end > this.#bytes.byteLength) throw this.#malformed('a block has more content than there is');
-      content = this.#bytes.subarray(dataAt, end);
+      content = new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + dataAt, sizeBytes);
     }
     const mergeable = (flags & BLOCK_MERGEABLE) !== 0;
     const block = this.#graph.addBlock(section, content, sizeBytes, {
