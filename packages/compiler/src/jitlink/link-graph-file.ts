@@ -320,7 +320,7 @@ class Reader {
     const gotNumber = this.#u32(36);
     if (gotNumber !== 0 && gotNumber !== symbolCount) throw this.#malformed('the GOT has no symbol');
     const symbols: LinkSymbol[] = [];
-    const defined = new Set<string>();
+    const defined: string[] = [];
     for (let index = 0, at = symbolsAt; index < symbolCount; index++, at += SYMBOL_BYTES) {
       const symbol = this.#readSymbol(at);
       symbols.push(symbol);
@@ -331,9 +331,10 @@ class Reader {
       }
       this.#graph.addSymbol(symbol);
       if (symbol.kind === 'external' || symbol.scope === 'local') continue;
-      if (defined.has(symbol.name)) throw this.#malformed(`"${symbol.name}" is defined twice`);
-      defined.add(symbol.name);
+      defined.push(symbol.name);
     }
+    if (defined.length > 1 && new Set(defined).size < defined.length)
+      throw this.#malformed('a name is defined twice');
     return symbols;
   }
 

@@ -146,6 +146,13 @@ export class Section {
   }
 }
 
+/** Up to so many sections are looked through one by one. */
+const FEW_SECTIONS = 8;
+
+function sectionKey({ name, prot }: { readonly name: string; readonly prot: MemProt }): string {
+  return `${prot} ${name}`;
+}
+
 /** What is linked as one: blocks in sections, symbols over them, edges between them. */
 export class LinkGraph {
   /** For people: it leads every error message. */
@@ -155,11 +162,8 @@ export class LinkGraph {
   symbols: LinkSymbol[] = [];
   /** Start of the GOT, when the object refers to it; external until the GOT is built. */
   gotSymbol: LinkSymbol | null = null;
-  readonly #sectionsByName: Readonly<Record<MemProt, Map<string, Section>>> = {
-    code: new Map(),
-    constant: new Map(),
-    data: new Map(),
-  };
+  /** Of a graph with many sections; a function's has three. */
+  #sectionsByName: Map<string, Section> | undefined;
 
   constructor(name: string, architecture: Architecture) {
     this.name = name;
@@ -168,14 +172,20 @@ export class LinkGraph {
 
   /** The section of that name and rights, made when missing. */
   section(name: string, prot: MemProt): Section {
-    const byName = this.#sectionsByName[prot];
-    let section = byName.get(name);
+    let section = this.#findSection(name, prot);
     if (!section) {
       section = new Section(name, prot);
-      byName.set(name, section);
       this.sections.push(section);
+      this.#sectionsByName?.set(sectionKey(section), section);
     }
     return section;
+  }
+
+  #findSection(name: string, prot: MemProt): Section | undefined {
+    if (this.sections.length <= FEW_SECTIONS)
+      return this.sections.find((section) => section.name === name && section.prot === prot);
+    this.#sectionsByName ??= new Map(this.sections.map((section) => [sectionKey(section), section]));
+    return this.#sectionsByName.get(sectionKey({ name, prot }));
   }
 
   /** The section of that name, whatever its rights. */
