@@ -47,6 +47,8 @@ export class ObjectCache {
   readonly #said: CacheEvent[] = [];
   #listener: ((event: CacheEvent) => void) | undefined;
   readonly #memory = new MemoryCache(MEMORY_CACHE_BYTES);
+  /** What is in memory because it was read ahead. */
+  readonly #prefetched = new Set<string>();
   readonly #usedPacks = new Set<string>();
   readonly #damagedPacks = new Set<string>();
   #directory: CacheDirectory | undefined;
@@ -80,7 +82,7 @@ export class ObjectCache {
       const result = content && decode(content);
       if (content && result !== undefined) {
         if (!inMemory) this.#memory.set(name, content);
-        const from = inMemory ? 'memory' : 'disk';
+        const from = this.#prefetched.delete(name) || !inMemory ? 'disk' : 'memory';
         this.#notify({ type: 'cache-hit', unit, from, objectBytes: content.byteLength });
         return result;
       }
@@ -91,9 +93,14 @@ export class ObjectCache {
     return undefined;
   }
 
-  /** Whether there is anything under `key`. */
-  has(key: Uint8Array): boolean {
-    return this.#findOnDisk(key) !== undefined;
+  /** Reads what is on disk under `key`, to be found in memory later. */
+  prefetch(key: Uint8Array): Uint8Array | undefined {
+    const content = this.#findOnDisk(key);
+    if (content) {
+      this.#memory.set(nameOf(key), content);
+      this.#prefetched.add(nameOf(key));
+    }
+    return content;
   }
 
   /** `content` must not change any more. */
@@ -217,6 +224,7 @@ export class ObjectCache {
   }
 }
 
-function nameOf(key: Uint8Array): string {
+/** A key as a key of a `Map`. */
+export function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

@@ -1,9 +1,12 @@
 import { KeptObjects } from '../layers/kept-objects.js';
+import { type ObjectSlice, readSlices } from '../layers/split-object.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
-import { type CacheEvent, ObjectCache } from './object-cache.js';
+import { type CacheEvent, nameOf, ObjectCache } from './object-cache.js';
 import { compilationEnvironment, ObjectKeys, programKey } from './object-keys.js';
+import { KEY_BYTES } from './pack.js';
 
-const NOTHING = new Uint8Array();
+/** Most objects read ahead: what the time is enough for in which an executor starts. */
+const MAX_PREFETCHED = 1000;
 
 /** What a session's cache is made from. */
 export interface SessionCacheOptions {
@@ -20,8 +23,10 @@ export interface SessionCacheOptions {
 export class SessionCache {
   readonly #options: SessionCacheOptions;
   readonly #cache: ObjectCache;
+  readonly #ready = new Map<string, readonly ObjectSlice[]>();
   #programKey: Uint8Array | undefined;
   #hasSeenProgram = false;
+  #objects: KeptObjects | undefined;
 
   constructor(options: SessionCacheOptions) {
     this.#options = options;
@@ -30,7 +35,9 @@ export class SessionCache {
     if (directory === undefined || program === undefined) return;
     try {
       this.#programKey = programKey(program, libLLVMPath(), codegen);
-      this.#hasSeenProgram = this.#cache.has(this.#programKey);
+      const note = this.#cache.prefetch(this.#programKey);
+      this.#hasSeenProgram = note !== undefined;
+      if (note) this.#prefetch(note);
     } catch {
       // Without LLVM there are no keys; the first compilation says what is wrong.
     }
@@ -44,7 +51,9 @@ export class SessionCache {
   /** The objects for a target. */
   objectsFor(target: TargetDescription): KeptObjects {
     const { libLLVMPath } = this.#options;
-    return new KeptObjects(this.#cache, new ObjectKeys(() => compilationEnvironment(target, libLLVMPath())));
+    const keys = new ObjectKeys(() => compilationEnvironment(target, libLLVMPath()));
+    this.#objects = new KeptObjects(this.#cache, keys, this.#ready);
+    return this.#objects;
   }
 
   listen(listener: (event: CacheEvent) => void): void {
@@ -53,7 +62,23 @@ export class SessionCache {
 
   /** Writes what is new. */
   close(): void {
-    if (this.#programKey && !this.#hasSeenProgram) this.#cache.add(this.#programKey, NOTHING);
+    if (this.#programKey && !this.#hasSeenProgram) {
+      const asked = this.#objects?.askedFor ?? [];
+      this.#cache.add(this.#programKey, Buffer.concat(asked.slice(0, MAX_PREFETCHED)));
+    }
     this.#cache.close();
+  }
+
+  /** Reads the objects that a run of the program asked for, whose keys its note is: they will be asked for again. */
+  #prefetch(note: Uint8Array): void {
+    for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
+      const key = note.subarray(at, at + KEY_BYTES);
+      const content = this.#cache.prefetch(key);
+      try {
+        if (content) this.#ready.set(nameOf(key), readSlices(content));
+      } catch {
+        // Whoever asks for it finds out the same.
+      }
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { ObjectCache } from '../cache/object-cache.js';
+import { nameOf, type ObjectCache } from '../cache/object-cache.js';
 import type { ObjectKeys } from '../cache/object-keys.js';
 import { type ObjectSlice, readSlices, writeSlices } from './split-object.js';
 
@@ -9,11 +9,20 @@ const ESTIMATED_BYTES = 4096;
 export class KeptObjects {
   readonly #cache: ObjectCache;
   readonly #keys: ObjectKeys;
+  readonly #ready: Map<string, readonly ObjectSlice[]>;
+  readonly #asked = new Map<string, Uint8Array>();
   #isUsable = true;
 
-  constructor(cache: ObjectCache, keys: ObjectKeys) {
+  /** @param ready what has been read ahead, by the names of keys. */
+  constructor(cache: ObjectCache, keys: ObjectKeys, ready: Map<string, readonly ObjectSlice[]> = new Map()) {
     this.#cache = cache;
     this.#keys = keys;
+    this.#ready = ready;
+  }
+
+  /** Keys that objects were looked for under, in that order. */
+  get askedFor(): readonly Uint8Array[] {
+    return [...this.#asked.values()];
   }
 
   /** The key that `make` makes; undefined when what all keys begin with cannot be found out: whoever compiles says why. */
@@ -28,7 +37,13 @@ export class KeptObjects {
   }
 
   find(key: Uint8Array | undefined, unit: string): readonly ObjectSlice[] | undefined {
-    return key && this.#cache.find(key, unit, readSlices);
+    if (!key) return undefined;
+    const name = nameOf(key);
+    this.#asked.set(name, key);
+    const ready = this.#ready.get(name);
+    // A graph can be taken once.
+    this.#ready.delete(name);
+    return this.#cache.find(key, unit, ready ? () => ready : readSlices);
   }
 
   /** @param slices no graph of which has been taken. */

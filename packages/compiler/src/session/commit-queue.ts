@@ -1,17 +1,22 @@
 import {
   addrAdd,
+  addrOffset,
   type Commit,
   type ExecutorAddr,
   MAX_FRAME_BYTES,
   memory,
   type Segment,
 } from '@farjit/protocol';
+import { GRANULE_BYTES } from './slab-allocator.js';
 
 /**
  * Bytes of segments one message carries: a quarter of the largest frame, which leaves room for everything else in it. A
  * larger segment is cut.
  */
 export const MAX_COMMIT_BYTES = MAX_FRAME_BYTES / 4;
+
+/** Segments up to this size are joined with their neighbours: more takes longer to copy than a segment costs. */
+const MAX_JOINED_BYTES = 4096;
 
 /** A commit on its way, and what to do once the executor has applied it. */
 export interface OutgoingCommit {
@@ -126,8 +131,42 @@ export class CommitQueue {
       sizeBytes += content.byteLength;
     }
     this.#segmentBytes -= sizeBytes;
-    return this.#segments.splice(0, count);
+    return joinNeighbours(this.#segments.splice(0, count));
   }
+}
+
+/**
+ * Joins segments that lie side by side, as those of functions linked one after the other do: what a segment costs is
+ * not its bytes. What lies between two is the first one's own, since memory is allotted in granules.
+ */
+function joinNeighbours(segments: readonly Segment[]): Segment[] {
+  const joined: Segment[] = [];
+  const sorted = segments.toSorted((a, b) => (a.address < b.address ? -1 : 1));
+  for (let first = 0; first < sorted.length; ) {
+    let end = first + 1;
+    while (end < sorted.length && areNeighbours(sorted[end - 1], sorted[end])) end++;
+    joined.push(...join(sorted.slice(first, end)));
+    first = end;
+  }
+  return joined;
+}
+
+function areNeighbours(left: Segment | undefined, right: Segment | undefined): boolean {
+  if (!left || !right || left.prot !== right.prot) return false;
+  if (left.content.byteLength !== left.memoryBytes) return false;
+  if (Math.max(left.memoryBytes, right.content.byteLength) > MAX_JOINED_BYTES) return false;
+  const granules = BigInt(Math.ceil(left.memoryBytes / GRANULE_BYTES));
+  return right.address === left.address + granules * BigInt(GRANULE_BYTES);
+}
+
+function join(segments: readonly Segment[]): Segment[] {
+  const [first] = segments;
+  const last = segments.at(-1);
+  if (!first || !last || segments.length === 1) return [...segments];
+  const lastOffset = addrOffset(first.address, last.address);
+  const content = new Uint8Array(lastOffset + last.content.byteLength);
+  for (const segment of segments) content.set(segment.content, addrOffset(first.address, segment.address));
+  return [{ address: first.address, prot: first.prot, content, memoryBytes: lastOffset + last.memoryBytes }];
 }
 
 /** Pieces of a segment that fit into messages. */

@@ -2,7 +2,7 @@ import assert from 'node:assert';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
 
 /** Small functions come in a few sizes: rounding to a cache line lets freed blocks fit again. */
-const GRANULE_BYTES = 64;
+export const GRANULE_BYTES = 64;
 
 interface FreeRange {
   start: number;

@@ -92,7 +92,7 @@ test('what is said before anybody listens is said later', (t) => {
   const directory = join(folder(t), 'file');
   writeFileSync(directory, '');
   const cache = new ObjectCache({ directory });
-  t.false(cache.has(keyOf(1)));
+  t.is(cache.prefetch(keyOf(1)), undefined);
   const events: CacheEvent[] = [];
   cache.listen((event) => events.push(event));
   t.deepEqual(

@@ -42,7 +42,6 @@ test('data is linked along with what refers to it, in a circle too, in one messa
   t.is(answer.outcome, 'landed');
   t.is(host.commits.length, before + 1);
   const segments = host.commits.at(-1)?.segments ?? [];
-  t.is(segments.filter(({ prot }) => prot === 'data').length, 3);
   const addressOf = (name: string) =>
     session.dylib.find(name)?.knownPart(name)?.linked?.symbols.get(name)?.address ?? 0n;
   for (const [name, held] of [
@@ -50,8 +49,11 @@ test('data is linked along with what refers to it, in a circle too, in one messa
     ['b', 'c'],
     ['c', 'a'],
   ] as const) {
-    const content = segments.find(({ address }) => address === addressOf(name))?.content ?? new Uint8Array(8);
-    t.is(Buffer.from(content).readBigUInt64LE(), addressOf(held), name);
+    const isIn = ({ address, content }: (typeof segments)[number]) =>
+      address <= addressOf(name) && addressOf(name) + 8n <= address + BigInt(content.byteLength);
+    const segment = segments.find(isIn);
+    const offset = Number(addressOf(name) - (segment?.address ?? 0n));
+    t.is(segment && Buffer.from(segment.content).readBigUInt64LE(offset), addressOf(held), name);
   }
 });
 

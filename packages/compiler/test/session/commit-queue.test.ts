@@ -3,7 +3,8 @@ import test from 'ava';
 import { CommitQueue, isEmptyCommit, MAX_COMMIT_BYTES } from '../../src/session/commit-queue.js';
 
 const BASE = toExecutorAddr(0x10_0000);
-const at = (index: number): ExecutorAddr => addrAdd(BASE, 64 * index);
+/** Two granules apart, so that segments of one are no neighbours. */
+const at = (index: number): ExecutorAddr => addrAdd(BASE, 128 * index);
 const segmentAt = (index: number, sizeBytes = 64): Segment => ({
   address: at(index),
   prot: 'code',
@@ -27,7 +28,7 @@ test('an empty queue gives a commit that changes nothing', (t) => {
   onApplied();
 });
 
-test('one message takes all, in the order it was queued', (t) => {
+test('one message takes all, segments in the order of their addresses', (t) => {
   const queue = new CommitQueue();
   queue.addSegments([segmentAt(2), segmentAt(1)], false);
   queue.addSegments([segmentAt(3)], true);
@@ -36,7 +37,7 @@ test('one message takes all, in the order it was queued', (t) => {
   queue.registerEHFrames([at(2)]);
   t.false(queue.isEmpty);
   t.deepEqual(queue.take(ANSWER).commit, {
-    segments: [segmentAt(2), segmentAt(1), segmentAt(3)],
+    segments: [segmentAt(1), segmentAt(2), segmentAt(3)],
     pointers: [
       { address: at(9), value: at(2) },
       { address: at(8), value: at(1) },
@@ -47,6 +48,49 @@ test('one message takes all, in the order it was queued', (t) => {
   });
   t.true(queue.isEmpty);
   t.true(isEmptyCommit(queue.take(CALL).commit));
+});
+
+/** A code segment somewhere, of so many bytes. */
+const codeAt = (offset: number, sizeBytes: number, rest: Partial<Segment> = {}): Segment => ({
+  address: addrAdd(BASE, offset),
+  prot: 'code',
+  content: new Uint8Array(sizeBytes).fill(sizeBytes),
+  memoryBytes: sizeBytes,
+  ...rest,
+});
+
+test('segments in neighbouring granules travel as one, with nothing between their contents', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([codeAt(64, 65), codeAt(0, 20)], false);
+  queue.addSegments([codeAt(192, 64)], false);
+  const content = new Uint8Array(256);
+  content.fill(20, 0, 20);
+  content.fill(65, 64, 64 + 65);
+  content.fill(64, 192, 256);
+  t.deepEqual(queue.take(ANSWER).commit.segments, [codeAt(0, 256, { content })]);
+});
+
+test('the last of them may end in zero-fill', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([codeAt(0, 64), codeAt(64, 8, { memoryBytes: 1000 })], false);
+  const [joined, ...others] = queue.take(ANSWER).commit.segments;
+  t.deepEqual(others, []);
+  t.is(joined?.content.byteLength, 72);
+  t.is(joined?.memoryBytes, 1064);
+});
+
+test('segments stay apart when there is a granule between them, other rights, zero-fill, or much of it', (t) => {
+  const apart: [Segment, Segment][] = [
+    [codeAt(0, 64), codeAt(128, 64)],
+    [codeAt(0, 64), codeAt(64, 64, { prot: 'constant' })],
+    [codeAt(0, 10, { memoryBytes: 64 }), codeAt(64, 64)],
+    [codeAt(0, 64), codeAt(64, 5000)],
+  ];
+  for (const pair of apart) {
+    const queue = new CommitQueue();
+    queue.addSegments(pair, false);
+    t.deepEqual(queue.take(ANSWER).commit.segments, pair);
+  }
 });
 
 test('the last value of a pointer wins', (t) => {
