@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Benchmark } from '../benchmark.js';
 import { type Contender, type ProgramFiles, runContender, turn, writeProgram } from '../contender.js';
 import { farjit } from '../contenders.js';
+import type { Figure } from '../figure.js';
 import { type Command, runMeasured } from '../measured-process.js';
 import type { Peers } from '../options.js';
 import { countdownChain } from '../programs.js';
@@ -48,20 +49,8 @@ export const cachedFunctions: Benchmark = {
       const [short = [], long = []] = programs.map((files) => wallMs[key(contender, files)] ?? []);
       return growth(short, long, size.long - size.short).map((ms) => 1000 * ms);
     };
-    const peer = contenders[1];
     return {
-      figures: [
-        {
-          what: `${WHAT}, beside llvm-jitlink`,
-          target: TARGET,
-          measured: peer
-            ? ratios(costUs(ours), costUs(peer))
-            : { missing: `${missing.join(' and ')} not found` },
-          farjit: `${summarize(costUs(ours)).median.toFixed(0)} µs`,
-          ...(peer && { peer: `${peer.title}: ${summarize(costUs(peer)).median.toFixed(0)} µs` }),
-          how: `what one more function adds to the whole process, ${ours.description} run before, beside ${peer?.description}`,
-        },
-      ],
+      figures: [figure(costUs, ours, contenders[1], missing)],
       tables: [table(contenders, costUs, size)],
       plots: [],
       data: { size, wallMs },
@@ -144,6 +133,37 @@ async function checkLaziness(peers: Peers, folder: string): Promise<void> {
   const lazy = await runMeasured(linkCommand(peers, [], [maybe, '--lazy', uncalled]), folder);
   if (eager.exitCode === 0 || lazy.exitCode !== 0)
     throw new Error(`llvm-jitlink --lazy does not link lazily here: ${lazy.stderr.slice(0, 2000)}`);
+}
+
+function figure(
+  costUs: (contender: Contender) => number[],
+  ours: Contender,
+  peer: Contender | undefined,
+  missing: readonly string[],
+): Figure {
+  const ourUs = costUs(ours);
+  const farjit = inUs(ourUs);
+  const what = `${WHAT}, beside llvm-jitlink`;
+  const how = `what one more function adds to the whole process, ${ours.description} run before, beside ${peer?.title}, as described below`;
+  if (!peer)
+    return { what, target: TARGET, measured: { missing: `${missing.join(', ')} not found` }, farjit, how };
+  const peerUs = costUs(peer);
+  // Differences of times on a busy machine: a ratio of one that is no cost at all says nothing.
+  const isMeasured = summarize(ourUs).median > 0 && summarize(peerUs).median > 0;
+  return {
+    what,
+    target: TARGET,
+    measured: isMeasured
+      ? ratios(ourUs, peerUs)
+      : { missing: 'the machine was so busy that a longer chain took less time than a short one' },
+    farjit,
+    peer: `${peer.title}: ${inUs(peerUs)}`,
+    how,
+  };
+}
+
+function inUs(samples: readonly number[]): string {
+  return `${summarize(samples).median.toFixed(0)} µs`;
 }
 
 function table(

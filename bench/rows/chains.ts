@@ -81,7 +81,7 @@ function figure(
   const ours = wallMs[coldFarjit().title] ?? [];
   const them = peer(peers);
   const theirs = them && wallMs[them.title];
-  const how = `whole processes, ${coldFarjit().description} beside ${them?.description}`;
+  const how = `whole processes, ${coldFarjit().description} beside ${them?.title}, as described below`;
   if (theirs === undefined)
     return { what, target, measured: { missing: `${name} is not there` }, farjit: inMs(ours), how };
   return {
