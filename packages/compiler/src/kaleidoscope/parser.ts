@@ -227,30 +227,35 @@ class Parser {
   /** expression ::= unary binoprhs */
   #expression(): ExprAST {
     this.#enter();
+    const { start } = this.#token;
     const left = this.#unary();
-    const result = this.#binaryTail(0, left);
+    const result = this.#binaryTail(0, left, start);
     this.#depth -= 1;
     return result;
   }
 
-  /** binoprhs ::= (operator unary)*, for operators that bind at least as tightly as `minimum`. */
-  #binaryTail(minimum: number, first: ExprAST): ExprAST {
+  /**
+   * binoprhs ::= (operator unary)*, for operators that bind at least as tightly as `minimum`.
+   * @param start of `first` in the text, where it may stand in parentheses that its own range leaves out.
+   */
+  #binaryTail(minimum: number, first: ExprAST, start: number): ExprAST {
     let left = first;
     for (;;) {
       const precedence = this.#tokenPrecedence();
       if (precedence < minimum) return left;
 
-      const { text: operator, start, end } = this.#token;
+      const { text: operator, start: operatorStart, end: operatorEnd } = this.#token;
       this.#count();
       this.#advance();
+      const rightStart = this.#token.start;
       let right = this.#unary();
       if (precedence < this.#tokenPrecedence()) {
         this.#enter();
-        right = this.#binaryTail(precedence + 1, right);
+        right = this.#binaryTail(precedence + 1, right, rightStart);
         this.#depth -= 1;
       }
-      const range = { start: left.range.start, end: this.#previousEnd };
-      left = { kind: 'binary', operator, operatorRange: { start, end }, left, right, range };
+      const operatorRange = { start: operatorStart, end: operatorEnd };
+      left = { kind: 'binary', operator, operatorRange, left, right, range: this.#rangeFrom(start) };
     }
   }
 
