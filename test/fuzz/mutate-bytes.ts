@@ -14,7 +14,7 @@ export function mutateBytes(
   random: Random,
   options: { readonly tokens?: readonly Uint8Array[]; readonly others?: readonly Uint8Array[] } = {},
 ): Uint8Array {
-  let bytes: Uint8Array = input.slice();
+  let bytes: Uint8Array = new Uint8Array(input);
   for (let count = 1 + random.below(3); count > 0; count--) bytes = mutateOnce(bytes, random, options);
   return bytes;
 }

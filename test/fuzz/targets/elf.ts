@@ -78,7 +78,7 @@ export function fakeSession(): LinkContext {
 }
 
 /** What the linker relies on. */
-function mustBeSound(graph: LinkGraph, input: Uint8Array): void {
+export function mustBeSound(graph: LinkGraph, input: Uint8Array): void {
   for (const section of graph.sections)
     for (const block of section.blocks) {
       const { content, sizeBytes, alignment, alignmentOffset, edges } = block;

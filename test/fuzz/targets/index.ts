@@ -3,8 +3,21 @@ import { bitstream } from './bitstream.js';
 import { decoder } from './decoder.js';
 import { elf } from './elf.js';
 import { lexer } from './lexer.js';
+import { linkGraph } from './link-graph.js';
 import { linker } from './linker.js';
 import { parser } from './parser.js';
+import { program } from './program.js';
+import { hostSession } from './session.js';
 
 /** Everything that is fuzzed, in the order of `npm run fuzz`. */
-export const TARGETS: readonly TargetFactory[] = [decoder, elf, linker, lexer, parser, bitstream];
+export const TARGETS: readonly TargetFactory[] = [
+  decoder,
+  elf,
+  linkGraph,
+  linker,
+  lexer,
+  parser,
+  bitstream,
+  hostSession,
+  program,
+];

@@ -236,6 +236,8 @@ class Reader {
   #name = 'cached graph';
   #stringsAt = 0;
   #stringBytes = 0;
+  /** A writer writes each name for itself, so that all of them together are as long as the strings. */
+  #nameBytesLeft = 0;
   readonly #blocks: Block[] = [];
   readonly #edgeCounts: number[] = [];
 
@@ -256,6 +258,7 @@ class Reader {
     const symbolCount = this.#u32(20);
     const edgeCount = this.#u32(24);
     this.#stringBytes = this.#u32(28);
+    this.#nameBytesLeft = this.#stringBytes;
     const blocksAt = HEADER_BYTES + SECTION_BYTES * sectionCount;
     const symbolsAt = blocksAt + BLOCK_BYTES * blockCount;
     const edgesAt = symbolsAt + SYMBOL_BYTES * symbolCount;
@@ -402,6 +405,8 @@ class Reader {
 
   #string(offset: number, sizeBytes: number): string {
     if (offset + sizeBytes > this.#stringBytes) throw this.#malformed('a name lies outside of the strings');
+    this.#nameBytesLeft -= sizeBytes;
+    if (this.#nameBytesLeft < 0) throw this.#malformed('names overlap');
     const start = this.#stringsAt + offset;
     return sizeBytes === 0 ? '' : this.#bytes.toString('utf8', start, start + sizeBytes);
   }

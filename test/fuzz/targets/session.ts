@@ -1,0 +1,281 @@
+import {
+  Connection,
+  createMemoryTransportPair,
+  indirection,
+  memory,
+  type ParamsOf,
+  RemoteError,
+  type RequestType,
+  run,
+  session,
+  symbols,
+} from '@farjit/protocol';
+import * as v from 'valibot';
+import { createHostResources, Session } from '#executor/src/index.js';
+import type { Random } from '../random.js';
+import { type FuzzTarget, must, type TargetFactory, Violation } from '../target.js';
+import { mustBePrintable } from './decoder.js';
+
+/** Codes of the wire, less INTERNAL: that one means that nobody foresaw what happened. */
+const CODES = new Set([
+  'METHOD_NOT_ALLOWED',
+  'INVALID_PARAMS',
+  'INVALID_ADDRESS',
+  'LIMIT_EXCEEDED',
+  'STALE_GENERATION',
+  'RUNNER_LOST',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'CALLBACK_FAILED',
+]);
+
+const OPERATION_BYTES = 8;
+const RESERVED_BYTES = 16 * 4096;
+/** Beyond so many reservations a fresh session is as good, and faster. */
+const OPERATIONS_PER_SESSION = 20_000;
+
+/**
+ * An executor's session with a live runner, asked by a compiler that means no good: addresses and lengths around the
+ * edges of what it has, in all combinations. Every request has one answer with a code, and the session goes on.
+ *
+ * An input is a list of operations of `OPERATION_BYTES` bytes, each a request.
+ */
+export const hostSession: TargetFactory = {
+  name: 'session',
+  longInputs: 200_000,
+  shortInputs: 400,
+  create: async ({ planted = false } = {}) => {
+    const target = new SessionTarget(planted);
+    await target.open();
+    return target;
+  },
+};
+
+class SessionTarget implements FuzzTarget {
+  readonly name = 'session';
+  readonly stages = ['all refused by the schema', 'all refused by the session', 'something done'];
+  readonly #host = createHostResources();
+  readonly #isPlanted: boolean;
+  #hosted: Session | undefined;
+  #connection: Connection | undefined;
+  #generation = 0;
+  #parts!: { code: bigint; constant: bigint; data: bigint; allocator: number; owner: number };
+  #operations = 0;
+
+  constructor(isPlanted: boolean) {
+    this.#isPlanted = isPlanted;
+  }
+
+  generate(random: Random): Uint8Array {
+    return Uint8Array.from({ length: OPERATION_BYTES * (1 + random.below(4)) }, () => random.below(256));
+  }
+
+  async run(input: Uint8Array): Promise<string> {
+    let reached = 0;
+    for (let at = 0; at + OPERATION_BYTES <= input.byteLength; at += OPERATION_BYTES)
+      reached = Math.max(reached, await this.#operate(input.subarray(at, at + OPERATION_BYTES)));
+    if (this.#operations > OPERATIONS_PER_SESSION) {
+      await this.close();
+      await this.open();
+    }
+    const connection = this.#connection;
+    must(connection !== undefined && !connection.isClosed, () => 'the connection was closed');
+    return this.stages[reached] ?? '';
+  }
+
+  async open(): Promise<void> {
+    const [near, far] = createMemoryTransportPair();
+    this.#hosted = new Session({ host: this.#host, transport: far });
+    if (this.#isPlanted) breakReading(this.#hosted.connection);
+    this.#connection = new Connection(near);
+    this.#connection.onNotification(session.output, () => {});
+    this.#connection.onNotification(session.runnerLost, () => {});
+    this.#connection.handle(indirection.reenter, async () => ({
+      outcome: 'failed' as const,
+      token: 1,
+      message: 'nothing is compiled here',
+    }));
+    this.#connection.start();
+    const opened = await this.#connection.request(session.openSession, { versions: [1], client: 'fuzz' });
+    this.#generation = opened.runner.generation;
+    this.#operations = 0;
+    await this.#reserve();
+  }
+
+  async close(): Promise<void> {
+    this.#connection?.close();
+    await this.#hosted?.ended;
+  }
+
+  /** What operations play with: a reservation of each kind, and an owner of stubs. */
+  async #reserve(): Promise<void> {
+    const { allocator } = await this.#ask(memory.createAllocator, {});
+    const reserve = async (prot: 'code' | 'constant' | 'data') =>
+      (await this.#ask(memory.reserveMemory, { allocator, prot, memoryBytes: RESERVED_BYTES })).address;
+    const { owner } = await this.#ask(indirection.createIndirectStubsOwner, {});
+    this.#parts = {
+      code: await reserve('code'),
+      constant: await reserve('constant'),
+      data: await reserve('data'),
+      allocator,
+      owner,
+    };
+  }
+
+  async #ask<M extends RequestType>(type: M, params: ParamsOf<M>, generation = this.#generation) {
+    const connection = this.#connection;
+    if (!connection) throw new Violation('no connection');
+    return connection.request(type, params, { generation });
+  }
+
+  /** @returns the number of the stage. */
+  async #operate(operation: Uint8Array): Promise<number> {
+    this.#operations++;
+    const [what = 0, where = 0, howFar = 0, howLong = 0, x = 0, y = 0, z = 0, generation = 0] = operation;
+    const [type, params] = this.#request(what, { where, howFar, howLong, x, y, z });
+    try {
+      await this.#ask(
+        type,
+        params as ParamsOf<RequestType>,
+        generation % 16 === 0 ? generation : this.#generation,
+      );
+      return 2;
+    } catch (error) {
+      if (!(error instanceof RemoteError)) throw error;
+      must(CODES.has(error.code), () => `${type.method} failed with ${error.code}: ${error.message}`);
+      mustBePrintable(error.message);
+      if (error.code === 'RUNNER_LOST') await this.#startOver();
+      return v.is(type.params, params) ? 1 : 0;
+    }
+  }
+
+  async #startOver(): Promise<void> {
+    const { generation } = await this.#ask(session.startRunner, {});
+    this.#generation = generation;
+    await this.#reserve();
+  }
+
+  #request(
+    what: number,
+    { where, howFar, howLong, x, y, z }: Record<'where' | 'howFar' | 'howLong' | 'x' | 'y' | 'z', number>,
+  ): [RequestType, unknown] {
+    const { code, constant, data, allocator, owner } = this.#parts;
+    const base = [code, constant, data, 0n, 2n ** 64n - 1n, 2n ** 47n][where % 6] ?? 0n;
+    const address = BigInt.asUintN(64, base + (DISTANCES[howFar % DISTANCES.length] ?? 0n));
+    const size = LENGTHS[howLong % LENGTHS.length] ?? 0;
+    const prot = ['code', 'constant', 'data', 'rwx'][x % 4];
+    const content = new Uint8Array(CONTENTS[y % CONTENTS.length] ?? 0).fill(z);
+    const commit = (fields: object) => ({
+      commit: {
+        segments: [],
+        pointers: [],
+        registerEHFrames: [],
+        deregisterEHFrames: [],
+        syncCore: false,
+        ...fields,
+      },
+    });
+    const segment = { address, prot, content, memoryBytes: size };
+    switch (what % 12) {
+      case 0:
+      case 1:
+        return [memory.commitMemory, commit({ segments: [segment] })];
+      case 2:
+        return [
+          memory.commitMemory,
+          commit({ segments: [segment, { ...segment, address: BigInt.asUintN(64, address + BigInt(y)) }] }),
+        ];
+      case 3:
+        return [memory.commitMemory, commit({ pointers: [{ address, value: BigInt(z) }] })];
+      case 4:
+        return [memory.readMemory, { address, sizeBytes: size }];
+      case 5:
+        return [memory.reserveMemory, { allocator: allocator + (x % 3), prot, memoryBytes: size }];
+      case 6:
+        return [
+          indirection.emitIndirectStubs,
+          {
+            owner: owner + (x % 3),
+            stubCount: 1 + (y % 4),
+            initialTarget: address,
+            initialStrideBytes: size,
+          },
+        ];
+      case 7:
+        return [indirection.emitTrampolineBlock, { trampolineCount: y % 5 }];
+      case 8:
+        return [symbols.lookupSymbols, { names: NAMES.slice(x % NAMES.length).slice(0, 1 + (y % 3)) }];
+      case 9:
+        return [memory.commitMemory, commit({ deregisterEHFrames: [address], syncCore: z % 2 === 0 })];
+      case 10:
+        return [memory.destroyAllocator, { allocator: allocator + 1 + (x % 3) }];
+      default:
+        // Calling anything at all takes a runner: seldom.
+        return z % 64 === 0
+          ? [run.call, { entry: address, block: content.subarray(0, 64), ...commit({}) }]
+          : [memory.readMemory, { address: BigInt(z), sizeBytes: size }];
+    }
+  }
+}
+
+const PAGE = 4096n;
+const END = BigInt(RESERVED_BYTES);
+const DISTANCES = [
+  0n,
+  1n,
+  -1n,
+  4n,
+  8n,
+  -8n,
+  PAGE,
+  PAGE - 1n,
+  -PAGE,
+  END,
+  END - 1n,
+  END - 8n,
+  END + 1n,
+  END - PAGE,
+  2n ** 28n,
+  -(2n ** 28n),
+];
+const LENGTHS = [
+  0,
+  1,
+  7,
+  8,
+  9,
+  64,
+  4095,
+  4096,
+  4097,
+  RESERVED_BYTES - 1,
+  RESERVED_BYTES,
+  RESERVED_BYTES + 1,
+  1 << 20,
+  (1 << 20) + 1,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53 - 1,
+  -1,
+  0.5,
+];
+const CONTENTS = [0, 1, 8, 16, 4096, 4097];
+const NAMES = [
+  'sin',
+  'nowhere',
+  '',
+  'a\0b',
+  '\u001b[2J',
+  'x'.repeat(4096),
+  'x'.repeat(4097),
+  'printd',
+  '__proto__',
+];
+
+/** The planted bug: a read of nothing goes wrong in a way nobody foresaw. */
+function breakReading(connection: Connection): void {
+  connection.handle(memory.readMemory, async ({ sizeBytes }) => {
+    if (sizeBytes === 0) throw new TypeError('undefined is not an object');
+    throw new RemoteError('INVALID_ADDRESS', 'not here');
+  });
+}
