@@ -35,6 +35,7 @@ export * as run from './messages/run.js';
 export type { RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
+export { parseValue } from './quick-check.js';
 export { describeRunnerEnd } from './runner-end.js';
 export { createMemoryTransportPair, type Transport, type TransportClose } from './transport.js';
 export { MAX_FRAME_BYTES, WEBSOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';

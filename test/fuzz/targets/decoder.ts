@@ -1,8 +1,8 @@
 import { ProtocolError } from '@farjit/protocol';
 import { Packr } from 'msgpackr';
-import * as v from 'valibot';
 import { decodeFrame, errorBody, type Frame, FrameKind } from '#protocol/src/codec.js';
-import { MAX_NESTING } from '#protocol/src/msgpack-guard.js';
+import { MAX_NESTING } from '#protocol/src/msgpack-decoder.js';
+import { parseValue } from '#protocol/src/quick-check.js';
 import { type FuzzTarget, must, type TargetFactory } from '../target.js';
 import { declarationOf, FrameInputs } from './frame-inputs.js';
 
@@ -17,7 +17,7 @@ export const decoder: TargetFactory = {
 class Decoder implements FuzzTarget {
   readonly name = 'decoder';
   readonly stages = [
-    'refused by the guard',
+    'refused by the decoder',
     'refused by the envelope',
     'of no known method',
     'refused by the schema',
@@ -41,7 +41,7 @@ class Decoder implements FuzzTarget {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       mustBePrintable(error.message);
-      return error.message.startsWith('bad envelope') ? 'refused by the envelope' : 'refused by the guard';
+      return error.message.startsWith('bad envelope') ? 'refused by the envelope' : 'refused by the decoder';
     }
     mustBePlain(frame.body, input, 1);
     if (frame.kind === FrameKind.Cancel) return 'accepted';
@@ -53,7 +53,7 @@ class Decoder implements FuzzTarget {
         : frame.kind === FrameKind.Response && declaration.kind === 'request'
           ? declaration.result
           : declaration.params;
-    const parsed = v.safeParse(schema, frame.body, { abortEarly: true });
+    const parsed = parseValue<unknown>(schema, frame.body);
     if (!parsed.success) return 'refused by the schema';
     mustBePlain(parsed.output, input, 1);
     return 'accepted';

@@ -1,5 +1,4 @@
-import { CancelledError, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
-import * as v from 'valibot';
+import { CancelledError, parseValue, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
 import {
   DeadlineExceededError,
   ExecutionTrapError,
@@ -30,7 +29,7 @@ export function hasAppliedCommit(error: unknown): boolean {
 /** How the runner ended, when that is why a call was rejected. */
 export function runnerEndOf(error: unknown): RunnerEnd | undefined {
   if (!(error instanceof RemoteError) || error.code !== 'RUNNER_LOST') return undefined;
-  const parsed = v.safeParse(run.runnerLostData, error.data);
+  const parsed = parseValue(run.runnerLostData, error.data);
   return parsed.success ? parsed.output.end : { kind: 'fault', message: error.message };
 }
 
@@ -38,13 +37,13 @@ export function runnerEndOf(error: unknown): RunnerEnd | undefined {
 export function translateCallError(error: unknown, context: CallErrorContext): unknown {
   if (!(error instanceof RemoteError)) return error;
   if (error.code === 'CALLBACK_FAILED') {
-    const parsed = v.safeParse(run.callbackFailedData, error.data);
+    const parsed = parseValue(run.callbackFailedData, error.data);
     const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
     return failure ?? new MaterializationError(context.name, error);
   }
   if (error.code !== 'RUNNER_LOST') return error;
   const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };
-  const parsed = v.safeParse(run.runnerLostData, error.data);
+  const parsed = parseValue(run.runnerLostData, error.data);
   return endError(end, parsed.success && parsed.output.own, context, error);
 }
 

@@ -132,3 +132,12 @@ test('errors that mean that the runner is gone, and those that come after a comm
   );
   t.false(hasAppliedCommit(new CancelledError('before it was sent')));
 });
+
+test('megabytes where the data of an error belong are looked at in no time', (t) => {
+  const data = new Uint8Array(64 * 1024 * 1024);
+  t.deepEqual(runnerEndOf(new RemoteError('RUNNER_LOST', 'gone', data)), { kind: 'fault', message: 'gone' });
+  t.true(translate(new RemoteError('CALLBACK_FAILED', 'failed', data)) instanceof MaterializationError);
+  t.true(
+    translate(new RemoteError('RUNNER_LOST', 'gone', { end: data, own: true })) instanceof RunnerLostError,
+  );
+});
