@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Finding, fuzz, shareAccepted } from './fuzzer.js';
+import { writeFigures } from './figures-document.js';
+import { type Finding, type FuzzReport, fuzz, shareAccepted } from './fuzzer.js';
 import { describeReport } from './report.js';
 import type { TargetFactory } from './target.js';
 import { TARGETS } from './targets/index.js';
@@ -18,6 +19,7 @@ Gives random inputs to what reads hostile ones: ${TARGETS.map(({ name }) => name
   --seed N            makes the same inputs again (default 1)
   --first N           begin with this input; alone with --inputs 1
   --findings FOLDER   where an input that fails is written (default fuzz-findings)
+  --write-docs        writes the figures into docs/fuzzing.md
   --help              says this
 
 Exit code 1 when something was found, or less than 30% of the inputs got past a target's first validator.
@@ -40,6 +42,7 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       first: { type: 'string', default: '0' },
       findings: { type: 'string', default: 'fuzz-findings' },
+      'write-docs': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -54,8 +57,19 @@ async function main(): Promise<number> {
     minutes: values.minutes === undefined ? undefined : number('minutes', values.minutes),
   };
   let isWell = true;
-  for (const factory of chosen(values.target))
-    isWell = (await run(factory, numbers, values.findings)) && isWell;
+  const reports: FuzzReport[] = [];
+  for (const factory of chosen(values.target)) {
+    const report = await run(factory, numbers, values.findings);
+    reports.push(report);
+    isWell = isWell && isGood(report);
+  }
+  const document = values['write-docs'];
+  if (document !== undefined)
+    writeFigures(
+      document,
+      reports,
+      TARGETS.map(({ name }) => name),
+    );
   return isWell ? 0 : 1;
 }
 
@@ -63,7 +77,7 @@ async function run(
   factory: TargetFactory,
   options: { seed: number; first: number; inputs: number | undefined; minutes: number | undefined },
   findings: string,
-): Promise<boolean> {
+): Promise<FuzzReport> {
   const { seed, first, inputs = factory.longInputs, minutes } = options;
   const command = `npm run fuzz -- --target ${factory.name} --seed ${seed} --inputs 1`;
   const watchdog = new Watchdog(command);
@@ -86,16 +100,22 @@ async function run(
       process.stdout.write(
         `${describe(report.finding)}\n  input: ${file}\n  again: ${command} --first ${report.finding.index}\n`,
       );
-      return false;
     }
-    const isEnough = report.inputs < LEAST_INPUTS || shareAccepted(report) >= LEAST_SHARE;
-    if (!isEnough)
+    if (!hasEnoughInside(report))
       process.stdout.write(`${factory.name}: too many inputs are refused by the first validator\n`);
-    return isEnough;
+    return report;
   } finally {
     await target.close?.();
     await watchdog.stop();
   }
+}
+
+function isGood(report: FuzzReport): boolean {
+  return !report.finding && hasEnoughInside(report);
+}
+
+function hasEnoughInside(report: FuzzReport): boolean {
+  return report.inputs < LEAST_INPUTS || shareAccepted(report) >= LEAST_SHARE;
 }
 
 function describe({ error }: Finding): string {
