@@ -36,6 +36,11 @@ export function objects(): Uint8Array[] {
   return filesIn(CORPUS, /\.o$/);
 }
 
+/** One of them. */
+export function objectNamed(name: string): Uint8Array {
+  return new Uint8Array(readFileSync(join(CORPUS, name)));
+}
+
 export function bitcodeFiles(): Uint8Array[] {
   return filesIn(CORPUS, /\.bc$/);
 }

@@ -161,7 +161,7 @@ function clipBytes(value: unknown): unknown {
 }
 
 /** Changes one value somewhere inside; what is around it is copied. */
-function mutateValue(value: unknown, random: Random): unknown {
+export function mutateValue(value: unknown, random: Random): unknown {
   if (Array.isArray(value)) {
     const items = [...value];
     if (items.length === 0 || random.oneIn(6)) {

@@ -5,6 +5,7 @@ import { elf } from './elf.js';
 import { lexer } from './lexer.js';
 import { linkGraph } from './link-graph.js';
 import { linker } from './linker.js';
+import { lyingHost } from './lying-host.js';
 import { parser } from './parser.js';
 import { program } from './program.js';
 import { hostSession } from './session.js';
@@ -19,5 +20,6 @@ export const TARGETS: readonly TargetFactory[] = [
   parser,
   bitstream,
   hostSession,
+  lyingHost,
   program,
 ];
