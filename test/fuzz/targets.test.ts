@@ -11,22 +11,26 @@ const LEAST_SHARE = 0.3;
 /** Inputs after which a planted bug must have been found. */
 const PLANTED_INPUTS = 30_000;
 
+// One at a time: a target that never waits would keep the others' timers from firing.
 for (const factory of TARGETS) {
-  test(`${factory.name}: ${factory.shortInputs} random inputs break nothing, and enough of them get inside`, async (t) => {
-    const target = await factory.create();
-    const report = await fuzz(target, { seed: 1, inputs: factory.shortInputs });
-    await target.close?.();
-    t.is(report.finding, undefined, report.finding?.error.stack);
-    t.is(report.inputs, factory.shortInputs);
-    t.true(shareAccepted(report) >= LEAST_SHARE, describeReport(report));
-    // Inputs that get everywhere: the last stage too.
-    t.true(
-      [...report.outcomes.values()].slice(1).every((count) => count > 0),
-      describeReport(report),
-    );
-  });
+  test.serial(
+    `${factory.name}: ${factory.shortInputs} random inputs break nothing, and enough of them get inside`,
+    async (t) => {
+      const target = await factory.create();
+      const report = await fuzz(target, { seed: 1, inputs: factory.shortInputs });
+      await target.close?.();
+      t.is(report.finding, undefined, report.finding?.error.stack);
+      t.is(report.inputs, factory.shortInputs);
+      t.true(shareAccepted(report) >= LEAST_SHARE, describeReport(report));
+      // Inputs that get everywhere: the last stage too.
+      t.true(
+        [...report.outcomes.values()].slice(1).every((count) => count > 0),
+        describeReport(report),
+      );
+    },
+  );
 
-  test(`${factory.name}: a planted bug is found, and its input made small`, async (t) => {
+  test.serial(`${factory.name}: a planted bug is found, and its input made small`, async (t) => {
     const target = await factory.create({ planted: true });
     const report = await fuzz(target, { seed: 1, inputs: PLANTED_INPUTS });
     const { finding } = report;
@@ -42,7 +46,7 @@ for (const factory of TARGETS) {
 
   const folder = join(REGRESSIONS, factory.name);
   for (const file of existsSync(folder) ? readdirSync(folder).sort() : [])
-    test(`${factory.name}: ${file} breaks nothing any more`, async (t) => {
+    test.serial(`${factory.name}: ${file} breaks nothing any more`, async (t) => {
       const target = await factory.create();
       await t.notThrowsAsync(async () => target.run(new Uint8Array(readFileSync(join(folder, file)))));
       await target.close?.();
