@@ -55,6 +55,8 @@ async function bundle(esbuild, command) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
+    // What is imported late of Node itself is required late: a script of node:vm has no import of its own.
+    supported: { 'dynamic-import': false },
     // One byte a character, which V8 takes as it is.
     charset: 'ascii',
     legalComments: 'none',
@@ -140,8 +142,8 @@ const nativeParts = {
       if (!isMusl.test(contents)) throw new Error(`${path} has no function isMusl any more`);
       return { contents: contents.replace(isMusl, 'function isMusl() { return false; }\n') };
     });
-    // What ws needs for wss: URLs and compression, neither of which the commands use.
-    build.onResolve({ filter: /^(https|tls|zlib)$/ }, ({ path, importer }) =>
+    // What ws needs for handshakes, wss: URLs and compression: an executor of one's own takes none of them.
+    build.onResolve({ filter: /^(https?|tls|zlib)$/ }, ({ path, importer }) =>
       /[\\/]ws[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'late' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   FarJITError,
+  joinWebSocket,
   MAX_REFUSED_HANDSHAKES,
   RateLimit,
   WEBSOCKET_OPTIONS,
@@ -84,7 +85,7 @@ export class Server {
    */
   async listen(url: string): Promise<string> {
     const address = parseListenAddress(url);
-    const http = this.#createHttpServer({ needsToken: address.kind === 'loopback', startAhead: false });
+    const http = await this.#createHttpServer(address.kind === 'loopback');
     await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
@@ -96,10 +97,12 @@ export class Server {
    * no token, because nobody else can reach it. Resolves when the session has ended.
    */
   async serveInherited(fd: number): Promise<void> {
-    const http = this.#createHttpServer({ needsToken: false, startAhead: true });
     const socket = new Socket({ fd, readable: true, writable: true });
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-    http.emit('connection', socket);
+    const webSocket = joinWebSocket(socket, 'server');
+    // Says that there is somebody here.
+    webSocket.ping();
+    this.#serve(webSocket, { startAhead: true });
     await closed;
     await Promise.all([...this.#sessions].map((session) => session.ended));
   }
@@ -118,8 +121,9 @@ export class Server {
     await Promise.all([poolClosed, ...listenersClosed]);
   }
 
-  /** @param startAhead whether a connection is sure to open a session, so that its runner may start with it. */
-  #createHttpServer({ needsToken, startAhead }: { needsToken: boolean; startAhead: boolean }): HttpServer {
+  async #createHttpServer(needsToken: boolean): Promise<HttpServer> {
+    // A host for one compiler does without it.
+    const { createServer } = await import('node:http');
     const http = createServer({ headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS });
     http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
     const refusals = new RateLimit(MAX_REFUSED_HANDSHAKES);
@@ -130,7 +134,10 @@ export class Server {
     http.on('upgrade', (request, socket, head) => {
       const refusal = this.#refusalOf(request, needsToken ? refusals : undefined);
       if (refusal) refuseUpgrade(socket, refusal);
-      else this.#accept(request, socket, head, { startAhead });
+      else
+        this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+          this.#serve(webSocket, { startAhead: false }),
+        );
     });
     return http;
   }
@@ -157,20 +164,14 @@ export class Server {
     return timingSafeEqual(sha256(given), sha256(this.#token));
   }
 
-  #accept(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    { startAhead }: { startAhead: boolean },
-  ): void {
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#open.add(webSocket);
-      webSocket.once('close', () => this.#open.delete(webSocket));
-      const transport = new WebSocketTransport(webSocket);
-      const session = new Session({ host: this.#host, transport, startAhead });
-      this.#sessions.add(session);
-      void session.ended.then(() => this.#sessions.delete(session));
-    });
+  /** @param startAhead whether it is sure to open a session, so that its runner may start with it. */
+  #serve(webSocket: WebSocket, { startAhead }: { startAhead: boolean }): void {
+    this.#open.add(webSocket);
+    webSocket.once('close', () => this.#open.delete(webSocket));
+    const transport = new WebSocketTransport(webSocket);
+    const session = new Session({ host: this.#host, transport, startAhead });
+    this.#sessions.add(session);
+    void session.ended.then(() => this.#sessions.delete(session));
   }
 }
 

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import { joinWebSocket, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
 import { openOver, until } from './session-fixture.js';
@@ -120,7 +120,7 @@ test('a made-up token is printed, a given one is not', async (t) => {
 test('an inherited socket is served until it closes', async (t) => {
   const { child, exited } = start(t, ['--inherit-fd', '3']);
   const socket = child.stdio[3] as Socket;
-  const compiler = await openOver(t, await connect('ws://localhost/', { createConnection: () => socket }));
+  const compiler = await openOver(t, new WebSocketTransport(joinWebSocket(socket, 'client')));
   socket.destroy();
   t.deepEqual(await exited, [0, null]);
   t.throws(() => process.kill(compiler.opened.runner.processId, 0), { code: 'ESRCH' });

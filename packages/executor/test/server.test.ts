@@ -5,7 +5,13 @@ import { request as httpRequest } from 'node:http';
 import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MAX_REFUSED_HANDSHAKES, session, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import {
+  joinWebSocket,
+  MAX_REFUSED_HANDSHAKES,
+  session,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
+} from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
 import { Server, type ServerOptions, SocketInUseError } from '../src/index.js';
@@ -253,7 +259,7 @@ test('one connection over an inherited socket, then the end', async (t) => {
   });
   const exited = once(child, 'exit');
   const socket = child.stdio[3] as Socket;
-  const transport = await connect('ws://localhost/', { createConnection: () => socket });
+  const transport = new WebSocketTransport(joinWebSocket(socket, 'client'));
   const compiler = await openOver(t, transport);
   const status = await compiler.connection.request(session.sessionStatus, {});
   t.is(status.processId, compiler.opened.runner.processId);

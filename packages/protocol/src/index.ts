@@ -24,6 +24,7 @@ export {
   NULL_ADDR,
   toExecutorAddr,
 } from './executor-addr.js';
+export { joinWebSocket, type WebSocketRole } from './joined-websocket.js';
 export type { MessageType, NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 export { MESSAGES } from './messages/index.js';
 export * as indirection from './messages/indirection.js';

@@ -1,5 +1,11 @@
 import type { Socket } from 'node:net';
-import { FarJITError, type Transport, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import {
+  FarJITError,
+  joinWebSocket,
+  type Transport,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
+} from '@farjit/protocol';
 import { type ClientOptions, WebSocket } from 'ws';
 
 /** No executor answers at an address, or it refused the connection. */
@@ -25,12 +31,30 @@ export async function connectExecutor(url: string, token?: string): Promise<Tran
 }
 
 /**
- * Speaks WebSocket over a socket that is already connected.
- * @throws {ConnectError} also when the other end has closed it before: a socket tells that only once.
+ * Speaks WebSocket with the executor at the other end of a socket pair, which says with a ping that it is there.
+ * @throws {ConnectError} when it ends before, says something else, or says nothing; also when it has closed the socket
+ *   already, which a socket tells only once.
  */
 export async function connectSocket(socket: Socket): Promise<Transport> {
   if (!socket.readable || !socket.writable) throw new ConnectError('the other end has closed its socket');
-  return open('ws://localhost/', { createConnection: () => socket });
+  const webSocket = joinWebSocket(socket, 'client');
+  return new Promise((resolve, reject) => {
+    const fail = (words: string, cause?: Error) => {
+      clearTimeout(timer);
+      reject(new ConnectError(`the executor cannot be spoken to: ${words}`, { cause }));
+    };
+    const timer = setTimeout(() => {
+      fail(`it has not answered within ${HANDSHAKE_TIMEOUT_MS} ms`);
+      webSocket.terminate();
+    }, HANDSHAKE_TIMEOUT_MS);
+    webSocket.once('ping', () => {
+      clearTimeout(timer);
+      webSocket.removeAllListeners();
+      resolve(new WebSocketTransport(webSocket));
+    });
+    webSocket.on('error', (error) => fail(error.message, error));
+    webSocket.once('close', () => fail('the other end has closed its socket'));
+  });
 }
 
 async function open(url: string, options: ClientOptions): Promise<Transport> {

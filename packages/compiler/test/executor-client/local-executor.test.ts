@@ -68,7 +68,7 @@ test('an executor that speaks something else', async (t) => {
     "import { Socket } from 'node:net'; new Socket({ fd: 3, writable: true }).end('hello');",
   );
   const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
-  t.regex(String(error?.cause), /Parse Error/);
+  t.regex(String(error?.cause), /Invalid WebSocket frame/);
 });
 
 test('one that does not end when its socket does is killed', async (t) => {
