@@ -8,7 +8,7 @@ import {
   symbols,
 } from '@farjit/protocol';
 import test from 'ava';
-import { createHostResources, Session } from '../src/index.js';
+import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { copyFrom, storeConstant, storeTo } from './machine-code.js';
 import {
   callDouble,
@@ -129,6 +129,54 @@ test('closing the connection while the session opens leaves no runner', async (t
   await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
   await hosted.ended;
   t.is(hosted.generation, undefined);
+});
+
+/** A session whose runner starts with it. */
+function connectAhead(ahead: HostResources = host) {
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host: ahead, transport: far, startAhead: true });
+  const connection = new Connection(near);
+  connection.start();
+  const open = () => connection.request(session.openSession, { versions: [1], client: 'test' });
+  return { hosted, connection, open };
+}
+
+test('a runner that was started ahead is the one that the session opens with', async (t) => {
+  const { hosted, connection, open } = connectAhead();
+  await until(() => hosted.generation !== undefined);
+  const { processId } = hosted.generation ?? {};
+  const { runner } = await open();
+  t.deepEqual([runner.processId, runner.generation], [processId, 1]);
+  connection.close();
+  await hosted.ended;
+});
+
+test('a runner that was started ahead and has ended since is replaced', async (t) => {
+  const { hosted, connection, open } = connectAhead();
+  await until(() => hosted.generation !== undefined);
+  process.kill(hosted.generation?.processId ?? 0, 'SIGKILL');
+  await until(() => hosted.generation === undefined);
+  const { runner } = await open();
+  t.is(runner.generation, 2);
+  connection.close();
+  await hosted.ended;
+});
+
+test('closing the connection before the session is opened leaves no runner that was started ahead', async (t) => {
+  const { hosted, connection } = connectAhead();
+  connection.close();
+  await hosted.ended;
+  t.is(hosted.generation, undefined);
+});
+
+test('a runner that cannot be started ahead is refused when the session is opened', async (t) => {
+  const { hosted, connection, open } = connectAhead(
+    createHostResources({ runnerPath: '/nonexistent/runner' }),
+  );
+  for (let attempt = 0; attempt < 2; attempt++)
+    await t.throwsAsync(open(), { code: 'RUNNER_START_FAILED', message: /there is no runner/ });
+  connection.close();
+  await hosted.ended;
 });
 
 test('a runner that cannot be started is refused with words, and opening may be tried again', async (t) => {
