@@ -7,7 +7,7 @@ type Options = Parameters<typeof openJIT>[1];
 
 /** A tiered JIT with a low threshold, and what it says of tiers. */
 async function openTiered(t: Parameters<typeof openJIT>[0], hotThreshold: number, options: Options = {}) {
-  const { jit } = await openJIT(t, { hotThreshold, ...options });
+  const { jit } = await openJIT(t, { hotThreshold, speculate: 'off', ...options });
   const events: SessionEvent[] = [];
   let hotMessageCount = 0;
   jit.subscribe((event) => {

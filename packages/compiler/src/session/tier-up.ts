@@ -143,6 +143,7 @@ export class TierUp {
     const isWanted = () => this.#attempts.get(unit) === attempt;
     try {
       attempt.state = 'compiling';
+      attempt.isStale = false;
       const { part, compiled } = await optimizer.makeOptimized(unit, (plan) => {
         if (isWanted()) this.#depend(unit, attempt, plan);
       });
