@@ -77,7 +77,7 @@ export function toSVG(plot: Plot): string {
       title: { text: plot.title, left: 'center', top: 8, textStyle: { fontSize: 15 } },
       ...optionOf(plot),
     });
-    return `${withoutInteraction(chart.renderToSVGString())}\n`;
+    return `${withTitle(withoutInteraction(chart.renderToSVGString()), plot.title)}\n`;
   } finally {
     chart.dispose();
   }
@@ -89,6 +89,12 @@ function withoutInteraction(svg: string): string {
     .replace(/<style\b[\s\S]*?<\/style>\s*/g, '')
     .replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, '')
     .replace(/\bzr\d+-/g, '');
+}
+
+/** For who hears the picture. */
+function withTitle(svg: string, title: string): string {
+  const escaped = title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  return svg.replace(/(<svg\b[^>]*>)\s*/, (_, start: string) => `${start}\n<title>${escaped}</title>\n`);
 }
 
 function optionOf(plot: Plot): EChartsOption {

@@ -57,6 +57,10 @@ test('a plot has its title, its axes and its series’ names', (t) => {
     t.true(textsOf(toSVG(BARS)).includes(word), word);
 });
 
+test('a plot says its title to who cannot see it', (t) => {
+  t.true(toSVG({ ...BARS, title: 'a < b & c' }).includes('<title>a &#60; b &#38; c</title>'));
+});
+
 test('the same plot gives the same text, so that files change only when figures do', (t) => {
   for (const plot of [LINES, STACK, BARS]) t.is(toSVG(plot), toSVG(plot), plot.kind);
 });
