@@ -75,9 +75,12 @@ export class PackReader {
     return (entry && contentOf(entry, key)) ?? 'damaged';
   }
 
-  /** Every entry that is intact. */
+  /** Every entry that is intact, up to as many bytes as there are: entries that overlap are nobody's. */
   *entries(): Generator<PackEntry> {
+    let bytesLeft = this.sizeBytes;
     for (const { key, place } of packPlaces(this.#index)) {
+      bytesLeft -= place.sizeBytes;
+      if (bytesLeft < 0) return;
       const entry = this.#read(place);
       const content = entry && contentOf(entry, key);
       if (content) yield { key, content };

@@ -91,3 +91,18 @@ test('a large pack that has become shorter since it was opened loses entries, no
   t.true(found.includes('damaged') && found.some((content) => content instanceof Buffer));
   reader.close();
 });
+
+test('an index that names one entry a thousand times does not multiply it', (t) => {
+  const large = entry(1, 50_000);
+  const pack = writePack([large, ...Array.from({ length: 999 }, (_, n) => entry(n + 2, 0))]);
+  const indexBytes = 40 * pack.readUInt32LE(12);
+  const start = PACK_HEADER_BYTES;
+  // Where the large entry stands in the index, which is in the order of keys.
+  const at = pack.indexOf(large.key, start);
+  const row = Buffer.from(pack.subarray(at, at + 40));
+  for (let to = start; to + 40 <= start + indexBytes; to += 40) pack.set(row, to);
+  const reader = opened(folder(t), pack);
+  if (!(reader instanceof PackReader)) return t.fail(reader);
+  const total = [...reader.entries()].reduce((sum, { content }) => sum + content.byteLength, 0);
+  t.true(total > 0 && total <= pack.byteLength, `${total} bytes out of ${pack.byteLength}`);
+});
