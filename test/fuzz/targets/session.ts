@@ -1,7 +1,9 @@
 import {
+  type Commit,
   Connection,
   createMemoryTransportPair,
   indirection,
+  type MemProt,
   memory,
   type ParamsOf,
   RemoteError,
@@ -9,6 +11,7 @@ import {
   run,
   session,
   symbols,
+  toExecutorAddr,
 } from '@farjit/protocol';
 import * as v from 'valibot';
 import { createHostResources, Session } from '#executor/src/index.js';
@@ -31,12 +34,16 @@ const CODES = new Set([
 
 const OPERATION_BYTES = 8;
 const RESERVED_BYTES = 16 * 4096;
+const PROTS: readonly MemProt[] = ['code', 'constant', 'data'];
+/** One in so many inputs ends with a look at all memory. */
+const CHECK_INTERVAL = 4;
 /** Beyond so many reservations a fresh session is as good, and faster. */
 const OPERATIONS_PER_SESSION = 20_000;
 
 /**
  * An executor's session with a live runner, asked by a compiler that means no good: addresses and lengths around the
- * edges of what it has, in all combinations. Every request has one answer with a code, and the session goes on.
+ * edges of what it has, in all combinations. Every request has one answer with a code, the session goes on, and memory
+ * holds what commits that were accepted have put there: one that was refused has changed nothing.
  *
  * An input is a list of operations of `OPERATION_BYTES` bytes, each a request.
  */
@@ -60,6 +67,12 @@ class SessionTarget implements FuzzTarget {
   #connection: Connection | undefined;
   #generation = 0;
   #parts!: { code: bigint; constant: bigint; data: bigint; allocator: number; owner: number };
+  /** What the reservations must hold. */
+  readonly #expected: Record<MemProt, Uint8Array> = {
+    code: new Uint8Array(),
+    constant: new Uint8Array(),
+    data: new Uint8Array(),
+  };
   #operations = 0;
 
   constructor(isPlanted: boolean) {
@@ -78,6 +91,7 @@ class SessionTarget implements FuzzTarget {
       await this.close();
       await this.open();
     }
+    if ((input[0] ?? 0) % CHECK_INTERVAL === 0) await this.#compareMemory();
     const connection = this.#connection;
     must(connection !== undefined && !connection.isClosed, () => 'the connection was closed');
     return this.stages[reached] ?? '';
@@ -120,6 +134,45 @@ class SessionTarget implements FuzzTarget {
       allocator,
       owner,
     };
+    await this.#noteMemory();
+  }
+
+  /** Reserved memory holds whatever was there before. */
+  async #noteMemory(): Promise<void> {
+    for (const prot of PROTS) this.#expected[prot] = Uint8Array.from(await this.#readReservation(prot));
+  }
+
+  async #compareMemory(): Promise<void> {
+    for (const prot of PROTS) {
+      const content = await this.#readReservation(prot);
+      must(
+        Buffer.compare(content, this.#expected[prot]) === 0,
+        () => `${prot} memory is not what was committed`,
+      );
+    }
+  }
+
+  async #readReservation(prot: MemProt): Promise<Uint8Array> {
+    const address = toExecutorAddr(this.#parts[prot]);
+    return (await this.#ask(memory.readMemory, { address, sizeBytes: RESERVED_BYTES })).content;
+  }
+
+  /** A commit that was accepted. */
+  #apply({ segments, pointers }: Commit): void {
+    const write = (address: bigint, content: Uint8Array) => {
+      for (const prot of PROTS) {
+        const offset = address - this.#parts[prot];
+        if (offset >= 0n && offset + BigInt(content.byteLength) <= END)
+          this.#expected[prot].set(content, Number(offset));
+      }
+    };
+    for (const { address, content, memoryBytes } of segments) {
+      write(address, content);
+      if (memoryBytes > content.byteLength && memoryBytes <= RESERVED_BYTES)
+        write(address + BigInt(content.byteLength), new Uint8Array(memoryBytes - content.byteLength));
+    }
+    for (const { address, value } of pointers)
+      write(address, new Uint8Array(BigUint64Array.of(value).buffer));
   }
 
   async #ask<M extends RequestType>(type: M, params: ParamsOf<M>, generation = this.#generation) {
@@ -139,6 +192,9 @@ class SessionTarget implements FuzzTarget {
         params as ParamsOf<RequestType>,
         generation % 16 === 0 ? generation : this.#generation,
       );
+      if (type.method === memory.commitMemory.method) this.#apply((params as { commit: Commit }).commit);
+      // Whatever was called may have written to it.
+      if (type.method === run.call.method) await this.#noteMemory();
       return 2;
     } catch (error) {
       if (!(error instanceof RemoteError)) throw error;
@@ -272,10 +328,10 @@ const NAMES = [
   '__proto__',
 ];
 
-/** The planted bug: a read of nothing goes wrong in a way nobody foresaw. */
+/** The planted bug: a read answers with zeros, and a read of nothing goes wrong in a way nobody foresaw. */
 function breakReading(connection: Connection): void {
   connection.handle(memory.readMemory, async ({ sizeBytes }) => {
     if (sizeBytes === 0) throw new TypeError('undefined is not an object');
-    throw new RemoteError('INVALID_ADDRESS', 'not here');
+    return { content: new Uint8Array(sizeBytes) };
   });
 }
