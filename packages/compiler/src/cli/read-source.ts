@@ -1,8 +1,11 @@
-import { readFileSync, statSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
 import { printable } from '../kaleidoscope/printable.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
 import { systemErrorWords } from './system-error.js';
+
+/** Largest program: a million functions. An endless pipe must not take all memory. */
+const MAX_SOURCE_BYTES = 64 * 1024 * 1024;
 
 /** A source file that cannot be read. */
 export class SourceFileError extends FarJITError {
@@ -19,7 +22,7 @@ export class SourceFileError extends FarJITError {
 export async function readSource(path: string): Promise<SourceText> {
   const name = path === '-' ? '<stdin>' : path;
   try {
-    return SourceText.fromBytes(name, path === '-' ? await readStandardInput() : await readAll(path));
+    return SourceText.fromBytes(name, path === '-' ? await readStream(process.stdin) : await readAll(path));
   } catch (error) {
     throw new SourceFileError(name, error);
   }
@@ -27,12 +30,23 @@ export async function readSource(path: string): Promise<SourceText> {
 
 /** At once what lies on a disk; what may take its time, as a pipe does, leaves the event loop free. */
 async function readAll(path: string): Promise<Buffer> {
-  if (statSync(path).isFile()) return readFileSync(path);
-  const { readFile } = await import('node:fs/promises');
-  return readFile(path);
+  const status = statSync(path);
+  if (!status.isFile()) return readStream(createReadStream(path));
+  refuseLarge(status.size);
+  return readFileSync(path);
 }
 
-async function readStandardInput(): Promise<Buffer> {
-  const { buffer } = await import('node:stream/consumers');
-  return buffer(process.stdin);
+async function readStream(stream: AsyncIterable<Buffer | string>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stream) {
+    sizeBytes += chunk.length;
+    refuseLarge(sizeBytes);
+    chunks.push(Buffer.from(chunk as Buffer));
+  }
+  return Buffer.concat(chunks);
+}
+
+function refuseLarge(sizeBytes: number): void {
+  if (sizeBytes > MAX_SOURCE_BYTES) throw new Error(`it has more than ${MAX_SOURCE_BYTES} bytes`);
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { ENDLESS, farjit, folderWith, runProgram } from './run-farjit.js';
@@ -28,6 +28,18 @@ test.serial('a program that cannot be read is an error that names it', async (t)
   });
   const folder = await farjit(t, ['run', 'folder'], { cwd });
   t.deepEqual([folder.stderr, folder.end], ['farjit: cannot read folder: it is a directory\n', 1]);
+});
+
+test.serial('a program without end, or too large, is an error before it takes all memory', async (t) => {
+  const cwd = await folderWith(t);
+  await writeFile(join(cwd, 'large.ks'), '');
+  await truncate(join(cwd, 'large.ks'), 64 * 1024 * 1024 + 1);
+  for (const path of ['/dev/zero', 'large.ks'])
+    t.deepEqual(await farjit(t, ['run', path], { cwd }), {
+      stdout: '',
+      stderr: `farjit: cannot read ${path}: it has more than 67108864 bytes\n`,
+      end: 1,
+    });
 });
 
 const notRoot = process.getuid?.() === 0 ? test.serial.skip : test.serial;
