@@ -1,6 +1,6 @@
 import assert from 'node:assert';
 import { join } from 'node:path';
-import { KaleidoscopeJIT } from '@farjit/compiler';
+import { CodegenPool, KaleidoscopeJIT } from '@farjit/compiler';
 import type { Benchmark } from '../benchmark.js';
 import { interleave } from '../rounds.js';
 import { RunningExecutor } from '../running-executor.js';
@@ -16,14 +16,16 @@ export const warmSession: Benchmark = {
   async run({ folder, progress, rounds }) {
     progress(TITLE);
     const executor = await RunningExecutor.start(join(folder, 'warm'));
+    // One compiler, many sessions: its code generators are not each session's own.
+    const codegen = new CodegenPool();
     try {
       // Each session has a function of its own, which was never compiled before.
       let number = 0;
       // LLVM is loaded by then, and V8 has seen the code.
-      for (let warmUp = 0; warmUp < 20; warmUp++) await session(executor.url, number++);
+      for (let warmUp = 0; warmUp < 20; warmUp++) await session(executor.url, codegen, number++);
       const several = async () => {
         const samples: number[] = [];
-        for (let count = 0; count < 10; count++) samples.push(await session(executor.url, number++));
+        for (let count = 0; count < 10; count++) samples.push(await session(executor.url, codegen, number++));
         return summarize(samples).median;
       };
       const { sessionMs } = await interleave(rounds(), { sessionMs: several });
@@ -43,15 +45,15 @@ export const warmSession: Benchmark = {
         data: sessionMs,
       };
     } finally {
-      await executor.stop();
+      await Promise.all([executor.stop(), codegen.stop()]);
     }
   },
 };
 
 /** @returns milliseconds until there is a result; closing is not in it. */
-async function session(url: string, number: number): Promise<number> {
+async function session(url: string, codegen: CodegenPool, number: number): Promise<number> {
   const startMs = performance.now();
-  const jit = await KaleidoscopeJIT.create({ executor: { url } });
+  const jit = await KaleidoscopeJIT.create({ executor: { url }, codegen });
   try {
     const [result] = await jit.addSource(`def f(x) x + ${number}; f(1);`);
     const wallMs = performance.now() - startMs;

@@ -1,4 +1,5 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
+import type { CodegenPool } from './codegen/codegen-pool.js';
 import type { LocalExecutor } from './executor-client/local-executor.js';
 import type { SpeculationMode } from './indirection/speculation.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
@@ -57,6 +58,11 @@ export interface KaleidoscopeJITOptions {
    * `transforms`, which reach into LLVM, code is generated in this process.
    */
   readonly codegenProcesses?: number;
+  /**
+   * Code generators that run already, for several sessions of one compiler; `libLLVM` and `codegenProcesses` are theirs
+   * then. Whoever made them stops them.
+   */
+  readonly codegen?: CodegenPool;
   /**
    * `auto`: compiler, executor and program share a core while quick compile callbacks follow each other, with an executor
    * of our own and two cores or more. `off` unless given, because what this process starts meanwhile, processes and

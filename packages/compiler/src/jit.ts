@@ -66,6 +66,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #calls: WrapperCalls;
   readonly #codegen: CodegenPool;
   readonly #sharedCore: SharedCore | undefined;
+  readonly #endBeforeStart: () => void;
   #llvm: LibLLVM | undefined;
 
   private constructor(
@@ -94,7 +95,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
     this.#sharedCore = shareCore(session, local, options);
-    codegen.beforeStart(() => this.#sharedCore?.release());
+    this.#endBeforeStart = codegen.beforeStart(() => this.#sharedCore?.release());
     this.#tiers = optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
     const scope: Scope = {
       prototypeOf: (name) => this.#prototypeOf(name),
@@ -127,11 +128,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const { executor = 'local', codegenProcesses, hotThreshold } = options;
     if (hotThreshold !== undefined && !isThreshold(hotThreshold))
       throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
-    const libLLVM = libLLVMPathOf(options);
-    const codegen = new CodegenPool({
-      libLLVM,
-      ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
-    });
+    const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
+    const codegen =
+      options.codegen ??
+      new CodegenPool({ libLLVM, ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
       const session = await ExecutionSession.open(transport, { hotThreshold });
@@ -149,7 +149,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       const session = await ExecutionSession.open(await connecting, { hotThreshold });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
-      await Promise.all([local.stop(), codegen.stop()]);
+      await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
       throw error;
     }
   }
@@ -445,10 +445,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
     this.#sharedCore?.release();
-    const codegenStopped = this.#codegen.stop();
+    const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
+    this.#endBeforeStart();
     await Promise.all([this.#local?.stop({ atOnce: await terminated }), codegenStopped]);
   }
 

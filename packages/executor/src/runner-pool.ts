@@ -4,7 +4,7 @@ import type { Reservation } from './reservation.js';
 import { RunnerProcess } from './runner-process.js';
 
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
-const REFILL_DELAY_MS = 50;
+const REFILL_DELAY_MS = 5;
 
 /** A runner that has mapped its memory and waits to be confined, which is done for the session that gets it. */
 export interface WarmRunner {

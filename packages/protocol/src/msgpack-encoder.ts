@@ -1,5 +1,7 @@
 /** Memory that is kept between frames; a larger frame gets memory of its own. */
 const KEPT_BYTES = 64 * 1024;
+/** Keys whose encoding is kept: more than all declarations have. */
+const MAX_KEPT_KEYS = 256;
 
 /**
  * Encodes values as MessagePack: null, booleans, numbers, strings, bytes, arrays, plain objects, and `bigint`, which is a
@@ -11,6 +13,7 @@ export class MessagePackEncoder {
   #buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
   #view = viewOf(this.#buffer);
   #position = 0;
+  readonly #keys = new Map<string, Uint8Array>();
 
   /**
    * The result is a fresh buffer that the caller may keep.
@@ -101,13 +104,26 @@ export class MessagePackEncoder {
   }
 
   #map(map: object): void {
-    const entries = Object.entries(map);
-    if (entries.length < 0x10) this.#byte(0x80 + entries.length);
-    else this.#sized(entries.length, 0xdd, 0x1_0000);
-    for (const [key, item] of entries) {
-      this.#string(key);
-      this.#value(item);
+    const keys = Object.keys(map);
+    if (keys.length < 0x10) this.#byte(0x80 + keys.length);
+    else this.#sized(keys.length, 0xdd, 0x1_0000);
+    for (const key of keys) {
+      this.#key(key);
+      this.#value((map as Record<string, unknown>)[key]);
     }
+  }
+
+  #key(key: string): void {
+    const kept = this.#keys.get(key);
+    if (kept) {
+      const at = this.#take(kept.byteLength);
+      this.#buffer.set(kept, at);
+      return;
+    }
+    const start = this.#position;
+    this.#string(key);
+    if (this.#keys.size < MAX_KEPT_KEYS)
+      this.#keys.set(key, Uint8Array.prototype.slice.call(this.#buffer, start, this.#position));
   }
 
   /** A tag and a number of 8, 16 or 32 bits after it: `tag8`, or one of the two tags that follow it. */

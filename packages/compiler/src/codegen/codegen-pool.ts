@@ -5,6 +5,7 @@ import type { CompileInput, CompileOutput, IRCompileLayer } from '../layers/ir-c
 import { passPipeline } from '../layers/ir-transform-layer.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError } from '../llvm/errors.js';
+import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { CODE_GEN_OPT_LEVEL } from '../llvm/target-machine.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
@@ -16,8 +17,8 @@ export const DEFAULT_CODEGEN_PROGRAM = fileURLToPath(
 
 /** How a `CodegenPool` works. */
 export interface CodegenPoolOptions {
-  /** Finds the path of the libLLVM to load, when a process is started. */
-  readonly libLLVM: () => string;
+  /** Finds the path of the libLLVM to load, when a process is started. Default: `FARJIT_LIBLLVM`, else the newest. */
+  readonly libLLVM?: () => string;
   /** Most processes at a time. Default: one for each core that this process may use. */
   readonly size?: number;
   /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
@@ -40,7 +41,8 @@ interface Job {
  * A process is started when there is work that no other has time for, and kept.
  */
 export class CodegenPool implements IRCompileLayer {
-  readonly #libLLVM: () => string;
+  /** Finds the path of the libLLVM that its processes load. */
+  readonly libLLVM: () => string;
   readonly #program: string;
   readonly #size: number;
   readonly #processes = new Set<CodegenProcess>();
@@ -48,14 +50,14 @@ export class CodegenPool implements IRCompileLayer {
   readonly #urgent: Job[] = [];
   readonly #background: Job[] = [];
   #stopped = false;
-  #beforeStart: () => void = () => {};
+  readonly #beforeStart = new Set<() => void>();
 
   constructor({
-    libLLVM,
+    libLLVM = () => findLibLLVM().path,
     size = availableParallelism(),
     program = DEFAULT_CODEGEN_PROGRAM,
-  }: CodegenPoolOptions) {
-    this.#libLLVM = libLLVM;
+  }: CodegenPoolOptions = {}) {
+    this.libLLVM = libLLVM;
     this.#size = Math.max(1, size);
     this.#program = program;
   }
@@ -151,15 +153,19 @@ export class CodegenPool implements IRCompileLayer {
     }
   }
 
-  /** Called before each process is started, which inherits what the system keeps of this one. */
-  beforeStart(prepare: () => void): void {
-    this.#beforeStart = prepare;
+  /**
+   * Calls `prepare` before each process is started, which inherits what the system keeps of this one.
+   * @returns a function that ends that.
+   */
+  beforeStart(prepare: () => void): () => void {
+    this.#beforeStart.add(prepare);
+    return () => this.#beforeStart.delete(prepare);
   }
 
   #add(): void {
     if (this.#stopped) throw new FarJITError('SESSION_CLOSED', 'the code generators have been stopped');
-    this.#beforeStart();
-    const process = new CodegenProcess(this.#program, this.#libLLVM());
+    for (const prepare of this.#beforeStart) prepare();
+    const process = new CodegenProcess(this.#program, this.libLLVM());
     this.#processes.add(process);
     void process.ended.then(() => {
       this.#processes.delete(process);
