@@ -15,6 +15,9 @@ const MODES: readonly KaleidoscopeJITOptions[] = [
   { optLevel: 1, speculate: 'eager' },
   { optLevel: 2, speculate: 'auto' },
   { optLevel: 3, speculate: 'off' },
+  // Code that is swapped and given up while programs run and redefine each other's functions.
+  { hotThreshold: 1 },
+  { hotThreshold: 5, speculate: 'off' },
 ];
 /** Programs that follow one another in a session, each redefining what the ones before have defined. */
 const PROGRAMS_PER_SESSION = 100;

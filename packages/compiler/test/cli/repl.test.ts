@@ -145,6 +145,17 @@ test.serial(':stubs shows a stub lead to its trampoline until the function is ca
   t.is(stubs[1]?.[1], stubs[3]?.[1], 'the stub stays where it is');
 });
 
+test.serial(':tier says how a function is compiled', async (t) => {
+  const { stdout, stderr } = await repl(t, ['def f(x) x', ':tier f', 'f(1) + f(2)', ':tier f', ':tier g']);
+  t.deepEqual(stdout.split('\n').slice(0, -1), [
+    'f: not compiled: nothing has called it',
+    'Evaluated to 3.000000',
+    'f: baseline',
+    'counted 2, hot at 10000',
+  ]);
+  t.regex(stderr, /no function "?'?g/);
+});
+
 test.serial(':stats counts what happened in this session', async (t) => {
   const { stdout } = await repl(t, ['def f(x) x', 'def g(x) x', 'f(1)', ':stats']);
   t.regex(stdout, /^functions +2 defined, 1 compiled$/m);
@@ -152,7 +163,17 @@ test.serial(':stats counts what happened in this session', async (t) => {
 
 test.serial(':help lists every command', async (t) => {
   const { stdout } = await repl(t, [':help']);
-  for (const command of [':help', ':ast f', ':ir f', ':asm f', ':stubs', ':stats', ':load FILE', ':quit'])
+  for (const command of [
+    ':help',
+    ':ast f',
+    ':ir f',
+    ':asm f',
+    ':tier f',
+    ':stubs',
+    ':stats',
+    ':load FILE',
+    ':quit',
+  ])
     t.regex(stdout, new RegExp(`^${command} +\\S`, 'm'));
 });
 

@@ -235,3 +235,51 @@ test('a name used twice and an entry for a function with parameters are internal
   t.is(again.functions.length, 1);
   again.discard();
 });
+
+/** The IR of requests whose bodies call each other. */
+function irOf(...requests: IRGenRequest[]): string {
+  const prototypes = new Map(requests.map(({ function: fn }) => [fn.prototype.name, fn.prototype]));
+  const { module, discard } = new IRGenerator().generate(requests, (name) => prototypes.get(name));
+  const text = module.print();
+  discard();
+  return text;
+}
+
+test('a counted body counts at entry and at the end of each iteration, an uncounted one nowhere', (t) => {
+  const fn = onlyFunction('def f(n) (for i = 1, i < n in (for j = 1, j < n in j)) + n;');
+  const counting = { function: 'count', counter: 'f$counter' };
+  const counts = (text: string) => text.match(/call void @count\(void \(\)\* @"f\$counter"\)/g)?.length ?? 0;
+  const counted = irOf({ function: fn, implementationName: 'f$impl', counting });
+  t.is(counts(counted), 3);
+  t.regex(counted, /^entry:\n( +%. = alloca .*\n)* +call void @count/m);
+  t.is(counted.match(/declare void @count/g)?.length, 1);
+  const plain = irOf({ function: fn, implementationName: 'f$impl' });
+  t.false(plain.includes('count'));
+});
+
+test('functions counted side by side share what counts, and each has its own counter', (t) => {
+  const requests = ['f', 'g'].map((name) => ({
+    function: onlyFunction(`def ${name}(x) x;`),
+    implementationName: `${name}$impl`,
+    counting: { function: 'count', counter: `${name}$counter` },
+  }));
+  const text = irOf(...requests);
+  t.is(text.match(/declare void @count/g)?.length, 1);
+  for (const name of ['f', 'g']) t.regex(text, new RegExp(`@count\\(void \\(\\)\\* @"${name}\\$counter"\\)`));
+});
+
+test('a body that is there to be inlined keeps its public name, and calls of the function itself are direct', (t) => {
+  const text = irOf(
+    {
+      function: onlyFunction('def f(x) f(x) + g(x);'),
+      implementationName: 'f$impl',
+      isCalledDirectly: true,
+    },
+    { function: onlyFunction('def g(x) f(x) + g(x);'), implementationName: 'g', isAvailableExternally: true },
+  );
+  t.regex(text, /define double @"f\$impl"/);
+  t.regex(text, /define available_externally double @g\(/);
+  t.is(text.match(/call double @"f\$impl"/g)?.length, 2);
+  t.is(text.match(/call double @g\(/g)?.length, 2);
+  t.notRegex(text, /@f\(/);
+});
