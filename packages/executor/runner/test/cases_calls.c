@@ -1,6 +1,7 @@
 /* Start, lookup, plain calls, the ways a call can end, foreign threads. */
 #include "host.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -294,6 +295,31 @@ static void does_publish_work_on_the_hosts_word(void)
 	host_close(&host);
 }
 
+/* A page of counters with a threshold of 3: one bell, for the third count, and errno as it was. */
+static void rings_once_for_a_counter_that_reaches_its_threshold(void)
+{
+	struct host host;
+	enum { COUNTER = DATA_SCRATCH + 8 };
+	host_open(&host);
+	CHECK(host.control->count_function != 0);
+	uint32_t *page = (uint32_t *)(host.data + DATA_SCRATCH);
+	uint32_t *counter = (uint32_t *)(host.data + COUNTER);
+	memset(page, 0, FARJIT_COUNTER_PAGE_BYTES);
+	page[0] = 3;
+	for (uint32_t count = 1; count <= 5; count++) {
+		int error = ENOENT;
+		host_call(&host, host.control->count_function, ARGUMENTS(data_address(&host, COUNTER)), &error);
+		CHECK_EQUAL(error, ENOENT);
+		CHECK_EQUAL(*counter, count);
+		if (count != 3)
+			continue;
+		struct farjit_bell bell = host_expect(&host, FARJIT_BELL_HOT);
+		CHECK_EQUAL(bell.value, COUNTER);
+	}
+	CHECK(!host_hears(&host, 50));
+	host_close(&host);
+}
+
 const struct test_case call_cases[] = {
 	{"starts-maps-and-says-hello", starts_maps_and_says_hello},
 	{"refuses-memory-that-is-not-sealed", refuses_memory_that_is_not_sealed},
@@ -312,5 +338,6 @@ const struct test_case call_cases[] = {
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
 	{"dies-with-its-host", dies_with_its_host},
 	{"does-publish-work-on-the-hosts-word", does_publish_work_on_the_hosts_word},
+	{"rings-once-for-a-counter-that-reaches-its-threshold", rings_once_for_a_counter_that_reaches_its_threshold},
 	{0},
 };

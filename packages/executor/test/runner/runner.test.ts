@@ -30,6 +30,7 @@ const cases = [
   'ends-when-the-doorbell-closes',
   'dies-with-its-host',
   'does-publish-work-on-the-hosts-word',
+  'rings-once-for-a-counter-that-reaches-its-threshold',
   'first-call-keeps-every-register',
   'reentry-keeps-errno',
   'eight-threads-block-on-one-trampoline-and-one-answer-frees-all',
