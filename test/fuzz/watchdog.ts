@@ -13,10 +13,11 @@ export class Watchdog {
   readonly #worker: Worker;
 
   /** @param command that makes the input again, without its number. */
-  constructor(command: string) {
+  constructor(command: string, hangMs = HANG_MS) {
     this.#worker = new Worker(WATCH, {
       eval: true,
-      workerData: { progress: this.#progress, command, hangMs: HANG_MS, processId: process.pid },
+      execArgv: [],
+      workerData: { progress: this.#progress, command, hangMs, processId: process.pid },
     });
     this.#worker.unref();
   }
@@ -42,5 +43,5 @@ setInterval(() => {
   if (Date.now() - sinceMs < hangMs) return;
   writeSync(2, 'fuzz: input ' + progress[0] + ' does not end; make it again with: ' + command + ' --first ' + progress[0] + '\\n');
   process.kill(processId, 'SIGKILL');
-}, 1000);
+}, Math.min(hangMs, 1000));
 `;
