@@ -2,7 +2,7 @@ export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
 export { ConnectError } from './executor-client/connect.js';
-export { ExecutorStartError } from './executor-client/local-executor.js';
+export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
 export { KaleidoscopeJIT } from './jit.js';
 export {
   type ExecutorChoice,
@@ -24,6 +24,7 @@ export {
   MaterializationError,
   OutOfExecutorMemoryError,
   RunnerLostError,
+  SandboxError,
   SessionClosedError,
   SymbolsNotFoundError,
 } from './session/errors.js';

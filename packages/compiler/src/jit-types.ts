@@ -1,6 +1,7 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { CodegenPool } from './codegen/codegen-pool.js';
-import type { LocalExecutor } from './executor-client/local-executor.js';
+import type { LocalExecutor, LocalExecutorOptions } from './executor-client/local-executor.js';
 import type { SpeculationMode } from './indirection/speculation.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import type { IRTransform } from './layers/ir-transform-layer.js';
@@ -22,6 +23,10 @@ export type ExecutorChoice =
 /** How a `KaleidoscopeJIT` works; every option has a default. */
 export interface KaleidoscopeJITOptions {
   readonly executor?: ExecutorChoice;
+  /** How an executor of our own is started; another one has been told by whoever started it. */
+  readonly local?: LocalExecutorOptions;
+  /** Refuse an executor whose runner is confined less than this: `off` unless given. */
+  readonly requireSandbox?: SandboxLevel;
   /**
    * Pins functions to a level. Unless given they are tiered: compiled fast at their first call, and again, with all that
    * LLVM has, when they have become hot. Modules are then compiled at level 1.

@@ -125,7 +125,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
-    const { executor = 'local', codegenProcesses, hotThreshold } = options;
+    const { executor = 'local', codegenProcesses, hotThreshold, requireSandbox = 'off' } = options;
     if (hotThreshold !== undefined && !isThreshold(hotThreshold))
       throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
     const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
@@ -134,10 +134,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       new CodegenPool({ libLLVM, ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
-      const session = await ExecutionSession.open(transport, { hotThreshold });
+      const session = await ExecutionSession.open(transport, { hotThreshold, requireSandbox });
       return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options, libLLVM));
     }
-    const local = executor === 'local' ? LocalExecutor.start() : executor;
+    const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
     try {
       const connecting = local.connect();
       const cache = openCache(options, libLLVM);
@@ -146,7 +146,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
         codegen.start();
         void preloadBindings();
       }
-      const session = await ExecutionSession.open(await connecting, { hotThreshold });
+      const session = await ExecutionSession.open(await connecting, { hotThreshold, requireSandbox });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
       await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);

@@ -57,6 +57,13 @@ static const struct field farjit_call_slot_fields[] = {
 	FIELD(farjit_call_slot, block),
 };
 
+static const struct field farjit_confine_fields[] = {
+	FIELD(farjit_confine, sandbox),	    FIELD(farjit_confine, user_id),	FIELD(farjit_confine, address_space_bytes),
+	FIELD(farjit_confine, data_bytes),  FIELD(farjit_confine, cpu_seconds), FIELD(farjit_confine, threads),
+	FIELD(farjit_confine, descriptors), FIELD(farjit_confine, landlock_abi), FIELD(farjit_confine, reserved),
+	FIELD(farjit_confine, missing),
+};
+
 static const struct field farjit_end_fields[] = {
 	FIELD(farjit_end, kind),	  FIELD(farjit_end, signal),	      FIELD(farjit_end, signal_code),
 	FIELD(farjit_end, thread_id),	  FIELD(farjit_end, stack_overflow),  FIELD(farjit_end, frame_count),
@@ -77,6 +84,7 @@ static const struct field farjit_control_fields[] = {
 	FIELD(farjit_control, count_function),
 	FIELD(farjit_control, process_id),
 	FIELD(farjit_control, foreign_threads),
+	FIELD(farjit_control, confine),
 	FIELD(farjit_control, end),
 	FIELD(farjit_control, publish),
 	FIELD(farjit_control, addresses),
@@ -87,7 +95,7 @@ static const struct field farjit_control_fields[] = {
 
 static const struct layout layouts[] = {
 	LAYOUT(farjit_bell),	  LAYOUT(farjit_publish_entry), LAYOUT(farjit_publish), LAYOUT(farjit_reentry_slot),
-	LAYOUT(farjit_call_slot), LAYOUT(farjit_end),		LAYOUT(farjit_control),
+	LAYOUT(farjit_call_slot), LAYOUT(farjit_confine),	LAYOUT(farjit_end),	LAYOUT(farjit_control),
 };
 
 static const struct constant constants[] = {
@@ -101,6 +109,7 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_TRAP_FRAMES),
 	CONSTANT(FARJIT_REGISTERS),
 	CONSTANT(FARJIT_COUNTER_PAGE_BYTES),
+	CONSTANT(FARJIT_MISSING_BYTES),
 	CONSTANT(FARJIT_FD_DOORBELL),
 	CONSTANT(FARJIT_FD_SEALED),
 	CONSTANT(FARJIT_FD_SHARED),
@@ -110,14 +119,28 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_BELL_CALL_DONE),
 	CONSTANT(FARJIT_BELL_DONE),
 	CONSTANT(FARJIT_BELL_HOT),
+	CONSTANT(FARJIT_BELL_LIMIT),
 	CONSTANT(FARJIT_BELL_CONFINE),
 	CONSTANT(FARJIT_BELL_SPAWN),
 	CONSTANT(FARJIT_BELL_PUBLISH),
 	CONSTANT(FARJIT_BELL_LOOKUP),
+	CONSTANT(FARJIT_BELL_PRELOAD),
 	CONSTANT(FARJIT_CONFINED_NO_NEW_PRIVS),
 	CONSTANT(FARJIT_CONFINED_SECCOMP),
 	CONSTANT(FARJIT_CONFINED_OWN_USER),
 	CONSTANT(FARJIT_CONFINED_UNDUMPABLE),
+	CONSTANT(FARJIT_CONFINED_LANDLOCK),
+	CONSTANT(FARJIT_CONFINED_USER_NAMESPACE),
+	CONSTANT(FARJIT_CONFINED_NETWORK_NAMESPACE),
+	CONSTANT(FARJIT_CONFINED_MOUNT_NAMESPACE),
+	CONSTANT(FARJIT_CONFINED_IPC_NAMESPACE),
+	CONSTANT(FARJIT_CONFINED_LIMITS),
+	CONSTANT(FARJIT_SANDBOX_OFF),
+	CONSTANT(FARJIT_SANDBOX_DEFAULT),
+	CONSTANT(FARJIT_SANDBOX_STRICT),
+	CONSTANT(FARJIT_LIMIT_ADDRESS_SPACE),
+	CONSTANT(FARJIT_LIMIT_DATA),
+	CONSTANT(FARJIT_LIMIT_THREADS),
 	CONSTANT(FARJIT_PUBLISH_REGISTER_FRAME),
 	CONSTANT(FARJIT_PUBLISH_DEREGISTER_FRAME),
 	CONSTANT(FARJIT_PUBLISH_SYNC_CORE),

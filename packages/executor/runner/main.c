@@ -9,11 +9,7 @@
 
 static void initialize(void)
 {
-	pid_t host = getppid();
 	farjit_die_with_host();
-	/* The host may have died before the kernel knew that we care. */
-	if (getppid() != host)
-		_exit(0);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	/* Whatever the host left open is not for JIT'd code. */
 	syscall(SYS_close_range, FARJIT_FD_SHARED + 1, ~0u, 0);
@@ -35,9 +31,15 @@ static _Noreturn void serve(void)
 		case FARJIT_BELL_CONFINE:
 			if (confined)
 				farjit_fault("CONFINE twice");
-			uint32_t confinement = farjit_confine(bell.value);
+			uint32_t confinement = farjit_confine();
 			confined = true;
 			farjit_ring(FARJIT_BELL_CONFINED, 0, confinement);
+			break;
+		case FARJIT_BELL_PRELOAD:
+			if (confined)
+				farjit_fault("PRELOAD after CONFINE");
+			farjit_preload(bell.value);
+			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		case FARJIT_BELL_SPAWN:
 			if (!confined)
@@ -68,8 +70,12 @@ int main(int count, char **arguments)
 		farjit_print_layout();
 		return 0;
 	}
+	if (count == 2 && strcmp(arguments[1], "--system-calls") == 0) {
+		farjit_print_system_calls();
+		return 0;
+	}
 	if (count != 1) {
-		fprintf(stderr, "usage: farjit-runner [--layout | --version]\n"
+		fprintf(stderr, "usage: farjit-runner [--layout | --system-calls | --version]\n"
 				"Without arguments it is started by farjit-executor.\n");
 		return FARJIT_EXIT_USAGE;
 	}

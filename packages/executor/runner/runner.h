@@ -127,10 +127,50 @@ double farjit_putchard(double character);
 double farjit_printd(double value);
 
 /* sandbox.c */
-/* Gives up rights; answers a bit set of enum farjit_confinement. Main thread, before the first other thread. */
-uint32_t farjit_confine(uint32_t user_id);
+/* Gives up rights as control.confine says; answers a bit set of enum farjit_confinement. Main thread, while it is the
+ * only one; ends the runner where the level does not allow less. */
+uint32_t farjit_confine(void);
 /* Dies with the host. Main thread; again after each change of credentials, which the kernel answers by
  * forgetting it. */
 void farjit_die_with_host(void);
+/* Adds "feature (reason)" to control.confine.missing. */
+void farjit_note_missing(const char *feature, const char *reason);
+
+/* seccomp.c */
+/* Loads the filter, for all threads. Last of all. */
+void farjit_load_filter(void);
+/* Prints the system calls that the filter lets through, with reasons, as JSON on stdout. */
+void farjit_print_system_calls(void);
+
+/* landlock.c */
+/* Takes away all rights that Landlock knows; answers its ABI version, 0 when the kernel has none. Needs
+ * no_new_privs. */
+uint32_t farjit_restrict_with_landlock(void);
+
+/* namespaces.c */
+/* Moves to namespaces of its own, the mounts with an empty root; answers those of enum farjit_confinement that are in
+ * force, and leaves capabilities in them to be dropped. */
+uint32_t farjit_enter_namespaces(void);
+
+/* limits.c */
+/* Sets the limits of control.confine. `counts_alone`: the kernel counts this process's threads by themselves. */
+void farjit_set_limits(bool counts_alone);
+/* Reports a limit as reached. Any thread, not in a signal handler. */
+void farjit_note_limit(enum farjit_limit limit);
+/* `bytes` of memory were refused: reports the limit that did it, if it was one. Keeps errno. */
+void farjit_note_refused_memory(size_t bytes);
+/* What JIT'd code gets for libc's functions of these names: the same, and a refusal is noted. */
+void *farjit_malloc(size_t bytes);
+void *farjit_calloc(size_t count, size_t bytes);
+void *farjit_realloc(void *block, size_t bytes);
+void *farjit_reallocarray(void *block, size_t count, size_t bytes);
+void *farjit_aligned_alloc(size_t alignment, size_t bytes);
+int farjit_posix_memalign(void **block, size_t alignment, size_t bytes);
+void *farjit_mmap(void *address, size_t bytes, int rights, int flags, int descriptor, long offset);
+void *farjit_mremap(void *address, size_t old_bytes, size_t bytes, int flags, void *new_address);
+
+/* preload.c */
+/* Loads the `count` libraries that control.names holds. Main thread, before confinement. */
+void farjit_preload(uint32_t count);
 
 #endif

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
-#define FARJIT_LAYOUT_VERSION 1u
+#define FARJIT_LAYOUT_VERSION 2u
 
 enum {
 	FARJIT_REENTRY_SLOTS = 256,
@@ -35,6 +35,8 @@ enum {
 	FARJIT_REGISTERS = 18,
 	/* Counters of functions lie in pages of their own; the first word of such a page is the threshold of the rest. */
 	FARJIT_COUNTER_PAGE_BYTES = 4096,
+	/* Words about what the kernel lacks. */
+	FARJIT_MISSING_BYTES = 512,
 };
 
 /* Descriptors the runner is started with. */
@@ -50,13 +52,15 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CONFINED = 2,  /* confinement done; `value` is a bit set of enum farjit_confinement */
 	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
-	FARJIT_BELL_DONE = 5,	   /* the PUBLISH or LOOKUP the host asked for is done */
+	FARJIT_BELL_DONE = 5,	   /* the PUBLISH, LOOKUP or PRELOAD the host asked for is done */
 	FARJIT_BELL_HOT = 6,	   /* `value`: offset in the data part of a counter that has reached its page's threshold */
+	FARJIT_BELL_LIMIT = 8,	   /* `value`: an enum farjit_limit that was reached, once each */
 	/* host -> runner */
-	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says; `value`: uid and gid, 0 to keep */
+	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
 	FARJIT_BELL_SPAWN = 17,	  /* `slot`: start the worker thread of that call slot */
 	FARJIT_BELL_PUBLISH = 18, /* do `control.publish` */
 	FARJIT_BELL_LOOKUP = 19,  /* resolve `control.names` into `control.addresses`; `value`: how many names */
+	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
 
 struct farjit_bell {
@@ -70,6 +74,41 @@ enum farjit_confinement {
 	FARJIT_CONFINED_SECCOMP = 2,
 	FARJIT_CONFINED_OWN_USER = 4,
 	FARJIT_CONFINED_UNDUMPABLE = 8,
+	FARJIT_CONFINED_LANDLOCK = 16,
+	FARJIT_CONFINED_USER_NAMESPACE = 32,
+	FARJIT_CONFINED_NETWORK_NAMESPACE = 64,
+	FARJIT_CONFINED_MOUNT_NAMESPACE = 128, /* with an empty root */
+	FARJIT_CONFINED_IPC_NAMESPACE = 256,
+	FARJIT_CONFINED_LIMITS = 512,
+};
+
+enum farjit_sandbox {
+	FARJIT_SANDBOX_OFF = 0,	    /* limits only */
+	FARJIT_SANDBOX_DEFAULT = 1, /* whatever the kernel has; never without seccomp */
+	FARJIT_SANDBOX_STRICT = 2,  /* all of it, or the runner ends */
+};
+
+/* Limits that the runner itself sees reached: what it reports with LIMIT. */
+enum farjit_limit {
+	FARJIT_LIMIT_ADDRESS_SPACE = 1,
+	FARJIT_LIMIT_DATA = 2,
+	FARJIT_LIMIT_THREADS = 3,
+};
+
+/* How to be confined, from the host, and what came of it. */
+struct farjit_confine {
+	uint32_t sandbox; /* enum farjit_sandbox */
+	uint32_t user_id; /* uid and gid to become, 0 to keep */
+	/* Limits; the largest number means none. */
+	uint64_t address_space_bytes;
+	uint64_t data_bytes;
+	uint64_t cpu_seconds;
+	uint32_t threads; /* that JIT'd code makes */
+	uint32_t descriptors;
+	/* Written by the runner before CONFINED. */
+	uint32_t landlock_abi; /* 0: none */
+	uint32_t reserved;
+	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why */
 };
 
 /*
@@ -192,6 +231,7 @@ struct farjit_control {
 	/* Live threads made by JIT'd code. */
 	_Atomic uint32_t foreign_threads;
 
+	struct farjit_confine confine;
 	struct farjit_end end;
 	struct farjit_publish publish; /* for PUBLISH */
 	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */

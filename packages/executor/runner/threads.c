@@ -175,6 +175,23 @@ static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
 }
 
 /* Answers an errno. */
+static int start_counted(pthread_t *thread, const pthread_attr_t *attributes, struct foreign_thread *foreign)
+{
+	size_t stack_bytes = 0;
+	int error = EAGAIN;
+	if (atomic_fetch_add(&farjit_control->foreign_threads, 1) >= farjit_control->confine.threads)
+		farjit_note_limit(FARJIT_LIMIT_THREADS);
+	else
+		error = pthread_create(thread, attributes, foreign_main, foreign);
+	if (error == 0)
+		return 0;
+	atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+	if (pthread_attr_getstacksize(attributes, &stack_bytes) == 0)
+		farjit_note_refused_memory(stack_bytes);
+	return error;
+}
+
+/* Answers an errno. */
 static int start_foreign(pthread_t *thread, const pthread_attr_t *attributes, struct foreign_thread description)
 {
 	struct foreign_thread *foreign = malloc(sizeof *foreign);
@@ -185,11 +202,10 @@ static int start_foreign(pthread_t *thread, const pthread_attr_t *attributes, st
 	foreign->thread.signal_stack = farjit_make_signal_stack();
 	int error = foreign->thread.signal_stack ? copy_attributes(attributes, &own_attributes) : EAGAIN;
 	if (error == 0) {
-		atomic_fetch_add(&farjit_control->foreign_threads, 1);
-		error = pthread_create(thread, &own_attributes, foreign_main, foreign);
-		if (error != 0)
-			atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+		error = start_counted(thread, &own_attributes, foreign);
 		pthread_attr_destroy(&own_attributes);
+	} else {
+		farjit_note_refused_memory(page_bytes + signal_stack_bytes);
 	}
 	if (error != 0) {
 		if (foreign->thread.signal_stack)

@@ -1,5 +1,6 @@
 import { describeRunnerEnd, type ExecutorAddr, RequestError, type RunnerEnd } from '@farjit/protocol';
 import type { ControlArea, PublishEntry } from './control-area.js';
+import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
@@ -27,6 +28,7 @@ export interface CallsRunner {
   ring(kind: number, slot: number): void;
   kill(end: RunnerEnd): void;
   drainOutput(): void;
+  readonly limits: Pick<Limits, 'call' | 'output'>;
 }
 
 interface Call {
@@ -35,6 +37,8 @@ interface Call {
   readonly reject: (error: RequestError) => void;
   /** Takes timer and listener away. */
   readonly forget: () => void;
+  /** What came while it ran. */
+  outputBytes: number;
 }
 
 /** Calls into one runner. Each runs in a call slot with a worker thread of its own; more calls than slots wait. */
@@ -46,6 +50,7 @@ export class Calls {
   readonly #idle: number[] = [];
   readonly #queue: Call[] = [];
   #workerCount = 0;
+  #idleOutputBytes = 0;
   #startedCount = 0;
   /** The call whose deadline passed or that was cancelled: it ended the runner. */
   #stopped: Call | undefined;
@@ -77,7 +82,7 @@ export class Calls {
    */
   call(request: CallRequest): Promise<CallResult> {
     if (this.#lost) return Promise.reject(runnerLost(this.#lost, false));
-    const { signal, deadlineMs } = request;
+    const { signal, deadlineMs } = this.#bounded(request);
     if (signal.aborted)
       return Promise.reject(new RequestError('CANCELLED', 'the call was cancelled before it started'));
     return new Promise((resolve, reject) => {
@@ -86,14 +91,14 @@ export class Calls {
         deadlineMs === null
           ? undefined
           : setTimeout(
-              () => this.#stop(call, { kind: 'deadline', deadlineMs }),
+              () => this.#stop(call, this.#deadlineEnd(request, deadlineMs)),
               Math.min(deadlineMs, MAX_TIMER_MS),
             );
       const forget = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
       };
-      const call: Call = { request, resolve, reject, forget };
+      const call: Call = { request, resolve, reject, forget, outputBytes: 0 };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(call);
       this.#postNext();
@@ -119,6 +124,22 @@ export class Calls {
     return true;
   }
 
+  /**
+   * Output has come. It is not known whose it is: it counts for every call that runs, and what comes between calls
+   * counts for none, until the next.
+   */
+  countOutput(sizeBytes: number): void {
+    const { output } = this.#runner.limits;
+    if (output === null) return;
+    if (this.#running.size === 0) this.#idleOutputBytes += sizeBytes;
+    for (const call of this.#running.values()) call.outputBytes += sizeBytes;
+    const most = Math.max(
+      this.#idleOutputBytes,
+      ...[...this.#running.values()].map((call) => call.outputBytes),
+    );
+    if (most > output) this.#runner.kill({ kind: 'limit', limit: { name: 'output', value: output } });
+  }
+
   /** The runner is gone: rejects all calls, now and later. */
   lose(end: RunnerEnd): void {
     this.#lost = end;
@@ -134,6 +155,18 @@ export class Calls {
     this.#queue.length = 0;
   }
 
+  /** The executor's own limit, where the caller asks for no less. */
+  #bounded({ signal, deadlineMs }: CallRequest): Pick<CallRequest, 'signal' | 'deadlineMs'> {
+    const { call } = this.#runner.limits;
+    if (call === null || (deadlineMs !== null && deadlineMs <= call)) return { signal, deadlineMs };
+    return { signal, deadlineMs: call };
+  }
+
+  #deadlineEnd(request: CallRequest, deadlineMs: number): RunnerEnd {
+    if (request.deadlineMs === deadlineMs) return { kind: 'deadline', deadlineMs };
+    return { kind: 'limit', limit: { name: 'call', value: deadlineMs } };
+  }
+
   #postNext(): void {
     if (!this.hasFreeSlot) return;
     const call = this.#queue.shift();
@@ -143,6 +176,7 @@ export class Calls {
     const slot = worker ?? this.#workerCount++;
     this.#control.writeCall(slot, entry, block, publish);
     this.#running.set(slot, call);
+    this.#idleOutputBytes = 0;
     this.#startedCount++;
     this.#control.wakeCall(slot, CallState.posted);
     if (worker === undefined) this.#runner.ring(BellKind.spawn, slot);
@@ -150,7 +184,8 @@ export class Calls {
 
   #isOwnEnd(end: RunnerEnd, slot: number, call: Call): boolean {
     if (end.kind === 'trap') return end.trap.threadId === this.#control.readCallThreadId(slot);
-    return (end.kind === 'deadline' || end.kind === 'cancelled') && call === this.#stopped;
+    const isStop = end.kind === 'deadline' || end.kind === 'cancelled' || end.kind === 'limit';
+    return isStop && call === this.#stopped;
   }
 
   /** Deadline or cancellation: a call that runs takes its runner with it. */

@@ -1,5 +1,16 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { formatLimit, LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { SANDBOX_LEVELS, type SandboxLevel } from '@farjit/protocol/sandbox';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { VERSION } from './version.js';
+
+const LIMITS_HELP = `
+Limits and their defaults, per session:
+${Object.entries(DEFAULT_LIMITS)
+  .map(([name, value]) => `  ${formatLimit({ name: name as keyof Limits, value: value ?? 0 })}`)
+  .join('\n')}
+
+Times of calls are in milliseconds, CPU time is in seconds. docs/security.md says what each of them does.`;
 
 /** What `farjit-executor` was asked to do. */
 export interface ExecutorOptions {
@@ -8,6 +19,10 @@ export interface ExecutorOptions {
   readonly tokenFile?: string;
   /** Runners started in advance. */
   readonly pool?: number;
+  readonly sandbox?: SandboxLevel;
+  readonly limit?: Partial<Limits>;
+  readonly preload?: readonly string[];
+  readonly maxSessions?: number;
 }
 
 /**
@@ -47,8 +62,42 @@ function createProgram(): Command {
       'runners to keep started, so that sessions open at once (default with --listen: 1)',
       parsePoolSize,
     )
+    .addOption(
+      new Option(
+        '--sandbox <level>',
+        'confine runners with all there is (strict), what the kernel has (default), or not at all (off)',
+      ).choices(SANDBOX_LEVELS),
+    )
+    .option(
+      '--limit <name=value>',
+      `limit what a session uses: ${SETTABLE_LIMITS.join(', ')}; sizes as in 512M; none for no limit; may be repeated`,
+      addLimit,
+    )
+    .option(
+      '--preload <library>',
+      'load a library into each runner before it is confined, so that programs can call it; may be repeated',
+      (library: string, before: string[] = []) => [...before, library],
+    )
+    .option('--max-sessions <number>', 'sessions at one time (default: 64)', parseCount)
+    .addHelpText('after', LIMITS_HELP)
     .version(VERSION)
     .exitOverride();
+}
+
+function addLimit(text: string, before: Partial<Limits> = {}): Partial<Limits> {
+  try {
+    const { name, value } = parseLimit(text);
+    return { ...before, [name]: value };
+  } catch (error) {
+    if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
+  return Number(text);
 }
 
 /** More than one for each session that the server takes are never needed. */

@@ -1,13 +1,17 @@
+import type { SandboxLevel } from '@farjit/protocol';
+import type { Limits } from './limits.js';
 import { futexWake } from './native/libc.js';
 import {
   BLOCK_BYTES,
   CALL_SLOT,
   CALL_SLOT_BYTES,
+  CONFINE,
   CONTROL,
   END,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOOKUP_NAME_COUNT,
+  MISSING_BYTES,
   NAME_BYTES,
   PUBLISH,
   PUBLISH_ENTRY_COUNT,
@@ -15,9 +19,15 @@ import {
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
   REGISTER_COUNT,
+  Sandbox,
   TRAP_FRAME_COUNT,
 } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
+
+/** RLIM_INFINITY. */
+const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
+/** What the kernel allows by default (fs.nr_open). */
+const MAX_DESCRIPTORS = 1024 * 1024;
 
 /** One piece of publish work: `value` is an address or, for `releaseSlot`, a reentry slot. */
 export interface PublishEntry {
@@ -31,6 +41,20 @@ export interface RunnerHello {
   readonly resolver: bigint;
   readonly countFunction: bigint;
   readonly processId: number;
+}
+
+/** How a runner is to be confined. */
+export interface ConfineRequest {
+  readonly sandbox: SandboxLevel;
+  /** User and group the runner becomes; 0 to keep the host's. */
+  readonly userId: number;
+  readonly limits: Limits;
+}
+
+/** What the runner says of its confinement besides the bits of CONFINED. */
+export interface ConfineAnswer {
+  readonly landlockAbi: number;
+  readonly missing: string;
 }
 
 /** `struct farjit_reentry_slot` as far as the host reads it. */
@@ -91,6 +115,29 @@ export class ControlArea {
     };
   }
 
+  /** Fills what the runner reads at CONFINE. */
+  writeConfine({ sandbox, userId, limits }: ConfineRequest): void {
+    const at = CONTROL.confine;
+    const word = (value: number | null) => (value === null ? NO_LIMIT : BigInt(value));
+    const half = (value: number | null) => Math.min(value ?? 0xffff_ffff, 0xffff_ffff);
+    this.#bytes.writeUInt32LE(Sandbox[sandbox], at + CONFINE.sandbox);
+    this.#bytes.writeUInt32LE(userId, at + CONFINE.userId);
+    this.#writeWord(at + CONFINE.addressSpaceBytes, word(limits['address-space']));
+    this.#writeWord(at + CONFINE.dataBytes, word(limits.data));
+    this.#writeWord(at + CONFINE.cpuSeconds, word(limits.cpu));
+    this.#bytes.writeUInt32LE(half(limits.threads), at + CONFINE.threads);
+    // The kernel knows no infinity for descriptors.
+    this.#bytes.writeUInt32LE(Math.min(half(limits.descriptors), MAX_DESCRIPTORS), at + CONFINE.descriptors);
+  }
+
+  readConfine(): ConfineAnswer {
+    const at = CONTROL.confine + CONFINE.missing;
+    return {
+      landlockAbi: this.#bytes.readUInt32LE(CONTROL.confine + CONFINE.landlockAbi),
+      missing: textOf(Buffer.from(this.#bytes.subarray(at, at + MISSING_BYTES))),
+    };
+  }
+
   /** Live threads that JIT'd code made, as the runner counts them. */
   get foreignThreads(): number {
     return this.#load(CONTROL.foreignThreads);
@@ -100,8 +147,6 @@ export class ControlArea {
     const kind = this.#load(CONTROL.end + END.kind);
     const end = Buffer.from(this.#bytes.subarray(CONTROL.end, CONTROL.end + END.message + END.messageBytes));
     const frameCount = Math.min(end.readUInt32LE(END.frameCount), TRAP_FRAME_COUNT);
-    const message = end.subarray(END.message);
-    const terminator = message.indexOf(0);
     return {
       kind,
       signal: end.readInt32LE(END.signal),
@@ -112,7 +157,7 @@ export class ControlArea {
       programCounter: end.readBigUInt64LE(END.programCounter),
       registers: wordsOf(end, END.registers, REGISTER_COUNT),
       frames: wordsOf(end, END.frames, frameCount),
-      message: message.subarray(0, terminator < 0 ? message.byteLength : terminator).toString(),
+      message: textOf(end.subarray(END.message)),
     };
   }
 
@@ -242,6 +287,12 @@ export class ControlArea {
     const { buffer, byteOffset } = this.#bytes;
     return new Uint32Array(buffer, byteOffset + offset, 1);
   }
+}
+
+/** Up to the NUL, if there is one. */
+function textOf(bytes: Buffer): string {
+  const terminator = bytes.indexOf(0);
+  return bytes.subarray(0, terminator < 0 ? bytes.byteLength : terminator).toString();
 }
 
 function reentrySlot(slot: number): number {

@@ -2,6 +2,7 @@ import {
   type Commit,
   describeRunnerEnd,
   type ExecutorAddr,
+  type Limit,
   RequestError,
   type RunnerEnd,
   type RunnerStarted,
@@ -13,8 +14,9 @@ import { ControlWork } from './control-work.js';
 import type { HostResources } from './host-resources.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
+import { type Limits, limitsInForce } from './limits.js';
 import { SessionMemory } from './memory.js';
-import { Confinement } from './native/shared-layout.js';
+import { Confinement, ReachedLimit } from './native/shared-layout.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { Reservation } from './reservation.js';
 import type { RunnerProcess } from './runner-process.js';
@@ -31,9 +33,17 @@ export interface GenerationEvents {
   /** Functions of these counters have become hot. */
   onHot(generation: number, counters: ExecutorAddr[]): void;
   isCongested(): boolean;
+  /** The runner has reached a limit and goes on. */
+  onLimit(generation: number, limit: Limit): void;
   /** Calls in flight have been rejected; memory is released. */
   onEnd(generation: number, end: RunnerEnd): void;
 }
+
+const REACHED_LIMITS: Readonly<Record<number, keyof Limits>> = {
+  [ReachedLimit.addressSpace]: 'address-space',
+  [ReachedLimit.data]: 'data',
+  [ReachedLimit.threads]: 'threads',
+};
 
 interface Parts {
   readonly runner: RunnerProcess;
@@ -52,6 +62,9 @@ export class Generation {
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
   readonly #parts: Parts;
+  readonly #host: HostResources;
+  readonly #events: GenerationEvents;
+  readonly #reached = new Set<number>();
   #commitCount = 0;
   #commitMs = 0;
   #isLost = false;
@@ -68,33 +81,44 @@ export class Generation {
     let parts: Parts | undefined;
     const fault = (message: string) => parts?.runner.kill({ kind: 'fault', message });
     try {
-      await runner.confine(userId, {
-        onReenter: (slot) => {
-          const wrong = parts?.reentries.onReenter(slot);
-          if (wrong) fault(wrong);
+      await runner.confine(
+        { sandbox: host.sandbox, userId, limits: host.limits },
+        {
+          onReenter: (slot) => {
+            const wrong = parts?.reentries.onReenter(slot);
+            if (wrong) fault(wrong);
+          },
+          onCallDone: (slot) => {
+            if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
+          },
+          onHot: (dataOffset) => {
+            const counter = parts?.memory.counterAddress(dataOffset);
+            if (counter === undefined) fault(`the runner counts at offset ${dataOffset} of the data part`);
+            else parts?.hotCounters.add(counter);
+          },
+          onDone: () => {
+            if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
+          },
+          onLimit: (limit) => {
+            if (started) started.#onLimit(limit);
+          },
+          onOutput: (stream, content) => {
+            events.onOutput(number, stream, content);
+            parts?.calls.countOutput(content.byteLength);
+          },
+          isCongested: () => events.isCongested(),
+          onEnd: (end) => {
+            if (started) started.#lose(end);
+            reservation.release();
+            host.users.giveBack(userId);
+            events.onEnd(number, end);
+          },
         },
-        onCallDone: (slot) => {
-          if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
-        },
-        onHot: (dataOffset) => {
-          const counter = parts?.memory.counterAddress(dataOffset);
-          if (counter === undefined) fault(`the runner counts at offset ${dataOffset} of the data part`);
-          else parts?.hotCounters.add(counter);
-        },
-        onDone: () => {
-          if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
-        },
-        onOutput: (stream, content) => events.onOutput(number, stream, content),
-        isCongested: () => events.isCongested(),
-        onEnd: (end) => {
-          if (started) started.#lose(end);
-          reservation.release();
-          host.users.giveBack(userId);
-          events.onEnd(number, end);
-        },
-      });
-      started = new Generation(number, runner, control, reservation, events);
+      );
+      started = new Generation(number, runner, control, reservation, host, events);
       parts = started.#parts;
+      const { calls } = parts;
+      runner.watch(() => calls.inFlightCount > 0);
       return started;
     } catch (error) {
       reservation.release();
@@ -109,8 +133,11 @@ export class Generation {
     runner: RunnerProcess,
     control: ControlArea,
     reservation: Reservation,
+    host: HostResources,
     events: GenerationEvents,
   ) {
+    this.#host = host;
+    this.#events = events;
     const { base, resolver } = runner.hello;
     this.number = number;
     this.memory = new SessionMemory(reservation, base);
@@ -125,6 +152,7 @@ export class Generation {
       ring: (kind, slot) => runner.ring(kind, slot),
       kill: (end) => runner.kill(end),
       drainOutput: () => runner.drainOutput(),
+      limits: host.limits,
     });
     const work = new ControlWork(control, runner);
     const { memory, indirection } = this;
@@ -168,18 +196,12 @@ export class Generation {
   }
 
   describe(): RunnerStarted {
-    const bits = this.#parts.runner.confinement;
     return {
       generation: this.number,
       processId: this.processId,
       memory: this.memory.describe(),
       countFunction: this.#parts.runner.hello.countFunction,
-      confinement: {
-        noNewPrivileges: (bits & Confinement.noNewPrivs) !== 0,
-        seccomp: (bits & Confinement.seccomp) !== 0,
-        ownUser: (bits & Confinement.ownUser) !== 0,
-        dumpable: (bits & Confinement.undumpable) === 0,
-      },
+      confinement: this.#describeConfinement(),
     };
   }
 
@@ -226,6 +248,37 @@ export class Generation {
     this.#commitMs += performance.now() - startMs;
     if (commit.segments.length + commit.pointers.length + publish.length > 0) this.#commitCount++;
     return publish;
+  }
+
+  #describeConfinement(): RunnerStarted['confinement'] {
+    const { bits, landlockAbi, missing } = this.#parts.runner.confinement;
+    const has = (feature: keyof typeof Confinement) => (bits & Confinement[feature]) !== 0;
+    const { sandbox, limits } = this.#host;
+    return {
+      sandbox,
+      noNewPrivileges: has('noNewPrivs'),
+      seccomp: has('seccomp'),
+      ownUser: has('ownUser'),
+      root: process.getuid?.() === 0 && !has('ownUser'),
+      dumpable: !has('undumpable'),
+      landlockAbi: has('landlock') ? landlockAbi : 0,
+      userNamespace: has('userNamespace'),
+      networkNamespace: has('networkNamespace'),
+      mountNamespace: has('mountNamespace'),
+      ipcNamespace: has('ipcNamespace'),
+      limits: limitsInForce(limits),
+      missing,
+    };
+  }
+
+  /** The runner says so once each, and only of limits it has. */
+  #onLimit(kind: number): void {
+    const name = REACHED_LIMITS[kind];
+    const value = name && this.#host.limits[name];
+    if (name === undefined || typeof value !== 'number' || this.#reached.has(kind))
+      return this.kill({ kind: 'fault', message: `the runner rang with limit ${kind}` });
+    this.#reached.add(kind);
+    this.#events.onLimit(this.number, { name, value });
   }
 
   #lose(end: RunnerEnd): void {

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
+import type { SandboxLevel } from '@farjit/protocol';
+import { completeLimits, type Limits } from './limits.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
 import { RunnerPool } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
-
-/** Stack of a call's thread: what a C program has by default. */
-export const DEFAULT_THREAD_STACK_BYTES = 8 * 1024 * 1024;
 
 /** First of the users that runners become when the host is root: beyond those that distributions hand out. */
 const FIRST_USER = 200_000;
@@ -16,31 +15,40 @@ export interface HostOptions {
   /** The native runner; default: the one built beside this package. */
   readonly runnerPath?: string;
   readonly reservation?: ReservationSizes;
-  /** Default 8 MiB. */
-  readonly threadStackBytes?: number;
   /** Runners started in advance; default none. Each is a process of 2 MiB that sleeps, and memory that nobody has touched. */
   readonly poolSize?: number;
+  /** Default `default`. */
+  readonly sandbox?: SandboxLevel;
+  /** Those that are not given have their defaults. */
+  readonly limits?: Partial<Limits>;
+  /** Libraries that each runner loads before it is confined, as dlopen finds them. */
+  readonly preload?: readonly string[];
 }
 
 /** What the sessions of one host share. */
 export interface HostResources {
   readonly runnerPath: string;
-  readonly threadStackBytes: number;
+  readonly sandbox: SandboxLevel;
+  readonly limits: Limits;
+  readonly preload: readonly string[];
   readonly reservations: ReservationPool;
   readonly users: UserPool;
   readonly runners: RunnerPool;
 }
 
+/** @throws {RangeError} for limits that no runner can work with. */
 export function createHostResources(options: HostOptions = {}): HostResources {
-  const { runnerPath = DEFAULT_RUNNER_PATH, threadStackBytes = DEFAULT_THREAD_STACK_BYTES } = options;
+  const { runnerPath = DEFAULT_RUNNER_PATH, sandbox = 'default', preload = [] } = options;
   const resources = {
     runnerPath,
-    threadStackBytes,
+    sandbox,
+    limits: completeLimits(options.limits),
+    preload,
     reservations: new ReservationPool(layoutReservation(options.reservation)),
   };
   return {
     ...resources,
-    users: new UserPool(process.getuid?.() === 0 && usersAreMapped()),
+    users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' && usersAreMapped()),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
   };
 }

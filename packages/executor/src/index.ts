@@ -1,5 +1,6 @@
 export { Generation } from './generation.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
+export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
 export type { BlockedThread } from './reentry.js';
 export type { ReservationSizes } from './reservation-layout.js';

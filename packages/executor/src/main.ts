@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ExecutorOptions } from './command-line.js';
-import type { Server } from './server.js';
+import type { Server, ServerOptions } from './server.js';
+
+const OFF_WARNING =
+  'farjit-executor: warning: the sandbox is off: programs may do whatever this user may, on this machine\n';
 
 /** `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -21,20 +24,37 @@ function compilersOptions([option, value = '', ...more]: readonly string[]): Exe
   return isCompilers ? { listen: [], inheritFd: Number(value) } : undefined;
 }
 
-async function serve({ listen, inheritFd, tokenFile, pool }: ExecutorOptions): Promise<void> {
-  const token = tokenFrom(tokenFile);
+async function serve(options: ExecutorOptions): Promise<void> {
+  const { listen, inheritFd } = options;
+  const token = tokenFrom(options.tokenFile);
+  if (options.sandbox === 'off') process.stderr.write(OFF_WARNING);
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
-  const poolSize = pool ?? (listen.length > 0 ? 1 : 0);
-  const server = new Server({ poolSize, ...(token === undefined ? {} : { token }) });
+  const poolSize = options.pool ?? (listen.length > 0 ? 1 : 0);
+  const server = new Server({ poolSize, ...serverOptions(options, token) });
   const stopped = stopSignal();
   try {
+    // Said now, and not to the first who opens a session.
+    if (listen.length > 0 && options.sandbox === 'strict') await server.tryRunner();
     for (const url of listen) announce(await server.listen(url), server, token === undefined);
     const served = inheritFd === undefined ? stopped : server.serveInherited(inheritFd);
     await (listen.length > 0 ? stopped : Promise.race([served, stopped]));
   } finally {
     await server.close();
   }
+}
+
+function serverOptions(
+  { sandbox, limit, preload, maxSessions }: ExecutorOptions,
+  token: string | undefined,
+): ServerOptions {
+  return {
+    ...(token === undefined ? {} : { token }),
+    ...(sandbox === undefined ? {} : { sandbox }),
+    ...(limit === undefined ? {} : { limits: limit }),
+    ...(preload === undefined ? {} : { preload }),
+    ...(maxSessions === undefined ? {} : { maxSessions }),
+  };
 }
 
 /** @throws {Error} when the file cannot be read or is empty. */

@@ -3,6 +3,7 @@ import type { RunnerEnd, TrapReport } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol';
 import { REGISTER_NAMES } from './abi/x86-64.js';
 import type { EndSnapshot } from './control-area.js';
+import { FILE_SIZE, type Limits } from './limits.js';
 import { EndKind } from './native/shared-layout.js';
 
 /** How the operating system says the process ended: one of the two is set. */
@@ -15,7 +16,7 @@ export interface ProcessExit {
  * Why a runner ended, from what it wrote before it died and how it died. What it wrote is a claim, not a fact:
  * hostile code can write it too, but only about its own session.
  */
-export function describeEnd(claim: EndSnapshot, exit: ProcessExit): RunnerEnd {
+export function describeEnd(claim: EndSnapshot, exit: ProcessExit, limits: Limits): RunnerEnd {
   switch (claim.kind) {
     case EndKind.trap:
       return { kind: 'trap', trap: trapReport(claim) };
@@ -24,6 +25,10 @@ export function describeEnd(claim: EndSnapshot, exit: ProcessExit): RunnerEnd {
     case EndKind.fault:
       return { kind: 'fault', message: claim.message || 'the runner could not go on' };
   }
+  // The kernel's signals for limits.
+  if (exit.signal === 'SIGXCPU' && limits.cpu !== null)
+    return { kind: 'limit', limit: { name: 'cpu', value: limits.cpu } };
+  if (exit.signal === 'SIGXFSZ') return { kind: 'limit', limit: FILE_SIZE };
   if (exit.signal !== null) return { kind: 'signal', signal: exit.signal };
   return { kind: 'exit', status: exit.code ?? 0 };
 }

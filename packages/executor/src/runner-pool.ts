@@ -6,6 +6,9 @@ import { RunnerProcess } from './runner-process.js';
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
 
+/** A stack without a limit: a thread must have one, and this much is address space only. */
+const MAX_STACK_BYTES = 64 * 1024 * 1024;
+
 /** A runner that has mapped its memory and waits to be confined, which is done for the session that gets it. */
 export interface WarmRunner {
   readonly process: RunnerProcess;
@@ -17,7 +20,7 @@ export interface WarmRunner {
 }
 
 /** What starting a runner takes from its host. */
-type Resources = Pick<HostResources, 'runnerPath' | 'threadStackBytes' | 'reservations'>;
+type Resources = Pick<HostResources, 'runnerPath' | 'limits' | 'preload' | 'reservations'>;
 
 /**
  * Runners started before anybody asks for one, so that a session opens without waiting for a process. There are never more
@@ -100,15 +103,21 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, threadStackBytes, reservations }: Resources,
+  { runnerPath, limits, preload, reservations }: Resources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
   const { reservation, descriptors } = reservations.take();
   const control = new ControlArea(reservation);
-  control.writeHeader(threadStackBytes);
+  control.writeHeader(limits.stack ?? MAX_STACK_BYTES);
   try {
     const reservationBytes = reservation.layout.totalBytes;
-    const process = await RunnerProcess.start({ runnerPath, control, descriptors, reservationBytes });
+    const process = await RunnerProcess.start({
+      runnerPath,
+      control,
+      descriptors,
+      reservationBytes,
+      preload,
+    });
     return { process, control, reservation, wasWaiting };
   } catch (error) {
     reservation.release();

@@ -9,11 +9,13 @@ import {
   type RunnerEnd,
   toExecutorAddr,
 } from '@farjit/protocol';
-import type { ControlArea, RunnerHello } from './control-area.js';
+import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
+import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
 import type { ReservationDescriptors } from './reservation.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
+import { RunnerWatch } from './runner-watch.js';
 
 /** Where `npm run build` puts the runner. */
 export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
@@ -39,6 +41,11 @@ export interface RunnerAddresses {
   readonly countFunction: ExecutorAddr;
 }
 
+/** Bits of `Confinement`, and what there is to say of them. */
+export interface RunnerConfinement extends ConfineAnswer {
+  readonly bits: number;
+}
+
 /** What the runner's bells and its end turn into. Slots are inside their tables; nothing else is checked. */
 export interface RunnerEvents {
   onReenter(slot: number): void;
@@ -47,6 +54,8 @@ export interface RunnerEvents {
   onHot(dataOffset: number): void;
   /** The control thread has done its work. */
   onDone(): void;
+  /** The runner says that it has reached a limit: any number. */
+  onLimit(limit: number): void;
   onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void;
   /** True while output should wait in the pipe. */
   isCongested(): boolean;
@@ -60,9 +69,11 @@ export interface RunnerStartOptions {
   /** Closed here, whatever happens. */
   readonly descriptors: ReservationDescriptors;
   readonly reservationBytes: number;
+  /** Libraries to load before it is confined. */
+  readonly preload: readonly string[];
 }
 
-type Phase = 'mapping' | 'mapped' | 'confining' | 'ready';
+type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'ready';
 
 /** One native runner process: starting it, its doorbell, its output, and its end. */
 export class RunnerProcess {
@@ -77,11 +88,13 @@ export class RunnerProcess {
   readonly ended: Promise<void>;
   #resolveEnded!: () => void;
   #events: RunnerEvents | undefined;
+  #limits: Limits = DEFAULT_LIMITS;
   #phase: Phase = 'mapping';
   #pendingBytes: Buffer = Buffer.alloc(0);
   #mapsFd: number | undefined;
+  #watch: RunnerWatch | undefined;
   #hello: RunnerAddresses | undefined;
-  #confinement = 0;
+  #confinement: RunnerConfinement = { bits: 0, landlockAbi: 0, missing: '' };
   #exit: ProcessExit | undefined;
   #doorbellClosed = false;
   #killedFor: RunnerEnd | undefined;
@@ -176,8 +189,8 @@ export class RunnerProcess {
     return this.#hello;
   }
 
-  /** Bits of `Confinement` that the runner says are in force. */
-  get confinement(): number {
+  /** What the runner says is in force. */
+  get confinement(): RunnerConfinement {
     return this.#confinement;
   }
 
@@ -226,26 +239,43 @@ export class RunnerProcess {
     return Buffer.concat(pieces).toString();
   }
 
-  async #sayHello({ reservationBytes }: RunnerStartOptions): Promise<void> {
+  async #sayHello({ reservationBytes, preload }: RunnerStartOptions): Promise<void> {
     await this.#nextPhase(() => {
       this.#hello = checkHello(this.#control.readHello(), this.processId, reservationBytes);
       this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
+      this.#watch = new RunnerWatch(this.processId);
+      this.#phase = 'mapped';
+    });
+    if (preload.length > 0) await this.#preload(preload);
+  }
+
+  async #preload(libraries: readonly string[]): Promise<void> {
+    this.#control.writeLookupNames(libraries.map((library) => Buffer.from(library)));
+    this.#phase = 'preloading';
+    this.ring(BellKind.preload, 0, libraries.length);
+    await this.#nextPhase(() => {
       this.#phase = 'mapped';
     });
   }
 
+  /** Ends the runner at the limits that the host counts. */
+  watch(isBusy: () => boolean): void {
+    this.#watch?.start(this.#limits, isBusy, (limit) => this.kill({ kind: 'limit', limit }));
+  }
+
   /**
    * Confines the runner; code may run in it from then on, and `events` are told what it does.
-   * @param userId user and group the runner becomes; 0 to keep the host's.
    * @throws {RunnerStartError} and then the process is gone, and `events` are not told.
    */
-  async confine(userId: number, events: RunnerEvents): Promise<void> {
+  async confine(request: ConfineRequest, events: RunnerEvents): Promise<void> {
     try {
       if (this.#phase !== 'mapped' || this.#end)
         throw new RunnerStartError(this.#end ? describeRunnerEnd(this.#end) : `it is ${this.#phase} already`);
       this.#events = events;
+      this.#limits = request.limits;
+      this.#control.writeConfine(request);
       this.#phase = 'confining';
-      this.ring(BellKind.confine, 0, userId);
+      this.ring(BellKind.confine);
       await this.#nextPhase(() => {
         this.#phase = 'ready';
       });
@@ -292,8 +322,9 @@ export class RunnerProcess {
 
   #onBell(kind: number, slot: number, value: number): void {
     if (this.#phase === 'mapping' && kind === BellKind.hello) return this.#settleStart?.resolve();
+    if (this.#phase === 'preloading' && kind === BellKind.done) return this.#settleStart?.resolve();
     if (this.#phase === 'confining' && kind === BellKind.confined) {
-      this.#confinement = value;
+      this.#confinement = { bits: value, ...this.#control.readConfine() };
       return this.#settleStart?.resolve();
     }
     const events = this.#phase === 'ready' ? this.#events : undefined;
@@ -302,6 +333,7 @@ export class RunnerProcess {
       if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
       if (kind === BellKind.hot) return events.onHot(value);
       if (kind === BellKind.done) return events.onDone();
+      if (kind === BellKind.limit) return events.onLimit(value);
     }
     this.kill({
       kind: 'fault',
@@ -324,7 +356,7 @@ export class RunnerProcess {
 
   #finish(exit: ProcessExit): void {
     const killed = exit.signal === 'SIGKILL' ? this.#killedFor : undefined;
-    this.#end = killed ?? describeEnd(this.#control.readEnd(), exit);
+    this.#end = killed ?? describeEnd(this.#control.readEnd(), exit, this.#limits);
     const wasReady = this.#phase === 'ready';
     this.#release();
     if (wasReady) this.#events?.onEnd(this.#end);
@@ -338,6 +370,8 @@ export class RunnerProcess {
     for (const output of this.#outputs) output.close();
     if (this.#mapsFd !== undefined) closeSync(this.#mapsFd);
     this.#mapsFd = undefined;
+    this.#watch?.close();
+    this.#watch = undefined;
     this.#doorbell.destroy();
   }
 }

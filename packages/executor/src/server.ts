@@ -13,6 +13,7 @@ import {
   WebSocketTransport,
 } from '@farjit/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
 import { Session } from './session.js';
@@ -90,6 +91,24 @@ export class Server {
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
     return listener.url;
+  }
+
+  /**
+   * Starts a runner and ends it, to see that one can be started.
+   * @throws {RunnerStartError} with the reason.
+   */
+  async tryRunner(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const events = {
+        compile: () => Promise.reject(new Error('nothing was asked to run')),
+        onOutput: () => {},
+        isCongested: () => false,
+        onLimit: () => {},
+        onHot: () => {},
+        onEnd: () => resolve(),
+      };
+      Generation.start(1, this.#host, events).then((runner) => runner.kill({ kind: 'cancelled' }), reject);
+    });
   }
 
   /**

@@ -263,6 +263,7 @@ export class Session {
         this.connection.notify(session.output, { stream, content }, generation),
       onHot: (generation, counters) =>
         this.connection.notify(indirection.functionsHot, { counters }, generation),
+      onLimit: (generation, limit) => this.connection.notify(session.limitReached, { limit }, generation),
       isCongested: () => this.#transport.bufferedBytes > CONGESTED_BYTES,
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };

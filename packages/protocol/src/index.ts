@@ -25,6 +25,17 @@ export {
   toExecutorAddr,
 } from './executor-addr.js';
 export { joinWebSocket, type WebSocketRole } from './joined-websocket.js';
+export {
+  describeLimit,
+  formatLimit,
+  LIMIT_NAMES,
+  LIMIT_UNITS,
+  type Limit,
+  type LimitName,
+  LimitSyntaxError,
+  parseLimit,
+  SETTABLE_LIMITS,
+} from './limits.js';
 export type { MessageType, NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 export { MESSAGES } from './messages/index.js';
 export * as indirection from './messages/indirection.js';
@@ -33,10 +44,11 @@ export * as memory from './messages/memory.js';
 export type { MemProt } from './messages/primitives.js';
 export type { RunnerEnd, TrapReport } from './messages/run.js';
 export * as run from './messages/run.js';
-export type { RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
+export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
 export { parseValue } from './quick-check.js';
 export { describeRunnerEnd } from './runner-end.js';
+export { SANDBOX_LEVELS, type SandboxLevel, sandboxShortfall } from './sandbox.js';
 export { createMemoryTransportPair, type Transport, type TransportClose } from './transport.js';
 export { MAX_FRAME_BYTES, WEBSOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';

@@ -1,4 +1,5 @@
 import { formatAddr } from './executor-addr.js';
+import { describeLimit } from './limits.js';
 import type { RunnerEnd } from './messages/run.js';
 
 /** A runner's end in words, to follow a colon. */
@@ -14,6 +15,8 @@ export function describeRunnerEnd(end: RunnerEnd): string {
       return `a call passed its deadline of ${end.deadlineMs} ms`;
     case 'cancelled':
       return 'a call was interrupted';
+    case 'limit':
+      return `the program reached ${describeLimit(end.limit)}`;
     case 'unwind-failed':
       return 'a thread could not be unwound after a failed compilation';
     case 'fault':

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { CacheOptions } from './cache-command.js';
@@ -64,6 +66,10 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(noCacheOption())
     .option('--speculate-order <file>', 'guess what a run recorded with --record-calls called, in its order')
     .option('--record-calls <file>', 'write down which functions are called, in the order of the first calls')
+    .addOption(sandboxOption())
+    .addOption(sandboxRequiredOption())
+    .addOption(limitOption())
+    .addOption(preloadOption())
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
     .action(async (file: string, options: RunOptions) => {
@@ -78,6 +84,10 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(speculateOption())
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
+    .addOption(sandboxOption())
+    .addOption(sandboxRequiredOption())
+    .addOption(limitOption())
+    .addOption(preloadOption())
     .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
     .action(async (options: ReplOptions) => {
       const { replCommand } = await import('./repl-command.js');
@@ -149,6 +159,44 @@ function cacheDirOption(): Option {
 
 function noCacheOption(): Option {
   return new Option('--no-cache', 'compile everything, and keep nothing on disk');
+}
+
+/** These are for whoever starts the executor. */
+function sandboxOption(): Option {
+  return new Option('--sandbox <level>', 'how the program is confined (default: as well as the kernel can)')
+    .choices(SANDBOX_LEVELS)
+    .conflicts('executor');
+}
+
+function limitOption(): Option {
+  return new Option(
+    '--limit <name=value>',
+    `what the program may use: ${SETTABLE_LIMITS.join(', ')}; repeatable`,
+  )
+    .argParser(addLimit)
+    .conflicts('executor');
+}
+
+function preloadOption(): Option {
+  return new Option('--preload <library>', 'load a library that the program may call; repeatable')
+    .argParser((library: string, before: string[] = []) => [...before, library])
+    .conflicts('executor');
+}
+
+function sandboxRequiredOption(): Option {
+  return new Option('--sandbox-required <level>', 'refuse an executor that confines less than this').choices(
+    SANDBOX_LEVELS,
+  );
+}
+
+function addLimit(text: string, before: Record<string, number | null> = {}): Record<string, number | null> {
+  try {
+    const { name, value } = parseLimit(text);
+    return { ...before, [name]: value };
+  } catch (error) {
+    if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
 }
 
 /** An optional value would swallow the argument after it, as in `--stats program.ks`: it must be joined by `=`. */

@@ -1,4 +1,7 @@
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { describeLimit, type LimitName } from '@farjit/protocol/limits';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
@@ -23,6 +26,10 @@ export interface JITOptions {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly cacheDir?: string;
+  readonly sandbox?: SandboxLevel;
+  readonly sandboxRequired?: SandboxLevel;
+  readonly limit?: Readonly<Partial<Record<LimitName, number | null>>>;
+  readonly preload?: readonly string[];
 }
 
 /** As `KaleidoscopeJITOptions` has them. */
@@ -34,12 +41,13 @@ export type CallOrder = Pick<KaleidoscopeJITOptions, 'speculateOrder' | 'recordC
  * @param known.calls what is known, or to be known, of the order of its calls.
  */
 export async function openJIT(
-  { executor, local: started, optLevel, speculate, cache = true, cacheDir }: JITOptions,
+  options: JITOptions,
   streams: CommandStreams,
   { program, calls }: { program?: string; calls?: CallOrder } = {},
 ): Promise<KaleidoscopeJIT> {
+  const { executor, local: started, optLevel, speculate, cache = true, cacheDir, sandboxRequired } = options;
   const token = process.env.FARJIT_TOKEN;
-  const local = executor === undefined ? (started ?? (await startExecutor())) : undefined;
+  const local = executor === undefined ? (started ?? (await startExecutor(options))) : undefined;
   local?.connect().catch(() => {
     // Reported by whoever waits for it.
   });
@@ -48,7 +56,7 @@ export async function openJIT(
     throw error;
   });
   const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
-  return KaleidoscopeJIT.create({
+  const jit = await KaleidoscopeJIT.create({
     executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
@@ -56,11 +64,17 @@ export async function openJIT(
     ...calls,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
+    ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onEvent: (event) => {
       if (event.type === 'cache-unusable') void streams.remark(`${event.reason}; nothing is kept`);
     },
   });
+  jit.subscribe((event) => {
+    if (event.type === 'limit-reached')
+      void streams.remark(`the program has reached ${describeLimit(event.limit)}`);
+  });
+  return jit;
 }
 
 /**
@@ -83,7 +97,16 @@ async function loadCompiler(): Promise<typeof import('../jit.js')> {
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */
-async function startExecutor(): Promise<LocalExecutor> {
+async function startExecutor({ sandbox, limit, preload }: JITOptions): Promise<LocalExecutor> {
   const { LocalExecutor } = await import('../executor-client/local-executor.js');
-  return LocalExecutor.start();
+  return LocalExecutor.start({
+    ...(sandbox === undefined ? {} : { sandbox }),
+    ...(limit === undefined ? {} : { limits: limit }),
+    ...(preload === undefined ? {} : { preload: preload.map(absoluteIfPath) }),
+  });
+}
+
+/** The runner starts in `/`. A name without a slash is searched for as dlopen does. */
+function absoluteIfPath(library: string): string {
+  return library.includes('/') ? resolve(library) : library;
 }

@@ -36,9 +36,12 @@ export async function start(args: readonly string[]): Promise<Ended> {
   }
 }
 
-/** As the launcher decides it (`command_line.c`): one that turns out not to be wanted is stopped again. */
+/**
+ * As the launcher decides it (`command_line.c`): not when the executor is told more than to start. One that turns out
+ * not to be wanted is stopped again.
+ */
 function wantsExecutor([command, ...rest]: readonly string[]): boolean {
   if (command !== 'run' && command !== 'repl') return false;
   const options = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
-  return !options.some((arg) => /^(--executor(=.*)?|--help|-h)$/s.test(arg));
+  return !options.some((arg) => /^(--(executor|sandbox|limit|preload)(=.*)?|--help|-h)$/s.test(arg));
 }

@@ -7,6 +7,7 @@ import {
   type FrameEvent,
   formatAddr,
   indirection,
+  type Limit,
   type MemProt,
   memory,
   type ParamsOf,
@@ -17,10 +18,13 @@ import {
   type RunnerEnd,
   type RunnerStarted,
   run,
+  type SandboxLevel,
+  sandboxShortfall,
   session,
   symbols,
   type Transport,
 } from '@farjit/protocol';
+import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
 
 /**
@@ -41,6 +45,7 @@ export interface ExecutorHandlers {
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
   functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
+  limitReached(generation: number, limit: Limit): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
   frame(event: FrameEvent): void;
 }
@@ -51,6 +56,17 @@ export interface StubBlock {
   readonly pointers: ExecutorAddr;
   readonly trampolines: ExecutorAddr;
   readonly count: number;
+}
+
+/** What a compiler asks of an executor besides a session. */
+export interface OpenOptions {
+  /**
+   * How long the host may take to answer, 30 s unless given. One that takes longer loses the connection, and everything
+   * that waits for it rejects.
+   */
+  readonly answerTimeoutMs?: number;
+  /** The least confinement that code is sent to: `off` unless given. */
+  readonly requireSandbox?: SandboxLevel;
 }
 
 const CLIENT_NAME = 'farjit/0.1.0';
@@ -66,12 +82,13 @@ export class ExecutorProcessControl {
   readonly #connection: Connection;
   readonly #deadline: AnswerDeadline;
   readonly #answerTimeoutMs: number;
+  readonly #requireSandbox: SandboxLevel;
   #runner: RunnerStarted;
 
   private constructor(
     connection: Connection,
     deadline: AnswerDeadline,
-    answerTimeoutMs: number,
+    { answerTimeoutMs, requireSandbox }: Required<OpenOptions>,
     opened: ResultOf<typeof session.openSession>,
   ) {
     if (!session.PROTOCOL_VERSIONS.includes(opened.version))
@@ -82,20 +99,20 @@ export class ExecutorProcessControl {
     this.info = checkInfo(opened.info);
     this.sessionId = opened.session;
     this.server = opened.server;
-    this.#runner = checkRunner(opened.runner);
+    this.#requireSandbox = requireSandbox;
+    this.#runner = this.#checkRunner(opened.runner);
   }
 
   /**
    * Opens a session over a connected transport. The connection is closed when that fails.
-   * @param options.answerTimeoutMs how long the host may take to answer, 30 s unless given. One that takes longer
-   *   loses the connection, and everything that waits for it rejects.
    * @throws {RemoteError} `VERSION_MISMATCH`, or what else the executor refuses with.
    * @throws {ProtocolError} when its answer makes no sense.
+   * @throws {SandboxError} when its runner is confined less than required.
    */
   static async open(
     transport: Transport,
     handlers: ExecutorHandlers,
-    { answerTimeoutMs = ANSWER_TIMEOUT_MS }: { readonly answerTimeoutMs?: number } = {},
+    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off' }: OpenOptions = {},
   ): Promise<ExecutorProcessControl> {
     const connection = new Connection(transport, { onFrame: handlers.frame });
     connection.handle(indirection.reenter, ({ trampoline }, { generation }) =>
@@ -106,6 +123,9 @@ export class ExecutorProcessControl {
     );
     connection.onNotification(indirection.functionsHot, ({ counters }, generation) =>
       handlers.functionsHot(counters, generation),
+    );
+    connection.onNotification(session.limitReached, ({ limit }, generation) =>
+      handlers.limitReached(generation, limit),
     );
     connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
     connection.start();
@@ -118,7 +138,7 @@ export class ExecutorProcessControl {
         versions: [...session.PROTOCOL_VERSIONS],
         client: CLIENT_NAME,
       });
-      return new ExecutorProcessControl(connection, deadline, answerTimeoutMs, opened);
+      return new ExecutorProcessControl(connection, deadline, { answerTimeoutMs, requireSandbox }, opened);
     } catch (error) {
       connection.close();
       throw error;
@@ -143,7 +163,7 @@ export class ExecutorProcessControl {
 
   /** Starts a runner of the next generation. */
   async startRunner(): Promise<RunnerStarted> {
-    const runner = checkRunner(await this.#ask(session.startRunner, {}));
+    const runner = this.#checkRunner(await this.#ask(session.startRunner, {}));
     if (runner.generation <= this.#runner.generation)
       throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);
     this.#runner = runner;
@@ -278,6 +298,13 @@ export class ExecutorProcessControl {
   /** Ends the connection, and with it the session. */
   disconnect(): void {
     this.#connection.close();
+  }
+
+  #checkRunner(runner: RunnerStarted): RunnerStarted {
+    const { confinement } = runner;
+    const shortfall = sandboxShortfall(confinement, this.#requireSandbox);
+    if (shortfall.length > 0) throw new SandboxError(this.#requireSandbox, shortfall, confinement.missing);
+    return checkRunner(runner);
   }
 
   /** A request that the host answers by itself, so that it is to be answered in time. */

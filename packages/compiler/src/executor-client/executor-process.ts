@@ -19,8 +19,8 @@ export interface ExecutorProcess {
 }
 
 /** Starts `entry` with this Node. */
-export function spawnExecutor(entry: string): ExecutorProcess {
-  const child = spawn(process.execPath, [entry, '--inherit-fd', String(INHERITED_FD)], {
+export function spawnExecutor(entry: string, args: readonly string[]): ExecutorProcess {
+  const child = spawn(process.execPath, [entry, '--inherit-fd', String(INHERITED_FD), ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     // Ctrl-C in a terminal is for the compiler to handle, and must not reach executor and runner.
     detached: true,

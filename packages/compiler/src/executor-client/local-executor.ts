@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Transport } from '@farjit/protocol';
+import type { LimitName, SandboxLevel, Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import {
   type ExecutorProcess,
@@ -10,6 +10,17 @@ import {
 
 /** After its connection closes an executor only ends its runners; one that takes longer is stuck. */
 const EXIT_GRACE_MS = 2000;
+
+/** How an executor of our own confines its runner. */
+export interface LocalExecutorOptions {
+  /** `default` unless given. */
+  readonly sandbox?: SandboxLevel;
+  /** By name, in the units of `LIMIT_UNITS`; null for none. Those that are not given have the executor's defaults. */
+  readonly limits?: Partial<Readonly<Record<LimitName, number | null>>>;
+  /** Libraries that the program may call, loaded before it is confined. */
+  readonly preload?: readonly string[];
+  readonly entry?: string;
+}
 
 /** The executor could not be started. */
 export class ExecutorStartError extends FarJITError {
@@ -32,11 +43,11 @@ export class LocalExecutor {
 
   /**
    * Starts `farjit-executor` with this Node. Does not wait for it: `connect` does.
-   * @param entry its main file; by default that of `@farjit/executor`.
+   * @param options.entry its main file; by default that of `@farjit/executor`.
    * @throws {ExecutorStartError} when that package is not there.
    */
-  static start(entry = findEntry()): LocalExecutor {
-    return new LocalExecutor(spawnExecutor(entry));
+  static start(options: LocalExecutorOptions = {}): LocalExecutor {
+    return new LocalExecutor(spawnExecutor(options.entry ?? findEntry(), argumentsOf(options)));
   }
 
   /**
@@ -88,6 +99,14 @@ export class LocalExecutor {
       });
     }
   }
+}
+
+function argumentsOf({ sandbox, limits = {}, preload = [] }: LocalExecutorOptions): string[] {
+  return [
+    ...(sandbox === undefined ? [] : [`--sandbox=${sandbox}`]),
+    ...Object.entries(limits).map(([name, value]) => `--limit=${name}=${value ?? 'none'}`),
+    ...preload.map((library) => `--preload=${library}`),
+  ];
 }
 
 function findEntry(): string {

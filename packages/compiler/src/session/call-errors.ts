@@ -1,4 +1,4 @@
-import { CancelledError, parseValue, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
+import { CancelledError, type Limit, parseValue, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
 import {
   DeadlineExceededError,
   ExecutionTrapError,
@@ -12,6 +12,8 @@ export interface CallErrorContext {
   readonly name: string;
   readonly symbolizer: Symbolizer;
   failureOf(token: number): Error | undefined;
+  /** Those the runner has, and those it has reached and gone on. */
+  readonly limits: { readonly inForce: readonly Limit[]; readonly reached: readonly Limit[] };
 }
 
 /** The runner that a request was for is gone: nobody can see what the request has done there. */
@@ -50,7 +52,7 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
 function endError(
   end: RunnerEnd,
   own: boolean,
-  { name, symbolizer }: CallErrorContext,
+  { name, symbolizer, limits }: CallErrorContext,
   remote: RemoteError,
 ): Error {
   switch (end.kind) {
@@ -59,7 +61,10 @@ function endError(
         symbolizer.symbolize(end.trap.programCounter),
         ...end.trap.frames.map((address) => symbolizer.symbolizeReturnAddress(address)),
       ];
-      const trap = new ExecutionTrapError(end.trap, frames);
+      const overflown = end.trap.stackOverflow
+        ? limits.inForce.filter((limit) => limit.name === 'stack')
+        : [];
+      const trap = new ExecutionTrapError(end.trap, frames, [...limits.reached, ...overflown]);
       return own ? trap : new RunnerLostError(end, { cause: trap });
     }
     case 'deadline':
@@ -71,6 +76,6 @@ function endError(
         ? new CancelledError(`${name} was interrupted`)
         : new RunnerLostError(end, { cause: remote });
     default:
-      return new RunnerLostError(end);
+      return new RunnerLostError(end, { limits: limits.reached });
   }
 }

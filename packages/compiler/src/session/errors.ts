@@ -1,6 +1,7 @@
-import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
+import type { Limit, MemProt, RunnerEnd, SandboxLevel, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
+import { describeLimit } from '@farjit/protocol/limits';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
@@ -19,11 +20,14 @@ export class ExecutionTrapError extends FarJITError {
   readonly trap: TrapReport;
   /** Innermost first; the first is where the trap happened. */
   readonly frames: readonly SymbolizedFrame[];
+  /** Limits that the program had reached before: memory or threads it was refused, the stack that overflowed. */
+  readonly limits: readonly Limit[];
 
-  constructor(trap: TrapReport, frames: readonly SymbolizedFrame[]) {
-    super('EXECUTION_TRAP', describeTrap(trap, frames));
+  constructor(trap: TrapReport, frames: readonly SymbolizedFrame[], limits: readonly Limit[] = []) {
+    super('EXECUTION_TRAP', describeTrap(trap, frames) + reachedInWords(limits));
     this.trap = trap;
     this.frames = frames;
+    this.limits = limits;
   }
 
   get signal(): string {
@@ -43,10 +47,18 @@ export class ExecutionTrapError extends FarJITError {
 /** The runner ended while the call was in flight, for a reason that was not the call's own trap. */
 export class RunnerLostError extends FarJITError {
   readonly end: RunnerEnd;
+  /** Limits that the program had reached before, as `ExecutionTrapError` has them. */
+  readonly limits: readonly Limit[];
 
-  constructor(end: RunnerEnd, options?: ErrorOptions) {
-    super('RUNNER_LOST', `the runner ended: ${describeRunnerEnd(end)}`, options);
+  constructor(end: RunnerEnd, options: ErrorOptions & { readonly limits?: readonly Limit[] } = {}) {
+    const { limits = [], ...errorOptions } = options;
+    super(
+      'RUNNER_LOST',
+      `the runner ended: ${describeRunnerEnd(end)}${reachedInWords(limits)}`,
+      errorOptions,
+    );
     this.end = end;
+    this.limits = limits;
   }
 }
 
@@ -94,6 +106,21 @@ export class OutOfExecutorMemoryError extends FarJITError {
   }
 }
 
+/** The executor confines its runners less than this compiler requires. */
+export class SandboxError extends FarJITError {
+  /** What is not in force. */
+  readonly shortfall: readonly string[];
+
+  constructor(required: SandboxLevel, shortfall: readonly string[], missing: string) {
+    const words = missing === '' ? '' : `; the executor says: ${missing}`;
+    super(
+      'SANDBOX_TOO_WEAK',
+      `the sandbox is required to be ${required}, and the runner lacks ${shortfall.join(', ')}${words}`,
+    );
+    this.shortfall = shortfall;
+  }
+}
+
 /** The session was closed, or its executor is gone. */
 export class SessionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
@@ -106,6 +133,10 @@ function describeTrap(trap: TrapReport, frames: readonly SymbolizedFrame[]): str
   const jitted = frames.find((frame) => frame.symbol !== undefined);
   const where = jitted ? `in ${jitted.symbol}+${formatAddr(BigInt(jitted.offsetBytes))}` : 'outside JIT code';
   return `${trap.signal} ${where} (pc ${formatAddr(trap.programCounter)}, ${what})`;
+}
+
+function reachedInWords(limits: readonly Limit[]): string {
+  return limits.length === 0 ? '' : `; the program had reached ${limits.map(describeLimit).join(' and ')}`;
 }
 
 function messageOf(error: unknown): string {

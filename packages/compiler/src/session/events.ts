@@ -1,4 +1,4 @@
-import type { FrameEvent, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import type { FrameEvent, Limit, RunnerEnd, RunnerStarted } from '@farjit/protocol';
 import type { CacheEvent } from '../cache/object-cache.js';
 
 /** What a compiled object was made from. */
@@ -68,6 +68,8 @@ export type SessionEvent =
   | { readonly type: 'removed'; readonly name: string }
   | { readonly type: 'runner-started'; readonly runner: RunnerStarted }
   | { readonly type: 'runner-lost'; readonly generation: number; readonly end: RunnerEnd }
+  /** The program was refused memory or a thread, and goes on. */
+  | { readonly type: 'limit-reached'; readonly generation: number; readonly limit: Limit }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }
   | ({ readonly type: 'frame' } & FrameEvent);
 

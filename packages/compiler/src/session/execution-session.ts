@@ -7,7 +7,11 @@ import {
   type ResultOf,
   type run,
 } from '@farjit/protocol';
-import { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import {
+  type ExecutorHandlers,
+  ExecutorProcessControl,
+  type OpenOptions,
+} from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
@@ -97,10 +101,13 @@ export class ExecutionSession {
    */
   static async open(
     transport: Transport,
-    { hotThreshold = HOT_THRESHOLD }: { readonly hotThreshold?: number | undefined } = {},
+    {
+      hotThreshold = HOT_THRESHOLD,
+      ...options
+    }: OpenOptions & { readonly hotThreshold?: number | undefined } = {},
   ): Promise<ExecutionSession> {
     const session = new ExecutionSession(hotThreshold);
-    session.#executor = await ExecutorProcessControl.open(transport, {
+    const handlers: ExecutorHandlers = {
       reenter: (trampoline, generation) => session.#reenter(trampoline, generation),
       functionsHot: (counters, generation) => session.#noteHot(counters, generation),
       runnerLost: (generation, end) => {
@@ -108,9 +115,14 @@ export class ExecutionSession {
         // Answers that arrived before this have yet to reach those who wait for them.
         setImmediate(() => session.#runners.ofGeneration(generation)?.abandonCalls(end));
       },
+      limitReached: (generation, limit) => {
+        session.#runners.ofGeneration(generation)?.reachedLimits.push(limit);
+        session.events.emit({ type: 'limit-reached', generation, limit });
+      },
       output: (stream, content) => session.events.emit({ type: 'output', stream, content }),
       frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
-    });
+    };
+    session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {
       session.#closed ??= new SessionClosedError(`the executor is gone: ${reason.message}`, {
         cause: reason,
@@ -357,7 +369,12 @@ export class ExecutionSession {
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
       const failureOf = (token: number) => this.#callbacks.failureOf(token);
-      throw translateCallError(error, { name, symbolizer: runner.symbolizer, failureOf });
+      throw translateCallError(error, {
+        name,
+        symbolizer: runner.symbolizer,
+        failureOf,
+        limits: { inForce: runner.runner.confinement.limits, reached: runner.reachedLimits },
+      });
     } finally {
       this.events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
     }

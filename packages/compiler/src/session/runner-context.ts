@@ -1,4 +1,4 @@
-import type { ExecutorAddr, MemProt } from '@farjit/protocol';
+import type { ExecutorAddr, Limit, MemProt } from '@farjit/protocol';
 import { NULL_ADDR, type RunnerEnd, type RunnerStarted, symbols } from '@farjit/protocol';
 import * as v from 'valibot';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
@@ -31,6 +31,8 @@ export class RunnerContext {
   readonly #applying = new Set<Promise<unknown>>();
   readonly #calls = new Set<(error: RunnerLostError) => void>();
   #linkTurn: Promise<unknown> = Promise.resolve();
+  /** Limits that the runner has reached without ending, in order. */
+  readonly reachedLimits: Limit[] = [];
   lost = false;
 
   private constructor(

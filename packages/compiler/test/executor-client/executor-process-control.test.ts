@@ -15,6 +15,7 @@ const HANDLERS = {
   reenter: async () => ({ outcome: 'failed' as const, token: 1, message: 'nobody compiles here' }),
   functionsHot: () => {},
   runnerLost: () => {},
+  limitReached: () => {},
   output: () => {},
   frame: () => {},
 };

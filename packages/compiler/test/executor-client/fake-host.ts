@@ -61,7 +61,21 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
     processId: 1,
     memory: { code: part(0), constant: part(1), data: part(2) },
     countFunction: toExecutorAddr(0x2000n),
-    confinement: { noNewPrivileges: true, seccomp: true, ownUser: true, dumpable: false },
+    confinement: {
+      sandbox: 'default',
+      noNewPrivileges: true,
+      seccomp: true,
+      ownUser: true,
+      root: false,
+      dumpable: false,
+      landlockAbi: 1,
+      userNamespace: true,
+      networkNamespace: true,
+      mountNamespace: true,
+      ipcNamespace: true,
+      limits: [],
+      missing: '',
+    },
   };
 }
 

@@ -11,7 +11,7 @@ function startScript(t: ExecutionContext, script: string): LocalExecutor {
   t.teardown(() => rmSync(directory, { recursive: true }));
   const entry = join(directory, 'executor.mjs');
   writeFileSync(entry, script);
-  const executor = LocalExecutor.start(entry);
+  const executor = LocalExecutor.start({ entry });
   t.teardown(() => executor.stop());
   return executor;
 }
@@ -35,7 +35,7 @@ test('it is connected to over its inherited socket, and ends when it is stopped'
 });
 
 test('a main file that is missing', async (t) => {
-  const executor = LocalExecutor.start('/nonexistent/farjit-executor.js');
+  const executor = LocalExecutor.start({ entry: '/nonexistent/farjit-executor.js' });
   const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
   t.is(error?.message, 'the executor could not be started: it ended with exit code 1 before it answered');
   t.is(error?.code, 'EXECUTOR_START_FAILED');

@@ -13,6 +13,7 @@ export async function openBlocks(
     reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
     functionsHot: () => {},
     runnerLost: () => {},
+    limitReached: () => {},
     output: () => {},
     frame: () => {},
   });

@@ -39,7 +39,12 @@ function translate(error: unknown): unknown {
   symbolizer.add('main$impl', toExecutorAddr(CODE + 0x10n), 0x10);
   const failureOf = (token: number) =>
     token === 3 ? new MaterializationError('g', new Error('bad')) : undefined;
-  return translateCallError(error, { name: 'main', symbolizer, failureOf });
+  return translateCallError(error, {
+    name: 'main',
+    symbolizer,
+    failureOf,
+    limits: { inForce: [], reached: [] },
+  });
 }
 
 const lost = (end: unknown, own: boolean) =>

@@ -12,6 +12,7 @@ async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}
     reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
     functionsHot: () => {},
     runnerLost: () => {},
+    limitReached: () => {},
     output: () => {},
     frame: () => {},
   });

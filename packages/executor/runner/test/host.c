@@ -93,6 +93,14 @@ void host_start(struct host *host, struct host_options options)
 		.control_bytes = control_bytes(),
 		.data_bytes = DATA_BYTES + ABSENT_BYTES,
 		.thread_stack_bytes = STACK_BYTES,
+		.confine = {
+			.sandbox = FARJIT_SANDBOX_DEFAULT,
+			.address_space_bytes = UINT64_MAX,
+			.data_bytes = UINT64_MAX,
+			.cpu_seconds = UINT64_MAX,
+			.threads = UINT32_MAX,
+			.descriptors = 16,
+		},
 	};
 	if (!options.unsealed)
 		CHECK(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0);
@@ -117,7 +125,8 @@ void host_start(struct host *host, struct host_options options)
 uint32_t host_confine(struct host *host, uint32_t user_id)
 {
 	host_write_code(host);
-	host_ring(host, FARJIT_BELL_CONFINE, 0, user_id);
+	host->control->confine.user_id = user_id;
+	host_ring(host, FARJIT_BELL_CONFINE, 0, 0);
 	uint32_t bits = host_expect(host, FARJIT_BELL_CONFINED).value;
 	host->errno_location = host_lookup(host, "__errno_location");
 	return bits;

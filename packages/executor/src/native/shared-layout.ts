@@ -5,7 +5,7 @@
  */
 
 export const LAYOUT_MAGIC = 0x544a5246;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -18,6 +18,7 @@ export const TRAP_FRAME_COUNT = 64;
 export const REGISTER_COUNT = 18;
 /** A page of counters; its first word is the threshold of the others. */
 export const COUNTER_PAGE_BYTES = 4096;
+export const MISSING_BYTES = 512;
 
 /** Descriptors the runner is started with. */
 export const RUNNER_FD = { doorbell: 3, sealed: 4, shared: 5 } as const;
@@ -33,14 +34,33 @@ export const BellKind = {
   callDone: 4,
   done: 5,
   hot: 6,
+  limit: 8,
   confine: 16,
   spawn: 17,
   publish: 18,
   lookup: 19,
+  preload: 24,
 } as const;
 
 /** `enum farjit_confinement`: bits of the CONFINED bell's value. */
-export const Confinement = { noNewPrivs: 1, seccomp: 2, ownUser: 4, undumpable: 8 } as const;
+export const Confinement = {
+  noNewPrivs: 1,
+  seccomp: 2,
+  ownUser: 4,
+  undumpable: 8,
+  landlock: 16,
+  userNamespace: 32,
+  networkNamespace: 64,
+  mountNamespace: 128,
+  ipcNamespace: 256,
+  limits: 512,
+} as const;
+
+/** `enum farjit_sandbox`. */
+export const Sandbox = { off: 0, default: 1, strict: 2 } as const;
+
+/** `enum farjit_limit`: the LIMIT bell's value. */
+export const ReachedLimit = { addressSpace: 1, data: 2, threads: 3 } as const;
 
 /** `enum farjit_publish_kind`. */
 export const PublishKind = { registerFrame: 1, deregisterFrame: 2, syncCore: 3, releaseSlot: 4 } as const;
@@ -99,6 +119,20 @@ export const CALL_SLOT = {
 } as const;
 export const CALL_SLOT_BYTES = alignUp(CALL_SLOT.block + BLOCK_BYTES, 64);
 
+/** `struct farjit_confine`. */
+export const CONFINE = {
+  sandbox: 0,
+  userId: 4,
+  addressSpaceBytes: 8,
+  dataBytes: 16,
+  cpuSeconds: 24,
+  threads: 32,
+  descriptors: 36,
+  landlockAbi: 40,
+  missing: 48,
+} as const;
+const CONFINE_BYTES = CONFINE.missing + MISSING_BYTES;
+
 /** `struct farjit_end`. */
 export const END = {
   kind: 0,
@@ -116,7 +150,8 @@ export const END = {
 } as const;
 export const END_BYTES = END.message + END.messageBytes;
 
-const END_OFFSET = 80;
+const CONFINE_OFFSET = 80;
+const END_OFFSET = CONFINE_OFFSET + CONFINE_BYTES;
 const PUBLISH_OFFSET = END_OFFSET + END_BYTES;
 const ADDRESSES_OFFSET = PUBLISH_OFFSET + PUBLISH_BYTES;
 const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
@@ -137,6 +172,7 @@ export const CONTROL = {
   countFunction: 64,
   processId: 72,
   foreignThreads: 76,
+  confine: CONFINE_OFFSET,
   end: END_OFFSET,
   publish: PUBLISH_OFFSET,
   addresses: ADDRESSES_OFFSET,

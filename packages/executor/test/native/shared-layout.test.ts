@@ -55,6 +55,7 @@ const STRUCTS: readonly [string, Readonly<Record<string, number>>][] = [
   ['farjit_publish', { count: layout.PUBLISH.count, entries: layout.PUBLISH.entries }],
   ['farjit_reentry_slot', layout.REENTRY_SLOT],
   ['farjit_call_slot', layout.CALL_SLOT],
+  ['farjit_confine', layout.CONFINE],
   ['farjit_control', layout.CONTROL],
 ];
 
@@ -74,6 +75,8 @@ const ENUMS: readonly [string, Readonly<Record<string, number>>][] = [
   ['FARJIT_FD_', layout.RUNNER_FD],
   ['FARJIT_BELL_', layout.BellKind],
   ['FARJIT_CONFINED_', layout.Confinement],
+  ['FARJIT_SANDBOX_', layout.Sandbox],
+  ['FARJIT_LIMIT_', layout.ReachedLimit],
   ['FARJIT_END_', layout.EndKind],
 ];
 
@@ -97,6 +100,7 @@ test('counts and limits are those of the runner', (t) => {
   t.is<number, number>(layout.BLOCK_BYTES, constant('FARJIT_BLOCK_BYTES'));
   t.is<number, number>(layout.NAME_BYTES, constant('FARJIT_NAME_BYTES'));
   t.is<number, number>(layout.TRAP_FRAME_COUNT, constant('FARJIT_TRAP_FRAMES'));
+  t.is<number, number>(layout.MISSING_BYTES, constant('FARJIT_MISSING_BYTES'));
   t.is<number, number>(layout.REGISTER_COUNT, constant('FARJIT_REGISTERS'));
   t.is<number, number>(layout.LOOKUP_NAME_COUNT * 8, bytesOf('farjit_control', 'addresses'));
 });

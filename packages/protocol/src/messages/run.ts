@@ -1,7 +1,8 @@
 import * as v from 'valibot';
+import { LIMIT_NAMES } from '../limits.js';
 import { request } from './declare.js';
 import { commit } from './memory.js';
-import { bytes, count, executorAddr } from './primitives.js';
+import { byteCount, bytes, count, executorAddr } from './primitives.js';
 
 /** Largest argument block of a call. */
 export const MAX_BLOCK_BYTES = 48 * 1024;
@@ -26,6 +27,9 @@ export const trapReport = v.strictObject({
 });
 export type TrapReport = v.InferOutput<typeof trapReport>;
 
+/** A limit of a session, and its value in its unit. */
+export const limit = v.strictObject({ name: v.picklist(LIMIT_NAMES), value: byteCount });
+
 /** Why a runner is gone. */
 export const runnerEnd = v.variant('kind', [
   v.strictObject({ kind: v.literal('trap'), trap: trapReport }),
@@ -37,6 +41,8 @@ export const runnerEnd = v.variant('kind', [
   v.strictObject({ kind: v.literal('deadline'), deadlineMs: count }),
   /** Ended by the host because the compiler cancelled a call. */
   v.strictObject({ kind: v.literal('cancelled') }),
+  /** Ended at a limit: by the host, or by the kernel's signal for it. */
+  v.strictObject({ kind: v.literal('limit'), limit }),
   /** A thread could not be unwound after a failed callback. */
   v.strictObject({ kind: v.literal('unwind-failed') }),
   /** The runner broke the contract of the shared memory or could not be started. */

@@ -1,7 +1,9 @@
 import * as v from 'valibot';
+import { LIMIT_NAMES } from '../limits.js';
+import { SANDBOX_LEVELS } from '../sandbox.js';
 import { notification, request } from './declare.js';
 import { byteCount, bytes, count, executorAddr, targetWord } from './primitives.js';
-import { runnerEnd } from './run.js';
+import { limit, runnerEnd } from './run.js';
 
 /** Protocol versions this build speaks, newest first. */
 export const PROTOCOL_VERSIONS: readonly number[] = [1];
@@ -31,11 +33,28 @@ export type RunnerMemory = v.InferOutput<typeof runnerMemory>;
 
 /** What keeps a runner in. Each entry is in force, not merely asked for. */
 export const confinement = v.strictObject({
+  /** What the executor was asked for. */
+  sandbox: v.picklist(SANDBOX_LEVELS),
   noNewPrivileges: v.boolean(),
   seccomp: v.boolean(),
+  /** A user that no other process has. */
   ownUser: v.boolean(),
+  /** The user is root. */
+  root: v.boolean(),
   dumpable: v.boolean(),
+  /** Version of the kernel's Landlock; 0 when it is not in force. */
+  landlockAbi: count,
+  userNamespace: v.boolean(),
+  networkNamespace: v.boolean(),
+  /** With an empty root. */
+  mountNamespace: v.boolean(),
+  ipcNamespace: v.boolean(),
+  /** Those that are set. */
+  limits: v.pipe(v.array(limit), v.maxLength(LIMIT_NAMES.length)),
+  /** What is not in force and why, in words for people; empty when all is. */
+  missing: v.pipe(v.string(), v.maxLength(512)),
 });
+export type Confinement = v.InferOutput<typeof confinement>;
 
 /** A started runner. */
 export const runnerStarted = v.strictObject({
@@ -107,6 +126,14 @@ export const terminateSession = request('terminateSession', 'compiler-to-executo
 /** The runner of `generation` is gone. Calls in flight have been rejected with the same end. */
 export const runnerLost = notification('runnerLost', 'executor-to-compiler', {
   params: v.strictObject({ generation: count, end: runnerEnd }),
+});
+
+/**
+ * The runner has reached a limit that does not end it: memory or a thread was refused. Sent once per runner and
+ * limit, and before whatever comes of it.
+ */
+export const limitReached = notification('limitReached', 'executor-to-compiler', {
+  params: v.strictObject({ limit }),
 });
 
 /** What JIT'd code wrote, in order; all of it arrives before the answer to the call that wrote it. */

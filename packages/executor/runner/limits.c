@@ -1,0 +1,158 @@
+/* Limits: set with confinement, and noticed where the kernel's refusal would say no name. */
+#include "runner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+enum {
+	/* malloc asks the kernel for at least this much at a time. */
+	ARENA_STEP_BYTES = 256 * 1024,
+	/* SIGXCPU can be ignored; this many seconds later SIGKILL cannot. */
+	CPU_GRACE_SECONDS = 1,
+	MAX_LIMIT = 3,
+};
+
+static atomic_bool noted[MAX_LIMIT + 1];
+
+void farjit_note_limit(enum farjit_limit limit)
+{
+	int saved_errno = errno;
+	if (!atomic_exchange(&noted[limit], true))
+		farjit_ring(FARJIT_BELL_LIMIT, 0, (uint32_t)limit);
+	errno = saved_errno;
+}
+
+static void set(int resource, const char *name, uint64_t value, uint64_t grace)
+{
+	rlim_t soft = value >= UINT32_MAX && resource == RLIMIT_CPU ? RLIM_INFINITY : (rlim_t)value;
+	rlim_t hard = soft == RLIM_INFINITY ? soft : soft + grace;
+	struct rlimit limit, ours = {soft, hard};
+	/* What is less already was the wish of whoever started the host. */
+	if (getrlimit(resource, &limit) != 0)
+		farjit_fault("cannot read the limit on %s: %s", name, strerror(errno));
+	if (limit.rlim_max < ours.rlim_max)
+		ours.rlim_max = limit.rlim_max;
+	if (ours.rlim_max < ours.rlim_cur)
+		ours.rlim_cur = ours.rlim_max;
+	if (setrlimit(resource, &ours) != 0)
+		farjit_fault("cannot set the limit on %s: %s", name, strerror(errno));
+}
+
+/* Threads for which JIT'd code asks no other size. */
+static void set_stack_size(void)
+{
+	pthread_attr_t attributes;
+	size_t bytes = farjit_control->thread_stack_bytes;
+	if (pthread_attr_init(&attributes) != 0)
+		return;
+	if (bytes >= (size_t)PTHREAD_STACK_MIN && pthread_attr_setstacksize(&attributes, bytes) == 0)
+		pthread_setattr_default_np(&attributes);
+	pthread_attr_destroy(&attributes);
+}
+
+void farjit_set_limits(bool counts_alone)
+{
+	const struct farjit_confine *confine = &farjit_control->confine;
+	set_stack_size();
+	set(RLIMIT_CORE, "core files", 0, 0);
+	set(RLIMIT_FSIZE, "file size", 0, 0);
+	set(RLIMIT_NOFILE, "descriptors", confine->descriptors, 0);
+	set(RLIMIT_CPU, "CPU time", confine->cpu_seconds, CPU_GRACE_SECONDS);
+	set(RLIMIT_AS, "address space", confine->address_space_bytes, 0);
+	set(RLIMIT_DATA, "data", confine->data_bytes, 0);
+	/* The kernel counts by user. The control thread and the workers come on top. */
+	if (counts_alone && confine->threads < UINT32_MAX)
+		set(RLIMIT_NPROC, "threads", (uint64_t)confine->threads + 1 + FARJIT_CALL_SLOTS, 0);
+}
+
+static bool can_map(size_t bytes, int rights)
+{
+	void *map = mmap(NULL, bytes, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return false;
+	munmap(map, bytes);
+	return true;
+}
+
+void farjit_note_refused_memory(size_t bytes)
+{
+	int saved_errno = errno;
+	struct rlimit limit;
+	if (bytes < ARENA_STEP_BYTES)
+		bytes = ARENA_STEP_BYTES;
+	/* Address space is what even memory without rights needs; data is what only writable memory is. */
+	if (!can_map(bytes, PROT_NONE)) {
+		if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+			farjit_note_limit(FARJIT_LIMIT_ADDRESS_SPACE);
+	} else if (!can_map(bytes, PROT_READ | PROT_WRITE)) {
+		if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+			farjit_note_limit(FARJIT_LIMIT_DATA);
+	}
+	errno = saved_errno;
+}
+
+static void *noting(void *block, size_t bytes)
+{
+	if (!block && bytes > 0 && errno == ENOMEM)
+		farjit_note_refused_memory(bytes);
+	return block;
+}
+
+/* What calloc and reallocarray ask for; the most there is when it overflows. */
+static size_t product(size_t count, size_t bytes)
+{
+	size_t total;
+	return __builtin_mul_overflow(count, bytes, &total) ? SIZE_MAX : total;
+}
+
+void *farjit_malloc(size_t bytes)
+{
+	return noting(malloc(bytes), bytes);
+}
+
+void *farjit_calloc(size_t count, size_t bytes)
+{
+	return noting(calloc(count, bytes), product(count, bytes));
+}
+
+void *farjit_realloc(void *block, size_t bytes)
+{
+	return noting(realloc(block, bytes), bytes);
+}
+
+void *farjit_reallocarray(void *block, size_t count, size_t bytes)
+{
+	return noting(reallocarray(block, count, bytes), product(count, bytes));
+}
+
+void *farjit_aligned_alloc(size_t alignment, size_t bytes)
+{
+	return noting(aligned_alloc(alignment, bytes), bytes);
+}
+
+int farjit_posix_memalign(void **block, size_t alignment, size_t bytes)
+{
+	int error = posix_memalign(block, alignment, bytes);
+	if (error == ENOMEM)
+		farjit_note_refused_memory(bytes);
+	return error;
+}
+
+void *farjit_mmap(void *address, size_t bytes, int rights, int flags, int descriptor, long offset)
+{
+	void *map = mmap(address, bytes, rights, flags, descriptor, offset);
+	if (map == MAP_FAILED && errno == ENOMEM)
+		farjit_note_refused_memory(bytes);
+	return map;
+}
+
+void *farjit_mremap(void *address, size_t old_bytes, size_t bytes, int flags, void *new_address)
+{
+	void *map = mremap(address, old_bytes, bytes, flags, new_address);
+	if (map == MAP_FAILED && errno == ENOMEM)
+		farjit_note_refused_memory(bytes);
+	return map;
+}
