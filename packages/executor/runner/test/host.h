@@ -125,7 +125,7 @@ struct test_case {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct test_case call_cases[], reentry_cases[], trap_cases[], sandbox_cases[];
+extern const struct test_case call_cases[], reentry_cases[], trap_cases[], sandbox_cases[], feature_cases[];
 /* The runner's path, from the command line. */
 extern const char *runner_path;
 

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { buildNative } from '../build-native.js';
 
 const run = promisify(execFile);
 
 // This file is dist/test/runner/*.js; make puts the binaries into dist/runner.
 const runner = fileURLToPath(new URL('../../runner/farjit-runner', import.meta.url));
 const driver = fileURLToPath(new URL('../../runner/runner-test-driver', import.meta.url));
-const runnerSources = fileURLToPath(new URL('../../../runner', import.meta.url));
 
 /** Cases of the native driver: each starts a runner of its own and plays the host, machine code included. */
 const cases = [
@@ -57,11 +57,11 @@ const cases = [
   'memory-threads-time-and-output-work',
   'a-foreign-architecture-kills-the-process',
   'confinement-is-in-force',
+  'landlock-takes-files-network-and-signals-away',
+  'namespaces-are-its-own-and-its-root-is-empty',
 ];
 
-test.before('the runner and its test driver are built', async () => {
-  await run('make', ['-C', runnerSources, 'all', 'test-driver']);
-});
+test.before('the runner and its test driver are built', buildNative);
 
 for (const name of cases) {
   test(`runner: ${name.replaceAll('-', ' ')}`, async (t) => {

@@ -1,0 +1,63 @@
+import test, { type ExecutionContext } from 'ava';
+import { cannotRunAsUser, runScript } from './as-user.js';
+import type { AttemptRow } from './attempts.js';
+
+/** What must happen; EPERM where it is not said. */
+const OTHERWISE: Readonly<Record<string, string>> = {
+  // It hides its flags behind a pointer; glibc takes this for an old kernel and uses clone.
+  clone3: 'ENOSYS',
+  'int 0x80 (getpid)': 'killed: SIGSYS',
+  'x32 (getpid)': 'killed: SIGSYS',
+};
+/** What works on every kernel when nobody forbids it, so that a refusal above means something. */
+const ALLOWED_WHEN_OFF = [
+  'fork',
+  'vfork',
+  'clone (SIGCHLD)',
+  'open',
+  'openat',
+  'socket',
+  'unshare (CLONE_FS)',
+  'memfd_create',
+  'mmap (PROT_EXEC)',
+  'mprotect (PROT_EXEC)',
+];
+
+async function attempts(sandbox: string, asUser: boolean): Promise<{ user: number; rows: AttemptRow[] }> {
+  return JSON.parse(await runScript('attempts-process.js', [sandbox], asUser));
+}
+
+async function checkTable(t: ExecutionContext, asUser: boolean): Promise<void> {
+  const { user, rows } = await attempts('default', asUser);
+  const { rows: unconfined } = await attempts('off', asUser);
+  const cells = rows.map(({ name, firstThread, ownThread }, i) => [
+    name,
+    firstThread,
+    ownThread,
+    unconfined[i]?.firstThread ?? '',
+  ]);
+  const header = ['tried from JIT’d code', 'first thread', 'its own thread', 'with --sandbox=off'];
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...cells].map((row) => row[column]?.length ?? 0)),
+  );
+  t.log(`as user ${user}`);
+  for (const row of [header, ...cells])
+    t.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+
+  for (const { name, firstThread, ownThread } of rows) {
+    const expected = OTHERWISE[name] ?? 'EPERM';
+    t.deepEqual([name, firstThread, ownThread], [name, expected, expected]);
+  }
+  for (const name of ALLOWED_WHEN_OFF) {
+    const row = unconfined.find((candidate) => candidate.name === name);
+    t.deepEqual([name, row?.firstThread, row?.ownThread], [name, 'done', 'done']);
+  }
+}
+
+test('what must not be done is refused, from the first thread and from others', (t) => checkTable(t, false));
+
+const reason = cannotRunAsUser();
+(reason === undefined ? test : test.skip)(
+  `the same as an ordinary user${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  (t) => checkTable(t, true),
+);
