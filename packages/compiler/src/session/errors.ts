@@ -2,6 +2,7 @@ import type { Limit, MemProt, RunnerEnd, SandboxLevel, TrapReport } from '@farji
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit } from '@farjit/protocol/limits';
+import { printable } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
@@ -112,7 +113,7 @@ export class SandboxError extends FarJITError {
   readonly shortfall: readonly string[];
 
   constructor(required: SandboxLevel, shortfall: readonly string[], missing: string) {
-    const words = missing === '' ? '' : `; the executor says: ${missing}`;
+    const words = missing === '' ? '' : `; the executor says: ${printable(missing)}`;
     super(
       'SANDBOX_TOO_WEAK',
       `the sandbox is required to be ${required}, and the runner lacks ${shortfall.join(', ')}${words}`,

@@ -86,7 +86,7 @@ test.serial('no error ends it: syntax, missing functions, traps, an ended runner
       "<stdin>:3:1: error: 'f' was called and cannot be compiled",
       "<stdin>:2:10: error: unknown function 'missing'",
       "<stdin>:4:1: error: unknown function 'missing'",
-      '<stdin>:6:1: error: SIGSEGV in deep',
+      '<stdin>:6:1: error: SIGSEGV in deep; the program had reached its limit stack=8M',
       '<stdin>:8:1: error: the runner ended: killed by SIGABRT',
     ],
   );

@@ -102,7 +102,7 @@ start(6) < 1;
   const { stdout, stderr, end } = await runProgram(t, program);
   t.deepEqual([stdout, end], ['5.000000\n6.000000\nEvaluated to 7.000000\n', 1]);
   const report = (line: number, text: string) =>
-    `program\\.ks:${line}:1: error: SIGSEGV in deep\\S*\\+0x[0-9a-f]+ \\(pc 0x[0-9a-f]+, stack overflow\\)\n` +
+    `program\\.ks:${line}:1: error: SIGSEGV in deep\\S*\\+0x[0-9a-f]+ \\(pc 0x[0-9a-f]+, stack overflow\\); the program had reached its limit stack=8M\n` +
     `${text}\n\\^\n` +
     '  in deep\\S*\\+0x[0-9a-f]+ \\(0x[0-9a-f]+\\)\n' +
     '  in deep\\S*\\+0x[0-9a-f]+ \\(0x[0-9a-f]+\\), \\d+ frames\n';

@@ -54,6 +54,41 @@ function memoryOf(change: Partial<RunnerStarted['memory']>): RunnerStarted {
   return { ...runner, memory: { ...runner.memory, ...change } };
 }
 
+test('an executor that confines less than required is refused, with what is missing', async (t) => {
+  const weak = runnerOf(1);
+  const confinement = { ...weak.confinement, landlockAbi: 0, missing: 'landlock (\u001b[31mno)' };
+  const host = new FakeHost();
+  host.runner = { ...weak, confinement };
+  const error = await t.throwsAsync(
+    ExecutorProcessControl.open(host.transport, HANDLERS, { requireSandbox: 'strict' }),
+    { code: 'SANDBOX_TOO_WEAK' },
+  );
+  t.is(
+    error?.message,
+    'the sandbox is required to be strict, and the runner lacks landlock; the executor says: landlock (\\u{1b}[31mno)',
+  );
+  await host.connection.closed;
+  // Less is required: the same runner will do.
+  const again = new FakeHost();
+  again.runner = { ...weak, confinement };
+  const executor = await ExecutorProcessControl.open(again.transport, HANDLERS, {
+    requireSandbox: 'default',
+  });
+  t.is(executor.runner.confinement.landlockAbi, 0);
+  executor.disconnect();
+});
+
+test('a later runner is held to what was required too', async (t) => {
+  const host = new FakeHost();
+  const executor = await ExecutorProcessControl.open(host.transport, HANDLERS, { requireSandbox: 'default' });
+  t.teardown(() => executor.disconnect());
+  const next = runnerOf(2);
+  const weak = { ...next, confinement: { ...next.confinement, seccomp: false } };
+  host.answers.startRunner = async () => weak;
+  await t.throwsAsync(executor.startRunner(), { code: 'SANDBOX_TOO_WEAK', message: /lacks seccomp$/ });
+  t.is(executor.generation, 1);
+});
+
 test('a session opens with what the host says of itself', async (t) => {
   const { executor } = await openOn(t);
   t.is(executor.server, 'fake');

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KaleidoscopeJIT } from '@farjit/compiler';
+import { createHostResources, Server, Session } from '@farjit/executor';
+import { Connection, createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
+import test from 'ava';
+import { eventually } from '../jit-fixture.js';
+import { descriptorTargets, isAlive, residentKiB, threadCount } from '../proc.js';
+import { rounds } from './length.js';
+
+const SESSIONS = rounds(60, 10_000);
+const AT_ONCE = rounds(12, 200);
+/** A session kept would be 100 KiB of heap and descriptors at the least; the collector takes its time. */
+const ALLOWED_KIB_PER_SESSION = 4;
+const ALLOWED_KIB = 32 * 1024;
+const LONG_MS = 3 * 60 * 60 * 1000;
+const RET = 0xc3;
+
+function measure() {
+  globalThis.gc?.();
+  const targets = descriptorTargets(process.pid).map((target) => target.replace(/\d+/g, 'N'));
+  return {
+    descriptors: targets.sort().join(' '),
+    threads: threadCount(process.pid),
+    residentKiB: residentKiB(process.pid),
+  };
+}
+
+test.serial(
+  'sessions one after the other: descriptors, threads and memory stay where they are',
+  async (t) => {
+    t.timeout(LONG_MS);
+    const host = createHostResources();
+    const live = async () => {
+      const [near, far] = createMemoryTransportPair();
+      const hosted = new Session({ host, transport: far });
+      const connection = new Connection(near);
+      connection.start();
+      const { runner } = await connection.request(session.openSession, { versions: [1], client: 'test' });
+      const { generation } = runner;
+      const entry = runner.memory.code.address;
+      const nothing = { registerEHFrames: [], deregisterEHFrames: [], syncCore: false, pointers: [] };
+      const { allocator } = await connection.request(memory.createAllocator, {}, { generation });
+      const reservation = { allocator, prot: 'code' as const, memoryBytes: 4096 };
+      await connection.request(memory.reserveMemory, reservation, { generation });
+      const segment = { address: entry, prot: 'code' as const, content: Uint8Array.of(RET), memoryBytes: 1 };
+      const commit = { ...nothing, segments: [segment] };
+      const result = await connection.request(
+        run.call,
+        { entry, block: Uint8Array.of(7), commit },
+        { generation },
+      );
+      if (result.block[0] !== 7) throw new Error('a wrong block');
+      connection.close();
+      await hosted.ended;
+      return runner.processId;
+    };
+    const warmUp = Math.ceil(SESSIONS / 5);
+    for (let i = 0; i < warmUp; i++) await live();
+    const before = measure();
+    const processes: number[] = [];
+    for (let i = warmUp; i < SESSIONS; i++) processes.push(await live());
+    const after = measure();
+    t.is(after.descriptors, before.descriptors);
+    t.is(after.threads, before.threads);
+    const grownKiB = after.residentKiB - before.residentKiB;
+    t.log(`${SESSIONS} sessions: ${before.residentKiB} KiB, then ${after.residentKiB} KiB`);
+    t.true(
+      grownKiB < Math.max(ALLOWED_KIB, ALLOWED_KIB_PER_SESSION * (SESSIONS - warmUp)),
+      `${grownKiB} KiB more`,
+    );
+    t.deepEqual(processes.filter(isAlive), []);
+  },
+);
+
+test.serial('many sessions at once, no more than allowed, and all is given back', async (t) => {
+  t.timeout(LONG_MS);
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-sessions-'));
+  const server = new Server({ maxSessions: AT_ONCE });
+  t.teardown(async () => {
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
+  const url = await server.listen(`ws+unix:${join(directory, 'socket')}`);
+  const open = () => KaleidoscopeJIT.create({ executor: { url } });
+  const round = async () => {
+    const jits = await Promise.all(Array.from({ length: AT_ONCE }, open));
+    t.is(server.sessions.size, AT_ONCE);
+    await t.throwsAsync(open(), { code: 'CONNECT_FAILED', message: /503.*as many sessions as it may have/ });
+    const runners = jits.map(({ runner }) => runner.processId);
+    t.is(new Set(runners).size, AT_ONCE);
+    const sines = await Promise.all(jits.map((jit) => jit.findSymbol('sin')));
+    t.true(sines.every((symbol) => symbol !== undefined && symbol.address > 0n));
+    await Promise.all(jits.map((jit) => jit.close()));
+    await eventually(() => server.sessions.size === 0, 'all sessions have ended', 60_000);
+    t.deepEqual(runners.filter(isAlive), []);
+  };
+  await round();
+  const before = measure();
+  await round();
+  await round();
+  await eventually(() => measure().descriptors === before.descriptors, 'descriptors are as they were');
+  const after = measure();
+  t.is(after.threads, before.threads);
+  t.log(`${AT_ONCE} sessions: ${before.residentKiB} KiB, then ${after.residentKiB} KiB`);
+  t.true(after.residentKiB - before.residentKiB < 2 * ALLOWED_KIB);
+});
