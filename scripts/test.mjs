@@ -5,6 +5,7 @@ import { summaryLine } from './lib/ava-output.mjs';
 import { build } from './lib/build.mjs';
 import { findLibLLVM } from './lib/libllvm.mjs';
 import { runScript, say } from './lib/report.mjs';
+import { runAsUser } from './lib/security-tests.mjs';
 import { setUp } from './lib/set-up.mjs';
 
 /** Tests must pass with the oldest and the newest libLLVM that is supported. */
@@ -24,6 +25,10 @@ await runScript(async () => {
   for (const { title, args: avaArgs, env } of planRuns(args)) {
     say(`\ntests: ${title}`);
     counters.push(await runAva(avaArgs, env));
+  }
+  if (args.length === 0) {
+    const asUser = await runAsUser(process.env);
+    if (asUser) counters.push(asUser);
   }
   process.stdout.write(`${summaryLine(counters)}\n`);
   return counters.every(({ failed }) => failed === 0) ? 0 : 1;

@@ -9,9 +9,10 @@ const AVA = `${ROOT}node_modules/ava/entrypoints/cli.mjs`;
  * Runs ava, passing its output on as it comes.
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} env
+ * @param {number} [user] user and group to run it as, for root
  * @returns {Promise<AvaCounter>}
  */
-export function runAva(args, env) {
+export function runAva(args, env, user) {
   // `figures`, which ava draws with, falls back to other signs on the kernel's console.
   const term = process.env.TERM === 'linux' ? 'dumb' : process.env.TERM;
   const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined ? { FORCE_COLOR: '1' } : {};
@@ -19,6 +20,7 @@ export function runAva(args, env) {
     cwd: ROOT,
     env: { ...env, ...colour, TERM: term },
     stdio: ['ignore', 'pipe', 'inherit'],
+    ...(user === undefined ? {} : { uid: user, gid: user }),
   });
   const counter = new AvaCounter();
   createInterface({ input: child.stdout }).on('line', (line) => {
