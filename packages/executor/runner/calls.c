@@ -61,8 +61,10 @@ static void make_stack(struct farjit_thread *worker)
 	bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
 	char *map = mmap(NULL, FARJIT_STACK_GUARD_BYTES + bytes, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (map == MAP_FAILED || mprotect(map + FARJIT_STACK_GUARD_BYTES, bytes, PROT_READ | PROT_WRITE) != 0)
+	if (map == MAP_FAILED || mprotect(map + FARJIT_STACK_GUARD_BYTES, bytes, PROT_READ | PROT_WRITE) != 0) {
+		farjit_note_refused_memory(FARJIT_STACK_GUARD_BYTES + bytes);
 		farjit_fault("no memory for the stack of call slot %u: %s", worker->call_slot, strerror(errno));
+	}
 	worker->guard_start = (uintptr_t)map;
 	worker->stack_start = worker->guard_start + FARJIT_STACK_GUARD_BYTES;
 	worker->stack_end = worker->stack_start + bytes;

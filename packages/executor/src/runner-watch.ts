@@ -45,11 +45,14 @@ export class RunnerWatch {
       const usage = this.read();
       const exceeded = usage && exceededBy(usage, limits);
       if (exceeded) onLimit(exceeded);
-      this.#timer = setTimeout(look, isBusy() ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);
-      // Runners keep a host alive by their descriptors, not by this.
-      this.#timer.unref();
+      next(isBusy() ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);
     };
-    look();
+    const next = (delayMs: number) => {
+      // Runners keep a host alive by their descriptors, not by this.
+      this.#timer = setTimeout(look, delayMs).unref();
+    };
+    // Not now: a program waits for its first call.
+    next(BUSY_INTERVAL_MS);
   }
 
   /** Undefined when the process is gone. */

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_LIMITS, DEFAULT_RUNNER_PATH } from '@farjit/executor';
+import { formatLimit, type LimitName, SETTABLE_LIMITS } from '@farjit/protocol';
+import test from 'ava';
+
+const DOCUMENT = fileURLToPath(new URL('../../../docs/security.md', import.meta.url));
+const text = readFileSync(DOCUMENT, 'utf8');
+
+/** Cells of the rows of the table whose first column has this title. */
+function table(title: string): string[][] {
+  const lines = text.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${title} `));
+  const end = lines.indexOf('', start);
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+test('the list of system calls is the runner’s', (t) => {
+  const allowed: { name: string; condition: string; reason: string }[] = JSON.parse(
+    execFileSync(DEFAULT_RUNNER_PATH, ['--system-calls']).toString(),
+  );
+  t.true(allowed.length > 40);
+  t.deepEqual(
+    table('System call'),
+    allowed.map(({ name, condition, reason }) => [`\`${name}\``, condition || 'any arguments', reason]),
+  );
+});
+
+test('every promise names a test that is there', (t) => {
+  const promises = table('Promise');
+  t.true(promises.length > 15);
+  for (const [promise = '', shownBy = ''] of promises) {
+    const [, path = '', title = ''] = /\]\(\.\.\/(.+)\): “(.+)”$/.exec(shownBy) ?? [];
+    t.not(title, '', promise);
+    const source = readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
+    t.true(source.includes(title), `${path} has no “${title}”`);
+  }
+});
+
+test('the limits and their defaults are the executor’s', (t) => {
+  const documented = table('`--limit`').map(([name, value]) => `${name}=${value}`.replaceAll('`', ''));
+  const defaults = SETTABLE_LIMITS.map((name) => {
+    const value = DEFAULT_LIMITS[name as Exclude<LimitName, 'file-size'>];
+    return value === null ? `${name}=none` : formatLimit({ name, value });
+  });
+  t.deepEqual(documented.sort(), defaults.sort());
+});
