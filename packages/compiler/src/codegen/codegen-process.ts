@@ -114,7 +114,8 @@ export class CodegenProcess {
   async stop(): Promise<void> {
     this.#child.kill('SIGKILL');
     // The end is noticed when its streams have closed too: with the child alone, nothing may be left to wait for before.
-    for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket]) handle.ref();
+    for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket])
+      handle.ref();
     await this.ended;
   }
 
