@@ -53,6 +53,8 @@ export class Speculator {
   readonly #returned = new Set<string>();
   /** Guesses nothing is known of yet. */
   readonly #open = new Set<string>();
+  /** Of those, the ones that stood behind a branch. */
+  readonly #openBehindBranches = new Set<string>();
   /** Functions linked ahead that nothing is known of yet. They cost no compilation, so they are not guesses. */
   readonly #openAhead = new Set<string>();
   /** Who calls a function, among those that have been compiled, and which of its calls is the first of the function. */
@@ -83,6 +85,7 @@ export class Speculator {
     for (let proven: string | undefined = name; proven !== undefined && !this.#called.has(proven); ) {
       this.#called.add(proven);
       this.#open.delete(proven);
+      this.#openBehindBranches.delete(proven);
       this.#openAhead.delete(proven);
       const only = this.#onlyCaller(proven);
       if (only) this.#noteReached(only.caller, only.callIndex);
@@ -120,6 +123,7 @@ export class Speculator {
 
   /** A guess need not be compiled: it has been found. */
   noteFound(name: string): void {
+    this.#openBehindBranches.delete(name);
     if (this.#open.delete(name)) this.#openAhead.add(name);
   }
 
@@ -133,6 +137,7 @@ export class Speculator {
     this.#called.delete(name);
     this.#returned.delete(name);
     this.#open.delete(name);
+    this.#openBehindBranches.delete(name);
     this.#openAhead.delete(name);
     this.#reachedCallCount.delete(name);
     this.#compiledCallers.delete(name);
@@ -149,8 +154,9 @@ export class Speculator {
     if (index !== undefined) return this.#followProfile(index, clamp(proven + MAX_GUESSES));
     if (this.#mode === 'eager') return this.#reach(name, MAX_GUESSES, MAX_GUESSES);
     const room = clamp(proven);
-    // One branch of two is taken.
-    return this.#reach(name, room, Math.floor(room / 2));
+    // One branch of two is taken, so half of these come true at best.
+    const branchRoom = Math.floor(this.#called.size / 2) - this.#openBehindBranches.size;
+    return this.#reach(name, room, Math.max(0, Math.min(room - 1, branchRoom)));
   }
 
   /** Candidates that the profile has after `index`. What it has not is called by nobody. */
@@ -197,7 +203,10 @@ export class Speculator {
         if (this.#graph.isCandidate(callee)) {
           if (isBranch && branchCount === branchLimit) return found;
           if (!wanted(callee)) continue;
-          if (isBranch) branchCount++;
+          if (isBranch) {
+            branchCount++;
+            if (branchLimit < limit) this.#openBehindBranches.add(callee);
+          }
           found.push(callee);
           if (found.length === limit) return found;
         } else if (!this.#open.has(callee) && !this.#openAhead.has(callee)) continue;
@@ -248,6 +257,7 @@ export class Speculator {
       this.#returned.add(next);
       this.#called.add(next);
       this.#open.delete(next);
+      this.#openBehindBranches.delete(next);
       this.#openAhead.delete(next);
       for (const { callee, isCertain } of this.#graph.callsOf(next)) if (isCertain) pending.push(callee);
     }
