@@ -43,8 +43,14 @@ interface Signature {
  * definitions, then expressions. Loops count to small numbers, recursion counts down, and a function calls only what
  * is defined before it, in source order or not.
  */
-export function randomProgram(random: Random): string {
+export function randomProgram(random: Random): RandomProgram {
   return new ProgramMaker(random).make();
+}
+
+/** Its two halves: the expressions may be evaluated again and give the same. */
+export interface RandomProgram {
+  readonly definitions: string;
+  readonly expressions: string;
 }
 
 class ProgramMaker {
@@ -58,7 +64,7 @@ class ProgramMaker {
     this.#random = random;
   }
 
-  make(): string {
+  make(): RandomProgram {
     const random = this.#random;
     const externs = ['extern printd(x);', ...Object.keys(EXACT_EXTERNS).map((name) => `extern ${name}(x);`)];
     const operators: string[] = [];
@@ -68,7 +74,10 @@ class ProgramMaker {
     // What is called may be defined later: nothing is compiled before a call.
     if (random.oneIn(3)) definitions.reverse();
     const expressions = Array.from({ length: 1 + random.below(4) }, () => `${this.#expression([], 0)};`);
-    return [...externs, ...operators, ...definitions, ...expressions].join('\n');
+    return {
+      definitions: [...externs, ...operators, ...definitions].join('\n'),
+      expressions: expressions.join('\n'),
+    };
   }
 
   #operator(): string {

@@ -1,4 +1,4 @@
-import { KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
+import { type ExpressionResult, KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import { printfDouble } from '#compiler/src/cli/printf-double.js';
 import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';
 import { parseSource } from '#compiler/src/kaleidoscope/parser.js';
@@ -11,6 +11,9 @@ import { type FuzzTarget, must, type TargetFactory } from '../target.js';
 /** Ways to compile, which must not make a difference. */
 const MODES: readonly KaleidoscopeJITOptions[] = [
   {},
+  // Compiled again with inlining as soon as it is called.
+  { hotThreshold: 1 },
+  { hotThreshold: 4, speculate: 'eager' },
   { optLevel: 0, speculate: 'off' },
   { optLevel: 1, speculate: 'eager' },
   { optLevel: 2, speculate: 'auto' },
@@ -19,6 +22,8 @@ const MODES: readonly KaleidoscopeJITOptions[] = [
   { hotThreshold: 1 },
   { hotThreshold: 5, speculate: 'off' },
 ];
+/** A program's expressions are evaluated so often: what has become hot is in use the second time. */
+const ROUNDS = 2;
 /** Programs that follow one another in a session, each redefining what the ones before have defined. */
 const PROGRAMS_PER_SESSION = 100;
 
@@ -51,26 +56,19 @@ class Programs implements FuzzTarget {
 
   async run(input: Uint8Array): Promise<string> {
     const number = input.reduce((sum, byte) => sum * 256 + byte, 0);
-    const text = randomProgram(new Random(number));
+    const { definitions, expressions } = randomProgram(new Random(number));
+    const text = `${definitions}\n${expressions}`;
     const expected = this.#expect(text);
     if (!expected) return 'runs too long';
     const mode = number % MODES.length;
-    const session = await this.#session(mode);
-    session.printed = '';
-    const results = await session.jit.addSource(text);
     const where = () => `mode ${JSON.stringify(MODES[mode])}, program\n${text}\n`;
-    must(results.length === expected.values.length, () => `${results.length} results: ${where()}`);
-    for (const [index, result] of results.entries()) {
-      if (result.status === 'rejected') must(false, () => `${String(result.reason)}: ${where()}`);
-      else
-        must(Object.is(result.value, expected.values[index]), () => {
-          return `expression ${index} is ${result.value}, not ${expected.values[index]}: ${where()}`;
-        });
+    const session = await this.#session(mode);
+    await session.jit.addSource(definitions);
+    for (let round = 0; round < ROUNDS; round++) {
+      session.printed = '';
+      const results = await session.jit.addSource(expressions);
+      mustBehave({ results, printed: session.printed }, expected, where);
     }
-    // Nothing defines the sign of a NaN.
-    const lines = expected.printed.map((value) => `${printfDouble(value)}\n`).join('');
-    const printed = session.printed.replaceAll('-nan', 'nan');
-    must(printed === lines.replaceAll('-nan', 'nan'), () => `prints ${printed}, not ${lines}: ${where()}`);
     return 'behaves the same';
   }
 
@@ -105,4 +103,24 @@ class Programs implements FuzzTarget {
     this.#sessions.set(mode, session);
     return session;
   }
+}
+
+function mustBehave(
+  { results, printed }: { results: readonly ExpressionResult[]; printed: string },
+  expected: Behaviour,
+  where: () => string,
+): void {
+  must(results.length === expected.values.length, () => `${results.length} results: ${where()}`);
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'rejected') must(false, () => `${String(result.reason)}: ${where()}`);
+    else
+      must(Object.is(result.value, expected.values[index]), () => {
+        return `expression ${index} is ${result.value}, not ${expected.values[index]}: ${where()}`;
+      });
+  }
+  // Nothing defines the sign of a NaN.
+  const lines = expected.printed.map((value) => `${printfDouble(value)}\n`).join('');
+  must(printed.replaceAll('-nan', 'nan') === lines.replaceAll('-nan', 'nan'), () => {
+    return `prints ${printed}, not ${lines}: ${where()}`;
+  });
 }
