@@ -193,6 +193,19 @@ test('a preloaded library is loaded before confinement, and its functions are fo
   t.true(compiler.opened.runner.confinement.seccomp);
 });
 
+test('a runner that was started in advance has its libraries, and is confined like any other', async (t) => {
+  const host = createHostResources({ ...preloading('preloaded.so'), poolSize: 1, limits: { cpu: 123 } });
+  t.teardown(() => host.runners.close());
+  host.runners.fill();
+  await host.runners.settled();
+  t.is(host.runners.warmCount, 1);
+  const compiler = await openSession(t, host);
+  t.true((await lookup(compiler, 'farjit_test_first_byte')) > 0n);
+  const { confinement, processId } = compiler.opened.runner;
+  t.like(confinement, { noNewPrivileges: true, seccomp: true, dumpable: false, ownUser: isRoot });
+  t.regex(readFileSync(`/proc/${processId}/limits`, 'utf8'), /^Max cpu time +123 +124 /m);
+});
+
 test('a library that is not there is an error with its name', async (t) => {
   const host = createHostResources({ preload: ['/nonexistent/lib.so'] });
   const error = await t.throwsAsync(openSession(t, host), { code: 'RUNNER_START_FAILED' });
