@@ -6,7 +6,7 @@ import { evaluateAll, openJIT } from './jit-fixture.js';
 const MIB = 1024 * 1024;
 
 test('hundreds of functions removed and added in one go fit into no single message, and all work', async (t) => {
-  const { jit } = await openJIT(t, { optLevel: 0 });
+  const { jit } = await openJIT(t, { optLevel: 0, speculate: 'off' });
   const count = 300;
   const text = (offset: number) =>
     Array.from(

@@ -142,6 +142,11 @@ const nativeParts = {
       if (!isMusl.test(contents)) throw new Error(`${path} has no function isMusl any more`);
       return { contents: contents.replace(isMusl, 'function isMusl() { return false; }\n') };
     });
+    // Newer Nodes have a faster mask in http, which is not worth loading all of http for.
+    build.onResolve({ filter: /^http$/ }, ({ path, importer }) =>
+      /[\\/]ws[\\/]lib[\\/]buffer-util\.js$/.test(importer) ? { path, namespace: 'empty' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};' }));
     // What ws needs for handshakes, wss: URLs and compression: an executor of one's own takes none of them.
     build.onResolve({ filter: /^(https?|tls|zlib)$/ }, ({ path, importer }) =>
       /[\\/]ws[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'late' } : undefined,

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type ExecutorAddr, FarJITError, NULL_ADDR } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError, NULL_ADDR, type Transport } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { SessionCache } from './cache/session-cache.js';
 import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
@@ -134,8 +134,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       new CodegenPool({ libLLVM, ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
-      const session = await ExecutionSession.open(transport, { hotThreshold, requireSandbox });
-      return new KaleidoscopeJIT(session, undefined, options, codegen, openCache(options, libLLVM));
+      const cache = openCache(options, libLLVM);
+      const session = await openSession(transport, cache, { hotThreshold, requireSandbox });
+      return new KaleidoscopeJIT(session, undefined, options, codegen, cache);
     }
     const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
     try {
@@ -146,7 +147,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
         codegen.start();
         void preloadBindings();
       }
-      const session = await ExecutionSession.open(await connecting, { hotThreshold, requireSandbox });
+      const session = await openSession(await connecting, cache, { hotThreshold, requireSandbox });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
       await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
@@ -513,6 +514,17 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
 function isThreshold(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
+}
+
+/** What is kept of the program is read while the executor opens the session. */
+async function openSession(
+  transport: Transport,
+  cache: SessionCache | undefined,
+  options: Parameters<typeof ExecutionSession.open>[1],
+): Promise<ExecutionSession> {
+  const opening = ExecutionSession.open(transport, options);
+  cache?.readAhead();
+  return opening;
 }
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */

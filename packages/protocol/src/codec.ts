@@ -1,7 +1,7 @@
+import { Packr } from 'msgpackr';
 import * as v from 'valibot';
 import { ProtocolError } from './errors.js';
 import { decodeMessagePack } from './msgpack-decoder.js';
-import { MessagePackEncoder } from './msgpack-encoder.js';
 import { printable } from './printable.js';
 import { parseValue } from './quick-check.js';
 
@@ -63,14 +63,21 @@ export const errorBody = v.strictObject({
   data: v.unknown(),
 });
 
-const encoder = new MessagePackEncoder();
+// 64-bit integers stay `bigint`, so an address never becomes a float. `undefined` would go out as an extension, which
+// costs the connection; as nil it is at most one refused message.
+const packr = new Packr({
+  useRecords: false,
+  int64AsType: 'bigint',
+  moreTypes: false,
+  encodeUndefinedAsNil: true,
+});
 
 /**
  * Encodes a frame. The result is a fresh buffer that the caller may keep.
  * @throws {RangeError} when the body holds a `bigint` of more than 64 bits.
  */
 export function encodeFrame(frame: Frame): Uint8Array {
-  return encoder.encode([
+  return packr.pack([
     frame.kind,
     frame.id,
     frame.sequence,

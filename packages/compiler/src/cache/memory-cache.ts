@@ -6,7 +6,10 @@ export interface LazyContent {
   make(): Uint8Array | undefined;
 }
 
-/** Byte strings by name, at most so many bytes of them: the least recently used ones go. */
+/** What an entry costs besides its content: its name, its place in the table, the objects that content is made of. */
+export const ENTRY_OVERHEAD_BYTES = 2048;
+
+/** Byte strings by name, at most so many bytes of entries: the least recently used ones go. */
 export class MemoryCache {
   readonly #maxBytes: number;
   /** In the order of their last use. */
@@ -50,5 +53,5 @@ export class MemoryCache {
 }
 
 function sizeOf(content: Uint8Array | LazyContent): number {
-  return content instanceof Uint8Array ? content.byteLength : content.sizeBytes;
+  return ENTRY_OVERHEAD_BYTES + (content instanceof Uint8Array ? content.byteLength : content.sizeBytes);
 }

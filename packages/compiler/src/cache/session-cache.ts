@@ -25,7 +25,8 @@ export class SessionCache {
   readonly #cache: ObjectCache;
   readonly #ready = new Map<string, readonly ObjectSlice[]>();
   #programKey: Uint8Array | undefined;
-  #hasSeenProgram = false;
+  /** Keys of what the program asked for when it was last run. */
+  #note: Uint8Array | undefined;
   #objects: KeptObjects | undefined;
 
   constructor(options: SessionCacheOptions) {
@@ -35,9 +36,7 @@ export class SessionCache {
     if (directory === undefined || program === undefined) return;
     try {
       this.#programKey = programKey(program, libLLVMPath(), codegen);
-      const note = this.#cache.prefetch(this.#programKey);
-      this.#hasSeenProgram = note !== undefined;
-      if (note) this.#prefetch(note);
+      this.#note = this.#cache.prefetch(this.#programKey);
     } catch {
       // Without LLVM there are no keys; the first compilation says what is wrong.
     }
@@ -45,7 +44,7 @@ export class SessionCache {
 
   /** Whether the program has been run before, so that probably nothing is to be compiled. */
   get hasSeenProgram(): boolean {
-    return this.#hasSeenProgram;
+    return this.#note !== undefined;
   }
 
   /** The objects for a target. */
@@ -62,15 +61,19 @@ export class SessionCache {
 
   /** Writes what is new. */
   close(): void {
-    if (this.#programKey && !this.#hasSeenProgram) {
+    if (this.#programKey && !this.#note) {
       const asked = this.#objects?.askedFor ?? [];
       this.#cache.add(this.#programKey, Buffer.concat(asked.slice(0, MAX_PREFETCHED)));
     }
     this.#cache.close();
   }
 
-  /** Reads the objects that a run of the program asked for, whose keys its note is: they will be asked for again. */
-  #prefetch(note: Uint8Array): void {
+  /**
+   * Reads the objects that a run of the program asked for, whose keys its note is: they will be asked for again. Takes
+   * milliseconds for hundreds of them, so it is for a moment in which there is something to wait for.
+   */
+  readAhead(): void {
+    const note = this.#note ?? new Uint8Array();
     for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
       const key = note.subarray(at, at + KEY_BYTES);
       const content = this.#cache.prefetch(key);

@@ -23,7 +23,12 @@ export interface CodegenPoolOptions {
   readonly size?: number;
   /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
   readonly program?: string;
+  /** Milliseconds without work after which all processes but one are ended. Default 1000. */
+  readonly restMs?: number;
 }
+
+/** A process holds 60 MB, and another one is there in 15 ms. */
+const REST_MS = 1000;
 
 interface Done extends CodegenAnswer {
   readonly llvmVersion: string;
@@ -38,7 +43,7 @@ interface Job {
 
 /**
  * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
- * A process is started when there is work that no other has time for, and kept.
+ * A process is started when there is work that no other has time for. When there has been none for a while, one is kept.
  */
 export class CodegenPool implements IRCompileLayer {
   /** Finds the path of the libLLVM that its processes load. */
@@ -49,6 +54,8 @@ export class CodegenPool implements IRCompileLayer {
   /** Waiting, in the order in which they came: those that a thread is blocked for, then those that can wait. */
   readonly #urgent: Job[] = [];
   readonly #background: Job[] = [];
+  readonly #restMs: number;
+  #restTimer: NodeJS.Timeout | undefined;
   #stopped = false;
   readonly #beforeStart = new Set<() => void>();
 
@@ -56,10 +63,12 @@ export class CodegenPool implements IRCompileLayer {
     libLLVM = () => findLibLLVM().path,
     size = availableParallelism(),
     program = DEFAULT_CODEGEN_PROGRAM,
+    restMs = REST_MS,
   }: CodegenPoolOptions = {}) {
     this.libLLVM = libLLVM;
     this.#size = Math.max(1, size);
     this.#program = program;
+    this.#restMs = restMs;
   }
 
   /** Starts the first process, ahead of the first compilation. What is wrong with it, that one says. */
@@ -94,6 +103,7 @@ export class CodegenPool implements IRCompileLayer {
   /** Ends all processes and waits for that; what is under way rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#restTimer);
     await Promise.all([...this.#processes].map((process) => process.stop()));
   }
 
@@ -150,7 +160,21 @@ export class CodegenPool implements IRCompileLayer {
       reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#dispatch();
+      this.#restLater();
     }
+  }
+
+  #restLater(): void {
+    if (this.#stopped) return;
+    this.#restTimer ??= setTimeout(() => this.#rest(), this.#restMs).unref();
+    this.#restTimer.refresh();
+  }
+
+  /** Ends what is idle, except for one. */
+  #rest(): void {
+    const spare = [...this.#processes].filter(({ isIdle }) => isIdle);
+    if (spare.length === this.#processes.size) spare.shift();
+    for (const process of spare) void process.stop();
   }
 
   /**

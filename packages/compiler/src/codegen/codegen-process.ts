@@ -112,6 +112,8 @@ export class CodegenProcess {
 
   /** Ends the process, whatever it is doing. */
   async stop(): Promise<void> {
+    // Given nothing more from now on.
+    this.#state = 'lost';
     this.#child.kill('SIGKILL');
     // The end is noticed when its streams have closed too: with the child alone, nothing may be left to wait for before.
     for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket])

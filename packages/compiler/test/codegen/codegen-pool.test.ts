@@ -169,6 +169,13 @@ test('there are as many processes as there is work for, and no more than the siz
   t.true(pool.processIds.length > 1 && pool.processIds.length <= 3);
 });
 
+test('when there has been nothing to do for a while, one process is left', async (t) => {
+  const pool = poolOf(t, { size: 3, restMs: 50 });
+  await Promise.all(Array.from({ length: 60 }, () => pool.compile(inputOf(FIB))));
+  while (pool.processIds.length !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.true((await pool.compile(inputOf(FIB))).object.byteLength > 0);
+});
+
 test('started ahead there is one process, and stopping leaves none', async (t) => {
   const pool = poolOf(t, { size: 2 });
   pool.start();
