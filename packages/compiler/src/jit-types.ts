@@ -69,12 +69,6 @@ export interface KaleidoscopeJITOptions {
    */
   readonly codegen?: CodegenPool;
   /**
-   * `auto`: compiler, executor and program share a core while quick compile callbacks follow each other, with an executor
-   * of our own and two cores or more. `off` unless given, because what this process starts meanwhile, processes and
-   * workers, stays on that core: for programs that start none, as `farjit` does.
-   */
-  readonly shareCore?: 'auto' | 'off';
-  /**
    * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
    * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
    */

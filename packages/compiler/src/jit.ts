@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { type ExecutorAddr, FarJITError, NULL_ADDR, type Transport } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { SessionCache } from './cache/session-cache.js';
@@ -6,7 +5,6 @@ import { doubleSignature, type JITCallable, type ScalarValue } from './callable.
 import { CodegenPool } from './codegen/codegen-pool.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
-import { SharedCore } from './executor-client/shared-core.js';
 import {
   type ExpressionResult,
   type FunctionTier,
@@ -65,8 +63,6 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
   readonly #calls: WrapperCalls;
   readonly #codegen: CodegenPool;
-  readonly #sharedCore: SharedCore | undefined;
-  readonly #endBeforeStart: () => void;
   #llvm: LibLLVM | undefined;
 
   private constructor(
@@ -94,8 +90,6 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
-    this.#sharedCore = shareCore(session, local, options);
-    this.#endBeforeStart = codegen.beforeStart(() => this.#sharedCore?.release());
     this.#tiers = optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
     const scope: Scope = {
       prototypeOf: (name) => this.#prototypeOf(name),
@@ -445,12 +439,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Ends the session, its runner, and the executor when it is our own. */
   async close(): Promise<void> {
-    this.#sharedCore?.release();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
-    this.#endBeforeStart();
     await Promise.all([this.#local?.stop({ atOnce: await terminated }), codegenStopped]);
   }
 
@@ -556,25 +548,4 @@ function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promi
     isFull = !process[stream].write(content, () => resolve());
   });
   return isFull ? written : undefined;
-}
-
-/** Only with an executor of our own is it known that all run on one machine. */
-function shareCore(
-  session: ExecutionSession,
-  local: LocalExecutor | undefined,
-  options: KaleidoscopeJITOptions,
-): SharedCore | undefined {
-  const hostId = local?.processId;
-  if (hostId === undefined || options.shareCore !== 'auto' || availableParallelism() < 2) return undefined;
-  const processes = {
-    compilerId: process.pid,
-    hostId,
-    runnerId: () => session.executor.runner.processId,
-  };
-  const sharedCore = new SharedCore(processes, async () => {
-    const { loadAffinity } = await import('./llvm/affinity.js');
-    return loadAffinity();
-  });
-  session.events.subscribe((event) => sharedCore.note(event));
-  return sharedCore;
 }

@@ -62,8 +62,7 @@ export class SessionCache {
   /** Writes what is new. */
   close(): void {
     if (this.#programKey && !this.#note) {
-      const asked = this.#objects?.askedFor ?? [];
-      this.#cache.add(this.#programKey, Buffer.concat(asked.slice(0, MAX_PREFETCHED)));
+      this.#cache.add(this.#programKey, Buffer.concat(this.#objects?.askedFor ?? []));
     }
     this.#cache.close();
   }
@@ -73,7 +72,7 @@ export class SessionCache {
    * milliseconds for hundreds of them, so it is for a moment in which there is something to wait for.
    */
   readAhead(): void {
-    const note = this.#note ?? new Uint8Array();
+    const note = (this.#note ?? new Uint8Array()).subarray(0, MAX_PREFETCHED * KEY_BYTES);
     for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
       const key = note.subarray(at, at + KEY_BYTES);
       const content = this.#cache.prefetch(key);

@@ -60,7 +60,6 @@ export async function openJIT(
     executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
-    shareCore: 'auto',
     ...calls,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),

@@ -57,7 +57,6 @@ export class CodegenPool implements IRCompileLayer {
   readonly #restMs: number;
   #restTimer: NodeJS.Timeout | undefined;
   #stopped = false;
-  readonly #beforeStart = new Set<() => void>();
 
   constructor({
     libLLVM = () => findLibLLVM().path,
@@ -177,18 +176,8 @@ export class CodegenPool implements IRCompileLayer {
     for (const process of spare) void process.stop();
   }
 
-  /**
-   * Calls `prepare` before each process is started, which inherits what the system keeps of this one.
-   * @returns a function that ends that.
-   */
-  beforeStart(prepare: () => void): () => void {
-    this.#beforeStart.add(prepare);
-    return () => this.#beforeStart.delete(prepare);
-  }
-
   #add(): void {
     if (this.#stopped) throw new FarJITError('SESSION_CLOSED', 'the code generators have been stopped');
-    for (const prepare of this.#beforeStart) prepare();
     const process = new CodegenProcess(this.#program, this.libLLVM());
     this.#processes.add(process);
     void process.ended.then(() => {

@@ -5,6 +5,9 @@ import { type ObjectSlice, readSlices, writeSlices } from './split-object.js';
 /** What a small function's slice holds on to: its part of an object, and what remakes its graph. */
 const ESTIMATED_BYTES = 4096;
 
+/** Most keys remembered: what a program asks for later is compiled or linked while it runs. */
+const MAX_ASKED = 1000;
+
 /** The objects that layers find instead of compiling, and leave for others to find. */
 export class KeptObjects {
   readonly #cache: ObjectCache;
@@ -20,7 +23,7 @@ export class KeptObjects {
     this.#ready = ready;
   }
 
-  /** Keys that objects were looked for under, in that order. */
+  /** The first keys that objects were looked for under, in that order. */
   get askedFor(): readonly Uint8Array[] {
     return [...this.#asked.values()];
   }
@@ -39,7 +42,7 @@ export class KeptObjects {
   find(key: Uint8Array | undefined, unit: string): readonly ObjectSlice[] | undefined {
     if (!key) return undefined;
     const name = nameOf(key);
-    this.#asked.set(name, key);
+    if (this.#asked.size < MAX_ASKED) this.#asked.set(name, key);
     const ready = this.#ready.get(name);
     // A graph can be taken once.
     this.#ready.delete(name);

@@ -221,24 +221,3 @@ test('a missing program says how to build it', async (t) => {
   pool.start();
   await t.throwsAsync(pool.compile(inputOf(FIB)), { instanceOf: LibLLVMError, message: /npm run build/ });
 });
-
-test('who asked is told before each process is started, until it asks no more', async (t) => {
-  const pool = poolOf(t);
-  let told = 0;
-  const end = pool.beforeStart(() => {
-    t.is(pool.processIds.length, 0);
-    told++;
-  });
-  const processId = await processOf(t, pool);
-  await pool.compile(inputOf(FIB));
-  t.is(told, 1);
-  process.kill(processId, 'SIGKILL');
-  while (pool.processIds.length > 0) await new Promise((resolve) => setTimeout(resolve, 2));
-  await pool.compile(inputOf(FIB));
-  t.is(told, 2);
-  end();
-  process.kill(pool.processIds[0] ?? 0, 'SIGKILL');
-  while (pool.processIds.length > 0) await new Promise((resolve) => setTimeout(resolve, 2));
-  await pool.compile(inputOf(FIB));
-  t.is(told, 2);
-});
