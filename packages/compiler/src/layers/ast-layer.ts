@@ -1,6 +1,6 @@
 import assert from 'node:assert';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
-import { callees, calleesOf, callsOf, nodeCount } from '../kaleidoscope/call-graph.js';
+import { type Call, callees, calleesOf, callsOf, nodeCount } from '../kaleidoscope/call-graph.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
 import { checkCalls, entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
@@ -57,12 +57,26 @@ interface Recipe {
   key(): Uint8Array | undefined;
 }
 
+/** A unit that defines one function. */
+class FunctionUnit extends MaterializationUnit {
+  readonly function: FunctionAST;
+
+  constructor(fn: FunctionAST, source: ObjectSource, calls: readonly Call[]) {
+    const { name } = fn.prototype;
+    super(name, source, { functions: new Set([name]), data: NOTHING }, calls);
+    this.function = fn;
+  }
+}
+
+function functionOf(unit: MaterializationUnit): FunctionAST | undefined {
+  return unit instanceof FunctionUnit ? unit.function : undefined;
+}
+
 /** Makes units out of ASTs: nothing is generated before a unit is compiled. */
 export class ASTLayer {
   readonly #pipeline: IRPipeline;
   readonly #scope: Scope;
   readonly #kept: KeptObjects | undefined;
-  readonly #functions = new WeakMap<MaterializationUnit, FunctionAST>();
   /** Of what is compiled when it is first called. */
   readonly #firstLevel: CodeLevel;
   readonly #isCounted: boolean;
@@ -91,9 +105,7 @@ export class ASTLayer {
       generate: (irgen) => this.#generate(irgen, [this.#requestOf(fn)]),
       key: () => this.#keyOf(fn, 'function', called),
     });
-    const unit = new MaterializationUnit(name, source, { functions: new Set([name]), data: NOTHING }, calls);
-    this.#functions.set(unit, fn);
-    return unit;
+    return new FunctionUnit(fn, source, calls);
   }
 
   /**
@@ -110,7 +122,7 @@ export class ASTLayer {
     const taken = units.filter((unit) => this.#canGenerate(unit));
     const [first] = taken;
     if (!first) return [];
-    const functions = taken.flatMap((unit) => this.#functions.get(unit) ?? []);
+    const functions = taken.flatMap((unit) => functionOf(unit) ?? []);
     const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
     const observer = observerOf(taken);
     observer.compiling();
@@ -154,7 +166,7 @@ export class ASTLayer {
   }
 
   #canGenerate(unit: MaterializationUnit): boolean {
-    const fn = this.#functions.get(unit);
+    const fn = functionOf(unit);
     if (!fn) return false;
     try {
       checkCalls(fn, (name) => this.#scope.prototypeOf(name));
@@ -288,11 +300,11 @@ export class ASTLayer {
   /** The body that a name means now, if it is a function's that IRGen accepts. */
   #availableBody(name: string): FunctionAST | undefined {
     const unit = this.#scope.definitionOf(name);
-    return unit && this.#canGenerate(unit) ? this.#functions.get(unit) : undefined;
+    return unit && this.#canGenerate(unit) ? functionOf(unit) : undefined;
   }
 
   #function(unit: MaterializationUnit): FunctionAST {
-    const fn = this.#functions.get(unit);
+    const fn = functionOf(unit);
     assert(fn, `${unit.name} was not made from an AST`);
     return fn;
   }
@@ -351,7 +363,8 @@ export class ASTLayer {
   #source(recipe: Recipe): ObjectSource {
     const { kind, name, symbol, called, counter } = recipe;
     // By the object that was made of it: the same unit can be compiled again while the first time is under way.
-    const keys = new WeakMap<Uint8Array, Uint8Array>();
+    // Made late, for programs with many functions that nobody calls.
+    let keys: WeakMap<Uint8Array, Uint8Array> | undefined;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) =>
       new Map([[symbol, new ObjectPart(unit, () => slice.takeGraph(), counter)]]);
     return {
@@ -366,12 +379,15 @@ export class ASTLayer {
         const key = recipe.key();
         const options = this.#options(called);
         const compiled = await this.#pipeline.compile(name, () => recipe.generate(irgen), options);
-        if (key) keys.set(compiled.object, key);
+        if (key) {
+          keys ??= new WeakMap();
+          keys.set(compiled.object, key);
+        }
         return compiled;
       },
       split: (object, unit) => {
         const slice = wholeObject(object, name);
-        this.#kept?.keep(keys.get(object), [slice]);
+        this.#kept?.keep(keys?.get(object), [slice]);
         return partsOf(slice, unit);
       },
     };
