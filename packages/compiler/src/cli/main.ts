@@ -13,6 +13,9 @@ const USAGE_EXIT_CODE = 2;
 /** The longest delay Node's timers and the wire carry: 24 days. */
 const MAX_DEADLINE_MS = 2 ** 31 - 1;
 
+/** Each holds 60 MB. */
+const MAX_CODEGEN_PROCESSES = 64;
+
 const RUN_HELP = `
 FILE is a Kaleidoscope program, or - for standard input. What it prints, and a line "Evaluated to 3.000000" for each of
 its expressions, go to standard output; errors go to standard error.
@@ -64,6 +67,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(statsOption())
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
+    .addOption(codegenProcessesOption())
     .option('--speculate-order <file>', 'guess what a run recorded with --record-calls called, in its order')
     .option('--record-calls <file>', 'write down which functions are called, in the order of the first calls')
     .addOption(sandboxOption())
@@ -84,6 +88,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(speculateOption())
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
+    .addOption(codegenProcessesOption())
     .addOption(sandboxOption())
     .addOption(sandboxRequiredOption())
     .addOption(limitOption())
@@ -157,6 +162,13 @@ function cacheDirOption(): Option {
   );
 }
 
+function codegenProcessesOption(): Option {
+  return new Option(
+    '--codegen-processes <n>',
+    'most processes that generate code at a time (default: one for each core)',
+  ).argParser(parseCodegenProcesses);
+}
+
 function noCacheOption(): Option {
   return new Option('--no-cache', 'compile everything, and keep nothing on disk');
 }
@@ -210,6 +222,13 @@ function parseDeadline(text: string): number {
   if (!/^\d+$/.test(text) || deadlineMs < 1 || deadlineMs > MAX_DEADLINE_MS)
     throw new InvalidArgumentError(`It must be a whole number of milliseconds from 1 to ${MAX_DEADLINE_MS}.`);
   return deadlineMs;
+}
+
+function parseCodegenProcesses(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MAX_CODEGEN_PROCESSES)
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_CODEGEN_PROCESSES}.`);
+  return count;
 }
 
 function packageVersion(): string {

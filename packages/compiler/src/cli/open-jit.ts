@@ -26,6 +26,7 @@ export interface JITOptions {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly cacheDir?: string;
+  readonly codegenProcesses?: number;
   readonly sandbox?: SandboxLevel;
   readonly sandboxRequired?: SandboxLevel;
   readonly limit?: Readonly<Partial<Record<LimitName, number | null>>>;
@@ -46,6 +47,7 @@ export async function openJIT(
   { program, calls }: { program?: string; calls?: CallOrder } = {},
 ): Promise<KaleidoscopeJIT> {
   const { executor, local: started, optLevel, speculate, cache = true, cacheDir, sandboxRequired } = options;
+  const { codegenProcesses } = options;
   const token = process.env.FARJIT_TOKEN;
   const local = executor === undefined ? (started ?? (await startExecutor(options))) : undefined;
   local?.connect().catch(() => {
@@ -63,6 +65,7 @@ export async function openJIT(
     ...calls,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
+    ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
     ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onEvent: (event) => {

@@ -72,8 +72,6 @@ export class CodegenProcess {
       (error: Error) =>
         this.#lose(new LibLLVMError(`Cannot start the code generator ${program}: ${error.message}`)),
     );
-    // An idle code generator does not keep a program that is done from ending; one that starts has work waiting.
-    for (const handle of [child, this.#requests, words]) handle.unref();
   }
 
   get processId(): number {
@@ -105,7 +103,7 @@ export class CodegenProcess {
     this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
     return new Promise<CodegenAnswer>((resolve, reject) => {
       this.#pending = { id, moduleName: request.input.name, resolve, reject };
-      this.#answers.ref();
+      this.#keepProgramRunning(true);
       this.#requests.write(encodeRequest(id, request));
     });
   }
@@ -115,9 +113,7 @@ export class CodegenProcess {
     // Given nothing more from now on.
     this.#state = 'lost';
     this.#child.kill('SIGKILL');
-    // The end is noticed when its streams have closed too: with the child alone, nothing may be left to wait for before.
-    for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket])
-      handle.ref();
+    this.#keepProgramRunning(true);
     await this.ended;
   }
 
@@ -126,7 +122,7 @@ export class CodegenProcess {
     if (answer.id === 0 && answer.status === Status.Done) {
       this.#llvmVersion = answer.content.toString();
       if (this.#state === 'starting') this.#state = 'ready';
-      this.#answers.unref();
+      this.#keepProgramRunning(false);
       return this.#settleReady.resolve();
     }
     if (answer.id === 0)
@@ -148,6 +144,8 @@ export class CodegenProcess {
   #lose(error: Error): void {
     this.#lost ??= error;
     this.#state = 'lost';
+    // Somebody may be waiting for it to make room.
+    this.#keepProgramRunning(true);
     this.#settleReady.reject(this.#lost);
     const pending = this.#pending;
     if (pending) this.#settle(() => pending.reject(error));
@@ -155,7 +153,17 @@ export class CodegenProcess {
 
   #settle(settle: () => void): void {
     this.#pending = undefined;
-    this.#answers.unref();
+    this.#keepProgramRunning(this.#state === 'lost');
     settle();
+  }
+
+  /**
+   * An idle code generator does not keep a program that is done from ending; one that starts, works or ends does. The end
+   * is noticed when its streams have closed too: with the child alone, nothing may be left to wait for before.
+   */
+  #keepProgramRunning(isNeeded: boolean): void {
+    for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket])
+      if (isNeeded) handle.ref();
+      else handle.unref();
   }
 }
