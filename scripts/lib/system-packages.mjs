@@ -130,7 +130,7 @@ function howToGet(packages) {
   if (packages.includes('llvm-14-dev'))
     advice.push(
       'Later Debian releases have no LLVM 14. Either work in a Debian 12 container (node:20-bookworm has Node), or',
-      'add Debian 12 to the apt sources (deb http://deb.debian.org/debian bookworm main), or build LLVM 14.0.6 with',
+      'add Debian 12 (bookworm, main) to the apt sources, or build LLVM 14.0.6 with',
       'LLVM_BUILD_LLVM_DYLIB=ON and set LLVM_DIR to its lib/cmake/llvm and FARJIT_LIBLLVM to its libLLVM-14.so.',
     );
   advice.push('Then run this again.');
