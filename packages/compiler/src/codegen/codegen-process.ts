@@ -96,15 +96,17 @@ export class CodegenProcess {
   /**
    * Compiles; one request at a time.
    * @throws {CodegenLostError} when LLVM ends the process over it.
+   * @throws {RangeError} when it is more than a request can say; the process is as idle as before.
    */
-  request(request: CodegenRequest): Promise<CodegenAnswer> {
-    if (this.#lost) return Promise.reject(this.#lost);
+  async request(request: CodegenRequest): Promise<CodegenAnswer> {
+    if (this.#lost) throw this.#lost;
     const id = this.#nextId;
+    const bytes = encodeRequest(id, request);
     this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
     return new Promise<CodegenAnswer>((resolve, reject) => {
       this.#pending = { id, moduleName: request.input.name, resolve, reject };
       this.#keepProgramRunning(true);
-      this.#requests.write(encodeRequest(id, request));
+      this.#requests.write(bytes);
     });
   }
 

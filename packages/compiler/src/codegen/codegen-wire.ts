@@ -36,7 +36,7 @@ const ANSWER_HEADER_BYTES = 36;
 
 /**
  * A request's bytes: `struct farjit_request` of `codegen.h` says what is where.
- * @throws {RangeError} when it is longer than a `u32` tells.
+ * @throws {RangeError} when it is longer than a `u32` tells, or has more names than a `u16`.
  */
 export function encodeRequest(
   id: number,

@@ -125,6 +125,15 @@ test('damaged bitcode fails by itself, whatever LLVM does over it', async (t) =>
   t.true((await pool.compile(inputOf(FIB))).object.byteLength > 0);
 });
 
+test('a request that cannot be said fails by itself, and occupies no process', async (t) => {
+  const pool = poolOf(t);
+  const first = await processOf(t, pool);
+  const programDefined = Array.from({ length: 0x1_0000 }, (_, i) => `f${i}`);
+  await t.throwsAsync(pool.compile(inputOf(FIB, { programDefined })), { instanceOf: RangeError });
+  t.true((await pool.compile(inputOf(FIB))).object.byteLength > 0);
+  t.deepEqual(pool.processIds, [first]);
+});
+
 test('a process that is killed while it compiles fails that module alone', async (t) => {
   const pool = poolOf(t);
   const first = await processOf(t, pool);
