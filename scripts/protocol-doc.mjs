@@ -14,6 +14,8 @@ const MESSAGE_MODULES = ['session', 'memory', 'symbols', 'indirection', 'run'];
 const LIMIT_MODULES = [
   'websocket-transport',
   'msgpack-decoder',
+  'link',
+  'send-window',
   'connection',
   'admission',
   ...MESSAGE_MODULES.map((name) => `messages/${name}`),

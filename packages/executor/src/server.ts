@@ -1,14 +1,17 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
+  DEFAULT_HEARTBEAT_MS,
   FarJITError,
   joinWebSocket,
   MAX_REFUSED_HANDSHAKES,
+  parseReceivedCount,
   RateLimit,
+  RESUMPTION_HEADERS,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
@@ -16,12 +19,15 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
+import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
 
 /** Sessions at a time; each has a process, 256 MiB of address space and a dozen descriptors. */
 export const DEFAULT_MAX_SESSIONS = 64;
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a session waits for its compiler when the connection is lost. */
+export const DEFAULT_SESSION_TTL_MS = 30_000;
 /** Sockets of a listener that are not sessions yet: with as many waiting for a handshake, further ones are cut. */
 export const MAX_WAITING_SOCKETS = 256;
 /** How long a peer may take to answer the closing handshake before its socket is cut. */
@@ -40,6 +46,17 @@ export interface ServerOptions extends HostOptions {
   readonly token?: string;
   /** Default 64. */
   readonly maxSessions?: number;
+  /** How long a session outlives a lost connection, to be resumed; 0 for not at all. Default 30 s. */
+  readonly sessionTtlMs?: number;
+  /** How often each connection is pinged; one that is silent three times in a row is lost. Default 5 s. */
+  readonly heartbeatMs?: number;
+}
+
+/** A request to become a WebSocket. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
 }
 
 interface Listener {
@@ -53,6 +70,8 @@ export class Server {
   readonly #host: HostResources;
   readonly #token: string;
   readonly #maxSessions: number;
+  readonly #sessionTtlMs: number;
+  readonly #heartbeatMs: number;
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
   /** Open WebSockets, which the HTTP servers do not know any more. */
@@ -65,6 +84,8 @@ export class Server {
     this.#host.runners.fill();
     this.#token = options.token ?? randomBytes(TOKEN_BYTES).toString('base64url');
     this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
+    this.#sessionTtlMs = options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS;
+    this.#heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
   }
 
@@ -121,7 +142,10 @@ export class Server {
     const webSocket = joinWebSocket(socket, 'server');
     // Says that there is somebody here.
     webSocket.ping();
-    this.#serve(webSocket, { startAhead: true });
+    this.#keep(webSocket);
+    this.#add(
+      new Session({ host: this.#host, transport: new WebSocketTransport(webSocket), startAhead: true }),
+    );
     await closed;
     await Promise.all([...this.#sessions].map((session) => session.ended));
   }
@@ -152,11 +176,10 @@ export class Server {
     });
     http.on('upgrade', (request, socket, head) => {
       const refusal = this.#refusalOf(request, needsToken ? refusals : undefined);
-      if (refusal) refuseUpgrade(socket, refusal);
-      else
-        this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-          this.#serve(webSocket, { startAhead: false }),
-        );
+      if (refusal) return refuseUpgrade(socket, refusal);
+      const upgrade = { request, socket, head };
+      if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
+      else this.#resume(upgrade, refusals);
     });
     return http;
   }
@@ -183,12 +206,68 @@ export class Server {
     return timingSafeEqual(sha256(given), sha256(this.#token));
   }
 
-  /** @param startAhead whether it is sure to open a session, so that its runner may start with it. */
-  #serve(webSocket: WebSocket, { startAhead }: { startAhead: boolean }): void {
+  #serve(upgrade: Upgrade): void {
+    const id = randomUUID();
+    const secrets = new ResumeSecrets();
+    const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
+    this.#accept(upgrade, answer, (transport) =>
+      this.#add(new Session({ host: this.#host, transport, id, secrets, timeToLiveMs: this.#sessionTtlMs })),
+    );
+  }
+
+  /** @param refusals of wrong secrets. */
+  #resume(upgrade: Upgrade, refusals: RateLimit): void {
+    const { headers } = upgrade.request;
+    const id = headers[RESUMPTION_HEADERS.session];
+    const receivedCount = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
+    const session = [...this.#sessions].find((candidate) => candidate.id === id);
+    if (!session)
+      return refuseUpgrade(
+        upgrade.socket,
+        '410 Gone',
+        'resume: the session has ended, or its time to live has passed',
+      );
+    if (!session.secrets.accepts(String(headers[RESUMPTION_HEADERS.secret]))) {
+      refusals.take();
+      return refuseUpgrade(upgrade.socket, '403 Forbidden', 'resume: the secret is wrong, or has been used');
+    }
+    if (receivedCount === undefined || !session.canResume(receivedCount))
+      return refuseUpgrade(upgrade.socket, '410 Gone', 'resume: the session cannot go on from there');
+    const { link } = session.connection;
+    // From now on nothing is received over the connection before, so that the count holds.
+    link.breakOff();
+    const answer = {
+      [RESUMPTION_HEADERS.session]: session.id,
+      [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
+      [RESUMPTION_HEADERS.received]: String(link.receivedCount),
+    };
+    this.#accept(upgrade, answer, (transport) => link.resume(transport, receivedCount));
+  }
+
+  /** Completes the handshake; `use` is called with the transport before anything is received over it. */
+  #accept(
+    { request, socket, head }: Upgrade,
+    answer: Readonly<Record<string, string>>,
+    use: (transport: WebSocketTransport) => void,
+  ): void {
+    const addAnswer = (headers: string[]) => {
+      for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
+    };
+    // Both happen before `handleUpgrade` returns, or not at all.
+    this.#webSockets.on('headers', addAnswer);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#keep(webSocket);
+      use(new WebSocketTransport(webSocket, { heartbeatMs: this.#heartbeatMs }));
+    });
+    this.#webSockets.off('headers', addAnswer);
+  }
+
+  #keep(webSocket: WebSocket): void {
     this.#open.add(webSocket);
     webSocket.once('close', () => this.#open.delete(webSocket));
-    const transport = new WebSocketTransport(webSocket);
-    const session = new Session({ host: this.#host, transport, startAhead });
+  }
+
+  #add(session: Session): void {
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
   }
@@ -242,16 +321,17 @@ function urlOf(http: HttpServer, address: ListenAddress): string {
   return `ws://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-function refuseUpgrade(socket: Duplex, status: string): void {
+/** @param words in a line of the body, for people. */
+function refuseUpgrade(socket: Duplex, status: string, words = ''): void {
   socket.on('error', () => socket.destroy());
   const challenge = status.startsWith('401')
     ? 'WWW-Authenticate: Bearer\r\n'
     : status.startsWith('429')
       ? 'Retry-After: 1\r\n'
       : '';
-  socket.end(`HTTP/1.1 ${status}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`, () =>
-    socket.destroy(),
-  );
+  const body = words && `${words}\n`;
+  const headers = `Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+  socket.end(`HTTP/1.1 ${status}\r\n${challenge}${headers}\r\n${body}`, () => socket.destroy());
 }
 
 function closeHttp(http: HttpServer): Promise<void> {

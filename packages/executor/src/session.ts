@@ -25,9 +25,10 @@ import { Generation, type GenerationEvents } from './generation.js';
 import type { HostResources } from './host-resources.js';
 import type { ReenterAnswer } from './reentry.js';
 import { PAGE_BYTES } from './reservation-layout.js';
+import { ResumeSecrets } from './resume-secrets.js';
 import { SERVER_NAME } from './version.js';
 
-/** Unsent bytes on the connection from which on JIT'd code waits when it writes output. */
+/** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
 type State = 'new' | 'opening' | 'open' | 'closed';
@@ -37,17 +38,23 @@ export interface SessionOptions {
   readonly transport: Transport;
   /** Starts the first runner now, since the compiler is sure to ask for it: it has been started for that. */
   readonly startAhead?: boolean;
+  /** Milliseconds that the session outlives a lost connection, to be resumed; 0, the default, for none. */
+  readonly timeToLiveMs?: number;
+  /** Given where clients have been told of them before there is a session. */
+  readonly id?: string;
+  readonly secrets?: ResumeSecrets;
   readonly onFrame?: (event: FrameEvent) => void;
 }
 
-/** One compiler's session: a connection, and one runner after the other. */
+/** One compiler's session: a connection, which may outlive its transport, and one runner after the other. */
 export class Session {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly connection: Connection;
   /** Resolves when the connection is closed and the runner gone. */
   readonly ended: Promise<void>;
+  /** Of those who may resume it. */
+  readonly secrets: ResumeSecrets;
   readonly #host: HostResources;
-  readonly #transport: Transport;
   #state: State = 'new';
   #generation: Generation | undefined;
   #generationCount = 0;
@@ -64,12 +71,20 @@ export class Session {
   /** Registers handlers and starts to receive. */
   constructor(options: SessionOptions) {
     this.#host = options.host;
-    this.#transport = options.transport;
-    const { onFrame } = options;
+    this.id = options.id ?? randomUUID();
+    this.secrets = options.secrets ?? new ResumeSecrets();
+    const { onFrame, timeToLiveMs } = options;
     const limits = new UnopenedLimits();
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),
-      admit: (sizeBytes) => (this.#isUnopened() ? limits.admit(sizeBytes) : undefined),
+      timeToLiveMs,
+      admit: (sizeBytes) => {
+        this.secrets.confirm();
+        return this.#isUnopened() ? limits.admit(sizeBytes) : undefined;
+      },
+      onBroken: ({ reason }) => {
+        if (this.#state !== 'open') this.connection.close(1006, reason);
+      },
     });
     this.#registerHandlers();
     const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
@@ -86,6 +101,11 @@ export class Session {
   /** The runner that lives now. */
   get generation(): Generation | undefined {
     return this.#generation;
+  }
+
+  /** Whether it can go on with a client that has received so many frames. */
+  canResume(receivedCount: number): boolean {
+    return this.#state === 'open' && this.connection.link.canResume(receivedCount);
   }
 
   /** Closes the connection and waits until the runner is gone. */
@@ -195,7 +215,14 @@ export class Session {
       const runner = await this.#firstRunner();
       if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
       this.#state = 'open';
-      return { version, server: SERVER_NAME, session: this.id, info: remoteInfo(), runner };
+      return {
+        version,
+        server: SERVER_NAME,
+        session: this.id,
+        info: remoteInfo(),
+        runner,
+        timeToLiveMs: this.connection.link.timeToLiveMs,
+      };
     } catch (error) {
       if (!this.#isClosed()) this.#state = 'new';
       throw error;
@@ -264,7 +291,7 @@ export class Session {
       onHot: (generation, counters) =>
         this.connection.notify(indirection.functionsHot, { counters }, generation),
       onLimit: (generation, limit) => this.connection.notify(session.limitReached, { limit }, generation),
-      isCongested: () => this.#transport.bufferedBytes > CONGESTED_BYTES,
+      isCongested: () => this.connection.link.backlogBytes > CONGESTED_BYTES,
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };
   }

@@ -13,6 +13,8 @@ export enum FrameKind {
   Notification = 3,
   /** Withdraws the sender's own request `id`; that request is still answered. */
   Cancel = 4,
+  /** Says how far the other direction has come, when no other frame does. It has no sequence of its own: 0. */
+  Acknowledge = 5,
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Frame {
   readonly kind: FrameKind;
   /** Request id, unique per sender; 0 in notifications. */
   readonly id: number;
-  /** 1 for the first frame in this direction, then one more each. */
+  /** 1 for the first frame in this direction, then one more each, over all transports; 0 in acknowledgements. */
   readonly sequence: number;
   /** Cumulative: the sender has handled the other direction's frames up to this one. */
   readonly acknowledged: number;

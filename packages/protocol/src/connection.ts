@@ -1,5 +1,5 @@
 import type * as v from 'valibot';
-import { decodeFrame, describeIssues, encodeFrame, errorBody, type Frame, FrameKind } from './codec.js';
+import { describeIssues, errorBody, type Frame, FrameKind } from './codec.js';
 import {
   CancelledError,
   ConnectionClosedError,
@@ -8,15 +8,13 @@ import {
   RemoteError,
   RequestError,
 } from './errors.js';
+import { Link, type LinkHandlers, type LinkOptions, type OutgoingFrame } from './link.js';
 import type { NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 import { parseValue } from './quick-check.js';
 import type { Transport, TransportClose } from './transport.js';
 
 /** Requests of the peer handled at once: more than the threads one runner can block. */
 export const MAX_REQUESTS_IN_FLIGHT = 1024;
-/** Unsent bytes before the connection is given up: a peer that stopped reading costs no more than this. */
-export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
-
 /** Bytes of the peer's requests handled at once: two frames of the largest size, and many of the usual ones. */
 export const MAX_UNANSWERED_BYTES = 128 * 1024 * 1024;
 
@@ -100,9 +98,8 @@ type NotificationHandler = (params: unknown, generation: number) => void;
  * code trusts its types. Closing rejects every pending request.
  */
 export class Connection {
-  readonly #transport: Transport;
+  readonly #link: Link;
   readonly #onFrame: (event: FrameEvent) => void;
-  readonly #admit: ((sizeBytes: number) => TransportClose | undefined) | undefined;
   readonly #requestHandlers = new Map<string, { type: RequestType; handler: RequestHandler }>();
   readonly #notificationHandlers = new Map<
     string,
@@ -112,24 +109,22 @@ export class Connection {
   readonly #handling = new Map<number, HandledRequest>();
   #handlingBytes = 0;
   #nextId = 1;
-  #sent = 0;
-  #received = 0;
-  #holdingBack = 0;
   #closeError: ConnectionClosedError | undefined;
   readonly #closed: Promise<ConnectionClosedError>;
   #resolveClosed!: (error: ConnectionClosedError) => void;
 
-  /** @param options.admit asked before a frame is looked at; what it returns, the connection is closed with. */
   constructor(
     transport: Transport,
-    options: {
-      onFrame?: (event: FrameEvent) => void;
-      admit?: (sizeBytes: number) => TransportClose | undefined;
-    } = {},
+    { onFrame = () => {}, ...options }: LinkOptions & { readonly onFrame?: (event: FrameEvent) => void } = {},
   ) {
-    this.#transport = transport;
-    this.#admit = options.admit;
-    this.#onFrame = options.onFrame ?? (() => {});
+    this.#onFrame = onFrame;
+    const handlers: LinkHandlers = {
+      onFrame: (frame, sizeBytes) => this.#receive(frame, sizeBytes),
+      onEnd: (close) => this.#finish(close),
+      onAcknowledgement: (direction, sizeBytes) =>
+        onFrame({ direction, kind: FrameKind.Acknowledge, method: '', sizeBytes }),
+    };
+    this.#link = new Link(transport, handlers, options);
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -137,10 +132,12 @@ export class Connection {
 
   /** Starts to receive. Handlers are registered before. */
   start(): void {
-    this.#transport.start({
-      onMessage: (message) => this.#receive(message),
-      onClose: (close) => this.#finish(close),
-    });
+    this.#link.start();
+  }
+
+  /** The transport it runs over, and what happens when that is lost. */
+  get link(): Omit<Link, 'start' | 'send' | 'close'> {
+    return this.#link;
   }
 
   /** Resolves, never rejects, with the reason when the connection is closed from either end. */
@@ -232,68 +229,29 @@ export class Connection {
     });
   }
 
-  /** Receives nothing more until `until` has settled: what the peer sends faster than it is used waits with the peer. */
-  async holdBack(until: Promise<unknown>): Promise<void> {
-    if (this.#holdingBack++ === 0) this.#transport.pause?.();
-    try {
-      await until;
-    } finally {
-      if (--this.#holdingBack === 0) this.#transport.resume?.();
-    }
-  }
-
   /**
    * Closes with a WebSocket close code; 1000 is a normal end. What is pending rejects at once, and nothing that
    * still arrives is handled: a peer that does not answer the closing cannot hold anybody up.
    */
   close(code = 1000, reason = 'closed'): void {
-    this.#transport.close(code, reason);
-    this.#finish({ code, reason });
+    this.#link.close(code, reason);
   }
 
   #sendPlain(kind: FrameKind, id: number, body: unknown): void {
     this.#send({ kind, id, generation: 0, deadlineMs: null, traceparent: null, method: '', body });
   }
 
-  #send(frame: Omit<Frame, 'sequence' | 'acknowledged'>): void {
+  #send(frame: OutgoingFrame): void {
     if (this.isClosed) return;
-    const message = encodeFrame({ ...frame, sequence: this.#sent + 1, acknowledged: this.#received });
-    // Counted only now: a frame that could not be encoded leaves no gap.
-    this.#sent++;
-    this.#onFrame({
-      direction: 'sent',
-      kind: frame.kind,
-      method: frame.method,
-      sizeBytes: message.byteLength,
-    });
-    try {
-      this.#transport.send(message);
-    } catch (error) {
-      if (!(error instanceof ConnectionClosedError)) throw error;
-      return; // `onClose` follows and rejects what is pending
-    }
-    if (this.#transport.bufferedBytes > MAX_BUFFERED_BYTES) this.close(1008, 'the peer does not read');
+    const sizeBytes = this.#link.send(frame);
+    this.#onFrame({ direction: 'sent', kind: frame.kind, method: frame.method, sizeBytes });
   }
 
-  #receive(message: Uint8Array): void {
-    if (this.isClosed) return;
-    const refusal = this.#admit?.(message.byteLength);
-    if (refusal) return this.close(refusal.code, refusal.reason);
-    try {
-      const frame = decodeFrame(message);
-      if (frame.sequence !== this.#received + 1)
-        throw new ProtocolError(`frame ${frame.sequence} after frame ${this.#received}`);
-      if (frame.acknowledged > this.#sent)
-        throw new ProtocolError(`frame ${frame.acknowledged} acknowledged, ${this.#sent} sent`);
-      this.#received = frame.sequence;
-      const pending = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
-      const method = pending ? (this.#pending.get(frame.id)?.type.method ?? '') : frame.method;
-      this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes: message.byteLength });
-      this.#dispatch(frame, message.byteLength);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.close(1002, error.message);
-    }
+  #receive(frame: Frame, sizeBytes: number): void {
+    const isAnswer = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
+    const method = isAnswer ? (this.#pending.get(frame.id)?.type.method ?? '') : frame.method;
+    this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes });
+    this.#dispatch(frame, sizeBytes);
   }
 
   #dispatch(frame: Frame, sizeBytes: number): void {
@@ -309,6 +267,8 @@ export class Connection {
       case FrameKind.Response:
       case FrameKind.Error:
         return this.#settle(frame);
+      case FrameKind.Acknowledge:
+        return;
     }
   }
 

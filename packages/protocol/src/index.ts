@@ -47,8 +47,20 @@ export * as run from './messages/run.js';
 export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
+export { foreignMessage } from './printable.js';
 export { parseValue } from './quick-check.js';
+export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
 export { describeRunnerEnd } from './runner-end.js';
 export { SANDBOX_LEVELS, type SandboxLevel, sandboxShortfall } from './sandbox.js';
-export { createMemoryTransportPair, type Transport, type TransportClose } from './transport.js';
-export { MAX_FRAME_BYTES, WEBSOCKET_OPTIONS, WebSocketTransport } from './websocket-transport.js';
+export {
+  createMemoryTransportPair,
+  type Reopened,
+  type Transport,
+  type TransportClose,
+} from './transport.js';
+export {
+  DEFAULT_HEARTBEAT_MS,
+  MAX_FRAME_BYTES,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
+} from './websocket-transport.js';

@@ -25,6 +25,19 @@ export interface Transport {
   pause?(): void;
   /** Undoes `pause`. */
   resume?(): void;
+  /**
+   * Connects again after this transport was lost; absent where there is no way back.
+   * @param receivedCount frames received so far.
+   * @throws {FarJITError} when that cannot be done, now or ever.
+   */
+  reopen?(receivedCount: number): Promise<Reopened>;
+}
+
+/** What a lost transport is followed by. */
+export interface Reopened {
+  readonly transport: Transport;
+  /** Frames that the other end has received. */
+  readonly receivedCount: number;
 }
 
 type Handlers = Parameters<Transport['start']>[0];

@@ -7,6 +7,11 @@ export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 /** WebSocket fragments one frame may come in. We send every frame whole; a proxy on the way may split it. */
 export const MAX_FRAGMENTS = 1024;
 
+/** Pings without any sign of life before the peer is taken for lost. */
+export const MAX_SILENT_HEARTBEATS = 3;
+/** How often each end pings, unless it is told otherwise. */
+export const DEFAULT_HEARTBEAT_MS = 5000;
+
 /** Options both ends give to `ws`: no compression (the payload is machine code), bounded frames. */
 export const WEBSOCKET_OPTIONS = {
   perMessageDeflate: false,
@@ -22,11 +27,17 @@ export class WebSocketTransport implements Transport {
   readonly #held: Uint8Array[] = [];
   #close: TransportClose | undefined;
   #closing = false;
+  #isPaused = true;
   /** The first error's words: 'close' always follows 'error', and its own reason is empty then. */
   #failure = '';
 
-  constructor(socket: WebSocket) {
+  /**
+   * @param options.heartbeatMs how often to ping; a peer from which nothing has come for `MAX_SILENT_HEARTBEATS` times
+   *   that is given up (close code 1006). None unless given: where both ends are on one machine, the system tells.
+   */
+  constructor(socket: WebSocket, { heartbeatMs }: { readonly heartbeatMs?: number | undefined } = {}) {
     this.#socket = socket;
+    if (heartbeatMs !== undefined) this.#watch(heartbeatMs);
     socket.on('message', (data: RawData, isBinary: boolean) => {
       if (this.#closing) return;
       if (!isBinary) this.close(1003, 'binary frames only');
@@ -49,10 +60,12 @@ export class WebSocketTransport implements Transport {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
   }
 
@@ -73,7 +86,28 @@ export class WebSocketTransport implements Transport {
     this.#handlers = handlers;
     for (const message of this.#held.splice(0)) handlers.onMessage(message);
     if (this.#close) handlers.onClose(this.#close);
-    this.#socket.resume();
+    this.resume();
+  }
+
+  /**
+   * Silence is counted in ticks and not by the clock: a process that was busy or suspended for a while has missed one tick, and
+   * finds what has come meanwhile before the next.
+   */
+  #watch(heartbeatMs: number): void {
+    let silentTicks = 0;
+    const heard = () => {
+      silentTicks = 0;
+    };
+    for (const event of ['message', 'ping', 'pong']) this.#socket.on(event, heard);
+    const timer = setInterval(() => {
+      // Nothing is read, so nothing can be heard.
+      if (this.#isPaused) return heard();
+      if (++silentTicks > MAX_SILENT_HEARTBEATS) {
+        this.#failure ||= `nothing has come for ${(silentTicks * heartbeatMs) / 1000} s`;
+        this.#socket.terminate();
+      } else if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+    }, heartbeatMs);
+    this.#socket.once('close', () => clearInterval(timer));
   }
 }
 

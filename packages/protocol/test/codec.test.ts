@@ -99,7 +99,7 @@ test('what fits no 64 bits is refused when it is encoded', (t) => {
 const badEnvelopes: [string, readonly unknown[]][] = [
   ['too short', [0, 1, 1, 0, 0, null, null, 'm']],
   ['too long', [0, 1, 1, 0, 0, null, null, 'm', null, null]],
-  ['unknown kind', [5, 1, 1, 0, 0, null, null, 'm', null]],
+  ['unknown kind', [6, 1, 1, 0, 0, null, null, 'm', null]],
   ['negative id', [0, -1, 1, 0, 0, null, null, 'm', null]],
   ['fractional sequence', [0, 1, 1.5, 0, 0, null, null, 'm', null]],
   ['bigint sequence', [0, 1, 1n, 0, 0, null, null, 'm', null]],

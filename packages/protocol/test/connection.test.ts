@@ -4,7 +4,6 @@ import { decodeFrame, encodeFrame, type Frame, FrameKind } from '../src/codec.js
 import {
   Connection,
   type FrameEvent,
-  MAX_BUFFERED_BYTES,
   MAX_REQUESTS_IN_FLIGHT,
   MAX_UNANSWERED_BYTES,
 } from '../src/connection.js';
@@ -16,6 +15,7 @@ import {
   RequestError,
 } from '../src/errors.js';
 import { NULL_ADDR, toExecutorAddr } from '../src/executor-addr.js';
+import { MAX_BUFFERED_BYTES } from '../src/link.js';
 import { notification, request } from '../src/messages/declare.js';
 import { reenter } from '../src/messages/indirection.js';
 import { emptyCommit } from '../src/messages/memory.js';

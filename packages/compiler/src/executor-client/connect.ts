@@ -1,7 +1,13 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import {
+  DEFAULT_HEARTBEAT_MS,
   FarJITError,
+  foreignMessage,
   joinWebSocket,
+  parseReceivedCount,
+  RESUMPTION_HEADERS,
+  type Reopened,
   type Transport,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
@@ -15,8 +21,17 @@ export class ConnectError extends FarJITError {
   }
 }
 
+/** The executor does not let a lost session be resumed: it has ended, or the secret is not the right one. */
+export class ResumeRefusedError extends FarJITError {
+  constructor(message: string) {
+    super('RESUME_REFUSED', message);
+  }
+}
+
 /** How long an upgrade may take: a local executor needs a tenth of this when the machine is busy. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Characters of a refusal that are read. */
+const MAX_REFUSAL_LENGTH = 500;
 
 /**
  * Opens a WebSocket to an executor.
@@ -57,22 +72,114 @@ export async function connectSocket(socket: Socket): Promise<Transport> {
   });
 }
 
+/** What a lost session is resumed with. */
+interface ResumeTicket {
+  readonly session: string;
+  readonly secret: string;
+}
+
+/** A WebSocket to an executor on the network, which can be opened again when it is lost. */
+class RemoteTransport extends WebSocketTransport {
+  readonly #url: string;
+  readonly #options: ClientOptions;
+  readonly #ticket: ResumeTicket;
+
+  constructor(socket: WebSocket, url: string, options: ClientOptions, ticket: ResumeTicket) {
+    super(socket, { heartbeatMs: DEFAULT_HEARTBEAT_MS });
+    this.#url = url;
+    this.#options = options;
+    this.#ticket = ticket;
+  }
+
+  /**
+   * @throws {ResumeRefusedError} when the session can never be resumed.
+   * @throws {ConnectError} when the executor cannot be reached now.
+   */
+  async reopen(receivedCount: number): Promise<Reopened> {
+    const { session, secret } = this.#ticket;
+    const { socket, headers } = await openSocket(this.#url, {
+      ...this.#options,
+      headers: {
+        ...this.#options.headers,
+        [RESUMPTION_HEADERS.session]: session,
+        [RESUMPTION_HEADERS.secret]: secret,
+        [RESUMPTION_HEADERS.received]: String(receivedCount),
+      },
+    });
+    const next = ticketOf(headers);
+    const theirs = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
+    if (next?.session !== session || theirs === undefined) {
+      socket.terminate();
+      throw new ResumeRefusedError(`${this.#url}: another executor than before has answered`);
+    }
+    const transport = new RemoteTransport(socket, this.#url, this.#options, next);
+    return { transport, receivedCount: theirs };
+  }
+}
+
 async function open(url: string, options: ClientOptions): Promise<Transport> {
+  const { socket, headers } = await openSocket(url, options);
+  const ticket = ticketOf(headers);
+  return ticket ? new RemoteTransport(socket, url, options, ticket) : new WebSocketTransport(socket);
+}
+
+function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
+  const { [RESUMPTION_HEADERS.session]: session, [RESUMPTION_HEADERS.secret]: secret } = headers;
+  return typeof session === 'string' && typeof secret === 'string' ? { session, secret } : undefined;
+}
+
+/** An open WebSocket, and the headers of the answer to its upgrade. */
+interface OpenedSocket {
+  readonly socket: WebSocket;
+  readonly headers: IncomingHttpHeaders;
+}
+
+async function openSocket(url: string, options: ClientOptions): Promise<OpenedSocket> {
   const socket = createSocket(url, options);
   return new Promise((resolve, reject) => {
+    let headers: IncomingHttpHeaders = {};
+    socket.once('upgrade', (response) => {
+      headers = response.headers;
+    });
     socket.once('open', () => {
       socket.removeAllListeners();
-      resolve(new WebSocketTransport(socket));
+      resolve({ socket, headers });
     });
-    socket.once('unexpected-response', (_request, { statusCode = 0 }) => {
-      reject(new ConnectError(`${url}: the executor answered ${statusCode}; ${hintFor(statusCode)}`));
-      socket.terminate();
+    socket.once('unexpected-response', (_request, response) => {
+      void refusalOf(url, response).then((error) => {
+        reject(error);
+        socket.terminate();
+      });
     });
     // It stays: ending the attempt is reported as one more error.
     socket.on('error', (cause) => {
       reject(new ConnectError(`cannot reach an executor at ${url}: ${cause.message}`, { cause }));
     });
   });
+}
+
+async function refusalOf(url: string, response: IncomingMessage): Promise<FarJITError> {
+  const { statusCode = 0 } = response;
+  const words = await readWords(response);
+  if (statusCode === 410 || (statusCode === 403 && words.startsWith('resume')))
+    return new ResumeRefusedError(`${url}: ${words}`);
+  const said = statusCode >= 400 && words ? ` (${words})` : '';
+  return new ConnectError(`${url}: the executor answered ${statusCode}${said}; ${hintFor(statusCode)}`);
+}
+
+/** A refusal's reason, which nobody vouches for: a line of it, escaped. */
+async function readWords(response: IncomingMessage): Promise<string> {
+  let text = '';
+  try {
+    response.setEncoding('utf8');
+    for await (const chunk of response) {
+      text += chunk;
+      if (text.length > MAX_REFUSAL_LENGTH) break;
+    }
+  } catch {
+    // What has come will do.
+  }
+  return foreignMessage(text.slice(0, MAX_REFUSAL_LENGTH).split('\n', 1)[0] ?? '');
 }
 
 function createSocket(url: string, options: ClientOptions): WebSocket {

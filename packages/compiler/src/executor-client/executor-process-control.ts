@@ -26,6 +26,7 @@ import {
 } from '@farjit/protocol';
 import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
+import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
 
 /**
  * How long the host may take to answer what it does by itself. All of it takes milliseconds, starting a runner
@@ -48,6 +49,7 @@ export interface ExecutorHandlers {
   limitReached(generation: number, limit: Limit): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
   frame(event: FrameEvent): void;
+  connection(event: ConnectionEvent): void;
 }
 
 /** A stub block: stub `i` is at `stubs + i * stubBytes`, its pointer at `pointers + i * pointerBytes`. */
@@ -114,7 +116,19 @@ export class ExecutorProcessControl {
     handlers: ExecutorHandlers,
     { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off' }: OpenOptions = {},
   ): Promise<ExecutorProcessControl> {
-    const connection = new Connection(transport, { onFrame: handlers.frame });
+    const connection: Connection = new Connection(transport, {
+      onFrame: handlers.frame,
+      timeToLiveMs: transport.reopen ? session.MAX_TIME_TO_LIVE_MS : 0,
+      onBroken: ({ reason }, mended) => {
+        if (!isOpen)
+          return connection.close(1006, reason || 'the connection was lost while the session opened');
+        void deadline.pause(mended);
+        handlers.connection({ type: 'connection-lost', reason, timeToLiveMs: connection.link.timeToLiveMs });
+        void resumer.resume();
+      },
+    });
+    const resumer = new SessionResumer(connection, transport, handlers.connection);
+    let isOpen = false;
     connection.handle(indirection.reenter, ({ trampoline }, { generation }) =>
       handlers.reenter(trampoline, generation),
     );
@@ -138,6 +152,8 @@ export class ExecutorProcessControl {
         versions: [...session.PROTOCOL_VERSIONS],
         client: CLIENT_NAME,
       });
+      connection.link.timeToLiveMs = opened.timeToLiveMs;
+      isOpen = true;
       return new ExecutorProcessControl(connection, deadline, { answerTimeoutMs, requireSandbox }, opened);
     } catch (error) {
       connection.close();
@@ -277,7 +293,7 @@ export class ExecutorProcessControl {
 
   /** Receives nothing more from the executor until `until` has settled. */
   async holdBack(until: Promise<unknown>): Promise<void> {
-    await Promise.all([this.#connection.holdBack(until), this.#deadline.pause(until)]);
+    await Promise.all([this.#connection.link.holdBack(until), this.#deadline.pause(until)]);
   }
 
   /**
@@ -286,6 +302,11 @@ export class ExecutorProcessControl {
    */
   async terminate(): Promise<boolean> {
     if (this.#connection.isClosed) return false;
+    if (this.#connection.link.isBroken) {
+      // Its end is not waited for: the executor ends the session when its time to live has passed.
+      this.disconnect();
+      return false;
+    }
     const isTerminated = await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).then(
       () => true,
       // The executor may close first, or never answer; either way the session is over.

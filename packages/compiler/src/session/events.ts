@@ -1,5 +1,6 @@
 import type { FrameEvent, Limit, RunnerEnd, RunnerStarted } from '@farjit/protocol';
 import type { CacheEvent } from '../cache/object-cache.js';
+import type { ConnectionEvent } from '../executor-client/session-resumer.js';
 
 /** What a compiled object was made from. */
 export type UnitKind = 'function' | 'expression' | 'wrapper' | 'module';
@@ -45,6 +46,7 @@ export type SessionEvent =
       /** Functions linked because one they may be called from was asked for: their objects were kept. */
       readonly names: readonly string[];
     }
+  | ConnectionEvent
   | CacheEvent
   | {
       readonly type: 'tier-up';

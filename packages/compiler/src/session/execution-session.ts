@@ -121,6 +121,7 @@ export class ExecutionSession {
       },
       output: (stream, content) => session.events.emit({ type: 'output', stream, content }),
       frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
+      connection: (event) => session.events.emit(event),
     };
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {

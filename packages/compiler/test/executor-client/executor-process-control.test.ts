@@ -18,6 +18,7 @@ const HANDLERS = {
   limitReached: () => {},
   output: () => {},
   frame: () => {},
+  connection: () => {},
 };
 /** Short, because these tests wait for it to pass. */
 const ANSWER_TIMEOUT_MS = 50;

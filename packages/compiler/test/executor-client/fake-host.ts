@@ -170,6 +170,7 @@ export class FakeHost {
           stubBytes: STUB_BYTES,
         },
         runner: this.runner,
+        timeToLiveMs: 0,
       }),
       startRunner: () => {
         this.runner = runnerOf(this.runner.generation + 1, 0x7e00_0000_0000n);

@@ -16,6 +16,7 @@ export async function openBlocks(
     limitReached: () => {},
     output: () => {},
     frame: () => {},
+    connection: () => {},
   });
   t.teardown(() => executor.disconnect());
   return { host, executor, blocks: new StubBlocks(executor, 7) };

@@ -15,6 +15,7 @@ async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}
     limitReached: () => {},
     output: () => {},
     frame: () => {},
+    connection: () => {},
   });
   t.teardown(() => executor.disconnect());
   return { host, executor, runner: await RunnerContext.create(executor, { stubCount, hotThreshold: 100 }) };

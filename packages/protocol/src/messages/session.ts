@@ -8,6 +8,9 @@ import { limit, runnerEnd } from './run.js';
 /** Protocol versions this build speaks, newest first. */
 export const PROTOCOL_VERSIONS: readonly number[] = [1];
 
+/** Longest time that a session waits for its compiler: a day. */
+export const MAX_TIME_TO_LIVE_MS = 86_400_000;
+
 /** What a compiler must know of an executor to make code for it. */
 export const remoteInfo = v.strictObject({
   /** LLVM target triple of the runner. */
@@ -85,6 +88,8 @@ export const openSession = request('openSession', 'compiler-to-executor', {
     session: v.string(),
     info: remoteInfo,
     runner: runnerStarted,
+    /** Milliseconds that the session outlives a lost connection, to be resumed in; 0 when it ends with it. */
+    timeToLiveMs: v.pipe(count, v.maxValue(MAX_TIME_TO_LIVE_MS)),
   }),
 });
 

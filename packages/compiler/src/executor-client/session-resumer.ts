@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection, Transport } from '@farjit/protocol';
+import { ResumeRefusedError } from './connect.js';
+
+/** Before the second attempt; it doubles with each. The first is made at once. */
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
+
+/** What becomes of a session's connection. */
+export type ConnectionEvent =
+  | {
+      readonly type: 'connection-lost';
+      readonly reason: string;
+      /** For so long the session can be resumed, and is tried to be. */
+      readonly timeToLiveMs: number;
+    }
+  /** An attempt: the executor cannot be reached yet. */
+  | { readonly type: 'resume-failed'; readonly error: Error }
+  | {
+      readonly type: 'connection-resumed';
+      /** Frames that were lost with the connection and have been sent again. */
+      readonly replayedCount: number;
+    };
+
+/**
+ * Connects a session again that has lost its connection, for as long as it lives. Attempts come further and further
+ * apart, and at random times: an executor that was away is not met by all of its compilers at once.
+ */
+export class SessionResumer {
+  readonly #connection: Connection;
+  readonly #emit: (event: ConnectionEvent) => void;
+  #transport: Transport;
+
+  constructor(connection: Connection, transport: Transport, emit: (event: ConnectionEvent) => void) {
+    this.#connection = connection;
+    this.#transport = transport;
+    this.#emit = emit;
+  }
+
+  /** Resolves when the connection is there again or closed for good; never rejects. */
+  async resume(): Promise<void> {
+    const link = this.#connection.link;
+    for (let attempt = 0; link.isBroken; attempt++) {
+      await Promise.race([delay(backoffMs(attempt)), this.#connection.closed]);
+      if (!link.isBroken) return;
+      try {
+        await this.#attempt();
+      } catch (error) {
+        this.#failed(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    const { link } = this.#connection;
+    const reopened = await this.#transport.reopen?.(link.receivedCount);
+    if (!reopened) return;
+    const { transport, receivedCount } = reopened;
+    if (!link.canResume(receivedCount)) {
+      transport.close(1002, 'no such state');
+      this.#connection.close(1002, `the executor says that it has received ${receivedCount} frames`);
+      return;
+    }
+    this.#transport = transport;
+    this.#emit({ type: 'connection-resumed', replayedCount: link.resume(transport, receivedCount) });
+  }
+
+  #failed(error: Error): void {
+    if (error instanceof ResumeRefusedError) this.#connection.close(1008, error.message);
+    else this.#emit({ type: 'resume-failed', error });
+  }
+}
+
+function backoffMs(attempt: number): number {
+  if (attempt === 0) return 0;
+  const most = Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS);
+  return most / 2 + (Math.random() * most) / 2;
+}

@@ -1,0 +1,283 @@
+import { decodeFrame, encodeFrame, type Frame, FrameKind } from './codec.js';
+import { ConnectionClosedError, ProtocolError } from './errors.js';
+import { MAX_UNACKNOWLEDGED_BYTES, SendWindow } from './send-window.js';
+import type { Transport, TransportClose } from './transport.js';
+
+/** Bytes that wait to be sent before the connection is given up: a peer that stopped reading costs no more than this. */
+export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
+/** Bytes received before an acknowledgement is sent that no other frame has carried: the sender never runs dry. */
+export const ACKNOWLEDGE_EVERY_BYTES = MAX_UNACKNOWLEDGED_BYTES / 4;
+/** The same for frames, each of which the sender keeps. */
+export const ACKNOWLEDGE_EVERY_FRAMES = 256;
+
+/** RFC 6455: the connection ended without a closing handshake. */
+const ABNORMAL_CLOSURE = 1006;
+
+/** What goes out; sequence and acknowledgement are the link's. */
+export type OutgoingFrame = Omit<Frame, 'sequence' | 'acknowledged'>;
+
+export interface LinkOptions {
+  /** Asked before a frame is looked at; what it returns, the link is closed with. */
+  readonly admit?: ((sizeBytes: number) => TransportClose | undefined) | undefined;
+  /**
+   * How long a broken link waits for another transport, in milliseconds; 0, the default, for not at all. More than 0 from
+   * the start, or it stays 0.
+   */
+  readonly timeToLiveMs?: number | undefined;
+  /** The transport is lost. `mended` resolves when there is another one, or the link has ended. */
+  readonly onBroken?: ((close: TransportClose, mended: Promise<void>) => void) | undefined;
+}
+
+export interface LinkHandlers {
+  /** A frame, in order and once. What it throws as a `ProtocolError`, the link is closed with. */
+  onFrame(frame: Frame, sizeBytes: number): void;
+  /** Called once; no handler is called after it. */
+  onEnd(close: TransportClose): void;
+  /** An acknowledgement was sent or has come by itself. */
+  onAcknowledgement(direction: 'sent' | 'received', sizeBytes: number): void;
+}
+
+/**
+ * Frames in both directions, each delivered once and in order, over one transport or, where the link has a time to
+ * live, over one after the other: what the other end has not acknowledged is kept and sent again.
+ *
+ * A frame is acknowledged when it has been handled, so credit is given for what has been used, and not for what lies
+ * in some buffer.
+ */
+export class Link {
+  readonly #handlers: LinkHandlers;
+  readonly #admit: LinkOptions['admit'];
+  readonly #onBroken: LinkOptions['onBroken'];
+  readonly #window: SendWindow;
+  #timeToLiveMs: number;
+  #transport: Transport | undefined;
+  /** Sequence of the last frame received. */
+  #received = 0;
+  /** Received since the last acknowledgement went out. */
+  #owedFrames = 0;
+  #owedBytes = 0;
+  #holdingBack = 0;
+  #broken: { readonly timer: NodeJS.Timeout; readonly mend: () => void } | undefined;
+  #hasEnded = false;
+
+  constructor(
+    transport: Transport,
+    handlers: LinkHandlers,
+    { admit, onBroken, timeToLiveMs = 0 }: LinkOptions = {},
+  ) {
+    this.#transport = transport;
+    this.#handlers = handlers;
+    this.#admit = admit;
+    this.#onBroken = onBroken;
+    this.#timeToLiveMs = timeToLiveMs;
+    this.#window = new SendWindow(timeToLiveMs > 0);
+  }
+
+  /** Starts to receive. */
+  start(): void {
+    if (this.#transport) this.#attach(this.#transport);
+  }
+
+  /** Frames received from the other end so far, over all transports. */
+  get receivedCount(): number {
+    return this.#received;
+  }
+
+  /** Bytes that are not on their way yet: for want of a transport, of credit, or of room in the socket. */
+  get backlogBytes(): number {
+    return this.#window.waitingBytes + (this.#transport?.bufferedBytes ?? 0);
+  }
+
+  /** Without a transport, and waiting for the next. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  get timeToLiveMs(): number {
+    return this.#timeToLiveMs;
+  }
+
+  /** Another time to live, for a link that has one. */
+  set timeToLiveMs(timeToLiveMs: number) {
+    if (this.#timeToLiveMs > 0) this.#timeToLiveMs = timeToLiveMs;
+  }
+
+  /**
+   * Sends a frame, or keeps it until it can be sent.
+   * @returns its bytes on the wire.
+   * @throws {RangeError} when it cannot be encoded; then it leaves no gap.
+   */
+  send(frame: OutgoingFrame): number {
+    const sequence = this.#window.lastSequence + 1;
+    const message = encodeFrame({ ...frame, sequence, acknowledged: this.#received });
+    this.#window.add(message);
+    this.#transmit();
+    // It has gone out, and its acknowledgement with it. One that waited would carry an old one.
+    if (this.#transport && this.#window.waitingBytes === 0) this.#oweNothing();
+    if (this.backlogBytes > MAX_BUFFERED_BYTES) this.close(1008, 'the peer does not read');
+    return message.byteLength;
+  }
+
+  /** Whether the other end can have received just so many frames: it has, if it is what it says it is. */
+  canResume(receivedCount: number): boolean {
+    return !this.#hasEnded && this.#timeToLiveMs > 0 && this.#window.isPossible(receivedCount);
+  }
+
+  /**
+   * Goes on over another transport; one that is still there is given up.
+   * @param receivedCount frames that the other end has received, `canResume`.
+   * @returns how many frames are sent again.
+   */
+  resume(transport: Transport, receivedCount: number): number {
+    this.#giveUpTransport();
+    const replayedCount = this.#window.rewind(receivedCount);
+    this.#transport = transport;
+    // Tells the other end that its answer has come, which makes an end of what let us in.
+    this.#acknowledge();
+    this.#attach(transport);
+    this.#mend();
+    this.#transmit();
+    return replayedCount;
+  }
+
+  /** Gives the transport up, as if it were lost. Its last frames may be on their way: they will come again. */
+  breakOff(): void {
+    if (this.#transport) this.#break({ code: ABNORMAL_CLOSURE, reason: 'given up' });
+  }
+
+  /** Ends with a WebSocket close code. */
+  close(code: number, reason: string): void {
+    this.#transport?.close(code, reason);
+    this.#end({ code, reason });
+  }
+
+  /** Receives nothing more until `until` has settled: what the peer sends faster than it is used waits with the peer. */
+  async holdBack(until: Promise<unknown>): Promise<void> {
+    if (this.#holdingBack++ === 0) this.#transport?.pause?.();
+    try {
+      await until;
+    } finally {
+      if (--this.#holdingBack === 0) this.#transport?.resume?.();
+    }
+  }
+
+  #attach(transport: Transport): void {
+    const isCurrent = () => this.#transport === transport;
+    transport.start({
+      onMessage: (message) => {
+        if (isCurrent()) this.#receive(message);
+      },
+      onClose: (close) => {
+        if (isCurrent()) this.#transportClosed(close);
+      },
+    });
+    if (this.#holdingBack > 0) transport.pause?.();
+  }
+
+  #transmit(): void {
+    const transport = this.#transport;
+    if (!transport) return;
+    for (let message = this.#window.takeNext(); message; message = this.#window.takeNext()) {
+      if (!this.#sendOver(transport, message)) return;
+    }
+  }
+
+  #acknowledge(): void {
+    if (!this.#transport) return;
+    const message = encodeFrame({
+      kind: FrameKind.Acknowledge,
+      id: 0,
+      sequence: 0,
+      acknowledged: this.#received,
+      generation: 0,
+      deadlineMs: null,
+      traceparent: null,
+      method: '',
+      body: null,
+    });
+    if (!this.#sendOver(this.#transport, message)) return;
+    this.#oweNothing();
+    this.#handlers.onAcknowledgement('sent', message.byteLength);
+  }
+
+  #oweNothing(): void {
+    this.#owedFrames = 0;
+    this.#owedBytes = 0;
+  }
+
+  /** @returns whether the transport has taken it; if not, it closes, which it says itself. */
+  #sendOver(transport: Transport, message: Uint8Array): boolean {
+    try {
+      transport.send(message);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error;
+      return false;
+    }
+  }
+
+  #receive(message: Uint8Array): void {
+    const refusal = this.#admit?.(message.byteLength);
+    if (refusal) return this.close(refusal.code, refusal.reason);
+    try {
+      const frame = decodeFrame(message);
+      this.#window.acknowledge(frame.acknowledged);
+      if (frame.kind === FrameKind.Acknowledge)
+        this.#handlers.onAcknowledgement('received', message.byteLength);
+      else this.#deliver(frame, message.byteLength);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return this.close(1002, error.message);
+    }
+    this.#transmit();
+  }
+
+  #deliver(frame: Frame, sizeBytes: number): void {
+    if (frame.sequence !== this.#received + 1)
+      throw new ProtocolError(`frame ${frame.sequence} after frame ${this.#received}`);
+    this.#received = frame.sequence;
+    this.#owedFrames++;
+    this.#owedBytes += sizeBytes;
+    this.#handlers.onFrame(frame, sizeBytes);
+    if (this.#owedFrames >= ACKNOWLEDGE_EVERY_FRAMES || this.#owedBytes >= ACKNOWLEDGE_EVERY_BYTES)
+      this.#acknowledge();
+  }
+
+  #transportClosed(close: TransportClose): void {
+    if (close.code === ABNORMAL_CLOSURE && this.#timeToLiveMs > 0) this.#break(close);
+    else this.#end(close);
+  }
+
+  #break(close: TransportClose): void {
+    this.#giveUpTransport();
+    const words = close.reason ? `${close.reason}; ` : '';
+    const reason = `${words}not resumed within ${this.#timeToLiveMs / 1000} s`;
+    const timer = setTimeout(() => this.#end({ code: close.code, reason }), this.#timeToLiveMs);
+    const mended = new Promise<void>((resolve) => {
+      this.#broken = { timer, mend: resolve };
+    });
+    this.#onBroken?.(close, mended);
+  }
+
+  #giveUpTransport(): void {
+    const transport = this.#transport;
+    this.#transport = undefined;
+    transport?.close(1001, 'given up');
+  }
+
+  #mend(): void {
+    const broken = this.#broken;
+    this.#broken = undefined;
+    clearTimeout(broken?.timer);
+    broken?.mend();
+  }
+
+  #end(close: TransportClose): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#transport = undefined;
+    this.#window.clear();
+    this.#handlers.onEnd(close);
+    this.#mend();
+  }
+}
