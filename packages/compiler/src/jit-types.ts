@@ -1,6 +1,7 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { CodegenPool } from './codegen/codegen-pool.js';
+import type { ConnectOptions } from './executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from './executor-client/local-executor.js';
 import type { SpeculationMode } from './indirection/speculation.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
@@ -16,7 +17,7 @@ export type ExecutorChoice =
   /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
   | LocalExecutor
   /** `ws+unix:PATH` or `ws://HOST:PORT`. */
-  | { readonly url: string; readonly token?: string }
+  | (ConnectOptions & { readonly url: string })
   /** A connected transport. */
   | Transport;
 

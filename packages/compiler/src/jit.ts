@@ -127,7 +127,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       options.codegen ??
       new CodegenPool({ libLLVM, ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
-      const transport = 'url' in executor ? await connectExecutor(executor.url, executor.token) : executor;
+      const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
       const cache = openCache(options, libLLVM);
       const session = await openSession(transport, cache, { hotThreshold, requireSandbox });
       return new KaleidoscopeJIT(session, undefined, options, codegen, cache);

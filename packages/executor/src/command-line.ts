@@ -23,6 +23,10 @@ export interface ExecutorOptions {
   readonly limit?: Partial<Limits>;
   readonly preload?: readonly string[];
   readonly maxSessions?: number;
+  /** Seconds that a session outlives a lost connection. */
+  readonly sessionTtl?: number;
+  /** Seconds between pings. */
+  readonly heartbeat?: number;
 }
 
 /**
@@ -79,6 +83,16 @@ function createProgram(): Command {
       (library: string, before: string[] = []) => [...before, library],
     )
     .option('--max-sessions <number>', 'sessions at one time (default: 64)', parseCount)
+    .option(
+      '--session-ttl <seconds>',
+      'how long a session outlives a lost connection, for its compiler to resume it; 0 for not at all (default: 30)',
+      parseSeconds,
+    )
+    .option(
+      '--heartbeat <seconds>',
+      'how often to ping each compiler; one that is silent three times in a row is lost (default: 5)',
+      parsePositiveSeconds,
+    )
     .addHelpText('after', LIMITS_HELP)
     .version(VERSION)
     .exitOverride();
@@ -98,6 +112,19 @@ function parseCount(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text))
     throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
   return Number(text);
+}
+
+/** A day, with parts of a second. */
+function parseSeconds(text: string): number {
+  const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= 86_400)) throw new InvalidArgumentError('It must be a number of seconds from 0 to 86400.');
+  return seconds;
+}
+
+function parsePositiveSeconds(text: string): number {
+  const seconds = parseSeconds(text);
+  if (seconds === 0) throw new InvalidArgumentError('It must be more than 0.');
+  return seconds;
 }
 
 /** More than one for each session that the server takes are never needed. */

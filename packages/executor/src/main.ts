@@ -45,7 +45,7 @@ async function serve(options: ExecutorOptions): Promise<void> {
 }
 
 function serverOptions(
-  { sandbox, limit, preload, maxSessions }: ExecutorOptions,
+  { sandbox, limit, preload, maxSessions, sessionTtl, heartbeat }: ExecutorOptions,
   token: string | undefined,
 ): ServerOptions {
   return {
@@ -54,6 +54,8 @@ function serverOptions(
     ...(limit === undefined ? {} : { limits: limit }),
     ...(preload === undefined ? {} : { preload }),
     ...(maxSessions === undefined ? {} : { maxSessions }),
+    ...(sessionTtl === undefined ? {} : { sessionTtlMs: sessionTtl * 1000 }),
+    ...(heartbeat === undefined ? {} : { heartbeatMs: heartbeat * 1000 }),
   };
 }
 

@@ -75,6 +75,12 @@ export async function openJIT(
   jit.subscribe((event) => {
     if (event.type === 'limit-reached')
       void streams.remark(`the program has reached ${describeLimit(event.limit)}`);
+    if (event.type === 'connection-lost')
+      void streams.remark(
+        `the connection to the executor is lost (${event.reason || 'no reason given'}): ` +
+          `trying for ${event.timeToLiveMs / 1000} s to resume the session`,
+      );
+    if (event.type === 'connection-resumed') void streams.remark('the session goes on');
   });
   return jit;
 }

@@ -33,16 +33,26 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Characters of a refusal that are read. */
 const MAX_REFUSAL_LENGTH = 500;
 
+/** How an executor elsewhere is spoken to. */
+export interface ConnectOptions {
+  /** Bearer token; needed for `ws:`. */
+  readonly token?: string;
+  /** How often it is pinged, in milliseconds; one that is silent three times in a row is lost. 5 s unless given. */
+  readonly heartbeatMs?: number;
+}
+
 /**
  * Opens a WebSocket to an executor.
  * @param url `ws+unix:PATH` or `ws://HOST:PORT`.
- * @param token bearer token; needed for `ws:`.
  * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
  */
-export async function connectExecutor(url: string, token?: string): Promise<Transport> {
+export async function connectExecutor(
+  url: string,
+  { token, heartbeatMs = DEFAULT_HEARTBEAT_MS }: ConnectOptions = {},
+): Promise<Transport> {
   if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
     throw new ConnectError(`${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
-  return open(url, token ? { headers: { authorization: `Bearer ${token}` } } : {});
+  return open({ url, client: token ? { headers: { authorization: `Bearer ${token}` } } : {}, heartbeatMs });
 }
 
 /**
@@ -72,6 +82,13 @@ export async function connectSocket(socket: Socket): Promise<Transport> {
   });
 }
 
+/** Where an executor is, and how it is spoken to. */
+interface Address {
+  readonly url: string;
+  readonly client: ClientOptions;
+  readonly heartbeatMs: number;
+}
+
 /** What a lost session is resumed with. */
 interface ResumeTicket {
   readonly session: string;
@@ -80,14 +97,12 @@ interface ResumeTicket {
 
 /** A WebSocket to an executor on the network, which can be opened again when it is lost. */
 class RemoteTransport extends WebSocketTransport {
-  readonly #url: string;
-  readonly #options: ClientOptions;
+  readonly #address: Address;
   readonly #ticket: ResumeTicket;
 
-  constructor(socket: WebSocket, url: string, options: ClientOptions, ticket: ResumeTicket) {
-    super(socket, { heartbeatMs: DEFAULT_HEARTBEAT_MS });
-    this.#url = url;
-    this.#options = options;
+  constructor(socket: WebSocket, address: Address, ticket: ResumeTicket) {
+    super(socket, { heartbeatMs: address.heartbeatMs });
+    this.#address = address;
     this.#ticket = ticket;
   }
 
@@ -97,10 +112,11 @@ class RemoteTransport extends WebSocketTransport {
    */
   async reopen(receivedCount: number): Promise<Reopened> {
     const { session, secret } = this.#ticket;
-    const { socket, headers } = await openSocket(this.#url, {
-      ...this.#options,
+    const { url, client } = this.#address;
+    const { socket, headers } = await openSocket(url, {
+      ...client,
       headers: {
-        ...this.#options.headers,
+        ...client.headers,
         [RESUMPTION_HEADERS.session]: session,
         [RESUMPTION_HEADERS.secret]: secret,
         [RESUMPTION_HEADERS.received]: String(receivedCount),
@@ -110,17 +126,16 @@ class RemoteTransport extends WebSocketTransport {
     const theirs = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
     if (next?.session !== session || theirs === undefined) {
       socket.terminate();
-      throw new ResumeRefusedError(`${this.#url}: another executor than before has answered`);
+      throw new ResumeRefusedError(`${url}: another executor than before has answered`);
     }
-    const transport = new RemoteTransport(socket, this.#url, this.#options, next);
-    return { transport, receivedCount: theirs };
+    return { transport: new RemoteTransport(socket, this.#address, next), receivedCount: theirs };
   }
 }
 
-async function open(url: string, options: ClientOptions): Promise<Transport> {
-  const { socket, headers } = await openSocket(url, options);
+async function open(address: Address): Promise<Transport> {
+  const { socket, headers } = await openSocket(address.url, address.client);
   const ticket = ticketOf(headers);
-  return ticket ? new RemoteTransport(socket, url, options, ticket) : new WebSocketTransport(socket);
+  return ticket ? new RemoteTransport(socket, address, ticket) : new WebSocketTransport(socket);
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {

@@ -15,7 +15,7 @@ async function listening(t: ExecutionContext, server: Server): Promise<string> {
 }
 
 async function refused(t: ExecutionContext, url: string, token?: string): Promise<ConnectError> {
-  const connecting = connectExecutor(url, token);
+  const connecting = connectExecutor(url, token === undefined ? {} : { token });
   return t.throwsAsync(connecting, {
     instanceOf: ConnectError,
     code: 'CONNECT_FAILED',
