@@ -443,7 +443,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
-    await Promise.all([this.#local?.stop({ atOnce: await terminated }), codegenStopped]);
+    const atOnce = await terminated;
+    await Promise.all([this.#local?.stop({ atOnce }), codegenStopped]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -113,29 +113,29 @@ class RemoteTransport extends WebSocketTransport {
   async reopen(receivedCount: number): Promise<Reopened> {
     const { session, secret } = this.#ticket;
     const { url, client } = this.#address;
-    const { socket, headers } = await openSocket(url, {
-      ...client,
-      headers: {
-        ...client.headers,
-        [RESUMPTION_HEADERS.session]: session,
-        [RESUMPTION_HEADERS.secret]: secret,
-        [RESUMPTION_HEADERS.received]: String(receivedCount),
-      },
+    const headers = {
+      ...client.headers,
+      [RESUMPTION_HEADERS.session]: session,
+      [RESUMPTION_HEADERS.secret]: secret,
+      [RESUMPTION_HEADERS.received]: String(receivedCount),
+    };
+    return openSocket(url, { ...client, headers }, (socket, answer) => {
+      const next = ticketOf(answer);
+      const theirs = parseReceivedCount(answer[RESUMPTION_HEADERS.received]);
+      if (next?.session !== session || theirs === undefined) {
+        socket.terminate();
+        throw new ResumeRefusedError(`${url}: another executor than before has answered`);
+      }
+      return { transport: new RemoteTransport(socket, this.#address, next), receivedCount: theirs };
     });
-    const next = ticketOf(headers);
-    const theirs = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
-    if (next?.session !== session || theirs === undefined) {
-      socket.terminate();
-      throw new ResumeRefusedError(`${url}: another executor than before has answered`);
-    }
-    return { transport: new RemoteTransport(socket, this.#address, next), receivedCount: theirs };
   }
 }
 
 async function open(address: Address): Promise<Transport> {
-  const { socket, headers } = await openSocket(address.url, address.client);
-  const ticket = ticketOf(headers);
-  return ticket ? new RemoteTransport(socket, address, ticket) : new WebSocketTransport(socket);
+  return openSocket(address.url, address.client, (socket, answer) => {
+    const ticket = ticketOf(answer);
+    return ticket ? new RemoteTransport(socket, address, ticket) : new WebSocketTransport(socket);
+  });
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
@@ -143,22 +143,28 @@ function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
   return typeof session === 'string' && typeof secret === 'string' ? { session, secret } : undefined;
 }
 
-/** An open WebSocket, and the headers of the answer to its upgrade. */
-interface OpenedSocket {
-  readonly socket: WebSocket;
-  readonly headers: IncomingHttpHeaders;
-}
-
-async function openSocket(url: string, options: ClientOptions): Promise<OpenedSocket> {
+/**
+ * @param use takes the open WebSocket, and the headers of the answer to its upgrade. What comes right behind that answer
+ *   would be lost on a socket that nobody has taken.
+ */
+async function openSocket<T>(
+  url: string,
+  options: ClientOptions,
+  use: (socket: WebSocket, answer: IncomingHttpHeaders) => T,
+): Promise<T> {
   const socket = createSocket(url, options);
   return new Promise((resolve, reject) => {
-    let headers: IncomingHttpHeaders = {};
+    let answer: IncomingHttpHeaders = {};
     socket.once('upgrade', (response) => {
-      headers = response.headers;
+      answer = response.headers;
     });
     socket.once('open', () => {
       socket.removeAllListeners();
-      resolve({ socket, headers });
+      try {
+        resolve(use(socket, answer));
+      } catch (error) {
+        reject(error);
+      }
     });
     socket.once('unexpected-response', (_request, response) => {
       void refusalOf(url, response).then((error) => {

@@ -302,11 +302,14 @@ export class ExecutorProcessControl {
    */
   async terminate(): Promise<boolean> {
     if (this.#connection.isClosed) return false;
-    if (this.#connection.link.isBroken) {
+    const { link } = this.#connection;
+    if (link.isBroken) {
       // Its end is not waited for: the executor ends the session when its time to live has passed.
       this.disconnect();
       return false;
     }
+    // Nor is it worth resuming from here on.
+    link.timeToLiveMs = 0;
     const isTerminated = await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).then(
       () => true,
       // The executor may close first, or never answer; either way the session is over.
