@@ -1,47 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ConnectError, KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
+import { socketUrl, startExecutor } from './executor-process.js';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';
-
-interface RemoteExecutor {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** For loopback listeners. */
-  readonly token: string;
-}
-
-/** An executor of its own process, as an administrator starts it. */
-async function startExecutor(t: ExecutionContext, listen: string): Promise<RemoteExecutor> {
-  const main = fileURLToPath(
-    new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
-  );
-  const child = spawn(process.execPath, [main, '--listen', listen], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  t.teardown(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  const isLoopback = listen.startsWith('ws:');
-  await eventually(() => (isLoopback ? /FARJIT_TOKEN=\S+\n/ : /listening on \S+\n/).test(said), 'it listens');
-  const url = /listening on (\S+)/.exec(said)?.[1] ?? '';
-  return { child, url, token: /FARJIT_TOKEN=(\S+)/.exec(said)?.[1] ?? '' };
-}
-
-function socketUrl(t: ExecutionContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  return `ws+unix:${join(directory, 'executor')}`;
-}
 
 test('two compilers on one executor do not see each other', async (t) => {
   const { url } = await startExecutor(t, socketUrl(t));
@@ -95,7 +56,7 @@ test('closing a session ends its runner and leaves the executor to others', asyn
 });
 
 test('an executor that is killed ends its sessions with words', async (t) => {
-  const { url, child } = await startExecutor(t, socketUrl(t));
+  const { url, child } = await startExecutor(t, socketUrl(t), ['--session-ttl=0.5']);
   const { jit } = await openJIT(t, { executor: { url } });
   await jit.addSource('def spin(x) for i = 0, 1 in x;');
   const spinning = (await jit.lookup('spin'))(1);

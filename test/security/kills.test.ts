@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RunnerLostError } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { socketUrl, startExecutor } from '../executor-process.js';
 import { eventually, openJIT } from '../jit-fixture.js';
 import { descriptorTargets, isAlive, threadCount } from '../proc.js';
 import { randomFrom } from '../random.js';
@@ -84,9 +85,10 @@ interface Victim {
   readonly directory: string;
 }
 
-async function startVictim(t: ExecutionContext): Promise<Victim> {
+/** @param url of an executor that is there already. */
+async function startVictim(t: ExecutionContext, url = ''): Promise<Victim> {
   const directory = mkdtempSync(join(tmpdir(), 'farjit-victim-'));
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./victim.js', import.meta.url))], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./victim.js', import.meta.url)), url], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TMPDIR: directory },
   });
@@ -158,3 +160,24 @@ for (const [who, expected] of [
     }
     t.log(`${PROCESS_KILLS} times; gone after ${Math.ceil(slowestMs)} ms at most`);
   });
+
+test.serial(
+  "a server's compiler killed during callbacks: after the time to live nothing of its session is left",
+  async (t) => {
+    t.timeout(LONG_MS);
+    const { child, url } = await startExecutor(t, socketUrl(t), ['--session-ttl=0.1', '--pool=0']);
+    const host = child.pid ?? 0;
+    const { jit } = await openJIT(t, { executor: { url } });
+    const before = { descriptors: descriptors(host), threads: threadCount(host) };
+    const random = randomFrom(141_421);
+    for (let round = 0; round < PROCESS_KILLS; round++) {
+      const victim = await startVictim(t, url);
+      await delay(random(60));
+      victim.child.kill('SIGKILL');
+      await isGone(t, { ...victim, executor: victim.runner });
+      await eventually(() => descriptors(host) === before.descriptors, 'descriptors are as they were');
+    }
+    t.is(threadCount(host), before.threads);
+    t.deepEqual(await jit.addSource('1 + 1;'), [{ status: 'fulfilled', value: 2 }]);
+  },
+);

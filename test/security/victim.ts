@@ -1,9 +1,11 @@
 // Not a test: a compiler whose program calls functions that were not compiled before, one after the other, until
-// something is killed. Then it says which errors its calls ended with.
+// something is killed. Then it says which errors its calls ended with. Its executor is its own, or the one that listens at
+// the URL it is given.
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import { FarJITError } from '@farjit/protocol';
 
-const jit = await KaleidoscopeJIT.create({ optLevel: 0 });
+const [, , url] = process.argv;
+const jit = await KaleidoscopeJIT.create({ optLevel: 0, ...(url && { executor: { url } }) });
 await jit.addSource('def c0(x) x;');
 await (await jit.lookup('c0'))(1);
 process.stdout.write(

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { eventually } from './jit-fixture.js';
+
+export interface ExecutorProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** For loopback listeners. */
+  readonly token: string;
+}
+
+/** An executor of its own process, as an administrator starts it. */
+export async function startExecutor(
+  t: ExecutionContext,
+  listen: string,
+  args: readonly string[] = [],
+): Promise<ExecutorProcess> {
+  const main = fileURLToPath(
+    new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
+  );
+  const child = spawn(process.execPath, [main, '--listen', listen, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const isLoopback = listen.startsWith('ws:');
+  await eventually(() => (isLoopback ? /FARJIT_TOKEN=\S+\n/ : /listening on \S+\n/).test(said), 'it listens');
+  const url = /listening on (\S+)/.exec(said)?.[1] ?? '';
+  return { child, url, token: /FARJIT_TOKEN=(\S+)/.exec(said)?.[1] ?? '' };
+}
+
+/** Where no other process listens. */
+export function socketUrl(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return `ws+unix:${join(directory, 'executor')}`;
+}
