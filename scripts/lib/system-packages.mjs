@@ -38,6 +38,8 @@ const OPTIONAL_FOR_TESTS = [
     aptPackage: 'libllvm22',
     probe: () => findLibLLVM().some(({ major }) => major === 22),
   },
+  // Makes the certificates of tests, each for its own.
+  { what: 'openssl', aptPackage: 'openssl', probe: () => onPath('openssl') },
 ];
 
 /**

@@ -1,140 +1,115 @@
-import { formatLimit, LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
-import { SANDBOX_LEVELS, type SandboxLevel } from '@farjit/protocol/sandbox';
+import { formatLimit } from '@farjit/protocol/limits';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type * as v from 'valibot';
+import { mergeOptions, readConfiguration } from './configuration.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import {
+  flagOf,
+  OPTION_NAMES,
+  OPTIONS,
+  type OptionDeclaration,
+  type OptionValues,
+  valueOfText,
+  variableOf,
+} from './options.js';
+import { checkSettings, SettingsError } from './settings.js';
 import { VERSION } from './version.js';
 
-const LIMITS_HELP = `
+const HELP = `
+Each of these, except for --config, --check-config and --inherit-fd, is also a variable (FARJIT_MAX_SESSIONS) and a key of the
+configuration file, which is YAML or JSON (maxSessions: 10). The command line counts most, then variables, then the file.
+With --inherit-fd, variables are not looked at.
+
 Limits and their defaults, per session:
 ${Object.entries(DEFAULT_LIMITS)
   .map(([name, value]) => `  ${formatLimit({ name: name as keyof Limits, value: value ?? 0 })}`)
   .join('\n')}
 
-Times of calls are in milliseconds, CPU time is in seconds. docs/security.md says what each of them does.`;
+Times of calls are in milliseconds, CPU time is in seconds. docs/security.md says what each of them does.
+
+SIGHUP reads certificates, keys and tokens again. \`farjit-executor new-token NAME\` makes a token.`;
 
 /** What `farjit-executor` was asked to do. */
-export interface ExecutorOptions {
+export interface ExecutorOptions extends OptionValues {
   readonly listen: readonly string[];
   readonly inheritFd?: number;
-  readonly tokenFile?: string;
-  /** Runners started in advance. */
-  readonly pool?: number;
-  readonly sandbox?: SandboxLevel;
-  readonly limit?: Partial<Limits>;
-  readonly preload?: readonly string[];
-  readonly maxSessions?: number;
-  /** Seconds that a session outlives a lost connection. */
-  readonly sessionTtl?: number;
-  /** Seconds between pings. */
-  readonly heartbeat?: number;
+  /** Only see whether all is right. */
+  readonly checkConfig?: boolean;
+}
+
+/** What only the command line has. */
+interface OwnOptions {
+  readonly config: string | undefined;
+  readonly checkConfig: boolean | undefined;
+  readonly inheritFd: number | undefined;
 }
 
 /**
- * Reads the command line. `--help`, `--version` and mistakes are answered here.
+ * Reads the command line, variables and configuration. `--help`, `--version`, `new-token` and mistakes are answered here.
  * @returns the options, or the exit code when there is nothing left to do.
  */
-export function parseCommandLine(argv: readonly string[]): ExecutorOptions | { readonly exitCode: number } {
-  const program = createProgram();
+export async function parseCommandLine(
+  argv: readonly string[],
+  variables: NodeJS.ProcessEnv = process.env,
+): Promise<ExecutorOptions | { readonly exitCode: number }> {
+  if (argv[0] === 'new-token') return (await import('./new-token.js')).newToken(argv.slice(1));
   try {
-    program.parse([...argv], { from: 'user' });
+    const { config, checkConfig, inheritFd, ...given } = parse(argv);
+    // Whoever starts it for himself says all there is to say.
+    const configured =
+      inheritFd === undefined
+        ? await readConfiguration(config ?? (variables.FARJIT_CONFIG || undefined), variables)
+        : {};
+    const options = { listen: [], ...mergeOptions(configured, given), ...own({ checkConfig, inheritFd }) };
+    if (options.listen.length > 0 || inheritFd !== undefined) return options;
+    process.stderr.write('farjit-executor: nowhere to listen: give --listen ws+unix:PATH\n');
+    return { exitCode: 2 };
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
-    throw error;
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(error.message.replaceAll(/^/gm, 'farjit-executor: ').concat('\n'));
+    return { exitCode: 2 };
   }
-  const options = program.opts<ExecutorOptions>();
-  if (options.listen.length > 0 || options.inheritFd !== undefined) return options;
-  process.stderr.write('farjit-executor: nowhere to listen: give --listen ws+unix:PATH\n');
-  return { exitCode: 2 };
+}
+
+function own({ checkConfig, inheritFd }: Omit<OwnOptions, 'config'>) {
+  return {
+    ...(checkConfig === undefined ? {} : { checkConfig }),
+    ...(inheritFd === undefined ? {} : { inheritFd }),
+  };
+}
+
+function parse(argv: readonly string[]): OptionValues & OwnOptions {
+  const program = createProgram();
+  program.parse([...argv], { from: 'user' });
+  const { config, checkConfig, inheritFd, ...raw } = program.opts<
+    Partial<OwnOptions> & Record<string, unknown>
+  >();
+  const values = Object.entries(raw).map(([name, value]) => {
+    const { schema } = OPTIONS[name as keyof typeof OPTIONS];
+    return [name, checkSettings(value, schema as v.GenericSchema, () => flagOf(name))];
+  });
+  return { ...Object.fromEntries(values), config, checkConfig, inheritFd };
 }
 
 function createProgram(): Command {
-  return new Command('farjit-executor')
-    .description('Runs code that a FarJIT compiler sends, each session in a sandboxed process of its own.')
-    .option(
-      '--listen <url>',
-      'listen on ws+unix:PATH or ws://127.0.0.1:PORT; may be given more than once',
-      (url: string, before: string[]) => [...before, url],
-      [],
-    )
+  const program = new Command('farjit-executor').description(
+    'Runs code that a FarJIT compiler sends, each session in a sandboxed process of its own.',
+  );
+  for (const name of OPTION_NAMES) program.addOption(optionOf(name, OPTIONS[name]));
+  return program
+    .option('--config <file>', `read options from a YAML or JSON file (default: ${variableOf('config')})`)
+    .option('--check-config', 'see whether options, certificates and tokens are right, and exit')
     .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
-    .option(
-      '--token-file <file>',
-      'read the token that ws:// clients must send (else FARJIT_TOKEN, else made up)',
-    )
-    .option(
-      '--pool <number>',
-      'runners to keep started, so that sessions open at once (default with --listen: 1)',
-      parsePoolSize,
-    )
-    .addOption(
-      new Option(
-        '--sandbox <level>',
-        'confine runners with all there is (strict), what the kernel has (default), or not at all (off)',
-      ).choices(SANDBOX_LEVELS),
-    )
-    .option(
-      '--limit <name=value>',
-      `limit what a session uses: ${SETTABLE_LIMITS.join(', ')}; sizes as in 512M; none for no limit; may be repeated`,
-      addLimit,
-    )
-    .option(
-      '--preload <library>',
-      'load a library into each runner before it is confined, so that programs can call it; may be repeated',
-      (library: string, before: string[] = []) => [...before, library],
-    )
-    .option('--max-sessions <number>', 'sessions at one time (default: 64)', parseCount)
-    .option(
-      '--session-ttl <seconds>',
-      'how long a session outlives a lost connection, for its compiler to resume it; 0 for not at all (default: 30)',
-      parseSeconds,
-    )
-    .option(
-      '--heartbeat <seconds>',
-      'how often to ping each compiler; one that is silent three times in a row is lost (default: 5)',
-      parsePositiveSeconds,
-    )
-    .addHelpText('after', LIMITS_HELP)
+    .addHelpText('after', HELP)
     .version(VERSION)
     .exitOverride();
 }
 
-function addLimit(text: string, before: Partial<Limits> = {}): Partial<Limits> {
-  try {
-    const { name, value } = parseLimit(text);
-    return { ...before, [name]: value };
-  } catch (error) {
-    if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);
-    throw error;
-  }
-}
-
-function parseCount(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text))
-    throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
-  return Number(text);
-}
-
-/** A day, with parts of a second. */
-function parseSeconds(text: string): number {
-  const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds <= 86_400)) throw new InvalidArgumentError('It must be a number of seconds from 0 to 86400.');
-  return seconds;
-}
-
-function parsePositiveSeconds(text: string): number {
-  const seconds = parseSeconds(text);
-  if (seconds === 0) throw new InvalidArgumentError('It must be more than 0.');
-  return seconds;
-}
-
-/** More than one for each session that the server takes are never needed. */
-const MAX_POOL_SIZE = 64;
-
-function parsePoolSize(text: string): number {
-  const size = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(size <= MAX_POOL_SIZE))
-    throw new InvalidArgumentError(`It is not a number from 0 to ${MAX_POOL_SIZE}.`);
-  return size;
+function optionOf(name: string, { form, argument, description, fallback }: OptionDeclaration): Option {
+  const words = fallback === undefined ? description : `${description} (default: ${fallback})`;
+  const option = new Option(argument === undefined ? flagOf(name) : `${flagOf(name)} ${argument}`, words);
+  return form === 'flag' ? option : option.argParser((text, before) => valueOfText(form, text, before));
 }
 
 function parseDescriptor(text: string): number {

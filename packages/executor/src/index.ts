@@ -1,10 +1,15 @@
+export type { Refusal, RefusalReason } from './authentication.js';
 export { Generation } from './generation.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
+export { SocketInUseError } from './http-listener.js';
+export { describeIdentity, type Identity, isSameIdentity, type Quotas } from './identity.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
 export type { BlockedThread } from './reentry.js';
 export type { ReservationSizes } from './reservation-layout.js';
 export { DEFAULT_RUNNER_PATH, RunnerStartError } from './runner-process.js';
-export { Server, type ServerOptions, SocketInUseError } from './server.js';
+export { type RefusedUpgrade, Server, type ServerOptions } from './server.js';
 export { Session, type SessionOptions } from './session.js';
+export { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
+export { type Credentials, hashToken, makeToken } from './tokens.js';
 export { VERSION } from './version.js';

@@ -3,6 +3,9 @@ import type { Limit, LimitName } from '@farjit/protocol';
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
+/** Sessions at a time; each has a process, 256 MiB of address space and a dozen descriptors. */
+export const DEFAULT_MAX_SESSIONS = 256;
+
 /** The limits of a session; `null` for none. Units: `LIMIT_UNITS`. */
 export type Limits = Readonly<Record<Exclude<LimitName, 'file-size'>, number | null>>;
 

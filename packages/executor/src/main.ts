@@ -1,19 +1,21 @@
-import { readFileSync } from 'node:fs';
 import type { ExecutorOptions } from './command-line.js';
 import type { Server, ServerOptions } from './server.js';
 
-const OFF_WARNING =
-  'farjit-executor: warning: the sandbox is off: programs may do whatever this user may, on this machine\n';
+const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';
 
-/** `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line. */
+/**
+ * `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line, variable or
+ * configuration file.
+ */
 export async function main(argv: readonly string[]): Promise<number> {
-  const options = compilersOptions(argv) ?? (await import('./command-line.js')).parseCommandLine(argv);
+  const options =
+    compilersOptions(argv) ?? (await (await import('./command-line.js')).parseCommandLine(argv));
   if ('exitCode' in options) return options.exitCode;
   try {
     await serve(options);
     return 0;
   } catch (error) {
-    process.stderr.write(`farjit-executor: ${error instanceof Error ? error.message : String(error)}\n`);
+    say(messageOf(error));
     return 1;
   }
 }
@@ -26,17 +28,22 @@ function compilersOptions([option, value = '', ...more]: readonly string[]): Exe
 
 async function serve(options: ExecutorOptions): Promise<void> {
   const { listen, inheritFd } = options;
-  const token = tokenFrom(options.tokenFile);
-  if (options.sandbox === 'off') process.stderr.write(OFF_WARNING);
+  // Who connects is a question only where strangers can.
+  const admission = listen.length > 0 ? await import('./admission-files.js') : undefined;
+  const files = await admission?.readAdmissionFiles(options, process.env);
+  if (options.checkConfig) return admission?.checkListeners(options, files ?? {}, warn);
+  if (options.sandbox === 'off') warn(OFF_WARNING);
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
   const poolSize = options.pool ?? (listen.length > 0 ? 1 : 0);
-  const server = new Server({ poolSize, ...serverOptions(options, token) });
+  const server = new Server({ poolSize, ...serverOptions(options), ...files, onWarning: warn });
   const stopped = stopSignal();
+  if (admission)
+    onHangUp(async () => server.reload(await admission.readAdmissionFiles(options, process.env)));
   try {
     // Said now, and not to the first who opens a session.
     if (listen.length > 0 && options.sandbox === 'strict') await server.tryRunner();
-    for (const url of listen) announce(await server.listen(url), server, token === undefined);
+    for (const url of listen) announce(await server.listen(url), server, options);
     const served = inheritFd === undefined ? stopped : server.serveInherited(inheritFd);
     await (listen.length > 0 ? stopped : Promise.race([served, stopped]));
   } finally {
@@ -44,32 +51,38 @@ async function serve(options: ExecutorOptions): Promise<void> {
   }
 }
 
-function serverOptions(
-  { sandbox, limit, preload, maxSessions, sessionTtl, heartbeat }: ExecutorOptions,
-  token: string | undefined,
-): ServerOptions {
+function serverOptions(options: ExecutorOptions): ServerOptions {
+  const { sandbox, limit, preload, maxSessions, allowInsecureListen, sessionTtl, heartbeat } = options;
   return {
-    ...(token === undefined ? {} : { token }),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(limit === undefined ? {} : { limits: limit }),
     ...(preload === undefined ? {} : { preload }),
     ...(maxSessions === undefined ? {} : { maxSessions }),
     ...(sessionTtl === undefined ? {} : { sessionTtlMs: sessionTtl * 1000 }),
     ...(heartbeat === undefined ? {} : { heartbeatMs: heartbeat * 1000 }),
+    ...(allowInsecureListen === undefined ? {} : { allowInsecureListen }),
   };
 }
 
-/** @throws {Error} when the file cannot be read or is empty. */
-function tokenFrom(tokenFile: string | undefined): string | undefined {
-  const token = tokenFile === undefined ? process.env.FARJIT_TOKEN : readFileSync(tokenFile, 'utf8').trim();
-  if (token === '') throw new Error(`the token ${tokenFile ? `in ${tokenFile}` : 'FARJIT_TOKEN'} is empty`);
-  return token;
+function announce(url: string, { token }: Server, { clientCa }: ExecutorOptions): void {
+  say(`listening on ${url}`);
+  const needsToken = url.startsWith('ws://') || (url.startsWith('wss://') && clientCa === undefined);
+  if (needsToken && token !== undefined) say(`clients need FARJIT_TOKEN=${token}`);
 }
 
-function announce(url: string, server: Server, tokenIsNew: boolean): void {
-  process.stderr.write(`farjit-executor: listening on ${url}\n`);
-  if (url.startsWith('ws://') && tokenIsNew)
-    process.stderr.write(`farjit-executor: clients need FARJIT_TOKEN=${server.token}\n`);
+/** One reload after the other: what is read last counts. */
+function onHangUp(reload: () => Promise<void>): void {
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(async () => {
+      try {
+        await reload();
+        say('certificates and tokens have been read again');
+      } catch (error) {
+        say(`${messageOf(error)}; certificates and tokens stay as they were`);
+      }
+    });
+  });
 }
 
 function stopSignal(): Promise<void> {
@@ -77,4 +90,16 @@ function stopSignal(): Promise<void> {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
   });
+}
+
+function warn(words: string): void {
+  say(`warning: ${words}`);
+}
+
+function say(words: string): void {
+  process.stderr.write(`farjit-executor: ${words}\n`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,29 +1,37 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import { connect, Socket } from 'node:net';
+import type { Server as HttpsServer } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   DEFAULT_HEARTBEAT_MS,
-  FarJITError,
   joinWebSocket,
-  MAX_REFUSED_HANDSHAKES,
   parseReceivedCount,
-  RateLimit,
   RESUMPTION_HEADERS,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { Authenticator, type Refusal, type RefusalReason, type Via } from './authentication.js';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
-import { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
+import {
+  closeHttp,
+  createHttpsServer,
+  listenOnPort,
+  listenOnSocket,
+  refuseUpgrade,
+  urlOf,
+} from './http-listener.js';
+import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
+import { DEFAULT_MAX_SESSIONS } from './limits.js';
+import { checkDefences, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
+import type { TlsMaterial } from './tls-files.js';
+import { type Credentials, loneToken, makeToken } from './tokens.js';
 
-/** Sessions at a time; each has a process, 256 MiB of address space and a dozen descriptors. */
-export const DEFAULT_MAX_SESSIONS = 64;
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long a session waits for its compiler when the connection is lost. */
@@ -32,24 +40,37 @@ export const DEFAULT_SESSION_TTL_MS = 30_000;
 export const MAX_WAITING_SOCKETS = 256;
 /** How long a peer may take to answer the closing handshake before its socket is cut. */
 const CLOSE_GRACE_MS = 500;
-const TOKEN_BYTES = 32;
 
-/** A socket path that another process listens on, or that is no socket. */
-export class SocketInUseError extends FarJITError {
-  constructor(message: string) {
-    super('SOCKET_IN_USE', message);
-  }
+const CLOSING: Refusal = {
+  status: 503,
+  reason: 'closing',
+  words: 'this executor is shutting down: use another',
+};
+
+/** An upgrade that was not granted. */
+export interface RefusedUpgrade {
+  readonly status: Refusal['status'];
+  readonly reason: RefusalReason;
+  /** Undefined for a Unix socket. */
+  readonly remoteAddress: string | undefined;
 }
 
 export interface ServerOptions extends HostOptions {
-  /** Bearer token for loopback listeners; default: a random one. */
-  readonly token?: string;
-  /** Default 64. */
+  /** Who may connect by `ws://` and `wss://`; a text is one token. Default: whoever has a token that is made up. */
+  readonly credentials?: string | Credentials;
+  /** What `wss://` needs. With a client CA in it, certificates that it has signed are let in, too. */
+  readonly tls?: TlsMaterial;
+  /** Allows addresses that other machines reach without TLS, or without tokens or a client CA. */
+  readonly allowInsecureListen?: boolean;
+  /** Default 256. */
   readonly maxSessions?: number;
   /** How long a session outlives a lost connection, to be resumed; 0 for not at all. Default 30 s. */
   readonly sessionTtlMs?: number;
   /** How often each connection is pinged; one that is silent three times in a row is lost. Default 5 s. */
   readonly heartbeatMs?: number;
+  readonly onRefused?: (refused: RefusedUpgrade) => void;
+  /** Told what is allowed and should not be. */
+  readonly onWarning?: (words: string) => void;
 }
 
 /** A request to become a WebSocket. */
@@ -57,10 +78,11 @@ interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  readonly identity: Identity;
 }
 
 interface Listener {
-  readonly http: HttpServer;
+  readonly http: HttpServer | HttpsServer;
   /** As a client writes it. */
   readonly url: string;
 }
@@ -68,7 +90,11 @@ interface Listener {
 /** An executor host: accepts WebSocket connections, one session each. */
 export class Server {
   readonly #host: HostResources;
-  readonly #token: string;
+  readonly #options: ServerOptions;
+  /** Made up, where none was given. */
+  readonly #token: string | undefined;
+  readonly #authenticator: Authenticator;
+  #tls: TlsMaterial | undefined;
   readonly #maxSessions: number;
   readonly #sessionTtlMs: number;
   readonly #heartbeatMs: number;
@@ -82,7 +108,10 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.#host = createHostResources(options);
     this.#host.runners.fill();
-    this.#token = options.token ?? randomBytes(TOKEN_BYTES).toString('base64url');
+    this.#options = options;
+    this.#token = options.credentials === undefined ? makeToken() : undefined;
+    this.#authenticator = new Authenticator(credentialsOf(options.credentials ?? this.#token ?? ''));
+    this.#tls = options.tls;
     this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
     this.#sessionTtlMs = options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS;
     this.#heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
@@ -94,20 +123,28 @@ export class Server {
     return this.#sessions;
   }
 
-  /** What clients of loopback listeners send as `Authorization: Bearer <token>`. */
-  get token(): string {
+  /** The token that was made up because no credentials were given: clients send `Authorization: Bearer <token>`. */
+  get token(): string | undefined {
     return this.#token;
   }
 
   /**
-   * Listens on `ws+unix:PATH` (for this user alone, by the socket's mode) or `ws://127.0.0.1:PORT` (for those who
-   * have the token).
+   * Listens on `ws+unix:PATH` (for this user alone, by the socket's mode), or on `ws://HOST:PORT` or `wss://HOST:PORT`
+   * for those who authenticate.
    * @returns the URL to connect to, with the port that was taken.
    * @throws {ListenAddressError | SocketInUseError} or the system's error.
    */
   async listen(url: string): Promise<string> {
     const address = parseListenAddress(url);
-    const http = await this.#createHttpServer(address.kind === 'loopback');
+    const { credentials, allowInsecureListen = false, onWarning } = this.#options;
+    const warning = checkDefences(url, address, {
+      hasCertificate: this.#tls !== undefined,
+      hasClientCA: this.#hasClientCA,
+      hasCredentials: credentials !== undefined,
+      allowInsecure: allowInsecureListen,
+    });
+    if (warning !== undefined) onWarning?.(warning);
+    const http = await this.#createHttpServer(address);
     await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
@@ -150,6 +187,20 @@ export class Server {
     await Promise.all([...this.#sessions].map((session) => session.ended));
   }
 
+  /**
+   * From now on, upgrades are granted by these. Sessions that are open stay, whoever they are of.
+   * @throws whatever is wrong with the certificates, and then nothing has changed.
+   */
+  async reload({ tls, credentials }: Pick<ServerOptions, 'tls' | 'credentials'>): Promise<void> {
+    if (tls) {
+      const { tlsOptions } = await import('./tls-options.js');
+      const options = tlsOptions(tls);
+      for (const { http } of this.#listeners) if ('setSecureContext' in http) http.setSecureContext(options);
+      this.#tls = tls;
+    }
+    if (credentials !== undefined) this.#authenticator.replace(credentialsOf(credentials));
+  }
+
   /** Ends all sessions and their runners, then stops listening and removes the sockets. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -164,75 +215,87 @@ export class Server {
     await Promise.all([poolClosed, ...listenersClosed]);
   }
 
-  async #createHttpServer(needsToken: boolean): Promise<HttpServer> {
-    // A host for one compiler does without it.
-    const { createServer } = await import('node:http');
-    const http = createServer({ headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS });
+  async #createHttpServer(address: ListenAddress): Promise<HttpServer | HttpsServer> {
+    const limits = { headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS };
+    const tls = address.kind === 'tcp' && address.isTls ? this.#tls : undefined;
+    const http = tls
+      ? await createHttpsServer({ ...limits, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, tls)
+      : // A host for one compiler does without it.
+        (await import('node:http')).createServer(limits);
     http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
-    const refusals = new RateLimit(MAX_REFUSED_HANDSHAKES);
     http.on('request', (_request, response) => {
       response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
       response.end('This is a FarJIT executor: it speaks WebSocket.\n');
     });
     http.on('upgrade', (request, socket, head) => {
-      const refusal = this.#refusalOf(request, needsToken ? refusals : undefined);
-      if (refusal) return refuseUpgrade(socket, refusal);
-      const upgrade = { request, socket, head };
+      const via: Via = { address, hasClientCA: tls !== undefined && this.#hasClientCA };
+      const identity = this.#authenticator.authenticate(request, via);
+      if ('status' in identity) return this.#refuse(request, socket, identity);
+      const upgrade = { request, socket, head, identity };
       if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
-      else this.#resume(upgrade, refusals);
+      else this.#resume(upgrade);
     });
     return http;
   }
 
-  /** @param refusals of wrong tokens, where a token is needed. */
-  #refusalOf(request: IncomingMessage, refusals: RateLimit | undefined): string | undefined {
-    // Browsers send Origin with every WebSocket, and nothing else does: no web page may reach an executor.
-    if (request.headers.origin !== undefined) return '403 Forbidden';
-    if (refusals) {
-      // A right token is turned away too: otherwise guessing would go on as fast as before.
-      if (refusals.isExhausted) return '429 Too Many Requests';
-      if (!this.#hasToken(request)) {
-        refusals.take();
-        return '401 Unauthorized';
-      }
-    }
-    if (this.#isClosing || this.#sessions.size >= this.#maxSessions) return '503 Service Unavailable';
-    return undefined;
+  get #hasClientCA(): boolean {
+    return this.#tls?.ca !== undefined;
   }
 
-  #hasToken({ headers }: IncomingMessage): boolean {
-    const given = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
-    // Digests have one length, so that comparing takes one time.
-    return timingSafeEqual(sha256(given), sha256(this.#token));
+  /** Why there is no room for one more. */
+  #refusalOfNew(): Refusal | undefined {
+    if (this.#isClosing) return CLOSING;
+    if (this.#sessions.size < this.#maxSessions) return undefined;
+    const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (max-sessions): try again later`;
+    return { status: 503, reason: 'full', words };
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+    const { status, reason } = refusal;
+    this.#options.onRefused?.({ status, reason, remoteAddress: request.socket.remoteAddress });
+    refuseUpgrade(socket, refusal);
   }
 
   #serve(upgrade: Upgrade): void {
+    const refusal = this.#refusalOfNew();
+    if (refusal) return this.#refuse(upgrade.request, upgrade.socket, refusal);
     const id = randomUUID();
     const secrets = new ResumeSecrets();
+    const { identity } = upgrade;
     const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
     this.#accept(upgrade, answer, (transport) =>
-      this.#add(new Session({ host: this.#host, transport, id, secrets, timeToLiveMs: this.#sessionTtlMs })),
+      this.#add(
+        new Session({
+          host: this.#host,
+          transport,
+          id,
+          identity,
+          secrets,
+          timeToLiveMs: this.#sessionTtlMs,
+        }),
+      ),
     );
   }
 
-  /** @param refusals of wrong secrets. */
-  #resume(upgrade: Upgrade, refusals: RateLimit): void {
-    const { headers } = upgrade.request;
+  #resume(upgrade: Upgrade): void {
+    const { request, socket, identity } = upgrade;
+    const { headers } = request;
     const id = headers[RESUMPTION_HEADERS.session];
     const receivedCount = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
     const session = [...this.#sessions].find((candidate) => candidate.id === id);
-    if (!session)
-      return refuseUpgrade(
-        upgrade.socket,
-        '410 Gone',
-        'resume: the session has ended, or its time to live has passed',
-      );
+    const refuse = (status: 403 | 410, words: string) =>
+      this.#refuse(request, socket, { status, reason: 'resume', words: `resume: ${words}` });
+    if (!session) return refuse(410, 'the session has ended, or its time to live has passed');
+    if (!isSameIdentity(session.identity, identity)) {
+      this.#authenticator.noteRefused(request);
+      return refuse(403, `the session is not one of ${describeIdentity(identity)}`);
+    }
     if (!session.secrets.accepts(String(headers[RESUMPTION_HEADERS.secret]))) {
-      refusals.take();
-      return refuseUpgrade(upgrade.socket, '403 Forbidden', 'resume: the secret is wrong, or has been used');
+      this.#authenticator.noteRefused(request);
+      return refuse(403, 'the secret is wrong, or has been used');
     }
     if (receivedCount === undefined || !session.canResume(receivedCount))
-      return refuseUpgrade(upgrade.socket, '410 Gone', 'resume: the session cannot go on from there');
+      return refuse(410, 'the session cannot go on from there');
     const { link } = session.connection;
     // From now on nothing is received over the connection before, so that the count holds.
     link.breakOff();
@@ -273,74 +336,6 @@ export class Server {
   }
 }
 
-async function listenOnPort(http: HttpServer, address: { host: string; port: number }): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject);
-    http.listen({ host: address.host, port: address.port }, resolve);
-  });
-}
-
-async function listenOnSocket(http: HttpServer, path: string): Promise<void> {
-  await removeStaleSocket(path);
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject);
-    // `listen` binds at once, and the mode must be right from then on.
-    const previous = process.umask(0o177);
-    try {
-      http.listen({ path }, resolve);
-    } finally {
-      process.umask(previous);
-    }
-  });
-}
-
-/** @throws {SocketInUseError} when the path is taken by something alive, or by something that is not a socket. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket()) throw new SocketInUseError(`${path} exists and is not a socket`);
-  const isAlive = await new Promise<boolean>((resolve, reject) => {
-    const probe = connect({ path });
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      else reject(error);
-    });
-  });
-  if (isAlive) throw new SocketInUseError(`${path} is in use: another executor listens there`);
-  unlinkSync(path);
-}
-
-function urlOf(http: HttpServer, address: ListenAddress): string {
-  if (address.kind === 'unix') return `ws+unix:${address.path}`;
-  const bound = http.address();
-  if (bound === null || typeof bound === 'string') throw new ListenAddressError('the listener has no port');
-  return `ws://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
-}
-
-/** @param words in a line of the body, for people. */
-function refuseUpgrade(socket: Duplex, status: string, words = ''): void {
-  socket.on('error', () => socket.destroy());
-  const challenge = status.startsWith('401')
-    ? 'WWW-Authenticate: Bearer\r\n'
-    : status.startsWith('429')
-      ? 'Retry-After: 1\r\n'
-      : '';
-  const body = words && `${words}\n`;
-  const headers = `Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  socket.end(`HTTP/1.1 ${status}\r\n${challenge}${headers}\r\n${body}`, () => socket.destroy());
-}
-
-function closeHttp(http: HttpServer): Promise<void> {
-  return new Promise((resolve) => {
-    http.close(() => resolve());
-    http.closeAllConnections();
-  });
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function credentialsOf(given: string | Credentials): Credentials {
+  return typeof given === 'string' ? loneToken(given) : given;
 }

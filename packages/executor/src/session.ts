@@ -23,6 +23,7 @@ import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-6
 import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
 import { Generation, type GenerationEvents } from './generation.js';
 import type { HostResources } from './host-resources.js';
+import { type Identity, LOCAL_IDENTITY } from './identity.js';
 import type { ReenterAnswer } from './reentry.js';
 import { PAGE_BYTES } from './reservation-layout.js';
 import { ResumeSecrets } from './resume-secrets.js';
@@ -36,6 +37,8 @@ type State = 'new' | 'opening' | 'open' | 'closed';
 export interface SessionOptions {
   readonly host: HostResources;
   readonly transport: Transport;
+  /** Whose it is; default: this machine's. */
+  readonly identity?: Identity;
   /** Starts the first runner now, since the compiler is sure to ask for it: it has been started for that. */
   readonly startAhead?: boolean;
   /** Milliseconds that the session outlives a lost connection, to be resumed; 0, the default, for none. */
@@ -49,6 +52,8 @@ export interface SessionOptions {
 /** One compiler's session: a connection, which may outlive its transport, and one runner after the other. */
 export class Session {
   readonly id: string;
+  /** Whose it is: nobody else may resume it. */
+  readonly identity: Identity;
   readonly connection: Connection;
   /** Resolves when the connection is closed and the runner gone. */
   readonly ended: Promise<void>;
@@ -74,6 +79,7 @@ export class Session {
     this.id = options.id ?? randomUUID();
     this.secrets = options.secrets ?? new ResumeSecrets();
     const { onFrame, timeToLiveMs } = options;
+    this.identity = options.identity ?? LOCAL_IDENTITY;
     const limits = new UnopenedLimits();
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),

@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { joinWebSocket, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
+import { pemOf, TestCA } from './certificates.js';
 import { openOver, until } from './session-fixture.js';
+import { bearer, connectTo, refusalOf } from './upgrade.js';
 
 const entry = fileURLToPath(new URL('../../bin/farjit-executor.js', import.meta.url));
 
@@ -48,7 +51,7 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [['--help'], 0, /--listen <url>/],
   [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
   [[], 2, /nowhere to listen/],
-  [['--listen', 'ws+unix:x', '--sandbox', 'loose'], 2, /Allowed choices are strict, default, off/],
+  [['--listen', 'ws+unix:x', '--sandbox', 'loose'], 2, /--sandbox: expected strict, default, off/],
   [['--listen', 'ws+unix:x', '--limit', 'speed=1'], 2, /speed=1: expected NAME=VALUE/],
   [['--listen', 'ws+unix:x', '--limit', 'data=1K'], 1, /data=1024 is too small for a runner/],
   [['--listen', 'ws+unix:x', '--max-sessions', '0'], 2, /whole number from 1/],
@@ -59,9 +62,18 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   ],
   [['--bogus'], 2, /unknown option '--bogus'/],
   [['--inherit-fd', 'x'], 2, /not a descriptor number/],
-  [['--pool', '65'], 2, /not a number from 0 to 64/],
-  [['--pool', 'many'], 2, /not a number from 0 to 64/],
-  [['--listen', 'ws://0.0.0.0:1'], 1, /only loopback/],
+  [['--pool', '65'], 2, /--pool: expected a whole number from 0 to 64/],
+  [['--pool', 'many'], 2, /--pool: expected a whole number from 0 to 64/],
+  [['--listen', 'ws://0.0.0.0:1'], 1, /would be listened on without TLS and without tokens/],
+  [['--listen', 'wss://127.0.0.1:1'], 1, /wss:\/\/ needs a certificate: give --tls-cert/],
+  [['--listen', 'ws+unix:x', '--tls-cert', 'x'], 1, /--tls-key is missing/],
+  [['--listen', 'ws+unix:x', '--client-ca', 'x'], 1, /--client-ca is for wss:/],
+  [['--listen', 'ws+unix:x', '--config', '/nonexistent'], 2, /cannot read the configuration: ENOENT/],
+  [['--listen', 'ws+unix:x', '--check-config'], 0, /^$/],
+  [['--listen', 'ws://0.0.0.0:1', '--check-config'], 1, /without TLS/],
+  [['--listen', 'ws://0.0.0.0:1', '--check-config', '--allow-insecure-listen'], 0, /warning: .* without TLS/],
+  [['new-token'], 2, /missing required argument 'name'/],
+  [['new-token', 'a', '--expires', 'soon'], 2, /expires: expected a date/],
   [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: .*\/nonexistent\/x\.sock/],
   [['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'], 1, /ENOENT.*\/nonexistent/],
 ];
@@ -154,3 +166,71 @@ for (const [args, count] of [
     for (const processId of waiting) t.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
   });
 }
+
+test('a new token gets in by its entry, which does not hold it', async (t) => {
+  const file = join(temporaryDirectory(t), 'tokens.yaml');
+  const made = spawn(process.execPath, [entry, 'new-token', 'build farm', '--expires', '2999-01-01']);
+  const [said, secret] = await Promise.all([made.stdout, made.stderr].map((stream) => textOf(stream)));
+  t.regex(said ?? '', /^- name: "build farm"\n {2}sha256: [0-9a-f]{64}\n {2}expires: "2999-01-01"\n$/);
+  t.regex(secret ?? '', /^[\w-]{43}\n$/);
+  writeFileSync(file, said ?? '');
+  const { stderr } = start(t, ['--listen', 'ws://127.0.0.1:0', '--token-file', file]);
+  await until(() => stderr().includes('\n'));
+  const [, url = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
+  t.is((await openOver(t, await connectTo(url, bearer(secret?.trim() ?? '')))).opened.version, 1);
+  t.is((await refusalOf(url, bearer('other'))).status, 401);
+});
+
+test('SIGHUP reads certificates and tokens again, and keeps the old ones when the new are wrong', async (t) => {
+  const [first, second] = [new TestCA(t), new TestCA(t)];
+  const directory = temporaryDirectory(t);
+  const [cert, key, tokens] = ['cert', 'key', 'tokens'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const install = (ca: TestCA, token: string) => {
+    const files = ca.server();
+    copyFileSync(files.cert, cert);
+    copyFileSync(files.key, key);
+    writeFileSync(tokens, token);
+  };
+  install(first, 'first');
+  const { child, stderr, exited } = start(t, [
+    ...['--listen', 'wss://127.0.0.1:0', '--tls-cert', cert, '--tls-key', key, '--token-file', tokens],
+  ]);
+  await until(() => stderr().includes('listening on'));
+  const [, url = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
+  const by = (ca: TestCA, token: string) => ({ ...bearer(token), ca: pemOf(ca.files).cert });
+  const compiler = await openOver(t, await connectTo(url, by(first, 'first')));
+
+  install(second, '[{ name: a }]');
+  child.kill('SIGHUP');
+  await until(() => stderr().includes('stay as they were'));
+  t.true(stderr().includes(`${tokens}:1: [0].sha256: is missing; certificates and tokens stay as they were`));
+  (await connectTo(url, by(first, 'first'))).close(1000, '');
+
+  install(second, 'second');
+  child.kill('SIGHUP');
+  await until(() => stderr().includes('have been read again'));
+  (await connectTo(url, by(second, 'second'))).close(1000, '');
+  t.is((await refusalOf(url, by(second, 'first'))).status, 401);
+  await t.throwsAsync(connectTo(url, by(first, 'second')), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  t.false(compiler.connection.isClosed);
+  child.kill('SIGTERM');
+  t.deepEqual(await exited, [0, null]);
+});
+
+test('variables and a file configure an executor', async (t) => {
+  const directory = temporaryDirectory(t);
+  const config = join(directory, 'farjit.yaml');
+  writeFileSync(config, `listen: ws+unix:${join(directory, 'a.sock')}\nmaxSessions: 1\npool: 0\n`);
+  const { stderr } = start(t, [], { FARJIT_CONFIG: config });
+  await until(() => stderr().includes('listening'));
+  const url = `ws+unix:${join(directory, 'a.sock')}`;
+  const { opened } = await openOver(t, await connectTo(url));
+  t.is(opened.version, 1);
+  const refusal = await refusalOf(url);
+  t.is(refusal.status, 503);
+  t.regex(refusal.body, /^this executor has 1 sessions, as many as it may have/);
+});

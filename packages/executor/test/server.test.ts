@@ -127,7 +127,7 @@ test('a file that is no socket is left alone', async (t) => {
 });
 
 test('loopback needs the token', async (t) => {
-  const server = startServer(t, { token: 'correct horse' });
+  const server = startServer(t, { credentials: 'correct horse' });
   const url = await server.listen('ws://127.0.0.1:0');
   t.regex(url, /^ws:\/\/127\.0\.0\.1:\d+$/);
   t.is(await refusal(url), 401);
@@ -148,7 +148,7 @@ test('loopback needs the token', async (t) => {
 });
 
 test('after so many wrong tokens in a second nobody gets in, and a second later the right one does', async (t) => {
-  const server = startServer(t, { token: 'weak' });
+  const server = startServer(t, { credentials: 'weak' });
   const url = await server.listen('ws://127.0.0.1:0');
   const right = { headers: { authorization: 'Bearer weak' } };
   const guesses = () =>

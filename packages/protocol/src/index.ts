@@ -47,7 +47,7 @@ export * as run from './messages/run.js';
 export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
-export { foreignMessage } from './printable.js';
+export { foreignMessage, printable, quoted } from './printable.js';
 export { parseValue } from './quick-check.js';
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
 export { describeRunnerEnd } from './runner-end.js';

@@ -1,0 +1,210 @@
+import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
+import * as v from 'valibot';
+import { DEFAULT_MAX_SESSIONS, type Limits } from './limits.js';
+import { settings } from './settings.js';
+
+const MAX_SESSIONS = 999_999;
+/** More than one for each session that the server takes are never needed. */
+const MAX_POOL_SIZE = 64;
+
+/**
+ * How a text of the command line or of a variable is read: as it is, as a number, as a flag that is there or not,
+ * as one of a list (in a variable: all of them, between spaces), or as one `NAME=VALUE` of several.
+ */
+export type OptionForm = 'text' | 'number' | 'flag' | 'list' | 'limits';
+
+/** An option of `farjit-executor`: `--max-sessions`, `FARJIT_MAX_SESSIONS`, `maxSessions` in a configuration file. */
+export interface OptionDeclaration {
+  readonly form: OptionForm;
+  /** What stands for the value in the help; flags have none. */
+  readonly argument?: string;
+  readonly description: string;
+  /** What it is when nothing says otherwise, in words. */
+  readonly fallback?: string;
+  /** What its value may be. */
+  readonly schema: v.GenericSchema;
+}
+
+const text = v.pipe(v.string('expected a text'), v.minLength(1, 'it is empty'));
+const flag = v.boolean('expected true or false');
+const list = v.pipe(
+  v.union([text, v.array(text)], 'expected a text or a list of them'),
+  v.transform((value) => (typeof value === 'string' ? [value] : value)),
+);
+
+/** A whole number in a range. */
+export function wholeNumber(least: number, most: number) {
+  const words = `expected a whole number from ${least} to ${most}`;
+  return v.pipe(v.number(words), v.integer(words), v.minValue(least, words), v.maxValue(most, words));
+}
+
+/** A day, with parts of a second. */
+const SECONDS_WORDS = 'expected a number of seconds from 0 to 86400';
+const seconds = v.pipe(
+  v.number(SECONDS_WORDS),
+  v.minValue(0, SECONDS_WORDS),
+  v.maxValue(86_400, SECONDS_WORDS),
+);
+
+const limitValue = v.union(
+  [v.number(), v.string(), v.null()],
+  'expected a number, a size as in 512M, or none',
+);
+const limits = v.pipe(
+  v.record(v.string(), limitValue, 'expected names of limits with values'),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const read: Partial<Record<keyof Limits, number | null>> = {};
+    for (const [key, written] of Object.entries(dataset.value))
+      try {
+        const { name, value } = parseLimit(`${key}=${written ?? 'none'}`);
+        read[name as keyof Limits] = value;
+      } catch (error) {
+        if (!(error instanceof LimitSyntaxError)) throw error;
+        const path = [
+          { type: 'object' as const, origin: 'value' as const, input: dataset.value, key, value: written },
+        ];
+        addIssue({ message: error.message, path: path as [v.ObjectPathItem] });
+        return NEVER;
+      }
+    return read as Partial<Limits>;
+  }),
+);
+
+/** All options that can also be variables and keys of a configuration file. */
+export const OPTIONS = {
+  listen: {
+    form: 'list',
+    argument: '<url>',
+    description: 'listen on ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT; may be given more than once',
+    schema: list,
+  },
+  tlsCert: {
+    form: 'text',
+    argument: '<file>',
+    description: 'certificate for wss:// and those between it and its CA, in PEM',
+    schema: text,
+  },
+  tlsKey: {
+    form: 'text',
+    argument: '<file>',
+    description: 'private key of --tls-cert, in PEM',
+    schema: text,
+  },
+  clientCa: {
+    form: 'text',
+    argument: '<file>',
+    description: 'let in, by wss://, clients with a certificate that this CA has signed, in PEM',
+    schema: text,
+  },
+  tokenFile: {
+    form: 'text',
+    argument: '<file>',
+    description: 'read the tokens that ws:// and wss:// clients may send',
+    fallback: 'FARJIT_TOKEN, or a token that is made up and printed',
+    schema: text,
+  },
+  allowInsecureListen: {
+    form: 'flag',
+    description:
+      'listen on addresses that other machines reach without TLS, or without tokens or a client CA',
+    fallback: 'no',
+    schema: flag,
+  },
+  maxSessions: {
+    form: 'number',
+    argument: '<number>',
+    description: 'sessions at one time',
+    fallback: String(DEFAULT_MAX_SESSIONS),
+    schema: wholeNumber(1, MAX_SESSIONS),
+  },
+  sessionTtl: {
+    form: 'number',
+    argument: '<seconds>',
+    description:
+      'how long a session outlives a lost connection, for its compiler to resume it; 0 for not at all',
+    fallback: '30',
+    schema: seconds,
+  },
+  heartbeat: {
+    form: 'number',
+    argument: '<seconds>',
+    description: 'how often to ping each compiler; one that is silent three times in a row is lost',
+    fallback: '5',
+    schema: v.pipe(seconds, v.gtValue(0, 'expected more than 0')),
+  },
+  pool: {
+    form: 'number',
+    argument: '<number>',
+    description: 'runners to keep started, so that sessions open at once',
+    fallback: '1 with --listen',
+    schema: wholeNumber(0, MAX_POOL_SIZE),
+  },
+  sandbox: {
+    form: 'text',
+    argument: '<level>',
+    description:
+      'confine runners with all there is (strict), what the kernel has (default), or not at all (off)',
+    fallback: 'default',
+    schema: v.picklist(SANDBOX_LEVELS, `expected ${SANDBOX_LEVELS.join(', ')}`),
+  },
+  limit: {
+    form: 'limits',
+    argument: '<name=value>',
+    description: `limit what a session uses: ${SETTABLE_LIMITS.join(', ')}; sizes as in 512M; none for no limit; may be repeated`,
+    fallback: 'see below',
+    schema: limits,
+  },
+  preload: {
+    form: 'list',
+    argument: '<library>',
+    description:
+      'load a library into each runner before it is confined, so that programs can call it; may be repeated',
+    schema: list,
+  },
+} as const satisfies Readonly<Record<string, OptionDeclaration>>;
+
+export type OptionName = keyof typeof OPTIONS;
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+type Declared = typeof OPTIONS;
+
+/** Options with their values; those that nobody has given are missing. */
+export type OptionValues = { readonly [N in OptionName]?: Readonly<v.InferOutput<Declared[N]['schema']>> };
+
+/** What a configuration file holds. */
+export const optionsSchema = settings(
+  Object.fromEntries(OPTION_NAMES.map((name) => [name, v.optional(OPTIONS[name].schema as v.GenericSchema)])),
+) as unknown as v.GenericSchema<unknown, OptionValues>;
+
+/** `--max-sessions` */
+export function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `FARJIT_MAX_SESSIONS` */
+export function variableOf(name: string): string {
+  return `FARJIT_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/**
+ * What a text stands for, before its schema has seen it.
+ * @param before what an earlier one of the same option stood for.
+ */
+export function valueOfText(form: OptionForm, text: string, before?: unknown): unknown {
+  switch (form) {
+    case 'text':
+      return text;
+    case 'number':
+      return /^\d{1,15}(\.\d{1,3})?$/.test(text) ? Number(text) : text;
+    case 'flag':
+      return { true: true, 1: true, false: false, 0: false }[text] ?? text;
+    case 'list':
+      return [...((before as string[]) ?? []), text];
+    case 'limits': {
+      const equals = text.indexOf('=');
+      const [name, value] = equals < 0 ? [text, ''] : [text.slice(0, equals), text.slice(equals + 1)];
+      return { ...(before as object), [name]: value };
+    }
+  }
+}

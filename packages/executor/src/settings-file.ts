@@ -1,0 +1,42 @@
+import type * as v from 'valibot';
+import { isAlias, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { checkSettings, type Key, SettingsError } from './settings.js';
+
+/**
+ * Reads YAML or JSON, which YAML includes, as `schema` declares it.
+ * @param path for messages only.
+ * @throws {SettingsError} with `PATH:LINE: key: what is wrong`, of everything that is.
+ */
+export function parseSettings<S extends v.GenericSchema>(
+  text: string,
+  path: string,
+  schema: S,
+): v.InferOutput<S> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number | undefined) =>
+    offset === undefined ? path : `${path}:${lines.linePos(offset).line}`;
+  const [error] = document.errors;
+  if (error) throw new SettingsError(`${at(error.pos[0])}: ${error.message}`);
+  // A file of nothing but comments sets nothing.
+  const value: unknown = document.contents === null ? {} : document.toJS();
+  return checkSettings(value, schema, (keys) => at(offsetOf(document.contents, keys)));
+}
+
+/** Where a value begins; of one that is missing, where what should hold it does. */
+function offsetOf(node: unknown, [key, ...rest]: readonly Key[]): number | undefined {
+  if (!isNode(node)) return undefined;
+  const own = node.range?.[0];
+  if (key === undefined || isAlias(node)) return own;
+  if (isMap(node)) {
+    const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+    if (!pair) return own;
+    const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
+    return rest.length === 0 ? (keyOffset ?? own) : (offsetOf(pair.value, rest) ?? keyOffset ?? own);
+  }
+  return (isCollection(node) ? offsetOf(node.get(key, true), rest) : undefined) ?? own;
+}
+
+function isNode(value: unknown): value is Node {
+  return isCollection(value) || isScalar(value) || isAlias(value);
+}

@@ -1,0 +1,208 @@
+import { MAX_REFUSED_HANDSHAKES } from '@farjit/protocol';
+import test, { type ExecutionContext } from 'ava';
+import {
+  type Credentials,
+  hashToken,
+  type RefusedUpgrade,
+  readTlsFiles,
+  Server,
+  type ServerOptions,
+} from '../src/index.js';
+import { pemOf, TestCA } from './certificates.js';
+import { openOver, until } from './session-fixture.js';
+import { bearer, connectTo, refusalOf } from './upgrade.js';
+
+function startServer(t: ExecutionContext, options: ServerOptions) {
+  const refused: RefusedUpgrade[] = [];
+  const server = new Server({ ...options, onRefused: (event) => refused.push(event) });
+  t.teardown(() => server.close());
+  return { server, refused };
+}
+
+function token(name: string, text: string, more: { expiresMs?: number } = {}) {
+  return { name, sha256: hashToken(text), quotas: {}, ...more };
+}
+
+function tokens(...entries: Credentials['tokens']): Credentials {
+  return { tokens: entries, certificates: [] };
+}
+
+async function identityOf(
+  t: ExecutionContext,
+  server: Server,
+  ...[url, options]: Parameters<typeof connectTo>
+) {
+  const before = new Set(server.sessions);
+  const { connection } = await openOver(t, await connectTo(url, options));
+  const [session] = [...server.sessions].filter((session) => !before.has(session));
+  connection.close();
+  await session?.ended;
+  return session?.identity;
+}
+
+test('each of several tokens is let in, by its name', async (t) => {
+  const { server, refused } = startServer(t, {
+    credentials: tokens(token('a', 'first'), token('b', 'second'), token('a', 'third')),
+  });
+  const url = await server.listen('ws://127.0.0.1:0');
+  for (const [text, name] of [
+    ['first', 'a'],
+    ['second', 'b'],
+    ['third', 'a'],
+  ] as const)
+    t.deepEqual(await identityOf(t, server, url, bearer(text)), { kind: 'token', name, quotas: {} });
+  t.deepEqual(refused, []);
+});
+
+test('no token, a wrong one and an expired one are told apart, and counted', async (t) => {
+  const { server, refused } = startServer(t, {
+    credentials: tokens(
+      token('old', 'expired', { expiresMs: Date.now() - 1 }),
+      token('new', 'good', { expiresMs: Date.now() + 3_600_000 }),
+    ),
+  });
+  const url = await server.listen('ws://127.0.0.1:0');
+  t.like(await refusalOf(url), { status: 401, body: 'a token is needed, and none came\n' });
+  t.like(await refusalOf(url, bearer('guess')), {
+    status: 401,
+    body: 'this executor does not know the token\n',
+  });
+  const expired = await refusalOf(url, bearer('expired'));
+  t.like(expired, { status: 401, body: 'the token old has expired\n' });
+  t.is(expired.headers['www-authenticate'], 'Bearer');
+  t.is((await identityOf(t, server, url, bearer('good')))?.name, 'new');
+  t.deepEqual(
+    refused.map(({ status, reason }) => [status, reason]),
+    [
+      [401, 'no-credentials'],
+      [401, 'wrong-token'],
+      [401, 'expired'],
+    ],
+  );
+  t.deepEqual(new Set(refused.map(({ remoteAddress }) => remoteAddress)), new Set(['127.0.0.1']));
+});
+
+test('tokens are replaced while the server runs, and who is in stays', async (t) => {
+  const { server } = startServer(t, { credentials: tokens(token('a', 'first')) });
+  const url = await server.listen('ws://127.0.0.1:0');
+  const compiler = await openOver(t, await connectTo(url, bearer('first')));
+  await server.reload({ credentials: tokens(token('a', 'first'), token('a', 'second')) });
+  t.is((await identityOf(t, server, url, bearer('first')))?.name, 'a');
+  await server.reload({ credentials: tokens(token('a', 'second')) });
+  t.is((await refusalOf(url, bearer('first'))).status, 401);
+  t.is((await identityOf(t, server, url, bearer('second')))?.name, 'a');
+  t.false(compiler.connection.isClosed);
+});
+
+test('an address that guesses is turned away, others are not', async (t) => {
+  const { server, refused } = startServer(t, { credentials: 'weak' });
+  const url = await server.listen('ws://127.0.0.1:0');
+  const from = (localAddress: string, text: string) => ({ ...bearer(text), localAddress });
+  // A slow machine may take more than a second for the round.
+  await until(async () => {
+    const guesses = Array.from({ length: MAX_REFUSED_HANDSHAKES }, (_, i) =>
+      refusalOf(url, from('127.0.0.2', `guess ${i}`)),
+    );
+    await Promise.all(guesses);
+    return refused.at(-1)?.reason === 'rate-limit' || refused.length > 20 * MAX_REFUSED_HANDSHAKES;
+  });
+  const turnedAway = await refusalOf(url, from('127.0.0.2', 'guess'));
+  t.is(turnedAway.status, 429);
+  t.is(turnedAway.headers['retry-after'], '1');
+  t.is((await identityOf(t, server, url, from('127.0.0.3', 'weak')))?.name, 'default');
+  await until(async () => {
+    const transport = await connectTo(url, from('127.0.0.2', 'weak')).catch(() => undefined);
+    transport?.close(1000, '');
+    return transport !== undefined;
+  });
+});
+
+test('a client certificate is an identity; none, one of another CA and one without a name are refused', async (t) => {
+  const ca = new TestCA(t);
+  const tls = readTlsFiles({ ...ca.server(), clientCA: ca.files.cert });
+  const { server, refused } = startServer(t, { tls });
+  const url = await server.listen('wss://127.0.0.1:0');
+  t.regex(url, /^wss:\/\/127\.0\.0\.1:\d+$/);
+  const trust = { ca: pemOf(ca.files).cert };
+  t.deepEqual(await identityOf(t, server, url, { ...trust, ...pemOf(ca.client('/CN=build farm')) }), {
+    kind: 'certificate',
+    name: 'build farm',
+    quotas: {},
+  });
+  t.like(await refusalOf(url, trust), {
+    status: 401,
+    body: 'a token is needed or a client certificate, and none came\n',
+  });
+  const stranger = await refusalOf(url, { ...trust, ...pemOf(new TestCA(t).client('/CN=build farm')) });
+  t.is(stranger.status, 403);
+  t.regex(stranger.body, /^the client certificate is not accepted \([A-Z_]+\): it must be signed by/);
+  for (const subject of ['/O=nobody', '/CN=one/CN=two'])
+    t.like(await refusalOf(url, { ...trust, ...pemOf(ca.client(subject)) }), {
+      status: 403,
+      body: 'the client certificate has no common name (CN), or several\n',
+    });
+  t.deepEqual(
+    refused.map(({ status, reason }) => `${status} ${reason}`),
+    ['401 no-credentials', ...Array(3).fill('403 wrong-certificate')],
+  );
+});
+
+test('the token file limits a client certificate by its name, and ends it', async (t) => {
+  const ca = new TestCA(t);
+  const tls = readTlsFiles({ ...ca.server(), clientCA: ca.files.cert });
+  const certificates = [
+    { name: 'limited', quotas: { calls: 3 } },
+    { name: 'ended', quotas: {}, expiresMs: Date.now() - 1 },
+  ];
+  const { server } = startServer(t, { tls, credentials: { tokens: [token('t', 'text')], certificates } });
+  const url = await server.listen('wss://127.0.0.1:0');
+  const trust = { ca: pemOf(ca.files).cert };
+  const limited = { ...trust, ...pemOf(ca.client('/CN=limited')) };
+  t.deepEqual((await identityOf(t, server, url, limited))?.quotas, { calls: 3 });
+  t.like(await refusalOf(url, { ...trust, ...pemOf(ca.client('/CN=ended')) }), {
+    status: 403,
+    body: "the client certificate 'ended' is not accepted any more\n",
+  });
+  // A token says more than a certificate, and is not forgiven for it.
+  t.is((await identityOf(t, server, url, { ...limited, ...bearer('text') }))?.kind, 'token');
+  t.is((await refusalOf(url, { ...limited, ...bearer('wrong') })).status, 401);
+});
+
+test('certificates are replaced while the server runs', async (t) => {
+  const [first, second] = [new TestCA(t), new TestCA(t)];
+  const { server } = startServer(t, { credentials: 'x', tls: readTlsFiles(first.server()) });
+  const url = await server.listen('wss://127.0.0.1:0');
+  const by = (ca: TestCA) => ({ ...bearer('x'), ca: pemOf(ca.files).cert });
+  const compiler = await openOver(t, await connectTo(url, by(first)));
+  await t.throwsAsync(connectTo(url, by(second)), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  await server.reload({ tls: readTlsFiles(second.server()) });
+  t.is((await identityOf(t, server, url, by(second)))?.name, 'default');
+  await t.throwsAsync(connectTo(url, by(first)), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  t.false(compiler.connection.isClosed);
+});
+
+test('TLS before 1.2 is not spoken', async (t) => {
+  const ca = new TestCA(t);
+  const { server } = startServer(t, { credentials: 'x', tls: readTlsFiles(ca.server()) });
+  const url = await server.listen('wss://127.0.0.1:0');
+  const trust = { ...bearer('x'), ca: pemOf(ca.files).cert };
+  await t.throwsAsync(connectTo(url, { ...trust, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }));
+  t.is((await identityOf(t, server, url, { ...trust, maxVersion: 'TLSv1.2' }))?.name, 'default');
+});
+
+test('what other machines can reach is not listened on without TLS and authentication', async (t) => {
+  const ca = new TestCA(t);
+  const warnings: string[] = [];
+  const tls = readTlsFiles(ca.server());
+  const { server } = startServer(t, { tls });
+  await t.throwsAsync(server.listen('wss://0.0.0.0:0'), { message: /without tokens or a client CA/ });
+  await t.throwsAsync(startServer(t, { credentials: 'x' }).server.listen('ws://0.0.0.0:0'), {
+    message: /without TLS/,
+  });
+  const onWarning = (words: string) => void warnings.push(words);
+  const { server: careless } = startServer(t, { tls, allowInsecureListen: true, onWarning });
+  // An address of this machine that is not loopback would be reached by others: nothing is listened on in a test.
+  await t.throwsAsync(careless.listen('ws://203.0.113.1:0'), { code: 'EADDRNOTAVAIL' });
+  t.deepEqual(warnings.length, 1);
+  t.regex(warnings[0] ?? '', /without TLS and without tokens/);
+});
