@@ -71,7 +71,9 @@ test('a loopback executor wants its token', async (t) => {
   const { url, token } = await startExecutor(t, 'ws://127.0.0.1:0');
   await t.throwsAsync(KaleidoscopeJIT.create({ executor: { url } }), {
     instanceOf: ConnectError,
-    message: `${url}: the executor answered 401; set FARJIT_TOKEN to the token that the executor printed`,
+    message:
+      `${url}: the executor answered 401 (a token is needed, and none came); give the token that the executor ` +
+      'printed or that is in its token file: --token-file, or FARJIT_TOKEN',
   });
   await t.throwsAsync(KaleidoscopeJIT.create({ executor: { url, token: 'wrong' } }), {
     instanceOf: ConnectError,

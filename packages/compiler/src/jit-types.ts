@@ -16,7 +16,7 @@ export type ExecutorChoice =
   | 'local'
   /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
   | LocalExecutor
-  /** `ws+unix:PATH` or `ws://HOST:PORT`. */
+  /** `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`. */
   | (ConnectOptions & { readonly url: string })
   /** A connected transport. */
   | Transport;

@@ -28,7 +28,8 @@ Type :help at the prompt for its commands. Input that is complete at the end of 
 
 const EXECUTOR_HELP = `
 
-The token for a ws:// executor is taken from the environment variable FARJIT_TOKEN.`;
+An executor at ws:// or wss:// wants a token, which FARJIT_TOKEN may hold where there is no --token-file, or, at wss://,
+a certificate.`;
 
 /**
  * Runs the command line. LLVM and ffi-rs are loaded only by commands that compile something.
@@ -62,6 +63,10 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .description('run a Kaleidoscope program')
     .argument('<file>', 'the program, or - for standard input')
     .addOption(executorOption())
+    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
+    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
+    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
+    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
     .addOption(optLevelOption())
     .addOption(speculateOption())
     .addOption(statsOption())
@@ -84,6 +89,10 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .command('repl')
     .description('read, evaluate and print Kaleidoscope line by line')
     .addOption(executorOption())
+    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
+    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
+    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
+    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
     .addOption(optLevelOption())
     .addOption(speculateOption())
     .addOption(cacheDirOption())
@@ -128,8 +137,14 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
 function executorOption(): Option {
   return new Option(
     '--executor <url>',
-    'ws+unix:PATH or ws://HOST:PORT (default: an executor of its own, on a private socket)',
+    'ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT (default: an executor of its own, on a private socket)',
   );
+}
+
+/** `--tls-ca` is also `FARJIT_TLS_CA`. */
+function accessOption(flags: string, description: string): Option {
+  const [name = ''] = flags.slice(2).split(' ');
+  return new Option(flags, description).env(`FARJIT_${name.replaceAll('-', '_').toUpperCase()}`);
 }
 
 function optLevelOption(): Option {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describeLimit, type LimitName } from '@farjit/protocol/limits';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
+import type { ConnectOptions } from '../executor-client/connect.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
@@ -10,12 +11,13 @@ import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
+import type { AccessOptions } from './executor-access.js';
 
 /** Defined in the bundle that `npm run build` makes. */
 declare const IS_BUNDLED: true;
 
 /** Options of every command that compiles. */
-export interface JITOptions {
+export interface JITOptions extends AccessOptions {
   /** Address of a running executor; without it the command has its own. */
   readonly executor?: string;
   /** That one, if it has been started already. */
@@ -48,7 +50,7 @@ export async function openJIT(
 ): Promise<KaleidoscopeJIT> {
   const { executor, local: started, optLevel, speculate, cache = true, cacheDir, sandboxRequired } = options;
   const { codegenProcesses } = options;
-  const token = process.env.FARJIT_TOKEN;
+  const access = executor === undefined ? {} : await readAccess(options);
   const local = executor === undefined ? (started ?? (await startExecutor(options))) : undefined;
   local?.connect().catch(() => {
     // Reported by whoever waits for it.
@@ -59,7 +61,7 @@ export async function openJIT(
   });
   const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
   const jit = await KaleidoscopeJIT.create({
-    executor: local ?? { url: executor ?? '', ...(token ? { token } : {}) },
+    executor: local ?? { url: executor ?? '', ...access },
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
     speculate,
     ...calls,
@@ -102,6 +104,11 @@ async function loadCompiler(): Promise<typeof import('../jit.js')> {
   return import('../jit.js').catch((cause: unknown) => {
     throw new CompilerLoadError('ffi-rs', cause);
   });
+}
+
+/** A program with an executor of its own does without it. */
+async function readAccess(options: AccessOptions): Promise<Pick<ConnectOptions, 'token' | 'tls'>> {
+  return (await import('./executor-access.js')).readAccess(options, process.env);
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */

@@ -13,11 +13,27 @@ import {
   WebSocketTransport,
 } from '@farjit/protocol';
 import { type ClientOptions, WebSocket } from 'ws';
+import type { ClientTls } from './client-tls.js';
+import { adviseOnError, adviseOnStatus } from './connect-advice.js';
 
 /** No executor answers at an address, or it refused the connection. */
 export class ConnectError extends FarJITError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('CONNECT_FAILED', message, options);
+  /** Of the HTTP answer, where the executor refused: 429 at a limit or quota, 503 when it is full. */
+  readonly statusCode: number | undefined;
+  /** The quota that would have been exceeded, as `sessions=8`. */
+  readonly quota: string | undefined;
+
+  constructor(
+    message: string,
+    options: ErrorOptions & {
+      readonly statusCode?: number | undefined;
+      readonly quota?: string | undefined;
+    } = {},
+  ) {
+    const { statusCode, quota, ...errorOptions } = options;
+    super('CONNECT_FAILED', message, errorOptions);
+    this.statusCode = statusCode;
+    this.quota = quota;
   }
 }
 
@@ -35,24 +51,40 @@ const MAX_REFUSAL_LENGTH = 500;
 
 /** How an executor elsewhere is spoken to. */
 export interface ConnectOptions {
-  /** Bearer token; needed for `ws:`. */
+  /** Bearer token; `ws:` and `wss:` need it, or a client certificate. */
   readonly token?: string;
+  /** For `wss:`. */
+  readonly tls?: ClientTls;
   /** How often it is pinged, in milliseconds; one that is silent three times in a row is lost. 5 s unless given. */
   readonly heartbeatMs?: number;
 }
 
 /**
  * Opens a WebSocket to an executor.
- * @param url `ws+unix:PATH` or `ws://HOST:PORT`.
+ * @param url `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`.
  * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
  */
 export async function connectExecutor(
   url: string,
-  { token, heartbeatMs = DEFAULT_HEARTBEAT_MS }: ConnectOptions = {},
+  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS }: ConnectOptions = {},
 ): Promise<Transport> {
   if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
-    throw new ConnectError(`${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
-  return open({ url, client: token ? { headers: { authorization: `Bearer ${token}` } } : {}, heartbeatMs });
+    throw new ConnectError(
+      `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`,
+    );
+  const client: ClientOptions = {
+    ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
+    ...(tls && (await tlsOptions(url, tls))),
+  };
+  return open({ url, client, heartbeatMs });
+}
+
+async function tlsOptions(url: string, tls: ClientTls): Promise<ClientOptions> {
+  if (!url.startsWith('wss:')) return {};
+  const { tlsClientOptions } = await import('./client-tls.js');
+  return tlsClientOptions(tls).catch((cause: Error) => {
+    throw new ConnectError(`cannot connect to ${url}: ${cause.message}`, { cause });
+  });
 }
 
 /**
@@ -174,7 +206,9 @@ async function openSocket<T>(
     });
     // It stays: ending the attempt is reported as one more error.
     socket.on('error', (cause) => {
-      reject(new ConnectError(`cannot reach an executor at ${url}: ${cause.message}`, { cause }));
+      const advice = adviseOnError(cause);
+      const words = `${foreignMessage(cause.message).replace(/[\s:.]+$/, '')}${advice === undefined ? '' : `; ${advice}`}`;
+      reject(new ConnectError(`cannot reach an executor at ${url}: ${words}`, { cause }));
     });
   });
 }
@@ -185,7 +219,11 @@ async function refusalOf(url: string, response: IncomingMessage): Promise<FarJIT
   if (statusCode === 410 || (statusCode === 403 && words.startsWith('resume')))
     return new ResumeRefusedError(`${url}: ${words}`);
   const said = statusCode >= 400 && words ? ` (${words})` : '';
-  return new ConnectError(`${url}: the executor answered ${statusCode}${said}; ${hintFor(statusCode)}`);
+  const quota = response.headers['farjit-quota'];
+  return new ConnectError(
+    `${url}: the executor answered ${statusCode}${said}; ${adviseOnStatus(statusCode)}`,
+    { statusCode, quota: typeof quota === 'string' ? foreignMessage(quota) : undefined },
+  );
 }
 
 /** A refusal's reason, which nobody vouches for: a line of it, escaped. */
@@ -210,11 +248,4 @@ function createSocket(url: string, options: ClientOptions): WebSocket {
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectError(`${url} is no executor address: ${words}`, { cause });
   }
-}
-
-function hintFor(statusCode: number): string {
-  if (statusCode === 401) return 'set FARJIT_TOKEN to the token that the executor printed';
-  if (statusCode === 503)
-    return 'it is shutting down or has as many sessions as it may have, try again later';
-  return 'what listens there speaks HTTP, but is no executor';
 }

@@ -33,7 +33,7 @@ for (const url of [
 ])
   test(`"${url}" is refused as an address, with words on what one looks like`, async (t) => {
     const { message } = await refused(t, url);
-    t.is(message, `${url} is no executor address; use ws+unix:PATH or ws://127.0.0.1:PORT`);
+    t.is(message, `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`);
   });
 
 for (const url of ['ws://', 'ws://127.0.0.1:port', 'ws+unix:', 'ws://127.0.0.1:1/#part'])
@@ -92,20 +92,32 @@ test('the connection is closed before the handshake is over', async (t) => {
   t.regex((await refused(t, url)).message, /: (socket hang up|read ECONNRESET)$/);
 });
 
-for (const [status, hint] of [
-  ['401 Unauthorized', 'set FARJIT_TOKEN to the token that the executor printed'],
-  ['503 Service Unavailable', 'it is shutting down or has as many sessions as it may have, try again later'],
-  ['403 Forbidden', 'what listens there speaks HTTP, but is no executor'],
+for (const [status, advice] of [
+  [
+    '401 Unauthorized',
+    'give the token that the executor printed or that is in its token file: --token-file, or FARJIT_TOKEN',
+  ],
+  ['403 Forbidden', 'give a certificate that it accepts: --tls-cert and --tls-key'],
+  ['429 Too Many Requests', 'wait a little, or close sessions that are not needed'],
+  ['503 Service Unavailable', 'try again later, or another executor'],
+  ['500 Internal Server Error', 'what listens there speaks HTTP, but is no executor'],
 ] as const)
-  test(`${status} is answered with what to do`, async (t) => {
+  test(`${status} is answered with what the executor says and what to do`, async (t) => {
     const server = createHttpServer();
+    let more = '';
     server.on('upgrade', (_request, socket) => {
       socket.on('error', () => {});
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${more}`);
     });
     const url = await listening(t, server);
-    const { message } = await refused(t, url);
-    t.is(message, `${url}: the executor answered ${status.slice(0, 3)}; ${hint}`);
+    const statusCode = Number(status.slice(0, 3));
+    more = 'Content-Length: 0\r\n\r\n';
+    t.is((await refused(t, url)).message, `${url}: the executor answered ${statusCode}; ${advice}`);
+    more = 'FarJIT-Quota: sessions=8\r\nContent-Length: 12\r\n\r\nno \x1b[1mroom\n';
+    const error = await refused(t, url);
+    t.is(error.message, `${url}: the executor answered ${statusCode} (no \\u{1b}[1mroom); ${advice}`);
+    t.is(error.statusCode, statusCode);
+    t.is(error.quota, 'sessions=8');
   });
 
 test('the token travels as a bearer token', async (t) => {

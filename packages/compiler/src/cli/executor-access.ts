@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ConnectOptions } from '../executor-client/connect.js';
+import { systemErrorWords } from './system-error.js';
+
+/** Options of commands that say who they are to an executor elsewhere. Files are PEM, except for the token's. */
+export interface AccessOptions {
+  readonly tokenFile?: string;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+/** A file with a token, a certificate or a key that is not there or holds nothing. */
+export class AccessFileError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ACCESS_FILE', message, options);
+  }
+}
+
+/**
+ * Reads the token, which is in a file or in FARJIT_TOKEN, and what `wss://` needs.
+ * @throws {AccessFileError} that names the file.
+ */
+export function readAccess(
+  { tokenFile, tlsCa, tlsCert, tlsKey }: AccessOptions,
+  variables: NodeJS.ProcessEnv,
+): Pick<ConnectOptions, 'token' | 'tls'> {
+  const token = tokenFile === undefined ? variables.FARJIT_TOKEN : read('token', tokenFile);
+  const tls = {
+    ...(tlsCa === undefined ? {} : { ca: read('CA', tlsCa) }),
+    ...(tlsCert === undefined ? {} : { cert: read('certificate', tlsCert) }),
+    ...(tlsKey === undefined ? {} : { key: read('key', tlsKey) }),
+  };
+  return { ...(token ? { token } : {}), ...(Object.keys(tls).length > 0 ? { tls } : {}) };
+}
+
+function read(what: string, path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new AccessFileError(`cannot read the ${what} in ${path}: ${systemErrorWords(cause)}`, { cause });
+  }
+  if (text === '') throw new AccessFileError(`the ${what} in ${path} is empty`);
+  if (what === 'token' && /[\r\n]/.test(text))
+    throw new AccessFileError(`${path} holds more than a token: it must be the token alone, in one line`);
+  return text;
+}
