@@ -24,6 +24,7 @@ export {
   ExecutionTrapError,
   MaterializationError,
   OutOfExecutorMemoryError,
+  QuotaExceededError,
   RunnerLostError,
   SandboxError,
   SessionClosedError,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { MAX_REFUSED_HANDSHAKES, quoted } from '@farjit/protocol';
 import { AddressLimits } from './address-limits.js';
-import { type Identity, LOCAL_IDENTITY } from './identity.js';
+import { type Identity, LOCAL_IDENTITY, type Quotas } from './identity.js';
 import type { ListenAddress } from './listen-address.js';
 import { type CredentialEntry, type Credentials, findToken } from './tokens.js';
 
@@ -81,6 +81,13 @@ export class Authenticator {
     const answer = this.#identify(request, hasClientCA);
     if ('status' in answer) this.#refusals.take(remote);
     return answer;
+  }
+
+  /** What the credentials say now of an identity that was let in before; undefined when they do not know it. */
+  quotasOf({ kind, name }: Identity): Quotas | undefined {
+    if (kind === 'local') return {};
+    const { tokens, certificates } = this.#credentials;
+    return (kind === 'token' ? tokens : certificates).find((entry) => entry.name === name)?.quotas;
   }
 
   /** Counts a peer that was let in and then showed that it guesses. */

@@ -20,6 +20,7 @@ import { Confinement, ReachedLimit } from './native/shared-layout.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { Reservation } from './reservation.js';
 import type { RunnerProcess } from './runner-process.js';
+import type { RunnerUsage } from './runner-watch.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
@@ -35,6 +36,8 @@ export interface GenerationEvents {
   isCongested(): boolean;
   /** The runner has reached a limit and goes on. */
   onLimit(generation: number, limit: Limit): void;
+  /** What the runner uses, from time to time and when it is killed; only where somebody wants to know. */
+  onUsage?: ((usage: RunnerUsage, isBusy: boolean) => void) | undefined;
   /** Calls in flight have been rejected; memory is released. */
   onEnd(generation: number, end: RunnerEnd): void;
 }
@@ -118,7 +121,9 @@ export class Generation {
       started = new Generation(number, runner, control, reservation, host, events);
       parts = started.#parts;
       const { calls } = parts;
-      runner.watch(() => calls.inFlightCount > 0);
+      const isBusy = () => calls.inFlightCount > 0;
+      const { onUsage } = events;
+      runner.watch(isBusy, onUsage && ((usage) => onUsage(usage, isBusy())));
       return started;
     } catch (error) {
       reservation.release();

@@ -10,8 +10,6 @@ export interface Quotas {
   readonly calls?: number;
 }
 
-export type QuotaName = keyof Quotas;
-
 /** How a peer has shown who it is: by a socket that is this user's alone, a token, or a client certificate. */
 export type IdentityKind = 'local' | 'token' | 'certificate';
 

@@ -15,7 +15,7 @@ import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './nat
 import { OutputPipe } from './output-pipe.js';
 import type { ReservationDescriptors } from './reservation.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
-import { RunnerWatch } from './runner-watch.js';
+import { type RunnerUsage, RunnerWatch } from './runner-watch.js';
 
 /** Where `npm run build` puts the runner. */
 export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
@@ -93,6 +93,7 @@ export class RunnerProcess {
   #pendingBytes: Buffer = Buffer.alloc(0);
   #mapsFd: number | undefined;
   #watch: RunnerWatch | undefined;
+  #onUsage: ((usage: RunnerUsage) => void) | undefined;
   #hello: RunnerAddresses | undefined;
   #confinement: RunnerConfinement = { bits: 0, landlockAbi: 0, missing: '' };
   #exit: ProcessExit | undefined;
@@ -216,6 +217,8 @@ export class RunnerProcess {
   kill(end: RunnerEnd): void {
     if (this.#exit || this.#killedFor) return;
     this.#killedFor = end;
+    const usage = this.#onUsage && this.#watch?.read();
+    if (usage) this.#onUsage?.(usage);
     this.#child.kill('SIGKILL');
   }
 
@@ -258,9 +261,13 @@ export class RunnerProcess {
     });
   }
 
-  /** Ends the runner at the limits that the host counts. */
-  watch(isBusy: () => boolean): void {
-    this.#watch?.start(this.#limits, isBusy, (limit) => this.kill({ kind: 'limit', limit }));
+  /**
+   * Ends the runner at the limits that the host counts.
+   * @param onUsage told what it uses from time to time, and when it is killed.
+   */
+  watch(isBusy: () => boolean, onUsage?: (usage: RunnerUsage) => void): void {
+    this.#onUsage = onUsage;
+    this.#watch?.start(this.#limits, isBusy, (limit) => this.kill({ kind: 'limit', limit }), onUsage);
   }
 
   /**

@@ -39,10 +39,16 @@ export class RunnerWatch {
     }
   }
 
-  /** Calls `onLimit` when a limit is exceeded, until `close`. */
-  start(limits: Limits, isBusy: () => boolean, onLimit: (limit: Limit) => void): void {
+  /** Calls `onLimit` when a limit is exceeded, and `onUsage` at every look, until `close`. */
+  start(
+    limits: Limits,
+    isBusy: () => boolean,
+    onLimit: (limit: Limit) => void,
+    onUsage?: (usage: RunnerUsage) => void,
+  ): void {
     const look = () => {
       const usage = this.read();
+      if (usage) onUsage?.(usage);
       const exceeded = usage && exceededBy(usage, limits);
       if (exceeded) onLimit(exceeded);
       next(isBusy() ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);

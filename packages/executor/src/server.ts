@@ -6,13 +6,17 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   DEFAULT_HEARTBEAT_MS,
+  describeQuota,
+  formatQuota,
   joinWebSocket,
   parseReceivedCount,
+  type Quota,
   RESUMPTION_HEADERS,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type Account, Accounts } from './accounts.js';
 import { Authenticator, type Refusal, type RefusalReason, type Via } from './authentication.js';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
@@ -94,6 +98,7 @@ export class Server {
   /** Made up, where none was given. */
   readonly #token: string | undefined;
   readonly #authenticator: Authenticator;
+  readonly #accounts = new Accounts();
   #tls: TlsMaterial | undefined;
   readonly #maxSessions: number;
   readonly #sessionTtlMs: number;
@@ -188,7 +193,8 @@ export class Server {
   }
 
   /**
-   * From now on, upgrades are granted by these. Sessions that are open stay, whoever they are of.
+   * From now on, upgrades are granted by these. Sessions that are open stay, whoever they are of; the quotas hold for
+   * them, too.
    * @throws whatever is wrong with the certificates, and then nothing has changed.
    */
   async reload({ tls, credentials }: Pick<ServerOptions, 'tls' | 'credentials'>): Promise<void> {
@@ -198,7 +204,12 @@ export class Server {
       for (const { http } of this.#listeners) if ('setSecureContext' in http) http.setSecureContext(options);
       this.#tls = tls;
     }
-    if (credentials !== undefined) this.#authenticator.replace(credentialsOf(credentials));
+    if (credentials === undefined) return;
+    this.#authenticator.replace(credentialsOf(credentials));
+    for (const account of this.#accounts) {
+      const quotas = this.#authenticator.quotasOf(account.identity);
+      if (quotas) account.setQuotas(quotas);
+    }
   }
 
   /** Ends all sessions and their runners, then stops listening and removes the sockets. */
@@ -243,8 +254,9 @@ export class Server {
   }
 
   /** Why there is no room for one more. */
-  #refusalOfNew(): Refusal | undefined {
+  #refusalOfNew({ sessionObstacle: quota }: Account): Refusal | undefined {
     if (this.#isClosing) return CLOSING;
+    if (quota) return refusalOfQuota(quota);
     if (this.#sessions.size < this.#maxSessions) return undefined;
     const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (max-sessions): try again later`;
     return { status: 503, reason: 'full', words };
@@ -257,24 +269,18 @@ export class Server {
   }
 
   #serve(upgrade: Upgrade): void {
-    const refusal = this.#refusalOfNew();
+    const account = this.#accounts.of(upgrade.identity);
+    const refusal = this.#refusalOfNew(account);
     if (refusal) return this.#refuse(upgrade.request, upgrade.socket, refusal);
     const id = randomUUID();
     const secrets = new ResumeSecrets();
-    const { identity } = upgrade;
     const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
-    this.#accept(upgrade, answer, (transport) =>
-      this.#add(
-        new Session({
-          host: this.#host,
-          transport,
-          id,
-          identity,
-          secrets,
-          timeToLiveMs: this.#sessionTtlMs,
-        }),
-      ),
-    );
+    this.#accept(upgrade, answer, (transport) => {
+      const timeToLiveMs = this.#sessionTtlMs;
+      const session = new Session({ host: this.#host, transport, id, account, secrets, timeToLiveMs });
+      void session.ended.then(account.addSession());
+      this.#add(session);
+    });
   }
 
   #resume(upgrade: Upgrade): void {
@@ -334,6 +340,15 @@ export class Server {
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
   }
+}
+
+function refusalOfQuota(quota: Quota): Refusal {
+  return {
+    status: 429,
+    reason: 'quota',
+    words: `${describeQuota(quota)} is used up`,
+    headers: { 'FarJIT-Quota': formatQuota(quota) },
+  };
 }
 
 function credentialsOf(given: string | Credentials): Credentials {

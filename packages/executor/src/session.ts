@@ -21,12 +21,14 @@ import {
 } from '@farjit/protocol';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
+import { type Account, UNUSED } from './accounts.js';
 import { Generation, type GenerationEvents } from './generation.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
 import type { ReenterAnswer } from './reentry.js';
 import { PAGE_BYTES } from './reservation-layout.js';
 import { ResumeSecrets } from './resume-secrets.js';
+import type { RunnerUsage } from './runner-watch.js';
 import { SERVER_NAME } from './version.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
@@ -37,8 +39,8 @@ type State = 'new' | 'opening' | 'open' | 'closed';
 export interface SessionOptions {
   readonly host: HostResources;
   readonly transport: Transport;
-  /** Whose it is; default: this machine's. */
-  readonly identity?: Identity;
+  /** Of whose it is; default: this machine's, which has no quotas. */
+  readonly account?: Account;
   /** Starts the first runner now, since the compiler is sure to ask for it: it has been started for that. */
   readonly startAhead?: boolean;
   /** Milliseconds that the session outlives a lost connection, to be resumed; 0, the default, for none. */
@@ -52,14 +54,13 @@ export interface SessionOptions {
 /** One compiler's session: a connection, which may outlive its transport, and one runner after the other. */
 export class Session {
   readonly id: string;
-  /** Whose it is: nobody else may resume it. */
-  readonly identity: Identity;
   readonly connection: Connection;
   /** Resolves when the connection is closed and the runner gone. */
   readonly ended: Promise<void>;
   /** Of those who may resume it. */
   readonly secrets: ResumeSecrets;
   readonly #host: HostResources;
+  readonly #account: Account | undefined;
   #state: State = 'new';
   #generation: Generation | undefined;
   #generationCount = 0;
@@ -79,7 +80,7 @@ export class Session {
     this.id = options.id ?? randomUUID();
     this.secrets = options.secrets ?? new ResumeSecrets();
     const { onFrame, timeToLiveMs } = options;
-    this.identity = options.identity ?? LOCAL_IDENTITY;
+    this.#account = options.account;
     const limits = new UnopenedLimits();
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),
@@ -102,6 +103,11 @@ export class Session {
       this.#ahead.catch(() => {});
     }
     this.connection.start();
+  }
+
+  /** Whose it is: nobody else may resume it. */
+  get identity(): Identity {
+    return this.#account?.identity ?? LOCAL_IDENTITY;
   }
 
   /** The runner that lives now. */
@@ -171,9 +177,27 @@ export class Session {
         params.initialStrideBytes,
       ),
     );
-    this.#handleLive(run.call, (generation, { entry, block, commit }, { deadlineMs, signal }) =>
-      generation.call(entry, block, commit, { deadlineMs, signal }),
-    );
+    this.#handleLive(run.call, (generation, params, context) => this.#call(generation, params, context));
+  }
+
+  async #call(
+    generation: Generation,
+    { entry, block, commit }: ParamsOf<typeof run.call>,
+    { deadlineMs, signal }: RequestContext,
+  ): Promise<ResultOf<typeof run.call>> {
+    let endCall: (() => void) | undefined;
+    try {
+      endCall = this.#account?.beginCall();
+    } catch (error) {
+      // What came with it is not only for this call.
+      await generation.commit(commit);
+      throw error;
+    }
+    try {
+      return await generation.call(entry, block, commit, { deadlineMs, signal });
+    } finally {
+      endCall?.();
+    }
   }
 
   /** A message that needs an open session. */
@@ -279,6 +303,7 @@ export class Session {
       const generation = await Generation.start(this.#generationCount + 1, this.#host, this.#events());
       this.#generationCount = generation.number;
       this.#generation = generation;
+      this.#account?.report(generation, UNUSED, false);
       if (this.#isClosed()) generation.kill({ kind: 'cancelled' });
       return generation.describe();
     } catch (error) {
@@ -298,6 +323,7 @@ export class Session {
         this.connection.notify(indirection.functionsHot, { counters }, generation),
       onLimit: (generation, limit) => this.connection.notify(session.limitReached, { limit }, generation),
       isCongested: () => this.connection.link.backlogBytes > CONGESTED_BYTES,
+      onUsage: this.#account && ((usage, isBusy) => this.#report(usage, isBusy)),
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };
   }
@@ -322,10 +348,17 @@ export class Session {
     );
   }
 
+  #report(usage: RunnerUsage, isBusy: boolean): void {
+    if (this.#generation) this.#account?.report(this.#generation, usage, isBusy);
+  }
+
   #runnerEnded(number: number, end: RunnerEnd): void {
     const gone = this.#generation;
     this.#generation = undefined;
     if (gone) {
+      // Those that the host ends are looked at before.
+      const endedByItself = ['trap', 'exit', 'signal', 'unwind-failed'].includes(end.kind);
+      this.#account?.forget(gone, { wasSeen: !endedByItself });
       this.#pastCounts.commitsApplied += gone.commitsApplied;
       this.#pastCounts.callsStarted += gone.callsStarted;
       this.#pastCounts.commitMs += gone.commitMs;

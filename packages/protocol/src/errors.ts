@@ -15,6 +15,8 @@ export type WireErrorCode =
   | 'INVALID_ADDRESS'
   /** Out of session memory, slots, or another stated limit. */
   | 'LIMIT_EXCEEDED'
+  /** All sessions of the compiler's identity together have what they may have. `data` is a `quotaExceededData`. */
+  | 'QUOTA_EXCEEDED'
   /** The request belongs to a runner that is gone; link again against the new one. */
   | 'STALE_GENERATION'
   /** The runner is gone. `data.end` is a `RunnerEnd`. */

@@ -49,6 +49,7 @@ export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
 export { foreignMessage, printable, quoted } from './printable.js';
 export { parseValue } from './quick-check.js';
+export { describeQuota, formatQuota, QUOTA_NAMES, type Quota, type QuotaName } from './quotas.js';
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
 export { describeRunnerEnd } from './runner-end.js';
 export { SANDBOX_LEVELS, type SandboxLevel, sandboxShortfall } from './sandbox.js';

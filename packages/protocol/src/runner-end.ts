@@ -1,6 +1,7 @@
 import { formatAddr } from './executor-addr.js';
 import { describeLimit } from './limits.js';
 import type { RunnerEnd } from './messages/run.js';
+import { describeQuota } from './quotas.js';
 
 /** A runner's end in words, to follow a colon. */
 export function describeRunnerEnd(end: RunnerEnd): string {
@@ -17,6 +18,8 @@ export function describeRunnerEnd(end: RunnerEnd): string {
       return 'a call was interrupted';
     case 'limit':
       return `the program reached ${describeLimit(end.limit)}`;
+    case 'quota':
+      return `${describeQuota(end.quota)} is used up`;
     case 'unwind-failed':
       return 'a thread could not be unwound after a failed compilation';
     case 'fault':

@@ -3,6 +3,7 @@ import {
   DeadlineExceededError,
   ExecutionTrapError,
   MaterializationError,
+  QuotaExceededError,
   RunnerLostError,
 } from './errors.js';
 import type { Symbolizer } from './symbolizer.js';
@@ -16,6 +17,9 @@ export interface CallErrorContext {
   readonly limits: { readonly inForce: readonly Limit[]; readonly reached: readonly Limit[] };
 }
 
+/** Codes of calls that were refused or failed after their commit was applied. */
+const APPLIED_BEFORE_FAILING = ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED', 'QUOTA_EXCEEDED'];
+
 /** The runner that a request was for is gone: nobody can see what the request has done there. */
 export function isRunnerGone(error: unknown): error is RemoteError {
   return error instanceof RemoteError && ['STALE_GENERATION', 'RUNNER_LOST'].includes(error.code);
@@ -23,9 +27,7 @@ export function isRunnerGone(error: unknown): error is RemoteError {
 
 /** Whether the executor has applied the commit that came with a call which it answered with an error. */
 export function hasAppliedCommit(error: unknown): boolean {
-  return (
-    error instanceof RemoteError && ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED'].includes(error.code)
-  );
+  return error instanceof RemoteError && APPLIED_BEFORE_FAILING.includes(error.code);
 }
 
 /** How the runner ended, when that is why a call was rejected. */
@@ -42,6 +44,10 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
     const parsed = parseValue(run.callbackFailedData, error.data);
     const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
     return failure ?? new MaterializationError(context.name, error);
+  }
+  if (error.code === 'QUOTA_EXCEEDED') {
+    const parsed = parseValue(run.quotaExceededData, error.data);
+    return parsed.success ? new QuotaExceededError(parsed.output, { cause: error }) : error;
   }
   if (error.code !== 'RUNNER_LOST') return error;
   const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };

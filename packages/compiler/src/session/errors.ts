@@ -1,8 +1,9 @@
-import type { Limit, MemProt, RunnerEnd, SandboxLevel, TrapReport } from '@farjit/protocol';
+import type { Limit, MemProt, Quota, RunnerEnd, SandboxLevel, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit } from '@farjit/protocol/limits';
 import { printable } from '@farjit/protocol/printable';
+import { describeQuota } from '@farjit/protocol/quotas';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
@@ -60,6 +61,16 @@ export class RunnerLostError extends FarJITError {
     );
     this.end = end;
     this.limits = limits;
+  }
+}
+
+/** A call was refused: all sessions of this compiler's identity together have what the executor lets it have. */
+export class QuotaExceededError extends FarJITError {
+  readonly quota: Quota;
+
+  constructor(quota: Quota, options?: ErrorOptions) {
+    super('QUOTA_EXCEEDED', `the call was refused: ${describeQuota(quota)} is used up`, options);
+    this.quota = quota;
   }
 }
 

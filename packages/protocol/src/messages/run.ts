@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { LIMIT_NAMES } from '../limits.js';
+import { QUOTA_NAMES } from '../quotas.js';
 import { request } from './declare.js';
 import { commit } from './memory.js';
 import { byteCount, bytes, count, executorAddr } from './primitives.js';
@@ -30,6 +31,13 @@ export type TrapReport = v.InferOutput<typeof trapReport>;
 /** A limit of a session, and its value in its unit. */
 export const limit = v.strictObject({ name: v.picklist(LIMIT_NAMES), value: byteCount });
 
+/** A quota of an identity, its value (a count, bytes, or seconds in an hour), and whose it is in words. */
+export const quota = v.strictObject({
+  name: v.picklist(QUOTA_NAMES),
+  value: byteCount,
+  identity: v.string(),
+});
+
 /** Why a runner is gone. */
 export const runnerEnd = v.variant('kind', [
   v.strictObject({ kind: v.literal('trap'), trap: trapReport }),
@@ -43,6 +51,8 @@ export const runnerEnd = v.variant('kind', [
   v.strictObject({ kind: v.literal('cancelled') }),
   /** Ended at a limit: by the host, or by the kernel's signal for it. */
   v.strictObject({ kind: v.literal('limit'), limit }),
+  /** Ended by the host because all sessions of its identity together used more than they may. */
+  v.strictObject({ kind: v.literal('quota'), quota }),
   /** A thread could not be unwound after a failed callback. */
   v.strictObject({ kind: v.literal('unwind-failed') }),
   /** The runner broke the contract of the shared memory or could not be started. */
@@ -56,6 +66,9 @@ export const runnerLostData = v.strictObject({
   /** The end came from this very call: its thread trapped, its deadline passed, or it was cancelled. */
   own: v.boolean(),
 });
+
+/** `data` of a `QUOTA_EXCEEDED` error: a call that came with a commit had it applied, and did not start. */
+export const quotaExceededData = quota;
 
 /** `data` of a `CALLBACK_FAILED` error: the token of the `reenter` answer that failed. */
 export const callbackFailedData = v.strictObject({ token: count });
