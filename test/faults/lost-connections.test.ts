@@ -33,7 +33,7 @@ async function runThrough(
   codegen: CodegenPool,
   disturb: (proxy: FaultProxy, isOver: () => boolean) => Promise<void>,
 ): Promise<{ counts: Counts; resumedCount: number; replayedCount: number }> {
-  const server = new Server({ heartbeatMs: HEARTBEAT_MS, token: 'a token' });
+  const server = new Server({ heartbeatMs: HEARTBEAT_MS, credentials: 'a token' });
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
   let printed = '';
   let isOver = false;

@@ -25,7 +25,7 @@ interface Far {
 
 /** A JIT whose executor is behind a proxy. */
 async function openFar(t: ExecutionContext, options: ServerOptions = {}): Promise<Far> {
-  const server = new Server({ token: TOKEN, ...options });
+  const server = new Server({ credentials: TOKEN, ...options });
   t.teardown(() => server.close());
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
   t.teardown(() => proxy.close());
@@ -70,7 +70,7 @@ async function openByHand(
   t: ExecutionContext,
   options: ServerOptions = {},
 ): Promise<{ server: Server; url: string; session: string; secret: string; lose: () => void }> {
-  const server = new Server({ token: TOKEN, ...options });
+  const server = new Server({ credentials: TOKEN, ...options });
   t.teardown(() => server.close());
   const url = await server.listen('ws://127.0.0.1:0');
   const socket = new WebSocket(url, { headers: { authorization: `Bearer ${TOKEN}` } });
@@ -246,7 +246,7 @@ test('a session without a time to live ends with its connection', async (t) => {
 
 test('with 20 ms each way, a program that needs k callbacks takes k round trips and the one of its call', async (t) => {
   const count = 12;
-  const server = new Server({ token: TOKEN });
+  const server = new Server({ credentials: TOKEN });
   t.teardown(() => server.close());
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'), { delayMs: 20 });
   t.teardown(() => proxy.close());
@@ -279,7 +279,7 @@ test('with 20 ms each way, a program that needs k callbacks takes k round trips 
 });
 
 test('a connection that is lost before the session is open is the end of it', async (t) => {
-  const server = new Server({ token: TOKEN });
+  const server = new Server({ credentials: TOKEN });
   t.teardown(() => server.close());
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
   t.teardown(() => proxy.close());
