@@ -69,8 +69,8 @@ for (const lanes of [2, 4, 8]) {
   test(`eight <${lanes} x double> arguments and the result keep every bit on the first, lazy call`, async (t) => {
     const { jit } = await openJIT(t);
     const { callee, caller } = vectorModules(lanes);
-    jit.addModule(parseAssembly(callee));
-    jit.addModule(parseAssembly(caller));
+    await jit.addModule(parseAssembly(callee));
+    await jit.addModule(parseAssembly(caller));
     const check = await jit.lookup('check');
     t.is(await check(), 0);
     // Two callbacks: `check` from the wrapper, `callee` from `check`.
@@ -91,7 +91,7 @@ test('twelve parameters', async (t) => {
 
 test('mixed integers, floats and stack arguments', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 define double @mixed(i8 signext %a, double %b, i64 %c, float %d, i32 %e, double %f, i16 signext %g, i64 %h, i64 %i,
                      double %j, i64 %k, double %l, double %m, double %n, double %o, double %p, i32 %q, float %r) {
@@ -151,7 +151,7 @@ define double @mixed(i8 signext %a, double %b, i64 %c, float %d, i32 %e, double 
 
 test('varargs: %al arrives, so the callee finds its vector arguments', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 declare i32 @snprintf(i8*, i64, i8*, ...)
 declare i32 @vsnprintf(i8*, i64, i8*, i8*)
@@ -166,7 +166,7 @@ define i32 @format(i8* %buffer, i64 %size, i8* %format, ...) {
   ret i32 %n
 }`),
   );
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @fmt = private constant [29 x i8] c"%d %.2f %s %.1f %lld %.3f %d\\00"
 @str = private constant [4 x i8] c"abc\\00"
@@ -191,7 +191,7 @@ define i32 @check() {
 
 test('a struct return pointer and a struct by value', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 %big = type { i64, double, i64, double }
 define void @make(%big* noalias sret(%big) %out, i64 %a, double %b, %big* byval(%big) %in) {
@@ -210,7 +210,7 @@ define void @make(%big* noalias sret(%big) %out, i64 %a, double %b, %big* byval(
   ret void
 }`),
   );
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 %big = type { i64, double, i64, double }
 declare void @make(%big* sret(%big), i64, double, %big* byval(%big))
@@ -238,7 +238,7 @@ define double @check() {
 
 test("a function's address taken inside its own body is its stub's", async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 define i64 @self() {
   %address = ptrtoint i64 ()* @self to i64

@@ -23,7 +23,7 @@ test('a signature that was given stays', async (t) => {
 
 test('wrong arguments compile nothing and cost nothing', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly('define i32 @id(i32 %x) {\n ret i32 %x\n}'));
+  await jit.addModule(parseAssembly('define i32 @id(i32 %x) {\n ret i32 %x\n}'));
   const id = await jit.lookup('id');
   for (const argument of [2 ** 40, 1.5, Number.NaN])
     await t.throwsAsync(id(argument), { instanceOf: ArgumentError });
@@ -34,7 +34,7 @@ test('wrong arguments compile nothing and cost nothing', async (t) => {
 
 test('an argv that is too long costs nothing', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly('define i32 @main(i32 %argc, i8** %argv) {\n ret i32 %argc\n}'));
+  await jit.addModule(parseAssembly('define i32 @main(i32 %argc, i8** %argv) {\n ret i32 %argc\n}'));
   const main = await jit.findSymbol('main');
   if (!main) return t.fail();
   await t.throwsAsync(jit.callMain(main.address, ['x'.repeat(50_000)]), {

@@ -66,7 +66,7 @@ test('a function removed while it is compiled fails the call, and its name can b
 
 test('a function removed while it runs keeps its memory until it has returned', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @flag = global i32 0
 define void @release() {
@@ -74,7 +74,7 @@ define void @release() {
   ret void
 }`),
   );
-  const tracker = jit.addModule(
+  const tracker = await jit.addModule(
     parseAssembly(`
 @flag = external global i32
 @sum = global double 0.0
@@ -153,7 +153,7 @@ test('what was missing is defined between a failure and its answer: the thread g
 
 test('a caller that is running sees a redefinition made meanwhile', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 declare double @step(double)
 declare i32 @usleep(i32)

@@ -107,7 +107,7 @@ for (const [name, args, signal, symbol] of [
   test(`${signal} rejects the call with where it happened, and a new runner needs no compilation`, async (t) => {
     const { jit } = await openJIT(t);
     await jit.addSource('def f(x) x + 1;');
-    jit.addModule(parseAssembly(CRASHES));
+    await jit.addModule(parseAssembly(CRASHES));
     const f = await jit.lookup('f');
     t.is(await f(1), 2);
     const crash = await jit.lookup(name);
@@ -128,7 +128,7 @@ for (const [name, args, signal, symbol] of [
 
 test('a wild jump is a trap outside JIT code with its caller in the backtrace', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly(CRASHES));
+  await jit.addModule(parseAssembly(CRASHES));
   const jump = await jit.lookup('jump');
   const error = await t.throwsAsync(jump(0x10n), { instanceOf: ExecutionTrapError });
   t.is(error.signal, 'SIGSEGV');
@@ -153,7 +153,7 @@ test('exit(7) ends the runner, and the error says so', async (t) => {
   await jit.addSource('def f(x) x + 1;');
   const f = await jit.lookup('f');
   t.is(await f(1), 2);
-  jit.addModule(parseAssembly(CRASHES));
+  await jit.addModule(parseAssembly(CRASHES));
   const leave = await jit.lookup('leave');
   const error = await t.throwsAsync(leave(7), { instanceOf: RunnerLostError });
   t.deepEqual(error.end, { kind: 'exit', status: 7 });
@@ -164,7 +164,7 @@ test('exit(7) ends the runner, and the error says so', async (t) => {
 
 test('abort() ends the runner, and the error says so', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly(CRASHES));
+  await jit.addModule(parseAssembly(CRASHES));
   const giveUp = await jit.lookup('giveUp');
   const error = await t.throwsAsync(giveUp(), { instanceOf: RunnerLostError });
   t.deepEqual(error.end, { kind: 'signal', signal: 'SIGABRT' });
@@ -209,7 +209,7 @@ test('a SIGKILL of the runner in mid-callback rejects the call; the next one nee
 
 test('other calls of a session that traps reject with the trap as cause', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly(CRASHES));
+  await jit.addModule(parseAssembly(CRASHES));
   await jit.addSource('def spin(x) for i = 0, 1 in x; def noop(x) x;');
   const spin = await jit.lookup('spin');
   const endless = spin(1);
@@ -244,17 +244,17 @@ test('an aborted signal interrupts a call', async (t) => {
 
 test('a duplicate definition by a module is refused and changes nothing', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(parseAssembly('define i32 @f() { ret i32 1 }'));
-  const error = t.throws(() => jit.addModule(parseAssembly('define i32 @f() { ret i32 2 }')), {
+  await jit.addModule(parseAssembly('define i32 @f() { ret i32 1 }'));
+  const error = await t.throwsAsync(jit.addModule(parseAssembly('define i32 @f() { ret i32 2 }')), {
     instanceOf: LinkError,
   });
-  t.is(error?.reason, 'duplicate-definition');
+  t.is(error.reason, 'duplicate-definition');
   t.is(await (await jit.lookup('f'))(), 1);
 });
 
 test('a fatal error of LLVM fails the call that reached the function, and no other; nothing else is lost', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 declare void @llvm.aarch64.hint(i32)
 define double @hint(double %x) {

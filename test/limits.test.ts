@@ -57,15 +57,15 @@ define i32 @${name}() {
   ret i32 %r
 }`),
     );
-  const tooBig = module('tooBig', 200 * MIB);
+  const tooBig = await module('tooBig', 200 * MIB);
   const error = await t.throwsAsync((await jit.lookup('tooBig'))(), { instanceOf: MaterializationError });
   t.true(error.cause instanceof OutOfExecutorMemoryError);
   t.regex(error.message, /no \d+ bytes of data memory left in the executor; remove modules/);
   await t.throwsAsync(jit.findSymbol('tooBigBytes'), { instanceOf: OutOfExecutorMemoryError });
 
-  const first = module('first', 60 * MIB);
+  const first = await module('first', 60 * MIB);
   t.is(await (await jit.lookup('first'))(), 7);
-  module('second', 60 * MIB);
+  await module('second', 60 * MIB);
   const second = await jit.lookup('second');
   await t.throwsAsync(second(), {
     instanceOf: MaterializationError,
@@ -84,7 +84,7 @@ test('data larger than a message is written in pieces, every byte of it', async 
   const { jit } = await openJIT(t, { optLevel: 0 });
   const sizeBytes = 20 * MIB + 3;
   const text = 'abcdefghijklmnopqrstuvwxyzA'.repeat(Math.ceil(sizeBytes / 27)).slice(0, sizeBytes);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @blob = global [${sizeBytes} x i8] c"${text}"
 define i64 @sum() {
@@ -121,7 +121,7 @@ test('a name that no symbol can have is not found', async (t) => {
 
 test('a group whose last member is missing a name leaves nothing behind', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @table = external global [2 x i8*]
 define i8* @first() {
@@ -130,7 +130,7 @@ define i8* @first() {
   ret i8* %v
 }`),
   );
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @missing = external global i8
 @other = global i8* @missing
@@ -140,7 +140,7 @@ define i8* @first() {
   const error = await t.throwsAsync(first(), { instanceOf: MaterializationError });
   t.true(error.cause instanceof LinkError);
   if (error.cause instanceof LinkError) t.deepEqual(error.cause.details.names, ['missing']);
-  jit.addModule(parseAssembly('@missing = global i8 3'));
+  await jit.addModule(parseAssembly('@missing = global i8 3'));
   t.not(await first(), 0n);
   t.is(jit.runner.generation, 1);
 });

@@ -4,7 +4,7 @@ import { evaluateAll, openJIT } from './jit-fixture.js';
 
 test('a module is compiled at its first call, in one go, and each function linked at its own', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 define double @twice(double %x) {
   %y = fadd double %x, %x
@@ -27,7 +27,7 @@ define double @thrice(double %x) {
 
 test('modules share data, also in a circle', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @a = global i32 5
 @b = external global i32
@@ -40,7 +40,7 @@ define i32 @addA(i32 %x) {
   ret i32 %r
 }`),
   );
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @a = external global i32
 @b = global i32 10
@@ -72,7 +72,7 @@ define i32 @next() {
   store i32 %m, i32* @count
   ret i32 %m
 }`;
-  const tracker = jit.addModule(parseAssembly(assembly));
+  const tracker = await jit.addModule(parseAssembly(assembly));
   t.deepEqual([...tracker.names].sort(), ['count', 'next']);
   const next = await jit.lookup('next');
   t.is(await next(), 1);
@@ -80,13 +80,13 @@ define i32 @next() {
   jit.removeModule(tracker);
   t.is(await jit.findSymbol('next'), undefined);
   await t.throwsAsync(next(), { code: 'SYMBOLS_NOT_FOUND' });
-  jit.addModule(parseAssembly(assembly));
+  await jit.addModule(parseAssembly(assembly));
   t.is(await next(), 1);
 });
 
 test('functions are called by address as void, int, int(int) and main', async (t) => {
   const { jit, printed } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @state = global i32 7
 declare i32 @puts(i8*)
@@ -143,7 +143,7 @@ test('output arrives in order and before the result', async (t) => {
 test('libm and libc come through extern; what the sandbox refuses returns its errno', async (t) => {
   const { jit } = await openJIT(t);
   t.deepEqual(await evaluateAll(jit, 'extern pow(x y); extern floor(x); pow(2, 10) + floor(1.5);'), [1025]);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 @path = private constant [12 x i8] c"/etc/passwd\\00"
 declare i32 @open(i8*, i32, ...)

@@ -60,7 +60,7 @@ test('modules, wrappers and functions of one session are found by the next', asy
     }`);
   for (const isFirst of [true, false]) {
     const { jit } = await openJIT(t, { cacheDir });
-    jit.addModule(module);
+    await jit.addModule(module);
     await jit.addSource('def f(x) twice(x) + 1;');
     const [next, f] = await Promise.all([jit.lookup('next'), jit.lookup('f')]);
     t.deepEqual([await next(), await next(), await f(4)], [41, 42, 9]);
@@ -100,7 +100,7 @@ test('functions found ahead are redefined singly, and linked again in a new runn
   t.deepEqual({ compileCallbacks, functionsLinkedAhead }, { compileCallbacks: 1, functionsLinkedAhead: 2 });
   t.deepEqual(await evaluateAll(jit, 'def c(x) x + 10; a(0);'), [12]);
   t.is(jit.statistics().functionsCompiled, 1);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly('declare void @abort()\ndefine void @stop() {\n call void @abort()\n ret void\n}'),
   );
   const stop = await jit.lookup('stop');

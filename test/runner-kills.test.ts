@@ -54,7 +54,7 @@ test('a runner killed at any moment of a chain of callbacks: fifty times, and no
 
 test('many calls under way when their runner is killed all reject, and all work afterwards', async (t) => {
   const { jit } = await openJIT(t);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 declare i32 @usleep(i32)
 define double @nap(double %seconds) {

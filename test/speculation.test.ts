@@ -53,7 +53,7 @@ test('after a trap, functions of a batch are linked again without compiling', as
   const { jit } = await openJIT(t, { speculate: 'eager' });
   await jit.addSource(chain(10));
   t.deepEqual(await evaluateAll(jit, 'f0(0);'), [10]);
-  jit.addModule(
+  await jit.addModule(
     parseAssembly('declare void @abort()\ndefine void @stop() {\n call void @abort()\n ret void\n}'),
   );
   const stop = await jit.lookup('stop');

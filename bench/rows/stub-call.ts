@@ -56,7 +56,7 @@ export const stubCall: Benchmark = {
     progress(`${count.toLocaleString('en')} calls in a loop, through a stub and directly`);
     const jit = await KaleidoscopeJIT.create();
     try {
-      jit.addModule(parseModule(folder));
+      await jit.addModule(parseModule(folder));
       await call(jit, 'stub', 1);
       const exported = (await jit.stubs()).find(({ name }) => name === 'exported');
       assert(exported && !exported.lazy, 'the callee is compiled');

@@ -134,7 +134,7 @@ export interface AttemptRow {
 export async function attemptAll(sandbox: SandboxLevel): Promise<AttemptRow[]> {
   const jit = await KaleidoscopeJIT.create({ local: { sandbox }, optLevel: 0 });
   try {
-    jit.addModule(parseAssembly(ASSEMBLY));
+    await jit.addModule(parseAssembly(ASSEMBLY));
     const rows: AttemptRow[] = [];
     for (const attempt of ATTEMPTS)
       rows.push({

@@ -134,7 +134,7 @@ const TRAPS: Readonly<Record<string, Expected>> = {
 /** A JIT that knows the faults, and has called `before` so that a new runner must link it again. */
 async function faultyJIT(t: ExecutionContext): Promise<KaleidoscopeJIT> {
   const { jit } = await openJIT(t, { optLevel: 0 });
-  jit.addModule(parseAssembly(FAULTS));
+  await jit.addModule(parseAssembly(FAULTS));
   await jit.addSource('def before(x) x + 1;');
   t.is(await (await jit.lookup('before'))(1), 2);
   return jit;

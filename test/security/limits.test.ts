@@ -167,7 +167,7 @@ async function limited(t: ExecutionContext, limits: Local['limits'], sandbox: Lo
     local: { sandbox, ...(limits ? { limits } : {}) },
     optLevel: 0,
   });
-  jit.addModule(parseAssembly(ASSEMBLY));
+  await jit.addModule(parseAssembly(ASSEMBLY));
   await jit.addSource('def before(x) x + 1;');
   t.deepEqual(await evaluateAll(jit, 'before(1);'), [2]);
   const reached: Limit[] = [];
@@ -306,7 +306,7 @@ test('file-size: nothing is written to a file, where one can be opened at all', 
   t.teardown(() => rmSync(directory, { recursive: true }));
   const { jit, call } = await limited(t, {}, 'off');
   const file = join(directory, 'file');
-  jit.addModule(parseAssembly(`@file = global [${file.length + 1} x i8] c"${file}\\00"`));
+  await jit.addModule(parseAssembly(`@file = global [${file.length + 1} x i8] c"${file}\\00"`));
   const symbol = await jit.findSymbol('file');
   const error = await t.throwsAsync(call('writeFile', symbol?.address ?? 0n), {
     instanceOf: RunnerLostError,
@@ -334,7 +334,7 @@ test('functions of a preloaded library can be called', async (t) => {
   execFileSync('flock', [sources, 'make', '-C', sources, 'test-driver']);
   const library = at('../runner/preloaded.so');
   const { jit } = await openJIT(t, { local: { preload: [library] } });
-  jit.addModule(
+  await jit.addModule(
     parseAssembly(`
 declare i32 @farjit_test_first_byte()
 define i32 @first() {

@@ -60,7 +60,7 @@ test('memory scribbled over while calls and callbacks go on: the host lives, oth
     return jit;
   };
   const [victim, neighbour] = await Promise.all([open(), open()]);
-  victim.addModule(parseAssembly(SCRIBBLE));
+  await victim.addModule(parseAssembly(SCRIBBLE));
   await neighbour.addSource('def twice(x) x * 2;');
   const _twice = await neighbour.lookup('twice');
   const scribble = await victim.lookup('scribble');

@@ -17,6 +17,9 @@
 
 #define FARJIT_CODEGEN_VERSION "0.1.0"
 
+/* Private memory that LLVM may use: hundreds of times what the largest function takes. */
+#define FARJIT_MAX_MEMORY_BYTES (4ull << 30)
+
 enum {
 	/* Exit status after a fatal error of LLVM's that has been answered (EX_SOFTWARE of sysexits.h). */
 	FARJIT_EXIT_FATAL = 70,
@@ -30,6 +33,31 @@ enum farjit_product {
 	FARJIT_PRODUCT_OBJECT = 0,   /* an ELF relocatable object */
 	FARJIT_PRODUCT_ASSEMBLY = 1, /* the target's assembly, text */
 	FARJIT_PRODUCT_IR = 2,	     /* LLVM assembly after the passes, text */
+	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; neither target nor passes are looked at */
+};
+
+/* Kinds of values that a call block holds. */
+enum farjit_scalar {
+	FARJIT_SCALAR_VOID = 0,
+	FARJIT_SCALAR_DOUBLE = 1,
+	FARJIT_SCALAR_FLOAT = 2,
+	FARJIT_SCALAR_I1 = 3,
+	FARJIT_SCALAR_I8 = 4,
+	FARJIT_SCALAR_I16 = 5,
+	FARJIT_SCALAR_I32 = 6,
+	FARJIT_SCALAR_I64 = 7,
+	FARJIT_SCALAR_PTR = 8,
+	FARJIT_SCALAR_NONE = 255, /* never sent */
+};
+
+/*
+ * An interface is one definition after the other, little-endian: u8 kind; u32 length and bytes of the name; and for
+ * FARJIT_DEFINITION_CALLABLE u32 count of parameters, u8 scalar of the result, u8 scalar of each parameter.
+ */
+enum farjit_definition {
+	FARJIT_DEFINITION_DATA = 0,
+	FARJIT_DEFINITION_FUNCTION = 1, /* of a signature that a call block does not hold */
+	FARJIT_DEFINITION_CALLABLE = 2,
 };
 
 enum farjit_status {
@@ -85,8 +113,12 @@ void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_t
 void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 			   const struct farjit_request *request);
 
+/* interface.c */
+/* A verified module's interface; from malloc. */
+char *farjit_describe_module(LLVMModuleRef module, size_t *length);
+
 /* compile.c */
-/* Compiles and answers. */
+/* Makes the product and answers. */
 void farjit_compile(const struct farjit_request *request);
 /* LLVM's fatal errors become the answer to the request under way; then the process ends. */
 void farjit_install_fatal_error_handler(void);

@@ -1,4 +1,4 @@
-/* One request: bitcode, passes, machine code. */
+/* One request: bitcode, passes, machine code; or what the bitcode defines. */
 #include "codegen.h"
 
 #include <stdio.h>
@@ -195,6 +195,18 @@ static void compile_in(LLVMContextRef context, const struct farjit_request *requ
 	llvm.LLVMDisposeModule(module);
 }
 
+static void describe_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
+{
+	LLVMModuleRef module = parse(context, request, failure);
+	if (!module)
+		return;
+	size_t length;
+	char *description = farjit_describe_module(module, &length);
+	farjit_answer(request->id, FARJIT_STATUS_DONE, NULL, description, length);
+	free(description);
+	llvm.LLVMDisposeModule(module);
+}
+
 void farjit_compile(const struct farjit_request *request)
 {
 	static struct failure failure;
@@ -202,7 +214,10 @@ void farjit_compile(const struct farjit_request *request)
 	current = request;
 	LLVMContextRef context = llvm.LLVMContextCreate();
 	llvm.LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
-	compile_in(context, request, &failure);
+	if (request->product == FARJIT_PRODUCT_INTERFACE)
+		describe_in(context, request, &failure);
+	else
+		compile_in(context, request, &failure);
 	llvm.LLVMContextDispose(context);
 	if (failure.status != FARJIT_STATUS_DONE)
 		farjit_answer(request->id, failure.status, NULL, failure.message, strlen(failure.message));

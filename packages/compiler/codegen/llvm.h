@@ -13,6 +13,7 @@ typedef int LLVMBool;
 typedef struct LLVMOpaqueContext *LLVMContextRef;
 typedef struct LLVMOpaqueModule *LLVMModuleRef;
 typedef struct LLVMOpaqueValue *LLVMValueRef;
+typedef struct LLVMOpaqueType *LLVMTypeRef;
 typedef struct LLVMOpaqueAttributeRef *LLVMAttributeRef;
 typedef struct LLVMOpaqueMemoryBuffer *LLVMMemoryBufferRef;
 typedef struct LLVMOpaqueDiagnosticInfo *LLVMDiagnosticInfoRef;
@@ -58,6 +59,15 @@ enum {
 	X(LLVMValueRef, LLVMGetFirstFunction, (LLVMModuleRef))                                                         \
 	X(LLVMValueRef, LLVMGetNextFunction, (LLVMValueRef))                                                           \
 	X(LLVMValueRef, LLVMGetNamedFunction, (LLVMModuleRef, const char *))                                           \
+	X(LLVMValueRef, LLVMGetFirstGlobal, (LLVMModuleRef))                                                           \
+	X(LLVMValueRef, LLVMGetNextGlobal, (LLVMValueRef))                                                             \
+	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \
+	X(LLVMBool, LLVMIsFunctionVarArg, (LLVMTypeRef))                                                               \
+	X(unsigned, LLVMCountParamTypes, (LLVMTypeRef))                                                                \
+	X(void, LLVMGetParamTypes, (LLVMTypeRef, LLVMTypeRef *))                                                       \
+	X(LLVMTypeRef, LLVMGetReturnType, (LLVMTypeRef))                                                               \
+	X(int, LLVMGetTypeKind, (LLVMTypeRef))                                                                         \
+	X(unsigned, LLVMGetIntTypeWidth, (LLVMTypeRef))                                                                \
 	X(LLVMBool, LLVMIsDeclaration, (LLVMValueRef))                                                                 \
 	X(int, LLVMGetLinkage, (LLVMValueRef))                                                                         \
 	X(const char *, LLVMGetValueName2, (LLVMValueRef, size_t *))                                                   \

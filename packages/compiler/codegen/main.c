@@ -34,6 +34,8 @@ int main(int count, char **arguments)
 	/* Bitcode may be hostile: nothing that it makes of this process gains rights or leaves a core file. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	/* Nor does it take all of the machine's memory: LLVM allocates what a damaged module says. */
+	setrlimit(RLIMIT_DATA, &(struct rlimit){FARJIT_MAX_MEMORY_BYTES, FARJIT_MAX_MEMORY_BYTES});
 
 	static char message[FARJIT_MAX_MESSAGE_BYTES];
 	if (!farjit_load_llvm(arguments[1], message, sizeof message)) {

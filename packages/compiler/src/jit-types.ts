@@ -65,8 +65,13 @@ export interface KaleidoscopeJITOptions {
    */
   readonly codegenProcesses?: number;
   /**
-   * Code generators that run already, for several sessions of one compiler; `libLLVM` and `codegenProcesses` are theirs
-   * then. Whoever made them stops them.
+   * Milliseconds that LLVM may take for one module, 120,000 unless given. Then the process that it runs in is ended, and
+   * what was to be compiled fails with `CODEGEN_LOST`.
+   */
+  readonly codegenLimitMs?: number;
+  /**
+   * Code generators that run already, for several sessions of one compiler; `libLLVM`, `codegenProcesses` and
+   * `codegenLimitMs` are theirs then. Whoever made them stops them.
    */
   readonly codegen?: CodegenPool;
   /**

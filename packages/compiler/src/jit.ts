@@ -30,10 +30,9 @@ import { moduleUnit } from './layers/module-layer.js';
 import { HOT_THRESHOLD, type TierPolicy } from './layers/tiers.js';
 import { writeBitcode } from './llvm/bitcode.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
-import { IRModule } from './llvm/ir-module.js';
+import type { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { preloadBindings } from './llvm/llvm-bindings.js';
-import { moduleInterface } from './llvm/module-interface.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
 import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -119,13 +118,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
-    const { executor = 'local', codegenProcesses, hotThreshold, requireSandbox = 'off' } = options;
+    const { executor = 'local', hotThreshold, requireSandbox = 'off' } = options;
     if (hotThreshold !== undefined && !isThreshold(hotThreshold))
       throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
     const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
-    const codegen =
-      options.codegen ??
-      new CodegenPool({ libLLVM, ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }) });
+    const codegen = options.codegen ?? new CodegenPool({ libLLVM, ...codegenOptionsOf(options) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
       const cache = openCache(options, libLLVM);
@@ -218,33 +215,30 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   /**
-   * Adds a module built with llvm-bindings, which stays the caller's. It is compiled at the first call of one of
-   * its functions, and each function is linked at its own first call.
+   * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
+   * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.
+   * LLVM reads and verifies it in a code generator.
    * @throws {LinkError} `duplicate-definition` when a name is defined already.
    * @throws {CompileError} when it does not verify.
+   * @throws {CodegenLostError} when LLVM gives up on it.
    */
-  addModule(module: llvm.Module): ResourceTracker {
+  async addModule(module: llvm.Module): Promise<ResourceTracker> {
     const name = module.getModuleIdentifier() || 'module';
     const bitcode = writeBitcode(module);
-    const parsed = IRModule.parse(this.#loadLLVM(), name, bitcode);
-    try {
-      parsed.verify();
-      const defines = moduleInterface(parsed);
-      const names = [...defines.functions.keys(), ...defines.data];
-      const taken = names.filter((defined) => this.#session.dylib.find(defined));
-      if (taken.length > 0)
-        throw new LinkError(
-          'duplicate-definition',
-          { graph: name, names: taken },
-          `${taken.join(', ')} already defined; remove the other definition first`,
-        );
-      for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
-      const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
-      this.#session.define(unit);
-      return this.#track(unit);
-    } finally {
-      parsed.dispose();
-    }
+    const defines = await this.#codegen.readInterface(name, bitcode);
+    // From here on nothing yields: what is free is still free when it is defined.
+    const names = [...defines.functions.keys(), ...defines.data];
+    const taken = names.filter((defined) => this.#session.dylib.find(defined));
+    if (taken.length > 0)
+      throw new LinkError(
+        'duplicate-definition',
+        { graph: name, names: taken },
+        `${taken.join(', ')} already defined; remove the other definition first`,
+      );
+    for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
+    const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
+    this.#session.define(unit);
+    return this.#track(unit);
   }
 
   /** Removes what `addModule` or `addFunctionAST` added. Its memory is reused once nothing can be inside it. */
@@ -503,6 +497,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
   }
+}
+
+function codegenOptionsOf({ codegenProcesses: size, codegenLimitMs: limitMs }: KaleidoscopeJITOptions) {
+  return { ...(size === undefined ? {} : { size }), ...(limitMs === undefined ? {} : { limitMs }) };
 }
 
 function isThreshold(value: number): boolean {

@@ -6,7 +6,9 @@ import { passPipeline } from '../layers/ir-transform-layer.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
+import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
 import { CODE_GEN_OPT_LEVEL } from '../llvm/target-machine.js';
+import { CodegenLostError } from './codegen-lost-error.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
 
@@ -23,9 +25,20 @@ export interface CodegenPoolOptions {
   readonly size?: number;
   /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
   readonly program?: string;
+  /** Milliseconds that one module may take before its process is ended: 120,000 unless given. */
+  readonly limitMs?: number;
   /** Milliseconds without work after which all processes but one are ended. Default 1000. */
   readonly restMs?: number;
 }
+
+/**
+ * A function of the largest size that the checks let through takes LLVM some ten seconds on a busy machine; a module of
+ * the caller's own may take longer, and one on which LLVM never ends must not keep a core for ever.
+ */
+const LIMIT_MS = 120_000;
+
+/** What reading a module does without. */
+const NO_TARGET = { triple: '', cpuName: '', cpuFeatures: '' };
 
 /** A process holds 60 MB, and another one is there in 15 ms. */
 const REST_MS = 1000;
@@ -54,6 +67,7 @@ export class CodegenPool implements IRCompileLayer {
   /** Waiting, in the order in which they came: those that a thread is blocked for, then those that can wait. */
   readonly #urgent: Job[] = [];
   readonly #background: Job[] = [];
+  readonly #limitMs: number;
   readonly #restMs: number;
   #restTimer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -62,11 +76,13 @@ export class CodegenPool implements IRCompileLayer {
     libLLVM = () => findLibLLVM().path,
     size = availableParallelism(),
     program = DEFAULT_CODEGEN_PROGRAM,
+    limitMs = LIMIT_MS,
     restMs = REST_MS,
   }: CodegenPoolOptions = {}) {
     this.libLLVM = libLLVM;
     this.#size = Math.max(1, size);
     this.#program = program;
+    this.#limitMs = limitMs;
     this.#restMs = restMs;
   }
 
@@ -86,7 +102,7 @@ export class CodegenPool implements IRCompileLayer {
 
   /**
    * @throws {BitcodeError | CompileError} when LLVM refuses the module.
-   * @throws {CodegenLostError} when LLVM ends its process over it.
+   * @throws {CodegenLostError} when LLVM ends its process over it, or takes longer than the limit.
    * @throws {LibLLVMError} when no process can be started.
    */
   async compile(input: CompileInput): Promise<CompileOutput> {
@@ -97,6 +113,20 @@ export class CodegenPool implements IRCompileLayer {
   async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
     const { content } = await this.#run(input, what);
     return content.toString('utf8');
+  }
+
+  /**
+   * Reads and verifies a module, and answers what it defines for others.
+   * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
+   */
+  async readInterface(name: string, bitcode: Uint8Array): Promise<ModuleInterface> {
+    const input = { name, bitcode, target: NO_TARGET, optLevel: 0, passes: '' } as const;
+    const { content } = await this.#run(input, 'interface');
+    try {
+      return decodeModuleInterface(content);
+    } catch (error) {
+      throw new CodegenLostError(name, `it answered with what is no interface: ${String(error)}`);
+    }
   }
 
   /** Ends all processes and waits for that; what is under way rejects. */
@@ -123,7 +153,10 @@ export class CodegenPool implements IRCompileLayer {
         input.name,
         `Module ${input.name} is not bitcode that libLLVM ${done.llvmVersion} reads: ${reason}`,
       );
-    throw new CompileError(input.name, `Cannot compile module ${input.name}: ${reason.trim()}`);
+    throw new CompileError(
+      input.name,
+      `Cannot ${product === 'interface' ? 'add' : 'compile'} module ${input.name}: ${reason.trim()}`,
+    );
   }
 
   /** Gives waiting jobs to idle processes, and starts one more when those are too few. */
@@ -148,12 +181,13 @@ export class CodegenPool implements IRCompileLayer {
     try {
       const { llvmVersion } = process;
       const { optLevel } = input;
-      const answer = await process.request({
+      const request = {
         product,
         codeGenOptLevel: CODE_GEN_OPT_LEVEL[optLevel],
         passes: input.passes ?? passPipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
         input,
-      });
+      };
+      const answer = await process.request(request, this.#limitMs);
       resolve({ ...answer, llvmVersion });
     } catch (error) {
       reject(error instanceof Error ? error : new Error(String(error)));

@@ -95,19 +95,31 @@ export class CodegenProcess {
 
   /**
    * Compiles; one request at a time.
-   * @throws {CodegenLostError} when LLVM ends the process over it.
+   * @param limitMs how long it may take.
+   * @throws {CodegenLostError} when LLVM ends the process over it, or it takes longer than that.
    * @throws {RangeError} when it is more than a request can say; the process is as idle as before.
    */
-  async request(request: CodegenRequest): Promise<CodegenAnswer> {
+  async request(request: CodegenRequest, limitMs: number): Promise<CodegenAnswer> {
     if (this.#lost) throw this.#lost;
     const id = this.#nextId;
     const bytes = encodeRequest(id, request);
     this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
-    return new Promise<CodegenAnswer>((resolve, reject) => {
-      this.#pending = { id, moduleName: request.input.name, resolve, reject };
-      this.#keepProgramRunning(true);
-      this.#requests.write(bytes);
-    });
+    const { name } = request.input;
+    const timer = setTimeout(() => {
+      this.#lose(
+        new CodegenLostError(name, `it was not done after ${limitMs} ms, and its process was ended`),
+      );
+      this.#child.kill('SIGKILL');
+    }, limitMs);
+    try {
+      return await new Promise<CodegenAnswer>((resolve, reject) => {
+        this.#pending = { id, moduleName: name, resolve, reject };
+        this.#keepProgramRunning(true);
+        this.#requests.write(bytes);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends the process, whatever it is doing. */

@@ -1,7 +1,7 @@
 import type { CompileInput } from '../layers/ir-compile-layer.js';
 
 /** What a request asks for: `enum farjit_product` of `codegen.h`. */
-export const PRODUCT = { object: 0, asm: 1, ir: 2 } as const;
+export const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3 } as const;
 export type Product = keyof typeof PRODUCT;
 
 /** How an answer ended: `enum farjit_status` of `codegen.h`. */

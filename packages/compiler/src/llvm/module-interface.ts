@@ -1,6 +1,4 @@
 import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
-import type { IRModule } from './ir-module.js';
-import type { LibLLVM, LLVMTypeRef } from './libllvm.js';
 
 /** What a module defines for others. */
 export interface ModuleInterface {
@@ -9,66 +7,64 @@ export interface ModuleInterface {
   readonly data: ReadonlySet<string>;
 }
 
-/** `LLVMLinkage` values whose definitions stay inside their module, or are none. */
-const NOT_EXPORTED: ReadonlySet<number> = new Set([
-  1, // LLVMAvailableExternallyLinkage
-  7, // LLVMAppendingLinkage
-  8, // LLVMInternalLinkage
-  9, // LLVMPrivateLinkage
-]);
+/** `enum farjit_definition` of `codegen.h`. */
+const DEFINITION = { data: 0, function: 1, callable: 2 } as const;
 
-/** `LLVMTypeKind` values of the kinds a call block can hold. */
-const TYPE_KIND = { void: 0, float: 2, double: 3, integer: 8, pointer: 12 } as const;
+/** `enum farjit_scalar` of `codegen.h`. */
+const SCALARS: readonly (ScalarKind | 'void')[] = [
+  'void',
+  'double',
+  'float',
+  'i1',
+  'i8',
+  'i16',
+  'i32',
+  'i64',
+  'ptr',
+];
 
-const INTEGER_KINDS: Readonly<Record<number, ScalarKind>> = {
-  1: 'i1',
-  8: 'i8',
-  16: 'i16',
-  32: 'i32',
-  64: 'i64',
-};
-
-/** Names and types of a module's exported definitions. */
-export function moduleInterface(module: IRModule): ModuleInterface {
-  const { llvm } = module;
+/**
+ * Reads an interface as the code generator writes it, out of a process that has read what may be hostile bitcode.
+ * @throws {RangeError} for bytes that are none.
+ */
+export function decodeModuleInterface(bytes: Buffer): ModuleInterface {
   const functions = new Map<string, CallSignature | undefined>();
-  for (const { ref, name, isDeclaration } of module.functions())
-    if (!isDeclaration && !NOT_EXPORTED.has(llvm.LLVMGetLinkage(ref)))
-      functions.set(name, signatureOf(llvm, llvm.LLVMGlobalGetValueType(ref)));
   const data = new Set<string>();
-  for (let ref = llvm.LLVMGetFirstGlobal(module.ref); ref !== 0n; ref = llvm.LLVMGetNextGlobal(ref))
-    if (llvm.LLVMIsDeclaration(ref) === 0 && !NOT_EXPORTED.has(llvm.LLVMGetLinkage(ref)))
-      data.add(module.valueName(ref).toString('utf8'));
+  let at = 0;
+  const u8 = () => bytes.readUInt8(at++);
+  const u32 = () => {
+    at += 4;
+    return bytes.readUInt32LE(at - 4);
+  };
+  const take = (length: number) => {
+    if (length > bytes.length - at) throw new RangeError(`${length} bytes at ${at} of ${bytes.length}`);
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  const scalar = () => {
+    const kind = SCALARS[u8()];
+    if (kind === undefined) throw new RangeError(`no scalar at ${at - 1}`);
+    return kind;
+  };
+  const signature = (): CallSignature => {
+    const count = u32();
+    const result = scalar();
+    // One byte each: a count that is too high ends at the end of the bytes.
+    const parameters: ScalarKind[] = [];
+    for (let i = 0; i < count; i++) {
+      const kind = scalar();
+      if (kind === 'void') throw new RangeError(`a void parameter at ${at - 1}`);
+      parameters.push(kind);
+    }
+    return { result, parameters };
+  };
+  while (at < bytes.length) {
+    const definition = u8();
+    const name = take(u32()).toString('utf8');
+    if (definition === DEFINITION.data) data.add(name);
+    else if (definition === DEFINITION.function) functions.set(name, undefined);
+    else if (definition === DEFINITION.callable) functions.set(name, signature());
+    else throw new RangeError(`no definition is of kind ${definition}`);
+  }
   return { functions, data };
-}
-
-function signatureOf(llvm: LibLLVM, type: LLVMTypeRef): CallSignature | undefined {
-  if (llvm.LLVMIsFunctionVarArg(type) !== 0) return undefined;
-  const count = llvm.LLVMCountParamTypes(type);
-  const types = Buffer.alloc(8 * count + 8);
-  llvm.LLVMGetParamTypes(type, types);
-  const parameters: ScalarKind[] = [];
-  for (let i = 0; i < count; i++) {
-    const kind = scalarKind(llvm, types.readBigUInt64LE(8 * i) as LLVMTypeRef);
-    if (kind === undefined) return undefined;
-    parameters.push(kind);
-  }
-  const returned = llvm.LLVMGetReturnType(type);
-  const result = llvm.LLVMGetTypeKind(returned) === TYPE_KIND.void ? 'void' : scalarKind(llvm, returned);
-  return result === undefined ? undefined : { result, parameters };
-}
-
-function scalarKind(llvm: LibLLVM, type: LLVMTypeRef): ScalarKind | undefined {
-  switch (llvm.LLVMGetTypeKind(type)) {
-    case TYPE_KIND.float:
-      return 'float';
-    case TYPE_KIND.double:
-      return 'double';
-    case TYPE_KIND.pointer:
-      return 'ptr';
-    case TYPE_KIND.integer:
-      return INTEGER_KINDS[llvm.LLVMGetIntTypeWidth(type)];
-    default:
-      return undefined;
-  }
 }

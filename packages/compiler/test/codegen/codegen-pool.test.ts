@@ -13,6 +13,8 @@ const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: 
 /** An intrinsic of another processor: LLVM has nothing to select for it, which it takes for a fatal error. */
 const FATAL = `declare void @llvm.aarch64.hint(i32)
 define void @f() { call void @llvm.aarch64.hint(i32 1) ret void }`;
+/** A parameter is marked as only those of intrinsics may be. */
+const UNVERIFIED = 'define double @f(double immarg %x) { ret double %x }';
 /** Everything that is prepared: own sections, odd names, data, calls of the program's own and of libm's. */
 const VARIED = `
 @counter = global i32 0
@@ -105,6 +107,75 @@ for (const llvm of installedLibLLVMs()) {
     t.deepEqual(pool.processIds, [first]);
   });
 }
+
+for (const llvm of installedLibLLVMs()) {
+  const on = `libLLVM ${llvm.version}`;
+
+  test(`${on}: a module's interface is its exported names and scalar signatures`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const { functions, data } = await pool.readInterface(
+      'm',
+      assemble(`
+@counter = global i32 0
+@hidden = internal global i32 0
+@elsewhere = external global i32
+@"größe ∞" = constant [2 x i8] c"ab"
+@llvm.used = appending global [1 x i8*] [i8* bitcast (i32* @counter to i8*)], section "llvm.metadata"
+declare double @sin(double)
+define internal double @inside(double %x) { ret double %x }
+define available_externally double @there(double %x) { ret double %x }
+define void @scalars(i1 %a, i8 %b, i16 %c, i32 %d, i64 %e, float %f, double %g, i8* %h) { ret void }
+define double* @pointer() { ret double* null }
+define i128 @wide(i32 %x) { ret i128 0 }
+define i32 @vector(<2 x i32> %x) { ret i32 0 }
+define i32 @variadic(i32 %x, ...) { ret i32 0 }
+define i7 @odd() { ret i7 0 }`),
+    );
+    t.deepEqual(Object.fromEntries(functions), {
+      scalars: { result: 'void', parameters: ['i1', 'i8', 'i16', 'i32', 'i64', 'float', 'double', 'ptr'] },
+      pointer: { result: 'ptr', parameters: [] },
+      wide: undefined,
+      vector: undefined,
+      variadic: undefined,
+      odd: undefined,
+    });
+    t.deepEqual([...data], ['counter', 'größe ∞']);
+  });
+
+  test(`${on}: a module that does not verify has no interface, and costs no process`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const first = await processOf(t, pool);
+    const error = await t.throwsAsync(
+      pool.readInterface('broken', assemble(UNVERIFIED, '--disable-verify')),
+      {
+        instanceOf: CompileError,
+      },
+    );
+    t.is(error.subject, 'broken');
+    t.regex(error.message, /^Cannot add module broken: it does not pass LLVM's verifier: .*immarg/is);
+    await t.throwsAsync(pool.readInterface('cut', assemble(FIB).subarray(0, 400)), {
+      instanceOf: BitcodeError,
+    });
+    t.deepEqual(pool.processIds, [first]);
+  });
+}
+
+test('a module that is not done after the limit fails, and the next one gets another process', async (t) => {
+  const pool = poolOf(t, { limitMs: 5000 });
+  const first = await processOf(t, pool);
+  // As if LLVM did not end.
+  process.kill(first, 'SIGSTOP');
+  const failed = pool.compile(inputOf(FIB, { name: 'endless' }));
+  const behind = pool.compile(inputOf(FIB));
+  const error = await t.throwsAsync(failed, { instanceOf: CodegenLostError });
+  t.is(
+    error.message,
+    'LLVM gave up on module endless: it was not done after 5000 ms, and its process was ended',
+  );
+  t.true((await behind).object.byteLength > 0);
+  t.false(pool.processIds.includes(first));
+  t.false(existsSync(`/proc/${first}`));
+});
 
 test('damaged bitcode fails by itself, whatever LLVM does over it', async (t) => {
   const pool = poolOf(t);

@@ -1,9 +1,8 @@
 import test from 'ava';
+import { CodegenPool } from '../../src/codegen/codegen-pool.js';
 import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import { moduleUnit } from '../../src/layers/module-layer.js';
-import { IRModule } from '../../src/llvm/ir-module.js';
-import { moduleInterface } from '../../src/llvm/module-interface.js';
 import { assemble } from '../llvm/assemble.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 import { TARGET } from './recording-compile-layer.js';
@@ -30,17 +29,18 @@ define i32 @g(i32 %x) noinline {
 for (const llvm of installedLibLLVMs()) {
   const on = `libLLVM ${llvm.version}`;
 
-  function unitOf(source: string) {
+  const codegen = new CodegenPool({ libLLVM: () => llvm.path, size: 1 });
+  test.after(() => codegen.stop());
+
+  async function unitOf(source: string) {
     const bitcode = assemble(source);
-    const parsed = IRModule.parse(llvm, 'm', bitcode);
-    const defines = moduleInterface(parsed);
-    parsed.dispose();
+    const defines = await codegen.readInterface('m', bitcode);
     const layer = new LLVMCompileLayer(llvm);
     return moduleUnit(new IRPipeline(async () => layer, TARGET, 0), 'm', bitcode, defines);
   }
 
   test(`${on}: a module is one unit with a part for each function and each variable`, async (t) => {
-    const unit = unitOf(SOURCE);
+    const unit = await unitOf(SOURCE);
     t.deepEqual([...unit.interface.functions].sort(), ['f', 'g']);
     t.deepEqual([...unit.interface.data], ['counter']);
     t.is(unit.source.kind, 'module');
@@ -50,7 +50,7 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: a part's graph defines its function and refers to the others`, async (t) => {
-    const unit = unitOf(SOURCE);
+    const unit = await unitOf(SOURCE);
     const f = await unit.partOf('f', OBSERVER);
     const graph = f?.takeGraph();
     t.is(graph?.findDefinition('f')?.kind, 'defined');
@@ -60,14 +60,14 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: an internal function goes along with the one that calls it`, async (t) => {
-    const unit = unitOf(SOURCE);
+    const unit = await unitOf(SOURCE);
     const g = await unit.partOf('g', OBSERVER);
     const names = g?.takeGraph().symbols.map(({ name }) => name);
     t.true(names?.includes('helper'));
   });
 
   test(`${on}: graphs can be taken any number of times, whichever are taken in between`, async (t) => {
-    const unit = unitOf(SOURCE);
+    const unit = await unitOf(SOURCE);
     const [f, g] = await Promise.all(['f', 'g'].map((name) => unit.partOf(name, OBSERVER)));
     const taken = [f, f, g, f, g, g].map((part) => part?.takeGraph());
     t.is(new Set(taken).size, 6);

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 
 /** LLVM assembly of version 14 as bitcode, by llvm-14's own assembler. */
-export function assemble(ir: string): Uint8Array {
-  return execFileSync('/usr/lib/llvm-14/bin/llvm-as', ['-', '-o', '-'], { input: ir });
+export function assemble(ir: string, ...options: string[]): Uint8Array {
+  return execFileSync('/usr/lib/llvm-14/bin/llvm-as', [...options, '-', '-o', '-'], { input: ir });
 }
 
 /** `fib(1) = fib(2) = 1`, recursively, calling itself and nothing else. */
