@@ -97,43 +97,10 @@ function ownUrls(dist) {
   };
 }
 
-/** Native addons stay outside, and what loads them is made cheap. */
+/** Native addons stay outside, and what loads them is made cheap. llvm-bindings is never imported but loaded. */
 const nativeParts = {
   name: 'native-parts',
   setup(build) {
-    // Loaded when something of it is used: a program that compiles nothing does without it. That takes a getter, which
-    // an ES module keeps alive only if it does not count as one of Node's; hence the module between.
-    build.onResolve({ filter: /^llvm-bindings$/ }, ({ path, namespace }) =>
-      namespace === 'getter'
-        ? { path, external: true }
-        : { path, namespace: namespace === 'on-demand' ? 'getter' : 'on-demand' },
-    );
-    build.onLoad({ filter: /.*/, namespace: 'on-demand' }, ({ path }) => ({
-      contents: `export { default } from ${JSON.stringify(path)};`,
-      resolveDir: ROOT,
-    }));
-    build.onLoad({ filter: /.*/, namespace: 'getter' }, ({ path }) => ({
-      contents: `
-        function load() {
-          try {
-            // Where its main file would look for it, among a dozen other places.
-            return require('${path}/build/Release/${path}.node');
-          } catch {
-            return require('${path}');
-          }
-        }
-        exports.__esModule = true;
-        Object.defineProperty(exports, 'default', {
-          configurable: true,
-          enumerable: true,
-          get() {
-            const value = load();
-            Object.defineProperty(exports, 'default', { value });
-            return value;
-          },
-        });`,
-      resolveDir: ROOT,
-    }));
     build.onResolve({ filter: /^@yuuang\/ffi-rs-|\.node$/ }, ({ path }) => ({ path, external: true }));
     // It asks for a diagnostic report, which takes 5 ms, to learn whether the C library is musl. FarJIT needs glibc.
     build.onLoad({ filter: /[\\/]ffi-rs[\\/]index\.js$/ }, ({ path }) => {

@@ -27,7 +27,13 @@ test('bitcode that LLVM crashes on takes a code generator with it, and neither s
     const bitcode = mutateBytes(random.pick(files), random, { others: files });
     // As addModule reads it, and as the first call of one of its functions compiles it.
     const read = () => codegen.readInterface('damaged', bitcode);
-    const compile = () => codegen.compile({ name: 'damaged', bitcode, target: jit.target, optLevel: 1 });
+    const compile = () =>
+      codegen.compile({
+        name: 'damaged',
+        ir: { form: 'bitcode', bytes: bitcode },
+        target: jit.target,
+        optLevel: 1,
+      });
     for (const attempt of [read, compile]) {
       const end = await attempt().then(
         () => 'fine',

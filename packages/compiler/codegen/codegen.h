@@ -1,10 +1,10 @@
 /*
- * The code generator: a process of its own that turns LLVM bitcode into object files, so that whatever LLVM does to it
+ * The code generator: a process of its own that turns modules into object files, so that whatever LLVM does to it
  * (report_fatal_error, an assertion, a crash on damaged bitcode) ends this process and one compilation, not the
  * compiler and its sessions.
  *
  * It reads requests from standard input and answers on standard output, one after the other. Its parent is trusted, as
- * it decides what is compiled; the bitcode is not.
+ * it decides what is compiled; bitcode is not.
  */
 #ifndef FARJIT_CODEGEN_H
 #define FARJIT_CODEGEN_H
@@ -36,6 +36,47 @@ enum farjit_product {
 	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; neither target nor passes are looked at */
 };
 
+/* How a module comes. */
+enum farjit_form {
+	FARJIT_FORM_BITCODE = 0,
+	FARJIT_FORM_RECORDING = 1, /* the calls of an IR builder that make it: enum farjit_ir */
+};
+
+/*
+ * The calls of a recording: a u8 of these and its operands, little-endian. A type, a value or a block is the u32 number
+ * of the call that made it, among those that make one: what makes a type, a value, a block says so. A text is a u32
+ * length and the bytes with a NUL that is not counted.
+ */
+enum farjit_ir {
+	FARJIT_IR_SCALAR_TYPE = 1,    /* type: u8 enum farjit_scalar, but PTR */
+	FARJIT_IR_POINTER_TYPE = 2,   /* type: type it points to */
+	FARJIT_IR_FUNCTION_TYPE = 3,  /* type: u32 count, type of the result, count types of parameters */
+	FARJIT_IR_FUNCTION = 4,	      /* value: type, u8 LLVMLinkage, text */
+	FARJIT_IR_ARGUMENT = 5,	      /* value: function, u32 index */
+	FARJIT_IR_NAME = 6,	      /* value, text */
+	FARJIT_IR_BLOCK = 7,	      /* block: function, text; the first one of a function is its entry */
+	FARJIT_IR_AT_END = 8,	      /* block: what follows is put at its end */
+	FARJIT_IR_AT_START = 9,	      /* block: what follows is put in front of its first instruction that is no phi */
+	FARJIT_IR_DOUBLE = 10,	      /* value: f64 */
+	FARJIT_IR_INT64 = 11,	      /* value: u64 */
+	FARJIT_IR_NULL = 12,	      /* value: type */
+	FARJIT_IR_RET = 13,	      /* value: value */
+	FARJIT_IR_RET_VOID = 14,      /* value */
+	FARJIT_IR_BR = 15,	      /* value: block */
+	FARJIT_IR_COND_BR = 16,	      /* value: value, block, block */
+	FARJIT_IR_BINARY = 17,	      /* value: u8 LLVMOpcode, value, value, text */
+	FARJIT_IR_ICMP = 18,	      /* value: u8 LLVMIntPredicate, value, value, text */
+	FARJIT_IR_FCMP = 19,	      /* value: u8 LLVMRealPredicate, value, value, text */
+	FARJIT_IR_CAST = 20,	      /* value: u8 LLVMOpcode, value, type, text */
+	FARJIT_IR_ALLOCA = 21,	      /* value: type, text */
+	FARJIT_IR_LOAD = 22,	      /* value: type, pointer, text */
+	FARJIT_IR_STORE = 23,	      /* value: value, pointer */
+	FARJIT_IR_GEP = 24,	      /* value: type, pointer, index, text */
+	FARJIT_IR_PHI = 25,	      /* value: type, text */
+	FARJIT_IR_ADD_INCOMING = 26,  /* phi, value, block */
+	FARJIT_IR_CALL = 27,	      /* value: type, callee, u32 count, count values, text */
+};
+
 /* Kinds of values that a call block holds. */
 enum farjit_scalar {
 	FARJIT_SCALAR_VOID = 0,
@@ -62,7 +103,7 @@ enum farjit_definition {
 
 enum farjit_status {
 	FARJIT_STATUS_DONE = 0,
-	FARJIT_STATUS_BITCODE = 1, /* bytes that are no bitcode module; the answer is a message */
+	FARJIT_STATUS_BITCODE = 1, /* bytes that are no module; the answer is a message */
 	FARJIT_STATUS_COMPILE = 2, /* LLVM refuses module, target or passes; a message */
 	FARJIT_STATUS_FATAL = 3,   /* LLVM gave up; a message, and the process ends after it */
 	FARJIT_STATUS_LIBRARY = 4, /* libLLVM cannot be loaded; a message, instead of the greeting */
@@ -74,19 +115,20 @@ struct farjit_bytes {
 };
 
 /*
- * A request, little-endian: u32 length of what follows; u32 id; u8 product; u8 LLVMCodeGenOptLevel; u16 count of
- * program-defined names; then byte strings, each a u32 length and the bytes with a NUL that is not counted: name,
- * triple, CPU, features, passes, the names, and the bitcode.
+ * A request, little-endian: u32 length of what follows; u32 id; u8 product; u8 LLVMCodeGenOptLevel; u16 form; u16
+ * count of program-defined names; u16 0; then byte strings, each a u32 length and the bytes with a NUL that is not
+ * counted: name, triple, CPU, features, passes, the names, and the module.
  */
 struct farjit_request {
 	uint32_t id;
 	uint8_t product;
 	uint8_t opt_level;
+	uint16_t form;
 	uint16_t program_defined_count;
 	struct farjit_bytes name, triple, cpu, features, passes;
 	/* Where the names begin; read with farjit_next_bytes. */
 	const char *program_defined;
-	struct farjit_bytes bitcode;
+	struct farjit_bytes module;
 	/* Everything above points into it; from malloc. */
 	char *storage;
 };
@@ -112,6 +154,11 @@ void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_t
 /* Makes a module fit for the executor: what prepareModule of prepare-module.ts does. */
 void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 			   const struct farjit_request *request);
+
+/* replay.c */
+/* Makes the calls of a recording. NULL: it is none. */
+LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *name,
+			    const struct farjit_bytes *recording);
 
 /* interface.c */
 /* A verified module's interface; from malloc. */

@@ -1,4 +1,4 @@
-/* One request: bitcode, passes, machine code; or what the bitcode defines. */
+/* One request: a module, passes, machine code; or what the module defines. */
 #include "codegen.h"
 
 #include <stdio.h>
@@ -113,7 +113,7 @@ static LLVMTargetMachineRef target_machine(const struct farjit_request *request,
 static LLVMModuleRef parse(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
 	LLVMMemoryBufferRef buffer = llvm.LLVMCreateMemoryBufferWithMemoryRange(
-		request->bitcode.start, request->bitcode.length, request->name.start, 0);
+		request->module.start, request->module.length, request->name.start, 0);
 	LLVMModuleRef module = NULL;
 	char *message = NULL;
 	LLVMBool failed = llvm.LLVMParseBitcodeInContext(context, buffer, &module, &message);
@@ -124,8 +124,24 @@ static LLVMModuleRef parse(LLVMContextRef context, const struct farjit_request *
 		return NULL;
 	}
 	llvm.LLVMSetModuleIdentifier(module, request->name.start, request->name.length);
-	/* Passes and code generation take for granted what this checks. */
-	failed = llvm.LLVMVerifyModule(module, LLVMReturnStatusAction, &message);
+	return module;
+}
+
+/* The module as it came, verified: passes and code generation take for granted what that checks. */
+static LLVMModuleRef read_module(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
+{
+	LLVMModuleRef module;
+	if (request->form == FARJIT_FORM_RECORDING) {
+		module = farjit_replay(context, &request->name, &request->module);
+		if (!module)
+			fail(failure, FARJIT_STATUS_BITCODE, "", "it is no recording of an IR builder's calls");
+	} else {
+		module = parse(context, request, failure);
+	}
+	if (!module)
+		return NULL;
+	char *message = NULL;
+	LLVMBool failed = llvm.LLVMVerifyModule(module, LLVMReturnStatusAction, &message);
 	if (failed)
 		fail(failure, FARJIT_STATUS_COMPILE, "it does not pass LLVM's verifier: ", message);
 	llvm.LLVMDisposeMessage(message);
@@ -182,7 +198,7 @@ static void compile_in(LLVMContextRef context, const struct farjit_request *requ
 	struct farjit_timings timings = {0};
 	double start_ms = now_ms();
 	LLVMTargetMachineRef machine = target_machine(request, failure);
-	LLVMModuleRef module = machine ? parse(context, request, failure) : NULL;
+	LLVMModuleRef module = machine ? read_module(context, request, failure) : NULL;
 	if (!module)
 		return;
 	farjit_prepare_module(context, module, machine, request);
@@ -197,7 +213,7 @@ static void compile_in(LLVMContextRef context, const struct farjit_request *requ
 
 static void describe_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
-	LLVMModuleRef module = parse(context, request, failure);
+	LLVMModuleRef module = read_module(context, request, failure);
 	if (!module)
 		return;
 	size_t length;

@@ -14,6 +14,8 @@ typedef struct LLVMOpaqueContext *LLVMContextRef;
 typedef struct LLVMOpaqueModule *LLVMModuleRef;
 typedef struct LLVMOpaqueValue *LLVMValueRef;
 typedef struct LLVMOpaqueType *LLVMTypeRef;
+typedef struct LLVMOpaqueBasicBlock *LLVMBasicBlockRef;
+typedef struct LLVMOpaqueBuilder *LLVMBuilderRef;
 typedef struct LLVMOpaqueAttributeRef *LLVMAttributeRef;
 typedef struct LLVMOpaqueMemoryBuffer *LLVMMemoryBufferRef;
 typedef struct LLVMOpaqueDiagnosticInfo *LLVMDiagnosticInfoRef;
@@ -77,6 +79,47 @@ enum {
 	X(LLVMAttributeRef, LLVMCreateEnumAttribute, (LLVMContextRef, unsigned, uint64_t))                             \
 	X(LLVMAttributeRef, LLVMCreateStringAttribute, (LLVMContextRef, const char *, unsigned, const char *, unsigned)) \
 	X(void, LLVMAddAttributeAtIndex, (LLVMValueRef, int, LLVMAttributeRef))                                        \
+	X(LLVMModuleRef, LLVMModuleCreateWithNameInContext, (const char *, LLVMContextRef))                            \
+	X(void, LLVMSetSourceFileName, (LLVMModuleRef, const char *, size_t))                                          \
+	X(LLVMTypeRef, LLVMVoidTypeInContext, (LLVMContextRef))                                                        \
+	X(LLVMTypeRef, LLVMDoubleTypeInContext, (LLVMContextRef))                                                      \
+	X(LLVMTypeRef, LLVMFloatTypeInContext, (LLVMContextRef))                                                       \
+	X(LLVMTypeRef, LLVMIntTypeInContext, (LLVMContextRef, unsigned))                                               \
+	X(LLVMTypeRef, LLVMPointerType, (LLVMTypeRef, unsigned))                                                       \
+	X(LLVMTypeRef, LLVMFunctionType, (LLVMTypeRef, LLVMTypeRef *, unsigned, LLVMBool))                             \
+	X(LLVMValueRef, LLVMAddFunction, (LLVMModuleRef, const char *, LLVMTypeRef))                                   \
+	X(void, LLVMSetLinkage, (LLVMValueRef, int))                                                                   \
+	X(unsigned, LLVMCountParams, (LLVMValueRef))                                                                   \
+	X(LLVMValueRef, LLVMGetParam, (LLVMValueRef, unsigned))                                                        \
+	X(void, LLVMSetValueName2, (LLVMValueRef, const char *, size_t))                                               \
+	X(LLVMValueRef, LLVMConstReal, (LLVMTypeRef, double))                                                          \
+	X(LLVMValueRef, LLVMConstInt, (LLVMTypeRef, unsigned long long, LLVMBool))                                     \
+	X(LLVMValueRef, LLVMConstNull, (LLVMTypeRef))                                                                  \
+	X(LLVMBasicBlockRef, LLVMAppendBasicBlockInContext, (LLVMContextRef, LLVMValueRef, const char *))              \
+	X(LLVMValueRef, LLVMGetFirstInstruction, (LLVMBasicBlockRef))                                                  \
+	X(LLVMValueRef, LLVMGetNextInstruction, (LLVMValueRef))                                                        \
+	X(LLVMValueRef, LLVMIsAPHINode, (LLVMValueRef))                                                                \
+	X(LLVMBuilderRef, LLVMCreateBuilderInContext, (LLVMContextRef))                                                \
+	X(void, LLVMDisposeBuilder, (LLVMBuilderRef))                                                                  \
+	X(void, LLVMPositionBuilderAtEnd, (LLVMBuilderRef, LLVMBasicBlockRef))                                         \
+	X(void, LLVMPositionBuilderBefore, (LLVMBuilderRef, LLVMValueRef))                                             \
+	X(LLVMValueRef, LLVMBuildRet, (LLVMBuilderRef, LLVMValueRef))                                                  \
+	X(LLVMValueRef, LLVMBuildRetVoid, (LLVMBuilderRef))                                                            \
+	X(LLVMValueRef, LLVMBuildBr, (LLVMBuilderRef, LLVMBasicBlockRef))                                              \
+	X(LLVMValueRef, LLVMBuildCondBr, (LLVMBuilderRef, LLVMValueRef, LLVMBasicBlockRef, LLVMBasicBlockRef))         \
+	X(LLVMValueRef, LLVMBuildBinOp, (LLVMBuilderRef, int, LLVMValueRef, LLVMValueRef, const char *))               \
+	X(LLVMValueRef, LLVMBuildICmp, (LLVMBuilderRef, int, LLVMValueRef, LLVMValueRef, const char *))                \
+	X(LLVMValueRef, LLVMBuildFCmp, (LLVMBuilderRef, int, LLVMValueRef, LLVMValueRef, const char *))                \
+	X(LLVMValueRef, LLVMBuildCast, (LLVMBuilderRef, int, LLVMValueRef, LLVMTypeRef, const char *))                 \
+	X(LLVMValueRef, LLVMBuildAlloca, (LLVMBuilderRef, LLVMTypeRef, const char *))                                  \
+	X(LLVMValueRef, LLVMBuildLoad2, (LLVMBuilderRef, LLVMTypeRef, LLVMValueRef, const char *))                     \
+	X(LLVMValueRef, LLVMBuildStore, (LLVMBuilderRef, LLVMValueRef, LLVMValueRef))                                  \
+	X(LLVMValueRef, LLVMBuildGEP2,                                                                                 \
+	  (LLVMBuilderRef, LLVMTypeRef, LLVMValueRef, LLVMValueRef *, unsigned, const char *))                         \
+	X(LLVMValueRef, LLVMBuildPhi, (LLVMBuilderRef, LLVMTypeRef, const char *))                                     \
+	X(void, LLVMAddIncoming, (LLVMValueRef, LLVMValueRef *, LLVMBasicBlockRef *, unsigned))                        \
+	X(LLVMValueRef, LLVMBuildCall2,                                                                                \
+	  (LLVMBuilderRef, LLVMTypeRef, LLVMValueRef, LLVMValueRef *, unsigned, const char *))                         \
 	X(LLVMBool, LLVMGetTargetFromTriple, (const char *, LLVMTargetRef *, char **))                                 \
 	X(LLVMTargetMachineRef, LLVMCreateTargetMachine,                                                               \
 	  (LLVMTargetRef, const char *, const char *, const char *, int, int, int))                                    \

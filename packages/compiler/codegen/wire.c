@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { REQUEST_HEADER_BYTES = 8, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
+enum { REQUEST_HEADER_BYTES = 12, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
 
 static bool read_whole(char *target, size_t length)
 {
@@ -62,7 +62,8 @@ bool farjit_read_request(struct farjit_request *request)
 		memcpy(&request->id, storage, 4);
 		request->product = (uint8_t)storage[4];
 		request->opt_level = (uint8_t)storage[5];
-		memcpy(&request->program_defined_count, storage + 6, 2);
+		memcpy(&request->form, storage + 6, 2);
+		memcpy(&request->program_defined_count, storage + 8, 2);
 		if (holds_strings(at, storage + length, 6u + request->program_defined_count)) {
 			request->storage = storage;
 			request->name = farjit_next_bytes(&at);
@@ -73,7 +74,7 @@ bool farjit_read_request(struct farjit_request *request)
 			request->program_defined = at;
 			for (uint16_t i = 0; i < request->program_defined_count; i++)
 				farjit_next_bytes(&at);
-			request->bitcode = farjit_next_bytes(&at);
+			request->module = farjit_next_bytes(&at);
 			return true;
 		}
 	}

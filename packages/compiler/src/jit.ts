@@ -85,7 +85,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       return inProcess;
     };
     const { optLevel, hotThreshold = HOT_THRESHOLD } = options;
-    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, optLevel ?? 1);
+    // Transforms get at LLVM's own objects, so the IR is made where they run.
+    const form = options.transforms?.length ? 'bitcode' : 'recording';
+    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, optLevel ?? 1, form);
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
@@ -134,10 +136,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       const connecting = local.connect();
       const cache = openCache(options, libLLVM);
       // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
-      if (!options.transforms?.length && !cache?.hasSeenProgram) {
-        codegen.start();
-        void preloadBindings();
-      }
+      if (options.transforms?.length) void preloadBindings();
+      else if (!cache?.hasSeenProgram) codegen.start();
       const session = await openSession(await connecting, cache, { hotThreshold, requireSandbox });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {

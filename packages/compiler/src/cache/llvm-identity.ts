@@ -1,6 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 /** As much of an ELF file as is looked at: linkers put program headers and notes at its start. */
 const HEAD_BYTES = 4096;
@@ -68,21 +66,4 @@ function buildIdIn(notes: Buffer): string | undefined {
 
 function padded(sizeBytes: number): number {
   return 4 * Math.ceil(sizeBytes / 4);
-}
-
-/**
- * The version of llvm-bindings, which makes the IR; found without loading it.
- * @throws when it is not installed.
- */
-export function llvmBindingsVersion(): string {
-  const require = createRequire(import.meta.url);
-  for (const directory of require.resolve.paths('llvm-bindings') ?? []) {
-    try {
-      const manifest = JSON.parse(readFileSync(join(directory, 'llvm-bindings', 'package.json'), 'utf8'));
-      if (typeof manifest.version === 'string') return manifest.version;
-    } catch {
-      // Not in this directory.
-    }
-  }
-  throw new Error('llvm-bindings is not installed');
 }

@@ -2,14 +2,14 @@ import { LINK_GRAPH_VERSION } from '../jitlink/link-graph-file.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
 import { ASTBytes } from './ast-bytes.js';
-import { libraryIdentity, llvmBindingsVersion } from './llvm-identity.js';
+import { libraryIdentity } from './llvm-identity.js';
 import { sha256 } from './sha256.js';
 
 /**
  * Grows whenever the same AST or module is compiled to other code: when IR generation, call wrappers, attributes,
  * sections or pass pipelines change. `codegen-version.test.ts` notices most of that.
  */
-export const CODEGEN_VERSION = 2;
+export const CODEGEN_VERSION = 3;
 
 const UNKNOWN_CALLEE = 0xffff_ffff;
 
@@ -84,9 +84,9 @@ export class ObjectKeys {
 }
 
 /**
- * What all compilations of a session depend on: our own versions, the IR generator's, the target, and the libLLVM at
- * `libLLVMPath`, which is not loaded for it.
- * @throws when one of the libraries cannot be found.
+ * What all compilations of a session depend on: our own versions, the target, and the libLLVM at `libLLVMPath`, which is
+ * not loaded for it.
+ * @throws when it cannot be found.
  */
 export function compilationEnvironment(target: TargetDescription, libLLVMPath: string): Uint8Array {
   return sha256(Buffer.from(JSON.stringify([toolchain(libLLVMPath), target])));
@@ -98,5 +98,5 @@ export function programKey(text: string, libLLVMPath: string, options: unknown):
 }
 
 function toolchain(libLLVMPath: string): unknown[] {
-  return [CODEGEN_VERSION, LINK_GRAPH_VERSION, llvmBindingsVersion(), libraryIdentity(libLLVMPath)];
+  return [CODEGEN_VERSION, LINK_GRAPH_VERSION, libraryIdentity(libLLVMPath)];
 }

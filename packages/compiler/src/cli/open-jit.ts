@@ -87,10 +87,7 @@ export async function openJIT(
   return jit;
 }
 
-/**
- * llvm-bindings is loaded when it is needed.
- * @throws {CompilerLoadError} when ffi-rs is missing.
- */
+/** @throws {CompilerLoadError} when ffi-rs is missing. */
 async function loadCompiler(): Promise<typeof import('../jit.js')> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.

@@ -120,7 +120,8 @@ export class CodegenPool implements IRCompileLayer {
    * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
    */
   async readInterface(name: string, bitcode: Uint8Array): Promise<ModuleInterface> {
-    const input = { name, bitcode, target: NO_TARGET, optLevel: 0, passes: '' } as const;
+    const ir = { form: 'bitcode', bytes: bitcode } as const;
+    const input = { name, ir, target: NO_TARGET, optLevel: 0, passes: '' } as const;
     const { content } = await this.#run(input, 'interface');
     try {
       return decodeModuleInterface(content);
@@ -138,7 +139,7 @@ export class CodegenPool implements IRCompileLayer {
 
   async #run(input: CompileInput, product: Product): Promise<Done> {
     // LLVM 14's reader aborts on some of what this sees, and its words say less.
-    const damage = findBitstreamDamage(input.bitcode);
+    const damage = input.ir.form === 'bitcode' ? findBitstreamDamage(input.ir.bytes) : undefined;
     if (damage !== undefined)
       throw new BitcodeError(input.name, `Module ${input.name} is not bitcode: ${damage}.`);
     const done = await new Promise<Done>((resolve, reject) => {

@@ -4,6 +4,9 @@ import type { CompileInput } from '../layers/ir-compile-layer.js';
 export const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3 } as const;
 export type Product = keyof typeof PRODUCT;
 
+/** How a module is written down: `enum farjit_form` of `codegen.h`. */
+const FORM = { bitcode: 0, recording: 1 } as const;
+
 /** How an answer ended: `enum farjit_status` of `codegen.h`. */
 export enum Status {
   Done = 0,
@@ -42,25 +45,27 @@ export function encodeRequest(
   id: number,
   { product, codeGenOptLevel, passes, input }: CodegenRequest,
 ): Buffer {
-  const { name, target, programDefined = [], bitcode } = input;
+  const { name, target, programDefined = [], ir } = input;
   const texts = [name, target.triple, target.cpuName, target.cpuFeatures, passes, ...programDefined];
   const sizes = texts.map((text) => Buffer.byteLength(text));
-  const total = sizes.reduce((sum, size) => sum + size + 5, 12) + bitcode.byteLength + 5;
+  const total = sizes.reduce((sum, size) => sum + size + 5, 16) + ir.bytes.byteLength + 5;
   const bytes = Buffer.allocUnsafe(total);
   bytes.writeUInt32LE(total - 4, 0);
   bytes.writeUInt32LE(id, 4);
   bytes.writeUInt8(PRODUCT[product], 8);
   bytes.writeUInt8(codeGenOptLevel, 9);
-  bytes.writeUInt16LE(programDefined.length, 10);
-  let at = 12;
+  bytes.writeUInt16LE(FORM[ir.form], 10);
+  bytes.writeUInt16LE(programDefined.length, 12);
+  bytes.writeUInt16LE(0, 14);
+  let at = 16;
   texts.forEach((text, index) => {
     at = bytes.writeUInt32LE(sizes[index] ?? 0, at);
     at += bytes.write(text, at);
     at = bytes.writeUInt8(0, at);
   });
-  at = bytes.writeUInt32LE(bitcode.byteLength, at);
-  bytes.set(bitcode, at);
-  bytes.writeUInt8(0, at + bitcode.byteLength);
+  at = bytes.writeUInt32LE(ir.bytes.byteLength, at);
+  bytes.set(ir.bytes, at);
+  bytes.writeUInt8(0, at + ir.bytes.byteLength);
   return bytes;
 }
 

@@ -1,5 +1,11 @@
-import { FarJITError } from '@farjit/protocol/errors';
-import llvm from 'llvm-bindings';
+import type {
+  IRBuilder,
+  IRFunction,
+  IRFunctionType,
+  IRLibrary,
+  IRType,
+  IRValue,
+} from '../llvm/ir-library.js';
 import {
   type CallSignature,
   callWrapperName,
@@ -7,11 +13,11 @@ import {
   type ScalarKind,
   SLOT_BYTES,
 } from './call-signature.js';
-import type { ModulePool, PooledModule } from './module-pool.js';
+import type { ModulePool } from './module-pool.js';
 
-/** A verified module with one wrapper. Write its bitcode, then discard it. */
-export interface GeneratedWrapper {
-  readonly module: llvm.Module;
+/** A module with one wrapper. Write it down, then discard it. */
+export interface GeneratedWrapper<Module> {
+  readonly module: Module;
   /** Symbol of the wrapper, `void name(i8* block)`. */
   readonly name: string;
   discard(): void;
@@ -27,12 +33,15 @@ export interface GeneratedWrapper {
  *
  * Of the result's slot only the natural size is written.
  */
-export function generateCallWrapper(modules: ModulePool, signature: CallSignature): GeneratedWrapper {
+export function generateCallWrapper<Module>(
+  modules: ModulePool<Module>,
+  signature: CallSignature,
+): GeneratedWrapper<Module> {
   return generateWrapper(modules, callWrapperName(signature), (emitter) => {
     const values = signature.parameters.map((kind, index) =>
       emitter.loadArgument(kind, SLOT_BYTES * (1 + index)),
     );
-    const type = llvm.FunctionType.get(
+    const type = modules.library.FunctionType.get(
       emitter.resultType(signature.result),
       signature.parameters.map((kind) => emitter.passedType(kind)),
       false,
@@ -53,25 +62,22 @@ export function generateCallWrapper(modules: ModulePool, signature: CallSignatur
  * | 16 + 8·argc | reserved | null |
  * | behind | the strings, NUL-terminated | as the function left them |
  */
-export function generateMainWrapper(modules: ModulePool): GeneratedWrapper {
+export function generateMainWrapper<Module>(modules: ModulePool<Module>): GeneratedWrapper<Module> {
   return generateWrapper(modules, MAIN_WRAPPER_NAME, (emitter) => emitter.callMain());
 }
 
-function generateWrapper(
-  modules: ModulePool,
+function generateWrapper<Module>(
+  modules: ModulePool<Module>,
   name: string,
   emitBody: (emitter: WrapperEmitter) => void,
-): GeneratedWrapper {
+): GeneratedWrapper<Module> {
   const target = modules.acquire();
   try {
-    emitBody(new WrapperEmitter(modules, target, name));
+    const { library, context } = modules;
+    const { Type, FunctionType } = library;
+    const type = FunctionType.get(Type.getVoidTy(context), [Type.getInt8PtrTy(context)], false);
+    emitBody(new WrapperEmitter(modules, target.addFunction(name, type)));
     modules.builder.CreateRetVoid();
-    if (llvm.verifyModule(target.module)) {
-      throw new FarJITError(
-        'INTERNAL',
-        `the wrapper '${name}' does not verify: see LLVM's words on standard error`,
-      );
-    }
     return { module: target.module, name, discard: () => target.discard() };
   } catch (error) {
     target.discard();
@@ -79,35 +85,41 @@ function generateWrapper(
   }
 }
 
-class WrapperEmitter {
-  readonly #context: llvm.LLVMContext;
-  readonly #builder: llvm.IRBuilder;
-  readonly #wrapper: llvm.Function;
-  readonly #block: llvm.Value;
+/** All of a library but what makes modules. */
+type Library = Omit<IRLibrary<never>, 'Module' | 'Function'>;
 
-  constructor({ context, builder }: ModulePool, target: PooledModule, name: string) {
+class WrapperEmitter {
+  readonly #library: Library;
+  readonly #context: object;
+  readonly #builder: IRBuilder;
+  readonly #wrapper: IRFunction;
+  readonly #block: IRValue;
+
+  constructor(
+    { library, context, builder }: { library: Library; context: object; builder: IRBuilder },
+    wrapper: IRFunction,
+  ) {
+    this.#library = library;
     this.#context = context;
     this.#builder = builder;
-    const bytePointer = llvm.Type.getInt8PtrTy(context);
-    const type = llvm.FunctionType.get(llvm.Type.getVoidTy(context), [bytePointer], false);
-    this.#wrapper = target.addFunction(name, type);
-    this.#block = this.#wrapper.getArg(0);
-    builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', this.#wrapper));
+    this.#wrapper = wrapper;
+    this.#block = wrapper.getArg(0);
+    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', wrapper));
   }
 
-  resultType(kind: ScalarKind | 'void'): llvm.Type {
-    return kind === 'void' ? llvm.Type.getVoidTy(this.#context) : this.#type(kind);
+  resultType(kind: ScalarKind | 'void'): IRType {
+    return kind === 'void' ? this.#library.Type.getVoidTy(this.#context) : this.#type(kind);
   }
 
   /**
    * A C function may rely on its caller having widened a narrow integer to 32 bits. Passing the widened value takes the
    * same register or stack slot, and a callee declared with the narrow type reads just its low bits.
    */
-  passedType(kind: ScalarKind): llvm.Type {
-    return isNarrow(kind) ? llvm.Type.getInt32Ty(this.#context) : this.#type(kind);
+  passedType(kind: ScalarKind): IRType {
+    return isNarrow(kind) ? this.#library.Type.getInt32Ty(this.#context) : this.#type(kind);
   }
 
-  loadArgument(kind: ScalarKind, offset: number): llvm.Value {
+  loadArgument(kind: ScalarKind, offset: number): IRValue {
     const stored = this.#storedType(kind);
     const value = this.#builder.CreateLoad(stored, this.#slot(stored, offset));
     if (kind === 'i1') {
@@ -118,13 +130,13 @@ class WrapperEmitter {
   }
 
   /** Calls the function whose address the block starts with. */
-  callFunctionAtStart(type: llvm.FunctionType, values: llvm.Value[]): llvm.CallInst {
-    const pointerType = llvm.PointerType.get(type, 0);
+  callFunctionAtStart(type: IRFunctionType, values: IRValue[]): IRValue {
+    const pointerType = this.#library.PointerType.get(type, 0);
     const callee = this.#builder.CreateLoad(pointerType, this.#slot(pointerType, 0), 'callee');
     return this.#builder.CreateCall(type, callee, values);
   }
 
-  storeResult(kind: ScalarKind, value: llvm.Value): void {
+  storeResult(kind: ScalarKind, value: IRValue): void {
     const stored = this.#storedType(kind);
     const result = kind === 'i1' ? this.#builder.CreateZExt(value, stored) : value;
     this.#builder.CreateStore(result, this.#slot(stored, 0));
@@ -132,15 +144,15 @@ class WrapperEmitter {
 
   callMain(): void {
     const builder = this.#builder;
-    const i64 = llvm.Type.getInt64Ty(this.#context);
+    const i64 = this.#library.Type.getInt64Ty(this.#context);
     const bytePointer = this.#type('ptr');
     const argc = builder.CreateLoad(i64, this.#slot(i64, SLOT_BYTES), 'argc');
     const argv = this.#slot(bytePointer, 2 * SLOT_BYTES);
 
     const entryBlock = this.#wrapper.getEntryBlock();
-    const testBlock = llvm.BasicBlock.Create(this.#context, 'test', this.#wrapper);
-    const relocateBlock = llvm.BasicBlock.Create(this.#context, 'relocate', this.#wrapper);
-    const callBlock = llvm.BasicBlock.Create(this.#context, 'call', this.#wrapper);
+    const testBlock = this.#library.BasicBlock.Create(this.#context, 'test', this.#wrapper);
+    const relocateBlock = this.#library.BasicBlock.Create(this.#context, 'relocate', this.#wrapper);
+    const callBlock = this.#library.BasicBlock.Create(this.#context, 'call', this.#wrapper);
     builder.CreateBr(testBlock);
 
     builder.SetInsertPoint(testBlock);
@@ -150,50 +162,57 @@ class WrapperEmitter {
 
     builder.SetInsertPoint(relocateBlock);
     const offset = builder.CreatePtrToInt(builder.CreateLoad(bytePointer, slot), i64, 'offset');
-    builder.CreateStore(builder.CreateGEP(llvm.Type.getInt8Ty(this.#context), this.#block, offset), slot);
+    builder.CreateStore(
+      builder.CreateGEP(this.#library.Type.getInt8Ty(this.#context), this.#block, offset),
+      slot,
+    );
     const nextIndex = builder.CreateAdd(index, builder.getInt64(1));
     builder.CreateBr(testBlock);
     index.addIncoming(builder.getInt64(0), entryBlock);
     index.addIncoming(nextIndex, relocateBlock);
 
     builder.SetInsertPoint(callBlock);
-    builder.CreateStore(llvm.Constant.getNullValue(bytePointer), slot);
-    const i32 = llvm.Type.getInt32Ty(this.#context);
-    const type = llvm.FunctionType.get(i32, [i32, llvm.PointerType.get(bytePointer, 0)], false);
+    builder.CreateStore(this.#library.Constant.getNullValue(bytePointer), slot);
+    const i32 = this.#library.Type.getInt32Ty(this.#context);
+    const type = this.#library.FunctionType.get(
+      i32,
+      [i32, this.#library.PointerType.get(bytePointer, 0)],
+      false,
+    );
     this.storeResult('i32', this.callFunctionAtStart(type, [builder.CreateTrunc(argc, i32), argv]));
   }
 
-  #slot(type: llvm.Type, offset: number): llvm.Value {
+  #slot(type: IRType, offset: number): IRValue {
     const address = this.#builder.CreateGEP(
-      llvm.Type.getInt8Ty(this.#context),
+      this.#library.Type.getInt8Ty(this.#context),
       this.#block,
       this.#builder.getInt64(offset),
     );
-    return this.#builder.CreateBitCast(address, llvm.PointerType.get(type, 0));
+    return this.#builder.CreateBitCast(address, this.#library.PointerType.get(type, 0));
   }
 
-  #storedType(kind: ScalarKind): llvm.Type {
-    return kind === 'i1' ? llvm.Type.getInt8Ty(this.#context) : this.#type(kind);
+  #storedType(kind: ScalarKind): IRType {
+    return kind === 'i1' ? this.#library.Type.getInt8Ty(this.#context) : this.#type(kind);
   }
 
-  #type(kind: ScalarKind): llvm.Type {
+  #type(kind: ScalarKind): IRType {
     switch (kind) {
       case 'double':
-        return llvm.Type.getDoubleTy(this.#context);
+        return this.#library.Type.getDoubleTy(this.#context);
       case 'float':
-        return llvm.Type.getFloatTy(this.#context);
+        return this.#library.Type.getFloatTy(this.#context);
       case 'i1':
-        return llvm.Type.getInt1Ty(this.#context);
+        return this.#library.Type.getInt1Ty(this.#context);
       case 'i8':
-        return llvm.Type.getInt8Ty(this.#context);
+        return this.#library.Type.getInt8Ty(this.#context);
       case 'i16':
-        return llvm.Type.getInt16Ty(this.#context);
+        return this.#library.Type.getInt16Ty(this.#context);
       case 'i32':
-        return llvm.Type.getInt32Ty(this.#context);
+        return this.#library.Type.getInt32Ty(this.#context);
       case 'i64':
-        return llvm.Type.getInt64Ty(this.#context);
+        return this.#library.Type.getInt64Ty(this.#context);
       case 'ptr':
-        return llvm.Type.getInt8PtrTy(this.#context);
+        return this.#library.Type.getInt8PtrTy(this.#context);
     }
   }
 }

@@ -1,15 +1,15 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import llvm from 'llvm-bindings';
+import type { IRBasicBlock, IRBuilder, IRFunction, IRLibrary, IRType, IRValue } from '../llvm/ir-library.js';
 import type { BinaryExprAST, ExprAST, ForExprAST, IfExprAST, VarExprAST } from './ast.js';
 import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from './operators.js';
 
 /** Finds or declares the function of a name with so many parameters in the module being built. */
-export type CalleeLookup = (name: string, parameterCount: number) => llvm.Function;
+export type CalleeLookup = (name: string, parameterCount: number) => IRFunction;
 
 /** Where a variable's value is. */
 type Variable =
-  | { readonly kind: 'value'; readonly value: llvm.Value }
-  | { readonly kind: 'slot'; readonly slot: llvm.AllocaInst };
+  | { readonly kind: 'value'; readonly value: IRValue }
+  | { readonly kind: 'slot'; readonly slot: IRValue };
 
 /**
  * Emits the expressions of one function's body, which `checkFunction` has found right. A variable that is assigned to
@@ -17,27 +17,30 @@ type Variable =
  * the `alloca`, a store and loads, over half of the calls into LLVM that a small function takes.
  */
 export class ExpressionEmitter {
-  readonly #context: llvm.LLVMContext;
-  readonly #builder: llvm.IRBuilder;
-  readonly #function: llvm.Function;
+  readonly #library: Pick<IRLibrary<never>, 'BasicBlock' | 'ConstantFP'>;
+  readonly #context: object;
+  readonly #builder: IRBuilder;
+  readonly #function: IRFunction;
   readonly #calleeOf: CalleeLookup;
   readonly #onIteration: (() => void) | undefined;
-  readonly #double: llvm.Type;
+  readonly #double: IRType;
   readonly #assigned: ReadonlySet<string>;
   readonly #variables = new Map<string, Variable>();
 
   /** The builder stands at the end of the function's entry block. */
   constructor(emission: {
-    context: llvm.LLVMContext;
-    builder: llvm.IRBuilder;
-    double: llvm.Type;
-    llvmFunction: llvm.Function;
+    library: Pick<IRLibrary<never>, 'BasicBlock' | 'ConstantFP'>;
+    context: object;
+    builder: IRBuilder;
+    double: IRType;
+    llvmFunction: IRFunction;
     calleeOf: CalleeLookup;
     /** Names that the body assigns to. */
     assigned: ReadonlySet<string>;
     /** Emits something more into each loop, at the end of an iteration. */
     onIteration?: (() => void) | undefined;
   }) {
+    this.#library = emission.library;
     this.#context = emission.context;
     this.#builder = emission.builder;
     this.#function = emission.llvmFunction;
@@ -48,12 +51,12 @@ export class ExpressionEmitter {
   }
 
   /** Makes an argument a variable. */
-  bindParameter(name: string, argument: llvm.Value): void {
+  bindParameter(name: string, argument: IRValue): void {
     this.#variables.set(name, this.#newVariable(name, argument));
   }
 
   /** Emits an expression where the builder stands and leaves it where the value, a double, is available. */
-  emit(expression: ExprAST): llvm.Value {
+  emit(expression: ExprAST): IRValue {
     switch (expression.kind) {
       case 'number':
         return this.#constant(expression.value);
@@ -77,7 +80,7 @@ export class ExpressionEmitter {
   }
 
   /** Follows the left operands in a loop: a chain may be far longer than the stack is deep. */
-  #binaryChain(expression: BinaryExprAST): llvm.Value {
+  #binaryChain(expression: BinaryExprAST): IRValue {
     const chain: BinaryExprAST[] = [];
     let left: ExprAST = expression;
     while (left.kind === 'binary' && left.operator !== '=') {
@@ -91,7 +94,7 @@ export class ExpressionEmitter {
     return value;
   }
 
-  #assignment({ left, right }: BinaryExprAST): llvm.Value {
+  #assignment({ left, right }: BinaryExprAST): IRValue {
     if (left.kind !== 'variable')
       throw new FarJITError('INTERNAL', `assignment to a ${left.kind} was not refused`);
     const value = this.emit(right);
@@ -99,7 +102,7 @@ export class ExpressionEmitter {
     return value;
   }
 
-  #binary(operator: string, left: llvm.Value, right: llvm.Value): llvm.Value {
+  #binary(operator: string, left: IRValue, right: IRValue): IRValue {
     if (!BUILTIN_BINARY_OPERATORS.has(operator)) {
       return this.#call(binaryFunctionName(operator), [left, right], 'binop');
     }
@@ -120,7 +123,7 @@ export class ExpressionEmitter {
     }
   }
 
-  #if({ condition, thenBranch, elseBranch }: IfExprAST): llvm.Value {
+  #if({ condition, thenBranch, elseBranch }: IfExprAST): IRValue {
     const isTrue = this.#isTrue(this.emit(condition), 'ifcond');
     const thenBlock = this.#appendBlock('then');
     const elseBlock = this.#appendBlock('else');
@@ -138,11 +141,7 @@ export class ExpressionEmitter {
   }
 
   /** The value, and the block that it comes from: a branch may end in another block than it began in. */
-  #emitBranch(
-    branch: ExprAST,
-    block: llvm.BasicBlock,
-    mergeBlock: llvm.BasicBlock,
-  ): [llvm.Value, llvm.BasicBlock] {
+  #emitBranch(branch: ExprAST, block: IRBasicBlock, mergeBlock: IRBasicBlock): [IRValue, IRBasicBlock] {
     this.#builder.SetInsertPoint(block);
     const value = this.emit(branch);
     const end = this.#currentBlock();
@@ -151,7 +150,7 @@ export class ExpressionEmitter {
   }
 
   /** Body, then step, then the end condition, then the increment: the body runs before the first test. */
-  #for({ variable, start, end, step, body }: ForExprAST): llvm.Value {
+  #for({ variable, start, end, step, body }: ForExprAST): IRValue {
     const slot = this.#newSlot(variable, this.emit(start));
     const loopBlock = this.#appendBlock('loop');
     this.#builder.CreateBr(loopBlock);
@@ -173,7 +172,7 @@ export class ExpressionEmitter {
     return this.#constant(0);
   }
 
-  #var({ bindings, body }: VarExprAST): llvm.Value {
+  #var({ bindings, body }: VarExprAST): IRValue {
     const restores: (() => void)[] = [];
     for (const { name, initializer } of bindings) {
       const value = initializer ? this.emit(initializer) : this.#constant(0);
@@ -193,13 +192,13 @@ export class ExpressionEmitter {
     };
   }
 
-  #newVariable(name: string, value: llvm.Value): Variable {
+  #newVariable(name: string, value: IRValue): Variable {
     if (!this.#assigned.has(name)) return { kind: 'value', value };
     return { kind: 'slot', slot: this.#newSlot(name, value) };
   }
 
   /** An `alloca` at the start of the entry block, where a loop cannot repeat it, and a store at the current place. */
-  #newSlot(name: string, value: llvm.Value): llvm.AllocaInst {
+  #newSlot(name: string, value: IRValue): IRValue {
     const current = this.#currentBlock();
     const first = this.#function.getEntryBlock().getFirstNonPHI();
     if (first) this.#builder.SetInsertPoint(first);
@@ -209,13 +208,13 @@ export class ExpressionEmitter {
     return slot;
   }
 
-  #read(name: string): llvm.Value {
+  #read(name: string): IRValue {
     const variable = this.#variable(name);
     if (variable.kind === 'value') return variable.value;
     return this.#builder.CreateLoad(this.#double, variable.slot, name);
   }
 
-  #slot(name: string): llvm.AllocaInst {
+  #slot(name: string): IRValue {
     const variable = this.#variable(name);
     if (variable.kind === 'value')
       throw new FarJITError('INTERNAL', `variable '${name}' is assigned to and has no slot`);
@@ -228,24 +227,24 @@ export class ExpressionEmitter {
     return variable;
   }
 
-  #call(name: string, values: llvm.Value[], resultName: string): llvm.Value {
+  #call(name: string, values: IRValue[], resultName: string): IRValue {
     return this.#builder.CreateCall(this.#calleeOf(name, values.length), values, resultName);
   }
 
   /** Ordered: NaN is false, as in the tutorial. */
-  #isTrue(value: llvm.Value, name: string): llvm.Value {
+  #isTrue(value: IRValue, name: string): IRValue {
     return this.#builder.CreateFCmpONE(value, this.#constant(0), name);
   }
 
-  #constant(value: number): llvm.Value {
-    return llvm.ConstantFP.get(this.#double, value);
+  #constant(value: number): IRValue {
+    return this.#library.ConstantFP.get(this.#double, value);
   }
 
-  #appendBlock(name: string): llvm.BasicBlock {
-    return llvm.BasicBlock.Create(this.#context, name, this.#function);
+  #appendBlock(name: string): IRBasicBlock {
+    return this.#library.BasicBlock.Create(this.#context, name, this.#function);
   }
 
-  #currentBlock(): llvm.BasicBlock {
+  #currentBlock(): IRBasicBlock {
     const block = this.#builder.GetInsertBlock();
     if (!block) throw new FarJITError('INTERNAL', 'the IR builder stands nowhere');
     return block;

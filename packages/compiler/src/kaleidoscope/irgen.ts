@@ -1,11 +1,11 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import llvm from 'llvm-bindings';
+import type { IRFunction } from '../llvm/ir-library.js';
 import type { FunctionAST } from './ast.js';
 import { assignedVariables } from './call-graph.js';
 import { checkFunction } from './check.js';
 import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
 import { ExpressionEmitter } from './expression-emitter.js';
-import { ModulePool, type PooledModule } from './module-pool.js';
+import type { ModulePool, PooledModule } from './module-pool.js';
 
 /** A function to emit. */
 export interface IRGenRequest {
@@ -37,12 +37,12 @@ export interface Counting {
 /** A function with a body in a `GeneratedModule`. */
 export interface GeneratedFunction {
   readonly name: string;
-  readonly llvmFunction: llvm.Function;
+  readonly llvmFunction: IRFunction;
 }
 
-/** A module that LLVM's verifier has yet to see. Write its bitcode, then discard it. */
-export interface GeneratedModule {
-  readonly module: llvm.Module;
+/** A module that LLVM's verifier has yet to see. Write it down, then discard it. */
+export interface GeneratedModule<Module> {
+  readonly module: Module;
   /** The bodies in the order of the requests, an entry after its function; declarations are not listed. */
   readonly functions: readonly GeneratedFunction[];
   /** Erases everything in the module, which is used again: neither it nor its functions may be touched afterwards. */
@@ -50,10 +50,10 @@ export interface GeneratedModule {
 }
 
 /** Turns function ASTs into LLVM IR, like `codegen` of the tutorial's chapter 7. */
-export class IRGenerator {
-  readonly #modules: ModulePool;
+export class IRGenerator<Module> {
+  readonly #modules: ModulePool<Module>;
 
-  constructor(modules: ModulePool = new ModulePool()) {
+  constructor(modules: ModulePool<Module>) {
     this.#modules = modules;
   }
 
@@ -65,7 +65,7 @@ export class IRGenerator {
    * and for what `checkFunction` finds
    * @throws FarJITError `INTERNAL` if a name is taken
    */
-  generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): GeneratedModule {
+  generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): GeneratedModule<Module> {
     for (const request of requests) checkRequest(request, prototypeOf);
 
     const target = this.#modules.acquire();
@@ -94,12 +94,12 @@ function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void
 }
 
 /** One call of `generate`. */
-class Emission {
-  readonly #modules: ModulePool;
-  readonly #target: PooledModule;
-  readonly #direct = new Map<string, llvm.Function>();
+class Emission<Module> {
+  readonly #modules: ModulePool<Module>;
+  readonly #target: PooledModule<Module>;
+  readonly #direct = new Map<string, IRFunction>();
 
-  constructor(modules: ModulePool, target: PooledModule) {
+  constructor(modules: ModulePool<Module>, target: PooledModule<Module>) {
     this.#modules = modules;
     this.#target = target;
   }
@@ -109,7 +109,7 @@ class Emission {
     const declared = requests.map((request) => {
       const { implementationName, function: fn, isAvailableExternally } = request;
       const type = this.#modules.doubleFunctionType(fn.prototype.parameters.length);
-      const { AvailableExternallyLinkage, ExternalLinkage } = llvm.Function.LinkageTypes;
+      const { AvailableExternallyLinkage, ExternalLinkage } = this.#modules.library.Function.LinkageTypes;
       const linkage = isAvailableExternally ? AvailableExternallyLinkage : ExternalLinkage;
       const llvmFunction = this.#target.addFunction(implementationName, type, linkage);
       if (request.isCalledDirectly) this.#direct.set(fn.prototype.name, llvmFunction);
@@ -125,12 +125,13 @@ class Emission {
     return functions;
   }
 
-  #emitBody({ function: fn, counting }: IRGenRequest, llvmFunction: llvm.Function): void {
-    const { context, builder } = this.#modules;
-    builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', llvmFunction));
+  #emitBody({ function: fn, counting }: IRGenRequest, llvmFunction: IRFunction): void {
+    const { library, context, builder } = this.#modules;
+    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', llvmFunction));
     const count = counting && this.#counter(counting);
     count?.();
     const emitter = new ExpressionEmitter({
+      library,
       context,
       builder,
       double: this.#modules.double,
@@ -147,15 +148,15 @@ class Emission {
     builder.CreateRet(emitter.emit(fn.body));
   }
 
-  #emitEntry(implementationName: string, implementation: llvm.Function): GeneratedFunction {
-    const { context, builder } = this.#modules;
-    const blockType = llvm.Type.getInt8PtrTy(context);
-    const type = llvm.FunctionType.get(llvm.Type.getVoidTy(context), [blockType], false);
+  #emitEntry(implementationName: string, implementation: IRFunction): GeneratedFunction {
+    const { library, context, builder } = this.#modules;
+    const blockType = library.Type.getInt8PtrTy(context);
+    const type = library.FunctionType.get(library.Type.getVoidTy(context), [blockType], false);
     const name = entryName(implementationName);
     const entry = this.#target.addFunction(name, type);
-    builder.SetInsertPoint(llvm.BasicBlock.Create(context, 'entry', entry));
+    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', entry));
     const result = builder.CreateCall(implementation, [], 'result');
-    const slot = builder.CreateBitCast(entry.getArg(0), llvm.Type.getDoublePtrTy(context), 'slot');
+    const slot = builder.CreateBitCast(entry.getArg(0), library.Type.getDoublePtrTy(context), 'slot');
     builder.CreateStore(result, slot);
     builder.CreateRetVoid();
     return { name, llvmFunction: entry };
@@ -174,7 +175,7 @@ class Emission {
     };
   }
 
-  #callee(name: string, parameterCount: number): llvm.Function {
+  #callee(name: string, parameterCount: number): IRFunction {
     return (
       this.#direct.get(name) ??
       this.#target.findFunction(name) ??

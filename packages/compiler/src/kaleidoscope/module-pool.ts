@@ -1,63 +1,72 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import llvm from 'llvm-bindings';
+import type { IRBuilder, IRFunction, IRFunctionType, IRLibrary, IRType } from '../llvm/ir-library.js';
 
 /** What a `ModulePool` hands out: an empty module until its owner has put functions in and discards them. */
-export interface PooledModule {
-  readonly module: llvm.Module;
+export interface PooledModule<Module> {
+  readonly module: Module;
   /**
    * Adds a function to the module, of external linkage unless another is given, to be erased by `discard`.
    * @throws FarJITError `INTERNAL` if the module has a function of that name (LLVM would rename the new one silently)
    */
-  addFunction(name: string, type: llvm.FunctionType, linkage?: number): llvm.Function;
+  addFunction(name: string, type: IRFunctionType, linkage?: number): IRFunction;
   /** A function that was added. */
-  findFunction(name: string): llvm.Function | undefined;
+  findFunction(name: string): IRFunction | undefined;
   /** Erases all functions added and gives the module back; later calls do nothing. No part of it may be used again. */
   discard(): void;
 }
 
 /**
- * One LLVM context and the modules in it, used again and again: `llvm-bindings` frees neither contexts nor modules nor
- * builders, but memory stays flat when functions are erased from modules that live on. There are as many modules as
- * were in use at one time.
+ * One LLVM context of an IR library and the modules in it, used again and again: `llvm-bindings` frees neither contexts
+ * nor modules nor builders, but memory stays flat when functions are erased from modules that live on. There are as many
+ * modules as were in use at one time.
  */
-export class ModulePool {
-  readonly context = new llvm.LLVMContext();
+export class ModulePool<Module> {
+  readonly library: IRLibrary<Module>;
+  readonly context: object;
   /** Shared by all who emit; an emission places it before use and never yields in between. */
-  readonly builder = new llvm.IRBuilder(this.context);
-  readonly double = llvm.Type.getDoubleTy(this.context);
+  readonly builder: IRBuilder;
+  readonly double: IRType;
   /** Of a counter: `void ()`, the simplest there is. */
-  readonly counterType = llvm.FunctionType.get(llvm.Type.getVoidTy(this.context), [], false);
+  readonly counterType: IRFunctionType;
   /** Of what counts in one: `void (counter *)`. */
-  readonly countFunctionType = llvm.FunctionType.get(
-    llvm.Type.getVoidTy(this.context),
-    [llvm.PointerType.get(this.counterType, 0)],
-    false,
-  );
-  readonly #doubleFunctionTypes: llvm.FunctionType[] = [];
-  readonly #idle: llvm.Module[] = [];
+  readonly countFunctionType: IRFunctionType;
+  readonly #doubleFunctionTypes: IRFunctionType[] = [];
+  readonly #idle: Module[] = [];
+
+  constructor(library: IRLibrary<Module>) {
+    const { LLVMContext, IRBuilder, Type, FunctionType, PointerType } = library;
+    this.library = library;
+    this.context = new LLVMContext();
+    this.builder = new IRBuilder(this.context);
+    this.double = Type.getDoubleTy(this.context);
+    const nothing = Type.getVoidTy(this.context);
+    this.counterType = FunctionType.get(nothing, [], false);
+    this.countFunctionType = FunctionType.get(nothing, [PointerType.get(this.counterType, 0)], false);
+  }
 
   /** `double (double, …)` with so many parameters, made once. */
-  doubleFunctionType(parameterCount: number): llvm.FunctionType {
-    this.#doubleFunctionTypes[parameterCount] ??= llvm.FunctionType.get(
+  doubleFunctionType(parameterCount: number): IRFunctionType {
+    this.#doubleFunctionTypes[parameterCount] ??= this.library.FunctionType.get(
       this.double,
-      new Array<llvm.Type>(parameterCount).fill(this.double),
+      new Array<IRType>(parameterCount).fill(this.double),
       false,
     );
     return this.#doubleFunctionTypes[parameterCount];
   }
 
-  acquire(): PooledModule {
-    const module = this.#idle.pop() ?? new llvm.Module('farjit', this.context);
+  acquire(): PooledModule<Module> {
+    const { Module, Function: Functions } = this.library;
+    const module = this.#idle.pop() ?? new Module('farjit', this.context);
     // Kept here too: asking LLVM costs a call into it.
-    const functions = new Map<string, llvm.Function>();
+    const functions = new Map<string, IRFunction>();
     let discarded = false;
     return {
       module,
-      addFunction: (name, type, linkage = llvm.Function.LinkageTypes.ExternalLinkage) => {
+      addFunction: (name, type, linkage = Functions.LinkageTypes.ExternalLinkage) => {
         if (discarded) throw new FarJITError('INTERNAL', `function '${name}' added to a discarded module`);
         if (functions.has(name))
           throw new FarJITError('INTERNAL', `function '${name}' is in its module already`);
-        const fn = llvm.Function.Create(type, linkage, name, module);
+        const fn = Functions.Create(type, linkage, name, module);
         functions.set(name, fn);
         return fn;
       },

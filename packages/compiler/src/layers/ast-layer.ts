@@ -4,7 +4,7 @@ import { type Call, callees, calleesOf, callsOf, nodeCount } from '../kaleidosco
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
 import { checkCalls, entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
-import { type IRGen, loadIRGen } from '../kaleidoscope/load-irgen.js';
+import { type IRGen, loadIRGen, type WritableModule } from '../kaleidoscope/load-irgen.js';
 import type { CodeLevel } from '../llvm/target-machine.js';
 import type { UnitKind } from '../session/events.js';
 import {
@@ -18,12 +18,7 @@ import {
   type ObjectSource,
 } from '../session/materialization-unit.js';
 import type { OptimizedObject } from '../session/tier-up.js';
-import {
-  type BorrowedModule,
-  type CompilationOptions,
-  generateBitcode,
-  type IRPipeline,
-} from './ir-pipeline.js';
+import { type CompilationOptions, generateIR, type IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, splitObject, wholeObject } from './split-object.js';
 import {
@@ -52,7 +47,7 @@ interface Recipe {
   readonly called: readonly string[];
   /** Symbol of what it counts in. */
   readonly counter?: string | undefined;
-  generate(irgen: IRGen): BorrowedModule;
+  generate(irgen: IRGen): WritableModule;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
 }
@@ -149,7 +144,7 @@ export class ASTLayer {
     canWait: boolean,
   ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
     const irgen = await this.#loadIRGen();
-    // From here to the bitcode nothing yields: the keys tell what names mean in it.
+    // From here to the IR nothing yields: the keys tell what names mean in it.
     const calledBy = functions.map((fn) => callees(fn));
     const keys = functions.map((fn, index) => this.#keyOf(fn, 'function', calledBy[index] ?? []));
     const requests = functions.map((fn) => this.#requestOf(fn));
@@ -254,7 +249,7 @@ export class ASTLayer {
     const kept = this.#kept?.find(prepare().key, unit.name)?.[0];
     if (kept) return { part: partOf(kept), compiled: undefined };
     const irgen = await this.#loadIRGen();
-    // From here to the bitcode nothing yields: the key tells what names mean in it.
+    // From here to the IR nothing yields: the key tells what names mean in it.
     const { plan, key } = prepare();
     const bodies = this.#bodiesOf(unit, plan);
     const options = { ...this.#options(plan.dependencies, plan.level), canWait: true };
@@ -268,9 +263,9 @@ export class ASTLayer {
   async print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string> {
     const irgen = await this.#loadIRGen();
     const requests = plan ? this.#bodiesOf(unit, plan) : [this.#requestOf(this.#function(unit))];
-    const { bitcode } = generateBitcode(() => this.#generate(irgen, requests));
+    const { ir } = generateIR(() => this.#generate(irgen, requests));
     const options = this.#options(plan?.dependencies ?? unit.callees, plan?.level);
-    return this.#pipeline.print(unit.name, bitcode, what, options);
+    return this.#pipeline.print(unit.name, ir, what, options);
   }
 
   /** A planned function and all that may be inlined into it. */
@@ -321,14 +316,14 @@ export class ASTLayer {
     return this.#isCounted ? counterName(name) : undefined;
   }
 
-  #wrapper(name: string, generate: (irgen: IRGen) => BorrowedModule): MaterializationUnit {
+  #wrapper(name: string, generate: (irgen: IRGen) => WritableModule): MaterializationUnit {
     const key = () => this.#kept?.key((keys) => keys.ofWrapper(name, codegenOf(this.#firstLevel)));
     const source = this.#source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
     return new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING });
   }
 
   #loadIRGen(): Promise<IRGen> {
-    this.#irgen ??= loadIRGen();
+    this.#irgen ??= loadIRGen(this.#pipeline.form);
     return this.#irgen;
   }
 
@@ -347,7 +342,7 @@ export class ASTLayer {
     return this.#kept?.key((keys) => keys.ofFunction(fn, kind, codegen, called, meaningOf, inlined));
   }
 
-  #generate(irgen: IRGen, requests: readonly IRGenRequest[]): BorrowedModule {
+  #generate(irgen: IRGen, requests: readonly IRGenRequest[]): WritableModule {
     return irgen.generate(requests, (name) => this.#scope.prototypeOf(name));
   }
 
@@ -375,7 +370,7 @@ export class ASTLayer {
       },
       compile: async () => {
         const irgen = await this.#loadIRGen();
-        // From here to the bitcode nothing yields: the key tells what names mean in it.
+        // From here to the IR nothing yields: the key tells what names mean in it.
         const key = recipe.key();
         const options = this.#options(called);
         const compiled = await this.#pipeline.compile(name, () => recipe.generate(irgen), options);

@@ -1,6 +1,8 @@
+import assert from 'node:assert';
 import { type EmittedFile, emit } from '../llvm/emit.js';
 import { IRModule } from '../llvm/ir-module.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
+import type { ModuleIR } from '../llvm/module-ir.js';
 import { prepareModule } from '../llvm/prepare-module.js';
 import type { CodeLevel, TargetDescription, TargetMachine } from '../llvm/target-machine.js';
 import { TargetMachinePool } from '../llvm/target-machine-pool.js';
@@ -10,7 +12,7 @@ import { type IRTransformLayer, optimizeModule } from './ir-transform-layer.js';
 export interface CompileInput {
   /** The module's name, for messages. */
   name: string;
-  bitcode: Uint8Array;
+  ir: ModuleIR;
   target: TargetDescription;
   optLevel: CodeLevel;
   /** A pass pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
@@ -64,7 +66,7 @@ export interface LLVMCompileLayerOptions {
 export const LARGE_BITCODE_BYTES = 8 * 1024;
 
 /**
- * Compiles in this process on libLLVM.
+ * Compiles bitcode in this process on libLLVM.
  *
  * Each compilation under way has a context and a target machine of its own, which is all that LLVM asks for running
  * several at once.
@@ -131,9 +133,11 @@ export class LLVMCompileLayer implements IRCompileLayer, Disposable {
   ): Promise<Result> {
     const timings = { parseMs: 0, passesMs: 0, emitMs: 0 };
     let start = performance.now();
+    const { name, ir } = input;
+    assert(ir.form === 'bitcode', `${name} is a recording, which only a code generator takes`);
     const machine = this.#machines.acquire(input.target, input.optLevel);
     try {
-      using module = IRModule.parse(this.#llvm, input.name, input.bitcode);
+      using module = IRModule.parse(this.#llvm, name, ir.bytes);
       await this.#transforms?.apply(module, machine);
       module.verify();
       prepareModule(module, machine, input.programDefined);
@@ -152,7 +156,7 @@ export class LLVMCompileLayer implements IRCompileLayer, Disposable {
   #runsInNewThread(input: CompileInput): boolean {
     if (this.#parallel !== 'auto') return this.#parallel === 'always';
     return (
-      input.canWait === true || this.#underWayCount > 1 || input.bitcode.byteLength > LARGE_BITCODE_BYTES
+      input.canWait === true || this.#underWayCount > 1 || input.ir.bytes.byteLength > LARGE_BITCODE_BYTES
     );
   }
 

@@ -1,14 +1,8 @@
-import type llvm from 'llvm-bindings';
-import { writeBitcode } from '../llvm/bitcode.js';
+import type { WritableModule } from '../kaleidoscope/load-irgen.js';
+import type { IRForm, ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target-machine.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
 import type { CompileInput, IRCompileLayer } from './ir-compile-layer.js';
-
-/** A module of llvm-bindings that its maker takes back. */
-export interface BorrowedModule {
-  readonly module: llvm.Module;
-  discard(): void;
-}
 
 /** How a module is compiled. */
 export interface CompilationOptions {
@@ -20,17 +14,25 @@ export interface CompilationOptions {
   readonly canWait?: boolean;
 }
 
-/** From a module built with llvm-bindings to an object: the bitcode bridge, then the compile layer. */
+/** From a module's IR to an object: written down, then the compile layer. */
 export class IRPipeline {
   readonly target: TargetDescription;
   readonly optLevel: CodeLevel;
+  /** What the compile layer takes of what is made here; it takes bitcode too. */
+  readonly form: IRForm;
   readonly #compileLayer: () => Promise<IRCompileLayer>;
 
   /** @param compileLayer asked for when something is first compiled: a program that compiles nothing loads no LLVM. */
-  constructor(compileLayer: () => Promise<IRCompileLayer>, target: TargetDescription, optLevel: CodeLevel) {
+  constructor(
+    compileLayer: () => Promise<IRCompileLayer>,
+    target: TargetDescription,
+    optLevel: CodeLevel,
+    form: IRForm = 'bitcode',
+  ) {
     this.#compileLayer = compileLayer;
     this.target = target;
     this.optLevel = optLevel;
+    this.form = form;
   }
 
   /** What is done to a module on its way to an object, for keys. */
@@ -41,42 +43,42 @@ export class IRPipeline {
   /** Compiles what `generate` makes. The module is given back before LLVM starts. */
   async compile(
     name: string,
-    generate: () => BorrowedModule,
+    generate: () => WritableModule,
     options: CompilationOptions = {},
   ): Promise<CompiledObject> {
-    const { bitcode, irgenMs, bitcodeMs } = generateBitcode(generate);
+    const { ir, irgenMs, bitcodeMs } = generateIR(generate);
     const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile(this.#input(name, bitcode, options));
+    const { object, timings } = await layer.compile(this.#input(name, ir, options));
     return { object, timings: { irgenMs, bitcodeMs, ...timings } };
   }
 
   /** Compiles bitcode. */
   async compileBitcode(name: string, bitcode: Uint8Array): Promise<CompiledObject> {
     const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile(this.#input(name, bitcode));
+    const { object, timings } = await layer.compile(this.#input(name, { form: 'bitcode', bytes: bitcode }));
     return { object, timings: { irgenMs: 0, bitcodeMs: 0, ...timings } };
   }
 
   /** LLVM assembly after the passes, or the target's assembly. */
   async print(
     name: string,
-    bitcode: Uint8Array,
+    ir: ModuleIR,
     what: 'ir' | 'asm',
     options: CompilationOptions = {},
   ): Promise<string> {
     const layer = await this.#compileLayer();
-    return layer.print(this.#input(name, bitcode, options), what);
+    return layer.print(this.#input(name, ir, options), what);
   }
 
-  #input(name: string, bitcode: Uint8Array, options: CompilationOptions = {}): CompileInput {
+  #input(name: string, ir: ModuleIR, options: CompilationOptions = {}): CompileInput {
     const { level = this.optLevel, programDefined = [], canWait = false } = options;
-    return { name, bitcode, target: this.target, optLevel: level, programDefined, canWait };
+    return { name, ir, target: this.target, optLevel: level, programDefined, canWait };
   }
 }
 
-/** Bitcode of what `generate` makes, which is discarded. */
-export function generateBitcode(generate: () => BorrowedModule): {
-  bitcode: Uint8Array;
+/** What `generate` makes, written down and discarded. */
+export function generateIR(generate: () => WritableModule): {
+  ir: ModuleIR;
   irgenMs: number;
   bitcodeMs: number;
 } {
@@ -84,8 +86,8 @@ export function generateBitcode(generate: () => BorrowedModule): {
   const generated = generate();
   const generatedMs = performance.now();
   try {
-    const bitcode = writeBitcode(generated.module);
-    return { bitcode, irgenMs: generatedMs - startMs, bitcodeMs: performance.now() - generatedMs };
+    const ir = generated.write();
+    return { ir, irgenMs: generatedMs - startMs, bitcodeMs: performance.now() - generatedMs };
   } finally {
     generated.discard();
   }

@@ -13,9 +13,8 @@ let loaded: typeof llvm | undefined;
 let preloaded: Promise<void> | undefined;
 
 /**
- * llvm-bindings, loaded when it has not been: 15 ms that a program whose objects are all kept does without. What imports
- * it statically is itself imported after this, since Node 20 ends the process over an import whose CommonJS dependency
- * throws.
+ * llvm-bindings, loaded when it has not been. It is for IR that is made where transforms run, and for modules of a
+ * caller who has loaded it: what becomes of sources is made without it.
  * @throws {CompilerLoadError}
  */
 export function loadBindings(): typeof llvm {
@@ -24,8 +23,8 @@ export function loadBindings(): typeof llvm {
 }
 
 /**
- * Begins to load it on libuv's thread pool: nearly all of the time goes into relocating LLVM, and the event loop has
- * other things to do until it is needed. Never rejects: `loadBindings` says what is wrong.
+ * Begins to load it on libuv's thread pool: nearly all of the time, 15 ms, goes into relocating LLVM, and the event loop
+ * has other things to do until it is needed. Never rejects: `loadBindings` says what is wrong.
  * @returns when it may be loaded without waiting.
  */
 export function preloadBindings(): Promise<void> {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { findBuildId, libraryIdentity, llvmBindingsVersion } from '../../src/cache/llvm-identity.js';
+import { findBuildId, libraryIdentity } from '../../src/cache/llvm-identity.js';
 import { findLibLLVM } from '../../src/llvm/find-libllvm.js';
 import { folder } from './folder.js';
 
@@ -35,8 +35,4 @@ test('a damaged head has a build ID or none, at any length and with any byte cha
       damaged[at] = value;
       t.notThrows(() => findBuildId(damaged), `${at}`);
     }
-});
-
-test('llvm-bindings says its version without being loaded', (t) => {
-  t.regex(llvmBindingsVersion(), /^\d+\.\d+\.\d+/);
 });

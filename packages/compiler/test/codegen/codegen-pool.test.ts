@@ -6,7 +6,7 @@ import { type CompileInput, LLVMCompileLayer } from '../../src/layers/ir-compile
 import { BitcodeError, CompileError, LibLLVMError } from '../../src/llvm/errors.js';
 import { findLibLLVM } from '../../src/llvm/find-libllvm.js';
 import type { OptLevel } from '../../src/llvm/target-machine.js';
-import { assemble, FIB } from '../llvm/assemble.js';
+import { assemble, bitcode, FIB } from '../llvm/assemble.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+avx2' };
@@ -32,7 +32,7 @@ define double @0(double %x) { ret double %x }
 define double @"operator:"(double %x) { ret double %x }`;
 
 function inputOf(ir: string, rest: Partial<CompileInput> = {}): CompileInput {
-  return { name: 'test.ks', bitcode: assemble(ir), target: TARGET, optLevel: 1, ...rest };
+  return { name: 'test.ks', ir: bitcode(assemble(ir)), target: TARGET, optLevel: 1, ...rest };
 }
 
 function poolOf(t: ExecutionContext, options: Partial<CodegenPoolOptions> = {}): CodegenPool {
@@ -101,9 +101,11 @@ for (const llvm of installedLibLLVMs()) {
       });
       t.is(error.subject, 'test.ks');
     }
-    const bitcode = assemble(FIB);
-    for (const broken of [Buffer.from('not bitcode'), bitcode.subarray(0, bitcode.length - 40)])
-      await t.throwsAsync(pool.compile({ ...inputOf(FIB), bitcode: broken }), { instanceOf: BitcodeError });
+    const whole = assemble(FIB);
+    for (const broken of [Buffer.from('not bitcode'), whole.subarray(0, whole.length - 40)])
+      await t.throwsAsync(pool.compile({ ...inputOf(FIB), ir: bitcode(broken) }), {
+        instanceOf: BitcodeError,
+      });
     t.deepEqual(pool.processIds, [first]);
   });
 }
@@ -179,13 +181,13 @@ test('a module that is not done after the limit fails, and the next one gets ano
 
 test('damaged bitcode fails by itself, whatever LLVM does over it', async (t) => {
   const pool = poolOf(t);
-  const bitcode = assemble(VARIED);
+  const whole = assemble(VARIED);
   let failedCount = 0;
-  for (let at = 16; at < bitcode.length; at += 97) {
-    const damaged = Buffer.from(bitcode);
+  for (let at = 16; at < whole.length; at += 97) {
+    const damaged = Buffer.from(whole);
     damaged[at] = (damaged[at] ?? 0) ^ 0xff;
     try {
-      await pool.compile({ ...inputOf(FIB), bitcode: damaged });
+      await pool.compile({ ...inputOf(FIB), ir: bitcode(damaged) });
     } catch (error) {
       failedCount++;
       const isExpected = [BitcodeError, CompileError, CodegenLostError].some((kind) => error instanceof kind);

@@ -41,7 +41,7 @@ test('a request is laid out as codegen.h says', (t) => {
   const target = { triple: 'tr', cpuName: 'c', cpuFeatures: '' };
   const input = {
     name: 'ä',
-    bitcode: Uint8Array.of(1, 2, 3),
+    ir: { form: 'recording', bytes: Uint8Array.of(1, 2, 3) } as const,
     target,
     optLevel: 1 as const,
     programDefined: ['f'],
@@ -52,7 +52,7 @@ test('a request is laid out as codegen.h says', (t) => {
     return [encoded.length, 0, 0, 0, ...encoded, 0];
   };
   const body = [
-    ...[5, 0, 0, 0, 1, 2, 1, 0],
+    ...[5, 0, 0, 0, 1, 2, 1, 0, 1, 0, 0, 0],
     ...['ä', 'tr', 'c', '', 'p', 'f'].flatMap(text),
     ...[3, 0, 0, 0, 1, 2, 3, 0],
   ];

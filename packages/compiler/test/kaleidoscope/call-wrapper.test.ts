@@ -7,7 +7,7 @@ import {
   type ScalarKind,
 } from '../../src/kaleidoscope/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
-import { ModulePool } from '../../src/kaleidoscope/module-pool.js';
+import { modulePool } from './bindings.js';
 import { executingTest, runWithLli } from './lli.js';
 
 interface WrappedCall {
@@ -27,7 +27,7 @@ declare i32 @puts(i8*)
 
 /** Runs the wrapper on a block and returns the first slot afterwards, and which of its bytes the callee's address was. */
 function callThroughWrapper({ signature, callee, slots }: WrappedCall): { slot: bigint; address: bigint } {
-  const generated = generateCallWrapper(new ModulePool(), signature);
+  const generated = generateCallWrapper(modulePool(), signature);
   try {
     const count = slots.length + 1;
     const blockType = `[${count} x i64]`;
@@ -172,7 +172,7 @@ executingTest('void leaves the block as it was', (t) => {
 });
 
 executingTest('main gets absolute, null-terminated argv and its exit code comes back', (t) => {
-  const generated = generateMainWrapper(new ModulePool());
+  const generated = generateMainWrapper(modulePool());
   const strings = 'farjit\\00two words\\00\\00';
   const output = runWithLli(
     generated.module,
@@ -217,7 +217,7 @@ define i32 @main() {
 test('a wrapper is named after its signature', (t) => {
   t.is(callWrapperName({ result: 'double', parameters: ['i32', 'ptr'] }), 'call$double$i32$ptr');
   t.is(callWrapperName({ result: 'void', parameters: [] }), 'call$void');
-  const generated = generateCallWrapper(new ModulePool(), { result: 'i32', parameters: ['float'] });
+  const generated = generateCallWrapper(modulePool(), { result: 'i32', parameters: ['float'] });
   t.is(generated.name, 'call$i32$float');
   t.regex(generated.module.print(), /define void @"call\$i32\$float"\(i8\* %0\)/);
   generated.discard();
@@ -229,7 +229,7 @@ test('a call block has a slot for the callee and one per parameter', (t) => {
 });
 
 test('wrappers and functions share a pool without meeting', (t) => {
-  const modules = new ModulePool();
+  const modules = modulePool();
   const first = generateCallWrapper(modules, { result: 'i32', parameters: [] });
   const second = generateCallWrapper(modules, { result: 'i32', parameters: [] });
   t.not(first.module, second.module);

@@ -1,6 +1,6 @@
 import type { FunctionAST, PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { entryName } from '../../src/kaleidoscope/check-calls.js';
-import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
+import { irGenerator } from './bindings.js';
 import { runWithLli } from './lli.js';
 import { parse } from './parse.js';
 
@@ -28,7 +28,7 @@ export function evaluate(text: string): string[] {
     }
   }
 
-  const generated = new IRGenerator().generate(
+  const generated = irGenerator().generate(
     [
       ...definitions.map((fn) => ({ function: fn, implementationName: `${fn.prototype.name}$impl` })),
       ...expressions.map((fn, index) => ({

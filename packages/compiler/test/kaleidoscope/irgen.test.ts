@@ -3,7 +3,8 @@ import { FarJITError } from '@farjit/protocol';
 import test from 'ava';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
-import { IRGenerator, type IRGenRequest } from '../../src/kaleidoscope/irgen.js';
+import type { IRGenRequest } from '../../src/kaleidoscope/irgen.js';
+import { irGenerator } from './bindings.js';
 import { evaluate } from './evaluate.js';
 import { executingTest } from './lli.js';
 import { onlyFunction, parse } from './parse.js';
@@ -76,7 +77,7 @@ function requestsOf(text: string): [IRGenRequest[], (name: string) => PrototypeA
 }
 
 test('bodies get the implementation name, calls go to declarations of the plain name', (t) => {
-  const generated = new IRGenerator().generate(
+  const generated = irGenerator().generate(
     ...requestsOf('extern sin(x); def f(x) f(x) + sin(x); def g() f(1)'),
   );
   const ir = generated.module.print();
@@ -101,14 +102,14 @@ test('a body with the plain name is called directly', (t) => {
     ...request,
     implementationName: request.function.prototype.name,
   }));
-  const generated = new IRGenerator().generate(direct, prototypeOf);
+  const generated = irGenerator().generate(direct, prototypeOf);
   t.notRegex(generated.module.print(), /declare/);
   generated.discard();
 });
 
 test('operators are called under the names of the tutorial', (t) => {
   const [requests, prototypeOf] = requestsOf('def unary!(v) v; def binary: 1 (x y) y; !1 : 2');
-  const generated = new IRGenerator().generate(requests.slice(2), prototypeOf);
+  const generated = irGenerator().generate(requests.slice(2), prototypeOf);
   t.deepEqual(generated.module.print().match(/^declare .*$/gm), [
     'declare double @"unary!"(double)',
     'declare double @"binary:"(double, double)',
@@ -119,7 +120,7 @@ test('operators are called under the names of the tutorial', (t) => {
 test('an entry calls the expression and stores its value', (t) => {
   const [[request], prototypeOf] = requestsOf('1+2');
   if (!request) return t.fail('no request');
-  const generated = new IRGenerator().generate([{ ...request, withEntry: true }], prototypeOf);
+  const generated = irGenerator().generate([{ ...request, withEntry: true }], prototypeOf);
   t.deepEqual(
     generated.functions.map(({ name }) => name),
     ['__anon_expr$impl', '__anon_expr$impl$entry'],
@@ -129,7 +130,7 @@ test('an entry calls the expression and stores its value', (t) => {
 });
 
 test('a discarded module is empty and used again', (t) => {
-  const generator = new IRGenerator();
+  const generator = irGenerator();
   const first = generator.generate(...requestsOf('def f(x) f(x)'));
   const { module } = first;
   first.discard();
@@ -142,7 +143,7 @@ test('a discarded module is empty and used again', (t) => {
 });
 
 test('modules in use at the same time do not meet', (t) => {
-  const generator = new IRGenerator();
+  const generator = irGenerator();
   const first = generator.generate(...requestsOf('def f(x) g(x); def g(x) x'));
   const second = generator.generate(...requestsOf('def f(x y) g(); def g() 1'));
   t.regex(first.module.print(), /declare double @g\(double\)/);
@@ -153,7 +154,7 @@ test('modules in use at the same time do not meet', (t) => {
 });
 
 function failureOf(t: { is: (actual: unknown, expected: unknown) => unknown }, text: string): string {
-  const generator = new IRGenerator();
+  const generator = irGenerator();
   try {
     generator.generate(...requestsOf(text));
   } catch (error) {
@@ -191,7 +192,7 @@ test('recursion is checked against the prototype in force, not its own', (t) => 
   const fn = onlyFunction('def f(x) f(x)');
   const [, prototypeOf] = requestsOf('def f(x y) x');
   const error = t.throws(() =>
-    new IRGenerator().generate([{ function: fn, implementationName: 'f$impl' }], prototypeOf),
+    irGenerator().generate([{ function: fn, implementationName: 'f$impl' }], prototypeOf),
   );
   t.is(error?.message, "incorrect number of arguments: 'f' takes 2, this call has 1");
 });
@@ -201,7 +202,7 @@ test('an operator whose function is gone is an error', (t) => {
   const last = items.at(-1);
   if (last?.kind !== 'definition') return t.fail('the last item is no definition');
   const request = { function: last.function, implementationName: 'f$impl' };
-  const error = t.throws(() => new IRGenerator().generate([request], () => undefined), {
+  const error = t.throws(() => irGenerator().generate([request], () => undefined), {
     instanceOf: Diagnostic,
   });
   t.is(error?.message, "unknown function 'binary@'");
@@ -212,7 +213,7 @@ test('a tree made by hand with an unknown variable is refused before it reaches 
   const fn = onlyFunction('def f(x) x');
   const broken = { ...fn, body: { kind: 'variable', name: 'y', range: fn.body.range } } as const;
   const error = t.throws(
-    () => new IRGenerator().generate([{ function: broken, implementationName: 'f$impl' }], () => undefined),
+    () => irGenerator().generate([{ function: broken, implementationName: 'f$impl' }], () => undefined),
     { instanceOf: Diagnostic },
   );
   t.is(error?.message, "unknown variable name 'y'");
@@ -220,7 +221,7 @@ test('a tree made by hand with an unknown variable is refused before it reaches 
 
 test('a name used twice and an entry for a function with parameters are internal errors', (t) => {
   const [requests, prototypeOf] = requestsOf('def f(x) x');
-  const generator = new IRGenerator();
+  const generator = irGenerator();
   const twice = t.throws(() => generator.generate([...requests, ...requests], prototypeOf), {
     instanceOf: FarJITError,
   });
@@ -239,7 +240,7 @@ test('a name used twice and an entry for a function with parameters are internal
 /** The IR of requests whose bodies call each other. */
 function irOf(...requests: IRGenRequest[]): string {
   const prototypes = new Map(requests.map(({ function: fn }) => [fn.prototype.name, fn.prototype]));
-  const { module, discard } = new IRGenerator().generate(requests, (name) => prototypes.get(name));
+  const { module, discard } = irGenerator().generate(requests, (name) => prototypes.get(name));
   const text = module.print();
   discard();
   return text;

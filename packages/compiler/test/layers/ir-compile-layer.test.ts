@@ -8,7 +8,7 @@ import { IRTransformLayer } from '../../src/layers/ir-transform-layer.js';
 import { BitcodeError, CompileError } from '../../src/llvm/errors.js';
 import type { LibLLVM } from '../../src/llvm/libllvm.js';
 import { hostTarget, type OptLevel } from '../../src/llvm/target-machine.js';
-import { assemble, FIB, THROUGH_MEMORY } from '../llvm/assemble.js';
+import { assemble, bitcode, FIB, THROUGH_MEMORY } from '../llvm/assemble.js';
 import { readElf } from '../llvm/elf-file.js';
 import { heapInUseBytes } from '../llvm/heap-in-use.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
@@ -19,7 +19,7 @@ const SHF_EXECINSTR = 0x4n;
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '' };
 
 function inputOf(ir: string, rest: Partial<CompileInput> = {}): CompileInput {
-  return { name: 'test.ks', bitcode: assemble(ir), target: TARGET, optLevel: 1, ...rest };
+  return { name: 'test.ks', ir: bitcode(assemble(ir)), target: TARGET, optLevel: 1, ...rest };
 }
 
 function layerOn(
@@ -148,7 +148,7 @@ for (const llvm of installedLibLLVMs()) {
   test(`${on}: bad bitcode and a bad target reject, and the layer goes on`, async (t) => {
     const layer = layerOn(t, llvm);
     const good = inputOf(FIB);
-    await t.throwsAsync(layer.compile({ ...good, bitcode: Buffer.from('garbage') }), {
+    await t.throwsAsync(layer.compile({ ...good, ir: bitcode(Buffer.from('garbage')) }), {
       instanceOf: BitcodeError,
     });
     await t.throwsAsync(layer.compile({ ...good, target: { ...TARGET, triple: 'vax-dec-vms' } }), {
@@ -221,7 +221,7 @@ for (const llvm of installedLibLLVMs()) {
     const layer = layerOn(t, llvm);
     const results = await Promise.allSettled([
       layer.compile(inputOf(FIB)),
-      layer.compile(inputOf(FIB, { bitcode: Buffer.from('garbage') })),
+      layer.compile(inputOf(FIB, { ir: bitcode(Buffer.from('garbage')) })),
       layer.compile(inputOf(FIB, { passes: 'nonsense' })),
       layer.compile(inputOf(THROUGH_MEMORY)),
     ]);
@@ -235,9 +235,9 @@ for (const llvm of installedLibLLVMs()) {
     const layer = layerOn(t, llvm);
     const input = inputOf(FIB);
     // Blocks without a module: damage that only LLVM sees.
-    const headless = input.bitcode.subarray(0, 12 + Buffer.from(input.bitcode).readUInt32LE(8) * 4);
+    const headless = input.ir.bytes.subarray(0, 12 + Buffer.from(input.ir.bytes).readUInt32LE(8) * 4);
     const failing = [
-      { ...input, bitcode: headless },
+      { ...input, ir: bitcode(headless) },
       { ...input, passes: 'nonsense' },
     ];
     const compilationsPerRound = 30;

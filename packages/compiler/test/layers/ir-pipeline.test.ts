@@ -1,17 +1,22 @@
 import test from 'ava';
-import llvm from 'llvm-bindings';
-import { ModulePool, type PooledModule } from '../../src/kaleidoscope/module-pool.js';
-import { generateBitcode, IRPipeline } from '../../src/layers/ir-pipeline.js';
+import type { WritableModule } from '../../src/kaleidoscope/load-irgen.js';
+import { generateIR, IRPipeline } from '../../src/layers/ir-pipeline.js';
+import { writeBitcode } from '../../src/llvm/bitcode.js';
+import { modulePool } from '../kaleidoscope/bindings.js';
 import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
 
 /** A module with an empty function. */
-function generateEmpty(modules: ModulePool): PooledModule {
-  const target = modules.acquire();
-  const type = llvm.FunctionType.get(llvm.Type.getVoidTy(modules.context), [], false);
-  const fn = target.addFunction('f', type);
-  modules.builder.SetInsertPoint(llvm.BasicBlock.Create(modules.context, 'entry', fn));
-  modules.builder.CreateRetVoid();
-  return target;
+function generateEmpty(onDiscard: () => void = () => {}): WritableModule {
+  const modules = modulePool();
+  const { module, addFunction, discard } = modules.acquire();
+  addFunction('f', modules.doubleFunctionType(0));
+  return {
+    write: () => ({ form: 'bitcode', bytes: writeBitcode(module) }),
+    discard: () => {
+      onDiscard();
+      discard();
+    },
+  };
 }
 
 test('the compile layer is not asked for before something is compiled', async (t) => {
@@ -26,14 +31,14 @@ test('the compile layer is not asked for before something is compiled', async (t
     2,
   );
   t.is(asked, 0);
-  await pipeline.compile('m', () => generateEmpty(new ModulePool()));
+  await pipeline.compile('m', () => generateEmpty());
   t.is(asked, 1);
 });
 
 test("what is compiled is bitcode for the executor, with the names that are the program's own", async (t) => {
   const layer = new RecordingCompileLayer();
   const pipeline = new IRPipeline(async () => layer, TARGET, 2);
-  const compiled = await pipeline.compile('m', () => generateEmpty(new ModulePool()), {
+  const compiled = await pipeline.compile('m', () => generateEmpty(), {
     programDefined: ['fabs'],
   });
   t.deepEqual(compiled.object, new Uint8Array([1]));
@@ -45,7 +50,7 @@ test("what is compiled is bitcode for the executor, with the names that are the 
   t.deepEqual(input?.target, TARGET);
   t.is(input?.optLevel, 2);
   t.deepEqual(input?.programDefined, ['fabs']);
-  t.is(Buffer.from(input?.bitcode ?? []).toString('latin1', 0, 2), 'BC');
+  t.is(Buffer.from(input?.ir.bytes ?? []).toString('latin1', 0, 2), 'BC');
 });
 
 test('bitcode that somebody else made goes through as it is', async (t) => {
@@ -53,7 +58,7 @@ test('bitcode that somebody else made goes through as it is', async (t) => {
   const pipeline = new IRPipeline(async () => layer, TARGET, 0);
   const bitcode = new Uint8Array([0x42, 0x43]);
   const { timings } = await pipeline.compileBitcode('m', bitcode);
-  t.is(layer.inputs[0]?.bitcode, bitcode);
+  t.deepEqual(layer.inputs[0]?.ir, { form: 'bitcode', bytes: bitcode });
   t.is(timings.irgenMs + timings.bitcodeMs, 0);
 });
 
@@ -62,17 +67,7 @@ test('the module is given back before it is compiled', async (t) => {
   const pipeline = new IRPipeline(async () => layer, TARGET, 1);
   const order: string[] = [];
   layer.onCompile = () => order.push('compiled');
-  const modules = new ModulePool();
-  await pipeline.compile('m', () => {
-    const { module, discard } = generateEmpty(modules);
-    return {
-      module,
-      discard: () => {
-        order.push('discarded');
-        discard();
-      },
-    };
-  });
+  await pipeline.compile('m', () => generateEmpty(() => order.push('discarded')));
   t.deepEqual(order, ['discarded', 'compiled']);
 });
 
@@ -98,17 +93,17 @@ test('a compile layer that cannot be had rejects, and is asked for again', async
     1,
   );
   await t.throwsAsync(
-    pipeline.compile('m', () => generateEmpty(new ModulePool())),
+    pipeline.compile('m', () => generateEmpty()),
     { message: 'no libLLVM' },
   );
-  await t.notThrowsAsync(pipeline.compile('m', () => generateEmpty(new ModulePool())));
+  await t.notThrowsAsync(pipeline.compile('m', () => generateEmpty()));
 });
 
 test('modules are printed by the compile layer', async (t) => {
   const layer = new RecordingCompileLayer();
   const pipeline = new IRPipeline(async () => layer, TARGET, 3);
-  const { bitcode } = generateBitcode(() => generateEmpty(new ModulePool()));
-  t.is(await pipeline.print('m', bitcode, 'asm', { programDefined: ['g'] }), 'asm of m');
+  const { ir } = generateIR(() => generateEmpty());
+  t.is(await pipeline.print('m', ir, 'asm', { programDefined: ['g'] }), 'asm of m');
   t.is(layer.inputs[0]?.optLevel, 3);
   t.deepEqual(layer.inputs[0]?.programDefined, ['g']);
 });

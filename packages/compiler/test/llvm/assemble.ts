@@ -1,8 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import type { ModuleIR } from '../../src/llvm/module-ir.js';
 
 /** LLVM assembly of version 14 as bitcode, by llvm-14's own assembler. */
 export function assemble(ir: string, ...options: string[]): Uint8Array {
   return execFileSync('/usr/lib/llvm-14/bin/llvm-as', [...options, '-', '-o', '-'], { input: ir });
+}
+
+/** Bytes that are said to be bitcode. */
+export function bitcode(bytes: Uint8Array): ModuleIR {
+  return { form: 'bitcode', bytes };
 }
 
 /** `fib(1) = fib(2) = 1`, recursively, calling itself and nothing else. */
