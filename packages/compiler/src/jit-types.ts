@@ -1,5 +1,6 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
+import type { TracerProvider } from '@opentelemetry/api';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import type { ConnectOptions } from './executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from './executor-client/local-executor.js';
@@ -57,6 +58,11 @@ export interface KaleidoscopeJITOptions {
   readonly program?: string;
   /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
   readonly libLLVM?: string;
+  /**
+   * Where spans go. Default: what the application has registered with OpenTelemetry's API before, or nowhere, and then the
+   * API is not loaded.
+   */
+  readonly tracerProvider?: TracerProvider;
   /** Told of every event from the beginning, unlike a later subscriber. */
   readonly onEvent?: SessionListener;
   /**

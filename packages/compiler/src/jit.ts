@@ -41,6 +41,7 @@ import { type CallOptions, ExecutionSession } from './session/execution-session.
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
+import { openTracing } from './tracing/tracing.js';
 import { WrapperCalls } from './wrapper-calls.js';
 
 /**
@@ -87,7 +88,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const { optLevel, hotThreshold = HOT_THRESHOLD } = options;
     // Transforms get at LLVM's own objects, so the IR is made where they run.
     const form = options.transforms?.length ? 'bitcode' : 'recording';
-    this.#pipeline = new IRPipeline(compileLayer, { triple, cpuName, cpuFeatures }, optLevel ?? 1, form);
+    const target = { triple, cpuName, cpuFeatures };
+    this.#pipeline = new IRPipeline(compileLayer, target, optLevel ?? 1, form, session.tracing);
     this.#kept = cache?.objectsFor(this.#pipeline.target);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
@@ -123,12 +125,13 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const { executor = 'local', hotThreshold, requireSandbox = 'off' } = options;
     if (hotThreshold !== undefined && !isThreshold(hotThreshold))
       throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
+    const tracing = await openTracing(options.tracerProvider);
     const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
     const codegen = options.codegen ?? new CodegenPool({ libLLVM, ...codegenOptionsOf(options) });
     if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
       const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
       const cache = openCache(options, libLLVM);
-      const session = await openSession(transport, cache, { hotThreshold, requireSandbox });
+      const session = await openSession(transport, cache, { hotThreshold, requireSandbox, tracing });
       return new KaleidoscopeJIT(session, undefined, options, codegen, cache);
     }
     const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
@@ -138,7 +141,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
       if (options.transforms?.length) void preloadBindings();
       else if (!cache?.hasSeenProgram) codegen.start();
-      const session = await openSession(await connecting, cache, { hotThreshold, requireSandbox });
+      const session = await openSession(await connecting, cache, { hotThreshold, requireSandbox, tracing });
       return new KaleidoscopeJIT(session, local, options, codegen, cache);
     } catch (error) {
       await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
@@ -293,7 +296,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {SymbolsNotFoundError}
    */
   async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
-    if (!(await this.findSymbol(name))) throw new SymbolsNotFoundError([name]);
+    const found = await this.#session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
+      this.findSymbol(name),
+    );
+    if (!found) throw new SymbolsNotFoundError([name]);
     const known = signature ?? this.#signatureOf(name);
     if (!known)
       throw new FarJITError(

@@ -2,6 +2,7 @@ import { describeRunnerEnd, type ExecutorAddr, RequestError, type RunnerEnd } fr
 import type { ControlArea, PublishEntry } from './control-area.js';
 import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
+import type { Trace } from './tracing/host-tracing.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
 const MAX_TIMER_MS = 0x7fff_ffff;
@@ -16,6 +17,7 @@ export interface CallRequest {
   readonly deadlineMs: number | null;
   /** Aborting ends the runner, or takes the call out of the queue. */
   readonly signal: AbortSignal;
+  readonly trace?: Trace | undefined;
 }
 
 export interface CallResult {
@@ -73,6 +75,18 @@ export class Calls {
 
   get hasFreeSlot(): boolean {
     return this.#idle.length > 0 || this.#workerCount < CALL_SLOT_COUNT;
+  }
+
+  /** Of the call that a thread runs; undefined for a thread that JIT'd code made. */
+  traceOf(threadId: number): Trace | undefined {
+    for (const [slot, { request }] of this.#running)
+      if (request.trace && this.#control.readCallThreadId(slot) === threadId) return request.trace;
+    return undefined;
+  }
+
+  /** Of the calls that run. */
+  get traces(): Trace[] {
+    return [...this.#running.values()].flatMap(({ request }) => request.trace ?? []);
   }
 
   /**

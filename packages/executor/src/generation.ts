@@ -2,7 +2,9 @@ import {
   type Commit,
   describeRunnerEnd,
   type ExecutorAddr,
+  FarJITError,
   type Limit,
+  type RequestContext,
   RequestError,
   type RunnerEnd,
   type RunnerStarted,
@@ -21,6 +23,7 @@ import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js'
 import type { Reservation } from './reservation.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
+import type { Trace } from './tracing/host-tracing.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
@@ -28,6 +31,7 @@ export interface GenerationEvents {
   compile(
     generation: number,
     trampoline: ExecutorAddr,
+    traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void>;
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
@@ -149,8 +153,12 @@ export class Generation {
     this.indirection = new Indirection(this.memory, resolver);
     const reentries = new Reentries(control, {
       isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
-      compile: (trampoline, onAnswer) => events.compile(number, trampoline, onAnswer),
-      apply: (commit) => this.#apply(commit),
+      compile: (trampoline, traceparent, onAnswer) =>
+        events.compile(number, trampoline, traceparent, onAnswer),
+      trace: (threadId) =>
+        host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, { 'farjit.generation': number }),
+      callTraceOf: (threadId) => calls.traceOf(threadId),
+      apply: (commit, trace) => trace.inCommit(() => this.#apply(commit)),
       fault: (message) => runner.kill({ kind: 'fault', message }),
     });
     const calls = new Calls(control, {
@@ -215,8 +223,9 @@ export class Generation {
   }
 
   /** Applies a commit and waits for its publish work. */
-  async commit(commit: Commit): Promise<void> {
-    await this.#parts.work.publish(this.#apply(commit));
+  async commit(commit: Commit, traceparent: string | null): Promise<void> {
+    const { source } = this.#host.tracing;
+    await this.#parts.work.publish(source.commit(traceparent, () => this.#apply(commit)));
   }
 
   /** Applies a commit, then calls. */
@@ -224,16 +233,35 @@ export class Generation {
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
-    limits: { readonly deadlineMs: number | null; readonly signal: AbortSignal },
+    context: Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>,
+  ): Promise<CallResult> {
+    const trace = this.#host.tracing.source.call(context.traceparent, { 'farjit.generation': this.number });
+    try {
+      const result = await this.#call(entry, block, commit, context, trace);
+      trace.end({ 'farjit.outcome': 'returned' });
+      return result;
+    } catch (error) {
+      const outcome = error instanceof FarJITError ? error.code : 'INTERNAL';
+      trace.end({ 'farjit.outcome': outcome }, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  async #call(
+    entry: ExecutorAddr,
+    block: Uint8Array,
+    commit: Commit,
+    { deadlineMs, signal }: Pick<RequestContext, 'deadlineMs' | 'signal'>,
+    trace: Trace,
   ): Promise<CallResult> {
     const { calls, work } = this.#parts;
-    let publish = this.#apply(commit);
+    let publish = isEmpty(commit) ? [] : trace.inCommit(() => this.#apply(commit));
     // A call that waits may never start, and then its publish work must still have been done.
     if (publish.length > 0 && !calls.hasFreeSlot) {
       await work.publish(publish);
       publish = [];
     }
-    return calls.call({ entry, block, publish, ...limits });
+    return calls.call({ entry, block, publish, deadlineMs, signal, trace });
   }
 
   /** Addresses of symbols in the runner, 0 for unknown ones. */
@@ -294,4 +322,11 @@ export class Generation {
     this.#parts.reentries.lose();
     this.#parts.hotCounters.lose();
   }
+}
+
+/** Most calls bring nothing along: then there is nothing to apply, nor to trace. */
+function isEmpty({ segments, pointers, registerEHFrames, deregisterEHFrames, syncCore }: Commit): boolean {
+  return (
+    !syncCore && segments.length + pointers.length + registerEHFrames.length + deregisterEHFrames.length === 0
+  );
 }

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxLevel } from '@farjit/protocol';
+import type { TracerProvider } from '@opentelemetry/api';
 import { completeLimits, type Limits } from './limits.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
 import { RunnerPool } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
+import { HostTracing } from './tracing/host-tracing.js';
 
 /** First of the users that runners become when the host is root: beyond those that distributions hand out. */
 const FIRST_USER = 200_000;
@@ -23,6 +25,8 @@ export interface HostOptions {
   readonly limits?: Partial<Limits>;
   /** Libraries that each runner loads before it is confined, as dlopen finds them. */
   readonly preload?: readonly string[];
+  /** Where spans go; default: what has been registered with OpenTelemetry's API before, or nowhere. */
+  readonly tracerProvider?: TracerProvider;
 }
 
 /** What the sessions of one host share. */
@@ -34,6 +38,7 @@ export interface HostResources {
   readonly reservations: ReservationPool;
   readonly users: UserPool;
   readonly runners: RunnerPool;
+  readonly tracing: HostTracing;
 }
 
 /** @throws {RangeError} for limits that no runner can work with. */
@@ -50,6 +55,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     ...resources,
     users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' && usersAreMapped()),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
+    tracing: new HostTracing(options.tracerProvider),
   };
 }
 

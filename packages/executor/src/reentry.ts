@@ -1,6 +1,7 @@
 import { type ExecutorAddr, formatAddr, type indirection, type ResultOf } from '@farjit/protocol';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { PublishKind, ReentryKind, ReentryState } from './native/shared-layout.js';
+import type { Trace } from './tracing/host-tracing.js';
 
 /** The compiler's answer. */
 export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
@@ -12,11 +13,22 @@ export interface ReentryHost {
    * Asks the compiler. `onAnswer` is called before any message that the compiler sent after its answer is handled: such
    * a message may rely on the answer's commit. Rejects when there is no answer, or with what `onAnswer` throws.
    */
-  compile(trampoline: ExecutorAddr, onAnswer: (answer: ReenterAnswer) => void): Promise<void>;
+  compile(
+    trampoline: ExecutorAddr,
+    traceparent: string | undefined,
+    onAnswer: (answer: ReenterAnswer) => void,
+  ): Promise<void>;
+  /** Begins the trace of a callback that a thread asks for. */
+  trace(threadId: number): Trace;
+  /** Of the call that a thread runs. */
+  callTraceOf(threadId: number): Trace | undefined;
   /** Ends the runner: the two sides no longer agree on what is in its memory. */
   fault(message: string): void;
   /** Checks and writes a commit; answers its publish work. Throws when it is refused. */
-  apply(commit: Extract<ReenterAnswer, { outcome: 'landed' }>['commit']): readonly PublishEntry[];
+  apply(
+    commit: Extract<ReenterAnswer, { outcome: 'landed' }>['commit'],
+    trace: Trace,
+  ): readonly PublishEntry[];
 }
 
 /** A thread blocked in a compile callback. */
@@ -26,12 +38,18 @@ export interface BlockedThread {
   readonly threadId: number;
 }
 
+/** One request, and who waits for its answer. */
+interface Callback {
+  readonly slots: number[];
+  readonly trace: Trace;
+}
+
 /** Compile callbacks of one runner: threads that wait at one trampoline share one request and one landing. */
 export class Reentries {
   readonly #control: ControlArea;
   readonly #host: ReentryHost;
   readonly #blocked = new Map<number, BlockedThread>();
-  readonly #waiting = new Map<ExecutorAddr, number[]>();
+  readonly #waiting = new Map<ExecutorAddr, Callback>();
   #isLost = false;
 
   constructor(control: ControlArea, host: ReentryHost) {
@@ -54,11 +72,12 @@ export class Reentries {
     if (!this.#host.isTrampoline(argument))
       return `reentry from ${formatAddr(argument)}, which is no trampoline`;
     this.#blocked.set(slot, { slot, trampoline: argument, threadId });
-    const threads = this.#waiting.get(argument);
-    if (threads) threads.push(slot);
+    const waiting = this.#waiting.get(argument);
+    if (waiting) this.#join(waiting, slot, threadId);
     else {
-      this.#waiting.set(argument, [slot]);
-      void this.#compile(argument);
+      const trace = this.#host.trace(threadId);
+      this.#waiting.set(argument, { slots: [slot], trace });
+      void this.#compile(argument, trace);
     }
     return undefined;
   }
@@ -70,24 +89,35 @@ export class Reentries {
     this.#waiting.clear();
   }
 
+  #join({ slots, trace }: Callback, slot: number, threadId: number): void {
+    slots.push(slot);
+    const call = this.#host.callTraceOf(threadId);
+    if (call) trace.join(call);
+  }
+
   /**
    * Never rejects: whatever happens, the threads are released or unwound, or the runner is gone. It goes when the
    * answer's commit is refused, because the compiler then counts on code that is not there.
    */
-  async #compile(trampoline: ExecutorAddr): Promise<void> {
+  async #compile(trampoline: ExecutorAddr, trace: Trace): Promise<void> {
     try {
-      await this.#host.compile(trampoline, (answer) => this.#finish(trampoline, answer));
+      await this.#host.compile(trampoline, trace.traceparent, (answer) => {
+        this.#finish(trampoline, answer, trace);
+        const failure = answer.outcome === 'failed' ? answer.message : undefined;
+        trace.end({ 'farjit.outcome': answer.outcome }, failure);
+      });
     } catch (error) {
-      if (this.#isLost) return;
       const words = error instanceof Error ? error.message : String(error);
+      trace.end({ 'farjit.outcome': 'lost' }, words);
+      if (this.#isLost) return;
       this.#host.fault(`compile callback at ${formatAddr(trampoline)}: ${words}`);
     }
   }
 
-  #finish(trampoline: ExecutorAddr, answer: ReenterAnswer): void {
+  #finish(trampoline: ExecutorAddr, answer: ReenterAnswer, trace: Trace): void {
     if (this.#isLost) return;
     if (answer.outcome === 'failed') return this.#unwind(trampoline, answer.token);
-    const publish = this.#host.apply(answer.commit);
+    const publish = this.#host.apply(answer.commit, trace);
     this.#land(trampoline, answer.landing, publish);
   }
 
@@ -112,7 +142,7 @@ export class Reentries {
   }
 
   #takeWaiting(trampoline: ExecutorAddr): number[] {
-    const slots = this.#waiting.get(trampoline) ?? [];
+    const slots = this.#waiting.get(trampoline)?.slots ?? [];
     this.#waiting.delete(trampoline);
     for (const slot of slots) this.#blocked.delete(slot);
     return slots;

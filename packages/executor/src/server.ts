@@ -149,6 +149,7 @@ export class Server {
       allowInsecure: allowInsecureListen,
     });
     if (warning !== undefined) onWarning?.(warning);
+    await this.#host.tracing.open();
     const http = await this.#createHttpServer(address);
     await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
@@ -179,6 +180,7 @@ export class Server {
    * no token, because nobody else can reach it. Resolves when the session has ended.
    */
   async serveInherited(fd: number): Promise<void> {
+    await this.#host.tracing.open();
     const socket = new Socket({ fd, readable: true, writable: true });
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const webSocket = joinWebSocket(socket, 'server');

@@ -149,8 +149,8 @@ export class Session {
       generation.memory.destroyAllocator(allocator);
       return {};
     });
-    this.#handleLive(memory.commitMemory, async (generation, { commit }) => {
-      await generation.commit(commit);
+    this.#handleLive(memory.commitMemory, async (generation, { commit }, { traceparent }) => {
+      await generation.commit(commit, traceparent);
       return {};
     });
     this.#handleLive(memory.readMemory, async (generation, { address, sizeBytes }) => ({
@@ -183,18 +183,18 @@ export class Session {
   async #call(
     generation: Generation,
     { entry, block, commit }: ParamsOf<typeof run.call>,
-    { deadlineMs, signal }: RequestContext,
+    context: RequestContext,
   ): Promise<ResultOf<typeof run.call>> {
     let endCall: (() => void) | undefined;
     try {
       endCall = this.#account?.beginCall();
     } catch (error) {
       // What came with it is not only for this call.
-      await generation.commit(commit);
+      await generation.commit(commit, context.traceparent);
       throw error;
     }
     try {
-      return await generation.call(entry, block, commit, { deadlineMs, signal });
+      return await generation.call(entry, block, commit, context);
     } finally {
       endCall?.();
     }
@@ -316,7 +316,8 @@ export class Session {
 
   #events(): GenerationEvents {
     return {
-      compile: (generation, trampoline, onAnswer) => this.#compile(generation, trampoline, onAnswer),
+      compile: (generation, trampoline, traceparent, onAnswer) =>
+        this.#compile(generation, trampoline, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
         this.connection.notify(session.output, { stream, content }, generation),
       onHot: (generation, counters) =>
@@ -331,6 +332,7 @@ export class Session {
   async #compile(
     generation: number,
     trampoline: ExecutorAddr,
+    traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void> {
     const askedMs = performance.now();
@@ -339,6 +341,7 @@ export class Session {
       { trampoline },
       {
         generation,
+        traceparent,
         isTraced: false,
         onResult: (answer) => {
           this.#callbackWaitMs += performance.now() - askedMs;

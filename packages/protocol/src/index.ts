@@ -53,6 +53,7 @@ export { describeQuota, formatQuota, QUOTA_NAMES, type Quota, type QuotaName } f
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
 export { describeRunnerEnd } from './runner-end.js';
 export { SANDBOX_LEVELS, type SandboxLevel, sandboxShortfall } from './sandbox.js';
+export { formatTraceparent, parseTraceparent, type TraceContext } from './traceparent.js';
 export {
   createMemoryTransportPair,
   type Reopened,

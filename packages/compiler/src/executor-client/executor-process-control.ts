@@ -13,6 +13,7 @@ import {
   type ParamsOf,
   ProtocolError,
   type RemoteInfo,
+  type RequestContext,
   type RequestType,
   type ResultOf,
   type RunnerEnd,
@@ -42,7 +43,7 @@ const MAX_STUB_BYTES = 256;
 export interface ExecutorHandlers {
   reenter(
     trampoline: ExecutorAddr,
-    generation: number,
+    context: Pick<RequestContext, 'generation' | 'traceparent'>,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
   functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
@@ -129,8 +130,8 @@ export class ExecutorProcessControl {
     });
     const resumer = new SessionResumer(connection, transport, handlers.connection);
     let isOpen = false;
-    connection.handle(indirection.reenter, ({ trampoline }, { generation }) =>
-      handlers.reenter(trampoline, generation),
+    connection.handle(indirection.reenter, ({ trampoline }, context) =>
+      handlers.reenter(trampoline, context),
     );
     connection.onNotification(session.runnerLost, ({ generation, end }) =>
       handlers.runnerLost(generation, end),
@@ -233,8 +234,8 @@ export class ExecutorProcessControl {
     return { stubs, pointers, trampolines, count: stubCount };
   }
 
-  async commit(commit: Commit, generation: number): Promise<void> {
-    await this.#ask(memory.commitMemory, { commit }, generation);
+  async commit(commit: Commit, generation: number, traceparent?: string): Promise<void> {
+    await this.#ask(memory.commitMemory, { commit }, generation, { traceparent });
   }
 
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
@@ -269,6 +270,7 @@ export class ExecutorProcessControl {
       generation: number;
       deadlineMs?: number | undefined;
       signal?: AbortSignal | undefined;
+      traceparent?: string | undefined;
     },
   ): Promise<ResultOf<typeof run.call>> {
     const { deadlineMs = Number.POSITIVE_INFINITY, signal } = options;
@@ -310,7 +312,9 @@ export class ExecutorProcessControl {
     }
     // Nor is it worth resuming from here on.
     link.timeToLiveMs = 0;
-    const isTerminated = await this.#ask(session.terminateSession, {}, 0, TERMINATE_TIMEOUT_MS).then(
+    const isTerminated = await this.#ask(session.terminateSession, {}, 0, {
+      timeoutMs: TERMINATE_TIMEOUT_MS,
+    }).then(
       () => true,
       // The executor may close first, or never answer; either way the session is over.
       () => false,
@@ -336,11 +340,14 @@ export class ExecutorProcessControl {
     type: M,
     params: ParamsOf<M>,
     generation = 0,
-    timeoutMs = this.#answerTimeoutMs,
+    {
+      timeoutMs = this.#answerTimeoutMs,
+      traceparent,
+    }: { readonly timeoutMs?: number; readonly traceparent?: string | undefined } = {},
   ): Promise<ResultOf<M>> {
     const answered = this.#deadline.expect(type.method, timeoutMs);
     try {
-      return await this.#connection.request(type, params, { generation });
+      return await this.#connection.request(type, params, { generation, traceparent });
     } finally {
       answered();
     }

@@ -2,7 +2,8 @@ import type { WritableModule } from '../kaleidoscope/load-irgen.js';
 import type { IRForm, ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target-machine.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
-import type { CompileInput, IRCompileLayer } from './ir-compile-layer.js';
+import { type Tracing, UNTRACED } from '../tracing/tracing.js';
+import type { CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
 
 /** How a module is compiled. */
 export interface CompilationOptions {
@@ -21,6 +22,7 @@ export class IRPipeline {
   /** What the compile layer takes of what is made here; it takes bitcode too. */
   readonly form: IRForm;
   readonly #compileLayer: () => Promise<IRCompileLayer>;
+  readonly #tracing: Tracing;
 
   /** @param compileLayer asked for when something is first compiled: a program that compiles nothing loads no LLVM. */
   constructor(
@@ -28,7 +30,9 @@ export class IRPipeline {
     target: TargetDescription,
     optLevel: CodeLevel,
     form: IRForm = 'bitcode',
+    tracing = UNTRACED,
   ) {
+    this.#tracing = tracing;
     this.#compileLayer = compileLayer;
     this.target = target;
     this.optLevel = optLevel;
@@ -46,17 +50,38 @@ export class IRPipeline {
     generate: () => WritableModule,
     options: CompilationOptions = {},
   ): Promise<CompiledObject> {
-    const { ir, irgenMs, bitcodeMs } = generateIR(generate);
-    const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile(this.#input(name, ir, options));
+    const { ir, irgenMs, bitcodeMs } = await this.#tracing.inSpan(
+      'farjit.irgen',
+      { 'farjit.module': name },
+      async () => generateIR(generate),
+    );
+    const { object, timings } = await this.#compileInput(this.#input(name, ir, options));
     return { object, timings: { irgenMs, bitcodeMs, ...timings } };
   }
 
   /** Compiles bitcode. */
   async compileBitcode(name: string, bitcode: Uint8Array): Promise<CompiledObject> {
-    const layer = await this.#compileLayer();
-    const { object, timings } = await layer.compile(this.#input(name, { form: 'bitcode', bytes: bitcode }));
+    const { object, timings } = await this.#compileInput(
+      this.#input(name, { form: 'bitcode', bytes: bitcode }),
+    );
     return { object, timings: { irgenMs: 0, bitcodeMs: 0, ...timings } };
+  }
+
+  #compileInput(input: CompileInput): Promise<CompileOutput> {
+    const details = { 'farjit.module': input.name, 'farjit.level': String(input.optLevel) };
+    return this.#tracing.inSpan('farjit.llvm', details, async (span) => {
+      const layer = await this.#compileLayer();
+      const output = await layer.compile(input);
+      const { parseMs, passesMs, emitMs } = output.timings;
+      span.note({
+        'farjit.llvm.version': output.llvmVersion,
+        'farjit.llvm.parse_ms': parseMs,
+        'farjit.llvm.passes_ms': passesMs,
+        'farjit.llvm.emit_ms': emitMs,
+        'farjit.object_bytes': output.object.byteLength,
+      });
+      return output;
+    });
   }
 
   /** LLVM assembly after the passes, or the target's assembly. */

@@ -13,6 +13,7 @@ import {
   type ObjectPart,
 } from '../session/materialization-unit.js';
 import type { RunnerContext } from '../session/runner-context.js';
+import type { OpenSpan, Tracing } from '../tracing/tracing.js';
 
 /** A part and the graph made for linking it. */
 interface Member {
@@ -53,8 +54,10 @@ export class ObjectLinkingLayer {
   readonly #stubs: IndirectStubsManager;
   readonly #dylib: JITDylib;
   readonly #events: EventStream;
+  readonly #tracing: () => Tracing;
 
-  constructor(stubs: IndirectStubsManager, dylib: JITDylib, events: EventStream) {
+  constructor(stubs: IndirectStubsManager, dylib: JITDylib, events: EventStream, tracing: () => Tracing) {
+    this.#tracing = tracing;
     this.#stubs = stubs;
     this.#dylib = dylib;
     this.#events = events;
@@ -143,7 +146,17 @@ export class ObjectLinkingLayer {
   }
 
   /** Adopts the group, or nothing when it cannot stay as it was linked. */
-  async #linkGroup(members: readonly Member[], runner: RunnerContext): Promise<void> {
+  #linkGroup(members: readonly Member[], runner: RunnerContext): Promise<void> {
+    const details = {
+      'farjit.unit': members[0]?.part.unit.name ?? '',
+      'farjit.units': members.length,
+      'farjit.generation': runner.generation,
+    };
+    const work = (span: OpenSpan) => this.#linkTraced(members, runner, span);
+    return this.#tracing().inSpan('farjit.link', details, work);
+  }
+
+  async #linkTraced(members: readonly Member[], runner: RunnerContext, span: OpenSpan): Promise<void> {
     const startMs = performance.now();
     const allocations = new Map<ExecutorAddr, MemProt>();
     const resolution: Resolution = {
@@ -181,6 +194,7 @@ export class ObjectLinkingLayer {
       for (const [address, prot] of allocations) runner.free(prot, address);
       for (const { counter } of resolution.bindings) if (counter !== undefined) runner.counters.free(counter);
       if (failed && isCurrent) throw failed.reason;
+      span.note({ 'farjit.outdated': true });
       return;
     }
     const linkMs = (performance.now() - startMs) / members.length;

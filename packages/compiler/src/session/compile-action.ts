@@ -3,6 +3,7 @@ import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
 import type { Call } from '../kaleidoscope/call-graph.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { MaterializationError } from './errors.js';
 import type { EventStream } from './events.js';
 import { GuessCompiler } from './guess-compiler.js';
@@ -46,6 +47,7 @@ export interface CompileActionContext {
   readonly stubs: IndirectStubsManager;
   readonly linking: ObjectLinkingLayer;
   readonly events: EventStream;
+  tracing(): Tracing;
   /** Sends what is queued for the current runner. */
   flush(): Promise<void>;
   /** The unit's optimised part cannot be linked: its first one is to be used again. */
@@ -61,6 +63,8 @@ export class CompileAction {
   readonly #guesses = new GuessCompiler({
     compile: (units) => this.#start(units),
     link: (units, runner) => this.#linkGuesses(units, runner),
+    trace: (functionCount, work) =>
+      this.#context.tracing().inSpan('farjit.speculate', { 'farjit.functions': functionCount }, work),
     push: () =>
       void this.#context.flush().catch(() => {
         // The connection or the runner is gone, which the calls in flight report.

@@ -16,6 +16,7 @@ import { CompileCallbackManager } from '../indirection/compile-callback-manager.
 import { type IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { HOT_THRESHOLD } from '../layers/tiers.js';
+import { type OpenSpan, type Tracing, UNTRACED } from '../tracing/tracing.js';
 import { hasAppliedCommit, isRunnerGone, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
@@ -61,13 +62,14 @@ export class ExecutionSession {
   readonly dylib = new JITDylib();
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
-  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events);
+  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events, () => this.#tracing);
   /** Functions that have become hot, and what becomes of them. */
   readonly tierUp = new TierUp({
     events: this.events,
     hasCallbacks: () => this.#callbackCount > 0,
     install: (unit, part) => this.#install(unit, part),
     uninstall: (unit) => this.#uninstall(unit),
+    tracing: () => this.#tracing,
   });
   /** What callbacks run; also where speculation is set. */
   readonly compileAction = new CompileAction({
@@ -76,6 +78,7 @@ export class ExecutionSession {
     linking: this.#linking,
     events: this.events,
     flush: () => this.flush(),
+    tracing: () => this.#tracing,
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
   });
   readonly #callbacks = new CompileCallbackManager(this.stubs, (name) =>
@@ -83,6 +86,7 @@ export class ExecutionSession {
   );
   readonly #callLimit = new CallLimit(MAX_CALLS_IN_FLIGHT);
   #executor!: ExecutorProcessControl;
+  #tracing: Tracing = UNTRACED;
   #closed: SessionClosedError | undefined;
   /** Callbacks that have not been answered yet. */
   #callbackCount = 0;
@@ -98,17 +102,21 @@ export class ExecutionSession {
   /**
    * Opens a session with the executor at the other end of `transport`.
    * @param options.hotThreshold entries and loop iterations after which counted functions are hot.
+   * @param options.tracing where spans go; nowhere unless given.
    */
   static async open(
     transport: Transport,
     {
       hotThreshold = HOT_THRESHOLD,
+      tracing = UNTRACED,
       ...options
-    }: OpenOptions & { readonly hotThreshold?: number | undefined } = {},
+    }: OpenOptions & { readonly hotThreshold?: number | undefined; readonly tracing?: Tracing } = {},
   ): Promise<ExecutionSession> {
     const session = new ExecutionSession(hotThreshold);
+    session.#tracing = tracing;
     const handlers: ExecutorHandlers = {
-      reenter: (trampoline, generation) => session.#reenter(trampoline, generation),
+      reenter: (trampoline, { generation, traceparent }) =>
+        session.#reenter(trampoline, generation, traceparent),
       functionsHot: (counters, generation) => session.#noteHot(counters, generation),
       runnerLost: (generation, end) => {
         session.#runners.noteLost(generation, end);
@@ -140,6 +148,10 @@ export class ExecutionSession {
 
   get executor(): ExecutorProcessControl {
     return this.#executor;
+  }
+
+  get tracing(): Tracing {
+    return this.#tracing;
   }
 
   /** The runner for new work: a fresh one when the last was lost. */
@@ -231,6 +243,15 @@ export class ExecutionSession {
     prepare: (runner: RunnerContext) => Promise<PreparedCall>,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
+    const work = () => this.#call(name, prepare, options);
+    return this.#tracing.inCall({ 'farjit.symbol': name }, work);
+  }
+
+  async #call(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    options: CallOptions,
+  ): Promise<Uint8Array> {
     const { signal } = options;
     if (signal?.aborted) throw cancelledBefore(name, signal);
     await this.#callLimit.enter(signal, () => cancelledBefore(name, signal));
@@ -251,8 +272,10 @@ export class ExecutionSession {
     const runner = this.#runner;
     if (runner.commits.isEmpty || runner.lost) return;
     const outgoing = runner.commits.take({ deregister: true });
-    const applied = this.#carry(runner, outgoing, () =>
-      this.#executor.commit(outgoing.commit, runner.generation),
+    const applied = this.#tracing.inSpan('farjit.commit', {}, () =>
+      this.#carry(runner, outgoing, () =>
+        this.#executor.commit(outgoing.commit, runner.generation, this.#tracing.traceparent),
+      ),
     );
     runner.noteCommit(applied);
     try {
@@ -363,7 +386,13 @@ export class ExecutionSession {
     const outgoing = runner.commits.take({ deregister: true });
     try {
       const answer = await this.#carry(runner, outgoing, () =>
-        runner.answerOrLoss(this.#executor.call(entry, block, outgoing.commit, { ...options, generation })),
+        runner.answerOrLoss(
+          this.#executor.call(entry, block, outgoing.commit, {
+            ...options,
+            generation,
+            traceparent: this.#tracing.traceparent,
+          }),
+        ),
       );
       outgoing.onApplied();
       return answer;
@@ -402,13 +431,26 @@ export class ExecutionSession {
   async #reenter(
     trampoline: ExecutorAddr,
     generation: number,
+    traceparent: string | null,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
-    const startMs = performance.now();
     const runner = this.#runners.ofGeneration(generation);
     if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    return this.#tracing.inCallback(traceparent, { 'farjit.generation': generation }, (span) =>
+      this.#runCallback(trampoline, runner, span),
+    );
+  }
+
+  async #runCallback(
+    trampoline: ExecutorAddr,
+    runner: RunnerContext,
+    span: OpenSpan,
+  ): Promise<Answer<ResultOf<typeof indirection.reenter>>> {
+    const startMs = performance.now();
     this.#callbackCount++;
     const { name, ...result } = await this.#callbacks.executeCompileCallback(trampoline);
     this.#callbackCount--;
+    span.note({ 'farjit.symbol': name });
+    if (result.outcome === 'failed') span.fail(result.message);
     this.tierUp.proceed();
     const { revision } = this.dylib;
     if (runner.isApplying) await runner.whenApplied();

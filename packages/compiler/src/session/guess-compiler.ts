@@ -18,6 +18,8 @@ export interface GuessCompilerContext {
   link(units: readonly MaterializationUnit[], runner: RunnerContext): Promise<void>;
   /** Sends what has been linked. */
   push(runner: RunnerContext): void;
+  /** Runs what compiles and links a module in a span. */
+  trace(functionCount: number, work: () => Promise<void>): Promise<void>;
 }
 
 /** A module on its way. */
@@ -85,11 +87,16 @@ export class GuessCompiler {
       this.#waiting.delete(unit);
       if (!unit.isCompiled) units.push(unit);
     }
-    const compiled = this.#context.compile(units);
+    if (units.length === 0) return true;
+    const { runner } = first;
+    let compiled: readonly MaterializationUnit[] = [];
+    const linked = this.#context.trace(units.length, () => {
+      compiled = this.#context.compile(units);
+      return this.#context.link(compiled, runner);
+    });
     if (compiled.length === 0) return true;
     this.#moduleCount++;
-    const { runner } = first;
-    const module: Module = { isAwaited: false, linked: this.#context.link(compiled, runner) };
+    const module: Module = { isAwaited: false, linked };
     for (const unit of compiled) this.#underWay.set(unit, module);
     void module.linked.then(() => {
       this.#moduleCount--;

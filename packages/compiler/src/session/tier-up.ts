@@ -1,4 +1,5 @@
 import type { OptimizationPlan } from '../layers/tiers.js';
+import type { Tracing } from '../tracing/tracing.js';
 import type { EventStream } from './events.js';
 import type { CompiledObject, MaterializationUnit, ObjectPart } from './materialization-unit.js';
 
@@ -27,6 +28,7 @@ export interface Optimizer {
 /** What becomes of better objects. */
 export interface TierUpHost {
   readonly events: EventStream;
+  tracing(): Tracing;
   /** Whether threads wait for code that they need now. */
   hasCallbacks(): boolean;
   /**
@@ -93,7 +95,7 @@ export class TierUp {
       const unit = this.#queue.shift();
       if (!unit) return;
       this.#underWayCount++;
-      void this.#optimize(unit, optimizer).finally(() => {
+      void this.#inSpan(unit, optimizer).finally(() => {
         this.#underWayCount--;
         this.proceed();
       });
@@ -134,6 +136,13 @@ export class TierUp {
     this.#release(unit, attempt);
     const index = this.#queue.indexOf(unit);
     if (index !== -1) this.#queue.splice(index, 1);
+  }
+
+  /** Nobody waits for it: it is no part of what happens to have it begin. */
+  #inSpan(unit: MaterializationUnit, optimizer: Optimizer): Promise<void> {
+    const details = { 'farjit.symbol': unit.name };
+    const tracing = this.#host.tracing();
+    return tracing.inBackground('farjit.optimize', details, () => this.#optimize(unit, optimizer));
   }
 
   /** Never rejects. */

@@ -1,0 +1,76 @@
+import type { TracerProvider } from '@opentelemetry/api';
+
+/** What a span is called. `docs/observability.md` says what each of them covers. */
+export const SPAN_NAMES = [
+  'farjit.lookup',
+  'farjit.call',
+  'farjit.reenter',
+  'farjit.speculate',
+  'farjit.optimize',
+  'farjit.irgen',
+  'farjit.llvm',
+  'farjit.link',
+  'farjit.commit',
+] as const;
+export type SpanName = (typeof SPAN_NAMES)[number];
+
+/** What is known of a span; keys as in `docs/observability.md`. */
+export type SpanDetails = Readonly<Record<string, string | number | boolean>>;
+
+/** A span under way, as the work inside sees it. */
+export interface OpenSpan {
+  /** What is known by now. */
+  note(details: SpanDetails): void;
+  /** It failed, though nothing is thrown. */
+  fail(message: string): void;
+}
+
+/**
+ * Spans of a session. What runs inside of one, at once or later, has it for a parent, whether or not the application
+ * has a context manager.
+ */
+export interface Tracing {
+  /** Of the span that is active, for a request that is made in it. */
+  readonly traceparent: string | undefined;
+  /** Runs `work` in a child of the active span, which ends when that does. */
+  inSpan<T>(name: SpanName, details: SpanDetails, work: (span: OpenSpan) => Promise<T>): Promise<T>;
+  /** The same for work that nobody asked for, in a trace of its own. */
+  inBackground<T>(name: SpanName, details: SpanDetails, work: (span: OpenSpan) => Promise<T>): Promise<T>;
+  /** The same for a call of the application's. */
+  inCall<T>(details: SpanDetails, work: (span: OpenSpan) => Promise<T>): Promise<T>;
+  /**
+   * The same for a compile callback. It is a child of what the executor says it belongs to, if that is of the trace of a
+   * call in flight; else it begins a trace, with links to all of those.
+   */
+  inCallback<T>(
+    traceparent: string | null,
+    details: SpanDetails,
+    work: (span: OpenSpan) => Promise<T>,
+  ): Promise<T>;
+}
+
+const NO_SPAN: OpenSpan = { note: () => {}, fail: () => {} };
+
+/** Nobody looks. */
+export const UNTRACED: Tracing = {
+  traceparent: undefined,
+  inSpan: (_name, _details, work) => work(NO_SPAN),
+  inBackground: (_name, _details, work) => work(NO_SPAN),
+  inCall: (_details, work) => work(NO_SPAN),
+  inCallback: (_traceparent, _details, work) => work(NO_SPAN),
+};
+
+/** Where every copy of `@opentelemetry/api` 1.x keeps what applications register. */
+const REGISTRY = Symbol.for('opentelemetry.js.api.1');
+
+/**
+ * Spans for a session. OpenTelemetry's API is loaded only when a provider is given or the application has registered
+ * one by now: a program that is not traced does without it.
+ */
+export async function openTracing(given?: TracerProvider): Promise<Tracing> {
+  const registered = (globalThis as { [REGISTRY]?: { trace?: TracerProvider } })[REGISTRY]?.trace;
+  const provider = given ?? registered;
+  if (!provider) return UNTRACED;
+  const { OpenTelemetryTracing } = await import('./opentelemetry-tracing.js');
+  return new OpenTelemetryTracing(provider);
+}

@@ -1,0 +1,94 @@
+import { formatTraceparent, parseTraceparent } from '@farjit/protocol';
+import {
+  type Context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  type TracerProvider,
+  trace,
+} from '@opentelemetry/api';
+import type { HostSpanName, SpanDetails, Trace, TraceSource } from './host-tracing.js';
+
+/** Calls that one callback is linked to: with more in flight, which of them it was is not worth telling. */
+const MAX_LINKED_CALLS = 16;
+
+/** Traces through OpenTelemetry's API. */
+export class OpenTelemetrySource implements TraceSource {
+  readonly #tracer: Tracer;
+
+  constructor(provider: TracerProvider) {
+    this.#tracer = provider.getTracer('@farjit/executor');
+  }
+
+  call(traceparent: string | null, details: SpanDetails): Trace {
+    return this.#start('farjit.executor.call', SpanKind.SERVER, remoteContext(traceparent), details);
+  }
+
+  reentry(cause: Trace | undefined, calls: readonly Trace[], details: SpanDetails): Trace {
+    const parent = cause instanceof SpanTrace ? cause.inside : ROOT_CONTEXT;
+    const reentry = this.#start('farjit.executor.reenter', SpanKind.CLIENT, parent, details);
+    if (!cause) for (const call of calls.slice(0, MAX_LINKED_CALLS)) reentry.join(call);
+    return reentry;
+  }
+
+  commit<T>(traceparent: string | null, apply: () => T): T {
+    return inCommit(this.#tracer, remoteContext(traceparent), apply);
+  }
+
+  #start(name: HostSpanName, kind: SpanKind, parent: Context, attributes: SpanDetails): SpanTrace {
+    return new SpanTrace(this.#tracer, parent, this.#tracer.startSpan(name, { kind, attributes }, parent));
+  }
+}
+
+class SpanTrace implements Trace {
+  readonly #tracer: Tracer;
+  readonly #span: Span;
+  /** Of its children. */
+  readonly inside: Context;
+
+  constructor(tracer: Tracer, parent: Context, span: Span) {
+    this.#tracer = tracer;
+    this.#span = span;
+    this.inside = trace.setSpan(parent, span);
+  }
+
+  get traceparent(): string | undefined {
+    const own = this.#span.spanContext();
+    return isSpanContextValid(own) ? formatTraceparent(own) : undefined;
+  }
+
+  inCommit<T>(apply: () => T): T {
+    return inCommit(this.#tracer, this.inside, apply);
+  }
+
+  join(other: Trace): void {
+    if (other instanceof SpanTrace) this.#span.addLink({ context: other.#span.spanContext() });
+  }
+
+  end(details: SpanDetails, failure?: string): void {
+    this.#span.setAttributes(details);
+    if (failure !== undefined) this.#span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
+    this.#span.end();
+  }
+}
+
+function inCommit<T>(tracer: Tracer, parent: Context, apply: () => T): T {
+  const span = tracer.startSpan('farjit.executor.commit' satisfies HostSpanName, {}, parent);
+  try {
+    return apply();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+function remoteContext(traceparent: string | null): Context {
+  const remote = parseTraceparent(traceparent);
+  return remote ? trace.setSpanContext(ROOT_CONTEXT, { ...remote, isRemote: true }) : ROOT_CONTEXT;
+}
