@@ -1,5 +1,5 @@
 import type { ExecutorOptions } from './command-line.js';
-import { checkDefences, parseListenAddress } from './listen-address.js';
+import { checkDefences, parseListenAddress, parseMetricsAddress } from './listen-address.js';
 import type { ServerOptions } from './server.js';
 import { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
 import { readTokenFile } from './token-file.js';
@@ -28,7 +28,7 @@ export async function readAdmissionFiles(
  * @throws {ListenAddressError}
  */
 export function checkListeners(
-  { listen, allowInsecureListen = false }: ExecutorOptions,
+  { listen, metricsListen, allowInsecureListen = false }: ExecutorOptions,
   { tls, credentials }: AdmissionFiles,
   onWarning: (words: string) => void,
 ): void {
@@ -42,6 +42,7 @@ export function checkListeners(
     });
     if (warning !== undefined) onWarning(warning);
   }
+  if (metricsListen !== undefined) parseMetricsAddress(metricsListen, { allowInsecure: allowInsecureListen });
 }
 
 function tlsOf({ tlsCert, tlsKey, clientCa }: ExecutorOptions): TlsMaterial | undefined {

@@ -68,6 +68,11 @@ export class Calls {
     return this.#running.size + this.#queue.length;
   }
 
+  /** Of those, the ones that wait. */
+  get waitingCount(): number {
+    return this.#queue.length;
+  }
+
   /** Calls posted to a worker so far. */
   get startedCount(): number {
     return this.#startedCount;

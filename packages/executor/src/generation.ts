@@ -20,7 +20,7 @@ import { type Limits, limitsInForce } from './limits.js';
 import { SessionMemory } from './memory.js';
 import { Confinement, ReachedLimit } from './native/shared-layout.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
-import type { Reservation } from './reservation.js';
+import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Trace } from './tracing/host-tracing.js';
@@ -66,6 +66,8 @@ interface Parts {
 /** One runner and everything that lives and dies with it. */
 export class Generation {
   readonly number: number;
+  /** Its runner had been started in advance. */
+  readonly wasWarm: boolean;
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
   readonly #parts: Parts;
@@ -82,7 +84,8 @@ export class Generation {
    * @throws {LibcError} when memory or descriptors are short.
    */
   static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
-    const { process: runner, control, reservation, wasWaiting } = await host.runners.take();
+    const taken = await host.runners.take();
+    const { process: runner, reservation, wasWaiting } = taken;
     const userId = host.users.take();
     let started: Generation | undefined;
     let parts: Parts | undefined;
@@ -122,7 +125,7 @@ export class Generation {
           },
         },
       );
-      started = new Generation(number, runner, control, reservation, host, events);
+      started = new Generation(number, taken, host, events);
       parts = started.#parts;
       const { calls } = parts;
       const isBusy = () => calls.inFlightCount > 0;
@@ -139,12 +142,11 @@ export class Generation {
 
   private constructor(
     number: number,
-    runner: RunnerProcess,
-    control: ControlArea,
-    reservation: Reservation,
+    { process: runner, control, reservation, wasWaiting }: WarmRunner,
     host: HostResources,
     events: GenerationEvents,
   ) {
+    this.wasWarm = wasWaiting;
     this.#host = host;
     this.#events = events;
     const { base, resolver } = runner.hello;
@@ -188,6 +190,16 @@ export class Generation {
 
   get callsInFlight(): number {
     return this.#parts.calls.inFlightCount;
+  }
+
+  /** Of those, the ones that wait for a free thread. */
+  get callsWaiting(): number {
+    return this.#parts.calls.waitingCount;
+  }
+
+  /** Threads that wait for compile callbacks. */
+  get blockedCount(): number {
+    return this.#parts.reentries.blockedCount;
   }
 
   get callsStarted(): number {
@@ -278,8 +290,12 @@ export class Generation {
   #apply(commit: Commit) {
     const startMs = performance.now();
     const publish = this.memory.apply(commit);
-    this.#commitMs += performance.now() - startMs;
-    if (commit.segments.length + commit.pointers.length + publish.length > 0) this.#commitCount++;
+    const durationMs = performance.now() - startMs;
+    this.#commitMs += durationMs;
+    if (commit.segments.length + commit.pointers.length + publish.length > 0) {
+      this.#commitCount++;
+      this.#host.events.emit({ type: 'commit-applied', durationMs });
+    }
     return publish;
   }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxLevel } from '@farjit/protocol';
 import type { TracerProvider } from '@opentelemetry/api';
+import { ExecutorEvents } from './events.js';
 import { completeLimits, type Limits } from './limits.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
@@ -39,6 +40,8 @@ export interface HostResources {
   readonly users: UserPool;
   readonly runners: RunnerPool;
   readonly tracing: HostTracing;
+  /** What happens in its sessions. */
+  readonly events: ExecutorEvents;
 }
 
 /** @throws {RangeError} for limits that no runner can work with. */
@@ -56,6 +59,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' && usersAreMapped()),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
+    events: new ExecutorEvents(),
   };
 }
 

@@ -1,4 +1,5 @@
 export type { Refusal, RefusalReason } from './authentication.js';
+export { CALL_OUTCOMES, type CallOutcome, type ExecutorEvent, type ExecutorEvents } from './events.js';
 export { Generation } from './generation.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 export { SocketInUseError } from './http-listener.js';

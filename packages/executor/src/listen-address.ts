@@ -44,12 +44,31 @@ export interface ListenDefences {
  */
 export function parseListenAddress(url: string): ListenAddress {
   if (url.startsWith('ws+unix:')) return unixAddress(url, url.slice('ws+unix:'.length));
-  const match = /^(wss?):\/\/(\[[^\]]*\]|[^:/]*):(\d{1,5})\/?$/.exec(url);
-  if (!match)
-    throw new ListenAddressError(
-      `${url}: expected ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT (port 0 takes a free one)`,
-    );
-  const [, scheme, name = '', portText = ''] = match;
+  return tcpAddress(url, /^wss?$/, 'ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT');
+}
+
+/**
+ * Reads `http://HOST:PORT`, where metrics are served to whoever asks.
+ * @throws {ListenAddressError} for everything else, and where other machines can reach it, unless that is allowed.
+ */
+export function parseMetricsAddress(
+  url: string,
+  { allowInsecure }: Pick<ListenDefences, 'allowInsecure'>,
+): TcpAddress {
+  const address = tcpAddress(url, /^http$/, 'http://HOST:PORT');
+  if (address.isLoopback || allowInsecure) return address;
+  throw new ListenAddressError(
+    `${url}: other machines can reach this address, where metrics are told to whoever asks; ` +
+      'give one of 127.0.0.1, or say --allow-insecure-listen',
+  );
+}
+
+/** @param schemes matches those that are taken. */
+function tcpAddress(url: string, schemes: RegExp, expected: string): TcpAddress {
+  const [, scheme = '', name = '', portText = ''] =
+    /^(\w+):\/\/(\[[^\]]*\]|[^:/]*):(\d{1,5})\/?$/.exec(url) ?? [];
+  if (!schemes.test(scheme))
+    throw new ListenAddressError(`${url}: expected ${expected} (port 0 takes a free one)`);
   const host = name === 'localhost' ? '127.0.0.1' : name.replace(/^\[|\]$/g, '');
   const port = Number(portText);
   if (port > 0xffff) throw new ListenAddressError(`${url}: ports end at 65535`);

@@ -36,13 +36,16 @@ async function serve(options: ExecutorOptions): Promise<void> {
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
   const poolSize = options.pool ?? (listen.length > 0 ? 1 : 0);
-  const server = new Server({ poolSize, ...serverOptions(options), ...files, onWarning: warn });
+  const metrics = listen.length > 0;
+  const server = new Server({ poolSize, metrics, ...serverOptions(options), ...files, onWarning: warn });
   const stopped = stopSignal();
   if (admission)
     onHangUp(async () => server.reload(await admission.readAdmissionFiles(options, process.env)));
   try {
     // Said now, and not to the first who opens a session.
     if (listen.length > 0 && options.sandbox === 'strict') await server.tryRunner();
+    if (metrics && options.metricsListen !== undefined)
+      say(`metrics on ${await server.listenMetrics(options.metricsListen)}`);
     for (const url of listen) announce(await server.listen(url), server, options);
     const served = inheritFd === undefined ? stopped : server.serveInherited(inheritFd);
     await (listen.length > 0 ? stopped : Promise.race([served, stopped]));

@@ -111,6 +111,12 @@ export const OPTIONS = {
     fallback: 'no',
     schema: flag,
   },
+  metricsListen: {
+    form: 'text',
+    argument: '<url>',
+    description: 'serve /metrics, /healthz and /readyz on http://HOST:PORT, to whoever asks',
+    schema: text,
+  },
   maxSessions: {
     form: 'number',
     argument: '<number>',

@@ -62,6 +62,10 @@ export class Reentries {
     return [...this.#blocked.values()].sort((a, b) => a.slot - b.slot);
   }
 
+  get blockedCount(): number {
+    return this.#blocked.size;
+  }
+
   /** The REENTER bell. Answers what is wrong with it when the runner breaks the contract. */
   onReenter(slot: number): string | undefined {
     if (this.#blocked.has(slot)) return `reentry slot ${slot} was posted twice`;

@@ -18,6 +18,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Account, Accounts } from './accounts.js';
 import { Authenticator, type Refusal, type RefusalReason, type Via } from './authentication.js';
+import type { ExecutorEvents } from './events.js';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import {
@@ -30,7 +31,14 @@ import {
 } from './http-listener.js';
 import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
-import { checkDefences, type ListenAddress, parseListenAddress } from './listen-address.js';
+import {
+  checkDefences,
+  type ListenAddress,
+  parseListenAddress,
+  parseMetricsAddress,
+} from './listen-address.js';
+import type { Endpoints } from './metrics/endpoints.js';
+import type { HostState } from './metrics/host-state.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
 import type { TlsMaterial } from './tls-files.js';
@@ -72,6 +80,8 @@ export interface ServerOptions extends HostOptions {
   readonly sessionTtlMs?: number;
   /** How often each connection is pinged; one that is silent three times in a row is lost. Default 5 s. */
   readonly heartbeatMs?: number;
+  /** Whether it counts what happens, for `/metrics`; what does so is loaded then. Default: no. */
+  readonly metrics?: boolean;
   readonly onRefused?: (refused: RefusedUpgrade) => void;
   /** Told what is allowed and should not be. */
   readonly onWarning?: (words: string) => void;
@@ -108,6 +118,8 @@ export class Server {
   /** Open WebSockets, which the HTTP servers do not know any more. */
   readonly #open = new Set<WebSocket>();
   readonly #webSockets: WebSocketServer;
+  /** `/healthz` and the like, once there is somebody to ask. */
+  #endpoints: Promise<Endpoints> | undefined;
   #isClosing = false;
 
   constructor(options: ServerOptions = {}) {
@@ -131,6 +143,43 @@ export class Server {
   /** The token that was made up because no credentials were given: clients send `Authorization: Bearer <token>`. */
   get token(): string | undefined {
     return this.#token;
+  }
+
+  /** What happens here. */
+  get events(): ExecutorEvents {
+    return this.#host.events;
+  }
+
+  /** What is under way. */
+  stateNow(): HostState {
+    const generations = [...this.#sessions].flatMap(({ generation }) => generation ?? []);
+    const sum = (count: (generation: Generation) => number) =>
+      generations.reduce((total, generation) => total + count(generation), 0);
+    return {
+      sessionsOpen: this.#sessions.size,
+      sessionsMax: this.#maxSessions,
+      callsInFlight: sum(({ callsInFlight }) => callsInFlight),
+      callsWaiting: sum(({ callsWaiting }) => callsWaiting),
+      threadsBlocked: sum(({ blockedCount }) => blockedCount),
+      runnersWarm: this.#host.runners.warmCount,
+      isDraining: this.#isClosing,
+    };
+  }
+
+  /**
+   * Serves `/healthz`, `/readyz` and `/metrics` on `http://HOST:PORT`, without asking who wants to know.
+   * @returns the URL, with the port that was taken.
+   * @throws {ListenAddressError} or the system's error.
+   */
+  async listenMetrics(url: string): Promise<string> {
+    const { allowInsecureListen = false } = this.#options;
+    const address = parseMetricsAddress(url, { allowInsecure: allowInsecureListen });
+    const { createMetricsServer } = await import('./metrics/metrics-listener.js');
+    const http = createMetricsServer(await this.#openEndpoints());
+    await listenOnPort(http, address);
+    const listener = { http, url: urlOf(http, address).replace(/^ws/, 'http') };
+    this.#listeners.push(listener);
+    return listener.url;
   }
 
   /**
@@ -236,19 +285,36 @@ export class Server {
       : // A host for one compiler does without it.
         (await import('node:http')).createServer(limits);
     http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
-    http.on('request', (_request, response) => {
+    const via = (): Via => ({ address, hasClientCA: tls !== undefined && this.#hasClientCA });
+    const endpoints = await this.#openEndpoints();
+    http.on('request', (request, response) => {
+      const refusalOf = () => {
+        const identity = this.#authenticator.authenticate(request, via());
+        return 'status' in identity ? identity : undefined;
+      };
+      if (endpoints.handle(request, response, refusalOf)) return;
       response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
       response.end('This is a FarJIT executor: it speaks WebSocket.\n');
     });
     http.on('upgrade', (request, socket, head) => {
-      const via: Via = { address, hasClientCA: tls !== undefined && this.#hasClientCA };
-      const identity = this.#authenticator.authenticate(request, via);
+      const identity = this.#authenticator.authenticate(request, via());
       if ('status' in identity) return this.#refuse(request, socket, identity);
       const upgrade = { request, socket, head, identity };
       if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
       else this.#resume(upgrade);
     });
     return http;
+  }
+
+  #openEndpoints(): Promise<Endpoints> {
+    // A host for one compiler has nobody to ask it.
+    this.#endpoints ??= import('./metrics/open-endpoints.js').then(({ openEndpoints }) =>
+      openEndpoints(
+        { events: this.events, stateNow: () => this.stateNow(), tryRunner: () => this.tryRunner() },
+        { counts: this.#options.metrics ?? false },
+      ),
+    );
+    return this.#endpoints;
   }
 
   get #hasClientCA(): boolean {
@@ -266,7 +332,9 @@ export class Server {
 
   #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
     const { status, reason } = refusal;
-    this.#options.onRefused?.({ status, reason, remoteAddress: request.socket.remoteAddress });
+    const refused = { status, reason, remoteAddress: request.socket.remoteAddress };
+    this.#host.events.emit({ type: 'session-refused', ...refused });
+    this.#options.onRefused?.(refused);
     refuseUpgrade(socket, refusal);
   }
 

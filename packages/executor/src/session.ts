@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   Connection,
+  type ConnectionClosedError,
   type ExecutorAddr,
   type FrameEvent,
   indirection,
@@ -22,6 +23,8 @@ import {
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
 import { type Account, UNUSED } from './accounts.js';
+import { outcomeOfError } from './call-outcome.js';
+import type { CallbackOutcome, CallOutcome, ExecutorEvent } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
@@ -70,6 +73,8 @@ export class Session {
   /** Counts of the generations that are gone. */
   #pastCounts = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
+  /** Undefined before it is open. */
+  #openedAtMs: number | undefined;
   /** Settled when the current generation has ended. */
   #generationEnded: Promise<void> = Promise.resolve();
   #resolveGenerationEnded: () => void = () => {};
@@ -79,7 +84,8 @@ export class Session {
     this.#host = options.host;
     this.id = options.id ?? randomUUID();
     this.secrets = options.secrets ?? new ResumeSecrets();
-    const { onFrame, timeToLiveMs } = options;
+    const { timeToLiveMs } = options;
+    const onFrame = this.#frameListener(options.onFrame);
     this.#account = options.account;
     const limits = new UnopenedLimits();
     this.connection = new Connection(options.transport, {
@@ -89,14 +95,15 @@ export class Session {
         this.secrets.confirm();
         return this.#isUnopened() ? limits.admit(sizeBytes) : undefined;
       },
-      onBroken: ({ reason }) => {
-        if (this.#state !== 'open') this.connection.close(1006, reason);
+      onBroken: ({ reason }, mended) => {
+        if (this.#state === 'open') void this.#noteLost(reason, mended);
+        else this.connection.close(1006, reason);
       },
     });
     this.#registerHandlers();
     const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
     void this.connection.closed.then(() => clearTimeout(unopened));
-    this.ended = this.connection.closed.then(() => this.#end({ kind: 'cancelled' }));
+    this.ended = this.connection.closed.then((error) => this.#connectionEnded(error));
     if (options.startAhead) {
       this.#ahead = this.#startRunner();
       // Told to who asks for it.
@@ -180,26 +187,6 @@ export class Session {
     this.#handleLive(run.call, (generation, params, context) => this.#call(generation, params, context));
   }
 
-  async #call(
-    generation: Generation,
-    { entry, block, commit }: ParamsOf<typeof run.call>,
-    context: RequestContext,
-  ): Promise<ResultOf<typeof run.call>> {
-    let endCall: (() => void) | undefined;
-    try {
-      endCall = this.#account?.beginCall();
-    } catch (error) {
-      // What came with it is not only for this call.
-      await generation.commit(commit, context.traceparent);
-      throw error;
-    }
-    try {
-      return await generation.call(entry, block, commit, context);
-    } finally {
-      endCall?.();
-    }
-  }
-
   /** A message that needs an open session. */
   #handleOpen<M extends RequestType>(
     type: M,
@@ -241,10 +228,14 @@ export class Session {
           `the compiler ${params.versions.join(', ')}: use releases of FarJIT that go together`,
       );
     this.#state = 'opening';
+    const askedMs = performance.now();
     try {
       const runner = await this.#firstRunner();
       if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
       this.#state = 'open';
+      this.#openedAtMs = performance.now();
+      const openMs = this.#openedAtMs - askedMs;
+      this.#emit({ type: 'session-opened', session: this, client: params.client, openMs });
       return {
         version,
         server: SERVER_NAME,
@@ -256,6 +247,71 @@ export class Session {
     } catch (error) {
       if (!this.#isClosed()) this.#state = 'new';
       throw error;
+    }
+  }
+
+  /** Bytes are counted when somebody counts them. */
+  #frameListener(onFrame: SessionOptions['onFrame']): SessionOptions['onFrame'] {
+    const { events } = this.#host;
+    if (!events.isHeard) return onFrame;
+    return (frame) => {
+      onFrame?.(frame);
+      events.emit({ type: 'frame', direction: frame.direction, sizeBytes: frame.sizeBytes });
+    };
+  }
+
+  #emit(event: ExecutorEvent): void {
+    this.#host.events.emit(event);
+  }
+
+  async #noteLost(reason: string, mended: Promise<void>): Promise<void> {
+    this.#emit({ type: 'session-lost', session: this, reason });
+    await mended;
+    if (!this.connection.isClosed) this.#emit({ type: 'session-resumed', session: this });
+  }
+
+  async #connectionEnded({ message }: ConnectionClosedError): Promise<void> {
+    await this.#end({ kind: 'cancelled' });
+    if (this.#openedAtMs === undefined) return;
+    const openedMs = performance.now() - this.#openedAtMs;
+    this.#emit({ type: 'session-closed', session: this, reason: message, openedMs });
+  }
+
+  async #call(
+    generation: Generation,
+    params: ParamsOf<typeof run.call>,
+    context: RequestContext,
+  ): Promise<ResultOf<typeof run.call>> {
+    const startMs = performance.now();
+    this.#emit({ type: 'call-started' });
+    let outcome: CallOutcome = 'returned';
+    try {
+      return await this.#admittedCall(generation, params, context);
+    } catch (error) {
+      outcome = outcomeOfError(error);
+      throw error;
+    } finally {
+      this.#emit({ type: 'call-ended', outcome, durationMs: performance.now() - startMs });
+    }
+  }
+
+  async #admittedCall(
+    generation: Generation,
+    { entry, block, commit }: ParamsOf<typeof run.call>,
+    context: RequestContext,
+  ): Promise<ResultOf<typeof run.call>> {
+    let endCall: (() => void) | undefined;
+    try {
+      endCall = this.#account?.beginCall();
+    } catch (error) {
+      // What came with it is not only for this call.
+      await generation.commit(commit, context.traceparent);
+      throw error;
+    }
+    try {
+      return await generation.call(entry, block, commit, context);
+    } finally {
+      endCall?.();
     }
   }
 
@@ -304,10 +360,13 @@ export class Session {
       this.#generationCount = generation.number;
       this.#generation = generation;
       this.#account?.report(generation, UNUSED, false);
+      const { number, processId, wasWarm } = generation;
+      this.#emit({ type: 'runner-started', session: this, generation: number, processId, wasWarm });
       if (this.#isClosed()) generation.kill({ kind: 'cancelled' });
       return generation.describe();
     } catch (error) {
       this.#resolveGenerationEnded();
+      this.#emit({ type: 'runner-failed', session: this, error });
       throw error;
     } finally {
       this.#isStarting = false;
@@ -322,7 +381,10 @@ export class Session {
         this.connection.notify(session.output, { stream, content }, generation),
       onHot: (generation, counters) =>
         this.connection.notify(indirection.functionsHot, { counters }, generation),
-      onLimit: (generation, limit) => this.connection.notify(session.limitReached, { limit }, generation),
+      onLimit: (generation, limit) => {
+        this.#emit({ type: 'limit-reached', session: this, limit });
+        this.connection.notify(session.limitReached, { limit }, generation);
+      },
       isCongested: () => this.connection.link.backlogBytes > CONGESTED_BYTES,
       onUsage: this.#account && ((usage, isBusy) => this.#report(usage, isBusy)),
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
@@ -336,19 +398,25 @@ export class Session {
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void> {
     const askedMs = performance.now();
-    await this.connection.request(
-      indirection.reenter,
-      { trampoline },
-      {
-        generation,
-        traceparent,
-        isTraced: false,
-        onResult: (answer) => {
-          this.#callbackWaitMs += performance.now() - askedMs;
-          onAnswer(answer);
+    let outcome: CallbackOutcome = 'lost';
+    try {
+      await this.connection.request(
+        indirection.reenter,
+        { trampoline },
+        {
+          generation,
+          traceparent,
+          isTraced: false,
+          onResult: (answer) => {
+            this.#callbackWaitMs += performance.now() - askedMs;
+            onAnswer(answer);
+            outcome = answer.outcome;
+          },
         },
-      },
-    );
+      );
+    } finally {
+      this.#emit({ type: 'callback-ended', outcome, durationMs: performance.now() - askedMs });
+    }
   }
 
   #report(usage: RunnerUsage, isBusy: boolean): void {
@@ -367,6 +435,7 @@ export class Session {
       this.#pastCounts.commitMs += gone.commitMs;
     }
     this.#resolveGenerationEnded();
+    this.#emit({ type: 'runner-ended', session: this, generation: number, end });
     if (this.#state !== 'open') return;
     // The rejected calls are answered in microtasks; the notification comes after them.
     setImmediate(() => {

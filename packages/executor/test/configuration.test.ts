@@ -22,6 +22,7 @@ tlsKey: key.pem
 clientCa: ca.pem
 tokenFile: tokens.yaml
 allowInsecureListen: true
+metricsListen: http://127.0.0.1:9090
 maxSessions: 10
 sessionTtl: 0.5
 heartbeat: 2
@@ -38,6 +39,7 @@ const VALUES = {
   clientCa: 'ca.pem',
   tokenFile: 'tokens.yaml',
   allowInsecureListen: true,
+  metricsListen: 'http://127.0.0.1:9090',
   maxSessions: 10,
   sessionTtl: 0.5,
   heartbeat: 2,
@@ -54,6 +56,7 @@ const VARIABLES = {
   FARJIT_CLIENT_CA: 'ca.pem',
   FARJIT_TOKEN_FILE: 'tokens.yaml',
   FARJIT_ALLOW_INSECURE_LISTEN: '1',
+  FARJIT_METRICS_LISTEN: 'http://127.0.0.1:9090',
   FARJIT_MAX_SESSIONS: '10',
   FARJIT_SESSION_TTL: '0.5',
   FARJIT_HEARTBEAT: '2',
@@ -68,6 +71,7 @@ const COMMAND_LINE = [
   ...['--tls-key', 'key.pem', '--client-ca', 'ca.pem', '--token-file', 'tokens.yaml'],
   ...[
     '--allow-insecure-listen',
+    '--metrics-listen=http://127.0.0.1:9090',
     '--max-sessions',
     '10',
     '--session-ttl=0.5',

@@ -234,3 +234,28 @@ test('variables and a file configure an executor', async (t) => {
   t.is(refusal.status, 503);
   t.regex(refusal.body, /^this executor has 1 sessions, as many as it may have/);
 });
+
+test('metrics have an address of their own', async (t) => {
+  const path = join(temporaryDirectory(t), 'x.sock');
+  const { child, exited, stderr } = start(t, [
+    ...['--listen', `ws+unix:${path}`],
+    ...['--metrics-listen', 'http://127.0.0.1:0'],
+  ]);
+  await until(() => stderr().includes('listening on'));
+  const [, url = ''] = /metrics on (\S+)\n/.exec(stderr()) ?? [];
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  t.regex(metrics, /^farjit_sessions_open 0$/m);
+  t.is((await fetch(`${url}/healthz`)).status, 200);
+  child.kill('SIGTERM');
+  t.deepEqual(await exited, [0, null]);
+});
+
+test('metrics on an address that others reach are refused at the start', async (t) => {
+  const path = join(temporaryDirectory(t), 'x.sock');
+  const { exited, stderr } = start(t, [
+    ...['--listen', `ws+unix:${path}`],
+    ...['--metrics-listen', 'http://0.0.0.0:0'],
+  ]);
+  t.deepEqual(await exited, [1, null]);
+  t.regex(stderr(), /http:\/\/0\.0\.0\.0:0: other machines can reach .*--allow-insecure-listen/);
+});

@@ -16,6 +16,7 @@ export {
   RequestError,
   type WireErrorCode,
 } from './errors.js';
+export { EventStream } from './event-stream.js';
 export {
   addrAdd,
   addrOffset,

@@ -1,4 +1,10 @@
-import type { FrameEvent, Limit, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import {
+  EventStream as Events,
+  type FrameEvent,
+  type Limit,
+  type RunnerEnd,
+  type RunnerStarted,
+} from '@farjit/protocol';
 import type { CacheEvent } from '../cache/object-cache.js';
 import type { ConnectionEvent } from '../executor-client/session-resumer.js';
 
@@ -77,28 +83,5 @@ export type SessionEvent =
 
 export type SessionListener = (event: SessionEvent) => void;
 
-/**
- * Delivers events to listeners synchronously, in order of registration. What a listener throws is its own affair: it
- * comes up as an uncaught exception, outside of the session's work, which must not be left half done.
- */
-export class EventStream {
-  readonly #listeners = new Set<SessionListener>();
-
-  /** @returns a function that ends the subscription. */
-  subscribe(listener: SessionListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  emit(event: SessionEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-  }
-}
+/** A session's. */
+export class EventStream extends Events<SessionEvent> {}

@@ -1,0 +1,87 @@
+import { EventStream, type Limit, type RunnerEnd } from '@farjit/protocol';
+import type { Identity } from './identity.js';
+import type { RefusedUpgrade } from './server.js';
+
+/** A session, as events name it. */
+export interface SessionName {
+  readonly id: string;
+  readonly identity: Identity;
+}
+
+/** How a call ended, for counters, of which there are these. */
+export const CALL_OUTCOMES = [
+  'returned',
+  /** A compile callback under it failed. */
+  'callback_failed',
+  /** Its own thread trapped. */
+  'trap',
+  'deadline',
+  'cancelled',
+  /** It reached one of the executor's limits. */
+  'limit',
+  /** Its identity has as many under way as it may have. */
+  'quota',
+  /** Its runner ended for another reason. */
+  'runner_lost',
+  /** It was never begun: what came with it was wrong, or the executor drains. */
+  'refused',
+] as const;
+export type CallOutcome = (typeof CALL_OUTCOMES)[number];
+
+/** How a callback ended; `lost`: without an answer, or with one that could not be used. */
+export const CALLBACK_OUTCOMES = ['landed', 'failed', 'lost'] as const;
+export type CallbackOutcome = (typeof CALLBACK_OUTCOMES)[number];
+
+/** Everything that happens in a host, in order. Metrics and logs read this one stream. */
+export type ExecutorEvent =
+  | {
+      readonly type: 'session-opened';
+      readonly session: SessionName;
+      /** What the peer says it is. */
+      readonly client: string;
+      /** From the peer's request to a runner that is ready. */
+      readonly openMs: number;
+    }
+  | {
+      readonly type: 'session-closed';
+      readonly session: SessionName;
+      /** Why, in words that may be the peer's. */
+      readonly reason: string;
+      /** Since it was opened. */
+      readonly openedMs: number;
+    }
+  | ({ readonly type: 'session-refused' } & RefusedUpgrade)
+  /** Its connection is gone; it waits to be resumed. */
+  | { readonly type: 'session-lost'; readonly session: SessionName; readonly reason: string }
+  | { readonly type: 'session-resumed'; readonly session: SessionName }
+  | {
+      readonly type: 'runner-started';
+      readonly session: SessionName;
+      readonly generation: number;
+      readonly processId: number;
+      /** It had been started in advance. */
+      readonly wasWarm: boolean;
+    }
+  | { readonly type: 'runner-failed'; readonly session: SessionName; readonly error: unknown }
+  | {
+      readonly type: 'runner-ended';
+      readonly session: SessionName;
+      readonly generation: number;
+      readonly end: RunnerEnd;
+    }
+  /** The program was refused memory or a thread, and goes on. */
+  | { readonly type: 'limit-reached'; readonly session: SessionName; readonly limit: Limit }
+  | { readonly type: 'call-started' }
+  | { readonly type: 'call-ended'; readonly outcome: CallOutcome; readonly durationMs: number }
+  | { readonly type: 'callback-ended'; readonly outcome: CallbackOutcome; readonly durationMs: number }
+  | { readonly type: 'commit-applied'; readonly durationMs: number }
+  | { readonly type: 'frame'; readonly direction: 'sent' | 'received'; readonly sizeBytes: number };
+
+/** A host's. */
+export class ExecutorEvents extends EventStream<ExecutorEvent> {}
+
+/** The same without those that come with every call, callback and frame. */
+export type RareEvent = Exclude<
+  ExecutorEvent,
+  { readonly type: 'call-started' | 'call-ended' | 'callback-ended' | 'commit-applied' | 'frame' }
+>;

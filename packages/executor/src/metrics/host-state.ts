@@ -1,0 +1,14 @@
+/** What a host has under way, for gauges and for those who ask whether it takes more. */
+export interface HostState {
+  readonly sessionsOpen: number;
+  readonly sessionsMax: number;
+  /** Running or waiting for a free thread. */
+  readonly callsInFlight: number;
+  /** Waiting for a free thread. */
+  readonly callsWaiting: number;
+  /** Threads that wait for compile callbacks. */
+  readonly threadsBlocked: number;
+  /** Runners that wait for a session. */
+  readonly runnersWarm: number;
+  readonly isDraining: boolean;
+}
