@@ -24,6 +24,7 @@ export async function startExecutor(
     new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
   );
   const child = spawn(process.execPath, [main, '--listen', listen, ...args], {
+    env: { ...process.env, FARJIT_LOG_FORMAT: 'pretty' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { SPAN_NAMES } from '#compiler/src/tracing/tracing.js';
+import { LOG_EVENTS } from '#executor/src/logging/log.js';
 import { Metrics } from '#executor/src/metrics/metrics.js';
 import { HOST_SPAN_NAMES } from '#executor/src/tracing/host-tracing.js';
 
@@ -50,3 +51,10 @@ function documentedRows(column: string): string[] {
     .filter(([, name = '']) => names.has(name))
     .map(([, name, type, label = '']) => `${name} ${type} ${label}`.trim());
 }
+
+test('every kind of log line is documented with its level, and no other', (t) => {
+  const rows = new Map(
+    [...DOCUMENT.matchAll(/^\| `([\w-]+)` +\| `(\w+)` +\|/gm)].map(([, event, level]) => [event, level]),
+  );
+  t.deepEqual(Object.fromEntries(documented('Event').map((event) => [event, rows.get(event)])), LOG_EVENTS);
+});

@@ -2,6 +2,7 @@ import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import * as v from 'valibot';
 import { DEFAULT_MAX_SESSIONS, type Limits } from './limits.js';
+import { LOG_FORMATS, LOG_LEVELS } from './logging/log-options.js';
 import { settings } from './settings.js';
 
 const MAX_SESSIONS = 999_999;
@@ -116,6 +117,20 @@ export const OPTIONS = {
     argument: '<url>',
     description: 'serve /metrics, /healthz and /readyz on http://HOST:PORT, to whoever asks',
     schema: text,
+  },
+  logLevel: {
+    form: 'text',
+    argument: '<level>',
+    description: 'the least that is logged',
+    fallback: 'info',
+    schema: v.picklist(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`),
+  },
+  logFormat: {
+    form: 'text',
+    argument: '<format>',
+    description: 'how it is logged, on standard error: words (pretty) or a JSON object a line (json)',
+    fallback: 'pretty on a terminal, json elsewhere',
+    schema: v.picklist(LOG_FORMATS, `expected ${LOG_FORMATS.join(', ')}`),
   },
   maxSessions: {
     form: 'number',

@@ -23,6 +23,8 @@ clientCa: ca.pem
 tokenFile: tokens.yaml
 allowInsecureListen: true
 metricsListen: http://127.0.0.1:9090
+logLevel: warn
+logFormat: json
 maxSessions: 10
 sessionTtl: 0.5
 heartbeat: 2
@@ -40,6 +42,8 @@ const VALUES = {
   tokenFile: 'tokens.yaml',
   allowInsecureListen: true,
   metricsListen: 'http://127.0.0.1:9090',
+  logLevel: 'warn',
+  logFormat: 'json',
   maxSessions: 10,
   sessionTtl: 0.5,
   heartbeat: 2,
@@ -57,6 +61,8 @@ const VARIABLES = {
   FARJIT_TOKEN_FILE: 'tokens.yaml',
   FARJIT_ALLOW_INSECURE_LISTEN: '1',
   FARJIT_METRICS_LISTEN: 'http://127.0.0.1:9090',
+  FARJIT_LOG_LEVEL: 'warn',
+  FARJIT_LOG_FORMAT: 'json',
   FARJIT_MAX_SESSIONS: '10',
   FARJIT_SESSION_TTL: '0.5',
   FARJIT_HEARTBEAT: '2',
@@ -72,6 +78,8 @@ const COMMAND_LINE = [
   ...[
     '--allow-insecure-listen',
     '--metrics-listen=http://127.0.0.1:9090',
+    '--log-level=warn',
+    '--log-format=json',
     '--max-sessions',
     '10',
     '--session-ttl=0.5',

@@ -24,7 +24,7 @@ interface Started {
 function start(t: ExecutionContext, args: string[], env: NodeJS.ProcessEnv = {}): Started {
   const child = spawn(process.execPath, [entry, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, FARJIT_LOG_FORMAT: 'pretty', ...env },
   });
   t.teardown(() => child.kill('SIGKILL'));
   let text = '';

@@ -1,0 +1,125 @@
+import { once } from 'node:events';
+import { printable } from '@farjit/protocol/printable';
+import { pino } from 'pino';
+import type { LogFormat, LogLevel } from './log-options.js';
+
+/** Every kind of line there is, and how much it matters. `docs/observability.md` says when each is written. */
+export const LOG_EVENTS = {
+  listening: 'info',
+  'metrics-listening': 'info',
+  'token-made-up': 'warn',
+  warning: 'warn',
+  'session-opened': 'info',
+  'session-closed': 'info',
+  'session-lost': 'info',
+  'session-resumed': 'info',
+  'session-refused': 'warn',
+  'runner-started': 'debug',
+  'runner-failed': 'error',
+  'runner-ended': 'info',
+  trap: 'warn',
+  'limit-reached': 'warn',
+  reloaded: 'info',
+  'reload-failed': 'error',
+  stopping: 'info',
+  failed: 'error',
+} as const satisfies Readonly<Record<string, Exclude<LogLevel, 'silent'>>>;
+export type LogEvent = keyof typeof LOG_EVENTS;
+
+/** What a line says besides its words; texts are escaped. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Nothing of the kind is ever given to a log; should it be, it does not come out. */
+const SECRETS = ['token', 'secret', 'authorization', 'password', 'key', 'cookie'];
+
+/** Bytes that wait while whoever reads the log does not: what comes then is dropped, and sessions go on. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
+/** How long the last lines may take. */
+const MAX_CLOSING_MS = 1000;
+
+/** Where lines go. */
+export interface LogSink {
+  write(line: string): void;
+}
+
+/** What a host says: one line each, as JSON or in words. */
+export class Log {
+  readonly #pino: pino.Logger;
+  readonly #destination: ReturnType<typeof standardError> | undefined;
+  readonly #confide: ((line: string) => void) | undefined;
+
+  /** @param sink default: standard error. */
+  constructor(options: { readonly level: LogLevel; readonly format: LogFormat; readonly sink?: LogSink }) {
+    const { level, format } = options;
+    const destination = options.sink ? undefined : standardError();
+    const sink = options.sink ?? destination;
+    this.#destination = destination;
+    this.#confide = format === 'pretty' ? (line) => void sink?.write(line) : undefined;
+    this.#pino = pino(
+      {
+        level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        redact: { paths: SECRETS, censor: '[redacted]' },
+      },
+      format === 'json' ? (sink as pino.DestinationStream) : new Words(sink as LogSink),
+    );
+  }
+
+  /** @param words may quote what is not ours to choose: what could drive a terminal is escaped. */
+  write(event: LogEvent, words: string, fields: LogFields = {}): void {
+    const escaped = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? printable(value) : value,
+    ]);
+    this.#pino[LOG_EVENTS[event]]({ event, ...Object.fromEntries(escaped) }, printable(words));
+  }
+
+  /**
+   * Says something that is for a person at a terminal and no log may have: a token that was made up.
+   * @returns false where there is none.
+   */
+  confide(words: string): boolean {
+    this.#confide?.(`farjit-executor: ${words}\n`);
+    return this.#confide !== undefined;
+  }
+
+  /** Resolves when what waits has been written, or nobody reads it. Nothing may be written any more. */
+  async close(): Promise<void> {
+    const destination = this.#destination;
+    if (!destination) return;
+    const written = once(destination, 'close', { signal: AbortSignal.timeout(MAX_CLOSING_MS) });
+    destination.end();
+    await written.catch(() => {});
+  }
+}
+
+function standardError() {
+  const { fd } = process.stderr;
+  const destination = pino.destination({ dest: fd, sync: false, maxLength: MAX_WAITING_BYTES });
+  // Whoever read it is gone, or its disk is full: sessions go on without.
+  destination.on('error', () => {});
+  return destination;
+}
+
+/** Pino tells a stream with this mark what was said before it writes the line. */
+const METADATA: unique symbol = Symbol.for('pino.metadata');
+
+/** Lines for people. */
+class Words {
+  readonly [METADATA] = true;
+  readonly #sink: LogSink;
+  lastMsg = '';
+  lastLevel = 0;
+
+  constructor(sink: LogSink) {
+    this.#sink = sink;
+  }
+
+  write(): void {
+    const warning = this.lastLevel === pino.levels.values.warn ? 'warning: ' : '';
+    this.#sink.write(`farjit-executor: ${warning}${this.lastMsg}\n`);
+  }
+}

@@ -1,0 +1,101 @@
+import { checkListeners, readAdmissionFiles } from './admission-files.js';
+import type { ExecutorOptions } from './command-line.js';
+import { Log } from './logging/log.js';
+import { logEvents } from './logging/log-events.js';
+import { Server, type ServerOptions } from './server.js';
+
+const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';
+
+/**
+ * Listens, and serves whoever may, until a signal ends it.
+ * @returns the exit code.
+ */
+export async function serveListeners(options: ExecutorOptions): Promise<number> {
+  const { logLevel = 'info', logFormat = process.stderr.isTTY ? 'pretty' : 'json' } = options;
+  const log = new Log({ level: logLevel, format: logFormat });
+  try {
+    await serve(options, log);
+    return 0;
+  } catch (error) {
+    log.write('failed', messageOf(error));
+    return 1;
+  } finally {
+    await log.close();
+  }
+}
+
+async function serve(options: ExecutorOptions, log: Log): Promise<void> {
+  const onWarning = (words: string) => log.write('warning', words);
+  const files = await readAdmissionFiles(options, process.env);
+  if (options.checkConfig) return checkListeners(options, files, onWarning);
+  if (options.sandbox === 'off') onWarning(OFF_WARNING);
+  const server = new Server({ ...serverOptions(options), ...files, onWarning });
+  logEvents(log, server.events);
+  const stopped = stopSignal();
+  onHangUp(async () => server.reload(await readAdmissionFiles(options, process.env)), log);
+  try {
+    // Said now, and not to the first who opens a session.
+    if (options.sandbox === 'strict') await server.tryRunner();
+    if (options.metricsListen !== undefined) {
+      const url = await server.listenMetrics(options.metricsListen);
+      log.write('metrics-listening', `metrics on ${url}`, { url });
+    }
+    for (const url of options.listen) announce(await server.listen(url), server, options, log);
+    await stopped;
+    log.write('stopping', 'stopping');
+  } finally {
+    await server.close();
+  }
+}
+
+function serverOptions(options: ExecutorOptions): ServerOptions {
+  const { sandbox, limit, preload, maxSessions, allowInsecureListen, sessionTtl, heartbeat } = options;
+  return {
+    poolSize: options.pool ?? 1,
+    metrics: true,
+    ...(sandbox === undefined ? {} : { sandbox }),
+    ...(limit === undefined ? {} : { limits: limit }),
+    ...(preload === undefined ? {} : { preload }),
+    ...(maxSessions === undefined ? {} : { maxSessions }),
+    ...(sessionTtl === undefined ? {} : { sessionTtlMs: sessionTtl * 1000 }),
+    ...(heartbeat === undefined ? {} : { heartbeatMs: heartbeat * 1000 }),
+    ...(allowInsecureListen === undefined ? {} : { allowInsecureListen }),
+  };
+}
+
+function announce(url: string, { token }: Server, { clientCa }: ExecutorOptions, log: Log): void {
+  log.write('listening', `listening on ${url}`, { url });
+  const needsToken = url.startsWith('ws://') || (url.startsWith('wss://') && clientCa === undefined);
+  if (!needsToken || token === undefined || log.confide(`clients need FARJIT_TOKEN=${token}`)) return;
+  log.write(
+    'token-made-up',
+    `nobody knows the token for ${url}, which was made up: give --token-file or FARJIT_TOKEN, or have it shown with --log-format=pretty`,
+    { url },
+  );
+}
+
+/** One reload after the other: what is read last counts. */
+function onHangUp(reload: () => Promise<void>, log: Log): void {
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(async () => {
+      try {
+        await reload();
+        log.write('reloaded', 'certificates and tokens have been read again');
+      } catch (error) {
+        log.write('reload-failed', `${messageOf(error)}; certificates and tokens stay as they were`);
+      }
+    });
+  });
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
