@@ -22,6 +22,7 @@ export { Diagnostic } from './kaleidoscope/diagnostic.js';
 export {
   DeadlineExceededError,
   ExecutionTrapError,
+  ExecutorDrainingError,
   MaterializationError,
   OutOfExecutorMemoryError,
   QuotaExceededError,

@@ -23,7 +23,9 @@ export type RefusalReason =
   | 'resume'
   /** The executor has as many sessions as it may have. */
   | 'full'
-  /** The executor takes no sessions any more. */
+  /** The executor takes no sessions any more, and waits for those it has. */
+  | 'draining'
+  /** It does not even wait. */
   | 'closing';
 
 /** An answer to an upgrade that is not granted. */

@@ -118,6 +118,13 @@ export const OPTIONS = {
     description: 'serve /metrics, /healthz and /readyz on http://HOST:PORT, to whoever asks',
     schema: text,
   },
+  drainTimeout: {
+    form: 'number',
+    argument: '<seconds>',
+    description: 'how long calls in flight may go on after SIGTERM; 0 for not at all',
+    fallback: '30',
+    schema: seconds,
+  },
   logLevel: {
     form: 'text',
     argument: '<level>',

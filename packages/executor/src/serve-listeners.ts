@@ -1,10 +1,17 @@
 import { checkListeners, readAdmissionFiles } from './admission-files.js';
 import type { ExecutorOptions } from './command-line.js';
+import type { Drained, DrainOptions } from './drain.js';
 import { Log } from './logging/log.js';
 import { logEvents } from './logging/log-events.js';
 import { Server, type ServerOptions } from './server.js';
+import { listenToStopSignals } from './stop-signals.js';
 
 const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';
+
+/** What a container's engine gives it before it kills is about as much. */
+const DEFAULT_DRAIN_TIMEOUT_S = 30;
+/** How often it is said how draining gets on. */
+const PROGRESS_MS = 5000;
 
 /**
  * Listens, and serves whoever may, until a signal ends it.
@@ -31,7 +38,7 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
   if (options.sandbox === 'off') onWarning(OFF_WARNING);
   const server = new Server({ ...serverOptions(options), ...files, onWarning });
   logEvents(log, server.events);
-  const stopped = stopSignal();
+  const stop = listenToStopSignals();
   onHangUp(async () => server.reload(await readAdmissionFiles(options, process.env)), log);
   try {
     // Said now, and not to the first who opens a session.
@@ -41,7 +48,10 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
       log.write('metrics-listening', `metrics on ${url}`, { url });
     }
     for (const url of options.listen) announce(await server.listen(url), server, options, log);
-    await stopped;
+    const signal = await stop.first;
+    const { drainTimeout = DEFAULT_DRAIN_TIMEOUT_S } = options;
+    if (signal === 'SIGTERM' && drainTimeout > 0)
+      await drain(server, { timeoutMs: drainTimeout * 1000, signal: stop.hurry }, log);
     log.write('stopping', 'stopping');
   } finally {
     await server.close();
@@ -89,12 +99,32 @@ function onHangUp(reload: () => Promise<void>, log: Log): void {
   });
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
-  });
+/** Says how it gets on, until there is nothing to wait for any more. */
+async function drain(server: Server, options: DrainOptions, log: Log): Promise<void> {
+  const startMs = performance.now();
+  const now = () => {
+    const { sessionsOpen, callsInFlight } = server.stateNow();
+    return { sessions: sessionsOpen, callsInFlight, sinceMs: Math.round(performance.now() - startMs) };
+  };
+  const { timeoutMs } = options;
+  const { sessions, callsInFlight } = now();
+  const words = `draining: ${sessions} sessions, ${callsInFlight} calls in flight, ${timeoutMs / 1000} s at most`;
+  log.write('draining', words, { sessions, callsInFlight, timeoutMs });
+  const progress = setInterval(() => {
+    const state = now();
+    const left = `${state.sessions} sessions and ${state.callsInFlight} calls are left`;
+    log.write('drain-progress', `draining: ${left}`, state);
+  }, PROGRESS_MS);
+  const { sessionsLeft, because } = await server.drain(options);
+  clearInterval(progress);
+  log.write('drained', DRAINED_WORDS[because](sessionsLeft), { because, sessionsLeft, ...now() });
 }
+
+const DRAINED_WORDS: Readonly<Record<Drained['because'], (sessionsLeft: number) => string>> = {
+  empty: () => 'drained: no session is left',
+  timeout: (sessionsLeft) => `the time to drain is over: ${sessionsLeft} sessions are cut off`,
+  hurried: (sessionsLeft) => `drained no longer: ${sessionsLeft} sessions are cut off`,
+};
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

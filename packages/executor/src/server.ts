@@ -18,6 +18,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Account, Accounts } from './accounts.js';
 import { Authenticator, type Refusal, type RefusalReason, type Via } from './authentication.js';
+import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
@@ -57,6 +58,14 @@ const CLOSING: Refusal = {
   status: 503,
   reason: 'closing',
   words: 'this executor is shutting down: use another',
+};
+
+const DRAINING: Refusal = {
+  status: 503,
+  reason: 'draining',
+  words: 'this executor is draining: use another',
+  // One that has taken its place may listen there by then.
+  headers: { 'Retry-After': '5' },
 };
 
 /** An upgrade that was not granted. */
@@ -120,6 +129,7 @@ export class Server {
   readonly #webSockets: WebSocketServer;
   /** `/healthz` and the like, once there is somebody to ask. */
   #endpoints: Promise<Endpoints> | undefined;
+  #isDraining = false;
   #isClosing = false;
 
   constructor(options: ServerOptions = {}) {
@@ -162,7 +172,7 @@ export class Server {
       callsWaiting: sum(({ callsWaiting }) => callsWaiting),
       threadsBlocked: sum(({ blockedCount }) => blockedCount),
       runnersWarm: this.#host.runners.warmCount,
-      isDraining: this.#isClosing,
+      isDraining: this.#isDraining || this.#isClosing,
     };
   }
 
@@ -263,6 +273,18 @@ export class Server {
     }
   }
 
+  /**
+   * Takes no more sessions, and lets those there are come to an end: their calls in flight do, others are refused. Does not
+   * close the server.
+   */
+  async drain(options: DrainOptions): Promise<Drained> {
+    this.#isDraining = true;
+    // Nobody will ask for those.
+    void this.#host.runners.close();
+    const { drainSessions } = await import('./drain.js');
+    return drainSessions(this.#sessions, options);
+  }
+
   /** Ends all sessions and their runners, then stops listening and removes the sockets. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -324,6 +346,7 @@ export class Server {
   /** Why there is no room for one more. */
   #refusalOfNew({ sessionObstacle: quota }: Account): Refusal | undefined {
     if (this.#isClosing) return CLOSING;
+    if (this.#isDraining) return DRAINING;
     if (quota) return refusalOfQuota(quota);
     if (this.#sessions.size < this.#maxSessions) return undefined;
     const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (max-sessions): try again later`;

@@ -37,6 +37,9 @@ import { SERVER_NAME } from './version.js';
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
+/** How often to see whether the last answer of a session that drains has left. */
+const ANSWER_LEAVES_MS = 20;
+
 type State = 'new' | 'opening' | 'open' | 'closed';
 
 export interface SessionOptions {
@@ -73,6 +76,9 @@ export class Session {
   /** Counts of the generations that are gone. */
   #pastCounts = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
+  /** Calls that have not been answered. */
+  #callCount = 0;
+  #isDraining = false;
   /** Undefined before it is open. */
   #openedAtMs: number | undefined;
   /** Settled when the current generation has ended. */
@@ -300,9 +306,9 @@ export class Session {
     { entry, block, commit }: ParamsOf<typeof run.call>,
     context: RequestContext,
   ): Promise<ResultOf<typeof run.call>> {
-    let endCall: (() => void) | undefined;
+    let endCall: () => void;
     try {
-      endCall = this.#account?.beginCall();
+      endCall = this.#beginCall();
     } catch (error) {
       // What came with it is not only for this call.
       await generation.commit(commit, context.traceparent);
@@ -311,8 +317,37 @@ export class Session {
     try {
       return await generation.call(entry, block, commit, context);
     } finally {
-      endCall?.();
+      endCall();
     }
+  }
+
+  /** @throws {RequestError} DRAINING or QUOTA_EXCEEDED, and then it must not begin. */
+  #beginCall(): () => void {
+    if (this.#isDraining)
+      throw new RequestError('DRAINING', 'the executor is draining and takes no new calls: use another');
+    const endForAccount = this.#account?.beginCall();
+    this.#callCount++;
+    return () => {
+      endForAccount?.();
+      this.#callCount--;
+      this.#closeIfDrained();
+    };
+  }
+
+  /** Takes no more calls, and closes when those in flight have been answered. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#closeIfDrained();
+  }
+
+  #closeIfDrained(): void {
+    if (!this.#isDraining || this.#callCount > 0 || this.connection.isClosed) return;
+    // An answer is sent after this, and it may have to wait: for credit, or for the compiler to resume.
+    setImmediate(() => {
+      const { link } = this.connection;
+      if (link.isBroken || link.backlogBytes > 0) setTimeout(() => this.#closeIfDrained(), ANSWER_LEAVES_MS);
+      else void this.close('the executor is draining');
+    });
   }
 
   async #firstRunner(): Promise<RunnerStarted> {

@@ -23,6 +23,7 @@ clientCa: ca.pem
 tokenFile: tokens.yaml
 allowInsecureListen: true
 metricsListen: http://127.0.0.1:9090
+drainTimeout: 60
 logLevel: warn
 logFormat: json
 maxSessions: 10
@@ -42,6 +43,7 @@ const VALUES = {
   tokenFile: 'tokens.yaml',
   allowInsecureListen: true,
   metricsListen: 'http://127.0.0.1:9090',
+  drainTimeout: 60,
   logLevel: 'warn',
   logFormat: 'json',
   maxSessions: 10,
@@ -61,6 +63,7 @@ const VARIABLES = {
   FARJIT_TOKEN_FILE: 'tokens.yaml',
   FARJIT_ALLOW_INSECURE_LISTEN: '1',
   FARJIT_METRICS_LISTEN: 'http://127.0.0.1:9090',
+  FARJIT_DRAIN_TIMEOUT: '60',
   FARJIT_LOG_LEVEL: 'warn',
   FARJIT_LOG_FORMAT: 'json',
   FARJIT_MAX_SESSIONS: '10',
@@ -78,6 +81,7 @@ const COMMAND_LINE = [
   ...[
     '--allow-insecure-listen',
     '--metrics-listen=http://127.0.0.1:9090',
+    '--drain-timeout=60',
     '--log-level=warn',
     '--log-format=json',
     '--max-sessions',

@@ -259,3 +259,31 @@ test('metrics on an address that others reach are refused at the start', async (
   t.deepEqual(await exited, [1, null]);
   t.regex(stderr(), /http:\/\/0\.0\.0\.0:0: other machines can reach .*--allow-insecure-listen/);
 });
+
+test('a log that nobody sees on a terminal is JSON, from the first line to the last', async (t) => {
+  const path = join(temporaryDirectory(t), 'x.sock');
+  const url = `ws+unix:${path}`;
+  const { child, exited, stderr } = start(t, ['--listen', url], { FARJIT_LOG_FORMAT: '' });
+  await until(() => stderr().includes('listening'));
+  const { connection } = await openOver(t, await connect(url));
+  await until(() => stderr().includes('session-opened'));
+  child.kill('SIGTERM');
+  await connection.closed;
+  t.deepEqual(await exited, [0, null]);
+  const lines = stderr().trim().split('\n');
+  const events = lines.map((line) => JSON.parse(line));
+  t.deepEqual(
+    events.map(({ event }) => event),
+    ['listening', 'session-opened', 'draining', 'runner-ended', 'session-closed', 'drained', 'stopping'],
+  );
+  t.like(events[2], { sessions: 1, callsInFlight: 0, timeoutMs: 30_000 });
+  t.like(events[5], { because: 'empty', sessionsLeft: 0, sessions: 0 });
+});
+
+test('a made-up token is shown to people and not logged', async (t) => {
+  const { exited, child, stderr } = start(t, ['--listen', 'ws://127.0.0.1:0'], { FARJIT_LOG_FORMAT: 'json' });
+  await until(() => stderr().includes('token-made-up'));
+  child.kill('SIGTERM');
+  await exited;
+  t.notRegex(stderr(), /FARJIT_TOKEN=/);
+});

@@ -23,6 +23,8 @@ export type WireErrorCode =
   | 'RUNNER_LOST'
   /** A compile callback under the call failed. `data.token` is the `reenter` answer's. */
   | 'CALLBACK_FAILED'
+  /** The executor ends when the calls in flight have ended, and takes no others. A commit that came along was applied. */
+  | 'DRAINING'
   /** The request was cancelled by its sender. */
   | 'CANCELLED'
   /** The deadline passed. */

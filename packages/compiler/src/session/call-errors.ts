@@ -2,6 +2,7 @@ import { CancelledError, type Limit, parseValue, RemoteError, type RunnerEnd, ru
 import {
   DeadlineExceededError,
   ExecutionTrapError,
+  ExecutorDrainingError,
   MaterializationError,
   QuotaExceededError,
   RunnerLostError,
@@ -18,7 +19,13 @@ export interface CallErrorContext {
 }
 
 /** Codes of calls that were refused or failed after their commit was applied. */
-const APPLIED_BEFORE_FAILING = ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED', 'QUOTA_EXCEEDED'];
+const APPLIED_BEFORE_FAILING = [
+  'CALLBACK_FAILED',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'DRAINING',
+  'QUOTA_EXCEEDED',
+];
 
 /** The runner that a request was for is gone: nobody can see what the request has done there. */
 export function isRunnerGone(error: unknown): error is RemoteError {
@@ -45,6 +52,7 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
     const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
     return failure ?? new MaterializationError(context.name, error);
   }
+  if (error.code === 'DRAINING') return new ExecutorDrainingError(context.name, { cause: error });
   if (error.code === 'QUOTA_EXCEEDED') {
     const parsed = parseValue(run.quotaExceededData, error.data);
     return parsed.success ? new QuotaExceededError(parsed.output, { cause: error }) : error;

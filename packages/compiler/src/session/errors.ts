@@ -64,6 +64,13 @@ export class RunnerLostError extends FarJITError {
   }
 }
 
+/** A call was refused: the executor ends when those in flight have ended. Another one can be asked. */
+export class ExecutorDrainingError extends FarJITError {
+  constructor(name: string, options?: ErrorOptions) {
+    super('DRAINING', `${name} was not called: the executor is draining; use another`, options);
+  }
+}
+
 /** A call was refused: all sessions of this compiler's identity together have what the executor lets it have. */
 export class QuotaExceededError extends FarJITError {
   readonly quota: Quota;

@@ -21,6 +21,9 @@ export const LOG_EVENTS = {
   'limit-reached': 'warn',
   reloaded: 'info',
   'reload-failed': 'error',
+  draining: 'info',
+  'drain-progress': 'info',
+  drained: 'info',
   stopping: 'info',
   failed: 'error',
 } as const satisfies Readonly<Record<string, Exclude<LogLevel, 'silent'>>>;

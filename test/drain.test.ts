@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { ConnectError, ExecutorDrainingError, KaleidoscopeJIT } from '@farjit/compiler';
+import test, { type ExecutionContext } from 'ava';
+import { startExecutor } from './executor-process.js';
+import { eventually, openJIT } from './jit-fixture.js';
+import { isAlive } from './proc.js';
+
+/** `twice(f)` needs the compiler once more when the gate opens, long after it was called. */
+async function openWaiting(t: ExecutionContext, executor: { url: string; token: string }) {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const transforms = [({ name }: { name: string }) => (name === 'first' ? opened : undefined)];
+  const { jit } = await openJIT(t, { executor, transforms, speculate: 'off', optLevel: 0 });
+  await jit.addSource('def second(x) x + 1; def first(x) second(x) * 2; def other(x) x;');
+  return { jit, open };
+}
+
+test('SIGTERM: a call in flight has all that it still needs compiled, and ends; then the executor does', async (t) => {
+  const executor = await startExecutor(t, 'ws://127.0.0.1:0');
+  const { jit, open } = await openWaiting(t, executor);
+  const { jit: idle } = await openJIT(t, { executor });
+  const other = await jit.lookup('other');
+  const result = (await jit.lookup('first'))(20);
+  await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
+  const exited = once(executor.child, 'exit');
+  executor.child.kill('SIGTERM');
+  t.regex((await idle.closed).message, /1001: the executor is draining/);
+  const refused = await t.throwsAsync(other(1), { instanceOf: ExecutorDrainingError });
+  t.is(refused?.message, 'other was not called: the executor is draining; use another');
+  await t.throwsAsync(KaleidoscopeJIT.create({ executor }), { instanceOf: ConnectError, message: /503/ });
+  open();
+  t.is(await result, 42);
+  t.regex((await jit.closed).message, /1001: the executor is draining/);
+  t.deepEqual(await exited, [0, null]);
+  await t.throwsAsync(other(1), { code: 'SESSION_CLOSED' });
+});
+
+for (const [first, second] of [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+] as const)
+  test(`${second} after ${first} ends it at once`, async (t) => {
+    const executor = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '3600']);
+    const { jit } = await openWaiting(t, executor);
+    const { jit: idle } = await openJIT(t, { executor });
+    const result = (await jit.lookup('first'))(20);
+    await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
+    const runner = jit.runner.processId;
+    const exited = once(executor.child, 'exit');
+    executor.child.kill(first);
+    await idle.closed;
+    t.true(isAlive(runner));
+    executor.child.kill(second);
+    await t.throwsAsync(result, {
+      code: 'CONNECTION_CLOSED',
+      message: /1001: the executor is shutting down/,
+    });
+    t.deepEqual(await exited, [0, null]);
+    t.false(isAlive(runner));
+  });
+
+test('the time to drain ends it, and what is left', async (t) => {
+  const executor = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '0.2']);
+  const { jit } = await openWaiting(t, executor);
+  const result = (await jit.lookup('first'))(20);
+  await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
+  const exited = once(executor.child, 'exit');
+  executor.child.kill('SIGTERM');
+  await t.throwsAsync(result, { code: 'CONNECTION_CLOSED', message: /the executor is shutting down/ });
+  t.deepEqual(await exited, [0, null]);
+});
+
+for (const [signal, args] of [
+  ['SIGINT', []],
+  ['SIGTERM', ['--drain-timeout=0']],
+] as const)
+  test(`${signal} ${args.join()} does not wait`, async (t) => {
+    const executor = await startExecutor(t, 'ws://127.0.0.1:0', args);
+    const { jit } = await openWaiting(t, executor);
+    const result = (await jit.lookup('first'))(20);
+    await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
+    const exited = once(executor.child, 'exit');
+    executor.child.kill(signal);
+    await t.throwsAsync(result, { code: 'CONNECTION_CLOSED', message: /the executor is shutting down/ });
+    t.deepEqual(await exited, [0, null]);
+  });
