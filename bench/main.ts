@@ -13,6 +13,7 @@ import { roundsWithin } from './rounds.js';
 import { cachedFunctions } from './rows/cached-functions.js';
 import { callbackBreakdown } from './rows/callback-breakdown.js';
 import { chains } from './rows/chains.js';
+import { executorSessions } from './rows/executor-sessions.js';
 import { memoryAtRest } from './rows/memory-at-rest.js';
 import { mostlyUncalledPrograms, secondRun, startUp } from './rows/pairs.js';
 import { roundTrips } from './rows/round-trips.js';
@@ -31,6 +32,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   secondRun,
   startUp,
   warmSession,
+  executorSessions,
   steadyState,
   stubCall,
   roundTrips,

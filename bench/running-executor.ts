@@ -6,40 +6,43 @@ import { executorCommand } from './contenders.js';
 /** An executor that serves compilers until it is stopped, as one would run it on another machine. */
 export class RunningExecutor {
   readonly #child: ChildProcess;
-  readonly #socketPath: string;
+  /** Where it listens, with the port that it took. */
+  readonly url: string;
 
-  private constructor(child: ChildProcess, socketPath: string) {
+  private constructor(child: ChildProcess, url: string) {
     this.#child = child;
-    this.#socketPath = socketPath;
+    this.url = url;
   }
 
   /**
    * Starts one, and waits until it listens.
+   * @param options.token where it listens on a port.
    * @throws {Error} when it ends instead.
    */
-  static async start(socketPath: string): Promise<RunningExecutor> {
-    const { program, args } = executorCommand('--listen', `ws+unix:${socketPath}`);
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  static async listen(
+    url: string,
+    { args = [], token }: { readonly args?: readonly string[]; readonly token?: string } = {},
+  ): Promise<RunningExecutor> {
+    const { program, args: all } = executorCommand('--listen', url, ...args);
+    const env = { ...process.env, ...(token === undefined ? {} : { FARJIT_TOKEN: token }) };
+    const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'], env });
     const said: string[] = [];
     // Also read later, so that it can always write.
     const lines = createInterface({ input: child.stderr });
-    await new Promise<void>((resolve, reject) => {
+    const listening = await new Promise<string>((resolve, reject) => {
       lines.on('line', (line) => {
         said.push(line);
-        if (line.includes('listening on')) resolve();
+        const [, where] = /listening on (\S+)/.exec(line) ?? [];
+        if (where !== undefined) resolve(where);
       });
       child.on('error', reject);
       child.on('exit', () => reject(new Error(`farjit-executor ended: ${said.join('\n')}`)));
     });
-    return new RunningExecutor(child, socketPath);
+    return new RunningExecutor(child, listening);
   }
 
-  get socketPath(): string {
-    return this.#socketPath;
-  }
-
-  get url(): string {
-    return `ws+unix:${this.#socketPath}`;
+  get processId(): number {
+    return this.#child.pid ?? 0;
   }
 
   async stop(): Promise<void> {

@@ -31,13 +31,14 @@ export const roundTrips: Benchmark = {
     progress('a chain over a line with a delay');
     const files = writeProgram(chain(FUNCTION_COUNT), folder, 'round-trips');
     const delaysMs = options.smoke ? [TARGET_DELAY_MS] : DELAYS_MS;
-    const executor = await RunningExecutor.start(join(folder, 'far'));
+    const socketPath = join(folder, 'far');
+    const executor = await RunningExecutor.listen(`ws+unix:${socketPath}`);
     const runs = new Map<number, Run[]>(delaysMs.map((delayMs) => [delayMs, []]));
     try {
       for (const { index, isWarmUp } of rounds())
         for (const delayMs of delaysMs) {
           const path = join(folder, `line-${delayMs}-${index}`);
-          const proxy = await DelayingProxy.start(path, executor.socketPath, delayMs);
+          const proxy = await DelayingProxy.start(path, socketPath, delayMs);
           try {
             const contender = coldFarjit(`--executor=ws+unix:${path}`, '--stats=json');
             const run = toRun(await runContender(contender, files, folder));

@@ -15,7 +15,7 @@ export const warmSession: Benchmark = {
   budgetSeconds: { full: 6, smoke: 1 },
   async run({ folder, progress, rounds }) {
     progress(TITLE);
-    const executor = await RunningExecutor.start(join(folder, 'warm'));
+    const executor = await RunningExecutor.listen(`ws+unix:${join(folder, 'warm')}`);
     // One compiler, many sessions: its code generators are not each session's own.
     const codegen = new CodegenPool();
     try {

@@ -1,6 +1,7 @@
 import type { ExecutorOptions } from './command-line.js';
 import { checkDefences, parseListenAddress, parseMetricsAddress } from './listen-address.js';
 import type { ServerOptions } from './server.js';
+import { SettingsError } from './settings.js';
 import { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
 import { readTokenFile } from './token-file.js';
 import { type Credentials, loneToken } from './tokens.js';
@@ -19,7 +20,7 @@ export async function readAdmissionFiles(
   const tls = tlsOf(options);
   const credentials = await credentialsOf(options, variables);
   if (typeof credentials === 'object' && credentials.certificates.length > 0 && tls?.ca === undefined)
-    throw new TlsFilesError(`${options.tokenFile} speaks of client certificates: give --client-ca, their CA`);
+    throw new SettingsError(`${options.tokenFile} speaks of client certificates: give --client-ca, their CA`);
   return { ...(tls && { tls }), ...(credentials && { credentials }) };
 }
 
@@ -67,6 +68,6 @@ async function credentialsOf(
 ): Promise<Credentials | undefined> {
   if (tokenFile !== undefined) return readTokenFile(tokenFile);
   if (token === undefined) return undefined;
-  if (token.trim() === '') throw new TlsFilesError('the token FARJIT_TOKEN is empty');
+  if (token.trim() === '') throw new SettingsError('the token FARJIT_TOKEN is empty');
   return loneToken(token);
 }

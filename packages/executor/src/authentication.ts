@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { MAX_REFUSED_HANDSHAKES, quoted } from '@farjit/protocol';
+import { MAX_REFUSED_HANDSHAKES, printable, quoted } from '@farjit/protocol';
 import { AddressLimits } from './address-limits.js';
 import { type Identity, LOCAL_IDENTITY, type Quotas } from './identity.js';
 import type { ListenAddress } from './listen-address.js';
@@ -161,12 +161,12 @@ function certificateOf(socket: TLSSocket): { readonly name: string } | Refusal |
       reason: 'wrong-certificate',
       words: `the client certificate is not accepted (${socket.authorizationError}): it must be signed by the executor's client CA and be in its time`,
     };
-  // Two of them arrive as a list.
+  // Two of them arrive as a list. The name is shown in logs and errors, and is a label of metrics.
   const name: unknown = certificate.subject?.CN;
-  if (typeof name === 'string' && name !== '') return { name };
+  if (typeof name === 'string' && name !== '' && printable(name) === name) return { name };
   return {
     status: 403,
     reason: 'wrong-certificate',
-    words: 'the client certificate has no common name (CN), or several',
+    words: 'the client certificate has no common name (CN) of printable characters, or several',
   };
 }

@@ -147,14 +147,14 @@ test('a client certificate is an identity; none, one of another CA and one witho
   const stranger = await refusalOf(url, { ...trust, ...pemOf(new TestCA(t).client('/CN=build farm')) });
   t.is(stranger.status, 403);
   t.regex(stranger.body, /^the client certificate is not accepted \([A-Z_]+\): it must be signed by/);
-  for (const subject of ['/O=nobody', '/CN=one/CN=two'])
+  for (const subject of ['/O=nobody', '/CN=one/CN=two', '/CN=\x1b[1m'])
     t.like(await refusalOf(url, { ...trust, ...pemOf(ca.client(subject)) }), {
       status: 403,
-      body: 'the client certificate has no common name (CN), or several\n',
+      body: 'the client certificate has no common name (CN) of printable characters, or several\n',
     });
   t.deepEqual(
     refused.map(({ status, reason }) => `${status} ${reason}`),
-    ['401 no-credentials', ...Array(3).fill('403 wrong-certificate')],
+    ['401 no-credentials', ...Array(4).fill('403 wrong-certificate')],
   );
 });
 

@@ -10,13 +10,13 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** A CA made for one test. */
+/** A CA made for one test, or something else that ends. */
 export class TestCA {
   readonly directory = mkdtempSync(join(tmpdir(), 'farjit-ca-'));
   readonly files: CertificateFiles;
   #count = 0;
 
-  constructor(t: ExecutionContext) {
+  constructor(t: Pick<ExecutionContext, 'teardown'>) {
     t.teardown(() => rmSync(this.directory, { recursive: true, force: true }));
     this.files = this.#make(['/CN=test CA', '-addext', 'keyUsage=critical,keyCertSign']);
   }

@@ -221,6 +221,20 @@ test('SIGHUP reads certificates and tokens again, and keeps the old ones when th
   t.deepEqual(await exited, [0, null]);
 });
 
+test('a token file that speaks of certificates needs their CA', async (t) => {
+  const file = join(temporaryDirectory(t), 'tokens.yaml');
+  writeFileSync(file, 'certificates: [{ name: a }]\n# and no tokens\n');
+  const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
+  t.deepEqual(await exited, [1, null]);
+  t.is(stderr(), `farjit-executor: ${file} speaks of client certificates: give --client-ca, their CA\n`);
+});
+
+test('an empty token is none', async (t) => {
+  const { exited, stderr } = start(t, ['--listen', 'ws+unix:x'], { FARJIT_TOKEN: ' ' });
+  t.deepEqual(await exited, [1, null]);
+  t.is(stderr(), 'farjit-executor: the token FARJIT_TOKEN is empty\n');
+});
+
 test('variables and a file configure an executor', async (t) => {
   const directory = temporaryDirectory(t);
   const config = join(directory, 'farjit.yaml');
