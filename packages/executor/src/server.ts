@@ -349,7 +349,7 @@ export class Server {
     if (this.#isDraining) return DRAINING;
     if (quota) return refusalOfQuota(quota);
     if (this.#sessions.size < this.#maxSessions) return undefined;
-    const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (max-sessions): try again later`;
+    const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (--max-sessions)`;
     return { status: 503, reason: 'full', words };
   }
 
