@@ -107,6 +107,11 @@ test('farjit run takes token and certificates from files and variables', async (
   const mine = ca.client('/CN=me');
   t.deepEqual(await run([...trust, '--tls-cert', mine.cert, '--tls-key', mine.key]), fine);
 
+  // Whatever Node is told: code and data would go to whoever answers.
+  const careless = await run(['--token-file', 'token'], { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+  t.is(careless.end, 1);
+  t.regex(careless.stderr, /its certificate is signed by nobody that is trusted here/);
+
   for (const [args, words] of [
     [['--token-file', 'none'], 'cannot read the token in none: no such file or directory'],
     [

@@ -94,8 +94,8 @@ test('memory: what sessions have together ends the largest, and the quota is nam
   const { open } = await startServer(t, { memory: 160 * MIB });
   const quota = { name: 'memory', value: 160 * MIB, identity: 'token limited' };
   const open3 = await Promise.all([open(), open(), open('other')]);
+  for (const jit of open3) await jit.addModule(parseAssembly(ASSEMBLY));
   const ends: RunnerEnd[][] = open3.map((jit) => {
-    jit.addModule(parseAssembly(ASSEMBLY));
     const lost: RunnerEnd[] = [];
     jit.subscribe((event) => {
       if (event.type === 'runner-lost') lost.push(event.end);

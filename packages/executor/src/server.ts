@@ -47,6 +47,8 @@ import { type Credentials, loneToken, makeToken } from './tokens.js';
 
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Between two looks for those that take longer. */
+const HANDSHAKE_CHECK_MS = 1000;
 /** How long a session waits for its compiler when the connection is lost. */
 export const DEFAULT_SESSION_TTL_MS = 30_000;
 /** Sockets of a listener that are not sessions yet: with as many waiting for a handshake, further ones are cut. */
@@ -300,7 +302,11 @@ export class Server {
   }
 
   async #createHttpServer(address: ListenAddress): Promise<HttpServer | HttpsServer> {
-    const limits = { headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS };
+    const limits = {
+      headersTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestTimeout: HANDSHAKE_TIMEOUT_MS,
+      connectionsCheckingInterval: HANDSHAKE_CHECK_MS,
+    };
     const tls = address.kind === 'tcp' && address.isTls ? this.#tls : undefined;
     const http = tls
       ? await createHttpsServer({ ...limits, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, tls)

@@ -1,5 +1,14 @@
 import type * as v from 'valibot';
-import { isAlias, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from 'yaml';
 import { checkSettings, type Key, SettingsError } from './settings.js';
 
 /**
@@ -18,9 +27,17 @@ export function parseSettings<S extends v.GenericSchema>(
     offset === undefined ? path : `${path}:${lines.linePos(offset).line}`;
   const [error] = document.errors;
   if (error) throw new SettingsError(`${at(error.pos[0])}: ${error.message}`);
-  // A file of nothing but comments sets nothing.
-  const value: unknown = document.contents === null ? {} : document.toJS();
-  return checkSettings(value, schema, (keys) => at(offsetOf(document.contents, keys)));
+  return checkSettings(contentOf(document, path), schema, (keys) => at(offsetOf(document.contents, keys)));
+}
+
+/** A file of nothing but comments sets nothing. @throws {SettingsError} when its aliases make too much of it. */
+function contentOf(document: Document, path: string): unknown {
+  if (document.contents === null) return {};
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw new SettingsError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
 }
 
 /** Where a value begins; of one that is missing, where what should hold it does. */

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import {
   MAX_REFUSED_HANDSHAKES,
   RESUMPTION_HEADERS,
@@ -246,4 +248,22 @@ test('a session is resumed by its own identity and no other, whoever has its sec
   const resumed = await connectTo(url, resuming('second'));
   t.is(server.sessions.size, 1);
   resumed.close(1000, '');
+});
+
+test('a peer that does not say what it wants is cut, before and after its TLS handshake', async (t) => {
+  const ca = new TestCA(t);
+  const { server } = startServer(t, { credentials: 'x', tls: readTlsFiles(ca.server()) });
+  const [plain, secure] = await Promise.all(
+    ['ws://127.0.0.1:0', 'wss://127.0.0.1:0'].map((url) => server.listen(url)),
+  );
+  const port = (url = '') => ({ host: '127.0.0.1', port: Number(new URL(url).port) });
+  const half = connectTcp(port(plain));
+  half.write('GET / HTTP/1.1\r\nUpgrade: websocket\r\n');
+  const silent = connectTcp(port(secure));
+  const shaken = connectTls({ ...port(secure), ca: pemOf(ca.files).cert });
+  await once(shaken, 'secureConnect');
+  const peers = [half, silent, shaken];
+  for (const peer of peers) peer.resume().on('error', () => {});
+  await Promise.all(peers.map((peer) => once(peer, 'close')));
+  t.is(server.sessions.size, 0);
 });

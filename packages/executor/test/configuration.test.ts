@@ -179,6 +179,12 @@ for (const [text, words] of [
     t.true(error?.message.startsWith(path + words), error?.message);
   });
 
+test('aliases that make much of little are refused', async (t) => {
+  const levels = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`);
+  const path = file(t, `a0: &a0 x\n${levels.join('\n')}\n`);
+  await t.throwsAsync(readConfiguration(path, {}), { instanceOf: SettingsError, message: /alias count/ });
+});
+
 test('everything that is wrong is said at once', async (t) => {
   const path = file(t, 'pool: x\nsandbox: x\n');
   const error = await t.throwsAsync(readConfiguration(path, {}), { instanceOf: SettingsError });

@@ -35,5 +35,7 @@ export async function tlsClientOptions({ ca, cert, key }: ClientTls): Promise<Cl
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert, key }),
     minVersion: 'TLSv1.2',
+    // Also where the environment tells Node otherwise.
+    rejectUnauthorized: true,
   };
 }

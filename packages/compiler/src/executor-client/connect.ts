@@ -74,13 +74,12 @@ export async function connectExecutor(
     );
   const client: ClientOptions = {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
-    ...(tls && (await tlsOptions(url, tls))),
+    ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
   return open({ url, client, heartbeatMs });
 }
 
-async function tlsOptions(url: string, tls: ClientTls): Promise<ClientOptions> {
-  if (!url.startsWith('wss:')) return {};
+async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptions> {
   const { tlsClientOptions } = await import('./client-tls.js');
   return tlsClientOptions(tls).catch((cause: Error) => {
     throw new ConnectError(`cannot connect to ${url}: ${cause.message}`, { cause });
