@@ -23,8 +23,7 @@ import {
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
 import { type Account, UNUSED } from './accounts.js';
-import { outcomeOfError } from './call-outcome.js';
-import type { CallbackOutcome, CallOutcome, ExecutorEvent } from './events.js';
+import type { CallbackOutcome, ExecutorEvent } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
@@ -32,13 +31,11 @@ import type { ReenterAnswer } from './reentry.js';
 import { PAGE_BYTES } from './reservation-layout.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import type { RunnerUsage } from './runner-watch.js';
+import { SessionCalls } from './session-calls.js';
 import { SERVER_NAME } from './version.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
-
-/** How often to see whether the last answer of a session that drains has left. */
-const ANSWER_LEAVES_MS = 20;
 
 type State = 'new' | 'opening' | 'open' | 'closed';
 
@@ -76,9 +73,7 @@ export class Session {
   /** Counts of the generations that are gone. */
   #pastCounts = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
-  /** Calls that have not been answered. */
-  #callCount = 0;
-  #isDraining = false;
+  readonly #calls: SessionCalls;
   /** Undefined before it is open. */
   #openedAtMs: number | undefined;
   /** Settled when the current generation has ended. */
@@ -105,6 +100,12 @@ export class Session {
         if (this.#state === 'open') void this.#noteLost(reason, mended);
         else this.connection.close(1006, reason);
       },
+    });
+    this.#calls = new SessionCalls({
+      connection: this.connection,
+      account: options.account,
+      events: options.host.events,
+      close: (reason) => this.close(reason),
     });
     this.#registerHandlers();
     const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
@@ -138,6 +139,11 @@ export class Session {
     this.connection.close(1001, reason);
     // A peer that does not answer the closing handshake must not keep the runner alive.
     await this.#end({ kind: 'cancelled' });
+  }
+
+  /** Takes no more calls, and closes when those in flight have been answered. */
+  drain(): void {
+    this.#calls.drain();
   }
 
   #registerHandlers(): void {
@@ -190,7 +196,7 @@ export class Session {
         params.initialStrideBytes,
       ),
     );
-    this.#handleLive(run.call, (generation, params, context) => this.#call(generation, params, context));
+    this.#handleLive(run.call, (generation, params, context) => this.#calls.run(generation, params, context));
   }
 
   /** A message that needs an open session. */
@@ -281,73 +287,6 @@ export class Session {
     if (this.#openedAtMs === undefined) return;
     const openedMs = performance.now() - this.#openedAtMs;
     this.#emit({ type: 'session-closed', session: this, reason: message, openedMs });
-  }
-
-  async #call(
-    generation: Generation,
-    params: ParamsOf<typeof run.call>,
-    context: RequestContext,
-  ): Promise<ResultOf<typeof run.call>> {
-    const startMs = performance.now();
-    this.#emit({ type: 'call-started' });
-    let outcome: CallOutcome = 'returned';
-    try {
-      return await this.#admittedCall(generation, params, context);
-    } catch (error) {
-      outcome = outcomeOfError(error);
-      throw error;
-    } finally {
-      this.#emit({ type: 'call-ended', outcome, durationMs: performance.now() - startMs });
-    }
-  }
-
-  async #admittedCall(
-    generation: Generation,
-    { entry, block, commit }: ParamsOf<typeof run.call>,
-    context: RequestContext,
-  ): Promise<ResultOf<typeof run.call>> {
-    let endCall: () => void;
-    try {
-      endCall = this.#beginCall();
-    } catch (error) {
-      // What came with it is not only for this call.
-      await generation.commit(commit, context.traceparent);
-      throw error;
-    }
-    try {
-      return await generation.call(entry, block, commit, context);
-    } finally {
-      endCall();
-    }
-  }
-
-  /** @throws {RequestError} DRAINING or QUOTA_EXCEEDED, and then it must not begin. */
-  #beginCall(): () => void {
-    if (this.#isDraining)
-      throw new RequestError('DRAINING', 'the executor is draining and takes no new calls: use another');
-    const endForAccount = this.#account?.beginCall();
-    this.#callCount++;
-    return () => {
-      endForAccount?.();
-      this.#callCount--;
-      this.#closeIfDrained();
-    };
-  }
-
-  /** Takes no more calls, and closes when those in flight have been answered. */
-  drain(): void {
-    this.#isDraining = true;
-    this.#closeIfDrained();
-  }
-
-  #closeIfDrained(): void {
-    if (!this.#isDraining || this.#callCount > 0 || this.connection.isClosed) return;
-    // An answer is sent after this, and it may have to wait: for credit, or for the compiler to resume.
-    setImmediate(() => {
-      const { link } = this.connection;
-      if (link.isBroken || link.backlogBytes > 0) setTimeout(() => this.#closeIfDrained(), ANSWER_LEAVES_MS);
-      else void this.close('the executor is draining');
-    });
   }
 
   async #firstRunner(): Promise<RunnerStarted> {

@@ -51,6 +51,7 @@ export * as symbols from './messages/symbols.js';
 export { foreignMessage, printable, quoted } from './printable.js';
 export { parseValue } from './quick-check.js';
 export { describeQuota, formatQuota, QUOTA_NAMES, type Quota, type QuotaName } from './quotas.js';
+export { registeredTracerProvider } from './registered-tracer-provider.js';
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
 export { describeRunnerEnd } from './runner-end.js';
 export { SANDBOX_LEVELS, type SandboxLevel, sandboxShortfall } from './sandbox.js';

@@ -1,3 +1,4 @@
+import { registeredTracerProvider } from '@farjit/protocol';
 import type { TracerProvider } from '@opentelemetry/api';
 
 /** What a span is called. `docs/observability.md` says what each of them covers. */
@@ -60,16 +61,12 @@ export const UNTRACED: Tracing = {
   inCallback: (_traceparent, _details, work) => work(NO_SPAN),
 };
 
-/** Where every copy of `@opentelemetry/api` 1.x keeps what applications register. */
-const REGISTRY = Symbol.for('opentelemetry.js.api.1');
-
 /**
  * Spans for a session. OpenTelemetry's API is loaded only when a provider is given or the application has registered
  * one by now: a program that is not traced does without it.
  */
 export async function openTracing(given?: TracerProvider): Promise<Tracing> {
-  const registered = (globalThis as { [REGISTRY]?: { trace?: TracerProvider } })[REGISTRY]?.trace;
-  const provider = given ?? registered;
+  const provider = given ?? registeredTracerProvider<TracerProvider>();
   if (!provider) return UNTRACED;
   const { OpenTelemetryTracing } = await import('./opentelemetry-tracing.js');
   return new OpenTelemetryTracing(provider);

@@ -196,5 +196,5 @@ export class Metrics {
 
 /** A runner may claim any number. */
 function knownSignal(name: string): string {
-  return name in constants.signals ? name : 'other';
+  return Object.hasOwn(constants.signals, name) ? name : 'other';
 }

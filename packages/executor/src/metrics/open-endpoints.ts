@@ -24,5 +24,7 @@ export async function openEndpoints(
   const stateNow = () => host.stateNow();
   const metrics = counts ? new (await import('./metrics.js')).Metrics(stateNow) : undefined;
   metrics?.listenTo(host.events);
-  return new Endpoints({ stateNow, isWell: () => check.isWell(), metrics });
+  // One that waits is as good as one that can be started.
+  const isWell = async () => stateNow().runnersWarm > 0 || check.isWell();
+  return new Endpoints({ stateNow, isWell, metrics });
 }

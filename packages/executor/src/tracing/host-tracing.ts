@@ -1,3 +1,4 @@
+import { registeredTracerProvider } from '@farjit/protocol';
 import type { TracerProvider } from '@opentelemetry/api';
 
 /** What a span is called. `docs/observability.md` says what each of them covers. */
@@ -46,9 +47,6 @@ function passedOn(traceparent: string | undefined): Trace {
   return { traceparent, inCommit: (apply) => apply(), join: () => {}, end: () => {} };
 }
 
-/** Where every copy of `@opentelemetry/api` 1.x keeps what applications register. */
-const REGISTRY = Symbol.for('opentelemetry.js.api.1');
-
 /** A host's traces. */
 export class HostTracing {
   readonly #given: TracerProvider | undefined;
@@ -68,8 +66,7 @@ export class HostTracing {
    * had loaded before: a host that is not traced does without it.
    */
   async open(): Promise<void> {
-    const registered = (globalThis as { [REGISTRY]?: { trace?: TracerProvider } })[REGISTRY]?.trace;
-    const provider = this.#given ?? registered;
+    const provider = this.#given ?? registeredTracerProvider<TracerProvider>();
     if (!provider || this.#source !== UNTRACED) return;
     const { OpenTelemetrySource } = await import('./opentelemetry-source.js');
     this.#source = new OpenTelemetrySource(provider);

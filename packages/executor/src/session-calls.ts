@@ -1,0 +1,105 @@
+import {
+  type Connection,
+  type ParamsOf,
+  type RequestContext,
+  RequestError,
+  type ResultOf,
+  type run,
+} from '@farjit/protocol';
+import type { Account } from './accounts.js';
+import { outcomeOfError } from './call-outcome.js';
+import type { CallOutcome, ExecutorEvents } from './events.js';
+import type { Generation } from './generation.js';
+
+/** How often to see whether the last answer of a session that drains has left. */
+const ANSWER_LEAVES_MS = 20;
+
+/** What a session's calls need of it. */
+export interface CallingSession {
+  readonly connection: Connection;
+  /** Of whose it is, where there are accounts. */
+  readonly account: Account | undefined;
+  readonly events: ExecutorEvents;
+  close(reason: string): Promise<void>;
+}
+
+/** A session's calls, whatever runner they are for: who may begin one, how they end, and how the last one does. */
+export class SessionCalls {
+  readonly #session: CallingSession;
+  /** Those that have not been answered. */
+  #count = 0;
+  #isDraining = false;
+
+  constructor(session: CallingSession) {
+    this.#session = session;
+  }
+
+  /** @throws {RequestError} as `Calls.call`; DRAINING or QUOTA_EXCEEDED when it must not begin. */
+  async run(
+    generation: Generation,
+    params: ParamsOf<typeof run.call>,
+    context: RequestContext,
+  ): Promise<ResultOf<typeof run.call>> {
+    const { events } = this.#session;
+    const startMs = performance.now();
+    events.emit({ type: 'call-started' });
+    let outcome: CallOutcome = 'returned';
+    try {
+      return await this.#run(generation, params, context);
+    } catch (error) {
+      outcome = outcomeOfError(error);
+      throw error;
+    } finally {
+      events.emit({ type: 'call-ended', outcome, durationMs: performance.now() - startMs });
+    }
+  }
+
+  /** Lets no more calls begin, and closes the session when those in flight have been answered. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#closeIfDrained();
+  }
+
+  async #run(
+    generation: Generation,
+    { entry, block, commit }: ParamsOf<typeof run.call>,
+    context: RequestContext,
+  ): Promise<ResultOf<typeof run.call>> {
+    let end: () => void;
+    try {
+      end = this.#begin();
+    } catch (error) {
+      // What came with it is not only for this call.
+      await generation.commit(commit, context.traceparent);
+      throw error;
+    }
+    try {
+      return await generation.call(entry, block, commit, context);
+    } finally {
+      end();
+    }
+  }
+
+  #begin(): () => void {
+    if (this.#isDraining)
+      throw new RequestError('DRAINING', 'the executor is draining and takes no new calls: use another');
+    const endForAccount = this.#session.account?.beginCall();
+    this.#count++;
+    return () => {
+      endForAccount?.();
+      this.#count--;
+      this.#closeIfDrained();
+    };
+  }
+
+  #closeIfDrained(): void {
+    const { connection } = this.#session;
+    if (!this.#isDraining || this.#count > 0 || connection.isClosed) return;
+    // An answer is sent after this, and it may have to wait: for credit, or for the compiler to resume.
+    setImmediate(() => {
+      const { link } = connection;
+      if (link.isBroken || link.backlogBytes > 0) setTimeout(() => this.#closeIfDrained(), ANSWER_LEAVES_MS);
+      else void this.#session.close('the executor is draining');
+    });
+  }
+}
