@@ -14,7 +14,7 @@ const STAGES = {
   reentry: 'reentry',
   wire: 'wire',
   irgen: 'IRGen',
-  bitcode: 'bitcode',
+  bitcode: 'recording',
   parse: 'LLVM: parse, verify',
   passes: 'LLVM: passes',
   emit: 'LLVM: emit',
@@ -208,7 +208,7 @@ function table(measured: readonly SizeSamples[]): Table {
         'slot; and back: the futex, registering EH frames, restoring, the jump.',
       'wire: from the host’s request to its answer, less what the compiler did in between: encoding, two messages over ' +
         'a socket, waking the process at the other end, decoding and checking.',
-      'IRGen, bitcode, LLVM: AST to IR in llvm-bindings, IR to bitcode, bitcode to a verified module in libLLVM, the ' +
+      'IRGen, recording, LLVM: AST to calls of an IR builder, a copy of those, the calls to a verified module in libLLVM, the ' +
         'default level’s passes, machine code in an ELF object.',
       'link: from the object’s link graph to relocated segments. compiler, rest: parsing the object into that ' +
         'graph, tables, promises.',
