@@ -33,9 +33,14 @@ static struct ruleset everything(long abi)
 	return ruleset;
 }
 
+long farjit_landlock_abi(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+}
+
 uint32_t farjit_restrict_with_landlock(void)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+	long abi = farjit_landlock_abi();
 	if (abi < 1) {
 		farjit_note_missing("landlock", strerror(errno));
 		return 0;

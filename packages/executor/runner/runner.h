@@ -142,7 +142,13 @@ void farjit_load_filter(void);
 /* Prints the system calls that the filter lets through, with reasons, as JSON on stdout. */
 void farjit_print_system_calls(void);
 
+/* kernel_features.c */
+/* Prints as JSON on stdout what this kernel has of Landlock and user namespaces; gives up this process's rights. */
+void farjit_print_kernel_features(void);
+
 /* landlock.c */
+/* The kernel's version of Landlock; less than 1, with errno, when it has none. */
+long farjit_landlock_abi(void);
 /* Takes away all rights that Landlock knows; answers its ABI version, 0 when the kernel has none. Needs
  * no_new_privs. */
 uint32_t farjit_restrict_with_landlock(void);

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly startAhead?: boolean;
   /** Milliseconds that the session outlives a lost connection, to be resumed; 0, the default, for none. */
   readonly timeToLiveMs?: number;
+  /** Milliseconds that a peer has to ask for the session: `MAX_UNOPENED_MS` unless given. */
+  readonly unopenedMs?: number;
   /** Given where clients have been told of them before there is a session. */
   readonly id?: string;
   readonly secrets?: ResumeSecrets;
@@ -108,7 +110,8 @@ export class Session {
       close: (reason) => this.close(reason),
     });
     this.#registerHandlers();
-    const unopened = setTimeout(() => this.#giveUpUnopened(), MAX_UNOPENED_MS);
+    const { unopenedMs = MAX_UNOPENED_MS } = options;
+    const unopened = setTimeout(() => this.#giveUpUnopened(unopenedMs), unopenedMs);
     void this.connection.closed.then(() => clearTimeout(unopened));
     this.ended = this.connection.closed.then((error) => this.#connectionEnded(error));
     if (options.startAhead) {
@@ -306,9 +309,9 @@ export class Session {
   }
 
   /** A peer that has not said what it wants must not keep others out for ever. */
-  #giveUpUnopened(): void {
+  #giveUpUnopened(unopenedMs: number): void {
     if (this.#state === 'new')
-      this.connection.close(1008, `no session was opened within ${MAX_UNOPENED_MS / 1000} s`);
+      this.connection.close(1008, `no session was opened within ${unopenedMs / 1000} s`);
   }
 
   #isUnopened(): boolean {

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   Connection,
   createMemoryTransportPair,
   indirection,
+  MAX_UNOPENED_MS,
   memory,
   run,
   session,
@@ -15,6 +17,7 @@ import {
   commitOf,
   load,
   lookup,
+  openOver,
   openSession,
   reserve,
   segmentOf,
@@ -194,6 +197,22 @@ test('a runner that cannot be started is refused with words, and opening may be 
     });
   connection.close();
   await hosted.ended;
+});
+
+test('a peer that asks for no session in time is told so, and one that does keeps it', async (t) => {
+  t.is(MAX_UNOPENED_MS, 30_000);
+  const unopenedMs = 500;
+  const [near, far] = createMemoryTransportPair();
+  const closed = new Promise((resolve) => near.start({ onMessage: () => {}, onClose: resolve }));
+  const silent = new Session({ host, transport: far, unopenedMs });
+  const [nearOpened, farOpened] = createMemoryTransportPair();
+  const opened = new Session({ host, transport: farOpened, unopenedMs: 2 * unopenedMs });
+  t.teardown(() => opened.ended);
+  const { connection } = await openOver(t, nearOpened);
+  t.like(await closed, { code: 1008, reason: 'no session was opened within 0.5 s' });
+  await silent.ended;
+  await delay(3 * unopenedMs);
+  await t.notThrowsAsync(connection.request(session.sessionStatus, {}));
 });
 
 test('a program that is no runner is refused', async (t) => {

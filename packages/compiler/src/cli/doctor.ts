@@ -3,6 +3,7 @@ import {
   checkAddon,
   checkCCompiler,
   checkCodegen,
+  checkConfinement,
   checkCPU,
   checkKernelFeatures,
   checkKernelVersion,
@@ -32,6 +33,7 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkCCompiler(),
     checkKernelFeatures(),
     checkSeccomp(),
+    checkConfinement(),
     checkCPU(),
   ];
   const findings = (await Promise.all(checks)).flat();

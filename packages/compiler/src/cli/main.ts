@@ -73,6 +73,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
     .addOption(codegenProcessesOption())
+    .addOption(codegenLimitOption())
     .option('--speculate-order <file>', 'guess what a run recorded with --record-calls called, in its order')
     .option('--record-calls <file>', 'write down which functions are called, in the order of the first calls')
     .addOption(sandboxOption())
@@ -98,6 +99,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
     .addOption(codegenProcessesOption())
+    .addOption(codegenLimitOption())
     .addOption(sandboxOption())
     .addOption(sandboxRequiredOption())
     .addOption(limitOption())
@@ -182,6 +184,13 @@ function codegenProcessesOption(): Option {
     '--codegen-processes <n>',
     'most processes that generate code at a time (default: one for each core)',
   ).argParser(parseCodegenProcesses);
+}
+
+function codegenLimitOption(): Option {
+  return new Option(
+    '--codegen-limit <ms>',
+    'give up on a function that LLVM is not done with by then (default: 120000)',
+  ).argParser(parseDeadline);
 }
 
 function noCacheOption(): Option {

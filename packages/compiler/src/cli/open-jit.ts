@@ -29,6 +29,8 @@ export interface JITOptions extends AccessOptions {
   readonly cache?: boolean;
   readonly cacheDir?: string;
   readonly codegenProcesses?: number;
+  /** Milliseconds. */
+  readonly codegenLimit?: number;
   readonly sandbox?: SandboxLevel;
   readonly sandboxRequired?: SandboxLevel;
   readonly limit?: Readonly<Partial<Record<LimitName, number | null>>>;
@@ -49,7 +51,7 @@ export async function openJIT(
   { program, calls }: { program?: string; calls?: CallOrder } = {},
 ): Promise<KaleidoscopeJIT> {
   const { executor, local: started, optLevel, speculate, cache = true, cacheDir, sandboxRequired } = options;
-  const { codegenProcesses } = options;
+  const { codegenProcesses, codegenLimit } = options;
   const access = executor === undefined ? {} : await readAccess(options);
   const local = executor === undefined ? (started ?? (await startExecutor(options))) : undefined;
   local?.connect().catch(() => {
@@ -68,6 +70,7 @@ export async function openJIT(
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
     ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
+    ...(codegenLimit === undefined ? {} : { codegenLimitMs: codegenLimit }),
     ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onEvent: (event) => {

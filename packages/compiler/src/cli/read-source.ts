@@ -5,7 +5,7 @@ import { SourceText } from '../kaleidoscope/source-text.js';
 import { systemErrorWords } from './system-error.js';
 
 /** Largest program: a million functions. An endless pipe must not take all memory. */
-const MAX_SOURCE_BYTES = 64 * 1024 * 1024;
+export const MAX_SOURCE_BYTES = 64 * 1024 * 1024;
 
 /** A source file that cannot be read. */
 export class SourceFileError extends FarJITError {

@@ -82,7 +82,8 @@ export class CodegenPool implements IRCompileLayer {
     this.libLLVM = libLLVM;
     this.#size = Math.max(1, size);
     this.#program = program;
-    this.#limitMs = limitMs;
+    // More, timers do not know.
+    this.#limitMs = Math.min(limitMs, 2 ** 31 - 1);
     this.#restMs = restMs;
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import {
   checkCCompiler,
+  checkConfinement,
   checkCPU,
   checkKernelVersion,
   checkLibLLVM,
@@ -92,4 +93,41 @@ test('vector registers without xsave are refused', (t) => {
   });
   t.is(checkCPU(cpuinfo('')).level, 'ok');
   t.is(checkCPU(cpuinfo('avx')).level, 'fail');
+});
+
+/** A runner that says this of its kernel. */
+function runnerThatSays(t: ExecutionContext, features: object): string {
+  const path = join(temporaryFolder(t), 'runner');
+  writeFileSync(path, `#!/bin/sh\necho '${JSON.stringify(features)}'\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+test('Landlock and user namespaces are named, and what is missing says why and what to do', async (t) => {
+  const there = {
+    landlock: 6,
+    withoutLandlock: '',
+    userNamespaces: true,
+    withoutUserNamespaces: '',
+  };
+  t.deepEqual(await checkConfinement(runnerThatSays(t, there)), [
+    { level: 'ok', what: 'Landlock, version 6' },
+    { level: 'ok', what: 'user namespaces for ordinary users' },
+  ]);
+  const [landlock, namespaces] = await checkConfinement(
+    runnerThatSays(t, {
+      landlock: 0,
+      withoutLandlock: 'Function not implemented',
+      userNamespaces: false,
+      withoutUserNamespaces: 'Operation not permitted',
+    }),
+  );
+  t.is(landlock?.level, 'warn');
+  t.regex(landlock?.what ?? '', /^no Landlock \(Function not implemented\): .*strict/);
+  t.regex(landlock?.fix ?? '', /5\.13/);
+  t.is(namespaces?.level, 'warn');
+  t.regex(namespaces?.what ?? '', /^no user namespaces for ordinary users \(Operation not permitted\): /);
+  t.regex(namespaces?.fix ?? '', /sysctl/);
+  // No runner: checkRunner says so.
+  t.deepEqual(await checkConfinement('/nowhere/runner'), []);
 });

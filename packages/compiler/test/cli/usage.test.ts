@@ -15,6 +15,7 @@ const WRONG: readonly [string[], RegExp][] = [
   [['run', '--stats=xml', 'a.ks'], /--stats.*'xml' is invalid.*summary, json/],
   [['run', '--deadline', '0', 'a.ks'], /--deadline.*'0' is invalid/],
   [['run', '--codegen-processes', '0', 'a.ks'], /--codegen-processes.*'0' is invalid/],
+  [['run', '--codegen-limit', '0', 'a.ks'], /--codegen-limit.*'0' is invalid/],
   [['run', '--deadline=1.5', 'a.ks'], /--deadline.*'1\.5' is invalid/],
   [['run', '--deadline', '3000000000', 'a.ks'], /--deadline.*is invalid/],
   [['run', '--sandbox=loose', 'a.ks'], /--sandbox.*'loose' is invalid.*strict, default, off/],
