@@ -23,7 +23,7 @@ export class RunningExecutor {
     url: string,
     { args = [], token }: { readonly args?: readonly string[]; readonly token?: string } = {},
   ): Promise<RunningExecutor> {
-    const { program, args: all } = executorCommand('--listen', url, ...args);
+    const { program, args: all } = executorCommand('--listen', url, '--log-format=pretty', ...args);
     const env = { ...process.env, ...(token === undefined ? {} : { FARJIT_TOKEN: token }) };
     const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'], env });
     const said: string[] = [];
