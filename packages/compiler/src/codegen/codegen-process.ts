@@ -136,7 +136,8 @@ export class CodegenProcess {
     if (answer.id === 0 && answer.status === Status.Done) {
       this.#llvmVersion = answer.content.toString();
       if (this.#state === 'starting') this.#state = 'ready';
-      this.#keepProgramRunning(false);
+      // It may be being stopped already, and somebody wait for its end.
+      this.#keepProgramRunning(this.#state === 'lost');
       return this.#settleReady.resolve();
     }
     if (answer.id === 0)

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { CodegenLostError } from '../../src/codegen/codegen-lost-error.js';
@@ -267,6 +268,22 @@ test('started ahead there is one process, and stopping leaves none', async (t) =
   await pool.stop();
   t.false(existsSync(`/proc/${processId}`));
   await t.throwsAsync(pool.compile(inputOf(FIB)), { message: /stopped/ });
+});
+
+test('who stops a process that has just become ready gets to see its end', (t) => {
+  const pool = JSON.stringify(new URL('../../src/codegen/codegen-pool.js', import.meta.url).href);
+  // They say that they are ready while nobody reads, and the program has nothing else to stay for. Whether the end of
+  // one is seen at once is up to the system: several times it mostly is not.
+  const program = `const { CodegenPool } = await import(${pool});
+    for (let count = 0; count < 12; count++) {
+      const codegen = new CodegenPool();
+      codegen.start();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
+      await codegen.stop();
+    }
+    console.log('stopped');`;
+  const args = ['--input-type=module', '-e', program];
+  t.is(execFileSync(process.execPath, args, { encoding: 'utf8' }), 'stopped\n');
 });
 
 test('stopping fails what is under way', async (t) => {
