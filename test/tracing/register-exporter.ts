@@ -2,7 +2,12 @@
 // that appends each span to the file that SPANS_FILE names.
 import { appendFileSync } from 'node:fs';
 import { trace } from '@opentelemetry/api';
-import { BasicTracerProvider, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { record } from './spans.js';
 
 const file = process.env.SPANS_FILE ?? '';
@@ -15,6 +20,10 @@ const exporter = {
   shutdown: async () => {},
 };
 
-trace.setGlobalTracerProvider(
-  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
-);
+// In batches a span is exported seconds after it has ended, or when somebody asks for it.
+const processor = process.env.IN_BATCHES
+  ? new BatchSpanProcessor(exporter)
+  : new SimpleSpanProcessor(exporter);
+const provider = new BasicTracerProvider({ spanProcessors: [processor] });
+trace.setGlobalTracerProvider(provider);
+process.once('beforeExit', () => provider.forceFlush());

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -226,6 +226,41 @@ function sorted(list: readonly SpanTree[]): SpanTree[] {
     .map(([label, ...children]): SpanTree => [label, ...sorted(children)])
     .toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 }
+
+test('`farjit run` and its executor are traced when what Node loads first says so, to the last span', async (t) => {
+  const directory = temporaryDirectory(t);
+  const spansFile = join(directory, 'spans');
+  const program = join(directory, 'program.ks');
+  writeFileSync(program, `${PROGRAM} f(1);`);
+  const farjit = fileURLToPath(
+    new URL('../../dist/launcher/farjit', import.meta.resolve('@farjit/compiler')),
+  );
+  const child = spawn(farjit, ['run', '--no-cache', '--speculate=off', program], {
+    env: {
+      ...process.env,
+      NODE_OPTIONS: `--import=${new URL('register-exporter.js', import.meta.url).href}`,
+      SPANS_FILE: spansFile,
+      IN_BATCHES: '1',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const said = await child.stdout.toArray();
+  t.is(Buffer.concat(said).toString(), 'Evaluated to 4.000000\n');
+  const lines = readFileSync(spansFile, 'utf8').trim().split('\n');
+  const spans = lines.map((line) => JSON.parse(line) as RecordedSpan);
+  const call = spans.find(({ name }) => name === 'farjit.call');
+  t.deepEqual(sorted(trees(spans.filter(({ traceId }) => traceId === call?.traceId))), [
+    sorted([
+      [
+        'farjit.call __anon_expr',
+        ['farjit.irgen __anon_expr'],
+        ['farjit.llvm __anon_expr'],
+        ['farjit.link __anon_expr'],
+        ['farjit.executor.call', ['farjit.executor.commit'], callback('f'), callback('g')],
+      ],
+    ])[0],
+  ] as SpanTree[]);
+});
 
 test("a JIT that is not traced does without OpenTelemetry's API", async (t) => {
   // Loading it is an error in this process.

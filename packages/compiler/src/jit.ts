@@ -41,7 +41,7 @@ import { type CallOptions, ExecutionSession } from './session/execution-session.
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
-import { openTracing } from './tracing/tracing.js';
+import { openTracing, UNTRACED } from './tracing/tracing.js';
 import { WrapperCalls } from './wrapper-calls.js';
 
 /**
@@ -443,7 +443,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
-    const atOnce = await terminated;
+    // One that is traced has exporters that want the rest.
+    const atOnce = (await terminated) && this.#session.tracing === UNTRACED;
     await Promise.all([this.#local?.stop({ atOnce }), codegenStopped]);
   }
 

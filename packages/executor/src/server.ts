@@ -299,6 +299,7 @@ export class Server {
     await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
     clearTimeout(cut);
     await Promise.all([poolClosed, ...listenersClosed]);
+    await this.#host.tracing.source.flush();
   }
 
   async #createHttpServer(address: ListenAddress): Promise<HttpServer | HttpsServer> {

@@ -34,6 +34,8 @@ export interface TraceSource {
   reentry(cause: Trace | undefined, calls: readonly Trace[], details: SpanDetails): Trace;
   /** A commit that comes by itself. */
   commit<T>(traceparent: string | null, apply: () => T): T;
+  /** Lets exporters have what they have not had: this process may be about to end. Never rejects. */
+  flush(): Promise<void>;
 }
 
 /** Nobody looks here; the compiler may, and its callbacks belong to its calls. */
@@ -41,6 +43,7 @@ const UNTRACED: TraceSource = {
   call: (traceparent) => passedOn(traceparent ?? undefined),
   reentry: (cause) => passedOn(cause?.traceparent),
   commit: (_traceparent, apply) => apply(),
+  flush: async () => {},
 };
 
 function passedOn(traceparent: string | undefined): Trace {

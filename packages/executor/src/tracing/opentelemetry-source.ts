@@ -12,14 +12,26 @@ import {
 } from '@opentelemetry/api';
 import type { HostSpanName, SpanDetails, Trace, TraceSource } from './host-tracing.js';
 
+/** How long exporters may take at the end: what they send to may be gone. */
+const MAX_FLUSH_MS = 1000;
+
 /** Calls that one callback is linked to: with more in flight, which of them it was is not worth telling. */
 const MAX_LINKED_CALLS = 16;
+
+/** What providers have beyond what the API knows of; other copies of the API have classes of their own. */
+interface Flushing {
+  /** Of the one that the API registers: the SDK's. */
+  getDelegate?(): Flushing;
+  forceFlush?(): Promise<void>;
+}
 
 /** Traces through OpenTelemetry's API. */
 export class OpenTelemetrySource implements TraceSource {
   readonly #tracer: Tracer;
+  readonly #provider: TracerProvider;
 
   constructor(provider: TracerProvider) {
+    this.#provider = provider;
     this.#tracer = provider.getTracer('@farjit/executor');
   }
 
@@ -36,6 +48,18 @@ export class OpenTelemetrySource implements TraceSource {
 
   commit<T>(traceparent: string | null, apply: () => T): T {
     return inCommit(this.#tracer, remoteContext(traceparent), apply);
+  }
+
+  async flush(): Promise<void> {
+    const provider = this.#provider as Flushing;
+    const sdk = provider.getDelegate?.() ?? provider;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, MAX_FLUSH_MS);
+    });
+    const flushed = Promise.resolve().then(() => sdk.forceFlush?.());
+    await Promise.race([flushed, enough]).catch(() => {});
+    clearTimeout(timer);
   }
 
   #start(name: HostSpanName, kind: SpanKind, parent: Context, attributes: SpanDetails): SpanTrace {
