@@ -276,6 +276,19 @@ export class Generation {
     return calls.call({ entry, block, publish, deadlineMs, signal, trace });
   }
 
+  /**
+   * A copy of memory as a call has left it.
+   * @throws {RequestError} RUNNER_LOST when it is gone by now.
+   */
+  readLeft(address: ExecutorAddr, sizeBytes: number): Uint8Array {
+    if (this.#isLost)
+      throw new RequestError('RUNNER_LOST', 'the runner is gone, and what the call left in its memory', {
+        end: { kind: 'fault', message: 'it ended before its memory was read' },
+        own: false,
+      });
+    return this.memory.read(address, sizeBytes);
+  }
+
   /** Addresses of symbols in the runner, 0 for unknown ones. */
   async lookup(names: readonly string[]): Promise<ExecutorAddr[]> {
     const addresses = await this.#parts.work.lookup(names);

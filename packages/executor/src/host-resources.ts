@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxLevel } from '@farjit/protocol';
 import type { TracerProvider } from '@opentelemetry/api';
+import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
 import { ExecutorEvents } from './events.js';
 import { completeLimits, type Limits } from './limits.js';
 import { ReservationPool } from './reservation.js';
@@ -28,6 +29,8 @@ export interface HostOptions {
   readonly preload?: readonly string[];
   /** Where spans go; default: what has been registered with OpenTelemetry's API before, or nowhere. */
   readonly tracerProvider?: TracerProvider;
+  /** LLVM features that code is generated with, as in `+avx2,+fma`: by default all that this machine has. */
+  readonly cpuFeatures?: string;
 }
 
 /** What the sessions of one host share. */
@@ -36,6 +39,7 @@ export interface HostResources {
   readonly sandbox: SandboxLevel;
   readonly limits: Limits;
   readonly preload: readonly string[];
+  readonly cpuFeatures: string;
   readonly reservations: ReservationPool;
   readonly users: UserPool;
   readonly runners: RunnerPool;
@@ -44,7 +48,7 @@ export interface HostResources {
   readonly events: ExecutorEvents;
 }
 
-/** @throws {RangeError} for limits that no runner can work with. */
+/** @throws {RangeError} for limits that no runner can work with, and features that this machine has not. */
 export function createHostResources(options: HostOptions = {}): HostResources {
   const { runnerPath = DEFAULT_RUNNER_PATH, sandbox = 'default', preload = [] } = options;
   const resources = {
@@ -52,6 +56,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     sandbox,
     limits: completeLimits(options.limits),
     preload,
+    cpuFeatures: chosenCpuFeatures(options.cpuFeatures),
     reservations: new ReservationPool(layoutReservation(options.reservation)),
   };
   return {

@@ -34,6 +34,7 @@ async function serveInherited({
   sandbox,
   limit,
   preload,
+  cpuFeatures,
   pool,
 }: ExecutorOptions): Promise<void> {
   if (sandbox === 'off') process.stderr.write(OFF_WARNING);
@@ -45,6 +46,7 @@ async function serveInherited({
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(limit === undefined ? {} : { limits: limit }),
     ...(preload === undefined ? {} : { preload }),
+    ...(cpuFeatures === undefined ? {} : { cpuFeatures }),
   });
   try {
     await Promise.race([server.serveInherited(inheritFd), stopped]);

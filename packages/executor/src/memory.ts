@@ -177,11 +177,19 @@ export class SessionMemory {
    * @throws {RequestError} INVALID_ADDRESS outside code, constant and data, or across two of them.
    */
   read(address: ExecutorAddr, sizeBytes: number): Buffer {
+    return this.#reservation.read(this.checkReadable(address, sizeBytes), sizeBytes);
+  }
+
+  /**
+   * The offset of what can be read.
+   * @throws as `read`.
+   */
+  checkReadable(address: ExecutorAddr, sizeBytes: number): number {
     const { code, constant, data } = this.#reservation.layout;
     const offset = this.#offsetOf(address);
     const region = [code, constant, data].find((part) => contains(part, offset, sizeBytes));
     if (!region) throw outside(address, sizeBytes, "the session's code, constant or data memory");
-    return this.#reservation.read(offset, sizeBytes);
+    return offset;
   }
 
   /**

@@ -72,6 +72,13 @@ const limits = v.pipe(
   }),
 );
 
+/** A feature string as LLVM has it. */
+const cpuFeatures = v.pipe(
+  text,
+  v.regex(/^(none|\+?[\w.]+(,\+?[\w.]+)*)$/, 'expected features as in avx2,fma, or none'),
+  v.transform((value) => (value === 'none' ? '' : value.replaceAll(/(^|,)\+?/g, '$1+'))),
+);
+
 /** All options that can also be variables and keys of a configuration file. */
 export const OPTIONS = {
   listen: {
@@ -167,6 +174,15 @@ export const OPTIONS = {
     description: 'runners to keep started, so that sessions open at once',
     fallback: '1 with --listen',
     schema: wholeNumber(0, MAX_POOL_SIZE),
+  },
+  cpuFeatures: {
+    form: 'text',
+    argument: '<list>',
+    description:
+      'have code generated for these CPU features, as in avx2,fma, or for none beyond the baseline; executors of the same ' +
+      'features share what is compiled',
+    fallback: 'all that the CPU has',
+    schema: cpuFeatures,
   },
   sandbox: {
     form: 'text',

@@ -60,7 +60,9 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
 
 function serverOptions(options: ExecutorOptions): ServerOptions {
   const { sandbox, limit, preload, maxSessions, allowInsecureListen, sessionTtl, heartbeat } = options;
+  const { cpuFeatures } = options;
   return {
+    ...(cpuFeatures === undefined ? {} : { cpuFeatures }),
     poolSize: options.pool ?? 1,
     metrics: true,
     ...(sandbox === undefined ? {} : { sandbox }),

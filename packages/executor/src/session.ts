@@ -21,7 +21,7 @@ import {
   UnopenedLimits,
 } from '@farjit/protocol';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
-import { CPU_NAME, hostCpuFeatures } from './abi/x86-64-cpu.js';
+import { CPU_NAME } from './abi/x86-64-cpu.js';
 import { type Account, UNUSED } from './accounts.js';
 import type { CallbackOutcome, ExecutorEvent } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';
@@ -200,6 +200,11 @@ export class Session {
       ),
     );
     this.#handleLive(run.call, (generation, params, context) => this.#calls.run(generation, params, context));
+    this.#handleLive(run.callAndRead, async (generation, { read, ...params }, context) => {
+      generation.memory.checkReadable(read.address, read.sizeBytes);
+      const result = await this.#calls.run(generation, params, context);
+      return { ...result, content: generation.readLeft(read.address, read.sizeBytes) };
+    });
   }
 
   /** A message that needs an open session. */
@@ -255,7 +260,7 @@ export class Session {
         version,
         server: SERVER_NAME,
         session: this.id,
-        info: remoteInfo(),
+        info: remoteInfo(this.#host.cpuFeatures),
         runner,
         timeToLiveMs: this.connection.link.timeToLiveMs,
       };
@@ -456,11 +461,11 @@ function stateInWords(state: State): string {
   }
 }
 
-function remoteInfo() {
+function remoteInfo(cpuFeatures: string) {
   return {
     triple: TRIPLE,
     cpuName: CPU_NAME,
-    cpuFeatures: hostCpuFeatures(),
+    cpuFeatures,
     pointerBytes: POINTER_BYTES,
     pageBytes: PAGE_BYTES,
     trampolineBytes: TRAMPOLINE_BYTES,

@@ -3,6 +3,7 @@ import {
   createMemoryTransportPair,
   type ExecutorAddr,
   memory,
+  NULL_ADDR,
   run,
   session,
   type Transport,
@@ -14,10 +15,12 @@ import {
   callDouble as callDoubleCode,
   callVoid,
   callWithInt,
+  copyFrom,
   illegalInstruction,
   loadFrom,
   spin,
   storeConstant,
+  storeTo,
   writeBlock,
   writeBlockRepeatedly,
 } from './machine-code.js';
@@ -62,6 +65,60 @@ test('a call may bring its own code', async (t) => {
   });
   const status = await connection.request(session.sessionStatus, {});
   t.like(status, { callsStarted: 1, commitsApplied: 1, callsInFlight: 0 });
+});
+
+test('a call may bring its data, and answer with memory as it has left it', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const data = await reserve(compiler, 'data', 64);
+  const entry = await load(compiler, copyFrom(data));
+  const double = Buffer.alloc(8);
+  double.writeDoubleLE(1.5);
+  const commit = commitOf({ segments: [segmentOf(data, 'data', Uint8Array.from(double))] });
+  const params = { entry, block: new Uint8Array(8), commit };
+  const answer = await connection.request(
+    run.callAndRead,
+    { ...params, read: { address: data, sizeBytes: 8 } },
+    live,
+  );
+  t.is(Buffer.from(answer.block).readDoubleLE(), 1.5);
+  t.is(Buffer.from(answer.content).readDoubleLE(), 1.5);
+  const stored = await connection.request(
+    run.callAndRead,
+    {
+      entry: await load(compiler, storeTo(data)),
+      block: new Uint8Array(8),
+      commit: commitOf(),
+      read: { address: data, sizeBytes: 64 },
+    },
+    live,
+  );
+  t.is(stored.content.byteLength, 64);
+  t.notDeepEqual(stored.content.subarray(0, 8), answer.content);
+});
+
+test('memory that cannot be read is refused before anything is called or written', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const data = await reserve(compiler, 'data', 64);
+  const entry = await load(compiler, copyFrom(data));
+  const commit = commitOf({ segments: [segmentOf(data, 'data', Uint8Array.of(1))] });
+  const before = await connection.request(session.sessionStatus, {});
+  for (const read of [
+    { address: addrAdd(data, 256 * 1024 * 1024), sizeBytes: 8 },
+    { address: NULL_ADDR, sizeBytes: 0 },
+  ])
+    await t.throwsAsync(
+      connection.request(run.callAndRead, { entry, block: new Uint8Array(8), commit, read }, live),
+      { code: 'INVALID_ADDRESS' },
+    );
+  const tooMuch = { address: data, sizeBytes: run.MAX_READ_BYTES + 1 };
+  await t.throwsAsync(
+    connection.request(run.callAndRead, { entry, block: new Uint8Array(8), commit, read: tooMuch }, live),
+    { code: 'INVALID_PARAMS' },
+  );
+  const { callsStarted, commitsApplied } = await connection.request(session.sessionStatus, {});
+  t.deepEqual([callsStarted, commitsApplied], [before.callsStarted, before.commitsApplied]);
 });
 
 test('functions of the C library are called', async (t) => {

@@ -30,6 +30,7 @@ maxSessions: 10
 sessionTtl: 0.5
 heartbeat: 2
 pool: 4
+cpuFeatures: avx2,+fma
 sandbox: strict
 limit: { data: 512M, memory: none, cpu: 60, call: null }
 preload: libz.so.1
@@ -50,6 +51,7 @@ const VALUES = {
   sessionTtl: 0.5,
   heartbeat: 2,
   pool: 4,
+  cpuFeatures: '+avx2,+fma',
   sandbox: 'strict',
   limit: { data: 512 * 1024 ** 2, memory: null, cpu: 60, call: null },
   preload: ['libz.so.1'],
@@ -70,6 +72,7 @@ const VARIABLES = {
   FARJIT_SESSION_TTL: '0.5',
   FARJIT_HEARTBEAT: '2',
   FARJIT_POOL: '4',
+  FARJIT_CPU_FEATURES: '+avx2,+fma',
   FARJIT_SANDBOX: 'strict',
   FARJIT_LIMIT: 'data=512M memory=none cpu=60 call=none',
   FARJIT_PRELOAD: 'libz.so.1',
@@ -90,6 +93,7 @@ const COMMAND_LINE = [
     '--heartbeat',
     '2',
     '--pool=4',
+    '--cpu-features=avx2,fma',
     '--sandbox',
     'strict',
   ],

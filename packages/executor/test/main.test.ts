@@ -60,6 +60,16 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
     1,
     /cannot preload \/nonexistent/,
   ],
+  [
+    ['--listen', 'ws+unix:x', '--cpu-features', 'a b'],
+    2,
+    /--cpu-features: expected features as in avx2,fma, or none/,
+  ],
+  [
+    ['--listen', 'ws+unix:x', '--cpu-features', 'altivec'],
+    1,
+    /the CPU features \+altivec are not there; this machine has /,
+  ],
   [['--bogus'], 2, /unknown option '--bogus'/],
   [['--inherit-fd', 'x'], 2, /not a descriptor number/],
   [['--pool', '65'], 2, /--pool: expected a whole number from 0 to 64/],

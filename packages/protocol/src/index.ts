@@ -65,6 +65,7 @@ export {
 export {
   DEFAULT_HEARTBEAT_MS,
   MAX_FRAME_BYTES,
+  UNMASKED,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from './websocket-transport.js';

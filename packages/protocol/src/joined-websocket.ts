@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import { WEBSOCKET_OPTIONS } from './websocket-transport.js';
+import { UNMASKED, WEBSOCKET_OPTIONS } from './websocket-transport.js';
 
-/** Which end of the connection: a client's frames are masked, a server's are not. */
+/** Which end of the connection: a client's frames have masks, a server's have none. */
 export type WebSocketRole = 'client' | 'server';
 
 /** Limits that ws sets by itself where there is a handshake. */
@@ -25,7 +25,13 @@ const JoinableWebSocket = WebSocket as unknown as new (
  * and no handshake before them, since it would tell neither end anything. Node's HTTP is not loaded for it.
  */
 export function joinWebSocket(socket: Duplex, role: WebSocketRole): WebSocket {
-  const options = { ...WEBSOCKET_OPTIONS, ...LIMITS, allowSynchronousEvents: true, autoPong: true };
+  const options = {
+    ...WEBSOCKET_OPTIONS,
+    ...UNMASKED,
+    ...LIMITS,
+    allowSynchronousEvents: true,
+    autoPong: true,
+  };
   const webSocket = new JoinableWebSocket(null, undefined, options);
   webSocket._isServer = role === 'server';
   webSocket.setSocket(socket, Buffer.alloc(0), options);

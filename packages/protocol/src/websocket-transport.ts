@@ -20,6 +20,17 @@ export const WEBSOCKET_OPTIONS = {
   skipUTF8Validation: true,
 } as const;
 
+/**
+ * Gives a client's frames a mask of zeros, with which `ws` leaves them as they are: a mask costs both ends more than all else
+ * that becomes of a large frame. It is there for proxies that could take a frame for HTTP (RFC 6455, 10.3), so this is for
+ * connections that no proxy reads: sockets of this machine, and TLS.
+ */
+export const UNMASKED = {
+  generateMask: (mask: Uint8Array): void => {
+    mask.fill(0);
+  },
+} as const;
+
 /** Carries a `Transport` over an open WebSocket. Text frames are a protocol error (close code 1003). */
 export class WebSocketTransport implements Transport {
   readonly #socket: WebSocket;

@@ -194,7 +194,7 @@ class SessionTarget implements FuzzTarget {
       );
       if (type.method === memory.commitMemory.method) this.#apply((params as { commit: Commit }).commit);
       // Whatever was called may have written to it.
-      if (type.method === run.call.method) await this.#noteMemory();
+      if (type.method === run.call.method || type.method === run.callAndRead.method) await this.#noteMemory();
       return 2;
     } catch (error) {
       if (!(error instanceof RemoteError)) throw error;
@@ -267,6 +267,16 @@ class SessionTarget implements FuzzTarget {
         return [memory.destroyAllocator, { allocator: allocator + 1 + (x % 3) }];
       default:
         // Calling anything at all takes a runner: seldom.
+        if (z % 128 === 64)
+          return [
+            run.callAndRead,
+            {
+              entry: address,
+              block: content.subarray(0, 64),
+              ...commit({ segments: [segment] }),
+              read: { address: BigInt.asUintN(64, address + BigInt(y)), sizeBytes: size },
+            },
+          ];
         return z % 64 === 0
           ? [run.call, { entry: address, block: content.subarray(0, 64), ...commit({}) }]
           : [memory.readMemory, { address: BigInt(z), sizeBytes: size }];

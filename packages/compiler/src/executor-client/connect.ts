@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
   FarJITError,
@@ -9,6 +9,7 @@ import {
   RESUMPTION_HEADERS,
   type Reopened,
   type Transport,
+  UNMASKED,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
@@ -44,6 +45,12 @@ export class ResumeRefusedError extends FarJITError {
   }
 }
 
+/** One of the addresses that a host's name has. */
+export interface HostAddress {
+  readonly address: string;
+  readonly family: number;
+}
+
 /** How long an upgrade may take: a local executor needs a tenth of this when the machine is busy. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Characters of a refusal that are read. */
@@ -57,6 +64,8 @@ export interface ConnectOptions {
   readonly tls?: ClientTls;
   /** How often it is pinged, in milliseconds; one that is silent three times in a row is lost. 5 s unless given. */
   readonly heartbeatMs?: number;
+  /** Of the host, where its name has several. The name stays what it is called by, and what certificates are checked for. */
+  readonly address?: HostAddress;
 }
 
 /**
@@ -66,7 +75,7 @@ export interface ConnectOptions {
  */
 export async function connectExecutor(
   url: string,
-  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS }: ConnectOptions = {},
+  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address }: ConnectOptions = {},
 ): Promise<Transport> {
   if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
     throw new ConnectError(
@@ -74,6 +83,7 @@ export async function connectExecutor(
     );
   const client: ClientOptions = {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
+    ...(address ? { lookup: alwaysTo(address) } : {}),
     ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
   return open({ url, client, heartbeatMs });
@@ -240,9 +250,20 @@ async function readWords(response: IncomingMessage): Promise<string> {
   return foreignMessage(text.slice(0, MAX_REFUSAL_LENGTH).split('\n', 1)[0] ?? '');
 }
 
+/** What stands in for a look-up of the name. */
+function alwaysTo({ address, family }: HostAddress): LookupFunction {
+  return (_name, { all }, answer) =>
+    all ? answer(null, [{ address, family }]) : answer(null, address, family);
+}
+
 function createSocket(url: string, options: ClientOptions): WebSocket {
   try {
-    return new WebSocket(url, { ...WEBSOCKET_OPTIONS, ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+    return new WebSocket(url, {
+      ...WEBSOCKET_OPTIONS,
+      ...(url.startsWith('ws:') ? {} : UNMASKED),
+      ...options,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectError(`${url} is no executor address: ${words}`, { cause });

@@ -61,6 +61,20 @@ export interface StubBlock {
   readonly count: number;
 }
 
+/** A piece of session memory. */
+export interface MemoryPiece {
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+}
+
+/** How a call is sent. */
+export interface CallRequestOptions {
+  readonly generation: number;
+  readonly deadlineMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly traceparent?: string | undefined;
+}
+
 /** What a compiler asks of an executor besides a session. */
 export interface OpenOptions {
   /**
@@ -240,8 +254,7 @@ export class ExecutorProcessControl {
 
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
     const { content } = await this.#ask(memory.readMemory, { address, sizeBytes }, this.generation);
-    if (content.byteLength !== sizeBytes)
-      throw new ProtocolError(`${content.byteLength} bytes of memory where ${sizeBytes} were asked for`);
+    checkSize(content, sizeBytes);
     return content;
   }
 
@@ -262,25 +275,41 @@ export class ExecutorProcessControl {
    * Calls `entry`. There is no limit to how long that takes, but a deadline or an abort that the host does not act on
    * costs it the connection.
    */
-  async call(
+  call(
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
-    options: {
-      generation: number;
-      deadlineMs?: number | undefined;
-      signal?: AbortSignal | undefined;
-      traceparent?: string | undefined;
-    },
+    options: CallRequestOptions,
   ): Promise<ResultOf<typeof run.call>> {
+    return this.#call(run.call, { entry, block, commit }, options);
+  }
+
+  /** The same, and what is then in a piece of memory. */
+  async callAndRead(
+    entry: ExecutorAddr,
+    block: Uint8Array,
+    commit: Commit,
+    read: MemoryPiece,
+    options: CallRequestOptions,
+  ): Promise<ResultOf<typeof run.callAndRead>> {
+    const answer = await this.#call(run.callAndRead, { entry, block, commit, read }, options);
+    checkSize(answer.content, read.sizeBytes);
+    return answer;
+  }
+
+  async #call<M extends typeof run.call | typeof run.callAndRead>(
+    type: M,
+    params: ParamsOf<M>,
+    options: CallRequestOptions,
+  ): Promise<ResultOf<M>> {
     const { deadlineMs = Number.POSITIVE_INFINITY, signal } = options;
-    const expectEnd = (inMs: number) => this.#deadline.expect(run.call.method, inMs + this.#answerTimeoutMs);
+    const expectEnd = (inMs: number) => this.#deadline.expect(type.method, inMs + this.#answerTimeoutMs);
     const answered = Number.isFinite(deadlineMs) ? [expectEnd(deadlineMs)] : [];
     const onAbort = () => answered.push(expectEnd(0));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const answer = await this.#connection.request(run.call, { entry, block, commit }, options);
-      if (answer.block.byteLength !== block.byteLength)
+      const answer = await this.#connection.request(type, params, options);
+      if (answer.block.byteLength !== params.block.byteLength)
         throw new ProtocolError(`the call's block came back with ${answer.block.byteLength} bytes`);
       return answer;
     } finally {
@@ -352,6 +381,11 @@ export class ExecutorProcessControl {
       answered();
     }
   }
+}
+
+function checkSize(content: Uint8Array, sizeBytes: number): void {
+  if (content.byteLength !== sizeBytes)
+    throw new ProtocolError(`${content.byteLength} bytes of memory where ${sizeBytes} were asked for`);
 }
 
 /** Sizes that addresses are computed from. */

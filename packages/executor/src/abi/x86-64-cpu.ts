@@ -64,3 +64,22 @@ export function hostCpuFeatures(): string {
     return '';
   }
 }
+
+/**
+ * The feature string to generate code for: all that this machine has, or those of it that were asked for. Hosts that are told
+ * the same can run the same code.
+ * @param asked as in `+avx2,+fma`; the empty string is the baseline.
+ * @throws {RangeError} for features that this machine, or this list, does not have.
+ */
+export function chosenCpuFeatures(asked?: string, available = hostCpuFeatures()): string {
+  if (asked === undefined) return available;
+  const known = available.split(',');
+  const wanted = asked.split(',').filter((feature) => feature !== '');
+  const missing = wanted.filter((feature) => !known.includes(feature));
+  if (missing.length > 0)
+    throw new RangeError(
+      `the CPU features ${missing.join(', ')} are not there; this machine has ${available || 'none beyond the baseline'}`,
+    );
+  // In the order of the list: the same features are the same target.
+  return known.filter((feature) => wanted.includes(feature)).join(',');
+}

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { cpuFeaturesOf } from '../../src/abi/x86-64-cpu.js';
+import { chosenCpuFeatures, cpuFeaturesOf } from '../../src/abi/x86-64-cpu.js';
 
 test("LLVM's names for the kernel's flags", (t) => {
   const cpuinfo =
@@ -23,4 +23,15 @@ test('a flag that only starts like another is another', (t) => {
 
 test('no flags mean the baseline', (t) => {
   t.is(cpuFeaturesOf('processor : 0\n'), '');
+});
+
+test('code can be generated for less than the machine has', (t) => {
+  const available = '+sse3,+avx,+fma,+avx2';
+  t.is(chosenCpuFeatures(undefined, available), available);
+  t.is(chosenCpuFeatures('', available), '');
+  t.is(chosenCpuFeatures('+avx2,+avx', available), '+avx,+avx2');
+  t.throws(() => chosenCpuFeatures('+avx512f,+avx', available), {
+    instanceOf: RangeError,
+    message: 'the CPU features +avx512f are not there; this machine has +sse3,+avx,+fma,+avx2',
+  });
 });

@@ -7,6 +7,8 @@ import { byteCount, bytes, count, executorAddr } from './primitives.js';
 
 /** Largest argument block of a call. */
 export const MAX_BLOCK_BYTES = 48 * 1024;
+/** Most memory that one `callAndRead` reads: what one commit carries. */
+export const MAX_READ_BYTES = 16 * 1024 * 1024;
 /** Frames a trap report walks at most. */
 export const MAX_TRAP_FRAMES = 64;
 
@@ -73,6 +75,21 @@ export const quotaExceededData = quota;
 /** `data` of a `CALLBACK_FAILED` error: the token of the `reenter` answer that failed. */
 export const callbackFailedData = v.strictObject({ token: count });
 
+const callParams = {
+  entry: executorAddr,
+  block: v.pipe(
+    bytes,
+    v.check((block) => block.byteLength <= MAX_BLOCK_BYTES, `at most ${MAX_BLOCK_BYTES} bytes`),
+  ),
+  commit,
+};
+
+const callResult = {
+  block: bytes,
+  /** Threads made by JIT'd code that are still alive: while there are any, no code memory may be reused. */
+  foreignThreads: count,
+};
+
 /**
  * Runs `entry`, a `void (*)(void *block)`, on a native thread with a copy of `block`, after applying `commit`.
  * The compiler generates `entry`, which unpacks arguments from the block and stores the result in it, so void,
@@ -80,17 +97,21 @@ export const callbackFailedData = v.strictObject({ token: count });
  * the call on the host's clock; cancelling it ends the runner. Started at most once.
  */
 export const call = request('call', 'compiler-to-executor', {
+  params: v.strictObject(callParams),
+  result: v.strictObject(callResult),
+});
+
+/**
+ * The same as `call`, and answers with a piece of session memory as it is when the call has returned: with what the commit
+ * has put there before, work on any amount of data takes one round trip.
+ */
+export const callAndRead = request('callAndRead', 'compiler-to-executor', {
   params: v.strictObject({
-    entry: executorAddr,
-    block: v.pipe(
-      bytes,
-      v.check((block) => block.byteLength <= MAX_BLOCK_BYTES, `at most ${MAX_BLOCK_BYTES} bytes`),
-    ),
-    commit,
+    ...callParams,
+    read: v.strictObject({
+      address: executorAddr,
+      sizeBytes: v.pipe(byteCount, v.maxValue(MAX_READ_BYTES)),
+    }),
   }),
-  result: v.strictObject({
-    block: bytes,
-    /** Threads made by JIT'd code that are still alive: while there are any, no code memory may be reused. */
-    foreignThreads: count,
-  }),
+  result: v.strictObject({ ...callResult, content: bytes }),
 });
