@@ -128,6 +128,33 @@ function newBlock(symbol: string, sizeBytes: number): Uint8Array {
   return new Uint8Array(sizeBytes);
 }
 
+/**
+ * Checks columns against the function of doubles that is to be applied to them.
+ * @throws {ArgumentError}
+ */
+export function checkColumns(
+  symbol: string,
+  signature: CallSignature | undefined,
+  columns: readonly Float64Array[],
+): void {
+  if (!signature) throw new ArgumentError(`${symbol} is not defined, nor declared extern`);
+  const { parameters } = signature;
+  if ([signature.result, ...parameters].some((kind) => kind !== 'double'))
+    throw new ArgumentError(`${symbol} is not a function of doubles`);
+  if (parameters.length === 0) throw new ArgumentError(`${symbol} has no parameters to take from columns`);
+  if (columns.length !== parameters.length)
+    throw new ArgumentError(`${symbol} takes ${parameters.length} columns, got ${columns.length}`);
+  const [first] = columns;
+  for (const [index, column] of columns.entries()) {
+    if (!(column instanceof Float64Array))
+      throw new ArgumentError(`${symbol}: column ${index + 1} is not a Float64Array`);
+    if (column.length !== first?.length)
+      throw new ArgumentError(
+        `${symbol}: column ${index + 1} has ${column.length} elements, column 1 has ${first?.length}`,
+      );
+  }
+}
+
 /** What the wrapper left at the block's start; undefined for a void function. */
 export function decodeResult(signature: CallSignature, block: Uint8Array): ScalarValue | undefined {
   if (signature.result === 'void') return undefined;

@@ -1,6 +1,7 @@
 import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
+import type { SharedObjects } from './cache/shared-objects.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import type { ConnectOptions } from './executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from './executor-client/local-executor.js';
@@ -80,6 +81,8 @@ export interface KaleidoscopeJITOptions {
    * `codegenLimitMs` are theirs then. Whoever made them stops them.
    */
   readonly codegen?: CodegenPool;
+  /** Objects that several sessions of one compiler share: each is compiled once for a target, by whoever needs it first. */
+  readonly sharedObjects?: SharedObjects;
   /**
    * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
    * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.

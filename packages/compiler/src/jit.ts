@@ -1,7 +1,7 @@
 import { type ExecutorAddr, FarJITError, NULL_ADDR, type Transport } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
 import { SessionCache } from './cache/session-cache.js';
-import { doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
+import { checkColumns, doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
 import { CodegenPool } from './codegen/codegen-pool.js';
 import { connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
@@ -14,7 +14,6 @@ import {
   SourceError,
   type StubInfo,
 } from './jit-types.js';
-import { LinkError } from './jitlink/errors.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import type { CallSignature } from './kaleidoscope/call-signature.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
@@ -26,14 +25,14 @@ import { type IRCompileLayer, LLVMCompileLayer } from './layers/ir-compile-layer
 import { IRPipeline } from './layers/ir-pipeline.js';
 import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
 import type { KeptObjects } from './layers/kept-objects.js';
-import { moduleUnit } from './layers/module-layer.js';
+import { moduleUnit, readModule, refuseTaken, type VerifiedModule } from './layers/module-layer.js';
 import { HOT_THRESHOLD, type TierPolicy } from './layers/tiers.js';
-import { writeBitcode } from './llvm/bitcode.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import type { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { preloadBindings } from './llvm/llvm-bindings.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
+import { LoopCalls } from './loop-calls.js';
 import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
@@ -62,6 +61,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
   readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
   readonly #calls: WrapperCalls;
+  readonly #loops: LoopCalls;
   readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
@@ -109,6 +109,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       (units, observerOf, how) => this.#ast.compileTogether(units, observerOf, how),
     );
     this.#calls = new WrapperCalls(session, this.#ast);
+    this.#loops = new LoopCalls(session, this.#ast);
     const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
       if (event.type !== 'output') return;
@@ -226,18 +227,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
-    const name = module.getModuleIdentifier() || 'module';
-    const bitcode = writeBitcode(module);
-    const defines = await this.#codegen.readInterface(name, bitcode);
-    // From here on nothing yields: what is free is still free when it is defined.
-    const names = [...defines.functions.keys(), ...defines.data];
-    const taken = names.filter((defined) => this.#session.dylib.find(defined));
-    if (taken.length > 0)
-      throw new LinkError(
-        'duplicate-definition',
-        { graph: name, names: taken },
-        `${taken.join(', ')} already defined; remove the other definition first`,
-      );
+    return this.defineModule(await readModule(module, this.#codegen));
+  }
+
+  /**
+   * Adds a module that has been read and verified.
+   * @throws {LinkError} `duplicate-definition` when a name is defined already.
+   */
+  defineModule({ name, bitcode, defines }: VerifiedModule): ResourceTracker {
+    refuseTaken(name, defines, (defined) => this.#session.dylib.find(defined) !== undefined);
     for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
     const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
     this.#session.define(unit);
@@ -318,6 +316,24 @@ export class KaleidoscopeJIT implements AsyncDisposable {
         get: signatureNow,
       },
     );
+  }
+
+  /**
+   * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled with
+   * the function's body in it, at level 2 unless one is pinned, and a call takes 16 MiB of columns.
+   * @param columns one per parameter, of one length, which must stay as they are until this has ended.
+   * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
+   */
+  async applyToColumns(
+    name: string,
+    columns: readonly Float64Array[],
+    options: CallOptions = {},
+  ): Promise<Float64Array> {
+    checkColumns(name, this.#signatureOf(name), columns);
+    const content = await this.#loops.call(name, columns, options);
+    const results = new Float64Array(columns[0]?.length ?? 0);
+    new Uint8Array(results.buffer).set(content);
+    return results;
   }
 
   /** Evaluates a function without parameters once, and forgets it. */
@@ -527,13 +543,14 @@ async function openSession(
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
 function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): SessionCache | undefined {
-  const { cacheDir, cacheMaxBytes, program, optLevel, transforms = [] } = options;
+  const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
   if (transforms.length > 0) return undefined;
   return new SessionCache({
     directory: cacheDir,
     maxBytes: cacheMaxBytes,
     program,
     codegen: optLevel,
+    shared: sharedObjects,
     libLLVMPath,
   });
 }
@@ -548,7 +565,7 @@ function libLLVMPathOf({ libLLVM }: KaleidoscopeJITOptions): () => string {
 }
 
 /** A full pipe holds the program back, as it would a program that writes to it itself. */
-function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
+export function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
   let isFull = false;
   const written = new Promise<void>((resolve) => {
     isFull = !process[stream].write(content, () => resolve());

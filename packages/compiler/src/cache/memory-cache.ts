@@ -24,6 +24,10 @@ export class MemoryCache {
     return this.#sizeBytes;
   }
 
+  has(name: string): boolean {
+    return this.#contents.has(name);
+  }
+
   get(name: string): Uint8Array | undefined {
     const kept = this.#contents.get(name);
     if (!kept) return undefined;

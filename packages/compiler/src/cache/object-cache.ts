@@ -1,7 +1,9 @@
 import { CacheDirectory } from './cache-directory.js';
 import { type LazyContent, MemoryCache } from './memory-cache.js';
+import { nameOf } from './object-name.js';
 import type { PackEntry } from './pack.js';
 import type { PackReader } from './pack-reader.js';
+import type { SharedObjects } from './shared-objects.js';
 
 /** What a cache directory may hold unless told otherwise: some 300,000 small functions. */
 export const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
@@ -35,6 +37,8 @@ export interface ObjectCacheOptions {
   readonly directory?: string | undefined;
   /** `DEFAULT_CACHE_BYTES` unless given. */
   readonly maxBytes?: number | undefined;
+  /** What is in memory, when it is there for other sessions too. */
+  readonly shared?: SharedObjects | undefined;
 }
 
 /**
@@ -46,7 +50,7 @@ export class ObjectCache {
   readonly #maxBytes: number;
   readonly #said: CacheEvent[] = [];
   #listener: ((event: CacheEvent) => void) | undefined;
-  readonly #memory = new MemoryCache(MEMORY_CACHE_BYTES);
+  readonly #memory: MemoryCache;
   /** What is in memory because it was read ahead. */
   readonly #prefetched = new Set<string>();
   readonly #usedPacks = new Set<string>();
@@ -59,9 +63,10 @@ export class ObjectCache {
   #timer: NodeJS.Timeout | undefined;
   #isUnusable = false;
 
-  constructor({ directory, maxBytes = DEFAULT_CACHE_BYTES }: ObjectCacheOptions = {}) {
+  constructor({ directory, maxBytes = DEFAULT_CACHE_BYTES, shared }: ObjectCacheOptions = {}) {
     this.#path = directory;
     this.#maxBytes = maxBytes;
+    this.#memory = shared?.memory ?? new MemoryCache(MEMORY_CACHE_BYTES);
   }
 
   /** Tells `listener` all there is to say, from the beginning. */
@@ -222,9 +227,4 @@ export class ObjectCache {
       });
     }
   }
-}
-
-/** A key as a key of a `Map`. */
-export function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

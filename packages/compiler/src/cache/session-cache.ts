@@ -1,9 +1,11 @@
 import { KeptObjects } from '../layers/kept-objects.js';
 import { type ObjectSlice, readSlices } from '../layers/split-object.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
-import { type CacheEvent, nameOf, ObjectCache } from './object-cache.js';
+import { type CacheEvent, ObjectCache } from './object-cache.js';
 import { compilationEnvironment, ObjectKeys, programKey } from './object-keys.js';
+import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';
+import type { SharedObjects } from './shared-objects.js';
 
 /** Most objects read ahead: what the time is enough for in which an executor starts. */
 const MAX_PREFETCHED = 1000;
@@ -15,6 +17,7 @@ export interface SessionCacheOptions {
   /** The program to be run, when it is known, and what else decides what is compiled of it. */
   readonly program?: string | undefined;
   readonly codegen: unknown;
+  readonly shared?: SharedObjects | undefined;
   /** Where the libLLVM is that would compile; it need not be loaded. May throw. */
   readonly libLLVMPath: () => string;
 }
@@ -51,7 +54,7 @@ export class SessionCache {
   objectsFor(target: TargetDescription): KeptObjects {
     const { libLLVMPath } = this.#options;
     const keys = new ObjectKeys(() => compilationEnvironment(target, libLLVMPath()));
-    this.#objects = new KeptObjects(this.#cache, keys, this.#ready);
+    this.#objects = new KeptObjects(this.#cache, keys, { ready: this.#ready, shared: this.#options.shared });
     return this.#objects;
   }
 

@@ -473,6 +473,7 @@ export const irRecorder: IRLibrary<RecordedModule> = {
     LinkageTypes: {
       ExternalLinkage: LINKAGE.External,
       AvailableExternallyLinkage: LINKAGE.AvailableExternally,
+      InternalLinkage: LINKAGE.Internal,
     },
     Create: (type: RecordedFunctionType, linkage: number, name: string, module: RecordedModule) =>
       new RecordedFunction(module, type, linkage, name),

@@ -50,7 +50,7 @@ export const OPCODE = {
 export const PREDICATE = { IntULT: 36, RealONE: 6, RealULT: 12 } as const;
 
 /** `LLVMLinkage`. */
-export const LINKAGE = { External: 0, AvailableExternally: 1 } as const;
+export const LINKAGE = { External: 0, AvailableExternally: 1, Internal: 8 } as const;
 
 const INITIAL_BYTES = 4096;
 

@@ -52,6 +52,12 @@ export interface LinkedGraph {
   readonly segments: Segment[];
   /** Definitions of default scope, by name. */
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
+  /** Every function that has a name, those that only the graph itself knows too: for backtraces. */
+  readonly functions: readonly {
+    readonly name: string;
+    readonly address: ExecutorAddr;
+    readonly sizeBytes: number;
+  }[];
   /** NUL-terminated `.eh_frame` sections, for `__register_frame`. */
   readonly ehFrames: ExecutorAddr[];
   /** What `allocate` gave and for what. */
@@ -92,7 +98,13 @@ export async function link(graph: LinkGraph, context: LinkContext): Promise<Link
       sizeBytes: memoryBytes,
       prot,
     }));
-    return { segments, symbols, ehFrames: ehFrameAddresses(graph), allocations };
+    return {
+      segments,
+      symbols,
+      functions: functionsOf(graph),
+      ehFrames: ehFrameAddresses(graph),
+      allocations,
+    };
   } catch (error) {
     if (addresses.length > 0) context.deallocate(addresses);
     throw error;
@@ -125,6 +137,12 @@ function linkedSymbols(graph: LinkGraph): Map<string, LinkedSymbol> {
   for (const { name, kind, scope, address, sizeBytes, callable } of graph.symbols)
     if (kind !== 'external' && scope === 'default') symbols.set(name, { address, sizeBytes, callable });
   return symbols;
+}
+
+function functionsOf(graph: LinkGraph): LinkedGraph['functions'] {
+  return graph.symbols
+    .filter(({ name, kind, callable }) => callable && name !== '' && kind !== 'external')
+    .map(({ name, address, sizeBytes }) => ({ name, address, sizeBytes }));
 }
 
 async function resolveExternals(graph: LinkGraph, context: LinkContext): Promise<void> {

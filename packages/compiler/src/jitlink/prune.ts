@@ -1,6 +1,9 @@
 import type { Block, LinkGraph } from './link-graph.js';
 
-/** Drops every block and symbol that cannot be reached from a live symbol or block. */
+/**
+ * Drops every block and symbol that cannot be reached from a live symbol or block. Names of functions that stay, stay with
+ * them, for backtraces.
+ */
 export function prune(graph: LinkGraph): void {
   const worklist: Block[] = [];
   const visit = (block: Block): void => {
@@ -23,6 +26,6 @@ export function prune(graph: LinkGraph): void {
     if (!section.blocks.every((block) => block.live))
       section.blocks = section.blocks.filter((block) => block.live);
   graph.symbols = graph.symbols.filter(
-    (symbol) => symbol.live || (symbol.scope !== 'local' && symbol.block?.live === true),
+    ({ live, block, scope, callable }) => live || (block?.live === true && (scope !== 'local' || callable)),
   );
 }

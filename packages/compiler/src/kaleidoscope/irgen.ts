@@ -1,10 +1,12 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { IRFunction } from '../llvm/ir-library.js';
+import type { IRFunction, IRLibrary } from '../llvm/ir-library.js';
 import type { FunctionAST } from './ast.js';
 import { assignedVariables } from './call-graph.js';
 import { checkFunction } from './check.js';
 import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
+import { emitLoop } from './column-loop.js';
 import { ExpressionEmitter } from './expression-emitter.js';
+import { loopName } from './loop-block.js';
 import type { ModulePool, PooledModule } from './module-pool.js';
 
 /** A function to emit. */
@@ -20,6 +22,10 @@ export interface IRGenRequest {
    * stores the double at the block's start.
    */
   readonly withEntry?: boolean;
+  /** Also emit `void <implementationName>$loop(i8* block)`, which applies the body to columns: see `emitLoop`. */
+  readonly withLoop?: boolean;
+  /** Nobody outside of the module calls the body, so that LLVM inlines it whatever its size is. */
+  readonly isInternal?: boolean;
   /** Makes the body count each entry and each iteration of its loops. */
   readonly counting?: Counting;
   /** Calls in this module of the function's plain name go straight to this body, its own calls of itself included. */
@@ -80,6 +86,15 @@ export class IRGenerator<Module> {
   }
 }
 
+function linkageOf(
+  { isAvailableExternally, isInternal }: IRGenRequest,
+  library: Pick<IRLibrary<never>, 'Function'>,
+): number {
+  const { AvailableExternallyLinkage, ExternalLinkage, InternalLinkage } = library.Function.LinkageTypes;
+  if (isInternal) return InternalLinkage;
+  return isAvailableExternally ? AvailableExternallyLinkage : ExternalLinkage;
+}
+
 function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void {
   const { function: fn, withEntry, implementationName } = request;
   const [first] = checkFunction(fn);
@@ -107,10 +122,9 @@ class Emission<Module> {
   emit(requests: readonly IRGenRequest[]): GeneratedFunction[] {
     // Names first: a call must find a body of its name rather than declare it.
     const declared = requests.map((request) => {
-      const { implementationName, function: fn, isAvailableExternally } = request;
+      const { implementationName, function: fn } = request;
       const type = this.#modules.doubleFunctionType(fn.prototype.parameters.length);
-      const { AvailableExternallyLinkage, ExternalLinkage } = this.#modules.library.Function.LinkageTypes;
-      const linkage = isAvailableExternally ? AvailableExternallyLinkage : ExternalLinkage;
+      const linkage = linkageOf(request, this.#modules.library);
       const llvmFunction = this.#target.addFunction(implementationName, type, linkage);
       if (request.isCalledDirectly) this.#direct.set(fn.prototype.name, llvmFunction);
       return { request, llvmFunction };
@@ -121,6 +135,7 @@ class Emission<Module> {
       this.#emitBody(request, llvmFunction);
       functions.push({ name: request.implementationName, llvmFunction });
       if (request.withEntry) functions.push(this.#emitEntry(request.implementationName, llvmFunction));
+      if (request.withLoop) functions.push(this.#emitLoop(request, llvmFunction));
     }
     return functions;
   }
@@ -160,6 +175,19 @@ class Emission<Module> {
     builder.CreateStore(result, slot);
     builder.CreateRetVoid();
     return { name, llvmFunction: entry };
+  }
+
+  #emitLoop(
+    { implementationName, function: fn }: IRGenRequest,
+    implementation: IRFunction,
+  ): GeneratedFunction {
+    const { library, context } = this.#modules;
+    const name = loopName(implementationName);
+    const blockType = library.Type.getInt8PtrTy(context);
+    const type = library.FunctionType.get(library.Type.getVoidTy(context), [blockType], false);
+    const loop = this.#target.addFunction(name, type);
+    emitLoop(this.#modules, loop, implementation, fn.prototype.parameters.length);
+    return { name, llvmFunction: loop };
   }
 
   /** Emits one count where the builder stands: a call, which costs IRGen and FastISel less than a branch around it. */

@@ -5,6 +5,8 @@ import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kalei
 import { checkCalls, entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import { type IRGen, loadIRGen, type WritableModule } from '../kaleidoscope/load-irgen.js';
+import { loopName } from '../kaleidoscope/loop-block.js';
+import { SourceText } from '../kaleidoscope/source-text.js';
 import type { CodeLevel } from '../llvm/target-machine.js';
 import type { UnitKind } from '../session/events.js';
 import {
@@ -45,11 +47,22 @@ interface Recipe {
   /** What the object is found under. */
   readonly symbol: string;
   readonly called: readonly string[];
+  /** That of what is first compiled, unless given. */
+  readonly level?: CodeLevel;
   /** Symbol of what it counts in. */
   readonly counter?: string | undefined;
   generate(irgen: IRGen): WritableModule;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
+}
+
+/** A loop over columns, with the function that it applies in it. */
+export interface LoopUnit {
+  readonly unit: MaterializationUnit;
+  /** Symbol of the loop. */
+  readonly entry: string;
+  /** Whether all that it was compiled from still means the same. */
+  isCurrent(): boolean;
 }
 
 /** A unit that defines one function. */
@@ -75,6 +88,7 @@ export class ASTLayer {
   /** Of what is compiled when it is first called. */
   readonly #firstLevel: CodeLevel;
   readonly #isCounted: boolean;
+  readonly #loopLevel: CodeLevel;
   #irgen: Promise<IRGen> | undefined;
 
   /** @param kept where objects are looked for before they are compiled; without it, all are compiled. */
@@ -84,6 +98,7 @@ export class ASTLayer {
     this.#kept = kept;
     this.#isCounted = tiers.kind === 'tiered';
     this.#firstLevel = tiers.kind === 'tiered' ? 'first' : tiers.optLevel;
+    this.#loopLevel = tiers.kind === 'tiered' ? OPTIMIZED_LEVEL : tiers.optLevel;
   }
 
   /** A function, compiled to `name$impl`; its callers, and it itself, call `name`, which is the stub. */
@@ -114,14 +129,18 @@ export class ASTLayer {
     observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
-    const taken = units.filter((unit) => this.#canGenerate(unit));
+    const able = units.filter((unit) => this.#canGenerate(unit));
+    const taken = able.filter((unit) => !this.#awaitElsewhere(unit, observerOf([unit])));
     const [first] = taken;
-    if (!first) return [];
+    if (!first) return able;
     const functions = taken.flatMap((unit) => functionOf(unit) ?? []);
     const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
     const observer = observerOf(taken);
     observer.compiling();
-    const batch = this.#compileBatch(name, functions, canWait).then(({ compiled, slices }) => {
+    const shared = this.#kept?.isShared ? functions : [];
+    const keys = shared.map((fn) => this.#keyOf(fn, 'function', callees(fn)));
+    const compiling = this.#claim(keys, () => this.#compileBatch(name, functions, canWait));
+    const batch = compiling.then(({ compiled, slices }) => {
       observer.compiled(compiled);
       return slices;
     });
@@ -134,7 +153,23 @@ export class ASTLayer {
           return new Map([[unit.name, part]]);
         }),
       );
-    return taken;
+    return able;
+  }
+
+  /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
+  #awaitElsewhere(unit: MaterializationUnit, observer: CompileObserver): boolean {
+    const fn = this.#kept?.isShared ? functionOf(unit) : undefined;
+    const elsewhere = fn && this.#kept?.elsewhere(this.#keyOf(fn, 'function', unit.callees));
+    if (!elsewhere) return false;
+    observer.compiling();
+    unit.compileWith(
+      elsewhere.then(() => {
+        const parts = unit.source.findKept?.(unit);
+        if (!parts) throw new Error(`${unit.name} was not compiled elsewhere after all`);
+        return parts;
+      }),
+    );
+    return true;
   }
 
   /** Compiles functions into one object, keeps each one's part of it, and answers the parts by their symbols. */
@@ -190,6 +225,44 @@ export class ASTLayer {
     return { unit, entry };
   }
 
+  /**
+   * A loop that applies a function of doubles to columns, with the bodies at hand that there are: `loopBlock` makes what it
+   * takes.
+   */
+  loopUnit(callee: string, parameterCount: number): LoopUnit {
+    const level = this.#loopLevel;
+    const fn = applicationOf(callee, parameterCount);
+    const { name } = fn.prototype;
+    const entry = loopName(name);
+    let plan = this.#planFor(fn, level);
+    let meanings = this.#meaningsOf(plan.dependencies);
+    // Whenever a key or an object is made, it is made from what names mean then.
+    const planAgain = () => {
+      plan = this.#planFor(fn, level);
+      meanings = this.#meaningsOf(plan.dependencies);
+      return plan;
+    };
+    const source = this.#source({
+      kind: 'loop',
+      name,
+      symbol: entry,
+      level,
+      get called() {
+        return plan.dependencies;
+      },
+      generate: (irgen) => this.#generate(irgen, this.#loopBodies(fn, callee, plan)),
+      key: () => this.#planKey(fn, planAgain(), 'loop with'),
+    });
+    return {
+      unit: new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }),
+      entry,
+      isCurrent: () =>
+        meanings.every(({ name: meant, unit, parameterCount: count }) => {
+          return this.#scope.definitionOf(meant) === unit && this.#parameterCountOf(meant) === count;
+        }),
+    };
+  }
+
   /** The wrapper that calls any function of a signature. */
   wrapperUnit(signature: CallSignature): MaterializationUnit {
     return this.#wrapper(callWrapperName(signature), (irgen) => irgen.callWrapper(signature));
@@ -204,8 +277,7 @@ export class ASTLayer {
    * What optimising a function would take: the bodies within its reach, breadth first, for as long as there is room.
    * @throws Diagnostic when its own calls are wrong.
    */
-  #planOptimization(unit: MaterializationUnit): OptimizationPlan {
-    const own = this.#function(unit);
+  #planFor(own: FunctionAST, level: CodeLevel): OptimizationPlan {
     const { name } = own.prototype;
     checkCalls(own, (called) => this.#scope.prototypeOf(called));
     const available: string[] = [];
@@ -228,7 +300,7 @@ export class ASTLayer {
     }
     // A redefinition of the function itself gives up its unit, and this object with it.
     dependencies.delete(name);
-    return { name, level: OPTIMIZED_LEVEL, available, dependencies: [...dependencies] };
+    return { name, level, available, dependencies: [...dependencies] };
   }
 
   /**
@@ -242,21 +314,32 @@ export class ASTLayer {
   ): Promise<OptimizedObject> {
     const partOf = (slice: ObjectSlice) => new ObjectPart(unit, () => slice.takeGraph());
     const prepare = () => {
-      const plan = this.#planOptimization(unit);
+      const plan = this.#planFor(this.#function(unit), OPTIMIZED_LEVEL);
       onPlanned(plan);
-      return { plan, key: this.#optimizedKey(unit, plan) };
+      return { plan, key: this.#planKey(this.#function(unit), plan, 'with') };
     };
     const kept = this.#kept?.find(prepare().key, unit.name)?.[0];
     if (kept) return { part: partOf(kept), compiled: undefined };
     const irgen = await this.#loadIRGen();
     // From here to the IR nothing yields: the key tells what names mean in it.
     const { plan, key } = prepare();
+    const elsewhere = this.#kept?.elsewhere(key);
+    if (elsewhere) {
+      await elsewhere;
+      return this.makeOptimized(unit, onPlanned);
+    }
     const bodies = this.#bodiesOf(unit, plan);
     const options = { ...this.#options(plan.dependencies, plan.level), canWait: true };
-    const compiled = await this.#pipeline.compile(unit.name, () => this.#generate(irgen, bodies), options);
-    const slice = wholeObject(compiled.object, unit.name);
-    this.#kept?.keep(key, [slice]);
-    return { part: partOf(slice), compiled };
+    return this.#claim([key], async () => {
+      const compiled = await this.#pipeline.compile(unit.name, () => this.#generate(irgen, bodies), options);
+      const slice = wholeObject(compiled.object, unit.name);
+      this.#kept?.keep(key, [slice]);
+      return { part: partOf(slice), compiled };
+    });
+  }
+
+  #claim<T>(keys: readonly (Uint8Array | undefined)[], make: () => Promise<T>): Promise<T> {
+    return this.#kept ? this.#kept.claim(keys, make) : make();
   }
 
   /** What a function is compiled to first or, given a plan, when it is optimised, in words. */
@@ -270,12 +353,21 @@ export class ASTLayer {
 
   /** A planned function and all that may be inlined into it. */
   #bodiesOf(unit: MaterializationUnit, plan: OptimizationPlan): IRGenRequest[] {
-    const available = this.#availableBodies(plan).map((body) => ({
-      function: body,
-      implementationName: body.prototype.name,
-      isAvailableExternally: true,
-    }));
+    const available = this.#availableBodies(plan).map(toBeInlined);
     return [{ ...requestOf(this.#function(unit)), isCalledDirectly: true }, ...available];
+  }
+
+  /** A loop, the function that it applies if there is a body, and all that may be inlined into that. */
+  #loopBodies(fn: FunctionAST, callee: string, plan: OptimizationPlan): IRGenRequest[] {
+    const bodies = this.#availableBodies(plan).map((body) =>
+      body.prototype.name === callee
+        ? { ...requestOf(body), isCalledDirectly: true, isInternal: true }
+        : toBeInlined(body),
+    );
+    return [
+      { function: fn, implementationName: fn.prototype.name, withLoop: true, isInternal: true },
+      ...bodies,
+    ];
   }
 
   #availableBodies(plan: OptimizationPlan): FunctionAST[] {
@@ -286,10 +378,21 @@ export class ASTLayer {
     });
   }
 
-  #optimizedKey(unit: MaterializationUnit, plan: OptimizationPlan): Uint8Array | undefined {
-    const codegen = `${codegenOf(plan.level)} with ${JSON.stringify([plan.available, plan.dependencies])}`;
-    const inlined = this.#availableBodies(plan);
-    return this.#keyOf(this.#function(unit), 'function', plan.dependencies, codegen, inlined);
+  #planKey(fn: FunctionAST, plan: OptimizationPlan, how: string): Uint8Array | undefined {
+    const codegen = `${codegenOf(plan.level)} ${how} ${JSON.stringify([plan.available, plan.dependencies])}`;
+    return this.#keyOf(fn, 'function', plan.dependencies, codegen, this.#availableBodies(plan));
+  }
+
+  #meaningsOf(names: readonly string[]) {
+    return names.map((name) => ({
+      name,
+      unit: this.#scope.definitionOf(name),
+      parameterCount: this.#parameterCountOf(name),
+    }));
+  }
+
+  #parameterCountOf(name: string): number | undefined {
+    return this.#scope.prototypeOf(name)?.parameters.length;
   }
 
   /** The body that a name means now, if it is a function's that IRGen accepts. */
@@ -336,7 +439,7 @@ export class ASTLayer {
     inlined: readonly FunctionAST[] = [],
   ): Uint8Array | undefined {
     const meaningOf = (name: string) => ({
-      parameterCount: this.#scope.prototypeOf(name)?.parameters.length,
+      parameterCount: this.#parameterCountOf(name),
       isDefined: this.#scope.definitionOf(name) !== undefined,
     });
     return this.#kept?.key((keys) => keys.ofFunction(fn, kind, codegen, called, meaningOf, inlined));
@@ -356,10 +459,10 @@ export class ASTLayer {
 
   /** An object that is linked whole. */
   #source(recipe: Recipe): ObjectSource {
-    const { kind, name, symbol, called, counter } = recipe;
+    const { kind, name, symbol, counter } = recipe;
     // By the object that was made of it: the same unit can be compiled again while the first time is under way.
     // Made late, for programs with many functions that nobody calls.
-    let keys: WeakMap<Uint8Array, Uint8Array> | undefined;
+    let slices: WeakMap<Uint8Array, ObjectSlice> | undefined;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) =>
       new Map([[symbol, new ObjectPart(unit, () => slice.takeGraph(), counter)]]);
     return {
@@ -372,25 +475,41 @@ export class ASTLayer {
         const irgen = await this.#loadIRGen();
         // From here to the IR nothing yields: the key tells what names mean in it.
         const key = recipe.key();
-        const options = this.#options(called);
-        const compiled = await this.#pipeline.compile(name, () => recipe.generate(irgen), options);
-        if (key) {
-          keys ??= new WeakMap();
-          keys.set(compiled.object, key);
-        }
-        return compiled;
+        const elsewhere = this.#kept?.elsewhere(key);
+        if (elsewhere) return void (await elsewhere);
+        const options = this.#options(recipe.called, recipe.level);
+        return this.#claim([key], async () => {
+          const compiled = await this.#pipeline.compile(name, () => recipe.generate(irgen), options);
+          if (!this.#kept) return compiled;
+          // Kept before others, who have waited for it, look for it.
+          const slice = wholeObject(compiled.object, name);
+          this.#kept.keep(key, [slice]);
+          slices ??= new WeakMap();
+          slices.set(compiled.object, slice);
+          return compiled;
+        });
       },
-      split: (object, unit) => {
-        const slice = wholeObject(object, name);
-        this.#kept?.keep(keys?.get(object), [slice]);
-        return partsOf(slice, unit);
-      },
+      split: (object, unit) => partsOf(slices?.get(object) ?? wholeObject(object, name), unit),
     };
   }
 }
 
 function requestOf(fn: FunctionAST): IRGenRequest {
   return { function: fn, implementationName: implementationName(fn.prototype.name) };
+}
+
+function toBeInlined(body: FunctionAST): IRGenRequest {
+  return { function: body, implementationName: body.prototype.name, isAvailableExternally: true };
+}
+
+/** A function that calls another with its own arguments. */
+function applicationOf(callee: string, parameterCount: number): FunctionAST {
+  const parameters = Array.from({ length: parameterCount }, (_, index) => `x${index}`);
+  const range = { start: 0, end: callee.length };
+  const prototype = { name: `map$${callee}`, parameters, isOperator: false, precedence: 0, range };
+  const variables = parameters.map((name) => ({ kind: 'variable' as const, name, range }));
+  const body = { kind: 'call' as const, callee, arguments: variables, range };
+  return { prototype, body, range, source: new SourceText('<map>', callee) };
 }
 
 /** What is done to a function on its way to an object, for keys. */

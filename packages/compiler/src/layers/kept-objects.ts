@@ -1,5 +1,7 @@
-import { nameOf, type ObjectCache } from '../cache/object-cache.js';
+import type { ObjectCache } from '../cache/object-cache.js';
 import type { ObjectKeys } from '../cache/object-keys.js';
+import { nameOf } from '../cache/object-name.js';
+import type { SharedObjects } from '../cache/shared-objects.js';
 import { type ObjectSlice, readSlices, writeSlices } from './split-object.js';
 
 /** What a small function's slice holds on to: its part of an object, and what remakes its graph. */
@@ -13,14 +15,29 @@ export class KeptObjects {
   readonly #cache: ObjectCache;
   readonly #keys: ObjectKeys;
   readonly #ready: Map<string, readonly ObjectSlice[]>;
+  readonly #shared: SharedObjects | undefined;
   readonly #asked = new Map<string, Uint8Array>();
   #isUsable = true;
 
-  /** @param ready what has been read ahead, by the names of keys. */
-  constructor(cache: ObjectCache, keys: ObjectKeys, ready: Map<string, readonly ObjectSlice[]> = new Map()) {
+  /**
+   * @param options.ready what has been read ahead, by the names of keys.
+   * @param options.shared where other sessions leave what they make, and say what they are making.
+   */
+  constructor(
+    cache: ObjectCache,
+    keys: ObjectKeys,
+    {
+      ready = new Map(),
+      shared,
+    }: {
+      ready?: Map<string, readonly ObjectSlice[]>;
+      shared?: SharedObjects | undefined;
+    } = {},
+  ) {
     this.#cache = cache;
     this.#keys = keys;
     this.#ready = ready;
+    this.#shared = shared;
   }
 
   /** The first keys that objects were looked for under, in that order. */
@@ -47,6 +64,25 @@ export class KeptObjects {
     // A graph can be taken once.
     this.#ready.delete(name);
     return this.#cache.find(key, unit, ready ? () => ready : readSlices);
+  }
+
+  /** Whether other sessions make objects for this one, and this one for them. */
+  get isShared(): boolean {
+    return this.#shared !== undefined;
+  }
+
+  /**
+   * Settles when it is worth looking again for an object that was not there: another session has made it, or has ended
+   * trying. Undefined when it has to be made here.
+   */
+  elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
+    return key && this.#shared?.elsewhere(key);
+  }
+
+  /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */
+  claim<T>(keys: readonly (Uint8Array | undefined)[], make: () => Promise<T>): Promise<T> {
+    const made = keys.filter((key) => key !== undefined);
+    return this.#shared && made.length > 0 ? this.#shared.claim(made, make) : make();
   }
 
   /** @param slices no graph of which has been taken. */

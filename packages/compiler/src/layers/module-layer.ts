@@ -1,8 +1,48 @@
+import type llvm from 'llvm-bindings';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { LinkError } from '../jitlink/errors.js';
+import { writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleInterface } from '../llvm/module-interface.js';
 import { MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
 import type { IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, splitObject } from './split-object.js';
+
+/** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
+export interface VerifiedModule {
+  readonly name: string;
+  readonly bitcode: Uint8Array;
+  readonly defines: ModuleInterface;
+}
+
+/**
+ * Writes a module of llvm-bindings down as it is now, and has it read and verified in a code generator.
+ * @throws {CompileError} when it does not verify.
+ * @throws {CodegenLostError} when LLVM gives up on it.
+ */
+export async function readModule(
+  module: llvm.Module,
+  codegen: Pick<CodegenPool, 'readInterface'>,
+): Promise<VerifiedModule> {
+  const name = module.getModuleIdentifier() || 'module';
+  const bitcode = writeBitcode(module);
+  return { name, bitcode, defines: await codegen.readInterface(name, bitcode) };
+}
+
+/** @throws {LinkError} `duplicate-definition` when a name is taken that a module defines. */
+export function refuseTaken(
+  module: string,
+  { functions, data }: ModuleInterface,
+  isTaken: (name: string) => boolean,
+): void {
+  const names = [...functions.keys(), ...data].filter(isTaken);
+  if (names.length > 0)
+    throw new LinkError(
+      'duplicate-definition',
+      { graph: module, names },
+      `${names.join(', ')} already defined; remove the other definition first`,
+    );
+}
 
 /**
  * A unit of a whole module: compiled at the first call of any of its functions, in one go; then split, so that each
@@ -15,17 +55,32 @@ export function moduleUnit(
   defines: ModuleInterface,
   kept?: KeptObjects,
 ): MaterializationUnit {
-  const key = () => kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen));
+  let knownKey: Uint8Array | undefined;
+  const key = () => {
+    knownKey ??= kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen));
+    return knownKey;
+  };
+  let made: { readonly object: Uint8Array; readonly slices: readonly ObjectSlice[] } | undefined;
   const source: ObjectSource = {
     kind: 'module',
     findKept: (unit) => {
       const slices = kept?.find(key(), name);
       return slices && partsOf(slices, unit);
     },
-    compile: () => pipeline.compileBitcode(name, bitcode),
+    compile: async () => {
+      const elsewhere = kept?.elsewhere(key());
+      if (elsewhere) return void (await elsewhere);
+      const compile = async () => {
+        const compiled = await pipeline.compileBitcode(name, bitcode);
+        made = { object: compiled.object, slices: splitObject(compiled.object, name) };
+        kept?.keep(key(), made.slices);
+        return compiled;
+      };
+      return kept ? kept.claim([key()], compile) : compile();
+    },
     split: (object, unit) => {
-      const slices = splitObject(object, name);
-      kept?.keep(key(), slices);
+      const slices = made?.object === object ? made.slices : splitObject(object, name);
+      made = undefined;
       return partsOf(slices, unit);
     },
   };

@@ -295,14 +295,15 @@ export class ObjectLinkingLayer {
     part.linked = {
       generation: runner.generation,
       symbols: graph.symbols,
+      functions: graph.functions.map(({ address }) => address),
       allocations: graph.allocations,
       ehFrames: graph.ehFrames,
       stubs: [...binding.stubs],
       directNames: [...binding.directNames],
       counter: binding.counter,
     };
-    for (const [name, { address, sizeBytes, callable }] of graph.symbols)
-      if (callable) runner.symbolizer.add(name, address, sizeBytes);
+    for (const { name, address, sizeBytes } of graph.functions)
+      runner.symbolizer.add(name, address, sizeBytes);
     for (const name of binding.directNames) {
       const users = runner.directUsers.get(name) ?? new Set();
       runner.directUsers.set(name, users.add(part));

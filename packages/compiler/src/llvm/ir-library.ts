@@ -85,7 +85,11 @@ export interface IRLibrary<Module> {
   readonly PointerType: { get(element: IRType, addressSpace: number): IRType };
   readonly FunctionType: { get(result: IRType, parameters: IRType[], isVarArg: boolean): IRFunctionType };
   readonly Function: {
-    readonly LinkageTypes: { readonly ExternalLinkage: number; readonly AvailableExternallyLinkage: number };
+    readonly LinkageTypes: {
+      readonly ExternalLinkage: number;
+      readonly AvailableExternallyLinkage: number;
+      readonly InternalLinkage: number;
+    };
     Create(type: IRFunctionType, linkage: number, name?: string, module?: Module): IRFunction;
   };
   readonly BasicBlock: { Create(context: object, name?: string, parent?: IRFunction): IRBasicBlock };

@@ -9,7 +9,7 @@ import type { CacheEvent } from '../cache/object-cache.js';
 import type { ConnectionEvent } from '../executor-client/session-resumer.js';
 
 /** What a compiled object was made from. */
-export type UnitKind = 'function' | 'expression' | 'wrapper' | 'module';
+export type UnitKind = 'function' | 'expression' | 'wrapper' | 'loop' | 'module';
 
 /** Milliseconds of each stage between an AST (or IR module) and its object. */
 export interface CompileTimings {

@@ -1,4 +1,4 @@
-import type { ExecutorAddr, Transport } from '@farjit/protocol';
+import type { Commit, ExecutorAddr, Segment, Transport } from '@farjit/protocol';
 import {
   type Answer,
   CancelledError,
@@ -8,8 +8,10 @@ import {
   type run,
 } from '@farjit/protocol';
 import {
+  type CallRequestOptions,
   type ExecutorHandlers,
   ExecutorProcessControl,
+  type MemoryPiece,
   type OpenOptions,
 } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
@@ -49,6 +51,13 @@ export interface CallOptions {
 export interface PreparedCall {
   readonly entry: ExecutorAddr;
   readonly block: Uint8Array;
+}
+
+/** A call that works on more than its block: what it finds in memory, and which piece of memory it answers with. */
+export interface PreparedDataCall extends PreparedCall {
+  /** At most `MAX_COMMIT_BYTES` altogether, and few. */
+  readonly data: readonly Segment[];
+  readonly read: MemoryPiece;
 }
 
 /**
@@ -243,28 +252,21 @@ export class ExecutionSession {
     prepare: (runner: RunnerContext) => Promise<PreparedCall>,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    const work = () => this.#call(name, prepare, options);
-    return this.#tracing.inCall({ 'farjit.symbol': name }, work);
+    const { block } = await this.#callInSome(name, prepare, options, sendCall);
+    return block;
   }
 
-  async #call(
+  /**
+   * Runs a call with its data and answers with the memory it wants read, all in one round trip.
+   * @throws as `call`.
+   */
+  async callOnData(
     name: string,
-    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
-    options: CallOptions,
+    prepare: (runner: RunnerContext) => Promise<PreparedDataCall>,
+    options: CallOptions = {},
   ): Promise<Uint8Array> {
-    const { signal } = options;
-    if (signal?.aborted) throw cancelledBefore(name, signal);
-    await this.#callLimit.enter(signal, () => cancelledBefore(name, signal));
-    try {
-      const { block } = await this.#runners.inSome(
-        name,
-        () => this.runner(),
-        (runner) => this.#callIn(runner, name, prepare, options),
-      );
-      return block;
-    } finally {
-      this.#callLimit.leave();
-    }
+    const { content } = await this.#callInSome(name, prepare, options, sendDataCall);
+    return content;
   }
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */
@@ -336,13 +338,45 @@ export class ExecutionSession {
     return undefined;
   }
 
+  #callInSome<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<Prepared>,
+    options: CallOptions,
+    send: SendCall<Prepared, Result>,
+  ): Promise<Result> {
+    const work = () => this.#callWithin(name, prepare, options, send);
+    return this.#tracing.inCall({ 'farjit.symbol': name }, work);
+  }
+
+  /** Waits its turn, and calls in a runner that lives. */
+  async #callWithin<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<Prepared>,
+    options: CallOptions,
+    send: SendCall<Prepared, Result>,
+  ): Promise<Result> {
+    const { signal } = options;
+    if (signal?.aborted) throw cancelledBefore(name, signal);
+    await this.#callLimit.enter(signal, () => cancelledBefore(name, signal));
+    try {
+      return await this.#runners.inSome(
+        name,
+        () => this.runner(),
+        (runner) => this.#callIn(runner, name, prepare, options, send),
+      );
+    } finally {
+      this.#callLimit.leave();
+    }
+  }
+
   /** Undefined when the runner was lost before the call was started. */
-  async #callIn(
+  async #callIn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
     runner: RunnerContext,
     name: string,
-    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    prepare: (runner: RunnerContext) => Promise<Prepared>,
     options: CallOptions,
-  ): Promise<{ block: Uint8Array } | undefined> {
+    send: SendCall<Prepared, Result>,
+  ): Promise<Result | undefined> {
     // It begins here: what it is prepared with must not be given to others before it has run.
     const call = runner.reclaimer.callStarted();
     let foreignThreads: ForeignThreads = 'same';
@@ -353,7 +387,13 @@ export class ExecutionSession {
       const { signal } = options;
       if (signal?.aborted) throw cancelledBefore(name, signal);
       foreignThreads = 'unknown';
-      const answer = await this.#send(name, runner, prepared, options);
+      const answer = await this.#send(name, runner, (commit) =>
+        send(this.#executor, prepared, commit, {
+          ...options,
+          generation: runner.generation,
+          traceparent: this.#tracing.traceparent,
+        }),
+      );
       foreignThreads = answer.foreignThreads;
       return answer;
     } catch (error) {
@@ -375,25 +415,15 @@ export class ExecutionSession {
     }
   }
 
-  async #send(
+  async #send<Result>(
     name: string,
     runner: RunnerContext,
-    { entry, block }: PreparedCall,
-    options: CallOptions,
-  ): Promise<ResultOf<typeof run.call>> {
+    send: (commit: Commit) => Promise<Result>,
+  ): Promise<Result> {
     const startMs = performance.now();
-    const { generation } = runner;
     const outgoing = runner.commits.take({ deregister: true });
     try {
-      const answer = await this.#carry(runner, outgoing, () =>
-        runner.answerOrLoss(
-          this.#executor.call(entry, block, outgoing.commit, {
-            ...options,
-            generation,
-            traceparent: this.#tracing.traceparent,
-          }),
-        ),
-      );
+      const answer = await this.#carry(runner, outgoing, () => runner.answerOrLoss(send(outgoing.commit)));
       outgoing.onApplied();
       return answer;
     } catch (error) {
@@ -550,7 +580,7 @@ export class ExecutionSession {
       if (users?.size === 0) runner.directUsers.delete(name);
     }
     const free = (): void => {
-      for (const { address } of linked.symbols.values()) runner.symbolizer.remove(address);
+      for (const address of linked.functions) runner.symbolizer.remove(address);
       for (const { prot, address, sizeBytes } of linked.allocations) {
         runner.commits.dropSegment(address, sizeBytes);
         runner.free(prot, address);
@@ -592,6 +622,27 @@ export class ExecutionSession {
     return this.#runners.current;
   }
 }
+
+/** The message that a prepared call becomes. */
+type SendCall<Prepared, Result> = (
+  executor: ExecutorProcessControl,
+  prepared: Prepared,
+  commit: Commit,
+  options: CallRequestOptions,
+) => Promise<Result>;
+
+const sendCall: SendCall<PreparedCall, ResultOf<typeof run.call>> = (executor, call, commit, options) =>
+  executor.call(call.entry, call.block, commit, options);
+
+const sendDataCall: SendCall<PreparedDataCall, ResultOf<typeof run.callAndRead>> = (
+  executor,
+  { entry, block, data, read },
+  commit,
+  options,
+) => {
+  const segments = [...commit.segments, ...data];
+  return executor.callAndRead(entry, block, { ...commit, segments }, read, options);
+};
 
 function cancelledBefore(name: string, signal: AbortSignal | undefined): CancelledError {
   return new CancelledError(`${name} was cancelled before it was called`, { cause: signal?.reason });

@@ -21,6 +21,8 @@ export interface LinkedSymbol {
 export interface Linked {
   readonly generation: number;
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
+  /** Where functions begin that backtraces may name. */
+  readonly functions: readonly ExecutorAddr[];
   readonly allocations: readonly {
     readonly prot: MemProt;
     readonly address: ExecutorAddr;
@@ -68,8 +70,12 @@ export interface ObjectSource {
   readonly kind: UnitKind;
   /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
   findKept?(unit: MaterializationUnit): ReadonlyMap<string, ObjectPart> | undefined;
-  /** @throws Diagnostic, or what LLVM says. */
-  compile(): Promise<CompiledObject>;
+  /**
+   * @returns undefined when somebody else has compiled the same meanwhile, or has failed to: it is worth looking again for
+   *   a kept object.
+   * @throws Diagnostic, or what LLVM says.
+   */
+  compile(): Promise<CompiledObject | undefined>;
   /** Parts of an object that `compile` made, and the defined names that lead to each. */
   split(object: Uint8Array, unit: MaterializationUnit): ReadonlyMap<string, ObjectPart>;
 }
@@ -242,9 +248,14 @@ export class MaterializationUnit {
   }
 
   async #makeParts(observer: CompileObserver): Promise<ReadonlyMap<string, ObjectPart>> {
-    observer.compiling();
-    const compiled = await this.source.compile();
-    observer.compiled(compiled);
-    return this.source.split(compiled.object, this);
+    for (;;) {
+      observer.compiling();
+      const compiled = await this.source.compile();
+      const kept = compiled ? undefined : this.source.findKept?.(this);
+      if (kept) return kept;
+      if (!compiled) continue;
+      observer.compiled(compiled);
+      return this.source.split(compiled.object, this);
+    }
   }
 }

@@ -21,6 +21,8 @@ export interface StatisticsSnapshot {
   expressionsCompiled: number;
   /** Call wrappers (one per signature) and modules added as IR. */
   wrappersCompiled: number;
+  /** Loops that apply a function to columns. */
+  loopsCompiled: number;
   modulesCompiled: number;
   /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
   cacheMemoryHits: number;
@@ -68,6 +70,7 @@ export class Statistics {
     optimizationsFailed: 0,
     expressionsCompiled: 0,
     wrappersCompiled: 0,
+    loopsCompiled: 0,
     modulesCompiled: 0,
     cacheMemoryHits: 0,
     cacheDiskHits: 0,
