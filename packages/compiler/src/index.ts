@@ -19,6 +19,20 @@ export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
+export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
+export {
+  connectExecutors,
+  type ExecutorPool,
+  type MapData,
+  type PoolCallable,
+} from './pool/executor-pool.js';
+export {
+  type ExecutorChange,
+  type ExecutorFigures,
+  type ExecutorPoolOptions,
+  type ExecutorState,
+  NoExecutorError,
+} from './pool/pool-types.js';
 export {
   DeadlineExceededError,
   ExecutionTrapError,

@@ -1,0 +1,141 @@
+import { doubleSignature } from '../callable.js';
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { ResourceTracker } from '../jit-types.js';
+import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
+import { callees } from '../kaleidoscope/call-graph.js';
+import type { CallSignature } from '../kaleidoscope/call-signature.js';
+import { refuseTaken, type VerifiedModule } from '../layers/module-layer.js';
+import { STATELESS_FUNCTIONS } from './known-functions.js';
+
+/** One thing that was added, and its trackers in the sessions that have it. */
+interface Entry {
+  /** What it takes the place of: an entry that replaces the same need not be replayed. */
+  readonly replaces: string | undefined;
+  /** Every name that it may define. */
+  readonly names: readonly string[];
+  /** Of a module's functions. */
+  readonly signatures: ReadonlyMap<string, CallSignature | undefined> | undefined;
+  readonly add: (jit: KaleidoscopeJIT) => ResourceTracker | undefined;
+  readonly trackers: Map<KaleidoscopeJIT, ResourceTracker>;
+  isRemoved: boolean;
+}
+
+/**
+ * What a program has defined, in order: told to all sessions as it comes, and to one that joins later from the beginning.
+ * Telling is synchronous, so all sessions know the same at any time.
+ */
+export class Definitions {
+  #entries: Entry[] = [];
+  readonly #prototypes = new Map<string, PrototypeAST>();
+  readonly #functions = new Map<string, FunctionAST>();
+  /** What defines a name now. */
+  readonly #owners = new Map<string, Entry>();
+
+  /** How a name is called: as a module defines it, or as it was declared last. */
+  signatureOf(name: string): CallSignature | undefined {
+    const signature = this.#owners.get(name)?.signatures?.get(name);
+    const prototype = this.#prototypes.get(name);
+    return signature ?? (prototype && doubleSignature(prototype.parameters.length));
+  }
+
+  /**
+   * Whether a function may leave something behind in its process for others to find: it reaches a function that is not
+   * Kaleidoscope's and not known to be harmless.
+   */
+  isStateful(fn: FunctionAST): boolean {
+    const seen = new Set<string>();
+    const queue = [fn];
+    for (let next = queue.pop(); next; next = queue.pop())
+      for (const callee of callees(next)) {
+        if (seen.has(callee)) continue;
+        seen.add(callee);
+        const body = this.#functions.get(callee);
+        if (body) queue.push(body);
+        else if (this.#owners.has(callee) || !STATELESS_FUNCTIONS.has(callee)) return true;
+      }
+    return false;
+  }
+
+  addFunction(fn: FunctionAST, sessions: Iterable<KaleidoscopeJIT>): ResourceTracker {
+    const { name } = fn.prototype;
+    this.#prototypes.set(name, fn.prototype);
+    this.#functions.set(name, fn);
+    const entry = newEntry([name], (jit) => jit.addFunctionAST(fn), `def ${name}`);
+    return this.#add(entry, sessions, () => {
+      if (this.#functions.get(name) !== fn) return;
+      this.#functions.delete(name);
+      this.#prototypes.delete(name);
+    });
+  }
+
+  /** @throws {LinkError} `duplicate-definition` when a name is defined already. */
+  addModule(module: VerifiedModule, sessions: Iterable<KaleidoscopeJIT>): ResourceTracker {
+    const { name, defines } = module;
+    refuseTaken(name, defines, (defined) => this.#owners.has(defined));
+    const names = [...defines.functions.keys(), ...defines.data];
+    const entry = newEntry(names, (jit) => jit.defineModule(module), undefined, defines.functions);
+    return this.#add(entry, sessions, () => {});
+  }
+
+  addExtern(prototype: PrototypeAST, sessions: Iterable<KaleidoscopeJIT>): void {
+    this.#prototypes.set(prototype.name, prototype);
+    const add = (jit: KaleidoscopeJIT) => void jit.addExtern(prototype);
+    this.#add(newEntry([], add, `extern ${prototype.name}`), sessions, () => {});
+  }
+
+  /** Tells a session that has just been opened all of it. */
+  replay(jit: KaleidoscopeJIT): void {
+    for (const entry of this.#entries) {
+      tell(entry, jit);
+      if (entry.isRemoved) removeFrom(entry, jit);
+    }
+  }
+
+  /** A session has ended. */
+  forget(jit: KaleidoscopeJIT): void {
+    for (const entry of this.#entries) entry.trackers.delete(jit);
+  }
+
+  #add(entry: Entry, sessions: Iterable<KaleidoscopeJIT>, onRemove: () => void): ResourceTracker {
+    for (const jit of sessions) tell(entry, jit);
+    this.#entries = this.#entries.filter(
+      ({ replaces }) => replaces === undefined || replaces !== entry.replaces,
+    );
+    this.#entries.push(entry);
+    for (const name of entry.names) this.#owners.set(name, entry);
+    return {
+      names: entry.names,
+      remove: () => {
+        if (entry.isRemoved) return;
+        entry.isRemoved = true;
+        onRemove();
+        for (const name of entry.names) if (this.#owners.get(name) === entry) this.#owners.delete(name);
+        for (const jit of [...entry.trackers.keys()]) removeFrom(entry, jit);
+        // A definition of the same names that it stood before may not come back in a session that joins later.
+        const hides = this.#entries.some(
+          (other) => other !== entry && other.names.some((name) => entry.names.includes(name)),
+        );
+        if (!hides) this.#entries = this.#entries.filter((other) => other !== entry);
+      },
+    };
+  }
+}
+
+function newEntry(
+  names: readonly string[],
+  add: Entry['add'],
+  replaces: string | undefined,
+  signatures?: Entry['signatures'],
+): Entry {
+  return { names, add, replaces, signatures, trackers: new Map(), isRemoved: false };
+}
+
+function tell(entry: Entry, jit: KaleidoscopeJIT): void {
+  const tracker = entry.add(jit);
+  if (tracker) entry.trackers.set(jit, tracker);
+}
+
+function removeFrom(entry: Entry, jit: KaleidoscopeJIT): void {
+  entry.trackers.get(jit)?.remove();
+  entry.trackers.delete(jit);
+}

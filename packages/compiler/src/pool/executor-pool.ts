@@ -1,0 +1,483 @@
+import type llvm from 'llvm-bindings';
+import { SharedObjects } from '../cache/shared-objects.js';
+import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
+import { CodegenPool } from '../codegen/codegen-pool.js';
+import { ConnectError } from '../executor-client/connect.js';
+import { type KaleidoscopeJIT, writeToProcess } from '../jit.js';
+import { type ExpressionResult, type ResourceTracker, SourceError } from '../jit-types.js';
+import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
+import { OperatorTable } from '../kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
+import { SourceText } from '../kaleidoscope/source-text.js';
+import { readModule } from '../layers/module-layer.js';
+import { findLibLLVM } from '../llvm/find-libllvm.js';
+import { SessionClosedError, SymbolsNotFoundError } from '../session/errors.js';
+import type { CallOptions } from '../session/execution-session.js';
+import type { StatisticsSnapshot } from '../session/statistics.js';
+import { type Endpoint, endpointKey, endpointsOf, hostnameOf, resolveAll } from './addresses.js';
+import { ChunkedMap, type MapOptions } from './chunked-map.js';
+import { Definitions } from './definitions.js';
+import { Dispatcher } from './dispatcher.js';
+import { type ExpressionSink, OrderedExpressions } from './ordered-expressions.js';
+import { PoolExecutor } from './pool-executor.js';
+import { type ExecutorFigures, type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
+import { sumStatistics } from './sum-statistics.js';
+
+const REFRESH_MS = 10_000;
+const WAIT_MS = 60_000;
+/** When one executor is there, how long the others are waited for before the pool is handed out. */
+const LATECOMER_MS = 2000;
+
+/** Columns of elements: the function's parameters, in order. */
+export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
+
+/** A function in the executors, called by name in one that has little to do. */
+export interface PoolCallable {
+  (...args: ScalarValue[]): Promise<ScalarValue | undefined>;
+  readonly symbol: string;
+  call(args: readonly ScalarValue[], options: CallOptions): Promise<ScalarValue | undefined>;
+}
+
+/**
+ * One compiler on many executors. A definition reaches all of them, a function is compiled once for each target and linked in
+ * each executor that calls it, and data is divided between them.
+ */
+export class ExecutorPool implements AsyncDisposable {
+  readonly #options: ExecutorPoolOptions;
+  readonly #codegen: CodegenPool;
+  readonly #sharedObjects = new SharedObjects();
+  readonly #operators = new OperatorTable();
+  readonly #definitions = new Definitions();
+  readonly #executors = new Map<string, PoolExecutor>();
+  /** URLs whose names are looked up again. */
+  readonly #names = new Set<string>();
+  readonly #dispatcher = new Dispatcher(() => this.#executors.values());
+  readonly #refreshTimer: NodeJS.Timeout;
+  /** Called when an executor is connected, or the pool closed. */
+  readonly #waiting = new Set<() => void>();
+  /** Where expressions are evaluated, so that what they leave behind in the process is there for the next. */
+  #home: PoolExecutor | undefined;
+  /** Whose output executors' is, in the order in which it began. */
+  readonly #printing = new Set<OrderedExpressions>();
+  /** Ends work under way with an error. */
+  readonly #givingUp = new Set<(error: Error) => void>();
+  #refreshing: Promise<void> | undefined;
+  #localCount = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  private constructor(options: ExecutorPoolOptions) {
+    this.#options = options;
+    const { libLLVM, codegenProcesses } = options;
+    this.#codegen =
+      options.codegen ??
+      new CodegenPool({
+        libLLVM: () => libLLVM ?? findLibLLVM().path,
+        ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
+      });
+    this.#refreshTimer = setInterval(() => void this.refresh(), options.refreshMs ?? REFRESH_MS).unref();
+  }
+
+  /** See `connectExecutors`. */
+  static async connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<ExecutorPool> {
+    if (urls.length === 0) throw new ConnectError('no executor is given; name at least one');
+    const pool = new ExecutorPool(options);
+    try {
+      const errors: unknown[] = [];
+      const attempts = urls.map((url) => pool.add(url).catch((error: unknown) => void errors.push(error)));
+      await pool.#firstOf(attempts);
+      if (pool.#connected.length > 0) return pool;
+      for (const { error } of pool.#executors.values()) if (error) errors.push(error);
+      const words = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+      throw errors.length === 1
+        ? errors[0]
+        : new ConnectError(`no executor can be used:\n  ${words.join('\n  ')}`, { cause: errors[0] });
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  /** What has become of each executor, those that have been removed excepted. */
+  get executors(): readonly ExecutorFigures[] {
+    return [...this.#executors.values()].map(({ figures }) => figures);
+  }
+
+  /** Of all sessions together; undefined before there has been one. */
+  statistics(): StatisticsSnapshot | undefined {
+    return sumStatistics(this.executors.flatMap(({ statistics }) => statistics ?? []));
+  }
+
+  /**
+   * Adds an executor, or those that a host's name stands for. They are told all definitions and get work as soon as they are
+   * there; those that cannot be reached are tried again and again.
+   * @param url as for `connectExecutor`, or `local` for one of our own. A URL that is there already is added once; `local`
+   *   each time.
+   * @throws the resolver's error when the name has no address.
+   */
+  async add(url: string): Promise<void> {
+    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    if (hostnameOf(url) !== undefined) this.#names.add(url);
+    const endpoints = await endpointsOf(url, this.#options.resolve ?? resolveAll).catch((cause: unknown) => {
+      throw new ConnectError(`cannot look up ${url}: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    });
+    await Promise.all(endpoints.map((endpoint) => this.#start(endpoint)));
+  }
+
+  /** Ends the sessions with the executors of a URL. What they were working on goes to others. */
+  async remove(url: string): Promise<void> {
+    this.#names.delete(url);
+    const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
+    for (const [key] of removed) this.#executors.delete(key);
+    await Promise.all(removed.map(([, executor]) => executor.close()));
+  }
+
+  /**
+   * Looks the hosts' names up again: executors at new addresses are added, those whose address is gone are not connected to
+   * again when they are lost. Happens by itself every `refreshMs`, and when an executor is lost.
+   */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /**
+   * Parses a text completely, then adds its definitions and evaluates its expressions in program order, all in the same
+   * executor for as long as that is there.
+   * @returns one result per top-level expression; a failed one does not keep later ones from running.
+   * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
+   */
+  async addSource(
+    text: string | SourceText,
+    options: CallOptions & { name?: string; onResult?: (result: ExpressionResult) => void } = {},
+  ): Promise<ExpressionResult[]> {
+    const results: ExpressionResult[] = [];
+    for (const item of this.parse(text, options.name)) {
+      if (item.kind === 'definition') this.addFunctionAST(item.function);
+      else if (item.kind === 'extern') this.addExtern(item.prototype);
+      else {
+        const [result] = await Promise.allSettled([this.evaluate(item.function, options)]);
+        results.push(result);
+        options.onResult?.(result);
+      }
+    }
+    return results;
+  }
+
+  /**
+   * Parses a text with the operators known so far, and remembers those it defines.
+   * @throws {SourceError}
+   */
+  parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
+    const source = typeof text === 'string' ? new SourceText(name, text) : text;
+    const { items, diagnostics } = parseSource(source, this.#operators);
+    if (diagnostics.length > 0) throw new SourceError(diagnostics);
+    return items;
+  }
+
+  /** Defines a function in all executors, now and later. See `KaleidoscopeJIT.addFunctionAST`. */
+  addFunctionAST(fn: FunctionAST): ResourceTracker {
+    return this.#definitions.addFunction(fn, this.#sessions());
+  }
+
+  /**
+   * Adds a module built with llvm-bindings to all executors, now and later. See `KaleidoscopeJIT.addModule`.
+   * @throws as that.
+   */
+  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    const verified = await readModule(module, this.#codegen);
+    return this.#definitions.addModule(verified, this.#sessions());
+  }
+
+  addExtern(prototype: PrototypeAST): void {
+    this.#definitions.addExtern(prototype, this.#sessions());
+  }
+
+  /** Evaluates a function without parameters once, and forgets it. Never begun again when its executor is lost. */
+  async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+    const executor = await this.#homeExecutor(options.signal);
+    return executor.occupy((jit) => jit.evaluate(fn, options));
+  }
+
+  /**
+   * Evaluates functions without parameters as a program's expressions that stand one after the other: side by side in several
+   * executors, while what they print and their values are delivered in their order. Those that reach functions of the
+   * process which may leave something behind there (`rand`, say) run in one executor, in order. What an executor was
+   * evaluating when it was lost fails.
+   */
+  async evaluateInOrder(
+    expressions: readonly FunctionAST[],
+    sink: ExpressionSink,
+    options: CallOptions = {},
+  ): Promise<void> {
+    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    const pool = this;
+    const home = {
+      get executor() {
+        return pool.#home?.isConnected ? pool.#home : undefined;
+      },
+      become: (executor: PoolExecutor) => {
+        this.#home = executor;
+      },
+    };
+    const judged = expressions.map((fn) => ({ fn, isStateful: this.#definitions.isStateful(fn) }));
+    const ordered = new OrderedExpressions(judged, sink, home, options);
+    this.#printing.add(ordered);
+    try {
+      await this.#whileSomebodyIsThere(
+        (error) => ordered.fail(error),
+        () => this.#dispatcher.serve(ordered, () => ordered.run(() => this.#dispatcher.dispatch())),
+      );
+    } finally {
+      this.#printing.delete(ordered);
+    }
+  }
+
+  /**
+   * A callable for a function, which is called in the executor that has least to do.
+   * @throws {SymbolsNotFoundError}
+   */
+  async lookup(name: string): Promise<PoolCallable> {
+    const executor = await this.#homeExecutor(undefined);
+    await executor.occupy((jit) => jit.lookup(name));
+    const call = async (args: readonly ScalarValue[], options: CallOptions) => {
+      const connected = await this.#someConnected(options.signal);
+      // Whoever comes next sees it at work.
+      return idlestOf(connected).occupy(async (jit) => (await jit.lookup(name)).call(args, options));
+    };
+    const callable = (...args: ScalarValue[]) => call(args, {});
+    return Object.assign(callable, { symbol: name, call });
+  }
+
+  /**
+   * Applies a function to every element: chunks of the data go to executors as they become free, those of an executor that is
+   * lost to others, and the results come back in order. A function that can be called again for an element without harm is
+   * what this is for: a lost chunk is begun anew.
+   * @param fn a Kaleidoscope function's name, or a callable of it.
+   * @param data a column for each of its parameters, which must stay as they are until this has ended.
+   * @throws {ArgumentError} when the data does not fit the function.
+   * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
+   * @throws {CancelledError | NoExecutorError}
+   */
+  async map(
+    fn: string | { readonly symbol: string },
+    data: MapData,
+    options: MapOptions = {},
+  ): Promise<Float64Array> {
+    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    const name = typeof fn === 'string' ? fn : fn.symbol;
+    const columns = data instanceof Float64Array ? [data] : data.columns;
+    if (!Array.isArray(columns))
+      throw new ArgumentError(`${name}: the data is no Float64Array, and has no columns`);
+    const signature = this.#definitions.signatureOf(name);
+    if (!signature) throw new SymbolsNotFoundError([name]);
+    checkColumns(name, signature, columns);
+    const map = new ChunkedMap(name, columns, options, this.#executors.size);
+    return this.#whileSomebodyIsThere(
+      (error) => map.fail(error),
+      () => this.#dispatcher.serve(map, () => map.run()),
+    );
+  }
+
+  /** Ends all sessions, and the executors that are our own. Maps under way reject. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#refreshTimer);
+    clearTimeout(this.#idleTimer);
+    for (const giveUp of this.#givingUp) giveUp(new SessionClosedError('the pool was closed'));
+    for (const wake of this.#waiting) wake();
+    const closed = [...this.#executors.values()].map((executor) => executor.close());
+    await Promise.all([...closed, this.#options.codegen ? undefined : this.#codegen.stop()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #connected(): PoolExecutor[] {
+    return [...this.#executors.values()].filter(({ isConnected }) => isConnected);
+  }
+
+  /** Does work that `giveUp` ends when the pool is closed, or there has been no executor for too long. */
+  async #whileSomebodyIsThere<T>(giveUp: (error: Error) => void, work: () => Promise<T>): Promise<T> {
+    this.#givingUp.add(giveUp);
+    this.#watchIdleness();
+    try {
+      return await work();
+    } finally {
+      this.#givingUp.delete(giveUp);
+    }
+  }
+
+  *#sessions(): Generator<KaleidoscopeJIT> {
+    for (const { session } of this.#executors.values()) if (session) yield session;
+  }
+
+  async #start(endpoint: Endpoint): Promise<void> {
+    // Two of our own are two.
+    const key = endpoint.url === 'local' ? `local ${++this.#localCount}` : endpointKey(endpoint);
+    if (this.#executors.has(key) || this.#isClosed) return;
+    const { token, tls, heartbeatMs, onExecutor, onOutput, resolve, refreshMs, waitMs, ...jit } =
+      this.#options;
+    const executor: PoolExecutor = new PoolExecutor(endpoint, {
+      jit: {
+        ...jit,
+        codegen: this.#codegen,
+        sharedObjects: this.#sharedObjects,
+        onOutput: (stream, content) => this.#print(executor, stream, content),
+      },
+      connect: {
+        ...(token === undefined ? {} : { token }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
+      },
+      connected: (_, session) => this.#definitions.replay(session),
+      lost: (_, session) => this.#definitions.forget(session),
+      changed: (changed) => this.#noteChanged(key, changed),
+    });
+    this.#executors.set(key, executor);
+    await executor.start();
+  }
+
+  #print(executor: PoolExecutor, stream: 'stdout' | 'stderr', content: Uint8Array) {
+    for (const ordered of this.#printing)
+      if (ordered.has(executor)) return ordered.output(executor, stream, content);
+    const { onOutput = writeToProcess } = this.#options;
+    return onOutput(stream, content, executor.endpoint.url);
+  }
+
+  #noteChanged(key: string, executor: PoolExecutor): void {
+    const { state, error, endpoint } = executor;
+    if (state === 'removed') this.#executors.delete(key);
+    if (state === 'lost') void this.refresh();
+    this.#options.onExecutor?.({
+      url: endpoint.url,
+      address: endpoint.address?.address,
+      state,
+      error,
+    });
+    this.#watchIdleness();
+    if (state !== 'connected') return;
+    for (const wake of this.#waiting) wake();
+    this.#dispatcher.dispatch();
+  }
+
+  async #refresh(): Promise<void> {
+    for (const url of this.#names) {
+      let endpoints: Endpoint[];
+      try {
+        endpoints = await endpointsOf(url, this.#options.resolve ?? resolveAll);
+      } catch {
+        // What is known may still be right.
+        continue;
+      }
+      if (this.#isClosed || !this.#names.has(url)) continue;
+      const keys = new Set(endpoints.map(endpointKey));
+      for (const [key, executor] of this.#executors) {
+        if (executor.endpoint.url !== url) continue;
+        executor.isRetired = !keys.has(key);
+        if (executor.isRetired && !executor.session) {
+          this.#executors.delete(key);
+          void executor.close();
+        }
+      }
+      for (const endpoint of endpoints) void this.#start(endpoint);
+    }
+  }
+
+  /** Resolves when all have settled, or somewhat after the first executor is there. */
+  async #firstOf(attempts: readonly Promise<void>[]): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = this.#whenConnected().then(
+      () =>
+        new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, LATECOMER_MS);
+        }),
+    );
+    await Promise.race([Promise.all(attempts), patience]);
+    clearTimeout(timer);
+  }
+
+  /** Resolves when an executor is connected, or the pool closed. */
+  #whenConnected(): Promise<void> {
+    if (this.#isClosed || this.#connected.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+    });
+  }
+
+  async #homeExecutor(signal: AbortSignal | undefined): Promise<PoolExecutor> {
+    if (!this.#home?.isConnected) {
+      const connected = await this.#someConnected(signal);
+      // Another may have chosen meanwhile.
+      if (!this.#home?.isConnected) this.#home = connected[0];
+    }
+    if (!this.#home) throw new SessionClosedError('the pool was closed');
+    return this.#home;
+  }
+
+  /** At least one. */
+  async #someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor[]> {
+    if (this.#connected.length === 0) {
+      const waitMs = this.#options.waitMs ?? WAIT_MS;
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, waitMs);
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await Promise.race([this.#whenConnected(), patience]);
+      clearTimeout(timer);
+    }
+    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    const connected = this.#connected;
+    if (connected.length === 0) throw this.#noExecutor();
+    return connected;
+  }
+
+  /** Maps wait for an executor, and not for ever. */
+  #watchIdleness(): void {
+    if (this.#connected.length > 0 || this.#isClosed) {
+      clearTimeout(this.#idleTimer);
+      this.#idleTimer = undefined;
+      return;
+    }
+    this.#idleTimer ??= setTimeout(() => {
+      this.#idleTimer = undefined;
+      for (const giveUp of this.#givingUp) giveUp(this.#noExecutor());
+    }, this.#options.waitMs ?? WAIT_MS);
+  }
+
+  #noExecutor(): NoExecutorError {
+    const reasons = this.executors.map(({ url, error }) => `${url}: ${error?.message ?? 'not connected'}`);
+    return new NoExecutorError(`no executor is connected (${reasons.join('; ') || 'there is none'})`);
+  }
+}
+
+/** The one with the least to do, of at least one. */
+function idlestOf(executors: readonly PoolExecutor[]): PoolExecutor {
+  return executors.reduce((idlest, executor) =>
+    executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
+  );
+}
+
+/**
+ * Connects one compiler to many executors.
+ * @param urls as for `connectExecutor`; a host's name with several addresses stands for as many executors; `local` starts
+ *   one of our own.
+ * @returns a pool when at least one is connected; the others are tried again and again.
+ * @throws {ConnectError} when none is.
+ */
+export function connectExecutors(
+  urls: readonly string[],
+  options: ExecutorPoolOptions = {},
+): Promise<ExecutorPool> {
+  return ExecutorPool.connect(urls, options);
+}

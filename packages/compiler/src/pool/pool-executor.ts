@@ -1,0 +1,272 @@
+import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
+import { ConnectError, type ConnectOptions } from '../executor-client/connect.js';
+import { KaleidoscopeJIT } from '../jit.js';
+import type { KaleidoscopeJITOptions } from '../jit-types.js';
+import type { TargetDescription } from '../llvm/target-machine.js';
+import { ExecutorDrainingError, SessionClosedError } from '../session/errors.js';
+import type { StatisticsSnapshot } from '../session/statistics.js';
+import type { Endpoint } from './addresses.js';
+import { backOff } from './backoff.js';
+import type { ExecutorFigures, ExecutorState } from './pool-types.js';
+import { sumStatistics } from './sum-statistics.js';
+
+/** How long a session may be without a connection before its work is given to others. */
+const AWAY_MS = 1000;
+
+/** Pieces of work an executor has at a time: while it does one, the next is on its way to it. */
+export const TASKS_PER_EXECUTOR = 2;
+
+/** What an executor tells its pool. */
+export interface PoolExecutorHost {
+  /** What its sessions are opened with, besides where. */
+  readonly jit: Omit<KaleidoscopeJITOptions, 'executor'>;
+  readonly connect: ConnectOptions;
+  /** A session is there. Called before anybody can use it. */
+  connected(executor: PoolExecutor, jit: KaleidoscopeJIT): void;
+  lost(executor: PoolExecutor, jit: KaleidoscopeJIT): void;
+  /** The state, or the reason for it, has changed. */
+  changed(executor: PoolExecutor): void;
+}
+
+/** One executor of a pool: a session with it, and another one when that is lost. */
+export class PoolExecutor {
+  readonly endpoint: Endpoint;
+  readonly #host: PoolExecutorHost;
+  readonly #closing = new AbortController();
+  #state: ExecutorState = 'connecting';
+  #jit: KaleidoscopeJIT | undefined;
+  #target: TargetDescription | undefined;
+  #error: Error | undefined;
+  #attempting: Promise<unknown> = Promise.resolve();
+  /** Of sessions that have ended. */
+  #past: StatisticsSnapshot | undefined;
+  #sessionCount = 0;
+  #busySinceMs = 0;
+  #busyMs = 0;
+  #inFlightCount = 0;
+  /** Ends waiting for work that others can do. */
+  readonly #givingUp = new Set<(error: Error) => void>();
+  /** Runs while the connection is lost and that has been of no consequence. */
+  #missing: NodeJS.Timeout | undefined;
+  readonly done = { chunks: 0, elements: 0, lostChunks: 0, bytesSent: 0, bytesReceived: 0 };
+  /** Pieces of work that it may have at a time: fewer where a quota says so. */
+  taskLimit = TASKS_PER_EXECUTOR;
+  /** Not to be connected to again when it is lost: its name does not lead there any more. */
+  isRetired = false;
+
+  constructor(endpoint: Endpoint, host: PoolExecutorHost) {
+    this.endpoint = endpoint;
+    this.#host = host;
+  }
+
+  get state(): ExecutorState {
+    return this.#state;
+  }
+
+  /** Its session, also while that has lost its connection and may go on over another. */
+  get session(): KaleidoscopeJIT | undefined {
+    return this.#jit;
+  }
+
+  /** Whether it can be given work. */
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** Pieces of work that it has. */
+  get inFlightCount(): number {
+    return this.#inFlightCount;
+  }
+
+  get figures(): ExecutorFigures {
+    const { url, address } = this.endpoint;
+    const now = this.#jit?.statistics();
+    const busyMs = this.#busyMs + (this.#inFlightCount > 0 ? performance.now() - this.#busySinceMs : 0);
+    return {
+      url,
+      address: address?.address,
+      state: this.#state,
+      error: this.#error,
+      target: this.#target,
+      sessionCount: this.#sessionCount,
+      ...this.done,
+      busyMs,
+      statistics: sumStatistics([this.#past, now].filter((one) => one !== undefined)),
+    };
+  }
+
+  /** Connects, and from then on again and again. Resolves after the first attempt, whatever came of it. */
+  start(): Promise<void> {
+    const first = this.#attempt();
+    void first.then((isConnected) => {
+      if (!isConnected) return this.#reconnect();
+    });
+    return first.then(() => {});
+  }
+
+  /**
+   * Counts a piece of work while it lasts. What is under way when the connection is lost goes on when the session does.
+   * @throws what `work` throws.
+   */
+  async occupy<T>(work: (jit: KaleidoscopeJIT) => Promise<T>): Promise<T> {
+    const jit = this.#jit;
+    if (!jit) throw new SessionClosedError(`${this.endpoint.url} is not connected`);
+    if (this.#inFlightCount++ === 0) this.#busySinceMs = performance.now();
+    try {
+      return await work(jit);
+    } catch (error) {
+      // Before anybody can give it more work.
+      if (isExecutorLoss(error)) this.#lose(jit, error);
+      else if (error instanceof ExecutorDrainingError) this.#leaveAlone(jit, error);
+      throw error;
+    } finally {
+      if (--this.#inFlightCount === 0) this.#busyMs += performance.now() - this.#busySinceMs;
+    }
+  }
+
+  /**
+   * The same for work that others can do as well: given up when the executor cannot be reached, though it may come back.
+   * @throws {AwayError} then, and what `work` throws.
+   */
+  occupyUntilAway<T>(work: (jit: KaleidoscopeJIT) => Promise<T>): Promise<T> {
+    let giveUp!: (error: Error) => void;
+    const away = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
+    this.#givingUp.add(giveUp);
+    return this.occupy((jit) => Promise.race([work(jit), away])).finally(() => this.#givingUp.delete(giveUp));
+  }
+
+  /** Ends its session, and opens no other. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const jit = this.#jit;
+    this.#end('removed', undefined);
+    await this.#attempting;
+    await jit?.close();
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let attempt = 0; !this.#isClosing; attempt++) {
+      await backOff(attempt, this.#closing.signal);
+      if (this.#isClosing || (await this.#attempt())) return;
+    }
+  }
+
+  async #attempt(): Promise<boolean> {
+    const attempt = this.#connect();
+    this.#attempting = attempt;
+    return attempt;
+  }
+
+  async #connect(): Promise<boolean> {
+    const { jit: options, connect } = this.#host;
+    const { url, address } = this.endpoint;
+    const executor =
+      url === 'local' ? ('local' as const) : { url, ...connect, ...(address ? { address } : {}) };
+    try {
+      const jit = await KaleidoscopeJIT.create({ ...options, executor });
+      if (this.#isClosing) {
+        await jit.close();
+        return false;
+      }
+      this.#jit = jit;
+      this.#target = jit.target;
+      this.#error = undefined;
+      this.#sessionCount++;
+      this.#host.connected(this, jit);
+      this.#become('connected');
+      void jit.closed.then((reason) => this.#lose(jit, reason));
+      jit.subscribe((event) => {
+        if (event.type === 'connection-lost') this.#startToMiss(jit);
+        else if (event.type === 'resume-failed') this.#miss(jit, event.error);
+        else if (event.type === 'connection-resumed') this.#findAgain(jit);
+      });
+      return true;
+    } catch (error) {
+      this.#error = error instanceof Error ? error : new Error(String(error));
+      if (!this.#isClosing) this.#become(this.#state);
+      return false;
+    }
+  }
+
+  /** Most connections that are lost are there again at once, and then nothing has happened. */
+  #startToMiss(jit: KaleidoscopeJIT): void {
+    clearTimeout(this.#missing);
+    this.#missing = setTimeout(() => {
+      this.#miss(jit, new ConnectError(`${this.endpoint.url} has not been reached for ${AWAY_MS} ms`));
+    }, AWAY_MS);
+  }
+
+  #miss(jit: KaleidoscopeJIT, reason: Error): void {
+    clearTimeout(this.#missing);
+    if (this.#jit !== jit) return;
+    this.#error = reason;
+    this.#become('lost');
+    this.#giveUpWork(reason);
+  }
+
+  /** It ends what it has, and then its session. */
+  #leaveAlone(jit: KaleidoscopeJIT, reason: Error): void {
+    if (this.#jit !== jit || !this.isConnected) return;
+    this.#error = reason;
+    this.#become('lost');
+  }
+
+  #findAgain(jit: KaleidoscopeJIT): void {
+    clearTimeout(this.#missing);
+    if (this.#jit !== jit || this.isConnected) return;
+    this.#error = undefined;
+    this.#become('connected');
+  }
+
+  #giveUpWork(cause: Error): void {
+    for (const giveUp of this.#givingUp)
+      giveUp(new AwayError(`${this.endpoint.url} cannot be reached`, { cause }));
+  }
+
+  #lose(jit: KaleidoscopeJIT, reason: Error): void {
+    if (this.#jit !== jit) return;
+    this.#end(this.isRetired ? 'removed' : 'lost', reason);
+    // What the session holds in this process, and an executor of our own.
+    void jit.close().catch(() => {});
+    if (!this.isRetired) void this.#reconnect();
+  }
+
+  #end(state: ExecutorState, error: Error | undefined): void {
+    const jit = this.#jit;
+    clearTimeout(this.#missing);
+    this.#jit = undefined;
+    this.#error = error;
+    if (jit) {
+      this.#past = sumStatistics([this.#past, jit.statistics()].filter((one) => one !== undefined));
+      this.#host.lost(this, jit);
+    }
+    this.#become(state);
+  }
+
+  #become(state: ExecutorState): void {
+    this.#state = state;
+    this.#host.changed(this);
+  }
+}
+
+/** An executor is out of reach. Its session may still go on. */
+export class AwayError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('EXECUTOR_AWAY', message, options);
+  }
+}
+
+/** Whether an error says that the executor is gone, with all that was under way there. */
+export function isExecutorLoss(error: unknown): error is Error {
+  return error instanceof SessionClosedError || error instanceof ConnectionClosedError;
+}
