@@ -101,6 +101,8 @@ function ownUrls(dist) {
 const nativeParts = {
   name: 'native-parts',
   setup(build) {
+    // What one command alone needs, where it is installed.
+    build.onResolve({ filter: /^(csv-parse|cli-progress)$/ }, ({ path }) => ({ path, external: true }));
     build.onResolve({ filter: /^@yuuang\/ffi-rs-|\.node$/ }, ({ path }) => ({ path, external: true }));
     // It asks for a diagnostic report, which takes 5 ms, to learn whether the C library is musl. FarJIT needs glibc.
     build.onLoad({ filter: /[\\/]ffi-rs[\\/]index\.js$/ }, ({ path }) => {

@@ -33,7 +33,7 @@ export function isExecutorGone(error: unknown): boolean {
 export function describeFailure(error: unknown, { source, range }: ExpressionPlace): string {
   // An error in the expression itself knows its place better.
   if (error instanceof Diagnostic) return error.render();
-  return [renderAt(describeError(error), { source, range }), ...detailsOf(error)].join('\n');
+  return [renderAt(describeError(error), { source, range }), ...describeDetails(error)].join('\n');
 }
 
 /** Words about an expression, in the form of a diagnostic. */
@@ -63,7 +63,8 @@ function lastReason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function detailsOf(error: unknown): string[] {
+/** What there is to add to an error's words: a diagnostic, or the lines of a backtrace. */
+export function describeDetails(error: unknown): string[] {
   if (error instanceof MaterializationError && error.cause instanceof Diagnostic)
     return [error.cause.render()];
   if (error instanceof ExecutionTrapError) return backtraceOf(error.frames);

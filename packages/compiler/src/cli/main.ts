@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
+import type { MapCommandOptions } from './map-command.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-command.js';
 
@@ -13,8 +14,15 @@ const USAGE_EXIT_CODE = 2;
 /** The longest delay Node's timers and the wire carry: 24 days. */
 const MAX_DEADLINE_MS = 2 ** 31 - 1;
 
+/** Options as commander gives them to a command that can use several executors. */
+type WithExecutors<Options> = Omit<Options, 'executors'> & { readonly executor?: readonly string[] };
+
 /** Each holds 60 MB. */
 const MAX_CODEGEN_PROCESSES = 64;
+/** Each is two processes. */
+const MAX_LOCAL_EXECUTORS = 64;
+/** Doubles that travel with a call, of a function with one parameter. */
+const MAX_CHUNK_ELEMENTS = 2_000_000;
 
 const RUN_HELP = `
 FILE is a Kaleidoscope program, or - for standard input. What it prints, and a line "Evaluated to 3.000000" for each of
@@ -25,6 +33,14 @@ command line, 128 + N after signal N (130 after Ctrl-C).`;
 
 const REPL_HELP = `
 Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.`;
+
+const MAP_HELP = `
+Input ends in .f64 (little-endian doubles, a row of them for each element) or .csv (numbers; a first line that is not
+names the columns), or is - for CSV on standard input. Output ends in .f64 or .csv; without it, results go to standard
+output, a line each. On a terminal a bar shows how far it is.
+
+Exit code: 0 when there is a result for every element, 1 when the program or the data has errors or the function failed, 2
+for a wrong command line, 128 + N after signal N.`;
 
 const EXECUTOR_HELP = `
 
@@ -62,7 +78,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .command('run')
     .description('run a Kaleidoscope program')
     .argument('<file>', 'the program, or - for standard input')
-    .addOption(executorOption())
+    .addOption(executorsOption())
     .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
     .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
     .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
@@ -82,9 +98,9 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(preloadOption())
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
-    .action(async (file: string, options: RunOptions) => {
+    .action(async (file: string, { executor: executors, ...options }: WithExecutors<RunOptions>) => {
       const { runCommand } = await import('./run-command.js');
-      setExitCode(await runCommand(file, { ...options, local }));
+      setExitCode(await runCommand(file, { ...options, executors, local }));
     });
   program
     .command('repl')
@@ -109,6 +125,45 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
       const { replCommand } = await import('./repl-command.js');
       setExitCode(await replCommand({ ...options, local }));
     });
+  program
+    .command('map')
+    .description('apply a function of a Kaleidoscope program to data, on one executor or several')
+    .argument('<function>', 'its name; it takes a column for each of its parameters')
+    .argument('<file>', 'the program, of which only the definitions count, or - for standard input')
+    .addOption(inputOption())
+    .addOption(outputOption())
+    .option('--chunk <n>', 'elements that go to an executor at a time (default: up to 65536)', parseChunk)
+    .addOption(executorsOption())
+    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
+    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
+    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
+    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
+    .option(
+      '--executors-local <n>',
+      'how many executors of its own it starts (default: one, unless others are given)',
+      parseLocalCount,
+    )
+    .addOption(optLevelOption())
+    .addOption(statsOption())
+    .addOption(cacheDirOption())
+    .addOption(noCacheOption())
+    .addOption(codegenProcessesOption())
+    .addOption(sandboxOption())
+    .addOption(sandboxRequiredOption())
+    .addOption(limitOption())
+    .addOption(preloadOption())
+    .option('--deadline <ms>', 'give up when a chunk takes longer than this', parseDeadline)
+    .addHelpText('after', MAP_HELP + EXECUTOR_HELP)
+    .action(
+      async (
+        name: string,
+        file: string,
+        { executor: executors, ...options }: WithExecutors<MapCommandOptions>,
+      ) => {
+        const { mapCommand } = await import('./map-command.js');
+        setExitCode(await mapCommand(name, file, { ...options, speculate: 'auto', executors }));
+      },
+    );
   const cache = program.command('cache').description('look at the objects that runs have kept');
   cache
     .command('info')
@@ -140,13 +195,43 @@ function executorOption(): Option {
   return new Option(
     '--executor <url>',
     'ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT (default: an executor of its own, on a private socket)',
-  );
+  ).argParser((url: string, before?: string) => {
+    if (before !== undefined) throw new InvalidArgumentError('This command works with one.');
+    return url;
+  });
+}
+
+/** For commands that can use several. */
+function executorsOption(): Option {
+  return new Option(
+    '--executor <url>',
+    'ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT; repeatable, and a HOST with several addresses stands for as many executors ' +
+      '(default: an executor of its own, on a private socket)',
+  ).argParser((url: string, before: string[] = []) => [...before, url]);
 }
 
 /** `--tls-ca` is also `FARJIT_TLS_CA`. */
 function accessOption(flags: string, description: string): Option {
   const [name = ''] = flags.slice(2).split(' ');
   return new Option(flags, description).env(`FARJIT_${name.replaceAll('-', '_').toUpperCase()}`);
+}
+
+function inputOption(): Option {
+  return new Option('--input <data>', 'the data: FILE.csv, FILE.f64, or - for CSV on standard input')
+    .argParser((path) => withEnding(path, path === '-'))
+    .makeOptionMandatory();
+}
+
+function outputOption(): Option {
+  return new Option(
+    '--output <file>',
+    'where results go: FILE.csv or FILE.f64 (default: standard output)',
+  ).argParser((path) => withEnding(path, false));
+}
+
+function withEnding(path: string, isFine: boolean): string {
+  if (!isFine && !/\.(csv|f64)$/.test(path)) throw new InvalidArgumentError('It must end in .csv or .f64.');
+  return path;
 }
 
 function optLevelOption(): Option {
@@ -249,9 +334,21 @@ function parseDeadline(text: string): number {
 }
 
 function parseCodegenProcesses(text: string): number {
+  return parseCount(text, MAX_CODEGEN_PROCESSES);
+}
+
+function parseLocalCount(text: string): number {
+  return parseCount(text, MAX_LOCAL_EXECUTORS);
+}
+
+function parseChunk(text: string): number {
+  return parseCount(text, MAX_CHUNK_ELEMENTS);
+}
+
+function parseCount(text: string, most: number): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || count > MAX_CODEGEN_PROCESSES)
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_CODEGEN_PROCESSES}.`);
+  if (!/^\d+$/.test(text) || count < 1 || count > most)
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`);
   return count;
 }
 

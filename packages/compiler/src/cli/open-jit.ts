@@ -4,7 +4,7 @@ import { describeLimit, type LimitName } from '@farjit/protocol/limits';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import type { LocalExecutor } from '../executor-client/local-executor.js';
+import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
@@ -50,8 +50,7 @@ export async function openJIT(
   streams: CommandStreams,
   { program, calls }: { program?: string; calls?: CallOrder } = {},
 ): Promise<KaleidoscopeJIT> {
-  const { executor, local: started, optLevel, speculate, cache = true, cacheDir, sandboxRequired } = options;
-  const { codegenProcesses, codegenLimit } = options;
+  const { executor, local: started } = options;
   const access = executor === undefined ? {} : await readAccess(options);
   const local = executor === undefined ? (started ?? (await startExecutor(options))) : undefined;
   local?.connect().catch(() => {
@@ -61,17 +60,11 @@ export async function openJIT(
     await local?.stop();
     throw error;
   });
-  const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
   const jit = await KaleidoscopeJIT.create({
     executor: local ?? { url: executor ?? '', ...access },
-    ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
-    speculate,
+    ...compilationOptions(options),
     ...calls,
-    ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(program === undefined ? {} : { program }),
-    ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
-    ...(codegenLimit === undefined ? {} : { codegenLimitMs: codegenLimit }),
-    ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onEvent: (event) => {
       if (event.type === 'cache-unusable') void streams.remark(`${event.reason}; nothing is kept`);
@@ -90,8 +83,29 @@ export async function openJIT(
   return jit;
 }
 
+/** What the command line says of how to compile, as sessions and pools take it. */
+export function compilationOptions({
+  optLevel,
+  speculate,
+  cache = true,
+  cacheDir,
+  codegenProcesses,
+  codegenLimit,
+  sandboxRequired,
+}: Omit<JITOptions, 'executor'>) {
+  const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
+  return {
+    ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
+    speculate,
+    ...(directory === undefined ? {} : { cacheDir: directory }),
+    ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
+    ...(codegenLimit === undefined ? {} : { codegenLimitMs: codegenLimit }),
+    ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
+  };
+}
+
 /** @throws {CompilerLoadError} when ffi-rs is missing. */
-async function loadCompiler(): Promise<typeof import('../jit.js')> {
+export async function loadCompiler(): Promise<typeof import('../jit.js')> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
   // In the bundle an import is a call of `require`.
@@ -107,18 +121,27 @@ async function loadCompiler(): Promise<typeof import('../jit.js')> {
 }
 
 /** A program with an executor of its own does without it. */
-async function readAccess(options: AccessOptions): Promise<Pick<ConnectOptions, 'token' | 'tls'>> {
+export async function readAccess(options: AccessOptions): Promise<Pick<ConnectOptions, 'token' | 'tls'>> {
   return (await import('./executor-access.js')).readAccess(options, process.env);
 }
 
 /** It starts while the compiler is loaded, which takes about as long. */
-async function startExecutor({ sandbox, limit, preload }: JITOptions): Promise<LocalExecutor> {
+async function startExecutor(options: JITOptions): Promise<LocalExecutor> {
   const { LocalExecutor } = await import('../executor-client/local-executor.js');
-  return LocalExecutor.start({
+  return LocalExecutor.start(localOptions(options));
+}
+
+/** What the command line says of executors of our own. */
+export function localOptions({
+  sandbox,
+  limit,
+  preload,
+}: Omit<JITOptions, 'executor'>): LocalExecutorOptions {
+  return {
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(limit === undefined ? {} : { limits: limit }),
     ...(preload === undefined ? {} : { preload: preload.map(absoluteIfPath) }),
-  });
+  };
 }
 
 /** The runner starts in `/`. A name without a slash is searched for as dlopen does. */

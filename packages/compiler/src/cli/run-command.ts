@@ -1,6 +1,8 @@
+import { FarJITError } from '@farjit/protocol/errors';
 import type { KaleidoscopeJIT } from '../jit.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
+import type { CallOptions } from '../session/execution-session.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
@@ -11,7 +13,9 @@ import { collectStatistics, summarize } from './stats-summary.js';
 import { onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit run`'s options. */
-export interface RunOptions extends JITOptions {
+export interface RunOptions extends Omit<JITOptions, 'executor'> {
+  /** Addresses of running executors; without any the command has its own. */
+  readonly executors?: readonly string[] | undefined;
   readonly stats?: 'summary' | 'json';
   /** File of a profile that orders the guesses. */
   readonly speculateOrder?: string;
@@ -48,12 +52,6 @@ async function runProgram(
   streams: CommandStreams,
   stop: AbortController,
 ): Promise<number> {
-  const calls = {
-    ...(options.speculateOrder === undefined
-      ? {}
-      : { speculateOrder: await readCallProfile(options.speculateOrder) }),
-    recordCalls: options.recordCalls !== undefined,
-  };
   stop.signal.addEventListener('abort', () => streams.stopWaiting());
   const ignoreSignals = onEndingSignal((name) => {
     stop.abort(StopRequest.ofSignal(name));
@@ -61,16 +59,11 @@ async function runProgram(
   });
   let outcome: Outcome;
   try {
-    const jit = await openJIT(options, streams, { program: text, calls });
-    try {
-      const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
-      outcome = await evaluateItems(jit, items, streams, callOptions);
-      if (options.stats) await writeStatistics(jit, options.stats, streams);
-    } finally {
-      await jit.close();
-      if (options.recordCalls !== undefined)
-        await writeCallProfile(options.recordCalls, jit.calledFunctions());
-    }
+    const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
+    if (await usesManyExecutors(options)) {
+      const { runOnPool } = await import('./run-on-pool.js');
+      outcome = await runOnPool(items, options, streams, callOptions);
+    } else outcome = await runInSession(text, items, options, streams, callOptions);
   } finally {
     ignoreSignals();
   }
@@ -79,6 +72,52 @@ async function runProgram(
   // Otherwise it has been reported where it stopped an expression.
   if (outcome !== 'stopped' && words !== undefined) await streams.remark(words);
   return exitCode;
+}
+
+/** @throws {FarJITError} when something is asked for that only works with one. */
+async function usesManyExecutors({
+  executors = [],
+  recordCalls,
+  speculateOrder,
+}: RunOptions): Promise<boolean> {
+  const [first] = executors;
+  // Not worth loading anything for, by far most of the time.
+  if (first === undefined || (executors.length === 1 && !/^wss?:/.test(first))) return false;
+  const { endpointsOf, resolveAll } = await import('../pool/addresses.js');
+  const isMany = executors.length > 1 || (await endpointsOf(first, resolveAll).catch(() => [])).length > 1;
+  if (isMany && (recordCalls ?? speculateOrder) !== undefined)
+    throw new FarJITError(
+      'ONE_EXECUTOR',
+      '--record-calls and --speculate-order go by the order of calls, which there is in one executor only',
+    );
+  return isMany;
+}
+
+async function runInSession(
+  text: string,
+  items: readonly TopLevelItem[],
+  options: RunOptions,
+  streams: CommandStreams,
+  callOptions: CallOptions,
+): Promise<Outcome> {
+  const calls = {
+    ...(options.speculateOrder === undefined
+      ? {}
+      : { speculateOrder: await readCallProfile(options.speculateOrder) }),
+    recordCalls: options.recordCalls !== undefined,
+  };
+  const { executors = [], ...rest } = options;
+  const [executor] = executors;
+  const jitOptions = executor === undefined ? rest : { ...rest, executor };
+  const jit = await openJIT(jitOptions, streams, { program: text, calls });
+  try {
+    const outcome = await evaluateItems(jit, items, streams, callOptions);
+    if (options.stats) await writeStatistics(jit, options.stats, streams);
+    return outcome;
+  } finally {
+    await jit.close();
+    if (options.recordCalls !== undefined) await writeCallProfile(options.recordCalls, jit.calledFunctions());
+  }
 }
 
 async function writeStatistics(

@@ -1,4 +1,5 @@
 import type { KaleidoscopeJIT } from '../jit.js';
+import type { ExecutorFigures } from '../pool/pool-types.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 
 /** A session's statistics, with what only the executor can measure. */
@@ -65,6 +66,19 @@ export function summarize(statistics: SessionStatistics): string {
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   return rows.map(([label, text]) => `${label.padEnd(width)}  ${text}`).join('\n');
+}
+
+/** The same of several sessions together, and a line for each executor. */
+export function summarizeExecutors(
+  statistics: StatisticsSnapshot | undefined,
+  executors: readonly ExecutorFigures[],
+): string {
+  const rows = executors.map(({ url, address, state, chunks, elements, busyMs, statistics: own }) => {
+    const work =
+      chunks > 0 ? `${chunks} chunks of ${elements} elements altogether` : `${own?.calls ?? 0} calls`;
+    return `  ${address === undefined ? url : `${url} (${address})`}: ${work}, busy for ${inMs(busyMs)}, ${state}`;
+  });
+  return [...(statistics ? [summarize(statistics)] : []), 'executors', ...rows].join('\n');
 }
 
 function cacheWords(statistics: SessionStatistics, found: number): string {

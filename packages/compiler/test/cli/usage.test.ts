@@ -29,7 +29,16 @@ const WRONG: readonly [string[], RegExp][] = [
   [['repl', '--sandbox=off', '--executor', 'ws+unix:x'], /--sandbox.*cannot be used with.*--executor/],
   [['run', '--colour', 'a.ks'], /unknown option '--colour'/],
   [['repl', 'a.ks'], /too many arguments/],
+  [['repl', '--executor=ws+unix:a', '--executor=ws+unix:b'], /--executor.*This command works with one/],
   [['doctor', '--stats'], /unknown option/],
+  [['map', 'f', 'a.ks'], /required option '--input <data>' not specified/],
+  [
+    ['map', 'f', 'a.ks', '--input', 'data.txt'],
+    /--input.*'data\.txt' is invalid\. It must end in \.csv or \.f64/,
+  ],
+  [['map', 'f', 'a.ks', '--input=a.csv', '--output=b'], /--output.*'b' is invalid/],
+  [['map', 'f', 'a.ks', '--input=a.csv', '--chunk=0'], /--chunk.*whole number from 1 to 2000000/],
+  [['map', 'f', 'a.ks', '--input=a.csv', '--executors-local=65'], /--executors-local.*from 1 to 64/],
 ];
 
 for (const [args, message] of WRONG)
@@ -48,7 +57,8 @@ test.serial('--version prints the version of the package', async (t) => {
 test.serial('--help lists commands and options, and says what the exit codes mean', async (t) => {
   const program = await farjit(t, ['--help']);
   t.is(program.end, 0);
-  for (const command of ['run', 'repl', 'doctor']) t.regex(program.stdout, new RegExp(`^  ${command} `, 'm'));
+  for (const command of ['run', 'repl', 'map', 'doctor'])
+    t.regex(program.stdout, new RegExp(`^  ${command} `, 'm'));
   const run = await farjit(t, ['run', '--help']);
   t.is(run.end, 0);
   for (const option of ['--executor <url>', '-O, --opt-level <level>', '--stats [=json]', '--deadline <ms>'])

@@ -1,0 +1,58 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { FarJITError } from '@farjit/protocol/errors';
+import { printable } from '../kaleidoscope/printable.js';
+import { systemErrorWords } from './system-error.js';
+
+const DOUBLE_BYTES = 8;
+
+/** Data that cannot be read or does not fit. The message begins with the file's name, line and column where there are any. */
+export class DataFileError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DATA_UNREADABLE', message, options);
+  }
+}
+
+/** What a file holds for a function's parameters. */
+export interface MapInput {
+  /** One per parameter. */
+  readonly columns: Float64Array[];
+  /** Whether it names its columns, so that results should have a name too. */
+  readonly hasHeader: boolean;
+}
+
+/**
+ * Reads a column for each parameter.
+ * @param path `.f64` holds little-endian doubles, a row after the other; `.csv` text; `-` is CSV on standard input.
+ * @throws {DataFileError}
+ */
+export async function readMapInput(path: string, parameters: readonly string[]): Promise<MapInput> {
+  const name = path === '-' ? '<stdin>' : printable(path);
+  try {
+    if (path.endsWith('.f64'))
+      return { columns: columnsOf(name, await readFile(path), parameters.length), hasHeader: false };
+    const { readCSV } = await import('./map-csv.js');
+    return await readCSV(name, path === '-' ? process.stdin : createReadStream(path), parameters);
+  } catch (error) {
+    if (error instanceof DataFileError) throw error;
+    throw new DataFileError(`cannot read ${name}: ${systemErrorWords(error)}`, { cause: error });
+  }
+}
+
+/** Takes rows of doubles apart. */
+function columnsOf(name: string, bytes: Buffer, columnCount: number): Float64Array[] {
+  const rowBytes = DOUBLE_BYTES * columnCount;
+  if (bytes.byteLength % rowBytes !== 0)
+    throw new DataFileError(
+      `${name}: ${bytes.byteLength} bytes are no whole number of rows of ${rowBytes} bytes, ` +
+        `${columnCount === 1 ? 'a double' : `${columnCount} doubles`} each`,
+    );
+  const rowCount = bytes.byteLength / rowBytes;
+  // A copy begins where doubles can.
+  const doubles = new Float64Array(rowCount * columnCount);
+  new Uint8Array(doubles.buffer).set(bytes);
+  if (columnCount === 1) return [doubles];
+  return Array.from({ length: columnCount }, (_, column) =>
+    Float64Array.from({ length: rowCount }, (__, row) => doubles[row * columnCount + column] ?? 0),
+  );
+}

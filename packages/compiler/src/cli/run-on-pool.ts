@@ -1,0 +1,111 @@
+import { CancelledError } from '@farjit/protocol/errors';
+import type { ExpressionResult } from '../jit-types.js';
+import type { TopLevelItem } from '../kaleidoscope/parser.js';
+import type { ExecutorPool } from '../pool/executor-pool.js';
+import { NoExecutorError } from '../pool/pool-types.js';
+import type { CallOptions } from '../session/execution-session.js';
+import type { CommandStreams } from './command-streams.js';
+import { describeFailure, renderAt } from './describe-error.js';
+import type { Outcome } from './evaluate-items.js';
+import { openPool, writePoolStatistics } from './open-pool.js';
+import { printfDouble } from './printf-double.js';
+import type { RunOptions } from './run-command.js';
+import type { StopRequest } from './stop-request.js';
+
+type ExpressionItem = Extract<TopLevelItem, { kind: 'expression' }>;
+
+/** Runs a program on several executors; output and values come in program order. */
+export async function runOnPool(
+  items: readonly TopLevelItem[],
+  options: RunOptions,
+  streams: CommandStreams,
+  callOptions: CallOptions,
+): Promise<Outcome> {
+  const pool = await openPool(options.executors ?? [], options, streams);
+  try {
+    const outcome = await evaluateOnPool(pool, items, streams, callOptions);
+    if (options.stats) await writePoolStatistics(pool, options.stats, streams);
+    return outcome;
+  } finally {
+    await pool.close();
+  }
+}
+
+/** A definition waits for all expressions before it: they mean what was defined by then. */
+async function evaluateOnPool(
+  pool: ExecutorPool,
+  items: readonly TopLevelItem[],
+  streams: CommandStreams,
+  options: CallOptions,
+): Promise<Outcome> {
+  let outcome: Outcome = 'completed';
+  for (const step of stepsOf(items)) {
+    if (Array.isArray(step)) {
+      const report = new Report(step, streams, options);
+      const functions = step.map(({ function: fn }) => fn);
+      await pool.evaluateInOrder(functions, report, options);
+      if (report.outcome === 'stopped' || report.outcome === 'executor-gone') return report.outcome;
+      if (report.outcome === 'failed') outcome = 'failed';
+    } else if (step.kind === 'definition') pool.addFunctionAST(step.function);
+    else pool.addExtern(step.prototype);
+  }
+  return outcome;
+}
+
+/** Definitions one by one, and between them the expressions that follow each other. */
+function* stepsOf(
+  items: readonly TopLevelItem[],
+): Generator<Exclude<TopLevelItem, ExpressionItem> | ExpressionItem[]> {
+  let expressions: ExpressionItem[] = [];
+  for (const item of items) {
+    if (item.kind === 'expression') {
+      expressions.push(item);
+      continue;
+    }
+    if (expressions.length > 0) yield expressions;
+    expressions = [];
+    yield item;
+  }
+  if (expressions.length > 0) yield expressions;
+}
+
+/** Writes what becomes of expressions, as it comes. */
+class Report {
+  outcome: Outcome = 'completed';
+  readonly #items: readonly ExpressionItem[];
+  readonly #streams: CommandStreams;
+  readonly #options: CallOptions;
+
+  constructor(items: readonly ExpressionItem[], streams: CommandStreams, options: CallOptions) {
+    this.#items = items;
+    this.#streams = streams;
+    this.#options = options;
+  }
+
+  get #isOver(): boolean {
+    return this.outcome === 'stopped' || this.outcome === 'executor-gone';
+  }
+
+  output(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
+    return this.#isOver ? undefined : this.#streams[stream === 'stdout' ? 'out' : 'err'].write(content);
+  }
+
+  async result(index: number, result: ExpressionResult): Promise<void> {
+    const item = this.#items[index];
+    if (this.#isOver || !item) return;
+    if (result.status === 'fulfilled') {
+      await this.#streams.out.write(`Evaluated to ${printfDouble(result.value)}\n`);
+      return;
+    }
+    const place = { source: item.function.source, range: item.range };
+    const { signal } = this.#options;
+    if (signal?.aborted && result.reason instanceof CancelledError) {
+      this.outcome = 'stopped';
+      const { words } = signal.reason as StopRequest;
+      if (words !== undefined) await this.#streams.report(renderAt(words, place));
+      return;
+    }
+    this.outcome = result.reason instanceof NoExecutorError ? 'executor-gone' : 'failed';
+    await this.#streams.report(describeFailure(result.reason, place));
+  }
+}
