@@ -1,27 +1,23 @@
 // What the Dockerfile runs: builds what the images of the executor and the compiler hold, and lays it out under images/, as
 // it will be under /opt/farjit. llvm-bindings, which only programs with modules of their own need, is not part of it.
-import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { bundleCommands, bundlePaths, COMMANDS } from './lib/bundle.mjs';
 import { ROOT } from './lib/paths.mjs';
 import { run } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
 
-/** ffi-rs itself is in the bundles; this is its native half. */
-const FFI_ADDON = `node_modules/@yuuang/ffi-rs-linux-${process.arch}-gnu`;
-
 const IMAGES = {
   executor: {
     command: 'farjit-executor',
     native: 'packages/executor/runner',
-    files: ['packages/executor/bin', FFI_ADDON],
-    programs: ['packages/executor/dist/runner/farjit-runner'],
+    program: 'packages/executor/dist/runner/farjit-runner',
   },
   compiler: {
     command: 'farjit',
     native: 'packages/compiler/codegen',
-    files: ['packages/compiler/bin', 'packages/compiler/package.json', FFI_ADDON],
-    programs: ['packages/compiler/dist/codegen/farjit-codegen'],
+    program: 'packages/compiler/dist/codegen/farjit-codegen',
   },
 };
 
@@ -34,16 +30,34 @@ await runScript(async () => {
   for (const [name, image] of Object.entries(IMAGES)) await layOut(image, join(ROOT, 'images', name));
 });
 
-async function layOut({ command, files, programs }, image) {
+async function layOut({ command, program }, image) {
   rmSync(image, { recursive: true, force: true });
-  const { loader, script } = bundlePaths(COMMANDS.find(({ name }) => name === command));
+  const { folder } = COMMANDS.find(({ name }) => name === command);
+  const { loader, script } = bundlePaths({ name: command, folder });
   const bundle = [loader, script].map((path) => path.slice(ROOT.length));
-  for (const path of ['LICENSE', ...files, ...bundle, ...programs]) {
+  const own = ['LICENSE', `${folder}/bin`, `${folder}/package.json`, ...bundle, program];
+  for (const path of [...own, ...packagesOf(readFileSync(script, 'latin1'))]) {
     mkdirSync(dirname(join(image, path)), { recursive: true });
     cpSync(join(ROOT, path), join(image, path), { recursive: true, dereference: true });
   }
-  for (const path of programs) {
-    await run('strip', ['--strip-unneeded', join(image, path)], { cwd: ROOT });
-    chmodSync(join(image, path), 0o755);
-  }
+  await run('strip', ['--strip-unneeded', join(image, program)], { cwd: ROOT });
+  chmodSync(join(image, program), 0o755);
+}
+
+/** Folders of the packages that a bundle leaves outside, and of what they depend on. */
+function packagesOf(script) {
+  const found = new Set();
+  const add = (name, from) => {
+    const folder = [`${from}/node_modules/${name}`, `node_modules/${name}`].find((path) =>
+      existsSync(join(ROOT, path)),
+    );
+    // Native halves for other machines are not installed.
+    if (folder === undefined || found.has(folder)) return;
+    found.add(folder);
+    const { dependencies = {} } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'));
+    for (const dependency of Object.keys(dependencies)) add(dependency, folder);
+  };
+  for (const [, name] of script.matchAll(/require\(["']((?:@[\w.-]+\/)?\w[\w.-]*)["'/]/g))
+    if (!isBuiltin(name) && name !== 'llvm-bindings') add(name, '.');
+  return found;
 }

@@ -13,7 +13,8 @@ LOGS=$WORK/logs
 mkdir -p "$LOGS"
 [ "${1:-}" = --keep ] && KEEP=yes || KEEP=
 
-for part in steps engine images compose; do . "$ROOT/test/compose/lib/$part.sh"; done
+# shellcheck source=/dev/null
+for part in steps engine images compose map swarm; do . "$ROOT/test/compose/lib/$part.sh"; done
 
 export FARJIT_VERSION=test FARJIT_SECRETS=$WORK/secrets FARJIT_SANDBOX=strict FARJIT_PORT=${FARJIT_PORT:-19443}
 
@@ -61,12 +62,81 @@ step 'compose: 3 executors behind a proxy'
 compose_up 3
 check_confinement
 
-step 'compose: the compiler runs a program over the proxy'
-compose run --rm -T compiler >"$LOGS/compiler.out" 2>"$LOGS/compiler.err" || fail "the compiler: $(tail -n 3 "$LOGS/compiler.err")"
-equal 'the last line' 'Evaluated to 0.000000' "$(tail -n 1 "$LOGS/compiler.out")"
+step 'compose: the compiler maps a function over all executors'
+compose run --rm --no-deps -T compiler >"$LOGS/compiler.out" 2>"$LOGS/compiler.err" || fail "the compiler: $(tail -n 3 "$LOGS/compiler.err")"
+equal 'results, compared with awk' "$(escape_times <"$ROOT/examples/points.csv")" "$(cat "$LOGS/compiler.out")"
 
-step 'compose: 5 executors'
+step 'compose: a program over the proxy'
+compose run --rm --no-deps -T compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem --token-file /run/secrets/token \
+	--sandbox-required strict examples/mandelbrot.ks >"$LOGS/program.out" 2>"$LOGS/program.err" || fail "the program: $(tail -n 3 "$LOGS/program.err")"
+equal 'the last line' 'Evaluated to 0.000000' "$(tail -n 1 "$LOGS/program.out")"
+ok 'its runner had all of the sandbox'
+
+step 'compose: an executor crashes in the middle of a map'
+make_map_input 1500
+start_map compose_map
+eventually 60 '3 executors are at work' busy 3
+id=$(containers_of executor | head -n 1)
+crash "$id"
+ok 'one of them was killed'
+map_runs || fail 'the map was over before'
+eventually 30 'it is started again' healthy executor 3
+equal 'times it was started again' 1 "$(docker inspect --format '{{.RestartCount}}' "$id")"
+finish_map
+more_than 'chunks that were lost and done by others' 0 "$(map_figure lostChunks)"
+
+step 'compose: from 3 executors to 5 in the middle of a map'
+start_map compose_map
+eventually 60 '3 executors are at work' busy 3
 compose_up 5
+map_runs || fail 'the map was over before'
+finish_map
+equal 'executors that took part' 5 "$(map_workers)"
+
+step 'compose: a session over the proxy loses its connection'
+compose run --rm --no-deps -T -v "$WORK/map:/data:ro" compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem \
+	--token-file /run/secrets/token /data/long.ks >"$LOGS/session.out" 2>"$LOGS/session.err" &
+session=$!
+eventually 60 'an executor is at work' busy 1
+docker pause "$(containers_of proxy)" >/dev/null
+note 'the proxy is frozen for 25 s: longer than both ends wait for a sign of life'
+sleep 25
+kill -0 "$session" || fail 'the session is over'
+docker unpause "$(containers_of proxy)" >/dev/null
+wait "$session" || fail "the program: $(tail -n 3 "$LOGS/session.err")"
+equal 'the result' 'Evaluated to 2000000001.000000' "$(tail -n 1 "$LOGS/session.out")"
+equal 'sessions that went on over another connection' 1 "$(executors_figure farjit_sessions_resumed_total)"
+equal 'sessions that a wrong executor was asked for' 0 "$(executors_figure 'farjit_sessions_refused_total{reason="resume"}')"
+
+step 'compose: an executor is stopped while it has a call'
+compose run --rm --no-deps -T -v "$WORK/map:/data:ro" compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem \
+	--token-file /run/secrets/token /data/some.ks >"$LOGS/drained.out" 2>"$LOGS/drained.err" &
+session=$!
+eventually 60 'an executor is at work' busy 1
+id=$(busiest)
+docker stop --time 45 "$id" >/dev/null
+wait "$session" || fail "the program: $(tail -n 3 "$LOGS/drained.err")"
+equal 'the result of the call that it had' 'Evaluated to 400000001.000000' "$(tail -n 1 "$LOGS/drained.out")"
+equal 'its exit code' 0 "$(docker inspect --format '{{.State.ExitCode}}' "$id")"
 
 step 'compose: down'
 compose_down
+
+step 'Swarm: 3 executors behind a proxy'
+# A stack cannot name the profile that runners need for namespaces of their own.
+export FARJIT_SANDBOX=default
+swarm_start
+stack_up
+
+step 'Swarm: a rolling update in the middle of a map'
+# An update takes longer than the other maps do.
+make_map_input 5000
+start_map swarm_map
+eventually 60 '3 executors are at work' busy 3
+stack_roll
+map_runs || fail 'the map was over before'
+finish_map
+
+step 'Swarm: down'
+stack_down
+swarm_stop

@@ -29,6 +29,17 @@ proxy_figure() {
 		awk -v "name=$2{proxy=\"executors\"}" 'index($0, name) == 1 { print $2 }'
 }
 
+# executors_figure NAME: a figure of the executors' metrics, of all of them together, with the deployment's token.
+executors_figure() {
+	local id
+	for id in $(containers_of executor); do
+		docker exec -i "$id" node -e '
+			const headers = { authorization: `Bearer ${require("node:fs").readFileSync(0, "utf8")}` };
+			const options = { host: "127.0.0.1", port: 9000, path: "/metrics", rejectUnauthorized: false, headers };
+			require("node:https").get(options, (response) => response.pipe(process.stdout));' <"$FARJIT_SECRETS/token"
+	done | awk -v "name=$1 " 'index($0, name) == 1 { sum += $NF } END { print sum + 0 }'
+}
+
 # proxy_sees CONTAINER COUNT: whether so many executors are ready, for the proxy.
 proxy_sees() { [ "$(proxy_figure "$1" haproxy_backend_active_servers)" = "$2" ]; }
 

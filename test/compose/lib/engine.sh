@@ -6,6 +6,8 @@ ENGINE_FOLDER=
 # start_engine: leaves DOCKER_HOST exported, or skips the run.
 start_engine() {
 	command -v docker >/dev/null || install_engine
+	has_compose || install_engine
+	has_compose || skip 'there is no docker compose'
 	if docker info >/dev/null 2>&1; then
 		note "the engine that is there: $(docker version --format '{{.Server.Version}}')"
 		return
@@ -15,6 +17,8 @@ start_engine() {
 	command -v dockerd >/dev/null || skip 'no Docker engine answers, and there is no dockerd to start'
 	own_engine
 }
+
+has_compose() { docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; }
 
 install_engine() {
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || skip 'there is no Docker, and it cannot be installed from here'
@@ -40,8 +44,7 @@ try_engine() {
 	dockerd --host "$DOCKER_HOST" --storage-driver "$1" --pidfile "$ENGINE_FOLDER/dockerd.pid" \
 		--data-root "$ENGINE_FOLDER/data" --exec-root "$ENGINE_FOLDER/exec" --log-level warn >"$LOGS/dockerd.log" 2>&1 &
 	OWN_ENGINE=$!
-	local i
-	for i in $(seq 60); do
+	for _ in $(seq 60); do
 		docker info >/dev/null 2>&1 && return 0
 		kill -0 "$OWN_ENGINE" 2>/dev/null || break
 		sleep 0.5

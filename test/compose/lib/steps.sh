@@ -38,15 +38,20 @@ equal() {
 	ok "$1: $(quote "$2")"
 }
 
+# more_than WHAT LIMIT ACTUAL
+more_than() {
+	[ "$3" -gt "$2" ] || fail "$1: $3, expected more than $2"
+	ok "$1: $3"
+}
+
 # none WHAT ACTUAL: there must not be any.
 none() {
 	[ -z "$2" ] || fail "$1: $(quote "$2")"
 	ok "$1: none"
 }
 
-quote() {
-	if [ ${#1} -gt 100 ]; then printf '%.100s…' "$1"; else printf '%s' "$1"; fi
-}
+# quote TEXT: as one line, and not too long.
+quote() { printf '%s' "$1" | tr '\n' ' ' | cut -c 1-100; }
 
 # eventually SECONDS WHAT COMMAND…: tries once a second.
 eventually() {
