@@ -18,7 +18,7 @@ export type CompilerReport =
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
 function say(report: CompilerReport): void {
-  process.send?.(report);
+  if (process.connected) process.send?.(report);
 }
 
 async function work({ url, token, ca, heartbeatMs, source, call }: CompilerTask): Promise<void> {
