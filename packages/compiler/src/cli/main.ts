@@ -148,6 +148,7 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .addOption(cacheDirOption())
     .addOption(noCacheOption())
     .addOption(codegenProcessesOption())
+    .addOption(codegenLimitOption())
     .addOption(sandboxOption())
     .addOption(sandboxRequiredOption())
     .addOption(limitOption())

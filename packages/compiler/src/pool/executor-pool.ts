@@ -68,12 +68,13 @@ export class ExecutorPool implements AsyncDisposable {
 
   private constructor(options: ExecutorPoolOptions) {
     this.#options = options;
-    const { libLLVM, codegenProcesses } = options;
+    const { libLLVM, codegenProcesses, codegenLimitMs } = options;
     this.#codegen =
       options.codegen ??
       new CodegenPool({
         libLLVM: () => libLLVM ?? findLibLLVM().path,
         ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
+        ...(codegenLimitMs === undefined ? {} : { limitMs: codegenLimitMs }),
       });
     this.#refreshTimer = setInterval(() => void this.refresh(), options.refreshMs ?? REFRESH_MS).unref();
   }
