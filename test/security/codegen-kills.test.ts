@@ -27,6 +27,34 @@ test.serial('no part of LLVM is in the compiler, whatever it compiles', async (t
   t.deepEqual(libraries, null);
 });
 
+/** Code generators of this process. */
+function codeGenerators(): number[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .map(Number)
+    .filter((child) => child > 0 && readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('farjit-codegen'));
+}
+
+test.serial(
+  'a function that LLVM is not done with in time fails, and the next one is compiled',
+  async (t) => {
+    const { jit } = await openJIT(t, { codegenLimitMs: 5000, codegenProcesses: 1 });
+    t.deepEqual(await evaluateAll(jit, 'def f(x) x + 1; f(1);'), [2]);
+    const [stuck = 0, ...others] = codeGenerators();
+    t.deepEqual(others, []);
+    // As if it never ended.
+    process.kill(stuck, 'SIGSTOP');
+    await jit.addSource('def g(x) f(x) * 2;');
+    const g = await jit.lookup('g');
+    const error = await t.throwsAsync(g(1));
+    t.true(isLost(error));
+    t.regex(String(error), /not done after 5000 ms/);
+    await eventually(() => !isAlive(stuck), 'it is ended');
+    t.is(await g(1), 4);
+    t.is(jit.statistics().runnersLost, 0);
+  },
+);
+
 test.serial(
   'a code generator that crashes at any moment fails the function that it had, and nothing else',
   async (t) => {
