@@ -14,6 +14,7 @@ import { cachedFunctions } from './rows/cached-functions.js';
 import { callbackBreakdown } from './rows/callback-breakdown.js';
 import { chains } from './rows/chains.js';
 import { executorSessions } from './rows/executor-sessions.js';
+import { map } from './rows/map.js';
 import { memoryAtRest } from './rows/memory-at-rest.js';
 import { mostlyUncalledPrograms, secondRun, startUp } from './rows/pairs.js';
 import { roundTrips } from './rows/round-trips.js';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   startUp,
   warmSession,
   executorSessions,
+  map,
   steadyState,
   stubCall,
   roundTrips,
