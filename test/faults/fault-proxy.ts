@@ -175,7 +175,9 @@ class ProxiedConnection {
       source.on('end', () => this.end(way));
       source.on('error', () => {});
     }
-    this.closed = Promise.all([once(client, 'close'), once(executor, 'close')]);
+    // Whatever error comes before: resetting what is closing already is one.
+    const closing = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve));
+    this.closed = Promise.all([closing(client), closing(executor)]);
   }
 
   send(way: Way, chunk: Buffer): void {

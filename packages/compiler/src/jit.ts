@@ -522,7 +522,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 }
 
-function codegenOptionsOf({ codegenProcesses: size, codegenLimitMs: limitMs }: KaleidoscopeJITOptions) {
+export function codegenOptionsOf({
+  codegenProcesses: size,
+  codegenLimitMs: limitMs,
+}: Pick<KaleidoscopeJITOptions, 'codegenProcesses' | 'codegenLimitMs'>) {
   return { ...(size === undefined ? {} : { size }), ...(limitMs === undefined ? {} : { limitMs }) };
 }
 

@@ -77,16 +77,24 @@ export async function connectExecutor(
   url: string,
   { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address }: ConnectOptions = {},
 ): Promise<Transport> {
-  if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
-    throw new ConnectError(
-      `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`,
-    );
+  checkAddress(url);
   const client: ClientOptions = {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
     ...(address ? { lookup: alwaysTo(address) } : {}),
     ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
   return open({ url, client, heartbeatMs });
+}
+
+/**
+ * Whether an executor can be there at all.
+ * @throws {ConnectError} when not.
+ */
+export function checkAddress(url: string): void {
+  if (!/^(wss?:\/\/|ws\+unix:)/.test(url))
+    throw new ConnectError(
+      `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`,
+    );
 }
 
 async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptions> {

@@ -2,8 +2,7 @@ import type llvm from 'llvm-bindings';
 import { SharedObjects } from '../cache/shared-objects.js';
 import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
 import { CodegenPool } from '../codegen/codegen-pool.js';
-import { ConnectError } from '../executor-client/connect.js';
-import { type KaleidoscopeJIT, writeToProcess } from '../jit.js';
+import { codegenOptionsOf, type KaleidoscopeJIT, writeToProcess } from '../jit.js';
 import { type ExpressionResult, type ResourceTracker, SourceError } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
@@ -14,19 +13,15 @@ import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../session/errors.js';
 import type { CallOptions } from '../session/execution-session.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
-import { type Endpoint, endpointKey, endpointsOf, hostnameOf, resolveAll } from './addresses.js';
+import type { Endpoint } from './addresses.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';
 import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
+import { ExecutorSet } from './executor-set.js';
 import { type ExpressionSink, OrderedExpressions } from './ordered-expressions.js';
 import { PoolExecutor } from './pool-executor.js';
-import { type ExecutorFigures, type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
+import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
-
-const REFRESH_MS = 10_000;
-const WAIT_MS = 60_000;
-/** When one executor is there, how long the others are waited for before the pool is handed out. */
-const LATECOMER_MS = 2000;
 
 /** Columns of elements: the function's parameters, in order. */
 export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
@@ -48,51 +43,32 @@ export class ExecutorPool implements AsyncDisposable {
   readonly #sharedObjects = new SharedObjects();
   readonly #operators = new OperatorTable();
   readonly #definitions = new Definitions();
-  readonly #executors = new Map<string, PoolExecutor>();
-  /** URLs whose names are looked up again. */
-  readonly #names = new Set<string>();
-  readonly #dispatcher = new Dispatcher(() => this.#executors.values());
-  readonly #refreshTimer: NodeJS.Timeout;
-  /** Called when an executor is connected, or the pool closed. */
-  readonly #waiting = new Set<() => void>();
-  /** Where expressions are evaluated, so that what they leave behind in the process is there for the next. */
-  #home: PoolExecutor | undefined;
+  readonly #executors: ExecutorSet;
+  readonly #dispatcher: Dispatcher;
   /** Whose output executors' is, in the order in which it began. */
   readonly #printing = new Set<OrderedExpressions>();
-  /** Ends work under way with an error. */
-  readonly #givingUp = new Set<(error: Error) => void>();
-  #refreshing: Promise<void> | undefined;
-  #localCount = 0;
-  #idleTimer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  /** Where expressions are evaluated, so that what they leave behind in the process is there for the next. */
+  #home: PoolExecutor | undefined;
 
   private constructor(options: ExecutorPoolOptions) {
     this.#options = options;
-    const { libLLVM, codegenProcesses, codegenLimitMs } = options;
     this.#codegen =
       options.codegen ??
-      new CodegenPool({
-        libLLVM: () => libLLVM ?? findLibLLVM().path,
-        ...(codegenProcesses === undefined ? {} : { size: codegenProcesses }),
-        ...(codegenLimitMs === undefined ? {} : { limitMs: codegenLimitMs }),
-      });
-    this.#refreshTimer = setInterval(() => void this.refresh(), options.refreshMs ?? REFRESH_MS).unref();
+      new CodegenPool({ libLLVM: () => options.libLLVM ?? findLibLLVM().path, ...codegenOptionsOf(options) });
+    this.#executors = new ExecutorSet({
+      options,
+      create: (endpoint) => this.#create(endpoint),
+      connected: () => this.#dispatcher.dispatch(),
+    });
+    this.#dispatcher = new Dispatcher(() => this.#executors.values());
   }
 
   /** See `connectExecutors`. */
   static async connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<ExecutorPool> {
-    if (urls.length === 0) throw new ConnectError('no executor is given; name at least one');
     const pool = new ExecutorPool(options);
     try {
-      const errors: unknown[] = [];
-      const attempts = urls.map((url) => pool.add(url).catch((error: unknown) => void errors.push(error)));
-      await pool.#firstOf(attempts);
-      if (pool.#connected.length > 0) return pool;
-      for (const { error } of pool.#executors.values()) if (error) errors.push(error);
-      const words = errors.map((error) => (error instanceof Error ? error.message : String(error)));
-      throw errors.length === 1
-        ? errors[0]
-        : new ConnectError(`no executor can be used:\n  ${words.join('\n  ')}`, { cause: errors[0] });
+      await pool.#executors.addFirst(urls);
+      return pool;
     } catch (error) {
       await pool.close();
       throw error;
@@ -114,25 +90,15 @@ export class ExecutorPool implements AsyncDisposable {
    * there; those that cannot be reached are tried again and again.
    * @param url as for `connectExecutor`, or `local` for one of our own. A URL that is there already is added once; `local`
    *   each time.
-   * @throws the resolver's error when the name has no address.
+   * @throws {ConnectError} when the URL is none of these, or its name has no address.
    */
-  async add(url: string): Promise<void> {
-    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
-    if (hostnameOf(url) !== undefined) this.#names.add(url);
-    const endpoints = await endpointsOf(url, this.#options.resolve ?? resolveAll).catch((cause: unknown) => {
-      throw new ConnectError(`cannot look up ${url}: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
-    });
-    await Promise.all(endpoints.map((endpoint) => this.#start(endpoint)));
+  add(url: string): Promise<void> {
+    return this.#executors.add(url);
   }
 
   /** Ends the sessions with the executors of a URL. What they were working on goes to others. */
-  async remove(url: string): Promise<void> {
-    this.#names.delete(url);
-    const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
-    for (const [key] of removed) this.#executors.delete(key);
-    await Promise.all(removed.map(([, executor]) => executor.close()));
+  remove(url: string): Promise<void> {
+    return this.#executors.remove(url);
   }
 
   /**
@@ -140,10 +106,7 @@ export class ExecutorPool implements AsyncDisposable {
    * again when they are lost. Happens by itself every `refreshMs`, and when an executor is lost.
    */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+    return this.#executors.refresh();
   }
 
   /**
@@ -215,7 +178,7 @@ export class ExecutorPool implements AsyncDisposable {
     sink: ExpressionSink,
     options: CallOptions = {},
   ): Promise<void> {
-    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    this.#refuseClosed();
     const pool = this;
     const home = {
       get executor() {
@@ -229,7 +192,7 @@ export class ExecutorPool implements AsyncDisposable {
     const ordered = new OrderedExpressions(judged, sink, home, options);
     this.#printing.add(ordered);
     try {
-      await this.#whileSomebodyIsThere(
+      await this.#executors.whileSomebodyIsThere(
         (error) => ordered.fail(error),
         () => this.#dispatcher.serve(ordered, () => ordered.run(() => this.#dispatcher.dispatch())),
       );
@@ -246,7 +209,7 @@ export class ExecutorPool implements AsyncDisposable {
     const executor = await this.#homeExecutor(undefined);
     await executor.occupy((jit) => jit.lookup(name));
     const call = async (args: readonly ScalarValue[], options: CallOptions) => {
-      const connected = await this.#someConnected(options.signal);
+      const connected = await this.#executors.someConnected(options.signal);
       // Whoever comes next sees it at work.
       return idlestOf(connected).occupy(async (jit) => (await jit.lookup(name)).call(args, options));
     };
@@ -269,7 +232,7 @@ export class ExecutorPool implements AsyncDisposable {
     data: MapData,
     options: MapOptions = {},
   ): Promise<Float64Array> {
-    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
+    this.#refuseClosed();
     const name = typeof fn === 'string' ? fn : fn.symbol;
     const columns = data instanceof Float64Array ? [data] : data.columns;
     if (!Array.isArray(columns))
@@ -278,7 +241,7 @@ export class ExecutorPool implements AsyncDisposable {
     if (!signature) throw new SymbolsNotFoundError([name]);
     checkColumns(name, signature, columns);
     const map = new ChunkedMap(name, columns, options, this.#executors.size);
-    return this.#whileSomebodyIsThere(
+    return this.#executors.whileSomebodyIsThere(
       (error) => map.fail(error),
       () => this.#dispatcher.serve(map, () => map.run()),
     );
@@ -286,42 +249,22 @@ export class ExecutorPool implements AsyncDisposable {
 
   /** Ends all sessions, and the executors that are our own. Maps under way reject. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#refreshTimer);
-    clearTimeout(this.#idleTimer);
-    for (const giveUp of this.#givingUp) giveUp(new SessionClosedError('the pool was closed'));
-    for (const wake of this.#waiting) wake();
-    const closed = [...this.#executors.values()].map((executor) => executor.close());
-    await Promise.all([...closed, this.#options.codegen ? undefined : this.#codegen.stop()]);
+    await Promise.all([this.#executors.close(), this.#options.codegen ? undefined : this.#codegen.stop()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  get #connected(): PoolExecutor[] {
-    return [...this.#executors.values()].filter(({ isConnected }) => isConnected);
-  }
-
-  /** Does work that `giveUp` ends when the pool is closed, or there has been no executor for too long. */
-  async #whileSomebodyIsThere<T>(giveUp: (error: Error) => void, work: () => Promise<T>): Promise<T> {
-    this.#givingUp.add(giveUp);
-    this.#watchIdleness();
-    try {
-      return await work();
-    } finally {
-      this.#givingUp.delete(giveUp);
-    }
+  #refuseClosed(): void {
+    if (this.#executors.isClosed) throw new SessionClosedError('the pool was closed');
   }
 
   *#sessions(): Generator<KaleidoscopeJIT> {
     for (const { session } of this.#executors.values()) if (session) yield session;
   }
 
-  async #start(endpoint: Endpoint): Promise<void> {
-    // Two of our own are two.
-    const key = endpoint.url === 'local' ? `local ${++this.#localCount}` : endpointKey(endpoint);
-    if (this.#executors.has(key) || this.#isClosed) return;
+  #create(endpoint: Endpoint): PoolExecutor {
     const { token, tls, heartbeatMs, onExecutor, onOutput, resolve, refreshMs, waitMs, ...jit } =
       this.#options;
     const executor: PoolExecutor = new PoolExecutor(endpoint, {
@@ -338,10 +281,9 @@ export class ExecutorPool implements AsyncDisposable {
       },
       connected: (_, session) => this.#definitions.replay(session),
       lost: (_, session) => this.#definitions.forget(session),
-      changed: (changed) => this.#noteChanged(key, changed),
+      changed: (changed) => this.#executors.noteChanged(changed),
     });
-    this.#executors.set(key, executor);
-    await executor.start();
+    return executor;
   }
 
   #print(executor: PoolExecutor, stream: 'stdout' | 'stderr', content: Uint8Array) {
@@ -351,114 +293,14 @@ export class ExecutorPool implements AsyncDisposable {
     return onOutput(stream, content, executor.endpoint.url);
   }
 
-  #noteChanged(key: string, executor: PoolExecutor): void {
-    const { state, error, endpoint } = executor;
-    if (state === 'removed') this.#executors.delete(key);
-    if (state === 'lost') void this.refresh();
-    this.#options.onExecutor?.({
-      url: endpoint.url,
-      address: endpoint.address?.address,
-      state,
-      error,
-    });
-    this.#watchIdleness();
-    if (state !== 'connected') return;
-    for (const wake of this.#waiting) wake();
-    this.#dispatcher.dispatch();
-  }
-
-  async #refresh(): Promise<void> {
-    for (const url of this.#names) {
-      let endpoints: Endpoint[];
-      try {
-        endpoints = await endpointsOf(url, this.#options.resolve ?? resolveAll);
-      } catch {
-        // What is known may still be right.
-        continue;
-      }
-      if (this.#isClosed || !this.#names.has(url)) continue;
-      const keys = new Set(endpoints.map(endpointKey));
-      for (const [key, executor] of this.#executors) {
-        if (executor.endpoint.url !== url) continue;
-        executor.isRetired = !keys.has(key);
-        if (executor.isRetired && !executor.session) {
-          this.#executors.delete(key);
-          void executor.close();
-        }
-      }
-      for (const endpoint of endpoints) void this.#start(endpoint);
-    }
-  }
-
-  /** Resolves when all have settled, or somewhat after the first executor is there. */
-  async #firstOf(attempts: readonly Promise<void>[]): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = this.#whenConnected().then(
-      () =>
-        new Promise<void>((resolve) => {
-          timer = setTimeout(resolve, LATECOMER_MS);
-        }),
-    );
-    await Promise.race([Promise.all(attempts), patience]);
-    clearTimeout(timer);
-  }
-
-  /** Resolves when an executor is connected, or the pool closed. */
-  #whenConnected(): Promise<void> {
-    if (this.#isClosed || this.#connected.length > 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#waiting.delete(wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-    });
-  }
-
   async #homeExecutor(signal: AbortSignal | undefined): Promise<PoolExecutor> {
     if (!this.#home?.isConnected) {
-      const connected = await this.#someConnected(signal);
+      const connected = await this.#executors.someConnected(signal);
       // Another may have chosen meanwhile.
       if (!this.#home?.isConnected) this.#home = connected[0];
     }
     if (!this.#home) throw new SessionClosedError('the pool was closed');
     return this.#home;
-  }
-
-  /** At least one. */
-  async #someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor[]> {
-    if (this.#connected.length === 0) {
-      const waitMs = this.#options.waitMs ?? WAIT_MS;
-      let timer: NodeJS.Timeout | undefined;
-      const patience = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, waitMs);
-        signal?.addEventListener('abort', () => resolve(), { once: true });
-      });
-      await Promise.race([this.#whenConnected(), patience]);
-      clearTimeout(timer);
-    }
-    if (this.#isClosed) throw new SessionClosedError('the pool was closed');
-    const connected = this.#connected;
-    if (connected.length === 0) throw this.#noExecutor();
-    return connected;
-  }
-
-  /** Maps wait for an executor, and not for ever. */
-  #watchIdleness(): void {
-    if (this.#connected.length > 0 || this.#isClosed) {
-      clearTimeout(this.#idleTimer);
-      this.#idleTimer = undefined;
-      return;
-    }
-    this.#idleTimer ??= setTimeout(() => {
-      this.#idleTimer = undefined;
-      for (const giveUp of this.#givingUp) giveUp(this.#noExecutor());
-    }, this.#options.waitMs ?? WAIT_MS);
-  }
-
-  #noExecutor(): NoExecutorError {
-    const reasons = this.executors.map(({ url, error }) => `${url}: ${error?.message ?? 'not connected'}`);
-    return new NoExecutorError(`no executor is connected (${reasons.join('; ') || 'there is none'})`);
   }
 }
 

@@ -1,0 +1,242 @@
+import { ConnectError, checkAddress } from '../executor-client/connect.js';
+import { SessionClosedError } from '../session/errors.js';
+import {
+  type Endpoint,
+  endpointKey,
+  endpointsOf,
+  hostnameOf,
+  type Resolve,
+  resolveAll,
+} from './addresses.js';
+import type { PoolExecutor } from './pool-executor.js';
+import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
+
+const REFRESH_MS = 10_000;
+const WAIT_MS = 60_000;
+/** When one executor is there, how long the others are waited for before a pool is handed out. */
+const LATECOMER_MS = 2000;
+
+/** What a set needs to know of its pool. */
+export interface ExecutorSetHost {
+  readonly options: Pick<ExecutorPoolOptions, 'resolve' | 'refreshMs' | 'waitMs' | 'onExecutor'>;
+  /** Makes an executor, which tells `noteChanged`. */
+  create(endpoint: Endpoint): PoolExecutor;
+  /** An executor can be given work. */
+  connected(): void;
+}
+
+/** A pool's executors: who there are, who joins and who leaves, and who is connected. */
+export class ExecutorSet {
+  readonly #host: ExecutorSetHost;
+  readonly #resolve: Resolve;
+  readonly #waitMs: number;
+  readonly #executors = new Map<string, PoolExecutor>();
+  /** URLs whose names are looked up again. */
+  readonly #names = new Set<string>();
+  readonly #refreshTimer: NodeJS.Timeout;
+  /** Called when anything changes. */
+  readonly #watchers = new Set<() => void>();
+  #refreshing: Promise<void> | undefined;
+  #localCount = 0;
+  #isClosed = false;
+
+  constructor(host: ExecutorSetHost) {
+    const { resolve = resolveAll, waitMs = WAIT_MS, refreshMs = REFRESH_MS } = host.options;
+    this.#host = host;
+    this.#resolve = resolve;
+    this.#waitMs = waitMs;
+    this.#refreshTimer = setInterval(() => void this.refresh(), refreshMs).unref();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get size(): number {
+    return this.#executors.size;
+  }
+
+  values(): IterableIterator<PoolExecutor> {
+    return this.#executors.values();
+  }
+
+  get connected(): PoolExecutor[] {
+    return [...this.#executors.values()].filter(({ isConnected }) => isConnected);
+  }
+
+  /**
+   * Adds all at once. Resolves when each has been tried, or somewhat after one is connected.
+   * @throws {ConnectError} when none is.
+   */
+  async addFirst(urls: readonly string[]): Promise<void> {
+    if (urls.length === 0) throw new ConnectError('no executor is given; name at least one');
+    for (const url of urls) checkUrl(url);
+    const errors: unknown[] = [];
+    const attempts = urls.map((url) =>
+      this.add(url).catch((error: Error) => {
+        errors.push(error);
+        this.#host.options.onExecutor?.({ url, address: undefined, state: 'lost', error });
+      }),
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const patience = this.#until(() => this.connected.length > 0).then(
+      () =>
+        new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, LATECOMER_MS);
+        }),
+    );
+    await Promise.race([Promise.all(attempts), patience]);
+    clearTimeout(timer);
+    if (this.connected.length > 0) return;
+    for (const { error } of this.#executors.values()) if (error) errors.push(error);
+    if (errors.length === 1) throw errors[0];
+    const words = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+    throw new ConnectError(`no executor can be used:\n  ${words.join('\n  ')}`, { cause: errors[0] });
+  }
+
+  /** See `ExecutorPool.add`. */
+  async add(url: string): Promise<void> {
+    if (this.#isClosed) throw closedError();
+    checkUrl(url);
+    if (hostnameOf(url) !== undefined) this.#names.add(url);
+    const endpoints = await endpointsOf(url, this.#resolve).catch((cause: unknown) => {
+      const words = cause instanceof Error ? cause.message : String(cause);
+      throw new ConnectError(`cannot look up ${url}: ${words}`, { cause });
+    });
+    await Promise.all(endpoints.map((endpoint) => this.#start(endpoint)));
+  }
+
+  /** See `ExecutorPool.remove`. */
+  async remove(url: string): Promise<void> {
+    this.#names.delete(url);
+    const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
+    for (const [key] of removed) this.#executors.delete(key);
+    await Promise.all(removed.map(([, executor]) => executor.close()));
+  }
+
+  /** See `ExecutorPool.refresh`. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** The state of an executor, or the reason for it, has changed. */
+  noteChanged(executor: PoolExecutor): void {
+    const { state, error, endpoint } = executor;
+    if (state === 'removed')
+      for (const [key, one] of this.#executors) if (one === executor) this.#executors.delete(key);
+    if (state === 'lost') void this.refresh();
+    const { url, address } = endpoint;
+    this.#host.options.onExecutor?.({ url, address: address?.address, state, error });
+    for (const watch of [...this.#watchers]) watch();
+    if (state === 'connected') this.#host.connected();
+  }
+
+  /**
+   * At least one that is connected, waited for if need be.
+   * @throws {NoExecutorError | SessionClosedError}
+   */
+  async someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor[]> {
+    if (this.connected.length === 0) {
+      const stop = new AbortController();
+      const onAbort = () => stop.abort();
+      const timer = setTimeout(onAbort, this.#waitMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      await this.#until(() => this.connected.length > 0, stop.signal);
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+    if (this.#isClosed) throw closedError();
+    if (this.connected.length === 0) throw this.#noExecutor();
+    return this.connected;
+  }
+
+  /** Does work that `giveUp` ends when the set is closed, or nobody has been connected for too long. */
+  async whileSomebodyIsThere<T>(giveUp: (error: Error) => void, work: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const watch = () => {
+      if (this.#isClosed) return giveUp(closedError());
+      if (this.connected.length > 0) {
+        clearTimeout(timer);
+        timer = undefined;
+      } else timer ??= setTimeout(() => giveUp(this.#noExecutor()), this.#waitMs);
+    };
+    this.#watchers.add(watch);
+    try {
+      watch();
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      this.#watchers.delete(watch);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#refreshTimer);
+    for (const watch of [...this.#watchers]) watch();
+    await Promise.all([...this.#executors.values()].map((executor) => executor.close()));
+  }
+
+  /** Resolves when it is so, or the set closed, or the signal aborted. */
+  #until(isSo: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const watch = () => {
+        if (!isSo() && !this.#isClosed && !signal?.aborted) return;
+        this.#watchers.delete(watch);
+        resolve();
+      };
+      this.#watchers.add(watch);
+      signal?.addEventListener('abort', watch, { once: true });
+      watch();
+    });
+  }
+
+  async #start(endpoint: Endpoint): Promise<void> {
+    // Two of our own are two.
+    const key = endpoint.url === 'local' ? `local ${++this.#localCount}` : endpointKey(endpoint);
+    if (this.#executors.has(key) || this.#isClosed) return;
+    const executor = this.#host.create(endpoint);
+    this.#executors.set(key, executor);
+    await executor.start();
+  }
+
+  async #refresh(): Promise<void> {
+    for (const url of this.#names) {
+      let endpoints: Endpoint[];
+      try {
+        endpoints = await endpointsOf(url, this.#resolve);
+      } catch {
+        // What is known may still be right.
+        continue;
+      }
+      if (this.#isClosed || !this.#names.has(url)) continue;
+      const keys = new Set(endpoints.map(endpointKey));
+      for (const [key, executor] of this.#executors) {
+        if (executor.endpoint.url !== url) continue;
+        executor.isRetired = !keys.has(key);
+        if (!executor.isRetired || executor.session) continue;
+        this.#executors.delete(key);
+        void executor.close();
+      }
+      for (const endpoint of endpoints) void this.#start(endpoint);
+    }
+  }
+
+  #noExecutor(): NoExecutorError {
+    const reasons = [...this.#executors.values()].map(
+      ({ endpoint, error }) => `${endpoint.url}: ${error?.message ?? 'not connected'}`,
+    );
+    return new NoExecutorError(`no executor is connected (${reasons.join('; ') || 'there is none'})`);
+  }
+}
+
+function checkUrl(url: string): void {
+  if (url !== 'local') checkAddress(url);
+}
+
+function closedError(): SessionClosedError {
+  return new SessionClosedError('the pool was closed');
+}
