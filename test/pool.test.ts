@@ -121,18 +121,20 @@ test('executors are added and removed at run time', async (t) => {
   const pool = await openPool(t, [first.url]);
   await pool.addSource('def f(x) x + 1; extern sin(x);');
   await pool.add(second.url);
+  // Twice is two sessions, as through a proxy.
   await pool.add(second.url);
   t.deepEqual(
     pool.executors.map(({ url, state }) => [url, state]),
     [
       [first.url, 'connected'],
       [second.url, 'connected'],
+      [second.url, 'connected'],
     ],
   );
   await pool.remove(first.url);
   t.deepEqual(
     pool.executors.map(({ url }) => url),
-    [second.url],
+    [second.url, second.url],
   );
   t.deepEqual(await pool.addSource('f(1); sin(0);'), [
     { status: 'fulfilled', value: 2 },

@@ -36,8 +36,3 @@ export async function endpointsOf(url: string, resolve: Resolve): Promise<Endpoi
   );
   return [...known.values()].map((address) => ({ url, address }));
 }
-
-/** One endpoint's name among others. */
-export function endpointKey({ url, address }: Endpoint): string {
-  return address ? `${url} ${address.address}` : url;
-}

@@ -88,8 +88,8 @@ export class ExecutorPool implements AsyncDisposable {
   /**
    * Adds an executor, or those that a host's name stands for. They are told all definitions and get work as soon as they are
    * there; those that cannot be reached are tried again and again.
-   * @param url as for `connectExecutor`, or `local` for one of our own. A URL that is there already is added once; `local`
-   *   each time.
+   * @param url as for `connectExecutor`, or `local` for one of our own. Added twice it stands for two sessions: a proxy may
+   *   lead each to another executor.
    * @throws {ConnectError} when the URL is none of these, or its name has no address.
    */
   add(url: string): Promise<void> {

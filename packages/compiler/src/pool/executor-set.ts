@@ -1,13 +1,6 @@
 import { ConnectError, checkAddress } from '../executor-client/connect.js';
 import { SessionClosedError } from '../session/errors.js';
-import {
-  type Endpoint,
-  endpointKey,
-  endpointsOf,
-  hostnameOf,
-  type Resolve,
-  resolveAll,
-} from './addresses.js';
+import { type Endpoint, endpointsOf, hostnameOf, type Resolve, resolveAll } from './addresses.js';
 import type { PoolExecutor } from './pool-executor.js';
 import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
 
@@ -31,13 +24,12 @@ export class ExecutorSet {
   readonly #resolve: Resolve;
   readonly #waitMs: number;
   readonly #executors = new Map<string, PoolExecutor>();
-  /** URLs whose names are looked up again. */
-  readonly #names = new Set<string>();
+  /** How often each URL has been given. */
+  readonly #counts = new Map<string, number>();
   readonly #refreshTimer: NodeJS.Timeout;
   /** Called when anything changes. */
   readonly #watchers = new Set<() => void>();
   #refreshing: Promise<void> | undefined;
-  #localCount = 0;
   #isClosed = false;
 
   constructor(host: ExecutorSetHost) {
@@ -73,7 +65,8 @@ export class ExecutorSet {
     for (const url of urls) checkUrl(url);
     const errors: unknown[] = [];
     const attempts = urls.map((url) =>
-      this.add(url).catch((error: Error) => {
+      this.#add(url).catch((error: Error) => {
+        // A name without an address may get one.
         errors.push(error);
         this.#host.options.onExecutor?.({ url, address: undefined, state: 'lost', error });
       }),
@@ -98,17 +91,17 @@ export class ExecutorSet {
   async add(url: string): Promise<void> {
     if (this.#isClosed) throw closedError();
     checkUrl(url);
-    if (hostnameOf(url) !== undefined) this.#names.add(url);
-    const endpoints = await endpointsOf(url, this.#resolve).catch((cause: unknown) => {
-      const words = cause instanceof Error ? cause.message : String(cause);
-      throw new ConnectError(`cannot look up ${url}: ${words}`, { cause });
-    });
-    await Promise.all(endpoints.map((endpoint) => this.#start(endpoint)));
+    try {
+      await this.#add(url);
+    } catch (error) {
+      this.#counts.set(url, (this.#counts.get(url) ?? 1) - 1);
+      throw error;
+    }
   }
 
   /** See `ExecutorPool.remove`. */
   async remove(url: string): Promise<void> {
-    this.#names.delete(url);
+    this.#counts.delete(url);
     const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
     for (const [key] of removed) this.#executors.delete(key);
     await Promise.all(removed.map(([, executor]) => executor.close()));
@@ -194,9 +187,19 @@ export class ExecutorSet {
     });
   }
 
-  async #start(endpoint: Endpoint): Promise<void> {
-    // Two of our own are two.
-    const key = endpoint.url === 'local' ? `local ${++this.#localCount}` : endpointKey(endpoint);
+  async #add(url: string): Promise<void> {
+    const ordinal = (this.#counts.get(url) ?? 0) + 1;
+    this.#counts.set(url, ordinal);
+    const endpoints = await endpointsOf(url, this.#resolve).catch((cause: unknown) => {
+      const words = cause instanceof Error ? cause.message : String(cause);
+      throw new ConnectError(`cannot look up ${url}: ${words}`, { cause });
+    });
+    await Promise.all(endpoints.map((endpoint) => this.#start(endpoint, ordinal)));
+  }
+
+  /** @param ordinal the executor is the first, second, … at this place. */
+  async #start(endpoint: Endpoint, ordinal: number): Promise<void> {
+    const key = keyOf(endpoint, ordinal);
     if (this.#executors.has(key) || this.#isClosed) return;
     const executor = this.#host.create(endpoint);
     this.#executors.set(key, executor);
@@ -204,7 +207,8 @@ export class ExecutorSet {
   }
 
   async #refresh(): Promise<void> {
-    for (const url of this.#names) {
+    for (const url of this.#counts.keys()) {
+      if (hostnameOf(url) === undefined) continue;
       let endpoints: Endpoint[];
       try {
         endpoints = await endpointsOf(url, this.#resolve);
@@ -212,17 +216,21 @@ export class ExecutorSet {
         // What is known may still be right.
         continue;
       }
-      if (this.#isClosed || !this.#names.has(url)) continue;
-      const keys = new Set(endpoints.map(endpointKey));
-      for (const [key, executor] of this.#executors) {
-        if (executor.endpoint.url !== url) continue;
-        executor.isRetired = !keys.has(key);
-        if (!executor.isRetired || executor.session) continue;
-        this.#executors.delete(key);
-        void executor.close();
-      }
-      for (const endpoint of endpoints) void this.#start(endpoint);
+      if (!this.#isClosed) this.#update(url, endpoints);
     }
+  }
+
+  #update(url: string, endpoints: readonly Endpoint[]): void {
+    const ordinals = Array.from({ length: this.#counts.get(url) ?? 0 }, (_, index) => index + 1);
+    const keys = new Set(ordinals.flatMap((ordinal) => endpoints.map((one) => keyOf(one, ordinal))));
+    for (const [key, executor] of this.#executors) {
+      if (executor.endpoint.url !== url) continue;
+      executor.isRetired = !keys.has(key);
+      if (!executor.isRetired || executor.session) continue;
+      this.#executors.delete(key);
+      void executor.close();
+    }
+    for (const ordinal of ordinals) for (const endpoint of endpoints) void this.#start(endpoint, ordinal);
   }
 
   #noExecutor(): NoExecutorError {
@@ -231,6 +239,10 @@ export class ExecutorSet {
     );
     return new NoExecutorError(`no executor is connected (${reasons.join('; ') || 'there is none'})`);
   }
+}
+
+function keyOf({ url, address }: Endpoint, ordinal: number): string {
+  return `${ordinal} ${url} ${address?.address ?? ''}`;
 }
 
 function checkUrl(url: string): void {
