@@ -72,6 +72,16 @@ compose run --rm --no-deps -T compiler run --executor wss://proxy:9000 --tls-ca 
 equal 'the last line' 'Evaluated to 0.000000' "$(tail -n 1 "$LOGS/program.out")"
 ok 'its runner had all of the sandbox'
 
+step 'compose: strangers at the proxy'
+equal 'a WebSocket with the token' 101 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)"
+equal 'an executor’s metrics' 404 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1 /metrics)"
+equal 'wrong tokens, one after the other' '401 401 401 401 401 401 401 401 401 401 401 429 429' "$(knock wrong 13)"
+equal 'the right token from the same address' 429 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)"
+eventually 30 'ten seconds later it is let in' lets_in
+compose run --rm --no-deps -T compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem --token-file /run/secrets/ca.pem \
+	examples/fib.ks >"$LOGS/stranger.out" 2>"$LOGS/stranger.err" && fail 'a program without the token was run'
+none 'what a program without the token printed' "$(cat "$LOGS/stranger.out")"
+
 step 'compose: an executor crashes in the middle of a map'
 make_map_input 1500
 start_map compose_map

@@ -40,6 +40,11 @@ executors_figure() {
 	done | awk -v "name=$1 " 'index($0, name) == 1 { sum += $NF } END { print sum + 0 }'
 }
 
+# knock TOKEN COUNT [PATH]: from this machine, at the proxy's port.
+knock() { node "$ROOT/test/compose/lib/knock.mjs" "$FARJIT_PORT" "$FARJIT_SECRETS/ca.pem" "$@"; }
+
+lets_in() { [ "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)" = 101 ]; }
+
 # proxy_sees CONTAINER COUNT: whether so many executors are ready, for the proxy.
 proxy_sees() { [ "$(proxy_figure "$1" haproxy_backend_active_servers)" = "$2" ]; }
 
