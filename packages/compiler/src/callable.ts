@@ -1,7 +1,7 @@
 import { FarJITError, run } from '@farjit/protocol';
 import type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
 import { callBlockBytes } from './kaleidoscope/call-signature.js';
-import type { CallOptions } from './session/execution-session.js';
+import type { CallOptions } from './session/session-calls.js';
 
 /** A scalar of JIT'd code: 64-bit integers and pointers are `bigint`, everything else is a number. */
 export type ScalarValue = number | bigint;

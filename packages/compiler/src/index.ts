@@ -46,5 +46,5 @@ export {
   SymbolsNotFoundError,
 } from './session/errors.js';
 export type { SessionEvent, SessionListener } from './session/events.js';
-export type { CallOptions } from './session/execution-session.js';
+export type { CallOptions } from './session/session-calls.js';
 export type { StatisticsSnapshot } from './session/statistics.js';

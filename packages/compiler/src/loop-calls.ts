@@ -3,8 +3,9 @@ import { ArgumentError } from './callable.js';
 import { loopBlock } from './kaleidoscope/loop-block.js';
 import type { ASTLayer, LoopUnit } from './layers/ast-layer.js';
 import { MAX_COMMIT_BYTES } from './session/commit-queue.js';
-import type { CallOptions, ExecutionSession } from './session/execution-session.js';
+import type { ExecutionSession } from './session/execution-session.js';
 import type { RunnerContext } from './session/runner-context.js';
+import type { CallOptions } from './session/session-calls.js';
 
 /** Columns begin at cache lines, which also suits the widest vectors. */
 const COLUMN_ALIGNMENT = 64;

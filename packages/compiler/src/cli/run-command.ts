@@ -2,7 +2,7 @@ import { FarJITError } from '@farjit/protocol/errors';
 import type { KaleidoscopeJIT } from '../jit.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
-import type { CallOptions } from '../session/execution-session.js';
+import type { CallOptions } from '../session/session-calls.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';

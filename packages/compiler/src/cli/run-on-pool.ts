@@ -3,7 +3,7 @@ import type { ExpressionResult } from '../jit-types.js';
 import type { TopLevelItem } from '../kaleidoscope/parser.js';
 import type { ExecutorPool } from '../pool/executor-pool.js';
 import { NoExecutorError } from '../pool/pool-types.js';
-import type { CallOptions } from '../session/execution-session.js';
+import type { CallOptions } from '../session/session-calls.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, renderAt } from './describe-error.js';
 import type { Outcome } from './evaluate-items.js';

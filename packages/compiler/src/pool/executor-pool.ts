@@ -11,7 +11,7 @@ import { SourceText } from '../kaleidoscope/source-text.js';
 import { readModule } from '../layers/module-layer.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../session/errors.js';
-import type { CallOptions } from '../session/execution-session.js';
+import type { CallOptions } from '../session/session-calls.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 import type { Endpoint } from './addresses.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';

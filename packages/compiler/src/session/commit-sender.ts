@@ -1,0 +1,71 @@
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { Tracing } from '../tracing/tracing.js';
+import { hasAppliedCommit, isRunnerGone } from './call-errors.js';
+import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
+import type { RunnerContext } from './runner-context.js';
+import type { RunnerSupervisor } from './runner-supervisor.js';
+
+/** What commits are sent with. */
+export interface CommitSenderContext {
+  readonly runners: RunnerSupervisor;
+  readonly tracing: Tracing;
+  executor(): ExecutorProcessControl;
+}
+
+/** Brings what is queued to the executor, and gives up a runner that may not have got it. */
+export class CommitSender {
+  readonly #context: CommitSenderContext;
+
+  constructor(context: CommitSenderContext) {
+    this.#context = context;
+  }
+
+  /** Sends what is queued for the current runner in a commit of its own and waits until it is applied. */
+  async flush(): Promise<void> {
+    const runner = this.#context.runners.current;
+    if (runner.commits.isEmpty || runner.lost) return;
+    const outgoing = runner.commits.take({ deregister: true });
+    const { tracing } = this.#context;
+    const applied = tracing.inSpan('farjit.commit', {}, () =>
+      this.carry(runner, outgoing, () =>
+        this.#context.executor().commit(outgoing.commit, runner.generation, tracing.traceparent),
+      ),
+    );
+    runner.noteCommit(applied);
+    try {
+      await applied;
+    } catch (error) {
+      // There is nothing to bring up to date any more.
+      if (isRunnerGone(error)) return;
+      throw error;
+    }
+    outgoing.onApplied();
+  }
+
+  /** Running code must see a changed stub soon, not with whatever message comes next. */
+  flushIfCallsAreRunning(): void {
+    if (this.#context.runners.current.reclaimer.activeCallCount === 0) return;
+    this.flush().catch(() => {
+      // The connection or the runner is gone, which the calls in flight report.
+    });
+  }
+
+  /**
+   * Sends a commit, or a call with one. When the executor may not have applied it, the executor is without code that
+   * we count on: that runner is done for.
+   */
+  async carry<T>(runner: RunnerContext, { commit }: OutgoingCommit, send: () => Promise<T>): Promise<T> {
+    const { runners } = this.#context;
+    try {
+      return await send();
+    } catch (error) {
+      runners.noteLossIn(error, runner);
+      if (!isEmptyCommit(commit) && !hasAppliedCommit(error))
+        runners.noteLost(runner.generation, {
+          kind: 'fault',
+          message: `a commit was not applied: ${error instanceof Error ? error.message : String(error)}`,
+        });
+      throw error;
+    }
+  }
+}

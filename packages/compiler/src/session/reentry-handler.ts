@@ -1,0 +1,85 @@
+import type { Answer, ExecutorAddr, indirection, ResultOf } from '@farjit/protocol';
+import type { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { OpenSpan, Tracing } from '../tracing/tracing.js';
+import type { CompileAction } from './compile-action.js';
+import type { EventStream } from './events.js';
+import type { JITDylib } from './jit-dylib.js';
+import type { RunnerContext } from './runner-context.js';
+import type { RunnerSupervisor } from './runner-supervisor.js';
+
+/** What callbacks go through on their way. */
+export interface ReentryHandlerContext {
+  readonly runners: RunnerSupervisor;
+  readonly tracing: Tracing;
+  readonly callbacks: CompileCallbackManager;
+  readonly compileAction: CompileAction;
+  readonly dylib: JITDylib;
+  readonly stubs: IndirectStubsManager;
+  readonly events: EventStream;
+  /** A callback has been run, and is about to be answered. */
+  ran(): void;
+}
+
+type ReenterResult = ResultOf<typeof indirection.reenter>;
+
+/** The way of a compile callback: what a thread asks for is compiled and linked, and the answer brings all it needs. */
+export class ReentryHandler {
+  readonly #context: ReentryHandlerContext;
+  #runningCount = 0;
+
+  constructor(context: ReentryHandlerContext) {
+    this.#context = context;
+  }
+
+  /** Whether threads wait for code that they need now. */
+  get isBusy(): boolean {
+    return this.#runningCount > 0;
+  }
+
+  async reenter(
+    trampoline: ExecutorAddr,
+    generation: number,
+    traceparent: string | null,
+  ): Promise<Answer<ReenterResult>> {
+    const runner = this.#context.runners.ofGeneration(generation);
+    if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
+    return this.#context.tracing.inCallback(traceparent, { 'farjit.generation': generation }, (span) =>
+      this.#runCallback(trampoline, runner, span),
+    );
+  }
+
+  async #runCallback(
+    trampoline: ExecutorAddr,
+    runner: RunnerContext,
+    span: OpenSpan,
+  ): Promise<Answer<ReenterResult>> {
+    const { callbacks, compileAction, dylib, stubs, events, ran } = this.#context;
+    const startMs = performance.now();
+    this.#runningCount++;
+    const { name, ...result } = await callbacks.executeCompileCallback(trampoline);
+    this.#runningCount--;
+    span.note({ 'farjit.symbol': name });
+    if (result.outcome === 'failed') span.fail(result.message);
+    ran();
+    const { revision } = dylib;
+    if (runner.isApplying) await runner.whenApplied();
+    const handlingMs = performance.now() - startMs;
+    events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
+    return () => {
+      const stub = stubs.stubOfTrampoline(trampoline);
+      const isCurrent =
+        result.outcome === 'failed'
+          ? dylib.revision === revision
+          : compileAction.isCurrent(name, result.landing, runner);
+      // A thread may have come to wait here after a redefinition that this result knows nothing of. Sent through the
+      // stub again, it asks again.
+      if (!isCurrent && stub) {
+        const { commit } = runner.commits.take({ deregister: false });
+        return { outcome: 'landed', landing: stubs.stubAddress(stub), commit };
+      }
+      if (result.outcome === 'failed') return result;
+      return { ...result, commit: runner.commits.take({ deregister: false }).commit };
+    };
+  }
+}

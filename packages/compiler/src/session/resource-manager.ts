@@ -1,0 +1,101 @@
+import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { JITDylib } from './jit-dylib.js';
+import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
+import type { RunnerContext } from './runner-context.js';
+
+/** Whose resources they are. */
+export interface ResourceManagerContext {
+  readonly dylib: JITDylib;
+  readonly stubs: IndirectStubsManager;
+  /** The current runner, lost or not. */
+  runner(): RunnerContext;
+  /** A unit's objects are being given up. */
+  forgetting(unit: MaterializationUnit): void;
+}
+
+/**
+ * Gives up what linked units hold in the runner: memory, counters, EH frames, references to stubs. All of it is used
+ * again once nothing can be inside it.
+ */
+export class ResourceManager {
+  readonly #context: ResourceManagerContext;
+
+  constructor(context: ResourceManagerContext) {
+    this.#context = context;
+  }
+
+  /** Gives a unit's objects up: its next call compiles it again. */
+  forget(unit: MaterializationUnit): void {
+    this.#context.forgetting(unit);
+    this.unlink(unit);
+    this.#context.dylib.noteForgotten(unit);
+    unit.forgetObject();
+  }
+
+  /** Makes the next call of a unit's functions link again, and retires what is linked now. */
+  unlink(unit: MaterializationUnit): void {
+    for (const name of unit.interface.functions)
+      if (this.#context.dylib.find(name) === unit) this.pointAtTrampoline(name);
+    for (const part of unit.parts) this.retire(part);
+    // Data is placed anew, so those that hold its address are linked again too.
+    for (const name of unit.interface.data) this.unlinkDirectUsers(name, unit);
+  }
+
+  /** Unlinks the units that are bound to a name without a stub. */
+  unlinkDirectUsers(name: string, except?: MaterializationUnit): void {
+    for (const { unit } of this.#context.runner().directUsers.get(name) ?? [])
+      if (unit !== except) this.unlink(unit);
+  }
+
+  /** Leads a name's stub, if it has one, back to the compile callback. */
+  pointAtTrampoline(name: string): void {
+    const { stubs } = this.#context;
+    const runner = this.#context.runner();
+    const stub = stubs.findStub(name);
+    if (stub && !runner.lost && stubs.isEmitted(stub))
+      runner.commits.setPointer(stubs.pointerAddress(stub), stubs.trampolineAddress(stub));
+  }
+
+  /** Nobody gets into what is linked of an object any more; it is freed when all who are inside have left. */
+  retire(part: ObjectPart): void {
+    const { linked } = part;
+    part.linked = undefined;
+    const runner = this.#context.runner();
+    if (linked?.generation !== runner.generation) return;
+    for (const stub of linked.stubs) stub.referenceCount--;
+    for (const name of linked.directNames) {
+      const users = runner.directUsers.get(name);
+      users?.delete(part);
+      if (users?.size === 0) runner.directUsers.delete(name);
+    }
+    const free = (): void => {
+      for (const address of linked.functions) runner.symbolizer.remove(address);
+      for (const { prot, address, sizeBytes } of linked.allocations) {
+        runner.commits.dropSegment(address, sizeBytes);
+        runner.free(prot, address);
+      }
+      if (linked.counter !== undefined) runner.counters.free(linked.counter);
+      for (const stub of linked.stubs) this.releaseIfUnused(stub);
+    };
+    runner.retire(() => {
+      let waiting = linked.ehFrames.length;
+      if (waiting === 0) free();
+      for (const frames of linked.ehFrames)
+        runner.commits.deregisterEHFrames(frames, () => {
+          if (--waiting === 0) free();
+        });
+    });
+  }
+
+  /** Gives the stub of a name that is gone back once nothing refers to it. */
+  retireStub(name: string): void {
+    const stub = this.#context.stubs.findStub(name);
+    if (stub) this.#context.runner().retire(() => this.releaseIfUnused(stub));
+  }
+
+  releaseIfUnused(stub: IndirectStub): void {
+    const { stubs, dylib } = this.#context;
+    const isCurrent = stubs.findStub(stub.name) === stub;
+    if (isCurrent && stub.referenceCount === 0 && !dylib.find(stub.name)) stubs.release(stub);
+  }
+}

@@ -1,0 +1,211 @@
+import {
+  CancelledError,
+  type Commit,
+  type ExecutorAddr,
+  RemoteError,
+  type ResultOf,
+  type run,
+  type Segment,
+} from '@farjit/protocol';
+import type {
+  CallRequestOptions,
+  ExecutorProcessControl,
+  MemoryPiece,
+} from '../executor-client/executor-process-control.js';
+import type { Tracing } from '../tracing/tracing.js';
+import { translateCallError } from './call-errors.js';
+import { CallLimit } from './call-limit.js';
+import type { CommitSender } from './commit-sender.js';
+import type { EventStream } from './events.js';
+import type { ForeignThreads } from './reclaimer.js';
+import type { RunnerContext } from './runner-context.js';
+import type { RunnerSupervisor } from './runner-supervisor.js';
+
+/**
+ * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
+ * requests: the other half is left for what calls need while they run.
+ */
+const MAX_CALLS_IN_FLIGHT = 512;
+
+/** How long and how a call may run. */
+export interface CallOptions {
+  /** On the executor's clock; the runner is ended when it passes. */
+  readonly deadlineMs?: number | undefined;
+  /** Aborting ends the runner. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call ready to be sent to the runner it was prepared for. */
+export interface PreparedCall {
+  readonly entry: ExecutorAddr;
+  readonly block: Uint8Array;
+}
+
+/** A call that works on more than its block: what it finds in memory, and which piece of memory it answers with. */
+export interface PreparedDataCall extends PreparedCall {
+  /** At most `MAX_COMMIT_BYTES` altogether, and few. */
+  readonly data: readonly Segment[];
+  readonly read: MemoryPiece;
+}
+
+/** The message that a prepared call becomes. */
+export type SendCall<Prepared, Result> = (
+  executor: ExecutorProcessControl,
+  prepared: Prepared,
+  commit: Commit,
+  options: CallRequestOptions,
+) => Promise<Result>;
+
+export const sendCall: SendCall<PreparedCall, ResultOf<typeof run.call>> = (
+  executor,
+  call,
+  commit,
+  options,
+) => executor.call(call.entry, call.block, commit, options);
+
+export const sendDataCall: SendCall<PreparedDataCall, ResultOf<typeof run.callAndRead>> = (
+  executor,
+  { entry, block, data, read },
+  commit,
+  options,
+) => {
+  const segments = [...commit.segments, ...data];
+  return executor.callAndRead(entry, block, { ...commit, segments }, read, options);
+};
+
+/** What is to be called, and how. */
+export interface CallRequest<Prepared, Result> {
+  readonly name: string;
+  /** Links what it needs into the runner it is given. */
+  readonly prepare: (runner: RunnerContext) => Promise<Prepared>;
+  readonly send: SendCall<Prepared, Result>;
+  readonly options: CallOptions;
+}
+
+/** What calls go through on their way. */
+export interface SessionCallsContext {
+  readonly runners: RunnerSupervisor;
+  readonly tracing: Tracing;
+  readonly commits: CommitSender;
+  readonly events: EventStream;
+  executor(): ExecutorProcessControl;
+  /** The runner for new work. */
+  nextRunner(): Promise<RunnerContext>;
+  /** Why a callback has failed, by its token. */
+  failureOf(token: number): Error | undefined;
+}
+
+/** The way of a call: it waits its turn, is prepared in a runner that lives, is sent once, and its error translated. */
+export class SessionCalls {
+  readonly #context: SessionCallsContext;
+  readonly #limit = new CallLimit(MAX_CALLS_IN_FLIGHT);
+
+  constructor(context: SessionCallsContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Never retried once it was sent.
+   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
+   */
+  run<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    request: CallRequest<Prepared, Result>,
+  ): Promise<Result> {
+    const work = () => this.#whenItsTurn(request);
+    return this.#context.tracing.inCall({ 'farjit.symbol': request.name }, work);
+  }
+
+  async #whenItsTurn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    request: CallRequest<Prepared, Result>,
+  ): Promise<Result> {
+    const { name, options } = request;
+    throwIfAborted(name, options);
+    await this.#limit.enter(options.signal, () => cancelledBefore(name, options));
+    try {
+      return await this.#context.runners.inSome(
+        name,
+        () => this.#context.nextRunner(),
+        (runner) => this.#runIn(runner, request),
+      );
+    } finally {
+      this.#limit.leave();
+    }
+  }
+
+  /** Undefined when the runner was lost before the call was started. */
+  async #runIn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    runner: RunnerContext,
+    { name, prepare, send, options }: CallRequest<Prepared, Result>,
+  ): Promise<Result | undefined> {
+    const { runners, executor, tracing } = this.#context;
+    // It begins here: what it is prepared with must not be given to others before it has run.
+    const call = runner.reclaimer.callStarted();
+    let foreignThreads: ForeignThreads = 'same';
+    try {
+      const prepared = await runners.whileAlive(runner, () => prepare(runner));
+      if (runner.isApplying) await runner.whenApplied();
+      if (!prepared || runner.lost) return undefined;
+      throwIfAborted(name, options);
+      foreignThreads = 'unknown';
+      const answer = await this.#send(name, runner, (commit) =>
+        send(executor(), prepared, commit, {
+          ...options,
+          generation: runner.generation,
+          traceparent: tracing.traceparent,
+        }),
+      );
+      foreignThreads = answer.foreignThreads;
+      return answer;
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
+      if (foreignThreads === 'unknown' && !runner.lost) foreignThreads = await this.#countForeignThreads();
+      throw error;
+    } finally {
+      runner.reclaimer.callEnded(call, foreignThreads);
+    }
+  }
+
+  /** Sends a call with the commit that is due. */
+  async #send<Result>(
+    name: string,
+    runner: RunnerContext,
+    send: (commit: Commit) => Promise<Result>,
+  ): Promise<Result> {
+    const { commits, events, failureOf } = this.#context;
+    const startMs = performance.now();
+    const outgoing = runner.commits.take({ deregister: true });
+    try {
+      const answer = await commits.carry(runner, outgoing, () => runner.answerOrLoss(send(outgoing.commit)));
+      outgoing.onApplied();
+      return answer;
+    } catch (error) {
+      if (!runner.lost) outgoing.onApplied();
+      throw translateCallError(error, {
+        name,
+        symbolizer: runner.symbolizer,
+        failureOf,
+        limits: { inForce: runner.runner.confinement.limits, reached: runner.reachedLimits },
+      });
+    } finally {
+      events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
+    }
+  }
+
+  /** Asked for after a call that failed, since errors do not say it. */
+  async #countForeignThreads(): Promise<ForeignThreads> {
+    try {
+      return (await this.#context.executor().status()).foreignThreads;
+    } catch {
+      // The connection is gone, which the call's own error says.
+      return 'unknown';
+    }
+  }
+}
+
+function throwIfAborted(name: string, options: CallOptions): void {
+  if (options.signal?.aborted) throw cancelledBefore(name, options);
+}
+
+function cancelledBefore(name: string, { signal }: CallOptions): CancelledError {
+  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal?.reason });
+}

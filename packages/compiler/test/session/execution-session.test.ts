@@ -1,0 +1,44 @@
+import { RequestError } from '@farjit/protocol';
+import test from 'ava';
+import { SessionClosedError } from '../../src/session/errors.js';
+import { ExecutionSession } from '../../src/session/execution-session.js';
+import { FakeHost } from '../executor-client/fake-host.js';
+import { openScripted } from './session-fixture.js';
+import { functionUnit } from './units.js';
+
+test('a session that cannot be set up closes its connection', async (t) => {
+  const host = new FakeHost({
+    createIndirectStubsOwner: () => {
+      throw new RequestError('LIMIT_EXCEEDED', 'no more owners');
+    },
+  });
+  await t.throwsAsync(ExecutionSession.open(host.transport), { code: 'LIMIT_EXCEEDED' });
+  await host.connection.closed;
+  t.pass();
+});
+
+test('a listener that throws is not taken for the session', async (t) => {
+  const { session, call } = await openScripted(t);
+  const uncaught: string[] = [];
+  const own = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error.message));
+  t.teardown(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of own) process.on('uncaughtException', listener);
+  });
+  session.events.subscribe((event) => {
+    if (event.type === 'linked') throw new Error('a bug of the listener');
+  });
+  await call(functionUnit('f'), 'f');
+  await new Promise(setImmediate);
+  t.deepEqual(uncaught, ['a bug of the listener']);
+});
+
+test('after closing, calls and lookups say so', async (t) => {
+  const { session, call } = await openScripted(t);
+  await session.close();
+  await t.throwsAsync(call(functionUnit('f'), 'f'), { instanceOf: SessionClosedError });
+  await t.throwsAsync(session.findSymbol('f'), { instanceOf: SessionClosedError });
+  await session.close();
+});

@@ -1,0 +1,88 @@
+import { NULL_ADDR, RequestError } from '@farjit/protocol';
+import test from 'ava';
+import { openScripted } from './session-fixture.js';
+import { functionUnit, gate } from './units.js';
+
+test('what a call is prepared with is not given to others before the call has ended', async (t) => {
+  const { session } = await openScripted(t);
+  const f = functionUnit('f');
+  session.define(f);
+  const { wait, reached, open } = gate();
+  const running = session.call('f', async () => {
+    const symbol = await session.findSymbol('f');
+    await wait();
+    return { entry: symbol?.address ?? NULL_ADDR, block: new Uint8Array(8) };
+  });
+  await reached;
+  const before = session.stubs.findStub('f')?.index;
+  session.remove(f);
+  session.define(functionUnit('g'));
+  t.not(session.stubs.createStub('g').index, before);
+  open();
+  await running;
+  t.is(session.stubs.findStub('f'), undefined);
+});
+
+test('a function removed while it runs keeps its memory until the call has ended', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, call, codeBytes } = await openScripted(t, {
+    call: async ({ block }) => {
+      await wait();
+      return { block, foreignThreads: 0 };
+    },
+  });
+  const f = functionUnit('f');
+  const running = call(f, 'f');
+  await reached;
+  session.discard(f);
+  t.is(await codeBytes(), 64);
+  open();
+  await running;
+  await session.flush();
+  t.is(await codeBytes(), 0);
+});
+
+for (const isAnswered of [true, false])
+  test(`threads that outlive a call which failed keep memory from being used again; status ${isAnswered ? 'known' : 'refused'}`, async (t) => {
+    let threads = 0;
+    const { session, call, host, codeBytes } = await openScripted(t, {
+      call: ({ block }) => ({ block, foreignThreads: threads }),
+    });
+    const { call: honest, sessionStatus } = host.answers;
+    host.answers.sessionStatus = async (...args) => {
+      if (!isAnswered) throw new RequestError('INTERNAL', 'cannot read the maps');
+      return { ...(await sessionStatus(...args)), foreignThreads: threads };
+    };
+    const f = functionUnit('f');
+    await call(f, 'f');
+    // Its thread made another one, then was unwound: the error does not say how many are left.
+    host.answers.call = () => {
+      threads = 1;
+      throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1 });
+    };
+    await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
+    session.discard(f);
+    await session.flush();
+    t.is(await codeBytes(), 64);
+    host.answers.call = honest;
+    const g = functionUnit('g');
+    await call(g, 'g');
+    t.is(await codeBytes(), 128);
+    threads = 0;
+    await call(g, 'g');
+    await session.flush();
+    t.is(await codeBytes(), 64);
+  });
+
+test('after a failed call without threads, memory is used again', async (t) => {
+  const { session, call, host, codeBytes } = await openScripted(t);
+  const f = functionUnit('f');
+  await call(f, 'f');
+  host.answers.call = () => {
+    throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1 });
+  };
+  await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
+  session.discard(f);
+  await session.flush();
+  t.is(await codeBytes(), 0);
+});
