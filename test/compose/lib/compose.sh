@@ -48,6 +48,9 @@ lets_in() { [ "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)" = 101 ]; }
 # proxy_sees CONTAINER COUNT: whether so many executors are ready, for the proxy.
 proxy_sees() { [ "$(proxy_figure "$1" haproxy_backend_active_servers)" = "$2" ]; }
 
+# restarted CONTAINER TIMES: whether the engine has started it again so often.
+restarted() { [ "$(docker inspect --format '{{.RestartCount}}' "$1")" = "$2" ]; }
+
 compose_up() {
 	compose up --detach --no-build --scale "executor=$1" executor proxy >>"$LOGS/compose.log" 2>&1 ||
 		fail "compose up: $(tail -n 3 "$LOGS/compose.log")"
