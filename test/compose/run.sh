@@ -24,7 +24,8 @@ clean_up() {
 	{
 		if [ -n "${DOCKER_HOST:-}" ] || [ "$code" != 77 ]; then
 			[ "$code" = 0 ] || save_container_logs
-			docker swarm leave --force || true
+			swarm_stop
+			docker ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" | xargs -r docker rm --force
 			compose down --volumes || true
 		fi
 	} >"$LOGS/clean-up.log" 2>&1
@@ -58,13 +59,17 @@ step 'secrets'
 "$ROOT/deploy/make-secrets.sh" "$FARJIT_SECRETS" 2>>"$LOGS/secrets.log"
 ok "$(ls "$FARJIT_SECRETS" | tr '\n' ' ')"
 
-step 'compose: 3 executors behind a proxy'
-compose_up 3
+step 'compose: everything up, with 3 executors'
+compose up --detach --no-build --scale executor=3 >>"$LOGS/compose.log" 2>&1 || fail "compose up: $(tail -n 3 "$LOGS/compose.log")"
+compose_settled 3
 check_confinement
 
-step 'compose: the compiler maps a function over all executors'
-compose run --rm --no-deps -T compiler >"$LOGS/compiler.out" 2>"$LOGS/compiler.err" || fail "the compiler: $(tail -n 3 "$LOGS/compiler.err")"
-equal 'results, compared with awk' "$(escape_times <"$ROOT/examples/points.csv")" "$(cat "$LOGS/compiler.out")"
+step 'compose: the compiler has mapped a function over all executors'
+compiler=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" --filter 'label=com.docker.compose.service=compiler')
+eventually 60 'it is done' ended "$compiler"
+equal 'its exit code' 0 "$(docker inspect --format '{{.State.ExitCode}}' "$compiler")"
+equal 'its results, compared with awk' "$(escape_times <"$ROOT/examples/points.csv")" "$(docker logs "$compiler" 2>/dev/null)"
+note "$(docker logs "$compiler" 2>&1 >/dev/null | grep -c 'wss://executor:9000 (') executors in its statistics"
 
 step 'compose: a program over the proxy'
 compose run --rm --no-deps -T compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem --token-file /run/secrets/token \
@@ -98,7 +103,7 @@ more_than 'chunks that were lost and done by others' 0 "$(map_figure lostChunks)
 step 'compose: from 3 executors to 5 in the middle of a map'
 start_map compose_map
 eventually 60 '3 executors are at work' busy 3
-compose_up 5
+compose_scale 5
 map_runs || fail 'the map was over before'
 finish_map
 equal 'executors that took part' 5 "$(map_workers)"

@@ -51,9 +51,17 @@ proxy_sees() { [ "$(proxy_figure "$1" haproxy_backend_active_servers)" = "$2" ];
 # restarted CONTAINER TIMES: whether the engine has started it again so often.
 restarted() { [ "$(docker inspect --format '{{.RestartCount}}' "$1")" = "$2" ]; }
 
-compose_up() {
+ended() { [ "$(docker inspect --format '{{.State.Status}}' "$1")" = exited ]; }
+
+# compose_scale COUNT: that many executors.
+compose_scale() {
 	compose up --detach --no-build --scale "executor=$1" executor proxy >>"$LOGS/compose.log" 2>&1 ||
 		fail "compose up: $(tail -n 3 "$LOGS/compose.log")"
+	compose_settled "$1"
+}
+
+# compose_settled COUNT: waits for so many executors.
+compose_settled() {
 	eventually 60 "$1 executors are healthy" healthy executor "$1"
 	eventually 60 'the proxy is healthy' healthy proxy 1
 	eventually 30 "the proxy has $1 executors for new sessions" proxy_sees "$(containers_of proxy)" "$1"
