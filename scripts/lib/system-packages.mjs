@@ -40,6 +40,8 @@ const OPTIONAL_FOR_TESTS = [
   },
   // Makes the certificates of tests, each for its own.
   { what: 'openssl', aptPackage: 'openssl', probe: () => onPath('openssl') },
+  // Hosts of their own for compiler and executors.
+  { what: 'ip', aptPackage: 'iproute2', probe: () => onPath('ip') },
 ];
 
 /**

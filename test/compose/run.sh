@@ -79,7 +79,7 @@ ok 'its runner had all of the sandbox'
 
 step 'compose: strangers at the proxy'
 equal 'a WebSocket with the token' 101 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)"
-equal 'an executor’s metrics' 404 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1 /metrics)"
+equal 'metrics of an executor' 404 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1 /metrics)"
 equal 'wrong tokens, one after the other' '401 401 401 401 401 401 401 401 401 401 401 429 429' "$(knock wrong 13)"
 equal 'the right token from the same address' 429 "$(knock "$(cat "$FARJIT_SECRETS/token")" 1)"
 eventually 30 'ten seconds later it is let in' lets_in
