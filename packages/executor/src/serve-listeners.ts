@@ -24,7 +24,8 @@ export async function serveListeners(options: ExecutorOptions): Promise<number> 
     await serve(options, log);
     return 0;
   } catch (error) {
-    log.write('failed', messageOf(error));
+    // Settings say a line for each thing that is wrong.
+    for (const line of messageOf(error).split('\n')) log.write('failed', line);
     return 1;
   } finally {
     await log.close();
@@ -95,7 +96,8 @@ function onHangUp(reload: () => Promise<void>, log: Log): void {
         await reload();
         log.write('reloaded', 'certificates and tokens have been read again');
       } catch (error) {
-        log.write('reload-failed', `${messageOf(error)}; certificates and tokens stay as they were`);
+        const reason = messageOf(error).replaceAll('\n', '; ');
+        log.write('reload-failed', `${reason}; certificates and tokens stay as they were`);
       }
     });
   });

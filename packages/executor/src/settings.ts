@@ -34,19 +34,23 @@ export function checkSettings<S extends v.GenericSchema>(
 /** An object with these keys and no others. An unknown one is answered with the nearest that is known. */
 export function settings<E extends v.ObjectEntries>(entries: E) {
   const known = Object.keys(entries);
+  const schema = v.object(entries);
   return v.pipe(
     v.custom<Record<string, unknown>>(isMapping, 'expected keys with values'),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed) return;
-      for (const key of Object.keys(dataset.value).filter((key) => !known.includes(key))) {
+    // A pipe would not look at the values of known keys any more when it has found an unknown one.
+    v.rawTransform(({ dataset: { value: input }, addIssue, NEVER }): v.InferOutput<typeof schema> => {
+      const unknown = Object.keys(input).filter((key) => !known.includes(key));
+      for (const key of unknown) {
         const nearest = nearestName(key, known);
         addIssue({
           message: `unknown key; ${nearest === undefined ? `there are ${known.join(', ')}` : `did you mean ${nearest}?`}`,
-          path: [{ type: 'object', origin: 'key', input: dataset.value, key, value: dataset.value[key] }],
+          path: [{ type: 'object', origin: 'key', input, key, value: input[key] }],
         });
       }
+      const parsed = v.safeParse(schema, input, { abortPipeEarly: true });
+      for (const issue of parsed.issues ?? []) addIssue({ message: describe(issue), path: issue.path });
+      return parsed.success && unknown.length === 0 ? parsed.output : NEVER;
     }),
-    v.strictObject(entries),
   );
 }
 

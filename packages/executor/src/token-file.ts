@@ -72,10 +72,19 @@ const tokenFile = settings({
 
 /**
  * Reads a token file: one line with a token, or YAML or JSON with `tokens` and `certificates`, or a list of tokens.
- * @throws {SettingsError} that names file, line and key; or the system's error.
+ * @throws {SettingsError} that names file, line and key, or says why the file cannot be read.
  */
-export function readTokenFile(path: string): Promise<Credentials> {
-  return parseTokenFile(readFileSync(path, 'utf8'), path);
+export async function readTokenFile(path: string): Promise<Credentials> {
+  return parseTokenFile(readText(path), path);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SettingsError(`cannot read the token file: ${reason}`);
+  }
 }
 
 /** @throws {SettingsError} */

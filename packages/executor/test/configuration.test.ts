@@ -190,9 +190,15 @@ test('aliases that make much of little are refused', async (t) => {
 });
 
 test('everything that is wrong is said at once', async (t) => {
-  const path = file(t, 'pool: x\nsandbox: x\n');
+  const path = file(t, 'pool: x\nmaxSession: 1\nsandbox: x\nlimit: { data: lots }\n');
   const error = await t.throwsAsync(readConfiguration(path, {}), { instanceOf: SettingsError });
-  t.deepEqual(error?.message.split('\n').length, 2);
+  const places = error?.message.split('\n').map((line) => line.split(': ', 2));
+  t.deepEqual(places?.sort(), [
+    [`${path}:1`, 'pool'],
+    [`${path}:2`, 'maxSession'],
+    [`${path}:3`, 'sandbox'],
+    [`${path}:4`, 'limit.data'],
+  ]);
 });
 
 for (const [variable, text, words] of [

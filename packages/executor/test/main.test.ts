@@ -85,7 +85,11 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [['new-token'], 2, /missing required argument 'name'/],
   [['new-token', 'a', '--expires', 'soon'], 2, /expires: expected a date/],
   [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: .*\/nonexistent\/x\.sock/],
-  [['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'], 1, /ENOENT.*\/nonexistent/],
+  [
+    ['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'],
+    1,
+    /cannot read the token file: ENOENT.*\/nonexistent/,
+  ],
 ];
 
 for (const [args, code, words] of COMMAND_LINES)
@@ -237,6 +241,18 @@ test('a token file that speaks of certificates needs their CA', async (t) => {
   const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
   t.deepEqual(await exited, [1, null]);
   t.is(stderr(), `farjit-executor: ${file} speaks of client certificates: give --client-ca, their CA\n`);
+});
+
+test('all that is wrong in a token file is said, a line for each', async (t) => {
+  const file = join(temporaryDirectory(t), 'tokens.yaml');
+  writeFileSync(file, 'tokens:\n  - name: a\n    expire: 2030-01-01\n    sha256: x\n');
+  const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
+  t.deepEqual(await exited, [1, null]);
+  t.is(
+    stderr(),
+    `farjit-executor: ${file}:3: tokens[0].expire: unknown key; did you mean expires?\n` +
+      `farjit-executor: ${file}:4: tokens[0].sha256: expected the SHA-256 of a token: 64 hexadecimal digits\n`,
+  );
 });
 
 test('an empty token is none', async (t) => {
