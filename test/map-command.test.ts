@@ -139,8 +139,9 @@ const WRONG: readonly [args: readonly string[], input: string, words: RegExp][] 
     /^farjit: deep failed in chunk \d \(elements \d to \d\) on local: SIGSEGV in .*stack overflow\).*\n {2}in deep/,
   ],
   [
-    ['sq', '--output', 'nowhere/out.csv'],
-    '1\n',
+    // Noticed before the map, which would fail.
+    ['later', '--output', 'nowhere/out.csv'],
+    '5\n',
     /^farjit: cannot write nowhere\/out\.csv: no such file or directory\n$/,
   ],
 ];

@@ -7,7 +7,7 @@ import { MapChunkError } from '../pool/chunked-map.js';
 import { CommandStreams } from './command-streams.js';
 import { describeDetails, describeError } from './describe-error.js';
 import { type MapInput, readMapInput } from './map-input.js';
-import { writeMapOutput } from './map-output.js';
+import { checkMapOutput, writeMapOutput } from './map-output.js';
 import { openProgress } from './map-progress.js';
 import { openPool, type PoolOptions, writePoolStatistics } from './open-pool.js';
 import { readSource } from './read-source.js';
@@ -46,6 +46,7 @@ export async function mapCommand(name: string, path: string, options: MapCommand
     for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
     if (diagnostics.length > 0) return 1;
     const { parameters } = findFunction(name, source.name, items);
+    await checkMapOutput(options.output);
     const input = await readMapInput(options.input, parameters);
     await mapInput(name, items, input, options, streams, stop.signal);
     return stop.signal.aborted ? (stop.signal.reason as StopRequest).exitCode : 0;

@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { constants, createWriteStream } from 'node:fs';
+import { access, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { FarJITError } from '@farjit/protocol/errors';
@@ -14,6 +14,23 @@ const LINES_PER_PIECE = 16_384;
 export class OutputFileError extends FarJITError {
   constructor(path: string, cause: unknown) {
     super('OUTPUT_UNWRITABLE', `cannot write ${printable(path)}: ${systemErrorWords(cause)}`, { cause });
+  }
+}
+
+/**
+ * Sees whether a file can be written, which is better known before there are results.
+ * @throws {OutputFileError}
+ */
+export async function checkMapOutput(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  try {
+    const target = await stat(path).catch(() => undefined);
+    if (target && !target.isFile()) return await access(path, constants.W_OK);
+    const partial = partialOf(path);
+    await writeFile(partial, '');
+    await rm(partial);
+  } catch (error) {
+    throw new OutputFileError(path, error);
   }
 }
 
@@ -46,8 +63,12 @@ export async function writeMapOutput(
   }
 }
 
+function partialOf(path: string): string {
+  return `${path}.${process.pid}.partial`;
+}
+
 async function replace(path: string, content: Iterable<string | Uint8Array>): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
+  const partial = partialOf(path);
   try {
     await writeTo(partial, content);
     await rename(partial, path);
