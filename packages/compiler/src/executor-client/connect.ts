@@ -66,16 +66,18 @@ export interface ConnectOptions {
   readonly heartbeatMs?: number;
   /** Of the host, where its name has several. The name stays what it is called by, and what certificates are checked for. */
   readonly address?: HostAddress;
+  /** Aborting gives the attempt to connect up; it means nothing to a connection that is there. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a WebSocket to an executor.
  * @param url `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`.
- * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
+ * @throws {ConnectError} when nobody listens, the token is refused, the URL is not one of these, or the attempt is given up.
  */
 export async function connectExecutor(
   url: string,
-  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address }: ConnectOptions = {},
+  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address, signal }: ConnectOptions = {},
 ): Promise<Transport> {
   checkAddress(url);
   const client: ClientOptions = {
@@ -83,7 +85,7 @@ export async function connectExecutor(
     ...(address ? { lookup: alwaysTo(address) } : {}),
     ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
-  return open({ url, client, heartbeatMs });
+  return open({ url, client, heartbeatMs }, signal);
 }
 
 /**
@@ -180,11 +182,12 @@ class RemoteTransport extends WebSocketTransport {
   }
 }
 
-async function open(address: Address): Promise<Transport> {
-  return openSocket(address.url, address.client, (socket, answer) => {
+async function open(address: Address, signal: AbortSignal | undefined): Promise<Transport> {
+  const use = (socket: WebSocket, answer: IncomingHttpHeaders) => {
     const ticket = ticketOf(answer);
     return ticket ? new RemoteTransport(socket, address, ticket) : new WebSocketTransport(socket);
-  });
+  };
+  return openSocket(address.url, address.client, use, signal);
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
@@ -200,9 +203,18 @@ async function openSocket<T>(
   url: string,
   options: ClientOptions,
   use: (socket: WebSocket, answer: IncomingHttpHeaders) => T,
+  signal?: AbortSignal,
 ): Promise<T> {
+  const givenUp = () => new ConnectError(`${url}: the attempt to connect was given up`);
+  if (signal?.aborted) throw givenUp();
   const socket = createSocket(url, options);
-  return new Promise((resolve, reject) => {
+  let giveUp = () => {};
+  return new Promise<T>((resolve, reject) => {
+    giveUp = () => {
+      reject(givenUp());
+      socket.terminate();
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
     let answer: IncomingHttpHeaders = {};
     socket.once('upgrade', (response) => {
       answer = response.headers;
@@ -227,7 +239,7 @@ async function openSocket<T>(
       const words = `${foreignMessage(cause.message).replace(/[\s:.]+$/, '')}${advice === undefined ? '' : `; ${advice}`}`;
       reject(new ConnectError(`cannot reach an executor at ${url}: ${words}`, { cause }));
     });
-  });
+  }).finally(() => signal?.removeEventListener('abort', giveUp));
 }
 
 async function refusalOf(url: string, response: IncomingMessage): Promise<FarJITError> {

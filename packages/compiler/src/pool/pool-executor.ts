@@ -170,8 +170,9 @@ export class PoolExecutor {
   async #connect(): Promise<boolean> {
     const { jit: options, connect } = this.#host;
     const { url, address } = this.endpoint;
+    const { signal } = this.#closing;
     const executor =
-      url === 'local' ? ('local' as const) : { url, ...connect, ...(address ? { address } : {}) };
+      url === 'local' ? ('local' as const) : { url, ...connect, signal, ...(address ? { address } : {}) };
     try {
       const jit = await KaleidoscopeJIT.create({ ...options, executor });
       if (this.#isClosing) {

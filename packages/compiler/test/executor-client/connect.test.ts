@@ -92,6 +92,21 @@ test('the connection is closed before the handshake is over', async (t) => {
   t.regex((await refused(t, url)).message, /: (socket hang up|read ECONNRESET)$/);
 });
 
+test('an attempt that is not answered is given up when its signal says so', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+  });
+  const url = await listening(t, server);
+  const stop = new AbortController();
+  const connecting = connectExecutor(url, { signal: stop.signal });
+  const [socket] = await once(server, 'connection');
+  stop.abort();
+  const givenUp = { instanceOf: ConnectError, message: `${url}: the attempt to connect was given up` };
+  await t.throwsAsync(connecting, givenUp);
+  if (!socket.destroyed) await once(socket, 'close');
+  await t.throwsAsync(connectExecutor(url, { signal: stop.signal }), givenUp);
+});
+
 for (const [status, advice] of [
   [
     '401 Unauthorized',
