@@ -9,12 +9,13 @@ const ASKS_NODE_FOR_SOMETHING = ['NODE_OPTIONS', 'NODE_V8_COVERAGE'] as const;
  */
 export async function endProcess({ exitCode, isLoaded }: Ended): Promise<void> {
   process.exitCode = exitCode;
-  if (!isLoaded) return;
   // A reader that is slow gets the rest in the ordinary way.
   const isWritten = [process.stdout, process.stderr].every((stream) => stream.writableLength === 0);
   const isPlain =
     process.execArgv.length === 0 && ASKS_NODE_FOR_SOMETHING.every((name) => !process.env[name]);
   if (!isWritten || !isPlain) return;
+  // What is open may be a connection whose other end does not close it.
+  if (!isLoaded) process.exit();
   const { exitAtOnce } = await import('../llvm/exit-at-once.js');
   exitAtOnce(exitCode);
 }

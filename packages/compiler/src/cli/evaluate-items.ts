@@ -16,6 +16,16 @@ import type { StopRequest } from './stop-request.js';
  */
 export type Outcome = 'completed' | 'failed' | 'stopped' | 'executor-gone';
 
+/** How expressions of a command are evaluated that a signal may end. */
+export type StoppableOptions = CallOptions & { readonly signal: AbortSignal };
+
+/** Whether an expression failed because the command was asked to end. A signal's request may have closed the session. */
+export function isStopped(error: unknown, signal: AbortSignal | undefined): signal is AbortSignal {
+  if (!signal?.aborted) return false;
+  const { isBySignal } = signal.reason as StopRequest;
+  return error instanceof CancelledError || (isBySignal && isExecutorGone(error));
+}
+
 export interface EvaluateOptions extends CallOptions {
   readonly onPrototype?: (kind: 'defined' | 'declared', prototype: PrototypeAST) => void;
 }
@@ -61,8 +71,9 @@ async function evaluateItem(
     await streams.out.write(`Evaluated to ${printfDouble(value)}\n`);
     return 'completed';
   } catch (error) {
-    if (options.signal?.aborted && error instanceof CancelledError) {
-      const { words } = options.signal.reason as StopRequest;
+    const { signal } = options;
+    if (isStopped(error, signal)) {
+      const { words } = signal.reason as StopRequest;
       if (words !== undefined) await streams.report(renderAt(words, place));
       return 'stopped';
     }

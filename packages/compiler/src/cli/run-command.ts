@@ -2,15 +2,14 @@ import { FarJITError } from '@farjit/protocol/errors';
 import type { KaleidoscopeJIT } from '../jit.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
-import type { CallOptions } from '../session/session-calls.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
-import { evaluateItems, type Outcome } from './evaluate-items.js';
+import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
 import { type JITOptions, openJIT } from './open-jit.js';
 import { readSource } from './read-source.js';
 import { collectStatistics, summarize } from './stats-summary.js';
-import { onEndingSignal, StopRequest } from './stop-request.js';
+import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit run`'s options. */
 export interface RunOptions extends Omit<JITOptions, 'executor'> {
@@ -98,7 +97,7 @@ async function runInSession(
   items: readonly TopLevelItem[],
   options: RunOptions,
   streams: CommandStreams,
-  callOptions: CallOptions,
+  callOptions: StoppableOptions,
 ): Promise<Outcome> {
   const calls = {
     ...(options.speculateOrder === undefined
@@ -110,11 +109,13 @@ async function runInSession(
   const [executor] = executors;
   const jitOptions = executor === undefined ? rest : { ...rest, executor };
   const jit = await openJIT(jitOptions, streams, { program: text, calls });
+  const ended = closeIfUnheard(callOptions.signal, () => jit.close());
   try {
     const outcome = await evaluateItems(jit, items, streams, callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);
     return outcome;
   } finally {
+    ended();
     await jit.close();
     if (options.recordCalls !== undefined) await writeCallProfile(options.recordCalls, jit.calledFunctions());
   }

@@ -1,4 +1,3 @@
-import { CancelledError } from '@farjit/protocol/errors';
 import type { ExpressionResult } from '../jit-types.js';
 import type { TopLevelItem } from '../kaleidoscope/parser.js';
 import type { ExecutorPool } from '../pool/executor-pool.js';
@@ -6,11 +5,11 @@ import { NoExecutorError } from '../pool/pool-types.js';
 import type { CallOptions } from '../session/session-calls.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, renderAt } from './describe-error.js';
-import type { Outcome } from './evaluate-items.js';
+import { isStopped, type Outcome, type StoppableOptions } from './evaluate-items.js';
 import { openPool, writePoolStatistics } from './open-pool.js';
 import { printfDouble } from './printf-double.js';
 import type { RunOptions } from './run-command.js';
-import type { StopRequest } from './stop-request.js';
+import { closeIfUnheard, type StopRequest } from './stop-request.js';
 
 type ExpressionItem = Extract<TopLevelItem, { kind: 'expression' }>;
 
@@ -19,14 +18,16 @@ export async function runOnPool(
   items: readonly TopLevelItem[],
   options: RunOptions,
   streams: CommandStreams,
-  callOptions: CallOptions,
+  callOptions: StoppableOptions,
 ): Promise<Outcome> {
   const pool = await openPool(options.executors ?? [], options, streams);
+  const ended = closeIfUnheard(callOptions.signal, () => pool.close());
   try {
     const outcome = await evaluateOnPool(pool, items, streams, callOptions);
     if (options.stats) await writePoolStatistics(pool, options.stats, streams);
     return outcome;
   } finally {
+    ended();
     await pool.close();
   }
 }
@@ -99,7 +100,7 @@ class Report {
     }
     const place = { source: item.function.source, range: item.range };
     const { signal } = this.#options;
-    if (signal?.aborted && result.reason instanceof CancelledError) {
+    if (isStopped(result.reason, signal)) {
       this.outcome = 'stopped';
       const { words } = signal.reason as StopRequest;
       if (words !== undefined) await this.#streams.report(renderAt(words, place));

@@ -5,6 +5,9 @@ import { systemErrorWords } from './system-error.js';
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndingSignal = (typeof ENDING_SIGNALS)[number];
 
+/** How long what is under way may take to end when a command is asked to. */
+const END_GRACE_MS = 2000;
+
 /** Why a command ends before its work is done: the reason its `AbortSignal` is aborted with. */
 export class StopRequest {
   readonly exitCode: number;
@@ -14,6 +17,10 @@ export class StopRequest {
   constructor(exitCode: number, words?: string) {
     this.exitCode = exitCode;
     this.words = words;
+  }
+
+  get isBySignal(): boolean {
+    return this.exitCode > 128;
   }
 
   /** Exits with 128 + the signal's number, as a shell reports a program that the signal ended. */
@@ -44,4 +51,22 @@ export function onEndingSignal(handler: (signal: EndingSignal) => boolean): () =
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, listener);
   return stop;
+}
+
+/**
+ * Closes what a command works with when that does not end in time after the command was asked to: an executor that is out of
+ * reach does not hear it.
+ * @returns a function to call when the work has ended.
+ */
+export function closeIfUnheard(signal: AbortSignal, close: () => Promise<void>): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = () => {
+    timer = setTimeout(() => void close().catch(() => {}), END_GRACE_MS);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return () => {
+    signal.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+  };
 }

@@ -71,8 +71,25 @@ async function startExecutor(t: ExecutionContext, args: string[], env: Record<st
     child.kill('SIGTERM');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
-  return { printed: () => text };
+  return { child, printed: () => text };
 }
+
+test.serial('an executor that has stopped to answer keeps nobody from interrupting', async (t) => {
+  const cwd = await folderWith(t, { 'endless.ks': ENDLESS });
+  const url = `ws+unix:${join(cwd, 'socket')}`;
+  const { child: executor, printed } = await startExecutor(t, ['--listen', url], {});
+  await eventually(() => printed().includes('listening'), 'the executor listens');
+  const { child, printed: shown, finished } = start(t, ['run', '--executor', url, 'endless.ks'], { cwd });
+  await shown('stdout', '7.000000\n');
+  executor.kill('SIGSTOP');
+  t.teardown(() => executor.kill('SIGCONT'));
+  child.kill('SIGINT');
+  t.deepEqual(await finished, {
+    stdout: '7.000000\n',
+    stderr: 'endless.ks:3:1: error: interrupted\nspin(7);\n^\n',
+    end: 130,
+  });
+});
 
 test.serial(
   '--executor runs on an executor that somebody else started, one session after the other',
