@@ -8,7 +8,8 @@ export type ScalarValue = number | bigint;
 
 /**
  * A function in the executor. Stays valid over redefinitions and new runners, because it goes by name.
- * Rejects like `KaleidoscopeJIT.call`.
+ * Rejects with ArgumentError, ExecutionTrapError, RunnerLostError, MaterializationError, DeadlineExceededError or
+ * CancelledError, and when the executor is out of reach.
  */
 export interface JITCallable {
   (...args: ScalarValue[]): Promise<ScalarValue | undefined>;

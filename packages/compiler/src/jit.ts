@@ -1,48 +1,46 @@
-import { type ExecutorAddr, FarJITError, NULL_ADDR, type Transport } from '@farjit/protocol';
+import { type ExecutorAddr, FarJITError } from '@farjit/protocol';
 import type llvm from 'llvm-bindings';
-import { SessionCache } from './cache/session-cache.js';
-import { checkColumns, doubleSignature, type JITCallable, type ScalarValue } from './callable.js';
-import { CodegenPool } from './codegen/codegen-pool.js';
-import { connectExecutor } from './executor-client/connect.js';
-import { LocalExecutor } from './executor-client/local-executor.js';
-import {
-  type ExpressionResult,
-  type FunctionTier,
-  type JITSymbol,
-  type KaleidoscopeJITOptions,
-  type ResourceTracker,
-  SourceError,
-  type StubInfo,
+import { type AddSourceOptions, addItems, parseText } from './add-source.js';
+import type { SessionCache } from './cache/session-cache.js';
+import { checkColumns, type JITCallable } from './callable.js';
+import type { CodegenPool } from './codegen/codegen-pool.js';
+import { Declarations } from './declarations.js';
+import type { LocalExecutor } from './executor-client/local-executor.js';
+import { JITInspector } from './jit-inspector.js';
+import type {
+  ExpressionResult,
+  FunctionTier,
+  JITSymbol,
+  KaleidoscopeJITOptions,
+  ResourceTracker,
+  StubInfo,
 } from './jit-types.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import type { CallSignature } from './kaleidoscope/call-signature.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
-import { parseSource, type TopLevelItem } from './kaleidoscope/parser.js';
-import { printFunction } from './kaleidoscope/print-ast.js';
-import { SourceText } from './kaleidoscope/source-text.js';
-import { ASTLayer, type Scope } from './layers/ast-layer.js';
-import { type IRCompileLayer, LLVMCompileLayer } from './layers/ir-compile-layer.js';
-import { IRPipeline } from './layers/ir-pipeline.js';
-import { IRTransformLayer, optimizeModule } from './layers/ir-transform-layer.js';
+import type { TopLevelItem } from './kaleidoscope/parser.js';
+import type { SourceText } from './kaleidoscope/source-text.js';
+import type { ASTLayer } from './layers/ast-layer.js';
+import type { IRPipeline } from './layers/ir-pipeline.js';
+import { optimizeModule } from './layers/ir-transform-layer.js';
 import type { KeptObjects } from './layers/kept-objects.js';
+import { stackLayers } from './layers/layer-stack.js';
 import { moduleUnit, readModule, refuseTaken, type VerifiedModule } from './layers/module-layer.js';
-import { HOT_THRESHOLD, type TierPolicy } from './layers/tiers.js';
-import { findLibLLVM } from './llvm/find-libllvm.js';
 import type { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
-import { preloadBindings } from './llvm/llvm-bindings.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
 import { LoopCalls } from './loop-calls.js';
-import { MAX_THRESHOLD } from './session/counter-pages.js';
+import { type OpenedSession, openSession } from './open-session.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
-import { ExecutionSession } from './session/execution-session.js';
+import type { ExecutionSession } from './session/execution-session.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
-import { openTracing, UNTRACED } from './tracing/tracing.js';
+import { UNTRACED } from './tracing/tracing.js';
 import { WrapperCalls } from './wrapper-calls.js';
+import { writeToProcess } from './write-to-process.js';
 
 /**
  * The tutorial's JIT, at a distance: Kaleidoscope functions and LLVM modules are added here and run in another
@@ -56,61 +54,43 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #kept: KeptObjects | undefined;
   readonly #pipeline: IRPipeline;
   readonly #ast: ASTLayer;
-  readonly #tiers: TierPolicy;
+  readonly #inspector: JITInspector;
   readonly #operators = new OperatorTable();
-  readonly #prototypes = new Map<string, PrototypeAST>();
-  readonly #functions = new Map<MaterializationUnit, FunctionAST>();
-  readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
+  readonly #declarations = new Declarations();
   readonly #calls: WrapperCalls;
   readonly #loops: LoopCalls;
   readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
-  private constructor(
-    session: ExecutionSession,
-    local: LocalExecutor | undefined,
-    options: KaleidoscopeJITOptions,
-    codegen: CodegenPool,
-    cache: SessionCache | undefined,
-  ) {
+  private constructor({ session, local, codegen, cache }: OpenedSession, options: KaleidoscopeJITOptions) {
     this.#session = session;
     this.#local = local;
     this.#options = options;
     this.#codegen = codegen;
     this.#cache = cache;
-    const { triple, cpuName, cpuFeatures } = session.executor.info;
-    let inProcess: LLVMCompileLayer | undefined;
-    const compileLayer = async (): Promise<IRCompileLayer> => {
-      const { transforms = [] } = options;
-      if (transforms.length === 0) return codegen;
-      inProcess ??= new LLVMCompileLayer(this.#loadLLVM(), { transforms: new IRTransformLayer(transforms) });
-      return inProcess;
+    const scope = {
+      prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
+      definitionOf: (name: string) => session.dylib.find(name),
     };
-    const { optLevel, hotThreshold = HOT_THRESHOLD } = options;
-    // Transforms get at LLVM's own objects, so the IR is made where they run.
-    const form = options.transforms?.length ? 'bitcode' : 'recording';
-    const target = { triple, cpuName, cpuFeatures };
-    this.#pipeline = new IRPipeline(compileLayer, target, optLevel ?? 1, form, session.tracing);
-    this.#kept = cache?.objectsFor(this.#pipeline.target);
+    const context = { session, codegen, cache, scope, loadLLVM: () => this.#loadLLVM() };
+    const { pipeline, kept, tiers, ast } = stackLayers(context, options);
+    this.#pipeline = pipeline;
+    this.#kept = kept;
+    this.#ast = ast;
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
-    this.#tiers = optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
-    const scope: Scope = {
-      prototypeOf: (name) => this.#prototypeOf(name),
-      definitionOf: (name) => session.dylib.find(name),
-    };
-    this.#ast = new ASTLayer(this.#pipeline, scope, this.#tiers, this.#kept);
-    if (this.#tiers.kind === 'tiered') session.tierUp.use(this.#ast);
+    if (tiers.kind === 'tiered') session.tierUp.use(ast);
     session.compileAction.speculate(
       {
         mode: options.speculate ?? 'auto',
         profile: options.speculateOrder,
         recordsCalls: options.recordCalls,
       },
-      (units, observerOf, how) => this.#ast.compileTogether(units, observerOf, how),
+      (units, observerOf, how) => ast.compileTogether(units, observerOf, how),
     );
-    this.#calls = new WrapperCalls(session, this.#ast);
-    this.#loops = new LoopCalls(session, this.#ast);
+    this.#inspector = new JITInspector(session, ast, this.#declarations, tiers);
+    this.#calls = new WrapperCalls(session, ast);
+    this.#loops = new LoopCalls(session, ast);
     const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
       if (event.type !== 'output') return;
@@ -124,31 +104,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
-    const { executor = 'local', hotThreshold, requireSandbox = 'off' } = options;
-    if (hotThreshold !== undefined && !isThreshold(hotThreshold))
-      throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
-    const tracing = await openTracing(options.tracerProvider);
-    const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
-    const codegen = options.codegen ?? new CodegenPool({ libLLVM, ...codegenOptionsOf(options) });
-    if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
-      const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
-      const cache = openCache(options, libLLVM);
-      const session = await openSession(transport, cache, { hotThreshold, requireSandbox, tracing });
-      return new KaleidoscopeJIT(session, undefined, options, codegen, cache);
-    }
-    const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
-    try {
-      const connecting = local.connect();
-      const cache = openCache(options, libLLVM);
-      // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
-      if (options.transforms?.length) void preloadBindings();
-      else if (!cache?.hasSeenProgram) codegen.start();
-      const session = await openSession(await connecting, cache, { hotThreshold, requireSandbox, tracing });
-      return new KaleidoscopeJIT(session, local, options, codegen, cache);
-    } catch (error) {
-      await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
-      throw error;
-    }
+    return new KaleidoscopeJIT(await openSession(options), options);
   }
 
   /** Triple, CPU and features of the executor, which code is generated for. */
@@ -168,25 +124,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /**
    * Parses a text completely, then adds its definitions and evaluates its expressions in program order.
-   * @param options.onResult called after each expression, before the next item is looked at.
    * @returns one result per top-level expression; a failed one does not keep later ones from running.
    * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
    */
-  async addSource(
-    text: string | SourceText,
-    options: CallOptions & { name?: string; onResult?: (result: ExpressionResult) => void } = {},
-  ): Promise<ExpressionResult[]> {
-    const results: ExpressionResult[] = [];
-    for (const item of this.parse(text, options.name)) {
-      if (item.kind === 'definition') this.addFunctionAST(item.function);
-      else if (item.kind === 'extern') this.addExtern(item.prototype);
-      else {
-        const [result] = await Promise.allSettled([this.evaluate(item.function, options)]);
-        results.push(result);
-        options.onResult?.(result);
-      }
-    }
-    return results;
+  async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
+    return addItems(this, this.parse(text, options.name), options);
   }
 
   /**
@@ -194,15 +136,16 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {SourceError}
    */
   parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
-    const source = typeof text === 'string' ? new SourceText(name, text) : text;
-    const { items, diagnostics } = parseSource(source, this.#operators);
-    if (diagnostics.length > 0) throw new SourceError(diagnostics);
-    return items;
+    return parseText(text, name, this.#operators);
   }
 
   /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
   addExtern(prototype: PrototypeAST): void {
-    this.#setPrototype(prototype);
+    const { name } = prototype;
+    if (!this.#declarations.declare(prototype)) return;
+    this.#session.noteTypeChanged(name);
+    // Callers compiled for another number of parameters would pass garbage: they are compiled again.
+    for (const unit of this.#declarations.callersOf(name)) this.#session.invalidate(unit);
   }
 
   /**
@@ -210,11 +153,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * definition of the name is replaced, for callers that are compiled already too.
    */
   addFunctionAST(fn: FunctionAST): ResourceTracker {
-    this.#setPrototype(fn.prototype);
-    this.#moduleSignatures.delete(fn.prototype.name);
+    this.addExtern(fn.prototype);
     const unit = this.#ast.functionUnit(fn);
-    this.#forget(this.#session.dylib.find(fn.prototype.name));
-    this.#functions.set(unit, fn);
+    const before = this.#session.dylib.find(fn.prototype.name);
+    if (before) this.#declarations.forget(before);
+    this.#declarations.addFunction(unit, fn);
     this.#session.define(unit);
     return this.#track(unit);
   }
@@ -237,7 +180,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    */
   defineModule({ name, bitcode, defines }: VerifiedModule): ResourceTracker {
     refuseTaken(name, defines, (defined) => this.#session.dylib.find(defined) !== undefined);
-    for (const [defined, signature] of defines.functions) this.#moduleSignatures.set(defined, signature);
+    this.#declarations.addModule(defines.functions);
     const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
     this.#session.define(unit);
     return this.#track(unit);
@@ -299,24 +242,14 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       this.findSymbol(name),
     );
     if (!found) throw new SymbolsNotFoundError([name]);
-    const known = signature ?? this.#signatureOf(name);
+    const known = signature ?? this.#declarations.signatureOf(name);
     if (!known)
       throw new FarJITError(
         'NO_SIGNATURE',
         `the signature of ${name} is not known; pass one, or declare it extern`,
       );
     // A redefinition may take other parameters, and a call must not pass what it took before.
-    const signatureNow = () => signature ?? this.#signatureOf(name) ?? known;
-    const call = (args: readonly ScalarValue[], options: CallOptions) =>
-      this.#calls.callNamed(name, signatureNow, args, options);
-    const callable = (...args: ScalarValue[]) => call(args, {});
-    return Object.defineProperty(
-      Object.assign(callable, { symbol: name, signature: known, call }),
-      'signature',
-      {
-        get: signatureNow,
-      },
-    );
+    return this.#calls.callable(name, () => signature ?? this.#declarations.signatureOf(name) ?? known);
   }
 
   /**
@@ -330,7 +263,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     columns: readonly Float64Array[],
     options: CallOptions = {},
   ): Promise<Float64Array> {
-    checkColumns(name, this.#signatureOf(name), columns);
+    checkColumns(name, this.#declarations.signatureOf(name), columns);
     const content = await this.#loops.call(name, columns, options);
     const results = new Float64Array(columns[0]?.length ?? 0);
     new Uint8Array(results.buffer).set(content);
@@ -382,43 +315,18 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   /** Every stub in use, and where its pointer in the executor leads. */
-  async stubs(): Promise<StubInfo[]> {
-    await this.#session.runner();
-    await this.flush();
-    const { stubs } = this.#session;
-    const assigned = [...stubs.stubs()];
-    await stubs.ensureEmitted(assigned);
-    const pointers = await stubs.readPointers();
-    return assigned.map((stub) => {
-      const target = pointers[stub.index] ?? NULL_ADDR;
-      const lazy = target === stubs.trampolineAddress(stub);
-      return { name: stub.name, stub: stubs.stubAddress(stub), target, lazy };
-    });
+  stubs(): Promise<StubInfo[]> {
+    return this.#inspector.stubs();
   }
 
   /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
-  async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
-    const unit = this.#session.dylib.find(name);
-    const fn = unit && this.#functions.get(unit);
-    if (!fn) return undefined;
-    if (what === 'ast') return printFunction(fn);
-    const { tierUp } = this.#session;
-    const plan = tierUp.stateOf(unit) === 'optimized' ? tierUp.planOf(unit) : undefined;
-    return this.#ast.print(unit, what, plan);
+  print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
+    return this.#inspector.print(name, what);
   }
 
   /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */
-  async tierOf(name: string): Promise<FunctionTier | undefined> {
-    const unit = this.#session.dylib.find(name);
-    if (!unit || !this.#functions.has(unit)) return undefined;
-    if (this.#tiers.kind === 'pinned') return { tier: 'pinned', available: [], dependencies: [] };
-    const { hotThreshold } = this.#tiers;
-    const plan = this.#session.tierUp.planOf(unit);
-    const { available = [], dependencies = [] } = plan ?? {};
-    const state = this.#session.tierUp.stateOf(unit);
-    const tier = state === 'baseline' && !unit.isCompiled ? 'lazy' : state;
-    const count = await this.#session.countOf(unit);
-    return { tier, hotThreshold, available, dependencies, ...(count === undefined ? {} : { count }) };
+  tierOf(name: string): Promise<FunctionTier | undefined> {
+    return this.#inspector.tierOf(name);
   }
 
   /** Names of all that is defined. */
@@ -474,105 +382,15 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return {
       names,
       remove: () => {
-        for (const name of this.#session.dylib.currentNames(unit)) {
-          this.#prototypes.delete(name);
-          this.#moduleSignatures.delete(name);
-        }
-        this.#forget(unit);
+        for (const name of this.#session.dylib.currentNames(unit)) this.#declarations.remove(name);
+        this.#declarations.forget(unit);
         this.#session.remove(unit);
       },
     };
-  }
-
-  #forget(unit: MaterializationUnit | undefined): void {
-    if (unit) this.#functions.delete(unit);
-  }
-
-  /** Callers compiled for another number of parameters would pass garbage: they are compiled again. */
-  #setPrototype(prototype: PrototypeAST): void {
-    const { name, parameters } = prototype;
-    const before = this.#prototypes.get(name);
-    this.#prototypes.set(name, prototype);
-    if (!before || before.parameters.length === parameters.length) return;
-    this.#session.noteTypeChanged(name);
-    for (const unit of this.#functions.keys())
-      if (unit.callees.includes(name)) this.#session.invalidate(unit);
-  }
-
-  /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
-  #prototypeOf(name: string): PrototypeAST | undefined {
-    const known = this.#prototypes.get(name);
-    if (known) return known;
-    const signature = this.#moduleSignatures.get(name);
-    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
-      return undefined;
-    const parameters = signature.parameters.map((_, index) => `x${index}`);
-    return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
-  }
-
-  #signatureOf(name: string): CallSignature | undefined {
-    const signature = this.#moduleSignatures.get(name);
-    if (signature) return signature;
-    const prototype = this.#prototypes.get(name);
-    return prototype && doubleSignature(prototype.parameters.length);
   }
 
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
   }
-}
-
-export function codegenOptionsOf({
-  codegenProcesses: size,
-  codegenLimitMs: limitMs,
-}: Pick<KaleidoscopeJITOptions, 'codegenProcesses' | 'codegenLimitMs'>) {
-  return { ...(size === undefined ? {} : { size }), ...(limitMs === undefined ? {} : { limitMs }) };
-}
-
-function isThreshold(value: number): boolean {
-  return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
-}
-
-/** What is kept of the program is read while the executor opens the session. */
-async function openSession(
-  transport: Transport,
-  cache: SessionCache | undefined,
-  options: Parameters<typeof ExecutionSession.open>[1],
-): Promise<ExecutionSession> {
-  const opening = ExecutionSession.open(transport, options);
-  cache?.readAhead();
-  return opening;
-}
-
-/** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
-function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): SessionCache | undefined {
-  const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
-  if (transforms.length > 0) return undefined;
-  return new SessionCache({
-    directory: cacheDir,
-    maxBytes: cacheMaxBytes,
-    program,
-    codegen: optLevel,
-    shared: sharedObjects,
-    libLLVMPath,
-  });
-}
-
-/** Looked for when it is first asked for, and once: it takes a millisecond or two. */
-function libLLVMPathOf({ libLLVM }: KaleidoscopeJITOptions): () => string {
-  let found = libLLVM;
-  return () => {
-    found ??= findLibLLVM().path;
-    return found;
-  };
-}
-
-/** A full pipe holds the program back, as it would a program that writes to it itself. */
-export function writeToProcess(stream: 'stdout' | 'stderr', content: Uint8Array): Promise<void> | undefined {
-  let isFull = false;
-  const written = new Promise<void>((resolve) => {
-    isFull = !process[stream].write(content, () => resolve());
-  });
-  return isFull ? written : undefined;
 }

@@ -1,5 +1,12 @@
 import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol';
-import { decodeResult, encodeBlock, encodeMainBlock, type ScalarValue, setCallee } from './callable.js';
+import {
+  decodeResult,
+  encodeBlock,
+  encodeMainBlock,
+  type JITCallable,
+  type ScalarValue,
+  setCallee,
+} from './callable.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-signature.js';
 import type { ASTLayer } from './layers/ast-layer.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -20,20 +27,20 @@ export class WrapperCalls {
   }
 
   /**
-   * Calls what a name means when the call leaves.
-   * @param signatureNow its signature; asked again, since a redefinition may change it on the way.
+   * A callable that calls what a name means when the call leaves.
+   * @param signatureNow its signature; asked for each call and again on its way, since a redefinition may change it.
    */
-  callNamed(
-    name: string,
-    signatureNow: () => CallSignature,
-    args: readonly ScalarValue[],
-    options: CallOptions,
-  ): Promise<ScalarValue | undefined> {
-    return this.#call(name, signatureNow, args, options, async () => {
+  callable(name: string, signatureNow: () => CallSignature): JITCallable {
+    const addressOf = async () => {
       const symbol = await this.#session.findSymbol(name);
       if (!symbol) throw new SymbolsNotFoundError([name]);
       return symbol.address;
-    });
+    };
+    const call = (args: readonly ScalarValue[], options: CallOptions) =>
+      this.#call(name, signatureNow, args, options, addressOf);
+    const callable = (...args: ScalarValue[]) => call(args, {});
+    const properties = { symbol: name, signature: signatureNow(), call };
+    return Object.defineProperty(Object.assign(callable, properties), 'signature', { get: signatureNow });
   }
 
   callAddress(

@@ -1,18 +1,21 @@
 import type llvm from 'llvm-bindings';
+import { type AddSourceOptions, addItems, parseText } from '../add-source.js';
 import { SharedObjects } from '../cache/shared-objects.js';
 import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
 import { CodegenPool } from '../codegen/codegen-pool.js';
-import { codegenOptionsOf, type KaleidoscopeJIT, writeToProcess } from '../jit.js';
-import { type ExpressionResult, type ResourceTracker, SourceError } from '../jit-types.js';
+import type { KaleidoscopeJIT } from '../jit.js';
+import type { ExpressionResult, ResourceTracker } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
-import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
-import { SourceText } from '../kaleidoscope/source-text.js';
+import type { TopLevelItem } from '../kaleidoscope/parser.js';
+import type { SourceText } from '../kaleidoscope/source-text.js';
 import { readModule } from '../layers/module-layer.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
+import { codegenOptionsOf } from '../open-session.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../session/errors.js';
 import type { CallOptions } from '../session/session-calls.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
+import { writeToProcess } from '../write-to-process.js';
 import type { Endpoint } from './addresses.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';
 import { Definitions } from './definitions.js';
@@ -115,21 +118,8 @@ export class ExecutorPool implements AsyncDisposable {
    * @returns one result per top-level expression; a failed one does not keep later ones from running.
    * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
    */
-  async addSource(
-    text: string | SourceText,
-    options: CallOptions & { name?: string; onResult?: (result: ExpressionResult) => void } = {},
-  ): Promise<ExpressionResult[]> {
-    const results: ExpressionResult[] = [];
-    for (const item of this.parse(text, options.name)) {
-      if (item.kind === 'definition') this.addFunctionAST(item.function);
-      else if (item.kind === 'extern') this.addExtern(item.prototype);
-      else {
-        const [result] = await Promise.allSettled([this.evaluate(item.function, options)]);
-        results.push(result);
-        options.onResult?.(result);
-      }
-    }
-    return results;
+  async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
+    return addItems(this, this.parse(text, options.name), options);
   }
 
   /**
@@ -137,10 +127,7 @@ export class ExecutorPool implements AsyncDisposable {
    * @throws {SourceError}
    */
   parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
-    const source = typeof text === 'string' ? new SourceText(name, text) : text;
-    const { items, diagnostics } = parseSource(source, this.#operators);
-    if (diagnostics.length > 0) throw new SourceError(diagnostics);
-    return items;
+    return parseText(text, name, this.#operators);
   }
 
   /** Defines a function in all executors, now and later. See `KaleidoscopeJIT.addFunctionAST`. */

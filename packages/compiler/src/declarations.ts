@@ -1,0 +1,69 @@
+import { doubleSignature } from './callable.js';
+import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
+import type { CallSignature } from './kaleidoscope/call-signature.js';
+import type { MaterializationUnit } from './session/materialization-unit.js';
+
+/** How the names of a program are called, and which of its units are Kaleidoscope functions. */
+export class Declarations {
+  readonly #prototypes = new Map<string, PrototypeAST>();
+  readonly #functions = new Map<MaterializationUnit, FunctionAST>();
+  /** Of modules' functions; undefined for those whose types no call can pass. */
+  readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
+
+  /** @returns whether callers pass another number of arguments from now on. */
+  declare(prototype: PrototypeAST): boolean {
+    const { name, parameters } = prototype;
+    const before = this.#prototypes.get(name);
+    this.#prototypes.set(name, prototype);
+    return before !== undefined && before.parameters.length !== parameters.length;
+  }
+
+  /** A unit defines a function that has been declared. */
+  addFunction(unit: MaterializationUnit, fn: FunctionAST): void {
+    this.#moduleSignatures.delete(fn.prototype.name);
+    this.#functions.set(unit, fn);
+  }
+
+  addModule(functions: ReadonlyMap<string, CallSignature | undefined>): void {
+    for (const [name, signature] of functions) this.#moduleSignatures.set(name, signature);
+  }
+
+  /** A unit is not the definition of its function any more. */
+  forget(unit: MaterializationUnit): void {
+    this.#functions.delete(unit);
+  }
+
+  /** A name is not defined any more. */
+  remove(name: string): void {
+    this.#prototypes.delete(name);
+    this.#moduleSignatures.delete(name);
+  }
+
+  functionOf(unit: MaterializationUnit): FunctionAST | undefined {
+    return this.#functions.get(unit);
+  }
+
+  /** Units of Kaleidoscope functions that call a name. */
+  callersOf(name: string): MaterializationUnit[] {
+    return [...this.#functions.keys()].filter(({ callees }) => callees.includes(name));
+  }
+
+  /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
+  prototypeOf(name: string): PrototypeAST | undefined {
+    const known = this.#prototypes.get(name);
+    if (known) return known;
+    const signature = this.#moduleSignatures.get(name);
+    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
+      return undefined;
+    const parameters = signature.parameters.map((_, index) => `x${index}`);
+    return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
+  }
+
+  /** How a call from outside passes arguments to `name`. */
+  signatureOf(name: string): CallSignature | undefined {
+    const signature = this.#moduleSignatures.get(name);
+    if (signature) return signature;
+    const prototype = this.#prototypes.get(name);
+    return prototype && doubleSignature(prototype.parameters.length);
+  }
+}

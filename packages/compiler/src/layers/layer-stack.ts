@@ -1,0 +1,49 @@
+import type { SessionCache } from '../cache/session-cache.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import type { KaleidoscopeJITOptions } from '../jit-types.js';
+import type { LibLLVM } from '../llvm/libllvm.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import { ASTLayer, type Scope } from './ast-layer.js';
+import { type IRCompileLayer, LLVMCompileLayer } from './ir-compile-layer.js';
+import { IRPipeline } from './ir-pipeline.js';
+import { IRTransformLayer } from './ir-transform-layer.js';
+import type { KeptObjects } from './kept-objects.js';
+import { HOT_THRESHOLD, type TierPolicy } from './tiers.js';
+
+/** The layers of one session, from ASTs to objects. */
+export interface LayerStack {
+  readonly pipeline: IRPipeline;
+  readonly kept: KeptObjects | undefined;
+  readonly tiers: TierPolicy;
+  readonly ast: ASTLayer;
+}
+
+/** What the layers work with. */
+export interface LayerContext {
+  readonly session: ExecutionSession;
+  readonly codegen: CodegenPool;
+  readonly cache: SessionCache | undefined;
+  readonly scope: Scope;
+  /** Asked where IR is compiled in this process. */
+  loadLLVM(): LibLLVM;
+}
+
+export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptions): LayerStack {
+  const { session, codegen, cache, scope } = context;
+  const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
+  const { triple, cpuName, cpuFeatures } = session.executor.info;
+  let inProcess: LLVMCompileLayer | undefined;
+  const compileLayer = async (): Promise<IRCompileLayer> => {
+    if (transforms.length === 0) return codegen;
+    inProcess ??= new LLVMCompileLayer(context.loadLLVM(), { transforms: new IRTransformLayer(transforms) });
+    return inProcess;
+  };
+  // Transforms get at LLVM's own objects, so the IR is made where they run.
+  const form = transforms.length > 0 ? 'bitcode' : 'recording';
+  const target = { triple, cpuName, cpuFeatures };
+  const pipeline = new IRPipeline(compileLayer, target, optLevel ?? 1, form, session.tracing);
+  const kept = cache?.objectsFor(pipeline.target);
+  const tiers: TierPolicy =
+    optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
+  return { pipeline, kept, tiers, ast: new ASTLayer(pipeline, scope, tiers, kept) };
+}

@@ -1,0 +1,90 @@
+import type { Transport } from '@farjit/protocol';
+import { SessionCache } from './cache/session-cache.js';
+import { CodegenPool } from './codegen/codegen-pool.js';
+import { connectExecutor } from './executor-client/connect.js';
+import { LocalExecutor } from './executor-client/local-executor.js';
+import type { KaleidoscopeJITOptions } from './jit-types.js';
+import { findLibLLVM } from './llvm/find-libllvm.js';
+import { preloadBindings } from './llvm/llvm-bindings.js';
+import { MAX_THRESHOLD } from './session/counter-pages.js';
+import { ExecutionSession } from './session/execution-session.js';
+import { openTracing } from './tracing/tracing.js';
+
+/** A session with an executor, and what it compiles with. */
+export interface OpenedSession {
+  readonly session: ExecutionSession;
+  /** The executor, when it is our own. */
+  readonly local: LocalExecutor | undefined;
+  readonly codegen: CodegenPool;
+  readonly cache: SessionCache | undefined;
+}
+
+/**
+ * Connects to an executor, or starts one, and opens a session; what will be needed is read and started meanwhile.
+ * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+ */
+export async function openSession(options: KaleidoscopeJITOptions): Promise<OpenedSession> {
+  const { executor = 'local', hotThreshold, requireSandbox = 'off' } = options;
+  if (hotThreshold !== undefined && !isThreshold(hotThreshold))
+    throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
+  const tracing = await openTracing(options.tracerProvider);
+  const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
+  const codegen = options.codegen ?? new CodegenPool({ libLLVM, ...codegenOptionsOf(options) });
+  const open = async (transport: Transport, cache: SessionCache | undefined) => {
+    const opening = ExecutionSession.open(transport, { hotThreshold, requireSandbox, tracing });
+    // What is kept of the program is read while the executor opens the session.
+    cache?.readAhead();
+    return opening;
+  };
+  if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
+    const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
+    const cache = openCache(options, libLLVM);
+    return { session: await open(transport, cache), local: undefined, codegen, cache };
+  }
+  const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
+  try {
+    const connecting = local.connect();
+    const cache = openCache(options, libLLVM);
+    // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
+    if (options.transforms?.length) void preloadBindings();
+    else if (!cache?.hasSeenProgram) codegen.start();
+    return { session: await open(await connecting, cache), local, codegen, cache };
+  } catch (error) {
+    await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
+    throw error;
+  }
+}
+
+export function codegenOptionsOf({
+  codegenProcesses: size,
+  codegenLimitMs: limitMs,
+}: Pick<KaleidoscopeJITOptions, 'codegenProcesses' | 'codegenLimitMs'>) {
+  return { ...(size === undefined ? {} : { size }), ...(limitMs === undefined ? {} : { limitMs }) };
+}
+
+function isThreshold(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
+}
+
+/** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
+function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): SessionCache | undefined {
+  const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
+  if (transforms.length > 0) return undefined;
+  return new SessionCache({
+    directory: cacheDir,
+    maxBytes: cacheMaxBytes,
+    program,
+    codegen: optLevel,
+    shared: sharedObjects,
+    libLLVMPath,
+  });
+}
+
+/** Looked for when it is first asked for, and once: it takes a millisecond or two. */
+function libLLVMPathOf({ libLLVM }: KaleidoscopeJITOptions): () => string {
+  let found = libLLVM;
+  return () => {
+    found ??= findLibLLVM().path;
+    return found;
+  };
+}
