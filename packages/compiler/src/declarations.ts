@@ -29,8 +29,8 @@ export class Declarations {
   }
 
   /** A unit is not the definition of its function any more. */
-  forget(unit: MaterializationUnit): void {
-    this.#functions.delete(unit);
+  forget(unit: MaterializationUnit | undefined): void {
+    if (unit) this.#functions.delete(unit);
   }
 
   /** A name is not defined any more. */

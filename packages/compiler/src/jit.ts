@@ -155,8 +155,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   addFunctionAST(fn: FunctionAST): ResourceTracker {
     this.addExtern(fn.prototype);
     const unit = this.#ast.functionUnit(fn);
-    const before = this.#session.dylib.find(fn.prototype.name);
-    if (before) this.#declarations.forget(before);
+    this.#declarations.forget(this.#session.dylib.find(fn.prototype.name));
     this.#declarations.addFunction(unit, fn);
     this.#session.define(unit);
     return this.#track(unit);

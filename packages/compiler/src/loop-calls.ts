@@ -1,7 +1,8 @@
 import { addrAdd, type ExecutorAddr, type Segment } from '@farjit/protocol';
 import { ArgumentError } from './callable.js';
 import { loopBlock } from './kaleidoscope/loop-block.js';
-import type { ASTLayer, LoopUnit } from './layers/ast-layer.js';
+import type { ASTLayer } from './layers/ast-layer.js';
+import type { LoopUnit } from './layers/loop-unit.js';
 import { MAX_COMMIT_BYTES } from './session/commit-queue.js';
 import type { ExecutionSession } from './session/execution-session.js';
 import type { RunnerContext } from './session/runner-context.js';

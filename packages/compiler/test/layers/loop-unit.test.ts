@@ -1,8 +1,9 @@
 import test from 'ava';
 import type { FunctionAST } from '../../src/kaleidoscope/ast.js';
-import { ASTLayer, type LoopUnit } from '../../src/layers/ast-layer.js';
+import { ASTLayer } from '../../src/layers/ast-layer.js';
 import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
+import type { LoopUnit } from '../../src/layers/loop-unit.js';
 import type { TierPolicy } from '../../src/layers/tiers.js';
 import { disassemble } from '../../src/llvm/disassemble.js';
 import type { LibLLVM } from '../../src/llvm/libllvm.js';

@@ -1,0 +1,103 @@
+import assert from 'node:assert';
+import type { FunctionAST } from '../kaleidoscope/ast.js';
+import { callees } from '../kaleidoscope/call-graph.js';
+import {
+  type CompiledObject,
+  type CompileObserver,
+  implementationName,
+  type MaterializationUnit,
+  ObjectPart,
+} from '../session/materialization-unit.js';
+import type { ASTCompiler } from './ast-compiler.js';
+import { functionOf } from './function-unit.js';
+import { type ObjectSlice, splitObject } from './split-object.js';
+
+/** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
+export class BatchCompiler {
+  readonly #compiler: ASTCompiler;
+
+  constructor(compiler: ASTCompiler) {
+    this.#compiler = compiler;
+  }
+
+  /**
+   * Starts to compile function units together. Units that IRGen would refuse are left out. Each unit gets its own part of
+   * the object.
+   * @param options.canWait no thread is blocked for any of them.
+   * @returns the units that are being compiled.
+   */
+  start(
+    units: readonly MaterializationUnit[],
+    observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+    { canWait }: { canWait: boolean },
+  ): MaterializationUnit[] {
+    const compiler = this.#compiler;
+    const able = units.filter((unit) => compiler.canGenerate(unit));
+    const taken = able.filter((unit) => !this.#awaitElsewhere(unit, observerOf([unit])));
+    const [first] = taken;
+    if (!first) return able;
+    const functions = taken.flatMap((unit) => functionOf(unit) ?? []);
+    const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
+    const observer = observerOf(taken);
+    observer.compiling();
+    const shared = compiler.kept?.isShared ? functions : [];
+    const keys = shared.map((fn) => compiler.keyOf(fn, 'function', callees(fn)));
+    const compiling = compiler.claim(keys, () => this.#compile(name, functions, canWait));
+    const batch = compiling.then(({ compiled, slices }) => {
+      observer.compiled(compiled);
+      return slices;
+    });
+    for (const unit of taken)
+      unit.compileWith(
+        batch.then((slices) => {
+          const slice = slices.get(implementationName(unit.name));
+          assert(slice, `${name} was compiled without ${unit.name}`);
+          const part = new ObjectPart(unit, () => slice.takeGraph(), compiler.counterOf(unit.name));
+          return new Map([[unit.name, part]]);
+        }),
+      );
+    return able;
+  }
+
+  /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
+  #awaitElsewhere(unit: MaterializationUnit, observer: CompileObserver): boolean {
+    const { kept } = this.#compiler;
+    const fn = kept?.isShared ? functionOf(unit) : undefined;
+    const elsewhere = fn && kept?.elsewhere(this.#compiler.keyOf(fn, 'function', unit.callees));
+    if (!elsewhere) return false;
+    observer.compiling();
+    unit.compileWith(
+      elsewhere.then(() => {
+        const parts = unit.source.findKept?.(unit);
+        if (!parts) throw new Error(`${unit.name} was not compiled elsewhere after all`);
+        return parts;
+      }),
+    );
+    return true;
+  }
+
+  /** Compiles functions into one object, keeps each one's part of it, and answers the parts by their symbols. */
+  async #compile(
+    name: string,
+    functions: readonly FunctionAST[],
+    canWait: boolean,
+  ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
+    const compiler = this.#compiler;
+    const irgen = await compiler.loadIRGen();
+    // From here to the IR nothing yields: the keys tell what names mean in it.
+    const calledBy = functions.map((fn) => callees(fn));
+    const keys = functions.map((fn, index) => compiler.keyOf(fn, 'function', calledBy[index] ?? []));
+    const requests = functions.map((fn) => compiler.requestOf(fn));
+    const options = { ...compiler.options([...new Set(calledBy.flat())]), canWait };
+    const generate = () => compiler.generate(irgen, requests);
+    const compiled = await compiler.pipeline.compile(name, generate, options);
+    const slices = new Map<string, ObjectSlice>();
+    for (const slice of splitObject(compiled.object, name))
+      for (const symbol of slice.symbols) slices.set(symbol, slice);
+    for (const [index, fn] of functions.entries()) {
+      const slice = slices.get(implementationName(fn.prototype.name));
+      if (slice) compiler.kept?.keep(keys[index], [slice]);
+    }
+    return { compiled, slices };
+  }
+}

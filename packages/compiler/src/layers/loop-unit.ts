@@ -1,0 +1,88 @@
+import type { FunctionAST } from '../kaleidoscope/ast.js';
+import type { IRGenRequest } from '../kaleidoscope/irgen.js';
+import { loopName } from '../kaleidoscope/loop-block.js';
+import { SourceText } from '../kaleidoscope/source-text.js';
+import type { CodeLevel } from '../llvm/target-machine.js';
+import { MaterializationUnit } from '../session/materialization-unit.js';
+import { type ASTCompiler, implementationOf } from './ast-compiler.js';
+import { NOTHING } from './function-unit.js';
+import { type OptimizationPlanner, toBeInlined } from './optimization-planner.js';
+
+/** A loop over columns, with the function that it applies in it. */
+export interface LoopUnit {
+  readonly unit: MaterializationUnit;
+  /** Symbol of the loop. */
+  readonly entry: string;
+  /** Whether all that it was compiled from still means the same. */
+  isCurrent(): boolean;
+}
+
+/**
+ * A loop that applies a function of doubles to columns, with the bodies at hand that there are: `loopBlock` makes what it
+ * takes.
+ */
+export function loopUnit(
+  compiler: ASTCompiler,
+  planner: OptimizationPlanner,
+  level: CodeLevel,
+  callee: string,
+  parameterCount: number,
+): LoopUnit {
+  const fn = applicationOf(callee, parameterCount);
+  const { name } = fn.prototype;
+  const entry = loopName(name);
+  const meaningOf = (meant: string) => ({
+    unit: compiler.scope.definitionOf(meant),
+    parameterCount: compiler.parameterCountOf(meant),
+  });
+  const makePlan = () => {
+    const plan = planner.planFor(fn, level);
+    return { plan, meanings: plan.dependencies.map((meant) => ({ meant, ...meaningOf(meant) })) };
+  };
+  let { plan, meanings } = makePlan();
+  const source = compiler.source({
+    kind: 'loop',
+    name,
+    symbol: entry,
+    level,
+    get called() {
+      return plan.dependencies;
+    },
+    generate: (irgen) =>
+      compiler.generate(irgen, [
+        { function: fn, implementationName: name, withLoop: true, isInternal: true },
+        ...planner.bodiesIn(plan).map((body) => bodyInLoop(body, callee)),
+      ]),
+    key: () => {
+      // Whenever a key or an object is made, it is made from what names mean then.
+      ({ plan, meanings } = makePlan());
+      return planner.keyOf(fn, plan, 'loop with');
+    },
+  });
+  return {
+    unit: new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }),
+    entry,
+    isCurrent: () =>
+      meanings.every((then) => {
+        const now = meaningOf(then.meant);
+        return now.unit === then.unit && now.parameterCount === then.parameterCount;
+      }),
+  };
+}
+
+/** The function that a loop applies, or one that may be inlined into that. */
+function bodyInLoop(body: FunctionAST, callee: string): IRGenRequest {
+  return body.prototype.name === callee
+    ? { ...implementationOf(body), isCalledDirectly: true, isInternal: true }
+    : toBeInlined(body);
+}
+
+/** A function that calls another with its own arguments. */
+function applicationOf(callee: string, parameterCount: number): FunctionAST {
+  const parameters = Array.from({ length: parameterCount }, (_, index) => `x${index}`);
+  const range = { start: 0, end: callee.length };
+  const prototype = { name: `map$${callee}`, parameters, isOperator: false, precedence: 0, range };
+  const variables = parameters.map((name) => ({ kind: 'variable' as const, name, range }));
+  const body = { kind: 'call' as const, callee, arguments: variables, range };
+  return { prototype, body, range, source: new SourceText('<map>', callee) };
+}
