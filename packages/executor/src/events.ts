@@ -1,6 +1,6 @@
 import { EventStream, type Limit, type RunnerEnd } from '@farjit/protocol';
 import type { Identity } from './identity.js';
-import type { RefusedUpgrade } from './server.js';
+import type { RefusedUpgrade } from './upgrades.js';
 
 /** A session, as events name it. */
 export interface SessionName {

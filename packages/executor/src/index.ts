@@ -9,8 +9,9 @@ export { type ListenAddress, ListenAddressError, parseListenAddress } from './li
 export type { BlockedThread } from './reentry.js';
 export type { ReservationSizes } from './reservation-layout.js';
 export { DEFAULT_RUNNER_PATH, RunnerStartError } from './runner-process.js';
-export { type RefusedUpgrade, Server, type ServerOptions } from './server.js';
+export { Server, type ServerOptions } from './server.js';
 export { Session, type SessionOptions } from './session.js';
 export { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
 export { type Credentials, hashToken, makeToken } from './tokens.js';
+export type { RefusedUpgrade } from './upgrades.js';
 export { VERSION } from './version.js';

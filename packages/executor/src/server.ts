@@ -1,36 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import {
-  DEFAULT_HEARTBEAT_MS,
-  describeQuota,
-  formatQuota,
-  joinWebSocket,
-  parseReceivedCount,
-  type Quota,
-  RESUMPTION_HEADERS,
-  WEBSOCKET_OPTIONS,
-  WebSocketTransport,
-} from '@farjit/protocol';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { type Account, Accounts } from './accounts.js';
-import { Authenticator, type Refusal, type RefusalReason, type Via } from './authentication.js';
+import { joinWebSocket, WebSocketTransport } from '@farjit/protocol';
+import { Accounts } from './accounts.js';
+import { Authenticator, type Via } from './authentication.js';
 import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
 import { Generation } from './generation.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
-import {
-  closeHttp,
-  createHttpsServer,
-  listenOnPort,
-  listenOnSocket,
-  refuseUpgrade,
-  urlOf,
-} from './http-listener.js';
-import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
+import { closeHttp, createHttpsServer, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
 import {
   checkDefences,
@@ -40,45 +18,18 @@ import {
 } from './listen-address.js';
 import type { Endpoints } from './metrics/endpoints.js';
 import type { HostState } from './metrics/host-state.js';
-import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
 import type { TlsMaterial } from './tls-files.js';
 import { type Credentials, loneToken, makeToken } from './tokens.js';
+import { type ServerPhase, type UpgradeOptions, Upgrades } from './upgrades.js';
 
 /** How long a peer may take to say what it wants: a handshake, on this machine. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Between two looks for those that take longer. */
 const HANDSHAKE_CHECK_MS = 1000;
-/** How long a session waits for its compiler when the connection is lost. */
-export const DEFAULT_SESSION_TTL_MS = 30_000;
 /** Sockets of a listener that are not sessions yet: with as many waiting for a handshake, further ones are cut. */
 export const MAX_WAITING_SOCKETS = 256;
-/** How long a peer may take to answer the closing handshake before its socket is cut. */
-const CLOSE_GRACE_MS = 500;
-
-const CLOSING: Refusal = {
-  status: 503,
-  reason: 'closing',
-  words: 'this executor is shutting down: use another',
-};
-
-const DRAINING: Refusal = {
-  status: 503,
-  reason: 'draining',
-  words: 'this executor is draining: use another',
-  // One that has taken its place may listen there by then.
-  headers: { 'Retry-After': '5' },
-};
-
-/** An upgrade that was not granted. */
-export interface RefusedUpgrade {
-  readonly status: Refusal['status'];
-  readonly reason: RefusalReason;
-  /** Undefined for a Unix socket. */
-  readonly remoteAddress: string | undefined;
-}
-
-export interface ServerOptions extends HostOptions {
+export interface ServerOptions extends HostOptions, UpgradeOptions {
   /** Who may connect by `ws://` and `wss://`; a text is one token. Default: whoever has a token that is made up. */
   readonly credentials?: string | Credentials;
   /** What `wss://` needs. With a client CA in it, certificates that it has signed are let in, too. */
@@ -87,23 +38,10 @@ export interface ServerOptions extends HostOptions {
   readonly allowInsecureListen?: boolean;
   /** Default 256. */
   readonly maxSessions?: number;
-  /** How long a session outlives a lost connection, to be resumed; 0 for not at all. Default 30 s. */
-  readonly sessionTtlMs?: number;
-  /** How often each connection is pinged; one that is silent three times in a row is lost. Default 5 s. */
-  readonly heartbeatMs?: number;
   /** Whether it counts what happens, for `/metrics`; what does so is loaded then. Default: no. */
   readonly metrics?: boolean;
-  readonly onRefused?: (refused: RefusedUpgrade) => void;
   /** Told what is allowed and should not be. */
   readonly onWarning?: (words: string) => void;
-}
-
-/** A request to become a WebSocket. */
-interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-  readonly identity: Identity;
 }
 
 interface Listener {
@@ -122,17 +60,12 @@ export class Server {
   readonly #accounts = new Accounts();
   #tls: TlsMaterial | undefined;
   readonly #maxSessions: number;
-  readonly #sessionTtlMs: number;
-  readonly #heartbeatMs: number;
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
-  /** Open WebSockets, which the HTTP servers do not know any more. */
-  readonly #open = new Set<WebSocket>();
-  readonly #webSockets: WebSocketServer;
+  readonly #upgrades: Upgrades;
   /** `/healthz` and the like, once there is somebody to ask. */
   #endpoints: Promise<Endpoints> | undefined;
-  #isDraining = false;
-  #isClosing = false;
+  #phase: ServerPhase = 'open';
 
   constructor(options: ServerOptions = {}) {
     this.#host = createHostResources(options);
@@ -142,9 +75,16 @@ export class Server {
     this.#authenticator = new Authenticator(credentialsOf(options.credentials ?? this.#token ?? ''));
     this.#tls = options.tls;
     this.#maxSessions = options.maxSessions ?? DEFAULT_MAX_SESSIONS;
-    this.#sessionTtlMs = options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS;
-    this.#heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
-    this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
+    this.#upgrades = new Upgrades({
+      host: this.#host,
+      options,
+      authenticator: this.#authenticator,
+      accounts: this.#accounts,
+      sessions: this.#sessions,
+      maxSessions: this.#maxSessions,
+      phase: () => this.#phase,
+      add: (session) => this.#add(session),
+    });
   }
 
   /** Sessions whose connection is open or whose runner still ends. */
@@ -174,7 +114,7 @@ export class Server {
       callsWaiting: sum(({ callsWaiting }) => callsWaiting),
       threadsBlocked: sum(({ blockedCount }) => blockedCount),
       runnersWarm: this.#host.runners.warmCount,
-      isDraining: this.#isDraining || this.#isClosing,
+      isDraining: this.#phase !== 'open',
     };
   }
 
@@ -247,7 +187,7 @@ export class Server {
     const webSocket = joinWebSocket(socket, 'server');
     // Says that there is somebody here.
     webSocket.ping();
-    this.#keep(webSocket);
+    this.#upgrades.keep(webSocket);
     this.#add(
       new Session({ host: this.#host, transport: new WebSocketTransport(webSocket), startAhead: true }),
     );
@@ -280,7 +220,7 @@ export class Server {
    * close the server.
    */
   async drain(options: DrainOptions): Promise<Drained> {
-    this.#isDraining = true;
+    if (this.#phase === 'open') this.#phase = 'draining';
     // Nobody will ask for those.
     void this.#host.runners.close();
     const { drainSessions } = await import('./drain.js');
@@ -289,15 +229,11 @@ export class Server {
 
   /** Ends all sessions and their runners, then stops listening and removes the sockets. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.#phase = 'closing';
     const listenersClosed = this.#listeners.splice(0).map(({ http }) => closeHttp(http));
     const poolClosed = this.#host.runners.close();
     await Promise.all([...this.#sessions].map((session) => session.close('the executor is shutting down')));
-    const cut = setTimeout(() => {
-      for (const webSocket of this.#open) webSocket.terminate();
-    }, CLOSE_GRACE_MS);
-    await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
-    clearTimeout(cut);
+    await this.#upgrades.whenClosed();
     await Promise.all([poolClosed, ...listenersClosed]);
     await this.#host.tracing.source.flush();
   }
@@ -325,13 +261,7 @@ export class Server {
       response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
       response.end('This is a FarJIT executor: it speaks WebSocket.\n');
     });
-    http.on('upgrade', (request, socket, head) => {
-      const identity = this.#authenticator.authenticate(request, via());
-      if ('status' in identity) return this.#refuse(request, socket, identity);
-      const upgrade = { request, socket, head, identity };
-      if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
-      else this.#resume(upgrade);
-    });
+    http.on('upgrade', (request, socket, head) => this.#upgrades.handle(request, socket, head, via()));
     return http;
   }
 
@@ -350,105 +280,10 @@ export class Server {
     return this.#tls?.ca !== undefined;
   }
 
-  /** Why there is no room for one more. */
-  #refusalOfNew({ sessionObstacle: quota }: Account): Refusal | undefined {
-    if (this.#isClosing) return CLOSING;
-    if (this.#isDraining) return DRAINING;
-    if (quota) return refusalOfQuota(quota);
-    if (this.#sessions.size < this.#maxSessions) return undefined;
-    const words = `this executor has ${this.#maxSessions} sessions, as many as it may have (--max-sessions)`;
-    return { status: 503, reason: 'full', words };
-  }
-
-  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
-    const { status, reason } = refusal;
-    const refused = { status, reason, remoteAddress: request.socket.remoteAddress };
-    this.#host.events.emit({ type: 'session-refused', ...refused });
-    this.#options.onRefused?.(refused);
-    refuseUpgrade(socket, refusal);
-  }
-
-  #serve(upgrade: Upgrade): void {
-    const account = this.#accounts.of(upgrade.identity);
-    const refusal = this.#refusalOfNew(account);
-    if (refusal) return this.#refuse(upgrade.request, upgrade.socket, refusal);
-    const id = randomUUID();
-    const secrets = new ResumeSecrets();
-    const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
-    this.#accept(upgrade, answer, (transport) => {
-      const timeToLiveMs = this.#sessionTtlMs;
-      const session = new Session({ host: this.#host, transport, id, account, secrets, timeToLiveMs });
-      void session.ended.then(account.addSession());
-      this.#add(session);
-    });
-  }
-
-  #resume(upgrade: Upgrade): void {
-    const { request, socket, identity } = upgrade;
-    const { headers } = request;
-    const id = headers[RESUMPTION_HEADERS.session];
-    const receivedCount = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
-    const session = [...this.#sessions].find((candidate) => candidate.id === id);
-    const refuse = (status: 403 | 410, words: string) =>
-      this.#refuse(request, socket, { status, reason: 'resume', words: `resume: ${words}` });
-    if (!session) return refuse(410, 'the session has ended, or its time to live has passed');
-    if (!isSameIdentity(session.identity, identity)) {
-      this.#authenticator.noteRefused(request);
-      return refuse(403, `the session is not one of ${describeIdentity(identity)}`);
-    }
-    if (!session.secrets.accepts(String(headers[RESUMPTION_HEADERS.secret]))) {
-      this.#authenticator.noteRefused(request);
-      return refuse(403, 'the secret is wrong, or has been used');
-    }
-    if (receivedCount === undefined || !session.canResume(receivedCount))
-      return refuse(410, 'the session cannot go on from there');
-    const { link } = session.connection;
-    // From now on nothing is received over the connection before, so that the count holds.
-    link.breakOff();
-    const answer = {
-      [RESUMPTION_HEADERS.session]: session.id,
-      [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
-      [RESUMPTION_HEADERS.received]: String(link.receivedCount),
-    };
-    this.#accept(upgrade, answer, (transport) => link.resume(transport, receivedCount));
-  }
-
-  /** Completes the handshake; `use` is called with the transport before anything is received over it. */
-  #accept(
-    { request, socket, head }: Upgrade,
-    answer: Readonly<Record<string, string>>,
-    use: (transport: WebSocketTransport) => void,
-  ): void {
-    const addAnswer = (headers: string[]) => {
-      for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
-    };
-    // Both happen before `handleUpgrade` returns, or not at all.
-    this.#webSockets.on('headers', addAnswer);
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#keep(webSocket);
-      use(new WebSocketTransport(webSocket, { heartbeatMs: this.#heartbeatMs }));
-    });
-    this.#webSockets.off('headers', addAnswer);
-  }
-
-  #keep(webSocket: WebSocket): void {
-    this.#open.add(webSocket);
-    webSocket.once('close', () => this.#open.delete(webSocket));
-  }
-
   #add(session: Session): void {
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
   }
-}
-
-function refusalOfQuota(quota: Quota): Refusal {
-  return {
-    status: 429,
-    reason: 'quota',
-    words: `${describeQuota(quota)} is used up`,
-    headers: { 'FarJIT-Quota': formatQuota(quota) },
-  };
 }
 
 function credentialsOf(given: string | Credentials): Credentials {

@@ -1,0 +1,215 @@
+import {
+  type Connection,
+  type ExecutorAddr,
+  indirection,
+  session as messages,
+  RequestError,
+  type ResultOf,
+  type RunnerEnd,
+  type RunnerStarted,
+} from '@farjit/protocol';
+import { type Account, UNUSED } from './accounts.js';
+import type { CallbackOutcome } from './events.js';
+import { Generation, type GenerationEvents } from './generation.js';
+import type { HostResources } from './host-resources.js';
+import type { ReenterAnswer } from './reentry.js';
+import type { RunnerUsage } from './runner-watch.js';
+import type { Session } from './session.js';
+
+/** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
+const CONGESTED_BYTES = 4 * 1024 * 1024;
+
+/** What a session's runners need of it. */
+export interface SessionRunnersContext {
+  /** Whose they are, for events. */
+  readonly session: Session;
+  readonly host: HostResources;
+  readonly account: Account | undefined;
+  readonly connection: Connection;
+  /** Whether the compiler has been told of the first runner. */
+  isOpen(): boolean;
+  isClosed(): boolean;
+}
+
+/** A session's runners, one after the other: starts and ends them, and lets each talk to the compiler. */
+export class SessionRunners {
+  readonly #context: SessionRunnersContext;
+  #generation: Generation | undefined;
+  #generationCount = 0;
+  #isStarting = false;
+  /** The first runner, when it was started before it was asked for. */
+  #ahead: Promise<RunnerStarted> | undefined;
+  /** Counts of the generations that are gone. */
+  readonly #past = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
+  #callbackWaitMs = 0;
+  /** Settled when the current generation has ended. */
+  #generationEnded: Promise<void> = Promise.resolve();
+  #resolveGenerationEnded: () => void = () => {};
+
+  constructor(context: SessionRunnersContext) {
+    this.#context = context;
+  }
+
+  /** The runner that lives now. */
+  get current(): Generation | undefined {
+    return this.#generation;
+  }
+
+  /** The runner of a generation, for a message that speaks of it. @throws {RequestError} STALE_GENERATION */
+  ofGeneration(number: number, method: string): Generation {
+    const generation = this.#generation;
+    if (generation?.number === number) return generation;
+    throw new RequestError(
+      'STALE_GENERATION',
+      generation
+        ? `${method} is for generation ${number}, the runner is generation ${generation.number}`
+        : `${method}: the runner of generation ${this.#generationCount} is gone`,
+    );
+  }
+
+  /** Starts the first runner before it is asked for. */
+  startAhead(): void {
+    this.#ahead = this.#start();
+    // Told to who asks for it.
+    this.#ahead.catch(() => {});
+  }
+
+  async first(): Promise<RunnerStarted> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const started = await ahead;
+    // It may have ended since.
+    return started && this.#generation ? started : this.#start();
+  }
+
+  async replace(): Promise<RunnerStarted> {
+    if (!this.#isStarting) {
+      this.#generation?.kill({ kind: 'fault', message: 'the compiler asked for another runner' });
+      await this.#generationEnded;
+    }
+    return this.#start();
+  }
+
+  /** Resolves when the runner is gone. */
+  async end(end: RunnerEnd): Promise<void> {
+    this.#generation?.kill(end);
+    await this.#generationEnded;
+  }
+
+  status(): ResultOf<typeof messages.sessionStatus> {
+    const generation = this.#generation;
+    return {
+      generation: this.#generationCount,
+      processId: generation?.processId ?? 0,
+      callsInFlight: generation?.callsInFlight ?? 0,
+      blocked: generation?.blocked ?? [],
+      foreignThreads: generation?.foreignThreads ?? 0,
+      commitsApplied: this.#past.commitsApplied + (generation?.commitsApplied ?? 0),
+      callsStarted: this.#past.callsStarted + (generation?.callsStarted ?? 0),
+      callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
+      commitUs: Math.round((this.#past.commitMs + (generation?.commitMs ?? 0)) * 1000),
+      maps: generation?.readMaps() ?? '',
+    };
+  }
+
+  async #start(): Promise<RunnerStarted> {
+    if (this.#generation || this.#isStarting)
+      throw new RequestError(
+        'METHOD_NOT_ALLOWED',
+        `startRunner: the runner of generation ${this.#generationCount} ${this.#isStarting ? 'is starting' : 'lives'}`,
+      );
+    this.#isStarting = true;
+    this.#generationEnded = new Promise((resolve) => {
+      this.#resolveGenerationEnded = resolve;
+    });
+    const { session, host, account } = this.#context;
+    try {
+      const generation = await Generation.start(this.#generationCount + 1, host, this.#generationEvents());
+      this.#generationCount = generation.number;
+      this.#generation = generation;
+      account?.report(generation, UNUSED, false);
+      const { number, processId, wasWarm } = generation;
+      host.events.emit({ type: 'runner-started', session, generation: number, processId, wasWarm });
+      if (this.#context.isClosed()) generation.kill({ kind: 'cancelled' });
+      return generation.describe();
+    } catch (error) {
+      this.#resolveGenerationEnded();
+      host.events.emit({ type: 'runner-failed', session, error });
+      throw error;
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #generationEvents(): GenerationEvents {
+    const { session, host, account, connection } = this.#context;
+    return {
+      compile: (generation, trampoline, traceparent, onAnswer) =>
+        this.#compile(generation, trampoline, traceparent, onAnswer),
+      onOutput: (generation, stream, content) =>
+        connection.notify(messages.output, { stream, content }, generation),
+      onHot: (generation, counters) => connection.notify(indirection.functionsHot, { counters }, generation),
+      onLimit: (generation, limit) => {
+        host.events.emit({ type: 'limit-reached', session, limit });
+        connection.notify(messages.limitReached, { limit }, generation);
+      },
+      isCongested: () => connection.link.backlogBytes > CONGESTED_BYTES,
+      onUsage: account && ((usage, isBusy) => this.#report(account, usage, isBusy)),
+      onEnd: (generation, end) => this.#runnerEnded(generation, end),
+    };
+  }
+
+  async #compile(
+    generation: number,
+    trampoline: ExecutorAddr,
+    traceparent: string | undefined,
+    onAnswer: (answer: ReenterAnswer) => void,
+  ): Promise<void> {
+    const { connection, host } = this.#context;
+    const askedMs = performance.now();
+    let outcome: CallbackOutcome = 'lost';
+    try {
+      await connection.request(
+        indirection.reenter,
+        { trampoline },
+        {
+          generation,
+          traceparent,
+          isTraced: false,
+          onResult: (answer) => {
+            this.#callbackWaitMs += performance.now() - askedMs;
+            onAnswer(answer);
+            outcome = answer.outcome;
+          },
+        },
+      );
+    } finally {
+      host.events.emit({ type: 'callback-ended', outcome, durationMs: performance.now() - askedMs });
+    }
+  }
+
+  #report(account: Account, usage: RunnerUsage, isBusy: boolean): void {
+    if (this.#generation) account.report(this.#generation, usage, isBusy);
+  }
+
+  #runnerEnded(number: number, end: RunnerEnd): void {
+    const { session, host, account, connection, isOpen } = this.#context;
+    const gone = this.#generation;
+    this.#generation = undefined;
+    if (gone) {
+      // Those that the host ends are looked at before.
+      const endedByItself = ['trap', 'exit', 'signal', 'unwind-failed'].includes(end.kind);
+      account?.forget(gone, { wasSeen: !endedByItself });
+      this.#past.commitsApplied += gone.commitsApplied;
+      this.#past.callsStarted += gone.callsStarted;
+      this.#past.commitMs += gone.commitMs;
+    }
+    this.#resolveGenerationEnded();
+    host.events.emit({ type: 'runner-ended', session, generation: number, end });
+    if (!isOpen()) return;
+    // The rejected calls are answered in microtasks; the notification comes after them.
+    setImmediate(() => {
+      connection.notify(messages.runnerLost, { generation: number, end }, number);
+    });
+  }
+}

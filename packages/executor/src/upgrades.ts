@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  DEFAULT_HEARTBEAT_MS,
+  describeQuota,
+  formatQuota,
+  parseReceivedCount,
+  type Quota,
+  RESUMPTION_HEADERS,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
+} from '@farjit/protocol';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Account, Accounts } from './accounts.js';
+import type { Authenticator, Refusal, RefusalReason, Via } from './authentication.js';
+import type { HostResources } from './host-resources.js';
+import { refuseUpgrade } from './http-listener.js';
+import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
+import { ResumeSecrets } from './resume-secrets.js';
+import { Session } from './session.js';
+
+/** How long a session waits for its compiler when the connection is lost. */
+const DEFAULT_SESSION_TTL_MS = 30_000;
+/** How long a peer may take to answer the closing handshake before its socket is cut. */
+const CLOSE_GRACE_MS = 500;
+
+const CLOSING: Refusal = {
+  status: 503,
+  reason: 'closing',
+  words: 'this executor is shutting down: use another',
+};
+
+const DRAINING: Refusal = {
+  status: 503,
+  reason: 'draining',
+  words: 'this executor is draining: use another',
+  // One that has taken its place may listen there by then.
+  headers: { 'Retry-After': '5' },
+};
+
+/** An upgrade that was not granted. */
+export interface RefusedUpgrade {
+  readonly status: Refusal['status'];
+  readonly reason: RefusalReason;
+  /** Undefined for a Unix socket. */
+  readonly remoteAddress: string | undefined;
+}
+
+/** Whether a server takes sessions. */
+export type ServerPhase = 'open' | 'draining' | 'closing';
+
+export interface UpgradeOptions {
+  /** How long a session outlives a lost connection, to be resumed; 0 for not at all. Default 30 s. */
+  readonly sessionTtlMs?: number;
+  /** How often each connection is pinged; one that is silent three times in a row is lost. Default 5 s. */
+  readonly heartbeatMs?: number;
+  readonly onRefused?: (refused: RefusedUpgrade) => void;
+}
+
+/** What upgrades are granted by, and what they lead to. */
+export interface UpgradesContext {
+  readonly host: HostResources;
+  readonly options: UpgradeOptions;
+  readonly authenticator: Authenticator;
+  readonly accounts: Accounts;
+  readonly sessions: ReadonlySet<Session>;
+  readonly maxSessions: number;
+  phase(): ServerPhase;
+  add(session: Session): void;
+}
+
+/** A request to become a WebSocket. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly identity: Identity;
+}
+
+/** Refuses requests to become a WebSocket, or gives them a new session, or the one that they resume. */
+export class Upgrades {
+  readonly #context: UpgradesContext;
+  readonly #webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
+  /** Open WebSockets, which the HTTP servers do not know any more. */
+  readonly #open = new Set<WebSocket>();
+
+  constructor(context: UpgradesContext) {
+    this.#context = context;
+  }
+
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer, via: Via): void {
+    const identity = this.#context.authenticator.authenticate(request, via);
+    if ('status' in identity) return this.#refuse(request, socket, identity);
+    const upgrade = { request, socket, head, identity };
+    if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
+    else this.#resume(upgrade);
+  }
+
+  /** A WebSocket that is open is waited for. */
+  keep(webSocket: WebSocket): void {
+    this.#open.add(webSocket);
+    webSocket.once('close', () => this.#open.delete(webSocket));
+  }
+
+  /** Resolves when all WebSockets that are open now are closed, which those that linger are made to be. */
+  async whenClosed(): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const webSocket of this.#open) webSocket.terminate();
+    }, CLOSE_GRACE_MS);
+    await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
+    clearTimeout(cut);
+  }
+
+  #serve(upgrade: Upgrade): void {
+    const { host, accounts, options, add } = this.#context;
+    const account = accounts.of(upgrade.identity);
+    const refusal = this.#refusalOfNew(account);
+    if (refusal) return this.#refuse(upgrade.request, upgrade.socket, refusal);
+    const id = randomUUID();
+    const secrets = new ResumeSecrets();
+    const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
+    this.#accept(upgrade, answer, (transport) => {
+      const { sessionTtlMs: timeToLiveMs = DEFAULT_SESSION_TTL_MS } = options;
+      const session = new Session({ host, transport, id, account, secrets, timeToLiveMs });
+      void session.ended.then(account.addSession());
+      add(session);
+    });
+  }
+
+  /** Why there is no room for one more. */
+  #refusalOfNew({ sessionObstacle: quota }: Account): Refusal | undefined {
+    const { phase, sessions, maxSessions } = this.#context;
+    if (phase() === 'closing') return CLOSING;
+    if (phase() === 'draining') return DRAINING;
+    if (quota) return refusalOfQuota(quota);
+    if (sessions.size < maxSessions) return undefined;
+    const words = `this executor has ${maxSessions} sessions, as many as it may have (--max-sessions)`;
+    return { status: 503, reason: 'full', words };
+  }
+
+  #resume(upgrade: Upgrade): void {
+    const { authenticator, sessions } = this.#context;
+    const { request, socket, identity } = upgrade;
+    const { headers } = request;
+    const id = headers[RESUMPTION_HEADERS.session];
+    const receivedCount = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
+    const session = [...sessions].find((candidate) => candidate.id === id);
+    const refuse = (status: 403 | 410, words: string) =>
+      this.#refuse(request, socket, { status, reason: 'resume', words: `resume: ${words}` });
+    if (!session) return refuse(410, 'the session has ended, or its time to live has passed');
+    if (!isSameIdentity(session.identity, identity)) {
+      authenticator.noteRefused(request);
+      return refuse(403, `the session is not one of ${describeIdentity(identity)}`);
+    }
+    if (!session.secrets.accepts(String(headers[RESUMPTION_HEADERS.secret]))) {
+      authenticator.noteRefused(request);
+      return refuse(403, 'the secret is wrong, or has been used');
+    }
+    if (receivedCount === undefined || !session.canResume(receivedCount))
+      return refuse(410, 'the session cannot go on from there');
+    const { link } = session.connection;
+    // From now on nothing is received over the connection before, so that the count holds.
+    link.breakOff();
+    const answer = {
+      [RESUMPTION_HEADERS.session]: session.id,
+      [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
+      [RESUMPTION_HEADERS.received]: String(link.receivedCount),
+    };
+    this.#accept(upgrade, answer, (transport) => link.resume(transport, receivedCount));
+  }
+
+  /** Completes the handshake; `use` is called with the transport before anything is received over it. */
+  #accept(
+    { request, socket, head }: Upgrade,
+    answer: Readonly<Record<string, string>>,
+    use: (transport: WebSocketTransport) => void,
+  ): void {
+    const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#context.options;
+    const addAnswer = (headers: string[]) => {
+      for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
+    };
+    // Both happen before `handleUpgrade` returns, or not at all.
+    this.#webSockets.on('headers', addAnswer);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.keep(webSocket);
+      use(new WebSocketTransport(webSocket, { heartbeatMs }));
+    });
+    this.#webSockets.off('headers', addAnswer);
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+    const { host, options } = this.#context;
+    const { status, reason } = refusal;
+    const refused = { status, reason, remoteAddress: request.socket.remoteAddress };
+    host.events.emit({ type: 'session-refused', ...refused });
+    options.onRefused?.(refused);
+    refuseUpgrade(socket, refusal);
+  }
+}
+
+function refusalOfQuota(quota: Quota): Refusal {
+  return {
+    status: 429,
+    reason: 'quota',
+    words: `${describeQuota(quota)} is used up`,
+    headers: { 'FarJIT-Quota': formatQuota(quota) },
+  };
+}
