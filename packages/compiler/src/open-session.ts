@@ -10,6 +10,8 @@ import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { ExecutionSession } from './session/execution-session.js';
 import { openTracing } from './tracing/tracing.js';
 
+type CodegenOptions = Pick<KaleidoscopeJITOptions, 'libLLVM' | 'codegenProcesses' | 'codegenLimitMs'>;
+
 /** A session with an executor, and what it compiles with. */
 export interface OpenedSession {
   readonly session: ExecutionSession;
@@ -28,8 +30,7 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
   if (hotThreshold !== undefined && !isThreshold(hotThreshold))
     throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
   const tracing = await openTracing(options.tracerProvider);
-  const libLLVM = options.codegen?.libLLVM ?? libLLVMPathOf(options);
-  const codegen = options.codegen ?? new CodegenPool({ libLLVM, ...codegenOptionsOf(options) });
+  const codegen = options.codegen ?? newCodegenPool(options);
   const open = async (transport: Transport, cache: SessionCache | undefined) => {
     const opening = ExecutionSession.open(transport, { hotThreshold, requireSandbox, tracing });
     // What is kept of the program is read while the executor opens the session.
@@ -38,13 +39,13 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
   };
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
     const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
-    const cache = openCache(options, libLLVM);
+    const cache = openCache(options, codegen.libLLVM);
     return { session: await open(transport, cache), local: undefined, codegen, cache };
   }
   const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
   try {
     const connecting = local.connect();
-    const cache = openCache(options, libLLVM);
+    const cache = openCache(options, codegen.libLLVM);
     // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
     if (options.transforms?.length) void preloadBindings();
     else if (!cache?.hasSeenProgram) codegen.start();
@@ -55,11 +56,14 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
   }
 }
 
-export function codegenOptionsOf({
-  codegenProcesses: size,
-  codegenLimitMs: limitMs,
-}: Pick<KaleidoscopeJITOptions, 'codegenProcesses' | 'codegenLimitMs'>) {
-  return { ...(size === undefined ? {} : { size }), ...(limitMs === undefined ? {} : { limitMs }) };
+/** Code generators of a session's own, none of which is started yet. */
+export function newCodegenPool(options: CodegenOptions): CodegenPool {
+  const { codegenProcesses: size, codegenLimitMs: limitMs } = options;
+  return new CodegenPool({
+    libLLVM: libLLVMPathOf(options),
+    ...(size === undefined ? {} : { size }),
+    ...(limitMs === undefined ? {} : { limitMs }),
+  });
 }
 
 function isThreshold(value: number): boolean {
@@ -81,7 +85,7 @@ function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): 
 }
 
 /** Looked for when it is first asked for, and once: it takes a millisecond or two. */
-function libLLVMPathOf({ libLLVM }: KaleidoscopeJITOptions): () => string {
+function libLLVMPathOf({ libLLVM }: CodegenOptions): () => string {
   let found = libLLVM;
   return () => {
     found ??= findLibLLVM().path;

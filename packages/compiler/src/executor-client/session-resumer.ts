@@ -1,10 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, Transport } from '@farjit/protocol';
+import { backoffMs } from './backoff.js';
 import { ResumeRefusedError } from './connect.js';
-
-/** Before the second attempt; it doubles with each. The first is made at once. */
-const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 5_000;
 
 /** What becomes of a session's connection. */
 export type ConnectionEvent =
@@ -22,10 +19,7 @@ export type ConnectionEvent =
       readonly replayedCount: number;
     };
 
-/**
- * Connects a session again that has lost its connection, for as long as it lives. Attempts come further and further
- * apart, and at random times: an executor that was away is not met by all of its compilers at once.
- */
+/** Connects a session again that has lost its connection, for as long as it lives. */
 export class SessionResumer {
   readonly #connection: Connection;
   readonly #emit: (event: ConnectionEvent) => void;
@@ -69,10 +63,4 @@ export class SessionResumer {
     if (error instanceof ResumeRefusedError) this.#connection.close(1008, error.message);
     else this.#emit({ type: 'resume-failed', error });
   }
-}
-
-function backoffMs(attempt: number): number {
-  if (attempt === 0) return 0;
-  const most = Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS);
-  return most / 2 + (Math.random() * most) / 2;
 }

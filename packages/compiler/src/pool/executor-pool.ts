@@ -2,7 +2,7 @@ import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from '../add-source.js';
 import { SharedObjects } from '../cache/shared-objects.js';
 import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
-import { CodegenPool } from '../codegen/codegen-pool.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { ExpressionResult, ResourceTracker } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
@@ -10,8 +10,7 @@ import { OperatorTable } from '../kaleidoscope/operators.js';
 import type { TopLevelItem } from '../kaleidoscope/parser.js';
 import type { SourceText } from '../kaleidoscope/source-text.js';
 import { readModule } from '../layers/module-layer.js';
-import { findLibLLVM } from '../llvm/find-libllvm.js';
-import { codegenOptionsOf } from '../open-session.js';
+import { newCodegenPool } from '../open-session.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../session/errors.js';
 import type { CallOptions } from '../session/session-calls.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
@@ -55,9 +54,7 @@ export class ExecutorPool implements AsyncDisposable {
 
   private constructor(options: ExecutorPoolOptions) {
     this.#options = options;
-    this.#codegen =
-      options.codegen ??
-      new CodegenPool({ libLLVM: () => options.libLLVM ?? findLibLLVM().path, ...codegenOptionsOf(options) });
+    this.#codegen = options.codegen ?? newCodegenPool(options);
     this.#executors = new ExecutorSet({
       options,
       create: (endpoint) => this.#create(endpoint),

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
+import { backoffMs } from '../executor-client/backoff.js';
 import { ConnectError, type ConnectOptions } from '../executor-client/connect.js';
 import { KaleidoscopeJIT } from '../jit.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
@@ -6,7 +8,6 @@ import type { TargetDescription } from '../llvm/target-machine.js';
 import { ExecutorDrainingError, SessionClosedError } from '../session/errors.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 import type { Endpoint } from './addresses.js';
-import { backOff } from './backoff.js';
 import type { ExecutorFigures, ExecutorState } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
 
@@ -155,8 +156,10 @@ export class PoolExecutor {
   }
 
   async #reconnect(): Promise<void> {
-    for (let attempt = 0; !this.#isClosing; attempt++) {
-      await backOff(attempt, this.#closing.signal);
+    const { signal } = this.#closing;
+    for (let failedCount = 1; !this.#isClosing; failedCount++) {
+      // Ends at once when it is closed.
+      await delay(backoffMs(failedCount), undefined, { signal }).catch(() => {});
       if (this.#isClosing || (await this.#attempt())) return;
     }
   }
