@@ -262,7 +262,8 @@ export class Link {
   #giveUpTransport(): void {
     const transport = this.#transport;
     this.#transport = undefined;
-    transport?.close(1001, 'given up');
+    if (transport?.abandon) transport.abandon();
+    else transport?.close(1001, 'given up');
   }
 
   #mend(): void {

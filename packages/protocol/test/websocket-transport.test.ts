@@ -226,3 +226,44 @@ test('a connection over it carries a notification, and its end has the peer’s 
   executor.close(1001, 'going down');
   t.regex((await compiler.closed).message, /1001: going down/);
 });
+
+test('a peer from which nothing comes is lost, with words', async (t) => {
+  const { near, far } = await openWebSocket(t);
+  const { closed } = startRecording(new WebSocketTransport(near, { heartbeatMs: 20 }));
+  // It reads nothing, so it answers no ping.
+  far.pause();
+  t.deepEqual(await closed, { code: 1006, reason: 'nothing has come for 0.08 s' });
+});
+
+test('a peer that answers pings is not lost, however long it says nothing', async (t) => {
+  const { near, far } = await openWebSocket(t);
+  const received = startRecording(new WebSocketTransport(near, { heartbeatMs: 10 }));
+  let pings = 0;
+  far.on('ping', () => pings++);
+  while (pings < 10) await once(far, 'ping');
+  far.send(Uint8Array.of(1));
+  await received.until(1);
+  t.deepEqual(received.messages, [[1]]);
+});
+
+test('a peer is not lost while we do not read', async (t) => {
+  const { near, far } = await openWebSocket(t);
+  const transport = new WebSocketTransport(near, { heartbeatMs: 10 });
+  const received = startRecording(transport);
+  transport.pause();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  far.send(Uint8Array.of(1));
+  transport.resume();
+  await received.until(1);
+  t.deepEqual(received.messages, [[1]]);
+});
+
+test('a transport that is abandoned is gone at once, without a closing handshake', async (t) => {
+  const { near, far } = await openWebSocket(t);
+  const transport = new WebSocketTransport(near, { heartbeatMs: 10 });
+  const { closed } = startRecording(transport);
+  const ended = once(far, 'close');
+  transport.abandon();
+  t.is((await closed).code, 1006);
+  t.is((await ended)[0], 1006);
+});
