@@ -262,8 +262,7 @@ export class Link {
   #giveUpTransport(): void {
     const transport = this.#transport;
     this.#transport = undefined;
-    if (transport?.abandon) transport.abandon();
-    else transport?.close(1001, 'given up');
+    transport?.close(1001, 'given up');
   }
 
   #mend(): void {

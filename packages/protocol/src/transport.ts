@@ -15,11 +15,6 @@ export interface Transport {
   send(message: Uint8Array): void;
   /** Closes with a WebSocket close code; nothing is received after it. Closing twice does nothing. */
   close(code: number, reason: string): void;
-  /**
-   * Lets go at once of a transport that is taken for lost, without a closing handshake that nobody may answer. One that
-   * has no other way is closed.
-   */
-  abandon?(): void;
   start(handlers: {
     onMessage: (message: Uint8Array) => void;
     onClose: (close: TransportClose) => void;

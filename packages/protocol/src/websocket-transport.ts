@@ -93,11 +93,6 @@ export class WebSocketTransport implements Transport {
     this.#socket.close(code, clip(reason));
   }
 
-  abandon(): void {
-    this.#closing = true;
-    this.#socket.terminate();
-  }
-
   start(handlers: Parameters<Transport['start']>[0]): void {
     this.#handlers = handlers;
     for (const message of this.#held.splice(0)) handlers.onMessage(message);

@@ -87,7 +87,7 @@ have_image() {
 import_debian() {
 	command -v debootstrap >/dev/null || install_engine
 	local folder
-	folder=$(mktemp -d /var/tmp/farjit-debian.XXXXXX)
+	folder=$(mktemp -d "$WORK/debian.XXXXXX")
 	note "the base image cannot be pulled: making one with debootstrap"
 	debootstrap --variant=minbase bookworm "$folder/root" >"$LOGS/debootstrap.log" 2>&1 ||
 		skip "debootstrap failed; see $LOGS/debootstrap.log"
@@ -103,7 +103,7 @@ import_debian() {
 # Where the Dockerfile looks for it: this machine's own Node.
 import_node() {
 	local folder node
-	folder=$(mktemp -d /var/tmp/farjit-node.XXXXXX)
+	folder=$(mktemp -d "$WORK/node.XXXXXX")
 	node=$(readlink -f "$(command -v node)")
 	mkdir -p "$folder/usr/local/bin" "$folder/usr/local/lib/node_modules"
 	cp "$node" "$folder/usr/local/bin/node"
