@@ -1,7 +1,7 @@
 import { SessionClosedError } from '@farjit/compiler';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
 import test from 'ava';
-import { eventually, openJIT } from './jit-fixture.js';
+import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';
 
 /** What a promise rejected with. */
@@ -33,25 +33,11 @@ test('closing while calls run rejects them, and leaves no process', async (t) =>
 
 for (const when of ['inside a callback', 'before a call'] as const)
   test(`closing while something is compiled ${when} rejects the call, and compiling ends in peace`, async (t) => {
-    let reached!: () => void;
-    const compiling = new Promise<void>((resolve) => {
-      reached = resolve;
-    });
-    let open!: () => void;
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    const { jit } = await openJIT(t, {
-      transforms: [
-        async ({ name }) => {
-          if (name !== (when === 'inside a callback' ? 'slow' : '__anon_expr')) return;
-          reached();
-          await opened;
-        },
-      ],
-    });
+    const held = when === 'inside a callback' ? 'slow' : '__anon_expr';
+    const { reached, open, transforms } = holdCompilations((name) => name === held);
+    const { jit } = await openJIT(t, { transforms });
     const results = jit.addSource('def slow(x) x; slow(1);');
-    await compiling;
+    await reached;
     await jit.close();
     open();
     const [result] = await results;

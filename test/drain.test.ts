@@ -2,16 +2,12 @@ import { once } from 'node:events';
 import { ConnectError, ExecutorDrainingError, KaleidoscopeJIT } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { startExecutor } from './executor-process.js';
-import { eventually, openJIT } from './jit-fixture.js';
+import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';
 
 /** `twice(f)` needs the compiler once more when the gate opens, long after it was called. */
 async function openWaiting(t: ExecutionContext, executor: { url: string; token: string }) {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const transforms = [({ name }: { name: string }) => (name === 'first' ? opened : undefined)];
+  const { open, transforms } = holdCompilations((name) => name === 'first');
   const { jit } = await openJIT(t, { executor, transforms, speculate: 'off', optLevel: 0 });
   await jit.addSource('def second(x) x + 1; def first(x) second(x) * 2; def other(x) x;');
   return { jit, open };

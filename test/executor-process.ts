@@ -14,16 +14,18 @@ export interface ExecutorProcess {
   readonly token: string;
 }
 
+/** The executor's program, for Node. */
+export const EXECUTOR_MAIN = fileURLToPath(
+  new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
+);
+
 /** An executor of its own process, as an administrator starts it. */
 export async function startExecutor(
   t: ExecutionContext,
-  listen: string,
+  listen = socketUrl(t),
   args: readonly string[] = [],
 ): Promise<ExecutorProcess> {
-  const main = fileURLToPath(
-    new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
-  );
-  const child = spawn(process.execPath, [main, '--listen', listen, ...args], {
+  const child = spawn(process.execPath, [EXECUTOR_MAIN, '--listen', listen, ...args], {
     env: { ...process.env, FARJIT_LOG_FORMAT: 'pretty' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -31,15 +33,24 @@ export async function startExecutor(
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString();
   });
-  t.teardown(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
+  t.teardown(() => kill(child));
   const isLoopback = listen.startsWith('ws:');
   await eventually(() => (isLoopback ? /FARJIT_TOKEN=\S+\n/ : /listening on \S+\n/).test(said), 'it listens');
   const url = /listening on (\S+)/.exec(said)?.[1] ?? '';
   return { child, url, token: /FARJIT_TOKEN=(\S+)/.exec(said)?.[1] ?? '' };
+}
+
+/** So many, each on a Unix socket. */
+export function startExecutors(t: ExecutionContext, count: number): Promise<ExecutorProcess[]> {
+  return Promise.all(Array.from({ length: count }, () => startExecutor(t)));
+}
+
+/** Ends a process that may have ended, or be stopped. */
+export async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGCONT');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 }
 
 /** Where no other process listens. */

@@ -8,7 +8,7 @@ import {
 } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from './ir-module.js';
-import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
+import { evaluateAll, eventually, holdCompilations, openJIT } from './jit-fixture.js';
 
 /** The next expression works, and no thread is left blocked. */
 async function stillWorks(
@@ -172,29 +172,14 @@ test('abort() ends the runner, and the error says so', async (t) => {
 });
 
 test('a SIGKILL of the runner in mid-callback rejects the call; the next one needs no compilation', async (t) => {
-  let reached!: () => void;
-  const compiling = new Promise<void>((resolve) => {
-    reached = resolve;
-  });
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const { jit } = await openJIT(t, {
-    transforms: [
-      async ({ name }) => {
-        if (name !== 'slow') return;
-        reached();
-        await opened;
-      },
-    ],
-  });
+  const { reached, open, transforms } = holdCompilations((name) => name === 'slow');
+  const { jit } = await openJIT(t, { transforms });
   await jit.addSource('def f(x) x + 1; def slow(x) f(x) * 2;');
   const f = await jit.lookup('f');
   t.is(await f(1), 2);
   const slow = await jit.lookup('slow');
   const call = slow(1);
-  await compiling;
+  await reached;
   process.kill(jit.runner.processId, 'SIGKILL');
   const error = await t.throwsAsync(call, { instanceOf: RunnerLostError });
   t.deepEqual(error.end, { kind: 'signal', signal: 'SIGKILL' });

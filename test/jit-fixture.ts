@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import type { ExecutionContext } from 'ava';
+import { gate } from '#compiler/test/gate.js';
 
 /** A JIT on an executor of its own, closed with the test, and what its program prints. */
 export async function openJIT(
@@ -16,6 +17,13 @@ export async function openJIT(
   });
   t.teardown(() => jit.close());
   return { jit, printed: () => text };
+}
+
+/** Lets compilations of some units wait until the test has seen what it wants to see. */
+export function holdCompilations(isHeld: (name: string) => boolean) {
+  const { wait, reached, open } = gate();
+  const transform = ({ name }: { name: string }) => (isHeld(name) ? wait() : undefined);
+  return { reached, open, transforms: [transform] };
 }
 
 /** The values of a source's expressions; a failed one fails the test. */

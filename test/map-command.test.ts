@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { FARJIT, farjit, folderWith, start } from '#compiler/test/cli/run-farjit.js';
-import { startExecutors } from './pool-fixture.js';
+import { startExecutors } from './executor-process.js';
 
 const PROGRAM = `def sq(x) x * x;
 def norm(x y) sq(x) + sq(y);

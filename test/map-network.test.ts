@@ -1,9 +1,10 @@
 import { hashToken, readTlsFiles, Server, type ServerOptions } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { pemOf, TestCA } from '#executor/test/certificates.js';
+import { socketUrl, startExecutors } from './executor-process.js';
 import { FaultProxy } from './faults/fault-proxy.js';
 import { eventually } from './jit-fixture.js';
-import { countingCodegen, doubles, openPool, socketUrl, startExecutors } from './pool-fixture.js';
+import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
 const TOKEN = 'a token';
 const CUBE = 'def cube(x) x * x * x;';

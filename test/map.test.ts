@@ -11,16 +11,9 @@ import {
   SymbolsNotFoundError,
 } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { kill, socketUrl, startExecutor, startExecutors } from './executor-process.js';
 import { eventually } from './jit-fixture.js';
-import {
-  countingCodegen,
-  doubles,
-  kill,
-  openPool,
-  socketUrl,
-  startExecutor,
-  startExecutors,
-} from './pool-fixture.js';
+import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
 const CUBE = 'def cube(x) x * x * x;';
 const cubeOf = (x: number) => x * x * x;

@@ -1,18 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { CALL_OUTCOMES, Server, type ServerOptions } from '@farjit/executor';
+import { CALL_OUTCOMES, type ServerOptions } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from './ir-module.js';
-import { eventually, openJIT } from './jit-fixture.js';
+import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
+import { startServer } from './server-fixture.js';
 
 /** A server on a Unix socket, and how to read its metrics. */
-async function startServer(t: ExecutionContext, options: ServerOptions = {}) {
-  const server = new Server({ metrics: true, ...options });
-  t.teardown(() => server.close());
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const url = await server.listen(`ws+unix:${join(directory, 'executor')}`);
+async function startMeasured(t: ExecutionContext, options: ServerOptions = {}) {
+  const { server, url } = await startServer(t, { metrics: true, ...options });
   const metricsUrl = await server.listenMetrics('http://127.0.0.1:0');
   const scrape = async (): Promise<Map<string, number>> => {
     const text = await (await fetch(`${metricsUrl}/metrics`)).text();
@@ -25,7 +19,7 @@ async function startServer(t: ExecutionContext, options: ServerOptions = {}) {
 const PROGRAM = 'def g(x) x + 1; def f(x) g(x) * 2;';
 
 test('calls, callbacks, commits and sessions are counted one by one', async (t) => {
-  const { executor, scrape } = await startServer(t);
+  const { executor, scrape } = await startMeasured(t);
   const { jit } = await openJIT(t, { executor, speculate: 'off' });
   await jit.addSource(PROGRAM);
   const f = await jit.lookup('f');
@@ -60,12 +54,8 @@ test('calls, callbacks, commits and sessions are counted one by one', async (t) 
 });
 
 test('what is under way shows while it is', async (t) => {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const transforms = [({ name }: { name: string }) => (name === 'f' ? opened : undefined)];
-  const { executor, scrape } = await startServer(t, { poolSize: 2 });
+  const { open, transforms } = holdCompilations((name) => name === 'f');
+  const { executor, scrape } = await startMeasured(t, { poolSize: 2 });
   const { jit } = await openJIT(t, { executor, transforms });
   await jit.addSource('def f(x) x + 1;');
   const f = await jit.lookup('f');
@@ -86,7 +76,7 @@ test('what is under way shows while it is', async (t) => {
 });
 
 test('traps, limits and what becomes of runners', async (t) => {
-  const { executor, scrape } = await startServer(t, { limits: { call: 3000 } });
+  const { executor, scrape } = await startMeasured(t, { limits: { call: 3000 } });
   const { jit } = await openJIT(t, { executor });
   await jit.addModule(
     parseAssembly(`

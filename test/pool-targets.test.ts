@@ -1,8 +1,9 @@
 import { ConnectError } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { Server } from '#executor/src/server.js';
+import { socketUrl } from './executor-process.js';
 import { eventually } from './jit-fixture.js';
-import { countingCodegen, doubles, openPool, socketUrl } from './pool-fixture.js';
+import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
 /** An executor in this process, which code is generated for with these features. */
 async function serve(t: ExecutionContext, cpuFeatures?: string): Promise<string> {

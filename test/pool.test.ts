@@ -1,16 +1,9 @@
 import { ConnectError, SymbolsNotFoundError } from '@farjit/compiler';
 import test from 'ava';
+import { kill, socketUrl, startExecutor, startExecutors } from './executor-process.js';
 import { parseAssembly } from './ir-module.js';
 import { eventually } from './jit-fixture.js';
-import {
-  countingCodegen,
-  doubles,
-  kill,
-  openPool,
-  socketUrl,
-  startExecutor,
-  startExecutors,
-} from './pool-fixture.js';
+import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
 test('definitions reach all executors, and expressions have values', async (t) => {
   const executors = await startExecutors(t, 2);

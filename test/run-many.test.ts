@@ -1,7 +1,7 @@
 import test from 'ava';
 import { farjit, folderWith, start } from '#compiler/test/cli/run-farjit.js';
+import { socketUrl, startExecutor, startExecutors } from './executor-process.js';
 import { eventually } from './jit-fixture.js';
-import { socketUrl, startExecutor, startExecutors } from './pool-fixture.js';
 
 /** Prints its argument after so many steps, and is what comes out of them. */
 const SLOW = `

@@ -1,20 +1,8 @@
 import test from 'ava';
-import { eventually, openJIT } from './jit-fixture.js';
-
-/** Lets compilations of some units wait until the test has seen what it wants to see. */
-function gate(names: (name: string) => boolean) {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const transform = async ({ name }: { name: string }): Promise<void> => {
-    if (names(name)) await opened;
-  };
-  return { open, transforms: [transform] };
-}
+import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 
 test('eight threads blocked at one trampoline: one compilation, eight results', async (t) => {
-  const { open, transforms } = gate((name) => name === 'slow');
+  const { open, transforms } = holdCompilations((name) => name === 'slow');
   const { jit } = await openJIT(t, { transforms });
   await jit.addSource('def slow(x) x * x;');
   const slow = await jit.lookup('slow');
@@ -33,7 +21,7 @@ test('eight threads blocked at one trampoline: one compilation, eight results', 
 });
 
 test('threads at different trampolines are all served', async (t) => {
-  const { open, transforms } = gate((name) => /^f\d$/.test(name));
+  const { open, transforms } = holdCompilations((name) => /^f\d$/.test(name));
   const { jit } = await openJIT(t, { transforms });
   await jit.addSource(Array.from({ length: 8 }, (_, i) => `def f${i}(x) x + ${i};`).join('\n'));
   const results = Array.from({ length: 8 }, async (_, i) => (await jit.lookup(`f${i}`))(100));

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import { createMemoryTransportPair, type Transport } from '@farjit/protocol';
+import { RICH_ASSEMBLY } from '#compiler/test/jitlink/rich-assembly.js';
+import { assemble, compile } from '#compiler/test/jitlink/toolchain.js';
 import { createHostResources, Session } from '#executor/src/index.js';
 import { CORPUS, packFrames } from './corpus.js';
 
@@ -19,49 +21,6 @@ def fib(n) if n < 3 then 1 else fib(n-1) + fib(n-2);
 def sum(n) var total = 0 in (for i = 1, i < n in total = total + sin(i)) + total;
 def broken(x) missing(x);
 fib(5); sum(3); printd(1.5);
-`;
-
-const ASSEMBLY = `
-  .text
-  .globl f
-  .type f, @function
-  f: .cfi_startproc
-  .cfi_personality 0x9b, DW.ref.person
-  .cfi_lsda 0x1b, table
-  call g@PLT
-  mov x@GOTPCREL(%rip), %rax
-  lea text(%rip), %rdi
-  movsd half(%rip), %xmm0
-  .cfi_endproc
-  .size f, .-f
-  .section .text.w,"axG",@progbits,w,comdat
-  .weak w
-  w: .cfi_startproc
-  ret
-  .cfi_endproc
-  .section .gcc_except_table,"a"
-  table: .byte 0xff
-  .section .rodata.str1.1,"aMS",@progbits,1
-  .string "first"
-  text: .string "second"
-  .section .rodata.cst8,"aM",@progbits,8
-  .quad 1
-  half: .quad 0x3fe0000000000000
-  .data
-  .hidden DW.ref.person
-  DW.ref.person: .quad person
-  .globl d
-  d: .quad f, w, text, f@SIZE
-  .section .init_array,"aw"
-  .quad f
-  .comm shared, 16, 8
-  .local private
-  .comm private, 8, 8
-  .globl fixed
-  .set fixed, 0x1234
-  .bss
-  .skip 100
-  .section .note.GNU-stack,"",@progbits
 `;
 
 const C = `double g; static int n = 3; const char *s = "text"; double h(double);
@@ -137,13 +96,10 @@ function recordObjects(): void {
   const run = (command: string, ...args: string[]) => execFileSync(command, args, { cwd: directory });
   const keep = (from: string, to: string) =>
     writeFileSync(join(CORPUS, to), readFileSync(join(directory, from)));
+  writeFileSync(join(CORPUS, 'assembled.o'), assemble(RICH_ASSEMBLY));
+  const sections = ['-ffunction-sections', '-fdata-sections'];
+  writeFileSync(join(CORPUS, 'compiled-c.o'), compile(C, ['-O2', '-fPIC', ...sections]));
   try {
-    writeFileSync(join(directory, 'a.s'), ASSEMBLY);
-    run('as', '--64', '-o', 'as.o', 'a.s');
-    keep('as.o', 'assembled.o');
-    writeFileSync(join(directory, 'a.c'), C);
-    run('cc', '-O2', '-fPIC', '-ffunction-sections', '-fdata-sections', '-c', '-o', 'cc.o', 'a.c');
-    keep('cc.o', 'compiled-c.o');
     writeFileSync(join(directory, 'a.ll'), `target triple = "x86_64-unknown-linux-gnu"\n${IR}`);
     run('/usr/lib/llvm-14/bin/llvm-as', '-o', 'a.bc', 'a.ll');
     keep('a.bc', 'module.bc');

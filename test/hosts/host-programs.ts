@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { TestCA } from '#executor/test/certificates.js';
+import { EXECUTOR_MAIN } from '../executor-process.js';
 import { eventually } from '../jit-fixture.js';
 import { type Host, Network } from './network.js';
 
@@ -11,7 +12,6 @@ import { type Host, Network } from './network.js';
 export const TOKEN = 'a token for hosts that do not know each other';
 
 const PORT = 9000;
-const MAIN = fileURLToPath(new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')));
 /** Far beyond what any of it takes. */
 const PATIENCE_MS = 60_000;
 
@@ -48,7 +48,7 @@ export async function startExecutors(
 }
 
 async function startExecutor(host: Host, url: string, options: readonly string[]): Promise<void> {
-  const args = [MAIN, '--listen', url, '--log-format', 'pretty', ...options];
+  const args = [EXECUTOR_MAIN, '--listen', url, '--log-format', 'pretty', ...options];
   const child = host.spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   DeadlineExceededError,
   ExecutionTrapError,
@@ -8,10 +5,10 @@ import {
   RunnerLostError,
   type ScalarValue,
 } from '@farjit/compiler';
-import { Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from '../ir-module.js';
 import { eventually, openJIT } from '../jit-fixture.js';
+import { startServer } from '../server-fixture.js';
 
 /** Each of them under a caller, so that there is a backtrace to be right or wrong. */
 const FAULTS = `
@@ -206,13 +203,7 @@ test('exit, abort and SIGKILL are reported as what they were', async (t) => {
 });
 
 test('an endless loop ends at its deadline, and a neighbour is served all the while', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-faults-'));
-  const server = new Server();
-  t.teardown(async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
-  });
-  const url = await server.listen(`ws+unix:${join(directory, 'socket')}`);
+  const { url } = await startServer(t);
   const open = async () => {
     const jit = await KaleidoscopeJIT.create({ executor: { url }, optLevel: 0 });
     t.teardown(() => jit.close());

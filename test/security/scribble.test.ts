@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type JITCallable, KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
-import { Server } from '@farjit/executor';
 import { FarJITError } from '@farjit/protocol';
 import test from 'ava';
 import { parseAssembly } from '../ir-module.js';
 import { type Mapping, parseMaps } from '../proc.js';
 import { randomFrom } from '../random.js';
+import { startServer } from '../server-fixture.js';
 import { rounds } from './length.js';
 
 const ROUNDS = rounds(25, 2000);
@@ -47,13 +44,7 @@ out:
 
 test('memory scribbled over while calls and callbacks go on: the host lives, other sessions notice nothing', async (t) => {
   t.timeout(60 * 60 * 1000);
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-scribble-'));
-  const server = new Server();
-  t.teardown(async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
-  });
-  const url = await server.listen(`ws+unix:${join(directory, 'socket')}`);
+  const { server, url } = await startServer(t);
   const open = async () => {
     const jit = await KaleidoscopeJIT.create({ executor: { url }, optLevel: 0, onOutput: () => {} });
     t.teardown(() => jit.close());

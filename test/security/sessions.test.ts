@@ -1,12 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { KaleidoscopeJIT } from '@farjit/compiler';
-import { createHostResources, Server, Session } from '@farjit/executor';
+import { createHostResources, Session } from '@farjit/executor';
 import { Connection, createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
 import test from 'ava';
 import { eventually } from '../jit-fixture.js';
 import { descriptorTargets, isAlive, residentKiB, threadCount } from '../proc.js';
+import { startServer } from '../server-fixture.js';
 import { rounds } from './length.js';
 
 const SESSIONS = rounds(60, 10_000);
@@ -76,13 +74,7 @@ test.serial(
 
 test.serial('many sessions at once, no more than allowed, and all is given back', async (t) => {
   t.timeout(LONG_MS);
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-sessions-'));
-  const server = new Server({ maxSessions: AT_ONCE });
-  t.teardown(async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
-  });
-  const url = await server.listen(`ws+unix:${join(directory, 'socket')}`);
+  const { server, url } = await startServer(t, { maxSessions: AT_ONCE });
   const open = () => KaleidoscopeJIT.create({ executor: { url } });
   const round = async () => {
     const jits = await Promise.all(Array.from({ length: AT_ONCE }, open));

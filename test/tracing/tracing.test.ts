@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodegenPool, type KaleidoscopeJITOptions } from '@farjit/compiler';
-import { Server } from '@farjit/executor';
 import { context, trace } from '@opentelemetry/api';
 import test, { type ExecutionContext } from 'ava';
+import { EXECUTOR_MAIN } from '../executor-process.js';
 import { parseAssembly } from '../ir-module.js';
-import { evaluateAll, eventually, openJIT } from '../jit-fixture.js';
+import { evaluateAll, eventually, holdCompilations, openJIT } from '../jit-fixture.js';
+import { startServer } from '../server-fixture.js';
 import { type RecordedSpan, recordingProvider, type SpanTree, trees } from './spans.js';
 
 const PROGRAM = 'def g(x) x + 1; def f(x) g(x) * 2;';
@@ -23,9 +24,7 @@ function temporaryDirectory(t: ExecutionContext): string {
 /** A JIT and a server in this process, traced by one provider. */
 async function openTraced(t: ExecutionContext, options: KaleidoscopeJITOptions = {}) {
   const { provider, spans } = recordingProvider();
-  const server = new Server({ tracerProvider: provider });
-  t.teardown(() => server.close());
-  const url = await server.listen(`ws+unix:${join(temporaryDirectory(t), 'executor')}`);
+  const { url } = await startServer(t, { tracerProvider: provider });
   const { jit } = await openJIT(t, { executor: { url }, tracerProvider: provider, ...options });
   return { jit, provider, spans };
 }
@@ -90,11 +89,7 @@ test('what is compiled ahead belongs to the callback that it was chosen at', asy
 });
 
 test('threads that wait for one callback: the call that came first is its parent, the other is linked', async (t) => {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const transforms = [({ name }: { name: string }) => (name === 'f' ? opened : undefined)];
+  const { open, transforms } = holdCompilations((name) => name === 'f');
   const { jit, spans } = await openTraced(t, { optLevel: 0, transforms });
   await jit.addSource('def f(x) x + 1;');
   const f = await jit.lookup('f');
@@ -186,15 +181,16 @@ test('a recompilation that nobody waits for is a trace of its own', async (t) =>
 test('one trace through two processes', async (t) => {
   const directory = temporaryDirectory(t);
   const spansFile = join(directory, 'spans');
-  const main = fileURLToPath(
-    new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')),
-  );
   const register = new URL('register-exporter.js', import.meta.url).href;
   const socket = join(directory, 'executor');
-  const child = spawn(process.execPath, ['--import', register, main, '--listen', `ws+unix:${socket}`], {
-    env: { ...process.env, SPANS_FILE: spansFile },
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', register, EXECUTOR_MAIN, '--listen', `ws+unix:${socket}`],
+    {
+      env: { ...process.env, SPANS_FILE: spansFile },
+      stdio: 'ignore',
+    },
+  );
   t.teardown(() => child.kill('SIGKILL'));
   await eventually(() => existsSync(socket), 'it listens');
   const { provider, spans } = recordingProvider();

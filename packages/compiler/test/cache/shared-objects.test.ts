@@ -1,7 +1,7 @@
 import test from 'ava';
 import { nameOf } from '../../src/cache/object-name.js';
 import { SharedObjects } from '../../src/cache/shared-objects.js';
-import { gate } from '../session/units.js';
+import { gate } from '../gate.js';
 
 const A = Uint8Array.of(1, 2, 3);
 const B = Uint8Array.of(4, 5, 6);

@@ -6,7 +6,8 @@ import {
   MaterializationUnit,
   ObjectPart,
 } from '../../src/session/materialization-unit.js';
-import { gate, NO_TIMINGS } from './units.js';
+import { gate } from '../gate.js';
+import { NO_TIMINGS } from './units.js';
 
 const OBJECT = new Uint8Array([1, 2, 3]);
 

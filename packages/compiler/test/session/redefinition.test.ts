@@ -1,7 +1,8 @@
 import { toExecutorAddr } from '@farjit/protocol';
 import test from 'ava';
+import { gate } from '../gate.js';
 import { addressesFor, openScripted } from './session-fixture.js';
-import { dataUnit, functionUnit, gate } from './units.js';
+import { dataUnit, functionUnit } from './units.js';
 
 /** Code of one of the small functions here, as the slab counts it. */
 const FUNCTION_BYTES = 64;

@@ -1,8 +1,9 @@
 import test from 'ava';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import { FakeHost, runnerOf } from '../executor-client/fake-host.js';
+import { gate } from '../gate.js';
 import { openScripted } from './session-fixture.js';
-import { functionUnit, gate } from './units.js';
+import { functionUnit } from './units.js';
 
 test('a callback is answered after the commits that went ahead of it', async (t) => {
   const { wait, reached, open } = gate();

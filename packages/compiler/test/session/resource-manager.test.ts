@@ -1,7 +1,8 @@
 import { NULL_ADDR, RequestError } from '@farjit/protocol';
 import test from 'ava';
+import { gate } from '../gate.js';
 import { openScripted } from './session-fixture.js';
-import { functionUnit, gate } from './units.js';
+import { functionUnit } from './units.js';
 
 test('what a call is prepared with is not given to others before the call has ended', async (t) => {
   const { session } = await openScripted(t);

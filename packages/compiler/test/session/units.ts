@@ -4,25 +4,6 @@ import { assemble } from '../jitlink/toolchain.js';
 
 export const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
 
-/** Something that waits until the test lets it go on. */
-export function gate() {
-  let arrive!: () => void;
-  let open!: () => void;
-  let fail!: (error: Error) => void;
-  const reached = new Promise<void>((resolve) => {
-    arrive = resolve;
-  });
-  const passed = new Promise<void>((resolve, reject) => {
-    open = resolve;
-    fail = reject;
-  });
-  const wait = () => {
-    arrive();
-    return passed;
-  };
-  return { wait, reached, open, fail };
-}
-
 interface UnitOptions {
   /** Names of functions that it calls. */
   readonly calls?: readonly string[];
