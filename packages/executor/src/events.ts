@@ -79,9 +79,3 @@ export type ExecutorEvent =
 
 /** A host's. */
 export class ExecutorEvents extends EventStream<ExecutorEvent> {}
-
-/** The same without those that come with every call, callback and frame. */
-export type RareEvent = Exclude<
-  ExecutorEvent,
-  { readonly type: 'call-started' | 'call-ended' | 'callback-ended' | 'commit-applied' | 'frame' }
->;

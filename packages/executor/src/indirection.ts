@@ -3,7 +3,7 @@ import { encodeStubs, encodeTrampolines, POINTER_BYTES, STUB_BYTES, TRAMPOLINE_B
 import type { MemoryRange, SessionMemory } from './memory.js';
 
 /** Blocks of stubs, and blocks of trampolines, one session may have: bounds what the host remembers. */
-export const MAX_BLOCKS = 16_384;
+const MAX_BLOCKS = 16_384;
 
 interface StubBlock {
   readonly stubs: MemoryRange;

@@ -16,7 +16,7 @@ import type { Reservation } from './reservation.js';
 import type { Region } from './reservation-layout.js';
 
 /** Reservations one allocator may hold: bounds what a session can make the host remember. */
-export const MAX_RESERVATIONS = 65_536;
+const MAX_RESERVATIONS = 65_536;
 
 /** A counter of the runner's `count.c`. */
 const COUNTER_BYTES = 4;

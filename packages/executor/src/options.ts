@@ -35,7 +35,7 @@ const list = v.pipe(
 );
 
 /** A whole number in a range. */
-export function wholeNumber(least: number, most: number) {
+function wholeNumber(least: number, most: number) {
   const words = `expected a whole number from ${least} to ${most}`;
   return v.pipe(v.number(words), v.integer(words), v.minValue(least, words), v.maxValue(most, words));
 }

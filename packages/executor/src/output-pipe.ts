@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { close, pipe, setNonBlocking } from './native/libc.js';
 
 /** What a pipe holds by default; the runner may not change it. */
-export const PIPE_BYTES = 64 * 1024;
+const PIPE_BYTES = 64 * 1024;
 /** How long a reader that is held back waits before it asks again. */
 const HOLD_BACK_MS = 10;
 

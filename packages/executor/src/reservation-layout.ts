@@ -7,9 +7,9 @@ export const PAGE_BYTES = 4096;
 const MIB = 1024 * 1024;
 
 /** Address space of a session: everything in it is within the ±2 GiB that a 32-bit displacement reaches. */
-export const DEFAULT_RESERVATION_BYTES = 256 * MIB;
-export const DEFAULT_CODE_BYTES = 96 * MIB;
-export const DEFAULT_CONSTANT_BYTES = 32 * MIB;
+const DEFAULT_RESERVATION_BYTES = 256 * MIB;
+const DEFAULT_CODE_BYTES = 96 * MIB;
+const DEFAULT_CONSTANT_BYTES = 32 * MIB;
 
 /** One part of the reservation, in bytes from its start. */
 export interface Region {

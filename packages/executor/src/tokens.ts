@@ -4,7 +4,7 @@ import type { Quotas } from './identity.js';
 /** Of a token that is made here: nobody guesses it. */
 const TOKEN_BYTES = 32;
 /** Of a token that was given without a name. */
-export const DEFAULT_TOKEN_NAME = 'default';
+const DEFAULT_TOKEN_NAME = 'default';
 
 /** Somebody who may connect. Several entries with one name are one identity, as while its token is replaced. */
 export interface CredentialEntry {

@@ -6,9 +6,9 @@ import type { PackReader } from './pack-reader.js';
 import type { SharedObjects } from './shared-objects.js';
 
 /** What a cache directory may hold unless told otherwise: some 300,000 small functions. */
-export const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
+const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
 /** Objects kept in memory besides those in use. */
-export const MEMORY_CACHE_BYTES = 16 * 1024 * 1024;
+const MEMORY_CACHE_BYTES = 16 * 1024 * 1024;
 /** With more packs than this, the small ones are merged: each costs every later start an `open` and a `read`. */
 export const MAX_PACKS = 16;
 /** Most bytes merged at a time, which take about 10 ms. */

@@ -3,7 +3,7 @@ import { sha256 } from './sha256.js';
 /** Bytes of a key: a SHA-256 over all that an object depends on. */
 export const KEY_BYTES = 32;
 /** Written to every pack; a pack of another version is of no use to us. Grows whenever the layout below changes. */
-export const PACK_VERSION = 2;
+const PACK_VERSION = 2;
 
 /** `FARJITPK`, little-endian. */
 const MAGIC = 0x4b50_5449_4a52_4146n;

@@ -2,7 +2,7 @@ import { MemoryCache } from './memory-cache.js';
 import { nameOf } from './object-name.js';
 
 /** Objects kept in memory for the sessions of a compiler: some 10,000 small functions. */
-export const SHARED_CACHE_BYTES = 64 * 1024 * 1024;
+const SHARED_CACHE_BYTES = 64 * 1024 * 1024;
 
 /**
  * What several sessions of one compiler share, so that each object is made once for all that have the same target: the

@@ -10,9 +10,9 @@ const MAX_LOOKAHEAD = 4 * MAX_GUESSES;
 const MAX_CALLERS_UP = 8;
 
 /** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
-export const LINK_AHEAD_FUNCTIONS = 64;
+const LINK_AHEAD_FUNCTIONS = 64;
 /** Most functions one callback links ahead, so that its answer is not long in coming. */
-export const MAX_LINKED_AHEAD = 256;
+const MAX_LINKED_AHEAD = 256;
 
 /** Stands for callers that are no functions; no function has an empty name. */
 const OUTSIDE = '';

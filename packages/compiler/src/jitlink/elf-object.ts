@@ -3,7 +3,7 @@ import { LinkError } from './errors.js';
 // Numbers of the System V gABI, chapters 4 "Object files" and "Sections".
 export const SHT_NULL = 0;
 export const SHT_SYMTAB = 2;
-export const SHT_STRTAB = 3;
+const SHT_STRTAB = 3;
 export const SHT_RELA = 4;
 export const SHT_NOTE = 7;
 export const SHT_NOBITS = 8;
@@ -11,7 +11,7 @@ export const SHT_REL = 9;
 export const SHT_INIT_ARRAY = 14;
 export const SHT_PREINIT_ARRAY = 16;
 export const SHT_GROUP = 17;
-export const SHT_SYMTAB_SHNDX = 18;
+const SHT_SYMTAB_SHNDX = 18;
 
 export const SHF_WRITE = 0x1;
 export const SHF_ALLOC = 0x2;
@@ -47,7 +47,7 @@ export const STV_PROTECTED = 3;
 export const GRP_COMDAT = 1;
 
 /** Longest name: what the protocol takes as a symbol name. It also bounds the work on overlapping names. */
-export const MAX_NAME_BYTES = 4096;
+const MAX_NAME_BYTES = 4096;
 /**
  * Names of an object may have so many bytes for each of its own, counted as often as they are used: sections and symbols
  * share the text of their names, but no compiler lets many overlap.

@@ -63,7 +63,7 @@ export interface LLVMCompileLayerOptions {
  * Bitcode from which on a compilation leaves the event loop free even when it is alone: about 20 ms of LLVM's time at
  * the default level, against 0.15 ms for going to the pool and back twice.
  */
-export const LARGE_BITCODE_BYTES = 8 * 1024;
+const LARGE_BITCODE_BYTES = 8 * 1024;
 
 /**
  * Compiles bitcode in this process on libLLVM.

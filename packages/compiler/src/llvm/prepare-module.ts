@@ -3,7 +3,7 @@ import { LLVMAttributeFunctionIndex, type LLVMAttributeRef, type LLVMValueRef } 
 import type { TargetMachine } from './target-machine.js';
 
 /** What every function's section is named with in front of the function's own name. */
-export const FUNCTION_SECTION_PREFIX = '.text.';
+const FUNCTION_SECTION_PREFIX = '.text.';
 
 /** `llvm::UWTableKind::Async`: tables that hold at every instruction, as a walk from a trap needs. */
 const UWTABLE_ASYNC = 2n;

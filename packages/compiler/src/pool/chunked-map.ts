@@ -6,11 +6,11 @@ import type { Task, TaskSource } from './dispatcher.js';
 import { AwayError, isExecutorLoss, type PoolExecutor } from './pool-executor.js';
 
 /** Elements of a chunk unless told otherwise: half a megabyte, and far more work than a round trip for most functions. */
-export const DEFAULT_CHUNK_ELEMENTS = 65_536;
+const DEFAULT_CHUNK_ELEMENTS = 65_536;
 /** Chunks for each executor at least, if there are so many elements: a slow one must not have half of the work. */
 const CHUNKS_PER_EXECUTOR = 4;
 /** A chunk that has been lost so often takes its runners down itself, however it does that. */
-export const MAX_CHUNK_ATTEMPTS = 4;
+const MAX_CHUNK_ATTEMPTS = 4;
 /** Longest wait for chunks under way to end when the map has failed: an executor may be out of reach. */
 const END_GRACE_MS = 2000;
 

@@ -57,7 +57,7 @@ export function cpuFeaturesOf(cpuinfo: string): string {
 }
 
 /** The feature string of this machine; empty when the kernel does not say, which means the baseline. */
-export function hostCpuFeatures(): string {
+function hostCpuFeatures(): string {
   try {
     return cpuFeaturesOf(readFileSync('/proc/cpuinfo', 'utf8'));
   } catch {
