@@ -6,7 +6,7 @@ export const MAX_UNOPENED_FRAMES = 32;
 export const MAX_UNOPENED_FRAME_BYTES = 65_536;
 /** Milliseconds from the connection to the open session: a slow machine has loaded its compiler in a third of it. */
 export const MAX_UNOPENED_MS = 30_000;
-/** Refused handshakes a listener answers in any one second; until the next, all that need a token are turned away. */
+/** Handshakes from one address refused in any one second; until the next, all from there are turned away. */
 export const MAX_REFUSED_HANDSHAKES = 20;
 
 const WINDOW_MS = 1000;

@@ -8,7 +8,7 @@ export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 export const MAX_FRAGMENTS = 1024;
 
 /** Pings without any sign of life before the peer is taken for lost. */
-const MAX_SILENT_HEARTBEATS = 3;
+export const MAX_SILENT_HEARTBEATS = 3;
 /** How often each end pings, unless it is told otherwise. */
 export const DEFAULT_HEARTBEAT_MS = 5000;
 
