@@ -1,5 +1,5 @@
 import { SessionClosedError } from '@farjit/compiler';
-import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
+import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';

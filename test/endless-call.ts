@@ -1,6 +1,6 @@
 // Not a test: a compiler that is killed from outside in the middle of a call.
 import { KaleidoscopeJIT } from '@farjit/compiler';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 
 const jit = await KaleidoscopeJIT.create();
 await jit.addSource('def spin(x) for i = 0, 1 in x;');

@@ -1,4 +1,4 @@
-import { ProtocolError } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
 import test from 'ava';
 import fc from 'fast-check';
 import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';

@@ -1,5 +1,5 @@
 import { KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
-import type { SandboxLevel } from '@farjit/protocol';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { parseAssembly } from '../ir-module.js';
 
 /** How a system call is entered. */

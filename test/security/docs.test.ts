@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_LIMITS, DEFAULT_RUNNER_PATH } from '@farjit/executor';
-import { formatLimit, type LimitName, SETTABLE_LIMITS } from '@farjit/protocol';
+import { formatLimit, type LimitName, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import test from 'ava';
 
 const DOCUMENT = fileURLToPath(new URL('../../../docs/security.md', import.meta.url));

@@ -9,7 +9,7 @@ import {
   type KaleidoscopeJITOptions,
   RunnerLostError,
 } from '@farjit/compiler';
-import type { Limit } from '@farjit/protocol';
+import type { Limit } from '@farjit/protocol/limits';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from '../ir-module.js';
 import { evaluateAll, openJIT } from '../jit-fixture.js';

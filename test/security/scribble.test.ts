@@ -1,5 +1,5 @@
 import { type JITCallable, KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { parseAssembly } from '../ir-module.js';
 import { type Mapping, parseMaps } from '../proc.js';

@@ -2,7 +2,7 @@
 // something is killed. Then it says which errors its calls ended with. Its executor is its own, or the one that listens at
 // the URL it is given.
 import { KaleidoscopeJIT } from '@farjit/compiler';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 
 const [, , url] = process.argv;
 const jit = await KaleidoscopeJIT.create({ optLevel: 0, ...(url && { executor: { url } }) });

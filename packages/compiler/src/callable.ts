@@ -1,4 +1,5 @@
-import { FarJITError, run } from '@farjit/protocol';
+import { run } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
 import { callBlockBytes } from './kaleidoscope/call-signature.js';
 import type { CallOptions } from './session/session-calls.js';

@@ -1,4 +1,4 @@
-import { NULL_ADDR } from '@farjit/protocol';
+import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { Declarations } from './declarations.js';
 import type { FunctionTier, StubInfo } from './jit-types.js';
 import { printFunction } from './kaleidoscope/print-ast.js';

@@ -1,4 +1,6 @@
-import { type ExecutorAddr, FarJITError, type Transport } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
 import type { SharedObjects } from './cache/shared-objects.js';

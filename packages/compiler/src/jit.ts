@@ -1,4 +1,5 @@
-import { type ExecutorAddr, FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from './add-source.js';
 import type { SessionCache } from './cache/session-cache.js';

@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, type Segment } from '@farjit/protocol';
+import type { Segment } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from './callable.js';
 import { loopBlock } from './kaleidoscope/loop-block.js';
 import type { ASTLayer } from './layers/ast-layer.js';

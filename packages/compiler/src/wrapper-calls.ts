@@ -1,4 +1,4 @@
-import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol';
+import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import {
   decodeResult,
   encodeBlock,

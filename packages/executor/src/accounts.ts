@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { describeQuota, type Quota, type QuotaName, RequestError, type RunnerEnd } from '@farjit/protocol';
+import type { RunnerEnd } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { describeQuota, type Quota, type QuotaName } from '@farjit/protocol/quotas';
 import { describeIdentity, type Identity, type Quotas } from './identity.js';
 import type { RunnerUsage } from './runner-watch.js';
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { MAX_REFUSED_HANDSHAKES, printable, quoted } from '@farjit/protocol';
+import { MAX_REFUSED_HANDSHAKES } from '@farjit/protocol';
+import { printable, quoted } from '@farjit/protocol/printable';
 import { AddressLimits } from './address-limits.js';
 import { type Identity, LOCAL_IDENTITY, type Quotas } from './identity.js';
 import type { ListenAddress } from './listen-address.js';

@@ -1,4 +1,5 @@
-import { parseValue, RequestError, run } from '@farjit/protocol';
+import { parseValue, run } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import type { CallOutcome } from './events.js';
 
 /** What the error says that a call is answered with. */

@@ -1,4 +1,7 @@
-import { describeRunnerEnd, type ExecutorAddr, RequestError, type RunnerEnd } from '@farjit/protocol';
+import type { RunnerEnd } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';

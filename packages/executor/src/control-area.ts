@@ -1,4 +1,4 @@
-import type { SandboxLevel } from '@farjit/protocol';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { Limits } from './limits.js';
 import { futexWake } from './native/libc.js';
 import {

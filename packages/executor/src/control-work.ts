@@ -1,4 +1,5 @@
-import type { RequestError, RunnerEnd } from '@farjit/protocol';
+import type { RunnerEnd } from '@farjit/protocol';
+import type { RequestError } from '@farjit/protocol/errors';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES, PUBLISH_ENTRY_COUNT } from './native/shared-layout.js';
 

@@ -1,4 +1,5 @@
-import { EventStream, type Limit, type RunnerEnd } from '@farjit/protocol';
+import { EventStream, type RunnerEnd } from '@farjit/protocol';
+import type { Limit } from '@farjit/protocol/limits';
 import type { Identity } from './identity.js';
 import type { RefusedUpgrade } from './upgrades.js';
 

@@ -1,15 +1,8 @@
-import {
-  type Commit,
-  describeRunnerEnd,
-  type ExecutorAddr,
-  FarJITError,
-  type Limit,
-  type RequestContext,
-  RequestError,
-  type RunnerEnd,
-  type RunnerStarted,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import type { Commit, RequestContext, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import { FarJITError, RequestError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Limit } from '@farjit/protocol/limits';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { type CallResult, Calls } from './calls.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { SandboxLevel } from '@farjit/protocol';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
 import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
 import { ExecutorEvents } from './events.js';

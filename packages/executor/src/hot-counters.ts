@@ -1,4 +1,5 @@
-import { type ExecutorAddr, indirection } from '@farjit/protocol';
+import { indirection } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 
 /**
  * Least time between two notifications: what compiling a function costs at the level that is worth it, so later news

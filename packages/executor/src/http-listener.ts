@@ -3,7 +3,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import { connect, type Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import type { Refusal } from './authentication.js';
 import { type ListenAddress, ListenAddressError } from './listen-address.js';
 import type { TlsMaterial } from './tls-files.js';

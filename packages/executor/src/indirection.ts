@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { encodeStubs, encodeTrampolines, POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES } from './abi/x86-64.js';
 import type { MemoryRange, SessionMemory } from './memory.js';
 

@@ -1,4 +1,4 @@
-import type { Limit, LimitName } from '@farjit/protocol';
+import type { Limit, LimitName } from '@farjit/protocol/limits';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 
 /** What `sockaddr_un` holds, less the terminating NUL. */
 const MAX_SOCKET_PATH_BYTES = 107;

@@ -1,14 +1,6 @@
-import {
-  addrAdd,
-  type Commit,
-  type ExecutorAddr,
-  formatAddr,
-  type MemProt,
-  memory,
-  RequestError,
-  type RunnerMemory,
-  type Segment,
-} from '@farjit/protocol';
+import { type Commit, type MemProt, memory, type RunnerMemory, type Segment } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { PublishEntry } from './control-area.js';
 import { PublishKind } from './native/shared-layout.js';
 import { PageAllocator } from './page-allocator.js';

@@ -1,4 +1,5 @@
-import { type ExecutorAddr, formatAddr, type indirection, type ResultOf } from '@farjit/protocol';
+import type { indirection, ResultOf } from '@farjit/protocol';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { ControlArea, PublishEntry } from './control-area.js';
 import { PublishKind, ReentryKind, ReentryState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';

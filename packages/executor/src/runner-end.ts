@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { RunnerEnd, TrapReport } from '@farjit/protocol';
-import { toExecutorAddr } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { REGISTER_NAMES } from './abi/x86-64.js';
 import type { EndSnapshot } from './control-area.js';
 import { FILE_SIZE, type Limits } from './limits.js';

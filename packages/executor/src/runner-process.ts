@@ -2,13 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import {
-  describeRunnerEnd,
-  type ExecutorAddr,
-  FarJITError,
-  type RunnerEnd,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import type { RunnerEnd } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { Limit } from '@farjit/protocol';
+import type { Limit } from '@farjit/protocol/limits';
 import type { Limits } from './limits.js';
 import { CALL_SLOT_COUNT } from './native/shared-layout.js';
 

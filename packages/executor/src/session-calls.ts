@@ -1,11 +1,5 @@
-import {
-  type Connection,
-  type ParamsOf,
-  type RequestContext,
-  RequestError,
-  type ResultOf,
-  type run,
-} from '@farjit/protocol';
+import type { Connection, ParamsOf, RequestContext, ResultOf, run } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import type { Account } from './accounts.js';
 import { outcomeOfError } from './call-outcome.js';
 import type { CallOutcome, ExecutorEvents } from './events.js';

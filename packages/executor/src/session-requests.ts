@@ -4,13 +4,13 @@ import {
   memory,
   type ParamsOf,
   type RequestContext,
-  RequestError,
   type RequestType,
   type ResultOf,
   run,
   session,
   symbols,
 } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import type { Generation } from './generation.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SessionRunners } from './session-runners.js';

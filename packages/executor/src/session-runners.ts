@@ -1,13 +1,13 @@
 import {
   type Connection,
-  type ExecutorAddr,
   indirection,
   session as messages,
-  RequestError,
   type ResultOf,
   type RunnerEnd,
   type RunnerStarted,
 } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
 import type { CallbackOutcome } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';

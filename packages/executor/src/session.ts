@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import {
   Connection,
-  type ConnectionClosedError,
   type FrameEvent,
   MAX_UNOPENED_MS,
   type ParamsOf,
-  RequestError,
   type ResultOf,
   session,
   type Transport,
   UnopenedLimits,
 } from '@farjit/protocol';
+import { type ConnectionClosedError, RequestError } from '@farjit/protocol/errors';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME } from './abi/x86-64-cpu.js';
 import type { Account } from './accounts.js';

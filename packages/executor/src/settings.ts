@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import * as v from 'valibot';
 import { nearestName } from './nearest-name.js';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LimitSyntaxError, parseLimit } from '@farjit/protocol';
+import { LimitSyntaxError, parseLimit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { SettingsError, settings } from './settings.js';
 import { type CredentialEntry, type Credentials, loneToken, type TokenEntry } from './tokens.js';

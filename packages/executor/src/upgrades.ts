@@ -4,14 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
   DEFAULT_HEARTBEAT_MS,
-  describeQuota,
-  formatQuota,
   parseReceivedCount,
-  type Quota,
   RESUMPTION_HEADERS,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
+import { describeQuota, formatQuota, type Quota } from '@farjit/protocol/quotas';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Account, Accounts } from './accounts.js';
 import type { Authenticator, Refusal, RefusalReason, Via } from './authentication.js';

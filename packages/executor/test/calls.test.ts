@@ -1,13 +1,5 @@
-import {
-  addrAdd,
-  createMemoryTransportPair,
-  type ExecutorAddr,
-  memory,
-  NULL_ADDR,
-  run,
-  session,
-  type Transport,
-} from '@farjit/protocol';
+import { createMemoryTransportPair, memory, run, session, type Transport } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { createHostResources, Session } from '../src/index.js';
 import { CALL_SLOT_COUNT } from '../src/native/shared-layout.js';

@@ -10,7 +10,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Confinement, type SandboxLevel, sandboxShortfall } from '@farjit/protocol';
+import type { Confinement } from '@farjit/protocol';
+import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import test from 'ava';
 import { createHostResources, DEFAULT_RUNNER_PATH, type HostOptions } from '../src/index.js';
 import { buildNative } from './build-native.js';

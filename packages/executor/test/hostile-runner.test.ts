@@ -2,15 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  Connection,
-  createMemoryTransportPair,
-  indirection,
-  run,
-  session,
-  symbols,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import { Connection, createMemoryTransportPair, indirection, run, session, symbols } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { HOT_INTERVAL_MS, MAX_WAITING_COUNTERS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';

@@ -1,4 +1,4 @@
-import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { HotCounters, MAX_WAITING_COUNTERS } from '../src/hot-counters.js';
 import { until } from './session-fixture.js';

@@ -1,5 +1,7 @@
 import { closeSync } from 'node:fs';
-import { addrAdd, type Commit, type ExecutorAddr, RequestError, toExecutorAddr } from '@farjit/protocol';
+import type { Commit } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';

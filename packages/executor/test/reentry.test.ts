@@ -1,12 +1,5 @@
-import {
-  addrAdd,
-  type ExecutorAddr,
-  indirection,
-  memory,
-  run,
-  session,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import { indirection, memory, run, session } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { createHostResources } from '../src/index.js';
 import {

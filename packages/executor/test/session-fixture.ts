@@ -2,7 +2,6 @@ import {
   type Commit,
   Connection,
   createMemoryTransportPair,
-  type ExecutorAddr,
   indirection,
   type MemProt,
   memory,
@@ -14,6 +13,7 @@ import {
   symbols,
   type Transport,
 } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ExecutionContext } from 'ava';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { describeLimit, formatLimit, LimitSyntaxError, parseLimit } from '../src/index.js';
+import { describeLimit, formatLimit, LimitSyntaxError, parseLimit } from '../src/limits.js';
 
 for (const [text, name, value] of [
   ['memory=512M', 'memory', 512 * 1024 ** 2],

@@ -1,4 +1,4 @@
-import { ProtocolError } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
 import { Packr } from 'msgpackr';
 import { decodeFrame, errorBody, type Frame, FrameKind } from '#protocol/src/codec.js';
 import { MAX_NESTING } from '#protocol/src/msgpack-decoder.js';

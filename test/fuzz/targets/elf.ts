@@ -1,5 +1,5 @@
 import { LinkError } from '@farjit/compiler';
-import { toExecutorAddr } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
 import { ElfLinkGraphBuilder } from '#compiler/src/jitlink/elf-link-graph-builder.js';
 import { ElfObject, type ElfSection } from '#compiler/src/jitlink/elf-object.js';

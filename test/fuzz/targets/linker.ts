@@ -1,5 +1,5 @@
 import { LinkError } from '@farjit/compiler';
-import { formatAddr } from '@farjit/protocol';
+import { formatAddr } from '@farjit/protocol/executor-addr';
 import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
 import { link } from '#compiler/src/jitlink/link.js';
 import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '#compiler/src/jitlink/link-graph.js';

@@ -1,4 +1,6 @@
-import { FarJITError, type Transport, toExecutorAddr } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
 import { ExecutionSession } from '#compiler/src/session/execution-session.js';
 import { MaterializationUnit, ObjectPart } from '#compiler/src/session/materialization-unit.js';

@@ -6,13 +6,13 @@ import {
   type MemProt,
   memory,
   type ParamsOf,
-  RemoteError,
   type RequestType,
   run,
   session,
   symbols,
-  toExecutorAddr,
 } from '@farjit/protocol';
+import { RemoteError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import * as v from 'valibot';
 import { createHostResources, Session } from '#executor/src/index.js';
 import type { Random } from '../random.js';

@@ -2,8 +2,6 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
-  FarJITError,
-  foreignMessage,
   joinWebSocket,
   parseReceivedCount,
   RESUMPTION_HEADERS,
@@ -13,6 +11,8 @@ import {
   WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { foreignMessage } from '@farjit/protocol/printable';
 import { type ClientOptions, WebSocket } from 'ws';
 import type { ClientTls } from './client-tls.js';
 import { adviseOnError, adviseOnStatus } from './connect-advice.js';

@@ -2,16 +2,11 @@ import {
   type Answer,
   type Commit,
   Connection,
-  type ConnectionClosedError,
-  type ExecutorAddr,
   type FrameEvent,
-  formatAddr,
   indirection,
-  type Limit,
   type MemProt,
   memory,
   type ParamsOf,
-  ProtocolError,
   type RemoteInfo,
   type RequestContext,
   type RequestType,
@@ -19,12 +14,14 @@ import {
   type RunnerEnd,
   type RunnerStarted,
   run,
-  type SandboxLevel,
-  sandboxShortfall,
   session,
   symbols,
   type Transport,
 } from '@farjit/protocol';
+import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import type { Limit } from '@farjit/protocol/limits';
+import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
 import { type ConnectionEvent, SessionResumer } from './session-resumer.js';

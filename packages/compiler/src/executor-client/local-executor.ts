@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import type { LimitName, SandboxLevel, Transport } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
+import type { LimitName } from '@farjit/protocol/limits';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import {
   type ExecutorProcess,
   InheritedExecutor,

@@ -1,4 +1,4 @@
-import type { ExecutorAddr } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStubsManager } from './indirect-stubs-manager.js';
 
 /** Failures kept for the calls that contained them: more than threads one runner can block. */

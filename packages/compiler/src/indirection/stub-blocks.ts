@@ -1,4 +1,4 @@
-import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ExecutorProcessControl, StubBlock } from '../executor-client/executor-process-control.js';
 
 /** First block of a session; each further one doubles what there is. */

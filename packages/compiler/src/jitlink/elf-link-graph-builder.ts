@@ -1,4 +1,5 @@
-import { type MemProt, toExecutorAddr } from '@farjit/protocol';
+import type { MemProt } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Architecture } from './architecture.js';
 import { EH_FRAME_SECTION, parseEHFrame } from './eh-frame.js';
 import { MergeableSection } from './elf-mergeable.js';

@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, formatAddr, type MemProt, type Segment } from '@farjit/protocol';
+import type { MemProt, Segment } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { LinkError } from './errors.js';
 import type { Block, LinkGraph } from './link-graph.js';
 

@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, type MemProt, NULL_ADDR } from '@farjit/protocol';
+import type { MemProt } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { Architecture } from './architecture.js';
 
 /**

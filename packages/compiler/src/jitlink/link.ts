@@ -1,4 +1,5 @@
-import type { ExecutorAddr, MemProt, Segment } from '@farjit/protocol';
+import type { MemProt, Segment } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { ehFrameAddresses, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';

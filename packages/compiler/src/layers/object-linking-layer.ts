@@ -1,4 +1,5 @@
-import type { ExecutorAddr, MemProt } from '@farjit/protocol';
+import type { MemProt } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';

@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 
 /** No usable libLLVM: none is installed, or the one named cannot be loaded. Code `LIBLLVM`. */
 export class LibLLVMError extends FarJITError {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { CancelledError, FarJITError } from '@farjit/protocol';
+import { CancelledError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../loop-calls.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../session/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';

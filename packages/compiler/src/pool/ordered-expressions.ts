@@ -1,4 +1,4 @@
-import { CancelledError } from '@farjit/protocol';
+import { CancelledError } from '@farjit/protocol/errors';
 import type { ExpressionResult } from '../jit-types.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { CallOptions } from '../session/session-calls.js';

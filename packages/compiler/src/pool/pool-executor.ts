@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConnectionClosedError, FarJITError } from '@farjit/protocol';
+import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import { backoffMs } from '../executor-client/backoff.js';
 import { ConnectError, type ConnectOptions } from '../executor-client/connect.js';
 import { KaleidoscopeJIT } from '../jit.js';

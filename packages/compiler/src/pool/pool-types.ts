@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import type { TargetDescription } from '../llvm/target-machine.js';

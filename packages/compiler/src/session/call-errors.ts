@@ -1,4 +1,6 @@
-import { CancelledError, type Limit, parseValue, RemoteError, type RunnerEnd, run } from '@farjit/protocol';
+import { parseValue, type RunnerEnd, run } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import type { Limit } from '@farjit/protocol/limits';
 import {
   DeadlineExceededError,
   ExecutionTrapError,

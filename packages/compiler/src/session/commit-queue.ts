@@ -1,12 +1,5 @@
-import {
-  addrAdd,
-  addrOffset,
-  type Commit,
-  type ExecutorAddr,
-  MAX_FRAME_BYTES,
-  memory,
-  type Segment,
-} from '@farjit/protocol';
+import { type Commit, MAX_FRAME_BYTES, memory, type Segment } from '@farjit/protocol';
+import { addrAdd, addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { GRANULE_BYTES } from './slab-allocator.js';
 
 /**

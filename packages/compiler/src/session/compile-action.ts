@@ -1,4 +1,4 @@
-import type { ExecutorAddr } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
 import type { Call } from '../kaleidoscope/call-graph.js';

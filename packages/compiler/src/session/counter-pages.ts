@@ -1,4 +1,4 @@
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CommitQueue } from './commit-queue.js';
 import type { MaterializationUnit } from './materialization-unit.js';
 

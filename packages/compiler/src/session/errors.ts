@@ -1,10 +1,11 @@
-import type { Limit, MemProt, Quota, RunnerEnd, SandboxLevel, TrapReport } from '@farjit/protocol';
+import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
-import { describeLimit } from '@farjit/protocol/limits';
+import { describeLimit, type Limit } from '@farjit/protocol/limits';
 import { printable } from '@farjit/protocol/printable';
-import { describeQuota } from '@farjit/protocol/quotas';
+import { describeQuota, type Quota } from '@farjit/protocol/quotas';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {

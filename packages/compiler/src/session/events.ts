@@ -1,10 +1,5 @@
-import {
-  EventStream as Events,
-  type FrameEvent,
-  type Limit,
-  type RunnerEnd,
-  type RunnerStarted,
-} from '@farjit/protocol';
+import { EventStream as Events, type FrameEvent, type RunnerEnd, type RunnerStarted } from '@farjit/protocol';
+import type { Limit } from '@farjit/protocol/limits';
 import type { CacheEvent } from '../cache/object-cache.js';
 import type { ConnectionEvent } from '../executor-client/session-resumer.js';
 

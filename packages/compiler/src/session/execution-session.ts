@@ -1,4 +1,5 @@
-import type { ExecutorAddr, Transport } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import {
   type ExecutorHandlers,
   ExecutorProcessControl,

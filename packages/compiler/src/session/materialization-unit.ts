@@ -1,4 +1,6 @@
-import { type ExecutorAddr, FarJITError, type MemProt } from '@farjit/protocol';
+import type { MemProt } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';

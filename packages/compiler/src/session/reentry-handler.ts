@@ -1,4 +1,5 @@
-import type { Answer, ExecutorAddr, indirection, ResultOf } from '@farjit/protocol';
+import type { Answer, indirection, ResultOf } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { OpenSpan, Tracing } from '../tracing/tracing.js';

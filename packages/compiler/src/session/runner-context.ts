@@ -1,5 +1,6 @@
-import type { ExecutorAddr, Limit, MemProt } from '@farjit/protocol';
-import { NULL_ADDR, type RunnerEnd, type RunnerStarted, symbols } from '@farjit/protocol';
+import { type MemProt, type RunnerEnd, type RunnerStarted, symbols } from '@farjit/protocol';
+import { type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
+import type { Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';

@@ -1,12 +1,6 @@
-import {
-  CancelledError,
-  type Commit,
-  type ExecutorAddr,
-  RemoteError,
-  type ResultOf,
-  type run,
-  type Segment,
-} from '@farjit/protocol';
+import type { Commit, ResultOf, run, Segment } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type {
   CallRequestOptions,
   ExecutorProcessControl,

@@ -1,5 +1,5 @@
 import assert from 'node:assert';
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 
 /** Small functions come in a few sizes: rounding to a cache line lets freed blocks fit again. */
 export const GRANULE_BYTES = 64;

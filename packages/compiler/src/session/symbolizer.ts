@@ -1,4 +1,4 @@
-import type { ExecutorAddr } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolizedFrame } from './errors.js';
 
 interface Range {

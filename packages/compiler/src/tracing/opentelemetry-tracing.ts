@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { FarJITError, formatTraceparent, parseTraceparent } from '@farjit/protocol';
+import { formatTraceparent, parseTraceparent } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import {
   type Context,
   context,

@@ -1,12 +1,6 @@
-import {
-  ConnectionClosedError,
-  memory,
-  ProtocolError,
-  RemoteError,
-  RequestError,
-  type RunnerStarted,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import { memory, type RunnerStarted } from '@farjit/protocol';
+import { ConnectionClosedError, ProtocolError, RemoteError, RequestError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
 import { type Answers, FakeHost, runnerOf, silence } from './fake-host.js';

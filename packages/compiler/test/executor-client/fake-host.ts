@@ -1,9 +1,7 @@
 import {
-  addrAdd,
   type Commit,
   Connection,
   createMemoryTransportPair,
-  type ExecutorAddr,
   indirection,
   memory,
   type ParamsOf,
@@ -16,8 +14,8 @@ import {
   session,
   symbols,
   type Transport,
-  toExecutorAddr,
 } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 
 const MIB = 1024 * 1024;
 const STUB_BYTES = 8;

@@ -1,4 +1,4 @@
-import { addrAdd, NULL_ADDR, toExecutorAddr } from '@farjit/protocol';
+import { addrAdd, NULL_ADDR, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import {
   type CompileAction,

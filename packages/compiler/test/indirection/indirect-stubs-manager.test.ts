@@ -1,4 +1,4 @@
-import { addrAdd } from '@farjit/protocol';
+import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
 import { openBlocks } from './stub-blocks-fixture.js';

@@ -1,4 +1,5 @@
-import { addrAdd, RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { openBlocks } from './stub-blocks-fixture.js';
 

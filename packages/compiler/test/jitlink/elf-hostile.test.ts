@@ -1,4 +1,4 @@
-import { toExecutorAddr } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { buildLinkGraph } from '../../src/jitlink/elf.js';
 import { SHT_SYMTAB } from '../../src/jitlink/elf-object.js';

@@ -1,4 +1,5 @@
-import { type ExecutorAddr, type MemProt, toExecutorAddr } from '@farjit/protocol';
+import type { MemProt } from '@farjit/protocol';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type LinkContext, type LinkedGraph, link } from '../../src/jitlink/link.js';
 import type { LinkGraph } from '../../src/jitlink/link-graph.js';
 

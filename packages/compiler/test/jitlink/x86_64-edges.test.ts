@@ -1,4 +1,4 @@
-import { toExecutorAddr } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { Edge, LinkGraph, LinkSymbol } from '../../src/jitlink/link-graph.js';

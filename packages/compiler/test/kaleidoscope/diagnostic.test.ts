@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
 import { SourceText } from '../../src/kaleidoscope/source-text.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { FarJITError } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';

@@ -1,11 +1,7 @@
-import {
-  CancelledError,
-  describeRunnerEnd,
-  RemoteError,
-  type RunnerEnd,
-  type TrapReport,
-  toExecutorAddr,
-} from '@farjit/protocol';
+import type { RunnerEnd, TrapReport } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import test from 'ava';
 import {
   hasAppliedCommit,

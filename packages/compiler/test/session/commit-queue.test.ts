@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, memory, type Segment, toExecutorAddr } from '@farjit/protocol';
+import { memory, type Segment } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { CommitQueue, isEmptyCommit, MAX_COMMIT_BYTES } from '../../src/session/commit-queue.js';
 

@@ -1,4 +1,4 @@
-import { RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { openScripted } from './session-fixture.js';
 import { functionUnit } from './units.js';

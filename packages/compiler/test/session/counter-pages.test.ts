@@ -1,4 +1,4 @@
-import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { CommitQueue } from '../../src/session/commit-queue.js';
 import { CounterPages } from '../../src/session/counter-pages.js';

@@ -1,4 +1,5 @@
-import { ConnectionClosedError, type Transport } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
+import { ConnectionClosedError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { LocalExecutor } from '../../src/executor-client/local-executor.js';
 import { KaleidoscopeJIT } from '../../src/jit.js';

@@ -1,4 +1,4 @@
-import { RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { SessionClosedError } from '../../src/session/errors.js';
 import { ExecutionSession } from '../../src/session/execution-session.js';

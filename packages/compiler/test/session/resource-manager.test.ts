@@ -1,4 +1,5 @@
-import { NULL_ADDR, RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { gate } from '../gate.js';
 import { openScripted } from './session-fixture.js';

@@ -1,4 +1,5 @@
-import { RequestError, toExecutorAddr } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
 import { OutOfExecutorMemoryError, RunnerLostError } from '../../src/session/errors.js';

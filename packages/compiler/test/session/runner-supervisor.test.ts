@@ -1,4 +1,5 @@
-import { RequestError, toExecutorAddr } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import { FakeHost } from '../executor-client/fake-host.js';

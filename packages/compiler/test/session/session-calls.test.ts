@@ -1,4 +1,4 @@
-import { RequestError } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
 import { RunnerLostError, SessionClosedError } from '../../src/session/errors.js';
 import { silence } from '../executor-client/fake-host.js';

@@ -1,4 +1,5 @@
-import { addrAdd, type ExecutorAddr, type indirection, NULL_ADDR, type ResultOf } from '@farjit/protocol';
+import type { indirection, ResultOf } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { ExecutionContext } from 'ava';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import type { MaterializationUnit } from '../../src/session/materialization-unit.js';

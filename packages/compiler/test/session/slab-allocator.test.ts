@@ -1,4 +1,4 @@
-import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { SlabAllocator } from '../../src/session/slab-allocator.js';
 

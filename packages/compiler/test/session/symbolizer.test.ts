@@ -1,4 +1,4 @@
-import { toExecutorAddr } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { Symbolizer } from '../../src/session/symbolizer.js';
 

@@ -1,4 +1,7 @@
-import { describeLimit, describeRunnerEnd, formatAddr, RateLimit, type RunnerEnd } from '@farjit/protocol';
+import { RateLimit, type RunnerEnd } from '@farjit/protocol';
+import { formatAddr } from '@farjit/protocol/executor-addr';
+import { describeLimit } from '@farjit/protocol/limits';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ExecutorEvent, ExecutorEvents, SessionName } from '../events.js';
 import { describeIdentity } from '../identity.js';
 import type { Log, LogFields } from './log.js';

@@ -1,4 +1,6 @@
-import { LIMIT_NAMES, type RunnerEnd, toExecutorAddr } from '@farjit/protocol';
+import type { RunnerEnd } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { LIMIT_NAMES } from '@farjit/protocol/limits';
 import test from 'ava';
 import { CALL_OUTCOMES, CALLBACK_OUTCOMES, type ExecutorEvent, ExecutorEvents } from '../../src/events.js';
 import { LOCAL_IDENTITY } from '../../src/identity.js';
