@@ -5,9 +5,9 @@ import {
   SymbolsNotFoundError,
 } from '@farjit/compiler';
 import test from 'ava';
+import { randomFrom } from '#compiler/test/random.js';
 import { parseAssembly } from './ir-module.js';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
-import { randomFrom } from './random.js';
 
 type JIT = Awaited<ReturnType<typeof openJIT>>['jit'];
 

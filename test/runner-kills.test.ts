@@ -1,8 +1,8 @@
 import { RunnerLostError } from '@farjit/compiler';
 import test from 'ava';
+import { randomFrom } from '#compiler/test/random.js';
 import { parseAssembly } from './ir-module.js';
 import { eventually, openJIT } from './jit-fixture.js';
-import { randomFrom } from './random.js';
 
 const KILLS = 50;
 const CHAIN = 12;

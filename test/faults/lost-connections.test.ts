@@ -1,7 +1,7 @@
 import { CodegenPool, KaleidoscopeJIT } from '@farjit/compiler';
 import { Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
-import { randomFrom } from '../random.js';
+import { randomFrom } from '#compiler/test/random.js';
 import { FAULTS, FaultProxy } from './fault-proxy.js';
 
 /** Points at which a connection is broken. `FARJIT_FAULT_POINTS=1000` takes a minute or two. */

@@ -11,6 +11,7 @@ import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { ExecutorProcessControl } from '#compiler/src/executor-client/executor-process-control.js';
+import { DEAF_HANDLERS } from '#compiler/test/executor-client/fake-host.js';
 import { eventually } from '../jit-fixture.js';
 import { FaultProxy } from './fault-proxy.js';
 
@@ -284,17 +285,8 @@ test('a connection that is lost before the session is open is the end of it', as
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
   t.teardown(() => proxy.close());
   const transport = await connectExecutor(proxy.url, { token: TOKEN });
-  const handlers = {
-    reenter: () => Promise.reject(new Error('nothing runs')),
-    functionsHot: () => {},
-    runnerLost: () => {},
-    limitReached: () => {},
-    output: () => {},
-    frame: () => {},
-    connection: () => {},
-  };
   proxy.isDown = true;
-  const opening = ExecutorProcessControl.open(transport, handlers);
+  const opening = ExecutorProcessControl.open(transport, DEAF_HANDLERS);
   proxy.cutAll();
   await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
   await eventually(() => server.sessions.size === 0, 'nothing is left of it');

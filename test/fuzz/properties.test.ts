@@ -6,6 +6,7 @@ import { parseSource } from '#compiler/src/kaleidoscope/parser.js';
 import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
 import { decodeFrame, encodeFrame, type Frame, FrameKind } from '#protocol/src/codec.js';
 import { printable, printableLines } from '#protocol/src/printable.js';
+import { WORDS } from './targets/source-inputs.js';
 
 /** The same inputs each time; a failure is reported small. */
 const PARAMETERS = { seed: 1, numRuns: 1000 } as const;
@@ -85,32 +86,7 @@ test('any bytes are a frame or a ProtocolError', (t) => {
 });
 
 test('any text is items and diagnostics, which stand inside it', (t) => {
-  const word = fc.constantFrom(
-    'def',
-    'extern',
-    'if',
-    'then',
-    'else',
-    'for',
-    'in',
-    'var',
-    'unary',
-    'binary',
-    '(',
-    ')',
-    ',',
-    ';',
-    '=',
-    '+',
-    'x',
-    '1',
-    '1.2.3',
-    '\u001b',
-    '\0',
-    '😀',
-    '\n',
-    '#',
-  );
+  const word = fc.constantFrom(...WORDS, '\u001b', '\0', '😀', '#');
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 200 }),
     fc.array(word, { maxLength: 60 }).map((words) => words.join(' ')),

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodegenPool, type KaleidoscopeJIT, MaterializationError } from '@farjit/compiler';
 import test from 'ava';
+import { randomFrom } from '#compiler/test/random.js';
 import { evaluateAll, eventually, openJIT } from '../jit-fixture.js';
 import { descriptorCount, isAlive } from '../proc.js';
-import { randomFrom } from '../random.js';
 import { rounds } from './length.js';
 
 const KILLS = rounds(25, 500);

@@ -7,10 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RunnerLostError } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { randomFrom } from '#compiler/test/random.js';
 import { socketUrl, startExecutor } from '../executor-process.js';
 import { eventually, openJIT } from '../jit-fixture.js';
 import { descriptorTargets, isAlive, threadCount } from '../proc.js';
-import { randomFrom } from '../random.js';
 import { rounds } from './length.js';
 
 const RUNNER_KILLS = rounds(20, 1000);

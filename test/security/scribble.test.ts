@@ -1,9 +1,9 @@
 import { type JITCallable, KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
 import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
+import { randomFrom } from '#compiler/test/random.js';
 import { parseAssembly } from '../ir-module.js';
 import { type Mapping, parseMaps } from '../proc.js';
-import { randomFrom } from '../random.js';
 import { startServer } from '../server-fixture.js';
 import { rounds } from './length.js';
 

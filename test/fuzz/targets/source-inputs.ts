@@ -2,7 +2,8 @@ import { sources } from '../corpus.js';
 import { mutateBytes } from '../mutate-bytes.js';
 import type { Random } from '../random.js';
 
-const WORDS = [
+/** What sources are made of, and some of what looks like it. */
+export const WORDS = [
   'def',
   'extern',
   'if',

@@ -74,85 +74,61 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .description('Kaleidoscope, compiled function by function at the first call and run in another process')
     .version(packageVersion())
     .exitOverride();
-  program
+  const run = program
     .command('run')
     .description('run a Kaleidoscope program')
-    .argument('<file>', 'the program, or - for standard input')
-    .addOption(executorsOption())
-    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
-    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
-    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
-    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
-    .addOption(optLevelOption())
-    .addOption(speculateOption())
-    .addOption(statsOption())
-    .addOption(cacheDirOption())
-    .addOption(noCacheOption())
-    .addOption(codegenProcessesOption())
-    .addOption(codegenLimitOption())
-    .option('--speculate-order <file>', 'guess what a run recorded with --record-calls called, in its order')
-    .option('--record-calls <file>', 'write down which functions are called, in the order of the first calls')
-    .addOption(sandboxOption())
-    .addOption(sandboxRequiredOption())
-    .addOption(limitOption())
-    .addOption(preloadOption())
+    .argument('<file>', 'the program, or - for standard input');
+  addOptions(run, [
+    executorsOption(),
+    ...accessOptions(),
+    optLevelOption(),
+    speculateOption(),
+    statsOption(),
+    ...objectOptions(),
+    new Option(
+      '--speculate-order <file>',
+      'guess what a run recorded with --record-calls called, in its order',
+    ),
+    new Option(
+      '--record-calls <file>',
+      'write down which functions are called, in the order of the first calls',
+    ),
+    ...runnerOptions(),
+  ])
     .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
     .action(async (file: string, { executor: executors, ...options }: WithExecutors<RunOptions>) => {
       const { runCommand } = await import('./run-command.js');
       setExitCode(await runCommand(file, { ...options, executors, local }));
     });
-  program
-    .command('repl')
-    .description('read, evaluate and print Kaleidoscope line by line')
-    .addOption(executorOption())
-    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
-    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
-    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
-    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
-    .addOption(optLevelOption())
-    .addOption(speculateOption())
-    .addOption(cacheDirOption())
-    .addOption(noCacheOption())
-    .addOption(codegenProcessesOption())
-    .addOption(codegenLimitOption())
-    .addOption(sandboxOption())
-    .addOption(sandboxRequiredOption())
-    .addOption(limitOption())
-    .addOption(preloadOption())
+  const repl = program.command('repl').description('read, evaluate and print Kaleidoscope line by line');
+  addOptions(repl, [
+    executorOption(),
+    ...accessOptions(),
+    optLevelOption(),
+    speculateOption(),
+    ...objectOptions(),
+    ...runnerOptions(),
+  ])
     .addHelpText('after', REPL_HELP + EXECUTOR_HELP)
     .action(async (options: ReplOptions) => {
       const { replCommand } = await import('./repl-command.js');
       setExitCode(await replCommand({ ...options, local }));
     });
-  program
+  const map = program
     .command('map')
     .description('apply a function of a Kaleidoscope program to data, on one executor or several')
     .argument('<function>', 'its name; it takes a column for each of its parameters')
     .argument('<file>', 'the program, of which only the definitions count, or - for standard input')
     .addOption(inputOption())
     .addOption(outputOption())
-    .option('--chunk <n>', 'elements that go to an executor at a time (default: up to 65536)', parseChunk)
-    .addOption(executorsOption())
-    .addOption(accessOption('--token-file <file>', 'read the token for --executor'))
-    .addOption(accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'))
-    .addOption(accessOption('--tls-cert <file>', 'show this certificate, in PEM'))
-    .addOption(accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'))
-    .option(
-      '--executors-local <n>',
-      'how many executors of its own it starts (default: one, unless others are given)',
-      parseLocalCount,
-    )
-    .addOption(optLevelOption())
-    .addOption(statsOption())
-    .addOption(cacheDirOption())
-    .addOption(noCacheOption())
-    .addOption(codegenProcessesOption())
-    .addOption(codegenLimitOption())
-    .addOption(sandboxOption())
-    .addOption(sandboxRequiredOption())
-    .addOption(limitOption())
-    .addOption(preloadOption())
+    .option('--chunk <n>', 'elements that go to an executor at a time (default: up to 65536)', parseChunk);
+  addOptions(map, [executorsOption(), ...accessOptions()]).option(
+    '--executors-local <n>',
+    'how many executors of its own it starts (default: one, unless others are given)',
+    parseLocalCount,
+  );
+  addOptions(map, [optLevelOption(), statsOption(), ...objectOptions(), ...runnerOptions()])
     .option('--deadline <ms>', 'give up when a chunk takes longer than this', parseDeadline)
     .addHelpText('after', MAP_HELP + EXECUTOR_HELP)
     .action(
@@ -212,6 +188,31 @@ function executorsOption(): Option {
 }
 
 /** `--tls-ca` is also `FARJIT_TLS_CA`. */
+function addOptions(command: Command, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
+/** How an executor is got at. */
+function accessOptions(): Option[] {
+  return [
+    accessOption('--token-file <file>', 'read the token for --executor'),
+    accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'),
+    accessOption('--tls-cert <file>', 'show this certificate, in PEM'),
+    accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'),
+  ];
+}
+
+/** How objects are made and kept. */
+function objectOptions(): Option[] {
+  return [cacheDirOption(), noCacheOption(), codegenProcessesOption(), codegenLimitOption()];
+}
+
+/** What programs run in. */
+function runnerOptions(): Option[] {
+  return [sandboxOption(), sandboxRequiredOption(), limitOption(), preloadOption()];
+}
+
 function accessOption(flags: string, description: string): Option {
   const [name = ''] = flags.slice(2).split(' ');
   return new Option(flags, description).env(`FARJIT_${name.replaceAll('-', '_').toUpperCase()}`);

@@ -3,17 +3,8 @@ import { ConnectionClosedError, ProtocolError, RemoteError, RequestError } from 
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
-import { type Answers, FakeHost, runnerOf, silence } from './fake-host.js';
+import { type Answers, DEAF_HANDLERS, FakeHost, runnerOf, silence } from './fake-host.js';
 
-const HANDLERS = {
-  reenter: async () => ({ outcome: 'failed' as const, token: 1, message: 'nobody compiles here' }),
-  functionsHot: () => {},
-  runnerLost: () => {},
-  limitReached: () => {},
-  output: () => {},
-  frame: () => {},
-  connection: () => {},
-};
 /** Short, because these tests wait for it to pass. */
 const ANSWER_TIMEOUT_MS = 50;
 
@@ -23,7 +14,7 @@ async function openOn(
   options: { answerTimeoutMs?: number } = {},
 ): Promise<{ host: FakeHost; executor: ExecutorProcessControl }> {
   const host = new FakeHost(answers);
-  const executor = await ExecutorProcessControl.open(host.transport, HANDLERS, options);
+  const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS, options);
   t.teardown(() => executor.disconnect());
   return { host, executor };
 }
@@ -33,7 +24,7 @@ async function openFails(t: ExecutionContext, change: (host: FakeHost) => void):
   const host = new FakeHost();
   change(host);
   const error = await t.throwsAsync(
-    ExecutorProcessControl.open(host.transport, HANDLERS, { answerTimeoutMs: ANSWER_TIMEOUT_MS }),
+    ExecutorProcessControl.open(host.transport, DEAF_HANDLERS, { answerTimeoutMs: ANSWER_TIMEOUT_MS }),
   );
   await host.connection.closed;
   return error ?? new Error();
@@ -55,7 +46,7 @@ test('an executor that confines less than required is refused, with what is miss
   const host = new FakeHost();
   host.runner = { ...weak, confinement };
   const error = await t.throwsAsync(
-    ExecutorProcessControl.open(host.transport, HANDLERS, { requireSandbox: 'strict' }),
+    ExecutorProcessControl.open(host.transport, DEAF_HANDLERS, { requireSandbox: 'strict' }),
     { code: 'SANDBOX_TOO_WEAK' },
   );
   t.is(
@@ -66,7 +57,7 @@ test('an executor that confines less than required is refused, with what is miss
   // Less is required: the same runner will do.
   const again = new FakeHost();
   again.runner = { ...weak, confinement };
-  const executor = await ExecutorProcessControl.open(again.transport, HANDLERS, {
+  const executor = await ExecutorProcessControl.open(again.transport, DEAF_HANDLERS, {
     requireSandbox: 'default',
   });
   t.is(executor.runner.confinement.landlockAbi, 0);
@@ -75,7 +66,9 @@ test('an executor that confines less than required is refused, with what is miss
 
 test('a later runner is held to what was required too', async (t) => {
   const host = new FakeHost();
-  const executor = await ExecutorProcessControl.open(host.transport, HANDLERS, { requireSandbox: 'default' });
+  const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS, {
+    requireSandbox: 'default',
+  });
   t.teardown(() => executor.disconnect());
   const next = runnerOf(2);
   const weak = { ...next, confinement: { ...next.confinement, seccomp: false } };

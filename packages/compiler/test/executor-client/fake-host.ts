@@ -16,6 +16,7 @@ import {
   type Transport,
 } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { ExecutorHandlers } from '../../src/executor-client/executor-process-control.js';
 
 const MIB = 1024 * 1024;
 const STUB_BYTES = 8;
@@ -24,6 +25,17 @@ type Handler<M extends RequestType> = (
   params: ParamsOf<M>,
   context: RequestContext,
 ) => ResultOf<M> | Promise<ResultOf<M>>;
+
+/** Of a compiler that compiles nothing and hears nothing. */
+export const DEAF_HANDLERS: ExecutorHandlers = {
+  reenter: async () => ({ outcome: 'failed', token: 1, message: 'nobody compiles here' }),
+  functionsHot: () => {},
+  runnerLost: () => {},
+  limitReached: () => {},
+  output: () => {},
+  frame: () => {},
+  connection: () => {},
+};
 
 /** What the host answers; a test replaces what it wants to lie about. */
 export interface Answers {

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
 import { StubBlocks } from '../../src/indirection/stub-blocks.js';
-import { type Answers, FakeHost } from '../executor-client/fake-host.js';
+import { type Answers, DEAF_HANDLERS, FakeHost } from '../executor-client/fake-host.js';
 
 /** Blocks of an owner in the first runner of a scripted host. */
 export async function openBlocks(
@@ -9,15 +9,7 @@ export async function openBlocks(
   answers: Partial<Answers> = {},
 ): Promise<{ host: FakeHost; executor: ExecutorProcessControl; blocks: StubBlocks }> {
   const host = new FakeHost(answers);
-  const executor = await ExecutorProcessControl.open(host.transport, {
-    reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
-    functionsHot: () => {},
-    runnerLost: () => {},
-    limitReached: () => {},
-    output: () => {},
-    frame: () => {},
-    connection: () => {},
-  });
+  const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS);
   t.teardown(() => executor.disconnect());
   return { host, executor, blocks: new StubBlocks(executor, 7) };
 }

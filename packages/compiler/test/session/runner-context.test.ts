@@ -4,20 +4,12 @@ import test, { type ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
 import { OutOfExecutorMemoryError, RunnerLostError } from '../../src/session/errors.js';
 import { RunnerContext } from '../../src/session/runner-context.js';
-import { type Answers, FakeHost, silence } from '../executor-client/fake-host.js';
+import { type Answers, DEAF_HANDLERS, FakeHost, silence } from '../executor-client/fake-host.js';
 import { addressesFor } from './session-fixture.js';
 
 async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}, stubCount?: number) {
   const host = new FakeHost(answers);
-  const executor = await ExecutorProcessControl.open(host.transport, {
-    reenter: async () => ({ outcome: 'failed', token: 1, message: '' }),
-    functionsHot: () => {},
-    runnerLost: () => {},
-    limitReached: () => {},
-    output: () => {},
-    frame: () => {},
-    connection: () => {},
-  });
+  const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS);
   t.teardown(() => executor.disconnect());
   return { host, executor, runner: await RunnerContext.create(executor, { stubCount, hotThreshold: 100 }) };
 }

@@ -1,6 +1,7 @@
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { SlabAllocator } from '../../src/session/slab-allocator.js';
+import { randomFrom } from '../random.js';
 
 const BASE = toExecutorAddr(0x7f00_0000_0000n);
 const GRANULE_BYTES = 64;
@@ -88,17 +89,6 @@ test('freeing what is not allocated is a bug and says so', (t) => {
   slab.free(address);
   t.throws(() => slab.free(address), { message: /freed what was not allocated/ });
 });
-
-/** xorshift32: the same numbers every time. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 test('thousands of random allocations and releases agree with a map of granules', (t) => {
   const granules = 512;

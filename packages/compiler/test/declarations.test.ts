@@ -1,0 +1,53 @@
+import test from 'ava';
+import { Declarations } from '../src/declarations.js';
+import type { CallSignature } from '../src/kaleidoscope/call-signature.js';
+import { onlyFunction } from './kaleidoscope/parse.js';
+import { functionUnit } from './session/units.js';
+
+const TO_DOUBLE: CallSignature = { result: 'double', parameters: ['double', 'double'] };
+const TO_INTEGER: CallSignature = { result: 'i64', parameters: ['i64'] };
+
+test('only another number of parameters concerns callers, who are those that call the name now', (t) => {
+  const declarations = new Declarations();
+  const { prototype } = onlyFunction('def f(x) x;');
+  t.false(declarations.declare(prototype));
+  t.false(declarations.declare(onlyFunction('def f(y) y + 1;').prototype));
+  const [caller, other] = [functionUnit('g', { calls: ['f'] }), functionUnit('h')];
+  declarations.addFunction(caller, onlyFunction('def g(x) f(x);'));
+  declarations.addFunction(other, onlyFunction('def h(x) x;'));
+  t.true(declarations.declare(onlyFunction('def f(x y) x + y;').prototype));
+  t.deepEqual(declarations.callersOf('f'), [caller]);
+  declarations.forget(caller);
+  t.deepEqual(declarations.callersOf('f'), []);
+  t.is(declarations.functionOf(caller), undefined);
+});
+
+test('a module has a name called as it defines it: from Kaleidoscope if all are doubles', (t) => {
+  const declarations = new Declarations();
+  declarations.addModule(
+    new Map([
+      ['f', TO_DOUBLE],
+      ['g', TO_INTEGER],
+      ['h', undefined],
+    ]),
+  );
+  t.deepEqual(declarations.signatureOf('f'), TO_DOUBLE);
+  t.deepEqual(declarations.signatureOf('g'), TO_INTEGER);
+  t.is(declarations.signatureOf('h'), undefined);
+  t.is(declarations.prototypeOf('f')?.parameters.length, 2);
+  t.is(declarations.prototypeOf('g'), undefined);
+  t.is(declarations.prototypeOf('h'), undefined);
+});
+
+test('a function takes a name over from a module, and a name that is removed means nothing', (t) => {
+  const declarations = new Declarations();
+  declarations.addModule(new Map([['f', TO_INTEGER]]));
+  const fn = onlyFunction('def f(x) x;');
+  declarations.declare(fn.prototype);
+  declarations.addFunction(functionUnit('f'), fn);
+  t.deepEqual(declarations.signatureOf('f'), { result: 'double', parameters: ['double'] });
+  t.is(declarations.prototypeOf('f'), fn.prototype);
+  declarations.remove('f');
+  t.is(declarations.signatureOf('f'), undefined);
+  t.is(declarations.prototypeOf('f'), undefined);
+});
