@@ -104,13 +104,15 @@ test('executors are replaced one after the other in the middle of a map, which l
         'the new one is connected',
       );
     }
-    isOver = true;
   };
   while (!isOver) {
     const results = await pool.map('cube', data, {
       chunk: 500,
       onProgress: ({ doneChunks }) => {
-        if (doneChunks === 10) replacing ??= replace();
+        if (doneChunks === 10)
+          replacing ??= replace().finally(() => {
+            isOver = true;
+          });
       },
     });
     t.true(isCubes(results, data));
