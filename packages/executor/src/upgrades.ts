@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
@@ -107,7 +106,10 @@ export class Upgrades {
     const cut = setTimeout(() => {
       for (const webSocket of this.#open) webSocket.terminate();
     }, CLOSE_GRACE_MS);
-    await Promise.all([...this.#open].map((webSocket) => once(webSocket, 'close')));
+    // Not `once` of Node, which rejects over what a peer gets wrong meanwhile.
+    await Promise.all(
+      [...this.#open].map((webSocket) => new Promise((resolve) => webSocket.once('close', resolve))),
+    );
     clearTimeout(cut);
   }
 

@@ -97,6 +97,22 @@ test('a peer that answers no closing handshake does not hold the server up', asy
   socket.terminate();
 });
 
+test('a peer that answers the closing handshake with nonsense does not keep the server from closing', async (t) => {
+  const path = join(temporaryDirectory(t), 'farjit.sock');
+  const server = startServer(t);
+  const url = await server.listen(`ws+unix:${path}`);
+  const socket = new WebSocket(url, { ...WEBSOCKET_OPTIONS, autoPong: false });
+  const stream: Promise<Socket> = once(socket, 'upgrade').then(([response]) => response.socket);
+  await once(socket, 'open');
+  await until(() => server.sessions.size === 1);
+  const raw = await stream;
+  raw.removeAllListeners('data');
+  raw.on('data', () => raw.write(Buffer.from([0xf2, 0x80, 0, 0, 0, 0])));
+  await t.notThrowsAsync(server.close());
+  t.false(existsSync(path));
+  socket.terminate();
+});
+
 test('a socket that is listened on is not taken', async (t) => {
   const path = join(temporaryDirectory(t), 'farjit.sock');
   const first = startServer(t);
