@@ -5,6 +5,8 @@ import type { Transport, TransportClose } from './transport.js';
 
 /** Bytes that wait to be sent before the connection is given up: a peer that stopped reading costs no more than this. */
 export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
+/** What it costs to keep a frame, beside its bytes, until it is acknowledged: small ones are mostly that. */
+export const FRAME_COST_BYTES = 320;
 /** Bytes received before an acknowledgement is sent that no other frame has carried: the sender never runs dry. */
 export const ACKNOWLEDGE_EVERY_BYTES = MAX_UNACKNOWLEDGED_BYTES / 4;
 /** The same for frames, each of which the sender keeps. */
@@ -114,7 +116,8 @@ export class Link {
     this.#transmit();
     // It has gone out, and its acknowledgement with it. One that waited would carry an old one.
     if (this.#transport && this.#window.waitingBytes === 0) this.#oweNothing();
-    if (this.backlogBytes > MAX_BUFFERED_BYTES) this.close(1008, 'the peer does not read');
+    const keptBytes = FRAME_COST_BYTES * this.#window.unacknowledgedCount;
+    if (this.backlogBytes + keptBytes > MAX_BUFFERED_BYTES) this.close(1008, 'the peer does not read');
     return message.byteLength;
   }
 

@@ -1,6 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
 import { encodeFrame, type Frame, FrameKind } from '../src/codec.js';
-import { ACKNOWLEDGE_EVERY_BYTES, ACKNOWLEDGE_EVERY_FRAMES, Link, type LinkOptions } from '../src/link.js';
+import {
+  ACKNOWLEDGE_EVERY_BYTES,
+  ACKNOWLEDGE_EVERY_FRAMES,
+  FRAME_COST_BYTES,
+  Link,
+  type LinkOptions,
+  MAX_BUFFERED_BYTES,
+} from '../src/link.js';
 import { MAX_UNACKNOWLEDGED_BYTES } from '../src/send-window.js';
 import { createMemoryTransportPair, type Transport, type TransportClose } from '../src/transport.js';
 
@@ -224,6 +231,15 @@ test('two ends that both send more than the window come through', async (t) => {
   t.is(a.received.length, 20);
   t.is(b.received.length, 20);
   t.is(a.link.backlogBytes, 0);
+});
+
+test('what is kept for a peer that acknowledges nothing counts by the frame, too', (t) => {
+  const transport = { ...lossy(), bufferedBytes: MAX_BUFFERED_BYTES - 10 * FRAME_COST_BYTES };
+  const end = open(transport);
+  for (let i = 0; i < 10; i++) send(end, i);
+  t.deepEqual(end.ended, []);
+  send(end, 10);
+  t.deepEqual(end.ended, [{ code: 1008, reason: 'the peer does not read' }]);
 });
 
 test('what waits beyond all measure ends the link', (t) => {
