@@ -2,6 +2,7 @@ import { KaleidoscopeJIT } from '@farjit/compiler';
 import { createHostResources, Session } from '@farjit/executor';
 import { Connection, createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
 import test from 'ava';
+import { startExecutor } from '../executor-process.js';
 import { eventually } from '../jit-fixture.js';
 import { descriptorTargets, isAlive, residentKiB, threadCount } from '../proc.js';
 import { startServer } from '../server-fixture.js';
@@ -12,6 +13,8 @@ const AT_ONCE = rounds(12, 200);
 /** A session kept would be 100 KiB of heap and descriptors at the least; the collector takes its time. */
 const ALLOWED_KIB_PER_SESSION = 4;
 const ALLOWED_KIB = 32 * 1024;
+/** Of an idle session: its runner and its part of the host. */
+const ALLOWED_KIB_IDLE = 5 * 1024;
 const LONG_MS = 3 * 60 * 60 * 1000;
 const RET = 0xc3;
 
@@ -97,4 +100,21 @@ test.serial('many sessions at once, no more than allowed, and all is given back'
   t.is(after.threads, before.threads);
   t.log(`${AT_ONCE} sessions: ${before.residentKiB} KiB, then ${after.residentKiB} KiB`);
   t.true(after.residentKiB - before.residentKiB < 2 * ALLOWED_KIB);
+});
+
+test.serial('an idle session costs its executor at most 5 MiB', async (t) => {
+  t.timeout(LONG_MS);
+  const { child, url } = await startExecutor(t);
+  const hostKiB = () => residentKiB(child.pid ?? 0);
+  const open = () => KaleidoscopeJIT.create({ executor: { url } });
+  // What the first one has loaded is not its own.
+  await (await open()).close();
+  const beforeKiB = hostKiB();
+  const jits = await Promise.all(Array.from({ length: AT_ONCE }, open));
+  t.teardown(() => Promise.all(jits.map((jit) => jit.close())));
+  // Pages that a runner shares with others count in full.
+  const runnersKiB = jits.map(({ runner }) => residentKiB(runner.processId));
+  const sumKiB = hostKiB() - beforeKiB + runnersKiB.reduce((sum, kib) => sum + kib, 0);
+  t.log(`${AT_ONCE} idle sessions: ${Math.round(sumKiB / AT_ONCE)} KiB each`);
+  t.true(sumKiB <= AT_ONCE * ALLOWED_KIB_IDLE, `${sumKiB} KiB`);
 });
