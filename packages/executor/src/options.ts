@@ -56,6 +56,7 @@ const limits = v.pipe(
   v.record(v.string(), limitValue, 'expected names of limits with values'),
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const read: Partial<Record<keyof Limits, number | null>> = {};
+    let isRight = true;
     for (const [key, written] of Object.entries(dataset.value))
       try {
         const { name, value } = parseLimit(`${key}=${written ?? 'none'}`);
@@ -66,9 +67,9 @@ const limits = v.pipe(
           { type: 'object' as const, origin: 'value' as const, input: dataset.value, key, value: written },
         ];
         addIssue({ message: error.message, path: path as [v.ObjectPathItem] });
-        return NEVER;
+        isRight = false;
       }
-    return read as Partial<Limits>;
+    return isRight ? (read as Partial<Limits>) : NEVER;
   }),
 );
 

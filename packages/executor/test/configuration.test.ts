@@ -190,7 +190,7 @@ test('aliases that make much of little are refused', async (t) => {
 });
 
 test('everything that is wrong is said at once', async (t) => {
-  const path = file(t, 'pool: x\nmaxSession: 1\nsandbox: x\nlimit: { data: lots }\n');
+  const path = file(t, 'pool: x\nmaxSession: 1\nsandbox: x\nlimit: { data: lots, speed: 1 }\n');
   const error = await t.throwsAsync(readConfiguration(path, {}), { instanceOf: SettingsError });
   const places = error?.message.split('\n').map((line) => line.split(': ', 2));
   t.deepEqual(places?.sort(), [
@@ -198,6 +198,7 @@ test('everything that is wrong is said at once', async (t) => {
     [`${path}:2`, 'maxSession'],
     [`${path}:3`, 'sandbox'],
     [`${path}:4`, 'limit.data'],
+    [`${path}:4`, 'limit.speed'],
   ]);
 });
 
