@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { pemOf, TestCA } from '#executor/test/certificates.js';
 import { socketUrl, startExecutors } from './executor-process.js';
 import { FaultProxy } from './faults/fault-proxy.js';
-import { eventually } from './jit-fixture.js';
+import { eventually, openJIT } from './jit-fixture.js';
 import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
 const TOKEN = 'a token';
@@ -136,6 +136,35 @@ test('an executor that lets us have one call at a time gets one chunk at a time'
   const data = doubles(1000);
   t.true(isCubes(await pool.map('cube', data, { chunk: 50 }), data));
   t.is(pool.executors[0]?.chunks, 20);
+});
+
+test('an executor whose quota somebody else uses up leaves its chunks to others, and fails a map that has no others', async (t) => {
+  const tokens = [{ name: 'one', sha256: hashToken(TOKEN), quotas: { calls: 1 } }];
+  const busy = await serve(t, 'ws://127.0.0.1:0', { credentials: { tokens, certificates: [] } });
+  const free = await serve(t, 'ws://127.0.0.1:0', { credentials: TOKEN });
+  const { jit } = await openJIT(t, { executor: { url: busy.url, token: TOKEN } });
+  await jit.addSource('def endless(x) for i = 0, 0 < 1 in x;');
+  const endless = (await jit.lookup('endless'))(1);
+  endless.catch(() => {
+    // It ends with its session.
+  });
+  await eventually(async () => (await jit.executorStatus()).callsInFlight === 1, 'the quota is used up');
+  const data = doubles(20_000);
+  const pool = await openPool(t, [busy.url, free.url], { token: TOKEN });
+  await pool.addSource(CUBE);
+  t.true(isCubes(await pool.map('cube', data, { chunk: 100 }), data));
+  t.deepEqual(
+    pool.executors.map(({ chunks, state }) => [chunks, state]),
+    [
+      [0, 'connected'],
+      [200, 'connected'],
+    ],
+  );
+  const alone = await openPool(t, [busy.url], { token: TOKEN });
+  await alone.addSource(CUBE);
+  await t.throwsAsync(alone.map('cube', data, { chunk: 1000 }), {
+    message: /the quota calls=1 of token one/,
+  });
 });
 
 test("a certificate is checked against the host's name, at each of its addresses", async (t) => {

@@ -77,6 +77,10 @@ export class ChunkedMap implements TaskSource {
   readonly #chunkCount: number;
   readonly #stopping = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
+  /** Chunks under way by executor. */
+  readonly #busy = new Map<PoolExecutor, number>();
+  /** Executors that begin none of its chunks, for a quota that somebody else uses up. */
+  readonly #refusing = new Set<PoolExecutor>();
   /** Chunks that were lost, to be done before any new one. */
   readonly #again: Chunk[] = [];
   #nextIndex = 0;
@@ -129,7 +133,7 @@ export class ChunkedMap implements TaskSource {
   }
 
   take(executor: PoolExecutor): Task | undefined {
-    if (this.#isSettled) return undefined;
+    if (this.#isSettled || this.#refusing.has(executor)) return undefined;
     const chunk = this.#again.shift() ?? this.#nextChunk();
     if (!chunk) return undefined;
     return () => {
@@ -151,6 +155,7 @@ export class ChunkedMap implements TaskSource {
     const { first, end } = chunk;
     const startMs = performance.now();
     chunk.attempts++;
+    this.#busy.set(executor, (this.#busy.get(executor) ?? 0) + 1);
     try {
       const columns = this.#columns.map((column) => column.subarray(first, end));
       const options = { deadlineMs: this.#options.deadlineMs, signal: this.#stopping.signal };
@@ -162,6 +167,8 @@ export class ChunkedMap implements TaskSource {
       this.#noteDone(chunk, executor, performance.now() - startMs);
     } catch (error) {
       if (!this.#isSettled) this.#noteFailed(chunk, executor, error);
+    } finally {
+      this.#busy.set(executor, (this.#busy.get(executor) ?? 1) - 1);
     }
   }
 
@@ -194,7 +201,7 @@ export class ChunkedMap implements TaskSource {
   }
 
   #noteFailed(chunk: Chunk, executor: PoolExecutor, error: unknown): void {
-    if (isRefusal(error, executor)) {
+    if (this.#isRefusal(error, executor)) {
       chunk.attempts--;
       this.#again.push(chunk);
       return;
@@ -206,14 +213,21 @@ export class ChunkedMap implements TaskSource {
     const { url, address } = executor.endpoint;
     this.fail(new MapChunkError(this.#name, chunk, address ? `${url} (${address.address})` : url, error));
   }
-}
 
-/** Whether a chunk was not begun, for a reason that passes: the executor gets fewer, or none, from now on. */
-function isRefusal(error: unknown, executor: PoolExecutor): boolean {
-  if (error instanceof ExecutorDrainingError) return true;
-  if (!(error instanceof QuotaExceededError) || executor.taskLimit === 1) return false;
-  executor.taskLimit = 1;
-  return true;
+  /**
+   * Whether a chunk was not begun and others can begin it: the executor gets fewer from now on, or none while there is
+   * another one at work.
+   */
+  #isRefusal(error: unknown, executor: PoolExecutor): boolean {
+    if (error instanceof ExecutorDrainingError) return true;
+    if (!(error instanceof QuotaExceededError)) return false;
+    if (executor.taskLimit !== 1) {
+      executor.taskLimit = 1;
+      return true;
+    }
+    this.#refusing.add(executor);
+    return [...this.#busy].some(([other, count]) => count > 0 && !this.#refusing.has(other));
+  }
 }
 
 /**
