@@ -218,7 +218,7 @@ test('a session that is not resumed in time ends on both sides, with words', asy
   proxy.isDown = true;
   proxy.cutAll();
   const error = await t.throwsAsync(call);
-  t.regex(error?.message ?? '', /not resumed within 0\.15 s/);
+  t.regex(error?.message ?? '', /not resumed within 0\.15 s: cannot reach an executor at ws:/);
   await t.throwsAsync(jit.lookup('endless'), { instanceOf: SessionClosedError });
   await eventually(() => server.sessions.size === 0, 'the runner is gone');
   t.true(has(events, 'connection-lost')());

@@ -60,6 +60,7 @@ export class Link {
   #owedBytes = 0;
   #holdingBack = 0;
   #broken: { readonly timer: NodeJS.Timeout; readonly mend: () => void } | undefined;
+  #obstacle: string | undefined;
   #hasEnded = false;
 
   constructor(
@@ -141,6 +142,11 @@ export class Link {
     this.#mend();
     this.#transmit();
     return replayedCount;
+  }
+
+  /** Why it could not be resumed up to now, to be said if it never is. */
+  noteObstacle(words: string): void {
+    this.#obstacle = words;
   }
 
   /** Gives the transport up, as if it were lost. Its last frames may be on their way: they will come again. */
@@ -254,8 +260,12 @@ export class Link {
   #break(close: TransportClose): void {
     this.#giveUpTransport();
     const words = close.reason ? `${close.reason}; ` : '';
-    const reason = `${words}not resumed within ${this.#timeToLiveMs / 1000} s`;
-    const timer = setTimeout(() => this.#end({ code: close.code, reason }), this.#timeToLiveMs);
+    const lived = `${words}not resumed within ${this.#timeToLiveMs / 1000} s`;
+    this.#obstacle = undefined;
+    const timer = setTimeout(() => {
+      const reason = this.#obstacle === undefined ? lived : `${lived}: ${this.#obstacle}`;
+      this.#end({ code: close.code, reason });
+    }, this.#timeToLiveMs);
     const mended = new Promise<void>((resolve) => {
       this.#broken = { timer, mend: resolve };
     });

@@ -61,6 +61,9 @@ export class SessionResumer {
 
   #failed(error: Error): void {
     if (error instanceof ResumeRefusedError) this.#connection.close(1008, error.message);
-    else this.#emit({ type: 'resume-failed', error });
+    else {
+      this.#connection.link.noteObstacle(error.message);
+      this.#emit({ type: 'resume-failed', error });
+    }
   }
 }
