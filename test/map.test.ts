@@ -176,19 +176,22 @@ test('a lost executor gets work again when it is back', async (t) => {
   if (!first || !second) return t.fail();
   await pool.addSource(CUBE);
   const data = doubles(10_000);
+  const comeBack = async () => {
+    await kill(second.child);
+    // What it had answered before has been counted then.
+    await eventually(() => pool.executors[1]?.state === 'lost', 'it is missed');
+    const chunksBefore = pool.executors[1]?.chunks ?? 0;
+    await startExecutor(t, second.url);
+    await eventually(() => (pool.executors[1]?.chunks ?? 0) > chunksBefore, 'it works again');
+  };
   let returned: Promise<unknown> | undefined;
-  let chunksBefore = 0;
   const results = await pool.map('cube', data, {
     chunk: 100,
     onProgress: ({ doneChunks }) => {
       if (doneChunks < 10 || returned) return;
       // Nobody else works meanwhile, so there is something left when it is back.
       first.child.kill('SIGSTOP');
-      chunksBefore = pool.executors[1]?.chunks ?? 0;
-      returned = kill(second.child)
-        .then(() => startExecutor(t, second.url))
-        .then(() => eventually(() => (pool.executors[1]?.chunks ?? 0) > chunksBefore, 'it works again'))
-        .finally(() => first.child.kill('SIGCONT'));
+      returned = comeBack().finally(() => first.child.kill('SIGCONT'));
     },
   });
   await returned;
