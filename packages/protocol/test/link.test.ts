@@ -204,20 +204,11 @@ test('frames without an answer are acknowledged by themselves, after so many byt
 
 test('a peer that reads and acknowledges nothing gets no more than the window', (t) => {
   const transport = lossy();
-  const { link } = open(transport);
+  const end = open(transport);
   const content = new Uint8Array(1024 * 1024);
-  for (let i = 0; i < 40; i++)
-    link.send({
-      kind: FrameKind.Notification,
-      id: 0,
-      generation: 0,
-      deadlineMs: null,
-      traceparent: null,
-      method: 'm',
-      body: content,
-    });
+  for (let i = 0; i < 40; i++) send(end, content);
   t.is(transport.sent.length, MAX_UNACKNOWLEDGED_BYTES / content.byteLength);
-  t.true(link.backlogBytes > 23 * content.byteLength);
+  t.true(end.link.backlogBytes > 23 * content.byteLength);
 });
 
 test('two ends that both send more than the window come through', async (t) => {
@@ -244,19 +235,10 @@ test('what is kept for a peer that acknowledges nothing counts by the frame, too
 
 test('what waits beyond all measure ends the link', (t) => {
   const transport = lossy();
-  const { link, ended } = open(transport);
+  const end = open(transport);
   const content = new Uint8Array(60 * 1024 * 1024);
-  const frame = {
-    kind: FrameKind.Notification,
-    id: 0,
-    generation: 0,
-    deadlineMs: null,
-    traceparent: null,
-    method: 'm',
-    body: content,
-  };
-  for (let i = 0; i < 6 && ended.length === 0; i++) link.send(frame);
-  t.deepEqual(ended, [{ code: 1008, reason: 'the peer does not read' }]);
+  for (let i = 0; i < 6 && end.ended.length === 0; i++) send(end, content);
+  t.deepEqual(end.ended, [{ code: 1008, reason: 'the peer does not read' }]);
 });
 
 /** A frame as a peer would send it. */

@@ -33,9 +33,12 @@ export class SessionResumer {
 
   /** Resolves when the connection is there again or closed for good; never rejects. */
   async resume(): Promise<void> {
-    const link = this.#connection.link;
+    const { link, closed } = this.#connection;
+    const ended = new AbortController();
+    void closed.then(() => ended.abort());
     for (let attempt = 0; link.isBroken; attempt++) {
-      await Promise.race([delay(backoffMs(attempt)), this.#connection.closed]);
+      // Ends at once, and leaves no timer, when the connection is closed.
+      await delay(backoffMs(attempt), undefined, { signal: ended.signal }).catch(() => {});
       if (!link.isBroken) return;
       try {
         await this.#attempt();
@@ -60,6 +63,8 @@ export class SessionResumer {
   }
 
   #failed(error: Error): void {
+    // Closed meanwhile: nobody asks any more.
+    if (!this.#connection.link.isBroken) return;
     if (error instanceof ResumeRefusedError) this.#connection.close(1008, error.message);
     else {
       this.#connection.link.noteObstacle(error.message);
