@@ -2,7 +2,7 @@ import type { RunnerEnd } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
-import type { ControlArea, PublishEntry } from './control-area.js';
+import type { ControlArea } from './control-area.js';
 import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';
@@ -14,8 +14,6 @@ const MAX_TIMER_MS = 0x7fff_ffff;
 export interface CallRequest {
   readonly entry: ExecutorAddr;
   readonly block: Uint8Array;
-  /** Done by the worker before the call. */
-  readonly publish: readonly PublishEntry[];
   /** From now, on the host's clock; null for none. */
   readonly deadlineMs: number | null;
   /** Aborting ends the runner, or takes the call out of the queue. */
@@ -81,7 +79,7 @@ export class Calls {
     return this.#startedCount;
   }
 
-  get hasFreeSlot(): boolean {
+  get #hasFreeSlot(): boolean {
     return this.#idle.length > 0 || this.#workerCount < CALL_SLOT_COUNT;
   }
 
@@ -190,13 +188,13 @@ export class Calls {
   }
 
   #postNext(): void {
-    if (!this.hasFreeSlot) return;
+    if (!this.#hasFreeSlot) return;
     const call = this.#queue.shift();
     if (!call) return;
-    const { entry, block, publish } = call.request;
+    const { entry, block } = call.request;
     const worker = this.#idle.pop();
     const slot = worker ?? this.#workerCount++;
-    this.#control.writeCall(slot, entry, block, publish);
+    this.#control.writeCall(slot, entry, block);
     this.#running.set(slot, call);
     this.#idleOutputBytes = 0;
     this.#startedCount++;

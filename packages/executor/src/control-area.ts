@@ -29,7 +29,7 @@ const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 /** What the kernel allows by default (fs.nr_open). */
 const MAX_DESCRIPTORS = 1024 * 1024;
 
-/** One piece of publish work: `value` is an address or, for `releaseSlot`, a reentry slot. */
+/** One piece of publish work. */
 export interface PublishEntry {
   readonly kind: (typeof PublishKind)[keyof typeof PublishKind];
   readonly value: bigint;
@@ -196,18 +196,13 @@ export class ControlArea {
     };
   }
 
-  /** Writes where the thread lands and what it does before; the state is not touched. */
-  writeLanding(slot: number, landing: bigint, publish: readonly PublishEntry[]): void {
+  /** Writes where the thread lands; the state is not touched. */
+  writeLanding(slot: number, landing: bigint): void {
     this.#writeWord(reentrySlot(slot) + REENTRY_SLOT.answer, landing);
-    this.#writePublish(reentrySlot(slot) + REENTRY_SLOT.publish, publish);
   }
 
   writeReentryToken(slot: number, token: number): void {
     this.#bytes.writeUInt32LE(token, reentrySlot(slot) + REENTRY_SLOT.token);
-  }
-
-  storeReentryState(slot: number, state: number): void {
-    this.#store(reentrySlot(slot) + REENTRY_SLOT.state, state);
   }
 
   /** Stores the state and wakes the thread that waits on it. */
@@ -227,11 +222,10 @@ export class ControlArea {
     this.#storeAndWake(callSlot(slot) + CALL_SLOT.state, state);
   }
 
-  /** @throws {RangeError} when block or publish work do not fit in a slot. */
-  writeCall(slot: number, entry: bigint, block: Uint8Array, publish: readonly PublishEntry[]): void {
+  /** @throws {RangeError} when the block does not fit in a slot. */
+  writeCall(slot: number, entry: bigint, block: Uint8Array): void {
     if (block.byteLength > BLOCK_BYTES) throw new RangeError(`a block holds ${BLOCK_BYTES} bytes`);
     const at = callSlot(slot);
-    this.#writePublish(at + CALL_SLOT.publish, publish);
     this.#writeWord(at + CALL_SLOT.entry, entry);
     this.#bytes.set(block, at + CALL_SLOT.block);
   }

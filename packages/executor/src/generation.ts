@@ -12,6 +12,7 @@ import { Indirection } from './indirection.js';
 import { type Limits, limitsInForce } from './limits.js';
 import { SessionMemory } from './memory.js';
 import { Confinement, ReachedLimit } from './native/shared-layout.js';
+import { Publisher, type WrittenCommit } from './publisher.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
@@ -51,6 +52,7 @@ interface Parts {
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
   readonly work: ControlWork;
+  readonly publisher: Publisher;
   readonly calls: Calls;
   readonly reentries: Reentries;
   readonly hotCounters: HotCounters;
@@ -153,7 +155,11 @@ export class Generation {
       trace: (threadId) =>
         host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, { 'farjit.generation': number }),
       callTraceOf: (threadId) => calls.traceOf(threadId),
-      apply: (commit, trace) => trace.inCommit(() => this.#apply(commit)),
+      publish: (commit, trace, reach) =>
+        publisher.publish(
+          trace.inCommit(() => this.#apply(commit)),
+          reach,
+        ),
       fault: (message) => runner.kill({ kind: 'fault', message }),
     });
     const calls = new Calls(control, {
@@ -163,9 +169,10 @@ export class Generation {
       limits: host.limits,
     });
     const work = new ControlWork(control, runner);
+    const publisher = new Publisher((entries) => work.publish(entries));
     const { memory, indirection } = this;
     const hotCounters = new HotCounters((counters) => events.onHot(number, counters));
-    this.#parts = { runner, control, memory, indirection, work, calls, reentries, hotCounters };
+    this.#parts = { runner, control, memory, indirection, work, publisher, calls, reentries, hotCounters };
   }
 
   get isLost(): boolean {
@@ -227,10 +234,11 @@ export class Generation {
     return this.#parts.runner.readMaps();
   }
 
-  /** Applies a commit and waits for its publish work. */
+  /** Applies a commit and waits until its code can be reached. */
   async commit(commit: Commit, traceparent: string | null): Promise<void> {
     const { source } = this.#host.tracing;
-    await this.#parts.work.publish(source.commit(traceparent, () => this.#apply(commit)));
+    const written = source.commit(traceparent, () => this.#apply(commit));
+    await this.#parts.publisher.publish(written, () => {});
   }
 
   /** Applies a commit, then calls. */
@@ -259,14 +267,13 @@ export class Generation {
     { deadlineMs, signal }: Pick<RequestContext, 'deadlineMs' | 'signal'>,
     trace: Trace,
   ): Promise<CallResult> {
-    const { calls, work } = this.#parts;
-    let publish = isEmpty(commit) ? [] : trace.inCommit(() => this.#apply(commit));
-    // A call that waits may never start, and then its publish work must still have been done.
-    if (publish.length > 0 && !calls.hasFreeSlot) {
-      await work.publish(publish);
-      publish = [];
-    }
-    return calls.call({ entry, block, publish, deadlineMs, signal, trace });
+    const { calls, publisher } = this.#parts;
+    const begin = () => calls.call({ entry, block, deadlineMs, signal, trace });
+    if (isEmpty(commit) && !publisher.isBusy) return begin();
+    return publisher.publish(
+      trace.inCommit(() => this.#apply(commit)),
+      begin,
+    );
   }
 
   /**
@@ -293,16 +300,17 @@ export class Generation {
     this.#parts.runner.kill(end);
   }
 
-  #apply(commit: Commit) {
+  /** Checks a commit and writes its segments. */
+  #apply(commit: Commit): WrittenCommit {
     const startMs = performance.now();
-    const publish = this.memory.apply(commit);
+    const written = this.memory.apply(commit);
     const durationMs = performance.now() - startMs;
     this.#commitMs += durationMs;
-    if (commit.segments.length + commit.pointers.length + publish.length > 0) {
+    if (commit.segments.length + commit.pointers.length + written.work.length > 0) {
       this.#commitCount++;
       this.#host.events.emit({ type: 'commit-applied', durationMs });
     }
-    return publish;
+    return written;
   }
 
   #describeConfinement(): RunnerStarted['confinement'] {

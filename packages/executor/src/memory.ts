@@ -4,6 +4,7 @@ import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executo
 import type { PublishEntry } from './control-area.js';
 import { PublishKind } from './native/shared-layout.js';
 import { PageAllocator } from './page-allocator.js';
+import type { WrittenCommit } from './publisher.js';
 import type { Reservation } from './reservation.js';
 import type { Region } from './reservation-layout.js';
 
@@ -139,12 +140,11 @@ export class SessionMemory {
   }
 
   /**
-   * Checks the whole commit, then writes it: segments first, then pointers. A commit that is refused has changed
-   * nothing.
-   * @returns the publish work the runner must do before the new code is reachable, in order.
+   * Checks the whole commit, then writes its segments. A commit that is refused has changed nothing.
+   * @returns what is left to do: the publish work, and then the pointers.
    * @throws {RequestError} INVALID_ADDRESS, INVALID_PARAMS or LIMIT_EXCEEDED.
    */
-  apply(commit: Commit): PublishEntry[] {
+  apply(commit: Commit): WrittenCommit {
     const writes = commit.segments.map((segment) => this.#checkSegment(segment));
     checkOverlap(writes);
     const pointers = commit.pointers.map(({ address, value }) => ({
@@ -158,10 +158,14 @@ export class SessionMemory {
       this.#reservation.write(offset, content);
       this.#reservation.fillZero(offset + content.byteLength, memoryBytes - content.byteLength);
     }
-    for (const { offset, value } of pointers) this.#reservation.storePointer(offset, value);
     for (const frame of commit.deregisterEHFrames) this.#registeredFrames.delete(frame);
     for (const frame of commit.registerEHFrames) this.#registeredFrames.add(frame);
-    return publishWork(commit);
+    return {
+      work: publishWork(commit),
+      storePointers: () => {
+        for (const { offset, value } of pointers) this.#reservation.storePointer(offset, value);
+      },
+    };
   }
 
   /**

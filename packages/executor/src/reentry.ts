@@ -1,7 +1,7 @@
 import type { indirection, ResultOf } from '@farjit/protocol';
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
-import type { ControlArea, PublishEntry } from './control-area.js';
-import { PublishKind, ReentryKind, ReentryState } from './native/shared-layout.js';
+import type { ControlArea } from './control-area.js';
+import { ReentryKind, ReentryState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';
 
 /** The compiler's answer. */
@@ -25,11 +25,15 @@ export interface ReentryHost {
   callTraceOf(threadId: number): Trace | undefined;
   /** Ends the runner: the two sides no longer agree on what is in its memory. */
   fault(message: string): void;
-  /** Checks and writes a commit; answers its publish work. Throws when it is refused. */
-  apply(
+  /**
+   * Applies a commit, and calls `reach` when its code can be reached: now, when nothing has to be done before.
+   * @throws when it is refused; rejects when the runner is gone.
+   */
+  publish(
     commit: Extract<ReenterAnswer, { outcome: 'landed' }>['commit'],
     trace: Trace,
-  ): readonly PublishEntry[];
+    reach: () => void,
+  ): void | Promise<void>;
 }
 
 /** A thread blocked in a compile callback. */
@@ -105,12 +109,14 @@ export class Reentries {
    * answer's commit is refused, because the compiler then counts on code that is not there.
    */
   async #compile(trampoline: ExecutorAddr, trace: Trace): Promise<void> {
+    let landed: unknown;
     try {
       await this.#host.compile(trampoline, trace.traceparent, (answer) => {
-        this.#finish(trampoline, answer, trace);
+        landed = this.#finish(trampoline, answer, trace);
         const failure = answer.outcome === 'failed' ? answer.message : undefined;
         trace.end({ 'farjit.outcome': answer.outcome }, failure);
       });
+      await landed;
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
       trace.end({ 'farjit.outcome': 'lost' }, words);
@@ -119,24 +125,19 @@ export class Reentries {
     }
   }
 
-  #finish(trampoline: ExecutorAddr, answer: ReenterAnswer, trace: Trace): void {
+  #finish(trampoline: ExecutorAddr, answer: ReenterAnswer, trace: Trace): void | Promise<void> {
     if (this.#isLost) return;
     if (answer.outcome === 'failed') return this.#unwind(trampoline, answer.token);
-    const publish = this.#host.apply(answer.commit, trace);
-    this.#land(trampoline, answer.landing, publish);
+    const { commit, landing } = answer;
+    return this.#host.publish(commit, trace, () => this.#land(trampoline, landing));
   }
 
-  /** The first thread does the publish work, then lets the others go: none runs new code before that. */
-  #land(trampoline: ExecutorAddr, landing: ExecutorAddr, publish: readonly PublishEntry[]): void {
-    const [first, ...others] = this.#takeWaiting(trampoline);
-    if (first === undefined) return;
-    for (const slot of others) {
-      this.#control.writeLanding(slot, landing, []);
-      this.#control.storeReentryState(slot, ReentryState.prepared);
+  /** Lets all threads that wait at the trampoline go, each from its own slot: none depends on another. */
+  #land(trampoline: ExecutorAddr, landing: ExecutorAddr): void {
+    for (const slot of this.#takeWaiting(trampoline)) {
+      this.#control.writeLanding(slot, landing);
+      this.#control.wakeReentry(slot, ReentryState.released);
     }
-    const releases = others.map((slot) => ({ kind: PublishKind.releaseSlot, value: BigInt(slot) }));
-    this.#control.writeLanding(first, landing, [...publish, ...releases]);
-    this.#control.wakeReentry(first, ReentryState.released);
   }
 
   #unwind(trampoline: ExecutorAddr, token: number): void {
