@@ -10,8 +10,8 @@ import type { LibLLVM } from '../../src/llvm/libllvm.js';
 import { hostTarget, type OptLevel } from '../../src/llvm/target-machine.js';
 import { assemble, bitcode, FIB, THROUGH_MEMORY } from '../llvm/assemble.js';
 import { readElf } from '../llvm/elf-file.js';
-import { heapInUseBytes } from '../llvm/heap-in-use.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
+import { watchOwnership } from '../llvm/ownership.js';
 
 const ET_REL = 1;
 const EM_X86_64 = 62;
@@ -231,30 +231,30 @@ for (const llvm of installedLibLLVMs()) {
     );
   });
 
-  test.serial(`${on}: memory stays flat, whether compilations succeed or fail`, async (t) => {
-    const layer = layerOn(t, llvm);
-    const input = inputOf(FIB);
-    // Blocks without a module: damage that only LLVM sees.
-    const headless = input.ir.bytes.subarray(0, 12 + Buffer.from(input.ir.bytes).readUInt32LE(8) * 4);
-    const failing = [
-      { ...input, ir: bitcode(headless) },
-      { ...input, passes: 'nonsense' },
-    ];
-    const compilationsPerRound = 30;
-    const growth: number[] = [];
-    for (let before = 0, round = 0; round < 9; round++) {
-      for (let i = 0; i < compilationsPerRound; i++) {
-        await layer.compile(input);
-        for (const bad of failing) await t.throwsAsync(layer.compile(bad));
-      }
-      const after = heapInUseBytes();
-      growth.push((after - before) / compilationsPerRound);
-      before = after;
-    }
-    // V8 takes and returns some now and then; what leaks shows in every round. An object's buffer is 1,400 bytes.
-    const median = growth.slice(1).sort((a, b) => a - b)[4];
-    t.true(median !== undefined && median < 700, `bytes for each compilation, by round: ${growth.slice(1)}`);
-  });
+  for (const parallel of ['never', 'always'] as const)
+    test(`${on}: what LLVM hands over is disposed of once, whether compilations succeed or fail, parallel ${parallel}`, async (t) => {
+      const watched = watchOwnership(llvm);
+      const layer = new LLVMCompileLayer(watched.llvm, { parallel });
+      const input = inputOf(FIB);
+      // Blocks without a module: damage that only LLVM sees.
+      const headless = input.ir.bytes.subarray(0, 12 + Buffer.from(input.ir.bytes).readUInt32LE(8) * 4);
+      const failing = [
+        { ...input, ir: bitcode(headless) },
+        { ...input, passes: 'nonsense' },
+        { ...input, target: { ...TARGET, triple: 'vax-dec-vms' } },
+      ];
+      await layer.compile(input);
+      // A machine is kept for the next compilation of its kind, and nothing else is.
+      t.deepEqual(watched.held(), { LLVMDisposeTargetMachine: 1 });
+      await layer.print(input, 'ir');
+      await layer.print(input, 'asm');
+      for (const bad of failing) await t.throwsAsync(layer.compile(bad));
+      t.deepEqual(watched.held(), { LLVMDisposeTargetMachine: 1 });
+      await Promise.allSettled([...Array(8).fill(input), ...failing].map((one) => layer.compile(one)));
+      t.deepEqual(Object.keys(watched.held()), ['LLVMDisposeTargetMachine']);
+      layer.dispose();
+      t.deepEqual(watched.held(), {});
+    });
 
   test(`${on}: the host's own description compiles`, async (t) => {
     await t.notThrowsAsync(layerOn(t, llvm).compile(inputOf(FIB, { target: hostTarget(llvm), optLevel: 3 })));
