@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char output_buffer[16 * 1024];
@@ -22,7 +23,8 @@ void farjit_flush_pending(void)
 		return;
 	int saved_errno = errno;
 	while (from < to) {
-		ssize_t written = write(STDOUT_FILENO, from, (size_t)(to - from));
+		/* write() is a cancellation point: a thread that ends of a trap would end of its cancellation. */
+		ssize_t written = syscall(SYS_write, STDOUT_FILENO, from, (size_t)(to - from));
 		if (written > 0)
 			from += written;
 		else if (errno != EINTR)

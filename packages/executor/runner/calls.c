@@ -22,7 +22,6 @@ static void wait_until_posted(struct farjit_call_slot *slot)
 static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot)
 {
 	atomic_store(&slot->state, FARJIT_CALL_RUNNING);
-	farjit_publish(&slot->publish);
 	uint64_t ignored;
 	bool returned = farjit_run_bounded(worker, (farjit_entry *)slot->entry, slot->block, &ignored);
 	if (!returned)

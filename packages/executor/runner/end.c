@@ -21,7 +21,7 @@ void farjit_publish_end(enum farjit_end_kind kind)
 _Noreturn void farjit_wait_for_end(void)
 {
 	for (;;)
-		pause();
+		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
 _Noreturn void farjit_end(enum farjit_end_kind kind, const char *format, ...)

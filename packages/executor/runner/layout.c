@@ -48,13 +48,11 @@ static const struct field farjit_reentry_slot_fields[] = {
 	FIELD(farjit_reentry_slot, thread_id), FIELD(farjit_reentry_slot, call_slot),
 	FIELD(farjit_reentry_slot, token),    FIELD(farjit_reentry_slot, reserved),
 	FIELD(farjit_reentry_slot, argument), FIELD(farjit_reentry_slot, answer),
-	FIELD(farjit_reentry_slot, publish),
 };
 
 static const struct field farjit_call_slot_fields[] = {
 	FIELD(farjit_call_slot, state),	   FIELD(farjit_call_slot, thread_id), FIELD(farjit_call_slot, token),
-	FIELD(farjit_call_slot, reserved), FIELD(farjit_call_slot, entry),     FIELD(farjit_call_slot, publish),
-	FIELD(farjit_call_slot, block),
+	FIELD(farjit_call_slot, reserved), FIELD(farjit_call_slot, entry),     FIELD(farjit_call_slot, block),
 };
 
 static const struct field farjit_confine_fields[] = {
@@ -144,11 +142,9 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_PUBLISH_REGISTER_FRAME),
 	CONSTANT(FARJIT_PUBLISH_DEREGISTER_FRAME),
 	CONSTANT(FARJIT_PUBLISH_SYNC_CORE),
-	CONSTANT(FARJIT_PUBLISH_RELEASE_SLOT),
 	CONSTANT(FARJIT_REENTRY_FREE),
 	CONSTANT(FARJIT_REENTRY_CLAIMED),
 	CONSTANT(FARJIT_REENTRY_POSTED),
-	CONSTANT(FARJIT_REENTRY_PREPARED),
 	CONSTANT(FARJIT_REENTRY_RELEASED),
 	CONSTANT(FARJIT_REENTRY_UNWIND),
 	CONSTANT(FARJIT_REENTRY_COMPILE),

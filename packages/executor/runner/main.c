@@ -47,7 +47,7 @@ static _Noreturn void serve(void)
 			farjit_spawn_worker(bell.slot);
 			break;
 		case FARJIT_BELL_PUBLISH:
-			farjit_publish(&farjit_control->publish);
+			farjit_publish();
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		case FARJIT_BELL_LOOKUP:

@@ -1,8 +1,6 @@
 /* Publish work: what must be done in this process before new code may run. */
 #include "runner.h"
 
-#include "futex.h"
-
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -12,18 +10,9 @@
 extern void __register_frame(void *eh_frame);
 extern void __deregister_frame(void *eh_frame);
 
-static void release_slot(uint64_t number)
+void farjit_publish(void)
 {
-	if (number >= FARJIT_REENTRY_SLOTS)
-		return;
-	_Atomic uint32_t *state = &farjit_control->reentry[number].state;
-	uint32_t prepared = FARJIT_REENTRY_PREPARED;
-	if (atomic_compare_exchange_strong(state, &prepared, FARJIT_REENTRY_RELEASED))
-		farjit_futex_wake(state);
-}
-
-void farjit_publish(const struct farjit_publish *publish)
-{
+	const struct farjit_publish *publish = &farjit_control->publish;
 	uint32_t count = publish->count;
 	if (count > FARJIT_PUBLISH_ENTRIES)
 		count = FARJIT_PUBLISH_ENTRIES;
@@ -39,9 +28,6 @@ void farjit_publish(const struct farjit_publish *publish)
 		case FARJIT_PUBLISH_SYNC_CORE:
 			if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) != 0)
 				farjit_fault("membarrier failed with errno %d: stale instructions could run", errno);
-			break;
-		case FARJIT_PUBLISH_RELEASE_SLOT:
-			release_slot(value);
 			break;
 		default:
 			break;

@@ -4,6 +4,7 @@
 #include "futex.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 enum {
@@ -11,6 +12,32 @@ enum {
 	FULL_PAUSE_MIN_NS = 50 * 1000,
 	FULL_PAUSE_MAX_NS = 5 * 1000 * 1000,
 };
+
+/* A set of signals as the kernel takes it: one bit each, from signal 1 on. */
+typedef uint64_t signals;
+#define SIGNAL(number) (UINT64_C(1) << ((number) - 1))
+
+/* A trap that is blocked would end the process without a report. */
+static const signals never_blocked =
+	SIGNAL(SIGSEGV) | SIGNAL(SIGBUS) | SIGNAL(SIGILL) | SIGNAL(SIGFPE) | SIGNAL(SIGTRAP) | SIGNAL(SIGSYS);
+
+/*
+ * A thread that leaves while it has a slot, by cancellation or by a signal handler of the program's that does not return,
+ * would never give it back. So signals wait, the one that cancels included, which libc's own function would not block, and
+ * whatever is called with a slot is no cancellation point: system calls are made by syscall().
+ */
+static signals block_signals(void)
+{
+	signals blocked = ~never_blocked, before = 0;
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, &before, sizeof before);
+	return before;
+}
+
+/* What has waited comes now, and need not come back. */
+static void restore_signals(signals before)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+}
 
 static struct farjit_reentry_slot *claim_slot(void)
 {
@@ -22,7 +49,7 @@ static struct farjit_reentry_slot *claim_slot(void)
 			    atomic_compare_exchange_strong(&slot->state, &expected, FARJIT_REENTRY_CLAIMED))
 				return slot;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = pause_ns}, NULL);
+		syscall(SYS_nanosleep, &(struct timespec){.tv_nsec = pause_ns}, NULL);
 	}
 }
 
@@ -33,7 +60,7 @@ static uint32_t post_and_wait(struct farjit_reentry_slot *slot)
 	farjit_ring(FARJIT_BELL_REENTER, (uint16_t)(slot - farjit_control->reentry), 0);
 	for (;;) {
 		uint32_t state = atomic_load(&slot->state);
-		if (state != FARJIT_REENTRY_POSTED && state != FARJIT_REENTRY_PREPARED)
+		if (state != FARJIT_REENTRY_POSTED)
 			return state;
 		farjit_futex_wait(&slot->state, state);
 	}
@@ -43,6 +70,7 @@ uint64_t farjit_reenter(uint64_t trampoline_return_address)
 {
 	int saved_errno = errno;
 	struct farjit_thread *thread = farjit_current_thread();
+	signals before = block_signals();
 	struct farjit_reentry_slot *slot = claim_slot();
 	slot->kind = FARJIT_REENTRY_COMPILE;
 	slot->thread_id = thread ? thread->thread_id : (uint32_t)syscall(SYS_gettid);
@@ -51,9 +79,9 @@ uint64_t farjit_reenter(uint64_t trampoline_return_address)
 
 	uint32_t decision = post_and_wait(slot);
 	if (decision == FARJIT_REENTRY_RELEASED) {
-		farjit_publish(&slot->publish);
 		uint64_t landing = slot->answer[0];
 		atomic_store(&slot->state, FARJIT_REENTRY_FREE);
+		restore_signals(before);
 		errno = saved_errno;
 		return landing;
 	}
@@ -61,6 +89,7 @@ uint64_t farjit_reenter(uint64_t trampoline_return_address)
 		farjit_fault("a reentry slot went from POSTED to %u", decision);
 	uint32_t token = slot->token;
 	atomic_store(&slot->state, FARJIT_REENTRY_FREE);
+	restore_signals(before);
 	errno = saved_errno;
 	farjit_unwind(thread, token);
 }

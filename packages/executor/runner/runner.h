@@ -80,8 +80,8 @@ bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void 
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token);
 
 /* publish.c */
-/* Does publish work in order. Any thread but a signal handler. */
-void farjit_publish(const struct farjit_publish *publish);
+/* Does the work of control.publish in order. Main thread. */
+void farjit_publish(void);
 
 /* lookup.c */
 /* Resolves `count` names of control.names into control.addresses. Main thread. */

@@ -21,14 +21,14 @@
 #include <stdint.h>
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
-#define FARJIT_LAYOUT_VERSION 2u
+#define FARJIT_LAYOUT_VERSION 3u
 
 enum {
 	FARJIT_REENTRY_SLOTS = 256,
 	FARJIT_CALL_SLOTS = 64,
-	/* Publish entries one slot holds; MAX_PUBLISH_ENTRIES of the protocol is the most one commit carries, and
-	 * the rest is room for the slots that are released together. */
-	FARJIT_PUBLISH_ENTRIES = 512,
+	/* Publish entries done at a time: what one commit carries at most, MAX_PUBLISH_ENTRIES of the protocol, and a
+	 * barrier. */
+	FARJIT_PUBLISH_ENTRIES = 256,
 	FARJIT_BLOCK_BYTES = 48 * 1024,
 	FARJIT_NAME_BYTES = 64 * 1024,
 	FARJIT_TRAP_FRAMES = 64,
@@ -112,7 +112,7 @@ struct farjit_confine {
 };
 
 /*
- * Publish work, done entry by entry, in order.
+ * Publish work, done entry by entry, in order, before anything leads to the code.
  *
  * libgcc looks a program counter up in the registration that starts nearest below it and nowhere else, so the code
  * ranges of two registered .eh_frames must not interleave: register each contiguous piece of code by itself. What
@@ -122,7 +122,6 @@ enum farjit_publish_kind {
 	FARJIT_PUBLISH_REGISTER_FRAME = 1,   /* value: address of a NUL-terminated .eh_frame */
 	FARJIT_PUBLISH_DEREGISTER_FRAME = 2, /* value: the same */
 	FARJIT_PUBLISH_SYNC_CORE = 3,	     /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE) */
-	FARJIT_PUBLISH_RELEASE_SLOT = 4,     /* value: reentry slot in state PREPARED, becomes RELEASED */
 };
 
 struct farjit_publish_entry {
@@ -140,10 +139,9 @@ struct farjit_publish {
 enum farjit_reentry_state {
 	FARJIT_REENTRY_FREE = 0,     /* claimed by a thread: -> CLAIMED */
 	FARJIT_REENTRY_CLAIMED = 1,  /* being filled: -> POSTED, then the doorbell */
-	FARJIT_REENTRY_POSTED = 2,   /* the thread waits; the host: -> PREPARED, RELEASED or UNWIND */
-	FARJIT_REENTRY_PREPARED = 3, /* landing written; another slot's publish work releases it */
-	FARJIT_REENTRY_RELEASED = 4, /* thread wakes: does `publish`, takes `landing`, -> FREE */
-	FARJIT_REENTRY_UNWIND = 5,   /* thread wakes: -> FREE, then unwinds to its call boundary */
+	FARJIT_REENTRY_POSTED = 2,   /* the thread waits; the host: -> RELEASED or UNWIND */
+	FARJIT_REENTRY_RELEASED = 3, /* thread wakes: takes answer 0, -> FREE */
+	FARJIT_REENTRY_UNWIND = 4,   /* thread wakes: -> FREE, then unwinds to its call boundary */
 };
 
 enum farjit_reentry_kind {
@@ -161,7 +159,6 @@ struct farjit_reentry_slot {
 	uint32_t reserved;
 	uint64_t argument[8];
 	uint64_t answer[8];
-	struct farjit_publish publish;
 };
 
 /*
@@ -183,7 +180,6 @@ struct farjit_call_slot {
 	uint32_t token;
 	uint32_t reserved;
 	uint64_t entry; /* void (*)(void *block) */
-	struct farjit_publish publish;
 	_Alignas(64) unsigned char block[FARJIT_BLOCK_BYTES];
 };
 

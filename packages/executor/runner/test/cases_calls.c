@@ -282,14 +282,9 @@ static void does_publish_work_on_the_hosts_word(void)
 {
 	struct host host;
 	host_open(&host);
-	publish_eh_frame(&host, &host.control->publish);
-	host.control->publish.entries[host.control->publish.count++] =
-		(struct farjit_publish_entry){.kind = FARJIT_PUBLISH_SYNC_CORE};
-	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
-	host_expect(&host, FARJIT_BELL_DONE);
-	host.control->publish.entries[0].kind = FARJIT_PUBLISH_DEREGISTER_FRAME;
-	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
-	host_expect(&host, FARJIT_BELL_DONE);
+	publish_eh_frame(&host);
+	host_publish(&host, FARJIT_PUBLISH_SYNC_CORE, 0);
+	host_publish(&host, FARJIT_PUBLISH_DEREGISTER_FRAME, data_address(&host, DATA_EH_FRAME));
 	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
 	host_close(&host);
 }

@@ -124,7 +124,7 @@ static void reentry_keeps_errno(void)
 	host_close(&host);
 }
 
-static void eight_threads_block_on_one_trampoline_and_one_answer_frees_all(void)
+static void eight_threads_block_on_one_trampoline_and_are_all_released(void)
 {
 	enum { THREADS = 8 };
 	struct host host;
@@ -146,16 +146,8 @@ static void eight_threads_block_on_one_trampoline_and_one_answer_frees_all(void)
 	CHECK_EQUAL(seen_calls, 0xff);
 	CHECK_EQUAL(__builtin_popcountll(seen_slots), THREADS);
 
-	struct farjit_publish *publish = &host.control->reentry[slots[0]].publish;
-	publish->count = 0;
-	for (int i = 1; i < THREADS; i++) {
-		host_prepare(&host, slots[i], payload(&host, add_one));
-		publish->entries[publish->count++] =
-			(struct farjit_publish_entry){.kind = FARJIT_PUBLISH_RELEASE_SLOT, .value = slots[i]};
-	}
-	/* Prepared is not released. */
-	CHECK(!host_hears(&host, 20));
-	host_release(&host, slots[0], payload(&host, add_one));
+	for (int i = 0; i < THREADS; i++)
+		host_release(&host, slots[i], payload(&host, add_one));
 	for (int i = 0; i < THREADS; i++) {
 		struct farjit_bell bell = host_expect(&host, FARJIT_BELL_CALL_DONE);
 		CHECK_EQUAL(call_block(&host, bell.slot)->result, 100u * bell.slot + 1);
@@ -216,7 +208,7 @@ static void a_failed_callback_unwinds_nested_frames(void)
 	struct call_c *block = call_block(&host, 0);
 	block->function = trampoline(&host, 3);
 	block->errno_location = host.errno_location;
-	publish_eh_frame(&host, &host.control->calls[0].publish);
+	publish_eh_frame(&host);
 	host_spawn(&host, 0);
 	/* Again and again on the same worker: nothing piles up on its stack. */
 	for (uint32_t i = 1; i <= 2000; i++) {
@@ -240,7 +232,7 @@ static void a_failed_callback_unwinds_through_the_c_library(void)
 	host_open(&host);
 	int64_t *numbers = (int64_t *)(host.data + DATA_SCRATCH);
 	memcpy(numbers, (int64_t[]){3, 1, 2}, 3 * sizeof *numbers);
-	publish_eh_frame(&host, &host.control->calls[0].publish);
+	publish_eh_frame(&host);
 	const uint64_t *arguments = ARGUMENTS(data_address(&host, DATA_SCRATCH), 3, 8, trampoline(&host, 0));
 	host_post_call(&host, 0, host_lookup(&host, "qsort"), arguments);
 	fail_reentry(&host, 9);
@@ -257,9 +249,7 @@ static void a_failed_callback_ends_just_its_foreign_thread(void)
 {
 	struct host host;
 	host_open(&host);
-	publish_eh_frame(&host, &host.control->publish);
-	host_ring(&host, FARJIT_BELL_PUBLISH, 0, 0);
-	host_expect(&host, FARJIT_BELL_DONE);
+	publish_eh_frame(&host);
 	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
 	uint64_t thread = data_address(&host, DATA_SCRATCH), result = data_address(&host, DATA_SCRATCH + 8);
 	words[1] = 0x55;
@@ -291,10 +281,8 @@ static void forgets_a_deregistered_frame(void)
 {
 	struct host host;
 	host_open(&host);
-	struct farjit_publish *publish = &host.control->calls[0].publish;
-	publish_eh_frame(&host, publish);
-	publish->entries[publish->count] = publish->entries[0];
-	publish->entries[publish->count++].kind = FARJIT_PUBLISH_DEREGISTER_FRAME;
+	publish_eh_frame(&host);
+	host_publish(&host, FARJIT_PUBLISH_DEREGISTER_FRAME, data_address(&host, DATA_EH_FRAME));
 	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(0));
 	fail_reentry(&host, 1);
 	CHECK(WIFEXITED(host_wait_end(&host)));
@@ -304,8 +292,8 @@ static void forgets_a_deregistered_frame(void)
 const struct test_case reentry_cases[] = {
 	{"first-call-keeps-every-register", first_call_keeps_every_register},
 	{"reentry-keeps-errno", reentry_keeps_errno},
-	{"eight-threads-block-on-one-trampoline-and-one-answer-frees-all",
-	 eight_threads_block_on_one_trampoline_and_one_answer_frees_all},
+	{"eight-threads-block-on-one-trampoline-and-are-all-released",
+	 eight_threads_block_on_one_trampoline_and_are_all_released},
 	{"different-trampolines-are-told-apart", different_trampolines_are_told_apart},
 	{"waits-for-a-slot-when-all-are-taken", waits_for_a_slot_when_all_are_taken},
 	{"a-failed-callback-unwinds-nested-frames", a_failed_callback_unwinds_nested_frames},

@@ -257,7 +257,15 @@ uint64_t data_address(const struct host *host, size_t offset)
 	return control_address(host, host->data + offset);
 }
 
-void publish_eh_frame(struct host *host, struct farjit_publish *publish)
+void host_publish(struct host *host, enum farjit_publish_kind kind, uint64_t value)
+{
+	host->control->publish.count = 1;
+	host->control->publish.entries[0] = (struct farjit_publish_entry){.kind = kind, .value = value};
+	host_ring(host, FARJIT_BELL_PUBLISH, 0, 0);
+	host_expect(host, FARJIT_BELL_DONE);
+}
+
+void publish_eh_frame(struct host *host)
 {
 	/* .eh_frame, LSB chapter 10.6: one CIE whose rules hold for the body of every payload function, and one
 	 * FDE with absolute addresses. DWARF numbers: rbp is 6, the return address 16. */
@@ -282,10 +290,7 @@ void publish_eh_frame(struct host *host, struct farjit_publish *publish)
 	};
 	memcpy(frame.cie, cie, sizeof cie);
 	memcpy(host->data + DATA_EH_FRAME, &frame, sizeof frame);
-	publish->entries[publish->count++] = (struct farjit_publish_entry){
-		.kind = FARJIT_PUBLISH_REGISTER_FRAME,
-		.value = data_address(host, DATA_EH_FRAME),
-	};
+	host_publish(host, FARJIT_PUBLISH_REGISTER_FRAME, data_address(host, DATA_EH_FRAME));
 }
 
 uint64_t host_lookup(struct host *host, const char *name)
@@ -323,7 +328,6 @@ uint32_t host_finish(struct host *host, uint32_t slot)
 {
 	struct farjit_call_slot *call = &host->control->calls[slot];
 	uint32_t state = call->state;
-	call->publish.count = 0;
 	set_state(&call->state, FARJIT_CALL_IDLE);
 	return state;
 }
@@ -367,13 +371,6 @@ uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument
 	if (error)
 		*error = (int)call_block(host, 0)->error;
 	return call_block(host, 0)->result;
-}
-
-void host_prepare(struct host *host, uint32_t slot, uint64_t landing)
-{
-	host->control->reentry[slot].publish.count = 0;
-	host->control->reentry[slot].answer[0] = landing;
-	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_PREPARED);
 }
 
 void host_release(struct host *host, uint32_t slot, uint64_t landing)

@@ -44,7 +44,7 @@ struct host {
 struct host_options {
 	bool unsealed;
 	uint32_t layout_version; /* 0: the right one */
-	bool clobber;		 /* preload a write() that spoils vector registers */
+	bool clobber;		 /* preload a syscall() that spoils vector registers */
 };
 
 #define CHECK(condition)                                                                                               \
@@ -83,8 +83,10 @@ uint64_t payload(const struct host *host, const void *symbol);
 void *payload_view(const struct host *host, const void *symbol);
 uint64_t data_address(const struct host *host, size_t offset);
 uint64_t control_address(const struct host *host, const void *field);
-/* Registers an .eh_frame for the whole payload with the next call of `slot`. */
-void publish_eh_frame(struct host *host, struct farjit_publish *publish);
+/* Registers an .eh_frame for the whole payload. */
+void publish_eh_frame(struct host *host);
+/* Has the runner do one piece of publish work. */
+void host_publish(struct host *host, enum farjit_publish_kind kind, uint64_t value);
 
 /* Argument block of the payload's call_c. */
 struct call_c {
@@ -116,7 +118,6 @@ void host_post_print_and_call(struct host *host, const char *text, uint64_t func
 #define ARGUMENTS(...) ((const uint64_t[6]){__VA_ARGS__})
 
 /* Answers a reentry slot. */
-void host_prepare(struct host *host, uint32_t slot, uint64_t landing);
 void host_release(struct host *host, uint32_t slot, uint64_t landing);
 void host_unwind(struct host *host, uint32_t slot, uint32_t token);
 
@@ -125,7 +126,7 @@ struct test_case {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct test_case call_cases[], reentry_cases[], trap_cases[], sandbox_cases[], feature_cases[];
+extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[], feature_cases[];
 /* The runner's path, from the command line. */
 extern const char *runner_path;
 

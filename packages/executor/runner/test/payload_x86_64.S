@@ -118,6 +118,25 @@ PAYLOAD start_and_reenter
 	popq	%rbp
 	ret
 
+/* uint64_t prepare_and_reenter(struct { uint64_t function, argument, trampoline, value, times; } *): calls the function
+ * with the argument and zero, then the trampoline with the value so many times; answers what it got last. */
+PAYLOAD prepare_and_reenter
+	pushq	%rbp
+	movq	%rsp, %rbp
+	pushq	%rdi
+	pushq	32(%rdi)
+	movq	%rdi, %rax
+	movq	8(%rdi), %rdi
+	xorl	%esi, %esi
+	call	*(%rax)
+1:	movq	-8(%rbp), %rax
+	movq	24(%rax), %rdi
+	call	*16(%rax)
+	decq	-16(%rbp)
+	jnz	1b
+	leave
+	ret
+
 /* Registers, control words and stack of a first call. The area behind a pointer:
  *    0 trampoline  8 level (1 AVX, 2 AVX-512F, 3 AVX-512BW)  16 stack pointer  24 return address
  *   32 mxcsr  40 result rax  48 result rdx

@@ -5,12 +5,12 @@
  */
 
 export const LAYOUT_MAGIC = 0x544a5246;
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
-/** Entries one publish list holds. */
-export const PUBLISH_ENTRY_COUNT = 512;
+/** Entries of publish work done at a time. */
+export const PUBLISH_ENTRY_COUNT = 256;
 export const BLOCK_BYTES = 48 * 1024;
 export const NAME_BYTES = 64 * 1024;
 export const LOOKUP_NAME_COUNT = 4096;
@@ -63,16 +63,15 @@ export const Sandbox = { off: 0, default: 1, strict: 2 } as const;
 export const ReachedLimit = { addressSpace: 1, data: 2, threads: 3 } as const;
 
 /** `enum farjit_publish_kind`. */
-export const PublishKind = { registerFrame: 1, deregisterFrame: 2, syncCore: 3, releaseSlot: 4 } as const;
+export const PublishKind = { registerFrame: 1, deregisterFrame: 2, syncCore: 3 } as const;
 
 /** `enum farjit_reentry_state`: a futex word. */
 export const ReentryState = {
   free: 0,
   claimed: 1,
   posted: 2,
-  prepared: 3,
-  released: 4,
-  unwind: 5,
+  released: 3,
+  unwind: 4,
 } as const;
 
 /** `enum farjit_reentry_kind`. */
@@ -104,9 +103,8 @@ export const REENTRY_SLOT = {
   token: 16,
   argument: 24,
   answer: 88,
-  publish: 152,
 } as const;
-export const REENTRY_SLOT_BYTES = REENTRY_SLOT.publish + PUBLISH_BYTES;
+export const REENTRY_SLOT_BYTES = REENTRY_SLOT.answer + 8 * 8;
 
 /** `struct farjit_call_slot`; the block is aligned to 64 bytes. */
 export const CALL_SLOT = {
@@ -114,8 +112,7 @@ export const CALL_SLOT = {
   threadId: 4,
   token: 8,
   entry: 16,
-  publish: 24,
-  block: alignUp(24 + PUBLISH_BYTES, 64),
+  block: alignUp(24, 64),
 } as const;
 export const CALL_SLOT_BYTES = alignUp(CALL_SLOT.block + BLOCK_BYTES, 64);
 

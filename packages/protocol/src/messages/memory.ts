@@ -2,10 +2,7 @@ import * as v from 'valibot';
 import { request } from './declare.js';
 import { byteCount, bytes, count, executorAddr, memProt } from './primitives.js';
 
-/**
- * Publish work one commit may carry. The runner does it entry by entry in the thread that is woken, so it is
- * bounded by what one reentry slot holds.
- */
+/** Publish work one commit may carry. The runner does it entry by entry, so it is bounded by what it is given at a time. */
 export const MAX_PUBLISH_ENTRIES = 240;
 /** Segments and pointers one commit may carry: bounds the work of one message. */
 export const MAX_COMMIT_SEGMENTS = 4096;

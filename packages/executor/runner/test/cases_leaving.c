@@ -1,0 +1,158 @@
+/* Threads that are told to end while they are in a callback: no slot stays with them. */
+#include "host.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+extern const char prepare_and_reenter[], add_one[], trap_segv[];
+
+/* Argument of the payload's prepare_and_reenter. */
+struct preparation {
+	uint64_t function;
+	uint64_t argument;
+	uint64_t trampoline;
+	uint64_t value;
+	uint64_t times;
+};
+
+enum {
+	DATA_THREAD = DATA_SCRATCH,
+	DATA_RESULT = DATA_SCRATCH + 8,
+	DATA_PREPARATION = DATA_SCRATCH + 64,
+	DATA_ACTION = DATA_SCRATCH + 128,
+	DATA_TEXT = DATA_SCRATCH + 512,
+	DATA_COUNTERS = 2 * DATA_SCRATCH,
+	/* A thread more than there are slots, each way. */
+	THREADS = FARJIT_REENTRY_SLOTS + 1,
+};
+
+/* A runner in which every frame can be unwound. */
+static void open_unwindable(struct host *host)
+{
+	host_open(host);
+	publish_eh_frame(host);
+}
+
+static uint64_t word(const struct host *host, size_t offset)
+{
+	return *(const uint64_t *)(host->data + offset);
+}
+
+/* Starts a thread that calls function(argument, 0) and then reenters; answers the slot it waits in. */
+static uint16_t start(struct host *host, uint64_t pthread_create_address, struct preparation preparation)
+{
+	preparation.trampoline = trampoline(host, 3);
+	memcpy(host->data + DATA_PREPARATION, &preparation, sizeof preparation);
+	CHECK_EQUAL(host_call(host, pthread_create_address,
+			      ARGUMENTS(data_address(host, DATA_THREAD), 0, payload(host, prepare_and_reenter),
+					data_address(host, DATA_PREPARATION)),
+			      NULL),
+		    0);
+	return host_expect(host, FARJIT_BELL_REENTER).slot;
+}
+
+/* Starts threads one after the other, tells each to end with end(thread, signal) while it waits, answers it, and checks
+ * what it ended with and that all slots are free after the last. */
+static void end_threads(struct host *host, const char *end, int signal, struct preparation preparation, uint64_t result)
+{
+	uint64_t create = host_lookup(host, "pthread_create"), join = host_lookup(host, "pthread_join");
+	uint64_t end_address = host_lookup(host, end);
+	for (int i = 0; i < THREADS; i++) {
+		uint16_t slot = start(host, create, preparation);
+		CHECK_EQUAL(host_call(host, end_address, ARGUMENTS(word(host, DATA_THREAD), (uint64_t)signal), NULL), 0);
+		CHECK_EQUAL(host->control->reentry[slot].state, FARJIT_REENTRY_POSTED);
+		host_release(host, slot, payload(host, add_one));
+		for (uint64_t again = 1; again < preparation.times; again++)
+			host_release(host, host_expect(host, FARJIT_BELL_REENTER).slot, payload(host, add_one));
+		CHECK_EQUAL(host_call(host, join, ARGUMENTS(word(host, DATA_THREAD), data_address(host, DATA_RESULT)), NULL), 0);
+		CHECK_EQUAL(word(host, DATA_RESULT), result);
+	}
+	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+		CHECK_EQUAL(host->control->reentry[i].state, FARJIT_REENTRY_FREE);
+	CHECK_EQUAL(host->control->foreign_threads, 0);
+	CHECK_EQUAL(host_call(host, payload(host, add_one), ARGUMENTS(1), NULL), 2);
+	host_close(host);
+}
+
+/* The callbacks are no cancellation points, also when the thread is cancelled before: it returns. */
+static void a_thread_cancelled_in_a_callback_gives_its_slot_back(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	struct preparation preparation = {host_lookup(&host, "pthread_setcanceltype"), PTHREAD_CANCEL_DEFERRED, 0, 41, 2};
+	end_threads(&host, "pthread_cancel", 0, preparation, 42);
+}
+
+static void a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	struct preparation preparation = {host_lookup(&host, "pthread_setcanceltype"), PTHREAD_CANCEL_ASYNCHRONOUS, 0, 41, 1};
+	end_threads(&host, "pthread_cancel", 0, preparation, (uint64_t)PTHREAD_CANCELED);
+}
+
+static void a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	/* pthread_exit(SIGUSR1) is what the kernel's call of the handler becomes. */
+	struct sigaction action = {.sa_handler = (void (*)(int))host_lookup(&host, "pthread_exit")};
+	memcpy(host.data + DATA_ACTION, &action, sizeof action);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(&host, DATA_ACTION)), NULL),
+		    0);
+	struct preparation preparation = {payload(&host, add_one), 0, 0, 41, 1};
+	end_threads(&host, "pthread_kill", SIGUSR1, preparation, SIGUSR1);
+}
+
+/* Starts a thread that reenters twice, cancels it while it waits, and has it land at `first`. */
+static void start_cancelled(struct host *host, uint64_t value, uint64_t first)
+{
+	struct preparation preparation = {payload(host, add_one), 0, 0, value, 2};
+	uint16_t slot = start(host, host_lookup(host, "pthread_create"), preparation);
+	CHECK_EQUAL(host_call(host, host_lookup(host, "pthread_cancel"), ARGUMENTS(word(host, DATA_THREAD)), NULL), 0);
+	host_release(host, slot, first);
+}
+
+static void a_counter_is_no_cancellation_point(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	uint32_t *page = (uint32_t *)(host.data + DATA_COUNTERS);
+	page[0] = 1;
+	start_cancelled(&host, data_address(&host, DATA_COUNTERS + 4), host.control->count_function);
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_HOT).value, DATA_COUNTERS + 4);
+	host_release(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, payload(&host, add_one));
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "pthread_join"),
+			      ARGUMENTS(word(&host, DATA_THREAD), data_address(&host, DATA_RESULT)), NULL),
+		    0);
+	CHECK_EQUAL(word(&host, DATA_RESULT), data_address(&host, DATA_COUNTERS + 4) + 1);
+	host_close(&host);
+}
+
+/* Writing what stdout holds must not end the thread in place of the process. */
+static void a_trap_of_a_cancelled_thread_ends_the_runner(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	strcpy((char *)host.data + DATA_TEXT, "not yet written");
+	start_cancelled(&host, data_address(&host, DATA_TEXT), host_lookup(&host, "printf"));
+	host_release(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, payload(&host, trap_segv));
+	int status = host_wait_end(&host);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQUAL(WTERMSIG(status), SIGSEGV);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
+	CHECK(strcmp(host.printed, "not yet written") == 0);
+}
+
+const struct test_case leaving_cases[] = {
+	{"a-thread-cancelled-in-a-callback-gives-its-slot-back", a_thread_cancelled_in_a_callback_gives_its_slot_back},
+	{"a-thread-cancelled-asynchronously-in-a-callback-gives-its-slot-back",
+	 a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back},
+	{"a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back",
+	 a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back},
+	{"a-counter-is-no-cancellation-point", a_counter_is_no_cancellation_point},
+	{"a-trap-of-a-cancelled-thread-ends-the-runner", a_trap_of_a_cancelled_thread_ends_the_runner},
+	{0},
+};
