@@ -59,7 +59,7 @@ export class Account {
     return sumBytes;
   }
 
-  /** CPU time of its runners in the last hour. */
+  /** CPU time of its runners, and of the host for its sessions, in the last hour. */
   get cpuSeconds(): number {
     const oldest = this.#minute() - WINDOW_MINUTES;
     let sum = 0;
@@ -104,6 +104,11 @@ export class Account {
     return () => {
       this.#callCount--;
     };
+  }
+
+  /** The host has worked for one of its sessions, which counts like its runners' time. */
+  addHostTime(usedMs: number): void {
+    this.#addCpu(usedMs / 1000);
   }
 
   /** A runner has been looked at. Ends it, or the largest, when they use too much together. */

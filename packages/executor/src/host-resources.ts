@@ -9,6 +9,7 @@ import { layoutReservation, type ReservationSizes } from './reservation-layout.j
 import { RunnerPool } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
 import { HostTracing } from './tracing/host-tracing.js';
+import { Turns } from './turns.js';
 
 /** First of the users that runners become when the host is root: beyond those that distributions hand out. */
 const FIRST_USER = 200_000;
@@ -44,6 +45,8 @@ export interface HostResources {
   readonly users: UserPool;
   readonly runners: RunnerPool;
   readonly tracing: HostTracing;
+  /** In which its sessions use the host's time. */
+  readonly turns: Turns;
   /** What happens in its sessions. */
   readonly events: ExecutorEvents;
 }
@@ -64,6 +67,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' && usersAreMapped()),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
+    turns: new Turns(),
     events: new ExecutorEvents(),
   };
 }

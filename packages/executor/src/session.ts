@@ -22,6 +22,7 @@ import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
 import { SessionRunners } from './session-runners.js';
+import type { Lane } from './turns.js';
 import { SERVER_NAME } from './version.js';
 
 export interface SessionOptions {
@@ -51,6 +52,8 @@ export class Session {
   readonly secrets: ResumeSecrets;
   readonly #host: HostResources;
   readonly #account: Account | undefined;
+  /** Of what its compiler asks for. */
+  readonly #lane: Lane;
   #state: SessionState = 'new';
   readonly #runners: SessionRunners;
   readonly #calls: SessionCalls;
@@ -66,9 +69,14 @@ export class Session {
     const onFrame = this.#frameListener(options.onFrame);
     this.#account = options.account;
     const limits = new UnopenedLimits();
+    this.#lane = options.host.turns.lane({
+      charge: (usedMs) => options.account?.addHostTime(usedMs),
+      fault: (error) => this.connection.close(1011, error instanceof Error ? error.message : String(error)),
+    });
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),
       timeToLiveMs,
+      schedule: (work) => this.#lane.run(work),
       admit: (sizeBytes) => {
         this.secrets.confirm();
         return this.#isUnopened() ? limits.admit(sizeBytes) : undefined;
@@ -102,7 +110,10 @@ export class Session {
     });
     const { unopenedMs = MAX_UNOPENED_MS } = options;
     const unopened = setTimeout(() => this.#giveUpUnopened(unopenedMs), unopenedMs);
-    void this.connection.closed.then(() => clearTimeout(unopened));
+    void this.connection.closed.then(() => {
+      clearTimeout(unopened);
+      this.#lane.close();
+    });
     this.ended = this.connection.closed.then((error) => this.#connectionEnded(error));
     if (options.startAhead) this.#runners.startAhead();
     this.connection.start();

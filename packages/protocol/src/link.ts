@@ -26,6 +26,11 @@ export interface LinkOptions {
    * the start, or it stays 0.
    */
   readonly timeToLiveMs?: number | undefined;
+  /**
+   * Does what a message calls for, now or later, in the order asked; default: now. Until the promise that it answers has
+   * resolved, the transport is paused.
+   */
+  readonly schedule?: ((work: () => void) => Promise<void> | undefined) | undefined;
   /** The transport is lost. `mended` resolves when there is another one, or the link has ended. */
   readonly onBroken?: ((close: TransportClose, mended: Promise<void>) => void) | undefined;
 }
@@ -50,6 +55,7 @@ export class Link {
   readonly #handlers: LinkHandlers;
   readonly #admit: LinkOptions['admit'];
   readonly #onBroken: LinkOptions['onBroken'];
+  readonly #schedule: NonNullable<LinkOptions['schedule']>;
   readonly #window: SendWindow;
   #timeToLiveMs: number;
   #transport: Transport | undefined;
@@ -66,12 +72,13 @@ export class Link {
   constructor(
     transport: Transport,
     handlers: LinkHandlers,
-    { admit, onBroken, timeToLiveMs = 0 }: LinkOptions = {},
+    { admit, onBroken, timeToLiveMs = 0, schedule = atOnce }: LinkOptions = {},
   ) {
     this.#transport = transport;
     this.#handlers = handlers;
     this.#admit = admit;
     this.#onBroken = onBroken;
+    this.#schedule = schedule;
     this.#timeToLiveMs = timeToLiveMs;
     this.#window = new SendWindow(timeToLiveMs > 0);
   }
@@ -174,7 +181,11 @@ export class Link {
     const isCurrent = () => this.#transport === transport;
     transport.start({
       onMessage: (message) => {
-        if (isCurrent()) this.#receive(message);
+        const later = this.#schedule(() => {
+          // What has waited while its transport was lost comes again over the next.
+          if (isCurrent()) this.#receive(message);
+        });
+        if (later) void this.holdBack(later);
       },
       onClose: (close) => {
         if (isCurrent()) this.#transportClosed(close);
@@ -293,4 +304,8 @@ export class Link {
     this.#handlers.onEnd(close);
     this.#mend();
   }
+}
+
+function atOnce(work: () => void): undefined {
+  work();
 }

@@ -1,0 +1,175 @@
+import test from 'ava';
+import { type Lane, type Slices, TURN_MS, Turns } from '../src/turns.js';
+
+/** Uses up more than a turn. */
+function useTurn(): void {
+  const endMs = performance.now() + 2 * TURN_MS;
+  while (performance.now() < endMs);
+}
+
+/** A lane that notes what becomes of it. */
+function laneOf(turns: Turns): { lane: Lane; charged: number[]; faults: unknown[] } {
+  const charged: number[] = [];
+  const faults: unknown[] = [];
+  const lane = turns.lane({
+    charge: (usedMs) => charged.push(usedMs),
+    fault: (error) => faults.push(error),
+  });
+  return { lane, charged, faults };
+}
+
+function* slicesOf(count: number, onSlice: (index: number) => void): Slices<string> {
+  for (let index = 0; index < count; index++) {
+    onSlice(index);
+    yield;
+  }
+  return 'done';
+}
+
+const nextPass = () => new Promise((resolve) => setImmediate(resolve));
+
+test('work is done at once while there is time left in the turn', (t) => {
+  const { lane } = laneOf(new Turns());
+  const done: number[] = [];
+  for (let index = 0; index < 3; index++)
+    t.is(
+      lane.run(() => done.push(index)),
+      undefined,
+    );
+  t.deepEqual(done, [0, 1, 2]);
+});
+
+test('what comes after a turn that is used up waits, in order', async (t) => {
+  const { lane } = laneOf(new Turns());
+  const done: string[] = [];
+  lane.run(useTurn);
+  const first = lane.run(() => done.push('first'));
+  const second = lane.run(() => done.push('second'));
+  t.deepEqual(done, []);
+  await first;
+  await second;
+  t.deepEqual(done, ['first', 'second']);
+  await nextPass();
+  t.is(
+    lane.run(() => done.push('third')),
+    undefined,
+  );
+  t.deepEqual(done, ['first', 'second', 'third']);
+});
+
+test('lanes that wait take turns, and one that has done nothing is served between them', async (t) => {
+  const turns = new Turns();
+  const busy = [laneOf(turns).lane, laneOf(turns).lane];
+  const idle = laneOf(turns).lane;
+  const order: string[] = [];
+  const work = (name: string) => () => {
+    order.push(name);
+    useTurn();
+  };
+  const all = ['a', 'b'].flatMap((name, index) =>
+    [1, 2, 3].map((count) => busy[index]?.run(work(`${name}${count}`))),
+  );
+  t.deepEqual(order, ['a1', 'b1']);
+  // Something from outside, seen when the system is asked for news.
+  setTimeout(() => idle.run(() => order.push('idle')), 1);
+  await Promise.all(all);
+  t.deepEqual(
+    order.filter((name) => name !== 'idle'),
+    ['a1', 'b1', 'a2', 'b2', 'a3', 'b3'],
+  );
+  t.true(order.indexOf('idle') > 0 && order.indexOf('idle') < order.length - 1);
+});
+
+test('time is charged to whose work it is, and counted', async (t) => {
+  const turns = new Turns();
+  const [one, other] = [laneOf(turns), laneOf(turns)];
+  one.lane.run(useTurn);
+  await one.lane.run(useTurn);
+  other.lane.measure(() => {});
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  t.true(sum(one.charged) >= 4 * TURN_MS);
+  t.is(other.charged.length, 1);
+  t.true(Math.abs(turns.usedMs - sum(one.charged) - sum(other.charged)) < 1e-9);
+});
+
+test('what throws is told to the owner, and what comes after it is done', async (t) => {
+  const { lane, faults } = laneOf(new Turns());
+  const wrong = (words: string) => () => {
+    throw new Error(words);
+  };
+  const done: string[] = [];
+  lane.run(wrong('now'));
+  lane.run(useTurn);
+  void lane.run(wrong('later'));
+  await lane.run(() => done.push('done'));
+  t.deepEqual(
+    faults.map((error) => String(error)),
+    ['Error: now', 'Error: later'],
+  );
+  t.deepEqual(done, ['done']);
+});
+
+test('sliced work that fits into the turn is done at once', (t) => {
+  const { lane } = laneOf(new Turns());
+  const seen: number[] = [];
+  lane.run(() => t.is(lane.runSlices(slicesOf(3, (index) => seen.push(index))), 'done'));
+  t.deepEqual(seen, [0, 1, 2]);
+});
+
+test('sliced work that does not goes on in later turns, before all that came after it, and others have theirs', async (t) => {
+  const turns = new Turns();
+  const [{ lane }, { lane: other }] = [laneOf(turns), laneOf(turns)];
+  const order: string[] = [];
+  const note = (word: string) => () => {
+    order.push(word);
+    useTurn();
+  };
+  let result: unknown;
+  lane.run(() => {
+    result = lane.runSlices(slicesOf(3, (index) => note(`slice ${index}`)()));
+    void Promise.resolve(result).then(() => order.push('told'));
+  });
+  const after = lane.run(note('after'));
+  other.run(note('other 1'));
+  const others = other.run(note('other 2'));
+  t.deepEqual(order, ['slice 0', 'other 1']);
+  t.is(await result, 'done');
+  await Promise.all([after, others]);
+  t.deepEqual(order, ['slice 0', 'other 1', 'slice 1', 'other 2', 'slice 2', 'told', 'after']);
+});
+
+test('sliced work that throws rejects, and the lane goes on', async (t) => {
+  const { lane, faults } = laneOf(new Turns());
+  const wrong = () =>
+    lane.runSlices(
+      slicesOf(3, (index) => {
+        useTurn();
+        if (index === 1) throw new Error('in the middle');
+      }),
+    );
+  await t.throwsAsync(async () => wrong(), { message: 'in the middle' });
+  t.deepEqual(faults, []);
+  await nextPass();
+  let isDone = false;
+  await lane.run(() => {
+    isDone = true;
+  });
+  t.true(isDone);
+});
+
+test('a lane that is closed drops what waits in it, and says so to whoever waits', async (t) => {
+  const { lane } = laneOf(new Turns());
+  const done: string[] = [];
+  const sliced = lane.runSlices(slicesOf(3, useTurn));
+  const later = lane.run(() => done.push('later'));
+  lane.close();
+  await later;
+  await t.throwsAsync(async () => sliced, { code: 'CANCELLED' });
+  t.is(
+    lane.run(() => done.push('after')),
+    undefined,
+  );
+  t.throws(() => lane.runSlices(slicesOf(1, () => {})), { code: 'CANCELLED' });
+  await nextPass();
+  t.deepEqual(done, []);
+});
