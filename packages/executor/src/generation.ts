@@ -75,8 +75,7 @@ export class Generation {
 
   /**
    * Starts a runner, or takes one that was started in advance.
-   * @throws {RunnerStartError}
-   * @throws {LibcError} when memory or descriptors are short.
+   * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
   static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
     const taken = await host.runners.take();
@@ -125,7 +124,7 @@ export class Generation {
       const { calls } = parts;
       const isBusy = () => calls.inFlightCount > 0;
       const { onUsage } = events;
-      runner.watch(isBusy, onUsage && ((usage) => onUsage(usage, isBusy())));
+      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())));
       return started;
     } catch (error) {
       reservation.release();

@@ -4,6 +4,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
 import { ExecutorEvents } from './events.js';
 import { completeLimits, type Limits } from './limits.js';
+import { MapsReader } from './mappings-meter.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
 import { RunnerPool } from './runner-pool.js';
@@ -42,6 +43,7 @@ export interface HostResources {
   readonly preload: readonly string[];
   readonly cpuFeatures: string;
   readonly reservations: ReservationPool;
+  readonly maps: MapsReader;
   readonly users: UserPool;
   readonly runners: RunnerPool;
   readonly tracing: HostTracing;
@@ -61,6 +63,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     preload,
     cpuFeatures: chosenCpuFeatures(options.cpuFeatures),
     reservations: new ReservationPool(layoutReservation(options.reservation)),
+    maps: new MapsReader(),
   };
   return {
     ...resources,

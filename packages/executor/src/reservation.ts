@@ -1,4 +1,4 @@
-import { ftruncateSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import {
   addSeals,
   bufferAt,
@@ -14,8 +14,10 @@ import {
   MAP_SHARED,
   memfdCreate,
   mmap,
+  munmap,
   PROT_READ,
   PROT_WRITE,
+  setSize,
 } from './native/libc.js';
 import type { Region, ReservationLayout } from './reservation-layout.js';
 
@@ -25,9 +27,16 @@ import type { Region, ReservationLayout } from './reservation-layout.js';
  */
 export const WINDOW_BYTES = 1024 * 1024;
 
-const ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+/** Of `st_blocks`, whatever the file system's own blocks are. */
+const BLOCK_BYTES = 512;
 
-/** The two memfds of a runner, close-on-exec. Whoever holds them closes both. */
+/**
+ * Memory that the host must have left for itself when it takes a session's: V8 ends the process when it gets none. It
+ * grows by far less before the next session.
+ */
+const HEADROOM_BYTES = 64 * 1024 * 1024;
+
+/** The two memfds of a runner, close-on-exec. */
 export interface ReservationDescriptors {
   readonly sealedFd: number;
   readonly sharedFd: number;
@@ -36,7 +45,8 @@ export interface ReservationDescriptors {
 /**
  * One range of host addresses, laid out like a session's reservation. It lives as long as the process, because the
  * `Buffer`s over it may: a `Buffer` over unmapped memory would take down the host. `map` lays fresh memfds over it,
- * `unmap` replaces them by anonymous memory, and the windows stay valid throughout.
+ * `unmap` replaces them by anonymous memory that reads as zeros, and the windows stay valid throughout. That memory
+ * cannot be written: writable, it would count as the host's data, and a range would cost most while nobody has it.
  */
 class HostRange {
   readonly layout: ReservationLayout;
@@ -46,7 +56,7 @@ class HostRange {
 
   constructor(layout: ReservationLayout) {
     this.layout = layout;
-    this.address = mmap(0n, layout.totalBytes, PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
+    this.address = mmap(0n, layout.totalBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   }
 
   /**
@@ -60,10 +70,10 @@ class HostRange {
     try {
       const sealedFd = memfdCreate('farjit-sealed');
       opened.push(sealedFd);
-      ftruncateSync(sealedFd, layout.sealedBytes);
+      setSize(sealedFd, layout.sealedBytes);
       const sharedFd = memfdCreate('farjit-shared');
       opened.push(sharedFd);
-      ftruncateSync(sharedFd, layout.sharedBytes);
+      setSize(sharedFd, layout.sharedBytes);
       const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
       mmap(this.address, layout.sealedBytes, PROT_READ | PROT_WRITE, flags, sealedFd, 0);
       const sharedAddress = this.address + BigInt(layout.sealedBytes);
@@ -81,7 +91,8 @@ class HostRange {
 
   /** Replaces whatever is mapped by fresh anonymous memory, in one step. The memfds' pages go with the last map. */
   unmap(): void {
-    mmap(this.address, this.layout.totalBytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_FIXED, -1, 0);
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    mmap(this.address, this.layout.totalBytes, PROT_READ, flags, -1, 0);
   }
 
   get control(): Buffer {
@@ -116,11 +127,15 @@ class HostRange {
  */
 export class Reservation {
   readonly layout: ReservationLayout;
+  /** Open until `release`: what is allocated in them can be counted by nobody else. */
+  readonly descriptors: ReservationDescriptors;
   #range: HostRange | undefined;
+  #writeCount = 0;
   readonly #giveBack: (range: HostRange) => void;
 
   constructor(range: HostRange, giveBack: (range: HostRange) => void) {
     this.layout = range.layout;
+    this.descriptors = range.map();
     this.#range = range;
     this.#giveBack = giveBack;
   }
@@ -130,7 +145,21 @@ export class Reservation {
     const range = this.#range;
     if (!range) return;
     this.#range = undefined;
+    close(this.descriptors.sealedFd);
+    close(this.descriptors.sharedFd);
     this.#giveBack(range);
+  }
+
+  /** Bytes that host and runner have written, or touched, and not given back to the kernel: mapped by now or not. */
+  get allocatedBytes(): number {
+    this.#live();
+    const { sealedFd, sharedFd } = this.descriptors;
+    return (fstatSync(sealedFd).blocks + fstatSync(sharedFd).blocks) * BLOCK_BYTES;
+  }
+
+  /** How often the host has written: while it stays the same, the host has allocated nothing. */
+  get writeCount(): number {
+    return this.#writeCount;
   }
 
   /** Host address of the control region. */
@@ -151,17 +180,20 @@ export class Reservation {
   }
 
   write(offset: number, content: Uint8Array): void {
+    this.#writeCount++;
     this.#visit(offset, content.byteLength, (piece, done) => {
       piece.set(content.subarray(done, done + piece.byteLength));
     });
   }
 
   fillZero(offset: number, sizeBytes: number): void {
+    this.#writeCount++;
     this.#visit(offset, sizeBytes, (piece) => piece.fill(0));
   }
 
   /** Stores 8 bytes in one step, seen by the runner whole or not at all. `offset` is a multiple of 8. */
   storePointer(offset: number, value: bigint): void {
+    this.#writeCount++;
     this.#visit(offset, 8, (piece) => {
       Atomics.store(new BigUint64Array(piece.buffer, piece.byteOffset, 1), 0, value);
     });
@@ -196,14 +228,14 @@ export class ReservationPool {
   }
 
   /**
-   * A reservation over fresh, sealed memfds. The caller closes the descriptors once the runner has them.
-   * @throws {LibcError}
+   * A reservation over fresh, sealed memfds.
+   * @throws {LibcError} when descriptors are short, or memory would be for the host itself.
    */
-  take(): { reservation: Reservation; descriptors: ReservationDescriptors } {
+  take(): Reservation {
+    checkHeadroom();
     const range = this.#free.pop() ?? new HostRange(this.layout);
     try {
-      const descriptors = range.map();
-      return { reservation: new Reservation(range, (released) => this.#giveBack(released)), descriptors };
+      return new Reservation(range, (released) => this.#giveBack(released));
     } catch (error) {
       this.#free.push(range);
       throw error;
@@ -214,4 +246,10 @@ export class ReservationPool {
     range.unmap();
     this.#free.push(range);
   }
+}
+
+/** Asks for writable memory and gives it back, which shows every limit there is on it: RLIMIT_AS, RLIMIT_DATA, overcommit. */
+function checkHeadroom(): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  munmap(mmap(0n, HEADROOM_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0), HEADROOM_BYTES);
 }

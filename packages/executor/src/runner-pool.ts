@@ -1,7 +1,7 @@
 import { ControlArea } from './control-area.js';
 import type { HostResources } from './host-resources.js';
-import type { Reservation } from './reservation.js';
-import { RunnerProcess } from './runner-process.js';
+import type { Reservation, ReservationPool } from './reservation.js';
+import { RunnerProcess, RunnerStartError } from './runner-process.js';
 
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
@@ -20,7 +20,7 @@ export interface WarmRunner {
 }
 
 /** What starting a runner takes from its host. */
-type Resources = Pick<HostResources, 'runnerPath' | 'limits' | 'preload' | 'reservations'>;
+type Resources = Pick<HostResources, 'runnerPath' | 'limits' | 'preload' | 'reservations' | 'maps'>;
 
 /**
  * Runners started before anybody asks for one, so that a session opens without waiting for a process. There are never more
@@ -60,8 +60,7 @@ export class RunnerPool {
 
   /**
    * A runner, warm if there is one. The caller confines it.
-   * @throws {RunnerStartError}
-   * @throws {LibcError} when memory or descriptors are short.
+   * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
   async take(): Promise<WarmRunner> {
     if (this.#size > 0) this.#fillLater();
@@ -103,24 +102,28 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, limits, preload, reservations }: Resources,
+  { runnerPath, limits, preload, reservations, maps }: Resources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
-  const { reservation, descriptors } = reservations.take();
-  const control = new ControlArea(reservation);
-  control.writeHeader(limits.stack ?? MAX_STACK_BYTES);
+  const reservation = takeReservation(reservations);
   try {
-    const reservationBytes = reservation.layout.totalBytes;
-    const process = await RunnerProcess.start({
-      runnerPath,
-      control,
-      descriptors,
-      reservationBytes,
-      preload,
-    });
+    const control = new ControlArea(reservation);
+    control.writeHeader(limits.stack ?? MAX_STACK_BYTES);
+    const process = await RunnerProcess.start({ runnerPath, control, reservation, maps, preload });
     return { process, control, reservation, wasWaiting };
   } catch (error) {
     reservation.release();
     throw error;
+  }
+}
+
+function takeReservation(reservations: ReservationPool): Reservation {
+  try {
+    return reservations.take();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RunnerStartError(`the executor is short of memory or descriptors for a runner: ${reason}`, {
+      cause: error,
+    });
   }
 }

@@ -8,9 +8,10 @@ import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-add
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import type { MapsReader } from './mappings-meter.js';
 import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
-import type { ReservationDescriptors } from './reservation.js';
+import type { Reservation } from './reservation.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
 import { type RunnerUsage, RunnerWatch } from './runner-watch.js';
 
@@ -63,9 +64,9 @@ export interface RunnerEvents {
 export interface RunnerStartOptions {
   readonly runnerPath: string;
   readonly control: ControlArea;
-  /** Closed here, whatever happens. */
-  readonly descriptors: ReservationDescriptors;
-  readonly reservationBytes: number;
+  /** Stays the caller's. */
+  readonly reservation: Reservation;
+  readonly maps: MapsReader;
   /** Libraries to load before it is confined. */
   readonly preload: readonly string[];
 }
@@ -105,7 +106,8 @@ export class RunnerProcess {
    * @throws {RunnerStartError} and then no process and no descriptor is left.
    */
   static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
-    const { runnerPath, descriptors } = options;
+    const { runnerPath } = options;
+    const { sealedFd, sharedFd } = options.reservation.descriptors;
     const outputs: OutputPipe[] = [];
     const early: Uint8Array[] = [];
     let runner: RunnerProcess | undefined;
@@ -128,14 +130,7 @@ export class RunnerProcess {
         env: {},
         cwd: '/',
         detached: true,
-        stdio: [
-          'ignore',
-          outputs[0]?.writeFd,
-          outputs[1]?.writeFd,
-          'pipe',
-          descriptors.sealedFd,
-          descriptors.sharedFd,
-        ],
+        stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, 'pipe', sealedFd, sharedFd],
       });
       runner = new RunnerProcess(child, options, outputs);
       await runner.#sayHello(options);
@@ -145,8 +140,6 @@ export class RunnerProcess {
       throw startError(runnerPath, error, runner ? runner.#early : early);
     } finally {
       for (const output of outputs) output.closeWriteEnd();
-      closeSync(descriptors.sealedFd);
-      closeSync(descriptors.sharedFd);
     }
   }
 
@@ -239,11 +232,11 @@ export class RunnerProcess {
     return Buffer.concat(pieces).toString();
   }
 
-  async #sayHello({ reservationBytes, preload }: RunnerStartOptions): Promise<void> {
+  async #sayHello({ reservation, maps, preload }: RunnerStartOptions): Promise<void> {
     await this.#nextPhase(() => {
-      this.#hello = checkHello(this.#control.readHello(), this.processId, reservationBytes);
+      this.#hello = checkHello(this.#control.readHello(), this.processId, reservation.layout.totalBytes);
       this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
-      this.#watch = new RunnerWatch(this.processId);
+      this.#watch = new RunnerWatch(this.processId, reservation, maps);
       this.#phase = 'mapped';
     });
     if (preload.length > 0) await this.#preload(preload);
@@ -262,9 +255,9 @@ export class RunnerProcess {
    * Ends the runner at the limits that the host counts.
    * @param onUsage told what it uses from time to time, and when it is killed.
    */
-  watch(isBusy: () => boolean, onUsage?: (usage: RunnerUsage) => void): void {
+  watch(onUsage?: (usage: RunnerUsage) => void): void {
     this.#onUsage = onUsage;
-    this.#watch?.start(this.#limits, isBusy, (limit) => this.kill({ kind: 'limit', limit }), onUsage);
+    this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
   }
 
   /**

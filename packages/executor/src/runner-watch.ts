@@ -1,16 +1,25 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import type { RunnerEnd } from '@farjit/protocol';
 import type { Limit } from '@farjit/protocol/limits';
 import type { Limits } from './limits.js';
+import { MappingsMeter, type MapsReader } from './mappings-meter.js';
 import { CALL_SLOT_COUNT } from './native/shared-layout.js';
+import { ProcessFiles, type ProcessStatus } from './process-files.js';
 
-/** Between two looks at a runner that works, and at one that should not. */
-const BUSY_INTERVAL_MS = 100;
-const IDLE_INTERVAL_MS = 500;
-/** The kernel counts CPU time in `/proc` in hundredths of a second, on every machine (USER_HZ). */
-const TICKS_PER_SECOND = 100;
-const MAX_FILE_BYTES = 8 * 1024;
+/**
+ * Between two looks at a runner that has run since the one before, and at one that has not. Looks fall on multiples of
+ * it, those at all runners together: a host with many idle sessions wakes seldom.
+ */
+const RUNNING_INTERVAL_MS = 50;
+const IDLE_INTERVAL_MS = 100;
 /** The control thread. */
 const OWN_THREADS = 1;
+/** The kernel's stack of a thread (16 KiB), its task and its registers (up to 12). */
+const KERNEL_BYTES_PER_THREAD = 32 * 1024;
+/**
+ * What the kernel holds for a runner without telling, at the most: two pipes of 64 KiB, the doorbell's 208 KiB each way,
+ * 1,024 signals of 80 bytes, tables.
+ */
+const KERNEL_BYTES_PER_RUNNER = 640 * 1024;
 
 /** What one look shows. */
 export interface RunnerUsage {
@@ -19,77 +28,108 @@ export interface RunnerUsage {
   readonly cpuSeconds: number;
 }
 
+/** A session's memory as far as a runner's use of it matters. */
+export interface WatchedMemory {
+  readonly allocatedBytes: number;
+  readonly writeCount: number;
+}
+
+export interface WatchOptions {
+  readonly limits: Limits;
+  /** Called with the reason when the runner must not go on. */
+  readonly end: (end: RunnerEnd) => void;
+  /** Called at every look. */
+  readonly onUsage?: ((usage: RunnerUsage) => void) | undefined;
+}
+
 /**
- * Looks at a runner from outside, from time to time: what it really uses of memory, threads and CPU. The files are
- * opened before the runner is confined, when they can be, and say nothing that it could forge.
+ * Looks at a runner from outside, from time to time: what it really uses of memory, threads and CPU. Memory is what is
+ * allocated, by the runner, by the kernel for it and by the host's commits, whether it is mapped or not.
  */
 export class RunnerWatch {
-  readonly #statusFd: number;
-  readonly #statFd: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
+  readonly #files: ProcessFiles;
+  readonly #mappings: MappingsMeter;
+  readonly #memory: WatchedMemory;
+  /** When it was last seen to have run, or to have been written to. */
+  #status: ProcessStatus | undefined;
+  #allocatedBytes = 0;
+  #writeCount = -1;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(processId: number) {
-    this.#statusFd = openSync(`/proc/${processId}/status`, 'r');
+  /** Opens the files of a process, before it is confined. */
+  constructor(processId: number, memory: WatchedMemory, maps: MapsReader) {
+    this.#memory = memory;
+    this.#files = new ProcessFiles(processId);
     try {
-      this.#statFd = openSync(`/proc/${processId}/stat`, 'r');
+      this.#mappings = new MappingsMeter(maps, processId);
     } catch (error) {
-      closeSync(this.#statusFd);
+      this.#files.close();
       throw error;
     }
   }
 
-  /** Calls `onLimit` when a limit is exceeded, and `onUsage` at every look, until `close`. */
-  start(
-    limits: Limits,
-    isBusy: () => boolean,
-    onLimit: (limit: Limit) => void,
-    onUsage?: (usage: RunnerUsage) => void,
-  ): void {
-    const look = () => {
-      const usage = this.read();
-      if (usage) onUsage?.(usage);
-      const exceeded = usage && exceededBy(usage, limits);
-      if (exceeded) onLimit(exceeded);
-      next(isBusy() ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);
-    };
-    const next = (delayMs: number) => {
-      // Runners keep a host alive by their descriptors, not by this.
-      this.#timer = setTimeout(look, delayMs).unref();
-    };
-    // Not now: a program waits for its first call.
-    next(BUSY_INTERVAL_MS);
+  /** Looks from now on, until `close`. */
+  start(options: WatchOptions): void {
+    // Not at once: a program waits for its first call.
+    this.#lookIn(RUNNING_INTERVAL_MS, options);
   }
 
-  /** Undefined when the process is gone. */
+  /** Undefined when the process is gone, or hides what it uses. */
   read(): RunnerUsage | undefined {
-    const status = this.#text(this.#statusFd);
-    const stat = this.#text(this.#statFd);
-    if (!status || !stat) return undefined;
-    const kib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
-    // The name, in parentheses, is the runner's to choose.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [userTicks = 0, systemTicks = 0] = fields.slice(11, 13).map(Number);
-    return {
-      // Pages of libraries are shared; those of the session's memory that it has touched count.
-      memoryBytes: (kib('RssAnon') + kib('RssShmem') + kib('VmSwap') + kib('VmPTE')) * 1024,
-      threads: kib('Threads'),
-      cpuSeconds: (userTicks + systemTicks) / TICKS_PER_SECOND,
-    };
+    this.#refresh();
+    return this.#usage;
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    closeSync(this.#statusFd);
-    closeSync(this.#statFd);
+    this.#files.close();
+    this.#mappings.close();
   }
 
-  #text(fd: number): string {
-    try {
-      return this.#buffer.toString('latin1', 0, readSync(fd, this.#buffer, 0, MAX_FILE_BYTES, 0));
-    } catch {
-      return '';
-    }
+  #lookIn(intervalMs: number, options: WatchOptions): void {
+    const nowMs = performance.now();
+    const nextMs = intervalMs * Math.ceil(nowMs / intervalMs + 1 / 2);
+    // Runners keep a host alive by their descriptors, not by this.
+    this.#timer = setTimeout(() => this.#look(options), nextMs - nowMs).unref();
+  }
+
+  #look(options: WatchOptions): void {
+    const hasRun = this.#refresh();
+    this.#lookIn(hasRun ? RUNNING_INTERVAL_MS : IDLE_INTERVAL_MS, options);
+    if (this.#files.isGone) return;
+    const usage = this.#usage;
+    if (!usage)
+      return options.end({ kind: 'fault', message: 'its first thread has ended, which hides what it uses' });
+    options.onUsage?.(usage);
+    const limit = exceededBy(usage, options.limits);
+    if (limit) options.end({ kind: 'limit', limit });
+  }
+
+  /** @returns whether it has run, or the host has written for it, since the last time. */
+  #refresh(): boolean {
+    const { writeCount } = this.#memory;
+    const hasRun = this.#files.refresh();
+    if (!hasRun && writeCount === this.#writeCount) return false;
+    this.#writeCount = writeCount;
+    this.#status = this.#files.isGone ? undefined : this.#files.status();
+    this.#allocatedBytes = this.#memory.allocatedBytes;
+    void this.#mappings.refresh();
+    return true;
+  }
+
+  get #usage(): RunnerUsage | undefined {
+    const status = this.#status;
+    if (!status) return undefined;
+    const { anonymousBytes, sharedBytes, swappedBytes, pageTableBytes, threadCount } = status;
+    // Outside of the session's memory a confined runner has nothing that is shared.
+    const sessionBytes = Math.max(this.#allocatedBytes, sharedBytes);
+    const threadBytes = threadCount * KERNEL_BYTES_PER_THREAD;
+    const kernelBytes = KERNEL_BYTES_PER_RUNNER + threadBytes + pageTableBytes + this.#mappings.kernelBytes;
+    return {
+      memoryBytes: anonymousBytes + swappedBytes + sessionBytes + kernelBytes,
+      threads: threadCount,
+      cpuSeconds: this.#files.cpuSeconds,
+    };
   }
 }
 

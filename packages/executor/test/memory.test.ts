@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import type { Commit } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
@@ -26,9 +25,7 @@ interface Prepared {
 
 /** Session memory with one page reserved of each kind. */
 function prepare(t: ExecutionContext): Prepared {
-  const { reservation, descriptors } = pool.take();
-  closeSync(descriptors.sealedFd);
-  closeSync(descriptors.sharedFd);
+  const reservation = pool.take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
   const allocator = memory.createAllocator();

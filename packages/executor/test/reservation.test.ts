@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import { ftruncateSync, readSync, writeSync } from 'node:fs';
 import test from 'ava';
 import {
   LibcError,
@@ -31,10 +31,8 @@ test('sizes that are not whole pages are refused', (t) => {
 });
 
 test('the sealed memfd refuses every new way to write', (t) => {
-  const { reservation, descriptors } = pool.take();
-  const { sealedFd } = descriptors;
-  t.teardown(() => closeSync(sealedFd));
-  t.teardown(() => closeSync(descriptors.sharedFd));
+  const reservation = pool.take();
+  const { sealedFd, sharedFd } = reservation.descriptors;
   t.throws(() => writeSync(sealedFd, 'x', 0), { code: 'EPERM' });
   t.throws(() => ftruncateSync(sealedFd, 0), { code: 'EPERM' });
   t.throws(() => ftruncateSync(sealedFd, 64 * MIB), { code: 'EPERM' });
@@ -42,7 +40,7 @@ test('the sealed memfd refuses every new way to write', (t) => {
     instanceOf: LibcError,
   });
   t.is(error?.errnoName, 'EPERM');
-  t.throws(() => ftruncateSync(descriptors.sharedFd, 0), { code: 'EPERM' });
+  t.throws(() => ftruncateSync(sharedFd, 0), { code: 'EPERM' });
   reservation.write(100, Buffer.from('through the one mapping'));
   const seen = Buffer.alloc(23);
   readSync(sealedFd, seen, 0, 23, 100);
@@ -53,9 +51,7 @@ test('the sealed memfd refuses every new way to write', (t) => {
 });
 
 test('reads and writes cross windows', (t) => {
-  const { reservation, descriptors } = pool.take();
-  closeSync(descriptors.sealedFd);
-  closeSync(descriptors.sharedFd);
+  const reservation = pool.take();
   const content = Buffer.from(Array.from({ length: 300 }, (_, index) => index % 251));
   const { data } = reservation.layout;
   for (const offset of [WINDOW_BYTES - 100, 3 * MIB - 1, data.offset + WINDOW_BYTES - 7]) {
@@ -72,9 +68,7 @@ test('reads and writes cross windows', (t) => {
 });
 
 test('nothing outside the three parts can be reached', (t) => {
-  const { reservation, descriptors } = pool.take();
-  closeSync(descriptors.sealedFd);
-  closeSync(descriptors.sharedFd);
+  const reservation = pool.take();
   const { control, data, totalBytes } = reservation.layout;
   t.throws(() => reservation.write(control.offset, Buffer.alloc(1)), { instanceOf: RangeError });
   t.throws(() => reservation.write(data.offset - 1, Buffer.alloc(1)), { instanceOf: RangeError });
@@ -86,23 +80,19 @@ test('nothing outside the three parts can be reached', (t) => {
 test('a released reservation reaches nothing, and its range starts empty for the next', (t) => {
   const own = new ReservationPool(pool.layout);
   const first = own.take();
-  closeSync(first.descriptors.sealedFd);
-  closeSync(first.descriptors.sharedFd);
-  first.reservation.write(0, Buffer.from('secret'));
-  const address = first.reservation.controlAddress;
-  first.reservation.control.write('secret');
-  first.reservation.release();
-  t.notThrows(() => first.reservation.release());
-  t.throws(() => first.reservation.read(0, 6), { message: /released/ });
-  t.throws(() => first.reservation.write(0, Buffer.alloc(1)), { message: /released/ });
-  t.throws(() => first.reservation.control, { message: /released/ });
+  first.write(0, Buffer.from('secret'));
+  const address = first.controlAddress;
+  first.control.write('secret');
+  first.release();
+  t.notThrows(() => first.release());
+  t.throws(() => first.read(0, 6), { message: /released/ });
+  t.throws(() => first.write(0, Buffer.alloc(1)), { message: /released/ });
+  t.throws(() => first.control, { message: /released/ });
 
   const second = own.take();
-  closeSync(second.descriptors.sealedFd);
-  closeSync(second.descriptors.sharedFd);
-  t.is(second.reservation.controlAddress, address);
-  t.deepEqual(second.reservation.read(0, 6), Buffer.alloc(6));
-  t.is(second.reservation.control[0], 0);
-  t.throws(() => first.reservation.read(0, 6), { message: /released/ });
-  second.reservation.release();
+  t.is(second.controlAddress, address);
+  t.deepEqual(second.read(0, 6), Buffer.alloc(6));
+  t.is(second.control[0], 0);
+  t.throws(() => first.read(0, 6), { message: /released/ });
+  second.release();
 });

@@ -1,11 +1,17 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import test from 'ava';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
 import { DEFAULT_LIMITS } from '../src/index.js';
-import { exceededBy, RunnerWatch } from '../src/runner-watch.js';
+import { MappingsMeter, MapsReader } from '../src/mappings-meter.js';
+import { exceededBy, RunnerWatch, type WatchedMemory } from '../src/runner-watch.js';
+import { until } from './session-fixture.js';
 
 const MIB = 1024 ** 2;
 const NOTHING = { memoryBytes: 0, threads: 1, cpuSeconds: 0 };
+const NO_MEMORY: WatchedMemory = { allocatedBytes: 0, writeCount: 0 };
+const LIMITS_OF_NOTHING = { ...DEFAULT_LIMITS, memory: null, threads: null, cpu: null };
 const LIMITS = { ...DEFAULT_LIMITS, memory: 100, threads: 10, cpu: 5 };
 
 test('each limit that the host counts is exceeded by one more than it allows', (t) => {
@@ -17,18 +23,41 @@ test('each limit that the host counts is exceeded by one more than it allows', (
 });
 
 test('no limit is never exceeded', (t) => {
-  const none = { ...DEFAULT_LIMITS, memory: null, threads: null, cpu: null };
-  t.is(exceededBy({ memoryBytes: 1e15, threads: 1e6, cpuSeconds: 1e9 }, none), undefined);
+  t.is(exceededBy({ memoryBytes: 1e15, threads: 1e6, cpuSeconds: 1e9 }, LIMITS_OF_NOTHING), undefined);
 });
+
+/** Empty for what is closed by now. */
+function pathOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
+
+/** A Node that does this and waits. */
+async function startProcess(t: ExecutionContext, script: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', `${script}; console.log(); setInterval(() => {}, 1e6);`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}
+
+function watchOf(t: ExecutionContext, child: ChildProcess, memory: WatchedMemory = NO_MEMORY): RunnerWatch {
+  const watch = new RunnerWatch(child.pid ?? 0, memory, new MapsReader());
+  t.teardown(() => watch.close());
+  return watch;
+}
 
 test('what is read is what the process uses, and nothing when it is gone', async (t) => {
   // A name with a parenthesis and spaces in it, which stands in the middle of the file.
-  const script = `process.title = 'a) R 1 1 1'; globalThis.kept = Buffer.alloc(${64 * MIB}, 1); console.log(); setInterval(() => {}, 1e6);`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  const watch = new RunnerWatch(child.pid ?? 0);
-  t.teardown(() => watch.close());
+  const child = await startProcess(
+    t,
+    `process.title = 'a) R 1 1 1'; globalThis.kept = Buffer.alloc(${64 * MIB}, 1)`,
+  );
+  const watch = watchOf(t, child);
   const usage = watch.read();
   if (!usage) return t.fail('it lives');
   t.true(usage.memoryBytes > 64 * MIB && usage.memoryBytes < 1024 * MIB, String(usage.memoryBytes));
@@ -37,4 +66,59 @@ test('what is read is what the process uses, and nothing when it is gone', async
   child.kill('SIGKILL');
   await once(child, 'exit');
   t.is(watch.read(), undefined);
+});
+
+test('what the host has written counts, whether the process has run or not', async (t) => {
+  const child = await startProcess(t, '');
+  child.kill('SIGSTOP');
+  await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
+  const memory = { allocatedBytes: 0, writeCount: 0 };
+  const watch = watchOf(t, child, memory);
+  const before = watch.read();
+  memory.allocatedBytes = 1024 * MIB;
+  t.deepEqual(watch.read(), before);
+  memory.writeCount++;
+  t.is(watch.read()?.memoryBytes, (before?.memoryBytes ?? 0) + 1024 * MIB);
+});
+
+test('a look follows another sooner when it has shown that the runner works', async (t) => {
+  const looks = async (script: string) => {
+    const watch = watchOf(t, await startProcess(t, script));
+    let count = 0;
+    watch.start({ limits: LIMITS_OF_NOTHING, end: () => t.fail(), onUsage: () => count++ });
+    await delay(1000);
+    return count;
+  };
+  const [busy, idle] = await Promise.all([
+    looks('setInterval(() => { for (let i = 0; i < 1e6; i++); }, 1)'),
+    looks(''),
+  ]);
+  // 20 and 10 where nobody is in the way.
+  t.true(busy <= 21 && idle <= 11 && idle > 1 && busy > idle, `${busy} and ${idle}`);
+});
+
+test('mappings are charged by what the kernel keeps for them', async (t) => {
+  const child = await startProcess(t, '');
+  const meter = new MappingsMeter(new MapsReader(), child.pid ?? 0);
+  t.teardown(() => meter.close());
+  t.is(meter.kernelBytes, 0);
+  await Promise.all([meter.refresh(), meter.refresh()]);
+  const lengthBytes = readFileSync(`/proc/${child.pid}/maps`).byteLength;
+  t.is(meter.kernelBytes, 10 * lengthBytes);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await t.notThrowsAsync(meter.refresh());
+});
+
+test('a meter closes its file when nobody reads it any more', async (t) => {
+  const meter = new MappingsMeter(new MapsReader(), process.pid);
+  const open = () => readdirSync('/proc/self/fd').filter((fd) => pathOf(fd).endsWith(`/${process.pid}/maps`));
+  t.is(open().length, 1);
+  const read = meter.refresh();
+  meter.close();
+  meter.close();
+  await read;
+  t.true(meter.kernelBytes > 0);
+  t.deepEqual(open(), []);
+  await meter.refresh();
 });

@@ -1,4 +1,5 @@
-import { closeSync } from 'node:fs';
+import { closeSync, ftruncateSync } from 'node:fs';
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { FarJITError } from '@farjit/protocol/errors';
 import { createExternalBuffer, DataType, open, load as symbol } from 'ffi-rs';
@@ -40,6 +41,7 @@ const F_SETFL = 4;
 const F_ADD_SEALS = 1033;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
+const RLIMIT_FSIZE = 1;
 const FUTEX_WAKE = 1n;
 /** `SYS_futex`, by Node's name of the architecture. */
 const SYS_FUTEX: Readonly<Record<string, bigint>> = { x64: 202n, arm64: 98n };
@@ -66,6 +68,19 @@ export class LibcError extends FarJITError {
  */
 export function memfdCreate(name: string): number {
   return int('memfd_create', [CString, U32], [name, MFD_CLOEXEC | MFD_ALLOW_SEALING], name);
+}
+
+/**
+ * `int ftruncate(int fd, off_t length)`, where the process's limit on the size of files allows it: the kernel would end
+ * the process with SIGXFSZ otherwise.
+ * @throws {LibcError} EFBIG when it does not.
+ */
+export function setSize(fd: number, sizeBytes: number): void {
+  const limit = Buffer.alloc(16);
+  int('getrlimit', [I32, U8Array], [RLIMIT_FSIZE, limit], 'RLIMIT_FSIZE');
+  if (limit.readBigUInt64LE(0) < BigInt(sizeBytes))
+    throw new LibcError('ftruncate', constants.errno.EFBIG, `${fd}, ${sizeBytes}`);
+  ftruncateSync(fd, sizeBytes);
 }
 
 /**
