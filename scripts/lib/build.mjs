@@ -6,7 +6,12 @@ import { elapsed, say } from './report.mjs';
 import { removeStaleOutput } from './stale-output.mjs';
 
 /** The native programs' folders. */
-const NATIVE = ['packages/executor/runner', 'packages/compiler/codegen', 'packages/compiler/launcher'];
+const NATIVE = [
+  'packages/executor/runner',
+  'packages/compiler/confine',
+  'packages/compiler/codegen',
+  'packages/compiler/launcher',
+];
 
 /** Builds the native programs, compiles and bundles TypeScript; all do only what changed. */
 export async function build() {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** An ordinary user that owns nothing. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 
 /** Why nothing can be run as an ordinary user here, in words; undefined when it can. */
 export function cannotRunAsUser(): string | undefined {

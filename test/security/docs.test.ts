@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { DEFAULT_LIMITS, DEFAULT_RUNNER_PATH } from '@farjit/executor';
 import { formatLimit, type LimitName, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import test from 'ava';
+import { DEFAULT_CODEGEN_PROGRAM } from '#compiler/src/codegen/codegen-pool.js';
 
 const DOCUMENT = fileURLToPath(new URL('../../../docs/security.md', import.meta.url));
 const text = readFileSync(DOCUMENT, 'utf8');
@@ -21,15 +22,24 @@ function table(title: string): string[][] {
   );
 }
 
-test('the list of system calls is the runner’s', (t) => {
+/** Rows of a table of what a program lets through. */
+function systemCallsOf(program: string): string[][] {
   const allowed: { name: string; condition: string; reason: string }[] = JSON.parse(
-    execFileSync(DEFAULT_RUNNER_PATH, ['--system-calls']).toString(),
+    execFileSync(program, ['--system-calls']).toString(),
   );
+  return allowed.map(({ name, condition, reason }) => [`\`${name}\``, condition || 'any arguments', reason]);
+}
+
+test('the list of system calls is the runner’s', (t) => {
+  const allowed = systemCallsOf(DEFAULT_RUNNER_PATH);
   t.true(allowed.length > 40);
-  t.deepEqual(
-    table('System call'),
-    allowed.map(({ name, condition, reason }) => [`\`${name}\``, condition || 'any arguments', reason]),
-  );
+  t.deepEqual(table('System call'), allowed);
+});
+
+test('the list of system calls of a code generator is its own', (t) => {
+  const allowed = systemCallsOf(DEFAULT_CODEGEN_PROGRAM);
+  t.true(allowed.length > 25);
+  t.deepEqual(table('A code generator’s call'), allowed);
 });
 
 test('every promise names tests that are there', (t) => {

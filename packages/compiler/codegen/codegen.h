@@ -4,7 +4,7 @@
  * compiler and its sessions.
  *
  * It reads requests from standard input and answers on standard output, one after the other. Its parent is trusted, as
- * it decides what is compiled; bitcode is not.
+ * it decides what is compiled; bitcode is not. Before the first request it gives up all else (../confine).
  */
 #ifndef FARJIT_CODEGEN_H
 #define FARJIT_CODEGEN_H
@@ -107,6 +107,7 @@ enum farjit_status {
 	FARJIT_STATUS_COMPILE = 2, /* LLVM refuses module, target or passes; a message */
 	FARJIT_STATUS_FATAL = 3,   /* LLVM gave up; a message, and the process ends after it */
 	FARJIT_STATUS_LIBRARY = 4, /* libLLVM cannot be loaded; a message, instead of the greeting */
+	FARJIT_STATUS_UNCONFINED = 5, /* the process cannot be confined; a message, instead of the greeting */
 };
 
 struct farjit_bytes {

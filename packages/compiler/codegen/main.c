@@ -1,12 +1,13 @@
 /* farjit-codegen LIBLLVM: compiles what its parent sends until the parent closes the pipe. */
 #include "codegen.h"
 
+#include "../confine/confine.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -15,14 +16,49 @@
 #define FARJIT_ARCHITECTURE "aarch64"
 #endif
 
+/* Bitcode may be hostile: what it makes of this process has three descriptors, memory that is never executable, and
+ * not all of the machine's: LLVM allocates what a damaged module says. */
+static const struct farjit_confinement confinement = {
+	.activity = FARJIT_ACTIVITY_COMPUTE,
+	.limits =
+		{
+			.address_space_bytes = FARJIT_UNLIMITED,
+			.data_bytes = FARJIT_MAX_MEMORY_BYTES,
+			.cpu_seconds = FARJIT_UNLIMITED,
+			.file_bytes = 0,
+			.descriptors = 0,
+			.processes = 0,
+		},
+};
+
+static int report_confinement(void)
+{
+	struct farjit_confinement_result result;
+	struct farjit_confinement same = confinement;
+	/* Standard output may be one. */
+	same.limits.file_bytes = FARJIT_UNLIMITED;
+	if (!farjit_confine(&same, &result)) {
+		fprintf(stderr, "farjit-codegen: %s\n", result.missing);
+		return 1;
+	}
+	farjit_print_confinement(&result);
+	return 0;
+}
+
 int main(int count, char **arguments)
 {
 	if (count == 2 && strcmp(arguments[1], "--version") == 0) {
 		printf("farjit-codegen %s\n", FARJIT_CODEGEN_VERSION);
 		return 0;
 	}
+	if (count == 2 && strcmp(arguments[1], "--confinement") == 0)
+		return report_confinement();
+	if (count == 2 && strcmp(arguments[1], "--system-calls") == 0) {
+		farjit_print_system_calls(confinement.activity);
+		return 0;
+	}
 	if (count != 2 || arguments[1][0] == '-') {
-		fprintf(stderr, "usage: farjit-codegen LIBLLVM | --version\n"
+		fprintf(stderr, "usage: farjit-codegen LIBLLVM | --version | --confinement | --system-calls\n"
 				"It is started by the FarJIT compiler.\n");
 		return FARJIT_EXIT_USAGE;
 	}
@@ -31,11 +67,6 @@ int main(int count, char **arguments)
 	/* The parent may have died before the kernel knew that we care. */
 	if (getppid() != parent)
 		return 0;
-	/* Bitcode may be hostile: nothing that it makes of this process gains rights or leaves a core file. */
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	/* Nor does it take all of the machine's memory: LLVM allocates what a damaged module says. */
-	setrlimit(RLIMIT_DATA, &(struct rlimit){FARJIT_MAX_MEMORY_BYTES, FARJIT_MAX_MEMORY_BYTES});
 
 	static char message[FARJIT_MAX_MESSAGE_BYTES];
 	if (!farjit_load_llvm(arguments[1], message, sizeof message)) {
@@ -45,6 +76,12 @@ int main(int count, char **arguments)
 	farjit_install_fatal_error_handler();
 	/* Most executors are on a machine like this one, and there is time for it while the parent starts. */
 	farjit_initialize_back_end(FARJIT_ARCHITECTURE);
+	/* libLLVM is the last file it needs. */
+	struct farjit_confinement_result result;
+	if (!farjit_confine(&confinement, &result)) {
+		farjit_answer(0, FARJIT_STATUS_UNCONFINED, NULL, result.missing, strlen(result.missing));
+		return 1;
+	}
 	farjit_answer(0, FARJIT_STATUS_DONE, NULL, llvm.version, strlen(llvm.version));
 	struct farjit_request request;
 	while (farjit_read_request(&request)) {

@@ -111,7 +111,7 @@ export function checkRunner(path = runnerPath()): Promise<Finding> {
 
 /** The code generator is beside the compiler's compiled code. */
 export function checkCodegen(path = DEFAULT_CODEGEN_PROGRAM): Promise<Finding> {
-  return checkProgram('code generator', path, 'npm run build');
+  return checkProgram('code generator', path, 'on Debian: apt-get install libseccomp2; then npm run build');
 }
 
 async function checkProgram(what: string, path: string, fix: string): Promise<Finding> {

@@ -14,6 +14,7 @@ import {
   checkSeccomp,
   type Finding,
 } from './doctor-checks.js';
+import { checkCodegenConfinement } from './doctor-codegen.js';
 
 /**
  * `farjit doctor`: looks at everything FarJIT needs of the machine, and writes a line for each thing to `out`, with
@@ -29,6 +30,7 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkAddon('llvm-bindings', 'which builds the modules of addModule'),
     checkAddon('ffi-rs', 'which calls the kernel, and libLLVM for transforms'),
     checkCodegen(),
+    checkCodegenConfinement(),
     checkRunner(),
     checkCCompiler(),
     checkKernelFeatures(),

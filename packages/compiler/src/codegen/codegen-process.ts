@@ -140,8 +140,7 @@ export class CodegenProcess {
       this.#keepProgramRunning(this.#state === 'lost');
       return this.#settleReady.resolve();
     }
-    if (answer.id === 0)
-      return this.#lose(new LibLLVMError(`${answer.content}. FARJIT_LIBLLVM names another.`));
+    if (answer.id === 0) return this.#lose(new LibLLVMError(whyNotReady(answer)));
     if (answer.id !== pending?.id) return;
     // Its last answer: the process ends over it, and what it says here is better than its exit code.
     if (answer.status === Status.Fatal)
@@ -181,4 +180,9 @@ export class CodegenProcess {
       if (isNeeded) handle.ref();
       else handle.unref();
   }
+}
+
+function whyNotReady({ status, content }: CodegenAnswer): string {
+  if (status !== Status.Unconfined) return `${content}. FARJIT_LIBLLVM names another.`;
+  return `The code generator cannot be confined here: ${content}. farjit doctor says more.`;
 }

@@ -14,6 +14,7 @@ export enum Status {
   Compile = 2,
   Fatal = 3,
   Library = 4,
+  Unconfined = 5,
 }
 
 /** A request in LLVM's own terms. */
