@@ -50,7 +50,7 @@ function planRuns(args) {
     if (!library) say(`tests: libLLVM ${major} is not found, so nothing is tested with it`);
     else if (again) {
       // Churn says nothing new of another LLVM: a short run shows that it works.
-      const env = { ...process.env, FARJIT_LIBLLVM: library.path, FARJIT_CHURN_CALLBACKS: '5000' };
+      const env = { ...process.env, FARJIT_LIBLLVM: library.path, FARJIT_CHURN_CALLBACKS: '7000' };
       runs.push({ title: `what uses LLVM, with libLLVM ${major}`, args: again, env });
     }
   }

@@ -308,14 +308,20 @@ for (const optLevel of [0, 1, 2, 3] as const)
 
 test('memory of functions that come, become hot and go is used again', async (t) => {
   const { jit } = await openTiered(t, 3);
+  const allocatedBytes = new Set<number>();
   for (let round = 0; round < 30; round++) {
     const tracker = define(jit, `def f(x) x + ${round};`);
     await callTimes(jit, 3, 'f', 1);
     await eventually(() => jit.statistics().functionsOptimized === round + 1, 'it is optimised');
     t.is(await call(jit, 'f', 1), 1 + round);
     tracker.remove();
+    // What goes with this is that nothing can be inside any more.
+    await evaluateAll(jit, '1;');
+    await jit.flush();
+    allocatedBytes.add(jit.allocatedBytes);
   }
-  await evaluateAll(jit, '1;');
+  // The wrapper that f is called through and a page of counters, once and for all.
+  t.is(allocatedBytes.size, 1, `${[...allocatedBytes]}`);
   t.deepEqual(await jit.stubs(), []);
   t.is(jit.runner.generation, 1);
 });

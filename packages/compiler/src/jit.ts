@@ -357,6 +357,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     });
   }
 
+  /** Bytes of the runner's memory that linked code and data take now. */
+  get allocatedBytes(): number {
+    return this.#session.allocatedBytes;
+  }
+
   /** @returns a function that ends the subscription. */
   subscribe(listener: SessionListener): () => void {
     return this.#session.events.subscribe(listener);

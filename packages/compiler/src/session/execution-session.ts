@@ -176,6 +176,11 @@ export class ExecutionSession {
     return this.#runners.live(this.#executor);
   }
 
+  /** Of the current runner's memory, what is taken by what is linked, or was retired and may have a thread inside. */
+  get allocatedBytes(): number {
+    return this.#runner.allAllocatedBytes;
+  }
+
   /**
    * Makes `unit` the definition of its names. Callers that are linked already come through the stub. Those that were
    * compiled for a process symbol of that name are compiled again, since LLVM may have known it by heart.

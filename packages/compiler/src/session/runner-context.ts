@@ -108,6 +108,11 @@ export class RunnerContext {
     return this.#slabs[prot].allocatedBytes;
   }
 
+  /** Of code, constants and data together. */
+  get allAllocatedBytes(): number {
+    return Object.values(this.#slabs).reduce((sum, slab) => sum + slab.allocatedBytes, 0);
+  }
+
   /**
    * Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent, and so are
    * those that no symbol can have.

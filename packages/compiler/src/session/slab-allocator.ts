@@ -19,6 +19,7 @@ export class SlabAllocator {
   readonly #free: FreeRange[];
   /** Offset to size of what is allocated. */
   readonly #allocated = new Map<number, number>();
+  #allocatedBytes = 0;
   /** Below this offset every byte has been handed out at least once. */
   #highWater = 0;
 
@@ -47,6 +48,7 @@ export class SlabAllocator {
       if (start + size < range.end) rest.push({ start: start + size, end: range.end });
       this.#free.splice(i, 1, ...rest);
       this.#allocated.set(start, size);
+      this.#allocatedBytes += size;
       const reused = start < this.#highWater;
       this.#highWater = Math.max(this.#highWater, start + size);
       return { address: addrAdd(this.base, start), reused };
@@ -60,6 +62,7 @@ export class SlabAllocator {
     const size = this.#allocated.get(start);
     assert(size !== undefined, 'freed what was not allocated');
     this.#allocated.delete(start);
+    this.#allocatedBytes -= size;
     const index = this.#firstAtOrAfter(start);
     const range: FreeRange = { start, end: start + size };
     const before = this.#free[index - 1];
@@ -73,9 +76,7 @@ export class SlabAllocator {
   }
 
   get allocatedBytes(): number {
-    let total = 0;
-    for (const size of this.#allocated.values()) total += size;
-    return total;
+    return this.#allocatedBytes;
   }
 
   #firstAtOrAfter(start: number): number {
