@@ -3,6 +3,7 @@ import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ControlArea } from './control-area.js';
+import type { Guard } from './guard.js';
 import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';
@@ -28,6 +29,7 @@ export interface CallResult {
 
 /** What calls need of the runner. */
 export interface CallsRunner {
+  readonly guard: Guard;
   ring(kind: number, slot: number): void;
   kill(end: RunnerEnd): void;
   drainOutput(): void;
@@ -105,12 +107,14 @@ export class Calls {
     const { signal, deadlineMs } = this.#bounded(request);
     if (signal.aborted)
       return Promise.reject(new RequestError('CANCELLED', 'the call was cancelled before it started'));
+    const { guard } = this.#runner;
     return new Promise((resolve, reject) => {
-      const onAbort = () => this.#stop(call, { kind: 'cancelled' });
+      const onAbort = guard.wrap('call.abort', () => this.#stop(call, { kind: 'cancelled' }));
       const timer =
         deadlineMs === null
           ? undefined
-          : setTimeout(
+          : guard.timer(
+              'call.deadline',
               () => this.#stop(call, this.#deadlineEnd(request, deadlineMs)),
               Math.min(deadlineMs, MAX_TIMER_MS),
             );
@@ -165,7 +169,8 @@ export class Calls {
     this.#lost = end;
     for (const [slot, call] of this.#running) {
       call.forget();
-      call.reject(runnerLost(end, this.#isOwnEnd(end, slot, call)));
+      const isOwn = this.#runner.guard.attempt('runner.end', () => this.#isOwnEnd(end, slot, call));
+      call.reject(runnerLost(end, isOwn ?? false));
     }
     for (const call of this.#queue) {
       call.forget();
@@ -188,14 +193,19 @@ export class Calls {
   }
 
   #postNext(): void {
-    if (!this.#hasFreeSlot) return;
+    if (!this.#hasFreeSlot || this.#queue.length === 0) return;
+    // A failure in here leaves runner and host at odds over the slot: it ends the runner, and thereby the call.
+    this.#runner.guard.run('call.begin', () => this.#post());
+  }
+
+  #post(): void {
     const call = this.#queue.shift();
     if (!call) return;
     const { entry, block } = call.request;
     const worker = this.#idle.pop();
     const slot = worker ?? this.#workerCount++;
-    this.#control.writeCall(slot, entry, block);
     this.#running.set(slot, call);
+    this.#control.writeCall(slot, entry, block);
     this.#idleOutputBytes = 0;
     this.#startedCount++;
     this.#control.wakeCall(slot, CallState.posted);

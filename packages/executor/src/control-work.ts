@@ -1,6 +1,7 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import type { RequestError } from '@farjit/protocol/errors';
 import type { ControlArea, PublishEntry } from './control-area.js';
+import type { Guard } from './guard.js';
 import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES, PUBLISH_ENTRY_COUNT } from './native/shared-layout.js';
 
 /**
@@ -11,6 +12,7 @@ const WORK_TIMEOUT_MS = 5000;
 
 /** What control work needs of the runner. */
 export interface ControlledRunner {
+  readonly guard: Guard;
   ring(kind: number, slot: number, value: number): void;
   kill(end: RunnerEnd): void;
 }
@@ -98,13 +100,20 @@ export class ControlWork {
     if (this.#running) return;
     const job = this.#jobs.shift();
     if (!job) return;
-    this.#running = job;
-    const { kind, value } = job.post();
-    this.#timer = setTimeout(() => {
-      const message = `the runner's control thread has not answered for ${WORK_TIMEOUT_MS} ms`;
-      this.#runner.kill({ kind: 'fault', message });
-    }, WORK_TIMEOUT_MS);
-    this.#runner.ring(kind, 0, value);
+    try {
+      const { kind, value } = job.post();
+      this.#running = job;
+      this.#timer = this.#runner.guard.timer('runner.work-timeout', () => this.#giveUp(), WORK_TIMEOUT_MS);
+      this.#runner.ring(kind, 0, value);
+    } catch (error) {
+      job.reject(error instanceof Error ? error : new Error(String(error)));
+      this.#next();
+    }
+  }
+
+  #giveUp(): void {
+    const message = `the runner's control thread has not answered for ${WORK_TIMEOUT_MS} ms`;
+    this.#runner.kill({ kind: 'fault', message });
   }
 }
 

@@ -1,5 +1,6 @@
 import { EventStream, type RunnerEnd } from '@farjit/protocol';
 import type { Limit } from '@farjit/protocol/limits';
+import type { FaultPlace } from './guard.js';
 import type { Identity } from './identity.js';
 import type { RefusedUpgrade } from './upgrades.js';
 
@@ -70,6 +71,14 @@ export type ExecutorEvent =
       readonly generation: number;
       readonly end: RunnerEnd;
     }
+  /** A bug of ours has thrown. It has ended a session, or its runner, and nothing else. */
+  | {
+      readonly type: 'internal-fault';
+      readonly place: FaultPlace;
+      readonly error: unknown;
+      /** Undefined where the fault is a runner's, which says itself how it ended. */
+      readonly session?: SessionName;
+    }
   /** The program was refused memory or a thread, and goes on. */
   | { readonly type: 'limit-reached'; readonly session: SessionName; readonly limit: Limit }
   | { readonly type: 'call-started' }
@@ -78,5 +87,10 @@ export type ExecutorEvent =
   | { readonly type: 'commit-applied'; readonly durationMs: number }
   | { readonly type: 'frame'; readonly direction: 'sent' | 'received'; readonly sizeBytes: number };
 
-/** A host's. */
-export class ExecutorEvents extends EventStream<ExecutorEvent> {}
+/** A host's. A listener that throws is told of like any other bug of ours, and costs no session anything. */
+export class ExecutorEvents extends EventStream<ExecutorEvent> {
+  protected override listenerFailed(error: unknown, event: ExecutorEvent): void {
+    if (event.type === 'internal-fault') process.emitWarning(error instanceof Error ? error : String(error));
+    else this.emit({ type: 'internal-fault', place: 'listener', error });
+  }
+}

@@ -6,6 +6,7 @@ import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { type CallResult, Calls } from './calls.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
+import type { Measure } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
@@ -34,6 +35,8 @@ export interface GenerationEvents {
   isCongested(): boolean;
   /** The runner has reached a limit and goes on. */
   onLimit(generation: number, limit: Limit): void;
+  /** Counts the time that the host works for the runner; only where somebody wants to know. */
+  measure?: Measure | undefined;
   /** What the runner uses, from time to time and when it is killed; only where somebody wants to know. */
   onUsage?: ((usage: RunnerUsage, isBusy: boolean) => void) | undefined;
   /** Calls in flight have been rejected; memory is released. */
@@ -81,54 +84,47 @@ export class Generation {
     const taken = await host.runners.take();
     const { process: runner, reservation, wasWaiting } = taken;
     const userId = host.users.take();
+    let isGivenBack = false;
+    const giveBack = () => {
+      if (isGivenBack) return;
+      isGivenBack = true;
+      runner.guard.attempt('runner.end', () => reservation.release());
+      host.users.giveBack(userId);
+    };
     let started: Generation | undefined;
-    let parts: Parts | undefined;
-    const fault = (message: string) => parts?.runner.kill({ kind: 'fault', message });
+    const live = (handle: (generation: Generation) => void) => {
+      if (started) handle(started);
+    };
     try {
       await runner.confine(
         { sandbox: host.sandbox, userId, limits: host.limits },
         {
-          onReenter: (slot) => {
-            const wrong = parts?.reentries.onReenter(slot);
-            if (wrong) fault(wrong);
-          },
-          onCallDone: (slot) => {
-            if (!parts?.calls.onCallDone(slot)) fault(`no call has ended in slot ${slot}`);
-          },
-          onHot: (dataOffset) => {
-            const counter = parts?.memory.counterAddress(dataOffset);
-            if (counter === undefined) fault(`the runner counts at offset ${dataOffset} of the data part`);
-            else parts?.hotCounters.add(counter);
-          },
-          onDone: () => {
-            if (!parts?.work.onDone()) fault('the runner did work that nobody asked for');
-          },
-          onLimit: (limit) => {
-            if (started) started.#onLimit(limit);
-          },
+          onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
+          onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),
+          onHot: (dataOffset) => live((generation) => generation.#onHot(dataOffset)),
+          onDone: () => live((generation) => generation.#onDone()),
+          onLimit: (limit) => live((generation) => generation.#onLimit(limit)),
           onOutput: (stream, content) => {
             events.onOutput(number, stream, content);
-            parts?.calls.countOutput(content.byteLength);
+            live((generation) => generation.#parts.calls.countOutput(content.byteLength));
           },
           isCongested: () => events.isCongested(),
           onEnd: (end) => {
-            if (started) started.#lose(end);
-            reservation.release();
-            host.users.giveBack(userId);
-            events.onEnd(number, end);
+            live((generation) => generation.#lose(end));
+            giveBack();
+            runner.guard.attempt('runner.end', () => events.onEnd(number, end));
           },
         },
       );
       started = new Generation(number, taken, host, events);
-      parts = started.#parts;
-      const { calls } = parts;
+      const { calls } = started.#parts;
       const isBusy = () => calls.inFlightCount > 0;
-      const { onUsage } = events;
-      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())));
+      const { onUsage, measure } = events;
+      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())), measure);
       return started;
     } catch (error) {
-      reservation.release();
-      host.users.giveBack(userId);
+      runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
+      giveBack();
       if (wasWaiting) return Generation.start(number, host, events);
       throw error;
     }
@@ -147,7 +143,9 @@ export class Generation {
     this.number = number;
     this.memory = new SessionMemory(reservation, base);
     this.indirection = new Indirection(this.memory, resolver);
+    const { guard } = runner;
     const reentries = new Reentries(control, {
+      guard,
       isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
       compile: (trampoline, traceparent, onAnswer) =>
         events.compile(number, trampoline, traceparent, onAnswer),
@@ -162,6 +160,7 @@ export class Generation {
       fault: (message) => runner.kill({ kind: 'fault', message }),
     });
     const calls = new Calls(control, {
+      guard,
       ring: (kind, slot) => runner.ring(kind, slot),
       kill: (end) => runner.kill(end),
       drainOutput: () => runner.drainOutput(),
@@ -170,7 +169,7 @@ export class Generation {
     const work = new ControlWork(control, runner);
     const publisher = new Publisher((entries) => work.publish(entries));
     const { memory, indirection } = this;
-    const hotCounters = new HotCounters((counters) => events.onHot(number, counters));
+    const hotCounters = new HotCounters(guard, (counters) => events.onHot(number, counters));
     this.#parts = { runner, control, memory, indirection, work, publisher, calls, reentries, hotCounters };
   }
 
@@ -294,6 +293,11 @@ export class Generation {
     return addresses.map((address) => toExecutorAddr(address));
   }
 
+  /** Resolves when the runner is gone, whatever became of who is told. */
+  get ended(): Promise<void> {
+    return this.#parts.runner.ended;
+  }
+
   /** Ends the runner. `onEnd` follows. */
   kill(end: RunnerEnd): void {
     this.#parts.runner.kill(end);
@@ -333,23 +337,52 @@ export class Generation {
     };
   }
 
+  #onReenter(slot: number): void {
+    const wrong = this.#parts.reentries.onReenter(slot);
+    if (wrong) this.#fault(wrong);
+  }
+
+  #onCallDone(slot: number): void {
+    if (!this.#parts.calls.onCallDone(slot)) this.#fault(`no call has ended in slot ${slot}`);
+  }
+
+  #onHot(dataOffset: number): void {
+    const counter = this.memory.counterAddress(dataOffset);
+    if (counter === undefined) this.#fault(`the runner counts at offset ${dataOffset} of the data part`);
+    else this.#parts.hotCounters.add(counter);
+  }
+
+  #onDone(): void {
+    if (!this.#parts.work.onDone()) this.#fault('the runner did work that nobody asked for');
+  }
+
+  /** The runner breaks the contract. */
+  #fault(message: string): void {
+    this.kill({ kind: 'fault', message });
+  }
+
   /** The runner says so once each, and only of limits it has. */
   #onLimit(kind: number): void {
     const name = REACHED_LIMITS[kind];
     const value = name && this.#host.limits[name];
     if (name === undefined || typeof value !== 'number' || this.#reached.has(kind))
-      return this.kill({ kind: 'fault', message: `the runner rang with limit ${kind}` });
+      return this.#fault(`the runner rang with limit ${kind}`);
     this.#reached.add(kind);
     this.#events.onLimit(this.number, { name, value });
   }
 
+  /** Each part loses the runner whatever becomes of the others. */
   #lose(end: RunnerEnd): void {
     this.#isLost = true;
-    this.#parts.calls.lose(end);
+    const { runner, calls, work, reentries, hotCounters } = this.#parts;
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
-    this.#parts.work.lose(new RequestError('RUNNER_LOST', words, { end, own: false }));
-    this.#parts.reentries.lose();
-    this.#parts.hotCounters.lose();
+    for (const lose of [
+      () => calls.lose(end),
+      () => work.lose(new RequestError('RUNNER_LOST', words, { end, own: false })),
+      () => reentries.lose(),
+      () => hotCounters.lose(),
+    ])
+      runner.guard.attempt('runner.end', lose);
   }
 }
 

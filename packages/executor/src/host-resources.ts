@@ -3,6 +3,7 @@ import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
 import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
 import { ExecutorEvents } from './events.js';
+import type { EventProbe } from './guard.js';
 import { completeLimits, type Limits } from './limits.js';
 import { MapsReader } from './mappings-meter.js';
 import { ReservationPool } from './reservation.js';
@@ -31,6 +32,8 @@ export interface HostOptions {
   readonly preload?: readonly string[];
   /** Where spans go; default: what has been registered with OpenTelemetry's API before, or nowhere. */
   readonly tracerProvider?: TracerProvider;
+  /** Told of each event of a session or a runner before its handler; what it throws, the handler throws. For tests. */
+  readonly probe?: EventProbe;
   /** LLVM features that code is generated with, as in `+avx2,+fma`: by default all that this machine has. */
   readonly cpuFeatures?: string;
 }
@@ -51,6 +54,7 @@ export interface HostResources {
   readonly turns: Turns;
   /** What happens in its sessions. */
   readonly events: ExecutorEvents;
+  readonly probe: EventProbe | undefined;
 }
 
 /** @throws {RangeError} for limits that no runner can work with, and features that this machine has not. */
@@ -64,6 +68,8 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     cpuFeatures: chosenCpuFeatures(options.cpuFeatures),
     reservations: new ReservationPool(layoutReservation(options.reservation)),
     maps: new MapsReader(),
+    events: new ExecutorEvents(),
+    probe: options.probe,
   };
   return {
     ...resources,
@@ -71,7 +77,6 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
     turns: new Turns(),
-    events: new ExecutorEvents(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { indirection } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Guard } from './guard.js';
 
 /**
  * Least time between two notifications: what compiling a function costs at the level that is worth it, so later news
@@ -15,12 +16,14 @@ export const MAX_WAITING_COUNTERS = indirection.MAX_HOT_COUNTERS;
 
 /** Gathers counters that have reached their threshold, and tells them together. */
 export class HotCounters {
+  readonly #guard: Guard;
   readonly #notify: (counters: ExecutorAddr[]) => void;
   readonly #waiting = new Set<ExecutorAddr>();
   #timer: NodeJS.Timeout | undefined;
   #isLost = false;
 
-  constructor(notify: (counters: ExecutorAddr[]) => void) {
+  constructor(guard: Guard, notify: (counters: ExecutorAddr[]) => void) {
+    this.#guard = guard;
     this.#notify = notify;
   }
 
@@ -43,7 +46,7 @@ export class HotCounters {
     if (this.#waiting.size === 0) return;
     const counters = [...this.#waiting];
     this.#waiting.clear();
-    this.#timer = setTimeout(() => this.#tell(), HOT_INTERVAL_MS);
+    this.#timer = this.#guard.timer('runner.hot', () => this.#tell(), HOT_INTERVAL_MS);
     this.#notify(counters);
   }
 }

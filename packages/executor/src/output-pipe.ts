@@ -1,9 +1,12 @@
 import { readSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Guard } from './guard.js';
 import { close, pipe, setNonBlocking } from './native/libc.js';
 
 /** What a pipe holds by default; the runner may not change it. */
 const PIPE_BYTES = 64 * 1024;
+/** Output from which on a turn is over: it costs more to pass on than to read. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
 /** How long a reader that is held back waits before it asks again. */
 const HOLD_BACK_MS = 10;
 
@@ -24,18 +27,19 @@ export class OutputPipe {
   readonly writeFd: number;
   readonly #readFd: number;
   readonly #socket: Socket;
+  readonly #guard: Guard;
   readonly #sink: OutputSink;
   readonly #scratch = Buffer.allocUnsafeSlow(PIPE_BYTES);
   #holdBack: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   /** @throws {LibcError} */
-  constructor(sink: OutputSink) {
+  constructor(guard: Guard, sink: OutputSink) {
+    this.#guard = guard;
     this.#sink = sink;
     const { readFd, writeFd } = pipe();
     this.#readFd = readFd;
     this.writeFd = writeFd;
-    setNonBlocking(readFd);
     // `onread` delivers each chunk in the event that read it: nothing waits in a stream's buffer while `drain` reads
     // past it.
     const options = {
@@ -45,10 +49,17 @@ export class OutputPipe {
       onread: {
         buffer: Buffer.allocUnsafeSlow(PIPE_BYTES),
         callback: (sizeBytes: number, buffer: Uint8Array) =>
-          this.#take(Buffer.from(buffer.subarray(0, sizeBytes))),
+          guard.run('runner.output', () => this.#take(Buffer.from(buffer.subarray(0, sizeBytes)))) ?? false,
       },
     };
-    this.#socket = new Socket(options);
+    try {
+      setNonBlocking(readFd);
+      this.#socket = new Socket(options);
+    } catch (error) {
+      close(readFd);
+      close(writeFd);
+      throw error;
+    }
     this.#socket.on('error', () => {});
   }
 
@@ -77,19 +88,25 @@ export class OutputPipe {
     this.#socket.destroy();
   }
 
+  /** @returns whether to go on at once: after a large chunk others have their turn first. */
   #take(content: Buffer): boolean {
     if (this.#isClosed) return true;
     this.#sink.write(content);
-    if (!this.#sink.isCongested()) return true;
-    this.#waitUntilClear();
+    if (this.#sink.isCongested()) this.#waitUntilClear();
+    else if (content.byteLength >= LARGE_CHUNK_BYTES)
+      this.#guard.later('runner.output-resume', () => this.#resume());
+    else return true;
     return false;
   }
 
   #waitUntilClear(): void {
-    this.#holdBack = setTimeout(() => {
-      if (this.#sink.isCongested()) this.#waitUntilClear();
-      else this.#socket.resume();
-    }, HOLD_BACK_MS);
+    this.#holdBack = this.#guard.timer('runner.output-resume', () => this.#resume(), HOLD_BACK_MS);
+  }
+
+  #resume(): void {
+    if (this.#isClosed) return;
+    if (this.#sink.isCongested()) this.#waitUntilClear();
+    else this.#socket.resume();
   }
 
   #readNow(sizeBytes: number): number {

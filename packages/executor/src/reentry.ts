@@ -1,6 +1,7 @@
 import type { indirection, ResultOf } from '@farjit/protocol';
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { ControlArea } from './control-area.js';
+import type { Guard } from './guard.js';
 import { ReentryKind, ReentryState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';
 
@@ -9,6 +10,7 @@ export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 
 /** What reentries need around them. */
 export interface ReentryHost {
+  readonly guard: Guard;
   isTrampoline(address: bigint): address is ExecutorAddr;
   /**
    * Asks the compiler. `onAnswer` is called before any message that the compiler sent after its answer is handled: such
@@ -86,7 +88,7 @@ export class Reentries {
     else {
       const trace = this.#host.trace(threadId);
       this.#waiting.set(argument, { slots: [slot], trace });
-      void this.#compile(argument, trace);
+      this.#host.guard.spawn('callback.answer', () => this.#compile(argument, trace));
     }
     return undefined;
   }
@@ -105,7 +107,7 @@ export class Reentries {
   }
 
   /**
-   * Never rejects: whatever happens, the threads are released or unwound, or the runner is gone. It goes when the
+   * Whatever happens, the threads are released or unwound, or the runner is gone. It goes when the
    * answer's commit is refused, because the compiler then counts on code that is not there.
    */
   async #compile(trampoline: ExecutorAddr, trace: Trace): Promise<void> {

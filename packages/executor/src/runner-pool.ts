@@ -1,7 +1,8 @@
 import { ControlArea } from './control-area.js';
 import type { HostResources } from './host-resources.js';
 import type { Reservation, ReservationPool } from './reservation.js';
-import { RunnerProcess, RunnerStartError } from './runner-process.js';
+import { RunnerProcess } from './runner-process.js';
+import { RunnerStartError } from './runner-start.js';
 
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
@@ -20,7 +21,10 @@ export interface WarmRunner {
 }
 
 /** What starting a runner takes from its host. */
-type Resources = Pick<HostResources, 'runnerPath' | 'limits' | 'preload' | 'reservations' | 'maps'>;
+type Resources = Pick<
+  HostResources,
+  'runnerPath' | 'limits' | 'preload' | 'reservations' | 'maps' | 'events' | 'probe'
+>;
 
 /**
  * Runners started before anybody asks for one, so that a session opens without waiting for a process. There are never more
@@ -42,11 +46,12 @@ export class RunnerPool {
 
   /** Runners that wait. */
   get warmCount(): number {
-    return this.#warm.size;
+    return [...this.#warm].filter(({ process }) => !process.hasEnded).length;
   }
 
   /** Starts as many as are missing. One that cannot be started is not tried again before the next is taken. */
   fill(): void {
+    this.#forgetEnded();
     while (!this.#isClosed && this.#warm.size + this.#starting.size < this.#size) {
       const start: Promise<void> = this.#startWarm().finally(() => this.#starting.delete(start));
       this.#starting.add(start);
@@ -64,9 +69,10 @@ export class RunnerPool {
    */
   async take(): Promise<WarmRunner> {
     if (this.#size > 0) this.#fillLater();
+    this.#forgetEnded();
     for (const runner of this.#warm) {
       this.#warm.delete(runner);
-      if (!runner.process.hasEnded) return runner;
+      return runner;
     }
     return startRunner(this.#resources, false);
   }
@@ -79,6 +85,15 @@ export class RunnerPool {
     const ended = [...this.#warm].map(({ process }) => process.ended);
     for (const { process } of this.#warm) process.kill({ kind: 'cancelled' });
     await Promise.all(ended);
+    this.#forgetEnded();
+  }
+
+  #forgetEnded(): void {
+    for (const runner of this.#warm)
+      if (runner.process.hasEnded) {
+        this.#warm.delete(runner);
+        runner.reservation.release();
+      }
   }
 
   #fillLater(): void {
@@ -92,9 +107,8 @@ export class RunnerPool {
     try {
       const runner = await startRunner(this.#resources, true);
       this.#warm.add(runner);
-      void runner.process.ended.then(() => {
-        if (this.#warm.delete(runner)) runner.reservation.release();
-      });
+      const { process } = runner;
+      void process.ended.then(() => process.guard.attempt('runner.end', () => this.#forgetEnded()));
     } catch {
       // See above.
     }
@@ -102,14 +116,22 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, limits, preload, reservations, maps }: Resources,
+  { runnerPath, limits, preload, reservations, maps, events, probe }: Resources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
   const reservation = takeReservation(reservations);
   try {
     const control = new ControlArea(reservation);
     control.writeHeader(limits.stack ?? MAX_STACK_BYTES);
-    const process = await RunnerProcess.start({ runnerPath, control, reservation, maps, preload });
+    const process = await RunnerProcess.start({
+      runnerPath,
+      control,
+      reservation,
+      maps,
+      preload,
+      onFault: (place, error) => events.emit({ type: 'internal-fault', place, error }),
+      probe,
+    });
     return { process, control, reservation, wasWaiting };
   } catch (error) {
     reservation.release();

@@ -3,16 +3,23 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { RunnerEnd } from '@farjit/protocol';
-import { FarJITError } from '@farjit/protocol/errors';
-import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
-import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
+import type { ConfineRequest, ControlArea } from './control-area.js';
+import { type Bell, Doorbell } from './doorbell.js';
+import { type FaultPlace, faultWords, Guard, type Measure } from './guard.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
-import type { MapsReader } from './mappings-meter.js';
-import { BELL_BYTES, BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
+import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
-import type { Reservation } from './reservation.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
+import {
+  checkHello,
+  type RunnerAddresses,
+  type RunnerConfinement,
+  type RunnerEvents,
+  RunnerStartError,
+  type RunnerStartOptions,
+  startError,
+} from './runner-start.js';
 import { type RunnerUsage, RunnerWatch } from './runner-watch.js';
 
 /** Where `npm run build` puts the runner. */
@@ -25,80 +32,34 @@ const END_GRACE_MS = 1000;
 /** More of `/proc/<pid>/maps` than a runner has lines for. */
 const MAX_MAPS_BYTES = 4 * 1024 * 1024;
 
-/** The runner could not be started. */
-export class RunnerStartError extends FarJITError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('RUNNER_START_FAILED', message, options);
-  }
-}
-
-/** What a runner says of itself: where its reservation, its resolver and what counted code calls are. */
-export interface RunnerAddresses {
-  readonly base: ExecutorAddr;
-  readonly resolver: ExecutorAddr;
-  readonly countFunction: ExecutorAddr;
-}
-
-/** Bits of `Confinement`, and what there is to say of them. */
-export interface RunnerConfinement extends ConfineAnswer {
-  readonly bits: number;
-}
-
-/** What the runner's bells and its end turn into. Slots are inside their tables; nothing else is checked. */
-export interface RunnerEvents {
-  onReenter(slot: number): void;
-  onCallDone(slot: number): void;
-  /** A counter at this offset in the data part has reached its threshold. */
-  onHot(dataOffset: number): void;
-  /** The control thread has done its work. */
-  onDone(): void;
-  /** The runner says that it has reached a limit: any number. */
-  onLimit(limit: number): void;
-  onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void;
-  /** True while output should wait in the pipe. */
-  isCongested(): boolean;
-  /** Last of all: the process is gone and its output delivered. */
-  onEnd(end: RunnerEnd): void;
-}
-
-export interface RunnerStartOptions {
-  readonly runnerPath: string;
-  readonly control: ControlArea;
-  /** Stays the caller's. */
-  readonly reservation: Reservation;
-  readonly maps: MapsReader;
-  /** Libraries to load before it is confined. */
-  readonly preload: readonly string[];
-}
-
 type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'ready';
 
 /** One native runner process: starting it, its doorbell, its output, and its end. */
 export class RunnerProcess {
   readonly #child: ChildProcess;
-  readonly #doorbell: Socket;
+  readonly #doorbell: Doorbell;
   readonly #control: ControlArea;
   readonly #runnerPath: string;
   readonly #outputs: readonly OutputPipe[];
   /** What a runner says before it is ready belongs into the error, not to the program's output. */
   readonly #early: Uint8Array[] = [];
+  /** Of everything that happens to this runner: a fault in it ends the runner. */
+  readonly guard: Guard;
   /** Resolves when the process is gone, after `onEnd`. */
   readonly ended: Promise<void>;
   #resolveEnded!: () => void;
   #events: RunnerEvents | undefined;
   #limits: Limits = DEFAULT_LIMITS;
   #phase: Phase = 'mapping';
-  #pendingBytes: Buffer = Buffer.alloc(0);
   #mapsFd: number | undefined;
   #watch: RunnerWatch | undefined;
   #onUsage: ((usage: RunnerUsage) => void) | undefined;
   #hello: RunnerAddresses | undefined;
   #confinement: RunnerConfinement = { bits: 0, landlockAbi: 0, missing: '' };
-  #exit: ProcessExit | undefined;
-  #doorbellClosed = false;
   #killedFor: RunnerEnd | undefined;
   #end: RunnerEnd | undefined;
-  #graceTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #measure: Measure | undefined;
   #settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
   /**
@@ -111,12 +72,20 @@ export class RunnerProcess {
     const outputs: OutputPipe[] = [];
     const early: Uint8Array[] = [];
     let runner: RunnerProcess | undefined;
+    const guard = new Guard({
+      onFault: (place, error) => {
+        options.onFault?.(place, error);
+        if (runner) runner.#onFault(place, error);
+      },
+      measure: (work) => (runner ? runner.#count(work) : work()),
+      probe: options.probe,
+    });
     try {
       if (!existsSync(runnerPath))
         throw new RunnerStartError(`there is no runner at ${runnerPath}: build it with \`npm run build\``);
       for (const stream of ['stdout', 'stderr'] as const)
         outputs.push(
-          new OutputPipe({
+          new OutputPipe(guard, {
             write: (content) => {
               if (runner) runner.#onOutput(stream, content);
               else early.push(content);
@@ -132,7 +101,7 @@ export class RunnerProcess {
         detached: true,
         stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, 'pipe', sealedFd, sharedFd],
       });
-      runner = new RunnerProcess(child, options, outputs);
+      runner = new RunnerProcess(child, guard, options, outputs);
       await runner.#sayHello(options);
       return runner;
     } catch (error) {
@@ -143,32 +112,42 @@ export class RunnerProcess {
     }
   }
 
-  private constructor(child: ChildProcess, options: RunnerStartOptions, outputs: readonly OutputPipe[]) {
+  private constructor(
+    child: ChildProcess,
+    guard: Guard,
+    options: RunnerStartOptions,
+    outputs: readonly OutputPipe[],
+  ) {
     this.#child = child;
+    this.guard = guard;
     this.#control = options.control;
     this.#runnerPath = options.runnerPath;
     this.#outputs = outputs;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    child.on('error', (error) => {
-      // Not spawned at all; a failed kill is answered by the exit that made it fail.
-      if (child.pid === undefined) this.#settleStart?.reject(error);
+    child.on(
+      'error',
+      guard.wrap('runner.spawn-error', (error: Error) => {
+        // Not spawned at all; a failed kill is answered by the exit that made it fail.
+        if (child.pid === undefined) this.#settleStart?.reject(error);
+      }),
+    );
+    // None when descriptors have run out: then there is no process either.
+    const socket = child.stdio?.[3];
+    if (!(socket instanceof Socket))
+      throw new RunnerStartError('no process could be started: descriptors have run out');
+    this.#doorbell = new Doorbell({
+      socket,
+      guard,
+      onBell: (bell) => this.#onBell(bell),
+      onClose: () => this.#partEnded(),
+      isDeaf: () => this.#killedFor !== undefined,
     });
-    const doorbell = child.stdio?.[3];
-    if (!(doorbell instanceof Socket)) throw new RunnerStartError('spawn gave no doorbell');
-    this.#doorbell = doorbell;
-    doorbell.on('data', (chunk: Buffer) => this.#receive(chunk));
-    // A write to a runner that is gone; its exit says more.
-    doorbell.on('error', () => {});
-    doorbell.on('close', () => {
-      this.#doorbellClosed = true;
-      this.#partEnded();
-    });
-    child.on('exit', (code, signal) => {
-      this.#exit = { code, signal };
-      this.#partEnded();
-    });
+    child.on(
+      'exit',
+      guard.wrap('runner.exit', () => this.#partEnded()),
+    );
   }
 
   get processId(): number {
@@ -196,20 +175,32 @@ export class RunnerProcess {
 
   /** Rings the runner. */
   ring(kind: number, slot = 0, value = 0): void {
-    const bell = Buffer.alloc(BELL_BYTES);
-    bell.writeUInt16LE(kind, 0);
-    bell.writeUInt16LE(slot, 2);
-    bell.writeUInt32LE(value, 4);
-    if (this.#doorbell.writable) this.#doorbell.write(bell);
+    this.#doorbell.ring(kind, slot, value);
   }
 
-  /** Ends the process; `end` is what is reported, unless the process has ended by itself already. */
+  /** Ends the process; `end` is what is reported, unless the process has ended by itself already. Never throws. */
   kill(end: RunnerEnd): void {
-    if (this.#exit || this.#killedFor) return;
+    if (this.#exit || this.#killedFor || this.#end) return;
     this.#killedFor = end;
-    const usage = this.#onUsage && this.#watch?.read();
-    if (usage) this.#onUsage?.(usage);
+    this.guard.attempt('runner.end', () => {
+      const usage = this.#onUsage && this.#watch?.read();
+      if (usage) this.#onUsage?.(usage);
+    });
     this.#child.kill('SIGKILL');
+  }
+
+  #count<T>(work: () => T): T {
+    return this.#measure ? this.#measure(work) : work();
+  }
+
+  /** Something of ours has thrown. The events that tell of the runner's end may be lost, so it is waited for by time. */
+  #onFault(place: FaultPlace, error: unknown): void {
+    const message = faultWords(place, error);
+    this.#settleStart?.reject(new RunnerStartError(message));
+    this.kill({ kind: 'fault', message });
+    clearTimeout(this.#endTimer);
+    this.#endTimer = undefined;
+    this.#expectEnd();
   }
 
   /** Delivers all output that the runner has written up to now. */
@@ -236,7 +227,7 @@ export class RunnerProcess {
     await this.#nextPhase(() => {
       this.#hello = checkHello(this.#control.readHello(), this.processId, reservation.layout.totalBytes);
       this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
-      this.#watch = new RunnerWatch(this.processId, reservation, maps);
+      this.#watch = new RunnerWatch(this.guard, this.processId, reservation, maps);
       this.#phase = 'mapped';
     });
     if (preload.length > 0) await this.#preload(preload);
@@ -254,9 +245,11 @@ export class RunnerProcess {
   /**
    * Ends the runner at the limits that the host counts.
    * @param onUsage told what it uses from time to time, and when it is killed.
+   * @param measure counts the time that the host works for it.
    */
-  watch(onUsage?: (usage: RunnerUsage) => void): void {
+  watch(onUsage?: (usage: RunnerUsage) => void, measure?: Measure): void {
     this.#onUsage = onUsage;
+    this.#measure = measure;
     this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
   }
 
@@ -283,9 +276,11 @@ export class RunnerProcess {
 
   /** Waits for the bell that ends this phase, then does what `enter` does. Ends the process when either fails. */
   async #nextPhase(enter: () => void): Promise<void> {
-    const timer = setTimeout(() => {
-      this.kill({ kind: 'fault', message: `the runner was not ready within ${START_TIMEOUT_MS} ms` });
-    }, START_TIMEOUT_MS);
+    const onTimeout = () => {
+      const message = `the runner was not ready within ${START_TIMEOUT_MS} ms`;
+      this.#settleStart?.reject(new RunnerStartError(message));
+    };
+    const timer = this.guard.timer('runner.start-timeout', onTimeout, START_TIMEOUT_MS);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settleStart = { resolve, reject };
@@ -295,6 +290,7 @@ export class RunnerProcess {
       this.#end ??= { kind: 'fault', message: 'the runner did not start' };
       this.#child.kill('SIGKILL');
       this.#release();
+      this.#resolveEnded();
       throw error;
     } finally {
       clearTimeout(timer);
@@ -307,17 +303,7 @@ export class RunnerProcess {
     else this.#early.push(content);
   }
 
-  #receive(chunk: Buffer): void {
-    const bytes = this.#pendingBytes.byteLength > 0 ? Buffer.concat([this.#pendingBytes, chunk]) : chunk;
-    let at = 0;
-    for (; at + BELL_BYTES <= bytes.byteLength; at += BELL_BYTES) {
-      if (this.#killedFor) return;
-      this.#onBell(bytes.readUInt16LE(at), bytes.readUInt16LE(at + 2), bytes.readUInt32LE(at + 4));
-    }
-    this.#pendingBytes = Buffer.from(bytes.subarray(at));
-  }
-
-  #onBell(kind: number, slot: number, value: number): void {
+  #onBell({ kind, slot, value }: Bell): void {
     if (this.#phase === 'mapping' && kind === BellKind.hello) return this.#settleStart?.resolve();
     if (this.#phase === 'preloading' && kind === BellKind.done) return this.#settleStart?.resolve();
     if (this.#phase === 'confining' && kind === BellKind.confined) {
@@ -338,61 +324,61 @@ export class RunnerProcess {
     });
   }
 
-  /** Exit and the end of the doorbell come in either order; what was rung before the end is heard first. */
-  #partEnded(): void {
-    if (this.#end) return;
-    if (this.#exit && this.#doorbellClosed) return this.#finish(this.#exit);
-    this.#graceTimer ??= setTimeout(() => {
-      if (this.#exit) this.#finish(this.#exit);
-      else {
-        this.#graceTimer = undefined;
-        this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
-      }
-    }, END_GRACE_MS);
+  /** How the process has ended; undefined while it lives. */
+  get #exit(): ProcessExit | undefined {
+    const { exitCode, signalCode } = this.#child;
+    return exitCode === null && signalCode === null ? undefined : { code: exitCode, signal: signalCode };
   }
 
+  /** Exit and the end of the doorbell come in either order; what was rung before the end is heard first. */
+  #partEnded(): void {
+    if (this.#exit && this.#doorbell.isClosed) this.#finish(this.#exit);
+    else this.#expectEnd();
+  }
+
+  /** A runner that is to end is made to: it dies, or is killed until it does. */
+  #expectEnd(): void {
+    if (this.#end) return;
+    this.#endTimer ??= this.guard.timer(
+      'runner.end-timeout',
+      () => {
+        this.#endTimer = undefined;
+        if (this.#exit) return this.#finish(this.#exit);
+        this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
+        this.#child.kill('SIGKILL');
+        this.#expectEnd();
+      },
+      END_GRACE_MS,
+    );
+  }
+
+  /** Each step is done whatever becomes of those before. */
   #finish(exit: ProcessExit): void {
+    if (this.#end) return;
     const killed = exit.signal === 'SIGKILL' ? this.#killedFor : undefined;
-    this.#end = killed ?? describeEnd(this.#control.readEnd(), exit, this.#limits);
+    const end = killed ??
+      this.guard.attempt('runner.end', () => describeEnd(this.#control.readEnd(), exit, this.#limits)) ?? {
+        kind: 'fault',
+        message: 'the executor could not tell how the runner ended',
+      };
+    this.#end = end;
     const wasReady = this.#phase === 'ready';
     this.#release();
-    if (wasReady) this.#events?.onEnd(this.#end);
-    else this.#settleStart?.reject(new RunnerStartError(describeRunnerEnd(this.#end)));
+    if (wasReady) this.#events?.onEnd(end);
+    else this.#settleStart?.reject(new RunnerStartError(describeRunnerEnd(end)));
     this.#resolveEnded();
   }
 
   /** Delivers the last output and gives descriptors back. */
   #release(): void {
-    clearTimeout(this.#graceTimer);
-    for (const output of this.#outputs) output.close();
-    if (this.#mapsFd !== undefined) closeSync(this.#mapsFd);
+    clearTimeout(this.#endTimer);
+    for (const output of this.#outputs) this.guard.attempt('runner.end', () => output.close());
+    this.guard.attempt('runner.end', () => {
+      if (this.#mapsFd !== undefined) closeSync(this.#mapsFd);
+    });
     this.#mapsFd = undefined;
-    this.#watch?.close();
+    this.guard.attempt('runner.end', () => this.#watch?.close());
     this.#watch = undefined;
-    this.#doorbell.destroy();
+    this.#doorbell.close();
   }
-}
-
-function startError(runnerPath: string, error: unknown, early: readonly Uint8Array[]): RunnerStartError {
-  const words = [error instanceof Error ? error.message : String(error), Buffer.concat(early).toString()];
-  const message = `the runner ${runnerPath} could not be started: ${words.join(' ').trim()}`;
-  return new RunnerStartError(message, { cause: error });
-}
-
-/** What the runner writes before it is confined is checked like the rest: the base decides where every write goes. */
-function checkHello(hello: RunnerHello, processId: number, reservationBytes: number): RunnerAddresses {
-  const { base, resolver, countFunction } = hello;
-  // User space is the lower half of the canonical addresses.
-  const limit = 1n << 47n;
-  const isPlaced = base > 0n && base % 4096n === 0n && base + BigInt(reservationBytes) <= limit;
-  if (!isPlaced || resolver === 0n || countFunction === 0n || hello.processId !== processId)
-    throw new RunnerStartError(
-      `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
-        `count function 0x${countFunction.toString(16)}, process ${hello.processId}`,
-    );
-  return {
-    base: toExecutorAddr(base),
-    resolver: toExecutorAddr(resolver),
-    countFunction: toExecutorAddr(countFunction),
-  };
 }

@@ -1,5 +1,6 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import type { Limit } from '@farjit/protocol/limits';
+import type { Guard } from './guard.js';
 import type { Limits } from './limits.js';
 import { MappingsMeter, type MapsReader } from './mappings-meter.js';
 import { CALL_SLOT_COUNT } from './native/shared-layout.js';
@@ -47,6 +48,7 @@ export interface WatchOptions {
  * allocated, by the runner, by the kernel for it and by the host's commits, whether it is mapped or not.
  */
 export class RunnerWatch {
+  readonly #guard: Guard;
   readonly #files: ProcessFiles;
   readonly #mappings: MappingsMeter;
   readonly #memory: WatchedMemory;
@@ -57,7 +59,8 @@ export class RunnerWatch {
   #timer: NodeJS.Timeout | undefined;
 
   /** Opens the files of a process, before it is confined. */
-  constructor(processId: number, memory: WatchedMemory, maps: MapsReader) {
+  constructor(guard: Guard, processId: number, memory: WatchedMemory, maps: MapsReader) {
+    this.#guard = guard;
     this.#memory = memory;
     this.#files = new ProcessFiles(processId);
     try {
@@ -90,7 +93,7 @@ export class RunnerWatch {
     const nowMs = performance.now();
     const nextMs = intervalMs * Math.ceil(nowMs / intervalMs + 1 / 2);
     // Runners keep a host alive by their descriptors, not by this.
-    this.#timer = setTimeout(() => this.#look(options), nextMs - nowMs).unref();
+    this.#timer = this.#guard.timer('runner.look', () => this.#look(options), nextMs - nowMs).unref();
   }
 
   #look(options: WatchOptions): void {
@@ -113,7 +116,7 @@ export class RunnerWatch {
     this.#writeCount = writeCount;
     this.#status = this.#files.isGone ? undefined : this.#files.status();
     this.#allocatedBytes = this.#memory.allocatedBytes;
-    void this.#mappings.refresh();
+    this.#guard.spawn('runner.look', () => this.#mappings.refresh());
     return true;
   }
 

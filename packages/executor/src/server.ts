@@ -7,6 +7,7 @@ import { Authenticator, type Via } from './authentication.js';
 import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
 import { Generation } from './generation.js';
+import { Guard } from './guard.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { closeHttp, createHttpsServer, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
@@ -261,7 +262,17 @@ export class Server {
       response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
       response.end('This is a FarJIT executor: it speaks WebSocket.\n');
     });
-    http.on('upgrade', (request, socket, head) => this.#upgrades.handle(request, socket, head, via()));
+    http.on('upgrade', (request, socket, head) => {
+      // Before there is a session, the socket is all that a fault can cost.
+      const guard = new Guard({
+        onFault: (place, error) => {
+          this.events.emit({ type: 'internal-fault', place, error });
+          socket.destroy();
+        },
+        probe: this.#host.probe,
+      });
+      guard.run('upgrade', () => this.#upgrades.handle(request, socket, head, via()));
+    });
     return http;
   }
 

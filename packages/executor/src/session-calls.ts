@@ -4,12 +4,14 @@ import type { Account } from './accounts.js';
 import { outcomeOfError } from './call-outcome.js';
 import type { CallOutcome, ExecutorEvents } from './events.js';
 import type { Generation } from './generation.js';
+import type { Guard } from './guard.js';
 
 /** How often to see whether the last answer of a session that drains has left. */
 const ANSWER_LEAVES_MS = 20;
 
 /** What a session's calls need of it. */
 export interface CallingSession {
+  readonly guard: Guard;
   readonly connection: Connection;
   /** Of whose it is, where there are accounts. */
   readonly account: Account | undefined;
@@ -87,13 +89,14 @@ export class SessionCalls {
   }
 
   #closeIfDrained(): void {
-    const { connection } = this.#session;
+    const { connection, guard } = this.#session;
     if (!this.#isDraining || this.#count > 0 || connection.isClosed) return;
     // An answer is sent after this, and it may have to wait: for credit, or for the compiler to resume.
-    setImmediate(() => {
+    guard.later('session.drain', () => {
       const { link } = connection;
-      if (link.isBroken || link.backlogBytes > 0) setTimeout(() => this.#closeIfDrained(), ANSWER_LEAVES_MS);
-      else void this.#session.close('the executor is draining');
+      if (link.isBroken || link.backlogBytes > 0)
+        guard.timer('session.drain', () => this.#closeIfDrained(), ANSWER_LEAVES_MS);
+      else guard.spawn('session.drain', () => this.#session.close('the executor is draining'));
     });
   }
 }

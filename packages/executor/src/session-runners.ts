@@ -11,10 +11,12 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
 import type { CallbackOutcome } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';
+import type { Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Session } from './session.js';
+import type { Lane } from './turns.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
@@ -26,6 +28,9 @@ export interface SessionRunnersContext {
   readonly host: HostResources;
   readonly account: Account | undefined;
   readonly connection: Connection;
+  /** Of the session. */
+  readonly guard: Guard;
+  readonly lane: Lane;
   /** Whether the compiler has been told of the first runner. */
   isOpen(): boolean;
   isClosed(): boolean;
@@ -36,15 +41,13 @@ export class SessionRunners {
   readonly #context: SessionRunnersContext;
   #generation: Generation | undefined;
   #generationCount = 0;
-  #isStarting = false;
+  /** Resolves, never rejects, when what is being started is started, or is not. */
+  #starting: Promise<unknown> | undefined;
   /** The first runner, when it was started before it was asked for. */
   #ahead: Promise<RunnerStarted> | undefined;
   /** Counts of the generations that are gone. */
   readonly #past = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
-  /** Settled when the current generation has ended. */
-  #generationEnded: Promise<void> = Promise.resolve();
-  #resolveGenerationEnded: () => void = () => {};
 
   constructor(context: SessionRunnersContext) {
     this.#context = context;
@@ -52,12 +55,12 @@ export class SessionRunners {
 
   /** The runner that lives now. */
   get current(): Generation | undefined {
-    return this.#generation;
+    return this.#generation?.isLost ? undefined : this.#generation;
   }
 
   /** The runner of a generation, for a message that speaks of it. @throws {RequestError} STALE_GENERATION */
   ofGeneration(number: number, method: string): Generation {
-    const generation = this.#generation;
+    const generation = this.current;
     if (generation?.number === number) return generation;
     throw new RequestError(
       'STALE_GENERATION',
@@ -79,21 +82,27 @@ export class SessionRunners {
     this.#ahead = undefined;
     const started = await ahead;
     // It may have ended since.
-    return started && this.#generation ? started : this.#start();
+    return started && this.current ? started : this.#start();
   }
 
   async replace(): Promise<RunnerStarted> {
-    if (!this.#isStarting) {
-      this.#generation?.kill({ kind: 'fault', message: 'the compiler asked for another runner' });
-      await this.#generationEnded;
-    }
+    if (!this.#starting)
+      await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
     return this.#start();
   }
 
   /** Resolves when the runner is gone. */
   async end(end: RunnerEnd): Promise<void> {
-    this.#generation?.kill(end);
-    await this.#generationEnded;
+    await this.#endCurrent(end);
+    // One that is being started finds the session closed, and ends.
+    await this.#starting;
+    await this.#endCurrent(end);
+  }
+
+  async #endCurrent(end: RunnerEnd): Promise<void> {
+    const generation = this.#generation;
+    generation?.kill(end);
+    await generation?.ended;
   }
 
   status(): ResultOf<typeof messages.sessionStatus> {
@@ -113,15 +122,23 @@ export class SessionRunners {
   }
 
   async #start(): Promise<RunnerStarted> {
-    if (this.#generation || this.#isStarting)
+    if (this.current || this.#starting)
       throw new RequestError(
         'METHOD_NOT_ALLOWED',
-        `startRunner: the runner of generation ${this.#generationCount} ${this.#isStarting ? 'is starting' : 'lives'}`,
+        `startRunner: the runner of generation ${this.#generationCount} ${this.#starting ? 'is starting' : 'lives'}`,
       );
-    this.#isStarting = true;
-    this.#generationEnded = new Promise((resolve) => {
-      this.#resolveGenerationEnded = resolve;
+    const start = this.#startNext();
+    this.#starting = start.catch(() => {
+      // Told to who has asked for it.
     });
+    try {
+      return await start;
+    } finally {
+      this.#starting = undefined;
+    }
+  }
+
+  async #startNext(): Promise<RunnerStarted> {
     const { session, host, account } = this.#context;
     try {
       const generation = await Generation.start(this.#generationCount + 1, host, this.#generationEvents());
@@ -133,16 +150,13 @@ export class SessionRunners {
       if (this.#context.isClosed()) generation.kill({ kind: 'cancelled' });
       return generation.describe();
     } catch (error) {
-      this.#resolveGenerationEnded();
       host.events.emit({ type: 'runner-failed', session, error });
       throw error;
-    } finally {
-      this.#isStarting = false;
     }
   }
 
   #generationEvents(): GenerationEvents {
-    const { session, host, account, connection } = this.#context;
+    const { session, host, account, connection, lane } = this.#context;
     return {
       compile: (generation, trampoline, traceparent, onAnswer) =>
         this.#compile(generation, trampoline, traceparent, onAnswer),
@@ -154,6 +168,7 @@ export class SessionRunners {
         connection.notify(messages.limitReached, { limit }, generation);
       },
       isCongested: () => connection.link.backlogBytes > CONGESTED_BYTES,
+      measure: (work) => lane.measure(work),
       onUsage: account && ((usage, isBusy) => this.#report(account, usage, isBusy)),
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };
@@ -193,7 +208,7 @@ export class SessionRunners {
   }
 
   #runnerEnded(number: number, end: RunnerEnd): void {
-    const { session, host, account, connection, isOpen } = this.#context;
+    const { session, host, account, connection, guard, isOpen } = this.#context;
     const gone = this.#generation;
     this.#generation = undefined;
     if (gone) {
@@ -204,11 +219,10 @@ export class SessionRunners {
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;
     }
-    this.#resolveGenerationEnded();
     host.events.emit({ type: 'runner-ended', session, generation: number, end });
     if (!isOpen()) return;
     // The rejected calls are answered in microtasks; the notification comes after them.
-    setImmediate(() => {
+    guard.later('session.runner-lost', () => {
       connection.notify(messages.runnerLost, { generation: number, end }, number);
     });
   }

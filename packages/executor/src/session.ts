@@ -9,12 +9,13 @@ import {
   type Transport,
   UnopenedLimits,
 } from '@farjit/protocol';
-import { type ConnectionClosedError, RequestError } from '@farjit/protocol/errors';
+import { RequestError } from '@farjit/protocol/errors';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME } from './abi/x86-64-cpu.js';
 import type { Account } from './accounts.js';
 import type { ExecutorEvent } from './events.js';
 import type { Generation } from './generation.js';
+import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
 import { PAGE_BYTES } from './reservation-layout.js';
@@ -22,7 +23,6 @@ import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
 import { SessionRunners } from './session-runners.js';
-import type { Lane } from './turns.js';
 import { SERVER_NAME } from './version.js';
 
 export interface SessionOptions {
@@ -52,9 +52,9 @@ export class Session {
   readonly secrets: ResumeSecrets;
   readonly #host: HostResources;
   readonly #account: Account | undefined;
-  /** Of what its compiler asks for. */
-  readonly #lane: Lane;
   #state: SessionState = 'new';
+  readonly #guard: Guard;
+  #resolveFailed!: (reason: string) => void;
   readonly #runners: SessionRunners;
   readonly #calls: SessionCalls;
   /** Undefined before it is open. */
@@ -69,24 +69,37 @@ export class Session {
     const onFrame = this.#frameListener(options.onFrame);
     this.#account = options.account;
     const limits = new UnopenedLimits();
-    this.#lane = options.host.turns.lane({
+    const guard = new Guard({
+      onFault: (place, error) => this.#onFault(place, error),
+      probe: options.host.probe,
+    });
+    this.#guard = guard;
+    const failed = new Promise<string>((resolve) => {
+      this.#resolveFailed = resolve;
+    });
+    const lane = options.host.turns.lane({
       charge: (usedMs) => options.account?.addHostTime(usedMs),
-      fault: (error) => this.connection.close(1011, error instanceof Error ? error.message : String(error)),
+      fault: (error) => guard.fault('session.message', error),
     });
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),
       timeToLiveMs,
-      schedule: (work) => this.#lane.run(work),
+      schedule: (work) => lane.run(work),
+      guard: {
+        run: (event, handler) => guard.run(`session.${event}`, handler),
+        fault: (error) => guard.fault('session.request', error),
+      },
       admit: (sizeBytes) => {
         this.secrets.confirm();
         return this.#isUnopened() ? limits.admit(sizeBytes) : undefined;
       },
       onBroken: ({ reason }, mended) => {
-        if (this.#state === 'open') void this.#noteLost(reason, mended);
+        if (this.#state === 'open') guard.spawn('session.lost', () => this.#noteLost(reason, mended));
         else this.connection.close(1006, reason);
       },
     });
     this.#calls = new SessionCalls({
+      guard,
       connection: this.connection,
       account: options.account,
       events: options.host.events,
@@ -97,6 +110,8 @@ export class Session {
       host: options.host,
       account: options.account,
       connection: this.connection,
+      guard,
+      lane,
       isOpen: () => this.#state === 'open',
       isClosed: () => this.#isClosed(),
     });
@@ -109,12 +124,13 @@ export class Session {
       terminate: () => this.#end(),
     });
     const { unopenedMs = MAX_UNOPENED_MS } = options;
-    const unopened = setTimeout(() => this.#giveUpUnopened(unopenedMs), unopenedMs);
-    void this.connection.closed.then(() => {
+    const unopened = guard.timer('session.unopened', () => this.#giveUpUnopened(unopenedMs), unopenedMs);
+    const closed = this.connection.closed.then(({ message }) => message);
+    this.ended = Promise.race([closed, failed]).then((reason) => {
       clearTimeout(unopened);
-      this.#lane.close();
+      lane.close();
+      return this.#connectionEnded(reason);
     });
-    this.ended = this.connection.closed.then((error) => this.#connectionEnded(error));
     if (options.startAhead) this.#runners.startAhead();
     this.connection.start();
   }
@@ -132,6 +148,11 @@ export class Session {
   /** Whether it can go on with a client that has received so many frames. */
   canResume(receivedCount: number): boolean {
     return this.#state === 'open' && this.connection.link.canResume(receivedCount);
+  }
+
+  /** Goes on over another transport. */
+  resume(transport: Transport, receivedCount: number): void {
+    this.#guard.run('session.resume', () => this.connection.link.resume(transport, receivedCount));
   }
 
   /** Closes the connection and waits until the runner is gone. */
@@ -198,11 +219,20 @@ export class Session {
     if (!this.connection.isClosed) this.#emit({ type: 'session-resumed', session: this });
   }
 
-  async #connectionEnded({ message }: ConnectionClosedError): Promise<void> {
-    await this.#end();
+  /** Never rejects: whoever waits for the end gives back what the session has had. */
+  async #connectionEnded(reason: string): Promise<void> {
+    await this.#end().catch((error: unknown) => this.#guard.fault('session.end', error));
     if (this.#openedAtMs === undefined) return;
     const openedMs = performance.now() - this.#openedAtMs;
-    this.#emit({ type: 'session-closed', session: this, reason: message, openedMs });
+    this.#emit({ type: 'session-closed', session: this, reason, openedMs });
+  }
+
+  /** A bug of ours has thrown: the session ends, and says so to its compiler if it can. */
+  #onFault(place: FaultPlace, error: unknown): void {
+    const words = faultWords(place, error);
+    this.#emit({ type: 'internal-fault', place, error, session: this });
+    this.#resolveFailed(words);
+    this.connection.close(1011, words);
   }
 
   /** A peer that has not said what it wants must not keep others out for ever. */

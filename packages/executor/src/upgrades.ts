@@ -168,7 +168,7 @@ export class Upgrades {
       [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
       [RESUMPTION_HEADERS.received]: String(link.receivedCount),
     };
-    this.#accept(upgrade, answer, (transport) => link.resume(transport, receivedCount));
+    this.#accept(upgrade, answer, (transport) => session.resume(transport, receivedCount));
   }
 
   /** Completes the handshake; `use` is called with the transport before anything is received over it. */

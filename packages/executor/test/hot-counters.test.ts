@@ -1,11 +1,17 @@
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
+import { Guard } from '../src/guard.js';
 import { HotCounters, MAX_WAITING_COUNTERS } from '../src/hot-counters.js';
 import { until } from './session-fixture.js';
 
 function recording() {
   const told: ExecutorAddr[][] = [];
-  const hot = new HotCounters((counters) => told.push(counters));
+  const guard = new Guard({
+    onFault: (_place, error) => {
+      throw error;
+    },
+  });
+  const hot = new HotCounters(guard, (counters) => told.push(counters));
   return { hot, told };
 }
 

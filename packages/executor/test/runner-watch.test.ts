@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { Guard } from '../src/guard.js';
 import { DEFAULT_LIMITS } from '../src/index.js';
 import { MappingsMeter, MapsReader } from '../src/mappings-meter.js';
 import { exceededBy, RunnerWatch, type WatchedMemory } from '../src/runner-watch.js';
@@ -46,7 +47,12 @@ async function startProcess(t: ExecutionContext, script: string): Promise<ChildP
 }
 
 function watchOf(t: ExecutionContext, child: ChildProcess, memory: WatchedMemory = NO_MEMORY): RunnerWatch {
-  const watch = new RunnerWatch(child.pid ?? 0, memory, new MapsReader());
+  const guard = new Guard({
+    onFault: (_place, error) => {
+      throw error;
+    },
+  });
+  const watch = new RunnerWatch(guard, child.pid ?? 0, memory, new MapsReader());
   t.teardown(() => watch.close());
   return watch;
 }

@@ -257,7 +257,7 @@ export class Connection {
   #dispatch(frame: Frame, sizeBytes: number): void {
     switch (frame.kind) {
       case FrameKind.Request:
-        void this.#handleRequest(frame, sizeBytes);
+        this.#handleRequest(frame, sizeBytes).catch((error: unknown) => this.#link.guard.fault(error));
         return;
       case FrameKind.Notification:
         return this.#handleNotification(frame);

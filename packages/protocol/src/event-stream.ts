@@ -1,6 +1,6 @@
 /**
- * Delivers events to listeners synchronously, in order of registration. What a listener throws is its own affair: it
- * comes up as an uncaught exception, outside of the work that is told of, which must not be left half done.
+ * Delivers events to listeners synchronously, in order of registration. What a listener throws does not reach the work
+ * that is told of, which must not be left half done.
  */
 export class EventStream<Event> {
   readonly #listeners = new Set<(event: Event) => void>();
@@ -21,10 +21,15 @@ export class EventStream<Event> {
       try {
         listener(event);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+        this.listenerFailed(error, event);
       }
     }
+  }
+
+  /** Unless it is said otherwise, what a listener throws is its own affair: it comes up as an uncaught exception. */
+  protected listenerFailed(error: unknown, _event: Event): void {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -18,7 +18,26 @@ const ABNORMAL_CLOSURE = 1006;
 /** What goes out; sequence and acknowledgement are the link's. */
 export type OutgoingFrame = Omit<Frame, 'sequence' | 'acknowledged'>;
 
+/** What a link is told by its transport and its clock. */
+export type LinkEvent = 'message' | 'close' | 'ttl';
+
+/** Runs what a link does, for who must outlive whatever is thrown there. */
+export interface LinkGuard {
+  run(event: LinkEvent, handler: () => void): void;
+  /** A request could not be answered, not even with an error. */
+  fault(error: unknown): void;
+}
+
+const UNGUARDED: LinkGuard = {
+  run: (_event, handler) => handler(),
+  fault: (error) => {
+    throw error;
+  },
+};
+
 export interface LinkOptions {
+  /** Default: what is thrown comes up as an uncaught exception. */
+  readonly guard?: LinkGuard | undefined;
   /** Asked before a frame is looked at; what it returns, the link is closed with. */
   readonly admit?: ((sizeBytes: number) => TransportClose | undefined) | undefined;
   /**
@@ -52,6 +71,7 @@ export interface LinkHandlers {
  * in some buffer.
  */
 export class Link {
+  readonly guard: LinkGuard;
   readonly #handlers: LinkHandlers;
   readonly #admit: LinkOptions['admit'];
   readonly #onBroken: LinkOptions['onBroken'];
@@ -72,8 +92,9 @@ export class Link {
   constructor(
     transport: Transport,
     handlers: LinkHandlers,
-    { admit, onBroken, timeToLiveMs = 0, schedule = atOnce }: LinkOptions = {},
+    { guard = UNGUARDED, admit, onBroken, timeToLiveMs = 0, schedule = atOnce }: LinkOptions = {},
   ) {
+    this.guard = guard;
     this.#transport = transport;
     this.#handlers = handlers;
     this.#admit = admit;
@@ -183,12 +204,12 @@ export class Link {
       onMessage: (message) => {
         const later = this.#schedule(() => {
           // What has waited while its transport was lost comes again over the next.
-          if (isCurrent()) this.#receive(message);
+          if (isCurrent()) this.guard.run('message', () => this.#receive(message));
         });
         if (later) void this.holdBack(later);
       },
       onClose: (close) => {
-        if (isCurrent()) this.#transportClosed(close);
+        if (isCurrent()) this.guard.run('close', () => this.#transportClosed(close));
       },
     });
     if (this.#holdingBack > 0) transport.pause?.();
@@ -273,10 +294,11 @@ export class Link {
     const words = close.reason ? `${close.reason}; ` : '';
     const lived = `${words}not resumed within ${this.#timeToLiveMs / 1000} s`;
     this.#obstacle = undefined;
-    const timer = setTimeout(() => {
+    const giveUp = () => {
       const reason = this.#obstacle === undefined ? lived : `${lived}: ${this.#obstacle}`;
       this.#end({ code: close.code, reason });
-    }, this.#timeToLiveMs);
+    };
+    const timer = setTimeout(() => this.guard.run('ttl', giveUp), this.#timeToLiveMs);
     const mended = new Promise<void>((resolve) => {
       this.#broken = { timer, mend: resolve };
     });

@@ -3,6 +3,7 @@ import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit } from '@farjit/protocol/limits';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ExecutorEvent, ExecutorEvents, SessionName } from '../events.js';
+import { faultWords } from '../guard.js';
 import { describeIdentity } from '../identity.js';
 import type { Log, LogFields } from './log.js';
 
@@ -69,6 +70,13 @@ function logEvent(log: Log, event: ExecutorEvent): void {
       const words = `session ${session.id}: runner ${generation} has ended: ${wordsOf(end)}`;
       const fields = { ...nameOf(session), generation, how: end.kind, ...detailsOf(end) };
       return log.write(end.kind === 'trap' ? 'trap' : 'runner-ended', words, fields);
+    }
+    case 'internal-fault': {
+      const { place, error, session } = event;
+      const stack = error instanceof Error ? error.stack : undefined;
+      const owner = session ? `session ${session.id}: ` : '';
+      const words = `${owner}${faultWords(place, error)}; please report this`;
+      return log.write('internal-fault', words, { ...(session && nameOf(session)), place, stack });
     }
     case 'limit-reached': {
       const { session, limit } = event;

@@ -16,6 +16,7 @@ export const LOG_EVENTS = {
   'session-refused': 'warn',
   'runner-started': 'debug',
   'runner-failed': 'error',
+  'internal-fault': 'error',
   'runner-ended': 'info',
   trap: 'warn',
   'limit-reached': 'warn',

@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net';
+import type { Guard } from './guard.js';
+import { BELL_BYTES } from './native/shared-layout.js';
+
+/**
+ * Bells heard before others have their turn. The dearest costs some 60 µs, so a turn is less than 5 ms; a runner has
+ * no more calls than this at a time.
+ */
+export const BELLS_PER_TURN = 64;
+
+/** One message of the doorbell, from the runner: any values. */
+export interface Bell {
+  readonly kind: number;
+  readonly slot: number;
+  readonly value: number;
+}
+
+export interface DoorbellOptions {
+  readonly socket: Socket;
+  readonly guard: Guard;
+  readonly onBell: (bell: Bell) => void;
+  readonly onClose: () => void;
+  /** True when nothing more is to be heard. */
+  readonly isDeaf: () => boolean;
+}
+
+/**
+ * The host's end of a runner's doorbell. However many bells a runner rings, few are heard in one turn: the rest waits,
+ * in one chunk here and then with the runner.
+ */
+export class Doorbell {
+  readonly #options: DoorbellOptions;
+  /** Received and not heard yet. */
+  #waiting: Buffer = Buffer.alloc(0);
+
+  constructor(options: DoorbellOptions) {
+    this.#options = options;
+    const { socket, guard, onClose } = options;
+    socket.on(
+      'data',
+      guard.wrap('runner.bells', (chunk: Buffer) => this.#receive(chunk)),
+    );
+    // A write to a runner that is gone; its exit says more.
+    socket.on('error', () => {});
+    socket.on('close', guard.wrap('runner.doorbell-close', onClose));
+  }
+
+  get isClosed(): boolean {
+    return this.#options.socket.closed;
+  }
+
+  ring(kind: number, slot: number, value: number): void {
+    const { socket } = this.#options;
+    const bell = Buffer.alloc(BELL_BYTES);
+    bell.writeUInt16LE(kind, 0);
+    bell.writeUInt16LE(slot, 2);
+    bell.writeUInt32LE(value, 4);
+    if (socket.writable) socket.write(bell);
+  }
+
+  close(): void {
+    this.#options.socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#waiting = this.#waiting.byteLength > 0 ? Buffer.concat([this.#waiting, chunk]) : chunk;
+    this.#takeTurn();
+  }
+
+  #takeTurn(): void {
+    const { socket, guard } = this.#options;
+    if (this.#hear()) socket.resume();
+    else {
+      socket.pause();
+      guard.later('runner.bells', () => this.#takeTurn());
+    }
+  }
+
+  /** @returns whether all that has come has been heard. */
+  #hear(): boolean {
+    const { onBell, isDeaf } = this.#options;
+    const bytes = this.#waiting;
+    const end = Math.min(bytes.byteLength, BELLS_PER_TURN * BELL_BYTES);
+    let at = 0;
+    for (; at + BELL_BYTES <= end; at += BELL_BYTES) {
+      if (isDeaf()) {
+        this.#waiting = Buffer.alloc(0);
+        return true;
+      }
+      onBell({
+        kind: bytes.readUInt16LE(at),
+        slot: bytes.readUInt16LE(at + 2),
+        value: bytes.readUInt32LE(at + 4),
+      });
+    }
+    this.#waiting = bytes.subarray(at);
+    return this.#waiting.byteLength < BELL_BYTES;
+  }
+}

@@ -1,0 +1,88 @@
+import type { RunnerEnd } from '@farjit/protocol';
+import { FarJITError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { ConfineAnswer, ControlArea, RunnerHello } from './control-area.js';
+import type { EventProbe, FaultPlace } from './guard.js';
+import type { MapsReader } from './mappings-meter.js';
+import type { Reservation } from './reservation.js';
+
+/** The runner could not be started. */
+export class RunnerStartError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('RUNNER_START_FAILED', message, options);
+  }
+}
+
+/** What a runner says of itself: where its reservation, its resolver and what counted code calls are. */
+export interface RunnerAddresses {
+  readonly base: ExecutorAddr;
+  readonly resolver: ExecutorAddr;
+  readonly countFunction: ExecutorAddr;
+}
+
+/** Bits of `Confinement`, and what there is to say of them. */
+export interface RunnerConfinement extends ConfineAnswer {
+  readonly bits: number;
+}
+
+/** What the runner's bells and its end turn into. Slots are inside their tables; nothing else is checked. */
+export interface RunnerEvents {
+  onReenter(slot: number): void;
+  onCallDone(slot: number): void;
+  /** A counter at this offset in the data part has reached its threshold. */
+  onHot(dataOffset: number): void;
+  /** The control thread has done its work. */
+  onDone(): void;
+  /** The runner says that it has reached a limit: any number. */
+  onLimit(limit: number): void;
+  onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  /** True while output should wait in the pipe. */
+  isCongested(): boolean;
+  /** Last of all: the process is gone and its output delivered. Never throws. */
+  onEnd(end: RunnerEnd): void;
+}
+
+export interface RunnerStartOptions {
+  readonly runnerPath: string;
+  readonly control: ControlArea;
+  /** Stays the caller's. */
+  readonly reservation: Reservation;
+  readonly maps: MapsReader;
+  /** Libraries to load before it is confined. */
+  readonly preload: readonly string[];
+  /** Told of a bug of ours that ends this runner. */
+  readonly onFault?: ((place: FaultPlace, error: unknown) => void) | undefined;
+  readonly probe?: EventProbe | undefined;
+}
+
+/** @param early what the runner has written before it was ready: it says why it could not go on. */
+export function startError(
+  runnerPath: string,
+  error: unknown,
+  early: readonly Uint8Array[],
+): RunnerStartError {
+  const words = [error instanceof Error ? error.message : String(error), Buffer.concat(early).toString()];
+  const message = `the runner ${runnerPath} could not be started: ${words.join(' ').trim()}`;
+  return new RunnerStartError(message, { cause: error });
+}
+
+/**
+ * What the runner writes before it is confined is checked like the rest: the base decides where every write goes.
+ * @throws {RunnerStartError}
+ */
+export function checkHello(hello: RunnerHello, processId: number, reservationBytes: number): RunnerAddresses {
+  const { base, resolver, countFunction } = hello;
+  // User space is the lower half of the canonical addresses.
+  const limit = 1n << 47n;
+  const isPlaced = base > 0n && base % 4096n === 0n && base + BigInt(reservationBytes) <= limit;
+  if (!isPlaced || resolver === 0n || countFunction === 0n || hello.processId !== processId)
+    throw new RunnerStartError(
+      `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
+        `count function 0x${countFunction.toString(16)}, process ${hello.processId}`,
+    );
+  return {
+    base: toExecutorAddr(base),
+    resolver: toExecutorAddr(resolver),
+    countFunction: toExecutorAddr(countFunction),
+  };
+}
