@@ -1,12 +1,12 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Connection, createMemoryTransportPair, indirection, run, session, symbols } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { HOT_INTERVAL_MS, MAX_WAITING_COUNTERS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
+import { hostileRunner } from './hostile-runner-path.js';
 import { commitOf, openSession, reserve, type TestCompiler } from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
@@ -14,11 +14,7 @@ test.after.always(() => rmSync(directory, { recursive: true }));
 
 /** A host whose runners behave as `mode` says. */
 function hostileHost(mode: string): HostResources {
-  const script = fileURLToPath(new URL('hostile-runner.js', import.meta.url));
-  const runnerPath = join(directory, mode.replaceAll(' ', '-'));
-  writeFileSync(runnerPath, `#!/bin/sh\nexec '${process.execPath}' '${script}' '${mode}'\n`);
-  chmodSync(runnerPath, 0o755);
-  return createHostResources({ runnerPath });
+  return createHostResources({ runnerPath: hostileRunner(directory, mode) });
 }
 
 async function callOnce(t: ExecutionContext, mode: string) {

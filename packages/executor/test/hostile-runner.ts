@@ -2,7 +2,7 @@
  * A runner that breaks the contract, as JIT'd code could make the real one do. Started in the runner's place, with
  * the runner's descriptors; the argument says how it behaves.
  */
-import { fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import {
   BELL_BYTES,
   BellKind,
@@ -88,6 +88,10 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     writeAll(bell(BellKind.callDone, slot));
   },
   'done with nothing to do': () => ring(BellKind.done),
+  'doorbell closed': () => {
+    closeSync(RUNNER_FD.doorbell);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  },
   'reentry slot that is not posted': () => ring(BellKind.reenter, 3),
   'reentry of an unknown kind': () => {
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.kind, 77);

@@ -172,3 +172,29 @@ export function ehFrameOf(
   fde.set([0, 0x40 | prologueBytes, 0x0e, 16], 24);
   return Uint8Array.from([...cie, ...fde, 0, 0, 0, 0]);
 }
+
+/**
+ * `while (syscall(SYS_futex, word, FUTEX_WAIT_REQUEUE_PI, expected, NULL, target, 0) == -EAGAIN);`: a waiter that
+ * FUTEX_WAKE answers with EINVAL.
+ */
+export function waitToBeRequeued(word: bigint, expected: number, target: bigint): Uint8Array<ArrayBuffer> {
+  const [MOV_RDI, MOV_R8] = [
+    [0x48, 0xbf],
+    [0x49, 0xb8],
+  ];
+  return assemble(
+    MOV_RDI,
+    { imm64: word },
+    MOV_R8,
+    { imm64: target },
+    [0x45, 0x31, 0xd2], // xorl %r10d, %r10d
+    [0x45, 0x31, 0xc9], // xorl %r9d, %r9d
+    [0xb8, 202, 0, 0, 0], // movl $SYS_futex, %eax
+    [0xbe, 11, 0, 0, 0], // movl $FUTEX_WAIT_REQUEUE_PI, %esi
+    [0xba, expected, 0, 0, 0], // movl $expected, %edx
+    [0x0f, 0x05], // syscall
+    [0x48, 0x83, 0xf8, 0xf5], // cmpq $-EAGAIN, %rax
+    [0x74, 256 - 23], // je, to the movl of SYS_futex
+    RET,
+  );
+}
