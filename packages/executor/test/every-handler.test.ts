@@ -60,9 +60,9 @@ class CountedReservations extends ReservationPool {
   override take(): ReturnType<ReservationPool['take']> {
     const taken = super.take();
     this.count++;
-    const release = taken.reservation.release.bind(taken.reservation);
+    const release = taken.release.bind(taken);
     let isReleased = false;
-    taken.reservation.release = () => {
+    taken.release = () => {
       if (!isReleased) this.count--;
       isReleased = true;
       release();

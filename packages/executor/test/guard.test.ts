@@ -84,6 +84,8 @@ const HOST_WIDE = [
   'tracing/opentelemetry-source.ts',
   'turns.ts',
   'upgrades.ts',
+  // Takes turns between the runners of the host.
+  'mappings-meter.ts',
   // Starts runners that belong to nobody yet; what they do themselves is guarded.
   'runner-pool.ts',
 ];
