@@ -28,7 +28,9 @@ function runnerSystemCalls() {
   return JSON.parse(execFileSync(RUNNER, ['--system-calls'], { encoding: 'utf8' }));
 }
 
-function profile(runnerCalls) {
+function profile(listed) {
+  // What it answers with another error than the rest fails here as the rest does, and its own filter still says so.
+  const runnerCalls = listed.filter(({ error }) => error === '');
   const unconditional = runnerCalls.filter(({ condition }) => condition === '').map(({ name }) => name);
   const rules = [
     allow('the runner: what its own filter allows', unconditional),

@@ -21,7 +21,21 @@ const without = (index, mask) => ({ index, value: mask, valueTwo: 0, op: 'SCMP_C
 export const HOST_SYSTEM_CALLS = [
   {
     reason: 'Node: memory; V8 makes its code executable',
-    names: ['mmap', 'mprotect', 'pkey_alloc', 'pkey_mprotect'],
+    names: ['madvise', 'mmap', 'mprotect', 'mremap', 'pkey_alloc', 'pkey_mprotect'],
+  },
+  {
+    reason: 'Node: locks, time, the number of processors; the barrier that a runner asks for',
+    names: [
+      ...[
+        'clock_getres',
+        'clock_gettime',
+        'clock_nanosleep',
+        'futex',
+        'membarrier',
+        'rseq',
+        'sched_getaffinity',
+      ],
+    ],
   },
   {
     reason: 'Node: threads of its own, runners (fork); no namespaces',

@@ -1,4 +1,4 @@
-import { KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
+import { ExecutionTrapError, KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { parseAssembly } from '../ir-module.js';
 
@@ -38,7 +38,58 @@ export const ATTEMPTS: readonly Attempt[] = [
   { name: 'keyctl', number: 250n, arguments: [0n, -3n, 0n] },
   { name: 'memfd_create', number: 319n, arguments: ['root', 0n] },
   { name: 'mmap (PROT_EXEC)', number: 9n, arguments: [0n, 4096n, 5n, 0x22n, -1n, 0n] },
+  { name: 'mmap (MAP_SHARED)', number: 9n, arguments: [0n, 4096n, 3n, 0x21n, -1n, 0n] },
+  { name: 'mmap (MAP_GROWSDOWN)', number: 9n, arguments: [0n, 4096n, 3n, 0x122n, -1n, 0n] },
+  { name: 'mmap (MAP_LOCKED)', number: 9n, arguments: [0n, 4096n, 3n, 0x2022n, -1n, 0n] },
+  { name: 'mmap (MAP_POPULATE)', number: 9n, arguments: [0n, 4096n, 3n, 0x8022n, -1n, 0n] },
+  { name: 'mmap (MAP_HUGETLB)', number: 9n, arguments: [0n, 0x20_0000n, 3n, 0x4_0022n, -1n, 0n] },
+  { name: 'mmap (of a descriptor)', number: 9n, arguments: [0n, 4096n, 1n, 2n, 0n, 0n] },
   { name: 'mprotect (PROT_EXEC)', number: 10n, arguments: ['page', 4096n, 5n] },
+  { name: 'mprotect (PROT_GROWSDOWN)', number: 10n, arguments: ['page', 4096n, 0x100_0003n] },
+  // To nothing, which where it is allowed is an error.
+  { name: 'mremap (MREMAP_FIXED)', number: 25n, arguments: ['page', 4096n, 0n, 3n, 'page'] },
+  { name: 'mremap (MREMAP_DONTUNMAP)', number: 25n, arguments: ['page', 4096n, 0n, 5n] },
+  { name: 'madvise (MADV_WILLNEED)', number: 28n, arguments: ['page', 4096n, 3n] },
+  { name: 'madvise (MADV_REMOVE)', number: 28n, arguments: ['page', 4096n, 9n] },
+  { name: 'madvise (MADV_MERGEABLE)', number: 28n, arguments: ['page', 4096n, 12n] },
+  { name: 'madvise (MADV_HUGEPAGE)', number: 28n, arguments: ['page', 4096n, 14n] },
+  { name: 'madvise (MADV_PAGEOUT)', number: 28n, arguments: ['page', 4096n, 21n] },
+  { name: 'madvise (MADV_POPULATE_WRITE)', number: 28n, arguments: ['page', 4096n, 23n] },
+  { name: 'mlock', number: 149n, arguments: ['page', 4096n] },
+  { name: 'mseal', number: 462n, arguments: ['page', 0n, 0n] },
+  { name: 'futex (FUTEX_FD)', number: 202n, arguments: ['zeros', 2n, 0n] },
+  { name: 'futex (FUTEX_WAKE_OP)', number: 202n, arguments: ['zeros', 5n, 0n, 0n, 'zeros', 0n] },
+  // Until the beginning of 1970.
+  { name: 'futex (FUTEX_LOCK_PI)', number: 202n, arguments: ['scratch', 6n, 0n, 'nanosecond'] },
+  { name: 'futex (FUTEX_UNLOCK_PI)', number: 202n, arguments: ['scratch', 7n, 0n, 0n] },
+  { name: 'futex (FUTEX_TRYLOCK_PI)', number: 202n, arguments: ['scratch', 8n, 0n, 0n] },
+  // The word is not 1, so nothing waits where it is allowed.
+  { name: 'futex (FUTEX_WAIT_REQUEUE_PI)', number: 202n, arguments: ['zeros', 11n, 1n, 0n, 'scratch'] },
+  { name: 'futex (FUTEX_CMP_REQUEUE_PI)', number: 202n, arguments: ['zeros', 12n, 1n, 0n, 'scratch', 1n] },
+  { name: 'futex (FUTEX_LOCK_PI2)', number: 202n, arguments: ['scratch', 13n, 0n, 'nanosecond'] },
+  { name: 'futex_wake', number: 454n, arguments: ['zeros', 1n, 1n, 2n] },
+  { name: 'membarrier (MEMBARRIER_CMD_GLOBAL)', number: 324n, arguments: [1n, 0n] },
+  { name: 'membarrier (…_GLOBAL_EXPEDITED)', number: 324n, arguments: [2n, 0n] },
+  // Together with CLONE_PARENT_SETTID, which where it is allowed is an error.
+  { name: 'clone (CLONE_THREAD, CLONE_PIDFD)', number: 56n, entry: 'forking', arguments: [0x3d_1f00n] },
+  { name: 'clone (CLONE_THREAD, CLONE_NEWUSER)', number: 56n, entry: 'forking', arguments: [0x103d_0f00n] },
+  { name: 'rseq (to unregister)', number: 334n, arguments: ['scratch', 32n, 1n, 0n] },
+  { name: 'prctl (PR_SET_DUMPABLE)', number: 157n, arguments: [4n, 1n] },
+  { name: 'prctl (PR_SET_SECCOMP)', number: 157n, arguments: [22n, 9n] },
+  { name: 'prctl (PR_SET_VMA)', number: 157n, arguments: [0x53564d41n, 0n, 'scratch', 4096n, 0n] },
+  { name: 'prlimit64 (to set)', number: 302n, arguments: [0n, 4n, 'zeros', 0n] },
+  { name: 'sched_setaffinity', number: 203n, arguments: [0n, 8n, 'zeros'] },
+  { name: 'sched_setscheduler', number: 144n, arguments: [0n, 99n, 'zeros'] },
+  { name: 'sched_getaffinity (of process 1)', number: 204n, arguments: [1n, 128n, 'scratch'] },
+  { name: 'clock_gettime (of process 1)', number: 228n, arguments: [(~1n << 3n) | 2n, 'scratch'] },
+  // Until it has used the least time there is.
+  { name: 'clock_nanosleep (of process 1)', number: 230n, arguments: [(~1n << 3n) | 2n, 1n, 'nanosecond'] },
+  { name: 'kill (process 1)', number: 62n, arguments: [1n, 0n] },
+  { name: 'kill (its group)', number: 62n, arguments: [0n, 0n] },
+  { name: 'tgkill (process 1)', number: 234n, arguments: [1n, 1n, 0n] },
+  // Made for the kernel's own code at probes, and hidden from every filter by kernels that have them.
+  { name: 'uretprobe', number: 335n, arguments: [] },
+  { name: 'uprobe', number: 336n, arguments: [] },
   { name: 'int 0x80 (getpid)', number: 20n, entry: 'interrupt', arguments: [] },
   { name: 'x32 (getpid)', number: 0x4000_0000n + 39n, arguments: [] },
 ];
@@ -48,6 +99,7 @@ const ERRNO: Readonly<Record<string, string>> = {
   1: 'EPERM',
   2: 'ENOENT',
   3: 'ESRCH',
+  6: 'ENXIO',
   9: 'EBADF',
   11: 'EAGAIN',
   13: 'EACCES',
@@ -62,6 +114,9 @@ const ASSEMBLY = `
 @root = global [2 x i8] c"/\\00"
 @zeros = global [4096 x i8] zeroinitializer
 @page = global [4096 x i8] zeroinitializer, align 4096
+@scratch = global [4096 x i8] zeroinitializer
+; struct timespec
+@nanosecond = global [2 x i64] [i64 0, i64 1]
 ; struct sockaddr_in: AF_INET, port 80, 127.0.0.1
 @loopback = global [16 x i8] c"\\02\\00\\00\\50\\7F\\00\\00\\01\\00\\00\\00\\00\\00\\00\\00\\00"
 ; struct clone_args: exit_signal is the fifth
@@ -165,7 +220,10 @@ async function make(jit: KaleidoscopeJIT, how: string, attempt: Attempt): Promis
     const result = await call(ENTRY[attempt.entry ?? 'syscall'], attempt.number, ...values, ...padding);
     return inWords(result as bigint);
   } catch (error) {
-    if (error instanceof RunnerLostError && error.end.kind === 'signal') return `killed: ${error.end.signal}`;
+    if (error instanceof ExecutionTrapError) return `trap: ${error.trap.signal}`;
+    if (!(error instanceof RunnerLostError)) throw error;
+    if (error.end.kind === 'trap') return `trap: ${error.end.trap.signal}`;
+    if (error.end.kind === 'signal') return `killed: ${error.end.signal}`;
     throw error;
   }
 }

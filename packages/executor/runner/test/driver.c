@@ -9,7 +9,8 @@ enum { TOTAL_PATIENCE_S = 60 };
 
 int main(int count, char **arguments)
 {
-	static const struct test_case *const files[] = {call_cases, reentry_cases, leaving_cases, trap_cases, sandbox_cases, feature_cases};
+	static const struct test_case *const files[] = {call_cases, reentry_cases, leaving_cases, trap_cases, sandbox_cases, filter_cases,
+						       feature_cases};
 	bool list = count == 2 && strcmp(arguments[1], "--list") == 0;
 	if (!list && count != 3) {
 		fprintf(stderr, "usage: runner-test-driver --list | RUNNER CASE\n");

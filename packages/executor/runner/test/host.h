@@ -126,7 +126,8 @@ struct test_case {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[], feature_cases[];
+extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
+	filter_cases[], feature_cases[];
 /* The runner's path, from the command line. */
 extern const char *runner_path;
 

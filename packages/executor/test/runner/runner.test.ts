@@ -62,6 +62,12 @@ const cases = [
   'memory-threads-time-and-output-work',
   'a-foreign-architecture-kills-the-process',
   'confinement-is-in-force',
+  'refuses-every-system-call-that-is-not-listed',
+  'refuses-operations-on-futexes-but-those-of-locks',
+  'refuses-memory-that-is-not-private-and-plain',
+  'refuses-threads-that-are-more-than-threads',
+  'refuses-to-look-at-other-processes',
+  'locks-clocks-and-attributes-of-libc-work',
   'landlock-takes-files-network-and-signals-away',
   'namespaces-are-its-own-and-its-root-is-empty',
 ];

@@ -1,0 +1,146 @@
+/*
+ * The list of system calls: memory without rights to execute, threads, time, and I/O on descriptors that are open
+ * already. None makes a descriptor, names a file or reaches another process. What is not on it fails with EPERM.
+ *
+ * Where an argument is an int, the kernel looks at its lower half, and so do the rows.
+ */
+#include "system_calls.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#define NAMED(call) .number = SCMP_SYS(call), .name = #call
+/* A system call that can do no harm whatever its arguments: nothing it takes names more than the process itself has. */
+#define ALLOW(call, why) {NAMED(call), .reason = (why)}
+#define IS(index, value) SCMP_CMP(index, SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint32_t)(value))
+/* No bits but these. */
+#define ONLY(index, bits) SCMP_CMP(index, SCMP_CMP_MASKED_EQ, ~(uint64_t)(bits), 0)
+#define WITH1(call, words, why, first)                                                                                 \
+	{NAMED(call), .condition = (words), .reason = (why), .arguments = {first}, .argument_count = 1}
+#define WITH2(call, words, why, first, second)                                                                         \
+	{NAMED(call), .condition = (words), .reason = (why), .arguments = {first, second}, .argument_count = 2}
+
+/* Both kinds of memory and both clocks. */
+#define FUTEX_IS(value)                                                                                                \
+	SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xffffffffu & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), value)
+#define FUTEX(operation, why) WITH1(futex, #operation, why, FUTEX_IS(operation))
+/* libc asks for one of these, finds that there are none, and says ENOTSUP for mutexes of the kind; of EPERM it would
+ * die. A thread that waits by one makes FUTEX_WAKE of the host fail. */
+#define NO_FUTEX(operation)                                                                                            \
+	{NAMED(futex), .condition = #operation, .reason = "priority inheritance: libc answers ENOTSUP to who asks for it",        \
+	 .arguments = {FUTEX_IS(operation)}, .argument_count = 1, .error = ENOSYS}
+
+/* Clocks by number, and those of a thread, which the kernel gives to threads of the same process only. Clocks of other
+ * processes, which are numbers too, say when they run. */
+#define CLOCK_OF_SYSTEM SCMP_CMP(0, SCMP_CMP_MASKED_EQ, 0xfffffff0u, 0)
+#define CLOCK_OF_THREAD SCMP_CMP(0, SCMP_CMP_MASKED_EQ, 0x80000004u, 0x80000004u)
+
+#define THREAD_FLAGS                                                                                                   \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |                      \
+	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+#define PRIVATE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE | MAP_STACK)
+
+const struct farjit_system_call farjit_system_calls[] = {
+	ALLOW(brk, "malloc grows its heap"),
+	WITH1(madvise, "MADV_DONTNEED", "malloc and threads give pages back", IS(2, MADV_DONTNEED)),
+	WITH1(madvise, "MADV_FREE", "allocators of programs give pages back", IS(2, MADV_FREE)),
+	{NAMED(mmap), .reason = "heaps and stacks; not shared, not locked, not taken before they are touched",
+	 .condition = "MAP_PRIVATE and MAP_ANONYMOUS, of the others only MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_STACK; without PROT_EXEC",
+	 .arguments = {ONLY(2, PROT_READ | PROT_WRITE),
+		       SCMP_CMP(3, SCMP_CMP_MASKED_EQ, ~(uint64_t)PRIVATE_FLAGS | MAP_PRIVATE | MAP_ANONYMOUS,
+				MAP_PRIVATE | MAP_ANONYMOUS)},
+	 .argument_count = 2},
+	WITH1(mprotect, "PROT_READ, PROT_WRITE or none", "guards of stacks, heaps that grow", ONLY(2, PROT_READ | PROT_WRITE)),
+	WITH1(mremap, "MREMAP_MAYMOVE or none", "realloc of large blocks", ONLY(3, MREMAP_MAYMOVE)),
+	ALLOW(munmap, "free of large blocks, the end of a thread"),
+	WITH2(membarrier, "MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE", "code published where other code was is seen by all threads",
+	      IS(0, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE), IS(1, 0)),
+	WITH1(clone, "the flags of a thread, no others", "threads, not processes, and no descriptor of one",
+	      SCMP_CMP(0, SCMP_CMP_EQ, THREAD_FLAGS)),
+	ALLOW(exit, "the end of a thread"),
+	ALLOW(exit_group, "exit, and the end of the runner"),
+	FUTEX(FUTEX_WAIT, "locks, waiting for the host"),
+	FUTEX(FUTEX_WAKE, "locks"),
+	FUTEX(FUTEX_REQUEUE, "condition variables of programs"),
+	FUTEX(FUTEX_CMP_REQUEUE, "condition variables of programs"),
+	FUTEX(FUTEX_WAIT_BITSET, "condition variables, waiting until a time"),
+	FUTEX(FUTEX_WAKE_BITSET, "locks of programs that tell readers from writers"),
+	NO_FUTEX(FUTEX_LOCK_PI),
+	NO_FUTEX(FUTEX_UNLOCK_PI),
+	NO_FUTEX(FUTEX_TRYLOCK_PI),
+	NO_FUTEX(FUTEX_WAIT_REQUEUE_PI),
+	NO_FUTEX(FUTEX_CMP_REQUEUE_PI),
+	NO_FUTEX(FUTEX_LOCK_PI2),
+	ALLOW(gettid, "threads name themselves"),
+	WITH1(rseq, "to register", "glibc aborts a new thread without it", IS(2, 0)),
+	WITH1(sched_getaffinity, "of the calling thread", "how many processors there are", SCMP_CMP(0, SCMP_CMP_EQ, 0)),
+	{NAMED(sched_getaffinity), .condition = "of another thread or process", .error = ENOSYS,
+	 .reason = "numbers of others say that they are there; pthread_getattr_np does without",
+	 .arguments = {SCMP_CMP(0, SCMP_CMP_NE, 0)}, .argument_count = 1},
+	ALLOW(sched_yield, "spin locks"),
+	ALLOW(set_robust_list, "glibc registers each thread"),
+	ALLOW(pause, "a thread that waits for a signal to itself"),
+	ALLOW(restart_syscall, "the kernel restarts sleeps with it"),
+	ALLOW(rt_sigaction, "signal handlers of its own"),
+	ALLOW(rt_sigpending, "signals to itself"),
+	ALLOW(rt_sigprocmask, "threads and abort block signals"),
+	ALLOW(rt_sigreturn, "the end of every signal handler"),
+	ALLOW(rt_sigsuspend, "signals to itself"),
+	ALLOW(rt_sigtimedwait, "signals to itself"),
+	ALLOW(sigaltstack, "trap handlers run on a stack of their own"),
+	ALLOW(close, "fclose"),
+	ALLOW(fstat, "stdio asks what it writes to"),
+	ALLOW(lseek, "stdio asks where it is"),
+	ALLOW(poll, "waiting for output that is held back"),
+	ALLOW(ppoll, "the same, newer, and for the doorbell"),
+	ALLOW(pselect6, "the same, portable"),
+	ALLOW(read, "the doorbell, empty standard input, what a preloaded library has opened"),
+	ALLOW(readv, "the same"),
+	ALLOW(select, "the same, older"),
+	ALLOW(write, "output and the doorbell"),
+	ALLOW(writev, "output"),
+	WITH1(clock_getres, "clocks 0 to 15", "time", CLOCK_OF_SYSTEM),
+	WITH1(clock_getres, "clocks of its own threads", "CPU time they used", CLOCK_OF_THREAD),
+	WITH1(clock_gettime, "clocks 0 to 15", "time, where the vDSO cannot answer", CLOCK_OF_SYSTEM),
+	WITH1(clock_gettime, "clocks of its own threads", "CPU time they used", CLOCK_OF_THREAD),
+	WITH1(clock_nanosleep, "clocks 0 to 15", "sleep", CLOCK_OF_SYSTEM),
+	ALLOW(gettimeofday, "time, where the vDSO cannot answer"),
+	ALLOW(nanosleep, "sleep"),
+	ALLOW(time, "time, where the vDSO cannot answer"),
+	ALLOW(times, "CPU time it used"),
+	ALLOW(getcpu, "where it runs"),
+	ALLOW(getegid, "who it is"),
+	ALLOW(geteuid, "who it is"),
+	ALLOW(getgid, "who it is"),
+	ALLOW(getpid, "raise and abort"),
+	ALLOW(getppid, "who its host is"),
+	ALLOW(getrandom, "random numbers without a file"),
+	ALLOW(getrusage, "what it used"),
+	ALLOW(getuid, "who it is"),
+	ALLOW(uname, "what it runs on"),
+	WITH2(prlimit64, "of itself, without new values", "reading its own limits", IS(0, 0), SCMP_CMP(2, SCMP_CMP_EQ, 0)),
+	WITH1(prctl, "PR_SET_NAME", "names of threads", IS(0, PR_SET_NAME)),
+	WITH1(prctl, "PR_GET_NAME", "names of threads", IS(0, PR_GET_NAME)),
+	/* It hides its flags behind a pointer. */
+	{NAMED(clone3), .error = ENOSYS, .reason = "glibc takes this for an older kernel and uses clone"},
+};
+const size_t farjit_system_call_count = sizeof farjit_system_calls / sizeof farjit_system_calls[0];
+
+void farjit_own_system_calls(pid_t self, struct farjit_system_call rows[FARJIT_OWN_SYSTEM_CALLS])
+{
+	/* <linux/posix-timers.h> of the kernel: the complement of the process, and 2 for the time it was on a processor. */
+	const uint32_t own_clock = ~(uint32_t)self << 3 | 2;
+	const struct farjit_system_call own[] = {
+		WITH1(tgkill, "to its own process", "raise and abort", IS(0, self)),
+		WITH1(kill, "to its own process", "signals to itself", IS(0, self)),
+		WITH1(clock_getres, "the clock of its own process", "CPU time it used", IS(0, own_clock)),
+		WITH1(clock_gettime, "the clock of its own process", "CPU time it used", IS(0, own_clock)),
+	};
+	_Static_assert(sizeof own / sizeof own[0] == FARJIT_OWN_SYSTEM_CALLS, "all of them");
+	memcpy(rows, own, sizeof own);
+}
