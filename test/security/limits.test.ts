@@ -232,13 +232,22 @@ test('output: what is printed counts for each call by itself', async (t) => {
   t.is(jit.runner.generation, 1);
 });
 
-test('memory: what is really used is counted by the host', (t) =>
+test('memory: what is really used is counted by the host, where more may be asked for', (t) =>
   endsAtLimit(
     t,
-    { memory: 64 * MIB },
+    { memory: 64 * MIB, data: 256 * MIB },
     { name: 'memory', value: 64 * MIB },
     { call: 'fillAndSpin', args: [BigInt(96 * MIB)] },
   ));
+
+test('data: it follows memory, so that a program is refused before it is ended', async (t) => {
+  const { jit, call, reached } = await limited(t, { memory: 64 * MIB });
+  const count = Number(await call('fill', BigInt(MIB)));
+  t.true(count > 20 && count < 64, String(count));
+  t.deepEqual(reached, [{ name: 'data', value: 64 * MIB }]);
+  t.deepEqual(await evaluateAll(jit, 'before(2);'), [3]);
+  t.is(jit.runner.generation, 1);
+});
 
 test('data: malloc answers null, the program goes on, and the limit is named once', async (t) => {
   const { jit, call, reached } = await limited(t, { data: 64 * MIB });
@@ -316,11 +325,10 @@ test('file-size: nothing is written to a file, where one can be opened at all', 
   await stillWorks(t, jit);
 });
 
-test('none lifts a limit', async (t) => {
+test('none lifts a limit, and that on data with that on memory', async (t) => {
   const { jit } = await limited(t, { cpu: null, call: null, output: null, memory: null, threads: null });
   t.deepEqual(jit.runner.confinement.limits.map(({ name }) => name).sort(), [
     'address-space',
-    'data',
     'descriptors',
     'file-size',
     'stack',

@@ -2,20 +2,53 @@
 #include "runner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	/* malloc asks the kernel for at least this much at a time. */
 	ARENA_STEP_BYTES = 256 * 1024,
 	/* SIGXCPU can be ignored; this many seconds later SIGKILL cannot. */
 	CPU_GRACE_SECONDS = 1,
+	/* What the control thread's stack can grow to, which RLIMIT_DATA does not count. */
+	CONTROL_STACK_BYTES = 1024 * 1024,
+	/* Signals with an order of their own that wait; each costs the kernel 80 bytes that nothing tells. */
+	PENDING_SIGNALS = 1024,
+	/* Against the host a runner weighs a ninth: the host serves all sessions, and a lone runner does not notice. */
+	NICE = 10,
 	MAX_LIMIT = 3,
 };
 
 static atomic_bool noted[MAX_LIMIT + 1];
+/* Why the kernel's choice when memory is short may be the host; 0 when it is not. */
+static int oom_errno;
+
+static int write_file(const char *path, const char *text)
+{
+	int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+	if (descriptor < 0)
+		return errno;
+	int error = write(descriptor, text, strlen(text)) < 0 ? errno : 0;
+	close(descriptor);
+	return error;
+}
+
+void farjit_yield_to_host(void)
+{
+	/* What a terminal's keys do is for the host to decide. In a session of its own it would have a share of the
+	 * processor of its own, too, where the kernel groups processes by session: then NICE would weigh nothing.
+	 * EPERM: whoever started it has given it one. */
+	if (setpgid(0, 0) != 0 && errno != EPERM)
+		farjit_fault("setpgid: %s", strerror(errno));
+	errno = 0;
+	if (nice(NICE) == -1 && errno != 0)
+		farjit_fault("nice: %s", strerror(errno));
+	oom_errno = write_file("/proc/self/oom_score_adj", "1000");
+}
 
 void farjit_note_limit(enum farjit_limit limit)
 {
@@ -57,8 +90,13 @@ void farjit_set_limits(bool counts_alone)
 {
 	const struct farjit_confine *confine = &farjit_control->confine;
 	set_stack_size();
+	if (oom_errno != 0)
+		farjit_note_missing("dying before the host", strerror(oom_errno));
 	set(RLIMIT_CORE, "core files", 0, 0);
 	set(RLIMIT_FSIZE, "file size", 0, 0);
+	set(RLIMIT_STACK, "the control thread's stack", CONTROL_STACK_BYTES, 0);
+	set(RLIMIT_SIGPENDING, "signals that wait", PENDING_SIGNALS, 0);
+	set(RLIMIT_NICE, "priority", 0, 0);
 	set(RLIMIT_NOFILE, "descriptors", confine->descriptors, 0);
 	set(RLIMIT_CPU, "CPU time", confine->cpu_seconds, CPU_GRACE_SECONDS);
 	set(RLIMIT_AS, "address space", confine->address_space_bytes, 0);

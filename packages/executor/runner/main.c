@@ -10,6 +10,7 @@
 static void initialize(void)
 {
 	farjit_die_with_host();
+	farjit_yield_to_host();
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	/* Whatever the host left open is not for JIT'd code. */
 	syscall(SYS_close_range, FARJIT_FD_SHARED + 1, ~0u, 0);

@@ -159,6 +159,8 @@ uint32_t farjit_restrict_with_landlock(void);
 uint32_t farjit_enter_namespaces(void);
 
 /* limits.c */
+/* Leaves the processor to the host, and dies before it when memory is short. Main thread, first of all. */
+void farjit_yield_to_host(void);
 /* Sets the limits of control.confine. `counts_alone`: the kernel counts this process's threads by themselves. */
 void farjit_set_limits(bool counts_alone);
 /* Reports a limit as reached. Any thread, not in a signal handler. */

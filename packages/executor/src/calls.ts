@@ -4,8 +4,8 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
-import type { Limits } from './limits.js';
-import { BellKind, CALL_SLOT_COUNT, CallState } from './native/shared-layout.js';
+import { callsAtOnce, type Limits } from './limits.js';
+import { BellKind, CallState } from './native/shared-layout.js';
 import type { Trace } from './tracing/host-tracing.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
@@ -33,7 +33,7 @@ export interface CallsRunner {
   ring(kind: number, slot: number): void;
   kill(end: RunnerEnd): void;
   drainOutput(): void;
-  readonly limits: Pick<Limits, 'call' | 'output'>;
+  readonly limits: Pick<Limits, 'call' | 'output' | 'data' | 'stack'>;
 }
 
 interface Call {
@@ -54,6 +54,7 @@ export class Calls {
   /** Slots without a call; those whose worker exists already are taken first. */
   readonly #idle: number[] = [];
   readonly #queue: Call[] = [];
+  readonly #slotCount: number;
   #workerCount = 0;
   #idleOutputBytes = 0;
   #startedCount = 0;
@@ -64,6 +65,7 @@ export class Calls {
   constructor(control: ControlArea, runner: CallsRunner) {
     this.#control = control;
     this.#runner = runner;
+    this.#slotCount = callsAtOnce(runner.limits);
   }
 
   /** Calls running or waiting for a slot. */
@@ -82,7 +84,7 @@ export class Calls {
   }
 
   get #hasFreeSlot(): boolean {
-    return this.#idle.length > 0 || this.#workerCount < CALL_SLOT_COUNT;
+    return this.#idle.length > 0 || this.#workerCount < this.#slotCount;
   }
 
   /** Of the call that a thread runs; undefined for a thread that JIT'd code made. */

@@ -60,13 +60,14 @@ export interface HostResources {
 /** @throws {RangeError} for limits that no runner can work with, and features that this machine has not. */
 export function createHostResources(options: HostOptions = {}): HostResources {
   const { runnerPath = DEFAULT_RUNNER_PATH, sandbox = 'default', preload = [] } = options;
+  const limits = completeLimits(options.limits);
   const resources = {
     runnerPath,
     sandbox,
-    limits: completeLimits(options.limits),
+    limits,
     preload,
     cpuFeatures: chosenCpuFeatures(options.cpuFeatures),
-    reservations: new ReservationPool(layoutReservation(options.reservation)),
+    reservations: new ReservationPool(layoutReservation(options.reservation, limits.memory)),
     maps: new MapsReader(),
     events: new ExecutorEvents(),
     probe: options.probe,

@@ -1,4 +1,5 @@
 import type { Limit, LimitName } from '@farjit/protocol/limits';
+import { CALL_SLOT_COUNT } from './native/shared-layout.js';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -13,8 +14,8 @@ export type Limits = Readonly<Record<Exclude<LimitName, 'file-size'>, number | n
 export const DEFAULT_LIMITS: Limits = {
   // 256 MiB of session memory, 64 calls and 256 threads with stacks of 9 MiB, and room for malloc's arenas.
   'address-space': 8 * GIB,
-  // All those stacks, and more heap than `memory` lets be used.
-  data: 4 * GIB,
+  // As `memory`, whatever that is, so that a program is refused memory before it is ended for it.
+  data: 2 * GIB,
   // Against programs that nobody waits for any more: a day.
   cpu: 24 * 60 * 60,
   // What a C program has.
@@ -36,15 +37,36 @@ const LEAST: Partial<Record<LimitName, number>> = {
   memory: 16 * MIB,
 };
 
-/** Defaults, and what is given instead of them. @throws {RangeError} for less than a runner needs. */
+/** A stack without a limit: a thread must have one, and this much is address space only. */
+const UNLIMITED_STACK_BYTES = 64 * MIB;
+
+/**
+ * Defaults, and what is given instead of them. `data` follows `memory` when it is not given.
+ * @throws {RangeError} for less than a runner needs.
+ */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
-  const limits = { ...DEFAULT_LIMITS, ...given };
+  const { memory = DEFAULT_LIMITS.memory } = given;
+  const limits = { ...DEFAULT_LIMITS, data: memory, ...given };
   for (const [name, least] of Object.entries(LEAST) as [keyof Limits, number][]) {
     const value = limits[name];
     if (value !== null && value < least)
       throw new RangeError(`the limit ${name}=${value} is too small for a runner: at least ${least}`);
   }
   return limits;
+}
+
+/** Stack of a call, and of a thread for which JIT'd code asks no other size. */
+export function stackBytes({ stack }: Pick<Limits, 'stack'>): number {
+  return stack ?? UNLIMITED_STACK_BYTES;
+}
+
+/**
+ * Calls that may run at one time; further ones wait. A runner that has no memory for a call's stack ends, so stacks of
+ * calls take half of `data` at the most, and the rest is the program's.
+ */
+export function callsAtOnce(limits: Pick<Limits, 'data' | 'stack'>): number {
+  if (limits.data === null) return CALL_SLOT_COUNT;
+  return Math.min(Math.max(Math.floor(limits.data / 2 / stackBytes(limits)), 1), CALL_SLOT_COUNT);
 }
 
 /** Those that are set, as errors and the handshake name them. */

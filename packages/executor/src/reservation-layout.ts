@@ -37,12 +37,24 @@ export interface ReservationSizes {
   readonly dataBytes?: number;
 }
 
-/** Lays out a reservation. */
-export function layoutReservation(sizes: ReservationSizes = {}): ReservationLayout {
-  const { codeBytes = DEFAULT_CODE_BYTES, constantBytes = DEFAULT_CONSTANT_BYTES } = sizes;
+/**
+ * Lays out a reservation.
+ * @param memoryBytes what the session may use: parts whose size is not given are not larger, and what the runner can
+ *   write, control and data, is not larger together.
+ */
+export function layoutReservation(
+  sizes: ReservationSizes = {},
+  memoryBytes: number | null = null,
+): ReservationLayout {
+  const mostBytes =
+    memoryBytes === null ? DEFAULT_RESERVATION_BYTES : memoryBytes - (memoryBytes % PAGE_BYTES);
+  const {
+    codeBytes = Math.min(DEFAULT_CODE_BYTES, mostBytes),
+    constantBytes = Math.min(DEFAULT_CONSTANT_BYTES, mostBytes),
+  } = sizes;
   const sealedBytes = codeBytes + constantBytes;
   const controlBytes = alignUp(CONTROL_BYTES, PAGE_BYTES);
-  const { dataBytes = DEFAULT_RESERVATION_BYTES - sealedBytes - controlBytes } = sizes;
+  const { dataBytes = Math.min(DEFAULT_RESERVATION_BYTES - sealedBytes, mostBytes) - controlBytes } = sizes;
   for (const sizeBytes of [codeBytes, constantBytes, dataBytes])
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % PAGE_BYTES !== 0)
       throw new RangeError(`${sizeBytes} is not a positive multiple of the page size, ${PAGE_BYTES}`);

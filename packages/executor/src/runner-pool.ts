@@ -1,14 +1,12 @@
 import { ControlArea } from './control-area.js';
 import type { HostResources } from './host-resources.js';
+import { stackBytes } from './limits.js';
 import type { Reservation, ReservationPool } from './reservation.js';
 import { RunnerProcess } from './runner-process.js';
 import { RunnerStartError } from './runner-start.js';
 
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
-
-/** A stack without a limit: a thread must have one, and this much is address space only. */
-const MAX_STACK_BYTES = 64 * 1024 * 1024;
 
 /** A runner that has mapped its memory and waits to be confined, which is done for the session that gets it. */
 export interface WarmRunner {
@@ -122,7 +120,7 @@ async function startRunner(
   const reservation = takeReservation(reservations);
   try {
     const control = new ControlArea(reservation);
-    control.writeHeader(limits.stack ?? MAX_STACK_BYTES);
+    control.writeHeader(stackBytes(limits));
     const process = await RunnerProcess.start({
       runnerPath,
       control,

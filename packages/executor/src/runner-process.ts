@@ -94,11 +94,9 @@ export class RunnerProcess {
           }),
         );
       const child = spawn(runnerPath, [], {
-        // No environment: what the host was given is not for JIT'd code. A session of its own, so that Ctrl-C on
-        // the terminal reaches only who should decide about it.
+        // No environment: what the host was given is not for JIT'd code.
         env: {},
         cwd: '/',
-        detached: true,
         stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, 'pipe', sealedFd, sharedFd],
       });
       runner = new RunnerProcess(child, guard, options, outputs);
