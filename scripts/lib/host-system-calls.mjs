@@ -61,7 +61,7 @@ export const HOST_SYSTEM_CALLS = [
         'newfstatat',
         'openat',
       ],
-      ...['pread64', 'readlink', 'readlinkat', 'statfs', 'statx'],
+      ...['pread64', 'preadv', 'readlink', 'readlinkat', 'statfs', 'statx'],
     ],
   },
   {
@@ -103,6 +103,10 @@ export const HOST_SYSTEM_CALLS = [
   },
   { reason: 'the host: ws+unix: sockets', names: ['chmod', 'unlink'] },
   { reason: 'the host: memory that it shares with a runner', names: ['ftruncate', 'memfd_create'] },
+  {
+    reason: 'the runner, before it is confined: a process group of its own, and less weight than its host',
+    names: ['getpriority', 'setpgid', 'setpriority'],
+  },
   {
     reason: 'the runner, before it is confined: no capabilities',
     names: ['capget', 'capset'],

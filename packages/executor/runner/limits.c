@@ -24,7 +24,8 @@ enum {
 };
 
 static atomic_bool noted[MAX_LIMIT + 1];
-/* Why the kernel's choice when memory is short may be the host; 0 when it is not. */
+/* Why it does not weigh less than the host, and why the host may die before it; 0 when all is well. */
+static int nice_errno;
 static int oom_errno;
 
 static int write_file(const char *path, const char *text)
@@ -45,8 +46,7 @@ void farjit_yield_to_host(void)
 	if (setpgid(0, 0) != 0 && errno != EPERM)
 		farjit_fault("setpgid: %s", strerror(errno));
 	errno = 0;
-	if (nice(NICE) == -1 && errno != 0)
-		farjit_fault("nice: %s", strerror(errno));
+	nice_errno = nice(NICE) == -1 ? errno : 0;
 	oom_errno = write_file("/proc/self/oom_score_adj", "1000");
 }
 
@@ -90,6 +90,8 @@ void farjit_set_limits(bool counts_alone)
 {
 	const struct farjit_confine *confine = &farjit_control->confine;
 	set_stack_size();
+	if (nice_errno != 0)
+		farjit_note_missing("less weight than the host", strerror(nice_errno));
 	if (oom_errno != 0)
 		farjit_note_missing("dying before the host", strerror(oom_errno));
 	set(RLIMIT_CORE, "core files", 0, 0);

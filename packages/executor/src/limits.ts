@@ -30,11 +30,11 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** Smallest values with which a runner can work at all. */
 const LEAST: Partial<Record<LimitName, number>> = {
+  memory: 16 * MIB,
   'address-space': 320 * MIB,
   data: 16 * MIB,
   stack: 64 * 1024,
   descriptors: 4,
-  memory: 16 * MIB,
 };
 
 /** A stack without a limit: a thread must have one, and this much is address space only. */

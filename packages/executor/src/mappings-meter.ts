@@ -1,4 +1,4 @@
-import { closeSync, openSync, readv } from 'node:fs';
+import { closeSync, openSync, readv, readvSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 /**
@@ -9,32 +9,30 @@ import { promisify } from 'node:util';
 const KERNEL_BYTES_PER_BYTE = 10;
 /** The kernel fills a page at a time, so each piece fits into one with a line to spare. */
 const PIECE_BYTES = 3072;
-/** Enough for a runner that does nothing unusual, and the most that one read takes (IOV_MAX). */
-const FIRST_PIECES = 8;
+/** Enough for a runner that does nothing unusual, some 300 lines, and read at once: it takes 0.1 ms. */
+const USUAL_PIECES = 8;
+/** The most that one read takes (IOV_MAX). */
 const MORE_PIECES = 1024;
-/** After a reading, nothing is read for so many times as long as it took. */
+/** After a reading of more, nothing of that kind is read for so many times as long as it took. */
 const REST_FACTOR = 9;
-/** The kernel's bound on mappings (`vm.max_map_count`) makes a reading of 30 ms; those of usual runners need no rest. */
-const SHORT_MS = 1;
 
 const readvAsync = promisify(readv);
 
+/** What is read is of no interest, but its length. */
+const PIECE = Buffer.allocUnsafeSlow(PIECE_BYTES);
+const USUAL = Array<Buffer>(USUAL_PIECES).fill(PIECE);
+const MORE = Array<Buffer>(MORE_PIECES).fill(PIECE);
+
 /**
- * Reads the maps of all runners of a host, one after the other and for a tenth of the time: what a runner can make the
- * host do by 65,000 mappings is bounded, however many runners do.
+ * Lets the long maps of a host's runners be read one after the other, and for a tenth of the time: the kernel allows
+ * 65,530 mappings (`vm.max_map_count`), which take 30 ms, and a runner can have them at no cost. With many such runners
+ * each is read more seldom.
  */
 export class MapsReader {
-  /** What is read is of no interest, but its length. */
-  readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  readonly #first = Array<Buffer>(FIRST_PIECES).fill(this.#piece);
-  readonly #more = Array<Buffer>(MORE_PIECES).fill(this.#piece);
   #turn: Promise<void> = Promise.resolve();
 
-  /**
-   * Length of a process's `maps`, by an open descriptor of it.
-   * @throws the system's error when the process is gone.
-   */
-  async measure(fd: number): Promise<number> {
+  /** Resolves with what `read` does, when it is its turn. */
+  async inTurn<T>(read: () => Promise<T>): Promise<T> {
     const turn = this.#turn;
     let leave = () => {};
     this.#turn = new Promise((resolve) => {
@@ -43,20 +41,9 @@ export class MapsReader {
     await turn;
     const startMs = performance.now();
     try {
-      return await this.#length(fd);
+      return await read();
     } finally {
-      const tookMs = performance.now() - startMs;
-      if (tookMs < SHORT_MS) leave();
-      else setTimeout(leave, REST_FACTOR * tookMs).unref();
-    }
-  }
-
-  async #length(fd: number): Promise<number> {
-    let lengthBytes = 0;
-    for (let pieces = this.#first; ; pieces = this.#more) {
-      const { bytesRead } = await readvAsync(fd, pieces, lengthBytes);
-      if (bytesRead === 0) return lengthBytes;
-      lengthBytes += bytesRead;
+      setTimeout(leave, REST_FACTOR * (performance.now() - startMs)).unref();
     }
   }
 }
@@ -66,7 +53,10 @@ export class MappingsMeter {
   readonly #reader: MapsReader;
   readonly #fd: number;
   #kernelBytes = 0;
+  #isWaiting = false;
   #isReading = false;
+  /** Asked for while it was waiting or being read. */
+  #isStale = false;
   #isClosed = false;
 
   constructor(reader: MapsReader, processId: number) {
@@ -79,23 +69,50 @@ export class MappingsMeter {
     return this.#kernelBytes;
   }
 
-  /** Reads again, in a thread of its own, unless it is being read. */
-  async refresh(): Promise<void> {
-    if (this.#isReading || this.#isClosed) return;
-    this.#isReading = true;
+  /** Reads again: at once where there are as many mappings as usual, and where there are more, soon. */
+  refresh(): void {
+    this.#isStale = this.#isWaiting;
+    if (this.#isWaiting || this.#isClosed) return;
     try {
-      this.#kernelBytes = KERNEL_BYTES_PER_BYTE * (await this.#reader.measure(this.#fd));
+      const lengthBytes = readvSync(this.#fd, USUAL, 0);
+      if (lengthBytes < USUAL_PIECES * PIECE_BYTES) this.#kernelBytes = KERNEL_BYTES_PER_BYTE * lengthBytes;
+      else void this.#readMore(lengthBytes);
     } catch {
       // The process is gone, which others notice.
-    } finally {
-      this.#isReading = false;
-      if (this.#isClosed) closeSync(this.#fd);
     }
   }
 
-  /** Waits for a reading that is under way: the descriptor's number may be another file's afterwards. */
+  /** Where a reading is under way, the file is closed after it: the descriptor's number may be another file's then. */
   close(): void {
     if (!this.#isClosed && !this.#isReading) closeSync(this.#fd);
     this.#isClosed = true;
+  }
+
+  /** Never rejects. */
+  async #readMore(usualBytes: number): Promise<void> {
+    this.#isWaiting = true;
+    try {
+      await this.#reader.inTurn(async () => {
+        if (this.#isClosed) return;
+        this.#isReading = true;
+        this.#kernelBytes = KERNEL_BYTES_PER_BYTE * (await this.#lengthFrom(usualBytes));
+      });
+    } catch {
+      // The process is gone.
+    } finally {
+      this.#isWaiting = false;
+      if (this.#isReading && this.#isClosed) closeSync(this.#fd);
+      this.#isReading = false;
+    }
+    if (this.#isStale) this.refresh();
+  }
+
+  /** In a thread of its own. Mappings that come and go meanwhile are counted or not. */
+  async #lengthFrom(startBytes: number): Promise<number> {
+    for (let lengthBytes = startBytes; ; ) {
+      const { bytesRead } = await readvAsync(this.#fd, MORE, lengthBytes);
+      if (bytesRead === 0) return lengthBytes;
+      lengthBytes += bytesRead;
+    }
   }
 }

@@ -116,7 +116,7 @@ export class RunnerWatch {
     this.#writeCount = writeCount;
     this.#status = this.#files.isGone ? undefined : this.#files.status();
     this.#allocatedBytes = this.#memory.allocatedBytes;
-    this.#guard.spawn('runner.look', () => this.#mappings.refresh());
+    this.#mappings.refresh();
     return true;
   }
 

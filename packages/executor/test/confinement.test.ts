@@ -7,7 +7,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Confinement } from '@farjit/protocol';
@@ -79,6 +79,9 @@ test('the limits of the kernel are set', async (t) => {
   t.deepEqual(limit('Max data size'), [String(2 ** 31), String(2 ** 31)]);
   t.deepEqual(limit('Max address space'), [String(2 ** 32), String(2 ** 32)]);
   t.deepEqual(limit('Max open files'), ['9', '9']);
+  t.deepEqual(limit('Max stack size'), ['1048576', '1048576']);
+  t.deepEqual(limit('Max pending signals'), ['1024', '1024']);
+  t.deepEqual(limit('Max nice priority'), ['0', '0']);
   // With the control thread and 64 for calls.
   const { ownUser, userNamespace } = opened.runner.confinement;
   if (ownUser || userNamespace) t.deepEqual(limit('Max processes'), ['75', '75']);
@@ -86,6 +89,23 @@ test('the limits of the kernel are set', async (t) => {
     opened.runner.confinement.limits.map(({ name, value }) => [name, value] as const),
   );
   t.like(inForce, { ...limits, 'file-size': 0 });
+});
+
+test('a runner dies before its host when memory is short, and leaves the processor to it', async (t) => {
+  const { opened } = await openSession(t);
+  const { processId } = opened.runner;
+  t.is(readFileSync(`/proc/${processId}/oom_score_adj`, 'utf8'), '1000\n');
+  t.is(getPriority(processId), Math.min(getPriority() + 10, 19));
+  const idsOf = (of: number | string) => {
+    const stat = readFileSync(`/proc/${of}/stat`, 'utf8');
+    const [, , group, session] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    return { group, session };
+  };
+  // The keys of a terminal reach the host's process group; the kernel may weigh sessions against each other first.
+  t.deepEqual(idsOf(processId), { group: processId, session: idsOf('self').session });
 });
 
 test('limits with which no runner could work are refused with words', (t) => {
