@@ -42,16 +42,17 @@ function openPair(options: LinkOptions = {}): [End, End, Transport, Transport] {
   return [open(a, options), open(b, options), a, b];
 }
 
+const NOTIFICATION = {
+  kind: FrameKind.Notification,
+  id: 0,
+  generation: 0,
+  deadlineMs: null,
+  traceparent: null,
+  method: 'm',
+};
+
 function send({ link }: End, body: unknown): void {
-  link.send({
-    kind: FrameKind.Notification,
-    id: 0,
-    generation: 0,
-    deadlineMs: null,
-    traceparent: null,
-    method: 'm',
-    body,
-  });
+  link.send({ ...NOTIFICATION, body });
 }
 
 /** Longer than any chain of microtasks. */
@@ -222,6 +223,34 @@ test('two ends that both send more than the window come through', async (t) => {
   t.is(a.received.length, 20);
   t.is(b.received.length, 20);
   t.is(a.link.backlogBytes, 0);
+});
+
+test('two ends with full windows that answer each frame come through', async (t) => {
+  const count = 60;
+  const content = new Uint8Array(1024 * 1024);
+  const [first, second] = createMemoryTransportPair();
+  const answered = [0, 0];
+  const ends = [first, second].map((transport, index) => {
+    const handlers = {
+      onFrame: ({ body }: Frame) => {
+        // The answer waits behind what fills the window, and acknowledges nothing before it has gone out.
+        if (body === 'ask') end.link.send({ ...NOTIFICATION, body: ['answer', content] });
+        else answered[index] = (answered[index] ?? 0) + 1;
+      },
+      onEnd: () => t.fail(),
+      onAcknowledgement: () => {},
+    };
+    const end = { link: new Link(transport, handlers) };
+    end.link.start();
+    return end;
+  });
+  for (let i = 0; i < count; i++)
+    for (const { link } of ends) {
+      link.send({ ...NOTIFICATION, body: 'ask' });
+      link.send({ ...NOTIFICATION, body: ['more', content] });
+    }
+  for (let i = 0; i < 10 * count; i++) await settled();
+  t.deepEqual(answered, [2 * count, 2 * count]);
 });
 
 test('what is kept for a peer that acknowledges nothing counts by the frame, too', (t) => {

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { AnswerDeadline } from '../../src/executor-client/answer-deadline.js';
@@ -15,6 +16,22 @@ test('each request whose time has passed is told once; one that was answered is 
   await delay(TIMEOUT_MS);
   later();
   t.deepEqual(passed, ['first']);
+});
+
+test('a time that has passed is told then, neither before nor later', (t) => {
+  const passed: string[] = [];
+  // Nothing else of this process runs before the clock is given back.
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const deadline = new AnswerDeadline((method) => passed.push(method));
+    deadline.expect('call', 1000);
+    mock.timers.tick(999);
+    t.deepEqual(passed, []);
+    mock.timers.tick(1);
+    t.deepEqual(passed, ['call']);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test('a time longer than timers can wait is long', async (t) => {

@@ -180,7 +180,7 @@ test('a host that closes instead of answering', async (t) => {
   t.is(error.message, 'openSession: connection closed (1011: fell over)');
 });
 
-for (const generation of [1, 0xffff_ffff])
+for (const generation of [1, 2, 3, 0xffff_ffff])
   test(`a new runner of generation ${generation} where 2 is the newest`, async (t) => {
     const { host, executor } = await openOn(t);
     await executor.startRunner();
@@ -190,7 +190,7 @@ for (const generation of [1, 0xffff_ffff])
     else
       await t.throwsAsync(executor.startRunner(), {
         instanceOf: ProtocolError,
-        message: 'generation 1 follows 2',
+        message: `generation ${generation} follows 2`,
       });
   });
 
