@@ -2,7 +2,8 @@ export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
 export type { ClientTls } from './executor-client/client-tls.js';
-export { ConnectError, type ConnectOptions, ResumeRefusedError } from './executor-client/connect.js';
+export type { ConnectOptions } from './executor-client/connect.js';
+export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
 export { KaleidoscopeJIT } from './jit.js';
 export {

@@ -1,7 +1,7 @@
 import type { Transport } from '@farjit/protocol';
 import { SessionCache } from './cache/session-cache.js';
 import { CodegenPool } from './codegen/codegen-pool.js';
-import { connectExecutor } from './executor-client/connect.js';
+import { type ConnectOptions, connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
 import type { KaleidoscopeJITOptions } from './jit-types.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
@@ -31,16 +31,22 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
     throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
   const tracing = await openTracing(options.tracerProvider);
   const codegen = options.codegen ?? newCodegenPool(options);
-  const open = async (transport: Transport, cache: SessionCache | undefined) => {
-    const opening = ExecutionSession.open(transport, { hotThreshold, requireSandbox, tracing });
+  const open = async (
+    transport: Transport,
+    cache: SessionCache | undefined,
+    { signal }: Pick<ConnectOptions, 'signal'> = {},
+  ) => {
+    const opening = ExecutionSession.open(transport, { hotThreshold, requireSandbox, tracing, signal });
     // What is kept of the program is read while the executor opens the session.
     cache?.readAhead();
     return opening;
   };
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
-    const transport = 'url' in executor ? await connectExecutor(executor.url, executor) : executor;
+    const isFar = 'url' in executor;
+    const transport = isFar ? await connectExecutor(executor.url, executor) : executor;
     const cache = openCache(options, codegen.libLLVM);
-    return { session: await open(transport, cache), local: undefined, codegen, cache };
+    const session = await open(transport, cache, isFar ? executor : {});
+    return { session, local: undefined, codegen, cache };
   }
   const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
   try {

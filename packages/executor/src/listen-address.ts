@@ -1,8 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { socketPathFault, socketPathOf } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** What `sockaddr_un` holds, less the terminating NUL. */
-const MAX_SOCKET_PATH_BYTES = 107;
 const MAX_HOST_LENGTH = 253;
 
 /** An address that an executor does not listen on. */
@@ -43,7 +42,12 @@ export interface ListenDefences {
  * @throws {ListenAddressError} for everything else.
  */
 export function parseListenAddress(url: string): ListenAddress {
-  if (url.startsWith('ws+unix:')) return unixAddress(url, url.slice('ws+unix:'.length));
+  const path = socketPathOf(url);
+  if (path !== undefined) {
+    const fault = socketPathFault(path);
+    if (fault !== undefined) throw new ListenAddressError(`${url}: ${fault}`);
+    return { kind: 'unix', path };
+  }
   return tcpAddress(url, /^wss?$/, 'ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT');
 }
 
@@ -115,14 +119,4 @@ function isHost(host: string, isBracketed: boolean): boolean {
   if (isIPv4(host)) return true;
   const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
   return host.length <= MAX_HOST_LENGTH && new RegExp(`^${label}(\\.${label})*$`).test(host);
-}
-
-function unixAddress(url: string, written: string): ListenAddress {
-  const path = written.startsWith('//') ? written.slice(2) : written;
-  if (path === '') throw new ListenAddressError(`${url}: the path of the socket is missing`);
-  // WebSocket clients end the socket's path at the first colon.
-  if (path.includes(':')) throw new ListenAddressError(`${url}: a socket's path cannot contain a colon`);
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
-    throw new ListenAddressError(`${url}: a socket's path has at most ${MAX_SOCKET_PATH_BYTES} bytes`);
-  return { kind: 'unix', path };
 }

@@ -271,7 +271,8 @@ export class Server {
         },
         probe: this.#host.probe,
       });
-      guard.run('upgrade', () => this.#upgrades.handle(request, socket, head, via()));
+      // Both servers listen on nothing but sockets of the system.
+      guard.run('upgrade', () => this.#upgrades.handle(request, socket as Socket, head, via()));
     });
     return http;
   }

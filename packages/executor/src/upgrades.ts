@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
   parseReceivedCount,
@@ -71,7 +71,7 @@ export interface UpgradesContext {
 /** A request to become a WebSocket. */
 interface Upgrade {
   readonly request: IncomingMessage;
-  readonly socket: Duplex;
+  readonly socket: Socket;
   readonly head: Buffer;
   readonly identity: Identity;
 }
@@ -87,7 +87,7 @@ export class Upgrades {
     this.#context = context;
   }
 
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer, via: Via): void {
+  handle(request: IncomingMessage, socket: Socket, head: Buffer, via: Via): void {
     const identity = this.#context.authenticator.authenticate(request, via);
     if ('status' in identity) return this.#refuse(request, socket, identity);
     const upgrade = { request, socket, head, identity };
@@ -185,12 +185,12 @@ export class Upgrades {
     this.#webSockets.on('headers', addAnswer);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.keep(webSocket);
-      use(new WebSocketTransport(webSocket, { heartbeatMs }));
+      use(new WebSocketTransport(webSocket, { heartbeat: { intervalMs: heartbeatMs, stream: socket } }));
     });
     this.#webSockets.off('headers', addAnswer);
   }
 
-  #refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+  #refuse(request: IncomingMessage, socket: Socket, refusal: Refusal): void {
     const { host, options } = this.#context;
     const { status, reason } = refusal;
     const refused = { status, reason, remoteAddress: request.socket.remoteAddress };

@@ -5,6 +5,8 @@ const GOOD: readonly [string, ReturnType<typeof parseListenAddress>][] = [
   ['ws+unix:/run/farjit.sock', { kind: 'unix', path: '/run/farjit.sock' }],
   ['ws+unix:///run/farjit.sock', { kind: 'unix', path: '/run/farjit.sock' }],
   ['ws+unix:farjit.sock', { kind: 'unix', path: 'farjit.sock' }],
+  // Nothing in a path stands for anything else.
+  ['ws+unix:/run/a b%20c#d?e/ü', { kind: 'unix', path: '/run/a b%20c#d?e/ü' }],
   ['ws://127.0.0.1:9000', { kind: 'tcp', host: '127.0.0.1', port: 9000, isTls: false, isLoopback: true }],
   ['ws://localhost:0/', { kind: 'tcp', host: '127.0.0.1', port: 0, isTls: false, isLoopback: true }],
   ['ws://[::1]:9000', { kind: 'tcp', host: '::1', port: 9000, isTls: false, isLoopback: true }],
@@ -33,7 +35,9 @@ const BAD: readonly [string, RegExp][] = [
   ['ws://a_b:1', /no host/],
   ['ws+unix:', /path of the socket is missing/],
   ['ws+unix:/a:b', /colon/],
-  [`ws+unix:/${'x'.repeat(107)}`, /at most 107/],
+  [`ws+unix:/${'x'.repeat(107)}`, /at most 107 bytes, and this has 108/],
+  [`ws+unix:/${'ü'.repeat(54)}`, /at most 107 bytes, and this has 109/],
+  ['ws+unix:/a\0b', /NUL/],
 ];
 
 for (const [url, message] of BAD)

@@ -2,6 +2,7 @@ export { MAX_REFUSED_HANDSHAKES, MAX_UNOPENED_MS, RateLimit, UnopenedLimits } fr
 export { FrameKind } from './codec.js';
 export { type Answer, Connection, type FrameEvent, type RequestContext } from './connection.js';
 export { EventStream } from './event-stream.js';
+export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
 export { joinWebSocket } from './joined-websocket.js';
 export type { MessageType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 export { MESSAGES } from './messages/index.js';
@@ -17,10 +18,10 @@ export * as symbols from './messages/symbols.js';
 export { parseValue } from './quick-check.js';
 export { registeredTracerProvider } from './registered-tracer-provider.js';
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';
+export { socketPathFault, socketPathOf } from './socket-path.js';
 export { formatTraceparent, parseTraceparent } from './traceparent.js';
 export { createMemoryTransportPair, type Reopened, type Transport } from './transport.js';
 export {
-  DEFAULT_HEARTBEAT_MS,
   MAX_FRAME_BYTES,
   UNMASKED,
   WEBSOCKET_OPTIONS,

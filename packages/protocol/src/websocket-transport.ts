@@ -1,16 +1,12 @@
 import type { RawData, WebSocket } from 'ws';
 import { ConnectionClosedError } from './errors.js';
+import { type Heartbeat, startHeartbeat } from './heartbeat.js';
 import type { Transport, TransportClose } from './transport.js';
 
 /** Largest frame either end accepts: a link of a few hundred functions with room to spare. */
 export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 /** WebSocket fragments one frame may come in. We send every frame whole; a proxy on the way may split it. */
 export const MAX_FRAGMENTS = 1024;
-
-/** Pings without any sign of life before the peer is taken for lost. */
-export const MAX_SILENT_HEARTBEATS = 3;
-/** How often each end pings, unless it is told otherwise. */
-export const DEFAULT_HEARTBEAT_MS = 5000;
 
 /** Options both ends give to `ws`: no compression (the payload is machine code), bounded frames. */
 export const WEBSOCKET_OPTIONS = {
@@ -43,12 +39,12 @@ export class WebSocketTransport implements Transport {
   #failure = '';
 
   /**
-   * @param options.heartbeatMs how often to ping; a peer from which nothing has come for `MAX_SILENT_HEARTBEATS` times
-   *   that is given up (close code 1006). None unless given: where both ends are on one machine, the system tells.
+   * @param options.heartbeat how the peer is watched; one that is silent, or does not finish its message, is given up (close
+   *   code 1006). Not at all unless given: where both ends are on one machine, the system tells.
    */
-  constructor(socket: WebSocket, { heartbeatMs }: { readonly heartbeatMs?: number | undefined } = {}) {
+  constructor(socket: WebSocket, { heartbeat }: { readonly heartbeat?: Heartbeat | undefined } = {}) {
     this.#socket = socket;
-    if (heartbeatMs !== undefined) this.#watch(heartbeatMs);
+    if (heartbeat) this.#watch(heartbeat);
     socket.on('message', (data: RawData, isBinary: boolean) => {
       if (this.#closing) return;
       if (!isBinary) this.close(1003, 'binary frames only');
@@ -100,25 +96,17 @@ export class WebSocketTransport implements Transport {
     this.resume();
   }
 
-  /**
-   * Silence is counted in ticks and not by the clock: a process that was busy or suspended for a while has missed one tick, and
-   * finds what has come meanwhile before the next.
-   */
-  #watch(heartbeatMs: number): void {
-    let silentTicks = 0;
-    const heard = () => {
-      silentTicks = 0;
-    };
-    for (const event of ['message', 'ping', 'pong']) this.#socket.on(event, heard);
-    const timer = setInterval(() => {
-      // Nothing is read, so nothing can be heard.
-      if (this.#isPaused) return heard();
-      if (++silentTicks > MAX_SILENT_HEARTBEATS) {
-        this.#failure ||= `nothing has come for ${(silentTicks * heartbeatMs) / 1000} s`;
+  #watch(heartbeat: Heartbeat): void {
+    const watched = {
+      socket: this.#socket,
+      maxMessageBytes: MAX_FRAME_BYTES,
+      isPaused: () => this.#isPaused,
+      giveUp: (words: string) => {
+        this.#failure ||= words;
         this.#socket.terminate();
-      } else if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
-    }, heartbeatMs);
-    this.#socket.once('close', () => clearInterval(timer));
+      },
+    };
+    startHeartbeat(watched, heartbeat);
   }
 }
 

@@ -9,7 +9,12 @@ export interface AccessOptions {
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** Id of the user who listens on a Unix socket. */
+  readonly executorOwner?: number;
 }
+
+/** What they come to. */
+export type Access = Pick<ConnectOptions, 'token' | 'tls' | 'socketOwner'>;
 
 /** A file with a token, a certificate or a key that is not there or holds nothing. */
 export class AccessFileError extends FarJITError {
@@ -23,16 +28,20 @@ export class AccessFileError extends FarJITError {
  * @throws {AccessFileError} that names the file.
  */
 export function readAccess(
-  { tokenFile, tlsCa, tlsCert, tlsKey }: AccessOptions,
+  { tokenFile, tlsCa, tlsCert, tlsKey, executorOwner }: AccessOptions,
   variables: NodeJS.ProcessEnv,
-): Pick<ConnectOptions, 'token' | 'tls'> {
+): Access {
   const token = tokenFile === undefined ? variables.FARJIT_TOKEN : read('token', tokenFile);
   const tls = {
     ...(tlsCa === undefined ? {} : { ca: read('CA', tlsCa) }),
     ...(tlsCert === undefined ? {} : { cert: read('certificate', tlsCert) }),
     ...(tlsKey === undefined ? {} : { key: read('key', tlsKey) }),
   };
-  return { ...(token ? { token } : {}), ...(Object.keys(tls).length > 0 ? { tls } : {}) };
+  return {
+    ...(token ? { token } : {}),
+    ...(Object.keys(tls).length > 0 ? { tls } : {}),
+    ...(executorOwner === undefined ? {} : { socketOwner: executorOwner }),
+  };
 }
 
 function read(what: string, path: string): string {

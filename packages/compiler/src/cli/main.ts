@@ -21,6 +21,7 @@ type WithExecutors<Options> = Omit<Options, 'executors'> & { readonly executor?:
 const MAX_CODEGEN_PROCESSES = 64;
 /** Each is two processes. */
 const MAX_LOCAL_EXECUTORS = 64;
+const MAX_USER_ID = 2 ** 32 - 2;
 /** Doubles that travel with a call, of a function with one parameter. */
 const MAX_CHUNK_ELEMENTS = 2_000_000;
 
@@ -73,7 +74,8 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
   const program = new Command('farjit')
     .description('Kaleidoscope, compiled function by function at the first call and run in another process')
     .version(packageVersion())
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', (_, command) => refuseUnusedAccess(command));
   const run = program
     .command('run')
     .description('run a Kaleidoscope program')
@@ -200,7 +202,19 @@ function accessOptions(): Option[] {
     accessOption('--tls-ca <file>', 'trust the certificates that this CA has signed, in PEM'),
     accessOption('--tls-cert <file>', 'show this certificate, in PEM'),
     accessOption('--tls-key <file>', 'private key of --tls-cert, in PEM'),
+    accessOption(
+      '--executor-owner <uid>',
+      "send the token to this user's ws+unix: socket too (default: to this user's and root's)",
+    ).argParser((text) => parseCount(text, MAX_USER_ID)),
   ];
+}
+
+/** A variable may be there for other commands; an option that would say nothing is a mistake. */
+function refuseUnusedAccess(command: Command): void {
+  if (command.getOptionValue('executor') !== undefined) return;
+  for (const option of accessOptions())
+    if (command.getOptionValueSource(option.attributeName()) === 'cli')
+      command.error(`error: option '${option.flags}' is for an executor elsewhere: give --executor`);
 }
 
 /** How objects are made and kept. */

@@ -73,7 +73,7 @@ async function mapInput(
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<void> {
-  const pool = await openPool(executorsOf(options), options, streams);
+  const pool = await openPool(executorsOf(options), options, streams, signal);
   const progress = await openProgress(process.stderr);
   try {
     for (const item of items) {

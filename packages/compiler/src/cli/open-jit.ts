@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { describeLimit, type LimitName } from '@farjit/protocol/limits';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
-import type { ConnectOptions } from '../executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
@@ -11,7 +10,7 @@ import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target-machine.js';
 import type { CommandStreams } from './command-streams.js';
-import type { AccessOptions } from './executor-access.js';
+import type { Access, AccessOptions } from './executor-access.js';
 
 /** Defined in the bundle that `npm run build` makes. */
 declare const IS_BUNDLED: true;
@@ -44,11 +43,12 @@ export type CallOrder = Pick<KaleidoscopeJITOptions, 'speculateOrder' | 'recordC
  * Loads the compiler and opens a session whose program prints to the command's streams.
  * @param known.program its text.
  * @param known.calls what is known, or to be known, of the order of its calls.
+ * @param known.signal gives up connecting to an executor elsewhere.
  */
 export async function openJIT(
   options: JITOptions,
   streams: CommandStreams,
-  { program, calls }: { program?: string; calls?: CallOrder } = {},
+  { program, calls, signal }: { program?: string; calls?: CallOrder; signal?: AbortSignal } = {},
 ): Promise<KaleidoscopeJIT> {
   const { executor, local: started } = options;
   const access = executor === undefined ? {} : await readAccess(options);
@@ -61,7 +61,7 @@ export async function openJIT(
     throw error;
   });
   const jit = await KaleidoscopeJIT.create({
-    executor: local ?? { url: executor ?? '', ...access },
+    executor: local ?? { url: executor ?? '', ...access, ...(signal && { signal }) },
     ...compilationOptions(options),
     ...calls,
     ...(program === undefined ? {} : { program }),
@@ -121,7 +121,7 @@ export async function loadCompiler(): Promise<typeof import('../jit.js')> {
 }
 
 /** A program with an executor of its own does without it. */
-export async function readAccess(options: AccessOptions): Promise<Pick<ConnectOptions, 'token' | 'tls'>> {
+export async function readAccess(options: AccessOptions): Promise<Access> {
   return (await import('./executor-access.js')).readAccess(options, process.env);
 }
 

@@ -11,11 +11,13 @@ export type PoolOptions = Omit<JITOptions, 'executor' | 'local'>;
 /**
  * Connects to executors; programs print to the command's streams. What becomes of an executor is remarked on, since the
  * command goes on without it.
+ * @param signal gives up connecting.
  */
 export async function openPool(
   urls: readonly string[],
   options: PoolOptions,
   streams: CommandStreams,
+  signal: AbortSignal,
 ): Promise<ExecutorPool> {
   const access = await readAccess(options);
   await loadCompiler();
@@ -25,6 +27,7 @@ export async function openPool(
     ...compilationOptions(options),
     local: localOptions(options),
     ...access,
+    signal,
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onExecutor: (change) => remarks.note(change),
   });

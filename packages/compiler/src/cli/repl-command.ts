@@ -41,11 +41,12 @@ export async function replCommand(options: ReplOptions): Promise<number> {
     return false;
   });
   try {
-    jit = await openJIT(options, streams);
+    jit = await openJIT(options, streams, { signal: early.signal });
     if (early.signal.aborted) return (early.signal.reason as StopRequest).exitCode;
     repl = new Repl(jit, streams);
     return await repl.run();
   } catch (error) {
+    if (early.signal.aborted) return (early.signal.reason as StopRequest).exitCode;
     await streams.remark(describeError(error));
     return 1;
   } finally {

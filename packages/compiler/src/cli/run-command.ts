@@ -39,9 +39,15 @@ export async function runCommand(path: string, options: RunOptions): Promise<num
     if (diagnostics.length > 0) return 1;
     return await runProgram(source.text, items, options, streams, stop);
   } catch (error) {
+    if (stop.signal.aborted) return await endedBy(stop.signal.reason as StopRequest, streams);
     await streams.remark(describeError(error));
     return 1;
   }
+}
+
+async function endedBy({ words, exitCode }: StopRequest, streams: CommandStreams): Promise<number> {
+  if (words !== undefined) await streams.remark(words);
+  return exitCode;
 }
 
 async function runProgram(
@@ -67,10 +73,9 @@ async function runProgram(
     ignoreSignals();
   }
   if (!stop.signal.aborted) return outcome === 'completed' ? 0 : 1;
-  const { words, exitCode } = stop.signal.reason as StopRequest;
-  // Otherwise it has been reported where it stopped an expression.
-  if (outcome !== 'stopped' && words !== undefined) await streams.remark(words);
-  return exitCode;
+  const request = stop.signal.reason as StopRequest;
+  // It has been reported where it stopped an expression.
+  return outcome === 'stopped' ? request.exitCode : endedBy(request, streams);
 }
 
 /** @throws {FarJITError} when something is asked for that only works with one. */
@@ -108,8 +113,9 @@ async function runInSession(
   const { executors = [], ...rest } = options;
   const [executor] = executors;
   const jitOptions = executor === undefined ? rest : { ...rest, executor };
-  const jit = await openJIT(jitOptions, streams, { program: text, calls });
-  const ended = closeIfUnheard(callOptions.signal, () => jit.close());
+  const { signal } = callOptions;
+  const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
+  const ended = closeIfUnheard(signal, () => jit.close());
   try {
     const outcome = await evaluateItems(jit, items, streams, callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);

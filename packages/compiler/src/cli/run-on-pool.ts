@@ -20,7 +20,7 @@ export async function runOnPool(
   streams: CommandStreams,
   callOptions: StoppableOptions,
 ): Promise<Outcome> {
-  const pool = await openPool(options.executors ?? [], options, streams);
+  const pool = await openPool(options.executors ?? [], options, streams, callOptions.signal);
   const ended = closeIfUnheard(callOptions.signal, () => pool.close());
   try {
     const outcome = await evaluateOnPool(pool, items, streams, callOptions);

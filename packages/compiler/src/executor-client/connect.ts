@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
@@ -6,55 +6,22 @@ import {
   parseReceivedCount,
   RESUMPTION_HEADERS,
   type Reopened,
+  socketPathFault,
+  socketPathOf,
   type Transport,
-  UNMASKED,
-  WEBSOCKET_OPTIONS,
   WebSocketTransport,
 } from '@farjit/protocol';
-import { FarJITError } from '@farjit/protocol/errors';
-import { foreignMessage } from '@farjit/protocol/printable';
-import { type ClientOptions, WebSocket } from 'ws';
+import type { ClientOptions } from 'ws';
 import type { ClientTls } from './client-tls.js';
-import { adviseOnError, adviseOnStatus } from './connect-advice.js';
-
-/** No executor answers at an address, or it refused the connection. */
-export class ConnectError extends FarJITError {
-  /** Of the HTTP answer, where the executor refused: 429 at a limit or quota, 503 when it is full. */
-  readonly statusCode: number | undefined;
-  /** The quota that would have been exceeded, as `sessions=8`. */
-  readonly quota: string | undefined;
-
-  constructor(
-    message: string,
-    options: ErrorOptions & {
-      readonly statusCode?: number | undefined;
-      readonly quota?: string | undefined;
-    } = {},
-  ) {
-    const { statusCode, quota, ...errorOptions } = options;
-    super('CONNECT_FAILED', message, errorOptions);
-    this.statusCode = statusCode;
-    this.quota = quota;
-  }
-}
-
-/** The executor does not let a lost session be resumed: it has ended, or the secret is not the right one. */
-export class ResumeRefusedError extends FarJITError {
-  constructor(message: string) {
-    super('RESUME_REFUSED', message);
-  }
-}
+import { ConnectError, ResumeRefusedError } from './connect-errors.js';
+import { CONNECT_TIMEOUT_MS, type OpenedSocket, openSocket, type SocketAddress } from './open-socket.js';
+import { checkSocketOwner, SocketOwnerError } from './socket-owner.js';
 
 /** One of the addresses that a host's name has. */
 export interface HostAddress {
   readonly address: string;
   readonly family: number;
 }
-
-/** How long an upgrade may take: a local executor needs a tenth of this when the machine is busy. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Characters of a refusal that are read. */
-const MAX_REFUSAL_LENGTH = 500;
 
 /** How an executor elsewhere is spoken to. */
 export interface ConnectOptions {
@@ -64,9 +31,11 @@ export interface ConnectOptions {
   readonly tls?: ClientTls;
   /** How often it is pinged, in milliseconds; one that is silent three times in a row is lost. 5 s unless given. */
   readonly heartbeatMs?: number;
+  /** Id of the user whose `ws+unix:` socket the token may be sent to, besides this user's and root's. */
+  readonly socketOwner?: number;
   /** Of the host, where its name has several. The name stays what it is called by, and what certificates are checked for. */
   readonly address?: HostAddress;
-  /** Aborting gives the attempt to connect up; it means nothing to a connection that is there. */
+  /** Aborting gives the attempt to connect and to open a session up; it means nothing to a session that is there. */
   readonly signal?: AbortSignal;
 }
 
@@ -77,15 +46,16 @@ export interface ConnectOptions {
  */
 export async function connectExecutor(
   url: string,
-  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address, signal }: ConnectOptions = {},
+  { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address, socketOwner, signal }: ConnectOptions = {},
 ): Promise<Transport> {
   checkAddress(url);
+  const socketPath = pathOf(url, token || undefined, socketOwner);
   const client: ClientOptions = {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
     ...(address ? { lookup: alwaysTo(address) } : {}),
     ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
-  return open({ url, client, heartbeatMs }, signal);
+  return open({ url, socketPath, client, heartbeatMs }, signal);
 }
 
 /**
@@ -97,6 +67,29 @@ export function checkAddress(url: string): void {
     throw new ConnectError(
       `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`,
     );
+  const path = socketPathOf(url);
+  const fault = path === undefined ? undefined : socketPathFault(path);
+  if (fault !== undefined) throw new ConnectError(`${url} is no executor address: ${fault}`);
+}
+
+/**
+ * The path of a Unix socket. A token goes only to those who are expected there: whoever can make a socket at the path would
+ * have it otherwise.
+ */
+function pathOf(url: string, token: string | undefined, owner: number | undefined): string | undefined {
+  const path = socketPathOf(url);
+  if (path === undefined || token === undefined) return path;
+  try {
+    return checkSocketOwner(path, owner);
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectError(
+      cause instanceof SocketOwnerError
+        ? `${url}: the token is not sent there: ${words}; farjit-executor wants none on a Unix socket`
+        : `cannot reach an executor at ${url}: ${words}`,
+      { cause },
+    );
+  }
 }
 
 async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptions> {
@@ -120,9 +113,9 @@ export async function connectSocket(socket: Socket): Promise<Transport> {
       reject(new ConnectError(`the executor cannot be spoken to: ${words}`, { cause }));
     };
     const timer = setTimeout(() => {
-      fail(`it has not answered within ${HANDSHAKE_TIMEOUT_MS} ms`);
+      fail(`it has not answered within ${CONNECT_TIMEOUT_MS} ms`);
       webSocket.terminate();
-    }, HANDSHAKE_TIMEOUT_MS);
+    }, CONNECT_TIMEOUT_MS);
     webSocket.once('ping', () => {
       clearTimeout(timer);
       webSocket.removeAllListeners();
@@ -134,9 +127,7 @@ export async function connectSocket(socket: Socket): Promise<Transport> {
 }
 
 /** Where an executor is, and how it is spoken to. */
-interface Address {
-  readonly url: string;
-  readonly client: ClientOptions;
+interface Address extends SocketAddress {
   readonly heartbeatMs: number;
 }
 
@@ -151,8 +142,8 @@ class RemoteTransport extends WebSocketTransport {
   readonly #address: Address;
   readonly #ticket: ResumeTicket;
 
-  constructor(socket: WebSocket, address: Address, ticket: ResumeTicket) {
-    super(socket, { heartbeatMs: address.heartbeatMs });
+  constructor({ socket, stream }: OpenedSocket, address: Address, ticket: ResumeTicket) {
+    super(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream } });
     this.#address = address;
     this.#ticket = ticket;
   }
@@ -170,24 +161,28 @@ class RemoteTransport extends WebSocketTransport {
       [RESUMPTION_HEADERS.secret]: secret,
       [RESUMPTION_HEADERS.received]: String(receivedCount),
     };
-    return openSocket(url, { ...client, headers }, (socket, answer) => {
-      const next = ticketOf(answer);
-      const theirs = parseReceivedCount(answer[RESUMPTION_HEADERS.received]);
+    return openSocket({ ...this.#address, client: { ...client, headers } }, (opened) => {
+      const next = ticketOf(opened.answer);
+      const theirs = parseReceivedCount(opened.answer[RESUMPTION_HEADERS.received]);
       if (next?.session !== session || theirs === undefined) {
-        socket.terminate();
+        opened.socket.terminate();
         throw new ResumeRefusedError(`${url}: another executor than before has answered`);
       }
-      return { transport: new RemoteTransport(socket, this.#address, next), receivedCount: theirs };
+      return { transport: new RemoteTransport(opened, this.#address, next), receivedCount: theirs };
     });
   }
 }
 
 async function open(address: Address, signal: AbortSignal | undefined): Promise<Transport> {
-  const use = (socket: WebSocket, answer: IncomingHttpHeaders) => {
-    const ticket = ticketOf(answer);
-    return ticket ? new RemoteTransport(socket, address, ticket) : new WebSocketTransport(socket);
+  const use = (opened: OpenedSocket) => {
+    const ticket = ticketOf(opened.answer);
+    return ticket
+      ? new RemoteTransport(opened, address, ticket)
+      : new WebSocketTransport(opened.socket, {
+          heartbeat: { intervalMs: address.heartbeatMs, stream: opened.stream },
+        });
   };
-  return openSocket(address.url, address.client, use, signal);
+  return openSocket(address, use, { signal });
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
@@ -195,97 +190,8 @@ function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {
   return typeof session === 'string' && typeof secret === 'string' ? { session, secret } : undefined;
 }
 
-/**
- * @param use takes the open WebSocket, and the headers of the answer to its upgrade. What comes right behind that answer
- *   would be lost on a socket that nobody has taken.
- */
-async function openSocket<T>(
-  url: string,
-  options: ClientOptions,
-  use: (socket: WebSocket, answer: IncomingHttpHeaders) => T,
-  signal?: AbortSignal,
-): Promise<T> {
-  const givenUp = () => new ConnectError(`${url}: the attempt to connect was given up`);
-  if (signal?.aborted) throw givenUp();
-  const socket = createSocket(url, options);
-  let giveUp = () => {};
-  return new Promise<T>((resolve, reject) => {
-    giveUp = () => {
-      reject(givenUp());
-      socket.terminate();
-    };
-    signal?.addEventListener('abort', giveUp, { once: true });
-    let answer: IncomingHttpHeaders = {};
-    socket.once('upgrade', (response) => {
-      answer = response.headers;
-    });
-    socket.once('open', () => {
-      socket.removeAllListeners();
-      try {
-        resolve(use(socket, answer));
-      } catch (error) {
-        reject(error);
-      }
-    });
-    socket.once('unexpected-response', (_request, response) => {
-      void refusalOf(url, response).then((error) => {
-        reject(error);
-        socket.terminate();
-      });
-    });
-    // It stays: ending the attempt is reported as one more error.
-    socket.on('error', (cause) => {
-      const advice = adviseOnError(cause);
-      const words = `${foreignMessage(cause.message).replace(/[\s:.]+$/, '')}${advice === undefined ? '' : `; ${advice}`}`;
-      reject(new ConnectError(`cannot reach an executor at ${url}: ${words}`, { cause }));
-    });
-  }).finally(() => signal?.removeEventListener('abort', giveUp));
-}
-
-async function refusalOf(url: string, response: IncomingMessage): Promise<FarJITError> {
-  const { statusCode = 0 } = response;
-  const words = await readWords(response);
-  if (statusCode === 410 || (statusCode === 403 && words.startsWith('resume')))
-    return new ResumeRefusedError(`${url}: ${words}`);
-  const said = statusCode >= 400 && words ? ` (${words})` : '';
-  const quota = response.headers['farjit-quota'];
-  return new ConnectError(
-    `${url}: the executor answered ${statusCode}${said}; ${adviseOnStatus(statusCode)}`,
-    { statusCode, quota: typeof quota === 'string' ? foreignMessage(quota) : undefined },
-  );
-}
-
-/** A refusal's reason, which nobody vouches for: a line of it, escaped. */
-async function readWords(response: IncomingMessage): Promise<string> {
-  let text = '';
-  try {
-    response.setEncoding('utf8');
-    for await (const chunk of response) {
-      text += chunk;
-      if (text.length > MAX_REFUSAL_LENGTH) break;
-    }
-  } catch {
-    // What has come will do.
-  }
-  return foreignMessage(text.slice(0, MAX_REFUSAL_LENGTH).split('\n', 1)[0] ?? '');
-}
-
 /** What stands in for a look-up of the name. */
 function alwaysTo({ address, family }: HostAddress): LookupFunction {
   return (_name, { all }, answer) =>
     all ? answer(null, [{ address, family }]) : answer(null, address, family);
-}
-
-function createSocket(url: string, options: ClientOptions): WebSocket {
-  try {
-    return new WebSocket(url, {
-      ...WEBSOCKET_OPTIONS,
-      ...(url.startsWith('ws:') ? {} : UNMASKED),
-      ...options,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-    });
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectError(`${url} is no executor address: ${words}`, { cause });
-  }
 }

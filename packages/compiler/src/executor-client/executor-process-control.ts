@@ -81,6 +81,8 @@ export interface OpenOptions {
   readonly answerTimeoutMs?: number;
   /** The least confinement that code is sent to: `off` unless given. */
   readonly requireSandbox?: SandboxLevel;
+  /** Aborting gives up a session that is not open yet. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const CLIENT_NAME = 'farjit/0.1.0';
@@ -102,7 +104,7 @@ export class ExecutorProcessControl {
   private constructor(
     connection: Connection,
     deadline: AnswerDeadline,
-    { answerTimeoutMs, requireSandbox }: Required<OpenOptions>,
+    { answerTimeoutMs, requireSandbox }: Required<Omit<OpenOptions, 'signal'>>,
     opened: ResultOf<typeof session.openSession>,
   ) {
     if (!session.PROTOCOL_VERSIONS.includes(opened.version))
@@ -126,7 +128,7 @@ export class ExecutorProcessControl {
   static async open(
     transport: Transport,
     handlers: ExecutorHandlers,
-    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off' }: OpenOptions = {},
+    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off', signal }: OpenOptions = {},
   ): Promise<ExecutorProcessControl> {
     const connection: Connection = new Connection(transport, {
       onFrame: handlers.frame,
@@ -159,7 +161,10 @@ export class ExecutorProcessControl {
       connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
     );
     const answered = deadline.expect(session.openSession.method, answerTimeoutMs);
+    const giveUp = () => connection.close(1001, 'opening the session was given up');
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
+      if (signal?.aborted) giveUp();
       const opened = await connection.request(session.openSession, {
         versions: [...session.PROTOCOL_VERSIONS],
         client: CLIENT_NAME,
@@ -171,6 +176,7 @@ export class ExecutorProcessControl {
       connection.close();
       throw error;
     } finally {
+      signal?.removeEventListener('abort', giveUp);
       answered();
     }
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, Transport } from '@farjit/protocol';
 import { backoffMs } from './backoff.js';
-import { ResumeRefusedError } from './connect.js';
+import { ResumeRefusedError } from './connect-errors.js';
 
 /** What becomes of a session's connection. */
 export type ConnectionEvent =

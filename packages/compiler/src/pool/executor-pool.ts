@@ -3,6 +3,7 @@ import { type AddSourceOptions, addItems, parseText } from '../add-source.js';
 import { SharedObjects } from '../cache/shared-objects.js';
 import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { ConnectError } from '../executor-client/connect-errors.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { ExpressionResult, ResourceTracker } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
@@ -65,13 +66,20 @@ export class ExecutorPool implements AsyncDisposable {
 
   /** See `connectExecutors`. */
   static async connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<ExecutorPool> {
+    const { signal } = options;
     const pool = new ExecutorPool(options);
+    // Whoever is being connected to is given up, which ends the waiting.
+    const giveUp = () => void pool.#executors.close();
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
-      await pool.#executors.addFirst(urls);
+      await pool.#executors.addFirst(signal?.aborted ? [] : urls);
+      if (signal?.aborted) throw new ConnectError('the attempt to connect was given up');
       return pool;
     } catch (error) {
       await pool.close();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -249,8 +257,19 @@ export class ExecutorPool implements AsyncDisposable {
   }
 
   #create(endpoint: Endpoint): PoolExecutor {
-    const { token, tls, heartbeatMs, onExecutor, onOutput, resolve, refreshMs, waitMs, ...jit } =
-      this.#options;
+    const {
+      token,
+      tls,
+      heartbeatMs,
+      socketOwner,
+      signal: _,
+      onExecutor,
+      onOutput,
+      resolve,
+      refreshMs,
+      waitMs,
+      ...jit
+    } = this.#options;
     const executor: PoolExecutor = new PoolExecutor(endpoint, {
       jit: {
         ...jit,
@@ -262,6 +281,7 @@ export class ExecutorPool implements AsyncDisposable {
         ...(token === undefined ? {} : { token }),
         ...(tls === undefined ? {} : { tls }),
         ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
+        ...(socketOwner === undefined ? {} : { socketOwner }),
       },
       connected: (_, session) => this.#definitions.replay(session),
       lost: (_, session) => this.#definitions.forget(session),

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import { backoffMs } from '../executor-client/backoff.js';
-import { ConnectError, type ConnectOptions } from '../executor-client/connect.js';
+import type { ConnectOptions } from '../executor-client/connect.js';
+import { ConnectError } from '../executor-client/connect-errors.js';
 import { KaleidoscopeJIT } from '../jit.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import type { TargetDescription } from '../llvm/target-machine.js';

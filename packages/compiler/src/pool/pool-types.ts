@@ -46,7 +46,7 @@ export interface ExecutorChange {
 
 /** How a pool works; every option has a default. */
 export interface ExecutorPoolOptions
-  extends Omit<ConnectOptions, 'address' | 'signal'>,
+  extends Omit<ConnectOptions, 'address'>,
     Omit<
       KaleidoscopeJITOptions,
       'executor' | 'transforms' | 'program' | 'recordCalls' | 'sharedObjects' | 'onOutput' | 'onEvent'

@@ -153,11 +153,16 @@ export class ExecutionSession {
         cause: reason,
       });
     });
+    const giveUp = () => session.#executor.disconnect();
+    options.signal?.addEventListener('abort', giveUp, { once: true });
     try {
+      if (options.signal?.aborted) giveUp();
       await session.#runners.attach(session.#executor);
     } catch (error) {
       session.#executor.disconnect();
       throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', giveUp);
     }
     return session;
   }

@@ -5,7 +5,8 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { ConnectError, connectExecutor } from '../../src/executor-client/connect.js';
+import { connectExecutor } from '../../src/executor-client/connect.js';
+import { ConnectError } from '../../src/executor-client/connect-errors.js';
 
 async function listening(t: ExecutionContext, server: Server): Promise<string> {
   server.listen(0, '127.0.0.1');
@@ -36,8 +37,15 @@ for (const url of [
     t.is(message, `${url} is no executor address; use ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT`);
   });
 
-for (const url of ['ws://', 'ws://127.0.0.1:port', 'ws+unix:', 'ws://127.0.0.1:1/#part'])
-  test(`"${url}" looks like an address and is none`, async (t) => {
+for (const url of [
+  'ws://',
+  'ws://127.0.0.1:port',
+  'ws+unix:',
+  'ws+unix:/a:b',
+  `ws+unix:/${'x'.repeat(107)}`,
+  'ws://127.0.0.1:1/#part',
+])
+  test(`"${url.slice(0, 30)}" looks like an address and is none`, async (t) => {
     const { message } = await refused(t, url);
     t.true(message.startsWith(`${url} is no executor address: `), message);
   });
