@@ -1,7 +1,8 @@
-import type { Commit, RequestContext, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import { type Commit, type RequestContext, type RunnerEnd, type RunnerStarted, run } from '@farjit/protocol';
 import { FarJITError, RequestError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
+import { clipped } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { type CallResult, Calls } from './calls.js';
 import type { ControlArea } from './control-area.js';
@@ -157,7 +158,9 @@ export class Generation {
           trace.inCommit(() => this.#apply(commit)),
           reach,
         ),
-      fault: (message) => runner.kill({ kind: 'fault', message }),
+      // It quotes what the compiler answers.
+      fault: (message) =>
+        runner.kill({ kind: 'fault', message: clipped(message, run.MAX_END_MESSAGE_LENGTH) }),
     });
     const calls = new Calls(control, {
       guard,

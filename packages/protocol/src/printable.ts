@@ -34,6 +34,11 @@ export function quoted(text: string): string {
   return `'${printable(text.slice(0, MAX_QUOTED_LENGTH))}…'`;
 }
 
+/** A text that is not longer than so many UTF-16 units; what is cut off is marked. */
+export function clipped(text: string, maxLength: number): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
+}
+
 /** A message that somebody else wrote, safe to put into an error: escaped, and cut when it is no message any more. */
 export function foreignMessage(text: string): string {
   if (text.length <= MAX_FOREIGN_MESSAGE_LENGTH) return printableLines(text);

@@ -65,7 +65,10 @@ function sample(schema: SchemaNode, random: () => number): unknown {
       return random() < 0.5;
     case 'string':
       if (requirement('regex')) return 'x86-64';
-      return ['x', 'name$impl', 'größer als 31 Bytes, mit Umlauten', '€'.repeat(90)][upTo(3)];
+      return ['x', 'name$impl', 'größer als 31 Bytes, mit Umlauten', '€'.repeat(90)][upTo(3)]?.slice(
+        0,
+        Number(requirement('max_length') ?? Number.POSITIVE_INFINITY),
+      );
     case 'number': {
       const least = Number(requirement('min_value') ?? Number.MIN_SAFE_INTEGER);
       const most = Number(requirement('max_value') ?? Number.MAX_SAFE_INTEGER);

@@ -24,6 +24,8 @@ import type { Limit } from '@farjit/protocol/limits';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
+import { checkInfo, checkInside, checkRunner, checkSize } from './executor-checks.js';
+import { ExecutorConduct } from './executor-conduct.js';
 import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
 
 /**
@@ -33,8 +35,6 @@ import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
 const ANSWER_TIMEOUT_MS = 30_000;
 /** The same for the end of the session, where nothing is lost by not waiting. */
 const TERMINATE_TIMEOUT_MS = 5_000;
-/** Widest stub or trampoline that makes sense on any target. */
-const MAX_STUB_BYTES = 256;
 
 /** What the compiler does when the executor asks or tells. */
 export interface ExecutorHandlers {
@@ -96,6 +96,7 @@ export class ExecutorProcessControl {
   readonly sessionId: string;
   readonly server: string;
   readonly #connection: Connection;
+  readonly #conduct: ExecutorConduct;
   readonly #deadline: AnswerDeadline;
   readonly #answerTimeoutMs: number;
   readonly #requireSandbox: SandboxLevel;
@@ -103,6 +104,7 @@ export class ExecutorProcessControl {
 
   private constructor(
     connection: Connection,
+    conduct: ExecutorConduct,
     deadline: AnswerDeadline,
     { answerTimeoutMs, requireSandbox }: Required<Omit<OpenOptions, 'signal'>>,
     opened: ResultOf<typeof session.openSession>,
@@ -110,6 +112,7 @@ export class ExecutorProcessControl {
     if (!session.PROTOCOL_VERSIONS.includes(opened.version))
       throw new ProtocolError(`the executor chose protocol ${opened.version}, which was not offered`);
     this.#connection = connection;
+    this.#conduct = conduct;
     this.#deadline = deadline;
     this.#answerTimeoutMs = answerTimeoutMs;
     this.info = checkInfo(opened.info);
@@ -143,18 +146,27 @@ export class ExecutorProcessControl {
     });
     const resumer = new SessionResumer(connection, transport, handlers.connection);
     let isOpen = false;
-    connection.handle(indirection.reenter, ({ trampoline }, context) =>
-      handlers.reenter(trampoline, context),
-    );
-    connection.onNotification(session.runnerLost, ({ generation, end }) =>
-      handlers.runnerLost(generation, end),
-    );
-    connection.onNotification(indirection.functionsHot, ({ counters }, generation) =>
-      handlers.functionsHot(counters, generation),
-    );
-    connection.onNotification(session.limitReached, ({ limit }, generation) =>
-      handlers.limitReached(generation, limit),
-    );
+    const conduct = new ExecutorConduct();
+    connection.handle(indirection.reenter, async ({ trampoline }, context) => {
+      const answered = orClose(connection, () => conduct.noteReentry(context.generation, trampoline));
+      try {
+        return await handlers.reenter(trampoline, context);
+      } finally {
+        answered();
+      }
+    });
+    connection.onNotification(session.runnerLost, ({ generation, end }) => {
+      conduct.noteLost(generation);
+      handlers.runnerLost(generation, end);
+    });
+    connection.onNotification(indirection.functionsHot, ({ counters }, generation) => {
+      conduct.noteHot(generation);
+      handlers.functionsHot(counters, generation);
+    });
+    connection.onNotification(session.limitReached, ({ limit }, generation) => {
+      conduct.noteLimit(generation, limit.name);
+      handlers.limitReached(generation, limit);
+    });
     connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
     connection.start();
     const deadline = new AnswerDeadline((method, timeoutMs) =>
@@ -165,13 +177,20 @@ export class ExecutorProcessControl {
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       if (signal?.aborted) giveUp();
-      const opened = await connection.request(session.openSession, {
-        versions: [...session.PROTOCOL_VERSIONS],
-        client: CLIENT_NAME,
-      });
+      const opened = await connection.request(
+        session.openSession,
+        { versions: [...session.PROTOCOL_VERSIONS], client: CLIENT_NAME },
+        { onResult: ({ runner }) => conduct.begin(runner.generation) },
+      );
       connection.link.timeToLiveMs = opened.timeToLiveMs;
       isOpen = true;
-      return new ExecutorProcessControl(connection, deadline, { answerTimeoutMs, requireSandbox }, opened);
+      return new ExecutorProcessControl(
+        connection,
+        conduct,
+        deadline,
+        { answerTimeoutMs, requireSandbox },
+        opened,
+      );
     } catch (error) {
       connection.close();
       throw error;
@@ -197,11 +216,15 @@ export class ExecutorProcessControl {
 
   /** Starts a runner of the next generation. */
   async startRunner(): Promise<RunnerStarted> {
-    const runner = this.#checkRunner(await this.#ask(session.startRunner, {}));
-    if (runner.generation <= this.#runner.generation)
-      throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);
-    this.#runner = runner;
-    return runner;
+    // What the executor tells next may be of this runner.
+    const onResult = (runner: RunnerStarted) => {
+      this.#checkRunner(runner);
+      if (runner.generation <= this.#runner.generation)
+        throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);
+      this.#runner = runner;
+      this.#conduct.begin(runner.generation);
+    };
+    return this.#ask(session.startRunner, {}, 0, { onResult });
   }
 
   /** Reserves the given ranges under a new allocator, in the order asked. */
@@ -241,6 +264,8 @@ export class ExecutorProcessControl {
       generation,
     );
     checkInside(this.#runner, trampolines, stubCount * this.info.trampolineBytes, 'code');
+    if (generation === this.generation)
+      this.#conduct.addTrampolines(trampolines, stubCount, this.info.trampolineBytes);
     const { stubs, pointers } = await this.#ask(
       indirection.emitIndirectStubs,
       { owner, stubCount, initialTarget: trampolines, initialStrideBytes: this.info.trampolineBytes },
@@ -375,61 +400,32 @@ export class ExecutorProcessControl {
     {
       timeoutMs = this.#answerTimeoutMs,
       traceparent,
-    }: { readonly timeoutMs?: number; readonly traceparent?: string | undefined } = {},
+      onResult,
+    }: {
+      readonly timeoutMs?: number;
+      readonly traceparent?: string | undefined;
+      readonly onResult?: (result: ResultOf<M>) => void;
+    } = {},
   ): Promise<ResultOf<M>> {
     const answered = this.#deadline.expect(type.method, timeoutMs);
     try {
-      return await this.#connection.request(type, params, { generation, traceparent });
+      return await this.#connection.request(type, params, {
+        generation,
+        traceparent,
+        ...(onResult && { onResult }),
+      });
     } finally {
       answered();
     }
   }
 }
 
-function checkSize(content: Uint8Array, sizeBytes: number): void {
-  if (content.byteLength !== sizeBytes)
-    throw new ProtocolError(`${content.byteLength} bytes of memory where ${sizeBytes} were asked for`);
-}
-
-/** Sizes that addresses are computed from. */
-function checkInfo(info: RemoteInfo): RemoteInfo {
-  const { pointerBytes, pageBytes, trampolineBytes, stubBytes } = info;
-  const isStub = (sizeBytes: number) => sizeBytes > 0 && sizeBytes <= MAX_STUB_BYTES;
-  if (
-    pointerBytes !== 8 ||
-    pageBytes < 4096 ||
-    !isPowerOfTwo(pageBytes) ||
-    ![trampolineBytes, stubBytes].every(isStub)
-  )
-    throw new ProtocolError(
-      `the executor reports pointers of ${pointerBytes}, pages of ${pageBytes}, trampolines of ${trampolineBytes} ` +
-        `and stubs of ${stubBytes} bytes`,
-    );
-  return info;
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return Number.isInteger(Math.log2(value));
-}
-
-/** The three parts of a runner's memory must be sane and within reach of each other. */
-function checkRunner(runner: RunnerStarted): RunnerStarted {
-  const { code, constant, data } = runner.memory;
-  const parts = [code, constant, data];
-  for (const part of parts)
-    if (part.address % 4096n !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
-      throw new ProtocolError(`the executor reports memory at ${formatAddr(part.address)}`);
-  const low = parts.reduce((least, part) => (part.address < least ? part.address : least), code.address);
-  for (const part of parts)
-    if (part.address + BigInt(part.sizeBytes) - low > 0x7fff_ffffn)
-      throw new ProtocolError('the executor reports memory that spans more than 2 GiB');
-  return runner;
-}
-
-function checkInside(runner: RunnerStarted, address: ExecutorAddr, sizeBytes: number, prot: MemProt): void {
-  const part = runner.memory[prot];
-  if (address < part.address || address + BigInt(sizeBytes) > part.address + BigInt(part.sizeBytes))
-    throw new ProtocolError(
-      `the executor reserved ${prot} memory at ${formatAddr(address)}, outside its own`,
-    );
+/** What `check` gives. A request that no executor sends ends the connection, as such a notification does. */
+function orClose<T>(connection: Connection, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof ProtocolError) connection.close(1002, error.message);
+    throw error;
+  }
 }

@@ -94,7 +94,7 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
  * no memory and no runner behind it.
  */
 export class FakeHost {
-  /** The compiler's end. */
+  /** The compiler's end, unless the host was given its own. */
   readonly transport: Transport;
   readonly connection: Connection;
   readonly answers: Answers;
@@ -107,10 +107,10 @@ export class FakeHost {
   runner = runnerOf(1);
   #next = { code: 0n, constant: 0n, data: 0n };
 
-  constructor(answers: Partial<Answers> = {}) {
+  constructor(answers: Partial<Answers> = {}, transport?: Transport) {
     const [near, far] = createMemoryTransportPair();
     this.transport = near;
-    this.connection = new Connection(far);
+    this.connection = new Connection(transport ?? far);
     this.answers = { ...this.#honest(), ...answers };
     const handle = <M extends RequestType>(type: M, answer: () => Handler<M>): void =>
       this.connection.handle(type, async (params, context) => {

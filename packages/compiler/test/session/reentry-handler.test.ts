@@ -37,7 +37,7 @@ test('the reentry of a runner that is not the current one fails, also before the
   const reserve = host.answers.reserveMemory;
   const answers: string[] = [];
   host.answers.reserveMemory = async (params, context) => {
-    const answer = await host.reenter(runnerOf(1).memory.code.address);
+    const answer = await host.reenter(runnerOf(1).memory.code.address, 2);
     answers.push(answer.outcome);
     return reserve(params, context);
   };

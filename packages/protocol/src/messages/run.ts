@@ -12,10 +12,18 @@ export const MAX_READ_BYTES = 16 * 1024 * 1024;
 /** Frames a trap report walks at most. */
 export const MAX_TRAP_FRAMES = 64;
 
+/** Longest text about a runner's end, in UTF-16 units. */
+export const MAX_END_MESSAGE_LENGTH = 8192;
+/** Registers that a trap report may name: more than any architecture shows. */
+const MAX_TRAP_REGISTERS = 64;
+
+/** A name that the system or an architecture gives. */
+const shortName = v.pipe(v.string(), v.maxLength(64));
+
 /** What a trap handler saw. Written by the runner, so hostile: addresses may be anything. */
 export const trapReport = v.strictObject({
   /** `SIGSEGV`, `SIGBUS`, `SIGILL` or `SIGFPE`. */
-  signal: v.string(),
+  signal: shortName,
   /** `si_code` of the signal. */
   signalCode: v.pipe(v.number(), v.safeInteger()),
   faultAddress: executorAddr,
@@ -24,7 +32,13 @@ export const trapReport = v.strictObject({
   /** The fault lies in the guard below the thread's stack. */
   stackOverflow: v.boolean(),
   /** General registers by their psABI names. */
-  registers: v.record(v.string(), executorAddr),
+  registers: v.pipe(
+    v.record(shortName, executorAddr),
+    v.check(
+      (registers) => Object.keys(registers).length <= MAX_TRAP_REGISTERS,
+      `at most ${MAX_TRAP_REGISTERS} registers`,
+    ),
+  ),
   /** Return addresses by frame-pointer walk, innermost first. */
   frames: v.pipe(v.array(executorAddr), v.maxLength(MAX_TRAP_FRAMES)),
 });
@@ -37,7 +51,7 @@ export const limit = v.strictObject({ name: v.picklist(LIMIT_NAMES), value: byte
 export const quota = v.strictObject({
   name: v.picklist(QUOTA_NAMES),
   value: byteCount,
-  identity: v.string(),
+  identity: v.pipe(v.string(), v.maxLength(512)),
 });
 
 /** Why a runner is gone. */
@@ -46,7 +60,7 @@ export const runnerEnd = v.variant('kind', [
   /** `exit(status)` called by JIT'd code. */
   v.strictObject({ kind: v.literal('exit'), status: v.pipe(v.number(), v.safeInteger()) }),
   /** Killed by a signal that was not a trap of JIT'd code: `abort`, `kill`, the OOM killer. */
-  v.strictObject({ kind: v.literal('signal'), signal: v.string() }),
+  v.strictObject({ kind: v.literal('signal'), signal: shortName }),
   /** Ended by the host because a call passed its deadline. */
   v.strictObject({ kind: v.literal('deadline'), deadlineMs: count }),
   /** Ended by the host because the compiler cancelled a call. */
@@ -58,7 +72,10 @@ export const runnerEnd = v.variant('kind', [
   /** A thread could not be unwound after a failed callback. */
   v.strictObject({ kind: v.literal('unwind-failed') }),
   /** The runner broke the contract of the shared memory or could not be started. */
-  v.strictObject({ kind: v.literal('fault'), message: v.string() }),
+  v.strictObject({
+    kind: v.literal('fault'),
+    message: v.pipe(v.string(), v.maxLength(MAX_END_MESSAGE_LENGTH)),
+  }),
 ]);
 export type RunnerEnd = v.InferOutput<typeof runnerEnd>;
 

@@ -84,8 +84,8 @@ export const openSession = request('openSession', 'compiler-to-executor', {
   }),
   result: v.strictObject({
     version: count,
-    server: v.string(),
-    session: v.string(),
+    server: v.pipe(v.string(), v.maxLength(256)),
+    session: v.pipe(v.string(), v.maxLength(64)),
     info: remoteInfo,
     runner: runnerStarted,
     /** Milliseconds that the session outlives a lost connection, to be resumed in; 0 when it ends with it. */

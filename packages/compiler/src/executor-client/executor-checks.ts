@@ -1,0 +1,70 @@
+import type { MemProt, RemoteInfo, RunnerStarted } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+
+/** Widest stub or trampoline that makes sense on any target. */
+const MAX_STUB_BYTES = 256;
+/** Largest page of any target. */
+const MAX_PAGE_BYTES = 1 << 20;
+
+/** @throws {ProtocolError} when memory that was asked for has another length. */
+export function checkSize(content: Uint8Array, sizeBytes: number): void {
+  if (content.byteLength !== sizeBytes)
+    throw new ProtocolError(`${content.byteLength} bytes of memory where ${sizeBytes} were asked for`);
+}
+
+/**
+ * Sizes that addresses are computed from.
+ * @throws {ProtocolError} for those that no target has.
+ */
+export function checkInfo(info: RemoteInfo): RemoteInfo {
+  const { pointerBytes, pageBytes, trampolineBytes, stubBytes } = info;
+  const isStub = (sizeBytes: number) => sizeBytes > 0 && sizeBytes <= MAX_STUB_BYTES;
+  if (
+    pointerBytes !== 8 ||
+    pageBytes < 4096 ||
+    pageBytes > MAX_PAGE_BYTES ||
+    !isPowerOfTwo(pageBytes) ||
+    ![trampolineBytes, stubBytes].every(isStub)
+  )
+    throw new ProtocolError(
+      `the executor reports pointers of ${pointerBytes}, pages of ${pageBytes}, trampolines of ${trampolineBytes} ` +
+        `and stubs of ${stubBytes} bytes`,
+    );
+  return info;
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}
+
+/**
+ * The three parts of a runner's memory must be sane and within reach of each other.
+ * @throws {ProtocolError} when they are not.
+ */
+export function checkRunner(runner: RunnerStarted): RunnerStarted {
+  const { code, constant, data } = runner.memory;
+  const parts = [code, constant, data];
+  for (const part of parts)
+    if (part.address % 4096n !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
+      throw new ProtocolError(`the executor reports memory at ${formatAddr(part.address)}`);
+  const low = parts.reduce((least, part) => (part.address < least ? part.address : least), code.address);
+  for (const part of parts)
+    if (part.address + BigInt(part.sizeBytes) - low > 0x7fff_ffffn)
+      throw new ProtocolError('the executor reports memory that spans more than 2 GiB');
+  return runner;
+}
+
+/** @throws {ProtocolError} for addresses that are not in a runner's memory of these rights. */
+export function checkInside(
+  runner: RunnerStarted,
+  address: ExecutorAddr,
+  sizeBytes: number,
+  prot: MemProt,
+): void {
+  const part = runner.memory[prot];
+  if (address < part.address || address + BigInt(sizeBytes) > part.address + BigInt(part.sizeBytes))
+    throw new ProtocolError(
+      `the executor reserved ${prot} memory at ${formatAddr(address)}, outside its own`,
+    );
+}

@@ -1,0 +1,110 @@
+import { ProtocolError } from '@farjit/protocol/errors';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import type { LimitName } from '@farjit/protocol/limits';
+
+/** News of runners that are gone, or not there yet, for all of a session: what crosses with a new runner's start is far less. */
+export const MAX_STRAY_NEWS = 4096;
+/** `functionsHot` in any one second: a host sends one a millisecond at most. */
+const HOT_PER_SECOND = 2000;
+/** Those of a minute may come at once, when a connection is there again. */
+const MAX_HOT_AT_ONCE = 60 * HOT_PER_SECOND;
+
+/** Trampolines that follow each other. */
+interface TrampolineBlock {
+  readonly start: ExecutorAddr;
+  readonly count: number;
+  readonly strideBytes: number;
+}
+
+/**
+ * What a host may say of its own accord. A message that no host sends, or one too many, is a `ProtocolError`: the session ends,
+ * instead of taking time and memory for as long as the other end likes.
+ */
+export class ExecutorConduct {
+  readonly #nowMs: () => number;
+  #generation = 0;
+  #isLost = false;
+  readonly #limits = new Set<LimitName>();
+  readonly #blocked = new Set<ExecutorAddr>();
+  #trampolines: TrampolineBlock[] = [];
+  #strayCount = 0;
+  #hotBudget = MAX_HOT_AT_ONCE;
+  #hotMs: number;
+
+  /** @param nowMs a clock that never goes back. */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+    this.#hotMs = nowMs();
+  }
+
+  /** A runner has been started. */
+  begin(generation: number): void {
+    this.#generation = generation;
+    this.#isLost = false;
+    this.#limits.clear();
+    this.#blocked.clear();
+    this.#trampolines = [];
+  }
+
+  /** Trampolines of the current runner, from which threads may come. */
+  addTrampolines(start: ExecutorAddr, count: number, strideBytes: number): void {
+    this.#trampolines.push({ start, count, strideBytes });
+  }
+
+  /** @throws {ProtocolError} */
+  noteLimit(generation: number, name: LimitName): void {
+    if (!this.#isCurrent(generation)) return;
+    if (this.#limits.has(name)) throw new ProtocolError(`the executor says twice that ${name} is reached`);
+    this.#limits.add(name);
+  }
+
+  /** @throws {ProtocolError} */
+  noteLost(generation: number): void {
+    if (!this.#isCurrent(generation)) return;
+    if (this.#isLost) throw new ProtocolError(`the executor says twice that runner ${generation} is lost`);
+    this.#isLost = true;
+  }
+
+  /** @throws {ProtocolError} */
+  noteHot(generation: number): void {
+    const nowMs = this.#nowMs();
+    const grown = this.#hotBudget + ((nowMs - this.#hotMs) * HOT_PER_SECOND) / 1000;
+    this.#hotMs = nowMs;
+    this.#hotBudget = Math.min(grown, MAX_HOT_AT_ONCE) - 1;
+    if (this.#hotBudget < 0)
+      throw new ProtocolError('the executor tells of hot functions all the time, and no host does');
+    this.#isCurrent(generation);
+  }
+
+  /**
+   * A thread asks for a function. Those that come from one trampoline share a request.
+   * @returns what to call when it has been answered.
+   * @throws {ProtocolError}
+   */
+  noteReentry(generation: number, trampoline: ExecutorAddr): () => void {
+    if (!this.#isCurrent(generation)) return () => {};
+    if (!this.#isTrampoline(trampoline))
+      throw new ProtocolError(`the executor asks for ${formatAddr(trampoline)}, which is no trampoline`);
+    if (this.#blocked.has(trampoline))
+      throw new ProtocolError(`the executor asks twice at once for ${formatAddr(trampoline)}`);
+    this.#blocked.add(trampoline);
+    return () => {
+      if (generation === this.#generation) this.#blocked.delete(trampoline);
+    };
+  }
+
+  #isCurrent(generation: number): boolean {
+    if (generation === this.#generation) return true;
+    if (++this.#strayCount > MAX_STRAY_NEWS)
+      throw new ProtocolError('the executor tells of runners all the time that are not there');
+    return false;
+  }
+
+  #isTrampoline(address: ExecutorAddr): boolean {
+    return this.#trampolines.some(({ start, count, strideBytes }) => {
+      const offset = address - start;
+      const stride = BigInt(strideBytes);
+      return offset >= 0n && offset < BigInt(count) * stride && offset % stride === 0n;
+    });
+  }
+}
