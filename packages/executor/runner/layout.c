@@ -32,15 +32,18 @@ static const struct field farjit_bell_fields[] = {
 	FIELD(farjit_bell, value),
 };
 
-static const struct field farjit_publish_entry_fields[] = {
-	FIELD(farjit_publish_entry, kind),
-	FIELD(farjit_publish_entry, value),
+static const struct field farjit_frame_record_fields[] = {
+	FIELD(farjit_frame_record, start),
+	FIELD(farjit_frame_record, end),
+	FIELD(farjit_frame_record, fde),
+	FIELD(farjit_frame_record, cell),
 };
 
-static const struct field farjit_publish_fields[] = {
-	FIELD(farjit_publish, count),
-	FIELD(farjit_publish, reserved),
-	FIELD(farjit_publish, entries),
+static const struct field farjit_frame_node_fields[] = {
+	FIELD(farjit_frame_node, record),
+	FIELD(farjit_frame_node, next),
+	FIELD(farjit_frame_node, previous),
+	FIELD(farjit_frame_node, sibling),
 };
 
 static const struct field farjit_reentry_slot_fields[] = {
@@ -84,7 +87,6 @@ static const struct field farjit_control_fields[] = {
 	FIELD(farjit_control, foreign_threads),
 	FIELD(farjit_control, confine),
 	FIELD(farjit_control, end),
-	FIELD(farjit_control, publish),
 	FIELD(farjit_control, addresses),
 	FIELD(farjit_control, names),
 	FIELD(farjit_control, reentry),
@@ -92,7 +94,7 @@ static const struct field farjit_control_fields[] = {
 };
 
 static const struct layout layouts[] = {
-	LAYOUT(farjit_bell),	  LAYOUT(farjit_publish_entry), LAYOUT(farjit_publish), LAYOUT(farjit_reentry_slot),
+	LAYOUT(farjit_bell),	  LAYOUT(farjit_frame_record), LAYOUT(farjit_frame_node), LAYOUT(farjit_reentry_slot),
 	LAYOUT(farjit_call_slot), LAYOUT(farjit_confine),	LAYOUT(farjit_end),	LAYOUT(farjit_control),
 };
 
@@ -101,7 +103,8 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_LAYOUT_VERSION),
 	CONSTANT(FARJIT_REENTRY_SLOTS),
 	CONSTANT(FARJIT_CALL_SLOTS),
-	CONSTANT(FARJIT_PUBLISH_ENTRIES),
+	CONSTANT(FARJIT_FRAME_CELL_SHIFT),
+	CONSTANT(FARJIT_FRAME_LEVEL_SHIFT),
 	CONSTANT(FARJIT_BLOCK_BYTES),
 	CONSTANT(FARJIT_NAME_BYTES),
 	CONSTANT(FARJIT_TRAP_FRAMES),
@@ -120,7 +123,7 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_BELL_LIMIT),
 	CONSTANT(FARJIT_BELL_CONFINE),
 	CONSTANT(FARJIT_BELL_SPAWN),
-	CONSTANT(FARJIT_BELL_PUBLISH),
+	CONSTANT(FARJIT_BELL_SYNC_CORE),
 	CONSTANT(FARJIT_BELL_LOOKUP),
 	CONSTANT(FARJIT_BELL_PRELOAD),
 	CONSTANT(FARJIT_CONFINED_NO_NEW_PRIVS),
@@ -139,9 +142,6 @@ static const struct constant constants[] = {
 	CONSTANT(FARJIT_LIMIT_ADDRESS_SPACE),
 	CONSTANT(FARJIT_LIMIT_DATA),
 	CONSTANT(FARJIT_LIMIT_THREADS),
-	CONSTANT(FARJIT_PUBLISH_REGISTER_FRAME),
-	CONSTANT(FARJIT_PUBLISH_DEREGISTER_FRAME),
-	CONSTANT(FARJIT_PUBLISH_SYNC_CORE),
 	CONSTANT(FARJIT_REENTRY_FREE),
 	CONSTANT(FARJIT_REENTRY_CLAIMED),
 	CONSTANT(FARJIT_REENTRY_POSTED),

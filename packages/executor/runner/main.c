@@ -15,6 +15,7 @@ static void initialize(void)
 	/* Whatever the host left open is not for JIT'd code. */
 	syscall(SYS_close_range, FARJIT_FD_SHARED + 1, ~0u, 0);
 	farjit_output_initialize();
+	farjit_frames_initialize();
 	farjit_abi_initialize();
 	farjit_threads_initialize();
 	farjit_map();
@@ -47,8 +48,8 @@ static _Noreturn void serve(void)
 				farjit_fault("SPAWN before CONFINE");
 			farjit_spawn_worker(bell.slot);
 			break;
-		case FARJIT_BELL_PUBLISH:
-			farjit_publish();
+		case FARJIT_BELL_SYNC_CORE:
+			farjit_sync_core();
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		case FARJIT_BELL_LOOKUP:

@@ -49,6 +49,8 @@ extern struct farjit_control *farjit_control;
 /* Start and end of the code part, for traps. */
 extern uintptr_t farjit_code_start;
 extern uintptr_t farjit_code_end;
+/* Unwind information of JIT'd code. */
+extern const struct farjit_frame_index *farjit_frame_index;
 /* Start of the data part, which counters are told by their offset in. */
 extern uintptr_t farjit_data_start;
 /* Maps both memfds, closes their descriptors, fills what `control` says before HELLO. Main thread, once. */
@@ -79,9 +81,13 @@ bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void 
 /* Unwinds the calling thread to its boundary; ends the runner where that is impossible. */
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token);
 
-/* publish.c */
-/* Does the work of control.publish in order. Main thread. */
-void farjit_publish(void);
+/* sync_core.c */
+/* Makes all threads see code that was written where other code was. Main thread. */
+void farjit_sync_core(void);
+
+/* frames.c */
+/* Finds what _Unwind_Find_FDE of libgcc_s is, for code that is not JIT'd. Main thread, first of all. */
+void farjit_frames_initialize(void);
 
 /* lookup.c */
 /* Resolves `count` names of control.names into control.addresses. Main thread. */

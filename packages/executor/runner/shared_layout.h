@@ -21,14 +21,11 @@
 #include <stdint.h>
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
-#define FARJIT_LAYOUT_VERSION 3u
+#define FARJIT_LAYOUT_VERSION 4u
 
 enum {
 	FARJIT_REENTRY_SLOTS = 256,
 	FARJIT_CALL_SLOTS = 64,
-	/* Publish entries done at a time: what one commit carries at most, MAX_PUBLISH_ENTRIES of the protocol, and a
-	 * barrier. */
-	FARJIT_PUBLISH_ENTRIES = 256,
 	FARJIT_BLOCK_BYTES = 48 * 1024,
 	FARJIT_NAME_BYTES = 64 * 1024,
 	FARJIT_TRAP_FRAMES = 64,
@@ -52,13 +49,13 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CONFINED = 2,  /* confinement done; `value` is a bit set of enum farjit_confinement */
 	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
-	FARJIT_BELL_DONE = 5,	   /* the PUBLISH, LOOKUP or PRELOAD the host asked for is done */
+	FARJIT_BELL_DONE = 5,	   /* the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
 	FARJIT_BELL_HOT = 6,	   /* `value`: offset in the data part of a counter that has reached its page's threshold */
 	FARJIT_BELL_LIMIT = 8,	   /* `value`: an enum farjit_limit that was reached, once each */
 	/* host -> runner */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
 	FARJIT_BELL_SPAWN = 17,	  /* `slot`: start the worker thread of that call slot */
-	FARJIT_BELL_PUBLISH = 18, /* do `control.publish` */
+	FARJIT_BELL_SYNC_CORE = 18, /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */
 	FARJIT_BELL_LOOKUP = 19,  /* resolve `control.names` into `control.addresses`; `value`: how many names */
 	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
@@ -112,27 +109,37 @@ struct farjit_confine {
 };
 
 /*
- * Publish work, done entry by entry, in order, before anything leads to the code.
+ * Index of unwind information, at the end of the constant part, so that only the host can write it. The runner searches
+ * it while it grows: a node is filled before a head or another node leads to it.
  *
- * libgcc looks a program counter up in the registration that starts nearest below it and nowhere else, so the code
- * ranges of two registered .eh_frames must not interleave: register each contiguous piece of code by itself. What
- * is registered stays readable and unchanged until it is deregistered; deregistering anything else aborts.
+ * The code part is cut into cells, at several levels: of 4 KiB, of 32 KiB, and so on, up to one of all code. Each cell
+ * has a list of nodes. A record stands at the lowest level where it reaches over one or two cells, in the lists of both.
+ * `heads` are those of all cells, level by level.
  */
-enum farjit_publish_kind {
-	FARJIT_PUBLISH_REGISTER_FRAME = 1,   /* value: address of a NUL-terminated .eh_frame */
-	FARJIT_PUBLISH_DEREGISTER_FRAME = 2, /* value: the same */
-	FARJIT_PUBLISH_SYNC_CORE = 3,	     /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE) */
+enum {
+	FARJIT_FRAME_CELL_SHIFT = 12,
+	FARJIT_FRAME_LEVEL_SHIFT = 3,
 };
 
-struct farjit_publish_entry {
-	uint64_t kind;
-	uint64_t value;
+/* An FDE, and the code that it is for. Offsets are from the start of the reservation, where the code part is. */
+struct farjit_frame_record {
+	uint32_t start;
+	uint32_t end; /* first byte after it */
+	uint32_t fde;
+	uint32_t cell; /* index of its list in `heads` */
 };
 
-struct farjit_publish {
-	uint32_t count;
-	uint32_t reserved;
-	struct farjit_publish_entry entries[FARJIT_PUBLISH_ENTRIES];
+struct farjit_frame_node {
+	struct farjit_frame_record record;
+	_Atomic uint64_t next; /* offset of a node, 0 for none */
+	/* The host's. */
+	uint64_t previous;
+	uint64_t sibling; /* next node of the same .eh_frame */
+};
+
+struct farjit_frame_index {
+	_Atomic uint64_t removals; /* counted before a node that was removed is used again */
+	_Atomic uint64_t heads[];  /* offsets of nodes, 0 for none; rounded up to pages */
 };
 
 /* A call out of JIT'd code. State is a futex word. */
@@ -229,7 +236,6 @@ struct farjit_control {
 
 	struct farjit_confine confine;
 	struct farjit_end end;
-	struct farjit_publish publish; /* for PUBLISH */
 	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */
 	uint64_t addresses[4096];
 	char names[FARJIT_NAME_BYTES];

@@ -13,9 +13,6 @@ import {
   LOOKUP_NAME_COUNT,
   MISSING_BYTES,
   NAME_BYTES,
-  PUBLISH,
-  PUBLISH_ENTRY_COUNT,
-  type PublishKind,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
   REGISTER_COUNT,
@@ -28,12 +25,6 @@ import type { Reservation } from './reservation.js';
 const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 /** What the kernel allows by default (fs.nr_open). */
 const MAX_DESCRIPTORS = 1024 * 1024;
-
-/** One piece of publish work. */
-export interface PublishEntry {
-  readonly kind: (typeof PublishKind)[keyof typeof PublishKind];
-  readonly value: bigint;
-}
 
 /** What the runner says of itself before HELLO. */
 export interface RunnerHello {
@@ -161,11 +152,6 @@ export class ControlArea {
     };
   }
 
-  /** @throws {RangeError} when there are more entries than the list holds. */
-  writeControlPublish(entries: readonly PublishEntry[]): void {
-    this.#writePublish(CONTROL.publish, entries);
-  }
-
   /** Writes names one after the other, each with a NUL. The caller has kept to both limits. */
   writeLookupNames(names: readonly Uint8Array[]): void {
     const sizeBytes = names.reduce((sum, name) => sum + name.byteLength + 1, 0);
@@ -242,18 +228,6 @@ export class ControlArea {
 
   readCallToken(slot: number): number {
     return this.#bytes.readUInt32LE(callSlot(slot) + CALL_SLOT.token);
-  }
-
-  #writePublish(offset: number, entries: readonly PublishEntry[]): void {
-    if (entries.length > PUBLISH_ENTRY_COUNT)
-      throw new RangeError(`${entries.length} publish entries, a list holds ${PUBLISH_ENTRY_COUNT}`);
-    let at = offset + PUBLISH.entries;
-    for (const { kind, value } of entries) {
-      this.#writeWord(at, BigInt(kind));
-      this.#writeWord(at + 8, value);
-      at += PUBLISH.entryBytes;
-    }
-    this.#bytes.writeUInt32LE(entries.length, offset + PUBLISH.count);
   }
 
   #readWord(offset: number): bigint {

@@ -1,8 +1,8 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import type { RequestError } from '@farjit/protocol/errors';
-import type { ControlArea, PublishEntry } from './control-area.js';
+import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
-import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES, PUBLISH_ENTRY_COUNT } from './native/shared-layout.js';
+import { BellKind, LOOKUP_NAME_COUNT, NAME_BYTES } from './native/shared-layout.js';
 
 /**
  * How long the control thread may take for one piece of work, which is microseconds. JIT'd code can hold it up, by a lock
@@ -24,7 +24,7 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
-/** Work for the runner's control thread, which does one thing at a time: publish lists and lookups. */
+/** Work for the runner's control thread, which does one thing at a time: lookups, and making code coherent. */
 export class ControlWork {
   readonly #control: ControlArea;
   readonly #runner: ControlledRunner;
@@ -38,18 +38,12 @@ export class ControlWork {
     this.#runner = runner;
   }
 
-  /** Resolves when the runner has done all of `entries`, in order. */
-  async publish(entries: readonly PublishEntry[]): Promise<void> {
-    for (let at = 0; at < entries.length; at += PUBLISH_ENTRY_COUNT) {
-      const chunk = entries.slice(at, at + PUBLISH_ENTRY_COUNT);
-      await this.#enqueue(
-        () => {
-          this.#control.writeControlPublish(chunk);
-          return { kind: BellKind.publish, value: 0 };
-        },
-        () => undefined,
-      );
-    }
+  /** Resolves when all threads see code that was written where other code was. */
+  async syncCore(): Promise<void> {
+    await this.#enqueue(
+      () => ({ kind: BellKind.syncCore, value: 0 }),
+      () => undefined,
+    );
   }
 
   /** Addresses of `names` in the runner, 0 for those it does not have. They are hostile: any value. */

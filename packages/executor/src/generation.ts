@@ -170,7 +170,7 @@ export class Generation {
       limits: host.limits,
     });
     const work = new ControlWork(control, runner);
-    const publisher = new Publisher((entries) => work.publish(entries));
+    const publisher = new Publisher(() => work.syncCore());
     const { memory, indirection } = this;
     const hotCounters = new HotCounters(guard, (counters) => events.onHot(number, counters));
     this.#parts = { runner, control, memory, indirection, work, publisher, calls, reentries, hotCounters };
@@ -312,7 +312,7 @@ export class Generation {
     const written = this.memory.apply(commit);
     const durationMs = performance.now() - startMs;
     this.#commitMs += durationMs;
-    if (commit.segments.length + commit.pointers.length + written.work.length > 0) {
+    if (!isEmpty(commit)) {
       this.#commitCount++;
       this.#host.events.emit({ type: 'commit-applied', durationMs });
     }

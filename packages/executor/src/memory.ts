@@ -1,8 +1,7 @@
 import { type Commit, type MemProt, memory, type RunnerMemory, type Segment } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
-import type { PublishEntry } from './control-area.js';
-import { PublishKind } from './native/shared-layout.js';
+import { FrameIndex, frameIndexRegion } from './frame-index.js';
 import { PageAllocator } from './page-allocator.js';
 import type { WrittenCommit } from './publisher.js';
 import type { Reservation } from './reservation.js';
@@ -39,7 +38,8 @@ export class SessionMemory {
   /** Live ranges by ascending offset. */
   readonly #ranges: MemoryRange[] = [];
   readonly #allocators = new Map<number, MemoryRange[]>();
-  /** Addresses given to `__register_frame` and not taken back. */
+  readonly #frames: FrameIndex;
+  /** Addresses of `.eh_frame` sections that are registered. */
   readonly #registeredFrames = new Set<bigint>();
   #nextAllocator = 1;
   #rangeCount = 0;
@@ -51,9 +51,15 @@ export class SessionMemory {
     const { code, constant, data } = reservation.layout;
     this.#pages = {
       code: new PageAllocator(code),
-      constant: new PageAllocator(constant),
+      constant: new PageAllocator({
+        ...constant,
+        sizeBytes: constant.sizeBytes - frameIndexRegion(reservation.layout).sizeBytes,
+      }),
       data: new PageAllocator(data),
     };
+    this.#frames = new FrameIndex(reservation, base, (sizeBytes) => {
+      return this.reserveRange('constant', sizeBytes, 'host').offset;
+    });
   }
 
   /** The three parts the compiler may use, by runner address. */
@@ -141,7 +147,7 @@ export class SessionMemory {
 
   /**
    * Checks the whole commit, then writes its segments. A commit that is refused has changed nothing.
-   * @returns what is left to do: the publish work, and then the pointers.
+   * @returns what is left to do before the new code can be reached.
    * @throws {RequestError} INVALID_ADDRESS, INVALID_PARAMS or LIMIT_EXCEEDED.
    */
   apply(commit: Commit): WrittenCommit {
@@ -161,8 +167,10 @@ export class SessionMemory {
     for (const frame of commit.deregisterEHFrames) this.#registeredFrames.delete(frame);
     for (const frame of commit.registerEHFrames) this.#registeredFrames.add(frame);
     return {
-      work: publishWork(commit),
-      storePointers: () => {
+      syncCore: commit.syncCore,
+      connect: () => {
+        for (const frame of commit.deregisterEHFrames) this.#frames.remove(frame);
+        for (const frame of commit.registerEHFrames) this.#addFrames(frame);
         for (const { offset, value } of pointers) this.#reservation.storePointer(offset, value);
       },
     };
@@ -240,7 +248,6 @@ export class SessionMemory {
         'LIMIT_EXCEEDED',
         `${count} EH frames to register or deregister, a commit carries ${memory.MAX_PUBLISH_ENTRIES}`,
       );
-    // What libgcc would answer by aborting the runner is refused here.
     const deregistered = new Set<bigint>();
     for (const frame of deregisterEHFrames) {
       if (!this.#registeredFrames.has(frame) || deregistered.has(frame))
@@ -260,6 +267,13 @@ export class SessionMemory {
         );
       registered.add(frame);
     }
+  }
+
+  #addFrames(frame: bigint): void {
+    const offset = this.#offsetOf(frame);
+    const range = this.#rangeAt(offset, 4);
+    if (!range) throw outside(frame, 4, 'any reservation');
+    this.#frames.add(offset, range.offset + range.sizeBytes);
   }
 
   /** Offset of an address, or -1 outside the reservation. */
@@ -285,15 +299,6 @@ export class SessionMemory {
     }
     return low;
   }
-}
-
-function publishWork(commit: Commit): PublishEntry[] {
-  const entry = (kind: PublishEntry['kind']) => (value: bigint) => ({ kind, value });
-  return [
-    ...commit.deregisterEHFrames.map(entry(PublishKind.deregisterFrame)),
-    ...commit.registerEHFrames.map(entry(PublishKind.registerFrame)),
-    ...(commit.syncCore ? [{ kind: PublishKind.syncCore, value: 0n }] : []),
-  ];
 }
 
 function checkOverlap(writes: readonly Write[]): void {

@@ -198,3 +198,41 @@ export function waitToBeRequeued(word: bigint, expected: number, target: bigint)
     RET,
   );
 }
+
+/** `do (*(void (*)(void))address)(); while (*(int *)flag == 0);` */
+export function callUntil(address: bigint, flag: bigint): Uint8Array<ArrayBuffer> {
+  const loop = [...MOV_RAX, ...new Array<number>(8), ...CALL_RAX, 0x83, 0x3b, 0x00];
+  return assemble(
+    PUSH_RBX,
+    [0x48, 0xbb], // movabs $flag, %rbx
+    { imm64: flag },
+    MOV_RAX,
+    { imm64: address },
+    CALL_RAX,
+    [0x83, 0x3b, 0x00], // cmpl $0, (%rbx)
+    [0x74, 256 - (loop.length + 2)], // je loop
+    POP_RBX,
+    RET,
+  );
+}
+
+/** `if (!find(here)) ++*(int *)missed; *(char *)seen = 1;`, with the frame of `callVoid`. */
+export function asksForItsFrame(find: bigint, missed: bigint, seen: bigint): Uint8Array<ArrayBuffer> {
+  return assemble(
+    SUB_RSP_8,
+    [0x48, 0x8d, 0x3d, 0xf9, 0xff, 0xff, 0xff], // leaq -7(%rip), %rdi
+    MOV_RAX,
+    { imm64: find },
+    CALL_RAX,
+    [0x48, 0x85, 0xc0], // testq %rax, %rax
+    [0x75, 12], // jne over the next two
+    MOV_RAX,
+    { imm64: missed },
+    [0xff, 0x00], // incl (%rax)
+    MOV_RAX,
+    { imm64: seen },
+    [0xc6, 0x00, 0x01], // movb $1, (%rax)
+    ADD_RSP_8,
+    RET,
+  );
+}

@@ -4,7 +4,6 @@ import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/exe
 import test, { type ExecutionContext } from 'ava';
 import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
-import { PublishKind } from '../src/native/shared-layout.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 import { commitOf, segmentOf } from './session-fixture.js';
@@ -42,7 +41,7 @@ function prepare(t: ExecutionContext): Prepared {
 test('a commit writes content, zeroes the rest and stores pointers', (t) => {
   const { memory, code, constant, data } = prepare(t);
   memory.apply(commitOf({ segments: [segmentOf(data, 'data', new Uint8Array(64).fill(0xee))] }));
-  const { work, storePointers } = memory.apply(
+  const { syncCore, connect } = memory.apply(
     commitOf({
       segments: [
         segmentOf(code, 'code', Uint8Array.of(1, 2, 3)),
@@ -51,29 +50,12 @@ test('a commit writes content, zeroes the rest and stores pointers', (t) => {
       pointers: [{ address: addrAdd(constant, 8), value: toExecutorAddr(0x1122334455667788n) }],
     }),
   );
-  t.deepEqual(work, []);
+  t.false(syncCore);
   t.deepEqual([...memory.read(code, 4)], [1, 2, 3, 0]);
   t.deepEqual([...memory.read(data, 9)], [9, 0, 0, 0, 0, 0, 0, 0, 0xee]);
   t.is(memory.read(addrAdd(constant, 8), 8).readBigUInt64LE(), 0n);
-  storePointers();
+  connect();
   t.is(memory.read(addrAdd(constant, 8), 8).readBigUInt64LE(), 0x1122334455667788n);
-});
-
-test('publish work: deregister, then register, then synchronise', (t) => {
-  const { memory, constant } = prepare(t);
-  memory.apply(commitOf({ registerEHFrames: [constant] }));
-  const { work } = memory.apply(
-    commitOf({
-      registerEHFrames: [addrAdd(constant, 64)],
-      deregisterEHFrames: [constant],
-      syncCore: true,
-    }),
-  );
-  t.deepEqual(work, [
-    { kind: PublishKind.deregisterFrame, value: constant },
-    { kind: PublishKind.registerFrame, value: addrAdd(constant, 64) },
-    { kind: PublishKind.syncCore, value: 0n },
-  ]);
 });
 
 const PAGE_OF_ONES = new Uint8Array(4096).fill(1);
@@ -170,7 +152,7 @@ const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string
     'INVALID_ADDRESS',
   ],
   [
-    'more EH frames than one slot publishes',
+    'more EH frames than one commit registers',
     ({ constant }) => ({
       registerEHFrames: Array.from({ length: 241 }, (_, index) => addrAdd(constant, 8 * index)),
     }),
@@ -270,7 +252,7 @@ test('stubs jump through pointers that commits may write, and only those', (t) =
     t.is(next + BigInt(code.readInt32LE(8 * index + 2)), pointers + BigInt(8 * index));
   }
   const target = { address: addrAdd(pointers, 8), value: toExecutorAddr(0x42n) };
-  memory.apply(commitOf({ pointers: [target] })).storePointers();
+  memory.apply(commitOf({ pointers: [target] })).connect();
   t.is(memory.read(target.address, 8).readBigUInt64LE(), 0x42n);
   t.throws(() => memory.apply(commitOf({ segments: [segmentOf(stubs, 'code', Uint8Array.of(0x90))] })), {
     message: /not inside any reservation/,

@@ -1,22 +1,17 @@
 import test from 'ava';
-import type { PublishEntry } from '../src/control-area.js';
-import { PublishKind } from '../src/native/shared-layout.js';
 import { Publisher, type WrittenCommit } from '../src/publisher.js';
-
-const SYNC: PublishEntry = { kind: PublishKind.syncCore, value: 0n };
 
 /** A publisher whose runner does its work when the test says so, and what happened. */
 function prepare() {
   const happened: string[] = [];
   const pending: { done: () => void; fail: (error: Error) => void }[] = [];
-  const publisher = new Publisher((work) => {
-    if (work.length === 0) return Promise.resolve();
+  const publisher = new Publisher(() => {
     happened.push('work');
     return new Promise((done, fail) => pending.push({ done, fail }));
   });
-  const commit = (name: string, work: readonly PublishEntry[] = []): WrittenCommit => ({
-    work,
-    storePointers: () => happened.push(`pointers of ${name}`),
+  const commit = (name: string, syncCore = false): WrittenCommit => ({
+    syncCore,
+    connect: () => happened.push(`pointers of ${name}`),
   });
   const reach = (name: string) => () => {
     happened.push(`reach ${name}`);
@@ -27,16 +22,16 @@ function prepare() {
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a commit without publish work is reachable at once', (t) => {
+test('a commit where no other code was is reachable at once', (t) => {
   const { happened, publisher, commit, reach } = prepare();
   t.is(publisher.publish(commit('a'), reach('a')), 'a');
   t.deepEqual(happened, ['pointers of a', 'reach a']);
   t.false(publisher.isBusy);
 });
 
-test('publish work is done before a pointer leads to the code, and before anybody goes on', async (t) => {
+test('all threads see the code before a pointer leads to the code, and before anybody goes on', async (t) => {
   const { happened, pending, publisher, commit, reach } = prepare();
-  const reached = publisher.publish(commit('a', [SYNC]), reach('a'));
+  const reached = publisher.publish(commit('a', true), reach('a'));
   await settle();
   t.deepEqual(happened, ['work']);
   t.true(publisher.isBusy);
@@ -50,9 +45,9 @@ test('publish work is done before a pointer leads to the code, and before anybod
 test('what comes behind a commit that waits keeps its place, whatever it brings', async (t) => {
   const { happened, pending, publisher, commit, reach } = prepare();
   const all = [
-    publisher.publish(commit('a', [SYNC]), reach('a')),
+    publisher.publish(commit('a', true), reach('a')),
     publisher.publish(commit('b'), reach('b')),
-    publisher.publish(commit('c', [SYNC]), reach('c')),
+    publisher.publish(commit('c', true), reach('c')),
     publisher.publish(commit('d'), reach('d')),
   ];
   pending[1]?.done();
@@ -66,7 +61,7 @@ test('what comes behind a commit that waits keeps its place, whatever it brings'
 
 test('what is reached may take its time: nobody waits for it', async (t) => {
   const { pending, publisher, commit, reach } = prepare();
-  void publisher.publish(commit('a', [SYNC]), () => new Promise(() => {}));
+  void publisher.publish(commit('a', true), () => new Promise(() => {}));
   pending[0]?.done();
   await settle();
   t.is(publisher.publish(commit('b'), reach('b')), 'b');
@@ -75,8 +70,8 @@ test('what is reached may take its time: nobody waits for it', async (t) => {
 test('when the runner is gone no pointer is stored, and all who wait are told', async (t) => {
   const { happened, pending, publisher, commit, reach } = prepare();
   const all = [
-    publisher.publish(commit('a', [SYNC]), reach('a')),
-    publisher.publish(commit('b', [SYNC]), reach('b')),
+    publisher.publish(commit('a', true), reach('a')),
+    publisher.publish(commit('b', true), reach('b')),
   ];
   for (const { fail } of pending) fail(new Error('gone'));
   for (const reached of all) await t.throwsAsync(Promise.resolve(reached), { message: 'gone' });

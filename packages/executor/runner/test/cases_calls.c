@@ -278,13 +278,12 @@ static void dies_with_its_host(void)
 	CHECK(waitpid(started[1], &status, 0) == started[1]);
 }
 
-static void does_publish_work_on_the_hosts_word(void)
+static void synchronises_cores_on_the_hosts_word(void)
 {
 	struct host host;
 	host_open(&host);
-	publish_eh_frame(&host);
-	host_publish(&host, FARJIT_PUBLISH_SYNC_CORE, 0);
-	host_publish(&host, FARJIT_PUBLISH_DEREGISTER_FRAME, data_address(&host, DATA_EH_FRAME));
+	host_ring(&host, FARJIT_BELL_SYNC_CORE, 0, 0);
+	host_expect(&host, FARJIT_BELL_DONE);
 	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
 	host_close(&host);
 }
@@ -331,7 +330,7 @@ const struct test_case call_cases[] = {
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
 	{"dies-with-its-host", dies_with_its_host},
-	{"does-publish-work-on-the-hosts-word", does_publish_work_on_the_hosts_word},
+	{"synchronises-cores-on-the-hosts-word", synchronises_cores_on_the_hosts_word},
 	{"rings-once-for-a-counter-that-reaches-its-threshold", rings_once_for_a_counter_that_reaches_its_threshold},
 	{0},
 };

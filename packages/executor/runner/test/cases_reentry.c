@@ -277,12 +277,12 @@ static void ends_when_it_cannot_unwind(void)
 	CHECK(strstr(host.control->end.message, "failure 31"));
 }
 
-static void forgets_a_deregistered_frame(void)
+static void finds_no_frame_that_was_taken_out(void)
 {
 	struct host host;
 	host_open(&host);
 	publish_eh_frame(&host);
-	host_publish(&host, FARJIT_PUBLISH_DEREGISTER_FRAME, data_address(&host, DATA_EH_FRAME));
+	forget_eh_frame(&host);
 	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(0));
 	fail_reentry(&host, 1);
 	CHECK(WIFEXITED(host_wait_end(&host)));
@@ -300,6 +300,6 @@ const struct test_case reentry_cases[] = {
 	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
 	{"a-failed-callback-ends-just-its-foreign-thread", a_failed_callback_ends_just_its_foreign_thread},
 	{"ends-when-it-cannot-unwind", ends_when_it_cannot_unwind},
-	{"forgets-a-deregistered-frame", forgets_a_deregistered_frame},
+	{"finds-no-frame-that-was-taken-out", finds_no_frame_that_was_taken_out},
 	{0},
 };

@@ -257,13 +257,13 @@ uint64_t data_address(const struct host *host, size_t offset)
 	return control_address(host, host->data + offset);
 }
 
-void host_publish(struct host *host, enum farjit_publish_kind kind, uint64_t value)
+/* The index is one page at the end of the constant part; its last head is that of all code. */
+static struct farjit_frame_index *frame_index(struct host *host)
 {
-	host->control->publish.count = 1;
-	host->control->publish.entries[0] = (struct farjit_publish_entry){.kind = kind, .value = value};
-	host_ring(host, FARJIT_BELL_PUBLISH, 0, 0);
-	host_expect(host, FARJIT_BELL_DONE);
+	return (struct farjit_frame_index *)(host->code + CODE_BYTES + CONSTANT_BYTES - 4096);
 }
+
+enum { ALL_CODE_CELL = 256 + 32 + 4 };
 
 void publish_eh_frame(struct host *host)
 {
@@ -290,7 +290,18 @@ void publish_eh_frame(struct host *host)
 	};
 	memcpy(frame.cie, cie, sizeof cie);
 	memcpy(host->data + DATA_EH_FRAME, &frame, sizeof frame);
-	host_publish(host, FARJIT_PUBLISH_REGISTER_FRAME, data_address(host, DATA_EH_FRAME));
+	size_t node_offset = CODE_BYTES + CONSTANT_BYTES / 2;
+	uint64_t fde = data_address(host, DATA_EH_FRAME) + sizeof cie - host->control->base;
+	*(struct farjit_frame_node *)(host->code + node_offset) = (struct farjit_frame_node){
+		.record = {.start = 0, .end = (uint32_t)frame.bytes, .fde = (uint32_t)fde, .cell = ALL_CODE_CELL},
+	};
+	atomic_store(&frame_index(host)->heads[ALL_CODE_CELL], node_offset);
+}
+
+void forget_eh_frame(struct host *host)
+{
+	atomic_store(&frame_index(host)->heads[ALL_CODE_CELL], 0);
+	atomic_fetch_add(&frame_index(host)->removals, 1);
 }
 
 uint64_t host_lookup(struct host *host, const char *name)

@@ -83,10 +83,10 @@ uint64_t payload(const struct host *host, const void *symbol);
 void *payload_view(const struct host *host, const void *symbol);
 uint64_t data_address(const struct host *host, size_t offset);
 uint64_t control_address(const struct host *host, const void *field);
-/* Registers an .eh_frame for the whole payload. */
+/* Puts an .eh_frame for the whole payload into the index. */
 void publish_eh_frame(struct host *host);
-/* Has the runner do one piece of publish work. */
-void host_publish(struct host *host, enum farjit_publish_kind kind, uint64_t value);
+/* Takes it out again. */
+void forget_eh_frame(struct host *host);
 
 /* Argument block of the payload's call_c. */
 struct call_c {

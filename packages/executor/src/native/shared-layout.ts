@@ -5,12 +5,10 @@
  */
 
 export const LAYOUT_MAGIC = 0x544a5246;
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
-/** Entries of publish work done at a time. */
-export const PUBLISH_ENTRY_COUNT = 256;
 export const BLOCK_BYTES = 48 * 1024;
 export const NAME_BYTES = 64 * 1024;
 export const LOOKUP_NAME_COUNT = 4096;
@@ -37,7 +35,7 @@ export const BellKind = {
   limit: 8,
   confine: 16,
   spawn: 17,
-  publish: 18,
+  syncCore: 18,
   lookup: 19,
   preload: 24,
 } as const;
@@ -61,9 +59,6 @@ export const Sandbox = { off: 0, default: 1, strict: 2 } as const;
 
 /** `enum farjit_limit`: the LIMIT bell's value. */
 export const ReachedLimit = { addressSpace: 1, data: 2, threads: 3 } as const;
-
-/** `enum farjit_publish_kind`. */
-export const PublishKind = { registerFrame: 1, deregisterFrame: 2, syncCore: 3 } as const;
 
 /** `enum farjit_reentry_state`: a futex word. */
 export const ReentryState = {
@@ -90,9 +85,22 @@ export const CallState = {
 /** `enum farjit_end_kind`. */
 export const EndKind = { none: 0, trap: 1, unwindFailed: 2, fault: 3 } as const;
 
-/** `struct farjit_publish`: u32 count, u32 reserved, entries of u64 kind and u64 value. */
-export const PUBLISH = { count: 0, entries: 8, entryBytes: 16 } as const;
-export const PUBLISH_BYTES = PUBLISH.entries + PUBLISH_ENTRY_COUNT * PUBLISH.entryBytes;
+/** Cells of the index of frames: bits of an offset in the lowest level's cells, and more in each level above. */
+export const FRAME_CELL_SHIFT = 12;
+export const FRAME_LEVEL_SHIFT = 3;
+/** Offset of `struct farjit_frame_index`'s heads; before them is the count of removals. */
+export const FRAME_HEADS = 8;
+/** `struct farjit_frame_node`. */
+export const FRAME_NODE = {
+  start: 0,
+  end: 4,
+  fde: 8,
+  cell: 12,
+  next: 16,
+  previous: 24,
+  sibling: 32,
+} as const;
+export const FRAME_NODE_BYTES = 40;
 
 /** `struct farjit_reentry_slot`. */
 export const REENTRY_SLOT = {
@@ -149,8 +157,7 @@ export const END_BYTES = END.message + END.messageBytes;
 
 const CONFINE_OFFSET = 80;
 const END_OFFSET = CONFINE_OFFSET + CONFINE_BYTES;
-const PUBLISH_OFFSET = END_OFFSET + END_BYTES;
-const ADDRESSES_OFFSET = PUBLISH_OFFSET + PUBLISH_BYTES;
+const ADDRESSES_OFFSET = END_OFFSET + END_BYTES;
 const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
 const REENTRY_OFFSET = alignUp(NAMES_OFFSET + NAME_BYTES, 64);
 const CALLS_OFFSET = alignUp(REENTRY_OFFSET + REENTRY_SLOT_COUNT * REENTRY_SLOT_BYTES, 64);
@@ -171,7 +178,6 @@ export const CONTROL = {
   foreignThreads: 76,
   confine: CONFINE_OFFSET,
   end: END_OFFSET,
-  publish: PUBLISH_OFFSET,
   addresses: ADDRESSES_OFFSET,
   names: NAMES_OFFSET,
   reentry: REENTRY_OFFSET,

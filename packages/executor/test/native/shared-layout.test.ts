@@ -43,16 +43,17 @@ function constantsOf(prefix: string): Record<string, number> {
 
 test('sizes of the structures are those of the runner', (t) => {
   t.is<number, number>(layout.BELL_BYTES, bytesOf('farjit_bell'));
-  t.is<number, number>(layout.PUBLISH_BYTES, bytesOf('farjit_publish'));
-  t.is<number, number>(layout.PUBLISH.entryBytes, bytesOf('farjit_publish_entry'));
+  t.is<number, number>(layout.FRAME_NODE_BYTES, bytesOf('farjit_frame_node'));
   t.is<number, number>(layout.REENTRY_SLOT_BYTES, bytesOf('farjit_reentry_slot'));
   t.is<number, number>(layout.CALL_SLOT_BYTES, bytesOf('farjit_call_slot'));
   t.is<number, number>(layout.END_BYTES, bytesOf('farjit_end'));
   t.is<number, number>(layout.CONTROL_BYTES, bytesOf('farjit_control'));
 });
 
+const { next, previous, sibling, ...frameRecord } = layout.FRAME_NODE;
 const STRUCTS: readonly [string, Readonly<Record<string, number>>][] = [
-  ['farjit_publish', { count: layout.PUBLISH.count, entries: layout.PUBLISH.entries }],
+  ['farjit_frame_record', frameRecord],
+  ['farjit_frame_node', { record: frameRecord.start, next, previous, sibling }],
   ['farjit_reentry_slot', layout.REENTRY_SLOT],
   ['farjit_call_slot', layout.CALL_SLOT],
   ['farjit_confine', layout.CONFINE],
@@ -85,8 +86,7 @@ for (const [prefix, ours] of ENUMS)
     t.deepEqual(ours, constantsOf(prefix));
   });
 
-test('states and kinds of slots and publish work are those of the runner', (t) => {
-  t.like(constantsOf('FARJIT_PUBLISH_'), layout.PublishKind);
+test('states and kinds of slots are those of the runner', (t) => {
   t.like(constantsOf('FARJIT_REENTRY_'), { ...layout.ReentryState, ...layout.ReentryKind });
   t.like(constantsOf('FARJIT_CALL_'), layout.CallState);
 });
@@ -96,7 +96,8 @@ test('counts and limits are those of the runner', (t) => {
   t.is<number, number>(layout.LAYOUT_VERSION, constant('FARJIT_LAYOUT_VERSION'));
   t.is<number, number>(layout.REENTRY_SLOT_COUNT, constant('FARJIT_REENTRY_SLOTS'));
   t.is<number, number>(layout.CALL_SLOT_COUNT, constant('FARJIT_CALL_SLOTS'));
-  t.is<number, number>(layout.PUBLISH_ENTRY_COUNT, constant('FARJIT_PUBLISH_ENTRIES'));
+  t.is<number, number>(layout.FRAME_CELL_SHIFT, constant('FARJIT_FRAME_CELL_SHIFT'));
+  t.is<number, number>(layout.FRAME_LEVEL_SHIFT, constant('FARJIT_FRAME_LEVEL_SHIFT'));
   t.is<number, number>(layout.BLOCK_BYTES, constant('FARJIT_BLOCK_BYTES'));
   t.is<number, number>(layout.NAME_BYTES, constant('FARJIT_NAME_BYTES'));
   t.is<number, number>(layout.TRAP_FRAME_COUNT, constant('FARJIT_TRAP_FRAMES'));

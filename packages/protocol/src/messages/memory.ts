@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { request } from './declare.js';
 import { byteCount, bytes, count, executorAddr, memProt } from './primitives.js';
 
-/** Publish work one commit may carry. The runner does it entry by entry, so it is bounded by what it is given at a time. */
+/** `.eh_frame` sections that one commit may register and deregister: bounds what is done in one go. */
 export const MAX_PUBLISH_ENTRIES = 240;
 /** Segments and pointers one commit may carry: bounds the work of one message. */
 export const MAX_COMMIT_SEGMENTS = 4096;
@@ -22,14 +22,14 @@ export const pointerWrite = v.strictObject({ address: executorAddr, value: execu
 export type PointerWrite = v.InferOutput<typeof pointerWrite>;
 
 /**
- * Everything one link changes in the executor. The host checks all of it, then writes segments, then pointers;
- * the runner then does the publish work (EH frames, `membarrier` when `syncCore`) before anything can reach the
- * new code. A commit that is refused has changed nothing.
+ * Everything one link changes in the executor. The host checks all of it, then writes segments; the runner does a
+ * `membarrier` when `syncCore`; then EH frames become known to the unwinder, and then pointers are stored, so that
+ * nothing reaches the new code before. A commit that is refused has changed nothing.
  */
 export const commit = v.strictObject({
   segments: v.pipe(v.array(segment), v.maxLength(MAX_COMMIT_SEGMENTS)),
   pointers: v.pipe(v.array(pointerWrite), v.maxLength(MAX_COMMIT_SEGMENTS)),
-  /** Addresses of NUL-terminated `.eh_frame` sections, as `__register_frame` takes them. */
+  /** Addresses of `.eh_frame` sections, each ended by a zero length. */
   registerEHFrames: v.pipe(v.array(executorAddr), v.maxLength(MAX_PUBLISH_ENTRIES)),
   deregisterEHFrames: v.pipe(v.array(executorAddr), v.maxLength(MAX_PUBLISH_ENTRIES)),
   /** True when code memory that held other code before is written again. */

@@ -1,0 +1,70 @@
+/*
+ * Unwind information of JIT'd code, by an index in sealed memory: the host writes it before anything leads to the code,
+ * so this process has nothing to do for new code. libgcc's own registry takes a lock, allocates, and is searched from
+ * end to end.
+ */
+#include "runner.h"
+
+#include <dlfcn.h>
+
+/* unwind-dw2-fde.h of libgcc. */
+struct dwarf_eh_bases {
+	void *text;
+	void *data;
+	void *function;
+};
+typedef const void *find_fde(void *program_counter, struct dwarf_eh_bases *bases);
+
+static find_fde *find_other;
+
+void farjit_frames_initialize(void)
+{
+	find_other = (find_fde *)dlsym(RTLD_NEXT, "_Unwind_Find_FDE");
+	if (!find_other)
+		farjit_fault("libgcc_s has no _Unwind_Find_FDE: %s", dlerror());
+}
+
+/* The record of the code at `offset`, copied, as the index has it now. False: there is none. */
+static bool search(uint64_t offset, uint64_t code_bytes, struct farjit_frame_record *found)
+{
+	const _Atomic uint64_t *heads = farjit_frame_index->heads;
+	for (unsigned shift = FARJIT_FRAME_CELL_SHIFT;; shift += FARJIT_FRAME_LEVEL_SHIFT) {
+		uint64_t at = atomic_load_explicit(&heads[offset >> shift], memory_order_acquire);
+		while (at != 0) {
+			const struct farjit_frame_node *node = (const void *)(farjit_code_start + at);
+			if (offset >= node->record.start && offset < node->record.end) {
+				*found = node->record;
+				return true;
+			}
+			at = atomic_load_explicit(&node->next, memory_order_acquire);
+		}
+		if ((code_bytes - 1) >> shift == 0)
+			return false;
+		heads += ((code_bytes - 1) >> shift) + 1;
+	}
+}
+
+/*
+ * In place of libgcc_s's own, which it calls like a function of another library. Any thread, async-signal-safe where the
+ * record is in the index.
+ */
+__attribute__((visibility("default"))) const void *_Unwind_Find_FDE(void *program_counter, struct dwarf_eh_bases *bases)
+{
+	uint64_t offset = (uintptr_t)program_counter - farjit_code_start;
+	uint64_t code_bytes = farjit_code_end - farjit_code_start;
+	if (offset >= code_bytes)
+		return find_other(program_counter, bases);
+	struct farjit_frame_record record;
+	uint64_t removals;
+	bool found;
+	do {
+		/* A node is used again only after the count has changed: with the same count, what was read was whole. */
+		removals = atomic_load(&farjit_frame_index->removals);
+		found = search(offset, code_bytes, &record);
+		atomic_thread_fence(memory_order_acquire);
+	} while (atomic_load(&farjit_frame_index->removals) != removals);
+	if (!found)
+		return NULL;
+	*bases = (struct dwarf_eh_bases){.function = (void *)(farjit_code_start + record.start)};
+	return (const void *)(farjit_code_start + record.fde);
+}

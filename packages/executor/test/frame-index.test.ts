@@ -1,0 +1,191 @@
+import { RequestError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import test, { type ExecutionContext } from 'ava';
+import { type FrameRecord, frameRecords } from '../src/eh-frame-records.js';
+import { FrameIndex, frameIndexRegion } from '../src/frame-index.js';
+import { FRAME_CELL_SHIFT, FRAME_HEADS, FRAME_LEVEL_SHIFT, FRAME_NODE } from '../src/native/shared-layout.js';
+import { type Reservation, ReservationPool } from '../src/reservation.js';
+import { layoutReservation } from '../src/reservation-layout.js';
+import { ehFrameOf } from './machine-code.js';
+
+const MIB = 1024 * 1024;
+const BASE = 0x7000_0000_0000n;
+const CODE_BYTES = 4 * MIB;
+const SECTION_BYTES = 128;
+
+function prepare(t: ExecutionContext) {
+  const sizes = { codeBytes: CODE_BYTES, constantBytes: 2 * MIB, dataBytes: MIB };
+  const reservation = new ReservationPool(layoutReservation(sizes)).take();
+  t.teardown(() => reservation.release());
+  let next = CODE_BYTES + MIB;
+  const index = new FrameIndex(reservation, BASE, (sizeBytes) => {
+    next += sizeBytes;
+    return next - sizeBytes;
+  });
+  /** Puts a function's section at its place, and into the index. */
+  const add = (place: number, start: number, sizeBytes: number) => {
+    const offset = CODE_BYTES + place * SECTION_BYTES;
+    reservation.write(offset, ehFrameOf(BASE + BigInt(start), sizeBytes, 4));
+    index.add(offset, CODE_BYTES + MIB);
+    return BASE + BigInt(offset);
+  };
+  return { reservation, index, add, reserved: () => next - CODE_BYTES - MIB };
+}
+
+/** What `frames.c` does. */
+function find(reservation: Reservation, codeOffset: number): FrameRecord | undefined {
+  let headOffset = frameIndexRegion(reservation.layout).offset + FRAME_HEADS;
+  for (let shift = FRAME_CELL_SHIFT; ; shift += FRAME_LEVEL_SHIFT) {
+    let at = Number(reservation.read(headOffset + 8 * (codeOffset >>> shift), 8).readBigUInt64LE());
+    while (at !== 0) {
+      const node = reservation.read(at, FRAME_NODE.next + 8);
+      const [start, end] = [node.readUInt32LE(FRAME_NODE.start), node.readUInt32LE(FRAME_NODE.end)];
+      if (codeOffset >= start && codeOffset < end)
+        return { start, end, fde: node.readUInt32LE(FRAME_NODE.fde) };
+      at = Number(node.readBigUInt64LE(FRAME_NODE.next));
+    }
+    const last = (CODE_BYTES - 1) >>> shift;
+    if (last === 0) return undefined;
+    headOffset += 8 * (last + 1);
+  }
+}
+
+test('a record is found from its first byte to its last, whatever its size and place', (t) => {
+  const { reservation, add } = prepare(t);
+  const functions = [
+    [0, 1],
+    [16, 40],
+    [4096 - 8, 16],
+    [8192, 4096],
+    [16384, 3 * 4096],
+    [65536 - 1, 2],
+    [MIB - 20_000, 300_000],
+    [2 * MIB, 2 * MIB],
+  ] as const;
+  for (const [place, [start, sizeBytes]] of functions.entries()) add(place, start, sizeBytes);
+  for (const [place, [start, sizeBytes]] of functions.entries()) {
+    const record = { start, end: start + sizeBytes, fde: CODE_BYTES + place * SECTION_BYTES + 24 };
+    t.deepEqual(find(reservation, start), record);
+    t.deepEqual(find(reservation, start + sizeBytes - 1), record);
+  }
+  for (const nowhere of [1, 15, 56, 4096 + 8, 8191, 12288, 65537])
+    t.is(find(reservation, nowhere), undefined);
+});
+
+test('records come and go, and their memory is used again', (t) => {
+  const { reservation, index, add, reserved } = prepare(t);
+  const live = new Map<number, bigint>();
+  let random = 12345;
+  const next = (below: number) => {
+    random = (Math.imul(random, 1103515245) + 12345) >>> 0;
+    return (random >>> 8) % below;
+  };
+  for (let round = 0; round < 4000; round++) {
+    const place = next(200);
+    // Places are 5,000 bytes apart, so that some functions cross pages.
+    const start = place * 5000;
+    const address = live.get(place);
+    if (address === undefined) live.set(place, add(place, start, 100 + place));
+    else {
+      index.remove(address);
+      live.delete(place);
+      t.is(find(reservation, start), undefined);
+    }
+    const other = next(200);
+    t.is(find(reservation, other * 5000 + 99)?.start, live.has(other) ? other * 5000 : undefined);
+  }
+  t.true(reserved() <= 64 * 1024, 'the nodes of 200 functions fit in one piece');
+});
+
+test('each removal is counted, before a node is used again', (t) => {
+  const { reservation, index, add } = prepare(t);
+  const removals = () => reservation.read(frameIndexRegion(reservation.layout).offset, 8).readBigUInt64LE();
+  const address = add(0, 0, 16);
+  t.is(removals(), 0n);
+  index.remove(address);
+  t.is(removals(), 1n);
+  index.remove(address);
+  t.is(removals(), 1n);
+});
+
+test('a section without an end, or that is malformed, is refused and leaves nothing', (t) => {
+  const { reservation, index } = prepare(t);
+  const section = Buffer.from(ehFrameOf(BASE, 16, 4));
+  reservation.write(CODE_BYTES, section);
+  t.throws(() => index.add(CODE_BYTES, CODE_BYTES + section.byteLength - 4), { message: /no terminator/ });
+  section.writeUInt32LE(500, 28);
+  reservation.write(CODE_BYTES, section);
+  t.throws(() => index.add(CODE_BYTES, CODE_BYTES + MIB), {
+    instanceOf: RequestError,
+    message: /malformed: an FDE without a CIE/,
+  });
+  t.is(find(reservation, 0), undefined);
+});
+
+test('a section that is longer than usual is read to its end', (t) => {
+  const { reservation, index } = prepare(t);
+  const one = Buffer.from(ehFrameOf(BASE, 16, 4));
+  const cie = one.subarray(0, 24);
+  const pieces: Buffer[] = [cie];
+  for (let count = 0; count < 100; count++) {
+    const fde = Buffer.from(one.subarray(24, 52));
+    fde.writeUInt32LE(24 + 28 * count + 4, 4);
+    fde.writeBigUInt64LE(BASE + BigInt(64 * count), 8);
+    pieces.push(fde);
+  }
+  reservation.write(CODE_BYTES, Buffer.concat([...pieces, Buffer.alloc(4)]));
+  index.add(CODE_BYTES, CODE_BYTES + MIB);
+  for (let count = 0; count < 100; count++)
+    t.is(find(reservation, 64 * count)?.fde, CODE_BYTES + 24 + 28 * count);
+});
+
+/** A CIE with an augmentation and its data, and one FDE. */
+function sectionOf(augmentation: string, augmentationData: readonly number[], fdeBody: Buffer): Buffer {
+  const cie = [
+    ...Buffer.from(`${augmentation}\0`),
+    1,
+    0x78,
+    16,
+    augmentationData.length,
+    ...augmentationData,
+  ];
+  const section = Buffer.alloc(4 + 5 + cie.length + 8 + fdeBody.byteLength + 4);
+  section.writeUInt32LE(5 + cie.length, 0);
+  section.writeUInt8(1, 8);
+  section.set(cie, 9);
+  const fde = 9 + cie.length;
+  section.writeUInt32LE(4 + fdeBody.byteLength, fde);
+  section.writeUInt32LE(fde + 4, fde + 4);
+  section.set(fdeBody, fde + 8);
+  return section;
+}
+
+test('pointers of each encoding that compilers use are read', (t) => {
+  const relative = Buffer.alloc(8);
+  // From the field, 8 bytes into the FDE, back to the start of the reservation.
+  const fdeAt = 9 + 'zPLR\0'.length + 4 + 7;
+  relative.writeInt32LE(-(4096 + fdeAt + 8) + 32, 0);
+  relative.writeUInt32LE(16, 4);
+  const personality = sectionOf('zPLR', [0x1b, 0, 0, 0, 0, 0x1b, 0x1b], relative);
+  t.deepEqual(frameRecords(personality, 4096, BASE), [{ start: 32, end: 48, fde: 4096 + fdeAt }]);
+
+  const absolute = Buffer.alloc(16);
+  absolute.writeBigUInt64LE(BASE + 64n, 0);
+  absolute.writeBigUInt64LE(8n, 8);
+  t.like(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE), [{ start: 64, end: 72 }]);
+  // Of code that is not in the reservation.
+  absolute.writeBigUInt64LE(toExecutorAddr(64n), 0);
+  t.deepEqual(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE), []);
+});
+
+for (const [what, section] of [
+  ['an unknown augmentation', sectionOf('zX', [0], Buffer.alloc(16))],
+  ['one without a length', sectionOf('eh', [0], Buffer.alloc(16))],
+  ['an indirect pointer', sectionOf('zR', [0x9b], Buffer.alloc(16))],
+  ['a pointer of variable length', sectionOf('zR', [0x01], Buffer.alloc(16))],
+  ['an FDE that is too short for its pointers', sectionOf('zR', [0x00], Buffer.alloc(4))],
+  ['a record that is too short', Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])],
+] as const)
+  test(`EH frames are refused: ${what}`, (t) => {
+    t.throws(() => frameRecords(section, 0, BASE), { instanceOf: RequestError, message: /malformed/ });
+  });
