@@ -1,20 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  unlinkSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, lstatSync, utimesSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
-import { PACK_HEADER_BYTES, type PackEntry, packedBytes, writePack } from './pack.js';
+import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
+import { CACHE_KEY_NAME, openCacheKey } from './cache-key.js';
+import { PACK_HEADER_BYTES, type PackEntry, packedBytes, type Seal, writePack } from './pack.js';
 import { PackReader } from './pack-reader.js';
 
 /** Only these are ours. Another process may be writing a temporary one. */
@@ -22,7 +11,6 @@ const PACK_NAME = /^objects-[0-9a-f]{32}\.pack$/;
 const TEMPORARY_NAME = /^objects-[0-9a-f]{32}\.tmp$/;
 /** A temporary file of this age was left behind by a process that ended while it wrote. */
 const ABANDONED_MS = 60 * 60 * 1000;
-const WRITABLE_BY_OTHERS = 0o022;
 
 /** The directory cannot be used as a cache; the message says why. */
 export class CacheDirectoryError extends FarJITError {
@@ -41,17 +29,15 @@ export interface CacheFile {
 }
 
 /**
- * A directory of packs. All paths go through its open descriptor, so what has been checked is what is used, wherever
- * its name leads later. Every change is one `rename` or `unlink`, and a pack never changes, so any number of processes
- * may read, write and remove at a time: who comes too late finds less, never something else.
+ * A directory of packs, private to this user. Every change is one `rename` or `unlink`, and a pack never changes, so any
+ * number of processes may read, write and remove at a time: who comes too late finds less, never something else.
  */
 export class CacheDirectory {
-  readonly path: string;
-  readonly #fd: number;
+  readonly #directory: PrivateDirectory;
+  #seal: Seal | undefined;
 
-  private constructor(path: string, fd: number) {
-    this.path = path;
-    this.#fd = fd;
+  private constructor(directory: PrivateDirectory) {
+    this.#directory = directory;
   }
 
   /**
@@ -60,16 +46,14 @@ export class CacheDirectory {
    */
   static open(path: string): CacheDirectory {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-      const problem = problemOf(fd);
-      if (problem === undefined) return new CacheDirectory(path, fd);
-      closeSync(fd);
-      throw new CacheDirectoryError(`the cache directory ${path} ${problem}`);
+      return new CacheDirectory(PrivateDirectory.open(path));
     } catch (error) {
-      if (error instanceof CacheDirectoryError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw new CacheDirectoryError(`cannot open the cache directory ${path}: ${reason}`, { cause: error });
+      const words =
+        error instanceof NotPrivateError
+          ? `the cache directory ${path} ${error.problem}`
+          : `cannot open the cache directory ${path}: ${reason}`;
+      throw new CacheDirectoryError(words, { cause: error });
     }
   }
 
@@ -78,30 +62,40 @@ export class CacheDirectory {
     return existsSync(path) ? CacheDirectory.open(path) : undefined;
   }
 
+  get path(): string {
+    return this.#directory.path;
+  }
+
   close(): void {
-    closeSync(this.#fd);
+    this.#directory.close();
   }
 
   /** Our files, least recently used first. */
   files(): CacheFile[] {
     const files: CacheFile[] = [];
-    for (const name of readdirSync(this.#at('.'))) {
+    for (const name of this.#directory.names()) {
       const isPack = PACK_NAME.test(name);
       if (!isPack && !TEMPORARY_NAME.test(name)) continue;
-      const stat = lstatSync(this.#at(name), { throwIfNoEntry: false });
+      const stat = lstatSync(this.#directory.at(name), { throwIfNoEntry: false });
       if (stat?.isFile()) files.push({ name, sizeBytes: stat.size, usedMs: stat.mtimeMs, isPack });
     }
     return files.sort((a, b) => a.usedMs - b.usedMs);
   }
 
-  /** Opens all packs, removing those that are damaged or of another version. */
-  readers(): PackReader[] {
+  /**
+   * Opens all packs, removing those that are damaged, of another version, or written without this directory's key.
+   * @param removed told of each that is.
+   */
+  readers(removed: () => void = () => {}): PackReader[] {
     const readers: PackReader[] = [];
-    for (const name of readdirSync(this.#at('.'))) {
+    for (const name of this.#directory.names()) {
       if (!PACK_NAME.test(name)) continue;
-      const reader = PackReader.open(this.#at(name), name);
+      const reader = PackReader.open(this.#directory, name, this.#sealing());
       if (reader instanceof PackReader) readers.push(reader);
-      else if (reader === 'damaged') this.remove(name);
+      else if (reader === 'damaged') {
+        this.remove(name);
+        removed();
+      }
     }
     return readers;
   }
@@ -118,23 +112,11 @@ export class CacheDirectory {
   ): { name?: string; objectCount: number; sizeBytes: number } {
     const fitting = lastThatFit(entries, maxBytes);
     if (fitting.length === 0) return { objectCount: 0, sizeBytes: 0 };
-    const pack = writePack(fitting);
+    const pack = writePack(fitting, this.#sealing());
     this.evict(maxBytes - pack.byteLength);
-    const temporary = `objects-${randomBytes(16).toString('hex')}.tmp`;
     // Equal packs have equal names: two processes that store the same leave one.
     const name = `objects-${createHash('sha256').update(pack).digest('hex').slice(0, 32)}.pack`;
-    try {
-      const fd = openSync(this.#at(temporary), 'wx', 0o600);
-      try {
-        for (let done = 0; done < pack.byteLength; ) done += writeSync(fd, pack, done);
-      } finally {
-        closeSync(fd);
-      }
-      renameSync(this.#at(temporary), this.#at(name));
-    } catch (error) {
-      this.remove(temporary);
-      throw error;
-    }
+    this.#directory.replaceFile(name, pack, temporaryPackName());
     this.evict(maxBytes, name);
     return { name, objectCount: fitting.length, sizeBytes: pack.byteLength };
   }
@@ -155,32 +137,33 @@ export class CacheDirectory {
   /** Notes that something in a pack has been used. */
   touch(name: string, usedMs = Date.now()): void {
     try {
-      utimesSync(this.#at(name), usedMs / 1000, usedMs / 1000);
+      utimesSync(this.#directory.at(name), usedMs / 1000, usedMs / 1000);
     } catch {
       // Removed meanwhile, or not ours to change: it is evicted sooner.
     }
   }
 
-  /** Removes a file of ours; no matter if it is gone already. */
+  /** Removes a file of ours; no matter if it is gone already: entries are verified whenever they are read. */
   remove(name: string): void {
-    try {
-      unlinkSync(this.#at(name));
-    } catch {
-      // What cannot be removed is not used either: its entries are verified whenever they are read.
-    }
+    this.#directory.remove(name);
   }
 
-  #at(name: string): string {
-    return `/proc/self/fd/${this.#fd}/${name}`;
+  /** Removes all that is ours. Sessions that have it open write under a key that is gone: for nobody. */
+  clear(): void {
+    for (const { name } of this.files()) this.remove(name);
+    this.remove(CACHE_KEY_NAME);
+  }
+
+  /** The key is made when something is written first, or read. */
+  #sealing(): Seal {
+    this.#seal ??= openCacheKey(this.#directory, temporaryPackName);
+    return this.#seal;
   }
 }
 
-function problemOf(fd: number): string | undefined {
-  const { uid, mode } = fstatSync(fd);
-  if (uid !== process.getuid?.()) return `belongs to another user (${uid}): choose one of your own`;
-  if ((mode & WRITABLE_BY_OTHERS) !== 0)
-    return `can be written by others (mode ${(mode & 0o777).toString(8)}): chmod go-w it`;
-  return undefined;
+/** Of a file that is removed one day if it is left behind. */
+function temporaryPackName(): string {
+  return `objects-${randomBytes(16).toString('hex')}.tmp`;
 }
 
 function lastThatFit(entries: readonly PackEntry[], maxBytes: number): readonly PackEntry[] {

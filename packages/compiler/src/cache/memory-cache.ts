@@ -31,24 +31,24 @@ export class MemoryCache {
   get(name: string): Uint8Array | undefined {
     const kept = this.#contents.get(name);
     if (!kept) return undefined;
-    this.#delete(name);
+    this.delete(name);
     const content = kept instanceof Uint8Array ? kept : kept.make();
     if (content) this.set(name, content);
     return content;
   }
 
   set(name: string, content: Uint8Array | LazyContent): void {
-    this.#delete(name);
+    this.delete(name);
     if (sizeOf(content) > this.#maxBytes) return;
     this.#contents.set(name, content);
     this.#sizeBytes += sizeOf(content);
     for (const oldest of this.#contents.keys()) {
       if (this.#sizeBytes <= this.#maxBytes) return;
-      this.#delete(oldest);
+      this.delete(oldest);
     }
   }
 
-  #delete(name: string): void {
+  delete(name: string): void {
     const content = this.#contents.get(name);
     if (!content) return;
     this.#contents.delete(name);

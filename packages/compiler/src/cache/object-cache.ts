@@ -27,6 +27,7 @@ export type CacheEvent =
     }
   | { readonly type: 'cache-miss'; readonly unit: string }
   | { readonly type: 'cache-stored'; readonly objectCount: number; readonly sizeBytes: number }
+  /** Of a file that is of no use as a whole, one. */
   | { readonly type: 'cache-damaged'; readonly objectCount: number }
   /** Said once: from then on nothing is read from the directory or written to it. */
   | { readonly type: 'cache-unusable'; readonly reason: string };
@@ -55,6 +56,8 @@ export class ObjectCache {
   readonly #prefetched = new Set<string>();
   readonly #usedPacks = new Set<string>();
   readonly #damagedPacks = new Set<string>();
+  /** Names of what is on disk and must not be found. */
+  readonly #dropped = new Set<string>();
   #directory: CacheDirectory | undefined;
   /** Undefined before the directory is first needed. */
   #readers: PackReader[] | undefined;
@@ -92,10 +95,19 @@ export class ObjectCache {
         return result;
       }
     } catch {
-      this.#notify({ type: 'cache-damaged', objectCount: 1 });
+      this.drop(key);
     }
     this.#notify({ type: 'cache-miss', unit });
     return undefined;
+  }
+
+  /** Gives up content that is not what its key says: it is not found again, and removed from disk. */
+  drop(key: Uint8Array): void {
+    const name = nameOf(key);
+    this.#memory.delete(name);
+    this.#dropped.add(name);
+    for (const reader of this.#readers ?? []) if (reader.has(key)) this.#damagedPacks.add(reader.name);
+    this.#notify({ type: 'cache-damaged', objectCount: 1 });
   }
 
   /** Reads what is on disk under `key`, to be found in memory later. */
@@ -159,7 +171,7 @@ export class ObjectCache {
   }
 
   #findOnDisk(key: Uint8Array): Uint8Array | undefined {
-    if (this.#path === undefined) return undefined;
+    if (this.#path === undefined || this.#dropped.has(nameOf(key))) return undefined;
     for (const reader of this.#openReaders()) {
       const content = reader.find(key);
       if (content === undefined) continue;
@@ -177,12 +189,12 @@ export class ObjectCache {
     if (this.#readers) return this.#readers;
     this.#readers = [];
     this.#onDisk((directory) => {
-      this.#readers = directory.readers();
+      this.#readers = directory.readers(() => this.#notify({ type: 'cache-damaged', objectCount: 1 }));
     });
     return this.#readers;
   }
 
-  /** Rewrites damaged packs without what is damaged, and merges small ones when there are many. */
+  /** Rewrites damaged packs without what is damaged or dropped, and merges small ones when there are many. */
   #tidyUp(directory: CacheDirectory): void {
     const packs = directory.files().filter(({ isPack }) => isPack);
     const chosen = packs.filter(({ name }) => this.#damagedPacks.has(name));
@@ -199,7 +211,8 @@ export class ObjectCache {
     const entries = new Map<string, PackEntry>();
     for (const reader of directory.readers()) {
       if (chosen.some(({ name }) => name === reader.name))
-        for (const entry of reader.entries()) entries.set(nameOf(entry.key), entry);
+        for (const entry of reader.entries())
+          if (!this.#dropped.has(nameOf(entry.key))) entries.set(nameOf(entry.key), entry);
       reader.close();
     }
     const written = directory.write([...entries.values()], this.#maxBytes);

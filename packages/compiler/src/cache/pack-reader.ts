@@ -1,22 +1,22 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import type { PrivateDirectory } from '../files/private-directory.js';
 import {
-  contentOf,
   findInPack,
+  isIntact,
+  isSealed,
   PACK_HEADER_BYTES,
   type PackEntry,
   type PackPlace,
   packEntryCount,
   packIndexBytes,
   packPlaces,
+  type Seal,
 } from './pack.js';
 
 /** Packs up to this size are read in one go: what belongs to one program lies together. */
 const READ_WHOLE_BYTES = 2 * 1024 * 1024;
-/** A link is not followed, and a pipe of that name is not waited for. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
 /** What the file is not: `damaged` files are ours, and of no use to anybody any more. */
-export type PackRefusal = 'gone' | 'not-ours' | 'damaged';
+export type PackRefusal = 'not-ours' | 'damaged';
 
 /** An open pack. It stays readable when others remove it. */
 export class PackReader {
@@ -35,29 +35,28 @@ export class PackReader {
     this.#index = index;
   }
 
-  /** @param path of the file called `name`. */
-  static open(path: string, name: string): PackReader | PackRefusal {
+  /** Opens a file that only this user can have written, and only with the key. */
+  static open(directory: PrivateDirectory, name: string, seal: Seal): PackReader | PackRefusal {
     let fd: number;
     try {
-      fd = openSync(path, OPEN_FLAGS);
+      fd = directory.openFile(name, constants.O_RDONLY);
     } catch {
-      return 'gone';
+      // Gone meanwhile, a link, someone else's, or one that others may write to.
+      return 'not-ours';
     }
     let keep = false;
     try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile() || stat.uid !== process.getuid?.()) return 'not-ours';
-      const isSmall = stat.size <= READ_WHOLE_BYTES;
-      let head = readAt(fd, 0, isSmall ? stat.size : PACK_HEADER_BYTES);
-      const count = head && packEntryCount(head, stat.size);
+      const { size } = fstatSync(fd);
+      const isSmall = size <= READ_WHOLE_BYTES;
+      let head = readAt(fd, 0, isSmall ? size : PACK_HEADER_BYTES);
+      const count = head && packEntryCount(head, size);
       if (!head || count === undefined) return 'damaged';
       const indexBytes = packIndexBytes(count);
       if (!isSmall) head = readAt(fd, 0, indexBytes);
-      if (!head) return 'damaged';
+      const index = head?.subarray(0, indexBytes);
+      if (!head || !index || !isSealed(index, seal)) return 'damaged';
       keep = !isSmall;
-      return new PackReader(name, stat.size, keep ? fd : undefined, head, head.subarray(0, indexBytes));
-    } catch {
-      return 'gone';
+      return new PackReader(name, size, keep ? fd : undefined, head, index);
     } finally {
       if (!keep) closeSync(fd);
     }
@@ -67,22 +66,24 @@ export class PackReader {
     return (this.#index.length - PACK_HEADER_BYTES) / (packIndexBytes(1) - PACK_HEADER_BYTES);
   }
 
+  has(key: Uint8Array): boolean {
+    return findInPack(this.#index, key) !== undefined;
+  }
+
   /** Undefined when the pack has no such key. */
   find(key: Uint8Array): Buffer | 'damaged' | undefined {
     const place = findInPack(this.#index, key);
     if (!place) return undefined;
-    const entry = this.#read(place);
-    return (entry && contentOf(entry, key)) ?? 'damaged';
+    return this.#read(place) ?? 'damaged';
   }
 
-  /** Every entry that is intact, up to as many bytes as there are: entries that overlap are nobody's. */
+  /** Every entry that is intact, up to as many bytes as there are. */
   *entries(): Generator<PackEntry> {
     let bytesLeft = this.sizeBytes;
     for (const { key, place } of packPlaces(this.#index)) {
       bytesLeft -= place.sizeBytes;
       if (bytesLeft < 0) return;
-      const entry = this.#read(place);
-      const content = entry && contentOf(entry, key);
+      const content = this.#read(place);
       if (content) yield { key, content };
     }
   }
@@ -91,10 +92,15 @@ export class PackReader {
     if (this.#fd !== undefined) closeSync(this.#fd);
   }
 
-  #read({ offset, sizeBytes }: PackPlace): Buffer | undefined {
+  /** Undefined when it is not what was stored. */
+  #read(place: PackPlace): Buffer | undefined {
+    const { offset, sizeBytes } = place;
     if (offset + sizeBytes > this.sizeBytes) return undefined;
-    if (this.#fd !== undefined) return readAt(this.#fd, offset, sizeBytes);
-    return this.#head.subarray(offset, offset + sizeBytes);
+    const content =
+      this.#fd === undefined
+        ? this.#head.subarray(offset, offset + sizeBytes)
+        : readAt(this.#fd, offset, sizeBytes);
+    return content && isIntact(content, place) ? content : undefined;
   }
 }
 

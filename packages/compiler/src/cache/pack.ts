@@ -1,17 +1,17 @@
+import { timingSafeEqual } from 'node:crypto';
 import { sha256 } from './sha256.js';
 
 /** Bytes of a key: a SHA-256 over all that an object depends on. */
 export const KEY_BYTES = 32;
 /** Written to every pack; a pack of another version is of no use to us. Grows whenever the layout below changes. */
-const PACK_VERSION = 2;
+const PACK_VERSION = 3;
 
 /** `FARJITPK`, little-endian. */
 const MAGIC = 0x4b50_5449_4a52_4146n;
-export const PACK_HEADER_BYTES = 32;
-const INDEX_ENTRY_BYTES = KEY_BYTES + 8;
+const SEAL_OFFSET = 32;
+export const PACK_HEADER_BYTES = 64;
 const DIGEST_BYTES = 32;
-/** Of an entry, in front of its content. */
-const ENTRY_HEADER_BYTES = DIGEST_BYTES + KEY_BYTES;
+const INDEX_ENTRY_BYTES = KEY_BYTES + DIGEST_BYTES + 8;
 const MAX_PACK_BYTES = 0xffff_ffff;
 
 /** What a pack holds of one object. */
@@ -21,22 +21,25 @@ export interface PackEntry {
   readonly content: Uint8Array;
 }
 
+/** 32 bytes that only who has the cache's key can make of these. */
+export type Seal = (...parts: Uint8Array[]) => Uint8Array;
+
 /** Bytes that an entry takes in a pack, besides the pack's header. */
 export function packedBytes(content: Uint8Array): number {
-  return INDEX_ENTRY_BYTES + ENTRY_HEADER_BYTES + content.byteLength;
+  return INDEX_ENTRY_BYTES + content.byteLength;
 }
 
 /**
  * A pack: objects with an index, written once and never changed.
  *
- * All numbers are little-endian. The header is 32 bytes: u64 `FARJITPK`, u32 `PACK_VERSION`, u32 number of entries, u64
- * bytes of the whole, u64 0. The index follows, 40 bytes an entry, in ascending order of the keys: 32 bytes key, u32
- * offset in the file, u32 bytes of content. At the offset are 32 bytes, the SHA-256 over what follows: the key once more,
- * and the content. Entries lie in the order in which they were given.
+ * All numbers are little-endian. The header is 64 bytes: u64 `FARJITPK`, u32 `PACK_VERSION`, u32 number of entries, u64
+ * bytes of the whole, u64 0; and 32 bytes, the seal of these 32 and the index. The index follows, 72 bytes an entry, in
+ * ascending order of the keys: 32 bytes key, 32 bytes SHA-256 of the content, u32 offset in the file, u32 bytes of
+ * content. So the seal says of all that is in a pack who has written it. Contents lie in the order in which they were given.
  *
  * @param entries no key twice.
  */
-export function writePack(entries: readonly PackEntry[]): Buffer {
+export function writePack(entries: readonly PackEntry[], seal: Seal): Buffer {
   const sizeBytes = entries.reduce((total, { content }) => total + packedBytes(content), PACK_HEADER_BYTES);
   if (sizeBytes > MAX_PACK_BYTES) throw new RangeError(`a pack of ${sizeBytes} bytes is too large`);
   const pack = Buffer.allocUnsafeSlow(sizeBytes);
@@ -45,23 +48,24 @@ export function writePack(entries: readonly PackEntry[]): Buffer {
   pack.writeUInt32LE(entries.length, 12);
   pack.writeBigUInt64LE(BigInt(sizeBytes), 16);
   pack.writeBigUInt64LE(0n, 24);
-  let at = PACK_HEADER_BYTES + INDEX_ENTRY_BYTES * entries.length;
+  const indexBytes = packIndexBytes(entries.length);
+  let at = indexBytes;
   const placed = entries.map(({ key, content }) => {
     const offset = at;
-    pack.set(key, offset + DIGEST_BYTES);
-    pack.set(content, offset + ENTRY_HEADER_BYTES);
-    at = offset + ENTRY_HEADER_BYTES + content.byteLength;
-    pack.set(sha256(pack.subarray(offset + DIGEST_BYTES, at)), offset);
-    return { key, offset, contentBytes: content.byteLength };
+    pack.set(content, offset);
+    at += content.byteLength;
+    return { key, content, offset };
   });
   placed.sort((a, b) => Buffer.compare(a.key, b.key));
   let indexAt = PACK_HEADER_BYTES;
-  for (const { key, offset, contentBytes } of placed) {
+  for (const { key, content, offset } of placed) {
     pack.set(key, indexAt);
-    pack.writeUInt32LE(offset, indexAt + KEY_BYTES);
-    pack.writeUInt32LE(contentBytes, indexAt + KEY_BYTES + 4);
+    pack.set(sha256(content), indexAt + KEY_BYTES);
+    pack.writeUInt32LE(offset, indexAt + KEY_BYTES + DIGEST_BYTES);
+    pack.writeUInt32LE(content.byteLength, indexAt + KEY_BYTES + DIGEST_BYTES + 4);
     indexAt += INDEX_ENTRY_BYTES;
   }
+  pack.set(sealOf(pack.subarray(0, indexBytes), seal), SEAL_OFFSET);
   return pack;
 }
 
@@ -79,13 +83,24 @@ export function packIndexBytes(entryCount: number): number {
   return PACK_HEADER_BYTES + INDEX_ENTRY_BYTES * entryCount;
 }
 
-/** Where an entry is in its file, digest and key included. */
+/** Whether header and index are as they were written by somebody who has the key. */
+export function isSealed(index: Buffer, seal: Seal): boolean {
+  const found = index.subarray(SEAL_OFFSET, PACK_HEADER_BYTES);
+  return timingSafeEqual(found, sealOf(index, seal));
+}
+
+function sealOf(index: Buffer, seal: Seal): Uint8Array {
+  return seal(index.subarray(0, SEAL_OFFSET), index.subarray(PACK_HEADER_BYTES));
+}
+
+/** Where an entry's content is in its file, and the digest that it has to have. */
 export interface PackPlace {
   readonly offset: number;
   readonly sizeBytes: number;
+  readonly digest: Uint8Array;
 }
 
-/** Looks a key up; `index` is the pack's header and index. An index that is out of order hides entries, no more. */
+/** Looks a key up; `index` is the pack's header and index. */
 export function findInPack(index: Buffer, key: Uint8Array): PackPlace | undefined {
   let low = 0;
   let high = entryCountOf(index);
@@ -108,13 +123,9 @@ export function* packPlaces(index: Buffer): Generator<{ key: Buffer; place: Pack
   }
 }
 
-/** The content of an entry's bytes; undefined unless it is what was stored under `key`. */
-export function contentOf(entry: Buffer, key: Uint8Array): Buffer | undefined {
-  if (entry.length < ENTRY_HEADER_BYTES) return undefined;
-  const isIntact =
-    entry.compare(key, 0, KEY_BYTES, DIGEST_BYTES, ENTRY_HEADER_BYTES) === 0 &&
-    entry.compare(sha256(entry.subarray(DIGEST_BYTES)), 0, DIGEST_BYTES, 0, DIGEST_BYTES) === 0;
-  return isIntact ? entry.subarray(ENTRY_HEADER_BYTES) : undefined;
+/** Whether content is what was stored there. */
+export function isIntact(content: Uint8Array, { digest }: PackPlace): boolean {
+  return Buffer.compare(sha256(content), digest) === 0;
 }
 
 function entryCountOf(index: Buffer): number {
@@ -122,6 +133,11 @@ function entryCountOf(index: Buffer): number {
 }
 
 function placeAt(index: Buffer, at: number): PackPlace {
-  const contentBytes = index.readUInt32LE(at + KEY_BYTES + 4);
-  return { offset: index.readUInt32LE(at + KEY_BYTES), sizeBytes: ENTRY_HEADER_BYTES + contentBytes };
+  const digestAt = at + KEY_BYTES;
+  const placeAt = digestAt + DIGEST_BYTES;
+  return {
+    digest: index.subarray(digestAt, placeAt),
+    offset: index.readUInt32LE(placeAt),
+    sizeBytes: index.readUInt32LE(placeAt + 4),
+  };
 }

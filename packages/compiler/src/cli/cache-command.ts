@@ -26,8 +26,8 @@ export function cacheInfo(options: CacheOptions): Promise<number> {
 /** `farjit cache clear`: removes what is ours, and nothing else. @returns the exit code. */
 export function cacheClear(options: CacheOptions): Promise<number> {
   return withDirectory(options, (path, directory) => {
-    const { files, objectCount, sizeBytes } = holdingsOf(directory);
-    for (const { name } of files) directory?.remove(name);
+    const { objectCount, sizeBytes } = holdingsOf(directory);
+    directory?.clear();
     return `removed ${count(objectCount, 'object')}, ${inBytes(sizeBytes)}, from ${path}`;
   });
 }

@@ -31,6 +31,8 @@ export interface Recipe {
   readonly name: string;
   /** What the object is found under. */
   readonly symbol: string;
+  /** What the object defines, when that is another: the implementation of what it is found under. */
+  readonly defines?: string;
   readonly called: readonly string[];
   /** That of what is first compiled, unless given. */
   readonly level?: CodeLevel;
@@ -127,18 +129,21 @@ export class ASTCompiler {
 
   /** An object that is linked whole. */
   source(recipe: Recipe): ObjectSource {
-    const { kind, name, symbol, counter } = recipe;
+    const { kind, name, symbol, defines = symbol, counter } = recipe;
     // By the object that was made of it: the same unit can be compiled again while the first time is under way.
     // Made late, for programs with many functions that nobody calls.
     let slices: WeakMap<Uint8Array, ObjectSlice> | undefined;
-    const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) =>
-      new Map([[symbol, new ObjectPart(unit, () => slice.takeGraph(), counter)]]);
+    const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) => {
+      const part = new ObjectPart(unit, () => slice.takeGraph(), counter);
+      return new Map(slice.symbols.includes(defines) ? [[symbol, part]] : []);
+    };
     return {
       kind,
       findKept: (unit) => {
         const slice = this.kept?.find(recipe.key(), name)?.[0];
         return slice && partsOf(slice, unit);
       },
+      dropKept: () => this.kept?.drop(recipe.key()),
       compile: async () => {
         const irgen = await this.loadIRGen();
         // From here to the IR nothing yields: the key tells what names mean in it.

@@ -47,6 +47,7 @@ export class ASTLayer {
       kind: 'function',
       name,
       symbol: name,
+      defines: implementationName(name),
       called,
       counter: compiler.counterOf(name),
       generate: (irgen) => compiler.generate(irgen, [compiler.requestOf(fn)]),
@@ -116,8 +117,12 @@ export class ASTLayer {
       onPlanned(plan);
       return { plan, key: this.#planner.keyOf(fn, plan, 'with') };
     };
-    const found = kept?.find(prepare().key, unit.name)?.[0];
-    if (found) return { part: partOf(found), compiled: undefined };
+    const { key: keptKey } = prepare();
+    const found = kept?.find(keptKey, unit.name)?.[0];
+    const dropKept = () => kept?.drop(keptKey);
+    if (found?.symbols.includes(implementationName(unit.name)))
+      return { part: partOf(found), compiled: undefined, dropKept };
+    if (found) dropKept();
     const irgen = await compiler.loadIRGen();
     // From here to the IR nothing yields: the key tells what names mean in it.
     const { plan, key } = prepare();

@@ -72,6 +72,7 @@ export class BatchCompiler {
         if (!parts) throw new Error(`${unit.name} was not compiled elsewhere after all`);
         return parts;
       }),
+      { isKept: true },
     );
     return true;
   }

@@ -66,6 +66,11 @@ export class KeptObjects {
     return this.#cache.find(key, unit, ready ? () => ready : readSlices);
   }
 
+  /** Gives up what was found under a key: it does not link, or does not define what it should. */
+  drop(key: Uint8Array | undefined): void {
+    if (key) this.#cache.drop(key);
+  }
+
   /** Whether other sessions make objects for this one, and this one for them. */
   get isShared(): boolean {
     return this.#shared !== undefined;

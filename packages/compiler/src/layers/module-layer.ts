@@ -67,6 +67,7 @@ export function moduleUnit(
       const slices = kept?.find(key(), name);
       return slices && partsOf(slices, unit);
     },
+    dropKept: () => kept?.drop(key()),
     compile: async () => {
       const elsewhere = kept?.elsewhere(key());
       if (elsewhere) return void (await elsewhere);

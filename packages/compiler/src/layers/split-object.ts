@@ -8,7 +8,7 @@ const COUNT_BYTES = 4;
 
 /** One of the graphs an object splits into. */
 export class ObjectSlice {
-  /** Default-scope symbols it defines. */
+  /** Default-scope symbols it defines, and keeps when what nobody needs is dropped. */
   readonly symbols: readonly string[];
   #graph: LinkGraph | undefined;
   #remake: () => LinkGraph;
@@ -101,6 +101,8 @@ export function readSlices(bytes: Uint8Array): ObjectSlice[] {
 }
 
 function definitionsOf(graph: LinkGraph): string[] {
-  const defined = graph.symbols.filter(({ kind, scope }) => kind === 'defined' && scope === 'default');
+  const defined = graph.symbols.filter(
+    ({ kind, scope, live }) => kind === 'defined' && scope === 'default' && live,
+  );
   return defined.map(({ name }) => name);
 }

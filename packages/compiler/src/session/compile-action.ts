@@ -1,6 +1,8 @@
+import assert from 'node:assert';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
+import { LinkError } from '../jitlink/errors.js';
 import type { Call } from '../kaleidoscope/call-graph.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { Tracing } from '../tracing/tracing.js';
@@ -52,6 +54,8 @@ export interface CompileActionContext {
   flush(): Promise<void>;
   /** The unit's optimised part cannot be linked: its first one is to be used again. */
   giveUpOptimized(unit: MaterializationUnit, error: unknown): void;
+  /** The unit's object was kept and is of no use: it is to be compiled. @returns false when nothing can be done. */
+  giveUpKept(unit: MaterializationUnit): boolean;
 }
 
 /** What happens behind a trampoline: from a name to an implementation that its stub leads to. */
@@ -175,13 +179,15 @@ export class CompileAction {
     runner: RunnerContext,
   ): Promise<ObjectPart | undefined> {
     const { linking, flush } = this.#context;
-    const part = await linking.partOf(unit, name);
-    if (!part) return undefined;
+    let part: ObjectPart | undefined;
     try {
+      part = await linking.partOf(unit, name);
+      if (!part) return undefined;
       await linking.link(part, runner);
+      this.#checkLinked(part, name, runner);
     } catch (error) {
-      if (part !== unit.optimized) throw error;
-      this.#context.giveUpOptimized(unit, error);
+      if (part !== undefined && part === unit.optimized) this.#context.giveUpOptimized(unit, error);
+      else if (!isFaultOf(unit, error) || !this.#context.giveUpKept(unit)) throw error;
       return this.linkPart(unit, name, runner);
     }
     while (runner.commits.isOverfull && !runner.lost) await flush();
@@ -191,10 +197,19 @@ export class CompileAction {
   /** Where a part is now; undefined when it is not linked (any more). */
   addressIn(part: ObjectPart, name: string, runner: RunnerContext): ExecutorAddr | undefined {
     if (part.linked?.generation !== runner.generation) return undefined;
-    const linkedName = part.unit.interface.functions.has(name) ? implementationName(name) : name;
+    const linkedName = linkedNameOf(part.unit, name);
     const symbol = part.linked.symbols.get(linkedName);
-    if (!symbol) throw new Error(`${part.unit.name} was linked without ${linkedName}`);
+    assert(symbol, `${part.unit.name} was linked without ${linkedName}`);
     return symbol.address;
+  }
+
+  /** @throws {LinkError} when a part is linked and does not define what it is there for. */
+  #checkLinked(part: ObjectPart, name: string, runner: RunnerContext): void {
+    if (part.linked?.generation !== runner.generation) return;
+    const linkedName = linkedNameOf(part.unit, name);
+    if (part.linked.symbols.has(linkedName)) return;
+    const details = { graph: part.unit.name, symbol: linkedName };
+    throw new LinkError('malformed-object', details, `the object does not define ${linkedName}`);
   }
 
   /**
@@ -284,4 +299,16 @@ export class CompileAction {
       // It has not been called: when it is, its own callback says what is wrong with it.
     }
   }
+}
+
+/** What a name's definition is called once it is linked. */
+function linkedNameOf(unit: MaterializationUnit, name: string): string {
+  return unit.interface.functions.has(name) ? implementationName(name) : name;
+}
+
+/** Whether it is the object that is wrong, and not what the program asks of others. */
+function isFaultOf(unit: MaterializationUnit, error: unknown): boolean {
+  if (!(error instanceof LinkError)) return (error as { code?: string }).code === 'DEFINITION_DROPPED';
+  const { reason, details } = error;
+  return reason !== 'missing-symbols' || details.names?.some((name) => !unit.callees.includes(name)) === true;
 }

@@ -66,6 +66,7 @@ export class ExecutionSession {
     flush: () => this.flush(),
     tracing: () => this.#tracing,
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
+    giveUpKept: (unit) => this.#giveUpKept(unit),
   });
   readonly #resources = new ResourceManager({
     dylib: this.dylib,
@@ -367,6 +368,15 @@ export class ExecutionSession {
     if (!part?.linked) return;
     if (this.dylib.find(unit.name) === unit) this.#resources.pointAtTrampoline(unit.name);
     this.#resources.retire(part);
+  }
+
+  /** Data that is linked has a state, which a new object would not have. */
+  #giveUpKept(unit: MaterializationUnit): boolean {
+    const hasState = unit.interface.data.size > 0 && [...unit.parts].some(({ linked }) => linked);
+    if (!unit.isKept || hasState) return false;
+    unit.source.dropKept?.();
+    this.#resources.forget(unit);
+    return true;
   }
 
   #onRunnerAttached(runner: RunnerContext): void {

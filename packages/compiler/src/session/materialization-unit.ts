@@ -72,6 +72,8 @@ export interface ObjectSource {
   readonly kind: UnitKind;
   /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
   findKept?(unit: MaterializationUnit): ReadonlyMap<string, ObjectPart> | undefined;
+  /** Sees to it that what `findKept` found last is not found again. */
+  dropKept?(): void;
   /**
    * @returns undefined when somebody else has compiled the same meanwhile, or has failed to: it is worth looking again for
    *   a kept object.
@@ -128,6 +130,7 @@ export class MaterializationUnit {
   #compilation: Compilation | undefined;
   /** It has been looked for among kept objects, and was not there. */
   #isMissing = false;
+  #isKept = false;
   #optimized: ObjectPart | undefined;
 
   constructor(name: string, source: ObjectSource, defines: Interface, calls: readonly Call[] = []) {
@@ -168,6 +171,11 @@ export class MaterializationUnit {
     return part;
   }
 
+  /** Whether its object was kept from an earlier compilation. */
+  get isKept(): boolean {
+    return this.#compilation !== undefined && this.#isKept;
+  }
+
   /** Whether it has an object, or is being compiled. */
   get isCompiled(): boolean {
     return this.#compilation !== undefined;
@@ -178,14 +186,19 @@ export class MaterializationUnit {
     if (this.#compilation || this.#isMissing) return this.isCompiled;
     const parts = this.source.findKept?.(this);
     this.#isMissing = parts === undefined;
+    this.#isKept = parts !== undefined;
     if (!parts) return false;
     observer.compiling();
     this.#compilation = { made: Promise.resolve(parts), parts, forgotten: false, isShared: false };
     return true;
   }
 
-  /** Takes its parts from a compilation of several units. When that fails, the unit is compiled by itself. */
-  compileWith(batch: Promise<ReadonlyMap<string, ObjectPart>>): void {
+  /**
+   * Takes its parts from a compilation of several units. When that fails, the unit is compiled by itself.
+   * @param options.isKept the object was kept: it may be another session's, from wherever that has it.
+   */
+  compileWith(batch: Promise<ReadonlyMap<string, ObjectPart>>, { isKept = false } = {}): void {
+    this.#isKept = isKept;
     this.#compilation = this.#track(batch, true);
     // Nobody may be waiting for it.
     this.#compilation.made.catch(() => {});
@@ -254,6 +267,7 @@ export class MaterializationUnit {
       observer.compiling();
       const compiled = await this.source.compile();
       const kept = compiled ? undefined : this.source.findKept?.(this);
+      this.#isKept = kept !== undefined;
       if (kept) return kept;
       if (!compiled) continue;
       observer.compiled(compiled);

@@ -11,6 +11,8 @@ export interface OptimizedObject {
   readonly part: ObjectPart;
   /** Undefined when the object had been kept from an earlier compilation. */
   readonly compiled: CompiledObject | undefined;
+  /** Sees to it that a kept one is not found again. */
+  dropKept?(): void;
 }
 
 /** Makes better objects of units. */
@@ -150,12 +152,15 @@ export class TierUp {
     const attempt = this.#attempts.get(unit);
     if (!attempt) return;
     const isWanted = () => this.#attempts.get(unit) === attempt;
+    let dropKept: (() => void) | undefined;
     try {
       attempt.state = 'compiling';
       attempt.isStale = false;
-      const { part, compiled } = await optimizer.makeOptimized(unit, (plan) => {
+      const made = await optimizer.makeOptimized(unit, (plan) => {
         if (isWanted()) this.#depend(unit, attempt, plan);
       });
+      const { part, compiled } = made;
+      dropKept = made.dropKept;
       if (!isWanted()) return;
       // Its counter will not tell again.
       if (attempt.isStale) return this.#startOver(unit, attempt);
@@ -169,8 +174,12 @@ export class TierUp {
       this.#host.events.emit({ type: 'tier-up', name, available, compiled: details });
     } catch (error) {
       if (!isWanted()) return;
-      if (attempt.isStale) this.#startOver(unit, attempt);
-      else this.noteFailed(unit, error);
+      if (attempt.isStale) return this.#startOver(unit, attempt);
+      if (!dropKept) return this.noteFailed(unit, error);
+      // What was kept does not link: the next one is compiled.
+      dropKept();
+      this.#host.uninstall(unit);
+      this.#startOver(unit, attempt);
     }
   }
 

@@ -3,11 +3,12 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { CacheDirectory, CacheDirectoryError } from '../../src/cache/cache-directory.js';
 import { PACK_HEADER_BYTES, packedBytes } from '../../src/cache/pack.js';
-import { bytesIn, entry, folder } from './folder.js';
+import { bytesIn, entry, folder, packsIn } from './folder.js';
 
 const NO_LIMIT = 2 ** 30;
 const isRoot = process.getuid?.() === 0;
@@ -38,7 +39,7 @@ test('a directory is made with rights for its owner alone, and so are packs', (t
   const { name = '' } = directory.write([entry(1)], NO_LIMIT);
   t.is(statSync(path).mode & 0o777, 0o700);
   t.is(statSync(join(path, name)).mode & 0o777, 0o600);
-  t.deepEqual(readdirSync(path), [name]);
+  t.deepEqual(packsIn(path), [name]);
   directory.close();
 });
 
@@ -105,14 +106,14 @@ test('a pack of another version, or of none, is removed', (t) => {
     directory.readers().map((reader) => reader.name),
     [other],
   );
-  t.deepEqual(readdirSync(path), [other]);
+  t.deepEqual(packsIn(path), [other]);
 });
 
 test('the same content twice is one file', (t) => {
   const path = folder(t);
   const directory = CacheDirectory.open(path);
   t.deepEqual(directory.write([entry(1)], NO_LIMIT), directory.write([entry(1)], NO_LIMIT));
-  t.is(readdirSync(path).length, 1);
+  t.is(packsIn(path).length, 1);
 });
 
 test('files take at most what they may, to the byte, and the least recently used ones go', (t) => {
@@ -124,7 +125,7 @@ test('files take at most what they may, to the byte, and the least recently used
   for (const [index, name] of names.entries()) age(join(path, name), 100 - index);
   directory.touch(names[0] ?? '');
   const { name = '' } = directory.write([entry(4)], limit);
-  t.deepEqual(readdirSync(path).sort(), [names[0], names[2], name].sort());
+  t.deepEqual(packsIn(path).sort(), [names[0], names[2], name].sort());
   t.is(bytesIn(path), limit);
   directory.write([entry(5)], limit - 1);
   t.is(bytesIn(path), 2 * packBytes(1));
@@ -157,6 +158,111 @@ test('what a process left unfinished is removed when it is old, not while it may
   t.true(existsSync(young));
 });
 
+test('what was just written and what is being written stay, however little room there is', (t) => {
+  const path = folder(t);
+  const directory = CacheDirectory.open(path);
+  const [old = '', kept = ''] = [1, 2].map((n) => directory.write([entry(n)], NO_LIMIT).name);
+  // By its time it would be the first to go.
+  age(join(path, kept), 1000);
+  const unfinished = `objects-${'c'.repeat(32)}.tmp`;
+  writeFileSync(join(path, unfinished), 'x');
+  directory.evict(0, kept);
+  t.deepEqual(packsIn(path), [kept]);
+  t.false(existsSync(join(path, old)));
+  t.true(existsSync(join(path, unfinished)));
+  // Exactly as much as there may be is not too much.
+  directory.evict(packBytes(1) + 1);
+  t.deepEqual(packsIn(path), [kept]);
+  directory.evict(packBytes(1));
+  t.deepEqual(packsIn(path), []);
+});
+
+test('a pack that others may write to is not read, and stays', (t) => {
+  const path = folder(t);
+  const directory = CacheDirectory.open(path);
+  const { name = '' } = directory.write([entry(1)], NO_LIMIT);
+  for (const mode of [0o666, 0o620, 0o602]) {
+    chmodSync(join(path, name), mode);
+    t.is(directory.readers().length, 0, mode.toString(8));
+    t.true(existsSync(join(path, name)));
+  }
+  chmodSync(join(path, name), 0o644);
+  t.is(directory.readers().length, 1);
+});
+
+test('packs are sealed with a key for their owner alone, which sessions share', (t) => {
+  const path = folder(t);
+  const first = CacheDirectory.open(path);
+  t.deepEqual(first.readers(), []);
+  t.false(existsSync(join(path, 'key')));
+  first.write([entry(1)], NO_LIMIT);
+  t.is(statSync(join(path, 'key')).mode & 0o777, 0o600);
+  t.is(statSync(join(path, 'key')).size, 32);
+  const second = CacheDirectory.open(path);
+  t.is(second.readers().length, 1);
+  second.write([entry(2)], NO_LIMIT);
+  t.is(CacheDirectory.open(path).readers().length, 2);
+});
+
+test('what another key has sealed is removed, and said', (t) => {
+  const [path, elsewhere] = [folder(t), folder(t)];
+  const directory = CacheDirectory.open(path);
+  const { name: own = '' } = directory.write([entry(1)], NO_LIMIT);
+  const { name: forged = '' } = CacheDirectory.open(elsewhere).write([entry(2)], NO_LIMIT);
+  writeFileSync(join(path, forged), readFileSync(join(elsewhere, forged)));
+  let removedCount = 0;
+  t.deepEqual(
+    directory.readers(() => removedCount++).map(({ name }) => name),
+    [own],
+  );
+  t.is(removedCount, 1);
+  t.deepEqual(packsIn(path), [own]);
+});
+
+test('a key that is open to others, damaged, a link or somebody else’s is replaced', (t) => {
+  const path = folder(t);
+  const key = join(path, 'key');
+  const precious = join(path, 'precious');
+  const spoil: [string, () => void][] = [
+    ['readable by others', () => chmodSync(key, 0o644)],
+    ['writable by others', () => chmodSync(key, 0o620)],
+    ['short', () => writeFileSync(key, 'x')],
+    [
+      'a link',
+      () => {
+        writeFileSync(precious, Buffer.alloc(32, 1), { mode: 0o600 });
+        unlinkSync(key);
+        symlinkSync(precious, key);
+      },
+    ],
+    ...(isRoot ? [['another user’s', () => chownSync(key, 12345, 12345)] as [string, () => void]] : []),
+  ];
+  for (const [what, how] of spoil) {
+    CacheDirectory.open(path).write([entry(1)], NO_LIMIT);
+    t.is(CacheDirectory.open(path).readers().length, 1, what);
+    how();
+    // What was sealed with it is of no use to anybody.
+    t.is(CacheDirectory.open(path).readers().length, 0, what);
+    t.is(statSync(key).mode & 0o777, 0o600, what);
+    t.true(lstatSync(key).isFile() && lstatSync(key).size === 32, what);
+  }
+  t.deepEqual(readFileSync(precious), Buffer.alloc(32, 1));
+});
+
+test('a directory that nothing can be made in is refused at once', (t) => {
+  for (const path of [
+    '/proc/farjit',
+    '/proc/self/fd/farjit',
+    '/dev/fd/farjit/cache',
+    '/sys/farjit/a/b',
+    '/dev/null/farjit',
+  ])
+    t.throws(() => CacheDirectory.open(path), {
+      instanceOf: CacheDirectoryError,
+      message: /cannot open the cache directory/,
+    });
+});
+
 test('an exchanged directory does not matter to who has it open', (t) => {
   const root = folder(t);
   const path = join(root, 'cache');
@@ -164,6 +270,6 @@ test('an exchanged directory does not matter to who has it open', (t) => {
   execFileSync('mv', [path, join(root, 'moved')]);
   mkdirSync(path);
   directory.write([entry(1)], NO_LIMIT);
-  t.is(readdirSync(path).length, 0);
-  t.is(readdirSync(join(root, 'moved')).length, 1);
+  t.is(packsIn(path).length, 0);
+  t.is(packsIn(join(root, 'moved')).length, 1);
 });

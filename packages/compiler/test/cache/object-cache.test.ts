@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,7 +17,7 @@ import test, { type ExecutionContext } from 'ava';
 import { CacheDirectory } from '../../src/cache/cache-directory.js';
 import { type CacheEvent, MAX_PACKS, ObjectCache } from '../../src/cache/object-cache.js';
 import { PACK_HEADER_BYTES, packedBytes } from '../../src/cache/pack.js';
-import { bytesIn, entry, folder, keyOf } from './folder.js';
+import { bytesIn, entry, folder, keyOf, packsIn } from './folder.js';
 
 /** A cache and what it says. */
 function cacheIn(directory?: string, maxBytes?: number): { cache: ObjectCache; events: CacheEvent[] } {
@@ -63,7 +64,7 @@ test('what was added is found by the next session, from disk and then from memor
   const directory = folder(t);
   const first = cacheIn(directory);
   for (const n of [1, 2]) first.cache.add(entry(n).key, entry(n).content);
-  t.deepEqual(readdirSync(directory), []);
+  t.deepEqual(packsIn(directory), []);
   first.cache.close();
   const sizeBytes = PACK_HEADER_BYTES + 2 * packedBytes(entry(1).content);
   t.deepEqual(first.events, [{ type: 'cache-stored', objectCount: 2, sizeBytes }]);
@@ -81,10 +82,10 @@ test('what was added is found by the next session, from disk and then from memor
 test('a session that adds nothing writes nothing, but what it used is younger', (t) => {
   const directory = folder(t);
   store(directory, [1]);
-  const [name = ''] = readdirSync(directory);
+  const [name = ''] = packsIn(directory);
   utimesSync(join(directory, name), 1, 1);
   t.deepEqual(found(t, directory, [1]), [1]);
-  t.deepEqual(readdirSync(directory), [name]);
+  t.deepEqual(packsIn(directory), [name]);
   t.true(statSync(join(directory, name)).mtimeMs > 1000);
 });
 
@@ -104,7 +105,7 @@ test('what is said before anybody listens is said later', (t) => {
 test('a damaged entry is a miss, and is removed; its neighbours stay', (t) => {
   const directory = folder(t);
   store(directory, [1, 2, 3]);
-  const [name = ''] = readdirSync(directory);
+  const [name = ''] = packsIn(directory);
   const bytes = readFileSync(join(directory, name));
   const at = bytes.indexOf('entry 2');
   bytes[at] = (bytes[at] ?? 0) ^ 1;
@@ -117,7 +118,7 @@ test('a damaged entry is a miss, and is removed; its neighbours stay', (t) => {
     { type: 'cache-miss', unit: 'f' },
   ]);
   cache.close();
-  t.false(readdirSync(directory).includes(name));
+  t.false(packsIn(directory).includes(name));
   t.is(bytesIn(directory), PACK_HEADER_BYTES + 2 * packedBytes(entry(1).content));
   t.deepEqual(found(t, directory, [1, 2, 3]), [1, 3]);
 });
@@ -139,10 +140,55 @@ test('many small packs are merged, and nothing is lost', (t) => {
   const directory = folder(t);
   const numbers = Array.from({ length: MAX_PACKS + 1 }, (_, n) => n);
   for (const n of numbers.slice(0, MAX_PACKS)) store(directory, [n]);
-  t.is(readdirSync(directory).length, MAX_PACKS);
+  t.is(packsIn(directory).length, MAX_PACKS);
   store(directory, [MAX_PACKS]);
-  t.is(readdirSync(directory).length, 1);
+  t.is(packsIn(directory).length, 1);
   t.deepEqual(found(t, directory, numbers), numbers);
+});
+
+test('a pack that is merged with no other stays', (t) => {
+  const directory = folder(t);
+  // Too large to be merged, each; nobody looks into them.
+  for (let n = 0; n < MAX_PACKS; n++) {
+    const path = join(directory, `objects-${n.toString(16).padStart(32, '0')}.pack`);
+    writeFileSync(path, '');
+    truncateSync(path, 5 * 2 ** 20);
+  }
+  store(directory, [1]);
+  t.deepEqual(found(t, directory, [1]), [1]);
+});
+
+test('content that does not stand its reader is dropped, from disk too', (t) => {
+  const directory = folder(t);
+  store(directory, [1, 2]);
+  const refuse = () => {
+    throw new Error('no graph');
+  };
+  const { cache, events } = cacheIn(directory);
+  t.is(cache.find(keyOf(1), 'f', refuse), undefined);
+  t.is(cache.find(keyOf(1), 'f', asItIs), undefined);
+  t.deepEqual(
+    events.map(({ type }) => type),
+    ['cache-damaged', 'cache-miss', 'cache-miss'],
+  );
+  // What is made in its place is found.
+  cache.add(keyOf(1), Buffer.from('new'));
+  cache.close();
+  const next = cacheIn(directory).cache;
+  t.deepEqual(next.find(keyOf(1), 'f', asItIs), Buffer.from('new'));
+  t.deepEqual(next.find(keyOf(2), 'f', asItIs), Buffer.from(entry(2).content));
+  next.close();
+});
+
+test('what is dropped is not found again, in memory or on disk, now or later', (t) => {
+  const directory = folder(t);
+  store(directory, [1, 2]);
+  const { cache } = cacheIn(directory);
+  t.truthy(cache.find(keyOf(1), 'f', asItIs));
+  cache.drop(keyOf(1));
+  t.is(cache.find(keyOf(1), 'f', asItIs), undefined);
+  cache.close();
+  t.deepEqual(found(t, directory, [1, 2]), [2]);
 });
 
 test('files stay within their bound over many sessions, to the byte', (t) => {
@@ -168,7 +214,7 @@ test('a directory that cannot be used is said once, and everything works in memo
     events.map(({ type }) => type),
     ['cache-unusable', 'cache-miss', 'cache-hit'],
   );
-  t.deepEqual(readdirSync(directory), []);
+  t.deepEqual(packsIn(directory), []);
 });
 
 test('a directory that cannot be written to is said once', (t) => {
@@ -214,7 +260,7 @@ test('several processes read, write, merge, evict and clear one directory at a t
   );
   t.deepEqual(
     readdirSync(directory).filter((name) => !name.endsWith('.pack')),
-    [],
+    ['key'],
   );
   const numbers = Array.from({ length: 40 }, (_, n) => n);
   t.true(found(t, directory, numbers).length <= numbers.length);

@@ -159,3 +159,46 @@ function sectionHeaders(view: DataView) {
     link: view.getUint32(start + i * 64 + 40, true),
   }));
 }
+
+const SHT_SYMTAB_SHNDX = 18;
+const SHN_XINDEX = 0xffff;
+
+/** An object whose only global function is in the section that a table of extended indices says, of so many entries. */
+function withExtendedIndices(entryCount: (symbolCount: number) => number): Uint8Array {
+  const whole = assemble('.globl f\nf: ret\n.section .extended,"",@progbits\n.zero 400\n');
+  const object = whole.slice();
+  const view = new DataView(object.buffer);
+  const tableOffset = Number(view.getBigUint64(40, true));
+  const headers = Array.from({ length: view.getUint16(60, true) }, (_, index) => tableOffset + 64 * index);
+  const offsetOf = (header: number) => Number(view.getBigUint64(header + 24, true));
+  const typeOf = (header: number) => view.getUint32(header + 4, true);
+  const symbols = headers.findIndex((header) => typeOf(header) === SHT_SYMTAB);
+  const symbolsAt = offsetOf(headers[symbols] ?? 0);
+  const symbolCount = Number(view.getBigUint64((headers[symbols] ?? 0) + 32, true)) / 24;
+  const extended = headers.find((header) => Number(view.getBigUint64(header + 32, true)) === 400) ?? 0;
+  view.setUint32(extended + 4, SHT_SYMTAB_SHNDX, true);
+  view.setUint32(extended + 40, symbols, true);
+  view.setBigUint64(extended + 32, BigInt(4 * entryCount(symbolCount)), true);
+  const last = symbolCount - 1;
+  const section = view.getUint16(symbolsAt + 24 * last + 6, true);
+  view.setUint16(symbolsAt + 24 * last + 6, SHN_XINDEX, true);
+  view.setUint32(offsetOf(extended) + 4 * last, section, true);
+  return object;
+}
+
+test('a table of extended section indices has an entry for each symbol, and is not read past its end', (t) => {
+  const graph = buildLinkGraph(
+    withExtendedIndices((count) => count),
+    'extended.o',
+  );
+  t.is(graph.findDefinition('f')?.kind, 'defined');
+  for (const missing of [1, 2])
+    t.throws(
+      () =>
+        buildLinkGraph(
+          withExtendedIndices((count) => count - missing),
+          'short.o',
+        ),
+      { instanceOf: LinkError, message: /fewer entries than symbols/ },
+    );
+});
