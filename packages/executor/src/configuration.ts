@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type * as v from 'valibot';
 import {
   OPTION_NAMES,
@@ -9,6 +8,7 @@ import {
   variableOf,
 } from './options.js';
 import { checkSettings, SettingsError } from './settings.js';
+import { readTrustedFile } from './trusted-file.js';
 
 /**
  * What the options are by the configuration file and the variables, of which the latter count more. Of a mapping such as
@@ -50,7 +50,7 @@ function readVariables(variables: NodeJS.ProcessEnv): OptionValues {
 async function readFile(path: string): Promise<OptionValues> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTrustedFile(path);
   } catch (cause) {
     throw new SettingsError(
       `cannot read the configuration: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { FarJITError } from '@farjit/protocol/errors';
+import { readTrustedFile } from './trusted-file.js';
 
 /** Certificates or keys that cannot be used. */
 export class TlsFilesError extends FarJITError {
@@ -46,7 +46,7 @@ export function readTlsFiles(files: TlsFiles): TlsMaterial {
 }
 
 function readPem(path: string, what: string, mark: RegExp): string {
-  const text = attempt(() => readFileSync(path, 'utf8'), `cannot read the ${what}`);
+  const text = attempt(() => readTrustedFile(path), `cannot read the ${what}`);
   if (!mark.test(text)) throw new TlsFilesError(`${path} has no ${what} in PEM ("${pemName(what)}")`);
   return text;
 }

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { LimitSyntaxError, parseLimit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { SettingsError, settings } from './settings.js';
 import { type CredentialEntry, type Credentials, loneToken, type TokenEntry } from './tokens.js';
+import { readTrustedFile } from './trusted-file.js';
 
 /** Names are shown in errors and logs, and are values of labels of metrics. */
 const MAX_NAME_LENGTH = 128;
@@ -80,7 +80,7 @@ export async function readTokenFile(path: string): Promise<Credentials> {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readTrustedFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SettingsError(`cannot read the token file: ${reason}`);

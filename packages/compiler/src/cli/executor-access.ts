@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
+import { UntrustedFileError } from '@farjit/protocol/file-trust';
 import type { ConnectOptions } from '../executor-client/connect.js';
+import { readTrustedFile } from '../files/trusted-file.js';
 import { systemErrorWords } from './system-error.js';
 
 /** Options of commands that say who they are to an executor elsewhere. Files are PEM, except for the token's. */
@@ -47,8 +48,10 @@ export function readAccess(
 function read(what: string, path: string): string {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8').trim();
+    text = readTrustedFile(path).trim();
   } catch (cause) {
+    if (cause instanceof UntrustedFileError)
+      throw new AccessFileError(`cannot use the ${what} in ${path}: it ${cause.problem}`, { cause });
     throw new AccessFileError(`cannot read the ${what} in ${path}: ${systemErrorWords(cause)}`, { cause });
   }
   if (text === '') throw new AccessFileError(`the ${what} in ${path} is empty`);

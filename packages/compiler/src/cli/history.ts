@@ -1,6 +1,7 @@
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, readFileSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
 
 /** As many lines as the REPL offers. */
 export const MAX_HISTORY_LINES = 1000;
@@ -10,7 +11,6 @@ const MAX_LINE_LENGTH = 4096;
 const MAX_HISTORY_BYTES = 256 * 1024;
 /** Only the owner reads what was typed. */
 const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o700;
 
 /** `$XDG_STATE_HOME/farjit/history`, by default under `~/.local/state`. A relative path is no base, says XDG. */
 export function historyPath(env = process.env): string {
@@ -22,56 +22,91 @@ export function historyPath(env = process.env): string {
 /**
  * The lines typed in earlier sessions, in a file with the newest last. Each line is appended when it is entered, so
  * none is lost however the session ends, and sessions side by side keep each other's. A file that cannot be read or
- * written costs the history and nothing else.
+ * written costs the history and nothing else; nor is it used when others could have a hand in it.
  */
 export class History {
   readonly #path: string;
   #sizeBytes = 0;
   #isWritable = true;
+  #problem: string | undefined;
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** Why there is none, in words, when others could have changed it or would be told where to write. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** The newest lines, newest first: readline's order. */
   load(): string[] {
-    try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
-      const text = readFileSync(this.#path, 'utf8');
-      chmodSync(this.#path, FILE_MODE);
+    const lines = this.#attempt((directory, name) => {
+      const text = readPrivately(directory, name);
       this.#sizeBytes = Buffer.byteLength(text);
-      const lines = newestLines(text);
-      if (this.#sizeBytes > MAX_HISTORY_BYTES) this.#rewrite(lines);
-      return lines.reverse();
-    } catch (error) {
-      this.#isWritable = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      return [];
-    }
+      const newest = newestLines(text);
+      if (this.#sizeBytes > MAX_HISTORY_BYTES) this.#rewrite(directory, name, newest);
+      return newest.reverse();
+    });
+    return lines ?? [];
   }
 
   /** Remembers a line that was entered. */
   add(line: string): void {
     if (!this.#isWritable || !isWorthKeeping(line)) return;
-    try {
-      appendFileSync(this.#path, `${line}\n`, { mode: FILE_MODE });
+    this.#attempt((directory, name) => {
+      append(directory, name, `${line}\n`);
       this.#sizeBytes += Buffer.byteLength(line) + 1;
-      if (this.#sizeBytes > MAX_HISTORY_BYTES) this.#rewrite(newestLines(readFileSync(this.#path, 'utf8')));
-    } catch {
-      this.#isWritable = false;
+      if (this.#sizeBytes > MAX_HISTORY_BYTES)
+        this.#rewrite(directory, name, newestLines(readPrivately(directory, name)));
+    });
+  }
+
+  /** Runs `work` on the file's directory; when that fails, the history is not written any more. */
+  #attempt<T>(work: (directory: PrivateDirectory, name: string) => T): T | undefined {
+    let directory: PrivateDirectory | undefined;
+    try {
+      directory = PrivateDirectory.open(dirname(this.#path));
+      return work(directory, basename(this.#path));
+    } catch (error) {
+      // Whoever has none yet may begin one.
+      this.#isWritable = (error as NodeJS.ErrnoException).code === 'ENOENT' && directory !== undefined;
+      if (error instanceof NotPrivateError) this.#problem = error.message;
+      return undefined;
+    } finally {
+      directory?.close();
     }
   }
 
   /** Half the bound is left free, so that not every line rewrites the file. */
-  #rewrite(lines: readonly string[]): void {
+  #rewrite(directory: PrivateDirectory, name: string, lines: readonly string[]): void {
     let kept = lines.join('\n');
     if (kept.length > MAX_HISTORY_BYTES / 2) {
       kept = kept.slice(-MAX_HISTORY_BYTES / 2);
       kept = kept.slice(kept.indexOf('\n') + 1);
     }
-    const replacement = `${this.#path}.${process.pid}`;
-    writeFileSync(replacement, `${kept}\n`, { mode: FILE_MODE });
-    renameSync(replacement, this.#path);
+    directory.replaceFile(name, `${kept}\n`);
     this.#sizeBytes = Buffer.byteLength(kept) + 1;
+  }
+}
+
+/** Closes it to others who could read it. */
+function readPrivately(directory: PrivateDirectory, name: string): string {
+  const fd = directory.openFile(name, constants.O_RDONLY);
+  try {
+    fchmodSync(fd, FILE_MODE);
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function append(directory: PrivateDirectory, name: string, text: string): void {
+  const fd = directory.openFile(name, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT);
+  try {
+    writeSync(fd, text);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { constants, createWriteStream } from 'node:fs';
 import { access, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -27,7 +28,7 @@ export async function checkMapOutput(path: string | undefined): Promise<void> {
     const target = await stat(path).catch(() => undefined);
     if (target && !target.isFile()) return await access(path, constants.W_OK);
     const partial = partialOf(path);
-    await writeFile(partial, '');
+    await writeFile(partial, '', { flag: 'wx' });
     await rm(partial);
   } catch (error) {
     throw new OutputFileError(path, error);
@@ -63,14 +64,15 @@ export async function writeMapOutput(
   }
 }
 
+/** In the same folder, so that renaming replaces the file in one step; a name that nobody can be waiting with a link at. */
 function partialOf(path: string): string {
-  return `${path}.${process.pid}.partial`;
+  return `${path}.${randomUUID()}.partial`;
 }
 
 async function replace(path: string, content: Iterable<string | Uint8Array>): Promise<void> {
   const partial = partialOf(path);
   try {
-    await writeTo(partial, content);
+    await writeTo(partial, content, 'wx');
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
@@ -78,8 +80,8 @@ async function replace(path: string, content: Iterable<string | Uint8Array>): Pr
   }
 }
 
-function writeTo(path: string, content: Iterable<string | Uint8Array>): Promise<void> {
-  return pipeline(Readable.from(content), createWriteStream(path));
+function writeTo(path: string, content: Iterable<string | Uint8Array>, flags = 'w'): Promise<void> {
+  return pipeline(Readable.from(content), createWriteStream(path, { flags }));
 }
 
 /** Numbers as JavaScript writes them: as short as they can be read back exactly. */

@@ -59,6 +59,7 @@ class Repl {
   readonly #jit: KaleidoscopeJIT;
   readonly #streams: CommandStreams;
   readonly #isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  readonly #history = new History(historyPath());
   readonly #lines: LineReader;
   readonly #context: ReplContext;
   /** Aborts what is being evaluated; undefined at the prompt. */
@@ -76,9 +77,7 @@ class Repl {
     this.#jit = jit;
     this.#streams = streams;
     const complete = (line: string) => this.#complete(line);
-    this.#lines = new LineReader(
-      this.#isTerminal ? { terminal: { history: new History(historyPath()), complete } } : {},
-    );
+    this.#lines = new LineReader(this.#isTerminal ? { terminal: { history: this.#history, complete } } : {});
     this.#context = {
       jit,
       print: async (text) => streams.out.write(`${text}\n`),
@@ -94,6 +93,8 @@ class Repl {
   async run(): Promise<number> {
     if (this.#isTerminal)
       await this.#context.print('Kaleidoscope, compiled lazily. :help lists the commands.');
+    if (this.#history.problem !== undefined)
+      await this.#streams.remark(`no history is kept: ${this.#history.problem}`);
     try {
       while (!this.#stopped) await this.#step();
       const { words, exitCode } = this.#stopped;

@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
 import { whyNotTrusted } from '@farjit/protocol/file-trust';
 
@@ -75,16 +75,25 @@ export class PrivateDirectory {
   /**
    * Opens a file in it.
    * @param flags of `open(2)`; what is made has rights for its owner alone.
-   * @throws {NotPrivateError} when it is no regular file of this user's, or others may write to it.
-   * @throws the system's error when it cannot be opened: `ELOOP` for a link.
+   * @throws {NotPrivateError} when it is a link, no regular file of this user's, or others may write to it.
+   * @throws the system's error when it cannot be opened.
    */
   openFile(name: string, flags: number): number {
-    const fd = openSync(this.at(name), flags | NOT_ELSEWHERE, FILE_MODE);
+    const fd = this.#openAt(name, flags | NOT_ELSEWHERE);
     const status = fstatSync(fd);
     const problem = status.isFile() ? whyNotTrusted(status, [process.getuid?.()]) : 'is no file';
     if (problem === undefined) return fd;
     closeSync(fd);
-    throw new NotPrivateError(`${this.path}/${name}`, problem);
+    throw new NotPrivateError(join(this.path, name), problem);
+  }
+
+  #openAt(name: string, flags: number): number {
+    try {
+      return openSync(this.at(name), flags, FILE_MODE);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
+      throw new NotPrivateError(join(this.path, name), 'is a link, which is not followed');
+    }
   }
 
   /** @throws as `openFile`. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -56,6 +56,52 @@ test('the file does not grow without bound, neither over sessions nor within one
   t.true((await stat(path)).size <= 256 * 1024);
   t.true((await readFile(path, 'utf8')).endsWith(`199 ${'z'.repeat(4000)}\n`));
   t.deepEqual(await readdir(folder), ['history']);
+});
+
+test('a link is not followed, to read or to write, and it is said', async (t) => {
+  const folder = await folderWith(t, { precious: 'one\n' });
+  const path = join(folder, 'history');
+  await symlink(join(folder, 'precious'), path);
+  await chmod(join(folder, 'precious'), 0o644);
+  const history = new History(path);
+  t.deepEqual(history.load(), []);
+  history.add('two');
+  t.is(history.problem, `${path} is a link, which is not followed`);
+  t.is(await readFile(join(folder, 'precious'), 'utf8'), 'one\n');
+  t.is((await stat(join(folder, 'precious'))).mode & 0o777, 0o644);
+});
+
+test('a file or folder that others may write to is not used, and it is said', async (t) => {
+  const folder = await folderWith(t, { history: 'evil\n' });
+  const path = join(folder, 'history');
+  for (const [what, mode] of [
+    [path, 0o622],
+    [folder, 0o770],
+    [folder, 0o1777],
+  ] as const) {
+    await chmod(what, mode);
+    const history = new History(path);
+    t.deepEqual(history.load(), []);
+    history.add('line');
+    t.regex(history.problem ?? '', /can be written by others \(mode \d+\): chmod go-w it$/);
+    t.is(await readFile(path, 'utf8'), 'evil\n');
+    await chmod(what, 0o700);
+  }
+  t.deepEqual(new History(path).load(), ['evil']);
+});
+
+(process.getuid?.() === 0 ? test : test.skip)('another user’s folder or file is not used', async (t) => {
+  const folder = await folderWith(t, { history: 'evil\n' });
+  const path = join(folder, 'history');
+  for (const what of [path, folder]) {
+    await chown(what, 12_345, 12_345);
+    const history = new History(path);
+    t.deepEqual(history.load(), []);
+    history.add('line');
+    t.regex(history.problem ?? '', /belongs to another user \(12345\)$/);
+    t.is(await readFile(path, 'utf8'), 'evil\n');
+    await chown(what, 0, 0);
+  }
 });
 
 test('a file that cannot be read or written costs the history and nothing else', async (t) => {
