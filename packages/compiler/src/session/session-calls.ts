@@ -19,7 +19,7 @@ import type { RunnerSupervisor } from './runner-supervisor.js';
  * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
  * requests: the other half is left for what calls need while they run.
  */
-const MAX_CALLS_IN_FLIGHT = 512;
+export const MAX_CALLS_IN_FLIGHT = 512;
 
 /** How long and how a call may run. */
 export interface CallOptions {

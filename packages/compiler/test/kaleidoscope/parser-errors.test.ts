@@ -136,6 +136,11 @@ for (const [what, open, close, before = ''] of NESTED) {
     t.true((error?.column ?? 0) > MAX_NESTING_DEPTH / 2);
     t.is(more.length, 0);
   });
+
+  test(`any number of ${what} side by side do not nest`, (t) => {
+    const one = `(${open}1${close})`;
+    t.deepEqual(errorsOf(`${before}${[one, ...Array(2 * MAX_NESTING_DEPTH).fill(one)].join('+')}`), []);
+  });
 }
 
 test('the nesting limit is exact', (t) => {

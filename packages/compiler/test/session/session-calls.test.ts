@@ -1,6 +1,8 @@
 import { RequestError } from '@farjit/protocol/errors';
+import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { RunnerLostError, SessionClosedError } from '../../src/session/errors.js';
+import { MAX_CALLS_IN_FLIGHT } from '../../src/session/session-calls.js';
 import { silence } from '../executor-client/fake-host.js';
 import { openScripted } from './session-fixture.js';
 import { functionUnit } from './units.js';
@@ -71,6 +73,34 @@ test('calls beyond what the executor takes wait for their turn, and can be cance
   await Promise.all(running);
   t.is(host.askedFor('call'), 514);
 });
+
+for (const [how, prepareEnds, answers] of [
+  ['are answered', false, true],
+  ['fail', false, false],
+  ['are cancelled before they are sent', true, true],
+] as const)
+  test(`calls with a signal give their turn to others when they ${how}`, async (t) => {
+    const { session } = await openScripted(t, {
+      call: ({ block }) => {
+        if (!answers) throw new RequestError('INTERNAL', 'no');
+        return { block, foreignThreads: 0 };
+      },
+    });
+    let ended = 0;
+    const callOnce = async () => {
+      const controller = new AbortController();
+      const prepare = async () => {
+        if (prepareEnds) controller.abort();
+        return { entry: NULL_ADDR, block: new Uint8Array(8) };
+      };
+      await Promise.allSettled([session.call('f', prepare, { signal: controller.signal })]);
+      ended++;
+    };
+    const calls = Array.from({ length: 2 * MAX_CALLS_IN_FLIGHT + 1 }, callOnce);
+    // A turn that is not given back makes the rest wait for ever.
+    for (let turn = 0; turn < 20_000 && ended < calls.length; turn++) await new Promise(setImmediate);
+    t.is(ended, calls.length);
+  });
 
 test('a call refused because its runner is gone is made again; one that was started is not', async (t) => {
   const { host, call } = await openScripted(t);
