@@ -133,7 +133,7 @@ test('an executor that is not there is remarked on, and none at all is an error'
   t.regex(recorded.stderr, /--record-calls and --speculate-order go by the order of calls/);
 });
 
-test('an expression that prints without end waits for its turn, and does not fill the memory', async (t) => {
+test('an expression that prints much waits for its turn, and loses nothing', async (t) => {
   const executors = await startExecutors(t, 2);
   const program = `${SLOW}
     def chatter(n) for i = 0, i < n in printd(i);

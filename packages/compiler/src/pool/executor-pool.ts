@@ -285,7 +285,10 @@ export class ExecutorPool implements AsyncDisposable {
       },
       connected: (_, session) => this.#definitions.replay(session),
       lost: (_, session) => this.#definitions.forget(session),
-      changed: (changed) => this.#executors.noteChanged(changed),
+      changed: (changed) => {
+        this.#executors.noteChanged(changed);
+        for (const ordered of this.#printing) ordered.noteHome();
+      },
     });
     return executor;
   }

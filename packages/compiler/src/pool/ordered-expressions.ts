@@ -125,8 +125,17 @@ export class OrderedExpressions implements TaskSource {
     if (!slot || slot.isDirect) return this.#sink.output(stream, content);
     slot.held.push({ stream, content });
     slot.heldBytes += content.byteLength;
-    if (slot.heldBytes <= MAX_HELD_BYTES || this.#waitsForHome()) return undefined;
-    return slot.released;
+    return slot.heldBytes > MAX_HELD_BYTES ? slot.released : undefined;
+  }
+
+  /**
+   * Called when the home may have been lost. Every executor may be held back while the expression whose turn it is waits for
+   * one of them to become its home: then none is any more.
+   */
+  noteHome(): void {
+    const head = this.#slots[this.#headIndex];
+    if (!head?.isStateful || head.isTaken || this.#home.executor) return;
+    for (const { release } of this.#running.values()) release();
   }
 
   /** The first that an executor may take. The home takes none before which there is one that only it may take. */
@@ -148,19 +157,13 @@ export class OrderedExpressions implements TaskSource {
   }
 
   async #deliver(slot: Slot): Promise<void> {
-    if (this.#waitsForHome()) for (const { release } of this.#running.values()) release();
+    this.noteHome();
     for (let next = slot.held.shift(); next; next = slot.held.shift())
       await this.#sink.output(next.stream, next.content);
     slot.isDirect = true;
     slot.release();
     const result = await slot.settled;
     await this.#sink.result(slot.index, result);
-  }
-
-  /** Every executor may be held back while an expression waits for one of them to become its home. */
-  #waitsForHome(): boolean {
-    const head = this.#slots[this.#headIndex];
-    return head?.isStateful === true && !head.isTaken && this.#home.executor === undefined;
   }
 
   #settleUntaken(reason: unknown): void {
