@@ -3,11 +3,21 @@
 
 #include <errno.h>
 
-static void __attribute__((noinline, cold)) ring_hot(const _Atomic uint32_t *counter)
+/* However many counters get there, there is one bell for the host to hear, and the bits of each counter. */
+static void __attribute__((noinline, cold)) tell_hot(const _Atomic uint32_t *counter, uintptr_t page)
 {
+	_Atomic uint32_t *bits = (_Atomic uint32_t *)(page + FARJIT_HOT_BITS_OFFSET);
+	uintptr_t word = ((uintptr_t)counter - page) / sizeof *counter;
+	uintptr_t page_number = (page - farjit_data_start) / FARJIT_COUNTER_PAGE_BYTES;
+	/* Hostile code may count anywhere. */
+	if (page_number >= FARJIT_DATA_PAGES)
+		return;
+	atomic_fetch_or(&bits[word / 32], UINT32_C(1) << word % 32);
+	atomic_fetch_or(&farjit_control->hot_pages[page_number / 32], UINT32_C(1) << page_number % 32);
+	if (atomic_exchange(&farjit_control->hot_pending, 1) != 0)
+		return;
 	int saved_errno = errno;
-	/* Nonsense from hostile code becomes an offset that the host refuses. */
-	farjit_ring(FARJIT_BELL_HOT, 0, (uint32_t)((uintptr_t)counter - farjit_data_start));
+	farjit_ring(FARJIT_BELL_HOT, 0, 0);
 	errno = saved_errno;
 }
 
@@ -21,5 +31,5 @@ void farjit_count(_Atomic uint32_t *counter)
 	atomic_store_explicit(counter, count, memory_order_relaxed);
 	uintptr_t page = (uintptr_t)counter & ~(uintptr_t)(FARJIT_COUNTER_PAGE_BYTES - 1);
 	if (count == *(const uint32_t *)page)
-		ring_hot(counter);
+		tell_hot(counter, page);
 }

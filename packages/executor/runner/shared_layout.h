@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
-#define FARJIT_LAYOUT_VERSION 4u
+#define FARJIT_LAYOUT_VERSION 5u
 
 enum {
 	FARJIT_REENTRY_SLOTS = 256,
@@ -30,8 +30,12 @@ enum {
 	FARJIT_NAME_BYTES = 64 * 1024,
 	FARJIT_TRAP_FRAMES = 64,
 	FARJIT_REGISTERS = 18,
-	/* Counters of functions lie in pages of their own; the first word of such a page is the threshold of the rest. */
+	/* Counters of functions lie in pages of their own. The first word of such a page is the threshold of the rest;
+	 * its end has a bit for each of its words, which is set when that counter has got there. */
 	FARJIT_COUNTER_PAGE_BYTES = 4096,
+	FARJIT_HOT_BITS_OFFSET = FARJIT_COUNTER_PAGE_BYTES - FARJIT_COUNTER_PAGE_BYTES / 32,
+	/* More pages than a data part has. */
+	FARJIT_DATA_PAGES = 512 * 1024,
 	/* Words about what the kernel lacks. */
 	FARJIT_MISSING_BYTES = 512,
 };
@@ -50,7 +54,7 @@ enum farjit_bell_kind {
 	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
 	FARJIT_BELL_DONE = 5,	   /* the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
-	FARJIT_BELL_HOT = 6,	   /* `value`: offset in the data part of a counter that has reached its page's threshold */
+	FARJIT_BELL_HOT = 6,	   /* `control.hot_pending` has become 1 */
 	FARJIT_BELL_LIMIT = 8,	   /* `value`: an enum farjit_limit that was reached, once each */
 	/* host -> runner */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
@@ -233,12 +237,18 @@ struct farjit_control {
 	uint32_t process_id;
 	/* Live threads made by JIT'd code. */
 	_Atomic uint32_t foreign_threads;
+	/* Set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits. */
+	_Atomic uint32_t hot_pending;
+	uint32_t reserved;
 
 	struct farjit_confine confine;
 	struct farjit_end end;
 	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */
 	uint64_t addresses[4096];
 	char names[FARJIT_NAME_BYTES];
+
+	/* A bit for each page of the data part in which bits have been set. */
+	_Atomic uint32_t hot_pages[FARJIT_DATA_PAGES / 32];
 
 	_Alignas(64) struct farjit_reentry_slot reentry[FARJIT_REENTRY_SLOTS];
 	_Alignas(64) struct farjit_call_slot calls[FARJIT_CALL_SLOTS];

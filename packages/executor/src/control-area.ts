@@ -134,6 +134,25 @@ export class ControlArea {
     return this.#load(CONTROL.foreignThreads);
   }
 
+  clearHotPending(): void {
+    this.#store(CONTROL.hotPending, 0);
+  }
+
+  /** Clears the bits of the first pages that have one, at most `limit` of so many; answers their numbers. */
+  takeHotPages(pageCount: number, limit: number): number[] {
+    const pages: number[] = [];
+    for (let word = 0; 32 * word < pageCount; word++) {
+      const bits = this.#bytes.readUInt32LE(CONTROL.hotPages + 4 * word);
+      for (let bit = 0; bits !== 0 && bit < 32; bit++) {
+        if (((bits >>> bit) & 1) === 0) continue;
+        if (pages.length === limit) return pages;
+        Atomics.and(this.#wordAt(CONTROL.hotPages + 4 * word), 0, ~(1 << bit));
+        pages.push(32 * word + bit);
+      }
+    }
+    return pages;
+  }
+
   readEnd(): EndSnapshot {
     const kind = this.#load(CONTROL.end + END.kind);
     const end = Buffer.from(this.#bytes.subarray(CONTROL.end, CONTROL.end + END.message + END.messageBytes));

@@ -9,6 +9,7 @@ import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
 import type { Measure } from './guard.js';
 import type { HostResources } from './host-resources.js';
+import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
 import { type Limits, limitsInForce } from './limits.js';
@@ -102,7 +103,7 @@ export class Generation {
         {
           onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
           onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),
-          onHot: (dataOffset) => live((generation) => generation.#onHot(dataOffset)),
+          onHot: () => live((generation) => generation.#parts.hotCounters.onBell()),
           onDone: () => live((generation) => generation.#onDone()),
           onLimit: (limit) => live((generation) => generation.#onLimit(limit)),
           onOutput: (stream, content) => {
@@ -172,7 +173,17 @@ export class Generation {
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(() => work.syncCore());
     const { memory, indirection } = this;
-    const hotCounters = new HotCounters(guard, (counters) => events.onHot(number, counters));
+    const bits = new HotBits(control, reservation);
+    const hotCounters = new HotCounters({
+      guard,
+      source: {
+        clearPending: () => bits.clearPending(),
+        takePages: (limit) => bits.takePages(limit),
+        takeCounters: (page) => this.memory.counterAddresses(bits.takeCounters(page)),
+      },
+      notify: (counters) => events.onHot(number, counters),
+      fault: (message) => this.#fault(message),
+    });
     this.#parts = { runner, control, memory, indirection, work, publisher, calls, reentries, hotCounters };
   }
 
@@ -347,12 +358,6 @@ export class Generation {
 
   #onCallDone(slot: number): void {
     if (!this.#parts.calls.onCallDone(slot)) this.#fault(`no call has ended in slot ${slot}`);
-  }
-
-  #onHot(dataOffset: number): void {
-    const counter = this.memory.counterAddress(dataOffset);
-    if (counter === undefined) this.#fault(`the runner counts at offset ${dataOffset} of the data part`);
-    else this.#parts.hotCounters.add(counter);
   }
 
   #onDone(): void {

@@ -1,52 +1,81 @@
-import { indirection } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Guard } from './guard.js';
 
 /**
- * Least time between two notifications: what compiling a function costs at the level that is worth it, so later news
- * is early enough, and a runner that does nothing but ring costs the compiler a thousand messages a second at most.
+ * Least time between two looks at the counters: what compiling a function costs at the level that is worth it, so later
+ * news is early enough.
  */
 export const HOT_INTERVAL_MS = 1;
-
 /**
- * Counters that may wait to be told: what one message carries. Further ones are dropped, which costs their functions
- * a better compilation; so many at once come from a runner that makes them up.
+ * Counters that may be told in a millisecond, on average: more than a compiler compiles. A runner that makes them up has
+ * the host work for it a fiftieth of the time.
  */
-export const MAX_WAITING_COUNTERS = indirection.MAX_HOT_COUNTERS;
+export const COUNTERS_PER_MS = 64;
+/** Pages looked into at a time, which hold no more counters than one message. */
+export const PAGES_PER_LOOK = 4;
+
+/** Where counters are that have reached their threshold. */
+export interface HotSource {
+  /** Called before bits are taken: what is set later is rung for. */
+  clearPending(): void;
+  takePages(limit: number): number[];
+  /** Addresses of counters of a page; undefined when there can be none. */
+  takeCounters(page: number): ExecutorAddr[] | undefined;
+}
+
+export interface HotCountersOptions {
+  readonly guard: Guard;
+  readonly source: HotSource;
+  readonly notify: (counters: ExecutorAddr[]) => void;
+  /** The runner breaks the contract. */
+  readonly fault: (message: string) => void;
+}
 
 /** Gathers counters that have reached their threshold, and tells them together. */
 export class HotCounters {
-  readonly #guard: Guard;
-  readonly #notify: (counters: ExecutorAddr[]) => void;
-  readonly #waiting = new Set<ExecutorAddr>();
+  readonly #options: HotCountersOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** A bell was heard, and nobody has looked since. */
+  #isRung = false;
+  #hasMore = false;
   #isLost = false;
 
-  constructor(guard: Guard, notify: (counters: ExecutorAddr[]) => void) {
-    this.#guard = guard;
-    this.#notify = notify;
+  constructor(options: HotCountersOptions) {
+    this.#options = options;
   }
 
-  /** Tells it now or, when another was told just before, a little later. One that waits already is not told twice. */
-  add(counter: ExecutorAddr): void {
-    if (this.#isLost || (this.#waiting.size >= MAX_WAITING_COUNTERS && !this.#waiting.has(counter))) return;
-    this.#waiting.add(counter);
-    if (!this.#timer) this.#tell();
+  /** The HOT bell: looks now or, after a look just before, a little later. The runner rings once for each look. */
+  onBell(): void {
+    if (this.#isRung) return this.#options.fault('the runner rang with HOT before anybody had looked');
+    this.#isRung = true;
+    if (!this.#timer) this.#look();
   }
 
   /** The runner is gone: nothing more is told. */
   lose(): void {
     this.#isLost = true;
     clearTimeout(this.#timer);
-    this.#waiting.clear();
   }
 
-  #tell(): void {
+  #look(): void {
     this.#timer = undefined;
-    if (this.#waiting.size === 0) return;
-    const counters = [...this.#waiting];
-    this.#waiting.clear();
-    this.#timer = this.#guard.timer('runner.hot', () => this.#tell(), HOT_INTERVAL_MS);
-    this.#notify(counters);
+    if (this.#isLost || !(this.#isRung || this.#hasMore)) return;
+    const { guard, source, notify, fault } = this.#options;
+    if (this.#isRung) {
+      this.#isRung = false;
+      source.clearPending();
+    }
+    const pages = source.takePages(PAGES_PER_LOOK);
+    this.#hasMore = pages.length === PAGES_PER_LOOK;
+    const counters: ExecutorAddr[] = [];
+    for (const page of pages) {
+      const found = source.takeCounters(page);
+      if (!found)
+        return fault(`the runner counts in page ${page} of the data part, where there are no counters`);
+      counters.push(...found);
+    }
+    const restMs = Math.max(HOT_INTERVAL_MS, counters.length / COUNTERS_PER_MS);
+    this.#timer = guard.timer('runner.hot', () => this.#look(), restMs);
+    if (counters.length > 0) notify(counters);
   }
 }

@@ -197,14 +197,18 @@ export class SessionMemory {
   }
 
   /**
-   * Address of a counter by its offset in the data part; undefined when there can be none: off a word's boundary, or
-   * outside what the compiler has reserved there.
+   * Addresses of counters by their offsets in the data part; undefined where there can be none: outside what the
+   * compiler has reserved there.
    */
-  counterAddress(dataOffset: number): ExecutorAddr | undefined {
-    const offset = this.#reservation.layout.data.offset + dataOffset;
-    const range = this.#rangeAt(offset, COUNTER_BYTES);
-    const isCounter = offset % COUNTER_BYTES === 0 && range?.prot === 'data' && range.writable === 'commit';
-    return isCounter ? this.addressOf(offset) : undefined;
+  counterAddresses(dataOffsets: readonly number[] | undefined): ExecutorAddr[] | undefined {
+    const { data } = this.#reservation.layout;
+    const addresses: ExecutorAddr[] = [];
+    for (const dataOffset of dataOffsets ?? [-1]) {
+      const range = this.#rangeAt(data.offset + dataOffset, COUNTER_BYTES);
+      if (range?.prot !== 'data' || range.writable !== 'commit') return undefined;
+      addresses.push(this.addressOf(data.offset + dataOffset));
+    }
+    return addresses;
   }
 
   #allocator(allocator: number): MemoryRange[] {

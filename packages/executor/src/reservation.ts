@@ -199,6 +199,16 @@ export class Reservation {
     });
   }
 
+  /** Replaces 4 bytes in one step and answers what was there. `offset` is a multiple of 4. */
+  exchangeWord(offset: number, value: number): number {
+    this.#writeCount++;
+    let before = 0;
+    this.#visit(offset, 4, (piece) => {
+      before = Atomics.exchange(new Uint32Array(piece.buffer, piece.byteOffset, 1), 0, value);
+    });
+    return before;
+  }
+
   /** Calls `visit` with each piece of the range that lies in one window, and the bytes before that piece. */
   #visit(offset: number, sizeBytes: number, visit: (piece: Buffer, doneBytes: number) => void): void {
     const range = this.#live();

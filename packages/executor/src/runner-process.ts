@@ -312,7 +312,7 @@ export class RunnerProcess {
     if (events) {
       if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return events.onReenter(slot);
       if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
-      if (kind === BellKind.hot) return events.onHot(value);
+      if (kind === BellKind.hot) return events.onHot();
       if (kind === BellKind.done) return events.onDone();
       if (kind === BellKind.limit) return events.onLimit(value);
     }

@@ -29,8 +29,8 @@ export interface RunnerConfinement extends ConfineAnswer {
 export interface RunnerEvents {
   onReenter(slot: number): void;
   onCallDone(slot: number): void;
-  /** A counter at this offset in the data part has reached its threshold. */
-  onHot(dataOffset: number): void;
+  /** Counters have reached their thresholds. */
+  onHot(): void;
   /** The control thread has done its work. */
   onDone(): void;
   /** The runner says that it has reached a limit: any number. */

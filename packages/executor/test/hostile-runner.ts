@@ -4,14 +4,18 @@
  */
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import {
+  alignUp,
   BELL_BYTES,
   BellKind,
   CALL_SLOT,
   CALL_SLOT_BYTES,
   CallState,
   CONTROL,
+  CONTROL_BYTES,
+  COUNTER_PAGE_BYTES,
   END,
   EndKind,
+  HOT_BITS_OFFSET,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
   ReentryState,
@@ -68,6 +72,25 @@ function writeHalf(offset: number, value: number): void {
   writeSync(RUNNER_FD.shared, bytes, 0, 4, offset);
 }
 
+/** Sets the bits of counters, by page and by word in each, and rings unless a bell is pending. */
+function ringHot(pages: readonly number[], words: readonly number[]): void {
+  const bits = Buffer.alloc(COUNTER_PAGE_BYTES - HOT_BITS_OFFSET);
+  for (const word of words) bits[word >>> 3] = (bits[word >>> 3] ?? 0) | (1 << (word & 7));
+  const pageBits = Buffer.alloc(4);
+  const dataOffset = alignUp(CONTROL_BYTES, 4096);
+  for (const page of pages) {
+    const offset = dataOffset + page * COUNTER_PAGE_BYTES + HOT_BITS_OFFSET;
+    writeSync(RUNNER_FD.shared, bits, 0, bits.byteLength, offset);
+    pageBits.writeUInt32LE(pageBits.readUInt32LE() | (1 << page));
+  }
+  writeSync(RUNNER_FD.shared, pageBits, 0, 4, CONTROL.hotPages);
+  const pending = Buffer.alloc(4);
+  readSync(RUNNER_FD.shared, pending, 0, 4, CONTROL.hotPending);
+  if (pending.readUInt32LE() !== 0) return;
+  writeHalf(CONTROL.hotPending, 1);
+  ring(BellKind.hot);
+}
+
 function waitForEver(): never {
   for (;;) nextBell();
 }
@@ -78,12 +101,13 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'hello again': () => ring(BellKind.hello),
   'reentry slot out of range': () => ring(BellKind.reenter, 256),
   'call slot out of range': () => ring(BellKind.callDone, 64),
-  'hot counter where nothing is reserved': () => ring(BellKind.hot, 0, 64 * 1024),
-  'hot counter outside of memory': () => ring(BellKind.hot, 0, 0xffff_fffc),
-  'hot counter off its boundary': () => ring(BellKind.hot, 0, 6),
+  'hot counter where nothing is reserved': () => ringHot([16], [1]),
+  'hot counter where the threshold is': () => ringHot([0], [0]),
+  'hot counter where the bits are': () => ringHot([0], [992]),
+  'a flood of hot bells': () => writeAll(Buffer.concat(new Array<Buffer>(100_000).fill(bell(BellKind.hot)))),
   'a million hot counters': (slot) => {
-    const bells = Buffer.concat(Array.from({ length: 4096 }, (_, index) => bell(BellKind.hot, 0, 4 * index)));
-    for (let round = 0; round < 256; round++) writeAll(bells);
+    const counters = Array.from({ length: 991 }, (_, index) => index + 1);
+    for (let round = 0; round < 256; round++) ringHot([0, 1, 2, 3], counters);
     writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
     writeAll(bell(BellKind.callDone, slot));
   },

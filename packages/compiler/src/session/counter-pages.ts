@@ -2,8 +2,9 @@ import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CommitQueue } from './commit-queue.js';
 import type { MaterializationUnit } from './materialization-unit.js';
 
-/** As the runner's `shared_layout.h` has it: a counter finds its threshold at the start of its page. */
+/** As the runner's `shared_layout.h` has it: a page begins with the threshold of its counters, and ends with their bits. */
 const PAGE_BYTES = 4096;
+const BITS_BYTES = PAGE_BYTES / 32;
 const COUNTER_BYTES = 4;
 /** The largest threshold a counter of 32 bits gets to. */
 export const MAX_THRESHOLD = 0xffff_ffff;
@@ -25,7 +26,7 @@ export class CounterPages {
   readonly #units = new Map<ExecutorAddr, MaterializationUnit>();
   readonly #free: ExecutorAddr[] = [];
   #page: { readonly address: ExecutorAddr; readonly reused: boolean } | undefined;
-  #usedBytes = PAGE_BYTES;
+  #usedBytes = 0;
 
   constructor(memory: CounterMemory, threshold: number) {
     this.#memory = memory;
@@ -58,15 +59,22 @@ export class CounterPages {
   }
 
   #next(): ExecutorAddr {
-    if (!this.#page || this.#usedBytes === PAGE_BYTES) {
+    if (!this.#page || this.#usedBytes === PAGE_BYTES - BITS_BYTES) {
       this.#page = this.#memory.allocateData(PAGE_BYTES, PAGE_BYTES);
       this.#usedBytes = COUNTER_BYTES;
       this.#write(this.#page.address, this.threshold);
+      if (this.#page.reused) this.#clearBits(this.#page.address);
     }
     const counter = addrAdd(this.#page.address, this.#usedBytes);
     this.#usedBytes += COUNTER_BYTES;
     if (this.#page.reused) this.#write(counter, 0);
     return counter;
+  }
+
+  #clearBits(page: ExecutorAddr): void {
+    const address = addrAdd(page, PAGE_BYTES - BITS_BYTES);
+    const content = new Uint8Array(0);
+    this.#memory.commits.addSegments([{ address, prot: 'data', content, memoryBytes: BITS_BYTES }], false);
   }
 
   /** Word by word, so that no two of the segments that are queued overlap. */

@@ -288,28 +288,35 @@ static void synchronises_cores_on_the_hosts_word(void)
 	host_close(&host);
 }
 
-/* A page of counters with a threshold of 3: one bell, for the third count, and errno as it was. */
-static void rings_once_for_a_counter_that_reaches_its_threshold(void)
+/* A page of counters with a threshold of 3: a bit for each third count, one bell until the host has heard, errno as it was. */
+static void rings_once_for_counters_that_reach_their_threshold(void)
 {
 	struct host host;
-	enum { COUNTER = DATA_SCRATCH + 8 };
+	enum { COUNTER = DATA_SCRATCH + 8, OTHER = DATA_SCRATCH + 4 * 100 };
 	host_open(&host);
 	CHECK(host.control->count_function != 0);
 	uint32_t *page = (uint32_t *)(host.data + DATA_SCRATCH);
-	uint32_t *counter = (uint32_t *)(host.data + COUNTER);
+	uint32_t *bits = (uint32_t *)(host.data + DATA_SCRATCH + FARJIT_HOT_BITS_OFFSET);
 	memset(page, 0, FARJIT_COUNTER_PAGE_BYTES);
 	page[0] = 3;
-	for (uint32_t count = 1; count <= 5; count++) {
-		int error = -1;
-		host_call(&host, host.control->count_function, ARGUMENTS(data_address(&host, COUNTER)), &error);
-		CHECK_EQUAL(error, 0);
-		CHECK_EQUAL(*counter, count);
-		if (count != 3)
-			continue;
-		struct farjit_bell bell = host_expect(&host, FARJIT_BELL_HOT);
-		CHECK_EQUAL(bell.value, COUNTER);
-	}
+	const size_t counters[] = {COUNTER, OTHER};
+	for (int i = 0; i < 2; i++)
+		for (uint32_t count = 1; count <= 5; count++) {
+			int error = -1;
+			host_call(&host, host.control->count_function, ARGUMENTS(data_address(&host, counters[i])), &error);
+			CHECK_EQUAL(error, 0);
+			CHECK_EQUAL(*(uint32_t *)(host.data + counters[i]), count);
+			CHECK_EQUAL(bits[0], i == 1 || count >= 3 ? 1u << 2 : 0);
+			CHECK_EQUAL(bits[100 / 32], i == 1 && count >= 3 ? 1u << 100 % 32 : 0);
+		}
+	CHECK_EQUAL(host.control->hot_pages[0], 1u << DATA_SCRATCH / FARJIT_COUNTER_PAGE_BYTES);
+	CHECK_EQUAL(host.control->hot_pending, 1);
+	host_expect(&host, FARJIT_BELL_HOT);
 	CHECK(!host_hears(&host, 50));
+	host.control->hot_pending = 0;
+	*(uint32_t *)(host.data + COUNTER) = 2;
+	host_call(&host, host.control->count_function, ARGUMENTS(data_address(&host, COUNTER)), NULL);
+	host_expect(&host, FARJIT_BELL_HOT);
 	host_close(&host);
 }
 
@@ -331,6 +338,6 @@ const struct test_case call_cases[] = {
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
 	{"dies-with-its-host", dies_with_its_host},
 	{"synchronises-cores-on-the-hosts-word", synchronises_cores_on_the_hosts_word},
-	{"rings-once-for-a-counter-that-reaches-its-threshold", rings_once_for_a_counter_that_reaches_its_threshold},
+	{"rings-once-for-counters-that-reach-their-threshold", rings_once_for_counters_that_reach_their_threshold},
 	{0},
 };

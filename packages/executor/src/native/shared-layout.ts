@@ -5,7 +5,7 @@
  */
 
 export const LAYOUT_MAGIC = 0x544a5246;
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -16,6 +16,10 @@ export const TRAP_FRAME_COUNT = 64;
 export const REGISTER_COUNT = 18;
 /** A page of counters; its first word is the threshold of the others. */
 export const COUNTER_PAGE_BYTES = 4096;
+/** Where a page of counters has a bit for each of its words. */
+export const HOT_BITS_OFFSET = COUNTER_PAGE_BYTES - COUNTER_PAGE_BYTES / 32;
+/** More pages than a data part has. */
+export const DATA_PAGES = 512 * 1024;
 export const MISSING_BYTES = 512;
 
 /** Descriptors the runner is started with. */
@@ -155,11 +159,12 @@ export const END = {
 } as const;
 export const END_BYTES = END.message + END.messageBytes;
 
-const CONFINE_OFFSET = 80;
+const CONFINE_OFFSET = 88;
 const END_OFFSET = CONFINE_OFFSET + CONFINE_BYTES;
 const ADDRESSES_OFFSET = END_OFFSET + END_BYTES;
 const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
-const REENTRY_OFFSET = alignUp(NAMES_OFFSET + NAME_BYTES, 64);
+const HOT_PAGES_OFFSET = NAMES_OFFSET + NAME_BYTES;
+const REENTRY_OFFSET = alignUp(HOT_PAGES_OFFSET + DATA_PAGES / 8, 64);
 const CALLS_OFFSET = alignUp(REENTRY_OFFSET + REENTRY_SLOT_COUNT * REENTRY_SLOT_BYTES, 64);
 
 /** `struct farjit_control`. */
@@ -176,10 +181,12 @@ export const CONTROL = {
   countFunction: 64,
   processId: 72,
   foreignThreads: 76,
+  hotPending: 80,
   confine: CONFINE_OFFSET,
   end: END_OFFSET,
   addresses: ADDRESSES_OFFSET,
   names: NAMES_OFFSET,
+  hotPages: HOT_PAGES_OFFSET,
   reentry: REENTRY_OFFSET,
   calls: CALLS_OFFSET,
 } as const;

@@ -96,6 +96,9 @@ test('counts and limits are those of the runner', (t) => {
   t.is<number, number>(layout.LAYOUT_VERSION, constant('FARJIT_LAYOUT_VERSION'));
   t.is<number, number>(layout.REENTRY_SLOT_COUNT, constant('FARJIT_REENTRY_SLOTS'));
   t.is<number, number>(layout.CALL_SLOT_COUNT, constant('FARJIT_CALL_SLOTS'));
+  t.is<number, number>(layout.COUNTER_PAGE_BYTES, constant('FARJIT_COUNTER_PAGE_BYTES'));
+  t.is<number, number>(layout.HOT_BITS_OFFSET, constant('FARJIT_HOT_BITS_OFFSET'));
+  t.is<number, number>(layout.DATA_PAGES, constant('FARJIT_DATA_PAGES'));
   t.is<number, number>(layout.FRAME_CELL_SHIFT, constant('FARJIT_FRAME_CELL_SHIFT'));
   t.is<number, number>(layout.FRAME_LEVEL_SHIFT, constant('FARJIT_FRAME_LEVEL_SHIFT'));
   t.is<number, number>(layout.BLOCK_BYTES, constant('FARJIT_BLOCK_BYTES'));

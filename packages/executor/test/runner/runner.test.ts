@@ -30,7 +30,7 @@ const cases = [
   'ends-when-the-doorbell-closes',
   'dies-with-its-host',
   'synchronises-cores-on-the-hosts-word',
-  'rings-once-for-a-counter-that-reaches-its-threshold',
+  'rings-once-for-counters-that-reach-their-threshold',
   'first-call-keeps-every-register',
   'reentry-keeps-errno',
   'eight-threads-block-on-one-trampoline-and-are-all-released',

@@ -65,8 +65,8 @@ export const runnerStarted = v.strictObject({
   processId: count,
   memory: runnerMemory,
   /**
-   * Address of `void farjit_count(uint32_t *counter)`, which counted code calls. The counter lies in a page whose first
-   * word is a threshold; when it gets there, `functionsHot` tells.
+   * Address of `void farjit_count(uint32_t *counter)`, which counted code calls. The counter lies in a page of 4 KiB whose
+   * first word is a threshold, and whose last 128 bytes are the runner's; when it gets there, `functionsHot` tells.
    */
   countFunction: executorAddr,
   confinement,
