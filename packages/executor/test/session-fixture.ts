@@ -46,9 +46,15 @@ export async function openSession(
   return Object.assign(compiler, { session: hosted });
 }
 
-/** Opens a session over a transport; it is closed when the test ends. */
-export async function openOver(t: ExecutionContext, transport: Transport): Promise<TestCompiler> {
-  const connection = new Connection(transport);
+/**
+ * Opens a session over a transport; it is closed when the test ends.
+ * @param connection over that transport, when it is to be another than usual.
+ */
+export async function openOver(
+  t: ExecutionContext,
+  transport: Transport,
+  connection = new Connection(transport),
+): Promise<TestCompiler> {
   const events: string[] = [];
   const lost: TestCompiler['lost'] = [];
   let reenterCount = 0;
