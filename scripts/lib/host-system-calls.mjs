@@ -128,6 +128,10 @@ export const HOST_SYSTEM_CALLS = [
   },
   { reason: 'the runner, before it is confined: an empty, read-only root', names: ['chroot'] },
   {
+    reason: 'the runner, before it is confined: nothing is mapped over its code',
+    names: ['mseal'],
+  },
+  {
     reason: 'the runner, before it is confined: its own filters',
     names: ['landlock_create_ruleset', 'landlock_restrict_self', 'seccomp'],
   },

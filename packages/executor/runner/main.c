@@ -76,12 +76,10 @@ int main(int count, char **arguments)
 		farjit_print_system_calls();
 		return 0;
 	}
-	if (count == 2 && strcmp(arguments[1], "--kernel-features") == 0) {
-		farjit_print_kernel_features();
-		return 0;
-	}
+	if (count == 2 && strcmp(arguments[1], "--confinement") == 0)
+		return farjit_print_confinement();
 	if (count != 1) {
-		fprintf(stderr, "usage: farjit-runner [--kernel-features | --layout | --system-calls | --version]\n"
+		fprintf(stderr, "usage: farjit-runner [--confinement | --layout | --system-calls | --version]\n"
 				"Without arguments it is started by farjit-executor.\n");
 		return FARJIT_EXIT_USAGE;
 	}

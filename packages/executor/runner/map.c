@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* x86-64 and AArch64 code reach +-2 GiB without help; a little less leaves room for addends. */
@@ -49,6 +50,15 @@ static uint64_t checked_size(const char *name, uint64_t bytes, uint64_t at_least
 		farjit_fault("%s is %llu: expected whole pages, at least %llu bytes", name, (unsigned long long)bytes,
 			     (unsigned long long)at_least);
 	return bytes;
+}
+
+/* mseal(2), which came with Linux 6.10, and is the same number everywhere. */
+enum { SYS_MSEAL = 462 };
+
+bool farjit_seal_memory(void)
+{
+	/* Code, constants and the control part lie one after the other. Data stays the program's own. */
+	return syscall(SYS_MSEAL, farjit_code_start, farjit_data_start - farjit_code_start, 0) == 0;
 }
 
 void farjit_map(void)

@@ -53,6 +53,9 @@ extern uintptr_t farjit_code_end;
 extern const struct farjit_frame_index *farjit_frame_index;
 /* Start of the data part, which counters are told by their offset in. */
 extern uintptr_t farjit_data_start;
+/* Has the kernel keep the mappings of all parts but data as they are, until the process ends: nothing can be mapped over
+ * them. False, with errno, when it does not do that. Main thread. */
+bool farjit_seal_memory(void);
 /* Maps both memfds, closes their descriptors, fills what `control` says before HELLO. Main thread, once. */
 void farjit_map(void);
 
@@ -148,9 +151,9 @@ void farjit_load_filter(void);
 /* Prints the system calls that the filter lets through, with reasons, as JSON on stdout. */
 void farjit_print_system_calls(void);
 
-/* kernel_features.c */
-/* Prints as JSON on stdout what this kernel has of Landlock and user namespaces; gives up this process's rights. */
-void farjit_print_kernel_features(void);
+/* confinement_report.c */
+/* Prints as JSON on stdout how a runner is confined here and what is missing; answers the exit status. */
+int farjit_print_confinement(void);
 
 /* landlock.c */
 /* The kernel's version of Landlock; less than 1, with errno, when it has none. */

@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static const uint32_t strict_features =
-	FARJIT_CONFINED_NO_NEW_PRIVS | FARJIT_CONFINED_SECCOMP | FARJIT_CONFINED_UNDUMPABLE | FARJIT_CONFINED_LANDLOCK |
-	FARJIT_CONFINED_USER_NAMESPACE | FARJIT_CONFINED_NETWORK_NAMESPACE | FARJIT_CONFINED_MOUNT_NAMESPACE |
-	FARJIT_CONFINED_IPC_NAMESPACE | FARJIT_CONFINED_LIMITS;
+/* Every kernel that the host runs on has these, whatever the rights of whoever starts it. */
+static const uint32_t default_features = FARJIT_CONFINED_NO_NEW_PRIVS | FARJIT_CONFINED_SECCOMP |
+					 FARJIT_CONFINED_UNDUMPABLE | FARJIT_CONFINED_LIMITS;
+static const uint32_t strict_features = default_features | FARJIT_CONFINED_LANDLOCK | FARJIT_CONFINED_USER_NAMESPACE |
+					FARJIT_CONFINED_NETWORK_NAMESPACE | FARJIT_CONFINED_MOUNT_NAMESPACE |
+					FARJIT_CONFINED_IPC_NAMESPACE;
 
 void farjit_note_missing(const char *feature, const char *reason)
 {
@@ -29,20 +31,62 @@ void farjit_note_missing(const char *feature, const char *reason)
 	snprintf(missing + length, FARJIT_MISSING_BYTES - length, "%s%s (%s)", length ? ", " : "", feature, reason);
 }
 
-static void become(uint32_t user_id)
+typedef struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+
+static void get_capabilities(capabilities own)
 {
-	if (setgroups(0, NULL) != 0 || setresgid(user_id, user_id, user_id) != 0 ||
-	    setresuid(user_id, user_id, user_id) != 0)
-		farjit_fault("cannot become user %u: %s", user_id, strerror(errno));
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	if (syscall(SYS_capget, &header, own) != 0)
+		farjit_fault("cannot read capabilities: %s", strerror(errno));
+}
+
+static void set_capabilities(const capabilities own)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	if (syscall(SYS_capset, &header, own) != 0)
+		farjit_fault("cannot set capabilities: %s", strerror(errno));
 }
 
 /* A root that stays root keeps its number only. */
 static void drop_capabilities(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-	if (syscall(SYS_capset, &header, none) != 0)
-		farjit_fault("cannot drop capabilities: %s", strerror(errno));
+	set_capabilities((const capabilities){0});
+}
+
+/* What root lacks to become another user whom it can still end; NULL when it lacks nothing. */
+static const char *lacking_capability(const capabilities own)
+{
+	static const struct {
+		uint32_t number;
+		const char *words;
+	} needed[] = {
+		{CAP_SETGID, "root has no CAP_SETGID"},
+		{CAP_SETUID, "root has no CAP_SETUID"},
+		{CAP_KILL, "without CAP_KILL the host could not end it"},
+	};
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		if (!(own[0].effective >> needed[i].number & 1))
+			return needed[i].words;
+	return NULL;
+}
+
+/* True when this process has become the user. It keeps its capabilities for now: where there is no user namespace they
+ * are what gives the others. */
+static bool become(uint32_t user_id)
+{
+	capabilities own;
+	get_capabilities(own);
+	const char *lacking = lacking_capability(own);
+	if (!lacking && (prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, NULL) != 0 ||
+			 setresgid(user_id, user_id, user_id) != 0 || setresuid(user_id, user_id, user_id) != 0))
+		lacking = strerror(errno);
+	if (lacking) {
+		farjit_note_missing("own user", lacking);
+		return false;
+	}
+	/* The change has made them ineffective. */
+	set_capabilities(own);
+	return true;
 }
 
 /* What opens files at its first use, while files can still be opened. */
@@ -77,12 +121,14 @@ static void check_alone(void)
 static uint32_t give_up_rights(uint32_t user_id)
 {
 	uint32_t confinement = 0;
-	if (user_id != 0) {
-		become(user_id);
-		confinement |= FARJIT_CONFINED_OWN_USER;
-	} else if (geteuid() == 0) {
+	if (user_id == 0 && geteuid() == 0)
 		farjit_note_missing("own user", "root has no others to give here");
-	}
+	else if (user_id != 0 && become(user_id))
+		confinement |= FARJIT_CONFINED_OWN_USER;
+	if (farjit_seal_memory())
+		confinement |= FARJIT_CONFINED_SEALED_MEMORY;
+	else
+		farjit_note_missing("sealed memory", strerror(errno));
 	confinement |= farjit_enter_namespaces();
 	drop_capabilities();
 	farjit_die_with_host();
@@ -105,7 +151,8 @@ uint32_t farjit_confine(void)
 	struct farjit_confine *confine = &farjit_control->confine;
 	const uint32_t counted_alone = FARJIT_CONFINED_OWN_USER | FARJIT_CONFINED_USER_NAMESPACE;
 	uint32_t confinement = 0;
-	bool root_stays = confine->user_id == 0 && geteuid() == 0;
+	/* Asked now: in a user namespace that does not know it root is nobody. */
+	bool is_root = geteuid() == 0;
 	warm_up();
 	check_alone();
 	if (confine->sandbox != FARJIT_SANDBOX_OFF)
@@ -118,6 +165,9 @@ uint32_t farjit_confine(void)
 		return confinement;
 	farjit_load_filter();
 	confinement |= FARJIT_CONFINED_SECCOMP;
+	bool root_stays = is_root && !(confinement & FARJIT_CONFINED_OWN_USER);
+	if ((confinement & default_features) != default_features)
+		farjit_fault("confinement is not in force: bits %#x of %#x", confinement & default_features, default_features);
 	if (confine->sandbox == FARJIT_SANDBOX_STRICT && ((confinement & strict_features) != strict_features || root_stays))
 		farjit_fault("the strict sandbox needs what is not here: %s", confine->missing);
 	return confinement;

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The first of libseccomp's levels of what kernels can do at which a filter kills whole processes. */
+enum { KILLS_PROCESSES = 3 };
+
 static void check(int error, const char *what)
 {
 	if (error < 0)
@@ -29,6 +32,8 @@ void farjit_load_filter(void)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter)
 		farjit_fault("seccomp: no memory for a filter");
+	if (seccomp_api_get() < KILLS_PROCESSES)
+		farjit_fault("seccomp: this kernel has no filter that can kill a process");
 	/* The default kills one thread and leaves the process hanging. */
 	check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "foreign architectures");
 	/* A binary search instead of a list: futex and write are on every callback's way. */

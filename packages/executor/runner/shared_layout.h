@@ -81,6 +81,7 @@ enum farjit_confinement {
 	FARJIT_CONFINED_MOUNT_NAMESPACE = 128, /* with an empty root */
 	FARJIT_CONFINED_IPC_NAMESPACE = 256,
 	FARJIT_CONFINED_LIMITS = 512,
+	FARJIT_CONFINED_SEALED_MEMORY = 1024, /* nothing can be mapped over code, constants and control */
 };
 
 enum farjit_sandbox {
@@ -217,7 +218,7 @@ struct farjit_end {
 	/* rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip rflags: psABI DWARF order, then flags. */
 	uint64_t registers[FARJIT_REGISTERS];
 	uint64_t frames[FARJIT_TRAP_FRAMES];
-	char message[256];
+	char message[FARJIT_MISSING_BYTES + 128]; /* what is missing, in a sentence, at the longest */
 };
 
 struct farjit_control {

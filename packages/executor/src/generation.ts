@@ -346,6 +346,7 @@ export class Generation {
       networkNamespace: has('networkNamespace'),
       mountNamespace: has('mountNamespace'),
       ipcNamespace: has('ipcNamespace'),
+      sealedMemory: has('sealedMemory'),
       limits: limitsInForce(limits),
       missing,
     };

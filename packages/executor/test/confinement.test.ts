@@ -26,7 +26,7 @@ test.after.always(() => rmSync(directory, { recursive: true }));
 
 /** A runner for which system calls fail with an errno, as on a kernel that lacks them. */
 function runnerWithout(...calls: string[]): string {
-  const path = join(directory, calls.join('-').replaceAll(':', '='));
+  const path = join(directory, calls.join('-').replaceAll(/[:/]/g, '='));
   writeFileSync(
     path,
     `#!/bin/sh\nexec '${native('without')}' ${calls.join(',')} -- '${DEFAULT_RUNNER_PATH}'\n`,
@@ -142,13 +142,21 @@ for (const [name, calls, lacking] of [
   });
 }
 
-test('without seccomp there is no sandbox but off', async (t) => {
-  const runnerPath = runnerWithout(`seccomp:${ENOSYS}`, `prctl:${ENOSYS}`);
-  const error = await t.throwsAsync(openSession(t, createHostResources({ runnerPath })), {
-    code: 'RUNNER_START_FAILED',
+// PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_SET_DUMPABLE, PR_GET_DUMPABLE.
+for (const [name, calls, words] of [
+  ['seccomp', [`seccomp:${ENOSYS}`, `prctl/22:${ENOSYS}`], /seccomp: this kernel has no filter/],
+  ['no_new_privs', [`prctl/38:${EPERM}`], /PR_SET_NO_NEW_PRIVS: Operation not permitted/],
+  ['being undumpable', [`prctl/4:${EPERM}`], /PR_SET_DUMPABLE: Operation not permitted/],
+  ['knowing that it is undumpable', [`prctl/3:${EPERM}`], /confinement is not in force/],
+] as const)
+  test(`without ${name} there is no sandbox but off`, async (t) => {
+    const runnerPath = runnerWithout(...calls);
+    const error = await t.throwsAsync(openSession(t, createHostResources({ runnerPath })), {
+      code: 'RUNNER_START_FAILED',
+    });
+    t.regex(error?.message ?? '', words);
+    await t.notThrowsAsync(openSession(t, createHostResources({ runnerPath, sandbox: 'off' })));
   });
-  t.regex(error?.message ?? '', /could not be started/);
-});
 
 test('strict has all there is, or does not start', async (t) => {
   const host = createHostResources({ sandbox: 'strict' });
@@ -194,6 +202,7 @@ test('a runner that keeps root is not strict', (t) => {
     networkNamespace: true,
     mountNamespace: true,
     ipcNamespace: true,
+    sealedMemory: true,
     limits: [],
     missing: '',
   };

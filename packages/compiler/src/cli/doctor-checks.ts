@@ -126,7 +126,8 @@ async function checkProgram(what: string, path: string, fix: string): Promise<Fi
   return { level: 'fail', what: `the ${what} ${path} does not start: ${tried.words}`, fix };
 }
 
-function runnerPath(): string {
+/** Where the executor's package has its runner. */
+export function runnerPath(): string {
   return fileURLToPath(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
 }
 
@@ -158,39 +159,6 @@ export async function checkKernelFeatures(): Promise<Finding[]> {
           fix: 'in a container, loosen its seccomp profile; else use a newer kernel',
         },
   );
-}
-
-/** What else keeps programs from files and network, besides seccomp: not required, but for the strict sandbox. */
-export async function checkConfinement(path = runnerPath()): Promise<Finding[]> {
-  const tried = await tryCommand(path, ['--kernel-features']);
-  if (!tried.works) return [];
-  const { landlock, withoutLandlock, userNamespaces, withoutUserNamespaces } = JSON.parse(
-    tried.words,
-  ) as KernelFeatures;
-  return [
-    landlock > 0
-      ? { level: 'ok', what: `Landlock, version ${landlock}` }
-      : {
-          level: 'warn',
-          what: `no Landlock (${withoutLandlock}): runners do without it, and the strict sandbox does not start`,
-          fix: 'use Linux 5.13 or later with landlock among the names in /sys/kernel/security/lsm',
-        },
-    userNamespaces
-      ? { level: 'ok', what: 'user namespaces for ordinary users' }
-      : {
-          level: 'warn',
-          what: `no user namespaces for ordinary users (${withoutUserNamespaces}): runners do without, and the strict sandbox does not start`,
-          fix: 'as root: sysctl kernel.unprivileged_userns_clone=1 on Debian, kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu; in a container, loosen its seccomp profile',
-        },
-  ];
-}
-
-/** As `farjit-runner --kernel-features` prints it; why something is missing is empty when it is there. */
-interface KernelFeatures {
-  readonly landlock: number;
-  readonly withoutLandlock: string;
-  readonly userNamespaces: boolean;
-  readonly withoutUserNamespaces: string;
 }
 
 /** What a filter of system calls may do on this kernel: the runner's kills on what it must never see. */

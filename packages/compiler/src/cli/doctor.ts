@@ -3,7 +3,6 @@ import {
   checkAddon,
   checkCCompiler,
   checkCodegen,
-  checkConfinement,
   checkCPU,
   checkKernelFeatures,
   checkKernelVersion,
@@ -15,6 +14,7 @@ import {
   type Finding,
 } from './doctor-checks.js';
 import { checkCodegenConfinement } from './doctor-codegen.js';
+import { checkConfinement } from './doctor-runner.js';
 
 /**
  * `farjit doctor`: looks at everything FarJIT needs of the machine, and writes a line for each thing to `out`, with

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import {
   checkCCompiler,
-  checkConfinement,
   checkCPU,
   checkKernelVersion,
   checkLibLLVM,
@@ -13,6 +12,7 @@ import {
   checkRunner,
   checkSeccomp,
 } from '../../src/cli/doctor-checks.js';
+import { checkConfinement } from '../../src/cli/doctor-runner.js';
 
 function temporaryFolder(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'farjit-doctor-'));
@@ -95,39 +95,51 @@ test('vector registers without xsave are refused', (t) => {
   t.is(checkCPU(cpuinfo('avx')).level, 'fail');
 });
 
-/** A runner that says this of its kernel. */
-function runnerThatSays(t: ExecutionContext, features: object): string {
+/** A runner that prints this. */
+function runnerThatSays(t: ExecutionContext, script: string): string {
   const path = join(temporaryFolder(t), 'runner');
-  writeFileSync(path, `#!/bin/sh\necho '${JSON.stringify(features)}'\n`);
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
   return path;
 }
 
-test('Landlock and user namespaces are named, and what is missing says why and what to do', async (t) => {
-  const there = {
-    landlock: 6,
-    withoutLandlock: '',
-    userNamespaces: true,
-    withoutUserNamespaces: '',
-  };
-  t.deepEqual(await checkConfinement(runnerThatSays(t, there)), [
-    { level: 'ok', what: 'Landlock, version 6' },
-    { level: 'ok', what: 'user namespaces for ordinary users' },
+/** One that is confined so far. */
+const confinedRunner = (
+  t: ExecutionContext,
+  features: readonly string[],
+  landlock: number,
+  missing: string,
+) => runnerThatSays(t, `echo '${JSON.stringify({ landlock, missing, features })}'`);
+
+test('how runners are confined is named, and what is missing says why and what to do', async (t) => {
+  const all = ['no_new_privs', 'seccomp', 'undumpable', 'landlock', 'user namespace', 'sealed memory'];
+  t.deepEqual(await checkConfinement(confinedRunner(t, all, 6, '')), [
+    {
+      level: 'ok',
+      what: 'runners are confined by no_new_privs, seccomp, undumpable, Landlock 6, user namespace, sealed memory',
+    },
   ]);
-  const [landlock, namespaces] = await checkConfinement(
-    runnerThatSays(t, {
-      landlock: 0,
-      withoutLandlock: 'Function not implemented',
-      userNamespaces: false,
-      withoutUserNamespaces: 'Operation not permitted',
-    }),
+  const missing =
+    'own user (root has no CAP_SETUID), user namespace (No space left on device), landlock (Function not implemented)';
+  const [less] = await checkConfinement(confinedRunner(t, all.slice(0, 3), 0, missing));
+  t.is(less?.level, 'warn');
+  t.true(less?.what.endsWith(`; they do without ${missing}, and the strict sandbox does not start`));
+  for (const fix of [/5\.13/, /sysctl/, /CAP_KILL/]) t.regex(less?.fix ?? '', fix);
+  const [unsealed] = await checkConfinement(
+    confinedRunner(t, all.slice(0, 5), 6, 'sealed memory (Function not implemented)'),
   );
-  t.is(landlock?.level, 'warn');
-  t.regex(landlock?.what ?? '', /^no Landlock \(Function not implemented\): .*strict/);
-  t.regex(landlock?.fix ?? '', /5\.13/);
-  t.is(namespaces?.level, 'warn');
-  t.regex(namespaces?.what ?? '', /^no user namespaces for ordinary users \(Operation not permitted\): /);
-  t.regex(namespaces?.fix ?? '', /sysctl/);
+  t.regex(
+    unsealed?.what ?? '',
+    /do without sealed memory \(Function not implemented\), also in the strict sandbox$/,
+  );
+  t.is(unsealed?.fix, 'sealed memory: use Linux 6.10 or later');
   // No runner: checkRunner says so.
   t.deepEqual(await checkConfinement('/nowhere/runner'), []);
+});
+
+test('where runners cannot be confined at all, that is a failure with its reason', async (t) => {
+  const path = runnerThatSays(t, 'echo farjit-runner: PR_SET_NO_NEW_PRIVS: no >&2; exit 70');
+  const [finding] = await checkConfinement(path);
+  t.is(finding?.level, 'fail');
+  t.regex(finding?.what ?? '', /none starts: farjit-runner: PR_SET_NO_NEW_PRIVS: no$/);
 });

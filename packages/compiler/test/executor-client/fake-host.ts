@@ -83,6 +83,7 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
       networkNamespace: true,
       mountNamespace: true,
       ipcNamespace: true,
+      sealedMemory: true,
       limits: [],
       missing: '',
     },

@@ -105,6 +105,42 @@ static void code_and_constants_stay_read_only(void)
 	host_close(&host);
 }
 
+/* What the program may not write it may not put something else in the place of, either, where the kernel has seals. */
+static void nothing_can_be_mapped_over_code_and_constants(void)
+{
+	const uint64_t read_write = PROT_READ | PROT_WRITE, fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	struct host host;
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	bool sealed = host_confine(&host, 0) & FARJIT_CONFINED_SEALED_MEMORY;
+	CHECK_EQUAL(!sealed, strstr(host.control->confine.missing, "sealed memory (") != NULL);
+	if (!sealed) {
+		host_close(&host);
+		return;
+	}
+	uint64_t map = host_lookup(&host, "mmap"), unmap = host_lookup(&host, "munmap"), remap = host_lookup(&host, "mremap");
+	uint64_t protect = host_lookup(&host, "mprotect");
+	/* The payload is at the start of the code: not that page. */
+	const uint64_t parts[] = {host.control->base + CODE_BYTES - 4096, host.control->base + CODE_BYTES,
+				  control_address(&host, host.control)};
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		int error;
+		CHECK_EQUAL(host_call(&host, map, ARGUMENTS(parts[i], 4096, read_write, fixed, (uint64_t)-1, 0), &error),
+			    UINT64_MAX);
+		CHECK_EQUAL(error, EPERM);
+		CHECK_EQUAL((int)host_call(&host, unmap, ARGUMENTS(parts[i], 4096), &error), -1);
+		CHECK_EQUAL(error, EPERM);
+		CHECK_EQUAL(host_call(&host, remap, ARGUMENTS(parts[i], 4096, 8192, MREMAP_MAYMOVE), &error), UINT64_MAX);
+		CHECK_EQUAL(error, EPERM);
+		CHECK_EQUAL((int)host_call(&host, protect, ARGUMENTS(parts[i], 4096, PROT_NONE), &error), -1);
+		CHECK_EQUAL(error, EPERM);
+	}
+	/* Data is the program's own. */
+	uint64_t data = data_address(&host, 4 * DATA_SCRATCH);
+	CHECK_EQUAL(host_call(&host, map, ARGUMENTS(data, 4096, read_write, fixed, (uint64_t)-1, 0), NULL), data);
+	host_close(&host);
+}
+
 static void data_never_becomes_executable(void)
 {
 	struct host host;
@@ -305,6 +341,7 @@ static void confinement_is_in_force(void)
 const struct test_case sandbox_cases[] = {
 	{"nothing-is-writable-and-executable", nothing_is_writable_and_executable},
 	{"code-and-constants-stay-read-only", code_and_constants_stay_read_only},
+	{"nothing-can-be-mapped-over-code-and-constants", nothing_can_be_mapped_over_code_and_constants},
 	{"data-never-becomes-executable", data_never_becomes_executable},
 	{"refuses-system-calls-with-their-errno", refuses_system_calls_with_their_errno},
 	{"memory-threads-time-and-output-work", memory_threads_time_and_output_work},

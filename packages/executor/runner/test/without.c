@@ -1,6 +1,7 @@
 /*
- * without CALL:ERRNO[,CALL:ERRNO…] -- PROGRAM: runs a program for which system calls fail, as on a kernel that has
- * not got what they do. A filter on top of it stays; nothing can take this one away.
+ * without CALL[/FIRST]:ERRNO[,CALL[/FIRST]:ERRNO…] -- PROGRAM: runs a program for which system calls fail, as on a kernel
+ * that has not got what they do: those of a name or number, or only those with this first argument. A filter on top of it
+ * stays; nothing can take this one away.
  */
 #include <seccomp.h>
 #include <stdio.h>
@@ -14,16 +15,20 @@ static int add(scmp_filter_ctx filter, char *rule)
 	if (!colon)
 		return -1;
 	*colon = 0;
-	int call = seccomp_syscall_resolve_name(rule);
+	char *slash = strchr(rule, '/');
+	if (slash)
+		*slash = 0;
+	int call = *rule >= '0' && *rule <= '9' ? atoi(rule) : seccomp_syscall_resolve_name(rule);
 	if (call == __NR_SCMP_ERROR)
 		return -1;
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(atoi(colon + 1)), call, 0);
+	const struct scmp_arg_cmp first = SCMP_A0(SCMP_CMP_EQ, slash ? strtoull(slash + 1, NULL, 10) : 0);
+	return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(atoi(colon + 1)), call, slash ? 1 : 0, &first);
 }
 
 int main(int count, char **arguments)
 {
 	if (count < 4 || strcmp(arguments[2], "--") != 0) {
-		fprintf(stderr, "usage: without CALL:ERRNO[,CALL:ERRNO…] -- PROGRAM [ARGUMENT…]\n");
+		fprintf(stderr, "usage: without CALL[/FIRST]:ERRNO[,CALL[/FIRST]:ERRNO…] -- PROGRAM [ARGUMENT…]\n");
 		return 64;
 	}
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

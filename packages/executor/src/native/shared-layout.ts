@@ -56,6 +56,7 @@ export const Confinement = {
   mountNamespace: 128,
   ipcNamespace: 256,
   limits: 512,
+  sealedMemory: 1024,
 } as const;
 
 /** `enum farjit_sandbox`. */
@@ -155,7 +156,7 @@ export const END = {
   registers: 40,
   frames: 40 + 8 * REGISTER_COUNT,
   message: 40 + 8 * REGISTER_COUNT + 8 * TRAP_FRAME_COUNT,
-  messageBytes: 256,
+  messageBytes: MISSING_BYTES + 128,
 } as const;
 export const END_BYTES = END.message + END.messageBytes;
 

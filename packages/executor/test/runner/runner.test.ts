@@ -57,6 +57,7 @@ const cases = [
   'reports-a-trap-signal-that-code-sent-itself',
   'nothing-is-writable-and-executable',
   'code-and-constants-stay-read-only',
+  'nothing-can-be-mapped-over-code-and-constants',
   'data-never-becomes-executable',
   'refuses-system-calls-with-their-errno',
   'memory-threads-time-and-output-work',

@@ -52,6 +52,8 @@ export const confinement = v.strictObject({
   /** With an empty root. */
   mountNamespace: v.boolean(),
   ipcNamespace: v.boolean(),
+  /** The program can lay nothing over its view of code, constants and stub pointers. */
+  sealedMemory: v.boolean(),
   /** Those that are set. */
   limits: v.pipe(v.array(limit), v.maxLength(LIMIT_NAMES.length)),
   /** What is not in force and why, in words for people; empty when all is. */
