@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,13 @@ import { checkCodegenConfinement } from '#compiler/src/cli/doctor-codegen.js';
 import { DEFAULT_CODEGEN_PROGRAM } from '#compiler/src/codegen/codegen-pool.js';
 import { LibLLVMError } from '#compiler/src/llvm/errors.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
-import { ATTEMPT, buildConfinementTests, HOSTILE_LIBLLVM, outcomes } from '#compiler/test/confine/native.js';
+import {
+  ATTEMPT,
+  buildConfinementTests,
+  FARJIT_CONFINE,
+  HOSTILE_LIBLLVM,
+  outcomes,
+} from '#compiler/test/confine/native.js';
 import { assemble, bitcode, FIB } from '#compiler/test/llvm/assemble.js';
 import { installedLibLLVMs } from '#compiler/test/llvm/installed.js';
 import { buildNative } from '#executor/test/build-native.js';
@@ -143,4 +149,25 @@ test('without no_new_privs none starts, and error and doctor say why', async (t)
   t.is(finding?.level, 'fail');
   t.regex(finding?.what ?? '', words);
   t.regex(finding?.fix ?? '', /loosen its seccomp profile/);
+});
+
+test('another tool is not started where its files cannot be kept from it, unless told to', (t) => {
+  const confine = (...options: string[]) => {
+    const command = [
+      'landlock_create_ruleset:38',
+      '--',
+      FARJIT_CONFINE,
+      ...options,
+      '--ro',
+      '/',
+      '--',
+      '/bin/true',
+    ];
+    return spawnSync(WITHOUT, command, { encoding: 'utf8' });
+  };
+  t.like(confine(), {
+    status: 125,
+    stderr: 'farjit-confine: cannot confine a program here: landlock (Function not implemented)\n',
+  });
+  t.like(confine('--best-effort'), { status: 0, stderr: '' });
 });

@@ -60,7 +60,8 @@ static bool set_limit(int resource, uint64_t value)
 		return false;
 	if (value < limit.rlim_max)
 		limit.rlim_max = value;
-	limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_max < limit.rlim_cur)
+		limit.rlim_cur = limit.rlim_max;
 	return setrlimit(resource, &limit) == 0;
 }
 

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -122,6 +122,25 @@ test('what a tool must not do is refused, and what it needs is not', async (t) =
   };
   for (const [name, outcome] of outcomes(stdout))
     t.deepEqual([name, outcome], [name, otherwise[name] ?? 'EPERM']);
+});
+
+test('a system call of another architecture ends a tool', async (t) => {
+  for (const how of ['int80', 'x32'])
+    t.is((await run(...PROGRAMS, '--ro', ATTEMPT, '--', ATTEMPT, how)).code, 'SIGSYS', how);
+});
+
+test('a limit that is lower already stays', async (t) => {
+  const may = [...PROGRAMS, '--ro', '/proc', '--limit', 'address-space=2G', '--limit', 'descriptors=100'];
+  const command = [FARJIT_CONFINE, ...may, '--', '/bin/cat', '/proc/self/limits'];
+  const stdout = execFileSync(
+    '/bin/sh',
+    ['-c', 'ulimit -v 1000000; ulimit -S -n 50; "$@"', 'sh', ...command],
+    {
+      encoding: 'utf8',
+    },
+  );
+  t.regex(stdout, /^Max address space +1024000000 +1024000000 /m);
+  t.regex(stdout, /^Max open files +50 +100 /m);
 });
 
 test('a tool that may start others gets processes and pipes, and no more', async (t) => {
