@@ -32,21 +32,31 @@ export class Doorbell {
   readonly #options: DoorbellOptions;
   /** Received and not heard yet. */
   #waiting: Buffer = Buffer.alloc(0);
+  #hasTurnToCome = false;
+  #isSocketClosed = false;
+  #isClosed = false;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
-    const { socket, guard, onClose } = options;
+    const { socket, guard } = options;
     socket.on(
       'data',
       guard.wrap('runner.bells', (chunk: Buffer) => this.#receive(chunk)),
     );
     // A write to a runner that is gone; its exit says more.
     socket.on('error', () => {});
-    socket.on('close', guard.wrap('runner.doorbell-close', onClose));
+    socket.on(
+      'close',
+      guard.wrap('runner.doorbell-close', () => {
+        this.#isSocketClosed = true;
+        if (!this.#hasTurnToCome) this.#close();
+      }),
+    );
   }
 
+  /** All that was rung has been heard, and no more will be. */
   get isClosed(): boolean {
-    return this.#options.socket.closed;
+    return this.#isClosed;
   }
 
   ring(kind: number, slot: number, value: number): void {
@@ -69,11 +79,17 @@ export class Doorbell {
 
   #takeTurn(): void {
     const { socket, guard } = this.#options;
-    if (this.#hear()) socket.resume();
-    else {
+    this.#hasTurnToCome = !this.#hear();
+    if (this.#hasTurnToCome) {
       socket.pause();
       guard.later('runner.bells', () => this.#takeTurn());
-    }
+    } else if (this.#isSocketClosed) this.#close();
+    else socket.resume();
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    this.#options.onClose();
   }
 
   /** @returns whether all that has come has been heard. */

@@ -1,13 +1,27 @@
-import { createMemoryTransportPair, memory, run, session, type Transport } from '@farjit/protocol';
+import {
+  createMemoryTransportPair,
+  memory,
+  type RunnerEnd,
+  run,
+  session,
+  type Transport,
+} from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { createHostResources, Session } from '../src/index.js';
-import { CALL_SLOT_COUNT } from '../src/native/shared-layout.js';
+import { Calls } from '../src/calls.js';
+import { ControlArea } from '../src/control-area.js';
+import { Guard } from '../src/guard.js';
+import { createHostResources, DEFAULT_LIMITS, Session } from '../src/index.js';
+import { CALL_SLOT_COUNT, CallState } from '../src/native/shared-layout.js';
+import { ReservationPool } from '../src/reservation.js';
+import { layoutReservation } from '../src/reservation-layout.js';
 import {
   callDouble as callDoubleCode,
+  callUntil,
   callVoid,
   callWithInt,
   copyFrom,
+  ehFrameOf,
   illegalInstruction,
   loadFrom,
   spin,
@@ -19,6 +33,7 @@ import {
 import {
   callDouble,
   commitOf,
+  emitStub,
   load,
   lookup,
   openOver,
@@ -331,4 +346,72 @@ test('a SIGKILL from outside rejects calls and lookups in flight', async (t) => 
   process.kill(opened.runner.processId, 'SIGKILL');
   for (const error of await Promise.all([pending, publish, found]))
     t.like(error, { data: { end: { kind: 'signal', signal: 'SIGKILL' } } });
+});
+
+test('what a queued call brings along is there, though the call is cancelled before it starts', async (t) => {
+  const compiler = await openSession(t, host);
+  const { connection, live } = compiler;
+  const flag = await reserve(compiler, 'data', 4096);
+  const nothing = await load(compiler, Uint8Array.of(0xc3));
+  const waits = await load(compiler, callUntil(nothing, flag));
+  const running = Array.from({ length: CALL_SLOT_COUNT }, () => call(compiler, waits));
+  const address = await reserve(compiler, 'code', 64);
+  const frames = await reserve(compiler, 'constant', 4096);
+  const { pointer } = await emitStub(compiler);
+  const cancelling = new AbortController();
+  const queued = connection.request(
+    run.call,
+    {
+      entry: address,
+      block: new Uint8Array(8),
+      commit: commitOf({
+        segments: [
+          segmentOf(address, 'code', storeConstant(3n)),
+          segmentOf(frames, 'constant', ehFrameOf(address, 14, 4)),
+        ],
+        pointers: [{ address: pointer, value: address }],
+        registerEHFrames: [frames],
+        syncCore: true,
+      }),
+    },
+    { ...live, signal: cancelling.signal },
+  );
+  const waiting = async () => (await connection.request(session.sessionStatus, {})).callsInFlight;
+  await until(async () => (await waiting()) === CALL_SLOT_COUNT + 1);
+  cancelling.abort();
+  await t.throwsAsync(queued, { code: 'CANCELLED' });
+  const read = await connection.request(memory.readMemory, { address: pointer, sizeBytes: 8 }, live);
+  t.is(Buffer.from(read.content).readBigUInt64LE(), address);
+  const commit = commitOf({
+    deregisterEHFrames: [frames],
+    segments: [segmentOf(flag, 'data', Uint8Array.of(1, 0, 0, 0))],
+  });
+  await t.notThrowsAsync(connection.request(memory.commitMemory, { commit }, live));
+  await Promise.all(running);
+  t.deepEqual([...(await call(compiler, address)).block], [3, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('output between calls counts from the last call on', async (t) => {
+  const reservation = new ReservationPool(layoutReservation()).take();
+  t.teardown(() => reservation.release());
+  const control = new ControlArea(reservation);
+  const ends: RunnerEnd[] = [];
+  const guard = new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) });
+  const calls = new Calls(control, {
+    guard,
+    ring: () => {},
+    kill: (end) => ends.push(end),
+    drainOutput: () => {},
+    limits: { ...DEFAULT_LIMITS, call: null, output: 100 },
+  });
+  calls.countOutput(60);
+  const { signal } = new AbortController();
+  const called = calls.call({ entry: NULL_ADDR, block: new Uint8Array(8), deadlineMs: null, signal });
+  control.storeCallState(0, CallState.returned);
+  t.true(calls.onCallDone(0));
+  await called;
+  calls.countOutput(60);
+  t.deepEqual(ends, []);
+  calls.countOutput(60);
+  t.like(ends, [{ kind: 'limit', limit: { name: 'output', value: 100 } }]);
 });

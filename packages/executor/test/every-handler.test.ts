@@ -5,12 +5,18 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryTransportPair, run, session, symbols, type Transport } from '@farjit/protocol';
+import {
+  createMemoryTransportPair,
+  indirection,
+  run,
+  session,
+  symbols,
+  type Transport,
+} from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import WebSocket from 'ws';
 import { GUARDED_EVENTS, type GuardedEvent } from '../src/guard.js';
-import { UserPool } from '../src/host-resources.js';
 import {
   createHostResources,
   type ExecutorEvent,
@@ -21,6 +27,7 @@ import {
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 import { RunnerPool } from '../src/runner-pool.js';
+import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
 import { callDouble as callDoubleCode, spin, storeConstant, writeBlockRepeatedly } from './machine-code.js';
 import {
@@ -41,20 +48,7 @@ test.after.always(() => rmSync(directory, { recursive: true }));
 
 const INJECTED = 'injected by the test';
 
-/** Counts who has been taken and not given back. */
-class CountedUsers extends UserPool {
-  count = 0;
-  override take(): number {
-    this.count++;
-    return super.take();
-  }
-  override giveBack(user: number): void {
-    this.count--;
-    super.giveBack(user);
-  }
-}
-
-/** The same for reservations. */
+/** Counts reservations that have been taken and not released. */
 class CountedReservations extends ReservationPool {
   count = 0;
   override take(): ReturnType<ReservationPool['take']> {
@@ -129,6 +123,7 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
   },
   'runner.hot': async ({ arm, open }) => {
     const compiler = await open({ runnerPath: hostileRunner(directory, 'a million hot counters') });
+    compiler.connection.onNotification(indirection.functionsHot, () => {});
     await reserve(compiler, 'data', 4 * 4096);
     arm();
     await settled(callOnce(compiler));

@@ -6,8 +6,9 @@ import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { COUNTERS_PER_MS, HOT_INTERVAL_MS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
+import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
-import { commitOf, openSession, reserve, type TestCompiler } from './session-fixture.js';
+import { commitOf, emitStub, openSession, reserve, type TestCompiler } from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
@@ -39,12 +40,23 @@ const FAULTS: readonly [string, RegExp][] = [
   ['hot counter where the threshold is', /counts in page 0 of the data part/],
   ['hot counter where the bits are', /counts in page 0 of the data part/],
   ['a flood of hot bells', /rang with HOT before anybody had looked/],
+  ['reentry slot posted twice', /reentry slot 1 was posted twice/],
+  ['limit reached twice', /rang with limit 3/],
+  ['limit that there is not', /rang with limit 99/],
   ['call that nobody made', /no call has ended in slot 63/],
 ];
 
 for (const [mode, message] of FAULTS)
   test(`the runner is killed, and the call says why: ${mode}`, async (t) => {
-    const error = await t.throwsAsync(callOnce(t, mode), { code: 'RUNNER_LOST', message });
+    const compiler = await openSession(t, hostileHost(mode));
+    await emitStub(compiler);
+    const limits: string[] = [];
+    compiler.connection.onNotification(session.limitReached, ({ limit }) => {
+      limits.push(limit.name);
+    });
+    compiler.onReenter = () => new Promise(() => {});
+    const error = await t.throwsAsync(callIn(compiler), { code: 'RUNNER_LOST', message });
+    t.deepEqual(limits, mode === 'limit reached twice' ? ['threads'] : []);
     t.like(error, { data: { end: { kind: 'fault' } } });
   });
 
@@ -68,6 +80,15 @@ for (const mode of [
     connection.close();
     await hosted.ended;
   });
+
+test('a user is given back, once, whenever a runner cannot be confined', async (t) => {
+  const users = new CountedUsers(process.getuid?.() === 0);
+  const host = { ...hostileHost('ends when it is to be confined'), users };
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await t.throwsAsync(openSession(t, host), { code: 'RUNNER_START_FAILED' });
+    t.is(users.count, 0);
+  }
+});
 
 test('a runner whose control thread is stuck is killed, and what was asked of it says why', async (t) => {
   const { connection, live } = await openSession(t, hostileHost('silent'));

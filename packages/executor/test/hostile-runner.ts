@@ -18,6 +18,8 @@ import {
   HOT_BITS_OFFSET,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
+  ReachedLimit,
+  ReentryKind,
   ReentryState,
   RUNNER_FD,
 } from '../src/native/shared-layout.js';
@@ -117,6 +119,20 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
   'reentry slot that is not posted': () => ring(BellKind.reenter, 3),
+  'reentry slot posted twice': () => {
+    const at = CONTROL.reentry + REENTRY_SLOT_BYTES;
+    writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
+    // The first trampoline is where the code part begins.
+    writeWord(at + REENTRY_SLOT.argument, 0x7000_0000_0000n);
+    writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
+    ring(BellKind.reenter, 1);
+    ring(BellKind.reenter, 1);
+  },
+  'limit reached twice': () => {
+    ring(BellKind.limit, 0, ReachedLimit.threads);
+    ring(BellKind.limit, 0, ReachedLimit.threads);
+  },
+  'limit that there is not': () => ring(BellKind.limit, 0, 99),
   'reentry of an unknown kind': () => {
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.kind, 77);
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.state, ReentryState.posted);
@@ -154,7 +170,9 @@ writeWord(CONTROL.countFunction, mode === 'no count function' ? 0n : 0x5555_0000
 writeHalf(CONTROL.processId, mode === 'process id of another' ? 1 : process.pid);
 if (mode === 'bell before hello') ring(BellKind.done);
 ring(BellKind.hello);
-if (nextBell().kind === BellKind.confine) ring(BellKind.confined, 0, 0);
+const asked = nextBell().kind;
+if (mode === 'ends when it is to be confined') process.exit(3);
+if (asked === BellKind.confine) ring(BellKind.confined, 0, 0);
 for (;;) {
   const { kind, slot } = nextBell();
   if (kind !== BellKind.spawn) continue;

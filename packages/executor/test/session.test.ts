@@ -372,3 +372,28 @@ test('a runner that is still there is ended before the next starts, and one star
   compiler.live.generation = 1 + started.length;
   t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
 });
+
+test('a session that is closed while it opens stays closed, and its runner goes', async (t) => {
+  const host = createHostResources();
+  const events: string[] = [];
+  const processIds: number[] = [];
+  host.events.subscribe((event) => {
+    events.push(event.type);
+    if (event.type === 'runner-started') processIds.push(event.processId);
+  });
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host, transport: far });
+  const connection = new Connection(near);
+  connection.start();
+  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  const rejected = t.throwsAsync(opening);
+  await new Promise((resolve) => setImmediate(resolve));
+  connection.close();
+  await rejected;
+  await hosted.ended;
+  t.is(hosted.generation, undefined);
+  t.false(hosted.canResume(0));
+  t.false(events.includes('session-opened'));
+  t.is(processIds.length, 1);
+  for (const processId of processIds) t.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+});
