@@ -93,6 +93,17 @@ test('a group that lacks a name gives back all memory and queues nothing', async
   t.is((await enter('f')).outcome, 'landed');
 });
 
+test('a group that lacks a name gives its counters back', async (t) => {
+  const { session, enter } = await openScripted(t);
+  session.define(functionUnit('f', { calls: ['missing'], isCounted: true }));
+  for (let attempt = 0; attempt < 3; attempt++) t.is((await enter('f')).outcome, 'failed');
+  session.define(functionUnit('g', { isCounted: true }));
+  await enter('g');
+  const counter = session.dylib.find('g')?.knownPart('g')?.linked?.counter ?? 0n;
+  // The first in its page, after the threshold.
+  t.is(counter % 4096n, 4n);
+});
+
 test('a call that lacks a name rejects with the LinkError itself', async (t) => {
   const { call } = await openScripted(t);
   const error = await t.throwsAsync(call(functionUnit('f', { calls: ['missing'] }), 'f'), {

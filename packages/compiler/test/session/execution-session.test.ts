@@ -42,3 +42,20 @@ test('after closing, calls and lookups say so', async (t) => {
   await t.throwsAsync(session.findSymbol('f'), { instanceOf: SessionClosedError });
   await session.close();
 });
+
+test('a new runner gives stubs back that only its predecessor held', async (t) => {
+  const { session, call, host } = await openScripted(t);
+  const callee = functionUnit('callee');
+  const caller = functionUnit('caller', { calls: ['callee'] });
+  session.define(callee);
+  await call(caller, 'caller');
+  // Linked code still leads through the stub.
+  session.remove(callee);
+  const held = session.stubs.findStub('callee');
+  t.is(held?.referenceCount, 1);
+  host.loseRunner({ kind: 'exit', status: 0 });
+  await new Promise(setImmediate);
+  await session.runner();
+  t.deepEqual([...session.stubs.stubs()], []);
+  t.is(held?.index, session.stubs.createStub('other').index);
+});

@@ -1,5 +1,5 @@
 import { buildLinkGraph } from '../../src/jitlink/elf.js';
-import { MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
+import { counterName, MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
 import { assemble } from '../jitlink/toolchain.js';
 
 export const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
@@ -9,6 +9,8 @@ interface UnitOptions {
   readonly calls?: readonly string[];
   /** Names of data whose address it loads. */
   readonly loads?: readonly string[];
+  /** It has a counter, whose address it loads. */
+  readonly isCounted?: boolean;
   /** Waited for before there is an object. */
   readonly before?: () => Promise<void>;
 }
@@ -16,11 +18,14 @@ interface UnitOptions {
 /** A unit of one function in assembly, with unwind tables, as the AST layer makes them. */
 export function functionUnit(
   name: string,
-  { calls = [], loads = [], before = async () => {} }: UnitOptions = {},
+  { calls = [], loads = [], isCounted = false, before = async () => {} }: UnitOptions = {},
 ): MaterializationUnit {
+  const counter = isCounted ? counterName(name) : undefined;
   const body = [
     ...calls.map((callee) => `call ${callee}@PLT`),
-    ...loads.map((loaded) => `mov ${loaded}@GOTPCREL(%rip), %rax`),
+    ...[...loads, ...(counter === undefined ? [] : [`"${counter}"`])].map(
+      (loaded) => `mov ${loaded}@GOTPCREL(%rip), %rax`,
+    ),
   ];
   const lines = [
     `.globl ${name}`,
@@ -30,7 +35,7 @@ export function functionUnit(
     'ret',
     '.cfi_endproc',
   ];
-  return unitOf(name, lines.join('\n'), { functions: [name], calls, before });
+  return unitOf(name, lines.join('\n'), { functions: [name], calls, counter, before });
 }
 
 /** A unit of one eight-byte variable, which may hold an address. */
@@ -52,10 +57,11 @@ export function unitOf(
     functions?: readonly string[];
     data?: readonly string[];
     calls?: readonly string[];
+    counter?: string | undefined;
     before?: () => Promise<void>;
   },
 ): MaterializationUnit {
-  const { functions = [], data = [], calls = [], before = async () => {} } = rest;
+  const { functions = [], data = [], calls = [], counter, before = async () => {} } = rest;
   const called = calls.map((callee) => ({ callee, isCertain: true }));
   const source = {
     kind: 'function' as const,
@@ -64,7 +70,7 @@ export function unitOf(
       return { object: assemble(assembly), timings: NO_TIMINGS };
     },
     split: (object: Uint8Array, unit: MaterializationUnit) => {
-      const part = new ObjectPart(unit, () => buildLinkGraph(object, name));
+      const part = new ObjectPart(unit, () => buildLinkGraph(object, name), counter);
       return new Map([...functions, ...data, name].map((defined) => [defined, part]));
     },
   };
