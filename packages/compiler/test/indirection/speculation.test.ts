@@ -101,6 +101,41 @@ test('what is called for certain is guessed before what stands in a branch, and 
   t.deepEqual(callback('f6'), ['x', 'y', 'b', 'c', 'd']);
 });
 
+/** Functions that call nothing, and have been called. */
+function callLeaves(
+  callback: (name: string) => string[],
+  calls: Record<string, string[]>,
+  count: number,
+): void {
+  for (let index = 0; index < count; index++) {
+    calls[`leaf${index}`] = [];
+    callback(`leaf${index}`);
+  }
+}
+
+test('open guesses behind branches are, all together, half as many as functions that were called', (t) => {
+  const calls: Record<string, string[]> = { f: ['?a', '?b', '?c', '?d', '?e'], g: ['?h', '?i'] };
+  for (const callee of ['a', 'b', 'c', 'd', 'e', 'h', 'i']) calls[callee] = [];
+  const { callback } = speculate('auto', calls);
+  callLeaves(callback, calls, 7);
+  t.deepEqual(callback('f'), ['a', 'b', 'c', 'd']);
+  t.deepEqual(callback('g'), []);
+});
+
+test('what is linked ahead, behind branches too, takes no room from guesses', (t) => {
+  const calls: Record<string, string[]> = { f: ['?a', '?b'], g: ['?c', '?d', '?e', '?h'] };
+  for (const callee of ['a', 'b', 'c', 'd', 'e', 'h']) calls[callee] = [];
+  const { callback, speculator, compiled } = speculate('auto', calls);
+  callLeaves(callback, calls, 4);
+  speculator.noteCalled('f');
+  const ahead = speculator.chooseFound('f', () => true);
+  t.deepEqual(ahead, ['a', 'b']);
+  for (const name of ['f', ...ahead]) compiled.add(name);
+  t.is(speculator.openCount, 0);
+  // Six have been called.
+  t.deepEqual(callback('g'), ['c', 'd', 'e']);
+});
+
 test('what the caller calls next is guessed where there is nothing to call', (t) => {
   const leaves = Array.from({ length: 20 }, (_, i) => `g${i}`);
   const calls = { main: leaves, ...Object.fromEntries(leaves.map((leaf) => [leaf, []])) };

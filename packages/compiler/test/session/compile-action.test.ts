@@ -1,0 +1,49 @@
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import test from 'ava';
+import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { ObjectPart } from '../../src/session/materialization-unit.js';
+import { gate } from '../gate.js';
+import { assemble } from '../jitlink/toolchain.js';
+import { openScripted } from './session-fixture.js';
+import { functionUnit } from './units.js';
+
+test('better code that comes while a callback links the first lands the callback in it', async (t) => {
+  const looking = gate();
+  const optimizing = gate();
+  const { session, host, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      // The second runner's callback is in the middle of linking.
+      if (host.runner.generation > 1) await looking.wait();
+      return { addresses: names.map(() => toExecutorAddr(0x5000)) };
+    },
+  });
+  const f = functionUnit('f', { calls: ['outside'] });
+  const better = new ObjectPart(f, () =>
+    buildLinkGraph(assemble('.globl f\n.type f,@function\nf: ret'), 'better'),
+  );
+  session.tierUp.use({
+    makeOptimized: async (_, onPlanned) => {
+      onPlanned({ name: 'f', level: 2, available: [], dependencies: [] });
+      await optimizing.wait();
+      return { part: better, compiled: undefined };
+    },
+  });
+  session.define(f);
+  t.is((await enter('f')).outcome, 'landed');
+  session.tierUp.noteHot(f);
+  await optimizing.reached;
+  host.loseRunner({ kind: 'exit', status: 0 });
+  await new Promise(setImmediate);
+  await session.runner();
+  const entered = enter('f');
+  await looking.reached;
+  optimizing.open();
+  while (session.tierUp.stateOf(f) !== 'optimized') await new Promise(setImmediate);
+  looking.open();
+  const answer = await entered;
+  const address: bigint | undefined = better.linked?.symbols.get('f$impl')?.address;
+  t.like(answer, { outcome: 'landed', landing: address });
+  const stub = session.stubs.createStub('f');
+  await session.flush();
+  t.is(host.pointers.get(session.stubs.pointerAddress(stub)), address);
+});
