@@ -4,6 +4,7 @@
 #include "futex.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,10 @@ void farjit_spawn_worker(uint32_t slot)
 
 	pthread_attr_t attributes;
 	pthread_t thread;
+	sigset_t none;
+	sigemptyset(&none);
 	pthread_attr_init(&attributes);
+	pthread_attr_setsigmask_np(&attributes, &none);
 	pthread_attr_setstack(&attributes, (void *)worker->stack_start, worker->stack_end - worker->stack_start);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	int error = pthread_create(&thread, &attributes, worker_main, worker);

@@ -24,6 +24,7 @@ struct report {
 static void confine(struct report *report)
 {
 	farjit_control = &report->control;
+	farjit_yield_to_host();
 	report->control.confine = (struct farjit_confine){
 		.sandbox = FARJIT_SANDBOX_DEFAULT,
 		.user_id = geteuid() == 0 ? ORDINARY_USER : 0,

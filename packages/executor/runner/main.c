@@ -35,6 +35,7 @@ static _Noreturn void serve(void)
 				farjit_fault("CONFINE twice");
 			uint32_t confinement = farjit_confine();
 			confined = true;
+			farjit_leave_signals_to_others();
 			farjit_ring(FARJIT_BELL_CONFINED, 0, confinement);
 			break;
 		case FARJIT_BELL_PRELOAD:

@@ -115,6 +115,9 @@ int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument);
 /* traps.c */
 /* Installs the trap handlers. Main thread, after farjit_map. */
 void farjit_traps_initialize(void);
+/* The calling thread runs no signal handlers any more. Main thread: those of the program run on the program's threads, and
+ * none of them can end or hold the thread that works for the host. */
+void farjit_leave_signals_to_others(void);
 
 /* end.c */
 /* True for the one thread that may write control.end. Async-signal-safe. */

@@ -21,10 +21,11 @@ const FIXES: readonly (readonly [RegExp, string])[] = [
     'users: start the executor as an ordinary user, or as a root that has CAP_SETUID, CAP_SETGID and CAP_KILL',
   ],
   [/sealed memory/, 'sealed memory: use Linux 6.10 or later'],
+  [/weight|dying/, 'weight and order of dying: let the executor have /proc, and runners be nicer than it'],
 ];
 
-/** What the strict sandbox does without. */
-const NOT_STRICT = /^sealed memory \([^)]*\)$/;
+/** What of the kernel's the strict sandbox does not do without. */
+const STRICT = ['landlock', 'user namespace', 'network namespace', 'mount namespace', 'ipc namespace'];
 
 /** How runners are confined on this machine by whoever asks: one confines itself and says so. */
 export async function checkConfinement(path = runnerPath()): Promise<Finding[]> {
@@ -43,9 +44,9 @@ export async function checkConfinement(path = runnerPath()): Promise<Finding[]> 
   const words = features.map((feature) => (feature === 'landlock' ? `Landlock ${landlock}` : feature));
   const inForce = `runners are confined by ${words.join(', ')}`;
   if (missing === '') return [{ level: 'ok', what: inForce }];
-  const strict = NOT_STRICT.test(missing)
-    ? 'also in the strict sandbox'
-    : 'and the strict sandbox does not start';
+  // Only root misses a user of its own.
+  const isStrict = STRICT.every((feature) => features.includes(feature)) && !/own user/.test(missing);
+  const strict = isStrict ? 'also in the strict sandbox' : 'and the strict sandbox does not start';
   return [
     {
       level: 'warn',

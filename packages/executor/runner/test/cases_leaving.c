@@ -93,17 +93,35 @@ static void a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back(
 	end_threads(&host, "pthread_cancel", 0, preparation, (uint64_t)PTHREAD_CANCELED);
 }
 
+/* pthread_exit(SIGUSR1) is what the kernel's call of the handler becomes. */
+static void exit_on_signal(struct host *host)
+{
+	struct sigaction action = {.sa_handler = (void (*)(int))host_lookup(host, "pthread_exit")};
+	memcpy(host->data + DATA_ACTION, &action, sizeof action);
+	CHECK_EQUAL(host_call(host, host_lookup(host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(host, DATA_ACTION)), NULL), 0);
+}
+
 static void a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back(void)
 {
 	struct host host;
 	open_unwindable(&host);
-	/* pthread_exit(SIGUSR1) is what the kernel's call of the handler becomes. */
-	struct sigaction action = {.sa_handler = (void (*)(int))host_lookup(&host, "pthread_exit")};
-	memcpy(host.data + DATA_ACTION, &action, sizeof action);
-	CHECK_EQUAL(host_call(&host, host_lookup(&host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(&host, DATA_ACTION)), NULL),
-		    0);
+	exit_on_signal(&host);
 	struct preparation preparation = {payload(&host, add_one), 0, 0, 41, 1};
 	end_threads(&host, "pthread_kill", SIGUSR1, preparation, SIGUSR1);
+}
+
+static void the_control_thread_runs_no_handlers(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	exit_on_signal(&host);
+	uint64_t pid = (uint64_t)host.pid;
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "tgkill"), ARGUMENTS(pid, pid, SIGUSR1), NULL), 0);
+	CHECK(host_lookup(&host, "getpid") != 0);
+	/* Nor those of traps, which are the program's to send, too. */
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "tgkill"), ARGUMENTS(pid, pid, SIGSEGV), NULL), 0);
+	CHECK(host_lookup(&host, "getpid") != 0);
+	host_close(&host);
 }
 
 /* Starts a thread that reenters twice, cancels it while it waits, and has it land at `first`. */
@@ -153,6 +171,7 @@ const struct test_case leaving_cases[] = {
 	 a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back},
 	{"a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back",
 	 a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back},
+	{"the-control-thread-runs-no-handlers", the_control_thread_runs_no_handlers},
 	{"a-counter-is-no-cancellation-point", a_counter_is_no_cancellation_point},
 	{"a-trap-of-a-cancelled-thread-ends-the-runner", a_trap_of_a_cancelled_thread_ends_the_runner},
 	{0},

@@ -44,6 +44,7 @@ const cases = [
   'a-thread-cancelled-in-a-callback-gives-its-slot-back',
   'a-thread-cancelled-asynchronously-in-a-callback-gives-its-slot-back',
   'a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back',
+  'the-control-thread-runs-no-handlers',
   'a-counter-is-no-cancellation-point',
   'a-trap-of-a-cancelled-thread-ends-the-runner',
   'reports-a-segmentation-fault',
