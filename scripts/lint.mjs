@@ -1,15 +1,18 @@
-// npm run lint: Biome's checks as a CI makes them (nothing is rewritten), then the type check.
+// npm run lint: Biome's checks as a CI makes them (nothing is rewritten), gcc's analyzer over the C, then the type check.
+import { analyzeNative } from './lib/analyze-native.mjs';
 import { compileTypeScript } from './lib/build.mjs';
 import { BIN, ROOT } from './lib/paths.mjs';
 import { runInForeground } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
 
 await runScript(async () => {
+  const analysis = analyzeNative();
   const status = await runInForeground(
     `${BIN}biome`,
     ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'],
     { cwd: ROOT },
   );
+  const found = await analysis;
   await compileTypeScript();
-  return status;
+  return status || found;
 });

@@ -2,6 +2,7 @@
 #include "runner.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,7 +36,9 @@ void farjit_flush_pending(void)
 
 double farjit_putchard(double character)
 {
-	putchar((unsigned char)character);
+	/* The low byte of its whole part. Of what no int holds there is none: C leaves such a conversion undefined. */
+	bool is_int = character > (double)INT_MIN - 1 && character < (double)INT_MAX + 1;
+	putchar(is_int ? (unsigned char)(int)character : 0);
 	return 0;
 }
 

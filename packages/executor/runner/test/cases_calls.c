@@ -1,6 +1,7 @@
 /* Start, lookup, plain calls, the ways a call can end, foreign threads. */
 #include "host.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,28 @@ static int end_by(const char *name, uint64_t argument, struct host *host)
 	host_open(host);
 	host_post_print_and_call(host, "partial", host_lookup(host, name), ARGUMENTS(argument));
 	return host_wait_end(host);
+}
+
+/* Numbers that are no characters, and no integers. */
+static void prints_characters_of_any_number(void)
+{
+	static const double numbers[] = {65.9, 256 + 66, -256 + 67, 1e300, -1e300, INFINITY, NAN, 2147483648.0, -2147483649.0, 68};
+	static const char characters[] = {'A', 'B', 'C', 0, 0, 0, 0, 0, 0, 'D'};
+	struct host host;
+	host_open(&host);
+	host_spawn(&host, 0);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		struct call_c *block = call_block(&host, 0);
+		*block = (struct call_c){.function = host_lookup(&host, "putchard"), .vector_count = 1, .real = {numbers[i]},
+					 .errno_location = host.errno_location};
+		host_post(&host, 0, call_c);
+		host_expect(&host, FARJIT_BELL_CALL_DONE);
+		host_finish(&host, 0);
+	}
+	host_drain_output(&host);
+	CHECK_EQUAL(host.printed_bytes, sizeof characters);
+	CHECK(memcmp(host.printed, characters, sizeof characters) == 0);
+	host_close(&host);
 }
 
 static void exit_7_is_exit_status_7(void)
@@ -330,6 +353,7 @@ const struct test_case call_cases[] = {
 	{"takes-a-call-posted-before-its-worker-exists", takes_a_call_posted_before_its_worker_exists},
 	{"looks-up-own-symbols-then-the-c-library", looks_up_own_symbols_then_the_c_library},
 	{"prints-before-it-reports-the-call-done", prints_before_it_reports_the_call_done},
+	{"prints-characters-of-any-number", prints_characters_of_any_number},
 	{"exit-7-is-exit-status-7", exit_7_is_exit_status_7},
 	{"abort-is-sigabrt", abort_is_sigabrt},
 	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},

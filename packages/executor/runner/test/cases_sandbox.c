@@ -68,7 +68,9 @@ static void nothing_is_writable_and_executable(void)
 		int status;
 		if (child == 0) {
 			fclose(stderr);
-			check_rights(fopen("/proc/self/maps", "r"), (uint64_t)bad, "rwxp");
+			maps = freopen("/proc/self/maps", "r", maps);
+			CHECK(maps);
+			check_rights(maps, (uint64_t)bad, "rwxp");
 			_exit(0);
 		}
 		CHECK(waitpid(child, &status, 0) == child);
@@ -81,6 +83,7 @@ static void nothing_is_writable_and_executable(void)
 			    -1);
 		CHECK_EQUAL(error, EBADF);
 	}
+	fclose(maps);
 	host_close(&host);
 }
 

@@ -1,4 +1,5 @@
-/* runner-test-driver RUNNER CASE: runs one case against a runner, exit status 0 when it holds. --list: names. */
+/* runner-test-driver [--unconfined] RUNNER CASE: runs one case against a runner, exit status 0 when it holds. --list:
+ * names. */
 #include "host.h"
 
 #include <stdio.h>
@@ -11,9 +12,12 @@ int main(int count, char **arguments)
 {
 	static const struct test_case *const files[] = {call_cases, reentry_cases, leaving_cases, trap_cases, sandbox_cases, filter_cases,
 						       feature_cases};
+	runner_is_confined = !(count > 1 && strcmp(arguments[1], "--unconfined") == 0);
+	if (!runner_is_confined)
+		count--, arguments++;
 	bool list = count == 2 && strcmp(arguments[1], "--list") == 0;
 	if (!list && count != 3) {
-		fprintf(stderr, "usage: runner-test-driver --list | RUNNER CASE\n");
+		fprintf(stderr, "usage: runner-test-driver --list | [--unconfined] RUNNER CASE\n");
 		return 64;
 	}
 	if (!list)

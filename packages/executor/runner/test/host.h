@@ -128,7 +128,8 @@ struct test_case {
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
 	filter_cases[], feature_cases[];
-/* The runner's path, from the command line. */
+/* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
+extern bool runner_is_confined;
 
 #endif
