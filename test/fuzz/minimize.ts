@@ -1,11 +1,11 @@
 import { toError } from './fuzzer.js';
 import type { FuzzTarget } from './target.js';
 
-/** Runs spent on one finding. */
+/** Runs spent on one finding, unless the target says otherwise. */
 const MAX_RUNS = 3000;
 
 /**
- * Makes an input smaller that fails in the same way: takes pieces out, from halves to bytes, then zeroes bytes.
+ * Makes an input smaller that fails in the same way: takes pieces out, from halves to the smallest, then zeroes bytes.
  * @see Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002
  */
 export async function minimize(
@@ -13,11 +13,12 @@ export async function minimize(
   input: Uint8Array,
   error: Error,
 ): Promise<{ input: Uint8Array; error: Error }> {
+  const { pieceBytes = 1, minimizeRuns = MAX_RUNS } = target;
   const wanted = kindOf(error);
   let best = { input, error };
   let runs = 0;
   const attempt = async (candidate: Uint8Array): Promise<boolean> => {
-    if (runs++ >= MAX_RUNS) return false;
+    if (runs++ >= minimizeRuns) return false;
     try {
       await target.run(candidate.slice());
     } catch (thrown) {
@@ -28,10 +29,13 @@ export async function minimize(
     return false;
   };
 
-  for (let size = best.input.byteLength >> 1; size >= 1 && runs < MAX_RUNS; size >>= 1)
-    for (let at = 0; at + size <= best.input.byteLength && runs < MAX_RUNS; )
+  const half = Math.max(1, Math.floor(best.input.byteLength / pieceBytes) >> 1);
+  for (let pieces = half; pieces >= 1 && runs < minimizeRuns; pieces >>= 1) {
+    const size = pieces * pieceBytes;
+    for (let at = 0; at + size <= best.input.byteLength && runs < minimizeRuns; )
       if (!(await attempt(without(best.input, at, size)))) at += size;
-  for (let at = 0; at < best.input.byteLength && runs < MAX_RUNS; at++) {
+  }
+  for (let at = 0; at < best.input.byteLength && runs < minimizeRuns; at++) {
     if (best.input[at] === 0) continue;
     const candidate = best.input.slice();
     candidate[at] = 0;

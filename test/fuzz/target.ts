@@ -8,6 +8,10 @@ export interface FuzzTarget {
    * hardly gets past it tests little else.
    */
   readonly stages: readonly string[];
+  /** Inputs are made of pieces of so many bytes, and made smaller by whole ones; 1 unless given. */
+  readonly pieceBytes?: number;
+  /** Runs that making a finding smaller may cost; thousands unless given. */
+  readonly minimizeRuns?: number;
   /** An input: mostly a valid one of the corpus, mutated with a view to its structure. */
   generate(random: Random): Uint8Array;
   /**

@@ -2,9 +2,13 @@ import test from 'ava';
 import { fuzz } from './fuzzer.js';
 import { TARGETS } from './targets/index.js';
 import { program } from './targets/program.js';
+import { hostileRunner } from './targets/runner.js';
 import { testTarget } from './test-target.js';
 
-for (const factory of TARGETS) if (factory !== program) testTarget(factory);
+/** These two have files of tests of their own. */
+const ELSEWHERE = [program, hostileRunner];
+
+for (const factory of TARGETS) if (!ELSEWHERE.includes(factory)) testTarget(factory);
 
 test('the same seed makes the same inputs, another one others', async (t) => {
   const [factory] = TARGETS;

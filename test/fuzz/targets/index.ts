@@ -8,6 +8,7 @@ import { linker } from './linker.js';
 import { lyingHost } from './lying-host.js';
 import { parser } from './parser.js';
 import { program } from './program.js';
+import { hostileRunner } from './runner.js';
 import { hostSession } from './session.js';
 
 /** Everything that is fuzzed, in the order of `npm run fuzz`. */
@@ -21,5 +22,6 @@ export const TARGETS: readonly TargetFactory[] = [
   bitstream,
   hostSession,
   lyingHost,
+  hostileRunner,
   program,
 ];

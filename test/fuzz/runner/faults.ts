@@ -1,0 +1,216 @@
+import type { SourceMutation } from './mutate-sources.js';
+import type { SeedName } from './seeds.js';
+
+/** A piece of the native runner's sources, and what stands there instead. */
+export interface NativeMutation {
+  /** In packages/executor/runner. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A mistake in host or runner that a hostile program can make something of. */
+export interface Fault {
+  readonly host?: readonly SourceMutation[];
+  readonly runner?: readonly NativeMutation[];
+  /** The seed that finds it. */
+  readonly seed: SeedName;
+}
+
+const NEVER = 'if (false)';
+const host = (file: string, from: string, to: string): SourceMutation => ({
+  file: `/executor/dist/src/${file}.js`,
+  from,
+  to,
+});
+
+/** What keeps an exception of one session's from ending the host. */
+const NO_GUARD = host('guard', 'this.fault(place, error);\n            return undefined;', 'throw error;');
+
+/** What a runner floods its host with is bells that mean something: HOT, if there were no end to it. */
+const HOT_AGAIN = host(
+  'hot-counters',
+  "return this.#options.fault('the runner rang with HOT before anybody had looked');",
+  'return;',
+);
+
+/** What lets threads wait by priority inheritance, for which a wake of the host's is an error. */
+const ANY_WAIT: NativeMutation = {
+  file: 'system_calls.c',
+  from: 'NO_FUTEX(FUTEX_WAIT_REQUEUE_PI)',
+  to: 'FUTEX(FUTEX_WAIT_REQUEUE_PI, "")',
+};
+
+/** Each is what host or runner would be without one of its checks or bounds. */
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  'what throws ends the host': {
+    host: [
+      NO_GUARD,
+      host(
+        'runner-process',
+        'kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT',
+        'kind === BellKind.reenter',
+      ),
+    ],
+    seed: 'REENTER of a slot far beyond the last',
+  },
+  'bells of no kind are passed over': {
+    host: [
+      host(
+        'runner-process',
+        "this.kill({\n            kind: 'fault',\n            message: `the runner rang with kind",
+        "void ({\n            kind: 'fault',\n            message: `the runner rang with kind",
+      ),
+    ],
+    seed: 'a bell of no kind',
+  },
+  'the number of a reentry slot is not checked': {
+    host: [
+      host(
+        'runner-process',
+        'kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT',
+        'kind === BellKind.reenter',
+      ),
+    ],
+    seed: 'REENTER of a slot far beyond the last',
+  },
+  'the state of a reentry slot is not checked': {
+    host: [host('reentry', 'if (state !== ReentryState.posted)', NEVER)],
+    seed: 'REENTER of a slot that has been released',
+  },
+  'a reentry slot may be posted twice': {
+    host: [host('reentry', 'if (this.#blocked.has(slot))', NEVER)],
+    seed: 'a reentry slot posted twice',
+  },
+  'the kind of a reentry is not checked': {
+    host: [host('reentry', 'if (kind !== ReentryKind.compile)', NEVER)],
+    seed: 'a reentry of no kind',
+  },
+  'the trampoline of a reentry is not checked': {
+    host: [host('reentry', 'if (!this.#host.isTrampoline(argument))', NEVER)],
+    seed: 'a reentry from no trampoline',
+  },
+  'CALL_DONE is believed without a call': {
+    host: [host('calls', 'if (!call)\n            return false;', 'if (!call)\n            return true;')],
+    seed: 'CALL_DONE without a call',
+  },
+  'CALL_DONE throws without a call': {
+    host: [host('calls', 'if (!call)\n            return false;', '')],
+    seed: 'CALL_DONE of a slot that says it is done',
+  },
+  'the state of a call slot is not checked': {
+    host: [host('calls', 'if (state !== CallState.returned && state !== CallState.unwound)', NEVER)],
+    seed: 'CALL_DONE of a call that runs',
+  },
+  'DONE is believed without work': {
+    host: [
+      host('control-work', 'if (!job)\n            return false;', 'if (!job)\n            return true;'),
+    ],
+    seed: 'DONE without work',
+  },
+  'whether there is a counter is not checked': {
+    host: [
+      host(
+        'memory',
+        "if (range?.prot !== 'data' || range.writable !== 'commit')\n                return undefined;\n            addresses",
+        'addresses',
+      ),
+    ],
+    seed: 'HOT where no counter is',
+  },
+  'which words are counters is not checked': {
+    host: [host('hot-bits', 'if (word < FIRST_COUNTER || word >= AFTER_COUNTERS)', NEVER)],
+    seed: 'HOT of what is no counter',
+  },
+  'HOT may be rung again and again': {
+    host: [HOT_AGAIN],
+    seed: 'HOT again before anybody has looked',
+  },
+  'the name of a limit is not checked': {
+    host: [
+      host(
+        'generation',
+        "if (name === undefined || typeof value !== 'number' || this.#reached.has(kind))",
+        NEVER,
+      ),
+    ],
+    seed: 'a limit of no name',
+  },
+  'a limit may be reached twice': {
+    host: [host('generation', ' || this.#reached.has(kind)', '')],
+    seed: 'a limit reached twice',
+  },
+  'the length of a trap report is not checked': {
+    host: [
+      host(
+        'control-area',
+        'Math.min(end.readUInt32LE(END.frameCount), TRAP_FRAME_COUNT)',
+        'end.readUInt32LE(END.frameCount)',
+      ),
+    ],
+    seed: 'a trap report beyond its bounds',
+  },
+  'bells have no turns': {
+    host: [
+      HOT_AGAIN,
+      host('doorbell', 'Math.min(bytes.byteLength, BELLS_PER_TURN * BELL_BYTES)', 'bytes.byteLength'),
+    ],
+    seed: 'a flood of HOT',
+  },
+  'output has no limit': {
+    host: [host('calls', 'if (most > output)', NEVER)],
+    seed: 'more output than is allowed',
+  },
+  'a call that is stopped goes on': {
+    host: [host('calls', 'return this.#runner.kill(end);', 'return;')],
+    seed: 'a runner that stops itself',
+  },
+  'a reservation is not given back': {
+    host: [host('generation', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
+    seed: 'first calls',
+  },
+  'a figure that is missing counts as nothing': {
+    host: [host('process-files', '?? Number.NaN', '?? 0')],
+    seed: 'memory after the first thread has ended',
+  },
+  'what is not mapped is not counted': {
+    host: [host('runner-watch', 'Math.max(this.#allocatedBytes, sharedBytes)', 'sharedBytes')],
+    seed: 'session memory dropped from view',
+  },
+
+  'threads may wait for what the host wakes in any way': {
+    runner: [ANY_WAIT],
+    seed: 'a call slot waited for with a PI operation',
+  },
+  'a wake that fails ends the host': {
+    host: [NO_GUARD],
+    runner: [ANY_WAIT],
+    seed: 'a call slot waited for with a PI operation',
+  },
+  'memory may be shared': {
+    runner: [
+      {
+        file: 'system_calls.c',
+        from: 'SCMP_CMP(3, SCMP_CMP_MASKED_EQ, ~(uint64_t)PRIVATE_FLAGS | MAP_PRIVATE | MAP_ANONYMOUS,\n\t\t\t\tMAP_PRIVATE | MAP_ANONYMOUS)',
+        to: 'SCMP_CMP(3, SCMP_CMP_GE, 0)',
+      },
+    ],
+    seed: 'memory that is shared with nobody',
+  },
+  'signals come while a thread has a reentry slot': {
+    runner: [
+      { file: 'reentry.c', from: 'signals blocked = ~never_blocked', to: 'signals blocked = never_blocked' },
+    ],
+    seed: 'threads cancelled at once in their first call',
+  },
+  'a thread that has a reentry slot rings where it can be cancelled': {
+    runner: [
+      {
+        file: 'bell.c',
+        from: 'syscall(SYS_write, FARJIT_FD_DOORBELL, &bell, sizeof bell)',
+        to: 'write(FARJIT_FD_DOORBELL, &bell, sizeof bell)',
+      },
+    ],
+    seed: 'threads cancelled before their first call',
+  },
+};

@@ -1,0 +1,260 @@
+import {
+  type Commit,
+  Connection,
+  indirection,
+  memory,
+  type ParamsOf,
+  type RequestType,
+  type ResultOf,
+  type RunnerEnd,
+  run,
+  type Segment,
+  session,
+  symbols,
+} from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { connectExecutor } from '#compiler/src/executor-client/connect.js';
+import { doubleIt, ehFrameOf } from '#executor/test/machine-code.js';
+import { type Answer, STUB_COUNT } from './program.js';
+
+const CODE_BYTES = 64 * 1024;
+const CONSTANT_BYTES = 64 * 1024;
+/** Less than the `memory` limit of the fuzzed host, as it must be, and much of it. */
+const DATA_BYTES = 48 * 1024 ** 2;
+const LANDING_BYTES = 16;
+const EH_FRAME_BYTES = 64;
+const POINTER_BYTES = 8;
+const COUNTER_BYTES = 4;
+const LATE_MS = 20;
+
+type Reentered = ResultOf<typeof indirection.reenter>;
+
+/** Where things are in a session's memory. */
+export interface Places {
+  readonly code: ExecutorAddr;
+  readonly constant: ExecutorAddr;
+  readonly data: ExecutorAddr;
+  readonly dataBytes: number;
+  readonly trampolines: ExecutorAddr;
+  readonly stubs: ExecutorAddr;
+  readonly pointers: ExecutorAddr;
+}
+
+export interface CallOptions {
+  readonly commit?: Commit;
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The compiler's half of a session, without a compiler: stubs whose functions double their argument. */
+export class RawSession {
+  readonly opened: ResultOf<typeof session.openSession>;
+  /** Bytes of output so far. */
+  outputBytes = 0;
+  /** What the host has passed on to the compiler though nobody may have said it. */
+  passedOn: string | undefined;
+  answer: Answer = 'lands';
+  readonly #connection: Connection;
+  readonly #landed = new Set<number>();
+  #places: Places | undefined;
+  #end: RunnerEnd | undefined;
+
+  private constructor(connection: Connection, opened: ResultOf<typeof session.openSession>) {
+    this.#connection = connection;
+    this.opened = opened;
+  }
+
+  static async open(url: string): Promise<RawSession> {
+    const connection = new Connection(await connectExecutor(url));
+    let opened: RawSession | undefined;
+    connection.onNotification(session.runnerLost, ({ end }) => {
+      if (opened) opened.#end = end;
+    });
+    connection.onNotification(session.limitReached, () => {});
+    connection.onNotification(session.output, ({ content }) => {
+      if (opened) opened.outputBytes += content.byteLength;
+    });
+    connection.onNotification(indirection.functionsHot, ({ counters }) => {
+      for (const counter of counters) opened?.checkCounter(counter);
+    });
+    connection.handle(indirection.reenter, async ({ trampoline }): Promise<Reentered> => {
+      if (!opened) throw new Error('a callback before there is a stub');
+      return opened.#reenter(trampoline);
+    });
+    connection.start();
+    opened = new RawSession(
+      connection,
+      await connection.request(session.openSession, { versions: [1], client: 'fuzz' }),
+    );
+    opened.#places = await opened.#reserve();
+    return opened;
+  }
+
+  /** A counter lies in reserved data memory. */
+  checkCounter(counter: ExecutorAddr): void {
+    const { data, dataBytes } = this.places;
+    const offset = Number(counter - data);
+    if (offset < 0 || offset >= dataBytes || offset % COUNTER_BYTES !== 0)
+      this.passedOn ??= `a counter ${offset} bytes into memory of ${dataBytes}`;
+  }
+
+  get places(): Places {
+    if (!this.#places) throw new Error('nothing is reserved yet');
+    return this.#places;
+  }
+
+  get runnerProcessId(): number {
+    return this.opened.runner.processId;
+  }
+
+  /** Resolves when it is closed, by whomever. */
+  get closed(): Promise<Error> {
+    return this.#connection.closed;
+  }
+
+  ask<M extends RequestType>(type: M, params: ParamsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
+    const { deadlineMs, signal } = options;
+    return this.#connection.request(type, params, {
+      generation: this.opened.runner.generation,
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  /** Runs `entry`, a `void (*)(void *block)`. */
+  async call(
+    entry: ExecutorAddr,
+    block: Uint8Array<ArrayBuffer>,
+    options: CallOptions = {},
+  ): Promise<Buffer> {
+    const { commit = commitOf() } = options;
+    return Buffer.from((await this.ask(run.call, { entry, block, commit }, options)).block);
+  }
+
+  /** @throws when the runner has not all of them. */
+  async lookup(...names: string[]): Promise<ExecutorAddr[]> {
+    const { addresses } = await this.ask(symbols.lookupSymbols, { names });
+    if (addresses.some((address) => address === 0n)) throw new Error(`the runner has not all of ${names}`);
+    return addresses;
+  }
+
+  /** How its runner has ended, if it has; this session asks for no other. */
+  async runnerEnd(): Promise<RunnerEnd | undefined> {
+    // What was said before the answer, or the refusal, is here before it.
+    await Promise.allSettled([this.ask(indirection.emitResolverBlock, {})]);
+    return this.#end;
+  }
+
+  /** Makes a stub lazy again. */
+  lazyAgain(index: number): Commit {
+    const { pointers, trampolines } = this.places;
+    return commitOf({
+      pointers: [
+        {
+          address: addrAdd(pointers, index * POINTER_BYTES),
+          value: addrAdd(trampolines, index * this.opened.info.trampolineBytes),
+        },
+      ],
+    });
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #reserve(): Promise<Places> {
+    const [{ allocator }, { owner }, { trampolines }] = await Promise.all([
+      this.ask(memory.createAllocator, {}),
+      this.ask(indirection.createIndirectStubsOwner, {}),
+      this.ask(indirection.emitTrampolineBlock, { trampolineCount: STUB_COUNT }),
+    ]);
+    const part = (prot: 'code' | 'constant' | 'data', memoryBytes: number) =>
+      this.ask(memory.reserveMemory, { allocator, prot, memoryBytes });
+    const [code, constant, data, { stubs, pointers }] = await Promise.all([
+      part('code', CODE_BYTES),
+      part('constant', CONSTANT_BYTES),
+      part('data', DATA_BYTES),
+      this.ask(indirection.emitIndirectStubs, {
+        owner,
+        stubCount: STUB_COUNT,
+        initialTarget: trampolines,
+        initialStrideBytes: this.opened.info.trampolineBytes,
+      }),
+    ]);
+    return {
+      code: code.address,
+      constant: constant.address,
+      data: data.address,
+      dataBytes: DATA_BYTES,
+      trampolines,
+      stubs,
+      pointers,
+    };
+  }
+
+  async #reenter(trampoline: ExecutorAddr): Promise<Reentered> {
+    const index = Number(trampoline - this.places.trampolines) / this.opened.info.trampolineBytes;
+    if (!Number.isInteger(index) || index < 0 || index >= STUB_COUNT)
+      this.passedOn ??= `a callback from trampoline ${index} of ${STUB_COUNT}`;
+    switch (this.answer) {
+      case 'fails':
+        return { outcome: 'failed', token: 7, message: 'nothing compiles here' };
+      case 'landsLate':
+        await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+        break;
+      case 'isRefused':
+        // A commit that no host accepts ends the runner.
+        return {
+          outcome: 'landed',
+          landing: trampoline,
+          commit: commitOf({ registerEHFrames: [addrAdd(trampoline, 1)] }),
+        };
+    }
+    return this.#land(index);
+  }
+
+  #land(index: number): Reentered {
+    const { code, constant, pointers } = this.places;
+    const landing = addrAdd(code, index * LANDING_BYTES);
+    if (this.answer === 'landsAndStaysLazy' && this.#landed.has(index))
+      return { outcome: 'landed', landing, commit: commitOf({ syncCore: true }) };
+    const isFirst = !this.#landed.has(index);
+    this.#landed.add(index);
+    const frame = addrAdd(constant, index * EH_FRAME_BYTES);
+    const content = doubleIt();
+    const commit = commitOf({
+      segments: isFirst
+        ? [
+            segmentOf(landing, 'code', content),
+            segmentOf(frame, 'constant', ehFrameOf(landing, content.byteLength, 0)),
+          ]
+        : [],
+      registerEHFrames: isFirst ? [frame] : [],
+      pointers:
+        this.answer === 'landsAndStaysLazy'
+          ? []
+          : [{ address: addrAdd(pointers, index * POINTER_BYTES), value: landing }],
+    });
+    return { outcome: 'landed', landing, commit };
+  }
+}
+
+/** A commit of these parts and nothing else. */
+export function commitOf(parts: Partial<Commit> = {}): Commit {
+  return {
+    segments: [],
+    pointers: [],
+    registerEHFrames: [],
+    deregisterEHFrames: [],
+    syncCore: false,
+    ...parts,
+  };
+}
+
+export function segmentOf(
+  address: ExecutorAddr,
+  prot: Segment['prot'],
+  content: Uint8Array<ArrayBuffer>,
+): Segment {
+  return { address, prot, content, memoryBytes: content.byteLength };
+}

@@ -1,0 +1,39 @@
+import test from 'ava';
+import { fuzz } from '../fuzz/fuzzer.js';
+import { describeReport } from '../fuzz/report.js';
+import { FAULTS } from '../fuzz/runner/faults.js';
+import { checkFault, makeMutant } from '../fuzz/runner/mutant.js';
+import { buildPayload } from '../fuzz/runner/payload.js';
+import { SEEDS } from '../fuzz/runner/seeds.js';
+import { Violation } from '../fuzz/target.js';
+import { hostileRunner, RunnerTarget } from '../fuzz/targets/runner.js';
+import { rounds } from './length.js';
+
+const PROGRAMS = rounds(20, 5000);
+const FAULT_COUNT = rounds(1, Object.keys(FAULTS).length);
+const LONG_MS = 3 * 60 * 60 * 1000;
+
+test.serial('random programs in a runner, beside a neighbour that never notices', async (t) => {
+  t.timeout(LONG_MS);
+  const target = await hostileRunner.create();
+  t.teardown(() => target.close?.());
+  const report = await fuzz(target, { seed: 2, inputs: PROGRAMS });
+  t.log(describeReport(report));
+  t.is(report.finding, undefined, report.finding?.error.stack);
+});
+
+test('each fault that is put back is still one', (t) => {
+  for (const [name, fault] of Object.entries(FAULTS)) t.notThrows(() => checkFault(fault), name);
+});
+
+for (const [name, fault] of Object.entries(FAULTS).slice(0, FAULT_COUNT))
+  test.serial(`a hostile program finds it when ${name}`, async (t) => {
+    t.timeout(LONG_MS);
+    const mutant = await makeMutant(fault);
+    t.teardown(mutant.remove);
+    const target = new RunnerTarget(await buildPayload(), mutant.mutations);
+    t.teardown(() => target.close());
+    const error = await t.throwsAsync(async () => target.run(SEEDS[fault.seed]));
+    t.true(error instanceof Violation, String(error));
+    t.log(error?.message.split('\n')[0]);
+  });
