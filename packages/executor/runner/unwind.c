@@ -42,7 +42,7 @@ static _Unwind_Reason_Code stop_at_boundary(int version, _Unwind_Action actions,
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token)
 {
 	if (!thread || !thread->boundary)
-		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: its thread was not started by the runner", token);
+		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: its thread is in no call", token);
 	thread->unwind_token = token;
 	struct _Unwind_Exception *exception = &thread->unwind_exception;
 	memset(exception, 0, sizeof *exception);

@@ -124,6 +124,23 @@ static void the_control_thread_runs_no_handlers(void)
 	host_close(&host);
 }
 
+/* There is nothing to unwind to: the call that the thread ran before is over. */
+static void a_callback_outside_of_calls_cannot_fail(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	struct sigaction action = {.sa_handler = (void (*)(int))trampoline(&host, 2)};
+	memcpy(host.data + DATA_ACTION, &action, sizeof action);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(&host, DATA_ACTION)), NULL),
+		    0);
+	/* The one thread that handles signals waits for its next call. */
+	CHECK_EQUAL(kill(host.pid, SIGUSR1), 0);
+	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 6);
+	CHECK(WIFEXITED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
+	CHECK(strstr(host.control->end.message, "failure 6: its thread is in no call"));
+}
+
 /* Starts a thread that reenters twice, cancels it while it waits, and has it land at `first`. */
 static void start_cancelled(struct host *host, uint64_t value, uint64_t first)
 {
@@ -172,6 +189,7 @@ const struct test_case leaving_cases[] = {
 	{"a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back",
 	 a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back},
 	{"the-control-thread-runs-no-handlers", the_control_thread_runs_no_handlers},
+	{"a-callback-outside-of-calls-cannot-fail", a_callback_outside_of_calls_cannot_fail},
 	{"a-counter-is-no-cancellation-point", a_counter_is_no_cancellation_point},
 	{"a-trap-of-a-cancelled-thread-ends-the-runner", a_trap_of_a_cancelled_thread_ends_the_runner},
 	{0},

@@ -3,6 +3,7 @@
 
 #include <cpuid.h>
 #include <errno.h>
+#include <fenv.h>
 #include <immintrin.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,6 +125,25 @@ static void reentry_keeps_errno(void)
 	host_close(&host);
 }
 
+static void counting_keeps_errno(void)
+{
+	struct host host;
+	open_spoilt(&host);
+	uint32_t *page = (uint32_t *)(host.data + DATA_SCRATCH);
+	page[0] = 1;
+	struct call_c *block = call_block(&host, 0);
+	block->function = host.control->count_function;
+	block->argument[0] = data_address(&host, DATA_SCRATCH + 8);
+	block->error = EXDEV;
+	block->errno_location = host.errno_location;
+	host_spawn(&host, 0);
+	host_post(&host, 0, call_c);
+	host_expect(&host, FARJIT_BELL_HOT);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(block->error, EXDEV);
+	host_close(&host);
+}
+
 static void eight_threads_block_on_one_trampoline_and_are_all_released(void)
 {
 	enum { THREADS = 8 };
@@ -220,9 +240,19 @@ static void a_failed_callback_unwinds_nested_frames(void)
 	}
 	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
 		CHECK_EQUAL(host.control->reentry[i].state, FARJIT_REENTRY_FREE);
-	/* The control words that the unwound frames changed are as the runner had them. */
-	CHECK_EQUAL(host_call(&host, host_lookup(&host, "fegetround"), ARGUMENTS(0), NULL), 0);
+	/* The control words that the unwound frames changed are as the runner had them: those of a new thread. */
+	uint64_t fegetround_address = host_lookup(&host, "fegetround");
+	CHECK_EQUAL(host_call(&host, fegetround_address, ARGUMENTS(0), NULL), FE_TONEAREST);
 	CHECK_EQUAL(host_call(&host, payload(&host, read_mxcsr), ARGUMENTS(0), NULL) & ~MXCSR_FLAGS, 0x1f80);
+	/* And others, which an earlier call has left. */
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "fesetround"), ARGUMENTS(FE_UPWARD), NULL), 0);
+	call_block(&host, 0)->function = trampoline(&host, 3);
+	host_post(&host, 0, nest);
+	fail_reentry(&host, 1);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
+	CHECK_EQUAL(host_call(&host, fegetround_address, ARGUMENTS(0), NULL), FE_UPWARD);
+	CHECK_EQUAL(host_call(&host, payload(&host, read_mxcsr), ARGUMENTS(0), NULL) & ~MXCSR_FLAGS, 0x5f80);
 	host_close(&host);
 }
 
@@ -292,6 +322,7 @@ static void finds_no_frame_that_was_taken_out(void)
 const struct test_case reentry_cases[] = {
 	{"first-call-keeps-every-register", first_call_keeps_every_register},
 	{"reentry-keeps-errno", reentry_keeps_errno},
+	{"counting-keeps-errno", counting_keeps_errno},
 	{"eight-threads-block-on-one-trampoline-and-are-all-released",
 	 eight_threads_block_on_one_trampoline_and_are_all_released},
 	{"different-trampolines-are-told-apart", different_trampolines_are_told_apart},

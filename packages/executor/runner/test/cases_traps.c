@@ -3,9 +3,10 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
-extern const char call_c_return[], call_two_return[];
+extern const char call_c_return[], call_two_return[], destroy_again[];
 extern const char trap_registers[], trap_registers_at[], trap_segv[], trap_segv_at[], trap_code_write[],
 	trap_code_write_at[], trap_divide[], trap_divide_at[], trap_bus[], trap_bus_at[], trap_overflow[],
 	trap_overflow_return[], trap_call_null[], trap_call_null_return[];
@@ -152,7 +153,55 @@ static void reports_a_trap_signal_that_code_sent_itself(void)
 	CHECK_EQUAL(WTERMSIG(status), SIGSEGV);
 	CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
 	CHECK_EQUAL(host.control->end.signal_code, SI_TKILL);
+	CHECK_EQUAL(host.control->end.fault_address, 0);
 	CHECK_EQUAL(host.control->end.stack_overflow, 0);
+}
+
+/* Destructors of the program's run beside the runner's own, round after round: the stack that traps are handled on is there
+ * until the last. */
+static void reports_a_stack_overflow_in_a_late_destructor(void)
+{
+	enum { DATA_KEY = DATA_SCRATCH + 16, DATA_AREA = DATA_SCRATCH + 64, ROUNDS = 3 };
+	struct host host = {0};
+	host_open(&host);
+	uint64_t area = data_address(&host, DATA_AREA), destructor = payload(&host, destroy_again);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "pthread_key_create"), ARGUMENTS(data_address(&host, DATA_KEY), destructor),
+			      NULL),
+		    0);
+	const uint64_t words[] = {host_lookup(&host, "pthread_setspecific"), *(uint32_t *)(host.data + DATA_KEY),
+				  payload(&host, trap_overflow), 1 + ROUNDS};
+	memcpy(host.data + DATA_AREA, words, sizeof words);
+	host_post_call(&host, 0, host_lookup(&host, "pthread_create"),
+		       ARGUMENTS(data_address(&host, DATA_SCRATCH), 0, destructor, area));
+	CHECK(WIFSIGNALED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
+	CHECK_EQUAL(host.control->end.stack_overflow, 1);
+}
+
+/* Reads `offset` bytes from the start of the worker's stack, of which the first page cannot be read. */
+static void check_fault_near_stack(int64_t offset, uint32_t is_overflow)
+{
+	enum { DATA_ATTRIBUTES = DATA_SCRATCH + 64 };
+	struct host host = {0};
+	host_open(&host);
+	uint64_t attributes = data_address(&host, DATA_ATTRIBUTES);
+	uint64_t start = data_address(&host, DATA_SCRATCH), bytes = data_address(&host, DATA_SCRATCH + 8);
+	uint64_t self = host_call(&host, host_lookup(&host, "pthread_self"), ARGUMENTS(0), NULL);
+	host_call(&host, host_lookup(&host, "pthread_getattr_np"), ARGUMENTS(self, attributes), NULL);
+	host_call(&host, host_lookup(&host, "pthread_attr_getstack"), ARGUMENTS(attributes, start, bytes), NULL);
+	uint64_t stack = *(uint64_t *)(host.data + DATA_SCRATCH);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "mprotect"), ARGUMENTS(stack, 4096, PROT_NONE), NULL), 0);
+	host_post_call(&host, 0, payload(&host, trap_bus), ARGUMENTS(stack + (uint64_t)offset));
+	CHECK(WIFSIGNALED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.fault_address, stack + (uint64_t)offset);
+	CHECK_EQUAL(host.control->end.stack_overflow, is_overflow);
+}
+
+static void tells_a_stack_from_the_guard_below_it(void)
+{
+	check_fault_near_stack(0, 0);
+	check_fault_near_stack(-1, 1);
+	check_fault_near_stack(-1024 * 1024, 1);
 }
 
 const struct test_case trap_cases[] = {
@@ -162,6 +211,8 @@ const struct test_case trap_cases[] = {
 	{"reports-a-bus-error", reports_a_bus_error},
 	{"reports-an-illegal-instruction-with-all-registers", reports_an_illegal_instruction_with_all_registers},
 	{"reports-a-stack-overflow", reports_a_stack_overflow},
+	{"reports-a-stack-overflow-in-a-late-destructor", reports_a_stack_overflow_in_a_late_destructor},
+	{"tells-a-stack-from-the-guard-below-it", tells_a_stack_from_the_guard_below_it},
 	{"reports-the-caller-of-a-null-function", reports_the_caller_of_a_null_function},
 	{"reports-one-of-many-traps", reports_one_of_many_traps},
 	{"reports-a-trap-signal-that-code-sent-itself", reports_a_trap_signal_that_code_sent_itself},

@@ -137,6 +137,21 @@ PAYLOAD prepare_and_reenter
 	leave
 	ret
 
+/* void destroy_again(struct { uint64_t set_specific, key, last, count; } *): sets the key to the structure again until it
+ * was called `count` times, then calls `last`, which does not return. */
+PAYLOAD destroy_again
+	pushq	%rbp
+	movq	%rsp, %rbp
+	movq	%rdi, %rsi
+	decq	24(%rsi)
+	jz	1f
+	movq	8(%rsi), %rdi
+	call	*(%rsi)
+	popq	%rbp
+	ret
+1:	call	*16(%rsi)
+	ud2
+
 /* Registers, control words and stack of a first call. The area behind a pointer:
  *    0 trampoline  8 level (1 AVX, 2 AVX-512F, 3 AVX-512BW)  16 stack pointer  24 return address
  *   32 mxcsr  40 result rax  48 result rdx
