@@ -29,6 +29,11 @@ export class AddressLimits {
     return this.#byAddress.get(networkOf(address))?.isExhausted ?? false;
   }
 
+  /** Does not count the last one any more. */
+  giveBack(address: string): void {
+    this.#byAddress.get(networkOf(address))?.giveBack();
+  }
+
   /** Counts one. */
   take(address: string): void {
     const network = networkOf(address);

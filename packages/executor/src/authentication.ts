@@ -27,7 +27,13 @@ export type RefusalReason =
   /** The executor takes no sessions any more, and waits for those it has. */
   | 'draining'
   /** It does not even wait. */
-  | 'closing';
+  | 'closing'
+  /** It sent something else than one request, and no upgrade came of it. */
+  | 'bad-request'
+  /** It has not said in time what it wants. */
+  | 'slow'
+  /** Its place was needed: others from its address had taken as many as there are. */
+  | 'crowded';
 
 /** An answer to an upgrade that is not granted. */
 export interface Refusal {
@@ -44,6 +50,8 @@ export interface Via {
   readonly address: ListenAddress;
   /** Whether client certificates were asked for. */
   readonly hasClientCA: boolean;
+  /** Who asks: the peer, or whom a trusted proxy names. Undefined for a Unix socket. */
+  readonly remoteAddress: string | undefined;
 }
 
 /**
@@ -67,14 +75,16 @@ export class Authenticator {
     this.#credentials = credentials;
   }
 
-  authenticate(request: IncomingMessage, { address, hasClientCA }: Via): Identity | Refusal {
+  authenticate(
+    request: IncomingMessage,
+    { address, hasClientCA, remoteAddress = '' }: Via,
+  ): Identity | Refusal {
     // Browsers send Origin with every WebSocket, and nothing else does: no web page may reach an executor.
     if (request.headers.origin !== undefined)
       return { status: 403, reason: 'origin', words: 'web pages may not connect to an executor' };
     if (address.kind === 'unix') return LOCAL_IDENTITY;
-    const remote = request.socket.remoteAddress ?? '';
     // A right token is turned away too: otherwise guessing would go on as fast as before.
-    if (this.#refusals.isExhausted(remote))
+    if (this.#refusals.isExhausted(remoteAddress))
       return {
         status: 429,
         reason: 'rate-limit',
@@ -82,7 +92,7 @@ export class Authenticator {
         headers: { 'Retry-After': '1' },
       };
     const answer = this.#identify(request, hasClientCA);
-    if ('status' in answer) this.#refusals.take(remote);
+    if ('status' in answer) this.#refusals.take(remoteAddress);
     return answer;
   }
 
@@ -94,8 +104,8 @@ export class Authenticator {
   }
 
   /** Counts a peer that was let in and then showed that it guesses. */
-  noteRefused(request: IncomingMessage): void {
-    this.#refusals.take(request.socket.remoteAddress ?? '');
+  noteRefused({ remoteAddress = '' }: Via): void {
+    this.#refusals.take(remoteAddress);
   }
 
   #identify(request: IncomingMessage, hasClientCA: boolean): Identity | Refusal {

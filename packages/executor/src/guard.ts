@@ -31,10 +31,16 @@ export const GUARDED_EVENTS = [
 export type GuardedEvent = (typeof GUARDED_EVENTS)[number];
 
 /**
- * Where else a fault may be: in the answer to a request, in a step of an end, which goes on with the next step, or in
- * who listens to the host's events.
+ * Where else a fault may be: in the answer to a request, in a step of an end, which goes on with the next step, in who
+ * listens to the host's events, or where a connection is looked at before there is a request.
  */
-export type FaultPlace = GuardedEvent | 'session.request' | 'session.end' | 'runner.end' | 'listener';
+export type FaultPlace =
+  | GuardedEvent
+  | 'session.request'
+  | 'session.end'
+  | 'runner.end'
+  | 'listener'
+  | 'gate';
 
 /** Told of each event before its handler runs. What it throws counts as thrown by the handler. */
 export type EventProbe = (event: GuardedEvent) => void;

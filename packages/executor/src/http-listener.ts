@@ -8,6 +8,12 @@ import type { Refusal } from './authentication.js';
 import { type ListenAddress, ListenAddressError } from './listen-address.js';
 import type { TlsMaterial } from './tls-files.js';
 
+/**
+ * Connections that the kernel keeps until this process takes them, or as many as it allows (net.core.somaxconn). When there are
+ * more it drops their first packets, which a client sends again a second later.
+ */
+const BACKLOG = 4096;
+
 const STATUS_CODES: Readonly<Record<Refusal['status'], string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -35,7 +41,7 @@ export async function createHttpsServer(limits: object, tls: TlsMaterial): Promi
 export async function listenOnPort(http: NetServer, address: { host: string; port: number }): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
-    http.listen({ host: address.host, port: address.port }, resolve);
+    http.listen({ host: address.host, port: address.port, backlog: BACKLOG }, resolve);
   });
 }
 
@@ -50,7 +56,7 @@ export async function listenOnSocket(http: NetServer, path: string): Promise<voi
     // `listen` binds at once, and the mode must be right from then on.
     const previous = process.umask(0o177);
     try {
-      http.listen({ path }, resolve);
+      http.listen({ path, backlog: BACKLOG }, resolve);
     } finally {
       process.umask(previous);
     }

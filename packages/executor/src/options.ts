@@ -3,6 +3,7 @@ import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import * as v from 'valibot';
 import { DEFAULT_MAX_SESSIONS, type Limits } from './limits.js';
 import { LOG_FORMATS, LOG_LEVELS } from './logging/log-options.js';
+import { isNetwork } from './proxy-protocol.js';
 import { settings } from './settings.js';
 
 const MAX_SESSIONS = 999_999;
@@ -33,6 +34,9 @@ const list = v.pipe(
   v.union([text, v.array(text)], 'expected a text or a list of them'),
   v.transform((value) => (typeof value === 'string' ? [value] : value)),
 );
+
+const NETWORK_WORDS = 'expected addresses or networks, as in 10.1.2.3 or 10.0.0.0/8';
+const networks = v.pipe(list, v.everyItem(isNetwork, NETWORK_WORDS));
 
 /** A whole number in a range. */
 function wholeNumber(least: number, most: number) {
@@ -119,6 +123,14 @@ export const OPTIONS = {
       'listen on addresses that other machines reach without TLS, or without tokens or a client CA',
     fallback: 'no',
     schema: flag,
+  },
+  proxyProtocol: {
+    form: 'list',
+    argument: '<network>',
+    description:
+      'take the address of a client from the PROXY protocol header (version 1 or 2) that a connection from this address or ' +
+      'network (10.0.0.0/8) begins with; may be given more than once',
+    schema: networks,
   },
   metricsListen: {
     form: 'text',

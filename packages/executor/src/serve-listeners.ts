@@ -61,7 +61,7 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
 
 function serverOptions(options: ExecutorOptions): ServerOptions {
   const { sandbox, limit, preload, maxSessions, allowInsecureListen, sessionTtl, heartbeat } = options;
-  const { cpuFeatures } = options;
+  const { cpuFeatures, proxyProtocol } = options;
   return {
     ...(cpuFeatures === undefined ? {} : { cpuFeatures }),
     poolSize: options.pool ?? 1,
@@ -72,6 +72,7 @@ function serverOptions(options: ExecutorOptions): ServerOptions {
     ...(maxSessions === undefined ? {} : { maxSessions }),
     ...(sessionTtl === undefined ? {} : { sessionTtlMs: sessionTtl * 1000 }),
     ...(heartbeat === undefined ? {} : { heartbeatMs: heartbeat * 1000 }),
+    ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
     ...(allowInsecureListen === undefined ? {} : { allowInsecureListen }),
   };
 }

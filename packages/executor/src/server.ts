@@ -3,13 +3,14 @@ import type { Server as HttpsServer } from 'node:https';
 import { Socket } from 'node:net';
 import { joinWebSocket, WebSocketTransport } from '@farjit/protocol';
 import { Accounts } from './accounts.js';
-import { Authenticator, type Via } from './authentication.js';
+import { Authenticator, type RefusalReason } from './authentication.js';
 import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
+import { Gate } from './gate.js';
 import { Generation } from './generation.js';
-import { Guard } from './guard.js';
+import { createHostListener } from './host-listener.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
-import { closeHttp, createHttpsServer, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
+import { closeHttp, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
 import {
   checkDefences,
@@ -19,17 +20,13 @@ import {
 } from './listen-address.js';
 import type { Endpoints } from './metrics/endpoints.js';
 import type { HostState } from './metrics/host-state.js';
+import { TrustedProxies } from './proxy-protocol.js';
 import { Session } from './session.js';
+import { Strangers } from './strangers.js';
 import type { TlsMaterial } from './tls-files.js';
 import { type Credentials, loneToken, makeToken } from './tokens.js';
 import { type ServerPhase, type UpgradeOptions, Upgrades } from './upgrades.js';
 
-/** How long a peer may take to say what it wants: a handshake, on this machine. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Between two looks for those that take longer. */
-const HANDSHAKE_CHECK_MS = 1000;
-/** Sockets of a listener that are not sessions yet: with as many waiting for a handshake, further ones are cut. */
-export const MAX_WAITING_SOCKETS = 256;
 export interface ServerOptions extends HostOptions, UpgradeOptions {
   /** Who may connect by `ws://` and `wss://`; a text is one token. Default: whoever has a token that is made up. */
   readonly credentials?: string | Credentials;
@@ -37,6 +34,8 @@ export interface ServerOptions extends HostOptions, UpgradeOptions {
   readonly tls?: TlsMaterial;
   /** Allows addresses that other machines reach without TLS, or without tokens or a client CA. */
   readonly allowInsecureListen?: boolean;
+  /** Addresses and networks (`10.0.0.0/8`) of proxies that begin connections with a PROXY protocol header. */
+  readonly proxyProtocol?: readonly string[];
   /** Default 256. */
   readonly maxSessions?: number;
   /** Whether it counts what happens, for `/metrics`; what does so is loaded then. Default: no. */
@@ -64,6 +63,8 @@ export class Server {
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
   readonly #upgrades: Upgrades;
+  readonly #strangers: Strangers;
+  readonly #gate: Gate;
   /** `/healthz` and the like, once there is somebody to ask. */
   #endpoints: Promise<Endpoints> | undefined;
   #phase: ServerPhase = 'open';
@@ -85,6 +86,15 @@ export class Server {
       maxSessions: this.#maxSessions,
       phase: () => this.#phase,
       add: (session) => this.#add(session),
+    });
+    const refuse = (reason: RefusalReason, remoteAddress: string | undefined) =>
+      this.#upgrades.noteRefused({ status: undefined, reason, remoteAddress });
+    this.#strangers = new Strangers({ onCut: ({ address }, reason) => refuse(reason, address) });
+    this.#gate = new Gate({
+      strangers: this.#strangers,
+      proxies: new TrustedProxies(options.proxyProtocol ?? []),
+      onBadRequest: (address) => refuse('bad-request', address),
+      onFault: (error) => this.events.emit({ type: 'internal-fault', place: 'gate', error }),
     });
   }
 
@@ -128,10 +138,13 @@ export class Server {
     const { allowInsecureListen = false } = this.#options;
     const address = parseMetricsAddress(url, { allowInsecure: allowInsecureListen });
     const { createMetricsServer } = await import('./metrics/metrics-listener.js');
-    const http = createMetricsServer(await this.#openEndpoints());
+    const endpoints = await this.#openEndpoints();
+    const http = createMetricsServer(endpoints);
+    this.#gate.guard(http);
     await listenOnPort(http, address);
     const listener = { http, url: urlOf(http, address).replace(/^ws/, 'http') };
     this.#listeners.push(listener);
+    endpoints.open();
     return listener.url;
   }
 
@@ -156,6 +169,7 @@ export class Server {
     await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
+    if (address.kind === 'tcp') (await this.#openEndpoints()).open();
     return listener.url;
   }
 
@@ -222,6 +236,7 @@ export class Server {
    */
   async drain(options: DrainOptions): Promise<Drained> {
     if (this.#phase === 'open') this.#phase = 'draining';
+    void this.#endpoints?.then((endpoints) => endpoints.close());
     // Nobody will ask for those.
     void this.#host.runners.close();
     const { drainSessions } = await import('./drain.js');
@@ -232,60 +247,42 @@ export class Server {
   async close(): Promise<void> {
     this.#phase = 'closing';
     const listenersClosed = this.#listeners.splice(0).map(({ http }) => closeHttp(http));
+    this.#strangers.close();
     const poolClosed = this.#host.runners.close();
     await Promise.all([...this.#sessions].map((session) => session.close('the executor is shutting down')));
     await this.#upgrades.whenClosed();
+    await (await this.#endpoints)?.close();
     await Promise.all([poolClosed, ...listenersClosed]);
     await this.#host.tracing.source.flush();
   }
 
   async #createHttpServer(address: ListenAddress): Promise<HttpServer | HttpsServer> {
-    const limits = {
-      headersTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestTimeout: HANDSHAKE_TIMEOUT_MS,
-      connectionsCheckingInterval: HANDSHAKE_CHECK_MS,
-    };
-    const tls = address.kind === 'tcp' && address.isTls ? this.#tls : undefined;
-    const http = tls
-      ? await createHttpsServer({ ...limits, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, tls)
-      : // A host for one compiler does without it.
-        (await import('node:http')).createServer(limits);
-    http.maxConnections = this.#maxSessions + MAX_WAITING_SOCKETS;
-    const via = (): Via => ({ address, hasClientCA: tls !== undefined && this.#hasClientCA });
-    const endpoints = await this.#openEndpoints();
-    http.on('request', (request, response) => {
-      const refusalOf = () => {
-        const identity = this.#authenticator.authenticate(request, via());
-        return 'status' in identity ? identity : undefined;
-      };
-      if (endpoints.handle(request, response, refusalOf)) return;
-      response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Type': 'text/plain' });
-      response.end('This is a FarJIT executor: it speaks WebSocket.\n');
+    return createHostListener(address, {
+      host: this.#host,
+      gate: this.#gate,
+      authenticator: this.#authenticator,
+      upgrades: this.#upgrades,
+      endpoints: await this.#openEndpoints(),
+      tls: address.kind === 'tcp' && address.isTls ? this.#tls : undefined,
+      hasClientCA: () => this.#hasClientCA,
     });
-    http.on('upgrade', (request, socket, head) => {
-      // Before there is a session, the socket is all that a fault can cost.
-      const guard = new Guard({
-        onFault: (place, error) => {
-          this.events.emit({ type: 'internal-fault', place, error });
-          socket.destroy();
-        },
-        probe: this.#host.probe,
-      });
-      // Both servers listen on nothing but sockets of the system.
-      guard.run('upgrade', () => this.#upgrades.handle(request, socket as Socket, head, via()));
-    });
-    return http;
   }
 
   #openEndpoints(): Promise<Endpoints> {
     // A host for one compiler has nobody to ask it.
     this.#endpoints ??= import('./metrics/open-endpoints.js').then(({ openEndpoints }) =>
       openEndpoints(
-        { events: this.events, stateNow: () => this.stateNow(), tryRunner: () => this.tryRunner() },
+        { events: this.events, stateNow: () => this.stateNow(), tryRunner: () => this.#checkRunner() },
         { counts: this.#options.metrics ?? false },
       ),
     );
     return this.#endpoints;
+  }
+
+  /** One that waits to be taken is as good as one that has been tried. */
+  async #checkRunner(): Promise<void> {
+    await this.#host.runners.settled();
+    if (this.#host.runners.warmCount === 0) await this.tryRunner();
   }
 
   get #hasClientCA(): boolean {

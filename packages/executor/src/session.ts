@@ -91,7 +91,7 @@ export class Session {
       },
       admit: (sizeBytes) => {
         this.secrets.confirm();
-        return this.#isUnopened() ? limits.admit(sizeBytes) : undefined;
+        return this.isUnopened ? limits.admit(sizeBytes) : undefined;
       },
       onBroken: ({ reason }, mended) => {
         if (this.#state === 'open') guard.spawn('session.lost', () => this.#noteLost(reason, mended));
@@ -143,6 +143,11 @@ export class Session {
   /** The runner that lives now. */
   get generation(): Generation | undefined {
     return this.#runners.current;
+  }
+
+  /** Nobody has been given it yet. */
+  get isUnopened(): boolean {
+    return this.#state === 'new' || this.#state === 'opening';
   }
 
   /** Whether it can go on with a client that has received so many frames. */
@@ -239,10 +244,6 @@ export class Session {
   #giveUpUnopened(unopenedMs: number): void {
     if (this.#state === 'new')
       this.connection.close(1008, `no session was opened within ${unopenedMs / 1000} s`);
-  }
-
-  #isUnopened(): boolean {
-    return this.#state === 'new' || this.#state === 'opening';
   }
 
   #isClosed(): boolean {

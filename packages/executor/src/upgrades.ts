@@ -17,6 +17,7 @@ import { refuseUpgrade } from './http-listener.js';
 import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
+import { guardUnopened } from './unopened-guard.js';
 
 /** How long a session waits for its compiler when the connection is lost. */
 const DEFAULT_SESSION_TTL_MS = 30_000;
@@ -39,7 +40,8 @@ const DRAINING: Refusal = {
 
 /** An upgrade that was not granted. */
 export interface RefusedUpgrade {
-  readonly status: Refusal['status'];
+  /** Undefined where there was no request to answer. */
+  readonly status: Refusal['status'] | undefined;
   readonly reason: RefusalReason;
   /** Undefined for a Unix socket. */
   readonly remoteAddress: string | undefined;
@@ -73,6 +75,7 @@ interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Socket;
   readonly head: Buffer;
+  readonly via: Via;
   readonly identity: Identity;
 }
 
@@ -87,12 +90,21 @@ export class Upgrades {
     this.#context = context;
   }
 
-  handle(request: IncomingMessage, socket: Socket, head: Buffer, via: Via): void {
+  /** @returns whether there is a WebSocket now. */
+  handle(request: IncomingMessage, socket: Socket, head: Buffer, via: Via): boolean {
     const identity = this.#context.authenticator.authenticate(request, via);
-    if ('status' in identity) return this.#refuse(request, socket, identity);
-    const upgrade = { request, socket, head, identity };
-    if (request.headers[RESUMPTION_HEADERS.session] === undefined) this.#serve(upgrade);
-    else this.#resume(upgrade);
+    if ('status' in identity) return this.#refuse({ socket, via }, identity);
+    const upgrade = { request, socket, head, via, identity };
+    return request.headers[RESUMPTION_HEADERS.session] === undefined
+      ? this.#serve(upgrade)
+      : this.#resume(upgrade);
+  }
+
+  /** Somebody was turned away, here or before he came here. */
+  noteRefused(refused: RefusedUpgrade): void {
+    const { host, options } = this.#context;
+    host.events.emit({ type: 'session-refused', ...refused });
+    options.onRefused?.(refused);
   }
 
   /** A WebSocket that is open is waited for. */
@@ -113,19 +125,20 @@ export class Upgrades {
     clearTimeout(cut);
   }
 
-  #serve(upgrade: Upgrade): void {
+  #serve(upgrade: Upgrade): boolean {
     const { host, accounts, options, add } = this.#context;
     const account = accounts.of(upgrade.identity);
     const refusal = this.#refusalOfNew(account);
-    if (refusal) return this.#refuse(upgrade.request, upgrade.socket, refusal);
+    if (refusal) return this.#refuse(upgrade, refusal);
     const id = randomUUID();
     const secrets = new ResumeSecrets();
     const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
-    this.#accept(upgrade, answer, (transport) => {
+    return this.#accept(upgrade, answer, (transport, webSocket) => {
       const { sessionTtlMs: timeToLiveMs = DEFAULT_SESSION_TTL_MS } = options;
       const session = new Session({ host, transport, id, account, secrets, timeToLiveMs });
       void session.ended.then(account.addSession());
       add(session);
+      guardUnopened(upgrade.socket, webSocket, session);
     });
   }
 
@@ -140,22 +153,22 @@ export class Upgrades {
     return { status: 503, reason: 'full', words };
   }
 
-  #resume(upgrade: Upgrade): void {
+  #resume(upgrade: Upgrade): boolean {
     const { authenticator, sessions } = this.#context;
-    const { request, socket, identity } = upgrade;
+    const { request, via, identity } = upgrade;
     const { headers } = request;
     const id = headers[RESUMPTION_HEADERS.session];
     const receivedCount = parseReceivedCount(headers[RESUMPTION_HEADERS.received]);
     const session = [...sessions].find((candidate) => candidate.id === id);
     const refuse = (status: 403 | 410, words: string) =>
-      this.#refuse(request, socket, { status, reason: 'resume', words: `resume: ${words}` });
+      this.#refuse(upgrade, { status, reason: 'resume', words: `resume: ${words}` });
     if (!session) return refuse(410, 'the session has ended, or its time to live has passed');
     if (!isSameIdentity(session.identity, identity)) {
-      authenticator.noteRefused(request);
+      authenticator.noteRefused(via);
       return refuse(403, `the session is not one of ${describeIdentity(identity)}`);
     }
     if (!session.secrets.accepts(String(headers[RESUMPTION_HEADERS.secret]))) {
-      authenticator.noteRefused(request);
+      authenticator.noteRefused(via);
       return refuse(403, 'the secret is wrong, or has been used');
     }
     if (receivedCount === undefined || !session.canResume(receivedCount))
@@ -168,35 +181,41 @@ export class Upgrades {
       [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
       [RESUMPTION_HEADERS.received]: String(link.receivedCount),
     };
-    this.#accept(upgrade, answer, (transport) => session.resume(transport, receivedCount));
+    return this.#accept(upgrade, answer, (transport) => session.resume(transport, receivedCount));
   }
 
-  /** Completes the handshake; `use` is called with the transport before anything is received over it. */
+  /**
+   * Completes the handshake; `use` is called with the transport before anything is received over it.
+   * @returns whether there was one to complete.
+   */
   #accept(
     { request, socket, head }: Upgrade,
     answer: Readonly<Record<string, string>>,
-    use: (transport: WebSocketTransport) => void,
-  ): void {
+    use: (transport: WebSocketTransport, webSocket: WebSocket) => void,
+  ): boolean {
     const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#context.options;
     const addAnswer = (headers: string[]) => {
       for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
     };
+    let isAccepted = false;
     // Both happen before `handleUpgrade` returns, or not at all.
     this.#webSockets.on('headers', addAnswer);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      isAccepted = true;
       this.keep(webSocket);
-      use(new WebSocketTransport(webSocket, { heartbeat: { intervalMs: heartbeatMs, stream: socket } }));
+      const heartbeat = { intervalMs: heartbeatMs, stream: socket };
+      use(new WebSocketTransport(webSocket, { heartbeat }), webSocket);
     });
     this.#webSockets.off('headers', addAnswer);
+    return isAccepted;
   }
 
-  #refuse(request: IncomingMessage, socket: Socket, refusal: Refusal): void {
-    const { host, options } = this.#context;
+  /** @returns false. */
+  #refuse({ socket, via }: Pick<Upgrade, 'socket' | 'via'>, refusal: Refusal): boolean {
     const { status, reason } = refusal;
-    const refused = { status, reason, remoteAddress: request.socket.remoteAddress };
-    host.events.emit({ type: 'session-refused', ...refused });
-    options.onRefused?.(refused);
+    this.noteRefused({ status, reason, remoteAddress: via.remoteAddress });
     refuseUpgrade(socket, refusal);
+    return false;
   }
 }
 

@@ -22,6 +22,7 @@ tlsKey: key.pem
 clientCa: ca.pem
 tokenFile: tokens.yaml
 allowInsecureListen: true
+proxyProtocol: [10.0.0.0/8, '::1']
 metricsListen: http://127.0.0.1:9090
 drainTimeout: 60
 logLevel: warn
@@ -43,6 +44,7 @@ const VALUES = {
   clientCa: 'ca.pem',
   tokenFile: 'tokens.yaml',
   allowInsecureListen: true,
+  proxyProtocol: ['10.0.0.0/8', '::1'],
   metricsListen: 'http://127.0.0.1:9090',
   drainTimeout: 60,
   logLevel: 'warn',
@@ -64,6 +66,7 @@ const VARIABLES = {
   FARJIT_CLIENT_CA: 'ca.pem',
   FARJIT_TOKEN_FILE: 'tokens.yaml',
   FARJIT_ALLOW_INSECURE_LISTEN: '1',
+  FARJIT_PROXY_PROTOCOL: '10.0.0.0/8 ::1',
   FARJIT_METRICS_LISTEN: 'http://127.0.0.1:9090',
   FARJIT_DRAIN_TIMEOUT: '60',
   FARJIT_LOG_LEVEL: 'warn',
@@ -83,6 +86,8 @@ const COMMAND_LINE = [
   ...['--tls-key', 'key.pem', '--client-ca', 'ca.pem', '--token-file', 'tokens.yaml'],
   ...[
     '--allow-insecure-listen',
+    '--proxy-protocol=10.0.0.0/8',
+    '--proxy-protocol=::1',
     '--metrics-listen=http://127.0.0.1:9090',
     '--drain-timeout=60',
     '--log-level=warn',

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { connect as connectSocket, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -15,7 +15,6 @@ import {
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
 import { Server, type ServerOptions, SocketInUseError } from '../src/index.js';
-import { MAX_WAITING_SOCKETS } from '../src/server.js';
 import { doubleIt, storeConstant } from './machine-code.js';
 import { callDouble, load, openOver, until } from './session-fixture.js';
 
@@ -183,27 +182,6 @@ test('after so many wrong tokens in a second nobody gets in, and a second later 
   });
   t.is(turnedAway, 429);
   await until(async () => (await refusalOf(url, right)) === undefined);
-});
-
-test('sockets that wait for a handshake are so many and no more', async (t) => {
-  const path = join(temporaryDirectory(t), 'farjit.sock');
-  const server = startServer(t, { maxSessions: 1 });
-  await server.listen(`ws+unix:${path}`);
-  const sockets: Socket[] = [];
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-  });
-  const open = async () => {
-    const socket = connectSocket({ path });
-    sockets.push(socket);
-    socket.on('error', () => {});
-    await once(socket, 'connect');
-    return socket;
-  };
-  let closed = 0;
-  for (let i = 0; i < MAX_WAITING_SOCKETS + 1; i++) (await open()).on('close', () => closed++);
-  await once(await open(), 'close');
-  t.is(closed, 0);
 });
 
 test('a token that was made up is long, and another each time', (t) => {

@@ -32,6 +32,11 @@ export class RateLimit {
     );
   }
 
+  /** Does not count the last one any more. */
+  giveBack(): void {
+    this.#takenMs.pop();
+  }
+
   /** Counts one. @returns false when it is one too many; then it does not count. */
   take(): boolean {
     if (this.isExhausted) return false;

@@ -1,4 +1,10 @@
-export { MAX_REFUSED_HANDSHAKES, MAX_UNOPENED_MS, RateLimit, UnopenedLimits } from './admission.js';
+export {
+  MAX_REFUSED_HANDSHAKES,
+  MAX_UNOPENED_FRAME_BYTES,
+  MAX_UNOPENED_MS,
+  RateLimit,
+  UnopenedLimits,
+} from './admission.js';
 export { FrameKind } from './codec.js';
 export { type Answer, Connection, type FrameEvent, type RequestContext } from './connection.js';
 export { EventStream } from './event-stream.js';

@@ -2,12 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../authentication.js';
 import type { HostState } from './host-state.js';
 import type { Metrics } from './metrics.js';
+import type { RunnerCheck } from './runner-check.js';
 
 /** What stands behind the endpoints. */
 export interface EndpointSources {
   stateNow(): HostState;
   /** Whether a runner can be started. */
   isWell(): Promise<boolean>;
+  readonly check: RunnerCheck;
   /** Loaded when somebody wants them. */
   readonly metrics: Metrics | undefined;
 }
@@ -18,6 +20,16 @@ export class Endpoints {
 
   constructor(sources: EndpointSources) {
     this.#sources = sources;
+  }
+
+  /** From now on there may be somebody who asks how the host is. */
+  open(): void {
+    this.#sources.check.begin();
+  }
+
+  /** Nothing is started any more to see how it is. */
+  close(): Promise<void> {
+    return this.#sources.check.end();
   }
 
   /**
@@ -55,6 +67,7 @@ async function respond(
     : { status: 405, body: 'only GET and HEAD\n', headers: { Allow: 'GET, HEAD' } };
   response.writeHead(status, {
     'Cache-Control': 'no-store',
+    Connection: 'close',
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': Buffer.byteLength(body),
     ...headers,

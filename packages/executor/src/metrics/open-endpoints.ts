@@ -26,5 +26,5 @@ export async function openEndpoints(
   metrics?.listenTo(host.events);
   // One that waits is as good as one that can be started.
   const isWell = async () => stateNow().runnersWarm > 0 || check.isWell();
-  return new Endpoints({ stateNow, isWell, metrics });
+  return new Endpoints({ stateNow, isWell, check, metrics });
 }

@@ -1,13 +1,19 @@
-/** How long an answer holds: probes come from anybody, and each would start a process. */
-const HOLDS_MS = 10_000;
+/** How long an answer holds when a runner could be started. */
+const WELL_MS = 60_000;
+/** The same when none could: what is mended is soon known to be. */
+const UNWELL_MS = 10_000;
 
-/** Knows whether a runner can be started, without starting one each time it is asked. */
+/**
+ * Knows whether a runner can be started: by what became of the last one that anybody wanted, or, when nobody has for a while,
+ * by one that is tried. That goes by the clock alone, so that whoever asks has nothing started for him.
+ */
 export class RunnerCheck {
   readonly #tryRunner: () => Promise<void>;
   readonly #nowMs: () => number;
   #checkedMs = Number.NEGATIVE_INFINITY;
   #isWell = true;
-  #checking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
 
   /**
    * @param tryRunner starts one and ends it; rejects when that is not possible.
@@ -18,29 +24,44 @@ export class RunnerCheck {
     this.#nowMs = nowMs;
   }
 
+  /** Looks now, and again and again. */
+  begin(): void {
+    if (this.#timer) return;
+    this.#timer = setInterval(() => void this.look(), UNWELL_MS).unref();
+    void this.look();
+  }
+
+  /** Looks no more. Resolves when nothing is being tried. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
   /** A session has tried. */
   note(isWell: boolean): void {
     this.#isWell = isWell;
     this.#checkedMs = this.#nowMs();
   }
 
-  /** Whether one could be started within the last ten seconds, or can be now. */
+  /** Tries one, if it is time to. */
+  async look(): Promise<void> {
+    if (this.#nowMs() - this.#checkedMs < (this.#isWell ? WELL_MS : UNWELL_MS)) return;
+    this.#looking ??= this.#try().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
+  }
+
+  /** Whether one could be started when that was last tried, which begins before anybody can ask. */
   async isWell(): Promise<boolean> {
-    if (this.#nowMs() - this.#checkedMs >= HOLDS_MS) {
-      this.#checking ??= this.#check();
-      await this.#checking;
-    }
+    await this.#looking;
     return this.#isWell;
   }
 
-  async #check(): Promise<void> {
-    try {
-      await this.#tryRunner();
-      this.note(true);
-    } catch {
-      this.note(false);
-    } finally {
-      this.#checking = undefined;
-    }
+  async #try(): Promise<void> {
+    await this.#tryRunner().then(
+      () => this.note(true),
+      () => this.note(false),
+    );
   }
 }

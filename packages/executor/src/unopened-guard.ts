@@ -1,0 +1,32 @@
+import type { Socket } from 'node:net';
+import { MAX_UNOPENED_FRAME_BYTES } from '@farjit/protocol';
+import type { WebSocket } from 'ws';
+import type { Session } from './session.js';
+
+/** What is read of a socket at a time: the end of one message may come together with the beginning of the next. */
+const READ_BYTES = 64 * 1024;
+
+/**
+ * Cuts a peer off whose message is larger than one may be before the session is open, when so much of it has come: a WebSocket
+ * keeps the fragments of a message that has no end.
+ */
+export function guardUnopened(socket: Socket, webSocket: WebSocket, session: Session): void {
+  let unfinishedBytes = 0;
+  const onMessage = () => {
+    unfinishedBytes = 0;
+  };
+  const onData = (chunk: Buffer) => {
+    unfinishedBytes += chunk.length;
+    const isTooMuch = unfinishedBytes > MAX_UNOPENED_FRAME_BYTES + READ_BYTES;
+    if (session.isUnopened && !isTooMuch) return;
+    webSocket.off('message', onMessage);
+    socket.off('data', onData);
+    if (!session.isUnopened) return;
+    const words = `a message of more than ${MAX_UNOPENED_FRAME_BYTES} bytes before the session is open`;
+    session.connection.close(1009, words);
+    // It would go on reading until the peer has closed, too.
+    webSocket.terminate();
+  };
+  webSocket.on('message', onMessage);
+  socket.on('data', onData);
+}
