@@ -13,6 +13,9 @@ const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Le
 /** What a look at the first bytes of a connection says: how many to take away, to wait for more, or that it is over. */
 type Verdict = number | 'more' | 'bad';
 
+const RECORD_HEADER_BYTES = 5;
+const HANDSHAKE_RECORD = 22;
+
 const WITHOUT_HEADER = { none: 0, incomplete: 'more', bad: 'bad' } as const;
 
 export interface GateOptions {
@@ -28,9 +31,9 @@ export interface GateOptions {
 type Listener = (socket: Socket) => void;
 
 /**
- * Stands before what an HTTP server does with a connection: nothing at all for one over which nothing has come, nothing before
- * it is its address' turn, and then one request of bounded size, whole and with nothing behind it. A peer that has connected
- * and one that sends requests without end cost the same: a socket.
+ * Stands before what an HTTP server does with a connection: nothing at all before a request has come, whole, of bounded size and
+ * with nothing behind it, or with TLS what a handshake begins with; and nothing before it is its address' turn. So a peer that
+ * says nothing, one that does not come to an end, and one that sends requests without end cost the same: a socket.
  */
 export class Gate {
   readonly #options: GateOptions;
@@ -53,10 +56,10 @@ export class Gate {
       this.#run(socket, () => {
         const stranger = this.#add(socket);
         if (isTls) this.#addPeer(stranger);
-        this.#whenItsTurn(stranger, () => {
-          if (isTls) serve(socket);
-          else this.#readRequest(socket, stranger, serve);
-        });
+        const takeTurn = () =>
+          this.#options.strangers.whenItsTurn(stranger, () => this.#run(socket, () => serve(socket)));
+        const look = isTls ? lookForRecord : lookForRequest;
+        this.#skipProxyHeader(stranger, () => this.#lookAt(stranger, socket, { look, go: takeTurn }));
       }),
     );
     if (!isTls) return;
@@ -66,7 +69,7 @@ export class Gate {
         const stranger = this.#byPeer.get(peerOf(socket));
         if (!stranger) return void socket.destroy();
         this.#strangers.set(socket, stranger);
-        this.#readRequest(socket, stranger, serveSecure);
+        this.#lookAt(stranger, socket, { look: lookForRequest, go: () => serveSecure(socket) });
       }),
     );
   }
@@ -112,37 +115,17 @@ export class Gate {
     }
   }
 
-  #whenItsTurn(stranger: Stranger, go: () => void): void {
+  #skipProxyHeader(stranger: Stranger, go: () => void): void {
     const { strangers, proxies } = this.#options;
     const { socket, address } = stranger;
-    const takeTurn = () => strangers.whenItsTurn(stranger, () => this.#run(socket, go));
-    // What has come by then is not looked at before it is its turn, and no more is read.
-    if (address === undefined || !proxies.has(address))
-      return this.#eachTime(stranger, () => {
-        takeTurn();
-        return 'done';
-      });
-    this.#lookAt(stranger, socket, {
-      look: (bytes) => {
-        const header = parseProxyHeader(bytes);
-        if (header.kind !== 'header') return WITHOUT_HEADER[header.kind];
-        if (header.address !== undefined) strangers.rename(stranger, header.address);
-        return header.sizeBytes;
-      },
-      go: takeTurn,
-    });
-  }
-
-  /** Requests of strangers have no body, and what comes before the answer to one has not waited for it. */
-  #readRequest(socket: Socket, stranger: Stranger, serve: Listener): void {
-    this.#lookAt(stranger, socket, {
-      look: (bytes) => {
-        const end = bytes.indexOf(HEAD_END);
-        if (end < 0) return bytes.length < MAX_REQUEST_BYTES ? 'more' : 'bad';
-        return end + HEAD_END.length === bytes.length ? 0 : 'bad';
-      },
-      go: () => serve(socket),
-    });
+    if (address === undefined || !proxies.has(address)) return go();
+    const look = (bytes: Buffer): Verdict => {
+      const header = parseProxyHeader(bytes);
+      if (header.kind !== 'header') return WITHOUT_HEADER[header.kind];
+      if (header.address !== undefined) strangers.rename(stranger, header.address);
+      return header.sizeBytes;
+    };
+    this.#lookAt(stranger, socket, { look, go });
   }
 
   /** Goes on when `look` has seen what it wants, of which all that it does not take away is put back. */
@@ -152,44 +135,45 @@ export class Gate {
     { look, go }: { readonly look: (bytes: Buffer) => Verdict; readonly go: () => void },
   ): void {
     let bytes = Buffer.alloc(0);
-    this.#eachTime(
-      stranger,
-      () => {
+    const onEnd = () => socket.destroy();
+    const onReadable = () =>
+      this.#run(socket, () => {
+        // The last read, when nothing is left, is what tells the stream that its end has been seen.
         for (let chunk = socket.read(); chunk !== null; chunk = socket.read())
           bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+        if (bytes.length > 0) this.#options.strangers.noteSpoken(stranger);
         const verdict = look(bytes);
-        if (verdict === 'more') return 'more';
+        if (verdict === 'more') return;
+        socket.off('readable', onReadable);
+        socket.off('end', onEnd);
         if (verdict === 'bad') {
           socket.end(BAD_REQUEST, () => socket.destroy());
-          this.#options.onBadRequest(stranger.address);
-          return 'done';
+          return this.#options.onBadRequest(stranger.address);
         }
         if (verdict < bytes.length) socket.unshift(bytes.subarray(verdict));
         // After this turn of the stream's: who reads next must find it at rest.
         setImmediate(() => this.#run(socket, go));
-        return 'done';
-      },
-      socket,
-    );
-  }
-
-  /** Calls `work` whenever something has come, until it is done. A peer that says no more before is cut. */
-  #eachTime(stranger: Stranger, work: () => 'more' | 'done', socket: Socket = stranger.socket): void {
-    const onEnd = () => socket.destroy();
-    const onReadable = () =>
-      this.#run(socket, () => {
-        // Nothing has come, and nothing will: only who reads is told of the end.
-        if (socket.readableLength === 0) return void socket.read();
-        this.#options.strangers.noteSpoken(stranger);
-        if (work() === 'more') return;
-        socket.off('readable', onReadable);
-        socket.off('end', onEnd);
       });
     socket.on('readable', onReadable);
     socket.on('end', onEnd);
     // What is there already is not told of again.
     if (socket.readableLength > 0) onReadable();
   }
+}
+
+/** Requests of strangers have no body, and what comes before the answer to one has not waited for it. */
+function lookForRequest(bytes: Buffer): Verdict {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0) return bytes.length < MAX_REQUEST_BYTES ? 'more' : 'bad';
+  return end + HEAD_END.length === bytes.length ? 0 : 'bad';
+}
+
+/** The first record of TLS, which holds what a handshake begins with (RFC 8446, 5.1). What is none, TLS refuses. */
+function lookForRecord(bytes: Buffer): Verdict {
+  if (bytes.length < RECORD_HEADER_BYTES) return 'more';
+  if (bytes[0] !== HANDSHAKE_RECORD) return 0;
+  const sizeBytes = RECORD_HEADER_BYTES + bytes.readUInt16BE(3);
+  return bytes.length < Math.min(sizeBytes, MAX_REQUEST_BYTES) ? 'more' : 0;
 }
 
 /** Takes away what a server itself does with an event. */

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
 import { AddressLimits, networkOf } from './address-limits.js';
 
-/** Peers who have not shown who they are, of all listeners together: each costs 64 KiB at most, which is what is read at a time. */
-export const MAX_STRANGERS = 512;
+/**
+ * Peers who have not shown who they are, of all listeners together. One that says nothing costs some kilobytes, one that waits
+ * for its turn at most 80 KiB: a request, and what is read at a time.
+ */
+export const MAX_STRANGERS = 1280;
 /** Requests of strangers from one address that are looked at in any one second, TLS handshakes included; others wait. */
 export const MAX_STRANGERS_PER_SECOND = 64;
 /** How long a peer may take to say what it wants, from its connection on. */
@@ -106,6 +109,10 @@ export class Strangers {
       this.#turns.take(stranger.address);
       return go();
     }
+    const waiting = [...this.#waiting.keys()].filter(({ network }) => network === stranger.network);
+    const [oldest] = waiting;
+    // It would wait for more than a second.
+    if (oldest && waiting.length >= MAX_STRANGERS_PER_SECOND) this.#cut(oldest, 'crowded');
     this.#waiting.set(stranger, go);
     this.#turnTimer ??= setInterval(() => this.#giveTurns(), TURN_MS);
   }
