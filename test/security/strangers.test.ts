@@ -11,26 +11,37 @@ const TOO_MANY = 1500;
 /** Good clients whose time is taken: one may be unlucky. */
 const CLIENTS = 15;
 const MAX_DELAY_MS = 100;
+const LOOPBACK = '127.0.0.1';
 
-/** Opens sockets to a port and says something over them that is no request. */
+/** Opens sockets to a port and says something over them; with `again`, another one for each that closes, without end. */
 const CROWD = `
   const { connect } = require('node:net');
-  const [port, count, text] = process.argv.slice(1);
+  const [port, count, text, localAddress, again] = process.argv.slice(1);
   let openCount = 0;
   const open = () => {
-    const socket = connect(Number(port), '127.0.0.1', () => {
+    const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress }, () => {
       socket.write(text);
       if (++openCount === Number(count)) process.stdout.write('open');
     });
     socket.on('error', () => {});
+    if (again) socket.on('close', open);
   };
   for (let i = 0; i < Number(count); i++) open();
 `;
 
-/** Sockets of another process that say \`text\` and no more, for as long as the test. */
-async function crowd(t: ExecutionContext, { url }: ExecutorProcess, count: number, text = '') {
+/** Sockets of another process, for as long as the test. */
+async function crowd(
+  t: ExecutionContext,
+  { url }: ExecutorProcess,
+  {
+    count,
+    text,
+    from = LOOPBACK,
+    again = '',
+  }: { count: number; text: string; from?: string; again?: string },
+) {
   const { port } = new URL(url);
-  const child = spawn(process.execPath, ['-e', CROWD, port, String(count), text], {
+  const child = spawn(process.execPath, ['-e', CROWD, port, String(count), text, from, again], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
@@ -70,10 +81,32 @@ for (const [what, count, text] of [
   test.serial(`${count} sockets that ${what} keep nobody waiting, from the same address`, async (t) => {
     const executor = await startExecutor(t, 'ws://127.0.0.1:0');
     const aloneMs = await connectMs(executor);
-    await crowd(t, executor, count, text);
+    await crowd(t, executor, { count, text });
     const amongMs = await connectMs(executor);
     t.log(`median of ${CLIENTS}: ${aloneMs.toFixed(1)} ms alone, ${amongMs.toFixed(1)} ms among ${count}`);
     t.true(amongMs - aloneMs <= MAX_DELAY_MS, `${aloneMs} ms alone, ${amongMs} ms among them`);
     // Only where places ran out.
     t.is((await refusedCount(executor, 'crowded')) > 0, count > MAX_STRANGERS);
   });
+
+const PROBE = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+const GUESS =
+  'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer x\r\n\r\n';
+
+for (const [what, text] of [
+  ['probes', PROBE],
+  ['probes behind each other', PROBE.repeat(100)],
+  ['wrong tokens', GUESS],
+] as const)
+  test.serial(
+    `${what} without end, over 64 connections from another address, keep nobody waiting`,
+    async (t) => {
+      const executor = await startExecutor(t, 'ws://127.0.0.1:0');
+      const aloneMs = await connectMs(executor);
+      await crowd(t, executor, { count: 64, text, from: '127.0.0.2', again: 'again' });
+      const amongMs = await connectMs(executor);
+      t.log(`median of ${CLIENTS}: ${aloneMs.toFixed(1)} ms alone, ${amongMs.toFixed(1)} ms among them`);
+      t.true(amongMs - aloneMs <= MAX_DELAY_MS, `${aloneMs} ms alone, ${amongMs} ms among them`);
+    },
+  );

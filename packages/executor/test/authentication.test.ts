@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
+import { IncomingMessage } from 'node:http';
+import { connect as connectTcp, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import {
   MAX_REFUSED_HANDSHAKES,
@@ -9,6 +10,7 @@ import {
 } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
+import { Authenticator } from '../src/authentication.js';
 import {
   type Credentials,
   hashToken,
@@ -17,6 +19,7 @@ import {
   Server,
   type ServerOptions,
 } from '../src/index.js';
+import { parseListenAddress } from '../src/listen-address.js';
 import { pemOf, TestCA } from './certificates.js';
 import { openOver, until } from './session-fixture.js';
 import { bearer, connectTo, refusalOf, type UpgradeRefusal } from './upgrade.js';
@@ -179,6 +182,39 @@ test('the token file limits a client certificate by its name, and ends it', asyn
   // A token says more than a certificate, and is not forgiven for it.
   t.is((await identityOf(t, server, url, { ...limited, ...bearer('text') }))?.kind, 'token');
   t.is((await refusalOf(url, { ...limited, ...bearer('wrong') })).status, 401);
+});
+
+test('a name has an entry that has expired and one that has not, as while a certificate is replaced', async (t) => {
+  const ca = new TestCA(t);
+  const tls = readTlsFiles({ ...ca.server(), clientCA: ca.files.cert });
+  const [past, future] = [Date.now() - 1, Date.now() + 3_600_000];
+  const certificates = [
+    { name: 'rolled', quotas: {}, expiresMs: past },
+    { name: 'rolled', quotas: { calls: 2 }, expiresMs: future },
+    { name: 'over', quotas: {}, expiresMs: past },
+    { name: 'over', quotas: {}, expiresMs: past },
+  ];
+  const { server } = startServer(t, { tls, credentials: { tokens: [token('t', 'text')], certificates } });
+  const url = await server.listen('wss://127.0.0.1:0');
+  const by = (name: string) => ({ ca: pemOf(ca.files).cert, ...pemOf(ca.client(`/CN=${name}`)) });
+  t.deepEqual((await identityOf(t, server, url, by('rolled')))?.quotas, { calls: 2 });
+  t.is((await refusalOf(url, by('over'))).status, 403);
+});
+
+test('an entry has expired from its moment on, and not before', async (t) => {
+  const expiresMs = 1_000_000;
+  let nowMs = expiresMs - 1;
+  const authenticator = new Authenticator(tokens(token('t', 'text', { expiresMs })), () => nowMs);
+  const request = new IncomingMessage(new Socket());
+  request.headers.authorization = 'Bearer text';
+  const via = {
+    address: parseListenAddress('ws://127.0.0.1:0'),
+    hasClientCA: false,
+    remoteAddress: '192.0.2.1',
+  };
+  t.like(authenticator.authenticate(request, via), { kind: 'token', name: 't' });
+  nowMs = expiresMs;
+  t.like(authenticator.authenticate(request, via), { status: 401, reason: 'expired' });
 });
 
 test('certificates are replaced while the server runs', async (t) => {

@@ -109,6 +109,19 @@ test('a flood of refusals is cut, and said to have been', async (t) => {
   t.regex(String(told?.msg), /, after \d+ that are not shown$/);
 });
 
+test('a session that is resumed in a loop fills no log', async (t) => {
+  const { server, logged } = await startLogged(t);
+  const of = (name: string) => ({ id: name, identity: { kind: 'token', name, quotas: {} } }) as const;
+  for (let i = 0; i < 1000; i++) {
+    server.events.emit({ type: 'session-lost', session: of('restless'), reason: 'gone' });
+    server.events.emit({ type: 'session-resumed', session: of('restless') });
+  }
+  server.events.emit({ type: 'session-resumed', session: of('another') });
+  const lines = logged().filter(({ identity }) => identity === 'token restless').length;
+  t.true(lines >= 20 && lines < 200, `${lines}`);
+  t.is(logged().filter(({ identity }) => identity === 'token another').length, 1);
+});
+
 test('a connection that is lost and found again', async (t) => {
   const { url, events, server } = await startLogged(t);
   const { socket, transport, headers } = await connect(url);
