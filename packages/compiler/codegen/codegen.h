@@ -130,7 +130,7 @@ struct farjit_request {
 	/* Where the names begin; read with farjit_next_bytes. */
 	const char *program_defined;
 	struct farjit_bytes module;
-	/* Everything above points into it; from malloc. */
+	/* Everything above points into it; from calloc. */
 	char *storage;
 };
 

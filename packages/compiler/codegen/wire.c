@@ -54,7 +54,8 @@ bool farjit_read_request(struct farjit_request *request)
 	if (!read_whole((char *)&length, sizeof length) || length < REQUEST_HEADER_BYTES ||
 	    length > FARJIT_MAX_REQUEST_BYTES)
 		return false;
-	char *storage = malloc(length);
+	/* Cleared: no earlier module's bytes are in it, whatever comes of the reading. */
+	char *storage = calloc(1, length);
 	if (!storage)
 		return false;
 	const char *at = storage + REQUEST_HEADER_BYTES;
