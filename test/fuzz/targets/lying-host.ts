@@ -66,27 +66,29 @@ class LyingHost implements FuzzTarget {
     process.off('unhandledRejection', this.#onUnhandled);
   }
 
-  /** Definitions, a callback, a call, a lookup, another runner. */
+  /** A look, definitions, a callback, a call, a lookup, another runner. */
   async #play(session: ExecutionSession, host: FakeHost): Promise<string> {
     const unit = unitOf(this.#object);
     session.define(unit);
+    const stub = session.stubs.createStub('f');
     const steps: (() => Promise<unknown>)[] = [
+      async () => (this.#isPlanted ? brokenStatus(session) : session.executor.status()),
       async () => {
-        const stub = session.stubs.createStub('f');
         await session.stubs.ensureEmitted([stub]);
-        // A host may also ask for what it was never told of.
-        const trampoline = session.stubs.trampolineAddress(stub);
-        await step(host.reenter(trampoline));
-        await step(host.reenter((trampoline + 1n) as typeof trampoline));
+        await host.reenter(session.stubs.trampolineAddress(stub));
       },
       () => callLoop(session, unit),
       () => session.findSymbol('sin'),
-      async () => (this.#isPlanted ? brokenStatus(session) : session.executor.status()),
       async () => {
         host.loseRunner({ kind: 'fault', message: 'gone \u001b[2J' });
         await callLoop(session, unit);
       },
       () => session.flush(),
+      // A host may also ask for what it was never told of, which is the end of the session.
+      async () => {
+        const beside = session.stubs.trampolineAddress(stub) + 1n;
+        await step(host.reenter(toExecutorAddr(beside)));
+      },
       () => session.close(),
     ];
     let failures = 0;
