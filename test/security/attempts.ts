@@ -48,6 +48,7 @@ export const ATTEMPTS: readonly Attempt[] = [
   { name: 'mprotect (PROT_GROWSDOWN)', number: 10n, arguments: ['page', 4096n, 0x100_0003n] },
   // To nothing, which where it is allowed is an error.
   { name: 'mremap (MREMAP_FIXED)', number: 25n, arguments: ['page', 4096n, 0n, 3n, 'page'] },
+  { name: 'mremap (of nothing)', number: 25n, arguments: ['page', 0n, 4096n, 1n] },
   { name: 'mremap (MREMAP_DONTUNMAP)', number: 25n, arguments: ['page', 4096n, 0n, 5n] },
   { name: 'madvise (MADV_WILLNEED)', number: 28n, arguments: ['page', 4096n, 3n] },
   { name: 'madvise (MADV_REMOVE)', number: 28n, arguments: ['page', 4096n, 9n] },

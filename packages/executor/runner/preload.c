@@ -2,7 +2,27 @@
 #include "runner.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A library can ask for stacks with rights to execute, and its constructor for any memory. */
+static void check_rights(const char *library)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	if (!maps)
+		farjit_fault("cannot read what %s has mapped: %s", library, strerror(errno));
+	char *line = NULL, rights[5];
+	size_t size = 0;
+	while (getline(&line, &size, maps) >= 0)
+		if (sscanf(line, "%*s %4s", rights) == 1 && rights[1] == 'w' && rights[2] == 'x')
+			farjit_fault("%s makes memory writable and executable at once; if that is the stack, link it with "
+				     "-z noexecstack",
+				     library);
+	free(line);
+	fclose(maps);
+}
 
 void farjit_preload(uint32_t count)
 {
@@ -15,6 +35,7 @@ void farjit_preload(uint32_t count)
 		/* Global, so that a lookup finds its symbols; now, because nothing can be resolved from files later. */
 		if (!dlopen(name, RTLD_NOW | RTLD_GLOBAL))
 			farjit_fault("cannot preload %s", dlerror());
+		check_rights(name);
 		name += length + 1;
 	}
 }

@@ -242,6 +242,13 @@ test('a library that is not there is an error with its name', async (t) => {
   t.regex(error?.message ?? '', /cannot preload \/nonexistent\/lib\.so: .*No such file/);
 });
 
+test('a library that would make the stack executable is refused', async (t) => {
+  const error = await t.throwsAsync(openSession(t, createHostResources(preloading('executable-stack.so'))), {
+    code: 'RUNNER_START_FAILED',
+  });
+  t.regex(error?.message ?? '', /executable-stack\.so makes memory writable and executable at once/);
+});
+
 test('a library that starts a thread when it is loaded is refused: that thread would not be confined', async (t) => {
   const error = await t.throwsAsync(openSession(t, createHostResources(preloading('thread-starting.so'))), {
     code: 'RUNNER_START_FAILED',

@@ -133,6 +133,7 @@ static void refuses_memory_that_is_not_private_and_plain(void)
 	}
 	expect("mprotect without rights", 0, error_of(SYS_mprotect, FREE_ADDRESS, 4096, 0, 0, 0), 0);
 	expect("mremap without", 0, error_of(SYS_mremap, FREE_ADDRESS, 4096, 4096, 0, 0), 0);
+	expect("mremap of nothing", 0, error_of(SYS_mremap, data_address(&host, 0), 0, 4096, MREMAP_MAYMOVE, 0), EPERM);
 	for (uint64_t advice = 0; advice < 128; advice++)
 		expect("madvise", advice, error_of(SYS_madvise, FREE_ADDRESS, 4096, advice, 0, 0),
 		       advice == MADV_DONTNEED || advice == MADV_FREE ? 0 : EPERM);
