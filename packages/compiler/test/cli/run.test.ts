@@ -1,18 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import {
-  descendants,
-  EXAMPLES,
-  eventually,
-  FARJIT,
-  farjit,
-  folderWith,
-  gone,
-  runProgram,
-  start,
-} from './run-farjit.js';
+import { isAsleep, settled, steadily } from '../asleep.js';
+import { descendants, EXAMPLES, FARJIT, farjit, folderWith, gone, runProgram, start } from './run-farjit.js';
 
 const EXAMPLE_OUTPUT: Readonly<Record<string, string>> = {
   'fib.ks': `${'Evaluated to 55.000000\n'.repeat(3)}Evaluated to 0.000000\n`,
@@ -173,14 +163,10 @@ test.serial('a reader that stops stops the program; nothing is piled up and noth
   process.kill(runner, 'SIGSTOP');
   const before = stdoutSoFar().length;
   child.stdout.resume();
-  let seen = 0;
-  await steadily(async () => {
-    const isSame = seen === stdoutSoFar().length;
-    seen = stdoutSoFar().length;
-    return isSame;
-  }, 'all that was on its way has come');
-  t.log(`${seen - before} bytes were on their way`);
-  t.true(seen - before < ON_ITS_WAY_BYTES, `${seen - before} bytes`);
+  await settled(() => stdoutSoFar().length, 'all that was on its way has come');
+  const onItsWayBytes = stdoutSoFar().length - before;
+  t.log(`${onItsWayBytes} bytes were on their way`);
+  t.true(onItsWayBytes < ON_ITS_WAY_BYTES, `${onItsWayBytes} bytes`);
   process.kill(runner, 'SIGCONT');
   await printed('stdout', '\n600000.000000\n');
   child.kill('SIGINT');
@@ -193,30 +179,11 @@ test.serial('a reader that stops stops the program; nothing is piled up and noth
   );
 });
 
-/** Waits until the answer is yes for a second. */
-async function steadily(condition: () => Promise<boolean>, what: string): Promise<void> {
-  let count = 0;
-  await eventually(async () => {
-    await delay(50);
-    count = (await condition()) ? count + 1 : 0;
-    return count === 20;
-  }, what);
-}
-
 /** The runner of a command that has started one. */
 async function runnerOf(processId: number): Promise<number> {
   for (const one of await descendants(processId))
     if ((await readFile(`/proc/${one}/comm`, 'utf8')).startsWith('farjit-runner')) return one;
   throw new Error('there is no runner');
-}
-
-/** Whether no thread of a process wants to run. */
-async function isAsleep(processId: number): Promise<boolean> {
-  const threads = await readdir(`/proc/${processId}/task`);
-  const stats = await Promise.all(
-    threads.map((thread) => readFile(`/proc/${processId}/task/${thread}/stat`, 'utf8')),
-  );
-  return stats.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('S'));
 }
 
 test.serial('an interrupted run does not wait for a reader that has stopped', async (t) => {
