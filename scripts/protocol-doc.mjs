@@ -12,11 +12,12 @@ const TARGET = `${ROOT}docs/protocol.md`;
 /** In the order of the document. */
 const MESSAGE_MODULES = ['session', 'memory', 'symbols', 'indirection', 'run'];
 const LIMIT_MODULES = [
+  'codec',
   'websocket-transport',
   'msgpack-decoder',
   'link',
   'send-window',
-  'connection',
+  'handled-requests',
   'admission',
   ...MESSAGE_MODULES.map((name) => `messages/${name}`),
 ];

@@ -27,7 +27,7 @@ function sessionMappings(processId: number): Mapping[] {
 test('nothing is writable and executable in the runner, nor in the JIT memory of host and compiler', async (t) => {
   const { jit } = await openJIT(t);
   await evaluateAll(jit, 'extern sin(x); def f(x) sin(x) + 1; f(0);');
-  const { maps } = await jit.executorStatus();
+  const maps = await jit.runnerMaps();
   const runner = parseMaps(maps);
   t.deepEqual(writableAndExecutable(runner), []);
 

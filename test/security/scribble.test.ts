@@ -82,7 +82,7 @@ test('memory scribbled over while calls and callbacks go on: the host lives, oth
     // There is a runner again, and it is the one whose maps these are.
     const fresh = await victim.lookup('c0');
     t.is(await sooner(fresh, 1), 1 + round);
-    const { maps } = await victim.executorStatus();
+    const maps = await victim.runnerMaps();
     const writable = parseMaps(maps).filter(
       ({ rights, path }) => rights.startsWith('rw') && path !== '[stack]',
     );

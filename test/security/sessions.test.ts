@@ -41,12 +41,11 @@ test.serial(
       const { runner } = await connection.request(session.openSession, { versions: [1], client: 'test' });
       const { generation } = runner;
       const entry = runner.memory.code.address;
-      const nothing = { registerEHFrames: [], deregisterEHFrames: [], syncCore: false, pointers: [] };
       const { allocator } = await connection.request(memory.createAllocator, {}, { generation });
       const reservation = { allocator, prot: 'code' as const, memoryBytes: 4096 };
       await connection.request(memory.reserveMemory, reservation, { generation });
       const segment = { address: entry, prot: 'code' as const, content: Uint8Array.of(RET), memoryBytes: 1 };
-      const commit = { ...nothing, segments: [segment] };
+      const commit = { ...memory.emptyCommit(), segments: [segment] };
       const result = await connection.request(
         run.call,
         { entry, block: Uint8Array.of(7), commit },

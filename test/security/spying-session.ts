@@ -105,7 +105,7 @@ export class SpyingSession {
         const piece = { address: addrAdd(address, done), sizeBytes: Math.min(READ_BYTES, sizeBytes - done) };
         await connection.request(memory.readMemory, piece, live);
       }
-    const { maps } = await connection.request(session.sessionStatus, {}, live);
+    const { maps } = await connection.request(session.runnerMaps, {}, live);
     const dump = await this.place('code', DUMP);
     for (const { start, sizeBytes } of readableMemory(maps))
       for (let done = 0; done < sizeBytes; done += DUMP_BYTES) {

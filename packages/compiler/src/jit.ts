@@ -254,7 +254,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /**
    * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled with
-   * the function's body in it, at level 2 unless one is pinned, and a call takes 16 MiB of columns.
+   * the function's body in it, at level 2 unless one is pinned. A call takes 8 MiB of columns, and none of more than 3 MiB.
    * @param columns one per parameter, of one length, which must stay as they are until this has ended.
    * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
    */
@@ -337,6 +337,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   /** A snapshot of the executor's view of the session. */
   executorStatus() {
     return this.#session.executor.status();
+  }
+
+  /** What the runner has mapped, as `/proc/<pid>/maps` says it: the first megabyte. */
+  runnerMaps(): Promise<string> {
+    return this.#session.executor.runnerMaps();
   }
 
   /** Resolves, never rejects, with the reason when the executor is gone or the JIT was closed. */

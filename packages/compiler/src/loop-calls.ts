@@ -1,4 +1,4 @@
-import type { Segment } from '@farjit/protocol';
+import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from './callable.js';
 import { loopBlock } from './kaleidoscope/loop-block.js';
@@ -13,9 +13,10 @@ import type { CallOptions } from './session/session-calls.js';
 const COLUMN_ALIGNMENT = 64;
 const DOUBLE_BYTES = 8;
 
-/** Elements that one call takes of so many columns at most: all of it travels with the call. */
+/** Elements that one call takes of so many columns at most: they travel with the call, and the results in its answer. */
 export function maxElements(columnCount: number): number {
-  return Math.floor((MAX_COMMIT_BYTES / columnCount - COLUMN_ALIGNMENT) / DOUBLE_BYTES);
+  const columnBytes = Math.min(MAX_COMMIT_BYTES / columnCount - COLUMN_ALIGNMENT, run.MAX_READ_BYTES);
+  return Math.floor(columnBytes / DOUBLE_BYTES);
 }
 
 /** A loop, and how many calls are about to be or are in it. */

@@ -101,7 +101,7 @@ export class Calls {
 
   /**
    * Runs a call and resolves with its block. Started at most once.
-   * @throws {RequestError} CALLBACK_FAILED with `{ token }`, RUNNER_LOST with `{ end, own }`; CANCELLED or
+   * @throws {RequestError} CALLBACK_FAILED with `{ token, foreignThreads }`, RUNNER_LOST with `{ end, own }`; CANCELLED or
    * DEADLINE_EXCEEDED when it had not started.
    */
   call(request: CallRequest): Promise<CallResult> {
@@ -144,8 +144,12 @@ export class Calls {
     this.#control.storeCallState(slot, CallState.idle);
     this.#idle.push(slot);
     call.forget();
-    if (state === CallState.returned) call.resolve({ block, foreignThreads: this.#control.foreignThreads });
-    else call.reject(new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, { token }));
+    const { foreignThreads } = this.#control;
+    if (state === CallState.returned) call.resolve({ block, foreignThreads });
+    else {
+      const data = { token, foreignThreads };
+      call.reject(new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, data));
+    }
     this.#postNext();
     return true;
   }

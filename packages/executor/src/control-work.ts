@@ -52,7 +52,7 @@ export class ControlWork {
     for (const batch of batchNames(names)) {
       const found = await this.#enqueue(
         () => {
-          this.#control.writeLookupNames(batch);
+          this.#control.writeLookupNames(batch.map((name) => Buffer.from(name)));
           return { kind: BellKind.lookup, value: batch.length };
         },
         () => this.#control.readLookupAddresses(batch.length),
@@ -112,19 +112,19 @@ export class ControlWork {
 }
 
 /** Cuts names into what the control area holds at a time. */
-function batchNames(names: readonly string[]): Uint8Array[][] {
-  const batches: Uint8Array[][] = [];
-  let batch: Uint8Array[] = [];
+function batchNames(names: readonly string[]): string[][] {
+  const batches: string[][] = [];
+  let batch: string[] = [];
   let sizeBytes = 0;
   for (const name of names) {
-    const encoded = Buffer.from(name);
-    if (batch.length === LOOKUP_NAME_COUNT || sizeBytes + encoded.byteLength + 1 > NAME_BYTES) {
+    const nameBytes = Buffer.byteLength(name) + 1;
+    if (batch.length === LOOKUP_NAME_COUNT || sizeBytes + nameBytes > NAME_BYTES) {
       batches.push(batch);
       batch = [];
       sizeBytes = 0;
     }
-    batch.push(encoded);
-    sizeBytes += encoded.byteLength + 1;
+    batch.push(name);
+    sizeBytes += nameBytes;
   }
   batches.push(batch);
   return batches;

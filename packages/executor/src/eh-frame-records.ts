@@ -1,5 +1,6 @@
 import { RequestError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
+import { SLICE_ENTRIES, type Slices } from './turns.js';
 
 /** Code, and where the record is that says how to unwind through it: offsets from the start of the reservation. */
 export interface FrameRecord {
@@ -37,11 +38,16 @@ class MalformedRecord extends Error {}
  * @throws {RequestError} INVALID_PARAMS when it is malformed, or written in a way that no compiler writes it.
  * @see Linux Standard Base Core 5.0, 10.6.1 "The .eh_frame section"
  */
-export function frameRecords(content: Buffer, offset: number, base: bigint): FrameRecord[] | undefined {
+export function* frameRecords(
+  content: Buffer,
+  offset: number,
+  base: bigint,
+): Slices<FrameRecord[] | undefined> {
   const records: FrameRecord[] = [];
   const encodings = new Map<number, Encoding>();
   try {
-    for (let at = 0; ; ) {
+    for (let at = 0, count = 1; ; count++) {
+      if (count % SLICE_ENTRIES === 0) yield;
       if (at + LENGTH_BYTES > content.byteLength) return undefined;
       const length = content.readUInt32LE(at);
       if (length === 0) return records;

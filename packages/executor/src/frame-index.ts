@@ -1,4 +1,7 @@
+import { memory } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
+import { formatAddr } from '@farjit/protocol/executor-addr';
+import type { CommitWrites } from './commit-writes.js';
 import { type FrameRecord, frameRecords } from './eh-frame-records.js';
 import {
   alignUp,
@@ -10,6 +13,7 @@ import {
 } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
 import { PAGE_BYTES, type Region, type ReservationLayout } from './reservation-layout.js';
+import type { Slices } from './turns.js';
 
 const POINTER_BYTES = 8;
 /** Most `.eh_frame` sections end before this; longer ones are read again. */
@@ -24,6 +28,30 @@ interface Level {
   readonly firstHead: number;
 }
 
+/** Where an `.eh_frame` begins, and where its memory ends, from the start of the reservation. */
+export interface SectionPlace {
+  readonly offset: number;
+  readonly endOffset: number;
+}
+
+/** A section that can be added. */
+export interface ParsedSection {
+  readonly address: bigint;
+  /** A node for each. */
+  readonly places: readonly { readonly record: FrameRecord; readonly cell: number }[];
+}
+
+/** What the index needs of the memory that it is in. */
+export interface FrameIndexMemory {
+  /** Reserves constant memory that only the host writes, and answers its offset. */
+  reserve(sizeBytes: number): number;
+  /** Lets others have their turn. */
+  pause(): Slices<void>;
+}
+
+/** Nodes linked between two pauses: some tens of microseconds. */
+const SLICE_NODES = 32;
+
 /**
  * Unwind information of one runner's code, in sealed memory: the runner finds there how to unwind through code, so
  * nothing has to be done in it for new code. See `struct farjit_frame_index`.
@@ -33,44 +61,59 @@ export class FrameIndex {
   readonly #base: bigint;
   readonly #region: Region;
   readonly #levels: readonly Level[];
-  readonly #reserve: (sizeBytes: number) => number;
+  readonly #memory: FrameIndexMemory;
   /** First node of each section that is in the index, by the section's address. */
   readonly #sections = new Map<bigint, number>();
   /** Offsets of nodes that can be used. */
   readonly #free: number[] = [];
   #removals = 0n;
 
-  /**
-   * @param base address of the reservation in the runner.
-   * @param reserve reserves constant memory that only the host writes, and answers its offset.
-   */
-  constructor(reservation: Reservation, base: bigint, reserve: (sizeBytes: number) => number) {
+  /** @param base address of the reservation in the runner. */
+  constructor(reservation: Reservation, base: bigint, memory: FrameIndexMemory) {
     this.#reservation = reservation;
     this.#base = base;
     this.#region = frameIndexRegion(reservation.layout);
     this.#levels = levelsOf(reservation.layout.code.sizeBytes).levels;
-    this.#reserve = reserve;
+    this.#memory = memory;
   }
 
   /**
-   * Adds the records of an `.eh_frame` that is in memory.
-   * @param offset of the section, which ends before `endOffset`.
-   * @throws {RequestError} INVALID_PARAMS when it is malformed, LIMIT_EXCEEDED when memory is short; then none is added.
+   * Reads the records of `.eh_frame` sections, and makes room for them: nothing keeps them from being added then.
+   * @param written what the sections are in when it is written.
+   * @throws {RequestError} INVALID_PARAMS when one is malformed, LIMIT_EXCEEDED when memory is short or they are too long.
    */
-  add(offset: number, endOffset: number): void {
+  *parse(places: readonly SectionPlace[], written: CommitWrites): Slices<ParsedSection[]> {
     const code = this.#reservation.layout.code.sizeBytes;
-    const records = this.#read(offset, endOffset).filter(({ end }) => end <= code);
-    const places = records.flatMap((record) => this.#cellsOf(record).map((cell) => ({ record, cell })));
-    this.#makeRoom(places.length);
+    const sections: ParsedSection[] = [];
+    let nodeCount = 0;
+    let leftBytes = memory.MAX_EH_FRAME_BYTES;
+    for (const place of places) {
+      const { records, sizeBytes } = yield* this.#read(place, leftBytes, written);
+      leftBytes -= sizeBytes;
+      const inCode = records.filter(({ end }) => end <= code);
+      const nodes = inCode.flatMap((record) => this.#cellsOf(record).map((cell) => ({ record, cell })));
+      sections.push({ address: this.#base + BigInt(place.offset), places: nodes });
+      nodeCount += nodes.length;
+    }
+    yield* this.#makeRoom(nodeCount);
+    return sections;
+  }
+
+  /** Adds the records of a section that is in memory. */
+  *add({ address, places }: ParsedSection): Slices<void> {
     let sibling = 0;
-    for (const { record, cell } of places) sibling = this.#insert(record, cell, sibling);
-    this.#sections.set(this.#base + BigInt(offset), sibling);
+    for (const [index, { record, cell }] of places.entries()) {
+      if (index % SLICE_NODES === SLICE_NODES - 1) yield* this.#memory.pause();
+      sibling = this.#insert(record, cell, sibling);
+    }
+    this.#sections.set(address, sibling);
   }
 
   /** Takes out the records of a section, if it was added. */
-  remove(address: bigint): void {
+  *remove(address: bigint): Slices<void> {
     const removed: number[] = [];
     for (let at = this.#sections.get(address) ?? 0; at !== 0; ) {
+      if (removed.length % SLICE_NODES === SLICE_NODES - 1) yield* this.#memory.pause();
       const node = this.#reservation.read(at, FRAME_NODE_BYTES);
       const next = Number(node.readBigUInt64LE(FRAME_NODE.next));
       const previous = Number(node.readBigUInt64LE(FRAME_NODE.previous));
@@ -84,16 +127,27 @@ export class FrameIndex {
     if (removed.length === 0) return;
     // Whoever searches now notices, before any of them is used again.
     this.#reservation.storePointer(this.#region.offset, ++this.#removals);
-    this.#free.push(...removed);
+    for (const at of removed) this.#free.push(at);
   }
 
-  #read(offset: number, endOffset: number): FrameRecord[] {
-    for (let sizeBytes = USUAL_SECTION_BYTES; ; sizeBytes *= 4) {
-      const isWhole = offset + sizeBytes >= endOffset;
-      const content = this.#reservation.read(offset, isWhole ? endOffset - offset : sizeBytes);
-      const records = frameRecords(content, offset, this.#base);
-      if (records) return records;
-      if (isWhole) throw new RequestError('INVALID_PARAMS', 'EH frames have no terminator in their memory');
+  /** The records of a section, and how long what was read for them is. */
+  *#read(
+    { offset, endOffset }: SectionPlace,
+    mostBytes: number,
+    written: CommitWrites,
+  ): Slices<{ records: FrameRecord[]; sizeBytes: number }> {
+    for (let wantedBytes = USUAL_SECTION_BYTES; ; wantedBytes *= 4) {
+      const sizeBytes = Math.min(wantedBytes, endOffset - offset, mostBytes);
+      const records = yield* frameRecords(written.read(offset, sizeBytes), offset, this.#base);
+      if (records) return { records, sizeBytes };
+      if (sizeBytes === endOffset - offset)
+        throw new RequestError('INVALID_PARAMS', 'EH frames have no terminator in their memory');
+      if (sizeBytes === mostBytes)
+        throw new RequestError(
+          'LIMIT_EXCEEDED',
+          `more than ${memory.MAX_EH_FRAME_BYTES} bytes of EH frames in a commit: ` +
+            `those at ${formatAddr(this.#base + BigInt(offset))} do not end before`,
+        );
     }
   }
 
@@ -108,11 +162,12 @@ export class FrameIndex {
     throw new RangeError('code beyond the code part');
   }
 
-  #makeRoom(nodeCount: number): void {
+  *#makeRoom(nodeCount: number): Slices<void> {
     while (this.#free.length < nodeCount) {
-      const start = this.#reserve(CHUNK_BYTES);
+      const start = this.#memory.reserve(CHUNK_BYTES);
       for (let at = CHUNK_BYTES - FRAME_NODE_BYTES; at >= 0; at -= FRAME_NODE_BYTES)
         this.#free.push(start + at);
+      yield* this.#memory.pause();
     }
   }
 

@@ -1,10 +1,18 @@
-import { type Commit, type RequestContext, type RunnerEnd, type RunnerStarted, run } from '@farjit/protocol';
+import {
+  type Commit,
+  type CommitPart,
+  type RequestContext,
+  type RunnerEnd,
+  type RunnerStarted,
+  run,
+} from '@farjit/protocol';
 import { FarJITError, RequestError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 import { clipped } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { type CallResult, Calls } from './calls.js';
+import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
 import type { Measure } from './guard.js';
@@ -15,15 +23,18 @@ import { Indirection } from './indirection.js';
 import { type Limits, limitsInForce } from './limits.js';
 import { SessionMemory } from './memory.js';
 import { Confinement, ReachedLimit } from './native/shared-layout.js';
-import { Publisher, type WrittenCommit } from './publisher.js';
+import { Publisher } from './publisher.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Trace } from './tracing/host-tracing.js';
+import type { Lane, Slices } from './turns.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
+  /** Of the compiler's messages. */
+  readonly lane: Lane;
   /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
   compile(
     generation: number,
@@ -57,7 +68,7 @@ interface Parts {
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
   readonly work: ControlWork;
-  readonly publisher: Publisher;
+  readonly commits: Commits;
   readonly calls: Calls;
   readonly reentries: Reentries;
   readonly hotCounters: HotCounters;
@@ -74,8 +85,6 @@ export class Generation {
   readonly #host: HostResources;
   readonly #events: GenerationEvents;
   readonly #reached = new Set<number>();
-  #commitCount = 0;
-  #commitMs = 0;
   #isLost = false;
 
   /**
@@ -154,11 +163,7 @@ export class Generation {
       trace: (threadId) =>
         host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, { 'farjit.generation': number }),
       callTraceOf: (threadId) => calls.traceOf(threadId),
-      publish: (commit, trace, reach) =>
-        publisher.publish(
-          trace.inCommit(() => this.#apply(commit)),
-          reach,
-        ),
+      publish: (commit, trace, reach) => commits.apply(commit, (apply) => trace.inCommit(apply), reach),
       // It quotes what the compiler answers.
       fault: (message) =>
         runner.kill({ kind: 'fault', message: clipped(message, run.MAX_END_MESSAGE_LENGTH) }),
@@ -173,6 +178,7 @@ export class Generation {
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(() => work.syncCore());
     const { memory, indirection } = this;
+    const commits = new Commits(memory, publisher, events.lane, host.events);
     const bits = new HotBits(control, reservation);
     const hotCounters = new HotCounters({
       guard,
@@ -184,7 +190,7 @@ export class Generation {
       notify: (counters) => events.onHot(number, counters),
       fault: (message) => this.#fault(message),
     });
-    this.#parts = { runner, control, memory, indirection, work, publisher, calls, reentries, hotCounters };
+    this.#parts = { runner, control, memory, indirection, work, commits, calls, reentries, hotCounters };
   }
 
   get isLost(): boolean {
@@ -219,12 +225,12 @@ export class Generation {
   }
 
   get commitsApplied(): number {
-    return this.#commitCount;
+    return this.#parts.commits.count;
   }
 
   /** Spent checking and writing commits. */
   get commitMs(): number {
-    return this.#commitMs;
+    return this.#parts.commits.spentMs;
   }
 
   /** Live threads that JIT'd code made. */
@@ -246,11 +252,29 @@ export class Generation {
     return this.#parts.runner.readMaps();
   }
 
-  /** Applies a commit and waits until its code can be reached. */
-  async commit(commit: Commit, traceparent: string | null): Promise<void> {
+  /** A part of the next commit. */
+  stage(part: CommitPart): void {
+    this.#parts.commits.stage(part);
+  }
+
+  /** Applies a commit; or a promise, which resolves when its code can be reached. */
+  commit(commit: Commit, traceparent: string | null): void | Promise<void> {
     const { source } = this.#host.tracing;
-    const written = source.commit(traceparent, () => this.#apply(commit));
-    await this.#parts.publisher.publish(written, () => {});
+    return this.#parts.commits.apply(
+      commit,
+      (apply) => source.commit(traceparent, apply),
+      () => {},
+    );
+  }
+
+  /** Does work on its memory in slices, in turns with other sessions. */
+  inSlices<T>(slices: Slices<T>): T | Promise<T> {
+    return this.#events.lane.runSlices(slices);
+  }
+
+  /** The same, once no commit is on its way that may store pointers into memory which is released. */
+  releaseInSlices(slices: Slices<void>): void | Promise<void> {
+    return this.#parts.commits.whenReachable(() => this.inSlices(slices));
   }
 
   /** Applies a commit, then calls. */
@@ -279,12 +303,11 @@ export class Generation {
     { deadlineMs, signal }: Pick<RequestContext, 'deadlineMs' | 'signal'>,
     trace: Trace,
   ): Promise<CallResult> {
-    const { calls, publisher } = this.#parts;
-    const begin = () => calls.call({ entry, block, deadlineMs, signal, trace });
-    if (isEmpty(commit) && !publisher.isBusy) return begin();
-    return publisher.publish(
-      trace.inCommit(() => this.#apply(commit)),
-      begin,
+    const { calls, commits } = this.#parts;
+    return commits.apply(
+      commit,
+      (apply) => trace.inCommit(apply),
+      () => calls.call({ entry, block, deadlineMs, signal, trace }),
     );
   }
 
@@ -315,19 +338,6 @@ export class Generation {
   /** Ends the runner. `onEnd` follows. */
   kill(end: RunnerEnd): void {
     this.#parts.runner.kill(end);
-  }
-
-  /** Checks a commit and writes its segments. */
-  #apply(commit: Commit): WrittenCommit {
-    const startMs = performance.now();
-    const written = this.memory.apply(commit);
-    const durationMs = performance.now() - startMs;
-    this.#commitMs += durationMs;
-    if (!isEmpty(commit)) {
-      this.#commitCount++;
-      this.#host.events.emit({ type: 'commit-applied', durationMs });
-    }
-    return written;
   }
 
   #describeConfinement(): RunnerStarted['confinement'] {
@@ -385,19 +395,14 @@ export class Generation {
     this.#isLost = true;
     const { runner, calls, work, reentries, hotCounters } = this.#parts;
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
+    const error = new RequestError('RUNNER_LOST', words, { end, own: false });
     for (const lose of [
       () => calls.lose(end),
-      () => work.lose(new RequestError('RUNNER_LOST', words, { end, own: false })),
+      () => work.lose(error),
+      () => this.memory.release(error),
       () => reentries.lose(),
       () => hotCounters.lose(),
     ])
       runner.guard.attempt('runner.end', lose);
   }
-}
-
-/** Most calls bring nothing along: then there is nothing to apply, nor to trace. */
-function isEmpty({ segments, pointers, registerEHFrames, deregisterEHFrames, syncCore }: Commit): boolean {
-  return (
-    !syncCore && segments.length + pointers.length + registerEHFrames.length + deregisterEHFrames.length === 0
-  );
 }

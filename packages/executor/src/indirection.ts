@@ -1,19 +1,17 @@
+import { indirection } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { encodeStubs, encodeTrampolines, POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES } from './abi/x86-64.js';
-import type { MemoryRange, SessionMemory } from './memory.js';
+import type { SessionMemory } from './memory.js';
+import type { MemoryRange } from './range-table.js';
+import { SLICE_ENTRIES, type Slices } from './turns.js';
 
-/** Blocks of stubs, and blocks of trampolines, one session may have: bounds what the host remembers. */
-const MAX_BLOCKS = 16_384;
+/** Stubs or trampolines encoded between two yields: some tens of microseconds. */
+const SLICE_STUBS = 4 * SLICE_ENTRIES;
 
 interface StubBlock {
   readonly stubs: MemoryRange;
   readonly pointers: MemoryRange;
-}
-
-interface TrampolineBlock {
-  readonly start: ExecutorAddr;
-  readonly end: ExecutorAddr;
 }
 
 /** The indirect stubs, trampolines and resolver of one runner. */
@@ -21,7 +19,8 @@ export class Indirection {
   readonly #memory: SessionMemory;
   readonly #resolver: ExecutorAddr;
   readonly #owners = new Map<number, StubBlock[]>();
-  readonly #trampolines: TrampolineBlock[] = [];
+  /** How many are in each range. */
+  readonly #trampolines = new Map<MemoryRange, number>();
   #nextOwner = 1;
   #blockCount = 0;
   #resolverPointer: ExecutorAddr | undefined;
@@ -32,7 +31,14 @@ export class Indirection {
     this.#resolver = resolver;
   }
 
+  /** @throws {RequestError} LIMIT_EXCEEDED when there are too many. */
   createOwner(): number {
+    const { MAX_STUB_OWNERS } = indirection;
+    if (this.#owners.size >= MAX_STUB_OWNERS)
+      throw new RequestError(
+        'LIMIT_EXCEEDED',
+        `more than ${MAX_STUB_OWNERS} owners of indirect stubs in a session`,
+      );
     const owner = this.#nextOwner++;
     this.#owners.set(owner, []);
     return owner;
@@ -42,14 +48,15 @@ export class Indirection {
    * Releases all stub blocks of an owner.
    * @throws {RequestError} INVALID_PARAMS for an unknown owner.
    */
-  destroyOwner(owner: number): void {
+  *destroyOwner(owner: number): Slices<void> {
     const blocks = this.#owner(owner);
     this.#owners.delete(owner);
-    for (const { stubs, pointers } of blocks) {
+    this.#blockCount -= blocks.length;
+    for (const [index, { stubs, pointers }] of blocks.entries()) {
+      if (index % SLICE_ENTRIES === SLICE_ENTRIES - 1) yield* this.#memory.pause();
       this.#memory.releaseRange(stubs);
       this.#memory.releaseRange(pointers);
     }
-    this.#blockCount -= blocks.length;
   }
 
   /** The resolver is part of the runner; there is nothing to write. */
@@ -61,52 +68,70 @@ export class Indirection {
    * Emits stubs, and their pointers first: a stub never jumps through a pointer that is not there.
    * @throws {RequestError} INVALID_PARAMS for an unknown owner or targets beyond 64 bits, LIMIT_EXCEEDED.
    */
-  emitStubs(
+  *emitStubs(
     owner: number,
     stubCount: number,
     initialTarget: ExecutorAddr,
     initialStrideBytes: number,
-  ): { stubs: ExecutorAddr; pointers: ExecutorAddr } {
+  ): Slices<{ stubs: ExecutorAddr; pointers: ExecutorAddr }> {
     const blocks = this.#owner(owner);
-    const last = initialTarget + BigInt(initialStrideBytes) * BigInt(stubCount - 1);
-    if (last > 0xffff_ffff_ffff_ffffn)
+    const stride = BigInt(initialStrideBytes);
+    if (initialTarget + stride * BigInt(stubCount - 1) > 0xffff_ffff_ffff_ffffn)
       throw new RequestError('INVALID_PARAMS', 'initial targets reach beyond 64 bits');
-    this.#countBlock();
-    const [stubs, pointers] = this.#reservePair(stubCount * STUB_BYTES, stubCount * POINTER_BYTES);
-    const content = Buffer.alloc(stubCount * POINTER_BYTES);
-    for (let index = 0; index < stubCount; index++)
-      content.writeBigUInt64LE(
-        initialTarget + BigInt(initialStrideBytes) * BigInt(index),
-        index * POINTER_BYTES,
-      );
-    const stubsAddress = this.#memory.addressOf(stubs.offset);
-    const pointersAddress = this.#memory.addressOf(pointers.offset);
-    this.#memory.writeRange(pointers, 0, content);
-    this.#memory.writeRange(stubs, 0, encodeStubs(stubsAddress, pointersAddress, stubCount));
-    blocks.push({ stubs, pointers });
+    this.#checkBlockCount();
+    const block = this.#reservePair(stubCount * STUB_BYTES, stubCount * POINTER_BYTES);
+    blocks.push(block);
     this.#blockCount++;
-    return { stubs: stubsAddress, pointers: pointersAddress };
+    const stubs = this.#memory.addressOf(block.stubs.offset);
+    const pointers = this.#memory.addressOf(block.pointers.offset);
+    yield* this.#writeSlices(block.pointers, stubCount, POINTER_BYTES, (first, count) =>
+      encodePointers(initialTarget + stride * BigInt(first), stride, count),
+    );
+    yield* this.#writeSlices(block.stubs, stubCount, STUB_BYTES, (first, count) => {
+      const offset = BigInt(first * STUB_BYTES);
+      return encodeStubs(stubs + offset, pointers + offset, count);
+    });
+    return { stubs, pointers };
   }
 
   /**
    * Emits trampolines. They stay for the runner's life.
    * @throws {RequestError} LIMIT_EXCEEDED.
    */
-  emitTrampolines(trampolineCount: number): ExecutorAddr {
-    this.#countBlock();
-    const resolverPointer = this.#pointerToResolver();
+  *emitTrampolines(trampolineCount: number): Slices<ExecutorAddr> {
+    this.#checkBlockCount();
+    const resolverPointer = yield* this.#pointerToResolver();
     const range = this.#memory.reserveRange('code', trampolineCount * TRAMPOLINE_BYTES, 'host');
-    const start = this.#memory.addressOf(range.offset);
-    this.#memory.writeRange(range, 0, encodeTrampolines(start, resolverPointer, trampolineCount));
-    this.#trampolines.push({ start, end: addrAdd(start, trampolineCount * TRAMPOLINE_BYTES) });
     this.#blockCount++;
+    const start = this.#memory.addressOf(range.offset);
+    yield* this.#writeSlices(range, trampolineCount, TRAMPOLINE_BYTES, (first, count) =>
+      encodeTrampolines(start + BigInt(first * TRAMPOLINE_BYTES), resolverPointer, count),
+    );
+    this.#trampolines.set(range, trampolineCount);
     return start;
   }
 
   /** Whether `address` is the start of a trampoline that was emitted here. */
   isTrampoline(address: bigint): address is ExecutorAddr {
-    const block = this.#trampolines.find(({ start, end }) => address >= start && address < end);
-    return block !== undefined && (address - block.start) % BigInt(TRAMPOLINE_BYTES) === 0n;
+    const range = this.#memory.rangeAt(address);
+    const count = range && this.#trampolines.get(range);
+    if (!range || count === undefined) return false;
+    const offset = Number(address - this.#memory.addressOf(range.offset));
+    return offset % TRAMPOLINE_BYTES === 0 && offset < count * TRAMPOLINE_BYTES;
+  }
+
+  /** Writes what `encode` makes of so many entries from the first on. */
+  *#writeSlices(
+    range: MemoryRange,
+    entryCount: number,
+    entryBytes: number,
+    encode: (first: number, count: number) => Uint8Array,
+  ): Slices<void> {
+    for (let first = 0; first < entryCount; first += SLICE_STUBS) {
+      if (first > 0) yield* this.#memory.pause();
+      const content = encode(first, Math.min(SLICE_STUBS, entryCount - first));
+      yield* this.#memory.writeRange(range, first * entryBytes, content);
+    }
   }
 
   #owner(owner: number): StubBlock[] {
@@ -115,15 +140,16 @@ export class Indirection {
     return blocks;
   }
 
-  #countBlock(): void {
+  #checkBlockCount(): void {
+    const { MAX_BLOCKS } = indirection;
     if (this.#blockCount >= MAX_BLOCKS)
       throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_BLOCKS} stub and trampoline blocks`);
   }
 
-  #reservePair(codeBytes: number, pointerBytes: number): [MemoryRange, MemoryRange] {
+  #reservePair(codeBytes: number, pointerBytes: number): StubBlock {
     const stubs = this.#memory.reserveRange('code', codeBytes, 'host');
     try {
-      return [stubs, this.#memory.reserveRange('constant', pointerBytes, 'pointers')];
+      return { stubs, pointers: this.#memory.reserveRange('constant', pointerBytes, 'pointers') };
     } catch (error) {
       this.#memory.releaseRange(stubs);
       throw error;
@@ -131,14 +157,23 @@ export class Indirection {
   }
 
   /** One pointer serves all trampolines of the session: they are in one reservation, in reach of it. */
-  #pointerToResolver(): ExecutorAddr {
+  *#pointerToResolver(): Slices<ExecutorAddr> {
     if (this.#resolverPointer === undefined) {
       const range = this.#memory.reserveRange('constant', POINTER_BYTES, 'host');
-      const pointer = Buffer.alloc(POINTER_BYTES);
-      pointer.writeBigUInt64LE(this.#resolver);
-      this.#memory.writeRange(range, 0, pointer);
+      yield* this.#memory.writeRange(range, 0, encodePointers(this.#resolver, 0n, 1));
       this.#resolverPointer = this.#memory.addressOf(range.offset);
     }
     return this.#resolverPointer;
   }
+}
+
+function encodePointers(first: bigint, stride: bigint, count: number): Uint8Array {
+  const content = Buffer.alloc(count * POINTER_BYTES);
+  let value = first;
+  for (let index = 0; index < count; index++) {
+    content.writeBigUInt64LE(value, index * POINTER_BYTES);
+    // The next but the last may be beyond 64 bits.
+    if (index + 1 < count) value += stride;
+  }
+  return content;
 }

@@ -1,31 +1,19 @@
-import { type Commit, type MemProt, memory, type RunnerMemory, type Segment } from '@farjit/protocol';
+import { type MemProt, memory, type RunnerMemory, type Segment } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { CommitWrites, type SegmentWrite } from './commit-writes.js';
 import { FrameIndex, frameIndexRegion } from './frame-index.js';
+import { MemoryWriter } from './memory-writer.js';
 import { PageAllocator } from './page-allocator.js';
 import type { WrittenCommit } from './publisher.js';
+import { contains, type MemoryRange, RangeTable, type Writable } from './range-table.js';
+import { RegisteredFrames } from './registered-frames.js';
 import type { Reservation } from './reservation.js';
-import type { Region } from './reservation-layout.js';
-
-/** Reservations one allocator may hold: bounds what a session can make the host remember. */
-const MAX_RESERVATIONS = 65_536;
+import type { WholeCommit } from './staged-commit.js';
+import { SLICE_ENTRIES, type Slices } from './turns.js';
 
 /** A counter of the runner's `count.c`. */
 const COUNTER_BYTES = 4;
-
-/** Who may write a reserved range: commits of the compiler, pointers alone, or nobody but the host. */
-type Writable = 'commit' | 'pointers' | 'host';
-
-/** A reserved range of executor memory, in bytes from the start of the session's reservation. */
-export interface MemoryRange extends Region {
-  readonly prot: MemProt;
-  readonly writable: Writable;
-}
-
-interface Write {
-  readonly offset: number;
-  readonly segment: Segment;
-}
 
 /**
  * Memory of one runner, by its own addresses. The compiler reserves ranges through allocators and writes them by
@@ -35,19 +23,18 @@ export class SessionMemory {
   readonly #reservation: Reservation;
   readonly #base: ExecutorAddr;
   readonly #pages: Readonly<Record<MemProt, PageAllocator>>;
-  /** Live ranges by ascending offset. */
-  readonly #ranges: MemoryRange[] = [];
+  readonly #writer: MemoryWriter;
+  readonly #ranges = new RangeTable();
   readonly #allocators = new Map<number, MemoryRange[]>();
   readonly #frames: FrameIndex;
-  /** Addresses of `.eh_frame` sections that are registered. */
-  readonly #registeredFrames = new Set<bigint>();
+  readonly #registeredFrames = new RegisteredFrames();
   #nextAllocator = 1;
-  #rangeCount = 0;
 
   /** @param base address of the reservation in the runner. */
   constructor(reservation: Reservation, base: ExecutorAddr) {
     this.#reservation = reservation;
     this.#base = base;
+    this.#writer = new MemoryWriter(reservation);
     const { code, constant, data } = reservation.layout;
     this.#pages = {
       code: new PageAllocator(code),
@@ -57,8 +44,9 @@ export class SessionMemory {
       }),
       data: new PageAllocator(data),
     };
-    this.#frames = new FrameIndex(reservation, base, (sizeBytes) => {
-      return this.reserveRange('constant', sizeBytes, 'host').offset;
+    this.#frames = new FrameIndex(reservation, base, {
+      reserve: (sizeBytes) => this.reserveRange('constant', sizeBytes, 'host').offset,
+      pause: () => this.pause(),
     });
   }
 
@@ -76,7 +64,11 @@ export class SessionMemory {
     return addrAdd(this.#base, offset);
   }
 
+  /** @throws {RequestError} LIMIT_EXCEEDED when there are too many. */
   createAllocator(): number {
+    const { MAX_ALLOCATORS } = memory;
+    if (this.#allocators.size >= MAX_ALLOCATORS)
+      throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_ALLOCATORS} allocators in a session`);
     const allocator = this.#nextAllocator++;
     this.#allocators.set(allocator, []);
     return allocator;
@@ -98,18 +90,19 @@ export class SessionMemory {
    * @throws {RequestError} INVALID_PARAMS for an unknown allocator, INVALID_ADDRESS while EH frames in it are
    * registered.
    */
-  destroyAllocator(allocator: number): void {
+  *destroyAllocator(allocator: number): Slices<void> {
     const ranges = this.#allocator(allocator);
-    for (const frame of this.#registeredFrames) {
-      const offset = Number(frame - this.#base);
-      if (ranges.some((range) => contains(range, offset, 0)))
-        throw new RequestError(
-          'INVALID_ADDRESS',
-          `allocator ${allocator} holds the registered EH frames at ${formatAddr(frame)}: deregister them first`,
-        );
-    }
+    const frameCount = ranges.reduce((sum, range) => sum + range.frameCount, 0);
+    if (frameCount > 0)
+      throw new RequestError(
+        'INVALID_ADDRESS',
+        `allocator ${allocator} holds ${frameCount} registered EH frames: deregister them first`,
+      );
     this.#allocators.delete(allocator);
-    for (const range of ranges) this.releaseRange(range);
+    for (const [index, range] of ranges.entries()) {
+      if (isSliceEnd(index)) yield* this.pause();
+      this.releaseRange(range);
+    }
   }
 
   /**
@@ -117,7 +110,8 @@ export class SessionMemory {
    * @throws {RequestError} LIMIT_EXCEEDED when memory is short.
    */
   reserveRange(prot: MemProt, memoryBytes: number, writable: Writable): MemoryRange {
-    if (this.#rangeCount >= MAX_RESERVATIONS)
+    const { MAX_RESERVATIONS } = memory;
+    if (this.#ranges.size >= MAX_RESERVATIONS)
       throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_RESERVATIONS} reservations in a session`);
     const pages = this.#pages[prot].allocate(memoryBytes);
     if (!pages)
@@ -125,55 +119,74 @@ export class SessionMemory {
         'LIMIT_EXCEEDED',
         `no ${memoryBytes} bytes of ${prot} memory in one piece: ${this.#pages[prot].freeBytes} are free`,
       );
-    const range = { ...pages, prot, writable };
-    this.#ranges.splice(this.#indexAfter(range.offset), 0, range);
-    this.#rangeCount++;
+    const range = { ...pages, prot, writable, frameCount: 0 };
+    this.#ranges.add(range);
     return range;
   }
 
   releaseRange(range: MemoryRange): void {
-    const index = this.#indexAfter(range.offset) - 1;
-    if (this.#ranges[index] !== range) throw new Error('releasing a range that is not reserved');
-    this.#ranges.splice(index, 1);
-    this.#rangeCount--;
+    this.#ranges.remove(range);
     this.#pages[range.prot].free(range);
   }
 
+  /** The reserved range that an address lies in. */
+  rangeAt(address: bigint): MemoryRange | undefined {
+    return this.#ranges.at(this.#offsetOf(address), 1);
+  }
+
+  /** Lets others have their turn; throws what it was released with when that came meanwhile. */
+  *pause(): Slices<void> {
+    yield* this.#writer.pause();
+  }
+
   /** Writes host-made bytes into a range the host reserved. */
-  writeRange(range: MemoryRange, offsetInRange: number, content: Uint8Array): void {
+  *writeRange(range: MemoryRange, offsetInRange: number, content: Uint8Array): Slices<void> {
     if (offsetInRange + content.byteLength > range.sizeBytes) throw new RangeError('write beyond the range');
-    this.#reservation.write(range.offset + offsetInRange, content);
+    yield* this.#writer.write(range.offset + offsetInRange, content);
   }
 
   /**
-   * Checks the whole commit, then writes its segments. A commit that is refused has changed nothing.
+   * Checks the whole commit, then writes its segments and tells the unwinder. A commit that is refused has changed nothing.
    * @returns what is left to do before the new code can be reached.
-   * @throws {RequestError} INVALID_ADDRESS, INVALID_PARAMS or LIMIT_EXCEEDED.
+   * @throws {RequestError} INVALID_ADDRESS, INVALID_PARAMS or LIMIT_EXCEEDED; what it was released with, when that came
+   *   meanwhile.
    */
-  apply(commit: Commit): WrittenCommit {
-    const writes = commit.segments.map((segment) => this.#checkSegment(segment));
-    checkOverlap(writes);
-    const pointers = commit.pointers.map(({ address, value }) => ({
+  *apply(commit: WholeCommit): Slices<WrittenCommit> {
+    const writes = yield* this.#inSlices(commit.segments, (segment) => this.#checkSegment(segment));
+    const pointers = yield* this.#inSlices(commit.pointers, ({ address, value }) => ({
       offset: this.#checkPointer(address),
       value,
     }));
-    this.#checkFrames(commit);
+    const written = new CommitWrites(this.#reservation, writes);
+    const { deregisterEHFrames, registerEHFrames } = commit;
+    const noteFrames = this.#registeredFrames.check(commit, (frame) => this.#checkFrame(frame));
+    const places = registerEHFrames.map((frame) => this.#sectionAt(frame));
+    const sections = yield* this.#frames.parse(places, written);
 
-    for (const { offset, segment } of writes) {
+    // Nothing is refused from here on.
+    for (const [index, { offset, segment }] of writes.entries()) {
+      if (isSliceEnd(index)) yield* this.pause();
       const { content, memoryBytes } = segment;
-      this.#reservation.write(offset, content);
-      this.#reservation.fillZero(offset + content.byteLength, memoryBytes - content.byteLength);
+      yield* this.#writer.write(offset, content);
+      yield* this.#writer.clear(offset + content.byteLength, memoryBytes - content.byteLength);
     }
-    for (const frame of commit.deregisterEHFrames) this.#registeredFrames.delete(frame);
-    for (const frame of commit.registerEHFrames) this.#registeredFrames.add(frame);
+    noteFrames();
+    for (const frame of deregisterEHFrames) yield* this.#frames.remove(frame);
+    for (const section of sections) yield* this.#frames.add(section);
     return {
       syncCore: commit.syncCore,
       connect: () => {
-        for (const frame of commit.deregisterEHFrames) this.#frames.remove(frame);
-        for (const frame of commit.registerEHFrames) this.#addFrames(frame);
-        for (const { offset, value } of pointers) this.#reservation.storePointer(offset, value);
+        for (const { offset, value } of pointers) this.#writer.storePointer(offset, value);
       },
     };
+  }
+
+  /** The runner is gone: nothing is kept of its memory, and what is being written ends with the error. */
+  release(error: Error): void {
+    this.#writer.release(error);
+    this.#ranges.clear();
+    this.#allocators.clear();
+    this.#registeredFrames.clear();
   }
 
   /**
@@ -204,7 +217,7 @@ export class SessionMemory {
     const { data } = this.#reservation.layout;
     const addresses: ExecutorAddr[] = [];
     for (const dataOffset of dataOffsets ?? [-1]) {
-      const range = this.#rangeAt(data.offset + dataOffset, COUNTER_BYTES);
+      const range = this.#ranges.at(data.offset + dataOffset, COUNTER_BYTES);
       if (range?.prot !== 'data' || range.writable !== 'commit') return undefined;
       addresses.push(this.addressOf(data.offset + dataOffset));
     }
@@ -217,7 +230,7 @@ export class SessionMemory {
     return ranges;
   }
 
-  #checkSegment(segment: Segment): Write {
+  #checkSegment(segment: Segment): SegmentWrite {
     const { address, prot, content, memoryBytes } = segment;
     if (content.byteLength > memoryBytes)
       throw new RequestError(
@@ -225,7 +238,7 @@ export class SessionMemory {
         `segment at ${formatAddr(address)} has ${content.byteLength} bytes of content in ${memoryBytes} of memory`,
       );
     const offset = this.#offsetOf(address);
-    const range = this.#rangeAt(offset, memoryBytes);
+    const range = this.#ranges.at(offset, memoryBytes);
     if (range?.writable !== 'commit') throw outside(address, memoryBytes, 'any reservation');
     if (range.prot !== prot)
       throw new RequestError(
@@ -237,7 +250,7 @@ export class SessionMemory {
 
   #checkPointer(address: ExecutorAddr): number {
     const offset = this.#offsetOf(address);
-    const range = this.#rangeAt(offset, 8);
+    const range = this.#ranges.at(offset, 8);
     if (!range || range.writable === 'host' || range.prot === 'code')
       throw outside(address, 8, 'constant or data reservations and stub pointers');
     if (offset % 8 !== 0)
@@ -245,39 +258,25 @@ export class SessionMemory {
     return offset;
   }
 
-  #checkFrames({ registerEHFrames, deregisterEHFrames }: Commit): void {
-    const count = registerEHFrames.length + deregisterEHFrames.length;
-    if (count > memory.MAX_PUBLISH_ENTRIES)
-      throw new RequestError(
-        'LIMIT_EXCEEDED',
-        `${count} EH frames to register or deregister, a commit carries ${memory.MAX_PUBLISH_ENTRIES}`,
-      );
-    const deregistered = new Set<bigint>();
-    for (const frame of deregisterEHFrames) {
-      if (!this.#registeredFrames.has(frame) || deregistered.has(frame))
-        throw new RequestError('INVALID_ADDRESS', `no EH frames are registered at ${formatAddr(frame)}`);
-      deregistered.add(frame);
-    }
-    const registered = new Set<bigint>();
-    for (const frame of registerEHFrames) {
-      const range = this.#rangeAt(this.#offsetOf(frame), 4);
-      if (range?.writable !== 'commit' || range.prot === 'code')
-        throw outside(frame, 4, 'constant or data reservations');
-      const wasRegistered = this.#registeredFrames.has(frame) && !deregistered.has(frame);
-      if (wasRegistered || registered.has(frame))
-        throw new RequestError(
-          'INVALID_ADDRESS',
-          `the EH frames at ${formatAddr(frame)} are registered already`,
-        );
-      registered.add(frame);
-    }
+  #checkFrame(frame: bigint): MemoryRange {
+    const range = this.#ranges.at(this.#offsetOf(frame), 4);
+    if (range?.writable !== 'commit' || range.prot === 'code')
+      throw outside(frame, 4, 'constant or data reservations');
+    return range;
   }
 
-  #addFrames(frame: bigint): void {
-    const offset = this.#offsetOf(frame);
-    const range = this.#rangeAt(offset, 4);
-    if (!range) throw outside(frame, 4, 'any reservation');
-    this.#frames.add(offset, range.offset + range.sizeBytes);
+  *#inSlices<T, R>(items: readonly T[], look: (item: T) => R): Slices<R[]> {
+    const results: R[] = [];
+    for (const [index, item] of items.entries()) {
+      if (isSliceEnd(index)) yield* this.pause();
+      results.push(look(item));
+    }
+    return results;
+  }
+
+  #sectionAt(frame: bigint): { offset: number; endOffset: number } {
+    const range = this.#checkFrame(frame);
+    return { offset: this.#offsetOf(frame), endOffset: range.offset + range.sizeBytes };
   }
 
   /** Offset of an address, or -1 outside the reservation. */
@@ -285,40 +284,10 @@ export class SessionMemory {
     const offset = address - this.#base;
     return offset >= 0n && offset < BigInt(this.#reservation.layout.totalBytes) ? Number(offset) : -1;
   }
-
-  #rangeAt(offset: number, sizeBytes: number): MemoryRange | undefined {
-    const range = this.#ranges[this.#indexAfter(offset) - 1];
-    return range && contains(range, offset, sizeBytes) ? range : undefined;
-  }
-
-  /** Index of the first range that starts after `offset`. */
-  #indexAfter(offset: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.#ranges[middle];
-      if (range && range.offset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }
 
-function checkOverlap(writes: readonly Write[]): void {
-  const sorted = writes.filter(({ segment }) => segment.memoryBytes > 0).sort((a, b) => a.offset - b.offset);
-  for (const [index, write] of sorted.entries()) {
-    const next = sorted[index + 1];
-    if (next && write.offset + write.segment.memoryBytes > next.offset)
-      throw new RequestError(
-        'INVALID_ADDRESS',
-        `segments at ${formatAddr(write.segment.address)} and ${formatAddr(next.segment.address)} overlap`,
-      );
-  }
-}
-
-function contains(region: Region, offset: number, sizeBytes: number): boolean {
-  return offset >= region.offset && offset + sizeBytes <= region.offset + region.sizeBytes;
+function isSliceEnd(index: number): boolean {
+  return index % SLICE_ENTRIES === SLICE_ENTRIES - 1;
 }
 
 function outside(address: bigint, sizeBytes: number, where: string): RequestError {

@@ -6,13 +6,18 @@ interface FreeRange {
   sizeBytes: number;
 }
 
-/** First-fit allocation of whole pages in one region; neighbours that are free become one range again. */
+/**
+ * First-fit allocation of whole pages in one region; neighbours that are free become one range again. There is one more
+ * free range than there are allocated ones at most, so what bounds those bounds the walk to the first that fits.
+ */
 export class PageAllocator {
   /** By ascending offset, never touching each other. */
   readonly #free: FreeRange[];
+  #freeBytes: number;
 
   constructor(region: Region) {
     this.#free = [{ offset: region.offset, sizeBytes: region.sizeBytes }];
+    this.#freeBytes = region.sizeBytes;
   }
 
   /** Offset of a free range of at least `sizeBytes`, or `undefined` when none is that long. */
@@ -25,31 +30,42 @@ export class PageAllocator {
     range.offset += wanted;
     range.sizeBytes -= wanted;
     if (range.sizeBytes === 0) this.#free.splice(index, 1);
+    this.#freeBytes -= wanted;
     return taken;
   }
 
   /** Frees what `allocate` answered, once. */
-  free(region: Region): void {
-    const index = this.#free.findIndex((range) => range.offset > region.offset);
-    const at = index < 0 ? this.#free.length : index;
+  free({ offset, sizeBytes }: Region): void {
+    const at = this.#indexAfter(offset);
     const before = this.#free[at - 1];
     const after = this.#free[at];
-    const end = region.offset + region.sizeBytes;
-    if (after && after.offset === end) {
-      after.offset = region.offset;
-      after.sizeBytes += region.sizeBytes;
-    } else {
-      this.#free.splice(at, 0, { ...region });
-    }
-    const merged = this.#free[at];
-    if (before && merged && before.offset + before.sizeBytes === merged.offset) {
-      before.sizeBytes += merged.sizeBytes;
-      this.#free.splice(at, 1);
-    }
+    const touchesBefore = before !== undefined && before.offset + before.sizeBytes === offset;
+    const touchesAfter = after !== undefined && offset + sizeBytes === after.offset;
+    if (touchesBefore) {
+      before.sizeBytes += sizeBytes + (touchesAfter ? after.sizeBytes : 0);
+      if (touchesAfter) this.#free.splice(at, 1);
+    } else if (touchesAfter) {
+      after.offset = offset;
+      after.sizeBytes += sizeBytes;
+    } else this.#free.splice(at, 0, { offset, sizeBytes });
+    this.#freeBytes += sizeBytes;
   }
 
   /** Bytes not allocated. */
   get freeBytes(): number {
-    return this.#free.reduce((sum, range) => sum + range.sizeBytes, 0);
+    return this.#freeBytes;
+  }
+
+  /** Index of the first free range that starts after `offset`. */
+  #indexAfter(offset: number): number {
+    let low = 0;
+    let high = this.#free.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const range = this.#free[middle];
+      if (range && range.offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

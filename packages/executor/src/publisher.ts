@@ -30,7 +30,7 @@ export class Publisher {
    * @param reach called when pointers lead to the code: now, when there is nothing to wait for.
    * @returns what `reach` returns, in a promise where it had to wait, which rejects when the runner is gone.
    */
-  publish<T>({ syncCore, connect }: WrittenCommit, reach: () => T): T | Promise<T> {
+  publish<T>({ syncCore, connect }: WrittenCommit, reach: () => T | Promise<T>): T | Promise<T> {
     if (!syncCore && !this.#last) {
       connect();
       return reach();

@@ -17,6 +17,7 @@ import {
   munmap,
   PROT_READ,
   PROT_WRITE,
+  removePages,
   setSize,
 } from './native/libc.js';
 import type { Region, ReservationLayout } from './reservation-layout.js';
@@ -189,6 +190,12 @@ export class Reservation {
   fillZero(offset: number, sizeBytes: number): void {
     this.#writeCount++;
     this.#visit(offset, sizeBytes, (piece) => piece.fill(0));
+  }
+
+  /** Gives whole pages of the data region back, which are zeros then. */
+  giveBack(offset: number, sizeBytes: number): void {
+    this.#writeCount++;
+    removePages(this.#live().address + BigInt(offset), sizeBytes);
   }
 
   /** Stores 8 bytes in one step, seen by the runner whole or not at all. `offset` is a multiple of 8. */

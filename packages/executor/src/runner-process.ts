@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { RunnerEnd } from '@farjit/protocol';
+import { type RunnerEnd, session } from '@farjit/protocol';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell } from './doorbell.js';
@@ -29,8 +29,6 @@ export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runne
 const START_TIMEOUT_MS = 10_000;
 /** The doorbell ends with the process; when only one of the two is seen, this is how long the other may take. */
 const END_GRACE_MS = 1000;
-/** More of `/proc/<pid>/maps` than a runner has lines for. */
-const MAX_MAPS_BYTES = 4 * 1024 * 1024;
 
 type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'ready';
 
@@ -206,19 +204,21 @@ export class RunnerProcess {
     for (const output of this.#outputs) output.drain();
   }
 
-  /** `/proc/<pid>/maps`, through the descriptor opened before the runner became undumpable; empty when it is gone. */
+  /**
+   * `/proc/<pid>/maps`, through the descriptor opened before the runner became undumpable: as many whole lines as may be
+   * told. Empty when it is gone.
+   */
   readMaps(): string {
     const fd = this.#mapsFd;
     if (fd === undefined) return '';
-    const pieces: Buffer[] = [];
-    for (let position = 0; position < MAX_MAPS_BYTES; ) {
-      const piece = Buffer.allocUnsafe(64 * 1024);
-      const sizeBytes = readSync(fd, piece, 0, piece.byteLength, position);
-      if (sizeBytes === 0) break;
-      pieces.push(piece.subarray(0, sizeBytes));
-      position += sizeBytes;
+    const maps = Buffer.allocUnsafe(session.MAX_MAPS_BYTES);
+    let sizeBytes = 0;
+    while (sizeBytes < maps.byteLength) {
+      const readBytes = readSync(fd, maps, sizeBytes, maps.byteLength - sizeBytes, sizeBytes);
+      if (readBytes === 0) break;
+      sizeBytes += readBytes;
     }
-    return Buffer.concat(pieces).toString();
+    return maps.toString('utf8', 0, maps.lastIndexOf('\n', sizeBytes - 1) + 1);
   }
 
   async #sayHello({ reservation, maps, preload }: RunnerStartOptions): Promise<void> {

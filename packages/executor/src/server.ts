@@ -180,6 +180,7 @@ export class Server {
   async tryRunner(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const events = {
+        lane: this.#host.turns.lane({ charge: () => {}, fault: reject }),
         compile: () => Promise.reject(new Error('nothing was asked to run')),
         onOutput: () => {},
         isCongested: () => false,

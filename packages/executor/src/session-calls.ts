@@ -1,4 +1,4 @@
-import type { Connection, ParamsOf, RequestContext, ResultOf, run } from '@farjit/protocol';
+import { type Connection, type ParamsOf, type RequestContext, type ResultOf, run } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { Account } from './accounts.js';
 import { outcomeOfError } from './call-outcome.js';
@@ -24,24 +24,30 @@ export class SessionCalls {
   readonly #session: CallingSession;
   /** Those that have not been answered. */
   #count = 0;
+  /** What their answers will have. */
+  #promisedBytes = 0;
   #isDraining = false;
 
   constructor(session: CallingSession) {
     this.#session = session;
   }
 
-  /** @throws {RequestError} as `Calls.call`; DRAINING or QUOTA_EXCEEDED when it must not begin. */
+  /**
+   * @param readBytes what its answer has beside the block.
+   * @throws {RequestError} as `Calls.call`; DRAINING, QUOTA_EXCEEDED or LIMIT_EXCEEDED when it must not begin.
+   */
   async run(
     generation: Generation,
     params: ParamsOf<typeof run.call>,
     context: RequestContext,
+    readBytes = 0,
   ): Promise<ResultOf<typeof run.call>> {
     const { events } = this.#session;
     const startMs = performance.now();
     events.emit({ type: 'call-started' });
     let outcome: CallOutcome = 'returned';
     try {
-      return await this.#run(generation, params, context);
+      return await this.#run(generation, params, context, readBytes);
     } catch (error) {
       outcome = outcomeOfError(error);
       throw error;
@@ -60,10 +66,11 @@ export class SessionCalls {
     generation: Generation,
     { entry, block, commit }: ParamsOf<typeof run.call>,
     context: RequestContext,
+    readBytes: number,
   ): Promise<ResultOf<typeof run.call>> {
     let end: () => void;
     try {
-      end = this.#begin();
+      end = this.#begin(block.byteLength + readBytes);
     } catch (error) {
       // What came with it is not only for this call.
       await generation.commit(commit, context.traceparent);
@@ -76,13 +83,21 @@ export class SessionCalls {
     }
   }
 
-  #begin(): () => void {
+  #begin(answerBytes: number): () => void {
     if (this.#isDraining)
       throw new RequestError('DRAINING', 'the executor is draining and takes no new calls: use another');
+    const { MAX_PROMISED_BYTES } = run;
+    if (this.#promisedBytes + answerBytes > MAX_PROMISED_BYTES)
+      throw new RequestError(
+        'LIMIT_EXCEEDED',
+        `calls under way whose answers have more than ${MAX_PROMISED_BYTES} bytes together`,
+      );
     const endForAccount = this.#session.account?.beginCall();
     this.#count++;
+    this.#promisedBytes += answerBytes;
     return () => {
       endForAccount?.();
+      this.#promisedBytes -= answerBytes;
       this.#count--;
       this.#closeIfDrained();
     };

@@ -1,4 +1,5 @@
 import {
+  type Answer,
   type Connection,
   indirection,
   memory,
@@ -28,32 +29,32 @@ export interface RequestedSession {
   terminate(): Promise<void>;
 }
 
+/** What is done on a request; `Given` is what it is done on. */
+type Handler<Given extends unknown[], M extends RequestType> = (
+  ...args: [...Given, ParamsOf<M>, RequestContext]
+) => Answer<ResultOf<M>> | Promise<Answer<ResultOf<M>>>;
+
 /** Registers what is done on each request of a compiler. */
 export function handleRequests({ connection, runners, calls, ...asked }: RequestedSession): void {
   /** A message that needs an open session. */
-  function handleOpen<M extends RequestType>(
-    type: M,
-    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
-  ): void {
-    connection.handle(type, async (params, context) => {
+  function handleOpen<M extends RequestType>(type: M, handler: Handler<[], M>): void {
+    connection.handle(type, (params, context) => {
       if (asked.state() !== 'open') throw wrongState(type.method, asked.state());
       return handler(params, context);
     });
   }
 
   /** A message that speaks of the runner of one generation. */
-  function handleLive<M extends RequestType>(
-    type: M,
-    handler: (generation: Generation, params: ParamsOf<M>, context: RequestContext) => Promise<ResultOf<M>>,
-  ): void {
-    handleOpen(type, async (params, context) =>
+  function handleLive<M extends RequestType>(type: M, handler: Handler<[Generation], M>): void {
+    handleOpen(type, (params, context) =>
       handler(runners.ofGeneration(context.generation, type.method), params, context),
     );
   }
 
   connection.handle(session.openSession, (params) => asked.open(params));
   handleOpen(session.startRunner, () => runners.replace());
-  handleOpen(session.sessionStatus, async () => runners.status());
+  handleOpen(session.sessionStatus, () => runners.status());
+  handleOpen(session.runnerMaps, () => runners.maps());
   handleOpen(session.terminateSession, async () => {
     await asked.terminate();
     return {};
@@ -62,50 +63,59 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(symbols.lookupSymbols, async (generation, { names }) => ({
     addresses: await generation.lookup(names),
   }));
-  handleLive(memory.createAllocator, async (generation) => ({
+  handleLive(memory.createAllocator, (generation) => ({
     allocator: generation.memory.createAllocator(),
   }));
-  handleLive(memory.reserveMemory, async (generation, { allocator, prot, memoryBytes }) => ({
+  handleLive(memory.reserveMemory, (generation, { allocator, prot, memoryBytes }) => ({
     address: generation.memory.reserve(allocator, prot, memoryBytes),
   }));
-  handleLive(memory.destroyAllocator, async (generation, { allocator }) => {
-    generation.memory.destroyAllocator(allocator);
-    return {};
+  handleLive(memory.destroyAllocator, (generation, { allocator }) =>
+    whenDone(generation.releaseInSlices(generation.memory.destroyAllocator(allocator)), () => ({})),
+  );
+  connection.onNotification(memory.stageCommit, (part, number) => {
+    // Of a runner that is gone: so is its commit.
+    if (runners.current?.number === number) runners.current.stage(part);
   });
-  handleLive(memory.commitMemory, async (generation, { commit }, { traceparent }) => {
-    await generation.commit(commit, traceparent);
-    return {};
-  });
-  handleLive(memory.readMemory, async (generation, { address, sizeBytes }) => ({
+  handleLive(memory.commitMemory, (generation, { commit }, { traceparent }) =>
+    whenDone(generation.commit(commit, traceparent), () => ({})),
+  );
+  handleLive(memory.readMemory, (generation, { address, sizeBytes }) => ({
     content: generation.memory.read(address, sizeBytes),
   }));
-  handleLive(indirection.createIndirectStubsOwner, async (generation) => ({
+  handleLive(indirection.createIndirectStubsOwner, (generation) => ({
     owner: generation.indirection.createOwner(),
   }));
-  handleLive(indirection.destroyIndirectStubsOwner, async (generation, { owner }) => {
-    generation.indirection.destroyOwner(owner);
-    return {};
-  });
-  handleLive(indirection.emitResolverBlock, async (generation) => ({
+  handleLive(indirection.destroyIndirectStubsOwner, (generation, { owner }) =>
+    whenDone(generation.releaseInSlices(generation.indirection.destroyOwner(owner)), () => ({})),
+  );
+  handleLive(indirection.emitResolverBlock, (generation) => ({
     resolver: generation.indirection.emitResolverBlock(),
   }));
-  handleLive(indirection.emitTrampolineBlock, async (generation, { trampolineCount }) => ({
-    trampolines: generation.indirection.emitTrampolines(trampolineCount),
-  }));
-  handleLive(indirection.emitIndirectStubs, async (generation, params) =>
-    generation.indirection.emitStubs(
-      params.owner,
-      params.stubCount,
-      params.initialTarget,
-      params.initialStrideBytes,
+  handleLive(indirection.emitTrampolineBlock, (generation, { trampolineCount }) =>
+    whenDone(generation.inSlices(generation.indirection.emitTrampolines(trampolineCount)), (trampolines) => ({
+      trampolines,
+    })),
+  );
+  handleLive(indirection.emitIndirectStubs, (generation, params) =>
+    generation.inSlices(
+      generation.indirection.emitStubs(
+        params.owner,
+        params.stubCount,
+        params.initialTarget,
+        params.initialStrideBytes,
+      ),
     ),
   );
   handleLive(run.call, (generation, params, context) => calls.run(generation, params, context));
   handleLive(run.callAndRead, async (generation, { read, ...params }, context) => {
     generation.memory.checkReadable(read.address, read.sizeBytes);
-    const result = await calls.run(generation, params, context);
-    return { ...result, content: generation.readLeft(read.address, read.sizeBytes) };
+    const result = await calls.run(generation, params, context, read.sizeBytes);
+    return () => ({ ...result, content: generation.readLeft(read.address, read.sizeBytes) });
   });
+}
+
+function whenDone<T, R>(work: T | Promise<T>, answer: (result: T) => R): R | Promise<R> {
+  return work instanceof Promise ? work.then(answer) : answer(work);
 }
 
 /** A request that comes before or after its time. */

@@ -30,6 +30,7 @@ export interface SessionRunnersContext {
   readonly connection: Connection;
   /** Of the session. */
   readonly guard: Guard;
+  /** Of the compiler's messages. */
   readonly lane: Lane;
   /** Whether the compiler has been told of the first runner. */
   isOpen(): boolean;
@@ -117,8 +118,11 @@ export class SessionRunners {
       callsStarted: this.#past.callsStarted + (generation?.callsStarted ?? 0),
       callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
       commitUs: Math.round((this.#past.commitMs + (generation?.commitMs ?? 0)) * 1000),
-      maps: generation?.readMaps() ?? '',
     };
+  }
+
+  maps(): ResultOf<typeof messages.runnerMaps> {
+    return { maps: this.#generation?.readMaps() ?? '' };
   }
 
   async #start(): Promise<RunnerStarted> {
@@ -158,6 +162,7 @@ export class SessionRunners {
   #generationEvents(): GenerationEvents {
     const { session, host, account, connection, lane } = this.#context;
     return {
+      lane,
       compile: (generation, trampoline, traceparent, onAnswer) =>
         this.#compile(generation, trampoline, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
@@ -219,6 +224,8 @@ export class SessionRunners {
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;
     }
+    // What the compiler was asked for is of no use any more, and it may never answer.
+    connection.abandonRequests(number);
     host.events.emit({ type: 'runner-ended', session, generation: number, end });
     if (!isOpen()) return;
     // The rejected calls are answered in microtasks; the notification comes after them.

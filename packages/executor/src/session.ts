@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   Connection,
   type FrameEvent,
+  MAX_REQUESTS_IN_FLIGHT,
   MAX_UNOPENED_MS,
   type ParamsOf,
   type ResultOf,
@@ -89,6 +90,9 @@ export class Session {
         run: (event, handler) => guard.run(`session.${event}`, handler),
         fault: (error) => guard.fault('session.request', error),
       },
+      answer: (work) => lane.measure(work),
+      maxPendingRequests: MAX_REQUESTS_IN_FLIGHT,
+      maxBacklogBytes: session.MAX_ANSWER_BACKLOG_BYTES,
       admit: (sizeBytes) => {
         this.secrets.confirm();
         return this.isUnopened ? limits.admit(sizeBytes) : undefined;

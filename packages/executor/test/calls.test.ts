@@ -172,8 +172,8 @@ test('output arrives in order, all of it before the answer', async (t) => {
 
 test('output waits in the runner while the connection is congested', async (t) => {
   const [near, far] = createMemoryTransportPair();
-  // Far more than what makes output wait, less than what makes the connection be given up.
-  let bufferedBytes = 64 * 1024 * 1024;
+  // Far more than what makes output wait, less than what makes requests be refused.
+  let bufferedBytes = 12 * 1024 * 1024;
   const congested: Transport = {
     send: (message) => far.send(message),
     close: (code, reason) => far.close(code, reason),

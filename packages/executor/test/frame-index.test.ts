@@ -1,11 +1,13 @@
 import { RequestError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
+import { CommitWrites } from '../src/commit-writes.js';
 import { type FrameRecord, frameRecords } from '../src/eh-frame-records.js';
 import { FrameIndex, frameIndexRegion } from '../src/frame-index.js';
 import { FRAME_CELL_SHIFT, FRAME_HEADS, FRAME_LEVEL_SHIFT, FRAME_NODE } from '../src/native/shared-layout.js';
 import { type Reservation, ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
+import { finish } from './finish.js';
 import { ehFrameOf } from './machine-code.js';
 
 const MIB = 1024 * 1024;
@@ -18,10 +20,23 @@ function prepare(t: ExecutionContext) {
   const reservation = new ReservationPool(layoutReservation(sizes)).take();
   t.teardown(() => reservation.release());
   let next = CODE_BYTES + MIB;
-  const index = new FrameIndex(reservation, BASE, (sizeBytes) => {
-    next += sizeBytes;
-    return next - sizeBytes;
+  const frames = new FrameIndex(reservation, BASE, {
+    reserve: (sizeBytes) => {
+      next += sizeBytes;
+      return next - sizeBytes;
+    },
+    *pause() {
+      yield;
+    },
   });
+  const nothing = new CommitWrites(reservation, []);
+  const index = {
+    add: (offset: number, endOffset: number) => {
+      const sections = finish(frames.parse([{ offset, endOffset }], nothing));
+      for (const section of sections) finish(frames.add(section));
+    },
+    remove: (address: bigint) => finish(frames.remove(address)),
+  };
   /** Puts a function's section at its place, and into the index. */
   const add = (place: number, start: number, sizeBytes: number) => {
     const offset = CODE_BYTES + place * SECTION_BYTES;
@@ -167,15 +182,15 @@ test('pointers of each encoding that compilers use are read', (t) => {
   relative.writeInt32LE(-(4096 + fdeAt + 8) + 32, 0);
   relative.writeUInt32LE(16, 4);
   const personality = sectionOf('zPLR', [0x1b, 0, 0, 0, 0, 0x1b, 0x1b], relative);
-  t.deepEqual(frameRecords(personality, 4096, BASE), [{ start: 32, end: 48, fde: 4096 + fdeAt }]);
+  t.deepEqual(finish(frameRecords(personality, 4096, BASE)), [{ start: 32, end: 48, fde: 4096 + fdeAt }]);
 
   const absolute = Buffer.alloc(16);
   absolute.writeBigUInt64LE(BASE + 64n, 0);
   absolute.writeBigUInt64LE(8n, 8);
-  t.like(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE), [{ start: 64, end: 72 }]);
+  t.like(finish(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE)), [{ start: 64, end: 72 }]);
   // Of code that is not in the reservation.
   absolute.writeBigUInt64LE(toExecutorAddr(64n), 0);
-  t.deepEqual(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE), []);
+  t.deepEqual(finish(frameRecords(sectionOf('zR', [0x00], absolute), 0, BASE)), []);
 });
 
 for (const [what, section] of [
@@ -187,5 +202,8 @@ for (const [what, section] of [
   ['a record that is too short', Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])],
 ] as const)
   test(`EH frames are refused: ${what}`, (t) => {
-    t.throws(() => frameRecords(section, 0, BASE), { instanceOf: RequestError, message: /malformed/ });
+    t.throws(() => finish(frameRecords(section, 0, BASE)), {
+      instanceOf: RequestError,
+      message: /malformed/,
+    });
   });

@@ -6,6 +6,7 @@ import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
+import { finish } from './finish.js';
 import { commitOf, segmentOf } from './session-fixture.js';
 
 const MIB = 1024 * 1024;
@@ -40,15 +41,17 @@ function prepare(t: ExecutionContext): Prepared {
 
 test('a commit writes content, zeroes the rest and stores pointers', (t) => {
   const { memory, code, constant, data } = prepare(t);
-  memory.apply(commitOf({ segments: [segmentOf(data, 'data', new Uint8Array(64).fill(0xee))] }));
-  const { syncCore, connect } = memory.apply(
-    commitOf({
-      segments: [
-        segmentOf(code, 'code', Uint8Array.of(1, 2, 3)),
-        { address: data, prot: 'data', content: Uint8Array.of(9), memoryBytes: 8 },
-      ],
-      pointers: [{ address: addrAdd(constant, 8), value: toExecutorAddr(0x1122334455667788n) }],
-    }),
+  finish(memory.apply(commitOf({ segments: [segmentOf(data, 'data', new Uint8Array(64).fill(0xee))] })));
+  const { syncCore, connect } = finish(
+    memory.apply(
+      commitOf({
+        segments: [
+          segmentOf(code, 'code', Uint8Array.of(1, 2, 3)),
+          { address: data, prot: 'data', content: Uint8Array.of(9), memoryBytes: 8 },
+        ],
+        pointers: [{ address: addrAdd(constant, 8), value: toExecutorAddr(0x1122334455667788n) }],
+      }),
+    ),
   );
   t.false(syncCore);
   t.deepEqual([...memory.read(code, 4)], [1, 2, 3, 0]);
@@ -174,28 +177,30 @@ for (const [what, commit, code] of REFUSED)
       segments: [...good.segments, ...bad.segments],
       pointers: [...good.pointers, ...bad.pointers],
     };
-    const error = t.throws(() => memory.apply(whole), { instanceOf: RequestError });
+    const error = t.throws(() => finish(memory.apply(whole)), { instanceOf: RequestError });
     t.is(error?.code, code);
     for (const prot of ['code', 'constant', 'data'] as const) {
       const { address, sizeBytes } = memory.describe()[prot];
       t.true(memory.read(address, sizeBytes).equals(Buffer.alloc(sizeBytes)), `${prot} is unchanged`);
     }
-    t.notThrows(() => memory.apply(commitOf(good)));
+    t.notThrows(() => finish(memory.apply(commitOf(good))));
     // The set of registered frames is unchanged, too.
-    t.notThrows(() => memory.apply(commitOf({ registerEHFrames: [constant] })));
+    t.notThrows(() => finish(memory.apply(commitOf({ registerEHFrames: [constant] }))));
   });
 
 test('segments that touch do not overlap, empty ones never do', (t) => {
   const { memory, data } = prepare(t);
   t.notThrows(() =>
-    memory.apply(
-      commitOf({
-        segments: [
-          segmentOf(data, 'data', Uint8Array.of(1)),
-          segmentOf(addrAdd(data, 1), 'data', Uint8Array.of(2)),
-          segmentOf(data, 'data', new Uint8Array(0)),
-        ],
-      }),
+    finish(
+      memory.apply(
+        commitOf({
+          segments: [
+            segmentOf(data, 'data', Uint8Array.of(1)),
+            segmentOf(addrAdd(data, 1), 'data', Uint8Array.of(2)),
+            segmentOf(data, 'data', new Uint8Array(0)),
+          ],
+        }),
+      ),
     ),
   );
   t.deepEqual([...memory.read(data, 2)], [1, 2]);
@@ -203,21 +208,21 @@ test('segments that touch do not overlap, empty ones never do', (t) => {
 
 test('memory of a destroyed allocator refuses commits and is reserved again', (t) => {
   const { memory, allocator, code } = prepare(t);
-  memory.destroyAllocator(allocator);
-  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(code, 'code', Uint8Array.of(1))] })), {
+  finish(memory.destroyAllocator(allocator));
+  t.throws(() => finish(memory.apply(commitOf({ segments: [segmentOf(code, 'code', Uint8Array.of(1))] }))), {
     message: /not inside any reservation/,
   });
   t.throws(() => memory.reserve(allocator, 'code', 1), { message: `there is no allocator ${allocator}` });
-  t.throws(() => memory.destroyAllocator(allocator), { instanceOf: RequestError });
+  t.throws(() => finish(memory.destroyAllocator(allocator)), { instanceOf: RequestError });
   t.is(memory.reserve(memory.createAllocator(), 'code', 4096), code);
 });
 
 test('an allocator with registered EH frames is not destroyed', (t) => {
   const { memory, allocator, constant } = prepare(t);
-  memory.apply(commitOf({ registerEHFrames: [constant] }));
-  t.throws(() => memory.destroyAllocator(allocator), { message: /deregister them first/ });
-  memory.apply(commitOf({ deregisterEHFrames: [constant] }));
-  t.notThrows(() => memory.destroyAllocator(allocator));
+  finish(memory.apply(commitOf({ registerEHFrames: [constant] })));
+  t.throws(() => finish(memory.destroyAllocator(allocator)), { message: /deregister them first/ });
+  finish(memory.apply(commitOf({ deregisterEHFrames: [constant] })));
+  t.notThrows(() => finish(memory.destroyAllocator(allocator)));
 });
 
 test('a reservation that does not fit says what is free', (t) => {
@@ -243,7 +248,7 @@ test('reading stays inside one part', (t) => {
 test('stubs jump through pointers that commits may write, and only those', (t) => {
   const { memory, indirection } = prepare(t);
   const owner = indirection.createOwner();
-  const { stubs, pointers } = indirection.emitStubs(owner, 3, RESOLVER, 8);
+  const { stubs, pointers } = finish(indirection.emitStubs(owner, 3, RESOLVER, 8));
   t.is(memory.read(addrAdd(pointers, 16), 8).readBigUInt64LE(), RESOLVER + 16n);
   const code = memory.read(stubs, 24);
   for (const index of [0, 1, 2]) {
@@ -252,31 +257,39 @@ test('stubs jump through pointers that commits may write, and only those', (t) =
     t.is(next + BigInt(code.readInt32LE(8 * index + 2)), pointers + BigInt(8 * index));
   }
   const target = { address: addrAdd(pointers, 8), value: toExecutorAddr(0x42n) };
-  memory.apply(commitOf({ pointers: [target] })).connect();
+  finish(memory.apply(commitOf({ pointers: [target] }))).connect();
   t.is(memory.read(target.address, 8).readBigUInt64LE(), 0x42n);
-  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(stubs, 'code', Uint8Array.of(0x90))] })), {
-    message: /not inside any reservation/,
+  t.throws(
+    () => finish(memory.apply(commitOf({ segments: [segmentOf(stubs, 'code', Uint8Array.of(0x90))] }))),
+    {
+      message: /not inside any reservation/,
+    },
+  );
+  t.throws(
+    () => finish(memory.apply(commitOf({ segments: [segmentOf(pointers, 'constant', Uint8Array.of(0))] }))),
+    {
+      message: /not inside any reservation/,
+    },
+  );
+  finish(indirection.destroyOwner(owner));
+  t.throws(() => finish(memory.apply(commitOf({ pointers: [target] }))), { instanceOf: RequestError });
+  t.throws(() => finish(indirection.destroyOwner(owner)), {
+    message: `there is no indirect-stubs owner ${owner}`,
   });
-  t.throws(() => memory.apply(commitOf({ segments: [segmentOf(pointers, 'constant', Uint8Array.of(0))] })), {
-    message: /not inside any reservation/,
-  });
-  indirection.destroyOwner(owner);
-  t.throws(() => memory.apply(commitOf({ pointers: [target] })), { instanceOf: RequestError });
-  t.throws(() => indirection.destroyOwner(owner), { message: `there is no indirect-stubs owner ${owner}` });
 });
 
 test('initial targets beyond 64 bits are refused', (t) => {
   const { indirection } = prepare(t);
   const owner = indirection.createOwner();
   const last = toExecutorAddr(0xffff_ffff_ffff_fff8n);
-  t.throws(() => indirection.emitStubs(owner, 2, last, 8), { message: /64 bits/ });
-  t.notThrows(() => indirection.emitStubs(owner, 1, last, 8));
+  t.throws(() => finish(indirection.emitStubs(owner, 2, last, 8)), { message: /64 bits/ });
+  t.notThrows(() => finish(indirection.emitStubs(owner, 1, last, 8)));
 });
 
 test('a trampoline is known by its start, and its pointer is written by nobody', (t) => {
   const { memory, indirection } = prepare(t);
-  const start = indirection.emitTrampolines(600);
-  const more = indirection.emitTrampolines(1);
+  const start = finish(indirection.emitTrampolines(600));
+  const more = finish(indirection.emitTrampolines(1));
   t.true(indirection.isTrampoline(start));
   t.true(indirection.isTrampoline(addrAdd(start, 599 * 8)));
   t.true(indirection.isTrampoline(more));
@@ -286,7 +299,7 @@ test('a trampoline is known by its start, and its pointer is written by nobody',
   const code = memory.read(start, 8);
   const pointer = toExecutorAddr(start + 6n + BigInt(code.readInt32LE(2)));
   t.is(memory.read(pointer, 8).readBigUInt64LE(), RESOLVER);
-  t.throws(() => memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] })), {
+  t.throws(() => finish(memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] }))), {
     instanceOf: RequestError,
   });
 });

@@ -167,7 +167,7 @@ test('a failed callback ends its call alone, with the token, and the next call w
       connection.request(run.call, { entry: failing, block, commit: commitOf() }, live),
       { code: 'CALLBACK_FAILED' },
     );
-    t.deepEqual((error as { data?: unknown }).data, { token: 77 });
+    t.deepEqual((error as { data?: unknown }).data, { token: 77, foreignThreads: 0 });
     const result = await connection.request(run.call, { entry: working, block, commit: commitOf() }, live);
     t.is(result.block[0], 3);
   }

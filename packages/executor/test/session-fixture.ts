@@ -85,14 +85,7 @@ export async function openOver(
 }
 
 export function commitOf(parts: Partial<Commit> = {}): Commit {
-  return {
-    segments: [],
-    pointers: [],
-    registerEHFrames: [],
-    deregisterEHFrames: [],
-    syncCore: false,
-    ...parts,
-  };
+  return { ...memory.emptyCommit(), ...parts };
 }
 
 export function segmentOf(address: ExecutorAddr, prot: MemProt, content: Uint8Array<ArrayBuffer>): Segment {

@@ -230,7 +230,7 @@ test('a program that is no runner is refused', async (t) => {
 
 test('nothing in the runner is writable and executable', async (t) => {
   const { connection, opened } = await openSession(t, host);
-  const { maps } = await connection.request(session.sessionStatus, {});
+  const { maps } = await connection.request(session.runnerMaps, {});
   t.deepEqual(writableAndExecutable(maps), []);
   const line = (address: bigint) => maps.split('\n').find((text) => text.startsWith(address.toString(16)));
   const { code, constant } = opened.runner.memory;
@@ -340,7 +340,8 @@ test('after a runner is gone a new one has the next generation', async (t) => {
     message: /runner of generation 1 is gone/,
   });
   const status = await connection.request(session.sessionStatus, {});
-  t.like(status, { generation: 1, processId: 0, callsInFlight: 0, maps: '', commitsApplied: 1 });
+  t.like(status, { generation: 1, processId: 0, callsInFlight: 0, commitsApplied: 1 });
+  t.deepEqual(await connection.request(session.runnerMaps, {}), { maps: '' });
 
   const runner = await connection.request(session.startRunner, {});
   t.is(runner.generation, 2);

@@ -5,6 +5,12 @@ import { decodeMessagePack } from './msgpack-decoder.js';
 import { printable } from './printable.js';
 import { parseValue } from './quick-check.js';
 
+/**
+ * Largest frame either end accepts: a link of a few hundred functions. To receive one takes a millisecond or two, in which
+ * nobody else is served; a larger commit travels in parts.
+ */
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+
 /** What a frame is. */
 export enum FrameKind {
   Request = 0,
@@ -39,6 +45,12 @@ export interface Frame {
   readonly method: string;
   /** Params, result, or `{ code, message, data }` of an error. */
   readonly body: unknown;
+}
+
+/** A frame that has come. */
+export interface ReceivedFrame extends Frame {
+  /** How many values it is made of: what it costs to keep it is not its bytes alone. */
+  readonly valueCount: number;
 }
 
 const uint32 = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
@@ -97,12 +109,23 @@ export function encodeFrame(frame: Frame): Uint8Array {
  * values are views into `message`.
  * @throws {ProtocolError} when the message is not a frame of this protocol.
  */
-export function decodeFrame(message: Uint8Array): Frame {
-  const decoded = decodeMessagePack(message);
-  const parsed = parseValue(frameTuple, decoded);
+export function decodeFrame(message: Uint8Array): ReceivedFrame {
+  const { value, valueCount } = decodeMessagePack(message);
+  const parsed = parseValue(frameTuple, value);
   if (!parsed.success) throw new ProtocolError(`bad envelope: ${describeIssues(parsed.issues)}`);
   const [kind, id, seq, acknowledged, generation, deadlineMs, traceparent, method, body] = parsed.output;
-  return { kind, id, sequence: seq, acknowledged, generation, deadlineMs, traceparent, method, body };
+  return {
+    kind,
+    id,
+    sequence: seq,
+    acknowledged,
+    generation,
+    deadlineMs,
+    traceparent,
+    method,
+    body,
+    valueCount,
+  };
 }
 
 /** What an issue quotes may be as long as a frame. */

@@ -1,22 +1,11 @@
-import type * as v from 'valibot';
-import { describeIssues, errorBody, type Frame, FrameKind } from './codec.js';
-import {
-  CancelledError,
-  ConnectionClosedError,
-  FarJITError,
-  ProtocolError,
-  RemoteError,
-  RequestError,
-} from './errors.js';
+import { describeIssues, type Frame, FrameKind, type ReceivedFrame } from './codec.js';
+import { CancelledError, ConnectionClosedError, FarJITError, ProtocolError, RequestError } from './errors.js';
+import { HandledRequests, type RequestContext } from './handled-requests.js';
 import { Link, type LinkHandlers, type LinkOptions, type OutgoingFrame } from './link.js';
 import type { NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+import { PendingRequests } from './pending-requests.js';
 import { parseValue } from './quick-check.js';
 import type { Transport, TransportClose } from './transport.js';
-
-/** Requests of the peer handled at once: more than the threads one runner can block. */
-export const MAX_REQUESTS_IN_FLIGHT = 1024;
-/** Bytes of the peer's requests handled at once: two frames of the largest size, and many of the usual ones. */
-export const MAX_UNANSWERED_BYTES = 128 * 1024 * 1024;
 
 /** What travels with a request besides its params. */
 export interface RequestOptions {
@@ -29,15 +18,6 @@ export interface RequestOptions {
   readonly traceparent?: string | undefined;
 }
 
-/** What a handler learns besides the params. */
-export interface RequestContext {
-  readonly generation: number;
-  readonly deadlineMs: number | null;
-  readonly traceparent: string | null;
-  /** Aborted when the sender cancels or the connection closes. */
-  readonly signal: AbortSignal;
-}
-
 /** One frame passing, for statistics and for people who look inside. */
 export interface FrameEvent {
   readonly direction: 'sent' | 'received';
@@ -46,14 +26,14 @@ export interface FrameEvent {
   readonly sizeBytes: number;
 }
 
-interface Pending {
-  readonly type: RequestType;
-  /** See `Connection.request`. */
-  readonly onResult: ((result: unknown) => void) | undefined;
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: Error) => void;
-  /** Captured where the request was made, so that an answer from afar still points at its caller. */
-  readonly origin: { stack?: string };
+export interface ConnectionOptions extends LinkOptions {
+  readonly onFrame?: (event: FrameEvent) => void;
+  /** Requests of ours that may wait for the peer's answers; default: any number. */
+  readonly maxPendingRequests?: number;
+  /** While more bytes than these wait to be sent, requests of the peer are refused; default: any number may. */
+  readonly maxBacklogBytes?: number;
+  /** Encodes and sends an answer that was not there at once: does `work` now, and may count what that takes. */
+  readonly answer?: (work: () => void) => void;
 }
 
 /**
@@ -62,35 +42,7 @@ interface Pending {
  */
 export type Answer<R> = R | (() => R);
 
-/** A request of the peer's. Its signal is made when somebody asks for it: few handlers do. */
-class HandledRequest implements RequestContext {
-  readonly generation: number;
-  readonly deadlineMs: number | null;
-  readonly traceparent: string | null;
-  #controller: AbortController | undefined;
-  #isAborted = false;
-
-  constructor({ generation, deadlineMs, traceparent }: Frame) {
-    this.generation = generation;
-    this.deadlineMs = deadlineMs;
-    this.traceparent = traceparent;
-  }
-
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#isAborted) this.#controller.abort();
-    }
-    return this.#controller.signal;
-  }
-
-  abort(): void {
-    this.#isAborted = true;
-    this.#controller?.abort();
-  }
-}
-
-type RequestHandler = (params: unknown, context: RequestContext) => Promise<unknown>;
+type RequestHandler = (params: unknown, context: RequestContext) => unknown;
 type NotificationHandler = (params: unknown, generation: number) => void;
 
 /**
@@ -105,19 +57,28 @@ export class Connection {
     string,
     { type: NotificationType; handler: NotificationHandler }
   >();
-  readonly #pending = new Map<number, Pending>();
-  readonly #handling = new Map<number, HandledRequest>();
-  #handlingBytes = 0;
-  #nextId = 1;
+  readonly #pending: PendingRequests;
+  readonly #handled = new HandledRequests();
+  readonly #maxBacklogBytes: number;
+  readonly #answer: (work: () => void) => void;
   #closeError: ConnectionClosedError | undefined;
   readonly #closed: Promise<ConnectionClosedError>;
   #resolveClosed!: (error: ConnectionClosedError) => void;
 
   constructor(
     transport: Transport,
-    { onFrame = () => {}, ...options }: LinkOptions & { readonly onFrame?: (event: FrameEvent) => void } = {},
+    {
+      onFrame = () => {},
+      maxPendingRequests = Number.POSITIVE_INFINITY,
+      maxBacklogBytes = Number.POSITIVE_INFINITY,
+      answer = (work) => work(),
+      ...options
+    }: ConnectionOptions = {},
   ) {
     this.#onFrame = onFrame;
+    this.#pending = new PendingRequests(maxPendingRequests);
+    this.#maxBacklogBytes = maxBacklogBytes;
+    this.#answer = answer;
     const handlers: LinkHandlers = {
       onFrame: (frame, sizeBytes) => this.#receive(frame, sizeBytes),
       onEnd: (close) => this.#finish(close),
@@ -149,9 +110,18 @@ export class Connection {
     return this.#closeError !== undefined;
   }
 
+  /** Memory that the peer's requests cost that have not been answered, in bytes. */
+  get unansweredBytes(): number {
+    return this.#handled.costBytes;
+  }
+
+  /** @param handler one that does not answer with a promise is answered before the next message is looked at. */
   handle<M extends RequestType>(
     type: M,
-    handler: (params: ParamsOf<M>, context: RequestContext) => Promise<Answer<ResultOf<M>>>,
+    handler: (
+      params: ParamsOf<M>,
+      context: RequestContext,
+    ) => Answer<ResultOf<M>> | Promise<Answer<ResultOf<M>>>,
   ): void {
     this.#requestHandlers.set(type.method, { type, handler: handler as RequestHandler });
   }
@@ -172,6 +142,7 @@ export class Connection {
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
    * @throws {CancelledError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
+   * @throws {RequestError} LIMIT_EXCEEDED when too many others have no answer.
    * @throws {ProtocolError} when the result does not fit the declaration, or `params` cannot be encoded.
    */
   request<M extends RequestType>(
@@ -189,23 +160,26 @@ export class Connection {
       return Promise.reject(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`));
     if (signal?.aborted)
       return Promise.reject(new CancelledError(`${type.method} was cancelled`, { cause: signal.reason }));
-    const id = this.#nextId++;
+    const generation = options.generation ?? 0;
+    let id = 0;
     const result = new Promise<unknown>((resolve, reject) => {
-      const onResult = options.onResult as Pending['onResult'];
-      this.#pending.set(id, { type, onResult, resolve, reject, origin });
+      const onResult = options.onResult as ((result: unknown) => void) | undefined;
+      id = this.#pending.add({ type, generation, onResult, resolve, reject, origin });
     });
+    // Refused: the promise has been rejected.
+    if (id === 0) return result as Promise<ResultOf<M>>;
     try {
       this.#send({
         kind: FrameKind.Request,
         id,
-        generation: options.generation ?? 0,
+        generation,
         deadlineMs: toWholeMs(options.deadlineMs),
         traceparent: options.traceparent ?? null,
         method: type.method,
         body: params,
       });
     } catch (cause) {
-      this.#pending.delete(id);
+      this.#pending.remove(id);
       return Promise.reject(new ProtocolError(`${type.method}: params cannot be encoded`, { cause }));
     }
     if (!signal) return result as Promise<ResultOf<M>>;
@@ -229,6 +203,12 @@ export class Connection {
     });
   }
 
+  /** Requests of a generation that is gone reject; what the peer still answers to them is ignored. */
+  abandonRequests(generation: number): void {
+    const words = `the runner of generation ${generation} is gone`;
+    this.#pending.abandon(generation, (method) => new CancelledError(`${method}: ${words}`));
+  }
+
   /**
    * Closes with a WebSocket close code; 1000 is a normal end. What is pending rejects at once, and nothing that
    * still arrives is handled: a peer that does not answer the closing cannot hold anybody up.
@@ -247,44 +227,27 @@ export class Connection {
     this.#onFrame({ direction: 'sent', kind: frame.kind, method: frame.method, sizeBytes });
   }
 
-  #receive(frame: Frame, sizeBytes: number): void {
+  #receive(frame: ReceivedFrame, sizeBytes: number): void {
     const isAnswer = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
-    const method = isAnswer ? (this.#pending.get(frame.id)?.type.method ?? '') : frame.method;
+    const method = isAnswer ? this.#pending.methodOf(frame.id) : frame.method;
     this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes });
     this.#dispatch(frame, sizeBytes);
   }
 
-  #dispatch(frame: Frame, sizeBytes: number): void {
+  #dispatch(frame: ReceivedFrame, sizeBytes: number): void {
     switch (frame.kind) {
       case FrameKind.Request:
-        this.#handleRequest(frame, sizeBytes).catch((error: unknown) => this.#link.guard.fault(error));
-        return;
+        return this.#handleRequest(frame, sizeBytes);
       case FrameKind.Notification:
         return this.#handleNotification(frame);
       case FrameKind.Cancel:
-        this.#handling.get(frame.id)?.abort();
-        return;
+        return this.#handled.abort(frame.id);
       case FrameKind.Response:
       case FrameKind.Error:
-        return this.#settle(frame);
+        return this.#pending.settle(frame);
       case FrameKind.Acknowledge:
         return;
     }
-  }
-
-  #settle(frame: Frame): void {
-    const pending = this.#pending.get(frame.id);
-    if (!pending) throw new ProtocolError(`answer to request ${frame.id}, which is not pending`);
-    this.#pending.delete(frame.id);
-    const schema = frame.kind === FrameKind.Error ? errorBody : pending.type.result;
-    const parsed = parseValue<unknown>(schema, frame.body);
-    if (!parsed.success) {
-      const error = new ProtocolError(`answer to ${pending.type.method}: ${describeIssues(parsed.issues)}`);
-      return pending.reject(withStackOf(error, pending.origin));
-    }
-    if (frame.kind === FrameKind.Response) return deliver(parsed.output, pending);
-    const { code, message, data } = parsed.output as v.InferOutput<typeof errorBody>;
-    pending.reject(withStackOf(new RemoteError(code, message, data), pending.origin));
   }
 
   #handleNotification(frame: Frame): void {
@@ -295,52 +258,71 @@ export class Connection {
     entry.handler(parsed.output, frame.generation);
   }
 
-  async #handleRequest(frame: Frame, sizeBytes: number): Promise<void> {
-    const context = new HandledRequest(frame);
-    let result: unknown;
+  #handleRequest(frame: ReceivedFrame, sizeBytes: number): void {
+    const { id } = frame;
+    let context: RequestContext | undefined;
+    let answer: unknown;
     try {
-      if (this.#handling.has(frame.id)) throw new RequestError('INVALID_PARAMS', `request ${frame.id} twice`);
-      if (this.#handling.size >= MAX_REQUESTS_IN_FLIGHT)
-        throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_REQUESTS_IN_FLIGHT} requests in flight`);
-      if (this.#handlingBytes + sizeBytes > MAX_UNANSWERED_BYTES)
-        throw new RequestError(
-          'LIMIT_EXCEEDED',
-          `requests of more than ${MAX_UNANSWERED_BYTES} bytes in flight`,
-        );
-      const entry = this.#requestHandlers.get(frame.method);
-      if (!entry) throw new RequestError('METHOD_NOT_ALLOWED', `unknown method "${frame.method}"`);
-      const parsed = parseValue(entry.type.params, frame.body);
-      if (!parsed.success)
-        throw new RequestError('INVALID_PARAMS', `${frame.method}: ${describeIssues(parsed.issues)}`);
-      this.#handling.set(frame.id, context);
-      this.#handlingBytes += sizeBytes;
-      result = await entry.handler(parsed.output, context);
+      context = this.#handled.begin(frame, sizeBytes);
+      answer = this.#callHandler(frame, context);
     } catch (error) {
-      this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
-      return;
-    } finally {
-      if (this.#handling.get(frame.id) === context) {
-        this.#handling.delete(frame.id);
-        this.#handlingBytes -= sizeBytes;
-      }
+      if (context) this.#handled.end(id);
+      return this.#sendError(id, error);
     }
+    if (answer instanceof Promise)
+      this.#answerLater(id, answer).catch((error: unknown) => this.#link.guard.fault(error));
+    else this.#sendAnswer(id, answer);
+  }
+
+  #callHandler({ method, body }: Frame, context: RequestContext): unknown {
+    if (this.#link.backlogBytes > this.#maxBacklogBytes)
+      throw new RequestError(
+        'LIMIT_EXCEEDED',
+        `${method}: more than ${this.#maxBacklogBytes} bytes of answers and notifications wait to be read`,
+      );
+    const entry = this.#requestHandlers.get(method);
+    if (!entry) throw new RequestError('METHOD_NOT_ALLOWED', `unknown method "${method}"`);
+    const parsed = parseValue(entry.type.params, body);
+    if (!parsed.success)
+      throw new RequestError('INVALID_PARAMS', `${method}: ${describeIssues(parsed.issues)}`);
+    return entry.handler(parsed.output, context);
+  }
+
+  async #answerLater(id: number, answer: Promise<unknown>): Promise<void> {
+    let send: () => void;
     try {
-      this.#sendPlain(FrameKind.Response, frame.id, typeof result === 'function' ? result() : result);
+      const result = await answer;
+      send = () => this.#sendAnswer(id, result);
+    } catch (error) {
+      send = () => {
+        this.#handled.end(id);
+        this.#sendError(id, error);
+      };
+    }
+    this.#answer(send);
+  }
+
+  #sendAnswer(id: number, result: unknown): void {
+    this.#handled.end(id);
+    try {
+      this.#sendPlain(FrameKind.Response, id, typeof result === 'function' ? result() : result);
     } catch (error) {
       // Nothing was sent, so the request still has its one answer to come.
-      this.#sendPlain(FrameKind.Error, frame.id, toErrorBody(error));
+      this.#sendError(id, error);
     }
+  }
+
+  #sendError(id: number, error: unknown): void {
+    this.#sendPlain(FrameKind.Error, id, toErrorBody(error));
   }
 
   #finish(close: TransportClose): void {
     if (this.#closeError) return;
     const words = close.reason || 'no reason given';
     this.#closeError = new ConnectionClosedError(`connection closed (${close.code}: ${words})`);
-    for (const { type, reject, origin } of this.#pending.values())
-      reject(withStackOf(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`), origin));
-    this.#pending.clear();
-    for (const request of this.#handling.values()) request.abort();
-    this.#handling.clear();
+    const { message } = this.#closeError;
+    this.#pending.rejectAll((method) => new ConnectionClosedError(`${method}: ${message}`));
+    this.#handled.abortAll();
     this.#resolveClosed(this.#closeError);
   }
 }
@@ -348,21 +330,6 @@ export class Connection {
 function toWholeMs(deadlineMs: number | undefined): number | null {
   if (deadlineMs === undefined || deadlineMs === Number.POSITIVE_INFINITY) return null;
   return Math.min(Math.max(Math.ceil(deadlineMs), 0), 0xffff_ffff);
-}
-
-function deliver(result: unknown, { onResult, resolve, reject }: Pending): void {
-  try {
-    onResult?.(result);
-  } catch (error) {
-    return reject(error instanceof Error ? error : new Error(String(error)));
-  }
-  resolve(result);
-}
-
-function withStackOf<E extends Error>(error: E, origin: { stack?: string }): E {
-  const frames = origin.stack?.replace(/^[^\n]*\n/, '');
-  error.stack = `${error.name}: ${error.message}\n${frames ?? ''}`;
-  return error;
 }
 
 function toErrorBody(error: unknown): { code: string; message: string; data: unknown } {

@@ -5,15 +5,16 @@ export {
   RateLimit,
   UnopenedLimits,
 } from './admission.js';
-export { FrameKind } from './codec.js';
-export { type Answer, Connection, type FrameEvent, type RequestContext } from './connection.js';
+export { FrameKind, MAX_FRAME_BYTES } from './codec.js';
+export { type Answer, Connection, type FrameEvent } from './connection.js';
 export { EventStream } from './event-stream.js';
+export { MAX_REQUESTS_IN_FLIGHT, type RequestContext } from './handled-requests.js';
 export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
 export { joinWebSocket } from './joined-websocket.js';
 export type { MessageType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 export { MESSAGES } from './messages/index.js';
 export * as indirection from './messages/indirection.js';
-export type { Commit, Segment } from './messages/memory.js';
+export type { Commit, CommitPart, PointerWrite, Segment } from './messages/memory.js';
 export * as memory from './messages/memory.js';
 export type { MemProt } from './messages/primitives.js';
 export type { RunnerEnd, TrapReport } from './messages/run.js';
@@ -28,7 +29,6 @@ export { socketPathFault, socketPathOf } from './socket-path.js';
 export { formatTraceparent, parseTraceparent } from './traceparent.js';
 export { createMemoryTransportPair, type Reopened, type Transport } from './transport.js';
 export {
-  MAX_FRAME_BYTES,
   UNMASKED,
   WEBSOCKET_OPTIONS,
   WebSocketTransport,

@@ -1,10 +1,17 @@
-import { decodeFrame, encodeFrame, type Frame, FrameKind } from './codec.js';
-import { ConnectionClosedError, ProtocolError } from './errors.js';
+import {
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  FrameKind,
+  MAX_FRAME_BYTES,
+  type ReceivedFrame,
+} from './codec.js';
+import { ConnectionClosedError, ProtocolError, RequestError } from './errors.js';
 import { MAX_UNACKNOWLEDGED_BYTES, SendWindow } from './send-window.js';
 import type { Transport, TransportClose } from './transport.js';
 
 /** Bytes that wait to be sent before the connection is given up: a peer that stopped reading costs no more than this. */
-export const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
+export const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /** What it costs to keep a frame, beside its bytes, until it is acknowledged: small ones are mostly that. */
 export const FRAME_COST_BYTES = 320;
 /** Bytes received before an acknowledgement is sent that no other frame has carried: the sender never runs dry. */
@@ -56,7 +63,7 @@ export interface LinkOptions {
 
 export interface LinkHandlers {
   /** A frame, in order and once. What it throws as a `ProtocolError`, the link is closed with. */
-  onFrame(frame: Frame, sizeBytes: number): void;
+  onFrame(frame: ReceivedFrame, sizeBytes: number): void;
   /** Called once; no handler is called after it. */
   onEnd(close: TransportClose): void;
   /** An acknowledgement was sent or has come by itself. */
@@ -136,11 +143,17 @@ export class Link {
   /**
    * Sends a frame, or keeps it until it can be sent.
    * @returns its bytes on the wire.
-   * @throws {RangeError} when it cannot be encoded; then it leaves no gap.
+   * @throws {RangeError} when it cannot be encoded, and {RequestError} LIMIT_EXCEEDED when it is too large; then it leaves no
+   *   gap.
    */
   send(frame: OutgoingFrame): number {
     const sequence = this.#window.lastSequence + 1;
     const message = encodeFrame({ ...frame, sequence, acknowledged: this.#received });
+    if (message.byteLength > MAX_FRAME_BYTES)
+      throw new RequestError(
+        'LIMIT_EXCEEDED',
+        `${frame.method || 'an answer'} of ${message.byteLength} bytes: a frame has at most ${MAX_FRAME_BYTES}`,
+      );
     this.#window.add(message);
     this.#transmit();
     // It has gone out, and its acknowledgement with it. One that waited would carry an old one.
@@ -273,7 +286,7 @@ export class Link {
     this.#transmit();
   }
 
-  #deliver(frame: Frame, sizeBytes: number): void {
+  #deliver(frame: ReceivedFrame, sizeBytes: number): void {
     if (frame.sequence !== this.#received + 1)
       throw new ProtocolError(`frame ${frame.sequence} after frame ${this.#received}`);
     this.#received = frame.sequence;

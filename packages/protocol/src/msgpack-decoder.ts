@@ -2,8 +2,14 @@ import { ProtocolError } from './errors.js';
 
 /** Arrays and maps inside each other: the deepest declared message nests five. */
 export const MAX_NESTING = 16;
-/** Values in one frame: a full commit of `MAX_COMMIT_SEGMENTS` segments and pointers, with room. */
-export const MAX_VALUES = 1 << 17;
+/**
+ * Values in one frame, keys of maps included: `MAX_MESSAGE_ENTRIES` segments and pointers, with room. To decode so many
+ * takes a few milliseconds, whatever they are.
+ */
+export const MAX_VALUES = 20_480;
+
+/** More than any message has. */
+const MAX_KNOWN_KEYS = 16;
 
 const PRINTABLE_ASCII = /^[ -~]*$/;
 /**
@@ -20,14 +26,18 @@ const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor',
  *
  * Written by hand and not a library's: a general decoder is many times this size, which is what counts in a process
  * that has just started, and would need a pass over the frame before it, to keep out what it can do besides.
+ * @returns the value, and how many values, keys included, it is made of.
  * @throws {ProtocolError}
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
-export function decodeMessagePack(frame: Uint8Array): unknown {
+export function decodeMessagePack(frame: Uint8Array): {
+  readonly value: unknown;
+  readonly valueCount: number;
+} {
   const reader = new Reader(frame);
   const value = reader.value(0);
   reader.end();
-  return value;
+  return { value, valueCount: reader.valueCount };
 }
 
 class Reader {
@@ -35,7 +45,9 @@ class Reader {
   readonly #view: DataView;
   readonly #sizeBytes: number;
   #position = 0;
-  #valueCount = 0;
+  valueCount = 0;
+  /** Keys met before, by where they were: those of a list's maps come again and again. */
+  readonly #keys: { readonly start: number; readonly sizeBytes: number; readonly text: string }[] = [];
 
   constructor(frame: Uint8Array) {
     this.#frame = Buffer.isBuffer(frame)
@@ -51,7 +63,7 @@ class Reader {
 
   value(depth: number): unknown {
     if (depth > MAX_NESTING) throw new ProtocolError(`values nest deeper than ${MAX_NESTING}`);
-    if (++this.#valueCount > MAX_VALUES) throw new ProtocolError(`more than ${MAX_VALUES} values in a frame`);
+    this.#count();
     const tag = this.#uint8();
     if (tag <= 0x7f) return tag;
     if (tag >= 0xe0) return tag - 0x100;
@@ -156,14 +168,30 @@ class Reader {
     return map;
   }
 
+  #count(): void {
+    if (++this.valueCount > MAX_VALUES) throw new ProtocolError(`more than ${MAX_VALUES} values in a frame`);
+  }
+
   #key(): string {
+    this.#count();
     const tag = this.#uint8();
-    let key: string;
-    if (tag >= 0xa0 && tag <= 0xbf) key = this.#string(tag & 0x1f);
-    else if (tag === 0xd9) key = this.#string(this.#uint8());
+    let sizeBytes: number;
+    if (tag >= 0xa0 && tag <= 0xbf) sizeBytes = tag & 0x1f;
+    else if (tag === 0xd9) sizeBytes = this.#uint8();
     else throw new ProtocolError('map key is not a short string');
-    if (!PRINTABLE_ASCII.test(key)) throw new ProtocolError('map key is not printable ASCII');
-    if (PROTOTYPE_KEYS.has(key)) throw new ProtocolError('map key names the prototype');
-    return key;
+    const start = this.#take(sizeBytes);
+    for (const known of this.#keys)
+      if (known.sizeBytes === sizeBytes && this.#isSame(known.start, start, sizeBytes)) return known.text;
+    const text = this.#frame.toString('utf8', start, start + sizeBytes);
+    if (!PRINTABLE_ASCII.test(text)) throw new ProtocolError('map key is not printable ASCII');
+    if (PROTOTYPE_KEYS.has(text)) throw new ProtocolError('map key names the prototype');
+    if (this.#keys.length < MAX_KNOWN_KEYS) this.#keys.push({ start, sizeBytes, text });
+    return text;
+  }
+
+  #isSame(oneStart: number, otherStart: number, sizeBytes: number): boolean {
+    for (let offset = 0; offset < sizeBytes; offset++)
+      if (this.#frame[oneStart + offset] !== this.#frame[otherStart + offset]) return false;
+    return true;
   }
 }

@@ -1,10 +1,9 @@
 import type { RawData, WebSocket } from 'ws';
+import { MAX_FRAME_BYTES } from './codec.js';
 import { ConnectionClosedError } from './errors.js';
 import { type Heartbeat, startHeartbeat } from './heartbeat.js';
 import type { Transport, TransportClose } from './transport.js';
 
-/** Largest frame either end accepts: a link of a few hundred functions with room to spare. */
-export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 /** WebSocket fragments one frame may come in. We send every frame whole; a proxy on the way may split it. */
 export const MAX_FRAGMENTS = 1024;
 

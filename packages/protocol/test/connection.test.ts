@@ -1,12 +1,7 @@
 import test from 'ava';
 import * as v from 'valibot';
 import { decodeFrame, encodeFrame, type Frame, FrameKind } from '../src/codec.js';
-import {
-  Connection,
-  type FrameEvent,
-  MAX_REQUESTS_IN_FLIGHT,
-  MAX_UNANSWERED_BYTES,
-} from '../src/connection.js';
+import { Connection, type FrameEvent } from '../src/connection.js';
 import {
   CancelledError,
   ConnectionClosedError,
@@ -15,6 +10,7 @@ import {
   RequestError,
 } from '../src/errors.js';
 import { NULL_ADDR, toExecutorAddr } from '../src/executor-addr.js';
+import { MAX_REQUESTS_IN_FLIGHT, MAX_UNANSWERED_BYTES, VALUE_COST_BYTES } from '../src/handled-requests.js';
 import { MAX_BUFFERED_BYTES } from '../src/link.js';
 import { notification, request } from '../src/messages/declare.js';
 import { reenter } from '../src/messages/indirection.js';
@@ -463,10 +459,12 @@ test('requests of more bytes than the limit are refused, and room comes back wit
   const blob = request('blob', 'compiler-to-executor', { params: v.unknown(), result: v.null() });
   const release: (() => void)[] = [];
   executor.handle(blob, () => new Promise<null>((resolve) => release.push(() => resolve(null))));
-  // Envelope and header of the bytes: what the frame is larger than its content.
-  const overheadBytes = frame({ method: 'blob', body: new Uint8Array(1 << 20) }).byteLength - (1 << 20);
-  const contentBytes = 16 * 1024 * 1024 - overheadBytes;
-  const count = MAX_UNANSWERED_BYTES / (16 * 1024 * 1024);
+  // Envelope and header of the bytes, and what its values cost: what the frame costs more than its content.
+  const sample = frame({ method: 'blob', body: new Uint8Array(1 << 20) });
+  const { valueCount } = decodeFrame(sample);
+  const overheadBytes = sample.byteLength - (1 << 20) + VALUE_COST_BYTES * valueCount;
+  const contentBytes = 2 * 1024 * 1024 - overheadBytes;
+  const count = MAX_UNANSWERED_BYTES / (2 * 1024 * 1024);
   const send = (sizeBytes: number) => compiler.request(blob, new Uint8Array(sizeBytes));
   const inFlight: Promise<null>[] = [];
   for (let i = 0; i < count; i++) {

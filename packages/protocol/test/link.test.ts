@@ -198,7 +198,10 @@ test('frames without an answer are acknowledged by themselves, after so many', a
 
 test('frames without an answer are acknowledged by themselves, after so many bytes', async (t) => {
   const [a, b] = openPair();
-  send(a, new Uint8Array(ACKNOWLEDGE_EVERY_BYTES));
+  send(a, new Uint8Array(ACKNOWLEDGE_EVERY_BYTES / 2));
+  await settled();
+  t.deepEqual(b.acknowledgements, []);
+  send(a, new Uint8Array(ACKNOWLEDGE_EVERY_BYTES / 2));
   await settled();
   t.deepEqual(b.acknowledgements, ['sent']);
 });
@@ -265,8 +268,10 @@ test('what is kept for a peer that acknowledges nothing counts by the frame, too
 test('what waits beyond all measure ends the link', (t) => {
   const transport = lossy();
   const end = open(transport);
-  const content = new Uint8Array(60 * 1024 * 1024);
-  for (let i = 0; i < 6 && end.ended.length === 0; i++) send(end, content);
+  const content = new Uint8Array(3 * 1024 * 1024);
+  const mostBytes = MAX_BUFFERED_BYTES + MAX_UNACKNOWLEDGED_BYTES + content.byteLength;
+  for (let sentBytes = 0; sentBytes < mostBytes && end.ended.length === 0; sentBytes += content.byteLength)
+    send(end, content);
   t.deepEqual(end.ended, [{ code: 1008, reason: 'the peer does not read' }]);
 });
 

@@ -6,7 +6,7 @@ import { decodeMessagePack, MAX_NESTING, MAX_VALUES } from '../src/msgpack-decod
 import { sampleValue, seededRandom } from './sample-values.js';
 
 function decode(...bytes: number[]): unknown {
-  return decodeMessagePack(Uint8Array.from(bytes));
+  return decodeMessagePack(Uint8Array.from(bytes)).value;
 }
 
 const refusedTags: [string, number[]][] = [

@@ -7,16 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket, WebSocketServer } from 'ws';
+import { MAX_FRAME_BYTES } from '../src/codec.js';
 import { Connection } from '../src/connection.js';
 import { ConnectionClosedError } from '../src/errors.js';
 import { output } from '../src/messages/session.js';
 import type { TransportClose } from '../src/transport.js';
-import {
-  MAX_FRAGMENTS,
-  MAX_FRAME_BYTES,
-  WEBSOCKET_OPTIONS,
-  WebSocketTransport,
-} from '../src/websocket-transport.js';
+import { MAX_FRAGMENTS, WEBSOCKET_OPTIONS, WebSocketTransport } from '../src/websocket-transport.js';
 
 function temporarySocket(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'farjit-protocol-'));

@@ -223,11 +223,7 @@ class SessionTarget implements FuzzTarget {
     const content = new Uint8Array(CONTENTS[y % CONTENTS.length] ?? 0).fill(z);
     const commit = (fields: object) => ({
       commit: {
-        segments: [],
-        pointers: [],
-        registerEHFrames: [],
-        deregisterEHFrames: [],
-        syncCore: false,
+        ...memory.emptyCommit(),
         ...fields,
       },
     });

@@ -27,6 +27,7 @@ import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkInside, checkRunner, checkSize } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
 import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
+import { stageCommit } from './stage-commit.js';
 
 /**
  * How long the host may take to answer what it does by itself. All of it takes milliseconds, starting a runner
@@ -150,7 +151,12 @@ export class ExecutorProcessControl {
     connection.handle(indirection.reenter, async ({ trampoline }, context) => {
       const answered = orClose(connection, () => conduct.noteReentry(context.generation, trampoline));
       try {
-        return await handlers.reenter(trampoline, context);
+        const answer = await handlers.reenter(trampoline, context);
+        return () => {
+          const result = typeof answer === 'function' ? answer() : answer;
+          if (result.outcome === 'failed') return result;
+          return { ...result, commit: stageCommit(connection, result.commit, context.generation) };
+        };
       } finally {
         answered();
       }
@@ -277,7 +283,8 @@ export class ExecutorProcessControl {
   }
 
   async commit(commit: Commit, generation: number, traceparent?: string): Promise<void> {
-    await this.#ask(memory.commitMemory, { commit }, generation, { traceparent });
+    const staged = stageCommit(this.#connection, commit, generation);
+    await this.#ask(memory.commitMemory, { commit: staged }, generation, { traceparent });
   }
 
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
@@ -336,7 +343,7 @@ export class ExecutorProcessControl {
     const onAbort = () => answered.push(expectEnd(0));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const answer = await this.#connection.request(type, params, options);
+      const answer = await this.#connection.request(type, this.#staged(params, options), options);
       if (answer.block.byteLength !== params.block.byteLength)
         throw new ProtocolError(`the call's block came back with ${answer.block.byteLength} bytes`);
       return answer;
@@ -346,8 +353,20 @@ export class ExecutorProcessControl {
     }
   }
 
+  /** The params of a call that is about to be sent. */
+  #staged<P extends ParamsOf<typeof run.call>>(params: P, { generation, signal }: CallRequestOptions): P {
+    // A call that is not sent must not leave parts behind.
+    if (signal?.aborted) return params;
+    return { ...params, commit: stageCommit(this.#connection, params.commit, generation) };
+  }
+
   status(): Promise<ResultOf<typeof session.sessionStatus>> {
     return this.#ask(session.sessionStatus, {});
+  }
+
+  /** `/proc/<pid>/maps` of the runner. */
+  async runnerMaps(): Promise<string> {
+    return (await this.#ask(session.runnerMaps, {})).maps;
   }
 
   /** Receives nothing more from the executor until `until` has settled. */

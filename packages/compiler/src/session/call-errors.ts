@@ -9,6 +9,7 @@ import {
   QuotaExceededError,
   RunnerLostError,
 } from './errors.js';
+import type { ForeignThreads } from './reclaimer.js';
 import type { Symbolizer } from './symbolizer.js';
 
 /** Where to look up what an error of a call refers to. */
@@ -29,6 +30,17 @@ const APPLIED_BEFORE_FAILING = [
   'QUOTA_EXCEEDED',
 ];
 
+/** Codes of calls that have not been started. */
+const NEVER_STARTED = [
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'DRAINING',
+  'INVALID_ADDRESS',
+  'INVALID_PARAMS',
+  'LIMIT_EXCEEDED',
+  'QUOTA_EXCEEDED',
+];
+
 /** The runner that a request was for is gone: nobody can see what the request has done there. */
 export function isRunnerGone(error: unknown): error is RemoteError {
   return error instanceof RemoteError && ['STALE_GENERATION', 'RUNNER_LOST'].includes(error.code);
@@ -37,6 +49,14 @@ export function isRunnerGone(error: unknown): error is RemoteError {
 /** Whether the executor has applied the commit that came with a call which it answered with an error. */
 export function hasAppliedCommit(error: unknown): boolean {
   return error instanceof RemoteError && APPLIED_BEFORE_FAILING.includes(error.code);
+}
+
+/** Threads made by JIT'd code after a call that the executor answered with an error. */
+export function foreignThreadsAfter(error: unknown): ForeignThreads {
+  if (!(error instanceof RemoteError)) return 'unknown';
+  if (NEVER_STARTED.includes(error.code)) return 'same';
+  const parsed = parseValue(run.callbackFailedData, error.data);
+  return parsed.success ? parsed.output.foreignThreads : 'unknown';
 }
 
 /** How the runner ended, when that is why a call was rejected. */

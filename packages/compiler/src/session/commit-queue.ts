@@ -1,12 +1,12 @@
-import { type Commit, MAX_FRAME_BYTES, memory, type Segment } from '@farjit/protocol';
+import { type Commit, memory, type Segment } from '@farjit/protocol';
 import { addrAdd, addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
 import { GRANULE_BYTES } from './slab-allocator.js';
 
-/**
- * Bytes of segments one message carries: a quarter of the largest frame, which leaves room for everything else in it. A
- * larger segment is cut.
- */
-export const MAX_COMMIT_BYTES = MAX_FRAME_BYTES / 4;
+/** Bytes of segments one commit carries: half of what may be staged. The other half is for the data of a call. */
+export const MAX_COMMIT_BYTES = memory.MAX_STAGED_BYTES / 2;
+/** Segments, and pointers, of one commit: the same. */
+export const MAX_COMMIT_ENTRIES = memory.MAX_COMMIT_ENTRIES / 2;
 
 /** Segments up to this size are joined with their neighbours: more takes longer to copy than a segment costs. */
 const MAX_JOINED_BYTES = 4096;
@@ -74,19 +74,19 @@ export class CommitQueue {
     );
   }
 
-  /** More than one message may carry: the rest goes ahead in commits of its own. */
+  /** More than one commit may carry: the rest goes ahead in commits of its own. */
   get isOverfull(): boolean {
     return (
       this.#registerEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
       this.#deregisterEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
       this.#segmentBytes > MAX_COMMIT_BYTES ||
-      this.#segments.length > memory.MAX_COMMIT_SEGMENTS ||
-      this.#pointers.size > memory.MAX_COMMIT_SEGMENTS
+      this.#segments.length > MAX_COMMIT_ENTRIES ||
+      this.#pointers.size > MAX_COMMIT_ENTRIES
     );
   }
 
   /**
-   * Takes what one message carries. Pointers and EH frames go with the last of the segments, since they may lead into
+   * Takes what one commit carries. Pointers and EH frames go with the last of the segments, since they may lead into
    * any of them.
    * @param options.deregister false for answers, which are not answered themselves: nobody would learn when the
    *   frames are deregistered and their memory may be used again.
@@ -94,7 +94,7 @@ export class CommitQueue {
   take(options: { deregister: boolean }): OutgoingCommit {
     const segments = this.#takeSegments();
     const isLast = this.#segments.length === 0;
-    const pointers = isLast ? takeFirst(this.#pointers, memory.MAX_COMMIT_SEGMENTS) : [];
+    const pointers = isLast ? takeFirst(this.#pointers, MAX_COMMIT_ENTRIES) : [];
     const registerEHFrames = isLast ? [...this.#registerEHFrames].slice(0, memory.MAX_PUBLISH_ENTRIES) : [];
     for (const address of registerEHFrames) this.#registerEHFrames.delete(address);
     const room = options.deregister ? memory.MAX_PUBLISH_ENTRIES - registerEHFrames.length : 0;
@@ -108,6 +108,7 @@ export class CommitQueue {
         registerEHFrames,
         deregisterEHFrames: deregistered.map(([address]) => address),
         syncCore,
+        stagedParts: 0,
       },
       onApplied: () => {
         for (const [, applied] of deregistered) applied();
@@ -119,7 +120,7 @@ export class CommitQueue {
     let count = 0;
     let sizeBytes = 0;
     for (const { content } of this.#segments) {
-      if (count === memory.MAX_COMMIT_SEGMENTS || sizeBytes + content.byteLength > MAX_COMMIT_BYTES) break;
+      if (count === MAX_COMMIT_ENTRIES || sizeBytes + content.byteLength > MAX_COMMIT_BYTES) break;
       count++;
       sizeBytes += content.byteLength;
     }
@@ -165,11 +166,11 @@ function join(segments: readonly Segment[]): Segment[] {
 /** Pieces of a segment that fit into messages. */
 function cut(segment: Segment): Segment[] {
   const { address, prot, content, memoryBytes } = segment;
-  if (content.byteLength <= MAX_COMMIT_BYTES) return [segment];
+  if (content.byteLength <= MAX_MESSAGE_BYTES) return [segment];
   const pieces: Segment[] = [];
-  for (let start = 0; start < content.byteLength; start += MAX_COMMIT_BYTES) {
-    const piece = content.subarray(start, start + MAX_COMMIT_BYTES);
-    const isLast = start + MAX_COMMIT_BYTES >= content.byteLength;
+  for (let start = 0; start < content.byteLength; start += MAX_MESSAGE_BYTES) {
+    const piece = content.subarray(start, start + MAX_MESSAGE_BYTES);
+    const isLast = start + MAX_MESSAGE_BYTES >= content.byteLength;
     pieces.push({
       address: addrAdd(address, start),
       prot,

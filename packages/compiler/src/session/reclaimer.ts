@@ -1,6 +1,6 @@
 /**
  * Live threads made by JIT'd code, as an answer counted them: `same` when a call ended before it was started, `unknown`
- * when nobody said, as with a call whose thread was unwound.
+ * when nobody said.
  */
 export type ForeignThreads = number | 'same' | 'unknown';
 

@@ -7,7 +7,7 @@ import type {
   MemoryPiece,
 } from '../executor-client/executor-process-control.js';
 import type { Tracing } from '../tracing/tracing.js';
-import { translateCallError } from './call-errors.js';
+import { foreignThreadsAfter, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import type { CommitSender } from './commit-sender.js';
 import type { EventStream } from './events.js';
@@ -141,18 +141,20 @@ export class SessionCalls {
       if (!prepared || runner.lost) return undefined;
       throwIfAborted(name, options);
       foreignThreads = 'unknown';
-      const answer = await this.#send(name, runner, (commit) =>
-        send(executor(), prepared, commit, {
-          ...options,
-          generation: runner.generation,
-          traceparent: tracing.traceparent,
-        }),
-      );
-      foreignThreads = answer.foreignThreads;
-      return answer;
+      return await this.#send(name, runner, async (commit) => {
+        const { generation } = runner;
+        const { traceparent } = tracing;
+        try {
+          const answer = await send(executor(), prepared, commit, { ...options, generation, traceparent });
+          foreignThreads = answer.foreignThreads;
+          return answer;
+        } catch (error) {
+          foreignThreads = foreignThreadsAfter(error);
+          throw error;
+        }
+      });
     } catch (error) {
       if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
-      if (foreignThreads === 'unknown' && !runner.lost) foreignThreads = await this.#countForeignThreads();
       throw error;
     } finally {
       runner.reclaimer.callEnded(call, foreignThreads);
@@ -182,16 +184,6 @@ export class SessionCalls {
       });
     } finally {
       events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
-    }
-  }
-
-  /** Asked for after a call that failed, since errors do not say it. */
-  async #countForeignThreads(): Promise<ForeignThreads> {
-    try {
-      return (await this.#context.executor().status()).foreignThreads;
-    } catch {
-      // The connection is gone, which the call's own error says.
-      return 'unknown';
     }
   }
 }

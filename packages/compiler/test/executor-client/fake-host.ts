@@ -199,7 +199,6 @@ export class FakeHost {
         callsStarted: 0,
         callbackWaitUs: 0,
         commitUs: 0,
-        maps: '',
       }),
       terminateSession: () => ({}),
       createAllocator: () => ({ allocator: 1 }),

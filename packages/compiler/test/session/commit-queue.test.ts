@@ -1,7 +1,13 @@
 import { memory, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { CommitQueue, isEmptyCommit, MAX_COMMIT_BYTES } from '../../src/session/commit-queue.js';
+import { MAX_MESSAGE_BYTES } from '../../src/executor-client/stage-commit.js';
+import {
+  CommitQueue,
+  isEmptyCommit,
+  MAX_COMMIT_BYTES,
+  MAX_COMMIT_ENTRIES,
+} from '../../src/session/commit-queue.js';
 
 const BASE = toExecutorAddr(0x10_0000);
 /** Two granules apart, so that segments of one are no neighbours. */
@@ -46,6 +52,7 @@ test('one message takes all, segments in the order of their addresses', (t) => {
     registerEHFrames: [at(2)],
     deregisterEHFrames: [],
     syncCore: true,
+    stagedParts: 0,
   });
   t.true(queue.isEmpty);
   t.true(isEmptyCommit(queue.take(CALL).commit));
@@ -191,7 +198,7 @@ test('frames to deregister do not pile up: too many are as bad as too many to re
 
 test('more segments than a message carries go ahead of pointers and frames, which may lead into any of them', (t) => {
   const queue = new CommitQueue();
-  const limit = memory.MAX_COMMIT_SEGMENTS;
+  const limit = MAX_COMMIT_ENTRIES;
   queue.addSegments(segments(limit + 1), true);
   queue.setPointer(at(9000), at(limit));
   queue.registerEHFrames([at(limit)]);
@@ -211,7 +218,7 @@ test('more segments than a message carries go ahead of pointers and frames, whic
 
 test('more pointers than a message carries go in several', (t) => {
   const queue = new CommitQueue();
-  const limit = memory.MAX_COMMIT_SEGMENTS;
+  const limit = MAX_COMMIT_ENTRIES;
   for (let index = 0; index <= limit; index++) queue.setPointer(at(index), BASE);
   t.true(queue.isOverfull);
   t.is(queue.take(ANSWER).commit.pointers.length, limit);
@@ -219,18 +226,21 @@ test('more pointers than a message carries go in several', (t) => {
   t.deepEqual(queue.take(ANSWER).commit.pointers, [{ address: at(limit), value: BASE }]);
 });
 
-test('more bytes than a message carries go in several', (t) => {
+test('more bytes than a commit carries go in several', (t) => {
   const queue = new CommitQueue();
-  const half = MAX_COMMIT_BYTES / 2;
+  const quarter = MAX_COMMIT_BYTES / 4;
   const big = (index: number, sizeBytes: number): Segment => ({
     ...segmentAt(0, sizeBytes),
-    address: addrAdd(BASE, index * half),
+    address: addrAdd(BASE, index * quarter),
   });
-  queue.addSegments([big(0, half), big(1, half)], false);
+  queue.addSegments(
+    [0, 1, 2, 3].map((index) => big(index, quarter)),
+    false,
+  );
   t.false(queue.isOverfull);
-  queue.addSegments([big(2, 1)], false);
+  queue.addSegments([big(4, 1)], false);
   t.true(queue.isOverfull);
-  t.is(queue.take(CALL).commit.segments.length, 2);
+  t.is(queue.take(CALL).commit.segments.length, 4);
   t.false(queue.isOverfull);
   t.is(queue.take(CALL).commit.segments.length, 1);
   t.true(queue.isEmpty);
@@ -238,15 +248,11 @@ test('more bytes than a message carries go in several', (t) => {
 
 test('a segment larger than a message is cut, its zero-fill with the last piece, and dropped whole', (t) => {
   const queue = new CommitQueue();
-  const content = new Uint8Array(2 * MAX_COMMIT_BYTES + 5).map((_, index) => index % 251);
+  const content = new Uint8Array(2 * MAX_MESSAGE_BYTES + 5).map((_, index) => index % 251);
   const segment: Segment = { address: BASE, prot: 'data', content, memoryBytes: content.byteLength + 100 };
   queue.addSegments([segment], false);
-  const taken: Segment[] = [];
-  while (!queue.isEmpty) {
-    const { commit } = queue.take(CALL);
-    t.is(commit.segments.length, 1);
-    taken.push(...commit.segments);
-  }
+  const { segments: taken } = queue.take(CALL).commit;
+  t.true(queue.isEmpty);
   t.deepEqual(
     taken.map(({ address, content, memoryBytes }) => [
       Number(address - BASE),
@@ -254,9 +260,9 @@ test('a segment larger than a message is cut, its zero-fill with the last piece,
       memoryBytes,
     ]),
     [
-      [0, MAX_COMMIT_BYTES, MAX_COMMIT_BYTES],
-      [MAX_COMMIT_BYTES, MAX_COMMIT_BYTES, MAX_COMMIT_BYTES],
-      [2 * MAX_COMMIT_BYTES, 5, 105],
+      [0, MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES],
+      [MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES],
+      [2 * MAX_MESSAGE_BYTES, 5, 105],
     ],
   );
   t.true(Buffer.concat(taken.map((piece) => piece.content)).equals(content));

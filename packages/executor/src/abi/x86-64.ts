@@ -47,7 +47,7 @@ const INSTRUCTION_BYTES = 6;
  * @throws {RangeError} when a pointer is not within ±2 GiB of its stub.
  */
 export function encodeStubs(stubsAddress: bigint, pointersAddress: bigint, stubCount: number): Buffer {
-  return encode(0x25, stubsAddress, stubCount, (index) => pointersAddress + BigInt(index * POINTER_BYTES));
+  return encode(0x25, stubsAddress, stubCount, pointersAddress, POINTER_BYTES);
 }
 
 /**
@@ -64,23 +64,27 @@ export function encodeTrampolines(
   resolverPointerAddress: bigint,
   trampolineCount: number,
 ): Buffer {
-  return encode(0x15, trampolinesAddress, trampolineCount, () => resolverPointerAddress);
+  return encode(0x15, trampolinesAddress, trampolineCount, resolverPointerAddress, 0);
 }
 
-/** `ff /modrm disp32` and two bytes of `int3`, 8 bytes each. ModRM 0x15 and 0x25 are call and jmp to (%rip). */
-function encode(modrm: number, address: bigint, count: number, pointer: (index: number) => bigint): Buffer {
+/**
+ * `ff /modrm disp32` and two bytes of `int3`, 8 bytes each. ModRM 0x15 and 0x25 are call and jmp to (%rip). The pointers
+ * they go through are `strideBytes` apart.
+ */
+function encode(modrm: number, address: bigint, count: number, pointer: bigint, strideBytes: number): Buffer {
   const code = Buffer.alloc(count * 8, 0xcc);
+  // From numbers: there may be tens of thousands, and each step of a bigint is an allocation.
+  const first = Number(pointer - address) - INSTRUCTION_BYTES;
   for (let index = 0; index < count; index++) {
     const at = index * 8;
-    const next = address + BigInt(at + INSTRUCTION_BYTES);
-    const displacement = pointer(index) - next;
-    if (displacement < -0x8000_0000n || displacement > 0x7fff_ffffn)
+    const displacement = first + index * strideBytes - at;
+    if (displacement < -0x8000_0000 || displacement > 0x7fff_ffff)
       throw new RangeError(
-        `pointer 0x${pointer(index).toString(16)} is out of reach of the code at 0x${(address + BigInt(at)).toString(16)}`,
+        `pointer 0x${(pointer + BigInt(index * strideBytes)).toString(16)} is out of reach of the code at 0x${(address + BigInt(at)).toString(16)}`,
       );
     code[at] = 0xff;
     code[at + 1] = modrm;
-    code.writeInt32LE(Number(displacement), at + 2);
+    code.writeInt32LE(displacement, at + 2);
   }
   return code;
 }

@@ -34,6 +34,7 @@ export const F_SEAL_SHRINK = 0x02;
 export const F_SEAL_GROW = 0x04;
 export const F_SEAL_FUTURE_WRITE = 0x10;
 
+const MADV_REMOVE = 9;
 const MFD_CLOEXEC = 0x0001;
 const MFD_ALLOW_SEALING = 0x0002;
 const F_GETFL = 3;
@@ -139,6 +140,16 @@ export function mmap(
  */
 export function munmap(address: bigint, sizeBytes: number): void {
   int('munmap', [Word, Word], [address, BigInt(sizeBytes)], `0x${address.toString(16)}, ${sizeBytes}`);
+}
+
+/**
+ * `int madvise(void *addr, size_t length, MADV_REMOVE)`: gives whole pages of shared memory back, for all who map them.
+ * They read as zeros from then on.
+ * @throws {LibcError} EPERM when the memory is sealed against writing.
+ */
+export function removePages(address: bigint, sizeBytes: number): void {
+  const what = `0x${address.toString(16)}, ${sizeBytes}, MADV_REMOVE`;
+  int('madvise', [Word, Word, I32], [address, BigInt(sizeBytes), MADV_REMOVE], what);
 }
 
 /**

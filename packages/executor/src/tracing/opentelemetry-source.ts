@@ -99,17 +99,24 @@ class SpanTrace implements Trace {
   }
 }
 
+/** The span lasts until what is applied in turns has been applied. */
 function inCommit<T>(tracer: Tracer, parent: Context, apply: () => T): T {
   const span = tracer.startSpan('farjit.executor.commit' satisfies HostSpanName, {}, parent);
-  try {
-    return apply();
-  } catch (error) {
+  const fail = (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
     span.setStatus({ code: SpanStatusCode.ERROR, message });
-    throw error;
-  } finally {
     span.end();
+  };
+  let applied: T;
+  try {
+    applied = apply();
+  } catch (error) {
+    fail(error);
+    throw error;
   }
+  if (applied instanceof Promise) applied.then(() => span.end(), fail);
+  else span.end();
+  return applied;
 }
 
 function remoteContext(traceparent: string | null): Context {

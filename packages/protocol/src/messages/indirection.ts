@@ -6,6 +6,11 @@ import { count, executorAddr } from './primitives.js';
 /** Stubs or trampolines one emit may ask for: 64 Ki stubs are 512 KiB of code. */
 export const MAX_EMIT_COUNT = 1 << 16;
 
+/** Owners of stubs that a runner may have: a compiler takes one. */
+export const MAX_STUB_OWNERS = 1024;
+/** Blocks of stubs and of trampolines of a runner: a compiler makes each twice as large as the one before. */
+export const MAX_BLOCKS = 1024;
+
 /** Counters one notification tells of. */
 export const MAX_HOT_COUNTERS = 4096;
 

@@ -7,8 +7,13 @@ import { byteCount, bytes, count, executorAddr } from './primitives.js';
 
 /** Largest argument block of a call. */
 export const MAX_BLOCK_BYTES = 48 * 1024;
-/** Most memory that one `callAndRead` reads: what one commit carries. */
-export const MAX_READ_BYTES = 16 * 1024 * 1024;
+/** Most memory that one `callAndRead` reads: it fits into a frame, with the block and room for the rest. */
+export const MAX_READ_BYTES = 3 * 1024 * 1024;
+/**
+ * Bytes that the answers of all calls under way may have together: as many as a compiler makes at once with the largest
+ * blocks, or ten that read as much as they may.
+ */
+export const MAX_PROMISED_BYTES = 32 * 1024 * 1024;
 /** Frames a trap report walks at most. */
 export const MAX_TRAP_FRAMES = 64;
 
@@ -90,7 +95,11 @@ export const runnerLostData = v.strictObject({
 export const quotaExceededData = quota;
 
 /** `data` of a `CALLBACK_FAILED` error: the token of the `reenter` answer that failed. */
-export const callbackFailedData = v.strictObject({ token: count });
+export const callbackFailedData = v.strictObject({
+  token: count,
+  /** As in the result of a call. */
+  foreignThreads: count,
+});
 
 const callParams = {
   entry: executorAddr,

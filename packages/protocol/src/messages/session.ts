@@ -11,6 +11,15 @@ export const PROTOCOL_VERSIONS: readonly number[] = [1];
 /** Longest time that a session waits for its compiler: a day. */
 export const MAX_TIME_TO_LIVE_MS = 86_400_000;
 
+/** Most of a runner's maps that are told: the lines of ten thousand mappings, read in a millisecond or two. */
+export const MAX_MAPS_BYTES = 1024 * 1024;
+
+/**
+ * Bytes of answers and output that may wait to be sent before further requests are refused: a compiler that reads what it
+ * asks for is never so far behind.
+ */
+export const MAX_ANSWER_BACKLOG_BYTES = 16 * 1024 * 1024;
+
 /** What a compiler must know of an executor to make code for it. */
 export const remoteInfo = v.strictObject({
   /** LLVM target triple of the runner. */
@@ -119,8 +128,18 @@ export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
     callbackWaitUs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
     /** Microseconds the host spent checking and writing commits, summed. */
     commitUs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-    /** `/proc/<pid>/maps` of the runner, read through a descriptor opened before it gave up being dumpable. */
-    maps: v.string(),
+  }),
+});
+
+/** What the runner has mapped, for people who look inside and for tests of its rights. */
+export const runnerMaps = request('runnerMaps', 'compiler-to-executor', {
+  params: v.strictObject({}),
+  result: v.strictObject({
+    /**
+     * `/proc/<pid>/maps` of the runner, read through a descriptor opened before it gave up being dumpable: the first
+     * `MAX_MAPS_BYTES`, in whole lines. Empty when there is no runner.
+     */
+    maps: v.pipe(v.string(), v.maxLength(MAX_MAPS_BYTES)),
   }),
 });
 
