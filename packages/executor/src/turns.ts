@@ -28,16 +28,23 @@ export interface LaneOwner {
  * on. So whoever has done little is served at once, and the others one after the other.
  */
 export class Turns {
+  readonly #nowMs: () => number;
   /** Those with work that waits; the first has the next turn. */
   readonly #waiting: Lane[] = [];
   #isPassing = false;
   #passCount = 0;
   #usedMs = 0;
 
+  /** @param nowMs a clock that never goes back. */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
   /** A lane of its own, whose work is done in order. */
   lane(owner: LaneOwner): Lane {
     return new Lane(
       {
+        nowMs: this.#nowMs,
         wait: (lane) => this.#wait(lane),
         passCount: () => this.#passCount,
       },
@@ -76,6 +83,7 @@ export class Turns {
 
 /** What a lane needs of those that share the thread. */
 interface Thread {
+  readonly nowMs: () => number;
   /** Has `takeTurn` called when it is the lane's turn. */
   wait(lane: Lane): void;
   /** Counts the turns of those that waited. */
@@ -169,7 +177,7 @@ export class Lane {
     try {
       return work();
     } finally {
-      const usedMs = performance.now() - this.#sinceMs;
+      const usedMs = this.#thread.nowMs() - this.#sinceMs;
       this.#isRunning = false;
       this.#usedMs += usedMs;
       this.#sinceMs += usedMs;
@@ -230,7 +238,7 @@ export class Lane {
 
   /** Begins to count, in a new turn where others could have had theirs meanwhile. */
   #beginsWithTimeLeft(): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.#thread.nowMs();
     const passCount = this.#thread.passCount();
     // Nothing that has come in one go is so far apart.
     if (passCount !== this.#passCount || nowMs - this.#sinceMs >= TURN_MS) this.#usedMs = 0;
@@ -240,7 +248,7 @@ export class Lane {
   }
 
   #hasTimeLeft(): boolean {
-    return this.#usedMs + performance.now() - this.#sinceMs < TURN_MS;
+    return this.#usedMs + this.#thread.nowMs() - this.#sinceMs < TURN_MS;
   }
 }
 

@@ -1,10 +1,16 @@
 import test from 'ava';
 import { type Lane, type Slices, TURN_MS, Turns } from '../src/turns.js';
 
-/** Uses up more than a turn. */
-function useTurn(): void {
-  const endMs = performance.now() + 2 * TURN_MS;
-  while (performance.now() < endMs);
+/** A clock on which time passes only when it is used. */
+class Clock {
+  #nowMs = 0;
+
+  readonly turns = new Turns(() => this.#nowMs);
+
+  /** Uses up more than a turn. */
+  readonly useTurn = (): void => {
+    this.#nowMs += 2 * TURN_MS;
+  };
 }
 
 /** A lane that notes what becomes of it. */
@@ -29,7 +35,8 @@ function* slicesOf(count: number, onSlice: (index: number) => void): Slices<stri
 const nextPass = () => new Promise((resolve) => setImmediate(resolve));
 
 test('work is done at once while there is time left in the turn', (t) => {
-  const { lane } = laneOf(new Turns());
+  const { turns } = new Clock();
+  const { lane } = laneOf(turns);
   const done: number[] = [];
   for (let index = 0; index < 3; index++)
     t.is(
@@ -40,7 +47,8 @@ test('work is done at once while there is time left in the turn', (t) => {
 });
 
 test('what comes after a turn that is used up waits, in order', async (t) => {
-  const { lane } = laneOf(new Turns());
+  const { turns, useTurn } = new Clock();
+  const { lane } = laneOf(turns);
   const done: string[] = [];
   lane.run(useTurn);
   const first = lane.run(() => done.push('first'));
@@ -58,7 +66,7 @@ test('what comes after a turn that is used up waits, in order', async (t) => {
 });
 
 test('lanes that wait take turns, and one that has done nothing is served between them', async (t) => {
-  const turns = new Turns();
+  const { turns, useTurn } = new Clock();
   const busy = [laneOf(turns).lane, laneOf(turns).lane];
   const idle = laneOf(turns).lane;
   const order: string[] = [];
@@ -81,7 +89,7 @@ test('lanes that wait take turns, and one that has done nothing is served betwee
 });
 
 test('time is charged to whose work it is, and counted', async (t) => {
-  const turns = new Turns();
+  const { turns, useTurn } = new Clock();
   const [one, other] = [laneOf(turns), laneOf(turns)];
   one.lane.run(useTurn);
   await one.lane.run(useTurn);
@@ -93,7 +101,8 @@ test('time is charged to whose work it is, and counted', async (t) => {
 });
 
 test('what throws is told to the owner, and what comes after it is done', async (t) => {
-  const { lane, faults } = laneOf(new Turns());
+  const { turns, useTurn } = new Clock();
+  const { lane, faults } = laneOf(turns);
   const wrong = (words: string) => () => {
     throw new Error(words);
   };
@@ -110,14 +119,15 @@ test('what throws is told to the owner, and what comes after it is done', async 
 });
 
 test('sliced work that fits into the turn is done at once', (t) => {
-  const { lane } = laneOf(new Turns());
+  const { turns } = new Clock();
+  const { lane } = laneOf(turns);
   const seen: number[] = [];
   lane.run(() => t.is(lane.runSlices(slicesOf(3, (index) => seen.push(index))), 'done'));
   t.deepEqual(seen, [0, 1, 2]);
 });
 
 test('sliced work that does not goes on in later turns, before all that came after it, and others have theirs', async (t) => {
-  const turns = new Turns();
+  const { turns, useTurn } = new Clock();
   const [{ lane }, { lane: other }] = [laneOf(turns), laneOf(turns)];
   const order: string[] = [];
   const note = (word: string) => () => {
@@ -139,7 +149,8 @@ test('sliced work that does not goes on in later turns, before all that came aft
 });
 
 test('sliced work that throws rejects, and the lane goes on', async (t) => {
-  const { lane, faults } = laneOf(new Turns());
+  const { turns, useTurn } = new Clock();
+  const { lane, faults } = laneOf(turns);
   const wrong = () =>
     lane.runSlices(
       slicesOf(3, (index) => {
@@ -158,7 +169,8 @@ test('sliced work that throws rejects, and the lane goes on', async (t) => {
 });
 
 test('a lane that is closed drops what waits in it, and says so to whoever waits', async (t) => {
-  const { lane } = laneOf(new Turns());
+  const { turns, useTurn } = new Clock();
+  const { lane } = laneOf(turns);
   const done: string[] = [];
   const sliced = lane.runSlices(slicesOf(3, useTurn));
   const later = lane.run(() => done.push('later'));

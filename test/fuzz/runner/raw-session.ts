@@ -241,14 +241,7 @@ export class RawSession {
 
 /** A commit of these parts and nothing else. */
 export function commitOf(parts: Partial<Commit> = {}): Commit {
-  return {
-    segments: [],
-    pointers: [],
-    registerEHFrames: [],
-    deregisterEHFrames: [],
-    syncCore: false,
-    ...parts,
-  };
+  return { ...memory.emptyCommit(), ...parts };
 }
 
 export function segmentOf(
