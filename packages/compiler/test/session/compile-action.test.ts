@@ -5,7 +5,7 @@ import { ObjectPart } from '../../src/session/materialization-unit.js';
 import { gate } from '../gate.js';
 import { assemble } from '../jitlink/toolchain.js';
 import { openScripted } from './session-fixture.js';
-import { functionUnit } from './units.js';
+import { functionUnit, unitOf } from './units.js';
 
 test('better code that comes while a callback links the first lands the callback in it', async (t) => {
   const looking = gate();
@@ -46,4 +46,30 @@ test('better code that comes while a callback links the first lands the callback
   const stub = session.stubs.createStub('f');
   await session.flush();
   t.is(host.pointers.get(session.stubs.pointerAddress(stub)), address);
+});
+
+test('a function that is redefined while it is linked lands in the new definition, though its unit has another that is not', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      await wait();
+      return { addresses: names.map(() => toExecutorAddr(0x5000)) };
+    },
+  });
+  const functions = ['f', 'g'];
+  const assembly = functions.map(
+    (name) => `.globl ${name}\n.type ${name},@function\n${name}: call outside@PLT\nret`,
+  );
+  const pair = unitOf('pair', assembly.join('\n'), { functions, calls: ['outside'] });
+  session.define(pair);
+  const entered = enter('f');
+  await reached;
+  const renewed = functionUnit('f');
+  session.define(renewed);
+  open();
+  t.like(await entered, {
+    outcome: 'landed',
+    landing: renewed.knownPart('f')?.linked?.symbols.get('f$impl')?.address,
+  });
+  t.truthy(pair.knownPart('g')?.linked);
 });
