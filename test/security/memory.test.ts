@@ -166,7 +166,11 @@ test.serial('memory=64M ends who holds too much: a thread that waits until no ca
   await stillWorks(t, jit);
 });
 
-for (const [what, trick, most] of [['more than a thousand signals that wait', 'signals', 1024n]] as const)
+for (const [what, trick, most] of [
+  ['memory that is shared', 'shared', 0n],
+  ['memory that grows downwards', 'stack_map', 0n],
+  ['more than a thousand signals that wait', 'signals', 1024n],
+] as const)
   test.serial(`the kernel refuses a runner ${what}`, async (t) => {
     const { jit, stop } = await open(t, assembly(trick));
     const got = await (await jit.lookup('run'))(BigInt(ASKED_BYTES));
