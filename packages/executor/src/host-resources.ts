@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
 import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
@@ -12,10 +11,8 @@ import { RunnerPool } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
 import { HostTracing } from './tracing/host-tracing.js';
 import { Turns } from './turns.js';
-
-/** First of the users that runners become when the host is root: beyond those that distributions hand out. */
-const FIRST_USER = 200_000;
-const USER_COUNT = 65_536;
+import { UserPool } from './user-pool.js';
+import { UserRanges } from './user-ranges.js';
 
 /** Settings of a host; what is not given has its default. */
 export interface HostOptions {
@@ -74,46 +71,9 @@ export function createHostResources(options: HostOptions = {}): HostResources {
   };
   return {
     ...resources,
-    users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' && usersAreMapped()),
+    users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' ? new UserRanges() : undefined),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
     turns: new Turns(),
   };
-}
-
-/**
- * Users and groups for runners, one each, so that runners cannot signal or inspect each other. Only root can give
- * them; another host answers 0, which means the runner stays what the host is.
- */
-export class UserPool {
-  readonly #isRoot: boolean;
-  readonly #inUse = new Set<number>();
-  #next = 0;
-
-  constructor(isRoot: boolean) {
-    this.#isRoot = isRoot;
-  }
-
-  take(): number {
-    if (!this.#isRoot || this.#inUse.size === USER_COUNT) return 0;
-    for (;;) {
-      const user = FIRST_USER + (this.#next++ % USER_COUNT);
-      if (this.#inUse.has(user)) continue;
-      this.#inUse.add(user);
-      return user;
-    }
-  }
-
-  giveBack(user: number): void {
-    this.#inUse.delete(user);
-  }
-}
-
-/** Whether this user namespace knows the users above: in a container with few users, root cannot become them. */
-function usersAreMapped(): boolean {
-  const lines = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n');
-  return lines.some((line) => {
-    const [inside = 0, , length = 0] = line.trim().split(/\s+/).map(Number);
-    return inside <= FIRST_USER && FIRST_USER + USER_COUNT <= inside + length;
-  });
 }

@@ -254,6 +254,7 @@ export class Server {
     await this.#upgrades.whenClosed();
     await (await this.#endpoints)?.close();
     await Promise.all([poolClosed, ...listenersClosed]);
+    this.#host.users.close();
     await this.#host.tracing.source.flush();
   }
 

@@ -200,7 +200,7 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
 
 for (const event of GUARDED_EVENTS.filter((name) => name !== 'upgrade'))
   test(`a handler throws, and only its own session or runner ends: ${event}`, async (t) => {
-    const users = new CountedUsers(process.getuid?.() === 0);
+    const users = new CountedUsers();
     const reservations = new CountedReservations(layoutReservation());
     const shared = { ...createHostResources(), users, reservations };
     const host = { ...shared, runners: new RunnerPool(shared, 0) };

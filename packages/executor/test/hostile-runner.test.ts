@@ -82,7 +82,7 @@ for (const mode of [
   });
 
 test('a user is given back, once, whenever a runner cannot be confined', async (t) => {
-  const users = new CountedUsers(process.getuid?.() === 0);
+  const users = new CountedUsers();
   const host = { ...hostileHost('ends when it is to be confined'), users };
   for (let attempt = 0; attempt < 3; attempt++) {
     await t.throwsAsync(openSession(t, host), { code: 'RUNNER_START_FAILED' });

@@ -39,7 +39,13 @@ const MFD_CLOEXEC = 0x0001;
 const MFD_ALLOW_SEALING = 0x0002;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_OFD_SETLK = 37;
 const F_ADD_SEALS = 1033;
+const F_WRLCK = 1;
+/** `struct flock` of a 64-bit system: type and whence, then start, length and process. */
+const FLOCK_BYTES = 32;
+const FLOCK_START_OFFSET = 8;
+const FLOCK_LENGTH_OFFSET = 16;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const RLIMIT_FSIZE = 1;
@@ -90,6 +96,27 @@ export function setSize(fd: number, sizeBytes: number): void {
  */
 export function addSeals(fd: number, seals: number): void {
   int('fcntl', [I32, I32, I32], [fd, F_ADD_SEALS, seals], `${fd}, F_ADD_SEALS`);
+}
+
+/**
+ * `int fcntl(int fd, F_OFD_SETLK, struct flock *)`: locks one byte of an open file, until its descriptor is closed, in
+ * whatever way its process ends.
+ * @returns whether it is locked now; false when another open file has it.
+ * @throws {LibcError}
+ */
+export function lockByte(fd: number, offset: number): boolean {
+  const lock = Buffer.alloc(FLOCK_BYTES);
+  lock.writeInt16LE(F_WRLCK, 0);
+  lock.writeBigInt64LE(BigInt(offset), FLOCK_START_OFFSET);
+  lock.writeBigInt64LE(1n, FLOCK_LENGTH_OFFSET);
+  try {
+    int('fcntl', [I32, I32, U8Array], [fd, F_OFD_SETLK, lock], `${fd}, F_OFD_SETLK`);
+    return true;
+  } catch (error) {
+    if (error instanceof LibcError && (error.errnoName === 'EAGAIN' || error.errnoName === 'EACCES'))
+      return false;
+    throw error;
+  }
 }
 
 /**
