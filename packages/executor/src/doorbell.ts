@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net';
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
+import { socketPair } from './native/libc.js';
 import { BELL_BYTES } from './native/shared-layout.js';
 
 /**
@@ -22,6 +24,33 @@ export interface DoorbellOptions {
   readonly onClose: () => void;
   /** True when nothing more is to be heard. */
   readonly isDeaf: () => boolean;
+}
+
+/**
+ * Both ends of a doorbell, before there is a runner. Node could make them as it starts the runner, and leaves them open
+ * when it cannot for want of descriptors.
+ */
+export class DoorbellEnds {
+  readonly socket: Socket;
+  readonly runnerFd: number;
+
+  /** @throws the system's error, and then none is open. */
+  constructor() {
+    const [hostFd, runnerFd] = socketPair();
+    this.runnerFd = runnerFd;
+    try {
+      this.socket = new Socket({ fd: hostFd, readable: true, writable: true });
+    } catch (error) {
+      closeSync(hostFd);
+      closeSync(runnerFd);
+      throw error;
+    }
+  }
+
+  /** The host's copy of it: while it is open the doorbell never ends. */
+  closeRunnerEnd(): void {
+    closeSync(this.runnerFd);
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, ftruncateSync } from 'node:fs';
 import {
   addSeals,
   bufferAt,
@@ -18,7 +18,6 @@ import {
   PROT_READ,
   PROT_WRITE,
   removePages,
-  setSize,
 } from './native/libc.js';
 import type { Region, ReservationLayout } from './reservation-layout.js';
 
@@ -32,8 +31,8 @@ export const WINDOW_BYTES = 1024 * 1024;
 const BLOCK_BYTES = 512;
 
 /**
- * Memory that the host must have left for itself when it takes a session's: V8 ends the process when it gets none. It
- * grows by far less before the next session.
+ * Memory that the host must have left for itself when it has more sessions than ever before: V8 ends the process when it
+ * gets none.
  */
 const HEADROOM_BYTES = 64 * 1024 * 1024;
 
@@ -63,7 +62,8 @@ class HostRange {
   /**
    * Maps two fresh memfds, then seals them: after that, this mapping is the only one, in any process, through which
    * code and constant can be written.
-   * @throws {LibcError} and then nothing is mapped and no descriptor is left.
+   * @throws the system's error, EFBIG where files may not be as large, and then nothing is mapped and no descriptor is
+   * left.
    */
   map(): ReservationDescriptors {
     const { layout } = this;
@@ -71,10 +71,10 @@ class HostRange {
     try {
       const sealedFd = memfdCreate('farjit-sealed');
       opened.push(sealedFd);
-      setSize(sealedFd, layout.sealedBytes);
+      ftruncateSync(sealedFd, layout.sealedBytes);
       const sharedFd = memfdCreate('farjit-shared');
       opened.push(sharedFd);
-      setSize(sharedFd, layout.sharedBytes);
+      ftruncateSync(sharedFd, layout.sharedBytes);
       const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
       mmap(this.address, layout.sealedBytes, PROT_READ | PROT_WRITE, flags, sealedFd, 0);
       const sharedAddress = this.address + BigInt(layout.sealedBytes);
@@ -94,6 +94,11 @@ class HostRange {
   unmap(): void {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
     mmap(this.address, this.layout.totalBytes, PROT_READ, flags, -1, 0);
+  }
+
+  /** Gives its addresses back, of which nothing has been read or written. */
+  discard(): void {
+    munmap(this.address, this.layout.totalBytes);
   }
 
   get control(): Buffer {
@@ -246,15 +251,29 @@ export class ReservationPool {
 
   /**
    * A reservation over fresh, sealed memfds.
-   * @throws {LibcError} when descriptors are short, or memory would be for the host itself.
+   * @throws the system's error when descriptors are short, or memory would be for the host itself.
    */
   take(): Reservation {
-    checkHeadroom();
-    const range = this.#free.pop() ?? new HostRange(this.layout);
+    const range = this.#free.pop() ?? this.#newRange();
     try {
       return new Reservation(range, (released) => this.#giveBack(released));
     } catch (error) {
       this.#free.push(range);
+      throw error;
+    }
+  }
+
+  /**
+   * A range is for good: it is not made when it leaves too little for the host. Where one is free the host has had as
+   * many sessions before, and what they needed of its heap is there.
+   */
+  #newRange(): HostRange {
+    const range = new HostRange(this.layout);
+    try {
+      checkHeadroom();
+      return range;
+    } catch (error) {
+      range.discard();
       throw error;
     }
   }

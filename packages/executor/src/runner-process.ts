@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type RunnerEnd, session } from '@farjit/protocol';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ConfineRequest, ControlArea } from './control-area.js';
-import { type Bell, Doorbell } from './doorbell.js';
+import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard, type Measure } from './guard.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
@@ -69,6 +69,7 @@ export class RunnerProcess {
     const { sealedFd, sharedFd } = options.reservation.descriptors;
     const outputs: OutputPipe[] = [];
     const early: Uint8Array[] = [];
+    let doorbell: DoorbellEnds | undefined;
     let runner: RunnerProcess | undefined;
     const guard = new Guard({
       onFault: (place, error) => {
@@ -91,25 +92,29 @@ export class RunnerProcess {
             isCongested: () => runner?.isCongested ?? false,
           }),
         );
+      doorbell = new DoorbellEnds();
       const child = spawn(runnerPath, [], {
         // No environment: what the host was given is not for JIT'd code.
         env: {},
         cwd: '/',
-        stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, 'pipe', sealedFd, sharedFd],
+        stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, doorbell.runnerFd, sealedFd, sharedFd],
       });
-      runner = new RunnerProcess(child, guard, options, outputs);
+      runner = new RunnerProcess(child, doorbell.socket, guard, options, outputs);
       await runner.#sayHello(options);
       return runner;
     } catch (error) {
       for (const output of outputs) output.close();
+      doorbell?.socket.destroy();
       throw startError(runnerPath, error, runner ? runner.#early : early);
     } finally {
       for (const output of outputs) output.closeWriteEnd();
+      doorbell?.closeRunnerEnd();
     }
   }
 
   private constructor(
     child: ChildProcess,
+    socket: Socket,
     guard: Guard,
     options: RunnerStartOptions,
     outputs: readonly OutputPipe[],
@@ -129,10 +134,6 @@ export class RunnerProcess {
         if (child.pid === undefined) this.#settleStart?.reject(error);
       }),
     );
-    // None when descriptors have run out: then there is no process either.
-    const socket = child.stdio?.[3];
-    if (!(socket instanceof Socket))
-      throw new RunnerStartError('no process could be started: descriptors have run out');
     this.#doorbell = new Doorbell({
       socket,
       guard,

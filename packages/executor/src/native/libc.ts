@@ -1,5 +1,4 @@
-import { closeSync, ftruncateSync } from 'node:fs';
-import { constants } from 'node:os';
+import { closeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { FarJITError } from '@farjit/protocol/errors';
 import { createExternalBuffer, DataType, open, load as symbol } from 'ffi-rs';
@@ -48,7 +47,9 @@ const FLOCK_START_OFFSET = 8;
 const FLOCK_LENGTH_OFFSET = 16;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-const RLIMIT_FSIZE = 1;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
 const FUTEX_WAKE = 1n;
 /** `SYS_futex`, by Node's name of the architecture. */
 const SYS_FUTEX: Readonly<Record<string, bigint>> = { x64: 202n, arm64: 98n };
@@ -75,19 +76,6 @@ export class LibcError extends FarJITError {
  */
 export function memfdCreate(name: string): number {
   return int('memfd_create', [CString, U32], [name, MFD_CLOEXEC | MFD_ALLOW_SEALING], name);
-}
-
-/**
- * `int ftruncate(int fd, off_t length)`, where the process's limit on the size of files allows it: the kernel would end
- * the process with SIGXFSZ otherwise.
- * @throws {LibcError} EFBIG when it does not.
- */
-export function setSize(fd: number, sizeBytes: number): void {
-  const limit = Buffer.alloc(16);
-  int('getrlimit', [I32, U8Array], [RLIMIT_FSIZE, limit], 'RLIMIT_FSIZE');
-  if (limit.readBigUInt64LE(0) < BigInt(sizeBytes))
-    throw new LibcError('ftruncate', constants.errno.EFBIG, `${fd}, ${sizeBytes}`);
-  ftruncateSync(fd, sizeBytes);
 }
 
 /**
@@ -136,6 +124,17 @@ export function pipe(): { readonly readFd: number; readonly writeFd: number } {
   const ends = Buffer.alloc(8);
   int('pipe2', [U8Array, I32], [ends, O_CLOEXEC], 'O_CLOEXEC');
   return { readFd: ends.readInt32LE(0), writeFd: ends.readInt32LE(4) };
+}
+
+/**
+ * `int socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, int sv[2])`. The caller closes both.
+ * @throws {LibcError}
+ */
+export function socketPair(): readonly [number, number] {
+  const ends = Buffer.alloc(8);
+  const types = [I32, I32, I32, U8Array];
+  int('socketpair', types, [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends], 'AF_UNIX, SOCK_STREAM');
+  return [ends.readInt32LE(0), ends.readInt32LE(4)];
 }
 
 /**
