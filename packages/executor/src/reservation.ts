@@ -136,7 +136,7 @@ export class Reservation {
   /** Open until `release`: what is allocated in them can be counted by nobody else. */
   readonly descriptors: ReservationDescriptors;
   #range: HostRange | undefined;
-  #writeCount = 0;
+  #accessCount = 0;
   readonly #giveBack: (range: HostRange) => void;
 
   constructor(range: HostRange, giveBack: (range: HostRange) => void) {
@@ -163,9 +163,9 @@ export class Reservation {
     return (fstatSync(sealedFd).blocks + fstatSync(sharedFd).blocks) * BLOCK_BYTES;
   }
 
-  /** How often the host has written: while it stays the same, the host has allocated nothing. */
-  get writeCount(): number {
-    return this.#writeCount;
+  /** How often the host has read or written, by either of which pages come into being: while it stays, none have. */
+  get accessCount(): number {
+    return this.#accessCount;
   }
 
   /** Host address of the control region. */
@@ -186,26 +186,23 @@ export class Reservation {
   }
 
   write(offset: number, content: Uint8Array): void {
-    this.#writeCount++;
     this.#visit(offset, content.byteLength, (piece, done) => {
       piece.set(content.subarray(done, done + piece.byteLength));
     });
   }
 
   fillZero(offset: number, sizeBytes: number): void {
-    this.#writeCount++;
     this.#visit(offset, sizeBytes, (piece) => piece.fill(0));
   }
 
   /** Gives whole pages of the data region back, which are zeros then. */
   giveBack(offset: number, sizeBytes: number): void {
-    this.#writeCount++;
+    this.#accessCount++;
     removePages(this.#live().address + BigInt(offset), sizeBytes);
   }
 
   /** Stores 8 bytes in one step, seen by the runner whole or not at all. `offset` is a multiple of 8. */
   storePointer(offset: number, value: bigint): void {
-    this.#writeCount++;
     this.#visit(offset, 8, (piece) => {
       Atomics.store(new BigUint64Array(piece.buffer, piece.byteOffset, 1), 0, value);
     });
@@ -213,7 +210,6 @@ export class Reservation {
 
   /** Replaces 4 bytes in one step and answers what was there. `offset` is a multiple of 4. */
   exchangeWord(offset: number, value: number): number {
-    this.#writeCount++;
     let before = 0;
     this.#visit(offset, 4, (piece) => {
       before = Atomics.exchange(new Uint32Array(piece.buffer, piece.byteOffset, 1), 0, value);
@@ -224,6 +220,7 @@ export class Reservation {
   /** Calls `visit` with each piece of the range that lies in one window, and the bytes before that piece. */
   #visit(offset: number, sizeBytes: number, visit: (piece: Buffer, doneBytes: number) => void): void {
     const range = this.#live();
+    this.#accessCount++;
     let done = 0;
     while (done < sizeBytes) {
       const { buffer, start } = range.windowAt(offset + done);

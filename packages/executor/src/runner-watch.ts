@@ -32,7 +32,7 @@ export interface RunnerUsage {
 /** A session's memory as far as a runner's use of it matters. */
 export interface WatchedMemory {
   readonly allocatedBytes: number;
-  readonly writeCount: number;
+  readonly accessCount: number;
 }
 
 export interface WatchOptions {
@@ -52,10 +52,10 @@ export class RunnerWatch {
   readonly #files: ProcessFiles;
   readonly #mappings: MappingsMeter;
   readonly #memory: WatchedMemory;
-  /** When it was last seen to have run, or to have been written to. */
+  /** When it was last seen to have run, or its memory to have been used by the host. */
   #status: ProcessStatus | undefined;
   #allocatedBytes = 0;
-  #writeCount = -1;
+  #accessCount = -1;
   #timer: NodeJS.Timeout | undefined;
 
   /** Opens the files of a process, before it is confined. */
@@ -108,12 +108,12 @@ export class RunnerWatch {
     if (limit) options.end({ kind: 'limit', limit });
   }
 
-  /** @returns whether it has run, or the host has written for it, since the last time. */
+  /** @returns whether it has run, or the host has used its memory, since the last time. */
   #refresh(): boolean {
-    const { writeCount } = this.#memory;
+    const { accessCount } = this.#memory;
     const hasRun = this.#files.refresh();
-    if (!hasRun && writeCount === this.#writeCount) return false;
-    this.#writeCount = writeCount;
+    if (!hasRun && accessCount === this.#accessCount) return false;
+    this.#accessCount = accessCount;
     this.#status = this.#files.isGone ? undefined : this.#files.status();
     this.#allocatedBytes = this.#memory.allocatedBytes;
     this.#mappings.refresh();

@@ -1,4 +1,4 @@
-import { ftruncateSync, readSync, writeSync } from 'node:fs';
+import { ftruncateSync, readFileSync, readSync, writeSync } from 'node:fs';
 import test from 'ava';
 import {
   LibcError,
@@ -24,6 +24,14 @@ test('regions follow each other and control has its own pages', (t) => {
   t.is(control.offset, sealedBytes);
   t.is(data.offset, control.offset + control.sizeBytes);
   t.is(totalBytes, 256 * MIB);
+});
+
+test('where memory is small no part is larger, nor what the runner can write together', (t) => {
+  const { code, constant, control, data, sharedBytes } = layoutReservation({}, 20 * MIB + 1);
+  t.deepEqual([code.sizeBytes, constant.sizeBytes, sharedBytes], [20 * MIB, 20 * MIB, 20 * MIB]);
+  t.is(data.sizeBytes, 20 * MIB - control.sizeBytes);
+  t.deepEqual(layoutReservation({}, 1024 * MIB), layoutReservation());
+  t.is(layoutReservation({ dataBytes: 32 * MIB }, 20 * MIB).data.sizeBytes, 32 * MIB);
 });
 
 test('sizes that are not whole pages are refused', (t) => {
@@ -95,4 +103,39 @@ test('a released reservation reaches nothing, and its range starts empty for the
   t.is(second.control[0], 0);
   t.throws(() => first.read(0, 6), { message: /released/ });
   second.release();
+});
+
+test('what is allocated is what has been written or read, and each use of it can be seen', (t) => {
+  const reservation = pool.take();
+  const { data } = reservation.layout;
+  t.is(reservation.allocatedBytes, 0);
+  const uses = [
+    () => reservation.write(0, Buffer.alloc(1)),
+    // Reading makes a page where there was none.
+    () => reservation.read(2 * MIB, 4097),
+    () => reservation.fillZero(data.offset, 1),
+    () => reservation.storePointer(data.offset, 1n),
+    () => reservation.exchangeWord(data.offset + 4096, 1),
+    () => reservation.giveBack(data.offset, 4096),
+  ];
+  const seen = uses.map((use) => {
+    const before = reservation.accessCount;
+    use();
+    t.true(reservation.accessCount > before);
+    return reservation.allocatedBytes / 4096;
+  });
+  t.deepEqual(seen, [1, 3, 4, 4, 5, 4]);
+  reservation.release();
+  t.throws(() => reservation.allocatedBytes, { message: /released/ });
+});
+
+test('a range that nobody has can be read, and costs the host no data', (t) => {
+  const dataKiB = () => Number(/^VmData:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+  const large = new ReservationPool(layoutReservation());
+  const before = dataKiB();
+  const reservation = large.take();
+  const { control } = reservation;
+  reservation.release();
+  t.is(control[0], 0);
+  t.true(dataKiB() - before < 64 * 1024);
 });

@@ -20,7 +20,7 @@ import { until } from './session-fixture.js';
 
 const MIB = 1024 ** 2;
 const NOTHING = { memoryBytes: 0, threads: 1, cpuSeconds: 0 };
-const NO_MEMORY: WatchedMemory = { allocatedBytes: 0, writeCount: 0 };
+const NO_MEMORY: WatchedMemory = { allocatedBytes: 0, accessCount: 0 };
 const LIMITS_OF_NOTHING = { ...DEFAULT_LIMITS, memory: null, threads: null, cpu: null };
 const LIMITS = { ...DEFAULT_LIMITS, memory: 100, threads: 10, cpu: 5 };
 
@@ -83,16 +83,16 @@ test('what is read is what the process uses, and nothing when it is gone', async
   t.is(watch.read(), undefined);
 });
 
-test('what the host has written counts, whether the process has run or not', async (t) => {
+test('what the host has allocated counts, whether the process has run or not', async (t) => {
   const child = await startProcess(t, '');
   child.kill('SIGSTOP');
   await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
-  const memory = { allocatedBytes: 0, writeCount: 0 };
+  const memory = { allocatedBytes: 0, accessCount: 0 };
   const watch = watchOf(t, child, memory);
   const before = watch.read();
   memory.allocatedBytes = 1024 * MIB;
   t.deepEqual(watch.read(), before);
-  memory.writeCount++;
+  memory.accessCount++;
   t.is(watch.read()?.memoryBytes, (before?.memoryBytes ?? 0) + 1024 * MIB);
 });
 
