@@ -121,7 +121,8 @@ static void check_alone(void)
 static uint32_t give_up_rights(uint32_t user_id)
 {
 	uint32_t confinement = 0;
-	if (user_id == 0 && geteuid() == 0)
+	/* A host says itself why it gives none. */
+	if (user_id == 0 && geteuid() == 0 && farjit_control->confine.missing[0] == '\0')
 		farjit_note_missing("own user", "root has no others to give here");
 	else if (user_id != 0 && become(user_id))
 		confinement |= FARJIT_CONFINED_OWN_USER;

@@ -110,7 +110,7 @@ struct farjit_confine {
 	/* Written by the runner before CONFINED. */
 	uint32_t landlock_abi; /* 0: none */
 	uint32_t reserved;
-	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why */
+	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why; the host may begin */
 };
 
 /*

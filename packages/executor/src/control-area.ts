@@ -40,6 +40,8 @@ export interface ConfineRequest {
   /** User and group the runner becomes; 0 to keep the host's. */
   readonly userId: number;
   readonly limits: Limits;
+  /** What the host cannot give, and why: `feature (reason)`, or nothing. */
+  readonly missing: string;
 }
 
 /** What the runner says of its confinement besides the bits of CONFINED. */
@@ -107,7 +109,7 @@ export class ControlArea {
   }
 
   /** Fills what the runner reads at CONFINE. */
-  writeConfine({ sandbox, userId, limits }: ConfineRequest): void {
+  writeConfine({ sandbox, userId, limits, missing }: ConfineRequest): void {
     const at = CONTROL.confine;
     const word = (value: number | null) => (value === null ? NO_LIMIT : BigInt(value));
     const half = (value: number | null) => Math.min(value ?? 0xffff_ffff, 0xffff_ffff);
@@ -117,6 +119,7 @@ export class ControlArea {
     this.#writeWord(at + CONFINE.dataBytes, word(limits.data));
     this.#writeWord(at + CONFINE.cpuSeconds, word(limits.cpu));
     this.#bytes.writeUInt32LE(half(limits.threads), at + CONFINE.threads);
+    this.#bytes.write(missing, at + CONFINE.missing, MISSING_BYTES - 1);
     // The kernel knows no infinity for descriptors.
     this.#bytes.writeUInt32LE(Math.min(half(limits.descriptors), MAX_DESCRIPTORS), at + CONFINE.descriptors);
   }

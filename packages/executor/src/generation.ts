@@ -108,7 +108,7 @@ export class Generation {
     };
     try {
       await runner.confine(
-        { sandbox: host.sandbox, userId, limits: host.limits },
+        { sandbox: host.sandbox, userId, limits: host.limits, missing: host.users.missing },
         {
           onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
           onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),

@@ -9,16 +9,16 @@ export class UserPool {
   /** Those that have been free for longest come first. */
   readonly #free: number[] = [];
   readonly #inUse = new Set<number>();
-  #obstacle = '';
+  #missing = '';
 
   /** @param ranges undefined where users cannot be given, or are not wanted. */
   constructor(ranges: UserRanges | undefined) {
     this.#ranges = ranges;
   }
 
-  /** Why `take` has given none, in words; empty when it has, and where it is not meant to. */
-  get obstacle(): string {
-    return this.#obstacle;
+  /** `own user (why not)` when the last `take` has given none though it should have; otherwise empty. */
+  get missing(): string {
+    return this.#missing;
   }
 
   /** A user that no other process has; 0 where there is none, and then the runner stays what the host is. */
@@ -29,9 +29,9 @@ export class UserPool {
         const { first, count } = this.#ranges.take();
         for (let user = first; user < first + count; user++) this.#free.push(user);
       }
-      this.#obstacle = '';
+      this.#missing = '';
     } catch (error) {
-      this.#obstacle = error instanceof Error ? error.message : String(error);
+      this.#missing = `own user (${error instanceof Error ? error.message : String(error)})`;
       return 0;
     }
     const user = this.#free.shift() ?? 0;

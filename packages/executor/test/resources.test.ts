@@ -2,6 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { session } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { createHostResources } from '../src/index.js';
+import { UserPool } from '../src/user-pool.js';
+import { RANGE_USERS, UserRanges } from '../src/user-ranges.js';
 import { storeConstant } from './machine-code.js';
 import { callDouble, load, openSession, until } from './session-fixture.js';
 
@@ -93,6 +95,35 @@ test.serial('sessions at the same time have ranges and users of their own', asyn
     t.is(new Set(users).size, 3);
     t.false(users.includes('0'));
   }
+});
+
+test.serial('no user of a host is a user of another', async (t) => {
+  if (process.getuid?.() !== 0) return t.pass('only root gives users');
+  const hosts = [createHostResources(), createHostResources()];
+  const compilers = await Promise.all([...hosts, ...hosts].map((each) => openSession(t, each)));
+  const users = compilers.map(({ opened }) => {
+    t.true(opened.runner.confinement.ownUser);
+    return Number(
+      /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${opened.runner.processId}/status`, 'utf8'))?.[1],
+    );
+  });
+  t.is(new Set(users).size, 4);
+  t.is(new Set(users.map((user) => Math.floor(user / RANGE_USERS))).size, 2);
+  // Away from those that are given to containers, and from all accounts.
+  t.true(users.every((user) => user >= 0x7000_0000 && user < 0x7ffe_0000));
+  for (const each of hosts) each.users.close();
+});
+
+test.serial('a host that has no users to give runs programs without, and says why', async (t) => {
+  if (process.getuid?.() !== 0) return t.pass('only root gives users');
+  const users = new UserPool(new UserRanges({ mapFiles: ['/proc/self/comm'] }));
+  const { opened } = await openSession(t, { ...createHostResources(), users });
+  const { ownUser, root, missing } = opened.runner.confinement;
+  t.deepEqual({ ownUser, root }, { ownUser: false, root: true });
+  t.true(
+    missing.startsWith('own user (/proc/self/comm does not have the users from 1879048192 on)'),
+    missing,
+  );
 });
 
 test.serial('a session that fails to open leaves nothing', async (t) => {

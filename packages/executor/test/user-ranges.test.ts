@@ -122,9 +122,9 @@ test('a pool gives each user to one runner at a time, and the one that has been 
   const users = Array.from({ length: 3 * RANGE_USERS }, () => pool.take());
   t.is(new Set(users).size, 3 * RANGE_USERS);
   t.true(users.every((user) => user >= FIRST && user < FIRST + 3 * RANGE_USERS));
-  t.is(pool.obstacle, '');
+  t.is(pool.missing, '');
   t.is(pool.take(), 0);
-  t.is(pool.obstacle, 'all users from 1000000 on are taken');
+  t.is(pool.missing, 'own user (all users from 1000000 on are taken)');
   const [first = 0, second = 0] = users;
   for (const user of [second, first, second, 0]) pool.giveBack(user);
   t.deepEqual([pool.take(), pool.take(), pool.take()], [second, first, 0]);
@@ -134,7 +134,7 @@ test('a pool gives each user to one runner at a time, and the one that has been 
 test('a pool where users cannot be given gives none', (t) => {
   const pool = new UserPool(undefined);
   t.is(pool.take(), 0);
-  t.is(pool.obstacle, '');
+  t.is(pool.missing, '');
   pool.giveBack(0);
   pool.close();
 });
