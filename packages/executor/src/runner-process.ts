@@ -215,7 +215,7 @@ export class RunnerProcess {
     const maps = Buffer.allocUnsafe(session.MAX_MAPS_BYTES);
     let sizeBytes = 0;
     while (sizeBytes < maps.byteLength) {
-      const readBytes = readSync(fd, maps, sizeBytes, maps.byteLength - sizeBytes, sizeBytes);
+      const readBytes = readWhileThere(fd, maps, sizeBytes);
       if (readBytes === 0) break;
       sizeBytes += readBytes;
     }
@@ -379,5 +379,15 @@ export class RunnerProcess {
     this.guard.attempt('runner.end', () => this.#watch?.close());
     this.#watch = undefined;
     this.#doorbell.close();
+  }
+}
+
+/** Reads a file of `/proc` from an offset on, to the same offset. A process that is gone has nothing to say. */
+function readWhileThere(fd: number, into: Buffer, offset: number): number {
+  try {
+    return readSync(fd, into, offset, into.byteLength - offset, offset);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return 0;
+    throw error;
   }
 }

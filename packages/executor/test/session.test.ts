@@ -243,6 +243,16 @@ test('nothing in the runner is writable and executable', async (t) => {
   t.deepEqual(writableAndExecutable(`${maps}\n${bad}`), [bad]);
 });
 
+test('a runner that is just dying has no maps', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const { connection, opened, lost } = await openSession(t, host);
+    process.kill(opened.runner.processId, 'SIGKILL');
+    while (lost.length === 0)
+      await t.notThrowsAsync(connection.request(session.runnerMaps, {}), `round ${round}`);
+    t.is((await connection.request(session.runnerMaps, {})).maps, '');
+  }
+});
+
 test("JIT'd code cannot write its code or constants", async (t) => {
   for (const prot of ['code', 'constant'] as const) {
     const compiler = await openSession(t, host);

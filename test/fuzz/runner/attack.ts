@@ -124,6 +124,7 @@ function requestsOf(hostile: RawSession, { requests }: Program): Promise<unknown
   const { data } = hostile.places;
   const kinds = {
     status: () => hostile.ask(session.sessionStatus, {}),
+    maps: () => hostile.ask(session.runnerMaps, {}),
     lookup: () => hostile.ask(symbols.lookupSymbols, { names: NAMES }),
     // Publish work for the control thread.
     commit: () =>
@@ -131,7 +132,7 @@ function requestsOf(hostile: RawSession, { requests }: Program): Promise<unknown
         commit: commitOf({ pointers: [{ address: data, value: data }], syncCore: true }),
       }),
   };
-  return (['status', 'lookup', 'commit'] as const)
+  return (['status', 'maps', 'lookup', 'commit'] as const)
     .filter((name) => requests.includes(name))
     .flatMap((name) => Array.from({ length: times }, kinds[name]));
 }

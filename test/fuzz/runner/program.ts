@@ -125,7 +125,7 @@ export const EXPECTATIONS = ['any', 'goesOn', 'isEnded', 'isBounded'] as const;
 export type Expectation = (typeof EXPECTATIONS)[number];
 
 /** What the compiler asks for while a program runs. */
-export const REQUESTS = ['status', 'lookup', 'commit', 'many', 'cancel'] as const;
+export const REQUESTS = ['status', 'maps', 'lookup', 'commit', 'many', 'cancel'] as const;
 export type RequestName = (typeof REQUESTS)[number];
 
 /** How the compiler answers callbacks. */

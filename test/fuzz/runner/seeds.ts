@@ -137,7 +137,7 @@ export const SEEDS = {
 
   // More than the host should have to hear, see or hold.
   'a flood of HOT': program({ timeMs: 1000 }, [ring(BellKind.hot, small(0), small(0), 0xffff, VARYING)]),
-  'a status of a runner with many mappings': program({ timeMs: 300, requests: ['status', 'many'] }, [
+  'the maps of a runner that has many': program({ timeMs: 300, requests: ['maps', 'many'] }, [
     grab('mappings', 63),
     nap(50),
   ]),
@@ -223,7 +223,7 @@ export const SEEDS = {
     nap(20),
   ]),
   'the control area overwritten while much is asked': program(
-    { requests: ['status', 'lookup', 'commit', 'many'], callsBeside: 20, besideFrom: 3 },
+    { requests: ['status', 'maps', 'lookup', 'commit', 'many'], callsBeside: 20, besideFrom: 3 },
     [
       operation('store', [value('control'), value('minus', 77), 0xffff, 64], WORD_STORES.u64 | VARYING),
       operation('stub', [3, 3]),
@@ -262,6 +262,9 @@ export const SEEDS = {
     RETURN,
     nap(900),
   ),
+  'a trap while much is asked': program({ requests: ['status', 'maps', 'lookup', 'commit', 'many'] }, [
+    operation('touch', [small(0), value('pages', 1)]),
+  ]),
   'a doorbell that is closed': program({}, [system('close', small(3)), nap(20)]),
   'a runner that stops itself': program({}, [system('kill', value('threadId', 0), small(SIGSTOP)), nap(100)]),
   'half a bell': program({}, [ring(BellKind.done, small(0), small(0), 0, 5), operation('stub', [1, 1])]),
