@@ -11,6 +11,7 @@ import { rounds } from './length.js';
 
 const PROGRAMS = rounds(20, 5000);
 const FAULT_COUNT = rounds(1, Object.keys(FAULTS).length);
+const MAX_RUNS = 20;
 const LONG_MS = 3 * 60 * 60 * 1000;
 
 test.serial('random programs in a runner, beside a neighbour that never notices', async (t) => {
@@ -26,6 +27,17 @@ test('each fault that is put back is still one', (t) => {
   for (const [name, fault] of Object.entries(FAULTS)) t.notThrows(() => checkFault(fault), name);
 });
 
+/** What a seed finds: most of them at once, those that depend on which of two things comes first within some runs. */
+async function findingOf(target: RunnerTarget, seed: Uint8Array): Promise<Error | undefined> {
+  for (let run = 0; run < MAX_RUNS; run++)
+    try {
+      await target.run(seed);
+    } catch (error) {
+      return error as Error;
+    }
+  return undefined;
+}
+
 for (const [name, fault] of Object.entries(FAULTS).slice(0, FAULT_COUNT))
   test.serial(`a hostile program finds it when ${name}`, async (t) => {
     t.timeout(LONG_MS);
@@ -33,7 +45,7 @@ for (const [name, fault] of Object.entries(FAULTS).slice(0, FAULT_COUNT))
     t.teardown(mutant.remove);
     const target = new RunnerTarget(await buildPayload(), mutant.mutations);
     t.teardown(() => target.close());
-    const error = await t.throwsAsync(async () => target.run(SEEDS[fault.seed]));
+    const error = await findingOf(target, SEEDS[fault.seed]);
     t.true(error instanceof Violation, String(error));
     t.log(error?.message.split('\n')[0]);
   });

@@ -165,6 +165,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     host: [host('calls', 'return this.#runner.kill(end);', 'return;')],
     seed: 'a runner that stops itself',
   },
+  'nobody expects a runner to be gone': {
+    host: [host('runner-process', "error.code === 'ESRCH'", 'false')],
+    seed: 'a trap while much is asked',
+  },
   'a reservation is not given back': {
     host: [host('generation', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
     seed: 'first calls',
