@@ -169,6 +169,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     host: [host('runner-process', "error.code === 'ESRCH'", 'false')],
     seed: 'a trap while much is asked',
   },
+  'a user is not given back': {
+    host: [host('generation', 'host.users.giveBack(userId);', '')],
+    seed: 'first calls',
+  },
   'a reservation is not given back': {
     host: [host('generation', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
     seed: 'first calls',

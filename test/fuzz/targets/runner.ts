@@ -31,6 +31,7 @@ const MAX_BELLS_PER_TURN = 600;
 /** What a host holds that has nothing to do but serve the neighbour. */
 interface Baseline {
   readonly descriptors: string;
+  readonly users: number;
   readonly heapBytes: number;
   readonly residentKiB: number;
 }
@@ -159,8 +160,8 @@ async function baselineOf(host: FuzzedHost): Promise<Baseline> {
     const before = descriptors;
     descriptors = await settledDescriptors(host);
     if (descriptors !== before) continue;
-    const { heapBytes } = await host.figures(true);
-    return { descriptors, heapBytes, residentKiB: residentKiB(host.processId) };
+    const { heapBytes, users } = await host.figures(true);
+    return { descriptors, users, heapBytes, residentKiB: residentKiB(host.processId) };
   }
   throw new Violation(`sessions that do nothing leave more and more descriptors: ${descriptors}`);
 }
@@ -197,14 +198,17 @@ async function isGivenBack(host: FuzzedHost, baseline: Baseline, runner: number)
   for (;;) {
     const isThere = existsSync(`/proc/${runner}`);
     const descriptors = descriptorsOf(host);
+    const { users } = await host.figures(false);
     const grownKiB = residentKiB(host.processId) - baseline.residentKiB;
-    if (!isThere && descriptors === baseline.descriptors && grownKiB <= MAX_GROWN_RESIDENT_KIB) return;
+    const isBack = descriptors === baseline.descriptors && users === baseline.users;
+    if (!isThere && isBack && grownKiB <= MAX_GROWN_RESIDENT_KIB) return;
     if (performance.now() > endMs) {
       must(!isThere, () => `the runner ${runner} of a closed session is still there`);
       must(
         descriptors === baseline.descriptors,
         () => `the host has the descriptors ${descriptors}, and had ${baseline.descriptors}`,
       );
+      must(users === baseline.users, () => `runners have ${users} users, and had ${baseline.users}`);
       throw new Violation(`the host has grown by ${grownKiB} KiB`);
     }
     await delay(2);
