@@ -1,4 +1,4 @@
-import type { Commit } from '@farjit/protocol';
+import { type Commit, indirection as indirectionLimits, memory as limits } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
@@ -6,6 +6,7 @@ import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
+import { SLICE_BYTES, SLICE_ENTRIES, type Slices } from '../src/turns.js';
 import { finish } from './finish.js';
 import { commitOf, segmentOf } from './session-fixture.js';
 
@@ -223,6 +224,226 @@ test('an allocator with registered EH frames is not destroyed', (t) => {
   t.throws(() => finish(memory.destroyAllocator(allocator)), { message: /deregister them first/ });
   finish(memory.apply(commitOf({ deregisterEHFrames: [constant] })));
   t.notThrows(() => finish(memory.destroyAllocator(allocator)));
+});
+
+test('one commit may deregister EH frames and register others in their place', (t) => {
+  const { memory, constant } = prepare(t);
+  const frames = (parts: Partial<Commit>) => finish(memory.apply(commitOf(parts)));
+  frames({ registerEHFrames: [constant] });
+  t.throws(() => frames({ registerEHFrames: [constant] }), { message: /registered already/ });
+  t.notThrows(() => frames({ deregisterEHFrames: [constant], registerEHFrames: [constant] }));
+  t.throws(() => frames({ deregisterEHFrames: [constant], registerEHFrames: [constant, constant] }), {
+    message: /registered already/,
+  });
+  t.notThrows(() => frames({ deregisterEHFrames: [constant] }));
+});
+
+test('what a session may have the host remember is bounded, and room comes back', (t) => {
+  const { memory, indirection } = prepare(t);
+  const { MAX_ALLOCATORS } = limits;
+  const allocators = Array.from({ length: MAX_ALLOCATORS - 1 }, () => memory.createAllocator());
+  t.throws(() => memory.createAllocator(), { code: 'LIMIT_EXCEEDED', message: /1024 allocators/ });
+  finish(memory.destroyAllocator(allocators[0] ?? 0));
+  t.notThrows(() => memory.createAllocator());
+
+  const { MAX_STUB_OWNERS } = indirectionLimits;
+  const owners = Array.from({ length: MAX_STUB_OWNERS }, () => indirection.createOwner());
+  t.throws(() => indirection.createOwner(), { code: 'LIMIT_EXCEEDED', message: /1024 owners/ });
+  finish(indirection.destroyOwner(owners[0] ?? 0));
+  t.notThrows(() => indirection.createOwner());
+});
+
+const roomy = new ReservationPool(
+  layoutReservation({ codeBytes: 32 * MIB, constantBytes: 32 * MIB, dataBytes: MIB }),
+);
+
+/** With room for all reservations and blocks there may be. */
+function prepareRoomy(t: ExecutionContext): { memory: SessionMemory; indirection: Indirection } {
+  const reservation = roomy.take();
+  t.teardown(() => reservation.release());
+  const memory = new SessionMemory(reservation, BASE);
+  return { memory, indirection: new Indirection(memory, RESOLVER) };
+}
+
+test('reservations are bounded, and come back with their allocator', (t) => {
+  const { memory } = prepareRoomy(t);
+  const [first, second] = [memory.createAllocator(), memory.createAllocator()];
+  for (let count = 0; count < limits.MAX_RESERVATIONS; count++)
+    memory.reserve(count % 2 ? first : second, 'code', 1);
+  t.throws(() => memory.reserve(first, 'code', 1), { code: 'LIMIT_EXCEEDED', message: /4096 reservations/ });
+  finish(memory.destroyAllocator(second));
+  for (let count = 0; count < limits.MAX_RESERVATIONS / 2; count++) memory.reserve(first, 'code', 1);
+  t.throws(() => memory.reserve(first, 'code', 1), { code: 'LIMIT_EXCEEDED', message: /4096 reservations/ });
+});
+
+test('blocks are bounded, and come back with their owner', (t) => {
+  const { indirection } = prepareRoomy(t);
+  const { MAX_BLOCKS } = indirectionLimits;
+  for (let round = 0; round < 3; round++) {
+    const owner = indirection.createOwner();
+    for (let count = 0; count < MAX_BLOCKS; count++) finish(indirection.emitStubs(owner, 1, RESOLVER, 0));
+    for (const emit of [
+      () => finish(indirection.emitStubs(owner, 1, RESOLVER, 0)),
+      () => finish(indirection.emitTrampolines(1)),
+    ])
+      t.throws(emit, { code: 'LIMIT_EXCEEDED', message: /1024 stub and trampoline blocks/ });
+    finish(indirection.destroyOwner(owner));
+  }
+  t.notThrows(() => finish(indirection.emitTrampolines(1)));
+});
+
+test('stubs for whose pointers there is no room take none either', (t) => {
+  const reservation = new ReservationPool(
+    layoutReservation({ codeBytes: 4 * MIB, constantBytes: MIB, dataBytes: MIB }),
+  ).take();
+  t.teardown(() => reservation.release());
+  const memory = new SessionMemory(reservation, BASE);
+  const indirection = new Indirection(memory, RESOLVER);
+  const owner = indirection.createOwner();
+  // A megabyte of code, and as much for the pointers, which the constant part has not.
+  for (let count = 0; count < 8; count++)
+    t.throws(() => finish(indirection.emitStubs(owner, MIB / 8, RESOLVER, 0)), {
+      message: /constant memory in one piece/,
+    });
+  const allocator = memory.createAllocator();
+  t.notThrows(() => memory.reserve(allocator, 'code', 4 * MIB));
+});
+
+test('registered EH frames are bounded', (t) => {
+  const { memory } = prepareRoomy(t);
+  const { MAX_PUBLISH_ENTRIES, MAX_REGISTERED_FRAMES } = limits;
+  const start = memory.reserve(memory.createAllocator(), 'data', 4 * (MAX_REGISTERED_FRAMES + 1));
+  const register = (first: number, count: number) =>
+    finish(
+      memory.apply(
+        commitOf({
+          registerEHFrames: Array.from({ length: count }, (_, index) => addrAdd(start, 4 * (first + index))),
+        }),
+      ),
+    );
+  let count = 0;
+  while (count + MAX_PUBLISH_ENTRIES <= MAX_REGISTERED_FRAMES) {
+    register(count, MAX_PUBLISH_ENTRIES);
+    count += MAX_PUBLISH_ENTRIES;
+  }
+  register(count, MAX_REGISTERED_FRAMES - count);
+  t.throws(() => register(MAX_REGISTERED_FRAMES, 1), {
+    code: 'LIMIT_EXCEEDED',
+    message: /65536 registered EH frames/,
+  });
+  finish(memory.apply(commitOf({ deregisterEHFrames: [start] })));
+  t.notThrows(() => register(MAX_REGISTERED_FRAMES, 1));
+});
+
+test('EH frames are read before anything is written, as they will be, and no further than they may', (t) => {
+  const { memory } = prepareRoomy(t);
+  const { MAX_EH_FRAME_BYTES } = limits;
+  const constant = memory.reserve(memory.createAllocator(), 'constant', 6 * MIB);
+  // A record of the greatest length there may be, over and over.
+  const endless = new Uint8Array(MIB);
+  const view = new DataView(endless.buffer);
+  for (let at = 0; at < MIB; at += 1024) {
+    view.setUint32(at, 1020, true);
+    // A CIE without an augmentation.
+    endless[at + 8] = 1;
+  }
+  const segments = [0, 1, 2, 3, 4, 5].map((index) =>
+    segmentOf(addrAdd(constant, index * MIB), 'constant', endless),
+  );
+  const error = t.throws(() => finish(memory.apply(commitOf({ segments, registerEHFrames: [constant] }))), {
+    code: 'LIMIT_EXCEEDED',
+    message: new RegExp(`${MAX_EH_FRAME_BYTES} bytes of EH frames`),
+  });
+  t.true(error instanceof RequestError);
+  t.true(memory.read(constant, MIB).equals(Buffer.alloc(MIB)));
+  // Where the commit ends them, they end.
+  const ended = [...segments.slice(1), segmentOf(constant, 'constant', new Uint8Array(MIB))];
+  t.notThrows(() => finish(memory.apply(commitOf({ segments: ended, registerEHFrames: [constant] }))));
+});
+
+test('memory beyond the content is zero, whatever was there before, in parts and whole pages', (t) => {
+  const { memory } = prepareRoomy(t);
+  const allocator = memory.createAllocator();
+  const SIZE = 256 * 1024;
+  for (const prot of ['code', 'constant', 'data'] as const) {
+    const start = memory.reserve(allocator, prot, SIZE);
+    const model = Buffer.alloc(SIZE);
+    const write = (offset: number, content: Uint8Array<ArrayBuffer>, memoryBytes: number) => {
+      const segment = { address: addrAdd(start, offset), prot, content, memoryBytes };
+      finish(memory.apply(commitOf({ segments: [segment] })));
+      model.fill(0, offset, offset + memoryBytes);
+      model.set(content, offset);
+    };
+    write(0, new Uint8Array(SIZE).fill(0x5a), SIZE);
+    for (const [offset, contentBytes, memoryBytes] of [
+      [0, 0, 1],
+      [4095, 1, 2],
+      [4096, 0, 4096],
+      [10_000, 100, 70_000],
+      [100_000, 5000, 100_000],
+      [16_384, 0, 65_536],
+      [16_384, 0, 65_535],
+      [0, 3, SIZE],
+      [77, 7, 777],
+    ] as const) {
+      write(offset, new Uint8Array(contentBytes).fill(0xa5), memoryBytes);
+      t.true(memory.read(start, SIZE).equals(model), `${prot} after ${memoryBytes} bytes at ${offset}`);
+    }
+  }
+});
+
+test('clearing memory again and again allocates none of it', (t) => {
+  const reservation = roomy.take();
+  t.teardown(() => reservation.release());
+  const memory = new SessionMemory(reservation, BASE);
+  const allocator = memory.createAllocator();
+  const before = reservation.allocatedBytes;
+  for (const [prot, memoryBytes] of [
+    ['code', 16 * MIB],
+    ['constant', 16 * MIB],
+    ['data', MIB],
+  ] as const) {
+    const address = memory.reserve(allocator, prot, memoryBytes);
+    const segments = [{ address, prot, content: Uint8Array.of(1), memoryBytes }];
+    for (let round = 0; round < 20; round++) finish(memory.apply(commitOf({ segments })));
+  }
+  t.true(reservation.allocatedBytes - before <= 64 * 1024);
+});
+
+test('what is being written when the runner goes ends with the reason, and touches nothing more', (t) => {
+  const { memory } = prepareRoomy(t);
+  const address = memory.reserve(memory.createAllocator(), 'code', 4 * MIB);
+  const content = new Uint8Array(4 * MIB).fill(1);
+  const slices = memory.apply(commitOf({ segments: [segmentOf(address, 'code', content)] }));
+  slices.next();
+  memory.release(new RequestError('RUNNER_LOST', 'gone'));
+  t.throws(() => finish(slices), { code: 'RUNNER_LOST', message: 'gone' });
+  t.true(memory.read(address, MIB).some((byte) => byte === 1));
+  t.true(memory.read(addrAdd(address, 3 * MIB), MIB).every((byte) => byte === 0));
+});
+
+test('long work is cut into slices, each of a bounded number of bytes and entries', (t) => {
+  const { memory, indirection } = prepareRoomy(t);
+  const countSlices = (slices: Slices<unknown>) => {
+    let count = 1;
+    while (!slices.next().done) count++;
+    return count;
+  };
+  const allocator = memory.createAllocator();
+  const address = memory.reserve(allocator, 'code', 8 * MIB);
+  const segments = [segmentOf(address, 'code', new Uint8Array(8 * MIB).fill(1))];
+  t.true(countSlices(memory.apply(commitOf({ segments }))) >= (8 * MIB) / SLICE_BYTES);
+  const cleared = [{ ...segmentOf(address, 'code', new Uint8Array(0)), memoryBytes: 8 * MIB }];
+  t.true(countSlices(memory.apply(commitOf({ segments: cleared }))) >= (8 * MIB) / SLICE_BYTES);
+  const many = Array.from({ length: 4096 }, (_, index) =>
+    segmentOf(addrAdd(address, index), 'code', Uint8Array.of(1)),
+  );
+  t.true(countSlices(memory.apply(commitOf({ segments: many }))) >= (2 * 4096) / SLICE_ENTRIES);
+  const owner = indirection.createOwner();
+  t.true(countSlices(indirection.emitStubs(owner, 65_536, RESOLVER, 8)) >= 65_536 / SLICE_ENTRIES / 4);
+  t.true(countSlices(indirection.emitTrampolines(65_536)) >= 65_536 / SLICE_ENTRIES / 4);
+  for (let count = 0; count < 2048; count++) memory.reserve(allocator, 'constant', 1);
+  t.true(countSlices(memory.destroyAllocator(allocator)) >= 2048 / SLICE_ENTRIES);
 });
 
 test('a reservation that does not fit says what is free', (t) => {

@@ -134,6 +134,25 @@ test('closing the connection while the session opens leaves no runner', async (t
   t.is(hosted.generation, undefined);
 });
 
+test('a session that is closed while it opens is not opened any more', async (t) => {
+  const { connection, hosted } = connect();
+  const events: string[] = [];
+  host.events.subscribe((event) => {
+    if ('session' in event && event.session === hosted) events.push(event.type);
+  });
+  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  // The runner is being started.
+  await new Promise((resolve) => setImmediate(resolve));
+  await hosted.close('over');
+  await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
+  // All that was waited for is there by now.
+  await until(() => events.includes('runner-ended'));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.false(events.includes('session-opened'));
+  t.false(events.includes('session-closed'));
+  t.is(hosted.generation, undefined);
+});
+
 /** A session whose runner starts with it. */
 function connectAhead(ahead: HostResources = host) {
   const [near, far] = createMemoryTransportPair();

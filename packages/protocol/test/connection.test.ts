@@ -1,6 +1,6 @@
 import test from 'ava';
 import * as v from 'valibot';
-import { decodeFrame, encodeFrame, type Frame, FrameKind } from '../src/codec.js';
+import { decodeFrame, encodeFrame, type Frame, FrameKind, MAX_FRAME_BYTES } from '../src/codec.js';
 import { Connection, type FrameEvent } from '../src/connection.js';
 import {
   CancelledError,
@@ -536,6 +536,169 @@ test('the same id twice is refused while the first is in flight', async (t) => {
   await settled();
   t.is(frames.length, 1);
   t.like(frames[0], { kind: FrameKind.Error, id: 1, body: { code: 'INVALID_PARAMS' } });
+});
+
+test('a refused duplicate leaves the request in flight that it has the id of', async (t) => {
+  const { connection, raw, frames } = connectRaw();
+  let answer = () => {};
+  connection.handle(reenter, () => {
+    return new Promise((resolve) => {
+      answer = () => resolve({ outcome: 'failed', token: 1, message: 'no' });
+    });
+  });
+  for (const sequence of [1, 2, 3])
+    raw.send(frame({ sequence, method: 'reenter', body: { trampoline: 1n } }));
+  await settled();
+  // Both others are refused: the first still has the id.
+  t.deepEqual(
+    frames.map(({ kind }) => kind),
+    [FrameKind.Error, FrameKind.Error],
+  );
+  t.true(connection.unansweredBytes > 0);
+  answer();
+  await settled();
+  t.is(frames.at(-1)?.kind, FrameKind.Response);
+  t.is(connection.unansweredBytes, 0);
+});
+
+test('a request costs its values, too, until it is answered', async (t) => {
+  const { compiler, executor } = connectPair();
+  const release: (() => void)[] = [];
+  executor.handle(lookupSymbols, async () => {
+    await new Promise<void>((resolve) => release.push(resolve));
+    return { addresses: [] };
+  });
+  const names = new Array<string>(4096).fill('a');
+  const requests: Promise<unknown>[] = [];
+  const mostCount = Math.ceil(MAX_UNANSWERED_BYTES / (names.length * VALUE_COST_BYTES));
+  for (let i = 0; i < mostCount; i++) requests.push(compiler.request(lookupSymbols, { names }));
+  await t.throwsAsync(Promise.all(requests), { code: 'LIMIT_EXCEEDED', message: /cost more than/ });
+  t.true(release.length < mostCount);
+  t.true(executor.unansweredBytes <= MAX_UNANSWERED_BYTES);
+  t.true(executor.unansweredBytes > 0.9 * MAX_UNANSWERED_BYTES);
+  for (const each of release) each();
+  await Promise.allSettled(requests);
+  t.is(executor.unansweredBytes, 0);
+});
+
+test('a handler without a promise is answered before the next message is looked at', async (t) => {
+  const { connection, raw, frames } = connectRaw();
+  const order: string[] = [];
+  connection.handle(lookupSymbols, ({ names }) => {
+    order.push(`asked ${names} after ${frames.length} answers`);
+    return { addresses: [] };
+  });
+  for (const sequence of [1, 2])
+    raw.send(frame({ sequence, id: sequence, method: 'lookupSymbols', body: { names: [`n${sequence}`] } }));
+  await settled();
+  t.is(order.length, 2);
+  t.deepEqual(
+    frames.map(({ kind, id }) => [kind, id]),
+    [
+      [FrameKind.Response, 1],
+      [FrameKind.Response, 2],
+    ],
+  );
+});
+
+test('requests are refused while too much waits to be read, and taken again when it has been', async (t) => {
+  const [a, b] = createMemoryTransportPair();
+  let bufferedBytes = 0;
+  const full: Transport = {
+    send: (message) => b.send(message),
+    close: (code, reason) => b.close(code, reason),
+    start: (handlers) => b.start(handlers),
+    get bufferedBytes() {
+      return bufferedBytes;
+    },
+  };
+  const executor = new Connection(full, { maxBacklogBytes: 1000 });
+  executor.handle(lookupSymbols, () => ({ addresses: [] }));
+  executor.start();
+  const compiler = new Connection(a);
+  compiler.start();
+  const ask = () => compiler.request(lookupSymbols, { names: ['a'] });
+  bufferedBytes = 1000;
+  await t.notThrowsAsync(ask());
+  bufferedBytes = 1001;
+  await t.throwsAsync(ask(), { code: 'LIMIT_EXCEEDED', message: /more than 1000 bytes .* wait to be read/ });
+  bufferedBytes = 0;
+  await t.notThrowsAsync(ask());
+});
+
+test('answers that come later are sent inside of what counts their time', async (t) => {
+  const [a, b] = createMemoryTransportPair();
+  const counted: string[] = [];
+  const executor = new Connection(b, {
+    answer: (work) => {
+      counted.push('begin');
+      work();
+      counted.push('end');
+    },
+  });
+  executor.handle(lookupSymbols, async () => () => {
+    counted.push('made');
+    return { addresses: [] };
+  });
+  executor.start();
+  const compiler = new Connection(a);
+  compiler.start();
+  await compiler.request(lookupSymbols, { names: ['a'] });
+  t.deepEqual(counted, ['begin', 'made', 'end']);
+});
+
+test('requests without an answer are bounded, and those of a generation that is gone can be given up', async (t) => {
+  const [a, raw] = createMemoryTransportPair();
+  const connection = new Connection(a, { maxPendingRequests: 3 });
+  connection.start();
+  raw.start({ onMessage: () => {}, onClose: () => {} });
+  const ask = (generation: number) => connection.request(reenter, { trampoline: NULL_ADDR }, { generation });
+  const [first, second, third] = [ask(1), ask(1), ask(2)];
+  await t.throwsAsync(ask(2), { code: 'LIMIT_EXCEEDED', message: /more than 3 requests without an answer/ });
+  connection.abandonRequests(1);
+  await t.throwsAsync(first, { instanceOf: CancelledError, message: /reenter: .*generation 1 is gone/ });
+  await t.throwsAsync(second, { instanceOf: CancelledError });
+  // Their answers may still come: until then they count.
+  await t.throwsAsync(ask(2), { code: 'LIMIT_EXCEEDED' });
+  const failed = (id: number, sequence: number) =>
+    raw.send(
+      frame({
+        kind: FrameKind.Response,
+        id,
+        sequence,
+        acknowledged: 3,
+        body: { outcome: 'failed', token: id, message: '' },
+      }),
+    );
+  failed(1, 1);
+  await settled();
+  t.false(connection.isClosed);
+  const fourth = ask(2);
+  failed(3, 2);
+  t.like(await third, { token: 3 });
+  failed(4, 3);
+  await settled();
+  t.false(connection.isClosed);
+  t.like(await fourth, { token: 4 });
+  // Once is enough.
+  failed(1, 4);
+  await settled();
+  t.true(connection.isClosed);
+});
+
+test('what is too large for a frame is refused by name, and leaves no gap', async (t) => {
+  const { compiler, executor } = connectPair();
+  const blob = request('blob', 'compiler-to-executor', { params: v.unknown(), result: v.unknown() });
+  const large = new Uint8Array(MAX_FRAME_BYTES);
+  executor.handle(blob, (wanted) => (wanted === 'large' ? large : null));
+  const error = await t.throwsAsync(compiler.request(blob, large), { instanceOf: ProtocolError });
+  t.like(error?.cause, { code: 'LIMIT_EXCEEDED' });
+  t.regex((error?.cause as Error).message, /^blob of \d+ bytes: a frame has at most/);
+  await t.throwsAsync(compiler.request(blob, 'large'), {
+    code: 'LIMIT_EXCEEDED',
+    message: /^an answer of \d+ bytes/,
+  });
+  t.is(await compiler.request(blob, 'small'), null);
 });
 
 test('params that cannot be encoded reject their request and leave no gap', async (t) => {

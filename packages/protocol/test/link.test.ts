@@ -256,6 +256,42 @@ test('two ends with full windows that answer each frame come through', async (t)
   t.deepEqual(answered, [2 * count, 2 * count]);
 });
 
+test('what a frame calls for may be done later: in order, with the transport paused, and not over the next one', async (t) => {
+  const [a, b] = createMemoryTransportPair();
+  const paused: boolean[] = [];
+  const transport: Transport = Object.assign(b, {
+    pause: () => paused.push(true),
+    resume: () => paused.push(false),
+  });
+  const waiting: { work: () => void; done: () => void }[] = [];
+  const schedule = (work: () => void) =>
+    new Promise<void>((done) => {
+      waiting.push({ work, done });
+    });
+  const near = open(a, { timeToLiveMs: 1000 });
+  const far = open(transport, { schedule, timeToLiveMs: 1000 });
+  for (const body of [1, 2, 3]) send(near, body);
+  await settled();
+  t.deepEqual(far.received, []);
+  t.deepEqual(paused, [true]);
+  const next = () => {
+    const first = waiting.shift();
+    first?.work();
+    first?.done();
+  };
+  next();
+  t.deepEqual(far.received, [1]);
+  next();
+  far.link.breakOff();
+  // It comes again over the next transport.
+  next();
+  await settled();
+  t.deepEqual(far.received, [1, 2]);
+  t.is(far.link.receivedCount, 2);
+  t.deepEqual(paused, [true]);
+  far.link.close(1000, 'over');
+});
+
 test('what is kept for a peer that acknowledges nothing counts by the frame, too', (t) => {
   const transport = { ...lossy(), bufferedBytes: MAX_BUFFERED_BYTES - 10 * FRAME_COST_BYTES };
   const end = open(transport);

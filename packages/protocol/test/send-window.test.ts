@@ -47,6 +47,22 @@ test('what was not acknowledged goes out again after a rewind, with what waited'
   t.is(window.unacknowledgedCount, 3);
 });
 
+test('what goes out again after a rewind waits until it does', (t) => {
+  const window = new SendWindow(true);
+  for (const mark of [1, 2, 3]) window.add(message(10, mark));
+  takeAll(window);
+  t.is(window.waitingBytes, 0);
+  window.rewind(1);
+  t.is(window.waitingBytes, 20);
+  window.takeNext();
+  t.is(window.waitingBytes, 10);
+  window.acknowledge(2);
+  window.add(message(5, 4));
+  t.is(window.waitingBytes, 15);
+  t.deepEqual(takeAll(window), [3, 4]);
+  t.is(window.waitingBytes, 0);
+});
+
 test('an old acknowledgement changes nothing, one of the future is refused', (t) => {
   const window = new SendWindow(true);
   window.add(message(1, 1));
