@@ -53,6 +53,7 @@ async function recordFrames(): Promise<void> {
   await jit.addSource('extern abort(); abort();');
   await jit.addSource('fib(4);');
   await jit.executorStatus();
+  await jit.runnerMaps();
   await jit.stubs();
   await jit.close();
   await session.ended;

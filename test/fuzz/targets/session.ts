@@ -1,5 +1,6 @@
 import {
   type Commit,
+  type CommitPart,
   Connection,
   createMemoryTransportPair,
   indirection,
@@ -8,6 +9,7 @@ import {
   type ParamsOf,
   type RequestType,
   run,
+  type Segment,
   session,
   symbols,
 } from '@farjit/protocol';
@@ -157,8 +159,8 @@ class SessionTarget implements FuzzTarget {
     return (await this.#ask(memory.readMemory, { address, sizeBytes: RESERVED_BYTES })).content;
   }
 
-  /** A commit that was accepted. */
-  #apply({ segments, pointers }: Commit): void {
+  /** A commit that was accepted, or a part of one. */
+  #apply({ segments, pointers }: CommitPart): void {
     const write = (address: bigint, content: Uint8Array) => {
       for (const prot of PROTS) {
         const offset = address - this.#parts[prot];
@@ -185,14 +187,13 @@ class SessionTarget implements FuzzTarget {
   async #operate(operation: Uint8Array): Promise<number> {
     this.#operations++;
     const [what = 0, where = 0, howFar = 0, howLong = 0, x = 0, y = 0, z = 0, generation = 0] = operation;
-    const [type, params] = this.#request(what, { where, howFar, howLong, x, y, z });
+    const [type, params, parts = []] = this.#request(what, { where, howFar, howLong, x, y, z });
+    const spokenOf = generation % 16 === 0 ? generation : this.#generation;
+    for (const part of parts) this.#connection?.notify(memory.stageCommit, part, spokenOf);
     try {
-      await this.#ask(
-        type,
-        params as ParamsOf<RequestType>,
-        generation % 16 === 0 ? generation : this.#generation,
-      );
-      if (type.method === memory.commitMemory.method) this.#apply((params as { commit: Commit }).commit);
+      await this.#ask(type, params as ParamsOf<RequestType>, spokenOf);
+      if (type.method === memory.commitMemory.method)
+        for (const part of [...parts, (params as { commit: Commit }).commit]) this.#apply(part);
       // Whatever was called may have written to it.
       if (type.method === run.call.method || type.method === run.callAndRead.method) await this.#noteMemory();
       return 2;
@@ -214,7 +215,7 @@ class SessionTarget implements FuzzTarget {
   #request(
     what: number,
     { where, howFar, howLong, x, y, z }: Record<'where' | 'howFar' | 'howLong' | 'x' | 'y' | 'z', number>,
-  ): [RequestType, unknown] {
+  ): [RequestType, unknown, CommitPart[]?] {
     const { code, constant, data, allocator, owner } = this.#parts;
     const base = [code, constant, data, 0n, 2n ** 64n - 1n, 2n ** 47n][where % 6] ?? 0n;
     const address = BigInt.asUintN(64, base + (DISTANCES[howFar % DISTANCES.length] ?? 0n));
@@ -228,7 +229,15 @@ class SessionTarget implements FuzzTarget {
       },
     });
     const segment = { address, prot, content, memoryBytes: size };
-    switch (what % 12) {
+    const part = { segments: [segment as Segment], pointers: [] };
+    switch (what % 13) {
+      case 12: {
+        // One part, sometimes with another commit than it was for.
+        const stagedParts = x % 4 === 3 ? y % 3 : 1;
+        if (!v.is(memory.stageCommit.params, part)) return [memory.commitMemory, commit({ stagedParts })];
+        const other = { ...segment, address: BigInt.asUintN(64, address + BigInt(y)) };
+        return [memory.commitMemory, commit({ segments: z % 2 ? [other] : [], stagedParts }), [part]];
+      }
       case 0:
       case 1:
         return [memory.commitMemory, commit({ segments: [segment] })];
