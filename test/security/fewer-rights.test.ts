@@ -54,6 +54,12 @@ const HOSTS: readonly [
   ],
   ['root without CAP_SYS_RESOURCE', lacking('sys_resource'), [], true],
   [
+    'root that keeps no capabilities when it becomes another user',
+    ['setpriv', '--securebits=+keep_caps_locked'],
+    [],
+    true,
+  ],
+  [
     'a machine without user namespaces',
     NO_USER_NAMESPACES,
     [/user namespace \(No space left on device\)/],
@@ -83,7 +89,7 @@ const HOSTS: readonly [
 ];
 
 for (const [host, prefix, missing, asRoot] of HOSTS)
-  (asRoot && !isRoot ? test.skip : test)(
+  (asRoot && !isRoot ? test.serial.skip : test.serial)(
     `${host}: runs programs with what confinement there is, and says what is missing`,
     async (t) => {
       const [command = '', ...args] = [...prefix, process.execPath, SCRIPT];

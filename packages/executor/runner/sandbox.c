@@ -70,22 +70,24 @@ static const char *lacking_capability(const capabilities own)
 	return NULL;
 }
 
-/* True when this process has become the user. It keeps its capabilities for now: where there is no user namespace they
- * are what gives the others. */
+/* True when this process has become the user. It keeps its capabilities for now, if it may: where there is no user
+ * namespace they are what gives the others. */
 static bool become(uint32_t user_id)
 {
 	capabilities own;
 	get_capabilities(own);
 	const char *lacking = lacking_capability(own);
-	if (!lacking && (prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, NULL) != 0 ||
-			 setresgid(user_id, user_id, user_id) != 0 || setresuid(user_id, user_id, user_id) != 0))
+	bool keeps = prctl(PR_SET_KEEPCAPS, 1) == 0;
+	if (!lacking && (setgroups(0, NULL) != 0 || setresgid(user_id, user_id, user_id) != 0 ||
+			 setresuid(user_id, user_id, user_id) != 0))
 		lacking = strerror(errno);
 	if (lacking) {
 		farjit_note_missing("own user", lacking);
 		return false;
 	}
 	/* The change has made them ineffective. */
-	set_capabilities(own);
+	if (keeps)
+		set_capabilities(own);
 	return true;
 }
 
