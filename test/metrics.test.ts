@@ -65,6 +65,13 @@ test('what is under way shows while it is', async (t) => {
   t.is(blocked.get('farjit_calls_in_flight'), 70);
   t.is(blocked.get('farjit_calls_waiting'), 6);
   t.is(blocked.get('farjit_callbacks_total{outcome="landed"}'), undefined);
+  // 64 stacks in the kernel, and what every runner has.
+  const memoryBytes = async () => (await scrape()).get('farjit_runners_memory_bytes') ?? 0;
+  await eventually(
+    async () => (await memoryBytes()) > 64 * 32 * 1024 + 640 * 1024,
+    'the runner was looked at',
+  );
+  t.true((await memoryBytes()) < 64 * 1024 * 1024);
   open();
   await Promise.all(results);
   const done = await scrape();

@@ -29,6 +29,7 @@ test('every metric is documented with its type and labels, and no other', (t) =>
     callsWaiting: 0,
     threadsBlocked: 0,
     runnersWarm: 0,
+    runnersMemoryBytes: 0,
     isDraining: false,
   }));
   // The package's types do not tell of labels.

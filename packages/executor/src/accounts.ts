@@ -30,6 +30,7 @@ export class Account {
   readonly #runners = new Map<MeteredRunner, Meter>();
   /** CPU seconds by minute. */
   readonly #cpu = new Map<number, number>();
+  #memoryBytes = 0;
   #sessionCount = 0;
   #callCount = 0;
 
@@ -54,9 +55,7 @@ export class Account {
 
   /** Bytes that its runners had when they were last looked at. */
   get memoryBytes(): number {
-    let sumBytes = 0;
-    for (const { usage } of this.#runners.values()) sumBytes += usage.memoryBytes;
-    return sumBytes;
+    return this.#memoryBytes;
   }
 
   /** CPU time of its runners, and of the host for its sessions, in the last hour. */
@@ -113,14 +112,15 @@ export class Account {
 
   /** A runner has been looked at. Ends it, or the largest, when they use too much together. */
   report(runner: MeteredRunner, usage: RunnerUsage, isBusy: boolean): void {
-    const before = this.#runners.get(runner)?.usage.cpuSeconds ?? 0;
-    const usedSeconds = usage.cpuSeconds - before;
+    const before = this.#runners.get(runner)?.usage ?? UNUSED;
+    const usedSeconds = usage.cpuSeconds - before.cpuSeconds;
+    this.#memoryBytes += usage.memoryBytes - before.memoryBytes;
     this.#runners.set(runner, { usage, lookedMs: this.#nowMs() });
     this.#addCpu(usedSeconds);
     const cpu = isBusy || usedSeconds > 0 ? this.#reached('cpu', this.cpuSeconds) : undefined;
     if (cpu) runner.kill({ kind: 'quota', quota: cpu });
     const { memory } = this.#identity.quotas;
-    if (memory !== undefined && this.memoryBytes > memory)
+    if (memory !== undefined && this.#memoryBytes > memory)
       this.#largest()?.kill({ kind: 'quota', quota: this.#quota('memory', memory) });
   }
 
@@ -131,8 +131,10 @@ export class Account {
    */
   forget(runner: MeteredRunner, { wasSeen }: { readonly wasSeen: boolean }): void {
     const meter = this.#runners.get(runner);
+    if (!meter) return;
     this.#runners.delete(runner);
-    if (meter && !wasSeen) this.#addCpu(((this.#nowMs() - meter.lookedMs) / 1000) * availableParallelism());
+    this.#memoryBytes -= meter.usage.memoryBytes;
+    if (!wasSeen) this.#addCpu(((this.#nowMs() - meter.lookedMs) / 1000) * availableParallelism());
   }
 
   #addCpu(seconds: number): void {

@@ -206,6 +206,11 @@ export class Generation {
     return this.#parts.reentries.blocked;
   }
 
+  /** When it was last looked at; 0 before that. */
+  get memoryBytes(): number {
+    return this.#parts.runner.usage?.memoryBytes ?? 0;
+  }
+
   get callsInFlight(): number {
     return this.#parts.calls.inFlightCount;
   }

@@ -166,6 +166,11 @@ export class RunnerProcess {
     return this.#events?.isCongested() ?? false;
   }
 
+  /** When it was last looked at. */
+  get usage(): RunnerUsage | undefined {
+    return this.#watch?.usage;
+  }
+
   get hasEnded(): boolean {
     return this.#end !== undefined;
   }

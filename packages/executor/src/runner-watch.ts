@@ -80,7 +80,7 @@ export class RunnerWatch {
   /** Undefined when the process is gone, or hides what it uses. */
   read(): RunnerUsage | undefined {
     this.#refresh();
-    return this.#usage;
+    return this.usage;
   }
 
   close(): void {
@@ -100,7 +100,7 @@ export class RunnerWatch {
     const hasRun = this.#refresh();
     this.#lookIn(hasRun ? RUNNING_INTERVAL_MS : IDLE_INTERVAL_MS, options);
     if (this.#files.isGone) return;
-    const usage = this.#usage;
+    const { usage } = this;
     if (!usage)
       return options.end({ kind: 'fault', message: 'its first thread has ended, which hides what it uses' });
     options.onUsage?.(usage);
@@ -120,7 +120,8 @@ export class RunnerWatch {
     return true;
   }
 
-  get #usage(): RunnerUsage | undefined {
+  /** At the last look. */
+  get usage(): RunnerUsage | undefined {
     const status = this.#status;
     if (!status) return undefined;
     const { anonymousBytes, sharedBytes, swappedBytes, pageTableBytes, threadCount } = status;

@@ -125,6 +125,7 @@ export class Server {
       callsWaiting: sum(({ callsWaiting }) => callsWaiting),
       threadsBlocked: sum(({ blockedCount }) => blockedCount),
       runnersWarm: this.#host.runners.warmCount,
+      runnersMemoryBytes: sum(({ memoryBytes }) => memoryBytes),
       isDraining: this.#phase !== 'open',
     };
   }

@@ -10,5 +10,7 @@ export interface HostState {
   readonly threadsBlocked: number;
   /** Runners that wait for a session. */
   readonly runnersWarm: number;
+  /** Of the runners that sessions have, when they were last looked at. */
+  readonly runnersMemoryBytes: number;
   readonly isDraining: boolean;
 }

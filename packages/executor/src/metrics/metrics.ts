@@ -101,6 +101,11 @@ export class Metrics {
       () => stateNow().threadsBlocked,
     );
     this.#gauge('farjit_runners_warm', 'Runners that wait for a session.', () => stateNow().runnersWarm);
+    this.#gauge(
+      'farjit_runners_memory_bytes',
+      'Memory of the runners that sessions have, as the limit counts it.',
+      () => stateNow().runnersMemoryBytes,
+    );
     this.#gauge('farjit_draining', '1 when no sessions are taken any more.', () =>
       stateNow().isDraining ? 1 : 0,
     );

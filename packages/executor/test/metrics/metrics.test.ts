@@ -13,6 +13,7 @@ const NOTHING = {
   callsWaiting: 0,
   threadsBlocked: 0,
   runnersWarm: 0,
+  runnersMemoryBytes: 0,
   isDraining: false,
 };
 
