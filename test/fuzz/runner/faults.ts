@@ -150,6 +150,16 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     ],
     seed: 'a trap report beyond its bounds',
   },
+  'one thread lands of those that wait together': {
+    host: [
+      host(
+        'reentry',
+        'this.#control.wakeReentry(slot, ReentryState.released);',
+        'this.#control.wakeReentry(slot, ReentryState.released);\n            break;',
+      ),
+    ],
+    seed: 'first calls of many threads at one stub',
+  },
   'bells have no turns': {
     host: [
       HOT_AGAIN,
@@ -168,6 +178,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'nobody expects a runner to be gone': {
     host: [host('runner-process', "error.code === 'ESRCH'", 'false')],
     seed: 'a trap while much is asked',
+  },
+  'a session that is closed leaves its runner': {
+    host: [host('session-runners', 'generation?.kill(end);', '')],
+    seed: 'first calls',
+  },
+  'a file of a runner is not closed': {
+    host: [host('runner-process', 'closeSync(this.#mapsFd);', ';')],
+    seed: 'first calls',
   },
   'a user is not given back': {
     host: [host('generation', 'host.users.giveBack(userId);', '')],
@@ -220,5 +238,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       },
     ],
     seed: 'threads cancelled before their first call',
+  },
+  'a call may end its own thread': {
+    runner: [{ file: 'threads.c', from: 'if (thread->call_slot != FARJIT_NO_CALL_SLOT)', to: 'if (false)' }],
+    seed: 'a call that ends its own thread',
   },
 };

@@ -91,6 +91,7 @@ export const SEEDS = {
   'HOT again before anybody has looked': breach(ring(BellKind.hot, small(0), small(0), 8)),
   'a limit of no name': breach(ring(BellKind.limit, small(0), small(77))),
   'a limit reached twice': breach(ring(BellKind.limit, small(0), small(2), 2)),
+  'a call that ends its own thread': breach(operation('exitThread')),
   'more output than is allowed': breach(operation('print', [4096], 1)),
 
   // Waiting where the host wakes.
