@@ -87,6 +87,21 @@ test('a redefinition reaches every executor', async (t) => {
   await t.throwsAsync(pool.lookup('extra'), { instanceOf: SymbolsNotFoundError });
 });
 
+test('removing a definition that has been replaced leaves its successor', async (t) => {
+  const executors = await startExecutors(t, 1);
+  const pool = await openPool(
+    t,
+    executors.map(({ url }) => url),
+  );
+  const replaced = pool.addFunctionAST(functionOf(pool, 'def f(x) x;'));
+  const tracker = pool.addFunctionAST(functionOf(pool, 'def f(x) x + 1;'));
+  replaced.remove();
+  const f = await pool.lookup('f');
+  t.is(await f(1), 2);
+  tracker.remove();
+  await t.throwsAsync(pool.lookup('f'), { instanceOf: SymbolsNotFoundError });
+});
+
 test('an executor that was lost is connected to again, knows all definitions, and compiles nothing', async (t) => {
   const codegen = countingCodegen(t);
   const [first, second] = await startExecutors(t, 2);

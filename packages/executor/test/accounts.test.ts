@@ -128,6 +128,15 @@ test('what a runner used unseen before it ended by itself is counted as the most
   t.is(account.cpuSeconds, 0.5 * availableParallelism());
 });
 
+test('what a runner used is not counted twice when it was looked at before it ended', (t) => {
+  const { account, clock } = accountWith({});
+  const runner = new TestRunner();
+  account.report(runner, used(3), true);
+  clock.nowMs = 500;
+  account.forget(runner, { wasSeen: true });
+  t.is(account.cpuSeconds, 3);
+});
+
 test('accounts go by kind and name, take the newest quotas, and are forgotten when nothing is left of them', (t) => {
   let nowMs = 0;
   const accounts = new Accounts(() => nowMs);

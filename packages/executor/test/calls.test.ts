@@ -7,7 +7,7 @@ import {
   type Transport,
 } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Calls } from '../src/calls.js';
 import { ControlArea } from '../src/control-area.js';
 import { Guard } from '../src/guard.js';
@@ -391,7 +391,8 @@ test('what a queued call brings along is there, though the call is cancelled bef
   t.deepEqual([...(await call(compiler, address)).block], [3, 0, 0, 0, 0, 0, 0, 0]);
 });
 
-test('output between calls counts from the last call on', async (t) => {
+/** Calls of a runner that is not there: the test says what it does. */
+function callsAlone(t: ExecutionContext) {
   const reservation = new ReservationPool(layoutReservation()).take();
   t.teardown(() => reservation.release());
   const control = new ControlArea(reservation);
@@ -404,6 +405,24 @@ test('output between calls counts from the last call on', async (t) => {
     drainOutput: () => {},
     limits: { ...DEFAULT_LIMITS, call: null, output: 100 },
   });
+  return { control, calls, ends };
+}
+
+test('a call that has ended cannot be cancelled any more, nor reach its deadline', async (t) => {
+  const { control, calls, ends } = callsAlone(t);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const called = calls.call({ entry: NULL_ADDR, block: new Uint8Array(8), deadlineMs: 50, signal });
+  control.storeCallState(0, CallState.returned);
+  t.true(calls.onCallDone(0));
+  await called;
+  controller.abort();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.deepEqual(ends, []);
+});
+
+test('output between calls counts from the last call on', async (t) => {
+  const { control, calls, ends } = callsAlone(t);
   calls.countOutput(60);
   const { signal } = new AbortController();
   const called = calls.call({ entry: NULL_ADDR, block: new Uint8Array(8), deadlineMs: null, signal });

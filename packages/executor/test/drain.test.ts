@@ -152,6 +152,22 @@ test('a session whose connection is lost is waited for, so that it gets the answ
   t.deepEqual(await drained, { sessionsLeft: 0, because: 'empty' });
 });
 
+test('a session whose connection was lost before is waited for, too: its last answer may not have arrived', async (t) => {
+  const { server, url } = await startServer(t);
+  const socket = new WebSocket(url, { ...WEBSOCKET_OPTIONS, headers: HEADERS });
+  await once(socket, 'open');
+  const compiler = await openOver(t, new WebSocketTransport(socket));
+  t.is(await callDouble(compiler, await load(compiler, storeConstant(0x4000_0000_0000_0000n))), 2);
+  const [session] = server.sessions;
+  socket.terminate();
+  await until(() => session?.connection.link.isBroken === true);
+  const drained = server.drain({ timeoutMs: 60_000 });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.true(session?.connection.link.isBroken);
+  await session?.close('the test is over');
+  t.deepEqual(await drained, { sessionsLeft: 0, because: 'empty' });
+});
+
 test('a host without sessions has drained', async (t) => {
   const { server } = await startServer(t);
   t.deepEqual(await server.drain({ timeoutMs: 60_000 }), { sessionsLeft: 0, because: 'empty' });

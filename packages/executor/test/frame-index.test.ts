@@ -112,6 +112,28 @@ test('records come and go, and their memory is used again', (t) => {
   t.true(reserved() <= 64 * 1024, 'the nodes of 200 functions fit in one piece');
 });
 
+test('records of one page go in any order', (t) => {
+  const { reservation, index, add } = prepare(t);
+  const starts = [0, 100, 200];
+  for (const order of [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
+    const addresses = starts.map((start, place) => add(place, start, 50));
+    const left = new Set(starts);
+    for (const place of order) {
+      index.remove(addresses[place] ?? 0n);
+      left.delete(starts[place] ?? 0);
+      for (const start of starts)
+        t.is(find(reservation, start)?.start, left.has(start) ? start : undefined, `${order}`);
+    }
+  }
+});
+
 test('each removal is counted, before a node is used again', (t) => {
   const { reservation, index, add } = prepare(t);
   const removals = () => reservation.read(frameIndexRegion(reservation.layout).offset, 8).readBigUInt64LE();

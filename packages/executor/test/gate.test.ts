@@ -250,6 +250,15 @@ test('a proxy that is not named tells nothing', async (t) => {
   t.regex(await peer.closed, /^HTTP\/1\.1 400 /);
 });
 
+test('what is no TLS where TLS is spoken is not waited for', async (t) => {
+  const tls = readTlsFiles(new TestCA(t).server());
+  const { at, refused } = await start(t, 'wss://127.0.0.1:0', { tls });
+  const peer = new Peer(t, connect(at));
+  peer.socket.write(PROBE);
+  await peer.closed;
+  t.false(refused.some(({ reason }) => reason === 'slow'));
+});
+
 test('a header that is none is refused', async (t) => {
   const { at, refused } = await start(t, 'ws://127.0.0.1:0', { proxyProtocol: ['127.0.0.1'] });
   for (const text of ['PROXY TCP4 nonsense\r\n', `PROXY UNKNOWN ${'x'.repeat(200)}`]) {

@@ -161,3 +161,14 @@ test.serial('many mappings are counted in turn, and no file is closed while it i
   await until(() => openMaps() === 0);
   t.notThrows(() => first.refresh());
 });
+
+test.serial('a file that is closed while it is read is closed after that', async (t) => {
+  makeMappings(t, 3000);
+  const meter = new MappingsMeter(new MapsReader(), process.pid);
+  meter.refresh();
+  // Its turn comes in microtasks; the reading goes on in another thread.
+  for (let i = 0; i < 10; i++) await undefined;
+  meter.close();
+  t.is(openMaps(), 1);
+  await until(() => openMaps() === 0);
+});

@@ -10,6 +10,8 @@ import {
   symbols,
 } from '@farjit/protocol';
 import test from 'ava';
+import { Account, type MeteredRunner } from '../src/accounts.js';
+import { LOCAL_IDENTITY } from '../src/identity.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { copyFrom, storeConstant, storeTo } from './machine-code.js';
 import {
@@ -380,6 +382,28 @@ test('after a runner is gone a new one has the next generation', async (t) => {
   t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
   const after = await connection.request(session.sessionStatus, {});
   t.like(after, { generation: 2, commitsApplied: 2, callsStarted: 1 });
+});
+
+test('a runner that ended by itself has used what nobody saw, one that was ended has not', async (t) => {
+  const wereSeen: boolean[] = [];
+  class NotingAccount extends Account {
+    override forget(runner: MeteredRunner, options: { readonly wasSeen: boolean }): void {
+      wereSeen.push(options.wasSeen);
+      super.forget(runner, options);
+    }
+  }
+  const account = new NotingAccount(LOCAL_IDENTITY, () => performance.now());
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host, transport: far, account });
+  const { connection, opened, lost } = await openOver(t, near);
+  process.kill(opened.runner.processId, 'SIGKILL');
+  await until(() => lost.length === 1);
+  t.deepEqual(wereSeen, [false]);
+  await connection.request(session.startRunner, {});
+  await connection.request(session.terminateSession, {});
+  connection.close();
+  await hosted.ended;
+  t.deepEqual(wereSeen, [false, true]);
 });
 
 test('a runner that is still there is ended before the next starts, and one start at a time', async (t) => {

@@ -109,6 +109,11 @@ for (const [what, text, message] of [
     one(one('  quotas: { calls: 1 }\n')),
     'f: entries named a have different quotas: they are one identity',
   ],
+  [
+    'different quotas for certificates of one name',
+    'certificates:\n  - name: a\n  - name: a\n    quotas: { calls: 1 }\n',
+    'f: entries named a have different quotas: they are one identity',
+  ],
 ] as const)
   test(`${what} is refused with file, line and key`, async (t) => {
     await t.throwsAsync(parseTokenFile(text, 'f'), { instanceOf: SettingsError, message });

@@ -65,6 +65,19 @@ test('what comes after a turn that is used up waits, in order', async (t) => {
   t.deepEqual(done, ['first', 'second', 'third']);
 });
 
+test('work that is asked for within work comes after it', async (t) => {
+  const { lane } = laneOf(new Turns());
+  const done: string[] = [];
+  let inner: Promise<void> | undefined;
+  lane.run(() => {
+    inner = lane.run(() => done.push('inner'));
+    done.push('outer');
+  });
+  t.deepEqual(done, ['outer']);
+  await inner;
+  t.deepEqual(done, ['outer', 'inner']);
+});
+
 test('lanes that wait take turns, and one that has done nothing is served between them', async (t) => {
   const { turns, useTurn } = new Clock();
   const busy = [laneOf(turns).lane, laneOf(turns).lane];

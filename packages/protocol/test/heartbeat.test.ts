@@ -112,6 +112,21 @@ test('a message that is not finished in time is given up, whatever comes between
   t.regex(await givenUp, /^a message is not complete after 0\.\d+ s$/);
 });
 
+test('messages that take a while, one after the other, have their time each', async (t) => {
+  const ends = await openEnds(t);
+  const givenUp = watch(ends, 200 * SLOWEST_BYTES_PER_MS);
+  const { far, near } = ends;
+  // Three ticks each: fewer than one may take, and together more.
+  for (let i = 0; i < 10; i++) {
+    const finished = once(near, 'message');
+    far.send(Buffer.alloc(256 * 1024), { fin: false });
+    await delay(60);
+    far.send(Buffer.alloc(1), { fin: true });
+    const outcome = await Promise.race([givenUp, finished.then(() => 'finished')]);
+    if (!t.is(outcome, 'finished')) return;
+  }
+});
+
 test('a peer that only pings has no message to finish', async (t) => {
   const ends = await openEnds(t);
   const givenUp = watch(ends, 200 * SLOWEST_BYTES_PER_MS);

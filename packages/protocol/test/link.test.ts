@@ -153,6 +153,18 @@ test('a link that is not resumed in time ends, and says so', async (t) => {
   t.false(a.link.canResume(0));
 });
 
+test('what kept a link from being resumed is said, and not when it was resumed since', async (t) => {
+  const [a, b] = openPair({ timeToLiveMs: 60 });
+  breakOff(a, b);
+  a.link.noteObstacle('refused');
+  resume(a, b);
+  breakOff(a, b);
+  b.link.noteObstacle('out of reach');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  t.deepEqual(a.ended, [{ code: LOST, reason: 'given up; not resumed within 0.06 s' }]);
+  t.deepEqual(b.ended, [{ code: LOST, reason: 'given up; not resumed within 0.06 s: out of reach' }]);
+});
+
 test('without a time to live a lost transport is the end', async (t) => {
   const [a, , , far] = openPair();
   far.close(LOST, 'gone');

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { InheritedExecutor } from '../../src/executor-client/executor-process.js';
 import { ExecutorStartError, LocalExecutor } from '../../src/executor-client/local-executor.js';
 
 /** An executor whose main file is this. */
@@ -69,6 +71,24 @@ test('an executor that speaks something else', async (t) => {
   );
   const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
   t.regex(String(error?.cause), /Invalid WebSocket frame/);
+});
+
+test('one that was inherited and has been reaped is not killed: its number may be another process', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const child = spawn('true', { stdio: 'ignore' });
+  child.unref();
+  const { pid: processId = 0 } = child;
+  const executor = new InheritedExecutor({
+    socketFd: openSync(path, constants.O_RDWR | constants.O_NONBLOCK),
+    processId,
+  });
+  t.teardown(() => executor.socket.destroy());
+  await executor.ended();
+  t.false(isAlive(processId));
+  t.notThrows(() => executor.kill());
 });
 
 test('one that does not end when its socket does is killed', async (t) => {

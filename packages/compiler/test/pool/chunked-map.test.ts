@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ChunkedMap, MapChunkError } from '../../src/pool/chunked-map.js';
+import { ChunkedMap, MapChunkError, type MapProgress } from '../../src/pool/chunked-map.js';
 import { AwayError, type PoolExecutor } from '../../src/pool/pool-executor.js';
 import { ExecutorDrainingError, QuotaExceededError } from '../../src/session/errors.js';
 
@@ -54,3 +54,19 @@ for (const [what, refusals] of [
     t.deepEqual(await mapBy(executor), Float64Array.of(2, 4, 6));
     t.is(executor.done.lostChunks, 3);
   });
+
+test('a chunk that is done after the map has failed is not told of', async (t) => {
+  const told: number[] = [];
+  const onProgress = ({ chunk }: MapProgress) => void told.push(chunk);
+  const map = new ChunkedMap('f', [Float64Array.of(1, 2)], { chunk: 1, onProgress }, 1);
+  const result = map.run();
+  result.catch(() => {});
+  const executor = executorThat([]);
+  await map.take(executor)?.();
+  const late = map.take(executor)?.();
+  map.fail(new Error('enough'));
+  await late;
+  t.deepEqual(told, [0]);
+  t.is(executor.done.chunks, 1);
+  await t.throwsAsync(result, { message: 'enough' });
+});

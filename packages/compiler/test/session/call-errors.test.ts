@@ -123,7 +123,7 @@ test('only errors about the runner say how it ended', (t) => {
 
 test('errors that mean that the runner is gone, and those that come after a commit was applied', (t) => {
   const codes = ['STALE_GENERATION', 'RUNNER_LOST', 'CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED'];
-  codes.push('LIMIT_EXCEEDED', 'INVALID_ADDRESS', 'INTERNAL');
+  codes.push('DRAINING', 'QUOTA_EXCEEDED', 'LIMIT_EXCEEDED', 'INVALID_ADDRESS', 'INTERNAL');
   const errors = codes.map((code) => new RemoteError(code, ''));
   t.deepEqual(
     errors.filter(isRunnerGone).map(({ code }) => code),
@@ -131,7 +131,7 @@ test('errors that mean that the runner is gone, and those that come after a comm
   );
   t.deepEqual(
     errors.filter(hasAppliedCommit).map(({ code }) => code),
-    ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED'],
+    ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED', 'DRAINING', 'QUOTA_EXCEEDED'],
   );
   t.false(hasAppliedCommit(new CancelledError('before it was sent')));
 });

@@ -25,6 +25,19 @@ test('those that were passed over are told of soon, though no other comes, and n
   t.is(written.at(-1)?.[0], `a${count - 1}`);
 });
 
+test('what is passed over later, when all was told of before, is told of as well', async (t) => {
+  const clock = { nowMs: 0 };
+  const { written, limits } = limited(() => clock.nowMs);
+  for (const last of ['first', 'second']) {
+    for (let i = 0; i < 2 * MAX_LINES_PER_SECOND; i++) limits.write('a', last);
+    t.is(written.length % (MAX_LINES_PER_SECOND + 1), MAX_LINES_PER_SECOND);
+    clock.nowMs += 2000;
+    await until(() => written.length % (MAX_LINES_PER_SECOND + 1) === 0);
+    t.deepEqual(written.at(-1), [last, MAX_LINES_PER_SECOND - 1]);
+    clock.nowMs += 2000;
+  }
+});
+
 test('kinds without end take bounded memory, and are counted all the same', (t) => {
   const { written, limits } = limited();
   for (let i = 0; i < 2 * MAX_LINES_PER_SECOND; i++) limits.write('first', 'first');
