@@ -338,6 +338,15 @@ test('lookups and commits at the same time each get their own answer', async (t)
   t.truthy(constant);
 });
 
+test('a runner that has answered a lookup is not ended later for not having answered it', async (t) => {
+  const compiler = await openSession(t, host);
+  const address = await lookup(compiler, 'malloc');
+  // Longer than a lookup may take.
+  await delay(5500);
+  t.deepEqual(compiler.lost, []);
+  t.is(await lookup(compiler, 'malloc'), address);
+});
+
 test('messages of another generation are refused', async (t) => {
   const compiler = await openSession(t, host);
   const { connection } = compiler;
