@@ -98,6 +98,7 @@ test('removing a definition that has been replaced leaves its successor', async 
   replaced.remove();
   const f = await pool.lookup('f');
   t.is(await f(1), 2);
+  t.deepEqual(await pool.map('f', { columns: [Float64Array.of(1, 2)] }), Float64Array.of(2, 3));
   tracker.remove();
   await t.throwsAsync(pool.lookup('f'), { instanceOf: SymbolsNotFoundError });
 });
