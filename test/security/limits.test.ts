@@ -259,6 +259,13 @@ test('data: malloc answers null, the program goes on, and the limit is named onc
   t.deepEqual(await evaluateAll(jit, 'before(2);'), [3]);
 });
 
+test('data: the limit is named for small blocks, too, of which one more would fit without malloc', async (t) => {
+  const { call, reached } = await limited(t, { data: 64 * MIB });
+  const count = Number(await call('fill', 1000n));
+  t.true(count > 20_000 && count < 64_000, String(count));
+  t.deepEqual(reached, [{ name: 'data', value: 64 * MIB }]);
+});
+
 test('data: a program that does not look at what malloc answers traps, and the error names the limit', async (t) => {
   const { jit, call } = await limited(t, { data: 64 * MIB });
   const error = await t.throwsAsync(call('fillBlindly', BigInt(MIB)), { instanceOf: ExecutionTrapError });

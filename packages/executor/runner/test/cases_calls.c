@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -254,6 +255,27 @@ static void threads_return_and_exit_as_usual(void)
 	host_close(&host);
 }
 
+static void a_detached_thread_is_detached(void)
+{
+	struct host host;
+	host_open(&host);
+	const uint64_t thread = data_address(&host, DATA_SCRATCH), state = data_address(&host, DATA_SCRATCH + 8);
+	const uint64_t wanted = data_address(&host, DATA_SCRATCH + 64), got = data_address(&host, DATA_SCRATCH + 128);
+	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
+	host_call(&host, host_lookup(&host, "pthread_attr_init"), ARGUMENTS(wanted), NULL);
+	host_call(&host, host_lookup(&host, "pthread_attr_setdetachstate"), ARGUMENTS(wanted, PTHREAD_CREATE_DETACHED),
+		  NULL);
+	host_call(&host, host_lookup(&host, "pthread_create"),
+		  ARGUMENTS(thread, wanted, payload(&host, start_and_reenter), trampoline(&host, 1)), NULL);
+	uint32_t slot = host_expect(&host, FARJIT_BELL_REENTER).slot;
+	/* While it waits: when it has ended, nothing can be asked of it. */
+	host_call(&host, host_lookup(&host, "pthread_getattr_np"), ARGUMENTS(words[0], got), NULL);
+	host_call(&host, host_lookup(&host, "pthread_attr_getdetachstate"), ARGUMENTS(got, state), NULL);
+	CHECK_EQUAL((uint32_t)words[1], PTHREAD_CREATE_DETACHED);
+	host_release(&host, slot, payload(&host, add_one));
+	host_close(&host);
+}
+
 static void ends_when_the_doorbell_closes(void)
 {
 	struct host host;
@@ -359,6 +381,7 @@ const struct test_case call_cases[] = {
 	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},
 	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
+	{"a-detached-thread-is-detached", a_detached_thread_is_detached},
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
 	{"dies-with-its-host", dies_with_its_host},
 	{"synchronises-cores-on-the-hosts-word", synchronises_cores_on_the_hosts_word},

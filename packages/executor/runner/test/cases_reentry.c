@@ -319,6 +319,23 @@ static void finds_no_frame_that_was_taken_out(void)
 	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
 }
 
+static void a_failed_callback_leaves_no_signal_blocked(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host);
+	host_post_call(&host, 0, trampoline(&host, 3), ARGUMENTS(5));
+	fail_reentry(&host, 7);
+	host_expect(&host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
+	uint64_t *blocked = (uint64_t *)(host.data + DATA_SCRATCH);
+	*blocked = UINT64_MAX;
+	host_call(&host, host_lookup(&host, "pthread_sigmask"), ARGUMENTS(0, 0, data_address(&host, DATA_SCRATCH)),
+		  NULL);
+	CHECK_EQUAL(*blocked, 0);
+	host_close(&host);
+}
+
 const struct test_case reentry_cases[] = {
 	{"first-call-keeps-every-register", first_call_keeps_every_register},
 	{"reentry-keeps-errno", reentry_keeps_errno},
@@ -330,6 +347,7 @@ const struct test_case reentry_cases[] = {
 	{"a-failed-callback-unwinds-nested-frames", a_failed_callback_unwinds_nested_frames},
 	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
 	{"a-failed-callback-ends-just-its-foreign-thread", a_failed_callback_ends_just_its_foreign_thread},
+	{"a-failed-callback-leaves-no-signal-blocked", a_failed_callback_leaves_no_signal_blocked},
 	{"ends-when-it-cannot-unwind", ends_when_it_cannot_unwind},
 	{"finds-no-frame-that-was-taken-out", finds_no_frame_that_was_taken_out},
 	{0},
