@@ -30,6 +30,7 @@ test('every metric is documented with its type and labels, and no other', (t) =>
     threadsBlocked: 0,
     runnersWarm: 0,
     runnersMemoryBytes: 0,
+    sessionSeconds: 0,
     isDraining: false,
   }));
   // The package's types do not tell of labels.

@@ -126,6 +126,7 @@ export class Server {
       threadsBlocked: sum(({ blockedCount }) => blockedCount),
       runnersWarm: this.#host.runners.warmCount,
       runnersMemoryBytes: sum(({ memoryBytes }) => memoryBytes),
+      sessionSeconds: this.#host.turns.usedMs / 1000,
       isDraining: this.#phase !== 'open',
     };
   }

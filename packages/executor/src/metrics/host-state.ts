@@ -12,5 +12,7 @@ export interface HostState {
   readonly runnersWarm: number;
   /** Of the runners that sessions have, when they were last looked at. */
   readonly runnersMemoryBytes: number;
+  /** The host's own time that its sessions have used up to now, in seconds. */
+  readonly sessionSeconds: number;
   readonly isDraining: boolean;
 }

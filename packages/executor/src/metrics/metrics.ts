@@ -109,6 +109,15 @@ export class Metrics {
     this.#gauge('farjit_draining', '1 when no sessions are taken any more.', () =>
       stateNow().isDraining ? 1 : 0,
     );
+    new Counter({
+      name: 'farjit_session_host_seconds_total',
+      help: "The host's own time that was spent on its sessions, which is charged to their identities.",
+      registers: this.#registers,
+      collect() {
+        this.reset();
+        this.inc(stateNow().sessionSeconds);
+      },
+    });
     const build = new Gauge({
       name: 'farjit_build_info',
       help: 'Always 1; the label says which release this is.',

@@ -14,6 +14,7 @@ const NOTHING = {
   threadsBlocked: 0,
   runnersWarm: 0,
   runnersMemoryBytes: 0,
+  sessionSeconds: 0,
   isDraining: false,
 };
 
