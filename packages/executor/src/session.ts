@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import {
   Connection,
   type FrameEvent,
@@ -11,6 +12,7 @@ import {
   UnopenedLimits,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
+import type { WebSocket } from 'ws';
 import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
 import { CPU_NAME } from './abi/x86-64-cpu.js';
 import type { Account } from './accounts.js';
@@ -24,6 +26,7 @@ import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
 import { SessionRunners } from './session-runners.js';
+import { guardUnopened } from './unopened-guard.js';
 import { SERVER_NAME } from './version.js';
 
 export interface SessionOptions {
@@ -147,6 +150,11 @@ export class Session {
   /** The runner that lives now. */
   get generation(): Generation | undefined {
     return this.#runners.current;
+  }
+
+  /** Cuts its peer off when that sends too much before the session is open. */
+  watchUnopened(socket: Socket, webSocket: WebSocket): void {
+    guardUnopened(socket, webSocket, this, this.#guard);
   }
 
   /** Nobody has been given it yet. */

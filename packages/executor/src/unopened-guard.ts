@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { MAX_UNOPENED_FRAME_BYTES } from '@farjit/protocol';
 import type { WebSocket } from 'ws';
+import type { Guard } from './guard.js';
 import type { Session } from './session.js';
 
 /** What is read of a socket at a time: the end of one message may come together with the beginning of the next. */
@@ -10,12 +11,17 @@ const READ_BYTES = 64 * 1024;
  * Cuts a peer off whose message is larger than one may be before the session is open, when so much of it has come: a WebSocket
  * keeps the fragments of a message that has no end.
  */
-export function guardUnopened(socket: Socket, webSocket: WebSocket, session: Session): void {
+export function guardUnopened(
+  socket: Socket,
+  webSocket: WebSocket,
+  session: Pick<Session, 'isUnopened' | 'connection'>,
+  guard: Guard,
+): void {
   let unfinishedBytes = 0;
-  const onMessage = () => {
+  const onMessage = guard.wrap('session.unopened', () => {
     unfinishedBytes = 0;
-  };
-  const onData = (chunk: Buffer) => {
+  });
+  const onData = guard.wrap('session.unopened', (chunk: Buffer) => {
     unfinishedBytes += chunk.length;
     const isTooMuch = unfinishedBytes > MAX_UNOPENED_FRAME_BYTES + READ_BYTES;
     if (session.isUnopened && !isTooMuch) return;
@@ -26,7 +32,7 @@ export function guardUnopened(socket: Socket, webSocket: WebSocket, session: Ses
     session.connection.close(1009, words);
     // It would go on reading until the peer has closed, too.
     webSocket.terminate();
-  };
+  });
   webSocket.on('message', onMessage);
   socket.on('data', onData);
 }

@@ -17,7 +17,6 @@ import { refuseUpgrade } from './http-listener.js';
 import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
-import { guardUnopened } from './unopened-guard.js';
 
 /** How long a session waits for its compiler when the connection is lost. */
 const DEFAULT_SESSION_TTL_MS = 30_000;
@@ -138,7 +137,7 @@ export class Upgrades {
       const session = new Session({ host, transport, id, account, secrets, timeToLiveMs });
       void session.ended.then(account.addSession());
       add(session);
-      guardUnopened(upgrade.socket, webSocket, session);
+      session.watchUnopened(upgrade.socket, webSocket);
     });
   }
 

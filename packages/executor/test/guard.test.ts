@@ -73,17 +73,25 @@ const HOST_WIDE = [
   'guard.ts',
   // The host: what it listens on, its signals, its configuration, its log and metrics.
   'drain.ts',
+  'host-listener.ts',
   'http-listener.ts',
+  'logging/line-limits.ts',
   'logging/log.ts',
   'main.ts',
   'metrics/endpoints.ts',
   'metrics/metrics-listener.ts',
+  'metrics/runner-check.ts',
   'serve-listeners.ts',
   'server.ts',
   'stop-signals.ts',
   'tracing/opentelemetry-source.ts',
   'turns.ts',
   'upgrades.ts',
+  // Strangers, before there is a session: a fault costs the connection.
+  'gate.ts',
+  'strangers.ts',
+  // Taken off again, so it is wrapped first.
+  'unopened-guard.ts',
   // Takes turns between the runners of the host.
   'mappings-meter.ts',
   // Starts runners that belong to nobody yet; what they do themselves is guarded.
