@@ -15,7 +15,7 @@ export interface FuzzOptions {
   readonly first?: number;
   /** `performance.now()` from which on no further input is begun. */
   readonly endMs?: number;
-  /** Called before each input. */
+  /** Called before each input, and each time that one which fails is tried again to make it smaller. */
   readonly onInput?: (index: number) => void;
 }
 
@@ -59,7 +59,8 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
       if (done % MEMORY_CHECK_INTERVAL === 0) checkMemory();
     } catch (error) {
       Error.stackTraceLimit = stackTraceLimit;
-      finding = { index, ...(await minimize(target, input, toError(error))) };
+      const smallest = await minimize(target, input, toError(error), () => onInput?.(index));
+      finding = { index, ...smallest };
     }
   }
   Error.stackTraceLimit = stackTraceLimit;

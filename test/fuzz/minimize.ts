@@ -6,12 +6,14 @@ const MAX_RUNS = 3000;
 
 /**
  * Makes an input smaller that fails in the same way: takes pieces out, from halves to the smallest, then zeroes bytes.
+ * @param onRun called before each run of the target.
  * @see Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002
  */
 export async function minimize(
   target: FuzzTarget,
   input: Uint8Array,
   error: Error,
+  onRun: () => void = () => {},
 ): Promise<{ input: Uint8Array; error: Error }> {
   const { pieceBytes = 1, minimizeRuns = MAX_RUNS } = target;
   const wanted = kindOf(error);
@@ -19,6 +21,7 @@ export async function minimize(
   let runs = 0;
   const attempt = async (candidate: Uint8Array): Promise<boolean> => {
     if (runs++ >= minimizeRuns) return false;
+    onRun();
     try {
       await target.run(candidate.slice());
     } catch (thrown) {

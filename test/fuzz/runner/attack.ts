@@ -15,7 +15,7 @@ const OVERSHOOT_LOOKS = 15;
 const LOOK_MS = 20;
 /** Beyond a program's own time it may sit in a system call; then the host ends it. A sound one may only be slow. */
 const CALL_GRACE_MS = 60;
-const SOUND_GRACE_MS = 5000;
+const SOUND_GRACE_MS = 15_000;
 /** A call whose deadline has passed comes back when the runner is gone, and work of its control thread after 5 s. */
 const RETURN_TIMEOUT_MS = 8000;
 const CANCEL_AFTER_MS = 5;

@@ -157,7 +157,7 @@ function soundProgram(random: Random): Uint8Array {
     {
       expectation: 'goesOn',
       timeMs: 1000,
-      callsBeside: random.below(random.pick([2, 70])),
+      callsBeside: random.below(random.pick([2, 20])),
       requests: REQUESTS.filter((name) => name !== 'cancel' && random.oneIn(3)),
       answer: random.pick(['lands', 'landsAndStaysLazy', 'landsLate']),
     },

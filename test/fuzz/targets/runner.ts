@@ -42,7 +42,7 @@ interface Baseline {
  */
 export const hostileRunner: TargetFactory = {
   name: 'runner',
-  longInputs: 20_000,
+  longInputs: 5000,
   shortInputs: 40,
   create: async () => new RunnerTarget(await buildPayload()),
 };
