@@ -35,11 +35,11 @@ export async function evaluateAll(jit: KaleidoscopeJIT, source: string): Promise
   });
 }
 
-/** Asks until the answer is yes; the bound is far beyond what any of it takes. */
+/** Asks until the answer is yes; the bound is far beyond what any of it takes, on a busy machine too. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   for (const endMs = Date.now() + timeoutMs; Date.now() < endMs; ) {
     if (await condition()) return;

@@ -1,5 +1,6 @@
 import { CodegenPool, type ExecutorPool, type ExpressionResult, type FunctionAST } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { settled } from '#compiler/test/asleep.js';
 import { gate } from '#compiler/test/gate.js';
 import { eventually } from './jit-fixture.js';
 import { openPool } from './pool-fixture.js';
@@ -10,7 +11,7 @@ const MIB = 1024 * 1024;
 const HELD_BYTES = MIB + 64 * 1024;
 /** Prints the whole numbers up to its argument, a line each. */
 const CHATTER = 'extern printd(x); def chatter(n) for i = 0, i < n in printd(i);';
-const LINES = 400_000;
+const LINES = 300_000;
 
 /** Compilations of some functions wait until the test lets them go on. */
 class HeldCodegen extends CodegenPool {
@@ -57,43 +58,61 @@ async function evaluate(
 
 /** The most that an executor has sent, once it has sent much and sends nothing more. */
 async function bytesWhenHeldBack(pool: ExecutorPool): Promise<number> {
-  let before = 0;
-  let steadyCount = 0;
-  await eventually(() => {
-    const now = Math.max(...pool.executors.map(({ statistics }) => statistics?.bytesReceived ?? 0));
-    steadyCount = now === before ? steadyCount + 1 : 0;
-    before = now;
-    return now > MIB && steadyCount > 100;
-  }, 'an executor is held back');
-  return before;
+  const bytes = () => Math.max(...pool.executors.map(({ statistics }) => statistics?.bytesReceived ?? 0));
+  await eventually(() => bytes() > MIB, 'an executor has sent much');
+  await settled(bytes, 'it is held back');
+  return bytes();
 }
 
 async function startServers(t: ExecutionContext, count: number) {
   return Promise.all(Array.from({ length: count }, () => startServer(t)));
 }
 
-test('an expression that prints much before its turn is held back in its executor, and nothing is lost', async (t) => {
-  const servers = await startServers(t, 2);
-  const pool = await openPool(
-    t,
-    servers.map(({ url }) => url),
-  );
-  const { wait, reached, open } = gate();
-  const { done, results, deliveredBytes, printed } = await evaluate(
-    pool,
-    `${CHATTER} printd(0.5); chatter(${LINES}); 3;`,
-    wait,
-  );
-  await reached;
-  t.true((await bytesWhenHeldBack(pool)) < 2 * HELD_BYTES);
-  t.is(results.length, 1);
-  t.is(deliveredBytes[1], undefined);
-  open();
-  await done;
-  const lines = [0.5, ...Array.from({ length: LINES + 1 }, (_, index) => index)];
-  t.is(printed(), lines.map((value) => `${value.toFixed(6)}\n`).join(''));
-  t.is(results.length, 3);
-});
+test.serial(
+  'an expression that prints much before its turn is held back in its executor, and nothing is lost',
+  async (t) => {
+    const servers = await startServers(t, 2);
+    const pool = await openPool(
+      t,
+      servers.map(({ url }) => url),
+    );
+    const { wait, reached, open } = gate();
+    const { done, results, deliveredBytes, printed } = await evaluate(
+      pool,
+      `${CHATTER} printd(0.5); chatter(${LINES}); 3;`,
+      wait,
+    );
+    await reached;
+    t.true((await bytesWhenHeldBack(pool)) < 2 * HELD_BYTES);
+    t.is(results.length, 1);
+    t.is(deliveredBytes[1], undefined);
+    open();
+    await done;
+    const lines = [0.5, ...Array.from({ length: LINES + 1 }, (_, index) => index)];
+    t.is(printed(), lines.map((value) => `${value.toFixed(6)}\n`).join(''));
+    t.is(results.length, 3);
+  },
+);
+
+test.serial(
+  'expressions are evaluated so far ahead of the one whose turn it is, and no farther',
+  async (t) => {
+    const servers = await startServers(t, 2);
+    const pool = await openPool(
+      t,
+      servers.map(({ url }) => url),
+    );
+    const { wait, open } = gate();
+    const count = 300;
+    const { done, results } = await evaluate(pool, '1;'.repeat(count), wait);
+    const calls = () => pool.statistics()?.calls ?? 0;
+    await settled(calls, 'no more are evaluated');
+    t.deepEqual([calls(), results.length], [256, 1]);
+    open();
+    await done;
+    t.deepEqual([calls(), results.length], [count, count]);
+  },
+);
 
 /** Two executors, of which the first is the home: in it an expression waits for the compilation of `block`. */
 async function openHeld(t: ExecutionContext) {
@@ -110,7 +129,7 @@ async function openHeld(t: ExecutionContext) {
 const LETS_GO =
   'an expression that is held back lets go of its executor when it alone can go on with what comes before';
 
-test(`${LETS_GO}: the home is lost with what it evaluates`, async (t) => {
+test.serial(`${LETS_GO}: the home is lost with what it evaluates`, async (t) => {
   const { pool, held, loseHome } = await openHeld(t);
   const { done, results } = await evaluate(pool, `block(srand48(1)); srand48(2) * 0; chatter(${LINES});`);
   await held.block.reached;
@@ -126,7 +145,7 @@ test(`${LETS_GO}: the home is lost with what it evaluates`, async (t) => {
 });
 
 for (const when of ['before it has printed much', 'when it has printed too much'] as const)
-  test(`${LETS_GO}: the home, which is not free, is lost ${when}`, async (t) => {
+  test.serial(`${LETS_GO}: the home, which is not free, is lost ${when}`, async (t) => {
     const { pool, held, loseHome } = await openHeld(t);
     const [blocking] = pool.parse('block(0);');
     if (blocking?.kind !== 'expression') return t.fail();
