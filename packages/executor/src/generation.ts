@@ -253,7 +253,7 @@ export class Generation {
     };
   }
 
-  readMaps(): string {
+  readMaps(): Promise<string> {
     return this.#parts.runner.readMaps();
   }
 

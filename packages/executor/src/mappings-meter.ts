@@ -1,4 +1,4 @@
-import { closeSync, openSync, readv, readvSync } from 'node:fs';
+import { closeSync, openSync, readv } from 'node:fs';
 import { promisify } from 'node:util';
 
 /**
@@ -9,12 +9,16 @@ import { promisify } from 'node:util';
 const KERNEL_BYTES_PER_BYTE = 10;
 /** The kernel fills a page at a time, so each piece fits into one with a line to spare. */
 const PIECE_BYTES = 3072;
-/** Enough for a runner that does nothing unusual, some 300 lines, and read at once: it takes 0.1 ms. */
+/** Enough for a runner that does nothing unusual, some 300 lines, and read in one go: it takes 0.1 ms. */
 const USUAL_PIECES = 8;
 /** The most that one read takes (IOV_MAX). */
 const MORE_PIECES = 1024;
 /** After a reading of more, nothing of that kind is read for so many times as long as it took. */
 const REST_FACTOR = 9;
+/** Files read at a time, each in a thread: Node has four, and others need some. */
+const READS_AT_ONCE = 2;
+/** Looks at a runner, 50 ms apart, for which a reading may last, which takes milliseconds: then its program holds it up. */
+const MAX_MISSED_LOOKS = 60;
 
 const readvAsync = promisify(readv);
 
@@ -24,12 +28,15 @@ const USUAL = Array<Buffer>(USUAL_PIECES).fill(PIECE);
 const MORE = Array<Buffer>(MORE_PIECES).fill(PIECE);
 
 /**
- * Lets the long maps of a host's runners be read one after the other, and for a tenth of the time: the kernel allows
- * 65,530 mappings (`vm.max_map_count`), which take 30 ms, and a runner can have them at no cost. With many such runners
- * each is read more seldom.
+ * Has the maps of a host's runners read in other threads: to read them takes a lock of the runner's memory, which its
+ * program can hold for seconds by changing rights of much memory in many threads. A few are read at a time. Long ones are
+ * read one after the other, and for a tenth of the time: the kernel allows 65,530 mappings (`vm.max_map_count`), which
+ * take 30 ms, and a runner can have them at no cost. With many such runners each is read more seldom.
  */
 export class MapsReader {
   #turn: Promise<void> = Promise.resolve();
+  #readCount = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** Resolves with what `read` does, when it is its turn. */
   async inTurn<T>(read: () => Promise<T>): Promise<T> {
@@ -46,17 +53,35 @@ export class MapsReader {
       setTimeout(leave, REST_FACTOR * (performance.now() - startMs)).unref();
     }
   }
+
+  /** Resolves with what `read` does, when few others are at it. */
+  async withFew<T>(read: () => Promise<T>): Promise<T> {
+    // Who leaves hands its place on.
+    if (this.#readCount < READS_AT_ONCE) this.#readCount++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await read();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#readCount--;
+    }
+  }
 }
 
-/** What the kernel keeps of one process's mappings. */
+/** The mappings of one process, and what the kernel keeps of them. */
 export class MappingsMeter {
   readonly #reader: MapsReader;
   readonly #fd: number;
   #kernelBytes = 0;
-  #isWaiting = false;
-  #isReading = false;
-  /** Asked for while it was waiting or being read. */
+  /** Being counted, or waiting for it. */
+  #isBusy = false;
+  /** Asked for while it was busy. */
   #isStale = false;
+  #isCounting = false;
+  #missedLooks = 0;
+  #text: Promise<string> | undefined;
+  #readCount = 0;
   #isClosed = false;
 
   constructor(reader: MapsReader, processId: number) {
@@ -69,50 +94,94 @@ export class MappingsMeter {
     return this.#kernelBytes;
   }
 
-  /** Reads again: at once where there are as many mappings as usual, and where there are more, soon. */
-  refresh(): void {
-    this.#isStale = this.#isWaiting;
-    if (this.#isWaiting || this.#isClosed) return;
-    try {
-      const lengthBytes = readvSync(this.#fd, USUAL, 0);
-      if (lengthBytes < USUAL_PIECES * PIECE_BYTES) this.#kernelBytes = KERNEL_BYTES_PER_BYTE * lengthBytes;
-      else void this.#readMore(lengthBytes);
-    } catch {
-      // The process is gone, which others notice.
-    }
+  /** The process does not let its mappings be read. */
+  get isHeldUp(): boolean {
+    return this.#missedLooks > MAX_MISSED_LOOKS;
   }
 
-  /** Where a reading is under way, the file is closed after it: the descriptor's number may be another file's then. */
+  /** Counts again, soon; where there are many mappings, in turn. */
+  refresh(): void {
+    this.#isStale = this.#isBusy;
+    if (this.#isCounting) this.#missedLooks++;
+    if (!this.#isBusy && !this.#isClosed) void this.#measure();
+  }
+
+  /**
+   * The file, as many whole lines as fit; one reading serves all who ask meanwhile. Empty when the process is gone.
+   */
+  text(maxBytes: number): Promise<string> {
+    this.#text ??= this.#reader
+      .withFew(() => this.#readText(maxBytes))
+      .catch(() => '')
+      .finally(() => {
+        this.#text = undefined;
+      });
+    return this.#text;
+  }
+
+  /** Where a read is under way, the file is closed after it: the descriptor's number may be another file's then. */
   close(): void {
-    if (!this.#isClosed && !this.#isReading) closeSync(this.#fd);
+    if (!this.#isClosed && this.#readCount === 0) closeSync(this.#fd);
     this.#isClosed = true;
   }
 
   /** Never rejects. */
-  async #readMore(usualBytes: number): Promise<void> {
-    this.#isWaiting = true;
+  async #measure(): Promise<void> {
+    this.#isBusy = true;
     try {
-      await this.#reader.inTurn(async () => {
-        if (this.#isClosed) return;
-        this.#isReading = true;
-        this.#kernelBytes = KERNEL_BYTES_PER_BYTE * (await this.#lengthFrom(usualBytes));
-      });
+      let lengthBytes = await this.#count(() => this.#read(USUAL, 0));
+      if (lengthBytes === USUAL_PIECES * PIECE_BYTES)
+        lengthBytes = await this.#reader.inTurn(() => this.#count(() => this.#lengthFrom(lengthBytes)));
+      if (!this.#isClosed) this.#kernelBytes = KERNEL_BYTES_PER_BYTE * lengthBytes;
     } catch {
-      // The process is gone.
+      // The process is gone, which others notice.
     } finally {
-      this.#isWaiting = false;
-      if (this.#isReading && this.#isClosed) closeSync(this.#fd);
-      this.#isReading = false;
+      this.#isBusy = false;
     }
     if (this.#isStale) this.refresh();
   }
 
-  /** In a thread of its own. Mappings that come and go meanwhile are counted or not. */
+  #count(read: () => Promise<number>): Promise<number> {
+    return this.#reader.withFew(async () => {
+      this.#missedLooks = 0;
+      this.#isCounting = true;
+      try {
+        return await read();
+      } finally {
+        this.#isCounting = false;
+      }
+    });
+  }
+
+  /** Mappings that come and go meanwhile are counted or not. */
   async #lengthFrom(startBytes: number): Promise<number> {
     for (let lengthBytes = startBytes; ; ) {
-      const { bytesRead } = await readvAsync(this.#fd, MORE, lengthBytes);
-      if (bytesRead === 0) return lengthBytes;
-      lengthBytes += bytesRead;
+      const readBytes = await this.#read(MORE, lengthBytes);
+      if (readBytes === 0) return lengthBytes;
+      lengthBytes += readBytes;
+    }
+  }
+
+  async #readText(maxBytes: number): Promise<string> {
+    const text = Buffer.allocUnsafe(maxBytes);
+    let sizeBytes = 0;
+    while (sizeBytes < maxBytes) {
+      const readBytes = await this.#read([text.subarray(sizeBytes)], sizeBytes);
+      if (readBytes === 0) break;
+      sizeBytes += readBytes;
+    }
+    return text.toString('utf8', 0, text.lastIndexOf('\n', sizeBytes - 1) + 1);
+  }
+
+  /** In another thread. Answers 0 at the end, and when it has been closed. */
+  async #read(pieces: readonly Buffer[], position: number): Promise<number> {
+    if (this.#isClosed) return 0;
+    this.#readCount++;
+    try {
+      return (await readvAsync(this.#fd, pieces, position)).bytesRead;
+    } finally {
+      this.#readCount--;
+      if (this.#isClosed && this.#readCount === 0) closeSync(this.#fd);
     }
   }
 }

@@ -64,8 +64,9 @@ export class ProcessFiles {
   /** Undefined when a figure is missing: of a process that is gone, and of one whose first thread has ended. */
   status(): ProcessStatus | undefined {
     const text = this.#text(this.#statusFd);
+    // Lines end with a line feed: a return, at which `^` matches too, may be in the process's name, on the first line.
     const figure = (name: string) =>
-      Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+      Number(new RegExp(`\\n${name}:\\s+(\\d+)`).exec(text)?.[1] ?? Number.NaN);
     const kib = (name: string) => 1024 * figure(name);
     const status = {
       anonymousBytes: kib('RssAnon'),

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type RunnerEnd, session } from '@farjit/protocol';
@@ -49,7 +49,6 @@ export class RunnerProcess {
   #events: RunnerEvents | undefined;
   #limits: Limits = DEFAULT_LIMITS;
   #phase: Phase = 'mapping';
-  #mapsFd: number | undefined;
   #watch: RunnerWatch | undefined;
   #onUsage: ((usage: RunnerUsage) => void) | undefined;
   #hello: RunnerAddresses | undefined;
@@ -210,27 +209,14 @@ export class RunnerProcess {
     for (const output of this.#outputs) output.drain();
   }
 
-  /**
-   * `/proc/<pid>/maps`, through the descriptor opened before the runner became undumpable: as many whole lines as may be
-   * told. Empty when it is gone.
-   */
-  readMaps(): string {
-    const fd = this.#mapsFd;
-    if (fd === undefined) return '';
-    const maps = Buffer.allocUnsafe(session.MAX_MAPS_BYTES);
-    let sizeBytes = 0;
-    while (sizeBytes < maps.byteLength) {
-      const readBytes = readWhileThere(fd, maps, sizeBytes);
-      if (readBytes === 0) break;
-      sizeBytes += readBytes;
-    }
-    return maps.toString('utf8', 0, maps.lastIndexOf('\n', sizeBytes - 1) + 1);
+  /** As many whole lines of `/proc/<pid>/maps` as may be told; empty when it is gone. */
+  async readMaps(): Promise<string> {
+    return (await this.#watch?.readMaps(session.MAX_MAPS_BYTES)) ?? '';
   }
 
   async #sayHello({ reservation, maps, preload }: RunnerStartOptions): Promise<void> {
     await this.#nextPhase(() => {
       this.#hello = checkHello(this.#control.readHello(), this.processId, reservation.layout.totalBytes);
-      this.#mapsFd = openSync(`/proc/${this.processId}/maps`, 'r');
       this.#watch = new RunnerWatch(this.guard, this.processId, reservation, maps);
       this.#phase = 'mapped';
     });
@@ -377,22 +363,8 @@ export class RunnerProcess {
   #release(): void {
     clearTimeout(this.#endTimer);
     for (const output of this.#outputs) this.guard.attempt('runner.end', () => output.close());
-    this.guard.attempt('runner.end', () => {
-      if (this.#mapsFd !== undefined) closeSync(this.#mapsFd);
-    });
-    this.#mapsFd = undefined;
     this.guard.attempt('runner.end', () => this.#watch?.close());
     this.#watch = undefined;
     this.#doorbell.close();
-  }
-}
-
-/** Reads a file of `/proc` from an offset on, to the same offset. A process that is gone has nothing to say. */
-function readWhileThere(fd: number, into: Buffer, offset: number): number {
-  try {
-    return readSync(fd, into, offset, into.byteLength - offset, offset);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return 0;
-    throw error;
   }
 }

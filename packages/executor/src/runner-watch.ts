@@ -83,6 +83,11 @@ export class RunnerWatch {
     return this.usage;
   }
 
+  /** The text of `/proc/<pid>/maps`, as many whole lines as fit; empty when the process is gone. */
+  readMaps(maxBytes: number): Promise<string> {
+    return this.#mappings.text(maxBytes);
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#files.close();
@@ -103,6 +108,8 @@ export class RunnerWatch {
     const { usage } = this;
     if (!usage)
       return options.end({ kind: 'fault', message: 'its first thread has ended, which hides what it uses' });
+    if (this.#mappings.isHeldUp)
+      return options.end({ kind: 'fault', message: 'it holds up who counts its mappings, which hides them' });
     options.onUsage?.(usage);
     const limit = exceededBy(usage, options.limits);
     if (limit) options.end({ kind: 'limit', limit });

@@ -121,8 +121,8 @@ export class SessionRunners {
     };
   }
 
-  maps(): ResultOf<typeof messages.runnerMaps> {
-    return { maps: this.#generation?.readMaps() ?? '' };
+  async maps(): Promise<ResultOf<typeof messages.runnerMaps>> {
+    return { maps: (await this.#generation?.readMaps()) ?? '' };
   }
 
   async #start(): Promise<RunnerStarted> {

@@ -83,6 +83,17 @@ test('what is read is what the process uses, and nothing when it is gone', async
   t.is(watch.read(), undefined);
 });
 
+test('a name that reads like a figure is none', async (t) => {
+  const size = 64 * MIB;
+  const child = await startProcess(
+    t,
+    `process.title = '\\rRssAnon:\\t1'; globalThis.kept = Buffer.alloc(${size}, 1)`,
+  );
+  t.is(readFileSync(`/proc/${child.pid}/comm`, 'latin1'), '\rRssAnon:\t1\n');
+  const usage = watchOf(t, child).read();
+  t.true((usage?.memoryBytes ?? 0) > size, String(usage?.memoryBytes));
+});
+
 test('what the host has allocated counts, whether the process has run or not', async (t) => {
   const child = await startProcess(t, '');
   child.kill('SIGSTOP');
@@ -118,11 +129,16 @@ test('mappings are charged by what the kernel keeps for them', async (t) => {
   t.teardown(() => meter.close());
   t.is(meter.kernelBytes, 0);
   meter.refresh();
-  const lengthBytes = readFileSync(`/proc/${child.pid}/maps`).byteLength;
-  t.is(meter.kernelBytes, 10 * lengthBytes);
+  await until(() => meter.kernelBytes > 0);
+  const text = readFileSync(`/proc/${child.pid}/maps`, 'utf8');
+  t.is(meter.kernelBytes, 10 * text.length);
+  t.is(await meter.text(MIB), text);
+  const cut = await meter.text(1000);
+  t.true(cut.length > 800 && cut.length <= 1000 && cut.endsWith('\n') && text.startsWith(cut), cut);
   child.kill('SIGKILL');
   await once(child, 'exit');
   t.notThrows(() => meter.refresh());
+  t.is(await meter.text(MIB), '');
 });
 
 /** Makes mappings of a page each that cannot be merged, as many again between them. */

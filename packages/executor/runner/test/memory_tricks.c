@@ -6,9 +6,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -105,6 +108,34 @@ int64_t farjit_trick_first_stack(size_t bytes)
 	return 1;
 }
 
+enum {
+	/* The one that libc keeps for itself, and which its functions let no thread block and no program handle. */
+	SIGSETXID = 33,
+	/* Without it the kernel delivers no signal. */
+	SA_RESTORER_FLAG = 0x04000000,
+};
+
+/* As rt_sigaction takes it. */
+struct kernel_action {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static void not_returned_from(void)
+{
+}
+
+/* Has the first thread call a function that does not return. */
+static void have_first_thread(void (*do_something)(int))
+{
+	struct kernel_action action = {do_something, SA_RESTORER_FLAG, not_returned_from, 0};
+	syscall(SYS_rt_sigaction, SIGSETXID, &action, NULL, sizeof action.mask);
+	syscall(SYS_tgkill, getpid(), getpid(), SIGSETXID);
+	nap(200);
+}
+
 static void end_thread(int signal_number)
 {
 	(void)signal_number;
@@ -115,11 +146,62 @@ static void end_thread(int signal_number)
 int64_t farjit_trick_leader_exit(size_t bytes);
 int64_t farjit_trick_leader_exit(size_t bytes)
 {
-	struct sigaction action = {.sa_handler = end_thread};
-	sigaction(SIGUSR1, &action, NULL);
-	syscall(SYS_tgkill, getpid(), getpid(), SIGUSR1);
-	int64_t got = fill(bytes);
-	nap(HOLD_MS);
+	have_first_thread(end_thread);
+	return farjit_trick_read_only(bytes);
+}
+
+static void take_name(int signal_number)
+{
+	(void)signal_number;
+	prctl(PR_SET_NAME, "\rRssAnon:\t1");
+	for (;;)
+		nap(HOLD_MS);
+}
+
+/* The first thread's name, on the first line of what /proc says, looks like a line itself. */
+int64_t farjit_trick_name(size_t bytes);
+int64_t farjit_trick_name(size_t bytes)
+{
+	have_first_thread(take_name);
+	return farjit_trick_read_only(bytes);
+}
+
+static struct {
+	char *memory;
+	size_t bytes;
+	atomic_bool has_begun;
+} contended;
+
+static _Noreturn void *change_rights(void *ignored)
+{
+	(void)ignored;
+	while (!contended.has_begun)
+		nap(10);
+	for (;;) {
+		mprotect(contended.memory, contended.bytes, PROT_NONE);
+		mprotect(contended.memory, contended.bytes, PROT_READ);
+	}
+}
+
+/* Many threads wait for the lock of the process's memory, each to hold it for long; whoever else wants it is the last. */
+int64_t farjit_trick_contention(size_t bytes);
+int64_t farjit_trick_contention(size_t bytes)
+{
+	enum { THREADS = 200, STACK_BYTES = 64 * 1024 };
+	contended.memory = map(bytes, PROT_READ, MAP_PRIVATE);
+	contended.bytes = bytes;
+	if (!contended.memory)
+		return 0;
+	for (size_t at = 0; at < bytes; at += PAGE_BYTES)
+		(void)((volatile char *)contended.memory)[at];
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	int64_t got = 0;
+	for (pthread_t thread; got < THREADS && pthread_create(&thread, &attributes, change_rights, NULL) == 0;)
+		got++;
+	contended.has_begun = true;
+	nap(3 * HOLD_MS);
 	return got;
 }
 
