@@ -3,7 +3,6 @@
  * the runner's descriptors; the argument says how it behaves.
  */
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
-import { BELLS_PER_TURN } from '../src/doorbell.js';
 import {
   alignUp,
   BELL_BYTES,
@@ -138,20 +137,6 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.kind, 77);
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.state, ReentryState.posted);
     ring(BellKind.reenter, 1);
-  },
-  'more bells than a turn hears, and ends': (slot) => {
-    // Meanwhile the host comes to be busy.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-    const bells = Array.from({ length: BELLS_PER_TURN }, (_, reentry) => {
-      const at = CONTROL.reentry + reentry * REENTRY_SLOT_BYTES;
-      writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
-      writeWord(at + REENTRY_SLOT.argument, 0x7000_0000_0000n);
-      writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
-      return bell(BellKind.reenter, reentry);
-    });
-    writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
-    writeAll(Buffer.concat([...bells, bell(BellKind.callDone, slot)]));
-    process.exit(0);
   },
   'call that is still posted': (slot) => ring(BellKind.callDone, slot),
   'call that nobody made': () => ring(BellKind.callDone, 63),
