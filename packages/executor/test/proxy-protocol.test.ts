@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import {
   isNetwork,
   MAX_PROXY_HEADER_BYTES,
@@ -121,4 +122,29 @@ test('networks', (t) => {
     '10.0.0.0/-1',
   ])
     t.false(isNetwork(text), text);
+});
+
+test('whatever bytes there are, reading them ends, takes no more than there is, and more bytes change no verdict', (t) => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      'PROXY ',
+      'TCP4 192.0.2.1 192.0.2.2 1 2',
+      'UNKNOWN',
+      '\r\n',
+      '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c',
+    ),
+    fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+  );
+  const input = fc.array(piece, { maxLength: 6 }).map((pieces) => Buffer.from(pieces.join(''), 'latin1'));
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(input, fc.nat(200), (bytes, length) => {
+        const before = parseProxyHeader(bytes.subarray(0, length));
+        const all = parseProxyHeader(bytes);
+        if (all.kind === 'header' && all.sizeBytes > bytes.length) return false;
+        return before.kind === 'incomplete' || JSON.stringify(before) === JSON.stringify(all);
+      }),
+      { numRuns: 2000 },
+    ),
+  );
 });

@@ -11,20 +11,21 @@ import { FakeHost, runnerOf, silence } from '../executor-client/fake-host.js';
 import { folderWith, type Running, start } from './run-farjit.js';
 
 const PROGRAM = 'def f(x) x + 1; def g(x) f(x) * 2; g(1);\n';
-const ESCAPES = '\x1b[2J\u202e'.repeat(500_000);
+const ESCAPES = '\x1b[2J\u202e'.repeat(100_000);
 /** Of what a command says when all goes wrong, with its words cut and escaped: a page, escaped. */
 const MAX_SAID_LENGTH = 64 * 1024;
 
 /** What becomes of each connection. */
 type Lie = (host: FakeHost) => void;
 
-/** `farjit run` with an executor that lies; started, and ended with the test. */
+/** `farjit run`, or another command, with an executor that lies; started, and ended with the test. */
 async function runWith(
   t: ExecutionContext,
   lie: Lie,
   onUpgrade?: (request: IncomingMessage, socket: Socket) => void,
+  command: readonly string[] = ['run', 'program.ks'],
 ): Promise<Running> {
-  const folder = await folderWith(t, { 'program.ks': PROGRAM });
+  const folder = await folderWith(t, { 'program.ks': PROGRAM, 'data.csv': '1\n2\n' });
   const path = join(folder, 'socket');
   const http = createServer();
   const sockets = new WebSocketServer({ noServer: true });
@@ -39,7 +40,7 @@ async function runWith(
   http.listen(path);
   await once(http, 'listening');
   t.teardown(() => http.close());
-  return start(t, ['run', 'program.ks', '--no-cache', '--executor', `ws+unix:${path}`], { cwd: folder });
+  return start(t, [...command, '--no-cache', '--executor', `ws+unix:${path}`], { cwd: folder });
 }
 
 /** Says something again and again, as fast as the compiler takes it. */
@@ -209,4 +210,22 @@ for (const [what, [lie, onUpgrade]] of Object.entries(LASTING))
     const { end, stderr } = await running.finished;
     t.is(end, 130);
     t.regex(stderr, /interrupted/);
+  });
+
+for (const command of [['map', 'f', 'program.ks', '--input', 'data.csv'], ['repl']])
+  test.serial(`the first SIGINT ends ${command[0]} while its executor opens no session`, async (t) => {
+    let asked = () => {};
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const lie: Lie = (host) => {
+      host.answers.openSession = () => {
+        asked();
+        return silence();
+      };
+    };
+    const running = await runWith(t, lie, undefined, command);
+    await isAsked;
+    running.child.kill('SIGINT');
+    t.is((await running.finished).end, 130);
   });
