@@ -30,6 +30,7 @@ const INPUT = {
   optLevel: 2,
 } as const;
 const MAX_MEMORY_BYTES = 4 * 2 ** 30;
+const MAX_ADDRESS_SPACE_BYTES = 6 * 2 ** 30;
 /** A program for which system calls fail with an errno, as on a kernel that lacks them. */
 const WITHOUT = join(dirname(DEFAULT_RUNNER_PATH), 'without');
 const EPERM = 1;
@@ -97,6 +98,8 @@ for (const { path, version } of installedLibLLVMs())
     const limits = of('limits');
     const limitOf = (name: string) => new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(limits)?.slice(1);
     t.deepEqual(limitOf('Max data size'), [`${MAX_MEMORY_BYTES}`, `${MAX_MEMORY_BYTES}`]);
+    const addressSpace = limitOf('Max address space');
+    t.deepEqual(addressSpace, [`${MAX_ADDRESS_SPACE_BYTES}`, `${MAX_ADDRESS_SPACE_BYTES}`]);
     for (const name of ['Max core file size', 'Max file size', 'Max open files', 'Max processes'])
       t.deepEqual(limitOf(name), ['0', '0'], name);
     // Not dumpable: root alone may look on.

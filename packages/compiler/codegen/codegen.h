@@ -19,6 +19,8 @@
 
 /* Private memory that LLVM may use: hundreds of times what the largest function takes. */
 #define FARJIT_MAX_MEMORY_BYTES (4ull << 30)
+/* Memory that is written and then made read-only is no data any more, and here all the same; libLLVM has room, too. */
+#define FARJIT_MAX_ADDRESS_SPACE_BYTES (6ull << 30)
 
 enum {
 	/* Exit status after a fatal error of LLVM's that has been answered (EX_SOFTWARE of sysexits.h). */

@@ -22,7 +22,7 @@ static const struct farjit_confinement confinement = {
 	.activity = FARJIT_ACTIVITY_COMPUTE,
 	.limits =
 		{
-			.address_space_bytes = FARJIT_UNLIMITED,
+			.address_space_bytes = FARJIT_MAX_ADDRESS_SPACE_BYTES,
 			.data_bytes = FARJIT_MAX_MEMORY_BYTES,
 			.cpu_seconds = FARJIT_UNLIMITED,
 			.file_bytes = 0,
