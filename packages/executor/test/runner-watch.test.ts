@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RunnerEnd } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { Guard } from '../src/guard.js';
 import { DEFAULT_LIMITS } from '../src/index.js';
@@ -55,13 +57,17 @@ async function startProcess(t: ExecutionContext, script: string): Promise<ChildP
   return child;
 }
 
-function watchOf(t: ExecutionContext, child: ChildProcess, memory: WatchedMemory = NO_MEMORY): RunnerWatch {
+function watchOf(
+  t: ExecutionContext,
+  { pid: processId = 0 }: Pick<ChildProcess, 'pid'>,
+  memory: WatchedMemory = NO_MEMORY,
+): RunnerWatch {
   const guard = new Guard({
     onFault: (_place, error) => {
       throw error;
     },
   });
-  const watch = new RunnerWatch(guard, child.pid ?? 0, memory, new MapsReader());
+  const watch = new RunnerWatch(guard, processId, memory, new MapsReader());
   t.teardown(() => watch.close());
   return watch;
 }
@@ -93,6 +99,36 @@ test('a name that reads like a figure is none', async (t) => {
   const usage = watchOf(t, child).read();
   t.true((usage?.memoryBytes ?? 0) > size, String(usage?.memoryBytes));
 });
+
+/** A process that its parent does not reap, so that it stays when it has ended, without memory. */
+async function startUnreaped(t: ExecutionContext) {
+  const child = spawn('sh', ['-c', 'cat <&3 & echo $!; exec sleep 1000'], {
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [line] = (await once(child.stdout as Readable, 'data')) as [Buffer];
+  const processId = Number(line.toString());
+  return { processId, endInput: () => (child.stdio[3] as Writable).end() };
+}
+
+const HIDDEN = { kind: 'fault', message: 'its first thread has ended, which hides what it uses' };
+for (const [how, ends] of [
+  ['by itself hides what its process uses', [HIDDEN]],
+  ['by a signal is gone, with all of its process', []],
+] as const)
+  test(`a first thread that has ended ${how}`, async (t) => {
+    const { processId, endInput } = await startUnreaped(t);
+    const watch = watchOf(t, { pid: processId });
+    t.true((watch.read()?.memoryBytes ?? 0) > 0);
+    if (ends.length > 0) endInput();
+    else process.kill(processId, 'SIGKILL');
+    await until(() => /^State:\s+Z/m.test(readFileSync(`/proc/${processId}/status`, 'utf8')));
+    t.is(watch.read(), undefined);
+    const seen: RunnerEnd[] = [];
+    watch.start({ limits: LIMITS_OF_NOTHING, end: (end) => seen.push(end) });
+    await delay(300);
+    t.deepEqual(seen.slice(0, 1), [...ends] as RunnerEnd[]);
+  });
 
 test('what the host has allocated counts, whether the process has run or not', async (t) => {
   const child = await startProcess(t, '');
