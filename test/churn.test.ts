@@ -1,8 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { CodegenPool } from '@farjit/compiler';
 import test from 'ava';
+import { heapBytes } from './heap.js';
 import { eventually, openJIT } from './jit-fixture.js';
 import { descriptorCount, residentKiB, threadCount } from './proc.js';
 import { startServer } from './server-fixture.js';
@@ -25,9 +23,6 @@ const ALLOWED_RUNNER_KIB = 960;
 /** It does not change either. The least module kept for each expression would be more. */
 const ALLOWED_CODEGEN_KIB = 8 * 1024;
 
-setFlagsFromString('--expose-gc');
-const gc: () => void = runInNewContext('gc');
-
 test('functions come, become hot and go: what compiler, host and runner hold for them is used again', async (t) => {
   t.timeout(20 * 60 * 1000);
   // The host is in this process: a heap is exact only where it can be collected.
@@ -42,17 +37,12 @@ test('functions come, become hot and go: what compiler, host and runner hold for
   });
   const measure = async () => {
     await jit.flush();
-    for (let i = 0; i < 3; i++) {
-      gc();
-      await setImmediate();
-    }
-    const { heapUsed, external } = process.memoryUsage();
     return {
       allocatedBytes: jit.allocatedBytes,
       threads: threadCount(process.pid),
       descriptors: descriptorCount(process.pid),
       codegenProcesses: codegen.processIds.length,
-      heapBytes: heapUsed + external,
+      heapBytes: await heapBytes(),
       runnerKiB: residentKiB(jit.runner.processId),
       codegenKiB: Math.max(...codegen.processIds.map(residentKiB)),
     };
