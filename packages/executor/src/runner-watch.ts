@@ -14,8 +14,11 @@ const RUNNING_INTERVAL_MS = 50;
 const IDLE_INTERVAL_MS = 100;
 /** The control thread. */
 const OWN_THREADS = 1;
-/** The kernel's stack of a thread (16 KiB), its task and its registers (up to 12). */
-const KERNEL_BYTES_PER_THREAD = 32 * 1024;
+/**
+ * The kernel's stack of a thread (16 KiB), its task and its registers (up to 16), and what it may have the kernel hold
+ * while it waits (16: a list of 1,024 pieces to read into).
+ */
+const KERNEL_BYTES_PER_THREAD = 48 * 1024;
 /**
  * What the kernel holds for a runner without telling, at the most: two pipes of 64 KiB, the doorbell's 208 KiB each way,
  * 1,024 signals of 80 bytes, tables.

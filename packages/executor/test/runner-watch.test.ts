@@ -130,6 +130,17 @@ for (const [how, ends] of [
     t.deepEqual(seen.slice(0, 1), [...ends] as RunnerEnd[]);
   });
 
+test('figures are found in a file that is longer than usual', async (t) => {
+  if (process.getuid?.() !== 0) return t.pass('only root may be in many groups');
+  const groups = Array.from({ length: 3000 }, (_, index) => 100_000 + index).join();
+  const args = [`--groups=${groups}`, 'sh', '-c', 'echo; exec sleep 1000'];
+  const child = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  t.true(readFileSync(`/proc/${child.pid}/status`).byteLength > 20_000);
+  t.true((watchOf(t, child).read()?.memoryBytes ?? 0) > 0);
+});
+
 test('what the host has allocated counts, whether the process has run or not', async (t) => {
   const child = await startProcess(t, '');
   child.kill('SIGSTOP');
