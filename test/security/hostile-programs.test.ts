@@ -4,6 +4,7 @@ import { describeReport } from '../fuzz/report.js';
 import { FAULTS } from '../fuzz/runner/faults.js';
 import { checkFault, makeMutant } from '../fuzz/runner/mutant.js';
 import { buildPayload } from '../fuzz/runner/payload.js';
+import { HEADER_BYTES, OPERATION_BYTES } from '../fuzz/runner/program.js';
 import { SEEDS } from '../fuzz/runner/seeds.js';
 import { Violation } from '../fuzz/target.js';
 import { hostileRunner, RunnerTarget } from '../fuzz/targets/runner.js';
@@ -11,6 +12,7 @@ import { rounds } from './length.js';
 
 const PROGRAMS = rounds(20, 5000);
 const FAULT_COUNT = rounds(1, Object.keys(FAULTS).length);
+const MINIMIZED_COUNT = rounds(0, 1);
 const MAX_RUNS = 20;
 const LONG_MS = 3 * 60 * 60 * 1000;
 
@@ -22,6 +24,19 @@ test.serial('random programs in a runner, beside a neighbour that never notices'
   t.log(describeReport(report));
   t.is(report.finding, undefined, report.finding?.error.stack);
 });
+
+// It takes a minute, in which a host is started tens of times.
+for (const [name, fault] of Object.entries(FAULTS).slice(0, MINIMIZED_COUNT))
+  test.serial(`random programs find it when ${name}, and what finds it is made small`, async (t) => {
+    t.timeout(LONG_MS);
+    const { mutations, remove } = await makeMutant(fault);
+    t.teardown(remove);
+    const target = new RunnerTarget(await buildPayload(), mutations);
+    t.teardown(() => target.close());
+    const { finding } = await fuzz(target, { seed: 1, inputs: PROGRAMS });
+    t.true(finding?.error instanceof Violation, String(finding?.error));
+    t.true((finding?.input.byteLength ?? 0) <= HEADER_BYTES + 4 * OPERATION_BYTES);
+  });
 
 test('each fault that is put back is still one', (t) => {
   for (const [name, fault] of Object.entries(FAULTS)) t.notThrows(() => checkFault(fault), name);
