@@ -1,6 +1,7 @@
 import { memory, parseValue, type RunnerEnd, run, session, symbols } from '@farjit/protocol';
 import { RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { must, Violation } from '../target.js';
 import { mustBePrintable } from '../targets/decoder.js';
 import { BLOCK_BYTES, OPERATION_BYTES, type Program, WORDS, type WordName } from './program.js';
@@ -78,7 +79,7 @@ export async function attack(hostile: RawSession, program: Program): Promise<Out
     must(
       end?.kind === 'fault' || end?.kind === 'limit',
       () =>
-        `a runner that breaks the contract is not ended for it, but ${end ? JSON.stringify(end) : 'goes on'}`,
+        `a runner that breaks the contract is not ended for it, but ${end ? describeRunnerEnd(end) : 'goes on'}`,
     );
   return { end, bells: end === undefined && answer ? Number(readWord(answer, 'bells')) : 0 };
 }
