@@ -170,6 +170,8 @@ export class MappingsMeter {
       if (readBytes === 0) break;
       sizeBytes += readBytes;
     }
+    // Beyond what was read the buffer holds what was somebody else's.
+    if (sizeBytes === 0) return '';
     return text.toString('utf8', 0, text.lastIndexOf('\n', sizeBytes - 1) + 1);
   }
 

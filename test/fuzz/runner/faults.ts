@@ -176,7 +176,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'a runner that stops itself',
   },
   'nobody expects a runner to be gone': {
-    host: [host('runner-process', "error.code === 'ESRCH'", 'false')],
+    host: [host('mappings-meter', ".catch(() => '')", '')],
     seed: 'a trap while much is asked',
   },
   'a session that is closed leaves its runner': {
@@ -184,7 +184,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'first calls',
   },
   'a file of a runner is not closed': {
-    host: [host('runner-process', 'closeSync(this.#mapsFd);', ';')],
+    host: [host('mappings-meter', '!this.#isClosed && this.#readCount === 0', 'false')],
     seed: 'first calls',
   },
   'a user is not given back': {
