@@ -1,20 +1,8 @@
-import {
-  createMemoryTransportPair,
-  memory,
-  type RunnerEnd,
-  run,
-  session,
-  type Transport,
-} from '@farjit/protocol';
+import { createMemoryTransportPair, memory, run, session, type Transport } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import test, { type ExecutionContext } from 'ava';
-import { Calls } from '../src/calls.js';
-import { ControlArea } from '../src/control-area.js';
-import { Guard } from '../src/guard.js';
-import { createHostResources, DEFAULT_LIMITS, Session } from '../src/index.js';
-import { CALL_SLOT_COUNT, CallState } from '../src/native/shared-layout.js';
-import { ReservationPool } from '../src/reservation.js';
-import { layoutReservation } from '../src/reservation-layout.js';
+import test from 'ava';
+import { createHostResources, Session } from '../src/index.js';
+import { CALL_SLOT_COUNT } from '../src/native/shared-layout.js';
 import {
   callDouble as callDoubleCode,
   callUntil,
@@ -389,48 +377,4 @@ test('what a queued call brings along is there, though the call is cancelled bef
   await t.notThrowsAsync(connection.request(memory.commitMemory, { commit }, live));
   await Promise.all(running);
   t.deepEqual([...(await call(compiler, address)).block], [3, 0, 0, 0, 0, 0, 0, 0]);
-});
-
-/** Calls of a runner that is not there: the test says what it does. */
-function callsAlone(t: ExecutionContext) {
-  const reservation = new ReservationPool(layoutReservation()).take();
-  t.teardown(() => reservation.release());
-  const control = new ControlArea(reservation);
-  const ends: RunnerEnd[] = [];
-  const guard = new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) });
-  const calls = new Calls(control, {
-    guard,
-    ring: () => {},
-    kill: (end) => ends.push(end),
-    drainOutput: () => {},
-    limits: { ...DEFAULT_LIMITS, call: null, output: 100 },
-  });
-  return { control, calls, ends };
-}
-
-test('a call that has ended cannot be cancelled any more, nor reach its deadline', async (t) => {
-  const { control, calls, ends } = callsAlone(t);
-  const controller = new AbortController();
-  const { signal } = controller;
-  const called = calls.call({ entry: NULL_ADDR, block: new Uint8Array(8), deadlineMs: 50, signal });
-  control.storeCallState(0, CallState.returned);
-  t.true(calls.onCallDone(0));
-  await called;
-  controller.abort();
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  t.deepEqual(ends, []);
-});
-
-test('output between calls counts from the last call on', async (t) => {
-  const { control, calls, ends } = callsAlone(t);
-  calls.countOutput(60);
-  const { signal } = new AbortController();
-  const called = calls.call({ entry: NULL_ADDR, block: new Uint8Array(8), deadlineMs: null, signal });
-  control.storeCallState(0, CallState.returned);
-  t.true(calls.onCallDone(0));
-  await called;
-  calls.countOutput(60);
-  t.deepEqual(ends, []);
-  calls.countOutput(60);
-  t.like(ends, [{ kind: 'limit', limit: { name: 'output', value: 100 } }]);
 });

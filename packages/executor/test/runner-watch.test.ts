@@ -241,3 +241,74 @@ test.serial('a file that is closed while it is read is closed after that', async
   await Promise.race([until(() => openMaps() === 0), delay(10_000)]);
   t.is(openMaps(), 0);
 });
+
+test('memory is what the process has, its session, and what the kernel keeps for both', async (t) => {
+  const child = await startProcess(t, '');
+  child.kill('SIGSTOP');
+  await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
+  const memory = { allocatedBytes: 0, accessCount: 0 };
+  const watch = watchOf(t, child, memory);
+  const maps = readFileSync(`/proc/${child.pid}/maps`, 'utf8');
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  const figure = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+  const sharedBytes = 1024 * figure('RssShmem');
+  const others =
+    1024 * (figure('RssAnon') + figure('VmSwap') + figure('VmPTE')) +
+    640 * 1024 +
+    figure('Threads') * 48 * 1024 +
+    10 * maps.length;
+  watch.read();
+  await until(() => watch.usage?.memoryBytes === others + sharedBytes);
+  // What is mapped of the session's memory is not more than what is allocated of it.
+  for (const allocatedBytes of [sharedBytes + 4096, 0]) {
+    memory.allocatedBytes = allocatedBytes;
+    memory.accessCount++;
+    t.is(watch.read()?.memoryBytes, others + Math.max(sharedBytes, allocatedBytes));
+  }
+  t.is(watch.usage?.threads, figure('Threads'));
+});
+
+test('few read at a time, and who comes later has his turn when one of them is done', async (t) => {
+  const reader = new MapsReader();
+  const ends: (() => void)[] = [];
+  const begun: number[] = [];
+  const all = [0, 1, 2, 3].map((index) =>
+    reader.withFew(() => {
+      begun.push(index);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    }),
+  );
+  await delay(5);
+  t.deepEqual(begun, [0, 1]);
+  ends[1]?.();
+  await delay(5);
+  t.deepEqual(begun, [0, 1, 2]);
+  for (let index = 0; index < 4; index++) {
+    ends[index]?.();
+    await delay(5);
+  }
+  await Promise.all(all);
+  t.deepEqual(begun, [0, 1, 2, 3]);
+  // One that fails has been read, too.
+  for (let round = 0; round < 3; round++)
+    await t.throwsAsync(
+      reader.withFew(async () => {
+        throw new Error('gone');
+      }),
+    );
+  t.is(await reader.withFew(async () => 5), 5);
+});
+
+test('those who read much read one after the other, and rest in proportion', async (t) => {
+  const reader = new MapsReader();
+  const times: [number, number][] = [];
+  const read = async () => {
+    const startMs = performance.now();
+    await delay(10);
+    times.push([startMs, performance.now()]);
+  };
+  await Promise.all([reader.inTurn(read), reader.inTurn(read)]);
+  const [first, second] = times;
+  if (!first || !second) return t.fail();
+  t.true(second[0] - first[1] >= 8 * (first[1] - first[0]), JSON.stringify(times));
+});

@@ -104,3 +104,43 @@ test('whoever is known by his token has taken no turn', async (t) => {
   }
   t.is(looked, 10 * MAX_STRANGERS_PER_SECOND);
 });
+
+test('so many of one address wait for their turn; the one that has waited longest goes for one more', async (t) => {
+  const { strangers, cut, add } = await open(t);
+  const one = await add('127.0.0.2');
+  for (let i = 0; i < MAX_STRANGERS_PER_SECOND; i++) strangers.whenItsTurn(one.stranger, () => {});
+  const startMs = performance.now();
+  const other = await add('127.0.0.3');
+  for (let i = 0; i < MAX_STRANGERS_PER_SECOND; i++) strangers.whenItsTurn(other.stranger, () => {});
+  // Each address has a queue of its own.
+  strangers.whenItsTurn((await add('127.0.0.3')).stranger, () => {});
+  const waiting = [];
+  for (let i = 0; i < MAX_STRANGERS_PER_SECOND; i++) waiting.push(await add('127.0.0.2'));
+  for (const { stranger } of waiting) strangers.whenItsTurn(stranger, () => {});
+  const last = await add('127.0.0.2');
+  const isInTime = () => performance.now() - startMs < 900;
+  if (!isInTime()) return t.pass('this machine is too slow to tell');
+  t.deepEqual(cut, []);
+  strangers.whenItsTurn(last.stranger, () => {});
+  t.deepEqual(cut, [['127.0.0.2', 'crowded']]);
+  t.true(waiting[0]?.stranger.socket.destroyed);
+  t.false(waiting[1]?.stranger.socket.destroyed);
+});
+
+test('one who is renamed takes a place of his new address', async (t) => {
+  const { strangers, cut, add } = await open(t, { maxCount: 3 });
+  const first = await add('127.0.0.2');
+  const second = await add('127.0.0.2');
+  await add('127.0.0.3');
+  strangers.rename(second.stranger, '192.0.2.1');
+  strangers.rename(first.stranger, '192.0.2.1');
+  t.is(strangers.count, 3);
+  await add('127.0.0.4');
+  // By who became one of that address first.
+  t.deepEqual(cut, [['192.0.2.1', 'crowded']]);
+  t.true(second.stranger.socket.destroyed);
+  strangers.remove(first.stranger);
+  // Renaming who is gone brings nobody back.
+  strangers.rename(first.stranger, '192.0.2.2');
+  t.is(strangers.count, 2);
+});

@@ -198,3 +198,95 @@ test('a lane that is closed drops what waits in it, and says so to whoever waits
   await nextPass();
   t.deepEqual(done, []);
 });
+
+test('a turn is used up to its last moment, and begins anew when that long has passed', async (t) => {
+  let nowMs = 0;
+  const turns = new Turns(() => nowMs);
+  const { lane } = laneOf(turns);
+  const take = (usedMs: number) => lane.run(() => (nowMs += usedMs)) === undefined;
+  t.true(take(TURN_MS - 0.01));
+  t.true(take(0.01), 'there was a moment left');
+  t.false(take(0), 'the turn is used up');
+  await nextPass();
+  t.true(take(TURN_MS));
+  // Less than a turn later it is still the same one.
+  nowMs += TURN_MS - 0.01;
+  t.false(take(0));
+  await nextPass();
+  t.true(take(TURN_MS));
+  nowMs += TURN_MS;
+  t.true(take(0));
+});
+
+test('slices go on while there is time, and end with the turn', async (t) => {
+  let nowMs = 0;
+  const turns = new Turns(() => nowMs);
+  const { lane } = laneOf(turns);
+  const seen: number[] = [];
+  const result = lane.runSlices(
+    slicesOf(10, (index) => {
+      seen.push(index);
+      nowMs += TURN_MS / 4;
+    }),
+  );
+  t.deepEqual(seen, [0, 1, 2, 3]);
+  t.is(await result, 'done');
+  t.is(seen.length, 10);
+});
+
+test('sliced work waits for what was begun before it, and each is told of its own', async (t) => {
+  const { turns, useTurn } = new Clock();
+  const { lane } = laneOf(turns);
+  const order: string[] = [];
+  const sliced = (name: string) =>
+    Promise.resolve(
+      lane.runSlices(
+        slicesOf(2, (index) => {
+          order.push(`${name}${index}`);
+          useTurn();
+        }),
+      ),
+    ).then(() => order.push(`${name} told`));
+  await Promise.all([sliced('a'), sliced('b')]);
+  t.deepEqual(order, ['a0', 'a1', 'a told', 'b0', 'b1', 'b told']);
+});
+
+test('time that is measured within work counts once', (t) => {
+  let nowMs = 0;
+  const turns = new Turns(() => nowMs);
+  const { lane, charged } = laneOf(turns);
+  lane.run(() => {
+    nowMs += 1;
+    t.is(
+      lane.measure(() => {
+        nowMs += 2;
+        return 5;
+      }),
+      5,
+    );
+  });
+  t.deepEqual(charged, [3]);
+  t.throws(() =>
+    lane.measure(() => {
+      nowMs += 4;
+      throw new Error('in the middle');
+    }),
+  );
+  t.deepEqual(charged, [3, 4]);
+  t.is(turns.usedMs, 7);
+});
+
+test('a lane that was closed is given no turn any more', async (t) => {
+  const { turns, useTurn } = new Clock();
+  const [{ lane }, other] = [laneOf(turns), laneOf(turns)];
+  lane.run(useTurn);
+  const waiting = lane.run(() => t.fail('it is closed'));
+  lane.close();
+  await waiting;
+  other.lane.run(useTurn);
+  let isDone = false;
+  await other.lane.run(() => {
+    isDone = true;
+  });
+  t.true(isDone);
+});

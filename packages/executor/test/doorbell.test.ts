@@ -1,0 +1,117 @@
+import { closeSync, readSync, writeSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { BELLS_PER_TURN, type Bell, Doorbell, DoorbellEnds } from '../src/doorbell.js';
+import { Guard } from '../src/guard.js';
+import { BELL_BYTES } from '../src/native/shared-layout.js';
+import { until } from './session-fixture.js';
+
+/** A doorbell, and the end that a runner would have. */
+function prepare(t: ExecutionContext, onBell = () => {}) {
+  const ends = new DoorbellEnds();
+  const heard: Bell[] = [];
+  const state = { isDeaf: false, closedCount: 0, heardAtClose: -1 };
+  const doorbell = new Doorbell({
+    socket: ends.socket,
+    guard: new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) }),
+    onBell: (bell) => {
+      onBell();
+      heard.push(bell);
+    },
+    onClose: () => {
+      state.closedCount++;
+      state.heardAtClose = heard.length;
+    },
+    isDeaf: () => state.isDeaf,
+  });
+  t.teardown(() => doorbell.close());
+  const bytesOf = (...bells: readonly (readonly [number, number, number])[]) => {
+    const bytes = Buffer.alloc(bells.length * BELL_BYTES);
+    for (const [index, [kind, slot, value]] of bells.entries()) {
+      bytes.writeUInt16LE(kind, index * BELL_BYTES);
+      bytes.writeUInt16LE(slot, index * BELL_BYTES + 2);
+      bytes.writeUInt32LE(value, index * BELL_BYTES + 4);
+    }
+    return bytes;
+  };
+  return { ends, doorbell, heard, state, bytesOf };
+}
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+test('a bell is kind, slot and value, each with all of its bits', async (t) => {
+  const { ends, heard, bytesOf } = prepare(t);
+  writeSync(ends.runnerFd, bytesOf([0xfffe, 0xfffd, 0xffff_fffc], [1, 2, 3]));
+  await until(() => heard.length === 2);
+  t.deepEqual(heard, [
+    { kind: 0xfffe, slot: 0xfffd, value: 0xffff_fffc },
+    { kind: 1, slot: 2, value: 3 },
+  ]);
+  ends.closeRunnerEnd();
+});
+
+test('what is rung arrives as it was', async (t) => {
+  const { ends, doorbell, bytesOf } = prepare(t);
+  doorbell.ring(0xfffe, 0xfffd, 0xffff_fffc);
+  await settle();
+  const bytes = Buffer.alloc(2 * BELL_BYTES);
+  t.is(readSync(ends.runnerFd, bytes), BELL_BYTES);
+  t.deepEqual(bytes.subarray(0, BELL_BYTES), bytesOf([0xfffe, 0xfffd, 0xffff_fffc]));
+  ends.closeRunnerEnd();
+});
+
+test('the rest of a bell is waited for, and a bell that never becomes whole is none', async (t) => {
+  const { ends, heard, state, bytesOf } = prepare(t);
+  const bytes = bytesOf([1, 2, 3], [4, 5, 6]);
+  writeSync(ends.runnerFd, bytes.subarray(0, 11));
+  await until(() => heard.length === 1);
+  writeSync(ends.runnerFd, bytes.subarray(11, 15));
+  await settle();
+  t.is(heard.length, 1);
+  ends.closeRunnerEnd();
+  await until(() => state.closedCount === 1);
+  t.deepEqual(heard, [{ kind: 1, slot: 2, value: 3 }]);
+});
+
+test('as many bells as a turn has are heard in one, and one more in the next', async (t) => {
+  for (const count of [BELLS_PER_TURN, BELLS_PER_TURN + 1]) {
+    let inFirstTurn = 0;
+    const { ends, heard, bytesOf } = prepare(t, () => {
+      if (heard.length === 0)
+        setImmediate(() => {
+          inFirstTurn = heard.length;
+        });
+    });
+    writeSync(ends.runnerFd, bytesOf(...Array.from({ length: count }, () => [1, 0, 0] as const)));
+    await until(() => heard.length === count && inFirstTurn > 0);
+    t.is(inFirstTurn, BELLS_PER_TURN);
+    ends.closeRunnerEnd();
+  }
+});
+
+test('it is closed once, after all that was rung before has been heard', async (t) => {
+  const { ends, heard, state, doorbell, bytesOf } = prepare(t);
+  const count = 5 * BELLS_PER_TURN;
+  writeSync(ends.runnerFd, bytesOf(...Array.from({ length: count }, () => [1, 0, 0] as const)));
+  ends.closeRunnerEnd();
+  t.false(doorbell.isClosed);
+  await until(() => doorbell.isClosed);
+  await settle();
+  t.like(state, { closedCount: 1, heardAtClose: count });
+  t.is(heard.length, count);
+  t.notThrows(() => doorbell.ring(1, 0, 0));
+});
+
+test('who is deaf in the middle of a turn hears no more of it, nor of what comes', async (t) => {
+  const { ends, heard, state, bytesOf } = prepare(t);
+  state.isDeaf = true;
+  writeSync(ends.runnerFd, bytesOf([1, 0, 0], [2, 0, 0]));
+  await settle();
+  state.isDeaf = false;
+  writeSync(ends.runnerFd, bytesOf([3, 0, 0]));
+  await until(() => heard.length > 0);
+  t.deepEqual(
+    heard.map(({ kind }) => kind),
+    [3],
+  );
+  closeSync(ends.runnerFd);
+});
