@@ -4,8 +4,10 @@ import { compileTypeScript } from './lib/build.mjs';
 import { BIN, ROOT } from './lib/paths.mjs';
 import { runInForeground } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
+import { checkSharedLayout } from './lib/write-shared-layout.mjs';
 
 await runScript(async () => {
+  checkSharedLayout();
   const analysis = analyzeNative();
   const status = await runInForeground(
     `${BIN}biome`,

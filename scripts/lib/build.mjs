@@ -4,6 +4,7 @@ import { ROOT } from './paths.mjs';
 import { run } from './processes.mjs';
 import { elapsed, say } from './report.mjs';
 import { removeStaleOutput } from './stale-output.mjs';
+import { checkSharedLayout } from './write-shared-layout.mjs';
 
 /** The native programs' folders. */
 const NATIVE = [
@@ -16,6 +17,7 @@ const NATIVE = [
 /** Builds the native programs, compiles and bundles TypeScript; all do only what changed. */
 export async function build() {
   const started = performance.now();
+  checkSharedLayout();
   for (const folder of NATIVE) await run('make', ['--no-print-directory', '-C', folder], { cwd: ROOT });
   await compileTypeScript();
   if (codeCachesAreMissing()) await writeCodeCaches();

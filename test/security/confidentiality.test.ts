@@ -11,7 +11,7 @@ import { assemble, bitcode } from '#compiler/test/llvm/assemble.js';
 import { installedLibLLVMs } from '#compiler/test/llvm/installed.js';
 import { Log } from '#executor/src/logging/log.js';
 import { logEvents } from '#executor/src/logging/log-events.js';
-import { CONTROL, END } from '#executor/src/native/shared-layout.js';
+import { CONTROL, END, END_MESSAGE_BYTES, EndKind } from '#executor/src/native/shared-layout.js';
 import { hashToken } from '#executor/src/tokens.js';
 import { illegalInstruction } from '#executor/test/machine-code.js';
 import { until } from '#executor/test/session-fixture.js';
@@ -23,9 +23,6 @@ const KIB = 1024;
 /** Small, so that all of it can be looked at. */
 const RESERVATION = { codeBytes: 256 * KIB, constantBytes: 256 * KIB, dataBytes: 1024 * KIB };
 const TOKENS = { a: 'token of a', b: 'token of b' };
-/** `enum farjit_end_kind` of `shared_layout.h`: the runner says that it cannot go on. */
-const END_FAULT = 3;
-
 async function startHost(t: ExecutionContext) {
   const lines: string[] = [];
   const tokens = Object.entries(TOKENS).map(([name, token]) => ({
@@ -80,10 +77,10 @@ function endWithWords(control: bigint): Uint8Array<ArrayBuffer> {
   end.writeBigUInt64LE(control + BigInt(CONTROL.end));
   return Uint8Array.from([
     ...[0x48, 0xb8, ...end], // mov $end, %rax
-    ...[0xc7, 0x00, END_FAULT, 0, 0, 0], // movl $FAULT, (%rax)
+    ...[0xc7, 0x00, EndKind.fault, 0, 0, 0], // movl $FAULT, (%rax)
     ...[0x48, 0x8d, 0xb8, ...littleEndian(END.message)], // lea message(%rax), %rdi
     // The block's address, which came in %rdi, is in %rsi by then.
-    ...[0xb9, ...littleEndian(END.messageBytes)], // mov $bytes, %ecx
+    ...[0xb9, ...littleEndian(END_MESSAGE_BYTES)], // mov $bytes, %ecx
     ...[0xf3, 0xa4], // rep movsb
     ...[0xbf, 1, 0, 0, 0], // mov $1, %edi
     ...[0xb8, 231, 0, 0, 0], // mov $SYS_exit_group, %eax
@@ -164,7 +161,7 @@ test('what a session holds is in no other one, beside it or later, of whomever, 
   const talking = await SpyingSession.open(t, url, TOKENS.a);
   await plant(talking, canaries, 'talked');
   const lastWords = new Canaries();
-  const words = lastWords.plantText('last words').padEnd(END.messageBytes, '!');
+  const words = lastWords.plantText('last words').padEnd(END_MESSAGE_BYTES, '!');
   const { constant } = talking.parts;
   const control = constant.address + BigInt(constant.sizeBytes);
   const sayThem = await talking.place(

@@ -27,19 +27,17 @@ int farjit_enter(struct farjit_boundary *boundary, farjit_entry *entry, void *ar
 /* Continues behind the farjit_enter that filled `boundary`, dropping every frame below it. Same thread. */
 _Noreturn void farjit_leave(const struct farjit_boundary *boundary);
 
-/* The resolver's C half: answers the landing address. Called by the resolver on any thread. */
-uint64_t farjit_reenter(uint64_t trampoline_return_address);
+/* The resolver's C half: answers the landing address. The trampoline would be returned to behind its call, from which the host
+ * knows it. Called by the resolver on any thread. */
+uint64_t farjit_reenter(uint64_t return_address);
 
 /* Prepares the resolver for this CPU. Once, before any JIT'd code. */
 void farjit_abi_initialize(void);
 
-/* Copies the registers of a trap in the order of struct farjit_end. Async-signal-safe. */
+/* Copies the registers of a trap, each to the place that the ABI's enum in shared_layout.h has for it. Async-signal-safe. */
 void farjit_abi_registers(const ucontext_t *context, uint64_t *registers);
 uint64_t farjit_abi_program_counter(const ucontext_t *context);
 uint64_t farjit_abi_stack_pointer(const ucontext_t *context);
 uint64_t farjit_abi_frame_pointer(const ucontext_t *context);
-
-/* Length of a trampoline's call instruction: the return address it pushes is this far behind its start. */
-#define FARJIT_TRAMPOLINE_CALL_BYTES 6 /* ff 15 disp32: callq *disp(%rip) */
 
 #endif

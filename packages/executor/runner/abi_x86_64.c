@@ -4,6 +4,7 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stddef.h>
 
 /* Components of the extended state that can hold arguments: x87, SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM. AMX
  * tiles are left out: no calling convention passes them, and they would cost 8 KiB of stack a callback. */
@@ -49,12 +50,17 @@ void farjit_abi_initialize(void)
 
 void farjit_abi_registers(const ucontext_t *context, uint64_t *registers)
 {
-	static const int order[FARJIT_REGISTERS] = {
-		REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-		REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP, REG_EFL,
+	static const int numbers[] = {
+		[FARJIT_X86_64_RAX] = REG_RAX, [FARJIT_X86_64_RDX] = REG_RDX, [FARJIT_X86_64_RCX] = REG_RCX,
+		[FARJIT_X86_64_RBX] = REG_RBX, [FARJIT_X86_64_RSI] = REG_RSI, [FARJIT_X86_64_RDI] = REG_RDI,
+		[FARJIT_X86_64_RBP] = REG_RBP, [FARJIT_X86_64_RSP] = REG_RSP, [FARJIT_X86_64_R8] = REG_R8,
+		[FARJIT_X86_64_R9] = REG_R9,   [FARJIT_X86_64_R10] = REG_R10, [FARJIT_X86_64_R11] = REG_R11,
+		[FARJIT_X86_64_R12] = REG_R12, [FARJIT_X86_64_R13] = REG_R13, [FARJIT_X86_64_R14] = REG_R14,
+		[FARJIT_X86_64_R15] = REG_R15, [FARJIT_X86_64_RIP] = REG_RIP, [FARJIT_X86_64_RFLAGS] = REG_EFL,
 	};
-	for (int i = 0; i < FARJIT_REGISTERS; i++)
-		registers[i] = (uint64_t)context->uc_mcontext.gregs[order[i]];
+	_Static_assert(sizeof numbers / sizeof numbers[0] <= FARJIT_REGISTER_CAPACITY, "a trap report holds all registers");
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		registers[i] = (uint64_t)context->uc_mcontext.gregs[numbers[i]];
 }
 
 uint64_t farjit_abi_program_counter(const ucontext_t *context)

@@ -55,7 +55,7 @@ static void *worker_main(void *argument)
 static void make_stack(struct farjit_thread *worker)
 {
 	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t bytes = farjit_control->thread_stack_bytes;
+	uintptr_t bytes = farjit_control->header.thread_stack_bytes;
 	if (bytes < (uintptr_t)PTHREAD_STACK_MIN)
 		bytes = (uintptr_t)PTHREAD_STACK_MIN;
 	bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
@@ -72,7 +72,7 @@ static void make_stack(struct farjit_thread *worker)
 
 void farjit_spawn_worker(uint32_t slot)
 {
-	if (slot >= FARJIT_CALL_SLOTS)
+	if (slot >= FARJIT_CALL_SLOT_COUNT)
 		farjit_fault("there is no call slot %u", slot);
 	struct farjit_thread *worker = calloc(1, sizeof *worker);
 	if (!worker || !(worker->signal_stack = farjit_make_signal_stack()))

@@ -78,7 +78,7 @@ static void set(int resource, const char *name, uint64_t value, uint64_t grace)
 static void set_stack_size(void)
 {
 	pthread_attr_t attributes;
-	size_t bytes = farjit_control->thread_stack_bytes;
+	size_t bytes = farjit_control->header.thread_stack_bytes;
 	if (pthread_attr_init(&attributes) != 0)
 		return;
 	if (bytes >= (size_t)PTHREAD_STACK_MIN && pthread_attr_setstacksize(&attributes, bytes) == 0)
@@ -105,7 +105,7 @@ void farjit_set_limits(bool counts_alone)
 	set(RLIMIT_DATA, "data", confine->data_bytes, 0);
 	/* The kernel counts by user. The control thread and the workers come on top. */
 	if (counts_alone && confine->threads < UINT32_MAX)
-		set(RLIMIT_NPROC, "threads", (uint64_t)confine->threads + 1 + FARJIT_CALL_SLOTS, 0);
+		set(RLIMIT_NPROC, "threads", (uint64_t)confine->threads + 1 + FARJIT_CALL_SLOT_COUNT, 0);
 }
 
 static bool can_map(size_t bytes, int rights)

@@ -44,8 +44,7 @@ void farjit_lookup(uint32_t count)
 {
 	const char *name = farjit_control->names;
 	const char *end = name + sizeof farjit_control->names;
-	uint32_t limit = sizeof farjit_control->addresses / sizeof farjit_control->addresses[0];
-	for (uint32_t i = 0; i < count && i < limit; i++) {
+	for (uint32_t i = 0; i < count && i < FARJIT_LOOKUP_NAME_COUNT; i++) {
 		size_t length = strnlen(name, (size_t)(end - name));
 		if (name + length == end)
 			farjit_fault("name %u of a lookup is not terminated", i);

@@ -66,11 +66,7 @@ static _Noreturn void serve(void)
 int main(int count, char **arguments)
 {
 	if (count == 2 && strcmp(arguments[1], "--version") == 0) {
-		printf("farjit-runner %s, layout %u\n", FARJIT_RUNNER_VERSION, FARJIT_LAYOUT_VERSION);
-		return 0;
-	}
-	if (count == 2 && strcmp(arguments[1], "--layout") == 0) {
-		farjit_print_layout();
+		printf("farjit-runner %s, layout %08x\n", FARJIT_RUNNER_VERSION, FARJIT_LAYOUT_VERSION);
 		return 0;
 	}
 	if (count == 2 && strcmp(arguments[1], "--system-calls") == 0) {
@@ -80,7 +76,7 @@ int main(int count, char **arguments)
 	if (count == 2 && strcmp(arguments[1], "--confinement") == 0)
 		return farjit_print_confinement();
 	if (count != 1) {
-		fprintf(stderr, "usage: farjit-runner [--confinement | --layout | --system-calls | --version]\n"
+		fprintf(stderr, "usage: farjit-runner [--confinement | --system-calls | --version]\n"
 				"Without arguments it is started by farjit-executor.\n");
 		return FARJIT_EXIT_USAGE;
 	}

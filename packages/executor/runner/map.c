@@ -64,17 +64,14 @@ bool farjit_seal_memory(void)
 void farjit_map(void)
 {
 	/* Only the sizes are needed before there is an address to map at. */
-	struct {
-		uint32_t magic, layout_version;
-		uint64_t code_bytes, constant_bytes, control_bytes, data_bytes, thread_stack_bytes;
-	} head;
-	_Static_assert(sizeof head == offsetof(struct farjit_control, base), "head mirrors farjit_control");
+	struct farjit_header head;
+	_Static_assert(offsetof(struct farjit_control, header) == 0, "the header is where the file begins");
 	if (pread(FARJIT_FD_SHARED, &head, sizeof head, 0) != (ssize_t)sizeof head)
 		farjit_fault("cannot read the control page from descriptor %d: start farjit-runner from "
 			     "farjit-executor, not by hand",
 			     FARJIT_FD_SHARED);
 	if (head.magic != FARJIT_LAYOUT_MAGIC || head.layout_version != FARJIT_LAYOUT_VERSION)
-		farjit_fault("the host speaks layout %u (magic %x), this runner layout %u: build both from the same "
+		farjit_fault("the host speaks layout %08x (magic %x), this runner layout %08x: build both from the same "
 			     "sources",
 			     head.layout_version, head.magic, FARJIT_LAYOUT_VERSION);
 	int seals = fcntl(FARJIT_FD_SEALED, F_GET_SEALS);

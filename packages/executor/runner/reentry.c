@@ -42,7 +42,7 @@ static void restore_signals(signals before)
 static struct farjit_reentry_slot *claim_slot(void)
 {
 	for (long pause_ns = FULL_PAUSE_MIN_NS;; pause_ns = pause_ns < FULL_PAUSE_MAX_NS ? 2 * pause_ns : pause_ns) {
-		for (uint32_t i = 0; i < FARJIT_REENTRY_SLOTS; i++) {
+		for (uint32_t i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++) {
 			struct farjit_reentry_slot *slot = &farjit_control->reentry[i];
 			uint32_t expected = FARJIT_REENTRY_FREE;
 			if (atomic_load_explicit(&slot->state, memory_order_relaxed) == FARJIT_REENTRY_FREE &&
@@ -66,7 +66,7 @@ static uint32_t post_and_wait(struct farjit_reentry_slot *slot)
 	}
 }
 
-uint64_t farjit_reenter(uint64_t trampoline_return_address)
+uint64_t farjit_reenter(uint64_t return_address)
 {
 	int saved_errno = errno;
 	struct farjit_thread *thread = farjit_current_thread();
@@ -74,12 +74,11 @@ uint64_t farjit_reenter(uint64_t trampoline_return_address)
 	struct farjit_reentry_slot *slot = claim_slot();
 	slot->kind = FARJIT_REENTRY_COMPILE;
 	slot->thread_id = thread ? thread->thread_id : (uint32_t)syscall(SYS_gettid);
-	slot->call_slot = thread ? thread->call_slot : FARJIT_NO_CALL_SLOT;
-	slot->argument[0] = trampoline_return_address - FARJIT_TRAMPOLINE_CALL_BYTES;
+	slot->return_address = return_address;
 
 	uint32_t decision = post_and_wait(slot);
 	if (decision == FARJIT_REENTRY_RELEASED) {
-		uint64_t landing = slot->answer[0];
+		uint64_t landing = slot->landing;
 		atomic_store(&slot->state, FARJIT_REENTRY_FREE);
 		restore_signals(before);
 		errno = saved_errno;

@@ -63,10 +63,6 @@ void farjit_map(void);
 /* Called by counted code at each entry and each iteration of a loop. Any thread. */
 void farjit_count(_Atomic uint32_t *counter);
 
-/* layout.c */
-/* Prints offsets and sizes of everything in shared_layout.h as JSON on stdout. */
-void farjit_print_layout(void);
-
 /* bell.c */
 /* Rings the host. Any thread; changes errno. */
 void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value);

@@ -8,11 +8,13 @@
  *   shared memfd   | control   rw- | data      rw- |   host: rw-
  *
  * The control part is `struct farjit_control`. The runner is hostile as soon as JIT'd code runs: the host copies
- * each field it reads once and then checks it. `packages/executor/src/native/shared-layout.ts` says the same in
- * TypeScript; a test compares it with what `farjit-runner --layout` prints.
+ * each field it reads once and then checks it. Offsets are in bytes from the start of their structure; everything is
+ * little-endian.
  *
  * Doorbell: a Unix stream socket between host and runner. Every message, either way, is one 8-byte
  * `struct farjit_bell`, written whole.
+ *
+ * Written by scripts/shared-layout.mjs from packages/executor/shared-layout.mjs: change that, and run it.
  */
 #ifndef FARJIT_SHARED_LAYOUT_H
 #define FARJIT_SHARED_LAYOUT_H
@@ -20,47 +22,51 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define FARJIT_LAYOUT_MAGIC 0x544a5246u /* "FRJT" */
-#define FARJIT_LAYOUT_VERSION 5u
+#define FARJIT_LAYOUT_MAGIC 0x544a5246u
+/* A fingerprint of what follows. */
+#define FARJIT_LAYOUT_VERSION 0x83988de5u
 
 enum {
-	FARJIT_REENTRY_SLOTS = 256,
-	FARJIT_CALL_SLOTS = 64,
-	FARJIT_BLOCK_BYTES = 48 * 1024,
-	FARJIT_NAME_BYTES = 64 * 1024,
-	FARJIT_TRAP_FRAMES = 64,
-	FARJIT_REGISTERS = 18,
-	/* Counters of functions lie in pages of their own. The first word of such a page is the threshold of the rest;
-	 * its end has a bit for each of its words, which is set when that counter has got there. */
+	FARJIT_REENTRY_SLOT_COUNT = 256,
+	FARJIT_CALL_SLOT_COUNT = 64,
+	FARJIT_BLOCK_BYTES = 49152, /* arguments and results of a call */
+	FARJIT_NAME_BYTES = 65536, /* names of one lookup, with what ends each */
+	FARJIT_LOOKUP_NAME_COUNT = 4096,
+	FARJIT_TRAP_FRAME_COUNT = 64,
+	/* As many registers as a trap report has room for: AArch64 has x0 to x30, sp, pc and pstate. */
+	FARJIT_REGISTER_CAPACITY = 34,
+	/*
+	 * Counters of functions lie in pages of their own. The first word of such a page is the threshold of the
+	 * rest; its end has a bit for each of its words, which is set when that counter has got there.
+	 */
 	FARJIT_COUNTER_PAGE_BYTES = 4096,
-	FARJIT_HOT_BITS_OFFSET = FARJIT_COUNTER_PAGE_BYTES - FARJIT_COUNTER_PAGE_BYTES / 32,
-	/* More pages than a data part has. */
-	FARJIT_DATA_PAGES = 512 * 1024,
-	/* Words about what the kernel lacks. */
-	FARJIT_MISSING_BYTES = 512,
+	FARJIT_HOT_BITS_OFFSET = 3968, /* where those bits are */
+	FARJIT_DATA_PAGES = 524288, /* more pages of counters than a data part has */
+	FARJIT_HOT_PAGE_WORDS = 16384,
+	FARJIT_MISSING_BYTES = 512, /* words about what the kernel lacks */
+	FARJIT_END_MESSAGE_BYTES = 640, /* at the longest a sentence with all that is missing */
 };
 
 /* Descriptors the runner is started with. */
-enum {
+enum farjit_fd {
 	FARJIT_FD_DOORBELL = 3,
 	FARJIT_FD_SEALED = 4,
 	FARJIT_FD_SHARED = 5,
 };
 
+/* From runner to host up to 15, from host to runner from 16 on. */
 enum farjit_bell_kind {
-	/* runner -> host */
-	FARJIT_BELL_HELLO = 1,	   /* mapped; addresses are in `control`; waiting for CONFINE */
-	FARJIT_BELL_CONFINED = 2,  /* confinement done; `value` is a bit set of enum farjit_confinement */
-	FARJIT_BELL_REENTER = 3,   /* `slot`: a thread blocks in reentry slot */
-	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in the call slot has ended, see its state */
-	FARJIT_BELL_DONE = 5,	   /* the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
-	FARJIT_BELL_HOT = 6,	   /* `control.hot_pending` has become 1 */
-	FARJIT_BELL_LIMIT = 8,	   /* `value`: an enum farjit_limit that was reached, once each */
-	/* host -> runner */
+	FARJIT_BELL_HELLO = 1, /* mapped; addresses are in `control`; waiting for CONFINE */
+	FARJIT_BELL_CONFINED = 2, /* confinement done; `value` is a bit set of `enum farjit_confinement` */
+	FARJIT_BELL_REENTER = 3, /* `slot`: a thread blocks in that reentry slot */
+	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in that call slot has ended, see its state */
+	FARJIT_BELL_DONE = 5, /* the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
+	FARJIT_BELL_HOT = 6, /* `control.hot_pending` has become 1 */
+	FARJIT_BELL_LIMIT = 8, /* `value`: an `enum farjit_limit` that was reached, once each */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
-	FARJIT_BELL_SPAWN = 17,	  /* `slot`: start the worker thread of that call slot */
+	FARJIT_BELL_SPAWN = 17, /* `slot`: start the worker thread of that call slot */
 	FARJIT_BELL_SYNC_CORE = 18, /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */
-	FARJIT_BELL_LOOKUP = 19,  /* resolve `control.names` into `control.addresses`; `value`: how many names */
+	FARJIT_BELL_LOOKUP = 19, /* resolve `control.names` into `control.addresses`; `value`: how many names */
 	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
 
@@ -70,6 +76,7 @@ struct farjit_bell {
 	uint32_t value;
 };
 
+/* Bits of what is in force. */
 enum farjit_confinement {
 	FARJIT_CONFINED_NO_NEW_PRIVS = 1,
 	FARJIT_CONFINED_SECCOMP = 2,
@@ -85,9 +92,9 @@ enum farjit_confinement {
 };
 
 enum farjit_sandbox {
-	FARJIT_SANDBOX_OFF = 0,	    /* limits only */
+	FARJIT_SANDBOX_OFF = 0, /* limits only */
 	FARJIT_SANDBOX_DEFAULT = 1, /* whatever the kernel has; never without seccomp */
-	FARJIT_SANDBOX_STRICT = 2,  /* all of it, or the runner ends */
+	FARJIT_SANDBOX_STRICT = 2, /* all of it, or the runner ends */
 };
 
 /* Limits that the runner itself sees reached: what it reports with LIMIT. */
@@ -99,7 +106,7 @@ enum farjit_limit {
 
 /* How to be confined, from the host, and what came of it. */
 struct farjit_confine {
-	uint32_t sandbox; /* enum farjit_sandbox */
+	uint32_t sandbox; /* an `enum farjit_sandbox` */
 	uint32_t user_id; /* uid and gid to become, 0 to keep */
 	/* Limits; the largest number means none. */
 	uint64_t address_space_bytes;
@@ -109,21 +116,20 @@ struct farjit_confine {
 	uint32_t descriptors;
 	/* Written by the runner before CONFINED. */
 	uint32_t landlock_abi; /* 0: none */
-	uint32_t reserved;
 	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why; the host may begin */
 };
 
 /*
- * Index of unwind information, at the end of the constant part, so that only the host can write it. The runner searches
- * it while it grows: a node is filled before a head or another node leads to it.
+ * Index of unwind information, at the end of the constant part, so that only the host can write it. The runner
+ * searches it while it grows: a node is filled before a head or another node leads to it.
  *
- * The code part is cut into cells, at several levels: of 4 KiB, of 32 KiB, and so on, up to one of all code. Each cell
- * has a list of nodes. A record stands at the lowest level where it reaches over one or two cells, in the lists of both.
- * `heads` are those of all cells, level by level.
+ * The code part is cut into cells, at several levels: of 4 KiB, of 32 KiB, and so on, up to one of all code. Each
+ * cell has a list of nodes. A record stands at the lowest level where it reaches over one or two cells, in the lists
+ * of both. `heads` are those of all cells, level by level.
  */
 enum {
-	FARJIT_FRAME_CELL_SHIFT = 12,
-	FARJIT_FRAME_LEVEL_SHIFT = 3,
+	FARJIT_FRAME_CELL_SHIFT = 12, /* bits of an offset in a cell of the lowest level */
+	FARJIT_FRAME_LEVEL_SHIFT = 3, /* bits more in each level above */
 };
 
 /* An FDE, and the code that it is for. Offsets are from the start of the reservation, where the code part is. */
@@ -144,55 +150,75 @@ struct farjit_frame_node {
 
 struct farjit_frame_index {
 	_Atomic uint64_t removals; /* counted before a node that was removed is used again */
-	_Atomic uint64_t heads[];  /* offsets of nodes, 0 for none; rounded up to pages */
+	_Atomic uint64_t heads[]; /* offsets of nodes, 0 for none; rounded up to pages */
 };
 
-/* A call out of JIT'd code. State is a futex word. */
+/* Of a call out of JIT'd code: a futex word. */
 enum farjit_reentry_state {
-	FARJIT_REENTRY_FREE = 0,     /* claimed by a thread: -> CLAIMED */
-	FARJIT_REENTRY_CLAIMED = 1,  /* being filled: -> POSTED, then the doorbell */
-	FARJIT_REENTRY_POSTED = 2,   /* the thread waits; the host: -> RELEASED or UNWIND */
-	FARJIT_REENTRY_RELEASED = 3, /* thread wakes: takes answer 0, -> FREE */
-	FARJIT_REENTRY_UNWIND = 4,   /* thread wakes: -> FREE, then unwinds to its call boundary */
+	FARJIT_REENTRY_FREE = 0, /* claimed by a thread: -> CLAIMED */
+	FARJIT_REENTRY_CLAIMED = 1, /* being filled: -> POSTED, then the doorbell */
+	FARJIT_REENTRY_POSTED = 2, /* the thread waits; the host: -> RELEASED or UNWIND */
+	FARJIT_REENTRY_RELEASED = 3, /* the thread wakes: takes the landing, -> FREE */
+	FARJIT_REENTRY_UNWIND = 4, /* the thread wakes: -> FREE, then unwinds to its call boundary */
 };
 
 enum farjit_reentry_kind {
-	FARJIT_REENTRY_COMPILE = 1, /* argument 0 is the trampoline's address; answer 0 is the landing address */
+	FARJIT_REENTRY_COMPILE = 1, /* a trampoline was called */
 };
 
 struct farjit_reentry_slot {
 	_Atomic uint32_t state;
 	uint32_t kind;
+	uint64_t return_address; /* behind the call instruction of the trampoline, which it names */
+	uint64_t landing; /* from the host: where the thread goes on */
 	uint32_t thread_id;
-	/* Call slot whose worker this is, or 0xffffffff on a thread that JIT'd code made. */
-	uint32_t call_slot;
-	/* Failure token the host stores with UNWIND. */
-	uint32_t token;
-	uint32_t reserved;
-	uint64_t argument[8];
-	uint64_t answer[8];
+	uint32_t token; /* of the failure, from the host with UNWIND */
 };
 
 /*
- * A call into JIT'd code, one worker thread per slot. State is a futex word. The first call may be POSTED right
- * after SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
+ * Of a call into JIT'd code, one worker thread per slot: a futex word. The first call may be POSTED right after
+ * SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
  */
 enum farjit_call_state {
 	FARJIT_CALL_NO_WORKER = 0, /* host sends SPAWN; the new worker: -> IDLE */
-	FARJIT_CALL_IDLE = 1,	   /* worker waits; the host fills the slot: -> POSTED */
-	FARJIT_CALL_POSTED = 2,	   /* worker: -> RUNNING */
-	FARJIT_CALL_RUNNING = 3,   /* worker: -> RETURNED or UNWOUND, then the doorbell */
-	FARJIT_CALL_RETURNED = 4,  /* host: -> IDLE */
-	FARJIT_CALL_UNWOUND = 5,   /* ended by a failed callback, `token` says which; host: -> IDLE */
+	FARJIT_CALL_IDLE = 1, /* worker waits; the host fills the slot: -> POSTED */
+	FARJIT_CALL_POSTED = 2, /* worker: -> RUNNING */
+	FARJIT_CALL_RUNNING = 3, /* worker: -> RETURNED or UNWOUND, then the doorbell */
+	FARJIT_CALL_RETURNED = 4, /* host: -> IDLE */
+	FARJIT_CALL_UNWOUND = 5, /* ended by a failed callback, `token` says which; host: -> IDLE */
 };
 
 struct farjit_call_slot {
 	_Atomic uint32_t state;
 	uint32_t thread_id;
-	uint32_t token;
-	uint32_t reserved;
 	uint64_t entry; /* void (*)(void *block) */
-	_Alignas(64) unsigned char block[FARJIT_BLOCK_BYTES];
+	uint32_t token;
+	_Alignas(64) uint8_t block[FARJIT_BLOCK_BYTES];
+};
+
+/*
+ * Places of registers in a trap report of x86-64: DWARF numbers 0 to 16, then flags (psABI x86-64, figure "DWARF
+ * Register Number Mapping").
+ */
+enum farjit_x86_64_register {
+	FARJIT_X86_64_RAX = 0,
+	FARJIT_X86_64_RDX = 1,
+	FARJIT_X86_64_RCX = 2,
+	FARJIT_X86_64_RBX = 3,
+	FARJIT_X86_64_RSI = 4,
+	FARJIT_X86_64_RDI = 5,
+	FARJIT_X86_64_RBP = 6,
+	FARJIT_X86_64_RSP = 7,
+	FARJIT_X86_64_R8 = 8,
+	FARJIT_X86_64_R9 = 9,
+	FARJIT_X86_64_R10 = 10,
+	FARJIT_X86_64_R11 = 11,
+	FARJIT_X86_64_R12 = 12,
+	FARJIT_X86_64_R13 = 13,
+	FARJIT_X86_64_R14 = 14,
+	FARJIT_X86_64_R15 = 15,
+	FARJIT_X86_64_RIP = 16,
+	FARJIT_X86_64_RFLAGS = 17,
 };
 
 enum farjit_end_kind {
@@ -215,44 +241,41 @@ struct farjit_end {
 	uint32_t frame_count;
 	uint64_t fault_address;
 	uint64_t program_counter;
-	/* rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip rflags: psABI DWARF order, then flags. */
-	uint64_t registers[FARJIT_REGISTERS];
-	uint64_t frames[FARJIT_TRAP_FRAMES];
-	char message[FARJIT_MISSING_BYTES + 128]; /* what is missing, in a sentence, at the longest */
+	uint64_t registers[FARJIT_REGISTER_CAPACITY]; /* in the ABI's order */
+	uint64_t frames[FARJIT_TRAP_FRAME_COUNT];
+	char message[FARJIT_END_MESSAGE_BYTES];
+};
+
+/* Written by the host before the runner starts, which reads it before it has mapped anything. */
+struct farjit_header {
+	uint32_t magic; /* "FRJT" */
+	uint32_t layout_version; /* of all that is described here */
+	uint64_t code_bytes;
+	uint64_t constant_bytes;
+	uint64_t control_bytes; /* size of `struct farjit_control`, rounded up to pages */
+	uint64_t data_bytes;
+	uint64_t thread_stack_bytes;
 };
 
 struct farjit_control {
-	/* Written by the host before the runner starts. */
-	uint32_t magic;
-	uint32_t layout_version;
-	uint64_t code_bytes;
-	uint64_t constant_bytes;
-	uint64_t control_bytes; /* sizeof this, rounded up to pages */
-	uint64_t data_bytes;
-	uint64_t thread_stack_bytes;
-
+	struct farjit_header header;
 	/* Written by the runner before HELLO. */
-	uint64_t base;	   /* start of the reservation: code, constant, control, data follow each other */
+	uint64_t base; /* start of the reservation: code, constant, control, data follow each other */
 	uint64_t resolver; /* address of farjit_resolver */
 	uint64_t count_function; /* address of farjit_count */
 	uint32_t process_id;
-	/* Live threads made by JIT'd code. */
-	_Atomic uint32_t foreign_threads;
-	/* Set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits. */
+	_Atomic uint32_t foreign_threads; /* live threads made by JIT'd code */
+	/* set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits */
 	_Atomic uint32_t hot_pending;
-	uint32_t reserved;
-
 	struct farjit_confine confine;
 	struct farjit_end end;
 	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */
-	uint64_t addresses[4096];
+	uint64_t addresses[FARJIT_LOOKUP_NAME_COUNT];
 	char names[FARJIT_NAME_BYTES];
-
-	/* A bit for each page of the data part in which bits have been set. */
-	_Atomic uint32_t hot_pages[FARJIT_DATA_PAGES / 32];
-
-	_Alignas(64) struct farjit_reentry_slot reentry[FARJIT_REENTRY_SLOTS];
-	_Alignas(64) struct farjit_call_slot calls[FARJIT_CALL_SLOTS];
+	/* a bit for each page of the data part in which bits have been set */
+	_Atomic uint32_t hot_pages[FARJIT_HOT_PAGE_WORDS];
+	_Alignas(64) struct farjit_reentry_slot reentry[FARJIT_REENTRY_SLOT_COUNT];
+	_Alignas(64) struct farjit_call_slot calls[FARJIT_CALL_SLOT_COUNT];
 };
 
 #endif

@@ -31,7 +31,7 @@ static uint32_t walk_frames(const struct farjit_thread *thread, const ucontext_t
 
 	uint64_t frame = farjit_abi_frame_pointer(context);
 	uint64_t floor = thread->stack_start;
-	while (count < FARJIT_TRAP_FRAMES && frame % sizeof(uint64_t) == 0 && frame >= floor && frame <= last) {
+	while (count < FARJIT_TRAP_FRAME_COUNT && frame % sizeof(uint64_t) == 0 && frame >= floor && frame <= last) {
 		const uint64_t *record = (const uint64_t *)frame;
 		frames[count++] = record[1];
 		floor = frame + sizeof(uint64_t);

@@ -8,6 +8,8 @@ import {
   CONFINE,
   CONTROL,
   END,
+  END_BYTES,
+  HEADER,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOOKUP_NAME_COUNT,
@@ -15,7 +17,7 @@ import {
   NAME_BYTES,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
-  REGISTER_COUNT,
+  REGISTER_CAPACITY,
   Sandbox,
   TRAP_FRAME_COUNT,
 } from './native/shared-layout.js';
@@ -54,7 +56,8 @@ export interface ConfineAnswer {
 export interface ReentrySnapshot {
   readonly kind: number;
   readonly threadId: number;
-  readonly argument: bigint;
+  /** Behind the call instruction of a trampoline. */
+  readonly returnAddress: bigint;
 }
 
 /** `struct farjit_end`, counts already cut to what the structure holds. */
@@ -90,13 +93,14 @@ export class ControlArea {
   /** Fills what the runner reads when it starts. */
   writeHeader(threadStackBytes: number): void {
     const { code, constant, control, data } = this.#reservation.layout;
-    this.#bytes.writeUInt32LE(LAYOUT_MAGIC, CONTROL.magic);
-    this.#bytes.writeUInt32LE(LAYOUT_VERSION, CONTROL.layoutVersion);
-    this.#writeWord(CONTROL.codeBytes, BigInt(code.sizeBytes));
-    this.#writeWord(CONTROL.constantBytes, BigInt(constant.sizeBytes));
-    this.#writeWord(CONTROL.controlBytes, BigInt(control.sizeBytes));
-    this.#writeWord(CONTROL.dataBytes, BigInt(data.sizeBytes));
-    this.#writeWord(CONTROL.threadStackBytes, BigInt(threadStackBytes));
+    const at = CONTROL.header;
+    this.#bytes.writeUInt32LE(LAYOUT_MAGIC, at + HEADER.magic);
+    this.#bytes.writeUInt32LE(LAYOUT_VERSION, at + HEADER.layoutVersion);
+    this.#writeWord(at + HEADER.codeBytes, BigInt(code.sizeBytes));
+    this.#writeWord(at + HEADER.constantBytes, BigInt(constant.sizeBytes));
+    this.#writeWord(at + HEADER.controlBytes, BigInt(control.sizeBytes));
+    this.#writeWord(at + HEADER.dataBytes, BigInt(data.sizeBytes));
+    this.#writeWord(at + HEADER.threadStackBytes, BigInt(threadStackBytes));
   }
 
   readHello(): RunnerHello {
@@ -158,7 +162,7 @@ export class ControlArea {
 
   readEnd(): EndSnapshot {
     const kind = this.#load(CONTROL.end + END.kind);
-    const end = Buffer.from(this.#bytes.subarray(CONTROL.end, CONTROL.end + END.message + END.messageBytes));
+    const end = Buffer.from(this.#bytes.subarray(CONTROL.end, CONTROL.end + END_BYTES));
     const frameCount = Math.min(end.readUInt32LE(END.frameCount), TRAP_FRAME_COUNT);
     return {
       kind,
@@ -168,7 +172,7 @@ export class ControlArea {
       stackOverflow: end.readUInt32LE(END.stackOverflow) !== 0,
       faultAddress: end.readBigUInt64LE(END.faultAddress),
       programCounter: end.readBigUInt64LE(END.programCounter),
-      registers: wordsOf(end, END.registers, REGISTER_COUNT),
+      registers: wordsOf(end, END.registers, REGISTER_CAPACITY),
       frames: wordsOf(end, END.frames, frameCount),
       message: textOf(end.subarray(END.message)),
     };
@@ -200,13 +204,13 @@ export class ControlArea {
     return {
       kind: this.#bytes.readUInt32LE(at + REENTRY_SLOT.kind),
       threadId: this.#bytes.readUInt32LE(at + REENTRY_SLOT.threadId),
-      argument: this.#readWord(at + REENTRY_SLOT.argument),
+      returnAddress: this.#readWord(at + REENTRY_SLOT.returnAddress),
     };
   }
 
   /** Writes where the thread lands; the state is not touched. */
   writeLanding(slot: number, landing: bigint): void {
-    this.#writeWord(reentrySlot(slot) + REENTRY_SLOT.answer, landing);
+    this.#writeWord(reentrySlot(slot) + REENTRY_SLOT.landing, landing);
   }
 
   writeReentryToken(slot: number, token: number): void {

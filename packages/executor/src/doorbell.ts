@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
 import { socketPair } from './native/libc.js';
-import { BELL_BYTES } from './native/shared-layout.js';
+import { BELL, BELL_BYTES } from './native/shared-layout.js';
 
 /**
  * Bells heard before others have their turn. The dearest costs some 60 µs, so a turn is less than 5 ms; a runner has
@@ -91,9 +91,9 @@ export class Doorbell {
   ring(kind: number, slot: number, value: number): void {
     const { socket } = this.#options;
     const bell = Buffer.alloc(BELL_BYTES);
-    bell.writeUInt16LE(kind, 0);
-    bell.writeUInt16LE(slot, 2);
-    bell.writeUInt32LE(value, 4);
+    bell.writeUInt16LE(kind, BELL.kind);
+    bell.writeUInt16LE(slot, BELL.slot);
+    bell.writeUInt32LE(value, BELL.value);
     if (socket.writable) socket.write(bell);
   }
 
@@ -133,9 +133,9 @@ export class Doorbell {
         return true;
       }
       onBell({
-        kind: bytes.readUInt16LE(at),
-        slot: bytes.readUInt16LE(at + 2),
-        value: bytes.readUInt32LE(at + 4),
+        kind: bytes.readUInt16LE(at + BELL.kind),
+        slot: bytes.readUInt16LE(at + BELL.slot),
+        value: bytes.readUInt32LE(at + BELL.value),
       });
     }
     this.#waiting = bytes.subarray(at);

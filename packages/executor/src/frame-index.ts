@@ -1,15 +1,16 @@
 import { memory } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
+import { alignUp } from './align-up.js';
 import type { CommitWrites } from './commit-writes.js';
 import { type FrameRecord, frameRecords } from './eh-frame-records.js';
 import {
-  alignUp,
   FRAME_CELL_SHIFT,
-  FRAME_HEADS,
+  FRAME_INDEX,
   FRAME_LEVEL_SHIFT,
   FRAME_NODE,
   FRAME_NODE_BYTES,
+  FRAME_RECORD,
 } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
 import { PAGE_BYTES, type Region, type ReservationLayout } from './reservation-layout.js';
@@ -117,7 +118,7 @@ export class FrameIndex {
       const node = this.#reservation.read(at, FRAME_NODE_BYTES);
       const next = Number(node.readBigUInt64LE(FRAME_NODE.next));
       const previous = Number(node.readBigUInt64LE(FRAME_NODE.previous));
-      const leading = previous || this.#headOffset(node.readUInt32LE(FRAME_NODE.cell));
+      const leading = previous || this.#headOffset(node.readUInt32LE(FRAME_NODE.record + FRAME_RECORD.cell));
       this.#reservation.storePointer(previous ? leading + FRAME_NODE.next : leading, BigInt(next));
       if (next) this.#reservation.storePointer(next + FRAME_NODE.previous, BigInt(previous));
       removed.push(at);
@@ -126,7 +127,7 @@ export class FrameIndex {
     this.#sections.delete(address);
     if (removed.length === 0) return;
     // Whoever searches now notices, before any of them is used again.
-    this.#reservation.storePointer(this.#region.offset, ++this.#removals);
+    this.#reservation.storePointer(this.#region.offset + FRAME_INDEX.removals, ++this.#removals);
     for (const at of removed) this.#free.push(at);
   }
 
@@ -178,10 +179,11 @@ export class FrameIndex {
     const headOffset = this.#headOffset(cell);
     const next = this.#reservation.read(headOffset, POINTER_BYTES).readBigUInt64LE();
     const node = Buffer.alloc(FRAME_NODE_BYTES);
-    node.writeUInt32LE(start, FRAME_NODE.start);
-    node.writeUInt32LE(end, FRAME_NODE.end);
-    node.writeUInt32LE(fde, FRAME_NODE.fde);
-    node.writeUInt32LE(cell, FRAME_NODE.cell);
+    const record = node.subarray(FRAME_NODE.record);
+    record.writeUInt32LE(start, FRAME_RECORD.start);
+    record.writeUInt32LE(end, FRAME_RECORD.end);
+    record.writeUInt32LE(fde, FRAME_RECORD.fde);
+    record.writeUInt32LE(cell, FRAME_RECORD.cell);
     node.writeBigUInt64LE(next, FRAME_NODE.next);
     node.writeBigUInt64LE(BigInt(sibling), FRAME_NODE.sibling);
     this.#reservation.write(at, node);
@@ -191,14 +193,14 @@ export class FrameIndex {
   }
 
   #headOffset(cell: number): number {
-    return this.#region.offset + FRAME_HEADS + cell * POINTER_BYTES;
+    return this.#region.offset + FRAME_INDEX.heads + cell * POINTER_BYTES;
   }
 }
 
 /** Where the index is: the last pages of the constant part. */
 export function frameIndexRegion({ code, constant }: ReservationLayout): Region {
   const { headCount } = levelsOf(code.sizeBytes);
-  const sizeBytes = alignUp(FRAME_HEADS + headCount * POINTER_BYTES, PAGE_BYTES);
+  const sizeBytes = alignUp(FRAME_INDEX.heads + headCount * POINTER_BYTES, PAGE_BYTES);
   return { offset: constant.offset + constant.sizeBytes - sizeBytes, sizeBytes };
 }
 

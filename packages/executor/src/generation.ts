@@ -11,6 +11,7 @@ import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-add
 import type { Limit } from '@farjit/protocol/limits';
 import { clipped } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import { trampolineOf } from './abi/x86-64.js';
 import { type CallResult, Calls } from './calls.js';
 import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
@@ -157,7 +158,10 @@ export class Generation {
     const { guard } = runner;
     const reentries = new Reentries(control, {
       guard,
-      isTrampoline: (address): address is ExecutorAddr => this.indirection.isTrampoline(address),
+      trampolineAt: (returnAddress) => {
+        const address = trampolineOf(returnAddress);
+        return this.indirection.isTrampoline(address) ? address : undefined;
+      },
       compile: (trampoline, traceparent, onAnswer) =>
         events.compile(number, trampoline, traceparent, onAnswer),
       trace: (threadId) =>

@@ -1,4 +1,4 @@
-import { alignUp } from './native/shared-layout.js';
+import { alignUp } from './align-up.js';
 import { PAGE_BYTES, type Region } from './reservation-layout.js';
 
 interface FreeRange {

@@ -11,7 +11,8 @@ export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 /** What reentries need around them. */
 export interface ReentryHost {
   readonly guard: Guard;
-  isTrampoline(address: bigint): address is ExecutorAddr;
+  /** The trampoline that a thread was in which would return there; undefined when there is none. */
+  trampolineAt(returnAddress: bigint): ExecutorAddr | undefined;
   /**
    * Asks the compiler. `onAnswer` is called before any message that the compiler sent after its answer is handled: such
    * a message may rely on the answer's commit. Rejects when there is no answer, or with what `onAnswer` throws.
@@ -78,17 +79,18 @@ export class Reentries {
     if (this.#blocked.has(slot)) return `reentry slot ${slot} was posted twice`;
     const state = this.#control.loadReentryState(slot);
     if (state !== ReentryState.posted) return `reentry slot ${slot} is in state ${state}, not posted`;
-    const { kind, threadId, argument } = this.#control.readReentry(slot);
+    const { kind, threadId, returnAddress } = this.#control.readReentry(slot);
     if (kind !== ReentryKind.compile) return `reentry slot ${slot} is of the unknown kind ${kind}`;
-    if (!this.#host.isTrampoline(argument))
-      return `reentry from ${formatAddr(argument)}, which is no trampoline`;
-    this.#blocked.set(slot, { slot, trampoline: argument, threadId });
-    const waiting = this.#waiting.get(argument);
+    const trampoline = this.#host.trampolineAt(returnAddress);
+    if (trampoline === undefined)
+      return `reentry that returns to ${formatAddr(returnAddress)}, which is in no trampoline`;
+    this.#blocked.set(slot, { slot, trampoline, threadId });
+    const waiting = this.#waiting.get(trampoline);
     if (waiting) this.#join(waiting, slot, threadId);
     else {
       const trace = this.#host.trace(threadId);
-      this.#waiting.set(argument, { slots: [slot], trace });
-      this.#host.guard.spawn('callback.answer', () => this.#compile(argument, trace));
+      this.#waiting.set(trampoline, { slots: [slot], trace });
+      this.#host.guard.spawn('callback.answer', () => this.#compile(trampoline, trace));
     }
     return undefined;
   }

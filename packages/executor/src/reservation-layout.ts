@@ -1,5 +1,6 @@
 import type { MemProt } from '@farjit/protocol';
-import { alignUp, CONTROL_BYTES } from './native/shared-layout.js';
+import { alignUp } from './align-up.js';
+import { CONTROL_BYTES } from './native/shared-layout.js';
 
 /** Page size of the targets supported; memory is reserved and protected in units of it. */
 export const PAGE_BYTES = 4096;

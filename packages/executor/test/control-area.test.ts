@@ -11,7 +11,9 @@ import {
   CONTROL,
   CONTROL_BYTES,
   END,
+  END_MESSAGE_BYTES,
   EndKind,
+  HEADER,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOOKUP_NAME_COUNT,
@@ -20,7 +22,7 @@ import {
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
   REENTRY_SLOT_COUNT,
-  REGISTER_COUNT,
+  REGISTER_CAPACITY,
   ReentryKind,
   ReentryState,
   Sandbox,
@@ -50,14 +52,14 @@ test('the header says sizes and layout, each in its place', (t) => {
   const { area, bytes, reservation } = prepare(t);
   area.writeHeader(64 * 1024);
   const { code, constant, control, data } = reservation.layout;
-  t.is(bytes.readUInt32LE(CONTROL.magic), LAYOUT_MAGIC);
-  t.is(bytes.readUInt32LE(CONTROL.layoutVersion), LAYOUT_VERSION);
+  t.is(bytes.readUInt32LE(CONTROL.header + HEADER.magic), LAYOUT_MAGIC);
+  t.is(bytes.readUInt32LE(CONTROL.header + HEADER.layoutVersion), LAYOUT_VERSION);
   for (const [offset, value] of [
-    [CONTROL.codeBytes, code.sizeBytes],
-    [CONTROL.constantBytes, constant.sizeBytes],
-    [CONTROL.controlBytes, control.sizeBytes],
-    [CONTROL.dataBytes, data.sizeBytes],
-    [CONTROL.threadStackBytes, 64 * 1024],
+    [CONTROL.header + HEADER.codeBytes, code.sizeBytes],
+    [CONTROL.header + HEADER.constantBytes, constant.sizeBytes],
+    [CONTROL.header + HEADER.controlBytes, control.sizeBytes],
+    [CONTROL.header + HEADER.dataBytes, data.sizeBytes],
+    [CONTROL.header + HEADER.threadStackBytes, 64 * 1024],
   ] as const)
     t.is(bytes.readBigUInt64LE(offset), BigInt(value));
 });
@@ -172,7 +174,7 @@ test('an end is read whole, and no more of it than the structure holds', (t) => 
   bytes.writeUInt32LE(2, at + END.stackOverflow);
   bytes.writeBigUInt64LE(WIDE, at + END.faultAddress);
   bytes.writeBigUInt64LE(WIDE + 1n, at + END.programCounter);
-  for (let index = 0; index < REGISTER_COUNT; index++)
+  for (let index = 0; index < REGISTER_CAPACITY; index++)
     bytes.writeBigUInt64LE(WIDE + BigInt(index), at + END.registers + 8 * index);
   for (let index = 0; index < TRAP_FRAME_COUNT; index++)
     bytes.writeBigUInt64LE(BigInt(index + 1), at + END.frames + 8 * index);
@@ -193,15 +195,15 @@ test('an end is read whole, and no more of it than the structure holds', (t) => 
       stackOverflow: true,
       faultAddress: WIDE,
       programCounter: WIDE + 1n,
-      registers: Array.from({ length: REGISTER_COUNT }, (_, index) => WIDE + BigInt(index)),
+      registers: Array.from({ length: REGISTER_CAPACITY }, (_, index) => WIDE + BigInt(index)),
       frames: Array.from({ length: read }, (_, index) => BigInt(index + 1)),
       message: 'words',
     });
   }
   bytes.writeUInt32LE(0, at + END.stackOverflow);
-  bytes.fill(0x7a, at + END.message, at + END.message + END.messageBytes);
+  bytes.fill(0x7a, at + END.message, at + END.message + END_MESSAGE_BYTES);
   // What comes behind the structure is not of the message.
-  t.is(area.readEnd().message, 'z'.repeat(END.messageBytes));
+  t.is(area.readEnd().message, 'z'.repeat(END_MESSAGE_BYTES));
   t.false(area.readEnd().stackOverflow);
 });
 
@@ -227,22 +229,22 @@ test('reentry slots are apart, from the first to the last', (t) => {
     const at = CONTROL.reentry + slot * REENTRY_SLOT_BYTES;
     bytes.writeUInt32LE(ReentryKind.compile, at + REENTRY_SLOT.kind);
     bytes.writeUInt32LE(0xffff_0000 + slot, at + REENTRY_SLOT.threadId);
-    bytes.writeBigUInt64LE(WIDE + BigInt(slot), at + REENTRY_SLOT.argument);
+    bytes.writeBigUInt64LE(WIDE + BigInt(slot), at + REENTRY_SLOT.returnAddress);
     bytes.writeUInt32LE(ReentryState.posted, at + REENTRY_SLOT.state);
     t.is(area.loadReentryState(slot), ReentryState.posted);
     t.deepEqual(area.readReentry(slot), {
       kind: ReentryKind.compile,
       threadId: 0xffff_0000 + slot,
-      argument: WIDE + BigInt(slot),
+      returnAddress: WIDE + BigInt(slot),
     });
     area.writeLanding(slot, WIDE - BigInt(slot));
-    t.is(bytes.readBigUInt64LE(at + REENTRY_SLOT.answer), WIDE - BigInt(slot));
+    t.is(bytes.readBigUInt64LE(at + REENTRY_SLOT.landing), WIDE - BigInt(slot));
     t.is(area.loadReentryState(slot), ReentryState.posted);
     area.writeReentryToken(slot, 0xffff_fff0);
     t.is(bytes.readUInt32LE(at + REENTRY_SLOT.token), 0xffff_fff0);
     area.wakeReentry(slot, ReentryState.unwind);
     t.is(bytes.readUInt32LE(at + REENTRY_SLOT.state), ReentryState.unwind);
-    t.is(bytes.readBigUInt64LE(at + REENTRY_SLOT.argument), WIDE + BigInt(slot));
+    t.is(bytes.readBigUInt64LE(at + REENTRY_SLOT.returnAddress), WIDE + BigInt(slot));
   }
 });
 

@@ -4,7 +4,13 @@ import test, { type ExecutionContext } from 'ava';
 import { CommitWrites } from '../src/commit-writes.js';
 import { type FrameRecord, frameRecords } from '../src/eh-frame-records.js';
 import { FrameIndex, frameIndexRegion } from '../src/frame-index.js';
-import { FRAME_CELL_SHIFT, FRAME_HEADS, FRAME_LEVEL_SHIFT, FRAME_NODE } from '../src/native/shared-layout.js';
+import {
+  FRAME_CELL_SHIFT,
+  FRAME_INDEX,
+  FRAME_LEVEL_SHIFT,
+  FRAME_NODE,
+  FRAME_RECORD,
+} from '../src/native/shared-layout.js';
 import { type Reservation, ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 import { finish } from './finish.js';
@@ -49,14 +55,15 @@ function prepare(t: ExecutionContext) {
 
 /** What `frames.c` does. */
 function find(reservation: Reservation, codeOffset: number): FrameRecord | undefined {
-  let headOffset = frameIndexRegion(reservation.layout).offset + FRAME_HEADS;
+  let headOffset = frameIndexRegion(reservation.layout).offset + FRAME_INDEX.heads;
   for (let shift = FRAME_CELL_SHIFT; ; shift += FRAME_LEVEL_SHIFT) {
     let at = Number(reservation.read(headOffset + 8 * (codeOffset >>> shift), 8).readBigUInt64LE());
     while (at !== 0) {
       const node = reservation.read(at, FRAME_NODE.next + 8);
-      const [start, end] = [node.readUInt32LE(FRAME_NODE.start), node.readUInt32LE(FRAME_NODE.end)];
+      const record = node.subarray(FRAME_NODE.record);
+      const [start, end] = [record.readUInt32LE(FRAME_RECORD.start), record.readUInt32LE(FRAME_RECORD.end)];
       if (codeOffset >= start && codeOffset < end)
-        return { start, end, fde: node.readUInt32LE(FRAME_NODE.fde) };
+        return { start, end, fde: record.readUInt32LE(FRAME_RECORD.fde) };
       at = Number(node.readBigUInt64LE(FRAME_NODE.next));
     }
     const last = (CODE_BYTES - 1) >>> shift;

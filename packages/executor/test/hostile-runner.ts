@@ -3,8 +3,9 @@
  * the runner's descriptors; the argument says how it behaves.
  */
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { alignUp } from '../src/align-up.js';
 import {
-  alignUp,
+  BELL,
   BELL_BYTES,
   BellKind,
   CALL_SLOT,
@@ -14,6 +15,7 @@ import {
   CONTROL_BYTES,
   COUNTER_PAGE_BYTES,
   END,
+  END_MESSAGE_BYTES,
   EndKind,
   HOT_BITS_OFFSET,
   REENTRY_SLOT,
@@ -21,28 +23,28 @@ import {
   ReachedLimit,
   ReentryKind,
   ReentryState,
-  RUNNER_FD,
+  RunnerFd,
 } from '../src/native/shared-layout.js';
 
 const mode = process.argv[2] ?? '';
 
 function bell(kind: number, slot = 0, value = 0): Buffer {
   const bytes = Buffer.alloc(BELL_BYTES);
-  bytes.writeUInt16LE(kind, 0);
-  bytes.writeUInt16LE(slot, 2);
-  bytes.writeUInt32LE(value, 4);
+  bytes.writeUInt16LE(kind, BELL.kind);
+  bytes.writeUInt16LE(slot, BELL.slot);
+  bytes.writeUInt32LE(value, BELL.value);
   return bytes;
 }
 
 function ring(kind: number, slot = 0, value = 0): void {
-  writeSync(RUNNER_FD.doorbell, bell(kind, slot, value));
+  writeSync(RunnerFd.doorbell, bell(kind, slot, value));
 }
 
 /** The same for more than the socket takes at once. */
 function writeAll(bytes: Buffer): void {
   for (let at = 0; at < bytes.byteLength; )
     try {
-      at += writeSync(RUNNER_FD.doorbell, bytes, at);
+      at += writeSync(RunnerFd.doorbell, bytes, at);
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
@@ -54,8 +56,8 @@ function nextBell(): { kind: number; slot: number } {
   const bytes = Buffer.alloc(BELL_BYTES);
   for (;;) {
     try {
-      if (readSync(RUNNER_FD.doorbell, bytes) === 0) process.exit(0);
-      return { kind: bytes.readUInt16LE(0), slot: bytes.readUInt16LE(2) };
+      if (readSync(RunnerFd.doorbell, bytes) === 0) process.exit(0);
+      return { kind: bytes.readUInt16LE(BELL.kind), slot: bytes.readUInt16LE(BELL.slot) };
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
     }
@@ -65,13 +67,13 @@ function nextBell(): { kind: number; slot: number } {
 function writeWord(offset: number, value: bigint): void {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
-  writeSync(RUNNER_FD.shared, bytes, 0, 8, offset);
+  writeSync(RunnerFd.shared, bytes, 0, 8, offset);
 }
 
 function writeHalf(offset: number, value: number): void {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
-  writeSync(RUNNER_FD.shared, bytes, 0, 4, offset);
+  writeSync(RunnerFd.shared, bytes, 0, 4, offset);
 }
 
 /** Sets the bits of counters, by page and by word in each, and rings unless a bell is pending. */
@@ -82,12 +84,12 @@ function ringHot(pages: readonly number[], words: readonly number[]): void {
   const dataOffset = alignUp(CONTROL_BYTES, 4096);
   for (const page of pages) {
     const offset = dataOffset + page * COUNTER_PAGE_BYTES + HOT_BITS_OFFSET;
-    writeSync(RUNNER_FD.shared, bits, 0, bits.byteLength, offset);
+    writeSync(RunnerFd.shared, bits, 0, bits.byteLength, offset);
     pageBits.writeUInt32LE(pageBits.readUInt32LE() | (1 << page));
   }
-  writeSync(RUNNER_FD.shared, pageBits, 0, 4, CONTROL.hotPages);
+  writeSync(RunnerFd.shared, pageBits, 0, 4, CONTROL.hotPages);
   const pending = Buffer.alloc(4);
-  readSync(RUNNER_FD.shared, pending, 0, 4, CONTROL.hotPending);
+  readSync(RunnerFd.shared, pending, 0, 4, CONTROL.hotPending);
   if (pending.readUInt32LE() !== 0) return;
   writeHalf(CONTROL.hotPending, 1);
   ring(BellKind.hot);
@@ -115,7 +117,7 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   },
   'done with nothing to do': () => ring(BellKind.done),
   'doorbell closed': () => {
-    closeSync(RUNNER_FD.doorbell);
+    closeSync(RunnerFd.doorbell);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
   'reentry slot that is not posted': () => ring(BellKind.reenter, 3),
@@ -123,7 +125,7 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     const at = CONTROL.reentry + REENTRY_SLOT_BYTES;
     writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
     // The first trampoline is where the code part begins.
-    writeWord(at + REENTRY_SLOT.argument, 0x7000_0000_0000n);
+    writeWord(at + REENTRY_SLOT.returnAddress, 0x7000_0000_0006n);
     writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
     ring(BellKind.reenter, 1);
     ring(BellKind.reenter, 1);
@@ -144,10 +146,10 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     writeHalf(CONTROL.end + END.signal, 0xffff_fff0);
     writeHalf(CONTROL.end + END.frameCount, 0xffff_ffff);
     writeSync(
-      RUNNER_FD.shared,
-      Buffer.alloc(END.messageBytes, 'x'),
+      RunnerFd.shared,
+      Buffer.alloc(END_MESSAGE_BYTES, 'x'),
       0,
-      END.messageBytes,
+      END_MESSAGE_BYTES,
       CONTROL.end + END.message,
     );
     writeHalf(CONTROL.end + END.kind, EndKind.trap);
@@ -156,13 +158,13 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'bells in pieces': (slot) => {
     writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
     for (const byte of bell(BellKind.callDone, slot)) {
-      writeSync(RUNNER_FD.doorbell, Buffer.of(byte));
+      writeSync(RunnerFd.doorbell, Buffer.of(byte));
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
   },
 };
 
-fstatSync(RUNNER_FD.sealed);
+fstatSync(RunnerFd.sealed);
 const base = mode === 'base in kernel space' ? 0xffff_8000_0000_0000n : 0x7000_0000_0000n;
 writeWord(CONTROL.base, mode === 'base not on a page' ? base + 8n : base);
 writeWord(CONTROL.resolver, mode === 'no resolver' ? 0n : 0x5555_0000_0000n);

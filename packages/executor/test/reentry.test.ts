@@ -256,6 +256,6 @@ test('code that is no trampoline cannot ask for a compilation', async (t) => {
     { code: 'RUNNER_LOST' },
   );
   t.like(error, { data: { end: { kind: 'fault' } } });
-  t.regex(error?.message ?? '', /which is no trampoline/);
+  t.regex(error?.message ?? '', /which is in no trampoline/);
   t.is(compiler.reenterCount(), 0);
 });

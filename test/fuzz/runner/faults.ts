@@ -87,7 +87,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'a reentry of no kind',
   },
   'the trampoline of a reentry is not checked': {
-    host: [host('reentry', 'if (!this.#host.isTrampoline(argument))', NEVER)],
+    host: [host('reentry', 'if (trampoline === undefined)', NEVER)],
     seed: 'a reentry from no trampoline',
   },
   'CALL_DONE is believed without a call': {

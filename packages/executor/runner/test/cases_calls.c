@@ -62,7 +62,7 @@ static void refuses_a_call_slot_that_does_not_exist(void)
 {
 	struct host host;
 	host_open(&host);
-	host_spawn(&host, FARJIT_CALL_SLOTS);
+	host_spawn(&host, FARJIT_CALL_SLOT_COUNT);
 	expect_fault(&host, "no call slot");
 }
 
@@ -232,8 +232,7 @@ static void counts_the_threads_of_jitted_code(void)
 		  ARGUMENTS(thread, 0, start, trampoline(&host, 1)), NULL);
 	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
 	CHECK_EQUAL(host.control->foreign_threads, 1);
-	CHECK_EQUAL(host.control->reentry[bell.slot].call_slot, 0xffffffffu);
-	CHECK(host.control->reentry[bell.slot].thread_id != host.control->calls[0].thread_id);
+	CHECK_EQUAL(call_slot_of(&host, host.control->reentry[bell.slot].thread_id), FARJIT_CALL_SLOT_COUNT);
 	host_release(&host, bell.slot, payload(&host, add_one));
 	host_call(&host, host_lookup(&host, "pthread_join"),
 		  ARGUMENTS(words[0], data_address(&host, DATA_SCRATCH + 8)), NULL);

@@ -25,7 +25,7 @@ enum {
 	DATA_TEXT = DATA_SCRATCH + 512,
 	DATA_COUNTERS = 2 * DATA_SCRATCH,
 	/* A thread more than there are slots, each way. */
-	THREADS = FARJIT_REENTRY_SLOTS + 1,
+	THREADS = FARJIT_REENTRY_SLOT_COUNT + 1,
 };
 
 /* A runner in which every frame can be unwound. */
@@ -69,7 +69,7 @@ static void end_threads(struct host *host, const char *end, int signal, struct p
 		CHECK_EQUAL(host_call(host, join, ARGUMENTS(word(host, DATA_THREAD), data_address(host, DATA_RESULT)), NULL), 0);
 		CHECK_EQUAL(word(host, DATA_RESULT), result);
 	}
-	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+	for (int i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++)
 		CHECK_EQUAL(host->control->reentry[i].state, FARJIT_REENTRY_FREE);
 	CHECK_EQUAL(host->control->foreign_threads, 0);
 	CHECK_EQUAL(host_call(host, payload(host, add_one), ARGUMENTS(1), NULL), 2);

@@ -78,8 +78,7 @@ static void first_call_keeps_every_register(void)
 	host_post(&host, 0, call_c);
 	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
 	CHECK_EQUAL(host.control->reentry[bell.slot].kind, FARJIT_REENTRY_COMPILE);
-	CHECK_EQUAL(host.control->reentry[bell.slot].argument[0], trampoline(&host, 2));
-	CHECK_EQUAL(host.control->reentry[bell.slot].call_slot, 0);
+	CHECK_EQUAL(host.control->reentry[bell.slot].return_address, trampoline_return(&host, 2));
 	CHECK_EQUAL(host.control->reentry[bell.slot].thread_id, host.control->calls[0].thread_id);
 	host_release(&host, bell.slot, payload(&host, store_all));
 	host_expect(&host, FARJIT_BELL_CALL_DONE);
@@ -159,8 +158,8 @@ static void eight_threads_block_on_one_trampoline_and_are_all_released(void)
 	for (int i = 0; i < THREADS; i++) {
 		struct farjit_reentry_slot *slot = &host.control->reentry[slots[i]];
 		CHECK_EQUAL(slot->state, FARJIT_REENTRY_POSTED);
-		CHECK_EQUAL(slot->argument[0], trampoline(&host, 5));
-		seen_calls |= UINT64_C(1) << slot->call_slot;
+		CHECK_EQUAL(slot->return_address, trampoline_return(&host, 5));
+		seen_calls |= UINT64_C(1) << call_slot_of(&host, slot->thread_id);
 		seen_slots |= UINT64_C(1) << slots[i];
 	}
 	CHECK_EQUAL(seen_calls, 0xff);
@@ -189,8 +188,10 @@ static void different_trampolines_are_told_apart(void)
 	for (int i = 0; i < TRAMPOLINES; i++) {
 		slots[i] = host_expect(&host, FARJIT_BELL_REENTER).slot;
 		struct farjit_reentry_slot *slot = &host.control->reentry[slots[i]];
-		CHECK_EQUAL(slot->argument[0], trampoline(&host, (int)slot->call_slot));
-		seen |= UINT64_C(1) << slot->call_slot;
+		uint32_t call = call_slot_of(&host, slot->thread_id);
+		CHECK(call < TRAMPOLINES);
+		CHECK_EQUAL(slot->return_address, trampoline_return(&host, (int)call));
+		seen |= UINT64_C(1) << call;
 	}
 	CHECK_EQUAL(seen, (1u << TRAMPOLINES) - 1);
 	for (int i = 0; i < TRAMPOLINES; i++)
@@ -204,7 +205,7 @@ static void waits_for_a_slot_when_all_are_taken(void)
 {
 	struct host host;
 	host_open(&host);
-	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+	for (int i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++)
 		host.control->reentry[i].state = FARJIT_REENTRY_CLAIMED;
 	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(5));
 	CHECK(!host_hears(&host, 50));
@@ -238,7 +239,7 @@ static void a_failed_callback_unwinds_nested_frames(void)
 		CHECK_EQUAL(host.control->calls[0].token, i);
 		CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
 	}
-	for (int i = 0; i < FARJIT_REENTRY_SLOTS; i++)
+	for (int i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++)
 		CHECK_EQUAL(host.control->reentry[i].state, FARJIT_REENTRY_FREE);
 	/* The control words that the unwound frames changed are as the runner had them: those of a new thread. */
 	uint64_t fegetround_address = host_lookup(&host, "fegetround");

@@ -108,9 +108,9 @@ static void reports_a_stack_overflow(void)
 		struct host host = {0};
 		const struct farjit_end *end = trap(&host, trap_overflow, where, SIGSEGV);
 		CHECK_EQUAL(end->stack_overflow, 1);
-		CHECK_EQUAL(end->frame_count, FARJIT_TRAP_FRAMES);
+		CHECK_EQUAL(end->frame_count, FARJIT_TRAP_FRAME_COUNT);
 		CHECK_EQUAL(end->frames[0], payload(&host, trap_overflow_return));
-		CHECK_EQUAL(end->frames[FARJIT_TRAP_FRAMES - 1], payload(&host, trap_overflow_return));
+		CHECK_EQUAL(end->frames[FARJIT_TRAP_FRAME_COUNT - 1], payload(&host, trap_overflow_return));
 		CHECK(end->fault_address - end->registers[7] + 4096 < 8192);
 	}
 }

@@ -87,13 +87,15 @@ void host_start(struct host *host, struct host_options options)
 	host->control = (struct farjit_control *)shared_view;
 	host->data = shared_view + control_bytes();
 	*host->control = (struct farjit_control){
-		.magic = FARJIT_LAYOUT_MAGIC,
-		.layout_version = options.layout_version ? options.layout_version : FARJIT_LAYOUT_VERSION,
-		.code_bytes = CODE_BYTES,
-		.constant_bytes = CONSTANT_BYTES,
-		.control_bytes = control_bytes(),
-		.data_bytes = DATA_BYTES + ABSENT_BYTES,
-		.thread_stack_bytes = STACK_BYTES,
+		.header = {
+			.magic = FARJIT_LAYOUT_MAGIC,
+			.layout_version = options.layout_version ? options.layout_version : FARJIT_LAYOUT_VERSION,
+			.code_bytes = CODE_BYTES,
+			.constant_bytes = CONSTANT_BYTES,
+			.control_bytes = control_bytes(),
+			.data_bytes = DATA_BYTES + ABSENT_BYTES,
+			.thread_stack_bytes = STACK_BYTES,
+		},
 		.confine = {
 			.sandbox = runner_is_confined ? FARJIT_SANDBOX_DEFAULT : FARJIT_SANDBOX_OFF,
 			.address_space_bytes = UINT64_MAX,
@@ -225,7 +227,7 @@ void host_write_code(struct host *host)
 	for (int i = 0; i < TRAMPOLINES; i++) {
 		size_t offset = (size_t)(trampoline(host, i) - host->control->base);
 		/* callq *disp32(%rip); the pointer is the first word of the constant part */
-		unsigned char call[6] = {0xff, 0x15};
+		unsigned char call[TRAMPOLINE_CALL_BYTES] = {0xff, 0x15};
 		int32_t displacement = (int32_t)(CODE_BYTES - (offset + sizeof call));
 		memcpy(call + 2, &displacement, sizeof displacement);
 		memcpy(host->code + offset, call, sizeof call);
@@ -235,6 +237,19 @@ void host_write_code(struct host *host)
 uint64_t trampoline(const struct host *host, int index)
 {
 	return host->control->base + CODE_BYTES / 2 + (uint64_t)index * TRAMPOLINE_BYTES;
+}
+
+uint64_t trampoline_return(const struct host *host, int index)
+{
+	return trampoline(host, index) + TRAMPOLINE_CALL_BYTES;
+}
+
+uint32_t call_slot_of(const struct host *host, uint32_t thread_id)
+{
+	uint32_t slot = 0;
+	while (slot < FARJIT_CALL_SLOT_COUNT && host->control->calls[slot].thread_id != thread_id)
+		slot++;
+	return slot;
 }
 
 uint64_t payload(const struct host *host, const void *symbol)
@@ -387,7 +402,7 @@ uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument
 
 void host_release(struct host *host, uint32_t slot, uint64_t landing)
 {
-	host->control->reentry[slot].answer[0] = landing;
+	host->control->reentry[slot].landing = landing;
 	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_RELEASED);
 }
 

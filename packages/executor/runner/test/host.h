@@ -76,8 +76,12 @@ void host_drain_output(struct host *host);
 
 /* Writes payload, resolver pointer and TRAMPOLINES trampolines. */
 void host_write_code(struct host *host);
-enum { TRAMPOLINES = 16, TRAMPOLINE_BYTES = 8 };
+enum { TRAMPOLINES = 16, TRAMPOLINE_BYTES = 8, TRAMPOLINE_CALL_BYTES = 6 };
 uint64_t trampoline(const struct host *host, int index);
+/* Where that trampoline's call would return to. */
+uint64_t trampoline_return(const struct host *host, int index);
+/* The call slot whose worker that thread is, or FARJIT_CALL_SLOT_COUNT. */
+uint32_t call_slot_of(const struct host *host, uint32_t thread_id);
 /* Address in the runner of a symbol of payload_x86_64.S, and the host's pointer to it. */
 uint64_t payload(const struct host *host, const void *symbol);
 void *payload_view(const struct host *host, const void *symbol);

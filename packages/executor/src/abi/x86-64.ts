@@ -3,6 +3,8 @@
  * displacement from the next instruction, so the code never changes once it is written.
  */
 
+import { X86_64Register } from '../native/shared-layout.js';
+
 /** LLVM target triple of the runner. */
 export const TRIPLE = 'x86_64-unknown-linux-gnu';
 export const POINTER_BYTES = 8;
@@ -11,30 +13,8 @@ export const STUB_BYTES = 8;
 /** A trampoline: 6 bytes of code and padding. */
 export const TRAMPOLINE_BYTES = 8;
 
-/**
- * Names of the registers in a trap report, in the order of the runner's report: DWARF numbers 0 to 16, then flags.
- * Source: psABI x86-64, figure "DWARF Register Number Mapping".
- */
-export const REGISTER_NAMES = [
-  'rax',
-  'rdx',
-  'rcx',
-  'rbx',
-  'rsi',
-  'rdi',
-  'rbp',
-  'rsp',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-  'rip',
-  'rflags',
-] as const;
+/** Names of the registers in a trap report, in the order of the runner's report. */
+export const REGISTER_NAMES: readonly string[] = Object.keys(X86_64Register);
 
 const INSTRUCTION_BYTES = 6;
 
@@ -65,6 +45,11 @@ export function encodeTrampolines(
   trampolineCount: number,
 ): Buffer {
   return encode(0x15, trampolinesAddress, trampolineCount, resolverPointerAddress, 0);
+}
+
+/** Where a trampoline begins whose call to the resolver has pushed that return address. */
+export function trampolineOf(returnAddress: bigint): bigint {
+  return returnAddress - BigInt(INSTRUCTION_BYTES);
 }
 
 /**

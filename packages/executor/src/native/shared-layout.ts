@@ -1,50 +1,95 @@
 /*
- * `runner/shared_layout.h` in TypeScript: the memory that host and runner share. Offsets are in bytes from the start
- * of the structure each constant names; everything is little-endian, as the x86-64 and AArch64 ABIs are. A test
- * compares all of it with what `farjit-runner --layout` prints.
+ * What the host (TypeScript) and the runner (C) share: one memory reservation over two memfds, and a doorbell.
+ *
+ * Reservation, contiguous in the runner at an address of its own choosing, so that everything in it is within
+ * +-2 GiB of everything else:
+ *
+ *   sealed memfd   | code      r-x | constant  r-- |   host: rw-, sealed against further writable maps
+ *   shared memfd   | control   rw- | data      rw- |   host: rw-
+ *
+ * The control part is `struct farjit_control`. The runner is hostile as soon as JIT'd code runs: the host copies
+ * each field it reads once and then checks it. Offsets are in bytes from the start of their structure; everything is
+ * little-endian.
+ *
+ * Doorbell: a Unix stream socket between host and runner. Every message, either way, is one 8-byte
+ * `struct farjit_bell`, written whole.
+ *
+ * Written by scripts/shared-layout.mjs from packages/executor/shared-layout.mjs: change that, and run it.
  */
 
 export const LAYOUT_MAGIC = 0x544a5246;
-export const LAYOUT_VERSION = 5;
+/** A fingerprint of what follows. */
+export const LAYOUT_VERSION = 0x83988de5;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
-export const BLOCK_BYTES = 48 * 1024;
-export const NAME_BYTES = 64 * 1024;
+/** arguments and results of a call */
+export const BLOCK_BYTES = 49152;
+/** names of one lookup, with what ends each */
+export const NAME_BYTES = 65536;
 export const LOOKUP_NAME_COUNT = 4096;
 export const TRAP_FRAME_COUNT = 64;
-export const REGISTER_COUNT = 18;
-/** A page of counters; its first word is the threshold of the others. */
+/** As many registers as a trap report has room for: AArch64 has x0 to x30, sp, pc and pstate. */
+export const REGISTER_CAPACITY = 34;
+/**
+ * Counters of functions lie in pages of their own. The first word of such a page is the threshold of the rest; its
+ * end has a bit for each of its words, which is set when that counter has got there.
+ */
 export const COUNTER_PAGE_BYTES = 4096;
-/** Where a page of counters has a bit for each of its words. */
-export const HOT_BITS_OFFSET = COUNTER_PAGE_BYTES - COUNTER_PAGE_BYTES / 32;
-/** More pages than a data part has. */
-export const DATA_PAGES = 512 * 1024;
+/** where those bits are */
+export const HOT_BITS_OFFSET = 3968;
+/** more pages of counters than a data part has */
+export const DATA_PAGES = 524288;
+export const HOT_PAGE_WORDS = 16384;
+/** words about what the kernel lacks */
 export const MISSING_BYTES = 512;
+/** at the longest a sentence with all that is missing */
+export const END_MESSAGE_BYTES = 640;
 
-/** Descriptors the runner is started with. */
-export const RUNNER_FD = { doorbell: 3, sealed: 4, shared: 5 } as const;
+/** `enum farjit_fd`. Descriptors the runner is started with. */
+export const RunnerFd = {
+  doorbell: 3,
+  sealed: 4,
+  shared: 5,
+} as const;
 
-/** `struct farjit_bell`: u16 kind, u16 slot, u32 value. */
-export const BELL_BYTES = 8;
-
-/** `enum farjit_bell_kind`. */
+/** `enum farjit_bell_kind`. From runner to host up to 15, from host to runner from 16 on. */
 export const BellKind = {
+  /** mapped; addresses are in `control`; waiting for CONFINE */
   hello: 1,
+  /** confinement done; `value` is a bit set of `enum farjit_confinement` */
   confined: 2,
+  /** `slot`: a thread blocks in that reentry slot */
   reenter: 3,
+  /** `slot`: the call in that call slot has ended, see its state */
   callDone: 4,
+  /** the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
   done: 5,
+  /** `control.hot_pending` has become 1 */
   hot: 6,
+  /** `value`: an `enum farjit_limit` that was reached, once each */
   limit: 8,
+  /** confine yourself, as `control.confine` says */
   confine: 16,
+  /** `slot`: start the worker thread of that call slot */
   spawn: 17,
+  /** membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */
   syncCore: 18,
+  /** resolve `control.names` into `control.addresses`; `value`: how many names */
   lookup: 19,
+  /** before CONFINE: load the libraries in `control.names`; `value`: how many */
   preload: 24,
 } as const;
 
-/** `enum farjit_confinement`: bits of the CONFINED bell's value. */
+/** `struct farjit_bell`. */
+export const BELL = {
+  kind: 0,
+  slot: 2,
+  value: 4,
+} as const;
+export const BELL_BYTES = 8;
+
+/** `enum farjit_confinement`. Bits of what is in force. */
 export const Confinement = {
   noNewPrivs: 1,
   seccomp: 2,
@@ -53,97 +98,201 @@ export const Confinement = {
   landlock: 16,
   userNamespace: 32,
   networkNamespace: 64,
+  /** with an empty root */
   mountNamespace: 128,
   ipcNamespace: 256,
   limits: 512,
+  /** nothing can be mapped over code, constants and control */
   sealedMemory: 1024,
 } as const;
 
 /** `enum farjit_sandbox`. */
-export const Sandbox = { off: 0, default: 1, strict: 2 } as const;
+export const Sandbox = {
+  /** limits only */
+  off: 0,
+  /** whatever the kernel has; never without seccomp */
+  default: 1,
+  /** all of it, or the runner ends */
+  strict: 2,
+} as const;
 
-/** `enum farjit_limit`: the LIMIT bell's value. */
-export const ReachedLimit = { addressSpace: 1, data: 2, threads: 3 } as const;
+/** `enum farjit_limit`. Limits that the runner itself sees reached: what it reports with LIMIT. */
+export const ReachedLimit = {
+  addressSpace: 1,
+  data: 2,
+  threads: 3,
+} as const;
 
-/** `enum farjit_reentry_state`: a futex word. */
+/** `struct farjit_confine`. How to be confined, from the host, and what came of it. */
+export const CONFINE = {
+  /** an `enum farjit_sandbox` */
+  sandbox: 0,
+  /** uid and gid to become, 0 to keep */
+  userId: 4,
+  addressSpaceBytes: 8,
+  dataBytes: 16,
+  cpuSeconds: 24,
+  /** that JIT'd code makes */
+  threads: 32,
+  descriptors: 36,
+  /** 0: none */
+  landlockAbi: 40,
+  /** features that are not in force, and why; the host may begin */
+  missing: 44,
+} as const;
+export const CONFINE_BYTES = 560;
+
+/*
+ * Index of unwind information, at the end of the constant part, so that only the host can write it. The runner
+ * searches it while it grows: a node is filled before a head or another node leads to it.
+ *
+ * The code part is cut into cells, at several levels: of 4 KiB, of 32 KiB, and so on, up to one of all code. Each
+ * cell has a list of nodes. A record stands at the lowest level where it reaches over one or two cells, in the lists
+ * of both. `heads` are those of all cells, level by level.
+ */
+
+/** bits of an offset in a cell of the lowest level */
+export const FRAME_CELL_SHIFT = 12;
+/** bits more in each level above */
+export const FRAME_LEVEL_SHIFT = 3;
+
+/**
+ * `struct farjit_frame_record`. An FDE, and the code that it is for. Offsets are from the start of the reservation,
+ * where the code part is.
+ */
+export const FRAME_RECORD = {
+  start: 0,
+  /** first byte after it */
+  end: 4,
+  fde: 8,
+  /** index of its list in `heads` */
+  cell: 12,
+} as const;
+export const FRAME_RECORD_BYTES = 16;
+
+/** `struct farjit_frame_node`. */
+export const FRAME_NODE = {
+  record: 0,
+  /** offset of a node, 0 for none */
+  next: 16,
+  previous: 24,
+  /** next node of the same .eh_frame */
+  sibling: 32,
+} as const;
+export const FRAME_NODE_BYTES = 40;
+
+/** `struct farjit_frame_index`. */
+export const FRAME_INDEX = {
+  /** counted before a node that was removed is used again */
+  removals: 0,
+  /** offsets of nodes, 0 for none; rounded up to pages */
+  heads: 8,
+} as const;
+export const FRAME_INDEX_BYTES = 8;
+
+/** `enum farjit_reentry_state`. Of a call out of JIT'd code: a futex word. */
 export const ReentryState = {
+  /** claimed by a thread: -> CLAIMED */
   free: 0,
+  /** being filled: -> POSTED, then the doorbell */
   claimed: 1,
+  /** the thread waits; the host: -> RELEASED or UNWIND */
   posted: 2,
+  /** the thread wakes: takes the landing, -> FREE */
   released: 3,
+  /** the thread wakes: -> FREE, then unwinds to its call boundary */
   unwind: 4,
 } as const;
 
 /** `enum farjit_reentry_kind`. */
-export const ReentryKind = { compile: 1 } as const;
-
-/** `enum farjit_call_state`: a futex word. */
-export const CallState = {
-  noWorker: 0,
-  idle: 1,
-  posted: 2,
-  running: 3,
-  returned: 4,
-  unwound: 5,
+export const ReentryKind = {
+  /** a trampoline was called */
+  compile: 1,
 } as const;
-
-/** `enum farjit_end_kind`. */
-export const EndKind = { none: 0, trap: 1, unwindFailed: 2, fault: 3 } as const;
-
-/** Cells of the index of frames: bits of an offset in the lowest level's cells, and more in each level above. */
-export const FRAME_CELL_SHIFT = 12;
-export const FRAME_LEVEL_SHIFT = 3;
-/** Offset of `struct farjit_frame_index`'s heads; before them is the count of removals. */
-export const FRAME_HEADS = 8;
-/** `struct farjit_frame_node`. */
-export const FRAME_NODE = {
-  start: 0,
-  end: 4,
-  fde: 8,
-  cell: 12,
-  next: 16,
-  previous: 24,
-  sibling: 32,
-} as const;
-export const FRAME_NODE_BYTES = 40;
 
 /** `struct farjit_reentry_slot`. */
 export const REENTRY_SLOT = {
   state: 0,
   kind: 4,
-  threadId: 8,
-  callSlot: 12,
-  token: 16,
-  argument: 24,
-  answer: 88,
+  /** behind the call instruction of the trampoline, which it names */
+  returnAddress: 8,
+  /** from the host: where the thread goes on */
+  landing: 16,
+  threadId: 24,
+  /** of the failure, from the host with UNWIND */
+  token: 28,
 } as const;
-export const REENTRY_SLOT_BYTES = REENTRY_SLOT.answer + 8 * 8;
+export const REENTRY_SLOT_BYTES = 32;
 
-/** `struct farjit_call_slot`; the block is aligned to 64 bytes. */
+/**
+ * `enum farjit_call_state`. Of a call into JIT'd code, one worker thread per slot: a futex word. The first call may
+ * be POSTED right after SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
+ */
+export const CallState = {
+  /** host sends SPAWN; the new worker: -> IDLE */
+  noWorker: 0,
+  /** worker waits; the host fills the slot: -> POSTED */
+  idle: 1,
+  /** worker: -> RUNNING */
+  posted: 2,
+  /** worker: -> RETURNED or UNWOUND, then the doorbell */
+  running: 3,
+  /** host: -> IDLE */
+  returned: 4,
+  /** ended by a failed callback, `token` says which; host: -> IDLE */
+  unwound: 5,
+} as const;
+
+/** `struct farjit_call_slot`. */
 export const CALL_SLOT = {
   state: 0,
   threadId: 4,
-  token: 8,
-  entry: 16,
-  block: alignUp(24, 64),
+  /** void (*)(void *block) */
+  entry: 8,
+  token: 16,
+  block: 64,
 } as const;
-export const CALL_SLOT_BYTES = alignUp(CALL_SLOT.block + BLOCK_BYTES, 64);
+export const CALL_SLOT_BYTES = 49216;
 
-/** `struct farjit_confine`. */
-export const CONFINE = {
-  sandbox: 0,
-  userId: 4,
-  addressSpaceBytes: 8,
-  dataBytes: 16,
-  cpuSeconds: 24,
-  threads: 32,
-  descriptors: 36,
-  landlockAbi: 40,
-  missing: 48,
+/**
+ * `enum farjit_x86_64_register`. Places of registers in a trap report of x86-64: DWARF numbers 0 to 16, then flags
+ * (psABI x86-64, figure "DWARF Register Number Mapping").
+ */
+export const X86_64Register = {
+  rax: 0,
+  rdx: 1,
+  rcx: 2,
+  rbx: 3,
+  rsi: 4,
+  rdi: 5,
+  rbp: 6,
+  rsp: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  r13: 13,
+  r14: 14,
+  r15: 15,
+  rip: 16,
+  rflags: 17,
 } as const;
-const CONFINE_BYTES = CONFINE.missing + MISSING_BYTES;
 
-/** `struct farjit_end`. */
+/** `enum farjit_end_kind`. */
+export const EndKind = {
+  none: 0,
+  trap: 1,
+  unwindFailed: 2,
+  /** the runner could not go on; `message` says why */
+  fault: 3,
+} as const;
+
+/**
+ * `struct farjit_end`. Why the runner ended, written once, before it dies: of the signal itself after TRAP, with
+ * exit status 70 after UNWIND_FAILED and FAULT. A runner that cannot map its memory says why on stderr and exits
+ * with 70, kind NONE.
+ */
 export const END = {
   kind: 0,
   signal: 4,
@@ -153,48 +302,55 @@ export const END = {
   frameCount: 20,
   faultAddress: 24,
   programCounter: 32,
+  /** in the ABI's order */
   registers: 40,
-  frames: 40 + 8 * REGISTER_COUNT,
-  message: 40 + 8 * REGISTER_COUNT + 8 * TRAP_FRAME_COUNT,
-  messageBytes: MISSING_BYTES + 128,
+  frames: 312,
+  message: 824,
 } as const;
-export const END_BYTES = END.message + END.messageBytes;
+export const END_BYTES = 1464;
 
-const CONFINE_OFFSET = 88;
-const END_OFFSET = CONFINE_OFFSET + CONFINE_BYTES;
-const ADDRESSES_OFFSET = END_OFFSET + END_BYTES;
-const NAMES_OFFSET = ADDRESSES_OFFSET + 8 * LOOKUP_NAME_COUNT;
-const HOT_PAGES_OFFSET = NAMES_OFFSET + NAME_BYTES;
-const REENTRY_OFFSET = alignUp(HOT_PAGES_OFFSET + DATA_PAGES / 8, 64);
-const CALLS_OFFSET = alignUp(REENTRY_OFFSET + REENTRY_SLOT_COUNT * REENTRY_SLOT_BYTES, 64);
-
-/** `struct farjit_control`. */
-export const CONTROL = {
+/**
+ * `struct farjit_header`. Written by the host before the runner starts, which reads it before it has mapped
+ * anything.
+ */
+export const HEADER = {
+  /** "FRJT" */
   magic: 0,
+  /** of all that is described here */
   layoutVersion: 4,
   codeBytes: 8,
   constantBytes: 16,
+  /** size of `struct farjit_control`, rounded up to pages */
   controlBytes: 24,
   dataBytes: 32,
   threadStackBytes: 40,
+} as const;
+export const HEADER_BYTES = 48;
+
+/** `struct farjit_control`. */
+export const CONTROL = {
+  header: 0,
+  /** start of the reservation: code, constant, control, data follow each other */
   base: 48,
+  /** address of farjit_resolver */
   resolver: 56,
+  /** address of farjit_count */
   countFunction: 64,
   processId: 72,
+  /** live threads made by JIT'd code */
   foreignThreads: 76,
+  /**
+   * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
+   * the bits
+   */
   hotPending: 80,
-  confine: CONFINE_OFFSET,
-  end: END_OFFSET,
-  addresses: ADDRESSES_OFFSET,
-  names: NAMES_OFFSET,
-  hotPages: HOT_PAGES_OFFSET,
-  reentry: REENTRY_OFFSET,
-  calls: CALLS_OFFSET,
+  confine: 88,
+  end: 648,
+  addresses: 2112,
+  names: 34880,
+  /** a bit for each page of the data part in which bits have been set */
+  hotPages: 100416,
+  reentry: 165952,
+  calls: 174144,
 } as const;
-/** `sizeof(struct farjit_control)`. */
-export const CONTROL_BYTES = CALLS_OFFSET + CALL_SLOT_COUNT * CALL_SLOT_BYTES;
-
-/** `value` rounded up to a multiple of `alignment`, a power of two. */
-export function alignUp(value: number, alignment: number): number {
-  return Math.ceil(value / alignment) * alignment;
-}
+export const CONTROL_BYTES = 3323968;

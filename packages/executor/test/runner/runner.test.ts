@@ -33,7 +33,7 @@ test('a case that does not exist fails', async (t) => {
 test('the runner says its version and layout, and what it is when started by hand', async (t) => {
   t.true(existsSync(runner));
   const version = await run(runner, ['--version']);
-  t.regex(version.stdout, /^farjit-runner \d+\.\d+\.\d+, layout \d+\n$/);
+  t.regex(version.stdout, /^farjit-runner \d+\.\d+\.\d+, layout [0-9a-f]{8}\n$/);
   const byHand = await t.throwsAsync(run(runner, []));
   t.regex(byHand?.message ?? '', /start farjit-runner from farjit-executor/);
   const wrong = await t.throwsAsync<Error & { code: number }>(run(runner, ['--help-me']));

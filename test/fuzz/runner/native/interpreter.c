@@ -145,9 +145,9 @@ static void count(struct runner_thread *thread, const struct operation *operatio
 static void post(struct runner_thread *thread, const struct operation *operation)
 {
 	struct farjit_control *control = (struct farjit_control *)word(thread, FUZZ_WORD_CONTROL);
-	struct farjit_reentry_slot *slot = &control->reentry[operation->values[0] % FARJIT_REENTRY_SLOTS];
+	struct farjit_reentry_slot *slot = &control->reentry[operation->values[0] % FARJIT_REENTRY_SLOT_COUNT];
 	slot->kind = (uint32_t)fuzz_value(thread, operation->values[1]);
-	slot->argument[0] = fuzz_value(thread, operation->values[2]);
+	slot->return_address = fuzz_value(thread, operation->values[2]) + TRAMPOLINE_CALL_BYTES;
 	slot->thread_id = (uint32_t)fuzz_value(thread, operation->values[3]);
 	atomic_store(&slot->state, (uint32_t)fuzz_value(thread, operation->values[4]));
 }

@@ -19,6 +19,8 @@ enum {
 	THREADS = 512,
 	RESULTS = 16,
 	SCRATCH_BYTES = 128 * 1024,
+	/* `callq *disp32(%rip)`: a trampoline returns behind it. */
+	TRAMPOLINE_CALL_BYTES = 6,
 };
 
 /* As program.ts packs it. */

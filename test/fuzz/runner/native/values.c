@@ -88,7 +88,7 @@ uint64_t fuzz_value(struct runner_thread *thread, uint16_t value)
 	case FUZZ_REENTRY:
 		return (uint64_t)&control->reentry[which];
 	case FUZZ_CALL:
-		return (uint64_t)&control->calls[which % FARJIT_CALL_SLOTS];
+		return (uint64_t)&control->calls[which % FARJIT_CALL_SLOT_COUNT];
 	case FUZZ_OWN_CALL:
 		return (uint64_t)program->slot + 4 * which;
 	case FUZZ_OWN_NUMBER:
