@@ -292,6 +292,11 @@ export const SHARED_LAYOUT = [
       ['control_bytes', 'u64', 'size of `struct farjit_control`, rounded up to pages'],
       ['data_bytes', 'u64'],
       ['thread_stack_bytes', 'u64'],
+      [
+        'frame_index_bytes',
+        'u64',
+        'of `struct farjit_frame_index`, at the end of the constant part; whole pages',
+      ],
     ],
   },
   {

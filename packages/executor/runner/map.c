@@ -29,20 +29,6 @@ static void map_part(uint64_t address, uint64_t bytes, int rights, int descripto
 			     strerror(errno));
 }
 
-/* Of the index of frames, in whole pages. */
-static uint64_t frame_index_bytes(uint64_t code_bytes)
-{
-	uint64_t cells = 0;
-	for (unsigned shift = FARJIT_FRAME_CELL_SHIFT;; shift += FARJIT_FRAME_LEVEL_SHIFT) {
-		cells += ((code_bytes - 1) >> shift) + 1;
-		if ((code_bytes - 1) >> shift == 0)
-			break;
-	}
-	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t bytes = sizeof(struct farjit_frame_index) + cells * sizeof(uint64_t);
-	return (bytes + page_bytes - 1) & ~(page_bytes - 1);
-}
-
 static uint64_t checked_size(const char *name, uint64_t bytes, uint64_t at_least)
 {
 	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -79,7 +65,7 @@ void farjit_map(void)
 		farjit_fault("descriptor %d is not a memfd sealed with F_SEAL_FUTURE_WRITE", FARJIT_FD_SEALED);
 
 	uint64_t code_bytes = checked_size("code_bytes", head.code_bytes, 1);
-	uint64_t index_bytes = frame_index_bytes(code_bytes);
+	uint64_t index_bytes = checked_size("frame_index_bytes", head.frame_index_bytes, sizeof(struct farjit_frame_index));
 	uint64_t constant_bytes = checked_size("constant_bytes", head.constant_bytes, index_bytes);
 	uint64_t control_bytes = checked_size("control_bytes", head.control_bytes, sizeof(struct farjit_control));
 	uint64_t data_bytes = checked_size("data_bytes", head.data_bytes, 0);

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x83988de5u
+#define FARJIT_LAYOUT_VERSION 0x20f72c4du
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -255,6 +255,7 @@ struct farjit_header {
 	uint64_t control_bytes; /* size of `struct farjit_control`, rounded up to pages */
 	uint64_t data_bytes;
 	uint64_t thread_stack_bytes;
+	uint64_t frame_index_bytes; /* of `struct farjit_frame_index`, at the end of the constant part; whole pages */
 };
 
 struct farjit_control {

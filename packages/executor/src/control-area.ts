@@ -1,4 +1,5 @@
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
+import { frameIndexRegion } from './frame-index.js';
 import type { Limits } from './limits.js';
 import { futexWake } from './native/libc.js';
 import {
@@ -101,6 +102,10 @@ export class ControlArea {
     this.#writeWord(at + HEADER.controlBytes, BigInt(control.sizeBytes));
     this.#writeWord(at + HEADER.dataBytes, BigInt(data.sizeBytes));
     this.#writeWord(at + HEADER.threadStackBytes, BigInt(threadStackBytes));
+    this.#writeWord(
+      at + HEADER.frameIndexBytes,
+      BigInt(frameIndexRegion(this.#reservation.layout).sizeBytes),
+    );
   }
 
   readHello(): RunnerHello {

@@ -13,10 +13,10 @@ import {
   FRAME_RECORD,
 } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
-import { PAGE_BYTES, type Region, type ReservationLayout } from './reservation-layout.js';
+import type { Region, ReservationLayout } from './reservation-layout.js';
 import type { Slices } from './turns.js';
 
-const POINTER_BYTES = 8;
+const HEAD_BYTES = 8;
 /** Most `.eh_frame` sections end before this; longer ones are read again. */
 const USUAL_SECTION_BYTES = 512;
 /** Nodes are taken from memory in pieces of so many bytes. */
@@ -177,7 +177,7 @@ export class FrameIndex {
     const at = this.#free.pop();
     if (at === undefined) throw new RangeError('no room was made for a node');
     const headOffset = this.#headOffset(cell);
-    const next = this.#reservation.read(headOffset, POINTER_BYTES).readBigUInt64LE();
+    const next = this.#reservation.read(headOffset, HEAD_BYTES).readBigUInt64LE();
     const node = Buffer.alloc(FRAME_NODE_BYTES);
     const record = node.subarray(FRAME_NODE.record);
     record.writeUInt32LE(start, FRAME_RECORD.start);
@@ -193,14 +193,14 @@ export class FrameIndex {
   }
 
   #headOffset(cell: number): number {
-    return this.#region.offset + FRAME_INDEX.heads + cell * POINTER_BYTES;
+    return this.#region.offset + FRAME_INDEX.heads + cell * HEAD_BYTES;
   }
 }
 
 /** Where the index is: the last pages of the constant part. */
-export function frameIndexRegion({ code, constant }: ReservationLayout): Region {
+export function frameIndexRegion({ code, constant, pageBytes }: ReservationLayout): Region {
   const { headCount } = levelsOf(code.sizeBytes);
-  const sizeBytes = alignUp(FRAME_INDEX.heads + headCount * POINTER_BYTES, PAGE_BYTES);
+  const sizeBytes = alignUp(FRAME_INDEX.heads + headCount * HEAD_BYTES, pageBytes);
   return { offset: constant.offset + constant.sizeBytes - sizeBytes, sizeBytes };
 }
 

@@ -11,7 +11,6 @@ import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-add
 import type { Limit } from '@farjit/protocol/limits';
 import { clipped } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
-import { trampolineOf } from './abi/x86-64.js';
 import { type CallResult, Calls } from './calls.js';
 import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
@@ -154,12 +153,12 @@ export class Generation {
     const { base, resolver } = runner.hello;
     this.number = number;
     this.memory = new SessionMemory(reservation, base);
-    this.indirection = new Indirection(this.memory, resolver);
+    this.indirection = new Indirection(this.memory, resolver, host.abi);
     const { guard } = runner;
     const reentries = new Reentries(control, {
       guard,
       trampolineAt: (returnAddress) => {
-        const address = trampolineOf(returnAddress);
+        const address = host.abi.trampolineOf(returnAddress);
         return this.indirection.isTrampoline(address) ? address : undefined;
       },
       compile: (trampoline, traceparent, onAnswer) =>

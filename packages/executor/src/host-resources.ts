@@ -1,6 +1,7 @@
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { TracerProvider } from '@opentelemetry/api';
-import { chosenCpuFeatures } from './abi/x86-64-cpu.js';
+import type { Abi } from './abi/abi.js';
+import { chooseAbi } from './abi/choose-abi.js';
 import { ExecutorEvents } from './events.js';
 import type { EventProbe } from './guard.js';
 import { completeLimits, type Limits } from './limits.js';
@@ -31,6 +32,8 @@ export interface HostOptions {
   readonly tracerProvider?: TracerProvider;
   /** Told of each event of a session or a runner before its handler; what it throws, the handler throws. For tests. */
   readonly probe?: EventProbe;
+  /** Of what runners run; default: this machine's. */
+  readonly abi?: Abi;
   /** LLVM features that code is generated with, as in `+avx2,+fma`: by default all that this machine has. */
   readonly cpuFeatures?: string;
 }
@@ -41,6 +44,7 @@ export interface HostResources {
   readonly sandbox: SandboxLevel;
   readonly limits: Limits;
   readonly preload: readonly string[];
+  readonly abi: Abi;
   readonly cpuFeatures: string;
   readonly reservations: ReservationPool;
   readonly maps: MapsReader;
@@ -56,15 +60,16 @@ export interface HostResources {
 
 /** @throws {RangeError} for limits that no runner can work with, and features that this machine has not. */
 export function createHostResources(options: HostOptions = {}): HostResources {
-  const { runnerPath = DEFAULT_RUNNER_PATH, sandbox = 'default', preload = [] } = options;
+  const { runnerPath = DEFAULT_RUNNER_PATH, sandbox = 'default', preload = [], abi = chooseAbi() } = options;
   const limits = completeLimits(options.limits);
   const resources = {
     runnerPath,
     sandbox,
     limits,
     preload,
-    cpuFeatures: chosenCpuFeatures(options.cpuFeatures),
-    reservations: new ReservationPool(layoutReservation(options.reservation, limits.memory)),
+    abi,
+    cpuFeatures: abi.chooseCpuFeatures(options.cpuFeatures),
+    reservations: new ReservationPool(layoutReservation(abi.pageBytes, options.reservation, limits.memory)),
     maps: new MapsReader(),
     events: new ExecutorEvents(),
     probe: options.probe,

@@ -1,7 +1,7 @@
 import { indirection } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { encodeStubs, encodeTrampolines, POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES } from './abi/x86-64.js';
+import type { Abi } from './abi/abi.js';
 import type { SessionMemory } from './memory.js';
 import type { MemoryRange } from './range-table.js';
 import { SLICE_ENTRIES, type Slices } from './turns.js';
@@ -18,6 +18,7 @@ interface StubBlock {
 export class Indirection {
   readonly #memory: SessionMemory;
   readonly #resolver: ExecutorAddr;
+  readonly #abi: Abi;
   readonly #owners = new Map<number, StubBlock[]>();
   /** How many are in each range. */
   readonly #trampolines = new Map<MemoryRange, number>();
@@ -26,9 +27,10 @@ export class Indirection {
   #resolverPointer: ExecutorAddr | undefined;
 
   /** @param resolver address of the runner's resolver. */
-  constructor(memory: SessionMemory, resolver: ExecutorAddr) {
+  constructor(memory: SessionMemory, resolver: ExecutorAddr, abi: Abi) {
     this.#memory = memory;
     this.#resolver = resolver;
+    this.#abi = abi;
   }
 
   /** @throws {RequestError} LIMIT_EXCEEDED when there are too many. */
@@ -79,17 +81,17 @@ export class Indirection {
     if (initialTarget + stride * BigInt(stubCount - 1) > 0xffff_ffff_ffff_ffffn)
       throw new RequestError('INVALID_PARAMS', 'initial targets reach beyond 64 bits');
     this.#checkBlockCount();
-    const block = this.#reservePair(stubCount * STUB_BYTES, stubCount * POINTER_BYTES);
+    const block = this.#reservePair(stubCount * this.#abi.stubBytes, stubCount * this.#abi.pointerBytes);
     blocks.push(block);
     this.#blockCount++;
     const stubs = this.#memory.addressOf(block.stubs.offset);
     const pointers = this.#memory.addressOf(block.pointers.offset);
-    yield* this.#writeSlices(block.pointers, stubCount, POINTER_BYTES, (first, count) =>
-      encodePointers(initialTarget + stride * BigInt(first), stride, count),
+    yield* this.#writeSlices(block.pointers, stubCount, this.#abi.pointerBytes, (first, count) =>
+      this.#abi.encodePointers(initialTarget + stride * BigInt(first), stride, count),
     );
-    yield* this.#writeSlices(block.stubs, stubCount, STUB_BYTES, (first, count) => {
-      const offset = BigInt(first * STUB_BYTES);
-      return encodeStubs(stubs + offset, pointers + offset, count);
+    yield* this.#writeSlices(block.stubs, stubCount, this.#abi.stubBytes, (first, count) => {
+      const offset = BigInt(first * this.#abi.stubBytes);
+      return this.#abi.encodeStubs(stubs + offset, pointers + offset, count);
     });
     return { stubs, pointers };
   }
@@ -101,11 +103,11 @@ export class Indirection {
   *emitTrampolines(trampolineCount: number): Slices<ExecutorAddr> {
     this.#checkBlockCount();
     const resolverPointer = yield* this.#pointerToResolver();
-    const range = this.#memory.reserveRange('code', trampolineCount * TRAMPOLINE_BYTES, 'host');
+    const range = this.#memory.reserveRange('code', trampolineCount * this.#abi.trampolineBytes, 'host');
     this.#blockCount++;
     const start = this.#memory.addressOf(range.offset);
-    yield* this.#writeSlices(range, trampolineCount, TRAMPOLINE_BYTES, (first, count) =>
-      encodeTrampolines(start + BigInt(first * TRAMPOLINE_BYTES), resolverPointer, count),
+    yield* this.#writeSlices(range, trampolineCount, this.#abi.trampolineBytes, (first, count) =>
+      this.#abi.encodeTrampolines(start + BigInt(first * this.#abi.trampolineBytes), resolverPointer, count),
     );
     this.#trampolines.set(range, trampolineCount);
     return start;
@@ -117,7 +119,7 @@ export class Indirection {
     const count = range && this.#trampolines.get(range);
     if (!range || count === undefined) return false;
     const offset = Number(address - this.#memory.addressOf(range.offset));
-    return offset % TRAMPOLINE_BYTES === 0 && offset < count * TRAMPOLINE_BYTES;
+    return offset % this.#abi.trampolineBytes === 0 && offset < count * this.#abi.trampolineBytes;
   }
 
   /** Writes what `encode` makes of so many entries from the first on. */
@@ -159,21 +161,10 @@ export class Indirection {
   /** One pointer serves all trampolines of the session: they are in one reservation, in reach of it. */
   *#pointerToResolver(): Slices<ExecutorAddr> {
     if (this.#resolverPointer === undefined) {
-      const range = this.#memory.reserveRange('constant', POINTER_BYTES, 'host');
-      yield* this.#memory.writeRange(range, 0, encodePointers(this.#resolver, 0n, 1));
+      const range = this.#memory.reserveRange('constant', this.#abi.pointerBytes, 'host');
+      yield* this.#memory.writeRange(range, 0, this.#abi.encodePointers(this.#resolver, 0n, 1));
       this.#resolverPointer = this.#memory.addressOf(range.offset);
     }
     return this.#resolverPointer;
   }
-}
-
-function encodePointers(first: bigint, stride: bigint, count: number): Uint8Array {
-  const content = Buffer.alloc(count * POINTER_BYTES);
-  let value = first;
-  for (let index = 0; index < count; index++) {
-    content.writeBigUInt64LE(value, index * POINTER_BYTES);
-    // The next but the last may be beyond 64 bits.
-    if (index + 1 < count) value += stride;
-  }
-  return content;
 }

@@ -1,11 +1,10 @@
 import type { Reservation } from './reservation.js';
-import { PAGE_BYTES } from './reservation-layout.js';
 import { SLICE_BYTES, type Slices } from './turns.js';
 
 /** Pages looked at between two yields: tens of microseconds. */
 const SLICE_PAGES = 8192;
 /** From so many bytes on, data memory is cleared by giving its pages back: below, clearing them costs less. */
-const GIVE_BACK_BYTES = 16 * PAGE_BYTES;
+const GIVE_BACK_BYTES = 64 * 1024;
 /** Pages given back between two yields, in bytes: some 100 microseconds, where all of them are in use. */
 const GIVE_BACK_SLICE_BYTES = 2 * 1024 * 1024;
 
@@ -18,11 +17,13 @@ export class MemoryWriter {
   readonly #reservation: Reservation;
   /** A bit for each page of sealed memory: whether anything was written into it since it was clear. */
   readonly #written: Uint8Array;
+  readonly #pageBytes: number;
   #gone: Error | undefined;
 
   constructor(reservation: Reservation) {
     this.#reservation = reservation;
-    this.#written = new Uint8Array(Math.ceil(reservation.layout.sealedBytes / PAGE_BYTES / 8));
+    this.#pageBytes = reservation.layout.pageBytes;
+    this.#written = new Uint8Array(Math.ceil(reservation.layout.sealedBytes / this.#pageBytes / 8));
   }
 
   /** The memory is gone: what is being written ends with the error. */
@@ -63,12 +64,12 @@ export class MemoryWriter {
   *#clearSealed(offset: number, sizeBytes: number): Slices<void> {
     const end = offset + sizeBytes;
     let clearedBytes = 0;
-    for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
+    for (let page = Math.floor(offset / this.#pageBytes); page * this.#pageBytes < end; page++) {
       if (this.#isWritten(page)) {
-        const from = Math.max(offset, page * PAGE_BYTES);
-        const to = Math.min(end, (page + 1) * PAGE_BYTES);
+        const from = Math.max(offset, page * this.#pageBytes);
+        const to = Math.min(end, (page + 1) * this.#pageBytes);
         this.#reservation.fillZero(from, to - from);
-        if (to - from === PAGE_BYTES) this.#unmark(page);
+        if (to - from === this.#pageBytes) this.#unmark(page);
         clearedBytes += to - from;
       }
       if (clearedBytes >= SLICE_BYTES || page % SLICE_PAGES === 0) {
@@ -80,8 +81,8 @@ export class MemoryWriter {
 
   *#clearData(offset: number, sizeBytes: number): Slices<void> {
     const end = offset + sizeBytes;
-    const firstPage = Math.ceil(offset / PAGE_BYTES) * PAGE_BYTES;
-    const lastPage = Math.floor(end / PAGE_BYTES) * PAGE_BYTES;
+    const firstPage = Math.ceil(offset / this.#pageBytes) * this.#pageBytes;
+    const lastPage = Math.floor(end / this.#pageBytes) * this.#pageBytes;
     if (lastPage - firstPage < GIVE_BACK_BYTES) return this.#reservation.fillZero(offset, sizeBytes);
     this.#reservation.fillZero(offset, firstPage - offset);
     for (let at = firstPage; at < lastPage; at += GIVE_BACK_SLICE_BYTES) {
@@ -97,7 +98,7 @@ export class MemoryWriter {
 
   #mark(offset: number, sizeBytes: number): void {
     if (offset >= this.#reservation.layout.sealedBytes) return;
-    for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < offset + sizeBytes; page++)
+    for (let page = Math.floor(offset / this.#pageBytes); page * this.#pageBytes < offset + sizeBytes; page++)
       this.#written[page >>> 3] = (this.#written[page >>> 3] ?? 0) | (1 << (page & 7));
   }
 

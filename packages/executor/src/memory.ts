@@ -35,14 +35,14 @@ export class SessionMemory {
     this.#reservation = reservation;
     this.#base = base;
     this.#writer = new MemoryWriter(reservation);
-    const { code, constant, data } = reservation.layout;
+    const { code, constant, data, pageBytes } = reservation.layout;
     this.#pages = {
-      code: new PageAllocator(code),
-      constant: new PageAllocator({
-        ...constant,
-        sizeBytes: constant.sizeBytes - frameIndexRegion(reservation.layout).sizeBytes,
-      }),
-      data: new PageAllocator(data),
+      code: new PageAllocator(code, pageBytes),
+      constant: new PageAllocator(
+        { ...constant, sizeBytes: constant.sizeBytes - frameIndexRegion(reservation.layout).sizeBytes },
+        pageBytes,
+      ),
+      data: new PageAllocator(data, pageBytes),
     };
     this.#frames = new FrameIndex(reservation, base, {
       reserve: (sizeBytes) => this.reserveRange('constant', sizeBytes, 'host').offset,

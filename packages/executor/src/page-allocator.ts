@@ -1,5 +1,5 @@
 import { alignUp } from './align-up.js';
-import { PAGE_BYTES, type Region } from './reservation-layout.js';
+import type { Region } from './reservation-layout.js';
 
 interface FreeRange {
   offset: number;
@@ -13,16 +13,18 @@ interface FreeRange {
 export class PageAllocator {
   /** By ascending offset, never touching each other. */
   readonly #free: FreeRange[];
+  readonly #pageBytes: number;
   #freeBytes: number;
 
-  constructor(region: Region) {
+  constructor(region: Region, pageBytes: number) {
+    this.#pageBytes = pageBytes;
     this.#free = [{ offset: region.offset, sizeBytes: region.sizeBytes }];
     this.#freeBytes = region.sizeBytes;
   }
 
   /** Offset of a free range of at least `sizeBytes`, or `undefined` when none is that long. */
   allocate(sizeBytes: number): Region | undefined {
-    const wanted = Math.max(alignUp(sizeBytes, PAGE_BYTES), PAGE_BYTES);
+    const wanted = Math.max(alignUp(sizeBytes, this.#pageBytes), this.#pageBytes);
     const index = this.#free.findIndex((range) => range.sizeBytes >= wanted);
     const range = this.#free[index];
     if (!range) return undefined;

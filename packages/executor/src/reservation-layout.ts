@@ -2,9 +2,6 @@ import type { MemProt } from '@farjit/protocol';
 import { alignUp } from './align-up.js';
 import { CONTROL_BYTES } from './native/shared-layout.js';
 
-/** Page size of the targets supported; memory is reserved and protected in units of it. */
-export const PAGE_BYTES = 4096;
-
 const MIB = 1024 * 1024;
 
 /** Address space of a session: everything in it is within the ±2 GiB that a 32-bit displacement reaches. */
@@ -24,6 +21,8 @@ export interface Region {
  */
 export interface ReservationLayout extends Readonly<Record<MemProt, Region>> {
   readonly control: Region;
+  /** What all sizes and offsets here are multiples of. */
+  readonly pageBytes: number;
   /** Code and constant. */
   readonly sealedBytes: number;
   /** Control and data. */
@@ -31,7 +30,7 @@ export interface ReservationLayout extends Readonly<Record<MemProt, Region>> {
   readonly totalBytes: number;
 }
 
-/** Sizes in bytes, each a multiple of `PAGE_BYTES`; what is not given has its default. */
+/** Sizes in bytes, each a multiple of a page's; what is not given has its default. */
 export interface ReservationSizes {
   readonly codeBytes?: number;
   readonly constantBytes?: number;
@@ -44,26 +43,28 @@ export interface ReservationSizes {
  *   write, control and data, is not larger together.
  */
 export function layoutReservation(
+  pageBytes: number,
   sizes: ReservationSizes = {},
   memoryBytes: number | null = null,
 ): ReservationLayout {
   const mostBytes =
-    memoryBytes === null ? DEFAULT_RESERVATION_BYTES : memoryBytes - (memoryBytes % PAGE_BYTES);
+    memoryBytes === null ? DEFAULT_RESERVATION_BYTES : memoryBytes - (memoryBytes % pageBytes);
   const {
     codeBytes = Math.min(DEFAULT_CODE_BYTES, mostBytes),
     constantBytes = Math.min(DEFAULT_CONSTANT_BYTES, mostBytes),
   } = sizes;
   const sealedBytes = codeBytes + constantBytes;
-  const controlBytes = alignUp(CONTROL_BYTES, PAGE_BYTES);
+  const controlBytes = alignUp(CONTROL_BYTES, pageBytes);
   const { dataBytes = Math.min(DEFAULT_RESERVATION_BYTES - sealedBytes, mostBytes) - controlBytes } = sizes;
   for (const sizeBytes of [codeBytes, constantBytes, dataBytes])
-    if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % PAGE_BYTES !== 0)
-      throw new RangeError(`${sizeBytes} is not a positive multiple of the page size, ${PAGE_BYTES}`);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % pageBytes !== 0)
+      throw new RangeError(`${sizeBytes} is not a positive multiple of the page size, ${pageBytes}`);
   return {
     code: { offset: 0, sizeBytes: codeBytes },
     constant: { offset: codeBytes, sizeBytes: constantBytes },
     control: { offset: sealedBytes, sizeBytes: controlBytes },
     data: { offset: sealedBytes + controlBytes, sizeBytes: dataBytes },
+    pageBytes,
     sealedBytes,
     sharedBytes: controlBytes + dataBytes,
     totalBytes: sealedBytes + controlBytes + dataBytes,

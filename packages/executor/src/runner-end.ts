@@ -1,7 +1,6 @@
 import { constants } from 'node:os';
 import type { RunnerEnd, TrapReport } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
-import { REGISTER_NAMES } from './abi/x86-64.js';
 import type { EndSnapshot } from './control-area.js';
 import { FILE_SIZE, type Limits } from './limits.js';
 import { EndKind } from './native/shared-layout.js';
@@ -16,10 +15,15 @@ export interface ProcessExit {
  * Why a runner ended, from what it wrote before it died and how it died. What it wrote is a claim, not a fact:
  * hostile code can write it too, but only about its own session.
  */
-export function describeEnd(claim: EndSnapshot, exit: ProcessExit, limits: Limits): RunnerEnd {
+export function describeEnd(
+  claim: EndSnapshot,
+  exit: ProcessExit,
+  limits: Limits,
+  registerNames: readonly string[],
+): RunnerEnd {
   switch (claim.kind) {
     case EndKind.trap:
-      return { kind: 'trap', trap: trapReport(claim) };
+      return { kind: 'trap', trap: trapReport(claim, registerNames) };
     case EndKind.unwindFailed:
       return { kind: 'unwind-failed' };
     case EndKind.fault:
@@ -33,8 +37,8 @@ export function describeEnd(claim: EndSnapshot, exit: ProcessExit, limits: Limit
   return { kind: 'exit', status: exit.code ?? 0 };
 }
 
-function trapReport(claim: EndSnapshot): TrapReport {
-  const registers = REGISTER_NAMES.map((name, index) => [name, toExecutorAddr(claim.registers[index] ?? 0n)]);
+function trapReport(claim: EndSnapshot, registerNames: readonly string[]): TrapReport {
+  const registers = registerNames.map((name, index) => [name, toExecutorAddr(claim.registers[index] ?? 0n)]);
   return {
     signal: signalName(claim.signal),
     signalCode: claim.signalCode,

@@ -21,7 +21,7 @@ export interface WarmRunner {
 /** What starting a runner takes from its host. */
 type Resources = Pick<
   HostResources,
-  'runnerPath' | 'limits' | 'preload' | 'reservations' | 'maps' | 'events' | 'probe'
+  'runnerPath' | 'abi' | 'limits' | 'preload' | 'reservations' | 'maps' | 'events' | 'probe'
 >;
 
 /**
@@ -114,7 +114,7 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, limits, preload, reservations, maps, events, probe }: Resources,
+  { runnerPath, abi, limits, preload, reservations, maps, events, probe }: Resources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
   const reservation = takeReservation(reservations);
@@ -123,6 +123,7 @@ async function startRunner(
     control.writeHeader(stackBytes(limits));
     const process = await RunnerProcess.start({
       runnerPath,
+      abi,
       control,
       reservation,
       maps,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type RunnerEnd, session } from '@farjit/protocol';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard, type Measure } from './guard.js';
@@ -38,6 +39,7 @@ export class RunnerProcess {
   readonly #doorbell: Doorbell;
   readonly #control: ControlArea;
   readonly #runnerPath: string;
+  readonly #abi: Abi;
   readonly #outputs: readonly OutputPipe[];
   /** What a runner says before it is ready belongs into the error, not to the program's output. */
   readonly #early: Uint8Array[] = [];
@@ -122,6 +124,7 @@ export class RunnerProcess {
     this.guard = guard;
     this.#control = options.control;
     this.#runnerPath = options.runnerPath;
+    this.#abi = options.abi;
     this.#outputs = outputs;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -216,7 +219,12 @@ export class RunnerProcess {
 
   async #sayHello({ reservation, maps, preload }: RunnerStartOptions): Promise<void> {
     await this.#nextPhase(() => {
-      this.#hello = checkHello(this.#control.readHello(), this.processId, reservation.layout.totalBytes);
+      this.#hello = checkHello(
+        this.#control.readHello(),
+        this.processId,
+        reservation.layout,
+        this.#abi.userAddressBits,
+      );
       this.#watch = new RunnerWatch(this.guard, this.processId, reservation, maps);
       this.#phase = 'mapped';
     });
@@ -347,7 +355,9 @@ export class RunnerProcess {
     if (this.#end) return;
     const killed = exit.signal === 'SIGKILL' ? this.#killedFor : undefined;
     const end = killed ??
-      this.guard.attempt('runner.end', () => describeEnd(this.#control.readEnd(), exit, this.#limits)) ?? {
+      this.guard.attempt('runner.end', () =>
+        describeEnd(this.#control.readEnd(), exit, this.#limits, this.#abi.registerNames),
+      ) ?? {
         kind: 'fault',
         message: 'the executor could not tell how the runner ended',
       };

@@ -1,10 +1,12 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Abi } from './abi/abi.js';
 import type { ConfineAnswer, ControlArea, RunnerHello } from './control-area.js';
 import type { EventProbe, FaultPlace } from './guard.js';
 import type { MapsReader } from './mappings-meter.js';
 import type { Reservation } from './reservation.js';
+import type { ReservationLayout } from './reservation-layout.js';
 
 /** The runner could not be started. */
 export class RunnerStartError extends FarJITError {
@@ -44,6 +46,7 @@ export interface RunnerEvents {
 
 export interface RunnerStartOptions {
   readonly runnerPath: string;
+  readonly abi: Abi;
   readonly control: ControlArea;
   /** Stays the caller's. */
   readonly reservation: Reservation;
@@ -70,11 +73,15 @@ export function startError(
  * What the runner writes before it is confined is checked like the rest: the base decides where every write goes.
  * @throws {RunnerStartError}
  */
-export function checkHello(hello: RunnerHello, processId: number, reservationBytes: number): RunnerAddresses {
+export function checkHello(
+  hello: RunnerHello,
+  processId: number,
+  { totalBytes, pageBytes }: Pick<ReservationLayout, 'totalBytes' | 'pageBytes'>,
+  userAddressBits: number,
+): RunnerAddresses {
   const { base, resolver, countFunction } = hello;
-  // User space is the lower half of the canonical addresses.
-  const limit = 1n << 47n;
-  const isPlaced = base > 0n && base % 4096n === 0n && base + BigInt(reservationBytes) <= limit;
+  const limit = 1n << BigInt(userAddressBits);
+  const isPlaced = base > 0n && base % BigInt(pageBytes) === 0n && base + BigInt(totalBytes) <= limit;
   if (!isPlaced || resolver === 0n || countFunction === 0n || hello.processId !== processId)
     throw new RunnerStartError(
       `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +

@@ -13,15 +13,13 @@ import {
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { WebSocket } from 'ws';
-import { POINTER_BYTES, STUB_BYTES, TRAMPOLINE_BYTES, TRIPLE } from './abi/x86-64.js';
-import { CPU_NAME } from './abi/x86-64-cpu.js';
+import type { Abi } from './abi/abi.js';
 import type { Account } from './accounts.js';
 import type { ExecutorEvent } from './events.js';
 import type { Generation } from './generation.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
-import { PAGE_BYTES } from './reservation-layout.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
@@ -206,7 +204,7 @@ export class Session {
         version,
         server: SERVER_NAME,
         session: this.id,
-        info: remoteInfo(this.#host.cpuFeatures),
+        info: remoteInfo(this.#host.abi, this.#host.cpuFeatures),
         runner,
         timeToLiveMs: this.connection.link.timeToLiveMs,
       };
@@ -268,14 +266,7 @@ export class Session {
   }
 }
 
-function remoteInfo(cpuFeatures: string) {
-  return {
-    triple: TRIPLE,
-    cpuName: CPU_NAME,
-    cpuFeatures,
-    pointerBytes: POINTER_BYTES,
-    pageBytes: PAGE_BYTES,
-    trampolineBytes: TRAMPOLINE_BYTES,
-    stubBytes: STUB_BYTES,
-  };
+function remoteInfo(abi: Abi, cpuFeatures: string) {
+  const { triple, cpuName, pointerBytes, pageBytes, trampolineBytes, stubBytes } = abi;
+  return { triple, cpuName, cpuFeatures, pointerBytes, pageBytes, trampolineBytes, stubBytes };
 }

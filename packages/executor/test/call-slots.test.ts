@@ -7,14 +7,14 @@ import { ControlArea } from '../src/control-area.js';
 import { Guard } from '../src/guard.js';
 import { DEFAULT_LIMITS } from '../src/index.js';
 import type { Limits } from '../src/limits.js';
-import { BellKind, CallState, CONTROL } from '../src/native/shared-layout.js';
+import { BellKind, CALL_SLOT, CallState, CONTROL } from '../src/native/shared-layout.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 import { until } from './session-fixture.js';
 
 /** Calls of a runner that is not there: the test says what it does. */
 function callsAlone(t: ExecutionContext, limits: Partial<Limits> = {}) {
-  const reservation = new ReservationPool(layoutReservation()).take();
+  const reservation = new ReservationPool(layoutReservation(4096)).take();
   t.teardown(() => reservation.release());
   const control = new ControlArea(reservation);
   const ends: RunnerEnd[] = [];
@@ -138,7 +138,7 @@ test('no call has ended in a slot whose state says otherwise', (t) => {
 test('a call that was unwound has failed with its token', async (t) => {
   const { reservation, call, end } = callsAlone(t);
   const failed = call();
-  reservation.control.writeUInt32LE(77, CONTROL.calls + 8);
+  reservation.control.writeUInt32LE(77, CONTROL.calls + CALL_SLOT.token);
   reservation.control.writeUInt32LE(2, CONTROL.foreignThreads);
   t.true(end(0, CallState.unwound));
   const error = await t.throwsAsync(failed, {

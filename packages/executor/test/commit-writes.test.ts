@@ -5,7 +5,9 @@ import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 
 const MIB = 1024 * 1024;
-const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+const pool = new ReservationPool(
+  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
+);
 
 function prepare(t: ExecutionContext) {
   const reservation = pool.take();

@@ -32,7 +32,9 @@ import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 
 const MIB = 1024 * 1024;
-const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+const pool = new ReservationPool(
+  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
+);
 const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 /** Needs all 64 bits. */
 const WIDE = 0xfedc_ba98_7654_3210n;

@@ -9,7 +9,9 @@ import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 
 const MIB = 1024 * 1024;
-const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+const pool = new ReservationPool(
+  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
+);
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Work for a runner that does what the test says. */

@@ -201,7 +201,7 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
 for (const event of GUARDED_EVENTS.filter((name) => name !== 'upgrade'))
   test(`a handler throws, and only its own session or runner ends: ${event}`, async (t) => {
     const users = new CountedUsers();
-    const reservations = new CountedReservations(layoutReservation());
+    const reservations = new CountedReservations(layoutReservation(4096));
     const shared = { ...createHostResources(), users, reservations };
     const host = { ...shared, runners: new RunnerPool(shared, 0) };
     const faults: Extract<ExecutorEvent, { type: 'internal-fault' }>[] = [];

@@ -23,7 +23,7 @@ import {
 
 /** The first call's state, where the runner has it. */
 function firstCallState({ opened }: TestCompiler): ExecutorAddr {
-  const { control } = layoutReservation();
+  const { control } = layoutReservation(4096);
   const slot = CONTROL.calls + 0 * CALL_SLOT_BYTES;
   return addrAdd(opened.runner.memory.code.address, control.offset + slot + CALL_SLOT.state);
 }

@@ -23,7 +23,7 @@ const SECTION_BYTES = 128;
 
 function prepare(t: ExecutionContext) {
   const sizes = { codeBytes: CODE_BYTES, constantBytes: 2 * MIB, dataBytes: MIB };
-  const reservation = new ReservationPool(layoutReservation(sizes)).take();
+  const reservation = new ReservationPool(layoutReservation(4096, sizes)).take();
   t.teardown(() => reservation.release());
   let next = CODE_BYTES + MIB;
   const frames = new FrameIndex(reservation, BASE, {

@@ -1,6 +1,7 @@
 import { indirection as limits, memory as memoryLimits } from '@farjit/protocol';
 import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
+import { X86_64 } from '../src/abi/x86-64.js';
 import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
 import { ReservationPool } from '../src/reservation.js';
@@ -12,14 +13,14 @@ const MIB = 1024 * 1024;
 const BASE = toExecutorAddr(0x7000_0000_0000n);
 const RESOLVER = toExecutorAddr(0xfedc_ba98_7654_3210n);
 const pool = new ReservationPool(
-  layoutReservation({ codeBytes: 8 * MIB, constantBytes: 8 * MIB, dataBytes: MIB }),
+  layoutReservation(4096, { codeBytes: 8 * MIB, constantBytes: 8 * MIB, dataBytes: MIB }),
 );
 
 function prepare(t: ExecutionContext) {
   const reservation = pool.take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
-  return { memory, indirection: new Indirection(memory, RESOLVER) };
+  return { memory, indirection: new Indirection(memory, RESOLVER, X86_64) };
 }
 
 /** Where the jump or call at an address goes through. */

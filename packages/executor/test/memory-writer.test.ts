@@ -1,13 +1,14 @@
 import test, { type ExecutionContext } from 'ava';
 import { MemoryWriter } from '../src/memory-writer.js';
 import { ReservationPool } from '../src/reservation.js';
-import { layoutReservation, PAGE_BYTES } from '../src/reservation-layout.js';
+import { layoutReservation } from '../src/reservation-layout.js';
 import { SLICE_BYTES, type Slices } from '../src/turns.js';
 import { finish } from './finish.js';
 
 const MIB = 1024 * 1024;
+const PAGE_BYTES = 4096;
 const pool = new ReservationPool(
-  layoutReservation({ codeBytes: 8 * MIB, constantBytes: MIB, dataBytes: 8 * MIB }),
+  layoutReservation(4096, { codeBytes: 8 * MIB, constantBytes: MIB, dataBytes: 8 * MIB }),
 );
 
 function prepare(t: ExecutionContext) {

@@ -2,6 +2,7 @@ import { type Commit, indirection as indirectionLimits, memory as limits } from 
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
+import { X86_64 } from '../src/abi/x86-64.js';
 import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
 import { ReservationPool } from '../src/reservation.js';
@@ -13,7 +14,9 @@ import { commitOf, segmentOf } from './session-fixture.js';
 const MIB = 1024 * 1024;
 const BASE = toExecutorAddr(0x7000_0000_0000n);
 const RESOLVER = toExecutorAddr(0x5555_0000_1234n);
-const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+const pool = new ReservationPool(
+  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
+);
 
 interface Prepared {
   memory: SessionMemory;
@@ -32,7 +35,7 @@ function prepare(t: ExecutionContext): Prepared {
   const allocator = memory.createAllocator();
   return {
     memory,
-    indirection: new Indirection(memory, RESOLVER),
+    indirection: new Indirection(memory, RESOLVER, X86_64),
     allocator,
     code: memory.reserve(allocator, 'code', 4096),
     constant: memory.reserve(allocator, 'constant', 4096),
@@ -254,7 +257,7 @@ test('what a session may have the host remember is bounded, and room comes back'
 });
 
 const roomy = new ReservationPool(
-  layoutReservation({ codeBytes: 32 * MIB, constantBytes: 32 * MIB, dataBytes: MIB }),
+  layoutReservation(4096, { codeBytes: 32 * MIB, constantBytes: 32 * MIB, dataBytes: MIB }),
 );
 
 /** With room for all reservations and blocks there may be. */
@@ -262,7 +265,7 @@ function prepareRoomy(t: ExecutionContext): { memory: SessionMemory; indirection
   const reservation = roomy.take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
-  return { memory, indirection: new Indirection(memory, RESOLVER) };
+  return { memory, indirection: new Indirection(memory, RESOLVER, X86_64) };
 }
 
 test('reservations are bounded, and come back with their allocator', (t) => {
@@ -294,11 +297,11 @@ test('blocks are bounded, and come back with their owner', (t) => {
 
 test('stubs for whose pointers there is no room take none either', (t) => {
   const reservation = new ReservationPool(
-    layoutReservation({ codeBytes: 4 * MIB, constantBytes: MIB, dataBytes: MIB }),
+    layoutReservation(4096, { codeBytes: 4 * MIB, constantBytes: MIB, dataBytes: MIB }),
   ).take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
-  const indirection = new Indirection(memory, RESOLVER);
+  const indirection = new Indirection(memory, RESOLVER, X86_64);
   const owner = indirection.createOwner();
   // A megabyte of code, and as much for the pointers, which the constant part has not.
   for (let count = 0; count < 8; count++)

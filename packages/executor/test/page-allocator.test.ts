@@ -4,7 +4,7 @@ import { PageAllocator } from '../src/page-allocator.js';
 const PAGE = 4096;
 
 test('sizes are rounded up to pages, first fit', (t) => {
-  const pages = new PageAllocator({ offset: 8 * PAGE, sizeBytes: 4 * PAGE });
+  const pages = new PageAllocator({ offset: 8 * PAGE, sizeBytes: 4 * PAGE }, PAGE);
   t.deepEqual(pages.allocate(1), { offset: 8 * PAGE, sizeBytes: PAGE });
   t.deepEqual(pages.allocate(PAGE + 1), { offset: 9 * PAGE, sizeBytes: 2 * PAGE });
   t.is(pages.allocate(2 * PAGE), undefined);
@@ -19,7 +19,7 @@ test('freed neighbours become one range, whatever the order', (t) => {
     [0, 2, 1, 3],
     [1, 3, 0, 2],
   ]) {
-    const pages = new PageAllocator({ offset: 0, sizeBytes: 4 * PAGE });
+    const pages = new PageAllocator({ offset: 0, sizeBytes: 4 * PAGE }, PAGE);
     const taken = [1, 2, 3, 4].map(() => pages.allocate(PAGE));
     for (const index of order) {
       const range = taken[index];
@@ -31,7 +31,7 @@ test('freed neighbours become one range, whatever the order', (t) => {
 
 test('pages freed in any order are found again, and counted', (t) => {
   const PAGES = 512;
-  const pages = new PageAllocator({ offset: 0, sizeBytes: PAGES * PAGE });
+  const pages = new PageAllocator({ offset: 0, sizeBytes: PAGES * PAGE }, PAGE);
   let random = 7;
   const next = (below: number) => {
     random = (Math.imul(random, 1103515245) + 12345) >>> 0;

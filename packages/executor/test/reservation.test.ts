@@ -14,11 +14,11 @@ import { layoutReservation } from '../src/reservation-layout.js';
 
 const MIB = 1024 * 1024;
 const pool = new ReservationPool(
-  layoutReservation({ codeBytes: 3 * MIB, constantBytes: MIB, dataBytes: 2 * MIB + 4096 }),
+  layoutReservation(4096, { codeBytes: 3 * MIB, constantBytes: MIB, dataBytes: 2 * MIB + 4096 }),
 );
 
 test('regions follow each other and control has its own pages', (t) => {
-  const { code, constant, control, data, sealedBytes, totalBytes } = layoutReservation();
+  const { code, constant, control, data, sealedBytes, totalBytes } = layoutReservation(4096);
   t.is(code.offset, 0);
   t.is(constant.offset, code.sizeBytes);
   t.is(control.offset, sealedBytes);
@@ -27,15 +27,15 @@ test('regions follow each other and control has its own pages', (t) => {
 });
 
 test('where memory is small no part is larger, nor what the runner can write together', (t) => {
-  const { code, constant, control, data, sharedBytes } = layoutReservation({}, 20 * MIB + 1);
+  const { code, constant, control, data, sharedBytes } = layoutReservation(4096, {}, 20 * MIB + 1);
   t.deepEqual([code.sizeBytes, constant.sizeBytes, sharedBytes], [20 * MIB, 20 * MIB, 20 * MIB]);
   t.is(data.sizeBytes, 20 * MIB - control.sizeBytes);
-  t.deepEqual(layoutReservation({}, 1024 * MIB), layoutReservation());
-  t.is(layoutReservation({ dataBytes: 32 * MIB }, 20 * MIB).data.sizeBytes, 32 * MIB);
+  t.deepEqual(layoutReservation(4096, {}, 1024 * MIB), layoutReservation(4096));
+  t.is(layoutReservation(4096, { dataBytes: 32 * MIB }, 20 * MIB).data.sizeBytes, 32 * MIB);
 });
 
 test('sizes that are not whole pages are refused', (t) => {
-  t.throws(() => layoutReservation({ codeBytes: 5000 }), { instanceOf: RangeError });
+  t.throws(() => layoutReservation(4096, { codeBytes: 5000 }), { instanceOf: RangeError });
 });
 
 test('the sealed memfd refuses every new way to write', (t) => {
@@ -131,7 +131,7 @@ test('what is allocated is what has been written or read, and each use of it can
 
 test('a range that nobody has can be read, and costs the host no data', (t) => {
   const dataKiB = () => Number(/^VmData:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-  const large = new ReservationPool(layoutReservation());
+  const large = new ReservationPool(layoutReservation(4096));
   const before = dataKiB();
   const reservation = large.take();
   const { control } = reservation;

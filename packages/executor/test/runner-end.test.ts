@@ -1,5 +1,5 @@
 import test from 'ava';
-import { REGISTER_NAMES } from '../src/abi/x86-64.js';
+import { chooseAbi } from '../src/abi/choose-abi.js';
 import type { EndSnapshot } from '../src/control-area.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
 import { EndKind } from '../src/native/shared-layout.js';
@@ -17,26 +17,30 @@ const NOTHING: EndSnapshot = {
   frames: [],
   message: '',
 };
+const { registerNames: REGISTER_NAMES } = chooseAbi();
 const LIMITS = { ...DEFAULT_LIMITS, cpu: 7 };
 const exited = (code: number) => ({ code, signal: null });
 const killed = (signal: NodeJS.Signals) => ({ code: null, signal });
 
 test('without a word of its own, a runner has ended as the system says', (t) => {
-  t.deepEqual(describeEnd(NOTHING, exited(3), LIMITS), { kind: 'exit', status: 3 });
-  t.deepEqual(describeEnd(NOTHING, exited(0), LIMITS), { kind: 'exit', status: 0 });
-  t.deepEqual(describeEnd(NOTHING, killed('SIGABRT'), LIMITS), { kind: 'signal', signal: 'SIGABRT' });
+  t.deepEqual(describeEnd(NOTHING, exited(3), LIMITS, REGISTER_NAMES), { kind: 'exit', status: 3 });
+  t.deepEqual(describeEnd(NOTHING, exited(0), LIMITS, REGISTER_NAMES), { kind: 'exit', status: 0 });
+  t.deepEqual(describeEnd(NOTHING, killed('SIGABRT'), LIMITS, REGISTER_NAMES), {
+    kind: 'signal',
+    signal: 'SIGABRT',
+  });
 });
 
 test('the signals of limits are limits, where they are set', (t) => {
-  t.deepEqual(describeEnd(NOTHING, killed('SIGXCPU'), LIMITS), {
+  t.deepEqual(describeEnd(NOTHING, killed('SIGXCPU'), LIMITS, REGISTER_NAMES), {
     kind: 'limit',
     limit: { name: 'cpu', value: 7 },
   });
-  t.deepEqual(describeEnd(NOTHING, killed('SIGXCPU'), { ...LIMITS, cpu: null }), {
+  t.deepEqual(describeEnd(NOTHING, killed('SIGXCPU'), { ...LIMITS, cpu: null }, REGISTER_NAMES), {
     kind: 'signal',
     signal: 'SIGXCPU',
   });
-  t.deepEqual(describeEnd(NOTHING, killed('SIGXFSZ'), LIMITS), {
+  t.deepEqual(describeEnd(NOTHING, killed('SIGXFSZ'), LIMITS, REGISTER_NAMES), {
     kind: 'limit',
     limit: { name: 'file-size', value: 0 },
   });
@@ -44,17 +48,20 @@ test('the signals of limits are limits, where they are set', (t) => {
 
 test('what the runner says counts more', (t) => {
   const failed = { ...NOTHING, kind: EndKind.unwindFailed };
-  t.deepEqual(describeEnd(failed, exited(70), LIMITS), { kind: 'unwind-failed' });
+  t.deepEqual(describeEnd(failed, exited(70), LIMITS, REGISTER_NAMES), { kind: 'unwind-failed' });
   const fault = { ...NOTHING, kind: EndKind.fault };
-  t.deepEqual(describeEnd({ ...fault, message: 'why' }, exited(70), LIMITS), {
+  t.deepEqual(describeEnd({ ...fault, message: 'why' }, exited(70), LIMITS, REGISTER_NAMES), {
     kind: 'fault',
     message: 'why',
   });
-  t.deepEqual(describeEnd(fault, exited(70), LIMITS), {
+  t.deepEqual(describeEnd(fault, exited(70), LIMITS, REGISTER_NAMES), {
     kind: 'fault',
     message: 'the runner could not go on',
   });
-  t.deepEqual(describeEnd({ ...NOTHING, kind: 99 }, exited(1), LIMITS), { kind: 'exit', status: 1 });
+  t.deepEqual(describeEnd({ ...NOTHING, kind: 99 }, exited(1), LIMITS, REGISTER_NAMES), {
+    kind: 'exit',
+    status: 1,
+  });
 });
 
 test('a trap has its registers by name, and a signal that there is not by number', (t) => {
@@ -70,7 +77,7 @@ test('a trap has its registers by name, and a signal that there is not by number
     registers: REGISTER_NAMES.map((_, index) => BigInt(100 + index)),
     frames: [1n, 2n],
   };
-  const end = describeEnd(trap, killed('SIGFPE'), LIMITS);
+  const end = describeEnd(trap, killed('SIGFPE'), LIMITS, REGISTER_NAMES);
   t.deepEqual(end as unknown, {
     kind: 'trap',
     trap: {
@@ -84,5 +91,7 @@ test('a trap has its registers by name, and a signal that there is not by number
       frames: [1n, 2n],
     },
   });
-  t.like(describeEnd({ ...trap, signal: 0 }, killed('SIGFPE'), LIMITS), { trap: { signal: 'signal 0' } });
+  t.like(describeEnd({ ...trap, signal: 0 }, killed('SIGFPE'), LIMITS, REGISTER_NAMES), {
+    trap: { signal: 'signal 0' },
+  });
 });

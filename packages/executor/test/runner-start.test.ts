@@ -3,24 +3,25 @@ import { checkHello, RunnerStartError, startError } from '../src/runner-start.js
 
 const HELLO = { base: 0x7000_0000_0000n, resolver: 1n, countFunction: 2n, processId: 42 };
 const RESERVATION_BYTES = 0x1_0000;
+const LAYOUT = { totalBytes: RESERVATION_BYTES, pageBytes: 4096 };
 const END = 1n << 47n;
 
 test('a runner is where user space is, all of it', (t) => {
-  t.deepEqual(checkHello(HELLO, 42, RESERVATION_BYTES) as unknown, {
+  t.deepEqual(checkHello(HELLO, 42, LAYOUT, 47) as unknown, {
     base: HELLO.base,
     resolver: 1n,
     countFunction: 2n,
   });
   const last = END - BigInt(RESERVATION_BYTES);
   for (const base of [4096n, last])
-    t.notThrows(() => checkHello({ ...HELLO, base }, 42, RESERVATION_BYTES), `${base}`);
+    t.notThrows(() => checkHello({ ...HELLO, base }, 42, LAYOUT, 47), `${base}`);
   for (const base of [0n, 1n, 4095n, 4097n, last + 4096n, END, 0xffff_ffff_ffff_f000n])
-    t.throws(() => checkHello({ ...HELLO, base }, 42, RESERVATION_BYTES), { instanceOf: RunnerStartError });
+    t.throws(() => checkHello({ ...HELLO, base }, 42, LAYOUT, 47), { instanceOf: RunnerStartError });
 });
 
 test('it has all that it must have, and is the process that was started', (t) => {
   for (const wrong of [{ resolver: 0n }, { countFunction: 0n }, { processId: 43 }])
-    t.throws(() => checkHello({ ...HELLO, ...wrong }, 42, RESERVATION_BYTES), {
+    t.throws(() => checkHello({ ...HELLO, ...wrong }, 42, LAYOUT, 47), {
       code: 'RUNNER_START_FAILED',
       message: /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], process 4[23]$/,
     });

@@ -95,6 +95,7 @@ void host_start(struct host *host, struct host_options options)
 			.control_bytes = control_bytes(),
 			.data_bytes = DATA_BYTES + ABSENT_BYTES,
 			.thread_stack_bytes = STACK_BYTES,
+			.frame_index_bytes = FRAME_INDEX_BYTES,
 		},
 		.confine = {
 			.sandbox = runner_is_confined ? FARJIT_SANDBOX_DEFAULT : FARJIT_SANDBOX_OFF,
@@ -276,7 +277,7 @@ uint64_t data_address(const struct host *host, size_t offset)
 /* The index is one page at the end of the constant part; its last head is that of all code. */
 static struct farjit_frame_index *frame_index(struct host *host)
 {
-	return (struct farjit_frame_index *)(host->code + CODE_BYTES + CONSTANT_BYTES - 4096);
+	return (struct farjit_frame_index *)(host->code + CODE_BYTES + CONSTANT_BYTES - FRAME_INDEX_BYTES);
 }
 
 enum { ALL_CODE_CELL = 256 + 32 + 4 };

@@ -16,6 +16,7 @@ enum {
 	/* Data the runner maps although the file ends before it: touching it is a bus error. */
 	ABSENT_BYTES = 64 * 1024,
 	STACK_BYTES = 256 * 1024,
+	FRAME_INDEX_BYTES = 4096,
 	/* Parts of the data area, as offsets. */
 	DATA_EH_FRAME = 0,
 	DATA_SCRATCH = 4096,

@@ -4,19 +4,30 @@
  */
 
 import { X86_64Register } from '../native/shared-layout.js';
+import type { Abi } from './abi.js';
+import { CPU_NAME, chosenCpuFeatures } from './x86-64-cpu.js';
 
-/** LLVM target triple of the runner. */
-export const TRIPLE = 'x86_64-unknown-linux-gnu';
-export const POINTER_BYTES = 8;
-/** A stub: 6 bytes of code and padding, so that stub `i` lies at `i * 8` like its pointer. */
-export const STUB_BYTES = 8;
-/** A trampoline: 6 bytes of code and padding. */
-export const TRAMPOLINE_BYTES = 8;
-
-/** Names of the registers in a trap report, in the order of the runner's report. */
-export const REGISTER_NAMES: readonly string[] = Object.keys(X86_64Register);
-
+/** Of stubs and trampolines: 6 bytes of code and padding, so that stub `i` lies at `i * 8` like its pointer. */
+const ENTRY_BYTES = 8;
+const POINTER_BYTES = 8;
 const INSTRUCTION_BYTES = 6;
+
+export const X86_64: Abi = {
+  triple: 'x86_64-unknown-linux-gnu',
+  cpuName: CPU_NAME,
+  pointerBytes: POINTER_BYTES,
+  pageBytes: 4096,
+  // The lower half of the canonical addresses, without the fifth level of page tables.
+  userAddressBits: 47,
+  stubBytes: ENTRY_BYTES,
+  trampolineBytes: ENTRY_BYTES,
+  registerNames: Object.keys(X86_64Register),
+  chooseCpuFeatures: chosenCpuFeatures,
+  encodePointers,
+  encodeStubs,
+  encodeTrampolines,
+  trampolineOf,
+};
 
 /**
  * Stub `i`, at `stubsAddress + 8 * i`, jumps through pointer `i`, at `pointersAddress + 8 * i`.
@@ -26,7 +37,7 @@ const INSTRUCTION_BYTES = 6;
  *
  * @throws {RangeError} when a pointer is not within ±2 GiB of its stub.
  */
-export function encodeStubs(stubsAddress: bigint, pointersAddress: bigint, stubCount: number): Buffer {
+function encodeStubs(stubsAddress: bigint, pointersAddress: bigint, stubCount: number): Buffer {
   return encode(0x25, stubsAddress, stubCount, pointersAddress, POINTER_BYTES);
 }
 
@@ -39,7 +50,7 @@ export function encodeStubs(stubsAddress: bigint, pointersAddress: bigint, stubC
  *
  * @throws {RangeError} when the pointer is not within ±2 GiB of a trampoline.
  */
-export function encodeTrampolines(
+function encodeTrampolines(
   trampolinesAddress: bigint,
   resolverPointerAddress: bigint,
   trampolineCount: number,
@@ -47,8 +58,19 @@ export function encodeTrampolines(
   return encode(0x15, trampolinesAddress, trampolineCount, resolverPointerAddress, 0);
 }
 
+function encodePointers(first: bigint, stride: bigint, count: number): Buffer {
+  const content = Buffer.alloc(count * POINTER_BYTES);
+  let value = first;
+  for (let index = 0; index < count; index++) {
+    content.writeBigUInt64LE(value, index * POINTER_BYTES);
+    // The next but the last may be beyond 64 bits.
+    if (index + 1 < count) value += stride;
+  }
+  return content;
+}
+
 /** Where a trampoline begins whose call to the resolver has pushed that return address. */
-export function trampolineOf(returnAddress: bigint): bigint {
+function trampolineOf(returnAddress: bigint): bigint {
   return returnAddress - BigInt(INSTRUCTION_BYTES);
 }
 
@@ -57,11 +79,11 @@ export function trampolineOf(returnAddress: bigint): bigint {
  * they go through are `strideBytes` apart.
  */
 function encode(modrm: number, address: bigint, count: number, pointer: bigint, strideBytes: number): Buffer {
-  const code = Buffer.alloc(count * 8, 0xcc);
+  const code = Buffer.alloc(count * ENTRY_BYTES, 0xcc);
   // From numbers: there may be tens of thousands, and each step of a bigint is an allocation.
   const first = Number(pointer - address) - INSTRUCTION_BYTES;
   for (let index = 0; index < count; index++) {
-    const at = index * 8;
+    const at = index * ENTRY_BYTES;
     const displacement = first + index * strideBytes - at;
     if (displacement < -0x8000_0000 || displacement > 0x7fff_ffff)
       throw new RangeError(

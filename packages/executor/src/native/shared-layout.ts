@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x83988de5;
+export const LAYOUT_VERSION = 0x20f72c4d;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -324,33 +324,35 @@ export const HEADER = {
   controlBytes: 24,
   dataBytes: 32,
   threadStackBytes: 40,
+  /** of `struct farjit_frame_index`, at the end of the constant part; whole pages */
+  frameIndexBytes: 48,
 } as const;
-export const HEADER_BYTES = 48;
+export const HEADER_BYTES = 56;
 
 /** `struct farjit_control`. */
 export const CONTROL = {
   header: 0,
   /** start of the reservation: code, constant, control, data follow each other */
-  base: 48,
+  base: 56,
   /** address of farjit_resolver */
-  resolver: 56,
+  resolver: 64,
   /** address of farjit_count */
-  countFunction: 64,
-  processId: 72,
+  countFunction: 72,
+  processId: 80,
   /** live threads made by JIT'd code */
-  foreignThreads: 76,
+  foreignThreads: 84,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits
    */
-  hotPending: 80,
-  confine: 88,
-  end: 648,
-  addresses: 2112,
-  names: 34880,
+  hotPending: 88,
+  confine: 96,
+  end: 656,
+  addresses: 2120,
+  names: 34888,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100416,
-  reentry: 165952,
-  calls: 174144,
+  hotPages: 100424,
+  reentry: 166016,
+  calls: 174208,
 } as const;
-export const CONTROL_BYTES = 3323968;
+export const CONTROL_BYTES = 3324032;

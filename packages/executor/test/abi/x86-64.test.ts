@@ -1,5 +1,7 @@
 import test from 'ava';
-import { encodeStubs, encodeTrampolines } from '../../src/abi/x86-64.js';
+import { X86_64 } from '../../src/abi/x86-64.js';
+
+const { encodeStubs, encodeTrampolines } = X86_64;
 
 test('stub i jumps through pointer i', (t) => {
   const code = encodeStubs(0x1000n, 0x3000n, 2);
