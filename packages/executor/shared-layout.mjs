@@ -126,6 +126,15 @@ export const SHARED_LAYOUT = [
     values: { ADDRESS_SPACE: [1], DATA: [2], THREADS: [3] },
   },
   {
+    enum: 'library',
+    prefix: 'LIBRARY',
+    ts: 'RunnerLibrary',
+    comment:
+      'Bits: sets of functions in the runner itself, each with a file in runner/libraries. A program finds those of the libraries ' +
+      'that its session asks for, by the name that the enumerator has here.',
+    values: { KALEIDOSCOPE: [1, 'putchard, printd'] },
+  },
+  {
     struct: 'confine',
     comment: 'How to be confined, from the host, and what came of it.',
     fields: [
@@ -137,6 +146,7 @@ export const SHARED_LAYOUT = [
       ['cpu_seconds', 'u64'],
       ['threads', 'u32', "that JIT'd code makes"],
       ['descriptors', 'u32'],
+      ['libraries', 'u32', 'bits of `enum farjit_library`'],
       'Written by the runner before CONFINED.',
       ['landlock_abi', 'u32', '0: none'],
       ['missing', 'char[MISSING_BYTES]', 'features that are not in force, and why; the host may begin'],

@@ -1,43 +1,67 @@
 /* Symbols of the runner's process that JIT'd code may link to. */
 #include "runner.h"
 
+#include "libraries/libraries.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct own_symbol {
-	const char *name;
-	void (*address)(void);
+/* Before libc's: what the runner must see happen, and functions that the C library links statically into each program, so
+ * that no shared library has them. */
+static const struct farjit_symbol own_symbols[] = {
+	FARJIT_SYMBOL("pthread_create", farjit_pthread_create),
+	FARJIT_SYMBOL("thrd_create", farjit_thrd_create),
+	FARJIT_SYMBOL("malloc", farjit_malloc),
+	FARJIT_SYMBOL("calloc", farjit_calloc),
+	FARJIT_SYMBOL("realloc", farjit_realloc),
+	FARJIT_SYMBOL("reallocarray", farjit_reallocarray),
+	FARJIT_SYMBOL("aligned_alloc", farjit_aligned_alloc),
+	FARJIT_SYMBOL("posix_memalign", farjit_posix_memalign),
+	FARJIT_SYMBOL("mmap", farjit_mmap),
+	FARJIT_SYMBOL("mremap", farjit_mremap),
+	FARJIT_SYMBOL("atexit", atexit),
+	FARJIT_SYMBOL("at_quick_exit", at_quick_exit),
+	FARJIT_SYMBOL("pthread_atfork", pthread_atfork),
+	{NULL, NULL},
 };
 
-#define OWN(name, function) {name, (void (*)(void))(function)}
-
-/* Before libc's: what Kaleidoscope expects, what the runner must see happen, and functions that the C library
- * links statically into each program, so that no shared library has them. */
-static const struct own_symbol own_symbols[] = {
-	OWN("putchard", farjit_putchard),
-	OWN("printd", farjit_printd),
-	OWN("pthread_create", farjit_pthread_create),
-	OWN("thrd_create", farjit_thrd_create),
-	OWN("malloc", farjit_malloc),
-	OWN("calloc", farjit_calloc),
-	OWN("realloc", farjit_realloc),
-	OWN("reallocarray", farjit_reallocarray),
-	OWN("aligned_alloc", farjit_aligned_alloc),
-	OWN("posix_memalign", farjit_posix_memalign),
-	OWN("mmap", farjit_mmap),
-	OWN("mremap", farjit_mremap),
-	OWN("atexit", atexit),
-	OWN("at_quick_exit", at_quick_exit),
-	OWN("pthread_atfork", pthread_atfork),
+static const struct {
+	enum farjit_library library;
+	const struct farjit_symbol *symbols;
+} libraries[] = {
+	{FARJIT_LIBRARY_KALEIDOSCOPE, farjit_kaleidoscope_symbols},
 };
+enum { LIBRARIES = sizeof libraries / sizeof libraries[0] };
+
+static uint32_t used_libraries;
+
+void farjit_use_libraries(uint32_t wanted)
+{
+	uint32_t known = 0;
+	for (size_t i = 0; i < LIBRARIES; i++)
+		known |= libraries[i].library;
+	if ((wanted & ~known) != 0)
+		farjit_fault("this runner has no libraries %#x", wanted & ~known);
+	used_libraries = wanted;
+}
+
+/* 0: it is not there. */
+static uint64_t search(const struct farjit_symbol *symbols, const char *name)
+{
+	for (; symbols->name; symbols++)
+		if (strcmp(name, symbols->name) == 0)
+			return (uint64_t)symbols->address;
+	return 0;
+}
 
 static uint64_t address_of(const char *name)
 {
-	for (size_t i = 0; i < sizeof own_symbols / sizeof own_symbols[0]; i++)
-		if (strcmp(name, own_symbols[i].name) == 0)
-			return (uint64_t)own_symbols[i].address;
-	return (uint64_t)dlsym(RTLD_DEFAULT, name);
+	uint64_t address = search(own_symbols, name);
+	for (size_t i = 0; i < LIBRARIES && address == 0; i++)
+		if (used_libraries & libraries[i].library)
+			address = search(libraries[i].symbols, name);
+	return address ? address : (uint64_t)dlsym(RTLD_DEFAULT, name);
 }
 
 void farjit_lookup(uint32_t count)

@@ -33,6 +33,7 @@ static _Noreturn void serve(void)
 		case FARJIT_BELL_CONFINE:
 			if (confined)
 				farjit_fault("CONFINE twice");
+			farjit_use_libraries(farjit_control->confine.libraries);
 			uint32_t confinement = farjit_confine();
 			confined = true;
 			farjit_leave_signals_to_others();

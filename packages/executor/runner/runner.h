@@ -89,6 +89,9 @@ void farjit_sync_core(void);
 void farjit_frames_initialize(void);
 
 /* lookup.c */
+/* Lookups find functions of these libraries, a bit set of enum farjit_library; ends the runner where it has not all of them.
+ * Main thread, once. */
+void farjit_use_libraries(uint32_t wanted);
 /* Resolves `count` names of control.names into control.addresses. Main thread. */
 void farjit_lookup(uint32_t count);
 
@@ -126,13 +129,11 @@ _Noreturn void farjit_wait_for_end(void);
 _Noreturn void farjit_end(enum farjit_end_kind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define farjit_fault(...) farjit_end(FARJIT_END_FAULT, __VA_ARGS__)
 
-/* builtins.c */
+/* output.c */
 /* Makes stdout line-buffered in a buffer that farjit_flush_pending knows. Before any output. */
 void farjit_output_initialize(void);
 /* Writes what stdout has not written yet, without its lock. Async-signal-safe, best effort. */
 void farjit_flush_pending(void);
-double farjit_putchard(double character);
-double farjit_printd(double value);
 
 /* sandbox.c */
 /* Gives up rights as control.confine says; answers a bit set of enum farjit_confinement. Main thread, while it is the

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x20f72c4du
+#define FARJIT_LAYOUT_VERSION 0x7dc57c3cu
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -104,6 +104,14 @@ enum farjit_limit {
 	FARJIT_LIMIT_THREADS = 3,
 };
 
+/*
+ * Bits: sets of functions in the runner itself, each with a file in runner/libraries. A program finds those of the
+ * libraries that its session asks for, by the name that the enumerator has here.
+ */
+enum farjit_library {
+	FARJIT_LIBRARY_KALEIDOSCOPE = 1, /* putchard, printd */
+};
+
 /* How to be confined, from the host, and what came of it. */
 struct farjit_confine {
 	uint32_t sandbox; /* an `enum farjit_sandbox` */
@@ -114,6 +122,7 @@ struct farjit_confine {
 	uint64_t cpu_seconds;
 	uint32_t threads; /* that JIT'd code makes */
 	uint32_t descriptors;
+	uint32_t libraries; /* bits of `enum farjit_library` */
 	/* Written by the runner before CONFINED. */
 	uint32_t landlock_abi; /* 0: none */
 	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why; the host may begin */

@@ -20,6 +20,7 @@ import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
+import { libraryBits } from './libraries.js';
 import { type Limits, limitsInForce } from './limits.js';
 import { SessionMemory } from './memory.js';
 import { Confinement, ReachedLimit } from './native/shared-layout.js';
@@ -89,9 +90,17 @@ export class Generation {
 
   /**
    * Starts a runner, or takes one that was started in advance.
+   * @param libraryNames of the runner's own libraries, those whose functions programs find.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
+   * @throws {RequestError} INVALID_PARAMS for a library that the runner does not have.
    */
-  static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
+  static async start(
+    number: number,
+    host: HostResources,
+    events: GenerationEvents,
+    libraryNames: readonly string[] = [],
+  ): Promise<Generation> {
+    const libraries = libraryBits(libraryNames);
     const taken = await host.runners.take();
     const { process: runner, reservation, wasWaiting } = taken;
     const userId = host.users.take();
@@ -108,7 +117,7 @@ export class Generation {
     };
     try {
       await runner.confine(
-        { sandbox: host.sandbox, userId, limits: host.limits, missing: host.users.missing },
+        { sandbox: host.sandbox, userId, limits: host.limits, libraries, missing: host.users.missing },
         {
           onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
           onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),
@@ -136,7 +145,7 @@ export class Generation {
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
       giveBack();
-      if (wasWaiting) return Generation.start(number, host, events);
+      if (wasWaiting) return Generation.start(number, host, events, libraryNames);
       throw error;
     }
   }

@@ -20,6 +20,8 @@ import type { Lane } from './turns.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
+/** The runner's own libraries that programs find. */
+const LIBRARIES: readonly string[] = ['kaleidoscope'];
 
 /** What a session's runners need of it. */
 export interface SessionRunnersContext {
@@ -145,11 +147,12 @@ export class SessionRunners {
   async #startNext(): Promise<RunnerStarted> {
     const { session, host, account } = this.#context;
     try {
-      const generation = await Generation.start(this.#generationCount + 1, host, this.#generationEvents());
+      const number = this.#generationCount + 1;
+      const generation = await Generation.start(number, host, this.#generationEvents(), LIBRARIES);
       this.#generationCount = generation.number;
       this.#generation = generation;
       account?.report(generation, UNUSED, false);
-      const { number, processId, wasWarm } = generation;
+      const { processId, wasWarm } = generation;
       host.events.emit({ type: 'runner-started', session, generation: number, processId, wasWarm });
       if (this.#context.isClosed()) generation.kill({ kind: 'cancelled' });
       return generation.describe();

@@ -121,6 +121,32 @@ static void looks_up_own_symbols_then_the_c_library(void)
 	host_close(&host);
 }
 
+static void finds_a_library_only_where_it_was_asked_for(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host.control->confine.libraries = 0;
+	host_confine(&host, 0);
+	/* Too late, and not the host's word. */
+	host.control->confine.libraries = FARJIT_LIBRARY_KALEIDOSCOPE;
+	CHECK_EQUAL(host_lookup(&host, "putchard"), 0);
+	CHECK_EQUAL(host_lookup(&host, "printd"), 0);
+	CHECK(host_lookup(&host, "sin") != 0);
+	CHECK(host_lookup(&host, "malloc") != 0);
+	host_close(&host);
+}
+
+static void refuses_a_library_that_it_does_not_have(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host.control->confine.libraries = 1u << 31 | FARJIT_LIBRARY_KALEIDOSCOPE;
+	host_ring(&host, FARJIT_BELL_CONFINE, 0, 0);
+	expect_fault(&host, "this runner has no libraries 0x80000000");
+}
+
 static void prints_before_it_reports_the_call_done(void)
 {
 	struct host host;
@@ -373,6 +399,8 @@ const struct test_case call_cases[] = {
 	{"runs-calls-one-after-the-other-on-one-worker", runs_calls_one_after_the_other_on_one_worker},
 	{"takes-a-call-posted-before-its-worker-exists", takes_a_call_posted_before_its_worker_exists},
 	{"looks-up-own-symbols-then-the-c-library", looks_up_own_symbols_then_the_c_library},
+	{"finds-a-library-only-where-it-was-asked-for", finds_a_library_only_where_it_was_asked_for},
+	{"refuses-a-library-that-it-does-not-have", refuses_a_library_that_it_does_not_have},
 	{"prints-before-it-reports-the-call-done", prints_before_it_reports_the_call_done},
 	{"prints-characters-of-any-number", prints_characters_of_any_number},
 	{"exit-7-is-exit-status-7", exit_7_is_exit_status_7},

@@ -104,6 +104,7 @@ void host_start(struct host *host, struct host_options options)
 			.cpu_seconds = UINT64_MAX,
 			.threads = UINT32_MAX,
 			.descriptors = 16,
+			.libraries = FARJIT_LIBRARY_KALEIDOSCOPE,
 		},
 	};
 	if (!options.unsealed)

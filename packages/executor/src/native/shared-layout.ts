@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x20f72c4d;
+export const LAYOUT_VERSION = 0x7dc57c3c;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -123,6 +123,15 @@ export const ReachedLimit = {
   threads: 3,
 } as const;
 
+/**
+ * `enum farjit_library`. Bits: sets of functions in the runner itself, each with a file in runner/libraries. A
+ * program finds those of the libraries that its session asks for, by the name that the enumerator has here.
+ */
+export const RunnerLibrary = {
+  /** putchard, printd */
+  kaleidoscope: 1,
+} as const;
+
 /** `struct farjit_confine`. How to be confined, from the host, and what came of it. */
 export const CONFINE = {
   /** an `enum farjit_sandbox` */
@@ -135,10 +144,12 @@ export const CONFINE = {
   /** that JIT'd code makes */
   threads: 32,
   descriptors: 36,
+  /** bits of `enum farjit_library` */
+  libraries: 40,
   /** 0: none */
-  landlockAbi: 40,
+  landlockAbi: 44,
   /** features that are not in force, and why; the host may begin */
-  missing: 44,
+  missing: 48,
 } as const;
 export const CONFINE_BYTES = 560;
 

@@ -8,6 +8,8 @@ export const CASES: readonly string[] = [
   'runs-calls-one-after-the-other-on-one-worker',
   'takes-a-call-posted-before-its-worker-exists',
   'looks-up-own-symbols-then-the-c-library',
+  'finds-a-library-only-where-it-was-asked-for',
+  'refuses-a-library-that-it-does-not-have',
   'prints-before-it-reports-the-call-done',
   'prints-characters-of-any-number',
   'exit-7-is-exit-status-7',

@@ -1,8 +1,7 @@
-/* Output: stdout's buffer, and the two functions Kaleidoscope programs expect to find. */
+/* stdout's buffer. */
 #include "runner.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,18 +31,4 @@ void farjit_flush_pending(void)
 			break;
 	}
 	errno = saved_errno;
-}
-
-double farjit_putchard(double character)
-{
-	/* The low byte of its whole part. Of what no int holds there is none: C leaves such a conversion undefined. */
-	bool is_int = character > (double)INT_MIN - 1 && character < (double)INT_MAX + 1;
-	putchar(is_int ? (unsigned char)(int)character : 0);
-	return 0;
-}
-
-double farjit_printd(double value)
-{
-	printf("%f\n", value);
-	return 0;
 }

@@ -1,0 +1,14 @@
+/* Functions in the runner that JIT'd code finds by name. Each file here is a library: one table, which lookup.c knows. */
+#ifndef FARJIT_LIBRARIES_H
+#define FARJIT_LIBRARIES_H
+
+struct farjit_symbol {
+	const char *name; /* NULL behind the last */
+	void (*address)(void);
+};
+
+#define FARJIT_SYMBOL(name, function) {name, (void (*)(void))(function)}
+
+extern const struct farjit_symbol farjit_kaleidoscope_symbols[];
+
+#endif
