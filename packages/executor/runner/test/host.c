@@ -107,6 +107,8 @@ void host_start(struct host *host, struct host_options options)
 			.libraries = FARJIT_LIBRARY_KALEIDOSCOPE,
 		},
 	};
+	if (options.prepare)
+		options.prepare(host->control);
 	if (!options.unsealed)
 		CHECK(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0);
 	CHECK(fcntl(shared, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) == 0);
@@ -276,7 +278,7 @@ uint64_t data_address(const struct host *host, size_t offset)
 }
 
 /* The index is one page at the end of the constant part; its last head is that of all code. */
-static struct farjit_frame_index *frame_index(struct host *host)
+struct farjit_frame_index *host_frame_index(struct host *host)
 {
 	return (struct farjit_frame_index *)(host->code + CODE_BYTES + CONSTANT_BYTES - FRAME_INDEX_BYTES);
 }
@@ -313,13 +315,13 @@ void publish_eh_frame(struct host *host)
 	*(struct farjit_frame_node *)(host->code + node_offset) = (struct farjit_frame_node){
 		.record = {.start = 0, .end = (uint32_t)frame.bytes, .fde = (uint32_t)fde, .cell = ALL_CODE_CELL},
 	};
-	atomic_store(&frame_index(host)->heads[ALL_CODE_CELL], node_offset);
+	atomic_store(&host_frame_index(host)->heads[ALL_CODE_CELL], node_offset);
 }
 
 void forget_eh_frame(struct host *host)
 {
-	atomic_store(&frame_index(host)->heads[ALL_CODE_CELL], 0);
-	atomic_fetch_add(&frame_index(host)->removals, 1);
+	atomic_store(&host_frame_index(host)->heads[ALL_CODE_CELL], 0);
+	atomic_fetch_add(&host_frame_index(host)->removals, 1);
 }
 
 uint64_t host_lookup(struct host *host, const char *name)
@@ -402,14 +404,19 @@ uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument
 	return call_block(host, 0)->result;
 }
 
+void host_set_reentry(struct host *host, uint32_t slot, uint32_t state)
+{
+	set_state(&host->control->reentry[slot].state, state);
+}
+
 void host_release(struct host *host, uint32_t slot, uint64_t landing)
 {
 	host->control->reentry[slot].landing = landing;
-	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_RELEASED);
+	host_set_reentry(host, slot, FARJIT_REENTRY_RELEASED);
 }
 
 void host_unwind(struct host *host, uint32_t slot, uint32_t token)
 {
 	host->control->reentry[slot].token = token;
-	set_state(&host->control->reentry[slot].state, FARJIT_REENTRY_UNWIND);
+	host_set_reentry(host, slot, FARJIT_REENTRY_UNWIND);
 }

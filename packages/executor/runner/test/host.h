@@ -46,6 +46,7 @@ struct host_options {
 	bool unsealed;
 	uint32_t layout_version; /* 0: the right one */
 	bool clobber;		 /* preload a syscall() that spoils vector registers */
+	void (*prepare)(struct farjit_control *control); /* changes what the runner is told */
 };
 
 #define CHECK(condition)                                                                                               \
@@ -92,6 +93,7 @@ uint64_t control_address(const struct host *host, const void *field);
 void publish_eh_frame(struct host *host);
 /* Takes it out again. */
 void forget_eh_frame(struct host *host);
+struct farjit_frame_index *host_frame_index(struct host *host);
 
 /* Argument block of the payload's call_c. */
 struct call_c {
@@ -125,6 +127,7 @@ void host_post_print_and_call(struct host *host, const char *text, uint64_t func
 /* Answers a reentry slot. */
 void host_release(struct host *host, uint32_t slot, uint64_t landing);
 void host_unwind(struct host *host, uint32_t slot, uint32_t token);
+void host_set_reentry(struct host *host, uint32_t slot, uint32_t state);
 
 /* The cases, by file. */
 struct test_case {
@@ -132,7 +135,7 @@ struct test_case {
 	void (*run)(void);
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
-	filter_cases[], feature_cases[];
+	filter_cases[], feature_cases[], bound_cases[], limit_cases[];
 /* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
 extern bool runner_is_confined;
