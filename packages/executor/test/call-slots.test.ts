@@ -16,7 +16,14 @@ import { until } from './session-fixture.js';
 function callsAlone(t: ExecutionContext, limits: Partial<Limits> = {}) {
   const reservation = new ReservationPool(layoutReservation(4096)).take();
   t.teardown(() => reservation.release());
-  const control = new ControlArea(reservation);
+  let onWake = () => {};
+  class Watched extends ControlArea {
+    override wakeCall(slot: number, state: number): void {
+      onWake();
+      super.wakeCall(slot, state);
+    }
+  }
+  const control = new Watched(reservation);
   const ends: RunnerEnd[] = [];
   const happened: string[] = [];
   const guard = new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) });
@@ -46,7 +53,10 @@ function callsAlone(t: ExecutionContext, limits: Partial<Limits> = {}) {
     control.storeCallState(slot, state);
     return calls.onCallDone(slot);
   };
-  return { reservation, control, calls, ends, happened, call, end };
+  const whenWoken = (look: () => void) => {
+    onWake = look;
+  };
+  return { reservation, control, calls, ends, happened, call, end, whenWoken };
 }
 
 test('a call that has ended cannot be cancelled any more, nor reach its deadline', async (t) => {
@@ -95,8 +105,9 @@ test('a worker is made for a slot once, and one that is there is taken first', a
 });
 
 test('a call is written before it is posted, and its output is told of before its answer', async (t) => {
-  const { control, reservation, happened, call, end } = callsAlone(t);
+  const { control, reservation, happened, call, end, whenWoken } = callsAlone(t);
   const block = Uint8Array.of(1, 2, 3);
+  whenWoken(() => happened.push(`woken with ${[...control.readBlock(0, 4)]}`));
   const answered = call({ entry: addrAdd(NULL_ADDR, 0x1234), block }).then((result) => {
     happened.push('answered');
     return result;
@@ -107,7 +118,8 @@ test('a call is written before it is posted, and its output is told of before it
   t.true(end(0));
   t.is(control.loadCallState(0), CallState.idle);
   t.deepEqual(await answered, { block: Buffer.from(block), foreignThreads: 6 });
-  t.deepEqual(happened.slice(1), ['drained', 'answered']);
+  const spawned = `rung with ${BellKind.spawn} for slot 0 in state ${CallState.posted}`;
+  t.deepEqual(happened, ['woken with 1,2,3,0', spawned, 'drained', 'answered']);
 });
 
 test('calls beyond the slots wait in order, and take the slots that become free', async (t) => {

@@ -183,6 +183,49 @@ test('a section that is longer than usual is read to its end', (t) => {
     t.is(find(reservation, 64 * count)?.fde, CODE_BYTES + 24 + 28 * count);
 });
 
+test('code is in the index to the last byte of its part, and not beyond', (t) => {
+  const { reservation, add } = prepare(t);
+  add(0, CODE_BYTES - 16, 16);
+  t.like(find(reservation, CODE_BYTES - 1), { start: CODE_BYTES - 16, end: CODE_BYTES });
+  t.notThrows(() => add(1, CODE_BYTES - 48, 49));
+  t.is(find(reservation, CODE_BYTES - 48), undefined);
+});
+
+test('code of two cells is in both, of more in a larger one, at every bound', (t) => {
+  const { reservation, add } = prepare(t);
+  const CELL = 1 << FRAME_CELL_SHIFT;
+  const functions = [
+    [CELL - 1, 1],
+    [CELL, CELL],
+    [3 * CELL - 1, CELL + 1],
+    // To the first byte of a third.
+    [7 * CELL - 1, CELL + 2],
+    [64 * CELL - 1, 8 * CELL + 1],
+    [128 * CELL - 1, 8 * CELL + 2],
+  ] as const;
+  for (const [place, [start, sizeBytes]] of functions.entries()) add(place, start, sizeBytes);
+  for (const [start, sizeBytes] of functions)
+    for (let at = start; at < start + sizeBytes; at += at === start ? 1 : CELL) {
+      t.is(find(reservation, at)?.start, start, `${at}`);
+      t.is(find(reservation, start + sizeBytes - 1)?.start, start);
+    }
+});
+
+test('the index has whole pages at the end of the constant part, for all cells of all levels', (t) => {
+  for (const codeBytes of [4096, 8 * 4096, 9 * 4096, MIB, CODE_BYTES, 96 * MIB]) {
+    const layout = layoutReservation({ codeBytes, constantBytes: 2 * MIB, dataBytes: MIB });
+    const { offset, sizeBytes } = frameIndexRegion(layout);
+    t.is(offset + sizeBytes, layout.constant.offset + layout.constant.sizeBytes);
+    t.is(sizeBytes % 4096, 0);
+    let cells = 0;
+    for (let cellBytes = 4096; ; cellBytes *= 8) {
+      cells += Math.ceil(codeBytes / cellBytes);
+      if (cellBytes >= codeBytes) break;
+    }
+    t.true(sizeBytes >= 8 + 8 * cells && sizeBytes < 8 + 8 * cells + 4096, `${codeBytes}`);
+  }
+});
+
 /** A CIE with an augmentation and its data, and one FDE. */
 function sectionOf(augmentation: string, augmentationData: readonly number[], fdeBody: Buffer): Buffer {
   const cie = [

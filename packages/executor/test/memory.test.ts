@@ -146,6 +146,31 @@ const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string
     ({ constant }) => ({ pointers: [{ address: addrAdd(constant, 4096), value: RESOLVER }] }),
     'INVALID_ADDRESS',
   ],
+  [
+    'a pointer that runs past its reservation',
+    ({ data }) => ({ pointers: [{ address: addrAdd(data, 4092), value: RESOLVER }] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a pointer before its reservation',
+    ({ data }) => ({ pointers: [{ address: addrAdd(data, -8), value: RESOLVER }] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment of nothing where nothing is reserved',
+    ({ data }) => ({ segments: [segmentOf(addrAdd(data, 8192), 'data', new Uint8Array(0))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'EH frames that run past their reservation',
+    ({ constant }) => ({ registerEHFrames: [addrAdd(constant, 4093)] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'EH frames where nothing is reserved',
+    ({ constant }) => ({ registerEHFrames: [addrAdd(constant, 4096)] }),
+    'INVALID_ADDRESS',
+  ],
   ['EH frames in code', ({ code }) => ({ registerEHFrames: [code] }), 'INVALID_ADDRESS'],
   ['EH frames outside the session', () => ({ registerEHFrames: [toExecutorAddr(8n)] }), 'INVALID_ADDRESS'],
   [
@@ -208,6 +233,71 @@ test('segments that touch do not overlap, empty ones never do', (t) => {
     ),
   );
   t.deepEqual([...memory.read(data, 2)], [1, 2]);
+});
+
+test('a reservation is written from its first byte to its last', (t) => {
+  const { memory, data, constant } = prepare(t);
+  const last = { address: addrAdd(data, 4088), value: toExecutorAddr(0xffff_ffff_ffff_ffffn) };
+  const { connect } = finish(
+    memory.apply(
+      commitOf({
+        segments: [segmentOf(data, 'data', PAGE_OF_ONES)],
+        pointers: [last, { address: constant, value: RESOLVER }],
+        // An end of frames that is the last of its memory.
+        registerEHFrames: [addrAdd(constant, 4092)],
+      }),
+    ),
+  );
+  connect();
+  t.is(memory.read(last.address, 8).readBigUInt64LE(), last.value);
+  t.is(memory.read(constant, 8).readBigUInt64LE(), RESOLVER);
+  t.true(memory.read(data, 4088).every((byte) => byte === 1));
+});
+
+test('counters are where commits may write data, and nowhere else', (t) => {
+  const { memory, constant, data } = prepare(t);
+  const { address: start, sizeBytes } = memory.describe().data;
+  const at = Number(data - start);
+  t.deepEqual(memory.counterAddresses([at, at + 4092]), [data, addrAdd(data, 4092)]);
+  t.deepEqual(memory.counterAddresses([]), []);
+  for (const offsets of [[at + 4096], [at - 4], [at + 4093], [at, at + 4096], [-1], [sizeBytes]])
+    t.is(memory.counterAddresses(offsets), undefined, `${offsets}`);
+  t.is(memory.counterAddresses(undefined), undefined);
+  // The host's own, and another kind.
+  const own = memory.addressOf(memory.reserveRange('data', 4096, 'host').offset);
+  t.is(memory.counterAddresses([Number(own - start)]), undefined);
+  t.is(memory.counterAddresses([Number(constant - start)]), undefined);
+});
+
+test('what is read is all in one part, and nothing is read at its end', (t) => {
+  const { memory } = prepare(t);
+  for (const prot of ['code', 'constant', 'data'] as const) {
+    const { address, sizeBytes } = memory.describe()[prot];
+    t.is(memory.read(address, sizeBytes).byteLength, sizeBytes);
+    t.throws(() => memory.checkReadable(address, sizeBytes + 1), { code: 'INVALID_ADDRESS' });
+    t.is(memory.checkReadable(addrAdd(address, 8), 0), Number(address - BASE) + 8);
+  }
+});
+
+test('ranges are bounded together, whoever has them', (t) => {
+  const { memory } = prepareRoomy(t);
+  const allocator = memory.createAllocator();
+  for (let count = 1; count < limits.MAX_RESERVATIONS; count++) memory.reserve(allocator, 'code', 1);
+  const own = memory.reserveRange('constant', 1, 'host');
+  t.throws(() => memory.reserve(allocator, 'data', 1), { code: 'LIMIT_EXCEEDED' });
+  t.throws(() => memory.reserveRange('data', 1, 'host'), { code: 'LIMIT_EXCEEDED' });
+  memory.releaseRange(own);
+  t.notThrows(() => memory.reserve(allocator, 'data', 1));
+});
+
+test('the host writes its own ranges to their ends', (t) => {
+  const { memory } = prepare(t);
+  const range = memory.reserveRange('constant', 4096, 'host');
+  finish(memory.writeRange(range, 4090, Uint8Array.of(1, 2, 3, 4, 5, 6)));
+  t.deepEqual([...memory.read(memory.addressOf(range.offset + 4090), 6)], [1, 2, 3, 4, 5, 6]);
+  t.throws(() => finish(memory.writeRange(range, 4091, new Uint8Array(6))), { instanceOf: RangeError });
+  t.is(memory.rangeAt(memory.addressOf(range.offset + 4095)), range);
+  t.is(memory.rangeAt(memory.addressOf(range.offset + 4096)), undefined);
 });
 
 test('memory of a destroyed allocator refuses commits and is reserved again', (t) => {
