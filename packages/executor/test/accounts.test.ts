@@ -163,3 +163,76 @@ test('accounts go by kind and name, take the newest quotas, and are forgotten wh
     ['c'],
   );
 });
+
+test('a quota is reached by as much as it says', (t) => {
+  const { account, clock } = accountWith({ cpu: 10, calls: 2, sessions: 1 });
+  const runner = new TestRunner();
+  account.report(runner, used(9.99), true);
+  t.is(account.sessionObstacle, undefined);
+  account.addHostTime(5);
+  t.deepEqual(account.sessionObstacle, undefined);
+  account.addHostTime(5);
+  t.deepEqual(account.sessionObstacle, quota('cpu', 10));
+  t.throws(() => account.beginCall(), { code: 'QUOTA_EXCEEDED' });
+  t.is(account.callCount, 0);
+  clock.nowMs = 60 * MINUTE_MS;
+  const ends = [account.beginCall(), account.beginCall()];
+  t.throws(() => account.beginCall(), { message: 'the quota calls=2 of token a is used up' });
+  for (const end of ends) end();
+  t.is(account.callCount, 0);
+});
+
+test('sessions are told of before CPU time is', (t) => {
+  const { account } = accountWith({ cpu: 1, sessions: 1, calls: 1 });
+  account.addHostTime(2000);
+  account.addSession();
+  t.deepEqual(account.sessionObstacle, quota('sessions', 1));
+});
+
+test('time that was used counts for the hour of its minute, and not a minute more', (t) => {
+  const { account, clock } = accountWith({});
+  account.addHostTime(1000);
+  clock.nowMs = MINUTE_MS - 1;
+  account.addHostTime(2000);
+  clock.nowMs = MINUTE_MS;
+  account.addHostTime(4000);
+  t.is(account.cpuSeconds, 7);
+  clock.nowMs = 60 * MINUTE_MS - 1;
+  t.is(account.cpuSeconds, 7);
+  clock.nowMs = 60 * MINUTE_MS;
+  t.is(account.cpuSeconds, 4);
+  t.false(account.isIdle);
+  clock.nowMs = 61 * MINUTE_MS;
+  t.is(account.cpuSeconds, 0);
+  t.true(account.isIdle);
+});
+
+test('an account is idle without sessions, runners and time that counts', (t) => {
+  const { account } = accountWith({});
+  t.true(account.isIdle);
+  const end = account.addSession();
+  t.false(account.isIdle);
+  end();
+  const runner = new TestRunner();
+  account.report(runner, used(0, 5), false);
+  t.false(account.isIdle);
+  account.forget(runner, { wasSeen: true });
+  t.true(account.isIdle);
+});
+
+test('a runner counts for what it has used since it was looked at before', (t) => {
+  const { account, clock } = accountWith({});
+  const runner = new TestRunner();
+  account.report(runner, used(5, 100), true);
+  account.report(runner, used(7, 40), true);
+  t.deepEqual([account.cpuSeconds, account.memoryBytes], [7, 40]);
+  clock.nowMs = 3000;
+  account.report(runner, used(7, 40), true);
+  clock.nowMs = 4000;
+  // Only the last second was not seen.
+  account.forget(runner, { wasSeen: false });
+  t.is(account.cpuSeconds, 7 + availableParallelism());
+  t.is(account.memoryBytes, 0);
+  account.forget(runner, { wasSeen: false });
+  t.is(account.memoryBytes, 0);
+});

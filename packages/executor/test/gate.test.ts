@@ -298,3 +298,23 @@ test.serial('a proxy may speak TLS behind its header', async (t) => {
   const transport = await connectTo(url, { ...bearer(TOKEN), ca: pemOf(ca.files).cert });
   transport.close(1000, '');
 });
+
+test.serial('a request may be so long without an end, and not a byte longer', async (t) => {
+  const { at, refused } = await start(t, 'ws://127.0.0.1:0');
+  const start16 = 'GET / HTTP/1.1\r\n';
+  const peer = new Peer(t, connect(at));
+  peer.socket.write(start16 + 'x'.repeat(MAX_REQUEST_BYTES - start16.length - 1));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.is(peer.got, '');
+  t.deepEqual(refused, []);
+  peer.socket.write('x');
+  t.regex(await peer.closed, /^HTTP\/1\.1 400 /);
+  t.is(refused.length, 1);
+});
+
+test.serial('one that comes whole may not have a byte behind it', async (t) => {
+  const { at } = await start(t, 'ws://127.0.0.1:0');
+  const peer = new Peer(t, connect(at));
+  peer.socket.write(`${PROBE}x`);
+  t.regex(await peer.closed, /^HTTP\/1\.1 400 /);
+});

@@ -1,6 +1,9 @@
 import test from 'ava';
 import { checkDefences, ListenAddressError, parseListenAddress } from '../src/listen-address.js';
 
+/** 253 letters, in parts of 49. */
+const LONGEST_NAME = [...Array(5).fill('a'.repeat(49)), 'abc'].join('.');
+
 const GOOD: readonly [string, ReturnType<typeof parseListenAddress>][] = [
   ['ws+unix:/run/farjit.sock', { kind: 'unix', path: '/run/farjit.sock' }],
   ['ws+unix:///run/farjit.sock', { kind: 'unix', path: '/run/farjit.sock' }],
@@ -13,6 +16,12 @@ const GOOD: readonly [string, ReturnType<typeof parseListenAddress>][] = [
   ['wss://0.0.0.0:9000', { kind: 'tcp', host: '0.0.0.0', port: 9000, isTls: true, isLoopback: false }],
   ['wss://[::]:9000', { kind: 'tcp', host: '::', port: 9000, isTls: true, isLoopback: false }],
   ['ws://192.168.1.2:1', { kind: 'tcp', host: '192.168.1.2', port: 1, isTls: false, isLoopback: false }],
+  ['ws://h:65535', { kind: 'tcp', host: 'h', port: 65535, isTls: false, isLoopback: false }],
+  [
+    `ws://${'a'.repeat(63)}:1`,
+    { kind: 'tcp', host: 'a'.repeat(63), port: 1, isTls: false, isLoopback: false },
+  ],
+  [`ws://${LONGEST_NAME}:1`, { kind: 'tcp', host: LONGEST_NAME, port: 1, isTls: false, isLoopback: false }],
   // Not a loopback address: names that begin like one are not either.
   [
     'ws://127.example.com:1',
@@ -33,6 +42,12 @@ const BAD: readonly [string, RegExp][] = [
   ['ws://[127.0.0.1]:1', /no host/],
   ['ws://a..b:1', /no host/],
   ['ws://a_b:1', /no host/],
+  ['ws://h:65536', /ports end at 65535/],
+  [`ws://${'a'.repeat(64)}:1`, /no host/],
+  [`ws://${LONGEST_NAME}d:1`, /no host/],
+  ['ws://-a:1', /no host/],
+  ['ws://a-:1', /no host/],
+  ['ws://::1:1', /expected/],
   ['ws+unix:', /path of the socket is missing/],
   ['ws+unix:/a:b', /colon/],
   [`ws+unix:/${'x'.repeat(107)}`, /at most 107 bytes, and this has 108/],
@@ -41,7 +56,7 @@ const BAD: readonly [string, RegExp][] = [
 ];
 
 for (const [url, message] of BAD)
-  test(`${url.slice(0, 40)} is refused with words`, (t) => {
+  test(`${url.slice(0, 40)} (${url.length}) is refused with words`, (t) => {
     t.throws(() => parseListenAddress(url), { instanceOf: ListenAddressError, message });
   });
 

@@ -39,3 +39,24 @@ test('before the session is open, frames up to the limit are admitted and no lar
   t.is(limits.admit(MAX_UNOPENED_FRAME_BYTES), undefined);
   t.like(limits.admit(MAX_UNOPENED_FRAME_BYTES + 1), { code: 1009 });
 });
+
+test('one that is given back is as if it had not been taken', (t) => {
+  let nowMs = 0;
+  const limit = new RateLimit(2, () => nowMs);
+  limit.take();
+  nowMs = 500;
+  limit.take();
+  limit.giveBack();
+  t.false(limit.isExhausted);
+  t.true(limit.take());
+  t.false(limit.take(), 'a refused one does not count');
+  nowMs = 1000;
+  t.true(limit.take());
+  t.true(limit.isExhausted);
+  nowMs = 1499;
+  t.true(limit.isExhausted);
+  nowMs = 1500;
+  t.false(limit.isExhausted);
+  for (let i = 0; i < 5; i++) limit.giveBack();
+  t.true(limit.take());
+});

@@ -106,3 +106,44 @@ test('a cleared window is empty, and its sequences go on', (t) => {
   t.is(window.unacknowledgedCount, 0);
   t.is(window.lastSequence, 1);
 });
+
+test('credit is used up by the last byte of it, and not before', (t) => {
+  for (const [sizeBytes, goes] of [
+    [MAX_UNACKNOWLEDGED_BYTES - 1, true],
+    [MAX_UNACKNOWLEDGED_BYTES, false],
+  ] as const) {
+    const window = new SendWindow(true);
+    window.add(message(sizeBytes, 1));
+    window.add(message(1, 2));
+    t.deepEqual(takeAll(window), goes ? [1, 2] : [1]);
+  }
+});
+
+test('credit comes back with a rewind, too, and is used by what goes out again', (t) => {
+  const window = new SendWindow(true);
+  window.add(message(MAX_UNACKNOWLEDGED_BYTES, 1));
+  window.add(message(7, 2));
+  takeAll(window);
+  t.is(window.rewind(0), 1);
+  t.is(window.waitingBytes, MAX_UNACKNOWLEDGED_BYTES + 7);
+  t.deepEqual(takeAll(window), [1]);
+  t.is(window.waitingBytes, 7);
+  t.is(window.rewind(1), 0);
+  t.deepEqual(takeAll(window), [2]);
+  window.acknowledge(2);
+  t.is(window.unacknowledgedCount, 0);
+  t.is(window.lastSequence, 2);
+});
+
+test('a cleared window has nothing that waits, and all that was sent counts as received', (t) => {
+  const window = new SendWindow(true);
+  for (const mark of [1, 2]) window.add(message(10, mark));
+  window.takeNext();
+  window.clear();
+  t.is(window.waitingBytes, 0);
+  t.is(window.takeNext(), undefined);
+  t.notThrows(() => window.acknowledge(1));
+  window.add(message(MAX_UNACKNOWLEDGED_BYTES - 1, 3));
+  window.add(message(1, 4));
+  t.deepEqual(takeAll(window), [3, 4]);
+});
