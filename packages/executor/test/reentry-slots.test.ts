@@ -16,9 +16,13 @@ import type { Trace } from '../src/tracing/host-tracing.js';
 import { commitOf } from './session-fixture.js';
 
 const MIB = 1024 * 1024;
-const pool = new ReservationPool(layoutReservation({ codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }));
+const pool = new ReservationPool(
+  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
+);
 const TRAMPOLINE = toExecutorAddr(0x1000n);
 const OTHER = toExecutorAddr(0x2000n);
+/** From a trampoline to where its call returns to. */
+const CALL_BYTES = 6n;
 const LANDING = toExecutorAddr(0xfedc_ba98_7654_3210n);
 const LANDED: ReenterAnswer = { outcome: 'landed', landing: LANDING, commit: commitOf() };
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -33,7 +37,7 @@ function prepare(t: ExecutionContext) {
   /** Says what the thread finds when it is woken. */
   class Watched extends ControlArea {
     override wakeReentry(slot: number, state: number): void {
-      const landing = control.readBigUInt64LE(slotAt(slot, REENTRY_SLOT.answer));
+      const landing = control.readBigUInt64LE(slotAt(slot, REENTRY_SLOT.landing));
       const token = control.readUInt32LE(slotAt(slot, REENTRY_SLOT.token));
       happened.push(
         state === ReentryState.released
@@ -58,7 +62,8 @@ function prepare(t: ExecutionContext) {
   });
   const reentries = new Reentries(new Watched(reservation), {
     guard: new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) }),
-    isTrampoline: (address): address is typeof TRAMPOLINE => address === TRAMPOLINE || address === OTHER,
+    trampolineAt: (returnAddress) =>
+      [TRAMPOLINE, OTHER].find((trampoline) => returnAddress === trampoline + CALL_BYTES),
     compile: (trampoline, _traceparent, onAnswer) =>
       new Promise<void>((resolve, reject) => {
         asked.push({
@@ -78,10 +83,10 @@ function prepare(t: ExecutionContext) {
       return state.publish(reach);
     },
   });
-  const post = (slot: number, argument: bigint = TRAMPOLINE, threadId = 100 + slot) => {
+  const post = (slot: number, trampoline: bigint = TRAMPOLINE, threadId = 100 + slot) => {
     control.writeUInt32LE(ReentryKind.compile, slotAt(slot, REENTRY_SLOT.kind));
     control.writeUInt32LE(threadId, slotAt(slot, REENTRY_SLOT.threadId));
-    control.writeBigUInt64LE(argument, slotAt(slot, REENTRY_SLOT.argument));
+    control.writeBigUInt64LE(trampoline + CALL_BYTES, slotAt(slot, REENTRY_SLOT.returnAddress));
     control.writeUInt32LE(ReentryState.posted, slotAt(slot, REENTRY_SLOT.state));
     return reentries.onReenter(slot);
   };
@@ -149,7 +154,7 @@ test('what waits for a callback joins its trace, if it is a call', (t) => {
 
 test('each way to break the contract is told, and nobody waits for it', (t) => {
   const { reentries, post, asked, control, slotAt } = prepare(t);
-  t.is(post(4, 0x3000n), 'reentry from 0x3000, which is no trampoline');
+  t.is(post(4, 0x3000n), 'reentry that returns to 0x3006, which is in no trampoline');
   control.writeUInt32LE(2, slotAt(6, REENTRY_SLOT.kind));
   control.writeUInt32LE(ReentryState.posted, slotAt(6, REENTRY_SLOT.state));
   t.is(reentries.onReenter(6), 'reentry slot 6 is of the unknown kind 2');

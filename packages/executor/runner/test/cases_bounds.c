@@ -34,43 +34,53 @@ static void expect_refusal(void (*prepare)(struct farjit_control *))
 
 static void another_magic(struct farjit_control *control)
 {
-	control->magic++;
+	control->header.magic++;
 }
 
 static void no_code(struct farjit_control *control)
 {
-	control->code_bytes = 0;
+	control->header.code_bytes = 0;
 }
 
 static void half_a_page_of_code(struct farjit_control *control)
 {
-	control->code_bytes += 2048;
+	control->header.code_bytes += 2048;
 }
 
 static void no_room_for_frames(struct farjit_control *control)
 {
-	control->constant_bytes = 0;
+	control->header.constant_bytes = 0;
+}
+
+static void an_index_of_half_a_page(struct farjit_control *control)
+{
+	control->header.frame_index_bytes = 2048;
+}
+
+static void no_index(struct farjit_control *control)
+{
+	control->header.frame_index_bytes = 0;
 }
 
 static void a_page_less_of_control(struct farjit_control *control)
 {
-	control->control_bytes -= 4096;
+	control->header.control_bytes -= 4096;
 }
 
 static void half_a_page_of_data(struct farjit_control *control)
 {
-	control->data_bytes += 1;
+	control->header.data_bytes += 1;
 }
 
 static void more_data_than_is_in_reach(struct farjit_control *control)
 {
-	control->data_bytes = UINT64_C(2) * 1024 * 1024 * 1024;
+	control->header.data_bytes = UINT64_C(2) * 1024 * 1024 * 1024;
 }
 
 static void more_in_all_than_is_in_reach(struct farjit_control *control)
 {
-	control->data_bytes = UINT64_C(2) * 1024 * 1024 * 1024 - 64 * 1024 - control->code_bytes - control->constant_bytes -
-			      control->control_bytes + 4096;
+	control->header.data_bytes = UINT64_C(2) * 1024 * 1024 * 1024 - 64 * 1024 - control->header.code_bytes - control->header.constant_bytes -
+			      control->header.control_bytes + 4096;
 }
 
 static void refuses_sizes_that_are_none(void)
@@ -79,6 +89,8 @@ static void refuses_sizes_that_are_none(void)
 	expect_refusal(no_code);
 	expect_refusal(half_a_page_of_code);
 	expect_refusal(no_room_for_frames);
+	expect_refusal(an_index_of_half_a_page);
+	expect_refusal(no_index);
 	expect_refusal(a_page_less_of_control);
 	expect_refusal(half_a_page_of_data);
 	expect_refusal(more_data_than_is_in_reach);
@@ -88,12 +100,12 @@ static void refuses_sizes_that_are_none(void)
 static void as_much_as_is_in_reach(struct farjit_control *control)
 {
 	more_in_all_than_is_in_reach(control);
-	control->data_bytes -= 4096;
+	control->header.data_bytes -= 4096;
 }
 
 static void no_data(struct farjit_control *control)
 {
-	control->data_bytes = 0;
+	control->header.data_bytes = 0;
 }
 
 static void takes_as_much_memory_as_is_in_reach(void)

@@ -250,12 +250,12 @@ static void gives_threads_the_stacks_they_ask_for(void)
 
 static void an_odd_stack(struct farjit_control *control)
 {
-	control->thread_stack_bytes = 100 * 1024 + 1;
+	control->header.thread_stack_bytes = 100 * 1024 + 1;
 }
 
 static void no_stack(struct farjit_control *control)
 {
-	control->thread_stack_bytes = 0;
+	control->header.thread_stack_bytes = 0;
 }
 
 static void check_stack_of_calls(void (*prepare)(struct farjit_control *), uint64_t expected)
