@@ -46,16 +46,29 @@ export class AddressLimits {
   }
 }
 
-/** An IPv4 address, also one that IPv6 wraps, or the /64 network of an IPv6 address. */
+/** An IPv4 address, also one that IPv6 wraps, or the /64 network of an IPv6 address. However an address is written. */
 export function networkOf(address: string): string {
-  const [, wrapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
-  if (wrapped !== undefined) return wrapped;
   const [plain = ''] = address.split('%');
   if (!isIPv6(plain)) return address;
-  const [head = '', tail] = plain.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array(Math.max(0, 8 - before.length - after.length)).fill('0');
-  const groups = [...before, ...zeros, ...after].slice(0, NETWORK_GROUPS);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+  const groups = groupsOf(plain);
+  const [high = 0, low = 0] = groups.slice(6);
+  const isWrapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isWrapped) return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+/** The eight numbers of an IPv6 address, of which the last two may be written as IPv4. */
+function groupsOf(address: string): number[] {
+  const [head = [], tail] = address
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':').flatMap(numbersOf)));
+  const zeros = tail ? Array<number>(8 - head.length - tail.length).fill(0) : [];
+  return [...head, ...zeros, ...(tail ?? [])];
+}
+
+function numbersOf(group: string): number[] {
+  if (!group.includes('.')) return [Number.parseInt(group, 16)];
+  const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d];
 }

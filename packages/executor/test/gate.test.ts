@@ -249,6 +249,16 @@ test.serial('one that guesses behind a proxy is turned away, others behind it ar
   t.is(await asked(t, at, proxyHeaderV2('192.0.2.2', 0), TOKEN), 101);
 });
 
+test.serial('behind a proxy that writes IPv4 as IPv6, one that guesses is alone with it, too', async (t) => {
+  const { at } = await start(t, 'ws://127.0.0.1:0', { proxyProtocol: ['127.0.0.1'] });
+  const wrapped = (last: string) => proxyHeaderV2(`0:0:0:0:0:ffff:c000:${last}`, 0);
+  await until(async () => {
+    const guesses = Array.from({ length: 30 }, () => asked(t, at, wrapped('201')));
+    return (await Promise.all(guesses)).includes(429);
+  });
+  t.is(await asked(t, at, wrapped('202'), TOKEN), 101);
+});
+
 test.serial('a proxy that is not named tells nothing', async (t) => {
   const { at } = await start(t, 'ws://127.0.0.1:0', { proxyProtocol: ['10.0.0.0/8'] });
   const peer = new Peer(t, connect(at));
