@@ -47,6 +47,7 @@ export class Turns {
         nowMs: this.#nowMs,
         wait: (lane) => this.#wait(lane),
         passCount: () => this.#passCount,
+        usedMs: () => this.#usedMs,
       },
       {
         charge: (usedMs) => {
@@ -88,6 +89,8 @@ interface Thread {
   wait(lane: Lane): void;
   /** Counts the turns of those that waited. */
   passCount(): number;
+  /** Used by all lanes up to now. */
+  usedMs(): number;
 }
 
 interface WaitingWork {
@@ -169,18 +172,20 @@ export class Lane {
     });
   }
 
-  /** Does at once what cannot wait, and counts its time. */
+  /** Does at once what cannot wait, and counts its time, without that of other lanes' work inside of it. */
   measure<T>(work: () => T): T {
     if (this.#isRunning) return work();
     this.#beginsWithTimeLeft();
     this.#isRunning = true;
+    const usedBeforeMs = this.#thread.usedMs();
     try {
       return work();
     } finally {
-      const usedMs = this.#thread.nowMs() - this.#sinceMs;
+      const elapsedMs = this.#thread.nowMs() - this.#sinceMs;
+      const usedMs = elapsedMs - (this.#thread.usedMs() - usedBeforeMs);
       this.#isRunning = false;
       this.#usedMs += usedMs;
-      this.#sinceMs += usedMs;
+      this.#sinceMs += elapsedMs;
       this.#owner.charge(usedMs);
     }
   }

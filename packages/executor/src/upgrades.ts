@@ -15,13 +15,19 @@ import type { Authenticator, Refusal, RefusalReason, Via } from './authenticatio
 import type { HostResources } from './host-resources.js';
 import { refuseUpgrade } from './http-listener.js';
 import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
+import { readInTurns } from './read-in-turns.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { Session } from './session.js';
 
 /** How long a session waits for its compiler when the connection is lost. */
 const DEFAULT_SESSION_TTL_MS = 30_000;
-/** How long a peer may take to answer the closing handshake before its socket is cut. */
+/** How long a peer may take to answer the closing handshake before its socket is cut, when the executor ends. */
 const CLOSE_GRACE_MS = 500;
+/**
+ * Closed WebSockets of one identity that wait for the peer's part of the closing handshake. Their sessions have ended, or
+ * gone on over another, so they count nowhere else; who answers is gone in a moment.
+ */
+export const MAX_LINGERING = 16;
 
 const CLOSING: Refusal = {
   status: 503,
@@ -82,8 +88,8 @@ interface Upgrade {
 export class Upgrades {
   readonly #context: UpgradesContext;
   readonly #webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
-  /** Open WebSockets, which the HTTP servers do not know any more. */
-  readonly #open = new Set<WebSocket>();
+  /** WebSockets that are not closed, which the HTTP servers do not know any more, and whose they are; the oldest first. */
+  readonly #open = new Map<WebSocket, Account | undefined>();
 
   constructor(context: UpgradesContext) {
     this.#context = context;
@@ -107,19 +113,20 @@ export class Upgrades {
   }
 
   /** A WebSocket that is open is waited for. */
-  keep(webSocket: WebSocket): void {
-    this.#open.add(webSocket);
+  keep(webSocket: WebSocket, account?: Account): void {
+    this.#open.set(webSocket, account);
     webSocket.once('close', () => this.#open.delete(webSocket));
+    if (account) this.#cutLingering(account);
   }
 
   /** Resolves when all WebSockets that are open now are closed, which those that linger are made to be. */
   async whenClosed(): Promise<void> {
     const cut = setTimeout(() => {
-      for (const webSocket of this.#open) webSocket.terminate();
+      for (const webSocket of this.#open.keys()) webSocket.terminate();
     }, CLOSE_GRACE_MS);
     // Not `once` of Node, which rejects over what a peer gets wrong meanwhile.
     await Promise.all(
-      [...this.#open].map((webSocket) => new Promise((resolve) => webSocket.once('close', resolve))),
+      [...this.#open.keys()].map((webSocket) => new Promise((resolve) => webSocket.once('close', resolve))),
     );
     clearTimeout(cut);
   }
@@ -183,16 +190,32 @@ export class Upgrades {
     return this.#accept(upgrade, answer, (transport) => session.resume(transport, receivedCount));
   }
 
+  #cutLingering(account: Account): void {
+    const lingering = [...this.#open].filter(
+      ([{ readyState, CLOSING }, owner]) => owner === account && readyState === CLOSING,
+    );
+    for (const [webSocket] of lingering.slice(0, -MAX_LINGERING)) webSocket.terminate();
+  }
+
   /**
    * Completes the handshake; `use` is called with the transport before anything is received over it.
    * @returns whether there was one to complete.
    */
   #accept(
-    { request, socket, head }: Upgrade,
+    { request, socket, head, identity }: Upgrade,
     answer: Readonly<Record<string, string>>,
     use: (transport: WebSocketTransport, webSocket: WebSocket) => void,
   ): boolean {
-    const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#context.options;
+    const { host, accounts, options } = this.#context;
+    const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = options;
+    const account = accounts.of(identity);
+    const lane = host.turns.lane({
+      charge: (usedMs) => account.addHostTime(usedMs),
+      fault: (error) => {
+        host.events.emit({ type: 'internal-fault', place: 'session.message', error });
+        socket.destroy();
+      },
+    });
     const addAnswer = (headers: string[]) => {
       for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
     };
@@ -201,7 +224,8 @@ export class Upgrades {
     this.#webSockets.on('headers', addAnswer);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       isAccepted = true;
-      this.keep(webSocket);
+      readInTurns(socket, webSocket, lane);
+      this.keep(webSocket, account);
       const heartbeat = { intervalMs: heartbeatMs, stream: socket };
       use(new WebSocketTransport(webSocket, { heartbeat }), webSocket);
     });

@@ -90,6 +90,8 @@ const HOST_WIDE = [
   // Strangers, before there is a session: a fault costs the connection.
   'gate.ts',
   'strangers.ts',
+  // Of one connection, which is what a fault costs.
+  'read-in-turns.ts',
   // Taken off again, so it is wrapped first.
   'unopened-guard.ts',
   // Takes turns between the runners of the host.

@@ -290,3 +290,17 @@ test('a lane that was closed is given no turn any more', async (t) => {
   });
   t.true(isDone);
 });
+
+test('work of another lane inside of it counts once, for that one', (t) => {
+  const { turns, useTurn } = new Clock();
+  const outer = laneOf(turns);
+  const inner = laneOf(turns);
+  outer.lane.run(() => {
+    useTurn();
+    inner.lane.run(useTurn);
+    useTurn();
+  });
+  t.deepEqual(outer.charged, [4 * TURN_MS]);
+  t.deepEqual(inner.charged, [2 * TURN_MS]);
+  t.is(turns.usedMs, 6 * TURN_MS);
+});
