@@ -133,3 +133,38 @@ for (const [what, end] of [
     t.regex(message, /1002: runnerLost: end\..*: Invalid length/);
     t.true(message.length < 500);
   });
+
+test('news are stray so many times, and one more ends it', (t) => {
+  const conduct = conductOf(1);
+  for (let i = 0; i < MAX_STRAY_NEWS; i++) conduct.noteLost(2);
+  t.notThrows(() => conduct.noteLost(1));
+  t.throws(() => conduct.noteLost(2), { instanceOf: ProtocolError });
+});
+
+test('news of hot functions are two thousand a second, those of a minute at once', (t) => {
+  let nowMs = 0;
+  const conduct = conductOf(1, () => nowMs);
+  const count = (most: number) => {
+    for (let said = 0; said < most; said++)
+      try {
+        conduct.noteHot(1);
+      } catch {
+        return said;
+      }
+    return most;
+  };
+  t.is(count(1e6), 120_000);
+  // Time that has passed gives as much as it is worth, and no more than a minute does.
+  nowMs = 500;
+  t.is(count(1e6), 999);
+  nowMs = 1e9;
+  t.is(count(1e6), 120_000);
+});
+
+test('trampolines end where their block does, whatever their stride', (t) => {
+  const conduct = conductOf(1);
+  conduct.addTrampolines(START, 3, 16);
+  for (const offset of [0, 16, 32]) t.notThrows(() => conduct.noteReentry(1, addrAdd(START, offset)));
+  for (const offset of [8, 48, -16])
+    t.throws(() => conduct.noteReentry(1, addrAdd(START, offset)), { message: /no trampoline/ });
+});

@@ -240,3 +240,48 @@ test('a function that calls a hundred thousand is followed in a time that grows 
   t.true(callbackCount < 100_000 / MAX_GUESSES + 10, `${callbackCount} callbacks`);
   t.true(looked < 3 * 100_000, `${looked} looked at`);
 });
+
+test('before anything is known so many functions are linked ahead, and two for each that was called', (t) => {
+  const calls = chain(1000);
+  const { speculator, compiled } = speculate('auto', calls);
+  const link = (name: string) => {
+    const chosen = speculator.chooseFound(name, () => true);
+    for (const one of [name, ...chosen]) compiled.add(one);
+    return chosen.length;
+  };
+  t.is(link('f0'), 64);
+  t.is(link('f70'), 0);
+  speculator.noteCalled('f70');
+  t.is(link('f80'), 2);
+  t.is(speculator.openAheadCount, 66);
+});
+
+test('what is not found is passed by no further than it leads', (t) => {
+  const calls = { f: ['a', 'b'], a: ['c'], b: ['d'], c: [], d: [] };
+  const { speculator } = speculate('auto', calls);
+  const asked: string[] = [];
+  const find = (name: string) => {
+    asked.push(name);
+    return name !== 'a';
+  };
+  t.deepEqual(speculator.chooseFound('f', find), ['b', 'd']);
+  t.deepEqual(asked, ['a', 'b', 'd']);
+});
+
+test('a guess that was found is no guess any more, and one that nobody made stays none', (t) => {
+  const { callback, speculator } = speculate('auto', chain(10));
+  t.deepEqual(callback('f0'), ['f1']);
+  speculator.noteFound('f1');
+  t.deepEqual([speculator.openCount, speculator.openAheadCount], [0, 1]);
+  speculator.noteFound('f9');
+  t.deepEqual([speculator.openCount, speculator.openAheadCount], [0, 1]);
+  speculator.noteCalled('f1');
+  t.is(speculator.openAheadCount, 0);
+});
+
+test('a profile is followed from behind the function that was asked for, no further than it is looked at', (t) => {
+  const names = Array.from({ length: 2000 }, (_, i) => `f${i}`);
+  // Nothing can be compiled before the last that is looked at, and the one behind it.
+  const calls = { f0: [], f1024: [], f1025: [] };
+  t.deepEqual(speculate('auto', calls, names).callback('f0'), ['f1024']);
+});

@@ -271,3 +271,43 @@ test('a segment larger than a message is cut, its zero-fill with the last piece,
   t.false(queue.isOverfull);
   t.is(queue.take(CALL).commit.segments.length, 1);
 });
+
+test('neighbours are joined up to so many bytes each, and not a byte more', (t) => {
+  for (const [sizes, count] of [
+    [[4096, 4096], 1],
+    [[4096, 4097], 2],
+    [[4097, 64], 2],
+    [[64, 4096], 1],
+  ] as const) {
+    const queue = new CommitQueue();
+    const [first, second] = sizes;
+    queue.addSegments([codeAt(0, first), codeAt(64 * Math.ceil(first / 64), second)], false);
+    t.is(queue.take(ANSWER).commit.segments.length, count, `${sizes}`);
+  }
+});
+
+test('what is dropped is what begins in the memory, from its first byte to its last', (t) => {
+  const queue = new CommitQueue();
+  queue.addSegments([codeAt(0, 64), codeAt(128, 64), codeAt(256, 64), codeAt(384, 64)], false);
+  queue.dropSegment(addrAdd(BASE, 128), 256);
+  t.deepEqual(
+    queue.take(CALL).commit.segments.map(({ address }) => Number(address - BASE)),
+    [0, 384],
+  );
+});
+
+test('as much as one commit carries is not too much', (t) => {
+  const limit = memory.MAX_PUBLISH_ENTRIES;
+  const queue = new CommitQueue();
+  queue.registerEHFrames(frames(limit));
+  t.false(queue.isOverfull);
+  queue.registerEHFrames(frames(1, limit));
+  t.true(queue.isOverfull);
+  const entries = new CommitQueue();
+  entries.addSegments(segments(MAX_COMMIT_ENTRIES), false);
+  for (let index = 0; index < MAX_COMMIT_ENTRIES; index++) entries.setPointer(at(index), BASE);
+  t.false(entries.isOverfull);
+  const { commit } = entries.take(ANSWER);
+  t.deepEqual([commit.segments.length, commit.pointers.length], [MAX_COMMIT_ENTRIES, MAX_COMMIT_ENTRIES]);
+  t.true(entries.isEmpty);
+});
