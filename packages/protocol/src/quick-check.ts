@@ -4,24 +4,36 @@ import { asExecutorAddr } from './messages/primitives.js';
 /** Whether a decoded value is exactly what a schema accepts, and comes out of it as it is. */
 type Check = (value: unknown) => boolean;
 
-/** The parts of valibot's schema and action objects that checks are made of. */
-interface Node {
-  readonly kind: string;
-  readonly type: string;
-  readonly pipe?: readonly Node[];
-  readonly entries?: Readonly<Record<string, Node>>;
-  readonly item?: Node;
-  readonly items?: readonly Node[];
-  readonly wrapped?: Node;
-  /** Of a variant: the entry that tells its options apart. */
-  readonly key?: string;
-  readonly options?: readonly unknown[];
-  readonly literal?: unknown;
-  readonly requirement?: unknown;
-  readonly operation?: unknown;
-  readonly check?: (value: unknown) => boolean;
-}
+/** Schemas that checks are made of, as valibot's own types describe them: they are told apart by their `type`. */
+type KnownSchema =
+  | v.StrictObjectSchema<v.ObjectEntries, undefined>
+  | v.RecordSchema<v.GenericSchema<string>, v.GenericSchema, undefined>
+  | v.VariantSchema<string, v.VariantOptions<string>, undefined>
+  | v.ArraySchema<v.GenericSchema, undefined>
+  | v.StrictTupleSchema<v.TupleItems, undefined>
+  | v.NullableSchema<v.GenericSchema, undefined>
+  | v.EnumSchema<v.Enum, undefined>
+  | v.PicklistSchema<v.PicklistOptions, undefined>
+  | v.LiteralSchema<v.Literal, undefined>
+  | v.BooleanSchema<undefined>
+  | v.StringSchema<undefined>
+  | v.NumberSchema<undefined>
+  | v.BigintSchema<undefined>
+  | v.CustomSchema<unknown, undefined>;
 
+/** The same for what follows a schema in a pipe. */
+type KnownAction =
+  | v.SafeIntegerAction<number, undefined>
+  | v.MinValueAction<number, number, undefined>
+  | v.MaxValueAction<number, number, undefined>
+  | v.MinLengthAction<string | unknown[], number, undefined>
+  | v.MaxLengthAction<string | unknown[], number, undefined>
+  | v.ExcludesAction<string, string, undefined>
+  | v.RegexAction<string, undefined>
+  | v.CheckAction<unknown, undefined>
+  | v.TransformAction<unknown, unknown>;
+
+type Pipe = v.SchemaWithPipe<readonly [v.GenericSchema, ...v.GenericPipeItem[]]>['pipe'];
 type Schema<T> = v.GenericSchema<unknown, T>;
 
 const known = new WeakMap<Schema<unknown>, Check>();
@@ -39,7 +51,7 @@ export function parseValue<T>(
 ): { success: true; output: T } | { success: false; issues: readonly v.BaseIssue<unknown>[] } {
   if (fitsSchema(schema, value)) return { success: true, output: value as T };
   // The first mistake says enough; a hostile message may hold a hundred thousand.
-  const parsed = v.safeParse(schema, withoutBytesForMaps(schema as unknown as Node, value), {
+  const parsed = v.safeParse(schema, withoutBytesForMaps(schema, value), {
     abortEarly: true,
   });
   return parsed.success
@@ -51,7 +63,7 @@ export function parseValue<T>(
 export function fitsSchema(schema: Schema<unknown>, value: unknown): boolean {
   let check = known.get(schema);
   if (!check) {
-    check = compile(schema as unknown as Node) ?? (() => false);
+    check = compile(schema) ?? (() => false);
     known.set(schema, check);
   }
   return check(value);
@@ -61,48 +73,55 @@ export function fitsSchema(schema: Schema<unknown>, value: unknown): boolean {
  * The value with a single byte left of bytes where the schema has a map. Valibot would look for keys it does not know
  * among the indices of the bytes: seconds and gigabytes for a frame of a few megabytes.
  */
-function withoutBytesForMaps(node: Node, value: unknown): unknown {
+function withoutBytesForMaps(schema: v.GenericSchema, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  const schema = schemaOf(node);
-  const isBytes = value instanceof Uint8Array;
-  switch (schema.type) {
-    case 'strict_object':
-    case 'record':
-    case 'variant':
-      if (isBytes) return value.subarray(0, 1);
-      break;
-    case 'nullable':
-      return schema.wrapped ? withoutBytesForMaps(schema.wrapped, value) : value;
+  const base = baseOf(schema);
+  if (base.type === 'nullable') return withoutBytesForMaps(base.wrapped, value);
+  if (value instanceof Uint8Array) {
+    const isMapSchema = base.type === 'strict_object' || base.type === 'record' || base.type === 'variant';
+    return isMapSchema ? value.subarray(0, 1) : value;
   }
-  if (isBytes) return value;
   if (Array.isArray(value)) {
-    const { item, items } = schema;
-    return value.map((part, i) => {
-      const inner = item ?? items?.[i];
-      return inner ? withoutBytesForMaps(inner, part) : part;
-    });
+    const itemAt = (index: number) =>
+      base.type === 'array' ? base.item : base.type === 'strict_tuple' ? base.items[index] : undefined;
+    return value.map((part, i) => withoutBytes(itemAt(i), part));
   }
-  const entries = schema.type === 'variant' ? entriesOfVariant(schema, value) : schema.entries;
+  const entries = entriesOf(base, value);
   if (!entries) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => {
-      const inner = Object.hasOwn(entries, key) ? entries[key] : undefined;
-      return [key, inner ? withoutBytesForMaps(inner, part) : part];
-    }),
+    Object.entries(value).map(([key, part]) => [
+      key,
+      withoutBytes(Object.hasOwn(entries, key) ? entries[key] : undefined, part),
+    ]),
   );
 }
 
-/** The schema at the bottom of pipes. */
-function schemaOf(node: Node): Node {
-  const base = node.pipe?.[0];
-  return base && base !== node ? schemaOf(base) : node;
+function withoutBytes(schema: object | undefined, value: unknown): unknown {
+  return schema ? withoutBytesForMaps(schema as v.GenericSchema, value) : value;
 }
 
-function entriesOfVariant({ options = [], key = '' }: Node, value: object): Node['entries'] {
-  const chosen = options.find(
-    (option) => (option as Node).entries?.[key]?.literal === (value as Record<string, unknown>)[key],
-  );
-  return (chosen as Node | undefined)?.entries;
+/** What is behind the schema and its actions, if it has been given any. */
+function pipeOf(schema: v.GenericSchema): Pipe | undefined {
+  return 'pipe' in schema ? (schema.pipe as Pipe) : undefined;
+}
+
+/** The schema at the bottom of pipes: any, of which those that are not known have no case. */
+function baseOf(schema: v.GenericSchema): KnownSchema {
+  const base = pipeOf(schema)?.[0];
+  return base ? baseOf(base) : (schema as unknown as KnownSchema);
+}
+
+function entriesOf(base: KnownSchema, value: object): v.ObjectEntries | undefined {
+  if (base.type === 'strict_object') return base.entries;
+  if (base.type !== 'variant') return undefined;
+  const kind = (value as Record<string, unknown>)[base.key];
+  for (const option of base.options) {
+    const known = option as unknown as KnownSchema;
+    if (known.type !== 'strict_object') continue;
+    const tag = known.entries[base.key] as KnownSchema | undefined;
+    if (tag?.type === 'literal' && tag.literal === kind) return known.entries;
+  }
+  return undefined;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
@@ -112,12 +131,10 @@ function isMap(value: unknown): value is Record<string, unknown> {
 }
 
 /** Undefined for a schema with a part that is not understood. */
-function compile(node: Node): Check | undefined {
-  const [base, ...actions] = node.pipe ?? [node];
-  if (!base) return undefined;
-  const checks: (Check | undefined)[] = [base.pipe && base !== node ? compile(base) : compileBase(base)];
-  for (const action of actions) checks.push(compileAction(action));
-  return allOf(checks);
+function compile(schema: object): Check | undefined {
+  const [base, ...actions] = pipeOf(schema as v.GenericSchema) ?? [];
+  if (!base) return compileBase(schema as KnownSchema);
+  return allOf([compile(base), ...actions.map((action) => compileAction(action as unknown as KnownAction))]);
 }
 
 function allOf(checks: readonly (Check | undefined)[]): Check | undefined {
@@ -132,32 +149,32 @@ function allOf(checks: readonly (Check | undefined)[]): Check | undefined {
   };
 }
 
-function compileBase(node: Node): Check | undefined {
+function compileBase(node: KnownSchema): Check | undefined {
   switch (node.type) {
     case 'strict_object':
-      return compileObject(node.entries ?? {});
+      return compileObject(node.entries);
     case 'array': {
-      const item = node.item && compile(node.item);
+      const item = compile(node.item);
       return item && ((value) => Array.isArray(value) && value.every(item));
     }
     case 'strict_tuple': {
-      const items = (node.items ?? []).map(compile);
+      const items = node.items.map(compile);
       if (items.includes(undefined)) return undefined;
       return (value) =>
         Array.isArray(value) && value.length === items.length && items.every((item, i) => item?.(value[i]));
     }
     case 'nullable': {
-      const wrapped = node.wrapped && compile(node.wrapped);
+      const wrapped = compile(node.wrapped);
       return wrapped && ((value) => value === null || wrapped(value));
     }
     case 'variant': {
-      const options = (node.options ?? []).map((option) => compile(option as Node));
+      const options = node.options.map(compile);
       if (options.includes(undefined)) return undefined;
       return (value) => options.some((option) => option?.(value));
     }
     case 'enum':
     case 'picklist': {
-      const options = node.options ?? [];
+      const options: readonly unknown[] = node.options;
       return (value) => options.includes(value);
     }
     case 'literal':
@@ -178,7 +195,7 @@ function compileBase(node: Node): Check | undefined {
 }
 
 /** A decoded map has own enumerable properties only, so with as many keys as entries it has no others. */
-function compileObject(entries: Readonly<Record<string, Node>>): Check | undefined {
+function compileObject(entries: v.ObjectEntries): Check | undefined {
   const keys = Object.keys(entries);
   const checks = Object.values(entries).map(compile);
   if (checks.includes(undefined)) return undefined;
@@ -195,26 +212,24 @@ function compileObject(entries: Readonly<Record<string, Node>>): Check | undefin
   };
 }
 
-function compileAction(node: Node): Check | undefined {
-  const limit = node.requirement as number;
-  const sizeOf = (value: unknown) => (value as string | unknown[]).length;
+function compileAction(node: KnownAction): Check | undefined {
   switch (node.type) {
     case 'safe_integer':
       return Number.isSafeInteger;
     case 'min_value':
-      return (value) => (value as number) >= limit;
+      return (value) => (value as number) >= node.requirement;
     case 'max_value':
-      return (value) => (value as number) <= limit;
+      return (value) => (value as number) <= node.requirement;
     case 'min_length':
-      return (value) => sizeOf(value) >= limit;
+      return (value) => (value as string | unknown[]).length >= node.requirement;
     case 'max_length':
-      return (value) => sizeOf(value) <= limit;
+      return (value) => (value as string | unknown[]).length <= node.requirement;
     case 'excludes':
-      return (value) => !(value as string).includes(node.requirement as string);
+      return (value) => !(value as string).includes(node.requirement);
     case 'regex':
-      return (value) => (node.requirement as RegExp).test(value as string);
+      return (value) => node.requirement.test(value as string);
     case 'check':
-      return node.requirement as Check;
+      return node.requirement;
     case 'transform':
       return node.operation === asExecutorAddr ? () => true : undefined;
     default:
