@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from '
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { bundleCommands, bundlePaths, COMMANDS } from './lib/bundle.mjs';
-import { ROOT } from './lib/paths.mjs';
+import { BIN, ROOT } from './lib/paths.mjs';
 import { run } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
 
@@ -25,7 +25,7 @@ await runScript(async () => {
   for (const { native } of Object.values(IMAGES))
     await run('make', ['--no-print-directory', '-C', native], { cwd: ROOT });
   const packages = ['packages/executor', 'packages/compiler'];
-  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-b', ...packages], { cwd: ROOT });
+  await run(process.execPath, [`${BIN}tsc`, '-b', ...packages], { cwd: ROOT });
   await bundleCommands();
   for (const [name, image] of Object.entries(IMAGES)) await layOut(image, join(ROOT, 'images', name));
 });

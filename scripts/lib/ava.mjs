@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { AvaCounter } from './ava-output.mjs';
-import { ROOT } from './paths.mjs';
-
-const AVA = `${ROOT}node_modules/ava/entrypoints/cli.mjs`;
+import { BIN, ROOT } from './paths.mjs';
 
 /**
  * Runs ava, passing its output on as it comes.
@@ -16,7 +14,7 @@ export function runAva(args, env, user) {
   // `figures`, which ava draws with, falls back to other signs on the kernel's console.
   const term = process.env.TERM === 'linux' ? 'dumb' : process.env.TERM;
   const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined ? { FORCE_COLOR: '1' } : {};
-  const child = spawn(process.execPath, [AVA, ...args], {
+  const child = spawn(process.execPath, [`${BIN}ava`, ...args], {
     cwd: ROOT,
     env: { ...env, ...colour, TERM: term },
     stdio: ['ignore', 'pipe', 'inherit'],

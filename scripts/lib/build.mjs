@@ -1,6 +1,6 @@
 import { bundleCommands } from './bundle.mjs';
 import { codeCachesAreMissing, writeCodeCaches } from './code-cache.mjs';
-import { ROOT } from './paths.mjs';
+import { BIN, ROOT } from './paths.mjs';
 import { run } from './processes.mjs';
 import { elapsed, say } from './report.mjs';
 import { removeStaleOutput } from './stale-output.mjs';
@@ -27,6 +27,6 @@ export async function build() {
 /** `tsc -b` over all packages: type check and output in one. The bundles are made of its output, so they follow. */
 export async function compileTypeScript() {
   removeStaleOutput();
-  await run(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-b'], { cwd: ROOT });
+  await run(process.execPath, [`${BIN}tsc`, '-b'], { cwd: ROOT });
   await bundleCommands();
 }

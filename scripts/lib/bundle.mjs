@@ -106,20 +106,25 @@ const nativeParts = {
     build.onResolve({ filter: /^@yuuang\/ffi-rs-|\.node$/ }, ({ path }) => ({ path, external: true }));
     // It asks for a diagnostic report, which takes 5 ms, to learn whether the C library is musl. FarJIT needs glibc.
     build.onLoad({ filter: /[\\/]ffi-rs[\\/]index\.js$/ }, ({ path }) => {
-      const contents = readFileSync(path, 'utf8');
       const isMusl = /function isMusl\(\) \{[\s\S]*?\n\}\n/;
-      if (!isMusl.test(contents)) throw new Error(`${path} has no function isMusl any more`);
+      const contents = borrowed(path, isMusl, 'a function isMusl, which is made cheap');
       return { contents: contents.replace(isMusl, 'function isMusl() { return false; }\n') };
     });
     // Newer Nodes have a faster mask in http, which is not worth loading all of http for.
-    build.onResolve({ filter: /^http$/ }, ({ path, importer }) =>
-      /[\\/]ws[\\/]lib[\\/]buffer-util\.js$/.test(importer) ? { path, namespace: 'empty' } : undefined,
-    );
+    build.onResolve({ filter: /^http$/ }, ({ path, importer }) => {
+      if (!/[\\/]ws[\\/]lib[\\/]buffer-util\.js$/.test(importer)) return undefined;
+      const masks = /^const \{ websocketMask, websocketUnmask \} = require\('http'\);$/m;
+      borrowed(importer, masks, 'of http two functions alone, without which it has its own');
+      return { path, namespace: 'empty' };
+    });
     build.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};' }));
     // What ws needs for handshakes, wss: URLs and compression: an executor of one's own takes none of them.
-    build.onResolve({ filter: /^(https?|tls|zlib)$/ }, ({ path, importer }) =>
-      /[\\/]ws[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'late' } : undefined,
-    );
+    build.onResolve({ filter: /^(https?|tls|zlib)$/ }, ({ path, importer }) => {
+      if (!/[\\/]ws[\\/]lib[\\/]/.test(importer)) return undefined;
+      const whole = new RegExp(`^const ${path} = require\\('${path}'\\);$`, 'm');
+      borrowed(importer, whole, `all of ${path}, of which it takes parts when it needs them`);
+      return { path, namespace: 'late' };
+    });
     build.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
       contents: `module.exports = new Proxy({}, { get: (_, name) => load()[name] });
         function load() { return require('node:${path}'); }`,
@@ -129,6 +134,18 @@ const nativeParts = {
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
   },
 };
+
+/**
+ * What a dependency's file holds, which has in it what is counted on and no documentation promises. The dependency's version is
+ * exact for that (docs/architecture.md, "What is borrowed").
+ * @throws {Error} when that is gone.
+ */
+function borrowed(path, pattern, words) {
+  const contents = readFileSync(path, 'utf8');
+  if (!pattern.test(contents))
+    throw new Error(`${path} no longer has ${words}: look at scripts/lib/bundle.mjs`);
+  return contents;
+}
 
 function writeChanged(path, text) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return false;

@@ -61,7 +61,7 @@ function typeProblems(checked: readonly Manifest[]): string {
       '--module',
       'nodenext',
     ];
-    execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), ...options, file], {
+    execFileSync(process.execPath, [join(ROOT, 'node_modules/.bin/tsc'), ...options, file], {
       cwd: ROOT,
       encoding: 'utf8',
     });

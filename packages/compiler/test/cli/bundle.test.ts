@@ -24,7 +24,7 @@ for (const bundle of BUNDLES)
 
 /** Prints which of a command's scripts were loaded. */
 const LOADED_AT_EXIT = `process.on('exit', () => {
-  const files = Object.keys(require('node:module')._cache).filter((file) => file.endsWith('.cjs'));
+  const files = Object.keys(require.cache).filter((file) => file.endsWith('.cjs'));
   process.stderr.write(files.join());
 });`;
 
