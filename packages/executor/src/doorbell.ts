@@ -1,14 +1,9 @@
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
 import { socketPair } from './native/libc.js';
 import { BELL, BELL_BYTES } from './native/shared-layout.js';
-
-/**
- * Bells heard before others have their turn. The dearest costs some 60 µs, so a turn is less than 5 ms; a runner has
- * no more calls than this at a time.
- */
-export const BELLS_PER_TURN = 64;
+import type { Lane } from './turns.js';
 
 /** One message of the doorbell, from the runner: any values. */
 export interface Bell {
@@ -18,13 +13,15 @@ export interface Bell {
 }
 
 export interface DoorbellOptions {
-  readonly socket: Socket;
+  readonly ends: Pick<DoorbellEnds, 'socket' | 'hostFd'>;
   readonly guard: Guard;
   readonly onBell: (bell: Bell) => void;
+  /** All that was rung has been heard, and no more will be. */
   readonly onClose: () => void;
-  /** True when nothing more is to be heard. */
-  readonly isDeaf: () => boolean;
 }
+
+/** Those in whose turns bells are heard. */
+export type BellTurns = Pick<Lane, 'run' | 'hasTimeLeft'>;
 
 /**
  * Both ends of a doorbell, before there is a runner. Node could make them as it starts the runner, and leaves them open
@@ -32,11 +29,14 @@ export interface DoorbellOptions {
  */
 export class DoorbellEnds {
   readonly socket: Socket;
+  /** The socket's, until it is destroyed. */
+  readonly hostFd: number;
   readonly runnerFd: number;
 
   /** @throws the system's error, and then none is open. */
   constructor() {
     const [hostFd, runnerFd] = socketPair();
+    this.hostFd = hostFd;
     this.runnerFd = runnerFd;
     try {
       this.socket = new Socket({ fd: hostFd, readable: true, writable: true });
@@ -54,31 +54,35 @@ export class DoorbellEnds {
 }
 
 /**
- * The host's end of a runner's doorbell. However many bells a runner rings, few are heard in one turn: the rest waits,
- * in one chunk here and then with the runner.
+ * The host's end of a runner's doorbell. However many bells a runner rings, they are heard in turns with what else there
+ * is to do: the rest waits, in one chunk here and then with the runner.
  */
 export class Doorbell {
   readonly #options: DoorbellOptions;
   /** Received and not heard yet. */
   #waiting: Buffer = Buffer.alloc(0);
+  #turns: BellTurns | undefined;
   #hasTurnToCome = false;
+  #isHeld = false;
+  #hasRunnerEnded = false;
   #isSocketClosed = false;
   #isClosed = false;
+  #heardCount = 0;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
-    const { socket, guard } = options;
-    socket.on(
+    const { ends, guard } = options;
+    ends.socket.on(
       'data',
-      guard.wrap('runner.bells', (chunk: Buffer) => this.#receive(chunk)),
+      guard.wrapUncounted('runner.bells', (chunk: Buffer) => this.#receive(chunk)),
     );
     // A write to a runner that is gone; its exit says more.
-    socket.on('error', () => {});
-    socket.on(
+    ends.socket.on('error', () => {});
+    ends.socket.on(
       'close',
       guard.wrap('runner.doorbell-close', () => {
         this.#isSocketClosed = true;
-        if (!this.#hasTurnToCome) this.#close();
+        this.#goOn();
       }),
     );
   }
@@ -88,57 +92,102 @@ export class Doorbell {
     return this.#isClosed;
   }
 
+  /** Bells up to now. */
+  get heardCount(): number {
+    return this.#heardCount;
+  }
+
+  /** From now on bells are heard in these turns. */
+  share(turns: BellTurns): void {
+    this.#turns = turns;
+  }
+
   ring(kind: number, slot: number, value: number): void {
-    const { socket } = this.#options;
+    const { socket, hostFd } = this.#options.ends;
+    if (!socket.writable) return;
     const bell = Buffer.alloc(BELL_BYTES);
     bell.writeUInt16LE(kind, BELL.kind);
     bell.writeUInt16LE(slot, BELL.slot);
     bell.writeUInt32LE(value, BELL.value);
-    if (socket.writable) socket.write(bell);
+    // The stream would close, and lose what it has not read, when the runner is gone.
+    if (socket.writableLength > 0 || !writeNow(hostFd, bell)) socket.write(bell);
+  }
+
+  /** Hears nothing more for now. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#options.ends.socket.pause();
+  }
+
+  /**
+   * Hears what was rung before the runner ended, whatever else waits for a turn: it is no more than a socket holds, and
+   * nothing comes after it.
+   */
+  hearRest(): void {
+    this.#isHeld = false;
+    this.#hasRunnerEnded = true;
+    this.#hasTurnToCome = false;
+    this.#goOn();
   }
 
   close(): void {
-    this.#options.socket.destroy();
+    this.#options.ends.socket.destroy();
   }
 
   #receive(chunk: Buffer): void {
     this.#waiting = this.#waiting.byteLength > 0 ? Buffer.concat([this.#waiting, chunk]) : chunk;
-    this.#takeTurn();
+    this.#goOn();
+  }
+
+  /** Has the next bell heard, waits for one, or closes when there will be none. */
+  #goOn(): void {
+    if (this.#isHeld || this.#hasTurnToCome || this.#isClosed) return;
+    const { ends, onClose } = this.#options;
+    if (this.#waiting.byteLength >= BELL_BYTES) {
+      this.#hasTurnToCome = true;
+      this.#askForTurn();
+      if (this.#hasTurnToCome) ends.socket.pause();
+    } else if (this.#isSocketClosed) {
+      this.#isClosed = true;
+      onClose();
+    } else if (ends.socket.isPaused()) ends.socket.resume();
+  }
+
+  #askForTurn(): void {
+    const { guard } = this.#options;
+    if (this.#turns && !this.#hasRunnerEnded)
+      this.#turns.run(() => guard.run('runner.bells', () => this.#takeTurn()));
+    else guard.later('runner.bells', () => this.#takeTurn());
   }
 
   #takeTurn(): void {
-    const { socket, guard } = this.#options;
-    this.#hasTurnToCome = !this.#hear();
-    if (this.#hasTurnToCome) {
-      socket.pause();
-      guard.later('runner.bells', () => this.#takeTurn());
-    } else if (this.#isSocketClosed) this.#close();
-    else socket.resume();
+    this.#hasTurnToCome = false;
+    this.#hear();
+    this.#goOn();
   }
 
-  #close(): void {
-    this.#isClosed = true;
-    this.#options.onClose();
-  }
-
-  /** @returns whether all that has come has been heard. */
-  #hear(): boolean {
-    const { onBell, isDeaf } = this.#options;
+  #hear(): void {
     const bytes = this.#waiting;
-    const end = Math.min(bytes.byteLength, BELLS_PER_TURN * BELL_BYTES);
-    let at = 0;
-    for (; at + BELL_BYTES <= end; at += BELL_BYTES) {
-      if (isDeaf()) {
-        this.#waiting = Buffer.alloc(0);
-        return true;
-      }
-      onBell({
+    for (let at = 0; at + BELL_BYTES <= bytes.byteLength && !this.#isHeld; at += BELL_BYTES) {
+      if (at > 0 && this.#turns?.hasTimeLeft === false) return;
+      // Before it is heard: what hears it may throw.
+      this.#waiting = bytes.subarray(at + BELL_BYTES);
+      this.#heardCount++;
+      this.#options.onBell({
         kind: bytes.readUInt16LE(at + BELL.kind),
         slot: bytes.readUInt16LE(at + BELL.slot),
         value: bytes.readUInt32LE(at + BELL.value),
       });
     }
-    this.#waiting = bytes.subarray(at);
-    return this.#waiting.byteLength < BELL_BYTES;
+  }
+}
+
+/** @returns whether it was written or never can be; not while the socket is full. */
+function writeNow(fd: number, bell: Buffer): boolean {
+  try {
+    writeSync(fd, bell);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'EAGAIN');
   }
 }

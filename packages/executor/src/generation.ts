@@ -15,7 +15,6 @@ import { type CallResult, Calls } from './calls.js';
 import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
-import type { Measure } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
@@ -34,7 +33,7 @@ import type { Lane, Slices } from './turns.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
-  /** Of the compiler's messages. */
+  /** In which the compiler's messages and the runner's bells have their turns. */
   readonly lane: Lane;
   /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
   compile(
@@ -49,8 +48,6 @@ export interface GenerationEvents {
   isCongested(): boolean;
   /** The runner has reached a limit and goes on. */
   onLimit(generation: number, limit: Limit): void;
-  /** Counts the time that the host works for the runner; only where somebody wants to know. */
-  measure?: Measure | undefined;
   /** What the runner uses, from time to time and when it is killed; only where somebody wants to know. */
   onUsage?: ((usage: RunnerUsage, isBusy: boolean) => void) | undefined;
   /** Calls in flight have been rejected; memory is released. */
@@ -139,8 +136,8 @@ export class Generation {
       started = new Generation(number, taken, host, events);
       const { calls } = started.#parts;
       const isBusy = () => calls.inFlightCount > 0;
-      const { onUsage, measure } = events;
-      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())), measure);
+      const { onUsage, lane } = events;
+      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())), lane);
       return started;
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });

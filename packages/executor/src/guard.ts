@@ -96,6 +96,14 @@ export class Guard {
     return (...values) => this.run(event, () => handler(...values));
   }
 
+  /** The same for a handler that does nothing but ask for a turn, in which time is counted. */
+  wrapUncounted<A extends readonly unknown[]>(
+    event: GuardedEvent,
+    handler: (...values: A) => void,
+  ): (...values: A) => void {
+    return (...values) => this.attempt(event, () => handler(...values));
+  }
+
   /** Runs an asynchronous handler that nobody waits for. */
   spawn(event: GuardedEvent, handler: () => Promise<unknown>): void {
     this.run(event, handler)?.catch((error: unknown) => this.fault(event, error));

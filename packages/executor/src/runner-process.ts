@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type RunnerEnd, session } from '@farjit/protocol';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
-import { type FaultPlace, faultWords, Guard, type Measure } from './guard.js';
+import { type FaultPlace, faultWords, Guard } from './guard.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
@@ -22,13 +21,17 @@ import {
   startError,
 } from './runner-start.js';
 import { type RunnerUsage, RunnerWatch } from './runner-watch.js';
+import type { Lane } from './turns.js';
 
 /** Where `npm run build` puts the runner. */
 export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
 
 /** From spawn to CONFINED takes milliseconds; a machine this much slower is stuck. */
 const START_TIMEOUT_MS = 10_000;
-/** The doorbell ends with the process; when only one of the two is seen, this is how long the other may take. */
+/**
+ * The doorbell ends with the process; when only one of the two is seen, this is how long the other may take, from the last
+ * bell on.
+ */
 const END_GRACE_MS = 1000;
 
 type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'ready';
@@ -58,7 +61,7 @@ export class RunnerProcess {
   #killedFor: RunnerEnd | undefined;
   #end: RunnerEnd | undefined;
   #endTimer: NodeJS.Timeout | undefined;
-  #measure: Measure | undefined;
+  #lane: Lane | undefined;
   #settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
   /**
@@ -100,7 +103,7 @@ export class RunnerProcess {
         cwd: '/',
         stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, doorbell.runnerFd, sealedFd, sharedFd],
       });
-      runner = new RunnerProcess(child, doorbell.socket, guard, options, outputs);
+      runner = new RunnerProcess(child, doorbell, guard, options, outputs);
       await runner.#sayHello(options);
       return runner;
     } catch (error) {
@@ -115,7 +118,7 @@ export class RunnerProcess {
 
   private constructor(
     child: ChildProcess,
-    socket: Socket,
+    ends: DoorbellEnds,
     guard: Guard,
     options: RunnerStartOptions,
     outputs: readonly OutputPipe[],
@@ -137,11 +140,10 @@ export class RunnerProcess {
       }),
     );
     this.#doorbell = new Doorbell({
-      socket,
+      ends,
       guard,
       onBell: (bell) => this.#onBell(bell),
       onClose: () => this.#partEnded(),
-      isDeaf: () => this.#killedFor !== undefined,
     });
     child.on(
       'exit',
@@ -186,6 +188,7 @@ export class RunnerProcess {
   kill(end: RunnerEnd): void {
     if (this.#exit || this.#killedFor || this.#end) return;
     this.#killedFor = end;
+    this.#doorbell.hold();
     this.guard.attempt('runner.end', () => {
       const usage = this.#onUsage && this.#watch?.read();
       if (usage) this.#onUsage?.(usage);
@@ -194,7 +197,7 @@ export class RunnerProcess {
   }
 
   #count<T>(work: () => T): T {
-    return this.#measure ? this.#measure(work) : work();
+    return this.#lane ? this.#lane.measure(work) : work();
   }
 
   /** Something of ours has thrown. The events that tell of the runner's end may be lost, so it is waited for by time. */
@@ -243,11 +246,12 @@ export class RunnerProcess {
   /**
    * Ends the runner at the limits that the host counts.
    * @param onUsage told what it uses from time to time, and when it is killed.
-   * @param measure counts the time that the host works for it.
+   * @param lane counts the time that the host works for it, and gives its bells their turns.
    */
-  watch(onUsage?: (usage: RunnerUsage) => void, measure?: Measure): void {
+  watch(onUsage: ((usage: RunnerUsage) => void) | undefined, lane: Lane): void {
     this.#onUsage = onUsage;
-    this.#measure = measure;
+    this.#lane = lane;
+    this.#doorbell.share(lane);
     this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
   }
 
@@ -330,21 +334,31 @@ export class RunnerProcess {
 
   /** Exit and the end of the doorbell come in either order; what was rung before the end is heard first. */
   #partEnded(): void {
-    if (this.#exit && this.#doorbell.isClosed) this.#finish(this.#exit);
-    else this.#expectEnd();
+    const exit = this.#exit;
+    if (exit && (this.#doorbell.isClosed || this.#isKilled(exit))) return this.#finish(exit);
+    this.#expectEnd();
+    // It may have ended before it could be killed.
+    if (exit) this.#doorbell.hearRest();
+  }
+
+  /** Whether this is the end that we have made, and not one that came before it. */
+  #isKilled({ signal }: ProcessExit): boolean {
+    return signal === 'SIGKILL' && this.#killedFor !== undefined;
   }
 
   /** A runner that is to end is made to: it dies, or is killed until it does. */
-  #expectEnd(): void {
+  #expectEnd(heardCount = -1): void {
     if (this.#end) return;
     this.#endTimer ??= this.guard.timer(
       'runner.end-timeout',
       () => {
         this.#endTimer = undefined;
-        if (this.#exit) return this.#finish(this.#exit);
-        this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
-        this.#child.kill('SIGKILL');
-        this.#expectEnd();
+        const heardNow = this.#doorbell.heardCount;
+        if (!this.#exit) {
+          this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
+          this.#child.kill('SIGKILL');
+        } else if (heardNow === heardCount) return this.#finish(this.#exit);
+        this.#expectEnd(heardNow);
       },
       END_GRACE_MS,
     );
@@ -353,7 +367,7 @@ export class RunnerProcess {
   /** Each step is done whatever becomes of those before. */
   #finish(exit: ProcessExit): void {
     if (this.#end) return;
-    const killed = exit.signal === 'SIGKILL' ? this.#killedFor : undefined;
+    const killed = this.#isKilled(exit) ? this.#killedFor : undefined;
     const end = killed ??
       this.guard.attempt('runner.end', () =>
         describeEnd(this.#control.readEnd(), exit, this.#limits, this.#abi.registerNames),

@@ -32,7 +32,7 @@ export interface SessionRunnersContext {
   readonly connection: Connection;
   /** Of the session. */
   readonly guard: Guard;
-  /** Of the compiler's messages. */
+  /** In which the compiler's messages and the runners' bells have their turns. */
   readonly lane: Lane;
   /** Whether the compiler has been told of the first runner. */
   isOpen(): boolean;
@@ -176,7 +176,6 @@ export class SessionRunners {
         connection.notify(messages.limitReached, { limit }, generation);
       },
       isCongested: () => connection.link.backlogBytes > CONGESTED_BYTES,
-      measure: (work) => lane.measure(work),
       onUsage: account && ((usage, isBusy) => this.#report(account, usage, isBusy)),
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };

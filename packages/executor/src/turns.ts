@@ -208,6 +208,11 @@ export class Lane {
     for (const { giveUp } of this.#begun.splice(0)) giveUp(closedError());
   }
 
+  /** Whether work that is under way may go on before others have their turn. */
+  get hasTimeLeft(): boolean {
+    return this.#usedMs + this.#thread.nowMs() - this.#sinceMs < TURN_MS;
+  }
+
   get #hasBacklog(): boolean {
     return this.#begun.length + this.#queue.length > 0;
   }
@@ -218,12 +223,12 @@ export class Lane {
       if (!next) return;
       this.#guard(next.work);
       next.settle();
-    } while (this.#begun.length === 0 && this.#hasTimeLeft());
+    } while (this.#begun.length === 0 && this.hasTimeLeft);
   }
 
   #goOn<T>(slices: Slices<T>): IteratorResult<undefined, T> {
     let next = slices.next();
-    while (!next.done && this.#hasTimeLeft()) next = slices.next();
+    while (!next.done && this.hasTimeLeft) next = slices.next();
     return next;
   }
 
@@ -250,10 +255,6 @@ export class Lane {
     this.#passCount = passCount;
     this.#sinceMs = nowMs;
     return this.#usedMs < TURN_MS;
-  }
-
-  #hasTimeLeft(): boolean {
-    return this.#usedMs + this.#thread.nowMs() - this.#sinceMs < TURN_MS;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection, createMemoryTransportPair, indirection, run, session, symbols } from '@farjit/protocol';
@@ -8,7 +8,7 @@ import { COUNTERS_PER_MS, HOT_INTERVAL_MS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
-import { commitOf, emitStub, openSession, reserve, type TestCompiler } from './session-fixture.js';
+import { commitOf, emitStub, openSession, reserve, type TestCompiler, until } from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
@@ -127,4 +127,22 @@ test('a forged trap report is passed on within its bounds', async (t) => {
 test('a bell that comes byte by byte is one bell', async (t) => {
   const result = await callOnce(t, 'bells in pieces');
   t.deepEqual([...result.block], [5]);
+});
+
+/** Whether a process's first thread has ended. */
+function hasEnded(processId: number): boolean {
+  return /^State:\s+Z/m.test(readFileSync(`/proc/${processId}/status`, 'latin1'));
+}
+
+test('what a runner rang before it ended is heard, also when that is more than one turn hears', async (t) => {
+  const compiler = await openSession(t, hostileHost('more bells than a turn hears, and ends'));
+  await emitStub(compiler);
+  compiler.onReenter = () => new Promise(() => {});
+  const called = callIn(compiler);
+  await until(() => compiler.session.generation?.callsInFlight === 1);
+  // So that all bells and the end are there at the same time.
+  while (!hasEnded(compiler.opened.runner.processId));
+  t.deepEqual(await called, { block: Buffer.of(5), foreignThreads: 0 });
+  await until(() => compiler.lost.length === 1);
+  t.deepEqual(compiler.lost[0]?.end, { kind: 'exit', status: 0 });
 });

@@ -20,6 +20,7 @@ import {
   HOT_BITS_OFFSET,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
+  REENTRY_SLOT_COUNT,
   ReachedLimit,
   ReentryKind,
   ReentryState,
@@ -142,6 +143,20 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   },
   'call that is still posted': (slot) => ring(BellKind.callDone, slot),
   'call that nobody made': () => ring(BellKind.callDone, 63),
+  'more bells than a turn hears, and ends': (slot) => {
+    const bells = Array.from({ length: REENTRY_SLOT_COUNT }, (_, reentry) => {
+      const at = CONTROL.reentry + reentry * REENTRY_SLOT_BYTES;
+      writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
+      writeWord(at + REENTRY_SLOT.argument, 0x7000_0000_0000n);
+      writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
+      return bell(BellKind.reenter, reentry);
+    });
+    writeHalf(CONTROL.calls + slot * CALL_SLOT_BYTES + CALL_SLOT.state, CallState.returned);
+    // Meanwhile the host comes to be busy.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    writeAll(Buffer.concat([...bells, bell(BellKind.callDone, slot)]));
+    process.exit(0);
+  },
   'forged trap': () => {
     writeHalf(CONTROL.end + END.signal, 0xffff_fff0);
     writeHalf(CONTROL.end + END.frameCount, 0xffff_ffff);

@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { BELLS_PER_TURN, Doorbell } from '../src/doorbell.js';
+import { type Bell, Doorbell, DoorbellEnds } from '../src/doorbell.js';
 import { Guard } from '../src/guard.js';
 import { BELL_BYTES } from '../src/native/shared-layout.js';
 import { OutputPipe } from '../src/output-pipe.js';
+import { type Lane, TURN_MS, Turns } from '../src/turns.js';
 import { until } from './session-fixture.js';
 
 function guardOf(t: ExecutionContext): Guard {
@@ -29,67 +27,122 @@ function countTurns(t: ExecutionContext): () => number {
   return () => turns;
 }
 
-/** Both ends of a socket. */
-async function socketPair(t: ExecutionContext): Promise<[Socket, Socket]> {
-  const directory = mkdtempSync(join(tmpdir(), 'farjit-doorbell-'));
-  const path = join(directory, 's');
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const far = connect(path);
-  t.teardown(() => {
-    far.destroy();
-    server.close();
-    rmSync(directory, { recursive: true });
-  });
-  return [await accepted, far];
-}
-
-test('few bells are heard in a turn, all of them in order, and those before the end', async (t) => {
-  const [near, far] = await socketPair(t);
-  const turns = countTurns(t);
-  const heard: { value: number; turn: number }[] = [];
+/** A doorbell, and what its runner writes to. */
+function openDoorbell(t: ExecutionContext, onBell: (bell: Bell, doorbell: Doorbell) => void) {
+  const ends = new DoorbellEnds();
+  const far = new Socket({ fd: ends.runnerFd });
   let isClosed = false;
-  new Doorbell({
-    socket: near,
+  const doorbell = new Doorbell({
+    ends,
     guard: guardOf(t),
-    onBell: ({ value }) => heard.push({ value, turn: turns() }),
+    onBell: (bell) => onBell(bell, doorbell),
     onClose: () => {
       isClosed = true;
     },
-    isDeaf: () => false,
   });
-  const count = 50 * BELLS_PER_TURN + 7;
+  t.teardown(() => {
+    far.destroy();
+    doorbell.close();
+  });
+  return { doorbell, far, isClosed: () => isClosed };
+}
+
+/** So many bells, numbered. */
+function bellsOf(count: number): Buffer {
   const bells = Buffer.alloc(count * BELL_BYTES);
   for (let index = 0; index < count; index++) bells.writeUInt32LE(index, index * BELL_BYTES + 4);
-  far.end(bells);
-  await until(() => isClosed);
+  return bells;
+}
+
+/** So many lanes of one thread; the first is that of a doorbell. */
+function lanesOf(t: ExecutionContext, count: number): Lane[] {
+  const turns = new Turns();
+  return Array.from({ length: count }, () =>
+    turns.lane({ charge: () => {}, fault: (error) => t.fail(`${error}`) }),
+  );
+}
+
+test('bells are heard for a turn at a time, all of them in order, and those before the end', async (t) => {
+  let nowMs = 0;
+  const lane = new Turns(() => nowMs).lane({ charge: () => {}, fault: (error) => t.fail(`${error}`) });
+  const turns = countTurns(t);
+  const heard: { value: number; turn: number }[] = [];
+  const { doorbell, far, isClosed } = openDoorbell(t, ({ value }) => {
+    nowMs += TURN_MS / 10;
+    heard.push({ value, turn: turns() });
+  });
+  doorbell.share(lane);
+  far.end(bellsOf(1007));
+  await until(isClosed);
   t.deepEqual(
     heard.map(({ value }) => value),
-    Array.from({ length: count }, (_, index) => index),
+    Array.from({ length: 1007 }, (_, index) => index),
   );
   const perTurn = new Map<number, number>();
   for (const { turn } of heard) perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
   // What comes late in one turn and what comes early in the next may meet.
-  t.true(Math.max(...perTurn.values()) <= 2 * BELLS_PER_TURN);
+  t.true(Math.max(...perTurn.values()) <= 22, `${Math.max(...perTurn.values())}`);
 });
 
-test('nothing is heard of a runner that is being ended', async (t) => {
-  const [near, far] = await socketPair(t);
-  let count = 0;
-  let isClosed = false;
-  new Doorbell({
-    socket: near,
-    guard: guardOf(t),
-    onBell: () => count++,
-    onClose: () => {
-      isClosed = true;
-    },
-    isDeaf: () => count >= 3,
+test('bells that take long leave others their turns after each, with their own work between them', async (t) => {
+  const [lane, ...others] = lanesOf(t, 4);
+  const done: string[] = [];
+  const { doorbell, far } = openDoorbell(t, () => {
+    useTurn();
+    done.push('bell');
+    for (const [index, other] of others.entries())
+      other.run(() => {
+        useTurn();
+        done.push(`other ${index}`);
+      });
+    lane?.run(() => done.push('own'));
   });
-  far.end(Buffer.alloc(10_000 * BELL_BYTES));
-  await until(() => isClosed);
+  if (lane) doorbell.share(lane);
+  far.write(bellsOf(10));
+  await until(() => done.length >= 50);
+  const from = done.indexOf('bell', 1);
+  // Every lane has its turn between two bells.
+  for (let at = from; at < from + 20; ) {
+    const next = done.indexOf('bell', at + 1);
+    t.deepEqual(done.slice(at + 1, next).sort(), ['other 0', 'other 1', 'other 2', 'own']);
+    at = next;
+  }
+});
+
+/** Takes longer than a turn. */
+function useTurn(): void {
+  for (const endMs = performance.now() + 1.5 * TURN_MS; performance.now() < endMs; );
+}
+
+test('what is rung while nobody listens is heard when somebody does', async (t) => {
+  const [lane] = lanesOf(t, 1);
+  let count = 0;
+  const { doorbell, far, isClosed } = openDoorbell(t, (_bell, self) => {
+    if (++count === 3) self.hold();
+  });
+  if (lane) doorbell.share(lane);
+  far.end(bellsOf(1000));
+  await until(() => count === 3);
+  await new Promise((resolve) => setTimeout(resolve, 20));
   t.is(count, 3);
+  t.false(isClosed());
+  // Nobody has turns any more, and it has.
+  lane?.close();
+  doorbell.hearRest();
+  await until(isClosed);
+  t.is(count, 1000);
+});
+
+test('what a runner has rung is heard when it is gone before it is rung itself', async (t) => {
+  let count = 0;
+  const { doorbell, far, isClosed } = openDoorbell(t, () => {
+    count++;
+    // Nobody is there to hear it.
+    doorbell.ring(1, 2, 3);
+  });
+  far.end(bellsOf(1000), () => far.destroy());
+  await until(isClosed);
+  t.is(count, 1000);
 });
 
 test('a program that prints without end leaves others their turns', async (t) => {

@@ -163,7 +163,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'bells have no turns': {
     host: [
       HOT_AGAIN,
-      host('doorbell', 'Math.min(bytes.byteLength, BELLS_PER_TURN * BELL_BYTES)', 'bytes.byteLength'),
+      host('doorbell', 'if (at > 0 && this.#turns?.hasTimeLeft === false) return;', ''),
     ],
     seed: 'a flood of HOT',
   },
