@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { eventually } from './jit-fixture.js';
 
+/** What ends what was started for it: a test, or all of a file's. */
+export type Ending = Pick<ExecutionContext, 'teardown'>;
+
 export interface ExecutorProcess {
   readonly child: ChildProcess;
   readonly url: string;
@@ -21,7 +24,7 @@ export const EXECUTOR_MAIN = fileURLToPath(
 
 /** An executor of its own process, as an administrator starts it. */
 export async function startExecutor(
-  t: ExecutionContext,
+  t: Ending,
   listen = socketUrl(t),
   args: readonly string[] = [],
 ): Promise<ExecutorProcess> {
@@ -54,7 +57,7 @@ export async function kill(child: ChildProcess): Promise<void> {
 }
 
 /** Where no other process listens. */
-export function socketUrl(t: ExecutionContext): string {
+export function socketUrl(t: Ending): string {
   const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   return `ws+unix:${join(directory, 'executor')}`;

@@ -1,6 +1,6 @@
-// Floods an executor: node flooding-process.js URL WHAT, until it is killed. WHAT is one of `FLOODS`, or `for(;;)`.
+// Floods an executor: node flooding-process.js URL WHAT, until it is killed. WHAT is one of `REQUEST_FLOODS` or `RUNNER_FLOODS`, or `for(;;)`.
 import { setPriority } from 'node:os';
-import { addCode, FLOODS, openRaw, PARTS_AT_ONCE } from './floods.js';
+import { addCode, openRaw, PARTS_AT_ONCE, REQUEST_FLOODS, RUNNER_FLOODS } from './floods.js';
 
 const [url = '', what = ''] = process.argv.slice(2);
 /** `for (;;)`: a jump to itself. */
@@ -15,7 +15,7 @@ if (what === 'for(;;)') {
   process.send?.('ready');
   await call();
 } else {
-  const ask = await FLOODS[what]?.(raw);
+  const ask = await { ...REQUEST_FLOODS, ...RUNNER_FLOODS }[what]?.(raw);
   if (!ask) throw new Error(`there is no flood ${what}`);
   process.send?.('ready');
   const atOnce = what === 'parts' ? PARTS_AT_ONCE : AT_ONCE;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { socketUrl, startExecutor } from '../executor-process.js';
-import { addFunction, FLOODS, openRaw, PARTS_AT_ONCE } from './floods.js';
+import { addFunction, openRaw, PARTS_AT_ONCE, REQUEST_FLOODS } from './floods.js';
 
 const MIB = 1024 * 1024;
 /** Requests of one flood. */
@@ -16,7 +16,7 @@ function anonymousBytes(processId: number): number {
   return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
-for (const [what, flood] of Object.entries(FLOODS))
+for (const [what, flood] of Object.entries(REQUEST_FLOODS))
   test.serial(
     `a flood of requests leaves neighbours their turn and the host its memory: ${what}`,
     async (t) => {

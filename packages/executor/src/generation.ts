@@ -20,11 +20,12 @@ import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
 import { libraryBits } from './libraries.js';
-import { type Limits, limitsInForce } from './limits.js';
+import type { Limits } from './limits.js';
 import { SessionMemory } from './memory.js';
-import { Confinement, ReachedLimit } from './native/shared-layout.js';
+import { ReachedLimit } from './native/shared-layout.js';
 import { Publisher } from './publisher.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
+import { describeConfinement } from './runner-confinement.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
@@ -98,7 +99,8 @@ export class Generation {
     libraryNames: readonly string[] = [],
   ): Promise<Generation> {
     const libraries = libraryBits(libraryNames);
-    const taken = await host.runners.take();
+    // Where none is warm, starting a process holds the host up.
+    const taken = await events.lane.measure(() => host.runners.take());
     const { process: runner, reservation, wasWaiting } = taken;
     const userId = host.users.take();
     let isGivenBack = false;
@@ -258,7 +260,7 @@ export class Generation {
       processId: this.processId,
       memory: this.memory.describe(),
       countFunction: this.#parts.runner.hello.countFunction,
-      confinement: this.#describeConfinement(),
+      confinement: describeConfinement(this.#parts.runner.confinement, this.#host),
     };
   }
 
@@ -352,28 +354,6 @@ export class Generation {
   /** Ends the runner. `onEnd` follows. */
   kill(end: RunnerEnd): void {
     this.#parts.runner.kill(end);
-  }
-
-  #describeConfinement(): RunnerStarted['confinement'] {
-    const { bits, landlockAbi, missing } = this.#parts.runner.confinement;
-    const has = (feature: keyof typeof Confinement) => (bits & Confinement[feature]) !== 0;
-    const { sandbox, limits } = this.#host;
-    return {
-      sandbox,
-      noNewPrivileges: has('noNewPrivs'),
-      seccomp: has('seccomp'),
-      ownUser: has('ownUser'),
-      root: process.getuid?.() === 0 && !has('ownUser'),
-      dumpable: !has('undumpable'),
-      landlockAbi: has('landlock') ? landlockAbi : 0,
-      userNamespace: has('userNamespace'),
-      networkNamespace: has('networkNamespace'),
-      mountNamespace: has('mountNamespace'),
-      ipcNamespace: has('ipcNamespace'),
-      sealedMemory: has('sealedMemory'),
-      limits: limitsInForce(limits),
-      missing,
-    };
   }
 
   #onReenter(slot: number): void {

@@ -236,3 +236,36 @@ export function asksForItsFrame(find: bigint, missed: bigint, seen: bigint): Uin
     RET,
   );
 }
+
+/** `for (;;) (*(void (*)(void))address)();` */
+export function callForEver(address: bigint): Uint8Array<ArrayBuffer> {
+  const loop = [...MOV_RAX, ...new Array<number>(8), ...CALL_RAX];
+  return assemble(SUB_RSP_8, MOV_RAX, { imm64: address }, CALL_RAX, [0xeb, 256 - (loop.length + 2)]);
+}
+
+/** `for (;;) { if (flag) while (*(int *)flag != 0); if (flag) *(int *)flag = 1; write(descriptor, block, sizeBytes); }` */
+export function writeForEver(descriptor: number, sizeBytes: number, flag?: bigint): Uint8Array<ArrayBuffer> {
+  const wait =
+    flag === undefined
+      ? []
+      : [
+          [0x41, 0x83, 0x3c, 0x24, 0x00], // cmpl $0, (%r12)
+          [0x75, 256 - 7], // jne wait
+          [0x41, 0xc7, 0x04, 0x24, 1, 0, 0, 0], // movl $1, (%r12)
+        ];
+  const loop = [
+    ...wait,
+    [0xb8, 1, 0, 0, 0], // movl $SYS_write, %eax
+    [0xbf, descriptor, 0, 0, 0], // movl $descriptor, %edi
+    [0x48, 0x89, 0xde], // movq %rbx, %rsi
+    [0xba, sizeBytes, 0, 0, 0], // movl $sizeBytes, %edx
+    [0x0f, 0x05], // syscall
+  ];
+  return assemble(
+    MOV_RBX_RDI,
+    [0x49, 0xbc], // movabs $flag, %r12
+    { imm64: flag ?? 0n },
+    ...loop,
+    [0xeb, 256 - (loop.flat().length + 2)], // jmp loop
+  );
+}

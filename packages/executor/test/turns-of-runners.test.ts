@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
+import { session } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type Bell, Doorbell, DoorbellEnds } from '../src/doorbell.js';
 import { Guard } from '../src/guard.js';
+import { createHostResources } from '../src/index.js';
 import { BELL_BYTES } from '../src/native/shared-layout.js';
 import { OutputPipe } from '../src/output-pipe.js';
 import { type Lane, TURN_MS, Turns } from '../src/turns.js';
-import { until } from './session-fixture.js';
+import { openSession, until } from './session-fixture.js';
 
 function guardOf(t: ExecutionContext): Guard {
   return new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) });
@@ -143,6 +145,19 @@ test('what a runner has rung is heard when it is gone before it is rung itself',
   far.end(bellsOf(1000), () => far.destroy());
   await until(isClosed);
   t.is(count, 1000);
+});
+
+test('the time that it takes to start a runner is charged to who asks for one', async (t) => {
+  const host = createHostResources();
+  const { connection } = await openSession(t, host);
+  const chargedMs = async (ask: () => Promise<unknown>) => {
+    const before = host.turns.usedMs;
+    for (let i = 0; i < 10; i++) await ask();
+    return host.turns.usedMs - before;
+  };
+  const statusMs = await chargedMs(() => connection.request(session.sessionStatus, {}));
+  const startMs = await chargedMs(() => connection.request(session.startRunner, {}));
+  t.true(startMs > 10 * statusMs, `${startMs} ms for ten starts, ${statusMs} ms for ten other requests`);
 });
 
 test('a program that prints without end leaves others their turns', async (t) => {

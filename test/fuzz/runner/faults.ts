@@ -161,10 +161,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'first calls of many threads at one stub',
   },
   'bells have no turns': {
-    host: [
-      HOT_AGAIN,
-      host('doorbell', 'if (at > 0 && this.#turns?.hasTimeLeft === false) return;', ''),
-    ],
+    host: [HOT_AGAIN, host('doorbell', 'if (at > 0 && this.#turns?.hasTimeLeft === false) return;', '')],
     seed: 'a flood of HOT',
   },
   'output has no limit': {
