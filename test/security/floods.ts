@@ -10,7 +10,7 @@ import {
 } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
-import { BELL_BYTES, BellKind, CONTROL, RUNNER_FD } from '#executor/src/native/shared-layout.js';
+import { BELL_BYTES, BellKind, CONTROL, RunnerFd } from '#executor/src/native/shared-layout.js';
 import { layoutReservation } from '#executor/src/reservation-layout.js';
 import { callForEver, doubleIt, writeForEver } from '#executor/test/machine-code.js';
 
@@ -156,7 +156,7 @@ export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
     let last: Promise<unknown> = Promise.resolve();
     const again = async () => {
       const raw = await rawOf(connection, await connection.request(session.startRunner, {}));
-      const call = await addCode(raw, writeForEver(RUNNER_FD.doorbell, BELL_BYTES), bellOf(99));
+      const call = await addCode(raw, writeForEver(RunnerFd.doorbell, BELL_BYTES), bellOf(99));
       await call().catch(() => {});
     };
     return () => {
@@ -165,8 +165,8 @@ export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
     };
   },
   'HOT bells': byRunner((hostile) => {
-    const pending = addrAdd(hostile.code, layoutReservation().control.offset + CONTROL.hotPending);
-    return addCode(hostile, writeForEver(RUNNER_FD.doorbell, BELL_BYTES, pending), bellOf(BellKind.hot));
+    const pending = addrAdd(hostile.code, layoutReservation(4096).control.offset + CONTROL.hotPending);
+    return addCode(hostile, writeForEver(RunnerFd.doorbell, BELL_BYTES, pending), bellOf(BellKind.hot));
   }),
   'callback bells': byRunner(async (hostile) => {
     const landing = await load(hostile, Uint8Array.of(0xc3));

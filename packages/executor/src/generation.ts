@@ -20,10 +20,9 @@ import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
 import { libraryBits } from './libraries.js';
-import type { Limits } from './limits.js';
 import { SessionMemory } from './memory.js';
-import { ReachedLimit } from './native/shared-layout.js';
 import { Publisher } from './publisher.js';
+import { ReachedLimits } from './reached-limits.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
 import { describeConfinement } from './runner-confinement.js';
 import type { WarmRunner } from './runner-pool.js';
@@ -55,12 +54,6 @@ export interface GenerationEvents {
   onEnd(generation: number, end: RunnerEnd): void;
 }
 
-const REACHED_LIMITS: Readonly<Record<number, keyof Limits>> = {
-  [ReachedLimit.addressSpace]: 'address-space',
-  [ReachedLimit.data]: 'data',
-  [ReachedLimit.threads]: 'threads',
-};
-
 interface Parts {
   readonly runner: RunnerProcess;
   readonly control: ControlArea;
@@ -83,7 +76,7 @@ export class Generation {
   readonly #parts: Parts;
   readonly #host: HostResources;
   readonly #events: GenerationEvents;
-  readonly #reached = new Set<number>();
+  readonly #reached: ReachedLimits;
   #isLost = false;
 
   /**
@@ -158,6 +151,7 @@ export class Generation {
     this.wasWarm = wasWaiting;
     this.#host = host;
     this.#events = events;
+    this.#reached = new ReachedLimits(host.limits);
     const { base, resolver } = runner.hello;
     this.number = number;
     this.memory = new SessionMemory(reservation, base);
@@ -374,14 +368,10 @@ export class Generation {
     this.kill({ kind: 'fault', message });
   }
 
-  /** The runner says so once each, and only of limits it has. */
   #onLimit(kind: number): void {
-    const name = REACHED_LIMITS[kind];
-    const value = name && this.#host.limits[name];
-    if (name === undefined || typeof value !== 'number' || this.#reached.has(kind))
-      return this.#fault(`the runner rang with limit ${kind}`);
-    this.#reached.add(kind);
-    this.#events.onLimit(this.number, { name, value });
+    const limit = this.#reached.note(kind);
+    if (limit) this.#events.onLimit(this.number, limit);
+    else this.#fault(`the runner rang with limit ${kind}`);
   }
 
   /** Each part loses the runner whatever becomes of the others. */

@@ -147,7 +147,7 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     const bells = Array.from({ length: REENTRY_SLOT_COUNT }, (_, reentry) => {
       const at = CONTROL.reentry + reentry * REENTRY_SLOT_BYTES;
       writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
-      writeWord(at + REENTRY_SLOT.argument, 0x7000_0000_0000n);
+      writeWord(at + REENTRY_SLOT.returnAddress, 0x7000_0000_0006n);
       writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
       return bell(BellKind.reenter, reentry);
     });

@@ -25,7 +25,17 @@ const host = (file: string, from: string, to: string): SourceMutation => ({
 });
 
 /** What keeps an exception of one session's from ending the host. */
-const NO_GUARD = host('guard', 'this.fault(place, error);\n            return undefined;', 'throw error;');
+const NO_GUARD = [
+  host('guard', 'this.fault(place, error);\n            return undefined;', 'throw error;'),
+  host('turns', 'this.#owner.fault(error);', 'throw error;'),
+];
+
+/** A slot beyond the last is beyond the control area, and not where a runner may write what it likes. */
+const NOTHING_BEHIND_SLOTS = host(
+  'control-area',
+  'return CONTROL.reentry + slot * REENTRY_SLOT_BYTES;',
+  'return slot < 256 ? CONTROL.reentry + slot * REENTRY_SLOT_BYTES : 2 ** 24;',
+);
 
 /** What a runner floods its host with is bells that mean something: HOT, if there were no end to it. */
 const HOT_AGAIN = host(
@@ -45,7 +55,8 @@ const ANY_WAIT: NativeMutation = {
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'what throws ends the host': {
     host: [
-      NO_GUARD,
+      ...NO_GUARD,
+      NOTHING_BEHIND_SLOTS,
       host(
         'runner-process',
         'kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT',
@@ -66,6 +77,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'the number of a reentry slot is not checked': {
     host: [
+      NOTHING_BEHIND_SLOTS,
       host(
         'runner-process',
         'kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT',
@@ -129,15 +141,15 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'the name of a limit is not checked': {
     host: [
       host(
-        'generation',
-        "if (name === undefined || typeof value !== 'number' || this.#reached.has(kind))",
+        'reached-limits',
+        "if (name === undefined || typeof value !== 'number' || this.#kinds.has(kind))",
         NEVER,
       ),
     ],
     seed: 'a limit of no name',
   },
   'a limit may be reached twice': {
-    host: [host('generation', ' || this.#reached.has(kind)', '')],
+    host: [host('reached-limits', ' || this.#kinds.has(kind)', '')],
     seed: 'a limit reached twice',
   },
   'the length of a trap report is not checked': {
@@ -161,7 +173,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'first calls of many threads at one stub',
   },
   'bells have no turns': {
-    host: [HOT_AGAIN, host('doorbell', 'if (at > 0 && this.#turns?.hasTimeLeft === false) return;', '')],
+    host: [HOT_AGAIN, host('doorbell', 'at > 0 && this.#turns?.hasTimeLeft === false', 'false')],
     seed: 'a flood of HOT',
   },
   'output has no limit': {
@@ -206,7 +218,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'a call slot waited for with a PI operation',
   },
   'a wake that fails ends the host': {
-    host: [NO_GUARD],
+    host: NO_GUARD,
     runner: [ANY_WAIT],
     seed: 'a call slot waited for with a PI operation',
   },
