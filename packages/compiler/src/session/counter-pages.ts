@@ -1,10 +1,8 @@
+import { COUNTER_BITS_BYTES, COUNTER_PAGE_BYTES } from '@farjit/protocol/counter-page';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CommitQueue } from './commit-queue.js';
 import type { MaterializationUnit } from './materialization-unit.js';
 
-/** As the runner's `shared_layout.h` has it: a page begins with the threshold of its counters, and ends with their bits. */
-const PAGE_BYTES = 4096;
-const BITS_BYTES = PAGE_BYTES / 32;
 const COUNTER_BYTES = 4;
 /** The largest threshold a counter of 32 bits gets to. */
 export const MAX_THRESHOLD = 0xffff_ffff;
@@ -59,8 +57,8 @@ export class CounterPages {
   }
 
   #next(): ExecutorAddr {
-    if (!this.#page || this.#usedBytes === PAGE_BYTES - BITS_BYTES) {
-      this.#page = this.#memory.allocateData(PAGE_BYTES, PAGE_BYTES);
+    if (!this.#page || this.#usedBytes === COUNTER_PAGE_BYTES - COUNTER_BITS_BYTES) {
+      this.#page = this.#memory.allocateData(COUNTER_PAGE_BYTES, COUNTER_PAGE_BYTES);
       this.#usedBytes = COUNTER_BYTES;
       this.#write(this.#page.address, this.threshold);
       if (this.#page.reused) this.#clearBits(this.#page.address);
@@ -72,9 +70,12 @@ export class CounterPages {
   }
 
   #clearBits(page: ExecutorAddr): void {
-    const address = addrAdd(page, PAGE_BYTES - BITS_BYTES);
+    const address = addrAdd(page, COUNTER_PAGE_BYTES - COUNTER_BITS_BYTES);
     const content = new Uint8Array(0);
-    this.#memory.commits.addSegments([{ address, prot: 'data', content, memoryBytes: BITS_BYTES }], false);
+    this.#memory.commits.addSegments(
+      [{ address, prot: 'data', content, memoryBytes: COUNTER_BITS_BYTES }],
+      false,
+    );
   }
 
   /** Word by word, so that no two of the segments that are queued overlap. */

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COUNTER_BITS_BYTES, COUNTER_PAGE_BYTES } from '@farjit/protocol/counter-page';
 import test from 'ava';
-import { LAYOUT_VERSION } from '../../src/native/shared-layout.js';
+import * as layout from '../../src/native/shared-layout.js';
 import { DEFAULT_RUNNER_PATH } from '../../src/runner-process.js';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
@@ -34,7 +35,12 @@ test('C and TypeScript say what the description of the shared layout says', (t) 
 
 test('the runner was built of the layout that the host has', (t) => {
   const version = execFileSync(DEFAULT_RUNNER_PATH, ['--version'], { encoding: 'utf8' });
-  t.true(version.endsWith(`, layout ${LAYOUT_VERSION.toString(16).padStart(8, '0')}\n`), version);
+  t.true(version.endsWith(`, layout ${layout.LAYOUT_VERSION.toString(16).padStart(8, '0')}\n`), version);
+});
+
+test('pages of counters are what the compiler lays out', (t) => {
+  t.is<number, number>(layout.COUNTER_PAGE_BYTES, COUNTER_PAGE_BYTES);
+  t.is<number, number>(layout.COUNTER_PAGE_BYTES - layout.HOT_BITS_OFFSET, COUNTER_BITS_BYTES);
 });
 
 const CHANGES: readonly [string, string, string, RegExp][] = [
