@@ -25,7 +25,9 @@ export class RunningExecutor {
   ): Promise<RunningExecutor> {
     const { program, args: all } = executorCommand('--listen', url, '--log-format=pretty', ...args);
     const env = { ...process.env, ...(token === undefined ? {} : { FARJIT_TOKEN: token }) };
-    const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'], env });
+    // It does not outlive a benchmark that is killed.
+    const mortal = ['--pdeathsig', 'KILL', program, ...all];
+    const child = spawn('setpriv', mortal, { stdio: ['ignore', 'ignore', 'pipe'], env });
     const said: string[] = [];
     // Also read later, so that it can always write.
     const lines = createInterface({ input: child.stderr });

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { spawnMortal } from '#executor/test/mortal-process.js';
 import { eventually } from './jit-fixture.js';
 
 /** What ends what was started for it: a test, or all of a file's. */
@@ -28,12 +29,12 @@ export async function startExecutor(
   listen = socketUrl(t),
   args: readonly string[] = [],
 ): Promise<ExecutorProcess> {
-  const child = spawn(process.execPath, [EXECUTOR_MAIN, '--listen', listen, ...args], {
+  const child = spawnMortal([EXECUTOR_MAIN, '--listen', listen, ...args], {
     env: { ...process.env, FARJIT_LOG_FORMAT: 'pretty' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
   });
   t.teardown(() => kill(child));

@@ -7,6 +7,7 @@ const [url = '', what = ''] = process.argv.slice(2);
 const ENDLESS = Uint8Array.of(0xeb, 0xfe);
 const AT_ONCE = 200;
 
+process.once('disconnect', () => process.exit());
 // As from another machine: what floods takes nothing from whom it floods but by its requests.
 setPriority(19);
 const raw = await openRaw(url);

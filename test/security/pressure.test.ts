@@ -1,11 +1,13 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import { FarJITError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
+import { spawnMortal } from '#executor/test/mortal-process.js';
 import { EXECUTOR_MAIN, kill } from '../executor-process.js';
 import { evaluateAll, eventually } from '../jit-fixture.js';
 import { descriptorCount, isAlive, threadCount } from '../proc.js';
@@ -33,13 +35,13 @@ async function startLimited(
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const url = `ws+unix:${join(directory, 'executor')}`;
   const as = user === undefined ? {} : { uid: user, gid: user, env: { PATH: process.env.PATH, HOME: '/' } };
-  const child = spawn(process.execPath, [EXECUTOR_MAIN, '--listen', url, '--pool', '0'], {
+  const child = spawnMortal([EXECUTOR_MAIN, '--listen', url, '--pool', '0'], {
     ...as,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   t.teardown(() => kill(child));
-  await once(child.stderr, 'data');
-  child.stderr.resume();
+  await once(child.stderr as Readable, 'data');
+  child.stderr?.resume();
   await (await KaleidoscopeJIT.create({ executor: { url } })).close();
   const processId = child.pid ?? 0;
   execFileSync('prlimit', ['--pid', String(processId), limitOf(processId)], as);

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { CodegenPool, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import { context, trace } from '@opentelemetry/api';
 import test, { type ExecutionContext } from 'ava';
+import { spawnMortal } from '#executor/test/mortal-process.js';
 import { EXECUTOR_MAIN } from '../executor-process.js';
 import { parseAssembly } from '../ir-module.js';
 import { evaluateAll, eventually, holdCompilations, openJIT } from '../jit-fixture.js';
@@ -183,14 +184,10 @@ test('one trace through two processes', async (t) => {
   const spansFile = join(directory, 'spans');
   const register = new URL('register-exporter.js', import.meta.url).href;
   const socket = join(directory, 'executor');
-  const child = spawn(
-    process.execPath,
-    ['--import', register, EXECUTOR_MAIN, '--listen', `ws+unix:${socket}`],
-    {
-      env: { ...process.env, SPANS_FILE: spansFile },
-      stdio: 'ignore',
-    },
-  );
+  const child = spawnMortal(['--import', register, EXECUTOR_MAIN, '--listen', `ws+unix:${socket}`], {
+    env: { ...process.env, SPANS_FILE: spansFile },
+    stdio: 'ignore',
+  });
   t.teardown(() => child.kill('SIGKILL'));
   await eventually(() => existsSync(socket), 'it listens');
   const { provider, spans } = recordingProvider();

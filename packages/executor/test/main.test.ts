@@ -10,6 +10,7 @@ import { joinWebSocket, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/pr
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
 import { pemOf, TestCA } from './certificates.js';
+import { spawnMortal } from './mortal-process.js';
 import { openOver, until } from './session-fixture.js';
 import { bearer, connectTo, refusalOf } from './upgrade.js';
 
@@ -22,7 +23,7 @@ interface Started {
 }
 
 function start(t: ExecutionContext, args: string[], env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, [entry, ...args], {
+  const child = spawnMortal([entry, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, FARJIT_LOG_FORMAT: 'pretty', ...env },
   });

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { spawnMortal } from '#executor/test/mortal-process.js';
 import { Violation } from '../target.js';
 import type { HostFigures } from './host-main.js';
 import type { SourceMutation } from './mutate-sources.js';
@@ -44,8 +45,7 @@ export class FuzzedHost {
     const folder = mkdtempSync(join(tmpdir(), 'farjit-fuzz-'));
     const script = fileURLToPath(new URL('./host-main.js', import.meta.url));
     const listen = ['--listen', `ws+unix:${join(folder, 'executor')}`];
-    const child = spawn(
-      process.execPath,
+    const child = spawnMortal(
       ['--expose-gc', script, JSON.stringify(mutations), ...listen, '--log-format', 'pretty', ...options],
       { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
     );
