@@ -179,8 +179,9 @@ export class Link {
     this.#transport = transport;
     // Tells the other end that its answer has come, which makes an end of what let us in.
     this.#acknowledge();
-    this.#attach(transport);
+    // Before it is listened to: it may be lost already.
     this.#mend();
+    this.#attach(transport);
     this.#transmit();
     return replayedCount;
   }

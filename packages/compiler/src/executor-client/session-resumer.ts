@@ -19,11 +19,18 @@ export type ConnectionEvent =
       readonly replayedCount: number;
     };
 
+/** A connection that has lasted so long was worth having, though nothing has come over it. */
+const STEADY_MS = 5_000;
+
 /** Connects a session again that has lost its connection, for as long as it lives. */
 export class SessionResumer {
   readonly #connection: Connection;
   readonly #emit: (event: ConnectionEvent) => void;
   #transport: Transport;
+  /** Attempts that have led to nothing, one after the other. */
+  #failedCount = 0;
+  /** The last one that has led to a connection, and the frames that had come before. */
+  #resumed: { readonly atMs: number; readonly receivedCount: number } | undefined;
 
   constructor(connection: Connection, transport: Transport, emit: (event: ConnectionEvent) => void) {
     this.#connection = connection;
@@ -36,16 +43,27 @@ export class SessionResumer {
     const { link, closed } = this.#connection;
     const ended = new AbortController();
     void closed.then(() => ended.abort());
-    for (let attempt = 0; link.isBroken; attempt++) {
+    // An executor that lets a session go on and is gone at once is not asked without a pause.
+    this.#failedCount = this.#wasInVain ? this.#failedCount + 1 : 0;
+    while (link.isBroken) {
       // Ends at once, and leaves no timer, when the connection is closed.
-      await delay(backoffMs(attempt), undefined, { signal: ended.signal }).catch(() => {});
+      await delay(backoffMs(this.#failedCount), undefined, { signal: ended.signal }).catch(() => {});
       if (!link.isBroken) return;
       try {
-        await this.#attempt();
+        // When it is lost again by now, this has been called again.
+        return await this.#attempt();
       } catch (error) {
+        this.#failedCount++;
         this.#failed(error instanceof Error ? error : new Error(String(error)));
       }
     }
+  }
+
+  /** Whether the last attempt has led to a connection over which nothing has come. */
+  get #wasInVain(): boolean {
+    if (!this.#resumed) return false;
+    const { atMs, receivedCount } = this.#resumed;
+    return this.#connection.link.receivedCount === receivedCount && performance.now() - atMs < STEADY_MS;
   }
 
   async #attempt(): Promise<void> {
@@ -59,6 +77,7 @@ export class SessionResumer {
       return;
     }
     this.#transport = transport;
+    this.#resumed = { atMs: performance.now(), receivedCount: link.receivedCount };
     this.#emit({ type: 'connection-resumed', replayedCount: link.resume(transport, receivedCount) });
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, createMemoryTransportPair, session, type Transport } from '@farjit/protocol';
 import test from 'ava';
 import { type ConnectionEvent, SessionResumer } from '../../src/executor-client/session-resumer.js';
@@ -58,3 +59,27 @@ for (const [receivedCount, replayedCount] of [
     t.deepEqual(events, [{ type: 'connection-resumed', replayedCount }]);
     connection.close();
   });
+
+test('an executor that lets a session go on, and is gone before anything has come, is asked ever less often', async (t) => {
+  let attempts = 0;
+  const reopen = async (receivedCount: number) => {
+    attempts++;
+    const [next, far] = createMemoryTransportPair();
+    far.start({ onMessage: () => {}, onClose: () => {} });
+    far.close(1006, 'gone');
+    return { transport: Object.assign(next, { reopen }), receivedCount };
+  };
+  const [near] = createMemoryTransportPair();
+  const transport: Transport = Object.assign(near, { reopen });
+  const connection: Connection = new Connection(transport, {
+    timeToLiveMs: 60_000,
+    onBroken: () => void resumer.resume(),
+  });
+  const resumer = new SessionResumer(connection, transport, () => {});
+  connection.start();
+  connection.link.breakOff();
+  await delay(500);
+  connection.close();
+  // At once, and after 0.1, 0.2 and 0.4 s at the most; half of that at the least.
+  t.true(attempts >= 2 && attempts <= 5, `${attempts}`);
+});
