@@ -1,6 +1,6 @@
 import type { MemProt, RemoteInfo, RunnerStarted } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
-import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { type ExecutorAddr, formatAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 
 /** Widest stub or trampoline that makes sense on any target. */
 const MAX_STUB_BYTES = 256;
@@ -39,7 +39,7 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /**
- * The three parts of a runner's memory must be sane and within reach of each other.
+ * The three parts of a runner's memory must be sane, beside each other and within reach.
  * @throws {ProtocolError} when they are not.
  */
 export function checkRunner(runner: RunnerStarted): RunnerStarted {
@@ -48,10 +48,16 @@ export function checkRunner(runner: RunnerStarted): RunnerStarted {
   for (const part of parts)
     if (part.address % 4096n !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
       throw new ProtocolError(`the executor reports memory at ${formatAddr(part.address)}`);
-  const low = parts.reduce((least, part) => (part.address < least ? part.address : least), code.address);
-  for (const part of parts)
-    if (part.address + BigInt(part.sizeBytes) - low > 0x7fff_ffffn)
+  parts.sort((a, b) => Number(a.address - b.address));
+  const low = parts[0]?.address ?? code.address;
+  let end = low;
+  for (const { address, sizeBytes } of parts) {
+    if (address < end)
+      throw new ProtocolError(`the executor reports memory at ${formatAddr(address)} for two uses`);
+    end = toExecutorAddr(address + BigInt(sizeBytes));
+    if (end - low > 0x7fff_ffffn)
       throw new ProtocolError('the executor reports memory that spans more than 2 GiB');
+  }
   return runner;
 }
 

@@ -140,6 +140,11 @@ for (const [what, change, message] of [
     /reports memory at 0x7f0000000008/,
   ],
   [
+    'that is code and data at once',
+    { data: { address: toExecutorAddr(0x7f00_007f_f000n), sizeBytes: 8192 } },
+    /reports memory at 0x7f00007ff000 for two uses|reports memory at 0x7f0000800000 for two uses/,
+  ],
+  [
     'beyond what user space has',
     { code: { address: toExecutorAddr(0xffff_ffff_ffff_f000n), sizeBytes: 4096 } },
     /reports memory at 0xfffffffffffff000/,
