@@ -49,6 +49,8 @@ static _Noreturn void serve(void)
 			if (!confined)
 				farjit_fault("SPAWN before CONFINE");
 			farjit_spawn_worker(bell.slot);
+			/* Making its first thread, libc lets through its own signals here. */
+			farjit_leave_signals_to_others();
 			break;
 		case FARJIT_BELL_SYNC_CORE:
 			farjit_sync_core();

@@ -72,9 +72,18 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 
 void farjit_leave_signals_to_others(void)
 {
-	sigset_t all;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	/*
+	 * By the system call: libc's own function leaves out its own two signals. One cancels a thread, and none may cancel this
+	 * one. By the other, 33, a thread that changes its user has every other one do so, and waits until it has.
+	 */
+	uint64_t signals = ~(UINT64_C(1) << (33 - 1));
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &signals, NULL, sizeof signals);
+}
+
+static void handle(int signal, const struct sigaction *action)
+{
+	if (sigaction(signal, action, NULL) != 0)
+		farjit_fault("cannot handle signal %d", signal);
 }
 
 void farjit_traps_initialize(void)
@@ -82,6 +91,8 @@ void farjit_traps_initialize(void)
 	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof trap_signals / sizeof trap_signals[0]; i++)
-		if (sigaction(trap_signals[i], &action, NULL) != 0)
-			farjit_fault("cannot handle signal %d", trap_signals[i]);
+		handle(trap_signals[i], &action);
+	/* Node takes a process that died of one of these for one that has ended well. */
+	for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++)
+		handle(signal, &action);
 }

@@ -51,7 +51,12 @@ function trapReport(claim: EndSnapshot, registerNames: readonly string[]): TrapR
   };
 }
 
+/** Of the first signal that programs may give a meaning to, as libc counts them. */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
 function signalName(signal: number): string {
+  if (signal >= SIGRTMIN && signal <= SIGRTMAX) return `SIGRTMIN+${signal - SIGRTMIN}`;
   const known = Object.entries(constants.signals).find(([, number]) => number === signal);
   return known ? known[0] : `signal ${signal}`;
 }

@@ -246,6 +246,16 @@ test('abort is a signal, not a trap', async (t) => {
   t.like(error, { data: { end: { kind: 'signal', signal: 'SIGABRT' } } });
 });
 
+test('a real-time signal that nobody handles is no end like any other', async (t) => {
+  const compiler = await openSession(t, host);
+  const entry = await load(compiler, callWithInt(await lookup(compiler, 'raise'), 40));
+  const error = await t.throwsAsync(call(compiler, entry), {
+    code: 'RUNNER_LOST',
+    message: /SIGRTMIN\+6 at /,
+  });
+  t.like(error, { data: { own: true, end: { kind: 'trap', trap: { signal: 'SIGRTMIN+6' } } } });
+});
+
 test('a call that passes its deadline ends the runner', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live, lost } = compiler;

@@ -1,9 +1,11 @@
 /* Threads that are told to end while they are in a callback: no slot stays with them. */
 #include "host.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 extern const char prepare_and_reenter[], add_one[], trap_segv[];
@@ -15,6 +17,21 @@ struct preparation {
 	uint64_t trampoline;
 	uint64_t value;
 	uint64_t times;
+};
+
+/* As rt_sigaction takes it. */
+struct kernel_action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+enum {
+	/* The first of two that libc keeps for itself. */
+	SIGCANCEL = 32,
+	/* Without it the kernel delivers no signal. */
+	SA_RESTORER_FLAG = 0x04000000,
 };
 
 enum {
@@ -121,6 +138,28 @@ static void the_control_thread_runs_no_handlers(void)
 	/* Nor those of traps, which are the program's to send, too. */
 	CHECK_EQUAL(host_call(&host, host_lookup(&host, "tgkill"), ARGUMENTS(pid, pid, SIGSEGV), NULL), 0);
 	CHECK(host_lookup(&host, "getpid") != 0);
+	/* Nor the one by which libc cancels threads, for which it lets no program have a handler. */
+	struct kernel_action action = {host_lookup(&host, "pthread_exit"), SA_RESTORER_FLAG, host_lookup(&host, "abort"), 0};
+	memcpy(host.data + DATA_ACTION, &action, sizeof action);
+	uint64_t syscall_address = host_lookup(&host, "syscall");
+	CHECK_EQUAL(host_call(&host, syscall_address,
+			      ARGUMENTS(SYS_rt_sigaction, SIGCANCEL, data_address(&host, DATA_ACTION), 0, sizeof action.mask),
+			      NULL),
+		    0);
+	CHECK_EQUAL(host_call(&host, syscall_address, ARGUMENTS(SYS_tgkill, pid, pid, SIGCANCEL), NULL), 0);
+	CHECK(host_lookup(&host, "getpid") != 0);
+	host_close(&host);
+}
+
+/* libc has each thread try, and would wait for ever for one that blocks its signal. */
+static void a_change_of_user_is_refused_by_all_threads(void)
+{
+	struct host host;
+	int error = 0;
+	open_unwindable(&host);
+	CHECK_EQUAL((int)host_call(&host, host_lookup(&host, "setuid"), ARGUMENTS(0), &error), -1);
+	CHECK_EQUAL(error, EPERM);
+	CHECK(host_lookup(&host, "getpid") != 0);
 	host_close(&host);
 }
 
@@ -189,6 +228,7 @@ const struct test_case leaving_cases[] = {
 	{"a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back",
 	 a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back},
 	{"the-control-thread-runs-no-handlers", the_control_thread_runs_no_handlers},
+	{"a-change-of-user-is-refused-by-all-threads", a_change_of_user_is_refused_by_all_threads},
 	{"a-callback-outside-of-calls-cannot-fail", a_callback_outside_of_calls_cannot_fail},
 	{"a-counter-is-no-cancellation-point", a_counter_is_no_cancellation_point},
 	{"a-trap-of-a-cancelled-thread-ends-the-runner", a_trap_of_a_cancelled_thread_ends_the_runner},

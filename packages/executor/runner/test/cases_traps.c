@@ -157,6 +157,18 @@ static void reports_a_trap_signal_that_code_sent_itself(void)
 	CHECK_EQUAL(host.control->end.stack_overflow, 0);
 }
 
+static void reports_a_real_time_signal(void)
+{
+	struct host host = {0};
+	host_open(&host);
+	host_post_call(&host, 0, host_lookup(&host, "raise"), ARGUMENTS((uint64_t)SIGRTMIN + 6));
+	int status = host_wait_end(&host);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQUAL(WTERMSIG(status), SIGRTMIN + 6);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
+	CHECK_EQUAL(host.control->end.signal, SIGRTMIN + 6);
+}
+
 /* Destructors of the program's run beside the runner's own, round after round: the stack that traps are handled on is there
  * until the last. */
 static void reports_a_stack_overflow_in_a_late_destructor(void)
@@ -216,5 +228,6 @@ const struct test_case trap_cases[] = {
 	{"reports-the-caller-of-a-null-function", reports_the_caller_of_a_null_function},
 	{"reports-one-of-many-traps", reports_one_of_many_traps},
 	{"reports-a-trap-signal-that-code-sent-itself", reports_a_trap_signal_that_code_sent_itself},
+	{"reports-a-real-time-signal", reports_a_real_time_signal},
 	{0},
 };
