@@ -295,6 +295,19 @@ test('cancelling a call ends the runner', async (t) => {
   t.like(await pending, { data: { end: { kind: 'cancelled' }, own: true } });
 });
 
+test('of two calls that are cancelled at once, the first has ended the runner', async (t) => {
+  const { connection, live, ...compiler } = await openSession(t, host);
+  const entry = await load({ connection, live, ...compiler }, spin());
+  const params = { entry, block: new Uint8Array(8), commit: commitOf() };
+  const controllers = [new AbortController(), new AbortController()];
+  const pending = controllers.map(({ signal }) =>
+    connection.request(run.call, params, { ...live, signal }).catch(({ data }) => data.own),
+  );
+  await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 2);
+  for (const controller of controllers) controller.abort();
+  t.deepEqual((await Promise.all(pending)) as unknown[], [true, false]);
+});
+
 test('calls that wait for a slot are cancelled and expire without the runner', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live, lost } = compiler;

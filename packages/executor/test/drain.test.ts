@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { run, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
+import { drainSessions } from '../src/drain.js';
 import { Server } from '../src/index.js';
+import type { Session } from '../src/session.js';
 import { spin, storeConstant } from './machine-code.js';
 import {
   callDouble,
@@ -171,4 +173,35 @@ test('a session whose connection was lost before is waited for, too: its last an
 test('a host without sessions has drained', async (t) => {
   const { server } = await startServer(t);
   t.deepEqual(await server.drain({ timeoutMs: 60_000 }), { sessionsLeft: 0, because: 'empty' });
+});
+
+/** A session that ends when the test says so. */
+function fakeSession() {
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return { session: { drain: () => {}, ended } as unknown as Session, end };
+}
+
+const timerCount = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+
+test('whatever ends the draining, its timer does not stay', async (t) => {
+  const before = timerCount();
+  t.deepEqual(await drainSessions([], { timeoutMs: 60_000 }), { sessionsLeft: 0, because: 'empty' });
+  t.is(timerCount(), before);
+  const [one, other] = [fakeSession(), fakeSession()];
+  const hurry = new AbortController();
+  const draining = drainSessions([one.session, other.session], { timeoutMs: 60_000, signal: hurry.signal });
+  t.is(timerCount(), before + 1);
+  one.end();
+  await one.session.ended;
+  hurry.abort();
+  t.deepEqual(await draining, { sessionsLeft: 1, because: 'hurried' });
+  t.is(timerCount(), before);
+  t.deepEqual(await drainSessions([other.session], { timeoutMs: 60_000, signal: hurry.signal }), {
+    sessionsLeft: 1,
+    because: 'hurried',
+  });
+  t.deepEqual(await drainSessions([other.session], { timeoutMs: 1 }), { sessionsLeft: 1, because: 'timeout' });
 });

@@ -198,6 +198,7 @@ test('web pages are refused, with or without the token', async (t) => {
   const headers = { authorization: `Bearer ${server.token}` };
   t.is(await refusal(unix, { origin: 'http://127.0.0.1' }), 403);
   t.is(await refusal(loopback, { origin: 'null', headers }), 403);
+  t.is(await refusal(unix, { headers: { origin: '' } }), 403);
   t.is(server.sessions.size, 0);
 });
 

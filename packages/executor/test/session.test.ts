@@ -126,6 +126,14 @@ test('closing the connection ends the runner', async (t) => {
   t.throws(() => process.kill(opened.runner.processId, 0), { code: 'ESRCH' });
 });
 
+test('a connection that is lost before the session is open is not waited for', async (t) => {
+  const [near, far] = createMemoryTransportPair();
+  const hosted = new Session({ host, transport: far, timeToLiveMs: 60_000 });
+  near.close(1006, 'gone');
+  await hosted.ended;
+  t.regex((await hosted.connection.closed).message, /1006: gone/);
+});
+
 test('closing the connection while the session opens leaves no runner', async (t) => {
   const { connection, hosted } = connect();
   const opening = connection.request(session.openSession, { versions: [1], client: 'test' });

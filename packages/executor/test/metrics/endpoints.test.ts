@@ -2,6 +2,8 @@ import { request } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
 import { Server, type ServerOptions } from '../../src/index.js';
+import { Endpoints } from '../../src/metrics/endpoints.js';
+import { RunnerCheck } from '../../src/metrics/runner-check.js';
 
 function startServer(t: ExecutionContext, options: ServerOptions = {}): Server {
   const server = new Server({ credentials: 'right', ...options });
@@ -108,4 +110,33 @@ test('guessing the token of the metrics is as slow as guessing it elsewhere', as
   for (let i = 0; i < 60; i++) statuses.add((await ask(url, '/metrics', { token: `${i}` })).status);
   t.true(statuses.has(429));
   t.is((await ask(url, '/healthz')).status, 200);
+});
+
+test('from opening on it is looked whether a runner can be started, and closing waits for the one that is tried', async (t) => {
+  let started = () => {};
+  let tried = 0;
+  const check = new RunnerCheck(() => {
+    tried++;
+    return new Promise((resolve) => {
+      started = resolve;
+    });
+  });
+  const endpoints = new Endpoints({
+    stateNow: () => ({ isDraining: false, sessionsOpen: 0, sessionsMax: 1 }) as never,
+    isWell: () => check.isWell(),
+    check,
+    metrics: undefined,
+  });
+  t.is(tried, 0);
+  endpoints.open();
+  t.is(tried, 1);
+  let isClosed = false;
+  const closing = endpoints.close().then(() => {
+    isClosed = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  t.false(isClosed);
+  started();
+  await closing;
+  t.true(isClosed);
 });
