@@ -203,5 +203,8 @@ test('whatever ends the draining, its timer does not stay', async (t) => {
     sessionsLeft: 1,
     because: 'hurried',
   });
-  t.deepEqual(await drainSessions([other.session], { timeoutMs: 1 }), { sessionsLeft: 1, because: 'timeout' });
+  t.deepEqual(await drainSessions([other.session], { timeoutMs: 1 }), {
+    sessionsLeft: 1,
+    because: 'timeout',
+  });
 });

@@ -304,6 +304,31 @@ static void finds_frames_from_their_first_byte_to_their_last(void)
 	host_close(&host);
 }
 
+/* Whoever rings waits until the host has heard what was rung before. */
+static void rings_on_when_the_doorbell_was_full(void)
+{
+	enum { MOST_BELLS = 100 * 1000, FULL_MS = 200 };
+	struct host host;
+	host_open(&host);
+	host_spawn(&host, 0);
+	uint32_t rung = 0;
+	for (; rung < MOST_BELLS; rung++) {
+		host_post(&host, 0, add_one);
+		const _Atomic uint32_t *state = &host.control->calls[0].state;
+		for (int i = 0; *state != FARJIT_CALL_RETURNED && i < FULL_MS; i++)
+			usleep(*state == FARJIT_CALL_POSTED && i > 100 ? 1000 : 0);
+		if (*state != FARJIT_CALL_RETURNED)
+			break;
+	}
+	CHECK(rung > 0 && rung < MOST_BELLS);
+	/* The one that is posted is begun when the last has been rung. */
+	for (uint32_t i = 0; i <= rung; i++)
+		CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 0);
+	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_RETURNED);
+	CHECK(!host_hears(&host, 20));
+	host_close(&host);
+}
+
 const struct test_case bound_cases[] = {
 	{"refuses-sizes-that-are-none", refuses_sizes_that_are_none},
 	{"takes-as-much-memory-as-is-in-reach", takes_as_much_memory_as_is_in_reach},
@@ -313,6 +338,7 @@ const struct test_case bound_cases[] = {
 	{"ends-when-a-slot-is-in-a-state-that-there-is-not", ends_when_a_slot_is_in_a_state_that_there_is_not},
 	{"tells-counters-of-any-page-and-word", tells_counters_of_any_page_and_word},
 	{"tells-of-no-counters-elsewhere", tells_of_no_counters_elsewhere},
+	{"rings-on-when-the-doorbell-was-full", rings_on_when_the_doorbell_was_full},
 	{"finds-frames-from-their-first-byte-to-their-last", finds_frames_from_their_first_byte_to_their_last},
 	{0},
 };

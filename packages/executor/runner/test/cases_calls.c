@@ -1,6 +1,7 @@
 /* Start, lookup, plain calls, the ways a call can end, foreign threads. */
 #include "host.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -267,6 +268,41 @@ static void counts_the_threads_of_jitted_code(void)
 	host_close(&host);
 }
 
+static uint64_t mapped_bytes(FILE *maps)
+{
+	char line[512];
+	uint64_t bytes = 0, start, end;
+	rewind(maps);
+	while (fgets(line, sizeof line, maps))
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2)
+			bytes += end - start;
+	return bytes;
+}
+
+static void threads_leave_nothing_mapped(void)
+{
+	enum { THREADS = 20, PAGE = 4096 };
+	struct host host;
+	char path[64];
+	host_start(&host, (struct host_options){0});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	/* Opened while the runner can still be inspected, read when it cannot. */
+	snprintf(path, sizeof path, "/proc/%d/maps", host.pid);
+	FILE *maps = fopen(path, "r");
+	CHECK(maps);
+	host_confine(&host, 0);
+	uint64_t start = payload(&host, add_one);
+	/* The C library keeps a stack for the next. */
+	for (uint64_t i = 0; i < 4; i++)
+		run_thread(&host, "pthread_create", start, i);
+	uint64_t before = mapped_bytes(maps);
+	for (uint64_t i = 0; i < THREADS; i++)
+		run_thread(&host, "pthread_create", start, i);
+	CHECK(mapped_bytes(maps) < before + THREADS / 2 * PAGE);
+	fclose(maps);
+	host_close(&host);
+}
+
 static void threads_return_and_exit_as_usual(void)
 {
 	struct host host;
@@ -407,6 +443,7 @@ const struct test_case call_cases[] = {
 	{"abort-is-sigabrt", abort_is_sigabrt},
 	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},
 	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
+	{"threads-leave-nothing-mapped", threads_leave_nothing_mapped},
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
 	{"a-detached-thread-is-detached", a_detached_thread_is_detached},
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},

@@ -9,7 +9,7 @@
 extern const char call_c_return[], call_two_return[], destroy_again[];
 extern const char trap_registers[], trap_registers_at[], trap_segv[], trap_segv_at[], trap_code_write[],
 	trap_code_write_at[], trap_divide[], trap_divide_at[], trap_bus[], trap_bus_at[], trap_overflow[],
-	trap_overflow_return[], trap_call_null[], trap_call_null_return[];
+	trap_overflow_return[], trap_call_null[], trap_call_null_return[], trap_own_caller[];
 
 enum where { ON_WORKER, ON_FOREIGN_THREAD };
 
@@ -124,6 +124,15 @@ static void reports_the_caller_of_a_null_function(void)
 	CHECK_EQUAL(end->frames[1], payload(&host, call_c_return));
 }
 
+/* A chain of frames goes up the stack, or has an end. */
+static void reports_a_frame_that_is_its_own_caller_once(void)
+{
+	struct host host = {0};
+	const struct farjit_end *end = trap(&host, trap_own_caller, ON_WORKER, SIGILL);
+	CHECK_EQUAL(end->frame_count, 1);
+	CHECK_EQUAL(end->frames[0], payload(&host, call_c_return));
+}
+
 static void reports_one_of_many_traps(void)
 {
 	enum { THREADS = 8 };
@@ -226,6 +235,7 @@ const struct test_case trap_cases[] = {
 	{"reports-a-stack-overflow-in-a-late-destructor", reports_a_stack_overflow_in_a_late_destructor},
 	{"tells-a-stack-from-the-guard-below-it", tells_a_stack_from_the_guard_below_it},
 	{"reports-the-caller-of-a-null-function", reports_the_caller_of_a_null_function},
+	{"reports-a-frame-that-is-its-own-caller-once", reports_a_frame_that_is_its_own_caller_once},
 	{"reports-one-of-many-traps", reports_one_of_many_traps},
 	{"reports-a-trap-signal-that-code-sent-itself", reports_a_trap_signal_that_code_sent_itself},
 	{"reports-a-real-time-signal", reports_a_real_time_signal},

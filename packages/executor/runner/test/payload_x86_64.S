@@ -372,6 +372,12 @@ PAYLOAD trap_overflow
 trap_overflow_return:
 	ud2
 
+PAYLOAD trap_own_caller
+	pushq	%rbp
+	movq	%rsp, %rbp
+	movq	%rbp, (%rbp)
+	ud2
+
 PAYLOAD trap_call_null
 	pushq	%rbp
 	movq	%rsp, %rbp

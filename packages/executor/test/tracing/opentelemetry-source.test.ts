@@ -31,7 +31,10 @@ test('a callback whose call is known is its child and is linked to no other', (t
   const [cause, other] = [source.call(null, {}), source.call(null, {})];
   source.reentry(cause, [cause, other], {}).end({});
   const [reentry] = spans();
-  t.is(`00-${reentry?.spanContext().traceId}-${reentry?.parentSpanContext?.spanId}-01`, cause.traceparent ?? 'none');
+  t.is(
+    `00-${reentry?.spanContext().traceId}-${reentry?.parentSpanContext?.spanId}-01`,
+    cause.traceparent ?? 'none',
+  );
   t.deepEqual(reentry?.links, []);
 });
 
