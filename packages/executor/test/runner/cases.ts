@@ -39,7 +39,7 @@ export const CASES: readonly string[] = [
   'a-thread-cancelled-asynchronously-in-a-callback-gives-its-slot-back',
   'a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back',
   'the-control-thread-runs-no-handlers',
-  'a-change-of-user-is-refused-by-all-threads',
+  'a-change-of-user-waits-for-no-thread-for-ever',
   'a-callback-outside-of-calls-cannot-fail',
   'a-counter-is-no-cancellation-point',
   'a-trap-of-a-cancelled-thread-ends-the-runner',
