@@ -9,6 +9,14 @@
 
 _Static_assert(sizeof(struct farjit_bell) == 8, "a bell is written whole");
 
+/* The host is gone, and nobody is left to tell; or the program has closed what is not its own. */
+static _Noreturn void end_without_doorbell(int error)
+{
+	if (error == EBADF)
+		farjit_fault("the program has closed the runner's doorbell");
+	_exit(0);
+}
+
 static void wait_for_doorbell(short events)
 {
 	struct pollfd doorbell = {.fd = FARJIT_FD_DOORBELL, .events = events};
@@ -23,7 +31,7 @@ void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value)
 		if (errno == EAGAIN)
 			wait_for_doorbell(POLLOUT);
 		else if (errno != EINTR)
-			_exit(0); /* The host is gone: nobody is left to tell. */
+			end_without_doorbell(errno);
 	}
 }
 
@@ -38,7 +46,7 @@ struct farjit_bell farjit_next_bell(void)
 		else if (got < 0 && errno == EAGAIN)
 			wait_for_doorbell(POLLIN);
 		else if (got == 0 || errno != EINTR)
-			_exit(0);
+			end_without_doorbell(got == 0 ? 0 : errno);
 	}
 	return bell;
 }

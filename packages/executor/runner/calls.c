@@ -23,10 +23,15 @@ static void wait_until_posted(struct farjit_call_slot *slot)
 static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot)
 {
 	atomic_store(&slot->state, FARJIT_CALL_RUNNING);
+	sigset_t blocked;
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
 	uint64_t ignored;
 	bool returned = farjit_run_bounded(worker, (farjit_entry *)slot->entry, slot->block, &ignored);
-	if (!returned)
+	if (!returned) {
 		slot->token = worker->unwind_token;
+		/* It may have been in a signal handler, which blocks signals until it returns. */
+		pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+	}
 	/* Before the bell: the host drains the pipe when it hears it. */
 	fflush(stdout);
 	atomic_store(&slot->state, returned ? FARJIT_CALL_RETURNED : FARJIT_CALL_UNWOUND);

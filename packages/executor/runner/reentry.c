@@ -15,20 +15,24 @@ enum {
 
 /* A set of signals as the kernel takes it: one bit each, from signal 1 on. */
 typedef uint64_t signals;
-#define SIGNAL(number) (UINT64_C(1) << ((number) - 1))
 
-/* A trap that is blocked would end the process without a report. */
-static const signals never_blocked =
-	SIGNAL(SIGSEGV) | SIGNAL(SIGBUS) | SIGNAL(SIGILL) | SIGNAL(SIGFPE) | SIGNAL(SIGTRAP) | SIGNAL(SIGSYS);
+/* The stack that a callback takes, with room to spare. A stack that is too short for it overflows here, where a trap is
+ * still reported, or caught by the program. */
+static void __attribute__((noinline)) need_stack(void)
+{
+	char stack[4096];
+	*(volatile char *)stack = 0;
+}
 
 /*
  * A thread that leaves while it has a slot, by cancellation or by a signal handler of the program's that does not return,
- * would never give it back. So signals wait, the one that cancels included, which libc's own function would not block, and
- * whatever is called with a slot is no cancellation point: system calls are made by syscall().
+ * would never give it back. So signals wait, those of traps included, which programs may send, and the one that cancels,
+ * which libc's own function would not block. Whatever is called with a slot is no cancellation point: system calls are made
+ * by syscall().
  */
 static signals block_signals(void)
 {
-	signals blocked = ~never_blocked, before = 0;
+	signals blocked = UINT64_MAX, before = 0;
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, &before, sizeof before);
 	return before;
 }
@@ -70,6 +74,7 @@ uint64_t farjit_reenter(uint64_t return_address)
 {
 	int saved_errno = errno;
 	struct farjit_thread *thread = farjit_current_thread();
+	need_stack();
 	signals before = block_signals();
 	struct farjit_reentry_slot *slot = claim_slot();
 	slot->kind = FARJIT_REENTRY_COMPILE;

@@ -231,6 +231,14 @@ static void a_call_that_ends_its_thread_is_a_fault(void)
 	expect_fault(&host, "the call in slot 2");
 }
 
+static void a_call_that_closes_the_doorbell_is_a_fault(void)
+{
+	struct host host;
+	host_open(&host);
+	host_post_call(&host, 0, host_lookup(&host, "close"), ARGUMENTS(FARJIT_FD_DOORBELL));
+	expect_fault(&host, "closed the runner's doorbell");
+}
+
 /* Starts a thread with `create`, joins it with `join`; answers what it returned, as 64 bits. */
 static uint64_t run_thread(struct host *host, const char *start_name, uint64_t start, uint64_t argument)
 {
@@ -442,6 +450,7 @@ const struct test_case call_cases[] = {
 	{"exit-7-is-exit-status-7", exit_7_is_exit_status_7},
 	{"abort-is-sigabrt", abort_is_sigabrt},
 	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},
+	{"a-call-that-closes-the-doorbell-is-a-fault", a_call_that_closes_the_doorbell_is_a_fault},
 	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
 	{"threads-leave-nothing-mapped", threads_leave_nothing_mapped},
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},

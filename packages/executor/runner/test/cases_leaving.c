@@ -111,28 +111,39 @@ static void a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back(
 	end_threads(&host, "pthread_cancel", 0, preparation, (uint64_t)PTHREAD_CANCELED);
 }
 
-/* pthread_exit(SIGUSR1) is what the kernel's call of the handler becomes. */
-static void exit_on_signal(struct host *host)
+/* pthread_exit(signal) is what the kernel's call of the handler becomes. */
+static void exit_on_signal(struct host *host, int signal)
 {
 	struct sigaction action = {.sa_handler = (void (*)(int))host_lookup(host, "pthread_exit")};
 	memcpy(host->data + DATA_ACTION, &action, sizeof action);
-	CHECK_EQUAL(host_call(host, host_lookup(host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(host, DATA_ACTION)), NULL), 0);
+	CHECK_EQUAL(host_call(host, host_lookup(host, "sigaction"), ARGUMENTS((uint64_t)signal, data_address(host, DATA_ACTION)), NULL),
+		    0);
 }
 
 static void a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back(void)
 {
 	struct host host;
 	open_unwindable(&host);
-	exit_on_signal(&host);
+	exit_on_signal(&host, SIGUSR1);
 	struct preparation preparation = {payload(&host, add_one), 0, 0, 41, 1};
 	end_threads(&host, "pthread_kill", SIGUSR1, preparation, SIGUSR1);
+}
+
+/* The signals of traps can be sent, too. */
+static void a_thread_whose_trap_handler_exits_in_a_callback_gives_its_slot_back(void)
+{
+	struct host host;
+	open_unwindable(&host);
+	exit_on_signal(&host, SIGSEGV);
+	struct preparation preparation = {payload(&host, add_one), 0, 0, 41, 1};
+	end_threads(&host, "pthread_kill", SIGSEGV, preparation, SIGSEGV);
 }
 
 static void the_control_thread_runs_no_handlers(void)
 {
 	struct host host;
 	open_unwindable(&host);
-	exit_on_signal(&host);
+	exit_on_signal(&host, SIGUSR1);
 	uint64_t pid = (uint64_t)host.pid;
 	CHECK_EQUAL(host_call(&host, host_lookup(&host, "tgkill"), ARGUMENTS(pid, pid, SIGUSR1), NULL), 0);
 	CHECK(host_lookup(&host, "getpid") != 0);
@@ -228,6 +239,8 @@ const struct test_case leaving_cases[] = {
 	 a_thread_cancelled_asynchronously_in_a_callback_gives_its_slot_back},
 	{"a-thread-whose-signal-handler-exits-in-a-callback-gives-its-slot-back",
 	 a_thread_whose_signal_handler_exits_in_a_callback_gives_its_slot_back},
+	{"a-thread-whose-trap-handler-exits-in-a-callback-gives-its-slot-back",
+	 a_thread_whose_trap_handler_exits_in_a_callback_gives_its_slot_back},
 	{"the-control-thread-runs-no-handlers", the_control_thread_runs_no_handlers},
 	{"a-change-of-user-waits-for-no-thread-for-ever", a_change_of_user_waits_for_no_thread_for_ever},
 	{"a-callback-outside-of-calls-cannot-fail", a_callback_outside_of_calls_cannot_fail},

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fenv.h>
 #include <immintrin.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -320,21 +321,39 @@ static void finds_no_frame_that_was_taken_out(void)
 	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
 }
 
+/* Fails the callback of a call, and checks that no signals are blocked in the worker afterwards. */
+static void check_unblocked_after_failure(struct host *host)
+{
+	fail_reentry(host, 7);
+	host_expect(host, FARJIT_BELL_CALL_DONE);
+	CHECK_EQUAL(host_finish(host, 0), FARJIT_CALL_UNWOUND);
+	uint64_t *blocked = (uint64_t *)(host->data + DATA_SCRATCH);
+	*blocked = UINT64_MAX;
+	host_call(host, host_lookup(host, "pthread_sigmask"), ARGUMENTS(0, 0, data_address(host, DATA_SCRATCH)), NULL);
+	CHECK_EQUAL(*blocked, 0);
+	host_close(host);
+}
+
 static void a_failed_callback_leaves_no_signal_blocked(void)
 {
 	struct host host;
 	host_open(&host);
 	publish_eh_frame(&host);
 	host_post_call(&host, 0, trampoline(&host, 3), ARGUMENTS(5));
-	fail_reentry(&host, 7);
-	host_expect(&host, FARJIT_BELL_CALL_DONE);
-	CHECK_EQUAL(host_finish(&host, 0), FARJIT_CALL_UNWOUND);
-	uint64_t *blocked = (uint64_t *)(host.data + DATA_SCRATCH);
-	*blocked = UINT64_MAX;
-	host_call(&host, host_lookup(&host, "pthread_sigmask"), ARGUMENTS(0, 0, data_address(&host, DATA_SCRATCH)),
-		  NULL);
-	CHECK_EQUAL(*blocked, 0);
-	host_close(&host);
+	check_unblocked_after_failure(&host);
+}
+
+/* A handler's signal is blocked until the handler returns, which it does not. */
+static void a_failed_callback_in_a_signal_handler_leaves_no_signal_blocked(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host);
+	struct sigaction action = {.sa_handler = (void (*)(int))trampoline(&host, 3)};
+	memcpy(host.data + DATA_SCRATCH, &action, sizeof action);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "sigaction"), ARGUMENTS(SIGUSR1, data_address(&host, DATA_SCRATCH)), NULL), 0);
+	host_post_call(&host, 0, host_lookup(&host, "raise"), ARGUMENTS(SIGUSR1));
+	check_unblocked_after_failure(&host);
 }
 
 const struct test_case reentry_cases[] = {
@@ -349,6 +368,8 @@ const struct test_case reentry_cases[] = {
 	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
 	{"a-failed-callback-ends-just-its-foreign-thread", a_failed_callback_ends_just_its_foreign_thread},
 	{"a-failed-callback-leaves-no-signal-blocked", a_failed_callback_leaves_no_signal_blocked},
+	{"a-failed-callback-in-a-signal-handler-leaves-no-signal-blocked",
+	 a_failed_callback_in_a_signal_handler_leaves_no_signal_blocked},
 	{"ends-when-it-cannot-unwind", ends_when_it_cannot_unwind},
 	{"finds-no-frame-that-was-taken-out", finds_no_frame_that_was_taken_out},
 	{0},
