@@ -23,6 +23,19 @@ test('results are written beside their place under a name that nobody can wait a
   ]);
 });
 
+test('of results that could not be written nothing is left', async (t) => {
+  class Broken extends Float64Array {
+    override subarray(): never {
+      throw new Error('no more of them');
+    }
+  }
+  const folder = await folderWith(t, {});
+  const path = join(folder, 'results.csv');
+  const streams = new CommandStreams(() => {});
+  await t.throwsAsync(writeMapOutput(path, new Broken(3), 'x', streams), { message: /no more of them/ });
+  t.deepEqual(await readdir(folder), []);
+});
+
 test('a profile takes the place of a link, and leaves alone what the link leads to', async (t) => {
   const folder = await folderWith(t, { precious: 'mine\n' });
   const path = join(folder, 'calls.json');

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { WebSocketServer } from 'ws';
 import { ConnectError } from '../../src/executor-client/connect-errors.js';
 import { openSocket } from '../../src/executor-client/open-socket.js';
 
@@ -53,4 +55,29 @@ test('a refusal without end is read for a few hundred characters, and escaped', 
 test('headers without end are refused', async (t) => {
   const url = await dripping(t, 'HTTP/1.1 101 Switching Protocols\r\nX: ', { isFlood: true });
   t.regex(await failureOf(t, url), /^cannot reach an executor at .*: Parse Error/);
+});
+
+test('a socket that has been opened stays open after the time, and whatever is aborted later', async (t) => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const giveUp = new AbortController();
+  const options = { timeoutMs: TIMEOUT_MS, signal: giveUp.signal };
+  const { socket, answer } = await openSocket({ url, client: {} }, (opened) => opened, options);
+  t.is(answer.upgrade, 'websocket');
+  giveUp.abort();
+  await delay(TIMEOUT_MS + 50);
+  t.is(socket.readyState, socket.OPEN);
+  socket.terminate();
+});
+
+test('an attempt that is given up, before or while, says so', async (t) => {
+  const url = await dripping(t, 'HTTP/1.1 101 Switching Protocols\r\nX: ');
+  const giveUp = new AbortController();
+  const refused = { instanceOf: ConnectError, message: `${url}: the attempt to connect was given up` };
+  const opening = openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal });
+  giveUp.abort();
+  await t.throwsAsync(opening, refused);
+  await t.throwsAsync(openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal }), refused);
 });

@@ -164,7 +164,7 @@ const SHT_SYMTAB_SHNDX = 18;
 const SHN_XINDEX = 0xffff;
 
 /** An object whose only global function is in the section that a table of extended indices says, of so many entries. */
-function withExtendedIndices(entryCount: (symbolCount: number) => number): Uint8Array {
+function withExtendedIndices(entryCount: (symbolCount: number) => number, isOfAnother = false): Uint8Array {
   const whole = assemble('.globl f\nf: ret\n.section .extended,"",@progbits\n.zero 400\n');
   const object = whole.slice();
   const view = new DataView(object.buffer);
@@ -177,7 +177,7 @@ function withExtendedIndices(entryCount: (symbolCount: number) => number): Uint8
   const symbolCount = Number(view.getBigUint64((headers[symbols] ?? 0) + 32, true)) / 24;
   const extended = headers.find((header) => Number(view.getBigUint64(header + 32, true)) === 400) ?? 0;
   view.setUint32(extended + 4, SHT_SYMTAB_SHNDX, true);
-  view.setUint32(extended + 40, symbols, true);
+  view.setUint32(extended + 40, isOfAnother ? symbols - 1 : symbols, true);
   view.setBigUint64(extended + 32, BigInt(4 * entryCount(symbolCount)), true);
   const last = symbolCount - 1;
   const section = view.getUint16(symbolsAt + 24 * last + 6, true);
@@ -201,4 +201,23 @@ test('a table of extended section indices has an entry for each symbol, and is n
         ),
       { instanceOf: LinkError, message: /fewer entries than symbols/ },
     );
+});
+
+test('a table of extended section indices of another symbol table is not read', (t) => {
+  for (const entryCount of [0, 100])
+    t.throws(
+      () =>
+        buildLinkGraph(
+          withExtendedIndices(() => entryCount, true),
+          'another.o',
+        ),
+      { instanceOf: LinkError, message: /there is no SHT_SYMTAB_SHNDX/ },
+    );
+});
+
+test('a name has 4,096 bytes at most', (t) => {
+  const graphOf = (name: string) => buildLinkGraph(assemble(`.globl ${name}\n${name}: ret`), 'long.o');
+  const longest = 'f'.repeat(4096);
+  t.is(graphOf(longest).findDefinition(longest)?.kind, 'defined');
+  t.throws(() => graphOf(`${longest}f`), { instanceOf: LinkError, message: /a name is longer than 4096 bytes/ });
 });

@@ -38,6 +38,22 @@ test('call sites know how many arguments they pass and where they stand', (t) =>
   ]);
 });
 
+test('a call by an operator stands where the operator does, one before its operand with it', (t) => {
+  const text = 'def unary!(v) v; def binary| 5 (a b) a; def f(x) !x | g(x)';
+  const last = parse(text).items.at(-1);
+  if (last?.kind !== 'definition') return t.fail('the last item is no definition');
+  const sites = [...callSites(last.function)].map(({ callee, argumentCount, range }) => [
+    callee,
+    argumentCount,
+    text.slice(range.start, range.end),
+  ]);
+  t.deepEqual(sites, [
+    ['unary!', 1, '!x'],
+    ['g', 1, 'g(x)'],
+    ['binary|', 2, '|'],
+  ]);
+});
+
 test('recursion lists the function itself', (t) => {
   t.deepEqual(callees(onlyFunction('def f(x) f(x)')), ['f']);
 });
