@@ -65,6 +65,7 @@ test('names are looked up as many at a time as there is room for', async (t) => 
     [LOOKUP_NAME_COUNT + 1, 1, [LOOKUP_NAME_COUNT, 1]],
     // With its end each fills a half, and a little more than a half.
     [2, NAME_BYTES / 2 - 1, [2]],
+    [5, NAME_BYTES / 2 - 1, [2, 2, 1]],
     [2, NAME_BYTES / 2, [1, 1]],
     [1, NAME_BYTES - 1, [1]],
     [3, NAME_BYTES - 1, [1, 1, 1]],
