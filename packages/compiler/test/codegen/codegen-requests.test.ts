@@ -161,6 +161,17 @@ test('a recording that names what it has not made is refused, and costs no proce
         recording.u32(0);
       }),
     ],
+    // Of each call: nothing that it names is there, or the first is and nothing else.
+    ...Object.entries(IR).flatMap(([call, code]) =>
+      [0xffff_ffff, 0].map((firstIndex): [string, CompileInput] => [
+        `${call} of what is not there, beginning with ${firstIndex}`,
+        recordingOf((recording) => {
+          recording.u8(code);
+          recording.u32(firstIndex);
+          for (let i = 0; i < 8; i++) recording.u32(0xffff_ffff);
+        }),
+      ]),
+    ),
     ['what there is no call for', recordingOf((recording) => recording.u8(28))],
     ['half a number', recordingOf((recording) => recording.u8(IR.double))],
   ];
