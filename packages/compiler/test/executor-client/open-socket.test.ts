@@ -79,5 +79,8 @@ test('an attempt that is given up, before or while, says so', async (t) => {
   const opening = openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal });
   giveUp.abort();
   await t.throwsAsync(opening, refused);
-  await t.throwsAsync(openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal }), refused);
+  await t.throwsAsync(
+    openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal }),
+    refused,
+  );
 });

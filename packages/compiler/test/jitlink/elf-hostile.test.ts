@@ -219,5 +219,8 @@ test('a name has 4,096 bytes at most', (t) => {
   const graphOf = (name: string) => buildLinkGraph(assemble(`.globl ${name}\n${name}: ret`), 'long.o');
   const longest = 'f'.repeat(4096);
   t.is(graphOf(longest).findDefinition(longest)?.kind, 'defined');
-  t.throws(() => graphOf(`${longest}f`), { instanceOf: LinkError, message: /a name is longer than 4096 bytes/ });
+  t.throws(() => graphOf(`${longest}f`), {
+    instanceOf: LinkError,
+    message: /a name is longer than 4096 bytes/,
+  });
 });
