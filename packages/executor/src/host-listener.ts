@@ -9,7 +9,6 @@ import type { HostResources } from './host-resources.js';
 import { createHttpsServer } from './http-listener.js';
 import type { ListenAddress } from './listen-address.js';
 import type { Endpoints } from './metrics/endpoints.js';
-import { STRANGER_TIMEOUT_MS } from './strangers.js';
 import type { TlsMaterial } from './tls-files.js';
 import type { Upgrades } from './upgrades.js';
 
@@ -22,18 +21,19 @@ export interface ListenerContext {
   readonly endpoints: Endpoints;
   /** For `wss://`. */
   readonly tls: TlsMaterial | undefined;
+  readonly strangerTimeoutMs: number;
   hasClientCA(): boolean;
 }
 
 /** A server for an address, which does not listen yet: upgrades, and what can be asked of a host. */
 export async function createHostListener(
   address: ListenAddress,
-  { host, gate, authenticator, upgrades, endpoints, tls, hasClientCA }: ListenerContext,
+  { host, gate, authenticator, upgrades, endpoints, tls, strangerTimeoutMs, hasClientCA }: ListenerContext,
 ): Promise<HttpServer | HttpsServer> {
   // Both count from when a request is looked at; the gate from the connection on.
-  const limits = { headersTimeout: STRANGER_TIMEOUT_MS, requestTimeout: STRANGER_TIMEOUT_MS };
+  const limits = { headersTimeout: strangerTimeoutMs, requestTimeout: strangerTimeoutMs };
   const http = tls
-    ? await createHttpsServer({ ...limits, handshakeTimeout: STRANGER_TIMEOUT_MS }, tls)
+    ? await createHttpsServer({ ...limits, handshakeTimeout: strangerTimeoutMs }, tls)
     : // A host for one compiler does without it.
       (await import('node:http')).createServer(limits);
   const viaOf = ({ socket }: IncomingMessage): Via => ({

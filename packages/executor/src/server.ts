@@ -22,7 +22,7 @@ import type { Endpoints } from './metrics/endpoints.js';
 import type { HostState } from './metrics/host-state.js';
 import { TrustedProxies } from './proxy-protocol.js';
 import { Session } from './session.js';
-import { Strangers } from './strangers.js';
+import { STRANGER_TIMEOUT_MS, Strangers } from './strangers.js';
 import type { TlsMaterial } from './tls-files.js';
 import { type Credentials, loneToken, makeToken } from './tokens.js';
 import { type ServerPhase, type UpgradeOptions, Upgrades } from './upgrades.js';
@@ -38,6 +38,8 @@ export interface ServerOptions extends HostOptions, UpgradeOptions {
   readonly proxyProtocol?: readonly string[];
   /** Default 256. */
   readonly maxSessions?: number;
+  /** Milliseconds that a peer may take to say who it is; `STRANGER_TIMEOUT_MS` unless given. */
+  readonly strangerTimeoutMs?: number;
   /** Whether it counts what happens, for `/metrics`; what does so is loaded then. Default: no. */
   readonly metrics?: boolean;
   /** Told what is allowed and should not be. */
@@ -63,6 +65,7 @@ export class Server {
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
   readonly #upgrades: Upgrades;
+  readonly #strangerTimeoutMs: number;
   readonly #strangers: Strangers;
   readonly #gate: Gate;
   /** `/healthz` and the like, once there is somebody to ask. */
@@ -89,7 +92,11 @@ export class Server {
     });
     const refuse = (reason: RefusalReason, remoteAddress: string | undefined) =>
       this.#upgrades.noteRefused({ status: undefined, reason, remoteAddress });
-    this.#strangers = new Strangers({ onCut: ({ address }, reason) => refuse(reason, address) });
+    this.#strangerTimeoutMs = options.strangerTimeoutMs ?? STRANGER_TIMEOUT_MS;
+    this.#strangers = new Strangers({
+      onCut: ({ address }, reason) => refuse(reason, address),
+      timeoutMs: this.#strangerTimeoutMs,
+    });
     this.#gate = new Gate({
       strangers: this.#strangers,
       proxies: new TrustedProxies(options.proxyProtocol ?? []),
@@ -268,6 +275,7 @@ export class Server {
       upgrades: this.#upgrades,
       endpoints: await this.#openEndpoints(),
       tls: address.kind === 'tcp' && address.isTls ? this.#tls : undefined,
+      strangerTimeoutMs: this.#strangerTimeoutMs,
       hasClientCA: () => this.#hasClientCA,
     });
   }

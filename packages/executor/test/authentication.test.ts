@@ -288,7 +288,11 @@ test('a session is resumed by its own identity and no other, whoever has its sec
 
 test('a peer that does not say what it wants is cut, before and after its TLS handshake', async (t) => {
   const ca = new TestCA(t);
-  const { server } = startServer(t, { credentials: 'x', tls: readTlsFiles(ca.server()) });
+  const { server } = startServer(t, {
+    credentials: 'x',
+    tls: readTlsFiles(ca.server()),
+    strangerTimeoutMs: 2000,
+  });
   const [plain, secure] = await Promise.all(
     ['ws://127.0.0.1:0', 'wss://127.0.0.1:0'].map((url) => server.listen(url)),
   );

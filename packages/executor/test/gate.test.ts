@@ -27,7 +27,13 @@ interface Started {
 
 async function start(t: ExecutionContext, listen: string, options: ServerOptions = {}): Promise<Started> {
   const refused: RefusedUpgrade[] = [];
-  const server = new Server({ credentials: TOKEN, ...options, onRefused: (event) => refused.push(event) });
+  const server = new Server({
+    credentials: TOKEN,
+    // On a machine that is so busy, nobody here is cut for being slow.
+    strangerTimeoutMs: 100_000,
+    ...options,
+    onRefused: (event) => refused.push(event),
+  });
   t.teardown(() => server.close());
   const url = await server.listen(listen);
   return { server, url, at: { host: '127.0.0.1', port: Number(new URL(url).port) }, refused };

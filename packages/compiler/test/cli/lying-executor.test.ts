@@ -15,8 +15,8 @@ const ESCAPES = '\x1b[2J\u202e'.repeat(100_000);
 /** Of what a command says when all goes wrong, with its words cut and escaped: a page, escaped. */
 const MAX_SAID_LENGTH = 64 * 1024;
 
-/** What becomes of each connection. */
-type Lie = (host: FakeHost) => void;
+/** What becomes of each connection, and of its socket. */
+type Lie = (host: FakeHost, socket: Socket) => void;
 
 /** `farjit run`, or another command, with an executor that lies; started, and ended with the test. */
 async function runWith(
@@ -34,7 +34,7 @@ async function runWith(
     t.teardown(() => socket.destroy());
     if (onUpgrade) return onUpgrade(request, socket as Socket);
     sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      lie(new FakeHost({}, new WebSocketTransport(webSocket))),
+      lie(new FakeHost({}, new WebSocketTransport(webSocket)), socket as Socket),
     );
   });
   http.listen(path);
@@ -43,11 +43,12 @@ async function runWith(
   return start(t, [...command, '--no-cache', '--executor', `ws+unix:${path}`], { cwd: folder });
 }
 
-/** Says something again and again, as fast as the compiler takes it. */
-function flood(host: FakeHost, say: () => void): void {
-  const { connection } = host;
+/** Says something again and again, as fast as the compiler takes it; the first hundred times arrive together. */
+function flood({ connection }: FakeHost, socket: Socket, say: () => void): void {
   const more = () => {
+    socket.cork();
     for (let i = 0; i < 100 && connection.link.backlogBytes < 4_000_000; i++) say();
+    socket.uncork();
     if (!connection.isClosed) setImmediate(more);
   };
   more();
@@ -55,9 +56,9 @@ function flood(host: FakeHost, say: () => void): void {
 
 /** While the program runs, which does not end. */
 function whileCalled(act: Lie): Lie {
-  return (host) => {
+  return (host, socket) => {
     host.answers.call = () => {
-      act(host);
+      act(host, socket);
       return silence();
     };
   };
@@ -67,33 +68,33 @@ const fault = { kind: 'fault', message: 'x' } as const;
 
 const LIES: Readonly<Record<string, [Lie, RegExp]>> = {
   'a flood of limits': [
-    whileCalled((host) => {
+    whileCalled((host, socket) => {
       let value = 0;
-      flood(host, () =>
+      flood(host, socket, () =>
         host.connection.notify(session.limitReached, { limit: { name: 'memory', value: value++ } }, 1),
       );
     }),
     /the executor says twice that memory is reached/,
   ],
   'a flood of lost runners': [
-    whileCalled((host) => flood(host, () => host.loseRunner(fault))),
+    whileCalled((host, socket) => flood(host, socket, () => host.loseRunner(fault))),
     /the executor says twice that runner 1 is lost/,
   ],
   'a flood of runners that never were': [
-    whileCalled((host) => flood(host, () => host.loseRunner(fault, 7))),
+    whileCalled((host, socket) => flood(host, socket, () => host.loseRunner(fault, 7))),
     /the executor tells of runners all the time that are not there/,
   ],
   'a flood of callbacks': [
-    whileCalled((host) => {
+    whileCalled((host, socket) => {
       const trampoline = runnerOf(1).memory.code.address;
-      flood(host, () => void host.reenter(trampoline).catch(() => {}));
+      flood(host, socket, () => void host.reenter(trampoline).catch(() => {}));
     }),
     /the executor asks twice at once for 0x7f0000000000|the executor asks for 0x7f0000000000, which is no trampoline/,
   ],
   'callbacks from nowhere': [
-    whileCalled((host) => {
+    whileCalled((host, socket) => {
       let at = 0;
-      flood(host, () => void host.reenter(addrAdd(toExecutorAddr(0n), at++)).catch(() => {}));
+      flood(host, socket, () => void host.reenter(addrAdd(toExecutorAddr(0n), at++)).catch(() => {}));
     }),
     /which is no trampoline/,
   ],
@@ -172,14 +173,14 @@ const LASTING: Readonly<Record<string, [Lie, ((request: IncomingMessage, socket:
   ],
   'a call that is never answered': [whileCalled(() => {})],
   'hot functions without end': [
-    whileCalled((host) =>
-      flood(host, () => host.connection.notify(indirection.functionsHot, { counters }, 1)),
+    whileCalled((host, socket) =>
+      flood(host, socket, () => host.connection.notify(indirection.functionsHot, { counters }, 1)),
     ),
   ],
   'output without end': [
-    whileCalled((host) => {
+    whileCalled((host, socket) => {
       const content = Buffer.alloc(65_536, '.');
-      flood(host, () => host.connection.notify(session.output, { stream: 'stdout', content }, 1));
+      flood(host, socket, () => host.connection.notify(session.output, { stream: 'stdout', content }, 1));
     }),
   ],
 };
@@ -190,8 +191,8 @@ for (const [what, [lie, onUpgrade]] of Object.entries(LASTING))
     const isReached = new Promise<void>((resolve) => {
       reached = resolve;
     });
-    const noted: Lie = (host) => {
-      lie(host);
+    const noted: Lie = (host, socket) => {
+      lie(host, socket);
       reached();
     };
     const running = await runWith(
