@@ -62,9 +62,7 @@ export class CodegenProcess {
     words.setEncoding('utf8').on('data', (text: string) => {
       this.#words = (this.#words + text).slice(-KEPT_WORDS_BYTES);
     });
-    this.#answers.on('data', (piece: Buffer) => {
-      for (const answer of this.#reader.push(piece)) this.#receive(answer);
-    });
+    this.#answers.on('data', (piece: Buffer) => this.#read(piece));
     // A write to a process that is gone; its end says more.
     this.#requests.on('error', () => {});
     this.ended = once(child, 'close').then(
@@ -105,12 +103,7 @@ export class CodegenProcess {
     const bytes = encodeRequest(id, request);
     this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
     const { name } = request.input;
-    const timer = setTimeout(() => {
-      this.#lose(
-        new CodegenLostError(name, `it was not done after ${limitMs} ms, and its process was ended`),
-      );
-      this.#child.kill('SIGKILL');
-    }, limitMs);
+    const timer = setTimeout(() => this.#endOver(`it was not done after ${limitMs} ms`), limitMs);
     try {
       return await new Promise<CodegenAnswer>((resolve, reject) => {
         this.#pending = { id, moduleName: name, resolve, reject };
@@ -129,6 +122,23 @@ export class CodegenProcess {
     this.#child.kill('SIGKILL');
     this.#keepProgramRunning(true);
     await this.ended;
+  }
+
+  #read(piece: Buffer): void {
+    if (this.#lost) return;
+    try {
+      for (const answer of this.#reader.push(piece)) this.#receive(answer);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#endOver(error.message);
+    }
+  }
+
+  /** Ends the process over what it does, or does not, with the module that it has. */
+  #endOver(words: string): void {
+    const name = this.#pending?.moduleName ?? '';
+    this.#lose(new CodegenLostError(name, `${words}, and its process was ended`));
+    this.#child.kill('SIGKILL');
   }
 
   #receive(answer: CodegenAnswer): void {

@@ -37,6 +37,11 @@ export interface CodegenAnswer {
 
 /** Of an answer, its length included. */
 const ANSWER_HEADER_BYTES = 36;
+/**
+ * Most bytes of an object, or of another product: what a session has of memory, all in all. LLVM fills objects up to the
+ * alignment of their sections, which a module may say is a gigabyte, and a process that has been taken over sends anything.
+ */
+export const MAX_PRODUCT_BYTES = 256 * 1024 * 1024;
 
 /**
  * A request's bytes: `struct farjit_request` of `codegen.h` says what is where.
@@ -70,44 +75,56 @@ export function encodeRequest(
   return bytes;
 }
 
-/** Cuts a stream into answers, which may come in pieces. */
+/** Cuts a stream into answers, which may come in pieces. What comes is hostile once LLVM has read a module. */
 export class AnswerReader {
-  #pieces: Buffer[] = [];
+  readonly #header = Buffer.alloc(ANSWER_HEADER_BYTES);
+  #content = Buffer.alloc(0);
+  /** Of the answer that is coming in, header included. */
   #haveBytes = 0;
-  #needBytes = ANSWER_HEADER_BYTES;
 
-  /** Answers that `piece` completes. */
+  /**
+   * Answers that `piece` completes.
+   * @throws {RangeError} for an answer that is none, or longer than one may be.
+   */
   push(piece: Buffer): CodegenAnswer[] {
-    this.#pieces.push(piece);
-    this.#haveBytes += piece.byteLength;
     const answers: CodegenAnswer[] = [];
-    while (this.#haveBytes >= this.#needBytes) {
-      const bytes = this.#pieces.length === 1 ? (this.#pieces[0] ?? piece) : Buffer.concat(this.#pieces);
-      const totalBytes = 4 + bytes.readUInt32LE(0);
-      if (bytes.byteLength >= totalBytes) {
-        answers.push(decodeAnswer(bytes.subarray(0, totalBytes)));
-        this.#pieces = [bytes.subarray(totalBytes)];
-        this.#haveBytes -= totalBytes;
-        this.#needBytes = ANSWER_HEADER_BYTES;
-      } else {
-        this.#pieces = [bytes];
-        this.#needBytes = totalBytes;
+    for (let at = 0; at < piece.byteLength; ) {
+      if (this.#haveBytes < ANSWER_HEADER_BYTES) {
+        at += this.#take(piece.copy(this.#header, this.#haveBytes, at));
+        if (this.#haveBytes < ANSWER_HEADER_BYTES) break;
+        this.#content = Buffer.allocUnsafe(contentBytesOf(this.#header));
       }
+      at += this.#take(piece.copy(this.#content, this.#haveBytes - ANSWER_HEADER_BYTES, at));
+      if (this.#haveBytes < ANSWER_HEADER_BYTES + this.#content.byteLength) break;
+      answers.push(decodeAnswer(this.#header, this.#content));
+      this.#haveBytes = 0;
     }
     return answers;
   }
+
+  #take(sizeBytes: number): number {
+    this.#haveBytes += sizeBytes;
+    return sizeBytes;
+  }
 }
 
-function decodeAnswer(bytes: Buffer): CodegenAnswer {
+function contentBytesOf(header: Buffer): number {
+  const contentBytes = 4 + header.readUInt32LE(0) - ANSWER_HEADER_BYTES;
+  if (contentBytes < 0) throw new RangeError('an answer is shorter than its header');
+  if (contentBytes > MAX_PRODUCT_BYTES)
+    throw new RangeError(`what it makes of it has ${contentBytes} bytes, more than ${MAX_PRODUCT_BYTES}`);
+  return contentBytes;
+}
+
+function decodeAnswer(header: Buffer, content: Buffer): CodegenAnswer {
   return {
-    id: bytes.readUInt32LE(4),
-    status: bytes.readUInt32LE(8),
+    id: header.readUInt32LE(4),
+    status: header.readUInt32LE(8),
     timings: {
-      parseMs: bytes.readDoubleLE(12),
-      passesMs: bytes.readDoubleLE(20),
-      emitMs: bytes.readDoubleLE(28),
+      parseMs: header.readDoubleLE(12),
+      passesMs: header.readDoubleLE(20),
+      emitMs: header.readDoubleLE(28),
     },
-    // A copy: a piece of a socket's buffer would keep all of it alive.
-    content: Buffer.from(bytes.subarray(ANSWER_HEADER_BYTES)),
+    content,
   };
 }

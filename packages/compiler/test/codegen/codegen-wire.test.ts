@@ -1,5 +1,5 @@
 import test from 'ava';
-import { AnswerReader, encodeRequest, Status } from '../../src/codegen/codegen-wire.js';
+import { AnswerReader, encodeRequest, MAX_PRODUCT_BYTES, Status } from '../../src/codegen/codegen-wire.js';
 
 function answer(id: number, status: Status, content: string): Buffer {
   const bytes = Buffer.alloc(36 + content.length);
@@ -35,6 +35,22 @@ test('answers are found wherever the stream is cut', (t) => {
     );
     t.deepEqual(answers[2]?.timings, { parseMs: 1.5, passesMs: 2.5, emitMs: 3.5 });
   }
+});
+
+test('an answer that is none, or too long, is refused before anything of it is kept', (t) => {
+  for (const [length, words] of [
+    [0, /shorter than its header/],
+    [31, /shorter than its header/],
+    [32 + MAX_PRODUCT_BYTES + 1, /has 268435457 bytes, more than 268435456/],
+    [0xffff_ffff, /more than 268435456/],
+  ] as const) {
+    const header = answer(7, Status.Done, '');
+    header.writeUInt32LE(length, 0);
+    t.throws(() => new AnswerReader().push(header), { instanceOf: RangeError, message: words });
+  }
+  const header = answer(7, Status.Done, '');
+  header.writeUInt32LE(32 + MAX_PRODUCT_BYTES, 0);
+  t.deepEqual(new AnswerReader().push(header), []);
 });
 
 test('a request is laid out as codegen.h says', (t) => {
