@@ -161,3 +161,31 @@ define i32 @tryOpen() {
   const EPERM = 1;
   t.is(await (await jit.lookup('tryOpen'))(), EPERM);
 });
+
+test('names that are not UTF-8 are refused, so that none is taken for another', async (t) => {
+  const { jit } = await openJIT(t);
+  await t.throwsAsync(jit.addModule(parseAssembly('define double @"\\FF"() { ret double 1.0 }')), {
+    code: 'COMPILE',
+    message: /the name 'ÿ' is not UTF-8/,
+  });
+  // One that a module needs is met when it is linked.
+  await jit.addModule(
+    parseAssembly(`
+declare double @"\\FE"()
+define double @"\\EF\\BF\\BD"() { ret double 7.0 }
+define double @f() { %r = call double @"\\FE"() ret double %r }`),
+  );
+  const f = await jit.lookup('f');
+  await t.throwsAsync(f(), { message: /the name 'þ' is not UTF-8/ });
+  t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
+});
+
+test('a definition that LLVM must not mangle is known by its symbol', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+define double @"\\01raw"(double %x) { ret double %x }
+define double @f(double %x) { %r = call double @"\\01raw"(double %x) ret double %r }`),
+  );
+  t.deepEqual(await evaluateAll(jit, 'f(4); raw(5);'), [4, 5]);
+});

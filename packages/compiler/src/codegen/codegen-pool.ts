@@ -125,8 +125,9 @@ export class CodegenPool implements IRCompileLayer {
     const input = { name, ir, target: NO_TARGET, optLevel: 0, passes: '' } as const;
     const { content } = await this.#run(input, 'interface');
     try {
-      return decodeModuleInterface(content);
+      return decodeModuleInterface(name, content);
     } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
       throw new CodegenLostError(name, `it answered with what is no interface: ${String(error)}`);
     }
   }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { quoted } from '@farjit/protocol/printable';
 import { LinkError } from './errors.js';
 
 // Numbers of the System V gABI, chapters 4 "Object files" and "Sections".
@@ -144,6 +146,9 @@ export class ElfObject {
   #name(start: number, end: number): string {
     this.#nameBytesLeft -= end - start;
     if (this.#nameBytesLeft < 0) throw this.malformed('the names of its sections and symbols overlap');
+    // Two names that are not could become the same text.
+    if (!isUtf8(this.bytes.subarray(start, end)))
+      throw this.unsupported(`the name ${quoted(this.#text.toString('latin1', start, end))} is not UTF-8`);
     return this.#text.toString('utf8', start, end);
   }
 

@@ -1,4 +1,7 @@
+import { isUtf8 } from 'node:buffer';
+import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
+import { CompileError } from './errors.js';
 
 /** What a module defines for others. */
 export interface ModuleInterface {
@@ -26,8 +29,9 @@ const SCALARS: readonly (ScalarKind | 'void')[] = [
 /**
  * Reads an interface as the code generator writes it, out of a process that has read what may be hostile bitcode.
  * @throws {RangeError} for bytes that are none.
+ * @throws {CompileError} for a name that is not UTF-8.
  */
-export function decodeModuleInterface(bytes: Buffer): ModuleInterface {
+export function decodeModuleInterface(moduleName: string, bytes: Buffer): ModuleInterface {
   const functions = new Map<string, CallSignature | undefined>();
   const data = new Set<string>();
   let at = 0;
@@ -60,11 +64,20 @@ export function decodeModuleInterface(bytes: Buffer): ModuleInterface {
   };
   while (at < bytes.length) {
     const definition = u8();
-    const name = take(u32()).toString('utf8');
+    const name = symbolOf(moduleName, take(u32()));
     if (definition === DEFINITION.data) data.add(name);
     else if (definition === DEFINITION.function) functions.set(name, undefined);
     else if (definition === DEFINITION.callable) functions.set(name, signature());
     else throw new RangeError(`no definition is of kind ${definition}`);
   }
   return { functions, data };
+}
+
+/** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */
+function symbolOf(moduleName: string, name: Buffer): string {
+  const symbol = name[0] === 1 ? name.subarray(1) : name;
+  if (isUtf8(symbol)) return symbol.toString('utf8');
+  // Names are texts from here on, and two of these could become one.
+  const words = `${quoted(symbol.toString('latin1'))} is not UTF-8, as names have to be`;
+  throw new CompileError(moduleName, `Cannot use module ${moduleName}: the name ${words}`);
 }

@@ -150,6 +150,16 @@ test('names that overlap do not multiply: a symbol table of megabytes gives no g
   });
 });
 
+test('a name that is not UTF-8 is refused: two of them could become the same text', (t) => {
+  const object = assemble('.globl first\nfirst: ret\n.globl other\nother: ret');
+  t.notThrows(() => buildLinkGraph(object, 'whole.o'));
+  for (const name of ['first', 'other']) object[Buffer.from(object).indexOf(`${name}\0`)] = 0xff;
+  t.throws(() => buildLinkGraph(object, 'hostile.o'), {
+    instanceOf: LinkError,
+    message: /the name 'ÿ(irst|ther)' is not UTF-8/,
+  });
+});
+
 function sectionHeaders(view: DataView) {
   const start = Number(view.getBigUint64(40, true));
   return Array.from({ length: view.getUint16(60, true) }, (_, i) => ({
