@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { createHostResources, type HostResources } from '../src/index.js';
+import type { RunnerEvents } from '../src/runner-start.js';
 import { storeConstant } from './machine-code.js';
 import { callDouble, load, openSession, until } from './session-fixture.js';
 
@@ -118,4 +119,20 @@ test.serial('closing ends those that wait, and starts no more', async (t) => {
   // A fill that was to come later does not.
   await new Promise((resolve) => setTimeout(resolve, 100));
   t.deepEqual(runners(), []);
+});
+
+test.serial('a runner that ends while it is confined says so, as often as it is asked', async (t) => {
+  const host = await hostWith(t, 1);
+  const { process: runner, reservation } = await host.runners.take();
+  const told: unknown[] = [];
+  const request = { sandbox: host.sandbox, userId: 0, limits: host.limits, libraries: 0, missing: '' };
+  const events = new Proxy({}, { get: (_, name) => () => told.push(name) }) as RunnerEvents;
+  process.kill(runner.processId, 'SIGSTOP');
+  const confining = t.throwsAsync(runner.confine(request, events), { message: /SIGKILL/ });
+  process.kill(runner.processId, 'SIGKILL');
+  await confining;
+  await runner.ended;
+  await t.throwsAsync(runner.confine(request, events), { message: /could not be started: .*SIGKILL/ });
+  t.deepEqual(told, []);
+  reservation.release();
 });
