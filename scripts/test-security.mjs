@@ -15,7 +15,7 @@ await runScript(async () => {
   const env = { FARJIT_SECURITY: isShort ? '' : 'long', ...process.env };
   say(`\ntests: the sandbox, as user ${process.getuid()}`);
   const counters = [await runAva(args.length > 0 ? args : SECURITY_TESTS, env)];
-  const asUser = args.length > 0 ? undefined : await runAsUser(env);
+  const asUser = args.length > 0 ? undefined : await runAsUser(env, SECURITY_TESTS);
   if (asUser) counters.push(asUser);
   process.stdout.write(`${summaryLine(counters)}\n`);
   return counters.every(({ failed }) => failed === 0) ? 0 : 1;

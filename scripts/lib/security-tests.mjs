@@ -13,15 +13,23 @@ export const SECURITY_TESTS = [
   'test/dist/security/**/*.test.js',
 ];
 
+/** Of those, the ones that are about whose the processes are, and what is worth a second look as another user. */
+export const USER_TESTS = [
+  ...SECURITY_TESTS,
+  '!test/dist/security/{bitcode,cancelled-threads,codegen-kills,confidentiality,docs,faults,forged-cache}.test.js',
+  '!test/dist/security/{hostile-programs,neighbours,requests,scribble,sessions,strangers}.test.js',
+];
+
 /** Owns nothing, on every system. */
 const NOBODY = 65_534;
 
 /**
  * For root: the tests again as an ordinary user, who has other means to confine a runner.
  * @param {NodeJS.ProcessEnv} env
+ * @param {readonly string[]} tests
  * @returns {Promise<import('./ava-output.mjs').AvaCounter | undefined>} undefined when that cannot be done.
  */
-export async function runAsUser(env) {
+export async function runAsUser(env, tests) {
   if (process.getuid() !== 0) return undefined;
   const closed = unreadableFolder();
   if (closed !== undefined) {
@@ -31,7 +39,7 @@ export async function runAsUser(env) {
   say('\ntests: the sandbox, as an ordinary user');
   const home = mkdtempSync(join(tmpdir(), 'farjit-user-'));
   try {
-    return await runAva(SECURITY_TESTS, { ...env, HOME: home, XDG_CACHE_HOME: home }, NOBODY);
+    return await runAva(tests, { ...env, HOME: home, XDG_CACHE_HOME: home }, NOBODY);
   } finally {
     rmSync(home, { recursive: true });
   }

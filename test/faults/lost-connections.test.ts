@@ -5,7 +5,7 @@ import { randomFrom } from '#compiler/test/random.js';
 import { FAULTS, FaultProxy } from './fault-proxy.js';
 
 /** Points at which a connection is broken. `FARJIT_FAULT_POINTS=1000` takes a minute or two. */
-const POINT_COUNT = Number(process.env.FARJIT_FAULT_POINTS ?? 120);
+const POINT_COUNT = Number(process.env.FARJIT_FAULT_POINTS ?? 48);
 const CHAIN_LENGTH = 200;
 const HEARTBEAT_MS = 25;
 /** Bytes between two faults, at most: a run meets about a dozen. */

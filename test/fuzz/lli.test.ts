@@ -10,7 +10,7 @@ import { Random } from './random.js';
 import { interpret, TooLong } from './reference-interpreter.js';
 
 /** `FARJIT_LLI_PROGRAMS=2000` takes some minutes. */
-const PROGRAM_COUNT = Number(process.env.FARJIT_LLI_PROGRAMS ?? 40);
+const PROGRAM_COUNT = Number(process.env.FARJIT_LLI_PROGRAMS ?? 20);
 
 function parse(text: string) {
   return parseSource(new SourceText('program', text), new OperatorTable()).items;

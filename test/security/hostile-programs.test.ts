@@ -10,7 +10,7 @@ import { Violation } from '../fuzz/target.js';
 import { hostileRunner, RunnerTarget } from '../fuzz/targets/runner.js';
 import { rounds } from './length.js';
 
-const PROGRAMS = rounds(20, 5000);
+const PROGRAMS = rounds(5, 5000);
 const FAULT_COUNT = rounds(1, Object.keys(FAULTS).length);
 const MINIMIZED_COUNT = rounds(0, 1);
 const MAX_RUNS = 20;

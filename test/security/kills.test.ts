@@ -13,8 +13,8 @@ import { eventually, openJIT } from '../jit-fixture.js';
 import { descriptorTargets, isAlive, threadCount } from '../proc.js';
 import { rounds } from './length.js';
 
-const RUNNER_KILLS = rounds(20, 1000);
-const PROCESS_KILLS = rounds(3, 1000);
+const RUNNER_KILLS = rounds(10, 1000);
+const PROCESS_KILLS = rounds(2, 1000);
 const LONG_MS = 3 * 60 * 60 * 1000;
 
 /** Descriptors of a process by what they lead to, without numbers of sockets and pipes. */

@@ -36,7 +36,7 @@ const PROGRAMS_PER_SESSION = 100;
 export const program: TargetFactory = {
   name: 'program',
   longInputs: 5000,
-  shortInputs: 60,
+  shortInputs: 30,
   create: ({ planted = false } = {}) => new Programs(planted),
 };
 

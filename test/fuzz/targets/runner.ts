@@ -43,7 +43,7 @@ interface Baseline {
 export const hostileRunner: TargetFactory = {
   name: 'runner',
   longInputs: 5000,
-  shortInputs: 40,
+  shortInputs: 25,
   create: async () => new RunnerTarget(await buildPayload()),
 };
 
