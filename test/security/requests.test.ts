@@ -5,7 +5,7 @@ import { addFunction, openRaw, PARTS_AT_ONCE, REQUEST_FLOODS } from './floods.js
 
 const MIB = 1024 * 1024;
 /** Requests of one flood. */
-const COUNT = process.env.FARJIT_SECURITY === 'long' ? 200_000 : 2000;
+const COUNT = process.env.FARJIT_SECURITY === 'long' ? 200_000 : 1200;
 /** As many as may be under way. */
 const AT_ONCE = 1000;
 /** What one session may make its host keep, whatever it asks for. */
