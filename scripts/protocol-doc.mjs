@@ -19,6 +19,7 @@ const LIMIT_MODULES = [
   'send-window',
   'handled-requests',
   'admission',
+  'messages/primitives',
   ...MESSAGE_MODULES.map((name) => `messages/${name}`),
 ];
 
@@ -51,6 +52,7 @@ async function renderDocument() {
     ),
     types: modules.flatMap(({ schemas }) => schemas.flatMap((named) => renderType(named, names))),
     'error codes': renderErrorCodes(),
+    features: await renderFeatures(),
     limits: await renderLimits(),
   };
   const template = readFileSync(`${ROOT}scripts/protocol-doc.md`, 'utf8');
@@ -102,6 +104,7 @@ function renderMessage({ message, comment }, names) {
     '',
     `${message.kind === 'request' ? 'Request' : 'Notification'}, ${from} → ${to}.`,
     '',
+    ...(message.feature ? [`Feature \`${message.feature}\`.`, ''] : []),
     comment.text,
     '',
     ...part('Params', message.params),
@@ -134,6 +137,15 @@ function renderErrorCodes() {
     '| Code | When |',
     '| --- | --- |',
     ...[...fields].map(([code, text]) => `| \`${code}\` | ${text} |`),
+  ];
+}
+
+async function renderFeatures() {
+  const { FEATURES } = await import(`${PACKAGE}dist/src/features.js`);
+  return [
+    '| Feature | What it is |',
+    '| --- | --- |',
+    ...Object.entries(FEATURES).map(([name, words]) => `| \`${name}\` | ${words} |`),
   ];
 }
 

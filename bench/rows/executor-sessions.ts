@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection, session } from '@farjit/protocol';
+import { Connection } from '@farjit/protocol';
 import { type ConnectOptions, connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { pemOf, TestCA } from '#executor/test/certificates.js';
+import { openOn } from '#executor/test/open-on.js';
 import type { Benchmark } from '../benchmark.js';
 import type { Figure } from '../figure.js';
 import { RunningExecutor } from '../running-executor.js';
@@ -86,10 +87,7 @@ async function open({ executor, options }: Way): Promise<{ openMs: number; conne
   const startMs = performance.now();
   const connection = new Connection(await connectExecutor(executor.url, options));
   connection.start();
-  await connection.request(session.openSession, {
-    versions: [...session.PROTOCOL_VERSIONS],
-    client: 'bench',
-  });
+  await openOn(connection);
   return { openMs: performance.now() - startMs, connection };
 }
 

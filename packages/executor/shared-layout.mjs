@@ -318,7 +318,7 @@ export const SHARED_LAYOUT = [
       ['resolver', 'u64', 'address of farjit_resolver'],
       ['count_function', 'u64', 'address of farjit_count'],
       ['process_id', 'u32'],
-      ['foreign_threads', 'atomic u32', "live threads made by JIT'd code"],
+      ['program_threads', 'atomic u32', "live threads made by JIT'd code"],
       [
         'hot_pending',
         'atomic u32',

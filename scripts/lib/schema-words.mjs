@@ -14,7 +14,7 @@ export class SchemaWords {
     if (schema.pipe) return this.#piped(schema);
     switch (schema.type) {
       case 'array':
-        return `list of ${this.type(schema.item)}`.replace('of map:', 'of:');
+        return `list of ${this.type(schema.item)}`.replace(/of map(.*):$/, 'of$1:');
       case 'record':
         return `map from text to ${this.type(schema.value)}`;
       case 'picklist':
@@ -23,8 +23,15 @@ export class SchemaWords {
         return `\`'${schema.literal}'\``;
       case 'variant':
         return `one of, by \`${schema.key}\`:`;
+      case 'optional':
+        return `${this.type(schema.wrapped)} or left out`.replace(/: or left out$/, ', or left out:');
+      case 'object':
       case 'strict_object':
-        return Object.keys(schema.entries).length === 0 ? 'nothing: `{}`' : 'map:';
+        return Object.keys(schema.entries).length === 0
+          ? 'nothing: `{}`'
+          : schema.type === 'object'
+            ? 'map, with room for more:'
+            : 'map:';
       case 'string':
         return 'text';
       case 'bigint':
@@ -52,11 +59,12 @@ export class SchemaWords {
    * @param {Map<string, string>} comments by field name
    */
   fields(schema, comments, indent = '') {
+    if (schema.type === 'optional') return this.#inside(schema.wrapped, comments, indent);
     if (schema.type === 'array' || schema.type === 'record')
       return this.#inside(schema.item ?? schema.value, comments, indent);
     if (schema.type === 'variant')
       return schema.options.flatMap((option) => this.#variant(schema.key, option, comments, indent));
-    if (schema.type !== 'strict_object') return [];
+    if (!['object', 'strict_object'].includes(schema.type)) return [];
     return Object.entries(schema.entries).flatMap(([field, entry]) =>
       this.#field(field, entry, comments, indent),
     );

@@ -6,12 +6,13 @@ import {
   type SessionEvent,
 } from '@farjit/compiler';
 import { Server, type ServerOptions } from '@farjit/executor';
-import { RESUMPTION_HEADERS, session } from '@farjit/protocol';
+import { RESUMPTION_HEADERS } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { ExecutorProcessControl } from '#compiler/src/executor-client/executor-process-control.js';
 import { DEAF_HANDLERS } from '#compiler/test/executor-client/fake-host.js';
+import { openOn } from '#executor/test/open-on.js';
 import { eventually } from '../jit-fixture.js';
 import { FaultProxy } from './fault-proxy.js';
 
@@ -81,8 +82,7 @@ async function openByHand(
   const { WebSocketTransport, Connection } = await import('@farjit/protocol');
   const connection = new Connection(new WebSocketTransport(socket));
   connection.start();
-  const params = { versions: [...session.PROTOCOL_VERSIONS], client: 'test' };
-  await connection.request(session.openSession, params);
+  await openOn(connection);
   const id = String(headers[RESUMPTION_HEADERS.session]);
   return {
     server,

@@ -14,6 +14,7 @@ import { logEvents } from '#executor/src/logging/log-events.js';
 import { CONTROL, END, END_MESSAGE_BYTES, EndKind } from '#executor/src/native/shared-layout.js';
 import { hashToken } from '#executor/src/tokens.js';
 import { illegalInstruction } from '#executor/test/machine-code.js';
+import { WANTED } from '#executor/test/open-on.js';
 import { until } from '#executor/test/session-fixture.js';
 import { cannotRunAsUser, NOBODY, runScript } from './as-user.js';
 import { Canaries } from './canaries.js';
@@ -180,7 +181,7 @@ test('what a session holds is in no other one, beside it or later, of whomever, 
 
   // A new runner of the same session, sessions of another identity and of the same, in pooled runners and new ones.
   const receivedBefore = trapping.received.length;
-  const restarted = await trapping.compiler.connection.request(session.startRunner, {});
+  const restarted = await trapping.compiler.connection.request(session.startRunner, WANTED);
   Object.assign(trapping.compiler.live, { generation: restarted.generation });
   Object.assign(trapping.compiler.opened, { runner: restarted });
   await trapping.look();

@@ -13,22 +13,21 @@ import { connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { BELL_BYTES, BellKind, CONTROL, RunnerFd } from '#executor/src/native/shared-layout.js';
 import { layoutReservation } from '#executor/src/reservation-layout.js';
 import { callForEver, doubleIt, writeForEver } from '#executor/test/machine-code.js';
+import { OPEN, openOn, WANTED } from '#executor/test/open-on.js';
 
 const MIB = 1024 * 1024;
 /** A megabyte each: no more than waits at this end. */
 export const PARTS_AT_ONCE = 20;
 /** Sections of EH frames in one commit, as many as it may have. */
-const SECTIONS = 240;
-/** Commits of them that find room in what is reserved; later ones are refused. */
-const SECTION_COMMITS = 2000;
+const SECTIONS = memory.MAX_FINALIZE_ACTIONS;
 
 /** A session without a compiler. */
 export interface RawSession {
   readonly connection: Connection;
-  /** Where the code of its first runner is. */
-  readonly code: ExecutorAddr;
+  readonly runner: RunnerStarted;
   ask<M extends RequestType>(type: M, params: ParamsOf<M>): ReturnType<Connection['request']>;
-  reserve(prot: 'code' | 'data', memoryBytes: number): Promise<ExecutorAddr>;
+  /** Code memory that has not been given out before. */
+  allotCode(sizeBytes: number): ExecutorAddr;
 }
 
 /** Opens one; it ends with its connection. */
@@ -37,20 +36,24 @@ export async function openRaw(url: string): Promise<RawSession> {
   connection.onNotification(session.runnerLost, () => {});
   connection.onNotification(session.output, () => {});
   connection.start();
-  const opened = await connection.request(session.openSession, { versions: [1], client: 'test' });
-  return rawOf(connection, opened.runner);
+  const { runner } = await openOn(connection, { ...OPEN, runner: { ...WANTED, stubCount: RINGING_CALLS } });
+  return rawOf(connection, runner);
 }
 
 /** The session as it is with its runner. */
-async function rawOf(connection: Connection, runner: RunnerStarted): Promise<RawSession> {
+function rawOf(connection: Connection, runner: RunnerStarted): RawSession {
   const { generation } = runner;
-  const ask: RawSession['ask'] = (type, params) => connection.request(type, params, { generation });
-  const { allocator } = await connection.request(memory.createAllocator, {}, { generation });
-  const reserve: RawSession['reserve'] = async (prot, memoryBytes) => {
-    const params = { allocator, prot, memoryBytes };
-    return (await connection.request(memory.reserveMemory, params, { generation })).address;
+  let usedBytes = 0;
+  return {
+    connection,
+    runner,
+    ask: (type, params) => connection.request(type, params, { generation }),
+    allotCode: (sizeBytes) => {
+      const address = addrAdd(runner.memory.code.address, usedBytes);
+      usedBytes += Math.ceil(sizeBytes / 64) * 64;
+      return address;
+    },
   };
-  return { connection, code: runner.memory.code.address, ask, reserve };
 }
 
 /** Puts code into a session. @returns what calls it once. */
@@ -64,7 +67,7 @@ export async function addCode(
 }
 
 async function load(raw: RawSession, code: Uint8Array): Promise<ExecutorAddr> {
-  const entry = await raw.reserve('code', code.byteLength);
+  const entry = raw.allotCode(code.byteLength);
   const segment = { address: entry, prot: 'code' as const, content: code, memoryBytes: code.byteLength };
   await raw.ask(memory.commitMemory, commitOf({ segments: [segment] }));
   return entry;
@@ -101,42 +104,33 @@ function byRunner(start: (hostile: RawSession) => Promise<() => Promise<unknown>
 
 /** Requests that cost a host more than others, by name. */
 export const REQUEST_FLOODS: Readonly<Record<string, Flood>> = {
-  allocators: async (hostile) => () => hostile.ask(memory.createAllocator, {}),
-  owners: async (hostile) => () => hostile.ask(indirection.createIndirectStubsOwner, {}),
-  reservations: async (hostile) => () => hostile.reserve('data', 1),
   'memory to clear': async (hostile) => {
     const memoryBytes = 64 * MIB;
-    const address = await hostile.reserve('data', memoryBytes);
+    const { address } = hostile.runner.memory.data;
     const segments = [{ address, prot: 'data' as const, content: new Uint8Array(1), memoryBytes }];
     return () => hostile.ask(memory.commitMemory, commitOf({ segments }));
   },
   'EH frames': async (hostile) => {
-    const start = await hostile.reserve('data', 4 * SECTIONS * SECTION_COMMITS);
+    const { address } = hostile.runner.memory.data;
     return (index) => {
-      const registerEHFrames = Array.from({ length: SECTIONS }, (_, i) =>
-        addrAdd(start, 4 * (SECTIONS * index + i)),
-      );
-      return hostile.ask(memory.commitMemory, commitOf({ registerEHFrames }));
+      // They come, and go again.
+      const action = index % 2 === 0 ? ('registerEHFrames' as const) : ('deregisterEHFrames' as const);
+      const actions = Array.from({ length: SECTIONS }, (_, i) => ({
+        action,
+        address: addrAdd(address, 4 * i),
+        sizeBytes: 4,
+      }));
+      return hostile.ask(memory.commitMemory, commitOf({ actions }));
     };
   },
-  stubs: async (hostile) => {
-    const { owner } = (await hostile.ask(indirection.createIndirectStubsOwner, {})) as { owner: number };
-    const initialTarget = await hostile.reserve('code', 1);
-    return () =>
-      hostile.ask(indirection.emitIndirectStubs, {
-        owner,
-        stubCount: 65_536,
-        initialTarget,
-        initialStrideBytes: 0,
-      });
-  },
+  stubs: async (hostile) => () => hostile.ask(indirection.emitStubs, { stubCount: 16_384 }),
   maps: async (hostile) => () => hostile.ask(session.runnerMaps, {}),
   'memory to read': async (hostile) => {
-    const address = await hostile.reserve('data', MIB);
+    const { address } = hostile.runner.memory.data;
     return () => hostile.ask(memory.readMemory, { address, sizeBytes: MIB });
   },
   parts: async (hostile) => {
-    const address = await hostile.reserve('data', MIB);
+    const { address } = hostile.runner.memory.data;
     const content = new Uint8Array(MIB);
     return (index) => {
       const segments = [{ address, prot: 'data' as const, content, memoryBytes: MIB }];
@@ -151,11 +145,11 @@ export const REQUEST_FLOODS: Readonly<Record<string, Flood>> = {
 
 /** The same of runners: what they make their host do, without end. */
 export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
-  runners: async (hostile) => () => hostile.ask(session.startRunner, {}),
+  runners: async (hostile) => () => hostile.ask(session.startRunner, WANTED),
   'runners that end by an unknown bell': async ({ connection }) => {
     let last: Promise<unknown> = Promise.resolve();
     const again = async () => {
-      const raw = await rawOf(connection, await connection.request(session.startRunner, {}));
+      const raw = rawOf(connection, await connection.request(session.startRunner, WANTED));
       const call = await addCode(raw, writeForEver(RunnerFd.doorbell, BELL_BYTES), bellOf(99));
       await call().catch(() => {});
     };
@@ -165,20 +159,17 @@ export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
     };
   },
   'HOT bells': byRunner((hostile) => {
-    const pending = addrAdd(hostile.code, layoutReservation(4096).control.offset + CONTROL.hotPending);
+    const pending = addrAdd(hostile.runner.memory.code.address, layoutReservation(4096).control.offset + CONTROL.hotPending);
     return addCode(hostile, writeForEver(RunnerFd.doorbell, BELL_BYTES, pending), bellOf(BellKind.hot));
   }),
   'callback bells': byRunner(async (hostile) => {
     const landing = await load(hostile, Uint8Array.of(0xc3));
     const answer = { outcome: 'landed' as const, landing, commit: memory.emptyCommit() };
     hostile.connection.handle(indirection.reenter, () => answer);
-    await hostile.ask(indirection.emitResolverBlock, {});
-    const trampolines = (await hostile.ask(indirection.emitTrampolineBlock, {
-      trampolineCount: RINGING_CALLS,
-    })) as { trampolines: ExecutorAddr };
+    const { trampolines } = hostile.runner.stubs;
     const calls = await Promise.all(
       Array.from({ length: RINGING_CALLS }, (_, i) =>
-        addCode(hostile, callForEver(addrAdd(trampolines.trampolines, 8 * i))),
+        addCode(hostile, callForEver(addrAdd(trampolines, 8 * i))),
       ),
     );
     return () => Promise.all(calls.map((call) => call()));

@@ -288,7 +288,7 @@ test('threads: exactly as many as allowed, and the limit is named', async (t) =>
   const { call, reached, jit } = await limited(t, { threads: 12 });
   t.is(await call('startThreads'), 12n);
   t.deepEqual(reached, [{ name: 'threads', value: 12 }]);
-  t.is((await jit.executorStatus()).foreignThreads, 12);
+  t.is((await jit.executorStatus()).programThreads, 12);
 });
 
 for (const [where, call] of [

@@ -1,7 +1,8 @@
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import { createHostResources, Session } from '@farjit/executor';
-import { Connection, createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
+import { Connection, createMemoryTransportPair, memory, run } from '@farjit/protocol';
 import test from 'ava';
+import { openOn } from '#executor/test/open-on.js';
 import { startExecutor } from '../executor-process.js';
 import { heapBytes } from '../heap.js';
 import { eventually } from '../jit-fixture.js';
@@ -41,12 +42,9 @@ test.serial(
       const hosted = new Session({ host, transport: far });
       const connection = new Connection(near);
       connection.start();
-      const { runner } = await connection.request(session.openSession, { versions: [1], client: 'test' });
+      const { runner } = await openOn(connection);
       const { generation } = runner;
       const entry = runner.memory.code.address;
-      const { allocator } = await connection.request(memory.createAllocator, {}, { generation });
-      const reservation = { allocator, prot: 'code' as const, memoryBytes: 4096 };
-      await connection.request(memory.reserveMemory, reservation, { generation });
       const segment = { address: entry, prot: 'code' as const, content: Uint8Array.of(RET), memoryBytes: 1 };
       const commit = { ...memory.emptyCommit(), segments: [segment] };
       const result = await connection.request(

@@ -12,6 +12,9 @@ import { openTracing } from './tracing/tracing.js';
 
 type CodegenOptions = Pick<KaleidoscopeJITOptions, 'libLLVM' | 'codegenProcesses' | 'codegenLimitMs'>;
 
+/** Where Kaleidoscope's `putchard` and `printd` are. */
+const RUNNER_LIBRARIES = ['kaleidoscope'];
+
 /** A session with an executor, and what it compiles with. */
 export interface OpenedSession {
   readonly session: ExecutionSession;
@@ -36,7 +39,13 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
     cache: SessionCache | undefined,
     { signal }: Pick<ConnectOptions, 'signal'> = {},
   ) => {
-    const opening = ExecutionSession.open(transport, { hotThreshold, requireSandbox, tracing, signal });
+    const opening = ExecutionSession.open(transport, {
+      hotThreshold,
+      requireSandbox,
+      libraries: RUNNER_LIBRARIES,
+      tracing,
+      signal,
+    });
     // What is kept of the program is read while the executor opens the session.
     cache?.readAhead();
     return opening;

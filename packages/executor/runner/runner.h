@@ -98,7 +98,7 @@ void farjit_lookup(uint32_t count);
 /* threads.c */
 /* The calling thread, or NULL on one that this runner did not start. Async-signal-safe. */
 struct farjit_thread *farjit_current_thread(void);
-/* First thing on a worker or foreign thread: makes it known, and its end noticed. */
+/* First thing on a worker or program thread: makes it known, and its end noticed. */
 void farjit_set_current_thread(struct farjit_thread *thread);
 /* Alternate signal stack for the calling thread. make: any thread, NULL when memory is short. */
 void *farjit_make_signal_stack(void);

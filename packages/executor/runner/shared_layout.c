@@ -89,7 +89,7 @@ AT(farjit_control, base, 56);
 AT(farjit_control, resolver, 64);
 AT(farjit_control, count_function, 72);
 AT(farjit_control, process_id, 80);
-AT(farjit_control, foreign_threads, 84);
+AT(farjit_control, program_threads, 84);
 AT(farjit_control, hot_pending, 88);
 AT(farjit_control, confine, 96);
 AT(farjit_control, end, 656);

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x7dc57c3cu
+#define FARJIT_LAYOUT_VERSION 0x41644f25u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -274,7 +274,7 @@ struct farjit_control {
 	uint64_t resolver; /* address of farjit_resolver */
 	uint64_t count_function; /* address of farjit_count */
 	uint32_t process_id;
-	_Atomic uint32_t foreign_threads; /* live threads made by JIT'd code */
+	_Atomic uint32_t program_threads; /* live threads made by JIT'd code */
 	/* set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits */
 	_Atomic uint32_t hot_pending;
 	struct farjit_confine confine;

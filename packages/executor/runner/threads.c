@@ -18,7 +18,7 @@ enum {
 	DESTRUCTOR_ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS,
 };
 
-struct foreign_thread {
+struct program_thread {
 	struct farjit_thread thread; /* first: the key's destructor gets a pointer to it */
 	void *(*pthread_start)(void *); /* one of the two */
 	int (*thrd_start)(void *);
@@ -70,21 +70,21 @@ void farjit_drop_signal_stack(void *signal_stack)
 	munmap(signal_stack, page_bytes + signal_stack_bytes);
 }
 
-/* JIT'd destructors may run beside this one in each round, so a foreign thread counts as alive until the last. */
+/* JIT'd destructors may run beside this one in each round, so a program thread counts as alive until the last. */
 static void thread_ended(void *argument)
 {
 	struct farjit_thread *thread = argument;
 	if (thread->call_slot != FARJIT_NO_CALL_SLOT)
 		farjit_fault("the call in slot %u ended its own thread with pthread_exit or pthread_cancel",
 			     thread->call_slot);
-	struct foreign_thread *foreign = argument;
+	struct program_thread *started = argument;
 	thread->boundary = NULL;
-	if (++foreign->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(thread_key, foreign) == 0)
+	if (++started->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(thread_key, started) == 0)
 		return;
 	current_thread = NULL;
 	farjit_drop_signal_stack(thread->signal_stack);
-	free(foreign);
-	atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+	free(started);
+	atomic_fetch_sub(&farjit_control->program_threads, 1);
 }
 
 void farjit_threads_initialize(void)
@@ -97,12 +97,12 @@ void farjit_threads_initialize(void)
 		farjit_fault("no thread-specific key left");
 }
 
-static uint64_t foreign_entry(void *argument)
+static uint64_t program_entry(void *argument)
 {
-	struct foreign_thread *foreign = argument;
-	if (foreign->thrd_start)
-		return (uint64_t)(int64_t)foreign->thrd_start(foreign->argument);
-	return (uint64_t)foreign->pthread_start(foreign->argument);
+	struct program_thread *started = argument;
+	if (started->thrd_start)
+		return (uint64_t)(int64_t)started->thrd_start(started->argument);
+	return (uint64_t)started->pthread_start(started->argument);
 }
 
 static void find_stack(struct farjit_thread *thread)
@@ -121,16 +121,16 @@ static void find_stack(struct farjit_thread *thread)
 	pthread_attr_destroy(&attributes);
 }
 
-static void *foreign_main(void *argument)
+static void *program_main(void *argument)
 {
-	struct foreign_thread *foreign = argument;
-	foreign->thread.thread_id = (uint32_t)syscall(SYS_gettid);
-	foreign->thread.call_slot = FARJIT_NO_CALL_SLOT;
-	find_stack(&foreign->thread);
-	farjit_set_current_thread(&foreign->thread);
-	farjit_use_signal_stack(foreign->thread.signal_stack);
+	struct program_thread *started = argument;
+	started->thread.thread_id = (uint32_t)syscall(SYS_gettid);
+	started->thread.call_slot = FARJIT_NO_CALL_SLOT;
+	find_stack(&started->thread);
+	farjit_set_current_thread(&started->thread);
+	farjit_use_signal_stack(started->thread.signal_stack);
 	uint64_t result;
-	if (!farjit_run_bounded(&foreign->thread, foreign_entry, foreign, &result))
+	if (!farjit_run_bounded(&started->thread, program_entry, started, &result))
 		return NULL;
 	return (void *)result;
 }
@@ -175,49 +175,49 @@ static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
 }
 
 /* Answers an errno. */
-static int start_counted(pthread_t *thread, const pthread_attr_t *attributes, struct foreign_thread *foreign)
+static int start_counted(pthread_t *thread, const pthread_attr_t *attributes, struct program_thread *started)
 {
 	size_t stack_bytes = 0;
 	int error = EAGAIN;
-	if (atomic_fetch_add(&farjit_control->foreign_threads, 1) >= farjit_control->confine.threads)
+	if (atomic_fetch_add(&farjit_control->program_threads, 1) >= farjit_control->confine.threads)
 		farjit_note_limit(FARJIT_LIMIT_THREADS);
 	else
-		error = pthread_create(thread, attributes, foreign_main, foreign);
+		error = pthread_create(thread, attributes, program_main, started);
 	if (error == 0)
 		return 0;
-	atomic_fetch_sub(&farjit_control->foreign_threads, 1);
+	atomic_fetch_sub(&farjit_control->program_threads, 1);
 	if (pthread_attr_getstacksize(attributes, &stack_bytes) == 0)
 		farjit_note_refused_memory(stack_bytes);
 	return error;
 }
 
 /* Answers an errno. */
-static int start_foreign(pthread_t *thread, const pthread_attr_t *attributes, struct foreign_thread description)
+static int start_program_thread(pthread_t *thread, const pthread_attr_t *attributes, struct program_thread description)
 {
-	struct foreign_thread *foreign = malloc(sizeof *foreign);
+	struct program_thread *started = malloc(sizeof *started);
 	pthread_attr_t own_attributes;
-	if (!foreign)
+	if (!started)
 		return EAGAIN;
-	*foreign = description;
-	foreign->thread.signal_stack = farjit_make_signal_stack();
-	int error = foreign->thread.signal_stack ? copy_attributes(attributes, &own_attributes) : EAGAIN;
+	*started = description;
+	started->thread.signal_stack = farjit_make_signal_stack();
+	int error = started->thread.signal_stack ? copy_attributes(attributes, &own_attributes) : EAGAIN;
 	if (error == 0) {
-		error = start_counted(thread, &own_attributes, foreign);
+		error = start_counted(thread, &own_attributes, started);
 		pthread_attr_destroy(&own_attributes);
 	} else {
 		farjit_note_refused_memory(page_bytes + signal_stack_bytes);
 	}
 	if (error != 0) {
-		if (foreign->thread.signal_stack)
-			munmap(foreign->thread.signal_stack, page_bytes + signal_stack_bytes);
-		free(foreign);
+		if (started->thread.signal_stack)
+			munmap(started->thread.signal_stack, page_bytes + signal_stack_bytes);
+		free(started);
 	}
 	return error;
 }
 
 int farjit_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
-	return start_foreign(thread, attributes, (struct foreign_thread){.pthread_start = start, .argument = argument});
+	return start_program_thread(thread, attributes, (struct program_thread){.pthread_start = start, .argument = argument});
 }
 
 /* glibc's thrd_t is pthread_t, and its thrd_join reads the int that a pthread would return. */
@@ -225,7 +225,7 @@ _Static_assert(sizeof(thrd_t) == sizeof(pthread_t), "thrd_t is pthread_t");
 
 int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument)
 {
-	int error = start_foreign(thread, NULL, (struct foreign_thread){.thrd_start = start, .argument = argument});
+	int error = start_program_thread(thread, NULL, (struct program_thread){.thrd_start = start, .argument = argument});
 	if (error == 0)
 		return thrd_success;
 	return error == ENOMEM ? thrd_nomem : thrd_error;

@@ -24,7 +24,7 @@ export interface CallRequest {
 
 export interface CallResult {
   readonly block: Uint8Array;
-  readonly foreignThreads: number;
+  readonly programThreads: number;
 }
 
 /** What calls need of the runner. */
@@ -101,7 +101,7 @@ export class Calls {
 
   /**
    * Runs a call and resolves with its block. Started at most once.
-   * @throws {RequestError} CALLBACK_FAILED with `{ token, foreignThreads }`, RUNNER_LOST with `{ end, own }`; CANCELLED or
+   * @throws {RequestError} CALLBACK_FAILED with `{ token, programThreads }`, RUNNER_LOST with `{ end, own }`; CANCELLED or
    * DEADLINE_EXCEEDED when it had not started.
    */
   call(request: CallRequest): Promise<CallResult> {
@@ -144,10 +144,10 @@ export class Calls {
     this.#control.storeCallState(slot, CallState.idle);
     this.#idle.push(slot);
     call.forget();
-    const { foreignThreads } = this.#control;
-    if (state === CallState.returned) call.resolve({ block, foreignThreads });
+    const { programThreads } = this.#control;
+    if (state === CallState.returned) call.resolve({ block, programThreads });
     else {
-      const data = { token, foreignThreads };
+      const data = { token, programThreads };
       call.reject(new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, data));
     }
     this.#postNext();

@@ -1,4 +1,4 @@
-import type { Commit, CommitPart } from '@farjit/protocol';
+import { type Commit, type CommitPart, memory } from '@farjit/protocol';
 import type { ExecutorEvents } from './events.js';
 import type { SessionMemory } from './memory.js';
 import type { Publisher, WrittenCommit } from './publisher.js';
@@ -51,7 +51,8 @@ export class Commits {
    */
   apply<T>(commit: Commit, inSpan: InSpan, reach: () => T | Promise<T>): T | Promise<T> {
     const whole = this.#staged.complete(commit);
-    if (isEmpty(whole)) return this.whenReachable(reach);
+    // Most calls bring nothing along: then there is nothing to apply, nor to trace.
+    if (memory.isEmptyCommit({ ...whole, stagedParts: 0 })) return this.whenReachable(reach);
     const written = inSpan(() => this.#lane.runSlices(this.#write(whole)));
     if (!(written instanceof Promise)) return this.#publisher.publish(written, reach);
     return written.then((commit) => this.#publisher.publish(commit, reach));
@@ -79,17 +80,4 @@ export class Commits {
       return next.value;
     }
   }
-}
-
-/** Most calls bring nothing along: then there is nothing to apply, nor to trace. */
-function isEmpty({
-  segments,
-  pointers,
-  registerEHFrames,
-  deregisterEHFrames,
-  syncCore,
-}: WholeCommit): boolean {
-  return (
-    !syncCore && segments.length + pointers.length + registerEHFrames.length + deregisterEHFrames.length === 0
-  );
 }

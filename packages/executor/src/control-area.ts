@@ -1,5 +1,4 @@
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
-import { frameIndexRegion } from './frame-index.js';
 import type { Limits } from './limits.js';
 import { futexWake } from './native/libc.js';
 import {
@@ -104,10 +103,7 @@ export class ControlArea {
     this.#writeWord(at + HEADER.controlBytes, BigInt(control.sizeBytes));
     this.#writeWord(at + HEADER.dataBytes, BigInt(data.sizeBytes));
     this.#writeWord(at + HEADER.threadStackBytes, BigInt(threadStackBytes));
-    this.#writeWord(
-      at + HEADER.frameIndexBytes,
-      BigInt(frameIndexRegion(this.#reservation.layout).sizeBytes),
-    );
+    this.#writeWord(at + HEADER.frameIndexBytes, BigInt(this.#reservation.layout.frameHeads.sizeBytes));
   }
 
   readHello(): RunnerHello {
@@ -145,8 +141,8 @@ export class ControlArea {
   }
 
   /** Live threads that JIT'd code made, as the runner counts them. */
-  get foreignThreads(): number {
-    return this.#load(CONTROL.foreignThreads);
+  get programThreads(): number {
+    return this.#load(CONTROL.programThreads);
   }
 
   clearHotPending(): void {

@@ -32,28 +32,23 @@ class MalformedRecord extends Error {}
 
 /**
  * The FDEs of an `.eh_frame`, up to its terminator.
- * @param content the section, and what comes after it.
+ * @param content the section.
  * @param offset of the section in the reservation, which is at `base` in the runner.
- * @returns undefined when `content` ends before the terminator comes.
  * @throws {RequestError} INVALID_PARAMS when it is malformed, or written in a way that no compiler writes it.
  * @see Linux Standard Base Core 5.0, 10.6.1 "The .eh_frame section"
  */
-export function* frameRecords(
-  content: Buffer,
-  offset: number,
-  base: bigint,
-): Slices<FrameRecord[] | undefined> {
+export function* frameRecords(content: Buffer, offset: number, base: bigint): Slices<FrameRecord[]> {
   const records: FrameRecord[] = [];
   const encodings = new Map<number, Encoding>();
   try {
     for (let at = 0, count = 1; ; count++) {
       if (count % SLICE_ENTRIES === 0) yield;
-      if (at + LENGTH_BYTES > content.byteLength) return undefined;
+      if (at + LENGTH_BYTES > content.byteLength) throw new MalformedRecord('no terminator');
       const length = content.readUInt32LE(at);
       if (length === 0) return records;
       if (length === EXTENDED_LENGTH) throw new MalformedRecord('a 64-bit length');
       const end = at + LENGTH_BYTES + length;
-      if (end > content.byteLength) return undefined;
+      if (end > content.byteLength) throw new MalformedRecord('a record that is longer than the section');
       const record = content.subarray(at, end);
       if (record.byteLength < AFTER_CIE_POINTER) throw new MalformedRecord('a record that is too short');
       const distance = record.readUInt32LE(CIE_POINTER);

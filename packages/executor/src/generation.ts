@@ -5,6 +5,7 @@ import {
   type RunnerEnd,
   type RunnerStarted,
   run,
+  type StubBlock,
 } from '@farjit/protocol';
 import { FarJITError, RequestError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
@@ -29,7 +30,7 @@ import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Trace } from './tracing/host-tracing.js';
-import type { Lane, Slices } from './turns.js';
+import type { Lane } from './turns.js';
 
 /** What a generation tells its session. */
 export interface GenerationEvents {
@@ -244,15 +245,17 @@ export class Generation {
   }
 
   /** Live threads that JIT'd code made. */
-  get foreignThreads(): number {
-    return this.#isLost ? 0 : this.#parts.control.foreignThreads;
+  get programThreads(): number {
+    return this.#isLost ? 0 : this.#parts.control.programThreads;
   }
 
-  describe(): RunnerStarted {
+  /** @param stubs its first block. */
+  describe(stubs: StubBlock): RunnerStarted {
     return {
       generation: this.number,
       processId: this.processId,
       memory: this.memory.describe(),
+      stubs,
       countFunction: this.#parts.runner.hello.countFunction,
       confinement: describeConfinement(this.#parts.runner.confinement, this.#host),
     };
@@ -277,14 +280,9 @@ export class Generation {
     );
   }
 
-  /** Does work on its memory in slices, in turns with other sessions. */
-  inSlices<T>(slices: Slices<T>): T | Promise<T> {
-    return this.#events.lane.runSlices(slices);
-  }
-
-  /** The same, once no commit is on its way that may store pointers into memory which is released. */
-  releaseInSlices(slices: Slices<void>): void | Promise<void> {
-    return this.#parts.commits.whenReachable(() => this.inSlices(slices));
+  /** Emits a block of stubs, in turns with other sessions. */
+  emitStubs(stubCount: number): StubBlock | Promise<StubBlock> {
+    return this.#events.lane.runSlices(this.indirection.emit(stubCount));
   }
 
   /** Applies a commit, then calls. */

@@ -1,137 +1,66 @@
-import { type MemProt, memory, type RunnerMemory, type Segment } from '@farjit/protocol';
+import type { FinalizeAction, MemProt, RunnerMemory, Segment } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { CommitWrites, type SegmentWrite } from './commit-writes.js';
-import { FrameIndex, frameIndexRegion } from './frame-index.js';
+import { sortActions } from './finalize-actions.js';
+import { FrameIndex } from './frame-index.js';
 import { MemoryWriter } from './memory-writer.js';
-import { PageAllocator } from './page-allocator.js';
 import type { WrittenCommit } from './publisher.js';
-import { contains, type MemoryRange, RangeTable, type Writable } from './range-table.js';
 import { RegisteredFrames } from './registered-frames.js';
 import type { Reservation } from './reservation.js';
+import { contains, type Region } from './reservation-layout.js';
 import type { WholeCommit } from './staged-commit.js';
 import { SLICE_ENTRIES, type Slices } from './turns.js';
 
 /** A counter of the runner's `count.c`. */
 const COUNTER_BYTES = 4;
+const POINTER_BYTES = 8;
 
 /**
- * Memory of one runner, by its own addresses. The compiler reserves ranges through allocators and writes them by
- * commits; the host reserves ranges for stubs and trampolines.
+ * Memory of one runner, by its own addresses. What is allotted to the compiler is written by its commits, and so are the
+ * pointers of stubs; the rest of code and constant memory is the host's, for stubs, trampolines and the frame index.
  */
 export class SessionMemory {
   readonly #reservation: Reservation;
   readonly #base: ExecutorAddr;
-  readonly #pages: Readonly<Record<MemProt, PageAllocator>>;
   readonly #writer: MemoryWriter;
-  readonly #ranges = new RangeTable();
-  readonly #allocators = new Map<number, MemoryRange[]>();
   readonly #frames: FrameIndex;
   readonly #registeredFrames = new RegisteredFrames();
-  #nextAllocator = 1;
+  /** Pointers of stubs, which commits may store. */
+  #stubPointers: Region = { offset: 0, sizeBytes: 0 };
 
   /** @param base address of the reservation in the runner. */
   constructor(reservation: Reservation, base: ExecutorAddr) {
     this.#reservation = reservation;
     this.#base = base;
     this.#writer = new MemoryWriter(reservation);
-    const { code, constant, data, pageBytes } = reservation.layout;
-    this.#pages = {
-      code: new PageAllocator(code, pageBytes),
-      constant: new PageAllocator(
-        { ...constant, sizeBytes: constant.sizeBytes - frameIndexRegion(reservation.layout).sizeBytes },
-        pageBytes,
-      ),
-      data: new PageAllocator(data, pageBytes),
-    };
-    this.#frames = new FrameIndex(reservation, base, {
-      reserve: (sizeBytes) => this.reserveRange('constant', sizeBytes, 'host').offset,
-      pause: () => this.pause(),
-    });
+    this.#frames = new FrameIndex(reservation, base, () => this.pause());
   }
 
-  /** The three parts the compiler may use, by runner address. */
+  /** The three parts that the compiler allots, by runner address. */
   describe(): RunnerMemory {
-    const { layout } = this.#reservation;
-    const part = (prot: MemProt) => ({
-      address: this.addressOf(layout[prot].offset),
-      sizeBytes: layout[prot].sizeBytes,
-    });
-    return { code: part('code'), constant: part('constant'), data: part('data') };
+    const { allotted } = this.#reservation.layout;
+    const part = ({ offset, sizeBytes }: Region) => ({ address: this.addressOf(offset), sizeBytes });
+    return { code: part(allotted.code), constant: part(allotted.constant), data: part(allotted.data) };
+  }
+
+  get layout(): Reservation['layout'] {
+    return this.#reservation.layout;
   }
 
   addressOf(offset: number): ExecutorAddr {
     return addrAdd(this.#base, offset);
   }
 
-  /** @throws {RequestError} LIMIT_EXCEEDED when there are too many. */
-  createAllocator(): number {
-    const { MAX_ALLOCATORS } = memory;
-    if (this.#allocators.size >= MAX_ALLOCATORS)
-      throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_ALLOCATORS} allocators in a session`);
-    const allocator = this.#nextAllocator++;
-    this.#allocators.set(allocator, []);
-    return allocator;
+  /** Offset of an address, or -1 outside the reservation. */
+  offsetOf(address: bigint): number {
+    const offset = address - this.#base;
+    return offset >= 0n && offset < BigInt(this.#reservation.layout.totalBytes) ? Number(offset) : -1;
   }
 
-  /**
-   * Reserves pages for commits.
-   * @throws {RequestError} INVALID_PARAMS for an unknown allocator, LIMIT_EXCEEDED when memory is short.
-   */
-  reserve(allocator: number, prot: MemProt, memoryBytes: number): ExecutorAddr {
-    const ranges = this.#allocator(allocator);
-    const range = this.reserveRange(prot, memoryBytes, 'commit');
-    ranges.push(range);
-    return this.addressOf(range.offset);
-  }
-
-  /**
-   * Frees all of an allocator's reservations.
-   * @throws {RequestError} INVALID_PARAMS for an unknown allocator, INVALID_ADDRESS while EH frames in it are
-   * registered.
-   */
-  *destroyAllocator(allocator: number): Slices<void> {
-    const ranges = this.#allocator(allocator);
-    const frameCount = ranges.reduce((sum, range) => sum + range.frameCount, 0);
-    if (frameCount > 0)
-      throw new RequestError(
-        'INVALID_ADDRESS',
-        `allocator ${allocator} holds ${frameCount} registered EH frames: deregister them first`,
-      );
-    this.#allocators.delete(allocator);
-    for (const [index, range] of ranges.entries()) {
-      if (isSliceEnd(index)) yield* this.pause();
-      this.releaseRange(range);
-    }
-  }
-
-  /**
-   * Reserves pages for the host's own use.
-   * @throws {RequestError} LIMIT_EXCEEDED when memory is short.
-   */
-  reserveRange(prot: MemProt, memoryBytes: number, writable: Writable): MemoryRange {
-    const { MAX_RESERVATIONS } = memory;
-    if (this.#ranges.size >= MAX_RESERVATIONS)
-      throw new RequestError('LIMIT_EXCEEDED', `more than ${MAX_RESERVATIONS} reservations in a session`);
-    const pages = this.#pages[prot].allocate(memoryBytes);
-    if (!pages)
-      throw new RequestError(
-        'LIMIT_EXCEEDED',
-        `no ${memoryBytes} bytes of ${prot} memory in one piece: ${this.#pages[prot].freeBytes} are free`,
-      );
-    const range = { ...pages, prot, writable, frameCount: 0 };
-    this.#ranges.add(range);
-    return range;
-  }
-
-  releaseRange(range: MemoryRange): void {
-    this.#ranges.remove(range);
-    this.#pages[range.prot].free(range);
-  }
-
-  /** The reserved range that an address lies in. */
-  rangeAt(address: bigint): MemoryRange | undefined {
-    return this.#ranges.at(this.#offsetOf(address), 1);
+  /** Says which pointers of stubs there are. */
+  set stubPointers(region: Region) {
+    this.#stubPointers = region;
   }
 
   /** Lets others have their turn; throws what it was released with when that came meanwhile. */
@@ -139,10 +68,11 @@ export class SessionMemory {
     yield* this.#writer.pause();
   }
 
-  /** Writes host-made bytes into a range the host reserved. */
-  *writeRange(range: MemoryRange, offsetInRange: number, content: Uint8Array): Slices<void> {
-    if (offsetInRange + content.byteLength > range.sizeBytes) throw new RangeError('write beyond the range');
-    yield* this.#writer.write(range.offset + offsetInRange, content);
+  /** Writes host-made bytes into a region that is the host's. */
+  *writeOwn(region: Region, offsetInRegion: number, content: Uint8Array): Slices<void> {
+    if (offsetInRegion + content.byteLength > region.sizeBytes)
+      throw new RangeError('write beyond the region');
+    yield* this.#writer.write(region.offset + offsetInRegion, content);
   }
 
   /**
@@ -158,10 +88,11 @@ export class SessionMemory {
       value,
     }));
     const written = new CommitWrites(this.#reservation, writes);
-    const { deregisterEHFrames, registerEHFrames } = commit;
-    const noteFrames = this.#registeredFrames.check(commit, (frame) => this.#checkFrame(frame));
-    const places = registerEHFrames.map((frame) => this.#sectionAt(frame));
-    const sections = yield* this.#frames.parse(places, written);
+    const { deregisterEHFrames, registerEHFrames, invalidateInstructionCache } = sortActions(commit.actions);
+    for (const action of invalidateInstructionCache) this.#checkIsCode(action);
+    const noteFrames = this.#registeredFrames.check(deregisterEHFrames, registerEHFrames);
+    const regions = registerEHFrames.map((action) => this.#checkFrames(action));
+    const sections = yield* this.#frames.parse(regions, written);
 
     // Nothing is refused from here on.
     for (const [index, { offset, segment }] of writes.entries()) {
@@ -171,10 +102,10 @@ export class SessionMemory {
       yield* this.#writer.clear(offset + content.byteLength, memoryBytes - content.byteLength);
     }
     noteFrames();
-    for (const frame of deregisterEHFrames) yield* this.#frames.remove(frame);
+    for (const { address } of deregisterEHFrames) yield* this.#frames.remove(address);
     for (const section of sections) yield* this.#frames.add(section);
     return {
-      syncCore: commit.syncCore,
+      syncCore: invalidateInstructionCache.length > 0,
       connect: () => {
         for (const { offset, value } of pointers) this.#writer.storePointer(offset, value);
       },
@@ -184,8 +115,6 @@ export class SessionMemory {
   /** The runner is gone: nothing is kept of its memory, and what is being written ends with the error. */
   release(error: Error): void {
     this.#writer.release(error);
-    this.#ranges.clear();
-    this.#allocators.clear();
     this.#registeredFrames.clear();
   }
 
@@ -203,31 +132,21 @@ export class SessionMemory {
    */
   checkReadable(address: ExecutorAddr, sizeBytes: number): number {
     const { code, constant, data } = this.#reservation.layout;
-    const offset = this.#offsetOf(address);
+    const offset = this.offsetOf(address);
     const region = [code, constant, data].find((part) => contains(part, offset, sizeBytes));
     if (!region) throw outside(address, sizeBytes, "the session's code, constant or data memory");
     return offset;
   }
 
-  /**
-   * Addresses of counters by their offsets in the data part; undefined where there can be none: outside what the
-   * compiler has reserved there.
-   */
+  /** Addresses of counters by their offsets in the data part; undefined where there can be none: outside that part. */
   counterAddresses(dataOffsets: readonly number[] | undefined): ExecutorAddr[] | undefined {
     const { data } = this.#reservation.layout;
     const addresses: ExecutorAddr[] = [];
     for (const dataOffset of dataOffsets ?? [-1]) {
-      const range = this.#ranges.at(data.offset + dataOffset, COUNTER_BYTES);
-      if (range?.prot !== 'data' || range.writable !== 'commit') return undefined;
+      if (!contains(data, data.offset + dataOffset, COUNTER_BYTES)) return undefined;
       addresses.push(this.addressOf(data.offset + dataOffset));
     }
     return addresses;
-  }
-
-  #allocator(allocator: number): MemoryRange[] {
-    const ranges = this.#allocators.get(allocator);
-    if (!ranges) throw new RequestError('INVALID_PARAMS', `there is no allocator ${allocator}`);
-    return ranges;
   }
 
   #checkSegment(segment: Segment): SegmentWrite {
@@ -237,32 +156,47 @@ export class SessionMemory {
         'INVALID_PARAMS',
         `segment at ${formatAddr(address)} has ${content.byteLength} bytes of content in ${memoryBytes} of memory`,
       );
-    const offset = this.#offsetOf(address);
-    const range = this.#ranges.at(offset, memoryBytes);
-    if (range?.writable !== 'commit') throw outside(address, memoryBytes, 'any reservation');
-    if (range.prot !== prot)
+    const offset = this.offsetOf(address);
+    const actual = this.#protAt(offset, memoryBytes);
+    if (!actual) throw outside(address, memoryBytes, 'memory that is allotted to the compiler');
+    if (actual !== prot)
       throw new RequestError(
         'INVALID_ADDRESS',
-        `segment at ${formatAddr(address)} is ${prot}, its reservation is ${range.prot}`,
+        `segment at ${formatAddr(address)} is ${prot}, the memory there is ${actual}`,
       );
     return { offset, segment };
   }
 
   #checkPointer(address: ExecutorAddr): number {
-    const offset = this.#offsetOf(address);
-    const range = this.#ranges.at(offset, 8);
-    if (!range || range.writable === 'host' || range.prot === 'code')
-      throw outside(address, 8, 'constant or data reservations and stub pointers');
-    if (offset % 8 !== 0)
+    const offset = this.offsetOf(address);
+    const prot = this.#protAt(offset, POINTER_BYTES);
+    const isOfStub = contains(this.#stubPointers, offset, POINTER_BYTES);
+    if (!isOfStub && prot !== 'constant' && prot !== 'data')
+      throw outside(address, POINTER_BYTES, "the compiler's constant or data memory and stub pointers");
+    if (offset % POINTER_BYTES !== 0)
       throw new RequestError('INVALID_ADDRESS', `pointer at ${formatAddr(address)} is not 8-aligned`);
     return offset;
   }
 
-  #checkFrame(frame: bigint): MemoryRange {
-    const range = this.#ranges.at(this.#offsetOf(frame), 4);
-    if (range?.writable !== 'commit' || range.prot === 'code')
-      throw outside(frame, 4, 'constant or data reservations');
-    return range;
+  #checkFrames({ address, sizeBytes }: FinalizeAction): Region {
+    const offset = this.offsetOf(address);
+    const prot = this.#protAt(offset, sizeBytes);
+    if (prot !== 'constant' && prot !== 'data')
+      throw outside(address, sizeBytes, "the compiler's constant or data memory");
+    return { offset, sizeBytes };
+  }
+
+  #checkIsCode({ address, sizeBytes }: FinalizeAction): void {
+    if (this.#protAt(this.offsetOf(address), sizeBytes) !== 'code')
+      throw outside(address, sizeBytes, "the compiler's code memory");
+  }
+
+  /** Rights of memory that is allotted to the compiler; undefined elsewhere, and across two parts. */
+  #protAt(offset: number, sizeBytes: number): MemProt | undefined {
+    const { allotted } = this.#reservation.layout;
+    return (['code', 'constant', 'data'] as const).find((prot) =>
+      contains(allotted[prot], offset, sizeBytes),
+    );
   }
 
   *#inSlices<T, R>(items: readonly T[], look: (item: T) => R): Slices<R[]> {
@@ -272,17 +206,6 @@ export class SessionMemory {
       results.push(look(item));
     }
     return results;
-  }
-
-  #sectionAt(frame: bigint): { offset: number; endOffset: number } {
-    const range = this.#checkFrame(frame);
-    return { offset: this.#offsetOf(frame), endOffset: range.offset + range.sizeBytes };
-  }
-
-  /** Offset of an address, or -1 outside the reservation. */
-  #offsetOf(address: bigint): number {
-    const offset = address - this.#base;
-    return offset >= 0n && offset < BigInt(this.#reservation.layout.totalBytes) ? Number(offset) : -1;
   }
 }
 

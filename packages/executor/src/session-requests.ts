@@ -52,7 +52,7 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   }
 
   connection.handle(session.openSession, (params) => asked.open(params));
-  handleOpen(session.startRunner, () => runners.replace());
+  handleOpen(session.startRunner, (wanted) => runners.replace(wanted));
   handleOpen(session.sessionStatus, () => runners.status());
   handleOpen(session.runnerMaps, () => runners.maps());
   handleOpen(session.terminateSession, async () => {
@@ -63,15 +63,6 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(symbols.lookupSymbols, async (generation, { names }) => ({
     addresses: await generation.lookup(names),
   }));
-  handleLive(memory.createAllocator, (generation) => ({
-    allocator: generation.memory.createAllocator(),
-  }));
-  handleLive(memory.reserveMemory, (generation, { allocator, prot, memoryBytes }) => ({
-    address: generation.memory.reserve(allocator, prot, memoryBytes),
-  }));
-  handleLive(memory.destroyAllocator, (generation, { allocator }) =>
-    whenDone(generation.releaseInSlices(generation.memory.destroyAllocator(allocator)), () => ({})),
-  );
   connection.onNotification(memory.stageCommit, (part, number) => {
     // Of a runner that is gone: so is its commit.
     if (runners.current?.number === number) runners.current.stage(part);
@@ -82,30 +73,7 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(memory.readMemory, (generation, { address, sizeBytes }) => ({
     content: generation.memory.read(address, sizeBytes),
   }));
-  handleLive(indirection.createIndirectStubsOwner, (generation) => ({
-    owner: generation.indirection.createOwner(),
-  }));
-  handleLive(indirection.destroyIndirectStubsOwner, (generation, { owner }) =>
-    whenDone(generation.releaseInSlices(generation.indirection.destroyOwner(owner)), () => ({})),
-  );
-  handleLive(indirection.emitResolverBlock, (generation) => ({
-    resolver: generation.indirection.emitResolverBlock(),
-  }));
-  handleLive(indirection.emitTrampolineBlock, (generation, { trampolineCount }) =>
-    whenDone(generation.inSlices(generation.indirection.emitTrampolines(trampolineCount)), (trampolines) => ({
-      trampolines,
-    })),
-  );
-  handleLive(indirection.emitIndirectStubs, (generation, params) =>
-    generation.inSlices(
-      generation.indirection.emitStubs(
-        params.owner,
-        params.stubCount,
-        params.initialTarget,
-        params.initialStrideBytes,
-      ),
-    ),
-  );
+  handleLive(indirection.emitStubs, (generation, { stubCount }) => generation.emitStubs(stubCount));
   handleLive(run.call, (generation, params, context) => calls.run(generation, params, context));
   handleLive(run.callAndRead, async (generation, { read, ...params }, context) => {
     generation.memory.checkReadable(read.address, read.sizeBytes);

@@ -2,6 +2,7 @@ import {
   type Connection,
   indirection,
   session as messages,
+  type ParamsOf,
   type ResultOf,
   type RunnerEnd,
   type RunnerStarted,
@@ -22,6 +23,9 @@ import type { Lane } from './turns.js';
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 /** The runner's own libraries that programs find. */
 const LIBRARIES: readonly string[] = ['kaleidoscope'];
+
+/** What a compiler asks of a runner. */
+type Wanted = ParamsOf<typeof messages.startRunner>;
 
 /** What a session's runners need of it. */
 export interface SessionRunnersContext {
@@ -47,7 +51,7 @@ export class SessionRunners {
   /** Resolves, never rejects, when what is being started is started, or is not. */
   #starting: Promise<unknown> | undefined;
   /** The first runner, when it was started before it was asked for. */
-  #ahead: Promise<RunnerStarted> | undefined;
+  #ahead: Promise<Generation> | undefined;
   /** Counts of the generations that are gone. */
   readonly #past = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
@@ -80,18 +84,18 @@ export class SessionRunners {
     this.#ahead.catch(() => {});
   }
 
-  async first(): Promise<RunnerStarted> {
+  async first(wanted: Wanted): Promise<RunnerStarted> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const started = await ahead;
     // It may have ended since.
-    return started && this.current ? started : this.#start();
+    return describe(started && this.current ? started : await this.#start(), wanted);
   }
 
-  async replace(): Promise<RunnerStarted> {
+  async replace(wanted: Wanted): Promise<RunnerStarted> {
     if (!this.#starting)
       await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
-    return this.#start();
+    return describe(await this.#start(), wanted);
   }
 
   /** Resolves when the runner is gone. */
@@ -115,7 +119,7 @@ export class SessionRunners {
       processId: generation?.processId ?? 0,
       callsInFlight: generation?.callsInFlight ?? 0,
       blocked: generation?.blocked ?? [],
-      foreignThreads: generation?.foreignThreads ?? 0,
+      programThreads: generation?.programThreads ?? 0,
       commitsApplied: this.#past.commitsApplied + (generation?.commitsApplied ?? 0),
       callsStarted: this.#past.callsStarted + (generation?.callsStarted ?? 0),
       callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
@@ -127,7 +131,7 @@ export class SessionRunners {
     return { maps: (await this.#generation?.readMaps()) ?? '' };
   }
 
-  async #start(): Promise<RunnerStarted> {
+  async #start(): Promise<Generation> {
     if (this.current || this.#starting)
       throw new RequestError(
         'METHOD_NOT_ALLOWED',
@@ -144,7 +148,7 @@ export class SessionRunners {
     }
   }
 
-  async #startNext(): Promise<RunnerStarted> {
+  async #startNext(): Promise<Generation> {
     const { session, host, account } = this.#context;
     try {
       const number = this.#generationCount + 1;
@@ -155,7 +159,7 @@ export class SessionRunners {
       const { processId, wasWarm } = generation;
       host.events.emit({ type: 'runner-started', session, generation: number, processId, wasWarm });
       if (this.#context.isClosed()) generation.kill({ kind: 'cancelled' });
-      return generation.describe();
+      return generation;
     } catch (error) {
       host.events.emit({ type: 'runner-failed', session, error });
       throw error;
@@ -170,7 +174,10 @@ export class SessionRunners {
         this.#compile(generation, trampoline, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
         connection.notify(messages.output, { stream, content }, generation),
-      onHot: (generation, counters) => connection.notify(indirection.functionsHot, { counters }, generation),
+      onHot: (generation, counters) => {
+        if (connection.has('hot-counters'))
+          connection.notify(indirection.functionsHot, { counters }, generation);
+      },
       onLimit: (generation, limit) => {
         host.events.emit({ type: 'limit-reached', session, limit });
         connection.notify(messages.limitReached, { limit }, generation);
@@ -235,4 +242,9 @@ export class SessionRunners {
       connection.notify(messages.runnerLost, { generation: number, end }, number);
     });
   }
+}
+
+/** What the compiler is told of a runner, once it has what was asked for. */
+async function describe(generation: Generation, { stubCount }: Wanted): Promise<RunnerStarted> {
+  return generation.describe(await generation.emitStubs(stubCount));
 }

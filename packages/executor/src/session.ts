@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import {
   Connection,
+  commonFeatures,
+  commonVersion,
+  describeVersions,
   type FrameEvent,
   MAX_REQUESTS_IN_FLIGHT,
   MAX_UNOPENED_MS,
   type ParamsOf,
+  PROTOCOL_VERSIONS,
   type ResultOf,
   session,
   type Transport,
@@ -184,24 +188,22 @@ export class Session {
 
   async #open(params: ParamsOf<typeof session.openSession>): Promise<ResultOf<typeof session.openSession>> {
     if (this.#state !== 'new') throw wrongState('openSession', this.#state);
-    const version = session.PROTOCOL_VERSIONS.find((ours) => params.versions.includes(ours));
-    if (version === undefined)
-      throw new RequestError(
-        'VERSION_MISMATCH',
-        `the executor speaks protocol ${session.PROTOCOL_VERSIONS.join(', ')}, ` +
-          `the compiler ${params.versions.join(', ')}: use releases of FarJIT that go together`,
-      );
+    const version = commonVersion(params.versions);
+    if (version === undefined) throw versionMismatch(params.versions);
     this.#state = 'opening';
     const askedMs = performance.now();
     try {
-      const runner = await this.#runners.first();
+      const runner = await this.#runners.first(params.runner);
       if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
       this.#state = 'open';
+      const features = commonFeatures(params.features);
+      this.connection.agree(features, `the compiler (${params.client})`);
       this.#openedAtMs = performance.now();
       const openMs = this.#openedAtMs - askedMs;
       this.#emit({ type: 'session-opened', session: this, client: params.client, openMs });
       return {
         version,
+        features,
         server: SERVER_NAME,
         session: this.id,
         info: remoteInfo(this.#host.abi, this.#host.cpuFeatures),
@@ -264,6 +266,15 @@ export class Session {
     this.#state = 'closed';
     await this.#runners.end({ kind: 'cancelled' });
   }
+}
+
+function versionMismatch(versions: readonly number[]): RequestError {
+  const { oldest, newest } = PROTOCOL_VERSIONS;
+  return new RequestError(
+    'VERSION_MISMATCH',
+    `the executor (${SERVER_NAME}) speaks ${describeVersions([oldest, newest])} of the protocol, ` +
+      `the compiler ${describeVersions(versions)}: use releases of FarJIT that go together`,
+  );
 }
 
 function remoteInfo(abi: Abi, cpuFeatures: string) {

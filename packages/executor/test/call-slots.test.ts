@@ -114,10 +114,10 @@ test('a call is written before it is posted, and its output is told of before it
   });
   t.is(control.loadCallState(0), CallState.posted);
   t.deepEqual([...control.readBlock(0, 4)], [1, 2, 3, 0]);
-  reservation.control.writeUInt32LE(6, CONTROL.foreignThreads);
+  reservation.control.writeUInt32LE(6, CONTROL.programThreads);
   t.true(end(0));
   t.is(control.loadCallState(0), CallState.idle);
-  t.deepEqual(await answered, { block: Buffer.from(block), foreignThreads: 6 });
+  t.deepEqual(await answered, { block: Buffer.from(block), programThreads: 6 });
   const spawned = `rung with ${BellKind.spawn} for slot 0 in state ${CallState.posted}`;
   t.deepEqual(happened, ['woken with 1,2,3,0', spawned, 'drained', 'answered']);
 });
@@ -151,13 +151,13 @@ test('a call that was unwound has failed with its token', async (t) => {
   const { reservation, call, end } = callsAlone(t);
   const failed = call();
   reservation.control.writeUInt32LE(77, CONTROL.calls + CALL_SLOT.token);
-  reservation.control.writeUInt32LE(2, CONTROL.foreignThreads);
+  reservation.control.writeUInt32LE(2, CONTROL.programThreads);
   t.true(end(0, CallState.unwound));
   const error = await t.throwsAsync(failed, {
     code: 'CALLBACK_FAILED',
     message: 'compile callback 77 failed',
   });
-  t.deepEqual((error as { data?: unknown }).data, { token: 77, foreignThreads: 2 });
+  t.deepEqual((error as { data?: unknown }).data, { token: 77, programThreads: 2 });
 });
 
 test('of two deadlines the shorter holds, and says whose it is', async (t) => {

@@ -21,11 +21,14 @@ import {
 import {
   callDouble,
   commitOf,
+  deregisters,
   emitStub,
+  invalidates,
   load,
   lookup,
   openOver,
   openSession,
+  registers,
   reserve,
   segmentOf,
   type TestCompiler,
@@ -44,17 +47,20 @@ test('a call gets a copy of its block and answers what is in it afterwards', asy
   const block = Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9, 42);
   const result = await call(compiler, entry, block);
   t.deepEqual([...result.block], [8, 7, 6, 5, 4, 3, 2, 1, 42]);
-  t.is(result.foreignThreads, 0);
+  t.is(result.programThreads, 0);
 });
 
 test('a call may bring its own code', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const entry = await reserve(compiler, 'code', 64);
-  const commit = commitOf({ segments: [segmentOf(entry, 'code', storeConstant(5n))], syncCore: true });
+  const entry = reserve(compiler, 'code', 64);
+  const commit = commitOf({
+    segments: [segmentOf(entry, 'code', storeConstant(5n))],
+    actions: [invalidates(entry, 14)],
+  });
   const result = await connection.request(run.call, { entry, block: new Uint8Array(8), commit }, live);
   t.deepEqual([...result.block], [5, 0, 0, 0, 0, 0, 0, 0]);
-  const bad = commitOf({ segments: [segmentOf(addrAdd(entry, 4096), 'code', storeConstant(6n))] });
+  const bad = commitOf({ segments: [segmentOf(addrAdd(entry, -1), 'code', storeConstant(6n))] });
   await t.throwsAsync(connection.request(run.call, { entry, block: new Uint8Array(8), commit: bad }, live), {
     code: 'INVALID_ADDRESS',
   });
@@ -65,7 +71,7 @@ test('a call may bring its own code', async (t) => {
 test('a call may bring its data, and answer with memory as it has left it', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const data = await reserve(compiler, 'data', 64);
+  const data = reserve(compiler, 'data', 64);
   const entry = await load(compiler, copyFrom(data));
   const double = Buffer.alloc(8);
   double.writeDoubleLE(1.5);
@@ -95,7 +101,7 @@ test('a call may bring its data, and answer with memory as it has left it', asyn
 test('memory that cannot be read is refused before anything is called or written', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const data = await reserve(compiler, 'data', 64);
+  const data = reserve(compiler, 'data', 64);
   const entry = await load(compiler, copyFrom(data));
   const commit = commitOf({ segments: [segmentOf(data, 'data', Uint8Array.of(1))] });
   const before = await connection.request(session.sessionStatus, {});
@@ -310,7 +316,7 @@ test('of two calls that are cancelled at once, the first has ended the runner', 
 
 test('calls that wait for a slot are cancelled and expire without the runner', async (t) => {
   const compiler = await openSession(t, host);
-  const { connection, live, lost } = compiler;
+  const { connection, live, lost, opened } = compiler;
   const spinning = await load(compiler, spin());
   const busy = Array.from({ length: CALL_SLOT_COUNT }, () =>
     t.throwsAsync(call(compiler, spinning), { code: 'RUNNER_LOST' }),
@@ -329,8 +335,8 @@ test('calls that wait for a slot are cancelled and expire without the runner', a
   );
   controller.abort();
   await waiting;
-  // Publish work of a call that waits is done although no worker is free.
-  const commit = commitOf({ syncCore: true });
+  // What a call that waits brings along is made visible although no worker is free.
+  const commit = commitOf({ actions: [invalidates(opened.runner.memory.code.address, 64)] });
   const queued = t.throwsAsync(connection.request(run.call, { ...params, commit }, live), {
     code: 'RUNNER_LOST',
   });
@@ -348,7 +354,7 @@ test('a SIGKILL from outside rejects calls and lookups in flight', async (t) => 
   const pending = t.throwsAsync(call(compiler, await load(compiler, spin())), { code: 'RUNNER_LOST' });
   await until(async () => (await connection.request(session.sessionStatus, {})).callsStarted === 1);
   process.kill(opened.runner.processId, 'SIGSTOP');
-  const commit = commitOf({ syncCore: true });
+  const commit = commitOf({ actions: [invalidates(opened.runner.memory.code.address, 64)] });
   const publish = t.throwsAsync(connection.request(memory.commitMemory, { commit }, live), {
     code: 'RUNNER_LOST',
   });
@@ -362,12 +368,13 @@ test('a SIGKILL from outside rejects calls and lookups in flight', async (t) => 
 test('what a queued call brings along is there, though the call is cancelled before it starts', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const flag = await reserve(compiler, 'data', 4096);
+  const flag = reserve(compiler, 'data', 4096);
   const nothing = await load(compiler, Uint8Array.of(0xc3));
   const waits = await load(compiler, callUntil(nothing, flag));
   const running = Array.from({ length: CALL_SLOT_COUNT }, () => call(compiler, waits));
-  const address = await reserve(compiler, 'code', 64);
-  const frames = await reserve(compiler, 'constant', 4096);
+  const address = reserve(compiler, 'code', 64);
+  const frames = reserve(compiler, 'constant', 4096);
+  const section = ehFrameOf(address, 14, 4);
   const { pointer } = await emitStub(compiler);
   const cancelling = new AbortController();
   const queued = connection.request(
@@ -376,13 +383,9 @@ test('what a queued call brings along is there, though the call is cancelled bef
       entry: address,
       block: new Uint8Array(8),
       commit: commitOf({
-        segments: [
-          segmentOf(address, 'code', storeConstant(3n)),
-          segmentOf(frames, 'constant', ehFrameOf(address, 14, 4)),
-        ],
+        segments: [segmentOf(address, 'code', storeConstant(3n)), segmentOf(frames, 'constant', section)],
         pointers: [{ address: pointer, value: address }],
-        registerEHFrames: [frames],
-        syncCore: true,
+        actions: [registers(frames, section), invalidates(address, 14)],
       }),
     },
     { ...live, signal: cancelling.signal },
@@ -394,7 +397,7 @@ test('what a queued call brings along is there, though the call is cancelled bef
   const read = await connection.request(memory.readMemory, { address: pointer, sizeBytes: 8 }, live);
   t.is(Buffer.from(read.content).readBigUInt64LE(), address);
   const commit = commitOf({
-    deregisterEHFrames: [frames],
+    actions: [deregisters(frames, section)],
     segments: [segmentOf(flag, 'data', Uint8Array.of(1, 0, 0, 0))],
   });
   await t.notThrowsAsync(connection.request(memory.commitMemory, { commit }, live));

@@ -1,4 +1,4 @@
-import { type Commit, type CommitPart, memory, session } from '@farjit/protocol';
+import { type Commit, type CommitPart, memory } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { createHostResources } from '../src/index.js';
@@ -11,6 +11,7 @@ import {
   openSession,
   reserve,
   segmentOf,
+  startRunner,
   type TestCompiler,
 } from './session-fixture.js';
 
@@ -35,7 +36,7 @@ async function read({ connection, live }: TestCompiler, address: ExecutorAddr, s
 
 /** Three pieces of constant memory, each other bytes. */
 async function pieces(compiler: TestCompiler) {
-  const start = await reserve(compiler, 'constant', 3 * PART_BYTES);
+  const start = reserve(compiler, 'constant', 3 * PART_BYTES);
   const segments = [1, 2, 3].map((mark, index) =>
     segmentOf(addrAdd(start, index * PART_BYTES), 'constant', new Uint8Array(PART_BYTES).fill(mark)),
   );
@@ -92,11 +93,10 @@ test('parts are of one runner, and go with it', async (t) => {
   const [first] = segments;
   if (!first) return t.fail();
   stage(compiler, 1, { segments: [first] });
-  await compiler.connection.request(session.startRunner, {});
+  await startRunner(compiler);
   // Of the runner that is gone, of one that there is not yet, and of this one.
   for (const generation of [1, 3, 2]) stage(compiler, generation, { segments: [first] });
-  compiler.live.generation = 2;
-  const moved = await reserve(compiler, 'constant', PART_BYTES);
+  const moved = reserve(compiler, 'constant', PART_BYTES);
   await t.throwsAsync(apply(compiler, { stagedParts: 3 }), { message: /where 1 were staged/ });
   stage(compiler, 2, { segments: [{ ...first, address: moved }] });
   await apply(compiler, { stagedParts: 1 });
@@ -115,7 +115,7 @@ test('a session that ends between the parts leaves nothing behind', async (t) =>
 test('what comes after a large commit sees all of it, and finds its code', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const start = await reserve(compiler, 'data', 12 * MIB);
+  const start = reserve(compiler, 'data', 12 * MIB);
   const segments = [0, 1, 2, 3].map((index) =>
     segmentOf(addrAdd(start, index * PART_BYTES), 'data', new Uint8Array(PART_BYTES).fill(7)),
   );

@@ -281,6 +281,6 @@ test('call slots are apart, and a block fills its own', (t) => {
     area.wakeCall(slot, CallState.posted);
     t.is(bytes.readUInt32LE(at + CALL_SLOT.state), CallState.posted);
   }
-  bytes.writeUInt32LE(0xffff_fff1, CONTROL.foreignThreads);
-  t.is(area.foreignThreads, 0xffff_fff1);
+  bytes.writeUInt32LE(0xffff_fff1, CONTROL.programThreads);
+  t.is(area.programThreads, 0xffff_fff1);
 });

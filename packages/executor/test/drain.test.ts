@@ -80,7 +80,7 @@ test('a call that is refused has what came along applied, and the one in flight 
   const { server, url } = await startServer(t);
   const compiler = await open(t, url);
   t.is(await callDouble(compiler, await load(compiler, storeConstant(0x4000_0000_0000_0000n))), 2);
-  const address = await reserve(compiler, 'code', 64);
+  const address = reserve(compiler, 'code', 64);
   const { ended: spinning } = await startSpinning(compiler);
   await until(() => server.stateNow().callsInFlight === 1);
   const [session] = server.sessions;

@@ -124,7 +124,7 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
   'runner.hot': async ({ arm, open }) => {
     const compiler = await open({ runnerPath: hostileRunner(directory, 'a million hot counters') });
     compiler.connection.onNotification(indirection.functionsHot, () => {});
-    await reserve(compiler, 'data', 4 * 4096);
+    reserve(compiler, 'data', 4 * 4096);
     arm();
     await settled(callOnce(compiler));
   },

@@ -57,7 +57,7 @@ for (const { when, otherCalls } of [
     const fine = await load(neighbour, storeConstant(0x4045_0000_0000_0000n));
     const compiler = await openSession(t, host);
     const usleep = await lookup(compiler, 'usleep');
-    const target = await reserve(compiler, 'data', 4096);
+    const target = reserve(compiler, 'data', 4096);
     const state = firstCallState(compiler);
     const waits = await load(compiler, waitToBeRequeued(state, CallState.running, target));
     const { trampoline } = await emitStub(compiler);

@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import { Connection, createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
 import { createHostResources, Session } from '../src/index.js';
 import { storeConstant } from './machine-code.js';
-import { commitOf, segmentOf } from './session-fixture.js';
+import { commitOf, OPEN, segmentOf } from './session-fixture.js';
 
 const host = createHostResources();
 
@@ -20,8 +20,13 @@ async function open() {
     await hosted.ended;
   };
   try {
-    const { runner } = await connection.request(session.openSession, { versions: [1], client: 'test' });
-    return { connection, live: { generation: runner.generation }, end };
+    const { runner } = await connection.request(session.openSession, OPEN);
+    return {
+      connection,
+      live: { generation: runner.generation },
+      code: runner.memory.code.address,
+      end,
+    };
   } catch (error) {
     await end();
     throw error;
@@ -30,13 +35,7 @@ async function open() {
 
 const neighbour = await open();
 const { connection, live } = neighbour;
-const { allocator } = await connection.request(memory.createAllocator, {}, live);
-const reserved = await connection.request(
-  memory.reserveMemory,
-  { allocator, prot: 'code', memoryBytes: 64 },
-  live,
-);
-const entry = reserved.address;
+const entry = neighbour.code;
 const commit = commitOf({ segments: [segmentOf(entry, 'code', storeConstant(7n))] });
 await connection.request(memory.commitMemory, { commit }, live);
 

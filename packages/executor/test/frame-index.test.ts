@@ -3,7 +3,7 @@ import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { CommitWrites } from '../src/commit-writes.js';
 import { type FrameRecord, frameRecords } from '../src/eh-frame-records.js';
-import { FrameIndex, frameIndexRegion } from '../src/frame-index.js';
+import { FrameIndex } from '../src/frame-index.js';
 import {
   FRAME_CELL_SHIFT,
   FRAME_INDEX,
@@ -25,20 +25,13 @@ function prepare(t: ExecutionContext) {
   const sizes = { codeBytes: CODE_BYTES, constantBytes: 2 * MIB, dataBytes: MIB };
   const reservation = new ReservationPool(layoutReservation(4096, sizes)).take();
   t.teardown(() => reservation.release());
-  let next = CODE_BYTES + MIB;
-  const frames = new FrameIndex(reservation, BASE, {
-    reserve: (sizeBytes) => {
-      next += sizeBytes;
-      return next - sizeBytes;
-    },
-    *pause() {
-      yield;
-    },
+  const frames = new FrameIndex(reservation, BASE, function* () {
+    yield;
   });
   const nothing = new CommitWrites(reservation, []);
   const index = {
-    add: (offset: number, endOffset: number) => {
-      const sections = finish(frames.parse([{ offset, endOffset }], nothing));
+    add: (offset: number, sizeBytes: number) => {
+      const sections = finish(frames.parse([{ offset, sizeBytes }], nothing));
       for (const section of sections) finish(frames.add(section));
     },
     remove: (address: bigint) => finish(frames.remove(address)),
@@ -46,16 +39,17 @@ function prepare(t: ExecutionContext) {
   /** Puts a function's section at its place, and into the index. */
   const add = (place: number, start: number, sizeBytes: number) => {
     const offset = CODE_BYTES + place * SECTION_BYTES;
-    reservation.write(offset, ehFrameOf(BASE + BigInt(start), sizeBytes, 4));
-    index.add(offset, CODE_BYTES + MIB);
+    const section = ehFrameOf(BASE + BigInt(start), sizeBytes, 4);
+    reservation.write(offset, section);
+    index.add(offset, section.byteLength);
     return BASE + BigInt(offset);
   };
-  return { reservation, index, add, reserved: () => next - CODE_BYTES - MIB };
+  return { reservation, index, add };
 }
 
 /** What `frames.c` does. */
 function find(reservation: Reservation, codeOffset: number): FrameRecord | undefined {
-  let headOffset = frameIndexRegion(reservation.layout).offset + FRAME_INDEX.heads;
+  let headOffset = reservation.layout.frameHeads.offset + FRAME_INDEX.heads;
   for (let shift = FRAME_CELL_SHIFT; ; shift += FRAME_LEVEL_SHIFT) {
     let at = Number(reservation.read(headOffset + 8 * (codeOffset >>> shift), 8).readBigUInt64LE());
     while (at !== 0) {
@@ -95,7 +89,7 @@ test('a record is found from its first byte to its last, whatever its size and p
 });
 
 test('records come and go, and their memory is used again', (t) => {
-  const { reservation, index, add, reserved } = prepare(t);
+  const { reservation, index, add } = prepare(t);
   const live = new Map<number, bigint>();
   let random = 12345;
   const next = (below: number) => {
@@ -116,7 +110,12 @@ test('records come and go, and their memory is used again', (t) => {
     const other = next(200);
     t.is(find(reservation, other * 5000 + 99)?.start, live.has(other) ? other * 5000 : undefined);
   }
-  t.true(reserved() <= 64 * 1024, 'the nodes of 200 functions fit in one piece');
+  const { frameNodes } = reservation.layout;
+  const unused = reservation.read(frameNodes.offset + 64 * 1024, frameNodes.sizeBytes - 64 * 1024);
+  t.true(
+    unused.every((byte) => byte === 0),
+    'the nodes of 200 functions fit into 64 KiB',
+  );
 });
 
 test('records of one page go in any order', (t) => {
@@ -143,7 +142,7 @@ test('records of one page go in any order', (t) => {
 
 test('each removal is counted, before a node is used again', (t) => {
   const { reservation, index, add } = prepare(t);
-  const removals = () => reservation.read(frameIndexRegion(reservation.layout).offset, 8).readBigUInt64LE();
+  const removals = () => reservation.read(reservation.layout.frameHeads.offset, 8).readBigUInt64LE();
   const address = add(0, 0, 16);
   t.is(removals(), 0n);
   index.remove(address);
@@ -156,17 +155,21 @@ test('a section without an end, or that is malformed, is refused and leaves noth
   const { reservation, index } = prepare(t);
   const section = Buffer.from(ehFrameOf(BASE, 16, 4));
   reservation.write(CODE_BYTES, section);
-  t.throws(() => index.add(CODE_BYTES, CODE_BYTES + section.byteLength - 4), { message: /no terminator/ });
+  t.throws(() => index.add(CODE_BYTES, section.byteLength - 4), { message: /no terminator/ });
+  section.writeUInt32LE(500, 0);
+  reservation.write(CODE_BYTES, section);
+  t.throws(() => index.add(CODE_BYTES, section.byteLength), { message: /longer than the section/ });
+  section.set(ehFrameOf(BASE, 16, 4));
   section.writeUInt32LE(500, 28);
   reservation.write(CODE_BYTES, section);
-  t.throws(() => index.add(CODE_BYTES, CODE_BYTES + MIB), {
+  t.throws(() => index.add(CODE_BYTES, section.byteLength), {
     instanceOf: RequestError,
     message: /malformed: an FDE without a CIE/,
   });
   t.is(find(reservation, 0), undefined);
 });
 
-test('a section that is longer than usual is read to its end', (t) => {
+test('a section of many records is read to its end', (t) => {
   const { reservation, index } = prepare(t);
   const one = Buffer.from(ehFrameOf(BASE, 16, 4));
   const cie = one.subarray(0, 24);
@@ -177,8 +180,9 @@ test('a section that is longer than usual is read to its end', (t) => {
     fde.writeBigUInt64LE(BASE + BigInt(64 * count), 8);
     pieces.push(fde);
   }
-  reservation.write(CODE_BYTES, Buffer.concat([...pieces, Buffer.alloc(4)]));
-  index.add(CODE_BYTES, CODE_BYTES + MIB);
+  const section = Buffer.concat([...pieces, Buffer.alloc(4)]);
+  reservation.write(CODE_BYTES, section);
+  index.add(CODE_BYTES, section.byteLength);
   for (let count = 0; count < 100; count++)
     t.is(find(reservation, 64 * count)?.fde, CODE_BYTES + 24 + 28 * count);
 });
@@ -214,7 +218,7 @@ test('code of two cells is in both, of more in a larger one, at every bound', (t
 test('the index has whole pages at the end of the constant part, for all cells of all levels', (t) => {
   for (const codeBytes of [4096, 8 * 4096, 9 * 4096, MIB, CODE_BYTES, 96 * MIB]) {
     const layout = layoutReservation(4096, { codeBytes, constantBytes: 2 * MIB, dataBytes: MIB });
-    const { offset, sizeBytes } = frameIndexRegion(layout);
+    const { offset, sizeBytes } = layout.frameHeads;
     t.is(offset + sizeBytes, layout.constant.offset + layout.constant.sizeBytes);
     t.is(sizeBytes % 4096, 0);
     let cells = 0;

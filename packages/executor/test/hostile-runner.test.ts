@@ -8,7 +8,7 @@ import { COUNTERS_PER_MS, HOT_INTERVAL_MS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
-import { commitOf, emitStub, openSession, reserve, type TestCompiler, until } from './session-fixture.js';
+import { commitOf, emitStub, OPEN, openSession, reserve, type TestCompiler, until } from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
@@ -73,7 +73,7 @@ for (const mode of [
     const hosted = new Session({ host: hostileHost(mode), transport: far });
     const connection = new Connection(near);
     connection.start();
-    await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+    await t.throwsAsync(connection.request(session.openSession, OPEN), {
       code: 'RUNNER_START_FAILED',
     });
     t.is(hosted.generation, undefined);
@@ -101,7 +101,7 @@ test('a runner whose control thread is stuck is killed, and what was asked of it
 
 test('however often a runner sets counters, what the compiler hears of them is bounded', async (t) => {
   const compiler = await openSession(t, hostileHost('a million hot counters'));
-  await reserve(compiler, 'data', 4 * 4096);
+  reserve(compiler, 'data', 4 * 4096);
   const sizes: number[] = [];
   compiler.connection.onNotification(indirection.functionsHot, ({ counters }) => {
     sizes.push(counters.length);

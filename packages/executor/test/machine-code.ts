@@ -149,6 +149,15 @@ export function ehFrameOf(
   codeBytes: number,
   prologueBytes: number,
 ): Uint8Array<ArrayBuffer> {
+  return ehFramesOf([address], codeBytes, prologueBytes);
+}
+
+/** The same with an FDE for each of many functions. */
+export function ehFramesOf(
+  addresses: readonly bigint[],
+  codeBytes = 8,
+  prologueBytes = 4,
+): Uint8Array<ArrayBuffer> {
   const cie = [
     ...[20, 0, 0, 0], // length
     ...[0, 0, 0, 0], // CIE id
@@ -163,14 +172,19 @@ export function ehFrameOf(
     ...[0x90, 1], // DW_CFA_offset return address, 1
     ...[0, 0], // DW_CFA_nop
   ];
-  const fde = Buffer.alloc(28);
-  fde.writeUInt32LE(24, 0);
-  fde.writeUInt32LE(cie.length + 4, 4);
-  fde.writeBigUInt64LE(address, 8);
-  fde.writeBigUInt64LE(BigInt(codeBytes), 16);
-  // augmentation length, DW_CFA_advance_loc, DW_CFA_def_cfa_offset 16
-  fde.set([0, 0x40 | prologueBytes, 0x0e, 16], 24);
-  return Uint8Array.from([...cie, ...fde, 0, 0, 0, 0]);
+  const fdeBytes = 28;
+  const section = Buffer.alloc(cie.length + fdeBytes * addresses.length + 4);
+  section.set(cie);
+  for (const [index, address] of addresses.entries()) {
+    const at = cie.length + fdeBytes * index;
+    section.writeUInt32LE(fdeBytes - 4, at);
+    section.writeUInt32LE(at + 4, at + 4);
+    section.writeBigUInt64LE(address, at + 8);
+    section.writeBigUInt64LE(BigInt(codeBytes), at + 16);
+    // augmentation length, DW_CFA_advance_loc, DW_CFA_def_cfa_offset 16
+    section.set([0, 0x40 | prologueBytes, 0x0e, 16], at + 24);
+  }
+  return Uint8Array.from(section);
 }
 
 /**

@@ -21,7 +21,7 @@ const MIB = 1024 ** 2;
 /** Commits so much, a mebibyte at a time. */
 async function fill(compiler: TestCompiler, prot: MemProt, sizeMiB: number): Promise<void> {
   const { connection, live } = compiler;
-  const address = await reserve(compiler, prot, sizeMiB * MIB);
+  const address = reserve(compiler, prot, sizeMiB * MIB);
   for (let done = 0; done < sizeMiB; done++) {
     const segment = segmentOf(addrAdd(address, done * MIB), prot, new Uint8Array(MIB).fill(1));
     await connection.request(memory.commitMemory, { commit: commitOf({ segments: [segment] }) }, live);

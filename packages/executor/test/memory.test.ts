@@ -1,15 +1,22 @@
-import { type Commit, indirection as indirectionLimits, memory as limits } from '@farjit/protocol';
+import {
+  type Commit,
+  type FinalizeAction,
+  indirection as indirectionLimits,
+  memory as limits,
+} from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { X86_64 } from '../src/abi/x86-64.js';
 import { Indirection } from '../src/indirection.js';
 import { SessionMemory } from '../src/memory.js';
+import { FRAME_NODE_BYTES } from '../src/native/shared-layout.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
 import { SLICE_BYTES, SLICE_ENTRIES, type Slices } from '../src/turns.js';
 import { finish } from './finish.js';
-import { commitOf, segmentOf } from './session-fixture.js';
+import { ehFramesOf } from './machine-code.js';
+import { commitOf, deregisters, invalidates, registers, segmentOf } from './session-fixture.js';
 
 const MIB = 1024 * 1024;
 const BASE = toExecutorAddr(0x7000_0000_0000n);
@@ -24,24 +31,29 @@ interface Prepared {
   code: ExecutorAddr;
   constant: ExecutorAddr;
   data: ExecutorAddr;
-  allocator: number;
 }
 
-/** Session memory with one page reserved of each kind. */
-function prepare(t: ExecutionContext): Prepared {
-  const reservation = pool.take();
+function prepare(t: ExecutionContext, from = pool): Prepared {
+  const reservation = from.take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
-  const allocator = memory.createAllocator();
+  const { code, constant, data } = memory.describe();
   return {
     memory,
     indirection: new Indirection(memory, RESOLVER, X86_64),
-    allocator,
-    code: memory.reserve(allocator, 'code', 4096),
-    constant: memory.reserve(allocator, 'constant', 4096),
-    data: memory.reserve(allocator, 'data', 4096),
+    code: code.address,
+    constant: constant.address,
+    data: data.address,
   };
 }
+
+/** An end of EH frames, which is all of a section that is empty. */
+const TERMINATOR = new Uint8Array(4);
+/** Address just behind what is allotted to the compiler. */
+const endOf = ({ memory }: Prepared, prot: 'code' | 'constant' | 'data') => {
+  const { address, sizeBytes } = memory.describe()[prot];
+  return addrAdd(address, sizeBytes);
+};
 
 test('a commit writes content, zeroes the rest and stores pointers', (t) => {
   const { memory, code, constant, data } = prepare(t);
@@ -69,23 +81,30 @@ const PAGE_OF_ONES = new Uint8Array(4096).fill(1);
 
 const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string][] = [
   [
-    'a segment that runs past its reservation',
-    ({ code }) => ({ segments: [segmentOf(addrAdd(code, 1), 'code', PAGE_OF_ONES)] }),
+    'a segment that runs past its part',
+    (prepared) => ({ segments: [segmentOf(addrAdd(endOf(prepared, 'data'), -4095), 'data', PAGE_OF_ONES)] }),
     'INVALID_ADDRESS',
   ],
   [
-    'a segment that starts before its reservation',
-    ({ data }) => ({ segments: [segmentOf(addrAdd(data, -1), 'data', PAGE_OF_ONES)] }),
+    'a segment that starts before its part',
+    ({ constant }) => ({ segments: [segmentOf(addrAdd(constant, -1), 'constant', PAGE_OF_ONES)] }),
     'INVALID_ADDRESS',
   ],
   [
-    'a segment of another protection than its reservation',
+    'a segment of another protection than its part',
     ({ code }) => ({ segments: [segmentOf(code, 'data', Uint8Array.of(1))] }),
     'INVALID_ADDRESS',
   ],
   [
-    'a segment where nothing is reserved',
-    ({ code }) => ({ segments: [segmentOf(addrAdd(code, 8192), 'code', Uint8Array.of(1))] }),
+    'a segment in the code that the host keeps',
+    (prepared) => ({ segments: [segmentOf(endOf(prepared, 'code'), 'code', Uint8Array.of(1))] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment that reaches into the constants that the host keeps',
+    (prepared) => ({
+      segments: [segmentOf(addrAdd(endOf(prepared, 'constant'), -1), 'constant', Uint8Array.of(1, 2))],
+    }),
     'INVALID_ADDRESS',
   ],
   [
@@ -142,53 +161,55 @@ const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string
     'INVALID_ADDRESS',
   ],
   [
-    'a pointer where nothing is reserved',
-    ({ constant }) => ({ pointers: [{ address: addrAdd(constant, 4096), value: RESOLVER }] }),
+    'a pointer where no stub has one',
+    (prepared) => ({ pointers: [{ address: endOf(prepared, 'constant'), value: RESOLVER }] }),
     'INVALID_ADDRESS',
   ],
   [
-    'a pointer that runs past its reservation',
-    ({ data }) => ({ pointers: [{ address: addrAdd(data, 4092), value: RESOLVER }] }),
+    'a pointer that runs past its part',
+    (prepared) => ({ pointers: [{ address: addrAdd(endOf(prepared, 'data'), -4), value: RESOLVER }] }),
     'INVALID_ADDRESS',
   ],
   [
-    'a pointer before its reservation',
+    'a pointer before its part',
     ({ data }) => ({ pointers: [{ address: addrAdd(data, -8), value: RESOLVER }] }),
     'INVALID_ADDRESS',
   ],
+  ['EH frames in code', ({ code }) => ({ actions: [registers(code, TERMINATOR)] }), 'INVALID_ADDRESS'],
   [
-    'a segment of nothing where nothing is reserved',
-    ({ data }) => ({ segments: [segmentOf(addrAdd(data, 8192), 'data', new Uint8Array(0))] }),
+    'EH frames outside the session',
+    () => ({ actions: [registers(toExecutorAddr(8n), TERMINATOR)] }),
     'INVALID_ADDRESS',
   ],
   [
-    'EH frames that run past their reservation',
-    ({ constant }) => ({ registerEHFrames: [addrAdd(constant, 4093)] }),
+    'EH frames that run past their part',
+    (prepared) => ({ actions: [registers(addrAdd(endOf(prepared, 'constant'), -3), TERMINATOR)] }),
     'INVALID_ADDRESS',
   ],
   [
-    'EH frames where nothing is reserved',
-    ({ constant }) => ({ registerEHFrames: [addrAdd(constant, 4096)] }),
-    'INVALID_ADDRESS',
+    'EH frames without an end',
+    ({ constant }) => ({ actions: [registers(constant, new Uint8Array(3))] }),
+    'INVALID_PARAMS',
   ],
-  ['EH frames in code', ({ code }) => ({ registerEHFrames: [code] }), 'INVALID_ADDRESS'],
-  ['EH frames outside the session', () => ({ registerEHFrames: [toExecutorAddr(8n)] }), 'INVALID_ADDRESS'],
   [
     'EH frames registered twice',
-    ({ constant }) => ({ registerEHFrames: [constant, constant] }),
+    ({ constant }) => ({ actions: [registers(constant, TERMINATOR), registers(constant, TERMINATOR)] }),
     'INVALID_ADDRESS',
   ],
   [
     'deregistering EH frames that are not registered',
-    ({ constant }) => ({ deregisterEHFrames: [constant] }),
+    ({ constant }) => ({ actions: [deregisters(constant, TERMINATOR)] }),
     'INVALID_ADDRESS',
   ],
   [
-    'more EH frames than one commit registers',
-    ({ constant }) => ({
-      registerEHFrames: Array.from({ length: 241 }, (_, index) => addrAdd(constant, 8 * index)),
-    }),
-    'LIMIT_EXCEEDED',
+    'an instruction cache of what is no code',
+    ({ data }) => ({ actions: [invalidates(data, 64)] }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'an instruction cache of the code that the host keeps',
+    (prepared) => ({ actions: [invalidates(endOf(prepared, 'code'), 1)] }),
+    'INVALID_ADDRESS',
   ],
 ];
 
@@ -214,7 +235,7 @@ for (const [what, commit, code] of REFUSED)
     }
     t.notThrows(() => finish(memory.apply(commitOf(good))));
     // The set of registered frames is unchanged, too.
-    t.notThrows(() => finish(memory.apply(commitOf({ registerEHFrames: [constant] }))));
+    t.notThrows(() => finish(memory.apply(commitOf({ actions: [registers(constant, TERMINATOR)] }))));
   });
 
 test('segments that touch do not overlap, empty ones never do', (t) => {
@@ -235,203 +256,121 @@ test('segments that touch do not overlap, empty ones never do', (t) => {
   t.deepEqual([...memory.read(data, 2)], [1, 2]);
 });
 
-test('a reservation is written from its first byte to its last', (t) => {
-  const { memory, data, constant } = prepare(t);
-  const last = { address: addrAdd(data, 4088), value: toExecutorAddr(0xffff_ffff_ffff_ffffn) };
+test('a part is written from its first byte to its last', (t) => {
+  const prepared = prepare(t);
+  const { memory, constant } = prepared;
+  const end = endOf(prepared, 'data');
+  const last = { address: addrAdd(end, -8), value: toExecutorAddr(0xffff_ffff_ffff_ffffn) };
   const { connect } = finish(
     memory.apply(
       commitOf({
-        segments: [segmentOf(data, 'data', PAGE_OF_ONES)],
+        segments: [segmentOf(addrAdd(end, -4096), 'data', PAGE_OF_ONES)],
         pointers: [last, { address: constant, value: RESOLVER }],
         // An end of frames that is the last of its memory.
-        registerEHFrames: [addrAdd(constant, 4092)],
+        actions: [registers(addrAdd(endOf(prepared, 'constant'), -4), TERMINATOR)],
       }),
     ),
   );
   connect();
-  t.is(memory.read(last.address, 8).readBigUInt64LE(), last.value);
-  t.is(memory.read(constant, 8).readBigUInt64LE(), RESOLVER);
-  t.true(memory.read(data, 4088).every((byte) => byte === 1));
+  t.is<bigint, bigint>(memory.read(last.address, 8).readBigUInt64LE(), last.value);
+  t.is<bigint, bigint>(memory.read(constant, 8).readBigUInt64LE(), RESOLVER);
+  t.true(memory.read(addrAdd(end, -4096), 4088).every((byte) => byte === 1));
 });
 
-test('counters are where commits may write data, and nowhere else', (t) => {
-  const { memory, constant, data } = prepare(t);
-  const { address: start, sizeBytes } = memory.describe().data;
-  const at = Number(data - start);
-  t.deepEqual(memory.counterAddresses([at, at + 4092]), [data, addrAdd(data, 4092)]);
+test('counters are in the data part, and nowhere else', (t) => {
+  const { memory, data } = prepare(t);
+  const { sizeBytes } = memory.describe().data;
+  t.deepEqual(memory.counterAddresses([0, sizeBytes - 4]), [data, addrAdd(data, sizeBytes - 4)]);
   t.deepEqual(memory.counterAddresses([]), []);
-  for (const offsets of [[at + 4096], [at - 4], [at + 4093], [at, at + 4096], [-1], [sizeBytes]])
+  for (const offsets of [[-4], [sizeBytes - 3], [0, sizeBytes], [-1]])
     t.is(memory.counterAddresses(offsets), undefined, `${offsets}`);
   t.is(memory.counterAddresses(undefined), undefined);
-  // The host's own, and another kind.
-  const own = memory.addressOf(memory.reserveRange('data', 4096, 'host').offset);
-  t.is(memory.counterAddresses([Number(own - start)]), undefined);
-  t.is(memory.counterAddresses([Number(constant - start)]), undefined);
 });
 
-test('what is read is all in one part, and nothing is read at its end', (t) => {
+test('the host writes its own regions to their ends', (t) => {
   const { memory } = prepare(t);
-  for (const prot of ['code', 'constant', 'data'] as const) {
-    const { address, sizeBytes } = memory.describe()[prot];
-    t.is(memory.read(address, sizeBytes).byteLength, sizeBytes);
-    t.throws(() => memory.checkReadable(address, sizeBytes + 1), { code: 'INVALID_ADDRESS' });
-    t.is(memory.checkReadable(addrAdd(address, 8), 0), Number(address - BASE) + 8);
-  }
-});
-
-test('ranges are bounded together, whoever has them', (t) => {
-  const { memory } = prepareRoomy(t);
-  const allocator = memory.createAllocator();
-  for (let count = 1; count < limits.MAX_RESERVATIONS; count++) memory.reserve(allocator, 'code', 1);
-  const own = memory.reserveRange('constant', 1, 'host');
-  t.throws(() => memory.reserve(allocator, 'data', 1), { code: 'LIMIT_EXCEEDED' });
-  t.throws(() => memory.reserveRange('data', 1, 'host'), { code: 'LIMIT_EXCEEDED' });
-  memory.releaseRange(own);
-  t.notThrows(() => memory.reserve(allocator, 'data', 1));
-});
-
-test('the host writes its own ranges to their ends', (t) => {
-  const { memory } = prepare(t);
-  const range = memory.reserveRange('constant', 4096, 'host');
-  finish(memory.writeRange(range, 4090, Uint8Array.of(1, 2, 3, 4, 5, 6)));
-  t.deepEqual([...memory.read(memory.addressOf(range.offset + 4090), 6)], [1, 2, 3, 4, 5, 6]);
-  t.throws(() => finish(memory.writeRange(range, 4091, new Uint8Array(6))), { instanceOf: RangeError });
-  t.is(memory.rangeAt(memory.addressOf(range.offset + 4095)), range);
-  t.is(memory.rangeAt(memory.addressOf(range.offset + 4096)), undefined);
-});
-
-test('memory of a destroyed allocator refuses commits and is reserved again', (t) => {
-  const { memory, allocator, code } = prepare(t);
-  finish(memory.destroyAllocator(allocator));
-  t.throws(() => finish(memory.apply(commitOf({ segments: [segmentOf(code, 'code', Uint8Array.of(1))] }))), {
-    message: /not inside any reservation/,
+  const { stubs } = memory.layout;
+  finish(memory.writeOwn(stubs, stubs.sizeBytes - 6, Uint8Array.of(1, 2, 3, 4, 5, 6)));
+  t.deepEqual([...memory.read(memory.addressOf(stubs.offset + stubs.sizeBytes - 6), 6)], [1, 2, 3, 4, 5, 6]);
+  t.throws(() => finish(memory.writeOwn(stubs, stubs.sizeBytes - 5, new Uint8Array(6))), {
+    instanceOf: RangeError,
   });
-  t.throws(() => memory.reserve(allocator, 'code', 1), { message: `there is no allocator ${allocator}` });
-  t.throws(() => finish(memory.destroyAllocator(allocator)), { instanceOf: RequestError });
-  t.is(memory.reserve(memory.createAllocator(), 'code', 4096), code);
-});
-
-test('an allocator with registered EH frames is not destroyed', (t) => {
-  const { memory, allocator, constant } = prepare(t);
-  finish(memory.apply(commitOf({ registerEHFrames: [constant] })));
-  t.throws(() => finish(memory.destroyAllocator(allocator)), { message: /deregister them first/ });
-  finish(memory.apply(commitOf({ deregisterEHFrames: [constant] })));
-  t.notThrows(() => finish(memory.destroyAllocator(allocator)));
 });
 
 test('one commit may deregister EH frames and register others in their place', (t) => {
   const { memory, constant } = prepare(t);
-  const frames = (parts: Partial<Commit>) => finish(memory.apply(commitOf(parts)));
-  frames({ registerEHFrames: [constant] });
-  t.throws(() => frames({ registerEHFrames: [constant] }), { message: /registered already/ });
-  t.notThrows(() => frames({ deregisterEHFrames: [constant], registerEHFrames: [constant] }));
-  t.throws(() => frames({ deregisterEHFrames: [constant], registerEHFrames: [constant, constant] }), {
-    message: /registered already/,
-  });
-  t.notThrows(() => frames({ deregisterEHFrames: [constant] }));
+  const [comes, goes] = [registers(constant, TERMINATOR), deregisters(constant, TERMINATOR)];
+  const does = (...actions: FinalizeAction[]) => finish(memory.apply(commitOf({ actions })));
+  does(comes);
+  t.throws(() => does(comes), { message: /registered already/ });
+  t.throws(() => does(deregisters(constant, new Uint8Array(8))), { message: /no EH frames of 8 bytes/ });
+  // In whatever order it names them.
+  t.notThrows(() => does(comes, goes));
+  t.throws(() => does(goes, comes, comes), { message: /registered already/ });
+  t.notThrows(() => does(goes));
+  t.throws(() => does(goes), { message: /no EH frames/ });
 });
 
-test('what a session may have the host remember is bounded, and room comes back', (t) => {
-  const { memory, indirection } = prepare(t);
-  const { MAX_ALLOCATORS } = limits;
-  const allocators = Array.from({ length: MAX_ALLOCATORS - 1 }, () => memory.createAllocator());
-  t.throws(() => memory.createAllocator(), { code: 'LIMIT_EXCEEDED', message: /1024 allocators/ });
-  finish(memory.destroyAllocator(allocators[0] ?? 0));
-  t.notThrows(() => memory.createAllocator());
-
-  const { MAX_STUB_OWNERS } = indirectionLimits;
-  const owners = Array.from({ length: MAX_STUB_OWNERS }, () => indirection.createOwner());
-  t.throws(() => indirection.createOwner(), { code: 'LIMIT_EXCEEDED', message: /1024 owners/ });
-  finish(indirection.destroyOwner(owners[0] ?? 0));
-  t.notThrows(() => indirection.createOwner());
+test('code that takes the place of other code is made visible before anything leads to it', (t) => {
+  const { memory, code } = prepare(t);
+  const segments = [segmentOf(code, 'code', Uint8Array.of(1))];
+  t.true(finish(memory.apply(commitOf({ segments, actions: [invalidates(code, 1)] }))).syncCore);
+  t.false(finish(memory.apply(commitOf({ segments }))).syncCore);
 });
 
 const roomy = new ReservationPool(
   layoutReservation(4096, { codeBytes: 32 * MIB, constantBytes: 32 * MIB, dataBytes: MIB }),
 );
 
-/** With room for all reservations and blocks there may be. */
-function prepareRoomy(t: ExecutionContext): { memory: SessionMemory; indirection: Indirection } {
-  const reservation = roomy.take();
-  t.teardown(() => reservation.release());
-  const memory = new SessionMemory(reservation, BASE);
-  return { memory, indirection: new Indirection(memory, RESOLVER, X86_64) };
-}
-
-test('reservations are bounded, and come back with their allocator', (t) => {
-  const { memory } = prepareRoomy(t);
-  const [first, second] = [memory.createAllocator(), memory.createAllocator()];
-  for (let count = 0; count < limits.MAX_RESERVATIONS; count++)
-    memory.reserve(count % 2 ? first : second, 'code', 1);
-  t.throws(() => memory.reserve(first, 'code', 1), { code: 'LIMIT_EXCEEDED', message: /4096 reservations/ });
-  finish(memory.destroyAllocator(second));
-  for (let count = 0; count < limits.MAX_RESERVATIONS / 2; count++) memory.reserve(first, 'code', 1);
-  t.throws(() => memory.reserve(first, 'code', 1), { code: 'LIMIT_EXCEEDED', message: /4096 reservations/ });
+test('blocks are bounded, and so are the stubs of all together', (t) => {
+  const { indirection } = prepare(t, roomy);
+  const { MAX_STUB_BLOCKS } = indirectionLimits;
+  for (let count = 0; count < MAX_STUB_BLOCKS; count++) finish(indirection.emit(1));
+  t.throws(() => finish(indirection.emit(1)), { code: 'LIMIT_EXCEEDED', message: /64 blocks of stubs/ });
 });
 
-test('blocks are bounded, and come back with their owner', (t) => {
-  const { indirection } = prepareRoomy(t);
-  const { MAX_BLOCKS } = indirectionLimits;
-  for (let round = 0; round < 3; round++) {
-    const owner = indirection.createOwner();
-    for (let count = 0; count < MAX_BLOCKS; count++) finish(indirection.emitStubs(owner, 1, RESOLVER, 0));
-    for (const emit of [
-      () => finish(indirection.emitStubs(owner, 1, RESOLVER, 0)),
-      () => finish(indirection.emitTrampolines(1)),
-    ])
-      t.throws(emit, { code: 'LIMIT_EXCEEDED', message: /1024 stub and trampoline blocks/ });
-    finish(indirection.destroyOwner(owner));
-  }
-  t.notThrows(() => finish(indirection.emitTrampolines(1)));
-});
-
-test('stubs for whose pointers there is no room take none either', (t) => {
-  const reservation = new ReservationPool(
-    layoutReservation(4096, { codeBytes: 4 * MIB, constantBytes: MIB, dataBytes: MIB }),
-  ).take();
-  t.teardown(() => reservation.release());
-  const memory = new SessionMemory(reservation, BASE);
-  const indirection = new Indirection(memory, RESOLVER, X86_64);
-  const owner = indirection.createOwner();
-  // A megabyte of code, and as much for the pointers, which the constant part has not.
-  for (let count = 0; count < 8; count++)
-    t.throws(() => finish(indirection.emitStubs(owner, MIB / 8, RESOLVER, 0)), {
-      message: /constant memory in one piece/,
-    });
-  const allocator = memory.createAllocator();
-  t.notThrows(() => memory.reserve(allocator, 'code', 4 * MIB));
+test('stubs for which there is no room are refused, and those for which there is are not', (t) => {
+  const { memory, indirection } = prepare(t);
+  // A sixteenth of the constants is pointers, the first of which is that to the resolver.
+  const capacity = MIB / 16 / 8 - 1;
+  const message = `no room for 3 more stubs: the runner has ${capacity - 2}, and room for ${capacity}`;
+  finish(indirection.emit(capacity - 2));
+  t.throws(() => finish(indirection.emit(3)), { code: 'LIMIT_EXCEEDED', message });
+  const { pointers } = finish(indirection.emit(2));
+  t.is(memory.offsetOf(pointers) + 16, memory.layout.frameNodes.offset);
+  t.throws(() => finish(indirection.emit(1)), { code: 'LIMIT_EXCEEDED' });
 });
 
 test('registered EH frames are bounded', (t) => {
-  const { memory } = prepareRoomy(t);
-  const { MAX_PUBLISH_ENTRIES, MAX_REGISTERED_FRAMES } = limits;
-  const start = memory.reserve(memory.createAllocator(), 'data', 4 * (MAX_REGISTERED_FRAMES + 1));
+  const { memory, data: start } = prepare(t, roomy);
+  const { MAX_FINALIZE_ACTIONS, MAX_REGISTERED_FRAMES } = limits;
   const register = (first: number, count: number) =>
     finish(
       memory.apply(
         commitOf({
-          registerEHFrames: Array.from({ length: count }, (_, index) => addrAdd(start, 4 * (first + index))),
+          actions: Array.from({ length: count }, (_, index) =>
+            registers(addrAdd(start, 4 * (first + index)), TERMINATOR),
+          ),
         }),
       ),
     );
   let count = 0;
-  while (count + MAX_PUBLISH_ENTRIES <= MAX_REGISTERED_FRAMES) {
-    register(count, MAX_PUBLISH_ENTRIES);
-    count += MAX_PUBLISH_ENTRIES;
+  while (count + MAX_FINALIZE_ACTIONS <= MAX_REGISTERED_FRAMES) {
+    register(count, MAX_FINALIZE_ACTIONS);
+    count += MAX_FINALIZE_ACTIONS;
   }
   register(count, MAX_REGISTERED_FRAMES - count);
   t.throws(() => register(MAX_REGISTERED_FRAMES, 1), {
     code: 'LIMIT_EXCEEDED',
     message: /65536 registered EH frames/,
   });
-  finish(memory.apply(commitOf({ deregisterEHFrames: [start] })));
+  finish(memory.apply(commitOf({ actions: [deregisters(start, TERMINATOR)] })));
   t.notThrows(() => register(MAX_REGISTERED_FRAMES, 1));
 });
 
-test('EH frames are read before anything is written, as they will be, and no further than they may', (t) => {
-  const { memory } = prepareRoomy(t);
+test('EH frames are read before anything is written, as they will be, and no more than there may be', (t) => {
+  const { memory, constant } = prepare(t, roomy);
   const { MAX_EH_FRAME_BYTES } = limits;
-  const constant = memory.reserve(memory.createAllocator(), 'constant', 6 * MIB);
   // A record of the greatest length there may be, over and over.
   const endless = new Uint8Array(MIB);
   const view = new DataView(endless.buffer);
@@ -440,26 +379,39 @@ test('EH frames are read before anything is written, as they will be, and no fur
     // A CIE without an augmentation.
     endless[at + 8] = 1;
   }
-  const segments = [0, 1, 2, 3, 4, 5].map((index) =>
-    segmentOf(addrAdd(constant, index * MIB), 'constant', endless),
-  );
-  const error = t.throws(() => finish(memory.apply(commitOf({ segments, registerEHFrames: [constant] }))), {
-    code: 'LIMIT_EXCEEDED',
-    message: new RegExp(`${MAX_EH_FRAME_BYTES} bytes of EH frames`),
-  });
-  t.true(error instanceof RequestError);
+  const segments = [segmentOf(constant, 'constant', endless)];
+  const apply = (...actions: FinalizeAction[]) => finish(memory.apply(commitOf({ segments, actions })));
+  t.throws(() => apply(registers(constant, endless)), { code: 'INVALID_PARAMS', message: /no terminator/ });
   t.true(memory.read(constant, MIB).equals(Buffer.alloc(MIB)));
-  // Where the commit ends them, they end.
-  const ended = [...segments.slice(1), segmentOf(constant, 'constant', new Uint8Array(MIB))];
-  t.notThrows(() => finish(memory.apply(commitOf({ segments: ended, registerEHFrames: [constant] }))));
+  t.throws(() => apply({ ...registers(constant, endless), sizeBytes: MAX_EH_FRAME_BYTES + 1 }), {
+    code: 'LIMIT_EXCEEDED',
+    message: `${MAX_EH_FRAME_BYTES + 1} bytes of EH frames, a commit carries ${MAX_EH_FRAME_BYTES}`,
+  });
+  // What lies behind them as it is now ends them.
+  t.notThrows(() => apply({ ...registers(constant, endless), sizeBytes: MIB + 4 }));
+});
+
+test('EH frames beyond the room of their index are refused, and nothing changed', (t) => {
+  const { memory, code, constant, data } = prepare(t);
+  const capacity = Math.floor(memory.layout.frameNodes.sizeBytes / FRAME_NODE_BYTES);
+  const section = ehFramesOf(Array.from({ length: capacity }, (_, index) => code + BigInt(8 * index)));
+  const one = ehFramesOf([code]);
+  const segments = [segmentOf(data, 'data', section), segmentOf(constant, 'constant', one)];
+  finish(memory.apply(commitOf({ segments, actions: [registers(data, section)] })));
+  const more = commitOf({ actions: [registers(constant, one)] });
+  t.throws(() => finish(memory.apply(more)), {
+    code: 'LIMIT_EXCEEDED',
+    message: /no room for 1 more EH frames/,
+  });
+  finish(memory.apply(commitOf({ actions: [deregisters(data, section)] })));
+  t.notThrows(() => finish(memory.apply(more)));
 });
 
 test('memory beyond the content is zero, whatever was there before, in parts and whole pages', (t) => {
-  const { memory } = prepareRoomy(t);
-  const allocator = memory.createAllocator();
+  const { memory } = prepare(t, roomy);
   const SIZE = 256 * 1024;
   for (const prot of ['code', 'constant', 'data'] as const) {
-    const start = memory.reserve(allocator, prot, SIZE);
+    const start = memory.describe()[prot].address;
     const model = Buffer.alloc(SIZE);
     const write = (offset: number, content: Uint8Array<ArrayBuffer>, memoryBytes: number) => {
       const segment = { address: addrAdd(start, offset), prot, content, memoryBytes };
@@ -489,14 +441,13 @@ test('clearing memory again and again allocates none of it', (t) => {
   const reservation = roomy.take();
   t.teardown(() => reservation.release());
   const memory = new SessionMemory(reservation, BASE);
-  const allocator = memory.createAllocator();
   const before = reservation.allocatedBytes;
   for (const [prot, memoryBytes] of [
     ['code', 16 * MIB],
     ['constant', 16 * MIB],
     ['data', MIB],
   ] as const) {
-    const address = memory.reserve(allocator, prot, memoryBytes);
+    const { address } = memory.describe()[prot];
     const segments = [{ address, prot, content: Uint8Array.of(1), memoryBytes }];
     for (let round = 0; round < 20; round++) finish(memory.apply(commitOf({ segments })));
   }
@@ -504,8 +455,7 @@ test('clearing memory again and again allocates none of it', (t) => {
 });
 
 test('what is being written when the runner goes ends with the reason, and touches nothing more', (t) => {
-  const { memory } = prepareRoomy(t);
-  const address = memory.reserve(memory.createAllocator(), 'code', 4 * MIB);
+  const { memory, code: address } = prepare(t, roomy);
   const content = new Uint8Array(4 * MIB).fill(1);
   const slices = memory.apply(commitOf({ segments: [segmentOf(address, 'code', content)] }));
   slices.next();
@@ -516,14 +466,12 @@ test('what is being written when the runner goes ends with the reason, and touch
 });
 
 test('long work is cut into slices, each of a bounded number of bytes and entries', (t) => {
-  const { memory, indirection } = prepareRoomy(t);
+  const { memory, indirection, code: address } = prepare(t, roomy);
   const countSlices = (slices: Slices<unknown>) => {
     let count = 1;
     while (!slices.next().done) count++;
     return count;
   };
-  const allocator = memory.createAllocator();
-  const address = memory.reserve(allocator, 'code', 8 * MIB);
   const segments = [segmentOf(address, 'code', new Uint8Array(8 * MIB).fill(1))];
   t.true(countSlices(memory.apply(commitOf({ segments }))) >= (8 * MIB) / SLICE_BYTES);
   const cleared = [{ ...segmentOf(address, 'code', new Uint8Array(0)), memoryBytes: 8 * MIB }];
@@ -532,23 +480,16 @@ test('long work is cut into slices, each of a bounded number of bytes and entrie
     segmentOf(addrAdd(address, index), 'code', Uint8Array.of(1)),
   );
   t.true(countSlices(memory.apply(commitOf({ segments: many }))) >= (2 * 4096) / SLICE_ENTRIES);
-  const owner = indirection.createOwner();
-  t.true(countSlices(indirection.emitStubs(owner, 65_536, RESOLVER, 8)) >= 65_536 / SLICE_ENTRIES / 4);
-  t.true(countSlices(indirection.emitTrampolines(65_536)) >= 65_536 / SLICE_ENTRIES / 4);
-  for (let count = 0; count < 2048; count++) memory.reserve(allocator, 'constant', 1);
-  t.true(countSlices(memory.destroyAllocator(allocator)) >= 2048 / SLICE_ENTRIES);
-});
-
-test('a reservation that does not fit says what is free', (t) => {
-  const { memory, allocator } = prepare(t);
-  const error = t.throws(() => memory.reserve(allocator, 'data', MIB), { instanceOf: RequestError });
-  t.is(error?.code, 'LIMIT_EXCEEDED');
-  t.regex(error?.message ?? '', new RegExp(`${MIB - 4096} are free`));
+  t.true(countSlices(indirection.emit(65_536)) >= 3 * (65_536 / SLICE_ENTRIES / 4 - 1));
 });
 
 test('reading stays inside one part', (t) => {
   const { memory } = prepare(t);
-  const { code, data } = memory.describe();
+  const part = (prot: 'code' | 'data') => {
+    const { offset, sizeBytes } = memory.layout[prot];
+    return { address: memory.addressOf(offset), sizeBytes };
+  };
+  const [code, data] = [part('code'), part('data')];
   t.notThrows(() => memory.read(addrAdd(code.address, code.sizeBytes - 1), 1));
   for (const [address, sizeBytes] of [
     [addrAdd(code.address, code.sizeBytes - 1), 2],
@@ -561,9 +502,9 @@ test('reading stays inside one part', (t) => {
 
 test('stubs jump through pointers that commits may write, and only those', (t) => {
   const { memory, indirection } = prepare(t);
-  const owner = indirection.createOwner();
-  const { stubs, pointers } = finish(indirection.emitStubs(owner, 3, RESOLVER, 8));
-  t.is(memory.read(addrAdd(pointers, 16), 8).readBigUInt64LE(), RESOLVER + 16n);
+  const { stubs, pointers, trampolines, count } = finish(indirection.emit(3));
+  t.is(count, 3);
+  t.is(memory.read(addrAdd(pointers, 16), 8).readBigUInt64LE(), trampolines + 16n);
   const code = memory.read(stubs, 24);
   for (const index of [0, 1, 2]) {
     t.is(code.readUInt16BE(8 * index), 0xff25);
@@ -573,47 +514,48 @@ test('stubs jump through pointers that commits may write, and only those', (t) =
   const target = { address: addrAdd(pointers, 8), value: toExecutorAddr(0x42n) };
   finish(memory.apply(commitOf({ pointers: [target] }))).connect();
   t.is(memory.read(target.address, 8).readBigUInt64LE(), 0x42n);
-  t.throws(
-    () => finish(memory.apply(commitOf({ segments: [segmentOf(stubs, 'code', Uint8Array.of(0x90))] }))),
-    {
-      message: /not inside any reservation/,
-    },
-  );
-  t.throws(
-    () => finish(memory.apply(commitOf({ segments: [segmentOf(pointers, 'constant', Uint8Array.of(0))] }))),
-    {
-      message: /not inside any reservation/,
-    },
-  );
-  finish(indirection.destroyOwner(owner));
-  t.throws(() => finish(memory.apply(commitOf({ pointers: [target] }))), { instanceOf: RequestError });
-  t.throws(() => finish(indirection.destroyOwner(owner)), {
-    message: `there is no indirect-stubs owner ${owner}`,
-  });
+  const outside = { message: /not inside memory that is allotted to the compiler/ };
+  for (const segment of [
+    segmentOf(stubs, 'code', Uint8Array.of(0x90)),
+    segmentOf(trampolines, 'code', Uint8Array.of(0x90)),
+    segmentOf(pointers, 'constant', Uint8Array.of(0)),
+  ])
+    t.throws(() => finish(memory.apply(commitOf({ segments: [segment] }))), outside);
+  // The pointer behind the last stub's is nobody's until there is a stub for it.
+  const next = { address: addrAdd(pointers, 24), value: RESOLVER };
+  t.throws(() => finish(memory.apply(commitOf({ pointers: [next] }))), { code: 'INVALID_ADDRESS' });
+  finish(indirection.emit(1));
+  t.notThrows(() => finish(memory.apply(commitOf({ pointers: [next] }))));
 });
 
-test('initial targets beyond 64 bits are refused', (t) => {
-  const { indirection } = prepare(t);
-  const owner = indirection.createOwner();
-  const last = toExecutorAddr(0xffff_ffff_ffff_fff8n);
-  t.throws(() => finish(indirection.emitStubs(owner, 2, last, 8)), { message: /64 bits/ });
-  t.notThrows(() => finish(indirection.emitStubs(owner, 1, last, 8)));
+test('blocks follow each other, and a stub keeps where it leads when more come', (t) => {
+  const { memory, indirection, code } = prepare(t);
+  const first = finish(indirection.emit(512));
+  finish(memory.apply(commitOf({ pointers: [{ address: first.pointers, value: code }] }))).connect();
+  const second = finish(indirection.emit(512));
+  for (const part of ['stubs', 'pointers', 'trampolines'] as const)
+    t.is<bigint, bigint>(second[part], first[part] + 512n * 8n);
+  t.is<bigint, bigint>(memory.read(first.pointers, 8).readBigUInt64LE(), code);
 });
 
 test('a trampoline is known by its start, and its pointer is written by nobody', (t) => {
   const { memory, indirection } = prepare(t);
-  const start = finish(indirection.emitTrampolines(600));
-  const more = finish(indirection.emitTrampolines(1));
+  const { trampolines: start, pointers } = finish(indirection.emit(600));
   t.true(indirection.isTrampoline(start));
   t.true(indirection.isTrampoline(addrAdd(start, 599 * 8)));
-  t.true(indirection.isTrampoline(more));
   t.false(indirection.isTrampoline(addrAdd(start, 600 * 8)));
   t.false(indirection.isTrampoline(addrAdd(start, 6)));
   t.false(indirection.isTrampoline(addrAdd(start, -8)));
-  const code = memory.read(start, 8);
-  const pointer = toExecutorAddr(start + 6n + BigInt(code.readInt32LE(2)));
-  t.is(memory.read(pointer, 8).readBigUInt64LE(), RESOLVER);
-  t.throws(() => finish(memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] }))), {
-    instanceOf: RequestError,
-  });
+  t.false(indirection.isTrampoline(toExecutorAddr(0x1000n)));
+  finish(indirection.emit(1));
+  t.true(indirection.isTrampoline(addrAdd(start, 600 * 8)));
+  for (const index of [0, 600]) {
+    const at = start + BigInt(8 * index);
+    const pointer = toExecutorAddr(at + 6n + BigInt(memory.read(toExecutorAddr(at), 8).readInt32LE(2)));
+    t.is<bigint, bigint>(pointer, pointers - 8n);
+    t.is(memory.read(pointer, 8).readBigUInt64LE(), RESOLVER);
+    t.throws(() => finish(memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] }))), {
+      instanceOf: RequestError,
+    });
+  }
 });

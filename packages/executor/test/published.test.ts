@@ -3,7 +3,17 @@ import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { createHostResources } from '../src/index.js';
 import { asksForItsFrame, CALL_VOID_PROLOGUE_BYTES, callUntil, ehFrameOf } from './machine-code.js';
-import { commitOf, emitStub, lookup, openSession, reserve, segmentOf, until } from './session-fixture.js';
+import {
+  commitOf,
+  deregisters as deregistersFrames,
+  emitStub,
+  lookup,
+  openSession,
+  registers,
+  reserve,
+  segmentOf,
+  until,
+} from './session-fixture.js';
 
 const host = createHostResources();
 const VERSIONS = 200;
@@ -24,9 +34,9 @@ for (const deregisters of [false, true])
     const { connection, live } = compiler;
     const find = await lookup(compiler, '_Unwind_FindEnclosingFunction');
     const { stub, pointer } = await emitStub(compiler);
-    const code = await reserve(compiler, 'code', VERSIONS * FUNCTION_BYTES);
-    const frames = await reserve(compiler, 'constant', VERSIONS * FRAME_BYTES);
-    const data = await reserve(compiler, 'data', 4096);
+    const code = reserve(compiler, 'code', VERSIONS * FUNCTION_BYTES);
+    const frames = reserve(compiler, 'constant', VERSIONS * FRAME_BYTES);
+    const data = reserve(compiler, 'data', 4096);
 
     const commitVersion = async (version: number) => {
       const address = addrAdd(code, version * FUNCTION_BYTES);
@@ -34,11 +44,11 @@ for (const deregisters of [false, true])
       const content = asksForItsFrame(find, addrAdd(data, MISSED), addrAdd(data, SEEN + version));
       const eh = ehFrameOf(address, content.byteLength, CALL_VOID_PROLOGUE_BYTES);
       const old = addrAdd(frames, (version - 2) * FRAME_BYTES);
+      const gone = deregisters && version >= 2 ? [deregistersFrames(old, eh)] : [];
       const commit = commitOf({
         segments: [segmentOf(address, 'code', content), segmentOf(frame, 'constant', eh)],
         pointers: [{ address: pointer, value: address }],
-        registerEHFrames: [frame],
-        deregisterEHFrames: deregisters && version >= 2 ? [old] : [],
+        actions: [...gone, registers(frame, eh)],
       });
       await connection.request(memory.commitMemory, { commit }, live);
     };
@@ -49,7 +59,7 @@ for (const deregisters of [false, true])
     };
 
     await commitVersion(0);
-    const entry = await reserve(compiler, 'code', 64);
+    const entry = reserve(compiler, 'code', 64);
     const spinning = connection.request(
       run.call,
       {

@@ -14,11 +14,14 @@ import {
   callDouble,
   commitOf,
   emitStub,
+  invalidates,
   load,
   openSession,
   type ReenterAnswer,
+  registers,
   reserve,
   segmentOf,
+  startRunner,
   type TestCompiler,
   until,
 } from './session-fixture.js';
@@ -44,14 +47,12 @@ function landed(address: ExecutorAddr, pointer: ExecutorAddr): ReenterAnswer {
 /** Code that calls `stub`, with unwind tables, so that a failure can pass through it. */
 async function loadCaller(compiler: TestCompiler, stub: ExecutorAddr): Promise<ExecutorAddr> {
   const code = callVoid(stub);
-  const entry = await reserve(compiler, 'code', code.byteLength);
-  const frames = await reserve(compiler, 'constant', 4096);
+  const entry = reserve(compiler, 'code', code.byteLength);
+  const frames = reserve(compiler, 'constant', 4096);
+  const section = ehFrameOf(entry, code.byteLength, CALL_VOID_PROLOGUE_BYTES);
   const commit = commitOf({
-    segments: [
-      segmentOf(entry, 'code', code),
-      segmentOf(frames, 'constant', ehFrameOf(entry, code.byteLength, CALL_VOID_PROLOGUE_BYTES)),
-    ],
-    registerEHFrames: [frames],
+    segments: [segmentOf(entry, 'code', code), segmentOf(frames, 'constant', section)],
+    actions: [registers(frames, section)],
   });
   await compiler.connection.request(memory.commitMemory, { commit }, compiler.live);
   return entry;
@@ -60,7 +61,7 @@ async function loadCaller(compiler: TestCompiler, stub: ExecutorAddr): Promise<E
 test('stub, trampoline, reentry, commit, landing: one round trip, and then none', async (t) => {
   const compiler = await openSession(t, host);
   const { trampoline, stub, pointer } = await emitStub(compiler);
-  const implementation = await reserve(compiler, 'code', 16);
+  const implementation = reserve(compiler, 'code', 16);
   const asked: bigint[] = [];
   compiler.onReenter = async (address) => {
     asked.push(address);
@@ -75,7 +76,7 @@ test('stub, trampoline, reentry, commit, landing: one round trip, and then none'
 test('a message right behind the answer sees what its commit wrote', async (t) => {
   const compiler = await openSession(t, host);
   const { stub, pointer } = await emitStub(compiler);
-  const implementation = await reserve(compiler, 'code', 16);
+  const implementation = reserve(compiler, 'code', 16);
   let read: Promise<{ content: Uint8Array }> | undefined;
   compiler.connection.handle(indirection.reenter, async () => () => {
     queueMicrotask(() => {
@@ -103,8 +104,8 @@ test('the landing address need not be where the commit wrote', async (t) => {
 test('eight threads at one trampoline: one request, eight landings', async (t) => {
   const compiler = await openSession(t, host);
   const { trampoline, stub, pointer } = await emitStub(compiler);
-  const implementation = await reserve(compiler, 'code', 16);
-  const frames = await reserve(compiler, 'constant', 4096);
+  const implementation = reserve(compiler, 'code', 16);
+  const frames = reserve(compiler, 'constant', 4096);
   let answer: (answer: ReenterAnswer) => void = () => {};
   compiler.onReenter = () => new Promise((resolve) => (answer = resolve));
   const entry = await load(compiler, callDoubleCode(stub));
@@ -119,8 +120,10 @@ test('eight threads at one trampoline: one request, eight landings', async (t) =
 
   const good = landed(implementation, pointer);
   if (good.outcome === 'landed') {
-    good.commit.segments.push(segmentOf(frames, 'constant', ehFrameOf(implementation, 5, 1)));
-    answer({ ...good, commit: { ...good.commit, registerEHFrames: [frames], syncCore: true } });
+    const section = ehFrameOf(implementation, 5, 1);
+    good.commit.segments.push(segmentOf(frames, 'constant', section));
+    good.commit.actions.push(registers(frames, section), invalidates(implementation, 16));
+    answer(good);
   }
   t.deepEqual(await Promise.all(calls), [0, 2, 4, 6, 8, 10, 12, 14]);
   t.is(compiler.reenterCount(), 1);
@@ -167,7 +170,7 @@ test('a failed callback ends its call alone, with the token, and the next call w
       connection.request(run.call, { entry: failing, block, commit: commitOf() }, live),
       { code: 'CALLBACK_FAILED' },
     );
-    t.deepEqual((error as { data?: unknown }).data, { token: 77, foreignThreads: 0 });
+    t.deepEqual((error as { data?: unknown }).data, { token: 77, programThreads: 0 });
     const result = await connection.request(run.call, { entry: working, block, commit: commitOf() }, live);
     t.is(result.block[0], 3);
   }
@@ -199,20 +202,19 @@ test('all threads at a trampoline that fails are unwound', async (t) => {
 
 test('an answer whose commit is refused writes nothing and ends the runner', async (t) => {
   const compiler = await openSession(t, host);
-  const { stub, pointer } = await emitStub(compiler);
-  const implementation = await reserve(compiler, 'code', 16);
-  compiler.onReenter = async () => landed(addrAdd(implementation, 1 << 20), pointer);
+  const { stub, pointer, trampoline } = await emitStub(compiler);
+  compiler.onReenter = async () => landed(trampoline, pointer);
   const entry = await load(compiler, callDoubleCode(stub));
   const error = await t.throwsAsync(callDouble(compiler, entry, 1), { code: 'RUNNER_LOST' });
   t.like(error, { data: { end: { kind: 'fault' }, own: false } });
-  t.regex(error?.message ?? '', /compile callback at 0x[0-9a-f]+: .* not inside any reservation/);
+  t.regex(error?.message ?? '', /compile callback at 0x[0-9a-f]+: .* not inside memory that is allotted/);
 });
 
 test('an answer that comes when the runner is gone does nothing', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, opened } = compiler;
   const { stub, pointer } = await emitStub(compiler);
-  const implementation = await reserve(compiler, 'code', 16);
+  const implementation = reserve(compiler, 'code', 16);
   let answer: (answer: ReenterAnswer) => void = () => {};
   compiler.onReenter = () => new Promise((resolve) => (answer = resolve));
   const entry = await load(compiler, callDoubleCode(stub));
@@ -220,9 +222,8 @@ test('an answer that comes when the runner is gone does nothing', async (t) => {
   await until(async () => (await blockedCount(compiler)) === 1);
   process.kill(opened.runner.processId, 'SIGKILL');
   t.like(await pending, { data: { end: { kind: 'signal', signal: 'SIGKILL' } } });
-  const runner = await connection.request(session.startRunner, {});
+  const runner = await startRunner(compiler);
   answer(landed(implementation, pointer));
-  compiler.live.generation = runner.generation;
   const { content } = await connection.request(
     memory.readMemory,
     { address: runner.memory.code.address, sizeBytes: 4096 },
@@ -247,8 +248,15 @@ test('losing the connection in a callback ends the runner', async (t) => {
 
 test('code that is no trampoline cannot ask for a compilation', async (t) => {
   const compiler = await openSession(t, host);
-  const { connection, live } = compiler;
-  const { resolver } = await connection.request(indirection.emitResolverBlock, {}, live);
+  const { connection, opened, live } = compiler;
+  const { pointers } = opened.runner.stubs;
+  // All trampolines go through the pointer in front of the first stub's.
+  const { content } = await connection.request(
+    memory.readMemory,
+    { address: addrAdd(pointers, -8), sizeBytes: 8 },
+    live,
+  );
+  const resolver = Buffer.from(content).readBigUInt64LE();
   // Calls the resolver as a trampoline would, from elsewhere.
   const entry = await load(compiler, callVoid(toExecutorAddr(resolver)));
   const error = await t.throwsAsync(

@@ -5,7 +5,7 @@ import { createHostResources } from '../src/index.js';
 import { UserPool } from '../src/user-pool.js';
 import { RANGE_USERS, UserRanges } from '../src/user-ranges.js';
 import { storeConstant } from './machine-code.js';
-import { callDouble, load, openSession, until } from './session-fixture.js';
+import { callDouble, load, openSession, until, WANTED } from './session-fixture.js';
 
 const host = createHostResources();
 
@@ -45,7 +45,7 @@ async function liveAndEnd(t: ExecutionContext, round: number): Promise<number> {
   if (round % 3 === 1) {
     process.kill(opened.runner.processId, 'SIGKILL');
     await until(() => lost.length === 1);
-    await connection.request(session.startRunner, {});
+    await connection.request(session.startRunner, WANTED);
   }
   connection.close();
   await hosted.ended;

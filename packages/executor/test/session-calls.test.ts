@@ -1,4 +1,4 @@
-import { createMemoryTransportPair, memory, run, session } from '@farjit/protocol';
+import { createMemoryTransportPair, indirection, memory, run, session } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { Account } from '../src/accounts.js';
@@ -14,6 +14,7 @@ import {
   segmentOf,
   type TestCompiler,
   until,
+  WANTED,
 } from './session-fixture.js';
 
 const BLOCK_BYTES = 8;
@@ -131,21 +132,24 @@ test('a session adds up what its runners have done', async (t) => {
       generation,
       processId: 0,
       callsInFlight: 0,
-      foreignThreads: 0,
+      programThreads: 0,
       blocked: [],
       commitsApplied: generation,
       callsStarted: generation,
       commitUs,
     });
     for (const stale of [generation - 1, generation, generation + 1])
-      await t.throwsAsync(connection.request(memory.createAllocator, {}, { generation: stale }), {
-        code: 'STALE_GENERATION',
-        message: `createAllocator: the runner of generation ${generation} is gone`,
-      });
-    t.is((await connection.request(session.startRunner, {})).generation, generation + 1);
-    await t.throwsAsync(connection.request(memory.createAllocator, {}, { generation }), {
+      await t.throwsAsync(
+        connection.request(indirection.emitStubs, { stubCount: 1 }, { generation: stale }),
+        {
+          code: 'STALE_GENERATION',
+          message: `emitStubs: the runner of generation ${generation} is gone`,
+        },
+      );
+    t.is((await connection.request(session.startRunner, WANTED)).generation, generation + 1);
+    await t.throwsAsync(connection.request(indirection.emitStubs, { stubCount: 1 }, { generation }), {
       code: 'STALE_GENERATION',
-      message: `createAllocator is for generation ${generation}, the runner is generation ${generation + 1}`,
+      message: `emitStubs is for generation ${generation}, the runner is generation ${generation + 1}`,
     });
   }
 });

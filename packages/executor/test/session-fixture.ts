@@ -2,20 +2,25 @@ import {
   type Commit,
   Connection,
   createMemoryTransportPair,
+  type FinalizeAction,
   indirection,
   type MemProt,
   memory,
   type ResultOf,
   type RunnerEnd,
+  type RunnerStarted,
   run,
   type Segment,
   session,
   symbols,
   type Transport,
 } from '@farjit/protocol';
-import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ExecutionContext } from 'ava';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
+import { OPEN, openOn, WANTED } from './open-on.js';
+
+export { OPEN, WANTED };
 
 export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 
@@ -23,6 +28,10 @@ export type ReenterAnswer = ResultOf<typeof indirection.reenter>;
 export interface TestCompiler {
   readonly connection: Connection;
   readonly opened: ResultOf<typeof session.openSession>;
+  /** The current one. */
+  runner: RunnerStarted;
+  /** What `reserve` has given out of its memory. */
+  readonly usedBytes: Record<MemProt, number>;
   /** Envelope of requests to the runner of the current generation. */
   readonly live: { generation: number };
   /** What happened, in order: output, answers that the test records, lost runners. */
@@ -71,10 +80,12 @@ export async function openOver(
   });
   connection.start();
   t.teardown(() => connection.close());
-  const opened = await connection.request(session.openSession, { versions: [1], client: 'test' });
+  const opened = await openOn(connection);
   const compiler: TestCompiler = {
     connection,
     opened,
+    runner: opened.runner,
+    usedBytes: { code: 0, constant: 0, data: 0 },
     live: { generation: opened.runner.generation },
     events,
     lost,
@@ -92,20 +103,41 @@ export function segmentOf(address: ExecutorAddr, prot: MemProt, content: Uint8Ar
   return { address, prot, content, memoryBytes: content.byteLength };
 }
 
-/** Reserves memory in an allocator of its own. */
-export async function reserve(
-  { connection, live }: TestCompiler,
+export function registers(address: ExecutorAddr, section: Uint8Array): FinalizeAction {
+  return { action: 'registerEHFrames', address, sizeBytes: section.byteLength };
+}
+
+export function deregisters(address: ExecutorAddr, section: Uint8Array): FinalizeAction {
+  return { action: 'deregisterEHFrames', address, sizeBytes: section.byteLength };
+}
+
+export function invalidates(address: ExecutorAddr, sizeBytes: number): FinalizeAction {
+  return { action: 'invalidateInstructionCache', address, sizeBytes };
+}
+
+/** Starts another runner, which is the current one then. */
+export async function startRunner(compiler: TestCompiler): Promise<RunnerStarted> {
+  const { connection, live, usedBytes } = compiler;
+  compiler.runner = await connection.request(session.startRunner, WANTED);
+  live.generation = compiler.runner.generation;
+  for (const prot of ['code', 'constant', 'data'] as const) usedBytes[prot] = 0;
+  return compiler.runner;
+}
+
+/** Pages of the current runner's memory that no test has been given before. */
+export function reserve(
+  { runner, usedBytes }: TestCompiler,
   prot: MemProt,
   memoryBytes: number,
-): Promise<ExecutorAddr> {
-  const { allocator } = await connection.request(memory.createAllocator, {}, live);
-  const reserved = await connection.request(memory.reserveMemory, { allocator, prot, memoryBytes }, live);
-  return reserved.address;
+): ExecutorAddr {
+  const address = addrAdd(runner.memory[prot].address, usedBytes[prot]);
+  usedBytes[prot] += Math.ceil(memoryBytes / 4096) * 4096;
+  return address;
 }
 
 /** Puts code into fresh memory. */
 export async function load(compiler: TestCompiler, code: Uint8Array<ArrayBuffer>): Promise<ExecutorAddr> {
-  const address = await reserve(compiler, 'code', code.byteLength);
+  const address = reserve(compiler, 'code', code.byteLength);
   const commit = commitOf({ segments: [segmentOf(address, 'code', code)] });
   await compiler.connection.request(memory.commitMemory, { commit }, compiler.live);
   return address;
@@ -132,18 +164,8 @@ export async function lookup({ connection, live }: TestCompiler, name: string): 
 
 /** One stub and the trampoline it points at. */
 export async function emitStub({ connection, live }: TestCompiler) {
-  const { owner } = await connection.request(indirection.createIndirectStubsOwner, {}, live);
-  const { trampolines } = await connection.request(
-    indirection.emitTrampolineBlock,
-    { trampolineCount: 1 },
-    live,
-  );
-  const { stubs, pointers } = await connection.request(
-    indirection.emitIndirectStubs,
-    { owner, stubCount: 1, initialTarget: trampolines, initialStrideBytes: 8 },
-    live,
-  );
-  return { owner, trampoline: trampolines, stub: stubs, pointer: pointers };
+  const block = await connection.request(indirection.emitStubs, { stubCount: 1 }, live);
+  return { trampoline: block.trampolines, stub: block.stubs, pointer: block.pointers };
 }
 
 /** Waits until `condition` holds; the test's own timeout is the limit. */

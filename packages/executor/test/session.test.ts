@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   Connection,
   createMemoryTransportPair,
+  FEATURE_NAMES,
   indirection,
   MAX_UNOPENED_MS,
   memory,
@@ -17,13 +18,17 @@ import { copyFrom, storeConstant, storeTo } from './machine-code.js';
 import {
   callDouble,
   commitOf,
+  invalidates,
   load,
   lookup,
+  OPEN,
   openOver,
   openSession,
   reserve,
   segmentOf,
+  startRunner,
   until,
+  WANTED,
 } from './session-fixture.js';
 
 const host = createHostResources();
@@ -45,14 +50,19 @@ function writableAndExecutable(maps: string): string[] {
 
 test('opening describes the executor and its runner', async (t) => {
   const { opened } = await openSession(t, host);
-  t.is(opened.version, 1);
+  t.is(opened.version, 2);
   t.is(opened.info.triple, 'x86_64-unknown-linux-gnu');
   t.is(opened.info.pointerBytes, 8);
   t.is(opened.info.pageBytes, 4096);
-  const { generation, memory: parts, confinement } = opened.runner;
+  t.deepEqual(opened.features, FEATURE_NAMES);
+  const { generation, memory: parts, stubs, confinement } = opened.runner;
   t.is(generation, 1);
-  t.is<bigint, bigint>(parts.constant.address, parts.code.address + BigInt(parts.code.sizeBytes));
-  t.true(parts.data.address > parts.constant.address);
+  // Stubs and trampolines lie between the compiler's code and its constants, and their pointers behind those.
+  t.is<bigint, bigint>(stubs.stubs, parts.code.address + BigInt(parts.code.sizeBytes));
+  t.true(stubs.trampolines > stubs.stubs && parts.constant.address > stubs.trampolines);
+  t.is<bigint, bigint>(stubs.pointers, parts.constant.address + BigInt(parts.constant.sizeBytes) + 8n);
+  t.true(parts.data.address > stubs.pointers);
+  t.is(stubs.count, 1);
   t.like(confinement, { noNewPrivileges: true, seccomp: true, dumpable: false });
   t.is(confinement.ownUser, process.getuid?.() === 0);
 });
@@ -60,12 +70,15 @@ test('opening describes the executor and its runner', async (t) => {
 test('a version that is not spoken is refused with both sides named', async (t) => {
   const { connection, hosted } = connect();
   const error = await t.throwsAsync(
-    connection.request(session.openSession, { versions: [998, 999], client: 'test' }),
+    connection.request(session.openSession, { ...OPEN, versions: [998, 999] }),
     { code: 'VERSION_MISMATCH' },
   );
-  t.regex(error?.message ?? '', /executor speaks protocol 1, the compiler 998, 999/);
-  const opened = await connection.request(session.openSession, { versions: [999, 1], client: 'test' });
-  t.is(opened.version, 1);
+  t.regex(
+    error?.message ?? '',
+    /speaks version 2 of the protocol, the compiler versions 998 to 999: use releases/,
+  );
+  const opened = await connection.request(session.openSession, { ...OPEN, versions: [999, 1] });
+  t.is(opened.version, 2);
   connection.close();
   await hosted.ended;
 });
@@ -73,13 +86,13 @@ test('a version that is not spoken is refused with both sides named', async (t) 
 test('nothing else is answered before openSession, and that only once', async (t) => {
   const { connection, hosted } = connect();
   const refused = { code: 'METHOD_NOT_ALLOWED' };
-  await t.throwsAsync(connection.request(session.sessionStatus, {}), refused);
-  await t.throwsAsync(connection.request(session.startRunner, {}), refused);
-  await t.throwsAsync(connection.request(memory.createAllocator, {}), refused);
-  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
-  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), refused);
+  await t.throwsAsync(connection.request(session.terminateSession, {}), refused);
+  await t.throwsAsync(connection.request(session.startRunner, WANTED), refused);
+  await t.throwsAsync(connection.request(memory.commitMemory, { commit: commitOf() }), refused);
+  const opening = connection.request(session.openSession, OPEN);
+  await t.throwsAsync(connection.request(session.openSession, OPEN), refused);
   await opening;
-  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), refused);
+  await t.throwsAsync(connection.request(session.openSession, OPEN), refused);
   connection.close();
   await hosted.ended;
 });
@@ -88,15 +101,15 @@ test('before the session is open, too many frames or too large ones close the co
   const many = connect();
   const refused = { code: 'METHOD_NOT_ALLOWED' };
   for (let i = 0; i < 32; i++)
-    await t.throwsAsync(many.connection.request(session.sessionStatus, {}), refused);
+    await t.throwsAsync(many.connection.request(session.terminateSession, {}), refused);
   // A slow machine may have taken more than the second that counts.
-  const more = Array.from({ length: 33 }, () => many.connection.request(session.sessionStatus, {}));
+  const more = Array.from({ length: 33 }, () => many.connection.request(session.terminateSession, {}));
   t.true((await Promise.allSettled(more)).some(({ status }) => status === 'rejected'));
   t.regex((await many.connection.closed).message, /1008: more than 32 frames in a second/);
 
   const large = connect();
   const client = 'x'.repeat(65_536);
-  await t.throwsAsync(large.connection.request(session.openSession, { versions: [1], client }));
+  await t.throwsAsync(large.connection.request(session.openSession, { ...OPEN, client }));
   t.regex((await large.connection.closed).message, /1009: a frame of \d+ bytes before the session is open/);
   await Promise.all([many.hosted.ended, large.hosted.ended]);
 });
@@ -116,7 +129,7 @@ test('terminating ends the runner and refuses what follows', async (t) => {
   await connection.request(session.terminateSession, {});
   t.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
   t.is(hosted.generation, undefined);
-  await t.throwsAsync(connection.request(session.sessionStatus, {}), { code: 'METHOD_NOT_ALLOWED' });
+  await t.throwsAsync(connection.request(session.terminateSession, {}), { code: 'METHOD_NOT_ALLOWED' });
 });
 
 test('closing the connection ends the runner', async (t) => {
@@ -136,7 +149,7 @@ test('a connection that is lost before the session is open is not waited for', a
 
 test('closing the connection while the session opens leaves no runner', async (t) => {
   const { connection, hosted } = connect();
-  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  const opening = connection.request(session.openSession, OPEN);
   await Promise.resolve();
   connection.close();
   await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
@@ -150,7 +163,7 @@ test('a session that is closed while it opens is not opened any more', async (t)
   host.events.subscribe((event) => {
     if ('session' in event && event.session === hosted) events.push(event.type);
   });
-  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  const opening = connection.request(session.openSession, OPEN);
   // The runner is being started.
   await new Promise((resolve) => setImmediate(resolve));
   await hosted.close('over');
@@ -169,7 +182,7 @@ function connectAhead(ahead: HostResources = host) {
   const hosted = new Session({ host: ahead, transport: far, startAhead: true });
   const connection = new Connection(near);
   connection.start();
-  const open = () => connection.request(session.openSession, { versions: [1], client: 'test' });
+  const open = () => connection.request(session.openSession, OPEN);
   return { hosted, connection, open };
 }
 
@@ -220,7 +233,7 @@ test('a runner that cannot be started is refused with words, and opening may be 
   const connection = new Connection(near);
   connection.start();
   for (let attempt = 0; attempt < 2; attempt++)
-    await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+    await t.throwsAsync(connection.request(session.openSession, OPEN), {
       code: 'RUNNER_START_FAILED',
       message: /there is no runner at \/nonexistent\/runner/,
     });
@@ -249,7 +262,7 @@ test('a program that is no runner is refused', async (t) => {
   const hosted = new Session({ host: createHostResources({ runnerPath: '/bin/false' }), transport: far });
   const connection = new Connection(near);
   connection.start();
-  await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }), {
+  await t.throwsAsync(connection.request(session.openSession, OPEN), {
     code: 'RUNNER_START_FAILED',
     message: /exit\(1\)/,
   });
@@ -262,11 +275,12 @@ test('nothing in the runner is writable and executable', async (t) => {
   const { maps } = await connection.request(session.runnerMaps, {});
   t.deepEqual(writableAndExecutable(maps), []);
   const line = (address: bigint) => maps.split('\n').find((text) => text.startsWith(address.toString(16)));
-  const { code, constant } = opened.runner.memory;
+  const { code, constant, data } = opened.runner.memory;
   t.regex(line(code.address) ?? '', / r-xs .*farjit-sealed/);
   t.regex(line(constant.address) ?? '', / r--s .*farjit-sealed/);
-  const control = constant.address + BigInt(constant.sizeBytes);
-  t.regex(line(control) ?? '', / rw-s .*farjit-shared/);
+  const [, controlStart] = /^(\S+)-\S+ rw-s .*farjit-shared/m.exec(maps) ?? [];
+  const control = BigInt(`0x${controlStart}`);
+  t.true(control > constant.address && control < data.address);
   // The check would notice one.
   const bad = '7f0000000000-7f0000001000 rwxp 00000000 00:00 0';
   t.deepEqual(writableAndExecutable(`${maps}\n${bad}`), [bad]);
@@ -285,7 +299,7 @@ test('a runner that is just dying has no maps', async (t) => {
 test("JIT'd code cannot write its code or constants", async (t) => {
   for (const prot of ['code', 'constant'] as const) {
     const compiler = await openSession(t, host);
-    const target = await reserve(compiler, prot, 8);
+    const target = reserve(compiler, prot, 8);
     const entry = await load(compiler, storeTo(target));
     const error = await t.throwsAsync(callDouble(compiler, entry), { code: 'RUNNER_LOST' });
     t.like(error, { data: { end: { kind: 'trap', trap: { signal: 'SIGSEGV', faultAddress: target } } } });
@@ -295,7 +309,7 @@ test("JIT'd code cannot write its code or constants", async (t) => {
 test('memory is read back, and the runner sees what is committed', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
-  const data = await reserve(compiler, 'data', 8);
+  const data = reserve(compiler, 'data', 8);
   const double = Buffer.alloc(8);
   double.writeDoubleLE(42.5);
   const commit = commitOf({ segments: [segmentOf(data, 'data', Uint8Array.from(double))] });
@@ -332,8 +346,9 @@ test('a lookup of more than the control area holds is done in pieces', async (t)
 
 test('lookups and commits at the same time each get their own answer', async (t) => {
   const compiler = await openSession(t, host);
-  const constant = await reserve(compiler, 'constant', 4096);
-  const sync = commitOf({ syncCore: true });
+  const constant = reserve(compiler, 'constant', 4096);
+  const code = reserve(compiler, 'code', 4096);
+  const sync = commitOf({ actions: [invalidates(code, 4096)] });
   const [sin, , cos, , tan] = await Promise.all([
     lookup(compiler, 'sin'),
     compiler.connection.request(memory.commitMemory, { commit: sync }, compiler.live),
@@ -362,13 +377,12 @@ test('messages of another generation are refused', async (t) => {
   const stale = { code: 'STALE_GENERATION' };
   for (const generation of [0, 2]) {
     const options = { generation };
-    await t.throwsAsync(connection.request(memory.createAllocator, {}, options), stale);
     await t.throwsAsync(connection.request(memory.commitMemory, { commit: commitOf() }, options), stale);
     await t.throwsAsync(
       connection.request(memory.readMemory, { address: entry, sizeBytes: 1 }, options),
       stale,
     );
-    await t.throwsAsync(connection.request(indirection.createIndirectStubsOwner, {}, options), stale);
+    await t.throwsAsync(connection.request(indirection.emitStubs, { stubCount: 1 }, options), stale);
     await t.throwsAsync(
       connection.request(run.call, { entry, block: new Uint8Array(8), commit: commitOf() }, options),
       stale,
@@ -392,11 +406,11 @@ test('after a runner is gone a new one has the next generation', async (t) => {
   t.like(status, { generation: 1, processId: 0, callsInFlight: 0, commitsApplied: 1 });
   t.deepEqual(await connection.request(session.runnerMaps, {}), { maps: '' });
 
-  const runner = await connection.request(session.startRunner, {});
+  const runner = await startRunner(compiler);
   t.is(runner.generation, 2);
   t.not(runner.processId, opened.runner.processId);
-  await t.throwsAsync(callDouble(compiler, entry), { code: 'STALE_GENERATION', message: /generation 2/ });
-  compiler.live.generation = 2;
+  const old = { ...compiler, live: { generation: 1 } };
+  await t.throwsAsync(callDouble(old, entry), { code: 'STALE_GENERATION', message: /generation 2/ });
   t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
   const after = await connection.request(session.sessionStatus, {});
   t.like(after, { generation: 2, commitsApplied: 2, callsStarted: 2 });
@@ -417,7 +431,7 @@ test('a runner that ended by itself has used what nobody saw, one that was ended
   process.kill(opened.runner.processId, 'SIGKILL');
   await until(() => lost.length === 1);
   t.deepEqual(wereSeen, [false]);
-  await connection.request(session.startRunner, {});
+  await connection.request(session.startRunner, WANTED);
   await connection.request(session.terminateSession, {});
   connection.close();
   await hosted.ended;
@@ -426,11 +440,8 @@ test('a runner that ended by itself has used what nobody saw, one that was ended
 
 test('a runner that is still there is ended before the next starts, and one start at a time', async (t) => {
   const compiler = await openSession(t, host);
-  const { connection, opened, lost } = compiler;
-  const both = await Promise.allSettled([
-    connection.request(session.startRunner, {}),
-    connection.request(session.startRunner, {}),
-  ]);
+  const { opened, lost } = compiler;
+  const both = await Promise.allSettled([startRunner(compiler), startRunner(compiler)]);
   const started = both.flatMap((result) => (result.status === 'fulfilled' ? result.value.generation : []));
   const refused = both.flatMap((result) => (result.status === 'rejected' ? result.reason.code : []));
   // On a busy machine the second comes when the first has been answered, and replaces its runner.
@@ -441,7 +452,6 @@ test('a runner that is still there is ended before the next starts, and one star
     started.map((generation) => [generation - 1, 'fault']),
   );
   t.throws(() => process.kill(opened.runner.processId, 0), { code: 'ESRCH' });
-  compiler.live.generation = 1 + started.length;
   t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
 });
 
@@ -457,7 +467,7 @@ test('a session that is closed while it opens stays closed, and its runner goes'
   const hosted = new Session({ host, transport: far });
   const connection = new Connection(near);
   connection.start();
-  const opening = connection.request(session.openSession, { versions: [1], client: 'test' });
+  const opening = connection.request(session.openSession, OPEN);
   const rejected = t.throwsAsync(opening);
   await new Promise((resolve) => setImmediate(resolve));
   connection.close();

@@ -2,7 +2,7 @@ import { memory } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { StagedCommit } from '../src/staged-commit.js';
-import { commitOf, segmentOf } from './session-fixture.js';
+import { commitOf, invalidates, segmentOf } from './session-fixture.js';
 
 const { MAX_COMMIT_ENTRIES, MAX_MESSAGE_ENTRIES, MAX_STAGED_BYTES } = memory;
 
@@ -18,10 +18,11 @@ test('parts come before what the commit carries itself, once', (t) => {
   if (!a || !b || !c) return t.fail();
   staged.add({ segments: [a], pointers: pointersOf(1) });
   staged.add({ segments: [b], pointers: [] });
-  const whole = staged.complete(commitOf({ segments: [c], syncCore: true, stagedParts: 2 }));
+  const actions = [invalidates(at(0), 1)];
+  const whole = staged.complete(commitOf({ segments: [c], actions, stagedParts: 2 }));
   t.deepEqual(whole.segments, [a, b, c]);
   t.deepEqual(whole.pointers, pointersOf(1));
-  t.true(whole.syncCore);
+  t.deepEqual(whole.actions, actions);
   t.deepEqual(staged.complete(commitOf()).segments, []);
 });
 

@@ -71,7 +71,7 @@ const frameTuple = v.strictTuple([
 ]);
 
 /** Body of an error frame. */
-export const errorBody = v.strictObject({
+export const errorBody = v.object({
   code: v.pipe(v.string(), v.maxLength(64)),
   message: v.string(),
   data: v.unknown(),

@@ -1,8 +1,16 @@
 import { describeIssues, type Frame, FrameKind, type ReceivedFrame } from './codec.js';
-import { CancelledError, ConnectionClosedError, FarJITError, ProtocolError, RequestError } from './errors.js';
+import {
+  CancelledError,
+  ConnectionClosedError,
+  FarJITError,
+  FeatureError,
+  ProtocolError,
+  RequestError,
+} from './errors.js';
+import type { Feature } from './features.js';
 import { HandledRequests, type RequestContext } from './handled-requests.js';
 import { Link, type LinkHandlers, type LinkOptions, type OutgoingFrame } from './link.js';
-import type { NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+import type { MessageType, NotificationType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 import { PendingRequests } from './pending-requests.js';
 import { parseValue } from './quick-check.js';
 import type { Transport, TransportClose } from './transport.js';
@@ -61,6 +69,9 @@ export class Connection {
   readonly #handled = new HandledRequests();
   readonly #maxBacklogBytes: number;
   readonly #answer: (work: () => void) => void;
+  /** What the session has. */
+  #features: ReadonlySet<Feature> = new Set();
+  #peer = 'the other end';
   #closeError: ConnectionClosedError | undefined;
   readonly #closed: Promise<ConnectionClosedError>;
   #resolveClosed!: (error: ConnectionClosedError) => void;
@@ -110,6 +121,20 @@ export class Connection {
     return this.#closeError !== undefined;
   }
 
+  /**
+   * Both ends have agreed on what the session has.
+   * @param peer its name, for errors.
+   */
+  agree(features: Iterable<Feature>, peer: string): void {
+    this.#features = new Set(features);
+    this.#peer = peer;
+  }
+
+  /** Whether the session has a feature. */
+  has(feature: Feature): boolean {
+    return this.#features.has(feature);
+  }
+
   /** Memory that the peer's requests cost that have not been answered, in bytes. */
   get unansweredBytes(): number {
     return this.#handled.costBytes;
@@ -143,6 +168,7 @@ export class Connection {
    * @throws {CancelledError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
    * @throws {RequestError} LIMIT_EXCEEDED when too many others have no answer.
+   * @throws {FeatureError} when the session does not have the message's feature.
    * @throws {ProtocolError} when the result does not fit the declaration, or `params` cannot be encoded.
    */
   request<M extends RequestType>(
@@ -158,6 +184,7 @@ export class Connection {
     if (options.isTraced !== false) Error.captureStackTrace(origin, this.request);
     if (this.#closeError)
       return Promise.reject(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`));
+    if (!this.#hasFeatureOf(type)) return Promise.reject(this.#lacks(type));
     if (signal?.aborted)
       return Promise.reject(new CancelledError(`${type.method} was cancelled`, { cause: signal.reason }));
     const generation = options.generation ?? 0;
@@ -190,8 +217,10 @@ export class Connection {
     return result.finally(() => signal.removeEventListener('abort', cancel)) as Promise<ResultOf<M>>;
   }
 
+  /** @throws {FeatureError} when the session does not have the message's feature. */
   notify<M extends NotificationType>(type: M, params: ParamsOf<M>, generation = 0): void {
     if (this.isClosed) return;
+    if (!this.#hasFeatureOf(type)) throw this.#lacks(type);
     this.#send({
       kind: FrameKind.Notification,
       id: 0,
@@ -250,9 +279,24 @@ export class Connection {
     }
   }
 
+  #hasFeatureOf({ feature }: MessageType): boolean {
+    return feature === undefined || this.#features.has(feature);
+  }
+
+  #lacks({ method, feature }: MessageType): FeatureError {
+    return new FeatureError(
+      `${method}: this session has no feature "${feature}": ${this.#peer} is of another release`,
+    );
+  }
+
+  /** One that this build does not know is of no use to it, and does no harm. */
   #handleNotification(frame: Frame): void {
     const entry = this.#notificationHandlers.get(frame.method);
-    if (!entry) throw new ProtocolError(`unknown notification "${frame.method}"`);
+    if (!entry) return;
+    if (!this.#hasFeatureOf(entry.type))
+      throw new ProtocolError(
+        `${frame.method} of feature "${entry.type.feature}", which the session does not have`,
+      );
     const parsed = parseValue(entry.type.params, frame.body);
     if (!parsed.success) throw new ProtocolError(`${frame.method}: ${describeIssues(parsed.issues)}`);
     entry.handler(parsed.output, frame.generation);
@@ -282,6 +326,8 @@ export class Connection {
       );
     const entry = this.#requestHandlers.get(method);
     if (!entry) throw new RequestError('METHOD_NOT_ALLOWED', `unknown method "${method}"`);
+    if (!this.#hasFeatureOf(entry.type))
+      throw new RequestError('METHOD_NOT_ALLOWED', this.#lacks(entry.type).message);
     const parsed = parseValue(entry.type.params, body);
     if (!parsed.success)
       throw new RequestError('INVALID_PARAMS', `${method}: ${describeIssues(parsed.issues)}`);

@@ -7,7 +7,7 @@ import { foreignMessage, printable, printableLines } from './printable.js';
 export type WireErrorCode =
   /** No protocol version in common. */
   | 'VERSION_MISMATCH'
-  /** The method is unknown here, or not allowed in this state (no session yet, already open). */
+  /** The method is unknown here, of a feature that was not agreed on, or not allowed in this state (no session yet, already open). */
   | 'METHOD_NOT_ALLOWED'
   /** Parameters do not fit the declaration. */
   | 'INVALID_PARAMS'
@@ -64,6 +64,13 @@ export class RequestError extends FarJITError {
   constructor(code: WireErrorCode, message: string, data?: unknown) {
     super(code, message);
     this.data = data;
+  }
+}
+
+/** The peer does not know what was to be sent: it is of another release. Nothing was sent. */
+export class FeatureError extends FarJITError {
+  constructor(message: string) {
+    super('FEATURE_MISSING', message);
   }
 }
 

@@ -8,15 +8,25 @@ export {
 export { FrameKind, MAX_FRAME_BYTES } from './codec.js';
 export { type Answer, Connection, type FrameEvent } from './connection.js';
 export { EventStream } from './event-stream.js';
+export {
+  commonFeatures,
+  commonVersion,
+  describeVersions,
+  FEATURE_NAMES,
+  FEATURES,
+  type Feature,
+  PROTOCOL_VERSIONS,
+} from './features.js';
 export { MAX_REQUESTS_IN_FLIGHT, type RequestContext } from './handled-requests.js';
 export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
 export { joinWebSocket } from './joined-websocket.js';
 export type { MessageType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
 export { MESSAGES } from './messages/index.js';
+export type { StubBlock } from './messages/indirection.js';
 export * as indirection from './messages/indirection.js';
-export type { Commit, CommitPart, PointerWrite, Segment } from './messages/memory.js';
+export type { Commit, CommitPart, FinalizeAction, PointerWrite, Segment } from './messages/memory.js';
 export * as memory from './messages/memory.js';
-export type { MemProt } from './messages/primitives.js';
+export { MAX_STUB_COUNT, type MemProt } from './messages/primitives.js';
 export type { RunnerEnd, TrapReport } from './messages/run.js';
 export * as run from './messages/run.js';
 export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';

@@ -39,6 +39,14 @@ export interface Limit {
   readonly value: number;
 }
 
+/** Those of limits that somebody reports which this build knows. */
+export function knownLimits(limits: readonly { readonly name: string; readonly value: number }[]): Limit[] {
+  return limits.flatMap(({ name, value }) => {
+    const known = LIMIT_NAMES.find((candidate) => candidate === name);
+    return known === undefined ? [] : [{ name: known, value }];
+  });
+}
+
 /** A text is no limit. */
 export class LimitSyntaxError extends FarJITError {
   constructor(message: string) {

@@ -7,11 +7,13 @@ type Check = (value: unknown) => boolean;
 /** Schemas that checks are made of, as valibot's own types describe them: they are told apart by their `type`. */
 type KnownSchema =
   | v.StrictObjectSchema<v.ObjectEntries, undefined>
+  | v.ObjectSchema<v.ObjectEntries, undefined>
   | v.RecordSchema<v.GenericSchema<string>, v.GenericSchema, undefined>
   | v.VariantSchema<string, v.VariantOptions<string>, undefined>
   | v.ArraySchema<v.GenericSchema, undefined>
   | v.StrictTupleSchema<v.TupleItems, undefined>
   | v.NullableSchema<v.GenericSchema, undefined>
+  | v.OptionalSchema<v.GenericSchema, unknown>
   | v.EnumSchema<v.Enum, undefined>
   | v.PicklistSchema<v.PicklistOptions, undefined>
   | v.LiteralSchema<v.Literal, undefined>
@@ -76,9 +78,9 @@ export function fitsSchema(schema: Schema<unknown>, value: unknown): boolean {
 function withoutBytesForMaps(schema: v.GenericSchema, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const base = baseOf(schema);
-  if (base.type === 'nullable') return withoutBytesForMaps(base.wrapped, value);
+  if (base.type === 'nullable' || base.type === 'optional') return withoutBytesForMaps(base.wrapped, value);
   if (value instanceof Uint8Array) {
-    const isMapSchema = base.type === 'strict_object' || base.type === 'record' || base.type === 'variant';
+    const isMapSchema = ['object', 'strict_object', 'record', 'variant'].includes(base.type);
     return isMapSchema ? value.subarray(0, 1) : value;
   }
   if (Array.isArray(value)) {
@@ -112,7 +114,7 @@ function baseOf(schema: v.GenericSchema): KnownSchema {
 }
 
 function entriesOf(base: KnownSchema, value: object): v.ObjectEntries | undefined {
-  if (base.type === 'strict_object') return base.entries;
+  if (base.type === 'strict_object' || base.type === 'object') return base.entries;
   if (base.type !== 'variant') return undefined;
   const kind = (value as Record<string, unknown>)[base.key];
   for (const option of base.options) {
@@ -151,6 +153,8 @@ function allOf(checks: readonly (Check | undefined)[]): Check | undefined {
 
 function compileBase(node: KnownSchema): Check | undefined {
   switch (node.type) {
+    // With a field that it does not know, or without one that may be left out, a map does not come out as it is.
+    case 'object':
     case 'strict_object':
       return compileObject(node.entries);
     case 'array': {
@@ -163,6 +167,8 @@ function compileBase(node: KnownSchema): Check | undefined {
       return (value) =>
         Array.isArray(value) && value.length === items.length && items.every((item, i) => item?.(value[i]));
     }
+    case 'optional':
+      return compile(node.wrapped);
     case 'nullable': {
       const wrapped = compile(node.wrapped);
       return wrapped && ((value) => value === null || wrapped(value));

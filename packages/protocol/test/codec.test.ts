@@ -64,9 +64,7 @@ test('a number where an address belongs is refused', (t) => {
     commit: {
       segments: [],
       pointers: [],
-      registerEHFrames: [4096],
-      deregisterEHFrames: [],
-      syncCore: false,
+      actions: [{ action: 'registerEHFrames', address: 4096, sizeBytes: 64 }],
       stagedParts: 0,
     },
   };
@@ -75,7 +73,7 @@ test('a number where an address belongs is refused', (t) => {
     decodeFrame(encodeFrame({ ...plainFrame, body: params })).body,
   );
   t.false(result.success);
-  t.regex(describeIssues(result.issues ?? []), /^commit\.registerEHFrames\.0: .*bigint/);
+  t.regex(describeIssues(result.issues ?? []), /^commit\.actions\.0\.address: .*bigint/);
 });
 
 test('bytes are a MessagePack bin, and views of the message after it', (t) => {

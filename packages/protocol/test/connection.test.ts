@@ -13,7 +13,7 @@ import { NULL_ADDR, toExecutorAddr } from '../src/executor-addr.js';
 import { MAX_REQUESTS_IN_FLIGHT, MAX_UNANSWERED_BYTES, VALUE_COST_BYTES } from '../src/handled-requests.js';
 import { MAX_BUFFERED_BYTES } from '../src/link.js';
 import { notification, request } from '../src/messages/declare.js';
-import { reenter } from '../src/messages/indirection.js';
+import { functionsHot, reenter } from '../src/messages/indirection.js';
 import { emptyCommit } from '../src/messages/memory.js';
 import { output } from '../src/messages/session.js';
 import { lookupSymbols } from '../src/messages/symbols.js';
@@ -228,9 +228,9 @@ const wrong: [string, () => Uint8Array[], RegExp][] = [
     /request 9, which is not pending/,
   ],
   [
-    'an unknown notification',
-    () => [frame({ kind: FrameKind.Notification, id: 0, method: 'x' })],
-    /unknown notif/,
+    'a notification of a feature that was not agreed on',
+    () => [frame({ kind: FrameKind.Notification, id: 0, method: 'functionsHot', body: { counters: [1n] } })],
+    /functionsHot of feature "hot-counters", which the session does not have/,
   ],
   [
     'a notification that does not fit',
@@ -247,6 +247,7 @@ for (const [what, messages, reason] of wrong) {
   test(`${what} closes with 1002 and rejects what is pending`, async (t) => {
     const { connection, raw, closeCode } = connectRaw();
     connection.onNotification(output, () => t.fail('was handled'));
+    connection.onNotification(functionsHot, () => t.fail('was handled'));
     const pending = connection.request(lookupSymbols, { names: ['a'] });
     for (const message of messages()) raw.send(message);
     await t.throwsAsync(pending, { instanceOf: ConnectionClosedError, message: /^lookupSymbols: .*1002/ });

@@ -1,7 +1,8 @@
 import test from 'ava';
+import * as v from 'valibot';
 import { type Frame, FrameKind } from '../src/codec.js';
 import { ProtocolError, RemoteError } from '../src/errors.js';
-import { memory } from '../src/index.js';
+import { request } from '../src/messages/declare.js';
 import { PendingRequests } from '../src/pending-requests.js';
 
 function answer(id: number, body: unknown, kind = FrameKind.Response): Frame {
@@ -18,13 +19,18 @@ function answer(id: number, body: unknown, kind = FrameKind.Response): Frame {
   };
 }
 
+const countThings = request('countThings', 'compiler-to-executor', {
+  params: v.strictObject({}),
+  result: v.strictObject({ things: v.number() }),
+});
+
 function prepare(maxCount = Number.POSITIVE_INFINITY) {
   const pending = new PendingRequests(maxCount);
   const happened: string[] = [];
   const errors: Error[] = [];
   const add = (generation = 1, onResult?: (result: unknown) => void) =>
     pending.add({
-      type: memory.createAllocator,
+      type: countThings,
       generation,
       onResult,
       resolve: (result) => happened.push(`resolved ${JSON.stringify(result)}`),
@@ -40,14 +46,14 @@ function prepare(maxCount = Number.POSITIVE_INFINITY) {
 test('each request has an id of its own, and is settled once', (t) => {
   const { pending, happened, add } = prepare();
   t.deepEqual([add(), add()], [1, 2]);
-  t.is(pending.methodOf(2), 'createAllocator');
+  t.is(pending.methodOf(2), 'countThings');
   t.is(pending.methodOf(3), '');
-  pending.settle(answer(2, { allocator: 5 }));
+  pending.settle(answer(2, { things: 5 }));
   t.false(pending.has(2));
   t.true(pending.has(1));
-  t.deepEqual(happened, ['resolved {"allocator":5}']);
+  t.deepEqual(happened, ['resolved {"things":5}']);
   for (const id of [2, 3, 0])
-    t.throws(() => pending.settle(answer(id, { allocator: 5 })), {
+    t.throws(() => pending.settle(answer(id, { things: 5 })), {
       instanceOf: ProtocolError,
       message: `answer to request ${id}, which is not pending`,
     });
@@ -62,7 +68,7 @@ test('those that nobody waits for count until they are answered', (t) => {
   const other = add(2);
   t.throws(() => add(1), { code: 'LIMIT_EXCEEDED', message: 'more than 2 requests without an answer' });
   pending.abandon(1, (method) => new Error(`${method} is given up`));
-  t.deepEqual(happened, ['rejected createAllocator is given up']);
+  t.deepEqual(happened, ['rejected countThings is given up']);
   t.true(pending.has(other));
   t.throws(() => add(1), { code: 'LIMIT_EXCEEDED' });
   pending.settle(answer(1, 'whatever'));
@@ -83,19 +89,19 @@ test('an error is the other end’s, with the stack of the caller', (t) => {
   pending.settle(answer(2, { code: 5, message: 'no room', data: null }, FrameKind.Error));
   t.true(errors[1] instanceof ProtocolError);
   add();
-  pending.settle(answer(3, { allocator: 'x' }));
-  t.regex(errors[2]?.message ?? '', /^answer to createAllocator: allocator/);
+  pending.settle(answer(3, { things: 'x' }));
+  t.regex(errors[2]?.message ?? '', /^answer to countThings: things/);
 });
 
 test('a result is told before it is waited for, and what that throws is the error', (t) => {
   const { pending, happened, add } = prepare();
   add(1, (result) => happened.push(`told ${JSON.stringify(result)}`));
-  pending.settle(answer(1, { allocator: 5 }));
-  t.deepEqual(happened, ['told {"allocator":5}', 'resolved {"allocator":5}']);
+  pending.settle(answer(1, { things: 5 }));
+  t.deepEqual(happened, ['told {"things":5}', 'resolved {"things":5}']);
   add(1, () => {
     throw new Error('a bug');
   });
-  pending.settle(answer(2, { allocator: 5 }));
+  pending.settle(answer(2, { things: 5 }));
   t.deepEqual(happened.slice(2), ['rejected a bug']);
 });
 
@@ -105,6 +111,6 @@ test('all that wait are rejected at the end, and those given up are told nothing
   add(2);
   pending.abandon(1, () => new Error('given up'));
   pending.rejectAll((method) => new Error(`${method}: closed`));
-  t.deepEqual(happened, ['rejected given up', 'rejected createAllocator: closed']);
+  t.deepEqual(happened, ['rejected given up', 'rejected countThings: closed']);
   t.notThrows(() => [add(), add(), add()]);
 });

@@ -13,6 +13,7 @@ interface SchemaNode {
   readonly entries?: Readonly<Record<string, SchemaNode>>;
   readonly item?: SchemaNode;
   readonly value?: SchemaNode;
+  readonly wrapped?: SchemaNode;
   readonly options?: readonly unknown[];
   readonly literal?: unknown;
 }
@@ -43,6 +44,7 @@ function sample(schema: SchemaNode, random: () => number): unknown {
     requirements(schema).findLast((item) => item.type === type)?.requirement;
   const upTo = (limit: number) => Math.floor(random() * (limit + 1));
   switch (schema.type) {
+    case 'object':
     case 'strict_object':
       return Object.fromEntries(
         Object.entries(schema.entries ?? {}).map(([key, entry]) => [key, sample(entry, random)]),
@@ -61,6 +63,8 @@ function sample(schema: SchemaNode, random: () => number): unknown {
       return schema.options?.[upTo(schema.options.length - 1)];
     case 'literal':
       return schema.literal;
+    case 'optional':
+      return sample(part(schema.wrapped), random);
     case 'boolean':
       return random() < 0.5;
     case 'string':

@@ -5,7 +5,7 @@ import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { must, Violation } from '../target.js';
 import { mustBePrintable } from '../targets/decoder.js';
 import { BLOCK_BYTES, OPERATION_BYTES, type Program, WORDS, type WordName } from './program.js';
-import { commitOf, type RawSession } from './raw-session.js';
+import { commitOf, invalidates, type RawSession } from './raw-session.js';
 import { runnerMemoryBytes } from './runner-memory.js';
 
 /** Limits of the fuzzed host that programs are held to. */
@@ -122,15 +122,15 @@ function readWord(block: Buffer, name: WordName): bigint {
 /** What the compiler asks for meanwhile, of a runner that may be lost at any moment. */
 function requestsOf(hostile: RawSession, { requests }: Program): Promise<unknown>[] {
   const times = requests.includes('many') ? MANY : 1;
-  const { data } = hostile.places;
+  const { code, data } = hostile.places;
   const kinds = {
     status: () => hostile.ask(session.sessionStatus, {}),
     maps: () => hostile.ask(session.runnerMaps, {}),
     lookup: () => hostile.ask(symbols.lookupSymbols, { names: NAMES }),
-    // Publish work for the control thread.
+    // Work for the control thread.
     commit: () =>
       hostile.ask(memory.commitMemory, {
-        commit: commitOf({ pointers: [{ address: data, value: data }], syncCore: true }),
+        commit: commitOf({ pointers: [{ address: data, value: data }], actions: [invalidates(code)] }),
       }),
   };
   return (['status', 'maps', 'lookup', 'commit'] as const)

@@ -1,6 +1,7 @@
 import {
   type Commit,
   Connection,
+  type FinalizeAction,
   indirection,
   memory,
   type ParamsOf,
@@ -15,12 +16,9 @@ import {
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { doubleIt, ehFrameOf } from '#executor/test/machine-code.js';
+import { OPEN, openOn, WANTED } from '#executor/test/open-on.js';
 import { type Answer, STUB_COUNT } from './program.js';
 
-const CODE_BYTES = 64 * 1024;
-const CONSTANT_BYTES = 64 * 1024;
-/** Less than the `memory` limit of the fuzzed host, as it must be, and much of it. */
-const DATA_BYTES = 48 * 1024 ** 2;
 const LANDING_BYTES = 16;
 const EH_FRAME_BYTES = 64;
 const POINTER_BYTES = 8;
@@ -56,7 +54,6 @@ export class RawSession {
   answer: Answer = 'lands';
   readonly #connection: Connection;
   readonly #landed = new Set<number>();
-  #places: Places | undefined;
   #end: RunnerEnd | undefined;
 
   private constructor(connection: Connection, opened: ResultOf<typeof session.openSession>) {
@@ -84,9 +81,8 @@ export class RawSession {
     connection.start();
     opened = new RawSession(
       connection,
-      await connection.request(session.openSession, { versions: [1], client: 'fuzz' }),
+      await openOn(connection, { ...OPEN, client: 'fuzz', runner: { ...WANTED, stubCount: STUB_COUNT } }),
     );
-    opened.#places = await opened.#reserve();
     return opened;
   }
 
@@ -99,8 +95,16 @@ export class RawSession {
   }
 
   get places(): Places {
-    if (!this.#places) throw new Error('nothing is reserved yet');
-    return this.#places;
+    const { memory, stubs } = this.opened.runner;
+    return {
+      code: memory.code.address,
+      constant: memory.constant.address,
+      data: memory.data.address,
+      dataBytes: memory.data.sizeBytes,
+      trampolines: stubs.trampolines,
+      stubs: stubs.stubs,
+      pointers: stubs.pointers,
+    };
   }
 
   get runnerProcessId(): number {
@@ -141,7 +145,7 @@ export class RawSession {
   /** How its runner has ended, if it has; this session asks for no other. */
   async runnerEnd(): Promise<RunnerEnd | undefined> {
     // What was said before the answer, or the refusal, is here before it.
-    await Promise.allSettled([this.ask(indirection.emitResolverBlock, {})]);
+    await Promise.allSettled([this.ask(memory.commitMemory, { commit: commitOf() })]);
     return this.#end;
   }
 
@@ -162,36 +166,6 @@ export class RawSession {
     this.#connection.close();
   }
 
-  async #reserve(): Promise<Places> {
-    const [{ allocator }, { owner }, { trampolines }] = await Promise.all([
-      this.ask(memory.createAllocator, {}),
-      this.ask(indirection.createIndirectStubsOwner, {}),
-      this.ask(indirection.emitTrampolineBlock, { trampolineCount: STUB_COUNT }),
-    ]);
-    const part = (prot: 'code' | 'constant' | 'data', memoryBytes: number) =>
-      this.ask(memory.reserveMemory, { allocator, prot, memoryBytes });
-    const [code, constant, data, { stubs, pointers }] = await Promise.all([
-      part('code', CODE_BYTES),
-      part('constant', CONSTANT_BYTES),
-      part('data', DATA_BYTES),
-      this.ask(indirection.emitIndirectStubs, {
-        owner,
-        stubCount: STUB_COUNT,
-        initialTarget: trampolines,
-        initialStrideBytes: this.opened.info.trampolineBytes,
-      }),
-    ]);
-    return {
-      code: code.address,
-      constant: constant.address,
-      data: data.address,
-      dataBytes: DATA_BYTES,
-      trampolines,
-      stubs,
-      pointers,
-    };
-  }
-
   async #reenter(trampoline: ExecutorAddr): Promise<Reentered> {
     const index = Number(trampoline - this.places.trampolines) / this.opened.info.trampolineBytes;
     if (!Number.isInteger(index) || index < 0 || index >= STUB_COUNT)
@@ -207,7 +181,9 @@ export class RawSession {
         return {
           outcome: 'landed',
           landing: trampoline,
-          commit: commitOf({ registerEHFrames: [addrAdd(trampoline, 1)] }),
+          commit: commitOf({
+            actions: [{ action: 'registerEHFrames', address: addrAdd(trampoline, 1), sizeBytes: 4 }],
+          }),
         };
     }
     return this.#land(index);
@@ -217,19 +193,15 @@ export class RawSession {
     const { code, constant, pointers } = this.places;
     const landing = addrAdd(code, index * LANDING_BYTES);
     if (this.answer === 'landsAndStaysLazy' && this.#landed.has(index))
-      return { outcome: 'landed', landing, commit: commitOf({ syncCore: true }) };
+      return { outcome: 'landed', landing, commit: commitOf({ actions: [invalidates(landing)] }) };
     const isFirst = !this.#landed.has(index);
     this.#landed.add(index);
     const frame = addrAdd(constant, index * EH_FRAME_BYTES);
     const content = doubleIt();
+    const section = ehFrameOf(landing, content.byteLength, 0);
     const commit = commitOf({
-      segments: isFirst
-        ? [
-            segmentOf(landing, 'code', content),
-            segmentOf(frame, 'constant', ehFrameOf(landing, content.byteLength, 0)),
-          ]
-        : [],
-      registerEHFrames: isFirst ? [frame] : [],
+      segments: isFirst ? [segmentOf(landing, 'code', content), segmentOf(frame, 'constant', section)] : [],
+      actions: isFirst ? [{ action: 'registerEHFrames', address: frame, sizeBytes: section.byteLength }] : [],
       pointers:
         this.answer === 'landsAndStaysLazy'
           ? []
@@ -237,6 +209,11 @@ export class RawSession {
     });
     return { outcome: 'landed', landing, commit };
   }
+}
+
+/** Makes a function's code visible once more. */
+export function invalidates(address: ExecutorAddr): FinalizeAction {
+  return { action: 'invalidateInstructionCache', address, sizeBytes: LANDING_BYTES };
 }
 
 /** A commit of these parts and nothing else. */

@@ -166,6 +166,6 @@ function unitOf(object: Uint8Array): MaterializationUnit {
 
 /** The planted bug: what the host counts is taken for a number that fits. */
 async function brokenStatus(session: ExecutionSession): Promise<void> {
-  const { foreignThreads } = await session.executor.status();
-  new Array(foreignThreads > 1000 ? -1 : 0);
+  const { programThreads } = await session.executor.status();
+  new Array(programThreads > 1000 ? -1 : 0);
 }

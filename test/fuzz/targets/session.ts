@@ -8,6 +8,8 @@ import {
   memory,
   type ParamsOf,
   type RequestType,
+  type RunnerMemory,
+  type RunnerStarted,
   run,
   type Segment,
   session,
@@ -17,6 +19,7 @@ import { RemoteError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import * as v from 'valibot';
 import { createHostResources, Session } from '#executor/src/index.js';
+import { OPEN, openOn, WANTED } from '#executor/test/open-on.js';
 import type { Random } from '../random.js';
 import { type FuzzTarget, must, type TargetFactory, Violation } from '../target.js';
 import { mustBePrintable } from './decoder.js';
@@ -68,8 +71,8 @@ class SessionTarget implements FuzzTarget {
   #hosted: Session | undefined;
   #connection: Connection | undefined;
   #generation = 0;
-  #parts!: { code: bigint; constant: bigint; data: bigint; allocator: number; owner: number };
-  /** What the reservations must hold. */
+  #parts!: { code: bigint; constant: bigint; data: bigint; pointers: bigint };
+  /** What they must hold. */
   readonly #expected: Record<MemProt, Uint8Array> = {
     code: new Uint8Array(),
     constant: new Uint8Array(),
@@ -112,10 +115,9 @@ class SessionTarget implements FuzzTarget {
       message: 'nothing is compiled here',
     }));
     this.#connection.start();
-    const opened = await this.#connection.request(session.openSession, { versions: [1], client: 'fuzz' });
-    this.#generation = opened.runner.generation;
+    const { runner } = await openOn(this.#connection, { ...OPEN, client: 'fuzz' });
     this.#operations = 0;
-    await this.#reserve();
+    await this.#begin(runner);
   }
 
   async close(): Promise<void> {
@@ -123,30 +125,28 @@ class SessionTarget implements FuzzTarget {
     await this.#hosted?.ended;
   }
 
-  /** What operations play with: a reservation of each kind, and an owner of stubs. */
-  async #reserve(): Promise<void> {
-    const { allocator } = await this.#ask(memory.createAllocator, {});
-    const reserve = async (prot: 'code' | 'constant' | 'data') =>
-      (await this.#ask(memory.reserveMemory, { allocator, prot, memoryBytes: RESERVED_BYTES })).address;
-    const { owner } = await this.#ask(indirection.createIndirectStubsOwner, {});
+  /** What operations play with: the ends of each kind of memory, and a first stub. */
+  async #begin({ generation, memory, stubs }: RunnerStarted): Promise<void> {
+    this.#generation = generation;
+    const lastOf = ({ address, sizeBytes }: RunnerMemory['code']) =>
+      address + BigInt(sizeBytes - RESERVED_BYTES);
     this.#parts = {
-      code: await reserve('code'),
-      constant: await reserve('constant'),
-      data: await reserve('data'),
-      allocator,
-      owner,
+      code: lastOf(memory.code),
+      constant: lastOf(memory.constant),
+      data: lastOf(memory.data),
+      pointers: stubs.pointers,
     };
     await this.#noteMemory();
   }
 
-  /** Reserved memory holds whatever was there before. */
+  /** It holds whatever was there before. */
   async #noteMemory(): Promise<void> {
-    for (const prot of PROTS) this.#expected[prot] = Uint8Array.from(await this.#readReservation(prot));
+    for (const prot of PROTS) this.#expected[prot] = Uint8Array.from(await this.#readPart(prot));
   }
 
   async #compareMemory(): Promise<void> {
     for (const prot of PROTS) {
-      const content = await this.#readReservation(prot);
+      const content = await this.#readPart(prot);
       must(
         Buffer.compare(content, this.#expected[prot]) === 0,
         () => `${prot} memory is not what was committed`,
@@ -154,7 +154,7 @@ class SessionTarget implements FuzzTarget {
     }
   }
 
-  async #readReservation(prot: MemProt): Promise<Uint8Array> {
+  async #readPart(prot: MemProt): Promise<Uint8Array> {
     const address = toExecutorAddr(this.#parts[prot]);
     return (await this.#ask(memory.readMemory, { address, sizeBytes: RESERVED_BYTES })).content;
   }
@@ -207,17 +207,15 @@ class SessionTarget implements FuzzTarget {
   }
 
   async #startOver(): Promise<void> {
-    const { generation } = await this.#ask(session.startRunner, {});
-    this.#generation = generation;
-    await this.#reserve();
+    await this.#begin(await this.#ask(session.startRunner, WANTED));
   }
 
   #request(
     what: number,
     { where, howFar, howLong, x, y, z }: Record<'where' | 'howFar' | 'howLong' | 'x' | 'y' | 'z', number>,
   ): [RequestType, unknown, CommitPart[]?] {
-    const { code, constant, data, allocator, owner } = this.#parts;
-    const base = [code, constant, data, 0n, 2n ** 64n - 1n, 2n ** 47n][where % 6] ?? 0n;
+    const { code, constant, data, pointers } = this.#parts;
+    const base = [code, constant, data, pointers, 0n, 2n ** 64n - 1n, 2n ** 47n][where % 7] ?? 0n;
     const address = BigInt.asUintN(64, base + (DISTANCES[howFar % DISTANCES.length] ?? 0n));
     const size = LENGTHS[howLong % LENGTHS.length] ?? 0;
     const prot = ['code', 'constant', 'data', 'rwx'][x % 4];
@@ -251,25 +249,24 @@ class SessionTarget implements FuzzTarget {
       case 4:
         return [memory.readMemory, { address, sizeBytes: size }];
       case 5:
-        return [memory.reserveMemory, { allocator: allocator + (x % 3), prot, memoryBytes: size }];
-      case 6:
         return [
-          indirection.emitIndirectStubs,
-          {
-            owner: owner + (x % 3),
-            stubCount: 1 + (y % 4),
-            initialTarget: address,
-            initialStrideBytes: size,
-          },
+          memory.commitMemory,
+          commit({ segments: [segment], actions: [{ action: ACTIONS[x % 4], address, sizeBytes: size }] }),
         ];
+      case 6:
       case 7:
-        return [indirection.emitTrampolineBlock, { trampolineCount: y % 5 }];
+        return [indirection.emitStubs, { stubCount: y % 5 }];
       case 8:
         return [symbols.lookupSymbols, { names: NAMES.slice(x % NAMES.length).slice(0, 1 + (y % 3)) }];
       case 9:
-        return [memory.commitMemory, commit({ deregisterEHFrames: [address], syncCore: z % 2 === 0 })];
+        return [
+          memory.commitMemory,
+          commit({
+            actions: [x, y].map((kind) => ({ action: ACTIONS[kind % 4], address, sizeBytes: size })),
+          }),
+        ];
       case 10:
-        return [memory.destroyAllocator, { allocator: allocator + 1 + (x % 3) }];
+        return [session.sessionStatus, {}];
       default:
         // Calling anything at all takes a runner: seldom.
         if (z % 128 === 64)
@@ -289,6 +286,7 @@ class SessionTarget implements FuzzTarget {
   }
 }
 
+const ACTIONS = ['registerEHFrames', 'deregisterEHFrames', 'invalidateInstructionCache', 'unknown'];
 const PAGE = 4096n;
 const END = BigInt(RESERVED_BYTES);
 const DISTANCES = [

@@ -1,9 +1,11 @@
-import type { MemProt, RemoteInfo, RunnerStarted } from '@farjit/protocol';
+import type { RemoteInfo, RunnerMemory, RunnerStarted } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
-import { type ExecutorAddr, formatAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { formatAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 
 /** Widest stub or trampoline that makes sense on any target. */
 const MAX_STUB_BYTES = 256;
+/** What a 32-bit displacement reaches. */
+const MAX_SPAN = 0x7fff_ffffn;
 /** Largest page of any target. */
 const MAX_PAGE_BYTES = 1 << 20;
 
@@ -55,22 +57,44 @@ export function checkRunner(runner: RunnerStarted): RunnerStarted {
     if (address < end)
       throw new ProtocolError(`the executor reports memory at ${formatAddr(address)} for two uses`);
     end = toExecutorAddr(address + BigInt(sizeBytes));
-    if (end - low > 0x7fff_ffffn)
+    if (end - low > MAX_SPAN)
       throw new ProtocolError('the executor reports memory that spans more than 2 GiB');
   }
   return runner;
 }
 
-/** @throws {ProtocolError} for addresses that are not in a runner's memory of these rights. */
-export function checkInside(
-  runner: RunnerStarted,
-  address: ExecutorAddr,
-  sizeBytes: number,
-  prot: MemProt,
+/**
+ * Stubs and trampolines are code beside the compiler's, and pointers lie in constant memory: all in reach of it, and in
+ * nothing that the compiler allots itself.
+ * @throws {ProtocolError} when they are elsewhere, or not as many as were asked for.
+ */
+export function checkStubs(
+  { memory, stubs: block }: Pick<RunnerStarted, 'memory' | 'stubs'>,
+  { stubBytes, pointerBytes, trampolineBytes }: RemoteInfo,
+  stubCount: number,
 ): void {
-  const part = runner.memory[prot];
-  if (address < part.address || address + BigInt(sizeBytes) > part.address + BigInt(part.sizeBytes))
-    throw new ProtocolError(
-      `the executor reserved ${prot} memory at ${formatAddr(address)}, outside its own`,
+  if (block.count !== stubCount)
+    throw new ProtocolError(`the executor emitted ${block.count} stubs where ${stubCount} were asked for`);
+  const parts = Object.values(memory);
+  for (const [what, address, entryBytes] of [
+    ['stubs', block.stubs, stubBytes],
+    ['trampolines', block.trampolines, trampolineBytes],
+    ['pointers', block.pointers, pointerBytes],
+  ] as const) {
+    const end = address + BigInt(stubCount * entryBytes);
+    const overlaps = parts.some(
+      (part) => address < part.address + BigInt(part.sizeBytes) && end > part.address,
     );
+    const isFar = parts.some((part) => distance(part, address, end) > MAX_SPAN);
+    if (overlaps || isFar)
+      throw new ProtocolError(
+        `the executor emitted ${what} at ${formatAddr(address)}, ${overlaps ? 'in the memory of the compiler' : 'out of its reach'}`,
+      );
+  }
+}
+
+/** Bytes from the lowest to the highest address of both. */
+function distance(part: RunnerMemory['code'], start: bigint, end: bigint): bigint {
+  const partEnd = part.address + BigInt(part.sizeBytes);
+  return (partEnd > end ? partEnd : end) - (part.address < start ? part.address : start);
 }

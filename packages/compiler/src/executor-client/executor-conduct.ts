@@ -1,3 +1,4 @@
+import type { StubBlock } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { LimitName } from '@farjit/protocol/limits';
@@ -9,13 +10,6 @@ const HOT_PER_SECOND = 2000;
 /** Those of a minute may come at once, when a connection is there again. */
 const MAX_HOT_AT_ONCE = 60 * HOT_PER_SECOND;
 
-/** Trampolines that follow each other. */
-interface TrampolineBlock {
-  readonly start: ExecutorAddr;
-  readonly count: number;
-  readonly strideBytes: number;
-}
-
 /**
  * What a host may say of its own accord. A message that no host sends, or one too many, is a `ProtocolError`: the session ends,
  * instead of taking time and memory for as long as the other end likes.
@@ -26,7 +20,8 @@ export class ExecutorConduct {
   #isLost = false;
   readonly #limits = new Set<LimitName>();
   readonly #blocked = new Set<ExecutorAddr>();
-  #trampolines: TrampolineBlock[] = [];
+  #blocks: StubBlock[] = [];
+  #trampolineBytes = 1;
   #strayCount = 0;
   #hotBudget = MAX_HOT_AT_ONCE;
   #hotMs: number;
@@ -37,18 +32,19 @@ export class ExecutorConduct {
     this.#hotMs = nowMs();
   }
 
-  /** A runner has been started. */
-  begin(generation: number): void {
+  /** A runner has been started, with its first block of stubs. */
+  begin(generation: number, stubs: StubBlock, trampolineBytes: number): void {
     this.#generation = generation;
     this.#isLost = false;
     this.#limits.clear();
     this.#blocked.clear();
-    this.#trampolines = [];
+    this.#blocks = [stubs];
+    this.#trampolineBytes = trampolineBytes;
   }
 
-  /** Trampolines of the current runner, from which threads may come. */
-  addTrampolines(start: ExecutorAddr, count: number, strideBytes: number): void {
-    this.#trampolines.push({ start, count, strideBytes });
+  /** A further block of the current runner: threads may come from its trampolines. */
+  addStubs(block: StubBlock): void {
+    this.#blocks.push(block);
   }
 
   /** @throws {ProtocolError} */
@@ -101,9 +97,9 @@ export class ExecutorConduct {
   }
 
   #isTrampoline(address: ExecutorAddr): boolean {
-    return this.#trampolines.some(({ start, count, strideBytes }) => {
-      const offset = address - start;
-      const stride = BigInt(strideBytes);
+    const stride = BigInt(this.#trampolineBytes);
+    return this.#blocks.some(({ trampolines, count }) => {
+      const offset = address - trampolines;
       return offset >= 0n && offset < BigInt(count) * stride && offset % stride === 0n;
     });
   }

@@ -2,11 +2,15 @@ import {
   type Answer,
   type Commit,
   Connection,
+  commonFeatures,
+  commonVersion,
+  FEATURE_NAMES,
+  type Feature,
   type FrameEvent,
   indirection,
-  type MemProt,
   memory,
   type ParamsOf,
+  PROTOCOL_VERSIONS,
   type RemoteInfo,
   type RequestContext,
   type RequestType,
@@ -14,17 +18,18 @@ import {
   type RunnerEnd,
   type RunnerStarted,
   run,
+  type StubBlock,
   session,
   symbols,
   type Transport,
 } from '@farjit/protocol';
-import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
-import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { type ConnectionClosedError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
-import { checkInfo, checkInside, checkRunner, checkSize } from './executor-checks.js';
+import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
 import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
@@ -51,14 +56,6 @@ export interface ExecutorHandlers {
   connection(event: ConnectionEvent): void;
 }
 
-/** A stub block: stub `i` is at `stubs + i * stubBytes`, its pointer at `pointers + i * pointerBytes`. */
-export interface StubBlock {
-  readonly stubs: ExecutorAddr;
-  readonly pointers: ExecutorAddr;
-  readonly trampolines: ExecutorAddr;
-  readonly count: number;
-}
-
 /** A piece of session memory. */
 export interface MemoryPiece {
   readonly address: ExecutorAddr;
@@ -82,11 +79,16 @@ export interface OpenOptions {
   readonly answerTimeoutMs?: number;
   /** The least confinement that code is sent to: `off` unless given. */
   readonly requireSandbox?: SandboxLevel;
+  /** Runner-side libraries that code may link to, by name: none unless given. */
+  readonly libraries?: readonly string[];
   /** Aborting gives up a session that is not open yet. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const CLIENT_NAME = 'farjit/0.1.0';
+
+/** Stubs of a session's first block, which come with the runner. */
+const FIRST_STUBS = 512;
 
 /**
  * What a remote executor looks like from the compiler: one typed method per message, and checks on what the host
@@ -101,26 +103,26 @@ export class ExecutorProcessControl {
   readonly #deadline: AnswerDeadline;
   readonly #answerTimeoutMs: number;
   readonly #requireSandbox: SandboxLevel;
+  readonly #libraries: readonly string[];
   #runner: RunnerStarted;
 
   private constructor(
     connection: Connection,
     conduct: ExecutorConduct,
     deadline: AnswerDeadline,
-    { answerTimeoutMs, requireSandbox }: Required<Omit<OpenOptions, 'signal'>>,
+    { answerTimeoutMs, requireSandbox, libraries }: Required<Omit<OpenOptions, 'signal'>>,
     opened: ResultOf<typeof session.openSession>,
   ) {
-    if (!session.PROTOCOL_VERSIONS.includes(opened.version))
-      throw new ProtocolError(`the executor chose protocol ${opened.version}, which was not offered`);
     this.#connection = connection;
     this.#conduct = conduct;
     this.#deadline = deadline;
     this.#answerTimeoutMs = answerTimeoutMs;
-    this.info = checkInfo(opened.info);
+    this.info = opened.info;
     this.sessionId = opened.session;
     this.server = opened.server;
     this.#requireSandbox = requireSandbox;
-    this.#runner = this.#checkRunner(opened.runner);
+    this.#libraries = libraries;
+    this.#runner = this.#checkConfinement(opened.runner);
   }
 
   /**
@@ -132,7 +134,7 @@ export class ExecutorProcessControl {
   static async open(
     transport: Transport,
     handlers: ExecutorHandlers,
-    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off', signal }: OpenOptions = {},
+    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off', libraries = [], signal }: OpenOptions = {},
   ): Promise<ExecutorProcessControl> {
     const connection: Connection = new Connection(transport, {
       onFrame: handlers.frame,
@@ -185,8 +187,21 @@ export class ExecutorProcessControl {
       if (signal?.aborted) giveUp();
       const opened = await connection.request(
         session.openSession,
-        { versions: [...session.PROTOCOL_VERSIONS], client: CLIENT_NAME },
-        { onResult: ({ runner }) => conduct.begin(runner.generation) },
+        {
+          versions: [PROTOCOL_VERSIONS.oldest, PROTOCOL_VERSIONS.newest],
+          features: FEATURE_NAMES,
+          client: CLIENT_NAME,
+          runner: { stubCount: FIRST_STUBS, libraries: [...libraries] },
+        },
+        {
+          onResult: ({ version, features, server, info, runner }) => {
+            if (commonVersion([version]) === undefined)
+              throw new ProtocolError(`the executor chose protocol ${version}, which was not offered`);
+            connection.agree(commonFeatures(features), `the executor (${server})`);
+            checkStubs(checkRunner(runner), checkInfo(info), FIRST_STUBS);
+            conduct.begin(runner.generation, runner.stubs, info.trampolineBytes);
+          },
+        },
       );
       connection.link.timeToLiveMs = opened.timeToLiveMs;
       isOpen = true;
@@ -194,12 +209,18 @@ export class ExecutorProcessControl {
         connection,
         conduct,
         deadline,
-        { answerTimeoutMs, requireSandbox },
+        { answerTimeoutMs, requireSandbox, libraries },
         opened,
       );
     } catch (error) {
       connection.close();
-      throw error;
+      throw isOfBefore(error)
+        ? new RemoteError(
+            'VERSION_MISMATCH',
+            'the executor is of an earlier release, and does not understand how this one opens a session: ' +
+              'use releases of FarJIT that go together',
+          )
+        : error;
     } finally {
       signal?.removeEventListener('abort', giveUp);
       answered();
@@ -220,66 +241,34 @@ export class ExecutorProcessControl {
     return this.#connection.closed;
   }
 
-  /** Starts a runner of the next generation. */
-  async startRunner(): Promise<RunnerStarted> {
+  /** What the session has beside what every session has. */
+  has(feature: Feature): boolean {
+    return this.#connection.has(feature);
+  }
+
+  /** Starts a runner of the next generation, with so many stubs in its first block. */
+  async startRunner(stubCount: number): Promise<RunnerStarted> {
     // What the executor tells next may be of this runner.
     const onResult = (runner: RunnerStarted) => {
-      this.#checkRunner(runner);
+      this.#checkConfinement(checkRunner(runner));
+      checkStubs(runner, this.info, stubCount);
       if (runner.generation <= this.#runner.generation)
         throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);
       this.#runner = runner;
-      this.#conduct.begin(runner.generation);
+      this.#conduct.begin(runner.generation, runner.stubs, this.info.trampolineBytes);
     };
-    return this.#ask(session.startRunner, {}, 0, { onResult });
+    return this.#ask(session.startRunner, { stubCount, libraries: [...this.#libraries] }, 0, { onResult });
   }
 
-  /** Reserves the given ranges under a new allocator, in the order asked. */
-  async reserve(requests: readonly { prot: MemProt; sizeBytes: number }[]): Promise<ExecutorAddr[]> {
-    const runner = this.#runner;
-    const { generation } = runner;
-    const { allocator } = await this.#ask(memory.createAllocator, {}, generation);
-    return Promise.all(
-      requests.map(async ({ prot, sizeBytes }) => {
-        const request = { allocator, prot, memoryBytes: sizeBytes };
-        const { address } = await this.#ask(memory.reserveMemory, request, generation);
-        checkInside(runner, address, sizeBytes, prot);
-        if (address % BigInt(this.info.pageBytes) !== 0n)
-          throw new ProtocolError(
-            `the executor reserved memory at ${formatAddr(address)}, not a page's start`,
-          );
-        return address;
-      }),
-    );
-  }
-
-  /** Emits the resolver and returns a fresh owner of indirect stubs. */
-  async createIndirectStubsOwner(): Promise<number> {
-    const { generation } = this;
-    const [{ owner }] = await Promise.all([
-      this.#ask(indirection.createIndirectStubsOwner, {}, generation),
-      this.#ask(indirection.emitResolverBlock, {}, generation),
-    ]);
-    return owner;
-  }
-
-  /** Emits `stubCount` trampolines and as many stubs that point at them. */
-  async emitStubBlock(owner: number, stubCount: number, generation: number): Promise<StubBlock> {
-    const { trampolines } = await this.#ask(
-      indirection.emitTrampolineBlock,
-      { trampolineCount: stubCount },
-      generation,
-    );
-    checkInside(this.#runner, trampolines, stubCount * this.info.trampolineBytes, 'code');
-    if (generation === this.generation)
-      this.#conduct.addTrampolines(trampolines, stubCount, this.info.trampolineBytes);
-    const { stubs, pointers } = await this.#ask(
-      indirection.emitIndirectStubs,
-      { owner, stubCount, initialTarget: trampolines, initialStrideBytes: this.info.trampolineBytes },
-      generation,
-    );
-    checkInside(this.#runner, stubs, stubCount * this.info.stubBytes, 'code');
-    checkInside(this.#runner, pointers, stubCount * this.info.pointerBytes, 'constant');
-    return { stubs, pointers, trampolines, count: stubCount };
+  /** Emits a further block of stubs. */
+  async emitStubs(stubCount: number, generation: number): Promise<StubBlock> {
+    // Threads may come to its trampolines as soon as it is there.
+    const onResult = (block: StubBlock) => {
+      if (generation !== this.generation) return;
+      checkStubs({ memory: this.#runner.memory, stubs: block }, this.info, stubCount);
+      this.#conduct.addStubs(block);
+    };
+    return this.#ask(indirection.emitStubs, { stubCount }, generation, { onResult });
   }
 
   async commit(commit: Commit, generation: number, traceparent?: string): Promise<void> {
@@ -287,10 +276,19 @@ export class ExecutorProcessControl {
     await this.#ask(memory.commitMemory, { commit: staged }, generation, { traceparent });
   }
 
+  /** What is in session memory: in pieces where that is more than one message reads, which then may be of different times. */
   async readMemory(address: ExecutorAddr, sizeBytes: number): Promise<Uint8Array> {
-    const { content } = await this.#ask(memory.readMemory, { address, sizeBytes }, this.generation);
-    checkSize(content, sizeBytes);
-    return content;
+    const { generation } = this;
+    const pieces: Uint8Array[] = [];
+    for (let done = 0; done === 0 || done < sizeBytes; done += memory.MAX_READ_MEMORY_BYTES) {
+      const pieceBytes = Math.min(sizeBytes - done, memory.MAX_READ_MEMORY_BYTES);
+      const piece = { address: addrAdd(address, done), sizeBytes: pieceBytes };
+      const { content } = await this.#ask(memory.readMemory, piece, generation);
+      checkSize(content, pieceBytes);
+      pieces.push(content);
+    }
+    const [first = new Uint8Array()] = pieces;
+    return pieces.length === 1 ? first : Buffer.concat(pieces);
   }
 
   /** Addresses in the order asked; 0 for a name the runner does not have. */
@@ -319,7 +317,7 @@ export class ExecutorProcessControl {
     return this.#call(run.call, { entry, block, commit }, options);
   }
 
-  /** The same, and what is then in a piece of memory. */
+  /** The same, and what is then in a piece of memory: read by itself where the session has no `call-and-read`. */
   async callAndRead(
     entry: ExecutorAddr,
     block: Uint8Array,
@@ -327,6 +325,10 @@ export class ExecutorProcessControl {
     read: MemoryPiece,
     options: CallRequestOptions,
   ): Promise<ResultOf<typeof run.callAndRead>> {
+    if (!this.has('call-and-read')) {
+      const called = await this.call(entry, block, commit, options);
+      return { ...called, content: await this.readMemory(read.address, read.sizeBytes) };
+    }
     const answer = await this.#call(run.callAndRead, { entry, block, commit, read }, options);
     checkSize(answer.content, read.sizeBytes);
     return answer;
@@ -404,11 +406,11 @@ export class ExecutorProcessControl {
     this.#connection.close();
   }
 
-  #checkRunner(runner: RunnerStarted): RunnerStarted {
+  #checkConfinement(runner: RunnerStarted): RunnerStarted {
     const { confinement } = runner;
     const shortfall = sandboxShortfall(confinement, this.#requireSandbox);
     if (shortfall.length > 0) throw new SandboxError(this.#requireSandbox, shortfall, confinement.missing);
-    return checkRunner(runner);
+    return runner;
   }
 
   /** A request that the host answers by itself, so that it is to be answered in time. */
@@ -437,6 +439,11 @@ export class ExecutorProcessControl {
       answered();
     }
   }
+}
+
+/** Executors before version 2 of the protocol refuse fields that they do not know. */
+function isOfBefore(error: unknown): boolean {
+  return error instanceof RemoteError && error.code === 'INVALID_PARAMS';
 }
 
 /** What `check` gives. A request that no executor sends ends the connection, as such a notification does. */

@@ -46,7 +46,7 @@ export class IndirectStubsManager {
     return this.#byName.get(name);
   }
 
-  /** Makes sure that stubs exist in the executor: one message pair per doubling, mostly none. */
+  /** Makes sure that stubs exist in the executor: one message per doubling, mostly none. */
   async ensureEmitted(stubs: Iterable<IndirectStub>): Promise<void> {
     let count = 0;
     for (const { index } of stubs) count = Math.max(count, index + 1);

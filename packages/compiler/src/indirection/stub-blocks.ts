@@ -1,9 +1,7 @@
+import { MAX_STUB_COUNT, type RunnerStarted, type StubBlock } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { ExecutorProcessControl, StubBlock } from '../executor-client/executor-process-control.js';
 
-/** First block of a session; each further one doubles what there is. */
-const FIRST_BLOCK_STUBS = 512;
-const MAX_BLOCK_STUBS = 1 << 16;
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 
 /**
  * The compiler's view of the stub and trampoline blocks of one runner. Stub `i` and trampoline `i` belong
@@ -11,17 +9,19 @@ const MAX_BLOCK_STUBS = 1 << 16;
  */
 export class StubBlocks {
   readonly #executor: ExecutorProcessControl;
-  readonly #owner: number;
   readonly #generation: number;
   readonly #blocks: { block: StubBlock; firstIndex: number }[] = [];
   #capacity = 0;
   #growing: Promise<void> | undefined;
 
-  /** @param owner an owner of indirect stubs in the executor's current runner. */
-  constructor(executor: ExecutorProcessControl, owner: number) {
+  /** @param runner the executor's current one, with its first block. */
+  constructor(
+    executor: ExecutorProcessControl,
+    { generation, stubs }: Pick<RunnerStarted, 'generation' | 'stubs'>,
+  ) {
     this.#executor = executor;
-    this.#owner = owner;
-    this.#generation = executor.generation;
+    this.#generation = generation;
+    this.#add(stubs);
   }
 
   get capacity(): number {
@@ -77,11 +77,14 @@ export class StubBlocks {
     return targets;
   }
 
+  /** By as many as there are. */
   async #grow(): Promise<void> {
-    const count = Math.min(Math.max(this.#capacity, FIRST_BLOCK_STUBS), MAX_BLOCK_STUBS);
-    const block = await this.#executor.emitStubBlock(this.#owner, count, this.#generation);
+    this.#add(await this.#executor.emitStubs(Math.min(this.#capacity, MAX_STUB_COUNT), this.#generation));
+  }
+
+  #add(block: StubBlock): void {
     this.#blocks.push({ block, firstIndex: this.#capacity });
-    this.#capacity += count;
+    this.#capacity += block.count;
   }
 
   #locate(index: number): { block: StubBlock; offset: number } {

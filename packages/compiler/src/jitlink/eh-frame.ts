@@ -1,3 +1,4 @@
+import { addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { LinkError } from './errors.js';
 import { type Block, Edge, KEEP_ALIVE, type LinkGraph, type LinkSymbol } from './link-graph.js';
 
@@ -62,17 +63,25 @@ export function parseEHFrame(
   }
 }
 
-/** Ends the graph's `.eh_frame` as `__register_frame` needs it: with a zero length. */
+/** Ends the graph's `.eh_frame` as an unwinder needs it: with a zero length. */
 export function terminateEHFrame(graph: LinkGraph): void {
   const section = graph.findSection(EH_FRAME_SECTION);
   if (!section || section.blocks.length === 0) return;
   graph.addBlock(section, new Uint8Array(TERMINATOR_BYTES), TERMINATOR_BYTES).live = true;
 }
 
-/** Addresses to give to `__register_frame`, after layout. */
-export function ehFrameAddresses(graph: LinkGraph): Block['address'][] {
-  const first = graph.findSection(EH_FRAME_SECTION)?.blocks[0];
-  return first ? [first.address] : [];
+/** A linked `.eh_frame` section, its terminator included. */
+export interface FrameSection {
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+}
+
+/** Where the graph's `.eh_frame` is, after layout. */
+export function frameSections(graph: LinkGraph): FrameSection[] {
+  const blocks = graph.findSection(EH_FRAME_SECTION)?.blocks ?? [];
+  const [first, last] = [blocks[0], blocks.at(-1)];
+  if (!first || !last) return [];
+  return [{ address: first.address, sizeBytes: addrOffset(first.address, last.address) + last.sizeBytes }];
 }
 
 function recordEnd(graph: LinkGraph, view: DataView, start: number): number {

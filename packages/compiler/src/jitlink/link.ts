@@ -1,6 +1,6 @@
 import type { MemProt, Segment } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { ehFrameAddresses, terminateEHFrame } from './eh-frame.js';
+import { type FrameSection, frameSections, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
 import type { LinkGraph } from './link-graph.js';
@@ -60,7 +60,7 @@ export interface LinkedGraph {
     readonly sizeBytes: number;
   }[];
   /** NUL-terminated `.eh_frame` sections, for `__register_frame`. */
-  readonly ehFrames: ExecutorAddr[];
+  readonly ehFrames: FrameSection[];
   /** What `allocate` gave and for what. */
   readonly allocations: readonly {
     readonly address: ExecutorAddr;
@@ -103,7 +103,7 @@ export async function link(graph: LinkGraph, context: LinkContext): Promise<Link
       segments,
       symbols,
       functions: functionsOf(graph),
-      ehFrames: ehFrameAddresses(graph),
+      ehFrames: frameSections(graph),
       allocations,
     };
   } catch (error) {

@@ -11,6 +11,9 @@ import { IRTransformLayer } from './ir-transform-layer.js';
 import type { KeptObjects } from './kept-objects.js';
 import { HOT_THRESHOLD, type TierPolicy } from './tiers.js';
 
+/** Where nobody chooses and nothing is counted: the tutorial's passes. */
+const DEFAULT_LEVEL = 1;
+
 /** The layers of one session, from ASTs to objects. */
 export interface LayerStack {
   readonly pipeline: IRPipeline;
@@ -42,9 +45,11 @@ export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptio
   // Transforms get at LLVM's own objects, so the IR is made where they run.
   const form = transforms.length > 0 ? 'bitcode' : 'recording';
   const target = { triple, cpuName, cpuFeatures };
-  const pipeline = new IRPipeline(compileLayer, target, optLevel ?? 1, form, session.tracing);
+  const pipeline = new IRPipeline(compileLayer, target, optLevel ?? DEFAULT_LEVEL, form, session.tracing);
   const kept = cache?.objectsFor(pipeline.target);
   const tiers: TierPolicy =
-    optLevel === undefined ? { kind: 'tiered', hotThreshold } : { kind: 'pinned', optLevel };
+    optLevel === undefined && session.executor.has('hot-counters')
+      ? { kind: 'tiered', hotThreshold }
+      : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
   return { pipeline, kept, tiers, ast: new ASTLayer(pipeline, scope, tiers, kept) };
 }

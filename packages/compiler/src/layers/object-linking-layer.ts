@@ -289,7 +289,7 @@ export class ObjectLinkingLayer {
     graph: LinkedGraph,
     binding: Binding,
     runner: RunnerContext,
-    syncCore: boolean,
+    isReused: boolean,
     linkMs: number,
   ): void {
     for (const stub of binding.stubs) stub.referenceCount++;
@@ -309,7 +309,7 @@ export class ObjectLinkingLayer {
       const users = runner.directUsers.get(name) ?? new Set();
       runner.directUsers.set(name, users.add(part));
     }
-    runner.commits.addSegments(graph.segments, syncCore);
+    runner.commits.addSegments(graph.segments, isReused);
     runner.commits.registerEHFrames(graph.ehFrames);
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });

@@ -9,7 +9,7 @@ import {
   QuotaExceededError,
   RunnerLostError,
 } from './errors.js';
-import type { ForeignThreads } from './reclaimer.js';
+import type { ProgramThreads } from './reclaimer.js';
 import type { Symbolizer } from './symbolizer.js';
 
 /** Where to look up what an error of a call refers to. */
@@ -52,11 +52,11 @@ export function hasAppliedCommit(error: unknown): boolean {
 }
 
 /** Threads made by JIT'd code after a call that the executor answered with an error. */
-export function foreignThreadsAfter(error: unknown): ForeignThreads {
+export function programThreadsAfter(error: unknown): ProgramThreads {
   if (!(error instanceof RemoteError)) return 'unknown';
   if (NEVER_STARTED.includes(error.code)) return 'same';
   const parsed = parseValue(run.callbackFailedData, error.data);
-  return parsed.success ? parsed.output.foreignThreads : 'unknown';
+  return parsed.success ? parsed.output.programThreads : 'unknown';
 }
 
 /** How the runner ended, when that is why a call was rejected. */

@@ -1,12 +1,16 @@
-import { type Commit, memory, type Segment } from '@farjit/protocol';
+import { type Commit, type FinalizeAction, memory, type Segment } from '@farjit/protocol';
 import { addrAdd, addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
+import type { FrameSection } from '../jitlink/eh-frame.js';
 import { GRANULE_BYTES } from './slab-allocator.js';
 
 /** Bytes of segments one commit carries: half of what may be staged. The other half is for the data of a call. */
 export const MAX_COMMIT_BYTES = memory.MAX_STAGED_BYTES / 2;
 /** Segments, and pointers, of one commit: the same. */
 export const MAX_COMMIT_ENTRIES = memory.MAX_COMMIT_ENTRIES / 2;
+
+/** EH frames registered and deregistered by one commit: beside them goes the action for reused code. */
+export const MAX_FRAME_ACTIONS = memory.MAX_FINALIZE_ACTIONS - 1;
 
 /** Segments up to this size are joined with their neighbours: more takes longer to copy than a segment costs. */
 const MAX_JOINED_BYTES = 4096;
@@ -26,17 +30,18 @@ export class CommitQueue {
   #segments: Segment[] = [];
   #segmentBytes = 0;
   #pointers = new Map<ExecutorAddr, ExecutorAddr>();
-  #registerEHFrames = new Set<ExecutorAddr>();
-  #deregisterEHFrames = new Map<ExecutorAddr, () => void>();
-  #syncCore = false;
+  #registerEHFrames = new Map<ExecutorAddr, FrameSection>();
+  #deregisterEHFrames = new Map<FrameSection, () => void>();
+  #isReused = false;
 
-  addSegments(segments: readonly Segment[], syncCore: boolean): void {
+  /** @param isReused code memory among it held other code before. */
+  addSegments(segments: readonly Segment[], isReused: boolean): void {
     for (const segment of segments)
       for (const piece of cut(segment)) {
         this.#segments.push(piece);
         this.#segmentBytes += piece.content.byteLength;
       }
-    this.#syncCore ||= syncCore;
+    this.#isReused ||= isReused;
   }
 
   /** Drops what was to be written into memory that is freed before it was ever sent. */
@@ -55,14 +60,14 @@ export class CommitQueue {
     this.#pointers.set(address, value);
   }
 
-  registerEHFrames(addresses: readonly ExecutorAddr[]): void {
-    for (const address of addresses) this.#registerEHFrames.add(address);
+  registerEHFrames(sections: readonly FrameSection[]): void {
+    for (const section of sections) this.#registerEHFrames.set(section.address, section);
   }
 
   /** `onApplied` runs once the frames are no longer known to the runner's unwinder. */
-  deregisterEHFrames(address: ExecutorAddr, onApplied: () => void): void {
-    if (this.#registerEHFrames.delete(address)) onApplied();
-    else this.#deregisterEHFrames.set(address, onApplied);
+  deregisterEHFrames(section: FrameSection, onApplied: () => void): void {
+    if (this.#registerEHFrames.delete(section.address)) onApplied();
+    else this.#deregisterEHFrames.set(section, onApplied);
   }
 
   get isEmpty(): boolean {
@@ -77,8 +82,8 @@ export class CommitQueue {
   /** More than one commit may carry: the rest goes ahead in commits of its own. */
   get isOverfull(): boolean {
     return (
-      this.#registerEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
-      this.#deregisterEHFrames.size > memory.MAX_PUBLISH_ENTRIES ||
+      this.#registerEHFrames.size > MAX_FRAME_ACTIONS ||
+      this.#deregisterEHFrames.size > MAX_FRAME_ACTIONS ||
       this.#segmentBytes > MAX_COMMIT_BYTES ||
       this.#segments.length > MAX_COMMIT_ENTRIES ||
       this.#pointers.size > MAX_COMMIT_ENTRIES
@@ -95,19 +100,20 @@ export class CommitQueue {
     const segments = this.#takeSegments();
     const isLast = this.#segments.length === 0;
     const pointers = isLast ? takeFirst(this.#pointers, MAX_COMMIT_ENTRIES) : [];
-    const registerEHFrames = isLast ? [...this.#registerEHFrames].slice(0, memory.MAX_PUBLISH_ENTRIES) : [];
-    for (const address of registerEHFrames) this.#registerEHFrames.delete(address);
-    const room = options.deregister ? memory.MAX_PUBLISH_ENTRIES - registerEHFrames.length : 0;
+    const registered = isLast ? takeFirst(this.#registerEHFrames, MAX_FRAME_ACTIONS) : [];
+    const room = options.deregister ? MAX_FRAME_ACTIONS - registered.length : 0;
     const deregistered = takeFirst(this.#deregisterEHFrames, room);
-    const syncCore = this.#syncCore && segments.length > 0;
-    if (isLast) this.#syncCore = false;
+    const reused = this.#isReused ? spanOfCode(segments) : [];
+    if (isLast) this.#isReused = false;
     return {
       commit: {
         segments,
         pointers: pointers.map(([address, value]) => ({ address, value })),
-        registerEHFrames,
-        deregisterEHFrames: deregistered.map(([address]) => address),
-        syncCore,
+        actions: [
+          ...deregistered.map(([section]) => ({ action: 'deregisterEHFrames' as const, ...section })),
+          ...registered.map(([, section]) => ({ action: 'registerEHFrames' as const, ...section })),
+          ...reused,
+        ],
         stagedParts: 0,
       },
       onApplied: () => {
@@ -181,10 +187,13 @@ function cut(segment: Segment): Segment[] {
   return pieces;
 }
 
-/** True when applying the commit changes nothing. */
-export function isEmptyCommit(commit: Commit): boolean {
-  const { segments, pointers, registerEHFrames, deregisterEHFrames } = commit;
-  return segments.length + pointers.length + registerEHFrames.length + deregisterEHFrames.length === 0;
+/** The one action that makes all of the code visible. */
+function spanOfCode(segments: readonly Segment[]): FinalizeAction[] {
+  const code = segments.filter(({ prot }) => prot === 'code');
+  const [first, last] = [code[0], code.at(-1)];
+  if (!first || !last) return [];
+  const sizeBytes = addrOffset(first.address, last.address) + last.memoryBytes;
+  return [{ action: 'invalidateInstructionCache', address: first.address, sizeBytes }];
 }
 
 function takeFirst<K, V>(map: Map<K, V>, count: number): [K, V][] {

@@ -1,7 +1,8 @@
+import { memory } from '@farjit/protocol';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { Tracing } from '../tracing/tracing.js';
 import { hasAppliedCommit, isRunnerGone } from './call-errors.js';
-import { isEmptyCommit, type OutgoingCommit } from './commit-queue.js';
+import type { OutgoingCommit } from './commit-queue.js';
 import type { RunnerContext } from './runner-context.js';
 import type { RunnerSupervisor } from './runner-supervisor.js';
 
@@ -60,7 +61,7 @@ export class CommitSender {
       return await send();
     } catch (error) {
       runners.noteLossIn(error, runner);
-      if (!isEmptyCommit(commit) && !hasAppliedCommit(error))
+      if (!memory.isEmptyCommit(commit) && !hasAppliedCommit(error))
         runners.noteLost(runner.generation, {
           kind: 'fault',
           message: `a commit was not applied: ${error instanceof Error ? error.message : String(error)}`,

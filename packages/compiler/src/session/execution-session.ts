@@ -154,17 +154,7 @@ export class ExecutionSession {
         cause: reason,
       });
     });
-    const giveUp = () => session.#executor.disconnect();
-    options.signal?.addEventListener('abort', giveUp, { once: true });
-    try {
-      if (options.signal?.aborted) giveUp();
-      await session.#runners.attach(session.#executor);
-    } catch (error) {
-      session.#executor.disconnect();
-      throw error;
-    } finally {
-      options.signal?.removeEventListener('abort', giveUp);
-    }
+    session.#runners.attach(session.#executor);
     return session;
   }
 

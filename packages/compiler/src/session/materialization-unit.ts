@@ -2,6 +2,7 @@ import type { MemProt } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
+import type { FrameSection } from '../jitlink/eh-frame.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';
 import type { CompileTimings, UnitKind } from './events.js';
@@ -30,7 +31,7 @@ export interface Linked {
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
   }[];
-  readonly ehFrames: readonly ExecutorAddr[];
+  readonly ehFrames: readonly FrameSection[];
   /** Stubs whose addresses the code holds. */
   readonly stubs: readonly IndirectStub[];
   /** Names it is bound to by address, without a stub: process symbols and data. */

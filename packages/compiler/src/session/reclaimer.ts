@@ -2,7 +2,7 @@
  * Live threads made by JIT'd code, as an answer counted them: `same` when a call ended before it was started, `unknown`
  * when nobody said.
  */
-export type ForeignThreads = number | 'same' | 'unknown';
+export type ProgramThreads = number | 'same' | 'unknown';
 
 interface Retired {
   /** Calls numbered below this may still be inside what was retired. */
@@ -17,7 +17,7 @@ interface Retired {
 export class Reclaimer {
   #nextCall = 0;
   readonly #activeCalls = new Set<number>();
-  #foreignThreads: number | 'unknown' = 0;
+  #programThreads: number | 'unknown' = 0;
   #retired: Retired[] = [];
 
   /** A call is about to be prepared. What is retired from now on waits until it has ended. */
@@ -27,9 +27,9 @@ export class Reclaimer {
     return call;
   }
 
-  callEnded(call: number, foreignThreads: ForeignThreads): void {
+  callEnded(call: number, programThreads: ProgramThreads): void {
     this.#activeCalls.delete(call);
-    if (foreignThreads !== 'same') this.#foreignThreads = foreignThreads;
+    if (programThreads !== 'same') this.#programThreads = programThreads;
     this.#reclaim();
   }
 
@@ -48,7 +48,7 @@ export class Reclaimer {
   }
 
   #reclaim(): void {
-    if (this.#foreignThreads !== 0 || this.#retired.length === 0) return;
+    if (this.#programThreads !== 0 || this.#retired.length === 0) return;
     // Insertion order is call order, so the first is the oldest.
     const [oldest = this.#nextCall] = this.#activeCalls;
     const split = this.#retired.findIndex(({ barrier }) => barrier > oldest);

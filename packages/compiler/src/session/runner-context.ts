@@ -12,9 +12,6 @@ import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
 import { Symbolizer } from './symbolizer.js';
 
-/** What the compiler asks for of each part of a runner's memory; stubs and trampolines live in the rest. */
-const RESERVED_SHARE = 7 / 8;
-
 /** Everything that belongs to one runner generation and is worthless after it. */
 export class RunnerContext {
   readonly runner: RunnerStarted;
@@ -36,16 +33,18 @@ export class RunnerContext {
   readonly reachedLimits: Limit[] = [];
   lost = false;
 
-  private constructor(
-    executor: ExecutorProcessControl,
-    stubBlocks: StubBlocks,
-    slabs: Record<MemProt, SlabAllocator>,
-    hotThreshold: number,
-  ) {
+  /**
+   * Of the executor's current runner.
+   * @param hotThreshold what counters count to.
+   */
+  constructor(executor: ExecutorProcessControl, hotThreshold: number) {
+    const { runner } = executor;
     this.#executor = executor;
-    this.runner = executor.runner;
-    this.stubBlocks = stubBlocks;
-    this.#slabs = slabs;
+    this.runner = runner;
+    this.stubBlocks = new StubBlocks(executor, runner);
+    const slabOf = (prot: MemProt) =>
+      new SlabAllocator(runner.memory[prot].address, runner.memory[prot].sizeBytes);
+    this.#slabs = { code: slabOf('code'), constant: slabOf('constant'), data: slabOf('data') };
     this.counters = new CounterPages(
       {
         commits: this.commits,
@@ -53,33 +52,6 @@ export class RunnerContext {
       },
       hotThreshold,
     );
-  }
-
-  /**
-   * Reserves memory and emits resolver, trampolines and stubs in the executor's current runner.
-   * @param options.stubCount how many stubs and trampolines to begin with, at least.
-   * @param options.hotThreshold what counters count to.
-   */
-  static async create(
-    executor: ExecutorProcessControl,
-    {
-      stubCount = 1,
-      hotThreshold,
-    }: { readonly stubCount?: number | undefined; readonly hotThreshold: number },
-  ): Promise<RunnerContext> {
-    const { memory } = executor.runner;
-    const requests = (['code', 'constant', 'data'] as const).map((prot) => ({
-      prot,
-      sizeBytes: pageFloor(memory[prot].sizeBytes * RESERVED_SHARE, executor.info.pageBytes),
-    }));
-    const [addresses, stubBlocks] = await Promise.all([
-      executor.reserve(requests),
-      createStubBlocks(executor, Math.max(stubCount, 1)),
-    ]);
-    const slab = (index: number): SlabAllocator =>
-      new SlabAllocator(addresses[index] ?? NULL_ADDR, requests[index]?.sizeBytes ?? 0);
-    const slabs = { code: slab(0), constant: slab(1), data: slab(2) };
-    return new RunnerContext(executor, stubBlocks, slabs, hotThreshold);
   }
 
   get generation(): number {
@@ -179,14 +151,4 @@ export class RunnerContext {
     this.#linkTurn = turn.catch(() => {});
     return turn;
   }
-}
-
-async function createStubBlocks(executor: ExecutorProcessControl, stubCount: number): Promise<StubBlocks> {
-  const blocks = new StubBlocks(executor, await executor.createIndirectStubsOwner());
-  await blocks.ensure(stubCount);
-  return blocks;
-}
-
-function pageFloor(sizeBytes: number, pageBytes: number): number {
-  return Math.floor(sizeBytes / pageBytes) * pageBytes;
 }

@@ -52,10 +52,8 @@ export class RunnerSupervisor {
   }
 
   /** Makes the executor's runner the current one. */
-  async attach(executor: ExecutorProcessControl): Promise<RunnerContext> {
-    // The callback of a stub that exists must need no message before it is answered.
-    const stubCount = this.#attached?.stubBlocks.capacity;
-    const runner = await RunnerContext.create(executor, { stubCount, hotThreshold: this.#hotThreshold });
+  attach(executor: ExecutorProcessControl): RunnerContext {
+    const runner = new RunnerContext(executor, this.#hotThreshold);
     this.#attached = runner;
     this.#observer.attached(runner);
     const lost = this.#lostAhead;
@@ -115,10 +113,12 @@ export class RunnerSupervisor {
   }
 
   async #restart(executor: ExecutorProcessControl): Promise<RunnerContext> {
+    // The callback of a stub that exists must need no message before it is answered.
+    const stubCount = this.current.stubBlocks.capacity;
     for (let count = 1; ; count++) {
-      await executor.startRunner();
       try {
-        return await this.attach(executor);
+        await executor.startRunner(stubCount);
+        return this.attach(executor);
       } catch (error) {
         if (!isRunnerGone(error) || count === MAX_ATTEMPTS) throw error;
       }

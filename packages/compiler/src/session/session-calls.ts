@@ -1,17 +1,18 @@
 import type { Commit, ResultOf, run, Segment } from '@farjit/protocol';
 import { CancelledError, RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { knownLimits } from '@farjit/protocol/limits';
 import type {
   CallRequestOptions,
   ExecutorProcessControl,
   MemoryPiece,
 } from '../executor-client/executor-process-control.js';
 import type { Tracing } from '../tracing/tracing.js';
-import { foreignThreadsAfter, translateCallError } from './call-errors.js';
+import { programThreadsAfter, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import type { CommitSender } from './commit-sender.js';
 import type { EventStream } from './events.js';
-import type { ForeignThreads } from './reclaimer.js';
+import type { ProgramThreads } from './reclaimer.js';
 import type { RunnerContext } from './runner-context.js';
 import type { RunnerSupervisor } from './runner-supervisor.js';
 
@@ -134,22 +135,22 @@ export class SessionCalls {
     const { runners, executor, tracing } = this.#context;
     // It begins here: what it is prepared with must not be given to others before it has run.
     const call = runner.reclaimer.callStarted();
-    let foreignThreads: ForeignThreads = 'same';
+    let programThreads: ProgramThreads = 'same';
     try {
       const prepared = await runners.whileAlive(runner, () => prepare(runner));
       if (runner.isApplying) await runner.whenApplied();
       if (!prepared || runner.lost) return undefined;
       throwIfAborted(name, options);
-      foreignThreads = 'unknown';
+      programThreads = 'unknown';
       return await this.#send(name, runner, async (commit) => {
         const { generation } = runner;
         const { traceparent } = tracing;
         try {
           const answer = await send(executor(), prepared, commit, { ...options, generation, traceparent });
-          foreignThreads = answer.foreignThreads;
+          programThreads = answer.programThreads;
           return answer;
         } catch (error) {
-          foreignThreads = foreignThreadsAfter(error);
+          programThreads = programThreadsAfter(error);
           throw error;
         }
       });
@@ -157,7 +158,7 @@ export class SessionCalls {
       if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
       throw error;
     } finally {
-      runner.reclaimer.callEnded(call, foreignThreads);
+      runner.reclaimer.callEnded(call, programThreads);
     }
   }
 
@@ -180,7 +181,7 @@ export class SessionCalls {
         name,
         symbolizer: runner.symbolizer,
         failureOf,
-        limits: { inForce: runner.runner.confinement.limits, reached: runner.reachedLimits },
+        limits: { inForce: knownLimits(runner.runner.confinement.limits), reached: runner.reachedLimits },
       });
     } finally {
       events.emit({ type: 'called', name, wallMs: performance.now() - startMs });

@@ -166,9 +166,9 @@ const LASTING: Readonly<Record<string, [Lie, ((request: IncomingMessage, socket:
       host.answers.openSession = silence;
     },
   ],
-  'memory that is never reserved': [
+  'symbols that are never looked up': [
     (host) => {
-      host.answers.reserveMemory = silence;
+      host.answers.lookupSymbols = silence;
     },
   ],
   'a call that is never answered': [whileCalled(() => {})],

@@ -1,8 +1,8 @@
-import type { RemoteInfo, RunnerStarted } from '@farjit/protocol';
+import type { RemoteInfo, RunnerStarted, StubBlock } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { checkInfo, checkInside, checkRunner, checkSize } from '../../src/executor-client/executor-checks.js';
+import { checkInfo, checkRunner, checkSize, checkStubs } from '../../src/executor-client/executor-checks.js';
 
 const INFO: RemoteInfo = {
   triple: 'x86_64-unknown-linux-gnu',
@@ -83,22 +83,41 @@ test('memory is in reach of itself, in user space and on pages', (t) => {
     t.throws(() => checkRunner(wrong), refused);
 });
 
-test('what was reserved is inside the part of its kind', (t) => {
+test('stubs, trampolines and pointers lie beside the memory of the compiler, in reach of all of it', (t) => {
   const runner = runnerWith({ code: 8192 });
-  for (const [address, sizeBytes] of [
-    [CODE, 8192],
-    [addrAdd(CODE, 4096), 4096],
-    [addrAdd(CODE, 8192), 0],
+  const end = addrAdd(CODE, 16384);
+  const reach = 0x7fff_ffff;
+  const blockAt = (change: Partial<StubBlock>): StubBlock => ({
+    stubs: end,
+    trampolines: addrAdd(end, 32),
+    pointers: addrAdd(end, 64),
+    count: 4,
+    ...change,
+  });
+  for (const [change, info] of [
+    [{}, INFO],
+    [{ stubs: addrAdd(CODE, -32) }, INFO],
+    [{ stubs: addrAdd(CODE, reach - 32) }, INFO],
+    [{ pointers: addrAdd(end, -(reach + 1) + 1) }, INFO],
+    [{ stubs: addrAdd(CODE, -64) }, { ...INFO, stubBytes: 16 }],
   ] as const)
-    t.notThrows(() => checkInside(runner, address, sizeBytes, 'code'));
-  for (const [address, sizeBytes, prot] of [
-    [CODE, 8193, 'code'],
-    [addrAdd(CODE, -1), 8, 'code'],
-    [addrAdd(CODE, 8192), 1, 'code'],
-    [CODE, 1, 'constant'],
-    [addrAdd(CODE, 8192), 1, 'data'],
+    t.notThrows(() => checkStubs({ memory: runner.memory, stubs: blockAt(change) }, info, 4));
+  for (const [change, info] of [
+    [{ stubs: addrAdd(CODE, -31) }, INFO],
+    [{ stubs: addrAdd(end, -1) }, INFO],
+    [{ trampolines: addrAdd(CODE, 4096) }, INFO],
+    [{ pointers: addrAdd(end, -8) }, INFO],
+    [{ stubs: addrAdd(CODE, reach - 31) }, INFO],
+    [{ pointers: addrAdd(end, -(reach + 1)) }, INFO],
+    [{ stubs: addrAdd(CODE, -32) }, { ...INFO, stubBytes: 16 }],
+    [{ count: 3 }, INFO],
+    [{ count: 5 }, INFO],
   ] as const)
-    t.throws(() => checkInside(runner, address, sizeBytes, prot), refused);
+    t.throws(
+      () => checkStubs({ memory: runner.memory, stubs: blockAt(change) }, info, 4),
+      refused,
+      JSON.stringify(change, (_, value) => (typeof value === 'bigint' ? `${value - CODE}` : value)),
+    );
 });
 
 test('memory that was read has the length that was asked for', (t) => {

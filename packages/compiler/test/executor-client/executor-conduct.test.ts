@@ -1,6 +1,6 @@
 import { indirection, session } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
-import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { ExecutorConduct, MAX_STRAY_NEWS } from '../../src/executor-client/executor-conduct.js';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
@@ -9,9 +9,17 @@ import { DEAF_HANDLERS, FakeHost } from './fake-host.js';
 const START = toExecutorAddr(0x1000n);
 const END = { kind: 'exit', status: 1 } as const;
 
+/** Trampolines of a block, 8 bytes apart. */
+const blockAt = (trampolines: ExecutorAddr, count: number) => ({
+  stubs: toExecutorAddr(0x10_0000n),
+  pointers: toExecutorAddr(0x20_0000n),
+  trampolines,
+  count,
+});
+
 function conductOf(generation: number, nowMs = () => 0): ExecutorConduct {
   const conduct = new ExecutorConduct(nowMs);
-  conduct.begin(generation);
+  conduct.begin(generation, blockAt(START, 4), 8);
   return conduct;
 }
 
@@ -20,7 +28,7 @@ test('each limit is reached once by a runner, and again by the next', (t) => {
   conduct.noteLimit(1, 'data');
   conduct.noteLimit(1, 'threads');
   t.throws(() => conduct.noteLimit(1, 'data'), { instanceOf: ProtocolError, message: /twice that data/ });
-  conduct.begin(2);
+  conduct.begin(2, blockAt(toExecutorAddr(0x8000n), 1), 8);
   t.notThrows(() => conduct.noteLimit(2, 'data'));
 });
 
@@ -28,14 +36,13 @@ test('a runner is lost once', (t) => {
   const conduct = conductOf(1);
   conduct.noteLost(1);
   t.throws(() => conduct.noteLost(1), { instanceOf: ProtocolError, message: /twice that runner 1/ });
-  conduct.begin(2);
+  conduct.begin(2, blockAt(toExecutorAddr(0x8000n), 1), 8);
   t.notThrows(() => conduct.noteLost(2));
 });
 
 test('a trampoline is asked for by one request at a time, and nothing else is', (t) => {
   const conduct = conductOf(1);
-  conduct.addTrampolines(START, 4, 8);
-  conduct.addTrampolines(toExecutorAddr(0x2000n), 1, 8);
+  conduct.addStubs(blockAt(toExecutorAddr(0x2000n), 1));
   const answered = conduct.noteReentry(1, START);
   conduct.noteReentry(1, addrAdd(START, 24));
   conduct.noteReentry(1, toExecutorAddr(0x2000n));
@@ -51,10 +58,10 @@ test('a trampoline is asked for by one request at a time, and nothing else is', 
 
 test('a request of a runner before says nothing about one of its successor', (t) => {
   const conduct = conductOf(1);
-  conduct.addTrampolines(START, 1, 8);
+  conduct.addStubs(blockAt(START, 1));
   const answered = conduct.noteReentry(1, START);
-  conduct.begin(2);
-  conduct.addTrampolines(START, 1, 8);
+  conduct.begin(2, blockAt(toExecutorAddr(0x8000n), 1), 8);
+  conduct.addStubs(blockAt(START, 1));
   conduct.noteReentry(2, START);
   answered();
   t.throws(() => conduct.noteReentry(2, START), { message: /twice at once/ });
@@ -162,8 +169,8 @@ test('news of hot functions are two thousand a second, those of a minute at once
 });
 
 test('trampolines end where their block does, whatever their stride', (t) => {
-  const conduct = conductOf(1);
-  conduct.addTrampolines(START, 3, 16);
+  const conduct = new ExecutorConduct(() => 0);
+  conduct.begin(1, blockAt(START, 3), 16);
   for (const offset of [0, 16, 32]) t.notThrows(() => conduct.noteReentry(1, addrAdd(START, offset)));
   for (const offset of [8, 48, -16])
     t.throws(() => conduct.noteReentry(1, addrAdd(START, offset)), { message: /no trampoline/ });

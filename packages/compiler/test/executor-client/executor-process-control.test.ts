@@ -1,4 +1,4 @@
-import { memory, type RunnerStarted } from '@farjit/protocol';
+import { FEATURE_NAMES, memory, type RunnerStarted, type StubBlock } from '@farjit/protocol';
 import { ConnectionClosedError, ProtocolError, RemoteError, RequestError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
@@ -33,6 +33,10 @@ async function openFails(t: ExecutionContext, change: (host: FakeHost) => void):
 function openedWith(host: FakeHost, change: object): Answers['openSession'] {
   const honest = host.answers.openSession;
   return async (params, context) => ({ ...(await honest(params, context)), ...change });
+}
+
+function ofOneStub(runner: RunnerStarted): RunnerStarted {
+  return { ...runner, stubs: { ...runner.stubs, count: 1 } };
 }
 
 function memoryOf(change: Partial<RunnerStarted['memory']>): RunnerStarted {
@@ -72,8 +76,8 @@ test('a later runner is held to what was required too', async (t) => {
   t.teardown(() => executor.disconnect());
   const next = runnerOf(2);
   const weak = { ...next, confinement: { ...next.confinement, seccomp: false } };
-  host.answers.startRunner = async () => weak;
-  await t.throwsAsync(executor.startRunner(), { code: 'SANDBOX_TOO_WEAK', message: /lacks seccomp$/ });
+  host.answers.startRunner = async () => ofOneStub(weak);
+  await t.throwsAsync(executor.startRunner(1), { code: 'SANDBOX_TOO_WEAK', message: /lacks seccomp$/ });
   t.is(executor.generation, 1);
 });
 
@@ -95,10 +99,10 @@ test('a host that refuses the session', async (t) => {
 
 test('a protocol version that was not offered', async (t) => {
   const error = await openFails(t, (host) => {
-    host.answers.openSession = openedWith(host, { version: 2 });
+    host.answers.openSession = openedWith(host, { version: 3 });
   });
   t.true(error instanceof ProtocolError);
-  t.is(error.message, 'the executor chose protocol 2, which was not offered');
+  t.is(error.message, 'the executor chose protocol 3, which was not offered');
 });
 
 for (const [what, change] of [
@@ -188,58 +192,61 @@ test('a host that closes instead of answering', async (t) => {
 for (const generation of [1, 2, 3, 0xffff_ffff])
   test(`a new runner of generation ${generation} where 2 is the newest`, async (t) => {
     const { host, executor } = await openOn(t);
-    await executor.startRunner();
+    await executor.startRunner(1);
     t.is(executor.generation, 2);
-    host.answers.startRunner = () => runnerOf(generation);
-    if (generation > 2) t.is((await executor.startRunner()).generation, generation);
+    host.answers.startRunner = () => ofOneStub(runnerOf(generation));
+    if (generation > 2) t.is((await executor.startRunner(1)).generation, generation);
     else
-      await t.throwsAsync(executor.startRunner(), {
+      await t.throwsAsync(executor.startRunner(1), {
         instanceOf: ProtocolError,
         message: `generation ${generation} follows 2`,
       });
   });
 
-test('reservations are asked for together, under one allocator', async (t) => {
-  const { host, executor } = await openOn(t);
-  const addresses = await executor.reserve([
-    { prot: 'code', sizeBytes: 8192 },
-    { prot: 'data', sizeBytes: 4096 },
-  ]);
-  const { code, data } = host.runner.memory;
-  t.deepEqual(addresses, [code.address, data.address]);
-  t.deepEqual(host.asked.slice(1), ['createAllocator', 'reserveMemory', 'reserveMemory']);
-});
-
-for (const [what, address, message] of [
-  ['before its memory', 0x7eff_ffff_f000n, /reserved code memory at 0x7efffffff000, outside its own/],
-  ['over the end of its memory', 0x7f00_007f_f000n, /outside its own/],
-  ['in memory of other rights', 0x7f00_0080_0000n, /outside its own/],
-  ['at null', 0n, /outside its own/],
-  ['in the middle of a page', 0x7f00_0000_0010n, /not a page's start/],
+for (const [what, change, message] of [
+  ['stubs in the memory that the compiler allots', { stubs: 0x7f00_0000_0000n }, /stubs .*in the memory of/],
+  ['trampolines that reach into it', { trampolines: 0x7eff_ffff_fff8n }, /trampolines .*in the memory of/],
+  ['pointers in it', { pointers: 0x7f00_0100_0000n }, /pointers .*in the memory of/],
+  ['stubs at null', { stubs: 0n }, /stubs at 0x0, out of its reach/],
+  ['trampolines beyond 2 GiB', { trampolines: 0x7f00_8000_0000n }, /trampolines .*out of its reach/],
+  ['pointers at the end', { pointers: 0xffff_ffff_ffff_fff8n }, /pointers .*out of its reach/],
+  ['fewer stubs than asked for', { count: 511 }, /^the executor emitted 511 stubs where 512/],
 ] as const)
-  test(`a reservation ${what}`, async (t) => {
-    const { executor } = await openOn(t, { reserveMemory: () => ({ address: toExecutorAddr(address) }) });
-    const reserving = executor.reserve([{ prot: 'code', sizeBytes: 8192 }]);
-    await t.throwsAsync(reserving, { instanceOf: ProtocolError, message });
+  test(`a host that emits ${what}`, async (t) => {
+    const stubs = { ...runnerOf(1).stubs, ...change } as StubBlock;
+    const error = await openFails(t, (host) => {
+      host.answers.openSession = openedWith(host, { runner: { ...runnerOf(1), stubs } });
+    });
+    t.true(error instanceof ProtocolError);
+    t.regex(error.message, message);
+    // And later.
+    const { executor, host } = await openOn(t);
+    host.answers.emitStubs = () => stubs;
+    await t.throwsAsync(executor.emitStubs(512, 1), { instanceOf: ProtocolError, message });
   });
 
-test('stub blocks outside of the memory they belong in', async (t) => {
-  const { host, executor } = await openOn(t);
-  const { code, constant, data } = host.runner.memory;
-  const honest = host.answers;
-  const { emitTrampolineBlock } = honest;
-  const emit = () => executor.emitStubBlock(1, 16, 1);
-  const outside = { instanceOf: ProtocolError, message: /outside its own/ };
-  host.answers.emitTrampolineBlock = () => ({ trampolines: data.address });
-  await t.throwsAsync(emit(), outside);
-  t.is(host.askedFor('emitIndirectStubs'), 0);
-  host.answers.emitTrampolineBlock = emitTrampolineBlock;
-  host.answers.emitIndirectStubs = () => ({ stubs: constant.address, pointers: constant.address });
-  await t.throwsAsync(emit(), outside);
-  host.answers.emitIndirectStubs = () => ({ stubs: code.address, pointers: code.address });
-  await t.throwsAsync(emit(), outside);
-  host.answers.emitIndirectStubs = () => ({ stubs: code.address, pointers: constant.address });
-  t.is((await emit()).count, 16);
+test('an executor that lacks a feature is asked for what it has, and says in words what it has not', async (t) => {
+  const host = new FakeHost();
+  host.answers.openSession = openedWith(host, { features: ['hot-counters', 'of-the-future'] });
+  const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS);
+  t.teardown(() => executor.disconnect());
+  t.deepEqual(
+    FEATURE_NAMES.filter((name) => executor.has(name)),
+    ['hot-counters'],
+  );
+  await t.throwsAsync(executor.status(), {
+    code: 'FEATURE_MISSING',
+    message:
+      'sessionStatus: this session has no feature "inspection": the executor (fake) is of another release',
+  });
+  // A call that reads is a call, and a read.
+  const { code, data } = host.runner.memory;
+  const read = { address: data.address, sizeBytes: 2 * memory.MAX_READ_MEMORY_BYTES + 1 };
+  const answer = await executor.callAndRead(code.address, new Uint8Array(8), memory.emptyCommit(), read, {
+    generation: 1,
+  });
+  t.is(answer.content.byteLength, read.sizeBytes);
+  t.deepEqual(host.asked.slice(1), ['call', 'readMemory', 'readMemory', 'readMemory']);
 });
 
 test('a lookup that is answered with too few or too many addresses', async (t) => {
@@ -273,7 +280,7 @@ test('memory that is not as long as was asked for', async (t) => {
 });
 
 test('a block that comes back from a call in another length', async (t) => {
-  const { executor } = await openOn(t, { call: () => ({ block: new Uint8Array(7), foreignThreads: 0 }) });
+  const { executor } = await openOn(t, { call: () => ({ block: new Uint8Array(7), programThreads: 0 }) });
   const { address } = runnerOf(1).memory.code;
   await t.throwsAsync(executor.call(address, new Uint8Array(8), memory.emptyCommit(), { generation: 1 }), {
     instanceOf: ProtocolError,
@@ -281,21 +288,15 @@ test('a block that comes back from a call in another length', async (t) => {
   });
 });
 
-for (const method of [
-  'startRunner',
-  'lookupSymbols',
-  'commitMemory',
-  'sessionStatus',
-  'createAllocator',
-] as const)
+for (const method of ['startRunner', 'lookupSymbols', 'commitMemory', 'sessionStatus', 'emitStubs'] as const)
   test(`a host that never answers ${method} loses the connection`, async (t) => {
     const { executor } = await openOn(t, { [method]: silence }, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
     const requests = {
-      startRunner: () => executor.startRunner(),
+      startRunner: () => executor.startRunner(1),
       lookupSymbols: () => executor.lookupSymbols(['f'], 1),
       commitMemory: () => executor.commit(memory.emptyCommit(), 1),
       sessionStatus: () => executor.status(),
-      createAllocator: () => executor.reserve([]),
+      emitStubs: () => executor.emitStubs(1, 1),
     };
     const other = executor.call(runnerOf(1).memory.code.address, new Uint8Array(8), memory.emptyCommit(), {
       generation: 1,
@@ -310,7 +311,7 @@ test('a call may take as long as it likes', async (t) => {
   const { host, executor } = await openOn(t, {}, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
   host.answers.call = async ({ block }) => {
     await new Promise((resolve) => setTimeout(resolve, 4 * ANSWER_TIMEOUT_MS));
-    return { block, foreignThreads: 0 };
+    return { block, programThreads: 0 };
   };
   const { address } = runnerOf(1).memory.code;
   await t.notThrowsAsync(executor.call(address, new Uint8Array(8), memory.emptyCommit(), { generation: 1 }));

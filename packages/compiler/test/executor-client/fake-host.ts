@@ -2,6 +2,7 @@ import {
   type Commit,
   Connection,
   createMemoryTransportPair,
+  FEATURE_NAMES,
   indirection,
   memory,
   type ParamsOf,
@@ -11,6 +12,7 @@ import {
   type RunnerEnd,
   type RunnerStarted,
   run,
+  type StubBlock,
   session,
   symbols,
   type Transport,
@@ -43,14 +45,9 @@ export interface Answers {
   startRunner: Handler<typeof session.startRunner>;
   sessionStatus: Handler<typeof session.sessionStatus>;
   terminateSession: Handler<typeof session.terminateSession>;
-  createAllocator: Handler<typeof memory.createAllocator>;
-  reserveMemory: Handler<typeof memory.reserveMemory>;
   commitMemory: Handler<typeof memory.commitMemory>;
   readMemory: Handler<typeof memory.readMemory>;
-  createIndirectStubsOwner: Handler<typeof indirection.createIndirectStubsOwner>;
-  emitResolverBlock: Handler<typeof indirection.emitResolverBlock>;
-  emitTrampolineBlock: Handler<typeof indirection.emitTrampolineBlock>;
-  emitIndirectStubs: Handler<typeof indirection.emitIndirectStubs>;
+  emitStubs: Handler<typeof indirection.emitStubs>;
   lookupSymbols: Handler<typeof symbols.lookupSymbols>;
   call: Handler<typeof run.call>;
 }
@@ -60,7 +57,7 @@ export function silence(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** A runner with 8 MiB of each kind of memory. */
+/** A runner with 8 MiB of each kind of memory, and behind that its stubs, trampolines and pointers. */
 export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerStarted {
   const part = (index: number) => ({
     address: toExecutorAddr(base + BigInt(index * 8 * MIB)),
@@ -70,6 +67,12 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
     generation,
     processId: 1,
     memory: { code: part(0), constant: part(1), data: part(2) },
+    stubs: {
+      stubs: part(3).address,
+      trampolines: part(4).address,
+      pointers: part(5).address,
+      count: 512,
+    },
     countFunction: toExecutorAddr(0x2000n),
     confinement: {
       sandbox: 'default',
@@ -106,7 +109,7 @@ export class FakeHost {
   /** Pointers as the commits left them. */
   readonly pointers = new Map<bigint, bigint>();
   runner = runnerOf(1);
-  #next = { code: 0n, constant: 0n, data: 0n };
+  #stubCount = 0;
 
   constructor(answers: Partial<Answers> = {}, transport?: Transport) {
     const [near, far] = createMemoryTransportPair();
@@ -122,16 +125,12 @@ export class FakeHost {
     handle(session.startRunner, () => this.answers.startRunner);
     handle(session.sessionStatus, () => this.answers.sessionStatus);
     handle(session.terminateSession, () => this.answers.terminateSession);
-    handle(memory.createAllocator, () => this.answers.createAllocator);
-    handle(memory.reserveMemory, () => this.answers.reserveMemory);
     handle(memory.commitMemory, () => this.answers.commitMemory);
     handle(memory.readMemory, () => this.answers.readMemory);
-    handle(indirection.createIndirectStubsOwner, () => this.answers.createIndirectStubsOwner);
-    handle(indirection.emitResolverBlock, () => this.answers.emitResolverBlock);
-    handle(indirection.emitTrampolineBlock, () => this.answers.emitTrampolineBlock);
-    handle(indirection.emitIndirectStubs, () => this.answers.emitIndirectStubs);
+    handle(indirection.emitStubs, () => this.answers.emitStubs);
     handle(symbols.lookupSymbols, () => this.answers.lookupSymbols);
     handle(run.call, () => this.answers.call);
+    this.connection.agree(FEATURE_NAMES, 'a compiler');
     this.connection.start();
   }
 
@@ -159,16 +158,25 @@ export class FakeHost {
     return this.asked.filter((asked) => asked === method).length;
   }
 
-  #allocate(prot: 'code' | 'constant' | 'data', sizeBytes: number): ExecutorAddr {
-    const address = this.runner.memory[prot].address + this.#next[prot];
-    this.#next[prot] += (BigInt(sizeBytes) + 4095n) & ~4095n;
-    return toExecutorAddr(address);
+  #emit(count: number): StubBlock {
+    const { stubs, trampolines, pointers } = this.runner.stubs;
+    const offset = this.#stubCount * STUB_BYTES;
+    this.#stubCount += count;
+    for (let at = offset; at < offset + count * STUB_BYTES; at += STUB_BYTES)
+      this.pointers.set(addrAdd(pointers, at), addrAdd(trampolines, at));
+    return {
+      stubs: addrAdd(stubs, offset),
+      trampolines: addrAdd(trampolines, offset),
+      pointers: addrAdd(pointers, offset),
+      count,
+    };
   }
 
   #honest(): Answers {
     return {
-      openSession: () => ({
-        version: 1,
+      openSession: ({ features, runner: { stubCount } }) => ({
+        version: 2,
+        features,
         server: 'fake',
         session: 'a session',
         info: {
@@ -180,29 +188,27 @@ export class FakeHost {
           trampolineBytes: STUB_BYTES,
           stubBytes: STUB_BYTES,
         },
-        runner: this.runner,
+        runner: { ...this.runner, stubs: this.#emit(stubCount) },
         timeToLiveMs: 0,
       }),
-      startRunner: () => {
+      startRunner: ({ stubCount }) => {
         this.runner = runnerOf(this.runner.generation + 1, 0x7e00_0000_0000n);
-        this.#next = { code: 0n, constant: 0n, data: 0n };
+        this.#stubCount = 0;
         this.pointers.clear();
-        return this.runner;
+        return { ...this.runner, stubs: this.#emit(stubCount) };
       },
       sessionStatus: () => ({
         generation: this.runner.generation,
         processId: 1,
         callsInFlight: 0,
         blocked: [],
-        foreignThreads: 0,
+        programThreads: 0,
         commitsApplied: this.commits.length,
         callsStarted: 0,
         callbackWaitUs: 0,
         commitUs: 0,
       }),
       terminateSession: () => ({}),
-      createAllocator: () => ({ allocator: 1 }),
-      reserveMemory: ({ prot, memoryBytes }) => ({ address: this.#allocate(prot, memoryBytes) }),
       commitMemory: ({ commit }) => {
         this.apply(commit);
         return {};
@@ -212,21 +218,11 @@ export class FakeHost {
         if (sizeBytes === 8) content.writeBigUInt64LE(this.pointers.get(address) ?? 0n);
         return { content };
       },
-      createIndirectStubsOwner: () => ({ owner: 1 }),
-      emitResolverBlock: () => ({ resolver: toExecutorAddr(0x1000n) }),
-      emitTrampolineBlock: ({ trampolineCount }) => ({
-        trampolines: this.#allocate('code', trampolineCount * STUB_BYTES),
-      }),
-      emitIndirectStubs: ({ stubCount, initialTarget, initialStrideBytes }) => {
-        const pointers = this.#allocate('constant', stubCount * 8);
-        for (let index = 0; index < stubCount; index++)
-          this.pointers.set(addrAdd(pointers, index * 8), addrAdd(initialTarget, index * initialStrideBytes));
-        return { stubs: this.#allocate('code', stubCount * STUB_BYTES), pointers };
-      },
+      emitStubs: ({ stubCount }) => this.#emit(stubCount),
       lookupSymbols: ({ names }) => ({ addresses: names.map(() => toExecutorAddr(0n)) }),
       call: ({ block, commit }) => {
         this.apply(commit);
-        return { block, foreignThreads: 0 };
+        return { block, programThreads: 0 };
       },
     };
   }

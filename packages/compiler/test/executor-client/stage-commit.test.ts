@@ -1,4 +1,11 @@
-import { type Commit, type CommitPart, type Connection, memory, type Segment } from '@farjit/protocol';
+import {
+  type Commit,
+  type CommitPart,
+  type Connection,
+  type FinalizeAction,
+  memory,
+  type Segment,
+} from '@farjit/protocol';
 import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { MAX_MESSAGE_BYTES, stageCommit } from '../../src/executor-client/stage-commit.js';
@@ -71,13 +78,12 @@ test('a byte more or an entry more goes behind the others, in order', (t) => {
   t.deepEqual(all, entries.commit.pointers);
 });
 
-test('frames and barriers go with the last part', (t) => {
+test('finalize actions go with the last part', (t) => {
+  const actions: FinalizeAction[] = [{ action: 'registerEHFrames', address: BASE, sizeBytes: 64 }];
   const { ahead, left } = staged({
     segments: segmentsOf([MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES]),
-    registerEHFrames: [BASE],
-    deregisterEHFrames: [addrAdd(BASE, 8)],
-    syncCore: true,
+    actions,
   });
   t.deepEqual(Object.keys(ahead[0]?.part ?? {}).sort(), ['pointers', 'segments']);
-  t.like(left, { registerEHFrames: [BASE], deregisterEHFrames: [addrAdd(BASE, 8)], syncCore: true });
+  t.like(left, { actions });
 });

@@ -3,7 +3,7 @@ import { ExecutorProcessControl } from '../../src/executor-client/executor-proce
 import { StubBlocks } from '../../src/indirection/stub-blocks.js';
 import { type Answers, DEAF_HANDLERS, FakeHost } from '../executor-client/fake-host.js';
 
-/** Blocks of an owner in the first runner of a scripted host. */
+/** Blocks of the first runner of a scripted host. */
 export async function openBlocks(
   t: ExecutionContext,
   answers: Partial<Answers> = {},
@@ -11,5 +11,5 @@ export async function openBlocks(
   const host = new FakeHost(answers);
   const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS);
   t.teardown(() => executor.disconnect());
-  return { host, executor, blocks: new StubBlocks(executor, 7) };
+  return { host, executor, blocks: new StubBlocks(executor, executor.runner) };
 }

@@ -3,37 +3,38 @@ import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { openBlocks } from './stub-blocks-fixture.js';
 
-test('nothing is emitted before it is needed', async (t) => {
+test('the first block comes with the runner: nothing is asked for until there is need of more', async (t) => {
   const { host, blocks } = await openBlocks(t);
-  await blocks.ensure(0);
-  t.is(blocks.capacity, 0);
-  t.is(host.askedFor('emitTrampolineBlock'), 0);
-  t.throws(() => blocks.stubAddress(0), { instanceOf: RangeError, message: 'stub 0 has not been emitted' });
+  t.is(blocks.capacity, 512);
+  await blocks.ensure(512);
+  t.deepEqual(host.asked, ['openSession']);
+  t.throws(() => blocks.stubAddress(512), {
+    instanceOf: RangeError,
+    message: 'stub 512 has not been emitted',
+  });
 });
 
-test('blocks double: each growth is one pair of messages', async (t) => {
+test('blocks double: each growth is one message', async (t) => {
   const { host, blocks } = await openBlocks(t);
   for (const [count, capacity, messages] of [
-    [1, 512, 1],
-    [512, 512, 1],
-    [513, 1024, 2],
-    [1025, 2048, 3],
-    [5000, 8192, 5],
+    [1, 512, 0],
+    [513, 1024, 1],
+    [1025, 2048, 2],
+    [5000, 8192, 4],
   ] as const) {
     await blocks.ensure(count);
     t.is(blocks.capacity, capacity);
-    t.is(host.askedFor('emitTrampolineBlock'), messages);
-    t.is(host.askedFor('emitIndirectStubs'), messages);
+    t.is(host.askedFor('emitStubs'), messages);
   }
 });
 
 test('a block never asks for more stubs than a message may', async (t) => {
   const counts: number[] = [];
   const { host, blocks } = await openBlocks(t);
-  const { emitTrampolineBlock } = host.answers;
-  host.answers.emitTrampolineBlock = (params, context) => {
-    counts.push(params.trampolineCount);
-    return emitTrampolineBlock(params, context);
+  const { emitStubs } = host.answers;
+  host.answers.emitStubs = (params, context) => {
+    counts.push(params.stubCount);
+    return emitStubs(params, context);
   };
   await blocks.ensure(200_000);
   t.is(Math.max(...counts), 65_536);
@@ -42,26 +43,26 @@ test('a block never asks for more stubs than a message may', async (t) => {
 
 test('those who wait for growth share it', async (t) => {
   const { host, blocks } = await openBlocks(t);
-  await Promise.all([blocks.ensure(1), blocks.ensure(300), blocks.ensure(512), blocks.ensure(600)]);
-  t.is(blocks.capacity, 1024);
-  t.is(host.askedFor('emitIndirectStubs'), 2);
+  await Promise.all([blocks.ensure(513), blocks.ensure(600), blocks.ensure(1024), blocks.ensure(1100)]);
+  t.is(blocks.capacity, 2048);
+  t.is(host.askedFor('emitStubs'), 2);
 });
 
 test('growth that fails rejects for all who wait, and is tried again by the next', async (t) => {
   const { host, blocks } = await openBlocks(t);
-  const { emitIndirectStubs } = host.answers;
-  host.answers.emitIndirectStubs = () => {
+  const { emitStubs } = host.answers;
+  host.answers.emitStubs = () => {
     throw new RequestError('LIMIT_EXCEEDED', 'no memory');
   };
-  const results = await Promise.allSettled([blocks.ensure(1), blocks.ensure(2)]);
+  const results = await Promise.allSettled([blocks.ensure(513), blocks.ensure(514)]);
   t.deepEqual(
     results.map(({ status }) => status),
     ['rejected', 'rejected'],
   );
-  t.is(blocks.capacity, 0);
-  host.answers.emitIndirectStubs = emitIndirectStubs;
-  await blocks.ensure(2);
   t.is(blocks.capacity, 512);
+  host.answers.emitStubs = emitStubs;
+  await blocks.ensure(514);
+  t.is(blocks.capacity, 1024);
 });
 
 test('stub, pointer and trampoline of an index go together, over the border of a block', async (t) => {
@@ -96,11 +97,11 @@ test('an address that is no trampoline has no index', async (t) => {
 test('a block for a runner that has been replaced is refused, not emitted in the next one', async (t) => {
   const generations: number[] = [];
   const { executor, blocks, host } = await openBlocks(t);
-  host.answers.emitTrampolineBlock = (_params, { generation }) => {
+  host.answers.emitStubs = (_params, { generation }) => {
     generations.push(generation);
     throw new RequestError('STALE_GENERATION', 'gone');
   };
-  await executor.startRunner();
-  await t.throwsAsync(blocks.ensure(1), { code: 'STALE_GENERATION' });
+  await executor.startRunner(1);
+  await t.throwsAsync(blocks.ensure(513), { code: 'STALE_GENERATION' });
   t.deepEqual(generations, [1]);
 });

@@ -101,10 +101,10 @@ test('a runner whose end cannot be read is a fault in the words of the error', (
 
 test('a failed callback is the error it failed with, if that is known', (t) => {
   const known = translate(
-    new RemoteError('CALLBACK_FAILED', 'callback 3 failed', { token: 3, foreignThreads: 0 }),
+    new RemoteError('CALLBACK_FAILED', 'callback 3 failed', { token: 3, programThreads: 0 }),
   );
   t.true(known instanceof MaterializationError && known.symbol === 'g');
-  for (const data of [{ token: 4, foreignThreads: 0 }, { token: -1, foreignThreads: 0 }, undefined]) {
+  for (const data of [{ token: 4, programThreads: 0 }, { token: -1, programThreads: 0 }, undefined]) {
     const unknown = translate(new RemoteError('CALLBACK_FAILED', 'callback failed', data));
     t.true(unknown instanceof MaterializationError && unknown.symbol === 'main');
   }

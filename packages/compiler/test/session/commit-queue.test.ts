@@ -1,12 +1,13 @@
-import { memory, type Segment } from '@farjit/protocol';
+import { type Commit, type FinalizeAction, memory, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { MAX_MESSAGE_BYTES } from '../../src/executor-client/stage-commit.js';
+import type { FrameSection } from '../../src/jitlink/eh-frame.js';
 import {
   CommitQueue,
-  isEmptyCommit,
   MAX_COMMIT_BYTES,
   MAX_COMMIT_ENTRIES,
+  MAX_FRAME_ACTIONS,
 } from '../../src/session/commit-queue.js';
 
 const BASE = toExecutorAddr(0x10_0000);
@@ -20,8 +21,16 @@ const segmentAt = (index: number, sizeBytes = 64): Segment => ({
 });
 const segments = (count: number, from = 0): Segment[] =>
   Array.from({ length: count }, (_, index) => segmentAt(from + index));
-const frames = (count: number, from = 0): ExecutorAddr[] =>
-  Array.from({ length: count }, (_, index) => at(from + index));
+const FRAME_BYTES = 64;
+const frameAt = (index: number): FrameSection => ({ address: at(index), sizeBytes: FRAME_BYTES });
+const frames = (count: number, from = 0): FrameSection[] =>
+  Array.from({ length: count }, (_, index) => frameAt(from + index));
+/** What a commit does of one kind. */
+const done = ({ actions }: Commit, kind: FinalizeAction['action']): FrameSection[] =>
+  actions.flatMap(({ action, ...section }) => (action === kind ? [section] : []));
+const registered = (commit: Commit) => done(commit, 'registerEHFrames');
+const deregistered = (commit: Commit) => done(commit, 'deregisterEHFrames');
+const invalidated = (commit: Commit) => done(commit, 'invalidateInstructionCache');
 const CALL = { deregister: true };
 const ANSWER = { deregister: false };
 
@@ -31,7 +40,7 @@ test('an empty queue gives a commit that changes nothing', (t) => {
   t.false(queue.isOverfull);
   const { commit, onApplied } = queue.take(CALL);
   t.deepEqual(commit, memory.emptyCommit());
-  t.true(isEmptyCommit(commit));
+  t.true(memory.isEmptyCommit(commit));
   onApplied();
 });
 
@@ -41,7 +50,7 @@ test('one message takes all, segments in the order of their addresses', (t) => {
   queue.addSegments([segmentAt(3)], true);
   queue.setPointer(at(9), at(2));
   queue.setPointer(at(8), at(1));
-  queue.registerEHFrames([at(2)]);
+  queue.registerEHFrames([frameAt(2)]);
   t.false(queue.isEmpty);
   t.deepEqual(queue.take(ANSWER).commit, {
     segments: [segmentAt(1), segmentAt(2), segmentAt(3)],
@@ -49,13 +58,15 @@ test('one message takes all, segments in the order of their addresses', (t) => {
       { address: at(9), value: at(2) },
       { address: at(8), value: at(1) },
     ],
-    registerEHFrames: [at(2)],
-    deregisterEHFrames: [],
-    syncCore: true,
+    actions: [
+      { action: 'registerEHFrames', ...frameAt(2) },
+      // From the first of the code to the end of the last.
+      { action: 'invalidateInstructionCache', address: at(1), sizeBytes: 2 * 128 + 64 },
+    ],
     stagedParts: 0,
   });
   t.true(queue.isEmpty);
-  t.true(isEmptyCommit(queue.take(CALL).commit));
+  t.true(memory.isEmptyCommit(queue.take(CALL).commit));
 });
 
 /** A code segment somewhere, of so many bytes. */
@@ -130,35 +141,35 @@ test('dropping the last segment leaves nothing to synchronise', (t) => {
 test('synchronisation goes with segments, once', (t) => {
   const queue = new CommitQueue();
   queue.addSegments([segmentAt(1)], true);
-  t.true(queue.take(CALL).commit.syncCore);
+  t.is(invalidated(queue.take(CALL).commit).length, 1);
   queue.addSegments([segmentAt(2)], false);
-  t.false(queue.take(CALL).commit.syncCore);
+  t.deepEqual(invalidated(queue.take(CALL).commit), []);
 });
 
 test('frames that were never sent are not deregistered either, and free at once', (t) => {
   const queue = new CommitQueue();
-  queue.registerEHFrames([at(1), at(2)]);
+  queue.registerEHFrames([frameAt(1), frameAt(2)]);
   let freed = 0;
-  queue.deregisterEHFrames(at(1), () => freed++);
+  queue.deregisterEHFrames(frameAt(1), () => freed++);
   t.is(freed, 1);
   const { commit } = queue.take(CALL);
-  t.deepEqual(commit.registerEHFrames, [at(2)]);
-  t.deepEqual(commit.deregisterEHFrames, []);
+  t.deepEqual(registered(commit), [frameAt(2)]);
+  t.deepEqual(deregistered(commit), []);
 });
 
 test('frames are deregistered only in messages that are answered, and free when that one is applied', (t) => {
   const queue = new CommitQueue();
-  queue.registerEHFrames([at(1)]);
+  queue.registerEHFrames([frameAt(1)]);
   queue.take(CALL);
   let freed = 0;
-  queue.deregisterEHFrames(at(1), () => freed++);
+  queue.deregisterEHFrames(frameAt(1), () => freed++);
   const answer = queue.take(ANSWER);
-  t.deepEqual(answer.commit.deregisterEHFrames, []);
+  t.deepEqual(deregistered(answer.commit), []);
   answer.onApplied();
   t.is(freed, 0);
   t.false(queue.isEmpty);
   const call = queue.take(CALL);
-  t.deepEqual(call.commit.deregisterEHFrames, [at(1)]);
+  t.deepEqual(deregistered(call.commit), [frameAt(1)]);
   t.is(freed, 0);
   t.true(queue.isEmpty);
   call.onApplied();
@@ -167,30 +178,30 @@ test('frames are deregistered only in messages that are answered, and free when 
 
 test('more frames than a message carries go in several, registrations first', (t) => {
   const queue = new CommitQueue();
-  const limit = memory.MAX_PUBLISH_ENTRIES;
+  const limit = MAX_FRAME_ACTIONS;
   queue.registerEHFrames(frames(limit + 10));
   t.true(queue.isOverfull);
   let freed = 0;
-  for (const address of frames(limit, 1000)) queue.deregisterEHFrames(address, () => freed++);
+  for (const section of frames(limit, 1000)) queue.deregisterEHFrames(section, () => freed++);
   const first = queue.take(CALL);
-  t.deepEqual(first.commit.registerEHFrames, frames(limit));
-  t.is(first.commit.deregisterEHFrames.length, 0);
+  t.deepEqual(registered(first.commit), frames(limit));
+  t.is(deregistered(first.commit).length, 0);
   t.false(queue.isOverfull);
   const second = queue.take(CALL);
-  t.deepEqual(second.commit.registerEHFrames, frames(10, limit));
-  t.deepEqual(second.commit.deregisterEHFrames, frames(limit - 10, 1000));
+  t.deepEqual(registered(second.commit), frames(10, limit));
+  t.deepEqual(deregistered(second.commit), frames(limit - 10, 1000));
   second.onApplied();
   t.is(freed, limit - 10);
   const third = queue.take(CALL);
-  t.deepEqual(third.commit.deregisterEHFrames, frames(10, 1000 + limit - 10));
+  t.deepEqual(deregistered(third.commit), frames(10, 1000 + limit - 10));
   t.true(queue.isEmpty);
 });
 
 test('frames to deregister do not pile up: too many are as bad as too many to register', (t) => {
   const queue = new CommitQueue();
-  for (const address of frames(memory.MAX_PUBLISH_ENTRIES)) queue.deregisterEHFrames(address, () => {});
+  for (const section of frames(MAX_FRAME_ACTIONS)) queue.deregisterEHFrames(section, () => {});
   t.false(queue.isOverfull);
-  queue.deregisterEHFrames(at(5000), () => {});
+  queue.deregisterEHFrames(frameAt(5000), () => {});
   t.true(queue.isOverfull);
   queue.take(CALL);
   t.false(queue.isOverfull);
@@ -201,19 +212,19 @@ test('more segments than a message carries go ahead of pointers and frames, whic
   const limit = MAX_COMMIT_ENTRIES;
   queue.addSegments(segments(limit + 1), true);
   queue.setPointer(at(9000), at(limit));
-  queue.registerEHFrames([at(limit)]);
+  queue.registerEHFrames([frameAt(limit)]);
   t.true(queue.isOverfull);
   const first = queue.take(ANSWER).commit;
   t.is(first.segments.length, limit);
   t.deepEqual(first.pointers, []);
-  t.deepEqual(first.registerEHFrames, []);
-  t.true(first.syncCore);
+  t.deepEqual(registered(first), []);
+  t.deepEqual(invalidated(first), [{ address: at(0), sizeBytes: 128 * (limit - 1) + 64 }]);
   t.false(queue.isOverfull);
   const second = queue.take(ANSWER).commit;
   t.deepEqual(second.segments, [segmentAt(limit)]);
   t.is(second.pointers.length, 1);
-  t.is(second.registerEHFrames.length, 1);
-  t.true(second.syncCore);
+  t.is(registered(second).length, 1);
+  t.deepEqual(invalidated(second), [{ address: at(limit), sizeBytes: 64 }]);
 });
 
 test('more pointers than a message carries go in several', (t) => {
@@ -297,7 +308,7 @@ test('what is dropped is what begins in the memory, from its first byte to its l
 });
 
 test('as much as one commit carries is not too much', (t) => {
-  const limit = memory.MAX_PUBLISH_ENTRIES;
+  const limit = MAX_FRAME_ACTIONS;
   const queue = new CommitQueue();
   queue.registerEHFrames(frames(limit));
   t.false(queue.isOverfull);

@@ -8,8 +8,8 @@ import { functionUnit } from './units.js';
 
 test('a session that cannot be set up closes its connection', async (t) => {
   const host = new FakeHost({
-    createIndirectStubsOwner: () => {
-      throw new RequestError('LIMIT_EXCEEDED', 'no more owners');
+    openSession: () => {
+      throw new RequestError('LIMIT_EXCEEDED', 'no room for 512 more stubs');
     },
   });
   await t.throwsAsync(ExecutionSession.open(host.transport), { code: 'LIMIT_EXCEEDED' });

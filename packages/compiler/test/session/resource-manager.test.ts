@@ -30,7 +30,7 @@ test('a function removed while it runs keeps its memory until the call has ended
   const { session, call, codeBytes } = await openScripted(t, {
     call: async ({ block }) => {
       await wait();
-      return { block, foreignThreads: 0 };
+      return { block, programThreads: 0 };
     },
   });
   const f = functionUnit('f');
@@ -48,7 +48,7 @@ for (const isTold of [true, false])
   test(`threads that outlive a call which failed keep memory from being used again; they are ${isTold ? 'told' : 'not told'}`, async (t) => {
     let threads = 0;
     const { session, call, host, codeBytes } = await openScripted(t, {
-      call: ({ block }) => ({ block, foreignThreads: threads }),
+      call: ({ block }) => ({ block, programThreads: threads }),
     });
     const { call: honest } = host.answers;
     const f = functionUnit('f');
@@ -59,7 +59,7 @@ for (const isTold of [true, false])
       throw new RequestError(
         'CALLBACK_FAILED',
         'unwound',
-        isTold ? { token: 1, foreignThreads: threads } : { token: 1 },
+        isTold ? { token: 1, programThreads: threads } : { token: 1 },
       );
     };
     await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
@@ -81,7 +81,7 @@ test('after a failed call without threads, memory is used again', async (t) => {
   const f = functionUnit('f');
   await call(f, 'f');
   host.answers.call = () => {
-    throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1, foreignThreads: 0 });
+    throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1, programThreads: 0 });
   };
   await t.throwsAsync(call(f, 'f'), { code: 'MATERIALIZATION_FAILED' });
   session.discard(f);

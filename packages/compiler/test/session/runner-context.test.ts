@@ -7,35 +7,30 @@ import { RunnerContext } from '../../src/session/runner-context.js';
 import { type Answers, DEAF_HANDLERS, FakeHost, silence } from '../executor-client/fake-host.js';
 import { addressesFor } from './session-fixture.js';
 
-async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}, stubCount?: number) {
+async function createContext(t: ExecutionContext, answers: Partial<Answers> = {}) {
   const host = new FakeHost(answers);
   const executor = await ExecutorProcessControl.open(host.transport, DEAF_HANDLERS);
   t.teardown(() => executor.disconnect());
-  return { host, executor, runner: await RunnerContext.create(executor, { stubCount, hotThreshold: 100 }) };
+  return { host, executor, runner: new RunnerContext(executor, 100) };
 }
 
-test('most of each kind of memory is reserved; stubs and trampolines live in the rest', async (t) => {
+test("all that is allotted is the compiler's, and the first stubs are there", async (t) => {
   const { host, runner } = await createContext(t);
   for (const prot of ['code', 'constant', 'data'] as const) {
     const { address, sizeBytes } = host.runner.memory[prot];
-    const reserved = (sizeBytes / 8) * 7;
-    const allocated = runner.allocate(prot, reserved, 1);
+    const allocated = runner.allocate(prot, sizeBytes, 1);
     t.is(allocated.address, address);
     const error = t.throws(() => runner.allocate(prot, 1, 1), { instanceOf: OutOfExecutorMemoryError });
     t.is(
       error?.message,
       `no 1 bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
     );
-    t.is(runner.allocatedBytes(prot), reserved);
+    t.is(runner.allocatedBytes(prot), sizeBytes);
     runner.free(prot, allocated.address);
     t.is(runner.allocatedBytes(prot), 0);
   }
   t.is(runner.stubBlocks.capacity, 512);
-});
-
-test('a runner begins with as many stubs as the one before it had', async (t) => {
-  const { runner } = await createContext(t, {}, 1024);
-  t.is(runner.stubBlocks.capacity, 1024);
+  t.deepEqual(host.asked, ['openSession']);
 });
 
 test('a process symbol is asked for once; all new names in one round trip', async (t) => {

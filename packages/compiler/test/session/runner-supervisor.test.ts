@@ -8,27 +8,42 @@ import { functionUnit } from './units.js';
 
 const EXIT = { kind: 'exit', status: 1 } as const;
 
-test('a runner that is lost while the session opens is no accident', async (t) => {
+test('a runner that is lost as soon as the session is open is no accident', async (t) => {
   const host = new FakeHost();
-  const reserve = host.answers.reserveMemory;
-  host.answers.reserveMemory = (params, context) => {
-    if (context.generation === 1 && host.askedFor('reserveMemory') === 1) host.loseRunner(EXIT, 1);
-    return reserve(params, context);
+  const { openSession } = host.answers;
+  host.answers.openSession = async (params, context) => {
+    setImmediate(() => host.loseRunner(EXIT, 1));
+    return openSession(params, context);
   };
   const session = await ExecutionSession.open(host.transport);
   t.teardown(() => session.close());
+  await new Promise((resolve) => setTimeout(resolve, 10));
   const runner = await session.runner();
   t.is(runner.generation, 2);
   t.false(runner.lost);
 });
 
+test('news of a loss that comes right behind the answer is of the session', async (t) => {
+  const host = new FakeHost();
+  const { openSession } = host.answers;
+  host.answers.openSession = (params, context) => {
+    // The answer is sent in a microtask, and this behind it.
+    queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => host.loseRunner(EXIT, 1))));
+    return openSession(params, context);
+  };
+  const session = await ExecutionSession.open(host.transport);
+  t.teardown(() => session.close());
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  t.is((await session.runner()).generation, 2);
+});
+
 test('a runner that is lost while it is set up is replaced', async (t) => {
   const { session, host } = await openScripted(t);
-  const reserve = host.answers.reserveMemory;
-  host.answers.reserveMemory = (params, context) => {
-    if (context.generation === 2)
-      throw new RequestError('STALE_GENERATION', 'the runner of generation 2 is gone');
-    return reserve(params, context);
+  const { startRunner } = host.answers;
+  host.answers.startRunner = async (params, context) => {
+    const runner = await startRunner(params, context);
+    if (runner.generation === 2) throw new RequestError('RUNNER_LOST', 'gone', { end: EXIT, own: false });
+    return runner;
   };
   host.loseRunner(EXIT);
   await new Promise(setImmediate);
@@ -37,15 +52,26 @@ test('a runner that is lost while it is set up is replaced', async (t) => {
 
 test('runners that are all lost at once are not started for ever', async (t) => {
   const { session, host } = await openScripted(t);
-  host.answers.reserveMemory = () => {
-    throw new RequestError('STALE_GENERATION', 'gone');
+  const { startRunner } = host.answers;
+  host.answers.startRunner = () => {
+    throw new RequestError('RUNNER_LOST', 'gone', { end: EXIT, own: false });
   };
   host.loseRunner(EXIT);
   await new Promise(setImmediate);
-  await t.throwsAsync(session.runner(), { code: 'STALE_GENERATION' });
+  await t.throwsAsync(session.runner(), { code: 'RUNNER_LOST' });
   t.is(host.askedFor('startRunner'), 4);
   // And the session lives, should the host get well.
-  host.answers.reserveMemory = new FakeHost().answers.reserveMemory;
+  host.answers.startRunner = startRunner;
+  t.is((await session.runner()).generation, 2);
+});
+
+test('a runner begins with as many stubs as the one before it had', async (t) => {
+  const { session, host } = await openScripted(t);
+  await (await session.runner()).stubBlocks.ensure(513);
+  host.loseRunner(EXIT);
+  await new Promise(setImmediate);
+  t.is((await session.runner()).stubBlocks.capacity, 1024);
+  t.is(host.askedFor('emitStubs'), 1);
 });
 
 for (const code of ['STALE_GENERATION', 'RUNNER_LOST'] as const) {

@@ -1,4 +1,4 @@
-/* Start, lookup, plain calls, the ways a call can end, foreign threads. */
+/* Start, lookup, plain calls, the ways a call can end, program threads. */
 #include "host.h"
 
 #include <inttypes.h>
@@ -266,13 +266,13 @@ static void counts_the_threads_of_jitted_code(void)
 	host_call(&host, host_lookup(&host, "pthread_create"),
 		  ARGUMENTS(thread, 0, start, trampoline(&host, 1)), NULL);
 	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
-	CHECK_EQUAL(host.control->foreign_threads, 1);
+	CHECK_EQUAL(host.control->program_threads, 1);
 	CHECK_EQUAL(call_slot_of(&host, host.control->reentry[bell.slot].thread_id), FARJIT_CALL_SLOT_COUNT);
 	host_release(&host, bell.slot, payload(&host, add_one));
 	host_call(&host, host_lookup(&host, "pthread_join"),
 		  ARGUMENTS(words[0], data_address(&host, DATA_SCRATCH + 8)), NULL);
 	CHECK_EQUAL(words[1], 42);
-	CHECK_EQUAL(host.control->foreign_threads, 0);
+	CHECK_EQUAL(host.control->program_threads, 0);
 	host_close(&host);
 }
 
@@ -320,7 +320,7 @@ static void threads_return_and_exit_as_usual(void)
 	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", payload(&host, add_one), 7), 8);
 	CHECK_EQUAL(run_thread(&host, "pthread_create", host_lookup(&host, "pthread_exit"), 9), 9);
 	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", host_lookup(&host, "thrd_exit"), 10), 10);
-	CHECK_EQUAL(host.control->foreign_threads, 0);
+	CHECK_EQUAL(host.control->program_threads, 0);
 	host_close(&host);
 }
 

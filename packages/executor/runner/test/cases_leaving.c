@@ -89,7 +89,7 @@ static void end_threads(struct host *host, const char *end, int signal, struct p
 	}
 	for (int i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++)
 		CHECK_EQUAL(host->control->reentry[i].state, FARJIT_REENTRY_FREE);
-	CHECK_EQUAL(host->control->foreign_threads, 0);
+	CHECK_EQUAL(host->control->program_threads, 0);
 	CHECK_EQUAL(host_call(host, payload(host, add_one), ARGUMENTS(1), NULL), 2);
 	host_close(host);
 }

@@ -181,7 +181,7 @@ static void allows_as_many_threads_as_it_was_told(void)
 	CHECK_EQUAL(start_thread(&host, 1, 0), 0);
 	CHECK_EQUAL(start_thread(&host, 2, 0), EAGAIN);
 	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_LIMIT).value, FARJIT_LIMIT_THREADS);
-	CHECK_EQUAL(host.control->foreign_threads, 2);
+	CHECK_EQUAL(host.control->program_threads, 2);
 	CHECK_EQUAL(start_thread(&host, 2, 0), EAGAIN);
 	CHECK_EQUAL((uint32_t)call(&host, "thrd_create",
 				   ARGUMENTS(data_address(&host, DATA_ANSWER), payload(&host, add_one), 1), NULL),
@@ -191,7 +191,7 @@ static void allows_as_many_threads_as_it_was_told(void)
 		host_release(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, payload(&host, add_one));
 	for (size_t i = 0; i < 2; i++)
 		CHECK_EQUAL(call(&host, "pthread_join", ARGUMENTS(word(&host, DATA_THREADS + 8 * i), 0), NULL), 0);
-	CHECK_EQUAL(host.control->foreign_threads, 0);
+	CHECK_EQUAL(host.control->program_threads, 0);
 	CHECK_EQUAL(start_thread(&host, 0, 0), 0);
 	end_thread(&host, 0);
 	CHECK(!host_hears(&host, 20));

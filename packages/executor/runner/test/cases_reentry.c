@@ -277,7 +277,7 @@ static void a_failed_callback_unwinds_through_the_c_library(void)
 	host_close(&host);
 }
 
-static void a_failed_callback_ends_just_its_foreign_thread(void)
+static void a_failed_callback_ends_just_its_program_thread(void)
 {
 	struct host host;
 	host_open(&host);
@@ -290,7 +290,7 @@ static void a_failed_callback_ends_just_its_foreign_thread(void)
 	fail_reentry(&host, 4);
 	CHECK_EQUAL(host_call(&host, host_lookup(&host, "pthread_join"), ARGUMENTS(words[0], result), NULL), 0);
 	CHECK_EQUAL(words[1], 0);
-	CHECK_EQUAL(host.control->foreign_threads, 0);
+	CHECK_EQUAL(host.control->program_threads, 0);
 	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
 	host_close(&host);
 }
@@ -366,7 +366,7 @@ const struct test_case reentry_cases[] = {
 	{"waits-for-a-slot-when-all-are-taken", waits_for_a_slot_when_all_are_taken},
 	{"a-failed-callback-unwinds-nested-frames", a_failed_callback_unwinds_nested_frames},
 	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
-	{"a-failed-callback-ends-just-its-foreign-thread", a_failed_callback_ends_just_its_foreign_thread},
+	{"a-failed-callback-ends-just-its-program-thread", a_failed_callback_ends_just_its_program_thread},
 	{"a-failed-callback-leaves-no-signal-blocked", a_failed_callback_leaves_no_signal_blocked},
 	{"a-failed-callback-in-a-signal-handler-leaves-no-signal-blocked",
 	 a_failed_callback_in_a_signal_handler_leaves_no_signal_blocked},

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x7dc57c3c;
+export const LAYOUT_VERSION = 0x41644f25;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -351,7 +351,7 @@ export const CONTROL = {
   countFunction: 72,
   processId: 80,
   /** live threads made by JIT'd code */
-  foreignThreads: 84,
+  programThreads: 84,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits

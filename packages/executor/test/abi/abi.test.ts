@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { run } from '@farjit/protocol';
-import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import type { Abi } from '../../src/abi/abi.js';
 import { chooseAbi } from '../../src/abi/choose-abi.js';
-import { frameIndexRegion } from '../../src/frame-index.js';
 import { createHostResources } from '../../src/index.js';
 import { SessionMemory } from '../../src/memory.js';
 import { ReservationPool } from '../../src/reservation.js';
@@ -61,7 +60,7 @@ test('stubs, trampolines and registers are those of the ABI, whatever they are',
   const compiler = await openSession(t, createHostResources({ abi: wideAbi() }));
   t.like(compiler.opened.info, { stubBytes: 32, trampolineBytes: 32 });
   const { trampoline, stub, pointer } = await emitStub(compiler);
-  const landing = await reserve(compiler, 'code', 16);
+  const landing = reserve(compiler, 'code', 16);
   const asked: bigint[] = [];
   compiler.onReenter = async (address) => {
     asked.push(address);
@@ -90,7 +89,18 @@ test('stubs, trampolines and registers are those of the ABI, whatever they are',
 for (const pageBytes of [4096, 16384, 65536])
   test(`memory is cut up in pages of ${pageBytes} bytes`, (t) => {
     const layout = layoutReservation(pageBytes, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB });
-    for (const { offset, sizeBytes } of [layout.control, layout.data, frameIndexRegion(layout)])
+    const { control, data, allotted, stubs, trampolines, pointers, frameNodes, frameHeads } = layout;
+    const parts = [
+      control,
+      data,
+      ...Object.values(allotted),
+      stubs,
+      trampolines,
+      pointers,
+      frameNodes,
+      frameHeads,
+    ];
+    for (const { offset, sizeBytes } of parts)
       t.deepEqual([offset % pageBytes, sizeBytes % pageBytes], [0, 0]);
     t.throws(() => layoutReservation(pageBytes, { codeBytes: MIB + pageBytes / 2 }), {
       message: new RegExp(`page size, ${pageBytes}`),
@@ -98,8 +108,6 @@ for (const pageBytes of [4096, 16384, 65536])
     const reservation = new ReservationPool(layout).take();
     t.teardown(() => reservation.release());
     const memory = new SessionMemory(reservation, toExecutorAddr(0x7000_0000_0000n));
-    const allocator = memory.createAllocator();
-    const first = memory.reserve(allocator, 'code', 1);
-    t.is(memory.reserve(allocator, 'code', pageBytes + 1), addrAdd(first, pageBytes));
-    t.is(memory.reserve(allocator, 'code', 1), addrAdd(first, 3 * pageBytes));
+    for (const { address, sizeBytes } of Object.values(memory.describe()))
+      t.deepEqual([Number(address) % pageBytes, sizeBytes % pageBytes], [0, 0]);
   });

@@ -7,7 +7,7 @@ import { Server, type ServerOptions } from '../../src/index.js';
 import { Log } from '../../src/logging/log.js';
 import { logEvents } from '../../src/logging/log-events.js';
 import { illegalInstruction } from '../machine-code.js';
-import { commitOf, load, openOver, until } from '../session-fixture.js';
+import { commitOf, load, openOver, until, WANTED } from '../session-fixture.js';
 
 const TOKEN = 'the token that nobody may read in a log';
 
@@ -37,7 +37,7 @@ test('a session, from its opening to its end', async (t) => {
   const entry = await load(compiler, illegalInstruction());
   const params = { entry, block: new Uint8Array(8), commit: commitOf() };
   await t.throwsAsync(compiler.connection.request(run.call, params, compiler.live), { code: 'RUNNER_LOST' });
-  await compiler.connection.request(session.startRunner, {});
+  await compiler.connection.request(session.startRunner, WANTED);
   compiler.connection.close(1000, 'done \u001b[31m');
   await until(() => server.sessions.size === 0);
   t.deepEqual(events(), [

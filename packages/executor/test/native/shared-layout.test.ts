@@ -50,7 +50,7 @@ const CHANGES: readonly [string, string, string, RegExp][] = [
     'is more',
     '\tuint32_t process_id;',
     '\tuint32_t process_id, more;',
-    /farjit_control\.foreign_threads is not/,
+    /farjit_control\.program_threads is not/,
   ],
   [
     'has another size',

@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { Feature } from '../features.js';
 
 /** Who sends a message; the other end handles it. */
 export type Direction = 'compiler-to-executor' | 'executor-to-compiler';
@@ -10,6 +11,8 @@ export interface RequestType<P extends Schema = Schema, R extends Schema = Schem
   readonly kind: 'request';
   readonly method: string;
   readonly direction: Direction;
+  /** What both ends must know for it to be sent; undefined for what every session has. */
+  readonly feature: Feature | undefined;
   readonly params: P;
   readonly result: R;
 }
@@ -19,6 +22,8 @@ export interface NotificationType<P extends Schema = Schema> {
   readonly kind: 'notification';
   readonly method: string;
   readonly direction: Direction;
+  /** As of a request. */
+  readonly feature: Feature | undefined;
   readonly params: P;
 }
 
@@ -29,15 +34,15 @@ export type ResultOf<M extends RequestType> = v.InferOutput<M['result']>;
 export function request<P extends Schema, R extends Schema>(
   method: string,
   direction: Direction,
-  schemas: { params: P; result: R },
+  { feature, ...schemas }: { params: P; result: R; feature?: Feature },
 ): RequestType<P, R> {
-  return { kind: 'request', method, direction, ...schemas };
+  return { kind: 'request', method, direction, feature, ...schemas };
 }
 
 export function notification<P extends Schema>(
   method: string,
   direction: Direction,
-  schemas: { params: P },
+  { feature, params }: { params: P; feature?: Feature },
 ): NotificationType<P> {
-  return { kind: 'notification', method, direction, ...schemas };
+  return { kind: 'notification', method, direction, feature, params };
 }

@@ -1,58 +1,31 @@
 import * as v from 'valibot';
 import { notification, request } from './declare.js';
 import { commit } from './memory.js';
-import { count, executorAddr } from './primitives.js';
+import { count, executorAddr, stubCount } from './primitives.js';
 
-/** Stubs or trampolines one emit may ask for: 64 Ki stubs are 512 KiB of code. */
-export const MAX_EMIT_COUNT = 1 << 16;
-
-/** Owners of stubs that a runner may have: a compiler takes one. */
-export const MAX_STUB_OWNERS = 1024;
-/** Blocks of stubs and of trampolines of a runner: a compiler makes each twice as large as the one before. */
-export const MAX_BLOCKS = 1024;
+/** Blocks of stubs of a runner: a compiler makes each as large as all before it. */
+export const MAX_STUB_BLOCKS = 64;
 
 /** Counters one notification tells of. */
 export const MAX_HOT_COUNTERS = 4096;
 
-const emitCount = v.pipe(count, v.minValue(1), v.maxValue(MAX_EMIT_COUNT));
-
-/** Creates an owner of indirect stubs. */
-export const createIndirectStubsOwner = request('createIndirectStubsOwner', 'compiler-to-executor', {
-  params: v.strictObject({}),
-  result: v.strictObject({ owner: count }),
-});
-
-/** Releases all stub blocks of an owner. The caller knows that nothing can jump through them any more. */
-export const destroyIndirectStubsOwner = request('destroyIndirectStubsOwner', 'compiler-to-executor', {
-  params: v.strictObject({ owner: count }),
-  result: v.strictObject({}),
-});
-
-/** The resolver that trampolines call; emitting it again answers the same address. */
-export const emitResolverBlock = request('emitResolverBlock', 'compiler-to-executor', {
-  params: v.strictObject({}),
-  result: v.strictObject({ resolver: executorAddr }),
-});
-
-/** Emits `trampolineCount` trampolines, `trampolineBytes` apart, each a short call into the resolver. */
-export const emitTrampolineBlock = request('emitTrampolineBlock', 'compiler-to-executor', {
-  params: v.strictObject({ trampolineCount: emitCount }),
-  result: v.strictObject({ trampolines: executorAddr }),
-});
-
 /**
- * Emits `stubCount` stubs, `stubBytes` apart, each a jump through its own 8-byte pointer, `pointerBytes` apart.
- * Pointer `i` starts as `initialTarget + i * initialStrideBytes`: with a trampoline block as target, stub `i`
- * starts at trampoline `i` and defining a function costs no message.
+ * Indirect stubs and the trampolines that they begin at. Stub `i`, at `stubs + i * stubBytes`, jumps through the pointer at
+ * `pointers + i * pointerBytes`, which starts as the address of trampoline `i`, at `trampolines + i * trampolineBytes`: a
+ * short call into the runner's resolver. So defining a function costs no message.
  */
-export const emitIndirectStubs = request('emitIndirectStubs', 'compiler-to-executor', {
-  params: v.strictObject({
-    owner: count,
-    stubCount: emitCount,
-    initialTarget: executorAddr,
-    initialStrideBytes: count,
-  }),
-  result: v.strictObject({ stubs: executorAddr, pointers: executorAddr }),
+export const stubBlock = v.object({
+  stubs: executorAddr,
+  pointers: executorAddr,
+  trampolines: executorAddr,
+  count: stubCount,
+});
+export type StubBlock = v.InferOutput<typeof stubBlock>;
+
+/** Emits a further block of stubs. They stay for the runner's life. */
+export const emitStubs = request('emitStubs', 'compiler-to-executor', {
+  params: v.strictObject({ stubCount }),
+  result: stubBlock,
 });
 
 /**
@@ -74,6 +47,7 @@ export const reenter = request('reenter', 'executor-to-compiler', {
  * counters that it has freed meanwhile.
  */
 export const functionsHot = notification('functionsHot', 'executor-to-compiler', {
+  feature: 'hot-counters',
   params: v.strictObject({
     counters: v.pipe(v.array(executorAddr), v.minLength(1), v.maxLength(MAX_HOT_COUNTERS)),
   }),

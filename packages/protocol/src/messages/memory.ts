@@ -2,8 +2,8 @@ import * as v from 'valibot';
 import { notification, request } from './declare.js';
 import { byteCount, bytes, count, executorAddr, memProt } from './primitives.js';
 
-/** `.eh_frame` sections that one commit may register and deregister: bounds what is done in one go. */
-export const MAX_PUBLISH_ENTRIES = 240;
+/** Finalize actions of one commit: bounds what is done in one go. */
+export const MAX_FINALIZE_ACTIONS = 256;
 /** Segments and pointers, of each as many, that one message may carry: they are decoded and checked in one go. */
 export const MAX_MESSAGE_ENTRIES = 1024;
 /** The same for a whole commit, with all the parts that were staged for it: what one link of a large program makes. */
@@ -11,17 +11,13 @@ export const MAX_COMMIT_ENTRIES = 4096;
 /** Bytes of content that may be staged for one commit: four frames of the largest size. They wait in the host's memory. */
 export const MAX_STAGED_BYTES = 16 * 1024 * 1024;
 
-/** Allocators that a runner's memory may have: a compiler takes one. */
-export const MAX_ALLOCATORS = 1024;
-/**
- * Reservations of a runner, those for stubs and trampolines included: a compiler takes three and cuts them up itself, and
- * each block of stubs takes two. What a request costs that looks for room is bounded by it.
- */
-export const MAX_RESERVATIONS = 4096;
 /** `.eh_frame` sections that may be registered in a runner: one for each function of the largest programs. */
 export const MAX_REGISTERED_FRAMES = 65_536;
 /** Bytes of the sections that one commit registers: they are read, record by record. */
 export const MAX_EH_FRAME_BYTES = 4 * 1024 * 1024;
+
+/** Bytes that one `readMemory` reads. */
+export const MAX_READ_MEMORY_BYTES = 1024 * 1024;
 
 /** Relocated bytes at their target address; the segment's memory beyond `content` is zero-filled. */
 export const segment = v.strictObject({
@@ -37,19 +33,30 @@ export type Segment = v.InferOutput<typeof segment>;
 export const pointerWrite = v.strictObject({ address: executorAddr, value: executorAddr });
 export type PointerWrite = v.InferOutput<typeof pointerWrite>;
 
+const memoryRange = { address: executorAddr, sizeBytes: byteCount };
+
 /**
- * Everything one link changes in the executor. The host checks all of it, then writes segments and tells the unwinder of
- * EH frames; the runner does a `membarrier` when `syncCore`; then pointers are stored, so that nothing reaches the new
- * code before. A commit that is refused has changed nothing.
+ * What is done when a commit's segments are written and before a pointer leads to them: ORC's finalize actions. Those that
+ * take something back come first.
+ */
+export const finalizeAction = v.variant('action', [
+  /** Tells the unwinder of an `.eh_frame` section, whose last record is a terminator. */
+  v.strictObject({ action: v.literal('registerEHFrames'), ...memoryRange }),
+  /** Takes back a section that was registered. */
+  v.strictObject({ action: v.literal('deregisterEHFrames'), ...memoryRange }),
+  /** All threads see the code that is there, where other code was before. */
+  v.strictObject({ action: v.literal('invalidateInstructionCache'), ...memoryRange }),
+]);
+export type FinalizeAction = v.InferOutput<typeof finalizeAction>;
+
+/**
+ * Everything one link changes in the executor. The host checks all of it, writes the segments and does the actions; then
+ * pointers are stored, so that nothing reaches the new code before. A commit that is refused has changed nothing.
  */
 export const commit = v.strictObject({
   segments: v.pipe(v.array(segment), v.maxLength(MAX_MESSAGE_ENTRIES)),
   pointers: v.pipe(v.array(pointerWrite), v.maxLength(MAX_MESSAGE_ENTRIES)),
-  /** Addresses of `.eh_frame` sections, each ended by a zero length. */
-  registerEHFrames: v.pipe(v.array(executorAddr), v.maxLength(MAX_PUBLISH_ENTRIES)),
-  deregisterEHFrames: v.pipe(v.array(executorAddr), v.maxLength(MAX_PUBLISH_ENTRIES)),
-  /** True when code memory that held other code before is written again. */
-  syncCore: v.boolean(),
+  actions: v.pipe(v.array(finalizeAction), v.maxLength(MAX_FINALIZE_ACTIONS)),
   /** How many `stageCommit` messages belong to it: all since the last commit. */
   stagedParts: count,
 });
@@ -57,14 +64,12 @@ export type Commit = v.InferOutput<typeof commit>;
 
 /** A commit that changes nothing. */
 export function emptyCommit(): Commit {
-  return {
-    segments: [],
-    pointers: [],
-    registerEHFrames: [],
-    deregisterEHFrames: [],
-    syncCore: false,
-    stagedParts: 0,
-  };
+  return { segments: [], pointers: [], actions: [], stagedParts: 0 };
+}
+
+/** True when applying the commit changes nothing. */
+export function isEmptyCommit({ segments, pointers, actions, stagedParts }: Commit): boolean {
+  return stagedParts === 0 && segments.length + pointers.length + actions.length === 0;
 }
 
 /**
@@ -73,6 +78,7 @@ export function emptyCommit(): Commit {
  * part, more than may be staged included, the commit is refused for.
  */
 export const stageCommit = notification('stageCommit', 'compiler-to-executor', {
+  feature: 'staged-commits',
   params: v.strictObject({
     segments: v.pipe(v.array(segment), v.maxLength(MAX_MESSAGE_ENTRIES)),
     pointers: v.pipe(v.array(pointerWrite), v.maxLength(MAX_MESSAGE_ENTRIES)),
@@ -80,32 +86,17 @@ export const stageCommit = notification('stageCommit', 'compiler-to-executor', {
 });
 export type CommitPart = v.InferOutput<typeof stageCommit.params>;
 
-/** Creates an owner of reservations. Commits are accepted only inside reservations of a live allocator. */
-export const createAllocator = request('createAllocator', 'compiler-to-executor', {
-  params: v.strictObject({}),
-  result: v.strictObject({ allocator: count }),
-});
-
-/** Reserves page-aligned executor memory; its rights are fixed by `prot` from then on. */
-export const reserveMemory = request('reserveMemory', 'compiler-to-executor', {
-  params: v.strictObject({ allocator: count, prot: memProt, memoryBytes: byteCount }),
-  result: v.strictObject({ address: executorAddr }),
-});
-
-/** Releases all reservations of an allocator. The caller knows that nothing runs in them. */
-export const destroyAllocator = request('destroyAllocator', 'compiler-to-executor', {
-  params: v.strictObject({ allocator: count }),
-  result: v.strictObject({}),
-});
-
 /** Applies a commit outside a callback. */
 export const commitMemory = request('commitMemory', 'compiler-to-executor', {
   params: v.strictObject({ commit }),
   result: v.strictObject({}),
 });
 
-/** Reads session memory. At most 1 MiB at a time. */
+/** Reads session memory. */
 export const readMemory = request('readMemory', 'compiler-to-executor', {
-  params: v.strictObject({ address: executorAddr, sizeBytes: v.pipe(byteCount, v.maxValue(1 << 20)) }),
+  params: v.strictObject({
+    address: executorAddr,
+    sizeBytes: v.pipe(byteCount, v.maxValue(MAX_READ_MEMORY_BYTES)),
+  }),
   result: v.strictObject({ content: bytes }),
 });

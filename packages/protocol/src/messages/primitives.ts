@@ -18,6 +18,15 @@ export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** A small count or index. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(0xffff_ffff));
 
+/** Stubs that one message may ask for: 64 Ki stubs and their trampolines are a megabyte of code. */
+export const MAX_STUB_COUNT = 1 << 16;
+
+/** How many stubs a block has. */
+export const stubCount = v.pipe(count, v.minValue(1), v.maxValue(MAX_STUB_COUNT));
+
+/** A name that the system, an architecture or FarJIT gives. */
+export const shortName = v.pipe(v.string(), v.maxLength(64));
+
 /** Raw bytes: a MessagePack `bin`. */
 export const bytes = v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
 

@@ -3,7 +3,7 @@ import { LIMIT_NAMES } from '../limits.js';
 import { QUOTA_NAMES } from '../quotas.js';
 import { request } from './declare.js';
 import { commit } from './memory.js';
-import { byteCount, bytes, count, executorAddr } from './primitives.js';
+import { byteCount, bytes, count, executorAddr, shortName } from './primitives.js';
 
 /** Largest argument block of a call. */
 export const MAX_BLOCK_BYTES = 48 * 1024;
@@ -21,9 +21,6 @@ export const MAX_TRAP_FRAMES = 64;
 export const MAX_END_MESSAGE_LENGTH = 8192;
 /** Registers that a trap report may name: more than any architecture shows. */
 const MAX_TRAP_REGISTERS = 64;
-
-/** A name that the system or an architecture gives. */
-const shortName = v.pipe(v.string(), v.maxLength(64));
 
 /** What a trap handler saw. Written by the runner, so hostile: addresses may be anything. */
 export const trapReport = v.strictObject({
@@ -98,7 +95,7 @@ export const quotaExceededData = quota;
 export const callbackFailedData = v.strictObject({
   token: count,
   /** As in the result of a call. */
-  foreignThreads: count,
+  programThreads: count,
 });
 
 const callParams = {
@@ -113,7 +110,7 @@ const callParams = {
 const callResult = {
   block: bytes,
   /** Threads made by JIT'd code that are still alive: while there are any, no code memory may be reused. */
-  foreignThreads: count,
+  programThreads: count,
 };
 
 /**
@@ -132,6 +129,7 @@ export const call = request('call', 'compiler-to-executor', {
  * has put there before, work on any amount of data takes one round trip.
  */
 export const callAndRead = request('callAndRead', 'compiler-to-executor', {
+  feature: 'call-and-read',
   params: v.strictObject({
     ...callParams,
     read: v.strictObject({

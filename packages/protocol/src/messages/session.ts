@@ -1,15 +1,18 @@
 import * as v from 'valibot';
-import { LIMIT_NAMES } from '../limits.js';
 import { SANDBOX_LEVELS } from '../sandbox.js';
 import { notification, request } from './declare.js';
-import { byteCount, bytes, count, executorAddr, targetWord } from './primitives.js';
+import { stubBlock } from './indirection.js';
+import { byteCount, bytes, count, executorAddr, shortName, stubCount, targetWord } from './primitives.js';
 import { limit, runnerEnd } from './run.js';
-
-/** Protocol versions this build speaks, newest first. */
-export const PROTOCOL_VERSIONS: readonly number[] = [1];
 
 /** Longest time that a session waits for its compiler: a day. */
 export const MAX_TIME_TO_LIVE_MS = 86_400_000;
+
+/** Runner-side libraries that a session may ask for. */
+export const MAX_LIBRARIES = 16;
+
+/** Features that an end may name. */
+export const MAX_FEATURES = 256;
 
 /** Most of a runner's maps that are told: the lines of ten thousand mappings, read in a millisecond or two. */
 export const MAX_MAPS_BYTES = 1024 * 1024;
@@ -21,7 +24,7 @@ export const MAX_MAPS_BYTES = 1024 * 1024;
 export const MAX_ANSWER_BACKLOG_BYTES = 16 * 1024 * 1024;
 
 /** What a compiler must know of an executor to make code for it. */
-export const remoteInfo = v.strictObject({
+export const remoteInfo = v.object({
   /** LLVM target triple of the runner. */
   triple: targetWord,
   /** LLVM CPU name to generate for; features are listed apart. */
@@ -35,16 +38,14 @@ export const remoteInfo = v.strictObject({
 });
 export type RemoteInfo = v.InferOutput<typeof remoteInfo>;
 
-/** One runner's memory: a contiguous reservation in three parts with fixed rights. */
-export const runnerMemory = v.strictObject({
-  code: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
-  constant: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
-  data: v.strictObject({ address: executorAddr, sizeBytes: byteCount }),
-});
+const part = v.object({ address: executorAddr, sizeBytes: byteCount });
+
+/** Memory of one runner that is the compiler's to allot: three parts with fixed rights, all in reach of each other. */
+export const runnerMemory = v.object({ code: part, constant: part, data: part });
 export type RunnerMemory = v.InferOutput<typeof runnerMemory>;
 
 /** What keeps a runner in. Each entry is in force, not merely asked for. */
-export const confinement = v.strictObject({
+export const confinement = v.object({
   /** What the executor was asked for. */
   sandbox: v.picklist(SANDBOX_LEVELS),
   noNewPrivileges: v.boolean(),
@@ -63,18 +64,27 @@ export const confinement = v.strictObject({
   ipcNamespace: v.boolean(),
   /** The program can lay nothing over its view of code, constants and stub pointers. */
   sealedMemory: v.boolean(),
-  /** Those that are set. */
-  limits: v.pipe(v.array(limit), v.maxLength(LIMIT_NAMES.length)),
+  /** Those that are set, each with its value in its unit. */
+  limits: v.pipe(v.array(v.object({ name: shortName, value: byteCount })), v.maxLength(64)),
   /** What is not in force and why, in words for people; empty when all is. */
   missing: v.pipe(v.string(), v.maxLength(512)),
 });
 export type Confinement = v.InferOutput<typeof confinement>;
 
-/** A started runner. */
-export const runnerStarted = v.strictObject({
+/** What a compiler asks of a runner that is started for it. */
+export const runnerWanted = v.object({
+  /** Stubs of its first block. */
+  stubCount,
+  /** Runner-side libraries whose symbols `lookupSymbols` finds. */
+  libraries: v.pipe(v.array(shortName), v.maxLength(MAX_LIBRARIES)),
+});
+
+/** A started runner, ready for the first call. */
+export const runnerStarted = v.object({
   generation: v.pipe(count, v.minValue(1)),
   processId: count,
   memory: runnerMemory,
+  stubs: stubBlock,
   /**
    * Address of `void farjit_count(uint32_t *counter)`, which counted code calls. The counter lies in a page of 4 KiB whose
    * first word is a threshold, and whose last 128 bytes are the runner's; when it gets there, `functionsHot` tells.
@@ -84,17 +94,25 @@ export const runnerStarted = v.strictObject({
 });
 export type RunnerStarted = v.InferOutput<typeof runnerStarted>;
 
+const features = v.pipe(v.array(shortName), v.maxLength(MAX_FEATURES));
+
 /**
- * Opens a session with a runner of its own: the first request on a connection. The executor picks the newest
- * protocol version both ends speak and refuses with `VERSION_MISMATCH` when there is none.
+ * Opens a session with a runner of its own: the first request on a connection. The executor picks the newest version that
+ * both ends speak, and refuses with `VERSION_MISMATCH` when there is none; and those features that both know.
  */
 export const openSession = request('openSession', 'compiler-to-executor', {
-  params: v.strictObject({
+  params: v.object({
+    /** The oldest version that the compiler speaks, and the newest. */
     versions: v.pipe(v.array(count), v.minLength(1), v.maxLength(64)),
+    /** All that the compiler knows. */
+    features: v.optional(features, []),
     client: v.pipe(v.string(), v.maxLength(256)),
+    runner: v.optional(runnerWanted, { stubCount: 1, libraries: [] }),
   }),
-  result: v.strictObject({
+  result: v.object({
     version: count,
+    /** Those of the compiler's that the executor knows, too: what the session has. */
+    features,
     server: v.pipe(v.string(), v.maxLength(256)),
     session: v.pipe(v.string(), v.maxLength(64)),
     info: remoteInfo,
@@ -106,12 +124,13 @@ export const openSession = request('openSession', 'compiler-to-executor', {
 
 /** Starts a runner of the next generation; one that is still there is ended first. */
 export const startRunner = request('startRunner', 'compiler-to-executor', {
-  params: v.strictObject({}),
+  params: runnerWanted,
   result: runnerStarted,
 });
 
 /** A snapshot for people who look inside, and for tests that must see threads blocked. */
 export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
+  feature: 'inspection',
   params: v.strictObject({}),
   result: v.strictObject({
     generation: count,
@@ -120,7 +139,7 @@ export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
     /** Threads blocked in a compile callback, by reentry slot. */
     blocked: v.array(v.strictObject({ slot: count, trampoline: executorAddr, threadId: count })),
     /** Live threads that JIT'd code made. */
-    foreignThreads: count,
+    programThreads: count,
     /** Counted by the host since the session began. */
     commitsApplied: count,
     callsStarted: count,
@@ -133,6 +152,7 @@ export const sessionStatus = request('sessionStatus', 'compiler-to-executor', {
 
 /** What the runner has mapped, for people who look inside and for tests of its rights. */
 export const runnerMaps = request('runnerMaps', 'compiler-to-executor', {
+  feature: 'inspection',
   params: v.strictObject({}),
   result: v.strictObject({
     /**

@@ -6,8 +6,8 @@ import { executorAddr, symbolName } from './primitives.js';
 export const MAX_LOOKUP_NAMES = 4096;
 
 /**
- * Addresses of symbols linked into the runner (libm, libc, `putchard`, `printd`), in the order asked; 0 for a
- * name that does not exist.
+ * Addresses of symbols linked into the runner (libc, libm, and of the libraries that were asked for), in the order asked; 0
+ * for a name that does not exist.
  */
 export const lookupSymbols = request('lookupSymbols', 'compiler-to-executor', {
   params: v.strictObject({

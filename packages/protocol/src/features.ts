@@ -1,0 +1,40 @@
+/** Oldest and newest version of the protocol that this build speaks. */
+export const PROTOCOL_VERSIONS = { oldest: 2, newest: 2 } as const;
+
+/**
+ * What a session may have beside the messages that every session of its version has. Both ends say which they know when a
+ * session opens, and use those that both do. A release that adds one says here in words what it is; none is ever taken away, or given
+ * another meaning, within a version.
+ */
+export const FEATURES = {
+  'staged-commits': 'commits that are larger than a frame, by `stageCommit`',
+  'call-and-read': 'calls that answer with a piece of memory, by `callAndRead`',
+  'hot-counters': 'counted code, which `functionsHot` tells of when it has run often',
+  inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
+} as const;
+
+export type Feature = keyof typeof FEATURES;
+
+/** Names of all that this build knows, as it says when a session opens. */
+export const FEATURE_NAMES = Object.keys(FEATURES) as Feature[];
+
+/** Those that this build and its peer know. */
+export function commonFeatures(names: readonly string[]): Feature[] {
+  return FEATURE_NAMES.filter((name) => names.includes(name));
+}
+
+/**
+ * The newest version that both ends speak, or undefined when there is none.
+ * @param versions oldest and newest of the peer, or all of them.
+ */
+export function commonVersion(versions: readonly number[]): number | undefined {
+  const { oldest, newest } = PROTOCOL_VERSIONS;
+  const version = Math.min(newest, Math.max(...versions));
+  return version >= oldest && version >= Math.min(...versions) ? version : undefined;
+}
+
+/** A range of versions in words. */
+export function describeVersions(versions: readonly number[]): string {
+  const [oldest, newest] = [Math.min(...versions), Math.max(...versions)];
+  return oldest === newest ? `version ${oldest}` : `versions ${oldest} to ${newest}`;
+}
