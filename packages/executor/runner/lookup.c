@@ -34,16 +34,13 @@ static const struct {
 };
 enum { LIBRARIES = sizeof libraries / sizeof libraries[0] };
 
-static uint32_t used_libraries;
-
-void farjit_use_libraries(uint32_t wanted)
+static void check_libraries(uint32_t wanted)
 {
 	uint32_t known = 0;
 	for (size_t i = 0; i < LIBRARIES; i++)
 		known |= libraries[i].library;
 	if ((wanted & ~known) != 0)
 		farjit_fault("this runner has no libraries %#x", wanted & ~known);
-	used_libraries = wanted;
 }
 
 /* 0: it is not there. */
@@ -55,24 +52,25 @@ static uint64_t search(const struct farjit_symbol *symbols, const char *name)
 	return 0;
 }
 
-static uint64_t address_of(const char *name)
+static uint64_t address_of(const char *name, uint32_t wanted)
 {
 	uint64_t address = search(own_symbols, name);
 	for (size_t i = 0; i < LIBRARIES && address == 0; i++)
-		if (used_libraries & libraries[i].library)
+		if (wanted & libraries[i].library)
 			address = search(libraries[i].symbols, name);
 	return address ? address : (uint64_t)dlsym(RTLD_DEFAULT, name);
 }
 
-void farjit_lookup(uint32_t count)
+void farjit_lookup(uint32_t count, uint32_t wanted)
 {
+	check_libraries(wanted);
 	const char *name = farjit_control->names;
 	const char *end = name + sizeof farjit_control->names;
 	for (uint32_t i = 0; i < count && i < FARJIT_LOOKUP_NAME_COUNT; i++) {
 		size_t length = strnlen(name, (size_t)(end - name));
 		if (name + length == end)
 			farjit_fault("name %u of a lookup is not terminated", i);
-		farjit_control->addresses[i] = address_of(name);
+		farjit_control->addresses[i] = address_of(name, wanted);
 		name += length + 1;
 	}
 }

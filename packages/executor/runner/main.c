@@ -33,7 +33,6 @@ static _Noreturn void serve(void)
 		case FARJIT_BELL_CONFINE:
 			if (confined)
 				farjit_fault("CONFINE twice");
-			farjit_use_libraries(farjit_control->confine.libraries);
 			uint32_t confinement = farjit_confine();
 			confined = true;
 			farjit_leave_signals_to_others();
@@ -57,7 +56,7 @@ static _Noreturn void serve(void)
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		case FARJIT_BELL_LOOKUP:
-			farjit_lookup(bell.value);
+			farjit_lookup(bell.value, bell.slot);
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		default:

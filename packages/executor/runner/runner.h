@@ -89,11 +89,9 @@ void farjit_sync_core(void);
 void farjit_frames_initialize(void);
 
 /* lookup.c */
-/* Lookups find functions of these libraries, a bit set of enum farjit_library; ends the runner where it has not all of them.
- * Main thread, once. */
-void farjit_use_libraries(uint32_t wanted);
-/* Resolves `count` names of control.names into control.addresses. Main thread. */
-void farjit_lookup(uint32_t count);
+/* Resolves `count` names of control.names into control.addresses, also in the libraries `wanted`, a bit set of enum
+ * farjit_library; ends the runner where it has not all of them. Main thread. */
+void farjit_lookup(uint32_t count, uint32_t wanted);
 
 /* threads.c */
 /* The calling thread, or NULL on one that this runner did not start. Async-signal-safe. */

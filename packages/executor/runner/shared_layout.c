@@ -25,9 +25,8 @@ AT(farjit_confine, data_bytes, 16);
 AT(farjit_confine, cpu_seconds, 24);
 AT(farjit_confine, threads, 32);
 AT(farjit_confine, descriptors, 36);
-AT(farjit_confine, libraries, 40);
-AT(farjit_confine, landlock_abi, 44);
-AT(farjit_confine, missing, 48);
+AT(farjit_confine, landlock_abi, 40);
+AT(farjit_confine, missing, 44);
 SIZE(farjit_confine, 560);
 
 AT(farjit_frame_record, start, 0);

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x41644f25u
+#define FARJIT_LAYOUT_VERSION 0xdec92824u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -66,7 +66,11 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
 	FARJIT_BELL_SPAWN = 17, /* `slot`: start the worker thread of that call slot */
 	FARJIT_BELL_SYNC_CORE = 18, /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */
-	FARJIT_BELL_LOOKUP = 19, /* resolve `control.names` into `control.addresses`; `value`: how many names */
+	/*
+	 * resolve `control.names` into `control.addresses`; `slot`: bits of `enum farjit_library`, which have them,
+	 * too; `value`: how many names
+	 */
+	FARJIT_BELL_LOOKUP = 19,
 	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
 
@@ -122,7 +126,6 @@ struct farjit_confine {
 	uint64_t cpu_seconds;
 	uint32_t threads; /* that JIT'd code makes */
 	uint32_t descriptors;
-	uint32_t libraries; /* bits of `enum farjit_library` */
 	/* Written by the runner before CONFINED. */
 	uint32_t landlock_abi; /* 0: none */
 	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why; the host may begin */

@@ -42,8 +42,6 @@ export interface ConfineRequest {
   /** User and group the runner becomes; 0 to keep the host's. */
   readonly userId: number;
   readonly limits: Limits;
-  /** See `libraryBits`. */
-  readonly libraries: number;
   /** What the host cannot give, and why: `feature (reason)`, or nothing. */
   readonly missing: string;
 }
@@ -116,7 +114,7 @@ export class ControlArea {
   }
 
   /** Fills what the runner reads at CONFINE. */
-  writeConfine({ sandbox, userId, limits, libraries, missing }: ConfineRequest): void {
+  writeConfine({ sandbox, userId, limits, missing }: ConfineRequest): void {
     const at = CONTROL.confine;
     const word = (value: number | null) => (value === null ? NO_LIMIT : BigInt(value));
     const half = (value: number | null) => Math.min(value ?? 0xffff_ffff, 0xffff_ffff);
@@ -126,7 +124,6 @@ export class ControlArea {
     this.#writeWord(at + CONFINE.dataBytes, word(limits.data));
     this.#writeWord(at + CONFINE.cpuSeconds, word(limits.cpu));
     this.#bytes.writeUInt32LE(half(limits.threads), at + CONFINE.threads);
-    this.#bytes.writeUInt32LE(libraries, at + CONFINE.libraries);
     this.#bytes.write(missing, at + CONFINE.missing, MISSING_BYTES - 1);
     // The kernel knows no infinity for descriptors.
     this.#bytes.writeUInt32LE(Math.min(half(limits.descriptors), MAX_DESCRIPTORS), at + CONFINE.descriptors);

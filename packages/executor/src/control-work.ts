@@ -19,7 +19,7 @@ export interface ControlledRunner {
 
 interface Job {
   /** Fills the control area and answers the bell to ring. */
-  readonly post: () => { kind: number; value: number };
+  readonly post: () => { kind: number; slot?: number; value: number };
   readonly done: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -46,14 +46,17 @@ export class ControlWork {
     );
   }
 
-  /** Addresses of `names` in the runner, 0 for those it does not have. They are hostile: any value. */
-  async lookup(names: readonly string[]): Promise<bigint[]> {
+  /**
+   * Addresses of `names` in the runner, 0 for those it does not have. They are hostile: any value.
+   * @param libraries of the runner's own that are searched, too: see `libraryBits`.
+   */
+  async lookup(names: readonly string[], libraries = 0): Promise<bigint[]> {
     const addresses: bigint[] = [];
     for (const batch of batchNames(names)) {
       const found = await this.#enqueue(
         () => {
           this.#control.writeLookupNames(batch.map((name) => Buffer.from(name)));
-          return { kind: BellKind.lookup, value: batch.length };
+          return { kind: BellKind.lookup, slot: libraries, value: batch.length };
         },
         () => this.#control.readLookupAddresses(batch.length),
       );
@@ -95,10 +98,10 @@ export class ControlWork {
     const job = this.#jobs.shift();
     if (!job) return;
     try {
-      const { kind, value } = job.post();
+      const { kind, slot = 0, value } = job.post();
       this.#running = job;
       this.#timer = this.#runner.guard.timer('runner.work-timeout', () => this.#giveUp(), WORK_TIMEOUT_MS);
-      this.#runner.ring(kind, 0, value);
+      this.#runner.ring(kind, slot, value);
     } catch (error) {
       job.reject(error instanceof Error ? error : new Error(String(error)));
       this.#next();

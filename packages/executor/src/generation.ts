@@ -20,7 +20,6 @@ import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import { Indirection } from './indirection.js';
-import { libraryBits } from './libraries.js';
 import { SessionMemory } from './memory.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
@@ -72,6 +71,8 @@ export class Generation {
   readonly number: number;
   /** Its runner had been started in advance. */
   readonly wasWarm: boolean;
+  /** The runner's own libraries that lookups search, as bits: see `libraryBits`. */
+  libraries = 0;
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
   readonly #parts: Parts;
@@ -82,17 +83,9 @@ export class Generation {
 
   /**
    * Starts a runner, or takes one that was started in advance.
-   * @param libraryNames of the runner's own libraries, those whose functions programs find.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
-   * @throws {RequestError} INVALID_PARAMS for a library that the runner does not have.
    */
-  static async start(
-    number: number,
-    host: HostResources,
-    events: GenerationEvents,
-    libraryNames: readonly string[] = [],
-  ): Promise<Generation> {
-    const libraries = libraryBits(libraryNames);
+  static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
     // Where none is warm, starting a process holds the host up.
     const taken = await events.lane.measure(() => host.runners.take());
     const { process: runner, reservation, wasWaiting } = taken;
@@ -110,7 +103,7 @@ export class Generation {
     };
     try {
       await runner.confine(
-        { sandbox: host.sandbox, userId, limits: host.limits, libraries, missing: host.users.missing },
+        { sandbox: host.sandbox, userId, limits: host.limits, missing: host.users.missing },
         {
           onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
           onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),
@@ -138,7 +131,7 @@ export class Generation {
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
       giveBack();
-      if (wasWaiting) return Generation.start(number, host, events, libraryNames);
+      if (wasWaiting) return Generation.start(number, host, events);
       throw error;
     }
   }
@@ -334,7 +327,7 @@ export class Generation {
 
   /** Addresses of symbols in the runner, 0 for unknown ones. */
   async lookup(names: readonly string[]): Promise<ExecutorAddr[]> {
-    const addresses = await this.#parts.work.lookup(names);
+    const addresses = await this.#parts.work.lookup(names, this.libraries);
     return addresses.map((address) => toExecutorAddr(address));
   }
 

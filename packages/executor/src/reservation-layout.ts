@@ -10,7 +10,7 @@ const DEFAULT_RESERVATION_BYTES = 256 * MIB;
 const DEFAULT_CODE_BYTES = 96 * MIB;
 const DEFAULT_CONSTANT_BYTES = 32 * MIB;
 
-/** What the host keeps of constant memory for pointers of stubs, and for nodes of the frame index. */
+/** What the host keeps of constant memory, for pointers of stubs and for nodes of the frame index. */
 const POINTERS_SHARE = 1 / 16;
 const FRAME_NODES_SHARE = 1 / 8;
 
@@ -81,7 +81,7 @@ export function layoutReservation(
   const code = { offset: 0, sizeBytes: codeBytes };
   const constant = { offset: codeBytes, sizeBytes: constantBytes };
   const data = { offset: sealedBytes + controlBytes, sizeBytes: dataBytes };
-  const pointerBytes = alignUp(constantBytes * POINTERS_SHARE, pageBytes);
+  const pointerBytes = alignUp(Math.min(codeBytes, constantBytes) * POINTERS_SHARE, pageBytes);
   const [allottedCode, stubs, trampolines] = cutOff(code, [pointerBytes, pointerBytes]);
   const [allottedConstant, pointers, frameNodes, frameHeads] = cutOff(constant, [
     pointerBytes,

@@ -14,6 +14,7 @@ import type { CallbackOutcome } from './events.js';
 import { Generation, type GenerationEvents } from './generation.js';
 import type { Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
+import { libraryBits } from './libraries.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Session } from './session.js';
@@ -21,8 +22,6 @@ import type { Lane } from './turns.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
-/** The runner's own libraries that programs find. */
-const LIBRARIES: readonly string[] = ['kaleidoscope'];
 
 /** What a compiler asks of a runner. */
 type Wanted = ParamsOf<typeof messages.startRunner>;
@@ -84,18 +83,22 @@ export class SessionRunners {
     this.#ahead.catch(() => {});
   }
 
+  /** @throws {RequestError} INVALID_PARAMS for a library that the runner does not have. */
   async first(wanted: Wanted): Promise<RunnerStarted> {
+    libraryBits(wanted.libraries);
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const started = await ahead;
     // It may have ended since.
-    return describe(started && this.current ? started : await this.#start(), wanted);
+    return equip(started && this.current ? started : await this.#start(), wanted);
   }
 
+  /** @throws as `first`, and then the runner is as it was. */
   async replace(wanted: Wanted): Promise<RunnerStarted> {
+    libraryBits(wanted.libraries);
     if (!this.#starting)
       await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
-    return describe(await this.#start(), wanted);
+    return equip(await this.#start(), wanted);
   }
 
   /** Resolves when the runner is gone. */
@@ -152,7 +155,7 @@ export class SessionRunners {
     const { session, host, account } = this.#context;
     try {
       const number = this.#generationCount + 1;
-      const generation = await Generation.start(number, host, this.#generationEvents(), LIBRARIES);
+      const generation = await Generation.start(number, host, this.#generationEvents());
       this.#generationCount = generation.number;
       this.#generation = generation;
       account?.report(generation, UNUSED, false);
@@ -245,6 +248,7 @@ export class SessionRunners {
 }
 
 /** What the compiler is told of a runner, once it has what was asked for. */
-async function describe(generation: Generation, { stubCount }: Wanted): Promise<RunnerStarted> {
+async function equip(generation: Generation, { stubCount, libraries }: Wanted): Promise<RunnerStarted> {
+  generation.libraries = libraryBits(libraries);
   return generation.describe(await generation.emitStubs(stubCount));
 }

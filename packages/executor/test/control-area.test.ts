@@ -91,14 +91,12 @@ test('limits go out as the kernel has them: none is infinity, and descriptors ha
     cpu: bytes.readBigUInt64LE(at + CONFINE.cpuSeconds),
     threads: bytes.readUInt32LE(at + CONFINE.threads),
     descriptors: bytes.readUInt32LE(at + CONFINE.descriptors),
-    libraries: bytes.readUInt32LE(at + CONFINE.libraries),
   });
   const some = { 'address-space': 5, data: 6, cpu: 7, threads: 8, descriptors: 9 };
   area.writeConfine({
     sandbox: 'strict',
     userId: 0x7000_0001,
     limits: { ...DEFAULT_LIMITS, ...some },
-    libraries: 0x8000_0001,
     missing: '',
   });
   t.deepEqual(read(), {
@@ -109,14 +107,12 @@ test('limits go out as the kernel has them: none is infinity, and descriptors ha
     cpu: 7n,
     threads: 8,
     descriptors: 9,
-    libraries: 0x8000_0001,
   });
   const none = { 'address-space': null, data: null, cpu: null, threads: null, descriptors: null };
   area.writeConfine({
     sandbox: 'off',
     userId: 0,
     limits: { ...DEFAULT_LIMITS, ...none },
-    libraries: 0,
     missing: '',
   });
   t.deepEqual(read(), {
@@ -127,7 +123,6 @@ test('limits go out as the kernel has them: none is infinity, and descriptors ha
     cpu: NO_LIMIT,
     threads: 0xffff_ffff,
     descriptors: 1024 * 1024,
-    libraries: 0,
   });
   for (const [descriptors, threads] of [
     [1024 * 1024 - 1, 0xffff_fffe],
@@ -135,7 +130,7 @@ test('limits go out as the kernel has them: none is infinity, and descriptors ha
     [2 ** 40, 2 ** 40],
   ] as const) {
     const limits = { ...DEFAULT_LIMITS, descriptors, threads };
-    area.writeConfine({ sandbox: 'default', userId: 0, limits, libraries: 0, missing: '' });
+    area.writeConfine({ sandbox: 'default', userId: 0, limits, missing: '' });
     t.is(read().descriptors, Math.min(descriptors, 1024 * 1024));
     t.is(read().threads, Math.min(threads, 0xffff_ffff));
   }
@@ -143,7 +138,7 @@ test('limits go out as the kernel has them: none is infinity, and descriptors ha
 
 test('what is missing is cut to what there is room for, with its end', (t) => {
   const { area, bytes } = prepare(t);
-  const request = { sandbox: 'default', userId: 0, limits: DEFAULT_LIMITS, libraries: 0 } as const;
+  const request = { sandbox: 'default', userId: 0, limits: DEFAULT_LIMITS } as const;
   area.writeConfine({ ...request, missing: 'x'.repeat(MISSING_BYTES + 10) });
   t.is(area.readConfine().missing, 'x'.repeat(MISSING_BYTES - 1));
   t.is(bytes[CONTROL.confine + CONFINE.missing + MISSING_BYTES - 1], 0);

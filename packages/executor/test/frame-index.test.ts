@@ -216,7 +216,7 @@ test('code of two cells is in both, of more in a larger one, at every bound', (t
 });
 
 test('the index has whole pages at the end of the constant part, for all cells of all levels', (t) => {
-  for (const codeBytes of [4096, 8 * 4096, 9 * 4096, MIB, CODE_BYTES, 96 * MIB]) {
+  for (const codeBytes of [3 * 4096, 8 * 4096, 9 * 4096, MIB, CODE_BYTES, 96 * MIB]) {
     const layout = layoutReservation(4096, { codeBytes, constantBytes: 2 * MIB, dataBytes: MIB });
     const { offset, sizeBytes } = layout.frameHeads;
     t.is(offset + sizeBytes, layout.constant.offset + layout.constant.sizeBytes);

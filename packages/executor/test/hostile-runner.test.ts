@@ -36,7 +36,6 @@ const FAULTS: readonly [string, RegExp][] = [
   ['reentry slot that is not posted', /slot 3 is in state 0/],
   ['reentry of an unknown kind', /unknown kind 77/],
   ['call that is still posted', /no call has ended in slot 0/],
-  ['hot counter where nothing is reserved', /counts in page 16 of the data part/],
   ['hot counter where the threshold is', /counts in page 0 of the data part/],
   ['hot counter where the bits are', /counts in page 0 of the data part/],
   ['a flood of hot bells', /rang with HOT before anybody had looked/],

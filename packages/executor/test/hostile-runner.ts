@@ -26,6 +26,7 @@ import {
   ReentryState,
   RunnerFd,
 } from '../src/native/shared-layout.js';
+import { layoutReservation } from '../src/reservation-layout.js';
 
 const mode = process.argv[2] ?? '';
 
@@ -106,7 +107,6 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'hello again': () => ring(BellKind.hello),
   'reentry slot out of range': () => ring(BellKind.reenter, 256),
   'call slot out of range': () => ring(BellKind.callDone, 64),
-  'hot counter where nothing is reserved': () => ringHot([16], [1]),
   'hot counter where the threshold is': () => ringHot([0], [0]),
   'hot counter where the bits are': () => ringHot([0], [992]),
   'a flood of hot bells': () => writeAll(Buffer.concat(new Array<Buffer>(100_000).fill(bell(BellKind.hot)))),
@@ -125,8 +125,8 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'reentry slot posted twice': () => {
     const at = CONTROL.reentry + REENTRY_SLOT_BYTES;
     writeHalf(at + REENTRY_SLOT.kind, ReentryKind.compile);
-    // The first trampoline is where the code part begins.
-    writeWord(at + REENTRY_SLOT.returnAddress, 0x7000_0000_0006n);
+    const { trampolines } = layoutReservation(4096);
+    writeWord(at + REENTRY_SLOT.returnAddress, 0x7000_0000_0006n + BigInt(trampolines.offset));
     writeHalf(at + REENTRY_SLOT.state, ReentryState.posted);
     ring(BellKind.reenter, 1);
     ring(BellKind.reenter, 1);

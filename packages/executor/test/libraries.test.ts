@@ -1,48 +1,37 @@
-import test, { type ExecutionContext } from 'ava';
-import { Generation } from '../src/generation.js';
+import { session, symbols } from '@farjit/protocol';
+import test from 'ava';
 import { createHostResources } from '../src/index.js';
 import { libraryBits } from '../src/libraries.js';
 import { RunnerLibrary } from '../src/native/shared-layout.js';
+import { openSession, startRunner, WANTED } from './session-fixture.js';
 
 const host = createHostResources();
-
-/** A runner without a session. */
-async function start(t: ExecutionContext, libraries?: readonly string[]): Promise<Generation> {
-  const events = {
-    lane: host.turns.lane({ charge: () => {}, fault: (error) => t.fail(String(error)) }),
-    compile: () => Promise.reject(new Error('nothing is compiled here')),
-    onOutput: () => {},
-    onHot: () => {},
-    onLimit: () => {},
-    isCongested: () => false,
-    onEnd: () => {},
-  };
-  const generation = await Generation.start(1, host, events, libraries);
-  t.teardown(() => {
-    generation.kill({ kind: 'cancelled' });
-    return generation.ended;
-  });
-  return generation;
-}
 
 test('libraries are asked for by name', (t) => {
   t.is(libraryBits([]), 0);
   t.is(libraryBits(['kaleidoscope', 'kaleidoscope']), RunnerLibrary.kaleidoscope);
 });
 
-test('a library that the runner does not have is refused by name, before there is a runner', async (t) => {
+test('a library that the runner does not have is refused by name, and the runner stays', async (t) => {
+  const compiler = await openSession(t, host);
   for (const name of ['nosuchlibrary', 'constructor', ''])
-    await t.throwsAsync(start(t, ['kaleidoscope', name]), {
-      code: 'INVALID_PARAMS',
-      message: `the runner has no library "${name}": it has kaleidoscope`,
-    });
+    await t.throwsAsync(
+      compiler.connection.request(session.startRunner, { ...WANTED, libraries: ['kaleidoscope', name] }),
+      { code: 'INVALID_PARAMS', message: `the runner has no library "${name}": it has kaleidoscope` },
+    );
+  t.deepEqual(compiler.lost, []);
+  t.is((await startRunner(compiler)).generation, 2);
 });
 
 test('functions of a library are found by who asks for it, and by nobody else', async (t) => {
-  const names = ['putchard', 'printd', 'sin'];
-  const found = async (libraries?: readonly string[]) =>
-    (await (await start(t, libraries)).lookup(names)).map((address) => address !== 0n);
-  t.deepEqual(await found(['kaleidoscope']), [true, true, true]);
-  t.deepEqual(await found([]), [false, false, true]);
+  const compiler = await openSession(t, host);
+  const found = async () => {
+    const names = ['putchard', 'printd', 'sin'];
+    const params = { names };
+    const { addresses } = await compiler.connection.request(symbols.lookupSymbols, params, compiler.live);
+    return addresses.map((address) => address !== 0n);
+  };
+  t.deepEqual(await found(), [true, true, true]);
+  await startRunner(compiler, { ...WANTED, libraries: [] });
   t.deepEqual(await found(), [false, false, true]);
 });

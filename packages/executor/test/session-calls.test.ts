@@ -12,9 +12,9 @@ import {
   openSession,
   reserve,
   segmentOf,
+  startRunner,
   type TestCompiler,
   until,
-  WANTED,
 } from './session-fixture.js';
 
 const BLOCK_BYTES = 8;
@@ -118,7 +118,6 @@ test('a session adds up what its runners have done', async (t) => {
   const { connection } = compiler;
   const status = () => connection.request(session.sessionStatus, {});
   for (const generation of [1, 2]) {
-    compiler.live.generation = generation;
     const entry = await load(compiler, storeConstant(1n));
     const params = { entry, block: new Uint8Array(8), commit: commitOf() };
     await connection.request(run.call, params, compiler.live);
@@ -146,7 +145,7 @@ test('a session adds up what its runners have done', async (t) => {
           message: `emitStubs: the runner of generation ${generation} is gone`,
         },
       );
-    t.is((await connection.request(session.startRunner, WANTED)).generation, generation + 1);
+    t.is((await startRunner(compiler)).generation, generation + 1);
     await t.throwsAsync(connection.request(indirection.emitStubs, { stubCount: 1 }, { generation }), {
       code: 'STALE_GENERATION',
       message: `emitStubs is for generation ${generation}, the runner is generation ${generation + 1}`,

@@ -116,9 +116,9 @@ export function invalidates(address: ExecutorAddr, sizeBytes: number): FinalizeA
 }
 
 /** Starts another runner, which is the current one then. */
-export async function startRunner(compiler: TestCompiler): Promise<RunnerStarted> {
+export async function startRunner(compiler: TestCompiler, wanted = WANTED): Promise<RunnerStarted> {
   const { connection, live, usedBytes } = compiler;
-  compiler.runner = await connection.request(session.startRunner, WANTED);
+  compiler.runner = await connection.request(session.startRunner, wanted);
   live.generation = compiler.runner.generation;
   for (const prot of ['code', 'constant', 'data'] as const) usedBytes[prot] = 0;
   return compiler.runner;

@@ -98,7 +98,7 @@ static void looks_up_own_symbols_then_the_c_library(void)
 	host_open(&host);
 	static const char names[] = "sin\0putchard\0there_is_no_such_function\0printd\0atexit\0pthread_create\0main\0printf";
 	memcpy(host.control->names, names, sizeof names);
-	host_ring(&host, FARJIT_BELL_LOOKUP, 0, 8);
+	host_ring(&host, FARJIT_BELL_LOOKUP, FARJIT_LIBRARY_KALEIDOSCOPE, 8);
 	host_expect(&host, FARJIT_BELL_DONE);
 	const uint64_t *addresses = host.control->addresses;
 	CHECK(addresses[0] != 0);
@@ -125,27 +125,21 @@ static void looks_up_own_symbols_then_the_c_library(void)
 static void finds_a_library_only_where_it_was_asked_for(void)
 {
 	struct host host;
-	host_start(&host, (struct host_options){0});
-	host_expect(&host, FARJIT_BELL_HELLO);
-	host.control->confine.libraries = 0;
-	host_confine(&host, 0);
-	/* Too late, and not the host's word. */
-	host.control->confine.libraries = FARJIT_LIBRARY_KALEIDOSCOPE;
-	CHECK_EQUAL(host_lookup(&host, "putchard"), 0);
-	CHECK_EQUAL(host_lookup(&host, "printd"), 0);
-	CHECK(host_lookup(&host, "sin") != 0);
-	CHECK(host_lookup(&host, "malloc") != 0);
+	host_open(&host);
+	CHECK_EQUAL(host_lookup_in(&host, 0, "putchard"), 0);
+	CHECK_EQUAL(host_lookup_in(&host, 0, "printd"), 0);
+	CHECK(host_lookup_in(&host, 0, "sin") != 0);
+	CHECK(host_lookup_in(&host, 0, "malloc") != 0);
+	CHECK(host_lookup_in(&host, FARJIT_LIBRARY_KALEIDOSCOPE, "putchard") != 0);
 	host_close(&host);
 }
 
 static void refuses_a_library_that_it_does_not_have(void)
 {
 	struct host host;
-	host_start(&host, (struct host_options){0});
-	host_expect(&host, FARJIT_BELL_HELLO);
-	host.control->confine.libraries = 1u << 31 | FARJIT_LIBRARY_KALEIDOSCOPE;
-	host_ring(&host, FARJIT_BELL_CONFINE, 0, 0);
-	expect_fault(&host, "this runner has no libraries 0x80000000");
+	host_open(&host);
+	host_ring(&host, FARJIT_BELL_LOOKUP, 1u << 15 | FARJIT_LIBRARY_KALEIDOSCOPE, 1);
+	expect_fault(&host, "this runner has no libraries 0x8000");
 }
 
 static void prints_before_it_reports_the_call_done(void)

@@ -104,7 +104,6 @@ void host_start(struct host *host, struct host_options options)
 			.cpu_seconds = UINT64_MAX,
 			.threads = UINT32_MAX,
 			.descriptors = 16,
-			.libraries = FARJIT_LIBRARY_KALEIDOSCOPE,
 		},
 	};
 	if (options.prepare)
@@ -326,9 +325,14 @@ void forget_eh_frame(struct host *host)
 
 uint64_t host_lookup(struct host *host, const char *name)
 {
+	return host_lookup_in(host, FARJIT_LIBRARY_KALEIDOSCOPE, name);
+}
+
+uint64_t host_lookup_in(struct host *host, uint16_t libraries, const char *name)
+{
 	strcpy(host->control->names, name);
 	host->control->addresses[0] = UINT64_MAX;
-	host_ring(host, FARJIT_BELL_LOOKUP, 0, 1);
+	host_ring(host, FARJIT_BELL_LOOKUP, libraries, 1);
 	host_expect(host, FARJIT_BELL_DONE);
 	return host->control->addresses[0];
 }

@@ -110,6 +110,8 @@ struct call_c {
 _Static_assert(sizeof(struct call_c) == 112, "CALL_C_BYTES in payload_x86_64.S");
 
 uint64_t host_lookup(struct host *host, const char *name);
+/* The same, in these libraries only: bits of enum farjit_library. */
+uint64_t host_lookup_in(struct host *host, uint16_t libraries, const char *name);
 void host_spawn(struct host *host, uint32_t slot);
 struct call_c *call_block(struct host *host, uint32_t slot);
 /* Posts payload function `entry` with what the block holds. */

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x41644f25;
+export const LAYOUT_VERSION = 0xdec92824;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -75,7 +75,10 @@ export const BellKind = {
   spawn: 17,
   /** membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */
   syncCore: 18,
-  /** resolve `control.names` into `control.addresses`; `value`: how many names */
+  /**
+   * resolve `control.names` into `control.addresses`; `slot`: bits of `enum farjit_library`, which
+   * have them, too; `value`: how many names
+   */
   lookup: 19,
   /** before CONFINE: load the libraries in `control.names`; `value`: how many */
   preload: 24,
@@ -144,12 +147,10 @@ export const CONFINE = {
   /** that JIT'd code makes */
   threads: 32,
   descriptors: 36,
-  /** bits of `enum farjit_library` */
-  libraries: 40,
   /** 0: none */
-  landlockAbi: 44,
+  landlockAbi: 40,
   /** features that are not in force, and why; the host may begin */
-  missing: 48,
+  missing: 44,
 } as const;
 export const CONFINE_BYTES = 560;
 
