@@ -4,7 +4,7 @@ import { ArgumentError } from './callable.js';
 import { loopBlock } from './kaleidoscope/loop-block.js';
 import type { ASTLayer } from './layers/ast-layer.js';
 import type { LoopUnit } from './layers/loop-unit.js';
-import { MAX_COMMIT_BYTES } from './session/commit-queue.js';
+import { MESSAGE_LIMITS, STAGED_LIMITS } from './session/commit-queue.js';
 import type { ExecutionSession } from './session/execution-session.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
@@ -14,8 +14,8 @@ const COLUMN_ALIGNMENT = 64;
 const DOUBLE_BYTES = 8;
 
 /** Elements that one call takes of so many columns at most: they travel with the call, and the results in its answer. */
-export function maxElements(columnCount: number): number {
-  const columnBytes = Math.min(MAX_COMMIT_BYTES / columnCount - COLUMN_ALIGNMENT, run.MAX_READ_BYTES);
+export function maxElements(columnCount: number, { bytes } = STAGED_LIMITS): number {
+  const columnBytes = Math.min(bytes / columnCount - COLUMN_ALIGNMENT, run.MAX_READ_BYTES);
   return Math.floor(columnBytes / DOUBLE_BYTES);
 }
 
@@ -48,10 +48,12 @@ export class LoopCalls {
    */
   async call(name: string, columns: readonly Float64Array[], options: CallOptions): Promise<Uint8Array> {
     const elementCount = columns[0]?.length ?? 0;
-    if (elementCount > maxElements(columns.length))
+    const isStaged = this.#session.executor.has('staged-commits');
+    const most = maxElements(columns.length, isStaged ? STAGED_LIMITS : MESSAGE_LIMITS);
+    if (elementCount > most)
       throw new ArgumentError(
         `${name}: ${elementCount} elements of ${columns.length} columns are too many for a call, ` +
-          `it takes ${maxElements(columns.length)}`,
+          `it takes ${most}${isStaged ? '' : ': the executor has no feature "staged-commits"'}`,
       );
     let release = () => {};
     const prepare = async (runner: RunnerContext) => {

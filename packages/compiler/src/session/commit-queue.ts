@@ -4,10 +4,24 @@ import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
 import type { FrameSection } from '../jitlink/eh-frame.js';
 import { GRANULE_BYTES } from './slab-allocator.js';
 
-/** Bytes of segments one commit carries: half of what may be staged. The other half is for the data of a call. */
-export const MAX_COMMIT_BYTES = memory.MAX_STAGED_BYTES / 2;
-/** Segments, and pointers, of one commit: the same. */
-export const MAX_COMMIT_ENTRIES = memory.MAX_COMMIT_ENTRIES / 2;
+/** What one commit carries of what is queued. The rest of what there may be is for the data of a call. */
+export interface CommitLimits {
+  /** Of segments. */
+  readonly bytes: number;
+  /** Segments, and pointers. */
+  readonly entries: number;
+}
+
+/** Where what does not fit into a message may be staged. */
+export const STAGED_LIMITS: CommitLimits = {
+  bytes: memory.MAX_STAGED_BYTES / 2,
+  entries: memory.MAX_COMMIT_ENTRIES / 2,
+};
+/** Where all of it must fit into one message. */
+export const MESSAGE_LIMITS: CommitLimits = {
+  bytes: MAX_MESSAGE_BYTES / 2,
+  entries: memory.MAX_MESSAGE_ENTRIES / 2,
+};
 
 /** EH frames registered and deregistered by one commit: beside them goes the action for reused code. */
 export const MAX_FRAME_ACTIONS = memory.MAX_FINALIZE_ACTIONS - 1;
@@ -27,6 +41,7 @@ export interface OutgoingCommit {
  * round trip of its own.
  */
 export class CommitQueue {
+  readonly limits: CommitLimits;
   #segments: Segment[] = [];
   #segmentBytes = 0;
   #pointers = new Map<ExecutorAddr, ExecutorAddr>();
@@ -34,10 +49,14 @@ export class CommitQueue {
   #deregisterEHFrames = new Map<FrameSection, () => void>();
   #isReused = false;
 
+  constructor(limits = STAGED_LIMITS) {
+    this.limits = limits;
+  }
+
   /** @param isReused code memory among it held other code before. */
   addSegments(segments: readonly Segment[], isReused: boolean): void {
     for (const segment of segments)
-      for (const piece of cut(segment)) {
+      for (const piece of cut(segment, Math.min(MAX_MESSAGE_BYTES, this.limits.bytes))) {
         this.#segments.push(piece);
         this.#segmentBytes += piece.content.byteLength;
       }
@@ -84,9 +103,9 @@ export class CommitQueue {
     return (
       this.#registerEHFrames.size > MAX_FRAME_ACTIONS ||
       this.#deregisterEHFrames.size > MAX_FRAME_ACTIONS ||
-      this.#segmentBytes > MAX_COMMIT_BYTES ||
-      this.#segments.length > MAX_COMMIT_ENTRIES ||
-      this.#pointers.size > MAX_COMMIT_ENTRIES
+      this.#segmentBytes > this.limits.bytes ||
+      this.#segments.length > this.limits.entries ||
+      this.#pointers.size > this.limits.entries
     );
   }
 
@@ -99,7 +118,7 @@ export class CommitQueue {
   take(options: { deregister: boolean }): OutgoingCommit {
     const segments = this.#takeSegments();
     const isLast = this.#segments.length === 0;
-    const pointers = isLast ? takeFirst(this.#pointers, MAX_COMMIT_ENTRIES) : [];
+    const pointers = isLast ? takeFirst(this.#pointers, this.limits.entries) : [];
     const registered = isLast ? takeFirst(this.#registerEHFrames, MAX_FRAME_ACTIONS) : [];
     const room = options.deregister ? MAX_FRAME_ACTIONS - registered.length : 0;
     const deregistered = takeFirst(this.#deregisterEHFrames, room);
@@ -126,7 +145,7 @@ export class CommitQueue {
     let count = 0;
     let sizeBytes = 0;
     for (const { content } of this.#segments) {
-      if (count === MAX_COMMIT_ENTRIES || sizeBytes + content.byteLength > MAX_COMMIT_BYTES) break;
+      if (count === this.limits.entries || sizeBytes + content.byteLength > this.limits.bytes) break;
       count++;
       sizeBytes += content.byteLength;
     }
@@ -169,14 +188,14 @@ function join(segments: readonly Segment[]): Segment[] {
   return [{ address: first.address, prot: first.prot, content, memoryBytes: lastOffset + last.memoryBytes }];
 }
 
-/** Pieces of a segment that fit into messages. */
-function cut(segment: Segment): Segment[] {
+/** Pieces of a segment, none of more bytes than that. */
+function cut(segment: Segment, mostBytes: number): Segment[] {
   const { address, prot, content, memoryBytes } = segment;
-  if (content.byteLength <= MAX_MESSAGE_BYTES) return [segment];
+  if (content.byteLength <= mostBytes) return [segment];
   const pieces: Segment[] = [];
-  for (let start = 0; start < content.byteLength; start += MAX_MESSAGE_BYTES) {
-    const piece = content.subarray(start, start + MAX_MESSAGE_BYTES);
-    const isLast = start + MAX_MESSAGE_BYTES >= content.byteLength;
+  for (let start = 0; start < content.byteLength; start += mostBytes) {
+    const piece = content.subarray(start, start + mostBytes);
+    const isLast = start + mostBytes >= content.byteLength;
     pieces.push({
       address: addrAdd(address, start),
       prot,

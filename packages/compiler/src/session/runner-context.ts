@@ -4,7 +4,7 @@ import type { Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { StubBlocks } from '../indirection/stub-blocks.js';
-import { CommitQueue } from './commit-queue.js';
+import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
 import { OutOfExecutorMemoryError, RunnerLostError } from './errors.js';
 import type { ObjectPart } from './materialization-unit.js';
@@ -17,7 +17,7 @@ export class RunnerContext {
   readonly runner: RunnerStarted;
   readonly stubBlocks: StubBlocks;
   readonly symbolizer = new Symbolizer();
-  readonly commits = new CommitQueue();
+  readonly commits: CommitQueue;
   readonly reclaimer = new Reclaimer();
   /** Where counted functions count. */
   readonly counters: CounterPages;
@@ -41,6 +41,7 @@ export class RunnerContext {
     const { runner } = executor;
     this.#executor = executor;
     this.runner = runner;
+    this.commits = new CommitQueue(executor.has('staged-commits') ? STAGED_LIMITS : MESSAGE_LIMITS);
     this.stubBlocks = new StubBlocks(executor, runner);
     const slabOf = (prot: MemProt) =>
       new SlabAllocator(runner.memory[prot].address, runner.memory[prot].sizeBytes);

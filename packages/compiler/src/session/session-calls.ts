@@ -38,7 +38,7 @@ export interface PreparedCall {
 
 /** A call that works on more than its block: what it finds in memory, and which piece of memory it answers with. */
 export interface PreparedDataCall extends PreparedCall {
-  /** At most `MAX_COMMIT_BYTES` altogether, and few. */
+  /** At most as many bytes altogether as the runner's queue takes into a commit, and few. */
   readonly data: readonly Segment[];
   readonly read: MemoryPiece;
 }

@@ -5,9 +5,9 @@ import { MAX_MESSAGE_BYTES } from '../../src/executor-client/stage-commit.js';
 import type { FrameSection } from '../../src/jitlink/eh-frame.js';
 import {
   CommitQueue,
-  MAX_COMMIT_BYTES,
-  MAX_COMMIT_ENTRIES,
   MAX_FRAME_ACTIONS,
+  MESSAGE_LIMITS,
+  STAGED_LIMITS,
 } from '../../src/session/commit-queue.js';
 
 const BASE = toExecutorAddr(0x10_0000);
@@ -209,7 +209,7 @@ test('frames to deregister do not pile up: too many are as bad as too many to re
 
 test('more segments than a message carries go ahead of pointers and frames, which may lead into any of them', (t) => {
   const queue = new CommitQueue();
-  const limit = MAX_COMMIT_ENTRIES;
+  const limit = STAGED_LIMITS.entries;
   queue.addSegments(segments(limit + 1), true);
   queue.setPointer(at(9000), at(limit));
   queue.registerEHFrames([frameAt(limit)]);
@@ -229,7 +229,7 @@ test('more segments than a message carries go ahead of pointers and frames, whic
 
 test('more pointers than a message carries go in several', (t) => {
   const queue = new CommitQueue();
-  const limit = MAX_COMMIT_ENTRIES;
+  const limit = STAGED_LIMITS.entries;
   for (let index = 0; index <= limit; index++) queue.setPointer(at(index), BASE);
   t.true(queue.isOverfull);
   t.is(queue.take(ANSWER).commit.pointers.length, limit);
@@ -239,7 +239,7 @@ test('more pointers than a message carries go in several', (t) => {
 
 test('more bytes than a commit carries go in several', (t) => {
   const queue = new CommitQueue();
-  const quarter = MAX_COMMIT_BYTES / 4;
+  const quarter = STAGED_LIMITS.bytes / 4;
   const big = (index: number, sizeBytes: number): Segment => ({
     ...segmentAt(0, sizeBytes),
     address: addrAdd(BASE, index * quarter),
@@ -307,6 +307,23 @@ test('what is dropped is what begins in the memory, from its first byte to its l
   );
 });
 
+test('where nothing can be staged, a commit fits into a message', (t) => {
+  const queue = new CommitQueue(MESSAGE_LIMITS);
+  const content = new Uint8Array(MAX_MESSAGE_BYTES + 1).map((_, index) => index % 251);
+  queue.addSegments([{ address: BASE, prot: 'data', content, memoryBytes: content.byteLength }], false);
+  for (let index = 0; index <= memory.MAX_MESSAGE_ENTRIES; index++) queue.setPointer(at(index), BASE);
+  const commits: Commit[] = [];
+  while (!queue.isEmpty) commits.push(queue.take(ANSWER).commit);
+  t.true(
+    Buffer.concat(commits.flatMap(({ segments }) => segments.map((one) => one.content))).equals(content),
+  );
+  t.is(commits.flatMap(({ pointers }) => pointers).length, memory.MAX_MESSAGE_ENTRIES + 1);
+  for (const { segments, pointers } of commits) {
+    t.true(segments.reduce((sum, one) => sum + one.content.byteLength, 0) <= MESSAGE_LIMITS.bytes);
+    t.true(pointers.length <= MESSAGE_LIMITS.entries);
+  }
+});
+
 test('as much as one commit carries is not too much', (t) => {
   const limit = MAX_FRAME_ACTIONS;
   const queue = new CommitQueue();
@@ -315,10 +332,13 @@ test('as much as one commit carries is not too much', (t) => {
   queue.registerEHFrames(frames(1, limit));
   t.true(queue.isOverfull);
   const entries = new CommitQueue();
-  entries.addSegments(segments(MAX_COMMIT_ENTRIES), false);
-  for (let index = 0; index < MAX_COMMIT_ENTRIES; index++) entries.setPointer(at(index), BASE);
+  entries.addSegments(segments(STAGED_LIMITS.entries), false);
+  for (let index = 0; index < STAGED_LIMITS.entries; index++) entries.setPointer(at(index), BASE);
   t.false(entries.isOverfull);
   const { commit } = entries.take(ANSWER);
-  t.deepEqual([commit.segments.length, commit.pointers.length], [MAX_COMMIT_ENTRIES, MAX_COMMIT_ENTRIES]);
+  t.deepEqual(
+    [commit.segments.length, commit.pointers.length],
+    [STAGED_LIMITS.entries, STAGED_LIMITS.entries],
+  );
   t.true(entries.isEmpty);
 });
