@@ -60,7 +60,7 @@ test('each record is a block; an FDE points at its CIE and is kept by its functi
 test('a linked graph describes its functions and ends its records', async (t) => {
   const linked = await linkAt(buildLinkGraph(assemble(functions(['f', 'g', 'h'])), 'test.o'));
   const { content, address } = linked.section('.eh_frame');
-  t.deepEqual(linked.ehFrames, [address]);
+  t.deepEqual(linked.ehFrames, [{ address, sizeBytes: content.byteLength }]);
   t.is(address % 8n, 0n);
   t.deepEqual(describedFunctions(content, address), {
     functions: ['f', 'g', 'h'].map((name) => linked.addressOf(name)),

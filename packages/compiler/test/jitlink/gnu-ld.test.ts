@@ -139,7 +139,8 @@ test('functions with their unwind information have the bytes of GNU ld', async (
     ['-O1', '-fPIC', '-fno-inline', '-fasynchronous-unwind-tables'],
   );
   const linked = await sameAsGnuLd(t, object, { sin: NEAR });
-  t.deepEqual(linked.ehFrames, [linked.section('.eh_frame').address]);
+  const { address, content } = linked.section('.eh_frame');
+  t.deepEqual(linked.ehFrames, [{ address, sizeBytes: content.byteLength }]);
 });
 
 for (const flags of [

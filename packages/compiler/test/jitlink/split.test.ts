@@ -46,7 +46,7 @@ test('each graph has its own .eh_frame with a copy of the CIE', async (t) => {
     t.is(graph.findSection('.eh_frame')?.blocks.length, 2);
     const linked = await linkAt(graph);
     const { content, address } = linked.section('.eh_frame');
-    t.deepEqual(linked.ehFrames, [address]);
+    t.deepEqual(linked.ehFrames, [{ address, sizeBytes: content.byteLength }]);
     t.is(hex(content.subarray(-4)), '00000000');
     const pcBegin = CIE_BYTES + 8;
     const view = new DataView(content.buffer, content.byteOffset);
