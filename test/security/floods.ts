@@ -159,7 +159,10 @@ export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
     };
   },
   'HOT bells': byRunner((hostile) => {
-    const pending = addrAdd(hostile.runner.memory.code.address, layoutReservation(4096).control.offset + CONTROL.hotPending);
+    const pending = addrAdd(
+      hostile.runner.memory.code.address,
+      layoutReservation(4096).control.offset + CONTROL.hotPending,
+    );
     return addCode(hostile, writeForEver(RunnerFd.doorbell, BELL_BYTES, pending), bellOf(BellKind.hot));
   }),
   'callback bells': byRunner(async (hostile) => {

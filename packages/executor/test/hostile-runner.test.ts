@@ -8,7 +8,15 @@ import { COUNTERS_PER_MS, HOT_INTERVAL_MS } from '../src/hot-counters.js';
 import { createHostResources, type HostResources, Session } from '../src/index.js';
 import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
-import { commitOf, emitStub, OPEN, openSession, reserve, type TestCompiler, until } from './session-fixture.js';
+import {
+  commitOf,
+  emitStub,
+  OPEN,
+  openSession,
+  reserve,
+  type TestCompiler,
+  until,
+} from './session-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'farjit-hostile-'));
 test.after.always(() => rmSync(directory, { recursive: true }));
