@@ -786,8 +786,8 @@ var Link = class {
     const replayedCount = this.#window.rewind(receivedCount);
     this.#transport = transport;
     this.#acknowledge();
-    this.#attach(transport);
     this.#mend();
+    this.#attach(transport);
     this.#transmit();
     return replayedCount;
   }

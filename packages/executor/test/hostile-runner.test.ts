@@ -149,7 +149,7 @@ test('what a runner rang before it ended is heard, also when that is more than o
   await until(() => compiler.session.generation?.callsInFlight === 1);
   // So that all bells and the end are there at the same time.
   while (!hasEnded(compiler.opened.runner.processId));
-  t.deepEqual(await called, { block: Buffer.of(5), foreignThreads: 0 });
+  t.deepEqual(await called, { block: Buffer.of(5), programThreads: 0 });
   await until(() => compiler.lost.length === 1);
   t.deepEqual(compiler.lost[0]?.end, { kind: 'exit', status: 0 });
 });
