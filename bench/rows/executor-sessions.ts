@@ -94,7 +94,7 @@ async function open({ executor, options }: Way): Promise<{ openMs: number; conne
 function opening(times: readonly number[]): Figure {
   return {
     what: 'opening a session on a warm server',
-    target: { limit: 10, unit: 'ms', digits: 1 },
+    target: { limit: 3, unit: 'ms', digits: 1 },
     measured: summarize(times),
     how:
       'connect by `ws://127.0.0.1`, token, upgrade, `openSession` with a confined runner, ' +

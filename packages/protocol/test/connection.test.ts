@@ -15,7 +15,7 @@ import { MAX_BUFFERED_BYTES } from '../src/link.js';
 import { notification, request } from '../src/messages/declare.js';
 import { functionsHot, reenter } from '../src/messages/indirection.js';
 import { emptyCommit } from '../src/messages/memory.js';
-import { output } from '../src/messages/session.js';
+import { output, sessionStatus } from '../src/messages/session.js';
 import { lookupSymbols } from '../src/messages/symbols.js';
 import { createMemoryTransportPair, type Transport } from '../src/transport.js';
 
@@ -81,6 +81,44 @@ test('requests go both ways at once, each with its own result', async (t) => {
   ]);
   t.deepEqual(lookup, { addresses: [toExecutorAddr(3), toExecutorAddr(8)] });
   t.deepEqual(landed, { outcome: 'landed', landing: toExecutorAddr(42), commit: emptyCommit() });
+});
+
+test('a message of a feature goes where both ends have it, and nowhere else', async (t) => {
+  const { compiler, executor } = connectPair();
+  const hot: bigint[] = [];
+  compiler.onNotification(functionsHot, ({ counters }) => hot.push(...counters));
+  executor.handle(sessionStatus, () => t.fail('was handled') as never);
+  const lacks = {
+    code: 'FEATURE_MISSING',
+    message: /has no feature "inspection": the other end is of another/,
+  };
+  await t.throwsAsync(compiler.request(sessionStatus, {}), lacks);
+  t.throws(() => executor.notify(functionsHot, { counters: [NULL_ADDR] }), {
+    code: 'FEATURE_MISSING',
+    message: /^functionsHot: this session has no feature "hot-counters"/,
+  });
+  // One end alone is not enough.
+  compiler.agree(['inspection', 'hot-counters'], 'the executor (x)');
+  executor.agree(['hot-counters'], 'the compiler (y)');
+  await t.throwsAsync(compiler.request(sessionStatus, {}), {
+    code: 'METHOD_NOT_ALLOWED',
+    message:
+      'sessionStatus: this session has no feature "inspection": the compiler (y) is of another release',
+  });
+  executor.notify(functionsHot, { counters: [NULL_ADDR] });
+  await settled();
+  t.deepEqual(hot, [NULL_ADDR]);
+  t.deepEqual([compiler.has('inspection'), executor.has('inspection')], [true, false]);
+});
+
+test('a notification that is unknown is passed over', async (t) => {
+  const { connection, raw, frames } = connectRaw();
+  connection.handle(lookupSymbols, () => ({ addresses: [NULL_ADDR] }));
+  raw.send(frame({ kind: FrameKind.Notification, id: 0, method: 'weather', body: { sun: true } }));
+  raw.send(frame({ sequence: 2, method: 'lookupSymbols', body: { names: ['a'] } }));
+  await settled();
+  t.like(frames[0], { kind: FrameKind.Response, acknowledged: 2 });
+  t.false(connection.isClosed);
 });
 
 test('answers may come in another order than their requests', async (t) => {

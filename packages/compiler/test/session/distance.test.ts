@@ -67,6 +67,18 @@ test.serial(
   },
 );
 
+test.serial('20 ms away, one round trip opens a session, and the first call is the second', async (t) => {
+  const jit = await openFarAway(t, 20);
+  t.deepEqual(jit.statistics().roundTrips, { openSession: 1 });
+  t.deepEqual(await jit.addSource('1 + 2;'), [{ status: 'fulfilled', value: 3 }]);
+  t.deepEqual(jit.statistics().roundTrips, { openSession: 1, call: 1 });
+  // As many stubs as there were take one message more.
+  await jit.addSource(chain(600));
+  t.deepEqual(await jit.addSource('f0(0);'), [{ status: 'fulfilled', value: 600 }]);
+  t.is(jit.statistics().roundTrips.emitStubs, 1);
+  t.is(jit.statistics().roundTrips.openSession, 1);
+});
+
 test.serial(
   'a thread that is blocked is answered before what nobody is blocked for is compiled',
   async (t) => {
