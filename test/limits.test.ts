@@ -63,9 +63,9 @@ define i32 @${name}() {
   t.regex(error.message, /no \d+ bytes of data memory left in the executor; remove modules/);
   await t.throwsAsync(jit.findSymbol('tooBigBytes'), { instanceOf: OutOfExecutorMemoryError });
 
-  const first = await module('first', 60 * MIB);
+  const first = await module('first', 64 * MIB);
   t.is(await (await jit.lookup('first'))(), 7);
-  await module('second', 60 * MIB);
+  await module('second', 64 * MIB);
   const second = await jit.lookup('second');
   await t.throwsAsync(second(), {
     instanceOf: MaterializationError,

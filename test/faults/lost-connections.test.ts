@@ -63,7 +63,7 @@ async function runThrough(
     t.is(printed, PRINTED);
     const [session] = server.sessions;
     const { functionsCompiled, compileCallbacks } = jit.statistics();
-    const { commitsApplied = -1, callsStarted = -1 } = session?.generation ?? {};
+    const { commitsApplied = -1, callsStarted = -1 } = session?.runner ?? {};
     await jit.close();
     return {
       counts: { compiled: functionsCompiled, callbacks: compileCallbacks, commitsApplied, callsStarted },

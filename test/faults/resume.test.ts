@@ -170,7 +170,7 @@ test('a call that is asked for while there is no network is made once there is o
   await eventually(has(events, 'resume-failed'), 'an attempt fails');
   proxy.isDown = false;
   t.is(await answer, 42);
-  t.is([...server.sessions][0]?.generation?.callsStarted, 2);
+  t.is([...server.sessions][0]?.runner?.callsStarted, 2);
 });
 
 test('a thread in a compile callback waits for the network', async (t) => {
@@ -197,12 +197,12 @@ test("a call's deadline passes while there is no network", async (t) => {
   const endless = await jit.lookup('endless');
   const call = endless.call([1], { deadlineMs: 400 });
   await eventually(
-    () => server.sessions.size === 1 && [...server.sessions][0]?.generation?.callsInFlight === 1,
+    () => server.sessions.size === 1 && [...server.sessions][0]?.runner?.callsInFlight === 1,
     'it runs',
   );
   proxy.isDown = true;
   proxy.cutAll();
-  await eventually(() => [...server.sessions][0]?.generation === undefined, 'the deadline ends the runner');
+  await eventually(() => [...server.sessions][0]?.runner === undefined, 'the deadline ends the runner');
   proxy.isDown = false;
   await t.throwsAsync(call, { instanceOf: DeadlineExceededError });
   t.true(has(events, 'connection-resumed')());
@@ -214,7 +214,7 @@ test('a session that is not resumed in time ends on both sides, with words', asy
   await jit.addSource('def endless(x) for i = 0, 0 < 1 in x;');
   const endless = await jit.lookup('endless');
   const call = endless(1);
-  await eventually(() => [...server.sessions][0]?.generation?.callsInFlight === 1, 'it runs');
+  await eventually(() => [...server.sessions][0]?.runner?.callsInFlight === 1, 'it runs');
   proxy.isDown = true;
   proxy.cutAll();
   const error = await t.throwsAsync(call);

@@ -4,7 +4,7 @@ import test from 'ava';
 import { loopBlock } from '../src/kaleidoscope/loop-block.js';
 import type { ASTLayer } from '../src/layers/ast-layer.js';
 import { LoopCalls, maxElements } from '../src/loop-calls.js';
-import { MAX_COMMIT_BYTES } from '../src/session/commit-queue.js';
+import { STAGED_LIMITS } from '../src/session/commit-queue.js';
 import type { ExecutionSession } from '../src/session/execution-session.js';
 import type { RunnerContext } from '../src/session/runner-context.js';
 
@@ -70,9 +70,9 @@ test('a call takes as many elements as fit in what travels, and no more', async 
   for (const columnCount of [1, 2, 3, 7]) {
     const most = maxElements(columnCount);
     const strideBytes = Math.ceil((8 * most) / 64) * 64;
-    t.true(strideBytes * columnCount <= MAX_COMMIT_BYTES && 8 * most <= run.MAX_READ_BYTES);
+    t.true(strideBytes * columnCount <= STAGED_LIMITS.bytes && 8 * most <= run.MAX_READ_BYTES);
     t.true(
-      (strideBytes + 64) * columnCount > MAX_COMMIT_BYTES - 64 * columnCount ||
+      (strideBytes + 64) * columnCount > STAGED_LIMITS.bytes - 64 * columnCount ||
         8 * (most + 1) > run.MAX_READ_BYTES,
     );
     const runner = new FakeRunner();

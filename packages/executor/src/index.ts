@@ -1,11 +1,11 @@
 export type { Refusal, RefusalReason } from './authentication.js';
 export { CALL_OUTCOMES, type CallOutcome, type ExecutorEvent, type ExecutorEvents } from './events.js';
-export { Generation } from './generation.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 export { SocketInUseError } from './http-listener.js';
 export { describeIdentity, type Identity, isSameIdentity, type Quotas } from './identity.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';
+export { LiveRunner } from './live-runner.js';
 export type { BlockedThread } from './reentry.js';
 export type { ReservationSizes } from './reservation-layout.js';
 export { DEFAULT_RUNNER_PATH } from './runner-process.js';

@@ -7,7 +7,6 @@ import { Authenticator, type RefusalReason } from './authentication.js';
 import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
 import { Gate } from './gate.js';
-import { Generation } from './generation.js';
 import { createHostListener } from './host-listener.js';
 import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 import { closeHttp, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
@@ -18,6 +17,7 @@ import {
   parseListenAddress,
   parseMetricsAddress,
 } from './listen-address.js';
+import { LiveRunner } from './live-runner.js';
 import type { Endpoints } from './metrics/endpoints.js';
 import type { HostState } from './metrics/host-state.js';
 import { TrustedProxies } from './proxy-protocol.js';
@@ -122,9 +122,9 @@ export class Server {
 
   /** What is under way. */
   stateNow(): HostState {
-    const generations = [...this.#sessions].flatMap(({ generation }) => generation ?? []);
-    const sum = (count: (generation: Generation) => number) =>
-      generations.reduce((total, generation) => total + count(generation), 0);
+    const runners = [...this.#sessions].flatMap(({ runner }) => runner ?? []);
+    const sum = (count: (runner: LiveRunner) => number) =>
+      runners.reduce((total, runner) => total + count(runner), 0);
     return {
       sessionsOpen: this.#sessions.size,
       sessionsMax: this.#maxSessions,
@@ -197,7 +197,7 @@ export class Server {
         onHot: () => {},
         onEnd: () => resolve(),
       };
-      Generation.start(1, this.#host, events).then((runner) => runner.kill({ kind: 'cancelled' }), reject);
+      LiveRunner.start(1, this.#host, events).then((runner) => runner.kill({ kind: 'cancelled' }), reject);
     });
   }
 

@@ -3,8 +3,8 @@ import { RequestError } from '@farjit/protocol/errors';
 import type { Account } from './accounts.js';
 import { outcomeOfError } from './call-outcome.js';
 import type { CallOutcome, ExecutorEvents } from './events.js';
-import type { Generation } from './generation.js';
 import type { Guard } from './guard.js';
+import type { LiveRunner } from './live-runner.js';
 
 /** How often to see whether the last answer of a session that drains has left. */
 const ANSWER_LEAVES_MS = 20;
@@ -37,7 +37,7 @@ export class SessionCalls {
    * @throws {RequestError} as `Calls.call`; DRAINING, QUOTA_EXCEEDED or LIMIT_EXCEEDED when it must not begin.
    */
   async run(
-    generation: Generation,
+    runner: LiveRunner,
     params: ParamsOf<typeof run.call>,
     context: RequestContext,
     readBytes = 0,
@@ -47,7 +47,7 @@ export class SessionCalls {
     events.emit({ type: 'call-started' });
     let outcome: CallOutcome = 'returned';
     try {
-      return await this.#run(generation, params, context, readBytes);
+      return await this.#run(runner, params, context, readBytes);
     } catch (error) {
       outcome = outcomeOfError(error);
       throw error;
@@ -63,7 +63,7 @@ export class SessionCalls {
   }
 
   async #run(
-    generation: Generation,
+    runner: LiveRunner,
     { entry, block, commit }: ParamsOf<typeof run.call>,
     context: RequestContext,
     readBytes: number,
@@ -73,11 +73,11 @@ export class SessionCalls {
       end = this.#begin(block.byteLength + readBytes);
     } catch (error) {
       // What came with it is not only for this call.
-      await generation.commit(commit, context.traceparent);
+      await runner.commit(commit, context.traceparent);
       throw error;
     }
     try {
-      return await generation.call(entry, block, commit, context);
+      return await runner.call(entry, block, commit, context);
     } finally {
       end();
     }

@@ -12,7 +12,7 @@ import {
   symbols,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
-import type { Generation } from './generation.js';
+import type { LiveRunner } from './live-runner.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SessionRunners } from './session-runners.js';
 
@@ -45,7 +45,7 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   }
 
   /** A message that speaks of the runner of one generation. */
-  function handleLive<M extends RequestType>(type: M, handler: Handler<[Generation], M>): void {
+  function handleLive<M extends RequestType>(type: M, handler: Handler<[LiveRunner], M>): void {
     handleOpen(type, (params, context) =>
       handler(runners.ofGeneration(context.generation, type.method), params, context),
     );
@@ -60,25 +60,25 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
     return {};
   });
 
-  handleLive(symbols.lookupSymbols, async (generation, { names }) => ({
-    addresses: await generation.lookup(names),
+  handleLive(symbols.lookupSymbols, async (runner, { names }) => ({
+    addresses: await runner.lookup(names),
   }));
-  connection.onNotification(memory.stageCommit, (part, number) => {
+  connection.onNotification(memory.stageCommit, (part, generation) => {
     // Of a runner that is gone: so is its commit.
-    if (runners.current?.number === number) runners.current.stage(part);
+    if (runners.current?.generation === generation) runners.current.stage(part);
   });
-  handleLive(memory.commitMemory, (generation, { commit }, { traceparent }) =>
-    whenDone(generation.commit(commit, traceparent), () => ({})),
+  handleLive(memory.commitMemory, (runner, { commit }, { traceparent }) =>
+    whenDone(runner.commit(commit, traceparent), () => ({})),
   );
-  handleLive(memory.readMemory, (generation, { address, sizeBytes }) => ({
-    content: generation.memory.read(address, sizeBytes),
+  handleLive(memory.readMemory, (runner, { address, sizeBytes }) => ({
+    content: runner.memory.read(address, sizeBytes),
   }));
-  handleLive(indirection.emitStubs, (generation, { stubCount }) => generation.emitStubs(stubCount));
-  handleLive(run.call, (generation, params, context) => calls.run(generation, params, context));
-  handleLive(run.callAndRead, async (generation, { read, ...params }, context) => {
-    generation.memory.checkReadable(read.address, read.sizeBytes);
-    const result = await calls.run(generation, params, context, read.sizeBytes);
-    return () => ({ ...result, content: generation.readLeft(read.address, read.sizeBytes) });
+  handleLive(indirection.emitStubs, (runner, { stubCount }) => runner.emitStubs(stubCount));
+  handleLive(run.call, (runner, params, context) => calls.run(runner, params, context));
+  handleLive(run.callAndRead, async (runner, { read, ...params }, context) => {
+    runner.memory.checkReadable(read.address, read.sizeBytes);
+    const result = await calls.run(runner, params, context, read.sizeBytes);
+    return () => ({ ...result, content: runner.readLeft(read.address, read.sizeBytes) });
   });
 }
 

@@ -11,10 +11,10 @@ import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
 import type { CallbackOutcome } from './events.js';
-import { Generation, type GenerationEvents } from './generation.js';
 import type { Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { libraryBits } from './libraries.js';
+import { LiveRunner, type LiveRunnerEvents } from './live-runner.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Session } from './session.js';
@@ -45,12 +45,12 @@ export interface SessionRunnersContext {
 /** A session's runners, one after the other: starts and ends them, and lets each talk to the compiler. */
 export class SessionRunners {
   readonly #context: SessionRunnersContext;
-  #generation: Generation | undefined;
+  #runner: LiveRunner | undefined;
   #generationCount = 0;
   /** Resolves, never rejects, when what is being started is started, or is not. */
   #starting: Promise<unknown> | undefined;
   /** The first runner, when it was started before it was asked for. */
-  #ahead: Promise<Generation> | undefined;
+  #ahead: Promise<LiveRunner> | undefined;
   /** Counts of the generations that are gone. */
   readonly #past = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
   #callbackWaitMs = 0;
@@ -60,18 +60,18 @@ export class SessionRunners {
   }
 
   /** The runner that lives now. */
-  get current(): Generation | undefined {
-    return this.#generation?.isLost ? undefined : this.#generation;
+  get current(): LiveRunner | undefined {
+    return this.#runner?.isLost ? undefined : this.#runner;
   }
 
   /** The runner of a generation, for a message that speaks of it. @throws {RequestError} STALE_GENERATION */
-  ofGeneration(number: number, method: string): Generation {
-    const generation = this.current;
-    if (generation?.number === number) return generation;
+  ofGeneration(number: number, method: string): LiveRunner {
+    const runner = this.current;
+    if (runner?.generation === number) return runner;
     throw new RequestError(
       'STALE_GENERATION',
-      generation
-        ? `${method} is for generation ${number}, the runner is generation ${generation.number}`
+      runner
+        ? `${method} is for generation ${number}, the runner is generation ${runner.generation}`
         : `${method}: the runner of generation ${this.#generationCount} is gone`,
     );
   }
@@ -110,31 +110,31 @@ export class SessionRunners {
   }
 
   async #endCurrent(end: RunnerEnd): Promise<void> {
-    const generation = this.#generation;
-    generation?.kill(end);
-    await generation?.ended;
+    const runner = this.#runner;
+    runner?.kill(end);
+    await runner?.ended;
   }
 
   status(): ResultOf<typeof messages.sessionStatus> {
-    const generation = this.#generation;
+    const runner = this.#runner;
     return {
       generation: this.#generationCount,
-      processId: generation?.processId ?? 0,
-      callsInFlight: generation?.callsInFlight ?? 0,
-      blocked: generation?.blocked ?? [],
-      programThreads: generation?.programThreads ?? 0,
-      commitsApplied: this.#past.commitsApplied + (generation?.commitsApplied ?? 0),
-      callsStarted: this.#past.callsStarted + (generation?.callsStarted ?? 0),
+      processId: runner?.processId ?? 0,
+      callsInFlight: runner?.callsInFlight ?? 0,
+      blocked: runner?.blocked ?? [],
+      programThreads: runner?.programThreads ?? 0,
+      commitsApplied: this.#past.commitsApplied + (runner?.commitsApplied ?? 0),
+      callsStarted: this.#past.callsStarted + (runner?.callsStarted ?? 0),
       callbackWaitUs: Math.round(this.#callbackWaitMs * 1000),
-      commitUs: Math.round((this.#past.commitMs + (generation?.commitMs ?? 0)) * 1000),
+      commitUs: Math.round((this.#past.commitMs + (runner?.commitMs ?? 0)) * 1000),
     };
   }
 
   async maps(): Promise<ResultOf<typeof messages.runnerMaps>> {
-    return { maps: (await this.#generation?.readMaps()) ?? '' };
+    return { maps: (await this.#runner?.readMaps()) ?? '' };
   }
 
-  async #start(): Promise<Generation> {
+  async #start(): Promise<LiveRunner> {
     if (this.current || this.#starting)
       throw new RequestError(
         'METHOD_NOT_ALLOWED',
@@ -151,25 +151,25 @@ export class SessionRunners {
     }
   }
 
-  async #startNext(): Promise<Generation> {
+  async #startNext(): Promise<LiveRunner> {
     const { session, host, account } = this.#context;
     try {
       const number = this.#generationCount + 1;
-      const generation = await Generation.start(number, host, this.#generationEvents());
-      this.#generationCount = generation.number;
-      this.#generation = generation;
-      account?.report(generation, UNUSED, false);
-      const { processId, wasWarm } = generation;
+      const runner = await LiveRunner.start(number, host, this.#runnerEvents());
+      this.#generationCount = runner.generation;
+      this.#runner = runner;
+      account?.report(runner, UNUSED, false);
+      const { processId, wasWarm } = runner;
       host.events.emit({ type: 'runner-started', session, generation: number, processId, wasWarm });
-      if (this.#context.isClosed()) generation.kill({ kind: 'cancelled' });
-      return generation;
+      if (this.#context.isClosed()) runner.kill({ kind: 'cancelled' });
+      return runner;
     } catch (error) {
       host.events.emit({ type: 'runner-failed', session, error });
       throw error;
     }
   }
 
-  #generationEvents(): GenerationEvents {
+  #runnerEvents(): LiveRunnerEvents {
     const { session, host, account, connection, lane } = this.#context;
     return {
       lane,
@@ -221,13 +221,13 @@ export class SessionRunners {
   }
 
   #report(account: Account, usage: RunnerUsage, isBusy: boolean): void {
-    if (this.#generation) account.report(this.#generation, usage, isBusy);
+    if (this.#runner) account.report(this.#runner, usage, isBusy);
   }
 
   #runnerEnded(number: number, end: RunnerEnd): void {
     const { session, host, account, connection, guard, isOpen } = this.#context;
-    const gone = this.#generation;
-    this.#generation = undefined;
+    const gone = this.#runner;
+    this.#runner = undefined;
     if (gone) {
       // Those that the host ends are looked at before.
       const endedByItself = ['trap', 'exit', 'signal', 'unwind-failed'].includes(end.kind);
@@ -248,7 +248,7 @@ export class SessionRunners {
 }
 
 /** What the compiler is told of a runner, once it has what was asked for. */
-async function equip(generation: Generation, { stubCount, libraries }: Wanted): Promise<RunnerStarted> {
-  generation.libraries = libraryBits(libraries);
-  return generation.describe(await generation.emitStubs(stubCount));
+async function equip(runner: LiveRunner, { stubCount, libraries }: Wanted): Promise<RunnerStarted> {
+  runner.libraries = libraryBits(libraries);
+  return runner.describe(await runner.emitStubs(stubCount));
 }

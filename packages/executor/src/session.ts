@@ -20,10 +20,10 @@ import type { WebSocket } from 'ws';
 import type { Abi } from './abi/abi.js';
 import type { Account } from './accounts.js';
 import type { ExecutorEvent } from './events.js';
-import type { Generation } from './generation.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
+import type { LiveRunner } from './live-runner.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
@@ -150,7 +150,7 @@ export class Session {
   }
 
   /** The runner that lives now. */
-  get generation(): Generation | undefined {
+  get runner(): LiveRunner | undefined {
     return this.#runners.current;
   }
 

@@ -109,7 +109,7 @@ test('a session that ends between the parts leaves nothing behind', async (t) =>
   for (const segment of segments) stage(compiler, 1, { segments: [segment] });
   compiler.connection.close();
   await compiler.session.ended;
-  t.is(compiler.session.generation, undefined);
+  t.is(compiler.session.runner, undefined);
 });
 
 test('what comes after a large commit sees all of it, and finds its code', async (t) => {

@@ -84,7 +84,7 @@ test('a call that is refused has what came along applied, and the one in flight 
   const { ended: spinning } = await startSpinning(compiler);
   await until(() => server.stateNow().callsInFlight === 1);
   const [session] = server.sessions;
-  const before = session?.generation?.commitsApplied ?? 0;
+  const before = session?.runner?.commitsApplied ?? 0;
   const drained = server.drain({ timeoutMs: 60_000 });
   const code = segmentOf(address, 'code', storeConstant(7n));
   const params = { entry: address, block: new Uint8Array(8), commit: commitOf({ segments: [code] }) };
@@ -92,7 +92,7 @@ test('a call that is refused has what came along applied, and the one in flight 
     code: 'DRAINING',
     message: /draining and takes no new calls/,
   });
-  t.is(session?.generation?.commitsApplied, before + 1);
+  t.is(session?.runner?.commitsApplied, before + 1);
   t.is(server.stateNow().callsInFlight, 1);
   process.kill(compiler.opened.runner.processId, 'SIGKILL');
   await t.throwsAsync(spinning, { code: 'RUNNER_LOST' });

@@ -257,7 +257,7 @@ test('the end of a session is the end, whatever else is thrown on the way', asyn
   const host = createHostResources();
   const neighbour = await startNeighbour(t, host);
   const opened = await openSession(t, host);
-  const { generation } = opened.session;
+  const { runner } = opened.session;
   // Closing fails as well.
   opened.session.connection.close = () => {
     throw new Error('closing fails, too');
@@ -269,7 +269,7 @@ test('the end of a session is the end, whatever else is thrown on the way', asyn
   });
   opened.session.resume(undefined as unknown as Transport, 0);
   await opened.session.ended;
-  await until(() => isGone(generation?.processId ?? 0));
+  await until(() => isGone(runner?.processId ?? 0));
   await neighbour.stop();
 });
 
@@ -340,7 +340,7 @@ async function startNeighbour(t: ExecutionContext, host: HostResources) {
 async function endOfRunner({ arm, open }: Victim): Promise<void> {
   const opened = await open();
   arm();
-  opened.session.generation?.kill({ kind: 'cancelled' });
+  opened.session.runner?.kill({ kind: 'cancelled' });
 }
 
 async function output({ arm, open }: Victim): Promise<void> {

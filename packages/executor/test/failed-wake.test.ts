@@ -78,8 +78,8 @@ for (const { when, otherCalls } of [
     for (let index = 0; index < otherCalls; index++) others.push(call(compiler, sleepsOn));
     if (otherCalls > 0) others.push(call(compiler, stores));
     const inFlight = 1 + others.length;
-    await until(() => compiler.session.generation?.callsInFlight === inFlight);
-    t.is(compiler.session.generation?.callsWaiting, otherCalls > 0 ? 1 : 0);
+    await until(() => compiler.session.runner?.callsInFlight === inFlight);
+    t.is(compiler.session.runner?.callsWaiting, otherCalls > 0 ? 1 : 0);
     letGo({ outcome: 'landed', landing, commit: commitOf() });
     await first;
     if (otherCalls === 0) others.push(call(compiler, stores));

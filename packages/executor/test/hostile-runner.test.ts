@@ -83,7 +83,7 @@ for (const mode of [
     await t.throwsAsync(connection.request(session.openSession, OPEN), {
       code: 'RUNNER_START_FAILED',
     });
-    t.is(hosted.generation, undefined);
+    t.is(hosted.runner, undefined);
     connection.close();
     await hosted.ended;
   });
@@ -146,7 +146,7 @@ test('what a runner rang before it ended is heard, also when that is more than o
   await emitStub(compiler);
   compiler.onReenter = () => new Promise(() => {});
   const called = callIn(compiler);
-  await until(() => compiler.session.generation?.callsInFlight === 1);
+  await until(() => compiler.session.runner?.callsInFlight === 1);
   // So that all bells and the end are there at the same time.
   while (!hasEnded(compiler.opened.runner.processId));
   t.deepEqual(await called, { block: Buffer.of(5), programThreads: 0 });

@@ -239,7 +239,7 @@ test('losing the connection in a callback ends the runner', async (t) => {
   compiler.onReenter = () => new Promise(() => {});
   const entry = await load(compiler, callDoubleCode(stub));
   const pending = t.throwsAsync(callDouble(compiler, entry, 1), { code: 'CONNECTION_CLOSED' });
-  await until(() => hosted.generation?.blocked.length === 1);
+  await until(() => hosted.runner?.blocked.length === 1);
   connection.close();
   await pending;
   await hosted.ended;

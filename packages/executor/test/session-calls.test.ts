@@ -124,7 +124,7 @@ test('a session adds up what its runners have done', async (t) => {
     t.like(await status(), { generation, commitsApplied: generation, callsStarted: generation });
     const { commitUs } = await status();
     t.true(commitUs > 0);
-    compiler.session.generation?.kill({ kind: 'cancelled' });
+    compiler.session.runner?.kill({ kind: 'cancelled' });
     await until(() => compiler.lost.length === generation);
     const gone = await status();
     t.like(gone, {

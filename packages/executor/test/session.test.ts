@@ -128,7 +128,7 @@ test('terminating ends the runner and refuses what follows', async (t) => {
   t.notThrows(() => process.kill(pid, 0));
   await connection.request(session.terminateSession, {});
   t.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
-  t.is(hosted.generation, undefined);
+  t.is(hosted.runner, undefined);
   await t.throwsAsync(connection.request(session.terminateSession, {}), { code: 'METHOD_NOT_ALLOWED' });
 });
 
@@ -154,7 +154,7 @@ test('closing the connection while the session opens leaves no runner', async (t
   connection.close();
   await t.throwsAsync(opening, { code: 'CONNECTION_CLOSED' });
   await hosted.ended;
-  t.is(hosted.generation, undefined);
+  t.is(hosted.runner, undefined);
 });
 
 test('a session that is closed while it opens is not opened any more', async (t) => {
@@ -173,7 +173,7 @@ test('a session that is closed while it opens is not opened any more', async (t)
   await new Promise((resolve) => setImmediate(resolve));
   t.false(events.includes('session-opened'));
   t.false(events.includes('session-closed'));
-  t.is(hosted.generation, undefined);
+  t.is(hosted.runner, undefined);
 });
 
 /** A session whose runner starts with it. */
@@ -188,8 +188,8 @@ function connectAhead(ahead: HostResources = host) {
 
 test('a runner that was started ahead is the one that the session opens with', async (t) => {
   const { hosted, connection, open } = connectAhead();
-  await until(() => hosted.generation !== undefined);
-  const { processId } = hosted.generation ?? {};
+  await until(() => hosted.runner !== undefined);
+  const { processId } = hosted.runner ?? {};
   const { runner } = await open();
   t.deepEqual([runner.processId, runner.generation], [processId, 1]);
   connection.close();
@@ -198,9 +198,9 @@ test('a runner that was started ahead is the one that the session opens with', a
 
 test('a runner that was started ahead and has ended since is replaced', async (t) => {
   const { hosted, connection, open } = connectAhead();
-  await until(() => hosted.generation !== undefined);
-  process.kill(hosted.generation?.processId ?? 0, 'SIGKILL');
-  await until(() => hosted.generation === undefined);
+  await until(() => hosted.runner !== undefined);
+  process.kill(hosted.runner?.processId ?? 0, 'SIGKILL');
+  await until(() => hosted.runner === undefined);
   const { runner } = await open();
   t.is(runner.generation, 2);
   connection.close();
@@ -211,7 +211,7 @@ test('closing the connection before the session is opened leaves no runner that 
   const { hosted, connection } = connectAhead();
   connection.close();
   await hosted.ended;
-  t.is(hosted.generation, undefined);
+  t.is(hosted.runner, undefined);
 });
 
 test('a runner that cannot be started ahead is refused when the session is opened', async (t) => {
@@ -473,7 +473,7 @@ test('a session that is closed while it opens stays closed, and its runner goes'
   connection.close();
   await rejected;
   await hosted.ended;
-  t.is(hosted.generation, undefined);
+  t.is(hosted.runner, undefined);
   t.false(hosted.canResume(0));
   t.false(events.includes('session-opened'));
   t.is(processIds.length, 1);

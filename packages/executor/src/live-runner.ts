@@ -31,8 +31,8 @@ import type { RunnerUsage } from './runner-watch.js';
 import type { Trace } from './tracing/host-tracing.js';
 import type { Lane } from './turns.js';
 
-/** What a generation tells its session. */
-export interface GenerationEvents {
+/** What a live runner tells its session. */
+export interface LiveRunnerEvents {
   /** In which the compiler's messages and the runner's bells have their turns. */
   readonly lane: Lane;
   /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
@@ -67,8 +67,9 @@ interface Parts {
 }
 
 /** One runner and everything that lives and dies with it. */
-export class Generation {
-  readonly number: number;
+export class LiveRunner {
+  /** Counted from 1 in each session. */
+  readonly generation: number;
   /** Its runner had been started in advance. */
   readonly wasWarm: boolean;
   /** The runner's own libraries that lookups search, as bits: see `libraryBits`. */
@@ -77,7 +78,7 @@ export class Generation {
   readonly indirection: Indirection;
   readonly #parts: Parts;
   readonly #host: HostResources;
-  readonly #events: GenerationEvents;
+  readonly #events: LiveRunnerEvents;
   readonly #reached: ReachedLimits;
   #isLost = false;
 
@@ -85,7 +86,7 @@ export class Generation {
    * Starts a runner, or takes one that was started in advance.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
-  static async start(number: number, host: HostResources, events: GenerationEvents): Promise<Generation> {
+  static async start(generation: number, host: HostResources, events: LiveRunnerEvents): Promise<LiveRunner> {
     // Where none is warm, starting a process holds the host up.
     const taken = await events.lane.measure(() => host.runners.take());
     const { process: runner, reservation, wasWaiting } = taken;
@@ -97,32 +98,32 @@ export class Generation {
       runner.guard.attempt('runner.end', () => reservation.release());
       host.users.giveBack(userId);
     };
-    let started: Generation | undefined;
-    const live = (handle: (generation: Generation) => void) => {
+    let started: LiveRunner | undefined;
+    const live = (handle: (self: LiveRunner) => void) => {
       if (started) handle(started);
     };
     try {
       await runner.confine(
         { sandbox: host.sandbox, userId, limits: host.limits, missing: host.users.missing },
         {
-          onReenter: (slot) => live((generation) => generation.#onReenter(slot)),
-          onCallDone: (slot) => live((generation) => generation.#onCallDone(slot)),
-          onHot: () => live((generation) => generation.#parts.hotCounters.onBell()),
-          onDone: () => live((generation) => generation.#onDone()),
-          onLimit: (limit) => live((generation) => generation.#onLimit(limit)),
+          onReenter: (slot) => live((self) => self.#onReenter(slot)),
+          onCallDone: (slot) => live((self) => self.#onCallDone(slot)),
+          onHot: () => live((self) => self.#parts.hotCounters.onBell()),
+          onDone: () => live((self) => self.#onDone()),
+          onLimit: (limit) => live((self) => self.#onLimit(limit)),
           onOutput: (stream, content) => {
-            events.onOutput(number, stream, content);
-            live((generation) => generation.#parts.calls.countOutput(content.byteLength));
+            events.onOutput(generation, stream, content);
+            live((self) => self.#parts.calls.countOutput(content.byteLength));
           },
           isCongested: () => events.isCongested(),
           onEnd: (end) => {
-            live((generation) => generation.#lose(end));
+            live((self) => self.#lose(end));
             giveBack();
-            runner.guard.attempt('runner.end', () => events.onEnd(number, end));
+            runner.guard.attempt('runner.end', () => events.onEnd(generation, end));
           },
         },
       );
-      started = new Generation(number, taken, host, events);
+      started = new LiveRunner(generation, taken, host, events);
       const { calls } = started.#parts;
       const isBusy = () => calls.inFlightCount > 0;
       const { onUsage, lane } = events;
@@ -131,23 +132,23 @@ export class Generation {
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
       giveBack();
-      if (wasWaiting) return Generation.start(number, host, events);
+      if (wasWaiting) return LiveRunner.start(generation, host, events);
       throw error;
     }
   }
 
   private constructor(
-    number: number,
+    generation: number,
     { process: runner, control, reservation, wasWaiting }: WarmRunner,
     host: HostResources,
-    events: GenerationEvents,
+    events: LiveRunnerEvents,
   ) {
     this.wasWarm = wasWaiting;
     this.#host = host;
     this.#events = events;
     this.#reached = new ReachedLimits(host.limits);
     const { base, resolver } = runner.hello;
-    this.number = number;
+    this.generation = generation;
     this.memory = new SessionMemory(reservation, base);
     this.indirection = new Indirection(this.memory, resolver, host.abi);
     const { guard } = runner;
@@ -158,9 +159,11 @@ export class Generation {
         return this.indirection.isTrampoline(address) ? address : undefined;
       },
       compile: (trampoline, traceparent, onAnswer) =>
-        events.compile(number, trampoline, traceparent, onAnswer),
+        events.compile(generation, trampoline, traceparent, onAnswer),
       trace: (threadId) =>
-        host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, { 'farjit.generation': number }),
+        host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, {
+          'farjit.generation': generation,
+        }),
       callTraceOf: (threadId) => calls.traceOf(threadId),
       publish: (commit, trace, reach) => commits.apply(commit, (apply) => trace.inCommit(apply), reach),
       // It quotes what the compiler answers.
@@ -186,7 +189,7 @@ export class Generation {
         takePages: (limit) => bits.takePages(limit),
         takeCounters: (page) => this.memory.counterAddresses(bits.takeCounters(page)),
       },
-      notify: (counters) => events.onHot(number, counters),
+      notify: (counters) => events.onHot(generation, counters),
       fault: (message) => this.#fault(message),
     });
     this.#parts = { runner, control, memory, indirection, work, commits, calls, reentries, hotCounters };
@@ -245,7 +248,7 @@ export class Generation {
   /** @param stubs its first block. */
   describe(stubs: StubBlock): RunnerStarted {
     return {
-      generation: this.number,
+      generation: this.generation,
       processId: this.processId,
       memory: this.memory.describe(),
       stubs,
@@ -285,7 +288,9 @@ export class Generation {
     commit: Commit,
     context: Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>,
   ): Promise<CallResult> {
-    const trace = this.#host.tracing.source.call(context.traceparent, { 'farjit.generation': this.number });
+    const trace = this.#host.tracing.source.call(context.traceparent, {
+      'farjit.generation': this.generation,
+    });
     try {
       const result = await this.#call(entry, block, commit, context, trace);
       trace.end({ 'farjit.outcome': 'returned' });
@@ -361,7 +366,7 @@ export class Generation {
 
   #onLimit(kind: number): void {
     const limit = this.#reached.note(kind);
-    if (limit) this.#events.onLimit(this.number, limit);
+    if (limit) this.#events.onLimit(this.generation, limit);
     else this.#fault(`the runner rang with limit ${kind}`);
   }
 
