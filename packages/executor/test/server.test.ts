@@ -121,7 +121,7 @@ test('a socket that is listened on is not taken', async (t) => {
     message: /another executor/,
   });
   const { opened } = await openOver(t, await connect(url));
-  t.is(opened.version, 1);
+  t.is(opened.version, 2);
 });
 
 test('a socket that was left behind is replaced', async (t) => {
@@ -131,7 +131,7 @@ test('a socket that was left behind is replaced', async (t) => {
   await once(spawn(process.execPath, ['-e', script]), 'exit');
   t.true(existsSync(path));
   const url = await startServer(t).listen(`ws+unix:${path}`);
-  t.is((await openOver(t, await connect(url))).opened.version, 1);
+  t.is((await openOver(t, await connect(url))).opened.version, 2);
 });
 
 test('a file that is no socket is left alone', async (t) => {
@@ -210,7 +210,7 @@ test('more sessions than allowed are refused', async (t) => {
   t.is(await refusal(url), 503);
   connection.close();
   await until(() => server.sessions.size === 0);
-  t.is((await openOver(t, await connect(url))).opened.version, 1);
+  t.is((await openOver(t, await connect(url))).opened.version, 2);
 });
 
 test('plain HTTP is answered with what this is', async (t) => {
