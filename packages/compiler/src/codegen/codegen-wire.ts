@@ -38,10 +38,11 @@ export interface CodegenAnswer {
 /** Of an answer, its length included. */
 const ANSWER_HEADER_BYTES = 36;
 /**
- * Most bytes of an object, or of another product: what a session has of memory, all in all. LLVM fills objects up to the
- * alignment of their sections, which a module may say is a gigabyte, and a process that has been taken over sends anything.
+ * Most bytes of an object, or of another product: a quarter of a session's memory. To read so many takes seconds and half a
+ * gigabyte, if all of them are symbols. LLVM fills objects up to the alignment of their sections, which a module may say is
+ * a gigabyte, and a process that has been taken over sends anything.
  */
-export const MAX_PRODUCT_BYTES = 256 * 1024 * 1024;
+export const MAX_PRODUCT_BYTES = 64 * 1024 * 1024;
 
 /**
  * A request's bytes: `struct farjit_request` of `codegen.h` says what is where.

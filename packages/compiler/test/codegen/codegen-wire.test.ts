@@ -41,8 +41,8 @@ test('an answer that is none, or too long, is refused before anything of it is k
   for (const [length, words] of [
     [0, /shorter than its header/],
     [31, /shorter than its header/],
-    [32 + MAX_PRODUCT_BYTES + 1, /has 268435457 bytes, more than 268435456/],
-    [0xffff_ffff, /more than 268435456/],
+    [32 + MAX_PRODUCT_BYTES + 1, /has 67108865 bytes, more than 67108864/],
+    [0xffff_ffff, /more than 67108864/],
   ] as const) {
     const header = answer(7, Status.Done, '');
     header.writeUInt32LE(length, 0);
