@@ -22,6 +22,13 @@ enum { CANNOT_START = 127 };
 /// `--executor` nothing here speaks TLS.
 static const char EXTRA_CERTIFICATES[] = "NODE_EXTRA_CA_CERTS";
 
+/// Where the caller has closed a standard descriptor, the socket pair would take its place, and be read, or written results
+/// to. Node itself does the same, too late.
+static void open_standard_descriptors(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) _exit(CANNOT_START);
+}
+
 /// Becomes the executor host. Its session is its own, so that Ctrl-C in the terminal is for the compiler to handle.
 static _Noreturn void become_executor(const char *program, int socket) {
   const int null = open("/dev/null", O_RDWR);
@@ -63,6 +70,7 @@ static void become_compiler(const char *compiler, char *adopted, int count, char
 
 int main(int count, char **args) {
   struct programs programs;
+  open_standard_descriptors();
   if (!find_programs(&programs)) return CANNOT_START;
   char option[64];
   char *adopted = NULL;

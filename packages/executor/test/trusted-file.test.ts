@@ -14,6 +14,7 @@ import test, { type ExecutionContext } from 'ava';
 import { readConfiguration } from '../src/configuration.js';
 import { readTlsFiles } from '../src/tls-files.js';
 import { readTokenFile } from '../src/token-file.js';
+import { readTrustedFile } from '../src/trusted-file.js';
 import { TestCA } from './certificates.js';
 
 const OTHER = 12_345;
@@ -71,3 +72,8 @@ for (const name of ['configuration', 'tokens', 'cert', 'key'] as const) {
     await t.throwsAsync(readAll(files), { message: /belongs to another user/ });
   });
 }
+
+test('a file without end is refused, and not read for ever', async (t) => {
+  await t.throwsAsync(readTokenFile('/dev/zero'), { message: /it has more than 16777216 bytes/ });
+  t.throws(() => readTrustedFile('/dev/zero'), { instanceOf: RangeError });
+});

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { FarJITError } from '@farjit/protocol/errors';
 import * as v from 'valibot';
+import { readBoundedFile } from '../files/bounded-file.js';
+import { writeOutputFile } from '../files/output-file.js';
 import { printable } from '../kaleidoscope/printable.js';
 import { systemErrorWords } from './system-error.js';
 
@@ -15,6 +15,9 @@ const CallProfile = v.object({
   version: v.literal(1),
   functions: v.array(v.pipe(v.string(), v.minLength(1))),
 });
+
+/** Largest profile that is read: one of the largest program is half of it. */
+const MAX_PROFILE_BYTES = 64 * 1024 * 1024;
 
 /** A file that cannot be read or written, or holds no profile. */
 export class CallProfileError extends FarJITError {
@@ -30,12 +33,12 @@ export class CallProfileError extends FarJITError {
  * @throws {CallProfileError}
  */
 export async function readCallProfile(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readBoundedFile(path, MAX_PROFILE_BYTES).catch((error: unknown) => {
     throw new CallProfileError('use', path, systemErrorWords(error), error);
   });
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
     throw new CallProfileError('use', path, 'it is not JSON', error);
   }
@@ -60,13 +63,9 @@ export async function writeCallProfile(path: string, functions: readonly string[
     version: 1,
     functions: [...functions],
   };
-  // In the same folder, so that renaming replaces the file in one step.
-  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeFile(temporary, `${JSON.stringify(profile, undefined, 1)}\n`, { flag: 'wx' });
-    await rename(temporary, path);
+    await writeOutputFile(path, [`${JSON.stringify(profile, undefined, 1)}\n`]);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw new CallProfileError('write', path, systemErrorWords(error), error);
   }
 }

@@ -1,9 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { constants, createWriteStream } from 'node:fs';
-import { access, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { FarJITError } from '@farjit/protocol/errors';
+import { checkOutputFile, writeOutputFile } from '../files/output-file.js';
 import { printable } from '../kaleidoscope/printable.js';
 import type { CommandStreams } from './command-streams.js';
 import { systemErrorWords } from './system-error.js';
@@ -25,11 +21,7 @@ export class OutputFileError extends FarJITError {
 export async function checkMapOutput(path: string | undefined): Promise<void> {
   if (path === undefined) return;
   try {
-    const target = await stat(path).catch(() => undefined);
-    if (target && !target.isFile()) return await access(path, constants.W_OK);
-    const partial = partialOf(path);
-    await writeFile(partial, '', { flag: 'wx' });
-    await rm(partial);
+    await checkOutputFile(path);
   } catch (error) {
     throw new OutputFileError(path, error);
   }
@@ -55,33 +47,10 @@ export async function writeMapOutput(
     ? [new Uint8Array(results.buffer, results.byteOffset, results.byteLength)]
     : linesOf(results, header);
   try {
-    // A pipe or a device is written to as it is.
-    const target = await stat(path).catch(() => undefined);
-    if (target && !target.isFile()) await writeTo(path, content);
-    else await replace(path, content);
+    await writeOutputFile(path, content);
   } catch (error) {
     throw new OutputFileError(path, error);
   }
-}
-
-/** In the same folder, so that renaming replaces the file in one step; a name that nobody can be waiting with a link at. */
-function partialOf(path: string): string {
-  return `${path}.${randomUUID()}.partial`;
-}
-
-async function replace(path: string, content: Iterable<string | Uint8Array>): Promise<void> {
-  const partial = partialOf(path);
-  try {
-    await writeTo(partial, content, 'wx');
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
-}
-
-function writeTo(path: string, content: Iterable<string | Uint8Array>, flags = 'w'): Promise<void> {
-  return pipeline(Readable.from(content), createWriteStream(path, { flags }));
 }
 
 /** Numbers as JavaScript writes them: as short as they can be read back exactly. */

@@ -98,6 +98,16 @@ test('certificates that Node would read are left out where nothing speaks TLS', 
   t.is((await run(t, installation, ['run', 'x', '--executor=y'], env)).stdout, '/dev/null kept\n');
 });
 
+test('standard descriptors that the caller has closed are nobody’s, and not the executor’s socket', async (t) => {
+  const folder = await folderWith(t, { 'program.ks': '1;' });
+  for (const closed of ['<&-', '>&-', '<&- >&-']) {
+    const command = ['/bin/sh', '-c', `exec "$0" "$@" ${closed}`, FARJIT];
+    const { end, stderr } = await start(t, ['run', 'program.ks'], { command, cwd: folder }).finished;
+    t.is(stderr, '', closed);
+    t.is(end, 0, closed);
+  }
+});
+
 test('an exit code and a signal are the compiler’s', async (t) => {
   const exits = await install(t, { compiler: 'process.exit(7);', executor: '' });
   t.is((await run(t, exits, ['run', 'x'])).end, 7);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { lstat, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -44,4 +45,19 @@ test('a profile takes the place of a link, and leaves alone what the link leads 
   t.true((await lstat(path)).isFile());
   t.is(await readFile(join(folder, 'precious'), 'utf8'), 'mine\n');
   t.deepEqual((await readdir(folder)).sort(), ['calls.json', 'precious']);
+});
+
+test('a profile takes the place of no pipe and no device, nor of a link to one', async (t) => {
+  const folder = await folderWith(t, {});
+  const path = join(folder, 'calls.json');
+  execFileSync('mkfifo', [path]);
+  const read = readFile(path, 'utf8');
+  await writeCallProfile(path, ['f']);
+  t.deepEqual(JSON.parse(await read).functions, ['f']);
+  t.true((await lstat(path)).isFIFO());
+  const device = join(folder, 'device');
+  await symlink('/dev/null', device);
+  await writeCallProfile(device, ['f']);
+  t.true((await lstat(device)).isSymbolicLink());
+  t.deepEqual((await readdir(folder)).sort(), ['calls.json', 'device']);
 });

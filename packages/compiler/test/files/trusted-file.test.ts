@@ -83,3 +83,10 @@ test('mount points are found in what the kernel lists, with what it escapes', (t
   t.false(isMountPoint(list, '/home/a/token'));
   t.false(isMountPoint(list, ''));
 });
+
+test('a file without end is refused, and not read for ever', (t) => {
+  t.throws(() => readTrustedFile('/dev/zero'), {
+    instanceOf: RangeError,
+    message: 'it has more than 16777216 bytes',
+  });
+});
