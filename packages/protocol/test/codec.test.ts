@@ -148,3 +148,13 @@ function plainBytes(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainBytes(item)]));
 }
+
+test('an issue quotes two hundred letters of words and of a path, and says where it leaves off', (t) => {
+  const describe = (key: string, message: string) =>
+    describeIssues([{ message, path: [{ key }] } as unknown as v.BaseIssue<unknown>]);
+  const most = 'a'.repeat(200);
+  t.is(describe(most, most), `${most}: ${most}`);
+  t.is(describe(`${most}b`, `${most}b`), `${most}…: ${most}…`);
+  t.is(describeIssues([]), 'does not fit the declaration');
+  t.is(describeIssues([{ message: 'no' } as unknown as v.BaseIssue<unknown>]), 'no');
+});
