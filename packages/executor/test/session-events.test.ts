@@ -3,14 +3,18 @@ import test, { type ExecutionContext } from 'ava';
 import type { ExecutorEvent } from '../src/events.js';
 import { createHostResources, Session } from '../src/index.js';
 import { CALL_VOID_PROLOGUE_BYTES, callVoid, ehFrameOf, spin, storeConstant } from './machine-code.js';
+import { openOn } from './open-on.js';
 import {
   callDouble,
   commitOf,
   emitStub,
+  invalidates,
   load,
   openSession,
+  registers,
   reserve,
   segmentOf,
+  startRunner,
   until,
 } from './session-fixture.js';
 
@@ -82,8 +86,7 @@ test('a runner that cannot be started is told of each time, and the session stay
   const hosted = new Session({ host, transport: far });
   const connection = new Connection(near);
   connection.start();
-  for (let i = 0; i < 2; i++)
-    await t.throwsAsync(connection.request(session.openSession, { versions: [1], client: 'test' }));
+  for (let i = 0; i < 2; i++) await t.throwsAsync(openOn(connection));
   t.true(hosted.isUnopened);
   t.deepEqual(told(), ['runner-failed', 'runner-failed']);
   t.is(of('runner-failed')[0]?.session, hosted);
@@ -102,14 +105,13 @@ test('counts go on over runners', async (t) => {
   t.like(before, { generation: 1, commitsApplied: 1, callsStarted: 2, callsInFlight: 0, callbackWaitUs: 0 });
   t.is(before.processId, compiler.opened.runner.processId);
   t.true(before.commitUs > 0);
-  const runner = await connection.request(session.startRunner, {});
+  const runner = await startRunner(compiler);
   t.is(runner.generation, 2);
   t.deepEqual(compiler.lost, [
     { generation: 1, end: { kind: 'fault', message: 'the compiler asked for another runner' } },
   ]);
   t.like(await status(), { generation: 2, commitsApplied: 1, callsStarted: 2, commitUs: before.commitUs });
-  const next = { ...compiler, live: { generation: 2 } };
-  await callDouble(next, await load(next, storeConstant(1n)));
+  await callDouble(compiler, await load(compiler, storeConstant(1n)));
   t.like(await status(), { generation: 2, processId: runner.processId, commitsApplied: 2, callsStarted: 3 });
   t.true((await status()).commitUs > before.commitUs);
   process.kill(runner.processId, 'SIGKILL');
@@ -126,7 +128,11 @@ test('commits that change nothing are not counted', async (t) => {
   t.is(of('commit-applied').length, 0);
   const entry = await load(compiler, storeConstant(1n));
   t.is(of('commit-applied').length, 1);
-  await connection.request(memory.commitMemory, { commit: commitOf({ syncCore: true }) }, live);
+  await connection.request(
+    memory.commitMemory,
+    { commit: commitOf({ actions: [invalidates(entry, 8)] }) },
+    live,
+  );
   const segments = [segmentOf(entry, 'code', storeConstant(2n))];
   await connection.request(memory.commitMemory, { commit: commitOf({ segments }) }, live);
   t.is(of('commit-applied').length, 3);
@@ -140,10 +146,11 @@ test('how callbacks and their calls end is told, with the time that they took', 
   const { trampoline } = await emitStub(compiler);
   const code = callVoid(trampoline);
   const asks = await load(compiler, code);
-  const frames = await reserve(compiler, 'constant', 4096);
+  const frames = reserve(compiler, 'constant', 4096);
+  const section = ehFrameOf(asks, code.byteLength, CALL_VOID_PROLOGUE_BYTES);
   const commit = commitOf({
-    segments: [segmentOf(frames, 'constant', ehFrameOf(asks, code.byteLength, CALL_VOID_PROLOGUE_BYTES))],
-    registerEHFrames: [frames],
+    segments: [segmentOf(frames, 'constant', section)],
+    actions: [registers(frames, section)],
   });
   await connection.request(memory.commitMemory, { commit }, live);
   const landing = await load(compiler, Uint8Array.of(0xc3));
@@ -161,7 +168,7 @@ test('how callbacks and their calls end is told, with the time that they took', 
   compiler.onReenter = () => new Promise(() => {});
   const lost = t.throwsAsync(call(), { code: 'RUNNER_LOST' });
   await until(() => compiler.reenterCount() === 3);
-  await connection.request(session.startRunner, {});
+  await startRunner(compiler);
   await lost;
   t.deepEqual(
     of('callback-ended').map(({ outcome }) => outcome),
