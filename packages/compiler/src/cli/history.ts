@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
@@ -9,6 +9,8 @@ export const MAX_HISTORY_LINES = 1000;
 const MAX_LINE_LENGTH = 4096;
 /** The file is cut back to the newest lines when it is larger than this. */
 const MAX_HISTORY_BYTES = 256 * 1024;
+/** What is read of a file that somebody else has let grow: its end. */
+const MAX_READ_BYTES = 2 * MAX_HISTORY_BYTES;
 /** Only the owner reads what was typed. */
 const FILE_MODE = 0o600;
 
@@ -90,12 +92,15 @@ export class History {
   }
 }
 
-/** Closes it to others who could read it. */
+/** Closes it to others who could read it. @returns as much of its end as is read. */
 function readPrivately(directory: PrivateDirectory, name: string): string {
   const fd = directory.openFile(name, constants.O_RDONLY);
   try {
     fchmodSync(fd, FILE_MODE);
-    return readFileSync(fd, 'utf8');
+    const { size } = fstatSync(fd);
+    const end = Buffer.alloc(Math.min(size, MAX_READ_BYTES));
+    const count = readSync(fd, end, 0, end.length, size - end.length);
+    return end.toString('utf8', 0, count);
   } finally {
     closeSync(fd);
   }

@@ -1,4 +1,15 @@
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -44,6 +55,16 @@ test('only the newest lines are offered', async (t) => {
   const lines = Array.from({ length: MAX_HISTORY_LINES + 500 }, (_, index) => `line ${index}`);
   const folder = await folderWith(t, { history: `${lines.join('\n')}\n` });
   t.deepEqual(new History(join(folder, 'history')).load(), lines.slice(500).reverse());
+});
+
+test('of a file that has grown without bound the end is read, and kept', async (t) => {
+  const folder = await folderWith(t, { history: 'first\n' });
+  const path = join(folder, 'history');
+  // A hole: two gigabytes that are on no disk.
+  await truncate(path, 2 ** 31);
+  await appendFile(path, '\none\ntwo\n');
+  t.deepEqual(new History(path).load(), ['two', 'one']);
+  t.is(await readFile(path, 'utf8'), 'one\ntwo\n');
 });
 
 test('the file does not grow without bound, neither over sessions nor within one', async (t) => {
