@@ -73,3 +73,27 @@ test('a function that is redefined while it is linked lands in the new definitio
   });
   t.truthy(pair.knownPart('g')?.linked);
 });
+
+test('a guess that waits to be compiled is not guessed again', async (t) => {
+  const { session, host } = await openScripted(t, {
+    lookupSymbols: ({ names }) => ({ addresses: names.map(() => toExecutorAddr(0x5000)) }),
+  });
+  // As many as are compiled with the function that is asked for, and more.
+  const guesses = Array.from({ length: 20 }, (_, index) => `h${index}`);
+  for (const name of guesses) session.define(functionUnit(name));
+  const waiting: string[][] = [];
+  session.compileAction.speculate({ mode: 'eager' }, (units, _observerOf, { canWait }) => {
+    if (canWait) waiting.push(units.map(({ name }) => name));
+    return [];
+  });
+  const trampolines = [];
+  for (const name of ['a', 'b']) {
+    session.define(functionUnit(name, { calls: guesses }));
+    const stub = session.stubs.createStub(name);
+    await session.stubs.ensureEmitted([stub]);
+    trampolines.push(session.stubs.trampolineAddress(stub));
+  }
+  await Promise.all(trampolines.map((trampoline) => host.reenter(trampoline)));
+  while (waiting.length === 0) await new Promise(setImmediate);
+  t.deepEqual(waiting, [guesses.slice(15)]);
+});
