@@ -71,7 +71,7 @@ function* stepsOf(
 }
 
 /** Writes what becomes of expressions, as it comes. */
-class Report {
+export class Report {
   outcome: Outcome = 'completed';
   readonly #items: readonly ExpressionItem[];
   readonly #streams: CommandStreams;
