@@ -44,11 +44,11 @@ function isPowerOfTwo(value: number): boolean {
  * The three parts of a runner's memory must be sane, beside each other and within reach.
  * @throws {ProtocolError} when they are not.
  */
-export function checkRunner(runner: RunnerStarted): RunnerStarted {
+export function checkRunner(runner: RunnerStarted, { pageBytes }: RemoteInfo): RunnerStarted {
   const { code, constant, data } = runner.memory;
   const parts = [code, constant, data];
   for (const part of parts)
-    if (part.address % 4096n !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
+    if (part.address % BigInt(pageBytes) !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
       throw new ProtocolError(`the executor reports memory at ${formatAddr(part.address)}`);
   parts.sort((a, b) => Number(a.address - b.address));
   const low = parts[0]?.address ?? code.address;

@@ -198,7 +198,8 @@ export class ExecutorProcessControl {
             if (commonVersion([version]) === undefined)
               throw new ProtocolError(`the executor chose protocol ${version}, which was not offered`);
             connection.agree(commonFeatures(features), `the executor (${server})`);
-            checkStubs(checkRunner(runner), checkInfo(info), FIRST_STUBS);
+            checkInfo(info);
+            checkStubs(checkRunner(runner, info), info, FIRST_STUBS);
             conduct.begin(runner.generation, runner.stubs, info.trampolineBytes);
           },
         },
@@ -250,7 +251,7 @@ export class ExecutorProcessControl {
   async startRunner(stubCount: number): Promise<RunnerStarted> {
     // What the executor tells next may be of this runner.
     const onResult = (runner: RunnerStarted) => {
-      this.#checkConfinement(checkRunner(runner));
+      this.#checkConfinement(checkRunner(runner, this.info));
       checkStubs(runner, this.info, stubCount);
       if (runner.generation <= this.#runner.generation)
         throw new ProtocolError(`generation ${runner.generation} follows ${this.#runner.generation}`);

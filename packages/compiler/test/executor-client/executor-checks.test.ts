@@ -71,7 +71,7 @@ test('memory is in reach of itself, in user space and on pages', (t) => {
     runnerWith({ dataAt: CODE - BigInt(GIB) }),
     runnerWith({ start: (1n << 47n) - 12288n }),
   ])
-    t.is(checkRunner(right), right);
+    t.is(checkRunner(right, INFO), right);
   for (const wrong of [
     runnerWith({ data: reach - 8191 }),
     runnerWith({ dataAt: CODE - BigInt(2 * GIB) }),
@@ -80,7 +80,11 @@ test('memory is in reach of itself, in user space and on pages', (t) => {
     runnerWith({ start: CODE + 8n }),
     runnerWith({ dataAt: CODE + 8192n + 2048n }),
   ])
-    t.throws(() => checkRunner(wrong), refused);
+    t.throws(() => checkRunner(wrong, INFO), refused);
+  // A page is as large as the executor's are.
+  const pages = { ...INFO, pageBytes: 16384 };
+  t.throws(() => checkRunner(runnerWith({}), pages), refused);
+  t.notThrows(() => checkRunner(runnerWith({ code: 16384, constant: 16384 }), pages));
 });
 
 test('stubs, trampolines and pointers lie beside the memory of the compiler, in reach of all of it', (t) => {
