@@ -40,6 +40,7 @@ function prepared(call: (prepare: Prepare) => Promise<Uint8Array>) {
   const linking = { fails: false };
   const made: { name: string; isOld: boolean }[] = [];
   const session = {
+    executor: { has: () => true },
     callOnData: (_name: string, prepare: Prepare) => call(prepare),
     link: async () => {
       if (linking.fails) throw new Error('does not link');
