@@ -136,7 +136,7 @@ test('a made-up token is printed, a given one is not', async (t) => {
   await until(() => made.stderr().split('\n').length === 3);
   const [, url = '', token = ''] = /listening on (ws:\S+)\n.*FARJIT_TOKEN=(\S+)\n/.exec(made.stderr()) ?? [];
   const { opened } = await openOver(t, await connect(url, { headers: { authorization: `Bearer ${token}` } }));
-  t.is(opened.version, 1);
+  t.is(opened.version, 2);
 
   const file = join(temporaryDirectory(t), 'token');
   writeFileSync(file, 'from-a-file\n');
@@ -148,7 +148,7 @@ test('a made-up token is printed, a given one is not', async (t) => {
     await until(() => stderr().includes('\n'));
     const [, address = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
     const headers = { authorization: `Bearer ${given}` };
-    t.is((await openOver(t, await connect(address, { headers }))).opened.version, 1);
+    t.is((await openOver(t, await connect(address, { headers }))).opened.version, 2);
     t.false(stderr().includes(given));
   }
 });
@@ -192,7 +192,7 @@ test('a new token gets in by its entry, which does not hold it', async (t) => {
   const { stderr } = start(t, ['--listen', 'ws://127.0.0.1:0', '--token-file', file]);
   await until(() => stderr().includes('\n'));
   const [, url = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
-  t.is((await openOver(t, await connectTo(url, bearer(secret?.trim() ?? '')))).opened.version, 1);
+  t.is((await openOver(t, await connectTo(url, bearer(secret?.trim() ?? '')))).opened.version, 2);
   t.is((await refusalOf(url, bearer('other'))).status, 401);
 });
 
@@ -270,7 +270,7 @@ test('variables and a file configure an executor', async (t) => {
   await until(() => stderr().includes('listening'));
   const url = `ws+unix:${join(directory, 'a.sock')}`;
   const { opened } = await openOver(t, await connectTo(url));
-  t.is(opened.version, 1);
+  t.is(opened.version, 2);
   const refusal = await refusalOf(url);
   t.is(refusal.status, 503);
   t.regex(refusal.body, /^this executor has 1 sessions, as many as it may have/);

@@ -56,7 +56,7 @@ test('what commits have filled counts for their identity', async (t) => {
   await fill(small, 'code', 12);
   await until(() => account.memoryBytes > 12 * MIB);
   t.true(account.memoryBytes < 24 * MIB, `${account.memoryBytes} bytes`);
-  await fill(large, 'constant', 28).catch(() => {});
+  await fill(large, 'code', 30).catch(() => {});
   await until(() => large.lost.length > 0);
   const quota = { name: 'memory' as const, value: 40 * MIB, identity: 'token a' };
   t.deepEqual(large.lost[0]?.end, { kind: 'quota', quota });
@@ -67,8 +67,8 @@ test('what commits have filled counts for their identity', async (t) => {
 test('where memory is small, what a runner can write in its session is no larger', async (t) => {
   const { opened } = await openSession(t, createHostResources({ limits: { memory: 16 * MIB } }));
   const { code, constant, data } = opened.runner.memory;
-  t.is(code.sizeBytes, 16 * MIB);
-  t.is(constant.sizeBytes, 16 * MIB);
+  for (const { sizeBytes } of [code, constant])
+    t.true(sizeBytes > 12 * MIB && sizeBytes < 16 * MIB, `${sizeBytes} bytes`);
   t.true(data.sizeBytes > 8 * MIB && data.sizeBytes < 16 * MIB, `${data.sizeBytes} bytes`);
 });
 
