@@ -7,6 +7,8 @@ import type { Lane } from './turns.js';
  * milliseconds to look at so many.
  */
 const PIECE_BYTES = 8 * 1024;
+/** What is looked at without a look at the time: there is one such piece in a round of the event loop, or more would have come. */
+const SMALL_BYTES = 1024;
 
 /**
  * Has a WebSocket look at what comes over its socket in a lane's turns. What it does with a frame it does by itself: pings,
@@ -17,14 +19,18 @@ export function readInTurns(socket: Socket, webSocket: WebSocket, lane: Lane): v
   const parsers = socket.listeners('data');
   socket.removeAllListeners('data');
   const pieces: Buffer[] = [];
+  const parse = (piece: Buffer) => {
+    for (const parser of parsers) parser.call(socket, piece);
+  };
   const parseNext = () => {
     const piece = pieces.shift();
-    if (piece) for (const parse of parsers) parse.call(socket, piece);
+    if (piece) parse(piece);
   };
   const parseAll = () => {
     while (pieces.length > 0) parseNext();
   };
   socket.on('data', (chunk: Buffer) => {
+    if (chunk.length <= SMALL_BYTES && pieces.length === 0) return parse(chunk);
     let last: Promise<void> | undefined;
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       pieces.push(chunk.subarray(at, at + PIECE_BYTES));
