@@ -1,21 +1,17 @@
 import {
-  type Answer,
   type Commit,
   Connection,
   commonFeatures,
   commonVersion,
   FEATURE_NAMES,
   type Feature,
-  type FrameEvent,
   indirection,
   memory,
   type ParamsOf,
   PROTOCOL_VERSIONS,
   type RemoteInfo,
-  type RequestContext,
   type RequestType,
   type ResultOf,
-  type RunnerEnd,
   type RunnerStarted,
   run,
   type StubBlock,
@@ -25,13 +21,13 @@ import {
 } from '@farjit/protocol';
 import { type ConnectionClosedError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { Limit } from '@farjit/protocol/limits';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
-import { type ConnectionEvent, SessionResumer } from './session-resumer.js';
+import { type ExecutorHandlers, handleExecutor } from './executor-handlers.js';
+import { SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
 
 /**
@@ -41,20 +37,6 @@ import { stageCommit } from './stage-commit.js';
 const ANSWER_TIMEOUT_MS = 30_000;
 /** The same for the end of the session, where nothing is lost by not waiting. */
 const TERMINATE_TIMEOUT_MS = 5_000;
-
-/** What the compiler does when the executor asks or tells. */
-export interface ExecutorHandlers {
-  reenter(
-    trampoline: ExecutorAddr,
-    context: Pick<RequestContext, 'generation' | 'traceparent'>,
-  ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
-  functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
-  runnerLost(generation: number, end: RunnerEnd): void;
-  limitReached(generation: number, limit: Limit): void;
-  output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
-  frame(event: FrameEvent): void;
-  connection(event: ConnectionEvent): void;
-}
 
 /** A piece of session memory. */
 export interface MemoryPiece {
@@ -150,32 +132,7 @@ export class ExecutorProcessControl {
     const resumer = new SessionResumer(connection, transport, handlers.connection);
     let isOpen = false;
     const conduct = new ExecutorConduct();
-    connection.handle(indirection.reenter, async ({ trampoline }, context) => {
-      const answered = orClose(connection, () => conduct.noteReentry(context.generation, trampoline));
-      try {
-        const answer = await handlers.reenter(trampoline, context);
-        return () => {
-          const result = typeof answer === 'function' ? answer() : answer;
-          if (result.outcome === 'failed') return result;
-          return { ...result, commit: stageCommit(connection, result.commit, context.generation) };
-        };
-      } finally {
-        answered();
-      }
-    });
-    connection.onNotification(session.runnerLost, ({ generation, end }) => {
-      conduct.noteLost(generation);
-      handlers.runnerLost(generation, end);
-    });
-    connection.onNotification(indirection.functionsHot, ({ counters }, generation) => {
-      conduct.noteHot(generation);
-      handlers.functionsHot(counters, generation);
-    });
-    connection.onNotification(session.limitReached, ({ limit }, generation) => {
-      conduct.noteLimit(generation, limit.name);
-      handlers.limitReached(generation, limit);
-    });
-    connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
+    handleExecutor(connection, conduct, handlers);
     connection.start();
     const deadline = new AnswerDeadline((method, timeoutMs) =>
       connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
@@ -442,17 +399,10 @@ export class ExecutorProcessControl {
   }
 }
 
-/** Executors before version 2 of the protocol refuse fields that they do not know. */
+/** Executors before version 2 of the protocol refuse fields that they do not know, and name the request. */
 function isOfBefore(error: unknown): boolean {
-  return error instanceof RemoteError && error.code === 'INVALID_PARAMS';
-}
-
-/** What `check` gives. A request that no executor sends ends the connection, as such a notification does. */
-function orClose<T>(connection: Connection, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof ProtocolError) connection.close(1002, error.message);
-    throw error;
-  }
+  const { method } = session.openSession;
+  return (
+    error instanceof RemoteError && error.code === 'INVALID_PARAMS' && error.message.startsWith(`${method}: `)
+  );
 }

@@ -1,10 +1,7 @@
 import type { Transport } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import {
-  type ExecutorHandlers,
-  ExecutorProcessControl,
-  type OpenOptions,
-} from '../executor-client/executor-process-control.js';
+import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
+import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';

@@ -97,6 +97,18 @@ test('a host that refuses the session', async (t) => {
   t.true(error instanceof RemoteError && error.code === 'VERSION_MISMATCH');
 });
 
+test('a host that has not what the session wants says so, and is not taken for an old one', async (t) => {
+  const refuseWith = (message: string) => (host: FakeHost) => {
+    host.answers.openSession = () => {
+      throw new RequestError('INVALID_PARAMS', message);
+    };
+  };
+  const words = 'the runner has no library "fortran": it has kaleidoscope';
+  t.like(await openFails(t, refuseWith(words)), { code: 'INVALID_PARAMS', message: words });
+  const old = await openFails(t, refuseWith('openSession: features: Invalid key: Expected never'));
+  t.like(old, { code: 'VERSION_MISMATCH' });
+});
+
 test('a protocol version that was not offered', async (t) => {
   const error = await openFails(t, (host) => {
     host.answers.openSession = openedWith(host, { version: 3 });

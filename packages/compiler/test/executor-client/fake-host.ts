@@ -18,7 +18,7 @@ import {
   type Transport,
 } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { ExecutorHandlers } from '../../src/executor-client/executor-process-control.js';
+import type { ExecutorHandlers } from '../../src/executor-client/executor-handlers.js';
 
 const MIB = 1024 * 1024;
 const STUB_BYTES = 8;

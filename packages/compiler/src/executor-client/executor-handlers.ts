@@ -1,0 +1,74 @@
+import {
+  type Answer,
+  type Connection,
+  type FrameEvent,
+  indirection,
+  type RequestContext,
+  type ResultOf,
+  type RunnerEnd,
+  session,
+} from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Limit } from '@farjit/protocol/limits';
+import type { ExecutorConduct } from './executor-conduct.js';
+import type { ConnectionEvent } from './session-resumer.js';
+import { stageCommit } from './stage-commit.js';
+
+/** What the compiler does when the executor asks or tells. */
+export interface ExecutorHandlers {
+  reenter(
+    trampoline: ExecutorAddr,
+    context: Pick<RequestContext, 'generation' | 'traceparent'>,
+  ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
+  functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
+  runnerLost(generation: number, end: RunnerEnd): void;
+  limitReached(generation: number, limit: Limit): void;
+  output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  frame(event: FrameEvent): void;
+  connection(event: ConnectionEvent): void;
+}
+
+/** Registers what is done on each message of an executor, once its conduct allows it. */
+export function handleExecutor(
+  connection: Connection,
+  conduct: ExecutorConduct,
+  handlers: Omit<ExecutorHandlers, 'frame' | 'connection'>,
+): void {
+  connection.handle(indirection.reenter, async ({ trampoline }, context) => {
+    const answered = orClose(connection, () => conduct.noteReentry(context.generation, trampoline));
+    try {
+      const answer = await handlers.reenter(trampoline, context);
+      return () => {
+        const result = typeof answer === 'function' ? answer() : answer;
+        if (result.outcome === 'failed') return result;
+        return { ...result, commit: stageCommit(connection, result.commit, context.generation) };
+      };
+    } finally {
+      answered();
+    }
+  });
+  connection.onNotification(session.runnerLost, ({ generation, end }) => {
+    conduct.noteLost(generation);
+    handlers.runnerLost(generation, end);
+  });
+  connection.onNotification(indirection.functionsHot, ({ counters }, generation) => {
+    conduct.noteHot(generation);
+    handlers.functionsHot(counters, generation);
+  });
+  connection.onNotification(session.limitReached, ({ limit }, generation) => {
+    conduct.noteLimit(generation, limit.name);
+    handlers.limitReached(generation, limit);
+  });
+  connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
+}
+
+/** What `check` gives. A request that no executor sends ends the connection, as such a notification does. */
+function orClose<T>(connection: Connection, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof ProtocolError) connection.close(1002, error.message);
+    throw error;
+  }
+}
