@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
 import { socketPair } from './native/libc.js';
 import { BELL, BELL_BYTES } from './native/shared-layout.js';
-import type { Lane } from './turns.js';
+import type { LaneTurns } from './turns.js';
 
 /** One message of the doorbell, from the runner: any values. */
 export interface Bell {
@@ -19,9 +19,6 @@ export interface DoorbellOptions {
   /** All that was rung has been heard, and no more will be. */
   readonly onClose: () => void;
 }
-
-/** Those in whose turns bells are heard. */
-export type BellTurns = Pick<Lane, 'run' | 'hasTimeLeft'>;
 
 /**
  * Both ends of a doorbell, before there is a runner. Node could make them as it starts the runner, and leaves them open
@@ -61,7 +58,7 @@ export class Doorbell {
   readonly #options: DoorbellOptions;
   /** Received and not heard yet. */
   #waiting: Buffer = Buffer.alloc(0);
-  #turns: BellTurns | undefined;
+  #turns: LaneTurns | undefined;
   #hasTurnToCome = false;
   #isHeld = false;
   #hasRunnerEnded = false;
@@ -98,7 +95,7 @@ export class Doorbell {
   }
 
   /** From now on bells are heard in these turns. */
-  share(turns: BellTurns): void {
+  share(turns: LaneTurns): void {
     this.#turns = turns;
   }
 

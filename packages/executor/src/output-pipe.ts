@@ -2,6 +2,7 @@ import { readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
 import { close, pipe, setNonBlocking } from './native/libc.js';
+import type { LaneTurns } from './turns.js';
 
 /** What a pipe holds by default; the runner may not change it. */
 const PIPE_BYTES = 64 * 1024;
@@ -31,6 +32,7 @@ export class OutputPipe {
   readonly #sink: OutputSink;
   readonly #scratch = Buffer.allocUnsafeSlow(PIPE_BYTES);
   #holdBack: NodeJS.Timeout | undefined;
+  #turns: LaneTurns | undefined;
   #isClosed = false;
 
   /** @throws {LibcError} */
@@ -63,6 +65,11 @@ export class OutputPipe {
     this.#socket.on('error', () => {});
   }
 
+  /** From now on what comes is read in these turns. */
+  share(turns: LaneTurns): void {
+    this.#turns = turns;
+  }
+
   /** The host's copy of the runner's end; while it is open the pipe never ends. */
   closeWriteEnd(): void {
     close(this.writeFd);
@@ -88,15 +95,21 @@ export class OutputPipe {
     this.#socket.destroy();
   }
 
-  /** @returns whether to go on at once: after a large chunk others have their turn first. */
+  /** @returns whether to go on at once: after a large chunk, or when the turn is over, others have theirs first. */
   #take(content: Buffer): boolean {
     if (this.#isClosed) return true;
     this.#sink.write(content);
     if (this.#sink.isCongested()) this.#waitUntilClear();
-    else if (content.byteLength >= LARGE_CHUNK_BYTES)
-      this.#guard.later('runner.output-resume', () => this.#resume());
+    else if (content.byteLength >= LARGE_CHUNK_BYTES || this.#turns?.hasTimeLeft === false)
+      this.#waitForTurn();
     else return true;
     return false;
+  }
+
+  #waitForTurn(): void {
+    const guard = this.#guard;
+    if (this.#turns) this.#turns.run(() => guard.run('runner.output-resume', () => this.#resume()));
+    else guard.later('runner.output-resume', () => this.#resume());
   }
 
   #waitUntilClear(): void {

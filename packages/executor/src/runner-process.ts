@@ -246,12 +246,13 @@ export class RunnerProcess {
   /**
    * Ends the runner at the limits that the host counts.
    * @param onUsage told what it uses from time to time, and when it is killed.
-   * @param lane counts the time that the host works for it, and gives its bells their turns.
+   * @param lane counts the time that the host works for it, and gives its bells and output their turns.
    */
   watch(onUsage: ((usage: RunnerUsage) => void) | undefined, lane: Lane): void {
     this.#onUsage = onUsage;
     this.#lane = lane;
     this.#doorbell.share(lane);
+    for (const output of this.#outputs) output.share(lane);
     this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
   }
 

@@ -82,6 +82,9 @@ export class Turns {
   }
 }
 
+/** A lane, for work of one kind that is done in its turns. */
+export type LaneTurns = Pick<Lane, 'run' | 'hasTimeLeft'>;
+
 /** What a lane needs of those that share the thread. */
 interface Thread {
   readonly nowMs: () => number;
