@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RESUMPTION_HEADERS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
@@ -75,4 +76,14 @@ test.serial('of the connections that a session was resumed from, few are waited 
   }
   await until(() => closedCount(sockets) >= 2 * MAX_LINGERING - 1);
   t.is(server.sessions.size, 1);
+});
+
+test.serial('a server that closes waits for peers who do not answer, and then cuts them off', async (t) => {
+  const { server, connectOnce } = await open(t);
+  const { socket } = await connectOnce();
+  const startMs = performance.now();
+  await server.close();
+  t.true(performance.now() - startMs >= 490);
+  await Promise.race([until(() => closedCount([socket]) === 1), delay(5000)]);
+  t.is(closedCount([socket]), 1);
 });

@@ -254,8 +254,10 @@ test('one connection over an inherited socket, then the end', async (t) => {
   });
   const exited = once(child, 'exit');
   const socket = child.stdio[3] as Socket;
-  const transport = new WebSocketTransport(joinWebSocket(socket, 'client'));
-  const compiler = await openOver(t, transport);
+  const webSocket = joinWebSocket(socket, 'client');
+  // Before anything is asked of it.
+  await once(webSocket, 'ping');
+  const compiler = await openOver(t, new WebSocketTransport(webSocket));
   const status = await compiler.connection.request(session.sessionStatus, {});
   t.is(status.processId, compiler.opened.runner.processId);
   compiler.connection.close();
