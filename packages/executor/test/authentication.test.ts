@@ -291,7 +291,7 @@ test('a peer that does not say what it wants is cut, before and after its TLS ha
   const { server } = startServer(t, {
     credentials: 'x',
     tls: readTlsFiles(ca.server()),
-    strangerTimeoutMs: 2000,
+    strangerTimeoutMs: 5000,
   });
   const [plain, secure] = await Promise.all(
     ['ws://127.0.0.1:0', 'wss://127.0.0.1:0'].map((url) => server.listen(url)),
