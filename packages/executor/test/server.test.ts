@@ -36,17 +36,8 @@ async function connect(url: string, options: ClientOptions = {}): Promise<WebSoc
   return new WebSocketTransport(socket);
 }
 
-/** Status a refused upgrade is answered with. */
-async function refusal(url: string, options: ClientOptions = {}): Promise<number | undefined> {
-  const socket = new WebSocket(url, options);
-  socket.on('error', () => {});
-  const [, response] = await once(socket, 'unexpected-response');
-  socket.terminate();
-  return response.statusCode;
-}
-
-/** The same, or undefined when the upgrade was accepted. */
-async function refusalOf(url: string, options: ClientOptions): Promise<number | undefined> {
+/** The status that an upgrade is refused with; undefined when it was accepted. */
+async function refusalOf(url: string, options: ClientOptions = {}): Promise<number | undefined> {
   const socket = new WebSocket(url, options);
   socket.on('error', () => {});
   const status = await Promise.race([
@@ -145,14 +136,14 @@ test('loopback needs the token', async (t) => {
   const server = startServer(t, { credentials: 'correct horse' });
   const url = await server.listen('ws://127.0.0.1:0');
   t.regex(url, /^ws:\/\/127\.0\.0\.1:\d+$/);
-  t.is(await refusal(url), 401);
+  t.is(await refusalOf(url), 401);
   for (const authorization of [
     'Bearer correct',
     'Bearer correct horse!',
     'Basic correct horse',
     'correct horse',
   ])
-    t.is(await refusal(url, { headers: { authorization } }), 401);
+    t.is(await refusalOf(url, { headers: { authorization } }), 401);
   t.is(server.sessions.size, 0);
   const compiler = await openOver(
     t,
@@ -169,7 +160,7 @@ test('after so many wrong tokens in a second nobody gets in, and a second later 
   const guesses = () =>
     Promise.all(
       Array.from({ length: MAX_REFUSED_HANDSHAKES }, (_, i) =>
-        refusal(url, { headers: { authorization: `Bearer ${i}` } }),
+        refusalOf(url, { headers: { authorization: `Bearer ${i}` } }),
       ),
     );
   // A slow machine may take more than a second for the round.
@@ -196,9 +187,9 @@ test('web pages are refused, with or without the token', async (t) => {
   const unix = await server.listen(`ws+unix:${path}`);
   const loopback = await server.listen('ws://127.0.0.1:0');
   const headers = { authorization: `Bearer ${server.token}` };
-  t.is(await refusal(unix, { origin: 'http://127.0.0.1' }), 403);
-  t.is(await refusal(loopback, { origin: 'null', headers }), 403);
-  t.is(await refusal(unix, { headers: { origin: '' } }), 403);
+  t.is(await refusalOf(unix, { origin: 'http://127.0.0.1' }), 403);
+  t.is(await refusalOf(loopback, { origin: 'null', headers }), 403);
+  t.is(await refusalOf(unix, { headers: { origin: '' } }), 403);
   t.is(server.sessions.size, 0);
 });
 
@@ -207,7 +198,7 @@ test('more sessions than allowed are refused', async (t) => {
   const server = startServer(t, { maxSessions: 1 });
   const url = await server.listen(`ws+unix:${path}`);
   const { connection } = await openOver(t, await connect(url));
-  t.is(await refusal(url), 503);
+  t.is(await refusalOf(url), 503);
   connection.close();
   await until(() => server.sessions.size === 0);
   t.is((await openOver(t, await connect(url))).opened.version, 2);
