@@ -2,6 +2,8 @@ import { memory, parseValue, type RunnerEnd, run, session, symbols } from '@farj
 import { RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import { alignUp } from '#executor/src/align-up.js';
+import { CONTROL_BYTES } from '#executor/src/native/shared-layout.js';
 import { must, Violation } from '../target.js';
 import { mustBePrintable } from '../targets/decoder.js';
 import { BLOCK_BYTES, OPERATION_BYTES, type Program, WORDS, type WordName } from './program.js';
@@ -90,12 +92,14 @@ function blockOf(
   first: number,
   pthreadCreate: ExecutorAddr,
 ): Uint8Array<ArrayBuffer> {
-  const { code, constant, data } = hostile.opened.runner.memory;
+  const { code, data } = hostile.opened.runner.memory;
   const { places } = hostile;
-  const control = constant.address + BigInt(constant.sizeBytes);
+  const controlBytes = BigInt(alignUp(CONTROL_BYTES, hostile.opened.info.pageBytes));
+  // Data follows it.
+  const control = data.address - controlBytes;
   const words: Partial<Record<WordName, bigint>> = {
     control,
-    controlBytes: data.address - control,
+    controlBytes,
     data: places.data,
     dataBytes: BigInt(places.dataBytes),
     dataStart: data.address,

@@ -121,13 +121,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'DONE without work',
   },
   'whether there is a counter is not checked': {
-    host: [
-      host(
-        'memory',
-        "if (range?.prot !== 'data' || range.writable !== 'commit')\n                return undefined;\n            addresses",
-        'addresses',
-      ),
-    ],
+    host: [host('memory', 'if (!contains(data, data.offset + dataOffset, COUNTER_BYTES))', NEVER)],
     seed: 'HOT where no counter is',
   },
   'which words are counters is not checked': {
@@ -189,7 +183,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'a trap while much is asked',
   },
   'a session that is closed leaves its runner': {
-    host: [host('session-runners', 'generation?.kill(end);', '')],
+    host: [host('session-runners', 'runner?.kill(end);', '')],
     seed: 'first calls',
   },
   'a file of a runner is not closed': {
@@ -197,11 +191,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'first calls',
   },
   'a user is not given back': {
-    host: [host('generation', 'host.users.giveBack(userId);', '')],
+    host: [host('live-runner', 'host.users.giveBack(userId);', '')],
     seed: 'first calls',
   },
   'a reservation is not given back': {
-    host: [host('generation', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
+    host: [host('live-runner', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
     seed: 'first calls',
   },
   'a figure that is missing counts as nothing': {
