@@ -1,59 +1,12 @@
-import {
-  type Commit,
-  type FinalizeAction,
-  indirection as indirectionLimits,
-  memory as limits,
-} from '@farjit/protocol';
+import type { Commit } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
-import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
-import test, { type ExecutionContext } from 'ava';
-import { X86_64 } from '../src/abi/x86-64.js';
-import { Indirection } from '../src/indirection.js';
+import { addrAdd, toExecutorAddr } from '@farjit/protocol/executor-addr';
+import test from 'ava';
 import { SessionMemory } from '../src/memory.js';
-import { FRAME_NODE_BYTES } from '../src/native/shared-layout.js';
-import { ReservationPool } from '../src/reservation.js';
-import { layoutReservation } from '../src/reservation-layout.js';
 import { SLICE_BYTES, SLICE_ENTRIES, type Slices } from '../src/turns.js';
 import { finish } from './finish.js';
-import { ehFramesOf } from './machine-code.js';
+import { BASE, endOf, MIB, type Prepared, prepare, RESOLVER, roomy, TERMINATOR } from './memory-fixture.js';
 import { commitOf, deregisters, invalidates, registers, segmentOf } from './session-fixture.js';
-
-const MIB = 1024 * 1024;
-const BASE = toExecutorAddr(0x7000_0000_0000n);
-const RESOLVER = toExecutorAddr(0x5555_0000_1234n);
-const pool = new ReservationPool(
-  layoutReservation(4096, { codeBytes: MIB, constantBytes: MIB, dataBytes: MIB }),
-);
-
-interface Prepared {
-  memory: SessionMemory;
-  indirection: Indirection;
-  code: ExecutorAddr;
-  constant: ExecutorAddr;
-  data: ExecutorAddr;
-}
-
-function prepare(t: ExecutionContext, from = pool): Prepared {
-  const reservation = from.take();
-  t.teardown(() => reservation.release());
-  const memory = new SessionMemory(reservation, BASE);
-  const { code, constant, data } = memory.describe();
-  return {
-    memory,
-    indirection: new Indirection(memory, RESOLVER, X86_64),
-    code: code.address,
-    constant: constant.address,
-    data: data.address,
-  };
-}
-
-/** An end of EH frames, which is all of a section that is empty. */
-const TERMINATOR = new Uint8Array(4);
-/** Address just behind what is allotted to the compiler. */
-const endOf = ({ memory }: Prepared, prot: 'code' | 'constant' | 'data') => {
-  const { address, sizeBytes } = memory.describe()[prot];
-  return addrAdd(address, sizeBytes);
-};
 
 test('a commit writes content, zeroes the rest and stores pointers', (t) => {
   const { memory, code, constant, data } = prepare(t);
@@ -297,114 +250,11 @@ test('the host writes its own regions to their ends', (t) => {
   });
 });
 
-test('one commit may deregister EH frames and register others in their place', (t) => {
-  const { memory, constant } = prepare(t);
-  const [comes, goes] = [registers(constant, TERMINATOR), deregisters(constant, TERMINATOR)];
-  const does = (...actions: FinalizeAction[]) => finish(memory.apply(commitOf({ actions })));
-  does(comes);
-  t.throws(() => does(comes), { message: /registered already/ });
-  t.throws(() => does(deregisters(constant, new Uint8Array(8))), { message: /no EH frames of 8 bytes/ });
-  // In whatever order it names them.
-  t.notThrows(() => does(comes, goes));
-  t.throws(() => does(goes, comes, comes), { message: /registered already/ });
-  t.notThrows(() => does(goes));
-  t.throws(() => does(goes), { message: /no EH frames/ });
-});
-
 test('code that takes the place of other code is made visible before anything leads to it', (t) => {
   const { memory, code } = prepare(t);
   const segments = [segmentOf(code, 'code', Uint8Array.of(1))];
   t.true(finish(memory.apply(commitOf({ segments, actions: [invalidates(code, 1)] }))).syncCore);
   t.false(finish(memory.apply(commitOf({ segments }))).syncCore);
-});
-
-const roomy = new ReservationPool(
-  layoutReservation(4096, { codeBytes: 32 * MIB, constantBytes: 32 * MIB, dataBytes: MIB }),
-);
-
-test('blocks are bounded, and so are the stubs of all together', (t) => {
-  const { indirection } = prepare(t, roomy);
-  const { MAX_STUB_BLOCKS } = indirectionLimits;
-  for (let count = 0; count < MAX_STUB_BLOCKS; count++) finish(indirection.emit(1));
-  t.throws(() => finish(indirection.emit(1)), { code: 'LIMIT_EXCEEDED', message: /64 blocks of stubs/ });
-});
-
-test('stubs for which there is no room are refused, and those for which there is are not', (t) => {
-  const { memory, indirection } = prepare(t);
-  // A sixteenth of the constants is pointers, the first of which is that to the resolver.
-  const capacity = MIB / 16 / 8 - 1;
-  const message = `no room for 3 more stubs: the runner has ${capacity - 2}, and room for ${capacity}`;
-  finish(indirection.emit(capacity - 2));
-  t.throws(() => finish(indirection.emit(3)), { code: 'LIMIT_EXCEEDED', message });
-  const { pointers } = finish(indirection.emit(2));
-  t.is(memory.offsetOf(pointers) + 16, memory.layout.frameNodes.offset);
-  t.throws(() => finish(indirection.emit(1)), { code: 'LIMIT_EXCEEDED' });
-});
-
-test('registered EH frames are bounded', (t) => {
-  const { memory, data: start } = prepare(t, roomy);
-  const { MAX_FINALIZE_ACTIONS, MAX_REGISTERED_FRAMES } = limits;
-  const register = (first: number, count: number) =>
-    finish(
-      memory.apply(
-        commitOf({
-          actions: Array.from({ length: count }, (_, index) =>
-            registers(addrAdd(start, 4 * (first + index)), TERMINATOR),
-          ),
-        }),
-      ),
-    );
-  let count = 0;
-  while (count + MAX_FINALIZE_ACTIONS <= MAX_REGISTERED_FRAMES) {
-    register(count, MAX_FINALIZE_ACTIONS);
-    count += MAX_FINALIZE_ACTIONS;
-  }
-  register(count, MAX_REGISTERED_FRAMES - count);
-  t.throws(() => register(MAX_REGISTERED_FRAMES, 1), {
-    code: 'LIMIT_EXCEEDED',
-    message: /65536 registered EH frames/,
-  });
-  finish(memory.apply(commitOf({ actions: [deregisters(start, TERMINATOR)] })));
-  t.notThrows(() => register(MAX_REGISTERED_FRAMES, 1));
-});
-
-test('EH frames are read before anything is written, as they will be, and no more than there may be', (t) => {
-  const { memory, constant } = prepare(t, roomy);
-  const { MAX_EH_FRAME_BYTES } = limits;
-  // A record of the greatest length there may be, over and over.
-  const endless = new Uint8Array(MIB);
-  const view = new DataView(endless.buffer);
-  for (let at = 0; at < MIB; at += 1024) {
-    view.setUint32(at, 1020, true);
-    // A CIE without an augmentation.
-    endless[at + 8] = 1;
-  }
-  const segments = [segmentOf(constant, 'constant', endless)];
-  const apply = (...actions: FinalizeAction[]) => finish(memory.apply(commitOf({ segments, actions })));
-  t.throws(() => apply(registers(constant, endless)), { code: 'INVALID_PARAMS', message: /no terminator/ });
-  t.true(memory.read(constant, MIB).equals(Buffer.alloc(MIB)));
-  t.throws(() => apply({ ...registers(constant, endless), sizeBytes: MAX_EH_FRAME_BYTES + 1 }), {
-    code: 'LIMIT_EXCEEDED',
-    message: `${MAX_EH_FRAME_BYTES + 1} bytes of EH frames, a commit carries ${MAX_EH_FRAME_BYTES}`,
-  });
-  // What lies behind them as it is now ends them.
-  t.notThrows(() => apply({ ...registers(constant, endless), sizeBytes: MIB + 4 }));
-});
-
-test('EH frames beyond the room of their index are refused, and nothing changed', (t) => {
-  const { memory, code, constant, data } = prepare(t);
-  const capacity = Math.floor(memory.layout.frameNodes.sizeBytes / FRAME_NODE_BYTES);
-  const section = ehFramesOf(Array.from({ length: capacity }, (_, index) => code + BigInt(8 * index)));
-  const one = ehFramesOf([code]);
-  const segments = [segmentOf(data, 'data', section), segmentOf(constant, 'constant', one)];
-  finish(memory.apply(commitOf({ segments, actions: [registers(data, section)] })));
-  const more = commitOf({ actions: [registers(constant, one)] });
-  t.throws(() => finish(memory.apply(more)), {
-    code: 'LIMIT_EXCEEDED',
-    message: /no room for 1 more EH frames/,
-  });
-  finish(memory.apply(commitOf({ actions: [deregisters(data, section)] })));
-  t.notThrows(() => finish(memory.apply(more)));
 });
 
 test('memory beyond the content is zero, whatever was there before, in parts and whole pages', (t) => {
@@ -498,64 +348,4 @@ test('reading stays inside one part', (t) => {
     [addrAdd(code.address, -1), 1],
   ] as const)
     t.throws(() => memory.read(address, sizeBytes), { instanceOf: RequestError, message: /not inside/ });
-});
-
-test('stubs jump through pointers that commits may write, and only those', (t) => {
-  const { memory, indirection } = prepare(t);
-  const { stubs, pointers, trampolines, count } = finish(indirection.emit(3));
-  t.is(count, 3);
-  t.is(memory.read(addrAdd(pointers, 16), 8).readBigUInt64LE(), trampolines + 16n);
-  const code = memory.read(stubs, 24);
-  for (const index of [0, 1, 2]) {
-    t.is(code.readUInt16BE(8 * index), 0xff25);
-    const next = stubs + BigInt(8 * index + 6);
-    t.is(next + BigInt(code.readInt32LE(8 * index + 2)), pointers + BigInt(8 * index));
-  }
-  const target = { address: addrAdd(pointers, 8), value: toExecutorAddr(0x42n) };
-  finish(memory.apply(commitOf({ pointers: [target] }))).connect();
-  t.is(memory.read(target.address, 8).readBigUInt64LE(), 0x42n);
-  const outside = { message: /not inside memory that is allotted to the compiler/ };
-  for (const segment of [
-    segmentOf(stubs, 'code', Uint8Array.of(0x90)),
-    segmentOf(trampolines, 'code', Uint8Array.of(0x90)),
-    segmentOf(pointers, 'constant', Uint8Array.of(0)),
-  ])
-    t.throws(() => finish(memory.apply(commitOf({ segments: [segment] }))), outside);
-  // The pointer behind the last stub's is nobody's until there is a stub for it.
-  const next = { address: addrAdd(pointers, 24), value: RESOLVER };
-  t.throws(() => finish(memory.apply(commitOf({ pointers: [next] }))), { code: 'INVALID_ADDRESS' });
-  finish(indirection.emit(1));
-  t.notThrows(() => finish(memory.apply(commitOf({ pointers: [next] }))));
-});
-
-test('blocks follow each other, and a stub keeps where it leads when more come', (t) => {
-  const { memory, indirection, code } = prepare(t);
-  const first = finish(indirection.emit(512));
-  finish(memory.apply(commitOf({ pointers: [{ address: first.pointers, value: code }] }))).connect();
-  const second = finish(indirection.emit(512));
-  for (const part of ['stubs', 'pointers', 'trampolines'] as const)
-    t.is<bigint, bigint>(second[part], first[part] + 512n * 8n);
-  t.is<bigint, bigint>(memory.read(first.pointers, 8).readBigUInt64LE(), code);
-});
-
-test('a trampoline is known by its start, and its pointer is written by nobody', (t) => {
-  const { memory, indirection } = prepare(t);
-  const { trampolines: start, pointers } = finish(indirection.emit(600));
-  t.true(indirection.isTrampoline(start));
-  t.true(indirection.isTrampoline(addrAdd(start, 599 * 8)));
-  t.false(indirection.isTrampoline(addrAdd(start, 600 * 8)));
-  t.false(indirection.isTrampoline(addrAdd(start, 6)));
-  t.false(indirection.isTrampoline(addrAdd(start, -8)));
-  t.false(indirection.isTrampoline(toExecutorAddr(0x1000n)));
-  finish(indirection.emit(1));
-  t.true(indirection.isTrampoline(addrAdd(start, 600 * 8)));
-  for (const index of [0, 600]) {
-    const at = start + BigInt(8 * index);
-    const pointer = toExecutorAddr(at + 6n + BigInt(memory.read(toExecutorAddr(at), 8).readInt32LE(2)));
-    t.is<bigint, bigint>(pointer, pointers - 8n);
-    t.is(memory.read(pointer, 8).readBigUInt64LE(), RESOLVER);
-    t.throws(() => finish(memory.apply(commitOf({ pointers: [{ address: pointer, value: RESOLVER }] }))), {
-      instanceOf: RequestError,
-    });
-  }
 });
