@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodegenPool, KaleidoscopeJIT } from '@farjit/compiler';
 import { Server } from '@farjit/executor';
-import { memory, session, symbols } from '@farjit/protocol';
+import { memory, symbols } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { assemble, bitcode } from '#compiler/test/llvm/assemble.js';
@@ -12,10 +12,10 @@ import { installedLibLLVMs } from '#compiler/test/llvm/installed.js';
 import { Log } from '#executor/src/logging/log.js';
 import { logEvents } from '#executor/src/logging/log-events.js';
 import { CONTROL, END, END_MESSAGE_BYTES, EndKind } from '#executor/src/native/shared-layout.js';
+import { layoutReservation } from '#executor/src/reservation-layout.js';
 import { hashToken } from '#executor/src/tokens.js';
 import { illegalInstruction } from '#executor/test/machine-code.js';
-import { WANTED } from '#executor/test/open-on.js';
-import { until } from '#executor/test/session-fixture.js';
+import { startRunner, until } from '#executor/test/session-fixture.js';
 import { cannotRunAsUser, NOBODY, runScript } from './as-user.js';
 import { Canaries } from './canaries.js';
 import { SpyingSession } from './spying-session.js';
@@ -163,8 +163,8 @@ test('what a session holds is in no other one, beside it or later, of whomever, 
   await plant(talking, canaries, 'talked');
   const lastWords = new Canaries();
   const words = lastWords.plantText('last words').padEnd(END_MESSAGE_BYTES, '!');
-  const { constant } = talking.parts;
-  const control = constant.address + BigInt(constant.sizeBytes);
+  const { offset } = layoutReservation(4096, RESERVATION).control;
+  const control = addrAdd(talking.parts.code.address, offset);
   const sayThem = await talking.place(
     'code',
     Uint8Array.from([...[0x48, 0x89, 0xfe] /* mov %rdi, %rsi */, ...endWithWords(control)]),
@@ -181,9 +181,7 @@ test('what a session holds is in no other one, beside it or later, of whomever, 
 
   // A new runner of the same session, sessions of another identity and of the same, in pooled runners and new ones.
   const receivedBefore = trapping.received.length;
-  const restarted = await trapping.compiler.connection.request(session.startRunner, WANTED);
-  Object.assign(trapping.compiler.live, { generation: restarted.generation });
-  Object.assign(trapping.compiler.opened, { runner: restarted });
+  await startRunner(trapping.compiler);
   await trapping.look();
   t.deepEqual(canaries.foundIn(...trapping.received.slice(receivedBefore)), []);
   await closed(talking);

@@ -76,7 +76,7 @@ export class SpyingSession {
   }
 
   get parts() {
-    return this.compiler.opened.runner.memory;
+    return this.compiler.runner.memory;
   }
 
   /** Puts bytes into memory of its own. */

@@ -159,22 +159,21 @@ class SessionTarget implements FuzzTarget {
     return (await this.#ask(memory.readMemory, { address, sizeBytes: RESERVED_BYTES })).content;
   }
 
-  /** A commit that was accepted, or a part of one. */
+  /** A commit that was accepted, or a part of one. It may begin before what is looked at. */
   #apply({ segments, pointers }: CommitPart): void {
-    const write = (address: bigint, content: Uint8Array) => {
+    const write = (address: bigint, sizeBytes: number, content: Uint8Array) => {
       for (const prot of PROTS) {
-        const offset = address - this.#parts[prot];
-        if (offset >= 0n && offset + BigInt(content.byteLength) <= END)
-          this.#expected[prot].set(content, Number(offset));
+        const start = Number(address - this.#parts[prot]);
+        const [from, to] = [Math.max(start, 0), Math.min(start + sizeBytes, RESERVED_BYTES)];
+        if (from >= to) continue;
+        const expected = this.#expected[prot];
+        expected.fill(0, from, to);
+        expected.set(content.subarray(from - start, to - start), from);
       }
     };
-    for (const { address, content, memoryBytes } of segments) {
-      write(address, content);
-      if (memoryBytes > content.byteLength && memoryBytes <= RESERVED_BYTES)
-        write(address + BigInt(content.byteLength), new Uint8Array(memoryBytes - content.byteLength));
-    }
+    for (const { address, content, memoryBytes } of segments) write(address, memoryBytes, content);
     for (const { address, value } of pointers)
-      write(address, new Uint8Array(BigUint64Array.of(value).buffer));
+      write(address, 8, new Uint8Array(BigUint64Array.of(value).buffer));
   }
 
   async #ask<M extends RequestType>(type: M, params: ParamsOf<M>, generation = this.#generation) {
