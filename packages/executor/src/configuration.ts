@@ -1,3 +1,4 @@
+import { readTrustedFile } from '@farjit/protocol/file-trust';
 import type * as v from 'valibot';
 import {
   OPTION_NAMES,
@@ -8,7 +9,6 @@ import {
   variableOf,
 } from './options.js';
 import { checkSettings, SettingsError } from './settings.js';
-import { readTrustedFile } from './trusted-file.js';
 
 /**
  * What the options are by the configuration file and the variables, of which the latter count more. Of a mapping such as

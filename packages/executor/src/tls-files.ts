@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { FarJITError } from '@farjit/protocol/errors';
-import { readTrustedFile } from './trusted-file.js';
+import { readTrustedFile } from '@farjit/protocol/file-trust';
 
 /** Certificates or keys that cannot be used. */
 export class TlsFilesError extends FarJITError {

@@ -1,8 +1,8 @@
+import { readTrustedFile } from '@farjit/protocol/file-trust';
 import { LimitSyntaxError, parseLimit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { SettingsError, settings } from './settings.js';
 import { type CredentialEntry, type Credentials, loneToken, type TokenEntry } from './tokens.js';
-import { readTrustedFile } from './trusted-file.js';
 
 /** Names are shown in errors and logs, and are values of labels of metrics. */
 const MAX_NAME_LENGTH = 128;

@@ -10,11 +10,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readTrustedFile } from '@farjit/protocol/file-trust';
 import test, { type ExecutionContext } from 'ava';
 import { readConfiguration } from '../src/configuration.js';
 import { readTlsFiles } from '../src/tls-files.js';
 import { readTokenFile } from '../src/token-file.js';
-import { readTrustedFile } from '../src/trusted-file.js';
 import { TestCA } from './certificates.js';
 
 const OTHER = 12_345;

@@ -1,7 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import { UntrustedFileError } from '@farjit/protocol/file-trust';
+import { readTrustedFile, UntrustedFileError } from '@farjit/protocol/file-trust';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import { readTrustedFile } from '../files/trusted-file.js';
 import { systemErrorWords } from './system-error.js';
 
 /** Options of commands that say who they are to an executor elsewhere. Files are PEM, except for the token's. */

@@ -2,9 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, lchownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isMountPoint, UntrustedFileError } from '@farjit/protocol/file-trust';
 import test, { type ExecutionContext } from 'ava';
-import { readTrustedFile } from '../../src/files/trusted-file.js';
+import { isMountPoint, readTrustedFile, UntrustedFileError } from '../src/file-trust.js';
 
 const isRoot = process.getuid?.() === 0;
 const rootTest = isRoot ? test : test.skip;
@@ -53,7 +52,7 @@ rootTest('another user’s file is refused, and another user’s link', (t) => {
 });
 
 test('what a shell puts in place of a command is read', (t) => {
-  const program = `import { readTrustedFile } from ${JSON.stringify(new URL('../../src/files/trusted-file.js', import.meta.url).href)};
+  const program = `import { readTrustedFile } from ${JSON.stringify(new URL('../src/file-trust.js', import.meta.url).href)};
     process.stdout.write(readTrustedFile(process.argv[1]));`;
   const script = '"$0" --input-type=module -e "$1" <(printf piped)';
   t.is(execFileSync('bash', ['-c', script, process.execPath, program], { encoding: 'utf8' }), 'piped');
@@ -65,7 +64,7 @@ const canMount = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 
   chownSync(file, OTHER, OTHER);
   const mounted = join(folder, 'a secret');
   writeFileSync(mounted, '');
-  const program = `import { readTrustedFile } from ${JSON.stringify(new URL('../../src/files/trusted-file.js', import.meta.url).href)};
+  const program = `import { readTrustedFile } from ${JSON.stringify(new URL('../src/file-trust.js', import.meta.url).href)};
     process.stdout.write(readTrustedFile(process.argv[1]));`;
   const script = 'mount --bind "$2" "$3" && exec "$0" --input-type=module -e "$1" "$3"';
   const args = ['--mount', 'sh', '-c', script, process.execPath, program, file, mounted];
