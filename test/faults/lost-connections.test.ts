@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { randomFrom } from '#compiler/test/random.js';
 import { FAULTS, FaultProxy } from './fault-proxy.js';
 
-/** Points at which a connection is broken. `FARJIT_FAULT_POINTS=1000` takes a minute or two. */
+/** Points at which a connection is broken. `FARJIT_FAULT_POINTS=1000` takes five minutes. */
 const POINT_COUNT = Number(process.env.FARJIT_FAULT_POINTS ?? 48);
 const CHAIN_LENGTH = 200;
 const HEARTBEAT_MS = 25;

@@ -52,7 +52,7 @@ export class Commits {
   apply<T>(commit: Commit, inSpan: InSpan, reach: () => T | Promise<T>): T | Promise<T> {
     const whole = this.#staged.complete(commit);
     // Most calls bring nothing along: then there is nothing to apply, nor to trace.
-    if (memory.isEmptyCommit({ ...whole, stagedParts: 0 })) return this.whenReachable(reach);
+    if (memory.isEmptyCommit(whole)) return this.whenReachable(reach);
     const written = inSpan(() => this.#lane.runSlices(this.#write(whole)));
     if (!(written instanceof Promise)) return this.#publisher.publish(written, reach);
     return written.then((commit) => this.#publisher.publish(commit, reach));

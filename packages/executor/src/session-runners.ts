@@ -85,20 +85,20 @@ export class SessionRunners {
 
   /** @throws {RequestError} INVALID_PARAMS for a library that the runner does not have. */
   async first(wanted: Wanted): Promise<RunnerStarted> {
-    libraryBits(wanted.libraries);
+    const libraries = libraryBits(wanted.libraries);
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const started = await ahead;
     // It may have ended since.
-    return equip(started && this.current ? started : await this.#start(), wanted);
+    return equip(started && this.current ? started : await this.#start(), wanted.stubCount, libraries);
   }
 
   /** @throws as `first`, and then the runner is as it was. */
   async replace(wanted: Wanted): Promise<RunnerStarted> {
-    libraryBits(wanted.libraries);
+    const libraries = libraryBits(wanted.libraries);
     if (!this.#starting)
       await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
-    return equip(await this.#start(), wanted);
+    return equip(await this.#start(), wanted.stubCount, libraries);
   }
 
   /** Resolves when the runner is gone. */
@@ -248,7 +248,7 @@ export class SessionRunners {
 }
 
 /** What the compiler is told of a runner, once it has what was asked for. */
-async function equip(runner: LiveRunner, { stubCount, libraries }: Wanted): Promise<RunnerStarted> {
-  runner.libraries = libraryBits(libraries);
+async function equip(runner: LiveRunner, stubCount: number, libraries: number): Promise<RunnerStarted> {
+  runner.libraries = libraries;
   return runner.describe(await runner.emitStubs(stubCount));
 }

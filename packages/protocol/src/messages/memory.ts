@@ -67,9 +67,9 @@ export function emptyCommit(): Commit {
   return { segments: [], pointers: [], actions: [], stagedParts: 0 };
 }
 
-/** True when applying the commit changes nothing. */
-export function isEmptyCommit({ segments, pointers, actions, stagedParts }: Commit): boolean {
-  return stagedParts === 0 && segments.length + pointers.length + actions.length === 0;
+/** True when applying what a commit has, with nothing staged for it, changes nothing. */
+export function isEmptyCommit({ segments, pointers, actions }: Omit<Commit, 'stagedParts'>): boolean {
+  return segments.length + pointers.length + actions.length === 0;
 }
 
 /**
