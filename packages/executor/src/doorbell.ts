@@ -1,4 +1,4 @@
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Guard } from './guard.js';
 import { socketPair } from './native/libc.js';
@@ -94,6 +94,19 @@ export class Doorbell {
     return this.#heardCount;
   }
 
+  /**
+   * Whether the runner has left its end, which the system knows before there is news of it. What it has rung meanwhile
+   * is heard.
+   */
+  isLeft(): boolean {
+    const { socket, hostFd } = this.#options.ends;
+    if (socket.destroyed) return true;
+    const bell = Buffer.alloc(BELL_BYTES);
+    const sizeBytes = readNow(hostFd, bell);
+    if (sizeBytes) this.#receive(bell.subarray(0, sizeBytes));
+    return sizeBytes === 0;
+  }
+
   /** From now on bells are heard in these turns. */
   share(turns: LaneTurns): void {
     this.#turns = turns;
@@ -176,6 +189,16 @@ export class Doorbell {
         value: bytes.readUInt32LE(at + BELL.value),
       });
     }
+  }
+}
+
+/** @returns how many bytes were read; undefined when there are none for now. */
+function readNow(fd: number, bytes: Buffer): number | undefined {
+  try {
+    return readSync(fd, bytes);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return undefined;
+    return 0;
   }
 }
 

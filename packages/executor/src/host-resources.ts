@@ -69,6 +69,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     preload,
     abi,
     cpuFeatures: abi.chooseCpuFeatures(options.cpuFeatures),
+    users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' ? new UserRanges() : undefined),
     reservations: new ReservationPool(layoutReservation(abi.pageBytes, options.reservation, limits.memory)),
     maps: new MapsReader(),
     events: new ExecutorEvents(),
@@ -76,7 +77,6 @@ export function createHostResources(options: HostOptions = {}): HostResources {
   };
   return {
     ...resources,
-    users: new UserPool(process.getuid?.() === 0 && sandbox !== 'off' ? new UserRanges() : undefined),
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
     turns: new Turns(),

@@ -89,40 +89,29 @@ export class LiveRunner {
   static async start(generation: number, host: HostResources, events: LiveRunnerEvents): Promise<LiveRunner> {
     // Where none is warm, starting a process holds the host up.
     const taken = await events.lane.measure(() => host.runners.take());
-    const { process: runner, reservation, wasWaiting } = taken;
-    const userId = host.users.take();
-    let isGivenBack = false;
-    const giveBack = () => {
-      if (isGivenBack) return;
-      isGivenBack = true;
-      runner.guard.attempt('runner.end', () => reservation.release());
-      host.users.giveBack(userId);
-    };
+    const { process: runner, wasWaiting } = taken;
     let started: LiveRunner | undefined;
     const live = (handle: (self: LiveRunner) => void) => {
       if (started) handle(started);
     };
     try {
-      await runner.confine(
-        { sandbox: host.sandbox, userId, limits: host.limits, missing: host.users.missing },
-        {
-          onReenter: (slot) => live((self) => self.#onReenter(slot)),
-          onCallDone: (slot) => live((self) => self.#onCallDone(slot)),
-          onHot: () => live((self) => self.#parts.hotCounters.onBell()),
-          onDone: () => live((self) => self.#onDone()),
-          onLimit: (limit) => live((self) => self.#onLimit(limit)),
-          onOutput: (stream, content) => {
-            events.onOutput(generation, stream, content);
-            live((self) => self.#parts.calls.countOutput(content.byteLength));
-          },
-          isCongested: () => events.isCongested(),
-          onEnd: (end) => {
-            live((self) => self.#lose(end));
-            giveBack();
-            runner.guard.attempt('runner.end', () => events.onEnd(generation, end));
-          },
+      runner.use({
+        onReenter: (slot) => live((self) => self.#onReenter(slot)),
+        onCallDone: (slot) => live((self) => self.#onCallDone(slot)),
+        onHot: () => live((self) => self.#parts.hotCounters.onBell()),
+        onDone: () => live((self) => self.#onDone()),
+        onLimit: (limit) => live((self) => self.#onLimit(limit)),
+        onOutput: (stream, content) => {
+          events.onOutput(generation, stream, content);
+          live((self) => self.#parts.calls.countOutput(content.byteLength));
         },
-      );
+        isCongested: () => events.isCongested(),
+        onEnd: (end) => {
+          live((self) => self.#lose(end));
+          runner.guard.attempt('runner.end', () => taken.release());
+          if (started) runner.guard.attempt('runner.end', () => events.onEnd(generation, end));
+        },
+      });
       started = new LiveRunner(generation, taken, host, events);
       const { calls } = started.#parts;
       const isBusy = () => calls.inFlightCount > 0;
@@ -131,7 +120,8 @@ export class LiveRunner {
       return started;
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
-      giveBack();
+      await runner.ended;
+      runner.guard.attempt('runner.end', () => taken.release());
       if (wasWaiting) return LiveRunner.start(generation, host, events);
       throw error;
     }

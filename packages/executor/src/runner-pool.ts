@@ -8,12 +8,13 @@ import { RunnerStartError } from './runner-start.js';
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
 
-/** A runner that has mapped its memory and waits to be confined, which is done for the session that gets it. */
+/** A runner that is confined and waits to be taken into use. */
 export interface WarmRunner {
   readonly process: RunnerProcess;
   readonly control: ControlArea;
-  /** Released by whoever has the runner, once its process is gone. */
   readonly reservation: Reservation;
+  /** Gives memory and user back, by whoever has the runner, once its process is gone. Twice does nothing. */
+  readonly release: () => void;
   /** It was started in advance: it may have ended and nobody knows yet. */
   readonly wasWaiting: boolean;
 }
@@ -21,7 +22,16 @@ export interface WarmRunner {
 /** What starting a runner takes from its host. */
 type Resources = Pick<
   HostResources,
-  'runnerPath' | 'abi' | 'limits' | 'preload' | 'reservations' | 'maps' | 'events' | 'probe'
+  | 'runnerPath'
+  | 'abi'
+  | 'sandbox'
+  | 'limits'
+  | 'preload'
+  | 'reservations'
+  | 'users'
+  | 'maps'
+  | 'events'
+  | 'probe'
 >;
 
 /**
@@ -62,7 +72,7 @@ export class RunnerPool {
   }
 
   /**
-   * A runner, warm if there is one. The caller confines it.
+   * A runner, warm if there is one.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
   async take(): Promise<WarmRunner> {
@@ -90,7 +100,7 @@ export class RunnerPool {
     for (const runner of this.#warm)
       if (runner.process.hasEnded) {
         this.#warm.delete(runner);
-        runner.reservation.release();
+        runner.release();
       }
   }
 
@@ -114,10 +124,18 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, abi, limits, preload, reservations, maps, events, probe }: Resources,
+  { runnerPath, abi, sandbox, limits, preload, reservations, users, maps, events, probe }: Resources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
   const reservation = takeReservation(reservations);
+  const userId = users.take();
+  let isReleased = false;
+  const release = () => {
+    if (isReleased) return;
+    isReleased = true;
+    users.giveBack(userId);
+    reservation.release();
+  };
   try {
     const control = new ControlArea(reservation);
     control.writeHeader(stackBytes(limits));
@@ -128,12 +146,13 @@ async function startRunner(
       reservation,
       maps,
       preload,
+      confine: { sandbox, userId, limits, missing: users.missing },
       onFault: (place, error) => events.emit({ type: 'internal-fault', place, error }),
       probe,
     });
-    return { process, control, reservation, wasWaiting };
+    return { process, control, reservation, release, wasWaiting };
   } catch (error) {
-    reservation.release();
+    release();
     throw error;
   }
 }

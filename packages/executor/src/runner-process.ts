@@ -7,7 +7,7 @@ import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
-import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
 import { OutputPipe } from './output-pipe.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
@@ -26,7 +26,7 @@ import type { Lane } from './turns.js';
 /** Where `npm run build` puts the runner. */
 export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
 
-/** From spawn to CONFINED takes milliseconds; a machine this much slower is stuck. */
+/** Each phase from spawn to CONFINED takes milliseconds; a machine this much slower is stuck. */
 const START_TIMEOUT_MS = 10_000;
 /**
  * The doorbell ends with the process; when only one of the two is seen, this is how long the other may take, from the last
@@ -34,14 +34,14 @@ const START_TIMEOUT_MS = 10_000;
  */
 const END_GRACE_MS = 1000;
 
-type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'ready';
+type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'confined' | 'in use';
 
 /** One native runner process: starting it, its doorbell, its output, and its end. */
 export class RunnerProcess {
   readonly #child: ChildProcess;
   readonly #doorbell: Doorbell;
   readonly #control: ControlArea;
-  readonly #runnerPath: string;
+  readonly #limits: Limits;
   readonly #abi: Abi;
   readonly #outputs: readonly OutputPipe[];
   /** What a runner says before it is ready belongs into the error, not to the program's output. */
@@ -52,7 +52,6 @@ export class RunnerProcess {
   readonly ended: Promise<void>;
   #resolveEnded!: () => void;
   #events: RunnerEvents | undefined;
-  #limits: Limits = DEFAULT_LIMITS;
   #phase: Phase = 'mapping';
   #watch: RunnerWatch | undefined;
   #onUsage: ((usage: RunnerUsage) => void) | undefined;
@@ -65,7 +64,7 @@ export class RunnerProcess {
   #settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
   /**
-   * Spawns a runner and sees it through HELLO: it has mapped its memory and runs nothing before it is confined.
+   * Spawns a runner, which maps its memory, loads libraries, confines itself, and waits to be taken into use.
    * @throws {RunnerStartError} and then no process and no descriptor is left.
    */
   static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
@@ -105,6 +104,8 @@ export class RunnerProcess {
       });
       runner = new RunnerProcess(child, doorbell, guard, options, outputs);
       await runner.#sayHello(options);
+      if (options.preload.length > 0) await runner.#preload(options.preload);
+      await runner.#confine(options.confine);
       return runner;
     } catch (error) {
       for (const output of outputs) output.close();
@@ -126,7 +127,7 @@ export class RunnerProcess {
     this.#child = child;
     this.guard = guard;
     this.#control = options.control;
-    this.#runnerPath = options.runnerPath;
+    this.#limits = options.confine.limits;
     this.#abi = options.abi;
     this.#outputs = outputs;
     this.ended = new Promise((resolve) => {
@@ -220,7 +221,7 @@ export class RunnerProcess {
     return (await this.#watch?.readMaps(session.MAX_MAPS_BYTES)) ?? '';
   }
 
-  async #sayHello({ reservation, maps, preload }: RunnerStartOptions): Promise<void> {
+  async #sayHello({ reservation, maps }: RunnerStartOptions): Promise<void> {
     await this.#nextPhase(() => {
       this.#hello = checkHello(
         this.#control.readHello(),
@@ -231,7 +232,6 @@ export class RunnerProcess {
       this.#watch = new RunnerWatch(this.guard, this.processId, reservation, maps);
       this.#phase = 'mapped';
     });
-    if (preload.length > 0) await this.#preload(preload);
   }
 
   async #preload(libraries: readonly string[]): Promise<void> {
@@ -241,6 +241,27 @@ export class RunnerProcess {
     await this.#nextPhase(() => {
       this.#phase = 'mapped';
     });
+  }
+
+  async #confine(request: ConfineRequest): Promise<void> {
+    this.#control.writeConfine(request);
+    this.#phase = 'confining';
+    this.ring(BellKind.confine);
+    await this.#nextPhase(() => {
+      this.#phase = 'confined';
+    });
+  }
+
+  /**
+   * Takes the runner into use: code may run in it from now on, and `events` are told what it does.
+   * @throws {RunnerStartError} when it has ended, and then `events` are not told.
+   */
+  use(events: RunnerEvents): void {
+    if (this.#phase !== 'confined') throw new RunnerStartError(`the runner is ${this.#phase} already`);
+    if (this.#end) throw new RunnerStartError(`the runner has ended: ${describeRunnerEnd(this.#end)}`);
+    if (this.#doorbell.isLeft()) throw new RunnerStartError('the runner has ended just now');
+    this.#events = events;
+    this.#phase = 'in use';
   }
 
   /**
@@ -254,27 +275,6 @@ export class RunnerProcess {
     this.#doorbell.share(lane);
     for (const output of this.#outputs) output.share(lane);
     this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
-  }
-
-  /**
-   * Confines the runner; code may run in it from then on, and `events` are told what it does.
-   * @throws {RunnerStartError} and then the process is gone, and `events` are not told.
-   */
-  async confine(request: ConfineRequest, events: RunnerEvents): Promise<void> {
-    try {
-      if (this.#phase !== 'mapped' || this.#end)
-        throw new RunnerStartError(this.#end ? describeRunnerEnd(this.#end) : `it is ${this.#phase} already`);
-      this.#events = events;
-      this.#limits = request.limits;
-      this.#control.writeConfine(request);
-      this.#phase = 'confining';
-      this.ring(BellKind.confine);
-      await this.#nextPhase(() => {
-        this.#phase = 'ready';
-      });
-    } catch (error) {
-      throw startError(this.#runnerPath, error, this.#early);
-    }
   }
 
   /** Waits for the bell that ends this phase, then does what `enter` does. Ends the process when either fails. */
@@ -302,7 +302,7 @@ export class RunnerProcess {
   }
 
   #onOutput(stream: 'stdout' | 'stderr', content: Uint8Array): void {
-    if (this.#phase === 'ready') this.#events?.onOutput(stream, content);
+    if (this.#phase === 'in use') this.#events?.onOutput(stream, content);
     else this.#early.push(content);
   }
 
@@ -313,7 +313,7 @@ export class RunnerProcess {
       this.#confinement = { bits: value, ...this.#control.readConfine() };
       return this.#settleStart?.resolve();
     }
-    const events = this.#phase === 'ready' ? this.#events : undefined;
+    const events = this.#phase === 'in use' ? this.#events : undefined;
     if (events) {
       if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return events.onReenter(slot);
       if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
@@ -377,9 +377,9 @@ export class RunnerProcess {
         message: 'the executor could not tell how the runner ended',
       };
     this.#end = end;
-    const wasReady = this.#phase === 'ready';
+    const wasInUse = this.#phase === 'in use';
     this.#release();
-    if (wasReady) this.#events?.onEnd(end);
+    if (wasInUse) this.#events?.onEnd(end);
     else this.#settleStart?.reject(new RunnerStartError(describeRunnerEnd(end)));
     this.#resolveEnded();
   }

@@ -2,7 +2,7 @@ import type { RunnerEnd } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Abi } from './abi/abi.js';
-import type { ConfineAnswer, ControlArea, RunnerHello } from './control-area.js';
+import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
 import type { EventProbe, FaultPlace } from './guard.js';
 import type { MapsReader } from './mappings-meter.js';
 import type { Reservation } from './reservation.js';
@@ -53,6 +53,7 @@ export interface RunnerStartOptions {
   readonly maps: MapsReader;
   /** Libraries to load before it is confined. */
   readonly preload: readonly string[];
+  readonly confine: ConfineRequest;
   /** Told of a bug of ours that ends this runner. */
   readonly onFault?: ((place: FaultPlace, error: unknown) => void) | undefined;
   readonly probe?: EventProbe | undefined;

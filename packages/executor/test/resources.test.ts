@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { session } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { createHostResources } from '../src/index.js';
+import { RunnerPool } from '../src/runner-pool.js';
 import { UserPool } from '../src/user-pool.js';
 import { RANGE_USERS, UserRanges } from '../src/user-ranges.js';
 import { storeConstant } from './machine-code.js';
@@ -117,7 +118,8 @@ test.serial('no user of a host is a user of another', async (t) => {
 test.serial('a host that has no users to give runs programs without, and says why', async (t) => {
   if (process.getuid?.() !== 0) return t.pass('only root gives users');
   const users = new UserPool(new UserRanges({ mapFiles: ['/proc/self/comm'] }));
-  const { opened } = await openSession(t, { ...createHostResources(), users });
+  const resources = { ...createHostResources(), users };
+  const { opened } = await openSession(t, { ...resources, runners: new RunnerPool(resources, 0) });
   const { ownUser, root, missing } = opened.runner.confinement;
   t.deepEqual({ ownUser, root }, { ownUser: false, root: true });
   t.true(
