@@ -189,3 +189,82 @@ define double @f(double %x) { %r = call double @"\\01raw"(double %x) ret double 
   );
   t.deepEqual(await evaluateAll(jit, 'f(4); raw(5);'), [4, 5]);
 });
+
+test('an alias is a definition like others, of a function and of a variable', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+@number = global double 7.0
+@other = alias double, double* @number
+@twice = alias double (double), double (double)* @double
+@hidden = internal alias double (double), double (double)* @double
+define double @double(double %x) { %y = fadd double %x, %x ret double %y }
+define double @get() { %v = load double, double* @other ret double %v }
+define double @via(double %x) {
+  %a = call double @twice(double %x)
+  %b = call double @hidden(double %a)
+  ret double %b
+}`),
+  );
+  t.deepEqual(await evaluateAll(jit, 'get(); via(3); twice(4); double(5);'), [7, 12, 8, 10]);
+  await t.throwsAsync(jit.lookup('hidden'), { code: 'SYMBOLS_NOT_FOUND' });
+  await t.throwsAsync(jit.addModule(parseAssembly('define double @twice(double %x) { ret double %x }')), {
+    code: 'LINK_ERROR',
+    message: /twice already defined/,
+  });
+});
+
+const REFUSED: Readonly<Record<string, [assembly: string, words: RegExp]>> = {
+  'functions to run when it is loaded': [
+    `@llvm.global_ctors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 65535, void ()* @f, i8* null }]
+define void @f() { ret void }`,
+    /its variable llvm\.global_ctors lists functions to run when the module is loaded/,
+  ],
+  'functions to run when it is unloaded': [
+    `@llvm.global_dtors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 65535, void ()* @f, i8* null }]
+define void @f() { ret void }`,
+    /its variable llvm\.global_dtors lists functions/,
+  ],
+  'an entry of .init_array': [
+    `@entry = internal global void ()* @f, section ".init_array", align 8
+define void @f() { ret void }`,
+    /its variable entry is in a section of functions to run at the start/,
+  ],
+  'a thread-local variable': ['@counter = thread_local global i32 0', /its variable counter is thread-local/],
+  'an ifunc': [
+    `@f = ifunc double (double), double (double)* ()* @choose
+define internal double (double)* @choose() { ret double (double)* @one }
+define internal double @one(double %x) { ret double %x }`,
+    /its function f is an ifunc/,
+  ],
+};
+
+for (const [what, [assembly, words]] of Object.entries(REFUSED))
+  test(`a module is refused by name when it is added, and nothing of it is left: ${what}`, async (t) => {
+    const { jit } = await openJIT(t);
+    await t.throwsAsync(jit.addModule(parseAssembly(assembly)), { code: 'COMPILE', message: words });
+    await jit.addModule(parseAssembly('define double @f(double %x) { ret double %x }'));
+    t.deepEqual(await evaluateAll(jit, 'f(4);'), [4]);
+  });
+
+test('a module with an empty list of functions to run is one without', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`@llvm.global_ctors = appending global [0 x { i32, void ()*, i8* }] zeroinitializer
+define double @f() { ret double 3.0 }`),
+  );
+  t.deepEqual(await evaluateAll(jit, 'f();'), [3]);
+});
+
+test('functions to run that assembly hides in a module are refused by name at its first call', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+module asm ".section .init_array,\\22aw\\22"
+module asm ".quad f"
+define double @f() { ret double 3.0 }`),
+  );
+  const f = await jit.lookup('f');
+  await t.throwsAsync(f(), { message: /section \.init_array: functions to run at the start or the end/ });
+  t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
+});

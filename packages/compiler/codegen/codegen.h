@@ -164,6 +164,8 @@ LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *n
 			    const struct farjit_bytes *recording);
 
 /* interface.c */
+/* Whether a verified module asks for what nobody here does, and what that is, in words. */
+bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size);
 /* A verified module's interface; from malloc. */
 char *farjit_describe_module(LLVMModuleRef module, size_t *length);
 

@@ -216,10 +216,15 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	LLVMModuleRef module = read_module(context, request, failure);
 	if (!module)
 		return;
-	size_t length;
-	char *description = farjit_describe_module(module, &length);
-	farjit_answer(request->id, FARJIT_STATUS_DONE, NULL, description, length);
-	free(description);
+	char words[FARJIT_MAX_MESSAGE_BYTES];
+	if (farjit_refuse_module(module, words, sizeof words)) {
+		fail(failure, FARJIT_STATUS_COMPILE, "", words);
+	} else {
+		size_t length;
+		char *description = farjit_describe_module(module, &length);
+		farjit_answer(request->id, FARJIT_STATUS_DONE, NULL, description, length);
+		free(description);
+	}
 	llvm.LLVMDisposeModule(module);
 }
 

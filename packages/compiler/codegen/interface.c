@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* LLVMTypeKind as far as a call block holds it, and LLVMLinkage whose definitions stay inside their module or are none.
  */
@@ -11,6 +12,7 @@ enum {
 	LLVMFloatTypeKind = 2,
 	LLVMDoubleTypeKind = 3,
 	LLVMIntegerTypeKind = 8,
+	LLVMFunctionTypeKind = 9,
 	LLVMPointerTypeKind = 12,
 	LLVMAppendingLinkage = 7,
 	LLVMInternalLinkage = 8,
@@ -109,6 +111,62 @@ static void put_function(FILE *out, LLVMValueRef function)
 	free(kinds);
 }
 
+static bool is_function(LLVMValueRef global)
+{
+	return llvm.LLVMGetTypeKind(llvm.LLVMGlobalGetValueType(global)) == LLVMFunctionTypeKind;
+}
+
+static void put_alias(FILE *out, LLVMValueRef alias)
+{
+	if (is_function(alias))
+		put_function(out, alias);
+	else
+		put_name(out, FARJIT_DEFINITION_DATA, alias);
+}
+
+/* Whether a section is one whose contents are called when a program starts or ends. */
+static bool is_run(const char *section)
+{
+	static const char *const prefixes[] = {".init_array", ".preinit_array", ".fini_array", ".ctors", ".dtors"};
+	for (size_t i = 0; section && i < sizeof prefixes / sizeof *prefixes; i++)
+		if (strncmp(section, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What of a variable nobody would do, in words; NULL: there is nothing. */
+static const char *refuse_global(LLVMValueRef global, const char *name)
+{
+	if (llvm.LLVMIsThreadLocal(global))
+		return "is thread-local, which is not supported";
+	if (llvm.LLVMIsDeclaration(global))
+		return NULL;
+	bool is_list = strcmp(name, "llvm.global_ctors") == 0 || strcmp(name, "llvm.global_dtors") == 0;
+	if (is_list && llvm.LLVMGetArrayLength(llvm.LLVMGlobalGetValueType(global)) > 0)
+		return "lists functions to run when the module is loaded or unloaded, which is not supported";
+	if (is_run(llvm.LLVMGetSection(global)))
+		return "is in a section of functions to run at the start or the end, which is not supported";
+	return NULL;
+}
+
+bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size)
+{
+	size_t length;
+	for (LLVMValueRef global = llvm.LLVMGetFirstGlobal(module); global; global = llvm.LLVMGetNextGlobal(global)) {
+		const char *name = llvm.LLVMGetValueName2(global, &length);
+		const char *what = refuse_global(global, name);
+		if (what) {
+			snprintf(words, size, "its variable %s %s", name, what);
+			return true;
+		}
+	}
+	LLVMValueRef ifunc = llvm.LLVMGetFirstGlobalIFunc(module);
+	if (ifunc)
+		snprintf(words, size, "its function %s is an ifunc, which is not supported",
+			 llvm.LLVMGetValueName2(ifunc, &length));
+	return ifunc != NULL;
+}
+
 char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 {
 	char *description = NULL;
@@ -122,6 +180,10 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
 		if (is_exported(data))
 			put_name(out, FARJIT_DEFINITION_DATA, data);
+	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
+	     alias = llvm.LLVMGetNextGlobalAlias(alias))
+		if (is_exported(alias))
+			put_alias(out, alias);
 	if (fclose(out) != 0)
 		abort();
 	return description;

@@ -63,6 +63,11 @@ enum {
 	X(LLVMValueRef, LLVMGetNamedFunction, (LLVMModuleRef, const char *))                                           \
 	X(LLVMValueRef, LLVMGetFirstGlobal, (LLVMModuleRef))                                                           \
 	X(LLVMValueRef, LLVMGetNextGlobal, (LLVMValueRef))                                                             \
+	X(LLVMValueRef, LLVMGetFirstGlobalAlias, (LLVMModuleRef))                                                      \
+	X(LLVMValueRef, LLVMGetNextGlobalAlias, (LLVMValueRef))                                                        \
+	X(LLVMValueRef, LLVMGetFirstGlobalIFunc, (LLVMModuleRef))                                                      \
+	X(LLVMBool, LLVMIsThreadLocal, (LLVMValueRef))                                                                 \
+	X(unsigned, LLVMGetArrayLength, (LLVMTypeRef))                                                                 \
 	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \
 	X(LLVMBool, LLVMIsFunctionVarArg, (LLVMTypeRef))                                                               \
 	X(unsigned, LLVMCountParamTypes, (LLVMTypeRef))                                                                \

@@ -15,6 +15,9 @@ export interface VerifiedModule {
   readonly defines: ModuleInterface;
 }
 
+/** What a section is called whose contents are called when a program starts or ends. */
+const RUN_SECTION = /^\.((pre)?init_array|fini_array|ctors|dtors)/;
+
 /**
  * Writes a module of llvm-bindings down as it is now, and has it read and verified in a code generator.
  * @throws {CompileError} when it does not verify.
@@ -73,20 +76,36 @@ export function moduleUnit(
       if (elsewhere) return void (await elsewhere);
       const compile = async () => {
         const compiled = await pipeline.compileBitcode(name, bitcode);
-        made = { object: compiled.object, slices: splitObject(compiled.object, name) };
+        made = { object: compiled.object, slices: splitModule(compiled.object, name) };
         kept?.keep(key(), made.slices);
         return compiled;
       };
       return kept ? kept.claim([key()], compile) : compile();
     },
     split: (object, unit) => {
-      const slices = made?.object === object ? made.slices : splitObject(object, name);
+      const slices = made?.object === object ? made.slices : splitModule(object, name);
       made = undefined;
       return partsOf(slices, unit);
     },
   };
   const functions = new Set(defines.functions.keys());
   return new MaterializationUnit(name, source, { functions, data: defines.data });
+}
+
+/**
+ * Module assembly can ask for what the module's own interface does not show.
+ * @throws {LinkError} `unsupported` for functions to run at the start or the end: nobody would run them.
+ */
+function splitModule(object: Uint8Array, name: string): ObjectSlice[] {
+  const slices = splitObject(object, name);
+  const section = slices.flatMap(({ sections }) => sections).find((title) => RUN_SECTION.test(title));
+  if (section !== undefined)
+    throw new LinkError(
+      'unsupported',
+      { graph: name, section },
+      'functions to run at the start or the end of a program are not supported',
+    );
+  return slices;
 }
 
 function partsOf(slices: readonly ObjectSlice[], unit: MaterializationUnit): ReadonlyMap<string, ObjectPart> {

@@ -10,12 +10,15 @@ const COUNT_BYTES = 4;
 export class ObjectSlice {
   /** Default-scope symbols it defines, and keeps when what nobody needs is dropped. */
   readonly symbols: readonly string[];
+  /** Names of the sections that its blocks are in. */
+  readonly sections: readonly string[];
   #graph: LinkGraph | undefined;
   #remake: () => LinkGraph;
 
   /** @param remake makes the same graph again. */
   constructor(graph: LinkGraph, remake: () => LinkGraph) {
     this.symbols = definitionsOf(graph);
+    this.sections = graph.sections.map(({ name }) => name);
     this.#graph = graph;
     this.#remake = remake;
   }
