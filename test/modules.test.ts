@@ -268,3 +268,16 @@ define double @f() { ret double 3.0 }`),
   await t.throwsAsync(f(), { message: /section \.init_array: functions to run at the start or the end/ });
   t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
 });
+
+test("a module's call of a function that the program defines is not one of libm's of that name", async (t) => {
+  const { jit } = await openJIT(t);
+  await evaluateAll(jit, 'def fabs(x) x * 100;');
+  await jit.addModule(
+    parseAssembly(`
+declare double @fabs(double)
+declare double @floor(double)
+define double @far(double %x) { %r = call double @fabs(double %x) ret double %r }
+define double @near(double %x) { %r = call double @floor(double %x) ret double %r }`),
+  );
+  t.deepEqual(await evaluateAll(jit, 'far(3); near(2.5);'), [300, 2]);
+});

@@ -101,6 +101,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_DATA = 0,
 	FARJIT_DEFINITION_FUNCTION = 1, /* of a signature that a call block does not hold */
 	FARJIT_DEFINITION_CALLABLE = 2,
+	FARJIT_DEFINITION_ELSEWHERE = 3, /* a function that the module declares, and another defines */
 };
 
 enum farjit_status {

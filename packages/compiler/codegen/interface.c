@@ -177,6 +177,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     function = llvm.LLVMGetNextFunction(function))
 		if (is_exported(function))
 			put_function(out, function);
+		else if (llvm.LLVMIsDeclaration(function) && llvm.LLVMGetIntrinsicID(function) == 0)
+			put_name(out, FARJIT_DEFINITION_ELSEWHERE, function);
 	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
 		if (is_exported(data))
 			put_name(out, FARJIT_DEFINITION_DATA, data);

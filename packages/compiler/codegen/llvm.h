@@ -66,6 +66,7 @@ enum {
 	X(LLVMValueRef, LLVMGetFirstGlobalAlias, (LLVMModuleRef))                                                      \
 	X(LLVMValueRef, LLVMGetNextGlobalAlias, (LLVMValueRef))                                                        \
 	X(LLVMValueRef, LLVMGetFirstGlobalIFunc, (LLVMModuleRef))                                                      \
+	X(unsigned, LLVMGetIntrinsicID, (LLVMValueRef))                                                                \
 	X(LLVMBool, LLVMIsThreadLocal, (LLVMValueRef))                                                                 \
 	X(unsigned, LLVMGetArrayLength, (LLVMTypeRef))                                                                 \
 	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \

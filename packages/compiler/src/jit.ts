@@ -178,10 +178,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * Adds a module that has been read and verified.
    * @throws {LinkError} `duplicate-definition` when a name is defined already.
    */
-  defineModule({ name, bitcode, defines }: VerifiedModule): ResourceTracker {
-    refuseTaken(name, defines, (defined) => this.#session.dylib.find(defined) !== undefined);
-    this.#declarations.addModule(defines.functions);
-    const unit = moduleUnit(this.#pipeline, name, bitcode, defines, this.#kept);
+  defineModule(module: VerifiedModule): ResourceTracker {
+    const isDefined = (name: string) => this.#session.dylib.find(name) !== undefined;
+    refuseTaken(module.name, module.defines, isDefined);
+    this.#declarations.addModule(module.defines.functions);
+    const unit = moduleUnit(this.#pipeline, module, isDefined, this.#kept);
     this.#session.define(unit);
     return this.#track(unit);
   }

@@ -66,9 +66,15 @@ export class ObjectKeys {
     return sha256(Buffer.concat([this.#prefix('wrapper', codegen), Buffer.from(name)]));
   }
 
-  /** Of a module. */
-  ofModule(bitcode: Uint8Array, codegen: string): Uint8Array {
-    return sha256(Buffer.concat([this.#prefix('module', codegen), bitcode]));
+  /**
+   * Of a module.
+   * @param programDefined functions that it declares and the program defines.
+   */
+  ofModule(bitcode: Uint8Array, codegen: string, programDefined: readonly string[]): Uint8Array {
+    const names = Buffer.from(JSON.stringify(programDefined));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(names.byteLength);
+    return sha256(Buffer.concat([this.#prefix('module', codegen), length, names, bitcode]));
   }
 
   #prefix(kind: string, codegen: string): Uint8Array {

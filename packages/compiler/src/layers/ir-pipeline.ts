@@ -60,9 +60,13 @@ export class IRPipeline {
   }
 
   /** Compiles bitcode. */
-  async compileBitcode(name: string, bitcode: Uint8Array): Promise<CompiledObject> {
+  async compileBitcode(
+    name: string,
+    bitcode: Uint8Array,
+    options: CompilationOptions = {},
+  ): Promise<CompiledObject> {
     const { object, timings } = await this.#compileInput(
-      this.#input(name, { form: 'bitcode', bytes: bitcode }),
+      this.#input(name, { form: 'bitcode', bytes: bitcode }, options),
     );
     return { object, timings: { irgenMs: 0, bitcodeMs: 0, ...timings } };
   }

@@ -53,14 +53,19 @@ export function refuseTaken(
  */
 export function moduleUnit(
   pipeline: IRPipeline,
-  name: string,
-  bitcode: Uint8Array,
-  defines: ModuleInterface,
+  { name, bitcode, defines }: VerifiedModule,
+  isDefined: (name: string) => boolean,
   kept?: KeptObjects,
 ): MaterializationUnit {
+  let knownNames: readonly string[] | undefined;
+  /** Names that it calls and the program defines, when it is first compiled: LLVM is not to take them for libc's. */
+  const programDefined = () => {
+    knownNames ??= [...defines.declares].filter(isDefined);
+    return knownNames;
+  };
   let knownKey: Uint8Array | undefined;
   const key = () => {
-    knownKey ??= kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen));
+    knownKey ??= kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
     return knownKey;
   };
   let made: { readonly object: Uint8Array; readonly slices: readonly ObjectSlice[] } | undefined;
@@ -75,7 +80,9 @@ export function moduleUnit(
       const elsewhere = kept?.elsewhere(key());
       if (elsewhere) return void (await elsewhere);
       const compile = async () => {
-        const compiled = await pipeline.compileBitcode(name, bitcode);
+        const compiled = await pipeline.compileBitcode(name, bitcode, {
+          programDefined: programDefined(),
+        });
         made = { object: compiled.object, slices: splitModule(compiled.object, name) };
         kept?.keep(key(), made.slices);
         return compiled;

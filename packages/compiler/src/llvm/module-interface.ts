@@ -3,15 +3,17 @@ import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
 import { CompileError } from './errors.js';
 
-/** What a module defines for others. */
+/** What a module defines for others, and what it wants of them. */
 export interface ModuleInterface {
   /** Functions by name; the signature is undefined when it is not one of scalars alone. */
   readonly functions: ReadonlyMap<string, CallSignature | undefined>;
   readonly data: ReadonlySet<string>;
+  /** Functions that it declares, and others define. */
+  readonly declares: ReadonlySet<string>;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
-const DEFINITION = { data: 0, function: 1, callable: 2 } as const;
+const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3 } as const;
 
 /** `enum farjit_scalar` of `codegen.h`. */
 const SCALARS: readonly (ScalarKind | 'void')[] = [
@@ -34,6 +36,7 @@ const SCALARS: readonly (ScalarKind | 'void')[] = [
 export function decodeModuleInterface(moduleName: string, bytes: Buffer): ModuleInterface {
   const functions = new Map<string, CallSignature | undefined>();
   const data = new Set<string>();
+  const declares = new Set<string>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -64,13 +67,19 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   };
   while (at < bytes.length) {
     const definition = u8();
-    const name = symbolOf(moduleName, take(u32()));
+    const bytesOfName = take(u32());
+    if (definition === DEFINITION.elsewhere) {
+      // One that is not UTF-8 is met when it is linked.
+      if (isUtf8(bytesOfName)) declares.add(symbolOf(moduleName, bytesOfName));
+      continue;
+    }
+    const name = symbolOf(moduleName, bytesOfName);
     if (definition === DEFINITION.data) data.add(name);
     else if (definition === DEFINITION.function) functions.set(name, undefined);
     else if (definition === DEFINITION.callable) functions.set(name, signature());
     else throw new RangeError(`no definition is of kind ${definition}`);
   }
-  return { functions, data };
+  return { functions, data, declares };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

@@ -36,7 +36,11 @@ for (const llvm of installedLibLLVMs()) {
     const bitcode = assemble(source);
     const defines = await codegen.readInterface('m', bitcode);
     const layer = new LLVMCompileLayer(llvm);
-    return moduleUnit(new IRPipeline(async () => layer, TARGET, 0), 'm', bitcode, defines);
+    return moduleUnit(
+      new IRPipeline(async () => layer, TARGET, 0),
+      { name: 'm', bitcode, defines },
+      () => false,
+    );
   }
 
   test(`${on}: a module is one unit with a part for each function and each variable`, async (t) => {

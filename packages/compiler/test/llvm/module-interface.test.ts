@@ -5,10 +5,14 @@ import { decodeModuleInterface } from '../../src/llvm/module-interface.js';
 const name = (text: string) => [text.length, 0, 0, 0, ...Buffer.from(text)];
 const DATA = [0, ...name('d')];
 const FUNCTION = [1, ...name('f')];
+const ELSEWHERE = [3, ...name('h')];
 const CALLABLE = [2, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { functions, data } = decodeModuleInterface('m', Buffer.from([...FUNCTION, ...CALLABLE, ...DATA]));
+  const { functions, data, declares } = decodeModuleInterface(
+    'm',
+    Buffer.from([...FUNCTION, ...ELSEWHERE, ...CALLABLE, ...DATA]),
+  );
   t.deepEqual(
     [...functions],
     [
@@ -17,6 +21,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
     ],
   );
   t.deepEqual([...data], ['d']);
+  t.deepEqual([...declares], ['h']);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).functions.size, 0);
 });
 
@@ -25,7 +30,7 @@ test('what is no interface is refused wherever it ends', (t) => {
   for (let length = 1; length < whole.length; length++)
     t.throws(() => decodeModuleInterface('m', whole.subarray(0, length)), { instanceOf: RangeError });
   const wrong: number[][] = [
-    [3, ...name('f')],
+    [4, ...name('f')],
     [0, 0xff, 0xff, 0xff, 0xff, 1],
     [2, ...name('g'), 0xff, 0xff, 0xff, 0xff, 0, 1, 1],
     [2, ...name('g'), 1, 0, 0, 0, 0, 0],
