@@ -25,20 +25,28 @@ function binaryFrame(content: Buffer): Buffer {
   return Buffer.concat([header, content]);
 }
 
+interface Opened {
+  readonly webSocket: WebSocket;
+  /** Under the WebSocket. */
+  readonly socket: Socket;
+  readonly peer: Socket;
+  readonly charged: number[];
+}
+
 /** A WebSocket that is read in turns, and the other end of its socket. */
-async function open(t: ExecutionContext): Promise<{ webSocket: WebSocket; peer: Socket; charged: number[] }> {
+async function open(t: ExecutionContext, turns = new Turns()): Promise<Opened> {
   const http = createServer();
   const sockets = new WebSocketServer({ noServer: true });
   const charged: number[] = [];
-  const lane = new Turns().lane({
+  const lane = turns.lane({
     charge: (usedMs) => charged.push(usedMs),
     fault: (error) => t.fail(`${error}`),
   });
-  const opened = new Promise<WebSocket>((resolve) => {
+  const opened = new Promise<Pick<Opened, 'webSocket' | 'socket'>>((resolve) => {
     http.on('upgrade', (request, socket, head) =>
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         readInTurns(socket as Socket, webSocket, lane);
-        resolve(webSocket);
+        resolve({ webSocket, socket: socket as Socket });
       }),
     );
   });
@@ -49,9 +57,9 @@ async function open(t: ExecutionContext): Promise<{ webSocket: WebSocket; peer: 
   peer.on('error', () => {});
   t.teardown(() => peer.destroy());
   peer.write(UPGRADE);
-  const webSocket = await opened;
+  const { webSocket, socket } = await opened;
   t.teardown(() => webSocket.terminate());
-  return { webSocket, peer, charged };
+  return { webSocket, socket, peer, charged };
 }
 
 /** The most that a count grows by between two looks of the event loop. */
@@ -125,3 +133,26 @@ test.serial('one who is paused is not read on', async (t) => {
   await until(() => messages === 40);
   t.pass();
 });
+
+test.serial(
+  'one who is paused while pieces wait for their turn stays so, and gets nothing new',
+  async (t) => {
+    // Each look at the time uses up the turn, so that all pieces but the first wait.
+    let nowMs = 0;
+    const { webSocket, socket, peer } = await open(t, new Turns(() => nowMs++));
+    let messages = 0;
+    webSocket.on('message', () => {
+      if (messages++ === 0) webSocket.pause();
+    });
+    const sent = 4 * CHUNK_BYTES;
+    peer.write(Buffer.concat(Array(sent / 64).fill(binaryFrame(Buffer.alloc(50)))));
+    await until(() => messages > 0);
+    // More than all pieces need.
+    for (let round = 0; round < 100; round++) await new Promise(setImmediate);
+    t.true(socket.isPaused());
+    // What had been read is looked at, and no more is read.
+    t.true(messages <= CHUNK_BYTES / 64, `${messages}`);
+    webSocket.resume();
+    await until(() => messages === sent / 64);
+  },
+);

@@ -374,18 +374,27 @@ test('messages of another generation are refused', async (t) => {
   const compiler = await openSession(t, host);
   const { connection } = compiler;
   const entry = await load(compiler, storeConstant(1n));
-  const stale = { code: 'STALE_GENERATION' };
   for (const generation of [0, 2]) {
     const options = { generation };
-    await t.throwsAsync(connection.request(memory.commitMemory, { commit: commitOf() }, options), stale);
+    const stale = (method: string) => ({
+      code: 'STALE_GENERATION',
+      message: `${method} is for generation ${generation}, the runner is generation 1`,
+    });
+    await t.throwsAsync(
+      connection.request(memory.commitMemory, { commit: commitOf() }, options),
+      stale('commitMemory'),
+    );
     await t.throwsAsync(
       connection.request(memory.readMemory, { address: entry, sizeBytes: 1 }, options),
-      stale,
+      stale('readMemory'),
     );
-    await t.throwsAsync(connection.request(indirection.emitStubs, { stubCount: 1 }, options), stale);
+    await t.throwsAsync(
+      connection.request(indirection.emitStubs, { stubCount: 1 }, options),
+      stale('emitStubs'),
+    );
     await t.throwsAsync(
       connection.request(run.call, { entry, block: new Uint8Array(8), commit: commitOf() }, options),
-      stale,
+      stale('call'),
     );
   }
 });
@@ -398,10 +407,10 @@ test('after a runner is gone a new one has the next generation', async (t) => {
   process.kill(opened.runner.processId, 'SIGKILL');
   await until(() => lost.length === 1);
   t.deepEqual(lost, [{ generation: 1, end: { kind: 'signal', signal: 'SIGKILL' } }]);
-  await t.throwsAsync(callDouble(compiler, entry), {
-    code: 'STALE_GENERATION',
-    message: /runner of generation 1 is gone/,
-  });
+  const gone = { code: 'STALE_GENERATION', message: 'call: the runner of generation 1 is gone' };
+  // Whatever generation it speaks of, the one that is gone is told.
+  for (const generation of [0, 1, 2])
+    await t.throwsAsync(callDouble({ ...compiler, live: { generation } }, entry), gone);
   const status = await connection.request(session.sessionStatus, {});
   t.like(status, { generation: 1, processId: 0, callsInFlight: 0, commitsApplied: 1 });
   t.deepEqual(await connection.request(session.runnerMaps, {}), { maps: '' });
@@ -410,7 +419,10 @@ test('after a runner is gone a new one has the next generation', async (t) => {
   t.is(runner.generation, 2);
   t.not(runner.processId, opened.runner.processId);
   const old = { ...compiler, live: { generation: 1 } };
-  await t.throwsAsync(callDouble(old, entry), { code: 'STALE_GENERATION', message: /generation 2/ });
+  await t.throwsAsync(callDouble(old, entry), {
+    code: 'STALE_GENERATION',
+    message: 'call is for generation 1, the runner is generation 2',
+  });
   t.is(await callDouble(compiler, await load(compiler, storeConstant(ONE))), 1);
   const after = await connection.request(session.sessionStatus, {});
   t.like(after, { generation: 2, commitsApplied: 2, callsStarted: 2 });

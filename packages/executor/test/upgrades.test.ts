@@ -1,8 +1,15 @@
 import { once } from 'node:events';
-import { RESUMPTION_HEADERS, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { joinWebSocket, RESUMPTION_HEADERS, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
+import { Accounts } from '../src/accounts.js';
+import { Authenticator } from '../src/authentication.js';
+import { createHostResources } from '../src/host-resources.js';
 import { hashToken, type RefusedUpgrade, Server, type ServerOptions } from '../src/index.js';
+import { loneToken } from '../src/tokens.js';
+import { Upgrades } from '../src/upgrades.js';
 import { storeConstant } from './machine-code.js';
 import { callDouble, load, openOver, until } from './session-fixture.js';
 import { bearer, connectTo, refusalOf } from './upgrade.js';
@@ -134,4 +141,68 @@ test('a session that nobody has opened is not resumed, and goes with its connect
   t.like(await refusalOf(url, resuming('0')), { status: 410 });
   socket.terminate();
   await until(() => server.sessions.size === 0);
+});
+
+/** A WebSocket that upgrades wait for, and the other end of its socket, which reads nothing until it is resumed. */
+async function keepOne(t: ExecutionContext) {
+  const listener = createServer();
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  t.teardown(() => listener.close());
+  const peerSocket = connect((listener.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await once(listener, 'connection')) as [Socket];
+  const webSocket = joinWebSocket(socket, 'server');
+  const peer = joinWebSocket(peerSocket, 'client');
+  peer.pause();
+  t.teardown(() => {
+    webSocket.terminate();
+    peer.terminate();
+  });
+  const upgrades = new Upgrades({
+    host: createHostResources(),
+    options: {},
+    authenticator: new Authenticator(loneToken('right')),
+    accounts: new Accounts(),
+    sessions: new Set(),
+    maxSessions: 1,
+    phase: () => 'closing',
+    add: () => t.fail('nobody asks for a session'),
+  });
+  upgrades.keep(webSocket);
+  webSocket.close(1001);
+  return { upgrades, webSocket, peer };
+}
+
+test('the end waits for WebSockets that are open, until the peer has answered the closing handshake', async (t) => {
+  const { upgrades, webSocket, peer } = await keepOne(t);
+  let isOver = false;
+  const over = upgrades.whenClosed().then(() => {
+    isOver = true;
+  });
+  for (let round = 0; round < 20; round++) await new Promise(setImmediate);
+  t.false(isOver);
+  t.is(webSocket.readyState, webSocket.CLOSING);
+  const codes = Promise.all([once(webSocket, 'close'), once(peer, 'close')]);
+  peer.resume();
+  await over;
+  t.is(webSocket.readyState, webSocket.CLOSED);
+  t.deepEqual(
+    (await codes).map(([code]) => code),
+    [1001, 1001],
+  );
+});
+
+test('the end does not wait for a peer who never answers the closing handshake', async (t) => {
+  const { upgrades, webSocket } = await keepOne(t);
+  const cut = once(webSocket, 'close');
+  // By itself, ws gives up a peer after 30 seconds.
+  const tooLong = new AbortController();
+  const isOver = await Promise.race([
+    upgrades.whenClosed().then(() => true),
+    delay(10_000, false, { signal: tooLong.signal }),
+  ]);
+  tooLong.abort();
+  t.true(isOver);
+  t.is(webSocket.readyState, webSocket.CLOSED);
+  t.is((await cut)[0], 1006);
 });
