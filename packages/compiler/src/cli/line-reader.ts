@@ -1,7 +1,14 @@
+import type { Key } from 'node:readline';
 import { createInterface, type Interface } from 'node:readline/promises';
 import type { ReadStream } from 'node:tty';
 import type { History } from './history.js';
 import { MAX_HISTORY_LINES } from './history.js';
+
+/**
+ * As what Ctrl-D is read that was typed while the terminal was in its ordinary mode: Linux keeps it as the end of a
+ * line that has no character of its own (`__DISABLED_CHAR` in drivers/tty/n_tty.c).
+ */
+const END_TYPED_AHEAD = '\0';
 
 /** What came from the user: a line without its end, Ctrl-C at the prompt, or the end of the input. */
 export type LineEvent =
@@ -29,6 +36,8 @@ export class LineReader {
   /** Lines that came in one piece with the last one. */
   readonly #queue: LineEvent[] = [];
   #take: ((event: LineEvent) => void) | undefined;
+  /** Whether what is read may have been typed before the prompt. */
+  #isTypedAhead = false;
 
   constructor({ terminal }: LineReaderOptions) {
     this.#isTerminal = terminal !== undefined;
@@ -47,6 +56,11 @@ export class LineReader {
       terminal?.history.add(text);
       this.#deliver({ kind: 'line', text });
     });
+    if (terminal)
+      process.stdin.on('keypress', (_, { sequence }: Key) => {
+        if (sequence === END_TYPED_AHEAD && this.#isTypedAhead && this.#readline.line === '')
+          this.#readline.close();
+      });
     this.#readline.on('SIGINT', () => this.#interrupt());
     this.#readline.on('close', () => this.#deliver({ kind: 'end' }));
     this.#suspend();
@@ -105,6 +119,13 @@ export class LineReader {
   #resume(prompt: string): void {
     this.#readline.resume();
     if (!this.#isTerminal) return;
+    this.#isTypedAhead = true;
+    // What waits in the terminal is read in the next round of the event loop. From then on it is the key Ctrl-Space.
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#isTypedAhead = false;
+      }),
+    );
     terminalInput().setRawMode(true);
     this.#readline.setPrompt(prompt);
     this.#readline.prompt();

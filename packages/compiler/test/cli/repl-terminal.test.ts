@@ -11,6 +11,8 @@ const onTerminal = hasScript ? test.serial : test.serial.skip;
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
+const CTRL_U = '\u0015';
+const CTRL_SPACE = '\0';
 const TAB = '\t';
 const UP = '\u001b[A';
 const PROMPT = 'ready> ';
@@ -93,6 +95,39 @@ onTerminal(
     await type(CTRL_C);
     await shows('(Ctrl-D or :quit ends)');
     await type(':quit\r');
+    t.is((await finished).end, 0);
+  },
+);
+
+onTerminal(
+  'Ctrl-D that was typed before the first prompt ends it there, after the lines before it',
+  async (t) => {
+    for (const [keys, shown] of [
+      [CTRL_D, PROMPT],
+      [`40 + 2\r${CTRL_D}`, 'Evaluated to 42.000000'],
+    ] as const) {
+      const { child, shows, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+      // The terminal keeps it until somebody reads.
+      child.stdin.write(keys);
+      await shows(shown);
+      t.is((await finished).end, 0);
+    }
+  },
+);
+
+onTerminal(
+  'Ctrl-D that is typed while a call runs ends it after the call; Ctrl-Space is no Ctrl-D',
+  async (t) => {
+    const { type, shows, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+    await type('extern printd(x)\r');
+    await type('def busy(x) for i = printd(x), i < 60000000 in x\r');
+    // What has been echoed was read, and so what comes after it is not typed ahead.
+    await type('a');
+    await type('b', 'a');
+    await type(`${CTRL_U}${CTRL_SPACE}`, 'b');
+    await type('busy(7)\r', '');
+    await type(CTRL_D, '7.000000\n');
+    await shows('Evaluated to 0.000000');
     t.is((await finished).end, 0);
   },
 );
