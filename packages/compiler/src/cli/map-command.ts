@@ -49,7 +49,10 @@ export async function mapCommand(name: string, path: string, options: MapCommand
     await checkMapOutput(options.output);
     const input = await readMapInput(options.input, parameters);
     await mapInput(name, items, input, options, streams, stop.signal);
-    return stop.signal.aborted ? (stop.signal.reason as StopRequest).exitCode : 0;
+    // Standard output tells a moment after it was written to.
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.signal.throwIfAborted();
+    return 0;
   } catch (error) {
     if (stop.signal.aborted) {
       const { words, exitCode } = stop.signal.reason as StopRequest;

@@ -1,5 +1,6 @@
 import { LocalExecutor } from '../executor-client/local-executor.js';
 import { describeError } from './describe-error.js';
+import { OutputWatch } from './output-watch.js';
 
 export { endProcess } from './end-process.js';
 
@@ -20,6 +21,7 @@ const ADOPTION = /^--adopt-executor=(\d{1,9}):(\d{1,9})$/;
  */
 export async function start(args: readonly string[]): Promise<Ended> {
   let local: LocalExecutor | undefined;
+  const output = new OutputWatch(process.stdout);
   try {
     const [, socketFd, processId] = ADOPTION.exec(args[0] ?? '') ?? [];
     const isAdopted = socketFd !== undefined;
@@ -27,13 +29,18 @@ export async function start(args: readonly string[]): Promise<Ended> {
     if (isAdopted) local = LocalExecutor.adopt({ socketFd: Number(socketFd), processId: Number(processId) });
     else if (wantsExecutor(given)) local = LocalExecutor.start();
     const { main } = await import('./main.js');
-    return { exitCode: await main(given, local), isLoaded: local !== undefined };
+    const exitCode = await output.exitCodeOf(await main(given, local), say);
+    return { exitCode, isLoaded: local !== undefined };
   } catch (error) {
-    process.stderr.write(`farjit: ${describeError(error)}\n`);
+    say(describeError(error));
     return { exitCode: 1, isLoaded: false };
   } finally {
     await local?.stop();
   }
+}
+
+function say(words: string): void {
+  process.stderr.write(`farjit: ${words}\n`);
 }
 
 /**

@@ -197,10 +197,18 @@ test.serial('an interrupted run does not wait for a reader that has stopped', as
   t.pass();
 });
 
-test.serial('a full disk is an error with words', async (t) => {
-  const cwd = await folderWith(t, { 'program.ks': '5;\n' });
-  const command = ['sh', '-c', 'exec "$0" "$@" > /dev/full', FARJIT];
-  const { finished } = start(t, ['run', 'program.ks'], { cwd, command });
-  const { stderr, end } = await finished;
-  t.deepEqual([stderr, end], ['farjit: cannot write to standard output: no space left on device\n', 1]);
-});
+for (const args of [
+  'run program.ks',
+  'map f program.ks --input data.csv',
+  'cache info',
+  'doctor',
+  '--help',
+  'run --help',
+])
+  test.serial(`a full disk is an error with words: farjit ${args}`, async (t) => {
+    const cwd = await folderWith(t, { 'program.ks': 'def f(x) x + 1; 5;\n', 'data.csv': '1\n2\n' });
+    const command = ['sh', '-c', 'exec "$0" "$@" > /dev/full', FARJIT];
+    const { finished } = start(t, args.split(' '), { cwd, command });
+    const { stderr, end } = await finished;
+    t.deepEqual([stderr, end], ['farjit: cannot write to standard output: no space left on device\n', 1]);
+  });
