@@ -1,3 +1,4 @@
+import { memory } from '@farjit/protocol';
 import type { Call } from '../kaleidoscope/call-graph.js';
 
 /** Most functions that one callback has compiled besides the one it asks for. */
@@ -11,8 +12,8 @@ const MAX_CALLERS_UP = 8;
 
 /** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
 const LINK_AHEAD_FUNCTIONS = 64;
-/** Most functions one callback links ahead, so that its answer is not long in coming. */
-const MAX_LINKED_AHEAD = 256;
+/** Most functions one callback links ahead: its answer brings their frames, and those of the one it asks for. */
+const MAX_LINKED_AHEAD = memory.MAX_FINALIZE_ACTIONS - 2;
 
 /** Stands for callers that are no functions; no function has an empty name. */
 const OUTSIDE = '';

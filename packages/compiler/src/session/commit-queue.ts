@@ -1,3 +1,4 @@
+import assert from 'node:assert';
 import { type Commit, type FinalizeAction, memory, type Segment } from '@farjit/protocol';
 import { addrAdd, addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
@@ -98,7 +99,7 @@ export class CommitQueue {
     );
   }
 
-  /** More than one commit may carry: the rest goes ahead in commits of its own. */
+  /** More than one commit carries: what is too much goes ahead in commits of its own. */
   get isOverfull(): boolean {
     return (
       this.#registerEHFrames.size > MAX_FRAME_ACTIONS ||
@@ -110,12 +111,23 @@ export class CommitQueue {
   }
 
   /**
-   * Takes what one commit carries. Pointers and EH frames go with the last of the segments, since they may lead into
-   * any of them.
+   * Takes all of it, for a message that relies on what has been linked. Only frames to deregister may have to wait for
+   * a later one: nothing relies on those.
+   * @throws when it is more than one commit carries: the rest has to go ahead first.
    * @param options.deregister false for answers, which are not answered themselves: nobody would learn when the
    *   frames are deregistered and their memory may be used again.
    */
   take(options: { deregister: boolean }): OutgoingCommit {
+    assert(!this.isOverfull, 'more is queued than one commit carries');
+    return this.takeNext(options);
+  }
+
+  /**
+   * Takes what a commit of its own carries, which nothing relies on alone. Pointers and EH frames go with the last of
+   * the segments, since they may lead into any of them.
+   * @param options.deregister as for `take`.
+   */
+  takeNext(options: { deregister: boolean }): OutgoingCommit {
     const segments = this.#takeSegments();
     const isLast = this.#segments.length === 0;
     const pointers = isLast ? takeFirst(this.#pointers, this.limits.entries) : [];

@@ -21,11 +21,27 @@ export class CommitSender {
     this.#context = context;
   }
 
-  /** Sends what is queued for the current runner in a commit of its own and waits until it is applied. */
+  /** Sends all that is queued for the current runner in commits of its own and waits until it is applied. */
   async flush(): Promise<void> {
     const runner = this.#context.runners.current;
+    if (runner.commits.isOverfull) await this.makeRoom(runner);
+    await this.#sendNext(runner);
+  }
+
+  /** Sends ahead what is too much for one commit: the next message takes all that is left. */
+  async makeRoom(runner: RunnerContext): Promise<void> {
+    while (runner.commits.isOverfull && !runner.lost) await this.#sendNext(runner);
+  }
+
+  /** Sees to it that `RunnerContext.isReady`; others may have queued more when the caller goes on. */
+  async makeReady(runner: RunnerContext): Promise<void> {
+    await this.makeRoom(runner);
+    await runner.whenApplied();
+  }
+
+  async #sendNext(runner: RunnerContext): Promise<void> {
     if (runner.commits.isEmpty || runner.lost) return;
-    const outgoing = runner.commits.take({ deregister: true });
+    const outgoing = runner.commits.takeNext({ deregister: true });
     const { tracing } = this.#context;
     const applied = tracing.inSpan('farjit.commit', {}, () =>
       this.carry(runner, outgoing, () =>

@@ -52,6 +52,8 @@ export interface CompileActionContext {
   tracing(): Tracing;
   /** Sends what is queued for the current runner. */
   flush(): Promise<void>;
+  /** Sends ahead what is too much for one commit. */
+  makeRoom(runner: RunnerContext): Promise<void>;
   /** The unit's optimised part cannot be linked: its first one is to be used again. */
   giveUpOptimized(unit: MaterializationUnit, error: unknown): void;
   /** The unit's object was kept and is of no use: it is to be compiled. @returns false when nothing can be done. */
@@ -178,7 +180,7 @@ export class CompileAction {
     name: string,
     runner: RunnerContext,
   ): Promise<ObjectPart | undefined> {
-    const { linking, flush } = this.#context;
+    const { linking, makeRoom } = this.#context;
     let part: ObjectPart | undefined;
     try {
       part = await linking.partOf(unit, name);
@@ -190,7 +192,7 @@ export class CompileAction {
       else if (!isFaultOf(unit, error) || !this.#context.giveUpKept(unit)) throw error;
       return this.linkPart(unit, name, runner);
     }
-    while (runner.commits.isOverfull && !runner.lost) await flush();
+    await makeRoom(runner);
     return part;
   }
 

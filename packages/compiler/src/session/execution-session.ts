@@ -61,6 +61,7 @@ export class ExecutionSession {
     linking: this.#linking,
     events: this.events,
     flush: () => this.flush(),
+    makeRoom: (runner) => this.#commits.makeRoom(runner),
     tracing: () => this.#tracing,
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
     giveUpKept: (unit) => this.#giveUpKept(unit),
@@ -109,6 +110,7 @@ export class ExecutionSession {
       stubs,
       events,
       tracing,
+      commits: this.#commits,
       ran: () => this.tierUp.proceed(),
     });
     events.subscribe((event) => this.statistics.add(event));
@@ -338,7 +340,7 @@ export class ExecutionSession {
     // In a runner that has not called it yet, its callback will link it.
     if (runner.lost || !isLinked(first)) return;
     await this.#linking.link(part, runner);
-    while (runner.commits.isOverfull && !runner.lost) await this.flush();
+    await this.#commits.makeRoom(runner);
     if (runner.lost || unit.optimized !== part || !isLinked(part)) return;
     const implementation = this.compileAction.addressIn(part, unit.name, runner);
     if (implementation !== undefined && this.dylib.find(unit.name) === unit) {

@@ -1,8 +1,9 @@
-import type { Answer, indirection, ResultOf } from '@farjit/protocol';
+import { type Answer, type indirection, memory, type ResultOf } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { OpenSpan, Tracing } from '../tracing/tracing.js';
+import type { CommitSender } from './commit-sender.js';
 import type { CompileAction } from './compile-action.js';
 import type { EventStream } from './events.js';
 import type { JITDylib } from './jit-dylib.js';
@@ -18,6 +19,7 @@ export interface ReentryHandlerContext {
   readonly dylib: JITDylib;
   readonly stubs: IndirectStubsManager;
   readonly events: EventStream;
+  readonly commits: CommitSender;
   /** A callback has been run, and is about to be answered. */
   ran(): void;
 }
@@ -55,7 +57,7 @@ export class ReentryHandler {
     runner: RunnerContext,
     span: OpenSpan,
   ): Promise<Answer<ReenterResult>> {
-    const { callbacks, compileAction, dylib, stubs, events, ran } = this.#context;
+    const { callbacks, commits, compileAction, dylib, stubs, events, ran } = this.#context;
     const startMs = performance.now();
     this.#runningCount++;
     const { name, ...result } = await callbacks.executeCompileCallback(trampoline);
@@ -64,9 +66,13 @@ export class ReentryHandler {
     if (result.outcome === 'failed') span.fail(result.message);
     ran();
     const { revision } = dylib;
-    if (runner.isApplying) await runner.whenApplied();
+    while (!runner.isReady && !runner.lost)
+      await commits.makeReady(runner).catch(() => {
+        // A commit that was not applied has cost the runner, to which the answer is nothing then.
+      });
     const handlingMs = performance.now() - startMs;
     events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
+    const take = () => runner.commits.take({ deregister: false }).commit;
     return () => {
       const stub = stubs.stubOfTrampoline(trampoline);
       const isCurrent =
@@ -74,13 +80,15 @@ export class ReentryHandler {
           ? dylib.revision === revision
           : compileAction.isCurrent(name, result.landing, runner);
       // A thread may have come to wait here after a redefinition that this result knows nothing of. Sent through the
-      // stub again, it asks again.
-      if (!isCurrent && stub) {
-        const { commit } = runner.commits.take({ deregister: false });
+      // stub again, it asks again. So it does when others have queued or sent meanwhile
+      // what this answer would have to bring.
+      const isLate = result.outcome === 'landed' && !runner.isReady;
+      if ((!isCurrent || isLate) && stub) {
+        const commit = runner.isReady ? take() : memory.emptyCommit();
         return { outcome: 'landed', landing: stubs.stubAddress(stub), commit };
       }
       if (result.outcome === 'failed') return result;
-      return { ...result, commit: runner.commits.take({ deregister: false }).commit };
+      return { ...result, commit: take() };
     };
   }
 }

@@ -131,6 +131,11 @@ export class RunnerContext {
     return this.#applying.size > 0;
   }
 
+  /** Whether a call or landing may be sent: its message takes all that is queued, and overtakes nothing. */
+  get isReady(): boolean {
+    return !this.isApplying && !this.commits.isOverfull;
+  }
+
   /** A call's answer; rejects when `abandonCalls` comes first. */
   answerOrLoss<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {

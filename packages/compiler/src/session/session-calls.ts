@@ -132,13 +132,13 @@ export class SessionCalls {
     runner: RunnerContext,
     { name, prepare, send, options }: CallRequest<Prepared, Result>,
   ): Promise<Result | undefined> {
-    const { runners, executor, tracing } = this.#context;
+    const { runners, executor, tracing, commits } = this.#context;
     // It begins here: what it is prepared with must not be given to others before it has run.
     const call = runner.reclaimer.callStarted();
     let programThreads: ProgramThreads = 'same';
     try {
       const prepared = await runners.whileAlive(runner, () => prepare(runner));
-      if (runner.isApplying) await runner.whenApplied();
+      while (!runner.isReady && !runner.lost) await commits.makeReady(runner);
       if (!prepared || runner.lost) return undefined;
       throwIfAborted(name, options);
       programThreads = 'unknown';

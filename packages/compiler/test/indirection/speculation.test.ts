@@ -1,5 +1,7 @@
+import { memory } from '@farjit/protocol';
 import test from 'ava';
 import { MAX_GUESSES, type SpeculationMode, Speculator } from '../../src/indirection/speculation.js';
+import { MAX_FRAME_ACTIONS } from '../../src/session/commit-queue.js';
 
 /** Calls by caller; those that start with `?` stand in a branch. */
 type Calls = Readonly<Record<string, readonly string[]>>;
@@ -284,4 +286,16 @@ test('a profile is followed from behind the function that was asked for, no furt
   // Nothing can be compiled before the last that is looked at, and the one behind it.
   const calls = { f0: [], f1024: [], f1025: [] };
   t.deepEqual(speculate('auto', calls, names).callback('f0'), ['f1024']);
+});
+
+test('the answer to one callback brings all that it links ahead, and what it asks for', (t) => {
+  const count = 2 * memory.MAX_FINALIZE_ACTIONS;
+  const callees = Array.from({ length: count }, (_, index) => ({ callee: `f${index}`, isCertain: true }));
+  const graph = {
+    callsOf: (name: string) => (name === 'main' ? callees : []),
+    isCandidate: (name: string) => name !== 'main',
+    isTaken: () => false,
+  };
+  const ahead = new Speculator('eager', graph).chooseFound('main', () => true);
+  t.is(ahead.length + 1, MAX_FRAME_ACTIONS);
 });

@@ -176,6 +176,25 @@ test('frames are deregistered only in messages that are answered, and free when 
   t.is(freed, 1);
 });
 
+test('a message takes all or nothing: what is too much for one is told, and not left out', (t) => {
+  const overfull = {
+    segments: (queue: CommitQueue) => queue.addSegments(segments(STAGED_LIMITS.entries + 1), false),
+    frames: (queue: CommitQueue) => queue.registerEHFrames(frames(MAX_FRAME_ACTIONS + 1)),
+    pointers: (queue: CommitQueue) => {
+      for (let index = 0; index <= STAGED_LIMITS.entries; index++) queue.setPointer(at(index), BASE);
+    },
+  };
+  for (const [what, fill] of Object.entries(overfull))
+    for (const options of [CALL, ANSWER]) {
+      const queue = new CommitQueue();
+      fill(queue);
+      t.throws(() => queue.take(options), { message: /more is queued than one commit carries/ }, what);
+      queue.takeNext(options);
+      queue.take(options);
+      t.true(queue.isEmpty, what);
+    }
+});
+
 test('more frames than a message carries go in several, registrations first', (t) => {
   const queue = new CommitQueue();
   const limit = MAX_FRAME_ACTIONS;
@@ -183,16 +202,16 @@ test('more frames than a message carries go in several, registrations first', (t
   t.true(queue.isOverfull);
   let freed = 0;
   for (const section of frames(limit, 1000)) queue.deregisterEHFrames(section, () => freed++);
-  const first = queue.take(CALL);
+  const first = queue.takeNext(CALL);
   t.deepEqual(registered(first.commit), frames(limit));
   t.is(deregistered(first.commit).length, 0);
   t.false(queue.isOverfull);
-  const second = queue.take(CALL);
+  const second = queue.takeNext(CALL);
   t.deepEqual(registered(second.commit), frames(10, limit));
   t.deepEqual(deregistered(second.commit), frames(limit - 10, 1000));
   second.onApplied();
   t.is(freed, limit - 10);
-  const third = queue.take(CALL);
+  const third = queue.takeNext(CALL);
   t.deepEqual(deregistered(third.commit), frames(10, 1000 + limit - 10));
   t.true(queue.isEmpty);
 });
@@ -203,7 +222,7 @@ test('frames to deregister do not pile up: too many are as bad as too many to re
   t.false(queue.isOverfull);
   queue.deregisterEHFrames(frameAt(5000), () => {});
   t.true(queue.isOverfull);
-  queue.take(CALL);
+  queue.takeNext(CALL);
   t.false(queue.isOverfull);
 });
 
@@ -214,13 +233,13 @@ test('more segments than a message carries go ahead of pointers and frames, whic
   queue.setPointer(at(9000), at(limit));
   queue.registerEHFrames([frameAt(limit)]);
   t.true(queue.isOverfull);
-  const first = queue.take(ANSWER).commit;
+  const first = queue.takeNext(ANSWER).commit;
   t.is(first.segments.length, limit);
   t.deepEqual(first.pointers, []);
   t.deepEqual(registered(first), []);
   t.deepEqual(invalidated(first), [{ address: at(0), sizeBytes: 128 * (limit - 1) + 64 }]);
   t.false(queue.isOverfull);
-  const second = queue.take(ANSWER).commit;
+  const second = queue.takeNext(ANSWER).commit;
   t.deepEqual(second.segments, [segmentAt(limit)]);
   t.is(second.pointers.length, 1);
   t.is(registered(second).length, 1);
@@ -232,9 +251,9 @@ test('more pointers than a message carries go in several', (t) => {
   const limit = STAGED_LIMITS.entries;
   for (let index = 0; index <= limit; index++) queue.setPointer(at(index), BASE);
   t.true(queue.isOverfull);
-  t.is(queue.take(ANSWER).commit.pointers.length, limit);
+  t.is(queue.takeNext(ANSWER).commit.pointers.length, limit);
   t.false(queue.isOverfull);
-  t.deepEqual(queue.take(ANSWER).commit.pointers, [{ address: at(limit), value: BASE }]);
+  t.deepEqual(queue.takeNext(ANSWER).commit.pointers, [{ address: at(limit), value: BASE }]);
 });
 
 test('more bytes than a commit carries go in several', (t) => {
@@ -251,9 +270,9 @@ test('more bytes than a commit carries go in several', (t) => {
   t.false(queue.isOverfull);
   queue.addSegments([big(4, 1)], false);
   t.true(queue.isOverfull);
-  t.is(queue.take(CALL).commit.segments.length, 4);
+  t.is(queue.takeNext(CALL).commit.segments.length, 4);
   t.false(queue.isOverfull);
-  t.is(queue.take(CALL).commit.segments.length, 1);
+  t.is(queue.takeNext(CALL).commit.segments.length, 1);
   t.true(queue.isEmpty);
 });
 
@@ -313,7 +332,7 @@ test('where nothing can be staged, a commit fits into a message', (t) => {
   queue.addSegments([{ address: BASE, prot: 'data', content, memoryBytes: content.byteLength }], false);
   for (let index = 0; index <= memory.MAX_MESSAGE_ENTRIES; index++) queue.setPointer(at(index), BASE);
   const commits: Commit[] = [];
-  while (!queue.isEmpty) commits.push(queue.take(ANSWER).commit);
+  while (!queue.isEmpty) commits.push(queue.takeNext(ANSWER).commit);
   t.true(
     Buffer.concat(commits.flatMap(({ segments }) => segments.map((one) => one.content))).equals(content),
   );

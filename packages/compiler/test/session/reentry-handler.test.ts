@@ -1,4 +1,6 @@
+import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
+import { MAX_FRAME_ACTIONS } from '../../src/session/commit-queue.js';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import { FakeHost, runnerOf } from '../executor-client/fake-host.js';
 import { gate } from '../gate.js';
@@ -30,6 +32,37 @@ test('a callback is answered after the commits that went ahead of it', async (t)
   open();
   t.is((await entered).outcome, 'landed');
   t.is(host.runner.generation, 1);
+});
+
+test('a callback whose answer would have to bring more than one commit carries brings all of it', async (t) => {
+  const { host, session, enter } = await openScripted(t);
+  session.define(functionUnit('f'));
+  const runner = await session.runner();
+  const count = MAX_FRAME_ACTIONS + 1;
+  // Others link it between the callback's work and its answer.
+  session.events.subscribe(({ type }) => {
+    if (type !== 'callback' || queued > 0) return;
+    queued = count;
+    const { address } = runner.allocate('constant', 64 * count, 64);
+    const sections = Array.from({ length: count }, (_, index) => ({
+      address: addrAdd(address, 64 * index),
+      sizeBytes: 64,
+    }));
+    runner.commits.registerEHFrames(sections);
+  });
+  let queued = 0;
+  const stub = session.stubs.createStub('f');
+  const first = await enter('f');
+  t.like(first, { outcome: 'landed', landing: session.stubs.stubAddress(stub) });
+  t.is(host.commits.at(-1)?.pointers.length, 0);
+  // Sent through its stub, the thread asks again.
+  const landing = session.dylib.find('f')?.knownPart('f')?.linked?.symbols.get('f$impl')?.address;
+  t.like(await enter('f'), { outcome: 'landed', landing });
+  const registered = host.commits.flatMap(({ actions }) =>
+    actions.filter(({ action }) => action === 'registerEHFrames'),
+  );
+  t.is(registered.length, count + 1);
+  t.is(host.pointers.get(session.stubs.pointerAddress(stub)), landing);
 });
 
 test('the reentry of a runner that is not the current one fails, also before there is one', async (t) => {
