@@ -1,5 +1,7 @@
+import { FarJITError } from '@farjit/protocol/errors';
 import { LINK_GRAPH_VERSION } from '../jitlink/link-graph-file.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
+import { LibLLVMError } from '../llvm/errors.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
 import { ASTBytes } from './ast-bytes.js';
 import { libraryIdentity } from './llvm-identity.js';
@@ -21,6 +23,13 @@ export interface CalleeMeaning {
   readonly isDefined: boolean;
 }
 
+/** What keys begin with cannot be found out: no libLLVM is there, or it cannot be read. The cause says which. */
+export class KeyEnvironmentError extends FarJITError {
+  constructor(cause: LibLLVMError | NodeJS.ErrnoException) {
+    super('LIBLLVM', `objects have no keys: ${cause.message}`, { cause });
+  }
+}
+
 /** Keys of objects: digests of all that an object's content depends on. */
 export class ObjectKeys {
   readonly #environment: () => Uint8Array;
@@ -39,7 +48,7 @@ export class ObjectKeys {
    * @param codegen the level, and whatever else is done to it.
    * @param callees the functions it calls, as `callees` lists them: their names are part of the AST.
    * @param inlined what its code may hold copies of.
-   * @throws what finding out about LLVM throws.
+   * @throws {KeyEnvironmentError} as all of these do.
    */
   ofFunction(
     fn: FunctionAST,
@@ -92,17 +101,29 @@ export class ObjectKeys {
 /**
  * What all compilations of a session depend on: our own versions, the target, and the libLLVM at `libLLVMPath`, which is
  * not loaded for it.
- * @throws when it cannot be found.
+ * @throws {KeyEnvironmentError} when it cannot be found or read.
  */
-export function compilationEnvironment(target: TargetDescription, libLLVMPath: string): Uint8Array {
+export function compilationEnvironment(target: TargetDescription, libLLVMPath: () => string): Uint8Array {
   return sha256(Buffer.from(JSON.stringify([toolchain(libLLVMPath), target])));
 }
 
-/** Stands for a program's text in a cache: whether a program has been run before. */
-export function programKey(text: string, libLLVMPath: string, options: unknown): Uint8Array {
+/**
+ * Stands for a program's text in a cache: whether a program has been run before.
+ * @throws {KeyEnvironmentError} as `compilationEnvironment`.
+ */
+export function programKey(text: string, libLLVMPath: () => string, options: unknown): Uint8Array {
   return sha256(Buffer.from(JSON.stringify(['program', toolchain(libLLVMPath), options, text])));
 }
 
-function toolchain(libLLVMPath: string): unknown[] {
-  return [CODEGEN_VERSION, LINK_GRAPH_VERSION, libraryIdentity(libLLVMPath)];
+function toolchain(libLLVMPath: () => string): unknown[] {
+  try {
+    return [CODEGEN_VERSION, LINK_GRAPH_VERSION, libraryIdentity(libLLVMPath())];
+  } catch (error) {
+    if (error instanceof LibLLVMError || isSystemError(error)) throw new KeyEnvironmentError(error);
+    throw error;
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }

@@ -2,7 +2,7 @@ import { KeptObjects } from '../layers/kept-objects.js';
 import { type ObjectSlice, readSlices } from '../layers/split-object.js';
 import type { TargetDescription } from '../llvm/target-machine.js';
 import { type CacheEvent, ObjectCache } from './object-cache.js';
-import { compilationEnvironment, ObjectKeys, programKey } from './object-keys.js';
+import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';
 import type { SharedObjects } from './shared-objects.js';
@@ -38,11 +38,13 @@ export class SessionCache {
     const { directory, program, codegen, libLLVMPath } = options;
     if (directory === undefined || program === undefined) return;
     try {
-      this.#programKey = programKey(program, libLLVMPath(), codegen);
-      this.#note = this.#cache.prefetch(this.#programKey);
-    } catch {
+      this.#programKey = programKey(program, libLLVMPath, codegen);
+    } catch (error) {
+      if (!(error instanceof KeyEnvironmentError)) throw error;
       // Without LLVM there are no keys; the first compilation says what is wrong.
+      return;
     }
+    this.#note = this.#cache.prefetch(this.#programKey);
   }
 
   /** Whether the program has been run before, so that probably nothing is to be compiled. */
@@ -53,7 +55,7 @@ export class SessionCache {
   /** The objects for a target. */
   objectsFor(target: TargetDescription): KeptObjects {
     const { libLLVMPath } = this.#options;
-    const keys = new ObjectKeys(() => compilationEnvironment(target, libLLVMPath()));
+    const keys = new ObjectKeys(() => compilationEnvironment(target, libLLVMPath));
     this.#objects = new KeptObjects(this.#cache, keys, { ready: this.#ready, shared: this.#options.shared });
     return this.#objects;
   }

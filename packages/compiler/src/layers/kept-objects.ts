@@ -1,5 +1,5 @@
 import type { ObjectCache } from '../cache/object-cache.js';
-import type { ObjectKeys } from '../cache/object-keys.js';
+import { KeyEnvironmentError, type ObjectKeys } from '../cache/object-keys.js';
 import { nameOf } from '../cache/object-name.js';
 import type { SharedObjects } from '../cache/shared-objects.js';
 import { type ObjectSlice, readSlices, writeSlices } from './split-object.js';
@@ -45,12 +45,16 @@ export class KeptObjects {
     return [...this.#asked.values()];
   }
 
-  /** The key that `make` makes; undefined when what all keys begin with cannot be found out: whoever compiles says why. */
+  /**
+   * The key that `make` makes; undefined when there is no libLLVM to make keys of: whoever compiles says why.
+   * @throws what else `make` throws.
+   */
   key(make: (keys: ObjectKeys) => Uint8Array): Uint8Array | undefined {
     if (!this.#isUsable) return undefined;
     try {
       return make(this.#keys);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof KeyEnvironmentError)) throw error;
       this.#isUsable = false;
       return undefined;
     }

@@ -2,6 +2,7 @@ import test from 'ava';
 import {
   type CalleeMeaning,
   compilationEnvironment,
+  KeyEnvironmentError,
   ObjectKeys,
   programKey,
 } from '../../src/cache/object-keys.js';
@@ -40,7 +41,7 @@ function keyIn(circumstances: Circumstances = {}): string {
     codegen = 'O1',
     meanings = { g: OWN, h: OWN },
     inlined = [],
-    environment = compilationEnvironment(TARGET, LIBRARY),
+    environment = compilationEnvironment(TARGET, () => LIBRARY),
   } = circumstances;
   const fn = parsed(source);
   const meaningOf = (name: string) => meanings[name] ?? { parameterCount: undefined, isDefined: false };
@@ -82,10 +83,12 @@ const DIFFERENT: Record<string, Circumstances> = {
   'an expression in place of a function': { kind: 'expression' },
   'the level': { codegen: 'O2' },
   'the triple': {
-    environment: compilationEnvironment({ ...TARGET, triple: 'x86_64-unknown-linux-gnu' }, LIBRARY),
+    environment: compilationEnvironment({ ...TARGET, triple: 'x86_64-unknown-linux-gnu' }, () => LIBRARY),
   },
-  'the CPU': { environment: compilationEnvironment({ ...TARGET, cpuName: 'skylake' }, LIBRARY) },
-  'the features': { environment: compilationEnvironment({ ...TARGET, cpuFeatures: '+sse2,+avx' }, LIBRARY) },
+  'the CPU': { environment: compilationEnvironment({ ...TARGET, cpuName: 'skylake' }, () => LIBRARY) },
+  'the features': {
+    environment: compilationEnvironment({ ...TARGET, cpuFeatures: '+sse2,+avx' }, () => LIBRARY),
+  },
 };
 
 for (const [what, circumstances] of Object.entries(SAME))
@@ -111,7 +114,7 @@ test('the key depends on what is inlined, and on its order', (t) => {
 test('the key depends on the libLLVM', (t) => {
   const keys = listLibLLVMs()
     .filter(isSupported)
-    .map(({ path }) => keyIn({ environment: compilationEnvironment(TARGET, path) }));
+    .map(({ path }) => keyIn({ environment: compilationEnvironment(TARGET, () => path) }));
   t.is(new Set(keys).size, keys.length);
   t.true(keys.length > 0);
 });
@@ -141,7 +144,7 @@ test('a chain as long as a program can be has a key', (t) => {
 });
 
 test('wrappers, modules and programs have keys of their own', (t) => {
-  const keys = new ObjectKeys(() => compilationEnvironment(TARGET, LIBRARY));
+  const keys = new ObjectKeys(() => compilationEnvironment(TARGET, () => LIBRARY));
   const bytes = Buffer.from('call$double');
   const all = [
     keys.ofWrapper('call$double', 'O1'),
@@ -152,9 +155,21 @@ test('wrappers, modules and programs have keys of their own', (t) => {
     keys.ofModule(bytes, 'O1', ['fabs', 'sin']),
     keys.ofModule(bytes, 'O2', []),
     keys.ofModule(Buffer.from('call$doublE'), 'O1', []),
-    programKey('call$double', LIBRARY, undefined),
-    programKey('call$double', LIBRARY, 2),
-    programKey('call$doublE', LIBRARY, undefined),
+    programKey('call$double', () => LIBRARY, undefined),
+    programKey('call$double', () => LIBRARY, 2),
+    programKey('call$doublE', () => LIBRARY, undefined),
   ].map((key) => Buffer.from(key).toString('hex'));
   t.is(new Set(all).size, all.length);
+});
+
+test('only a libLLVM that is not there, or cannot be read, leaves keys without what they begin with', (t) => {
+  const missing = () => compilationEnvironment(TARGET, () => '/nowhere/libLLVM.so');
+  const { cause } = t.throws(missing, { instanceOf: KeyEnvironmentError }) ?? {};
+  t.like(cause, { code: 'ENOENT' });
+  const fault = new TypeError('no path');
+  const failing = () =>
+    compilationEnvironment(TARGET, () => {
+      throw fault;
+    });
+  t.is(t.throws(failing), fault);
 });

@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { ObjectCache } from '../../src/cache/object-cache.js';
 import { programKey } from '../../src/cache/object-keys.js';
 import { SessionCache } from '../../src/cache/session-cache.js';
+import { LibLLVMError } from '../../src/llvm/errors.js';
 import { entry, folder, keyOf } from './folder.js';
 
 const LIBRARY = process.execPath;
@@ -16,7 +17,10 @@ function prepare(t: ExecutionContext, noted: readonly number[]): string {
   const directory = folder(t);
   const cache = new ObjectCache({ directory });
   for (const n of noted) cache.add(keyOf(n), entry(n).content);
-  cache.add(programKey(PROGRAM, LIBRARY, 2), Buffer.concat(noted.map(keyOf)));
+  cache.add(
+    programKey(PROGRAM, () => LIBRARY, 2),
+    Buffer.concat(noted.map(keyOf)),
+  );
   cache.close();
   return directory;
 }
@@ -47,7 +51,7 @@ test('without LLVM there is no program that was seen, and no error', (t) => {
     program: PROGRAM,
     codegen: 2,
     libLLVMPath: () => {
-      throw new Error('there is no LLVM');
+      throw new LibLLVMError('there is no LLVM');
     },
   });
   t.false(session.hasSeenProgram);

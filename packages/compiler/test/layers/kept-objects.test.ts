@@ -1,10 +1,11 @@
 import test from 'ava';
 import type { ObjectCache } from '../../src/cache/object-cache.js';
-import type { ObjectKeys } from '../../src/cache/object-keys.js';
+import { KeyEnvironmentError, type ObjectKeys } from '../../src/cache/object-keys.js';
 import { nameOf } from '../../src/cache/object-name.js';
 import type { SharedObjects } from '../../src/cache/shared-objects.js';
 import { KeptObjects } from '../../src/layers/kept-objects.js';
 import { type ObjectSlice, readSlices } from '../../src/layers/split-object.js';
+import { LibLLVMError } from '../../src/llvm/errors.js';
 
 const keyOf = (number: number) => Uint8Array.of(number & 0xff, number >> 8);
 
@@ -34,7 +35,7 @@ test('keys that cannot be made are not tried again, and without one nothing is l
     keyOf(1),
   );
   const fail = () => {
-    throw new Error('no library');
+    throw new KeyEnvironmentError(new LibLLVMError('no library'));
   };
   t.is(kept.key(fail), undefined);
   t.is(
@@ -47,6 +48,22 @@ test('keys that cannot be made are not tried again, and without one nothing is l
   t.is(kept.elsewhere(undefined), undefined);
   t.deepEqual(log, []);
   t.deepEqual(kept.askedFor, []);
+});
+
+test('a fault of our own in making a key is told, and costs no other key', (t) => {
+  const { kept } = prepared();
+  const fault = new TypeError('a number was expected');
+  const fail = () => {
+    throw fault;
+  };
+  t.is(
+    t.throws(() => kept.key(fail)),
+    fault,
+  );
+  t.deepEqual(
+    kept.key(() => keyOf(1)),
+    keyOf(1),
+  );
 });
 
 test('what has been read ahead is taken once', (t) => {
