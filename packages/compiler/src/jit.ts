@@ -373,15 +373,19 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return this.#session.events.subscribe(listener);
   }
 
-  /** Ends the session, its runner, and the executor when it is our own. */
-  async close(): Promise<void> {
+  /**
+   * Ends the session, its runner, and the executor when it is our own.
+   * @param options.atOnce without asking the executor, and waiting for its answer: it does not answer any more.
+   */
+  async close({ atOnce = false } = {}): Promise<void> {
+    if (atOnce) this.#session.disconnect();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     const terminated = this.#session.close();
     // While the executor ends.
     this.#cache?.close();
     // One that is traced has exporters that want the rest.
-    const atOnce = (await terminated) && this.#session.tracing === UNTRACED;
-    await Promise.all([this.#local?.stop({ atOnce }), codegenStopped]);
+    const isDone = (await terminated) && this.#session.tracing === UNTRACED;
+    await Promise.all([this.#local?.stop({ atOnce: atOnce || isDone }), codegenStopped]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

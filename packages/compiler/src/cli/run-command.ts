@@ -115,14 +115,13 @@ async function runInSession(
   const jitOptions = executor === undefined ? rest : { ...rest, executor };
   const { signal } = callOptions;
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
-  const ended = closeIfUnheard(signal, () => jit.close());
+  const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
     const outcome = await evaluateItems(jit, items, streams, callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);
     return outcome;
   } finally {
-    ended();
-    await jit.close();
+    await jit.close().finally(ended);
     if (options.recordCalls !== undefined) await writeCallProfile(options.recordCalls, jit.calledFunctions());
   }
 }

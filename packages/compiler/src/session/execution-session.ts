@@ -301,6 +301,11 @@ export class ExecutionSession {
     return this.#executor.terminate();
   }
 
+  /** Ends the session by ending its connection: nothing waits for the executor any more. */
+  disconnect(): void {
+    this.#executor.disconnect();
+  }
+
   async #findIn(runner: RunnerContext, name: string): Promise<FoundSymbol | undefined> {
     while (!runner.lost) {
       const unit = this.dylib.find(name);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
@@ -13,6 +14,12 @@ async function startEndless(t: ExecutionContext) {
   const helpers = await descendants(running.processId);
   t.true(helpers.length >= 2, 'an executor and its runner');
   return { ...running, helpers };
+}
+
+async function executorOf(helpers: readonly number[]): Promise<number> {
+  for (const helper of helpers)
+    if ((await readFile(`/proc/${helper}/cmdline`, 'utf8')).includes('--inherit-fd')) return helper;
+  throw new Error('there is no executor');
 }
 
 const SIGNALS = [
@@ -35,6 +42,21 @@ for (const [signal, exitCode, words] of SIGNALS)
       await gone(helpers);
     },
   );
+
+test.serial('an executor of our own that has stopped to answer is waited for once, and killed', async (t) => {
+  const { child, finished, helpers } = await startEndless(t);
+  process.kill(await executorOf(helpers), 'SIGSTOP');
+  const startMs = performance.now();
+  child.kill('SIGINT');
+  t.deepEqual(await finished, {
+    stdout: '7.000000\n',
+    stderr: 'endless.ks:3:1: error: interrupted\nspin(7);\n^\n',
+    end: 130,
+  });
+  // Two seconds for the call. To ask for the session's end would take five more, and the executor's own end two.
+  t.true(performance.now() - startMs < 5000);
+  await gone(helpers);
+});
 
 test.serial('killing the command leaves neither executor nor runner', async (t) => {
   const { child, finished, helpers } = await startEndless(t);
