@@ -91,7 +91,7 @@ export class ObjectLinkingLayer {
    * @throws {LinkError} and then neither the queue nor the executor's memory has changed.
    */
   async link(part: ObjectPart, runner: RunnerContext): Promise<void> {
-    const isDone = () => part.linked?.generation === runner.generation || part.discarded || runner.lost;
+    const isDone = () => part.linkedIn(runner) !== undefined || part.discarded || runner.lost;
     if (isDone()) return;
     await runner.inLinkTurn(async () => {
       while (!isDone()) await this.#linkGroup(await this.#groupOf([part], runner), runner);
@@ -118,7 +118,7 @@ export class ObjectLinkingLayer {
     const members = new Map<ObjectPart, Member>();
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
-      if (members.has(part) || part.linked?.generation === runner.generation) continue;
+      if (members.has(part) || part.linkedIn(runner)) continue;
       const graph = part.takeGraph();
       const functions = part.unit.interface.functions;
       redirectToStubs(graph, (name) => functions.has(name), implementationName);
@@ -190,7 +190,7 @@ export class ObjectLinkingLayer {
     const settled = await Promise.allSettled(links);
     const failed = settled.find((result) => result.status === 'rejected');
     // From here to the end nothing yields, so what holds now holds when the group is adopted.
-    const isCurrent = !runner.lost && this.#isCurrent(members, resolution);
+    const isCurrent = !runner.lost && this.#isCurrent(members, resolution, runner);
     if (failed || !isCurrent) {
       for (const [address, prot] of allocations) runner.free(prot, address);
       for (const { counter } of resolution.bindings) if (counter !== undefined) runner.counters.free(counter);
@@ -208,12 +208,16 @@ export class ObjectLinkingLayer {
   }
 
   /** Whether the members are still wanted and every name means what it meant when it was looked up. */
-  #isCurrent(members: readonly Member[], { meanings, isIncomplete }: Resolution): boolean {
+  #isCurrent(
+    members: readonly Member[],
+    { meanings, isIncomplete }: Resolution,
+    runner: RunnerContext,
+  ): boolean {
     if (isIncomplete || members.some(({ part }) => part.discarded)) return false;
     for (const [name, { unit, stub, address }] of meanings) {
       if (this.#dylib.find(name) !== unit) return false;
       if (stub && this.#stubs.findStub(name) !== stub) return false;
-      if (unit && !stub && this.#dataAddress(name, unit, members) !== address) return false;
+      if (unit && !stub && this.#dataAddress(name, unit, members, runner) !== address) return false;
     }
     return true;
   }
@@ -244,7 +248,7 @@ export class ObjectLinkingLayer {
         stubNames.set(name, stub);
         meanings.set(name, { unit, stub });
       } else if (unit) {
-        const address = this.#dataAddress(name, unit, members);
+        const address = this.#dataAddress(name, unit, members, runner);
         if (address === undefined) resolution.isIncomplete = true;
         else {
           found.set(name, address);
@@ -276,12 +280,13 @@ export class ObjectLinkingLayer {
     name: string,
     unit: MaterializationUnit,
     members: readonly Member[],
+    runner: RunnerContext,
   ): ExecutorAddr | undefined {
     for (const { part, graph } of members) {
       const symbol = part.unit === unit ? graph.findDefinition(name) : undefined;
       if (symbol) return symbol.address;
     }
-    return unit.knownPart(name)?.linked?.symbols.get(name)?.address;
+    return unit.knownPart(name)?.linkedIn(runner)?.symbols.get(name)?.address;
   }
 
   #adopt(

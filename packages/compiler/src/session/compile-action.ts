@@ -198,18 +198,20 @@ export class CompileAction {
 
   /** Where a part is now; undefined when it is not linked (any more). */
   addressIn(part: ObjectPart, name: string, runner: RunnerContext): ExecutorAddr | undefined {
-    if (part.linked?.generation !== runner.generation) return undefined;
+    const linked = part.linkedIn(runner);
+    if (!linked) return undefined;
     const linkedName = linkedNameOf(part.unit, name);
-    const symbol = part.linked.symbols.get(linkedName);
+    const symbol = linked.symbols.get(linkedName);
     assert(symbol, `${part.unit.name} was linked without ${linkedName}`);
     return symbol.address;
   }
 
   /** @throws {LinkError} when a part is linked and does not define what it is there for. */
   #checkLinked(part: ObjectPart, name: string, runner: RunnerContext): void {
-    if (part.linked?.generation !== runner.generation) return;
+    const linked = part.linkedIn(runner);
+    if (!linked) return;
     const linkedName = linkedNameOf(part.unit, name);
-    if (part.linked.symbols.has(linkedName)) return;
+    if (linked.symbols.has(linkedName)) return;
     const details = { graph: part.unit.name, symbol: linkedName };
     throw new LinkError('malformed-object', details, `the object does not define ${linkedName}`);
   }

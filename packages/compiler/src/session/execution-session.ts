@@ -282,9 +282,8 @@ export class ExecutionSession {
   async countOf(unit: MaterializationUnit): Promise<number | undefined> {
     const runner = this.#runner;
     const [part] = unit.parts;
-    const linked = part?.linked;
-    if (runner.lost || linked?.generation !== runner.generation || linked.counter === undefined)
-      return undefined;
+    const linked = part?.linkedIn(runner);
+    if (runner.lost || linked?.counter === undefined) return undefined;
     await this.flush();
     const word = await this.#executor.readMemory(linked.counter, 4);
     return new DataView(word.buffer, word.byteOffset).getUint32(0, true);
@@ -341,7 +340,7 @@ export class ExecutionSession {
     const first = unit.knownPart(unit.name);
     unit.adoptOptimized(part);
     const runner = this.#runner;
-    const isLinked = (linked: ObjectPart | undefined) => linked?.linked?.generation === runner.generation;
+    const isLinked = (some: ObjectPart | undefined) => some?.linkedIn(runner) !== undefined;
     // In a runner that has not called it yet, its callback will link it.
     if (runner.lost || !isLinked(first)) return;
     await this.#linking.link(part, runner);
@@ -359,14 +358,15 @@ export class ExecutionSession {
   #uninstall(unit: MaterializationUnit): void {
     const part = unit.optimized;
     unit.dropOptimized();
-    if (!part?.linked) return;
+    if (!part?.linkedIn(this.#runner)) return;
     if (this.dylib.find(unit.name) === unit) this.#resources.pointAtTrampoline(unit.name);
     this.#resources.retire(part);
   }
 
-  /** Data that is linked has a state, which a new object would not have. */
+  /** Data that is linked has a state, which a new object would not have. That of a runner that is gone is lost. */
   #giveUpKept(unit: MaterializationUnit): boolean {
-    const hasState = unit.interface.data.size > 0 && [...unit.parts].some(({ linked }) => linked);
+    const hasState =
+      unit.interface.data.size > 0 && [...unit.parts].some((part) => part.linkedIn(this.#runner));
     if (!unit.isKept || hasState) return false;
     unit.source.dropKept?.();
     this.#resources.forget(unit);

@@ -46,6 +46,7 @@ export class ObjectPart {
   readonly #takeGraph: () => LinkGraph;
   /** The symbol of its counter, for one that counts. */
   readonly counterName: string | undefined;
+  /** Where it was linked last, maybe in a runner that is gone: `linkedIn` tells where it is. */
   linked: Linked | undefined;
   /** The unit has given up the object: the part must not be linked any more. */
   discarded = false;
@@ -54,6 +55,11 @@ export class ObjectPart {
     this.unit = unit;
     this.#takeGraph = takeGraph;
     this.counterName = counterName;
+  }
+
+  /** Where it is in that runner; undefined when it is not linked there (any more). */
+  linkedIn({ generation }: { readonly generation: number }): Linked | undefined {
+    return this.linked?.generation === generation ? this.linked : undefined;
   }
 
   /** A fresh graph: linking uses it up. */

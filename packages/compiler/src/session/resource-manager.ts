@@ -58,10 +58,10 @@ export class ResourceManager {
 
   /** Nobody gets into what is linked of an object any more; it is freed when all who are inside have left. */
   retire(part: ObjectPart): void {
-    const { linked } = part;
-    part.linked = undefined;
     const runner = this.#context.runner();
-    if (linked?.generation !== runner.generation) return;
+    const linked = part.linkedIn(runner);
+    part.linked = undefined;
+    if (!linked) return;
     for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);

@@ -68,6 +68,32 @@ test('data that is linked already stays where it is', async (t) => {
   t.is(session.dylib.find('a')?.knownPart('a')?.linked, linked);
 });
 
+test('a name that becomes data of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
+  const { session, host, call, enter } = await openScripted(t);
+  const old = unitOf('d', '.data\n.globl d\n.globl e\nd: .quad 1\ne: .quad 2', { data: ['d', 'e'] });
+  session.define(old);
+  await call(functionUnit('f', { loads: ['d'] }), 'f');
+  // Still the definition of `e`, so its object is not given up.
+  session.define(functionUnit('d'));
+  host.loseRunner({ kind: 'exit', status: 0 });
+  await new Promise(setImmediate);
+  const runner = await session.runner();
+  // Fill the place that it had, so that it gets another.
+  runner.allocate('data', 4096, 64);
+  const reader = functionUnit('reader', { loads: ['aa', 'd'] });
+  session.define(reader);
+  host.answers.lookupSymbols = addressesFor({ aa: 0x5000n });
+  // Between the choice of the group and the look-up of its names, the name goes back to the old unit.
+  const allocate = runner.allocate.bind(runner);
+  runner.allocate = (...request) => {
+    if (session.dylib.find('d') !== old) session.define(old);
+    return allocate(...request);
+  };
+  t.is((await enter('reader')).outcome, 'landed');
+  const place = old.knownPart('d')?.linkedIn(runner)?.symbols.get('d');
+  t.truthy(place, 'the data is linked in the new runner');
+});
+
 test('all names that a group needs of the process are looked up in one round trip', async (t) => {
   const { session, enter, host } = await openScripted(t, {
     lookupSymbols: addressesFor({ sin: 0x5000n, cos: 0x6000n }),
