@@ -191,11 +191,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'first calls',
   },
   'a user is not given back': {
-    host: [host('live-runner', 'host.users.giveBack(userId);', '')],
+    host: [host('runner-pool', 'users.giveBack(userId);', '')],
     seed: 'first calls',
   },
   'a reservation is not given back': {
-    host: [host('live-runner', "runner.guard.attempt('runner.end', () => reservation.release());", '')],
+    host: [host('runner-pool', 'reservation.release();', '')],
     seed: 'first calls',
   },
   'a figure that is missing counts as nothing': {
