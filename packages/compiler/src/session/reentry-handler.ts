@@ -80,8 +80,8 @@ export class ReentryHandler {
           ? dylib.revision === revision
           : compileAction.isCurrent(name, result.landing, runner);
       // A thread may have come to wait here after a redefinition that this result knows nothing of. Sent through the
-      // stub again, it asks again. So it does when others have queued or sent meanwhile
-      // what this answer would have to bring.
+      // stub again, it asks again. So it does when others have queued or sent meanwhile what this answer would have to
+      // bring.
       const isLate = result.outcome === 'landed' && !runner.isReady;
       if ((!isCurrent || isLate) && stub) {
         const commit = runner.isReady ? take() : memory.emptyCommit();
