@@ -94,14 +94,22 @@ enum farjit_scalar {
 };
 
 /*
- * An interface is one definition after the other, little-endian: u8 kind; u32 length and bytes of the name; and for
- * FARJIT_DEFINITION_CALLABLE u32 count of parameters, u8 scalar of the result, u8 scalar of each parameter.
+ * An interface is one definition after the other, little-endian: u8 kind; u8 enum farjit_symbol_flags; u32 length and
+ * bytes of the name; with FARJIT_SYMBOL_COMMON u64 bytes that it takes; and for FARJIT_DEFINITION_CALLABLE u32 count of
+ * parameters, u8 scalar of the result, u8 scalar of each parameter.
  */
 enum farjit_definition {
 	FARJIT_DEFINITION_DATA = 0,
 	FARJIT_DEFINITION_FUNCTION = 1, /* of a signature that a call block does not hold */
 	FARJIT_DEFINITION_CALLABLE = 2,
 	FARJIT_DEFINITION_ELSEWHERE = 3, /* a function that the module declares, and another defines */
+};
+
+/* How a definition competes with others of its name, and who finds it. */
+enum farjit_symbol_flags {
+	FARJIT_SYMBOL_WEAK = 1,	  /* any other will do as well; each of a COMDAT group is so */
+	FARJIT_SYMBOL_COMMON = 2, /* tentative: the largest is taken */
+	FARJIT_SYMBOL_HIDDEN = 4, /* for those alone that are linked with it */
 };
 
 enum farjit_status {

@@ -17,6 +17,8 @@ enum {
 	LLVMAppendingLinkage = 7,
 	LLVMInternalLinkage = 8,
 	LLVMPrivateLinkage = 9,
+	LLVMCommonLinkage = 14,
+	LLVMHiddenVisibility = 1,
 };
 
 static bool is_exported(LLVMValueRef value)
@@ -65,13 +67,39 @@ static void put_u32(FILE *out, uint32_t value)
 	fwrite(&value, sizeof value, 1, out);
 }
 
+static void put_u64(FILE *out, uint64_t value)
+{
+	fwrite(&value, sizeof value, 1, out);
+}
+
+/* Enum farjit_symbol_flags. An alias is in the COMDAT group of what it stands for, and is weak by its own linkage. */
+static unsigned symbol_flags(LLVMValueRef value)
+{
+	unsigned flags = llvm.LLVMGetVisibility(value) == LLVMHiddenVisibility ? FARJIT_SYMBOL_HIDDEN : 0;
+	switch (llvm.LLVMGetLinkage(value)) {
+	case LLVMCommonLinkage:
+		return flags | FARJIT_SYMBOL_COMMON;
+	case LLVMLinkOnceAnyLinkage:
+	case LLVMLinkOnceODRLinkage:
+	case LLVMWeakAnyLinkage:
+	case LLVMWeakODRLinkage:
+		return flags | FARJIT_SYMBOL_WEAK;
+	}
+	return flags | (llvm.LLVMIsAGlobalObject(value) && llvm.LLVMGetComdat(value) ? FARJIT_SYMBOL_WEAK : 0);
+}
+
 static void put_name(FILE *out, enum farjit_definition kind, LLVMValueRef value)
 {
 	size_t length;
 	const char *name = llvm.LLVMGetValueName2(value, &length);
+	unsigned flags = symbol_flags(value);
 	put_u8(out, kind);
+	put_u8(out, flags);
 	put_u32(out, (uint32_t)length);
 	fwrite(name, 1, length, out);
+	if (flags & FARJIT_SYMBOL_COMMON)
+		put_u64(out, llvm.LLVMABISizeOfType(llvm.LLVMGetModuleDataLayout(llvm.LLVMGetGlobalParent(value)),
+						    llvm.LLVMGlobalGetValueType(value)));
 }
 
 /* The kinds of result and parameters, from malloc, result first; NULL when one is none that a call block holds. */

@@ -19,6 +19,7 @@ typedef struct LLVMOpaqueBuilder *LLVMBuilderRef;
 typedef struct LLVMOpaqueAttributeRef *LLVMAttributeRef;
 typedef struct LLVMOpaqueMemoryBuffer *LLVMMemoryBufferRef;
 typedef struct LLVMOpaqueDiagnosticInfo *LLVMDiagnosticInfoRef;
+typedef struct LLVMComdat *LLVMComdatRef;
 typedef struct LLVMTarget *LLVMTargetRef;
 typedef struct LLVMOpaqueTargetMachine *LLVMTargetMachineRef;
 typedef struct LLVMOpaqueTargetData *LLVMTargetDataRef;
@@ -30,6 +31,10 @@ typedef void (*LLVMFatalErrorHandler)(const char *reason);
 enum {
 	LLVMReturnStatusAction = 2,
 	LLVMAvailableExternallyLinkage = 1,
+	LLVMLinkOnceAnyLinkage = 2,
+	LLVMLinkOnceODRLinkage = 3,
+	LLVMWeakAnyLinkage = 5,
+	LLVMWeakODRLinkage = 6,
 	LLVMDSError = 0,
 	LLVMAssemblyFile = 0,
 	LLVMObjectFile = 1,
@@ -77,6 +82,12 @@ enum {
 	X(int, LLVMGetTypeKind, (LLVMTypeRef))                                                                         \
 	X(unsigned, LLVMGetIntTypeWidth, (LLVMTypeRef))                                                                \
 	X(LLVMBool, LLVMIsDeclaration, (LLVMValueRef))                                                                 \
+	X(LLVMValueRef, LLVMIsAGlobalObject, (LLVMValueRef))                                                           \
+	X(LLVMModuleRef, LLVMGetGlobalParent, (LLVMValueRef))                                                          \
+	X(int, LLVMGetVisibility, (LLVMValueRef))                                                                      \
+	X(LLVMComdatRef, LLVMGetComdat, (LLVMValueRef))                                                                \
+	X(LLVMTargetDataRef, LLVMGetModuleDataLayout, (LLVMModuleRef))                                                 \
+	X(unsigned long long, LLVMABISizeOfType, (LLVMTargetDataRef, LLVMTypeRef))                                     \
 	X(int, LLVMGetLinkage, (LLVMValueRef))                                                                         \
 	X(const char *, LLVMGetValueName2, (LLVMValueRef, size_t *))                                                   \
 	X(const char *, LLVMGetSection, (LLVMValueRef))                                                                \

@@ -51,6 +51,16 @@ static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, c
 	}
 }
 
+/* What nobody in its module uses is dropped when it is linkonce; others, who are compiled later, may use this one. */
+static void keep(LLVMValueRef definition)
+{
+	int linkage = llvm.LLVMGetLinkage(definition);
+	if (linkage == LLVMLinkOnceAnyLinkage)
+		llvm.LLVMSetLinkage(definition, LLVMWeakAnyLinkage);
+	else if (linkage == LLVMLinkOnceODRLinkage)
+		llvm.LLVMSetLinkage(definition, LLVMWeakODRLinkage);
+}
+
 void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 			   const struct farjit_request *request)
 {
@@ -71,6 +81,12 @@ void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTar
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, frame_pointer);
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, uwtable);
 		place_in_own_section(function, &unnamed_count);
+		keep(function);
 	}
+	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
+		keep(data);
+	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
+	     alias = llvm.LLVMGetNextGlobalAlias(alias))
+		keep(alias);
 	mark_program_defined(context, module, request);
 }

@@ -7,8 +7,13 @@ import type { MaterializationUnit } from './session/materialization-unit.js';
 export class Declarations {
   readonly #prototypes = new Map<string, PrototypeAST>();
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
-  /** Of modules' functions; undefined for those whose types no call can pass. */
-  readonly #moduleSignatures = new Map<string, CallSignature | undefined>();
+  /** Of modules' functions whose types a call can pass. */
+  readonly #signatures = new Map<MaterializationUnit, ReadonlyMap<string, CallSignature>>();
+  readonly #definitionOf: (name: string) => MaterializationUnit | undefined;
+
+  constructor(definitionOf: (name: string) => MaterializationUnit | undefined) {
+    this.#definitionOf = definitionOf;
+  }
 
   /** @returns whether callers pass another number of arguments from now on. */
   declare(prototype: PrototypeAST): boolean {
@@ -20,23 +25,27 @@ export class Declarations {
 
   /** A unit defines a function that has been declared. */
   addFunction(unit: MaterializationUnit, fn: FunctionAST): void {
-    this.#moduleSignatures.delete(fn.prototype.name);
     this.#functions.set(unit, fn);
   }
 
-  addModule(functions: ReadonlyMap<string, CallSignature | undefined>): void {
-    for (const [name, signature] of functions) this.#moduleSignatures.set(name, signature);
+  addModule(unit: MaterializationUnit, signatures: ReadonlyMap<string, CallSignature>): void {
+    this.#signatures.set(unit, signatures);
   }
 
   /** A unit is not the definition of its function any more. */
-  forget(unit: MaterializationUnit | undefined): void {
+  forgetFunction(unit: MaterializationUnit | undefined): void {
     if (unit) this.#functions.delete(unit);
+  }
+
+  /** A unit is gone. */
+  forget(unit: MaterializationUnit): void {
+    this.#functions.delete(unit);
+    this.#signatures.delete(unit);
   }
 
   /** A name is not defined any more. */
   remove(name: string): void {
     this.#prototypes.delete(name);
-    this.#moduleSignatures.delete(name);
   }
 
   functionOf(unit: MaterializationUnit): FunctionAST | undefined {
@@ -52,7 +61,7 @@ export class Declarations {
   prototypeOf(name: string): PrototypeAST | undefined {
     const known = this.#prototypes.get(name);
     if (known) return known;
-    const signature = this.#moduleSignatures.get(name);
+    const signature = this.#moduleSignature(name);
     if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
       return undefined;
     const parameters = signature.parameters.map((_, index) => `x${index}`);
@@ -61,9 +70,14 @@ export class Declarations {
 
   /** How a call from outside passes arguments to `name`. */
   signatureOf(name: string): CallSignature | undefined {
-    const signature = this.#moduleSignatures.get(name);
+    const signature = this.#moduleSignature(name);
     if (signature) return signature;
     const prototype = this.#prototypes.get(name);
     return prototype && doubleSignature(prototype.parameters.length);
+  }
+
+  #moduleSignature(name: string): CallSignature | undefined {
+    const unit = this.#definitionOf(name);
+    return unit && this.#signatures.get(unit)?.get(name);
   }
 }

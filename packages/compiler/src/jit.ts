@@ -26,7 +26,7 @@ import type { IRPipeline } from './layers/ir-pipeline.js';
 import { optimizeModule } from './layers/ir-transform-layer.js';
 import type { KeptObjects } from './layers/kept-objects.js';
 import { stackLayers } from './layers/layer-stack.js';
-import { moduleUnit, readModule, refuseTaken, type VerifiedModule } from './layers/module-layer.js';
+import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
 import type { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
@@ -57,7 +57,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #ast: ASTLayer;
   readonly #inspector: JITInspector;
   readonly #operators = new OperatorTable();
-  readonly #declarations = new Declarations();
+  readonly #declarations: Declarations;
   readonly #calls: WrapperCalls;
   readonly #loops: LoopCalls;
   readonly #codegen: CodegenPool;
@@ -66,6 +66,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   private constructor({ session, local, codegen, cache }: OpenedSession, options: KaleidoscopeJITOptions) {
     this.#session = session;
     this.#local = local;
+    this.#declarations = new Declarations((name) => session.dylib.find(name));
     this.#options = options;
     this.#codegen = codegen;
     this.#cache = cache;
@@ -156,7 +157,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   addFunctionAST(fn: FunctionAST): ResourceTracker {
     this.addExtern(fn.prototype);
     const unit = this.#ast.functionUnit(fn);
-    this.#declarations.forget(this.#session.dylib.find(fn.prototype.name));
+    this.#declarations.forgetFunction(this.#session.dylib.find(fn.prototype.name));
     this.#declarations.addFunction(unit, fn);
     this.#session.define(unit);
     return this.#track(unit);
@@ -166,7 +167,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
    * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.
    * LLVM reads and verifies it in a code generator.
-   * @throws {LinkError} `duplicate-definition` when a name is defined already.
+   * @throws {LinkError} as `defineModule`.
    * @throws {CompileError} when it does not verify.
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
@@ -175,15 +176,16 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   /**
-   * Adds a module that has been read and verified.
-   * @throws {LinkError} `duplicate-definition` when a name is defined already.
+   * Adds a module that has been read and verified. Its weak, common and COMDAT definitions give way to others, and others to
+   * its strong ones, as in a linker.
+   * @throws {LinkError} `duplicate-definition` when two strong definitions have one name, or when data has to give way that
+   *   is in use already; then nothing of the module is added.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     const isDefined = (name: string) => this.#session.dylib.find(name) !== undefined;
-    refuseTaken(module.name, module.defines, isDefined);
-    this.#declarations.addModule(module.defines.functions);
     const unit = moduleUnit(this.#pipeline, module, isDefined, this.#kept);
     this.#session.define(unit);
+    this.#declarations.addModule(unit, module.defines.signatures);
     return this.#track(unit);
   }
 
@@ -330,6 +332,11 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return this.#inspector.tierOf(name);
   }
 
+  /** Whether the data of that name is in the runner already, so that nothing can take its place. */
+  isPlaced(name: string): boolean {
+    return this.#session.isPlaced(name);
+  }
+
   /** Names of all that is defined. */
   definedNames(): string[] {
     return [...this.#session.dylib.entries()].map(([name]) => name);
@@ -393,9 +400,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   #track(unit: MaterializationUnit): ResourceTracker {
-    const names = [...unit.interface.functions, ...unit.interface.data];
     return {
-      names,
+      names: [...unit.symbols.keys()],
       remove: () => {
         for (const name of this.#session.dylib.currentNames(unit)) this.#declarations.remove(name);
         this.#declarations.forget(unit);

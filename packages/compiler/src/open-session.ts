@@ -40,6 +40,8 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
     { signal }: Pick<ConnectOptions, 'signal'> = {},
   ) => {
     const opening = ExecutionSession.open(transport, {
+      // What is defined in Kaleidoscope can be defined again.
+      mayReplace: ({ source }) => source.kind === 'function',
       hotThreshold,
       requireSandbox,
       libraries: RUNNER_LIBRARIES,

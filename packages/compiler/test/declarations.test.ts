@@ -8,7 +8,7 @@ const TO_DOUBLE: CallSignature = { result: 'double', parameters: ['double', 'dou
 const TO_INTEGER: CallSignature = { result: 'i64', parameters: ['i64'] };
 
 test('only another number of parameters concerns callers, who are those that call the name now', (t) => {
-  const declarations = new Declarations();
+  const declarations = new Declarations(() => undefined);
   const { prototype } = onlyFunction('def f(x) x;');
   t.false(declarations.declare(prototype));
   t.false(declarations.declare(onlyFunction('def f(y) y + 1;').prototype));
@@ -23,12 +23,13 @@ test('only another number of parameters concerns callers, who are those that cal
 });
 
 test('a module has a name called as it defines it: from Kaleidoscope if all are doubles', (t) => {
-  const declarations = new Declarations();
+  const module = functionUnit('m');
+  const declarations = new Declarations(() => module);
   declarations.addModule(
+    module,
     new Map([
       ['f', TO_DOUBLE],
       ['g', TO_INTEGER],
-      ['h', undefined],
     ]),
   );
   t.deepEqual(declarations.signatureOf('f'), TO_DOUBLE);
@@ -40,14 +41,19 @@ test('a module has a name called as it defines it: from Kaleidoscope if all are 
 });
 
 test('a function takes a name over from a module, and a name that is removed means nothing', (t) => {
-  const declarations = new Declarations();
-  declarations.addModule(new Map([['f', TO_INTEGER]]));
+  const [module, unit] = [functionUnit('m'), functionUnit('f')];
+  let definition: typeof module | undefined = module;
+  const declarations = new Declarations(() => definition);
+  declarations.addModule(module, new Map([['f', TO_INTEGER]]));
+  t.deepEqual(declarations.signatureOf('f'), TO_INTEGER);
   const fn = onlyFunction('def f(x) x;');
   declarations.declare(fn.prototype);
-  declarations.addFunction(functionUnit('f'), fn);
+  declarations.addFunction(unit, fn);
+  definition = unit;
   t.deepEqual(declarations.signatureOf('f'), { result: 'double', parameters: ['double'] });
   t.is(declarations.prototypeOf('f'), fn.prototype);
   declarations.remove('f');
+  definition = undefined;
   t.is(declarations.signatureOf('f'), undefined);
   t.is(declarations.prototypeOf('f'), undefined);
 });

@@ -4,6 +4,7 @@ import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
 import { ExecutionSession } from '#compiler/src/session/execution-session.js';
 import { MaterializationUnit, ObjectPart } from '#compiler/src/session/materialization-unit.js';
+import { strongSymbols } from '#compiler/src/session/symbol-flags.js';
 import { FakeHost } from '#compiler/test/executor-client/fake-host.js';
 import { decodeFrame, encodeFrame } from '#protocol/src/codec.js';
 import { objectNamed } from '../corpus.js';
@@ -159,7 +160,7 @@ function unitOf(object: Uint8Array): MaterializationUnit {
       return new Map([...functions, 'g'].map((name) => [name, part]));
     },
   };
-  return new MaterializationUnit('f', source, { functions: new Set(functions), data: new Set(['g']) }, [
+  return new MaterializationUnit('f', source, strongSymbols(functions, ['g']), [
     { callee: 'h', isCertain: true },
   ]);
 }

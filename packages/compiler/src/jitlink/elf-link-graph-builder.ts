@@ -221,11 +221,16 @@ export class ElfLinkGraphBuilder {
       if (offset > section.sizeBytes)
         throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name);
       this.#defineIn(symbol, placement, Number(offset));
+      // `DW.ref` pointers to personality routines: every graph that needs one has its own.
+      if (scope === 'hidden' && symbol.block?.mergeable) {
+        symbol.scope = 'local';
+        symbol.live = false;
+      }
       // Assembly may leave the type of a function out.
       symbol.callable ||=
         type === elf.STT_NOTYPE && scope !== 'local' && symbol.block?.section.prot === 'code';
     }
-    if (scope !== 'local') this.#claim(name);
+    if (symbol.scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
   }
 

@@ -10,7 +10,7 @@ export const KEEP_ALIVE = 0;
 
 /** How a definition competes with others of its name: 'weak' gives way. On an external: may stay undefined. */
 export type Linkage = 'strong' | 'weak';
-/** Who may refer to a symbol by name: everybody, this graph's own object, or nobody outside the graph. */
+/** Who may refer to a symbol by name: everybody, those that are linked into the same dylib, or nobody outside the graph. */
 export type Scope = 'default' | 'hidden' | 'local';
 
 /**
@@ -70,6 +70,17 @@ export class LinkSymbol {
   /** Gives an external or absolute symbol its address. */
   resolve(address: ExecutorAddr): void {
     this.#address = address;
+  }
+
+  /** Makes a definition give way to one elsewhere, which all that referred to it refers to from now on. */
+  makeExternal(): void {
+    this.kind = 'external';
+    this.block = null;
+    this.offset = 0;
+    this.linkage = 'strong';
+    this.scope = 'default';
+    this.callable = false;
+    this.live = false;
   }
 
   /** Turns an external into a definition in its own graph. */

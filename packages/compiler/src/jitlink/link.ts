@@ -51,7 +51,7 @@ export interface LinkedSymbol {
 export interface LinkedGraph {
   /** At most one per `MemProt`. */
   readonly segments: Segment[];
-  /** Definitions of default scope, by name. */
+  /** Definitions that are not local, by name. */
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
   /** Every function that has a name, those that only the graph itself knows too: for backtraces. */
   readonly functions: readonly {
@@ -136,7 +136,7 @@ function placeSegments(
 function linkedSymbols(graph: LinkGraph): Map<string, LinkedSymbol> {
   const symbols = new Map<string, LinkedSymbol>();
   for (const { name, kind, scope, address, sizeBytes, callable } of graph.symbols)
-    if (kind !== 'external' && scope === 'default') symbols.set(name, { address, sizeBytes, callable });
+    if (kind !== 'external' && scope !== 'local') symbols.set(name, { address, sizeBytes, callable });
   return symbols;
 }
 

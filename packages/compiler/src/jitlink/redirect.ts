@@ -2,7 +2,7 @@ import { LinkError } from './errors.js';
 import { KEEP_ALIVE, type LinkGraph, LinkSymbol } from './link-graph.js';
 
 /**
- * Makes functions answer through their indirect stubs: each function of default scope that `isStubbed` accepts is
+ * Makes functions answer through their indirect stubs: each function that is not local and that `isStubbed` accepts is
  * renamed to its implementation name, and all that referred to it refers to the external `name` instead, which the
  * session resolves to the stub. A function's address is then the same inside and outside of its own body, and
  * recursive calls see a redefinition.
@@ -25,7 +25,7 @@ export function redirectToStubs(
     else if (symbol.scope !== 'local') taken.add(symbol.name);
   }
   for (const symbol of [...graph.symbols]) {
-    if (symbol.kind !== 'defined' || symbol.scope !== 'default' || !symbol.callable) continue;
+    if (symbol.kind !== 'defined' || symbol.scope === 'local' || !symbol.callable) continue;
     const { name } = symbol;
     if (!isStubbed(name)) continue;
     const renamed = implementationName(name);

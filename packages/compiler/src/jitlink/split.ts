@@ -16,7 +16,7 @@ const MIN_STEPS = 10_000;
  *
  * - Blocks that reach each other through symbols without a public name stay together: a function with its
  *   `.eh_frame` record, its exception table, its jump tables, and whatever else refers to the same local data.
- * - Names of default scope are shared: one graph defines them, the others refer to them as externals.
+ * - Names that are not local are shared: one graph defines them, the others refer to them as externals.
  * - Mergeable constants and CIEs are copied into each graph that uses them.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
  *
@@ -31,7 +31,7 @@ export function splitGraph(graph: LinkGraph): LinkGraph[] {
   for (const [component, blocks] of groupBlocks(graph, components)) {
     const symbols = symbolsOf.get(component) ?? [];
     if (!blocks.some((block) => block.live) && !symbols.some((symbol) => symbol.live)) continue;
-    const title = symbols.find((symbol) => symbol.scope === 'default') ?? symbols[0];
+    const title = symbols.find((symbol) => symbol.scope !== 'local') ?? symbols[0];
     graphs.push(
       new GraphCopier(graph, title?.name ?? '', component, components, places).copy(blocks, symbols),
     );
@@ -54,13 +54,13 @@ function findCopiedBlocks(graph: LinkGraph): Set<Block> {
   const copied = new Set<Block>();
   for (const section of graph.sections)
     for (const block of section.blocks) if (block.mergeable) copied.add(block);
-  for (const { block, scope } of graph.symbols) if (block && scope === 'default') copied.delete(block);
+  for (const { block, scope } of graph.symbols) if (block && scope !== 'local') copied.delete(block);
   return copied;
 }
 
 /** Whether another graph can refer to the symbol by its name. */
 function isShared(symbol: LinkSymbol): boolean {
-  return symbol.scope === 'default' && symbol.name !== '';
+  return symbol.scope !== 'local' && symbol.name !== '';
 }
 
 /** Component number of each block that is not copied. */

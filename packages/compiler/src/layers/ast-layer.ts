@@ -14,7 +14,7 @@ import {
 import type { OptimizedObject } from '../session/tier-up.js';
 import { ASTCompiler, codegenOf, implementationOf, type Scope } from './ast-compiler.js';
 import { BatchCompiler } from './batch-compiler.js';
-import { FunctionUnit, functionIn, NOTHING } from './function-unit.js';
+import { FunctionUnit, functionIn, NO_SYMBOLS } from './function-unit.js';
 import { generateIR, type IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type LoopUnit, loopUnit } from './loop-unit.js';
@@ -80,7 +80,7 @@ export class ASTLayer {
       generate: (irgen) => compiler.generate(irgen, [{ ...implementationOf(fn), withEntry: true }]),
       key: () => compiler.keyOf(fn, 'expression', called),
     });
-    const unit = new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }, calls);
+    const unit = new MaterializationUnit(name, source, NO_SYMBOLS, calls);
     return { unit, entry };
   }
 
@@ -162,6 +162,6 @@ export class ASTLayer {
     const { kept, firstLevel } = this.#compiler;
     const key = () => kept?.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
     const source = this.#compiler.source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
-    return new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING });
+    return new MaterializationUnit(name, source, NO_SYMBOLS);
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { Call } from '../kaleidoscope/call-graph.js';
 import { MaterializationUnit, type ObjectSource } from '../session/materialization-unit.js';
+import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
 
 /** A unit that defines one Kaleidoscope function. */
 export class FunctionUnit extends MaterializationUnit {
@@ -9,13 +10,13 @@ export class FunctionUnit extends MaterializationUnit {
 
   constructor(fn: FunctionAST, source: ObjectSource, calls: readonly Call[]) {
     const { name } = fn.prototype;
-    super(name, source, { functions: new Set([name]), data: NOTHING }, calls);
+    super(name, source, strongSymbols([name]), calls);
     this.function = fn;
   }
 }
 
 /** What a unit that defines nothing for others defines. */
-export const NOTHING: ReadonlySet<string> = new Set();
+export const NO_SYMBOLS: SymbolFlagsMap = new Map();
 
 /** Undefined for a unit that was not made from a function's AST. */
 export function functionOf(unit: MaterializationUnit): FunctionAST | undefined {

@@ -5,7 +5,7 @@ import { SourceText } from '../kaleidoscope/source-text.js';
 import type { CodeLevel } from '../llvm/target-machine.js';
 import { MaterializationUnit } from '../session/materialization-unit.js';
 import { type ASTCompiler, implementationOf } from './ast-compiler.js';
-import { NOTHING } from './function-unit.js';
+import { NO_SYMBOLS } from './function-unit.js';
 import { type OptimizationPlanner, toBeInlined } from './optimization-planner.js';
 
 /** A loop over columns, with the function that it applies in it. */
@@ -60,7 +60,7 @@ export function loopUnit(
     },
   });
   return {
-    unit: new MaterializationUnit(name, source, { functions: NOTHING, data: NOTHING }),
+    unit: new MaterializationUnit(name, source, NO_SYMBOLS),
     entry,
     isCurrent: () =>
       meanings.every((then) => {

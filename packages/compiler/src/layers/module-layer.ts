@@ -32,21 +32,6 @@ export async function readModule(
   return { name, bitcode, defines: await codegen.readInterface(name, bitcode) };
 }
 
-/** @throws {LinkError} `duplicate-definition` when a name is taken that a module defines. */
-export function refuseTaken(
-  module: string,
-  { functions, data }: ModuleInterface,
-  isTaken: (name: string) => boolean,
-): void {
-  const names = [...functions.keys(), ...data].filter(isTaken);
-  if (names.length > 0)
-    throw new LinkError(
-      'duplicate-definition',
-      { graph: module, names },
-      `${names.join(', ')} already defined; remove the other definition first`,
-    );
-}
-
 /**
  * A unit of a whole module: compiled at the first call of any of its functions, in one go; then split, so that each
  * function is linked at its own first call.
@@ -95,8 +80,7 @@ export function moduleUnit(
       return partsOf(slices, unit);
     },
   };
-  const functions = new Set(defines.functions.keys());
-  return new MaterializationUnit(name, source, { functions, data: defines.data });
+  return new MaterializationUnit(name, source, defines.symbols);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
-import type { LinkGraph } from '../jitlink/link-graph.js';
+import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
 import type { CompileTimings, EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
@@ -20,6 +20,8 @@ import type { OpenSpan, Tracing } from '../tracing/tracing.js';
 interface Member {
   readonly part: ObjectPart;
   readonly graph: LinkGraph;
+  /** Names it has a definition of, and others a stronger one. */
+  readonly yielded: ReadonlySet<string>;
 }
 
 /** How the names a member refers to were bound. */
@@ -120,9 +122,10 @@ export class ObjectLinkingLayer {
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || part.linkedIn(runner)) continue;
       const graph = part.takeGraph();
+      const yielded = this.#giveWay(part.unit, graph);
       const functions = part.unit.interface.functions;
       redirectToStubs(graph, (name) => functions.has(name), implementationName);
-      members.set(part, { part, graph });
+      members.set(part, { part, graph, yielded });
       for (const symbol of graph.symbols) {
         if (symbol.kind !== 'external' || !this.#isData(symbol.name)) continue;
         const data = await this.#dataPartOf(symbol.name);
@@ -130,6 +133,22 @@ export class ObjectLinkingLayer {
       }
     }
     return [...members.values()];
+  }
+
+  /** Makes the definitions external that others are taken instead of. @returns their names. */
+  #giveWay(unit: MaterializationUnit, graph: LinkGraph): Set<string> {
+    const yielded = new Set<string>();
+    if (!unit.canYield) return yielded;
+    for (const symbol of definitionsIn(graph).filter(({ name }) => this.#hasYielded(unit, name))) {
+      yielded.add(symbol.name);
+      symbol.makeExternal();
+    }
+    return yielded;
+  }
+
+  #hasYielded(unit: MaterializationUnit, name: string): boolean {
+    const isYielding = (unit.symbols.get(name)?.linkage ?? 'strong') !== 'strong';
+    return isYielding && this.#dylib.find(name) !== unit;
   }
 
   #isData(name: string): boolean {
@@ -214,6 +233,12 @@ export class ObjectLinkingLayer {
     runner: RunnerContext,
   ): boolean {
     if (isIncomplete || members.some(({ part }) => part.discarded)) return false;
+    for (const { part, graph, yielded } of members) {
+      const { unit } = part;
+      if (!unit.canYield) continue;
+      if ([...yielded].some((name) => this.#dylib.find(name) === unit)) return false;
+      if (definitionsIn(graph).some(({ name }) => this.#hasYielded(unit, name))) return false;
+    }
     for (const [name, { unit, stub, address }] of meanings) {
       if (this.#dylib.find(name) !== unit) return false;
       if (stub && this.#stubs.findStub(name) !== stub) return false;
@@ -319,6 +344,10 @@ export class ObjectLinkingLayer {
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
   }
+}
+
+function definitionsIn(graph: LinkGraph): LinkSymbol[] {
+  return graph.symbols.filter(({ kind, scope }) => kind === 'defined' && scope !== 'local');
 }
 
 function shareOf(timings: CompileTimings, count: number): CompileTimings {

@@ -8,7 +8,7 @@ const COUNT_BYTES = 4;
 
 /** One of the graphs an object splits into. */
 export class ObjectSlice {
-  /** Default-scope symbols it defines, and keeps when what nobody needs is dropped. */
+  /** Symbols for others that it defines, and keeps when what nobody needs is dropped. */
   readonly symbols: readonly string[];
   /** Names of the sections that its blocks are in. */
   readonly sections: readonly string[];
@@ -105,7 +105,7 @@ export function readSlices(bytes: Uint8Array): ObjectSlice[] {
 
 function definitionsOf(graph: LinkGraph): string[] {
   const defined = graph.symbols.filter(
-    ({ kind, scope, live }) => kind === 'defined' && scope === 'default' && live,
+    ({ kind, scope, live }) => kind === 'defined' && scope !== 'local' && live,
   );
   return defined.map(({ name }) => name);
 }

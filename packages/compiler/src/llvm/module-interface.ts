@@ -1,19 +1,24 @@
 import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
+import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../session/symbol-flags.js';
 import { CompileError } from './errors.js';
 
 /** What a module defines for others, and what it wants of them. */
 export interface ModuleInterface {
-  /** Functions by name; the signature is undefined when it is not one of scalars alone. */
-  readonly functions: ReadonlyMap<string, CallSignature | undefined>;
-  readonly data: ReadonlySet<string>;
+  readonly symbols: SymbolFlagsMap;
+  /** Of functions; one whose types are not all scalars has none. */
+  readonly signatures: ReadonlyMap<string, CallSignature>;
   /** Functions that it declares, and others define. */
   readonly declares: ReadonlySet<string>;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
 const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3 } as const;
+
+/** `enum farjit_symbol_flags` of `codegen.h`. */
+const FLAG = { weak: 1, common: 2, hidden: 4 } as const;
+const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden;
 
 /** `enum farjit_scalar` of `codegen.h`. */
 const SCALARS: readonly (ScalarKind | 'void')[] = [
@@ -34,14 +39,18 @@ const SCALARS: readonly (ScalarKind | 'void')[] = [
  * @throws {CompileError} for a name that is not UTF-8.
  */
 export function decodeModuleInterface(moduleName: string, bytes: Buffer): ModuleInterface {
-  const functions = new Map<string, CallSignature | undefined>();
-  const data = new Set<string>();
+  const symbols = new Map<string, SymbolFlags>();
+  const signatures = new Map<string, CallSignature>();
   const declares = new Set<string>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
     at += 4;
     return bytes.readUInt32LE(at - 4);
+  };
+  const u64 = () => {
+    at += 8;
+    return bytes.readBigUInt64LE(at - 8);
   };
   const take = (length: number) => {
     if (length > bytes.length - at) throw new RangeError(`${length} bytes at ${at} of ${bytes.length}`);
@@ -65,8 +74,20 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     }
     return { result, parameters };
   };
+  const flagsOf = (definition: number, bits: number): SymbolFlags => {
+    if (definition > DEFINITION.callable) throw new RangeError(`no definition is of kind ${definition}`);
+    if ((bits & ~ALL_FLAGS) !== 0) throw new RangeError(`no symbol has flags ${bits}`);
+    const isCommon = (bits & FLAG.common) !== 0;
+    return {
+      ...(definition === DEFINITION.data ? DATA : FUNCTION),
+      linkage: isCommon ? 'common' : (bits & FLAG.weak) !== 0 ? 'weak' : 'strong',
+      scope: (bits & FLAG.hidden) !== 0 ? 'hidden' : 'exported',
+      sizeBytes: isCommon ? Number(u64()) : 0,
+    };
+  };
   while (at < bytes.length) {
     const definition = u8();
+    const bits = u8();
     const bytesOfName = take(u32());
     if (definition === DEFINITION.elsewhere) {
       // One that is not UTF-8 is met when it is linked.
@@ -74,12 +95,10 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       continue;
     }
     const name = symbolOf(moduleName, bytesOfName);
-    if (definition === DEFINITION.data) data.add(name);
-    else if (definition === DEFINITION.function) functions.set(name, undefined);
-    else if (definition === DEFINITION.callable) functions.set(name, signature());
-    else throw new RangeError(`no definition is of kind ${definition}`);
+    symbols.set(name, flagsOf(definition, bits));
+    if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { functions, data, declares };
+  return { symbols, signatures, declares };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

@@ -4,17 +4,20 @@ import type { ResourceTracker } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { callees } from '../kaleidoscope/call-graph.js';
 import type { CallSignature } from '../kaleidoscope/call-signature.js';
-import { refuseTaken, type VerifiedModule } from '../layers/module-layer.js';
+import type { VerifiedModule } from '../layers/module-layer.js';
+import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
+import { SymbolTable } from '../session/symbol-table.js';
 import { STATELESS_FUNCTIONS } from './known-functions.js';
 
 /** One thing that was added, and its trackers in the sessions that have it. */
 interface Entry {
   /** What it takes the place of: an entry that replaces the same need not be replayed. */
   readonly replaces: string | undefined;
+  readonly name: string;
   /** Every name that it may define. */
-  readonly names: readonly string[];
+  readonly symbols: SymbolFlagsMap;
   /** Of a module's functions. */
-  readonly signatures: ReadonlyMap<string, CallSignature | undefined> | undefined;
+  readonly signatures: ReadonlyMap<string, CallSignature> | undefined;
   readonly add: (jit: KaleidoscopeJIT) => ResourceTracker | undefined;
   readonly trackers: Map<KaleidoscopeJIT, ResourceTracker>;
   isRemoved: boolean;
@@ -29,11 +32,14 @@ export class Definitions {
   readonly #prototypes = new Map<string, PrototypeAST>();
   readonly #functions = new Map<string, FunctionAST>();
   /** What defines a name now. */
-  readonly #owners = new Map<string, Entry>();
+  readonly #owners = new SymbolTable<Entry>({
+    mayReplace: ({ replaces }) => replaces !== undefined,
+    isPlaced: ({ trackers }, name) => [...trackers.keys()].some((jit) => jit.isPlaced(name)),
+  });
 
   /** How a name is called: as a module defines it, or as it was declared last. */
   signatureOf(name: string): CallSignature | undefined {
-    const signature = this.#owners.get(name)?.signatures?.get(name);
+    const signature = this.#owners.find(name)?.signatures?.get(name);
     const prototype = this.#prototypes.get(name);
     return signature ?? (prototype && doubleSignature(prototype.parameters.length));
   }
@@ -51,7 +57,7 @@ export class Definitions {
         seen.add(callee);
         const body = this.#functions.get(callee);
         if (body) queue.push(body);
-        else if (this.#owners.has(callee) || !STATELESS_FUNCTIONS.has(callee)) return true;
+        else if (this.#owners.find(callee) || !STATELESS_FUNCTIONS.has(callee)) return true;
       }
     return false;
   }
@@ -60,7 +66,7 @@ export class Definitions {
     const { name } = fn.prototype;
     this.#prototypes.set(name, fn.prototype);
     this.#functions.set(name, fn);
-    const entry = newEntry([name], (jit) => jit.addFunctionAST(fn), `def ${name}`);
+    const entry = newEntry(name, strongSymbols([name]), (jit) => jit.addFunctionAST(fn), `def ${name}`);
     return this.#add(entry, sessions, () => {
       if (this.#functions.get(name) !== fn) return;
       this.#functions.delete(name);
@@ -68,19 +74,18 @@ export class Definitions {
     });
   }
 
-  /** @throws {LinkError} `duplicate-definition` when a name is defined already. */
+  /** @throws {LinkError} as `KaleidoscopeJIT.defineModule`. */
   addModule(module: VerifiedModule, sessions: Iterable<KaleidoscopeJIT>): ResourceTracker {
     const { name, defines } = module;
-    refuseTaken(name, defines, (defined) => this.#owners.has(defined));
-    const names = [...defines.functions.keys(), ...defines.data];
-    const entry = newEntry(names, (jit) => jit.defineModule(module), undefined, defines.functions);
+    const { symbols, signatures } = defines;
+    const entry = newEntry(name, symbols, (jit) => jit.defineModule(module), undefined, signatures);
     return this.#add(entry, sessions, () => {});
   }
 
   addExtern(prototype: PrototypeAST, sessions: Iterable<KaleidoscopeJIT>): void {
     this.#prototypes.set(prototype.name, prototype);
     const add = (jit: KaleidoscopeJIT) => void jit.addExtern(prototype);
-    this.#add(newEntry([], add, `extern ${prototype.name}`), sessions, () => {});
+    this.#add(newEntry(prototype.name, new Map(), add, `extern ${prototype.name}`), sessions, () => {});
   }
 
   /** Tells a session that has just been opened all of it. */
@@ -97,23 +102,24 @@ export class Definitions {
   }
 
   #add(entry: Entry, sessions: Iterable<KaleidoscopeJIT>, onRemove: () => void): ResourceTracker {
+    this.#owners.define(entry);
     for (const jit of sessions) tell(entry, jit);
     this.#entries = this.#entries.filter(
       ({ replaces }) => replaces === undefined || replaces !== entry.replaces,
     );
     this.#entries.push(entry);
-    for (const name of entry.names) this.#owners.set(name, entry);
     return {
-      names: entry.names,
+      names: [...entry.symbols.keys()],
       remove: () => {
         if (entry.isRemoved) return;
         entry.isRemoved = true;
         onRemove();
-        for (const name of entry.names) if (this.#owners.get(name) === entry) this.#owners.delete(name);
+        this.#owners.remove(entry);
         for (const jit of [...entry.trackers.keys()]) removeFrom(entry, jit);
         // A definition of the same names that it stood before may not come back in a session that joins later.
         const hides = this.#entries.some(
-          (other) => other !== entry && other.names.some((name) => entry.names.includes(name)),
+          (other) =>
+            other !== entry && [...other.symbols.keys()].some((defined) => entry.symbols.has(defined)),
         );
         if (!hides) this.#entries = this.#entries.filter((other) => other !== entry);
       },
@@ -122,12 +128,13 @@ export class Definitions {
 }
 
 function newEntry(
-  names: readonly string[],
+  name: string,
+  symbols: SymbolFlagsMap,
   add: Entry['add'],
   replaces: string | undefined,
   signatures?: Entry['signatures'],
 ): Entry {
-  return { names, add, replaces, signatures, trackers: new Map(), isRemoved: false };
+  return { name, symbols, add, replaces, signatures, trackers: new Map(), isRemoved: false };
 }
 
 function tell(entry: Entry, jit: KaleidoscopeJIT): void {

@@ -28,6 +28,16 @@ import {
 import { Statistics } from './statistics.js';
 import { TierUp } from './tier-up.js';
 
+/** Whether a unit takes its names from those that define them, strong or not, as a redefinition in a REPL does. */
+type Redefines = (unit: MaterializationUnit) => boolean;
+
+/** How a session is opened. */
+export interface SessionOptions extends OpenOptions {
+  readonly hotThreshold?: number | undefined;
+  readonly tracing?: Tracing;
+  readonly mayReplace?: Redefines;
+}
+
 /** Where a name leads, and what is there. */
 export interface FoundSymbol {
   readonly address: ExecutorAddr;
@@ -42,7 +52,10 @@ export interface FoundSymbol {
 export class ExecutionSession {
   readonly events = new EventStream();
   readonly statistics = new Statistics();
-  readonly dylib = new JITDylib();
+  readonly dylib = new JITDylib({
+    mayReplace: (unit) => this.#mayReplace(unit),
+    isPlaced: (_, name) => this.isPlaced(name),
+  });
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
   readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events, () => this.#tracing);
@@ -79,10 +92,12 @@ export class ExecutionSession {
   readonly #calls: SessionCalls;
   readonly #reentries: ReentryHandler;
   readonly #tracing: Tracing;
+  readonly #mayReplace: Redefines;
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
 
-  private constructor(hotThreshold: number, tracing: Tracing) {
+  private constructor(hotThreshold: number, tracing: Tracing, mayReplace: Redefines) {
+    this.#mayReplace = mayReplace;
     const { events, dylib, stubs, compileAction } = this;
     const runners = new RunnerSupervisor(hotThreshold, {
       attached: (runner) => this.#onRunnerAttached(runner),
@@ -120,16 +135,18 @@ export class ExecutionSession {
    * Opens a session with the executor at the other end of `transport`.
    * @param options.hotThreshold entries and loop iterations after which counted functions are hot.
    * @param options.tracing where spans go; nowhere unless given.
+   * @param options.mayReplace which units redefine the names they define; none unless given.
    */
   static async open(
     transport: Transport,
     {
       hotThreshold = HOT_THRESHOLD,
       tracing = UNTRACED,
+      mayReplace = () => false,
       ...options
-    }: OpenOptions & { readonly hotThreshold?: number | undefined; readonly tracing?: Tracing } = {},
+    }: SessionOptions = {},
   ): Promise<ExecutionSession> {
-    const session = new ExecutionSession(hotThreshold, tracing);
+    const session = new ExecutionSession(hotThreshold, tracing, mayReplace);
     const handlers: ExecutorHandlers = {
       reenter: (trampoline, { generation, traceparent }) =>
         session.#reentries.reenter(trampoline, generation, traceparent),
@@ -177,25 +194,28 @@ export class ExecutionSession {
   }
 
   /**
-   * Makes `unit` the definition of its names. Callers that are linked already come through the stub. Those that were
-   * compiled for a process symbol of that name are compiled again, since LLVM may have known it by heart.
+   * Makes `unit` the definition of its names, save those that others keep. Callers that are linked already come through
+   * the stub. Those that were compiled for a process symbol of that name are compiled again, since LLVM may have known it
+   * by heart.
+   * @throws {LinkError} `duplicate-definition` when a name is taken, and then nothing has changed.
    */
   define(unit: MaterializationUnit): void {
-    const names = [...unit.interface.functions, ...unit.interface.data];
+    const losers = this.dylib.define(unit);
+    const names = this.dylib.currentNames(unit);
     for (const name of names) {
       for (const caller of this.dylib.processCallers(name)) this.#resources.forget(caller);
       this.#resources.unlinkDirectUsers(name);
     }
-    const replaced = this.dylib.define(unit);
-    for (const before of replaced)
+    for (const before of losers)
       if (this.dylib.currentNames(before).length === 0) this.#resources.forget(before);
-    for (const name of names) this.tierUp.noteChanged(name);
-    for (const name of unit.interface.functions) this.#resources.pointAtTrampoline(name);
-    for (const name of unit.interface.functions) this.events.emit({ type: 'defined', name });
+    for (const name of names) this.#noteDefined(unit, name);
     this.#commits.flushIfCallsAreRunning();
   }
 
-  /** Takes `unit`'s definitions away. Its memory is used again once nothing can be inside it. */
+  /**
+   * Takes `unit`'s definitions away; a name that another gave way for is the other's. Its memory is used again once nothing
+   * can be inside it.
+   */
   remove(unit: MaterializationUnit): void {
     const names = this.dylib.remove(unit);
     for (const name of names) {
@@ -205,10 +225,18 @@ export class ExecutionSession {
     }
     this.#resources.forget(unit);
     for (const name of names) {
+      const next = this.dylib.find(name);
       this.#resources.retireStub(name);
       this.events.emit({ type: 'removed', name });
+      if (next) this.#noteDefined(next, name);
     }
     this.#commits.flushIfCallsAreRunning();
+  }
+
+  /** Whether the definition of a name is linked in the current runner. */
+  isPlaced(name: string): boolean {
+    const runner = this.#runner;
+    return !runner.lost && this.dylib.find(name)?.knownPart(name)?.linkedIn(runner) !== undefined;
   }
 
   /** The type of a name's function has changed, which counts for those who call it. */
@@ -307,7 +335,7 @@ export class ExecutionSession {
 
   async #findIn(runner: RunnerContext, name: string): Promise<FoundSymbol | undefined> {
     while (!runner.lost) {
-      const unit = this.dylib.find(name);
+      const unit = this.dylib.findExported(name);
       if (!unit) {
         const address = (await runner.lookupProcessSymbols([name])).get(name);
         return address === undefined ? undefined : { address, kind: 'process' };
@@ -325,6 +353,14 @@ export class ExecutionSession {
       if (address !== undefined) return { address, kind: 'data' };
     }
     return undefined;
+  }
+
+  /** `name` means what `unit` defines from now on. */
+  #noteDefined(unit: MaterializationUnit, name: string): void {
+    this.tierUp.noteChanged(name);
+    if (!unit.interface.functions.has(name)) return;
+    this.#resources.pointAtTrampoline(name);
+    this.events.emit({ type: 'defined', name });
   }
 
   #noteHot(counters: readonly ExecutorAddr[], generation: number): void {

@@ -1,11 +1,11 @@
 import type { MaterializationUnit } from './materialization-unit.js';
+import { SymbolTable } from './symbol-table.js';
 
 /**
- * The session's symbol table: which unit defines a name now, and who was compiled while nobody did, when the name
+ * A session's symbol table: which unit defines a name now, and who was compiled while nobody did, when the name
  * meant a function of the process.
  */
-export class JITDylib {
-  readonly #definitions = new Map<string, MaterializationUnit>();
+export class JITDylib extends SymbolTable<MaterializationUnit> {
   readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
   #revision = 0;
@@ -15,37 +15,21 @@ export class JITDylib {
     return this.#revision;
   }
 
-  find(name: string): MaterializationUnit | undefined {
-    return this.#definitions.get(name);
+  /** The unit that defines a name, for those outside, to whom hidden names mean nothing. */
+  findExported(name: string): MaterializationUnit | undefined {
+    const unit = this.find(name);
+    return unit?.symbols.get(name)?.scope === 'exported' ? unit : undefined;
   }
 
-  /** The names of `unit` that it is still the definition of. */
-  currentNames(unit: MaterializationUnit): string[] {
-    return [...unit.interface.functions, ...unit.interface.data].filter((name) => this.find(name) === unit);
-  }
-
-  /** Makes `unit` the definition of its names. @returns units that defined any of them before. */
-  define(unit: MaterializationUnit): MaterializationUnit[] {
+  override define(unit: MaterializationUnit): Set<MaterializationUnit> {
+    const losers = super.define(unit);
     this.#revision++;
-    const replaced = new Set<MaterializationUnit>();
-    for (const name of [...unit.interface.functions, ...unit.interface.data]) {
-      const before = this.#definitions.get(name);
-      if (before) replaced.add(before);
-      this.#definitions.set(name, unit);
-    }
-    return [...replaced];
+    return losers;
   }
 
-  /** @returns the names that are defined no more. */
-  remove(unit: MaterializationUnit): string[] {
+  override remove(unit: MaterializationUnit): string[] {
     this.#revision++;
-    const names = this.currentNames(unit);
-    for (const name of names) this.#definitions.delete(name);
-    return names;
-  }
-
-  entries(): IterableIterator<[string, MaterializationUnit]> {
-    return this.#definitions.entries();
+    return super.remove(unit);
   }
 
   /** Remembers which names mean a function of the process while `unit` is compiled, which begins now. */

@@ -6,6 +6,7 @@ import type { FrameSection } from '../jitlink/eh-frame.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';
 import type { CompileTimings, UnitKind } from './events.js';
+import type { SymbolFlagsMap } from './symbol-flags.js';
 
 /** An unrelocated ELF object and what it took to make it. */
 export interface CompiledObject {
@@ -68,8 +69,8 @@ export class ObjectPart {
   }
 }
 
-/** The names a unit defines. Functions are called through stubs; data is bound by address. */
-export interface Interface {
+/** The names a unit defines, by what they are. */
+interface Interface {
   readonly functions: ReadonlySet<string>;
   readonly data: ReadonlySet<string>;
 }
@@ -129,7 +130,10 @@ interface Compilation {
 export class MaterializationUnit {
   readonly name: string;
   readonly source: ObjectSource;
+  readonly symbols: SymbolFlagsMap;
   readonly interface: Interface;
+  /** Whether it has definitions that give way to others. */
+  readonly canYield: boolean;
   /** Functions its source calls by name, where that is known before it is compiled. */
   readonly callees: readonly string[];
   /** The same in the order in which a run of it makes the calls. */
@@ -140,10 +144,12 @@ export class MaterializationUnit {
   #isKept = false;
   #optimized: ObjectPart | undefined;
 
-  constructor(name: string, source: ObjectSource, defines: Interface, calls: readonly Call[] = []) {
+  constructor(name: string, source: ObjectSource, symbols: SymbolFlagsMap, calls: readonly Call[] = []) {
     this.name = name;
     this.source = source;
-    this.interface = defines;
+    this.symbols = symbols;
+    this.interface = interfaceOf(symbols);
+    this.canYield = [...symbols.values()].some(({ linkage }) => linkage !== 'strong');
     this.calls = calls;
     this.callees = calleesOf(calls);
   }
@@ -173,7 +179,7 @@ export class MaterializationUnit {
     if (!part)
       throw new FarJITError(
         'DEFINITION_DROPPED',
-        `the object of ${this.name} does not define ${name}: LLVM drops what is linkonce and unused; make it weak`,
+        `the object of ${this.name} does not define ${name}: something has dropped it after it was verified`,
       );
     return part;
   }
@@ -281,4 +287,11 @@ export class MaterializationUnit {
       return this.source.split(compiled.object, this);
     }
   }
+}
+
+function interfaceOf(symbols: SymbolFlagsMap): Interface {
+  const functions = new Set<string>();
+  const data = new Set<string>();
+  for (const [name, { callable }] of symbols) (callable ? functions : data).add(name);
+  return { functions, data };
 }

@@ -116,7 +116,7 @@ for (const llvm of installedLibLLVMs()) {
 
   test(`${on}: a module's interface is its exported names and scalar signatures`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
-    const { functions, data } = await pool.readInterface(
+    const { symbols, signatures } = await pool.readInterface(
       'm',
       assemble(`
 @counter = global i32 0
@@ -134,15 +134,44 @@ define i32 @vector(<2 x i32> %x) { ret i32 0 }
 define i32 @variadic(i32 %x, ...) { ret i32 0 }
 define i7 @odd() { ret i7 0 }`),
     );
-    t.deepEqual(Object.fromEntries(functions), {
+    t.deepEqual(Object.fromEntries(signatures), {
       scalars: { result: 'void', parameters: ['i1', 'i8', 'i16', 'i32', 'i64', 'float', 'double', 'ptr'] },
       pointer: { result: 'ptr', parameters: [] },
-      wide: undefined,
-      vector: undefined,
-      variadic: undefined,
-      odd: undefined,
     });
-    t.deepEqual([...data], ['counter', 'größe ∞']);
+    const named = (isCallable: boolean) =>
+      [...symbols].flatMap(([name, { callable }]) => (callable === isCallable ? [name] : []));
+    t.deepEqual(named(true), ['scalars', 'pointer', 'wide', 'vector', 'variadic', 'odd']);
+    t.deepEqual(named(false), ['counter', 'größe ∞']);
+  });
+
+  test(`${on}: an interface says how definitions compete, and who may find them`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const { symbols } = await pool.readInterface(
+      'm',
+      assemble(`
+$inline = comdat any
+@common = common global [3 x i32] zeroinitializer
+@weak = weak global i32 0
+@inline = hidden global i32 0, comdat
+@other = weak alias i32, i32* @inline
+define linkonce void @once() { ret void }
+define linkonce_odr hidden void @odr() { ret void }
+define weak_odr protected void @kept() { ret void }
+define void @strong() { ret void }`),
+    );
+    const words = [...symbols].map(
+      ([name, { linkage, scope, sizeBytes }]) => `${name} ${linkage} ${scope} ${sizeBytes}`,
+    );
+    t.deepEqual(words, [
+      'once weak exported 0',
+      'odr weak hidden 0',
+      'kept weak exported 0',
+      'strong strong exported 0',
+      'common common exported 12',
+      'weak weak exported 0',
+      'inline weak hidden 0',
+      'other weak exported 0',
+    ]);
   });
 
   test(`${on}: a module that does not verify has no interface, and costs no process`, async (t) => {

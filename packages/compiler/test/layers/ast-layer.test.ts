@@ -5,6 +5,7 @@ import { ASTLayer } from '../../src/layers/ast-layer.js';
 import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import { MaterializationUnit } from '../../src/session/materialization-unit.js';
+import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { onlyFunction } from '../kaleidoscope/parse.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 import { NO_TIMINGS } from '../session/units.js';
@@ -29,7 +30,7 @@ function layerFor(prototypes: readonly PrototypeAST[] = [], defined: readonly st
       compile: async () => ({ object: new Uint8Array(), timings: NO_TIMINGS }),
       split: () => new Map(),
     },
-    { functions: new Set(defined), data: new Set() },
+    strongSymbols(defined),
   );
   const scope = {
     prototypeOf: (name: string) => known.get(name),

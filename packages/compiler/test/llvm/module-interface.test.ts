@@ -3,47 +3,53 @@ import { CompileError } from '../../src/llvm/errors.js';
 import { decodeModuleInterface } from '../../src/llvm/module-interface.js';
 
 const name = (text: string) => [text.length, 0, 0, 0, ...Buffer.from(text)];
-const DATA = [0, ...name('d')];
-const FUNCTION = [1, ...name('f')];
-const ELSEWHERE = [3, ...name('h')];
-const CALLABLE = [2, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
+const DATA = [0, 0, ...name('d')];
+const FUNCTION = [1, 0, ...name('f')];
+const ELSEWHERE = [3, 0, ...name('h')];
+const CALLABLE = [2, 0, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
+const WEAK = [1, 5, ...name('w')];
+const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { functions, data, declares } = decodeModuleInterface(
+  const { symbols, signatures, declares } = decodeModuleInterface(
     'm',
-    Buffer.from([...FUNCTION, ...ELSEWHERE, ...CALLABLE, ...DATA]),
+    Buffer.from([...FUNCTION, ...ELSEWHERE, ...CALLABLE, ...DATA, ...WEAK, ...COMMON]),
   );
-  t.deepEqual(
-    [...functions],
-    [
-      ['f', undefined],
-      ['g', { result: 'void', parameters: ['double', 'ptr'] }],
-    ],
-  );
-  t.deepEqual([...data], ['d']);
+  const strong = { linkage: 'strong', scope: 'exported', sizeBytes: 0 };
+  t.deepEqual([...symbols], [
+    ['f', { ...strong, callable: true }],
+    ['g', { ...strong, callable: true }],
+    ['d', { ...strong, callable: false }],
+    ['w', { callable: true, linkage: 'weak', scope: 'hidden', sizeBytes: 0 }],
+    ['c', { callable: false, linkage: 'common', scope: 'exported', sizeBytes: 0x102 }],
+  ] as never);
+  t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
   t.deepEqual([...declares], ['h']);
-  t.is(decodeModuleInterface('m', Buffer.alloc(0)).functions.size, 0);
+  t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
 });
 
 test('what is no interface is refused wherever it ends', (t) => {
-  const whole = Buffer.from(CALLABLE);
-  for (let length = 1; length < whole.length; length++)
-    t.throws(() => decodeModuleInterface('m', whole.subarray(0, length)), { instanceOf: RangeError });
+  for (const whole of [CALLABLE, COMMON])
+    for (let length = 1; length < whole.length; length++)
+      t.throws(() => decodeModuleInterface('m', Buffer.from(whole.slice(0, length))), {
+        instanceOf: RangeError,
+      });
   const wrong: number[][] = [
-    [4, ...name('f')],
-    [0, 0xff, 0xff, 0xff, 0xff, 1],
-    [2, ...name('g'), 0xff, 0xff, 0xff, 0xff, 0, 1, 1],
-    [2, ...name('g'), 1, 0, 0, 0, 0, 0],
-    [2, ...name('g'), 0, 0, 0, 0, 9],
+    [4, 0, ...name('f')],
+    [1, 8, ...name('f')],
+    [0, 0, 0xff, 0xff, 0xff, 0xff, 1],
+    [2, 0, ...name('g'), 0xff, 0xff, 0xff, 0xff, 0, 1, 1],
+    [2, 0, ...name('g'), 1, 0, 0, 0, 0, 0],
+    [2, 0, ...name('g'), 0, 0, 0, 0, 9],
   ];
   for (const bytes of wrong)
     t.throws(() => decodeModuleInterface('m', Buffer.from(bytes)), { instanceOf: RangeError });
 });
 
 test('a name that is not UTF-8 is refused, and one that LLVM must not mangle is a symbol without the mark', (t) => {
-  const { functions } = decodeModuleInterface('m', Buffer.from([1, ...name('\u0001raw')]));
-  t.deepEqual([...functions.keys()], ['raw']);
-  t.throws(() => decodeModuleInterface('m', Buffer.from([0, 2, 0, 0, 0, 0x61, 0xff])), {
+  const { symbols } = decodeModuleInterface('m', Buffer.from([1, 0, ...name('\u0001raw')]));
+  t.deepEqual([...symbols.keys()], ['raw']);
+  t.throws(() => decodeModuleInterface('m', Buffer.from([0, 0, 2, 0, 0, 0, 0x61, 0xff])), {
     instanceOf: CompileError,
     message: "Cannot use module m: the name 'aÿ' is not UTF-8, as names have to be",
   });

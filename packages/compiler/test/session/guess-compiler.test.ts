@@ -3,6 +3,7 @@ import test from 'ava';
 import { GuessCompiler } from '../../src/session/guess-compiler.js';
 import { MaterializationUnit, type ObjectPart } from '../../src/session/materialization-unit.js';
 import type { RunnerContext } from '../../src/session/runner-context.js';
+import { strongSymbols } from '../../src/session/symbol-flags.js';
 
 const RUNNER = {} as RunnerContext;
 
@@ -12,7 +13,7 @@ function unitNamed(name: string): MaterializationUnit {
     compile: () => Promise.reject(new Error('not by itself')),
     split: () => new Map<string, ObjectPart>(),
   };
-  return new MaterializationUnit(name, source, { functions: new Set([name]), data: new Set() });
+  return new MaterializationUnit(name, source, strongSymbols([name]));
 }
 
 function unitsNamed(prefix: string, count: number): MaterializationUnit[] {

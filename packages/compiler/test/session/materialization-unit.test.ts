@@ -6,6 +6,7 @@ import {
   MaterializationUnit,
   ObjectPart,
 } from '../../src/session/materialization-unit.js';
+import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { gate } from '../gate.js';
 import { NO_TIMINGS } from './units.js';
 
@@ -33,7 +34,7 @@ function countedUnit(compile: (count: number) => Promise<void>) {
         ]);
       },
     },
-    { functions: new Set(['f', 'g', 'missing']), data: new Set() },
+    strongSymbols(['f', 'g', 'missing']),
   );
   const observer = {
     compiling: () => {

@@ -19,7 +19,7 @@ export interface Scripted {
 
 export async function openScripted(t: ExecutionContext, answers: Partial<Answers> = {}): Promise<Scripted> {
   const host = new FakeHost(answers);
-  const session = await ExecutionSession.open(host.transport);
+  const session = await ExecutionSession.open(host.transport, { mayReplace: () => true });
   t.teardown(() => session.close());
   return {
     host,

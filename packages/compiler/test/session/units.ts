@@ -1,5 +1,6 @@
 import { buildLinkGraph } from '../../src/jitlink/elf.js';
 import { counterName, MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
+import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { assemble } from '../jitlink/toolchain.js';
 
 export const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
@@ -74,10 +75,5 @@ export function unitOf(
       return new Map([...functions, ...data, name].map((defined) => [defined, part]));
     },
   };
-  return new MaterializationUnit(
-    name,
-    source,
-    { functions: new Set(functions), data: new Set(data) },
-    called,
-  );
+  return new MaterializationUnit(name, source, strongSymbols(functions, data), called);
 }

@@ -1,0 +1,39 @@
+/** What a definition is to those who look its name up: ORC's `JITSymbolFlags`. */
+export interface SymbolFlags {
+  /** A function, called through its stub and linked when it is. Anything else is data, and is bound by address. */
+  readonly callable: boolean;
+  /** How it competes with others of its name; one of a COMDAT group is 'weak'. */
+  readonly linkage: 'strong' | 'weak' | 'common';
+  /** A hidden name is found from inside its dylib only. */
+  readonly scope: 'exported' | 'hidden';
+  /** What a common one takes; 0 for others. */
+  readonly sizeBytes: number;
+}
+
+/** The names that something defines. */
+export type SymbolFlagsMap = ReadonlyMap<string, SymbolFlags>;
+
+export const FUNCTION: SymbolFlags = { callable: true, linkage: 'strong', scope: 'exported', sizeBytes: 0 };
+export const DATA: SymbolFlags = { ...FUNCTION, callable: false };
+
+const STRENGTH = { weak: 0, common: 1, strong: 2 } as const;
+
+/** Strong, exported symbols. */
+export function strongSymbols(functions: Iterable<string>, data: Iterable<string> = []): SymbolFlagsMap {
+  const symbols = new Map<string, SymbolFlags>();
+  for (const name of functions) symbols.set(name, FUNCTION);
+  for (const name of data) symbols.set(name, DATA);
+  return symbols;
+}
+
+/**
+ * Which of two definitions of a name is taken: strong over common over weak, the larger of two common ones, else the first.
+ * Two strong ones, or a function and data, are no choice.
+ */
+export function arbitrate(first: SymbolFlags, second: SymbolFlags): 'first' | 'second' | 'duplicate' {
+  const bothStrong = first.linkage === 'strong' && second.linkage === 'strong';
+  if (bothStrong || first.callable !== second.callable) return 'duplicate';
+  if (first.linkage === 'common' && second.linkage === 'common')
+    return second.sizeBytes > first.sizeBytes ? 'second' : 'first';
+  return STRENGTH[second.linkage] > STRENGTH[first.linkage] ? 'second' : 'first';
+}
