@@ -1,4 +1,5 @@
 import {
+  type IRTransform,
   type KaleidoscopeJITOptions,
   MaterializationError,
   type ResourceTracker,
@@ -21,9 +22,9 @@ function define(jit: JIT, text: string): ResourceTracker {
 /** Makes compilations of a name wait, each until it is let go on. */
 function gateFor(name: string) {
   const waiting: (() => void)[] = [];
-  const transform = async (module: { name: string }): Promise<void> => {
-    if (module.name !== name) return;
-    await new Promise<void>((resolve) => waiting.push(resolve));
+  const transform: IRTransform = async (bitcode, module) => {
+    if (module.name === name) await new Promise<void>((resolve) => waiting.push(resolve));
+    return bitcode;
   };
   return { transforms: [transform], waiting };
 }

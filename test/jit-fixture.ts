@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
+import { type IRTransform, KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import type { ExecutionContext } from 'ava';
 import { gate } from '#compiler/test/gate.js';
 
@@ -22,7 +22,10 @@ export async function openJIT(
 /** Lets compilations of some units wait until the test has seen what it wants to see. */
 export function holdCompilations(isHeld: (name: string) => boolean) {
   const { wait, reached, open } = gate();
-  const transform = ({ name }: { name: string }) => (isHeld(name) ? wait() : undefined);
+  const transform: IRTransform = async (bitcode, { name }) => {
+    if (isHeld(name)) await wait();
+    return bitcode;
+  };
   return { reached, open, transforms: [transform] };
 }
 

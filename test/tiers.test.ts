@@ -1,4 +1,10 @@
-import { Diagnostic, MaterializationError, type ResourceTracker, type SessionEvent } from '@farjit/compiler';
+import {
+  Diagnostic,
+  type IRTransform,
+  MaterializationError,
+  type ResourceTracker,
+  type SessionEvent,
+} from '@farjit/compiler';
 import test from 'ava';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 
@@ -54,9 +60,9 @@ async function targetOf(jit: JIT, name: string) {
 function holdOptimizing(name: string) {
   const waiting: (() => void)[] = [];
   let count = 0;
-  const transform = async (module: { name: string }): Promise<void> => {
-    if (module.name !== name || ++count === 1) return;
-    await new Promise<void>((resolve) => waiting.push(resolve));
+  const transform: IRTransform = async (bitcode, module) => {
+    if (module.name === name && ++count > 1) await new Promise<void>((resolve) => waiting.push(resolve));
+    return bitcode;
   };
   return { transforms: [transform], waiting };
 }
@@ -205,8 +211,9 @@ test('a swap while the function runs on several threads: one recompilation, ever
 
 test('a function that cannot be optimised stays as it was', async (t) => {
   let compilations = 0;
-  const transform = ({ name }: { name: string }): void => {
+  const transform: IRTransform = (bitcode, { name }) => {
     if (name === 'f' && ++compilations > 1) throw new Error('not today');
+    return bitcode;
   };
   const { jit, namesOf } = await openTiered(t, 5, { transforms: [transform] });
   await jit.addSource('def f(x) x + 1;');

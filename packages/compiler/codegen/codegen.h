@@ -36,12 +36,15 @@ enum farjit_product {
 	FARJIT_PRODUCT_ASSEMBLY = 1, /* the target's assembly, text */
 	FARJIT_PRODUCT_IR = 2,	     /* LLVM assembly after the passes, text */
 	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; neither target nor passes are looked at */
+	FARJIT_PRODUCT_BITCODE = 4, /* bitcode after the passes, of a module that is to be compiled later */
+	FARJIT_PRODUCT_COUNT,
 };
 
 /* How a module comes. */
 enum farjit_form {
 	FARJIT_FORM_BITCODE = 0,
 	FARJIT_FORM_RECORDING = 1, /* the calls of an IR builder that make it: enum farjit_ir */
+	FARJIT_FORM_COUNT,
 };
 
 /*
@@ -163,7 +166,13 @@ void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_t
 		   size_t content_bytes);
 
 /* prepare.c */
-/* Makes a module fit for the executor: what prepareModule of prepare-module.ts does. */
+/*
+ * Makes a module fit for the executor: target triple and data layout of `machine`; `nobuiltin` for the program-defined
+ * functions; and, unless the product is bitcode, which is prepared when it comes back, for every function that it defines a
+ * section of its own, by which the linker splits the object, a frame pointer and unwind tables, by which traps are
+ * reported and threads unwound. A section that a function has already is left alone, and so are `target-cpu` and
+ * `target-features`: a function without them gets the machine's.
+ */
 void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 			   const struct farjit_request *request);
 

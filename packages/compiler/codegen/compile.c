@@ -166,6 +166,15 @@ static void run_passes(LLVMModuleRef module, LLVMTargetMachineRef machine, const
 	llvm.LLVMDisposeErrorMessage(message);
 }
 
+/* Answers what a buffer holds, and disposes of it. */
+static void answer_buffer(const struct farjit_request *request, const struct farjit_timings *timings,
+			  LLVMMemoryBufferRef buffer)
+{
+	farjit_answer(request->id, FARJIT_STATUS_DONE, timings, llvm.LLVMGetBufferStart(buffer),
+		      llvm.LLVMGetBufferSize(buffer));
+	llvm.LLVMDisposeMemoryBuffer(buffer);
+}
+
 /* Answers the product or the failure; lowers the module's IR in place. */
 static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struct farjit_request *request,
 		 struct failure *failure, struct farjit_timings *timings)
@@ -175,6 +184,10 @@ static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struc
 		char *text = llvm.LLVMPrintModuleToString(module);
 		farjit_answer(request->id, FARJIT_STATUS_DONE, timings, text, strlen(text));
 		llvm.LLVMDisposeMessage(text);
+		return;
+	}
+	if (request->product == FARJIT_PRODUCT_BITCODE) {
+		answer_buffer(request, timings, llvm.LLVMWriteBitcodeToMemoryBuffer(module));
 		return;
 	}
 	int file = request->product == FARJIT_PRODUCT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile;
@@ -188,9 +201,9 @@ static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struc
 	timings->emit_ms = now_ms() - start_ms;
 	/* An error in inline assembly is told to the diagnostic handler alone. */
 	if (failure->status == FARJIT_STATUS_DONE)
-		farjit_answer(request->id, FARJIT_STATUS_DONE, timings, llvm.LLVMGetBufferStart(buffer),
-			      llvm.LLVMGetBufferSize(buffer));
-	llvm.LLVMDisposeMemoryBuffer(buffer);
+		answer_buffer(request, timings, buffer);
+	else
+		llvm.LLVMDisposeMemoryBuffer(buffer);
 }
 
 static void compile_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)

@@ -61,14 +61,21 @@ static void keep(LLVMValueRef definition)
 		llvm.LLVMSetLinkage(definition, LLVMWeakODRLinkage);
 }
 
-void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
-			   const struct farjit_request *request)
+static void keep_definitions(LLVMModuleRef module)
 {
-	llvm.LLVMSetTarget(module, request->triple.start);
-	LLVMTargetDataRef layout = llvm.LLVMCreateTargetDataLayout(machine);
-	llvm.LLVMSetModuleDataLayout(module, layout);
-	llvm.LLVMDisposeTargetData(layout);
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function))
+		if (!llvm.LLVMIsDeclaration(function))
+			keep(function);
+	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
+		keep(data);
+	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
+	     alias = llvm.LLVMGetNextGlobalAlias(alias))
+		keep(alias);
+}
 
+static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module)
+{
 	LLVMAttributeRef frame_pointer =
 		llvm.LLVMCreateStringAttribute(context, "frame-pointer", strlen("frame-pointer"), "all", 3);
 	LLVMAttributeRef uwtable =
@@ -81,12 +88,19 @@ void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTar
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, frame_pointer);
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, uwtable);
 		place_in_own_section(function, &unnamed_count);
-		keep(function);
 	}
-	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
-		keep(data);
-	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
-	     alias = llvm.LLVMGetNextGlobalAlias(alias))
-		keep(alias);
+}
+
+void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			   const struct farjit_request *request)
+{
+	llvm.LLVMSetTarget(module, request->triple.start);
+	LLVMTargetDataRef layout = llvm.LLVMCreateTargetDataLayout(machine);
+	llvm.LLVMSetModuleDataLayout(module, layout);
+	llvm.LLVMDisposeTargetData(layout);
+	keep_definitions(module);
 	mark_program_defined(context, module, request);
+	/* A copy of a function would share its section. */
+	if (request->product != FARJIT_PRODUCT_BITCODE)
+		prepare_definitions(context, module);
 }

@@ -65,7 +65,8 @@ bool farjit_read_request(struct farjit_request *request)
 		request->opt_level = (uint8_t)storage[5];
 		memcpy(&request->form, storage + 6, 2);
 		memcpy(&request->program_defined_count, storage + 8, 2);
-		if (holds_strings(at, storage + length, 6u + request->program_defined_count)) {
+		if (request->product < FARJIT_PRODUCT_COUNT && request->form < FARJIT_FORM_COUNT &&
+		    holds_strings(at, storage + length, 6u + request->program_defined_count)) {
 			request->storage = storage;
 			request->name = farjit_next_bytes(&at);
 			request->triple = farjit_next_bytes(&at);

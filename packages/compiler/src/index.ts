@@ -20,6 +20,10 @@ export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export type { CallSignature, ScalarKind } from './kaleidoscope/call-signature.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
+export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
+export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';
+export { changeModule, type IRModule } from './llvm/ir-module.js';
+export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
 export {
   connectExecutors,

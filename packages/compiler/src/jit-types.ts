@@ -10,7 +10,7 @@ import type { LocalExecutor, LocalExecutorOptions } from './executor-client/loca
 import type { SpeculationMode } from './indirection/speculation.js';
 import type { Diagnostic } from './kaleidoscope/diagnostic.js';
 import type { IRTransform } from './layers/ir-transform-layer.js';
-import type { OptLevel } from './llvm/target-machine.js';
+import type { OptLevel } from './llvm/target.js';
 import type { SessionListener } from './session/events.js';
 import type { TierState } from './session/tier-up.js';
 
@@ -45,7 +45,10 @@ export interface KaleidoscopeJITOptions {
   readonly speculateOrder?: readonly string[];
   /** List each function's first call in `calledFunctions`. Guesses are compiled and not sent before they are called. */
   readonly recordCalls?: boolean;
-  /** Applied to every module before its passes. */
+  /**
+   * Applied to every module before its passes, in this process, in order. What one gives back and cannot take the module's
+   * place fails the call that waits for it, with `TRANSFORM`.
+   */
   readonly transforms?: readonly IRTransform[];
   /**
    * Directory where compiled objects outlive the process, made when it is missing; without it they are kept in memory.
@@ -69,8 +72,7 @@ export interface KaleidoscopeJITOptions {
   /** Told of every event from the beginning, unlike a later subscriber. */
   readonly onEvent?: SessionListener;
   /**
-   * Most processes that generate code at a time; by default one for each core that this process may use. With
-   * `transforms`, which reach into LLVM, code is generated in this process.
+   * Most processes that generate code at a time; by default one for each core that this process may use.
    */
   readonly codegenProcesses?: number;
   /**

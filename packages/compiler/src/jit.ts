@@ -23,13 +23,12 @@ import type { TopLevelItem } from './kaleidoscope/parser.js';
 import type { SourceText } from './kaleidoscope/source-text.js';
 import type { ASTLayer } from './layers/ast-layer.js';
 import type { IRPipeline } from './layers/ir-pipeline.js';
-import { optimizeModule } from './layers/ir-transform-layer.js';
 import type { KeptObjects } from './layers/kept-objects.js';
 import { stackLayers } from './layers/layer-stack.js';
 import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
-import type { IRModule } from './llvm/ir-module.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
-import { createTargetMachine, type TargetDescription, type TargetMachine } from './llvm/target-machine.js';
+import type { TargetDescription } from './llvm/target.js';
+import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
 import { LoopCalls } from './loop-calls.js';
 import { type OpenedSession, openSession } from './open-session.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -74,7 +73,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
       prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
       definitionOf: (name: string) => session.dylib.find(name),
     };
-    const context = { session, codegen, cache, scope, loadLLVM: () => this.#loadLLVM() };
+    const context = { session, codegen, cache, scope };
     const { pipeline, kept, tiers, ast } = stackLayers(context, options);
     this.#pipeline = pipeline;
     this.#kept = kept;
@@ -205,17 +204,18 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return name;
   }
 
-  /** Runs the level's passes on a module in libLLVM, as the tutorial's `optimizeModule`. */
-  async optimizeModule(module: IRModule): Promise<void> {
-    const machine = this.createTargetMachine();
-    try {
-      await optimizeModule(module, machine, this.#pipeline.optLevel);
-    } finally {
-      machine.dispose();
-    }
+  /**
+   * Runs the level's passes on a module in a code generator, as the tutorial's `optimizeModule` does in its own process.
+   * @returns bitcode for the executor's target.
+   * @throws {BitcodeError | CompileError | CodegenLostError} when LLVM refuses the module, or gives up on it.
+   */
+  optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
+    const { target, optLevel } = this.#pipeline;
+    const ir = { form: 'bitcode', bytes: bitcode } as const;
+    return this.#codegen.writeBitcode({ name: 'module', ir, target, optLevel });
   }
 
-  /** A target machine for the executor; the caller disposes it. */
+  /** A target machine for the executor, in this process; the caller disposes it. */
   createTargetMachine(): TargetMachine {
     return createTargetMachine(this.#loadLLVM(), this.target, this.#pipeline.optLevel);
   }
@@ -230,7 +230,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     }
   }
 
-  /** libLLVM, loaded when it has not been. */
+  /** libLLVM, loaded into this process when it has not been. */
   get libLLVM(): LibLLVM {
     return this.#loadLLVM();
   }

@@ -5,7 +5,6 @@ import { type ConnectOptions, connectExecutor } from './executor-client/connect.
 import { LocalExecutor } from './executor-client/local-executor.js';
 import type { KaleidoscopeJITOptions } from './jit-types.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
-import { preloadBindings } from './llvm/llvm-bindings.js';
 import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { ExecutionSession } from './session/execution-session.js';
 import { openTracing } from './tracing/tracing.js';
@@ -64,8 +63,7 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
     const connecting = local.connect();
     const cache = openCache(options, codegen.libLLVM);
     // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
-    if (options.transforms?.length) void preloadBindings();
-    else if (!cache?.hasSeenProgram) codegen.start();
+    if (!cache?.hasSeenProgram) codegen.start();
     return { session: await open(await connecting, cache), local, codegen, cache };
   } catch (error) {
     await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);

@@ -2,7 +2,7 @@ import { FarJITError } from '@farjit/protocol/errors';
 import { LINK_GRAPH_VERSION } from '../jitlink/link-graph-file.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import { LibLLVMError } from '../llvm/errors.js';
-import type { TargetDescription } from '../llvm/target-machine.js';
+import type { TargetDescription } from '../llvm/target.js';
 import { ASTBytes } from './ast-bytes.js';
 import { libraryIdentity } from './llvm-identity.js';
 import { sha256 } from './sha256.js';

@@ -1,6 +1,6 @@
 import { KeptObjects } from '../layers/kept-objects.js';
 import { type ObjectSlice, readSlices } from '../layers/split-object.js';
-import type { TargetDescription } from '../llvm/target-machine.js';
+import type { TargetDescription } from '../llvm/target.js';
 import { type CacheEvent, ObjectCache } from './object-cache.js';
 import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';

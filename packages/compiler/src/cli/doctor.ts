@@ -28,7 +28,7 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkKernelVersion(),
     checkLibLLVM(),
     checkAddon('llvm-bindings', 'which builds the modules of addModule'),
-    checkAddon('ffi-rs', 'which calls the kernel, and libLLVM for transforms'),
+    checkAddon('ffi-rs', 'which calls the kernel, and libLLVM for what transforms do'),
     checkCodegen(),
     checkCodegenConfinement(),
     checkRunner(),

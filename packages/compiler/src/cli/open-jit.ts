@@ -8,7 +8,7 @@ import type { SpeculationMode } from '../indirection/speculation.js';
 import type { KaleidoscopeJIT } from '../jit.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import { CompilerLoadError } from '../llvm/errors.js';
-import type { OptLevel } from '../llvm/target-machine.js';
+import type { OptLevel } from '../llvm/target.js';
 import type { CommandStreams } from './command-streams.js';
 import type { Access, AccessOptions } from './executor-access.js';
 

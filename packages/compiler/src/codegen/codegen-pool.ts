@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { FarJITError } from '@farjit/protocol/errors';
-import type { CompileInput, CompileOutput, IRCompileLayer } from '../layers/ir-compile-layer.js';
-import { passPipeline } from '../layers/ir-transform-layer.js';
+import type { BitcodeCompileLayer, CompileInput, CompileOutput } from '../layers/ir-compile-layer.js';
+import { passPipeline } from '../layers/pass-pipeline.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
-import { CODE_GEN_OPT_LEVEL } from '../llvm/target-machine.js';
+import { CODE_GEN_OPT_LEVEL } from '../llvm/target.js';
+import { SessionClosedError } from '../session/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
@@ -58,7 +58,7 @@ interface Job {
  * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
  * A process is started when there is work that no other has time for. When there has been none for a while, one is kept.
  */
-export class CodegenPool implements IRCompileLayer {
+export class CodegenPool implements BitcodeCompileLayer {
   /** Finds the path of the libLLVM that its processes load. */
   readonly libLLVM: () => string;
   readonly #program: string;
@@ -114,6 +114,18 @@ export class CodegenPool implements IRCompileLayer {
   async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
     const { content } = await this.#run(input, what);
     return content.toString('utf8');
+  }
+
+  /**
+   * The module as bitcode after the passes, verified, for the target, and not yet fit for an executor: it can be compiled.
+   * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
+   */
+  async writeBitcode(input: CompileInput): Promise<Uint8Array> {
+    const { content } = await this.#run(input, 'bitcode');
+    const damage = findBitstreamDamage(content);
+    if (damage !== undefined)
+      throw new CodegenLostError(input.name, `it answered with what is no bitcode: ${damage}`);
+    return content;
   }
 
   /**
@@ -214,7 +226,7 @@ export class CodegenPool implements IRCompileLayer {
   }
 
   #add(): void {
-    if (this.#stopped) throw new FarJITError('SESSION_CLOSED', 'the code generators have been stopped');
+    if (this.#stopped) throw new SessionClosedError('the code generators have been stopped');
     const process = new CodegenProcess(this.#program, this.libLLVM());
     this.#processes.add(process);
     void process.ended.then(() => {

@@ -1,7 +1,7 @@
 import type { CompileInput } from '../layers/ir-compile-layer.js';
 
 /** What a request asks for: `enum farjit_product` of `codegen.h`. */
-const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3 } as const;
+const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3, bitcode: 4 } as const;
 export type Product = keyof typeof PRODUCT;
 
 /** How a module is written down: `enum farjit_form` of `codegen.h`. */

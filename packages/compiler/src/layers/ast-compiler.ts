@@ -2,7 +2,7 @@ import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { checkCalls } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import { type IRGen, loadIRGen, type WritableModule } from '../kaleidoscope/load-irgen.js';
-import type { CodeLevel } from '../llvm/target-machine.js';
+import type { CodeLevel } from '../llvm/target.js';
 import type { UnitKind } from '../session/events.js';
 import {
   COUNT_FUNCTION_NAME,
@@ -64,7 +64,7 @@ export class ASTCompiler {
   }
 
   loadIRGen(): Promise<IRGen> {
-    this.#irgen ??= loadIRGen(this.pipeline.form);
+    this.#irgen ??= loadIRGen('recording');
     return this.#irgen;
   }
 

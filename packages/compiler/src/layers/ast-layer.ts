@@ -4,7 +4,7 @@ import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kalei
 import { entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { IRGen, WritableModule } from '../kaleidoscope/load-irgen.js';
-import type { CodeLevel } from '../llvm/target-machine.js';
+import type { CodeLevel } from '../llvm/target.js';
 import {
   type CompileObserver,
   implementationName,

@@ -1,6 +1,6 @@
 import type { WritableModule } from '../kaleidoscope/load-irgen.js';
-import type { IRForm, ModuleIR } from '../llvm/module-ir.js';
-import type { CodeLevel, TargetDescription } from '../llvm/target-machine.js';
+import type { ModuleIR } from '../llvm/module-ir.js';
+import type { CodeLevel, TargetDescription } from '../llvm/target.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
 import { type Tracing, UNTRACED } from '../tracing/tracing.js';
 import type { CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
@@ -15,28 +15,18 @@ export interface CompilationOptions {
   readonly canWait?: boolean;
 }
 
-/** From a module's IR to an object: written down, then the compile layer. */
+/** From a module's IR to an object: written down, then handed to the layer below. */
 export class IRPipeline {
   readonly target: TargetDescription;
   readonly optLevel: CodeLevel;
-  /** What the compile layer takes of what is made here; it takes bitcode too. */
-  readonly form: IRForm;
-  readonly #compileLayer: () => Promise<IRCompileLayer>;
+  readonly #base: IRCompileLayer;
   readonly #tracing: Tracing;
 
-  /** @param compileLayer asked for when something is first compiled: a program that compiles nothing loads no LLVM. */
-  constructor(
-    compileLayer: () => Promise<IRCompileLayer>,
-    target: TargetDescription,
-    optLevel: CodeLevel,
-    form: IRForm = 'bitcode',
-    tracing = UNTRACED,
-  ) {
+  constructor(base: IRCompileLayer, target: TargetDescription, optLevel: CodeLevel, tracing = UNTRACED) {
+    this.#base = base;
     this.#tracing = tracing;
-    this.#compileLayer = compileLayer;
     this.target = target;
     this.optLevel = optLevel;
-    this.form = form;
   }
 
   /** What is done to a module on its way to an object, for keys. */
@@ -74,8 +64,7 @@ export class IRPipeline {
   #compileInput(input: CompileInput): Promise<CompileOutput> {
     const details = { 'farjit.module': input.name, 'farjit.level': String(input.optLevel) };
     return this.#tracing.inSpan('farjit.llvm', details, async (span) => {
-      const layer = await this.#compileLayer();
-      const output = await layer.compile(input);
+      const output = await this.#base.compile(input);
       const { parseMs, passesMs, emitMs } = output.timings;
       span.note({
         'farjit.llvm.version': output.llvmVersion,
@@ -89,14 +78,8 @@ export class IRPipeline {
   }
 
   /** LLVM assembly after the passes, or the target's assembly. */
-  async print(
-    name: string,
-    ir: ModuleIR,
-    what: 'ir' | 'asm',
-    options: CompilationOptions = {},
-  ): Promise<string> {
-    const layer = await this.#compileLayer();
-    return layer.print(this.#input(name, ir, options), what);
+  print(name: string, ir: ModuleIR, what: 'ir' | 'asm', options: CompilationOptions = {}): Promise<string> {
+    return this.#base.print(this.#input(name, ir, options), what);
   }
 
   #input(name: string, ir: ModuleIR, options: CompilationOptions = {}): CompileInput {

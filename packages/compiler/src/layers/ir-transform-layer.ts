@@ -1,98 +1,111 @@
-import type { ThreadOptions } from '../llvm/emit.js';
-import { CompileError } from '../llvm/errors.js';
-import type { IRModule } from '../llvm/ir-module.js';
-import { type LibLLVM, takeError } from '../llvm/libllvm.js';
-import type { CodeLevel, TargetMachine } from '../llvm/target-machine.js';
+import { isDeepStrictEqual, types } from 'node:util';
+import { CodegenLostError } from '../codegen/codegen-lost-error.js';
+import { findBitstreamDamage } from '../llvm/bitstream.js';
+import { BitcodeError, CompileError, TransformError } from '../llvm/errors.js';
+import type { ModuleInterface } from '../llvm/module-interface.js';
+import type { CodeLevel, TargetDescription } from '../llvm/target.js';
+import type { BitcodeCompileLayer, CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
 
-/**
- * A change to a module between IR generation and code generation, made through `module.llvm`.
- *
- * It runs before the module gets its sections and attributes, and what it leaves is verified.
- */
-export type IRTransform = (module: IRModule, machine: TargetMachine) => void | Promise<void>;
-
-/** How `optimizeModule` runs. */
-export interface OptimizeOptions extends ThreadOptions {
-  /** A pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
-  passes?: string;
+/** What a transform is told of the module that it gets. */
+export interface TransformedModule {
+  /** The function's name, or that of the first one and how many there are more: `f+3`. */
+  readonly name: string;
+  /** What code will be generated for. */
+  readonly target: TargetDescription;
+  /** How it will be compiled: the same function may come at one level first and at another later. */
+  readonly level: CodeLevel;
 }
 
-/** The layer that applies a list of transforms in order, as the tutorial's `IRTransformLayer` applies its function. */
-export class IRTransformLayer {
+/**
+ * A change to a module between IR generation and code generation.
+ *
+ * It gets verified bitcode, of the libLLVM that compiles it, as IR generation has made it: without passes, sections and
+ * the attributes that the executor needs. What it gives back defines for others what the module defined, and more if it
+ * likes, which others do not see.
+ */
+export type IRTransform = (
+  bitcode: Uint8Array,
+  module: TransformedModule,
+) => Uint8Array | Promise<Uint8Array>;
+
+/**
+ * The layer that applies a list of transforms in order, as the tutorial's `IRTransformLayer` applies its function, and
+ * hands the module on to the layer below.
+ */
+export class IRTransformLayer implements IRCompileLayer {
+  readonly #base: BitcodeCompileLayer;
   readonly #transforms: readonly IRTransform[];
 
-  constructor(transforms: readonly IRTransform[] = []) {
+  constructor(base: BitcodeCompileLayer, transforms: readonly IRTransform[] = []) {
+    this.#base = base;
     this.#transforms = transforms;
   }
 
-  /** Runs every transform on the module; the first error ends it. */
-  async apply(module: IRModule, machine: TargetMachine): Promise<void> {
-    for (const transform of this.#transforms) await transform(module, machine);
+  /**
+   * @throws {TransformError} when a transform throws, or gives back what cannot take the module's place.
+   * @throws what the layer below does.
+   */
+  async compile(input: CompileInput): Promise<CompileOutput> {
+    if (this.#transforms.length === 0) return this.#base.compile(input);
+    const startMs = performance.now();
+    const transformed = await this.#apply(input);
+    const transformMs = performance.now() - startMs;
+    const output = await this.#base.compile(transformed);
+    const { parseMs } = output.timings;
+    return { ...output, timings: { ...output.timings, parseMs: transformMs + parseMs } };
   }
-}
 
-/**
- * Runs the pass pipeline of a level on a module, as the tutorial's function of that name does with its four passes.
- * @throws {CompileError} when this libLLVM does not know the pipeline.
- */
-export async function optimizeModule(
-  module: IRModule,
-  machine: TargetMachine,
-  level: CodeLevel,
-  options: OptimizeOptions = {},
-): Promise<void> {
-  const { llvm } = module;
-  const passes = options.passes ?? passPipeline(llvm, level);
-  if (passes === '') return;
-  const builderOptions = llvm.LLVMCreatePassBuilderOptions();
-  try {
-    const error =
-      options.inNewThread === true
-        ? await llvm.LLVMRunPassesInNewThread(module.ref, passes, machine.ref, builderOptions)
-        : llvm.LLVMRunPasses(module.ref, passes, machine.ref, builderOptions);
-    if (error !== 0n) {
-      throw new CompileError(
-        module.name,
-        `Cannot run the passes "${passes}" on module ${module.name}: ${takeError(llvm, error)}`,
-      );
+  async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
+    return this.#base.print(this.#transforms.length === 0 ? input : await this.#apply(input), what);
+  }
+
+  async #apply(input: CompileInput): Promise<CompileInput> {
+    const { name, target, optLevel: level } = input;
+    let bitcode = await this.#base.writeBitcode({ ...input, passes: '' });
+    const before = await this.#base.readInterface(name, bitcode);
+    for (const [index, transform] of this.#transforms.entries()) {
+      const refuse = (why: string, cause?: unknown) =>
+        new TransformError(name, transform.name || `number ${index + 1}`, why, { cause });
+      let result: unknown;
+      try {
+        result = await transform(bitcode, { name, target, level });
+      } catch (error) {
+        throw refuse(`failed: ${wordsOf(error)}`, error);
+      }
+      if (!types.isUint8Array(result)) throw refuse(`gave back ${typeof result}, where bitcode is wanted`);
+      // Ours: whoever made it may go on writing to it.
+      bitcode = Uint8Array.from(result);
+      const damage = findBitstreamDamage(bitcode);
+      if (damage !== undefined) throw refuse(`gave back what is not bitcode: ${damage}`);
+      const after = await this.#base.readInterface(name, bitcode).catch((error: unknown) => {
+        throw isOfModule(error)
+          ? refuse(`gave back a module that is refused: ${wordsOf(error)}`, error)
+          : error;
+      });
+      const missing = missingIn(after, before);
+      if (missing.length > 0) throw refuse(`gave back a module that does not define ${missing.join(', ')}`);
     }
-  } finally {
-    llvm.LLVMDisposePassBuilderOptions(builderOptions);
+    return { ...input, ir: { form: 'bitcode', bytes: bitcode } };
   }
 }
 
-/**
- * The pass pipeline of a level.
- *
- * | level | passes | code generation |
- * | --- | --- | --- |
- * | first | level 1's | None |
- * | 0 | none | None |
- * | 1 | the tutorial's: mem2reg, instcombine, reassociate, gvn, simplifycfg | Default |
- * | 2 | LLVM's `default<O2>` | Default |
- * | 3 | LLVM's `default<O3>` | Aggressive |
- *
- * Code generation at None (FastISel) takes a quarter of the time and leaves a floating-point loop running 2.7 times as
- * long; the other three cost the same. The tutorial's passes make that loop 1.8 times as fast as none; `default<O2>`
- * takes seven times as long as they do and gains nothing more in scalar code. So first code goes through the tutorial's
- * passes: in modules of 64 small functions they cost 14 µs a function, and code generation takes 6 µs less after them.
- */
-export function passPipeline(llvm: Pick<LibLLVM, 'majorVersion'>, level: CodeLevel): string {
-  switch (level) {
-    case 0:
-      return '';
-    case 1:
-    case 'first':
-      return `function(mem2reg,${instCombine(llvm)},reassociate,gvn,simplifycfg)`;
-    default:
-      return `default<O${level}>`;
-  }
+/** What a module is to define and does not, or not in the same way. */
+function missingIn(after: ModuleInterface, before: ModuleInterface): string[] {
+  return [...before.symbols].flatMap(([name, flags]) => {
+    const now = after.symbols.get(name);
+    if (!now) return name;
+    const isSame =
+      isDeepStrictEqual(now, flags) &&
+      isDeepStrictEqual(after.signatures.get(name), before.signatures.get(name));
+    return isSame ? [] : `${name} as it was`;
+  });
 }
 
-/**
- * From 18 on, instcombine asked for by name aborts the process when its one iteration leaves something to combine, a
- * check for LLVM's own tests; the standard pipelines ask for it without.
- */
-function instCombine(llvm: Pick<LibLLVM, 'majorVersion'>): string {
-  return llvm.majorVersion >= 18 ? 'instcombine<no-verify-fixpoint>' : 'instcombine';
+/** Whether an error tells of the module, and not of who was to read it. */
+function isOfModule(error: unknown): boolean {
+  return [BitcodeError, CompileError, CodegenLostError].some((kind) => error instanceof kind);
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,11 +1,9 @@
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
-import type { LibLLVM } from '../llvm/libllvm.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { Scope } from './ast-compiler.js';
 import { ASTLayer } from './ast-layer.js';
-import { type IRCompileLayer, LLVMCompileLayer } from './ir-compile-layer.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { IRTransformLayer } from './ir-transform-layer.js';
 import type { KeptObjects } from './kept-objects.js';
@@ -28,24 +26,16 @@ export interface LayerContext {
   readonly codegen: CodegenPool;
   readonly cache: SessionCache | undefined;
   readonly scope: Scope;
-  /** Asked where IR is compiled in this process. */
-  loadLLVM(): LibLLVM;
 }
 
+/** Stacks them: AST, IR transform, IR compile, each handing modules to the next; the session links the objects. */
 export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptions): LayerStack {
   const { session, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
   const { triple, cpuName, cpuFeatures } = session.executor.info;
-  let inProcess: LLVMCompileLayer | undefined;
-  const compileLayer = async (): Promise<IRCompileLayer> => {
-    if (transforms.length === 0) return codegen;
-    inProcess ??= new LLVMCompileLayer(context.loadLLVM(), { transforms: new IRTransformLayer(transforms) });
-    return inProcess;
-  };
-  // Transforms get at LLVM's own objects, so the IR is made where they run.
-  const form = transforms.length > 0 ? 'bitcode' : 'recording';
   const target = { triple, cpuName, cpuFeatures };
-  const pipeline = new IRPipeline(compileLayer, target, optLevel ?? DEFAULT_LEVEL, form, session.tracing);
+  const transformLayer = new IRTransformLayer(codegen, transforms);
+  const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, session.tracing);
   const kept = cache?.objectsFor(pipeline.target);
   const tiers: TierPolicy =
     optLevel === undefined && session.executor.has('hot-counters')

@@ -2,7 +2,7 @@ import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import { loopName } from '../kaleidoscope/loop-block.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
-import type { CodeLevel } from '../llvm/target-machine.js';
+import type { CodeLevel } from '../llvm/target.js';
 import { MaterializationUnit } from '../session/materialization-unit.js';
 import { type ASTCompiler, implementationOf } from './ast-compiler.js';
 import { NO_SYMBOLS } from './function-unit.js';

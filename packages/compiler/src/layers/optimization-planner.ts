@@ -3,7 +3,7 @@ import type { FunctionAST } from '../kaleidoscope/ast.js';
 import { callees, nodeCount } from '../kaleidoscope/call-graph.js';
 import { checkCalls } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
-import type { CodeLevel } from '../llvm/target-machine.js';
+import type { CodeLevel } from '../llvm/target.js';
 import { type ASTCompiler, codegenOf } from './ast-compiler.js';
 import { functionOf } from './function-unit.js';
 import { MAX_AVAILABLE_FUNCTIONS, MAX_AVAILABLE_NODES, type OptimizationPlan } from './tiers.js';

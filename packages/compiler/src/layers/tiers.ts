@@ -1,4 +1,4 @@
-import type { CodeLevel, OptLevel } from '../llvm/target-machine.js';
+import type { CodeLevel, OptLevel } from '../llvm/target.js';
 
 /** Code to stay: LLVM's inliner is in its standard pipelines only. */
 export const OPTIMIZED_LEVEL: CodeLevel = 2;

@@ -38,3 +38,15 @@ export class CompileError extends FarJITError {
     this.subject = subject;
   }
 }
+
+/** A transform failed, or gave back what cannot take the module's place. Code `TRANSFORM`. */
+export class TransformError extends FarJITError {
+  /** The module's name. */
+  readonly moduleName: string;
+
+  /** @param transform the function's name, or which one of several it is. */
+  constructor(moduleName: string, transform: string, why: string, options?: ErrorOptions) {
+    super('TRANSFORM', `Cannot transform module ${moduleName}: the transform ${transform} ${why}`, options);
+    this.moduleName = moduleName;
+  }
+}

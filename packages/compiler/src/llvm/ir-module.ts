@@ -8,6 +8,7 @@ import {
   type LLVMModuleRef,
   LLVMReturnStatusAction,
   type LLVMValueRef,
+  takeMemoryBuffer,
   takeMessage,
 } from './libllvm.js';
 import { outPointer, readPointer } from './out-parameter.js';
@@ -61,6 +62,11 @@ export class IRModule implements Disposable {
   /** The module as LLVM assembly. */
   print(): string {
     return takeMessage(this.llvm, this.llvm.LLVMPrintModuleToString(this.ref));
+  }
+
+  /** The module as bitcode of this libLLVM. */
+  toBitcode(): Uint8Array {
+    return takeMemoryBuffer(this.llvm, this.llvm.LLVMWriteBitcodeToMemoryBuffer(this.ref));
   }
 
   /**
@@ -138,4 +144,22 @@ function parseBitcode(
     );
   }
   return readPointer(outModule);
+}
+
+/**
+ * Changes bitcode by way of a module in this process, as a transform may. What LLVM aborts over ends this process.
+ * @param change works on the module through `module.llvm`, and leaves it to be written.
+ * @throws {BitcodeError} when this libLLVM does not read it.
+ * @throws {CompileError} when it does not verify any more: writing what is broken may crash.
+ */
+export async function changeModule(
+  llvm: LibLLVM,
+  name: string,
+  bitcode: Uint8Array,
+  change: (module: IRModule) => void | Promise<void>,
+): Promise<Uint8Array> {
+  using module = IRModule.parse(llvm, name, bitcode);
+  await change(module);
+  module.verify();
+  return module.toBitcode();
 }

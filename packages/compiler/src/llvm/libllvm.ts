@@ -1,4 +1,4 @@
-import { C, cFunction, cFunctionInNewThread, openLibrary } from './c-function.js';
+import { C, cFunction, openLibrary } from './c-function.js';
 import { LibLLVMError } from './errors.js';
 import { findLibLLVM } from './find-libllvm.js';
 import { copyBytes, copyCString, exportsSymbol, type LibC, loadLibC } from './libc.js';
@@ -9,18 +9,12 @@ export type LLVMContextRef = Ref<'LLVMContextRef'>;
 export type LLVMModuleRef = Ref<'LLVMModuleRef'>;
 /** A function, global variable or other value of a module; lives as long as the module. */
 export type LLVMValueRef = Ref<'LLVMValueRef'>;
-/** Lives as long as its context. */
-export type LLVMTypeRef = Ref<'LLVMTypeRef'>;
 export type LLVMAttributeRef = Ref<'LLVMAttributeRef'>;
 export type LLVMMemoryBufferRef = Ref<'LLVMMemoryBufferRef'>;
 /** A registered target; lives as long as the library. */
 export type LLVMTargetRef = Ref<'LLVMTargetRef'>;
 export type LLVMTargetMachineRef = Ref<'LLVMTargetMachineRef'>;
 export type LLVMTargetDataRef = Ref<'LLVMTargetDataRef'>;
-export type LLVMPassBuilderOptionsRef = Ref<'LLVMPassBuilderOptionsRef'>;
-/** 0 is success. */
-export type LLVMErrorRef = Ref<'LLVMErrorRef'>;
-export type LLVMDisasmContextRef = Ref<'LLVMDisasmContextRef'>;
 /** A `char *` that the receiver disposes of as the function's comment says. */
 export type CStringRef = Ref<'char *'>;
 /** 0 is success where a function reports errors. */
@@ -30,8 +24,6 @@ export type LLVMBool = number;
 export const LLVMAttributeFunctionIndex = -1;
 /** `LLVMReturnStatusAction`: the verifier neither prints nor aborts. */
 export const LLVMReturnStatusAction = 2;
-/** `LLVMCodeGenFileType`. */
-export const LLVMCodeGenFileType = { LLVMAssemblyFile: 0, LLVMObjectFile: 1 } as const;
 /** `LLVMRelocPIC`. */
 export const LLVMRelocPIC = 2;
 /** `LLVMCodeModelSmall`; `LLVMCodeModelJITDefault` would give the large model. */
@@ -40,7 +32,10 @@ export const LLVMCodeModelSmall = 3;
 /** The back ends that FarJIT generates code with, as they are called in LLVM's initialisation functions. */
 export type BackEnd = 'X86' | 'AArch64';
 
-/** One loaded libLLVM: its C API under its own names, and what reading its results takes. */
+/**
+ * One loaded libLLVM, for who changes modules in this process: what that takes of its C API, under its own names, and what
+ * reading its results takes.
+ */
 export type LibLLVM = ReturnType<typeof bindLLVM> & {
   /** The file it was loaded from. */
   readonly path: string;
@@ -82,14 +77,6 @@ export function takeMessage(llvm: LibLLVM, message: CStringRef): string {
   if (message === 0n) return '';
   const text = copyCString(llvm.libc, message);
   llvm.LLVMDisposeMessage(message);
-  return text;
-}
-
-/** Takes over an error and disposes of it. */
-export function takeError(llvm: LibLLVM, error: LLVMErrorRef): string {
-  const message = llvm.LLVMGetErrorMessage(error);
-  const text = copyCString(llvm.libc, message);
-  llvm.LLVMDisposeErrorMessage(message);
   return text;
 }
 
@@ -159,6 +146,12 @@ function bindLLVM(library: string) {
         outMessage: Buffer,
       ) => LLVMBool
     >('LLVMParseBitcodeInContext', int, pointer, pointer, bytes, bytes),
+    /** The caller disposes with LLVMDisposeMemoryBuffer. */
+    LLVMWriteBitcodeToMemoryBuffer: bind<(module: LLVMModuleRef) => LLVMMemoryBufferRef>(
+      'LLVMWriteBitcodeToMemoryBuffer',
+      pointer,
+      pointer,
+    ),
     LLVMDisposeModule: bind<(module: LLVMModuleRef) => void>('LLVMDisposeModule', none, pointer),
     LLVMSetModuleIdentifier: bind<(module: LLVMModuleRef, name: Buffer, length: bigint) => void>(
       'LLVMSetModuleIdentifier',
@@ -166,18 +159,6 @@ function bindLLVM(library: string) {
       pointer,
       bytes,
       size,
-    ),
-    LLVMSetTarget: bind<(module: LLVMModuleRef, triple: string) => void>(
-      'LLVMSetTarget',
-      none,
-      pointer,
-      string,
-    ),
-    LLVMSetModuleDataLayout: bind<(module: LLVMModuleRef, layout: LLVMTargetDataRef) => void>(
-      'LLVMSetModuleDataLayout',
-      none,
-      pointer,
-      pointer,
     ),
     /** The caller disposes with LLVMDisposeMessage. */
     LLVMPrintModuleToString: bind<(module: LLVMModuleRef) => CStringRef>(
@@ -202,43 +183,10 @@ function bindLLVM(library: string) {
     /** 0 after the last. */
     LLVMGetNextFunction: bind<(fn: LLVMValueRef) => LLVMValueRef>('LLVMGetNextFunction', pointer, pointer),
     LLVMIsDeclaration: bind<(global: LLVMValueRef) => LLVMBool>('LLVMIsDeclaration', int, pointer),
-    LLVMGetFirstGlobal: bind<(module: LLVMModuleRef) => LLVMValueRef>('LLVMGetFirstGlobal', pointer, pointer),
-    /** 0 after the last. */
-    LLVMGetNextGlobal: bind<(global: LLVMValueRef) => LLVMValueRef>('LLVMGetNextGlobal', pointer, pointer),
-    /** An `LLVMLinkage`. */
-    LLVMGetLinkage: bind<(global: LLVMValueRef) => number>('LLVMGetLinkage', int, pointer),
-    /** The function's or variable's own type, not the pointer's. Belongs to the context. */
-    LLVMGlobalGetValueType: bind<(global: LLVMValueRef) => LLVMTypeRef>(
-      'LLVMGlobalGetValueType',
-      pointer,
-      pointer,
-    ),
-    /** An `LLVMTypeKind`. */
-    LLVMGetTypeKind: bind<(type: LLVMTypeRef) => number>('LLVMGetTypeKind', int, pointer),
-    LLVMGetIntTypeWidth: bind<(type: LLVMTypeRef) => number>('LLVMGetIntTypeWidth', int, pointer),
-    LLVMIsFunctionVarArg: bind<(type: LLVMTypeRef) => LLVMBool>('LLVMIsFunctionVarArg', int, pointer),
-    LLVMGetReturnType: bind<(type: LLVMTypeRef) => LLVMTypeRef>('LLVMGetReturnType', pointer, pointer),
-    LLVMCountParamTypes: bind<(type: LLVMTypeRef) => number>('LLVMCountParamTypes', int, pointer),
-    /** `outTypes` has room for one pointer per parameter. */
-    LLVMGetParamTypes: bind<(type: LLVMTypeRef, outTypes: Buffer) => void>(
-      'LLVMGetParamTypes',
-      none,
-      pointer,
-      bytes,
-    ),
     /** The module's own bytes, not NUL-terminated; `outLength` is a `size_t`. */
     LLVMGetValueName2: bind<(value: LLVMValueRef, outLength: Buffer) => bigint>(
       'LLVMGetValueName2',
       pointer,
-      pointer,
-      bytes,
-    ),
-    /** The module's own string; empty or null without a section. */
-    LLVMGetSection: bind<(global: LLVMValueRef) => bigint>('LLVMGetSection', pointer, pointer),
-    /** `section` is NUL-terminated; LLVM copies it. */
-    LLVMSetSection: bind<(global: LLVMValueRef, section: Buffer) => void>(
-      'LLVMSetSection',
-      none,
       pointer,
       bytes,
     ),
@@ -276,7 +224,7 @@ function bindLLVM(library: string) {
 
     /** Registers a back end; doing it again does nothing. */
     initializeBackEnd(backEnd: BackEnd): void {
-      for (const part of ['TargetInfo', 'Target', 'TargetMC', 'AsmPrinter', 'AsmParser', 'Disassembler'])
+      for (const part of ['TargetInfo', 'Target', 'TargetMC'])
         bind<() => void>(`LLVMInitialize${backEnd}${part}`, none)();
     },
     /** On failure `outMessage` is a string for LLVMDisposeMessage. */
@@ -317,92 +265,5 @@ function bindLLVM(library: string) {
       pointer,
       pointer,
     ),
-    /** The caller disposes with LLVMDisposeMessage. */
-    LLVMGetDefaultTargetTriple: bind<() => CStringRef>('LLVMGetDefaultTargetTriple', pointer),
-    /** The caller disposes with LLVMDisposeMessage. */
-    LLVMGetHostCPUName: bind<() => CStringRef>('LLVMGetHostCPUName', pointer),
-    /** The caller disposes with LLVMDisposeMessage. */
-    LLVMGetHostCPUFeatures: bind<() => CStringRef>('LLVMGetHostCPUFeatures', pointer),
-
-    /** The caller disposes with LLVMDisposePassBuilderOptions. */
-    LLVMCreatePassBuilderOptions: bind<() => LLVMPassBuilderOptionsRef>(
-      'LLVMCreatePassBuilderOptions',
-      pointer,
-    ),
-    LLVMDisposePassBuilderOptions: bind<(options: LLVMPassBuilderOptionsRef) => void>(
-      'LLVMDisposePassBuilderOptions',
-      none,
-      pointer,
-    ),
-    /** The caller takes over the error. */
-    LLVMRunPasses: bind<RunPasses<LLVMErrorRef>>('LLVMRunPasses', pointer, pointer, string, pointer, pointer),
-    /** LLVMRunPasses on libuv's thread pool. */
-    LLVMRunPassesInNewThread: cFunctionInNewThread<RunPasses<Promise<LLVMErrorRef>>>(
-      library,
-      'LLVMRunPasses',
-      pointer,
-      [pointer, string, pointer, pointer],
-    ),
-    /** Consumes the error; the caller disposes of the message with LLVMDisposeErrorMessage. */
-    LLVMGetErrorMessage: bind<(error: LLVMErrorRef) => CStringRef>('LLVMGetErrorMessage', pointer, pointer),
-    LLVMDisposeErrorMessage: bind<(message: CStringRef) => void>('LLVMDisposeErrorMessage', none, pointer),
-
-    /**
-     * On success `outBuffer` is a buffer for LLVMDisposeMemoryBuffer, on failure `outMessage` a string for
-     * LLVMDisposeMessage. Lowers the module's IR in place: not to be emitted twice.
-     */
-    LLVMTargetMachineEmitToMemoryBuffer: bind<EmitToMemoryBuffer<LLVMBool>>(
-      'LLVMTargetMachineEmitToMemoryBuffer',
-      int,
-      pointer,
-      pointer,
-      int,
-      bytes,
-      bytes,
-    ),
-    /** LLVMTargetMachineEmitToMemoryBuffer on libuv's thread pool; the caller holds both `out` buffers meanwhile. */
-    LLVMTargetMachineEmitToMemoryBufferInNewThread: cFunctionInNewThread<
-      EmitToMemoryBuffer<Promise<LLVMBool>>
-    >(library, 'LLVMTargetMachineEmitToMemoryBuffer', int, [pointer, pointer, int, bytes, bytes]),
-
-    /** No symbol callbacks. The caller disposes with LLVMDisasmDispose; 0 when the target is unknown. */
-    LLVMCreateDisasmCPUFeatures: bind<
-      (
-        triple: string,
-        cpu: string,
-        features: string,
-        disInfo: 0n,
-        tagType: 0,
-        getOpInfo: 0n,
-        symbolLookUp: 0n,
-      ) => LLVMDisasmContextRef
-    >('LLVMCreateDisasmCPUFeatures', pointer, string, string, string, pointer, int, pointer, pointer),
-    /** The instruction's length, 0 for none; its text goes to `outText`, NUL-terminated. */
-    LLVMDisasmInstruction: bind<
-      (
-        context: LLVMDisasmContextRef,
-        code: Buffer,
-        codeLength: bigint,
-        address: bigint,
-        outText: Buffer,
-        outTextLength: bigint,
-      ) => bigint
-    >('LLVMDisasmInstruction', size, pointer, bytes, size, size, bytes, size),
-    LLVMDisasmDispose: bind<(context: LLVMDisasmContextRef) => void>('LLVMDisasmDispose', none, pointer),
   };
 }
-
-type RunPasses<Result> = (
-  module: LLVMModuleRef,
-  passes: string,
-  machine: LLVMTargetMachineRef,
-  options: LLVMPassBuilderOptionsRef,
-) => Result;
-
-type EmitToMemoryBuffer<Result> = (
-  machine: LLVMTargetMachineRef,
-  module: LLVMModuleRef,
-  fileType: number,
-  outMessage: Buffer,
-  outBuffer: Buffer,
-) => Result;

@@ -9,37 +9,12 @@ import {
   takeMessage,
 } from './libllvm.js';
 import { outPointer, readPointer } from './out-parameter.js';
-
-/** What code is generated for; plain data. */
-export interface TargetDescription {
-  /** LLVM target triple, such as `x86_64-pc-linux-gnu`. */
-  triple: string;
-  /** LLVM's name of the CPU, such as `skylake`; the empty string is the generic one. */
-  cpuName: string;
-  /** Comma-separated, each with a sign: `+avx2,-avx512f`. May be empty. */
-  cpuFeatures: string;
-}
-
-/** As on compilers' command lines: 0 for none, 3 for the most. */
-export type OptLevel = 0 | 1 | 2 | 3;
-
-/**
- * How code is made: at a level, or as a function's first code, which has to be made fast (`first`: the passes of level
- * 1, the code generation of level 0).
- */
-export type CodeLevel = OptLevel | 'first';
-
-/**
- * `LLVMCodeGenOptLevel` by `CodeLevel`: None, Less, Default, Aggressive.
- *
- * Only None differs in cost: it selects instructions with FastISel and allocates registers without looking ahead.
- */
-export const CODE_GEN_OPT_LEVEL: Readonly<Record<CodeLevel, number>> = { first: 0, 0: 0, 1: 2, 2: 2, 3: 3 };
+import { CODE_GEN_OPT_LEVEL, type CodeLevel, type TargetDescription } from './target.js';
 
 /** The back end of each architecture that a triple may begin with. */
 const BACK_ENDS: Readonly<Record<string, BackEnd>> = { x86_64: 'X86', aarch64: 'AArch64' };
 
-/** An `LLVMTargetMachine` for position-independent code in the small code model. Not to be shared between compilations under way. */
+/** An `LLVMTargetMachine` for position-independent code in the small code model, for who calls libLLVM in this process. */
 export class TargetMachine implements Disposable {
   readonly ref: LLVMTargetMachineRef;
   readonly target: TargetDescription;
@@ -101,15 +76,6 @@ export function createTargetMachine(
     );
   }
   return new TargetMachine(llvm, ref, target, optLevel);
-}
-
-/** The machine that this process runs on, with all features its CPU has. */
-export function hostTarget(llvm: LibLLVM): TargetDescription {
-  return {
-    triple: takeMessage(llvm, llvm.LLVMGetDefaultTargetTriple()),
-    cpuName: takeMessage(llvm, llvm.LLVMGetHostCPUName()),
-    cpuFeatures: takeMessage(llvm, llvm.LLVMGetHostCPUFeatures()),
-  };
 }
 
 function targetFromTriple(llvm: LibLLVM, triple: string): LLVMTargetRef {

@@ -5,7 +5,7 @@ import type { ConnectOptions } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
 import { KaleidoscopeJIT } from '../jit.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
-import type { TargetDescription } from '../llvm/target-machine.js';
+import type { TargetDescription } from '../llvm/target.js';
 import { ExecutorDrainingError, SessionClosedError } from '../session/errors.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 import type { Endpoint } from './addresses.js';

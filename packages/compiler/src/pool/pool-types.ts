@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
-import type { TargetDescription } from '../llvm/target-machine.js';
+import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 import type { Resolve } from './addresses.js';
 

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CodegenLostError } from '../../src/codegen/codegen-lost-error.js';
 import { CodegenProcess } from '../../src/codegen/codegen-process.js';
+import { assemble, bitcode, FIB } from '../llvm/assemble.js';
+import { poolOf } from './pool-of.js';
 
 const REQUEST = {
   product: 'object',
@@ -19,6 +21,14 @@ const REQUEST = {
 
 /** A code generator that is ready, and answers a request with what `answer` makes: a text of JavaScript. */
 async function start(t: ExecutionContext, answer: string): Promise<CodegenProcess> {
+  const codegen = new CodegenProcess(programOf(t, answer), '');
+  t.teardown(() => codegen.stop());
+  await codegen.ready;
+  return codegen;
+}
+
+/** Such a program's path. */
+function programOf(t: ExecutionContext, answer: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'farjit-codegen-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const program = join(folder, 'codegen');
@@ -34,10 +44,7 @@ async function start(t: ExecutionContext, answer: string): Promise<CodegenProces
     setInterval(() => {}, 1000);
   `;
   writeFileSync(program, text, { mode: 0o700 });
-  const codegen = new CodegenProcess(program, '');
-  t.teardown(() => codegen.stop());
-  await codegen.ready;
-  return codegen;
+  return program;
 }
 
 for (const [what, answer, words] of [
@@ -66,4 +73,18 @@ test('answers that nobody has asked for are left alone', async (t) => {
   );
   t.is((await codegen.request(REQUEST, 30_000)).id, 1);
   t.true(codegen.isIdle);
+});
+
+test('bitcode that is none is not given to anybody', async (t) => {
+  for (const [answer, words] of [
+    ['header(32, 1)', /m: it answered with what is no bitcode: it doesn't start with/],
+    [
+      "Buffer.concat([header(48, 1), Buffer.from('4243c0de35140000ffffff7f00000000', 'hex')])",
+      /m: it answered with what is no bitcode: it ends after 16 bytes, in a block that goes up to/,
+    ],
+  ] as const) {
+    const pool = poolOf(t, { program: programOf(t, answer), libLLVM: () => '' });
+    const input = { ...REQUEST.input, ir: bitcode(assemble(FIB)) };
+    await t.throwsAsync(pool.writeBitcode(input), { instanceOf: CodegenLostError, message: words });
+  }
 });

@@ -1,13 +1,12 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
 import { ASTLayer } from '../../src/layers/ast-layer.js';
-import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import { MaterializationUnit } from '../../src/session/materialization-unit.js';
 import { strongSymbols } from '../../src/session/symbol-flags.js';
+import { poolOf } from '../codegen/pool-of.js';
 import { onlyFunction } from '../kaleidoscope/parse.js';
-import { installedLibLLVMs } from '../llvm/installed.js';
 import { NO_TIMINGS } from '../session/units.js';
 import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
 
@@ -20,7 +19,11 @@ function prototype(name: string, parameterCount: number): PrototypeAST {
 }
 
 /** A layer on the newest libLLVM whose scope is these prototypes; the defined ones are the program's own. */
-function layerFor(prototypes: readonly PrototypeAST[] = [], defined: readonly string[] = []) {
+function layerFor(
+  t: ExecutionContext,
+  prototypes: readonly PrototypeAST[] = [],
+  defined: readonly string[] = [],
+) {
   const known = new Map(prototypes.map((one) => [one.name, one]));
   const recording = new RecordingCompileLayer();
   const other = new MaterializationUnit(
@@ -36,13 +39,11 @@ function layerFor(prototypes: readonly PrototypeAST[] = [], defined: readonly st
     prototypeOf: (name: string) => known.get(name),
     definitionOf: (name: string) => (defined.includes(name) ? other : undefined),
   };
-  const [libLLVM] = installedLibLLVMs();
-  if (!libLLVM) throw new Error('no libLLVM');
-  const real = new LLVMCompileLayer(libLLVM);
+  const real = poolOf(t);
   return {
     recording,
-    recorded: new ASTLayer(new IRPipeline(async () => recording, TARGET, 1), scope, PINNED),
-    ast: new ASTLayer(new IRPipeline(async () => real, TARGET, 1), scope, PINNED),
+    recorded: new ASTLayer(new IRPipeline(recording, TARGET, 1), scope, PINNED),
+    ast: new ASTLayer(new IRPipeline(real, TARGET, 1), scope, PINNED),
     known,
   };
 }
@@ -59,7 +60,7 @@ async function symbolsOf(unit: MaterializationUnit, name: string): Promise<strin
 
 test('a function is compiled to its implementation, and calls others and itself by their public names', async (t) => {
   const f = onlyFunction('def f(x) f(x) + g(x) + f(x);');
-  const { ast } = layerFor([f.prototype, prototype('g', 1)]);
+  const { ast } = layerFor(t, [f.prototype, prototype('g', 1)]);
   const unit = ast.functionUnit(f);
   t.deepEqual([...unit.interface.functions], ['f']);
   t.deepEqual([...unit.interface.data], []);
@@ -70,7 +71,7 @@ test('a function is compiled to its implementation, and calls others and itself 
 
 test('nothing is generated before a unit is compiled: names mean what they mean then', async (t) => {
   const f = onlyFunction('def f(x) later(x);');
-  const { ast, known } = layerFor([f.prototype]);
+  const { ast, known } = layerFor(t, [f.prototype]);
   const unit = ast.functionUnit(f);
   const error = await t.throwsAsync(unit.partOf('f', OBSERVER), { instanceOf: Diagnostic });
   t.regex(error?.message ?? '', /later/);
@@ -79,7 +80,7 @@ test('nothing is generated before a unit is compiled: names mean what they mean 
 });
 
 test('an expression has an entry of its own and no name for others', async (t) => {
-  const { ast } = layerFor([prototype('g', 1)]);
+  const { ast } = layerFor(t, [prototype('g', 1)]);
   const { unit, entry } = ast.expressionUnit(onlyFunction('g(1) + 2;'));
   t.is(unit.interface.functions.size, 0);
   t.is(unit.source.kind, 'expression');
@@ -89,7 +90,7 @@ test('an expression has an entry of its own and no name for others', async (t) =
 });
 
 test('wrappers are named by what they call', async (t) => {
-  const { ast } = layerFor();
+  const { ast } = layerFor(t);
   const wrapper = ast.wrapperUnit({ result: 'double', parameters: ['i32', 'ptr'] });
   t.is(wrapper.name, 'call$double$i32$ptr');
   t.is(wrapper.source.kind, 'wrapper');
@@ -101,6 +102,7 @@ test('wrappers are named by what they call', async (t) => {
 test('the compiler is told which of the callees the program defines itself', async (t) => {
   const f = onlyFunction('def f(x) fabs(x) + sin(x);');
   const { recorded, recording } = layerFor(
+    t,
     [f.prototype, prototype('fabs', 1), prototype('sin', 1)],
     ['fabs'],
   );
@@ -112,7 +114,7 @@ test('the compiler is told which of the callees the program defines itself', asy
 });
 
 test('functions compiled side by side do not mix', async (t) => {
-  const { ast, known } = layerFor();
+  const { ast, known } = layerFor(t);
   const functions = Array.from({ length: 12 }, (_, index) => onlyFunction(`def f${index}(x) x + ${index};`));
   for (const { prototype: one } of functions) known.set(one.name, one);
   const symbols = await Promise.all(

@@ -19,25 +19,9 @@ function generateEmpty(onDiscard: () => void = () => {}): WritableModule {
   };
 }
 
-test('the compile layer is not asked for before something is compiled', async (t) => {
-  let asked = 0;
-  const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(
-    async () => {
-      asked++;
-      return layer;
-    },
-    TARGET,
-    2,
-  );
-  t.is(asked, 0);
-  await pipeline.compile('m', () => generateEmpty());
-  t.is(asked, 1);
-});
-
 test("what is compiled is bitcode for the executor, with the names that are the program's own", async (t) => {
   const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(async () => layer, TARGET, 2);
+  const pipeline = new IRPipeline(layer, TARGET, 2);
   const compiled = await pipeline.compile('m', () => generateEmpty(), {
     programDefined: ['fabs'],
   });
@@ -55,7 +39,7 @@ test("what is compiled is bitcode for the executor, with the names that are the 
 
 test('bitcode that somebody else made goes through as it is', async (t) => {
   const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(async () => layer, TARGET, 0);
+  const pipeline = new IRPipeline(layer, TARGET, 0);
   const bitcode = new Uint8Array([0x42, 0x43]);
   const { timings } = await pipeline.compileBitcode('m', bitcode);
   t.deepEqual(layer.inputs[0]?.ir, { form: 'bitcode', bytes: bitcode });
@@ -64,7 +48,7 @@ test('bitcode that somebody else made goes through as it is', async (t) => {
 
 test('the module is given back before it is compiled', async (t) => {
   const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(async () => layer, TARGET, 1);
+  const pipeline = new IRPipeline(layer, TARGET, 1);
   const order: string[] = [];
   layer.onCompile = () => order.push('compiled');
   await pipeline.compile('m', () => generateEmpty(() => order.push('discarded')));
@@ -73,7 +57,7 @@ test('the module is given back before it is compiled', async (t) => {
 
 test('a generator that fails rejects, and nothing is compiled', async (t) => {
   const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(async () => layer, TARGET, 1);
+  const pipeline = new IRPipeline(layer, TARGET, 1);
   const generate = () => {
     throw new Error('means nothing');
   };
@@ -81,27 +65,9 @@ test('a generator that fails rejects, and nothing is compiled', async (t) => {
   t.deepEqual(layer.inputs, []);
 });
 
-test('a compile layer that cannot be had rejects, and is asked for again', async (t) => {
-  const layer = new RecordingCompileLayer();
-  let asked = 0;
-  const pipeline = new IRPipeline(
-    async () => {
-      if (++asked === 1) throw new Error('no libLLVM');
-      return layer;
-    },
-    TARGET,
-    1,
-  );
-  await t.throwsAsync(
-    pipeline.compile('m', () => generateEmpty()),
-    { message: 'no libLLVM' },
-  );
-  await t.notThrowsAsync(pipeline.compile('m', () => generateEmpty()));
-});
-
 test('modules are printed by the compile layer', async (t) => {
   const layer = new RecordingCompileLayer();
-  const pipeline = new IRPipeline(async () => layer, TARGET, 3);
+  const pipeline = new IRPipeline(layer, TARGET, 3);
   const { ir } = generateIR(() => generateEmpty());
   t.is(await pipeline.print('m', ir, 'asm', { programDefined: ['g'] }), 'asm of m');
   t.is(layer.inputs[0]?.optLevel, 3);

@@ -1,6 +1,5 @@
 import test from 'ava';
 import { CodegenPool } from '../../src/codegen/codegen-pool.js';
-import { LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import { moduleUnit } from '../../src/layers/module-layer.js';
 import { assemble } from '../llvm/assemble.js';
@@ -35,12 +34,7 @@ for (const llvm of installedLibLLVMs()) {
   async function unitOf(source: string) {
     const bitcode = assemble(source);
     const defines = await codegen.readInterface('m', bitcode);
-    const layer = new LLVMCompileLayer(llvm);
-    return moduleUnit(
-      new IRPipeline(async () => layer, TARGET, 0),
-      { name: 'm', bitcode, defines },
-      () => false,
-    );
+    return moduleUnit(new IRPipeline(codegen, TARGET, 0), { name: 'm', bitcode, defines }, () => false);
   }
 
   test(`${on}: a module is one unit with a part for each function and each variable`, async (t) => {

@@ -39,3 +39,19 @@ define double @identity(double %x) {
   ret double %y
 }
 `;
+
+/** Everything that is prepared: own sections, odd names, data, calls of the program's own and of libm's. */
+export const VARIED = `
+@counter = global i32 0
+declare double @fabs(double)
+declare double @sqrt(double)
+define double @uses(double %x) {
+  %a = call double @fabs(double %x)
+  %b = call double @sqrt(double %a)
+  ret double %b
+}
+define internal double @hidden(double %x) noinline { ret double %x }
+define double @"\\01raw"(double %x) { %y = call double @hidden(double %x) ret double %y }
+define double @placed(double %x) section ".text.special" { ret double %x }
+define double @0(double %x) { ret double %x }
+define double @"operator:"(double %x) { ret double %x }`;

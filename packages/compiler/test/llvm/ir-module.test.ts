@@ -1,8 +1,10 @@
 import test from 'ava';
 import { BitcodeError, CompileError } from '../../src/llvm/errors.js';
-import { IRModule } from '../../src/llvm/ir-module.js';
+import { changeModule, IRModule } from '../../src/llvm/ir-module.js';
+import { LLVMAttributeFunctionIndex, type LLVMValueRef } from '../../src/llvm/libllvm.js';
 import { assemble, FIB } from './assemble.js';
 import { installedLibLLVMs } from './installed.js';
+import { watchOwnership } from './ownership.js';
 
 for (const llvm of installedLibLLVMs()) {
   const on = `libLLVM ${llvm.version}`;
@@ -98,5 +100,44 @@ for (const llvm of installedLibLLVMs()) {
     const module = IRModule.parse(llvm, 'fib', assemble(FIB));
     module.dispose();
     t.notThrows(() => module.dispose());
+  });
+
+  test(`${on}: a module that was changed is bitcode of what it has become`, async (t) => {
+    const changed = await changeModule(llvm, 'fib', assemble(FIB), async (module) => {
+      const [fib] = module.functions();
+      t.is(fib?.name, 'fib');
+      const kind = llvm.LLVMGetEnumAttributeKindForName('cold', 4n);
+      const cold = llvm.LLVMCreateEnumAttribute(module.context, kind, 0n);
+      await Promise.resolve();
+      llvm.LLVMAddAttributeAtIndex(fib?.ref as LLVMValueRef, LLVMAttributeFunctionIndex, cold);
+    });
+    using module = IRModule.parse(llvm, 'changed', changed);
+    t.regex(module.print(), /attributes #0 = \{ cold \}/);
+  });
+
+  test(`${on}: what LLVM hands over for a change is disposed of once, whether it succeeds or fails`, async (t) => {
+    const { llvm: watched, held } = watchOwnership(llvm);
+    const bitcode = assemble(FIB);
+    await changeModule(watched, 'fib', bitcode, (module) => void module.print());
+    t.deepEqual(held(), {});
+    await t.throwsAsync(
+      changeModule(watched, 'fib', bitcode, () => {
+        throw new Error('no such luck');
+      }),
+      { message: 'no such luck' },
+    );
+    // Blocks without a module: damage that only LLVM sees.
+    const headless = bitcode.subarray(0, 12 + Buffer.from(bitcode).readUInt32LE(8) * 4);
+    await t.throwsAsync(
+      changeModule(watched, 'fib', headless, () => {}),
+      { instanceOf: BitcodeError },
+    );
+    const breaking = changeModule(watched, 'fib', bitcode, (module) => {
+      const kind = llvm.LLVMGetEnumAttributeKindForName('immarg', 6n);
+      for (const { ref } of module.functions())
+        llvm.LLVMAddAttributeAtIndex(ref, 1, llvm.LLVMCreateEnumAttribute(module.context, kind, 0n));
+    });
+    await t.throwsAsync(breaking, { instanceOf: CompileError, message: /verifier: .*immarg/is });
+    t.deepEqual(held(), {});
   });
 }

@@ -7,30 +7,19 @@ interface HandedOver {
 }
 
 const message = (at: HandedOver['at']): HandedOver => ({ at, disposer: 'LLVMDisposeMessage' });
-const EMITTED = [message(3), { at: 4, disposer: 'LLVMDisposeMemoryBuffer' }];
-const ERROR = [{ at: 'result' as const, disposer: 'LLVMGetErrorMessage' }];
 
 /** All functions of the API that hand something over; 0 is nothing. From the headers in `llvm-c`. */
 const HANDING_OVER: Readonly<Record<string, readonly HandedOver[]>> = {
   LLVMContextCreate: [{ at: 'result', disposer: 'LLVMContextDispose' }],
   LLVMCreateMemoryBufferWithMemoryRange: [{ at: 'result', disposer: 'LLVMDisposeMemoryBuffer' }],
   LLVMParseBitcodeInContext: [{ at: 2, disposer: 'LLVMDisposeModule' }, message(3)],
+  LLVMWriteBitcodeToMemoryBuffer: [{ at: 'result', disposer: 'LLVMDisposeMemoryBuffer' }],
   LLVMPrintModuleToString: [message('result')],
   LLVMVerifyModule: [message(2)],
   LLVMGetTargetFromTriple: [message(2)],
   LLVMCreateTargetMachine: [{ at: 'result', disposer: 'LLVMDisposeTargetMachine' }],
   LLVMCreateTargetDataLayout: [{ at: 'result', disposer: 'LLVMDisposeTargetData' }],
   LLVMCopyStringRepOfTargetData: [message('result')],
-  LLVMGetDefaultTargetTriple: [message('result')],
-  LLVMGetHostCPUName: [message('result')],
-  LLVMGetHostCPUFeatures: [message('result')],
-  LLVMCreatePassBuilderOptions: [{ at: 'result', disposer: 'LLVMDisposePassBuilderOptions' }],
-  LLVMRunPasses: ERROR,
-  LLVMRunPassesInNewThread: ERROR,
-  LLVMGetErrorMessage: [{ at: 'result', disposer: 'LLVMDisposeErrorMessage' }],
-  LLVMTargetMachineEmitToMemoryBuffer: EMITTED,
-  LLVMTargetMachineEmitToMemoryBufferInNewThread: EMITTED,
-  LLVMCreateDisasmCPUFeatures: [{ at: 'result', disposer: 'LLVMDisasmDispose' }],
 };
 
 const DISPOSERS = new Set(Object.values(HANDING_OVER).flatMap((all) => all.map(({ disposer }) => disposer)));

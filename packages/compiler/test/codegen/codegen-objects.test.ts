@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { type CompileInput, LLVMCompileLayer } from '../../src/layers/ir-compile-layer.js';
-import { IRTransformLayer } from '../../src/layers/ir-transform-layer.js';
+import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
 import { BitcodeError, CompileError } from '../../src/llvm/errors.js';
-import type { LibLLVM } from '../../src/llvm/libllvm.js';
-import { hostTarget, type OptLevel } from '../../src/llvm/target-machine.js';
-import { assemble, bitcode, FIB, THROUGH_MEMORY } from '../llvm/assemble.js';
+import { IRModule } from '../../src/llvm/ir-module.js';
+import type { OptLevel } from '../../src/llvm/target.js';
+import { assemble, bitcode, FIB, THROUGH_MEMORY, VARIED } from '../llvm/assemble.js';
 import { readElf } from '../llvm/elf-file.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
-import { watchOwnership } from '../llvm/ownership.js';
+import { poolOf } from './pool-of.js';
 
 const ET_REL = 1;
 const EM_X86_64 = 62;
@@ -20,16 +19,6 @@ const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: 
 
 function inputOf(ir: string, rest: Partial<CompileInput> = {}): CompileInput {
   return { name: 'test.ks', ir: bitcode(assemble(ir)), target: TARGET, optLevel: 1, ...rest };
-}
-
-function layerOn(
-  t: ExecutionContext,
-  llvm: LibLLVM,
-  ...rest: [options?: ConstructorParameters<typeof LLVMCompileLayer>[1]]
-) {
-  const layer = new LLVMCompileLayer(llvm, ...rest);
-  t.teardown(() => layer.dispose());
-  return layer;
 }
 
 /** Links the objects with a C main program, runs it and gives what it prints. */
@@ -58,7 +47,9 @@ for (const llvm of installedLibLLVMs()) {
 
   for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
     test(`${on}: level ${optLevel} gives an object that links and computes`, async (t) => {
-      const { object, llvmVersion, timings } = await layerOn(t, llvm).compile(inputOf(FIB, { optLevel }));
+      const { object, llvmVersion, timings } = await poolOf(t, { libLLVM: () => llvm.path }).compile(
+        inputOf(FIB, { optLevel }),
+      );
       const { type, machine, sections } = readElf(object);
       t.deepEqual([type, machine], [ET_REL, EM_X86_64]);
       const names = sections.map(({ name }) => name);
@@ -86,7 +77,7 @@ for (const llvm of installedLibLLVMs()) {
       define double @0(double %x) { ret double %x }
       declare double @sin(double)
     `;
-    const { object } = await layerOn(t, llvm).compile(inputOf(ir, { optLevel: 0 }));
+    const { object } = await poolOf(t, { libLLVM: () => llvm.path }).compile(inputOf(ir, { optLevel: 0 }));
     t.deepEqual(executableSections(object).sort(), [
       '.text.__unnamed_1',
       '.text.f',
@@ -98,19 +89,19 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: every function keeps a frame pointer and has unwind tables, also one that cannot throw`, async (t) => {
-    const layer = layerOn(t, llvm);
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const input = inputOf('define double @f(double %x) nounwind { ret double %x }');
-    const ir = await layer.print(input, 'ir');
+    const ir = await pool.print(input, 'ir');
     t.regex(ir, /"frame-pointer"="all"/);
     t.regex(ir, llvm.majorVersion >= 15 ? /uwtable(?!\(sync\))/ : /uwtable/);
-    const assembly = await layer.print(input, 'asm');
+    const assembly = await pool.print(input, 'asm');
     t.regex(assembly, /pushq\t%rbp[\s\S]*movq\t%rsp, %rbp[\s\S]*\.cfi_def_cfa_register %rbp/);
     // The state after the frame is taken down again is described too: what asynchronous tables are for.
     t.regex(assembly, /popq\t%rbp\n\t\.cfi_def_cfa %rsp, 8\n\tretq/);
   });
 
   test(`${on}: the module gets the target's triple and data layout`, async (t) => {
-    const ir = await layerOn(t, llvm).print(inputOf(FIB), 'ir');
+    const ir = await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(FIB), 'ir');
     t.true(ir.includes('target triple = "x86_64-pc-linux-gnu"'));
     t.regex(ir, /target datalayout = "e-m:e-p270:32:32/);
   });
@@ -118,78 +109,54 @@ for (const llvm of installedLibLLVMs()) {
   test(`${on}: code is position independent and calls through the PLT`, async (t) => {
     const ir =
       'declare double @sin(double)\n define double @f(double %x) { %y = call double @sin(double %x) ret double %y }';
-    t.regex(await layerOn(t, llvm).print(inputOf(ir), 'asm'), /(callq|jmp)\tsin@PLT/);
+    t.regex(await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(ir), 'asm'), /(callq|jmp)\tsin@PLT/);
   });
 
   test(`${on}: a module's own data is addressed relative to the code, in the small code model`, async (t) => {
     const ir = '@g = internal global i64 1\n define i64* @f() { ret i64* @g }';
-    t.regex(await layerOn(t, llvm).print(inputOf(ir), 'asm'), /leaq\tg\(%rip\), %rax/);
+    t.regex(await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(ir), 'asm'), /leaq\tg\(%rip\), %rax/);
   });
 
   test(`${on}: the target's CPU decides the instructions, unless the function says otherwise`, async (t) => {
-    const layer = layerOn(t, llvm);
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const target = { ...TARGET, cpuName: 'haswell', cpuFeatures: '+fma' };
     const add = (rest: string) =>
       inputOf(`define double @f(double %x) ${rest} { %y = fadd double %x, %x ret double %y }`, { target });
-    t.regex(await layer.print(add(''), 'asm'), /\tvaddsd\t/);
-    t.regex(await layer.print(add('"target-cpu"="x86-64" "target-features"="-avx"'), 'asm'), /\taddsd\t/);
+    t.regex(await pool.print(add(''), 'asm'), /\tvaddsd\t/);
+    t.regex(await pool.print(add('"target-cpu"="x86-64" "target-features"="-avx"'), 'asm'), /\taddsd\t/);
   });
 
   test(`${on}: a pass pipeline of one's own goes before the level's`, async (t) => {
-    const layer = layerOn(t, llvm);
-    t.true((await layer.print(inputOf(THROUGH_MEMORY, { passes: '' }), 'ir')).includes('alloca'));
-    t.false((await layer.print(inputOf(THROUGH_MEMORY), 'ir')).includes('alloca'));
-    await t.throwsAsync(layer.compile(inputOf(FIB, { passes: 'nonsense' })), {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    t.true((await pool.print(inputOf(THROUGH_MEMORY, { passes: '' }), 'ir')).includes('alloca'));
+    t.false((await pool.print(inputOf(THROUGH_MEMORY), 'ir')).includes('alloca'));
+    await t.throwsAsync(pool.compile(inputOf(FIB, { passes: 'nonsense' })), {
       instanceOf: CompileError,
       message: /nonsense/,
     });
   });
 
   test(`${on}: bad bitcode and a bad target reject, and the layer goes on`, async (t) => {
-    const layer = layerOn(t, llvm);
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const good = inputOf(FIB);
-    await t.throwsAsync(layer.compile({ ...good, ir: bitcode(Buffer.from('garbage')) }), {
+    await t.throwsAsync(pool.compile({ ...good, ir: bitcode(Buffer.from('garbage')) }), {
       instanceOf: BitcodeError,
     });
-    await t.throwsAsync(layer.compile({ ...good, target: { ...TARGET, triple: 'vax-dec-vms' } }), {
+    await t.throwsAsync(pool.compile({ ...good, target: { ...TARGET, triple: 'vax-dec-vms' } }), {
       instanceOf: CompileError,
     });
-    await t.notThrowsAsync(layer.compile(good));
+    await t.notThrowsAsync(pool.compile(good));
   });
 
-  test(`${on}: transforms are applied, and what they break is found before LLVM trips over it`, async (t) => {
-    const renaming = new IRTransformLayer([
-      (module) => {
-        const identifier = Buffer.from('renamed');
-        llvm.LLVMSetModuleIdentifier(module.ref, identifier, BigInt(identifier.length));
-      },
-    ]);
-    t.regex(
-      await layerOn(t, llvm, { transforms: renaming }).print(inputOf(FIB), 'ir'),
-      /^; ModuleID = 'renamed'/,
-    );
-    const breaking = new IRTransformLayer([
-      (module) => {
-        const kind = llvm.LLVMGetEnumAttributeKindForName('immarg', 6n);
-        const attribute = llvm.LLVMCreateEnumAttribute(module.context, kind, 0n);
-        for (const { ref } of module.functions()) llvm.LLVMAddAttributeAtIndex(ref, 1, attribute);
-      },
-    ]);
-    await t.throwsAsync(layerOn(t, llvm, { transforms: breaking }).compile(inputOf(FIB)), {
-      instanceOf: CompileError,
-      message: /verifier/,
-    });
-  });
-
-  for (const parallel of ['never', 'auto', 'always'] as const) {
-    test(`${on}: several at once, parallel ${parallel}, give what one by one gives`, async (t) => {
-      const layer = layerOn(t, llvm, { parallel });
+  for (const size of [1, 3]) {
+    test(`${on}: several at once give what one by one gives, in ${size} processes`, async (t) => {
+      const pool = poolOf(t, { libLLVM: () => llvm.path, size });
       const inputs = Array.from({ length: 12 }, (_, index) =>
         inputOf(FIB.replaceAll('@fib', `@fib${index}`), { optLevel: (index % 4) as OptLevel }),
       );
-      const together = await Promise.all(inputs.map((input) => layer.compile(input)));
+      const together = await Promise.all(inputs.map((input) => pool.compile(input)));
       for (const [index, input] of inputs.entries()) {
-        const alone = await layer.compile(input);
+        const alone = await pool.compile(input);
         t.deepEqual(together[index]?.object, alone.object);
       }
       const names = inputs.map((_, index) => `fib${index}`);
@@ -207,23 +174,13 @@ for (const llvm of installedLibLLVMs()) {
     });
   }
 
-  test(`${on}: while compilations run on the pool the event loop turns`, async (t) => {
-    const layer = layerOn(t, llvm, { parallel: 'always' });
-    const many = Array.from({ length: 100 }, (_, index) => FIB.replaceAll('@fib', `@fib${index}`)).join('\n');
-    let turnCount = 0;
-    const timer = setInterval(() => turnCount++, 1);
-    await layer.compile(inputOf(many, { optLevel: 2 }));
-    clearInterval(timer);
-    t.true(turnCount > 0);
-  });
-
   test(`${on}: one failing among several leaves the others alone`, async (t) => {
-    const layer = layerOn(t, llvm);
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const results = await Promise.allSettled([
-      layer.compile(inputOf(FIB)),
-      layer.compile(inputOf(FIB, { ir: bitcode(Buffer.from('garbage')) })),
-      layer.compile(inputOf(FIB, { passes: 'nonsense' })),
-      layer.compile(inputOf(THROUGH_MEMORY)),
+      pool.compile(inputOf(FIB)),
+      pool.compile(inputOf(FIB, { ir: bitcode(Buffer.from('garbage')) })),
+      pool.compile(inputOf(FIB, { passes: 'nonsense' })),
+      pool.compile(inputOf(THROUGH_MEMORY)),
     ]);
     t.deepEqual(
       results.map(({ status }) => status),
@@ -231,39 +188,51 @@ for (const llvm of installedLibLLVMs()) {
     );
   });
 
-  for (const parallel of ['never', 'always'] as const)
-    test(`${on}: what LLVM hands over is disposed of once, whether compilations succeed or fail, parallel ${parallel}`, async (t) => {
-      const watched = watchOwnership(llvm);
-      const layer = new LLVMCompileLayer(watched.llvm, { parallel });
-      const input = inputOf(FIB);
-      // Blocks without a module: damage that only LLVM sees.
-      const headless = input.ir.bytes.subarray(0, 12 + Buffer.from(input.ir.bytes).readUInt32LE(8) * 4);
-      const failing = [
-        { ...input, ir: bitcode(headless) },
-        { ...input, passes: 'nonsense' },
-        { ...input, target: { ...TARGET, triple: 'vax-dec-vms' } },
-      ];
-      await layer.compile(input);
-      // A machine is kept for the next compilation of its kind, and nothing else is.
-      t.deepEqual(watched.held(), { LLVMDisposeTargetMachine: 1 });
-      await layer.print(input, 'ir');
-      await layer.print(input, 'asm');
-      for (const bad of failing) await t.throwsAsync(layer.compile(bad));
-      t.deepEqual(watched.held(), { LLVMDisposeTargetMachine: 1 });
-      await Promise.allSettled([...Array(8).fill(input), ...failing].map((one) => layer.compile(one)));
-      t.deepEqual(Object.keys(watched.held()), ['LLVMDisposeTargetMachine']);
-      layer.dispose();
-      t.deepEqual(watched.held(), {});
-    });
-
-  test(`${on}: the host's own description compiles`, async (t) => {
-    await t.notThrowsAsync(layerOn(t, llvm).compile(inputOf(FIB, { target: hostTarget(llvm), optLevel: 3 })));
+  test(`${on}: a function of the program's own that has a name of libm's is called, and libm's is an instruction`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
+      const assembly = await pool.print(
+        inputOf(VARIED, { optLevel, programDefined: ['fabs', 'nowhere'] }),
+        'asm',
+      );
+      const uses = assembly.slice(assembly.indexOf('\nuses:'), assembly.indexOf('.Lfunc_end0:'));
+      t.regex(uses, /(callq|jmp)\tfabs@PLT/, `level ${optLevel}`);
+    }
+    t.notRegex(await pool.print(inputOf(VARIED), 'asm'), /fabs@PLT/);
   });
 
-  test(`${on}: a layer that is disposed of in mid-compilation lets it finish`, async (t) => {
-    const layer = new LLVMCompileLayer(llvm, { parallel: 'always' });
-    const compiling = layer.compile(inputOf(FIB));
-    layer.dispose();
-    t.true((await compiling).object.length > 0);
+  test(`${on}: bitcode is the module after its passes, verified, for the target, and not fit for an executor yet`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const textOf = (bytes: Uint8Array) => {
+      using module = IRModule.parse(llvm, 'm', bytes);
+      t.notThrows(() => module.verify());
+      return module.print();
+    };
+    const plain = textOf(await pool.writeBitcode(inputOf(THROUGH_MEMORY, { passes: '' })));
+    t.true(plain.includes('alloca'));
+    t.true(plain.includes('target triple = "x86_64-pc-linux-gnu"'));
+    t.regex(plain, /target datalayout = "e-m:e-p270:32:32/);
+    t.notRegex(plain, /section|frame-pointer|uwtable/);
+    t.false(textOf(await pool.writeBitcode(inputOf(THROUGH_MEMORY))).includes('alloca'));
+    const varied = textOf(await pool.writeBitcode(inputOf(VARIED, { programDefined: ['fabs'] })));
+    t.regex(varied, /section "\.text\.special"/);
+    t.regex(varied, /nobuiltin/);
+    // Others may use what its own module does not.
+    const once = 'define linkonce_odr double @once(double %x) { ret double %x }';
+    t.regex(
+      textOf(await pool.writeBitcode(inputOf(once, { optLevel: 2 }))),
+      /define weak_odr .*double @once/,
+    );
+  });
+
+  test(`${on}: a module compiled from bitcode of the code generator is the object of the module itself, to the byte`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    for (const ir of [FIB, VARIED, THROUGH_MEMORY])
+      for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
+        const input = inputOf(ir, { optLevel, programDefined: ['fabs'] });
+        const through = bitcode(await pool.writeBitcode({ ...input, passes: '' }));
+        const [ours, direct] = [await pool.compile({ ...input, ir: through }), await pool.compile(input)];
+        t.deepEqual(Buffer.from(ours.object), Buffer.from(direct.object), `level ${optLevel}`);
+      }
   });
 }
