@@ -65,6 +65,33 @@ test('a function removed while it is compiled fails the call, and its name can b
   t.is(await again, 3);
 });
 
+test('a function whose data is still being compiled keeps no other thread from what it calls', async (t) => {
+  const { transforms, waiting } = gateFor('cell');
+  const { jit } = await openJIT(t, { transforms });
+  const modules = {
+    cell: '@cell = global double 42.0',
+    reader:
+      '@cell = external global double\ndefine double @read() {\n  %v = load double, double* @cell\n  ret double %v\n}',
+  };
+  for (const [name, text] of Object.entries(modules)) {
+    const module = parseAssembly(text);
+    module.setModuleIdentifier(name);
+    await jit.addModule(module);
+  }
+  await jit.addSource('extern read(); def a() read(); def b() read(); def other(x) x + 1;');
+  const linked: string[] = [];
+  jit.subscribe((event) => {
+    if (event.type === 'linked') linked.push(event.unit);
+  });
+  const [a, b, other] = await Promise.all(['a', 'b', 'other'].map((name) => jit.lookup(name)));
+  const reading = [a?.(), b?.()];
+  await eventually(() => waiting.length === 1, 'the data is being compiled');
+  t.is(await other?.(1), 2);
+  waiting[0]?.();
+  t.deepEqual(await Promise.all(reading), [42, 42]);
+  for (const unit of ['cell', 'reader']) t.is(linked.filter((name) => name === unit).length, 1, unit);
+});
+
 test('a function removed while it runs keeps its memory until it has returned', async (t) => {
   const { jit } = await openJIT(t);
   await jit.addModule(

@@ -3,7 +3,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type FrameSection, frameSections, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
-import type { LinkGraph } from './link-graph.js';
+import type { LinkGraph, LinkSymbol } from './link-graph.js';
 import { prune } from './prune.js';
 
 /** A function on a graph. */
@@ -70,42 +70,80 @@ export interface LinkedGraph {
 }
 
 /**
+ * A graph on its way, for those who have to look around between its steps: what it refers to is known from the start, it
+ * is placed, it is finished. Each step is made once and none of them waits for anything.
+ */
+export class GraphLink {
+  readonly graph: LinkGraph;
+  /** Names it refers to and does not define, each once. */
+  readonly externalNames: readonly string[];
+  readonly #postFixup: readonly LinkGraphPass[] | undefined;
+  #segments: Segment[] = [];
+  #symbols: ReadonlyMap<string, LinkedSymbol> = new Map();
+
+  /** Dead-strips the graph, and builds its GOT and stubs. */
+  constructor(graph: LinkGraph, passes: LinkContext['passes'] = {}) {
+    runPasses(graph, passes.prePrune);
+    prune(graph);
+    runPasses(graph, passes.postPrune);
+    graph.architecture.buildGOTAndStubs(graph);
+    terminateEHFrame(graph);
+    this.graph = graph;
+    this.externalNames = [...new Set(externalsOf(graph).map(({ name }) => name))];
+    this.#postFixup = passes.postFixup;
+  }
+
+  /**
+   * Gives the graph its place.
+   * @returns its definitions, as `LinkedGraph.symbols`.
+   * @throws {LinkError} when it is too large, or `allocate` gave what is not aligned; and what `allocate` throws.
+   */
+  place(allocate: LinkContext['allocate']): ReadonlyMap<string, LinkedSymbol> {
+    const layouts = layOut(this.graph);
+    const addresses = layouts.length === 0 ? [] : allocate(layouts.map(requestOf));
+    this.#segments = placeSegments(this.graph, layouts, addresses);
+    this.#symbols = linkedSymbols(this.graph);
+    return this.#symbols;
+  }
+
+  /** @throws {LinkError} when names are missing, or a value does not fit. */
+  finish(found: ReadonlyMap<string, ExecutorAddr>): LinkedGraph {
+    const { graph } = this;
+    resolveExternals(graph, found);
+    graph.architecture.relax(graph);
+    for (const section of graph.sections)
+      for (const block of section.blocks) graph.architecture.applyFixups(graph, block);
+    runPasses(graph, this.#postFixup);
+    return {
+      segments: this.#segments,
+      symbols: this.#symbols,
+      functions: functionsOf(graph),
+      ehFrames: frameSections(graph),
+      allocations: this.#segments.map(({ address, memoryBytes, prot }) => ({
+        address,
+        sizeBytes: memoryBytes,
+        prot,
+      })),
+    };
+  }
+}
+
+/**
  * Links a graph. Nothing is written to the executor. The graph is used up.
  *
  * @throws {LinkError} when names are missing, a value does not fit, or the graph is too large; allocated memory has
  * been given back. What `allocate`, `lookup` and passes throw comes through.
  */
 export async function link(graph: LinkGraph, context: LinkContext): Promise<LinkedGraph> {
-  const { architecture } = graph;
-  runPasses(graph, context.passes?.prePrune);
-  prune(graph);
-  runPasses(graph, context.passes?.postPrune);
-  architecture.buildGOTAndStubs(graph);
-  terminateEHFrame(graph);
-
-  const layouts = layOut(graph);
-  const addresses = layouts.length === 0 ? [] : context.allocate(layouts.map(requestOf));
+  const linking = new GraphLink(graph, context.passes);
+  let addresses: readonly ExecutorAddr[] = [];
   try {
-    const segments = placeSegments(graph, layouts, addresses);
-    const symbols = linkedSymbols(graph);
+    const symbols = linking.place((requests) => {
+      addresses = context.allocate(requests);
+      return addresses;
+    });
     context.notifyResolved?.(symbols);
-    await resolveExternals(graph, context);
-    architecture.relax(graph);
-    for (const section of graph.sections)
-      for (const block of section.blocks) architecture.applyFixups(graph, block);
-    runPasses(graph, context.passes?.postFixup);
-    const allocations = segments.map(({ address, memoryBytes, prot }) => ({
-      address,
-      sizeBytes: memoryBytes,
-      prot,
-    }));
-    return {
-      segments,
-      symbols,
-      functions: functionsOf(graph),
-      ehFrames: frameSections(graph),
-      allocations,
-    };
+    return linking.finish(await context.lookup(linking.externalNames));
   } catch (error) {
     if (addresses.length > 0) context.deallocate(addresses);
     throw error;
@@ -146,12 +184,13 @@ function functionsOf(graph: LinkGraph): LinkedGraph['functions'] {
     .map(({ name, address, sizeBytes }) => ({ name, address, sizeBytes }));
 }
 
-async function resolveExternals(graph: LinkGraph, context: LinkContext): Promise<void> {
-  const externals = graph.symbols.filter(({ kind }) => kind === 'external');
-  const names = [...new Set(externals.map(({ name }) => name))];
-  const found = await context.lookup(names);
+function externalsOf(graph: LinkGraph): LinkSymbol[] {
+  return graph.symbols.filter(({ kind }) => kind === 'external');
+}
+
+function resolveExternals(graph: LinkGraph, found: ReadonlyMap<string, ExecutorAddr>): void {
   const missing = new Set<string>();
-  for (const symbol of externals) {
+  for (const symbol of externalsOf(graph)) {
     const address = found.get(symbol.name);
     if (address !== undefined) symbol.resolve(address);
     // A weak reference is null when nobody defines it.

@@ -1,8 +1,8 @@
 import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { type LinkContext, type LinkedGraph, link } from '../jitlink/link.js';
-import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import type { AllocationRequest } from '../jitlink/layout.js';
+import { GraphLink, type LinkedGraph } from '../jitlink/link.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
 import type { CompileTimings, EventStream } from '../session/events.js';
 import type { JITDylib } from '../session/jit-dylib.js';
@@ -16,42 +16,42 @@ import {
 import type { RunnerContext } from '../session/runner-context.js';
 import type { OpenSpan, Tracing } from '../tracing/tracing.js';
 
-/** A part and the graph made for linking it. */
+/** A part on its way into a runner. */
 interface Member {
   readonly part: ObjectPart;
-  readonly graph: LinkGraph;
-  /** Names it has a definition of, and others a stronger one. */
-  readonly yielded: ReadonlySet<string>;
+  readonly graph: GraphLink;
+  /** Names it has a weak definition of, and whether another is taken instead. */
+  readonly gaveWay: ReadonlyMap<string, boolean>;
 }
 
-/** How the names a member refers to were bound. */
-interface Binding {
-  readonly stubs: Set<IndirectStub>;
-  readonly directNames: Set<string>;
-  counter: ExecutorAddr | undefined;
+/** What the names mean that a group refers to. */
+interface Meanings {
+  readonly stubs: ReadonlyMap<string, IndirectStub>;
+  readonly data: ReadonlyMap<string, MaterializationUnit>;
+  readonly process: ReadonlySet<string>;
 }
 
-/** What a name meant when it was looked up. */
-interface Meaning {
-  readonly unit: MaterializationUnit | undefined;
-  /** Of a function. */
-  readonly stub?: IndirectStub;
-  /** Of data. */
-  readonly address?: ExecutorAddr;
+/** What a link has come by, for each time that it looks again. */
+interface Attempt {
+  readonly members: Map<ObjectPart, Member>;
+  /** Process symbols that have been looked up, whether they are there or not. */
+  readonly lookedUp: Set<string>;
 }
 
-/** A group on its way: what its members' names are bound to, and what they meant then. */
-interface Resolution {
-  readonly bindings: readonly Binding[];
-  readonly meanings: Map<string, Meaning>;
-  /** Data that the group refers to is neither in it nor linked: it has moved since the group was made. */
-  isIncomplete: boolean;
+/** What a link cannot be done without. */
+interface Missing {
+  readonly what: 'objects' | 'addresses';
+  get(): Promise<unknown>;
 }
 
 /**
  * Links objects into a runner: object → graph → addresses → relocated segments in the runner's commit queue. Calls
  * go through stubs, so linking a function never needs another function; only data brings its definition along, and
  * both are linked as one group.
+ *
+ * A link is done in one turn of the event loop, with what names mean in it: nothing is placed before all objects of the
+ * group and all addresses of its names are there. What is missing is waited for, and then the link looks anew. So links
+ * that wait keep no other waiting, and where all is known nothing waits.
  */
 export class ObjectLinkingLayer {
   readonly #stubs: IndirectStubsManager;
@@ -88,254 +88,227 @@ export class ObjectLinkingLayer {
 
   /**
    * Links a part into `runner` unless it is there already. Its segments are in the runner's commit queue when this
-   * returns, unless the part was discarded or the runner lost meanwhile: then it is not linked. A group is linked
-   * again when one of the names it is bound to has changed its meaning before it was ready.
+   * returns, unless the part was discarded or the runner lost meanwhile: then it is not linked.
    * @throws {LinkError} and then neither the queue nor the executor's memory has changed.
    */
   async link(part: ObjectPart, runner: RunnerContext): Promise<void> {
-    const isDone = () => part.linkedIn(runner) !== undefined || part.discarded || runner.lost;
-    if (isDone()) return;
-    await runner.inLinkTurn(async () => {
-      while (!isDone()) await this.#linkGroup(await this.#groupOf([part], runner), runner);
+    await this.#link([part], runner, newAttempt(), async (missing) => {
+      await missing.get();
+      return true;
     });
   }
 
   /**
-   * Links parts in one go, which costs less than one by one. All of them are linked, or none: then each can still be
-   * linked by itself.
+   * Links parts that nobody has asked for in one go, which costs less than one by one. Nothing is compiled for them: those
+   * that refer to data without an object are left out. All others are linked, or none: then each can still be linked by
+   * itself.
    * @throws as `link`.
    */
-  async linkTogether(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
-    await runner.inLinkTurn(async () => {
-      const members = await this.#groupOf(
-        parts.filter((part) => !part.discarded),
-        runner,
-      );
-      if (members.length > 0 && !runner.lost) await this.#linkGroup(members, runner);
+  async linkAhead(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
+    const attempt = newAttempt();
+    const able = parts.filter(
+      (part) => isWanted(part, runner) && this.#groupOf([part], runner, attempt).undefinedData.size === 0,
+    );
+    await this.#link(able, runner, attempt, async (missing) => {
+      if (missing.what === 'objects') return false;
+      await missing.get();
+      return true;
     });
   }
 
-  /** Parts and all parts they reach over data, without those that are linked already. */
-  async #groupOf(roots: readonly ObjectPart[], runner: RunnerContext): Promise<Member[]> {
+  /** @param getMissing answers whether to go on. */
+  async #link(
+    parts: readonly ObjectPart[],
+    runner: RunnerContext,
+    attempt: Attempt,
+    getMissing: (missing: Missing) => Promise<boolean>,
+  ): Promise<void> {
+    const [first] = parts.filter((part) => isWanted(part, runner));
+    if (!first) return;
+    const details = { 'farjit.unit': first.unit.name, 'farjit.generation': runner.generation };
+    await this.#tracing().inSpan('farjit.link', details, async (span) => {
+      for (;;) {
+        const missing = this.#tryToLink(parts, runner, attempt, span);
+        if (!missing || !(await getMissing(missing))) return;
+      }
+    });
+  }
+
+  /** Links what is still to be linked of parts and all that they reach over data, or answers what is missing. */
+  #tryToLink(
+    parts: readonly ObjectPart[],
+    runner: RunnerContext,
+    attempt: Attempt,
+    span: OpenSpan,
+  ): Missing | undefined {
+    const roots = parts.filter((part) => isWanted(part, runner));
+    if (roots.length === 0) return undefined;
+    const { members, undefinedData } = this.#groupOf(roots, runner, attempt);
+    if (undefinedData.size > 0) {
+      const get = () => Promise.all([...undefinedData].map(([name, unit]) => this.partOf(unit, name)));
+      return { what: 'objects', get };
+    }
+    const meanings = this.#meaningsOf(members);
+    const names = [...meanings.process].filter(
+      (name) => runner.processSymbol(name) === undefined && !attempt.lookedUp.has(name),
+    );
+    const stubs = [...meanings.stubs.values()].filter((stub) => !this.#stubs.isEmitted(stub));
+    if (names.length > 0 || stubs.length > 0) {
+      const get = async () => {
+        await Promise.all([runner.lookupProcessSymbols(names), this.#stubs.ensureEmitted(stubs)]);
+        for (const name of names) attempt.lookedUp.add(name);
+      };
+      return { what: 'addresses', get };
+    }
+    span.note({ 'farjit.units': members.length });
+    this.#linkGroup(members, meanings, runner);
+    return undefined;
+  }
+
+  /** Parts and all parts they reach over data, without those that are linked already; and the data that has no object. */
+  #groupOf(
+    roots: readonly ObjectPart[],
+    runner: RunnerContext,
+    attempt: Attempt,
+  ): { members: readonly Member[]; undefinedData: ReadonlyMap<string, MaterializationUnit> } {
     const members = new Map<ObjectPart, Member>();
+    const undefinedData = new Map<string, MaterializationUnit>();
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || part.linkedIn(runner)) continue;
-      const graph = part.takeGraph();
-      const yielded = this.#giveWay(part.unit, graph);
-      const functions = part.unit.interface.functions;
-      redirectToStubs(graph, (name) => functions.has(name), implementationName);
-      members.set(part, { part, graph, yielded });
-      for (const symbol of graph.symbols) {
-        if (symbol.kind !== 'external' || !this.#isData(symbol.name)) continue;
-        const data = await this.#dataPartOf(symbol.name);
+      const known = attempt.members.get(part);
+      const member = known && this.#isCurrent(known) ? known : this.#newMember(part);
+      attempt.members.set(part, member);
+      members.set(part, member);
+      for (const name of member.graph.externalNames) {
+        const unit = this.#dylib.find(name);
+        if (!unit?.interface.data.has(name)) continue;
+        const data = unit.knownPart(name);
         if (data) queue.push(data);
+        else undefinedData.set(name, unit);
       }
     }
-    return [...members.values()];
+    return { members: [...members.values()], undefinedData };
   }
 
-  /** Makes the definitions external that others are taken instead of. @returns their names. */
-  #giveWay(unit: MaterializationUnit, graph: LinkGraph): Set<string> {
-    const yielded = new Set<string>();
-    if (!unit.canYield) return yielded;
-    for (const symbol of definitionsIn(graph).filter(({ name }) => this.#hasYielded(unit, name))) {
-      yielded.add(symbol.name);
-      symbol.makeExternal();
+  /** Makes a part's graph, without definitions that others are taken instead of. */
+  #newMember(part: ObjectPart): Member {
+    const graph = part.takeGraph();
+    const { interface: defines, symbols, canYield } = part.unit;
+    const gaveWay = new Map<string, boolean>();
+    for (const symbol of canYield ? graph.symbols : []) {
+      const { name, kind, scope } = symbol;
+      if (kind !== 'defined' || scope === 'local') continue;
+      if ((symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
+      gaveWay.set(name, this.#dylib.find(name) !== part.unit);
+      if (gaveWay.get(name)) symbol.makeExternal();
     }
-    return yielded;
+    redirectToStubs(graph, (name) => defines.functions.has(name), implementationName);
+    return { part, graph: new GraphLink(graph), gaveWay };
   }
 
-  #hasYielded(unit: MaterializationUnit, name: string): boolean {
-    const isYielding = (unit.symbols.get(name)?.linkage ?? 'strong') !== 'strong';
-    return isYielding && this.#dylib.find(name) !== unit;
+  /** Whether what gave way when the graph was made would do so now. */
+  #isCurrent({ part, gaveWay }: Member): boolean {
+    return [...gaveWay].every(([name, given]) => given === (this.#dylib.find(name) !== part.unit));
   }
 
-  #isData(name: string): boolean {
-    return this.#dylib.find(name)?.interface.data.has(name) === true;
-  }
-
-  /** The part that defines a name of data. */
-  async #dataPartOf(name: string): Promise<ObjectPart | undefined> {
-    for (;;) {
+  #meaningsOf(members: readonly Member[]): Meanings {
+    const stubs = new Map<string, IndirectStub>();
+    const data = new Map<string, MaterializationUnit>();
+    const process = new Set<string>();
+    const counting = new Set(members.flatMap(({ part: { counterName } }) => counterName ?? []));
+    if (counting.size > 0) counting.add(COUNT_FUNCTION_NAME);
+    for (const name of new Set(members.flatMap(({ graph }) => graph.externalNames))) {
+      if (counting.has(name)) continue;
       const unit = this.#dylib.find(name);
-      if (!unit?.interface.data.has(name)) return undefined;
-      const part = await this.partOf(unit, name);
-      if (part) return part;
+      if (!unit) process.add(name);
+      else if (unit.interface.functions.has(name)) stubs.set(name, this.#stubs.createStub(name));
+      else data.set(name, unit);
     }
+    return { stubs, data, process };
   }
 
-  /** Adopts the group, or nothing when it cannot stay as it was linked. */
-  #linkGroup(members: readonly Member[], runner: RunnerContext): Promise<void> {
-    const details = {
-      'farjit.unit': members[0]?.part.unit.name ?? '',
-      'farjit.units': members.length,
-      'farjit.generation': runner.generation,
-    };
-    const work = (span: OpenSpan) => this.#linkTraced(members, runner, span);
-    return this.#tracing().inSpan('farjit.link', details, work);
-  }
-
-  async #linkTraced(members: readonly Member[], runner: RunnerContext, span: OpenSpan): Promise<void> {
+  /**
+   * Places, binds and adopts a group of which nothing is missing.
+   * @throws {LinkError | OutOfExecutorMemoryError} and then it holds nothing.
+   */
+  #linkGroup(members: readonly Member[], meanings: Meanings, runner: RunnerContext): void {
     const startMs = performance.now();
     const allocations = new Map<ExecutorAddr, MemProt>();
-    const resolution: Resolution = {
-      bindings: members.map(() => ({ stubs: new Set(), directNames: new Set(), counter: undefined })),
-      meanings: new Map(),
-      isIncomplete: false,
-    };
-    let reused = false;
-    const rendezvous = new Rendezvous(members.length, (names) =>
-      this.#resolve(names, members, resolution, runner),
-    );
-    const links = members.map(({ graph }, index): Promise<LinkedGraph> => {
-      const context: LinkContext = {
-        allocate: (requests) =>
-          requests.map(({ prot, sizeBytes, alignment }) => {
-            const allocated = runner.allocate(prot, sizeBytes, alignment);
-            allocations.set(allocated.address, prot);
-            if (prot === 'code') reused ||= allocated.reused;
-            return allocated.address;
-          }),
-        // Freed below, all of the group's together.
-        deallocate: () => {},
-        lookup: (names) => rendezvous.arrive(index, names),
-      };
-      return link(graph, context).catch((error: unknown) => {
-        rendezvous.fail(error);
-        throw error;
+    const counters = new Map<Member, ExecutorAddr>();
+    let isReused = false;
+    let linked: LinkedGraph[];
+    const allocate = (requests: readonly AllocationRequest[]) =>
+      requests.map(({ prot, sizeBytes, alignment }) => {
+        const allocated = runner.allocate(prot, sizeBytes, alignment);
+        allocations.set(allocated.address, prot);
+        if (prot === 'code') isReused ||= allocated.reused;
+        return allocated.address;
       });
-    });
-    const settled = await Promise.allSettled(links);
-    const failed = settled.find((result) => result.status === 'rejected');
-    // From here to the end nothing yields, so what holds now holds when the group is adopted.
-    const isCurrent = !runner.lost && this.#isCurrent(members, resolution, runner);
-    if (failed || !isCurrent) {
+    try {
+      for (const member of members) {
+        member.graph.place(allocate);
+        if (member.part.counterName !== undefined)
+          counters.set(member, runner.counters.allocate(member.part.unit));
+      }
+      const addresses = this.#addressesOf(members, meanings, counters, runner);
+      linked = members.map(({ graph }) => graph.finish(addresses));
+    } catch (error) {
       for (const [address, prot] of allocations) runner.free(prot, address);
-      for (const { counter } of resolution.bindings) if (counter !== undefined) runner.counters.free(counter);
-      if (failed && isCurrent) throw failed.reason;
-      span.note({ 'farjit.outdated': true });
-      return;
+      for (const counter of counters.values()) runner.counters.free(counter);
+      throw error;
     }
     const linkMs = (performance.now() - startMs) / members.length;
-    settled.forEach((result, index) => {
-      const member = members[index];
-      const binding = resolution.bindings[index];
-      if (result.status === 'fulfilled' && member && binding)
-        this.#adopt(member.part, result.value, binding, runner, reused, linkMs);
+    members.forEach((member, index) => {
+      const graph = linked[index];
+      if (graph) this.#adopt(member, graph, meanings, counters.get(member), runner, isReused, linkMs);
     });
   }
 
-  /** Whether the members are still wanted and every name means what it meant when it was looked up. */
-  #isCurrent(
+  /** Addresses for all names a group refers to: its own definitions, stubs, linked data, counters, process symbols. */
+  #addressesOf(
     members: readonly Member[],
-    { meanings, isIncomplete }: Resolution,
+    { stubs, data, process }: Meanings,
+    counters: ReadonlyMap<Member, ExecutorAddr>,
     runner: RunnerContext,
-  ): boolean {
-    if (isIncomplete || members.some(({ part }) => part.discarded)) return false;
-    for (const { part, graph, yielded } of members) {
-      const { unit } = part;
-      if (!unit.canYield) continue;
-      if ([...yielded].some((name) => this.#dylib.find(name) === unit)) return false;
-      if (definitionsIn(graph).some(({ name }) => this.#hasYielded(unit, name))) return false;
-    }
-    for (const [name, { unit, stub, address }] of meanings) {
-      if (this.#dylib.find(name) !== unit) return false;
-      if (stub && this.#stubs.findStub(name) !== stub) return false;
-      if (unit && !stub && this.#dataAddress(name, unit, members, runner) !== address) return false;
-    }
-    return true;
-  }
-
-  /** Addresses for all names a group is missing: its own definitions, stubs, linked data, counters, process symbols. */
-  async #resolve(
-    wanted: readonly (readonly string[])[],
-    members: readonly Member[],
-    resolution: Resolution,
-    runner: RunnerContext,
-  ): Promise<ReadonlyMap<string, ExecutorAddr>> {
-    const { bindings, meanings } = resolution;
-    const found = new Map<string, ExecutorAddr>();
-    const stubNames = new Map<string, IndirectStub>();
-    const processNames: string[] = [];
-    members.forEach(({ part }, index) => {
-      const binding = bindings[index];
-      if (part.counterName === undefined || !binding) return;
-      binding.counter = runner.counters.allocate(part.unit);
-      found.set(part.counterName, binding.counter);
-      found.set(COUNT_FUNCTION_NAME, runner.runner.countFunction);
-    });
-    const names = new Set(wanted.flat().filter((name) => !found.has(name)));
-    for (const name of names) {
-      const unit = this.#dylib.find(name);
-      if (unit?.interface.functions.has(name)) {
-        const stub = this.#stubs.createStub(name);
-        stubNames.set(name, stub);
-        meanings.set(name, { unit, stub });
-      } else if (unit) {
-        const address = this.#dataAddress(name, unit, members, runner);
-        if (address === undefined) resolution.isIncomplete = true;
-        else {
-          found.set(name, address);
-          meanings.set(name, { unit, address });
-        }
-      } else {
-        processNames.push(name);
-        meanings.set(name, { unit });
-      }
-    }
-    const [processAddresses] = await Promise.all([
-      runner.lookupProcessSymbols(processNames),
-      this.#stubs.ensureEmitted(stubNames.values()),
-    ]);
-    for (const [name, stub] of stubNames) found.set(name, this.#stubs.stubAddress(stub));
-    for (const [name, address] of processAddresses) found.set(name, address);
-    wanted.forEach((names, index) => {
-      for (const name of names) {
-        const stub = stubNames.get(name);
-        if (stub) bindings[index]?.stubs.add(stub);
-        else if (meanings.has(name)) bindings[index]?.directNames.add(name);
-      }
-    });
-    return found;
-  }
-
-  /** Undefined when the definition is neither linked nor in the group. */
-  #dataAddress(
-    name: string,
-    unit: MaterializationUnit,
-    members: readonly Member[],
-    runner: RunnerContext,
-  ): ExecutorAddr | undefined {
-    for (const { part, graph } of members) {
-      const symbol = part.unit === unit ? graph.findDefinition(name) : undefined;
-      if (symbol) return symbol.address;
-    }
-    return unit.knownPart(name)?.linkedIn(runner)?.symbols.get(name)?.address;
+  ): ReadonlyMap<string, ExecutorAddr> {
+    const addresses = new Map<string, ExecutorAddr>();
+    const set = (name: string | undefined, address: ExecutorAddr | undefined) => {
+      if (name !== undefined && address !== undefined) addresses.set(name, address);
+    };
+    for (const [{ part }, counter] of counters) set(part.counterName, counter);
+    if (counters.size > 0) set(COUNT_FUNCTION_NAME, runner.runner.countFunction);
+    for (const [name, stub] of stubs) set(name, this.#stubs.stubAddress(stub));
+    for (const [name, unit] of data) set(name, dataAddress(name, unit, members, runner));
+    for (const name of process) set(name, runner.processSymbol(name));
+    return addresses;
   }
 
   #adopt(
-    part: ObjectPart,
+    { part, graph: { externalNames } }: Member,
     graph: LinkedGraph,
-    binding: Binding,
+    meanings: Meanings,
+    counter: ExecutorAddr | undefined,
     runner: RunnerContext,
     isReused: boolean,
     linkMs: number,
   ): void {
-    for (const stub of binding.stubs) stub.referenceCount++;
+    const stubs = externalNames.flatMap((name) => meanings.stubs.get(name) ?? []);
+    const directNames = externalNames.filter((name) => meanings.data.has(name) || meanings.process.has(name));
+    for (const stub of stubs) stub.referenceCount++;
     part.linked = {
       generation: runner.generation,
       symbols: graph.symbols,
       functions: graph.functions.map(({ address }) => address),
       allocations: graph.allocations,
       ehFrames: graph.ehFrames,
-      stubs: [...binding.stubs],
-      directNames: [...binding.directNames],
-      counter: binding.counter,
+      stubs,
+      directNames,
+      counter,
     };
     for (const { name, address, sizeBytes } of graph.functions)
       runner.symbolizer.add(name, address, sizeBytes);
-    for (const name of binding.directNames) {
+    for (const name of directNames) {
       const users = runner.directUsers.get(name) ?? new Set();
       runner.directUsers.set(name, users.add(part));
     }
@@ -346,8 +319,25 @@ export class ObjectLinkingLayer {
   }
 }
 
-function definitionsIn(graph: LinkGraph): LinkSymbol[] {
-  return graph.symbols.filter(({ kind, scope }) => kind === 'defined' && scope !== 'local');
+function newAttempt(): Attempt {
+  return { members: new Map(), lookedUp: new Set() };
+}
+
+function isWanted(part: ObjectPart, runner: RunnerContext): boolean {
+  return !runner.lost && !part.discarded && part.linkedIn(runner) === undefined;
+}
+
+/** Where data is or, in a group that has been placed, will be. */
+function dataAddress(
+  name: string,
+  unit: MaterializationUnit,
+  members: readonly Member[],
+  runner: RunnerContext,
+): ExecutorAddr | undefined {
+  const part = unit.knownPart(name);
+  const member = members.find((candidate) => candidate.part === part);
+  const definition = member?.graph.graph.findDefinition(name);
+  return definition?.address ?? part?.linkedIn(runner)?.symbols.get(name)?.address;
 }
 
 function shareOf(timings: CompileTimings, count: number): CompileTimings {
@@ -358,40 +348,4 @@ function shareOf(timings: CompileTimings, count: number): CompileTimings {
     passesMs: timings.passesMs / count,
     emitMs: timings.emitMs / count,
   };
-}
-
-/** Lets the links of a group meet after allocation, so that all their names are looked up in one go. */
-class Rendezvous {
-  readonly #wanted: string[][] = [];
-  readonly #resolve: (wanted: readonly (readonly string[])[]) => Promise<ReadonlyMap<string, ExecutorAddr>>;
-  readonly #result: Promise<ReadonlyMap<string, ExecutorAddr>>;
-  readonly #partyCount: number;
-  #arrived = 0;
-  #settle!: {
-    resolve: (found: Promise<ReadonlyMap<string, ExecutorAddr>>) => void;
-    reject: (error: unknown) => void;
-  };
-
-  constructor(
-    partyCount: number,
-    resolve: (wanted: readonly (readonly string[])[]) => Promise<ReadonlyMap<string, ExecutorAddr>>,
-  ) {
-    this.#partyCount = partyCount;
-    this.#resolve = resolve;
-    this.#result = new Promise((resolveResult, reject) => {
-      this.#settle = { resolve: resolveResult, reject };
-    });
-    // A group whose links all failed before they met has nobody waiting here.
-    this.#result.catch(() => {});
-  }
-
-  arrive(index: number, names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
-    this.#wanted[index] = [...names];
-    if (++this.#arrived === this.#partyCount) this.#settle.resolve(this.#resolve(this.#wanted));
-    return this.#result;
-  }
-
-  fail(error: unknown): void {
-    this.#settle.reject(error);
-  }
 }

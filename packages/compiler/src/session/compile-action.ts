@@ -278,7 +278,7 @@ export class CompileAction {
     if (guesses.length > 1 && !this.#calledFunctions) {
       const made = guesses.map((guess) => linking.partOf(guess, guess.name).catch(() => undefined));
       const parts = (await Promise.all(made)).filter((part) => part !== undefined);
-      await linking.linkTogether(parts, runner).catch(() => {
+      await linking.linkAhead(parts, runner).catch(() => {
         // One of them has an error, which its own callback is told if it ever comes.
       });
     }

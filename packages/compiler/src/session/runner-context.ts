@@ -26,9 +26,10 @@ export class RunnerContext {
   readonly #executor: ExecutorProcessControl;
   readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
+  /** Names that are being looked up. */
+  readonly #lookups = new Map<string, Promise<void>>();
   readonly #applying = new Set<Promise<unknown>>();
   readonly #calls = new Set<(error: RunnerLostError) => void>();
-  #linkTurn: Promise<unknown> = Promise.resolve();
   /** Limits that the runner has reached without ending, in order. */
   readonly reachedLimits: Limit[] = [];
   lost = false;
@@ -86,27 +87,43 @@ export class RunnerContext {
     return Object.values(this.#slabs).reduce((sum, slab) => sum + slab.allocatedBytes, 0);
   }
 
+  /** The address of a process symbol that has been looked up. */
+  processSymbol(name: string): ExecutorAddr | undefined {
+    return this.#processSymbols.get(name);
+  }
+
   /**
    * Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent, and so are
    * those that no symbol can have.
    */
   async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
-    const unknown = [...new Set(names)].filter(
-      (name) => !this.#processSymbols.has(name) && v.is(symbols.lookupSymbols.params, { names: [name] }),
+    const unknown = new Set(
+      names.filter(
+        (name) => !this.#processSymbols.has(name) && v.is(symbols.lookupSymbols.params, { names: [name] }),
+      ),
     );
-    if (unknown.length > 0) {
-      const addresses = await this.#executor.lookupSymbols(unknown, this.generation);
-      unknown.forEach((name, index) => {
-        const address = addresses[index] ?? NULL_ADDR;
-        if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
+    const unasked = [...unknown].filter((name) => !this.#lookups.has(name));
+    if (unasked.length > 0) {
+      const lookup = this.#lookUp(unasked).finally(() => {
+        for (const name of unasked) this.#lookups.delete(name);
       });
+      for (const name of unasked) this.#lookups.set(name, lookup);
     }
+    await Promise.all([...unknown].map((name) => this.#lookups.get(name)));
     const found = new Map<string, ExecutorAddr>();
     for (const name of names) {
       const address = this.#processSymbols.get(name);
       if (address !== undefined) found.set(name, address);
     }
     return found;
+  }
+
+  async #lookUp(names: readonly string[]): Promise<void> {
+    const addresses = await this.#executor.lookupSymbols(names, this.generation);
+    names.forEach((name, index) => {
+      const address = addresses[index] ?? NULL_ADDR;
+      if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
+    });
   }
 
   /** A commit of its own is on its way; its publish work is done when `applied` resolves. */
@@ -149,12 +166,5 @@ export class RunnerContext {
   abandonCalls(end: RunnerEnd): void {
     for (const reject of this.#calls) reject(new RunnerLostError(end));
     this.#calls.clear();
-  }
-
-  /** Runs one link at a time: a link sees all that the ones before it have placed. */
-  inLinkTurn<T>(link: () => Promise<T>): Promise<T> {
-    const turn = this.#linkTurn.then(link);
-    this.#linkTurn = turn.catch(() => {});
-    return turn;
   }
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { OutOfExecutorMemoryError } from '../../src/session/errors.js';
+import { gate } from '../gate.js';
 import { addressesFor, openScripted } from '../session/session-fixture.js';
 import { dataUnit, functionUnit, unitOf } from '../session/units.js';
 
@@ -82,12 +83,10 @@ test('a name that becomes data of a runner that is gone, while it is linked, get
   runner.allocate('data', 4096, 64);
   const reader = functionUnit('reader', { loads: ['aa', 'd'] });
   session.define(reader);
-  host.answers.lookupSymbols = addressesFor({ aa: 0x5000n });
-  // Between the choice of the group and the look-up of its names, the name goes back to the old unit.
-  const allocate = runner.allocate.bind(runner);
-  runner.allocate = (...request) => {
-    if (session.dylib.find('d') !== old) session.define(old);
-    return allocate(...request);
+  // While the group waits for an address, the name goes back to the old unit.
+  host.answers.lookupSymbols = (asked) => {
+    session.define(old);
+    return addressesFor({ aa: 0x5000n })(asked);
   };
   t.is((await enter('reader')).outcome, 'landed');
   const place = old.knownPart('d')?.linkedIn(runner)?.symbols.get('d');
@@ -102,6 +101,60 @@ test('all names that a group needs of the process are looked up in one round tri
   session.define(functionUnit('f', { loads: ['a'], calls: ['cos', 'sin'] }));
   t.is((await enter('f')).outcome, 'landed');
   t.is(host.askedFor('lookupSymbols'), 1);
+});
+
+test('links whose names are looked up at the same time ask for each once, and keep no other link waiting', async (t) => {
+  const { wait, reached, open } = gate();
+  const asked: string[][] = [];
+  const { session, call, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      asked.push(names);
+      await wait();
+      return addressesFor({ sin: 0x5000n, cos: 0x6000n })({ names });
+    },
+  });
+  const linked: string[] = [];
+  session.events.subscribe((event) => {
+    if (event.type === 'linked') linked.push(event.unit);
+  });
+  const f = functionUnit('f', { calls: ['sin'] });
+  session.define(functionUnit('g', { calls: ['sin', 'cos'] }));
+  session.define(functionUnit('h'));
+  const calls = [call(f, 'f'), call(f, 'f')];
+  const entered = enter('g');
+  await reached;
+  t.is((await enter('h')).outcome, 'landed');
+  t.deepEqual(linked, ['h']);
+  open();
+  await Promise.all(calls);
+  t.is((await entered).outcome, 'landed');
+  t.deepEqual(linked.sort(), ['f', 'g', 'h']);
+  t.deepEqual(asked, [['sin'], ['cos']]);
+});
+
+test('data that is linked while another group waits for it is not linked again', async (t) => {
+  const { wait, reached, open } = gate();
+  const { session, enter } = await openScripted(t, {
+    lookupSymbols: async ({ names }) => {
+      await wait();
+      return addressesFor({ sin: 0x5000n })({ names });
+    },
+  });
+  let linked = 0;
+  session.events.subscribe((event) => {
+    if (event.type === 'linked' && event.unit === 'd') linked++;
+  });
+  session.define(dataUnit('d'));
+  session.define(functionUnit('f', { calls: ['sin'], loads: ['d'] }));
+  session.define(functionUnit('g', { loads: ['d'] }));
+  const waiting = enter('f');
+  await reached;
+  t.is((await enter('g')).outcome, 'landed');
+  const place = session.dylib.find('d')?.knownPart('d')?.linked;
+  open();
+  t.is((await waiting).outcome, 'landed');
+  t.is(session.dylib.find('d')?.knownPart('d')?.linked, place);
+  t.is(linked, 1);
 });
 
 test('a group that lacks a name gives back all memory and queues nothing', async (t) => {

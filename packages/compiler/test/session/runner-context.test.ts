@@ -48,6 +48,24 @@ test('a process symbol is asked for once; all new names in one round trip', asyn
   t.is(host.askedFor('lookupSymbols'), 1);
 });
 
+test('a name that is being looked up is not asked for again, and can be when the look-up has failed', async (t) => {
+  const { host, runner } = await createContext(t, {
+    lookupSymbols: () => {
+      throw new RequestError('INTERNAL', 'not now');
+    },
+  });
+  const look = () => runner.lookupProcessSymbols(['sin']);
+  for (const error of [t.throwsAsync(look()), t.throwsAsync(look())]) t.is((await error).message, 'not now');
+  t.is(host.askedFor('lookupSymbols'), 1);
+  host.answers.lookupSymbols = addressesFor({ sin: 1n });
+  const found = await Promise.all([look(), look()]);
+  t.deepEqual(
+    found.flatMap((names) => [...names.keys()]),
+    ['sin', 'sin'],
+  );
+  t.is(host.askedFor('lookupSymbols'), 2);
+});
+
 test('a name that is unknown is asked for again', async (t) => {
   const { host, runner } = await createContext(t);
   t.false((await runner.lookupProcessSymbols(['none'])).has('none'));
@@ -59,25 +77,6 @@ test('a name that no symbol can have is unknown, and does not keep others from b
   const { runner } = await createContext(t, { lookupSymbols: addressesFor({ sin: 1n }) });
   const found = await runner.lookupProcessSymbols(['', 'a\0b', 'x'.repeat(5000), 'sin']);
   t.deepEqual([...found.keys()], ['sin']);
-});
-
-test('links take turns; one that fails does not stop those behind it', async (t) => {
-  const { runner } = await createContext(t);
-  const order: string[] = [];
-  const link = (name: string, fails = false) =>
-    runner.inLinkTurn(async () => {
-      order.push(`${name} begins`);
-      await new Promise(setImmediate);
-      order.push(`${name} ends`);
-      if (fails) throw new Error(name);
-      return name;
-    });
-  const results = await Promise.allSettled([link('a'), link('b', true), link('c')]);
-  t.deepEqual(
-    results.map(({ status }) => status),
-    ['fulfilled', 'rejected', 'fulfilled'],
-  );
-  t.deepEqual(order, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
 });
 
 test('waiting for commits ends when all of them have been answered, well or not', async (t) => {
