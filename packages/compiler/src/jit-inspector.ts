@@ -37,7 +37,7 @@ export class JITInspector {
 
   /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
   async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
-    const unit = this.#session.dylib.find(name);
+    const unit = this.#session.mainDylib.find(name);
     const fn = unit && this.#declarations.functionOf(unit);
     if (!fn) return undefined;
     if (what === 'ast') return printFunction(fn);
@@ -48,7 +48,7 @@ export class JITInspector {
 
   /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */
   async tierOf(name: string): Promise<FunctionTier | undefined> {
-    const unit = this.#session.dylib.find(name);
+    const unit = this.#session.mainDylib.find(name);
     if (!unit || !this.#declarations.functionOf(unit)) return undefined;
     if (this.#tiers.kind === 'pinned') return { tier: 'pinned', available: [], dependencies: [] };
     const { hotThreshold } = this.#tiers;

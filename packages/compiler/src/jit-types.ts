@@ -106,7 +106,7 @@ export interface JITSymbol {
   readonly name: string;
   readonly address: ExecutorAddr;
   /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
-  readonly kind: 'function' | 'data' | 'process';
+  readonly kind: 'function' | 'data' | 'absolute' | 'process';
 }
 
 /** How a function is compiled now. */

@@ -65,13 +65,13 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   private constructor({ session, local, codegen, cache }: OpenedSession, options: KaleidoscopeJITOptions) {
     this.#session = session;
     this.#local = local;
-    this.#declarations = new Declarations((name) => session.dylib.find(name));
+    this.#declarations = new Declarations((name) => session.mainDylib.find(name));
     this.#options = options;
     this.#codegen = codegen;
     this.#cache = cache;
     const scope = {
       prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
-      definitionOf: (name: string) => session.dylib.find(name),
+      definitionOf: (name: string) => session.mainDylib.find(name),
     };
     const context = { session, codegen, cache, scope };
     const { pipeline, kept, tiers, ast } = stackLayers(context, options);
@@ -156,7 +156,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   addFunctionAST(fn: FunctionAST): ResourceTracker {
     this.addExtern(fn.prototype);
     const unit = this.#ast.functionUnit(fn);
-    this.#declarations.forgetFunction(this.#session.dylib.find(fn.prototype.name));
+    this.#declarations.forgetFunction(this.#session.mainDylib.find(fn.prototype.name));
     this.#declarations.addFunction(unit, fn);
     this.#session.define(unit);
     return this.#track(unit);
@@ -181,7 +181,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    *   is in use already; then nothing of the module is added.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
-    const isDefined = (name: string) => this.#session.dylib.find(name) !== undefined;
+    const isDefined = (name: string) => this.#session.mainDylib.find(name) !== undefined;
     const unit = moduleUnit(this.#pipeline, module, isDefined, this.#kept);
     this.#session.define(unit);
     this.#declarations.addModule(unit, module.defines.signatures);
@@ -339,7 +339,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Names of all that is defined. */
   definedNames(): string[] {
-    return [...this.#session.dylib.entries()].map(([name]) => name);
+    return [...this.#session.mainDylib.entries()].map(([name]) => name);
   }
 
   /** A snapshot of the executor's view of the session. */
@@ -403,7 +403,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return {
       names: [...unit.symbols.keys()],
       remove: () => {
-        for (const name of this.#session.dylib.currentNames(unit)) this.#declarations.remove(name);
+        for (const name of this.#session.mainDylib.currentNames(unit)) this.#declarations.remove(name);
         this.#declarations.forget(unit);
         this.#session.remove(unit);
       },

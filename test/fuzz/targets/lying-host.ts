@@ -71,7 +71,7 @@ class LyingHost implements FuzzTarget {
   async #play(session: ExecutionSession, host: FakeHost): Promise<string> {
     const unit = unitOf(this.#object);
     session.define(unit);
-    const stub = session.stubs.createStub('f');
+    const stub = session.stubs.createStub(session.mainDylib.ref('f'));
     const steps: (() => Promise<unknown>)[] = [
       async () => (this.#isPlanted ? brokenStatus(session) : session.executor.status()),
       async () => {

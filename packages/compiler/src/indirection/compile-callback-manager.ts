@@ -1,11 +1,11 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStubsManager } from './indirect-stubs-manager.js';
+import type { IndirectStub, IndirectStubsManager } from './indirect-stubs-manager.js';
 
 /** Failures kept for the calls that contained them: more than threads one runner can block. */
 const MAX_KEPT_FAILURES = 1024;
 
 /** The tutorial's compile action: makes the function callable and returns where to land. */
-export type CompileAction = (name: string) => Promise<ExecutorAddr>;
+export type CompileAction = (stub: IndirectStub) => Promise<ExecutorAddr>;
 
 /**
  * The client half of the executor's trampolines: a reentry names a trampoline, which belongs to a stub, whose name
@@ -32,7 +32,7 @@ export class CompileCallbackManager {
     const name = stub?.name ?? `trampoline ${trampoline.toString(16)}`;
     try {
       if (!stub) throw new Error('no function belongs to this trampoline');
-      return { name, outcome: 'landed', landing: await this.#compile(stub.name) };
+      return { name, outcome: 'landed', landing: await this.#compile(stub) };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       return { name, outcome: 'failed', token: this.#keepFailure(error), message: error.message };

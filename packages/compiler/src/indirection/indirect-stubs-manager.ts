@@ -1,12 +1,12 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { JITDylib, SymbolRef } from '../session/jit-dylib.js';
 import type { StubBlocks } from './stub-blocks.js';
 
 /**
- * A name's stub. The index is the name's for as long as anything linked refers to it, over redefinitions and
+ * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
  * over runner generations; addresses belong to a generation.
  */
-export interface IndirectStub {
-  readonly name: string;
+export interface IndirectStub extends SymbolRef {
   readonly index: number;
   /** Parts linked into the current runner that hold the stub's address. */
   referenceCount: number;
@@ -17,7 +17,7 @@ export interface IndirectStub {
  * something first needs its address, so names that nobody calls cost nothing in the executor.
  */
 export class IndirectStubsManager {
-  readonly #byName = new Map<string, IndirectStub>();
+  readonly #byName = new Map<JITDylib, Map<string, IndirectStub>>();
   readonly #byIndex: (IndirectStub | undefined)[] = [];
   readonly #freeIndices: number[] = [];
   #blocks: StubBlocks | undefined;
@@ -25,25 +25,28 @@ export class IndirectStubsManager {
   /** Begins a runner generation: every stub points at its own trampoline again, and nothing is linked to it. */
   attach(blocks: StubBlocks): void {
     this.#blocks = blocks;
-    for (const stub of this.#byName.values()) stub.referenceCount = 0;
+    for (const stub of this.stubs()) stub.referenceCount = 0;
   }
 
   /** The stub of a name, assigned now if it has none. Its addresses are valid after `ensureEmitted`. */
-  createStub(name: string): IndirectStub {
-    const known = this.#byName.get(name);
+  createStub({ dylib, name }: SymbolRef): IndirectStub {
+    const names = this.#byName.get(dylib) ?? new Map<string, IndirectStub>();
+    this.#byName.set(dylib, names);
+    const known = names.get(name);
     if (known) return known;
     const stub: IndirectStub = {
+      dylib,
       name,
       index: this.#freeIndices.pop() ?? this.#byIndex.length,
       referenceCount: 0,
     };
-    this.#byName.set(name, stub);
+    names.set(name, stub);
     this.#byIndex[stub.index] = stub;
     return stub;
   }
 
-  findStub(name: string): IndirectStub | undefined {
-    return this.#byName.get(name);
+  findStub({ dylib, name }: SymbolRef): IndirectStub | undefined {
+    return this.#byName.get(dylib)?.get(name);
   }
 
   /** Makes sure that stubs exist in the executor: one message per doubling, mostly none. */
@@ -80,7 +83,7 @@ export class IndirectStubsManager {
    * linked unit refers to it, and that no thread can be inside it.
    */
   release(stub: IndirectStub): void {
-    this.#byName.delete(stub.name);
+    this.#byName.get(stub.dylib)?.delete(stub.name);
     this.#byIndex[stub.index] = undefined;
     this.#freeIndices.push(stub.index);
   }
@@ -90,8 +93,8 @@ export class IndirectStubsManager {
     return this.#current.readPointers();
   }
 
-  stubs(): IterableIterator<IndirectStub> {
-    return this.#byName.values();
+  *stubs(): IterableIterator<IndirectStub> {
+    for (const names of this.#byName.values()) yield* names.values();
   }
 
   get #current(): StubBlocks {

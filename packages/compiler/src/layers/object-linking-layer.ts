@@ -4,8 +4,10 @@ import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect
 import type { AllocationRequest } from '../jitlink/layout.js';
 import { GraphLink, type LinkedGraph } from '../jitlink/link.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
+import { AbsoluteSymbols } from '../session/absolute-symbols.js';
+import { generate, isSupplied } from '../session/definition-generator.js';
 import type { CompileTimings, EventStream } from '../session/events.js';
-import type { JITDylib } from '../session/jit-dylib.js';
+import type { FoundDefinition, JITDylib } from '../session/jit-dylib.js';
 import {
   COUNT_FUNCTION_NAME,
   type CompileObserver,
@@ -24,18 +26,21 @@ interface Member {
   readonly gaveWay: ReadonlyMap<string, boolean>;
 }
 
-/** What the names mean that a group refers to. */
-interface Meanings {
-  readonly stubs: ReadonlyMap<string, IndirectStub>;
-  readonly data: ReadonlyMap<string, MaterializationUnit>;
-  readonly process: ReadonlySet<string>;
+/** What a name means that a group refers to. */
+interface Meaning {
+  readonly found: FoundDefinition;
+  /** Of a function. */
+  readonly stub?: IndirectStub;
 }
+
+/** What names mean, by the dylib that they are looked up in. */
+type Meanings = ReadonlyMap<JITDylib, ReadonlyMap<string, Meaning>>;
 
 /** What a link has come by, for each time that it looks again. */
 interface Attempt {
   readonly members: Map<ObjectPart, Member>;
-  /** Process symbols that have been looked up, whether they are there or not. */
-  readonly lookedUp: Set<string>;
+  /** By dylib, names that nobody defines and that have been asked for, with the addresses of those that have one. */
+  readonly generated: Map<JITDylib, Map<string, ExecutorAddr | undefined>>;
 }
 
 /** What a link cannot be done without. */
@@ -55,14 +60,15 @@ interface Missing {
  */
 export class ObjectLinkingLayer {
   readonly #stubs: IndirectStubsManager;
-  readonly #dylib: JITDylib;
+  readonly #mainDylib: JITDylib;
   readonly #events: EventStream;
   readonly #tracing: () => Tracing;
 
-  constructor(stubs: IndirectStubsManager, dylib: JITDylib, events: EventStream, tracing: () => Tracing) {
+  /** @param mainDylib in which what defines no names looks up those of others. */
+  constructor(stubs: IndirectStubsManager, mainDylib: JITDylib, events: EventStream, tracing: () => Tracing) {
     this.#tracing = tracing;
     this.#stubs = stubs;
-    this.#dylib = dylib;
+    this.#mainDylib = mainDylib;
     this.#events = events;
   }
 
@@ -75,7 +81,7 @@ export class ObjectLinkingLayer {
   observerOf(units: readonly MaterializationUnit[]): CompileObserver {
     return {
       compiling: () => {
-        for (const unit of units) this.#dylib.noteCompiling(unit);
+        for (const unit of units) this.#dylibOf(unit).noteCompiling(unit);
       },
       compiled: ({ object, timings }) => {
         const objectBytes = object.byteLength / units.length;
@@ -107,7 +113,7 @@ export class ObjectLinkingLayer {
   async linkAhead(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
     const attempt = newAttempt();
     const able = parts.filter(
-      (part) => isWanted(part, runner) && this.#groupOf([part], runner, attempt).undefinedData.size === 0,
+      (part) => isWanted(part, runner) && this.#groupOf([part], runner, attempt).undefinedData.length === 0,
     );
     await this.#link(able, runner, attempt, async (missing) => {
       if (missing.what === 'objects') return false;
@@ -144,24 +150,20 @@ export class ObjectLinkingLayer {
     const roots = parts.filter((part) => isWanted(part, runner));
     if (roots.length === 0) return undefined;
     const { members, undefinedData } = this.#groupOf(roots, runner, attempt);
-    if (undefinedData.size > 0) {
-      const get = () => Promise.all([...undefinedData].map(([name, unit]) => this.partOf(unit, name)));
+    if (undefinedData.length > 0) {
+      const get = () => Promise.all(undefinedData.map(({ name, unit }) => this.partOf(unit, name)));
       return { what: 'objects', get };
     }
     const meanings = this.#meaningsOf(members);
-    const names = [...meanings.process].filter(
-      (name) => runner.processSymbol(name) === undefined && !attempt.lookedUp.has(name),
-    );
-    const stubs = [...meanings.stubs.values()].filter((stub) => !this.#stubs.isEmitted(stub));
-    if (names.length > 0 || stubs.length > 0) {
-      const get = async () => {
-        await Promise.all([runner.lookupProcessSymbols(names), this.#stubs.ensureEmitted(stubs)]);
-        for (const name of names) attempt.lookedUp.add(name);
-      };
+    const all = [...meanings.values()].flatMap((names) => [...names.values()]);
+    const unknown = all.filter(({ found }) => !found.unit && !isKnown(found, attempt, runner));
+    const stubs = all.flatMap(({ stub }) => (stub && !this.#stubs.isEmitted(stub) ? [stub] : []));
+    if (unknown.length > 0 || stubs.length > 0) {
+      const get = () => Promise.all([ask(unknown, attempt, runner), this.#stubs.ensureEmitted(stubs)]);
       return { what: 'addresses', get };
     }
     span.note({ 'farjit.units': members.length });
-    this.#linkGroup(members, meanings, runner);
+    this.#linkGroup(members, meanings, attempt, runner);
     return undefined;
   }
 
@@ -170,9 +172,9 @@ export class ObjectLinkingLayer {
     roots: readonly ObjectPart[],
     runner: RunnerContext,
     attempt: Attempt,
-  ): { members: readonly Member[]; undefinedData: ReadonlyMap<string, MaterializationUnit> } {
+  ): { members: readonly Member[]; undefinedData: readonly { name: string; unit: MaterializationUnit }[] } {
     const members = new Map<ObjectPart, Member>();
-    const undefinedData = new Map<string, MaterializationUnit>();
+    const undefinedData: { name: string; unit: MaterializationUnit }[] = [];
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || part.linkedIn(runner)) continue;
@@ -180,12 +182,13 @@ export class ObjectLinkingLayer {
       const member = known && this.#isCurrent(known) ? known : this.#newMember(part);
       attempt.members.set(part, member);
       members.set(part, member);
-      for (const name of member.graph.externalNames) {
-        const unit = this.#dylib.find(name);
-        if (!unit?.interface.data.has(name)) continue;
+      const dylib = this.#dylibOf(part.unit);
+      for (const asked of member.graph.externalNames) {
+        const { name, unit } = dylib.lookup(asked);
+        if (!unit?.interface.data.has(name) || unit instanceof AbsoluteSymbols) continue;
         const data = unit.knownPart(name);
         if (data) queue.push(data);
-        else undefinedData.set(name, unit);
+        else undefinedData.push({ name, unit });
       }
     }
     return { members: [...members.values()], undefinedData };
@@ -200,7 +203,7 @@ export class ObjectLinkingLayer {
       const { name, kind, scope } = symbol;
       if (kind !== 'defined' || scope === 'local') continue;
       if ((symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
-      gaveWay.set(name, this.#dylib.find(name) !== part.unit);
+      gaveWay.set(name, isElsewhere(part.unit, name));
       if (gaveWay.get(name)) symbol.makeExternal();
     }
     redirectToStubs(graph, (name) => defines.functions.has(name), implementationName);
@@ -209,30 +212,40 @@ export class ObjectLinkingLayer {
 
   /** Whether what gave way when the graph was made would do so now. */
   #isCurrent({ part, gaveWay }: Member): boolean {
-    return [...gaveWay].every(([name, given]) => given === (this.#dylib.find(name) !== part.unit));
+    return [...gaveWay].every(([name, given]) => given === isElsewhere(part.unit, name));
+  }
+
+  #dylibOf(unit: MaterializationUnit): JITDylib {
+    return unit.dylib ?? this.#mainDylib;
   }
 
   #meaningsOf(members: readonly Member[]): Meanings {
-    const stubs = new Map<string, IndirectStub>();
-    const data = new Map<string, MaterializationUnit>();
-    const process = new Set<string>();
-    const counting = new Set(members.flatMap(({ part: { counterName } }) => counterName ?? []));
-    if (counting.size > 0) counting.add(COUNT_FUNCTION_NAME);
-    for (const name of new Set(members.flatMap(({ graph }) => graph.externalNames))) {
-      if (counting.has(name)) continue;
-      const unit = this.#dylib.find(name);
-      if (!unit) process.add(name);
-      else if (unit.interface.functions.has(name)) stubs.set(name, this.#stubs.createStub(name));
-      else data.set(name, unit);
+    const meanings = new Map<JITDylib, Map<string, Meaning>>();
+    for (const { part, graph } of members) {
+      const { unit, counterName } = part;
+      const dylib = this.#dylibOf(unit);
+      const names = meanings.get(dylib) ?? new Map<string, Meaning>();
+      meanings.set(dylib, names);
+      for (const name of graph.externalNames) {
+        const isCounting =
+          counterName !== undefined && (name === counterName || name === COUNT_FUNCTION_NAME);
+        if (!isCounting && !names.has(name)) names.set(name, this.#meaningOf(dylib.lookup(name)));
+      }
     }
-    return { stubs, data, process };
+    return meanings;
+  }
+
+  #meaningOf(found: FoundDefinition): Meaning {
+    const { unit, name } = found;
+    const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
+    return isStubbed ? { found, stub: this.#stubs.createStub(found) } : { found };
   }
 
   /**
    * Places, binds and adopts a group of which nothing is missing.
    * @throws {LinkError | OutOfExecutorMemoryError} and then it holds nothing.
    */
-  #linkGroup(members: readonly Member[], meanings: Meanings, runner: RunnerContext): void {
+  #linkGroup(members: readonly Member[], meanings: Meanings, attempt: Attempt, runner: RunnerContext): void {
     const startMs = performance.now();
     const allocations = new Map<ExecutorAddr, MemProt>();
     const counters = new Map<Member, ExecutorAddr>();
@@ -251,8 +264,14 @@ export class ObjectLinkingLayer {
         if (member.part.counterName !== undefined)
           counters.set(member, runner.counters.allocate(member.part.unit));
       }
-      const addresses = this.#addressesOf(members, meanings, counters, runner);
-      linked = members.map(({ graph }) => graph.finish(addresses));
+      const addresses = this.#addressesOf(members, meanings, attempt, runner);
+      linked = members.map((member) => {
+        const counter = counters.get(member);
+        const known = addresses.get(this.#dylibOf(member.part.unit)) ?? new Map();
+        return member.graph.finish(
+          counter === undefined ? known : withCounter(known, member.part, counter, runner),
+        );
+      });
     } catch (error) {
       for (const [address, prot] of allocations) runner.free(prot, address);
       for (const counter of counters.values()) runner.counters.free(counter);
@@ -265,22 +284,30 @@ export class ObjectLinkingLayer {
     });
   }
 
-  /** Addresses for all names a group refers to: its own definitions, stubs, linked data, counters, process symbols. */
+  /**
+   * Addresses for all names a group refers to, by the dylib that they are looked up in: its own definitions, stubs, linked
+   * data, absolute symbols, what generators know.
+   */
   #addressesOf(
     members: readonly Member[],
-    { stubs, data, process }: Meanings,
-    counters: ReadonlyMap<Member, ExecutorAddr>,
+    meanings: Meanings,
+    attempt: Attempt,
     runner: RunnerContext,
-  ): ReadonlyMap<string, ExecutorAddr> {
-    const addresses = new Map<string, ExecutorAddr>();
-    const set = (name: string | undefined, address: ExecutorAddr | undefined) => {
-      if (name !== undefined && address !== undefined) addresses.set(name, address);
+  ): ReadonlyMap<JITDylib, Map<string, ExecutorAddr>> {
+    const addressOf = ({ found, stub }: Meaning): ExecutorAddr | undefined => {
+      if (stub) return this.#stubs.stubAddress(stub);
+      const { name, unit } = found;
+      return unit ? dataAddress(name, unit, members, runner) : generatedAddress(found, attempt, runner);
     };
-    for (const [{ part }, counter] of counters) set(part.counterName, counter);
-    if (counters.size > 0) set(COUNT_FUNCTION_NAME, runner.runner.countFunction);
-    for (const [name, stub] of stubs) set(name, this.#stubs.stubAddress(stub));
-    for (const [name, unit] of data) set(name, dataAddress(name, unit, members, runner));
-    for (const name of process) set(name, runner.processSymbol(name));
+    const addresses = new Map<JITDylib, Map<string, ExecutorAddr>>();
+    for (const [dylib, names] of meanings) {
+      const known = new Map<string, ExecutorAddr>();
+      addresses.set(dylib, known);
+      for (const [name, meaning] of names) {
+        const address = addressOf(meaning);
+        if (address !== undefined) known.set(name, address);
+      }
+    }
     return addresses;
   }
 
@@ -293,8 +320,15 @@ export class ObjectLinkingLayer {
     isReused: boolean,
     linkMs: number,
   ): void {
-    const stubs = externalNames.flatMap((name) => meanings.stubs.get(name) ?? []);
-    const directNames = externalNames.filter((name) => meanings.data.has(name) || meanings.process.has(name));
+    const dylib = this.#dylibOf(part.unit);
+    const names = meanings.get(dylib);
+    const stubs = externalNames.flatMap((name) => names?.get(name)?.stub ?? []);
+    const directNames = externalNames.flatMap((name) => {
+      const meaning = names?.get(name);
+      // What is another's, or has another name there, may come to mean something else without its stub's knowing.
+      const isDirect = meaning && (!meaning.stub || meaning.found.dylib !== dylib || meaning.found.name !== name);
+      return isDirect ? [...new Set([name, meaning.found.name])] : [];
+    });
     for (const stub of stubs) stub.referenceCount++;
     part.linked = {
       generation: runner.generation,
@@ -320,11 +354,54 @@ export class ObjectLinkingLayer {
 }
 
 function newAttempt(): Attempt {
-  return { members: new Map(), lookedUp: new Set() };
+  return { members: new Map(), generated: new Map() };
 }
 
 function isWanted(part: ObjectPart, runner: RunnerContext): boolean {
   return !runner.lost && !part.discarded && part.linkedIn(runner) === undefined;
+}
+
+/** Whether another unit's definition of a name is taken instead of this one's. */
+function isElsewhere(unit: MaterializationUnit, name: string): boolean {
+  return unit.dylib?.find(name) !== unit;
+}
+
+/** Of a name that nobody defines: what generators have said in this attempt or, where only the process can, what it has. */
+function generatedAddress(
+  { dylib, name }: FoundDefinition,
+  attempt: Attempt,
+  runner: RunnerContext,
+): ExecutorAddr | undefined {
+  return attempt.generated.get(dylib)?.get(name) ?? (isSupplied(dylib) ? undefined : runner.processSymbol(name));
+}
+
+/** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
+function isKnown(found: FoundDefinition, attempt: Attempt, runner: RunnerContext): boolean {
+  const isAsked = attempt.generated.get(found.dylib)?.has(found.name) === true;
+  return isAsked || generatedAddress(found, attempt, runner) !== undefined;
+}
+
+/** Asks the generators for names that nobody defines. */
+async function ask(meanings: readonly Meaning[], attempt: Attempt, runner: RunnerContext): Promise<void> {
+  const names = new Map<JITDylib, Set<string>>();
+  for (const { found } of meanings)
+    names.set(found.dylib, (names.get(found.dylib) ?? new Set()).add(found.name));
+  const askFor = async ([dylib, missing]: [JITDylib, Set<string>]) => {
+    const found = await generate([...missing], dylib, runner);
+    const known = attempt.generated.get(dylib) ?? new Map<string, ExecutorAddr | undefined>();
+    attempt.generated.set(dylib, known);
+    for (const name of missing) known.set(name, found.get(name));
+  };
+  await Promise.all([...names].map(askFor));
+}
+
+function withCounter(
+  known: ReadonlyMap<string, ExecutorAddr>,
+  { counterName = '' }: ObjectPart,
+  counter: ExecutorAddr,
+  { runner }: RunnerContext,
+): ReadonlyMap<string, ExecutorAddr> {
+  return new Map(known).set(counterName, counter).set(COUNT_FUNCTION_NAME, runner.countFunction);
 }
 
 /** Where data is or, in a group that has been placed, will be. */
@@ -334,6 +411,7 @@ function dataAddress(
   members: readonly Member[],
   runner: RunnerContext,
 ): ExecutorAddr | undefined {
+  if (unit instanceof AbsoluteSymbols) return unit.addressOf(name);
   const part = unit.knownPart(name);
   const member = members.find((candidate) => candidate.part === part);
   const definition = member?.graph.graph.findDefinition(name);

@@ -1,21 +1,24 @@
 import assert from 'node:assert';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
 import { LinkError } from '../jitlink/errors.js';
 import type { Call } from '../kaleidoscope/call-graph.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { Tracing } from '../tracing/tracing.js';
-import { MaterializationError } from './errors.js';
+import { AbsoluteSymbols } from './absolute-symbols.js';
+import { generate } from './definition-generator.js';
+import { MaterializationError, SymbolsNotFoundError } from './errors.js';
 import type { EventStream } from './events.js';
 import { GuessCompiler } from './guess-compiler.js';
-import type { JITDylib } from './jit-dylib.js';
+import type { JITDylib, SymbolRef } from './jit-dylib.js';
 import {
   type CompileObserver,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
 } from './materialization-unit.js';
+import { Reexports } from './reexports.js';
 import type { RunnerContext } from './runner-context.js';
 
 /**
@@ -141,12 +144,20 @@ export class CompileAction {
    * stub's pointer, return the landing address.
    * @throws {MaterializationError}
    */
-  async run(name: string, runner: RunnerContext): Promise<ExecutorAddr> {
-    const { dylib, stubs } = this.#context;
+  async run(stub: IndirectStub, runner: RunnerContext): Promise<ExecutorAddr> {
+    const { stubs } = this.#context;
+    const { dylib, name } = stub;
     try {
       for (;;) {
         const unit = dylib.find(name);
         if (!unit) throw new Error(`${name} has been removed`);
+        // The pointer stays at the trampoline: what it would lead to may change without this name's knowing.
+        if (unit instanceof Reexports) return await this.#reexported(stub, runner);
+        const absolute = unit instanceof AbsoluteSymbols ? unit.addressOf(name) : undefined;
+        if (absolute !== undefined) {
+          runner.commits.setPointer(stubs.pointerAddress(stub), absolute);
+          return absolute;
+        }
         const along = this.#guess(unit, name, runner);
         // Whatever is compiled with it travels in this answer.
         await this.#guesses.whenLinked(unit);
@@ -160,7 +171,7 @@ export class CompileAction {
         const implementation = part && this.addressIn(part, name, runner);
         if (implementation === undefined || dylib.find(name) !== unit || unit.knownPart(name) !== part)
           continue;
-        runner.commits.setPointer(stubs.pointerAddress(stubs.createStub(name)), implementation);
+        runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
         return implementation;
       }
     } catch (error) {
@@ -168,9 +179,12 @@ export class CompileAction {
     }
   }
 
-  /** Whether a call of `name` in `runner` still leads to `implementation`. */
-  isCurrent(name: string, implementation: ExecutorAddr, runner: RunnerContext): boolean {
-    const part = this.#context.dylib.find(name)?.knownPart(name);
+  /** Whether a call of that name in `runner` still leads to `implementation`. */
+  isCurrent({ dylib, name }: SymbolRef, implementation: ExecutorAddr, runner: RunnerContext): boolean {
+    const unit = dylib.find(name);
+    if (unit instanceof Reexports) return true;
+    if (unit instanceof AbsoluteSymbols) return unit.addressOf(name) === implementation;
+    const part = unit?.knownPart(name);
     return part !== undefined && this.addressIn(part, name, runner) === implementation;
   }
 
@@ -206,6 +220,24 @@ export class CompileAction {
     return symbol.address;
   }
 
+  /** Where a call of a name goes that stands for another. */
+  async #reexported({ dylib, name }: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
+    const { stubs } = this.#context;
+    const found = dylib.lookup(name);
+    if (found.unit instanceof AbsoluteSymbols) {
+      const address = found.unit.addressOf(found.name);
+      if (address !== undefined) return address;
+    }
+    if (found.unit?.interface.functions.has(found.name)) {
+      const stub = stubs.createStub(found);
+      await stubs.ensureEmitted([stub]);
+      return stubs.stubAddress(stub);
+    }
+    const address = (await generate([found.name], found.dylib, runner)).get(found.name);
+    if (address === undefined) throw new SymbolsNotFoundError([found.name]);
+    return address;
+  }
+
   /** @throws {LinkError} when a part is linked and does not define what it is there for. */
   #checkLinked(part: ObjectPart, name: string, runner: RunnerContext): void {
     const linked = part.linkedIn(runner);
@@ -223,7 +255,8 @@ export class CompileAction {
   #guess(unit: MaterializationUnit, name: string, runner: RunnerContext): readonly MaterializationUnit[] {
     this.#calledFunctions?.add(name);
     const speculator = this.#speculator;
-    if (!speculator) return [];
+    // What is guessed is functions of the main dylib, which alone have bodies that are known.
+    if (!speculator || unit.dylib !== this.#context.dylib) return [];
     speculator.noteCalled(name);
     if (!unit.isCompiled && this.#takeKept(name)) return this.#linkAhead(speculator, name);
     const guesses = speculator.choose(name).flatMap((guess) => this.#context.dylib.find(guess) ?? []);
@@ -293,7 +326,7 @@ export class CompileAction {
       // With every first call to come here, it is only compiled.
       if (this.#calledFunctions) return void (await linking.partOf(unit, name));
       const part = await this.linkPart(unit, name, runner);
-      const stub = stubs.createStub(name);
+      const stub = stubs.createStub({ dylib, name });
       await stubs.ensureEmitted([stub]);
       const implementation = part && this.addressIn(part, name, runner);
       const isCurrent = dylib.find(name) === unit && unit.knownPart(name) === part;

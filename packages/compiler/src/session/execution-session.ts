@@ -7,11 +7,13 @@ import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { HOT_THRESHOLD } from '../layers/tiers.js';
 import { type Tracing, UNTRACED } from '../tracing/tracing.js';
+import { AbsoluteSymbols } from './absolute-symbols.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';
+import { generate } from './definition-generator.js';
 import { SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
-import { JITDylib } from './jit-dylib.js';
+import { JITDylib, type SymbolRef } from './jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
 import { ReentryHandler } from './reentry-handler.js';
 import { ResourceManager } from './resource-manager.js';
@@ -41,7 +43,7 @@ export interface SessionOptions extends OpenOptions {
 /** Where a name leads, and what is there. */
 export interface FoundSymbol {
   readonly address: ExecutorAddr;
-  readonly kind: 'function' | 'data' | 'process';
+  readonly kind: 'function' | 'data' | 'absolute' | 'process';
 }
 
 /**
@@ -52,13 +54,12 @@ export interface FoundSymbol {
 export class ExecutionSession {
   readonly events = new EventStream();
   readonly statistics = new Statistics();
-  readonly dylib = new JITDylib({
-    mayReplace: (unit) => this.#mayReplace(unit),
-    isPlaced: (_, name) => this.isPlaced(name),
-  });
+  readonly #dylibs: JITDylib[] = [];
+  /** The one that everything is defined in unless another is named. */
+  readonly mainDylib = this.createDylib('main');
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
-  readonly #linking = new ObjectLinkingLayer(this.stubs, this.dylib, this.events, () => this.#tracing);
+  readonly #linking = new ObjectLinkingLayer(this.stubs, this.mainDylib, this.events, () => this.#tracing);
   /** Functions that have become hot, and what becomes of them. */
   readonly tierUp = new TierUp({
     events: this.events,
@@ -69,7 +70,7 @@ export class ExecutionSession {
   });
   /** What callbacks run; also where speculation is set. */
   readonly compileAction = new CompileAction({
-    dylib: this.dylib,
+    dylib: this.mainDylib,
     stubs: this.stubs,
     linking: this.#linking,
     events: this.events,
@@ -80,7 +81,7 @@ export class ExecutionSession {
     giveUpKept: (unit) => this.#giveUpKept(unit),
   });
   readonly #resources = new ResourceManager({
-    dylib: this.dylib,
+    mainDylib: this.mainDylib,
     stubs: this.stubs,
     runner: () => this.#runner,
     forgetting: (unit) => {
@@ -98,12 +99,12 @@ export class ExecutionSession {
 
   private constructor(hotThreshold: number, tracing: Tracing, mayReplace: Redefines) {
     this.#mayReplace = mayReplace;
-    const { events, dylib, stubs, compileAction } = this;
+    const { events, stubs, compileAction } = this;
     const runners = new RunnerSupervisor(hotThreshold, {
       attached: (runner) => this.#onRunnerAttached(runner),
       lost: ({ generation }, end) => events.emit({ type: 'runner-lost', generation, end }),
     });
-    const callbacks = new CompileCallbackManager(stubs, (name) => compileAction.run(name, this.#runner));
+    const callbacks = new CompileCallbackManager(stubs, (stub) => compileAction.run(stub, this.#runner));
     const executor = () => this.#executor;
     this.#tracing = tracing;
     this.#runners = runners;
@@ -121,7 +122,7 @@ export class ExecutionSession {
       runners,
       callbacks,
       compileAction,
-      dylib,
+      revision: () => this.#dylibs.reduce((sum, { revision }) => sum + revision, 0),
       stubs,
       events,
       tracing,
@@ -199,15 +200,11 @@ export class ExecutionSession {
    * by heart.
    * @throws {LinkError} `duplicate-definition` when a name is taken, and then nothing has changed.
    */
-  define(unit: MaterializationUnit): void {
-    const losers = this.dylib.define(unit);
-    const names = this.dylib.currentNames(unit);
-    for (const name of names) {
-      for (const caller of this.dylib.processCallers(name)) this.#resources.forget(caller);
-      this.#resources.unlinkDirectUsers(name);
-    }
-    for (const before of losers)
-      if (this.dylib.currentNames(before).length === 0) this.#resources.forget(before);
+  define(unit: MaterializationUnit, dylib = this.mainDylib): void {
+    const losers = dylib.define(unit);
+    const names = dylib.currentNames(unit);
+    for (const name of names) this.#noteMeansOther(name);
+    for (const before of losers) if (dylib.currentNames(before).length === 0) this.#resources.forget(before);
     for (const name of names) this.#noteDefined(unit, name);
     this.#commits.flushIfCallsAreRunning();
   }
@@ -217,26 +214,48 @@ export class ExecutionSession {
    * can be inside it.
    */
   remove(unit: MaterializationUnit): void {
-    const names = this.dylib.remove(unit);
+    const { dylib } = unit;
+    if (!dylib) return;
+    const names = dylib.remove(unit);
     for (const name of names) {
       this.#resources.unlinkDirectUsers(name, unit);
-      this.#resources.pointAtTrampoline(name);
+      this.#resources.pointAtTrampoline({ dylib, name });
       this.tierUp.noteChanged(name);
     }
     this.#resources.forget(unit);
     for (const name of names) {
-      const next = this.dylib.find(name);
-      this.#resources.retireStub(name);
+      const next = dylib.find(name);
+      this.#resources.retireStub({ dylib, name });
       this.events.emit({ type: 'removed', name });
       if (next) this.#noteDefined(next, name);
     }
     this.#commits.flushIfCallsAreRunning();
   }
 
+  /**
+   * A dylib of its own, with names of its own. In it, names that it lacks are the process's, until it is given a link order.
+   * @param name as errors and tools call it.
+   */
+  createDylib(name: string): JITDylib {
+    const dylib: JITDylib = new JITDylib(name, {
+      mayReplace: (unit) => this.#mayReplace(unit),
+      isPlaced: (_, defined) => this.isPlaced(defined, dylib),
+    });
+    this.#dylibs.push(dylib);
+    return dylib;
+  }
+
+  /** Lets names that `dylib` lacks mean what `other` exports, after all that is in its link order already. */
+  addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
+    dylib.addToLinkOrder(other);
+    for (const [name] of other.entries()) this.#noteMeansOther(name);
+    this.#commits.flushIfCallsAreRunning();
+  }
+
   /** Whether the definition of a name is linked in the current runner. */
-  isPlaced(name: string): boolean {
+  isPlaced(name: string, dylib = this.mainDylib): boolean {
     const runner = this.#runner;
-    return !runner.lost && this.dylib.find(name)?.knownPart(name)?.linkedIn(runner) !== undefined;
+    return !runner.lost && dylib.find(name)?.knownPart(name)?.linkedIn(runner) !== undefined;
   }
 
   /** The type of a name's function has changed, which counts for those who call it. */
@@ -252,12 +271,12 @@ export class ExecutionSession {
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
-  async findSymbol(name: string): Promise<FoundSymbol | undefined> {
+  async findSymbol(name: string, dylib = this.mainDylib): Promise<FoundSymbol | undefined> {
     const { symbol } = await this.#runners.inSome(
       name,
       () => this.runner(),
       (runner) =>
-        this.#runners.whileAlive(runner, async () => ({ symbol: await this.#findIn(runner, name) })),
+        this.#runners.whileAlive(runner, async () => ({ symbol: await this.#findIn(runner, name, dylib) })),
     );
     return symbol;
   }
@@ -333,18 +352,24 @@ export class ExecutionSession {
     this.#executor.disconnect();
   }
 
-  async #findIn(runner: RunnerContext, name: string): Promise<FoundSymbol | undefined> {
+  async #findIn(runner: RunnerContext, asked: string, dylib: JITDylib): Promise<FoundSymbol | undefined> {
     while (!runner.lost) {
-      const unit = this.dylib.findExported(name);
+      const found = dylib.lookupExported(asked);
+      const { name, unit } = found;
       if (!unit) {
-        const address = (await runner.lookupProcessSymbols([name])).get(name);
+        const address = (await generate([name], found.dylib, runner)).get(name);
+        if (address === undefined && dylib.lookupExported(asked).unit) continue;
         return address === undefined ? undefined : { address, kind: 'process' };
       }
+      if (unit instanceof AbsoluteSymbols) {
+        const address = unit.addressOf(name);
+        return address === undefined ? undefined : { address, kind: 'absolute' };
+      }
       if (unit.interface.functions.has(name)) {
-        this.compileAction.noteReachable([name]);
-        const stub = this.stubs.createStub(name);
+        if (found.dylib === this.mainDylib) this.compileAction.noteReachable([name]);
+        const stub = this.stubs.createStub(found);
         await this.stubs.ensureEmitted([stub]);
-        if (this.stubs.findStub(name) !== stub) continue;
+        if (this.stubs.findStub(found) !== stub) continue;
         return { address: this.stubs.stubAddress(stub), kind: 'function' };
       }
       const part = await this.compileAction.linkPart(unit, name, runner);
@@ -359,8 +384,15 @@ export class ExecutionSession {
   #noteDefined(unit: MaterializationUnit, name: string): void {
     this.tierUp.noteChanged(name);
     if (!unit.interface.functions.has(name)) return;
-    this.#resources.pointAtTrampoline(name);
+    if (unit.dylib) this.#resources.pointAtTrampoline({ dylib: unit.dylib, name });
     this.events.emit({ type: 'defined', name });
+  }
+
+  /** A name that may have been the process's, or nobody's, or data elsewhere, is so no more. */
+  #noteMeansOther(name: string): void {
+    for (const dylib of this.#dylibs)
+      for (const caller of dylib.processCallers(name)) this.#resources.forget(caller);
+    this.#resources.unlinkDirectUsers(name);
   }
 
   #noteHot(counters: readonly ExecutorAddr[], generation: number): void {
@@ -383,8 +415,9 @@ export class ExecutionSession {
     await this.#commits.makeRoom(runner);
     if (runner.lost || unit.optimized !== part || !isLinked(part)) return;
     const implementation = this.compileAction.addressIn(part, unit.name, runner);
-    if (implementation !== undefined && this.dylib.find(unit.name) === unit) {
-      const stub = this.stubs.createStub(unit.name);
+    const ref = this.#refOf(unit);
+    if (implementation !== undefined && ref) {
+      const stub = this.stubs.createStub(ref);
       runner.commits.setPointer(this.stubs.pointerAddress(stub), implementation);
     }
     if (first) this.#resources.retire(first);
@@ -395,8 +428,15 @@ export class ExecutionSession {
     const part = unit.optimized;
     unit.dropOptimized();
     if (!part?.linkedIn(this.#runner)) return;
-    if (this.dylib.find(unit.name) === unit) this.#resources.pointAtTrampoline(unit.name);
+    const ref = this.#refOf(unit);
+    if (ref) this.#resources.pointAtTrampoline(ref);
     this.#resources.retire(part);
+  }
+
+  /** The name of a function's unit that it is the definition of. */
+  #refOf(unit: MaterializationUnit): SymbolRef | undefined {
+    const { dylib, name } = unit;
+    return dylib?.find(name) === unit ? { dylib, name } : undefined;
   }
 
   /** Data that is linked has a state, which a new object would not have. That of a runner that is gone is lost. */

@@ -1,28 +1,81 @@
+import type { DefinitionGenerator } from './definition-generator.js';
 import type { MaterializationUnit } from './materialization-unit.js';
-import { SymbolTable } from './symbol-table.js';
+import { Reexports } from './reexports.js';
+import { SymbolTable, type SymbolTableContext } from './symbol-table.js';
+
+/** A name as its dylib means it: what stubs belong to, whatever defines it now. */
+export interface SymbolRef {
+  readonly dylib: JITDylib;
+  readonly name: string;
+}
+
+/** Where a look-up has led. */
+export interface FoundDefinition extends SymbolRef {
+  /** Undefined where nobody defines the name: it is the process's, if anybody's. */
+  readonly unit: MaterializationUnit | undefined;
+}
+
+/** A chain of reexports that is longer leads nowhere; a circle is. */
+const MAX_REEXPORTS = 64;
 
 /**
- * A session's symbol table: which unit defines a name now, and who was compiled while nobody did, when the name
- * meant a function of the process.
+ * A symbol table that code is linked against: which unit defines a name now, where else names are looked for, and who was
+ * compiled while nobody defined a name, when it meant a function of the process.
  */
 export class JITDylib extends SymbolTable<MaterializationUnit> {
+  readonly name: string;
+  /** Asked in turn for names that nobody defines. */
+  readonly generators: DefinitionGenerator[] = [];
+  readonly #linkOrder: JITDylib[] = [];
   readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
   #revision = 0;
+
+  constructor(name: string, context: SymbolTableContext<MaterializationUnit>) {
+    super(context);
+    this.name = name;
+  }
+
+  /** The name as it means something here, defined or not. */
+  ref(name: string): SymbolRef {
+    return { dylib: this, name };
+  }
 
   /** Grows with every definition and removal. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** The unit that defines a name, for those outside, to whom hidden names mean nothing. */
-  findExported(name: string): MaterializationUnit | undefined {
-    const unit = this.find(name);
-    return unit?.symbols.get(name)?.scope === 'exported' ? unit : undefined;
+  /** Dylibs whose exported names mean something here, after those of this one. */
+  get linkOrder(): readonly JITDylib[] {
+    return this.#linkOrder;
+  }
+
+  /** `ExecutionSession.addToLinkOrder` tells those it concerns. */
+  addToLinkOrder(other: JITDylib): void {
+    this.#revision++;
+    this.#linkOrder.push(other);
+  }
+
+  /** What a name means from inside: this dylib's definition, else the first exported one of the link order. */
+  lookup(name: string): FoundDefinition {
+    return this.#lookup(name, 0);
+  }
+
+  /** What a name means from outside, to which hidden names mean nothing. */
+  lookupExported(name: string): FoundDefinition {
+    const { unit, ...ref } = this.lookup(name);
+    const isHidden = unit !== undefined && ref.dylib.isHidden(ref.name);
+    return { ...ref, unit: isHidden ? undefined : unit };
+  }
+
+  isHidden(name: string): boolean {
+    return this.find(name)?.symbols.get(name)?.scope === 'hidden';
   }
 
   override define(unit: MaterializationUnit): Set<MaterializationUnit> {
     const losers = super.define(unit);
+    unit.dylib = this;
     this.#revision++;
     return losers;
   }
@@ -35,7 +88,7 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   /** Remembers which names mean a function of the process while `unit` is compiled, which begins now. */
   noteCompiling(unit: MaterializationUnit): void {
     for (const name of unit.callees) {
-      if (this.find(name)) continue;
+      if (this.lookup(name).unit) continue;
       const callers = this.#processCallers.get(name) ?? new Set();
       this.#processCallers.set(name, callers.add(unit));
     }
@@ -53,5 +106,17 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   /** Units whose objects were made for a function of the process called `name`. */
   processCallers(name: string): MaterializationUnit[] {
     return [...(this.#processCallers.get(name) ?? [])];
+  }
+
+  #lookup(name: string, reexportCount: number): FoundDefinition {
+    for (const dylib of [this, ...this.#linkOrder]) {
+      const unit = dylib.find(name);
+      if (!unit || (dylib !== this && dylib.isHidden(name))) continue;
+      const target = unit instanceof Reexports ? unit.targetOf(name) : undefined;
+      if (!target) return { dylib, name, unit };
+      if (reexportCount === MAX_REEXPORTS) break;
+      return target.dylib.#lookup(target.name, reexportCount + 1);
+    }
+    return { dylib: this, name, unit: undefined };
   }
 }

@@ -6,6 +6,7 @@ import type { FrameSection } from '../jitlink/eh-frame.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';
 import type { CompileTimings, UnitKind } from './events.js';
+import type { JITDylib } from './jit-dylib.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';
 
 /** An unrelocated ELF object and what it took to make it. */
@@ -134,6 +135,8 @@ export class MaterializationUnit {
   readonly interface: Interface;
   /** Whether it has definitions that give way to others. */
   readonly canYield: boolean;
+  /** The dylib that its names are defined in; undefined for what defines none, and is linked as if it were in the main one. */
+  dylib: JITDylib | undefined;
   /** Functions its source calls by name, where that is known before it is compiled. */
   readonly callees: readonly string[];
   /** The same in the order in which a run of it makes the calls. */

@@ -6,7 +6,6 @@ import type { OpenSpan, Tracing } from '../tracing/tracing.js';
 import type { CommitSender } from './commit-sender.js';
 import type { CompileAction } from './compile-action.js';
 import type { EventStream } from './events.js';
-import type { JITDylib } from './jit-dylib.js';
 import type { RunnerContext } from './runner-context.js';
 import type { RunnerSupervisor } from './runner-supervisor.js';
 
@@ -16,7 +15,8 @@ export interface ReentryHandlerContext {
   readonly tracing: Tracing;
   readonly callbacks: CompileCallbackManager;
   readonly compileAction: CompileAction;
-  readonly dylib: JITDylib;
+  /** Grows with every definition and removal. */
+  revision(): number;
   readonly stubs: IndirectStubsManager;
   readonly events: EventStream;
   readonly commits: CommitSender;
@@ -57,7 +57,7 @@ export class ReentryHandler {
     runner: RunnerContext,
     span: OpenSpan,
   ): Promise<Answer<ReenterResult>> {
-    const { callbacks, commits, compileAction, dylib, stubs, events, ran } = this.#context;
+    const { callbacks, commits, compileAction, revision, stubs, events, ran } = this.#context;
     const startMs = performance.now();
     this.#runningCount++;
     const { name, ...result } = await callbacks.executeCompileCallback(trampoline);
@@ -65,7 +65,7 @@ export class ReentryHandler {
     span.note({ 'farjit.symbol': name });
     if (result.outcome === 'failed') span.fail(result.message);
     ran();
-    const { revision } = dylib;
+    const revisionThen = revision();
     while (!runner.isReady && !runner.lost)
       await commits.makeReady(runner).catch(() => {
         // A commit that was not applied has cost the runner, to which the answer is nothing then.
@@ -77,8 +77,8 @@ export class ReentryHandler {
       const stub = stubs.stubOfTrampoline(trampoline);
       const isCurrent =
         result.outcome === 'failed'
-          ? dylib.revision === revision
-          : compileAction.isCurrent(name, result.landing, runner);
+          ? revision() === revisionThen
+          : stub !== undefined && compileAction.isCurrent(stub, result.landing, runner);
       // A thread may have come to wait here after a redefinition that this result knows nothing of. Sent through the
       // stub again, it asks again. So it does when others have queued or sent meanwhile what this answer would have to
       // bring.

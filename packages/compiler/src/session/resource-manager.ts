@@ -1,11 +1,11 @@
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { JITDylib } from './jit-dylib.js';
+import type { JITDylib, SymbolRef } from './jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Whose resources they are. */
 export interface ResourceManagerContext {
-  readonly dylib: JITDylib;
+  readonly mainDylib: JITDylib;
   readonly stubs: IndirectStubsManager;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
@@ -28,14 +28,16 @@ export class ResourceManager {
   forget(unit: MaterializationUnit): void {
     this.#context.forgetting(unit);
     this.unlink(unit);
-    this.#context.dylib.noteForgotten(unit);
+    (unit.dylib ?? this.#context.mainDylib).noteForgotten(unit);
     unit.forgetObject();
   }
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
   unlink(unit: MaterializationUnit): void {
-    for (const name of unit.interface.functions)
-      if (this.#context.dylib.find(name) === unit) this.pointAtTrampoline(name);
+    const { dylib } = unit;
+    if (dylib)
+      for (const name of unit.interface.functions)
+        if (dylib.find(name) === unit) this.pointAtTrampoline({ dylib, name });
     for (const part of unit.parts) this.retire(part);
     // Data is placed anew, so those that hold its address are linked again too.
     for (const name of unit.interface.data) this.unlinkDirectUsers(name, unit);
@@ -48,10 +50,10 @@ export class ResourceManager {
   }
 
   /** Leads a name's stub, if it has one, back to the compile callback. */
-  pointAtTrampoline(name: string): void {
+  pointAtTrampoline(ref: SymbolRef): void {
     const { stubs } = this.#context;
     const runner = this.#context.runner();
-    const stub = stubs.findStub(name);
+    const stub = stubs.findStub(ref);
     if (stub && !runner.lost && stubs.isEmitted(stub))
       runner.commits.setPointer(stubs.pointerAddress(stub), stubs.trampolineAddress(stub));
   }
@@ -88,14 +90,14 @@ export class ResourceManager {
   }
 
   /** Gives the stub of a name that is gone back once nothing refers to it. */
-  retireStub(name: string): void {
-    const stub = this.#context.stubs.findStub(name);
+  retireStub(ref: SymbolRef): void {
+    const stub = this.#context.stubs.findStub(ref);
     if (stub) this.#context.runner().retire(() => this.releaseIfUnused(stub));
   }
 
   releaseIfUnused(stub: IndirectStub): void {
-    const { stubs, dylib } = this.#context;
-    const isCurrent = stubs.findStub(stub.name) === stub;
-    if (isCurrent && stub.referenceCount === 0 && !dylib.find(stub.name)) stubs.release(stub);
+    const { stubs } = this.#context;
+    const isCurrent = stubs.findStub(stub) === stub;
+    if (isCurrent && stub.referenceCount === 0 && !stub.dylib.find(stub.name)) stubs.release(stub);
   }
 }

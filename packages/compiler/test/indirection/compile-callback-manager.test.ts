@@ -5,6 +5,7 @@ import {
   CompileCallbackManager,
 } from '../../src/indirection/compile-callback-manager.js';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
+import { JITDylib } from '../../src/session/jit-dylib.js';
 import { openBlocks } from './stub-blocks-fixture.js';
 
 const LANDING = toExecutorAddr(0x1234);
@@ -12,15 +13,16 @@ const LANDING = toExecutorAddr(0x1234);
 async function openCallbacks(t: ExecutionContext, compile: CompileAction) {
   const { blocks } = await openBlocks(t);
   const stubs = new IndirectStubsManager();
+  const dylib = new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
   stubs.attach(blocks);
   await blocks.ensure(512);
-  const trampolineOf = (name: string) => stubs.trampolineAddress(stubs.createStub(name));
+  const trampolineOf = (name: string) => stubs.trampolineAddress(stubs.createStub(dylib.ref(name)));
   return { callbacks: new CompileCallbackManager(stubs, compile), trampolineOf };
 }
 
 test('a trampoline is answered with the landing of the name it belongs to', async (t) => {
   const compiled: string[] = [];
-  const { callbacks, trampolineOf } = await openCallbacks(t, async (name) => {
+  const { callbacks, trampolineOf } = await openCallbacks(t, async ({ name }) => {
     compiled.push(name);
     return LANDING;
   });

@@ -1,18 +1,21 @@
 import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
+import { JITDylib } from '../../src/session/jit-dylib.js';
 import { openBlocks } from './stub-blocks-fixture.js';
+
+const DYLIB = new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
 
 test('a name has one stub, and stubs cost nothing until they are emitted', async (t) => {
   const { host, blocks } = await openBlocks(t);
   const stubs = new IndirectStubsManager();
   stubs.attach(blocks);
-  t.is(stubs.findStub('f'), undefined);
-  const f = stubs.createStub('f');
-  t.is(stubs.createStub('f'), f);
-  t.is(stubs.findStub('f'), f);
-  t.is(stubs.createStub('g').index, 1);
-  const many = Array.from({ length: 511 }, (_, index) => stubs.createStub(`h${index}`));
+  t.is(stubs.findStub(DYLIB.ref('f')), undefined);
+  const f = stubs.createStub(DYLIB.ref('f'));
+  t.is(stubs.createStub(DYLIB.ref('f')), f);
+  t.is(stubs.findStub(DYLIB.ref('f')), f);
+  t.is(stubs.createStub(DYLIB.ref('g')).index, 1);
+  const many = Array.from({ length: 511 }, (_, index) => stubs.createStub(DYLIB.ref(`h${index}`)));
   const last = many.at(-1);
   if (!last) return t.fail();
   t.true(stubs.isEmitted(f));
@@ -26,7 +29,7 @@ test('only the stubs asked for must exist', async (t) => {
   const { blocks } = await openBlocks(t);
   const stubs = new IndirectStubsManager();
   stubs.attach(blocks);
-  const all = Array.from({ length: 600 }, (_, index) => stubs.createStub(`f${index}`));
+  const all = Array.from({ length: 600 }, (_, index) => stubs.createStub(DYLIB.ref(`f${index}`)));
   await stubs.ensureEmitted(all.slice(0, 3));
   t.is(blocks.capacity, 512);
   t.deepEqual(
@@ -43,7 +46,7 @@ test('a trampoline leads to its stub', async (t) => {
   const { blocks } = await openBlocks(t);
   const stubs = new IndirectStubsManager();
   stubs.attach(blocks);
-  const [f, g] = [stubs.createStub('f'), stubs.createStub('g')];
+  const [f, g] = [stubs.createStub(DYLIB.ref('f')), stubs.createStub(DYLIB.ref('g'))];
   await stubs.ensureEmitted([f, g]);
   t.is(stubs.stubOfTrampoline(stubs.trampolineAddress(f)), f);
   t.is(stubs.stubOfTrampoline(stubs.trampolineAddress(g)), g);
@@ -57,19 +60,19 @@ test('a released stub is the next name that needs one, and its trampoline leads 
   const { blocks } = await openBlocks(t);
   const stubs = new IndirectStubsManager();
   stubs.attach(blocks);
-  const f = stubs.createStub('f');
-  const g = stubs.createStub('g');
+  const f = stubs.createStub(DYLIB.ref('f'));
+  const g = stubs.createStub(DYLIB.ref('g'));
   await stubs.ensureEmitted([f, g]);
   const trampoline = stubs.trampolineAddress(f);
   stubs.release(f);
-  t.is(stubs.findStub('f'), undefined);
+  t.is(stubs.findStub(DYLIB.ref('f')), undefined);
   t.is(stubs.stubOfTrampoline(trampoline), undefined);
   t.deepEqual([...stubs.stubs()], [g]);
-  const h = stubs.createStub('h');
+  const h = stubs.createStub(DYLIB.ref('h'));
   t.is(h.index, f.index);
   t.not(h, f);
   t.is(stubs.stubOfTrampoline(trampoline), h);
-  t.is(stubs.createStub('f').index, 2);
+  t.is(stubs.createStub(DYLIB.ref('f')).index, 2);
 });
 
 test('a new runner keeps names and indices; addresses are its own, and nothing is linked to it', async (t) => {
@@ -78,12 +81,12 @@ test('a new runner keeps names and indices; addresses are its own, and nothing i
   await second.blocks.ensure(512);
   const stubs = new IndirectStubsManager();
   stubs.attach(first.blocks);
-  stubs.createStub('e');
-  const f = stubs.createStub('f');
+  stubs.createStub(DYLIB.ref('e'));
+  const f = stubs.createStub(DYLIB.ref('f'));
   await stubs.ensureEmitted([f]);
   f.referenceCount = 3;
   stubs.attach(second.blocks);
-  t.is(stubs.findStub('f'), f);
+  t.is(stubs.findStub(DYLIB.ref('f')), f);
   t.is(f.index, 1);
   t.is(f.referenceCount, 0);
   t.is(stubs.stubAddress(f), second.blocks.stubAddress(1));
@@ -91,6 +94,6 @@ test('a new runner keeps names and indices; addresses are its own, and nothing i
 
 test('without a runner there are no addresses', (t) => {
   const stubs = new IndirectStubsManager();
-  const f = stubs.createStub('f');
+  const f = stubs.createStub(DYLIB.ref('f'));
   t.throws(() => stubs.stubAddress(f), { message: 'no runner has been attached' });
 });

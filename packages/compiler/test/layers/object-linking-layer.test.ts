@@ -28,7 +28,7 @@ test('calls go through stubs: linking a function links no other', async (t) => {
   session.define(callee);
   await enter('caller');
   t.is(callee.parts.size, 0);
-  const [part] = session.dylib.find('caller')?.parts ?? [];
+  const [part] = session.mainDylib.find('caller')?.parts ?? [];
   t.deepEqual(part?.linked?.stubs.map(({ name }) => name).sort(), ['callee', 'caller']);
 });
 
@@ -44,7 +44,7 @@ test('data is linked along with what refers to it, in a circle too, in one messa
   t.is(host.commits.length, before + 1);
   const segments = host.commits.at(-1)?.segments ?? [];
   const addressOf = (name: string) =>
-    session.dylib.find(name)?.knownPart(name)?.linked?.symbols.get(name)?.address ?? 0n;
+    session.mainDylib.find(name)?.knownPart(name)?.linked?.symbols.get(name)?.address ?? 0n;
   for (const [name, held] of [
     ['a', 'b'],
     ['b', 'c'],
@@ -64,9 +64,9 @@ test('data that is linked already stays where it is', async (t) => {
   session.define(functionUnit('f', { loads: ['a'] }));
   session.define(functionUnit('g', { loads: ['a'] }));
   await enter('f');
-  const linked = session.dylib.find('a')?.knownPart('a')?.linked;
+  const linked = session.mainDylib.find('a')?.knownPart('a')?.linked;
   await enter('g');
-  t.is(session.dylib.find('a')?.knownPart('a')?.linked, linked);
+  t.is(session.mainDylib.find('a')?.knownPart('a')?.linked, linked);
 });
 
 test('a name that becomes data of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
@@ -150,10 +150,10 @@ test('data that is linked while another group waits for it is not linked again',
   const waiting = enter('f');
   await reached;
   t.is((await enter('g')).outcome, 'landed');
-  const place = session.dylib.find('d')?.knownPart('d')?.linked;
+  const place = session.mainDylib.find('d')?.knownPart('d')?.linked;
   open();
   t.is((await waiting).outcome, 'landed');
-  t.is(session.dylib.find('d')?.knownPart('d')?.linked, place);
+  t.is(session.mainDylib.find('d')?.knownPart('d')?.linked, place);
   t.is(linked, 1);
 });
 
@@ -178,7 +178,7 @@ test('a group that lacks a name gives its counters back', async (t) => {
   for (let attempt = 0; attempt < 3; attempt++) t.is((await enter('f')).outcome, 'failed');
   session.define(functionUnit('g', { isCounted: true }));
   await enter('g');
-  const counter = session.dylib.find('g')?.knownPart('g')?.linked?.counter ?? 0n;
+  const counter = session.mainDylib.find('g')?.knownPart('g')?.linked?.counter ?? 0n;
   // The first in its page, after the threshold.
   t.is(counter % 4096n, 4n);
 });

@@ -43,7 +43,7 @@ test('better code that comes while a callback links the first lands the callback
   const answer = await entered;
   const address: bigint | undefined = better.linked?.symbols.get('f$impl')?.address;
   t.like(answer, { outcome: 'landed', landing: address });
-  const stub = session.stubs.createStub('f');
+  const stub = session.stubs.createStub(session.mainDylib.ref('f'));
   await session.flush();
   t.is(host.pointers.get(session.stubs.pointerAddress(stub)), address);
 });
@@ -89,7 +89,7 @@ test('a guess that waits to be compiled is not guessed again', async (t) => {
   const trampolines = [];
   for (const name of ['a', 'b']) {
     session.define(functionUnit(name, { calls: guesses }));
-    const stub = session.stubs.createStub(name);
+    const stub = session.stubs.createStub(session.mainDylib.ref(name));
     await session.stubs.ensureEmitted([stub]);
     trampolines.push(session.stubs.trampolineAddress(stub));
   }

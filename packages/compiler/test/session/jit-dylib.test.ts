@@ -23,7 +23,7 @@ function unit(
 }
 
 /** In which every definition replaces the former one. */
-const newDylib = () => new JITDylib({ mayReplace: () => true, isPlaced: () => false });
+const newDylib = () => new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
 
 test('a unit is found under all names it defines, functions and data', (t) => {
   const dylib = newDylib();

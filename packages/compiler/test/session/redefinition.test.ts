@@ -23,7 +23,7 @@ test('a redefinition while the old definition is compiled lands in the new one a
   if (answer.outcome === 'landed')
     t.is(answer.landing, part?.linked?.symbols.get('f$impl')?.address ?? toExecutorAddr(0));
   t.is(await codeBytes(), FUNCTION_BYTES);
-  t.is(session.stubs.findStub('g')?.referenceCount ?? 0, 0);
+  t.is(session.stubs.findStub(session.mainDylib.ref('g'))?.referenceCount ?? 0, 0);
 });
 
 test('a redefinition is landed in although the old definition then fails to compile', async (t) => {
@@ -51,8 +51,8 @@ test('a function removed while it is compiled fails its callers and leaves nothi
   t.is(answer.outcome, 'failed');
   if (answer.outcome === 'failed') t.regex(answer.message, /f has been removed/);
   t.is(await codeBytes(), 0);
-  t.is(session.stubs.findStub('g')?.referenceCount ?? 0, 0);
-  t.is(session.stubs.findStub('f'), undefined);
+  t.is(session.stubs.findStub(session.mainDylib.ref('g'))?.referenceCount ?? 0, 0);
+  t.is(session.stubs.findStub(session.mainDylib.ref('f')), undefined);
   await session.flush();
   t.deepEqual(
     host.commits.flatMap(({ segments }) => segments),
@@ -95,10 +95,10 @@ test('a callee removed while its caller is linked does not leave the caller with
   await reached;
   session.remove(callee);
   session.define(functionUnit('other'));
-  const other = session.stubs.createStub('other');
+  const other = session.stubs.createStub(session.mainDylib.ref('other'));
   open();
   await entered;
-  const caller = session.dylib.find('caller');
+  const caller = session.mainDylib.find('caller');
   const [part] = caller?.parts ?? [];
   // `callee` is what `outside` is now: a function of the process.
   t.deepEqual(
@@ -189,13 +189,13 @@ test('stubs are given back after a runner was lost', async (t) => {
   session.define(f);
   session.define(g);
   await enter('f');
-  t.is(session.stubs.findStub('g')?.referenceCount, 1);
+  t.is(session.stubs.findStub(session.mainDylib.ref('g'))?.referenceCount, 1);
   for (const _ of [1, 2, 3]) {
     host.loseRunner({ kind: 'exit', status: 1 });
     await new Promise(setImmediate);
     await session.runner();
     await enter('f');
-    t.is(session.stubs.findStub('g')?.referenceCount, 1);
+    t.is(session.stubs.findStub(session.mainDylib.ref('g'))?.referenceCount, 1);
   }
   session.remove(f);
   session.remove(g);
@@ -206,14 +206,14 @@ test('a call that a lost runner was slow to end gives nothing away in the next o
   const { wait, reached, open } = gate();
   const { session, host } = await openScripted(t);
   session.define(functionUnit('f'));
-  session.stubs.createStub('f');
+  session.stubs.createStub(session.mainDylib.ref('f'));
   // Preparing takes long: the runner is lost, and its successor is in use, before the first knows.
   const slow = session.call('slow', async () => {
     await wait();
     throw new Error('not now');
   });
   await reached;
-  const first = session.dylib.find('f');
+  const first = session.mainDylib.find('f');
   if (first) session.remove(first);
   host.loseRunner({ kind: 'exit', status: 1 });
   await new Promise(setImmediate);
@@ -226,12 +226,12 @@ test('a call that a lost runner was slow to end gives nothing away in the next o
     return { entry: symbol?.address ?? toExecutorAddr(0), block: new Uint8Array(8) };
   });
   await second.reached;
-  const before = session.stubs.findStub('f')?.index;
+  const before = session.stubs.findStub(session.mainDylib.ref('f'))?.index;
   session.remove(f);
   open();
   await t.throwsAsync(slow, { message: 'not now' });
   session.define(functionUnit('g'));
-  t.not(session.stubs.createStub('g').index, before);
+  t.not(session.stubs.createStub(session.mainDylib.ref('g')).index, before);
   second.open();
   await running;
 });

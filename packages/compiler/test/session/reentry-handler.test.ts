@@ -51,12 +51,12 @@ test('a callback whose answer would have to bring more than one commit carries b
     runner.commits.registerEHFrames(sections);
   });
   let queued = 0;
-  const stub = session.stubs.createStub('f');
+  const stub = session.stubs.createStub(session.mainDylib.ref('f'));
   const first = await enter('f');
   t.like(first, { outcome: 'landed', landing: session.stubs.stubAddress(stub) });
   t.is(host.commits.at(-1)?.pointers.length, 0);
   // Sent through its stub, the thread asks again.
-  const landing = session.dylib.find('f')?.knownPart('f')?.linked?.symbols.get('f$impl')?.address;
+  const landing = session.mainDylib.find('f')?.knownPart('f')?.linked?.symbols.get('f$impl')?.address;
   t.like(await enter('f'), { outcome: 'landed', landing });
   const registered = host.commits.flatMap(({ actions }) =>
     actions.filter(({ action }) => action === 'registerEHFrames'),

@@ -16,13 +16,13 @@ test('what a call is prepared with is not given to others before the call has en
     return { entry: symbol?.address ?? NULL_ADDR, block: new Uint8Array(8) };
   });
   await reached;
-  const before = session.stubs.findStub('f')?.index;
+  const before = session.stubs.findStub(session.mainDylib.ref('f'))?.index;
   session.remove(f);
   session.define(functionUnit('g'));
-  t.not(session.stubs.createStub('g').index, before);
+  t.not(session.stubs.createStub(session.mainDylib.ref('g')).index, before);
   open();
   await running;
-  t.is(session.stubs.findStub('f'), undefined);
+  t.is(session.stubs.findStub(session.mainDylib.ref('f')), undefined);
 });
 
 test('a function removed while it runs keeps its memory until the call has ended', async (t) => {

@@ -25,7 +25,7 @@ export async function openScripted(t: ExecutionContext, answers: Partial<Answers
     host,
     session,
     enter: async (name) => {
-      const stub = session.stubs.createStub(name);
+      const stub = session.stubs.createStub(session.mainDylib.ref(name));
       await session.stubs.ensureEmitted([stub]);
       const trampoline = session.stubs.trampolineAddress(stub);
       const target = host.pointers.get(session.stubs.pointerAddress(stub));

@@ -1,0 +1,49 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { JITDylib } from './jit-dylib.js';
+import type { RunnerContext } from './runner-context.js';
+
+/** Supplies what a dylib lacks when it is looked for: ORC's `DefinitionGenerator`. */
+export interface DefinitionGenerator {
+  /**
+   * Is asked for names that nobody defines, when they are linked or looked up; again each time, as long as nobody does. It
+   * may define some of them in `dylib`.
+   * @returns the addresses in `runner` of those that it knows without defining them, for as long as that runner lives.
+   */
+  tryToGenerate(
+    names: readonly string[],
+    dylib: JITDylib,
+    runner: RunnerContext,
+  ): Promise<ReadonlyMap<string, ExecutorAddr>>;
+}
+
+/** Functions and data of the runner's own process: libc, libm, what was preloaded. The last that is asked. */
+export const PROCESS_SYMBOLS: DefinitionGenerator = {
+  tryToGenerate: (names, _, runner) => runner.lookupProcessSymbols(names),
+};
+
+/** Whether it or its link order has a generator, which may know more than the process. */
+export function isSupplied(dylib: JITDylib): boolean {
+  return [dylib, ...dylib.linkOrder].some(({ generators }) => generators.length > 0);
+}
+
+/**
+ * Asks the generators of `dylib` and of its link order for names that nobody defines.
+ * @returns addresses of those that have one now. Others may have been defined meanwhile: look them up again.
+ */
+export async function generate(
+  names: readonly string[],
+  dylib: JITDylib,
+  runner: RunnerContext,
+): Promise<Map<string, ExecutorAddr>> {
+  const found = new Map<string, ExecutorAddr>();
+  const ask = async (generator: DefinitionGenerator, asked: JITDylib) => {
+    const missing = names.filter((name) => !found.has(name) && !dylib.lookup(name).unit);
+    if (missing.length === 0) return;
+    for (const [name, address] of await generator.tryToGenerate(missing, asked, runner))
+      found.set(name, address);
+  };
+  for (const asked of [dylib, ...dylib.linkOrder])
+    for (const generator of asked.generators) await ask(generator, asked);
+  await ask(PROCESS_SYMBOLS, dylib);
+  return found;
+}
