@@ -1,6 +1,7 @@
 import { doubleSignature } from './callable.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 import type { CallSignature } from './kaleidoscope/call-signature.js';
+import type { FoundDefinition, JITDylib, SymbolRef } from './session/jit-dylib.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 
 /** How the names of a program are called, and which of its units are Kaleidoscope functions. */
@@ -9,10 +10,12 @@ export class Declarations {
   readonly #functions = new Map<MaterializationUnit, FunctionAST>();
   /** Of modules' functions whose types a call can pass. */
   readonly #signatures = new Map<MaterializationUnit, ReadonlyMap<string, CallSignature>>();
-  readonly #definitionOf: (name: string) => MaterializationUnit | undefined;
 
-  constructor(definitionOf: (name: string) => MaterializationUnit | undefined) {
-    this.#definitionOf = definitionOf;
+  readonly #mainDylib: JITDylib;
+
+  /** @param mainDylib whose names Kaleidoscope's prototypes speak of. */
+  constructor(mainDylib: JITDylib) {
+    this.#mainDylib = mainDylib;
   }
 
   /** @returns whether callers pass another number of arguments from now on. */
@@ -44,8 +47,8 @@ export class Declarations {
   }
 
   /** A name is not defined any more. */
-  remove(name: string): void {
-    this.#prototypes.delete(name);
+  remove({ dylib, name }: SymbolRef): void {
+    if (dylib === this.#mainDylib) this.#prototypes.delete(name);
   }
 
   functionOf(unit: MaterializationUnit): FunctionAST | undefined {
@@ -61,7 +64,7 @@ export class Declarations {
   prototypeOf(name: string): PrototypeAST | undefined {
     const known = this.#prototypes.get(name);
     if (known) return known;
-    const signature = this.#moduleSignature(name);
+    const signature = this.#moduleSignature(this.#mainDylib.lookup(name));
     if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
       return undefined;
     const parameters = signature.parameters.map((_, index) => `x${index}`);
@@ -69,15 +72,16 @@ export class Declarations {
   }
 
   /** How a call from outside passes arguments to `name`. */
-  signatureOf(name: string): CallSignature | undefined {
-    const signature = this.#moduleSignature(name);
+  signatureOf(ref: SymbolRef): CallSignature | undefined {
+    const found = ref.dylib.lookup(ref.name);
+    const signature = this.#moduleSignature(found);
     if (signature) return signature;
-    const prototype = this.#prototypes.get(name);
+    if (found.unit && found.dylib !== this.#mainDylib) return undefined;
+    const prototype = this.#prototypes.get(ref.name) ?? this.#prototypes.get(found.name);
     return prototype && doubleSignature(prototype.parameters.length);
   }
 
-  #moduleSignature(name: string): CallSignature | undefined {
-    const unit = this.#definitionOf(name);
+  #moduleSignature({ unit, name }: FoundDefinition): CallSignature | undefined {
     return unit && this.#signatures.get(unit)?.get(name);
   }
 }

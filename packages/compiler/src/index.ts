@@ -1,6 +1,7 @@
 export { ArgumentError, type JITCallable, type ScalarValue } from './callable.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
+export { type AbsoluteDefinition, Dylib, type Generator, type ReexportTarget } from './dylib.js';
 export type { ClientTls } from './executor-client/client-tls.js';
 export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';

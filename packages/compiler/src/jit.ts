@@ -6,6 +6,7 @@ import type { SessionCache } from './cache/session-cache.js';
 import { checkColumns, type JITCallable } from './callable.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import { Declarations } from './declarations.js';
+import { Dylib, type DylibContext } from './dylib.js';
 import type { LocalExecutor } from './executor-client/local-executor.js';
 import { JITInspector } from './jit-inspector.js';
 import type {
@@ -25,7 +26,7 @@ import type { ASTLayer } from './layers/ast-layer.js';
 import type { IRPipeline } from './layers/ir-pipeline.js';
 import type { KeptObjects } from './layers/kept-objects.js';
 import { stackLayers } from './layers/layer-stack.js';
-import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
+import type { VerifiedModule } from './layers/module-layer.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import type { TargetDescription } from './llvm/target.js';
 import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
@@ -47,11 +48,13 @@ import { writeToProcess } from './write-to-process.js';
  * process, each function compiled when something there calls it for the first time.
  */
 export class KaleidoscopeJIT implements AsyncDisposable {
+  /** Where everything is defined that is not put elsewhere. */
+  readonly mainDylib: Dylib;
+  readonly #dylibContext: DylibContext;
   readonly #session: ExecutionSession;
   readonly #local: LocalExecutor | undefined;
   readonly #options: KaleidoscopeJITOptions;
   readonly #cache: SessionCache | undefined;
-  readonly #kept: KeptObjects | undefined;
   readonly #pipeline: IRPipeline;
   readonly #ast: ASTLayer;
   readonly #inspector: JITInspector;
@@ -65,18 +68,17 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   private constructor({ session, local, codegen, cache }: OpenedSession, options: KaleidoscopeJITOptions) {
     this.#session = session;
     this.#local = local;
-    this.#declarations = new Declarations((name) => session.mainDylib.find(name));
+    this.#declarations = new Declarations(session.mainDylib);
     this.#options = options;
     this.#codegen = codegen;
     this.#cache = cache;
     const scope = {
       prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
-      definitionOf: (name: string) => session.mainDylib.find(name),
+      definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
     };
     const context = { session, codegen, cache, scope };
     const { pipeline, kept, tiers, ast } = stackLayers(context, options);
     this.#pipeline = pipeline;
-    this.#kept = kept;
     this.#ast = ast;
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
@@ -92,6 +94,9 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#inspector = new JITInspector(session, ast, this.#declarations, tiers);
     this.#calls = new WrapperCalls(session, ast);
     this.#loops = new LoopCalls(session, ast);
+    const declarations = this.#declarations;
+    this.#dylibContext = { session, codegen, pipeline, kept, declarations, calls: this.#calls };
+    this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
     const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
       if (event.type !== 'output') return;
@@ -158,34 +163,25 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const unit = this.#ast.functionUnit(fn);
     this.#declarations.forgetFunction(this.#session.mainDylib.find(fn.prototype.name));
     this.#declarations.addFunction(unit, fn);
-    this.#session.define(unit);
-    return this.#track(unit);
+    return this.mainDylib.define(unit);
   }
 
-  /**
-   * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
-   * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.
-   * LLVM reads and verifies it in a code generator.
-   * @throws {LinkError} as `defineModule`.
-   * @throws {CompileError} when it does not verify.
-   * @throws {CodegenLostError} when LLVM gives up on it.
-   */
-  async addModule(module: llvm.Module): Promise<ResourceTracker> {
-    return this.defineModule(await readModule(module, this.#codegen));
+  /** Adds a module to the main dylib: see `Dylib.addModule`. */
+  addModule(module: llvm.Module): Promise<ResourceTracker> {
+    return this.mainDylib.addModule(module);
   }
 
-  /**
-   * Adds a module that has been read and verified. Its weak, common and COMDAT definitions give way to others, and others to
-   * its strong ones, as in a linker.
-   * @throws {LinkError} `duplicate-definition` when two strong definitions have one name, or when data has to give way that
-   *   is in use already; then nothing of the module is added.
-   */
+  /** Adds a module that has been read and verified to the main dylib: see `Dylib.defineModule`. */
   defineModule(module: VerifiedModule): ResourceTracker {
-    const isDefined = (name: string) => this.#session.mainDylib.find(name) !== undefined;
-    const unit = moduleUnit(this.#pipeline, module, isDefined, this.#kept);
-    this.#session.define(unit);
-    this.#declarations.addModule(unit, module.defines.signatures);
-    return this.#track(unit);
+    return this.mainDylib.defineModule(module);
+  }
+
+  /**
+   * A dylib of its own: its names mean nothing to others unless they have it in their link order.
+   * @param name as errors call it.
+   */
+  createDylib(name: string): Dylib {
+    return new Dylib(this.#dylibContext, this.#session.createDylib(name));
   }
 
   /** Removes what `addModule` or `addFunctionAST` added. Its memory is reused once nothing can be inside it. */
@@ -195,8 +191,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Looks a name up as JIT'd code would. */
   async findSymbol(name: string): Promise<JITSymbol | undefined> {
-    const found = await this.#session.findSymbol(this.mangle(name));
-    return found && { name, ...found };
+    const found = await this.mainDylib.findSymbol(this.mangle(name));
+    return found && { ...found, name };
   }
 
   /** The object format's spelling of a name; ELF's is the name itself. */
@@ -240,19 +236,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
    * @throws {SymbolsNotFoundError}
    */
-  async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
-    const found = await this.#session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
-      this.findSymbol(name),
-    );
-    if (!found) throw new SymbolsNotFoundError([name]);
-    const known = signature ?? this.#declarations.signatureOf(name);
-    if (!known)
-      throw new FarJITError(
-        'NO_SIGNATURE',
-        `the signature of ${name} is not known; pass one, or declare it extern`,
-      );
-    // A redefinition may take other parameters, and a call must not pass what it took before.
-    return this.#calls.callable(name, () => signature ?? this.#declarations.signatureOf(name) ?? known);
+  lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+    return this.mainDylib.lookup(name, signature);
   }
 
   /**
@@ -266,7 +251,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     columns: readonly Float64Array[],
     options: CallOptions = {},
   ): Promise<Float64Array> {
-    checkColumns(name, this.#declarations.signatureOf(name), columns);
+    checkColumns(name, this.#declarations.signatureOf(this.#session.mainDylib.ref(name)), columns);
     const content = await this.#loops.call(name, columns, options);
     const results = new Float64Array(columns[0]?.length ?? 0);
     new Uint8Array(results.buffer).set(content);
@@ -397,17 +382,6 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #track(unit: MaterializationUnit): ResourceTracker {
-    return {
-      names: [...unit.symbols.keys()],
-      remove: () => {
-        for (const name of this.#session.mainDylib.currentNames(unit)) this.#declarations.remove(name);
-        this.#declarations.forget(unit);
-        this.#session.remove(unit);
-      },
-    };
   }
 
   #loadLLVM(): LibLLVM {

@@ -11,6 +11,7 @@ import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleid
 import type { ASTLayer } from './layers/ast-layer.js';
 import { SymbolsNotFoundError } from './session/errors.js';
 import type { ExecutionSession } from './session/execution-session.js';
+import type { SymbolRef } from './session/jit-dylib.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
@@ -30,14 +31,14 @@ export class WrapperCalls {
    * A callable that calls what a name means when the call leaves.
    * @param signatureNow its signature; asked for each call and again on its way, since a redefinition may change it.
    */
-  callable(name: string, signatureNow: () => CallSignature): JITCallable {
+  callable({ dylib, name }: SymbolRef, signatureNow: () => CallSignature): JITCallable {
     const addressOf = async () => {
-      const symbol = await this.#session.findSymbol(name);
+      const symbol = await this.#session.findSymbol(name, dylib);
       if (!symbol) throw new SymbolsNotFoundError([name]);
       return symbol.address;
     };
     const call = (args: readonly ScalarValue[], options: CallOptions) =>
-      this.#call(name, signatureNow, args, options, addressOf);
+      this.#call(dylib.ref(name), signatureNow, args, options, addressOf);
     const callable = (...args: ScalarValue[]) => call(args, {});
     const properties = { symbol: name, signature: signatureNow(), call };
     return Object.defineProperty(Object.assign(callable, properties), 'signature', { get: signatureNow });
@@ -50,7 +51,7 @@ export class WrapperCalls {
     options: CallOptions,
   ): Promise<ScalarValue | undefined> {
     return this.#call(
-      formatAddr(address),
+      this.#session.mainDylib.ref(formatAddr(address)),
       () => signature,
       args,
       options,
@@ -71,7 +72,7 @@ export class WrapperCalls {
   }
 
   async #call(
-    name: string,
+    { dylib, name }: SymbolRef,
     signatureNow: () => CallSignature,
     args: readonly ScalarValue[],
     options: CallOptions,
@@ -92,7 +93,9 @@ export class WrapperCalls {
       }
     };
     const block = await this.#session.call(name, prepare, options);
-    this.#session.compileAction.noteReturned([{ callee: name, isCertain: true }]);
+    // Calls are guessed from what the main dylib's functions call.
+    if (dylib === this.#session.mainDylib)
+      this.#session.compileAction.noteReturned([{ callee: name, isCertain: true }]);
     return decodeResult({ result, parameters: [] }, block);
   }
 

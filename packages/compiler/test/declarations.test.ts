@@ -1,14 +1,17 @@
 import test from 'ava';
 import { Declarations } from '../src/declarations.js';
 import type { CallSignature } from '../src/kaleidoscope/call-signature.js';
+import { JITDylib } from '../src/session/jit-dylib.js';
 import { onlyFunction } from './kaleidoscope/parse.js';
-import { functionUnit } from './session/units.js';
+import { functionUnit, unitOf } from './session/units.js';
+
+const newDylib = () => new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
 
 const TO_DOUBLE: CallSignature = { result: 'double', parameters: ['double', 'double'] };
 const TO_INTEGER: CallSignature = { result: 'i64', parameters: ['i64'] };
 
 test('only another number of parameters concerns callers, who are those that call the name now', (t) => {
-  const declarations = new Declarations(() => undefined);
+  const declarations = new Declarations(newDylib());
   const { prototype } = onlyFunction('def f(x) x;');
   t.false(declarations.declare(prototype));
   t.false(declarations.declare(onlyFunction('def f(y) y + 1;').prototype));
@@ -23,8 +26,10 @@ test('only another number of parameters concerns callers, who are those that cal
 });
 
 test('a module has a name called as it defines it: from Kaleidoscope if all are doubles', (t) => {
-  const module = functionUnit('m');
-  const declarations = new Declarations(() => module);
+  const dylib = newDylib();
+  const module = unitOf('m', '', { functions: ['f', 'g', 'h'] });
+  dylib.define(module);
+  const declarations = new Declarations(dylib);
   declarations.addModule(
     module,
     new Map([
@@ -32,28 +37,29 @@ test('a module has a name called as it defines it: from Kaleidoscope if all are 
       ['g', TO_INTEGER],
     ]),
   );
-  t.deepEqual(declarations.signatureOf('f'), TO_DOUBLE);
-  t.deepEqual(declarations.signatureOf('g'), TO_INTEGER);
-  t.is(declarations.signatureOf('h'), undefined);
+  t.deepEqual(declarations.signatureOf(dylib.ref('f')), TO_DOUBLE);
+  t.deepEqual(declarations.signatureOf(dylib.ref('g')), TO_INTEGER);
+  t.is(declarations.signatureOf(dylib.ref('h')), undefined);
   t.is(declarations.prototypeOf('f')?.parameters.length, 2);
   t.is(declarations.prototypeOf('g'), undefined);
   t.is(declarations.prototypeOf('h'), undefined);
 });
 
 test('a function takes a name over from a module, and a name that is removed means nothing', (t) => {
-  const [module, unit] = [functionUnit('m'), functionUnit('f')];
-  let definition: typeof module | undefined = module;
-  const declarations = new Declarations(() => definition);
+  const dylib = newDylib();
+  const [module, unit] = [unitOf('m', '', { functions: ['f'] }), functionUnit('f')];
+  dylib.define(module);
+  const declarations = new Declarations(dylib);
   declarations.addModule(module, new Map([['f', TO_INTEGER]]));
-  t.deepEqual(declarations.signatureOf('f'), TO_INTEGER);
+  t.deepEqual(declarations.signatureOf(dylib.ref('f')), TO_INTEGER);
   const fn = onlyFunction('def f(x) x;');
   declarations.declare(fn.prototype);
   declarations.addFunction(unit, fn);
-  definition = unit;
-  t.deepEqual(declarations.signatureOf('f'), { result: 'double', parameters: ['double'] });
+  dylib.define(unit);
+  t.deepEqual(declarations.signatureOf(dylib.ref('f')), { result: 'double', parameters: ['double'] });
   t.is(declarations.prototypeOf('f'), fn.prototype);
-  declarations.remove('f');
-  definition = undefined;
-  t.is(declarations.signatureOf('f'), undefined);
+  declarations.remove(dylib.ref('f'));
+  dylib.remove(unit);
+  t.is(declarations.signatureOf(dylib.ref('f')), undefined);
   t.is(declarations.prototypeOf('f'), undefined);
 });

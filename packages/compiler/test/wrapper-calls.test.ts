@@ -4,9 +4,12 @@ import { doubleSignature, encodeBlock } from '../src/callable.js';
 import type { CallSignature } from '../src/kaleidoscope/call-signature.js';
 import type { ASTLayer } from '../src/layers/ast-layer.js';
 import type { ExecutionSession } from '../src/session/execution-session.js';
+import { JITDylib } from '../src/session/jit-dylib.js';
 import { WrapperCalls } from '../src/wrapper-calls.js';
 
 const CALLEE = addrAdd(NULL_ADDR, 0x1234_5678_9abc);
+
+const DYLIB = new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
 
 /** A session that links each wrapper at an address of its own, and answers what `answer` makes of a block. */
 function prepared({
@@ -20,6 +23,7 @@ function prepared({
   const entries: string[] = [];
   const blocks: Uint8Array[] = [];
   const session = {
+    mainDylib: DYLIB,
     findSymbol: async (name: string) => (name === 'f' ? { address: CALLEE } : undefined),
     link: async (unit: string, name: string) => {
       onLink();
@@ -47,7 +51,7 @@ const double = (value: number) => () => new Uint8Array(Float64Array.of(value).bu
 
 test('a callable calls what its name means by then, through a wrapper that its signature has once', async (t) => {
   const { calls, log, entries, blocks } = prepared({ answer: double(2.5) });
-  const f = calls.callable('f', () => doubleSignature(1));
+  const f = calls.callable(DYLIB.ref('f'), () => doubleSignature(1));
   t.is(f.symbol, 'f');
   t.is(await f(1), 2.5);
   t.is(await f.call([2], {}), 2.5);
@@ -57,7 +61,9 @@ test('a callable calls what its name means by then, through a wrapper that its s
     [1, 2].map((value) => encodeBlock('f', CALLEE, doubleSignature(1), [value])),
   );
   t.deepEqual(log, ['call f', 'returned f true', 'call f', 'returned f true']);
-  await t.throwsAsync(calls.callable('g', () => doubleSignature(0))(), { code: 'SYMBOLS_NOT_FOUND' });
+  await t.throwsAsync(calls.callable(DYLIB.ref('g'), () => doubleSignature(0))(), {
+    code: 'SYMBOLS_NOT_FOUND',
+  });
 });
 
 test('a signature that changes on the way is asked for again, and what came before is not called', async (t) => {
@@ -70,7 +76,7 @@ test('a signature that changes on the way is asked for again, and what came befo
       if (++linkCount === 1) at = 1;
     },
   });
-  const f = calls.callable('f', () => signatures[at] as CallSignature);
+  const f = calls.callable(DYLIB.ref('f'), () => signatures[at] as CallSignature);
   t.deepEqual(f.signature, signatures[0]);
   t.is(await f(1), 7);
   t.deepEqual(f.signature, signatures[1]);

@@ -64,7 +64,9 @@ export class OptimizationPlanner {
   /** The body that a name means now, if it is a function's that IRGen accepts. */
   #bodyOf(name: string): FunctionAST | undefined {
     const unit = this.#compiler.scope.definitionOf(name);
-    return unit && this.#compiler.canGenerate(unit) ? functionOf(unit) : undefined;
+    const fn = unit && this.#compiler.canGenerate(unit) ? functionOf(unit) : undefined;
+    // A reexport's body has another name.
+    return fn?.prototype.name === name ? fn : undefined;
   }
 }
 

@@ -150,9 +150,8 @@ export class CompileAction {
     try {
       for (;;) {
         const unit = dylib.find(name);
-        if (!unit) throw new Error(`${name} has been removed`);
         // The pointer stays at the trampoline: what it would lead to may change without this name's knowing.
-        if (unit instanceof Reexports) return await this.#reexported(stub, runner);
+        if (!unit || unit instanceof Reexports) return await this.#elsewhere(stub, runner);
         const absolute = unit instanceof AbsoluteSymbols ? unit.addressOf(name) : undefined;
         if (absolute !== undefined) {
           runner.commits.setPointer(stubs.pointerAddress(stub), absolute);
@@ -183,6 +182,7 @@ export class CompileAction {
   isCurrent({ dylib, name }: SymbolRef, implementation: ExecutorAddr, runner: RunnerContext): boolean {
     const unit = dylib.find(name);
     if (unit instanceof Reexports) return true;
+    if (!unit) return dylib.lookup(name).unit !== undefined;
     if (unit instanceof AbsoluteSymbols) return unit.addressOf(name) === implementation;
     const part = unit?.knownPart(name);
     return part !== undefined && this.addressIn(part, name, runner) === implementation;
@@ -220,10 +220,11 @@ export class CompileAction {
     return symbol.address;
   }
 
-  /** Where a call of a name goes that stands for another. */
-  async #reexported({ dylib, name }: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
+  /** Where a call of a name goes that stands for another, or is defined no more, and means what the link order has. */
+  async #elsewhere({ dylib, name }: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
     const { stubs } = this.#context;
     const found = dylib.lookup(name);
+    if (!found.unit && found.name === name) throw new Error(`${name} has been removed`);
     if (found.unit instanceof AbsoluteSymbols) {
       const address = found.unit.addressOf(found.name);
       if (address !== undefined) return address;

@@ -1,0 +1,168 @@
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type llvm from 'llvm-bindings';
+import type { JITCallable } from './callable.js';
+import type { CodegenPool } from './codegen/codegen-pool.js';
+import type { Declarations } from './declarations.js';
+import type { JITSymbol, ResourceTracker } from './jit-types.js';
+import type { CallSignature } from './kaleidoscope/call-signature.js';
+import type { IRPipeline } from './layers/ir-pipeline.js';
+import type { KeptObjects } from './layers/kept-objects.js';
+import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
+import { AbsoluteSymbols } from './session/absolute-symbols.js';
+import { SymbolsNotFoundError } from './session/errors.js';
+import type { ExecutionSession } from './session/execution-session.js';
+import type { JITDylib, SymbolRef } from './session/jit-dylib.js';
+import type { MaterializationUnit } from './session/materialization-unit.js';
+import { Reexports } from './session/reexports.js';
+import { FUNCTION } from './session/symbol-flags.js';
+import type { WrapperCalls } from './wrapper-calls.js';
+
+/** An address of the executor, and whether it is a function's; a bare one is. */
+export type AbsoluteDefinition =
+  | ExecutorAddr
+  | { readonly address: ExecutorAddr; readonly callable: boolean };
+
+/** A name of the same dylib, or of another. */
+export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: string };
+
+/** Supplies names when they are first needed, by defining them in the dylib. */
+export type Generator = (names: readonly string[], dylib: Dylib) => void | Promise<void>;
+
+/** What dylibs of one JIT work with. */
+export interface DylibContext {
+  readonly session: ExecutionSession;
+  readonly codegen: CodegenPool;
+  readonly pipeline: IRPipeline;
+  readonly kept: KeptObjects | undefined;
+  readonly declarations: Declarations;
+  readonly calls: WrapperCalls;
+}
+
+/** A set of names that mean what is defined here, then what the dylibs in its link order export, then what the process has. */
+export class Dylib {
+  readonly #context: DylibContext;
+  readonly #dylib: JITDylib;
+
+  constructor(context: DylibContext, dylib: JITDylib) {
+    this.#context = context;
+    this.#dylib = dylib;
+  }
+
+  get name(): string {
+    return this.#dylib.name;
+  }
+
+  /** Names of all that is defined here. */
+  definedNames(): string[] {
+    return [...this.#dylib.entries()].map(([name]) => name);
+  }
+
+  /**
+   * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
+   * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.
+   * LLVM reads and verifies it in a code generator.
+   * @throws {LinkError} as `defineModule`.
+   * @throws {CompileError} when it does not verify.
+   * @throws {CodegenLostError} when LLVM gives up on it.
+   */
+  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    return this.defineModule(await readModule(module, this.#context.codegen));
+  }
+
+  /**
+   * Adds a module that has been read and verified. Its weak, common and COMDAT definitions give way to others, and others to
+   * its strong ones, as in a linker.
+   * @throws {LinkError} `duplicate-definition` when two strong definitions have one name, or when data has to give way that
+   *   is in use already; then nothing of the module is added.
+   */
+  defineModule(module: VerifiedModule): ResourceTracker {
+    const { pipeline, kept, declarations } = this.#context;
+    const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
+    const unit = moduleUnit(pipeline, module, isDefined, kept);
+    const tracker = this.define(unit);
+    declarations.addModule(unit, module.defines.signatures);
+    return tracker;
+  }
+
+  /**
+   * Gives names to addresses, which are valid in one runner generation only.
+   * @throws {LinkError} `duplicate-definition` when a name is defined already; then none is added.
+   */
+  defineAbsolute(symbols: Readonly<Record<string, AbsoluteDefinition>>): ResourceTracker {
+    const definitions = Object.entries(symbols).map(([name, definition]) => {
+      const symbol = typeof definition === 'bigint' ? { address: definition, callable: true } : definition;
+      return [name, symbol] as const;
+    });
+    return this.define(new AbsoluteSymbols(new Map(definitions)));
+  }
+
+  /**
+   * Gives other names to functions and data, whatever those names mean when they are looked up.
+   * @throws {LinkError} `duplicate-definition` when a new name is defined already; then none is added.
+   */
+  reexport(names: Readonly<Record<string, ReexportTarget>>): ResourceTracker {
+    const targets = Object.entries(names).map(([name, target]): [string, SymbolRef] => {
+      const isOwn = typeof target === 'string';
+      return [name, isOwn ? this.#dylib.ref(target) : target.dylib.#dylib.ref(target.name)];
+    });
+    return this.define(new Reexports(new Map(targets), FUNCTION));
+  }
+
+  /** Lets names that are not defined here mean what `other` exports, after the dylibs that were added before. */
+  addToLinkOrder(other: Dylib): void {
+    this.#context.session.addToLinkOrder(this.#dylib, other.#dylib);
+  }
+
+  /** Has `generator` asked for names that nobody defines, before the process is. */
+  addGenerator(generator: Generator): void {
+    this.#dylib.generators.push({
+      tryToGenerate: async (names) => {
+        await generator(names, this);
+        return new Map();
+      },
+    });
+  }
+
+  /** Looks a name up from outside: hidden names are not found. */
+  async findSymbol(name: string): Promise<JITSymbol | undefined> {
+    const found = await this.#context.session.findSymbol(name, this.#dylib);
+    return found && { name, ...found };
+  }
+
+  /**
+   * A callable for a name.
+   * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
+   * @throws {SymbolsNotFoundError}
+   */
+  async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+    const { session, declarations, calls } = this.#context;
+    const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
+      this.findSymbol(name),
+    );
+    if (!found) throw new SymbolsNotFoundError([name]);
+    const signatureNow = () => signature ?? declarations.signatureOf(this.#dylib.ref(name));
+    const known = signatureNow();
+    if (!known)
+      throw new FarJITError(
+        'NO_SIGNATURE',
+        `the signature of ${name} is not known; pass one, or declare it extern`,
+      );
+    // A redefinition may take other parameters, and a call must not pass what it took before.
+    return calls.callable(this.#dylib.ref(name), () => signatureNow() ?? known);
+  }
+
+  /** For front ends: defines what a unit describes. */
+  define(unit: MaterializationUnit): ResourceTracker {
+    const { session, declarations } = this.#context;
+    session.define(unit, this.#dylib);
+    return {
+      names: [...unit.symbols.keys()],
+      remove: () => {
+        for (const name of this.#dylib.currentNames(unit)) declarations.remove(this.#dylib.ref(name));
+        declarations.forget(unit);
+        session.remove(unit);
+      },
+    };
+  }
+}
