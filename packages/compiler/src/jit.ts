@@ -1,4 +1,4 @@
-import { FarJITError } from '@farjit/protocol/errors';
+
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from './add-source.js';
@@ -24,7 +24,6 @@ import type { TopLevelItem } from './kaleidoscope/parser.js';
 import type { SourceText } from './kaleidoscope/source-text.js';
 import type { ASTLayer } from './layers/ast-layer.js';
 import type { IRPipeline } from './layers/ir-pipeline.js';
-import type { KeptObjects } from './layers/kept-objects.js';
 import { stackLayers } from './layers/layer-stack.js';
 import type { VerifiedModule } from './layers/module-layer.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
@@ -32,10 +31,8 @@ import type { TargetDescription } from './llvm/target.js';
 import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
 import { LoopCalls } from './loop-calls.js';
 import { type OpenedSession, openSession } from './open-session.js';
-import { SymbolsNotFoundError } from './session/errors.js';
 import type { SessionListener } from './session/events.js';
 import type { ExecutionSession } from './session/execution-session.js';
-import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
