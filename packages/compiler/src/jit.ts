@@ -1,4 +1,3 @@
-
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from './add-source.js';

@@ -326,7 +326,8 @@ export class ObjectLinkingLayer {
     const directNames = externalNames.flatMap((name) => {
       const meaning = names?.get(name);
       // What is another's, or has another name there, may come to mean something else without its stub's knowing.
-      const isDirect = meaning && (!meaning.stub || meaning.found.dylib !== dylib || meaning.found.name !== name);
+      const isDirect =
+        meaning && (!meaning.stub || meaning.found.dylib !== dylib || meaning.found.name !== name);
       return isDirect ? [...new Set([name, meaning.found.name])] : [];
     });
     for (const stub of stubs) stub.referenceCount++;
@@ -372,7 +373,9 @@ function generatedAddress(
   attempt: Attempt,
   runner: RunnerContext,
 ): ExecutorAddr | undefined {
-  return attempt.generated.get(dylib)?.get(name) ?? (isSupplied(dylib) ? undefined : runner.processSymbol(name));
+  return (
+    attempt.generated.get(dylib)?.get(name) ?? (isSupplied(dylib) ? undefined : runner.processSymbol(name))
+  );
 }
 
 /** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
