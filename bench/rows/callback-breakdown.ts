@@ -14,7 +14,6 @@ const STAGES = {
   reentry: 'reentry',
   wire: 'wire',
   irgen: 'IRGen',
-  bitcode: 'recording',
   parse: 'LLVM: parse, verify',
   passes: 'LLVM: passes',
   emit: 'LLVM: emit',
@@ -94,7 +93,7 @@ interface Recording {
   handlingMs: number;
   commitMs: number;
   linkMs: number;
-  readonly compilesMs: Record<'irgen' | 'bitcode' | 'parse' | 'passes' | 'emit', number>;
+  readonly compilesMs: Record<'irgen' | 'parse' | 'passes' | 'emit', number>;
   bytesToExecutor: number;
   bytesToCompiler: number;
 }
@@ -108,7 +107,7 @@ async function record(jit: KaleidoscopeJIT, source: string): Promise<Recording> 
     handlingMs: 0,
     commitMs: 0,
     linkMs: 0,
-    compilesMs: { irgen: 0, bitcode: 0, parse: 0, passes: 0, emit: 0 },
+    compilesMs: { irgen: 0, parse: 0, passes: 0, emit: 0 },
     bytesToExecutor: 0,
     bytesToCompiler: 0,
   };
@@ -131,7 +130,6 @@ function add(recording: Recording, functions: Set<string>, event: SessionEvent):
       if (event.kind !== 'function') return;
       functions.add(event.unit);
       recording.compilesMs.irgen += event.timings.irgenMs;
-      recording.compilesMs.bitcode += event.timings.bitcodeMs;
       recording.compilesMs.parse += event.timings.parseMs;
       recording.compilesMs.passes += event.timings.passesMs;
       recording.compilesMs.emit += event.timings.emitMs;
@@ -159,17 +157,16 @@ function add(recording: Recording, functions: Set<string>, event: SessionEvent):
 /** The cold call less the same call again: what is left are its callbacks. */
 function toSample(cold: Recording, warm: Recording): CallbackSample {
   const perCallback = (ms: number) => (1000 * ms) / cold.callbackCount;
-  const { irgen, bitcode, parse, passes, emit } = cold.compilesMs;
+  const { irgen, parse, passes, emit } = cold.compilesMs;
   const totalMs = cold.callMs - warm.callMs;
   const commitMs = cold.commitMs - warm.commitMs;
-  const compileMs = irgen + bitcode + parse + passes + emit;
+  const compileMs = irgen + parse + passes + emit;
   return {
     totalUs: perCallback(totalMs),
     stagesUs: {
       reentry: perCallback(totalMs - cold.waitMs - commitMs),
       wire: perCallback(cold.waitMs - cold.handlingMs),
       irgen: perCallback(irgen),
-      bitcode: perCallback(bitcode),
       parse: perCallback(parse),
       passes: perCallback(passes),
       emit: perCallback(emit),
@@ -208,7 +205,7 @@ function table(measured: readonly SizeSamples[]): Table {
         'slot; and back: the futex, registering EH frames, restoring, the jump.',
       'wire: from the host’s request to its answer, less what the compiler did in between: encoding, two messages over ' +
         'a socket, waking the process at the other end, decoding and checking.',
-      'IRGen, recording, LLVM: AST to calls of an IR builder, a copy of those, the calls to a verified module in libLLVM, the ' +
+      'IRGen, LLVM: AST to calls of an IR builder, the calls to a verified module in libLLVM, the ' +
         'default level’s passes, machine code in an ELF object.',
       'link: from the object’s link graph to relocated segments. compiler, rest: parsing the object into that ' +
         'graph, tables, promises.',

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FunctionAST } from '#compiler/src/kaleidoscope/ast.js';
-import { loadIRGen } from '#compiler/src/kaleidoscope/load-irgen.js';
+import { IRGenerator } from '#compiler/src/kaleidoscope/irgen.js';
 import type { TopLevelItem } from '#compiler/src/kaleidoscope/parser.js';
+import { bitcodeOf } from '#compiler/test/ir/module-of.js';
 import type { Behaviour } from './reference-interpreter.js';
 
 const TIMEOUT_MS = 60_000;
@@ -25,7 +26,7 @@ export async function runWithLLI(lli: string, items: readonly TopLevelItem[]): P
     const expressions = items.flatMap((item) => (item.kind === 'expression' ? [item.function] : []));
     const program = join(directory, 'program.bc');
     const main = join(directory, 'main.ll');
-    writeFileSync(program, await bitcodeOf(items, expressions));
+    writeFileSync(program, await programOf(items, expressions));
     writeFileSync(main, mainOf(expressions.length));
     const { stdout, stderr, status, signal } = spawnSync(lli, [`--extra-module=${program}`, main], {
       encoding: 'utf8',
@@ -38,10 +39,7 @@ export async function runWithLLI(lli: string, items: readonly TopLevelItem[]): P
   }
 }
 
-async function bitcodeOf(
-  items: readonly TopLevelItem[],
-  expressions: readonly FunctionAST[],
-): Promise<Uint8Array> {
+function programOf(items: readonly TopLevelItem[], expressions: readonly FunctionAST[]): Promise<Uint8Array> {
   const definitions = new Map<string, FunctionAST>();
   const prototypes = new Map(
     items.flatMap((item) =>
@@ -52,19 +50,14 @@ async function bitcodeOf(
   );
   for (const item of items)
     if (item.kind === 'definition') definitions.set(item.function.prototype.name, item.function);
-  const { generate } = await loadIRGen('bitcode');
-  const module = generate(
+  const ir = new IRGenerator().generate(
     [
       ...[...definitions].map(([implementationName, fn]) => ({ function: fn, implementationName })),
       ...expressions.map((fn, i) => ({ function: fn, implementationName: `expression${i}` })),
     ],
     (name) => prototypes.get(name),
   );
-  try {
-    return module.write().bytes;
-  } finally {
-    module.discard();
-  }
+  return bitcodeOf(ir);
 }
 
 /** Prints the bits of each value in hexadecimal after a letter. Without a pointer in it, every LLVM reads the text. */

@@ -13,7 +13,7 @@ import { type FuzzTarget, must, type TargetFactory, Violation } from '../target.
 import { mustBePrintable } from './decoder.js';
 import { mutateValue } from './frame-inputs.js';
 
-const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
+const NO_TIMINGS = { irgenMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
 /** A step of the play; a compiler that waits longer for a host that has answered waits for ever. */
 const STEP_MS = 20_000;
 

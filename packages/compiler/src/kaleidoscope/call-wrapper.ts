@@ -1,11 +1,17 @@
-import type {
-  IRBuilder,
-  IRFunction,
-  IRFunctionType,
-  IRLibrary,
-  IRType,
-  IRValue,
-} from '../llvm/ir-library.js';
+import { type IRBlock, IRBuilder, type IRFunction, type IRValue } from '../ir/ir-builder.js';
+import {
+  BLOCK_FUNCTION,
+  DOUBLE,
+  FLOAT,
+  FunctionType,
+  I1,
+  I8,
+  I16,
+  I32,
+  I64,
+  type IRType,
+  VOID,
+} from '../ir/types.js';
 import {
   type CallSignature,
   callWrapperName,
@@ -13,18 +19,20 @@ import {
   type ScalarKind,
   SLOT_BYTES,
 } from './call-signature.js';
-import type { ModulePool } from './module-pool.js';
 
-/** A module with one wrapper. Write it down, then discard it. */
-export interface GeneratedWrapper<Module> {
-  readonly module: Module;
-  /** Symbol of the wrapper, `void name(i8* block)`. */
-  readonly name: string;
-  discard(): void;
-}
+const TYPES: Readonly<Record<ScalarKind, IRType>> = {
+  double: DOUBLE,
+  float: FLOAT,
+  i1: I1,
+  i8: I8,
+  i16: I16,
+  i32: I32,
+  i64: I64,
+  ptr: I8.pointer,
+};
 
 /**
- * A wrapper `void call$…(i8* block)` that calls any function of the signature:
+ * A module with a wrapper `void call$…(i8* block)` that calls any function of the signature:
  *
  * | block offset | before | after |
  * | --- | --- | --- |
@@ -33,26 +41,20 @@ export interface GeneratedWrapper<Module> {
  *
  * Of the result's slot only the natural size is written.
  */
-export function generateCallWrapper<Module>(
-  modules: ModulePool<Module>,
-  signature: CallSignature,
-): GeneratedWrapper<Module> {
-  return generateWrapper(modules, callWrapperName(signature), (emitter) => {
-    const values = signature.parameters.map((kind, index) =>
-      emitter.loadArgument(kind, SLOT_BYTES * (1 + index)),
-    );
-    const type = modules.library.FunctionType.get(
-      emitter.resultType(signature.result),
-      signature.parameters.map((kind) => emitter.passedType(kind)),
-      false,
-    );
-    const result = emitter.callFunctionAtStart(type, values);
-    if (signature.result !== 'void') emitter.storeResult(signature.result, result);
-  });
+export function generateCallWrapper(signature: CallSignature): IRBuilder {
+  const ir = new IRBuilder();
+  const emitter = new WrapperEmitter(ir, callWrapperName(signature));
+  const values = signature.parameters.map((kind, index) =>
+    emitter.loadArgument(kind, SLOT_BYTES * (1 + index)),
+  );
+  const result = emitter.callFunctionAtStart(typeOf(signature), values);
+  if (signature.result !== 'void') emitter.storeResult(signature.result, result);
+  ir.retVoid();
+  return ir;
 }
 
 /**
- * A wrapper `void call$main(i8* block)` that calls an `int main(int argc, char **argv)`:
+ * A module with a wrapper `void call$main(i8* block)` that calls an `int main(int argc, char **argv)`:
  *
  * | block offset | before | after |
  * | --- | --- | --- |
@@ -62,159 +64,97 @@ export function generateCallWrapper<Module>(
  * | 16 + 8·argc | reserved | null |
  * | behind | the strings, NUL-terminated | as the function left them |
  */
-export function generateMainWrapper<Module>(modules: ModulePool<Module>): GeneratedWrapper<Module> {
-  return generateWrapper(modules, MAIN_WRAPPER_NAME, (emitter) => emitter.callMain());
+export function generateMainWrapper(): IRBuilder {
+  const ir = new IRBuilder();
+  new WrapperEmitter(ir, MAIN_WRAPPER_NAME).callMain();
+  ir.retVoid();
+  return ir;
 }
-
-function generateWrapper<Module>(
-  modules: ModulePool<Module>,
-  name: string,
-  emitBody: (emitter: WrapperEmitter) => void,
-): GeneratedWrapper<Module> {
-  const target = modules.acquire();
-  try {
-    const { library, context } = modules;
-    const { Type, FunctionType } = library;
-    const type = FunctionType.get(Type.getVoidTy(context), [Type.getInt8PtrTy(context)], false);
-    emitBody(new WrapperEmitter(modules, target.addFunction(name, type)));
-    modules.builder.CreateRetVoid();
-    return { module: target.module, name, discard: () => target.discard() };
-  } catch (error) {
-    target.discard();
-    throw error;
-  }
-}
-
-/** All of a library but what makes modules. */
-type Library = Omit<IRLibrary<never>, 'Module' | 'Function'>;
 
 class WrapperEmitter {
-  readonly #library: Library;
-  readonly #context: object;
-  readonly #builder: IRBuilder;
+  readonly #ir: IRBuilder;
   readonly #wrapper: IRFunction;
   readonly #block: IRValue;
+  readonly #entry: IRBlock;
 
-  constructor(
-    { library, context, builder }: { library: Library; context: object; builder: IRBuilder },
-    wrapper: IRFunction,
-  ) {
-    this.#library = library;
-    this.#context = context;
-    this.#builder = builder;
-    this.#wrapper = wrapper;
-    this.#block = wrapper.getArg(0);
-    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', wrapper));
-  }
-
-  resultType(kind: ScalarKind | 'void'): IRType {
-    return kind === 'void' ? this.#library.Type.getVoidTy(this.#context) : this.#type(kind);
-  }
-
-  /**
-   * A C function may rely on its caller having widened a narrow integer to 32 bits. Passing the widened value takes the
-   * same register or stack slot, and a callee declared with the narrow type reads just its low bits.
-   */
-  passedType(kind: ScalarKind): IRType {
-    return isNarrow(kind) ? this.#library.Type.getInt32Ty(this.#context) : this.#type(kind);
+  constructor(ir: IRBuilder, name: string) {
+    this.#ir = ir;
+    this.#wrapper = ir.addFunction(name, BLOCK_FUNCTION);
+    this.#block = ir.argument(this.#wrapper, 0);
+    this.#entry = ir.addBlock(this.#wrapper, 'entry');
+    ir.continueIn(this.#entry);
   }
 
   loadArgument(kind: ScalarKind, offset: number): IRValue {
-    const stored = this.#storedType(kind);
-    const value = this.#builder.CreateLoad(stored, this.#slot(stored, offset));
-    if (kind === 'i1') {
-      const bit = this.#builder.CreateTrunc(value, this.#type('i1'));
-      return this.#builder.CreateZExt(bit, this.passedType(kind));
-    }
-    return isNarrow(kind) ? this.#builder.CreateSExt(value, this.passedType(kind)) : value;
+    const ir = this.#ir;
+    const stored = storedType(kind);
+    const value = ir.load(stored, this.#slot(stored, offset));
+    if (kind === 'i1') return ir.cast('zext', ir.cast('trunc', value, I1), passedType(kind));
+    return isNarrow(kind) ? ir.cast('sext', value, passedType(kind)) : value;
   }
 
   /** Calls the function whose address the block starts with. */
-  callFunctionAtStart(type: IRFunctionType, values: IRValue[]): IRValue {
-    const pointerType = this.#library.PointerType.get(type, 0);
-    const callee = this.#builder.CreateLoad(pointerType, this.#slot(pointerType, 0), 'callee');
-    return this.#builder.CreateCall(type, callee, values);
+  callFunctionAtStart(type: FunctionType, values: readonly IRValue[]): IRValue {
+    const callee = this.#ir.load(type.pointer, this.#slot(type.pointer, 0), 'callee');
+    return this.#ir.callPointer(type, callee, values);
   }
 
   storeResult(kind: ScalarKind, value: IRValue): void {
-    const stored = this.#storedType(kind);
-    const result = kind === 'i1' ? this.#builder.CreateZExt(value, stored) : value;
-    this.#builder.CreateStore(result, this.#slot(stored, 0));
+    const stored = storedType(kind);
+    const result = kind === 'i1' ? this.#ir.cast('zext', value, stored) : value;
+    this.#ir.store(result, this.#slot(stored, 0));
   }
 
   callMain(): void {
-    const builder = this.#builder;
-    const i64 = this.#library.Type.getInt64Ty(this.#context);
-    const bytePointer = this.#type('ptr');
-    const argc = builder.CreateLoad(i64, this.#slot(i64, SLOT_BYTES), 'argc');
+    const ir = this.#ir;
+    const bytePointer = I8.pointer;
+    const argc = ir.load(I64, this.#slot(I64, SLOT_BYTES), 'argc');
     const argv = this.#slot(bytePointer, 2 * SLOT_BYTES);
 
-    const entryBlock = this.#wrapper.getEntryBlock();
-    const testBlock = this.#library.BasicBlock.Create(this.#context, 'test', this.#wrapper);
-    const relocateBlock = this.#library.BasicBlock.Create(this.#context, 'relocate', this.#wrapper);
-    const callBlock = this.#library.BasicBlock.Create(this.#context, 'call', this.#wrapper);
-    builder.CreateBr(testBlock);
+    const testBlock = ir.addBlock(this.#wrapper, 'test');
+    const relocateBlock = ir.addBlock(this.#wrapper, 'relocate');
+    const callBlock = ir.addBlock(this.#wrapper, 'call');
+    ir.br(testBlock);
 
-    builder.SetInsertPoint(testBlock);
-    const index = builder.CreatePHI(i64, 2, 'index');
-    const slot = builder.CreateGEP(bytePointer, argv, index, 'slot');
-    builder.CreateCondBr(builder.CreateICmpULT(index, argc), relocateBlock, callBlock);
+    ir.continueIn(testBlock);
+    const index = ir.phi(I64, 'index');
+    const slot = ir.gep(bytePointer, argv, index, 'slot');
+    ir.condBr(ir.icmp('ult', index, argc), relocateBlock, callBlock);
 
-    builder.SetInsertPoint(relocateBlock);
-    const offset = builder.CreatePtrToInt(builder.CreateLoad(bytePointer, slot), i64, 'offset');
-    builder.CreateStore(
-      builder.CreateGEP(this.#library.Type.getInt8Ty(this.#context), this.#block, offset),
-      slot,
-    );
-    const nextIndex = builder.CreateAdd(index, builder.getInt64(1));
-    builder.CreateBr(testBlock);
-    index.addIncoming(builder.getInt64(0), entryBlock);
-    index.addIncoming(nextIndex, relocateBlock);
+    ir.continueIn(relocateBlock);
+    const offset = ir.cast('ptrtoint', ir.load(bytePointer, slot), I64, 'offset');
+    ir.store(ir.gep(I8, this.#block, offset), slot);
+    const nextIndex = ir.binary('add', index, ir.int64(1));
+    ir.br(testBlock);
+    ir.addIncoming(index, ir.int64(0), this.#entry);
+    ir.addIncoming(index, nextIndex, relocateBlock);
 
-    builder.SetInsertPoint(callBlock);
-    builder.CreateStore(this.#library.Constant.getNullValue(bytePointer), slot);
-    const i32 = this.#library.Type.getInt32Ty(this.#context);
-    const type = this.#library.FunctionType.get(
-      i32,
-      [i32, this.#library.PointerType.get(bytePointer, 0)],
-      false,
-    );
-    this.storeResult('i32', this.callFunctionAtStart(type, [builder.CreateTrunc(argc, i32), argv]));
+    ir.continueIn(callBlock);
+    ir.store(ir.null(bytePointer), slot);
+    const type = new FunctionType(I32, [I32, bytePointer.pointer]);
+    this.storeResult('i32', this.callFunctionAtStart(type, [ir.cast('trunc', argc, I32), argv]));
   }
 
   #slot(type: IRType, offset: number): IRValue {
-    const address = this.#builder.CreateGEP(
-      this.#library.Type.getInt8Ty(this.#context),
-      this.#block,
-      this.#builder.getInt64(offset),
-    );
-    return this.#builder.CreateBitCast(address, this.#library.PointerType.get(type, 0));
+    const address = this.#ir.gep(I8, this.#block, this.#ir.int64(offset));
+    return this.#ir.cast('bitcast', address, type.pointer);
   }
+}
 
-  #storedType(kind: ScalarKind): IRType {
-    return kind === 'i1' ? this.#library.Type.getInt8Ty(this.#context) : this.#type(kind);
-  }
+function typeOf({ result, parameters }: CallSignature): FunctionType {
+  return new FunctionType(result === 'void' ? VOID : TYPES[result], parameters.map(passedType));
+}
 
-  #type(kind: ScalarKind): IRType {
-    switch (kind) {
-      case 'double':
-        return this.#library.Type.getDoubleTy(this.#context);
-      case 'float':
-        return this.#library.Type.getFloatTy(this.#context);
-      case 'i1':
-        return this.#library.Type.getInt1Ty(this.#context);
-      case 'i8':
-        return this.#library.Type.getInt8Ty(this.#context);
-      case 'i16':
-        return this.#library.Type.getInt16Ty(this.#context);
-      case 'i32':
-        return this.#library.Type.getInt32Ty(this.#context);
-      case 'i64':
-        return this.#library.Type.getInt64Ty(this.#context);
-      case 'ptr':
-        return this.#library.Type.getInt8PtrTy(this.#context);
-    }
-  }
+/**
+ * A C function may rely on its caller having widened a narrow integer to 32 bits. Passing the widened value takes the
+ * same register or stack slot, and a callee declared with the narrow type reads just its low bits.
+ */
+function passedType(kind: ScalarKind): IRType {
+  return isNarrow(kind) ? I32 : TYPES[kind];
+}
+
+function storedType(kind: ScalarKind): IRType {
+  return kind === 'i1' ? I8 : TYPES[kind];
 }
 
 function isNarrow(kind: ScalarKind): boolean {

@@ -1,13 +1,6 @@
-import type { IRBuilder, IRFunction, IRLibrary, IRType } from '../llvm/ir-library.js';
+import type { IRBuilder, IRFunction } from '../ir/ir-builder.js';
+import { DOUBLE, I8, I64, type IRType } from '../ir/types.js';
 import { SLOT_BYTES } from './call-signature.js';
-
-/** What a `ModulePool` has for whoever emits. */
-interface Emitter {
-  readonly library: Omit<IRLibrary<never>, 'Module' | 'Function'>;
-  readonly context: object;
-  readonly builder: IRBuilder;
-  readonly double: IRType;
-}
 
 /**
  * Emits `void loop(i8* block)`, which applies `double body(double…)` to columns of doubles, element by element:
@@ -19,44 +12,34 @@ interface Emitter {
  *
  * Results take the place of column 0: an iteration writes just what it alone reads, so that LLVM can run several at once.
  */
-export function emitLoop(
-  { library, context, builder, double }: Emitter,
-  loop: IRFunction,
-  body: IRFunction,
-  columnCount: number,
-): void {
-  const i64 = library.Type.getInt64Ty(context);
-  const columnType = library.PointerType.get(double, 0);
-  const block = (name: string) => library.BasicBlock.Create(context, name, loop);
-  const slot = (type: IRType, index: number) => {
-    const offset = builder.getInt64(SLOT_BYTES * index);
-    const address = builder.CreateGEP(library.Type.getInt8Ty(context), loop.getArg(0), offset);
-    return builder.CreateBitCast(address, library.PointerType.get(type, 0));
-  };
+export function emitLoop(ir: IRBuilder, loop: IRFunction, body: IRFunction, columnCount: number): void {
+  const block = ir.argument(loop, 0);
+  const slot = (type: IRType, index: number) =>
+    ir.cast('bitcast', ir.gep(I8, block, ir.int64(SLOT_BYTES * index)), type.pointer);
 
-  const entry = block('entry');
-  builder.SetInsertPoint(entry);
-  const count = builder.CreateLoad(i64, slot(i64, 0), 'count');
+  const entry = ir.addBlock(loop, 'entry');
+  ir.continueIn(entry);
+  const count = ir.load(I64, slot(I64, 0), 'count');
   const columns = Array.from({ length: columnCount }, (_, index) =>
-    builder.CreateLoad(columnType, slot(columnType, 1 + index), 'column'),
+    ir.load(DOUBLE.pointer, slot(DOUBLE.pointer, 1 + index), 'column'),
   );
-  const elementBlock = block('element');
-  const endBlock = block('end');
-  const zero = builder.getInt64(0);
-  builder.CreateCondBr(builder.CreateICmpULT(zero, count), elementBlock, endBlock);
+  const elementBlock = ir.addBlock(loop, 'element');
+  const endBlock = ir.addBlock(loop, 'end');
+  const zero = ir.int64(0);
+  ir.condBr(ir.icmp('ult', zero, count), elementBlock, endBlock);
 
-  builder.SetInsertPoint(elementBlock);
-  const index = builder.CreatePHI(i64, 2, 'index');
-  const places = columns.map((column) => builder.CreateGEP(double, column, index));
-  const values = places.map((place) => builder.CreateLoad(double, place));
+  ir.continueIn(elementBlock);
+  const index = ir.phi(I64, 'index');
+  const places = columns.map((column) => ir.gep(DOUBLE, column, index));
+  const values = places.map((place) => ir.load(DOUBLE, place));
   const [result] = places;
-  if (!result) throw new RangeError('a loop needs a column for its results');
-  builder.CreateStore(builder.CreateCall(body, values), result);
-  const next = builder.CreateAdd(index, builder.getInt64(1), 'next');
-  builder.CreateCondBr(builder.CreateICmpULT(next, count), elementBlock, endBlock);
-  index.addIncoming(zero, entry);
-  index.addIncoming(next, elementBlock);
+  if (result === undefined) throw new RangeError('a loop needs a column for its results');
+  ir.store(ir.call(body, values), result);
+  const next = ir.binary('add', index, ir.int64(1), 'next');
+  ir.condBr(ir.icmp('ult', next, count), elementBlock, endBlock);
+  ir.addIncoming(index, zero, entry);
+  ir.addIncoming(index, next, elementBlock);
 
-  builder.SetInsertPoint(endBlock);
-  builder.CreateRetVoid();
+  ir.continueIn(endBlock);
+  ir.retVoid();
 }

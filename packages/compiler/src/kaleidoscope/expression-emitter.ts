@@ -1,5 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { IRBasicBlock, IRBuilder, IRFunction, IRLibrary, IRType, IRValue } from '../llvm/ir-library.js';
+import type { IRBlock, IRBuilder, IRFunction, IRValue } from '../ir/ir-builder.js';
+import { DOUBLE } from '../ir/types.js';
 import type { BinaryExprAST, ExprAST, ForExprAST, IfExprAST, VarExprAST } from './ast.js';
 import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from './operators.js';
 
@@ -14,38 +15,32 @@ type Variable =
 /**
  * Emits the expressions of one function's body, which `checkFunction` has found right. A variable that is assigned to
  * is an `alloca` in the entry block, for mem2reg to promote; any other is the value it was given, which saves making
- * the `alloca`, a store and loads, over half of the calls into LLVM that a small function takes.
+ * the `alloca`, a store and loads, over half of what a small function takes.
  */
 export class ExpressionEmitter {
-  readonly #library: Pick<IRLibrary<never>, 'BasicBlock' | 'ConstantFP'>;
-  readonly #context: object;
-  readonly #builder: IRBuilder;
+  readonly #ir: IRBuilder;
   readonly #function: IRFunction;
+  readonly #entry: IRBlock;
   readonly #calleeOf: CalleeLookup;
   readonly #onIteration: (() => void) | undefined;
-  readonly #double: IRType;
   readonly #assigned: ReadonlySet<string>;
   readonly #variables = new Map<string, Variable>();
 
   /** The builder stands at the end of the function's entry block. */
   constructor(emission: {
-    library: Pick<IRLibrary<never>, 'BasicBlock' | 'ConstantFP'>;
-    context: object;
-    builder: IRBuilder;
-    double: IRType;
-    llvmFunction: IRFunction;
+    ir: IRBuilder;
+    function: IRFunction;
+    entry: IRBlock;
     calleeOf: CalleeLookup;
     /** Names that the body assigns to. */
     assigned: ReadonlySet<string>;
     /** Emits something more into each loop, at the end of an iteration. */
     onIteration?: (() => void) | undefined;
   }) {
-    this.#library = emission.library;
-    this.#context = emission.context;
-    this.#builder = emission.builder;
-    this.#function = emission.llvmFunction;
+    this.#ir = emission.ir;
+    this.#function = emission.function;
+    this.#entry = emission.entry;
     this.#calleeOf = emission.calleeOf;
-    this.#double = emission.double;
     this.#assigned = emission.assigned;
     this.#onIteration = emission.onIteration;
   }
@@ -59,7 +54,7 @@ export class ExpressionEmitter {
   emit(expression: ExprAST): IRValue {
     switch (expression.kind) {
       case 'number':
-        return this.#constant(expression.value);
+        return this.#ir.double(expression.value);
       case 'variable':
         return this.#read(expression.name);
       case 'unary':
@@ -98,7 +93,7 @@ export class ExpressionEmitter {
     if (left.kind !== 'variable')
       throw new FarJITError('INTERNAL', `assignment to a ${left.kind} was not refused`);
     const value = this.emit(right);
-    this.#builder.CreateStore(value, this.#slot(left.name));
+    this.#ir.store(value, this.#slot(left.name));
     return value;
   }
 
@@ -108,15 +103,15 @@ export class ExpressionEmitter {
     }
     switch (operator) {
       case '+':
-        return this.#builder.CreateFAdd(left, right, 'addtmp');
+        return this.#ir.binary('fadd', left, right, 'addtmp');
       case '-':
-        return this.#builder.CreateFSub(left, right, 'subtmp');
+        return this.#ir.binary('fsub', left, right, 'subtmp');
       case '*':
-        return this.#builder.CreateFMul(left, right, 'multmp');
+        return this.#ir.binary('fmul', left, right, 'multmp');
       case '<': {
         // Unordered: a comparison with NaN is true, as in the tutorial.
-        const isLess = this.#builder.CreateFCmpULT(left, right, 'cmptmp');
-        return this.#builder.CreateUIToFP(isLess, this.#double, 'booltmp');
+        const isLess = this.#ir.fcmp('ult', left, right, 'cmptmp');
+        return this.#ir.cast('uitofp', isLess, DOUBLE, 'booltmp');
       }
       default:
         throw new FarJITError('INTERNAL', `built-in operator '${operator}' cannot be emitted`);
@@ -125,57 +120,57 @@ export class ExpressionEmitter {
 
   #if({ condition, thenBranch, elseBranch }: IfExprAST): IRValue {
     const isTrue = this.#isTrue(this.emit(condition), 'ifcond');
-    const thenBlock = this.#appendBlock('then');
-    const elseBlock = this.#appendBlock('else');
-    const mergeBlock = this.#appendBlock('ifcont');
-    this.#builder.CreateCondBr(isTrue, thenBlock, elseBlock);
+    const thenBlock = this.#addBlock('then');
+    const elseBlock = this.#addBlock('else');
+    const mergeBlock = this.#addBlock('ifcont');
+    this.#ir.condBr(isTrue, thenBlock, elseBlock);
 
     const [thenValue, thenEnd] = this.#emitBranch(thenBranch, thenBlock, mergeBlock);
     const [elseValue, elseEnd] = this.#emitBranch(elseBranch, elseBlock, mergeBlock);
 
-    this.#builder.SetInsertPoint(mergeBlock);
-    const result = this.#builder.CreatePHI(this.#double, 2, 'iftmp');
-    result.addIncoming(thenValue, thenEnd);
-    result.addIncoming(elseValue, elseEnd);
+    this.#ir.continueIn(mergeBlock);
+    const result = this.#ir.phi(DOUBLE, 'iftmp');
+    this.#ir.addIncoming(result, thenValue, thenEnd);
+    this.#ir.addIncoming(result, elseValue, elseEnd);
     return result;
   }
 
   /** The value, and the block that it comes from: a branch may end in another block than it began in. */
-  #emitBranch(branch: ExprAST, block: IRBasicBlock, mergeBlock: IRBasicBlock): [IRValue, IRBasicBlock] {
-    this.#builder.SetInsertPoint(block);
+  #emitBranch(branch: ExprAST, block: IRBlock, mergeBlock: IRBlock): [IRValue, IRBlock] {
+    this.#ir.continueIn(block);
     const value = this.emit(branch);
-    const end = this.#currentBlock();
-    this.#builder.CreateBr(mergeBlock);
+    const end = this.#ir.block;
+    this.#ir.br(mergeBlock);
     return [value, end];
   }
 
   /** Body, then step, then the end condition, then the increment: the body runs before the first test. */
   #for({ variable, start, end, step, body }: ForExprAST): IRValue {
     const slot = this.#newSlot(variable, this.emit(start));
-    const loopBlock = this.#appendBlock('loop');
-    this.#builder.CreateBr(loopBlock);
-    this.#builder.SetInsertPoint(loopBlock);
+    const loopBlock = this.#addBlock('loop');
+    this.#ir.br(loopBlock);
+    this.#ir.continueIn(loopBlock);
 
     const restore = this.#shadow(variable, { kind: 'slot', slot });
     this.emit(body);
-    const stepValue = step ? this.emit(step) : this.#constant(1);
+    const stepValue = step ? this.emit(step) : this.#ir.double(1);
     const endValue = this.emit(end);
-    const current = this.#builder.CreateLoad(this.#double, slot, variable);
-    this.#builder.CreateStore(this.#builder.CreateFAdd(current, stepValue, 'nextvar'), slot);
+    const current = this.#ir.load(DOUBLE, slot, variable);
+    this.#ir.store(this.#ir.binary('fadd', current, stepValue, 'nextvar'), slot);
     restore();
     this.#onIteration?.();
 
     const goesOn = this.#isTrue(endValue, 'loopcond');
-    const afterBlock = this.#appendBlock('afterloop');
-    this.#builder.CreateCondBr(goesOn, loopBlock, afterBlock);
-    this.#builder.SetInsertPoint(afterBlock);
-    return this.#constant(0);
+    const afterBlock = this.#addBlock('afterloop');
+    this.#ir.condBr(goesOn, loopBlock, afterBlock);
+    this.#ir.continueIn(afterBlock);
+    return this.#ir.double(0);
   }
 
   #var({ bindings, body }: VarExprAST): IRValue {
     const restores: (() => void)[] = [];
     for (const { name, initializer } of bindings) {
-      const value = initializer ? this.emit(initializer) : this.#constant(0);
+      const value = initializer ? this.emit(initializer) : this.#ir.double(0);
       restores.push(this.#shadow(name, this.#newVariable(name, value)));
     }
     const result = this.emit(body);
@@ -197,21 +192,16 @@ export class ExpressionEmitter {
     return { kind: 'slot', slot: this.#newSlot(name, value) };
   }
 
-  /** An `alloca` at the start of the entry block, where a loop cannot repeat it, and a store at the current place. */
   #newSlot(name: string, value: IRValue): IRValue {
-    const current = this.#currentBlock();
-    const first = this.#function.getEntryBlock().getFirstNonPHI();
-    if (first) this.#builder.SetInsertPoint(first);
-    const slot = this.#builder.CreateAlloca(this.#double, null, name);
-    this.#builder.SetInsertPoint(current);
-    this.#builder.CreateStore(value, slot);
+    const slot = this.#ir.allocaAtStart(this.#entry, DOUBLE, name);
+    this.#ir.store(value, slot);
     return slot;
   }
 
   #read(name: string): IRValue {
     const variable = this.#variable(name);
     if (variable.kind === 'value') return variable.value;
-    return this.#builder.CreateLoad(this.#double, variable.slot, name);
+    return this.#ir.load(DOUBLE, variable.slot, name);
   }
 
   #slot(name: string): IRValue {
@@ -228,25 +218,15 @@ export class ExpressionEmitter {
   }
 
   #call(name: string, values: IRValue[], resultName: string): IRValue {
-    return this.#builder.CreateCall(this.#calleeOf(name, values.length), values, resultName);
+    return this.#ir.call(this.#calleeOf(name, values.length), values, resultName);
   }
 
   /** Ordered: NaN is false, as in the tutorial. */
   #isTrue(value: IRValue, name: string): IRValue {
-    return this.#builder.CreateFCmpONE(value, this.#constant(0), name);
+    return this.#ir.fcmp('one', value, this.#ir.double(0), name);
   }
 
-  #constant(value: number): IRValue {
-    return this.#library.ConstantFP.get(this.#double, value);
-  }
-
-  #appendBlock(name: string): IRBasicBlock {
-    return this.#library.BasicBlock.Create(this.#context, name, this.#function);
-  }
-
-  #currentBlock(): IRBasicBlock {
-    const block = this.#builder.GetInsertBlock();
-    if (!block) throw new FarJITError('INTERNAL', 'the IR builder stands nowhere');
-    return block;
+  #addBlock(name: string): IRBlock {
+    return this.#ir.addBlock(this.#function, name);
   }
 }

@@ -1,5 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { IRFunction, IRLibrary } from '../llvm/ir-library.js';
+import { IRBuilder, type IRFunction } from '../ir/ir-builder.js';
+import { BLOCK_FUNCTION, DOUBLE, FunctionType, VOID } from '../ir/types.js';
 import type { FunctionAST } from './ast.js';
 import { assignedVariables } from './call-graph.js';
 import { checkFunction } from './check.js';
@@ -7,7 +8,6 @@ import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
 import { emitLoop } from './column-loop.js';
 import { ExpressionEmitter } from './expression-emitter.js';
 import { loopName } from './loop-block.js';
-import type { ModulePool, PooledModule } from './module-pool.js';
 
 /** A function to emit. */
 export interface IRGenRequest {
@@ -40,28 +40,14 @@ export interface Counting {
   readonly counter: string;
 }
 
-/** A function with a body in a `GeneratedModule`. */
-export interface GeneratedFunction {
-  readonly name: string;
-  readonly llvmFunction: IRFunction;
-}
+/** Of a counter: `void ()`, the simplest there is. Declared as a function; all that is ever used is its address. */
+const COUNTER = new FunctionType(VOID, []);
+/** Of what counts in one: `void (counter *)`. */
+const COUNT_FUNCTION = new FunctionType(VOID, [COUNTER.pointer]);
 
-/** A module that LLVM's verifier has yet to see. Write it down, then discard it. */
-export interface GeneratedModule<Module> {
-  readonly module: Module;
-  /** The bodies in the order of the requests, an entry after its function; declarations are not listed. */
-  readonly functions: readonly GeneratedFunction[];
-  /** Erases everything in the module, which is used again: neither it nor its functions may be touched afterwards. */
-  discard(): void;
-}
-
-/** Turns function ASTs into LLVM IR, like `codegen` of the tutorial's chapter 7. */
-export class IRGenerator<Module> {
-  readonly #modules: ModulePool<Module>;
-
-  constructor(modules: ModulePool<Module>) {
-    this.#modules = modules;
-  }
+/** Turns function ASTs into IR, like `codegen` of the tutorial's chapter 7. */
+export class IRGenerator {
+  readonly #doubleFunctions: FunctionType[] = [];
 
   /**
    * Emits all requested functions into one module, `double name(double…)` each. Everything that a program can get wrong
@@ -71,28 +57,26 @@ export class IRGenerator<Module> {
    * and for what `checkFunction` finds
    * @throws FarJITError `INTERNAL` if a name is taken
    */
-  generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): GeneratedModule<Module> {
+  generate(requests: readonly IRGenRequest[], prototypeOf: PrototypeLookup): IRBuilder {
     for (const request of requests) checkRequest(request, prototypeOf);
+    const ir = new IRBuilder();
+    new Emission(ir, (parameterCount) => this.#doubleFunction(parameterCount)).emit(requests);
+    return ir;
+  }
 
-    const target = this.#modules.acquire();
-    try {
-      const emission = new Emission(this.#modules, target);
-      const functions = emission.emit(requests);
-      return { module: target.module, functions, discard: () => target.discard() };
-    } catch (error) {
-      target.discard();
-      throw error;
-    }
+  /** `double (double, …)` with so many parameters, made once. */
+  #doubleFunction(parameterCount: number): FunctionType {
+    this.#doubleFunctions[parameterCount] ??= new FunctionType(
+      DOUBLE,
+      new Array<typeof DOUBLE>(parameterCount).fill(DOUBLE),
+    );
+    return this.#doubleFunctions[parameterCount];
   }
 }
 
-function linkageOf(
-  { isAvailableExternally, isInternal }: IRGenRequest,
-  library: Pick<IRLibrary<never>, 'Function'>,
-): number {
-  const { AvailableExternallyLinkage, ExternalLinkage, InternalLinkage } = library.Function.LinkageTypes;
-  if (isInternal) return InternalLinkage;
-  return isAvailableExternally ? AvailableExternallyLinkage : ExternalLinkage;
+function linkageOf({ isAvailableExternally, isInternal }: IRGenRequest) {
+  if (isInternal) return 'internal';
+  return isAvailableExternally ? 'availableExternally' : 'external';
 }
 
 function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void {
@@ -109,105 +93,79 @@ function checkRequest(request: IRGenRequest, prototypeOf: PrototypeLookup): void
 }
 
 /** One call of `generate`. */
-class Emission<Module> {
-  readonly #modules: ModulePool<Module>;
-  readonly #target: PooledModule<Module>;
+class Emission {
+  readonly #ir: IRBuilder;
+  readonly #doubleFunction: (parameterCount: number) => FunctionType;
   readonly #direct = new Map<string, IRFunction>();
 
-  constructor(modules: ModulePool<Module>, target: PooledModule<Module>) {
-    this.#modules = modules;
-    this.#target = target;
+  constructor(ir: IRBuilder, doubleFunction: (parameterCount: number) => FunctionType) {
+    this.#ir = ir;
+    this.#doubleFunction = doubleFunction;
   }
 
-  emit(requests: readonly IRGenRequest[]): GeneratedFunction[] {
+  emit(requests: readonly IRGenRequest[]): void {
     // Names first: a call must find a body of its name rather than declare it.
     const declared = requests.map((request) => {
-      const { implementationName, function: fn } = request;
-      const type = this.#modules.doubleFunctionType(fn.prototype.parameters.length);
-      const linkage = linkageOf(request, this.#modules.library);
-      const llvmFunction = this.#target.addFunction(implementationName, type, linkage);
-      if (request.isCalledDirectly) this.#direct.set(fn.prototype.name, llvmFunction);
-      return { request, llvmFunction };
+      const { prototype } = request.function;
+      const type = this.#doubleFunction(prototype.parameters.length);
+      const fn = this.#ir.addFunction(request.implementationName, type, linkageOf(request));
+      if (request.isCalledDirectly) this.#direct.set(prototype.name, fn);
+      return { request, fn };
     });
-
-    const functions: GeneratedFunction[] = [];
-    for (const { request, llvmFunction } of declared) {
-      this.#emitBody(request, llvmFunction);
-      functions.push({ name: request.implementationName, llvmFunction });
-      if (request.withEntry) functions.push(this.#emitEntry(request.implementationName, llvmFunction));
-      if (request.withLoop) functions.push(this.#emitLoop(request, llvmFunction));
+    for (const { request, fn } of declared) {
+      this.#emitBody(request, fn);
+      if (request.withEntry) this.#emitEntry(request.implementationName, fn);
+      if (request.withLoop) this.#emitLoop(request, fn);
     }
-    return functions;
   }
 
-  #emitBody({ function: fn, counting }: IRGenRequest, llvmFunction: IRFunction): void {
-    const { library, context, builder } = this.#modules;
-    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', llvmFunction));
+  #emitBody({ function: ast, counting }: IRGenRequest, fn: IRFunction): void {
+    const ir = this.#ir;
+    const entry = ir.addBlock(fn, 'entry');
+    ir.continueIn(entry);
     const count = counting && this.#counter(counting);
     count?.();
     const emitter = new ExpressionEmitter({
-      library,
-      context,
-      builder,
-      double: this.#modules.double,
-      llvmFunction,
+      ir,
+      function: fn,
+      entry,
       calleeOf: (name, parameterCount) => this.#callee(name, parameterCount),
-      assigned: assignedVariables(fn),
+      assigned: assignedVariables(ast),
       onIteration: count,
     });
-    for (const [index, parameter] of fn.prototype.parameters.entries()) {
-      const argument = llvmFunction.getArg(index);
-      argument.setName(parameter);
-      emitter.bindParameter(parameter, argument);
-    }
-    builder.CreateRet(emitter.emit(fn.body));
+    for (const [index, parameter] of ast.prototype.parameters.entries())
+      emitter.bindParameter(parameter, ir.argument(fn, index, parameter));
+    ir.ret(emitter.emit(ast.body));
   }
 
-  #emitEntry(implementationName: string, implementation: IRFunction): GeneratedFunction {
-    const { library, context, builder } = this.#modules;
-    const blockType = library.Type.getInt8PtrTy(context);
-    const type = library.FunctionType.get(library.Type.getVoidTy(context), [blockType], false);
-    const name = entryName(implementationName);
-    const entry = this.#target.addFunction(name, type);
-    builder.SetInsertPoint(library.BasicBlock.Create(context, 'entry', entry));
-    const result = builder.CreateCall(implementation, [], 'result');
-    const slot = builder.CreateBitCast(entry.getArg(0), library.Type.getDoublePtrTy(context), 'slot');
-    builder.CreateStore(result, slot);
-    builder.CreateRetVoid();
-    return { name, llvmFunction: entry };
+  #emitEntry(implementationName: string, implementation: IRFunction): void {
+    const ir = this.#ir;
+    const entry = ir.addFunction(entryName(implementationName), BLOCK_FUNCTION);
+    ir.continueIn(ir.addBlock(entry, 'entry'));
+    const result = ir.call(implementation, [], 'result');
+    ir.store(result, ir.cast('bitcast', ir.argument(entry, 0), DOUBLE.pointer, 'slot'));
+    ir.retVoid();
   }
 
-  #emitLoop(
-    { implementationName, function: fn }: IRGenRequest,
-    implementation: IRFunction,
-  ): GeneratedFunction {
-    const { library, context } = this.#modules;
-    const name = loopName(implementationName);
-    const blockType = library.Type.getInt8PtrTy(context);
-    const type = library.FunctionType.get(library.Type.getVoidTy(context), [blockType], false);
-    const loop = this.#target.addFunction(name, type);
-    emitLoop(this.#modules, loop, implementation, fn.prototype.parameters.length);
-    return { name, llvmFunction: loop };
+  #emitLoop({ implementationName, function: ast }: IRGenRequest, implementation: IRFunction): void {
+    const loop = this.#ir.addFunction(loopName(implementationName), BLOCK_FUNCTION);
+    emitLoop(this.#ir, loop, implementation, ast.prototype.parameters.length);
   }
 
   /** Emits one count where the builder stands: a call, which costs IRGen and FastISel less than a branch around it. */
   #counter(counting: Counting): () => void {
-    const { builder, counterType, countFunctionType } = this.#modules;
-    // Declared as a function, of which the pool takes care; all that is ever used is its address.
-    const counter = this.#target.addFunction(counting.counter, counterType);
+    const ir = this.#ir;
+    const counter = ir.addFunction(counting.counter, COUNTER);
     const countFunction =
-      this.#target.findFunction(counting.function) ??
-      this.#target.addFunction(counting.function, countFunctionType);
-    return () => {
-      builder.CreateCall(countFunction, [counter]);
-    };
+      ir.findFunction(counting.function) ?? ir.addFunction(counting.function, COUNT_FUNCTION);
+    return () => void ir.call(countFunction, [counter.value]);
   }
 
   #callee(name: string, parameterCount: number): IRFunction {
     return (
       this.#direct.get(name) ??
-      this.#target.findFunction(name) ??
-      this.#target.addFunction(name, this.#modules.doubleFunctionType(parameterCount))
+      this.#ir.findFunction(name) ??
+      this.#ir.addFunction(name, this.#doubleFunction(parameterCount))
     );
   }
 }

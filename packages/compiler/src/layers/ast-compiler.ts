@@ -1,7 +1,7 @@
+import type { IRBuilder } from '../ir/ir-builder.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { checkCalls } from '../kaleidoscope/check-calls.js';
-import type { IRGenRequest } from '../kaleidoscope/irgen.js';
-import { type IRGen, loadIRGen, type WritableModule } from '../kaleidoscope/load-irgen.js';
+import { IRGenerator, type IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { UnitKind } from '../session/events.js';
 import {
@@ -38,7 +38,7 @@ export interface Recipe {
   readonly level?: CodeLevel;
   /** Symbol of what it counts in. */
   readonly counter?: string | undefined;
-  generate(irgen: IRGen): WritableModule;
+  generate(): IRBuilder;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
 }
@@ -53,7 +53,7 @@ export class ASTCompiler {
   readonly firstLevel: CodeLevel;
   /** Whether functions count their entries, to be optimised when they have become hot. */
   readonly isCounted: boolean;
-  #irgen: Promise<IRGen> | undefined;
+  readonly #irgen = new IRGenerator();
 
   constructor(pipeline: IRPipeline, scope: Scope, tiers: TierPolicy, kept: KeptObjects | undefined) {
     this.pipeline = pipeline;
@@ -63,13 +63,8 @@ export class ASTCompiler {
     this.firstLevel = tiers.kind === 'tiered' ? 'first' : tiers.optLevel;
   }
 
-  loadIRGen(): Promise<IRGen> {
-    this.#irgen ??= loadIRGen('recording');
-    return this.#irgen;
-  }
-
-  generate(irgen: IRGen, requests: readonly IRGenRequest[]): WritableModule {
-    return irgen.generate(requests, (name) => this.scope.prototypeOf(name));
+  generate(requests: readonly IRGenRequest[]): IRBuilder {
+    return this.#irgen.generate(requests, (name) => this.scope.prototypeOf(name));
   }
 
   /** Whether IRGen would accept a unit's function as names are now. */
@@ -145,14 +140,13 @@ export class ASTCompiler {
       },
       dropKept: () => this.kept?.drop(recipe.key()),
       compile: async () => {
-        const irgen = await this.loadIRGen();
         // From here to the IR nothing yields: the key tells what names mean in it.
         const key = recipe.key();
         const elsewhere = this.kept?.elsewhere(key);
         if (elsewhere) return void (await elsewhere);
         const options = this.options(recipe.called, recipe.level);
         return this.claim([key], async () => {
-          const compiled = await this.pipeline.compile(name, () => recipe.generate(irgen), options);
+          const compiled = await this.pipeline.compile(name, () => recipe.generate(), options);
           if (!this.kept) return compiled;
           // Kept before others, who have waited for it, look for it.
           const slice = wholeObject(compiled.object, name);

@@ -1,9 +1,10 @@
+import type { IRBuilder } from '../ir/ir-builder.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import { calleesOf, callsOf } from '../kaleidoscope/call-graph.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../kaleidoscope/call-wrapper.js';
 import { entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
-import type { IRGen, WritableModule } from '../kaleidoscope/load-irgen.js';
 import type { CodeLevel } from '../llvm/target.js';
 import {
   type CompileObserver,
@@ -50,7 +51,7 @@ export class ASTLayer {
       defines: implementationName(name),
       called,
       counter: compiler.counterOf(name),
-      generate: (irgen) => compiler.generate(irgen, [compiler.requestOf(fn)]),
+      generate: () => compiler.generate([compiler.requestOf(fn)]),
       key: () => compiler.keyOf(fn, 'function', called),
     });
     return new FunctionUnit(fn, source, calls);
@@ -77,7 +78,7 @@ export class ASTLayer {
       name,
       symbol: entry,
       called,
-      generate: (irgen) => compiler.generate(irgen, [{ ...implementationOf(fn), withEntry: true }]),
+      generate: () => compiler.generate([{ ...implementationOf(fn), withEntry: true }]),
       key: () => compiler.keyOf(fn, 'expression', called),
     });
     const unit = new MaterializationUnit(name, source, NO_SYMBOLS, calls);
@@ -91,12 +92,12 @@ export class ASTLayer {
 
   /** The wrapper that calls any function of a signature. */
   wrapperUnit(signature: CallSignature): MaterializationUnit {
-    return this.#wrapper(callWrapperName(signature), (irgen) => irgen.callWrapper(signature));
+    return this.#wrapper(callWrapperName(signature), () => generateCallWrapper(signature));
   }
 
   /** The wrapper that calls an `int main(int, char **)`. */
   mainWrapperUnit(): MaterializationUnit {
-    return this.#wrapper(MAIN_WRAPPER_NAME, (irgen) => irgen.mainWrapper());
+    return this.#wrapper(MAIN_WRAPPER_NAME, generateMainWrapper);
   }
 
   /**
@@ -112,20 +113,15 @@ export class ASTLayer {
     const { kept, pipeline } = compiler;
     const fn = functionIn(unit);
     const partOf = (slice: ObjectSlice) => new ObjectPart(unit, () => slice.takeGraph());
-    const prepare = () => {
-      const plan = this.#planner.planFor(fn, OPTIMIZED_LEVEL);
-      onPlanned(plan);
-      return { plan, key: this.#planner.keyOf(fn, plan, 'with') };
-    };
-    const { key: keptKey } = prepare();
-    const found = kept?.find(keptKey, unit.name)?.[0];
-    const dropKept = () => kept?.drop(keptKey);
+    // From here to the IR nothing yields: the key tells what names mean in it.
+    const plan = this.#planner.planFor(fn, OPTIMIZED_LEVEL);
+    onPlanned(plan);
+    const key = this.#planner.keyOf(fn, plan, 'with');
+    const found = kept?.find(key, unit.name)?.[0];
+    const dropKept = () => kept?.drop(key);
     if (found?.symbols.includes(implementationName(unit.name)))
       return { part: partOf(found), compiled: undefined, dropKept };
     if (found) dropKept();
-    const irgen = await compiler.loadIRGen();
-    // From here to the IR nothing yields: the key tells what names mean in it.
-    const { plan, key } = prepare();
     const elsewhere = kept?.elsewhere(key);
     if (elsewhere) {
       await elsewhere;
@@ -134,7 +130,7 @@ export class ASTLayer {
     const bodies = this.#bodiesOf(fn, plan);
     const options = { ...compiler.options(plan.dependencies, plan.level), canWait: true };
     return compiler.claim([key], async () => {
-      const compiled = await pipeline.compile(unit.name, () => compiler.generate(irgen, bodies), options);
+      const compiled = await pipeline.compile(unit.name, () => compiler.generate(bodies), options);
       const slice = wholeObject(compiled.object, unit.name);
       kept?.keep(key, [slice]);
       return { part: partOf(slice), compiled };
@@ -144,10 +140,9 @@ export class ASTLayer {
   /** What a function is compiled to first or, given a plan, when it is optimised, in words. */
   async print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string> {
     const compiler = this.#compiler;
-    const irgen = await compiler.loadIRGen();
     const fn = functionIn(unit);
     const requests = plan ? this.#bodiesOf(fn, plan) : [compiler.requestOf(fn)];
-    const { ir } = generateIR(() => compiler.generate(irgen, requests));
+    const { ir } = generateIR(() => compiler.generate(requests));
     const options = compiler.options(plan?.dependencies ?? unit.callees, plan?.level);
     return compiler.pipeline.print(unit.name, ir, what, options);
   }
@@ -158,7 +153,7 @@ export class ASTLayer {
     return [{ ...implementationOf(fn), isCalledDirectly: true }, ...available];
   }
 
-  #wrapper(name: string, generate: (irgen: IRGen) => WritableModule): MaterializationUnit {
+  #wrapper(name: string, generate: () => IRBuilder): MaterializationUnit {
     const { kept, firstLevel } = this.#compiler;
     const key = () => kept?.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
     const source = this.#compiler.source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });

@@ -84,13 +84,12 @@ export class BatchCompiler {
     canWait: boolean,
   ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
     const compiler = this.#compiler;
-    const irgen = await compiler.loadIRGen();
     // From here to the IR nothing yields: the keys tell what names mean in it.
     const calledBy = functions.map((fn) => callees(fn));
     const keys = functions.map((fn, index) => compiler.keyOf(fn, 'function', calledBy[index] ?? []));
     const requests = functions.map((fn) => compiler.requestOf(fn));
     const options = { ...compiler.options([...new Set(calledBy.flat())]), canWait };
-    const generate = () => compiler.generate(irgen, requests);
+    const generate = () => compiler.generate(requests);
     const compiled = await compiler.pipeline.compile(name, generate, options);
     const slices = new Map<string, ObjectSlice>();
     for (const slice of splitObject(compiled.object, name))

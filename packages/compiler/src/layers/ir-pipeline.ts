@@ -1,4 +1,4 @@
-import type { WritableModule } from '../kaleidoscope/load-irgen.js';
+import type { IRBuilder } from '../ir/ir-builder.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
@@ -34,19 +34,17 @@ export class IRPipeline {
     return `O${this.optLevel}`;
   }
 
-  /** Compiles what `generate` makes. The module is given back before LLVM starts. */
+  /** Compiles what `generate` makes. */
   async compile(
     name: string,
-    generate: () => WritableModule,
+    generate: () => IRBuilder,
     options: CompilationOptions = {},
   ): Promise<CompiledObject> {
-    const { ir, irgenMs, bitcodeMs } = await this.#tracing.inSpan(
-      'farjit.irgen',
-      { 'farjit.module': name },
-      async () => generateIR(generate),
+    const { ir, irgenMs } = await this.#tracing.inSpan('farjit.irgen', { 'farjit.module': name }, async () =>
+      generateIR(generate),
     );
     const { object, timings } = await this.#compileInput(this.#input(name, ir, options));
-    return { object, timings: { irgenMs, bitcodeMs, ...timings } };
+    return { object, timings: { irgenMs, ...timings } };
   }
 
   /** Compiles bitcode. */
@@ -58,7 +56,7 @@ export class IRPipeline {
     const { object, timings } = await this.#compileInput(
       this.#input(name, { form: 'bitcode', bytes: bitcode }, options),
     );
-    return { object, timings: { irgenMs: 0, bitcodeMs: 0, ...timings } };
+    return { object, timings: { irgenMs: 0, ...timings } };
   }
 
   #compileInput(input: CompileInput): Promise<CompileOutput> {
@@ -88,19 +86,9 @@ export class IRPipeline {
   }
 }
 
-/** What `generate` makes, written down and discarded. */
-export function generateIR(generate: () => WritableModule): {
-  ir: ModuleIR;
-  irgenMs: number;
-  bitcodeMs: number;
-} {
+/** What `generate` makes, written down. */
+export function generateIR(generate: () => IRBuilder): { ir: ModuleIR; irgenMs: number } {
   const startMs = performance.now();
-  const generated = generate();
-  const generatedMs = performance.now();
-  try {
-    const ir = generated.write();
-    return { ir, irgenMs: generatedMs - startMs, bitcodeMs: performance.now() - generatedMs };
-  } finally {
-    generated.discard();
-  }
+  const ir = { form: 'recording', bytes: generate().finish() } as const;
+  return { ir, irgenMs: performance.now() - startMs };
 }

@@ -48,8 +48,8 @@ export function loopUnit(
     get called() {
       return plan.dependencies;
     },
-    generate: (irgen) =>
-      compiler.generate(irgen, [
+    generate: () =>
+      compiler.generate([
         { function: fn, implementationName: name, withLoop: true, isInternal: true },
         ...planner.bodiesIn(plan).map((body) => bodyInLoop(body, callee)),
       ]),

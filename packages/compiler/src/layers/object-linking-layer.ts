@@ -424,7 +424,6 @@ function dataAddress(
 function shareOf(timings: CompileTimings, count: number): CompileTimings {
   return {
     irgenMs: timings.irgenMs / count,
-    bitcodeMs: timings.bitcodeMs / count,
     parseMs: timings.parseMs / count,
     passesMs: timings.passesMs / count,
     emitMs: timings.emitMs / count,

@@ -9,7 +9,6 @@ export type UnitKind = 'function' | 'expression' | 'wrapper' | 'loop' | 'module'
 /** Milliseconds of each stage between an AST (or IR module) and its object. */
 export interface CompileTimings {
   readonly irgenMs: number;
-  readonly bitcodeMs: number;
   readonly parseMs: number;
   readonly passesMs: number;
   readonly emitMs: number;

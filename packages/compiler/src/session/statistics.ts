@@ -116,9 +116,9 @@ export class Statistics {
       case 'compiled': {
         totals[`${event.kind}sCompiled`]++;
         totals.objectBytes += event.objectBytes;
-        const { irgenMs, bitcodeMs, parseMs, passesMs, emitMs } = event.timings;
+        const { irgenMs, parseMs, passesMs, emitMs } = event.timings;
         totals.irgenMs += irgenMs;
-        totals.llvmMs += bitcodeMs + parseMs + passesMs + emitMs;
+        totals.llvmMs += parseMs + passesMs + emitMs;
         return;
       }
       case 'linked':
@@ -151,8 +151,8 @@ export class Statistics {
       case 'tier-up': {
         totals.functionsOptimized++;
         if (!event.compiled) return;
-        const { irgenMs, bitcodeMs, parseMs, passesMs, emitMs } = event.compiled.timings;
-        totals.optimizeMs += irgenMs + bitcodeMs + parseMs + passesMs + emitMs;
+        const { irgenMs, parseMs, passesMs, emitMs } = event.compiled.timings;
+        totals.optimizeMs += irgenMs + parseMs + passesMs + emitMs;
         return;
       }
       case 'tier-up-failed':

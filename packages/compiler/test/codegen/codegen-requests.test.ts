@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import test from 'ava';
 import { CodegenPool, DEFAULT_CODEGEN_PROGRAM } from '../../src/codegen/codegen-pool.js';
 import { AnswerReader, type CodegenAnswer, encodeRequest, Status } from '../../src/codegen/codegen-wire.js';
-import { IR, IRRecording, LINKAGE, SCALAR } from '../../src/codegen/ir-recording.js';
+import { IR, IRRecording, LINKAGE, SCALAR } from '../../src/ir/recording.js';
 import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
 import { BitcodeError } from '../../src/llvm/errors.js';
 import { findLibLLVM } from '../../src/llvm/find-libllvm.js';
@@ -100,7 +100,7 @@ function recordingOf(write: (recording: IRRecording) => void, typeCount = 2): Co
   // Value 0, block 0.
   recording.u8(IR.function);
   recording.u32(1);
-  recording.u8(LINKAGE.External);
+  recording.u8(LINKAGE.external);
   recording.text('f');
   recording.u8(IR.block);
   recording.u32(0);
@@ -110,7 +110,7 @@ function recordingOf(write: (recording: IRRecording) => void, typeCount = 2): Co
   write(recording);
   return {
     name: 'recorded',
-    ir: { form: 'recording', bytes: recording.copy() },
+    ir: { form: 'recording', bytes: recording.bytes },
     target: TARGET,
     optLevel: 0,
   };

@@ -7,7 +7,7 @@ import {
   type ScalarKind,
 } from '../../src/kaleidoscope/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
-import { modulePool } from './bindings.js';
+import { bitcodeOf, textOf } from '../ir/module-of.js';
 import { executingTest, runWithLli } from './lli.js';
 
 interface WrappedCall {
@@ -26,36 +26,36 @@ declare i32 @puts(i8*)
 `;
 
 /** Runs the wrapper on a block and returns the first slot afterwards, and which of its bytes the callee's address was. */
-function callThroughWrapper({ signature, callee, slots }: WrappedCall): { slot: bigint; address: bigint } {
-  const generated = generateCallWrapper(modulePool(), signature);
-  try {
-    const count = slots.length + 1;
-    const blockType = `[${count} x i64]`;
-    const stores = slots.map(
-      (bits, index) =>
-        `store i64 ${bits}, i64* getelementptr (${blockType}, ${blockType}* @block, i64 0, i64 ${index + 1})`,
-    );
-    const calleeType = `${signature.result === 'ptr' ? 'i8*' : signature.result} (${declaredTypes(signature)})`;
-    const output = runWithLli(
-      generated.module,
-      `${PRINTING}${callee}
+async function callThroughWrapper({
+  signature,
+  callee,
+  slots,
+}: WrappedCall): Promise<{ slot: bigint; address: bigint }> {
+  const name = callWrapperName(signature);
+  const count = slots.length + 1;
+  const blockType = `[${count} x i64]`;
+  const stores = slots.map(
+    (bits, index) =>
+      `store i64 ${bits}, i64* getelementptr (${blockType}, ${blockType}* @block, i64 0, i64 ${index + 1})`,
+  );
+  const calleeType = `${signature.result === 'ptr' ? 'i8*' : signature.result} (${declaredTypes(signature)})`;
+  const output = runWithLli(
+    await bitcodeOf(generateCallWrapper(signature)),
+    `${PRINTING}${callee}
 @block = global ${blockType} zeroinitializer
-declare void @"${generated.name}"(i8*)
+declare void @"${name}"(i8*)
 define i32 @main() {
   %address = ptrtoint ${calleeType}* @callee to i64
   store i64 %address, i64* getelementptr (${blockType}, ${blockType}* @block, i64 0, i64 0)
   ${stores.join('\n  ')}
-  call void @"${generated.name}"(i8* bitcast (${blockType}* @block to i8*))
+  call void @"${name}"(i8* bitcast (${blockType}* @block to i8*))
   %slot = load i64, i64* getelementptr (${blockType}, ${blockType}* @block, i64 0, i64 0)
   call i32 (i8*, ...) @printf(i8* getelementptr ([7 x i8], [7 x i8]* @hex, i64 0, i64 0), i64 %slot)
   call i32 (i8*, ...) @printf(i8* getelementptr ([7 x i8], [7 x i8]* @hex, i64 0, i64 0), i64 %address)
   ret i32 0
 }`,
-    );
-    return { slot: BigInt(`0x${output.slice(0, 16)}`), address: BigInt(`0x${output.slice(16)}`) };
-  } finally {
-    generated.discard();
-  }
+  );
+  return { slot: BigInt(`0x${output.slice(0, 16)}`), address: BigInt(`0x${output.slice(16)}`) };
 }
 
 function declaredTypes({ parameters }: CallSignature): string {
@@ -77,8 +77,8 @@ function above(bits: number, value: bigint): bigint {
   return BigInt.asUintN(64, (GARBAGE << BigInt(bits)) | value);
 }
 
-executingTest('doubles go in and out', (t) => {
-  const { slot } = callThroughWrapper({
+executingTest('doubles go in and out', async (t) => {
+  const { slot } = await callThroughWrapper({
     signature: { result: 'double', parameters: ['double', 'double'] },
     callee: 'define double @callee(double %a, double %b) { %r = fsub double %a, %b\n ret double %r }',
     slots: [bitsOfDouble(1.5), bitsOfDouble(4)],
@@ -86,7 +86,7 @@ executingTest('doubles go in and out', (t) => {
   t.is(slot, bitsOfDouble(-2.5));
 });
 
-executingTest('every kind of argument arrives, also on the stack', (t) => {
+executingTest('every kind of argument arrives, also on the stack', async (t) => {
   const kinds: ScalarKind[] = ['double', 'float', 'i1', 'i8', 'i16', 'i32', 'i64', 'ptr'];
   const parameters = [...kinds, ...kinds, ...kinds, ...kinds];
   const slotOf = (kind: ScalarKind, index: number): bigint => {
@@ -110,7 +110,7 @@ executingTest('every kind of argument arrives, also on the stack', (t) => {
     %s${index} = add i64 ${index === 0 ? '0' : `%s${index - 1}`}, %n${index}`,
   );
   const formal = parameters.map((kind, index) => `${kind === 'ptr' ? 'i8*' : kind} %p${index}`).join(', ');
-  const { slot } = callThroughWrapper({
+  const { slot } = await callThroughWrapper({
     signature: { result: 'i64', parameters },
     callee: `define i64 @callee(${formal}) {
     ${wrong.join('\n    ')}
@@ -121,8 +121,8 @@ executingTest('every kind of argument arrives, also on the stack', (t) => {
   t.is(slot, 0n, 'number of arguments that differ');
 });
 
-executingTest('narrow integers are widened as C callers widen them', (t) => {
-  const { slot } = callThroughWrapper({
+executingTest('narrow integers are widened as C callers widen them', async (t) => {
+  const { slot } = await callThroughWrapper({
     signature: { result: 'i64', parameters: ['i1', 'i8', 'i16'] },
     // The attributes let the callee rely on bits 8 to 31, which is what is tested.
     callee: `define i64 @callee(i1 zeroext %a, i8 signext %b, i16 signext %c) {
@@ -152,8 +152,8 @@ const RESULTS: readonly [kind: ScalarKind, type: string, literal: string, bits: 
 ];
 
 for (const [kind, type, literal, bits, value] of RESULTS) {
-  executingTest(`a result of kind ${kind} takes its natural size of the slot`, (t) => {
-    const { slot, address } = callThroughWrapper({
+  executingTest(`a result of kind ${kind} takes its natural size of the slot`, async (t) => {
+    const { slot, address } = await callThroughWrapper({
       signature: { result: kind, parameters: [] },
       callee: `define ${type} @callee() { ret ${type} ${literal} }`,
       slots: [],
@@ -162,8 +162,8 @@ for (const [kind, type, literal, bits, value] of RESULTS) {
   });
 }
 
-executingTest('void leaves the block as it was', (t) => {
-  const { slot, address } = callThroughWrapper({
+executingTest('void leaves the block as it was', async (t) => {
+  const { slot, address } = await callThroughWrapper({
     signature: { result: 'void', parameters: ['i64'] },
     callee: 'define void @callee(i64 %x) { ret void }',
     slots: [7n],
@@ -171,11 +171,10 @@ executingTest('void leaves the block as it was', (t) => {
   t.is(slot, address);
 });
 
-executingTest('main gets absolute, null-terminated argv and its exit code comes back', (t) => {
-  const generated = generateMainWrapper(modulePool());
+executingTest('main gets absolute, null-terminated argv and its exit code comes back', async (t) => {
   const strings = 'farjit\\00two words\\00\\00';
   const output = runWithLli(
-    generated.module,
+    await bitcodeOf(generateMainWrapper()),
     `${PRINTING}
 @block = global { i64, i64, [4 x i64], [18 x i8] }
   { i64 0, i64 3, [4 x i64] [i64 48, i64 55, i64 65, i64 -1], [18 x i8] c"${strings}" }
@@ -211,32 +210,16 @@ define i32 @main() {
 }`,
   );
   t.is(output, 'farjit\ntwo words\n\n');
-  generated.discard();
 });
 
-test('a wrapper is named after its signature', (t) => {
+test('a wrapper is named after its signature', async (t) => {
   t.is(callWrapperName({ result: 'double', parameters: ['i32', 'ptr'] }), 'call$double$i32$ptr');
   t.is(callWrapperName({ result: 'void', parameters: [] }), 'call$void');
-  const generated = generateCallWrapper(modulePool(), { result: 'i32', parameters: ['float'] });
-  t.is(generated.name, 'call$i32$float');
-  t.regex(generated.module.print(), /define void @"call\$i32\$float"\(i8\* %0\)/);
-  generated.discard();
+  const text = await textOf(generateCallWrapper({ result: 'i32', parameters: ['float'] }));
+  t.regex(text, /define void @"call\$i32\$float"\(i8\* %0\)/);
 });
 
 test('a call block has a slot for the callee and one per parameter', (t) => {
   t.is(callBlockBytes({ result: 'void', parameters: [] }), 8);
   t.is(callBlockBytes({ result: 'double', parameters: ['double', 'i1', 'ptr'] }), 32);
-});
-
-test('wrappers and functions share a pool without meeting', (t) => {
-  const modules = modulePool();
-  const first = generateCallWrapper(modules, { result: 'i32', parameters: [] });
-  const second = generateCallWrapper(modules, { result: 'i32', parameters: [] });
-  t.not(first.module, second.module);
-  first.discard();
-  const third = generateMainWrapper(modules);
-  t.is(third.module, first.module);
-  t.notRegex(third.module.print(), /call\$i32/);
-  second.discard();
-  third.discard();
 });

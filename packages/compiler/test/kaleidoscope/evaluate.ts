@@ -1,6 +1,7 @@
 import type { FunctionAST, PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { entryName } from '../../src/kaleidoscope/check-calls.js';
-import { irGenerator } from './bindings.js';
+import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
+import { bitcodeOf } from '../ir/module-of.js';
 import { runWithLli } from './lli.js';
 import { parse } from './parse.js';
 
@@ -10,7 +11,7 @@ import { parse } from './parse.js';
  * and `= value` after each top-level expression, as printf's `%f` shows them; the sign of a NaN is dropped, since
  * nothing defines it.
  */
-export function evaluate(text: string): string[] {
+export async function evaluate(text: string): Promise<string[]> {
   const { items, diagnostics } = parse(text);
   if (diagnostics[0]) throw diagnostics[0];
 
@@ -28,7 +29,7 @@ export function evaluate(text: string): string[] {
     }
   }
 
-  const generated = irGenerator().generate(
+  const generated = new IRGenerator().generate(
     [
       ...definitions.map((fn) => ({ function: fn, implementationName: `${fn.prototype.name}$impl` })),
       ...expressions.map((fn, index) => ({
@@ -39,13 +40,10 @@ export function evaluate(text: string): string[] {
     ],
     (name) => prototypes.get(name),
   );
-  try {
-    const stubs = definitions.map((fn) => stub(fn.prototype));
-    const output = runWithLli(generated.module, [PRINTING, ...stubs, main(expressions.length)].join('\n'));
-    return output.replaceAll('-nan', 'nan').split('\n').slice(0, -1);
-  } finally {
-    generated.discard();
-  }
+  const stubs = definitions.map((fn) => stub(fn.prototype));
+  const program = [PRINTING, ...stubs, main(expressions.length)].join('\n');
+  const output = runWithLli(await bitcodeOf(generated), program);
+  return output.replaceAll('-nan', 'nan').split('\n').slice(0, -1);
 }
 
 function expressionName(index: number): string {

@@ -3,24 +3,23 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import llvm from 'llvm-bindings';
 
-/** LLVM 14's interpreter and JIT, which comes with the `llvm-14-dev` that `llvm-bindings` is built with. */
+/** LLVM 14's interpreter and JIT, which comes with `llvm-14-dev`. */
 const LLI = '/usr/lib/llvm-14/bin/lli';
 
 /** `test`, or on a machine without LLVM 14's lli `test.skip`: the titles are then listed as skipped. */
 export const executingTest = existsSync(LLI) ? test : test.skip;
 
 /**
- * Runs `main` of textual IR together with a generated module (as bitcode, the way it leaves the generator) and returns
+ * Runs `main` of textual IR together with a generated module's bitcode and returns
  * what it prints. Throws when it ends with another exit code than 0.
  */
-export function runWithLli(generated: llvm.Module, mainIR: string): string {
+export function runWithLli(generated: Uint8Array, mainIR: string): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'farjit-lli-'));
   try {
     const bitcode = path.join(directory, 'generated.bc');
     const main = path.join(directory, 'main.ll');
-    llvm.WriteBitcodeToFile(generated, bitcode);
+    writeFileSync(bitcode, generated);
     writeFileSync(main, mainIR);
     return execFileSync(LLI, ['-jit-kind=mcjit', `-extra-module=${bitcode}`, main], {
       encoding: 'utf8',

@@ -3,7 +3,7 @@ import { counterName, MaterializationUnit, ObjectPart } from '../../src/session/
 import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { assemble } from '../jitlink/toolchain.js';
 
-export const NO_TIMINGS = { irgenMs: 0, bitcodeMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
+export const NO_TIMINGS = { irgenMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
 
 interface UnitOptions {
   /** Names of functions that it calls. */

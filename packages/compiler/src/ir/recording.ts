@@ -32,27 +32,23 @@ export const IR = {
 /** `enum farjit_scalar` of `codegen.h`. */
 export const SCALAR = { void: 0, double: 1, float: 2, i1: 3, i8: 4, i16: 5, i32: 6, i64: 7 } as const;
 
-/** `LLVMOpcode` of llvm-c/Core.h. */
-export const OPCODE = {
-  Add: 8,
-  FAdd: 9,
-  FSub: 11,
-  FMul: 13,
-  Trunc: 30,
-  ZExt: 31,
-  SExt: 32,
-  UIToFP: 35,
-  PtrToInt: 39,
-  BitCast: 41,
-} as const;
+/** Operations on two values: `LLVMOpcode` of llvm-c/Core.h. */
+export const BINARY = { add: 8, fadd: 9, fsub: 11, fmul: 13 } as const;
 
-/** `LLVMIntPredicate` and `LLVMRealPredicate`. */
-export const PREDICATE = { IntULT: 36, RealONE: 6, RealULT: 12 } as const;
+/** Conversions: `LLVMOpcode`. */
+export const CAST = { trunc: 30, zext: 31, sext: 32, uitofp: 35, ptrtoint: 39, bitcast: 41 } as const;
+
+/** `LLVMIntPredicate`. */
+export const ICMP = { ult: 36 } as const;
+
+/** `LLVMRealPredicate`. */
+export const FCMP = { one: 6, ult: 12 } as const;
 
 /** `LLVMLinkage`. */
-export const LINKAGE = { External: 0, AvailableExternally: 1, Internal: 8 } as const;
+export const LINKAGE = { external: 0, availableExternally: 1, internal: 8 } as const;
 
-const INITIAL_BYTES = 4096;
+/** A small function's take. */
+const INITIAL_BYTES = 1024;
 
 /**
  * The calls of an IR builder, one after the other, for somebody else to make: `replay.c`. Each is a byte for what it is
@@ -61,21 +57,10 @@ const INITIAL_BYTES = 4096;
 export class IRRecording {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #length = 0;
-  typeCount = 0;
-  valueCount = 0;
-  blockCount = 0;
 
-  /** A copy of all that has been written. */
-  copy(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#length);
-  }
-
-  /** Starts over. */
-  clear(): void {
-    this.#length = 0;
-    this.typeCount = 0;
-    this.valueCount = 0;
-    this.blockCount = 0;
+  /** All that has been written; it stays as it is if nothing more is. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   u8(value: number): void {

@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process';
+import test from 'ava';
+import { CodegenPool } from '../../src/codegen/codegen-pool.js';
+import type { IRBuilder } from '../../src/ir/ir-builder.js';
+import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
+import { installedLibLLVMs } from '../llvm/installed.js';
+
+const TOOLS = '/usr/lib/llvm-14/bin';
+const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+avx2' };
+
+/** With typed pointers, which its text shows. */
+const pool = new CodegenPool({
+  libLLVM: () => installedLibLLVMs().find(({ majorVersion }) => majorVersion === 14)?.path ?? '',
+  size: 1,
+});
+test.after.always(() => pool.stop());
+
+/** What was built, to be compiled. */
+export function inputOf(ir: IRBuilder, rest: Partial<CompileInput> = {}): CompileInput {
+  const recording = { form: 'recording', bytes: ir.finish() } as const;
+  return { name: 'm', ir: recording, target: TARGET, optLevel: 0, ...rest };
+}
+
+/** What was built, as a code generator makes a module of it on libLLVM 14, without passes. */
+export function bitcodeOf(ir: IRBuilder): Promise<Uint8Array> {
+  return pool.writeBitcode(inputOf(ir, { passes: '' }));
+}
+
+/** The module in words, read and verified by LLVM's own tools. */
+export async function textOf(ir: IRBuilder): Promise<string> {
+  const input = await bitcodeOf(ir);
+  execFileSync(`${TOOLS}/opt`, ['-passes=verify', '-disable-output', '-'], { input });
+  return execFileSync(`${TOOLS}/llvm-dis`, ['-', '-o', '-'], { input, encoding: 'utf8' });
+}
