@@ -31,6 +31,7 @@ export function summarize(statistics: SessionStatistics): string {
     functionsOptimized,
     optimizationsInvalidated,
     guessesOpen,
+    guessesFailed,
     compileCallbacks,
     failedCallbacks,
     roundTrips,
@@ -38,8 +39,11 @@ export function summarize(statistics: SessionStatistics): string {
   const tripCounts = Object.entries(roundTrips).sort(([, a], [, b]) => b - a);
   const tripTotal = tripCounts.reduce((total, [, count]) => total + count, 0);
   const tripNames = tripCounts.map(([method, count]) => `${method} ${count}`).join(', ');
+  const failed = guessesFailed > 0 ? `, ${guessesFailed} failed` : '';
   const guesses =
-    functionsGuessed > 0 ? `, ${functionsGuessed} of them guessed (at most ${guessesOpen} in vain)` : '';
+    functionsGuessed > 0
+      ? `, ${functionsGuessed} of them guessed (at most ${guessesOpen} in vain${failed})`
+      : '';
   const found = statistics.cacheMemoryHits + statistics.cacheDiskHits;
   const cache: [string, string][] =
     found + statistics.cacheDamaged === 0 ? [] : [['cache', cacheWords(statistics, found)]];

@@ -25,7 +25,7 @@ export interface CodegenPoolOptions {
   readonly size?: number;
   /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
   readonly program?: string;
-  /** Milliseconds that one module may take before its process is ended: 120,000 unless given. */
+  /** Milliseconds that one module may take before its process is ended, a 40th with guesses in it: 120,000 unless given. */
   readonly limitMs?: number;
   /** Milliseconds without work after which all processes but one are ended. Default 1000. */
   readonly restMs?: number;
@@ -36,6 +36,12 @@ export interface CodegenPoolOptions {
  * the caller's own may take longer, and one on which LLVM never ends must not keep a core for ever.
  */
 const LIMIT_MS = 120_000;
+
+/**
+ * A module with guesses gets so much less: 3 seconds, unless another limit is given. Modules of 32 functions take LLVM some
+ * 20 ms, and whoever is blocked for one of the functions waits for all.
+ */
+const GUESS_SHARE = 40;
 
 /** What reading a module does without. */
 const NO_TARGET = { triple: '', cpuName: '', cpuFeatures: '' };
@@ -202,7 +208,8 @@ export class CodegenPool implements BitcodeCompileLayer {
         passes: input.passes ?? passPipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
         input,
       };
-      const answer = await process.request(request, this.#limitMs);
+      const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
+      const answer = await process.request(request, limitMs);
       resolve({ ...answer, llvmVersion });
     } catch (error) {
       reject(error instanceof Error ? error : new Error(String(error)));

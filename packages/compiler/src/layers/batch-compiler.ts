@@ -10,6 +10,7 @@ import {
 } from '../session/materialization-unit.js';
 import type { ASTCompiler } from './ast-compiler.js';
 import { functionOf } from './function-unit.js';
+import type { CompilationOptions } from './ir-pipeline.js';
 import { type ObjectSlice, splitObject } from './split-object.js';
 
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
@@ -42,7 +43,9 @@ export class BatchCompiler {
     observer.compiling();
     const shared = compiler.kept?.isShared ? functions : [];
     const keys = shared.map((fn) => compiler.keyOf(fn, 'function', callees(fn)));
-    const compiling = compiler.claim(keys, () => this.#compile(name, functions, canWait));
+    const holdsGuesses = canWait || taken.length > 1;
+    const how = { canWait, holdsGuesses };
+    const compiling = compiler.claim(keys, () => this.#compile(name, functions, how));
     const batch = compiling.then(({ compiled, slices }) => {
       observer.compiled(compiled);
       return slices;
@@ -55,6 +58,7 @@ export class BatchCompiler {
           const part = new ObjectPart(unit, () => slice.takeGraph(), compiler.counterOf(unit.name));
           return new Map([[unit.name, part]]);
         }),
+        { isShared: holdsGuesses },
       );
     return able;
   }
@@ -81,14 +85,14 @@ export class BatchCompiler {
   async #compile(
     name: string,
     functions: readonly FunctionAST[],
-    canWait: boolean,
+    how: CompilationOptions,
   ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
     const compiler = this.#compiler;
     // From here to the IR nothing yields: the keys tell what names mean in it.
     const calledBy = functions.map((fn) => callees(fn));
     const keys = functions.map((fn, index) => compiler.keyOf(fn, 'function', calledBy[index] ?? []));
     const requests = functions.map((fn) => compiler.requestOf(fn));
-    const options = { ...compiler.options([...new Set(calledBy.flat())]), canWait };
+    const options = { ...compiler.options([...new Set(calledBy.flat())]), ...how };
     const generate = () => compiler.generate(requests);
     const compiled = await compiler.pipeline.compile(name, generate, options);
     const slices = new Map<string, ObjectSlice>();

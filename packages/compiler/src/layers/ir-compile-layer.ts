@@ -15,6 +15,8 @@ export interface CompileInput {
   programDefined?: readonly string[];
   /** No thread is blocked for it: whatever else there is to compile comes first. */
   canWait?: boolean;
+  /** It holds functions that nobody has asked for: it is given up after a short share of the time a module may take. */
+  holdsGuesses?: boolean;
 }
 
 /** A compiled module: plain data. */

@@ -13,6 +13,8 @@ export interface CompilationOptions {
   readonly programDefined?: readonly string[];
   /** No thread is blocked for it. */
   readonly canWait?: boolean;
+  /** It holds functions that nobody has asked for. */
+  readonly holdsGuesses?: boolean;
 }
 
 /** From a module's IR to an object: written down, then handed to the layer below. */
@@ -81,8 +83,8 @@ export class IRPipeline {
   }
 
   #input(name: string, ir: ModuleIR, options: CompilationOptions = {}): CompileInput {
-    const { level = this.optLevel, programDefined = [], canWait = false } = options;
-    return { name, ir, target: this.target, optLevel: level, programDefined, canWait };
+    const { level = this.optLevel, programDefined = [], canWait = false, holdsGuesses = false } = options;
+    return { name, ir, target: this.target, optLevel: level, programDefined, canWait, holdsGuesses };
   }
 }
 

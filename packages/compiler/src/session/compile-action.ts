@@ -69,9 +69,11 @@ export class CompileAction {
   #speculator: Speculator | undefined;
   #compileTogether: CompileTogether = () => [];
   #calledFunctions: Set<string> | undefined;
+  /** Guesses that failed. Whoever asks for one has it compiled by itself. */
+  readonly #failedGuesses = new WeakSet<MaterializationUnit>();
   readonly #guesses = new GuessCompiler({
     compile: (units) => this.#start(units),
-    link: (units, runner) => this.#linkGuesses(units, runner),
+    link: (units, runner) => this.#linkWhenCompiled(units, runner),
     trace: (functionCount, work) =>
       this.#context.tracing().inSpan('farjit.speculate', { 'farjit.functions': functionCount }, work),
     push: () =>
@@ -99,7 +101,7 @@ export class CompileAction {
       callsOf: (name: string) => dylib.find(name)?.calls ?? [],
       isCandidate: (name: string) => {
         const unit = functionOf(name);
-        return unit !== undefined && !isTaken(unit);
+        return unit !== undefined && !isTaken(unit) && !this.#failedGuesses.has(unit);
       },
       isTaken: (name: string) => {
         const unit = functionOf(name);
@@ -126,6 +128,7 @@ export class CompileAction {
 
   /** A unit's object was given up. */
   noteForgotten(unit: MaterializationUnit): void {
+    this.#failedGuesses.delete(unit);
     for (const name of unit.interface.functions) this.#speculator?.forget(name, unit.callees);
   }
 
@@ -141,7 +144,7 @@ export class CompileAction {
 
   /**
    * The tutorial's compile action: compile the AST to `name$impl`, link it, find the implementation, update the
-   * stub's pointer, return the landing address.
+   * stub's pointer, return the landing address. Guesses whose objects are there by then are linked along.
    * @throws {MaterializationError}
    */
   async run(stub: IndirectStub, runner: RunnerContext): Promise<ExecutorAddr> {
@@ -157,7 +160,7 @@ export class CompileAction {
           runner.commits.setPointer(stubs.pointerAddress(stub), absolute);
           return absolute;
         }
-        const along = this.#guess(unit, name, runner);
+        const guesses = this.#guess(unit, name, runner);
         // Whatever is compiled with it travels in this answer.
         await this.#guesses.whenLinked(unit);
         const part = await this.linkPart(unit, name, runner).catch((error: unknown) => {
@@ -165,7 +168,12 @@ export class CompileAction {
           return undefined;
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
-        if (along.length > 0) await this.#linkGuesses(along, runner);
+        const isReady = (guess: MaterializationUnit) => guess.knownPart(guess.name) !== undefined;
+        await this.#linkGuesses(guesses.filter(isReady), runner);
+        this.#guesses.follow(
+          guesses.filter((guess) => !isReady(guess) && guess.isCompiled),
+          runner,
+        );
         // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
         if (implementation === undefined || dylib.find(name) !== unit || unit.knownPart(name) !== part)
@@ -265,7 +273,7 @@ export class CompileAction {
     for (const { name: kept } of found) speculator.noteFound(kept);
     this.#noteLinkedAhead(found.map((guess) => guess.name));
     const missing = guesses.filter((guess) => !guess.isCompiled);
-    const alongCount = unit.isCompiled ? 0 : MAX_GUESSES_ALONG;
+    const alongCount = unit.isCompiled || this.#failedGuesses.has(unit) ? 0 : MAX_GUESSES_ALONG;
     const along = missing.slice(0, alongCount);
     const started = along.length === 0 ? [] : this.#start(along, unit);
     this.#guesses.add(missing.slice(alongCount), runner);
@@ -284,6 +292,7 @@ export class CompileAction {
     const all = this.#compileTogether(units, (compiled) => linking.observerOf(compiled), { canWait: !asked });
     const started = all.filter((unit) => unit !== asked);
     for (const guess of current) if (!guess.isCompiled) this.noteForgotten(guess);
+    for (const guess of started) guess.settled().catch((error: unknown) => this.#noteFailed(guess, error));
     if (started.length > 0) events.emit({ type: 'guessed', names: started.map(({ name }) => name) });
     return started;
   }
@@ -306,36 +315,65 @@ export class CompileAction {
     return unit?.takeKept(linking.observerOf([unit])) ?? false;
   }
 
-  /** Links guesses in one go, or those that this cannot be done with by themselves. */
-  async #linkGuesses(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
-    const { linking } = this.#context;
-    if (guesses.length > 1 && !this.#calledFunctions) {
-      const made = guesses.map((guess) => linking.partOf(guess, guess.name).catch(() => undefined));
-      const parts = (await Promise.all(made)).filter((part) => part !== undefined);
-      await linking.linkAhead(parts, runner).catch(() => {
-        // One of them has an error, which its own callback is told if it ever comes.
-      });
-    }
-    for (const guess of guesses) await this.#linkGuess(guess, runner);
+  /** Never rejects. */
+  async #linkWhenCompiled(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
+    await Promise.allSettled(guesses.map((guess) => guess.settled()));
+    await this.#linkGuesses(guesses, runner);
   }
 
-  /** A guess travels in the answer to whoever was asked for, and its stub leads to it before anything asks. */
-  async #linkGuess(unit: MaterializationUnit, runner: RunnerContext): Promise<void> {
-    const { dylib, linking, stubs } = this.#context;
-    const { name } = unit;
-    try {
-      // With every first call to come here, it is only compiled.
-      if (this.#calledFunctions) return void (await linking.partOf(unit, name));
-      const part = await this.linkPart(unit, name, runner);
-      const stub = stubs.createStub({ dylib, name });
-      await stubs.ensureEmitted([stub]);
-      const implementation = part && this.addressIn(part, name, runner);
-      const isCurrent = dylib.find(name) === unit && unit.knownPart(name) === part;
-      if (implementation === undefined || runner.lost || !isCurrent) return;
-      runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
-    } catch {
-      // It has not been called: when it is, its own callback says what is wrong with it.
+  /**
+   * Links guesses that have objects, in one go if that can be done, and leads their stubs to them before anything asks. They
+   * travel in the answer to whoever was asked for, so nothing is compiled for them. Never rejects.
+   */
+  async #linkGuesses(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
+    // With every first call to come here, they are only compiled.
+    if (this.#calledFunctions) return;
+    const { dylib, linking, stubs, makeRoom } = this.#context;
+    const known = new Map<MaterializationUnit, ObjectPart>();
+    for (const guess of guesses) {
+      const part = guess.knownPart(guess.name);
+      if (part) known.set(guess, part);
     }
+    try {
+      await linking.linkAhead([...known.values()], runner);
+    } catch {
+      // One of them has an error, which shows when each is linked by itself.
+      for (const [guess, part] of known)
+        await linking
+          .linkAhead([part], runner)
+          .catch((error: unknown) => runner.lost || this.#noteFailed(guess, error));
+    }
+    const isLinked = ([guess, part]: [MaterializationUnit, ObjectPart]) =>
+      !runner.lost &&
+      dylib.find(guess.name) === guess &&
+      guess.knownPart(guess.name) === part &&
+      part.linkedIn(runner)?.symbols.has(implementationName(guess.name)) === true;
+    try {
+      await stubs.ensureEmitted(
+        [...known].filter(isLinked).map(([{ name }]) => stubs.createStub({ dylib, name })),
+      );
+      await makeRoom(runner);
+    } catch {
+      // The executor is gone, which whoever was asked for is told.
+      return;
+    }
+    for (const [guess, part] of [...known].filter(isLinked)) {
+      const stub = stubs.findStub({ dylib, name: guess.name });
+      const implementation = this.addressIn(part, guess.name, runner);
+      if (stub && stubs.isEmitted(stub) && implementation !== undefined)
+        runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
+    }
+  }
+
+  /** Nobody has asked for it, and when somebody does it is tried again. */
+  #noteFailed(guess: MaterializationUnit, error: unknown): void {
+    const { dylib, events } = this.#context;
+    if (dylib.find(guess.name) !== guess) return;
+    // Somebody may have asked for it by now, and have it compiled by itself.
+    if (!guess.isCompiled) this.noteForgotten(guess);
+    this.#failedGuesses.add(guess);
+    const cause = error instanceof Error ? error : new Error(String(error));
+    events.emit({ type: 'guess-failed', name: guess.name, error: cause });
   }
 }
 

@@ -42,6 +42,12 @@ export type SessionEvent =
       readonly names: readonly string[];
     }
   | {
+      readonly type: 'guess-failed';
+      /** A function that was guessed and not compiled, or not linked: it is not guessed again. When called, it is tried anew. */
+      readonly name: string;
+      readonly error: Error;
+    }
+  | {
       readonly type: 'linked-ahead';
       /** Functions linked because one they may be called from was asked for: their objects were kept. */
       readonly names: readonly string[];

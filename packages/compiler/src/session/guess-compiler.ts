@@ -14,7 +14,7 @@ const MAX_MODULES_UNDER_WAY = 2;
 export interface GuessCompilerContext {
   /** Starts to compile units in one module; answers which. */
   compile(units: readonly MaterializationUnit[]): readonly MaterializationUnit[];
-  /** Links the units of a module when it has been compiled, and points their stubs at them. Never rejects. */
+  /** Links units that are being compiled when they have been, and points their stubs at them. Never rejects. */
   link(units: readonly MaterializationUnit[], runner: RunnerContext): Promise<void>;
   /** Sends what has been linked. */
   push(runner: RunnerContext): void;
@@ -22,10 +22,10 @@ export interface GuessCompilerContext {
   trace(functionCount: number, work: () => Promise<void>): Promise<void>;
 }
 
-/** A module on its way. */
+/** Units on their way. */
 interface Module {
   readonly linked: Promise<void>;
-  /** A callback waits for it, and its answer carries what the module holds. */
+  /** A callback waits for them, and its answer carries what has been linked. */
   isAwaited: boolean;
 }
 
@@ -52,6 +52,11 @@ export class GuessCompiler {
       this.#waiting.add(unit);
     }
     this.#pump();
+  }
+
+  /** Links units that somebody else compiles when they have been, and pushes them. */
+  follow(units: readonly MaterializationUnit[], runner: RunnerContext): void {
+    if (units.length > 0) void this.#follow(units, runner, this.#context.link(units, runner));
   }
 
   /** Whether a unit is in the queue: not being compiled yet. */
@@ -96,14 +101,22 @@ export class GuessCompiler {
     });
     if (compiled.length === 0) return true;
     this.#moduleCount++;
-    const module: Module = { isAwaited: false, linked };
-    for (const unit of compiled) this.#underWay.set(unit, module);
-    void module.linked.then(() => {
+    void this.#follow(compiled, runner, linked).then(() => {
       this.#moduleCount--;
-      for (const unit of compiled) if (this.#underWay.get(unit) === module) this.#underWay.delete(unit);
-      if (!module.isAwaited) this.#context.push(runner);
       this.#pump();
     });
     return true;
+  }
+
+  async #follow(
+    units: readonly MaterializationUnit[],
+    runner: RunnerContext,
+    linked: Promise<void>,
+  ): Promise<void> {
+    const module: Module = { isAwaited: false, linked };
+    for (const unit of units) this.#underWay.set(unit, module);
+    await linked;
+    for (const unit of units) if (this.#underWay.get(unit) === module) this.#underWay.delete(unit);
+    if (!module.isAwaited) this.#context.push(runner);
   }
 }

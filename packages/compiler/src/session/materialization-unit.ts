@@ -120,7 +120,7 @@ interface Compilation {
   parts: ReadonlyMap<string, ObjectPart> | undefined;
   /** Its object was given up. */
   forgotten: boolean;
-  /** It makes the objects of other units too, and may fail over one of those. */
+  /** It may fail over what another unit needs, or over having had too little time. */
   readonly isShared: boolean;
 }
 
@@ -187,6 +187,19 @@ export class MaterializationUnit {
     return part;
   }
 
+  /**
+   * Settles when the compilation under way does, and begins none.
+   * @throws why it failed, unless its object was given up meanwhile.
+   */
+  async settled(): Promise<void> {
+    const compilation = this.#compilation;
+    try {
+      await compilation?.made;
+    } catch (error) {
+      if (!compilation?.forgotten) throw error;
+    }
+  }
+
   /** Whether its object was kept from an earlier compilation. */
   get isKept(): boolean {
     return this.#compilation !== undefined && this.#isKept;
@@ -210,12 +223,17 @@ export class MaterializationUnit {
   }
 
   /**
-   * Takes its parts from a compilation of several units. When that fails, the unit is compiled by itself.
+   * Takes its parts from a compilation that was begun elsewhere.
    * @param options.isKept the object was kept: it may be another session's, from wherever that has it.
+   * @param options.isShared it may fail over something else than the unit, which is then compiled by itself for whoever
+   *   asks for it.
    */
-  compileWith(batch: Promise<ReadonlyMap<string, ObjectPart>>, { isKept = false } = {}): void {
+  compileWith(
+    batch: Promise<ReadonlyMap<string, ObjectPart>>,
+    { isKept = false, isShared = true } = {},
+  ): void {
     this.#isKept = isKept;
-    this.#compilation = this.#track(batch, true);
+    this.#compilation = this.#track(batch, isShared);
     // Nobody may be waiting for it.
     this.#compilation.made.catch(() => {});
   }

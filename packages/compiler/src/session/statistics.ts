@@ -10,6 +10,8 @@ export interface StatisticsSnapshot {
   functionsGuessed: number;
   /** Of the guesses, those not known to have been called: an upper bound of what was compiled in vain. */
   guessesOpen: number;
+  /** Functions guessed that were not compiled, or not linked, over an error of theirs or of their module. */
+  guessesFailed: number;
   /** Functions linked before they were asked for, since their objects were kept; and of those, the ones not known to have been called. */
   functionsLinkedAhead: number;
   linkedAheadOpen: number;
@@ -64,6 +66,7 @@ export class Statistics {
     functionsDefined: 0,
     functionsCompiled: 0,
     functionsGuessed: 0,
+    guessesFailed: 0,
     functionsLinkedAhead: 0,
     functionsOptimized: 0,
     optimizationsInvalidated: 0,
@@ -132,6 +135,9 @@ export class Statistics {
         return;
       case 'guessed':
         totals.functionsGuessed += event.names.length;
+        return;
+      case 'guess-failed':
+        totals.guessesFailed++;
         return;
       case 'linked-ahead':
         totals.functionsLinkedAhead += event.names.length;

@@ -125,3 +125,16 @@ test('a module of nothing but refused functions holds nobody up', async (t) => {
     [['f32']],
   );
 });
+
+test('what somebody else compiles is linked and pushed, or taken along by a callback that waits for it', async (t) => {
+  const { guesses, log } = scripted();
+  const [first, second] = unitsNamed('f', 2);
+  if (!first || !second) return t.fail();
+  guesses.follow([], RUNNER);
+  guesses.follow([first], RUNNER);
+  guesses.follow([second], RUNNER);
+  await guesses.whenLinked(second);
+  await turn();
+  t.deepEqual(log, ['link f0', 'link f1', 'push']);
+  t.is(guesses.whenLinked(first), undefined);
+});

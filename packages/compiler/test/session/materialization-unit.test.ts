@@ -114,6 +114,23 @@ test('nor is its failure, which does not undo the compilation that came after it
   t.is(counts().count, 2);
 });
 
+test('whoever only waits for a compilation begins none, and is told of a failure that counts', async (t) => {
+  const { unit, partOf, counts } = countedUnit(async (count) => {
+    if (count === 1) throw new Error('no');
+  });
+  await unit.settled();
+  t.is(counts().count, 0);
+  const failing = partOf('f');
+  await t.throwsAsync(unit.settled(), { message: 'no' });
+  await t.throwsAsync(failing);
+  const given = partOf('f');
+  const settled = unit.settled();
+  unit.forgetObject();
+  await settled;
+  t.is(await given, undefined);
+  t.is(counts().count, 2);
+});
+
 test('a name that the object does not define after all', async (t) => {
   const { partOf } = countedUnit(async () => {});
   await t.throwsAsync(partOf('missing'), {
