@@ -55,11 +55,6 @@ export class Declarations {
     return this.#functions.get(unit);
   }
 
-  /** Units of Kaleidoscope functions that call a name. */
-  callersOf(name: string): MaterializationUnit[] {
-    return [...this.#functions.keys()].filter(({ callees }) => callees.includes(name));
-  }
-
   /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
   prototypeOf(name: string): PrototypeAST | undefined {
     const known = this.#prototypes.get(name);

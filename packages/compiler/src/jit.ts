@@ -71,6 +71,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     const scope = {
       prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
       definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
+      assumptions: session.assumptions,
     };
     const context = { session, codegen, cache, scope };
     const { pipeline, kept, tiers, ast } = stackLayers(context, options);
@@ -145,9 +146,8 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   addExtern(prototype: PrototypeAST): void {
     const { name } = prototype;
     if (!this.#declarations.declare(prototype)) return;
+    // Callers compiled for another number of parameters would pass garbage.
     this.#session.noteTypeChanged(name);
-    // Callers compiled for another number of parameters would pass garbage: they are compiled again.
-    for (const unit of this.#declarations.callersOf(name)) this.#session.invalidate(unit);
   }
 
   /**

@@ -130,6 +130,7 @@ export class LoopCalls {
   /** A call that is still linking one would have it compiled again. */
   #discardUnused(loop: UsedLoop): void {
     if (loop.userCount > 0 || !this.#outdated.delete(loop)) return;
+    loop.release();
     this.#session.discard(loop.unit);
   }
 }

@@ -52,7 +52,12 @@ function prepared(call: (prepare: Prepare) => Promise<Uint8Array>) {
     loopUnit: (name: string) => {
       const loop = { name, isOld: false };
       made.push(loop);
-      return { unit: `${name} ${made.length}`, entry: `${name}$loop`, isCurrent: () => !loop.isOld };
+      return {
+        unit: `${name} ${made.length}`,
+        entry: `${name}$loop`,
+        isCurrent: () => !loop.isOld,
+        release: () => {},
+      };
     },
   };
   const calls = new LoopCalls(session as unknown as ExecutionSession, ast as unknown as ASTLayer);

@@ -3,6 +3,7 @@ import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { checkCalls } from '../kaleidoscope/check-calls.js';
 import { IRGenerator, type IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { CodeLevel } from '../llvm/target.js';
+import type { Assumptions } from '../session/assumptions.js';
 import type { UnitKind } from '../session/events.js';
 import {
   COUNT_FUNCTION_NAME,
@@ -23,6 +24,8 @@ export interface Scope {
   prototypeOf(name: string): PrototypeAST | undefined;
   /** What the program itself defines the name with; undefined for a process symbol. */
   definitionOf(name: string): MaterializationUnit | undefined;
+  /** Where what relies on a meaning says so. */
+  readonly assumptions: Assumptions;
 }
 
 /** One unit's object: how it is generated, and the key it is kept under. */

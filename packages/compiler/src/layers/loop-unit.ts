@@ -15,6 +15,8 @@ export interface LoopUnit {
   readonly entry: string;
   /** Whether all that it was compiled from still means the same. */
   isCurrent(): boolean;
+  /** It is not used any more. */
+  release(): void;
 }
 
 /**
@@ -31,15 +33,20 @@ export function loopUnit(
   const fn = applicationOf(callee, parameterCount);
   const { name } = fn.prototype;
   const entry = loopName(name);
-  const meaningOf = (meant: string) => ({
-    unit: compiler.scope.definitionOf(meant),
-    parameterCount: compiler.parameterCountOf(meant),
-  });
-  const makePlan = () => {
-    const plan = planner.planFor(fn, level);
-    return { plan, meanings: plan.dependencies.map((meant) => ({ meant, ...meaningOf(meant) })) };
+  const { assumptions } = compiler.scope;
+  const owner = {};
+  let isCurrent = true;
+  const giveUp = () => {
+    isCurrent = false;
   };
-  let { plan, meanings } = makePlan();
+  const makePlan = () => {
+    const planned = planner.planFor(fn, level);
+    assumptions.release(owner);
+    assumptions.assume({ owner, aspect: 'body', names: planned.dependencies, giveUp });
+    isCurrent = true;
+    return planned;
+  };
+  let plan = makePlan();
   const source = compiler.source({
     kind: 'loop',
     name,
@@ -55,18 +62,15 @@ export function loopUnit(
       ]),
     key: () => {
       // Whenever a key or an object is made, it is made from what names mean then.
-      ({ plan, meanings } = makePlan());
+      plan = makePlan();
       return planner.keyOf(fn, plan, 'loop with');
     },
   });
   return {
     unit: new MaterializationUnit(name, source, NO_SYMBOLS),
     entry,
-    isCurrent: () =>
-      meanings.every((then) => {
-        const now = meaningOf(then.meant);
-        return now.unit === then.unit && now.parameterCount === then.parameterCount;
-      }),
+    isCurrent: () => isCurrent,
+    release: () => assumptions.release(owner),
   };
 }
 

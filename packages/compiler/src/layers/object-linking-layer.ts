@@ -18,6 +18,17 @@ import {
 import type { RunnerContext } from '../session/runner-context.js';
 import type { OpenSpan, Tracing } from '../tracing/tracing.js';
 
+/** What objects are linked with. */
+export interface LinkingContext {
+  readonly stubs: IndirectStubsManager;
+  /** In which what defines no names looks up those of others. */
+  readonly mainDylib: JITDylib;
+  readonly events: EventStream;
+  /** A unit is about to be turned into IR. */
+  compiling(unit: MaterializationUnit): void;
+  tracing(): Tracing;
+}
+
 /** A part on its way into a runner. */
 interface Member {
   readonly part: ObjectPart;
@@ -59,17 +70,10 @@ interface Missing {
  * that wait keep no other waiting, and where all is known nothing waits.
  */
 export class ObjectLinkingLayer {
-  readonly #stubs: IndirectStubsManager;
-  readonly #mainDylib: JITDylib;
-  readonly #events: EventStream;
-  readonly #tracing: () => Tracing;
+  readonly #context: LinkingContext;
 
-  /** @param mainDylib in which what defines no names looks up those of others. */
-  constructor(stubs: IndirectStubsManager, mainDylib: JITDylib, events: EventStream, tracing: () => Tracing) {
-    this.#tracing = tracing;
-    this.#stubs = stubs;
-    this.#mainDylib = mainDylib;
-    this.#events = events;
+  constructor(context: LinkingContext) {
+    this.#context = context;
   }
 
   /** Compiles the unit when needed; the part of it that defines `name`, or undefined as `MaterializationUnit.partOf`. */
@@ -81,13 +85,19 @@ export class ObjectLinkingLayer {
   observerOf(units: readonly MaterializationUnit[]): CompileObserver {
     return {
       compiling: () => {
-        for (const unit of units) this.#dylibOf(unit).noteCompiling(unit);
+        for (const unit of units) this.#context.compiling(unit);
       },
       compiled: ({ object, timings }) => {
         const objectBytes = object.byteLength / units.length;
         const share = shareOf(timings, units.length);
         for (const { name, source } of units)
-          this.#events.emit({ type: 'compiled', unit: name, kind: source.kind, objectBytes, timings: share });
+          this.#context.events.emit({
+            type: 'compiled',
+            unit: name,
+            kind: source.kind,
+            objectBytes,
+            timings: share,
+          });
       },
     };
   }
@@ -132,7 +142,7 @@ export class ObjectLinkingLayer {
     const [first] = parts.filter((part) => isWanted(part, runner));
     if (!first) return;
     const details = { 'farjit.unit': first.unit.name, 'farjit.generation': runner.generation };
-    await this.#tracing().inSpan('farjit.link', details, async (span) => {
+    await this.#context.tracing().inSpan('farjit.link', details, async (span) => {
       for (;;) {
         const missing = this.#tryToLink(parts, runner, attempt, span);
         if (!missing || !(await getMissing(missing))) return;
@@ -157,9 +167,10 @@ export class ObjectLinkingLayer {
     const meanings = this.#meaningsOf(members);
     const all = [...meanings.values()].flatMap((names) => [...names.values()]);
     const unknown = all.filter(({ found }) => !found.unit && !isKnown(found, attempt, runner));
-    const stubs = all.flatMap(({ stub }) => (stub && !this.#stubs.isEmitted(stub) ? [stub] : []));
+    const stubs = all.flatMap(({ stub }) => (stub && !this.#context.stubs.isEmitted(stub) ? [stub] : []));
     if (unknown.length > 0 || stubs.length > 0) {
-      const get = () => Promise.all([ask(unknown, attempt, runner), this.#stubs.ensureEmitted(stubs)]);
+      const get = () =>
+        Promise.all([ask(unknown, attempt, runner), this.#context.stubs.ensureEmitted(stubs)]);
       return { what: 'addresses', get };
     }
     span.note({ 'farjit.units': members.length });
@@ -216,7 +227,7 @@ export class ObjectLinkingLayer {
   }
 
   #dylibOf(unit: MaterializationUnit): JITDylib {
-    return unit.dylib ?? this.#mainDylib;
+    return unit.dylib ?? this.#context.mainDylib;
   }
 
   #meaningsOf(members: readonly Member[]): Meanings {
@@ -238,7 +249,7 @@ export class ObjectLinkingLayer {
   #meaningOf(found: FoundDefinition): Meaning {
     const { unit, name } = found;
     const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
-    return isStubbed ? { found, stub: this.#stubs.createStub(found) } : { found };
+    return isStubbed ? { found, stub: this.#context.stubs.createStub(found) } : { found };
   }
 
   /**
@@ -295,7 +306,7 @@ export class ObjectLinkingLayer {
     runner: RunnerContext,
   ): ReadonlyMap<JITDylib, Map<string, ExecutorAddr>> {
     const addressOf = ({ found, stub }: Meaning): ExecutorAddr | undefined => {
-      if (stub) return this.#stubs.stubAddress(stub);
+      if (stub) return this.#context.stubs.stubAddress(stub);
       const { name, unit } = found;
       return unit ? dataAddress(name, unit, members, runner) : generatedAddress(found, attempt, runner);
     };
@@ -350,7 +361,7 @@ export class ObjectLinkingLayer {
     runner.commits.addSegments(graph.segments, isReused);
     runner.commits.registerEHFrames(graph.ehFrames);
     const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
-    this.#events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
+    this.#context.events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
   }
 }
 

@@ -8,6 +8,7 @@ import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { HOT_THRESHOLD } from '../layers/tiers.js';
 import { type Tracing, UNTRACED } from '../tracing/tracing.js';
 import { AbsoluteSymbols } from './absolute-symbols.js';
+import { Assumptions } from './assumptions.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';
 import { generate } from './definition-generator.js';
@@ -55,14 +56,23 @@ export class ExecutionSession {
   readonly events = new EventStream();
   readonly statistics = new Statistics();
   readonly #dylibs: JITDylib[] = [];
+  /** Who relied on what a name means. */
+  readonly assumptions = new Assumptions();
   /** The one that everything is defined in unless another is named. */
   readonly mainDylib = this.createDylib('main');
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
-  readonly #linking = new ObjectLinkingLayer(this.stubs, this.mainDylib, this.events, () => this.#tracing);
+  readonly #linking = new ObjectLinkingLayer({
+    stubs: this.stubs,
+    mainDylib: this.mainDylib,
+    events: this.events,
+    compiling: (unit) => this.#noteCompiling(unit),
+    tracing: () => this.#tracing,
+  });
   /** Functions that have become hot, and what becomes of them. */
   readonly tierUp = new TierUp({
     events: this.events,
+    assumptions: this.assumptions,
     hasCallbacks: () => this.#reentries.isBusy,
     install: (unit, part) => this.#install(unit, part),
     uninstall: (unit) => this.#uninstall(unit),
@@ -81,7 +91,7 @@ export class ExecutionSession {
     giveUpKept: (unit) => this.#giveUpKept(unit),
   });
   readonly #resources = new ResourceManager({
-    mainDylib: this.mainDylib,
+    assumptions: this.assumptions,
     stubs: this.stubs,
     runner: () => this.#runner,
     forgetting: (unit) => {
@@ -220,7 +230,7 @@ export class ExecutionSession {
     for (const name of names) {
       this.#resources.unlinkDirectUsers(name, unit);
       this.#resources.pointAtTrampoline({ dylib, name });
-      this.tierUp.noteChanged(name);
+      this.assumptions.changed(name, 'body');
     }
     this.#resources.forget(unit);
     for (const name of names) {
@@ -258,15 +268,9 @@ export class ExecutionSession {
     return !runner.lost && dylib.find(name)?.knownPart(name)?.linkedIn(runner) !== undefined;
   }
 
-  /** The type of a name's function has changed, which counts for those who call it. */
+  /** The type of a name's function has changed: those who call it are compiled again when they are called. */
   noteTypeChanged(name: string): void {
-    this.tierUp.noteChanged(name);
-    this.#commits.flushIfCallsAreRunning();
-  }
-
-  /** Forgets a unit's object, so that its next call compiles it again: a name it calls has changed its type. */
-  invalidate(unit: MaterializationUnit): void {
-    this.#resources.forget(unit);
+    this.assumptions.changed(name, 'signature', 'body');
     this.#commits.flushIfCallsAreRunning();
   }
 
@@ -380,9 +384,19 @@ export class ExecutionSession {
     return undefined;
   }
 
+  /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */
+  #noteCompiling(unit: MaterializationUnit): void {
+    const dylib = unit.dylib ?? this.mainDylib;
+    const giveUp = () => this.#resources.forget(unit);
+    const absent = unit.callees.filter((name) => !dylib.lookup(name).unit);
+    this.assumptions.release(unit);
+    this.assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
+    this.assumptions.assume({ owner: unit, aspect: 'absence', names: absent, giveUp });
+  }
+
   /** `name` means what `unit` defines from now on. */
   #noteDefined(unit: MaterializationUnit, name: string): void {
-    this.tierUp.noteChanged(name);
+    this.assumptions.changed(name, 'body');
     if (!unit.interface.functions.has(name)) return;
     if (unit.dylib) this.#resources.pointAtTrampoline({ dylib: unit.dylib, name });
     this.events.emit({ type: 'defined', name });
@@ -390,8 +404,7 @@ export class ExecutionSession {
 
   /** A name that may have been the process's, or nobody's, or data elsewhere, is so no more. */
   #noteMeansOther(name: string): void {
-    for (const dylib of this.#dylibs)
-      for (const caller of dylib.processCallers(name)) this.#resources.forget(caller);
+    this.assumptions.changed(name, 'absence');
     this.#resources.unlinkDirectUsers(name);
   }
 

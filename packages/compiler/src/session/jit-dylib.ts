@@ -19,15 +19,13 @@ export interface FoundDefinition extends SymbolRef {
 const MAX_REEXPORTS = 64;
 
 /**
- * A symbol table that code is linked against: which unit defines a name now, where else names are looked for, and who was
- * compiled while nobody defined a name, when it meant a function of the process.
+ * A symbol table that code is linked against: which unit defines a name now, and where else names are looked for.
  */
 export class JITDylib extends SymbolTable<MaterializationUnit> {
   readonly name: string;
   /** Asked in turn for names that nobody defines. */
   readonly generators: DefinitionGenerator[] = [];
   readonly #linkOrder: JITDylib[] = [];
-  readonly #processCallers = new Map<string, Set<MaterializationUnit>>();
 
   #revision = 0;
 
@@ -83,29 +81,6 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   override remove(unit: MaterializationUnit): string[] {
     this.#revision++;
     return super.remove(unit);
-  }
-
-  /** Remembers which names mean a function of the process while `unit` is compiled, which begins now. */
-  noteCompiling(unit: MaterializationUnit): void {
-    for (const name of unit.callees) {
-      if (this.lookup(name).unit) continue;
-      const callers = this.#processCallers.get(name) ?? new Set();
-      this.#processCallers.set(name, callers.add(unit));
-    }
-  }
-
-  /** Forgets what `noteCompiling` remembered: the unit's object is given up. */
-  noteForgotten(unit: MaterializationUnit): void {
-    for (const name of unit.callees) {
-      const callers = this.#processCallers.get(name);
-      callers?.delete(unit);
-      if (callers?.size === 0) this.#processCallers.delete(name);
-    }
-  }
-
-  /** Units whose objects were made for a function of the process called `name`. */
-  processCallers(name: string): MaterializationUnit[] {
-    return [...(this.#processCallers.get(name) ?? [])];
   }
 
   #lookup(name: string, reexportCount: number): FoundDefinition {

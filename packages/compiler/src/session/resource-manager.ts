@@ -1,11 +1,12 @@
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { JITDylib, SymbolRef } from './jit-dylib.js';
+import type { Assumptions } from './assumptions.js';
+import type { SymbolRef } from './jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Whose resources they are. */
 export interface ResourceManagerContext {
-  readonly mainDylib: JITDylib;
+  readonly assumptions: Assumptions;
   readonly stubs: IndirectStubsManager;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
@@ -28,7 +29,7 @@ export class ResourceManager {
   forget(unit: MaterializationUnit): void {
     this.#context.forgetting(unit);
     this.unlink(unit);
-    (unit.dylib ?? this.#context.mainDylib).noteForgotten(unit);
+    this.#context.assumptions.release(unit);
     unit.forgetObject();
   }
 

@@ -1,5 +1,6 @@
 import type { OptimizationPlan } from '../layers/tiers.js';
 import type { Tracing } from '../tracing/tracing.js';
+import type { Assumptions } from './assumptions.js';
 import type { EventStream } from './events.js';
 import type { CompiledObject, MaterializationUnit, ObjectPart } from './materialization-unit.js';
 
@@ -30,6 +31,7 @@ export interface Optimizer {
 /** What becomes of better objects. */
 export interface TierUpHost {
   readonly events: EventStream;
+  readonly assumptions: Assumptions;
   tracing(): Tracing;
   /** Whether threads wait for code that they need now. */
   hasCallbacks(): boolean;
@@ -53,15 +55,12 @@ interface Attempt {
 }
 
 /**
- * Recompiles functions that have become hot, in the background, with the bodies of what they call at hand, and knows
- * which of the objects depend on which names. Nobody ever waits for it, and what fails leaves the function as it was.
+ * Recompiles functions that have become hot, in the background, with the bodies of what they call at hand. Nobody ever waits for it, and what fails leaves the function as it was.
  */
 export class TierUp {
   readonly #host: TierUpHost;
   #optimizer: Optimizer | undefined;
   readonly #attempts = new Map<MaterializationUnit, Attempt>();
-  /** Units whose optimised object, made or in the making, depends on a name. */
-  readonly #dependents = new Map<string, Set<MaterializationUnit>>();
   readonly #queue: MaterializationUnit[] = [];
   #underWayCount = 0;
 
@@ -104,25 +103,12 @@ export class TierUp {
     }
   }
 
-  /** A name means something else now, or its function has another type: objects that depend on it are given up. */
-  noteChanged(name: string): void {
-    for (const unit of [...(this.#dependents.get(name) ?? [])]) {
-      const attempt = this.#attempts.get(unit);
-      if (!attempt) continue;
-      attempt.isStale = true;
-      this.#host.uninstall(unit);
-      if (attempt.state !== 'optimized') continue;
-      this.noteForgotten(unit);
-      this.#host.events.emit({ type: 'tier-down', name: unit.name, changed: name });
-    }
-  }
-
   /** A unit's optimised part cannot be linked: the first one has to do. */
   noteFailed(unit: MaterializationUnit, error: unknown): void {
     const attempt = this.#attempts.get(unit);
     this.#host.uninstall(unit);
     if (!attempt) return;
-    this.#release(unit, attempt);
+    this.#host.assumptions.release(attempt);
     attempt.state = 'failed';
     attempt.plan = undefined;
     const cause = error instanceof Error ? error : new Error(String(error));
@@ -135,7 +121,7 @@ export class TierUp {
     if (!attempt) return;
     attempt.isStale = true;
     this.#attempts.delete(unit);
-    this.#release(unit, attempt);
+    this.#host.assumptions.release(attempt);
     const index = this.#queue.indexOf(unit);
     if (index !== -1) this.#queue.splice(index, 1);
   }
@@ -184,27 +170,31 @@ export class TierUp {
   }
 
   #startOver(unit: MaterializationUnit, attempt: Attempt): void {
-    this.#release(unit, attempt);
+    this.#host.assumptions.release(attempt);
     attempt.state = 'waiting';
     attempt.plan = undefined;
     this.#queue.push(unit);
   }
 
   #depend(unit: MaterializationUnit, attempt: Attempt, plan: OptimizationPlan): void {
-    this.#release(unit, attempt);
+    this.#host.assumptions.release(attempt);
     attempt.plan = plan;
     attempt.isStale = false;
-    for (const name of plan.dependencies) {
-      const units = this.#dependents.get(name) ?? new Set();
-      this.#dependents.set(name, units.add(unit));
-    }
+    this.#host.assumptions.assume({
+      owner: attempt,
+      aspect: 'body',
+      names: plan.dependencies,
+      giveUp: (changed) => this.#giveUp(unit, attempt, changed),
+    });
   }
 
-  #release(unit: MaterializationUnit, attempt: Attempt): void {
-    for (const name of attempt.plan?.dependencies ?? []) {
-      const units = this.#dependents.get(name);
-      units?.delete(unit);
-      if (units?.size === 0) this.#dependents.delete(name);
-    }
+  /** What it was made from means something else now. */
+  #giveUp(unit: MaterializationUnit, attempt: Attempt, changed: string): void {
+    if (this.#attempts.get(unit) !== attempt) return;
+    attempt.isStale = true;
+    this.#host.uninstall(unit);
+    if (attempt.state !== 'optimized') return;
+    this.noteForgotten(unit);
+    this.#host.events.emit({ type: 'tier-down', name: unit.name, changed });
   }
 }

@@ -3,6 +3,7 @@ import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
 import { ASTLayer } from '../../src/layers/ast-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
+import { Assumptions } from '../../src/session/assumptions.js';
 import { MaterializationUnit } from '../../src/session/materialization-unit.js';
 import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { poolOf } from '../codegen/pool-of.js';
@@ -38,6 +39,7 @@ function layerFor(
   const scope = {
     prototypeOf: (name: string) => known.get(name),
     definitionOf: (name: string) => (defined.includes(name) ? other : undefined),
+    assumptions: new Assumptions(),
   };
   const real = poolOf(t);
   return {

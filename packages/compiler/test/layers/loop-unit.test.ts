@@ -6,6 +6,7 @@ import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import type { LoopUnit } from '../../src/layers/loop-unit.js';
 import type { TierPolicy } from '../../src/layers/tiers.js';
 import type { LibLLVM } from '../../src/llvm/libllvm.js';
+import { Assumptions } from '../../src/session/assumptions.js';
 import type { MaterializationUnit } from '../../src/session/materialization-unit.js';
 import { poolOf } from '../codegen/pool-of.js';
 import { onlyFunction } from '../kaleidoscope/parse.js';
@@ -18,15 +19,20 @@ const TIERED: TierPolicy = { kind: 'tiered', hotThreshold: 10_000 };
 /** A layer that knows some functions, which can be defined anew. */
 function layerOf(t: ExecutionContext, llvm: LibLLVM, functions: readonly FunctionAST[], tiers = TIERED) {
   const defined = new Map<string, { fn: FunctionAST; unit: MaterializationUnit }>();
+  const assumptions = new Assumptions();
   const ast = new ASTLayer(
     new IRPipeline(poolOf(t, { libLLVM: () => llvm.path }), TARGET, 1),
     {
       prototypeOf: (name) => defined.get(name)?.fn.prototype,
       definitionOf: (name) => defined.get(name)?.unit,
+      assumptions,
     },
     tiers,
   );
-  const define = (fn: FunctionAST) => void defined.set(fn.prototype.name, { fn, unit: ast.functionUnit(fn) });
+  const define = (fn: FunctionAST) => {
+    defined.set(fn.prototype.name, { fn, unit: ast.functionUnit(fn) });
+    assumptions.changed(fn.prototype.name, 'body');
+  };
   for (const fn of functions) define(fn);
   return { ast, define };
 }

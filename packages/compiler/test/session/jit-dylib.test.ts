@@ -65,21 +65,3 @@ test('removing takes away only what a unit still defines', (t) => {
   t.deepEqual(dylib.remove(replacement), ['g']);
   t.deepEqual([...dylib.entries()], []);
 });
-
-test('callers of names that nobody defines are remembered from when their compilation begins', (t) => {
-  const dylib = newDylib();
-  dylib.define(unit('g', ['g']));
-  const caller = unit('f', ['f'], { callees: ['g', 'sin', 'cos'] });
-  const second = unit('h', ['h'], { callees: ['sin'] });
-  dylib.noteCompiling(caller);
-  dylib.noteCompiling(second);
-  t.deepEqual(dylib.processCallers('sin'), [caller, second]);
-  t.deepEqual(dylib.processCallers('cos'), [caller]);
-  t.deepEqual(dylib.processCallers('g'), []);
-  dylib.noteForgotten(caller);
-  t.deepEqual(dylib.processCallers('sin'), [second]);
-  t.deepEqual(dylib.processCallers('cos'), []);
-  dylib.noteForgotten(second);
-  dylib.noteForgotten(second);
-  t.deepEqual(dylib.processCallers('sin'), []);
-});

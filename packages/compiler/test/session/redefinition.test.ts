@@ -60,20 +60,22 @@ test('a function removed while it is compiled fails its callers and leaves nothi
   );
 });
 
-test('a function invalidated while it is compiled is compiled again', async (t) => {
+test('a function is compiled again when the type of one that it calls changes while it is compiled', async (t) => {
   const { session, enter, codeBytes } = await openScripted(t);
   const { wait, reached, open } = gate();
   let compilations = 0;
   const unit = functionUnit('f', {
+    calls: ['g'],
     before: () => {
       compilations++;
       return compilations === 1 ? wait() : Promise.resolve();
     },
   });
+  session.define(functionUnit('g'));
   session.define(unit);
   const entered = enter('f');
   await reached;
-  session.invalidate(unit);
+  session.noteTypeChanged('g');
   open();
   t.is((await entered).outcome, 'landed');
   t.is(compilations, 2);

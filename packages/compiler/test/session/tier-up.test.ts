@@ -1,4 +1,5 @@
 import test from 'ava';
+import { Assumptions } from '../../src/session/assumptions.js';
 import { EventStream } from '../../src/session/events.js';
 import { type MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
 import { TierUp } from '../../src/session/tier-up.js';
@@ -17,8 +18,10 @@ function tierUpOf(steps: readonly (() => Promise<void>)[]) {
     said.push(name);
     await waits.shift()?.();
   };
+  const assumptions = new Assumptions();
   const tierUp = new TierUp({
     events,
+    assumptions,
     tracing: () => UNTRACED,
     hasCallbacks: () => false,
     install: () => step('install'),
@@ -39,7 +42,7 @@ function tierUpOf(steps: readonly (() => Promise<void>)[]) {
   const settled = async () => {
     for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
   };
-  return { unit, tierUp, said, settled };
+  return { unit, tierUp, assumptions, said, settled };
 }
 
 const AT_ONCE = () => Promise.resolve();
@@ -56,10 +59,10 @@ test('a function that is hot is compiled and installed once', async (t) => {
 
 test('a callee that changes while the function is compiled: it is compiled again, and only that is installed', async (t) => {
   const { wait, reached, open } = gate();
-  const { unit, tierUp, said, settled } = tierUpOf([wait]);
+  const { unit, tierUp, assumptions, said, settled } = tierUpOf([wait]);
   tierUp.noteHot(unit);
   await reached;
-  tierUp.noteChanged('g');
+  assumptions.changed('g', 'body');
   open();
   await settled();
   t.is(tierUp.stateOf(unit), 'optimized');
@@ -68,10 +71,10 @@ test('a callee that changes while the function is compiled: it is compiled again
 
 test('a callee that changes while the function is installed: it is compiled and installed again', async (t) => {
   const { wait, reached, open } = gate();
-  const { unit, tierUp, said, settled } = tierUpOf([AT_ONCE, wait]);
+  const { unit, tierUp, assumptions, said, settled } = tierUpOf([AT_ONCE, wait]);
   tierUp.noteHot(unit);
   await reached;
-  tierUp.noteChanged('g');
+  assumptions.changed('g', 'body');
   open();
   await settled();
   t.is(tierUp.stateOf(unit), 'optimized');

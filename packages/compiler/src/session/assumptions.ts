@@ -1,0 +1,62 @@
+/** What of a name's meaning something was made from. */
+export type Aspect =
+  /** That nobody defines it, so that it is the process's: LLVM may know that one by heart. */
+  | 'absence'
+  /** How many parameters it takes. */
+  | 'signature'
+  /** All that its definition says, which may have been inlined. */
+  | 'body';
+
+/** Something that was made from what names meant then. */
+export interface Assumption {
+  /** Whose it is. */
+  readonly owner: object;
+  readonly aspect: Aspect;
+  readonly names: Iterable<string>;
+  /** One of the names has changed: what was made is of no use any more. */
+  giveUp(changed: string): void;
+}
+
+/**
+ * Who relied on what a name means: one index for objects, optimised objects and loops. A name stands for all dylibs, so that
+ * too much may be given up, never too little. (Who is bound to an address belongs to a runner, and goes with it.)
+ */
+export class Assumptions {
+  readonly #byName = new Map<string, Map<object, Assumption[]>>();
+  readonly #namesOf = new Map<object, Set<string>>();
+
+  /** Adds to what the owner has assumed already. */
+  assume(assumption: Assumption): void {
+    const { owner, names } = assumption;
+    const known = this.#namesOf.get(owner) ?? new Set<string>();
+    for (const name of names) {
+      const owners = this.#byName.get(name) ?? new Map<object, Assumption[]>();
+      this.#byName.set(name, owners);
+      owners.set(owner, [...(owners.get(owner) ?? []), assumption]);
+      known.add(name);
+    }
+    if (known.size > 0) this.#namesOf.set(owner, known);
+  }
+
+  /** What the owner has assumed concerns nobody any more. */
+  release(owner: object): void {
+    for (const name of this.#namesOf.get(owner) ?? []) {
+      const owners = this.#byName.get(name);
+      owners?.delete(owner);
+      if (owners?.size === 0) this.#byName.delete(name);
+    }
+    this.#namesOf.delete(owner);
+  }
+
+  /** Has all given up that relied on one of these aspects of a name. */
+  changed(name: string, ...aspects: readonly Aspect[]): void {
+    for (const owner of [...(this.#byName.get(name)?.keys() ?? [])]) {
+      // One that gave up may have released others.
+      const assumed = this.#byName.get(name)?.get(owner);
+      const assumption = assumed?.find(({ aspect }) => aspects.includes(aspect));
+      if (!assumption) continue;
+      this.release(owner);
+      assumption.giveUp(name);
+    }
+  }
+}
