@@ -19,7 +19,10 @@ export class Indirection {
   readonly #abi: Abi;
   readonly #pointers: Region;
   readonly #capacity: number;
+  /** Emitted up to now. */
   #count = 0;
+  /** Written up to now, or being written: those that are emitted, and those that were prepared. */
+  #writtenCount = 0;
   #blockCount = 0;
 
   /** @param resolver address of the runner's resolver. */
@@ -58,29 +61,42 @@ export class Indirection {
       );
     this.#blockCount++;
     this.#count += count;
+    yield* this.prepare(this.#count);
+    const { stubs, trampolines } = this.#memory.layout;
+    const { pointerBytes, stubBytes, trampolineBytes } = this.#abi;
+    this.#memory.stubPointers = { ...this.#pointers, sizeBytes: this.#count * pointerBytes };
+    return {
+      stubs: this.#at(stubs, stubBytes, first),
+      pointers: this.#at(this.#pointers, pointerBytes, first),
+      trampolines: this.#at(trampolines, trampolineBytes, first),
+      count,
+    };
+  }
+
+  /** Writes stubs and what they lead to, up to so many from the first on; before they are emitted nobody is told of them. */
+  *prepare(end: number): Slices<void> {
+    const first = this.#writtenCount;
+    if (first >= end) return;
+    this.#writtenCount = end;
     const { stubs, trampolines, pointers } = this.#memory.layout;
     const { pointerBytes, stubBytes, trampolineBytes } = this.#abi;
     if (first === 0)
       yield* this.#memory.writeOwn(pointers, 0, this.#abi.encodePointers(this.#resolver, 0n, 1));
-    const at = (region: Region, entryBytes: number, index: number) =>
-      this.#memory.addressOf(region.offset + index * entryBytes);
     const resolverPointer = this.#memory.addressOf(pointers.offset);
+    const count = end - first;
     yield* this.#write(trampolines, trampolineBytes, first, count, (index, some) =>
-      this.#abi.encodeTrampolines(at(trampolines, trampolineBytes, index), resolverPointer, some),
+      this.#abi.encodeTrampolines(this.#at(trampolines, trampolineBytes, index), resolverPointer, some),
     );
     yield* this.#write(this.#pointers, pointerBytes, first, count, (index, some) =>
-      this.#abi.encodePointers(at(trampolines, trampolineBytes, index), BigInt(trampolineBytes), some),
+      this.#abi.encodePointers(this.#at(trampolines, trampolineBytes, index), BigInt(trampolineBytes), some),
     );
     yield* this.#write(stubs, stubBytes, first, count, (index, some) =>
-      this.#abi.encodeStubs(at(stubs, stubBytes, index), at(this.#pointers, pointerBytes, index), some),
+      this.#abi.encodeStubs(
+        this.#at(stubs, stubBytes, index),
+        this.#at(this.#pointers, pointerBytes, index),
+        some,
+      ),
     );
-    this.#memory.stubPointers = { ...this.#pointers, sizeBytes: this.#count * pointerBytes };
-    return {
-      stubs: at(stubs, stubBytes, first),
-      pointers: at(this.#pointers, pointerBytes, first),
-      trampolines: at(trampolines, trampolineBytes, first),
-      count,
-    };
   }
 
   /** Whether `address` is the start of a trampoline that was emitted here. */
@@ -88,6 +104,11 @@ export class Indirection {
     const { trampolineBytes } = this.#abi;
     const offset = this.#memory.offsetOf(address) - this.#memory.layout.trampolines.offset;
     return offset >= 0 && offset < this.#count * trampolineBytes && offset % trampolineBytes === 0;
+  }
+
+  /** Address of an entry of a region. */
+  #at(region: Region, entryBytes: number, index: number): ExecutorAddr {
+    return this.#memory.addressOf(region.offset + index * entryBytes);
   }
 
   /** Writes what `encode` makes of so many entries from one on. */

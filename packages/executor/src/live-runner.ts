@@ -19,8 +19,8 @@ import { ControlWork } from './control-work.js';
 import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
-import { Indirection } from './indirection.js';
-import { SessionMemory } from './memory.js';
+import type { Indirection } from './indirection.js';
+import type { SessionMemory } from './memory.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
@@ -129,7 +129,7 @@ export class LiveRunner {
 
   private constructor(
     generation: number,
-    { process: runner, control, reservation, wasWaiting }: WarmRunner,
+    { process: runner, control, memory, indirection, reservation, wasWaiting }: WarmRunner,
     host: HostResources,
     events: LiveRunnerEvents,
   ) {
@@ -137,10 +137,9 @@ export class LiveRunner {
     this.#host = host;
     this.#events = events;
     this.#reached = new ReachedLimits(host.limits);
-    const { base, resolver } = runner.hello;
     this.generation = generation;
-    this.memory = new SessionMemory(reservation, base);
-    this.indirection = new Indirection(this.memory, resolver, host.abi);
+    this.memory = memory;
+    this.indirection = indirection;
     const { guard } = runner;
     const reentries = new Reentries(control, {
       guard,
@@ -169,7 +168,6 @@ export class LiveRunner {
     });
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(() => work.syncCore());
-    const { memory, indirection } = this;
     const commits = new Commits(memory, publisher, events.lane, host.events);
     const bits = new HotBits(control, reservation);
     const hotCounters = new HotCounters({

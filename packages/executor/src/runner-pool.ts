@@ -1,6 +1,8 @@
 import { ControlArea } from './control-area.js';
 import type { HostResources } from './host-resources.js';
+import { Indirection } from './indirection.js';
 import { stackBytes } from './limits.js';
+import { SessionMemory } from './memory.js';
 import type { Reservation, ReservationPool } from './reservation.js';
 import { RunnerProcess } from './runner-process.js';
 import { RunnerStartError } from './runner-start.js';
@@ -8,10 +10,15 @@ import { RunnerStartError } from './runner-start.js';
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
 
+/** Stubs that a runner has while it waits: a session's first, for which its compiler then does not wait. */
+const PREPARED_STUBS = 512;
+
 /** A runner that is confined and waits to be taken into use. */
 export interface WarmRunner {
   readonly process: RunnerProcess;
   readonly control: ControlArea;
+  readonly memory: SessionMemory;
+  readonly indirection: Indirection;
   readonly reservation: Reservation;
   /** Gives memory and user back, by whoever has the runner, once its process is gone. Twice does nothing. */
   readonly release: () => void;
@@ -114,8 +121,10 @@ export class RunnerPool {
   async #startWarm(): Promise<void> {
     try {
       const runner = await startRunner(this.#resources, true);
+      const { process, indirection } = runner;
+      // Nobody has a turn to wait for yet.
+      for (const _ of indirection.prepare(PREPARED_STUBS));
       this.#warm.add(runner);
-      const { process } = runner;
       void process.ended.then(() => process.guard.attempt('runner.end', () => this.#forgetEnded()));
     } catch {
       // See above.
@@ -150,7 +159,10 @@ async function startRunner(
       onFault: (place, error) => events.emit({ type: 'internal-fault', place, error }),
       probe,
     });
-    return { process, control, reservation, release, wasWaiting };
+    const { base, resolver } = process.hello;
+    const memory = new SessionMemory(reservation, base);
+    const indirection = new Indirection(memory, resolver, abi);
+    return { process, control, memory, indirection, reservation, release, wasWaiting };
   } catch (error) {
     release();
     throw error;

@@ -71,3 +71,26 @@ test('stubs are no trampolines', (t) => {
   t.false(indirection.isTrampoline(stubs));
   t.false(indirection.isTrampoline(pointers));
 });
+
+test("stubs that were prepared are as those that are not, and are nobody's before they are emitted", (t) => {
+  const [made, plain] = [prepare(t), prepare(t)];
+  finish(made.indirection.prepare(100));
+  const trampolines = made.memory.addressOf(made.memory.layout.trampolines.offset);
+  t.false(made.indirection.isTrampoline(trampolines));
+  for (const [count, known] of [
+    [40, 40],
+    // Beyond what was prepared.
+    [100, 140],
+  ] as const) {
+    const [block, other] = [made, plain].map(({ indirection }) => finish(indirection.emit(count)));
+    t.deepEqual(block, other);
+    t.true(made.indirection.isTrampoline(addrAdd(trampolines, 8 * (known - 1))));
+    t.false(made.indirection.isTrampoline(addrAdd(trampolines, 8 * known)));
+  }
+  for (const region of ['stubs', 'pointers', 'trampolines'] as const) {
+    const contents = [made, plain].map(({ memory }) =>
+      memory.read(memory.addressOf(memory.layout[region].offset), 8 * 150),
+    );
+    t.deepEqual(contents[0], contents[1], region);
+  }
+});
