@@ -50,16 +50,15 @@ export interface LogSink {
 /** What a host says: one line each, as JSON or in words. */
 export class Log {
   readonly #pino: pino.Logger;
-  readonly #destination: ReturnType<typeof standardError> | undefined;
+  readonly #standardError: StandardError | undefined;
   readonly #confide: ((line: string) => void) | undefined;
 
   /** @param sink default: standard error. */
   constructor(options: { readonly level: LogLevel; readonly format: LogFormat; readonly sink?: LogSink }) {
     const { level, format } = options;
-    const destination = options.sink ? undefined : standardError();
-    const sink = options.sink ?? destination;
-    this.#destination = destination;
-    this.#confide = format === 'pretty' ? (line) => void sink?.write(line) : undefined;
+    const sink = options.sink ?? new StandardError();
+    this.#standardError = sink instanceof StandardError ? sink : undefined;
+    this.#confide = format === 'pretty' ? (line) => sink.write(line) : undefined;
     this.#pino = pino(
       {
         level,
@@ -68,7 +67,7 @@ export class Log {
         formatters: { level: (label) => ({ level: label }) },
         redact: { paths: SECRETS, censor: '[redacted]' },
       },
-      format === 'json' ? (sink as pino.DestinationStream) : new Words(sink as LogSink),
+      format === 'json' ? sink : new Words(sink),
     );
   }
 
@@ -92,20 +91,40 @@ export class Log {
 
   /** Resolves when what waits has been written, or nobody reads it. Nothing may be written any more. */
   async close(): Promise<void> {
-    const destination = this.#destination;
-    if (!destination) return;
-    const written = once(destination, 'close', { signal: AbortSignal.timeout(MAX_CLOSING_MS) });
-    destination.end();
-    await written.catch(() => {});
+    await this.#standardError?.close();
   }
 }
 
-function standardError() {
-  const { fd } = process.stderr;
-  const destination = pino.destination({ dest: fd, sync: false, maxLength: MAX_WAITING_BYTES });
-  // Whoever read it is gone, or its disk is full: sessions go on without.
-  destination.on('error', () => {});
-  return destination;
+/** Lines go out together after the turn of the event loop that they are of: whoever is served in it does not wait for them. */
+class StandardError implements LogSink {
+  readonly #destination = pino.destination({
+    dest: process.stderr.fd,
+    sync: false,
+    maxLength: MAX_WAITING_BYTES,
+  });
+  #lines = '';
+
+  constructor() {
+    // Whoever read it is gone, or its disk is full: sessions go on without.
+    this.#destination.on('error', () => {});
+  }
+
+  write(line: string): void {
+    if (this.#lines === '') setImmediate(() => this.#flush());
+    this.#lines += line;
+  }
+
+  async close(): Promise<void> {
+    this.#flush();
+    const written = once(this.#destination, 'close', { signal: AbortSignal.timeout(MAX_CLOSING_MS) });
+    this.#destination.end();
+    await written.catch(() => {});
+  }
+
+  #flush(): void {
+    if (this.#lines !== '') this.#destination.write(this.#lines);
+    this.#lines = '';
+  }
 }
 
 /** Pino tells a stream with this mark what was said before it writes the line. */
