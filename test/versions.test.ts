@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import {
   Connection,
@@ -7,9 +9,12 @@ import {
   FEATURE_NAMES,
   MESSAGES,
   type Transport,
+  WEBSOCKET_OPTIONS,
+  WebSocketTransport,
 } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import type { GenericSchema } from 'valibot';
+import { WebSocketServer } from 'ws';
 import { FakeHost } from '#compiler/test/executor-client/fake-host.js';
 import { callDouble as callDoubleCode, doubleIt } from '#executor/test/machine-code.js';
 import { connectVersion2Compiler, startVersion2Executor, version2 } from './frozen-protocol.js';
@@ -17,7 +22,7 @@ import { evaluateAll } from './jit-fixture.js';
 
 const { memory, run, session, symbols, indirection } = version2;
 
-async function openJIT(t: ExecutionContext, executor: Transport, options = {}) {
+async function openJIT(t: ExecutionContext, executor: Transport | { readonly url: string }, options = {}) {
   let printed = '';
   const jit = await KaleidoscopeJIT.create({
     ...options,
@@ -54,6 +59,42 @@ test('a compiler of today has all that version 2 has with an executor of version
   for (const method of ['openSession', 'call', 'callAndRead', 'stageCommit', 'reenter', 'lookupSymbols'])
     t.true(heard.includes(method), method);
 });
+
+/** An executor of version 2 on a port: it knows nothing of a frame in an upgrade. */
+async function listenVersion2(t: ExecutionContext, answer: readonly string[]) {
+  const server = new WebSocketServer({ ...WEBSOCKET_OPTIONS, host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  const heard: string[][] = [];
+  server.on('headers', (headers) => headers.push(...answer));
+  server.on('connection', (socket) => {
+    const { transport: executor, heard: here, ended } = startVersion2Executor();
+    heard.push(here);
+    t.teardown(() => ended);
+    const client = new WebSocketTransport(socket);
+    for (const [from, to] of [
+      [client, executor],
+      [executor, client],
+    ] as const)
+      from.start({
+        onMessage: (message) => to.send(message),
+        onClose: ({ reason }) => to.close(1000, reason),
+      });
+  });
+  t.teardown(() => server.close());
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, heard };
+}
+
+for (const [what, answer, connections] of [
+  ['that is sent what the upgrade has brought in vain', ['FarJIT-Session: a', 'FarJIT-Resume: b'], 1],
+  ['behind a proxy that takes headers out of answers', [], 2],
+] as const)
+  test(`a compiler of today opens a session with an executor of version 2 ${what}`, async (t) => {
+    const { url, heard } = await listenVersion2(t, answer);
+    const { jit } = await openJIT(t, { url });
+    t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
+    t.is(heard.length, connections);
+    t.is(heard.at(-1)?.filter((method) => method === 'openSession').length, 1);
+  });
 
 test('with an executor that has no feature a compiler of today does without, and says what is lacking', async (t) => {
   const { transport, heard, ended } = startVersion2Executor(() => false);

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@farjit/protocol';
+import { Connection, encodeFirstRequest, session } from '@farjit/protocol';
 import { type ConnectOptions, connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { pemOf, TestCA } from '#executor/test/certificates.js';
-import { openOn } from '#executor/test/open-on.js';
+import { OPEN, openOn } from '#executor/test/open-on.js';
 import type { Benchmark } from '../benchmark.js';
 import type { Figure } from '../figure.js';
 import { RunningExecutor } from '../running-executor.js';
@@ -85,7 +85,8 @@ async function openWays(folder: string, atEnd: (end: () => unknown) => void): Pr
 /** Connects, authenticates and opens a session, with the runner that it gets. */
 async function open({ executor, options }: Way): Promise<{ openMs: number; connection: Connection }> {
   const startMs = performance.now();
-  const connection = new Connection(await connectExecutor(executor.url, options));
+  const first = encodeFirstRequest(session.openSession, OPEN);
+  const connection = new Connection(await connectExecutor(executor.url, options, first));
   connection.start();
   await openOn(connection);
   return { openMs: performance.now() - startMs, connection };
@@ -97,7 +98,7 @@ function opening(times: readonly number[]): Figure {
     target: { limit: 3, unit: 'ms', digits: 1 },
     measured: summarize(times),
     how:
-      'connect by `ws://127.0.0.1`, token, upgrade, `openSession` with a confined runner, ' +
+      'connect by `ws://127.0.0.1`, token, upgrade with `openSession`, a confined runner, ' +
       `a session every ${PAUSE_MS} ms`,
   };
 }

@@ -39,8 +39,8 @@ export class FaultProxy {
   #injected: ((point: FaultPoint) => void) | undefined;
   /** Kept by the fault `reorder`, until there is a younger connection. */
   readonly #late: (() => void)[] = [];
-  /** Changes of direction since `turns` was set. */
-  turns = 0;
+  /** Since it was set: how often something came down after something had gone up. */
+  exchanges = 0;
   #lastWay: Way | undefined;
   connectionCount = 0;
   /** Refuses all connections, as a network that is gone. */
@@ -115,7 +115,7 @@ export class FaultProxy {
   #pass(link: ProxiedConnection, chunk: Buffer, way: Way): void {
     // What an older connection still had in flight arrives after the younger has begun.
     if (way === 'down') for (const deliver of this.#late.splice(0)) setTimeout(deliver, 1);
-    if (way !== this.#lastWay) this.turns++;
+    if (way === 'down' && this.#lastWay === 'up') this.exchanges++;
     this.#lastWay = way;
     const point = this.#next;
     if (!point || point.way !== way || this.#leftBytes >= chunk.byteLength) {

@@ -3,6 +3,7 @@ import { SessionCache } from './cache/session-cache.js';
 import { CodegenPool } from './codegen/codegen-pool.js';
 import { type ConnectOptions, connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
+import { openingFrame } from './executor-client/opening.js';
 import type { KaleidoscopeJITOptions } from './jit-types.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import { MAX_THRESHOLD } from './session/counter-pages.js';
@@ -53,7 +54,9 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
   };
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
     const isFar = 'url' in executor;
-    const transport = isFar ? await connectExecutor(executor.url, executor) : executor;
+    const transport = isFar
+      ? await connectExecutor(executor.url, executor, openingFrame(RUNNER_LIBRARIES))
+      : executor;
     const cache = openCache(options, codegen.libLLVM);
     const session = await open(transport, cache, isFar ? executor : {});
     return { session, local: undefined, codegen, cache };

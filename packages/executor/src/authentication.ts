@@ -28,7 +28,7 @@ export type RefusalReason =
   | 'draining'
   /** It does not even wait. */
   | 'closing'
-  /** It sent something else than one request, and no upgrade came of it. */
+  /** It sent something else than one request, and no upgrade came of it; or a first frame that is none. */
   | 'bad-request'
   /** It has not said in time what it wants. */
   | 'slow'
@@ -37,7 +37,7 @@ export type RefusalReason =
 
 /** An answer to an upgrade that is not granted. */
 export interface Refusal {
-  readonly status: 401 | 403 | 410 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 410 | 429 | 503;
   readonly reason: RefusalReason;
   /** For the body: what is wrong and what to do. */
   readonly words: string;

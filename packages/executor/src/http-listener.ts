@@ -15,6 +15,7 @@ import type { TlsMaterial } from './tls-files.js';
 const BACKLOG = 4096;
 
 const STATUS_CODES: Readonly<Record<Refusal['status'], string>> = {
+  400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   410: 'Gone',

@@ -45,6 +45,8 @@ export interface SessionOptions {
   /** Given where clients have been told of them before there is a session. */
   readonly id?: string;
   readonly secrets?: ResumeSecrets;
+  /** Frames that come first and are older than the secret: the upgrade has brought them. Default: 0. */
+  readonly broughtCount?: number;
   readonly onFrame?: (event: FrameEvent) => void;
 }
 
@@ -71,7 +73,7 @@ export class Session {
     this.#host = options.host;
     this.id = options.id ?? randomUUID();
     this.secrets = options.secrets ?? new ResumeSecrets();
-    const { timeToLiveMs } = options;
+    const { timeToLiveMs, broughtCount = 0 } = options;
     const onFrame = this.#frameListener(options.onFrame);
     this.#account = options.account;
     const limits = new UnopenedLimits();
@@ -99,11 +101,14 @@ export class Session {
       maxPendingRequests: MAX_REQUESTS_IN_FLIGHT,
       maxBacklogBytes: session.MAX_ANSWER_BACKLOG_BYTES,
       admit: (sizeBytes) => {
-        this.secrets.confirm();
+        // Whoever sends it has read the answer to the upgrade.
+        if (this.connection.link.receivedCount >= broughtCount) this.secrets.confirm();
         return this.isUnopened ? limits.admit(sizeBytes) : undefined;
       },
       onBroken: ({ reason }, mended) => {
-        if (this.#state === 'open') guard.spawn('session.lost', () => this.#noteLost(reason, mended));
+        // Who may never have had the answer that lets him come back is not waited for.
+        if (this.#state === 'open' && !this.secrets.isFirstOnItsWay)
+          guard.spawn('session.lost', () => this.#noteLost(reason, mended));
         else this.connection.close(1006, reason);
       },
     });

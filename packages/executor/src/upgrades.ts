@@ -3,6 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
+  FIRST_FRAME_HEADER,
+  MAX_FIRST_FRAME_BYTES,
+  parseFirstFrame,
   parseReceivedCount,
   RESUMPTION_HEADERS,
   WEBSOCKET_OPTIONS,
@@ -41,6 +44,12 @@ const DRAINING: Refusal = {
   words: 'this executor is draining: use another',
   // One that has taken its place may listen there by then.
   headers: { 'Retry-After': '5' },
+};
+
+const BAD_FIRST_FRAME: Refusal = {
+  status: 400,
+  reason: 'bad-request',
+  words: `${FIRST_FRAME_HEADER}: goes with an upgrade for a new session, once, and is base64url of 1 to ${MAX_FIRST_FRAME_BYTES} bytes`,
 };
 
 /** An upgrade that was not granted. */
@@ -82,6 +91,16 @@ interface Upgrade {
   readonly head: Buffer;
   readonly via: Via;
   readonly identity: Identity;
+  /** It has brought the first frame of a new session. */
+  readonly first: Uint8Array | undefined;
+}
+
+/** How an upgrade is granted. */
+interface Grant {
+  /** Headers of the answer. */
+  readonly answer: Readonly<Record<string, string>>;
+  /** A frame that is received before what comes over the WebSocket. */
+  readonly received?: Uint8Array | undefined;
 }
 
 /** Refuses requests to become a WebSocket, or gives them a new session, or the one that they resume. */
@@ -99,10 +118,12 @@ export class Upgrades {
   handle(request: IncomingMessage, socket: Socket, head: Buffer, via: Via): boolean {
     const identity = this.#context.authenticator.authenticate(request, via);
     if ('status' in identity) return this.#refuse({ socket, via }, identity);
-    const upgrade = { request, socket, head, via, identity };
-    return request.headers[RESUMPTION_HEADERS.session] === undefined
-      ? this.#serve(upgrade)
-      : this.#resume(upgrade);
+    const { [RESUMPTION_HEADERS.session]: resumed, [FIRST_FRAME_HEADER]: header } = request.headers;
+    const first = header === undefined ? undefined : parseFirstFrame(header);
+    if (header !== undefined && (first === undefined || resumed !== undefined))
+      return this.#refuse({ socket, via }, BAD_FIRST_FRAME);
+    const upgrade = { request, socket, head, via, identity, first };
+    return resumed === undefined ? this.#serve(upgrade) : this.#resume(upgrade);
   }
 
   /** Somebody was turned away, here or before he came here. */
@@ -138,10 +159,16 @@ export class Upgrades {
     if (refusal) return this.#refuse(upgrade, refusal);
     const id = randomUUID();
     const secrets = new ResumeSecrets();
-    const answer = { [RESUMPTION_HEADERS.session]: id, [RESUMPTION_HEADERS.secret]: secrets.issue() };
-    return this.#accept(upgrade, answer, (transport, webSocket) => {
+    const { first } = upgrade;
+    const answer = {
+      [RESUMPTION_HEADERS.session]: id,
+      [RESUMPTION_HEADERS.secret]: secrets.issue(),
+      ...(first && { [RESUMPTION_HEADERS.received]: '1' }),
+    };
+    return this.#accept(upgrade, { answer, received: first }, (transport, webSocket) => {
       const { sessionTtlMs: timeToLiveMs = DEFAULT_SESSION_TTL_MS } = options;
-      const session = new Session({ host, transport, id, account, secrets, timeToLiveMs });
+      const broughtCount = first ? 1 : 0;
+      const session = new Session({ host, transport, id, account, secrets, timeToLiveMs, broughtCount });
       void session.ended.then(account.addSession());
       add(session);
       session.watchUnopened(upgrade.socket, webSocket);
@@ -187,7 +214,7 @@ export class Upgrades {
       [RESUMPTION_HEADERS.secret]: session.secrets.issue(),
       [RESUMPTION_HEADERS.received]: String(link.receivedCount),
     };
-    return this.#accept(upgrade, answer, (transport) => session.resume(transport, receivedCount));
+    return this.#accept(upgrade, { answer }, (transport) => session.resume(transport, receivedCount));
   }
 
   #cutLingering(account: Account): void {
@@ -203,7 +230,7 @@ export class Upgrades {
    */
   #accept(
     { request, socket, head, identity }: Upgrade,
-    answer: Readonly<Record<string, string>>,
+    { answer, received }: Grant,
     use: (transport: WebSocketTransport, webSocket: WebSocket) => void,
   ): boolean {
     const { host, accounts, options } = this.#context;
@@ -219,6 +246,9 @@ export class Upgrades {
     const addAnswer = (headers: string[]) => {
       for (const [name, value] of Object.entries(answer)) headers.push(`${name}: ${value}`);
     };
+    // With the answer goes what is sent in the same turn: each write wakes the peer up, which takes longer than to write.
+    socket.cork();
+    setImmediate(() => socket.uncork());
     let isAccepted = false;
     // Both happen before `handleUpgrade` returns, or not at all.
     this.#webSockets.on('headers', addAnswer);
@@ -227,7 +257,7 @@ export class Upgrades {
       readInTurns(socket, webSocket, lane);
       this.keep(webSocket, account);
       const heartbeat = { intervalMs: heartbeatMs, stream: socket };
-      use(new WebSocketTransport(webSocket, { heartbeat }), webSocket);
+      use(new WebSocketTransport(webSocket, { heartbeat, received }), webSocket);
     });
     this.#webSockets.off('headers', addAnswer);
     return isAccepted;

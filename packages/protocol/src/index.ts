@@ -17,6 +17,13 @@ export {
   type Feature,
   PROTOCOL_VERSIONS,
 } from './features.js';
+export {
+  encodeFirstRequest,
+  FIRST_FRAME_HEADER,
+  formatFirstFrame,
+  MAX_FIRST_FRAME_BYTES,
+  parseFirstFrame,
+} from './first-frame.js';
 export { MAX_REQUESTS_IN_FLIGHT, type RequestContext } from './handled-requests.js';
 export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
 export { joinWebSocket } from './joined-websocket.js';

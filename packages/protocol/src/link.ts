@@ -178,12 +178,31 @@ export class Link {
     const replayedCount = this.#window.rewind(receivedCount);
     this.#transport = transport;
     // Tells the other end that its answer has come, which makes an end of what let us in.
-    this.#acknowledge();
+    this.acknowledge();
     // Before it is listened to: it may be lost already.
     this.#mend();
     this.#attach(transport);
     this.#transmit();
     return replayedCount;
+  }
+
+  /** Says at once how far the other direction has come, and not with the next frame. */
+  acknowledge(): void {
+    if (!this.#transport) return;
+    const message = encodeFrame({
+      kind: FrameKind.Acknowledge,
+      id: 0,
+      sequence: 0,
+      acknowledged: this.#received,
+      generation: 0,
+      deadlineMs: null,
+      traceparent: null,
+      method: '',
+      body: null,
+    });
+    if (!this.#sendOver(this.#transport, message)) return;
+    this.#oweNothing();
+    this.#handlers.onAcknowledgement('sent', message.byteLength);
   }
 
   /** Why it could not be resumed up to now, to be said if it never is. */
@@ -237,24 +256,6 @@ export class Link {
     }
   }
 
-  #acknowledge(): void {
-    if (!this.#transport) return;
-    const message = encodeFrame({
-      kind: FrameKind.Acknowledge,
-      id: 0,
-      sequence: 0,
-      acknowledged: this.#received,
-      generation: 0,
-      deadlineMs: null,
-      traceparent: null,
-      method: '',
-      body: null,
-    });
-    if (!this.#sendOver(this.#transport, message)) return;
-    this.#oweNothing();
-    this.#handlers.onAcknowledgement('sent', message.byteLength);
-  }
-
   #oweNothing(): void {
     this.#owedFrames = 0;
     this.#owedBytes = 0;
@@ -295,7 +296,7 @@ export class Link {
     this.#owedBytes += sizeBytes;
     this.#handlers.onFrame(frame, sizeBytes);
     if (this.#owedFrames >= ACKNOWLEDGE_EVERY_FRAMES || this.#owedBytes >= ACKNOWLEDGE_EVERY_BYTES)
-      this.#acknowledge();
+      this.acknowledge();
   }
 
   #transportClosed(close: TransportClose): void {

@@ -26,22 +26,34 @@ export const UNMASKED = {
   },
 } as const;
 
+/** How a WebSocket is used. */
+export interface WebSocketTransportOptions {
+  /**
+   * How the peer is watched; one that is silent, or does not finish its message, is given up (close code 1006). Not at all unless
+   * given: where both ends are on one machine, the system tells.
+   */
+  readonly heartbeat?: Heartbeat | undefined;
+  /** A message that the upgrade has brought: it is received before what comes over the WebSocket. */
+  readonly received?: Uint8Array | undefined;
+  /** A message that the peer has had with the upgrade. It is the first that is sent here, and goes nowhere. */
+  readonly sent?: Uint8Array | undefined;
+}
+
 /** Carries a `Transport` over an open WebSocket. Text frames are a protocol error (close code 1003). */
 export class WebSocketTransport implements Transport {
   readonly #socket: WebSocket;
   #handlers: Parameters<Transport['start']>[0] | undefined;
-  readonly #held: Uint8Array[] = [];
+  readonly #held: Uint8Array[];
+  #sent: Uint8Array | undefined;
   #close: TransportClose | undefined;
   #closing = false;
   #isPaused = true;
   /** The first error's words: 'close' always follows 'error', and its own reason is empty then. */
   #failure = '';
 
-  /**
-   * @param options.heartbeat how the peer is watched; one that is silent, or does not finish its message, is given up (close
-   *   code 1006). Not at all unless given: where both ends are on one machine, the system tells.
-   */
-  constructor(socket: WebSocket, { heartbeat }: { readonly heartbeat?: Heartbeat | undefined } = {}) {
+  constructor(socket: WebSocket, { heartbeat, received, sent }: WebSocketTransportOptions = {}) {
+    this.#held = received ? [received] : [];
+    this.#sent = sent;
     this.#socket = socket;
     if (heartbeat) this.#watch(heartbeat);
     socket.on('message', (data: RawData, isBinary: boolean) => {
@@ -78,6 +90,7 @@ export class WebSocketTransport implements Transport {
   send(message: Uint8Array): void {
     if (this.#socket.readyState !== this.#socket.OPEN)
       throw new ConnectionClosedError('the WebSocket is not open');
+    if (this.#sent) return this.#noteSent(message, this.#sent);
     this.#socket.send(message, { binary: true });
   }
 
@@ -93,6 +106,12 @@ export class WebSocketTransport implements Transport {
     for (const message of this.#held.splice(0)) handlers.onMessage(message);
     if (this.#close) handlers.onClose(this.#close);
     this.resume();
+  }
+
+  #noteSent(message: Uint8Array, sent: Uint8Array): void {
+    this.#sent = undefined;
+    if (Buffer.compare(message, sent) !== 0)
+      throw new Error('the first message is not the one that the upgrade has brought');
   }
 
   #watch(heartbeat: Heartbeat): void {

@@ -80,6 +80,26 @@ test('binary messages pass whole, in order, both ways', async (t) => {
   t.deepEqual(atFar.messages, [[1, 1], [2, 2], [3, 3], []]);
 });
 
+test('what the upgrade has brought is received first, and at the other end not sent again', async (t) => {
+  const { near, far } = await openWebSocket(t);
+  const brought = Uint8Array.of(1, 2);
+  const atNear = startRecording(new WebSocketTransport(near, { received: brought }));
+  const transport = new WebSocketTransport(far, { sent: brought });
+  transport.send(Uint8Array.of(1, 2));
+  transport.send(Uint8Array.of(1, 2));
+  transport.send(Uint8Array.of(3));
+  await atNear.until(3);
+  t.deepEqual(atNear.messages, [[1, 2], [1, 2], [3]]);
+});
+
+test('another first message than the upgrade has brought is a bug of ours', async (t) => {
+  const { far } = await openWebSocket(t);
+  const transport = new WebSocketTransport(far, { sent: Uint8Array.of(1, 2) });
+  t.throws(() => transport.send(Uint8Array.of(1, 3)), {
+    message: /is not the one that the upgrade has brought/,
+  });
+});
+
 test('a text frame closes with 1003, and nothing after it is received', async (t) => {
   const { near, far } = await openWebSocket(t);
   const { messages, closed } = startRecording(new WebSocketTransport(near));

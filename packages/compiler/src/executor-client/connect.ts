@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import {
   DEFAULT_HEARTBEAT_MS,
+  FIRST_FRAME_HEADER,
+  formatFirstFrame,
   joinWebSocket,
   parseReceivedCount,
   RESUMPTION_HEADERS,
@@ -42,11 +44,13 @@ export interface ConnectOptions {
 /**
  * Opens a WebSocket to an executor.
  * @param url `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`.
+ * @param first the frame that will be sent as the first, if it is known: it goes with the upgrade where it can.
  * @throws {ConnectError} when nobody listens, the token is refused, the URL is not one of these, or the attempt is given up.
  */
 export async function connectExecutor(
   url: string,
   { token, tls, heartbeatMs = DEFAULT_HEARTBEAT_MS, address, socketOwner, signal }: ConnectOptions = {},
+  first?: Uint8Array,
 ): Promise<Transport> {
   checkAddress(url);
   const socketPath = pathOf(url, token || undefined, socketOwner);
@@ -55,7 +59,7 @@ export async function connectExecutor(
     ...(address ? { lookup: alwaysTo(address) } : {}),
     ...(url.startsWith('wss:') ? await tlsOptions(url, tls) : {}),
   };
-  return open({ url, socketPath, client, heartbeatMs }, signal);
+  return open({ url, socketPath, client, heartbeatMs }, first, signal);
 }
 
 /**
@@ -142,8 +146,9 @@ class RemoteTransport extends WebSocketTransport {
   readonly #address: Address;
   readonly #ticket: ResumeTicket;
 
-  constructor({ socket, stream }: OpenedSocket, address: Address, ticket: ResumeTicket) {
-    super(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream } });
+  /** @param sent see `WebSocketTransportOptions`. */
+  constructor({ socket, stream }: OpenedSocket, address: Address, ticket: ResumeTicket, sent?: Uint8Array) {
+    super(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream }, sent });
     this.#address = address;
     this.#ticket = ticket;
   }
@@ -173,16 +178,33 @@ class RemoteTransport extends WebSocketTransport {
   }
 }
 
-async function open(address: Address, signal: AbortSignal | undefined): Promise<Transport> {
+async function open(
+  address: Address,
+  first: Uint8Array | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Transport> {
+  const header = first && formatFirstFrame(first);
+  if (header === undefined) return openSocket(address, (opened) => transportOf(opened, address), { signal });
+  const { client } = address;
+  const headers = { ...client.headers, [FIRST_FRAME_HEADER]: header };
   const use = (opened: OpenedSocket) => {
-    const ticket = ticketOf(opened.answer);
-    return ticket
-      ? new RemoteTransport(opened, address, ticket)
-      : new WebSocketTransport(opened.socket, {
-          heartbeat: { intervalMs: address.heartbeatMs, stream: opened.stream },
-        });
+    if (ticketOf(opened.answer)) return transportOf(opened, address, first);
+    opened.socket.terminate();
+    return undefined;
   };
-  return openSocket(address, use, { signal });
+  const transport = await openSocket({ ...address, client: { ...client, headers } }, use, { signal });
+  // Somebody on the way takes headers out of answers: nobody knows whether the frame has come.
+  return transport ?? open(address, undefined, signal);
+}
+
+/** @param first the frame that has gone with the upgrade. */
+function transportOf(opened: OpenedSocket, address: Address, first?: Uint8Array): Transport {
+  const { answer, socket, stream } = opened;
+  const ticket = ticketOf(answer);
+  const isReceived = parseReceivedCount(answer[RESUMPTION_HEADERS.received]) === 1;
+  return ticket
+    ? new RemoteTransport(opened, address, ticket, isReceived ? first : undefined)
+    : new WebSocketTransport(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream } });
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {

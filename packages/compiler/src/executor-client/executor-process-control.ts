@@ -3,12 +3,10 @@ import {
   Connection,
   commonFeatures,
   commonVersion,
-  FEATURE_NAMES,
   type Feature,
   indirection,
   memory,
   type ParamsOf,
-  PROTOCOL_VERSIONS,
   type RemoteInfo,
   type RequestType,
   type ResultOf,
@@ -27,6 +25,7 @@ import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
 import { type ExecutorHandlers, handleExecutor } from './executor-handlers.js';
+import { FIRST_STUBS, openingParams } from './opening.js';
 import { SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
 
@@ -66,11 +65,6 @@ export interface OpenOptions {
   /** Aborting gives up a session that is not open yet. */
   readonly signal?: AbortSignal | undefined;
 }
-
-const CLIENT_NAME = 'farjit/0.1.0';
-
-/** Stubs of a session's first block, which come with the runner. */
-const FIRST_STUBS = 512;
 
 /**
  * What a remote executor looks like from the compiler: one typed method per message, and checks on what the host
@@ -133,7 +127,6 @@ export class ExecutorProcessControl {
     let isOpen = false;
     const conduct = new ExecutorConduct();
     handleExecutor(connection, conduct, handlers);
-    connection.start();
     const deadline = new AnswerDeadline((method, timeoutMs) =>
       connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
     );
@@ -142,25 +135,21 @@ export class ExecutorProcessControl {
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       if (signal?.aborted) giveUp();
-      const opened = await connection.request(
-        session.openSession,
-        {
-          versions: [PROTOCOL_VERSIONS.oldest, PROTOCOL_VERSIONS.newest],
-          features: FEATURE_NAMES,
-          client: CLIENT_NAME,
-          runner: { stubCount: FIRST_STUBS, libraries: [...libraries] },
+      const opening = connection.request(session.openSession, openingParams(libraries), {
+        onResult: ({ version, features, server, info, runner }) => {
+          if (commonVersion([version]) === undefined)
+            throw new ProtocolError(`the executor chose protocol ${version}, which was not offered`);
+          connection.agree(commonFeatures(features), `the executor (${server})`);
+          checkInfo(info);
+          checkStubs(checkRunner(runner, info), info, FIRST_STUBS);
+          conduct.begin(runner.generation, runner.stubs, info.trampolineBytes);
         },
-        {
-          onResult: ({ version, features, server, info, runner }) => {
-            if (commonVersion([version]) === undefined)
-              throw new ProtocolError(`the executor chose protocol ${version}, which was not offered`);
-            connection.agree(commonFeatures(features), `the executor (${server})`);
-            checkInfo(info);
-            checkStubs(checkRunner(runner, info), info, FIRST_STUBS);
-            conduct.begin(runner.generation, runner.stubs, info.trampolineBytes);
-          },
-        },
-      );
+      });
+      // The answer may be there already, where the request has gone with the upgrade.
+      connection.start();
+      const opened = await opening;
+      // Shows that the answer to the upgrade has come, too: from now on the executor waits for who is lost.
+      if (transport.reopen) connection.link.acknowledge();
       connection.link.timeToLiveMs = opened.timeToLiveMs;
       isOpen = true;
       return new ExecutorProcessControl(

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { WebSocketServer } from 'ws';
 import { connectExecutor } from '../../src/executor-client/connect.js';
 import { ConnectError } from '../../src/executor-client/connect-errors.js';
 
@@ -156,3 +157,53 @@ test('the token travels as a bearer token', async (t) => {
   await refused(t, url);
   t.deepEqual(sent, ['Bearer a token', undefined]);
 });
+
+/** An executor's answers to upgrades; of each, what it brought. */
+async function answering(t: ExecutionContext, answers: readonly (readonly string[])[]) {
+  const http = createHttpServer();
+  const server = new WebSocketServer({ noServer: true });
+  const brought: (string | undefined)[] = [];
+  const received: number[][] = [];
+  server.on('headers', (headers) => headers.push(...(answers[brought.length - 1] ?? [])));
+  http.on('upgrade', (request, socket, head) => {
+    brought.push(request.headers['farjit-first-frame'] as string | undefined);
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('message', (data: Buffer) => received.push([...data]));
+    });
+  });
+  t.teardown(() => {
+    for (const client of server.clients) client.terminate();
+  });
+  return { url: await listening(t, http), brought, received };
+}
+
+const SESSION = ['FarJIT-Session: a', 'FarJIT-Resume: b'];
+for (const [what, answers, sizeBytes, expected] of [
+  [
+    'is not sent again to who has received it',
+    [[...SESSION, 'FarJIT-Received: 1']],
+    3,
+    { brought: [true], sent: 1 },
+  ],
+  ['is sent to who has not', [SESSION], 3, { brought: [true], sent: 2 }],
+  [
+    'is sent to who says nothing that makes sense',
+    [[...SESSION, 'FarJIT-Received: x']],
+    3,
+    { brought: [true], sent: 2 },
+  ],
+  ['goes another way when the answer has lost its headers', [[], []], 3, { brought: [true, false], sent: 2 }],
+  ['is not brought when it is too large', [SESSION], 1025, { brought: [false], sent: 2 }],
+] as const)
+  test(`a first frame that the upgrade brings ${what}`, async (t) => {
+    const { url, brought, received } = await answering(t, answers);
+    const first = new Uint8Array(sizeBytes);
+    const transport = await connectExecutor(url, {}, first);
+    transport.start({ onMessage() {}, onClose() {} });
+    transport.send(first);
+    transport.send(Uint8Array.of(1));
+    while (received.at(-1)?.length !== 1) await new Promise(setImmediate);
+    t.deepEqual({ brought: brought.map((header) => header !== undefined), sent: received.length }, expected);
+    t.is(brought[0], expected.brought[0] ? 'AAAA' : undefined);
+    transport.close(1000, 'done');
+  });
