@@ -32,13 +32,14 @@ export class WrapperCalls {
    * @param signatureNow its signature; asked for each call and again on its way, since a redefinition may change it.
    */
   callable({ dylib, name }: SymbolRef, signatureNow: () => CallSignature): JITCallable {
-    const addressOf = async () => {
-      const symbol = await this.#session.findSymbol(name, dylib);
+    const ref = dylib.ref(name);
+    const addressOf = async (runner: RunnerContext) => {
+      const symbol = await this.#session.resolve(ref, runner);
       if (!symbol) throw new SymbolsNotFoundError([name]);
       return symbol.address;
     };
     const call = (args: readonly ScalarValue[], options: CallOptions) =>
-      this.#call(dylib.ref(name), signatureNow, args, options, addressOf);
+      this.#call(ref, signatureNow, args, options, addressOf);
     const callable = (...args: ScalarValue[]) => call(args, {});
     const properties = { symbol: name, signature: signatureNow(), call };
     return Object.defineProperty(Object.assign(callable, properties), 'signature', { get: signatureNow });
@@ -76,7 +77,7 @@ export class WrapperCalls {
     signatureNow: () => CallSignature,
     args: readonly ScalarValue[],
     options: CallOptions,
-    addressOf: () => Promise<ExecutorAddr>,
+    addressOf: (runner: RunnerContext) => Promise<ExecutorAddr>,
   ): Promise<ScalarValue | undefined> {
     let result = signatureNow().result;
     const prepare = async (runner: RunnerContext) => {
@@ -86,7 +87,7 @@ export class WrapperCalls {
         const block = encodeBlock(name, NULL_ADDR, signature, args);
         const unit = this.#wrapper(wrapperName, () => this.#ast.wrapperUnit(signature));
         const entry = await this.#session.link(unit, wrapperName, runner);
-        setCallee(block, await addressOf());
+        setCallee(block, await addressOf(runner));
         if (callWrapperName(signatureNow()) !== wrapperName) continue;
         result = signature.result;
         return { block, entry };

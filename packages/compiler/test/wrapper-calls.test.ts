@@ -1,12 +1,16 @@
+import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { doubleSignature, encodeBlock } from '../src/callable.js';
 import type { CallSignature } from '../src/kaleidoscope/call-signature.js';
 import type { ASTLayer } from '../src/layers/ast-layer.js';
 import type { ExecutionSession } from '../src/session/execution-session.js';
-import { JITDylib } from '../src/session/jit-dylib.js';
+import { JITDylib, type SymbolRef } from '../src/session/jit-dylib.js';
 import { WrapperCalls } from '../src/wrapper-calls.js';
+import { openScripted } from './session/session-fixture.js';
+import { functionUnit } from './session/units.js';
 
+const RUNNER = {};
 const CALLEE = addrAdd(NULL_ADDR, 0x1234_5678_9abc);
 
 const DYLIB = new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });
@@ -24,14 +28,15 @@ function prepared({
   const blocks: Uint8Array[] = [];
   const session = {
     mainDylib: DYLIB,
-    findSymbol: async (name: string) => (name === 'f' ? { address: CALLEE } : undefined),
+    resolve: async ({ name }: SymbolRef, runner: unknown) =>
+      name === 'f' && runner === RUNNER ? { address: CALLEE } : undefined,
     link: async (unit: string, name: string) => {
       onLink();
       entries.push(`${unit} ${name}`);
       return NULL_ADDR;
     },
     call: async (name: string, prepare: (runner: unknown) => Promise<{ block: Uint8Array }>) => {
-      const { block } = await prepare({});
+      const { block } = await prepare(RUNNER);
       log.push(`call ${name}`);
       blocks.push(block);
       return answer(block);
@@ -98,4 +103,18 @@ test('an address is called as it is, and main with its arguments', async (t) => 
   t.is(entries[0], 'unit1 call$void');
   t.is(entries[1], entries[2]);
   t.is(new DataView(blocks[0]?.buffer ?? new ArrayBuffer(8)).getBigUint64(0, true), 0x40n);
+});
+
+test('a call whose runner is lost each time that its callee is looked up is tried in four runners, as any work is', async (t) => {
+  const { session, host } = await openScripted(t);
+  const asked: (number | undefined)[] = [];
+  host.answers.lookupSymbols = (_, { generation }) => {
+    asked.push(generation);
+    throw new RequestError('STALE_GENERATION', 'gone');
+  };
+  const ast = { wrapperUnit: () => functionUnit('call$double$double') };
+  const calls = new WrapperCalls(session, ast as unknown as ASTLayer);
+  const sine = calls.callable(session.mainDylib.ref('sin'), () => doubleSignature(1));
+  await t.throwsAsync(sine(1), { code: 'RUNNER_LOST' });
+  t.deepEqual(asked, [1, 2, 3, 4]);
 });

@@ -1,11 +1,12 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { RunnerContext } from '../session/runner-context.js';
 import type { IndirectStub, IndirectStubsManager } from './indirect-stubs-manager.js';
 
 /** Failures kept for the calls that contained them: more than threads one runner can block. */
 const MAX_KEPT_FAILURES = 1024;
 
-/** The tutorial's compile action: makes the function callable and returns where to land. */
-export type CompileAction = (stub: IndirectStub) => Promise<ExecutorAddr>;
+/** The tutorial's compile action: makes the function callable in a runner and returns where to land there. */
+export type CompileAction = (stub: IndirectStub, runner: RunnerContext) => Promise<ExecutorAddr>;
 
 /**
  * The client half of the executor's trampolines: a reentry names a trampoline, which belongs to a stub, whose name
@@ -24,15 +25,18 @@ export class CompileCallbackManager {
   }
 
   /**
-   * Runs the compile action behind a trampoline. Never rejects: a failure becomes an answer that ends the thread
-   * that asked, and is kept for `failureOf`.
+   * Runs the compile action behind a trampoline of the current runner. Never rejects: a failure becomes an answer that
+   * ends the thread that asked, and is kept for `failureOf`.
    */
-  async executeCompileCallback(trampoline: ExecutorAddr): Promise<{ name: string } & CallbackOutcome> {
+  async executeCompileCallback(
+    trampoline: ExecutorAddr,
+    runner: RunnerContext,
+  ): Promise<{ name: string } & CallbackOutcome> {
     const stub = this.#stubs.stubOfTrampoline(trampoline);
     const name = stub?.name ?? `trampoline ${trampoline.toString(16)}`;
     try {
       if (!stub) throw new Error('no function belongs to this trampoline');
-      return { name, outcome: 'landed', landing: await this.#compile(stub) };
+      return { name, outcome: 'landed', landing: await this.#compile(stub, runner) };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       return { name, outcome: 'failed', token: this.#keepFailure(error), message: error.message };

@@ -21,9 +21,8 @@ export class CommitSender {
     this.#context = context;
   }
 
-  /** Sends all that is queued for the current runner in commits of its own and waits until it is applied. */
-  async flush(): Promise<void> {
-    const runner = this.#context.runners.current;
+  /** Sends all that is queued for a runner in commits of its own and waits until it is applied. */
+  async flush(runner = this.#context.runners.current): Promise<void> {
     if (runner.commits.isOverfull) await this.makeRoom(runner);
     await this.#sendNext(runner);
   }

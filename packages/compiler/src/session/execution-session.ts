@@ -7,11 +7,9 @@ import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { HOT_THRESHOLD } from '../layers/tiers.js';
 import { type Tracing, UNTRACED } from '../tracing/tracing.js';
-import { AbsoluteSymbols } from './absolute-symbols.js';
 import { Assumptions } from './assumptions.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';
-import { generate } from './definition-generator.js';
 import { SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
 import { JITDylib, type SymbolRef } from './jit-dylib.js';
@@ -29,6 +27,7 @@ import {
   sendDataCall,
 } from './session-calls.js';
 import { Statistics } from './statistics.js';
+import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
 import { TierUp } from './tier-up.js';
 
 /** Whether a unit takes its names from those that define them, strong or not, as a redefinition in a REPL does. */
@@ -39,12 +38,6 @@ export interface SessionOptions extends OpenOptions {
   readonly hotThreshold?: number | undefined;
   readonly tracing?: Tracing;
   readonly mayReplace?: Redefines;
-}
-
-/** Where a name leads, and what is there. */
-export interface FoundSymbol {
-  readonly address: ExecutorAddr;
-  readonly kind: 'function' | 'data' | 'absolute' | 'process';
 }
 
 /**
@@ -90,6 +83,7 @@ export class ExecutionSession {
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
     giveUpKept: (unit) => this.#giveUpKept(unit),
   });
+  readonly #resolver = new SymbolResolver(this.mainDylib, this.stubs, this.compileAction);
   readonly #resources = new ResourceManager({
     assumptions: this.assumptions,
     stubs: this.stubs,
@@ -114,7 +108,7 @@ export class ExecutionSession {
       attached: (runner) => this.#onRunnerAttached(runner),
       lost: ({ generation }, end) => events.emit({ type: 'runner-lost', generation, end }),
     });
-    const callbacks = new CompileCallbackManager(stubs, (stub) => compileAction.run(stub, this.#runner));
+    const callbacks = new CompileCallbackManager(stubs, (stub, runner) => compileAction.run(stub, runner));
     const executor = () => this.#executor;
     this.#tracing = tracing;
     this.#runners = runners;
@@ -276,13 +270,26 @@ export class ExecutionSession {
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
   async findSymbol(name: string, dylib = this.mainDylib): Promise<FoundSymbol | undefined> {
+    const find = async (runner: RunnerContext) => {
+      const symbol = await this.resolve(dylib.ref(name), runner);
+      // What is linked for a call travels with it. Whoever looks data up may read it at once.
+      if (symbol?.kind === 'data') await this.#commits.flush(runner);
+      return { symbol };
+    };
     const { symbol } = await this.#runners.inSome(
       name,
       () => this.runner(),
-      (runner) =>
-        this.#runners.whileAlive(runner, async () => ({ symbol: await this.#findIn(runner, name, dylib) })),
+      (runner) => this.#runners.whileAlive(runner, () => find(runner)),
     );
     return symbol;
+  }
+
+  /**
+   * The same in a runner that is given, for the call that it is given to: what is linked for it is queued. Undefined also
+   * when that runner is lost.
+   */
+  resolve(ref: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
+    return this.#resolver.resolve(ref, runner);
   }
 
   /**
@@ -354,34 +361,6 @@ export class ExecutionSession {
   /** Ends the session by ending its connection: nothing waits for the executor any more. */
   disconnect(): void {
     this.#executor.disconnect();
-  }
-
-  async #findIn(runner: RunnerContext, asked: string, dylib: JITDylib): Promise<FoundSymbol | undefined> {
-    while (!runner.lost) {
-      const found = dylib.lookupExported(asked);
-      const { name, unit } = found;
-      if (!unit) {
-        const address = (await generate([name], found.dylib, runner)).get(name);
-        if (address === undefined && dylib.lookupExported(asked).unit) continue;
-        return address === undefined ? undefined : { address, kind: 'process' };
-      }
-      if (unit instanceof AbsoluteSymbols) {
-        const address = unit.addressOf(name);
-        return address === undefined ? undefined : { address, kind: 'absolute' };
-      }
-      if (unit.interface.functions.has(name)) {
-        if (found.dylib === this.mainDylib) this.compileAction.noteReachable([name]);
-        const stub = this.stubs.createStub(found);
-        await this.stubs.ensureEmitted([stub]);
-        if (this.stubs.findStub(found) !== stub) continue;
-        return { address: this.stubs.stubAddress(stub), kind: 'function' };
-      }
-      const part = await this.compileAction.linkPart(unit, name, runner);
-      await this.flush();
-      const address = part && this.compileAction.addressIn(part, name, runner);
-      if (address !== undefined) return { address, kind: 'data' };
-    }
-    return undefined;
   }
 
   /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */

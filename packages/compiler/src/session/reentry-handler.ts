@@ -60,7 +60,7 @@ export class ReentryHandler {
     const { callbacks, commits, compileAction, revision, stubs, events, ran } = this.#context;
     const startMs = performance.now();
     this.#runningCount++;
-    const { name, ...result } = await callbacks.executeCompileCallback(trampoline);
+    const { name, ...result } = await callbacks.executeCompileCallback(trampoline, runner);
     this.#runningCount--;
     span.note({ 'farjit.symbol': name });
     if (result.outcome === 'failed') span.fail(result.message);

@@ -6,8 +6,10 @@ import {
 } from '../../src/indirection/compile-callback-manager.js';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
 import { JITDylib } from '../../src/session/jit-dylib.js';
+import type { RunnerContext } from '../../src/session/runner-context.js';
 import { openBlocks } from './stub-blocks-fixture.js';
 
+const RUNNER = {} as RunnerContext;
 const LANDING = toExecutorAddr(0x1234);
 
 async function openCallbacks(t: ExecutionContext, compile: CompileAction) {
@@ -22,12 +24,13 @@ async function openCallbacks(t: ExecutionContext, compile: CompileAction) {
 
 test('a trampoline is answered with the landing of the name it belongs to', async (t) => {
   const compiled: string[] = [];
-  const { callbacks, trampolineOf } = await openCallbacks(t, async ({ name }) => {
+  const { callbacks, trampolineOf } = await openCallbacks(t, async ({ name }, runner) => {
+    t.is(runner, RUNNER);
     compiled.push(name);
     return LANDING;
   });
   trampolineOf('f');
-  const answer = await callbacks.executeCompileCallback(trampolineOf('g'));
+  const answer = await callbacks.executeCompileCallback(trampolineOf('g'), RUNNER);
   t.deepEqual(answer, { name: 'g', outcome: 'landed', landing: LANDING });
   t.deepEqual(compiled, ['g']);
 });
@@ -38,7 +41,7 @@ test('different trampolines are served side by side', async (t) => {
     t,
     () => new Promise((resolve) => waiting.push(() => resolve(LANDING))),
   );
-  const answers = ['f', 'g', 'h'].map((name) => callbacks.executeCompileCallback(trampolineOf(name)));
+  const answers = ['f', 'g', 'h'].map((name) => callbacks.executeCompileCallback(trampolineOf(name), RUNNER));
   t.is(waiting.length, 3);
   for (const release of waiting.reverse()) release();
   t.deepEqual(
@@ -55,7 +58,7 @@ test('a failure becomes an answer, and is kept under its token', async (t) => {
   });
   const tokens: number[] = [];
   for (const { message } of failures) {
-    const answer = await callbacks.executeCompileCallback(trampolineOf('f'));
+    const answer = await callbacks.executeCompileCallback(trampolineOf('f'), RUNNER);
     if (answer.outcome !== 'failed') return t.fail();
     t.is(answer.message, message);
     tokens.push(answer.token);
@@ -70,7 +73,7 @@ test('a failure becomes an answer, and is kept under its token', async (t) => {
 
 test('what is thrown without being an error still has words', async (t) => {
   const { callbacks, trampolineOf } = await openCallbacks(t, () => Promise.reject('just a text'));
-  const answer = await callbacks.executeCompileCallback(trampolineOf('f'));
+  const answer = await callbacks.executeCompileCallback(trampolineOf('f'), RUNNER);
   t.true(answer.outcome === 'failed' && answer.message === 'just a text');
 });
 
@@ -78,7 +81,7 @@ test('an address that is no trampoline, or one of no name, fails', async (t) => 
   const { callbacks, trampolineOf } = await openCallbacks(t, async () => LANDING);
   const unused = addrAdd(trampolineOf('f'), 8);
   for (const address of [unused, addrAdd(unused, 1), NULL_ADDR]) {
-    const answer = await callbacks.executeCompileCallback(address);
+    const answer = await callbacks.executeCompileCallback(address, RUNNER);
     t.is(answer.outcome, 'failed');
     t.is(answer.name, `trampoline ${address.toString(16)}`);
     if (answer.outcome === 'failed') t.is(answer.message, 'no function belongs to this trampoline');
@@ -90,7 +93,7 @@ test('old failures are forgotten', async (t) => {
   const trampoline = trampolineOf('f');
   const tokens: number[] = [];
   for (let count = 0; count < 1500; count++) {
-    const answer = await callbacks.executeCompileCallback(trampoline);
+    const answer = await callbacks.executeCompileCallback(trampoline, RUNNER);
     if (answer.outcome === 'failed') tokens.push(answer.token);
   }
   t.is(new Set(tokens).size, 1500);

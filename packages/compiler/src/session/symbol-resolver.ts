@@ -1,0 +1,58 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { AbsoluteSymbols } from './absolute-symbols.js';
+import type { CompileAction } from './compile-action.js';
+import { generate } from './definition-generator.js';
+import type { JITDylib, SymbolRef } from './jit-dylib.js';
+import type { RunnerContext } from './runner-context.js';
+
+/** Where a name leads, and what is there. */
+export interface FoundSymbol {
+  readonly address: ExecutorAddr;
+  readonly kind: 'function' | 'data' | 'absolute' | 'process';
+}
+
+/** Finds where names lead in a runner. */
+export class SymbolResolver {
+  readonly #mainDylib: JITDylib;
+  readonly #stubs: IndirectStubsManager;
+  readonly #compileAction: CompileAction;
+
+  constructor(mainDylib: JITDylib, stubs: IndirectStubsManager, compileAction: CompileAction) {
+    this.#mainDylib = mainDylib;
+    this.#stubs = stubs;
+    this.#compileAction = compileAction;
+  }
+
+  /**
+   * The stub of a function, the place of data, which is linked if it is not, or the address of what is somewhere else.
+   * Undefined when nobody defines the name, or the runner is lost.
+   * @throws as `CompileAction.linkPart`, and what the executor answers when it is asked.
+   */
+  async resolve({ dylib, name: asked }: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
+    while (!runner.lost) {
+      const found = dylib.lookupExported(asked);
+      const { name, unit } = found;
+      if (!unit) {
+        const address = (await generate([name], found.dylib, runner)).get(name);
+        if (address === undefined && dylib.lookupExported(asked).unit) continue;
+        return address === undefined ? undefined : { address, kind: 'process' };
+      }
+      if (unit instanceof AbsoluteSymbols) {
+        const address = unit.addressOf(name);
+        return address === undefined ? undefined : { address, kind: 'absolute' };
+      }
+      if (unit.interface.functions.has(name)) {
+        if (found.dylib === this.#mainDylib) this.#compileAction.noteReachable([name]);
+        const stub = this.#stubs.createStub(found);
+        if (this.#stubs.isEmitted(stub)) return { address: this.#stubs.stubAddress(stub), kind: 'function' };
+        await this.#stubs.ensureEmitted([stub]);
+        continue;
+      }
+      const part = await this.#compileAction.linkPart(unit, name, runner);
+      const address = part && this.#compileAction.addressIn(part, name, runner);
+      if (address !== undefined) return { address, kind: 'data' };
+    }
+    return undefined;
+  }
+}
