@@ -3,6 +3,7 @@
  * could crash over them.
  */
 #include "codegen.h"
+#include "recording.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,10 @@ struct replay {
 	LLVMContextRef context;
 	LLVMModuleRef module;
 	LLVMBuilderRef builder;
-	const char *at, *end;
+	struct farjit_recording recording;
 	struct table types, values, blocks;
 	/* The builder stands somewhere. */
 	bool is_placed;
-	/* The recording has turned out not to be one; what is read from now on means nothing. */
-	bool is_broken;
 };
 
 static void add(struct table *table, void *entry)
@@ -39,62 +38,12 @@ static void add(struct table *table, void *entry)
 	table->entries[table->count++] = entry;
 }
 
-/* Points to `length` bytes, or breaks the recording off. */
-static const char *take(struct replay *replay, size_t length)
-{
-	static const char nothing[8];
-	if (length > (size_t)(replay->end - replay->at)) {
-		replay->is_broken = true;
-		replay->at = replay->end;
-		return nothing;
-	}
-	replay->at += length;
-	return replay->at - length;
-}
-
-static uint8_t read_u8(struct replay *replay)
-{
-	return (uint8_t)*take(replay, 1);
-}
-
-static uint32_t read_u32(struct replay *replay)
-{
-	uint32_t value;
-	memcpy(&value, take(replay, sizeof value), sizeof value);
-	return value;
-}
-
-static uint64_t read_u64(struct replay *replay)
-{
-	uint64_t value;
-	memcpy(&value, take(replay, sizeof value), sizeof value);
-	return value;
-}
-
-static double read_f64(struct replay *replay)
-{
-	double value;
-	memcpy(&value, take(replay, sizeof value), sizeof value);
-	return value;
-}
-
-/* A text that ends at its first NUL, as LLVM's C API takes names. */
-static const char *read_text(struct replay *replay)
-{
-	uint32_t length = read_u32(replay);
-	const char *text = take(replay, (size_t)length + 1);
-	if (!replay->is_broken && memchr(text, 0, (size_t)length + 1) == text + length)
-		return text;
-	replay->is_broken = true;
-	return "";
-}
-
 static void *read_entry(struct replay *replay, const struct table *table)
 {
-	uint32_t index = read_u32(replay);
+	uint32_t index = farjit_read_u32(&replay->recording);
 	if (index < table->count)
 		return table->entries[index];
-	replay->is_broken = true;
+	replay->recording.is_broken = true;
 	return NULL;
 }
 
@@ -116,8 +65,8 @@ static LLVMBasicBlockRef read_block(struct replay *replay)
 /* `count` entries, from malloc; NULL when there are not so many. */
 static void *read_entries(struct replay *replay, const struct table *table, uint32_t count)
 {
-	if (count > (size_t)(replay->end - replay->at) / sizeof(uint32_t)) {
-		replay->is_broken = true;
+	if (count > farjit_recording_rest(&replay->recording) / sizeof(uint32_t)) {
+		replay->recording.is_broken = true;
 		return NULL;
 	}
 	void **entries = calloc((size_t)count + 1, sizeof *entries);
@@ -148,7 +97,7 @@ static LLVMTypeRef scalar_type(struct replay *replay, uint8_t scalar)
 	case FARJIT_SCALAR_I64:
 		return llvm.LLVMIntTypeInContext(replay->context, 64);
 	}
-	replay->is_broken = true;
+	replay->recording.is_broken = true;
 	return NULL;
 }
 
@@ -156,15 +105,15 @@ static void make_type(struct replay *replay, uint8_t what)
 {
 	LLVMTypeRef type = NULL;
 	if (what == FARJIT_IR_SCALAR_TYPE) {
-		type = scalar_type(replay, read_u8(replay));
+		type = scalar_type(replay, farjit_read_u8(&replay->recording));
 	} else if (what == FARJIT_IR_POINTER_TYPE) {
 		LLVMTypeRef element = read_type(replay);
-		type = replay->is_broken ? NULL : llvm.LLVMPointerType(element, 0);
+		type = replay->recording.is_broken ? NULL : llvm.LLVMPointerType(element, 0);
 	} else {
-		uint32_t count = read_u32(replay);
+		uint32_t count = farjit_read_u32(&replay->recording);
 		LLVMTypeRef result = read_type(replay);
 		LLVMTypeRef *parameters = read_entries(replay, &replay->types, count);
-		type = replay->is_broken ? NULL : llvm.LLVMFunctionType(result, parameters, count, 0);
+		type = replay->recording.is_broken ? NULL : llvm.LLVMFunctionType(result, parameters, count, 0);
 		free(parameters);
 	}
 	add(&replay->types, type);
@@ -173,9 +122,9 @@ static void make_type(struct replay *replay, uint8_t what)
 static LLVMValueRef make_function(struct replay *replay)
 {
 	LLVMTypeRef type = read_type(replay);
-	uint8_t linkage = read_u8(replay);
-	const char *name = read_text(replay);
-	if (replay->is_broken)
+	uint8_t linkage = farjit_read_u8(&replay->recording);
+	const char *name = farjit_read_text(&replay->recording);
+	if (replay->recording.is_broken)
 		return NULL;
 	LLVMValueRef function = llvm.LLVMAddFunction(replay->module, name, type);
 	llvm.LLVMSetLinkage(function, linkage);
@@ -185,45 +134,46 @@ static LLVMValueRef make_function(struct replay *replay)
 static LLVMValueRef make_argument(struct replay *replay)
 {
 	LLVMValueRef function = read_value(replay);
-	uint32_t index = read_u32(replay);
-	if (replay->is_broken)
+	uint32_t index = farjit_read_u32(&replay->recording);
+	if (replay->recording.is_broken)
 		return NULL;
 	if (index < llvm.LLVMCountParams(function))
 		return llvm.LLVMGetParam(function, index);
-	replay->is_broken = true;
+	replay->recording.is_broken = true;
 	return NULL;
 }
 
 static LLVMValueRef make_constant(struct replay *replay, uint8_t what)
 {
+	struct farjit_recording *recording = &replay->recording;
 	if (what == FARJIT_IR_DOUBLE)
-		return llvm.LLVMConstReal(llvm.LLVMDoubleTypeInContext(replay->context), read_f64(replay));
+		return llvm.LLVMConstReal(llvm.LLVMDoubleTypeInContext(replay->context), farjit_read_f64(recording));
 	if (what == FARJIT_IR_INT64)
-		return llvm.LLVMConstInt(llvm.LLVMIntTypeInContext(replay->context, 64), read_u64(replay), 0);
+		return llvm.LLVMConstInt(llvm.LLVMIntTypeInContext(replay->context, 64), farjit_read_u64(recording), 0);
 	LLVMTypeRef type = read_type(replay);
-	return replay->is_broken ? NULL : llvm.LLVMConstNull(type);
+	return replay->recording.is_broken ? NULL : llvm.LLVMConstNull(type);
 }
 
 static void name_value(struct replay *replay)
 {
 	LLVMValueRef value = read_value(replay);
-	const char *name = read_text(replay);
-	if (!replay->is_broken)
+	const char *name = farjit_read_text(&replay->recording);
+	if (!replay->recording.is_broken)
 		llvm.LLVMSetValueName2(value, name, strlen(name));
 }
 
 static void make_block(struct replay *replay)
 {
 	LLVMValueRef function = read_value(replay);
-	const char *name = read_text(replay);
-	if (!replay->is_broken)
+	const char *name = farjit_read_text(&replay->recording);
+	if (!replay->recording.is_broken)
 		add(&replay->blocks, llvm.LLVMAppendBasicBlockInContext(replay->context, function, name));
 }
 
 static void place_builder(struct replay *replay, uint8_t what)
 {
 	LLVMBasicBlockRef block = read_block(replay);
-	if (replay->is_broken)
+	if (replay->recording.is_broken)
 		return;
 	replay->is_placed = true;
 	LLVMValueRef first = NULL;
@@ -244,7 +194,7 @@ static LLVMValueRef build_terminator(struct replay *replay, uint8_t what)
 	LLVMValueRef value = what == FARJIT_IR_RET || what == FARJIT_IR_COND_BR ? read_value(replay) : NULL;
 	LLVMBasicBlockRef target = what == FARJIT_IR_BR || what == FARJIT_IR_COND_BR ? read_block(replay) : NULL;
 	LLVMBasicBlockRef other = what == FARJIT_IR_COND_BR ? read_block(replay) : NULL;
-	if (replay->is_broken)
+	if (replay->recording.is_broken)
 		return NULL;
 	switch (what) {
 	case FARJIT_IR_RET:
@@ -261,12 +211,12 @@ static LLVMValueRef build_terminator(struct replay *replay, uint8_t what)
 static LLVMValueRef build_operation(struct replay *replay, uint8_t what)
 {
 	LLVMBuilderRef builder = replay->builder;
-	uint8_t how = read_u8(replay);
+	uint8_t how = farjit_read_u8(&replay->recording);
 	LLVMValueRef left = read_value(replay);
 	LLVMTypeRef type = what == FARJIT_IR_CAST ? read_type(replay) : NULL;
 	LLVMValueRef right = what == FARJIT_IR_CAST ? NULL : read_value(replay);
-	const char *name = read_text(replay);
-	if (replay->is_broken)
+	const char *name = farjit_read_text(&replay->recording);
+	if (replay->recording.is_broken)
 		return NULL;
 	switch (what) {
 	case FARJIT_IR_BINARY:
@@ -284,7 +234,7 @@ static LLVMValueRef build_store(struct replay *replay)
 {
 	LLVMValueRef value = read_value(replay);
 	LLVMValueRef pointer = read_value(replay);
-	return replay->is_broken ? NULL : llvm.LLVMBuildStore(replay->builder, value, pointer);
+	return replay->recording.is_broken ? NULL : llvm.LLVMBuildStore(replay->builder, value, pointer);
 }
 
 /* Allocas, loads, getelementptrs and phis: what begins with a type and ends with a name. */
@@ -294,8 +244,8 @@ static LLVMValueRef build_typed(struct replay *replay, uint8_t what)
 	LLVMTypeRef type = read_type(replay);
 	LLVMValueRef pointer = what == FARJIT_IR_LOAD || what == FARJIT_IR_GEP ? read_value(replay) : NULL;
 	LLVMValueRef index = what == FARJIT_IR_GEP ? read_value(replay) : NULL;
-	const char *name = read_text(replay);
-	if (replay->is_broken)
+	const char *name = farjit_read_text(&replay->recording);
+	if (replay->recording.is_broken)
 		return NULL;
 	switch (what) {
 	case FARJIT_IR_ALLOCA:
@@ -314,8 +264,8 @@ static void add_incoming(struct replay *replay)
 	LLVMValueRef phi = read_value(replay);
 	LLVMValueRef value = read_value(replay);
 	LLVMBasicBlockRef block = read_block(replay);
-	if (replay->is_broken || !llvm.LLVMIsAPHINode(phi))
-		replay->is_broken = true;
+	if (replay->recording.is_broken || !llvm.LLVMIsAPHINode(phi))
+		replay->recording.is_broken = true;
 	else
 		llvm.LLVMAddIncoming(phi, &value, &block, 1);
 }
@@ -324,11 +274,11 @@ static LLVMValueRef build_call(struct replay *replay)
 {
 	LLVMTypeRef type = read_type(replay);
 	LLVMValueRef callee = read_value(replay);
-	uint32_t count = read_u32(replay);
+	uint32_t count = farjit_read_u32(&replay->recording);
 	LLVMValueRef *values = read_entries(replay, &replay->values, count);
-	const char *name = read_text(replay);
+	const char *name = farjit_read_text(&replay->recording);
 	LLVMValueRef call = NULL;
-	if (!replay->is_broken)
+	if (!replay->recording.is_broken)
 		call = llvm.LLVMBuildCall2(replay->builder, type, callee, values, count, name);
 	free(values);
 	return call;
@@ -348,8 +298,8 @@ static LLVMValueRef make_value(struct replay *replay, uint8_t what)
 		return make_constant(replay, what);
 	}
 	/* Everything else is an instruction. */
-	replay->is_broken = replay->is_broken || !replay->is_placed;
-	if (replay->is_broken)
+	replay->recording.is_broken = replay->recording.is_broken || !replay->is_placed;
+	if (replay->recording.is_broken)
 		return NULL;
 	switch (what) {
 	case FARJIT_IR_RET:
@@ -372,13 +322,13 @@ static LLVMValueRef make_value(struct replay *replay, uint8_t what)
 	case FARJIT_IR_CALL:
 		return build_call(replay);
 	}
-	replay->is_broken = true;
+	replay->recording.is_broken = true;
 	return NULL;
 }
 
 static void make_call(struct replay *replay)
 {
-	uint8_t what = read_u8(replay);
+	uint8_t what = farjit_read_u8(&replay->recording);
 	switch (what) {
 	case FARJIT_IR_SCALAR_TYPE:
 	case FARJIT_IR_POINTER_TYPE:
@@ -410,17 +360,16 @@ LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *n
 		.context = context,
 		.module = llvm.LLVMModuleCreateWithNameInContext(name->start, context),
 		.builder = llvm.LLVMCreateBuilderInContext(context),
-		.at = recording->start,
-		.end = recording->start + recording->length,
+		.recording = {.at = recording->start, .end = recording->start + recording->length},
 	};
 	llvm.LLVMSetSourceFileName(replay.module, SOURCE_FILE_NAME, strlen(SOURCE_FILE_NAME));
-	while (!replay.is_broken && replay.at < replay.end)
+	while (!replay.recording.is_broken && farjit_recording_rest(&replay.recording) > 0)
 		make_call(&replay);
 	llvm.LLVMDisposeBuilder(replay.builder);
 	free(replay.types.entries);
 	free(replay.values.entries);
 	free(replay.blocks.entries);
-	if (!replay.is_broken)
+	if (!replay.recording.is_broken)
 		return replay.module;
 	llvm.LLVMDisposeModule(replay.module);
 	return NULL;

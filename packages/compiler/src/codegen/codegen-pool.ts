@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BitcodeCompileLayer, CompileInput, CompileOutput } from '../layers/ir-compile-layer.js';
-import { passPipeline } from '../layers/pass-pipeline.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
+import { passPipeline } from '../llvm/pass-pipeline.js';
 import { CODE_GEN_OPT_LEVEL } from '../llvm/target.js';
 import { SessionClosedError } from '../session/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';

@@ -3,7 +3,7 @@ import test from 'ava';
 import { CODEGEN_VERSION } from '../../src/cache/object-keys.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
 import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
-import { passPipeline } from '../../src/layers/pass-pipeline.js';
+import { passPipeline } from '../../src/llvm/pass-pipeline.js';
 import { implementationName } from '../../src/session/materialization-unit.js';
 import { functionsOf, parse } from '../kaleidoscope/parse.js';
 import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';

@@ -109,10 +109,12 @@ for (const llvm of installedLibLLVMs()) {
       const kind = llvm.LLVMGetEnumAttributeKindForName('cold', 4n);
       const cold = llvm.LLVMCreateEnumAttribute(module.context, kind, 0n);
       await Promise.resolve();
+      const note = llvm.LLVMCreateStringAttribute(module.context, 'seen', 4, 'yes', 3);
+      llvm.LLVMAddAttributeAtIndex(fib?.ref as LLVMValueRef, LLVMAttributeFunctionIndex, note);
       llvm.LLVMAddAttributeAtIndex(fib?.ref as LLVMValueRef, LLVMAttributeFunctionIndex, cold);
     });
     using module = IRModule.parse(llvm, 'changed', changed);
-    t.regex(module.print(), /attributes #0 = \{ cold \}/);
+    t.regex(module.print(), /attributes #0 = \{ cold "seen"="yes" \}/);
   });
 
   test(`${on}: what LLVM hands over for a change is disposed of once, whether it succeeds or fails`, async (t) => {

@@ -1,13 +1,13 @@
 import test from 'ava';
 import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
-import { passPipeline } from '../../src/layers/pass-pipeline.js';
 import { CompileError } from '../../src/llvm/errors.js';
 import { IRModule } from '../../src/llvm/ir-module.js';
+import { passPipeline } from '../../src/llvm/pass-pipeline.js';
 import type { OptLevel } from '../../src/llvm/target.js';
 import { poolOf } from '../codegen/pool-of.js';
-import { assemble, bitcode, THROUGH_MEMORY } from '../llvm/assemble.js';
-import { installedLibLLVMs } from '../llvm/installed.js';
-import { TARGET } from './recording-compile-layer.js';
+import { TARGET } from '../layers/recording-compile-layer.js';
+import { assemble, bitcode, THROUGH_MEMORY } from './assemble.js';
+import { installedLibLLVMs } from './installed.js';
 
 function inputOf(ir: string, rest: Partial<CompileInput>): CompileInput {
   return { name: 'm', ir: bitcode(assemble(ir)), target: TARGET, optLevel: 0, ...rest };

@@ -1,4 +1,4 @@
-import type { CodeLevel } from '../llvm/target.js';
+import type { CodeLevel } from './target.js';
 
 /** Of what the pipelines depend on in a libLLVM. */
 interface LLVMVersion {
