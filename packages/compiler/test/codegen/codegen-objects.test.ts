@@ -10,7 +10,7 @@ import type { OptLevel } from '../../src/llvm/target.js';
 import { assemble, bitcode, FIB, THROUGH_MEMORY, VARIED } from '../llvm/assemble.js';
 import { readElf } from '../llvm/elf-file.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
-import { poolOf } from './pool-of.js';
+import { poolOf, sharedPool } from './pool-of.js';
 
 const ET_REL = 1;
 const EM_X86_64 = 62;
@@ -44,12 +44,11 @@ function executableSections(object: Uint8Array): string[] {
 
 for (const llvm of installedLibLLVMs()) {
   const on = `libLLVM ${llvm.version}`;
+  const pool = sharedPool(llvm.path);
 
   for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
     test(`${on}: level ${optLevel} gives an object that links and computes`, async (t) => {
-      const { object, llvmVersion, timings } = await poolOf(t, { libLLVM: () => llvm.path }).compile(
-        inputOf(FIB, { optLevel }),
-      );
+      const { object, llvmVersion, timings } = await pool.compile(inputOf(FIB, { optLevel }));
       const { type, machine, sections } = readElf(object);
       t.deepEqual([type, machine], [ET_REL, EM_X86_64]);
       const names = sections.map(({ name }) => name);
@@ -77,7 +76,7 @@ for (const llvm of installedLibLLVMs()) {
       define double @0(double %x) { ret double %x }
       declare double @sin(double)
     `;
-    const { object } = await poolOf(t, { libLLVM: () => llvm.path }).compile(inputOf(ir, { optLevel: 0 }));
+    const { object } = await pool.compile(inputOf(ir, { optLevel: 0 }));
     t.deepEqual(executableSections(object).sort(), [
       '.text.__unnamed_1',
       '.text.f',
@@ -89,7 +88,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: every function keeps a frame pointer and has unwind tables, also one that cannot throw`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const input = inputOf('define double @f(double %x) nounwind { ret double %x }');
     const ir = await pool.print(input, 'ir');
     t.regex(ir, /"frame-pointer"="all"/);
@@ -101,7 +99,7 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: the module gets the target's triple and data layout`, async (t) => {
-    const ir = await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(FIB), 'ir');
+    const ir = await pool.print(inputOf(FIB), 'ir');
     t.true(ir.includes('target triple = "x86_64-pc-linux-gnu"'));
     t.regex(ir, /target datalayout = "e-m:e-p270:32:32/);
   });
@@ -109,16 +107,15 @@ for (const llvm of installedLibLLVMs()) {
   test(`${on}: code is position independent and calls through the PLT`, async (t) => {
     const ir =
       'declare double @sin(double)\n define double @f(double %x) { %y = call double @sin(double %x) ret double %y }';
-    t.regex(await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(ir), 'asm'), /(callq|jmp)\tsin@PLT/);
+    t.regex(await pool.print(inputOf(ir), 'asm'), /(callq|jmp)\tsin@PLT/);
   });
 
   test(`${on}: a module's own data is addressed relative to the code, in the small code model`, async (t) => {
     const ir = '@g = internal global i64 1\n define i64* @f() { ret i64* @g }';
-    t.regex(await poolOf(t, { libLLVM: () => llvm.path }).print(inputOf(ir), 'asm'), /leaq\tg\(%rip\), %rax/);
+    t.regex(await pool.print(inputOf(ir), 'asm'), /leaq\tg\(%rip\), %rax/);
   });
 
   test(`${on}: the target's CPU decides the instructions, unless the function says otherwise`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const target = { ...TARGET, cpuName: 'haswell', cpuFeatures: '+fma' };
     const add = (rest: string) =>
       inputOf(`define double @f(double %x) ${rest} { %y = fadd double %x, %x ret double %y }`, { target });
@@ -127,7 +124,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: a pass pipeline of one's own goes before the level's`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     t.true((await pool.print(inputOf(THROUGH_MEMORY, { passes: '' }), 'ir')).includes('alloca'));
     t.false((await pool.print(inputOf(THROUGH_MEMORY), 'ir')).includes('alloca'));
     await t.throwsAsync(pool.compile(inputOf(FIB, { passes: 'nonsense' })), {
@@ -137,7 +133,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: bad bitcode and a bad target reject, and the layer goes on`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const good = inputOf(FIB);
     await t.throwsAsync(pool.compile({ ...good, ir: bitcode(Buffer.from('garbage')) }), {
       instanceOf: BitcodeError,
@@ -175,7 +170,6 @@ for (const llvm of installedLibLLVMs()) {
   }
 
   test(`${on}: one failing among several leaves the others alone`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const results = await Promise.allSettled([
       pool.compile(inputOf(FIB)),
       pool.compile(inputOf(FIB, { ir: bitcode(Buffer.from('garbage')) })),
@@ -189,7 +183,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: a function of the program's own that has a name of libm's is called, and libm's is an instruction`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
       const assembly = await pool.print(
         inputOf(VARIED, { optLevel, programDefined: ['fabs', 'nowhere'] }),
@@ -202,7 +195,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: bitcode is the module after its passes, verified, for the target, and not fit for an executor yet`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     const textOf = (bytes: Uint8Array) => {
       using module = IRModule.parse(llvm, 'm', bytes);
       t.notThrows(() => module.verify());
@@ -226,7 +218,6 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: a module compiled from bitcode of the code generator is the object of the module itself, to the byte`, async (t) => {
-    const pool = poolOf(t, { libLLVM: () => llvm.path });
     for (const ir of [FIB, VARIED, THROUGH_MEMORY])
       for (const optLevel of [0, 1, 2, 3] as OptLevel[]) {
         const input = inputOf(ir, { optLevel, programDefined: ['fabs'] });

@@ -5,7 +5,7 @@ import type { IRBuilder } from '../../src/ir/ir-builder.js';
 import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 
-const TOOLS = '/usr/lib/llvm-14/bin';
+const OPT = '/usr/lib/llvm-14/bin/opt';
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+avx2' };
 
 /** With typed pointers, which its text shows. */
@@ -26,9 +26,8 @@ export function bitcodeOf(ir: IRBuilder): Promise<Uint8Array> {
   return pool.writeBitcode(inputOf(ir, { passes: '' }));
 }
 
-/** The module in words, read and verified by LLVM's own tools. */
+/** The module in words, read and verified by a tool of LLVM's own. */
 export async function textOf(ir: IRBuilder): Promise<string> {
   const input = await bitcodeOf(ir);
-  execFileSync(`${TOOLS}/opt`, ['-passes=verify', '-disable-output', '-'], { input });
-  return execFileSync(`${TOOLS}/llvm-dis`, ['-', '-o', '-'], { input, encoding: 'utf8' });
+  return execFileSync(OPT, ['-passes=verify', '-S', '-', '-o', '-'], { input, encoding: 'utf8' });
 }

@@ -4,7 +4,7 @@ import { CompileError } from '../../src/llvm/errors.js';
 import { IRModule } from '../../src/llvm/ir-module.js';
 import { passPipeline } from '../../src/llvm/pass-pipeline.js';
 import type { OptLevel } from '../../src/llvm/target.js';
-import { poolOf } from '../codegen/pool-of.js';
+import { sharedPool } from '../codegen/pool-of.js';
 import { TARGET } from '../layers/recording-compile-layer.js';
 import { assemble, bitcode, THROUGH_MEMORY } from './assemble.js';
 import { installedLibLLVMs } from './installed.js';
@@ -15,7 +15,7 @@ function inputOf(ir: string, rest: Partial<CompileInput>): CompileInput {
 
 for (const llvm of installedLibLLVMs()) {
   const on = `libLLVM ${llvm.version}`;
-  const path = () => llvm.path;
+  const pool = sharedPool(llvm.path);
   const textOf = (bytes: Uint8Array) => {
     using module = IRModule.parse(llvm, 'm', bytes);
     module.verify();
@@ -24,14 +24,11 @@ for (const llvm of installedLibLLVMs()) {
 
   for (const optLevel of ['first', 1, 2, 3] as const)
     test(`${on}: level ${optLevel} removes the detour through memory`, async (t) => {
-      const optimized = await poolOf(t, { libLLVM: path }).writeBitcode(
-        inputOf(THROUGH_MEMORY, { optLevel }),
-      );
+      const optimized = await pool.writeBitcode(inputOf(THROUGH_MEMORY, { optLevel }));
       t.regex(textOf(optimized), /\{\n\s*ret double %x\n\}/);
     });
 
   test(`${on}: level 0 and the empty pipeline change nothing`, async (t) => {
-    const pool = poolOf(t, { libLLVM: path });
     const bodyOf = (text: string) => text.slice(text.indexOf('define'), text.indexOf('}'));
     const before = bodyOf(textOf(assemble(THROUGH_MEMORY)));
     t.true(before.includes('alloca'));
@@ -43,11 +40,10 @@ for (const llvm of installedLibLLVMs()) {
 
   test(`${on}: a pipeline of one's own goes before the level's`, async (t) => {
     const own = inputOf(THROUGH_MEMORY, { passes: 'function(mem2reg)' });
-    t.false(textOf(await poolOf(t, { libLLVM: path }).writeBitcode(own)).includes('alloca'));
+    t.false(textOf(await pool.writeBitcode(own)).includes('alloca'));
   });
 
   test(`${on}: a pipeline that LLVM does not know is an error that quotes it`, async (t) => {
-    const pool = poolOf(t, { libLLVM: path });
     for (const optLevel of [1, 3] as OptLevel[]) {
       const error = await t.throwsAsync(
         pool.writeBitcode(inputOf(THROUGH_MEMORY, { optLevel, passes: 'make-it-fast' })),
@@ -58,7 +54,7 @@ for (const llvm of installedLibLLVMs()) {
   });
 
   test(`${on}: the tutorial's passes do not stop at what instcombine leaves for a second round`, async (t) => {
-    const optimized = await poolOf(t, { libLLVM: path }).writeBitcode(inputOf(TWO_ROUNDS, { optLevel: 1 }));
+    const optimized = await pool.writeBitcode(inputOf(TWO_ROUNDS, { optLevel: 1 }));
     t.notThrows(() => textOf(optimized));
   });
 }
