@@ -173,6 +173,17 @@ test('a call that is asked for while there is no network is made once there is o
   t.is([...server.sessions][0]?.runner?.callsStarted, 2);
 });
 
+test('a session in which nothing has been done yet is waited for as others are', async (t) => {
+  const { server, proxy, jit } = await openFar(t, { heartbeatMs: 50 });
+  const [session] = server.sessions;
+  await eventually(() => session?.connection.link.timeToLiveMs === 30_000, 'the answer is acknowledged');
+  proxy.isDown = true;
+  proxy.cutAll();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  proxy.isDown = false;
+  t.deepEqual(await jit.addSource('1 + 1;'), [{ status: 'fulfilled', value: 2 }]);
+});
+
 test('a thread in a compile callback waits for the network', async (t) => {
   const { proxy, jit, events } = await openFar(t);
   await jit.addSource('def inner(x) x + 1; def outer(x) if x < 1 then 0 else inner(x);');

@@ -26,11 +26,6 @@ export class ResumeSecrets {
     this.#next = undefined;
   }
 
-  /** Whether nobody can have a secret by what is known here: the first was handed out, and has not been shown to have arrived. */
-  get isFirstOnItsWay(): boolean {
-    return this.#next !== undefined && this.#current === undefined;
-  }
-
   /** Whether a secret is good. Taking the next one shows that it has arrived. */
   accepts(secret: string): boolean {
     const given = digest(secret);

@@ -45,8 +45,12 @@ export interface SessionOptions {
   /** Given where clients have been told of them before there is a session. */
   readonly id?: string;
   readonly secrets?: ResumeSecrets;
-  /** Frames that come first and are older than the secret: the upgrade has brought them. Default: 0. */
-  readonly broughtCount?: number;
+  /** Where the upgrade has brought frames, which then come first. */
+  readonly brought?: {
+    readonly frameCount: number;
+    /** Milliseconds that the session outlives a lost connection over which nothing has come: at most `timeToLiveMs`. */
+    readonly unheardMs: number;
+  };
   readonly onFrame?: (event: FrameEvent) => void;
 }
 
@@ -60,6 +64,7 @@ export class Session {
   readonly secrets: ResumeSecrets;
   readonly #host: HostResources;
   readonly #account: Account | undefined;
+  readonly #timeToLiveMs: number;
   #state: SessionState = 'new';
   readonly #guard: Guard;
   #resolveFailed!: (reason: string) => void;
@@ -73,7 +78,8 @@ export class Session {
     this.#host = options.host;
     this.id = options.id ?? randomUUID();
     this.secrets = options.secrets ?? new ResumeSecrets();
-    const { timeToLiveMs, broughtCount = 0 } = options;
+    const { timeToLiveMs = 0, brought = { frameCount: 0, unheardMs: timeToLiveMs } } = options;
+    this.#timeToLiveMs = timeToLiveMs;
     const onFrame = this.#frameListener(options.onFrame);
     this.#account = options.account;
     const limits = new UnopenedLimits();
@@ -91,7 +97,7 @@ export class Session {
     });
     this.connection = new Connection(options.transport, {
       ...(onFrame && { onFrame }),
-      timeToLiveMs,
+      timeToLiveMs: Math.min(timeToLiveMs, brought.unheardMs),
       schedule: (work) => lane.run(work),
       guard: {
         run: (event, handler) => guard.run(`session.${event}`, handler),
@@ -101,14 +107,11 @@ export class Session {
       maxPendingRequests: MAX_REQUESTS_IN_FLIGHT,
       maxBacklogBytes: session.MAX_ANSWER_BACKLOG_BYTES,
       admit: (sizeBytes) => {
-        // Whoever sends it has read the answer to the upgrade.
-        if (this.connection.link.receivedCount >= broughtCount) this.secrets.confirm();
+        if (this.connection.link.receivedCount >= brought.frameCount) this.#noteHeard();
         return this.isUnopened ? limits.admit(sizeBytes) : undefined;
       },
       onBroken: ({ reason }, mended) => {
-        // Who may never have had the answer that lets him come back is not waited for.
-        if (this.#state === 'open' && !this.secrets.isFirstOnItsWay)
-          guard.spawn('session.lost', () => this.#noteLost(reason, mended));
+        if (this.#state === 'open') guard.spawn('session.lost', () => this.#noteLost(reason, mended));
         else this.connection.close(1006, reason);
       },
     });
@@ -213,7 +216,7 @@ export class Session {
         session: this.id,
         info: remoteInfo(this.#host.abi, this.#host.cpuFeatures),
         runner,
-        timeToLiveMs: this.connection.link.timeToLiveMs,
+        timeToLiveMs: this.#timeToLiveMs,
       };
     } catch (error) {
       if (!this.#isClosed()) this.#state = 'new';
@@ -233,6 +236,12 @@ export class Session {
 
   #emit(event: ExecutorEvent): void {
     this.#host.events.emit(event);
+  }
+
+  /** Whoever sends a frame over the WebSocket has the answer to the upgrade, with all that it takes to come back. */
+  #noteHeard(): void {
+    this.secrets.confirm();
+    this.connection.link.timeToLiveMs = this.#timeToLiveMs;
   }
 
   async #noteLost(reason: string, mended: Promise<void>): Promise<void> {

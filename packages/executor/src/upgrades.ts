@@ -24,6 +24,12 @@ import { Session } from './session.js';
 
 /** How long a session waits for its compiler when the connection is lost. */
 const DEFAULT_SESSION_TTL_MS = 30_000;
+/**
+ * The same for a session that its upgrade has opened, while nothing has come over the WebSocket, in heartbeats: a compiler that
+ * has lost the connection notices it one later at most, and comes back at once. One that has given up before it was answered
+ * never does.
+ */
+const MAX_UNHEARD_HEARTBEATS = 2;
 /** How long a peer may take to answer the closing handshake before its socket is cut, when the executor ends. */
 const CLOSE_GRACE_MS = 500;
 /**
@@ -166,9 +172,18 @@ export class Upgrades {
       ...(first && { [RESUMPTION_HEADERS.received]: '1' }),
     };
     return this.#accept(upgrade, { answer, received: first }, (transport, webSocket) => {
-      const { sessionTtlMs: timeToLiveMs = DEFAULT_SESSION_TTL_MS } = options;
-      const broughtCount = first ? 1 : 0;
-      const session = new Session({ host, transport, id, account, secrets, timeToLiveMs, broughtCount });
+      const { sessionTtlMs: timeToLiveMs = DEFAULT_SESSION_TTL_MS, heartbeatMs = DEFAULT_HEARTBEAT_MS } =
+        options;
+      const brought = { frameCount: 1, unheardMs: MAX_UNHEARD_HEARTBEATS * heartbeatMs };
+      const session = new Session({
+        host,
+        transport,
+        id,
+        account,
+        secrets,
+        timeToLiveMs,
+        ...(first && { brought }),
+      });
       void session.ended.then(account.addSession());
       add(session);
       session.watchUnopened(upgrade.socket, webSocket);

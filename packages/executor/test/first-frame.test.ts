@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Connection,
   encodeFirstRequest,
@@ -201,8 +202,8 @@ for (const [what, params, code] of [
     await t.throwsAsync(asked, { code });
   });
 
-test('who is gone before he has shown that he has the answer is not waited for, and all is given back', async (t) => {
-  const { server, events, url } = await start(t);
+test('who is gone before he has shown that he has the answer is not waited for long, and all is given back', async (t) => {
+  const { server, events, url } = await start(t, { heartbeatMs: 50 });
   for (let round = 0; round < 3; round++) {
     const asked = new WebSocket(url, { ...WEBSOCKET_OPTIONS, ...bringing(formatFirstFrame(OPENING)) });
     asked.on('error', () => {});
@@ -212,18 +213,20 @@ test('who is gone before he has shown that he has the answer is not waited for, 
   }
   const count = (type: ExecutorEvent['type']) => events.filter((candidate) => candidate === type).length;
   t.deepEqual([count('runner-started'), count('runner-ended')], [3, 3]);
-  t.is(count('session-lost'), 0);
 });
 
-test('who has acknowledged the answer is waited for', async (t) => {
-  const { server, events, url } = await start(t);
+test('who has acknowledged the answer is waited for, as long as he has been told', async (t) => {
+  const { server, events, url } = await start(t, { heartbeatMs: 50 });
   const { socket, transport, headers } = await bring(t, url, OPENING);
   const compiler = await openOver(t, transport);
-  compiler.connection.link.acknowledge();
+  t.is(compiler.opened.timeToLiveMs, 30_000);
   const [opened] = server.sessions;
-  await until(() => opened?.secrets.isFirstOnItsWay === false);
+  t.is(opened?.connection.link.timeToLiveMs, 100);
+  compiler.connection.link.acknowledge();
+  await until(() => opened?.connection.link.timeToLiveMs === 30_000);
   socket.terminate();
   await until(() => events.includes('session-lost'));
+  await sleep(300);
   t.is(server.sessions.size, 1);
   const secret = String(headers[RESUMPTION_HEADERS.secret]);
   const again = new WebSocket(url, {

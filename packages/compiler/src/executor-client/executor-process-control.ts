@@ -148,8 +148,8 @@ export class ExecutorProcessControl {
       // The answer may be there already, where the request has gone with the upgrade.
       connection.start();
       const opened = await opening;
-      // Shows that the answer to the upgrade has come, too: from now on the executor waits for who is lost.
-      if (transport.reopen) connection.link.acknowledge();
+      // Shows that the answer to the upgrade has come, too: from then on the executor waits for who is lost.
+      if (transport.reopen) setImmediate(() => connection.link.acknowledge());
       connection.link.timeToLiveMs = opened.timeToLiveMs;
       isOpen = true;
       return new ExecutorProcessControl(
