@@ -41,6 +41,19 @@ test.serial('what transforms make of functions and modules is what runs', async 
   );
 });
 
+test('a call that a transform adds goes to what the program means by the name', async (t) => {
+  const callFabs: IRTransform = (bitcode, { name }) =>
+    name === 'f'
+      ? assemble(`declare double @fabs(double)
+define double @"f$impl"(double %x) { %y = call double @fabs(double %x) ret double %y }`)
+      : bitcode;
+  for (const optLevel of [0, 1, 2] as const) {
+    const { jit } = await openJIT(t, { optLevel, speculate: 'off', transforms: [callFabs] });
+    t.deepEqual(await evaluateAll(jit, 'def f(x) x; f(0 - 3);'), [3]);
+    t.deepEqual(await evaluateAll(jit, 'def fabs(x) x + 100; def f(x) x; f(0 - 3);'), [97]);
+  }
+});
+
 test('a transform that spoils a function fails its call by name, and nothing else', async (t) => {
   let isSpoiling = true;
   const spoil: IRTransform = (bitcode, { name }) =>

@@ -35,10 +35,17 @@ export type IRTransform = (
 export class IRTransformLayer implements IRCompileLayer {
   readonly #base: BitcodeCompileLayer;
   readonly #transforms: readonly IRTransform[];
+  readonly #isDefined: (name: string) => boolean;
 
-  constructor(base: BitcodeCompileLayer, transforms: readonly IRTransform[] = []) {
+  /** @param isDefined whether the program defines a name itself, which a transform may have added a call of. */
+  constructor(
+    base: BitcodeCompileLayer,
+    transforms: readonly IRTransform[] = [],
+    isDefined: (name: string) => boolean = () => false,
+  ) {
     this.#base = base;
     this.#transforms = transforms;
+    this.#isDefined = isDefined;
   }
 
   /**
@@ -63,6 +70,7 @@ export class IRTransformLayer implements IRCompileLayer {
     const { name, target, optLevel: level } = input;
     let bitcode = await this.#base.writeBitcode({ ...input, passes: '' });
     const before = await this.#base.readInterface(name, bitcode);
+    let last = before;
     for (const [index, transform] of this.#transforms.entries()) {
       const refuse = (why: string, cause?: unknown) =>
         new TransformError(name, transform.name || `number ${index + 1}`, why, { cause });
@@ -77,15 +85,17 @@ export class IRTransformLayer implements IRCompileLayer {
       bitcode = Uint8Array.from(result);
       const damage = findBitstreamDamage(bitcode);
       if (damage !== undefined) throw refuse(`gave back what is not bitcode: ${damage}`);
-      const after = await this.#base.readInterface(name, bitcode).catch((error: unknown) => {
+      last = await this.#base.readInterface(name, bitcode).catch((error: unknown) => {
         throw isOfModule(error)
           ? refuse(`gave back a module that is refused: ${wordsOf(error)}`, error)
           : error;
       });
-      const missing = missingIn(after, before);
+      const missing = missingIn(last, before);
       if (missing.length > 0) throw refuse(`gave back a module that does not define ${missing.join(', ')}`);
     }
-    return { ...input, ir: { form: 'bitcode', bytes: bitcode } };
+    const added = [...last.declares].filter((declared) => this.#isDefined(declared));
+    const programDefined = [...new Set([...(input.programDefined ?? []), ...added])];
+    return { ...input, programDefined, ir: { form: 'bitcode', bytes: bitcode } };
   }
 }
 

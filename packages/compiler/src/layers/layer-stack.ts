@@ -34,7 +34,11 @@ export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptio
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
   const { triple, cpuName, cpuFeatures } = session.executor.info;
   const target = { triple, cpuName, cpuFeatures };
-  const transformLayer = new IRTransformLayer(codegen, transforms);
+  const transformLayer = new IRTransformLayer(
+    codegen,
+    transforms,
+    (name) => scope.definitionOf(name) !== undefined,
+  );
   const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, session.tracing);
   const kept = cache?.objectsFor(pipeline.target);
   const tiers: TierPolicy =
