@@ -1,4 +1,5 @@
 import { isDeepStrictEqual, types } from 'node:util';
+import { printable } from '@farjit/protocol/printable';
 import { CodegenLostError } from '../codegen/codegen-lost-error.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError, TransformError } from '../llvm/errors.js';
@@ -82,7 +83,7 @@ export class IRTransformLayer implements IRCompileLayer {
       }
       if (!types.isUint8Array(result)) throw refuse(`gave back ${typeof result}, where bitcode is wanted`);
       // Ours: whoever made it may go on writing to it.
-      bitcode = Uint8Array.from(result);
+      bitcode = new Uint8Array(result);
       const damage = findBitstreamDamage(bitcode);
       if (damage !== undefined) throw refuse(`gave back what is not bitcode: ${damage}`);
       last = await this.#base.readInterface(name, bitcode).catch((error: unknown) => {
@@ -91,7 +92,8 @@ export class IRTransformLayer implements IRCompileLayer {
           : error;
       });
       const missing = missingIn(last, before);
-      if (missing.length > 0) throw refuse(`gave back a module that does not define ${missing.join(', ')}`);
+      if (missing.length > 0)
+        throw refuse(`gave back a module that does not define ${printable(missing.join(', '))}`);
     }
     const added = [...last.declares].filter((declared) => this.#isDefined(declared));
     const programDefined = [...new Set([...(input.programDefined ?? []), ...added])];

@@ -92,6 +92,10 @@ for (const llvm of installedLibLLVMs()) {
       ],
       ['', /does not define f, g, wide, counter$/],
     ];
+    const odd = new IRTransformLayer(pool, [() => assemble('')]);
+    await t.throwsAsync(odd.compile(inputOf('define void @"two\\0Alines"() { ret void }')), {
+      message: /does not define two\\u\{a\}lines$/,
+    });
     for (const [ir, words] of refused) {
       const error = await t.throwsAsync(become(ir), { instanceOf: TransformError, code: 'TRANSFORM' }, ir);
       t.is(error.moduleName, 'several');
