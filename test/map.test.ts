@@ -11,7 +11,7 @@ import {
   SymbolsNotFoundError,
 } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
-import { maxElements } from '#compiler/src/loop-calls.js';
+import { maxElements } from '#compiler/src/calls/loop-calls.js';
 import { kill, socketUrl, startExecutor, startExecutors } from './executor-process.js';
 import { eventually } from './jit-fixture.js';
 import { countingCodegen, doubles, openPool } from './pool-fixture.js';

@@ -2,7 +2,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from './add-source.js';
 import type { SessionCache } from './cache/session-cache.js';
-import { checkColumns, type JITCallable } from './callable.js';
+import { checkColumns, type JITCallable } from './calls/callable.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import { Declarations } from './declarations.js';
 import { Dylib, type DylibContext } from './dylib.js';
@@ -17,7 +17,7 @@ import type {
   StubInfo,
 } from './jit-types.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import type { CallSignature } from './kaleidoscope/call-signature.js';
+import type { CallSignature } from './calls/call-signature.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import type { TopLevelItem } from './kaleidoscope/parser.js';
 import type { SourceText } from './kaleidoscope/source-text.js';
@@ -28,7 +28,7 @@ import type { VerifiedModule } from './layers/module-layer.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import type { TargetDescription } from './llvm/target.js';
 import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
-import { LoopCalls } from './loop-calls.js';
+import { LoopCalls } from './calls/loop-calls.js';
 import { type OpenedSession, openSession } from './open-session.js';
 import type { SessionListener } from './session/events.js';
 import type { ExecutionSession } from './session/execution-session.js';
@@ -36,7 +36,7 @@ import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
 import { UNTRACED } from './tracing/tracing.js';
-import { WrapperCalls } from './wrapper-calls.js';
+import { WrapperCalls } from './calls/wrapper-calls.js';
 import { writeToProcess } from './write-to-process.js';
 
 /**

@@ -5,9 +5,9 @@ import type { FunctionAST } from './ast.js';
 import { assignedVariables } from './call-graph.js';
 import { checkFunction } from './check.js';
 import { checkCalls, entryName, type PrototypeLookup } from './check-calls.js';
-import { emitLoop } from './column-loop.js';
+import { emitLoop } from '../calls/column-loop.js';
 import { ExpressionEmitter } from './expression-emitter.js';
-import { loopName } from './loop-block.js';
+import { loopName } from '../calls/loop-block.js';
 
 /** A function to emit. */
 export interface IRGenRequest {

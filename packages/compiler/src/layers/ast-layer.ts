@@ -1,8 +1,8 @@
 import type { IRBuilder } from '../ir/ir-builder.js';
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import { calleesOf, callsOf } from '../kaleidoscope/call-graph.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../kaleidoscope/call-signature.js';
-import { generateCallWrapper, generateMainWrapper } from '../kaleidoscope/call-wrapper.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../calls/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../calls/call-wrapper.js';
 import { entryName } from '../kaleidoscope/check-calls.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { CodeLevel } from '../llvm/target.js';

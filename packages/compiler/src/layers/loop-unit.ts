@@ -1,6 +1,6 @@
 import type { FunctionAST } from '../kaleidoscope/ast.js';
 import type { IRGenRequest } from '../kaleidoscope/irgen.js';
-import { loopName } from '../kaleidoscope/loop-block.js';
+import { loopName } from '../calls/loop-block.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
 import type { CodeLevel } from '../llvm/target.js';
 import { MaterializationUnit } from '../session/materialization-unit.js';

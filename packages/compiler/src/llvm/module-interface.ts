@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
-import type { CallSignature, ScalarKind } from '../kaleidoscope/call-signature.js';
+import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
 import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../session/symbol-flags.js';
 import { CompileError } from './errors.js';
 

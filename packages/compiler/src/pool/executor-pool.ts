@@ -1,7 +1,7 @@
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from '../add-source.js';
 import { SharedObjects } from '../cache/shared-objects.js';
-import { ArgumentError, checkColumns, type ScalarValue } from '../callable.js';
+import { ArgumentError, checkColumns, type ScalarValue } from '../calls/callable.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
 import type { KaleidoscopeJIT } from '../jit.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import test from 'ava';
 import { CODEGEN_VERSION } from '../../src/cache/object-keys.js';
-import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
+import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
 import { passPipeline } from '../../src/llvm/pass-pipeline.js';
 import { implementationName } from '../../src/session/materialization-unit.js';

@@ -15,8 +15,8 @@ import {
   VOID,
 } from '../../src/ir/types.js';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
-import type { CallSignature } from '../../src/kaleidoscope/call-signature.js';
-import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
+import type { CallSignature } from '../../src/calls/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import { IRGenerator, type IRGenRequest } from '../../src/kaleidoscope/irgen.js';
 import { BitcodeError } from '../../src/llvm/errors.js';
 import { poolOf, sharedPool } from '../codegen/pool-of.js';

@@ -5,10 +5,10 @@ import {
   callWrapperName,
   MAIN_WRAPPER_NAME,
   type ScalarKind,
-} from '../../src/kaleidoscope/call-signature.js';
-import { generateCallWrapper, generateMainWrapper } from '../../src/kaleidoscope/call-wrapper.js';
+} from '../../src/calls/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import { bitcodeOf, textOf } from '../ir/module-of.js';
-import { executingTest, runWithLli } from './lli.js';
+import { executingTest, runWithLli } from '../kaleidoscope/lli.js';
 
 interface WrappedCall {
   readonly signature: CallSignature;

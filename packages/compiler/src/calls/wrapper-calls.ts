@@ -7,14 +7,14 @@ import {
   type ScalarValue,
   setCallee,
 } from './callable.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './kaleidoscope/call-signature.js';
-import type { ASTLayer } from './layers/ast-layer.js';
-import { SymbolsNotFoundError } from './session/errors.js';
-import type { ExecutionSession } from './session/execution-session.js';
-import type { SymbolRef } from './session/jit-dylib.js';
-import type { MaterializationUnit } from './session/materialization-unit.js';
-import type { RunnerContext } from './session/runner-context.js';
-import type { CallOptions } from './session/session-calls.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './call-signature.js';
+import type { ASTLayer } from '../layers/ast-layer.js';
+import { SymbolsNotFoundError } from '../session/errors.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import type { SymbolRef } from '../session/jit-dylib.js';
+import type { MaterializationUnit } from '../session/materialization-unit.js';
+import type { RunnerContext } from '../session/runner-context.js';
+import type { CallOptions } from '../session/session-calls.js';
 
 /** Calls functions of scalars through wrappers, of which each signature has one, compiled when it is first needed. */
 export class WrapperCalls {

@@ -8,8 +8,8 @@ import {
   encodeMainBlock,
   type ScalarValue,
   setCallee,
-} from '../src/callable.js';
-import type { ScalarKind } from '../src/kaleidoscope/call-signature.js';
+} from '../../src/calls/callable.js';
+import type { ScalarKind } from '../../src/calls/call-signature.js';
 
 const CALLEE = 0x7f12_3456_789a_bcden;
 

@@ -1,13 +1,13 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from './callable.js';
-import { loopBlock } from './kaleidoscope/loop-block.js';
-import type { ASTLayer } from './layers/ast-layer.js';
-import type { LoopUnit } from './layers/loop-unit.js';
-import { MESSAGE_LIMITS, STAGED_LIMITS } from './session/commit-queue.js';
-import type { ExecutionSession } from './session/execution-session.js';
-import type { RunnerContext } from './session/runner-context.js';
-import type { CallOptions } from './session/session-calls.js';
+import { loopBlock } from './loop-block.js';
+import type { ASTLayer } from '../layers/ast-layer.js';
+import type { LoopUnit } from '../layers/loop-unit.js';
+import { MESSAGE_LIMITS, STAGED_LIMITS } from '../session/commit-queue.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import type { RunnerContext } from '../session/runner-context.js';
+import type { CallOptions } from '../session/session-calls.js';
 
 /** Columns begin at cache lines, which also suits the widest vectors. */
 const COLUMN_ALIGNMENT = 64;

@@ -1,14 +1,14 @@
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { doubleSignature, encodeBlock } from '../src/callable.js';
-import type { CallSignature } from '../src/kaleidoscope/call-signature.js';
-import type { ASTLayer } from '../src/layers/ast-layer.js';
-import type { ExecutionSession } from '../src/session/execution-session.js';
-import { JITDylib, type SymbolRef } from '../src/session/jit-dylib.js';
-import { WrapperCalls } from '../src/wrapper-calls.js';
-import { openScripted } from './session/session-fixture.js';
-import { functionUnit } from './session/units.js';
+import type { CallSignature } from '../../src/calls/call-signature.js';
+import { doubleSignature, encodeBlock } from '../../src/calls/callable.js';
+import { WrapperCalls } from '../../src/calls/wrapper-calls.js';
+import type { ASTLayer } from '../../src/layers/ast-layer.js';
+import type { ExecutionSession } from '../../src/session/execution-session.js';
+import { JITDylib, type SymbolRef } from '../../src/session/jit-dylib.js';
+import { openScripted } from '../session/session-fixture.js';
+import { functionUnit } from '../session/units.js';
 
 const RUNNER = {};
 const CALLEE = addrAdd(NULL_ADDR, 0x1234_5678_9abc);

@@ -1,12 +1,12 @@
 import { run } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { loopBlock } from '../src/kaleidoscope/loop-block.js';
-import type { ASTLayer } from '../src/layers/ast-layer.js';
-import { LoopCalls, maxElements } from '../src/loop-calls.js';
-import { STAGED_LIMITS } from '../src/session/commit-queue.js';
-import type { ExecutionSession } from '../src/session/execution-session.js';
-import type { RunnerContext } from '../src/session/runner-context.js';
+import { loopBlock } from '../../src/calls/loop-block.js';
+import type { ASTLayer } from '../../src/layers/ast-layer.js';
+import { LoopCalls, maxElements } from '../../src/calls/loop-calls.js';
+import { STAGED_LIMITS } from '../../src/session/commit-queue.js';
+import type { ExecutionSession } from '../../src/session/execution-session.js';
+import type { RunnerContext } from '../../src/session/runner-context.js';
 
 const ENTRY = addrAdd(NULL_ADDR, 0x4000);
 
