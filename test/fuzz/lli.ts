@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FunctionAST } from '#compiler/src/kaleidoscope/ast.js';
-import { IRGenerator } from '#compiler/src/kaleidoscope/irgen.js';
 import type { TopLevelItem } from '#compiler/src/kaleidoscope/parser.js';
 import { bitcodeOf } from '#compiler/test/ir/module-of.js';
+import { generate } from '#compiler/test/kaleidoscope/generate.js';
 import type { Behaviour } from './reference-interpreter.js';
 
 const TIMEOUT_MS = 60_000;
@@ -50,7 +50,7 @@ function programOf(items: readonly TopLevelItem[], expressions: readonly Functio
   );
   for (const item of items)
     if (item.kind === 'definition') definitions.set(item.function.prototype.name, item.function);
-  const ir = new IRGenerator().generate(
+  const ir = generate(
     [
       ...[...definitions].map(([implementationName, fn]) => ({ function: fn, implementationName })),
       ...expressions.map((fn, i) => ({ function: fn, implementationName: `expression${i}` })),

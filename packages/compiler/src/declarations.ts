@@ -1,6 +1,6 @@
+import type { CallSignature } from './calls/call-signature.js';
 import { doubleSignature } from './calls/callable.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import type { CallSignature } from './calls/call-signature.js';
 import type { FoundDefinition, JITDylib, SymbolRef } from './session/jit-dylib.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 

@@ -1,11 +1,12 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
+import type { CallSignature } from './calls/call-signature.js';
 import type { JITCallable } from './calls/callable.js';
+import type { WrapperCalls } from './calls/wrapper-calls.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import type { Declarations } from './declarations.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
-import type { CallSignature } from './calls/call-signature.js';
 import type { IRPipeline } from './layers/ir-pipeline.js';
 import type { KeptObjects } from './layers/kept-objects.js';
 import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
@@ -16,7 +17,6 @@ import type { JITDylib, SymbolRef } from './session/jit-dylib.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import { Reexports } from './session/reexports.js';
 import { FUNCTION } from './session/symbol-flags.js';
-import type { WrapperCalls } from './calls/wrapper-calls.js';
 
 /** An address of the executor, and whether it is a function's; a bare one is. */
 export type AbsoluteDefinition =

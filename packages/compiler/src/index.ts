@@ -1,3 +1,4 @@
+export type { CallSignature, ScalarKind } from './calls/call-signature.js';
 export { ArgumentError, type JITCallable, type ScalarValue } from './calls/callable.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
@@ -19,7 +20,6 @@ export {
 } from './jit-types.js';
 export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-export type { CallSignature, ScalarKind } from './calls/call-signature.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';

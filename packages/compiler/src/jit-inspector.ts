@@ -1,21 +1,27 @@
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { Declarations } from './declarations.js';
 import type { FunctionTier, StubInfo } from './jit-types.js';
+import type { FunctionAST } from './kaleidoscope/ast.js';
 import { printFunction } from './kaleidoscope/print-ast.js';
-import type { ASTLayer } from './layers/ast-layer.js';
+import type { FunctionLayer } from './layers/function-layer.js';
 import type { TierPolicy } from './layers/tiers.js';
 import type { ExecutionSession } from './session/execution-session.js';
 
 /** Tells what has become of a session's functions. */
 export class JITInspector {
   readonly #session: ExecutionSession;
-  readonly #ast: ASTLayer;
+  readonly #functions: FunctionLayer<FunctionAST>;
   readonly #declarations: Declarations;
   readonly #tiers: TierPolicy;
 
-  constructor(session: ExecutionSession, ast: ASTLayer, declarations: Declarations, tiers: TierPolicy) {
+  constructor(
+    session: ExecutionSession,
+    functions: FunctionLayer<FunctionAST>,
+    declarations: Declarations,
+    tiers: TierPolicy,
+  ) {
     this.#session = session;
-    this.#ast = ast;
+    this.#functions = functions;
     this.#declarations = declarations;
     this.#tiers = tiers;
   }
@@ -43,7 +49,7 @@ export class JITInspector {
     if (what === 'ast') return printFunction(fn);
     const { tierUp } = this.#session;
     const plan = tierUp.stateOf(unit) === 'optimized' ? tierUp.planOf(unit) : undefined;
-    return this.#ast.print(unit, what, plan);
+    return this.#functions.print(unit, what, plan);
   }
 
   /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */

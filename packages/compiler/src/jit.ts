@@ -2,7 +2,10 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import { type AddSourceOptions, addItems, parseText } from './add-source.js';
 import type { SessionCache } from './cache/session-cache.js';
+import type { CallSignature } from './calls/call-signature.js';
 import { checkColumns, type JITCallable } from './calls/callable.js';
+import { LoopCalls } from './calls/loop-calls.js';
+import { WrapperCalls } from './calls/wrapper-calls.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
 import { Declarations } from './declarations.js';
 import { Dylib, type DylibContext } from './dylib.js';
@@ -17,18 +20,18 @@ import type {
   StubInfo,
 } from './jit-types.js';
 import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import type { CallSignature } from './calls/call-signature.js';
+import { KaleidoscopeFrontEnd } from './kaleidoscope/front-end.js';
 import { OperatorTable } from './kaleidoscope/operators.js';
 import type { TopLevelItem } from './kaleidoscope/parser.js';
 import type { SourceText } from './kaleidoscope/source-text.js';
-import type { ASTLayer } from './layers/ast-layer.js';
+import { FunctionLayer } from './layers/function-layer.js';
 import type { IRPipeline } from './layers/ir-pipeline.js';
 import { stackLayers } from './layers/layer-stack.js';
 import type { VerifiedModule } from './layers/module-layer.js';
+import { WrapperLayer } from './layers/wrapper-layer.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import type { TargetDescription } from './llvm/target.js';
 import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
-import { LoopCalls } from './calls/loop-calls.js';
 import { type OpenedSession, openSession } from './open-session.js';
 import type { SessionListener } from './session/events.js';
 import type { ExecutionSession } from './session/execution-session.js';
@@ -36,7 +39,6 @@ import type { RunnerContext } from './session/runner-context.js';
 import type { CallOptions } from './session/session-calls.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
 import { UNTRACED } from './tracing/tracing.js';
-import { WrapperCalls } from './calls/wrapper-calls.js';
 import { writeToProcess } from './write-to-process.js';
 
 /**
@@ -52,7 +54,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   readonly #options: KaleidoscopeJITOptions;
   readonly #cache: SessionCache | undefined;
   readonly #pipeline: IRPipeline;
-  readonly #ast: ASTLayer;
+  readonly #functions: FunctionLayer<FunctionAST>;
   readonly #inspector: JITInspector;
   readonly #operators = new OperatorTable();
   readonly #declarations: Declarations;
@@ -69,28 +71,31 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     this.#codegen = codegen;
     this.#cache = cache;
     const scope = {
-      prototypeOf: (name: string) => this.#declarations.prototypeOf(name),
+      parameterCountOf: (name: string) => this.#declarations.prototypeOf(name)?.parameters.length,
       definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
       assumptions: session.assumptions,
     };
     const context = { session, codegen, cache, scope };
-    const { pipeline, kept, tiers, ast } = stackLayers(context, options);
+    const layers = stackLayers(context, options);
+    const { pipeline, kept, tiers } = layers;
+    const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
+    const functions = new FunctionLayer(frontEnd, layers);
     this.#pipeline = pipeline;
-    this.#ast = ast;
+    this.#functions = functions;
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
-    if (tiers.kind === 'tiered') session.tierUp.use(ast);
+    if (tiers.kind === 'tiered') session.tierUp.use(functions);
     session.compileAction.speculate(
       {
         mode: options.speculate ?? 'auto',
         profile: options.speculateOrder,
         recordsCalls: options.recordCalls,
       },
-      (units, observerOf, how) => ast.compileTogether(units, observerOf, how),
+      (units, observerOf, how) => functions.compileTogether(units, observerOf, how),
     );
-    this.#inspector = new JITInspector(session, ast, this.#declarations, tiers);
-    this.#calls = new WrapperCalls(session, ast);
-    this.#loops = new LoopCalls(session, ast);
+    this.#inspector = new JITInspector(session, functions, this.#declarations, tiers);
+    this.#calls = new WrapperCalls(session, new WrapperLayer(layers));
+    this.#loops = new LoopCalls(session, functions);
     const declarations = this.#declarations;
     this.#dylibContext = { session, codegen, pipeline, kept, declarations, calls: this.#calls };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
@@ -156,7 +161,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    */
   addFunctionAST(fn: FunctionAST): ResourceTracker {
     this.addExtern(fn.prototype);
-    const unit = this.#ast.functionUnit(fn);
+    const unit = this.#functions.functionUnit(fn);
     this.#declarations.forgetFunction(this.#session.mainDylib.find(fn.prototype.name));
     this.#declarations.addFunction(unit, fn);
     return this.mainDylib.define(unit);
@@ -256,7 +261,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Evaluates a function without parameters once, and forgets it. */
   async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
-    const { unit, entry } = this.#ast.expressionUnit(fn);
+    const { unit, entry } = this.#functions.expressionUnit(fn);
     this.#session.compileAction.noteReachable(unit.callees);
     try {
       const prepare = async (runner: RunnerContext) => ({

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { Declarations } from '../src/declarations.js';
 import type { CallSignature } from '../src/calls/call-signature.js';
+import { Declarations } from '../src/declarations.js';
 import { JITDylib } from '../src/session/jit-dylib.js';
 import { onlyFunction } from './kaleidoscope/parse.js';
 import { functionUnit, unitOf } from './session/units.js';

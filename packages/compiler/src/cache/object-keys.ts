@@ -1,9 +1,8 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { LINK_GRAPH_VERSION } from '../jitlink/link-graph-file.js';
-import type { FunctionAST } from '../kaleidoscope/ast.js';
 import { LibLLVMError } from '../llvm/errors.js';
 import type { TargetDescription } from '../llvm/target.js';
-import { ASTBytes } from './ast-bytes.js';
+import { KeyBytes } from './key-bytes.js';
 import { libraryIdentity } from './llvm-identity.js';
 import { sha256 } from './sha256.js';
 
@@ -33,7 +32,7 @@ export class KeyEnvironmentError extends FarJITError {
 /** Keys of objects: digests of all that an object's content depends on. */
 export class ObjectKeys {
   readonly #environment: () => Uint8Array;
-  readonly #bytes = new ASTBytes();
+  readonly #bytes = new KeyBytes();
   /** Environment, kind and code generation as bytes, with which a key's begin. */
   readonly #prefixes = new Map<string, Uint8Array>();
   #knownEnvironment: Uint8Array | undefined;
@@ -46,27 +45,26 @@ export class ObjectKeys {
   /**
    * Of a function or expression.
    * @param codegen the level, and whatever else is done to it.
-   * @param callees the functions it calls, as `callees` lists them: their names are part of the AST.
-   * @param inlined what its code may hold copies of.
+   * @param functions what adds the function, and then what its code may hold copies of.
+   * @param callees the functions it calls, in an order that follows from the function, whose bytes have their names.
    * @throws {KeyEnvironmentError} as all of these do.
    */
   ofFunction(
-    fn: FunctionAST,
     kind: 'function' | 'expression',
     codegen: string,
+    functions: readonly ((bytes: KeyBytes) => void)[],
     callees: readonly string[],
     meaningOf: (name: string) => CalleeMeaning,
-    inlined: readonly FunctionAST[] = [],
   ): Uint8Array {
     const bytes = this.#bytes;
     bytes.begin(this.#prefix(kind, codegen));
-    bytes.addFunction(fn);
+    bytes.count(functions.length);
+    for (const addFunction of functions) addFunction(bytes);
     for (const callee of callees) {
       const { parameterCount, isDefined } = meaningOf(callee);
-      bytes.addNumber(parameterCount ?? UNKNOWN_CALLEE);
-      bytes.addNumber(isDefined ? 1 : 0);
+      bytes.count(parameterCount ?? UNKNOWN_CALLEE);
+      bytes.count(isDefined ? 1 : 0);
     }
-    for (const other of inlined) bytes.addFunction(other);
     return sha256(bytes.bytes);
   }
 

@@ -1,13 +1,13 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { ArgumentError } from './callable.js';
-import { loopBlock } from './loop-block.js';
-import type { ASTLayer } from '../layers/ast-layer.js';
+import type { FunctionLayer } from '../layers/function-layer.js';
 import type { LoopUnit } from '../layers/loop-unit.js';
 import { MESSAGE_LIMITS, STAGED_LIMITS } from '../session/commit-queue.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { RunnerContext } from '../session/runner-context.js';
 import type { CallOptions } from '../session/session-calls.js';
+import { ArgumentError } from './callable.js';
+import { loopBlock } from './loop-block.js';
 
 /** Columns begin at cache lines, which also suits the widest vectors. */
 const COLUMN_ALIGNMENT = 64;
@@ -30,14 +30,14 @@ interface UsedLoop extends LoopUnit {
  */
 export class LoopCalls {
   readonly #session: ExecutionSession;
-  readonly #ast: ASTLayer;
+  readonly #functions: Pick<FunctionLayer<never>, 'loopUnit'>;
   /** By the function's name. */
   readonly #loops = new Map<string, UsedLoop>();
   readonly #outdated = new Set<UsedLoop>();
 
-  constructor(session: ExecutionSession, ast: ASTLayer) {
+  constructor(session: ExecutionSession, functions: Pick<FunctionLayer<never>, 'loopUnit'>) {
     this.#session = session;
-    this.#ast = ast;
+    this.#functions = functions;
   }
 
   /**
@@ -116,7 +116,7 @@ export class LoopCalls {
       this.#outdated.add(loop);
       this.#discardUnused(loop);
     }
-    const loop = this.#loops.get(name) ?? { ...this.#ast.loopUnit(name, parameterCount), userCount: 0 };
+    const loop = this.#loops.get(name) ?? { ...this.#functions.loopUnit(name, parameterCount), userCount: 0 };
     this.#loops.set(name, loop);
     loop.userCount++;
     return loop;

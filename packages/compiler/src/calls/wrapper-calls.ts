@@ -1,4 +1,12 @@
 import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
+import type { WrapperLayer } from '../layers/wrapper-layer.js';
+import { SymbolsNotFoundError } from '../session/errors.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import type { SymbolRef } from '../session/jit-dylib.js';
+import type { MaterializationUnit } from '../session/materialization-unit.js';
+import type { RunnerContext } from '../session/runner-context.js';
+import type { CallOptions } from '../session/session-calls.js';
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './call-signature.js';
 import {
   decodeResult,
   encodeBlock,
@@ -7,24 +15,16 @@ import {
   type ScalarValue,
   setCallee,
 } from './callable.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './call-signature.js';
-import type { ASTLayer } from '../layers/ast-layer.js';
-import { SymbolsNotFoundError } from '../session/errors.js';
-import type { ExecutionSession } from '../session/execution-session.js';
-import type { SymbolRef } from '../session/jit-dylib.js';
-import type { MaterializationUnit } from '../session/materialization-unit.js';
-import type { RunnerContext } from '../session/runner-context.js';
-import type { CallOptions } from '../session/session-calls.js';
 
 /** Calls functions of scalars through wrappers, of which each signature has one, compiled when it is first needed. */
 export class WrapperCalls {
   readonly #session: ExecutionSession;
-  readonly #ast: ASTLayer;
+  readonly #wrapperLayer: WrapperLayer;
   readonly #wrappers = new Map<string, MaterializationUnit>();
 
-  constructor(session: ExecutionSession, ast: ASTLayer) {
+  constructor(session: ExecutionSession, wrapperLayer: WrapperLayer) {
     this.#session = session;
-    this.#ast = ast;
+    this.#wrapperLayer = wrapperLayer;
   }
 
   /**
@@ -63,7 +63,7 @@ export class WrapperCalls {
   /** Calls an `int main(int argc, char **argv)`. */
   async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions): Promise<number> {
     const encoded = encodeMainBlock(address, argv);
-    const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#ast.mainWrapperUnit());
+    const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#wrapperLayer.mainWrapperUnit());
     const prepare = async (runner: RunnerContext) => ({
       entry: await this.#session.link(unit, MAIN_WRAPPER_NAME, runner),
       block: encoded,
@@ -85,7 +85,7 @@ export class WrapperCalls {
         const signature = signatureNow();
         const wrapperName = callWrapperName(signature);
         const block = encodeBlock(name, NULL_ADDR, signature, args);
-        const unit = this.#wrapper(wrapperName, () => this.#ast.wrapperUnit(signature));
+        const unit = this.#wrapper(wrapperName, () => this.#wrapperLayer.wrapperUnit(signature));
         const entry = await this.#session.link(unit, wrapperName, runner);
         setCallee(block, await addressOf(runner));
         if (callWrapperName(signatureNow()) !== wrapperName) continue;

@@ -1,5 +1,5 @@
 import { memory } from '@farjit/protocol';
-import type { Call } from '../kaleidoscope/call-graph.js';
+import type { Call } from '../session/call-edges.js';
 
 /** Most functions that one callback has compiled besides the one it asks for. */
 export const MAX_GUESSES = 256;

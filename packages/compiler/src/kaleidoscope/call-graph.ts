@@ -1,3 +1,4 @@
+import type { Call } from '../session/call-edges.js';
 import type { ExprAST, FunctionAST } from './ast.js';
 import { BUILTIN_BINARY_OPERATORS, binaryFunctionName, unaryFunctionName } from './operators.js';
 import type { SourceRange } from './source-text.js';
@@ -8,13 +9,6 @@ export interface CallSite {
   readonly argumentCount: number;
   readonly range: SourceRange;
   /** Every run of the body that ends gets here: the site is in no branch of an `if`. A `for` runs its body once at least. */
-  readonly isCertain: boolean;
-}
-
-/** That a function calls another, for those who guess what is called next. */
-export interface Call {
-  readonly callee: string;
-  /** Whether every run that ends makes it. */
   readonly isCertain: boolean;
 }
 
@@ -42,13 +36,6 @@ export function callsOf(fn: FunctionAST): Call[] {
     calls.push({ callee, isCertain });
   }
   return calls;
-}
-
-/** Functions that calls name, each once. */
-export function calleesOf(calls: readonly Call[]): string[] {
-  return calls.length < 2
-    ? calls.map(({ callee }) => callee)
-    : [...new Set(calls.map(({ callee }) => callee))];
 }
 
 /** How many nodes a body has. Needs no stack, however deep it nests. */

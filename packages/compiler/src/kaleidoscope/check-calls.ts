@@ -6,11 +6,6 @@ import { quoted } from './printable.js';
 /** Finds the prototype that a name means now, of a definition or an `extern`. */
 export type PrototypeLookup = (name: string) => PrototypeAST | undefined;
 
-/** Symbol of the entry emitted beside an implementation. */
-export function entryName(implementationName: string): string {
-  return `${implementationName}$entry`;
-}
-
 /**
  * Checks that every call of a body is of a known function with the right number of arguments.
  * @throws Diagnostic `SEMANTIC_ERROR` at the first that is not

@@ -1,6 +1,4 @@
 import assert from 'node:assert';
-import type { FunctionAST } from '../kaleidoscope/ast.js';
-import { callees } from '../kaleidoscope/call-graph.js';
 import {
   type CompiledObject,
   type CompileObserver,
@@ -8,22 +6,21 @@ import {
   type MaterializationUnit,
   ObjectPart,
 } from '../session/materialization-unit.js';
-import type { ASTCompiler } from './ast-compiler.js';
-import { functionOf } from './function-unit.js';
+import type { FunctionCompiler } from './function-compiler.js';
 import type { CompilationOptions } from './ir-pipeline.js';
 import { type ObjectSlice, splitObject } from './split-object.js';
 
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
-export class BatchCompiler {
-  readonly #compiler: ASTCompiler;
+export class BatchCompiler<Body extends object> {
+  readonly #compiler: FunctionCompiler<Body>;
 
-  constructor(compiler: ASTCompiler) {
+  constructor(compiler: FunctionCompiler<Body>) {
     this.#compiler = compiler;
   }
 
   /**
-   * Starts to compile function units together. Units that IRGen would refuse are left out. Each unit gets its own part of
-   * the object.
+   * Starts to compile function units together. Those that the front end would refuse are left out. Each unit gets its own
+   * part of the object.
    * @param options.canWait no thread is blocked for any of them.
    * @returns the units that are being compiled.
    */
@@ -33,19 +30,18 @@ export class BatchCompiler {
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
     const compiler = this.#compiler;
-    const able = units.filter((unit) => compiler.canGenerate(unit));
+    const able = units.filter((unit) => compiler.soundBodyOf(unit));
     const taken = able.filter((unit) => !this.#awaitElsewhere(unit, observerOf([unit])));
     const [first] = taken;
     if (!first) return able;
-    const functions = taken.flatMap((unit) => functionOf(unit) ?? []);
     const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
     const observer = observerOf(taken);
     observer.compiling();
-    const shared = compiler.kept?.isShared ? functions : [];
-    const keys = shared.map((fn) => compiler.keyOf(fn, 'function', callees(fn)));
+    const shared = compiler.kept?.isShared ? taken : [];
+    const keys = shared.map((unit) => this.#keyOf(unit));
     const holdsGuesses = canWait || taken.length > 1;
     const how = { canWait, holdsGuesses };
-    const compiling = compiler.claim(keys, () => this.#compile(name, functions, how));
+    const compiling = compiler.claim(keys, () => this.#compile(name, taken, how));
     const batch = compiling.then(({ compiled, slices }) => {
       observer.compiled(compiled);
       return slices;
@@ -66,8 +62,7 @@ export class BatchCompiler {
   /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
   #awaitElsewhere(unit: MaterializationUnit, observer: CompileObserver): boolean {
     const { kept } = this.#compiler;
-    const fn = kept?.isShared ? functionOf(unit) : undefined;
-    const elsewhere = fn && kept?.elsewhere(this.#compiler.keyOf(fn, 'function', unit.callees));
+    const elsewhere = kept?.isShared ? kept.elsewhere(this.#keyOf(unit)) : undefined;
     if (!elsewhere) return false;
     observer.compiling();
     unit.compileWith(
@@ -84,24 +79,28 @@ export class BatchCompiler {
   /** Compiles functions into one object, keeps each one's part of it, and answers the parts by their symbols. */
   async #compile(
     name: string,
-    functions: readonly FunctionAST[],
+    units: readonly MaterializationUnit[],
     how: CompilationOptions,
   ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
     const compiler = this.#compiler;
     // From here to the IR nothing yields: the keys tell what names mean in it.
-    const calledBy = functions.map((fn) => callees(fn));
-    const keys = functions.map((fn, index) => compiler.keyOf(fn, 'function', calledBy[index] ?? []));
-    const requests = functions.map((fn) => compiler.requestOf(fn));
-    const options = { ...compiler.options([...new Set(calledBy.flat())]), ...how };
+    const keys = units.map((unit) => this.#keyOf(unit));
+    const requests = units.map((unit) => compiler.requestOf(compiler.bodyIn(unit)));
+    const called = new Set(units.flatMap((unit) => unit.callees));
+    const options = { ...compiler.options([...called]), ...how };
     const generate = () => compiler.generate(requests);
     const compiled = await compiler.pipeline.compile(name, generate, options);
     const slices = new Map<string, ObjectSlice>();
     for (const slice of splitObject(compiled.object, name))
       for (const symbol of slice.symbols) slices.set(symbol, slice);
-    for (const [index, fn] of functions.entries()) {
-      const slice = slices.get(implementationName(fn.prototype.name));
+    for (const [index, unit] of units.entries()) {
+      const slice = slices.get(implementationName(unit.name));
       if (slice) compiler.kept?.keep(keys[index], [slice]);
     }
     return { compiled, slices };
+  }
+
+  #keyOf(unit: MaterializationUnit): Uint8Array | undefined {
+    return this.#compiler.keyOf(this.#compiler.bodyIn(unit), 'function', unit.callees);
   }
 }

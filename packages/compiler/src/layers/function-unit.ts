@@ -1,31 +1,26 @@
-import assert from 'node:assert';
-import type { FunctionAST } from '../kaleidoscope/ast.js';
-import type { Call } from '../kaleidoscope/call-graph.js';
+import type { Call } from '../session/call-edges.js';
 import { MaterializationUnit, type ObjectSource } from '../session/materialization-unit.js';
 import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
+import type { FunctionLayer } from './function-layer.js';
 
-/** A unit that defines one Kaleidoscope function. */
-export class FunctionUnit extends MaterializationUnit {
-  readonly function: FunctionAST;
+/** A unit that defines one function of a front end's. */
+export class FunctionUnit<Body extends object> extends MaterializationUnit {
+  /** That made it, and alone knows what to do with its body. */
+  readonly layer: FunctionLayer<Body>;
+  readonly body: Body;
 
-  constructor(fn: FunctionAST, source: ObjectSource, calls: readonly Call[]) {
-    const { name } = fn.prototype;
+  constructor(
+    layer: FunctionLayer<Body>,
+    name: string,
+    body: Body,
+    source: ObjectSource,
+    calls: readonly Call[],
+  ) {
     super(name, source, strongSymbols([name]), calls);
-    this.function = fn;
+    this.layer = layer;
+    this.body = body;
   }
 }
 
 /** What a unit that defines nothing for others defines. */
 export const NO_SYMBOLS: SymbolFlagsMap = new Map();
-
-/** Undefined for a unit that was not made from a function's AST. */
-export function functionOf(unit: MaterializationUnit): FunctionAST | undefined {
-  return unit instanceof FunctionUnit ? unit.function : undefined;
-}
-
-/** The same for a unit that was. */
-export function functionIn(unit: MaterializationUnit): FunctionAST {
-  const fn = functionOf(unit);
-  assert(fn, `${unit.name} was not made from an AST`);
-  return fn;
-}

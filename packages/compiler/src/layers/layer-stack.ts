@@ -2,22 +2,20 @@ import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { KaleidoscopeJITOptions } from '../jit-types.js';
 import type { ExecutionSession } from '../session/execution-session.js';
-import type { Scope } from './ast-compiler.js';
-import { ASTLayer } from './ast-layer.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { IRTransformLayer } from './ir-transform-layer.js';
 import type { KeptObjects } from './kept-objects.js';
+import type { FunctionLayerContext, Scope } from './recipe-compiler.js';
 import { HOT_THRESHOLD, type TierPolicy } from './tiers.js';
 
 /** Where nobody chooses and nothing is counted: the tutorial's passes. */
 const DEFAULT_LEVEL = 1;
 
-/** The layers of one session, from ASTs to objects. */
-export interface LayerStack {
+/** The layers of one session, from bodies and modules to objects: function layers of any front end go on top. */
+export interface LayerStack extends FunctionLayerContext {
   readonly pipeline: IRPipeline;
   readonly kept: KeptObjects | undefined;
   readonly tiers: TierPolicy;
-  readonly ast: ASTLayer;
 }
 
 /** What the layers work with. */
@@ -28,7 +26,7 @@ export interface LayerContext {
   readonly scope: Scope;
 }
 
-/** Stacks them: AST, IR transform, IR compile, each handing modules to the next; the session links the objects. */
+/** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
 export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptions): LayerStack {
   const { session, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
@@ -45,5 +43,5 @@ export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptio
     optLevel === undefined && session.executor.has('hot-counters')
       ? { kind: 'tiered', hotThreshold }
       : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
-  return { pipeline, kept, tiers, ast: new ASTLayer(pipeline, scope, tiers, kept) };
+  return { pipeline, scope, tiers, kept };
 }

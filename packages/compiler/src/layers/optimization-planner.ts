@@ -1,44 +1,43 @@
 import assert from 'node:assert';
-import type { FunctionAST } from '../kaleidoscope/ast.js';
-import { callees, nodeCount } from '../kaleidoscope/call-graph.js';
-import { checkCalls } from '../kaleidoscope/check-calls.js';
-import type { IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { CodeLevel } from '../llvm/target.js';
-import { type ASTCompiler, codegenOf } from './ast-compiler.js';
-import { functionOf } from './function-unit.js';
+import { calleesOf } from '../session/call-edges.js';
+import type { FunctionCompiler } from './function-compiler.js';
+import type { BodyRequest } from './function-module.js';
+import { codegenOf } from './recipe-compiler.js';
 import { MAX_AVAILABLE_FUNCTIONS, MAX_AVAILABLE_NODES, type OptimizationPlan } from './tiers.js';
 
 /** Decides which bodies are at hand when a function is optimised, for LLVM to inline. */
-export class OptimizationPlanner {
-  readonly #compiler: ASTCompiler;
+export class OptimizationPlanner<Body extends object> {
+  readonly #compiler: FunctionCompiler<Body>;
 
-  constructor(compiler: ASTCompiler) {
+  constructor(compiler: FunctionCompiler<Body>) {
     this.#compiler = compiler;
   }
 
   /**
    * What optimising a function would take: the bodies within its reach, breadth first, for as long as there is room.
-   * @throws Diagnostic when its own calls are wrong.
+   * @throws what `FrontEnd.check` throws of the function itself.
    */
-  planFor(own: FunctionAST, level: CodeLevel): OptimizationPlan {
-    const { name } = own.prototype;
-    checkCalls(own, (called) => this.#compiler.scope.prototypeOf(called));
+  planFor(own: Body, level: CodeLevel): OptimizationPlan {
+    const { frontEnd } = this.#compiler;
+    const name = frontEnd.nameOf(own);
+    frontEnd.check(own);
     const available: string[] = [];
     const dependencies = new Set<string>();
     const seen = new Set([name]);
     const queue = [own];
     let room = MAX_AVAILABLE_NODES;
-    for (let fn = queue.shift(); fn; fn = queue.shift()) {
-      for (const callee of callees(fn)) {
+    for (let body = queue.shift(); body; body = queue.shift()) {
+      for (const callee of calleesOf(frontEnd.callsOf(body))) {
         dependencies.add(callee);
         if (seen.has(callee) || available.length === MAX_AVAILABLE_FUNCTIONS) continue;
         seen.add(callee);
-        const body = this.#bodyOf(callee);
-        const size = body ? nodeCount(body) : 0;
-        if (!body || size > room) continue;
+        const inlined = this.#bodyOf(callee);
+        const size = inlined ? frontEnd.sizeOf(inlined) : 0;
+        if (!inlined || size > room) continue;
         room -= size;
         available.push(callee);
-        queue.push(body);
+        queue.push(inlined);
       }
     }
     // A redefinition of the function itself gives up its unit, and this object with it.
@@ -47,7 +46,7 @@ export class OptimizationPlanner {
   }
 
   /** The bodies that a plan has found, while nothing has changed since. */
-  bodiesIn(plan: OptimizationPlan): FunctionAST[] {
+  bodiesIn(plan: OptimizationPlan): Body[] {
     return plan.available.map((name) => {
       const body = this.#bodyOf(name);
       assert(body, `${name} has changed since ${plan.name} was planned`);
@@ -56,21 +55,21 @@ export class OptimizationPlanner {
   }
 
   /** The key of what is made by a plan, and `how`. */
-  keyOf(fn: FunctionAST, plan: OptimizationPlan, how: string): Uint8Array | undefined {
+  keyOf(body: Body, plan: OptimizationPlan, how: string): Uint8Array | undefined {
     const codegen = `${codegenOf(plan.level)} ${how} ${JSON.stringify([plan.available, plan.dependencies])}`;
-    return this.#compiler.keyOf(fn, 'function', plan.dependencies, codegen, this.bodiesIn(plan));
+    return this.#compiler.keyOf(body, 'function', plan.dependencies, codegen, this.bodiesIn(plan));
   }
 
-  /** The body that a name means now, if it is a function's that IRGen accepts. */
-  #bodyOf(name: string): FunctionAST | undefined {
+  /** A body that may be inlined; what calls it otherwise goes through its stub. */
+  toBeInlined(body: Body): BodyRequest<Body> {
+    const name = this.#compiler.frontEnd.nameOf(body);
+    return { function: body, implementationName: name, isAvailableExternally: true };
+  }
+
+  /** The body that a name means now, if it is a function's that the front end accepts. */
+  #bodyOf(name: string): Body | undefined {
     const unit = this.#compiler.scope.definitionOf(name);
-    const fn = unit && this.#compiler.canGenerate(unit) ? functionOf(unit) : undefined;
     // A reexport's body has another name.
-    return fn?.prototype.name === name ? fn : undefined;
+    return unit?.name === name ? this.#compiler.soundBodyOf(unit) : undefined;
   }
-}
-
-/** A body that may be inlined; what calls it otherwise goes through its stub. */
-export function toBeInlined(body: FunctionAST): IRGenRequest {
-  return { function: body, implementationName: body.prototype.name, isAvailableExternally: true };
 }

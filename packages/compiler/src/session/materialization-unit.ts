@@ -4,7 +4,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
 import type { FrameSection } from '../jitlink/eh-frame.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
-import { type Call, calleesOf } from '../kaleidoscope/call-graph.js';
+import { type Call, calleesOf } from './call-edges.js';
 import type { CompileTimings, UnitKind } from './events.js';
 import type { JITDylib } from './jit-dylib.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { CODEGEN_VERSION } from '../../src/cache/object-keys.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
-import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
 import { passPipeline } from '../../src/llvm/pass-pipeline.js';
 import { implementationName } from '../../src/session/materialization-unit.js';
+import { generate } from '../kaleidoscope/generate.js';
 import { functionsOf, parse } from '../kaleidoscope/parse.js';
 import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';
 
@@ -13,7 +13,6 @@ const GENERATED = { version: 4, digest: '3b17a3b808a6a263' };
 
 /** Of every function of the tutorial's programs and of wrappers what makes their IR, and the pass pipelines. */
 function digestOfGenerated(): string {
-  const generator = new IRGenerator();
   const hash = createHash('sha256');
   for (const { text } of TUTORIAL_PROGRAMS) {
     const prototypes = new Map(
@@ -29,7 +28,7 @@ function digestOfGenerated(): string {
         implementationName: implementationName(name),
         withEntry: parameters.length === 0,
       };
-      hash.update(generator.generate([request], (callee) => prototypes.get(callee)).finish());
+      hash.update(generate([request], (callee) => prototypes.get(callee)).finish());
     }
   }
   hash.update(generateCallWrapper({ result: 'double', parameters: ['double', 'i32', 'ptr'] }).finish());

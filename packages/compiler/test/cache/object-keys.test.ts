@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { KeyBytes } from '../../src/cache/key-bytes.js';
 import {
   type CalleeMeaning,
   compilationEnvironment,
@@ -7,6 +8,7 @@ import {
   programKey,
 } from '../../src/cache/object-keys.js';
 import type { FunctionAST } from '../../src/kaleidoscope/ast.js';
+import { addFunctionBytes } from '../../src/kaleidoscope/ast-bytes.js';
 import { callees } from '../../src/kaleidoscope/call-graph.js';
 import { findLibLLVM, isSupported, listLibLLVMs } from '../../src/llvm/find-libllvm.js';
 import { functionsOf } from '../kaleidoscope/parse.js';
@@ -46,7 +48,13 @@ function keyIn(circumstances: Circumstances = {}): string {
   const fn = parsed(source);
   const meaningOf = (name: string) => meanings[name] ?? { parameterCount: undefined, isDefined: false };
   const keys = new ObjectKeys(() => environment);
-  const key = keys.ofFunction(fn, kind, codegen, callees(fn), meaningOf, inlined.map(parsed));
+  const key = keys.ofFunction(
+    kind,
+    codegen,
+    [fn, ...inlined.map(parsed)].map((each) => (bytes: KeyBytes) => addFunctionBytes(each, bytes)),
+    callees(fn),
+    meaningOf,
+  );
   return Buffer.from(key).toString('hex');
 }
 

@@ -1,5 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
+import type { ScalarKind } from '../../src/calls/call-signature.js';
 import {
   ArgumentError,
   decodeResult,
@@ -9,7 +10,6 @@ import {
   type ScalarValue,
   setCallee,
 } from '../../src/calls/callable.js';
-import type { ScalarKind } from '../../src/calls/call-signature.js';
 
 const CALLEE = 0x7f12_3456_789a_bcden;
 

@@ -2,8 +2,8 @@ import { run } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { loopBlock } from '../../src/calls/loop-block.js';
-import type { ASTLayer } from '../../src/layers/ast-layer.js';
 import { LoopCalls, maxElements } from '../../src/calls/loop-calls.js';
+import type { FunctionLayer } from '../../src/layers/function-layer.js';
 import { STAGED_LIMITS } from '../../src/session/commit-queue.js';
 import type { ExecutionSession } from '../../src/session/execution-session.js';
 import type { RunnerContext } from '../../src/session/runner-context.js';
@@ -60,7 +60,7 @@ function prepared(call: (prepare: Prepare) => Promise<Uint8Array>) {
       };
     },
   };
-  const calls = new LoopCalls(session as unknown as ExecutionSession, ast as unknown as ASTLayer);
+  const calls = new LoopCalls(session as unknown as ExecutionSession, ast as unknown as FunctionLayer<never>);
   return {
     calls,
     discarded,

@@ -4,7 +4,7 @@ import test from 'ava';
 import type { CallSignature } from '../../src/calls/call-signature.js';
 import { doubleSignature, encodeBlock } from '../../src/calls/callable.js';
 import { WrapperCalls } from '../../src/calls/wrapper-calls.js';
-import type { ASTLayer } from '../../src/layers/ast-layer.js';
+import type { WrapperLayer } from '../../src/layers/wrapper-layer.js';
 import type { ExecutionSession } from '../../src/session/execution-session.js';
 import { JITDylib, type SymbolRef } from '../../src/session/jit-dylib.js';
 import { openScripted } from '../session/session-fixture.js';
@@ -48,7 +48,7 @@ function prepared({
   };
   let unitCount = 0;
   const ast = { wrapperUnit: () => `unit${++unitCount}`, mainWrapperUnit: () => `main${++unitCount}` };
-  const calls = new WrapperCalls(session as unknown as ExecutionSession, ast as unknown as ASTLayer);
+  const calls = new WrapperCalls(session as unknown as ExecutionSession, ast as unknown as WrapperLayer);
   return { calls, log, entries, blocks };
 }
 

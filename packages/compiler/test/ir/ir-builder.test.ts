@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import type { CallSignature } from '../../src/calls/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import { IRBuilder } from '../../src/ir/ir-builder.js';
 import { IR } from '../../src/ir/recording.js';
 import {
@@ -15,11 +17,9 @@ import {
   VOID,
 } from '../../src/ir/types.js';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
-import type { CallSignature } from '../../src/calls/call-signature.js';
-import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
-import { IRGenerator, type IRGenRequest } from '../../src/kaleidoscope/irgen.js';
 import { BitcodeError } from '../../src/llvm/errors.js';
 import { poolOf, sharedPool } from '../codegen/pool-of.js';
+import { generate, type IRGenRequest } from '../kaleidoscope/generate.js';
 import { functionsOf, parse } from '../kaleidoscope/parse.js';
 import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';
 import { assemble, bitcode } from '../llvm/assemble.js';
@@ -54,7 +54,7 @@ function modules(): { readonly title: string; readonly ir: IRBuilder }[] {
         const request = { function: fn, implementationName: `${fn.prototype.name}$impl` };
         return { ...request, ...rest(request, index) };
       });
-      return new IRGenerator().generate(requests, (name) => prototypes.get(name));
+      return generate(requests, (name) => prototypes.get(name));
     };
     return [
       {

@@ -1,7 +1,7 @@
+import { entryName } from '../../src/calls/entry-name.js';
 import type { FunctionAST, PrototypeAST } from '../../src/kaleidoscope/ast.js';
-import { entryName } from '../../src/kaleidoscope/check-calls.js';
-import { IRGenerator } from '../../src/kaleidoscope/irgen.js';
 import { bitcodeOf } from '../ir/module-of.js';
+import { generate } from './generate.js';
 import { runWithLli } from './lli.js';
 import { parse } from './parse.js';
 
@@ -29,7 +29,7 @@ export async function evaluate(text: string): Promise<string[]> {
     }
   }
 
-  const generated = new IRGenerator().generate(
+  const generated = generate(
     [
       ...definitions.map((fn) => ({ function: fn, implementationName: `${fn.prototype.name}$impl` })),
       ...expressions.map((fn, index) => ({

@@ -3,9 +3,9 @@ import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
-import { IRGenerator, type IRGenRequest } from '../../src/kaleidoscope/irgen.js';
 import { textOf } from '../ir/module-of.js';
 import { evaluate } from './evaluate.js';
+import { generate, type IRGenRequest } from './generate.js';
 import { executingTest } from './lli.js';
 import { onlyFunction, parse } from './parse.js';
 import { TUTORIAL_PROGRAMS } from './tutorial-programs.js';
@@ -77,9 +77,7 @@ function requestsOf(text: string): [IRGenRequest[], (name: string) => PrototypeA
 }
 
 test('bodies get the implementation name, calls go to declarations of the plain name', async (t) => {
-  const generated = new IRGenerator().generate(
-    ...requestsOf('extern sin(x); def f(x) f(x) + sin(x); def g() f(1)'),
-  );
+  const generated = generate(...requestsOf('extern sin(x); def f(x) f(x) + sin(x); def g() f(1)'));
   const ir = await textOf(generated);
   t.regex(ir, /^define double @"f\$impl"\(double %x\)/m);
   t.regex(ir, /^define double @"g\$impl"\(\)/m);
@@ -97,13 +95,13 @@ test('a body with the plain name is called directly', async (t) => {
     ...request,
     implementationName: request.function.prototype.name,
   }));
-  const generated = new IRGenerator().generate(direct, prototypeOf);
+  const generated = generate(direct, prototypeOf);
   t.notRegex(await textOf(generated), /declare/);
 });
 
 test('operators are called under the names of the tutorial', async (t) => {
   const [requests, prototypeOf] = requestsOf('def unary!(v) v; def binary: 1 (x y) y; !1 : 2');
-  const generated = new IRGenerator().generate(requests.slice(2), prototypeOf);
+  const generated = generate(requests.slice(2), prototypeOf);
   t.deepEqual((await textOf(generated)).match(/^declare .*$/gm), [
     'declare double @"unary!"(double)',
     'declare double @"binary:"(double, double)',
@@ -113,14 +111,13 @@ test('operators are called under the names of the tutorial', async (t) => {
 test('an entry calls the expression and stores its value', async (t) => {
   const [[request], prototypeOf] = requestsOf('1+2');
   if (!request) return t.fail('no request');
-  const generated = new IRGenerator().generate([{ ...request, withEntry: true }], prototypeOf);
+  const generated = generate([{ ...request, withEntry: true }], prototypeOf);
   t.regex(await textOf(generated), /define void @"__anon_expr\$impl\$entry"\(i8\* %0\)/);
 });
 
 test('modules that are made by one generator do not meet', async (t) => {
-  const generator = new IRGenerator();
-  const first = generator.generate(...requestsOf('def f(x) g(x); def g(x) x'));
-  const second = generator.generate(...requestsOf('def f(x y) g(); def g() 1'));
+  const first = generate(...requestsOf('def f(x) g(x); def g(x) x'));
+  const second = generate(...requestsOf('def f(x y) g(); def g() 1'));
   t.regex(await textOf(first), /declare double @g\(double\)/);
   t.regex(await textOf(second), /declare double @g\(\)/);
 });
@@ -129,12 +126,11 @@ function failureOf(
   t: { is: (actual: unknown, expected: unknown) => unknown; true: (actual: unknown) => unknown },
   text: string,
 ): string {
-  const generator = new IRGenerator();
   try {
-    generator.generate(...requestsOf(text));
+    generate(...requestsOf(text));
   } catch (error) {
     if (!(error instanceof Diagnostic)) throw error;
-    t.true(generator.generate(...requestsOf('def fine() 1')).finish().byteLength > 0);
+    t.true(generate(...requestsOf('def fine() 1')).finish().byteLength > 0);
     t.is(error.code, 'SEMANTIC_ERROR');
     return error.render();
   }
@@ -164,9 +160,7 @@ test('the first wrong call in the order of evaluation is reported', (t) => {
 test('recursion is checked against the prototype in force, not its own', (t) => {
   const fn = onlyFunction('def f(x) f(x)');
   const [, prototypeOf] = requestsOf('def f(x y) x');
-  const error = t.throws(() =>
-    new IRGenerator().generate([{ function: fn, implementationName: 'f$impl' }], prototypeOf),
-  );
+  const error = t.throws(() => generate([{ function: fn, implementationName: 'f$impl' }], prototypeOf));
   t.is(error?.message, "incorrect number of arguments: 'f' takes 2, this call has 1");
 });
 
@@ -175,7 +169,7 @@ test('an operator whose function is gone is an error', (t) => {
   const last = items.at(-1);
   if (last?.kind !== 'definition') return t.fail('the last item is no definition');
   const request = { function: last.function, implementationName: 'f$impl' };
-  const error = t.throws(() => new IRGenerator().generate([request], () => undefined), {
+  const error = t.throws(() => generate([request], () => undefined), {
     instanceOf: Diagnostic,
   });
   t.is(error?.message, "unknown function 'binary@'");
@@ -186,7 +180,7 @@ test('a tree made by hand with an unknown variable is refused before it reaches 
   const fn = onlyFunction('def f(x) x');
   const broken = { ...fn, body: { kind: 'variable', name: 'y', range: fn.body.range } } as const;
   const error = t.throws(
-    () => new IRGenerator().generate([{ function: broken, implementationName: 'f$impl' }], () => undefined),
+    () => generate([{ function: broken, implementationName: 'f$impl' }], () => undefined),
     { instanceOf: Diagnostic },
   );
   t.is(error?.message, "unknown variable name 'y'");
@@ -194,24 +188,20 @@ test('a tree made by hand with an unknown variable is refused before it reaches 
 
 test('a name used twice and an entry for a function with parameters are internal errors', (t) => {
   const [requests, prototypeOf] = requestsOf('def f(x) x');
-  const generator = new IRGenerator();
-  const twice = t.throws(() => generator.generate([...requests, ...requests], prototypeOf), {
+  const twice = t.throws(() => generate([...requests, ...requests], prototypeOf), {
     instanceOf: FarJITError,
   });
   t.is(twice?.code, 'INTERNAL');
   t.regex(twice?.message ?? '', /'f\$impl'/);
   const entries = requests.map((request) => ({ ...request, withEntry: true }));
-  t.is(
-    t.throws(() => generator.generate(entries, prototypeOf), { instanceOf: FarJITError })?.code,
-    'INTERNAL',
-  );
-  t.true(generator.generate(requests, prototypeOf).finish().byteLength > 0);
+  t.is(t.throws(() => generate(entries, prototypeOf), { instanceOf: FarJITError })?.code, 'INTERNAL');
+  t.true(generate(requests, prototypeOf).finish().byteLength > 0);
 });
 
 /** The IR of requests whose bodies call each other. */
 function irOf(...requests: IRGenRequest[]): Promise<string> {
   const prototypes = new Map(requests.map(({ function: fn }) => [fn.prototype.name, fn.prototype]));
-  return textOf(new IRGenerator().generate(requests, (name) => prototypes.get(name)));
+  return textOf(generate(requests, (name) => prototypes.get(name)));
 }
 
 test('a counted body counts at entry and at the end of each iteration, an uncounted one nowhere', async (t) => {

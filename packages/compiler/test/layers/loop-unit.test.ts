@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
 import type { FunctionAST } from '../../src/kaleidoscope/ast.js';
-import { ASTLayer } from '../../src/layers/ast-layer.js';
+import { KaleidoscopeFrontEnd } from '../../src/kaleidoscope/front-end.js';
+import { FunctionLayer } from '../../src/layers/function-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import type { LoopUnit } from '../../src/layers/loop-unit.js';
 import type { TierPolicy } from '../../src/layers/tiers.js';
@@ -20,15 +21,16 @@ const TIERED: TierPolicy = { kind: 'tiered', hotThreshold: 10_000 };
 function layerOf(t: ExecutionContext, llvm: LibLLVM, functions: readonly FunctionAST[], tiers = TIERED) {
   const defined = new Map<string, { fn: FunctionAST; unit: MaterializationUnit }>();
   const assumptions = new Assumptions();
-  const ast = new ASTLayer(
-    new IRPipeline(poolOf(t, { libLLVM: () => llvm.path }), TARGET, 1),
-    {
-      prototypeOf: (name) => defined.get(name)?.fn.prototype,
+  const frontEnd = new KaleidoscopeFrontEnd((name) => defined.get(name)?.fn.prototype);
+  const ast = new FunctionLayer(frontEnd, {
+    pipeline: new IRPipeline(poolOf(t, { libLLVM: () => llvm.path }), TARGET, 1),
+    scope: {
+      parameterCountOf: (name) => defined.get(name)?.fn.prototype.parameters.length,
       definitionOf: (name) => defined.get(name)?.unit,
       assumptions,
     },
     tiers,
-  );
+  });
   const define = (fn: FunctionAST) => {
     defined.set(fn.prototype.name, { fn, unit: ast.functionUnit(fn) });
     assumptions.changed(fn.prototype.name, 'body');

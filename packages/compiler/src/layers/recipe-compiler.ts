@@ -1,19 +1,8 @@
 import type { IRBuilder } from '../ir/ir-builder.js';
-import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
-import { checkCalls } from '../kaleidoscope/check-calls.js';
-import { IRGenerator, type IRGenRequest } from '../kaleidoscope/irgen.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { Assumptions } from '../session/assumptions.js';
 import type { UnitKind } from '../session/events.js';
-import {
-  COUNT_FUNCTION_NAME,
-  counterName,
-  implementationName,
-  type MaterializationUnit,
-  ObjectPart,
-  type ObjectSource,
-} from '../session/materialization-unit.js';
-import { functionOf } from './function-unit.js';
+import { type MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
 import type { CompilationOptions, IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, wholeObject } from './split-object.js';
@@ -21,11 +10,21 @@ import type { TierPolicy } from './tiers.js';
 
 /** What names mean when a body that calls them is compiled. */
 export interface Scope {
-  prototypeOf(name: string): PrototypeAST | undefined;
+  /** Undefined when nobody declares it. */
+  parameterCountOf(name: string): number | undefined;
   /** What the program itself defines the name with; undefined for a process symbol. */
   definitionOf(name: string): MaterializationUnit | undefined;
   /** Where what relies on a meaning says so. */
   readonly assumptions: Assumptions;
+}
+
+/** What layers that make IR share. */
+export interface FunctionLayerContext {
+  readonly pipeline: IRPipeline;
+  readonly scope: Scope;
+  readonly tiers: TierPolicy;
+  /** Where objects are looked for before they are compiled; without it, all are compiled. */
+  readonly kept?: KeptObjects | undefined;
 }
 
 /** One unit's object: how it is generated, and the key it is kept under. */
@@ -46,8 +45,8 @@ export interface Recipe {
   key(): Uint8Array | undefined;
 }
 
-/** From ASTs to objects, in the scope of one program: what all units that are made of ASTs have in common. */
-export class ASTCompiler {
+/** From recipes to objects, in the scope of one program. */
+export class RecipeCompiler {
   readonly pipeline: IRPipeline;
   readonly scope: Scope;
   /** Where objects are looked for before they are compiled. */
@@ -56,9 +55,8 @@ export class ASTCompiler {
   readonly firstLevel: CodeLevel;
   /** Whether functions count their entries, to be optimised when they have become hot. */
   readonly isCounted: boolean;
-  readonly #irgen = new IRGenerator();
 
-  constructor(pipeline: IRPipeline, scope: Scope, tiers: TierPolicy, kept: KeptObjects | undefined) {
+  constructor({ pipeline, scope, tiers, kept }: FunctionLayerContext) {
     this.pipeline = pipeline;
     this.scope = scope;
     this.kept = kept;
@@ -66,58 +64,9 @@ export class ASTCompiler {
     this.firstLevel = tiers.kind === 'tiered' ? 'first' : tiers.optLevel;
   }
 
-  generate(requests: readonly IRGenRequest[]): IRBuilder {
-    return this.#irgen.generate(requests, (name) => this.scope.prototypeOf(name));
-  }
-
-  /** Whether IRGen would accept a unit's function as names are now. */
-  canGenerate(unit: MaterializationUnit): boolean {
-    const fn = functionOf(unit);
-    if (!fn) return false;
-    try {
-      checkCalls(fn, (name) => this.scope.prototypeOf(name));
-      return true;
-    } catch {
-      // Its own callback says what is wrong with it, if it ever comes.
-      return false;
-    }
-  }
-
-  /** A function as it is first compiled. */
-  requestOf(fn: FunctionAST): IRGenRequest {
-    const counter = this.counterOf(fn.prototype.name);
-    const request = implementationOf(fn);
-    return counter === undefined
-      ? request
-      : { ...request, counting: { function: COUNT_FUNCTION_NAME, counter } };
-  }
-
-  counterOf(name: string): string | undefined {
-    return this.isCounted ? counterName(name) : undefined;
-  }
-
-  parameterCountOf(name: string): number | undefined {
-    return this.scope.prototypeOf(name)?.parameters.length;
-  }
-
   /** How a module is compiled that calls these. */
   options(called: readonly string[], level = this.firstLevel): CompilationOptions {
     return { level, programDefined: called.filter((name) => this.scope.definitionOf(name)) };
-  }
-
-  /** Of what names mean now. */
-  keyOf(
-    fn: FunctionAST,
-    kind: 'function' | 'expression',
-    called: readonly string[],
-    codegen = codegenOf(this.firstLevel, kind === 'function' && this.isCounted),
-    inlined: readonly FunctionAST[] = [],
-  ): Uint8Array | undefined {
-    const meaningOf = (name: string) => ({
-      parameterCount: this.parameterCountOf(name),
-      isDefined: this.scope.definitionOf(name) !== undefined,
-    });
-    return this.kept?.key((keys) => keys.ofFunction(fn, kind, codegen, called, meaningOf, inlined));
   }
 
   /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */
@@ -162,11 +111,6 @@ export class ASTCompiler {
       split: (object, unit) => partsOf(slices?.get(object) ?? wholeObject(object, name), unit),
     };
   }
-}
-
-/** A function's body under the name that its stub leads to. */
-export function implementationOf(fn: FunctionAST): IRGenRequest {
-  return { function: fn, implementationName: implementationName(fn.prototype.name) };
 }
 
 /** What is done to a function on its way to an object, for keys. */

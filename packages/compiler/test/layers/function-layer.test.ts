@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
-import { ASTLayer } from '../../src/layers/ast-layer.js';
+import { KaleidoscopeFrontEnd } from '../../src/kaleidoscope/front-end.js';
+import { FunctionLayer } from '../../src/layers/function-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
+import { WrapperLayer } from '../../src/layers/wrapper-layer.js';
 import { Assumptions } from '../../src/session/assumptions.js';
 import { MaterializationUnit } from '../../src/session/materialization-unit.js';
 import { strongSymbols } from '../../src/session/symbol-flags.js';
@@ -37,15 +39,17 @@ function layerFor(
     strongSymbols(defined),
   );
   const scope = {
-    prototypeOf: (name: string) => known.get(name),
+    parameterCountOf: (name: string) => known.get(name)?.parameters.length,
     definitionOf: (name: string) => (defined.includes(name) ? other : undefined),
     assumptions: new Assumptions(),
   };
-  const real = poolOf(t);
+  const frontEnd = new KaleidoscopeFrontEnd((name) => known.get(name));
+  const context = { pipeline: new IRPipeline(poolOf(t), TARGET, 1), scope, tiers: PINNED };
   return {
     recording,
-    recorded: new ASTLayer(new IRPipeline(recording, TARGET, 1), scope, PINNED),
-    ast: new ASTLayer(new IRPipeline(real, TARGET, 1), scope, PINNED),
+    recorded: new FunctionLayer(frontEnd, { ...context, pipeline: new IRPipeline(recording, TARGET, 1) }),
+    ast: new FunctionLayer(frontEnd, context),
+    wrappers: new WrapperLayer(context),
     known,
   };
 }
@@ -92,12 +96,12 @@ test('an expression has an entry of its own and no name for others', async (t) =
 });
 
 test('wrappers are named by what they call', async (t) => {
-  const { ast } = layerFor(t);
-  const wrapper = ast.wrapperUnit({ result: 'double', parameters: ['i32', 'ptr'] });
+  const { wrappers } = layerFor(t);
+  const wrapper = wrappers.wrapperUnit({ result: 'double', parameters: ['i32', 'ptr'] });
   t.is(wrapper.name, 'call$double$i32$ptr');
   t.is(wrapper.source.kind, 'wrapper');
   t.deepEqual(await symbolsOf(wrapper, wrapper.name), ['defined call$double$i32$ptr']);
-  const main = ast.mainWrapperUnit();
+  const main = wrappers.mainWrapperUnit();
   t.deepEqual(await symbolsOf(main, main.name), ['defined call$main']);
 });
 

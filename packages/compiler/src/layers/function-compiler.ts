@@ -1,0 +1,88 @@
+import assert from 'node:assert';
+import type { KeyBytes } from '../cache/key-bytes.js';
+import type { IRBuilder } from '../ir/ir-builder.js';
+import {
+  COUNT_FUNCTION_NAME,
+  counterName,
+  implementationName,
+  type MaterializationUnit,
+} from '../session/materialization-unit.js';
+import type { FrontEnd } from './front-end.js';
+import { type BodyRequest, generateFunctions } from './function-module.js';
+import { FunctionUnit } from './function-unit.js';
+import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
+
+/** From bodies to objects, in the scope of one program: what all units that a front end's functions make have in common. */
+export class FunctionCompiler<Body extends object> extends RecipeCompiler {
+  readonly frontEnd: FrontEnd<Body>;
+
+  constructor(frontEnd: FrontEnd<Body>, context: FunctionLayerContext) {
+    super(context);
+    this.frontEnd = frontEnd;
+  }
+
+  generate(requests: readonly BodyRequest<Body>[]): IRBuilder {
+    return generateFunctions(this.frontEnd, requests);
+  }
+
+  /** The body that a unit was made from, if it is this front end's. */
+  bodyOf(unit: MaterializationUnit): Body | undefined {
+    const isOurs = unit instanceof FunctionUnit && unit.layer.frontEnd === this.frontEnd;
+    return isOurs ? (unit.body as Body) : undefined;
+  }
+
+  /** The same for a unit that has been found to be. */
+  bodyIn(unit: MaterializationUnit): Body {
+    const body = this.bodyOf(unit);
+    assert(body, `${unit.name} was not made from a body of ${this.frontEnd.name}`);
+    return body;
+  }
+
+  /** The body of a unit, if the front end accepts it as names are now. */
+  soundBodyOf(unit: MaterializationUnit): Body | undefined {
+    const body = this.bodyOf(unit);
+    try {
+      if (body) this.frontEnd.check(body);
+      return body;
+    } catch {
+      // Its own callback says what is wrong with it, if it ever comes.
+      return undefined;
+    }
+  }
+
+  /** A function as it is first compiled. */
+  requestOf(body: Body): BodyRequest<Body> {
+    const counter = this.counterOf(this.frontEnd.nameOf(body));
+    const request = this.implementationOf(body);
+    return counter === undefined
+      ? request
+      : { ...request, counting: { function: COUNT_FUNCTION_NAME, counter } };
+  }
+
+  counterOf(name: string): string | undefined {
+    return this.isCounted ? counterName(name) : undefined;
+  }
+
+  /** A body under the name that its stub leads to. */
+  implementationOf(body: Body): BodyRequest<Body> {
+    return { function: body, implementationName: implementationName(this.frontEnd.nameOf(body)) };
+  }
+
+  /** Of what names mean now. */
+  keyOf(
+    body: Body,
+    kind: 'function' | 'expression',
+    called: readonly string[],
+    codegen = codegenOf(this.firstLevel, kind === 'function' && this.isCounted),
+    inlined: readonly Body[] = [],
+  ): Uint8Array | undefined {
+    const meaningOf = (name: string) => ({
+      parameterCount: this.scope.parameterCountOf(name),
+      isDefined: this.scope.definitionOf(name) !== undefined,
+    });
+    const { frontEnd } = this;
+    const functions = [body, ...inlined].map((each) => (bytes: KeyBytes) => frontEnd.addKey(each, bytes));
+    const how = `${frontEnd.name} ${codegen}`;
+    return this.kept?.key((keys) => keys.ofFunction(kind, how, functions, called, meaningOf));
+  }
+}
