@@ -113,7 +113,7 @@ test('a call whose runner is lost each time that its callee is looked up is trie
     throw new RequestError('STALE_GENERATION', 'gone');
   };
   const ast = { wrapperUnit: () => functionUnit('call$double$double') };
-  const calls = new WrapperCalls(session, ast as unknown as ASTLayer);
+  const calls = new WrapperCalls(session, ast as unknown as WrapperLayer);
   const sine = calls.callable(session.mainDylib.ref('sin'), () => doubleSignature(1));
   await t.throwsAsync(sine(1), { code: 'RUNNER_LOST' });
   t.deepEqual(asked, [1, 2, 3, 4]);
