@@ -188,7 +188,7 @@ export class ObjectLinkingLayer {
     const undefinedData: { name: string; unit: MaterializationUnit }[] = [];
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
-      if (members.has(part) || part.linkedIn(runner)) continue;
+      if (members.has(part) || runner.linked.has(part)) continue;
       const known = attempt.members.get(part);
       const member = known && this.#isCurrent(known) ? known : this.#newMember(part);
       attempt.members.set(part, member);
@@ -342,8 +342,7 @@ export class ObjectLinkingLayer {
       return isDirect ? [...new Set([name, meaning.found.name])] : [];
     });
     for (const stub of stubs) stub.referenceCount++;
-    part.linked = {
-      generation: runner.generation,
+    runner.linked.set(part, {
       symbols: graph.symbols,
       functions: graph.functions.map(({ address }) => address),
       allocations: graph.allocations,
@@ -351,7 +350,7 @@ export class ObjectLinkingLayer {
       stubs,
       directNames,
       counter,
-    };
+    });
     for (const { name, address, sizeBytes } of graph.functions)
       runner.symbolizer.add(name, address, sizeBytes);
     for (const name of directNames) {
@@ -370,7 +369,7 @@ function newAttempt(): Attempt {
 }
 
 function isWanted(part: ObjectPart, runner: RunnerContext): boolean {
-  return !runner.lost && !part.discarded && part.linkedIn(runner) === undefined;
+  return !runner.lost && !part.discarded && !runner.linked.has(part);
 }
 
 /** Whether another unit's definition of a name is taken instead of this one's. */
@@ -429,7 +428,7 @@ function dataAddress(
   const part = unit.knownPart(name);
   const member = members.find((candidate) => candidate.part === part);
   const definition = member?.graph.graph.findDefinition(name);
-  return definition?.address ?? part?.linkedIn(runner)?.symbols.get(name)?.address;
+  return definition?.address ?? (part && runner.linked.get(part)?.symbols.get(name)?.address);
 }
 
 function shareOf(timings: CompileTimings, count: number): CompileTimings {

@@ -220,7 +220,7 @@ export class CompileAction {
 
   /** Where a part is now; undefined when it is not linked (any more). */
   addressIn(part: ObjectPart, name: string, runner: RunnerContext): ExecutorAddr | undefined {
-    const linked = part.linkedIn(runner);
+    const linked = runner.linked.get(part);
     if (!linked) return undefined;
     const linkedName = linkedNameOf(part.unit, name);
     const symbol = linked.symbols.get(linkedName);
@@ -249,7 +249,7 @@ export class CompileAction {
 
   /** @throws {LinkError} when a part is linked and does not define what it is there for. */
   #checkLinked(part: ObjectPart, name: string, runner: RunnerContext): void {
-    const linked = part.linkedIn(runner);
+    const linked = runner.linked.get(part);
     if (!linked) return;
     const linkedName = linkedNameOf(part.unit, name);
     if (linked.symbols.has(linkedName)) return;
@@ -347,7 +347,7 @@ export class CompileAction {
       !runner.lost &&
       dylib.find(guess.name) === guess &&
       guess.knownPart(guess.name) === part &&
-      part.linkedIn(runner)?.symbols.has(implementationName(guess.name)) === true;
+      runner.linked.get(part)?.symbols.has(implementationName(guess.name)) === true;
     try {
       await stubs.ensureEmitted(
         [...known].filter(isLinked).map(([{ name }]) => stubs.createStub({ dylib, name })),

@@ -259,7 +259,8 @@ export class ExecutionSession {
   /** Whether the definition of a name is linked in the current runner. */
   isPlaced(name: string, dylib = this.mainDylib): boolean {
     const runner = this.#runner;
-    return !runner.lost && dylib.find(name)?.knownPart(name)?.linkedIn(runner) !== undefined;
+    const part = dylib.find(name)?.knownPart(name);
+    return !runner.lost && part !== undefined && runner.linked.has(part);
   }
 
   /** The type of a name's function has changed: those who call it are compiled again when they are called. */
@@ -340,7 +341,7 @@ export class ExecutionSession {
   async countOf(unit: MaterializationUnit): Promise<number | undefined> {
     const runner = this.#runner;
     const [part] = unit.parts;
-    const linked = part?.linkedIn(runner);
+    const linked = part && runner.linked.get(part);
     if (runner.lost || linked?.counter === undefined) return undefined;
     await this.flush();
     const word = await this.#executor.readMemory(linked.counter, 4);
@@ -400,7 +401,7 @@ export class ExecutionSession {
     const first = unit.knownPart(unit.name);
     unit.adoptOptimized(part);
     const runner = this.#runner;
-    const isLinked = (some: ObjectPart | undefined) => some?.linkedIn(runner) !== undefined;
+    const isLinked = (some: ObjectPart | undefined) => some !== undefined && runner.linked.has(some);
     // In a runner that has not called it yet, its callback will link it.
     if (runner.lost || !isLinked(first)) return;
     await this.#linking.link(part, runner);
@@ -419,7 +420,7 @@ export class ExecutionSession {
   #uninstall(unit: MaterializationUnit): void {
     const part = unit.optimized;
     unit.dropOptimized();
-    if (!part?.linkedIn(this.#runner)) return;
+    if (!part || !this.#runner.linked.has(part)) return;
     const ref = this.#refOf(unit);
     if (ref) this.#resources.pointAtTrampoline(ref);
     this.#resources.retire(part);
@@ -434,7 +435,7 @@ export class ExecutionSession {
   /** Data that is linked has a state, which a new object would not have. That of a runner that is gone is lost. */
   #giveUpKept(unit: MaterializationUnit): boolean {
     const hasState =
-      unit.interface.data.size > 0 && [...unit.parts].some((part) => part.linkedIn(this.#runner));
+      unit.interface.data.size > 0 && [...unit.parts].some((part) => this.#runner.linked.has(part));
     if (!unit.isKept || hasState) return false;
     unit.source.dropKept?.();
     this.#resources.forget(unit);

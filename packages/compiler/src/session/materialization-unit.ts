@@ -22,9 +22,8 @@ export interface LinkedSymbol {
   readonly callable: boolean;
 }
 
-/** Where one part of an object went in one runner generation, and what it holds on to there. */
+/** Where one part of an object went in one runner, and what it holds on to there: `RunnerContext.linked` has it. */
 export interface Linked {
-  readonly generation: number;
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
   /** Where functions begin that backtraces may name. */
   readonly functions: readonly ExecutorAddr[];
@@ -48,8 +47,6 @@ export class ObjectPart {
   readonly #takeGraph: () => LinkGraph;
   /** The symbol of its counter, for one that counts. */
   readonly counterName: string | undefined;
-  /** Where it was linked last, maybe in a runner that is gone: `linkedIn` tells where it is. */
-  linked: Linked | undefined;
   /** The unit has given up the object: the part must not be linked any more. */
   discarded = false;
 
@@ -57,11 +54,6 @@ export class ObjectPart {
     this.unit = unit;
     this.#takeGraph = takeGraph;
     this.counterName = counterName;
-  }
-
-  /** Where it is in that runner; undefined when it is not linked there (any more). */
-  linkedIn({ generation }: { readonly generation: number }): Linked | undefined {
-    return this.linked?.generation === generation ? this.linked : undefined;
   }
 
   /** A fresh graph: linking uses it up. */

@@ -62,9 +62,9 @@ export class ResourceManager {
   /** Nobody gets into what is linked of an object any more; it is freed when all who are inside have left. */
   retire(part: ObjectPart): void {
     const runner = this.#context.runner();
-    const linked = part.linkedIn(runner);
-    part.linked = undefined;
+    const linked = runner.linked.get(part);
     if (!linked) return;
+    runner.linked.delete(part);
     for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);

@@ -7,7 +7,7 @@ import { StubBlocks } from '../indirection/stub-blocks.js';
 import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
 import { OutOfExecutorMemoryError, RunnerLostError } from './errors.js';
-import type { ObjectPart } from './materialization-unit.js';
+import type { Linked, ObjectPart } from './materialization-unit.js';
 import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
 import { Symbolizer } from './symbolizer.js';
@@ -21,6 +21,8 @@ export class RunnerContext {
   readonly reclaimer = new Reclaimer();
   /** Where counted functions count. */
   readonly counters: CounterPages;
+  /** Where parts are, and what they hold. What is not in here is not linked, or not any more. */
+  readonly linked = new Map<ObjectPart, Linked>();
   /** Linked parts by the names they are bound to without a stub: process symbols and data. */
   readonly directUsers = new Map<string, Set<ObjectPart>>();
   readonly #executor: ExecutorProcessControl;

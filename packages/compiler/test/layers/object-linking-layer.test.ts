@@ -22,14 +22,14 @@ test('a part is linked once per runner', async (t) => {
 });
 
 test('calls go through stubs: linking a function links no other', async (t) => {
-  const { session, enter } = await openScripted(t);
+  const { session, enter, linkedOf } = await openScripted(t);
   const callee = functionUnit('callee');
   session.define(functionUnit('caller', { calls: ['callee', 'caller'] }));
   session.define(callee);
   await enter('caller');
   t.is(callee.parts.size, 0);
   const [part] = session.mainDylib.find('caller')?.parts ?? [];
-  t.deepEqual(part?.linked?.stubs.map(({ name }) => name).sort(), ['callee', 'caller']);
+  t.deepEqual((await linkedOf(part))?.stubs.map(({ name }) => name).sort(), ['callee', 'caller']);
 });
 
 test('data is linked along with what refers to it, in a circle too, in one message', async (t) => {
@@ -43,8 +43,11 @@ test('data is linked along with what refers to it, in a circle too, in one messa
   t.is(answer.outcome, 'landed');
   t.is(host.commits.length, before + 1);
   const segments = host.commits.at(-1)?.segments ?? [];
-  const addressOf = (name: string) =>
-    session.mainDylib.find(name)?.knownPart(name)?.linked?.symbols.get(name)?.address ?? 0n;
+  const { linked } = await session.runner();
+  const addressOf = (name: string) => {
+    const part = session.mainDylib.find(name)?.knownPart(name);
+    return (part && linked.get(part)?.symbols.get(name)?.address) ?? 0n;
+  };
   for (const [name, held] of [
     ['a', 'b'],
     ['b', 'c'],
@@ -59,18 +62,18 @@ test('data is linked along with what refers to it, in a circle too, in one messa
 });
 
 test('data that is linked already stays where it is', async (t) => {
-  const { session, enter } = await openScripted(t);
+  const { session, enter, linkedOf } = await openScripted(t);
   session.define(dataUnit('a'));
   session.define(functionUnit('f', { loads: ['a'] }));
   session.define(functionUnit('g', { loads: ['a'] }));
   await enter('f');
-  const linked = session.mainDylib.find('a')?.knownPart('a')?.linked;
+  const linked = await linkedOf(session.mainDylib.find('a')?.knownPart('a'));
   await enter('g');
-  t.is(session.mainDylib.find('a')?.knownPart('a')?.linked, linked);
+  t.is(await linkedOf(session.mainDylib.find('a')?.knownPart('a')), linked);
 });
 
 test('a name that becomes data of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
-  const { session, host, call, enter } = await openScripted(t);
+  const { session, host, call, enter, linkedOf } = await openScripted(t);
   const old = unitOf('d', '.data\n.globl d\n.globl e\nd: .quad 1\ne: .quad 2', { data: ['d', 'e'] });
   session.define(old);
   await call(functionUnit('f', { loads: ['d'] }), 'f');
@@ -89,7 +92,7 @@ test('a name that becomes data of a runner that is gone, while it is linked, get
     return addressesFor({ aa: 0x5000n })(asked);
   };
   t.is((await enter('reader')).outcome, 'landed');
-  const place = old.knownPart('d')?.linkedIn(runner)?.symbols.get('d');
+  const place = (await linkedOf(old.knownPart('d')))?.symbols.get('d');
   t.truthy(place, 'the data is linked in the new runner');
 });
 
@@ -134,7 +137,7 @@ test('links whose names are looked up at the same time ask for each once, and ke
 
 test('data that is linked while another group waits for it is not linked again', async (t) => {
   const { wait, reached, open } = gate();
-  const { session, enter } = await openScripted(t, {
+  const { session, enter, linkedOf } = await openScripted(t, {
     lookupSymbols: async ({ names }) => {
       await wait();
       return addressesFor({ sin: 0x5000n })({ names });
@@ -150,10 +153,10 @@ test('data that is linked while another group waits for it is not linked again',
   const waiting = enter('f');
   await reached;
   t.is((await enter('g')).outcome, 'landed');
-  const place = session.mainDylib.find('d')?.knownPart('d')?.linked;
+  const place = await linkedOf(session.mainDylib.find('d')?.knownPart('d'));
   open();
   t.is((await waiting).outcome, 'landed');
-  t.is(session.mainDylib.find('d')?.knownPart('d')?.linked, place);
+  t.is(await linkedOf(session.mainDylib.find('d')?.knownPart('d')), place);
   t.is(linked, 1);
 });
 
@@ -173,12 +176,12 @@ test('a group that lacks a name gives back all memory and queues nothing', async
 });
 
 test('a group that lacks a name gives its counters back', async (t) => {
-  const { session, enter } = await openScripted(t);
+  const { session, enter, linkedOf } = await openScripted(t);
   session.define(functionUnit('f', { calls: ['missing'], isCounted: true }));
   for (let attempt = 0; attempt < 3; attempt++) t.is((await enter('f')).outcome, 'failed');
   session.define(functionUnit('g', { isCounted: true }));
   await enter('g');
-  const counter = session.mainDylib.find('g')?.knownPart('g')?.linked?.counter ?? 0n;
+  const counter = (await linkedOf(session.mainDylib.find('g')?.knownPart('g')))?.counter ?? 0n;
   // The first in its page, after the threshold.
   t.is(counter % 4096n, 4n);
 });

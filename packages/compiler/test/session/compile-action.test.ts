@@ -10,7 +10,7 @@ import { functionUnit, unitOf } from './units.js';
 test('better code that comes while a callback links the first lands the callback in it', async (t) => {
   const looking = gate();
   const optimizing = gate();
-  const { session, host, enter } = await openScripted(t, {
+  const { session, host, enter, linkedOf } = await openScripted(t, {
     lookupSymbols: async ({ names }) => {
       // The second runner's callback is in the middle of linking.
       if (host.runner.generation > 1) await looking.wait();
@@ -41,7 +41,7 @@ test('better code that comes while a callback links the first lands the callback
   while (session.tierUp.stateOf(f) !== 'optimized') await new Promise(setImmediate);
   looking.open();
   const answer = await entered;
-  const address: bigint | undefined = better.linked?.symbols.get('f$impl')?.address;
+  const address: bigint | undefined = (await linkedOf(better))?.symbols.get('f$impl')?.address;
   t.like(answer, { outcome: 'landed', landing: address });
   const stub = session.stubs.createStub(session.mainDylib.ref('f'));
   await session.flush();
@@ -50,7 +50,7 @@ test('better code that comes while a callback links the first lands the callback
 
 test('a function that is redefined while it is linked lands in the new definition, though its unit has another that is not', async (t) => {
   const { wait, reached, open } = gate();
-  const { session, enter } = await openScripted(t, {
+  const { session, enter, linkedOf } = await openScripted(t, {
     lookupSymbols: async ({ names }) => {
       await wait();
       return { addresses: names.map(() => toExecutorAddr(0x5000)) };
@@ -69,9 +69,9 @@ test('a function that is redefined while it is linked lands in the new definitio
   open();
   t.like(await entered, {
     outcome: 'landed',
-    landing: renewed.knownPart('f')?.linked?.symbols.get('f$impl')?.address,
+    landing: (await linkedOf(renewed.knownPart('f')))?.symbols.get('f$impl')?.address,
   });
-  t.truthy(pair.knownPart('g')?.linked);
+  t.truthy(await linkedOf(pair.knownPart('g')));
 });
 
 test('a guess that waits to be compiled is not guessed again', async (t) => {

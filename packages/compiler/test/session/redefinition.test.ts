@@ -8,7 +8,7 @@ import { dataUnit, functionUnit } from './units.js';
 const FUNCTION_BYTES = 64;
 
 test('a redefinition while the old definition is compiled lands in the new one and leaves nothing of the old', async (t) => {
-  const { session, enter, codeBytes } = await openScripted(t);
+  const { session, enter, codeBytes, linkedOf } = await openScripted(t);
   const { wait, reached, open } = gate();
   session.define(functionUnit('f', { calls: ['g'], before: wait }));
   session.define(functionUnit('g'));
@@ -21,7 +21,7 @@ test('a redefinition while the old definition is compiled lands in the new one a
   t.is(answer.outcome, 'landed');
   const [part] = replacement.parts;
   if (answer.outcome === 'landed')
-    t.is(answer.landing, part?.linked?.symbols.get('f$impl')?.address ?? toExecutorAddr(0));
+    t.is(answer.landing, (await linkedOf(part))?.symbols.get('f$impl')?.address ?? toExecutorAddr(0));
   t.is(await codeBytes(), FUNCTION_BYTES);
   t.is(session.stubs.findStub(session.mainDylib.ref('g'))?.referenceCount ?? 0, 0);
 });
@@ -84,7 +84,7 @@ test('a function is compiled again when the type of one that it calls changes wh
 
 test('a callee removed while its caller is linked does not leave the caller with a stub of another name', async (t) => {
   const { wait, reached, open } = gate();
-  const { session, enter } = await openScripted(t, {
+  const { session, enter, linkedOf } = await openScripted(t, {
     lookupSymbols: async ({ names }) => {
       await wait();
       return { addresses: names.map(() => toExecutorAddr(0x5000)) };
@@ -104,16 +104,16 @@ test('a callee removed while its caller is linked does not leave the caller with
   const [part] = caller?.parts ?? [];
   // `callee` is what `outside` is now: a function of the process.
   t.deepEqual(
-    part?.linked?.stubs.map(({ name }) => name),
+    (await linkedOf(part))?.stubs.map(({ name }) => name),
     [],
   );
-  t.deepEqual([...(part?.linked?.directNames ?? [])].sort(), ['callee', 'outside']);
+  t.deepEqual([...((await linkedOf(part))?.directNames ?? [])].sort(), ['callee', 'outside']);
   t.is(other.referenceCount, 0);
 });
 
 test('a name defined while its caller is linked to the process is called through its stub', async (t) => {
   const { wait, reached, open } = gate();
-  const { session, enter } = await openScripted(t, {
+  const { session, enter, linkedOf } = await openScripted(t, {
     lookupSymbols: async ({ names }) => {
       await wait();
       return { addresses: names.map(() => toExecutorAddr(0x5000)) };
@@ -128,10 +128,10 @@ test('a name defined while its caller is linked to the process is called through
   t.is((await entered).outcome, 'landed');
   const [part] = caller.parts;
   t.deepEqual(
-    part?.linked?.stubs.map(({ name }) => name),
+    (await linkedOf(part))?.stubs.map(({ name }) => name),
     ['fabs'],
   );
-  t.deepEqual(part?.linked?.directNames, []);
+  t.deepEqual((await linkedOf(part))?.directNames, []);
 });
 
 test('a name missing when it was looked up but defined before the answer is no error', async (t) => {
@@ -172,14 +172,16 @@ test('a name defined while its caller is compiled takes over from the process sy
 });
 
 test('data that is linked again takes along those that hold its address', async (t) => {
-  const { session, enter } = await openScripted(t, { lookupSymbols: addressesFor({ sin: 0x5000n }) });
+  const { session, enter, linkedOf } = await openScripted(t, {
+    lookupSymbols: addressesFor({ sin: 0x5000n }),
+  });
   session.define(dataUnit('pointer', 'sin'));
   const reader = functionUnit('reader', { loads: ['pointer'] });
   session.define(reader);
   t.is((await enter('reader')).outcome, 'landed');
   session.define(functionUnit('sin'));
   const [part] = reader.parts;
-  t.is(part?.linked, undefined);
+  t.is(await linkedOf(part), undefined);
   await session.flush();
   t.is((await enter('reader')).outcome, 'landed');
 });

@@ -35,7 +35,7 @@ test('a callback is answered after the commits that went ahead of it', async (t)
 });
 
 test('a callback whose answer would have to bring more than one commit carries brings all of it', async (t) => {
-  const { host, session, enter } = await openScripted(t);
+  const { host, session, enter, linkedOf } = await openScripted(t);
   session.define(functionUnit('f'));
   const runner = await session.runner();
   const count = MAX_FRAME_ACTIONS + 1;
@@ -56,7 +56,8 @@ test('a callback whose answer would have to bring more than one commit carries b
   t.like(first, { outcome: 'landed', landing: session.stubs.stubAddress(stub) });
   t.is(host.commits.at(-1)?.pointers.length, 0);
   // Sent through its stub, the thread asks again.
-  const landing = session.mainDylib.find('f')?.knownPart('f')?.linked?.symbols.get('f$impl')?.address;
+  const linked = await linkedOf(session.mainDylib.find('f')?.knownPart('f'));
+  const landing = linked?.symbols.get('f$impl')?.address;
   t.like(await enter('f'), { outcome: 'landed', landing });
   const registered = host.commits.flatMap(({ actions }) =>
     actions.filter(({ action }) => action === 'registerEHFrames'),

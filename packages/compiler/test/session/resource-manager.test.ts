@@ -90,12 +90,12 @@ test('after a failed call without threads, memory is used again', async (t) => {
 });
 
 test('a counter of a function that is gone is used again, and a page of them lasts', async (t) => {
-  const { session, call } = await openScripted(t);
+  const { session, call, linkedOf } = await openScripted(t);
   const counters = new Set<bigint | undefined>();
   for (let index = 0; index < 5; index++) {
     const unit = functionUnit(`f${index}`, { isCounted: true });
     await call(unit, unit.name);
-    counters.add(unit.knownPart(unit.name)?.linked?.counter);
+    counters.add((await linkedOf(unit.knownPart(unit.name)))?.counter);
     session.discard(unit);
     await session.flush();
   }

@@ -2,7 +2,7 @@ import type { indirection, ResultOf } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { ExecutionContext } from 'ava';
 import { ExecutionSession } from '../../src/session/execution-session.js';
-import type { MaterializationUnit } from '../../src/session/materialization-unit.js';
+import type { Linked, MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
 import { type Answers, FakeHost } from '../executor-client/fake-host.js';
 
 /** A session with a scripted host at its other end. */
@@ -13,6 +13,8 @@ export interface Scripted {
   enter(name: string): Promise<ResultOf<typeof indirection.reenter> | { outcome: 'direct'; landing: bigint }>;
   /** A call whose callee is linked first, as top-level expressions are. */
   call(unit: MaterializationUnit, name: string): Promise<void>;
+  /** Where a part is in the current runner, and what it holds there. */
+  linkedOf(part: ObjectPart | undefined): Promise<Linked | undefined>;
   /** Code memory that is not free. */
   codeBytes(): Promise<number>;
 }
@@ -38,6 +40,7 @@ export async function openScripted(t: ExecutionContext, answers: Partial<Answers
         block: new Uint8Array(8),
       }));
     },
+    linkedOf: async (part) => part && (await session.runner()).linked.get(part),
     codeBytes: async () => (await session.runner()).allocatedBytes('code'),
   };
 }
