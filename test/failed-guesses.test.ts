@@ -101,3 +101,25 @@ test('guesses that nobody waits for and that fail are told, and compiled one by 
   t.deepEqual(modules, ['f+15', 'g15+2', 'g16']);
   t.is(jit.statistics().guessesFailed, 3);
 });
+
+test('a generator that does not answer is waited for by the call that needs it, and by no guess', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'eager' });
+  const asked: string[] = [];
+  let answer = () => {};
+  jit.mainDylib.addGenerator(async (names) => {
+    asked.push(...names);
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+  });
+  t.deepEqual(
+    await evaluateAll(jit, 'extern cos(x); def g(x) cos(x); def f(x) if x then g(x - 1) else 7; f(0);'),
+    [7],
+  );
+  t.deepEqual(asked, []);
+  t.is(jit.statistics().functionsCompiled, 2);
+  const called = evaluateAll(jit, 'f(1);');
+  await eventually(() => asked.length === 1, 'the generator is asked');
+  answer();
+  t.deepEqual(await called, [1]);
+});

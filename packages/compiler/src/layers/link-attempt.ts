@@ -1,0 +1,203 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { GraphLink } from '../jitlink/link.js';
+import { redirectToStubs } from '../jitlink/redirect.js';
+import { AbsoluteSymbols } from '../session/absolute-symbols.js';
+import { generate, isSupplied } from '../session/definition-generator.js';
+import type { FoundDefinition, JITDylib } from '../session/jit-dylib.js';
+import {
+  COUNT_FUNCTION_NAME,
+  implementationName,
+  type MaterializationUnit,
+  type ObjectPart,
+} from '../session/materialization-unit.js';
+import type { RunnerContext } from '../session/runner-context.js';
+
+/** Where an attempt looks around. */
+export interface LinkAttemptContext {
+  readonly stubs: IndirectStubsManager;
+  /** In which what defines no names looks up those of others. */
+  readonly mainDylib: JITDylib;
+  readonly runner: RunnerContext;
+  /** Compiles a unit. */
+  partOf(unit: MaterializationUnit, name: string): Promise<unknown>;
+}
+
+/** What a name means that a part refers to. */
+export interface Meaning {
+  readonly found: FoundDefinition;
+  /** Of a function. */
+  readonly stub?: IndirectStub;
+}
+
+/** A part's graph, as long as what others define does not change it. */
+interface PreparedGraph {
+  readonly graph: GraphLink;
+  /** Names it has a weak definition of, and whether another is taken instead. */
+  readonly gaveWay: ReadonlyMap<string, boolean>;
+}
+
+/** A part on its way into a runner. */
+export interface Member {
+  readonly part: ObjectPart;
+  readonly graph: GraphLink;
+  /** In which its names are looked up. */
+  readonly dylib: JITDylib;
+  /** What the names mean that it refers to, its counter left out. */
+  readonly meanings: ReadonlyMap<string, Meaning>;
+}
+
+/** What a link cannot be done without. */
+export interface Missing {
+  /** Generators are asked for what they make of names, and may take for ever. */
+  readonly what: 'objects' | 'addresses' | 'generators';
+  get(): Promise<unknown>;
+}
+
+/**
+ * What one link has come by: graphs, and the addresses of names that nobody defines. It looks around as often as something
+ * was missing, and what it then says holds until somebody yields.
+ */
+export class LinkAttempt {
+  readonly #context: LinkAttemptContext;
+  readonly #graphs = new Map<ObjectPart, PreparedGraph>();
+  /** By dylib, names that nobody defines and that have been asked for, with the addresses of those that have one. */
+  readonly #generated = new Map<JITDylib, Map<string, ExecutorAddr | undefined>>();
+
+  constructor(context: LinkAttemptContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Parts and all parts they reach over data, without those that are linked already, and what is missing before they can be
+   * linked.
+   * @throws {LinkError} when an object is malformed.
+   */
+  lookAround(roots: readonly ObjectPart[]): { members: readonly Member[]; missing?: Missing } {
+    const { runner, stubs, partOf } = this.#context;
+    const members = new Map<ObjectPart, Member>();
+    const undefinedData: FoundDefinition[] = [];
+    const queue = [...roots];
+    for (let part = queue.pop(); part; part = queue.pop()) {
+      if (members.has(part) || runner.linked.has(part)) continue;
+      const member = this.#memberOf(part);
+      members.set(part, member);
+      for (const { found } of member.meanings.values()) {
+        if (!isData(found)) continue;
+        const data = found.unit?.knownPart(found.name);
+        if (data) queue.push(data);
+        else undefinedData.push(found);
+      }
+    }
+    const group = { members: [...members.values()] };
+    if (undefinedData.length > 0) {
+      const get = () => Promise.all(undefinedData.map(({ unit, name }) => unit && partOf(unit, name)));
+      return { ...group, missing: { what: 'objects', get } };
+    }
+    const all = group.members.flatMap(({ meanings }) => [...meanings.values()]);
+    const unknown = all.flatMap(({ found }) => (found.unit || this.#isKnown(found) ? [] : found));
+    const absent = all.flatMap(({ stub }) => (stub && !stubs.isEmitted(stub) ? stub : []));
+    if (unknown.length === 0 && absent.length === 0) return group;
+    const what = unknown.some(({ dylib }) => isSupplied(dylib)) ? 'generators' : 'addresses';
+    const get = () => Promise.all([this.#generate(unknown), stubs.ensureEmitted(absent)]);
+    return { ...group, missing: { what, get } };
+  }
+
+  /**
+   * Addresses for the names that a member of a placed group refers to: the group's own definitions, stubs, linked data,
+   * absolute symbols, what generators know. Its counter is not among them.
+   */
+  addressesOf({ meanings }: Member, members: readonly Member[]): Map<string, ExecutorAddr> {
+    const addresses = new Map<string, ExecutorAddr>();
+    for (const [name, { found, stub }] of meanings) {
+      const address = stub ? this.#context.stubs.stubAddress(stub) : this.#addressOf(found, members);
+      if (address !== undefined) addresses.set(name, address);
+    }
+    return addresses;
+  }
+
+  #addressOf(found: FoundDefinition, members: readonly Member[]): ExecutorAddr | undefined {
+    const { name, unit } = found;
+    if (!unit) return this.#generatedAddress(found);
+    if (unit instanceof AbsoluteSymbols) return unit.addressOf(name);
+    const part = unit.knownPart(name);
+    const member = members.find((candidate) => candidate.part === part);
+    const definition = member?.graph.graph.findDefinition(name);
+    return definition?.address ?? (part && this.#context.runner.linked.get(part)?.symbols.get(name)?.address);
+  }
+
+  #memberOf(part: ObjectPart): Member {
+    const { unit, counterName } = part;
+    const prepared = this.#graphs.get(part);
+    const { graph, gaveWay } = prepared && isCurrent(unit, prepared) ? prepared : prepareGraph(part);
+    this.#graphs.set(part, { graph, gaveWay });
+    const dylib = unit.dylib ?? this.#context.mainDylib;
+    const isCounting = (name: string) =>
+      counterName !== undefined && (name === counterName || name === COUNT_FUNCTION_NAME);
+    const names = graph.externalNames.filter((name) => !isCounting(name));
+    const meanings = new Map(names.map((name) => [name, this.#meaningOf(dylib.lookup(name))]));
+    return { part, graph, dylib, meanings };
+  }
+
+  #meaningOf(found: FoundDefinition): Meaning {
+    const { unit, name } = found;
+    const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
+    return isStubbed ? { found, stub: this.#context.stubs.createStub(found) } : { found };
+  }
+
+  /** Of a name that nobody defines: what generators have said by now or, where only the process can, what it has. */
+  #generatedAddress({ dylib, name }: FoundDefinition): ExecutorAddr | undefined {
+    const generated = this.#generated.get(dylib)?.get(name);
+    return generated ?? (isSupplied(dylib) ? undefined : this.#context.runner.processSymbol(name));
+  }
+
+  /** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
+  #isKnown(found: FoundDefinition): boolean {
+    const isAsked = this.#generated.get(found.dylib)?.has(found.name) === true;
+    return isAsked || this.#generatedAddress(found) !== undefined;
+  }
+
+  /** Asks the generators for names that nobody defines. */
+  async #generate(missing: readonly FoundDefinition[]): Promise<void> {
+    const names = new Map<JITDylib, Set<string>>();
+    for (const { dylib, name } of missing) names.set(dylib, (names.get(dylib) ?? new Set()).add(name));
+    const askFor = async ([dylib, asked]: [JITDylib, Set<string>]) => {
+      const found = await generate([...asked], dylib, this.#context.runner);
+      const known = this.#generated.get(dylib) ?? new Map<string, ExecutorAddr | undefined>();
+      this.#generated.set(dylib, known);
+      for (const name of asked) known.set(name, found.get(name));
+    };
+    await Promise.all([...names].map(askFor));
+  }
+}
+
+function isData({ unit, name }: FoundDefinition): boolean {
+  return unit?.interface.data.has(name) === true && !(unit instanceof AbsoluteSymbols);
+}
+
+/** Makes a part's graph, without definitions that others are taken instead of. */
+function prepareGraph(part: ObjectPart): PreparedGraph {
+  const { unit } = part;
+  const graph = part.takeGraph();
+  const { interface: defines, symbols, canYield } = unit;
+  const gaveWay = new Map<string, boolean>();
+  for (const symbol of canYield ? graph.symbols : []) {
+    const { name, kind, scope } = symbol;
+    if (kind !== 'defined' || scope === 'local') continue;
+    if ((symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
+    gaveWay.set(name, isElsewhere(unit, name));
+    if (gaveWay.get(name)) symbol.makeExternal();
+  }
+  redirectToStubs(graph, (name) => defines.functions.has(name), implementationName);
+  return { graph: new GraphLink(graph), gaveWay };
+}
+
+/** Whether what gave way when the graph was made would do so now. */
+function isCurrent(unit: MaterializationUnit, { gaveWay }: PreparedGraph): boolean {
+  return [...gaveWay].every(([name, given]) => given === isElsewhere(unit, name));
+}
+
+/** Whether another unit's definition of a name is taken instead of this one's. */
+function isElsewhere(unit: MaterializationUnit, name: string): boolean {
+  return unit.dylib?.find(name) !== unit;
+}
