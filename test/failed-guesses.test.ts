@@ -1,4 +1,4 @@
-import { CodegenPool, type KaleidoscopeJITOptions } from '@farjit/compiler';
+import { CodegenPool } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 
@@ -27,20 +27,16 @@ class FaultyPool extends CodegenPool {
   }
 }
 
-async function openFaulty(
-  t: ExecutionContext,
-  faultOf: (module: string) => Fault | undefined,
-  options: KaleidoscopeJITOptions = {},
-) {
+async function openFaulty(t: ExecutionContext, faultOf: (module: string) => Fault | undefined) {
   // A 40th is for modules with guesses.
   const codegen = new FaultyPool(40_000, faultOf);
   t.teardown(() => codegen.stop());
-  const { jit } = await openJIT(t, { codegen, speculate: 'eager', ...options });
+  const { jit } = await openJIT(t, { codegen, speculate: 'eager' });
   const failed: string[] = [];
   jit.subscribe((event) => {
     if (event.type === 'guess-failed') failed.push(event.name);
   });
-  return { jit, modules: codegen.modules, failed };
+  return { jit, codegen, modules: codegen.modules, failed };
 }
 
 const BRANCHES =
@@ -100,6 +96,21 @@ test('guesses that nobody waits for and that fail are told, and compiled one by 
   t.deepEqual(await evaluateAll(jit, 'g16(1); f(1);'), [2, 7]);
   t.deepEqual(modules, ['f+15', 'g15+2', 'g16']);
   t.is(jit.statistics().guessesFailed, 3);
+});
+
+test('a guess that is cut short when its session is closed has not failed', async (t) => {
+  const { jit, codegen, modules, failed } = await openFaulty(t, (module) =>
+    module === 'f+1' ? 'hang' : undefined,
+  );
+  await jit.addSource('def g(x) x + 1; def f(x) if x then g(x) else 7;');
+  const f = await jit.lookup('f');
+  const called = t.throwsAsync(f(0));
+  await eventually(() => modules.length === 1, 'the module is being compiled');
+  await jit.close();
+  await codegen.stop();
+  await called;
+  await new Promise(setImmediate);
+  t.deepEqual(failed, []);
 });
 
 test('a generator that does not answer is waited for by the call that needs it, and by no guess', async (t) => {

@@ -53,6 +53,8 @@ export interface CompileActionContext {
   readonly linking: ObjectLinkingLayer;
   readonly events: EventStream;
   tracing(): Tracing;
+  /** What fails from then on does so because it was cut short. */
+  isClosed(): boolean;
   /** Sends what is queued for the current runner. */
   flush(): Promise<void>;
   /** Sends ahead what is too much for one commit. */
@@ -367,8 +369,8 @@ export class CompileAction {
 
   /** Nobody has asked for it, and when somebody does it is tried again. */
   #noteFailed(guess: MaterializationUnit, error: unknown): void {
-    const { dylib, events } = this.#context;
-    if (dylib.find(guess.name) !== guess) return;
+    const { dylib, events, isClosed } = this.#context;
+    if (isClosed() || dylib.find(guess.name) !== guess) return;
     // Somebody may have asked for it by now, and have it compiled by itself.
     if (!guess.isCompiled) this.noteForgotten(guess);
     this.#failedGuesses.add(guess);

@@ -80,6 +80,7 @@ export class ExecutionSession {
     flush: () => this.flush(),
     makeRoom: (runner) => this.#commits.makeRoom(runner),
     tracing: () => this.#tracing,
+    isClosed: () => this.#closed !== undefined,
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
     giveUpKept: (unit) => this.#giveUpKept(unit),
   });
