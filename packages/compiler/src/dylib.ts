@@ -5,10 +5,8 @@ import type { CallSignature } from './calls/call-signature.js';
 import type { JITCallable } from './calls/callable.js';
 import type { WrapperCalls } from './calls/wrapper-calls.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
-import type { Declarations } from './declarations.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
-import type { IRPipeline } from './layers/ir-pipeline.js';
-import type { KeptObjects } from './layers/kept-objects.js';
+import type { LayerStack } from './layers/layer-stack.js';
 import { moduleUnit, readModule, type VerifiedModule } from './layers/module-layer.js';
 import { AbsoluteSymbols } from './session/absolute-symbols.js';
 import { SymbolsNotFoundError } from './session/errors.js';
@@ -33,10 +31,12 @@ export type Generator = (names: readonly string[], dylib: Dylib) => void | Promi
 export interface DylibContext {
   readonly session: ExecutionSession;
   readonly codegen: CodegenPool;
-  readonly pipeline: IRPipeline;
-  readonly kept: KeptObjects | undefined;
-  readonly declarations: Declarations;
+  readonly layers: LayerStack;
   readonly calls: WrapperCalls;
+  /** How a call from outside passes arguments to what a name means, where that is known. */
+  signatureOf(ref: SymbolRef): CallSignature | undefined;
+  /** What defined the name is about to be removed. */
+  onRemoved(ref: SymbolRef): void;
 }
 
 /** A set of names that mean what is defined here, then what the dylibs in its link order export, then what the process has. */
@@ -77,12 +77,9 @@ export class Dylib {
    *   is in use already; then nothing of the module is added.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
-    const { pipeline, kept, declarations } = this.#context;
+    const { pipeline, kept } = this.#context.layers;
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
-    const unit = moduleUnit(pipeline, module, isDefined, kept);
-    const tracker = this.define(unit);
-    declarations.addModule(unit, module.defines.signatures);
-    return tracker;
+    return this.define(moduleUnit(pipeline, module, isDefined, kept));
   }
 
   /**
@@ -136,12 +133,12 @@ export class Dylib {
    * @throws {SymbolsNotFoundError}
    */
   async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
-    const { session, declarations, calls } = this.#context;
+    const { session, calls } = this.#context;
     const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
       this.findSymbol(name),
     );
     if (!found) throw new SymbolsNotFoundError([name]);
-    const signatureNow = () => signature ?? declarations.signatureOf(this.#dylib.ref(name));
+    const signatureNow = () => signature ?? this.#context.signatureOf(this.#dylib.ref(name));
     const known = signatureNow();
     if (!known)
       throw new FarJITError(
@@ -154,13 +151,12 @@ export class Dylib {
 
   /** For front ends: defines what a unit describes. */
   define(unit: MaterializationUnit): ResourceTracker {
-    const { session, declarations } = this.#context;
+    const { session, onRemoved } = this.#context;
     session.define(unit, this.#dylib);
     return {
       names: [...unit.symbols.keys()],
       remove: () => {
-        for (const name of this.#dylib.currentNames(unit)) declarations.remove(this.#dylib.ref(name));
-        declarations.forget(unit);
+        for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));
         session.remove(unit);
       },
     };

@@ -7,13 +7,14 @@ export type { ClientTls } from './executor-client/client-tls.js';
 export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
-export { KaleidoscopeJIT } from './jit.js';
+export { Functions } from './functions.js';
+export { JIT } from './jit.js';
 export {
   type ExecutorChoice,
   type ExpressionResult,
   type FunctionTier,
+  type JITOptions,
   type JITSymbol,
-  type KaleidoscopeJITOptions,
   type ResourceTracker,
   SourceError,
   type StubInfo,
@@ -21,6 +22,7 @@ export {
 export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
+export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './kaleidoscope-jit.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';

@@ -1,28 +1,16 @@
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
-import type { Declarations } from './declarations.js';
 import type { FunctionTier, StubInfo } from './jit-types.js';
-import type { FunctionAST } from './kaleidoscope/ast.js';
-import { printFunction } from './kaleidoscope/print-ast.js';
-import type { FunctionLayer } from './layers/function-layer.js';
+import { FunctionUnit } from './layers/function-unit.js';
 import type { TierPolicy } from './layers/tiers.js';
 import type { ExecutionSession } from './session/execution-session.js';
 
 /** Tells what has become of a session's functions. */
 export class JITInspector {
   readonly #session: ExecutionSession;
-  readonly #functions: FunctionLayer<FunctionAST>;
-  readonly #declarations: Declarations;
   readonly #tiers: TierPolicy;
 
-  constructor(
-    session: ExecutionSession,
-    functions: FunctionLayer<FunctionAST>,
-    declarations: Declarations,
-    tiers: TierPolicy,
-  ) {
+  constructor(session: ExecutionSession, tiers: TierPolicy) {
     this.#session = session;
-    this.#functions = functions;
-    this.#declarations = declarations;
     this.#tiers = tiers;
   }
 
@@ -41,21 +29,19 @@ export class JITInspector {
     });
   }
 
-  /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
-  async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
+  /** The optimised IR or the assembly of a front end's function as text; undefined when there is none of that name. */
+  async print(name: string, what: 'ir' | 'asm'): Promise<string | undefined> {
     const unit = this.#session.mainDylib.find(name);
-    const fn = unit && this.#declarations.functionOf(unit);
-    if (!fn) return undefined;
-    if (what === 'ast') return printFunction(fn);
+    if (!(unit instanceof FunctionUnit)) return undefined;
     const { tierUp } = this.#session;
     const plan = tierUp.stateOf(unit) === 'optimized' ? tierUp.planOf(unit) : undefined;
-    return this.#functions.print(unit, what, plan);
+    return unit.layer.print(unit, what, plan);
   }
 
-  /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */
+  /** How a front end's function is compiled now; undefined when there is none of that name. */
   async tierOf(name: string): Promise<FunctionTier | undefined> {
     const unit = this.#session.mainDylib.find(name);
-    if (!unit || !this.#declarations.functionOf(unit)) return undefined;
+    if (!(unit instanceof FunctionUnit)) return undefined;
     if (this.#tiers.kind === 'pinned') return { tier: 'pinned', available: [], dependencies: [] };
     const { hotThreshold } = this.#tiers;
     const plan = this.#session.tierUp.planOf(unit);

@@ -25,8 +25,8 @@ export type ExecutorChoice =
   /** A connected transport. */
   | Transport;
 
-/** How a `KaleidoscopeJIT` works; every option has a default. */
-export interface KaleidoscopeJITOptions {
+/** How a `JIT` works; every option has a default. */
+export interface JITOptions {
   readonly executor?: ExecutorChoice;
   /** How an executor of our own is started; another one has been told by whoever started it. */
   readonly local?: LocalExecutorOptions;
@@ -45,6 +45,8 @@ export interface KaleidoscopeJITOptions {
   readonly speculateOrder?: readonly string[];
   /** List each function's first call in `calledFunctions`. Guesses are compiled and not sent before they are called. */
   readonly recordCalls?: boolean;
+  /** Libraries of the executor's that the program finds in its process: `kaleidoscope` has `putchard` and `printd`. */
+  readonly libraries?: readonly string[];
   /**
    * Applied to every module before its passes, in this process, in order. What one gives back and cannot take the module's
    * place fails the call that waits for it, with `TRANSFORM`.

@@ -1,103 +1,90 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
-import { type AddSourceOptions, addItems, parseText } from './add-source.js';
 import type { SessionCache } from './cache/session-cache.js';
 import type { CallSignature } from './calls/call-signature.js';
-import { checkColumns, type JITCallable } from './calls/callable.js';
-import { LoopCalls } from './calls/loop-calls.js';
+import { signatureOfType } from './calls/call-wrapper.js';
+import type { JITCallable } from './calls/callable.js';
 import { WrapperCalls } from './calls/wrapper-calls.js';
 import type { CodegenPool } from './codegen/codegen-pool.js';
-import { Declarations } from './declarations.js';
 import { Dylib, type DylibContext } from './dylib.js';
 import type { LocalExecutor } from './executor-client/local-executor.js';
+import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
-import type {
-  ExpressionResult,
-  FunctionTier,
-  JITSymbol,
-  KaleidoscopeJITOptions,
-  ResourceTracker,
-  StubInfo,
-} from './jit-types.js';
-import type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-import { KaleidoscopeFrontEnd } from './kaleidoscope/front-end.js';
-import { OperatorTable } from './kaleidoscope/operators.js';
-import type { TopLevelItem } from './kaleidoscope/parser.js';
-import type { SourceText } from './kaleidoscope/source-text.js';
-import { FunctionLayer } from './layers/function-layer.js';
-import type { IRPipeline } from './layers/ir-pipeline.js';
-import { stackLayers } from './layers/layer-stack.js';
-import type { VerifiedModule } from './layers/module-layer.js';
+import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
+import type { FrontEnd } from './layers/front-end.js';
+import { FunctionUnit } from './layers/function-unit.js';
+import { type LayerStack, stackLayers } from './layers/layer-stack.js';
+import { ModuleUnit, type VerifiedModule } from './layers/module-layer.js';
 import { WrapperLayer } from './layers/wrapper-layer.js';
 import { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 import type { TargetDescription } from './llvm/target.js';
 import { createTargetMachine, type TargetMachine } from './llvm/target-machine.js';
 import { type OpenedSession, openSession } from './open-session.js';
+import type { CompileTogether } from './session/compile-action.js';
 import type { SessionListener } from './session/events.js';
 import type { ExecutionSession } from './session/execution-session.js';
-import type { RunnerContext } from './session/runner-context.js';
+import type { SymbolRef } from './session/jit-dylib.js';
+import type { MaterializationUnit } from './session/materialization-unit.js';
 import type { CallOptions } from './session/session-calls.js';
 import type { StatisticsSnapshot } from './session/statistics.js';
 import { UNTRACED } from './tracing/tracing.js';
 import { writeToProcess } from './write-to-process.js';
 
 /**
- * The tutorial's JIT, at a distance: Kaleidoscope functions and LLVM modules are added here and run in another
+ * A JIT at a distance that knows no language: functions of front ends and LLVM modules are added here and run in another
  * process, each function compiled when something there calls it for the first time.
  */
-export class KaleidoscopeJIT implements AsyncDisposable {
+export class JIT implements AsyncDisposable {
   /** Where everything is defined that is not put elsewhere. */
   readonly mainDylib: Dylib;
+  /** For front ends' own facades. */
+  protected readonly session: ExecutionSession;
+  protected readonly layers: LayerStack;
   readonly #dylibContext: DylibContext;
-  readonly #session: ExecutionSession;
   readonly #local: LocalExecutor | undefined;
-  readonly #options: KaleidoscopeJITOptions;
+  readonly #options: JITOptions;
   readonly #cache: SessionCache | undefined;
-  readonly #pipeline: IRPipeline;
-  readonly #functions: FunctionLayer<FunctionAST>;
   readonly #inspector: JITInspector;
-  readonly #operators = new OperatorTable();
-  readonly #declarations: Declarations;
   readonly #calls: WrapperCalls;
-  readonly #loops: LoopCalls;
   readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
-  private constructor({ session, local, codegen, cache }: OpenedSession, options: KaleidoscopeJITOptions) {
-    this.#session = session;
+  protected constructor({ session, local, codegen, cache }: OpenedSession, options: JITOptions) {
+    this.session = session;
     this.#local = local;
-    this.#declarations = new Declarations(session.mainDylib);
     this.#options = options;
     this.#codegen = codegen;
     this.#cache = cache;
     const scope = {
-      parameterCountOf: (name: string) => this.#declarations.prototypeOf(name)?.parameters.length,
       definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
       assumptions: session.assumptions,
     };
-    const context = { session, codegen, cache, scope };
-    const layers = stackLayers(context, options);
-    const { pipeline, kept, tiers } = layers;
-    const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
-    const functions = new FunctionLayer(frontEnd, layers);
-    this.#pipeline = pipeline;
-    this.#functions = functions;
+    const layers = stackLayers({ session, codegen, cache, scope }, options);
+    this.layers = layers;
     if (options.onEvent) session.events.subscribe(options.onEvent);
     cache?.listen((event) => session.events.emit(event));
-    if (tiers.kind === 'tiered') session.tierUp.use(functions);
+    if (layers.tiers.kind === 'tiered')
+      session.tierUp.use({
+        makeOptimized: (unit, onPlanned) => functionUnit(unit).layer.makeOptimized(unit, onPlanned),
+      });
     session.compileAction.speculate(
       {
         mode: options.speculate ?? 'auto',
         profile: options.speculateOrder,
         recordsCalls: options.recordCalls,
       },
-      (units, observerOf, how) => functions.compileTogether(units, observerOf, how),
+      compileTogether,
     );
-    this.#inspector = new JITInspector(session, functions, this.#declarations, tiers);
+    this.#inspector = new JITInspector(session, layers.tiers);
     this.#calls = new WrapperCalls(session, new WrapperLayer(layers));
-    this.#loops = new LoopCalls(session, functions);
-    const declarations = this.#declarations;
-    this.#dylibContext = { session, codegen, pipeline, kept, declarations, calls: this.#calls };
+    this.#dylibContext = {
+      session,
+      codegen,
+      layers,
+      calls: this.#calls,
+      signatureOf: (ref) => this.signatureOf(ref),
+      onRemoved: (ref) => this.onRemoved(ref),
+    };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
     const write = options.onOutput ?? writeToProcess;
     session.events.subscribe((event) => {
@@ -111,60 +98,28 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * Connects to an executor, or starts one, and opens a session.
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
-  static async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
-    return new KaleidoscopeJIT(await openSession(options), options);
+  static async create(options: JITOptions = {}): Promise<JIT> {
+    return new JIT(await openSession(options), options);
+  }
+
+  /** Adds a language, whose functions are defined in the main dylib. */
+  addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): Functions<Body> {
+    return new Functions(frontEnd, this.session, this.layers, this.mainDylib);
   }
 
   /** Triple, CPU and features of the executor, which code is generated for. */
   get target(): TargetDescription {
-    return this.#pipeline.target;
+    return this.layers.pipeline.target;
   }
 
   /** The executor's process and the runner's, and what confines it. */
   get runner() {
-    return this.#session.executor.runner;
+    return this.session.executor.runner;
   }
 
   /** The embedded executor's process id; undefined for a remote one. */
   get localExecutorProcessId(): number | undefined {
     return this.#local?.processId;
-  }
-
-  /**
-   * Parses a text completely, then adds its definitions and evaluates its expressions in program order.
-   * @returns one result per top-level expression; a failed one does not keep later ones from running.
-   * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
-   */
-  async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
-    return addItems(this, this.parse(text, options.name), options);
-  }
-
-  /**
-   * Parses a text with the operators known so far, and remembers those it defines.
-   * @throws {SourceError}
-   */
-  parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
-    return parseText(text, name, this.#operators);
-  }
-
-  /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
-  addExtern(prototype: PrototypeAST): void {
-    const { name } = prototype;
-    if (!this.#declarations.declare(prototype)) return;
-    // Callers compiled for another number of parameters would pass garbage.
-    this.#session.noteTypeChanged(name);
-  }
-
-  /**
-   * Defines a function. Nothing is compiled and nothing is sent; that happens when it is called. An earlier
-   * definition of the name is replaced, for callers that are compiled already too.
-   */
-  addFunctionAST(fn: FunctionAST): ResourceTracker {
-    this.addExtern(fn.prototype);
-    const unit = this.#functions.functionUnit(fn);
-    this.#declarations.forgetFunction(this.#session.mainDylib.find(fn.prototype.name));
-    this.#declarations.addFunction(unit, fn);
-    return this.mainDylib.define(unit);
   }
 
   /** Adds a module to the main dylib: see `Dylib.addModule`. */
@@ -182,10 +137,10 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @param name as errors call it.
    */
   createDylib(name: string): Dylib {
-    return new Dylib(this.#dylibContext, this.#session.createDylib(name));
+    return new Dylib(this.#dylibContext, this.session.createDylib(name));
   }
 
-  /** Removes what `addModule` or `addFunctionAST` added. Its memory is reused once nothing can be inside it. */
+  /** Removes what was added. Its memory is reused once nothing can be inside it. */
   removeModule(tracker: ResourceTracker): void {
     tracker.remove();
   }
@@ -207,14 +162,14 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @throws {BitcodeError | CompileError | CodegenLostError} when LLVM refuses the module, or gives up on it.
    */
   optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
-    const { target, optLevel } = this.#pipeline;
+    const { target, optLevel } = this.layers.pipeline;
     const ir = { form: 'bitcode', bytes: bitcode } as const;
     return this.#codegen.writeBitcode({ name: 'module', ir, target, optLevel });
   }
 
   /** A target machine for the executor, in this process; the caller disposes it. */
   createTargetMachine(): TargetMachine {
-    return createTargetMachine(this.#loadLLVM(), this.target, this.#pipeline.optLevel);
+    return createTargetMachine(this.#loadLLVM(), this.target, this.layers.pipeline.optLevel);
   }
 
   /** LLVM's data layout string of the executor's target. */
@@ -233,47 +188,12 @@ export class KaleidoscopeJIT implements AsyncDisposable {
   }
 
   /**
-   * A callable for a name: a Kaleidoscope function, a module's function of scalars, or one the runner has.
-   * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
+   * A callable for a name: a front end's function, a module's function of scalars, or one the runner has.
+   * @param signature needed where none is known: process symbols, and functions of other types.
    * @throws {SymbolsNotFoundError}
    */
   lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
     return this.mainDylib.lookup(name, signature);
-  }
-
-  /**
-   * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled with
-   * the function's body in it, at level 2 unless one is pinned. A call takes 8 MiB of columns, and none of more than 3 MiB.
-   * @param columns one per parameter, of one length, which must stay as they are until this has ended.
-   * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
-   */
-  async applyToColumns(
-    name: string,
-    columns: readonly Float64Array[],
-    options: CallOptions = {},
-  ): Promise<Float64Array> {
-    checkColumns(name, this.#declarations.signatureOf(this.#session.mainDylib.ref(name)), columns);
-    const content = await this.#loops.call(name, columns, options);
-    const results = new Float64Array(columns[0]?.length ?? 0);
-    new Uint8Array(results.buffer).set(content);
-    return results;
-  }
-
-  /** Evaluates a function without parameters once, and forgets it. */
-  async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
-    const { unit, entry } = this.#functions.expressionUnit(fn);
-    this.#session.compileAction.noteReachable(unit.callees);
-    try {
-      const prepare = async (runner: RunnerContext) => ({
-        entry: await this.#session.link(unit, entry, runner),
-        block: new Uint8Array(8),
-      });
-      const block = await this.#session.call(fn.prototype.name, prepare, options);
-      this.#session.compileAction.noteReturned(unit.calls);
-      return new DataView(block.buffer, block.byteOffset).getFloat64(0, true);
-    } finally {
-      this.#session.discard(unit);
-    }
   }
 
   /** Calls a `void (void)` by address. */
@@ -300,7 +220,7 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */
   flush(): Promise<void> {
-    return this.#session.flush();
+    return this.session.flush();
   }
 
   /** Every stub in use, and where its pointer in the executor leads. */
@@ -308,49 +228,49 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     return this.#inspector.stubs();
   }
 
-  /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
-  print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
+  /** The optimised IR or the assembly of a front end's function as text; undefined when there is none of that name. */
+  print(name: string, what: 'ir' | 'asm'): Promise<string | undefined> {
     return this.#inspector.print(name, what);
   }
 
-  /** How a Kaleidoscope function is compiled now; undefined when there is none of that name. */
+  /** How a front end's function is compiled now; undefined when there is none of that name. */
   tierOf(name: string): Promise<FunctionTier | undefined> {
     return this.#inspector.tierOf(name);
   }
 
   /** Whether the data of that name is in the runner already, so that nothing can take its place. */
   isPlaced(name: string): boolean {
-    return this.#session.isPlaced(name);
+    return this.session.isPlaced(name);
   }
 
   /** Names of all that is defined. */
   definedNames(): string[] {
-    return [...this.#session.mainDylib.entries()].map(([name]) => name);
+    return [...this.session.mainDylib.entries()].map(([name]) => name);
   }
 
   /** A snapshot of the executor's view of the session. */
   executorStatus() {
-    return this.#session.executor.status();
+    return this.session.executor.status();
   }
 
   /** What the runner has mapped, as `/proc/<pid>/maps` says it: the first megabyte. */
   runnerMaps(): Promise<string> {
-    return this.#session.executor.runnerMaps();
+    return this.session.executor.runnerMaps();
   }
 
   /** Resolves, never rejects, with the reason when the executor is gone or the JIT was closed. */
   get closed(): Promise<Error> {
-    return this.#session.executor.closed;
+    return this.session.executor.closed;
   }
 
   /** Functions in the order in which they were first called, with `recordCalls`; otherwise none. */
   calledFunctions(): string[] {
-    return this.#session.compileAction.calledFunctions;
+    return this.session.compileAction.calledFunctions;
   }
 
   statistics(): StatisticsSnapshot {
-    const { openGuessCount, openAheadCount } = this.#session.compileAction;
-    return this.#session.statistics.snapshot({
+    const { openGuessCount, openAheadCount } = this.session.compileAction;
+    return this.session.statistics.snapshot({
       guessesOpen: openGuessCount,
       linkedAheadOpen: openAheadCount,
     });
@@ -358,12 +278,12 @@ export class KaleidoscopeJIT implements AsyncDisposable {
 
   /** Bytes of the runner's memory that linked code and data take now. */
   get allocatedBytes(): number {
-    return this.#session.allocatedBytes;
+    return this.session.allocatedBytes;
   }
 
   /** @returns a function that ends the subscription. */
   subscribe(listener: SessionListener): () => void {
-    return this.#session.events.subscribe(listener);
+    return this.session.events.subscribe(listener);
   }
 
   /**
@@ -371,13 +291,13 @@ export class KaleidoscopeJIT implements AsyncDisposable {
    * @param options.atOnce without asking the executor, and waiting for its answer: it does not answer any more.
    */
   async close({ atOnce = false } = {}): Promise<void> {
-    if (atOnce) this.#session.disconnect();
+    if (atOnce) this.session.disconnect();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
-    const terminated = this.#session.close();
+    const terminated = this.session.close();
     // While the executor ends.
     this.#cache?.close();
     // One that is traced has exporters that want the rest.
-    const isDone = (await terminated) && this.#session.tracing === UNTRACED;
+    const isDone = (await terminated) && this.session.tracing === UNTRACED;
     await Promise.all([this.#local?.stop({ atOnce: atOnce || isDone }), codegenStopped]);
   }
 
@@ -385,8 +305,37 @@ export class KaleidoscopeJIT implements AsyncDisposable {
     await this.close();
   }
 
+  /** How a call from outside passes arguments to what a name means, where that is known. */
+  protected signatureOf(ref: SymbolRef): CallSignature | undefined {
+    const { unit, name } = ref.dylib.lookup(ref.name);
+    if (unit instanceof ModuleUnit) return unit.signatures.get(name);
+    if (!(unit instanceof FunctionUnit)) return undefined;
+    return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+  }
+
+  /** What defined the name is about to be removed. */
+  protected onRemoved(_ref: SymbolRef): void {}
+
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
     return this.#llvm;
   }
 }
+
+function functionUnit(unit: MaterializationUnit): FunctionUnit<object> {
+  if (unit instanceof FunctionUnit) return unit;
+  throw new Error(`${unit.name} is no function of a front end`);
+}
+
+/** Those of each front end in one module. */
+const compileTogether: CompileTogether = (units, observerOf, options) => {
+  const byFrontEnd = new Map<FrontEnd<object>, FunctionUnit<object>[]>();
+  for (const unit of units)
+    if (unit instanceof FunctionUnit) {
+      const { frontEnd } = unit.layer;
+      byFrontEnd.set(frontEnd, [...(byFrontEnd.get(frontEnd) ?? []), unit]);
+    }
+  return [...byFrontEnd.values()].flatMap(
+    (group) => group[0]?.layer.compileTogether(group, observerOf, options) ?? [],
+  );
+};

@@ -4,16 +4,13 @@ import { CodegenPool } from './codegen/codegen-pool.js';
 import { type ConnectOptions, connectExecutor } from './executor-client/connect.js';
 import { LocalExecutor } from './executor-client/local-executor.js';
 import { openingFrame } from './executor-client/opening.js';
-import type { KaleidoscopeJITOptions } from './jit-types.js';
+import type { JITOptions } from './jit-types.js';
 import { findLibLLVM } from './llvm/find-libllvm.js';
 import { MAX_THRESHOLD } from './session/counter-pages.js';
 import { ExecutionSession } from './session/execution-session.js';
 import { openTracing } from './tracing/tracing.js';
 
-type CodegenOptions = Pick<KaleidoscopeJITOptions, 'libLLVM' | 'codegenProcesses' | 'codegenLimitMs'>;
-
-/** Where Kaleidoscope's `putchard` and `printd` are. */
-const RUNNER_LIBRARIES = ['kaleidoscope'];
+type CodegenOptions = Pick<JITOptions, 'libLLVM' | 'codegenProcesses' | 'codegenLimitMs'>;
 
 /** A session with an executor, and what it compiles with. */
 export interface OpenedSession {
@@ -28,8 +25,8 @@ export interface OpenedSession {
  * Connects to an executor, or starts one, and opens a session; what will be needed is read and started meanwhile.
  * @throws {ConnectError | RemoteError} when there is none, or it refuses.
  */
-export async function openSession(options: KaleidoscopeJITOptions): Promise<OpenedSession> {
-  const { executor = 'local', hotThreshold, requireSandbox = 'off' } = options;
+export async function openSession(options: JITOptions): Promise<OpenedSession> {
+  const { executor = 'local', hotThreshold, libraries = [], requireSandbox = 'off' } = options;
   if (hotThreshold !== undefined && !isThreshold(hotThreshold))
     throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
   const tracing = await openTracing(options.tracerProvider);
@@ -40,11 +37,11 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
     { signal }: Pick<ConnectOptions, 'signal'> = {},
   ) => {
     const opening = ExecutionSession.open(transport, {
-      // What is defined in Kaleidoscope can be defined again.
+      // What a front end defines can be defined again.
       mayReplace: ({ source }) => source.kind === 'function',
       hotThreshold,
       requireSandbox,
-      libraries: RUNNER_LIBRARIES,
+      libraries,
       tracing,
       signal,
     });
@@ -55,7 +52,7 @@ export async function openSession(options: KaleidoscopeJITOptions): Promise<Open
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
     const isFar = 'url' in executor;
     const transport = isFar
-      ? await connectExecutor(executor.url, executor, openingFrame(RUNNER_LIBRARIES))
+      ? await connectExecutor(executor.url, executor, openingFrame(libraries))
       : executor;
     const cache = openCache(options, codegen.libLLVM);
     const session = await open(transport, cache, isFar ? executor : {});
@@ -89,7 +86,7 @@ function isThreshold(value: number): boolean {
 }
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
-function openCache(options: KaleidoscopeJITOptions, libLLVMPath: () => string): SessionCache | undefined {
+function openCache(options: JITOptions, libLLVMPath: () => string): SessionCache | undefined {
   const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
   if (transforms.length > 0) return undefined;
   return new SessionCache({

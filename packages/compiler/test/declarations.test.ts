@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { CallSignature } from '../src/calls/call-signature.js';
 import { Declarations } from '../src/declarations.js';
-import { JITDylib } from '../src/session/jit-dylib.js';
+import { JITDylib, type SymbolRef } from '../src/session/jit-dylib.js';
 import { onlyFunction } from './kaleidoscope/parse.js';
 import { functionUnit, unitOf } from './session/units.js';
 
@@ -10,31 +10,19 @@ const newDylib = () => new JITDylib('main', { mayReplace: () => true, isPlaced: 
 const TO_DOUBLE: CallSignature = { result: 'double', parameters: ['double', 'double'] };
 const TO_INTEGER: CallSignature = { result: 'i64', parameters: ['i64'] };
 
-test('only another number of parameters concerns callers, who are those that call the name now', (t) => {
-  const declarations = new Declarations(newDylib());
+test('only another number of parameters concerns callers', (t) => {
+  const declarations = new Declarations(newDylib(), () => undefined);
   const { prototype } = onlyFunction('def f(x) x;');
   t.false(declarations.declare(prototype));
   t.false(declarations.declare(onlyFunction('def f(y) y + 1;').prototype));
-  const [caller, other] = [functionUnit('g', { calls: ['f'] }), functionUnit('h')];
-  declarations.addFunction(caller, onlyFunction('def g(x) f(x);'));
-  declarations.addFunction(other, onlyFunction('def h(x) x;'));
   t.true(declarations.declare(onlyFunction('def f(x y) x + y;').prototype));
-  declarations.forget(caller);
-  t.is(declarations.functionOf(caller), undefined);
 });
 
-test('a module has a name called as it defines it: from Kaleidoscope if all are doubles', (t) => {
+test('what is defined is called by its own signature: from Kaleidoscope if all are doubles', (t) => {
   const dylib = newDylib();
-  const module = unitOf('m', '', { functions: ['f', 'g', 'h'] });
-  dylib.define(module);
-  const declarations = new Declarations(dylib);
-  declarations.addModule(
-    module,
-    new Map([
-      ['f', TO_DOUBLE],
-      ['g', TO_INTEGER],
-    ]),
-  );
+  dylib.define(unitOf('m', '', { functions: ['f', 'g', 'h'] }));
+  const known: Record<string, CallSignature> = { f: TO_DOUBLE, g: TO_INTEGER };
+  const declarations = new Declarations(dylib, ({ name }: SymbolRef) => known[name]);
   t.deepEqual(declarations.signatureOf(dylib.ref('f')), TO_DOUBLE);
   t.deepEqual(declarations.signatureOf(dylib.ref('g')), TO_INTEGER);
   t.is(declarations.signatureOf(dylib.ref('h')), undefined);
@@ -43,21 +31,26 @@ test('a module has a name called as it defines it: from Kaleidoscope if all are 
   t.is(declarations.prototypeOf('h'), undefined);
 });
 
-test('a function takes a name over from a module, and a name that is removed means nothing', (t) => {
-  const dylib = newDylib();
-  const [module, unit] = [unitOf('m', '', { functions: ['f'] }), functionUnit('f')];
-  dylib.define(module);
-  const declarations = new Declarations(dylib);
-  declarations.addModule(module, new Map([['f', TO_INTEGER]]));
-  t.deepEqual(declarations.signatureOf(dylib.ref('f')), TO_INTEGER);
-  const fn = onlyFunction('def f(x) x;');
-  declarations.declare(fn.prototype);
-  declarations.addFunction(unit, fn);
-  dylib.define(unit);
+test('a prototype says how a name is called, until it is removed from the main dylib', (t) => {
+  const [dylib, other] = [newDylib(), newDylib()];
+  dylib.define(functionUnit('f'));
+  const declarations = new Declarations(dylib, () => undefined);
+  const { prototype } = onlyFunction('def f(x) x;');
+  declarations.declare(prototype);
   t.deepEqual(declarations.signatureOf(dylib.ref('f')), { result: 'double', parameters: ['double'] });
-  t.is(declarations.prototypeOf('f'), fn.prototype);
+  t.is(declarations.prototypeOf('f'), prototype);
+  declarations.remove(other.ref('f'));
+  t.is(declarations.prototypeOf('f'), prototype);
   declarations.remove(dylib.ref('f'));
-  dylib.remove(unit);
   t.is(declarations.signatureOf(dylib.ref('f')), undefined);
   t.is(declarations.prototypeOf('f'), undefined);
+});
+
+test("another dylib's definition is not called as the main one's of the name", (t) => {
+  const [dylib, other] = [newDylib(), newDylib()];
+  other.define(functionUnit('f'));
+  const declarations = new Declarations(dylib, () => undefined);
+  declarations.declare(onlyFunction('def f(x) x;').prototype);
+  t.is(declarations.signatureOf(other.ref('f')), undefined);
+  t.deepEqual(declarations.signatureOf(other.ref('g')), undefined);
 });

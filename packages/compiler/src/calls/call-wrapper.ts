@@ -10,6 +10,7 @@ import {
   I32,
   I64,
   type IRType,
+  PointerType,
   VOID,
 } from '../ir/types.js';
 import {
@@ -139,6 +140,20 @@ class WrapperEmitter {
     const address = this.#ir.gep(I8, this.#block, this.#ir.int64(offset));
     return this.#ir.cast('bitcast', address, type.pointer);
   }
+}
+
+/** The signature of a function of scalars; undefined for one that a call block does not hold. */
+export function signatureOfType({ result, parameters }: FunctionType): CallSignature | undefined {
+  const returned = result === VOID ? 'void' : kindOf(result);
+  const passed = parameters.flatMap((type) => kindOf(type) ?? []);
+  if (returned === undefined || passed.length < parameters.length) return undefined;
+  return { result: returned, parameters: passed };
+}
+
+function kindOf(type: IRType): ScalarKind | undefined {
+  if (type instanceof PointerType) return 'ptr';
+  const [kind] = Object.entries(TYPES).find(([, known]) => known === type) ?? [];
+  return kind as ScalarKind | undefined;
 }
 
 function typeOf({ result, parameters }: CallSignature): FunctionType {

@@ -1,7 +1,7 @@
 import { CancelledError } from '@farjit/protocol/errors';
-import type { KaleidoscopeJIT } from '../jit.js';
 import type { PrototypeAST } from '../kaleidoscope/ast.js';
 import type { TopLevelItem } from '../kaleidoscope/parser.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import type { CallOptions } from '../session/session-calls.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, isExecutorGone, renderAt } from './describe-error.js';

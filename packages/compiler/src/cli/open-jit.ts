@@ -5,8 +5,7 @@ import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { SpeculationMode } from '../indirection/speculation.js';
-import type { KaleidoscopeJIT } from '../jit.js';
-import type { KaleidoscopeJITOptions } from '../jit-types.js';
+import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../kaleidoscope-jit.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { CommandStreams } from './command-streams.js';
@@ -105,7 +104,7 @@ export function compilationOptions({
 }
 
 /** @throws {CompilerLoadError} when ffi-rs is missing. */
-export async function loadCompiler(): Promise<typeof import('../jit.js')> {
+export async function loadCompiler(): Promise<typeof import('../kaleidoscope-jit.js')> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
   // In the bundle an import is a call of `require`.
@@ -115,7 +114,7 @@ export async function loadCompiler(): Promise<typeof import('../jit.js')> {
     } catch (cause) {
       throw new CompilerLoadError('ffi-rs', cause);
     }
-  return import('../jit.js').catch((cause: unknown) => {
+  return import('../kaleidoscope-jit.js').catch((cause: unknown) => {
     throw new CompilerLoadError('ffi-rs', cause);
   });
 }

@@ -1,10 +1,10 @@
-import type { KaleidoscopeJIT } from '../jit.js';
 import type { PrototypeAST } from '../kaleidoscope/ast.js';
 import { Lexer } from '../kaleidoscope/lexer.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { type ParseResult, parseSource } from '../kaleidoscope/parser.js';
 import { printable } from '../kaleidoscope/printable.js';
 import { SourceText } from '../kaleidoscope/source-text.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
 import { evaluateItems } from './evaluate-items.js';

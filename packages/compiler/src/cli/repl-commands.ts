@@ -1,6 +1,6 @@
 import { printable, printableLines, quoted } from '@farjit/protocol/printable';
-import type { KaleidoscopeJIT } from '../jit.js';
 import type { FunctionTier } from '../jit-types.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
 /** What a command of the REPL works with. */

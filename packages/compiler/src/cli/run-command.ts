@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { KaleidoscopeJIT } from '../jit.js';
 import { OperatorTable } from '../kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';

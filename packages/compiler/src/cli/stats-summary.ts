@@ -1,4 +1,4 @@
-import type { KaleidoscopeJIT } from '../jit.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import type { ExecutorFigures } from '../pool/pool-types.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 

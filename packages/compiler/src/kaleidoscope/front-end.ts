@@ -29,6 +29,10 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
     return this.#doubleFunction(prototype.parameters.length);
   }
 
+  parameterCountOf(name: string): number | undefined {
+    return this.#prototypeOf(name)?.parameters.length;
+  }
+
   callsOf(fn: FunctionAST): Call[] {
     return callsOf(fn);
   }

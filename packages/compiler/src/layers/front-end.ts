@@ -13,6 +13,8 @@ export interface FrontEnd<Body extends object> {
   /** What others call the function. */
   nameOf(body: Body): string;
   typeOf(body: Body): FunctionType;
+  /** With how many parameters bodies call a name, as names are now; undefined for one that they cannot call. */
+  parameterCountOf(name: string): number | undefined;
   /** The functions it calls, in the order in which a run calls them. */
   callsOf(body: Body): readonly Call[];
   /** How large it is, in nodes or the like: what is large is not inlined. */

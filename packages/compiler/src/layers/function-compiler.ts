@@ -77,7 +77,7 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
     inlined: readonly Body[] = [],
   ): Uint8Array | undefined {
     const meaningOf = (name: string) => ({
-      parameterCount: this.scope.parameterCountOf(name),
+      parameterCount: this.frontEnd.parameterCountOf(name),
       isDefined: this.scope.definitionOf(name) !== undefined,
     });
     const { frontEnd } = this;

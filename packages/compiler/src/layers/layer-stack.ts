@@ -1,6 +1,6 @@
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
-import type { KaleidoscopeJITOptions } from '../jit-types.js';
+import type { JITOptions } from '../jit-types.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { IRTransformLayer } from './ir-transform-layer.js';
@@ -27,7 +27,7 @@ export interface LayerContext {
 }
 
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
-export function stackLayers(context: LayerContext, options: KaleidoscopeJITOptions): LayerStack {
+export function stackLayers(context: LayerContext, options: JITOptions): LayerStack {
   const { session, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
   const { triple, cpuName, cpuFeatures } = session.executor.info;

@@ -1,4 +1,5 @@
 import type llvm from 'llvm-bindings';
+import type { CallSignature } from '../calls/call-signature.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { LinkError } from '../jitlink/errors.js';
 import { writeBitcode } from '../llvm/bitcode.js';
@@ -13,6 +14,17 @@ export interface VerifiedModule {
   readonly name: string;
   readonly bitcode: Uint8Array;
   readonly defines: ModuleInterface;
+}
+
+/** A unit of a whole module. */
+export class ModuleUnit extends MaterializationUnit {
+  /** Of its functions; one whose types are not all scalars has none. */
+  readonly signatures: ReadonlyMap<string, CallSignature>;
+
+  constructor(name: string, source: ObjectSource, { symbols, signatures }: ModuleInterface) {
+    super(name, source, symbols);
+    this.signatures = signatures;
+  }
 }
 
 /** What a section is called whose contents are called when a program starts or ends. */
@@ -80,7 +92,7 @@ export function moduleUnit(
       return partsOf(slices, unit);
     },
   };
-  return new MaterializationUnit(name, source, defines.symbols);
+  return new ModuleUnit(name, source, defines);
 }
 
 /**

@@ -10,8 +10,6 @@ import type { TierPolicy } from './tiers.js';
 
 /** What names mean when a body that calls them is compiled. */
 export interface Scope {
-  /** Undefined when nobody declares it. */
-  parameterCountOf(name: string): number | undefined;
   /** What the program itself defines the name with; undefined for a process symbol. */
   definitionOf(name: string): MaterializationUnit | undefined;
   /** Where what relies on a meaning says so. */

@@ -1,9 +1,9 @@
 import type { CallSignature } from '../calls/call-signature.js';
 import { doubleSignature } from '../calls/callable.js';
-import type { KaleidoscopeJIT } from '../jit.js';
 import type { ResourceTracker } from '../jit-types.js';
 import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
 import { callees } from '../kaleidoscope/call-graph.js';
+import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
 import type { VerifiedModule } from '../layers/module-layer.js';
 import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
 import { SymbolTable } from '../session/symbol-table.js';

@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import type { KaleidoscopeJITOptions } from '../jit-types.js';
+import type { KaleidoscopeJITOptions } from '../kaleidoscope-jit.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../session/statistics.js';
 import type { Resolve } from './addresses.js';

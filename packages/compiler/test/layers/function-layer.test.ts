@@ -39,7 +39,6 @@ function layerFor(
     strongSymbols(defined),
   );
   const scope = {
-    parameterCountOf: (name: string) => known.get(name)?.parameters.length,
     definitionOf: (name: string) => (defined.includes(name) ? other : undefined),
     assumptions: new Assumptions(),
   };

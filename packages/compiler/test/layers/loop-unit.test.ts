@@ -25,7 +25,6 @@ function layerOf(t: ExecutionContext, llvm: LibLLVM, functions: readonly Functio
   const ast = new FunctionLayer(frontEnd, {
     pipeline: new IRPipeline(poolOf(t, { libLLVM: () => llvm.path }), TARGET, 1),
     scope: {
-      parameterCountOf: (name) => defined.get(name)?.fn.prototype.parameters.length,
       definitionOf: (name) => defined.get(name)?.unit,
       assumptions,
     },
