@@ -73,9 +73,13 @@ export class Indirection {
     };
   }
 
-  /** Writes stubs and what they lead to, up to so many from the first on; before they are emitted nobody is told of them. */
-  *prepare(end: number): Slices<void> {
+  /**
+   * Writes stubs and what they lead to, up to so many from the first on, where there is room; before they are emitted nobody is
+   * told of them.
+   */
+  *prepare(wantedCount: number): Slices<void> {
     const first = this.#writtenCount;
+    const end = Math.min(wantedCount, this.#capacity);
     if (first >= end) return;
     this.#writtenCount = end;
     const { stubs, trampolines, pointers } = this.#memory.layout;

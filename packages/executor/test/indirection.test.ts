@@ -94,3 +94,12 @@ test("stubs that were prepared are as those that are not, and are nobody's befor
     t.deepEqual(contents[0], contents[1], region);
   }
 });
+
+test('no more stubs are prepared than there is room for', (t) => {
+  const { memory, indirection } = prepare(t);
+  const { stubs, pointers, trampolines } = memory.layout;
+  const capacity = Math.min(stubs.sizeBytes, pointers.sizeBytes - 8, trampolines.sizeBytes) / 8;
+  t.notThrows(() => finish(indirection.prepare(capacity + 1)));
+  t.is(finish(indirection.emit(capacity)).count, capacity);
+  t.throws(() => finish(indirection.emit(1)), { code: 'LIMIT_EXCEEDED' });
+});
