@@ -1,3 +1,4 @@
+export type { KeyBytes } from './cache/key-bytes.js';
 export type { CallSignature, ScalarKind } from './calls/call-signature.js';
 export { ArgumentError, type JITCallable, type ScalarValue } from './calls/callable.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
@@ -8,6 +9,20 @@ export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
 export { Functions } from './functions.js';
+export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
+export {
+  DOUBLE,
+  FLOAT,
+  FunctionType,
+  I1,
+  I8,
+  I16,
+  I32,
+  I64,
+  type IRType,
+  PointerType,
+  VOID,
+} from './ir/types.js';
 export { JIT } from './jit.js';
 export {
   type ExecutorChoice,
@@ -23,6 +38,7 @@ export { LinkError } from './jitlink/errors.js';
 export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
 export { Diagnostic } from './kaleidoscope/diagnostic.js';
 export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './kaleidoscope-jit.js';
+export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
@@ -41,6 +57,7 @@ export {
   type ExecutorState,
   NoExecutorError,
 } from './pool/pool-types.js';
+export type { Call } from './session/call-edges.js';
 export {
   DeadlineExceededError,
   ExecutionTrapError,

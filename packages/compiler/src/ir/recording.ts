@@ -33,7 +33,7 @@ export const IR = {
 export const SCALAR = { void: 0, double: 1, float: 2, i1: 3, i8: 4, i16: 5, i32: 6, i64: 7 } as const;
 
 /** Operations on two values: `LLVMOpcode` of llvm-c/Core.h. */
-export const BINARY = { add: 8, fadd: 9, fsub: 11, fmul: 13 } as const;
+export const BINARY = { add: 8, fadd: 9, fsub: 11, fmul: 13, fdiv: 16 } as const;
 
 /** Conversions: `LLVMOpcode`. */
 export const CAST = { trunc: 30, zext: 31, sext: 32, uitofp: 35, ptrtoint: 39, bitcast: 41 } as const;
