@@ -10,9 +10,10 @@ import { type Tracing, UNTRACED } from '../tracing/tracing.js';
 import { Assumptions } from './assumptions.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';
+import { Definitions, type Redefines } from './definitions.js';
 import { SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
-import { JITDylib, type SymbolRef } from './jit-dylib.js';
+import type { JITDylib, SymbolRef } from './jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
 import { ReentryHandler } from './reentry-handler.js';
 import { ResourceManager } from './resource-manager.js';
@@ -30,9 +31,6 @@ import { Statistics } from './statistics.js';
 import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
 import { TierUp } from './tier-up.js';
 
-/** Whether a unit takes its names from those that define them, strong or not, as a redefinition in a REPL does. */
-type Redefines = (unit: MaterializationUnit) => boolean;
-
 /** How a session is opened. */
 export interface SessionOptions extends OpenOptions {
   readonly hotThreshold?: number | undefined;
@@ -48,18 +46,25 @@ export interface SessionOptions extends OpenOptions {
 export class ExecutionSession {
   readonly events = new EventStream();
   readonly statistics = new Statistics();
-  readonly #dylibs: JITDylib[] = [];
   /** Who relied on what a name means. */
   readonly assumptions = new Assumptions();
+  readonly #definitions: Definitions = new Definitions({
+    assumptions: this.assumptions,
+    events: this.events,
+    resources: () => this.#resources,
+    runner: () => this.#runner,
+    mayReplace: (unit) => this.#mayReplace(unit),
+    changed: () => this.#commits.flushIfCallsAreRunning(),
+  });
   /** The one that everything is defined in unless another is named. */
-  readonly mainDylib = this.createDylib('main');
+  readonly mainDylib = this.#definitions.createDylib('main');
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
   readonly #linking = new ObjectLinkingLayer({
     stubs: this.stubs,
     mainDylib: this.mainDylib,
     events: this.events,
-    compiling: (unit) => this.#noteCompiling(unit),
+    compiling: (unit) => this.#definitions.noteCompiling(unit, this.mainDylib),
     tracing: () => this.#tracing,
   });
   /** Functions that have become hot, and what becomes of them. */
@@ -127,7 +132,7 @@ export class ExecutionSession {
       runners,
       callbacks,
       compileAction,
-      revision: () => this.#dylibs.reduce((sum, { revision }) => sum + revision, 0),
+      revision: () => this.#definitions.revision,
       stubs,
       events,
       tracing,
@@ -199,75 +204,34 @@ export class ExecutionSession {
     return this.#runner.allAllocatedBytes;
   }
 
-  /**
-   * Makes `unit` the definition of its names, save those that others keep. Callers that are linked already come through
-   * the stub. Those that were compiled for a process symbol of that name are compiled again, since LLVM may have known it
-   * by heart.
-   * @throws {LinkError} `duplicate-definition` when a name is taken, and then nothing has changed.
-   */
+  /** See `Definitions.define`; in the main dylib unless another is given. */
   define(unit: MaterializationUnit, dylib = this.mainDylib): void {
-    const losers = dylib.define(unit);
-    const names = dylib.currentNames(unit);
-    for (const name of names) this.#noteMeansOther(name);
-    for (const before of losers) if (dylib.currentNames(before).length === 0) this.#resources.forget(before);
-    for (const name of names) this.#noteDefined(unit, name);
-    this.#commits.flushIfCallsAreRunning();
+    this.#definitions.define(unit, dylib);
   }
 
-  /**
-   * Takes `unit`'s definitions away; a name that another gave way for is the other's. Its memory is used again once nothing
-   * can be inside it.
-   */
+  /** See `Definitions.remove`. */
   remove(unit: MaterializationUnit): void {
-    const { dylib } = unit;
-    if (!dylib) return;
-    const names = dylib.remove(unit);
-    for (const name of names) {
-      this.#resources.unlinkDirectUsers(name, unit);
-      this.#resources.pointAtTrampoline({ dylib, name });
-      this.assumptions.changed(name, 'body');
-    }
-    this.#resources.forget(unit);
-    for (const name of names) {
-      const next = dylib.find(name);
-      this.#resources.retireStub({ dylib, name });
-      this.events.emit({ type: 'removed', name });
-      if (next) this.#noteDefined(next, name);
-    }
-    this.#commits.flushIfCallsAreRunning();
+    this.#definitions.remove(unit);
   }
 
-  /**
-   * A dylib of its own, with names of its own. In it, names that it lacks are the process's, until it is given a link order.
-   * @param name as errors and tools call it.
-   */
+  /** See `Definitions.createDylib`. */
   createDylib(name: string): JITDylib {
-    const dylib: JITDylib = new JITDylib(name, {
-      mayReplace: (unit) => this.#mayReplace(unit),
-      isPlaced: (_, defined) => this.isPlaced(defined, dylib),
-    });
-    this.#dylibs.push(dylib);
-    return dylib;
+    return this.#definitions.createDylib(name);
   }
 
-  /** Lets names that `dylib` lacks mean what `other` exports, after all that is in its link order already. */
+  /** See `Definitions.addToLinkOrder`. */
   addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
-    dylib.addToLinkOrder(other);
-    for (const [name] of other.entries()) this.#noteMeansOther(name);
-    this.#commits.flushIfCallsAreRunning();
+    this.#definitions.addToLinkOrder(dylib, other);
   }
 
   /** Whether the definition of a name is linked in the current runner. */
   isPlaced(name: string, dylib = this.mainDylib): boolean {
-    const runner = this.#runner;
-    const part = dylib.find(name)?.knownPart(name);
-    return !runner.lost && part !== undefined && runner.linked.has(part);
+    return this.#definitions.isPlaced(name, dylib);
   }
 
-  /** The type of a name's function has changed: those who call it are compiled again when they are called. */
+  /** See `Definitions.noteTypeChanged`. */
   noteTypeChanged(name: string): void {
-    this.assumptions.changed(name, 'signature', 'body');
-    this.#commits.flushIfCallsAreRunning();
+    this.#definitions.noteTypeChanged(name);
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
@@ -363,30 +327,6 @@ export class ExecutionSession {
   /** Ends the session by ending its connection: nothing waits for the executor any more. */
   disconnect(): void {
     this.#executor.disconnect();
-  }
-
-  /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */
-  #noteCompiling(unit: MaterializationUnit): void {
-    const dylib = unit.dylib ?? this.mainDylib;
-    const giveUp = () => this.#resources.forget(unit);
-    const absent = unit.callees.filter((name) => !dylib.lookup(name).unit);
-    this.assumptions.release(unit);
-    this.assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
-    this.assumptions.assume({ owner: unit, aspect: 'absence', names: absent, giveUp });
-  }
-
-  /** `name` means what `unit` defines from now on. */
-  #noteDefined(unit: MaterializationUnit, name: string): void {
-    this.assumptions.changed(name, 'body');
-    if (!unit.interface.functions.has(name)) return;
-    if (unit.dylib) this.#resources.pointAtTrampoline({ dylib: unit.dylib, name });
-    this.events.emit({ type: 'defined', name });
-  }
-
-  /** A name that may have been the process's, or nobody's, or data elsewhere, is so no more. */
-  #noteMeansOther(name: string): void {
-    this.assumptions.changed(name, 'absence');
-    this.#resources.unlinkDirectUsers(name);
   }
 
   #noteHot(counters: readonly ExecutorAddr[], generation: number): void {

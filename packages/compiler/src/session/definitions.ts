@@ -1,0 +1,132 @@
+import type { Assumptions } from './assumptions.js';
+import type { EventStream } from './events.js';
+import { JITDylib } from './jit-dylib.js';
+import type { MaterializationUnit } from './materialization-unit.js';
+import type { ResourceManager } from './resource-manager.js';
+import type { RunnerContext } from './runner-context.js';
+
+/** Whether a unit takes its names from those that define them, strong or not, as a redefinition in a REPL does. */
+export type Redefines = (unit: MaterializationUnit) => boolean;
+
+/** What definitions concern. */
+export interface DefinitionsContext {
+  readonly assumptions: Assumptions;
+  readonly events: EventStream;
+  readonly mayReplace: Redefines;
+  resources(): ResourceManager;
+  /** The current runner, lost or not. */
+  runner(): RunnerContext;
+  /** Names mean something else: running code should know. */
+  changed(): void;
+}
+
+/** The dylibs of a session, and what follows for those who are compiled and linked when a name in them changes its meaning. */
+export class Definitions {
+  readonly #context: DefinitionsContext;
+  readonly #dylibs: JITDylib[] = [];
+
+  constructor(context: DefinitionsContext) {
+    this.#context = context;
+  }
+
+  /** Grows with every definition and removal. */
+  get revision(): number {
+    return this.#dylibs.reduce((sum, { revision }) => sum + revision, 0);
+  }
+
+  /**
+   * Makes `unit` the definition of its names, save those that others keep. Callers that are linked already come through
+   * the stub. Those that were compiled for a process symbol of that name are compiled again, since LLVM may have known it
+   * by heart.
+   * @throws {LinkError} `duplicate-definition` when a name is taken, and then nothing has changed.
+   */
+  define(unit: MaterializationUnit, dylib: JITDylib): void {
+    const losers = dylib.define(unit);
+    const names = dylib.currentNames(unit);
+    for (const name of names) this.#noteMeansOther(name);
+    for (const before of losers)
+      if (dylib.currentNames(before).length === 0) this.#context.resources().forget(before);
+    for (const name of names) this.#noteDefined(unit, name);
+    this.#context.changed();
+  }
+
+  /**
+   * Takes `unit`'s definitions away; a name that another gave way for is the other's. Its memory is used again once nothing
+   * can be inside it.
+   */
+  remove(unit: MaterializationUnit): void {
+    const { dylib } = unit;
+    if (!dylib) return;
+    const names = dylib.remove(unit);
+    for (const name of names) {
+      this.#context.resources().unlinkDirectUsers(name, unit);
+      this.#context.resources().pointAtTrampoline({ dylib, name });
+      this.#context.assumptions.changed(name, 'body');
+    }
+    this.#context.resources().forget(unit);
+    for (const name of names) {
+      const next = dylib.find(name);
+      this.#context.resources().retireStub({ dylib, name });
+      this.#context.events.emit({ type: 'removed', name });
+      if (next) this.#noteDefined(next, name);
+    }
+    this.#context.changed();
+  }
+
+  /**
+   * A dylib of its own, with names of its own. In it, names that it lacks are the process's, until it is given a link order.
+   * @param name as errors and tools call it.
+   */
+  createDylib(name: string): JITDylib {
+    const dylib: JITDylib = new JITDylib(name, {
+      mayReplace: (unit) => this.#context.mayReplace(unit),
+      isPlaced: (_, defined) => this.isPlaced(defined, dylib),
+    });
+    this.#dylibs.push(dylib);
+    return dylib;
+  }
+
+  /** Lets names that `dylib` lacks mean what `other` exports, after all that is in its link order already. */
+  addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
+    dylib.addToLinkOrder(other);
+    for (const [name] of other.entries()) this.#noteMeansOther(name);
+    this.#context.changed();
+  }
+
+  /** Whether the definition of a name is linked in the current runner. */
+  isPlaced(name: string, dylib: JITDylib): boolean {
+    const runner = this.#context.runner();
+    const part = dylib.find(name)?.knownPart(name);
+    return !runner.lost && part !== undefined && runner.linked.has(part);
+  }
+
+  /** The type of a name's function has changed: those who call it are compiled again when they are called. */
+  noteTypeChanged(name: string): void {
+    this.#context.assumptions.changed(name, 'signature', 'body');
+    this.#context.changed();
+  }
+
+  /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */
+  noteCompiling(unit: MaterializationUnit, mainDylib: JITDylib): void {
+    const dylib = unit.dylib ?? mainDylib;
+    const giveUp = () => this.#context.resources().forget(unit);
+    const absent = unit.callees.filter((name) => !dylib.lookup(name).unit);
+    this.#context.assumptions.release(unit);
+    this.#context.assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
+    this.#context.assumptions.assume({ owner: unit, aspect: 'absence', names: absent, giveUp });
+  }
+
+  /** `name` means what `unit` defines from now on. */
+  #noteDefined(unit: MaterializationUnit, name: string): void {
+    this.#context.assumptions.changed(name, 'body');
+    if (!unit.interface.functions.has(name)) return;
+    if (unit.dylib) this.#context.resources().pointAtTrampoline({ dylib: unit.dylib, name });
+    this.#context.events.emit({ type: 'defined', name });
+  }
+
+  /** A name that may have been the process's, or nobody's, or data elsewhere, is so no more. */
+  #noteMeansOther(name: string): void {
+    this.#context.assumptions.changed(name, 'absence');
+    this.#context.resources().unlinkDirectUsers(name);
+  }
+}
