@@ -152,13 +152,13 @@ function lying(transport: Transport, random: Random): Transport {
 
 function unitOf(object: Uint8Array): MaterializationUnit {
   const functions = ['f', 'loop'];
+  const partsOf = (unit: MaterializationUnit) => {
+    const part = new ObjectPart(unit, () => buildLinkGraph(object, 'f'));
+    return new Map([...functions, 'g'].map((name) => [name, part]));
+  };
   const source = {
     kind: 'function' as const,
-    compile: async () => ({ object, timings: NO_TIMINGS }),
-    split: (bytes: Uint8Array, unit: MaterializationUnit) => {
-      const part = new ObjectPart(unit, () => buildLinkGraph(bytes, 'f'));
-      return new Map([...functions, 'g'].map((name) => [name, part]));
-    },
+    compile: async () => ({ object, timings: NO_TIMINGS, partsOf }),
   };
   return new MaterializationUnit('f', source, strongSymbols(functions, ['g']), [
     { callee: 'h', isCertain: true },

@@ -1,11 +1,11 @@
 import assert from 'node:assert';
 import {
-  type CompiledObject,
   type CompileObserver,
   implementationName,
   type MaterializationUnit,
   ObjectPart,
 } from '../session/materialization-unit.js';
+import type { CompileRequest } from './caching-compiler.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { CompilationOptions } from './ir-pipeline.js';
 import { type ObjectSlice, splitObject } from './split-object.js';
@@ -37,19 +37,16 @@ export class BatchCompiler<Body extends object> {
     const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
     const observer = observerOf(taken);
     observer.compiling();
-    const shared = compiler.kept?.isShared ? taken : [];
-    const keys = shared.map((unit) => this.#keyOf(unit));
     const holdsGuesses = canWait || taken.length > 1;
-    const how = { canWait, holdsGuesses };
-    const compiling = compiler.claim(keys, () => this.#compile(name, taken, how));
+    const compiling = compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
     const batch = compiling.then(({ compiled, slices }) => {
       observer.compiled(compiled);
       return slices;
     });
-    for (const unit of taken)
+    for (const [index, unit] of taken.entries())
       unit.compileWith(
         batch.then((slices) => {
-          const slice = slices.get(implementationName(unit.name));
+          const slice = slices[index]?.[0];
           assert(slice, `${name} was compiled without ${unit.name}`);
           const part = new ObjectPart(unit, () => slice.takeGraph(), compiler.counterOf(unit.name));
           return new Map([[unit.name, part]]);
@@ -61,8 +58,8 @@ export class BatchCompiler<Body extends object> {
 
   /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
   #awaitElsewhere(unit: MaterializationUnit, observer: CompileObserver): boolean {
-    const { kept } = this.#compiler;
-    const elsewhere = kept?.isShared ? kept.elsewhere(this.#keyOf(unit)) : undefined;
+    const { caching } = this.#compiler;
+    const elsewhere = caching.isShared ? caching.elsewhere(this.#keyOf(unit)) : undefined;
     if (!elsewhere) return false;
     observer.compiling();
     unit.compileWith(
@@ -76,28 +73,25 @@ export class BatchCompiler<Body extends object> {
     return true;
   }
 
-  /** Compiles functions into one object, keeps each one's part of it, and answers the parts by their symbols. */
-  async #compile(
-    name: string,
-    units: readonly MaterializationUnit[],
-    how: CompilationOptions,
-  ): Promise<{ compiled: CompiledObject; slices: ReadonlyMap<string, ObjectSlice> }> {
+  /** Asks for functions in one object, and for each one's part of it. */
+  #requestOf(name: string, units: readonly MaterializationUnit[], how: CompilationOptions): CompileRequest {
     const compiler = this.#compiler;
-    // From here to the IR nothing yields: the keys tell what names mean in it.
-    const keys = units.map((unit) => this.#keyOf(unit));
     const requests = units.map((unit) => compiler.requestOf(compiler.bodyIn(unit)));
     const called = new Set(units.flatMap((unit) => unit.callees));
     const options = { ...compiler.options([...called]), ...how };
-    const generate = () => compiler.generate(requests);
-    const compiled = await compiler.pipeline.compile(name, generate, options);
-    const slices = new Map<string, ObjectSlice>();
-    for (const slice of splitObject(compiled.object, name))
-      for (const symbol of slice.symbols) slices.set(symbol, slice);
-    for (const [index, unit] of units.entries()) {
-      const slice = slices.get(implementationName(unit.name));
-      if (slice) compiler.kept?.keep(keys[index], [slice]);
-    }
-    return { compiled, slices };
+    return {
+      keys: units.map((unit) => this.#keyOf(unit)),
+      compile: () => compiler.pipeline.compile(name, () => compiler.generate(requests), options),
+      slicesOf: (object) => {
+        const slices = new Map<string, ObjectSlice>();
+        for (const slice of splitObject(object, name))
+          for (const symbol of slice.symbols) slices.set(symbol, slice);
+        return units.map((unit) => {
+          const slice = slices.get(implementationName(unit.name));
+          return slice && [slice];
+        });
+      },
+    };
   }
 
   #keyOf(unit: MaterializationUnit): Uint8Array | undefined {

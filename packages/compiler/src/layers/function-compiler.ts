@@ -83,6 +83,6 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
     const { frontEnd } = this;
     const functions = [body, ...inlined].map((each) => (bytes: KeyBytes) => frontEnd.addKey(each, bytes));
     const how = `${frontEnd.name} ${codegen}`;
-    return this.kept?.key((keys) => keys.ofFunction(kind, how, functions, called, meaningOf));
+    return this.caching.key((keys) => keys.ofFunction(kind, how, functions, called, meaningOf));
   }
 }

@@ -16,7 +16,7 @@ import { FunctionUnit, NO_SYMBOLS } from './function-unit.js';
 import { generateIR } from './ir-pipeline.js';
 import { type LoopUnit, loopUnit } from './loop-unit.js';
 import { OptimizationPlanner } from './optimization-planner.js';
-import type { FunctionLayerContext } from './recipe-compiler.js';
+import { type FunctionLayerContext, onlySlice } from './recipe-compiler.js';
 import { type ObjectSlice, wholeObject } from './split-object.js';
 import { OPTIMIZED_LEVEL, type OptimizationPlan } from './tiers.js';
 
@@ -99,31 +99,27 @@ export class FunctionLayer<Body extends object> {
     onPlanned: (plan: OptimizationPlan) => void,
   ): Promise<OptimizedObject> {
     const compiler = this.#compiler;
-    const { kept, pipeline } = compiler;
+    const { caching, pipeline } = compiler;
     const body = compiler.bodyIn(unit);
     const partOf = (slice: ObjectSlice) => new ObjectPart(unit, () => slice.takeGraph());
     // From here to the IR nothing yields: the key tells what names mean in it.
     const plan = this.#planner.planFor(body, OPTIMIZED_LEVEL);
     onPlanned(plan);
     const key = this.#planner.keyOf(body, plan, 'with');
-    const found = kept?.find(key, unit.name)?.[0];
-    const dropKept = () => kept?.drop(key);
+    const found = caching.find(key, unit.name)?.[0];
+    const dropKept = () => caching.drop(key);
     if (found?.symbols.includes(implementationName(unit.name)))
       return { part: partOf(found), compiled: undefined, dropKept };
     if (found) dropKept();
-    const elsewhere = kept?.elsewhere(key);
-    if (elsewhere) {
-      await elsewhere;
-      return this.makeOptimized(unit, onPlanned);
-    }
     const bodies = this.#bodiesOf(body, plan);
     const options = { ...compiler.options(plan.dependencies, plan.level), canWait: true };
-    return compiler.claim([key], async () => {
-      const compiled = await pipeline.compile(unit.name, () => compiler.generate(bodies), options);
-      const slice = wholeObject(compiled.object, unit.name);
-      kept?.keep(key, [slice]);
-      return { part: partOf(slice), compiled };
+    const made = await caching.compile({
+      keys: [key],
+      compile: () => pipeline.compile(unit.name, () => compiler.generate(bodies), options),
+      slicesOf: (object) => [[wholeObject(object, unit.name)]],
     });
+    if (!made) return this.makeOptimized(unit, onPlanned);
+    return { part: partOf(onlySlice(made)), compiled: made.compiled };
   }
 
   /** What a function is compiled to first or, given a plan, when it is optimised, in words. */

@@ -5,6 +5,7 @@ import { LinkError } from '../jitlink/errors.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleInterface } from '../llvm/module-interface.js';
 import { MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
+import { CachingCompiler } from './caching-compiler.js';
 import type { IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, splitObject } from './split-object.js';
@@ -54,6 +55,7 @@ export function moduleUnit(
   isDefined: (name: string) => boolean,
   kept?: KeptObjects,
 ): MaterializationUnit {
+  const caching = new CachingCompiler(kept);
   let knownNames: readonly string[] | undefined;
   /** Names that it calls and the program defines, when it is first compiled: LLVM is not to take them for libc's. */
   const programDefined = () => {
@@ -62,34 +64,24 @@ export function moduleUnit(
   };
   let knownKey: Uint8Array | undefined;
   const key = () => {
-    knownKey ??= kept?.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
+    knownKey ??= caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
     return knownKey;
   };
-  let made: { readonly object: Uint8Array; readonly slices: readonly ObjectSlice[] } | undefined;
   const source: ObjectSource = {
     kind: 'module',
     findKept: (unit) => {
-      const slices = kept?.find(key(), name);
+      const slices = caching.find(key(), name);
       return slices && partsOf(slices, unit);
     },
-    dropKept: () => kept?.drop(key()),
+    dropKept: () => caching.drop(key()),
     compile: async () => {
-      const elsewhere = kept?.elsewhere(key());
-      if (elsewhere) return void (await elsewhere);
-      const compile = async () => {
-        const compiled = await pipeline.compileBitcode(name, bitcode, {
-          programDefined: programDefined(),
-        });
-        made = { object: compiled.object, slices: splitModule(compiled.object, name) };
-        kept?.keep(key(), made.slices);
-        return compiled;
-      };
-      return kept ? kept.claim([key()], compile) : compile();
-    },
-    split: (object, unit) => {
-      const slices = made?.object === object ? made.slices : splitModule(object, name);
-      made = undefined;
-      return partsOf(slices, unit);
+      const options = { programDefined: programDefined() };
+      const made = await caching.compile({
+        keys: [key()],
+        compile: () => pipeline.compileBitcode(name, bitcode, options),
+        slicesOf: (object) => [splitModule(object, name)],
+      });
+      return made && { ...made.compiled, partsOf: (unit) => partsOf(made.slices[0] ?? [], unit) };
     },
   };
   return new ModuleUnit(name, source, defines);

@@ -1,8 +1,10 @@
+import assert from 'node:assert';
 import type { IRBuilder } from '../ir/ir-builder.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { Assumptions } from '../session/assumptions.js';
 import type { UnitKind } from '../session/events.js';
 import { type MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
+import { CachingCompiler, type CompiledSlices } from './caching-compiler.js';
 import type { CompilationOptions, IRPipeline } from './ir-pipeline.js';
 import type { KeptObjects } from './kept-objects.js';
 import { type ObjectSlice, wholeObject } from './split-object.js';
@@ -47,8 +49,7 @@ export interface Recipe {
 export class RecipeCompiler {
   readonly pipeline: IRPipeline;
   readonly scope: Scope;
-  /** Where objects are looked for before they are compiled. */
-  readonly kept: KeptObjects | undefined;
+  readonly caching: CachingCompiler;
   /** Of what is compiled when it is first called. */
   readonly firstLevel: CodeLevel;
   /** Whether functions count their entries, to be optimised when they have become hot. */
@@ -57,7 +58,7 @@ export class RecipeCompiler {
   constructor({ pipeline, scope, tiers, kept }: FunctionLayerContext) {
     this.pipeline = pipeline;
     this.scope = scope;
-    this.kept = kept;
+    this.caching = new CachingCompiler(kept);
     this.isCounted = tiers.kind === 'tiered';
     this.firstLevel = tiers.kind === 'tiered' ? 'first' : tiers.optLevel;
   }
@@ -67,17 +68,9 @@ export class RecipeCompiler {
     return { level, programDefined: called.filter((name) => this.scope.definitionOf(name)) };
   }
 
-  /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */
-  claim<T>(keys: readonly (Uint8Array | undefined)[], make: () => Promise<T>): Promise<T> {
-    return this.kept ? this.kept.claim(keys, make) : make();
-  }
-
   /** An object that is linked whole. */
   source(recipe: Recipe): ObjectSource {
     const { kind, name, symbol, defines = symbol, counter } = recipe;
-    // By the object that was made of it: the same unit can be compiled again while the first time is under way.
-    // Made late, for programs with many functions that nobody calls.
-    let slices: WeakMap<Uint8Array, ObjectSlice> | undefined;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) => {
       const part = new ObjectPart(unit, () => slice.takeGraph(), counter);
       return new Map(slice.symbols.includes(defines) ? [[symbol, part]] : []);
@@ -85,30 +78,29 @@ export class RecipeCompiler {
     return {
       kind,
       findKept: (unit) => {
-        const slice = this.kept?.find(recipe.key(), name)?.[0];
+        const slice = this.caching.find(recipe.key(), name)?.[0];
         return slice && partsOf(slice, unit);
       },
-      dropKept: () => this.kept?.drop(recipe.key()),
+      dropKept: () => this.caching.drop(recipe.key()),
       compile: async () => {
         // From here to the IR nothing yields: the key tells what names mean in it.
-        const key = recipe.key();
-        const elsewhere = this.kept?.elsewhere(key);
-        if (elsewhere) return void (await elsewhere);
         const options = this.options(recipe.called, recipe.level);
-        return this.claim([key], async () => {
-          const compiled = await this.pipeline.compile(name, () => recipe.generate(), options);
-          if (!this.kept) return compiled;
-          // Kept before others, who have waited for it, look for it.
-          const slice = wholeObject(compiled.object, name);
-          this.kept.keep(key, [slice]);
-          slices ??= new WeakMap();
-          slices.set(compiled.object, slice);
-          return compiled;
+        const made = await this.caching.compile({
+          keys: [recipe.key()],
+          compile: () => this.pipeline.compile(name, () => recipe.generate(), options),
+          slicesOf: (object) => [[wholeObject(object, name)]],
         });
+        return made && { ...made.compiled, partsOf: (unit) => partsOf(onlySlice(made), unit) };
       },
-      split: (object, unit) => partsOf(slices?.get(object) ?? wholeObject(object, name), unit),
     };
   }
+}
+
+/** Of an object that is linked whole. */
+export function onlySlice({ slices: [first] }: CompiledSlices): ObjectSlice {
+  const slice = first?.[0];
+  assert(slice, 'an object has no slice');
+  return slice;
 }
 
 /** What is done to a function on its way to an object, for keys. */

@@ -24,8 +24,8 @@ export class WrapperLayer {
   }
 
   #wrapper(name: string, generate: () => IRBuilder): MaterializationUnit {
-    const { kept, firstLevel } = this.#compiler;
-    const key = () => kept?.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
+    const { caching, firstLevel } = this.#compiler;
+    const key = () => caching.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
     const source = this.#compiler.source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
     return new MaterializationUnit(name, source, NO_SYMBOLS);
   }

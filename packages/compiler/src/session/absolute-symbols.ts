@@ -28,5 +28,4 @@ export class AbsoluteSymbols extends MaterializationUnit {
 export const NO_SOURCE: ObjectSource = {
   kind: 'module',
   compile: () => Promise.reject(new Error('nothing is there to be compiled')),
-  split: () => new Map(),
 };

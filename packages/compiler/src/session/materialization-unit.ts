@@ -68,6 +68,12 @@ interface Interface {
   readonly data: ReadonlySet<string>;
 }
 
+/** An object, and how it is taken apart. */
+export interface DividedObject extends CompiledObject {
+  /** Its parts, by the defined names that lead to each. */
+  partsOf(unit: MaterializationUnit): ReadonlyMap<string, ObjectPart>;
+}
+
 /** Makes a unit's object when it is first needed, and takes it apart. */
 export interface ObjectSource {
   readonly kind: UnitKind;
@@ -80,9 +86,7 @@ export interface ObjectSource {
    *   a kept object.
    * @throws Diagnostic, or what LLVM says.
    */
-  compile(): Promise<CompiledObject | undefined>;
-  /** Parts of an object that `compile` made, and the defined names that lead to each. */
-  split(object: Uint8Array, unit: MaterializationUnit): ReadonlyMap<string, ObjectPart>;
+  compile(): Promise<DividedObject | undefined>;
 }
 
 /** The public name's implementation, as IRGen and the linker call it: the plain name is the stub's. */
@@ -297,7 +301,7 @@ export class MaterializationUnit {
       if (kept) return kept;
       if (!compiled) continue;
       observer.compiled(compiled);
-      return this.source.split(compiled.object, this);
+      return compiled.partsOf(this);
     }
   }
 }

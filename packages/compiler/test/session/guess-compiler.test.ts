@@ -11,7 +11,6 @@ function unitNamed(name: string): MaterializationUnit {
   const source = {
     kind: 'function' as const,
     compile: () => Promise.reject(new Error('not by itself')),
-    split: () => new Map<string, ObjectPart>(),
   };
   return new MaterializationUnit(name, source, strongSymbols([name]));
 }

@@ -11,7 +11,6 @@ function unit(
   const source = {
     kind: 'function' as const,
     compile: () => Promise.reject(new Error('no')),
-    split: () => new Map(),
   };
   const { data = [], callees = [] } = rest;
   return new MaterializationUnit(

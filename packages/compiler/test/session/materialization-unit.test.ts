@@ -23,15 +23,14 @@ function countedUnit(compile: (count: number) => Promise<void>) {
       kind: 'module',
       compile: async () => {
         await compile(++count);
-        return { object: OBJECT, timings: NO_TIMINGS };
-      },
-      split: (object, owner) => {
-        if (object !== OBJECT) throw new Error('another object');
-        const part = (name: string) => new ObjectPart(owner, () => new LinkGraph(name, x86_64));
-        return new Map([
-          ['f', part('f')],
-          ['g', part('g')],
-        ]);
+        const partsOf = (owner: MaterializationUnit) => {
+          const part = (name: string) => new ObjectPart(owner, () => new LinkGraph(name, x86_64));
+          return new Map([
+            ['f', part('f')],
+            ['g', part('g')],
+          ]);
+        };
+        return { object: OBJECT, timings: NO_TIMINGS, partsOf };
       },
     },
     strongSymbols(['f', 'g', 'missing']),

@@ -68,11 +68,12 @@ export function unitOf(
     kind: 'function' as const,
     compile: async () => {
       await before();
-      return { object: assemble(assembly), timings: NO_TIMINGS };
-    },
-    split: (object: Uint8Array, unit: MaterializationUnit) => {
-      const part = new ObjectPart(unit, () => buildLinkGraph(object, name), counter);
-      return new Map([...functions, ...data, name].map((defined) => [defined, part]));
+      const object = assemble(assembly);
+      const partsOf = (unit: MaterializationUnit) => {
+        const part = new ObjectPart(unit, () => buildLinkGraph(object, name), counter);
+        return new Map([...functions, ...data, name].map((defined) => [defined, part]));
+      };
+      return { object, timings: NO_TIMINGS, partsOf };
     },
   };
   return new MaterializationUnit(name, source, strongSymbols(functions, data), called);

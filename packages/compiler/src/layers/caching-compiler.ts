@@ -1,0 +1,82 @@
+import type { ObjectKeys } from '../cache/object-keys.js';
+import type { CompiledObject } from '../session/materialization-unit.js';
+import type { KeptObjects } from './kept-objects.js';
+import type { ObjectSlice } from './split-object.js';
+
+/** A compilation that has not begun. What names mean in it was fixed when it was made. */
+export interface CompileRequest {
+  /** Of each object that it makes, if objects have keys. */
+  readonly keys: readonly (Uint8Array | undefined)[];
+  /** Begins at once. */
+  compile(): Promise<CompiledObject>;
+  /** What is kept under each key; undefined for one that the object lacks. */
+  slicesOf(object: Uint8Array): readonly (readonly ObjectSlice[] | undefined)[];
+}
+
+/** An object and its slices, by the keys of the request. */
+export interface CompiledSlices {
+  readonly compiled: CompiledObject;
+  readonly slices: readonly (readonly ObjectSlice[] | undefined)[];
+}
+
+/**
+ * Finds, claims, waits, compiles and keeps, the same for every kind of unit: what LLVM is asked to make goes through here.
+ * Where nothing is kept, it compiles.
+ */
+export class CachingCompiler {
+  readonly #kept: KeptObjects | undefined;
+
+  constructor(kept: KeptObjects | undefined) {
+    this.#kept = kept;
+  }
+
+  /** Whether other sessions make objects for this one, and this one for them. */
+  get isShared(): boolean {
+    return this.#kept?.isShared ?? false;
+  }
+
+  /** The key that `make` makes; undefined where nothing is kept. */
+  key(make: (keys: ObjectKeys) => Uint8Array): Uint8Array | undefined {
+    return this.#kept?.key(make);
+  }
+
+  /** What was kept of an earlier compilation of the same. */
+  find(key: Uint8Array | undefined, unit: string): readonly ObjectSlice[] | undefined {
+    return this.#kept?.find(key, unit);
+  }
+
+  /** Gives up what was found under a key. */
+  drop(key: Uint8Array | undefined): void {
+    this.#kept?.drop(key);
+  }
+
+  /** Settles when it is worth looking again; undefined when it has to be made here. */
+  elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
+    return this.#kept?.elsewhere(key);
+  }
+
+  /** @returns undefined when somebody else has made the same meanwhile, or has failed to: it is worth looking again. */
+  async compile(request: CompileRequest): Promise<CompiledSlices | undefined> {
+    for (const key of request.keys) {
+      const elsewhere = this.elsewhere(key);
+      if (elsewhere) return void (await elsewhere);
+    }
+    return this.make(request);
+  }
+
+  /** Compiles, whoever else does. Others that want these objects wait for it. */
+  make({ keys, compile, slicesOf }: CompileRequest): Promise<CompiledSlices> {
+    const kept = this.#kept;
+    const make = async () => {
+      const compiled = await compile();
+      const slices = slicesOf(compiled.object);
+      // Kept before others, who have waited for it, look for it.
+      for (const [index, key] of keys.entries()) {
+        const made = slices[index];
+        if (made) kept?.keep(key, made);
+      }
+      return { compiled, slices };
+    };
+    return kept ? kept.claim(keys, make) : make();
+  }
+}
