@@ -1,7 +1,7 @@
 import { type BuildLinkGraphOptions, ElfLinkGraphBuilder } from './elf-link-graph-builder.js';
 import { ElfObject } from './elf-object.js';
-import { EM_X86_64, elfX86_64 } from './elf-x86_64.js';
 import type { LinkGraph } from './link-graph.js';
+import { MACHINES } from './machines.js';
 
 /**
  * Reads a relocatable ELF object, as LLVM's small code models emit it (PIC or static), into a graph. The graph keeps
@@ -16,10 +16,7 @@ export function buildLinkGraph(
   options: BuildLinkGraphOptions = {},
 ): LinkGraph {
   const file = new ElfObject(name, object);
-  switch (file.machine) {
-    case EM_X86_64:
-      return new ElfLinkGraphBuilder(file, elfX86_64, options).build();
-    default:
-      throw file.unsupported(`there is no linker for ELF machine ${file.machine}`);
-  }
+  const backend = MACHINES.get(file.machine);
+  if (!backend) throw file.unsupported(`there is no linker for ELF machine ${file.machine}`);
+  return new ElfLinkGraphBuilder(file, backend, options).build();
 }

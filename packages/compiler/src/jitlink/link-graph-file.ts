@@ -1,6 +1,5 @@
 import type { MemProt } from '@farjit/protocol';
 import type { Architecture } from './architecture.js';
-import { EM_X86_64 } from './elf-x86_64.js';
 import { LinkError } from './errors.js';
 import {
   type Block,
@@ -12,7 +11,7 @@ import {
   type Scope,
   type Section,
 } from './link-graph.js';
-import { x86_64 } from './x86_64.js';
+import { MACHINES } from './machines.js';
 
 /** Written to every graph; a reader takes no other. Grows whenever the layout below changes. */
 export const LINK_GRAPH_VERSION = 1;
@@ -43,9 +42,6 @@ const SYMBOL_SCOPE_SHIFT = 2;
 const SYMBOL_WEAK = 1 << 4;
 const SYMBOL_CALLABLE = 1 << 5;
 const SYMBOL_LIVE = 1 << 6;
-
-/** Architectures by their ELF machine number. */
-const MACHINES: ReadonlyMap<number, Architecture> = new Map([[EM_X86_64, x86_64]]);
 
 /**
  * A graph that has not been linked as bytes: what an object file says, with nothing left to work out.
@@ -197,7 +193,7 @@ function symbolFlags({ kind, scope, linkage, callable, live }: LinkSymbol): numb
 }
 
 function machineOf(architecture: Architecture): number | undefined {
-  for (const [machine, known] of MACHINES) if (known === architecture) return machine;
+  for (const [machine, known] of MACHINES) if (known.architecture === architecture) return machine;
   return undefined;
 }
 
@@ -232,7 +228,7 @@ export function readLinkGraph(bytes: Uint8Array): LinkGraph {
 class Reader {
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  #graph = new LinkGraph('', x86_64);
+  #made: LinkGraph | undefined;
   #name = 'cached graph';
   #stringsAt = 0;
   #stringBytes = 0;
@@ -246,12 +242,18 @@ class Reader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** Once the header has said what it is for. */
+  get #graph(): LinkGraph {
+    if (!this.#made) throw new Error('the header has not been read');
+    return this.#made;
+  }
+
   read(): LinkGraph {
     const sizeBytes = this.#bytes.byteLength;
     if (sizeBytes < HEADER_BYTES || this.#u32(0) !== MAGIC) throw this.#malformed('it is no link graph');
     const version = this.#view.getUint16(4, true);
     if (version !== LINK_GRAPH_VERSION) throw this.#malformed(`it has version ${version}`);
-    const architecture = MACHINES.get(this.#view.getUint16(6, true));
+    const architecture = MACHINES.get(this.#view.getUint16(6, true))?.architecture;
     if (!architecture) throw this.#malformed('it is for another machine');
     const sectionCount = this.#u32(12);
     const blockCount = this.#u32(16);
@@ -268,7 +270,7 @@ class Reader {
     if (this.#u32(8) !== sizeBytes || contentAt + this.#u32(32) !== sizeBytes)
       throw this.#malformed('its parts do not add up to its size');
     this.#name = this.#string(0, this.#u32(40));
-    this.#graph = new LinkGraph(this.#name, architecture);
+    this.#made = new LinkGraph(this.#name, architecture);
     this.#readSections(sectionCount, blockCount, blocksAt, contentAt);
     const symbols = this.#readSymbols(symbolsAt, symbolCount);
     this.#readEdges(edgesAt, edgeCount, symbols);
