@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { SPAN_NAMES } from '#compiler/src/tracing/tracing.js';
+import { SPAN_NAMES } from '#compiler/src/tracing/spans.js';
 import { LOG_EVENTS } from '#executor/src/logging/log.js';
 import { Metrics } from '#executor/src/metrics/metrics.js';
-import { HOST_SPAN_NAMES } from '#executor/src/tracing/host-tracing.js';
+import { HOST_SPAN_NAMES } from '#executor/src/tracing/traces.js';
 
 const DOCUMENT = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
 

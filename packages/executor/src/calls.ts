@@ -6,7 +6,7 @@ import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
 import { callsAtOnce, type Limits } from './limits.js';
 import { BellKind, CallState } from './native/shared-layout.js';
-import type { Trace } from './tracing/host-tracing.js';
+import type { Trace } from './tracing/traces.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
 const MAX_TIMER_MS = 0x7fff_ffff;

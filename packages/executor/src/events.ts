@@ -1,13 +1,22 @@
 import { EventStream, type RunnerEnd } from '@farjit/protocol';
 import type { Limit } from '@farjit/protocol/limits';
+import type { Refusal, RefusalReason } from './authentication.js';
 import type { FaultPlace } from './guard.js';
 import type { Identity } from './identity.js';
-import type { RefusedUpgrade } from './upgrades.js';
 
 /** A session, as events name it. */
 export interface SessionName {
   readonly id: string;
   readonly identity: Identity;
+}
+
+/** An upgrade that was not granted. */
+export interface RefusedUpgrade {
+  /** Undefined where there was no request to answer. */
+  readonly status: Refusal['status'] | undefined;
+  readonly reason: RefusalReason;
+  /** Undefined for a Unix socket. */
+  readonly remoteAddress: string | undefined;
 }
 
 /** How a call ended, for counters, of which there are these. */

@@ -8,7 +8,7 @@ import { completeLimits, type Limits } from './limits.js';
 import { MapsReader } from './mappings-meter.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
-import { RunnerPool } from './runner-pool.js';
+import { RunnerPool, type RunnerResources } from './runner-pool.js';
 import { DEFAULT_RUNNER_PATH } from './runner-process.js';
 import { HostTracing } from './tracing/host-tracing.js';
 import { Turns } from './turns.js';
@@ -39,23 +39,12 @@ export interface HostOptions {
 }
 
 /** What the sessions of one host share. */
-export interface HostResources {
-  readonly runnerPath: string;
-  readonly sandbox: SandboxLevel;
-  readonly limits: Limits;
-  readonly preload: readonly string[];
-  readonly abi: Abi;
+export interface HostResources extends RunnerResources {
   readonly cpuFeatures: string;
-  readonly reservations: ReservationPool;
-  readonly maps: MapsReader;
-  readonly users: UserPool;
   readonly runners: RunnerPool;
   readonly tracing: HostTracing;
   /** In which its sessions use the host's time. */
   readonly turns: Turns;
-  /** What happens in its sessions. */
-  readonly events: ExecutorEvents;
-  readonly probe: EventProbe | undefined;
 }
 
 /** @throws {RangeError} for limits that no runner can work with, and features that this machine has not. */

@@ -1,5 +1,11 @@
 export type { Refusal, RefusalReason } from './authentication.js';
-export { CALL_OUTCOMES, type CallOutcome, type ExecutorEvent, type ExecutorEvents } from './events.js';
+export {
+  CALL_OUTCOMES,
+  type CallOutcome,
+  type ExecutorEvent,
+  type ExecutorEvents,
+  type RefusedUpgrade,
+} from './events.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
 export { SocketInUseError } from './http-listener.js';
 export { describeIdentity, type Identity, isSameIdentity, type Quotas } from './identity.js';
@@ -14,5 +20,4 @@ export { Server, type ServerOptions } from './server.js';
 export { Session, type SessionOptions } from './session.js';
 export { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
 export { type Credentials, hashToken, makeToken } from './tokens.js';
-export type { RefusedUpgrade } from './upgrades.js';
 export { VERSION } from './version.js';

@@ -28,7 +28,7 @@ import { describeConfinement } from './runner-confinement.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { RunnerUsage } from './runner-watch.js';
-import type { Trace } from './tracing/host-tracing.js';
+import type { Trace } from './tracing/traces.js';
 import type { Lane } from './turns.js';
 
 /** What a live runner tells its session. */

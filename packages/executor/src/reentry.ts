@@ -3,7 +3,7 @@ import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
 import { ReentryKind, ReentryState } from './native/shared-layout.js';
-import type { Trace } from './tracing/host-tracing.js';
+import type { Trace } from './tracing/traces.js';
 
 /** The compiler's answer. */
 export type ReenterAnswer = ResultOf<typeof indirection.reenter>;

@@ -1,11 +1,16 @@
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
+import type { Abi } from './abi/abi.js';
 import { ControlArea } from './control-area.js';
-import type { HostResources } from './host-resources.js';
+import type { ExecutorEvents } from './events.js';
+import type { EventProbe } from './guard.js';
 import { Indirection } from './indirection.js';
-import { stackBytes } from './limits.js';
+import { type Limits, stackBytes } from './limits.js';
+import type { MapsReader } from './mappings-meter.js';
 import { SessionMemory } from './memory.js';
 import type { Reservation, ReservationPool } from './reservation.js';
 import { RunnerProcess } from './runner-process.js';
 import { RunnerStartError } from './runner-start.js';
+import type { UserPool } from './user-pool.js';
 
 /** After a runner was taken: what it was taken for goes first, and starting a process holds the host up. */
 const REFILL_DELAY_MS = 5;
@@ -27,26 +32,26 @@ export interface WarmRunner {
 }
 
 /** What starting a runner takes from its host. */
-type Resources = Pick<
-  HostResources,
-  | 'runnerPath'
-  | 'abi'
-  | 'sandbox'
-  | 'limits'
-  | 'preload'
-  | 'reservations'
-  | 'users'
-  | 'maps'
-  | 'events'
-  | 'probe'
->;
+export interface RunnerResources {
+  readonly runnerPath: string;
+  readonly abi: Abi;
+  readonly sandbox: SandboxLevel;
+  readonly limits: Limits;
+  readonly preload: readonly string[];
+  readonly reservations: ReservationPool;
+  readonly users: UserPool;
+  readonly maps: MapsReader;
+  /** What happens in its sessions. */
+  readonly events: ExecutorEvents;
+  readonly probe: EventProbe | undefined;
+}
 
 /**
  * Runners started before anybody asks for one, so that a session opens without waiting for a process. There are never more
  * than the pool's size; one that ends while it waits is gone, and is replaced with the next that is taken.
  */
 export class RunnerPool {
-  readonly #resources: Resources;
+  readonly #resources: RunnerResources;
   readonly #size: number;
   readonly #warm = new Set<WarmRunner>();
   readonly #starting = new Set<Promise<void>>();
@@ -54,7 +59,7 @@ export class RunnerPool {
   #isClosed = false;
 
   /** @param size runners to keep warm; none is started before `fill`. */
-  constructor(resources: Resources, size: number) {
+  constructor(resources: RunnerResources, size: number) {
     this.#resources = resources;
     this.#size = size;
   }
@@ -133,7 +138,7 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, abi, sandbox, limits, preload, reservations, users, maps, events, probe }: Resources,
+  { runnerPath, abi, sandbox, limits, preload, reservations, users, maps, events, probe }: RunnerResources,
   wasWaiting: boolean,
 ): Promise<WarmRunner> {
   const reservation = takeReservation(reservations);

@@ -10,14 +10,13 @@ import {
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
-import type { CallbackOutcome } from './events.js';
+import type { CallbackOutcome, SessionName } from './events.js';
 import type { Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { libraryBits } from './libraries.js';
 import { LiveRunner, type LiveRunnerEvents } from './live-runner.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
-import type { Session } from './session.js';
 import type { Lane } from './turns.js';
 
 /** Bytes that cannot be sent now, from which on JIT'd code waits when it writes output. */
@@ -29,7 +28,7 @@ type Wanted = ParamsOf<typeof messages.startRunner>;
 /** What a session's runners need of it. */
 export interface SessionRunnersContext {
   /** Whose they are, for events. */
-  readonly session: Session;
+  readonly session: SessionName;
   readonly host: HostResources;
   readonly account: Account | undefined;
   readonly connection: Connection;

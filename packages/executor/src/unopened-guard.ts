@@ -1,11 +1,16 @@
 import type { Socket } from 'node:net';
-import { MAX_UNOPENED_FRAME_BYTES } from '@farjit/protocol';
+import { type Connection, MAX_UNOPENED_FRAME_BYTES } from '@farjit/protocol';
 import type { WebSocket } from 'ws';
 import type { Guard } from './guard.js';
-import type { Session } from './session.js';
 
 /** What is read of a socket at a time: the end of one message may come together with the beginning of the next. */
 const READ_BYTES = 64 * 1024;
+
+/** Of a session, what tells whether its peer is still to be bounded, and cuts it off. */
+interface UnopenedSession {
+  readonly isUnopened: boolean;
+  readonly connection: Connection;
+}
 
 /**
  * Cuts a peer off whose message is larger than one may be before the session is open, when so much of it has come: a WebSocket
@@ -14,7 +19,7 @@ const READ_BYTES = 64 * 1024;
 export function guardUnopened(
   socket: Socket,
   webSocket: WebSocket,
-  session: Pick<Session, 'isUnopened' | 'connection'>,
+  session: UnopenedSession,
   guard: Guard,
 ): void {
   let unfinishedBytes = 0;

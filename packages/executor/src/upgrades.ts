@@ -14,7 +14,8 @@ import {
 import { describeQuota, formatQuota, type Quota } from '@farjit/protocol/quotas';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Account, Accounts } from './accounts.js';
-import type { Authenticator, Refusal, RefusalReason, Via } from './authentication.js';
+import type { Authenticator, Refusal, Via } from './authentication.js';
+import type { RefusedUpgrade } from './events.js';
 import type { HostResources } from './host-resources.js';
 import { refuseUpgrade } from './http-listener.js';
 import { describeIdentity, type Identity, isSameIdentity } from './identity.js';
@@ -57,15 +58,6 @@ const BAD_FIRST_FRAME: Refusal = {
   reason: 'bad-request',
   words: `${FIRST_FRAME_HEADER}: goes with an upgrade for a new session, once, and is base64url of 1 to ${MAX_FIRST_FRAME_BYTES} bytes`,
 };
-
-/** An upgrade that was not granted. */
-export interface RefusedUpgrade {
-  /** Undefined where there was no request to answer. */
-  readonly status: Refusal['status'] | undefined;
-  readonly reason: RefusalReason;
-  /** Undefined for a Unix socket. */
-  readonly remoteAddress: string | undefined;
-}
 
 /** Whether a server takes sessions. */
 export type ServerPhase = 'open' | 'draining' | 'closing';

@@ -12,7 +12,7 @@ import {
 import { type ReenterAnswer, Reentries } from '../src/reentry.js';
 import { ReservationPool } from '../src/reservation.js';
 import { layoutReservation } from '../src/reservation-layout.js';
-import type { Trace } from '../src/tracing/host-tracing.js';
+import type { Trace } from '../src/tracing/traces.js';
 import { commitOf } from './session-fixture.js';
 
 const MIB = 1024 * 1024;

@@ -1,4 +1,9 @@
-import type { Ended } from './start.js';
+/** How a command ended: everything it opened is closed. */
+export interface Ended {
+  readonly exitCode: number;
+  /** LLVM and ffi-rs are loaded, and make the process slow to end. */
+  readonly isLoaded: boolean;
+}
 
 /** Options of Node under which it has things to write when it ends: profiles, coverage, what a hook wants. */
 const ASKS_NODE_FOR_SOMETHING = ['NODE_OPTIONS', 'NODE_V8_COVERAGE'] as const;

@@ -7,7 +7,7 @@ import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import type { MapCommandOptions } from './map-command.js';
 import type { ReplOptions } from './repl-command.js';
-import type { RunOptions } from './run-command.js';
+import type { RunOptions } from './run-options.js';
 
 /** The command line itself is wrong. */
 const USAGE_EXIT_CODE = 2;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { CsvError, type Info, parse } from 'csv-parse';
 import { quoted } from '../kaleidoscope/printable.js';
-import { DataFileError, type MapInput } from './map-input.js';
+import { DataFileError, type MapInput } from './map-columns.js';
 
 /** A longer line is no row of numbers: most likely a quote is not closed. */
 const MAX_ROW_BYTES = 1024 * 1024;

@@ -6,23 +6,11 @@ import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
 import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
-import { type JITOptions, openJIT } from './open-jit.js';
+import { openJIT } from './open-jit.js';
 import { readSource } from './read-source.js';
+import type { RunOptions } from './run-options.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
-
-/** `farjit run`'s options. */
-export interface RunOptions extends Omit<JITOptions, 'executor'> {
-  /** Addresses of running executors; without any the command has its own. */
-  readonly executors?: readonly string[] | undefined;
-  readonly stats?: 'summary' | 'json';
-  /** File of a profile that orders the guesses. */
-  readonly speculateOrder?: string;
-  /** File to write the profile of this run to. */
-  readonly recordCalls?: string;
-  /** Milliseconds that each expression may run. */
-  readonly deadline?: number;
-}
 
 /**
  * Runs a program: all of it is parsed before any of it runs.

@@ -8,7 +8,7 @@ import { describeFailure, renderAt } from './describe-error.js';
 import { isStopped, type Outcome, type StoppableOptions } from './evaluate-items.js';
 import { openPool, writePoolStatistics } from './open-pool.js';
 import { printfDouble } from './printf-double.js';
-import type { RunOptions } from './run-command.js';
+import type { RunOptions } from './run-options.js';
 import { closeIfUnheard, type StopRequest } from './stop-request.js';
 
 type ExpressionItem = Extract<TopLevelItem, { kind: 'expression' }>;

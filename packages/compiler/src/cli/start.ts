@@ -1,15 +1,9 @@
 import { LocalExecutor } from '../executor-client/local-executor.js';
 import { describeError } from './describe-error.js';
+import type { Ended } from './end-process.js';
 import { OutputWatch } from './output-watch.js';
 
 export { endProcess } from './end-process.js';
-
-/** How a command ended: everything it opened is closed. */
-export interface Ended {
-  readonly exitCode: number;
-  /** LLVM and ffi-rs are loaded, and make the process slow to end. */
-  readonly isLoaded: boolean;
-}
 
 /** What the launcher puts before the user's arguments: `--adopt-executor=DESCRIPTOR:PROCESS`. */
 const ADOPTION = /^--adopt-executor=(\d{1,9}):(\d{1,9})$/;

@@ -1,11 +1,10 @@
 import type { MemProt } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { Architecture } from './architecture.js';
 import { EH_FRAME_SECTION, parseEHFrame } from './eh-frame.js';
 import { MergeableSection } from './elf-mergeable.js';
 import * as elf from './elf-object.js';
 import { LinkError } from './errors.js';
-import { type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js';
+import { type Architecture, type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js';
 
 /** What one relocation type becomes. */
 export interface ElfRelocation {

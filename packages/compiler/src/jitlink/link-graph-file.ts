@@ -1,7 +1,7 @@
 import type { MemProt } from '@farjit/protocol';
-import type { Architecture } from './architecture.js';
 import { LinkError } from './errors.js';
 import {
+  type Architecture,
   type Block,
   Edge,
   KEEP_ALIVE,

@@ -1,5 +1,5 @@
-import type { Architecture } from './architecture.js';
 import { LinkError, outOfRangeError } from './errors.js';
+import type { Architecture } from './link-graph.js';
 import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from './link-graph.js';
 import {
   type EdgeKindSpec,

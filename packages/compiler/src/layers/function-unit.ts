@@ -1,16 +1,37 @@
 import type { Call } from '../session/call-edges.js';
-import { MaterializationUnit, type ObjectSource } from '../session/materialization-unit.js';
+import {
+  type CompileObserver,
+  MaterializationUnit,
+  type ObjectSource,
+} from '../session/materialization-unit.js';
 import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
-import type { FunctionLayer } from './function-layer.js';
+import type { OptimizedObject } from '../session/tier-up.js';
+import type { FrontEnd } from './front-end.js';
+import type { OptimizationPlan } from './tiers.js';
+
+/** What is to be had of the layer that made a unit: `FunctionLayer` says what each does. */
+interface UnitLayer<Body extends object> {
+  readonly frontEnd: FrontEnd<Body>;
+  compileTogether(
+    units: readonly MaterializationUnit[],
+    observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+    options: { canWait: boolean },
+  ): MaterializationUnit[];
+  makeOptimized(
+    unit: MaterializationUnit,
+    onPlanned: (plan: OptimizationPlan) => void,
+  ): Promise<OptimizedObject>;
+  print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string>;
+}
 
 /** A unit that defines one function of a front end's. */
 export class FunctionUnit<Body extends object> extends MaterializationUnit {
   /** That made it, and alone knows what to do with its body. */
-  readonly layer: FunctionLayer<Body>;
+  readonly layer: UnitLayer<Body>;
   readonly body: Body;
 
   constructor(
-    layer: FunctionLayer<Body>,
+    layer: UnitLayer<Body>,
     name: string,
     body: Body,
     source: ObjectSource,

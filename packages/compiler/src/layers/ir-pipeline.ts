@@ -2,7 +2,8 @@ import type { IRBuilder } from '../ir/ir-builder.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
 import type { CompiledObject } from '../session/materialization-unit.js';
-import { type Tracing, UNTRACED } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
+import { UNTRACED } from '../tracing/tracing.js';
 import type { CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
 
 /** How a module is compiled. */

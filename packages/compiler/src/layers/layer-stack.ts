@@ -1,9 +1,9 @@
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
-import type { JITOptions } from '../jit-types.js';
+import type { OptLevel } from '../llvm/target.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import { IRPipeline } from './ir-pipeline.js';
-import { IRTransformLayer } from './ir-transform-layer.js';
+import { type IRTransform, IRTransformLayer } from './ir-transform-layer.js';
 import type { KeptObjects } from './kept-objects.js';
 import type { FunctionLayerContext, Scope } from './recipe-compiler.js';
 import { HOT_THRESHOLD, type TierPolicy } from './tiers.js';
@@ -26,8 +26,15 @@ export interface LayerContext {
   readonly scope: Scope;
 }
 
+/** How code is made: `JITOptions` says what each of them means. */
+export interface LayerOptions {
+  readonly optLevel?: OptLevel;
+  readonly hotThreshold?: number;
+  readonly transforms?: readonly IRTransform[];
+}
+
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
-export function stackLayers(context: LayerContext, options: JITOptions): LayerStack {
+export function stackLayers(context: LayerContext, options: LayerOptions): LayerStack {
   const { session, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
   const { triple, cpuName, cpuFeatures } = session.executor.info;

@@ -12,7 +12,7 @@ import {
   type ObjectPart,
 } from '../session/materialization-unit.js';
 import type { RunnerContext } from '../session/runner-context.js';
-import type { OpenSpan, Tracing } from '../tracing/tracing.js';
+import type { OpenSpan, Tracing } from '../tracing/spans.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
 
 /** What objects are linked with. */

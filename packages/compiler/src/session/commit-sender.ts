@@ -1,6 +1,6 @@
 import { memory } from '@farjit/protocol';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
-import type { Tracing } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
 import { hasAppliedCommit, isRunnerGone } from './call-errors.js';
 import type { OutgoingCommit } from './commit-queue.js';
 import type { RunnerContext } from './runner-context.js';

@@ -4,7 +4,7 @@ import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect
 import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
 import { LinkError } from '../jitlink/errors.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
-import type { Tracing } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
 import { AbsoluteSymbols } from './absolute-symbols.js';
 import type { Call } from './call-edges.js';
 import { generate } from './definition-generator.js';

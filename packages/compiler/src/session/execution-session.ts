@@ -6,7 +6,8 @@ import { CompileCallbackManager } from '../indirection/compile-callback-manager.
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import { HOT_THRESHOLD } from '../layers/tiers.js';
-import { type Tracing, UNTRACED } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
+import { UNTRACED } from '../tracing/tracing.js';
 import { Assumptions } from './assumptions.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';

@@ -2,7 +2,7 @@ import { type Answer, type indirection, memory, type ResultOf } from '@farjit/pr
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { OpenSpan, Tracing } from '../tracing/tracing.js';
+import type { OpenSpan, Tracing } from '../tracing/spans.js';
 import type { CommitSender } from './commit-sender.js';
 import type { CompileAction } from './compile-action.js';
 import type { EventStream } from './events.js';

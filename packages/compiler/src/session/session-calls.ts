@@ -7,7 +7,7 @@ import type {
   ExecutorProcessControl,
   MemoryPiece,
 } from '../executor-client/executor-process-control.js';
-import type { Tracing } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
 import { programThreadsAfter, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
 import type { CommitSender } from './commit-sender.js';

@@ -1,5 +1,5 @@
 import type { OptimizationPlan } from '../layers/tiers.js';
-import type { Tracing } from '../tracing/tracing.js';
+import type { Tracing } from '../tracing/spans.js';
 import type { Assumptions } from './assumptions.js';
 import type { EventStream } from './events.js';
 import type { CompiledObject, MaterializationUnit, ObjectPart } from './materialization-unit.js';

@@ -14,7 +14,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
-import type { OpenSpan, SpanDetails, SpanName, Tracing } from './tracing.js';
+import type { OpenSpan, SpanDetails, SpanName, Tracing } from './spans.js';
 
 /** Calls that one callback is linked to: with more in flight, which of them it was is not worth telling. */
 const MAX_LINKED_CALLS = 16;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import test from 'ava';
+import { DataFileError } from '../../src/cli/map-columns.js';
 import { readCSV } from '../../src/cli/map-csv.js';
-import { DataFileError, readMapInput } from '../../src/cli/map-input.js';
+import { readMapInput } from '../../src/cli/map-input.js';
 import { folderWith } from './run-farjit.js';
 
 async function columnsOf(text: string, ...parameters: string[]) {

@@ -10,7 +10,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
-import type { HostSpanName, SpanDetails, Trace, TraceSource } from './host-tracing.js';
+import type { HostSpanName, SpanDetails, Trace, TraceSource } from './traces.js';
 
 /** How long exporters may take at the end: what they send to may be gone. */
 const MAX_FLUSH_MS = 1000;

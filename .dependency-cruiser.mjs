@@ -1,0 +1,77 @@
+// What may import what in the sources of the packages: `npm run lint` holds it. Imports of types count.
+
+/** Below front ends, pool and command line: they know no language and none of those. */
+const CORE = 'cache|calls|codegen|executor-client|files|indirection|ir|jitlink|layers|llvm|session|tracing';
+
+/** A dylib knows the units that define its names, and those their dylib: the one circle that is left. */
+const KNOWN_CIRCLE =
+  '^packages/compiler/src/(session/(absolute-symbols|counter-pages|definition-generator|jit-dylib|materialization-unit|reexports|runner-context)|indirection/indirect-stubs-manager)\\.ts$';
+
+const protocol = '^(@farjit/protocol(/|$)|packages/protocol/)';
+const executor = '^(@farjit/executor(/|$)|packages/executor/)';
+const compiler = '^(@farjit/compiler(/|$)|packages/compiler/)';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-circle-of-files',
+      severity: 'error',
+      from: { pathNot: KNOWN_CIRCLE },
+      to: { circular: true },
+    },
+    {
+      name: 'core-knows-no-front-end',
+      severity: 'error',
+      from: { path: `^packages/compiler/src/(${CORE})/` },
+      to: { path: `^packages/compiler/src/(?!(${CORE})/)` },
+    },
+    {
+      name: 'jitlink-links-and-nothing-else',
+      comment: 'It needs nothing but types of the protocol and what Node has.',
+      severity: 'error',
+      from: { path: '^packages/compiler/src/jitlink/' },
+      to: { pathNot: `^packages/compiler/src/jitlink/|${protocol}`, dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'command-line-on-top',
+      severity: 'error',
+      from: { pathNot: '^packages/compiler/src/cli/' },
+      to: { path: '^packages/compiler/src/cli/' },
+    },
+    {
+      name: 'compiler-and-executor-meet-in-the-protocol',
+      severity: 'error',
+      from: { path: '^packages/compiler/' },
+      to: { path: executor },
+    },
+    {
+      name: 'executor-and-compiler-meet-in-the-protocol',
+      severity: 'error',
+      from: { path: '^packages/executor/' },
+      to: { path: compiler },
+    },
+    {
+      name: 'protocol-below-both',
+      severity: 'error',
+      from: { path: '^packages/protocol/' },
+      to: { path: `${executor}|${compiler}` },
+    },
+    {
+      name: 'nothing-unresolved',
+      comment: 'A rule cannot see where an import leads that is not found.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^@farjit/' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    // What is built need not be there, and is not looked into when it is.
+    doNotFollow: { path: '(^|/)(node_modules|dist)/' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+    },
+  },
+};

@@ -1,0 +1,14 @@
+import type { JITOptions } from './open-jit.js';
+
+/** `farjit run`'s options. */
+export interface RunOptions extends Omit<JITOptions, 'executor'> {
+  /** Addresses of running executors; without any the command has its own. */
+  readonly executors?: readonly string[] | undefined;
+  readonly stats?: 'summary' | 'json';
+  /** File of a profile that orders the guesses. */
+  readonly speculateOrder?: string;
+  /** File to write the profile of this run to. */
+  readonly recordCalls?: string;
+  /** Milliseconds that each expression may run. */
+  readonly deadline?: number;
+}
