@@ -62,16 +62,18 @@ export class Definitions {
     return false;
   }
 
+  /** @throws {LinkError} as `KaleidoscopeJIT.addFunctionAST`. */
   addFunction(fn: FunctionAST, sessions: Iterable<KaleidoscopeJIT>): ResourceTracker {
     const { name } = fn.prototype;
-    this.#prototypes.set(name, fn.prototype);
-    this.#functions.set(name, fn);
     const entry = newEntry(name, strongSymbols([name]), (jit) => jit.addFunctionAST(fn), `def ${name}`);
-    return this.#add(entry, sessions, () => {
+    const tracker = this.#add(entry, sessions, () => {
       if (this.#functions.get(name) !== fn) return;
       this.#functions.delete(name);
       this.#prototypes.delete(name);
     });
+    this.#prototypes.set(name, fn.prototype);
+    this.#functions.set(name, fn);
+    return tracker;
   }
 
   /** @throws {LinkError} as `KaleidoscopeJIT.defineModule`. */

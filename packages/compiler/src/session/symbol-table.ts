@@ -50,7 +50,7 @@ export class SymbolTable<D extends Definer> {
    */
   define(definer: D): Set<D> {
     const replaces = this.#context.mayReplace(definer);
-    const taken = replaces ? [...definer.symbols.keys()] : this.#takenBy(definer);
+    const taken = this.#takenBy(definer, replaces);
     const losers = new Set<D>();
     for (const name of taken) {
       const before = this.find(name);
@@ -84,7 +84,7 @@ export class SymbolTable<D extends Definer> {
     return names;
   }
 
-  #takenBy(definer: D): string[] {
+  #takenBy(definer: D, replaces: boolean): string[] {
     const taken: string[] = [];
     const refused: string[] = [];
     const owners = new Set<string>();
@@ -92,12 +92,14 @@ export class SymbolTable<D extends Definer> {
     for (const [name, flags] of definer.symbols) {
       const before = this.find(name);
       const known = before?.symbols.get(name);
-      const winner = known ? arbitrate(known, flags) : 'second';
+      // No function stands in for data: others hold its address, and read what is there.
+      const isFree = !known || (replaces && (known.callable || !flags.callable));
+      const winner = isFree ? 'second' : arbitrate(known, flags);
       if (winner === 'first') continue;
       taken.push(name);
       if (!before) continue;
       const isDuplicate = winner === 'duplicate';
-      if (!isDuplicate && (flags.callable || !this.#context.isPlaced(before, name))) continue;
+      if (!isDuplicate && (replaces || flags.callable || !this.#context.isPlaced(before, name))) continue;
       (isDuplicate ? refused : placed).push(name);
       owners.add(before.name);
     }

@@ -72,13 +72,13 @@ test('data that is linked already stays where it is', async (t) => {
   t.is(await linkedOf(session.mainDylib.find('a')?.knownPart('a')), linked);
 });
 
-test('a name that becomes data of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
+test('a name that becomes other data, of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
   const { session, host, call, enter, linkedOf } = await openScripted(t);
   const old = unitOf('d', '.data\n.globl d\n.globl e\nd: .quad 1\ne: .quad 2', { data: ['d', 'e'] });
   session.define(old);
   await call(functionUnit('f', { loads: ['d'] }), 'f');
   // Still the definition of `e`, so its object is not given up.
-  session.define(functionUnit('d'));
+  session.define(dataUnit('d'));
   host.loseRunner({ kind: 'exit', status: 0 });
   await new Promise(setImmediate);
   const runner = await session.runner();

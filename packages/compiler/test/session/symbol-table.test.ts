@@ -110,3 +110,13 @@ test('data that has its place keeps it: what would take the name is refused', (t
   t.is(table.find('d')?.name, 'one');
   t.is([...table.define(module('function', { f: FUNCTION }))].length, 1, 'a function has a stub');
 });
+
+test('what replaces takes the names of functions, and none of data', (t) => {
+  const table = newTable();
+  table.define(module('first', { f: FUNCTION, v: DATA }));
+  const again = module('again', { f: FUNCTION, v: FUNCTION }, true);
+  t.throws(() => table.define(again), { code: 'LINK_ERROR', message: /v already defined by first/ });
+  t.is(table.find('f')?.name, 'first');
+  table.define(module('f', { f: FUNCTION }, true));
+  t.is(table.find('f')?.name, 'f');
+});
