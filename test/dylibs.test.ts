@@ -1,5 +1,7 @@
+import type { ResourceTracker } from '@farjit/compiler';
 import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
+import { gate } from '#compiler/test/gate.js';
 import { parseAssembly } from './ir-module.js';
 import { evaluateAll, openJIT } from './jit-fixture.js';
 
@@ -186,4 +188,78 @@ test('dylibs outlive a runner', async (t) => {
   await t.throwsAsync((await jit.lookup('abort', { result: 'void', parameters: [] }))());
   t.is(await f(), 1);
   t.deepEqual(await evaluateAll(jit, 'f();'), [1]);
+});
+
+test('callers of a removed definition get what the process, a reexport of the link order or a generator has', async (t) => {
+  const { jit } = await openJIT(t);
+  const define = (source: string) => {
+    const [item] = jit.parse(source);
+    if (item?.kind !== 'definition') throw new Error('no definition');
+    return jit.addFunctionAST(item.function);
+  };
+  const library = jit.createDylib('library');
+  library.reexport({ f: 'sqrt' });
+  jit.mainDylib.addToLinkOrder(library);
+  const trackers = [define('def fabs(x) x * 100;'), define('def f(x) x + 1;')];
+  t.deepEqual(await evaluateAll(jit, 'def c(x) fabs(x); def d(x) f(x); c(1); d(1);'), [100, 2]);
+  for (const tracker of trackers) tracker.remove();
+  t.deepEqual(await evaluateAll(jit, 'c(0 - 1); d(16); c(0 - 2);'), [1, 4, 2]);
+
+  let value = 0;
+  let made: ResourceTracker | undefined;
+  jit.mainDylib.addGenerator(async (names, dylib) => {
+    if (names.includes('made')) made = await dylib.addModule(constant('made', ++value));
+  });
+  await jit.addModule(calls('callMade', 'made'));
+  t.deepEqual(await evaluateAll(jit, 'callMade();'), [1]);
+  made?.remove();
+  t.deepEqual(await evaluateAll(jit, 'callMade(); callMade();'), [2, 2]);
+});
+
+test('code that came through a chain of reexports follows each of them; hidden names of another dylib are no targets', async (t) => {
+  const { jit } = await openJIT(t);
+  const [near, far] = [jit.createDylib('near'), jit.createDylib('far')];
+  await far.addModule(constant('one', 1));
+  await far.addModule(constant('two', 2));
+  await far.addModule(parseAssembly('define hidden double @secret() { ret double 3.0 }'));
+  const middle = near.reexport({ b: { dylib: far, name: 'one' } });
+  jit.mainDylib.reexport({ a: { dylib: near, name: 'b' }, spied: { dylib: far, name: 'secret' } });
+  far.reexport({ open: 'secret' });
+  await jit.addModule(calls('callA', 'a'));
+  await jit.addModule(calls('spy', 'spied'));
+  t.deepEqual(await evaluateAll(jit, 'callA();'), [1]);
+  middle.remove();
+  near.reexport({ b: { dylib: far, name: 'two' } });
+  t.deepEqual(await evaluateAll(jit, 'callA();'), [2]);
+  await t.throwsAsync((await jit.lookup('spy'))(), { message: /no definition of "spied"/ });
+  t.is(await (await far.lookup('open'))(), 3);
+});
+
+test('who needs a name that a generator is being asked for waits for it; the generator itself does not', async (t) => {
+  const { jit } = await openJIT(t);
+  const asked: string[] = [];
+  const found: unknown[] = [];
+  jit.mainDylib.addGenerator(async (names, dylib) => {
+    asked.push(...names);
+    for (const name of names) {
+      found.push(await dylib.findSymbol(name));
+      await dylib.addModule(constant(name, 1));
+    }
+  });
+  await jit.addModule(calls('callMade', 'made'));
+  const values = await Promise.all(
+    [jit.lookup('callMade'), jit.lookup('made')].map(async (f) => (await f)()),
+  );
+  t.deepEqual(values, [1, 1]);
+  t.deepEqual([asked, found], [['made'], [undefined]]);
+});
+
+test('what waits for a generator that does not answer ends with the session', async (t) => {
+  const { jit } = await openJIT(t);
+  const { wait, reached } = gate();
+  jit.mainDylib.addGenerator(() => wait());
+  const looking = t.throwsAsync(jit.lookup('never'), { code: 'SESSION_CLOSED' });
+  await reached;
+  await jit.close();
+  await looking;
 });

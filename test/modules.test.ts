@@ -408,3 +408,113 @@ define double @far(double %x) { store double 1.0, double* @state %r = call doubl
   t.is(await jit.findSymbol('state'), undefined);
   t.is((await jit.findSymbol('near'))?.kind, 'function');
 });
+
+test('an alias keeps the weak function of its module, which has its name again when the strong one is removed', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+@al = alias double (), double ()* @wf
+define weak double @wf() { ret double 1.0 }`),
+  );
+  const strong = await jit.addModule(parseAssembly('define double @wf() { ret double 2.0 }'));
+  t.deepEqual(await evaluateAll(jit, 'al(); wf();'), [1, 2]);
+  jit.removeModule(strong);
+  t.deepEqual(await evaluateAll(jit, 'al(); wf();'), [1, 1]);
+});
+
+test('what is linked again leaves the state of other parts of its module alone', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+@count = internal global double 0.0
+@total = global double 0.0
+@other = external global double
+declare double @cbrt(double)
+define double @next() {
+  %v = load double, double* @count
+  %n = fadd double %v, 1.0
+  store double %n, double* @count
+  ret double %n
+}
+define double @add(double %x) {
+  %a = call double @cbrt(double %x)
+  %v = load double, double* @total
+  %n = fadd double %v, %a
+  store double %n, double* @total
+  ret double %n
+}
+define double @get() { %v = load double, double* @other ret double %v }`),
+  );
+  const other = await jit.addModule(parseAssembly('@other = global double 5.0'));
+  t.deepEqual(await evaluateAll(jit, 'next(); next(); add(1); get();'), [1, 2, 1, 5]);
+  jit.removeModule(other);
+  await jit.addModule(parseAssembly('@other = global double 6.0'));
+  t.deepEqual(await evaluateAll(jit, 'get(); next(); def cbrt(x) 10; add(0); next();'), [6, 3, 11, 4]);
+});
+
+test('a variable that an alias kept is the one of its name again when the strong one is removed', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+@al = alias double, double* @wv
+@wv = weak global double 1.0
+define double @getAl() { %v = load double, double* @al ret double %v }
+define double @getWv() { %v = load double, double* @wv ret double %v }`),
+  );
+  const strong = await jit.addModule(parseAssembly('@wv = global double 2.0'));
+  t.deepEqual(await evaluateAll(jit, 'getAl(); getWv();'), [1, 2]);
+  jit.removeModule(strong);
+  t.deepEqual(await evaluateAll(jit, 'getAl(); getWv();'), [1, 1]);
+});
+
+test('a weak reference is null before there is a definition and after it has been removed', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`
+declare extern_weak double @maybe()
+define double @ask() {
+  %is = icmp ne double ()* @maybe, null
+  br i1 %is, label %there, label %absent
+there:
+  %r = call double @maybe()
+  ret double %r
+absent:
+  ret double -1.0
+}`),
+  );
+  t.deepEqual(await evaluateAll(jit, 'ask();'), [-1]);
+  const tracker = await jit.addModule(parseAssembly('define double @maybe() { ret double 4.0 }'));
+  t.deepEqual(await evaluateAll(jit, 'ask();'), [4]);
+  jit.removeModule(tracker);
+  t.deepEqual(await evaluateAll(jit, 'ask();'), [-1]);
+});
+
+test('a function of another number of parameters than its callers were compiled for is refused by name', async (t) => {
+  const { jit } = await openJIT(t);
+  const one = await jit.addModule(parseAssembly('define double @f(double %x) { ret double %x }'));
+  t.deepEqual(await evaluateAll(jit, 'def c(x) f(x); c(3);'), [3]);
+  jit.removeModule(one);
+  const c = await jit.lookup('c');
+  const two = await jit.addModule(
+    parseAssembly('define double @f(double %x, double %y) { %r = fadd double %x, %y ret double %r }'),
+  );
+  await t.throwsAsync(c(3), { message: /'f' takes 2, this call has 1/ });
+  jit.removeModule(two);
+  const [item] = jit.parse('def f(x) x * 2;');
+  if (item?.kind !== 'definition') return t.fail();
+  const own = jit.addFunctionAST(item.function);
+  t.is(await c(3), 6);
+  own.remove();
+  await evaluateAll(jit, 'def f(x y z) x;');
+  await t.throwsAsync(c(3), { message: /'f' takes 3, this call has 1/ });
+});
+
+test('no function takes the name of data, which others would read its code for', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(
+    parseAssembly(`@v = global double 3.0
+define double @get() { %v = load double, double* @v ret double %v }`),
+  );
+  await t.throwsAsync(jit.addSource('def v(x) x;'), { code: 'LINK_ERROR', message: /v already defined by/ });
+  t.deepEqual(await evaluateAll(jit, 'get();'), [3]);
+});

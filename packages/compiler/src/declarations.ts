@@ -3,9 +3,14 @@ import { doubleSignature } from './calls/callable.js';
 import type { PrototypeAST } from './kaleidoscope/ast.js';
 import type { JITDylib, SymbolRef } from './session/jit-dylib.js';
 
+/** In place of a number of parameters: no call of Kaleidoscope fits the function. */
+const NOT_OF_DOUBLES = -1;
+
 /** How the names of a Kaleidoscope program are called. */
 export class Declarations {
   readonly #prototypes = new Map<string, PrototypeAST>();
+  /** What callers take a name's number of parameters to be: the last that was known, also when nobody defines it any more. */
+  readonly #parameterCounts = new Map<string, number>();
   readonly #mainDylib: JITDylib;
   readonly #definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined;
 
@@ -20,10 +25,20 @@ export class Declarations {
 
   /** @returns whether callers pass another number of arguments from now on. */
   declare(prototype: PrototypeAST): boolean {
-    const { name, parameters } = prototype;
-    const before = this.#prototypes.get(name);
+    const { name } = prototype;
     this.#prototypes.set(name, prototype);
-    return before !== undefined && before.parameters.length !== parameters.length;
+    return this.noteMeaning(name);
+  }
+
+  /** A name may mean something else now. @returns whether callers pass another number of arguments from now on. */
+  noteMeaning(name: string): boolean {
+    const prototype = this.prototypeOf(name);
+    const isDefined = this.#definitionOf(name) !== undefined;
+    const count = prototype?.parameters.length ?? (isDefined ? NOT_OF_DOUBLES : undefined);
+    if (count === undefined) return false;
+    const before = this.#parameterCounts.get(name);
+    this.#parameterCounts.set(name, count);
+    return before !== undefined && before !== count;
   }
 
   /** A name is not defined any more. */
@@ -31,15 +46,11 @@ export class Declarations {
     if (dylib === this.#mainDylib) this.#prototypes.delete(name);
   }
 
-  /** What a call of `name` means: a definition or `extern`, or a module's function of doubles. */
+  /** What a call of `name` means: what defines it, if that is a function of doubles, else what an `extern` says. */
   prototypeOf(name: string): PrototypeAST | undefined {
-    const known = this.#prototypes.get(name);
-    if (known) return known;
-    // What a reexport stands for may change without its callers' knowing: it is declared by those who call it.
-    const ref = this.#mainDylib.ref(name);
-    const signature = ref.dylib.lookup(name).name === name ? this.#definedSignatureOf(ref) : undefined;
+    const signature = this.#definitionOf(name);
     if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
-      return undefined;
+      return this.#prototypes.get(name);
     const parameters = signature.parameters.map((_, index) => `x${index}`);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
   }
@@ -52,5 +63,11 @@ export class Declarations {
     if (found.unit && found.dylib !== this.#mainDylib) return undefined;
     const prototype = this.#prototypes.get(ref.name) ?? this.#prototypes.get(found.name);
     return prototype && doubleSignature(prototype.parameters.length);
+  }
+
+  #definitionOf(name: string): CallSignature | undefined {
+    // What a reexport stands for may change without its callers' knowing: it is declared by those who call it.
+    const ref = this.#mainDylib.ref(name);
+    return ref.dylib.lookup(name).name === name ? this.#definedSignatureOf(ref) : undefined;
   }
 }

@@ -14,6 +14,7 @@ import type { ExecutionSession } from './session/execution-session.js';
 import type { JITDylib, SymbolRef } from './session/jit-dylib.js';
 import type { MaterializationUnit } from './session/materialization-unit.js';
 import { Reexports } from './session/reexports.js';
+import { SharedQuestions } from './session/shared-questions.js';
 import { FUNCTION } from './session/symbol-flags.js';
 
 /** An address of the executor, and whether it is a function's; a bare one is. */
@@ -37,6 +38,8 @@ export interface DylibContext {
   signatureOf(ref: SymbolRef): CallSignature | undefined;
   /** What defined the name is about to be removed. */
   onRemoved(ref: SymbolRef): void;
+  /** Names may mean something else now, here or where this dylib is in a link order. */
+  onChanged(names: readonly string[]): void;
 }
 
 /** A set of names that mean what is defined here, then what the dylibs in its link order export, then what the process has. */
@@ -109,13 +112,18 @@ export class Dylib {
   /** Lets names that are not defined here mean what `other` exports, after the dylibs that were added before. */
   addToLinkOrder(other: Dylib): void {
     this.#context.session.addToLinkOrder(this.#dylib, other.#dylib);
+    this.#context.onChanged(other.definedNames());
   }
 
-  /** Has `generator` asked for names that nobody defines, before the process is. */
+  /**
+   * Has `generator` asked for names that nobody defines, before the process is. It is asked for a name once at a time; what
+   * it looks up itself meanwhile, it is not asked for.
+   */
   addGenerator(generator: Generator): void {
+    const questions = new SharedQuestions((names) => generator(names, this));
     this.#dylib.generators.push({
-      tryToGenerate: async (names) => {
-        await generator(names, this);
+      tryToGenerate: async (names, _, runner) => {
+        await runner.answerOrLoss(questions.ask(names));
         return new Map();
       },
     });
@@ -151,13 +159,16 @@ export class Dylib {
 
   /** For front ends: defines what a unit describes. */
   define(unit: MaterializationUnit): ResourceTracker {
-    const { session, onRemoved } = this.#context;
+    const { session, onRemoved, onChanged } = this.#context;
     session.define(unit, this.#dylib);
+    const names = [...unit.symbols.keys()];
+    onChanged(names);
     return {
-      names: [...unit.symbols.keys()],
+      names,
       remove: () => {
         for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));
         session.remove(unit);
+        onChanged(names);
       },
     };
   }

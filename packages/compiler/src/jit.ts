@@ -84,6 +84,7 @@ export class JIT implements AsyncDisposable {
       calls: this.#calls,
       signatureOf: (ref) => this.signatureOf(ref),
       onRemoved: (ref) => this.onRemoved(ref),
+      onChanged: (names) => this.onChanged(names),
     };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
     const write = options.onOutput ?? writeToProcess;
@@ -315,6 +316,9 @@ export class JIT implements AsyncDisposable {
 
   /** What defined the name is about to be removed. */
   protected onRemoved(_ref: SymbolRef): void {}
+
+  /** Names may mean something else now. */
+  protected onChanged(_names: readonly string[]): void {}
 
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);

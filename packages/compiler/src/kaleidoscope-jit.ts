@@ -65,19 +65,18 @@ export class KaleidoscopeJIT extends JIT {
 
   /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
   addExtern(prototype: PrototypeAST): void {
-    const { name } = prototype;
-    if (!this.#declarations.declare(prototype)) return;
-    // Callers compiled for another number of parameters would pass garbage.
-    this.session.noteTypeChanged(name);
+    if (this.#declarations.declare(prototype)) this.session.noteTypeChanged(prototype.name);
   }
 
   /**
    * Defines a function. Nothing is compiled and nothing is sent; that happens when it is called. An earlier
    * definition of the name is replaced, for callers that are compiled already too.
+   * @throws {LinkError} `duplicate-definition` when data has the name.
    */
   addFunctionAST(fn: FunctionAST): ResourceTracker {
+    const tracker = this.#functions.define(fn);
     this.addExtern(fn.prototype);
-    return this.#functions.define(fn);
+    return tracker;
   }
 
   /**
@@ -116,5 +115,10 @@ export class KaleidoscopeJIT extends JIT {
 
   protected override onRemoved(ref: SymbolRef): void {
     this.#declarations.remove(ref);
+  }
+
+  /** Callers that were compiled for another number of parameters would pass garbage. */
+  protected override onChanged(names: readonly string[]): void {
+    for (const name of names) if (this.#declarations.noteMeaning(name)) this.session.noteTypeChanged(name);
   }
 }

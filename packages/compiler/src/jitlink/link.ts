@@ -77,6 +77,8 @@ export class GraphLink {
   readonly graph: LinkGraph;
   /** Names it refers to and does not define, each once. */
   readonly externalNames: readonly string[];
+  /** Those of them that are bound to 0 when nobody defines them. */
+  readonly weakNames: ReadonlySet<string>;
   readonly #postFixup: readonly LinkGraphPass[] | undefined;
   #segments: Segment[] = [];
   #symbols: ReadonlyMap<string, LinkedSymbol> = new Map();
@@ -89,7 +91,9 @@ export class GraphLink {
     graph.architecture.buildGOTAndStubs(graph);
     terminateEHFrame(graph);
     this.graph = graph;
-    this.externalNames = [...new Set(externalsOf(graph).map(({ name }) => name))];
+    const externals = externalsOf(graph);
+    this.externalNames = [...new Set(externals.map(({ name }) => name))];
+    this.weakNames = new Set(externals.filter(({ linkage }) => linkage === 'weak').map(({ name }) => name));
     this.#postFixup = passes.postFixup;
   }
 

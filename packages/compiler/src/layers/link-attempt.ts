@@ -33,7 +33,7 @@ export interface Meaning {
 /** A part's graph, as long as what others define does not change it. */
 interface PreparedGraph {
   readonly graph: GraphLink;
-  /** Names it has a weak definition of, and whether another is taken instead. */
+  /** Data it has a weak definition of, and whether another is taken instead. */
   readonly gaveWay: ReadonlyMap<string, boolean>;
 }
 
@@ -175,7 +175,7 @@ function isData({ unit, name }: FoundDefinition): boolean {
   return unit?.interface.data.has(name) === true && !(unit instanceof AbsoluteSymbols);
 }
 
-/** Makes a part's graph, without definitions that others are taken instead of. */
+/** Makes a part's graph, without data that another's is taken instead of. */
 function prepareGraph(part: ObjectPart): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
@@ -184,7 +184,8 @@ function prepareGraph(part: ObjectPart): PreparedGraph {
   for (const symbol of canYield ? graph.symbols : []) {
     const { name, kind, scope } = symbol;
     if (kind !== 'defined' || scope === 'local') continue;
-    if ((symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
+    // Whoever means a function means its stub. The body stays, for an alias, or for when it is taken again.
+    if (defines.functions.has(name) || (symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
     gaveWay.set(name, isElsewhere(unit, name));
     if (gaveWay.get(name)) symbol.makeExternal();
   }

@@ -181,7 +181,7 @@ export class ObjectLinkingLayer {
   }
 
   #adopt(
-    { part, dylib, meanings }: Member,
+    { part, graph: { weakNames }, dylib, meanings }: Member,
     graph: LinkedGraph,
     counter: ExecutorAddr | undefined,
     runner: RunnerContext,
@@ -190,9 +190,10 @@ export class ObjectLinkingLayer {
   ): void {
     const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
     const directNames = [...meanings].flatMap(([name, { found, stub }]) => {
-      // What is another's, or has another name there, may come to mean something else without its stub's knowing.
-      const isDirect = !stub || found.dylib !== dylib || found.name !== name;
-      return isDirect ? [...new Set([name, found.name])] : [];
+      // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
+      // nobody's is asked whether it is.
+      const isDirect = !stub || found.dylib !== dylib || found.name !== name || weakNames.has(name);
+      return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
     });
     for (const stub of stubs) stub.referenceCount++;
     runner.linked.set(part, {

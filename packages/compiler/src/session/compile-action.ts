@@ -156,7 +156,11 @@ export class CompileAction {
       for (;;) {
         const unit = dylib.find(name);
         // The pointer stays at the trampoline: what it would lead to may change without this name's knowing.
-        if (!unit || unit instanceof Reexports) return await this.#elsewhere(stub, runner);
+        if (!unit || unit instanceof Reexports) {
+          const address = await this.#elsewhere(stub, runner);
+          if (address !== undefined) return address;
+          continue;
+        }
         const absolute = unit instanceof AbsoluteSymbols ? unit.addressOf(name) : undefined;
         if (absolute !== undefined) {
           runner.commits.setPointer(stubs.pointerAddress(stub), absolute);
@@ -192,7 +196,10 @@ export class CompileAction {
   isCurrent({ dylib, name }: SymbolRef, implementation: ExecutorAddr, runner: RunnerContext): boolean {
     const unit = dylib.find(name);
     if (unit instanceof Reexports) return true;
-    if (!unit) return dylib.lookup(name).unit !== undefined;
+    if (!unit) {
+      const found = dylib.lookup(name);
+      return found.unit !== undefined || runner.processSymbol(found.name) === implementation;
+    }
     if (unit instanceof AbsoluteSymbols) return unit.addressOf(name) === implementation;
     const part = unit?.knownPart(name);
     return part !== undefined && this.addressIn(part, name, runner) === implementation;
@@ -230,11 +237,14 @@ export class CompileAction {
     return symbol.address;
   }
 
-  /** Where a call of a name goes that stands for another, or is defined no more, and means what the link order has. */
-  async #elsewhere({ dylib, name }: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
+  /**
+   * Where a call of a name goes that stands for another, or is defined no more, and means what the link order, a generator or
+   * the process has.
+   * @returns undefined when it has come to mean something else.
+   */
+  async #elsewhere({ dylib, name }: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr | undefined> {
     const { stubs } = this.#context;
     const found = dylib.lookup(name);
-    if (!found.unit && found.name === name) throw new Error(`${name} has been removed`);
     if (found.unit instanceof AbsoluteSymbols) {
       const address = found.unit.addressOf(found.name);
       if (address !== undefined) return address;
@@ -245,8 +255,9 @@ export class CompileAction {
       return stubs.stubAddress(stub);
     }
     const address = (await generate([found.name], found.dylib, runner)).get(found.name);
-    if (address === undefined) throw new SymbolsNotFoundError([found.name]);
-    return address;
+    if (address !== undefined || dylib.lookup(name).unit !== found.unit) return address;
+    if (found.name === name) throw new Error(`${name} has been removed`);
+    throw new SymbolsNotFoundError([found.name]);
   }
 
   /** @throws {LinkError} when a part is linked and does not define what it is there for. */
@@ -386,7 +397,8 @@ function linkedNameOf(unit: MaterializationUnit, name: string): string {
 
 /** Whether it is the object that is wrong, and not what the program asks of others. */
 function isFaultOf(unit: MaterializationUnit, error: unknown): boolean {
-  if (!(error instanceof LinkError)) return (error as { code?: string }).code === 'DEFINITION_DROPPED';
+  if (!(error instanceof LinkError))
+    return (error as { code?: string } | undefined)?.code === 'DEFINITION_DROPPED';
   const { reason, details } = error;
   return reason !== 'missing-symbols' || details.names?.some((name) => !unit.callees.includes(name)) === true;
 }

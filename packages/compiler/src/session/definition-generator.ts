@@ -37,8 +37,10 @@ export async function generate(
 ): Promise<Map<string, ExecutorAddr>> {
   const found = new Map<string, ExecutorAddr>();
   const ask = async (generator: DefinitionGenerator, asked: JITDylib) => {
-    const missing = names.filter((name) => !found.has(name) && !dylib.lookup(name).unit);
-    if (missing.length === 0) return;
+    // One that it keeps hidden is not missing there.
+    const isMissing = (name: string) => !found.has(name) && !dylib.lookup(name).unit && !asked.find(name);
+    const missing = names.filter(isMissing);
+    if (missing.length === 0 || runner.lost) return;
     for (const [name, address] of await generator.tryToGenerate(missing, asked, runner))
       found.set(name, address);
   };

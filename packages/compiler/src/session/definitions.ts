@@ -59,7 +59,7 @@ export class Definitions {
     if (!dylib) return;
     const names = dylib.remove(unit);
     for (const name of names) {
-      this.#context.resources().unlinkDirectUsers(name, unit);
+      this.#context.resources().unlinkDirectUsers(name);
       this.#context.resources().pointAtTrampoline({ dylib, name });
       this.#context.assumptions.changed(name, 'body');
     }
@@ -119,6 +119,7 @@ export class Definitions {
   /** `name` means what `unit` defines from now on. */
   #noteDefined(unit: MaterializationUnit, name: string): void {
     this.#context.assumptions.changed(name, 'body');
+    this.#context.resources().unlinkWithout(unit, name);
     if (!unit.interface.functions.has(name)) return;
     if (unit.dylib) this.#context.resources().pointAtTrampoline({ dylib: unit.dylib, name });
     this.#context.events.emit({ type: 'defined', name });

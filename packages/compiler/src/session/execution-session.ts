@@ -12,7 +12,7 @@ import { Assumptions } from './assumptions.js';
 import { CommitSender } from './commit-sender.js';
 import { CompileAction } from './compile-action.js';
 import { Definitions, type Redefines } from './definitions.js';
-import { SessionClosedError } from './errors.js';
+import { RunnerLostError, SessionClosedError } from './errors.js';
 import { EventStream } from './events.js';
 import type { JITDylib, SymbolRef } from './jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
@@ -166,7 +166,9 @@ export class ExecutionSession {
       runnerLost: (generation, end) => {
         session.#runners.noteLost(generation, end);
         // Answers that arrived before this have yet to reach those who wait for them.
-        setImmediate(() => session.#runners.ofGeneration(generation)?.abandonCalls(end));
+        setImmediate(() =>
+          session.#runners.ofGeneration(generation)?.abandon(() => new RunnerLostError(end)),
+        );
       },
       limitReached: (generation, limit) => {
         session.#runners.ofGeneration(generation)?.reachedLimits.push(limit);
@@ -178,9 +180,10 @@ export class ExecutionSession {
     };
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {
-      session.#closed ??= new SessionClosedError(`the executor is gone: ${reason.message}`, {
-        cause: reason,
-      });
+      const closed = new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
+      session.#closed ??= closed;
+      // Requests have been rejected by then; whoever waits for something else still waits.
+      setImmediate(() => session.#runner.abandon(() => session.#closed ?? closed));
     });
     session.#runners.attach(session.#executor);
     return session;

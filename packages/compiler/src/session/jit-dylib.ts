@@ -13,6 +13,8 @@ export interface SymbolRef {
 export interface FoundDefinition extends SymbolRef {
   /** Undefined where nobody defines the name: it is the process's, if anybody's. */
   readonly unit: MaterializationUnit | undefined;
+  /** Names of reexports on the way there. */
+  readonly through: readonly string[];
 }
 
 /** A chain of reexports that is longer leads nowhere; a circle is. */
@@ -57,14 +59,12 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** What a name means from inside: this dylib's definition, else the first exported one of the link order. */
   lookup(name: string): FoundDefinition {
-    return this.#lookup(name, 0);
+    return this.#lookup(name, this, []);
   }
 
   /** What a name means from outside, to which hidden names mean nothing. */
   lookupExported(name: string): FoundDefinition {
-    const { unit, ...ref } = this.lookup(name);
-    const isHidden = unit !== undefined && ref.dylib.isHidden(ref.name);
-    return { ...ref, unit: isHidden ? undefined : unit };
+    return this.isHidden(name) ? { dylib: this, name, unit: undefined, through: [] } : this.lookup(name);
   }
 
   isHidden(name: string): boolean {
@@ -83,15 +83,16 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
     return super.remove(unit);
   }
 
-  #lookup(name: string, reexportCount: number): FoundDefinition {
+  /** @param asker the dylib that asks, which sees its own hidden names only. */
+  #lookup(name: string, asker: JITDylib, through: readonly string[]): FoundDefinition {
     for (const dylib of [this, ...this.#linkOrder]) {
       const unit = dylib.find(name);
-      if (!unit || (dylib !== this && dylib.isHidden(name))) continue;
+      if (!unit || (dylib !== asker && dylib.isHidden(name))) continue;
       const target = unit instanceof Reexports ? unit.targetOf(name) : undefined;
-      if (!target) return { dylib, name, unit };
-      if (reexportCount === MAX_REEXPORTS) break;
-      return target.dylib.#lookup(target.name, reexportCount + 1);
+      if (!target) return { dylib, name, unit, through };
+      if (through.length === MAX_REEXPORTS) break;
+      return target.dylib.#lookup(target.name, dylib, [...through, name]);
     }
-    return { dylib: this, name, unit: undefined };
+    return { dylib: this, name, unit: undefined, through };
   }
 }

@@ -1,7 +1,7 @@
 import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { Assumptions } from './assumptions.js';
 import type { SymbolRef } from './jit-dylib.js';
-import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
+import { implementationName, type MaterializationUnit, type ObjectPart } from './materialization-unit.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Whose resources they are. */
@@ -35,19 +35,32 @@ export class ResourceManager {
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
   unlink(unit: MaterializationUnit): void {
-    const { dylib } = unit;
-    if (dylib)
-      for (const name of unit.interface.functions)
-        if (dylib.find(name) === unit) this.pointAtTrampoline({ dylib, name });
-    for (const part of unit.parts) this.retire(part);
-    // Data is placed anew, so those that hold its address are linked again too.
-    for (const name of unit.interface.data) this.unlinkDirectUsers(name, unit);
+    for (const part of unit.parts) this.#unlinkPart(part);
   }
 
-  /** Unlinks the units that are bound to a name without a stub. */
-  unlinkDirectUsers(name: string, except?: MaterializationUnit): void {
-    for (const { unit } of this.#context.runner().directUsers.get(name) ?? [])
-      if (unit !== except) this.unlink(unit);
+  /** Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. */
+  unlinkDirectUsers(name: string): void {
+    for (const part of this.#context.runner().directUsers.get(name) ?? []) this.#unlinkPart(part);
+  }
+
+  /** Unlinks the part of a unit's data if it was linked while the name was another's. */
+  unlinkWithout(unit: MaterializationUnit, name: string): void {
+    const part = unit.interface.data.has(name) ? unit.knownPart(name) : undefined;
+    const linked = part && this.#context.runner().linked.get(part);
+    if (linked && !linked.symbols.has(name)) this.#unlinkPart(part);
+  }
+
+  #unlinkPart(part: ObjectPart): void {
+    const linked = this.#context.runner().linked.get(part);
+    if (!linked) return;
+    const { dylib, interface: defines } = part.unit;
+    if (dylib)
+      for (const name of defines.functions)
+        if (dylib.find(name) === part.unit && linked.symbols.has(implementationName(name)))
+          this.pointAtTrampoline({ dylib, name });
+    this.retire(part);
+    // Data is placed anew, so those that hold its address are linked again too.
+    for (const name of defines.data) if (linked.symbols.has(name)) this.unlinkDirectUsers(name);
   }
 
   /** Leads a name's stub, if it has one, back to the compile callback. */

@@ -1,4 +1,4 @@
-import { type MemProt, type RunnerEnd, type RunnerStarted, symbols } from '@farjit/protocol';
+import { type MemProt, type RunnerStarted, symbols } from '@farjit/protocol';
 import { type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
@@ -6,7 +6,7 @@ import type { ExecutorProcessControl } from '../executor-client/executor-process
 import { StubBlocks } from '../indirection/stub-blocks.js';
 import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
-import { OutOfExecutorMemoryError, RunnerLostError } from './errors.js';
+import { OutOfExecutorMemoryError } from './errors.js';
 import type { Linked, ObjectPart } from './materialization-unit.js';
 import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
@@ -31,7 +31,8 @@ export class RunnerContext {
   /** Names that are being looked up. */
   readonly #lookups = new Map<string, Promise<void>>();
   readonly #applying = new Set<Promise<unknown>>();
-  readonly #calls = new Set<(error: RunnerLostError) => void>();
+  /** Who waits for an answer. */
+  readonly #waiting = new Set<(error: Error) => void>();
   /** Limits that the runner has reached without ending, in order. */
   readonly reachedLimits: Limit[] = [];
   lost = false;
@@ -155,18 +156,18 @@ export class RunnerContext {
     return !this.isApplying && !this.commits.isOverfull;
   }
 
-  /** A call's answer; rejects when `abandonCalls` comes first. */
+  /** An answer that a call or a link waits for; rejects when `abandon` comes first. */
   answerOrLoss<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#calls.add(reject);
-      const settled = () => this.#calls.delete(reject);
+      this.#waiting.add(reject);
+      const settled = () => this.#waiting.delete(reject);
       answer.then(resolve, reject).finally(settled);
     });
   }
 
-  /** The executor says that the runner is gone and has answered all calls that it will ever answer. */
-  abandonCalls(end: RunnerEnd): void {
-    for (const reject of this.#calls) reject(new RunnerLostError(end));
-    this.#calls.clear();
+  /** The runner is gone, and has answered all calls that it will ever answer: nothing is waited for any more. */
+  abandon(reasonOf: () => Error): void {
+    for (const reject of this.#waiting) reject(reasonOf());
+    this.#waiting.clear();
   }
 }

@@ -108,6 +108,6 @@ test('calls that were abandoned reject, those that were answered do not', async 
   const answered = runner.answerOrLoss(Promise.resolve(2));
   const abandoned = runner.answerOrLoss(silence());
   t.is(await answered, 2);
-  runner.abandonCalls({ kind: 'exit', status: 1 });
+  runner.abandon(() => new RunnerLostError({ kind: 'exit', status: 1 }));
   await t.throwsAsync(abandoned, { instanceOf: RunnerLostError });
 });
