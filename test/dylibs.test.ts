@@ -254,6 +254,23 @@ test('who needs a name that a generator is being asked for waits for it; the gen
   t.deepEqual([asked, found], [['made'], [undefined]]);
 });
 
+test('two questions to a generator that look each other up do not wait for each other', async (t) => {
+  const { jit } = await openJIT(t);
+  const { wait, reached, open } = gate();
+  jit.mainDylib.addGenerator(async (names, dylib) => {
+    if (names.includes('a')) await wait();
+    await dylib.findSymbol(names.includes('a') ? 'b' : 'a');
+    for (const name of names)
+      if (!dylib.definedNames().includes(name)) await dylib.addModule(constant(name, 1));
+  });
+  const a = jit.findSymbol('a');
+  await reached;
+  const b = jit.findSymbol('b');
+  await new Promise(setImmediate);
+  open();
+  t.deepEqual([(await a)?.kind, (await b)?.kind], ['function', 'function']);
+});
+
 test('what waits for a generator that does not answer ends with the session', async (t) => {
   const { jit } = await openJIT(t);
   const { wait, reached } = gate();

@@ -116,8 +116,8 @@ export class Dylib {
   }
 
   /**
-   * Has `generator` asked for names that nobody defines, before the process is. It is asked for a name once at a time; what
-   * it looks up itself meanwhile, it is not asked for.
+   * Has `generator` asked for names that nobody defines, before the process is. Of a name it is asked once at a
+   * time: others wait for the same answer, and it may look up itself what it is asked for.
    */
   addGenerator(generator: Generator): void {
     const questions = new SharedQuestions((names) => generator(names, this));

@@ -1,37 +1,62 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+/** What a generator is asked at a time. */
+interface Question {
+  /** Questions whose answers the generator waits for before it answers. */
+  readonly waitsFor: Set<Question>;
+}
+
+/** The question for whose answer something is looked up. */
+const ASKER = new AsyncLocalStorage<Question>();
+
 /**
  * Questions to a generator. Whoever needs a name that it is being asked for waits for the same answer, so that it does not
- * define the name twice.
+ * define the name twice; but not where that answer waits for this one.
  */
 export class SharedQuestions {
   readonly #generator: (names: readonly string[]) => void | Promise<void>;
-  readonly #pending = new Map<string, Promise<void>>();
-  /** What it is asked for, where it looks something up itself: it would wait for its own answer. */
-  readonly #own = new AsyncLocalStorage<ReadonlySet<string>>();
+  readonly #pending = new Map<string, { readonly question: Question; readonly answer: Promise<void> }>();
 
   constructor(generator: (names: readonly string[]) => void | Promise<void>) {
     this.#generator = generator;
   }
 
   /**
-   * Asks for those names that it is not being asked for already. What it looks up itself meanwhile is not asked for again.
+   * Asks for those names that it is not being asked for already.
    * @throws what the generator throws.
    */
   async ask(names: readonly string[]): Promise<void> {
-    const own = this.#own.getStore() ?? new Set<string>();
-    const wanted = names.filter((name) => !own.has(name));
-    const answers = new Set(wanted.flatMap((name) => this.#pending.get(name) ?? []));
-    const unasked = wanted.filter((name) => !this.#pending.has(name));
+    const asker = ASKER.getStore();
+    const answers = new Map<Question, Promise<void>>();
+    for (const { question, answer } of names.flatMap((name) => this.#pending.get(name) ?? []))
+      if (!asker || !leadsTo(question, asker)) answers.set(question, answer);
+    const unasked = names.filter((name) => !this.#pending.has(name));
     if (unasked.length > 0) {
-      const answer = this.#own
-        .run(new Set([...own, ...unasked]), async () => this.#generator(unasked))
-        .finally(() => {
-          for (const name of unasked) this.#pending.delete(name);
-        });
-      for (const name of unasked) this.#pending.set(name, answer);
-      answers.add(answer);
+      const question: Question = { waitsFor: new Set() };
+      answers.set(question, this.#put(question, unasked));
     }
-    await Promise.all(answers);
+    for (const question of answers.keys()) asker?.waitsFor.add(question);
+    try {
+      await Promise.all(answers.values());
+    } finally {
+      for (const question of answers.keys()) asker?.waitsFor.delete(question);
+    }
   }
+
+  #put(question: Question, names: readonly string[]): Promise<void> {
+    const answer = ASKER.run(question, async () => {
+      // Whoever looks something up for it finds it among those that are pending.
+      await undefined;
+      await this.#generator(names);
+    }).finally(() => {
+      for (const name of names) this.#pending.delete(name);
+    });
+    for (const name of names) this.#pending.set(name, { question, answer });
+    return answer;
+  }
+}
+
+/** Whether the answer to one question waits for that to another, which is no circle before somebody waits. */
+function leadsTo(question: Question, other: Question): boolean {
+  return question === other || [...question.waitsFor].some((next) => leadsTo(next, other));
 }
