@@ -8,6 +8,7 @@ export type { ClientTls } from './executor-client/client-tls.js';
 export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
+export { SandboxError } from './executor-client/sandbox-error.js';
 export { Functions } from './functions.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export {
@@ -66,7 +67,6 @@ export {
   OutOfExecutorMemoryError,
   QuotaExceededError,
   RunnerLostError,
-  SandboxError,
   SessionClosedError,
   SymbolsNotFoundError,
 } from './session/errors.js';

@@ -20,12 +20,12 @@ import {
 import { type ConnectionClosedError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
-import { SandboxError } from '../session/errors.js';
 import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
 import { type ExecutorHandlers, handleExecutor } from './executor-handlers.js';
 import { FIRST_STUBS, openingParams } from './opening.js';
+import { SandboxError } from './sandbox-error.js';
 import { SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
 

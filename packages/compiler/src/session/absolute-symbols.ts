@@ -1,5 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { MaterializationUnit, type ObjectSource } from './materialization-unit.js';
+import { MaterializationUnit, NO_SOURCE } from './materialization-unit.js';
 import { DATA, FUNCTION } from './symbol-flags.js';
 
 /** A name for an address of the executor. */
@@ -23,9 +23,3 @@ export class AbsoluteSymbols extends MaterializationUnit {
     return this.#symbols.get(name)?.address;
   }
 }
-
-/** Of units that are looked through, and have nothing to compile. */
-export const NO_SOURCE: ObjectSource = {
-  kind: 'module',
-  compile: () => Promise.reject(new Error('nothing is there to be compiled')),
-};

@@ -1,20 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { JITDylib } from './jit-dylib.js';
-import type { RunnerContext } from './runner-context.js';
-
-/** Supplies what a dylib lacks when it is looked for: ORC's `DefinitionGenerator`. */
-export interface DefinitionGenerator {
-  /**
-   * Is asked for names that nobody defines, when they are linked or looked up; again each time, as long as nobody does. It
-   * may define some of them in `dylib`.
-   * @returns the addresses in `runner` of those that it knows without defining them, for as long as that runner lives.
-   */
-  tryToGenerate(
-    names: readonly string[],
-    dylib: JITDylib,
-    runner: RunnerContext,
-  ): Promise<ReadonlyMap<string, ExecutorAddr>>;
-}
+import type { DefinitionGenerator, GeneratingRunner, JITDylib } from './jit-dylib.js';
 
 /** Functions and data of the runner's own process: libc, libm, what was preloaded. The last that is asked. */
 export const PROCESS_SYMBOLS: DefinitionGenerator = {
@@ -33,7 +18,7 @@ export function isSupplied(dylib: JITDylib): boolean {
 export async function generate(
   names: readonly string[],
   dylib: JITDylib,
-  runner: RunnerContext,
+  runner: GeneratingRunner,
 ): Promise<Map<string, ExecutorAddr>> {
   const found = new Map<string, ExecutorAddr>();
   const ask = async (generator: DefinitionGenerator, asked: JITDylib) => {

@@ -2,10 +2,8 @@ import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit, type Limit } from '@farjit/protocol/limits';
-import { printable } from '@farjit/protocol/printable';
 import { describeQuota, type Quota } from '@farjit/protocol/quotas';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
-import type { SandboxLevel } from '@farjit/protocol/sandbox';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {
@@ -123,21 +121,6 @@ export class OutOfExecutorMemoryError extends FarJITError {
       'OUT_OF_EXECUTOR_MEMORY',
       `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
     );
-  }
-}
-
-/** The executor confines its runners less than this compiler requires. */
-export class SandboxError extends FarJITError {
-  /** What is not in force. */
-  readonly shortfall: readonly string[];
-
-  constructor(required: SandboxLevel, shortfall: readonly string[], missing: string) {
-    const words = missing === '' ? '' : `; the executor says: ${printable(missing)}`;
-    super(
-      'SANDBOX_TOO_WEAK',
-      `the sandbox is required to be ${required}, and the runner lacks ${shortfall.join(', ')}${words}`,
-    );
-    this.shortfall = shortfall;
   }
 }
 

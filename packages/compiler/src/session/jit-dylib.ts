@@ -1,4 +1,4 @@
-import type { DefinitionGenerator } from './definition-generator.js';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { MaterializationUnit } from './materialization-unit.js';
 import { Reexports } from './reexports.js';
 import { SymbolTable, type SymbolTableContext } from './symbol-table.js';
@@ -15,6 +15,30 @@ export interface FoundDefinition extends SymbolRef {
   readonly unit: MaterializationUnit | undefined;
   /** Names of reexports on the way there. */
   readonly through: readonly string[];
+}
+
+/** What generators need of the runner that is linked for: `RunnerContext` has it. */
+export interface GeneratingRunner {
+  /** It is gone, and whoever asked for it with it. */
+  readonly lost: boolean;
+  /** Addresses of those that its own process has. */
+  lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>>;
+  /** Waits for an answer as long as the runner lives; rejects when it is lost. */
+  answerOrLoss<T>(answer: Promise<T>): Promise<T>;
+}
+
+/** Supplies what a dylib lacks when it is looked for: ORC's `DefinitionGenerator`. */
+export interface DefinitionGenerator {
+  /**
+   * Is asked for names that nobody defines, when they are linked or looked up; again each time, as long as nobody does. It
+   * may define some of them in `dylib`.
+   * @returns the addresses in `runner` of those that it knows without defining them, for as long as that runner lives.
+   */
+  tryToGenerate(
+    names: readonly string[],
+    dylib: JITDylib,
+    runner: GeneratingRunner,
+  ): Promise<ReadonlyMap<string, ExecutorAddr>>;
 }
 
 /** A chain of reexports that is longer leads nowhere; a circle is. */

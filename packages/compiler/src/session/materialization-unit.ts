@@ -1,8 +1,4 @@
-import type { MemProt } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
-import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStub } from '../indirection/indirect-stubs-manager.js';
-import type { FrameSection } from '../jitlink/eh-frame.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { type Call, calleesOf } from './call-edges.js';
 import type { CompileTimings, UnitKind } from './events.js';
@@ -13,32 +9,6 @@ import type { SymbolFlagsMap } from './symbol-flags.js';
 export interface CompiledObject {
   readonly object: Uint8Array;
   readonly timings: CompileTimings;
-}
-
-/** A symbol's place in the executor. */
-export interface LinkedSymbol {
-  readonly address: ExecutorAddr;
-  readonly sizeBytes: number;
-  readonly callable: boolean;
-}
-
-/** Where one part of an object went in one runner, and what it holds on to there: `RunnerContext.linked` has it. */
-export interface Linked {
-  readonly symbols: ReadonlyMap<string, LinkedSymbol>;
-  /** Where functions begin that backtraces may name. */
-  readonly functions: readonly ExecutorAddr[];
-  readonly allocations: readonly {
-    readonly prot: MemProt;
-    readonly address: ExecutorAddr;
-    readonly sizeBytes: number;
-  }[];
-  readonly ehFrames: readonly FrameSection[];
-  /** Stubs whose addresses the code holds. */
-  readonly stubs: readonly IndirectStub[];
-  /** Names it is bound to by address, without a stub: process symbols and data. */
-  readonly directNames: readonly string[];
-  /** Where it counts. */
-  readonly counter: ExecutorAddr | undefined;
 }
 
 /** What is linked and freed as one: a function's object, or one of the graphs a module's object splits into. */
@@ -88,6 +58,12 @@ export interface ObjectSource {
    */
   compile(): Promise<DividedObject | undefined>;
 }
+
+/** Of units that are looked through, and have nothing to compile. */
+export const NO_SOURCE: ObjectSource = {
+  kind: 'module',
+  compile: () => Promise.reject(new Error('nothing is there to be compiled')),
+};
 
 /** The public name's implementation, as IRGen and the linker call it: the plain name is the stub's. */
 export function implementationName(name: string): string {

@@ -1,6 +1,5 @@
-import { NO_SOURCE } from './absolute-symbols.js';
 import type { SymbolRef } from './jit-dylib.js';
-import { MaterializationUnit } from './materialization-unit.js';
+import { MaterializationUnit, NO_SOURCE } from './materialization-unit.js';
 import type { SymbolFlags } from './symbol-flags.js';
 
 /** Other names for symbols of this dylib or of others, whatever they mean when they are looked up: ORC's `reexports`. */
