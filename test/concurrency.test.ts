@@ -264,6 +264,13 @@ for (const [variant, options] of Object.entries(MODEL_VARIANTS))
     await Promise.all(calls);
     t.deepEqual(wrong, []);
     t.true(resolved > 300 && rejected > 20, `${resolved} resolved, ${rejected} rejected`);
+    if (options.hotThreshold !== undefined) {
+      // On a busy machine none of the others may have got there before it was redefined: this one is left alone.
+      const steady = define(jit, 'def steady(x) x;');
+      await evaluateAll(jit, 'steady(1); steady(2); steady(3);');
+      await eventually(() => jit.statistics().functionsOptimized > 0, 'a function is optimised');
+      steady.remove();
+    }
     for (const tracker of trackers.values()) tracker.remove();
     await evaluateAll(jit, '1;');
     await jit.flush();
