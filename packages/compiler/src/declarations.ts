@@ -12,13 +12,19 @@ export class Declarations {
   /** What callers take a name's number of parameters to be: the last that was known, also when nobody defines it any more. */
   readonly #parameterCounts = new Map<string, number>();
   readonly #mainDylib: JITDylib;
+  readonly #isReliedOn: (name: string) => boolean;
   readonly #definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined;
 
   /**
    * @param mainDylib whose names Kaleidoscope's prototypes speak of.
    * @param definedSignatureOf the signature of what a name is defined as, if it is one of scalars.
    */
-  constructor(mainDylib: JITDylib, definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined) {
+  constructor(
+    mainDylib: JITDylib,
+    definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined,
+    isReliedOn: (name: string) => boolean = () => true,
+  ) {
+    this.#isReliedOn = isReliedOn;
     this.#mainDylib = mainDylib;
     this.#definedSignatureOf = definedSignatureOf;
   }
@@ -35,7 +41,11 @@ export class Declarations {
     const prototype = this.prototypeOf(name);
     const isDefined = this.#definitionOf(name) !== undefined;
     const count = prototype?.parameters.length ?? (isDefined ? NOT_OF_DOUBLES : undefined);
-    if (count === undefined) return false;
+    if (count === undefined) {
+      // Names without end come and go: one that no code relies on is forgotten.
+      if (!this.#isReliedOn(name)) this.#parameterCounts.delete(name);
+      return false;
+    }
     const before = this.#parameterCounts.get(name);
     this.#parameterCounts.set(name, count);
     return before !== undefined && before !== count;

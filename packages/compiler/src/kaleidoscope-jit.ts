@@ -31,7 +31,11 @@ export class KaleidoscopeJIT extends JIT {
 
   private constructor(opened: OpenedSession, options: KaleidoscopeJITOptions) {
     super(opened, options);
-    this.#declarations = new Declarations(this.session.mainDylib, (ref) => super.signatureOf(ref));
+    this.#declarations = new Declarations(
+      this.session.mainDylib,
+      (ref) => super.signatureOf(ref),
+      (name) => this.session.assumptions.has(name),
+    );
     const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
     this.#functions = this.addFrontEnd(frontEnd);
     this.#loops = new LoopCalls(this.session, this.#functions.layer);

@@ -38,6 +38,11 @@ export class Assumptions {
     if (known.size > 0) this.#namesOf.set(owner, known);
   }
 
+  /** Whether anybody relies on what a name means. */
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
   /** What the owner has assumed concerns nobody any more. */
   release(owner: object): void {
     for (const name of this.#namesOf.get(owner) ?? []) {
