@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { SPAN_NAMES } from '#compiler/src/tracing/spans.js';
+import { SPAN_NAMES } from '#compiler/src/observe/spans.js';
 import { LOG_EVENTS } from '#executor/src/logging/log.js';
 import { Metrics } from '#executor/src/metrics/metrics.js';
 import { HOST_SPAN_NAMES } from '#executor/src/tracing/traces.js';

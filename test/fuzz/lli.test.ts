@@ -1,9 +1,9 @@
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import test from 'ava';
 import { printfDouble } from '#compiler/src/cli/printf-double.js';
-import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';
-import { parseSource } from '#compiler/src/kaleidoscope/parser.js';
-import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
+import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
+import { parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
+import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';
 import { findLLI, runWithLLI } from './lli.js';
 import { randomProgram } from './programs.js';
 import { Random } from './random.js';

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FunctionAST } from '#compiler/src/kaleidoscope/ast.js';
-import type { TopLevelItem } from '#compiler/src/kaleidoscope/parser.js';
+import type { FunctionAST } from '#compiler/src/frontends/kaleidoscope/ast.js';
+import type { TopLevelItem } from '#compiler/src/frontends/kaleidoscope/parser.js';
+import { generate } from '#compiler/test/frontends/kaleidoscope/generate.js';
 import { bitcodeOf } from '#compiler/test/ir/module-of.js';
-import { generate } from '#compiler/test/kaleidoscope/generate.js';
 import type { Behaviour } from './reference-interpreter.js';
 
 const TIMEOUT_MS = 60_000;

@@ -1,9 +1,9 @@
 import { ProtocolError } from '@farjit/protocol/errors';
 import test from 'ava';
 import fc from 'fast-check';
-import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';
-import { parseSource } from '#compiler/src/kaleidoscope/parser.js';
-import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
+import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
+import { parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
+import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';
 import { decodeFrame, encodeFrame, type Frame, FrameKind } from '#protocol/src/codec.js';
 import { printable, printableLines } from '#protocol/src/printable.js';
 import { WORDS } from './targets/source-inputs.js';

@@ -1,5 +1,5 @@
-import type { ExprAST, FunctionAST } from '#compiler/src/kaleidoscope/ast.js';
-import type { TopLevelItem } from '#compiler/src/kaleidoscope/parser.js';
+import type { ExprAST, FunctionAST } from '#compiler/src/frontends/kaleidoscope/ast.js';
+import type { TopLevelItem } from '#compiler/src/frontends/kaleidoscope/parser.js';
 import { EXACT_EXTERNS } from './programs.js';
 
 /** More steps than a program of the generator should take; one that takes more is left out. */

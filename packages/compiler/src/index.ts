@@ -1,15 +1,30 @@
 export type { KeyBytes } from './cache/key-bytes.js';
 export type { CallSignature, ScalarKind } from './calls/call-signature.js';
 export { ArgumentError, type JITCallable, type ScalarValue } from './calls/callable.js';
+export type { CallOptions } from './calls/session-calls.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
-export { type AbsoluteDefinition, Dylib, type Generator, type ReexportTarget } from './dylib.js';
+export type { Call } from './core/call-edges.js';
+export {
+  DeadlineExceededError,
+  ExecutionTrapError,
+  ExecutorDrainingError,
+  MaterializationError,
+  OutOfExecutorMemoryError,
+  QuotaExceededError,
+  RunnerLostError,
+  SessionClosedError,
+  SymbolsNotFoundError,
+} from './core/errors.js';
 export type { ClientTls } from './executor-client/client-tls.js';
 export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
 export { SandboxError } from './executor-client/sandbox-error.js';
-export { Functions } from './functions.js';
+export type { FunctionAST, PrototypeAST } from './frontends/kaleidoscope/ast.js';
+export { Diagnostic } from './frontends/kaleidoscope/diagnostic.js';
+export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './frontends/kaleidoscope/kaleidoscope-jit.js';
+export { SourceError } from './frontends/kaleidoscope/source-error.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export {
   DOUBLE,
@@ -24,26 +39,26 @@ export {
   PointerType,
   VOID,
 } from './ir/types.js';
-export { JIT } from './jit.js';
-export {
-  type ExecutorChoice,
-  type ExpressionResult,
-  type FunctionTier,
-  type JITOptions,
-  type JITSymbol,
-  type ResourceTracker,
-  SourceError,
-  type StubInfo,
-} from './jit-types.js';
+export { type AbsoluteDefinition, Dylib, type Generator, type ReexportTarget } from './jit/dylib.js';
+export { Functions } from './jit/functions.js';
+export { JIT } from './jit/jit.js';
+export type {
+  ExecutorChoice,
+  ExpressionResult,
+  FunctionTier,
+  JITOptions,
+  JITSymbol,
+  ResourceTracker,
+  StubInfo,
+} from './jit/jit-types.js';
 export { LinkError } from './jitlink/errors.js';
-export type { FunctionAST, PrototypeAST } from './kaleidoscope/ast.js';
-export { Diagnostic } from './kaleidoscope/diagnostic.js';
-export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './kaleidoscope-jit.js';
 export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
+export type { SessionEvent, SessionListener } from './observe/events.js';
+export type { StatisticsSnapshot } from './observe/statistics.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
 export {
   connectExecutors,
@@ -58,18 +73,3 @@ export {
   type ExecutorState,
   NoExecutorError,
 } from './pool/pool-types.js';
-export type { Call } from './session/call-edges.js';
-export {
-  DeadlineExceededError,
-  ExecutionTrapError,
-  ExecutorDrainingError,
-  MaterializationError,
-  OutOfExecutorMemoryError,
-  QuotaExceededError,
-  RunnerLostError,
-  SessionClosedError,
-  SymbolsNotFoundError,
-} from './session/errors.js';
-export type { SessionEvent, SessionListener } from './session/events.js';
-export type { CallOptions } from './session/session-calls.js';
-export type { StatisticsSnapshot } from './session/statistics.js';

@@ -1,13 +1,13 @@
 import { LinkError } from '@farjit/compiler';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
-import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
-import { ElfLinkGraphBuilder } from '#compiler/src/jitlink/elf-link-graph-builder.js';
-import { ElfObject, type ElfSection } from '#compiler/src/jitlink/elf-object.js';
-import { elfX86_64 } from '#compiler/src/jitlink/elf-x86_64.js';
+import { buildLinkGraph } from '#compiler/src/jitlink/elf/elf.js';
+import { ElfLinkGraphBuilder } from '#compiler/src/jitlink/elf/link-graph-builder.js';
+import { ElfObject, type ElfSection } from '#compiler/src/jitlink/elf/object.js';
 import type { LinkContext } from '#compiler/src/jitlink/link.js';
 import { link } from '#compiler/src/jitlink/link.js';
 import type { LinkGraph } from '#compiler/src/jitlink/link-graph.js';
 import { splitGraph } from '#compiler/src/jitlink/split.js';
+import { elfX86_64 } from '#compiler/src/jitlink/x86_64/elf-relocations.js';
 import type { Random } from '../random.js';
 import { type FuzzTarget, must, type TargetFactory } from '../target.js';
 import { mustBePrintable } from './decoder.js';

@@ -1,5 +1,5 @@
-import { Lexer, MAX_NAME_LENGTH, type Token } from '#compiler/src/kaleidoscope/lexer.js';
-import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
+import { Lexer, MAX_NAME_LENGTH, type Token } from '#compiler/src/frontends/kaleidoscope/lexer.js';
+import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';
 import type { Random } from '../random.js';
 import { type FuzzTarget, must, type TargetFactory } from '../target.js';
 import { mustBePrintable } from './decoder.js';

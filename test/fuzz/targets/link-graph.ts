@@ -1,5 +1,5 @@
 import { LinkError } from '@farjit/compiler';
-import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
+import { buildLinkGraph } from '#compiler/src/jitlink/elf/elf.js';
 import { link } from '#compiler/src/jitlink/link.js';
 import type { LinkGraph } from '#compiler/src/jitlink/link-graph.js';
 import { readLinkGraph, writeLinkGraph } from '#compiler/src/jitlink/link-graph-file.js';

@@ -1,9 +1,9 @@
 import { LinkError } from '@farjit/compiler';
 import { formatAddr } from '@farjit/protocol/executor-addr';
-import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
+import { buildLinkGraph } from '#compiler/src/jitlink/elf/elf.js';
 import { link } from '#compiler/src/jitlink/link.js';
 import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '#compiler/src/jitlink/link-graph.js';
-import { edgeSpec, edgeValueLimits, X86_64_EDGES } from '#compiler/src/jitlink/x86_64-edges.js';
+import { edgeSpec, edgeValueLimits, X86_64_EDGES } from '#compiler/src/jitlink/x86_64/edges.js';
 import { objects } from '../corpus.js';
 import type { Random } from '../random.js';
 import { type FuzzTarget, must, type TargetFactory } from '../target.js';

@@ -1,10 +1,10 @@
 import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
-import { buildLinkGraph } from '#compiler/src/jitlink/elf.js';
+import { MaterializationUnit, ObjectPart } from '#compiler/src/core/materialization-unit.js';
+import { strongSymbols } from '#compiler/src/core/symbol-flags.js';
+import { buildLinkGraph } from '#compiler/src/jitlink/elf/elf.js';
 import { ExecutionSession } from '#compiler/src/session/execution-session.js';
-import { MaterializationUnit, ObjectPart } from '#compiler/src/session/materialization-unit.js';
-import { strongSymbols } from '#compiler/src/session/symbol-flags.js';
 import { FakeHost } from '#compiler/test/executor-client/fake-host.js';
 import { decodeFrame, encodeFrame } from '#protocol/src/codec.js';
 import { objectNamed } from '../corpus.js';

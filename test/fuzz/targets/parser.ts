@@ -1,11 +1,11 @@
 import type { Diagnostic } from '@farjit/compiler';
-import type { ExprAST, FunctionAST } from '#compiler/src/kaleidoscope/ast.js';
-import { callSites } from '#compiler/src/kaleidoscope/call-graph.js';
-import { Lexer } from '#compiler/src/kaleidoscope/lexer.js';
-import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';
-import { type ParseResult, parseSource } from '#compiler/src/kaleidoscope/parser.js';
-import { printExpression, printFunction } from '#compiler/src/kaleidoscope/print-ast.js';
-import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
+import type { ExprAST, FunctionAST } from '#compiler/src/frontends/kaleidoscope/ast.js';
+import { callSites } from '#compiler/src/frontends/kaleidoscope/call-graph.js';
+import { Lexer } from '#compiler/src/frontends/kaleidoscope/lexer.js';
+import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
+import { type ParseResult, parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
+import { printExpression, printFunction } from '#compiler/src/frontends/kaleidoscope/print-ast.js';
+import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';
 import type { Random } from '../random.js';
 import { type FuzzTarget, must, type TargetFactory } from '../target.js';
 import { mustBePrintable } from './decoder.js';

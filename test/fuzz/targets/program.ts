@@ -1,8 +1,8 @@
 import { type ExpressionResult, KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import { printfDouble } from '#compiler/src/cli/printf-double.js';
-import { OperatorTable } from '#compiler/src/kaleidoscope/operators.js';
-import { parseSource } from '#compiler/src/kaleidoscope/parser.js';
-import { SourceText } from '#compiler/src/kaleidoscope/source-text.js';
+import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
+import { parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
+import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';
 import { randomProgram } from '../programs.js';
 import { Random } from '../random.js';
 import { type Behaviour, interpret, TooLong } from '../reference-interpreter.js';

@@ -1,3 +1,4 @@
+import type { CacheEvent } from '../observe/events.js';
 import { CacheDirectory } from './cache-directory.js';
 import { type LazyContent, MemoryCache } from './memory-cache.js';
 import { nameOf } from './object-name.js';
@@ -16,21 +17,6 @@ const MERGE_BYTES = 4 * 1024 * 1024;
 /** Objects that wait to be written are written after so long, or when there are so many bytes of them, or at the end. */
 const WRITE_DELAY_MS = 10_000;
 const WRITE_BYTES = 4 * 1024 * 1024;
-
-/** What a cache has to say; all but the first two happen on disk. */
-export type CacheEvent =
-  | {
-      readonly type: 'cache-hit';
-      readonly unit: string;
-      readonly from: 'memory' | 'disk';
-      readonly objectBytes: number;
-    }
-  | { readonly type: 'cache-miss'; readonly unit: string }
-  | { readonly type: 'cache-stored'; readonly objectCount: number; readonly sizeBytes: number }
-  /** Of a file that is of no use as a whole, one. */
-  | { readonly type: 'cache-damaged'; readonly objectCount: number }
-  /** Said once: from then on nothing is read from the directory or written to it. */
-  | { readonly type: 'cache-unusable'; readonly reason: string };
 
 /** How a cache works. */
 export interface ObjectCacheOptions {

@@ -1,7 +1,8 @@
-import { KeptObjects } from '../layers/kept-objects.js';
-import { type ObjectSlice, readSlices } from '../layers/split-object.js';
+import { type ObjectSlice, readSlices } from '../jitlink/object-slice.js';
 import type { TargetDescription } from '../llvm/target.js';
-import { type CacheEvent, ObjectCache } from './object-cache.js';
+import type { CacheEvent } from '../observe/events.js';
+import { KeptObjects } from './kept-objects.js';
+import { ObjectCache } from './object-cache.js';
 import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';

@@ -1,8 +1,8 @@
 import { run } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
-import type { CallOptions } from '../session/session-calls.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import { callBlockBytes } from './call-signature.js';
+import type { CallOptions } from './session-calls.js';
 
 /** A scalar of JIT'd code: 64-bit integers and pointers are `bigint`, everything else is a number. */
 export type ScalarValue = number | bigint;

@@ -1,13 +1,12 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { FunctionLayer } from '../layers/function-layer.js';
-import type { LoopUnit } from '../layers/loop-unit.js';
-import { MESSAGE_LIMITS, STAGED_LIMITS } from '../session/commit-queue.js';
-import type { ExecutionSession } from '../session/execution-session.js';
-import type { RunnerContext } from '../session/runner-context.js';
-import type { CallOptions } from '../session/session-calls.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import { MESSAGE_LIMITS, STAGED_LIMITS } from '../runner/commit-queue.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 import { ArgumentError } from './callable.js';
+import type { CallingSession } from './calling-session.js';
 import { loopBlock } from './loop-block.js';
+import type { CallOptions } from './session-calls.js';
 
 /** Columns begin at cache lines, which also suits the widest vectors. */
 const COLUMN_ALIGNMENT = 64;
@@ -17,6 +16,23 @@ const DOUBLE_BYTES = 8;
 export function maxElements(columnCount: number, { bytes } = STAGED_LIMITS): number {
   const columnBytes = Math.min(bytes / columnCount - COLUMN_ALIGNMENT, run.MAX_READ_BYTES);
   return Math.floor(columnBytes / DOUBLE_BYTES);
+}
+
+/** A loop over columns, with the function that it applies in it. */
+export interface LoopUnit {
+  readonly unit: MaterializationUnit;
+  /** Symbol of the loop. */
+  readonly entry: string;
+  /** Whether all that it was compiled from still means the same. */
+  isCurrent(): boolean;
+  /** It is not used any more. */
+  release(): void;
+}
+
+/** Makes loops. */
+export interface LoopLayer {
+  /** A loop that applies a function of doubles to columns. */
+  loopUnit(callee: string, parameterCount: number): LoopUnit;
 }
 
 /** A loop, and how many calls are about to be or are in it. */
@@ -29,13 +45,13 @@ interface UsedLoop extends LoopUnit {
  * its module. The columns travel with the call and the results with its answer.
  */
 export class LoopCalls {
-  readonly #session: ExecutionSession;
-  readonly #functions: Pick<FunctionLayer<never>, 'loopUnit'>;
+  readonly #session: CallingSession;
+  readonly #functions: LoopLayer;
   /** By the function's name. */
   readonly #loops = new Map<string, UsedLoop>();
   readonly #outdated = new Set<UsedLoop>();
 
-  constructor(session: ExecutionSession, functions: Pick<FunctionLayer<never>, 'loopUnit'>) {
+  constructor(session: CallingSession, functions: LoopLayer) {
     this.#session = session;
     this.#functions = functions;
   }

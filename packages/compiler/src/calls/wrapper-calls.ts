@@ -1,11 +1,8 @@
 import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import type { WrapperLayer } from '../layers/wrapper-layer.js';
-import { SymbolsNotFoundError } from '../session/errors.js';
-import type { ExecutionSession } from '../session/execution-session.js';
-import type { SymbolRef } from '../session/jit-dylib.js';
-import type { MaterializationUnit } from '../session/materialization-unit.js';
-import type { RunnerContext } from '../session/runner-context.js';
-import type { CallOptions } from '../session/session-calls.js';
+import { SymbolsNotFoundError } from '../core/errors.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './call-signature.js';
 import {
   decodeResult,
@@ -15,14 +12,24 @@ import {
   type ScalarValue,
   setCallee,
 } from './callable.js';
+import type { CallingSession } from './calling-session.js';
+import type { CallOptions } from './session-calls.js';
+
+/** Makes the wrappers that calls from outside go through. */
+export interface WrapperLayer {
+  /** The wrapper that calls any function of a signature. */
+  wrapperUnit(signature: CallSignature): MaterializationUnit;
+  /** The wrapper that calls an `int main(int, char **)`. */
+  mainWrapperUnit(): MaterializationUnit;
+}
 
 /** Calls functions of scalars through wrappers, of which each signature has one, compiled when it is first needed. */
 export class WrapperCalls {
-  readonly #session: ExecutionSession;
+  readonly #session: CallingSession;
   readonly #wrapperLayer: WrapperLayer;
   readonly #wrappers = new Map<string, MaterializationUnit>();
 
-  constructor(session: ExecutionSession, wrapperLayer: WrapperLayer) {
+  constructor(session: CallingSession, wrapperLayer: WrapperLayer) {
     this.#session = session;
     this.#wrapperLayer = wrapperLayer;
   }
@@ -95,8 +102,7 @@ export class WrapperCalls {
     };
     const block = await this.#session.call(name, prepare, options);
     // Calls are guessed from what the main dylib's functions call.
-    if (dylib === this.#session.mainDylib)
-      this.#session.compileAction.noteReturned([{ callee: name, isCertain: true }]);
+    if (dylib === this.#session.mainDylib) this.#session.noteReturned([{ callee: name, isCertain: true }]);
     return decodeResult({ result, parameters: [] }, block);
   }
 

@@ -2,7 +2,7 @@ import { FarJITError } from '@farjit/protocol/errors';
 import * as v from 'valibot';
 import { readBoundedFile } from '../files/bounded-file.js';
 import { writeOutputFile } from '../files/output-file.js';
-import { printable } from '../kaleidoscope/printable.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
 import { systemErrorWords } from './system-error.js';
 
 /**

@@ -1,16 +1,16 @@
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
-import { ANONYMOUS_EXPRESSION_NAME } from '../kaleidoscope/ast.js';
-import { Diagnostic } from '../kaleidoscope/diagnostic.js';
-import { printable } from '../kaleidoscope/printable.js';
-import type { SourceRange, SourceText } from '../kaleidoscope/source-text.js';
 import {
   ExecutionTrapError,
   MaterializationError,
   RunnerLostError,
   SessionClosedError,
   type SymbolizedFrame,
-} from '../session/errors.js';
+} from '../core/errors.js';
+import { ANONYMOUS_EXPRESSION_NAME } from '../frontends/kaleidoscope/ast.js';
+import { Diagnostic } from '../frontends/kaleidoscope/diagnostic.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
+import type { SourceRange, SourceText } from '../frontends/kaleidoscope/source-text.js';
 
 /** More lines of a backtrace say nothing new. */
 const MAX_BACKTRACE_LINES = 16;

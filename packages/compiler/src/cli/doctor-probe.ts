@@ -23,14 +23,14 @@ const probes: Record<string, (argument: string) => Promise<string>> = {
     return new llvm.LLVMContext().constructor.name;
   },
   async 'ffi-rs'() {
-    const { C, cFunction, openLibrary } = await import('../llvm/c-function.js');
+    const { C, cFunction, openLibrary } = await import('../ffi/c-function.js');
     openLibrary(LIBC);
     const pid = cFunction<() => number>(LIBC, 'getpid', C.int, [])();
     if (pid !== process.pid) throw new Error(`getpid answers ${pid} instead of ${process.pid}`);
     return String(pid);
   },
   async kernel() {
-    const { C, cFunction, openLibrary } = await import('../llvm/c-function.js');
+    const { C, cFunction, openLibrary } = await import('../ffi/c-function.js');
     openLibrary(LIBC);
     const memfdCreate = cFunction<(name: string, flags: number) => number>(LIBC, 'memfd_create', C.int, [
       C.string,

@@ -21,6 +21,6 @@ export async function endProcess({ exitCode, isLoaded }: Ended): Promise<void> {
   if (!isWritten || !isPlain) return;
   // What is open may be a connection whose other end does not close it.
   if (!isLoaded) process.exit();
-  const { exitAtOnce } = await import('../llvm/exit-at-once.js');
+  const { exitAtOnce } = await import('../ffi/exit-at-once.js');
   exitAtOnce(exitCode);
 }

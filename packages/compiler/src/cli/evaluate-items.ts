@@ -1,8 +1,8 @@
 import { CancelledError } from '@farjit/protocol/errors';
-import type { PrototypeAST } from '../kaleidoscope/ast.js';
-import type { TopLevelItem } from '../kaleidoscope/parser.js';
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
-import type { CallOptions } from '../session/session-calls.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, isExecutorGone, renderAt } from './describe-error.js';
 import { printfDouble } from './printf-double.js';

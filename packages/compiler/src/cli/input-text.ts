@@ -1,4 +1,4 @@
-import { type SourcePosition, SourceText } from '../kaleidoscope/source-text.js';
+import { type SourcePosition, SourceText } from '../frontends/kaleidoscope/source-text.js';
 
 /** One input of a REPL: its lines are numbered on from the inputs before it. */
 export class InputText extends SourceText {

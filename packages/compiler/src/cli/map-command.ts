@@ -1,8 +1,8 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { PrototypeAST } from '../kaleidoscope/ast.js';
-import { OperatorTable } from '../kaleidoscope/operators.js';
-import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
-import { quoted } from '../kaleidoscope/printable.js';
+import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
+import { quoted } from '../frontends/kaleidoscope/printable.js';
 import { MapChunkError } from '../pool/chunked-map.js';
 import { CommandStreams } from './command-streams.js';
 import { describeDetails, describeError } from './describe-error.js';

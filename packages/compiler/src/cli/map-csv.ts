@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { CsvError, type Info, parse } from 'csv-parse';
-import { quoted } from '../kaleidoscope/printable.js';
+import { quoted } from '../frontends/kaleidoscope/printable.js';
 import { DataFileError, type MapInput } from './map-columns.js';
 
 /** A longer line is no row of numbers: most likely a quote is not closed. */

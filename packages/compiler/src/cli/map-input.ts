@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { printable } from '../kaleidoscope/printable.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
 import { DataFileError, type MapInput } from './map-columns.js';
 import { systemErrorWords } from './system-error.js';
 

@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { checkOutputFile, writeOutputFile } from '../files/output-file.js';
-import { printable } from '../kaleidoscope/printable.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
 import type { CommandStreams } from './command-streams.js';
 import { systemErrorWords } from './system-error.js';
 

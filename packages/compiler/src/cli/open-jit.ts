@@ -4,10 +4,10 @@ import { describeLimit, type LimitName } from '@farjit/protocol/limits';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
-import type { SpeculationMode } from '../indirection/speculation.js';
-import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target.js';
+import type { SpeculationMode } from '../optimize/speculation.js';
 import type { CommandStreams } from './command-streams.js';
 import type { Access, AccessOptions } from './executor-access.js';
 
@@ -104,7 +104,9 @@ export function compilationOptions({
 }
 
 /** @throws {CompilerLoadError} when ffi-rs is missing. */
-export async function loadCompiler(): Promise<typeof import('../kaleidoscope-jit.js')> {
+export async function loadCompiler(): Promise<
+  typeof import('../frontends/kaleidoscope/kaleidoscope-jit.js')
+> {
   const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
   // In the bundle an import is a call of `require`.
@@ -114,7 +116,7 @@ export async function loadCompiler(): Promise<typeof import('../kaleidoscope-jit
     } catch (cause) {
       throw new CompilerLoadError('ffi-rs', cause);
     }
-  return import('../kaleidoscope-jit.js').catch((cause: unknown) => {
+  return import('../frontends/kaleidoscope/kaleidoscope-jit.js').catch((cause: unknown) => {
     throw new CompilerLoadError('ffi-rs', cause);
   });
 }

@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { readBoundedFile, readBoundedStream } from '../files/bounded-file.js';
-import { printable } from '../kaleidoscope/printable.js';
-import { SourceText } from '../kaleidoscope/source-text.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
+import { SourceText } from '../frontends/kaleidoscope/source-text.js';
 import { systemErrorWords } from './system-error.js';
 
 /** Largest program: a million functions. An endless pipe must not take all memory. */

@@ -1,10 +1,10 @@
-import type { PrototypeAST } from '../kaleidoscope/ast.js';
-import { Lexer } from '../kaleidoscope/lexer.js';
-import { OperatorTable } from '../kaleidoscope/operators.js';
-import { type ParseResult, parseSource } from '../kaleidoscope/parser.js';
-import { printable } from '../kaleidoscope/printable.js';
-import { SourceText } from '../kaleidoscope/source-text.js';
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
+import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import { Lexer } from '../frontends/kaleidoscope/lexer.js';
+import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
+import { type ParseResult, parseSource } from '../frontends/kaleidoscope/parser.js';
+import { printable } from '../frontends/kaleidoscope/printable.js';
+import { SourceText } from '../frontends/kaleidoscope/source-text.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
 import { evaluateItems } from './evaluate-items.js';

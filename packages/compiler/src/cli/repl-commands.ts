@@ -1,6 +1,6 @@
 import { printable, printableLines, quoted } from '@farjit/protocol/printable';
-import type { FunctionTier } from '../jit-types.js';
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { FunctionTier } from '../jit/jit-types.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
 /** What a command of the REPL works with. */

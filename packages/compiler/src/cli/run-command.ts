@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import { OperatorTable } from '../kaleidoscope/operators.js';
-import { parseSource, type TopLevelItem } from '../kaleidoscope/parser.js';
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';

@@ -1,8 +1,8 @@
-import type { ExpressionResult } from '../jit-types.js';
-import type { TopLevelItem } from '../kaleidoscope/parser.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
+import type { ExpressionResult } from '../jit/jit-types.js';
 import type { ExecutorPool } from '../pool/executor-pool.js';
 import { NoExecutorError } from '../pool/pool-types.js';
-import type { CallOptions } from '../session/session-calls.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, renderAt } from './describe-error.js';
 import { isStopped, type Outcome, type StoppableOptions } from './evaluate-items.js';

@@ -1,6 +1,6 @@
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { ExecutorFigures } from '../pool/pool-types.js';
-import type { StatisticsSnapshot } from '../session/statistics.js';
 
 /** A session's statistics, with what only the executor can measure. */
 export interface SessionStatistics extends StatisticsSnapshot {

@@ -1,16 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { BitcodeCompileLayer, CompileInput, CompileOutput } from '../layers/ir-compile-layer.js';
+import { SessionClosedError } from '../core/errors.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
 import { passPipeline } from '../llvm/pass-pipeline.js';
 import { CODE_GEN_OPT_LEVEL } from '../llvm/target.js';
-import { SessionClosedError } from '../session/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
+import type { CompileInput, CompileOutput } from './compile-input.js';
 
 /** Where `npm run build` puts it. */
 export const DEFAULT_CODEGEN_PROGRAM = fileURLToPath(
@@ -64,7 +64,7 @@ interface Job {
  * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
  * A process is started when there is work that no other has time for. When there has been none for a while, one is kept.
  */
-export class CodegenPool implements BitcodeCompileLayer {
+export class CodegenPool {
   /** Finds the path of the libLLVM that its processes load. */
   readonly libLLVM: () => string;
   readonly #program: string;

@@ -1,4 +1,4 @@
-import type { CompileInput } from '../layers/ir-compile-layer.js';
+import type { CompileInput } from './compile-input.js';
 
 /** What a request asks for: `enum farjit_product` of `codegen.h`. */
 const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3, bitcode: 4 } as const;

@@ -11,8 +11,8 @@ import {
 import { ProtocolError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
+import type { ConnectionEvent } from '../observe/events.js';
 import type { ExecutorConduct } from './executor-conduct.js';
-import type { ConnectionEvent } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
 
 /** What the compiler does when the executor asks or tells. */

@@ -107,7 +107,7 @@ export class InheritedExecutor implements ExecutorProcess {
   }
 
   async #reap(): Promise<void> {
-    const { waitForChild } = await import('../llvm/wait-for-child.js');
+    const { waitForChild } = await import('../ffi/wait-for-child.js');
     const status = await waitForChild(this.processId);
     this.#hasEnded = true;
     if (status?.signal !== undefined) this.#words = `it was killed by ${signalName(status.signal)}`;

@@ -1,23 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, Transport } from '@farjit/protocol';
+import type { ConnectionEvent } from '../observe/events.js';
 import { backoffMs } from './backoff.js';
 import { ResumeRefusedError } from './connect-errors.js';
-
-/** What becomes of a session's connection. */
-export type ConnectionEvent =
-  | {
-      readonly type: 'connection-lost';
-      readonly reason: string;
-      /** For so long the session can be resumed, and is tried to be. */
-      readonly timeToLiveMs: number;
-    }
-  /** An attempt: the executor cannot be reached yet. */
-  | { readonly type: 'resume-failed'; readonly error: Error }
-  | {
-      readonly type: 'connection-resumed';
-      /** Frames that were lost with the connection and have been sent again. */
-      readonly replayedCount: number;
-    };
 
 /** A connection that has lasted so long was worth having, though nothing has come over it. */
 const STEADY_MS = 5_000;

@@ -1,6 +1,7 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { RunnerContext } from '../session/runner-context.js';
-import type { IndirectStub, IndirectStubsManager } from './indirect-stubs-manager.js';
+import type { IndirectStub } from '../runner/linked.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { IndirectStubsManager } from './indirect-stubs-manager.js';
 
 /** Failures kept for the calls that contained them: more than threads one runner can block. */
 const MAX_KEPT_FAILURES = 1024;

@@ -1,16 +1,7 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { JITDylib, SymbolRef } from '../session/jit-dylib.js';
-import type { StubBlocks } from './stub-blocks.js';
-
-/**
- * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
- * over runner generations; addresses belong to a generation.
- */
-export interface IndirectStub extends SymbolRef {
-  readonly index: number;
-  /** Parts linked into the current runner that hold the stub's address. */
-  referenceCount: number;
-}
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { IndirectStub } from '../runner/linked.js';
+import type { StubBlocks } from '../runner/stub-blocks.js';
 
 /**
  * The client half of the executor's stub table: which stub belongs to which name. A stub is assigned when

@@ -4,11 +4,11 @@ import {
   implementationName,
   type MaterializationUnit,
   ObjectPart,
-} from '../session/materialization-unit.js';
+} from '../core/materialization-unit.js';
+import { type ObjectSlice, splitObject } from '../jitlink/object-slice.js';
 import type { CompileRequest } from './caching-compiler.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { CompilationOptions } from './ir-pipeline.js';
-import { type ObjectSlice, splitObject } from './split-object.js';
 
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
 export class BatchCompiler<Body extends object> {

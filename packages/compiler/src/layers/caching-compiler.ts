@@ -1,7 +1,7 @@
+import type { KeptObjects } from '../cache/kept-objects.js';
 import type { ObjectKeys } from '../cache/object-keys.js';
-import type { CompiledObject } from '../session/materialization-unit.js';
-import type { KeptObjects } from './kept-objects.js';
-import type { ObjectSlice } from './split-object.js';
+import type { CompiledObject } from '../core/materialization-unit.js';
+import type { ObjectSlice } from '../jitlink/object-slice.js';
 
 /** A compilation that has not begun. What names mean in it was fixed when it was made. */
 export interface CompileRequest {

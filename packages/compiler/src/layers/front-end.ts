@@ -1,7 +1,7 @@
 import type { KeyBytes } from '../cache/key-bytes.js';
+import type { Call } from '../core/call-edges.js';
 import type { IRBlock, IRBuilder, IRFunction } from '../ir/ir-builder.js';
 import type { FunctionType } from '../ir/types.js';
-import type { Call } from '../session/call-edges.js';
 
 /**
  * All that the core asks about a language. Its functions are `Body`s, which nobody else looks into. Laziness, caching,

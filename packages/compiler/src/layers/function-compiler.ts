@@ -1,12 +1,12 @@
 import assert from 'node:assert';
 import type { KeyBytes } from '../cache/key-bytes.js';
-import type { IRBuilder } from '../ir/ir-builder.js';
 import {
   COUNT_FUNCTION_NAME,
   counterName,
   implementationName,
   type MaterializationUnit,
-} from '../session/materialization-unit.js';
+} from '../core/materialization-unit.js';
+import type { IRBuilder } from '../ir/ir-builder.js';
 import type { FrontEnd } from './front-end.js';
 import { type BodyRequest, generateFunctions } from './function-module.js';
 import { FunctionUnit } from './function-unit.js';

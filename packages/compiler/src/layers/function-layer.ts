@@ -1,24 +1,25 @@
 import { entryName } from '../calls/entry-name.js';
-import type { CodeLevel } from '../llvm/target.js';
-import { calleesOf } from '../session/call-edges.js';
+import type { LoopUnit } from '../calls/loop-calls.js';
+import { calleesOf } from '../core/call-edges.js';
 import {
   type CompileObserver,
   implementationName,
   MaterializationUnit,
   ObjectPart,
-} from '../session/materialization-unit.js';
-import type { OptimizedObject } from '../session/tier-up.js';
+} from '../core/materialization-unit.js';
+import { type ObjectSlice, wholeObject } from '../jitlink/object-slice.js';
+import type { CodeLevel } from '../llvm/target.js';
+import type { OptimizedObject } from '../optimize/tier-up.js';
+import { OPTIMIZED_LEVEL, type OptimizationPlan } from '../optimize/tiers.js';
 import { BatchCompiler } from './batch-compiler.js';
 import type { FrontEnd } from './front-end.js';
 import { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
 import { FunctionUnit, NO_SYMBOLS } from './function-unit.js';
 import { generateIR } from './ir-pipeline.js';
-import { type LoopUnit, loopUnit } from './loop-unit.js';
+import { loopUnit } from './loop-unit.js';
 import { OptimizationPlanner } from './optimization-planner.js';
 import { type FunctionLayerContext, onlySlice } from './recipe-compiler.js';
-import { type ObjectSlice, wholeObject } from './split-object.js';
-import { OPTIMIZED_LEVEL, type OptimizationPlan } from './tiers.js';
 
 /** Makes units out of the functions of a front end: nothing is generated before a unit is compiled. */
 export class FunctionLayer<Body extends object> {

@@ -1,13 +1,13 @@
-import type { Call } from '../session/call-edges.js';
+import type { Call } from '../core/call-edges.js';
 import {
   type CompileObserver,
   MaterializationUnit,
   type ObjectSource,
-} from '../session/materialization-unit.js';
-import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
-import type { OptimizedObject } from '../session/tier-up.js';
+} from '../core/materialization-unit.js';
+import { type SymbolFlagsMap, strongSymbols } from '../core/symbol-flags.js';
+import type { OptimizedObject } from '../optimize/tier-up.js';
+import type { OptimizationPlan } from '../optimize/tiers.js';
 import type { FrontEnd } from './front-end.js';
-import type { OptimizationPlan } from './tiers.js';
 
 /** What is to be had of the layer that made a unit: `FunctionLayer` says what each does. */
 interface UnitLayer<Body extends object> {

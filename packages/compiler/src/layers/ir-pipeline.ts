@@ -1,10 +1,11 @@
+import type { CompileInput, CompileOutput } from '../codegen/compile-input.js';
+import type { CompiledObject } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
-import type { CompiledObject } from '../session/materialization-unit.js';
-import type { Tracing } from '../tracing/spans.js';
-import { UNTRACED } from '../tracing/tracing.js';
-import type { CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
+import type { Tracing } from '../observe/spans.js';
+import { UNTRACED } from '../observe/tracing.js';
+import type { IRCompileLayer } from './ir-compile-layer.js';
 
 /** How a module is compiled. */
 export interface CompilationOptions {

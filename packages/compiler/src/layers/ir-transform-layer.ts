@@ -1,11 +1,12 @@
 import { isDeepStrictEqual, types } from 'node:util';
 import { printable } from '@farjit/protocol/printable';
 import { CodegenLostError } from '../codegen/codegen-lost-error.js';
+import type { CompileInput, CompileOutput } from '../codegen/compile-input.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { BitcodeError, CompileError, TransformError } from '../llvm/errors.js';
 import type { ModuleInterface } from '../llvm/module-interface.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
-import type { BitcodeCompileLayer, CompileInput, CompileOutput, IRCompileLayer } from './ir-compile-layer.js';
+import type { BitcodeCompileLayer, IRCompileLayer } from './ir-compile-layer.js';
 
 /** What a transform is told of the module that it gets. */
 export interface TransformedModule {

@@ -1,12 +1,13 @@
+import type { KeptObjects } from '../cache/kept-objects.js';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { OptLevel } from '../llvm/target.js';
-import type { ExecutionSession } from '../session/execution-session.js';
+import type { Tracing } from '../observe/spans.js';
+import { HOT_THRESHOLD, type TierPolicy } from '../optimize/tiers.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { type IRTransform, IRTransformLayer } from './ir-transform-layer.js';
-import type { KeptObjects } from './kept-objects.js';
 import type { FunctionLayerContext, Scope } from './recipe-compiler.js';
-import { HOT_THRESHOLD, type TierPolicy } from './tiers.js';
 
 /** Where nobody chooses and nothing is counted: the tutorial's passes. */
 const DEFAULT_LEVEL = 1;
@@ -20,7 +21,8 @@ export interface LayerStack extends FunctionLayerContext {
 
 /** What the layers work with. */
 export interface LayerContext {
-  readonly session: ExecutionSession;
+  readonly executor: Pick<ExecutorProcessControl, 'info' | 'has'>;
+  readonly tracing: Tracing;
   readonly codegen: CodegenPool;
   readonly cache: SessionCache | undefined;
   readonly scope: Scope;
@@ -35,19 +37,19 @@ export interface LayerOptions {
 
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
 export function stackLayers(context: LayerContext, options: LayerOptions): LayerStack {
-  const { session, codegen, cache, scope } = context;
+  const { executor, tracing, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
-  const { triple, cpuName, cpuFeatures } = session.executor.info;
+  const { triple, cpuName, cpuFeatures } = executor.info;
   const target = { triple, cpuName, cpuFeatures };
   const transformLayer = new IRTransformLayer(
     codegen,
     transforms,
     (name) => scope.definitionOf(name) !== undefined,
   );
-  const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, session.tracing);
+  const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, tracing);
   const kept = cache?.objectsFor(pipeline.target);
   const tiers: TierPolicy =
-    optLevel === undefined && session.executor.has('hot-counters')
+    optLevel === undefined && executor.has('hot-counters')
       ? { kind: 'tiered', hotThreshold }
       : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
   return { pipeline, scope, tiers, kept };

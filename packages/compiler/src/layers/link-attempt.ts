@@ -1,17 +1,18 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { GraphLink } from '../jitlink/link.js';
-import { redirectToStubs } from '../jitlink/redirect.js';
-import { AbsoluteSymbols } from '../session/absolute-symbols.js';
-import { generate, isSupplied } from '../session/definition-generator.js';
-import type { FoundDefinition, JITDylib } from '../session/jit-dylib.js';
+import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import { generate, isSupplied } from '../core/definition-generator.js';
+import type { FoundDefinition, JITDylib } from '../core/jit-dylib.js';
 import {
   COUNT_FUNCTION_NAME,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
-} from '../session/materialization-unit.js';
-import type { RunnerContext } from '../session/runner-context.js';
+} from '../core/materialization-unit.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { GraphLink } from '../jitlink/link.js';
+import { redirectToStubs } from '../jitlink/redirect.js';
+import type { IndirectStub } from '../runner/linked.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 
 /** Where an attempt looks around. */
 export interface LinkAttemptContext {

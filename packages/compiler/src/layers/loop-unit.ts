@@ -1,22 +1,12 @@
 import assert from 'node:assert';
 import { loopName } from '../calls/loop-block.js';
+import type { LoopUnit } from '../calls/loop-calls.js';
+import { MaterializationUnit } from '../core/materialization-unit.js';
 import type { CodeLevel } from '../llvm/target.js';
-import { MaterializationUnit } from '../session/materialization-unit.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
 import { NO_SYMBOLS } from './function-unit.js';
 import type { OptimizationPlanner } from './optimization-planner.js';
-
-/** A loop over columns, with the function that it applies in it. */
-export interface LoopUnit {
-  readonly unit: MaterializationUnit;
-  /** Symbol of the loop. */
-  readonly entry: string;
-  /** Whether all that it was compiled from still means the same. */
-  isCurrent(): boolean;
-  /** It is not used any more. */
-  release(): void;
-}
 
 /**
  * A loop that applies a function of doubles to columns, with the bodies at hand that there are: `loopBlock` makes what it

@@ -1,18 +1,18 @@
 import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { AllocationRequest } from '../jitlink/layout.js';
-import type { LinkedGraph } from '../jitlink/link.js';
-import type { CompileTimings, EventStream } from '../session/events.js';
-import type { JITDylib } from '../session/jit-dylib.js';
+import type { JITDylib } from '../core/jit-dylib.js';
 import {
   COUNT_FUNCTION_NAME,
   type CompileObserver,
   type MaterializationUnit,
   type ObjectPart,
-} from '../session/materialization-unit.js';
-import type { RunnerContext } from '../session/runner-context.js';
-import type { OpenSpan, Tracing } from '../tracing/spans.js';
+} from '../core/materialization-unit.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { AllocationRequest } from '../jitlink/layout.js';
+import type { LinkedGraph } from '../jitlink/link.js';
+import type { CompileTimings, EventStream } from '../observe/events.js';
+import type { OpenSpan, Tracing } from '../observe/spans.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
 
 /** What objects are linked with. */

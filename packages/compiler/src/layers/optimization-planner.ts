@@ -1,10 +1,10 @@
 import assert from 'node:assert';
+import { calleesOf } from '../core/call-edges.js';
 import type { CodeLevel } from '../llvm/target.js';
-import { calleesOf } from '../session/call-edges.js';
+import { MAX_AVAILABLE_FUNCTIONS, MAX_AVAILABLE_NODES, type OptimizationPlan } from '../optimize/tiers.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
 import { codegenOf } from './recipe-compiler.js';
-import { MAX_AVAILABLE_FUNCTIONS, MAX_AVAILABLE_NODES, type OptimizationPlan } from './tiers.js';
 
 /** Decides which bodies are at hand when a function is optimised, for LLVM to inline. */
 export class OptimizationPlanner<Body extends object> {

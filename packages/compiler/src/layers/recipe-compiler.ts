@@ -1,14 +1,14 @@
 import assert from 'node:assert';
+import type { KeptObjects } from '../cache/kept-objects.js';
+import type { Assumptions } from '../core/assumptions.js';
+import { type MaterializationUnit, ObjectPart, type ObjectSource } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
+import { type ObjectSlice, wholeObject } from '../jitlink/object-slice.js';
 import type { CodeLevel } from '../llvm/target.js';
-import type { Assumptions } from '../session/assumptions.js';
-import type { UnitKind } from '../session/events.js';
-import { type MaterializationUnit, ObjectPart, type ObjectSource } from '../session/materialization-unit.js';
+import type { UnitKind } from '../observe/events.js';
+import type { TierPolicy } from '../optimize/tiers.js';
 import { CachingCompiler, type CompiledSlices } from './caching-compiler.js';
 import type { CompilationOptions, IRPipeline } from './ir-pipeline.js';
-import type { KeptObjects } from './kept-objects.js';
-import { type ObjectSlice, wholeObject } from './split-object.js';
-import type { TierPolicy } from './tiers.js';
 
 /** What names mean when a body that calls them is compiled. */
 export interface Scope {

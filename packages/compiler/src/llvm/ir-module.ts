@@ -1,3 +1,4 @@
+import { outPointer, readPointer } from '../ffi/out-parameter.js';
 import { findBitstreamDamage } from './bitstream.js';
 import { BitcodeError, CompileError } from './errors.js';
 import { copyBytes } from './libc.js';
@@ -11,7 +12,6 @@ import {
   takeMemoryBuffer,
   takeMessage,
 } from './libllvm.js';
-import { outPointer, readPointer } from './out-parameter.js';
 
 /** A function of an `IRModule`; lives as long as the module. */
 export interface IRFunction {

@@ -1,4 +1,4 @@
-import { C, cFunction, openLibrary } from './c-function.js';
+import { C, cFunction, openLibrary } from '../ffi/c-function.js';
 
 /** `RTLD_LAZY | RTLD_NOLOAD`: a handle only for what is loaded already. */
 const RTLD_LAZY_NOLOAD = 0x1 | 0x4;

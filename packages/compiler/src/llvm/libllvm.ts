@@ -1,4 +1,4 @@
-import { C, cFunction, openLibrary } from './c-function.js';
+import { C, cFunction, openLibrary } from '../ffi/c-function.js';
 import { LibLLVMError } from './errors.js';
 import { findLibLLVM } from './find-libllvm.js';
 import { copyBytes, copyCString, exportsSymbol, type LibC, loadLibC } from './libc.js';

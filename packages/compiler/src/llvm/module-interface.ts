@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
-import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../session/symbol-flags.js';
+import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
 import { CompileError } from './errors.js';
 
 /** What a module defines for others, and what it wants of them. */

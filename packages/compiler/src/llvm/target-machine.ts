@@ -1,3 +1,4 @@
+import { outPointer, readPointer } from '../ffi/out-parameter.js';
 import { CompileError } from './errors.js';
 import {
   type BackEnd,
@@ -8,7 +9,6 @@ import {
   type LLVMTargetRef,
   takeMessage,
 } from './libllvm.js';
-import { outPointer, readPointer } from './out-parameter.js';
 import { CODE_GEN_OPT_LEVEL, type CodeLevel, type TargetDescription } from './target.js';
 
 /** The back end of each architecture that a triple may begin with. */

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CancelledError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../calls/loop-calls.js';
-import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../session/errors.js';
+import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import { AwayError, isExecutorLoss, type PoolExecutor } from './pool-executor.js';
 

@@ -1,12 +1,12 @@
 import type { CallSignature } from '../calls/call-signature.js';
 import { doubleSignature } from '../calls/callable.js';
-import type { ResourceTracker } from '../jit-types.js';
-import type { FunctionAST, PrototypeAST } from '../kaleidoscope/ast.js';
-import { callees } from '../kaleidoscope/call-graph.js';
-import type { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
-import type { VerifiedModule } from '../layers/module-layer.js';
-import { type SymbolFlagsMap, strongSymbols } from '../session/symbol-flags.js';
-import { SymbolTable } from '../session/symbol-table.js';
+import { type SymbolFlagsMap, strongSymbols } from '../core/symbol-flags.js';
+import { SymbolTable } from '../core/symbol-table.js';
+import type { FunctionAST, PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import { callees } from '../frontends/kaleidoscope/call-graph.js';
+import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { ResourceTracker } from '../jit/jit-types.js';
 import { STATELESS_FUNCTIONS } from './known-functions.js';
 
 /** One thing that was added, and its trackers in the sessions that have it. */

@@ -1,6 +1,6 @@
+import { SessionClosedError } from '../core/errors.js';
 import { checkAddress } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
-import { SessionClosedError } from '../session/errors.js';
 import { type Endpoint, endpointsOf, hostnameOf, type Resolve, resolveAll } from './addresses.js';
 import type { PoolExecutor } from './pool-executor.js';
 import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';

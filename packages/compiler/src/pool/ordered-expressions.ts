@@ -1,7 +1,7 @@
 import { CancelledError } from '@farjit/protocol/errors';
-import type { ExpressionResult } from '../jit-types.js';
-import type { FunctionAST } from '../kaleidoscope/ast.js';
-import type { CallOptions } from '../session/session-calls.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import type { FunctionAST } from '../frontends/kaleidoscope/ast.js';
+import type { ExpressionResult } from '../jit/jit-types.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import type { PoolExecutor } from './pool-executor.js';
 

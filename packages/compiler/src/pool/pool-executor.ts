@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
+import { ExecutorDrainingError, SessionClosedError } from '../core/errors.js';
 import { backoffMs } from '../executor-client/backoff.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
-import type { KaleidoscopeJITOptions } from '../kaleidoscope-jit.js';
-import { KaleidoscopeJIT } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { TargetDescription } from '../llvm/target.js';
-import { ExecutorDrainingError, SessionClosedError } from '../session/errors.js';
-import type { StatisticsSnapshot } from '../session/statistics.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
 import type { ExecutorFigures, ExecutorState } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';

@@ -1,8 +1,8 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import type { KaleidoscopeJITOptions } from '../kaleidoscope-jit.js';
+import type { KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { TargetDescription } from '../llvm/target.js';
-import type { StatisticsSnapshot } from '../session/statistics.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Resolve } from './addresses.js';
 
 /** Where an executor of a pool stands: `lost` while it is connected to again. */

@@ -1,4 +1,4 @@
-import type { StatisticsSnapshot } from '../session/statistics.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
 
 /** Counts and times of several sessions together; `wallMs` is that of the longest. */
 export function sumStatistics(snapshots: readonly StatisticsSnapshot[]): StatisticsSnapshot | undefined {

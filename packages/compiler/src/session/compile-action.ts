@@ -1,25 +1,26 @@
 import assert from 'node:assert';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { type SpeculationMode, Speculator } from '../indirection/speculation.js';
-import { LinkError } from '../jitlink/errors.js';
-import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
-import type { Tracing } from '../tracing/spans.js';
-import { AbsoluteSymbols } from './absolute-symbols.js';
-import type { Call } from './call-edges.js';
-import { generate } from './definition-generator.js';
-import { MaterializationError, SymbolsNotFoundError } from './errors.js';
-import type { EventStream } from './events.js';
-import { GuessCompiler } from './guess-compiler.js';
-import type { JITDylib, SymbolRef } from './jit-dylib.js';
+import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import type { Call } from '../core/call-edges.js';
+import { generate } from '../core/definition-generator.js';
+import { MaterializationError, SymbolsNotFoundError } from '../core/errors.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import {
   type CompileObserver,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
-} from './materialization-unit.js';
-import { Reexports } from './reexports.js';
-import type { RunnerContext } from './runner-context.js';
+} from '../core/materialization-unit.js';
+import { Reexports } from '../core/reexports.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { LinkError } from '../jitlink/errors.js';
+import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import type { EventStream } from '../observe/events.js';
+import type { Tracing } from '../observe/spans.js';
+import { GuessCompiler } from '../optimize/guess-compiler.js';
+import { type SpeculationMode, Speculator } from '../optimize/speculation.js';
+import type { IndirectStub } from '../runner/linked.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 
 /**
  * Guesses that are compiled in the module of the function that was asked for, at most: they cost its thread little,

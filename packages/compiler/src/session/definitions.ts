@@ -1,9 +1,9 @@
-import type { Assumptions } from './assumptions.js';
-import type { EventStream } from './events.js';
-import { JITDylib } from './jit-dylib.js';
-import type { MaterializationUnit } from './materialization-unit.js';
+import type { Assumptions } from '../core/assumptions.js';
+import { JITDylib } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import type { EventStream } from '../observe/events.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 import type { ResourceManager } from './resource-manager.js';
-import type { RunnerContext } from './runner-context.js';
 
 /** Whether a unit takes its names from those that define them, strong or not, as a redefinition in a REPL does. */
 export type Redefines = (unit: MaterializationUnit) => boolean;

@@ -1,25 +1,6 @@
 import type { Transport } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
-import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
-import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
-import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
-import { HOT_THRESHOLD } from '../layers/tiers.js';
-import type { Tracing } from '../tracing/spans.js';
-import { UNTRACED } from '../tracing/tracing.js';
-import { Assumptions } from './assumptions.js';
-import { CommitSender } from './commit-sender.js';
-import { CompileAction } from './compile-action.js';
-import { Definitions, type Redefines } from './definitions.js';
-import { RunnerLostError, SessionClosedError } from './errors.js';
-import { EventStream } from './events.js';
-import type { JITDylib, SymbolRef } from './jit-dylib.js';
-import type { MaterializationUnit, ObjectPart } from './materialization-unit.js';
-import { ReentryHandler } from './reentry-handler.js';
-import { ResourceManager } from './resource-manager.js';
-import type { RunnerContext } from './runner-context.js';
-import { RunnerSupervisor } from './runner-supervisor.js';
+import type { CallingSession } from '../calls/calling-session.js';
 import {
   type CallOptions,
   type PreparedCall,
@@ -27,10 +8,31 @@ import {
   SessionCalls,
   sendCall,
   sendDataCall,
-} from './session-calls.js';
-import { Statistics } from './statistics.js';
+} from '../calls/session-calls.js';
+import { Assumptions } from '../core/assumptions.js';
+import type { Call } from '../core/call-edges.js';
+import { RunnerLostError, SessionClosedError } from '../core/errors.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
+import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
+import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
+import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
+import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { ReentryHandler } from '../indirection/reentry-handler.js';
+import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import { EventStream } from '../observe/events.js';
+import type { Tracing } from '../observe/spans.js';
+import { Statistics } from '../observe/statistics.js';
+import { UNTRACED } from '../observe/tracing.js';
+import { TierUp } from '../optimize/tier-up.js';
+import { HOT_THRESHOLD } from '../optimize/tiers.js';
+import { CommitSender } from '../runner/commit-sender.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import { CompileAction } from './compile-action.js';
+import { Definitions, type Redefines } from './definitions.js';
+import { ResourceManager } from './resource-manager.js';
 import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
-import { TierUp } from './tier-up.js';
 
 /** How a session is opened. */
 export interface SessionOptions extends OpenOptions {
@@ -44,7 +46,7 @@ export interface SessionOptions extends OpenOptions {
  * the runner all this is linked into. When the runner is lost, the next call gets a new one and links what it needs
  * from kept objects.
  */
-export class ExecutionSession {
+export class ExecutionSession implements CallingSession {
   readonly events = new EventStream();
   readonly statistics = new Statistics();
   /** Who relied on what a name means. */
@@ -132,7 +134,7 @@ export class ExecutionSession {
     this.#reentries = new ReentryHandler({
       runners,
       callbacks,
-      compileAction,
+      isCurrent: (ref, implementation, runner) => compileAction.isCurrent(ref, implementation, runner),
       revision: () => this.#definitions.revision,
       stubs,
       events,
@@ -315,6 +317,11 @@ export class ExecutionSession {
     await this.flush();
     const word = await this.#executor.readMemory(linked.counter, 4);
     return new DataView(word.buffer, word.byteOffset).getUint32(0, true);
+  }
+
+  /** An expression that makes these calls, or a call from outside, has returned. */
+  noteReturned(calls: readonly Call[]): void {
+    this.compileAction.noteReturned(calls);
   }
 
   /** Frees the memory of a unit that nothing refers to by name. */

@@ -1,8 +1,13 @@
-import type { IndirectStub, IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { Assumptions } from './assumptions.js';
-import type { SymbolRef } from './jit-dylib.js';
-import { implementationName, type MaterializationUnit, type ObjectPart } from './materialization-unit.js';
-import type { RunnerContext } from './runner-context.js';
+import type { Assumptions } from '../core/assumptions.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import {
+  implementationName,
+  type MaterializationUnit,
+  type ObjectPart,
+} from '../core/materialization-unit.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { IndirectStub } from '../runner/linked.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 
 /** Whose resources they are. */
 export interface ResourceManagerContext {

@@ -1,10 +1,10 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import { generate } from '../core/definition-generator.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { AbsoluteSymbols } from './absolute-symbols.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 import type { CompileAction } from './compile-action.js';
-import { generate } from './definition-generator.js';
-import type { JITDylib, SymbolRef } from './jit-dylib.js';
-import type { RunnerContext } from './runner-context.js';
 
 /** Where a name leads, and what is there. */
 export interface FoundSymbol {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { CODEGEN_VERSION } from '../../src/cache/object-keys.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
+import { implementationName } from '../../src/core/materialization-unit.js';
 import { passPipeline } from '../../src/llvm/pass-pipeline.js';
-import { implementationName } from '../../src/session/materialization-unit.js';
-import { generate } from '../kaleidoscope/generate.js';
-import { functionsOf, parse } from '../kaleidoscope/parse.js';
-import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';
+import { generate } from '../frontends/kaleidoscope/generate.js';
+import { functionsOf, parse } from '../frontends/kaleidoscope/parse.js';
+import { TUTORIAL_PROGRAMS } from '../frontends/kaleidoscope/tutorial-programs.js';
 
 /** Of what `CODEGEN_VERSION` stands for. When this test fails, the version has to grow, and this to change with it. */
 const GENERATED = { version: 4, digest: '3b17a3b808a6a263' };

@@ -15,8 +15,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { CacheDirectory } from '../../src/cache/cache-directory.js';
-import { type CacheEvent, MAX_PACKS, ObjectCache } from '../../src/cache/object-cache.js';
+import { MAX_PACKS, ObjectCache } from '../../src/cache/object-cache.js';
 import { PACK_HEADER_BYTES, packedBytes } from '../../src/cache/pack.js';
+import type { CacheEvent } from '../../src/observe/events.js';
 import { bytesIn, entry, folder, keyOf, packsIn } from './folder.js';
 
 /** A cache and what it says. */

@@ -7,11 +7,11 @@ import {
   ObjectKeys,
   programKey,
 } from '../../src/cache/object-keys.js';
-import type { FunctionAST } from '../../src/kaleidoscope/ast.js';
-import { addFunctionBytes } from '../../src/kaleidoscope/ast-bytes.js';
-import { callees } from '../../src/kaleidoscope/call-graph.js';
+import type { FunctionAST } from '../../src/frontends/kaleidoscope/ast.js';
+import { addFunctionBytes } from '../../src/frontends/kaleidoscope/ast-bytes.js';
+import { callees } from '../../src/frontends/kaleidoscope/call-graph.js';
 import { findLibLLVM, isSupported, listLibLLVMs } from '../../src/llvm/find-libllvm.js';
-import { functionsOf } from '../kaleidoscope/parse.js';
+import { functionsOf } from '../frontends/kaleidoscope/parse.js';
 
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+sse2' };
 const LIBRARY = findLibLLVM().path;

@@ -7,8 +7,8 @@ import {
   type ScalarKind,
 } from '../../src/calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
+import { executingTest, runWithLli } from '../frontends/kaleidoscope/lli.js';
 import { bitcodeOf, textOf } from '../ir/module-of.js';
-import { executingTest, runWithLli } from '../kaleidoscope/lli.js';
 
 interface WrappedCall {
   readonly signature: CallSignature;

@@ -4,9 +4,9 @@ import test from 'ava';
 import { loopBlock } from '../../src/calls/loop-block.js';
 import { LoopCalls, maxElements } from '../../src/calls/loop-calls.js';
 import type { FunctionLayer } from '../../src/layers/function-layer.js';
-import { STAGED_LIMITS } from '../../src/session/commit-queue.js';
+import { STAGED_LIMITS } from '../../src/runner/commit-queue.js';
+import type { RunnerContext } from '../../src/runner/runner-context.js';
 import type { ExecutionSession } from '../../src/session/execution-session.js';
-import type { RunnerContext } from '../../src/session/runner-context.js';
 
 const ENTRY = addrAdd(NULL_ADDR, 0x4000);
 

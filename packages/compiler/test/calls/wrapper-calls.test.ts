@@ -3,10 +3,10 @@ import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor
 import test from 'ava';
 import type { CallSignature } from '../../src/calls/call-signature.js';
 import { doubleSignature, encodeBlock } from '../../src/calls/callable.js';
+import type { WrapperLayer } from '../../src/calls/wrapper-calls.js';
 import { WrapperCalls } from '../../src/calls/wrapper-calls.js';
-import type { WrapperLayer } from '../../src/layers/wrapper-layer.js';
+import { JITDylib, type SymbolRef } from '../../src/core/jit-dylib.js';
 import type { ExecutionSession } from '../../src/session/execution-session.js';
-import { JITDylib, type SymbolRef } from '../../src/session/jit-dylib.js';
 import { openScripted } from '../session/session-fixture.js';
 import { functionUnit } from '../session/units.js';
 

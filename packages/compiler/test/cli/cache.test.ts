@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { StatisticsSnapshot } from '../../src/session/statistics.js';
+import type { StatisticsSnapshot } from '../../src/observe/statistics.js';
 import { farjit, folderWith } from './run-farjit.js';
 
 const CHAIN_LENGTH = 200;

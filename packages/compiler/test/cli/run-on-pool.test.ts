@@ -4,7 +4,7 @@ import type { CommandStreams } from '../../src/cli/command-streams.js';
 import { Report } from '../../src/cli/run-on-pool.js';
 import { StopRequest } from '../../src/cli/stop-request.js';
 import { NoExecutorError } from '../../src/pool/pool-types.js';
-import { parse } from '../kaleidoscope/parse.js';
+import { parse } from '../frontends/kaleidoscope/parse.js';
 
 /** What is written about three expressions. */
 function reported(signal?: AbortSignal) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
+import type { CompileInput } from '../../src/codegen/compile-input.js';
 import { BitcodeError, CompileError } from '../../src/llvm/errors.js';
 import { IRModule } from '../../src/llvm/ir-module.js';
 import type { OptLevel } from '../../src/llvm/target.js';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, createMemoryTransportPair, session, type Transport } from '@farjit/protocol';
 import test from 'ava';
-import { type ConnectionEvent, SessionResumer } from '../../src/executor-client/session-resumer.js';
+import { SessionResumer } from '../../src/executor-client/session-resumer.js';
+import type { ConnectionEvent } from '../../src/observe/events.js';
 
 const OUTPUT = { stream: 'stdout', content: new Uint8Array(1) } as const;
 

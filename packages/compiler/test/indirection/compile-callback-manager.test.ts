@@ -1,12 +1,12 @@
 import { addrAdd, NULL_ADDR, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
+import { JITDylib } from '../../src/core/jit-dylib.js';
 import {
   type CompileAction,
   CompileCallbackManager,
 } from '../../src/indirection/compile-callback-manager.js';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
-import { JITDylib } from '../../src/session/jit-dylib.js';
-import type { RunnerContext } from '../../src/session/runner-context.js';
+import type { RunnerContext } from '../../src/runner/runner-context.js';
 import { openBlocks } from './stub-blocks-fixture.js';
 
 const RUNNER = {} as RunnerContext;

@@ -1,7 +1,7 @@
 import { addrAdd } from '@farjit/protocol/executor-addr';
 import test from 'ava';
+import { JITDylib } from '../../src/core/jit-dylib.js';
 import { IndirectStubsManager } from '../../src/indirection/indirect-stubs-manager.js';
-import { JITDylib } from '../../src/session/jit-dylib.js';
 import { openBlocks } from './stub-blocks-fixture.js';
 
 const DYLIB = new JITDylib('main', { mayReplace: () => true, isPlaced: () => false });

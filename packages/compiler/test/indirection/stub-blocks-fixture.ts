@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { ExecutorProcessControl } from '../../src/executor-client/executor-process-control.js';
-import { StubBlocks } from '../../src/indirection/stub-blocks.js';
+import { StubBlocks } from '../../src/runner/stub-blocks.js';
 import { type Answers, DEAF_HANDLERS, FakeHost } from '../executor-client/fake-host.js';
 
 /** Blocks of the first runner of a scripted host. */

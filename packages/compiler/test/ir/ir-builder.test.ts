@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import type { CallSignature } from '../../src/calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
+import type { PrototypeAST } from '../../src/frontends/kaleidoscope/ast.js';
 import { IRBuilder } from '../../src/ir/ir-builder.js';
 import { IR } from '../../src/ir/recording.js';
 import {
@@ -16,12 +17,11 @@ import {
   I64,
   VOID,
 } from '../../src/ir/types.js';
-import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
 import { BitcodeError } from '../../src/llvm/errors.js';
 import { poolOf, sharedPool } from '../codegen/pool-of.js';
-import { generate, type IRGenRequest } from '../kaleidoscope/generate.js';
-import { functionsOf, parse } from '../kaleidoscope/parse.js';
-import { TUTORIAL_PROGRAMS } from '../kaleidoscope/tutorial-programs.js';
+import { generate, type IRGenRequest } from '../frontends/kaleidoscope/generate.js';
+import { functionsOf, parse } from '../frontends/kaleidoscope/parse.js';
+import { TUTORIAL_PROGRAMS } from '../frontends/kaleidoscope/tutorial-programs.js';
 import { assemble, bitcode } from '../llvm/assemble.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 import { inputOf, textOf } from './module-of.js';

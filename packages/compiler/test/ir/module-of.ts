@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { CodegenPool } from '../../src/codegen/codegen-pool.js';
+import type { CompileInput } from '../../src/codegen/compile-input.js';
 import type { IRBuilder } from '../../src/ir/ir-builder.js';
-import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 
 const OPT = '/usr/lib/llvm-14/bin/opt';

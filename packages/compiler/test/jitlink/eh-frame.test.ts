@@ -1,5 +1,5 @@
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { KEEP_ALIVE } from '../../src/jitlink/link-graph.js';
 import { hex, linkAt } from './linking.js';
 import { assemble } from './toolchain.js';

@@ -1,7 +1,7 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
-import { SHT_SYMTAB } from '../../src/jitlink/elf-object.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
+import { SHT_SYMTAB } from '../../src/jitlink/elf/object.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { link } from '../../src/jitlink/link.js';
 import { splitGraph } from '../../src/jitlink/split.js';

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
-import { GOT_SECTION, STUBS_SECTION } from '../../src/jitlink/x86_64-got-plt.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
+import { GOT_SECTION, STUBS_SECTION } from '../../src/jitlink/x86_64/got-plt.js';
 import { BASES, hex, type Linked, linkAt } from './linking.js';
 import { assemble, compile, compileIR, LLCS, linkWithGnuLd, relaxableGOTLoads } from './toolchain.js';
 

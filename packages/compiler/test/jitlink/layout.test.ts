@@ -1,9 +1,9 @@
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { layOut, MAX_SEGMENT_BYTES } from '../../src/jitlink/layout.js';
 import { LinkGraph } from '../../src/jitlink/link-graph.js';
-import { x86_64 } from '../../src/jitlink/x86_64.js';
+import { x86_64 } from '../../src/jitlink/x86_64/x86_64.js';
 import { BASES, hex, linkAt } from './linking.js';
 import { assemble } from './toolchain.js';
 

@@ -1,12 +1,12 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { link } from '../../src/jitlink/link.js';
 import { KEEP_ALIVE, type LinkGraph } from '../../src/jitlink/link-graph.js';
 import { readLinkGraph, writeLinkGraph } from '../../src/jitlink/link-graph-file.js';
 import { splitGraph } from '../../src/jitlink/split.js';
-import { LINKER_EDGES } from '../../src/jitlink/x86_64-edges.js';
+import { LINKER_EDGES } from '../../src/jitlink/x86_64/edges.js';
 import { BASES, contextAt } from './linking.js';
 import { assemble } from './toolchain.js';
 

@@ -2,7 +2,7 @@ import test from 'ava';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { LinkGraph, LinkSymbol } from '../../src/jitlink/link-graph.js';
 import { readLinkGraph, writeLinkGraph } from '../../src/jitlink/link-graph-file.js';
-import { x86_64 } from '../../src/jitlink/x86_64.js';
+import { x86_64 } from '../../src/jitlink/x86_64/x86_64.js';
 
 const HEADER_BYTES = 48;
 const SYMBOL_BYTES = 32;

@@ -1,6 +1,6 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { type LinkContext, link } from '../../src/jitlink/link.js';
 import { BASES, contextAt, hex, linkAt } from './linking.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { prune } from '../../src/jitlink/prune.js';
 import { assemble } from './toolchain.js';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { redirectToStubs } from '../../src/jitlink/redirect.js';
 import { hex, linkAt } from './linking.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import type { LinkGraph } from '../../src/jitlink/link-graph.js';
 import { splitGraph } from '../../src/jitlink/split.js';

@@ -1,15 +1,15 @@
 import test, { type ExecutionContext } from 'ava';
-import type { PrototypeAST } from '../../src/kaleidoscope/ast.js';
-import { Diagnostic } from '../../src/kaleidoscope/diagnostic.js';
-import { KaleidoscopeFrontEnd } from '../../src/kaleidoscope/front-end.js';
+import { Assumptions } from '../../src/core/assumptions.js';
+import { MaterializationUnit } from '../../src/core/materialization-unit.js';
+import { strongSymbols } from '../../src/core/symbol-flags.js';
+import type { PrototypeAST } from '../../src/frontends/kaleidoscope/ast.js';
+import { Diagnostic } from '../../src/frontends/kaleidoscope/diagnostic.js';
+import { KaleidoscopeFrontEnd } from '../../src/frontends/kaleidoscope/front-end.js';
+import { CallWrapperLayer } from '../../src/layers/call-wrapper-layer.js';
 import { FunctionLayer } from '../../src/layers/function-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
-import { WrapperLayer } from '../../src/layers/wrapper-layer.js';
-import { Assumptions } from '../../src/session/assumptions.js';
-import { MaterializationUnit } from '../../src/session/materialization-unit.js';
-import { strongSymbols } from '../../src/session/symbol-flags.js';
 import { poolOf } from '../codegen/pool-of.js';
-import { onlyFunction } from '../kaleidoscope/parse.js';
+import { onlyFunction } from '../frontends/kaleidoscope/parse.js';
 import { NO_TIMINGS } from '../session/units.js';
 import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
 
@@ -47,7 +47,7 @@ function layerFor(
     recording,
     recorded: new FunctionLayer(frontEnd, { ...context, pipeline: new IRPipeline(recording, TARGET, 1) }),
     ast: new FunctionLayer(frontEnd, context),
-    wrappers: new WrapperLayer(context),
+    wrappers: new CallWrapperLayer(context),
     known,
   };
 }

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
+import type { CompileInput } from '../../src/codegen/compile-input.js';
+import { SessionClosedError } from '../../src/core/errors.js';
 import { type IRTransform, IRTransformLayer } from '../../src/layers/ir-transform-layer.js';
 import { BitcodeError, CompileError, TransformError } from '../../src/llvm/errors.js';
 import { changeModule, IRModule } from '../../src/llvm/ir-module.js';
 import { LLVMAttributeFunctionIndex } from '../../src/llvm/libllvm.js';
-import { SessionClosedError } from '../../src/session/errors.js';
 import { poolOf, sharedPool } from '../codegen/pool-of.js';
 import { assemble, bitcode, FIB, THROUGH_MEMORY } from '../llvm/assemble.js';
 import { installedLibLLVMs } from '../llvm/installed.js';

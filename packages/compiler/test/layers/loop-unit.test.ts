@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
-import type { FunctionAST } from '../../src/kaleidoscope/ast.js';
-import { KaleidoscopeFrontEnd } from '../../src/kaleidoscope/front-end.js';
+import type { LoopUnit } from '../../src/calls/loop-calls.js';
+import { Assumptions } from '../../src/core/assumptions.js';
+import type { MaterializationUnit } from '../../src/core/materialization-unit.js';
+import type { FunctionAST } from '../../src/frontends/kaleidoscope/ast.js';
+import { KaleidoscopeFrontEnd } from '../../src/frontends/kaleidoscope/front-end.js';
 import { FunctionLayer } from '../../src/layers/function-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
-import type { LoopUnit } from '../../src/layers/loop-unit.js';
-import type { TierPolicy } from '../../src/layers/tiers.js';
 import type { LibLLVM } from '../../src/llvm/libllvm.js';
-import { Assumptions } from '../../src/session/assumptions.js';
-import type { MaterializationUnit } from '../../src/session/materialization-unit.js';
+import type { TierPolicy } from '../../src/optimize/tiers.js';
 import { poolOf } from '../codegen/pool-of.js';
-import { onlyFunction } from '../kaleidoscope/parse.js';
+import { onlyFunction } from '../frontends/kaleidoscope/parse.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
 
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+sse3' };

@@ -1,6 +1,6 @@
 import test from 'ava';
+import { OutOfExecutorMemoryError } from '../../src/core/errors.js';
 import { LinkError } from '../../src/jitlink/errors.js';
-import { OutOfExecutorMemoryError } from '../../src/session/errors.js';
 import { gate } from '../gate.js';
 import { addressesFor, openScripted } from '../session/session-fixture.js';
 import { dataUnit, functionUnit, unitOf } from '../session/units.js';

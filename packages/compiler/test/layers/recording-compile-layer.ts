@@ -1,4 +1,5 @@
-import type { CompileInput, CompileOutput, IRCompileLayer } from '../../src/layers/ir-compile-layer.js';
+import type { CompileInput, CompileOutput } from '../../src/codegen/compile-input.js';
+import type { IRCompileLayer } from '../../src/layers/ir-compile-layer.js';
 
 /** A compile layer that makes no objects: it remembers what it was given. */
 export class RecordingCompileLayer implements IRCompileLayer {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { CompileInput } from '../../src/layers/ir-compile-layer.js';
+import type { CompileInput } from '../../src/codegen/compile-input.js';
 import { CompileError } from '../../src/llvm/errors.js';
 import { IRModule } from '../../src/llvm/ir-module.js';
 import { passPipeline } from '../../src/llvm/pass-pipeline.js';

@@ -1,7 +1,7 @@
 import test from 'ava';
+import { ExecutorDrainingError, QuotaExceededError } from '../../src/core/errors.js';
 import { ChunkedMap, MapChunkError, type MapProgress } from '../../src/pool/chunked-map.js';
 import { AwayError, type PoolExecutor } from '../../src/pool/pool-executor.js';
-import { ExecutorDrainingError, QuotaExceededError } from '../../src/session/errors.js';
 
 /** Doubles what it is given, unless it has an error left. */
 function executorThat(errors: readonly Error[]): PoolExecutor {

@@ -1,7 +1,7 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
-import { ObjectPart } from '../../src/session/materialization-unit.js';
+import { ObjectPart } from '../../src/core/materialization-unit.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { gate } from '../gate.js';
 import { assemble } from '../jitlink/toolchain.js';
 import { openScripted } from './session-fixture.js';

@@ -2,8 +2,8 @@ import { FrameKind, type Transport } from '@farjit/protocol';
 import { ConnectionClosedError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { LocalExecutor } from '../../src/executor-client/local-executor.js';
-import type { KaleidoscopeJITOptions } from '../../src/kaleidoscope-jit.js';
-import { KaleidoscopeJIT } from '../../src/kaleidoscope-jit.js';
+import type { KaleidoscopeJITOptions } from '../../src/frontends/kaleidoscope/kaleidoscope-jit.js';
+import { KaleidoscopeJIT } from '../../src/frontends/kaleidoscope/kaleidoscope-jit.js';
 
 /** Each message arrives so much later, in order. */
 function delayed(transport: Transport, delayMs: number): Transport {

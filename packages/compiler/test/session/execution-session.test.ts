@@ -1,6 +1,6 @@
 import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
-import { SessionClosedError } from '../../src/session/errors.js';
+import { SessionClosedError } from '../../src/core/errors.js';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import { FakeHost } from '../executor-client/fake-host.js';
 import { openScripted } from './session-fixture.js';

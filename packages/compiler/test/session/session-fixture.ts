@@ -1,9 +1,9 @@
 import type { indirection, ResultOf } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import type { ExecutionContext } from 'ava';
+import type { MaterializationUnit, ObjectPart } from '../../src/core/materialization-unit.js';
+import type { Linked } from '../../src/runner/linked.js';
 import { ExecutionSession } from '../../src/session/execution-session.js';
-import type { Linked } from '../../src/session/linked.js';
-import type { MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
 import { type Answers, FakeHost } from '../executor-client/fake-host.js';
 
 /** A session with a scripted host at its other end. */

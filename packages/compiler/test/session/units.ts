@@ -1,6 +1,6 @@
-import { buildLinkGraph } from '../../src/jitlink/elf.js';
-import { counterName, MaterializationUnit, ObjectPart } from '../../src/session/materialization-unit.js';
-import { strongSymbols } from '../../src/session/symbol-flags.js';
+import { counterName, MaterializationUnit, ObjectPart } from '../../src/core/materialization-unit.js';
+import { strongSymbols } from '../../src/core/symbol-flags.js';
+import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { assemble } from '../jitlink/toolchain.js';
 
 export const NO_TIMINGS = { irgenMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };

@@ -1,0 +1,109 @@
+import { type ObjectSlice, readSlices, writeSlices } from '../jitlink/object-slice.js';
+import type { ObjectCache } from './object-cache.js';
+import { KeyEnvironmentError, type ObjectKeys } from './object-keys.js';
+import { nameOf } from './object-name.js';
+import type { SharedObjects } from './shared-objects.js';
+
+/** What a small function's slice holds on to: its part of an object, and what remakes its graph. */
+const ESTIMATED_BYTES = 4096;
+
+/** Most keys remembered: what a program asks for later is compiled or linked while it runs. */
+const MAX_ASKED = 1000;
+
+/** The objects that layers find instead of compiling, and leave for others to find. */
+export class KeptObjects {
+  readonly #cache: ObjectCache;
+  readonly #keys: ObjectKeys;
+  readonly #ready: Map<string, readonly ObjectSlice[]>;
+  readonly #shared: SharedObjects | undefined;
+  readonly #asked = new Map<string, Uint8Array>();
+  #isUsable = true;
+
+  /**
+   * @param options.ready what has been read ahead, by the names of keys.
+   * @param options.shared where other sessions leave what they make, and say what they are making.
+   */
+  constructor(
+    cache: ObjectCache,
+    keys: ObjectKeys,
+    {
+      ready = new Map(),
+      shared,
+    }: {
+      ready?: Map<string, readonly ObjectSlice[]>;
+      shared?: SharedObjects | undefined;
+    } = {},
+  ) {
+    this.#cache = cache;
+    this.#keys = keys;
+    this.#ready = ready;
+    this.#shared = shared;
+  }
+
+  /** The first keys that objects were looked for under, in that order. */
+  get askedFor(): readonly Uint8Array[] {
+    return [...this.#asked.values()];
+  }
+
+  /**
+   * The key that `make` makes; undefined when there is no libLLVM to make keys of: whoever compiles says why.
+   * @throws what else `make` throws.
+   */
+  key(make: (keys: ObjectKeys) => Uint8Array): Uint8Array | undefined {
+    if (!this.#isUsable) return undefined;
+    try {
+      return make(this.#keys);
+    } catch (error) {
+      if (!(error instanceof KeyEnvironmentError)) throw error;
+      this.#isUsable = false;
+      return undefined;
+    }
+  }
+
+  find(key: Uint8Array | undefined, unit: string): readonly ObjectSlice[] | undefined {
+    if (!key) return undefined;
+    const name = nameOf(key);
+    if (this.#asked.size < MAX_ASKED) this.#asked.set(name, key);
+    const ready = this.#ready.get(name);
+    // A graph can be taken once.
+    this.#ready.delete(name);
+    return this.#cache.find(key, unit, ready ? () => ready : readSlices);
+  }
+
+  /** Gives up what was found under a key: it does not link, or does not define what it should. */
+  drop(key: Uint8Array | undefined): void {
+    if (key) this.#cache.drop(key);
+  }
+
+  /** Whether other sessions make objects for this one, and this one for them. */
+  get isShared(): boolean {
+    return this.#shared !== undefined;
+  }
+
+  /**
+   * Settles when it is worth looking again for an object that was not there: another session has made it, or has ended
+   * trying. Undefined when it has to be made here.
+   */
+  elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
+    return key && this.#shared?.elsewhere(key);
+  }
+
+  /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */
+  claim<T>(keys: readonly (Uint8Array | undefined)[], make: () => Promise<T>): Promise<T> {
+    const made = keys.filter((key) => key !== undefined);
+    return this.#shared && made.length > 0 ? this.#shared.claim(made, make) : make();
+  }
+
+  /** @param slices no graph of which has been taken. */
+  keep(key: Uint8Array | undefined, slices: readonly ObjectSlice[]): void {
+    if (!key) return;
+    // In memory, most are never asked for: writing them can wait, if need be for ever.
+    if (!this.#cache.isOnDisk) {
+      const sizeBytes = ESTIMATED_BYTES * slices.length;
+      this.#cache.addLazily(key, { sizeBytes, make: () => writeSlices(slices) });
+      return;
+    }
+    const content = writeSlices(slices);
+    if (content) this.#cache.add(key, content);
+  }
+}

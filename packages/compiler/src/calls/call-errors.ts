@@ -1,0 +1,92 @@
+import { parseValue, type RunnerEnd, run } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import type { Limit } from '@farjit/protocol/limits';
+import {
+  DeadlineExceededError,
+  ExecutionTrapError,
+  ExecutorDrainingError,
+  MaterializationError,
+  QuotaExceededError,
+  RunnerLostError,
+} from '../core/errors.js';
+import type { ProgramThreads } from '../runner/reclaimer.js';
+import { runnerEndOf } from '../runner/runner-errors.js';
+import type { Symbolizer } from '../runner/symbolizer.js';
+
+/** Where to look up what an error of a call refers to. */
+export interface CallErrorContext {
+  readonly name: string;
+  readonly symbolizer: Symbolizer;
+  failureOf(token: number): Error | undefined;
+  /** Those the runner has, and those it has reached and gone on. */
+  readonly limits: { readonly inForce: readonly Limit[]; readonly reached: readonly Limit[] };
+}
+
+/** Codes of calls that have not been started. */
+const NEVER_STARTED = [
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'DRAINING',
+  'INVALID_ADDRESS',
+  'INVALID_PARAMS',
+  'LIMIT_EXCEEDED',
+  'QUOTA_EXCEEDED',
+];
+
+/** Threads made by JIT'd code after a call that the executor answered with an error. */
+export function programThreadsAfter(error: unknown): ProgramThreads {
+  if (!(error instanceof RemoteError)) return 'unknown';
+  if (NEVER_STARTED.includes(error.code)) return 'same';
+  const parsed = parseValue(run.callbackFailedData, error.data);
+  return parsed.success ? parsed.output.programThreads : 'unknown';
+}
+
+/** The error a caller sees: what happened in the executor, in the compiler's terms and with symbols. */
+export function translateCallError(error: unknown, context: CallErrorContext): unknown {
+  if (!(error instanceof RemoteError)) return error;
+  if (error.code === 'CALLBACK_FAILED') {
+    const parsed = parseValue(run.callbackFailedData, error.data);
+    const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
+    return failure ?? new MaterializationError(context.name, error);
+  }
+  if (error.code === 'DRAINING') return new ExecutorDrainingError(context.name, { cause: error });
+  if (error.code === 'QUOTA_EXCEEDED') {
+    const parsed = parseValue(run.quotaExceededData, error.data);
+    return parsed.success ? new QuotaExceededError(parsed.output, { cause: error }) : error;
+  }
+  if (error.code !== 'RUNNER_LOST') return error;
+  const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };
+  const parsed = parseValue(run.runnerLostData, error.data);
+  return endError(end, parsed.success && parsed.output.own, context, error);
+}
+
+function endError(
+  end: RunnerEnd,
+  own: boolean,
+  { name, symbolizer, limits }: CallErrorContext,
+  remote: RemoteError,
+): Error {
+  switch (end.kind) {
+    case 'trap': {
+      const frames = [
+        symbolizer.symbolize(end.trap.programCounter),
+        ...end.trap.frames.map((address) => symbolizer.symbolizeReturnAddress(address)),
+      ];
+      const overflown = end.trap.stackOverflow
+        ? limits.inForce.filter((limit) => limit.name === 'stack')
+        : [];
+      const trap = new ExecutionTrapError(end.trap, frames, [...limits.reached, ...overflown]);
+      return own ? trap : new RunnerLostError(end, { cause: trap });
+    }
+    case 'deadline':
+      return own
+        ? new DeadlineExceededError(name, end.deadlineMs)
+        : new RunnerLostError(end, { cause: remote });
+    case 'cancelled':
+      return own
+        ? new CancelledError(`${name} was interrupted`)
+        : new RunnerLostError(end, { cause: remote });
+    default:
+      return new RunnerLostError(end, { limits: limits.reached });
+  }
+}

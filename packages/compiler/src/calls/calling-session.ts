@@ -1,0 +1,27 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Call } from '../core/call-edges.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { CallOptions, PreparedCall, PreparedDataCall } from './session-calls.js';
+
+/** What calls from outside need of a session: `ExecutionSession` says what each does. */
+export interface CallingSession {
+  readonly mainDylib: JITDylib;
+  readonly executor: Pick<ExecutorProcessControl, 'has'>;
+  resolve(ref: SymbolRef, runner: RunnerContext): Promise<{ readonly address: ExecutorAddr } | undefined>;
+  link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr>;
+  call(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    options?: CallOptions,
+  ): Promise<Uint8Array>;
+  callOnData(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedDataCall>,
+    options?: CallOptions,
+  ): Promise<Uint8Array>;
+  noteReturned(calls: readonly Call[]): void;
+  discard(unit: MaterializationUnit): void;
+}

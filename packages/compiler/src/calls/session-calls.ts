@@ -1,0 +1,198 @@
+import type { Commit, ResultOf, run, Segment } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { knownLimits } from '@farjit/protocol/limits';
+import type {
+  CallRequestOptions,
+  ExecutorProcessControl,
+  MemoryPiece,
+} from '../executor-client/executor-process-control.js';
+import type { EventStream } from '../observe/events.js';
+import type { Tracing } from '../observe/spans.js';
+import type { CommitSender } from '../runner/commit-sender.js';
+import type { ProgramThreads } from '../runner/reclaimer.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import { programThreadsAfter, translateCallError } from './call-errors.js';
+import { CallLimit } from './call-limit.js';
+
+/**
+ * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
+ * requests: the other half is left for what calls need while they run.
+ */
+export const MAX_CALLS_IN_FLIGHT = 512;
+
+/** How long and how a call may run. */
+export interface CallOptions {
+  /** On the executor's clock; the runner is ended when it passes. */
+  readonly deadlineMs?: number | undefined;
+  /** Aborting ends the runner. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call ready to be sent to the runner it was prepared for. */
+export interface PreparedCall {
+  readonly entry: ExecutorAddr;
+  readonly block: Uint8Array;
+}
+
+/** A call that works on more than its block: what it finds in memory, and which piece of memory it answers with. */
+export interface PreparedDataCall extends PreparedCall {
+  /** At most as many bytes altogether as the runner's queue takes into a commit, and few. */
+  readonly data: readonly Segment[];
+  readonly read: MemoryPiece;
+}
+
+/** The message that a prepared call becomes. */
+export type SendCall<Prepared, Result> = (
+  executor: ExecutorProcessControl,
+  prepared: Prepared,
+  commit: Commit,
+  options: CallRequestOptions,
+) => Promise<Result>;
+
+export const sendCall: SendCall<PreparedCall, ResultOf<typeof run.call>> = (
+  executor,
+  call,
+  commit,
+  options,
+) => executor.call(call.entry, call.block, commit, options);
+
+export const sendDataCall: SendCall<PreparedDataCall, ResultOf<typeof run.callAndRead>> = (
+  executor,
+  { entry, block, data, read },
+  commit,
+  options,
+) => {
+  const segments = [...commit.segments, ...data];
+  return executor.callAndRead(entry, block, { ...commit, segments }, read, options);
+};
+
+/** What is to be called, and how. */
+export interface CallRequest<Prepared, Result> {
+  readonly name: string;
+  /** Links what it needs into the runner it is given. */
+  readonly prepare: (runner: RunnerContext) => Promise<Prepared>;
+  readonly send: SendCall<Prepared, Result>;
+  readonly options: CallOptions;
+}
+
+/** What calls go through on their way. */
+export interface SessionCallsContext {
+  readonly runners: RunnerSupervisor;
+  readonly tracing: Tracing;
+  readonly commits: CommitSender;
+  readonly events: EventStream;
+  executor(): ExecutorProcessControl;
+  /** The runner for new work. */
+  nextRunner(): Promise<RunnerContext>;
+  /** Why a callback has failed, by its token. */
+  failureOf(token: number): Error | undefined;
+}
+
+/** The way of a call: it waits its turn, is prepared in a runner that lives, is sent once, and its error translated. */
+export class SessionCalls {
+  readonly #context: SessionCallsContext;
+  readonly #limit = new CallLimit(MAX_CALLS_IN_FLIGHT);
+
+  constructor(context: SessionCallsContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Never retried once it was sent.
+   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
+   */
+  run<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    request: CallRequest<Prepared, Result>,
+  ): Promise<Result> {
+    const work = () => this.#whenItsTurn(request);
+    return this.#context.tracing.inCall({ 'farjit.symbol': request.name }, work);
+  }
+
+  async #whenItsTurn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    request: CallRequest<Prepared, Result>,
+  ): Promise<Result> {
+    const { name, options } = request;
+    throwIfAborted(name, options);
+    await this.#limit.enter(options.signal, () => cancelledBefore(name, options));
+    try {
+      return await this.#context.runners.inSome(
+        name,
+        () => this.#context.nextRunner(),
+        (runner) => this.#runIn(runner, request),
+      );
+    } finally {
+      this.#limit.leave();
+    }
+  }
+
+  /** Undefined when the runner was lost before the call was started. */
+  async #runIn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+    runner: RunnerContext,
+    { name, prepare, send, options }: CallRequest<Prepared, Result>,
+  ): Promise<Result | undefined> {
+    const { runners, executor, tracing, commits } = this.#context;
+    // It begins here: what it is prepared with must not be given to others before it has run.
+    const call = runner.reclaimer.callStarted();
+    let programThreads: ProgramThreads = 'same';
+    try {
+      const prepared = await runners.whileAlive(runner, () => prepare(runner));
+      while (!runner.isReady && !runner.lost) await commits.makeReady(runner);
+      if (!prepared || runner.lost) return undefined;
+      throwIfAborted(name, options);
+      programThreads = 'unknown';
+      return await this.#send(name, runner, async (commit) => {
+        const { generation } = runner;
+        const { traceparent } = tracing;
+        try {
+          const answer = await send(executor(), prepared, commit, { ...options, generation, traceparent });
+          programThreads = answer.programThreads;
+          return answer;
+        } catch (error) {
+          programThreads = programThreadsAfter(error);
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
+      throw error;
+    } finally {
+      runner.reclaimer.callEnded(call, programThreads);
+    }
+  }
+
+  /** Sends a call with the commit that is due. */
+  async #send<Result>(
+    name: string,
+    runner: RunnerContext,
+    send: (commit: Commit) => Promise<Result>,
+  ): Promise<Result> {
+    const { commits, events, failureOf } = this.#context;
+    const startMs = performance.now();
+    const outgoing = runner.commits.take({ deregister: true });
+    try {
+      const answer = await commits.carry(runner, outgoing, () => runner.answerOrLoss(send(outgoing.commit)));
+      outgoing.onApplied();
+      return answer;
+    } catch (error) {
+      if (!runner.lost) outgoing.onApplied();
+      throw translateCallError(error, {
+        name,
+        symbolizer: runner.symbolizer,
+        failureOf,
+        limits: { inForce: knownLimits(runner.runner.confinement.limits), reached: runner.reachedLimits },
+      });
+    } finally {
+      events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
+    }
+  }
+}
+
+function throwIfAborted(name: string, options: CallOptions): void {
+  if (options.signal?.aborted) throw cancelledBefore(name, options);
+}
+
+function cancelledBefore(name: string, { signal }: CallOptions): CancelledError {
+  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal?.reason });
+}

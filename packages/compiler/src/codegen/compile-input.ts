@@ -1,0 +1,36 @@
+import type { ModuleIR } from '../llvm/module-ir.js';
+import type { CodeLevel, TargetDescription } from '../llvm/target.js';
+
+/** One module to compile: plain data, so that it can go to another process or be a cache's key. */
+export interface CompileInput {
+  /** The module's name, for messages. */
+  name: string;
+  ir: ModuleIR;
+  target: TargetDescription;
+  optLevel: CodeLevel;
+  /** A pass pipeline in the words of `opt -passes=` instead of the level's; the empty string is none. */
+  passes?: string;
+  /** Functions that the program defines itself, whatever they are called: LLVM must not take them for libc's. */
+  programDefined?: readonly string[];
+  /** No thread is blocked for it: whatever else there is to compile comes first. */
+  canWait?: boolean;
+  /** It holds functions that nobody has asked for: it is given up after a short share of the time a module may take. */
+  holdsGuesses?: boolean;
+}
+
+/** A compiled module: plain data. */
+export interface CompileOutput {
+  /** A relocatable object file, every function in a section of its own. */
+  object: Uint8Array;
+  /** Of the libLLVM that made it. */
+  llvmVersion: string;
+  timings: CompileTimings;
+}
+
+/** Where the time of a compilation went, the wait for a process left out. */
+export interface CompileTimings {
+  /** Transforms, reading the module, verifying, sections and attributes. */
+  parseMs: number;
+  passesMs: number;
+  emitMs: number;
+}

@@ -1,0 +1,83 @@
+import type { CallSignature } from '../../calls/call-signature.js';
+import { doubleSignature } from '../../calls/callable.js';
+import type { JITDylib, SymbolRef } from '../../core/jit-dylib.js';
+import type { PrototypeAST } from './ast.js';
+
+/** In place of a number of parameters: no call of Kaleidoscope fits the function. */
+const NOT_OF_DOUBLES = -1;
+
+/** How the names of a Kaleidoscope program are called. */
+export class Declarations {
+  readonly #prototypes = new Map<string, PrototypeAST>();
+  /** What callers take a name's number of parameters to be: the last that was known, also when nobody defines it any more. */
+  readonly #parameterCounts = new Map<string, number>();
+  readonly #mainDylib: JITDylib;
+  readonly #isReliedOn: (name: string) => boolean;
+  readonly #definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined;
+
+  /**
+   * @param mainDylib whose names Kaleidoscope's prototypes speak of.
+   * @param definedSignatureOf the signature of what a name is defined as, if it is one of scalars.
+   */
+  constructor(
+    mainDylib: JITDylib,
+    definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined,
+    isReliedOn: (name: string) => boolean = () => true,
+  ) {
+    this.#isReliedOn = isReliedOn;
+    this.#mainDylib = mainDylib;
+    this.#definedSignatureOf = definedSignatureOf;
+  }
+
+  /** @returns whether callers pass another number of arguments from now on. */
+  declare(prototype: PrototypeAST): boolean {
+    const { name } = prototype;
+    this.#prototypes.set(name, prototype);
+    return this.noteMeaning(name);
+  }
+
+  /** A name may mean something else now. @returns whether callers pass another number of arguments from now on. */
+  noteMeaning(name: string): boolean {
+    const prototype = this.prototypeOf(name);
+    const isDefined = this.#definitionOf(name) !== undefined;
+    const count = prototype?.parameters.length ?? (isDefined ? NOT_OF_DOUBLES : undefined);
+    if (count === undefined) {
+      // Names without end come and go: one that no code relies on is forgotten.
+      if (!this.#isReliedOn(name)) this.#parameterCounts.delete(name);
+      return false;
+    }
+    const before = this.#parameterCounts.get(name);
+    this.#parameterCounts.set(name, count);
+    return before !== undefined && before !== count;
+  }
+
+  /** A name is not defined any more. */
+  remove({ dylib, name }: SymbolRef): void {
+    if (dylib === this.#mainDylib) this.#prototypes.delete(name);
+  }
+
+  /** What a call of `name` means: what defines it, if that is a function of doubles, else what an `extern` says. */
+  prototypeOf(name: string): PrototypeAST | undefined {
+    const signature = this.#definitionOf(name);
+    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
+      return this.#prototypes.get(name);
+    const parameters = signature.parameters.map((_, index) => `x${index}`);
+    return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
+  }
+
+  /** How a call from outside passes arguments to a name. */
+  signatureOf(ref: SymbolRef): CallSignature | undefined {
+    const signature = this.#definedSignatureOf(ref);
+    if (signature) return signature;
+    const found = ref.dylib.lookup(ref.name);
+    if (found.unit && found.dylib !== this.#mainDylib) return undefined;
+    const prototype = this.#prototypes.get(ref.name) ?? this.#prototypes.get(found.name);
+    return prototype && doubleSignature(prototype.parameters.length);
+  }
+
+  #definitionOf(name: string): CallSignature | undefined {
+    // What a reexport stands for may change without its callers' knowing: it is declared by those who call it.
+    const ref = this.#mainDylib.ref(name);
+    return ref.dylib.lookup(name).name === name ? this.#definedSignatureOf(ref) : undefined;
+  }
+}

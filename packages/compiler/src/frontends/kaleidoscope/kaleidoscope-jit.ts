@@ -1,0 +1,128 @@
+import type { CallSignature } from '../../calls/call-signature.js';
+import { checkColumns } from '../../calls/callable.js';
+import { LoopCalls } from '../../calls/loop-calls.js';
+import type { CallOptions } from '../../calls/session-calls.js';
+import type { SymbolRef } from '../../core/jit-dylib.js';
+import type { Functions } from '../../jit/functions.js';
+import { JIT } from '../../jit/jit.js';
+import type { ExpressionResult, JITOptions, ResourceTracker } from '../../jit/jit-types.js';
+import { type OpenedSession, openSession } from '../../jit/open-session.js';
+import { type AddSourceOptions, addItems, parseText } from './add-source.js';
+import type { FunctionAST, PrototypeAST } from './ast.js';
+import { Declarations } from './declarations.js';
+import { KaleidoscopeFrontEnd } from './front-end.js';
+import { OperatorTable } from './operators.js';
+import type { TopLevelItem } from './parser.js';
+import { printFunction } from './print-ast.js';
+import type { SourceText } from './source-text.js';
+
+/** How a `KaleidoscopeJIT` works; every option has a default. */
+export type KaleidoscopeJITOptions = JITOptions;
+
+/** Where Kaleidoscope's `putchard` and `printd` are. */
+const RUNNER_LIBRARIES = ['kaleidoscope'];
+
+/** The tutorial's JIT, at a distance: a `JIT` with Kaleidoscope as a front end. */
+export class KaleidoscopeJIT extends JIT {
+  readonly #operators = new OperatorTable();
+  readonly #declarations: Declarations;
+  readonly #functions: Functions<FunctionAST>;
+  readonly #loops: LoopCalls;
+
+  private constructor(opened: OpenedSession, options: KaleidoscopeJITOptions) {
+    super(opened, options);
+    this.#declarations = new Declarations(
+      this.session.mainDylib,
+      (ref) => super.signatureOf(ref),
+      (name) => this.session.assumptions.has(name),
+    );
+    const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
+    this.#functions = this.addFrontEnd(frontEnd);
+    this.#loops = new LoopCalls(this.session, this.#functions.layer);
+  }
+
+  /**
+   * Connects to an executor, or starts one, and opens a session.
+   * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+   */
+  static override async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
+    const withLibraries = { ...options, libraries: [...RUNNER_LIBRARIES, ...(options.libraries ?? [])] };
+    return new KaleidoscopeJIT(await openSession(withLibraries), withLibraries);
+  }
+
+  /**
+   * Parses a text completely, then adds its definitions and evaluates its expressions in program order.
+   * @returns one result per top-level expression; a failed one does not keep later ones from running.
+   * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
+   */
+  async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
+    return addItems(this, this.parse(text, options.name), options);
+  }
+
+  /**
+   * Parses a text with the operators known so far, and remembers those it defines.
+   * @throws {SourceError}
+   */
+  parse(text: string | SourceText, name = '<source>'): readonly TopLevelItem[] {
+    return parseText(text, name, this.#operators);
+  }
+
+  /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
+  addExtern(prototype: PrototypeAST): void {
+    if (this.#declarations.declare(prototype)) this.session.noteTypeChanged(prototype.name);
+  }
+
+  /**
+   * Defines a function. Nothing is compiled and nothing is sent; that happens when it is called. An earlier
+   * definition of the name is replaced, for callers that are compiled already too.
+   * @throws {LinkError} `duplicate-definition` when data has the name.
+   */
+  addFunctionAST(fn: FunctionAST): ResourceTracker {
+    const tracker = this.#functions.define(fn);
+    this.addExtern(fn.prototype);
+    return tracker;
+  }
+
+  /**
+   * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled with
+   * the function's body in it, at level 2 unless one is pinned. A call takes 8 MiB of columns, and none of more than 3 MiB.
+   * @param columns one per parameter, of one length, which must stay as they are until this has ended.
+   * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
+   */
+  async applyToColumns(
+    name: string,
+    columns: readonly Float64Array[],
+    options: CallOptions = {},
+  ): Promise<Float64Array> {
+    checkColumns(name, this.#declarations.signatureOf(this.session.mainDylib.ref(name)), columns);
+    const content = await this.#loops.call(name, columns, options);
+    const results = new Float64Array(columns[0]?.length ?? 0);
+    new Uint8Array(results.buffer).set(content);
+    return results;
+  }
+
+  /** Evaluates a function without parameters once, and forgets it. */
+  evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+    return this.#functions.evaluate(fn, options);
+  }
+
+  /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
+  override async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
+    if (what !== 'ast') return super.print(name, what);
+    const fn = this.#functions.find(name);
+    return fn && printFunction(fn);
+  }
+
+  protected override signatureOf(ref: SymbolRef): CallSignature | undefined {
+    return this.#declarations.signatureOf(ref);
+  }
+
+  protected override onRemoved(ref: SymbolRef): void {
+    this.#declarations.remove(ref);
+  }
+
+  /** Callers that were compiled for another number of parameters would pass garbage. */
+  protected override onChanged(names: readonly string[]): void {
+    for (const name of names) if (this.#declarations.noteMeaning(name)) this.session.noteTypeChanged(name);
+  }
+}

@@ -1,0 +1,175 @@
+import { FarJITError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type llvm from 'llvm-bindings';
+import type { CallSignature } from '../calls/call-signature.js';
+import type { JITCallable } from '../calls/callable.js';
+import type { WrapperCalls } from '../calls/wrapper-calls.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import { SymbolsNotFoundError } from '../core/errors.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import { Reexports } from '../core/reexports.js';
+import { SharedQuestions } from '../core/shared-questions.js';
+import { FUNCTION } from '../core/symbol-flags.js';
+import { moduleUnit, readModule, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { LayerStack } from '../layers/layer-stack.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import type { JITSymbol, ResourceTracker } from './jit-types.js';
+
+/** An address of the executor, and whether it is a function's; a bare one is. */
+export type AbsoluteDefinition =
+  | ExecutorAddr
+  | { readonly address: ExecutorAddr; readonly callable: boolean };
+
+/** A name of the same dylib, or of another. */
+export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: string };
+
+/** Supplies names when they are first needed, by defining them in the dylib. */
+export type Generator = (names: readonly string[], dylib: Dylib) => void | Promise<void>;
+
+/** What dylibs of one JIT work with. */
+export interface DylibContext {
+  readonly session: ExecutionSession;
+  readonly codegen: CodegenPool;
+  readonly layers: LayerStack;
+  readonly calls: WrapperCalls;
+  /** How a call from outside passes arguments to what a name means, where that is known. */
+  signatureOf(ref: SymbolRef): CallSignature | undefined;
+  /** What defined the name is about to be removed. */
+  onRemoved(ref: SymbolRef): void;
+  /** Names may mean something else now, here or where this dylib is in a link order. */
+  onChanged(names: readonly string[]): void;
+}
+
+/** A set of names that mean what is defined here, then what the dylibs in its link order export, then what the process has. */
+export class Dylib {
+  readonly #context: DylibContext;
+  readonly #dylib: JITDylib;
+
+  constructor(context: DylibContext, dylib: JITDylib) {
+    this.#context = context;
+    this.#dylib = dylib;
+  }
+
+  get name(): string {
+    return this.#dylib.name;
+  }
+
+  /** Names of all that is defined here. */
+  definedNames(): string[] {
+    return [...this.#dylib.entries()].map(([name]) => name);
+  }
+
+  /**
+   * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
+   * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.
+   * LLVM reads and verifies it in a code generator.
+   * @throws {LinkError} as `defineModule`.
+   * @throws {CompileError} when it does not verify.
+   * @throws {CodegenLostError} when LLVM gives up on it.
+   */
+  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    return this.defineModule(await readModule(module, this.#context.codegen));
+  }
+
+  /**
+   * Adds a module that has been read and verified. Its weak, common and COMDAT definitions give way to others, and others to
+   * its strong ones, as in a linker.
+   * @throws {LinkError} `duplicate-definition` when two strong definitions have one name, or when data has to give way that
+   *   is in use already; then nothing of the module is added.
+   */
+  defineModule(module: VerifiedModule): ResourceTracker {
+    const { pipeline, kept } = this.#context.layers;
+    const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
+    return this.define(moduleUnit(pipeline, module, isDefined, kept));
+  }
+
+  /**
+   * Gives names to addresses, which are valid in one runner generation only.
+   * @throws {LinkError} `duplicate-definition` when a name is defined already; then none is added.
+   */
+  defineAbsolute(symbols: Readonly<Record<string, AbsoluteDefinition>>): ResourceTracker {
+    const definitions = Object.entries(symbols).map(([name, definition]) => {
+      const symbol = typeof definition === 'bigint' ? { address: definition, callable: true } : definition;
+      return [name, symbol] as const;
+    });
+    return this.define(new AbsoluteSymbols(new Map(definitions)));
+  }
+
+  /**
+   * Gives other names to functions and data, whatever those names mean when they are looked up.
+   * @throws {LinkError} `duplicate-definition` when a new name is defined already; then none is added.
+   */
+  reexport(names: Readonly<Record<string, ReexportTarget>>): ResourceTracker {
+    const targets = Object.entries(names).map(([name, target]): [string, SymbolRef] => {
+      const isOwn = typeof target === 'string';
+      return [name, isOwn ? this.#dylib.ref(target) : target.dylib.#dylib.ref(target.name)];
+    });
+    return this.define(new Reexports(new Map(targets), FUNCTION));
+  }
+
+  /** Lets names that are not defined here mean what `other` exports, after the dylibs that were added before. */
+  addToLinkOrder(other: Dylib): void {
+    this.#context.session.addToLinkOrder(this.#dylib, other.#dylib);
+    this.#context.onChanged(other.definedNames());
+  }
+
+  /**
+   * Has `generator` asked for names that nobody defines, before the process is. Of a name it is asked once at a
+   * time: others wait for the same answer, and it may look up itself what it is asked for.
+   */
+  addGenerator(generator: Generator): void {
+    const questions = new SharedQuestions((names) => generator(names, this));
+    this.#dylib.generators.push({
+      tryToGenerate: async (names, _, runner) => {
+        await runner.answerOrLoss(questions.ask(names));
+        return new Map();
+      },
+    });
+  }
+
+  /** Looks a name up from outside: hidden names are not found. */
+  async findSymbol(name: string): Promise<JITSymbol | undefined> {
+    const found = await this.#context.session.findSymbol(name, this.#dylib);
+    return found && { name, ...found };
+  }
+
+  /**
+   * A callable for a name.
+   * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
+   * @throws {SymbolsNotFoundError}
+   */
+  async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+    const { session, calls } = this.#context;
+    const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
+      this.findSymbol(name),
+    );
+    if (!found) throw new SymbolsNotFoundError([name]);
+    const signatureNow = () => signature ?? this.#context.signatureOf(this.#dylib.ref(name));
+    const known = signatureNow();
+    if (!known)
+      throw new FarJITError(
+        'NO_SIGNATURE',
+        `the signature of ${name} is not known; pass one, or declare it extern`,
+      );
+    // A redefinition may take other parameters, and a call must not pass what it took before.
+    return calls.callable(this.#dylib.ref(name), () => signatureNow() ?? known);
+  }
+
+  /** For front ends: defines what a unit describes. */
+  define(unit: MaterializationUnit): ResourceTracker {
+    const { session, onRemoved, onChanged } = this.#context;
+    session.define(unit, this.#dylib);
+    const names = [...unit.symbols.keys()];
+    onChanged(names);
+    return {
+      names,
+      remove: () => {
+        for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));
+        session.remove(unit);
+        onChanged(names);
+      },
+    };
+  }
+}

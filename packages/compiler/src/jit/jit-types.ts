@@ -1,0 +1,138 @@
+import type { Transport } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { SandboxLevel } from '@farjit/protocol/sandbox';
+import type { TracerProvider } from '@opentelemetry/api';
+import type { SharedObjects } from '../cache/shared-objects.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import type { ConnectOptions } from '../executor-client/connect.js';
+import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
+import type { IRTransform } from '../layers/ir-transform-layer.js';
+import type { OptLevel } from '../llvm/target.js';
+import type { SessionListener } from '../observe/events.js';
+import type { SpeculationMode } from '../optimize/speculation.js';
+import type { TierState } from '../optimize/tier-up.js';
+
+/** Where the code runs. */
+export type ExecutorChoice =
+  /** An executor of our own, started now and ended with the JIT. The default. */
+  | 'local'
+  /** The same, started before: it starts while the compiler is loaded. Ended with the JIT. */
+  | LocalExecutor
+  /** `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`. */
+  | (ConnectOptions & { readonly url: string })
+  /** A connected transport. */
+  | Transport;
+
+/** How a `JIT` works; every option has a default. */
+export interface JITOptions {
+  readonly executor?: ExecutorChoice;
+  /** How an executor of our own is started; another one has been told by whoever started it. */
+  readonly local?: LocalExecutorOptions;
+  /** Refuse an executor whose runner is confined less than this: `off` unless given. */
+  readonly requireSandbox?: SandboxLevel;
+  /**
+   * Pins functions to a level. Unless given they are tiered: compiled fast at their first call, and again, with all that
+   * LLVM has, when they have become hot. Modules are then compiled at level 1.
+   */
+  readonly optLevel?: OptLevel;
+  /** Entries and loop iterations after which a tiered function is hot: 10,000 unless given. */
+  readonly hotThreshold?: number;
+  /** Whether a callback compiles more than it asks for: `auto` unless given. */
+  readonly speculate?: SpeculationMode;
+  /** Functions in the order in which a former run first called them, as `calledFunctions` lists them: it orders the guesses. */
+  readonly speculateOrder?: readonly string[];
+  /** List each function's first call in `calledFunctions`. Guesses are compiled and not sent before they are called. */
+  readonly recordCalls?: boolean;
+  /** Libraries of the executor's that the program finds in its process: `kaleidoscope` has `putchard` and `printd`. */
+  readonly libraries?: readonly string[];
+  /**
+   * Applied to every module before its passes, in this process, in order. What one gives back and cannot take the module's
+   * place fails the call that waits for it, with `TRANSFORM`.
+   */
+  readonly transforms?: readonly IRTransform[];
+  /**
+   * Directory where compiled objects outlive the process, made when it is missing; without it they are kept in memory.
+   * With `transforms` nothing is kept, since what they do cannot be part of a key.
+   */
+  readonly cacheDir?: string;
+  /** Most bytes that the directory may hold: 256 MiB unless given. */
+  readonly cacheMaxBytes?: number;
+  /**
+   * Text of the program that will be run, if it is known already. When the cache has seen it, LLVM is not loaded before
+   * something has to be compiled.
+   */
+  readonly program?: string;
+  /** Path of libLLVM; by default `FARJIT_LIBLLVM`, else the newest found. */
+  readonly libLLVM?: string;
+  /**
+   * Where spans go. Default: what the application has registered with OpenTelemetry's API before, or nowhere, and then the
+   * API is not loaded.
+   */
+  readonly tracerProvider?: TracerProvider;
+  /** Told of every event from the beginning, unlike a later subscriber. */
+  readonly onEvent?: SessionListener;
+  /**
+   * Most processes that generate code at a time; by default one for each core that this process may use.
+   */
+  readonly codegenProcesses?: number;
+  /**
+   * Milliseconds that LLVM may take for one module, 120,000 unless given. Then the process that it runs in is ended, and
+   * what was to be compiled fails with `CODEGEN_LOST`.
+   */
+  readonly codegenLimitMs?: number;
+  /**
+   * Code generators that run already, for several sessions of one compiler; `libLLVM`, `codegenProcesses` and
+   * `codegenLimitMs` are theirs then. Whoever made them stops them.
+   */
+  readonly codegen?: CodegenPool;
+  /** Objects that several sessions of one compiler share: each is compiled once for a target, by whoever needs it first. */
+  readonly sharedObjects?: SharedObjects;
+  /**
+   * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
+   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
+   */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
+}
+
+/** Removes what was added, as `removeModule` does. */
+export interface ResourceTracker {
+  /** Names that were defined. */
+  readonly names: readonly string[];
+  remove(): void;
+}
+
+/** A symbol as JIT'd code sees it. The address is valid in one runner generation only. */
+export interface JITSymbol {
+  readonly name: string;
+  readonly address: ExecutorAddr;
+  /** `function`: the address is the indirect stub's. `process`: linked into the runner. */
+  readonly kind: 'function' | 'data' | 'absolute' | 'process';
+}
+
+/** How a function is compiled now. */
+export interface FunctionTier {
+  /**
+   * `pinned`: at a level, for good. `lazy`: not at all. `baseline`: fast. `waiting`, `compiling`: the same, and being
+   * optimised. `optimized`: with all that LLVM has. `failed`: `baseline`, since that was not possible.
+   */
+  readonly tier: 'pinned' | 'lazy' | TierState;
+  /** What it has counted, where it is linked and counts. */
+  readonly count?: number;
+  readonly hotThreshold?: number;
+  /** Functions whose bodies were there to be inlined. */
+  readonly available: readonly string[];
+  /** Names that, when they are given another meaning, make it be compiled again. */
+  readonly dependencies: readonly string[];
+}
+
+/** How a top-level expression ended. */
+export type ExpressionResult = PromiseSettledResult<number>;
+
+/** A stub and where it leads now. */
+export interface StubInfo {
+  readonly name: string;
+  readonly stub: ExecutorAddr;
+  readonly target: ExecutorAddr;
+  /** The stub still leads to its trampoline: the function will be compiled when it is called. */
+  readonly lazy: boolean;
+}

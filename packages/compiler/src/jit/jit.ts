@@ -1,0 +1,348 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type llvm from 'llvm-bindings';
+import type { SessionCache } from '../cache/session-cache.js';
+import type { CallSignature } from '../calls/call-signature.js';
+import { signatureOfType } from '../calls/call-wrapper.js';
+import type { JITCallable } from '../calls/callable.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import { WrapperCalls } from '../calls/wrapper-calls.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import type { LocalExecutor } from '../executor-client/local-executor.js';
+import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
+import type { FrontEnd } from '../layers/front-end.js';
+import { FunctionUnit } from '../layers/function-unit.js';
+import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
+import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
+import type { TargetDescription } from '../llvm/target.js';
+import { createTargetMachine, type TargetMachine } from '../llvm/target-machine.js';
+import type { SessionListener } from '../observe/events.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
+import { UNTRACED } from '../observe/tracing.js';
+import type { CompileTogether } from '../session/compile-action.js';
+import type { ExecutionSession } from '../session/execution-session.js';
+import { Dylib, type DylibContext } from './dylib.js';
+import { Functions } from './functions.js';
+import { JITInspector } from './jit-inspector.js';
+import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
+import { type OpenedSession, openSession } from './open-session.js';
+import { writeToProcess } from './write-to-process.js';
+
+/**
+ * A JIT at a distance that knows no language: functions of front ends and LLVM modules are added here and run in another
+ * process, each function compiled when something there calls it for the first time.
+ */
+export class JIT implements AsyncDisposable {
+  /** Where everything is defined that is not put elsewhere. */
+  readonly mainDylib: Dylib;
+  /** For front ends' own facades. */
+  protected readonly session: ExecutionSession;
+  protected readonly layers: LayerStack;
+  readonly #dylibContext: DylibContext;
+  readonly #local: LocalExecutor | undefined;
+  readonly #options: JITOptions;
+  readonly #cache: SessionCache | undefined;
+  readonly #inspector: JITInspector;
+  readonly #calls: WrapperCalls;
+  readonly #codegen: CodegenPool;
+  #llvm: LibLLVM | undefined;
+
+  protected constructor({ session, local, codegen, cache }: OpenedSession, options: JITOptions) {
+    this.session = session;
+    this.#local = local;
+    this.#options = options;
+    this.#codegen = codegen;
+    this.#cache = cache;
+    const scope = {
+      definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
+      assumptions: session.assumptions,
+    };
+    const layers = stackLayers(
+      { executor: session.executor, tracing: session.tracing, codegen, cache, scope },
+      options,
+    );
+    this.layers = layers;
+    if (options.onEvent) session.events.subscribe(options.onEvent);
+    cache?.listen((event) => session.events.emit(event));
+    if (layers.tiers.kind === 'tiered')
+      session.tierUp.use({
+        makeOptimized: (unit, onPlanned) => functionUnit(unit).layer.makeOptimized(unit, onPlanned),
+      });
+    session.compileAction.speculate(
+      {
+        mode: options.speculate ?? 'auto',
+        profile: options.speculateOrder,
+        recordsCalls: options.recordCalls,
+      },
+      compileTogether,
+    );
+    this.#inspector = new JITInspector(session, layers.tiers);
+    this.#calls = new WrapperCalls(session, new CallWrapperLayer(layers));
+    this.#dylibContext = {
+      session,
+      codegen,
+      layers,
+      calls: this.#calls,
+      signatureOf: (ref) => this.signatureOf(ref),
+      onRemoved: (ref) => this.onRemoved(ref),
+      onChanged: (names) => this.onChanged(names),
+    };
+    this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
+    const write = options.onOutput ?? writeToProcess;
+    session.events.subscribe((event) => {
+      if (event.type !== 'output') return;
+      const written = write(event.stream, event.content);
+      if (written instanceof Promise) void session.executor.holdBack(written);
+    });
+  }
+
+  /**
+   * Connects to an executor, or starts one, and opens a session.
+   * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+   */
+  static async create(options: JITOptions = {}): Promise<JIT> {
+    return new JIT(await openSession(options), options);
+  }
+
+  /** Adds a language, whose functions are defined in the main dylib. */
+  addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): Functions<Body> {
+    return new Functions(frontEnd, this.session, this.layers, this.mainDylib);
+  }
+
+  /** Triple, CPU and features of the executor, which code is generated for. */
+  get target(): TargetDescription {
+    return this.layers.pipeline.target;
+  }
+
+  /** The executor's process and the runner's, and what confines it. */
+  get runner() {
+    return this.session.executor.runner;
+  }
+
+  /** The embedded executor's process id; undefined for a remote one. */
+  get localExecutorProcessId(): number | undefined {
+    return this.#local?.processId;
+  }
+
+  /** Adds a module to the main dylib: see `Dylib.addModule`. */
+  addModule(module: llvm.Module): Promise<ResourceTracker> {
+    return this.mainDylib.addModule(module);
+  }
+
+  /** Adds a module that has been read and verified to the main dylib: see `Dylib.defineModule`. */
+  defineModule(module: VerifiedModule): ResourceTracker {
+    return this.mainDylib.defineModule(module);
+  }
+
+  /**
+   * A dylib of its own: its names mean nothing to others unless they have it in their link order.
+   * @param name as errors call it.
+   */
+  createDylib(name: string): Dylib {
+    return new Dylib(this.#dylibContext, this.session.createDylib(name));
+  }
+
+  /** Removes what was added. Its memory is reused once nothing can be inside it. */
+  removeModule(tracker: ResourceTracker): void {
+    tracker.remove();
+  }
+
+  /** Looks a name up as JIT'd code would. */
+  async findSymbol(name: string): Promise<JITSymbol | undefined> {
+    const found = await this.mainDylib.findSymbol(this.mangle(name));
+    return found && { ...found, name };
+  }
+
+  /** The object format's spelling of a name; ELF's is the name itself. */
+  mangle(name: string): string {
+    return name;
+  }
+
+  /**
+   * Runs the level's passes on a module in a code generator, as the tutorial's `optimizeModule` does in its own process.
+   * @returns bitcode for the executor's target.
+   * @throws {BitcodeError | CompileError | CodegenLostError} when LLVM refuses the module, or gives up on it.
+   */
+  optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
+    const { target, optLevel } = this.layers.pipeline;
+    const ir = { form: 'bitcode', bytes: bitcode } as const;
+    return this.#codegen.writeBitcode({ name: 'module', ir, target, optLevel });
+  }
+
+  /** A target machine for the executor, in this process; the caller disposes it. */
+  createTargetMachine(): TargetMachine {
+    return createTargetMachine(this.#loadLLVM(), this.target, this.layers.pipeline.optLevel);
+  }
+
+  /** LLVM's data layout string of the executor's target. */
+  getDataLayout(): string {
+    const machine = this.createTargetMachine();
+    try {
+      return machine.dataLayout();
+    } finally {
+      machine.dispose();
+    }
+  }
+
+  /** libLLVM, loaded into this process when it has not been. */
+  get libLLVM(): LibLLVM {
+    return this.#loadLLVM();
+  }
+
+  /**
+   * A callable for a name: a front end's function, a module's function of scalars, or one the runner has.
+   * @param signature needed where none is known: process symbols, and functions of other types.
+   * @throws {SymbolsNotFoundError}
+   */
+  lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+    return this.mainDylib.lookup(name, signature);
+  }
+
+  /** Calls a `void (void)` by address. */
+  async callVoid(address: ExecutorAddr, options: CallOptions = {}): Promise<void> {
+    await this.#calls.callAddress(address, { result: 'void', parameters: [] }, [], options);
+  }
+
+  /** Calls an `int (void)` by address. */
+  async callInt(address: ExecutorAddr, options: CallOptions = {}): Promise<number> {
+    return Number(await this.#calls.callAddress(address, { result: 'i32', parameters: [] }, [], options));
+  }
+
+  /** Calls an `int (int)` by address. */
+  async callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
+    return Number(
+      await this.#calls.callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options),
+    );
+  }
+
+  /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
+  callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
+    return this.#calls.callMain(address, argv, options);
+  }
+
+  /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */
+  flush(): Promise<void> {
+    return this.session.flush();
+  }
+
+  /** Every stub in use, and where its pointer in the executor leads. */
+  stubs(): Promise<StubInfo[]> {
+    return this.#inspector.stubs();
+  }
+
+  /** The optimised IR or the assembly of a front end's function as text; undefined when there is none of that name. */
+  print(name: string, what: 'ir' | 'asm'): Promise<string | undefined> {
+    return this.#inspector.print(name, what);
+  }
+
+  /** How a front end's function is compiled now; undefined when there is none of that name. */
+  tierOf(name: string): Promise<FunctionTier | undefined> {
+    return this.#inspector.tierOf(name);
+  }
+
+  /** Whether the data of that name is in the runner already, so that nothing can take its place. */
+  isPlaced(name: string): boolean {
+    return this.session.isPlaced(name);
+  }
+
+  /** Names of all that is defined. */
+  definedNames(): string[] {
+    return [...this.session.mainDylib.entries()].map(([name]) => name);
+  }
+
+  /** A snapshot of the executor's view of the session. */
+  executorStatus() {
+    return this.session.executor.status();
+  }
+
+  /** What the runner has mapped, as `/proc/<pid>/maps` says it: the first megabyte. */
+  runnerMaps(): Promise<string> {
+    return this.session.executor.runnerMaps();
+  }
+
+  /** Resolves, never rejects, with the reason when the executor is gone or the JIT was closed. */
+  get closed(): Promise<Error> {
+    return this.session.executor.closed;
+  }
+
+  /** Functions in the order in which they were first called, with `recordCalls`; otherwise none. */
+  calledFunctions(): string[] {
+    return this.session.compileAction.calledFunctions;
+  }
+
+  statistics(): StatisticsSnapshot {
+    const { openGuessCount, openAheadCount } = this.session.compileAction;
+    return this.session.statistics.snapshot({
+      guessesOpen: openGuessCount,
+      linkedAheadOpen: openAheadCount,
+    });
+  }
+
+  /** Bytes of the runner's memory that linked code and data take now. */
+  get allocatedBytes(): number {
+    return this.session.allocatedBytes;
+  }
+
+  /** @returns a function that ends the subscription. */
+  subscribe(listener: SessionListener): () => void {
+    return this.session.events.subscribe(listener);
+  }
+
+  /**
+   * Ends the session, its runner, and the executor when it is our own.
+   * @param options.atOnce without asking the executor, and waiting for its answer: it does not answer any more.
+   */
+  async close({ atOnce = false } = {}): Promise<void> {
+    if (atOnce) this.session.disconnect();
+    const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
+    const terminated = this.session.close();
+    // While the executor ends.
+    this.#cache?.close();
+    // One that is traced has exporters that want the rest.
+    const isDone = (await terminated) && this.session.tracing === UNTRACED;
+    await Promise.all([this.#local?.stop({ atOnce: atOnce || isDone }), codegenStopped]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** How a call from outside passes arguments to what a name means, where that is known. */
+  protected signatureOf(ref: SymbolRef): CallSignature | undefined {
+    const { unit, name } = ref.dylib.lookup(ref.name);
+    if (unit instanceof ModuleUnit) return unit.signatures.get(name);
+    if (!(unit instanceof FunctionUnit)) return undefined;
+    return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+  }
+
+  /** What defined the name is about to be removed. */
+  protected onRemoved(_ref: SymbolRef): void {}
+
+  /** Names may mean something else now. */
+  protected onChanged(_names: readonly string[]): void {}
+
+  #loadLLVM(): LibLLVM {
+    this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
+    return this.#llvm;
+  }
+}
+
+function functionUnit(unit: MaterializationUnit): FunctionUnit<object> {
+  if (unit instanceof FunctionUnit) return unit;
+  throw new Error(`${unit.name} is no function of a front end`);
+}
+
+/** Those of each front end in one module. */
+const compileTogether: CompileTogether = (units, observerOf, options) => {
+  const byFrontEnd = new Map<FrontEnd<object>, FunctionUnit<object>[]>();
+  for (const unit of units)
+    if (unit instanceof FunctionUnit) {
+      const { frontEnd } = unit.layer;
+      byFrontEnd.set(frontEnd, [...(byFrontEnd.get(frontEnd) ?? []), unit]);
+    }
+  return [...byFrontEnd.values()].flatMap(
+    (group) => group[0]?.layer.compileTogether(group, observerOf, options) ?? [],
+  );
+};

@@ -1,0 +1,109 @@
+import type { Transport } from '@farjit/protocol';
+import { SessionCache } from '../cache/session-cache.js';
+import { CodegenPool } from '../codegen/codegen-pool.js';
+import { type ConnectOptions, connectExecutor } from '../executor-client/connect.js';
+import { LocalExecutor } from '../executor-client/local-executor.js';
+import { openingFrame } from '../executor-client/opening.js';
+import { findLibLLVM } from '../llvm/find-libllvm.js';
+import { openTracing } from '../observe/tracing.js';
+import { MAX_THRESHOLD } from '../runner/counter-pages.js';
+import { ExecutionSession } from '../session/execution-session.js';
+import type { JITOptions } from './jit-types.js';
+
+type CodegenOptions = Pick<JITOptions, 'libLLVM' | 'codegenProcesses' | 'codegenLimitMs'>;
+
+/** A session with an executor, and what it compiles with. */
+export interface OpenedSession {
+  readonly session: ExecutionSession;
+  /** The executor, when it is our own. */
+  readonly local: LocalExecutor | undefined;
+  readonly codegen: CodegenPool;
+  readonly cache: SessionCache | undefined;
+}
+
+/**
+ * Connects to an executor, or starts one, and opens a session; what will be needed is read and started meanwhile.
+ * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+ */
+export async function openSession(options: JITOptions): Promise<OpenedSession> {
+  const { executor = 'local', hotThreshold, libraries = [], requireSandbox = 'off' } = options;
+  if (hotThreshold !== undefined && !isThreshold(hotThreshold))
+    throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
+  const tracing = await openTracing(options.tracerProvider);
+  const codegen = options.codegen ?? newCodegenPool(options);
+  const open = async (
+    transport: Transport,
+    cache: SessionCache | undefined,
+    { signal }: Pick<ConnectOptions, 'signal'> = {},
+  ) => {
+    const opening = ExecutionSession.open(transport, {
+      // What a front end defines can be defined again.
+      mayReplace: ({ source }) => source.kind === 'function',
+      hotThreshold,
+      requireSandbox,
+      libraries,
+      tracing,
+      signal,
+    });
+    // What is kept of the program is read while the executor opens the session.
+    cache?.readAhead();
+    return opening;
+  };
+  if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
+    const isFar = 'url' in executor;
+    const transport = isFar
+      ? await connectExecutor(executor.url, executor, openingFrame(libraries))
+      : executor;
+    const cache = openCache(options, codegen.libLLVM);
+    const session = await open(transport, cache, isFar ? executor : {});
+    return { session, local: undefined, codegen, cache };
+  }
+  const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
+  try {
+    const connecting = local.connect();
+    const cache = openCache(options, codegen.libLLVM);
+    // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
+    if (!cache?.hasSeenProgram) codegen.start();
+    return { session: await open(await connecting, cache), local, codegen, cache };
+  } catch (error) {
+    await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
+    throw error;
+  }
+}
+
+/** Code generators of a session's own, none of which is started yet. */
+export function newCodegenPool(options: CodegenOptions): CodegenPool {
+  const { codegenProcesses: size, codegenLimitMs: limitMs } = options;
+  return new CodegenPool({
+    libLLVM: libLLVMPathOf(options),
+    ...(size === undefined ? {} : { size }),
+    ...(limitMs === undefined ? {} : { limitMs }),
+  });
+}
+
+function isThreshold(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
+}
+
+/** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
+function openCache(options: JITOptions, libLLVMPath: () => string): SessionCache | undefined {
+  const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
+  if (transforms.length > 0) return undefined;
+  return new SessionCache({
+    directory: cacheDir,
+    maxBytes: cacheMaxBytes,
+    program,
+    codegen: optLevel,
+    shared: sharedObjects,
+    libLLVMPath,
+  });
+}
+
+/** Looked for when it is first asked for, and once: it takes a millisecond or two. */
+function libLLVMPathOf({ libLLVM }: CodegenOptions): () => string {
+  let found = libLLVM;
+  return () => {
+    found ??= findLibLLVM().path;
+    return found;
+  };
+}

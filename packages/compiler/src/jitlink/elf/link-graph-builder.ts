@@ -1,0 +1,388 @@
+import type { MemProt } from '@farjit/protocol';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { EH_FRAME_SECTION, parseEHFrame } from '../eh-frame.js';
+import { LinkError } from '../errors.js';
+import { type Architecture, type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from '../link-graph.js';
+import { MergeableSection } from './mergeable.js';
+import * as elf from './object.js';
+
+/** What one relocation type becomes. */
+export interface ElfRelocation {
+  /** Name in the psABI. */
+  readonly name: string;
+  /** Edge kind of the architecture, or `KEEP_ALIVE`. */
+  readonly kind: number;
+  readonly widthBytes: number;
+  /** 'target': the relocation is about the GOT itself, whatever symbol it names; 'base': it measures from there. */
+  readonly got?: 'target' | 'base';
+}
+
+/** What the ELF reader asks of an architecture's ELF backend. */
+export interface ElfBackend {
+  readonly architecture: Architecture;
+  /** Undefined for a type that the backend cannot link. */
+  relocation(type: number): ElfRelocation | undefined;
+  /** Name of any type, also one that cannot be linked. */
+  relocationName(type: number): string;
+}
+
+/** How an object becomes a graph. */
+export interface BuildLinkGraphOptions {
+  /**
+   * Whether somebody already defines the name. Then a COMDAT group of that signature is dropped, and a weak or common
+   * definition gives way: the graph refers to the name as an external. Strong definitions stay; refusing a second one
+   * is up to whoever keeps the names.
+   */
+  readonly isDefined?: (name: string) => boolean;
+}
+
+const GOT_SYMBOL = '_GLOBAL_OFFSET_TABLE_';
+/** Home of common symbols. */
+const COMMON_SECTION = 'COMMON';
+
+/** Where the content of one ELF section went. */
+type Placement = Block | MergeableSection;
+
+/**
+ * Builds the graph of an object: a block per allocated section, except that mergeable sections become a block per
+ * constant in use and `.eh_frame` a block per record.
+ */
+export class ElfLinkGraphBuilder {
+  readonly #object: elf.ElfObject;
+  readonly #backend: ElfBackend;
+  readonly #isDefined: (name: string) => boolean;
+  readonly #graph: LinkGraph;
+  /** Per ELF section; undefined for what is not loaded. */
+  readonly #placements: (Placement | undefined)[] = [];
+  readonly #discarded = new Set<number>();
+  /** SHT_RELA section per section it applies to. */
+  readonly #relocationsOf = new Map<number, elf.ElfSection>();
+  readonly #ehFrames: elf.ElfSection[] = [];
+  /** Per ELF symbol; undefined for those that cannot be referred to. */
+  readonly #symbols: (LinkSymbol | undefined)[] = [];
+  readonly #definitions = new Set<string>();
+  readonly #symbolTable: elf.ElfSymbolTable | null;
+  /** Target of relocations against what was not loaded. */
+  readonly #dropped = new LinkSymbol({ name: '', kind: 'absolute' });
+  #got: LinkSymbol | undefined;
+  #zero: LinkSymbol | undefined;
+
+  constructor(object: elf.ElfObject, backend: ElfBackend, options: BuildLinkGraphOptions = {}) {
+    this.#object = object;
+    this.#backend = backend;
+    this.#isDefined = options.isDefined ?? (() => false);
+    this.#graph = new LinkGraph(object.name, backend.architecture);
+    this.#symbolTable = object.symbolTable();
+  }
+
+  /** @throws {LinkError} when the object is malformed or asks for something that is not supported. */
+  build(): LinkGraph {
+    this.#discardGroups();
+    this.#indexRelocations();
+    this.#placeSections();
+    this.#addSymbols();
+    this.#addEdges();
+    for (const section of this.#ehFrames) this.#addEHFrame(section);
+    this.#refuseThreadLocals();
+    return this.#graph;
+  }
+
+  #discardGroups(): void {
+    const object = this.#object;
+    for (const section of object.sections) {
+      if (section.type !== elf.SHT_GROUP || section.sizeBytes < 4) continue;
+      if ((object.view.getUint32(section.offset, true) & elf.GRP_COMDAT) === 0) continue;
+      if (!this.#symbolTable || section.link !== this.#symbolTable.sectionIndex)
+        throw object.malformed('sh_link of a group is not the symbol table', section.name);
+      if (!this.#isDefined(this.#symbolName(section.info))) continue;
+      for (let at = 4; at + 4 <= section.sizeBytes; at += 4)
+        this.#discarded.add(object.view.getUint32(section.offset + at, true));
+    }
+  }
+
+  #indexRelocations(): void {
+    for (const section of this.#object.sections) {
+      if (section.type === elf.SHT_REL && this.#isLoaded(this.#object.sections[section.info]))
+        throw this.#object.unsupported('relocations without addends (SHT_REL)', section.name);
+      if (section.type !== elf.SHT_RELA || section.sizeBytes === 0) continue;
+      if (this.#relocationsOf.has(section.info))
+        throw this.#object.malformed(`section ${section.info} has two sets of relocations`, section.name);
+      this.#relocationsOf.set(section.info, section);
+    }
+  }
+
+  #isLoaded(section: elf.ElfSection | undefined): section is elf.ElfSection {
+    return (
+      section !== undefined &&
+      (section.flags & elf.SHF_ALLOC) !== 0 &&
+      (section.flags & elf.SHF_TLS) === 0 &&
+      section.type !== elf.SHT_NOTE &&
+      section.type !== elf.SHT_NULL &&
+      !this.#discarded.has(section.index)
+    );
+  }
+
+  #placeSections(): void {
+    for (const section of this.#object.sections) {
+      if (!this.#isLoaded(section)) continue;
+      if ((section.flags & elf.SHF_COMPRESSED) !== 0)
+        throw this.#object.unsupported('a compressed section that is to be loaded', section.name);
+      if (section.name === EH_FRAME_SECTION) this.#ehFrames.push(section);
+      else this.#placements[section.index] = this.#place(section);
+    }
+  }
+
+  #place(section: elf.ElfSection): Placement {
+    const content = section.type === elf.SHT_NOBITS ? null : this.#object.content(section);
+    const { alignment } = section;
+    const graphSection = this.#graph.section(section.name, this.#protOf(section));
+    const isConstant =
+      (section.flags & (elf.SHF_MERGE | elf.SHF_WRITE | elf.SHF_EXECINSTR)) === elf.SHF_MERGE;
+    if (isConstant && content && !this.#relocationsOf.has(section.index)) {
+      const hasStrings = (section.flags & elf.SHF_STRINGS) !== 0;
+      const entryBytes = section.entryBytes;
+      if (MergeableSection.canSplit(content, entryBytes, hasStrings))
+        return new MergeableSection(this.#graph, graphSection, content, {
+          alignment,
+          entryBytes,
+          hasStrings,
+        });
+    }
+    const block = this.#graph.addBlock(graphSection, content, section.sizeBytes, {
+      alignment,
+      mergeable: section.name.includes('.DW.ref.'),
+    });
+    block.live = isRetained(section);
+    return block;
+  }
+
+  #protOf(section: elf.ElfSection): MemProt {
+    const isWritable = (section.flags & elf.SHF_WRITE) !== 0;
+    if ((section.flags & elf.SHF_EXECINSTR) !== 0) {
+      if (isWritable)
+        throw this.#object.unsupported('memory is never both writable and executable', section.name);
+      return 'code';
+    }
+    // Writable for the relocations only, which are done before anything runs.
+    return isWritable && !/^\.data\.rel\.ro(\.|$)/.test(section.name) ? 'data' : 'constant';
+  }
+
+  #symbolName(index: number): string {
+    const table = this.#symbolTable;
+    if (!table) throw this.#object.malformed('a symbol is referred to, but there is no symbol table');
+    if (table.type(index) !== elf.STT_SECTION) return table.name(index);
+    return this.#object.sectionAt(table.section(index), 'a section symbol').name;
+  }
+
+  #addSymbols(): void {
+    const table = this.#symbolTable;
+    if (!table) return;
+    this.#symbols.push(undefined);
+    for (let index = 1; index < table.count; index++) this.#symbols.push(this.#addSymbol(table, index));
+  }
+
+  #addSymbol(table: elf.ElfSymbolTable, index: number): LinkSymbol | undefined {
+    const type = table.type(index);
+    if (type === elf.STT_FILE) return undefined;
+    const raw = table.rawSection(index);
+    const name = this.#symbolName(index);
+    const binding = table.binding(index);
+    if (raw === elf.SHN_UNDEF) return this.#external(name, binding);
+    const scope = scopeOf(binding, table.visibility(index));
+    if (scope !== 'local' && name === '') throw this.#object.malformed('a global symbol has no name');
+    const isYielding = raw === elf.SHN_COMMON || binding === elf.STB_WEAK || binding === elf.STB_GNU_UNIQUE;
+    if (isYielding && scope !== 'local' && this.#isDefined(name)) return this.#external(name, elf.STB_GLOBAL);
+    if (type === elf.STT_GNU_IFUNC)
+      throw this.#object.unsupported(`"${name}" is an indirect function (STT_GNU_IFUNC)`);
+
+    const sizeBytes = table.sizeBytes(index);
+    const symbol = new LinkSymbol({
+      name,
+      kind: 'defined',
+      sizeBytes,
+      linkage: isYielding ? 'weak' : 'strong',
+      scope,
+      callable: type === elf.STT_FUNC,
+      live: scope !== 'local',
+    });
+    if (raw === elf.SHN_ABS) {
+      symbol.kind = 'absolute';
+      symbol.resolve(toExecutorAddr(table.value(index)));
+    } else if (raw === elf.SHN_COMMON) {
+      symbol.define(this.#commonBlock(name, sizeBytes, Number(table.value(index))), 0);
+    } else if (raw >= elf.SHN_LORESERVE && raw !== elf.SHN_XINDEX) {
+      throw this.#object.unsupported(`"${name}" is in reserved section 0x${raw.toString(16)}`);
+    } else {
+      const section = this.#object.sectionAt(table.section(index), `symbol "${name}"`);
+      const placement = this.#placements[section.index];
+      if (!placement) return scope === 'local' ? undefined : this.#whenNotLoaded(name, section);
+      const offset = table.value(index);
+      if (offset > section.sizeBytes)
+        throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name);
+      this.#defineIn(symbol, placement, Number(offset));
+      // `DW.ref` pointers to personality routines: every graph that needs one has its own.
+      if (scope === 'hidden' && symbol.block?.mergeable) {
+        symbol.scope = 'local';
+        symbol.live = false;
+      }
+      // Assembly may leave the type of a function out.
+      symbol.callable ||=
+        type === elf.STT_NOTYPE && scope !== 'local' && symbol.block?.section.prot === 'code';
+    }
+    if (symbol.scope !== 'local') this.#claim(name);
+    return this.#graph.addSymbol(symbol);
+  }
+
+  #defineIn(symbol: LinkSymbol, placement: Placement, offset: number): void {
+    if (placement instanceof MergeableSection) {
+      const piece = placement.pieceAt(offset);
+      symbol.define(piece.block, offset - piece.start);
+    } else {
+      symbol.define(placement, offset);
+    }
+    const room = (symbol.block?.sizeBytes ?? 0) - symbol.offset;
+    if (symbol.sizeBytes > room) symbol.sizeBytes = Math.max(room, 0);
+  }
+
+  /** A global symbol of a COMDAT group that lost is the winner's; of anything else that is not loaded, nobody's. */
+  #whenNotLoaded(name: string, section: elf.ElfSection): LinkSymbol | undefined {
+    return this.#discarded.has(section.index) ? this.#external(name, elf.STB_GLOBAL) : undefined;
+  }
+
+  #claim(name: string): void {
+    if (this.#definitions.has(name))
+      throw new LinkError(
+        'duplicate-definition',
+        { graph: this.#graph.name, symbol: name, names: [name] },
+        `"${name}" is defined twice`,
+      );
+    this.#definitions.add(name);
+  }
+
+  #external(name: string, binding: number): LinkSymbol {
+    if (name === '') throw this.#object.malformed('an undefined symbol has no name');
+    const linkage = binding === elf.STB_WEAK ? 'weak' : 'strong';
+    const symbol = new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' });
+    // The GOT is the graph's own and comes to be when a relocation needs it.
+    if (name === GOT_SYMBOL) this.#got = symbol;
+    else this.#graph.addSymbol(symbol);
+    return symbol;
+  }
+
+  #commonBlock(name: string, sizeBytes: number, alignment: number): Block {
+    if (alignment < 1 || alignment > 2 ** 30 || (alignment & (alignment - 1)) !== 0)
+      throw this.#object.malformed(`common symbol "${name}" has alignment ${alignment}`);
+    const section = this.#graph.section(COMMON_SECTION, 'data');
+    return this.#graph.addBlock(section, null, sizeBytes, { alignment });
+  }
+
+  #addEdges(): void {
+    for (const [index, relocations] of this.#relocationsOf) {
+      const placement = this.#placements[index];
+      if (!placement || placement instanceof MergeableSection) continue;
+      this.#readEdges(relocations, placement.section.name, placement.sizeBytes, (edge) => {
+        if (placement.content === null)
+          throw this.#object.malformed('it has relocations but no content', placement.section.name);
+        if (edge.target === this.#dropped)
+          throw this.#object.malformed(
+            'it refers to a symbol in a section that is not loaded',
+            placement.section.name,
+          );
+        placement.edges.push(edge);
+      });
+    }
+  }
+
+  #readEdges(section: elf.ElfSection, target: string, targetBytes: number, add: (edge: Edge) => void): void {
+    const table = this.#object.relocations(section);
+    for (let i = 0; i < table.count; i++) {
+      const type = table.type(i);
+      const relocation = this.#backend.relocation(type);
+      if (!relocation) throw this.#unknownRelocation(type, target, table.symbol(i));
+      const offset = table.offset(i);
+      if (offset + relocation.widthBytes > targetBytes)
+        throw this.#object.malformed(
+          `${relocation.name} at offset ${offset} lies outside its ${targetBytes} bytes`,
+          target,
+        );
+      if (relocation.kind === KEEP_ALIVE && table.symbol(i) === 0) continue;
+      add(this.#edge(relocation, offset, table.symbol(i), table.addend(i)));
+    }
+  }
+
+  #edge(relocation: ElfRelocation, offset: number, symbolIndex: number, addend: bigint): Edge {
+    if (relocation.got) this.#useGOT();
+    if (relocation.got === 'target') return new Edge(relocation.kind, offset, this.#useGOT(), addend);
+    const table = this.#symbolTable;
+    if (!table || symbolIndex >= table.count)
+      throw this.#object.malformed(
+        `${relocation.name} refers to symbol ${symbolIndex}, which does not exist`,
+      );
+    if (symbolIndex === 0) return new Edge(relocation.kind, offset, this.#zeroSymbol(), addend);
+    const target = this.#symbols[symbolIndex];
+    if (target && target === this.#got) return new Edge(relocation.kind, offset, this.#useGOT(), addend);
+    if (target?.block?.mergeable && table.type(symbolIndex) === elf.STT_SECTION) {
+      // In a mergeable section the addend of a section symbol says which constant is meant.
+      const placement = this.#placements[table.section(symbolIndex)];
+      if (placement instanceof MergeableSection) {
+        const at = Number(table.value(symbolIndex) + addend);
+        const piece = placement.pieceAt(Math.max(at, 0));
+        return new Edge(relocation.kind, offset, piece.symbol, BigInt(at - piece.start));
+      }
+    }
+    return new Edge(relocation.kind, offset, target ?? this.#dropped, addend);
+  }
+
+  #useGOT(): LinkSymbol {
+    this.#got ??= new LinkSymbol({ name: GOT_SYMBOL, kind: 'external', scope: 'local' });
+    this.#got.scope = 'local';
+    this.#graph.gotSymbol = this.#got;
+    return this.#got;
+  }
+
+  /** Symbol index 0: the value is the addend alone. */
+  #zeroSymbol(): LinkSymbol {
+    this.#zero ??= this.#graph.addSymbol(new LinkSymbol({ name: '', kind: 'absolute' }));
+    return this.#zero;
+  }
+
+  #unknownRelocation(type: number, section: string, symbolIndex: number): LinkError {
+    const edgeKind = this.#backend.relocationName(type);
+    const symbol = this.#symbolTable && symbolIndex !== 0 ? this.#symbolName(symbolIndex) : '';
+    return new LinkError(
+      'unknown-relocation',
+      { graph: this.#graph.name, section, edgeKind, ...(symbol ? { symbol } : {}) },
+      `relocation ${edgeKind}${symbol ? ` to "${symbol}"` : ''} is not supported`,
+    );
+  }
+
+  #addEHFrame(section: elf.ElfSection): void {
+    const content = this.#object.content(section);
+    const edges: Edge[] = [];
+    const relocations = this.#relocationsOf.get(section.index);
+    if (relocations)
+      this.#readEdges(relocations, section.name, content.byteLength, (edge) => edges.push(edge));
+    parseEHFrame(this.#graph, content, edges, { alignment: section.alignment, dropped: this.#dropped });
+  }
+
+  /** Thread-local variables in use have met their relocation by now; this finds definitions nobody uses here. */
+  #refuseThreadLocals(): void {
+    const table = this.#symbolTable;
+    for (let index = 1; table && index < table.count; index++)
+      if (table.type(index) === elf.STT_TLS && table.rawSection(index) !== elf.SHN_UNDEF)
+        throw this.#object.unsupported(`"${table.name(index)}" is thread-local`);
+  }
+}
+
+function scopeOf(binding: number, visibility: number): LinkSymbol['scope'] {
+  if (binding === elf.STB_LOCAL) return 'local';
+  return visibility === elf.STV_DEFAULT || visibility === elf.STV_PROTECTED ? 'default' : 'hidden';
+}
+
+/** Kept though no symbol leads there: initialisers, and what the GNU retain flag marks. */
+function isRetained(section: elf.ElfSection): boolean {
+  return (
+    (section.type >= elf.SHT_INIT_ARRAY && section.type <= elf.SHT_PREINIT_ARRAY) ||
+    (section.flags & elf.SHF_GNU_RETAIN) !== 0
+  );
+}

@@ -1,0 +1,122 @@
+import { LinkError, outOfRangeError } from '../errors.js';
+import type { Architecture } from '../link-graph.js';
+import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '../link-graph.js';
+import {
+  type EdgeKindSpec,
+  edgeKindName,
+  edgeSpec,
+  edgeValueLimits,
+  LINKER_EDGES,
+  X86_64_EDGES,
+} from './edges.js';
+import { buildGOTAndStubs } from './got-plt.js';
+import { relax } from './relax.js';
+
+const INT3 = 0xcc;
+
+/** The x86-64 backend: what the linker's algorithm does not know about the processor. */
+export const x86_64: Architecture = {
+  name: 'x86_64',
+  codeFillByte: INT3,
+  negDelta32: X86_64_EDGES.NegDelta32.kind,
+  edgeKindName,
+  edgeWidthBytes: (kind) => edgeSpec(kind)?.widthBytes ?? 0,
+  isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),
+  buildGOTAndStubs,
+  relax,
+  applyFixups,
+};
+
+/** `min` and `max` per edge kind, at index `2 * kind`. */
+const LIMITS: Float64Array = limitsByKind();
+
+function applyFixups(graph: LinkGraph, block: Block): void {
+  const { content, edges } = block;
+  if (content === null) return;
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  for (const edge of edges) {
+    if (edge.kind === KEEP_ALIVE) continue;
+    const spec = edgeSpec(edge.kind);
+    if (!spec) throw new Error(`${edgeKindName(edge.kind)} is no edge kind of x86-64`);
+    // The processor computes addresses modulo 2^64.
+    const value = BigInt.asIntN(64, evaluate(graph, block, edge, spec));
+    if (spec.widthBytes === 8) {
+      view.setBigInt64(edge.offset, value, true);
+      continue;
+    }
+    // A rounded number is on the same side of a limit of 32 bits or less as the value itself.
+    const number = Number(value);
+    if (number < at(2 * edge.kind) || number > at(2 * edge.kind + 1))
+      throw rangeError(graph, block, edge, spec);
+    if (spec.widthBytes === 4) view.setInt32(edge.offset, number, true);
+    else if (spec.widthBytes === 2) view.setInt16(edge.offset, number, true);
+    else view.setInt8(edge.offset, number);
+  }
+}
+
+function at(index: number): number {
+  return LIMITS[index] ?? 0;
+}
+
+function evaluate(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec): bigint {
+  switch (spec.expression) {
+    case 'S + A - P':
+      return edge.target.address + edge.addend - (block.address + BigInt(edge.offset));
+    case 'S + A':
+      return edge.target.address + edge.addend;
+    case 'P - S + A':
+      return block.address + BigInt(edge.offset) - edge.target.address + edge.addend;
+    case 'Z + A':
+      if (edge.target.kind === 'external')
+        throw new LinkError(
+          'unsupported',
+          {
+            graph: graph.name,
+            section: block.section.name,
+            symbol: edge.target.name,
+            edgeKind: edgeKindName(edge.kind),
+          },
+          `${edgeKindName(edge.kind)} needs the size of "${edge.target.name}", which is defined in another object`,
+        );
+      return BigInt(edge.target.sizeBytes) + edge.addend;
+    case 'S + A - GOT':
+      return edge.target.address + edge.addend - (graph.gotSymbol?.address ?? 0n);
+    default:
+      throw new Error(`${edgeKindName(edge.kind)} was left over when the GOT and the stubs were built`);
+  }
+}
+
+function rangeError(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec): LinkError {
+  const { min, max } = edgeValueLimits(spec);
+  const { target } = edge;
+  return outOfRangeError(
+    {
+      graph: graph.name,
+      section: block.section.name,
+      ...(target.name ? { symbol: target.name } : {}),
+      edgeKind: edgeKindName(edge.kind),
+      fixupAddress: wrap(block.address + BigInt(edge.offset)),
+      targetAddress: wrap(target.address),
+    },
+    `from ${hex(min)} to ${hex(max)}`,
+  );
+}
+
+function wrap(address: bigint): Block['address'] {
+  return BigInt.asUintN(64, address) as Block['address'];
+}
+
+function hex(value: number): string {
+  return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
+}
+
+function limitsByKind(): Float64Array {
+  const specs = Object.values<EdgeKindSpec>(X86_64_EDGES);
+  const limits = new Float64Array(2 * (specs.length + 1));
+  for (const spec of specs) {
+    const { min, max } = edgeValueLimits(spec);
+    limits[2 * spec.kind] = min;
+    limits[2 * spec.kind + 1] = max;
+  }
+  return limits;
+}

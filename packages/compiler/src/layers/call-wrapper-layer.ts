@@ -1,0 +1,33 @@
+import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../calls/call-signature.js';
+import { generateCallWrapper, generateMainWrapper } from '../calls/call-wrapper.js';
+import type { WrapperLayer } from '../calls/wrapper-calls.js';
+import { MaterializationUnit } from '../core/materialization-unit.js';
+import type { IRBuilder } from '../ir/ir-builder.js';
+import { NO_SYMBOLS } from './function-unit.js';
+import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
+
+/** Makes the wrappers that calls from outside go through, for functions of any language. */
+export class CallWrapperLayer implements WrapperLayer {
+  readonly #compiler: RecipeCompiler;
+
+  constructor(context: FunctionLayerContext) {
+    this.#compiler = new RecipeCompiler(context);
+  }
+
+  /** The wrapper that calls any function of a signature. */
+  wrapperUnit(signature: CallSignature): MaterializationUnit {
+    return this.#wrapper(callWrapperName(signature), () => generateCallWrapper(signature));
+  }
+
+  /** The wrapper that calls an `int main(int, char **)`. */
+  mainWrapperUnit(): MaterializationUnit {
+    return this.#wrapper(MAIN_WRAPPER_NAME, generateMainWrapper);
+  }
+
+  #wrapper(name: string, generate: () => IRBuilder): MaterializationUnit {
+    const { caching, firstLevel } = this.#compiler;
+    const key = () => caching.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
+    const source = this.#compiler.source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
+    return new MaterializationUnit(name, source, NO_SYMBOLS);
+  }
+}

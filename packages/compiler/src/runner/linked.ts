@@ -1,0 +1,40 @@
+import type { MemProt } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import type { FrameSection } from '../jitlink/eh-frame.js';
+
+/**
+ * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
+ * over runner generations; addresses belong to a generation.
+ */
+export interface IndirectStub extends SymbolRef {
+  readonly index: number;
+  /** Parts linked into the current runner that hold the stub's address. */
+  referenceCount: number;
+}
+
+/** A symbol's place in the executor. */
+export interface LinkedSymbol {
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+  readonly callable: boolean;
+}
+
+/** Where one part of an object went in one runner, and what it holds on to there: `RunnerContext.linked` has it. */
+export interface Linked {
+  readonly symbols: ReadonlyMap<string, LinkedSymbol>;
+  /** Where functions begin that backtraces may name. */
+  readonly functions: readonly ExecutorAddr[];
+  readonly allocations: readonly {
+    readonly prot: MemProt;
+    readonly address: ExecutorAddr;
+    readonly sizeBytes: number;
+  }[];
+  readonly ehFrames: readonly FrameSection[];
+  /** Stubs whose addresses the code holds. */
+  readonly stubs: readonly IndirectStub[];
+  /** Names it is bound to by address, without a stub: process symbols and data. */
+  readonly directNames: readonly string[];
+  /** Where it counts. */
+  readonly counter: ExecutorAddr | undefined;
+}

@@ -1,0 +1,174 @@
+import { type MemProt, type RunnerStarted, symbols } from '@farjit/protocol';
+import { type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
+import type { Limit } from '@farjit/protocol/limits';
+import * as v from 'valibot';
+import { OutOfExecutorMemoryError } from '../core/errors.js';
+import type { ObjectPart } from '../core/materialization-unit.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
+import { CounterPages } from './counter-pages.js';
+import type { Linked } from './linked.js';
+import { Reclaimer } from './reclaimer.js';
+import { SlabAllocator } from './slab-allocator.js';
+import { StubBlocks } from './stub-blocks.js';
+import { Symbolizer } from './symbolizer.js';
+
+/** Everything that belongs to one runner generation and is worthless after it. */
+export class RunnerContext {
+  readonly runner: RunnerStarted;
+  readonly stubBlocks: StubBlocks;
+  readonly symbolizer = new Symbolizer();
+  readonly commits: CommitQueue;
+  readonly reclaimer = new Reclaimer();
+  /** Where counted functions count. */
+  readonly counters: CounterPages;
+  /** Where parts are, and what they hold. What is not in here is not linked, or not any more. */
+  readonly linked = new Map<ObjectPart, Linked>();
+  /** Linked parts by the names they are bound to without a stub: process symbols and data. */
+  readonly directUsers = new Map<string, Set<ObjectPart>>();
+  readonly #executor: ExecutorProcessControl;
+  readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
+  readonly #processSymbols = new Map<string, ExecutorAddr>();
+  /** Names that are being looked up. */
+  readonly #lookups = new Map<string, Promise<void>>();
+  readonly #applying = new Set<Promise<unknown>>();
+  /** Who waits for an answer. */
+  readonly #waiting = new Set<(error: Error) => void>();
+  /** Limits that the runner has reached without ending, in order. */
+  readonly reachedLimits: Limit[] = [];
+  lost = false;
+
+  /**
+   * Of the executor's current runner.
+   * @param hotThreshold what counters count to.
+   */
+  constructor(executor: ExecutorProcessControl, hotThreshold: number) {
+    const { runner } = executor;
+    this.#executor = executor;
+    this.runner = runner;
+    this.commits = new CommitQueue(executor.has('staged-commits') ? STAGED_LIMITS : MESSAGE_LIMITS);
+    this.stubBlocks = new StubBlocks(executor, runner);
+    const slabOf = (prot: MemProt) =>
+      new SlabAllocator(runner.memory[prot].address, runner.memory[prot].sizeBytes);
+    this.#slabs = { code: slabOf('code'), constant: slabOf('constant'), data: slabOf('data') };
+    this.counters = new CounterPages(
+      {
+        commits: this.commits,
+        allocateData: (sizeBytes, alignment) => this.allocate('data', sizeBytes, alignment),
+      },
+      hotThreshold,
+    );
+  }
+
+  get generation(): number {
+    return this.runner.generation;
+  }
+
+  /** @returns the address, and whether the memory held something else before. */
+  allocate(prot: MemProt, sizeBytes: number, alignment: number): { address: ExecutorAddr; reused: boolean } {
+    const allocated = this.#slabs[prot].allocate(sizeBytes, alignment);
+    if (!allocated) throw new OutOfExecutorMemoryError(prot, sizeBytes);
+    return allocated;
+  }
+
+  free(prot: MemProt, address: ExecutorAddr): void {
+    this.#slabs[prot].free(address);
+  }
+
+  /** Runs `free` once nothing can be inside what was retired any more; never when the runner is lost before. */
+  retire(free: () => void): void {
+    this.reclaimer.retire(() => {
+      if (!this.lost) free();
+    });
+  }
+
+  allocatedBytes(prot: MemProt): number {
+    return this.#slabs[prot].allocatedBytes;
+  }
+
+  /** Of code, constants and data together. */
+  get allAllocatedBytes(): number {
+    return Object.values(this.#slabs).reduce((sum, slab) => sum + slab.allocatedBytes, 0);
+  }
+
+  /** The address of a process symbol that has been looked up. */
+  processSymbol(name: string): ExecutorAddr | undefined {
+    return this.#processSymbols.get(name);
+  }
+
+  /**
+   * Process symbols by name, each asked for once, all new ones in one round trip; unknown names are absent, and so are
+   * those that no symbol can have.
+   */
+  async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    const unknown = new Set(
+      names.filter(
+        (name) => !this.#processSymbols.has(name) && v.is(symbols.lookupSymbols.params, { names: [name] }),
+      ),
+    );
+    const unasked = [...unknown].filter((name) => !this.#lookups.has(name));
+    if (unasked.length > 0) {
+      const lookup = this.#lookUp(unasked).finally(() => {
+        for (const name of unasked) this.#lookups.delete(name);
+      });
+      for (const name of unasked) this.#lookups.set(name, lookup);
+    }
+    await Promise.all([...unknown].map((name) => this.#lookups.get(name)));
+    const found = new Map<string, ExecutorAddr>();
+    for (const name of names) {
+      const address = this.#processSymbols.get(name);
+      if (address !== undefined) found.set(name, address);
+    }
+    return found;
+  }
+
+  async #lookUp(names: readonly string[]): Promise<void> {
+    const addresses = await this.#executor.lookupSymbols(names, this.generation);
+    names.forEach((name, index) => {
+      const address = addresses[index] ?? NULL_ADDR;
+      if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
+    });
+  }
+
+  /** A commit of its own is on its way; its publish work is done when `applied` resolves. */
+  noteCommit(applied: Promise<unknown>): void {
+    const settled = applied
+      .catch(() => {
+        // Whoever sent it reports what became of it.
+      })
+      .finally(() => this.#applying.delete(settled));
+    this.#applying.add(settled);
+  }
+
+  /**
+   * Waits for commits that are on their way. Code that came with one of them must not be entered before: a call or a
+   * landing that is sent now would overtake the publish work, which the runner's control thread does.
+   */
+  async whenApplied(): Promise<void> {
+    while (this.#applying.size > 0) await Promise.all(this.#applying);
+  }
+
+  get isApplying(): boolean {
+    return this.#applying.size > 0;
+  }
+
+  /** Whether a call or landing may be sent: its message takes all that is queued, and overtakes nothing. */
+  get isReady(): boolean {
+    return !this.isApplying && !this.commits.isOverfull;
+  }
+
+  /** An answer that a call or a link waits for; rejects when `abandon` comes first. */
+  answerOrLoss<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      const settled = () => this.#waiting.delete(reject);
+      answer.then(resolve, reject).finally(settled);
+    });
+  }
+
+  /** The runner is gone, and has answered all calls that it will ever answer: nothing is waited for any more. */
+  abandon(reasonOf: () => Error): void {
+    for (const reject of this.#waiting) reject(reasonOf());
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,142 @@
+import type { RunnerEnd, TrapReport } from '@farjit/protocol';
+import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import { toExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import test from 'ava';
+import { translateCallError } from '../../src/calls/call-errors.js';
+import {
+  DeadlineExceededError,
+  ExecutionTrapError,
+  MaterializationError,
+  RunnerLostError,
+} from '../../src/core/errors.js';
+import { hasAppliedCommit, isRunnerGone, runnerEndOf } from '../../src/runner/runner-errors.js';
+import { Symbolizer } from '../../src/runner/symbolizer.js';
+
+const CODE = 0x7000n;
+const TRAP: TrapReport = {
+  signal: 'SIGSEGV',
+  signalCode: 1,
+  faultAddress: toExecutorAddr(8),
+  programCounter: toExecutorAddr(CODE + 4n),
+  threadId: 12,
+  stackOverflow: false,
+  registers: {},
+  frames: [toExecutorAddr(CODE + 0x20n), toExecutorAddr(0x1)],
+};
+
+function translate(error: unknown): unknown {
+  const symbolizer = new Symbolizer();
+  symbolizer.add('store$impl', toExecutorAddr(CODE), 0x10);
+  symbolizer.add('main$impl', toExecutorAddr(CODE + 0x10n), 0x10);
+  const failureOf = (token: number) =>
+    token === 3 ? new MaterializationError('g', new Error('bad')) : undefined;
+  return translateCallError(error, {
+    name: 'main',
+    symbolizer,
+    failureOf,
+    limits: { inForce: [], reached: [] },
+  });
+}
+
+const lost = (end: unknown, own: boolean) =>
+  new RemoteError('RUNNER_LOST', 'the runner is gone', { end, own });
+
+test("a call's own trap names where it happened, and who called", (t) => {
+  const error = translate(lost({ kind: 'trap', trap: TRAP }, true));
+  if (!(error instanceof ExecutionTrapError)) return t.fail();
+  t.is(error.signal, 'SIGSEGV');
+  t.is(error.symbol, 'store$impl');
+  t.is<bigint, bigint>(error.faultAddress, 8n);
+  t.deepEqual(
+    error.frames.map(({ symbol, offsetBytes }) => [symbol, offsetBytes]),
+    [
+      ['store$impl', 4],
+      ['main$impl', 16],
+      [undefined, 0],
+    ],
+  );
+  t.is(error.message, 'SIGSEGV in store$impl+0x4 (pc 0x7004, fault address 0x8)');
+});
+
+test("another call's trap is the cause of a lost runner", (t) => {
+  const error = translate(lost({ kind: 'trap', trap: TRAP }, false));
+  t.true(error instanceof RunnerLostError && error.cause instanceof ExecutionTrapError);
+});
+
+test('a deadline, an interruption: of this call, or of another', (t) => {
+  const deadline: RunnerEnd = { kind: 'deadline', deadlineMs: 100 };
+  const own = translate(lost(deadline, true));
+  t.true(own instanceof DeadlineExceededError);
+  t.is((own as Error).message, 'main did not return within 100 ms; its runner was ended');
+  t.true(translate(lost(deadline, false)) instanceof RunnerLostError);
+  t.true(translate(lost({ kind: 'cancelled' }, true)) instanceof CancelledError);
+  t.true(translate(lost({ kind: 'cancelled' }, false)) instanceof RunnerLostError);
+});
+
+for (const end of [
+  { kind: 'exit', status: 7 },
+  { kind: 'signal', signal: 'SIGKILL' },
+  { kind: 'unwind-failed' },
+  { kind: 'fault', message: 'broke the contract' },
+] as const)
+  test(`a runner that ended by ${end.kind}`, (t) => {
+    const error = translate(lost(end, false));
+    if (!(error instanceof RunnerLostError)) return t.fail();
+    t.deepEqual(error.end, end);
+    t.is(error.message, `the runner ended: ${describeRunnerEnd(end)}`);
+  });
+
+test('a runner whose end cannot be read is a fault in the words of the error', (t) => {
+  for (const data of [undefined, null, { end: { kind: 'exploded' }, own: true }, { end: 1 }]) {
+    const error = translate(new RemoteError('RUNNER_LOST', 'the runner is gone', data));
+    if (!(error instanceof RunnerLostError)) return t.fail();
+    t.deepEqual(error.end, { kind: 'fault', message: 'the runner is gone' });
+  }
+});
+
+test('a failed callback is the error it failed with, if that is known', (t) => {
+  const known = translate(
+    new RemoteError('CALLBACK_FAILED', 'callback 3 failed', { token: 3, programThreads: 0 }),
+  );
+  t.true(known instanceof MaterializationError && known.symbol === 'g');
+  for (const data of [{ token: 4, programThreads: 0 }, { token: -1, programThreads: 0 }, undefined]) {
+    const unknown = translate(new RemoteError('CALLBACK_FAILED', 'callback failed', data));
+    t.true(unknown instanceof MaterializationError && unknown.symbol === 'main');
+  }
+});
+
+test('what is not about the runner comes through', (t) => {
+  for (const error of [new RemoteError('LIMIT_EXCEEDED', 'no'), new Error('mine'), 'text'])
+    t.is(translate(error), error);
+});
+
+test('only errors about the runner say how it ended', (t) => {
+  t.deepEqual(runnerEndOf(lost({ kind: 'exit', status: 1 }, true)), { kind: 'exit', status: 1 });
+  t.is(runnerEndOf(new RemoteError('STALE_GENERATION', 'gone')), undefined);
+  t.is(runnerEndOf(new Error('no')), undefined);
+});
+
+test('errors that mean that the runner is gone, and those that come after a commit was applied', (t) => {
+  const codes = ['STALE_GENERATION', 'RUNNER_LOST', 'CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED'];
+  codes.push('DRAINING', 'QUOTA_EXCEEDED', 'LIMIT_EXCEEDED', 'INVALID_ADDRESS', 'INTERNAL');
+  const errors = codes.map((code) => new RemoteError(code, ''));
+  t.deepEqual(
+    errors.filter(isRunnerGone).map(({ code }) => code),
+    ['STALE_GENERATION', 'RUNNER_LOST'],
+  );
+  t.deepEqual(
+    errors.filter(hasAppliedCommit).map(({ code }) => code),
+    ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED', 'DRAINING', 'QUOTA_EXCEEDED'],
+  );
+  t.false(hasAppliedCommit(new CancelledError('before it was sent')));
+});
+
+test('megabytes where the data of an error belong are looked at in no time', (t) => {
+  const data = new Uint8Array(64 * 1024 * 1024);
+  t.deepEqual(runnerEndOf(new RemoteError('RUNNER_LOST', 'gone', data)), { kind: 'fault', message: 'gone' });
+  t.true(translate(new RemoteError('CALLBACK_FAILED', 'failed', data)) instanceof MaterializationError);
+  t.true(
+    translate(new RemoteError('RUNNER_LOST', 'gone', { end: data, own: true })) instanceof RunnerLostError,
+  );
+});

@@ -1,0 +1,77 @@
+import test from 'ava';
+import { CodegenPool } from '../../../src/codegen/codegen-pool.js';
+import { moduleUnit } from '../../../src/frontends/llvm/module-layer.js';
+import { IRPipeline } from '../../../src/layers/ir-pipeline.js';
+import { TARGET } from '../../layers/recording-compile-layer.js';
+import { assemble } from '../../llvm/assemble.js';
+import { installedLibLLVMs } from '../../llvm/installed.js';
+
+const OBSERVER = { compiling: () => {}, compiled: () => {} };
+const SOURCE = `
+@counter = global i32 0
+define internal i32 @helper(i32 %x) noinline {
+  %y = mul i32 %x, %x
+  ret i32 %y
+}
+define i32 @f(i32 %x) {
+  %y = call i32 @g(i32 %x)
+  %c = load i32, i32* @counter
+  %z = add i32 %y, %c
+  ret i32 %z
+}
+define i32 @g(i32 %x) noinline {
+  %y = call i32 @helper(i32 %x)
+  ret i32 %y
+}
+`;
+
+for (const llvm of installedLibLLVMs()) {
+  const on = `libLLVM ${llvm.version}`;
+
+  const codegen = new CodegenPool({ libLLVM: () => llvm.path, size: 1 });
+  test.after(() => codegen.stop());
+
+  async function unitOf(source: string) {
+    const bitcode = assemble(source);
+    const defines = await codegen.readInterface('m', bitcode);
+    return moduleUnit(new IRPipeline(codegen, TARGET, 0), { name: 'm', bitcode, defines }, () => false);
+  }
+
+  test(`${on}: a module is one unit with a part for each function and each variable`, async (t) => {
+    const unit = await unitOf(SOURCE);
+    t.deepEqual([...unit.interface.functions].sort(), ['f', 'g']);
+    t.deepEqual([...unit.interface.data], ['counter']);
+    t.is(unit.source.kind, 'module');
+    const parts = await Promise.all(['f', 'g', 'counter'].map((name) => unit.partOf(name, OBSERVER)));
+    t.is(new Set(parts).size, 3);
+    t.true(parts.every((part) => part?.unit === unit));
+  });
+
+  test(`${on}: a part's graph defines its function and refers to the others`, async (t) => {
+    const unit = await unitOf(SOURCE);
+    const f = await unit.partOf('f', OBSERVER);
+    const graph = f?.takeGraph();
+    t.is(graph?.findDefinition('f')?.kind, 'defined');
+    t.is(graph?.findDefinition('g'), undefined);
+    const externals = graph?.symbols.filter(({ kind }) => kind === 'external').map(({ name }) => name);
+    t.deepEqual(externals?.sort(), ['counter', 'g']);
+  });
+
+  test(`${on}: an internal function goes along with the one that calls it`, async (t) => {
+    const unit = await unitOf(SOURCE);
+    const g = await unit.partOf('g', OBSERVER);
+    const names = g?.takeGraph().symbols.map(({ name }) => name);
+    t.true(names?.includes('helper'));
+  });
+
+  test(`${on}: graphs can be taken any number of times, whichever are taken in between`, async (t) => {
+    const unit = await unitOf(SOURCE);
+    const [f, g] = await Promise.all(['f', 'g'].map((name) => unit.partOf(name, OBSERVER)));
+    const taken = [f, f, g, f, g, g].map((part) => part?.takeGraph());
+    t.is(new Set(taken).size, 6);
+    t.deepEqual(
+      taken.map((graph) => graph?.findDefinition('f')?.name ?? graph?.findDefinition('g')?.name),
+      ['f', 'f', 'g', 'f', 'g', 'g'],
+    );
+  });
+}
