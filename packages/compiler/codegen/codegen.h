@@ -35,7 +35,7 @@ enum farjit_product {
 	FARJIT_PRODUCT_OBJECT = 0,   /* an ELF relocatable object */
 	FARJIT_PRODUCT_ASSEMBLY = 1, /* the target's assembly, text */
 	FARJIT_PRODUCT_IR = 2,	     /* LLVM assembly after the passes, text */
-	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; neither target nor passes are looked at */
+	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; passes are not looked at, and an empty triple is no target */
 	FARJIT_PRODUCT_BITCODE = 4, /* bitcode after the passes, of a module that is to be compiled later */
 	FARJIT_PRODUCT_COUNT,
 };
@@ -44,6 +44,7 @@ enum farjit_product {
 enum farjit_form {
 	FARJIT_FORM_BITCODE = 0,
 	FARJIT_FORM_RECORDING = 1, /* the calls of an IR builder that make it: enum farjit_ir */
+	FARJIT_FORM_ASSEMBLY = 2,  /* LLVM assembly, text */
 	FARJIT_FORM_COUNT,
 };
 
@@ -180,6 +181,11 @@ void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTar
 /* Makes the calls of a recording. NULL: it is none. */
 LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *name,
 			    const struct farjit_bytes *recording);
+
+/* foreign.c */
+/* Whether a module was made for another target than `machine`'s, and what differs, in words. */
+bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, const char *triple, char *words,
+			   size_t size);
 
 /* interface.c */
 /* Whether a verified module asks for what nobody here does, and what that is, in words. */

@@ -112,12 +112,19 @@ static LLVMTargetMachineRef target_machine(const struct farjit_request *request,
 
 static LLVMModuleRef parse(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
+	bool is_text = request->form == FARJIT_FORM_ASSEMBLY;
 	LLVMMemoryBufferRef buffer = llvm.LLVMCreateMemoryBufferWithMemoryRange(
-		request->module.start, request->module.length, request->name.start, 0);
+		request->module.start, request->module.length, request->name.start, is_text);
 	LLVMModuleRef module = NULL;
 	char *message = NULL;
-	LLVMBool failed = llvm.LLVMParseBitcodeInContext(context, buffer, &module, &message);
-	llvm.LLVMDisposeMemoryBuffer(buffer);
+	LLVMBool failed;
+	if (is_text) {
+		/* Takes the buffer. */
+		failed = llvm.LLVMParseIRInContext(context, buffer, &module, &message);
+	} else {
+		failed = llvm.LLVMParseBitcodeInContext(context, buffer, &module, &message);
+		llvm.LLVMDisposeMemoryBuffer(buffer);
+	}
 	if (failed) {
 		fail(failure, FARJIT_STATUS_BITCODE, "", message);
 		llvm.LLVMDisposeMessage(message);
@@ -226,11 +233,15 @@ static void compile_in(LLVMContextRef context, const struct farjit_request *requ
 
 static void describe_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
-	LLVMModuleRef module = read_module(context, request, failure);
+	bool has_target = request->triple.length > 0;
+	LLVMTargetMachineRef machine = has_target ? target_machine(request, failure) : NULL;
+	LLVMModuleRef module = machine || !has_target ? read_module(context, request, failure) : NULL;
 	if (!module)
 		return;
 	char words[FARJIT_MAX_MESSAGE_BYTES];
-	if (farjit_refuse_module(module, words, sizeof words)) {
+	bool is_refused = (machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) ||
+			  farjit_refuse_module(module, words, sizeof words);
+	if (is_refused) {
 		fail(failure, FARJIT_STATUS_COMPILE, "", words);
 	} else {
 		size_t length;

@@ -1,7 +1,7 @@
 /*
  * LLVM's C API as far as the code generator uses it, bound at run time: one program works with libLLVM 14 to 22.
- * Types and prototypes are those of llvm-c/{Core,Analysis,BitReader,BitWriter,Target,TargetMachine,ErrorHandling,
- * Error}.h and llvm-c/Transforms/PassBuilder.h.
+ * Types and prototypes are those of llvm-c/{Core,Analysis,BitReader,BitWriter,IRReader,Target,TargetMachine,
+ * ErrorHandling,Error}.h and llvm-c/Transforms/PassBuilder.h.
  */
 #ifndef FARJIT_CODEGEN_LLVM_H
 #define FARJIT_CODEGEN_LLVM_H
@@ -57,11 +57,16 @@ enum {
 	X(size_t, LLVMGetBufferSize, (LLVMMemoryBufferRef))                                                            \
 	X(void, LLVMDisposeMemoryBuffer, (LLVMMemoryBufferRef))                                                        \
 	X(LLVMBool, LLVMParseBitcodeInContext, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *, char **))        \
+	X(LLVMBool, LLVMParseIRInContext, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *, char **))             \
 	X(LLVMMemoryBufferRef, LLVMWriteBitcodeToMemoryBuffer, (LLVMModuleRef))                                        \
 	X(void, LLVMDisposeModule, (LLVMModuleRef))                                                                    \
 	X(void, LLVMSetModuleIdentifier, (LLVMModuleRef, const char *, size_t))                                        \
 	X(void, LLVMSetTarget, (LLVMModuleRef, const char *))                                                          \
 	X(void, LLVMSetModuleDataLayout, (LLVMModuleRef, LLVMTargetDataRef))                                           \
+	X(const char *, LLVMGetTarget, (LLVMModuleRef))                                                                \
+	X(const char *, LLVMGetDataLayoutStr, (LLVMModuleRef))                                                         \
+	X(char *, LLVMNormalizeTargetTriple, (const char *))                                                           \
+	X(char *, LLVMCopyStringRepOfTargetData, (LLVMTargetDataRef))                                                  \
 	X(char *, LLVMPrintModuleToString, (LLVMModuleRef))                                                            \
 	X(LLVMBool, LLVMVerifyModule, (LLVMModuleRef, int, char **))                                                   \
 	X(LLVMValueRef, LLVMGetFirstFunction, (LLVMModuleRef))                                                         \

@@ -39,7 +39,13 @@ export {
   PointerType,
   VOID,
 } from './ir/types.js';
-export { type AbsoluteDefinition, Dylib, type Generator, type ReexportTarget } from './jit/dylib.js';
+export {
+  type AbsoluteDefinition,
+  type AddOptions,
+  Dylib,
+  type Generator,
+  type ReexportTarget,
+} from './jit/dylib.js';
 export { Functions } from './jit/functions.js';
 export { JIT } from './jit/jit.js';
 export type {
@@ -54,7 +60,7 @@ export type {
 export { LinkError } from './jitlink/errors.js';
 export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
-export { BitcodeError, CompileError, TransformError } from './llvm/errors.js';
+export { BitcodeError, CompileError, IRSyntaxError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 export type { SessionEvent, SessionListener } from './observe/events.js';

@@ -2,11 +2,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { SessionClosedError } from '../core/errors.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
-import { BitcodeError, CompileError } from '../llvm/errors.js';
+import { CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
+import type { ModuleIR } from '../llvm/module-ir.js';
 import { passPipeline } from '../llvm/pass-pipeline.js';
-import { CODE_GEN_OPT_LEVEL } from '../llvm/target.js';
+import { CODE_GEN_OPT_LEVEL, type TargetDescription } from '../llvm/target.js';
+import { damagedBitcode, unreadableIR } from '../llvm/unreadable-ir.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
@@ -138,9 +140,32 @@ export class CodegenPool {
    * Reads and verifies a module, and answers what it defines for others.
    * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
    */
-  async readInterface(name: string, bitcode: Uint8Array): Promise<ModuleInterface> {
-    const ir = { form: 'bitcode', bytes: bitcode } as const;
-    const input = { name, ir, target: NO_TARGET, optLevel: 0, passes: '' } as const;
+  readInterface(name: string, bitcode: Uint8Array): Promise<ModuleInterface> {
+    return this.#describe(name, { form: 'bitcode', bytes: bitcode }, NO_TARGET);
+  }
+
+  /**
+   * Reads and verifies what somebody else has made, as bitcode or LLVM assembly.
+   * @returns the module as bitcode, and what it defines for others.
+   * @throws {IRSyntaxError} for a text that is no LLVM assembly.
+   * @throws {CompileError} also when the module is for another target.
+   * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
+   */
+  async readModule(
+    name: string,
+    ir: ModuleIR,
+    target: TargetDescription,
+  ): Promise<{ readonly bitcode: Uint8Array; readonly defines: ModuleInterface }> {
+    const defines = await this.#describe(name, ir, target);
+    const isBitcode = ir.form === 'bitcode';
+    const bitcode = isBitcode
+      ? ir.bytes
+      : await this.writeBitcode({ name, ir, target, optLevel: 0, passes: '' });
+    return { bitcode, defines };
+  }
+
+  async #describe(name: string, ir: ModuleIR, target: TargetDescription): Promise<ModuleInterface> {
+    const input = { name, ir, target, optLevel: 0, passes: '' } as const;
     const { content } = await this.#run(input, 'interface');
     try {
       return decodeModuleInterface(name, content);
@@ -160,8 +185,7 @@ export class CodegenPool {
   async #run(input: CompileInput, product: Product): Promise<Done> {
     // LLVM 14's reader aborts on some of what this sees, and its words say less.
     const damage = input.ir.form === 'bitcode' ? findBitstreamDamage(input.ir.bytes) : undefined;
-    if (damage !== undefined)
-      throw new BitcodeError(input.name, `Module ${input.name} is not bitcode: ${damage}.`);
+    if (damage !== undefined) throw damagedBitcode(input.name, damage);
     const done = await new Promise<Done>((resolve, reject) => {
       const queue = input.canWait ? this.#background : this.#urgent;
       queue.push({ input, product, resolve, reject });
@@ -169,11 +193,7 @@ export class CodegenPool {
     });
     if (done.status === Status.Done) return done;
     const reason = done.content.toString();
-    if (done.status === Status.Bitcode)
-      throw new BitcodeError(
-        input.name,
-        `Module ${input.name} is not bitcode that libLLVM ${done.llvmVersion} reads: ${reason}`,
-      );
+    if (done.status === Status.Bitcode) throw unreadableIR(input, done.llvmVersion, reason);
     throw new CompileError(
       input.name,
       `Cannot ${product === 'interface' ? 'add' : 'compile'} module ${input.name}: ${reason.trim()}`,

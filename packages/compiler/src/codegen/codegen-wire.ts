@@ -5,7 +5,7 @@ const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3, bitcode: 4 } as const;
 export type Product = keyof typeof PRODUCT;
 
 /** How a module is written down: `enum farjit_form` of `codegen.h`. */
-const FORM = { bitcode: 0, recording: 1 } as const;
+const FORM = { bitcode: 0, recording: 1, assembly: 2 } as const;
 
 /** How an answer ended: `enum farjit_status` of `codegen.h`. */
 export enum Status {

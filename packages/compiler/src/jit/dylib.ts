@@ -12,8 +12,11 @@ import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { Reexports } from '../core/reexports.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
-import { moduleUnit, readModule, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { irOf } from '../frontends/llvm/ir-input.js';
+import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
 import type { LayerStack } from '../layers/layer-stack.js';
+import { writeBitcode } from '../llvm/bitcode.js';
+import type { ModuleIR } from '../llvm/module-ir.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
 
@@ -27,6 +30,12 @@ export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: st
 
 /** Supplies names when they are first needed, by defining them in the dylib. */
 export type Generator = (names: readonly string[], dylib: Dylib) => void | Promise<void>;
+
+/** How what is added is called. */
+export interface AddOptions {
+  /** As errors call it: the name of a file, as a rule. */
+  readonly name?: string;
+}
 
 /** What dylibs of one JIT work with. */
 export interface DylibContext {
@@ -70,7 +79,22 @@ export class Dylib {
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
-    return this.defineModule(await readModule(module, this.#context.codegen));
+    const name = module.getModuleIdentifier() || 'module';
+    return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
+  }
+
+  /**
+   * Adds a module that LLVM's tools have made: bitcode, also in a wrapper, or LLVM assembly. It is compiled and linked as
+   * one of `addModule` is. A code generator reads and verifies it, of the libLLVM that compiles it.
+   * @param options.name as errors call it: the file's, as a rule.
+   * @throws {IRSyntaxError} for a text that is no LLVM assembly; it says where.
+   * @throws {BitcodeError} for bitcode that is damaged, or of an LLVM that is newer than the code generator's.
+   * @throws {CompileError} when it does not verify, is for another target, or asks for what is not supported.
+   * @throws {LinkError} as `defineModule`.
+   * @throws {CodegenLostError} when LLVM gives up on it.
+   */
+  addIR(content: string | Uint8Array, { name = 'module' }: AddOptions = {}): Promise<ResourceTracker> {
+    return this.#addIR(irOf(content), name);
   }
 
   /**
@@ -155,6 +179,11 @@ export class Dylib {
       );
     // A redefinition may take other parameters, and a call must not pass what it took before.
     return calls.callable(this.#dylib.ref(name), () => signatureNow() ?? known);
+  }
+
+  async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
+    const { codegen, layers } = this.#context;
+    return this.defineModule({ name, ...(await codegen.readModule(name, ir, layers.pipeline.target)) });
   }
 
   /** For front ends: defines what a unit describes. */

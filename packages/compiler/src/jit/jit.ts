@@ -23,7 +23,7 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import type { CompileTogether } from '../session/compile-action.js';
 import type { ExecutionSession } from '../session/execution-session.js';
-import { Dylib, type DylibContext } from './dylib.js';
+import { type AddOptions, Dylib, type DylibContext } from './dylib.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
 import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
@@ -129,6 +129,11 @@ export class JIT implements AsyncDisposable {
   /** Adds a module to the main dylib: see `Dylib.addModule`. */
   addModule(module: llvm.Module): Promise<ResourceTracker> {
     return this.mainDylib.addModule(module);
+  }
+
+  /** Adds bitcode or LLVM assembly to the main dylib: see `Dylib.addIR`. */
+  addIR(content: string | Uint8Array, options?: AddOptions): Promise<ResourceTracker> {
+    return this.mainDylib.addIR(content, options);
   }
 
   /** Adds a module that has been read and verified to the main dylib: see `Dylib.defineModule`. */

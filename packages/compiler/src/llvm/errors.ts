@@ -28,6 +28,30 @@ export class BitcodeError extends FarJITError {
   }
 }
 
+/**
+ * A text that is not LLVM assembly, or not one that this libLLVM reads. The message is LLVM's own, with the line and a
+ * caret, after `FILE:LINE:COLUMN: error: `. Code `IR_SYNTAX`.
+ */
+export class IRSyntaxError extends FarJITError {
+  /** The name under which the text was handed in. */
+  readonly file: string;
+  /** From 1; undefined where LLVM does not say. */
+  readonly line: number | undefined;
+  /** From 1, in bytes; undefined where LLVM does not say. */
+  readonly column: number | undefined;
+
+  constructor(
+    file: string,
+    message: string,
+    place: { readonly line?: number; readonly column?: number } = {},
+  ) {
+    super('IR_SYNTAX', message);
+    this.file = file;
+    this.line = place.line;
+    this.column = place.column;
+  }
+}
+
 /** LLVM refused a module, a target or a pass pipeline; the message ends with LLVM's own. Code `COMPILE`. */
 export class CompileError extends FarJITError {
   /** The module's name, or the triple where no module was involved. */

@@ -72,7 +72,7 @@ test('a request that is not what it says it is is not looked at', async (t) => {
     wrong.push([`${count} names`, changed((bytes) => bytes.writeUInt16LE(count, 12))]);
   for (const product of [5, 255])
     wrong.push([`product ${product}`, changed((bytes) => bytes.writeUInt8(product, 8))]);
-  for (const form of [2, 0xffff])
+  for (const form of [3, 0xffff])
     wrong.push([`form ${form}`, changed((bytes) => bytes.writeUInt16LE(form, 10))]);
   for (const length of [0, 11, 256 * 1024 * 1024 + 1, 0xffff_ffff])
     wrong.push([`${length} bytes in all`, changed((bytes) => bytes.writeUInt32LE(length, 0))]);

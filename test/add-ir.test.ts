@@ -1,0 +1,61 @@
+import { BitcodeError, CompileError, IRSyntaxError, LinkError } from '@farjit/compiler';
+import test from 'ava';
+import { assemble } from '#compiler/test/llvm/assemble.js';
+import { openJIT } from './jit-fixture.js';
+
+const SOURCE = `
+@counter = global i32 0
+define i32 @next(i32 %step) {
+  %n = load i32, i32* @counter
+  %m = add i32 %n, %step
+  store i32 %m, i32* @counter
+  ret i32 %m
+}
+define i32 @twice(i32 %step) {
+  %n = call i32 @next(i32 %step)
+  %m = call i32 @next(i32 %step)
+  ret i32 %m
+}`;
+
+test('LLVM assembly and bitcode are added as they come, and run function by function', async (t) => {
+  const { jit } = await openJIT(t);
+  for (const content of [SOURCE, Buffer.from(SOURCE), assemble(SOURCE)]) {
+    const tracker = await jit.addIR(content, { name: 'counter.ll' });
+    t.deepEqual([...tracker.names].sort(), ['counter', 'next', 'twice']);
+    const next = await jit.lookup('next');
+    t.is(await next(3), 3);
+    t.is(await next(3), 6);
+    const { compileCallbacks } = jit.statistics();
+    t.is(await (await jit.lookup('twice'))(2), 10);
+    // `next` was linked before.
+    t.is(jit.statistics().compileCallbacks, compileCallbacks + 1);
+    tracker.remove();
+  }
+});
+
+test('IR in a dylib of its own means something there only', async (t) => {
+  const { jit } = await openJIT(t);
+  const [first, second] = ['first', 'second'].map((name) => jit.createDylib(name));
+  await first?.addIR('define i32 @f() { ret i32 1 }');
+  await second?.addIR('define i32 @f() { ret i32 2 }');
+  t.is(await (await first?.lookup('f'))?.(), 1);
+  t.is(await (await second?.lookup('f'))?.(), 2);
+  t.is(await jit.findSymbol('f'), undefined);
+});
+
+test('IR that cannot be added adds nothing, and the session goes on', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addIR('define i32 @taken() { ret i32 1 }', { name: 'first.ll' });
+  const good = assemble('define i32 @f() { ret i32 1 }');
+  const cases = [
+    ['define i32 @f() {\n  ret i64 1\n}', IRSyntaxError, 'IR_SYNTAX'],
+    [good.subarray(0, good.byteLength / 2), BitcodeError, 'BITCODE'],
+    ['target triple = "arm-linux-gnueabi"\ndefine i32 @f() { ret i32 1 }', CompileError, 'COMPILE'],
+    ['define i32 @f() { ret i32 1 }\ndefine i32 @taken() { ret i32 2 }', LinkError, 'LINK_ERROR'],
+  ] as const;
+  for (const [content, instanceOf, code] of cases) {
+    await t.throwsAsync(jit.addIR(content, { name: 'second' }), { instanceOf, code, message: /second/ });
+    t.is(await jit.findSymbol('f'), undefined, code);
+  }
+  t.is(await (await jit.lookup('taken'))(), 1);
+});
