@@ -1,7 +1,11 @@
 import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
-import { MaterializationUnit, ObjectPart } from '#compiler/src/core/materialization-unit.js';
+import {
+  type MaterializationResponsibility,
+  MaterializationUnit,
+  ObjectPart,
+} from '#compiler/src/core/materialization-unit.js';
 import { strongSymbols } from '#compiler/src/core/symbol-flags.js';
 import { buildLinkGraph } from '#compiler/src/jitlink/elf/elf.js';
 import { ExecutionSession } from '#compiler/src/session/execution-session.js';
@@ -152,13 +156,14 @@ function lying(transport: Transport, random: Random): Transport {
 
 function unitOf(object: Uint8Array): MaterializationUnit {
   const functions = ['f', 'loop'];
-  const partsOf = (unit: MaterializationUnit) => {
-    const part = new ObjectPart(unit, () => buildLinkGraph(object, 'f'));
-    return new Map([...functions, 'g'].map((name) => [name, part]));
-  };
   const source = {
     kind: 'function' as const,
-    compile: async () => ({ object, timings: NO_TIMINGS, partsOf }),
+    materialize: async (responsibility: MaterializationResponsibility) => {
+      responsibility.materializing();
+      const part = new ObjectPart(responsibility.unit, () => buildLinkGraph(object, 'f'));
+      const parts = new Map([...functions, 'g'].map((name) => [name, part]));
+      responsibility.emit(parts, { objectBytes: object.byteLength, timings: NO_TIMINGS });
+    },
   };
   return new MaterializationUnit('f', source, strongSymbols(functions, ['g']), [
     { callee: 'h', isCertain: true },

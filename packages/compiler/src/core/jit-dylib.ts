@@ -1,6 +1,6 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { MaterializationUnit } from './materialization-unit.js';
-import { Reexports } from './reexports.js';
+import { MaterializationUnit, NO_SOURCE } from './materialization-unit.js';
+import type { SymbolFlags } from './symbol-flags.js';
 import { SymbolTable, type SymbolTableContext } from './symbol-table.js';
 
 /** A name as its dylib means it: what stubs belong to, whatever defines it now. */
@@ -39,6 +39,21 @@ export interface DefinitionGenerator {
     dylib: JITDylib,
     runner: GeneratingRunner,
   ): Promise<ReadonlyMap<string, ExecutorAddr>>;
+}
+
+/** Other names for symbols of this dylib or of others, whatever they mean when they are looked up: ORC's `reexports`. */
+export class Reexports extends MaterializationUnit {
+  readonly #targets: ReadonlyMap<string, SymbolRef>;
+
+  /** @param flags of the new names. */
+  constructor(targets: ReadonlyMap<string, SymbolRef>, flags: SymbolFlags) {
+    super('reexports', NO_SOURCE, new Map([...targets.keys()].map((name) => [name, flags])));
+    this.#targets = targets;
+  }
+
+  targetOf(name: string): SymbolRef | undefined {
+    return this.#targets.get(name);
+  }
 }
 
 /** A chain of reexports that is longer leads nowhere; a circle is. */
@@ -97,7 +112,6 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   override define(unit: MaterializationUnit): Set<MaterializationUnit> {
     const losers = super.define(unit);
-    unit.dylib = this;
     this.#revision++;
     return losers;
   }

@@ -47,7 +47,7 @@ export class JITInspector {
     const plan = this.#session.tierUp.planOf(unit);
     const { available = [], dependencies = [] } = plan ?? {};
     const state = this.#session.tierUp.stateOf(unit);
-    const tier = state === 'baseline' && !unit.isCompiled ? 'lazy' : state;
+    const tier = state === 'baseline' && !this.#session.materializations.isBegun(unit) ? 'lazy' : state;
     const count = await this.#session.countOf(unit);
     return { tier, hotThreshold, available, dependencies, ...(count === undefined ? {} : { count }) };
   }

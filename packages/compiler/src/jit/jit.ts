@@ -340,7 +340,7 @@ function functionUnit(unit: MaterializationUnit): FunctionUnit<object> {
 }
 
 /** Those of each front end in one module. */
-const compileTogether: CompileTogether = (units, observerOf, options) => {
+const compileTogether: CompileTogether = (units, materializations, options) => {
   const byFrontEnd = new Map<FrontEnd<object>, FunctionUnit<object>[]>();
   for (const unit of units)
     if (unit instanceof FunctionUnit) {
@@ -348,6 +348,6 @@ const compileTogether: CompileTogether = (units, observerOf, options) => {
       byFrontEnd.set(frontEnd, [...(byFrontEnd.get(frontEnd) ?? []), unit]);
     }
   return [...byFrontEnd.values()].flatMap(
-    (group) => group[0]?.layer.compileTogether(group, observerOf, options) ?? [],
+    (group) => group[0]?.layer.compileTogether(group, materializations, options) ?? [],
   );
 };

@@ -1,12 +1,12 @@
-import assert from 'node:assert';
 import {
-  type CompileObserver,
   implementationName,
+  type MaterializationResponsibility,
   type MaterializationUnit,
   ObjectPart,
 } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import { type ObjectSlice, splitObject } from '../jitlink/object-slice.js';
-import type { CompileRequest } from './caching-compiler.js';
+import { type CompiledSlices, type CompileRequest, reportOf } from './caching-compiler.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { CompilationOptions } from './ir-pipeline.js';
 
@@ -26,50 +26,63 @@ export class BatchCompiler<Body extends object> {
    */
   start(
     units: readonly MaterializationUnit[],
-    observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+    materializations: Materializations,
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
     const compiler = this.#compiler;
     const able = units.filter((unit) => compiler.soundBodyOf(unit));
-    const taken = able.filter((unit) => !this.#awaitElsewhere(unit, observerOf([unit])));
+    const taken = able.filter((unit) => !this.#awaitElsewhere(unit, materializations));
     const [first] = taken;
     if (!first) return able;
     const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
-    const observer = observerOf(taken);
-    observer.compiling();
     const holdsGuesses = canWait || taken.length > 1;
-    const compiling = compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
-    const batch = compiling.then(({ compiled, slices }) => {
-      observer.compiled(compiled);
-      return slices;
-    });
-    for (const [index, unit] of taken.entries())
-      unit.compileWith(
-        batch.then((slices) => {
-          const slice = slices[index]?.[0];
-          assert(slice, `${name} was compiled without ${unit.name}`);
-          const part = new ObjectPart(unit, () => slice.takeGraph(), compiler.counterOf(unit.name));
-          return new Map([[unit.name, part]]);
-        }),
-        { isShared: holdsGuesses },
-      );
+    const responsibilities = taken.map((unit) => materializations.delegate(unit, { isShared: holdsGuesses }));
+    for (const responsibility of responsibilities) responsibility.materializing();
+    const making = compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
+    void this.#emit(name, making, responsibilities);
     return able;
   }
 
+  /** Gives each its part when it is there. Never rejects. */
+  async #emit(
+    name: string,
+    making: Promise<CompiledSlices>,
+    responsibilities: readonly MaterializationResponsibility[],
+  ): Promise<void> {
+    let made: CompiledSlices;
+    try {
+      made = await making;
+    } catch (error) {
+      for (const responsibility of responsibilities) responsibility.fail(error);
+      return;
+    }
+    const report = reportOf(made.compiled, responsibilities.length);
+    for (const [index, responsibility] of responsibilities.entries()) {
+      const { unit } = responsibility;
+      const slice = made.slices[index]?.[0];
+      if (!slice) {
+        responsibility.fail(new Error(`${name} was compiled without ${unit.name}`));
+        continue;
+      }
+      const part = new ObjectPart(unit, () => slice.takeGraph(), this.#compiler.counterOf(unit.name));
+      responsibility.emit(new Map([[unit.name, part]]), report);
+    }
+  }
+
   /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
-  #awaitElsewhere(unit: MaterializationUnit, observer: CompileObserver): boolean {
+  #awaitElsewhere(unit: MaterializationUnit, materializations: Materializations): boolean {
     const { caching } = this.#compiler;
     const elsewhere = caching.isShared ? caching.elsewhere(this.#keyOf(unit)) : undefined;
     if (!elsewhere) return false;
-    observer.compiling();
-    unit.compileWith(
-      elsewhere.then(() => {
+    const responsibility = materializations.delegate(unit, { isShared: true });
+    responsibility.materializing();
+    elsewhere
+      .then(() => {
         const parts = unit.source.findKept?.(unit);
         if (!parts) throw new Error(`${unit.name} was not compiled elsewhere after all`);
-        return parts;
-      }),
-      { isKept: true },
-    );
+        responsibility.emit(parts, 'kept');
+      })
+      .catch((error: unknown) => responsibility.fail(error));
     return true;
   }
 

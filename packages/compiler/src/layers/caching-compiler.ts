@@ -1,6 +1,11 @@
 import type { KeptObjects } from '../cache/kept-objects.js';
 import type { ObjectKeys } from '../cache/object-keys.js';
-import type { CompiledObject } from '../core/materialization-unit.js';
+import type {
+  CompiledObject,
+  CompileReport,
+  MaterializationResponsibility,
+  PartsByName,
+} from '../core/materialization-unit.js';
 import type { ObjectSlice } from '../jitlink/object-slice.js';
 
 /** A compilation that has not begun. What names mean in it was fixed when it was made. */
@@ -55,6 +60,27 @@ export class CachingCompiler {
     return this.#kept?.elsewhere(key);
   }
 
+  /**
+   * Makes the object of one unit, or finds what another session has made meanwhile.
+   * @param requestOf of what names mean when it is called.
+   * @param partsOf the unit's parts among the slices under the request's first key.
+   */
+  async materialize(
+    responsibility: MaterializationResponsibility,
+    requestOf: () => CompileRequest,
+    partsOf: (slices: readonly ObjectSlice[]) => PartsByName,
+  ): Promise<void> {
+    const { unit } = responsibility;
+    for (;;) {
+      // From here until the compilation has begun nothing yields: the key tells what names mean in it.
+      responsibility.materializing();
+      const made = await this.compile(requestOf());
+      if (made) return responsibility.emit(partsOf(made.slices[0] ?? []), reportOf(made.compiled));
+      const kept = unit.source.findKept?.(unit);
+      if (kept) return responsibility.emit(kept, 'kept');
+    }
+  }
+
   /** @returns undefined when somebody else has made the same meanwhile, or has failed to: it is worth looking again. */
   async compile(request: CompileRequest): Promise<CompiledSlices | undefined> {
     for (const key of request.keys) {
@@ -79,4 +105,18 @@ export class CachingCompiler {
     };
     return kept ? kept.claim(keys, make) : make();
   }
+}
+
+/** What an object has cost each of the units that it was made for. */
+export function reportOf({ object, timings }: CompiledObject, unitCount = 1): CompileReport {
+  const { irgenMs, parseMs, passesMs, emitMs } = timings;
+  return {
+    objectBytes: object.byteLength / unitCount,
+    timings: {
+      irgenMs: irgenMs / unitCount,
+      parseMs: parseMs / unitCount,
+      passesMs: passesMs / unitCount,
+      emitMs: emitMs / unitCount,
+    },
+  };
 }

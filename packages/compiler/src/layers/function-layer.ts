@@ -1,12 +1,8 @@
 import { entryName } from '../calls/entry-name.js';
 import type { LoopUnit } from '../calls/loop-calls.js';
 import { calleesOf } from '../core/call-edges.js';
-import {
-  type CompileObserver,
-  implementationName,
-  MaterializationUnit,
-  ObjectPart,
-} from '../core/materialization-unit.js';
+import { implementationName, MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import { type ObjectSlice, wholeObject } from '../jitlink/object-slice.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
@@ -60,10 +56,10 @@ export class FunctionLayer<Body extends object> {
   /** Starts to compile function units in one module: see `BatchCompiler.start`. */
   compileTogether(
     units: readonly MaterializationUnit[],
-    observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+    materializations: Materializations,
     options: { canWait: boolean },
   ): MaterializationUnit[] {
-    return this.#batches.start(units, observerOf, options);
+    return this.#batches.start(units, materializations, options);
   }
 
   /** A top-level expression: no name for others, and an entry that stores its value in the call's block. */

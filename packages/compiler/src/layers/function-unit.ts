@@ -1,9 +1,6 @@
 import type { Call } from '../core/call-edges.js';
-import {
-  type CompileObserver,
-  MaterializationUnit,
-  type ObjectSource,
-} from '../core/materialization-unit.js';
+import { MaterializationUnit, type ObjectSource } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import { type SymbolFlagsMap, strongSymbols } from '../core/symbol-flags.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
 import type { OptimizationPlan } from '../optimize/tiers.js';
@@ -14,7 +11,7 @@ interface UnitLayer<Body extends object> {
   readonly frontEnd: FrontEnd<Body>;
   compileTogether(
     units: readonly MaterializationUnit[],
-    observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+    materializations: Materializations,
     options: { canWait: boolean },
   ): MaterializationUnit[];
   makeOptimized(

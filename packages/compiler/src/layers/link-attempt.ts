@@ -8,6 +8,7 @@ import {
   type MaterializationUnit,
   type ObjectPart,
 } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { GraphLink } from '../jitlink/link.js';
 import { redirectToStubs } from '../jitlink/redirect.js';
@@ -19,9 +20,9 @@ export interface LinkAttemptContext {
   readonly stubs: IndirectStubsManager;
   /** In which what defines no names looks up those of others. */
   readonly mainDylib: JITDylib;
-  readonly runner: RunnerContext;
-  /** Compiles a unit. */
-  partOf(unit: MaterializationUnit, name: string): Promise<unknown>;
+  readonly materializations: Materializations;
+  /** The dylib that a unit's names are defined in; undefined for what defines none. */
+  dylibOf(unit: MaterializationUnit): JITDylib | undefined;
 }
 
 /** What a name means that a part refers to. */
@@ -61,12 +62,14 @@ export interface Missing {
  */
 export class LinkAttempt {
   readonly #context: LinkAttemptContext;
+  readonly #runner: RunnerContext;
   readonly #graphs = new Map<ObjectPart, PreparedGraph>();
   /** By dylib, names that nobody defines and that have been asked for, with the addresses of those that have one. */
   readonly #generated = new Map<JITDylib, Map<string, ExecutorAddr | undefined>>();
 
-  constructor(context: LinkAttemptContext) {
+  constructor(context: LinkAttemptContext, runner: RunnerContext) {
     this.#context = context;
+    this.#runner = runner;
   }
 
   /**
@@ -75,7 +78,8 @@ export class LinkAttempt {
    * @throws {LinkError} when an object is malformed.
    */
   lookAround(roots: readonly ObjectPart[]): { members: readonly Member[]; missing?: Missing } {
-    const { runner, stubs, partOf } = this.#context;
+    const { stubs, materializations } = this.#context;
+    const runner = this.#runner;
     const members = new Map<ObjectPart, Member>();
     const undefinedData: FoundDefinition[] = [];
     const queue = [...roots];
@@ -85,14 +89,15 @@ export class LinkAttempt {
       members.set(part, member);
       for (const { found } of member.meanings.values()) {
         if (!isData(found)) continue;
-        const data = found.unit?.knownPart(found.name);
+        const data = found.unit && materializations.knownPart(found.unit, found.name);
         if (data) queue.push(data);
         else undefinedData.push(found);
       }
     }
     const group = { members: [...members.values()] };
     if (undefinedData.length > 0) {
-      const get = () => Promise.all(undefinedData.map(({ unit, name }) => unit && partOf(unit, name)));
+      const get = () =>
+        Promise.all(undefinedData.map(({ unit, name }) => unit && materializations.partOf(unit, name)));
       return { ...group, missing: { what: 'objects', get } };
     }
     const all = group.members.flatMap(({ meanings }) => [...meanings.values()]);
@@ -121,18 +126,20 @@ export class LinkAttempt {
     const { name, unit } = found;
     if (!unit) return this.#generatedAddress(found);
     if (unit instanceof AbsoluteSymbols) return unit.addressOf(name);
-    const part = unit.knownPart(name);
+    const part = this.#context.materializations.knownPart(unit, name);
     const member = members.find((candidate) => candidate.part === part);
     const definition = member?.graph.graph.findDefinition(name);
-    return definition?.address ?? (part && this.#context.runner.linked.get(part)?.symbols.get(name)?.address);
+    return definition?.address ?? (part && this.#runner.linked.get(part)?.symbols.get(name)?.address);
   }
 
   #memberOf(part: ObjectPart): Member {
     const { unit, counterName } = part;
+    const own = this.#context.dylibOf(unit);
     const prepared = this.#graphs.get(part);
-    const { graph, gaveWay } = prepared && isCurrent(unit, prepared) ? prepared : prepareGraph(part);
+    const { graph, gaveWay } =
+      prepared && isCurrent(unit, own, prepared) ? prepared : prepareGraph(part, own);
     this.#graphs.set(part, { graph, gaveWay });
-    const dylib = unit.dylib ?? this.#context.mainDylib;
+    const dylib = own ?? this.#context.mainDylib;
     const isCounting = (name: string) =>
       counterName !== undefined && (name === counterName || name === COUNT_FUNCTION_NAME);
     const names = graph.externalNames.filter((name) => !isCounting(name));
@@ -149,7 +156,7 @@ export class LinkAttempt {
   /** Of a name that nobody defines: what generators have said by now or, where only the process can, what it has. */
   #generatedAddress({ dylib, name }: FoundDefinition): ExecutorAddr | undefined {
     const generated = this.#generated.get(dylib)?.get(name);
-    return generated ?? (isSupplied(dylib) ? undefined : this.#context.runner.processSymbol(name));
+    return generated ?? (isSupplied(dylib) ? undefined : this.#runner.processSymbol(name));
   }
 
   /** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
@@ -163,7 +170,7 @@ export class LinkAttempt {
     const names = new Map<JITDylib, Set<string>>();
     for (const { dylib, name } of missing) names.set(dylib, (names.get(dylib) ?? new Set()).add(name));
     const askFor = async ([dylib, asked]: [JITDylib, Set<string>]) => {
-      const found = await generate([...asked], dylib, this.#context.runner);
+      const found = await generate([...asked], dylib, this.#runner);
       const known = this.#generated.get(dylib) ?? new Map<string, ExecutorAddr | undefined>();
       this.#generated.set(dylib, known);
       for (const name of asked) known.set(name, found.get(name));
@@ -177,7 +184,7 @@ function isData({ unit, name }: FoundDefinition): boolean {
 }
 
 /** Makes a part's graph, without data that another's is taken instead of. */
-function prepareGraph(part: ObjectPart): PreparedGraph {
+function prepareGraph(part: ObjectPart, dylib: JITDylib | undefined): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
   const { interface: defines, symbols, canYield } = unit;
@@ -187,7 +194,7 @@ function prepareGraph(part: ObjectPart): PreparedGraph {
     if (kind !== 'defined' || scope === 'local') continue;
     // Whoever means a function means its stub. The body stays, for an alias, or for when it is taken again.
     if (defines.functions.has(name) || (symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
-    gaveWay.set(name, isElsewhere(unit, name));
+    gaveWay.set(name, dylib?.find(name) !== unit);
     if (gaveWay.get(name)) symbol.makeExternal();
   }
   redirectToStubs(graph, (name) => defines.functions.has(name), implementationName);
@@ -195,11 +202,10 @@ function prepareGraph(part: ObjectPart): PreparedGraph {
 }
 
 /** Whether what gave way when the graph was made would do so now. */
-function isCurrent(unit: MaterializationUnit, { gaveWay }: PreparedGraph): boolean {
-  return [...gaveWay].every(([name, given]) => given === isElsewhere(unit, name));
-}
-
-/** Whether another unit's definition of a name is taken instead of this one's. */
-function isElsewhere(unit: MaterializationUnit, name: string): boolean {
-  return unit.dylib?.find(name) !== unit;
+function isCurrent(
+  unit: MaterializationUnit,
+  dylib: JITDylib | undefined,
+  { gaveWay }: PreparedGraph,
+): boolean {
+  return [...gaveWay].every(([name, given]) => given === (dylib?.find(name) !== unit));
 }

@@ -3,14 +3,14 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { JITDylib } from '../core/jit-dylib.js';
 import {
   COUNT_FUNCTION_NAME,
-  type CompileObserver,
   type MaterializationUnit,
   type ObjectPart,
 } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { LinkedGraph } from '../jitlink/link.js';
-import type { CompileTimings, EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
@@ -21,8 +21,9 @@ export interface LinkingContext {
   /** In which what defines no names looks up those of others. */
   readonly mainDylib: JITDylib;
   readonly events: EventStream;
-  /** A unit is about to be turned into IR. */
-  compiling(unit: MaterializationUnit): void;
+  readonly materializations: Materializations;
+  /** The dylib that a unit's names are defined in; undefined for what defines none. */
+  dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   tracing(): Tracing;
 }
 
@@ -40,32 +41,6 @@ export class ObjectLinkingLayer {
 
   constructor(context: LinkingContext) {
     this.#context = context;
-  }
-
-  /** Compiles the unit when needed; the part of it that defines `name`, or undefined as `MaterializationUnit.partOf`. */
-  partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
-    return unit.partOf(name, this.observerOf([unit]));
-  }
-
-  /** Notes what a compilation that makes the objects of `units` says; each is told with its share of it. */
-  observerOf(units: readonly MaterializationUnit[]): CompileObserver {
-    return {
-      compiling: () => {
-        for (const unit of units) this.#context.compiling(unit);
-      },
-      compiled: ({ object, timings }) => {
-        const objectBytes = object.byteLength / units.length;
-        const share = shareOf(timings, units.length);
-        for (const { name, source } of units)
-          this.#context.events.emit({
-            type: 'compiled',
-            unit: name,
-            kind: source.kind,
-            objectBytes,
-            timings: share,
-          });
-      },
-    };
   }
 
   /**
@@ -89,7 +64,7 @@ export class ObjectLinkingLayer {
   async linkAhead(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
     const attempt = this.#newAttempt(runner);
     const able = parts.filter((part) => {
-      if (!isWanted(part, runner)) return false;
+      if (!this.#isWanted(part, runner)) return false;
       const { missing } = attempt.lookAround([part]);
       return !missing || missing.what === 'addresses';
     });
@@ -107,7 +82,7 @@ export class ObjectLinkingLayer {
     attempt: LinkAttempt,
     getMissing: (missing: Missing) => Promise<boolean>,
   ): Promise<void> {
-    const [first] = parts.filter((part) => isWanted(part, runner));
+    const [first] = parts.filter((part) => this.#isWanted(part, runner));
     if (!first) return;
     const details = { 'farjit.unit': first.unit.name, 'farjit.generation': runner.generation };
     await this.#context.tracing().inSpan('farjit.link', details, async (span) => {
@@ -125,7 +100,7 @@ export class ObjectLinkingLayer {
     attempt: LinkAttempt,
     span: OpenSpan,
   ): Missing | undefined {
-    const roots = parts.filter((part) => isWanted(part, runner));
+    const roots = parts.filter((part) => this.#isWanted(part, runner));
     if (roots.length === 0) return undefined;
     const { members, missing } = attempt.lookAround(roots);
     if (missing) return missing;
@@ -134,9 +109,12 @@ export class ObjectLinkingLayer {
     return undefined;
   }
 
+  #isWanted(part: ObjectPart, runner: RunnerContext): boolean {
+    return !runner.lost && !this.#context.materializations.isDiscarded(part) && !runner.linked.has(part);
+  }
+
   #newAttempt(runner: RunnerContext): LinkAttempt {
-    const { stubs, mainDylib } = this.#context;
-    return new LinkAttempt({ stubs, mainDylib, runner, partOf: (unit, name) => this.partOf(unit, name) });
+    return new LinkAttempt(this.#context, runner);
   }
 
   /**
@@ -218,10 +196,6 @@ export class ObjectLinkingLayer {
   }
 }
 
-function isWanted(part: ObjectPart, runner: RunnerContext): boolean {
-  return !runner.lost && !part.discarded && !runner.linked.has(part);
-}
-
 function addCounter(
   addresses: Map<string, ExecutorAddr>,
   { counterName = '' }: ObjectPart,
@@ -229,13 +203,4 @@ function addCounter(
   { runner }: RunnerContext,
 ): void {
   addresses.set(counterName, counter).set(COUNT_FUNCTION_NAME, runner.countFunction);
-}
-
-function shareOf(timings: CompileTimings, count: number): CompileTimings {
-  return {
-    irgenMs: timings.irgenMs / count,
-    parseMs: timings.parseMs / count,
-    passesMs: timings.passesMs / count,
-    emitMs: timings.emitMs / count,
-  };
 }

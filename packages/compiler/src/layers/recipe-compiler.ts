@@ -82,16 +82,19 @@ export class RecipeCompiler {
         return slice && partsOf(slice, unit);
       },
       dropKept: () => this.caching.drop(recipe.key()),
-      compile: async () => {
-        // From here to the IR nothing yields: the key tells what names mean in it.
-        const options = this.options(recipe.called, recipe.level);
-        const made = await this.caching.compile({
-          keys: [recipe.key()],
-          compile: () => this.pipeline.compile(name, () => recipe.generate(), options),
-          slicesOf: (object) => [[wholeObject(object, name)]],
-        });
-        return made && { ...made.compiled, partsOf: (unit) => partsOf(onlySlice(made), unit) };
-      },
+      materialize: (responsibility) =>
+        this.caching.materialize(
+          responsibility,
+          () => {
+            const options = this.options(recipe.called, recipe.level);
+            return {
+              keys: [recipe.key()],
+              compile: () => this.pipeline.compile(name, () => recipe.generate(), options),
+              slicesOf: (object) => [[wholeObject(object, name)]],
+            };
+          },
+          ([slice]) => (slice ? partsOf(slice, responsibility.unit) : new Map()),
+        ),
     };
   }
 }

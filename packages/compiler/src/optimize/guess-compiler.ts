@@ -12,6 +12,8 @@ const MAX_MODULES_UNDER_WAY = 2;
 
 /** What compiling guesses needs. */
 export interface GuessCompilerContext {
+  /** Whether a unit has been compiled, or is being compiled. */
+  isBegun(unit: MaterializationUnit): boolean;
   /** Starts to compile units in one module; answers which. */
   compile(units: readonly MaterializationUnit[]): readonly MaterializationUnit[];
   /** Links units that are being compiled when they have been, and points their stubs at them. Never rejects. */
@@ -90,7 +92,7 @@ export class GuessCompiler {
     const units: MaterializationUnit[] = [];
     for (const { unit } of chosen) {
       this.#waiting.delete(unit);
-      if (!unit.isCompiled) units.push(unit);
+      if (!this.#context.isBegun(unit)) units.push(unit);
     }
     if (units.length === 0) return true;
     const { runner } = first;

@@ -4,14 +4,13 @@ import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import type { Call } from '../core/call-edges.js';
 import { generate } from '../core/definition-generator.js';
 import { MaterializationError, SymbolsNotFoundError } from '../core/errors.js';
-import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import { type JITDylib, Reexports, type SymbolRef } from '../core/jit-dylib.js';
 import {
-  type CompileObserver,
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
 } from '../core/materialization-unit.js';
-import { Reexports } from '../core/reexports.js';
+import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { LinkError } from '../jitlink/errors.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
@@ -31,7 +30,7 @@ const MAX_GUESSES_ALONG = 15;
 /** Starts to compile units in one go, and answers which: those that it leaves out stay as they were. */
 export type CompileTogether = (
   units: readonly MaterializationUnit[],
-  observerOf: (units: readonly MaterializationUnit[]) => CompileObserver,
+  materializations: Materializations,
   options: { canWait: boolean },
 ) => readonly MaterializationUnit[];
 
@@ -50,6 +49,7 @@ export interface SpeculationSettings {
 /** What the compile action works on. */
 export interface CompileActionContext {
   readonly dylib: JITDylib;
+  readonly materializations: Materializations;
   readonly stubs: IndirectStubsManager;
   readonly linking: ObjectLinkingLayer;
   readonly events: EventStream;
@@ -60,6 +60,8 @@ export interface CompileActionContext {
   flush(): Promise<void>;
   /** Sends ahead what is too much for one commit. */
   makeRoom(runner: RunnerContext): Promise<void>;
+  /** The better part of a unit, if it has one. */
+  standInOf(unit: MaterializationUnit): ObjectPart | undefined;
   /** The unit's optimised part cannot be linked: its first one is to be used again. */
   giveUpOptimized(unit: MaterializationUnit, error: unknown): void;
   /** The unit's object was kept and is of no use: it is to be compiled. @returns false when nothing can be done. */
@@ -75,6 +77,7 @@ export class CompileAction {
   /** Guesses that failed. Whoever asks for one has it compiled by itself. */
   readonly #failedGuesses = new WeakSet<MaterializationUnit>();
   readonly #guesses = new GuessCompiler({
+    isBegun: (unit) => this.#context.materializations.isBegun(unit),
     compile: (units) => this.#start(units),
     link: (units, runner) => this.#linkWhenCompiled(units, runner),
     trace: (functionCount, work) =>
@@ -91,11 +94,12 @@ export class CompileAction {
 
   /** Lets callbacks compile more than they ask for. */
   speculate(settings: SpeculationSettings, compileTogether: CompileTogether): void {
-    const { dylib } = this.#context;
+    const { dylib, materializations } = this.#context;
     const { mode, profile, recordsCalls = false } = settings;
     this.#compileTogether = compileTogether;
     this.#calledFunctions = recordsCalls ? new Set() : undefined;
-    const isTaken = (unit: MaterializationUnit) => unit.isCompiled || this.#guesses.isWaiting(unit);
+    const isTaken = (unit: MaterializationUnit) =>
+      materializations.isBegun(unit) || this.#guesses.isWaiting(unit);
     const functionOf = (name: string) => {
       const unit = dylib.find(name);
       return unit?.source.kind === 'function' ? unit : undefined;
@@ -151,7 +155,7 @@ export class CompileAction {
    * @throws {MaterializationError}
    */
   async run(stub: IndirectStub, runner: RunnerContext): Promise<ExecutorAddr> {
-    const { stubs } = this.#context;
+    const { stubs, materializations } = this.#context;
     const { dylib, name } = stub;
     try {
       for (;;) {
@@ -167,7 +171,7 @@ export class CompileAction {
           runner.commits.setPointer(stubs.pointerAddress(stub), absolute);
           return absolute;
         }
-        const guesses = this.#guess(unit, name, runner);
+        const guesses = this.#guess(unit, stub, runner);
         // Whatever is compiled with it travels in this answer.
         await this.#guesses.whenLinked(unit);
         const part = await this.linkPart(unit, name, runner).catch((error: unknown) => {
@@ -175,15 +179,20 @@ export class CompileAction {
           return undefined;
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
-        const isReady = (guess: MaterializationUnit) => guess.knownPart(guess.name) !== undefined;
+        const isReady = (guess: MaterializationUnit) =>
+          materializations.knownPart(guess, guess.name) !== undefined;
         await this.#linkGuesses(guesses.filter(isReady), runner);
         this.#guesses.follow(
-          guesses.filter((guess) => !isReady(guess) && guess.isCompiled),
+          guesses.filter((guess) => !isReady(guess) && materializations.isBegun(guess)),
           runner,
         );
         // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
-        if (implementation === undefined || dylib.find(name) !== unit || unit.knownPart(name) !== part)
+        if (
+          implementation === undefined ||
+          dylib.find(name) !== unit ||
+          materializations.knownPart(unit, name) !== part
+        )
           continue;
         runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
         return implementation;
@@ -202,7 +211,7 @@ export class CompileAction {
       return found.unit !== undefined || runner.processSymbol(found.name) === implementation;
     }
     if (unit instanceof AbsoluteSymbols) return unit.addressOf(name) === implementation;
-    const part = unit?.knownPart(name);
+    const part = this.#context.materializations.knownPart(unit, name);
     return part !== undefined && this.addressIn(part, name, runner) === implementation;
   }
 
@@ -212,15 +221,15 @@ export class CompileAction {
     name: string,
     runner: RunnerContext,
   ): Promise<ObjectPart | undefined> {
-    const { linking, makeRoom } = this.#context;
+    const { linking, makeRoom, materializations, standInOf } = this.#context;
     let part: ObjectPart | undefined;
     try {
-      part = await linking.partOf(unit, name);
+      part = await materializations.partOf(unit, name);
       if (!part) return undefined;
       await linking.link(part, runner);
       this.#checkLinked(part, name, runner);
     } catch (error) {
-      if (part !== undefined && part === unit.optimized) this.#context.giveUpOptimized(unit, error);
+      if (part !== undefined && part === standInOf(unit)) this.#context.giveUpOptimized(unit, error);
       else if (!isFaultOf(unit, error) || !this.#context.giveUpKept(unit)) throw error;
       return this.linkPart(unit, name, runner);
     }
@@ -275,19 +284,25 @@ export class CompileAction {
    * Starts to compile `unit` together with what is likely to be called next, and answers what that is; when its object
    * was kept, answers which of those were kept too. More that is likely is compiled after it.
    */
-  #guess(unit: MaterializationUnit, name: string, runner: RunnerContext): readonly MaterializationUnit[] {
+  #guess(
+    unit: MaterializationUnit,
+    { dylib, name }: SymbolRef,
+    runner: RunnerContext,
+  ): readonly MaterializationUnit[] {
     this.#calledFunctions?.add(name);
     const speculator = this.#speculator;
     // What is guessed is functions of the main dylib, which alone have bodies that are known.
-    if (!speculator || unit.dylib !== this.#context.dylib) return [];
+    if (!speculator || dylib !== this.#context.dylib) return [];
+    const { materializations } = this.#context;
     speculator.noteCalled(name);
-    if (!unit.isCompiled && this.#takeKept(name)) return this.#linkAhead(speculator, name);
-    const guesses = speculator.choose(name).flatMap((guess) => this.#context.dylib.find(guess) ?? []);
+    if (!materializations.isBegun(unit) && this.#takeKept(name)) return this.#linkAhead(speculator, name);
+    const guesses = speculator.choose(name).flatMap((guess) => dylib.find(guess) ?? []);
     const found = guesses.filter((guess) => this.#takeKept(guess.name));
     for (const { name: kept } of found) speculator.noteFound(kept);
     this.#noteLinkedAhead(found.map((guess) => guess.name));
-    const missing = guesses.filter((guess) => !guess.isCompiled);
-    const alongCount = unit.isCompiled || this.#failedGuesses.has(unit) ? 0 : MAX_GUESSES_ALONG;
+    const missing = guesses.filter((guess) => !materializations.isBegun(guess));
+    const alongCount =
+      materializations.isBegun(unit) || this.#failedGuesses.has(unit) ? 0 : MAX_GUESSES_ALONG;
     const along = missing.slice(0, alongCount);
     const started = along.length === 0 ? [] : this.#start(along, unit);
     this.#guesses.add(missing.slice(alongCount), runner);
@@ -299,14 +314,15 @@ export class CompileAction {
    * that are left out is forgotten.
    */
   #start(guesses: readonly MaterializationUnit[], asked?: MaterializationUnit): MaterializationUnit[] {
-    const { dylib, linking, events } = this.#context;
+    const { dylib, materializations, events } = this.#context;
     // What is known of one that was replaced while it waited has been forgotten.
     const current = guesses.filter((guess) => dylib.find(guess.name) === guess);
     const units = asked ? [asked, ...current] : current;
-    const all = this.#compileTogether(units, (compiled) => linking.observerOf(compiled), { canWait: !asked });
+    const all = this.#compileTogether(units, materializations, { canWait: !asked });
     const started = all.filter((unit) => unit !== asked);
-    for (const guess of current) if (!guess.isCompiled) this.noteForgotten(guess);
-    for (const guess of started) guess.settled().catch((error: unknown) => this.#noteFailed(guess, error));
+    for (const guess of current) if (!materializations.isBegun(guess)) this.noteForgotten(guess);
+    for (const guess of started)
+      materializations.settled(guess).catch((error: unknown) => this.#noteFailed(guess, error));
     if (started.length > 0) events.emit({ type: 'guessed', names: started.map(({ name }) => name) });
     return started;
   }
@@ -324,14 +340,13 @@ export class CompileAction {
 
   /** Whether the definition of `name` has an object, be it from an earlier compilation. */
   #takeKept(name: string): boolean {
-    const { dylib, linking } = this.#context;
-    const unit = dylib.find(name);
-    return unit?.takeKept(linking.observerOf([unit])) ?? false;
+    const unit = this.#context.dylib.find(name);
+    return unit !== undefined && this.#context.materializations.takeKept(unit);
   }
 
   /** Never rejects. */
   async #linkWhenCompiled(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
-    await Promise.allSettled(guesses.map((guess) => guess.settled()));
+    await Promise.allSettled(guesses.map((guess) => this.#context.materializations.settled(guess)));
     await this.#linkGuesses(guesses, runner);
   }
 
@@ -342,10 +357,10 @@ export class CompileAction {
   async #linkGuesses(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
     // With every first call to come here, they are only compiled.
     if (this.#calledFunctions) return;
-    const { dylib, linking, stubs, makeRoom } = this.#context;
+    const { dylib, materializations, linking, stubs, makeRoom } = this.#context;
     const known = new Map<MaterializationUnit, ObjectPart>();
     for (const guess of guesses) {
-      const part = guess.knownPart(guess.name);
+      const part = materializations.knownPart(guess, guess.name);
       if (part) known.set(guess, part);
     }
     try {
@@ -360,7 +375,7 @@ export class CompileAction {
     const isLinked = ([guess, part]: [MaterializationUnit, ObjectPart]) =>
       !runner.lost &&
       dylib.find(guess.name) === guess &&
-      guess.knownPart(guess.name) === part &&
+      materializations.knownPart(guess, guess.name) === part &&
       runner.linked.get(part)?.symbols.has(implementationName(guess.name)) === true;
     try {
       await stubs.ensureEmitted(
@@ -381,10 +396,10 @@ export class CompileAction {
 
   /** Nobody has asked for it, and when somebody does it is tried again. */
   #noteFailed(guess: MaterializationUnit, error: unknown): void {
-    const { dylib, events, isClosed } = this.#context;
+    const { dylib, materializations, events, isClosed } = this.#context;
     if (isClosed() || dylib.find(guess.name) !== guess) return;
     // Somebody may have asked for it by now, and have it compiled by itself.
-    if (!guess.isCompiled) this.noteForgotten(guess);
+    if (!materializations.isBegun(guess)) this.noteForgotten(guess);
     this.#failedGuesses.add(guess);
     const cause = error instanceof Error ? error : new Error(String(error));
     events.emit({ type: 'guess-failed', name: guess.name, error: cause });

@@ -1,6 +1,7 @@
 import type { Assumptions } from '../core/assumptions.js';
 import { JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import type { EventStream } from '../observe/events.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { ResourceManager } from './resource-manager.js';
@@ -14,6 +15,7 @@ export interface DefinitionsContext {
   readonly events: EventStream;
   readonly mayReplace: Redefines;
   resources(): ResourceManager;
+  materializations(): Materializations;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
   /** Names mean something else: running code should know. */
@@ -24,9 +26,15 @@ export interface DefinitionsContext {
 export class Definitions {
   readonly #context: DefinitionsContext;
   readonly #dylibs: JITDylib[] = [];
+  readonly #dylibOf = new WeakMap<MaterializationUnit, JITDylib>();
 
   constructor(context: DefinitionsContext) {
     this.#context = context;
+  }
+
+  /** The dylib that a unit's names are defined in; undefined for what defines none. */
+  dylibOf(unit: MaterializationUnit): JITDylib | undefined {
+    return this.#dylibOf.get(unit);
   }
 
   /** Grows with every definition and removal. */
@@ -42,6 +50,7 @@ export class Definitions {
    */
   define(unit: MaterializationUnit, dylib: JITDylib): void {
     const losers = dylib.define(unit);
+    this.#dylibOf.set(unit, dylib);
     const names = dylib.currentNames(unit);
     for (const name of names) this.#noteMeansOther(name);
     for (const before of losers)
@@ -55,7 +64,7 @@ export class Definitions {
    * can be inside it.
    */
   remove(unit: MaterializationUnit): void {
-    const { dylib } = unit;
+    const dylib = this.dylibOf(unit);
     if (!dylib) return;
     const names = dylib.remove(unit);
     for (const name of names) {
@@ -96,7 +105,8 @@ export class Definitions {
   /** Whether the definition of a name is linked in the current runner. */
   isPlaced(name: string, dylib: JITDylib): boolean {
     const runner = this.#context.runner();
-    const part = dylib.find(name)?.knownPart(name);
+    const unit = dylib.find(name);
+    const part = unit && this.#context.materializations().knownPart(unit, name);
     return !runner.lost && part !== undefined && runner.linked.has(part);
   }
 
@@ -107,8 +117,8 @@ export class Definitions {
   }
 
   /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */
-  noteCompiling(unit: MaterializationUnit, mainDylib: JITDylib): void {
-    const dylib = unit.dylib ?? mainDylib;
+  noteMaterializing(unit: MaterializationUnit, mainDylib: JITDylib): void {
+    const dylib = this.dylibOf(unit) ?? mainDylib;
     const giveUp = () => this.#context.resources().forget(unit);
     const absent = unit.callees.filter((name) => !dylib.lookup(name).unit);
     this.#context.assumptions.release(unit);
@@ -121,7 +131,8 @@ export class Definitions {
     this.#context.assumptions.changed(name, 'body');
     this.#context.resources().unlinkWithout(unit, name);
     if (!unit.interface.functions.has(name)) return;
-    if (unit.dylib) this.#context.resources().pointAtTrampoline({ dylib: unit.dylib, name });
+    const dylib = this.dylibOf(unit);
+    if (dylib) this.#context.resources().pointAtTrampoline({ dylib, name });
     this.#context.events.emit({ type: 'defined', name });
   }
 

@@ -13,7 +13,8 @@ import { Assumptions } from '../core/assumptions.js';
 import type { Call } from '../core/call-edges.js';
 import { RunnerLostError, SessionClosedError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
-import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
+import { Materializations } from '../core/materializations.js';
 import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
 import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
@@ -31,6 +32,7 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { CompileAction } from './compile-action.js';
 import { Definitions, type Redefines } from './definitions.js';
+import { OptimizedCode } from './optimized-code.js';
 import { ResourceManager } from './resource-manager.js';
 import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
 
@@ -55,6 +57,7 @@ export class ExecutionSession implements CallingSession {
     assumptions: this.assumptions,
     events: this.events,
     resources: () => this.#resources,
+    materializations: () => this.materializations,
     runner: () => this.#runner,
     mayReplace: (unit) => this.#mayReplace(unit),
     changed: () => this.#commits.flushIfCallsAreRunning(),
@@ -63,11 +66,30 @@ export class ExecutionSession implements CallingSession {
   readonly mainDylib = this.#definitions.createDylib('main');
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
+  /** Better code of functions that have become hot. */
+  readonly #optimized: OptimizedCode = new OptimizedCode({
+    stubs: this.stubs,
+    materializations: () => this.materializations,
+    linking: () => this.#linking,
+    resources: () => this.#resources,
+    commits: () => this.#commits,
+    runner: () => this.#runner,
+    dylibOf: (unit) => this.#definitions.dylibOf(unit),
+  });
+  /** What has become of units. */
+  readonly materializations = new Materializations({
+    materializing: (unit) => this.#definitions.noteMaterializing(unit, this.mainDylib),
+    compiled: ({ name, source: { kind } }, report) =>
+      this.events.emit({ type: 'compiled', unit: name, kind, ...report }),
+    discarded: (unit) => this.#optimized.forget(unit),
+    standInOf: (unit) => this.#optimized.partOf(unit),
+  });
   readonly #linking = new ObjectLinkingLayer({
     stubs: this.stubs,
     mainDylib: this.mainDylib,
     events: this.events,
-    compiling: (unit) => this.#definitions.noteCompiling(unit, this.mainDylib),
+    materializations: this.materializations,
+    dylibOf: (unit) => this.#definitions.dylibOf(unit),
     tracing: () => this.#tracing,
   });
   /** Functions that have become hot, and what becomes of them. */
@@ -75,13 +97,14 @@ export class ExecutionSession implements CallingSession {
     events: this.events,
     assumptions: this.assumptions,
     hasCallbacks: () => this.#reentries.isBusy,
-    install: (unit, part) => this.#install(unit, part),
-    uninstall: (unit) => this.#uninstall(unit),
+    install: (unit, part) => this.#optimized.install(unit, part),
+    uninstall: (unit) => this.#optimized.uninstall(unit),
     tracing: () => this.#tracing,
   });
   /** What callbacks run; also where speculation is set. */
   readonly compileAction = new CompileAction({
     dylib: this.mainDylib,
+    materializations: this.materializations,
     stubs: this.stubs,
     linking: this.#linking,
     events: this.events,
@@ -89,12 +112,15 @@ export class ExecutionSession implements CallingSession {
     makeRoom: (runner) => this.#commits.makeRoom(runner),
     tracing: () => this.#tracing,
     isClosed: () => this.#closed !== undefined,
+    standInOf: (unit) => this.#optimized.partOf(unit),
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
     giveUpKept: (unit) => this.#giveUpKept(unit),
   });
   readonly #resolver = new SymbolResolver(this.mainDylib, this.stubs, this.compileAction);
   readonly #resources = new ResourceManager({
     assumptions: this.assumptions,
+    materializations: this.materializations,
+    dylibOf: (unit) => this.#definitions.dylibOf(unit),
     stubs: this.stubs,
     runner: () => this.#runner,
     forgetting: (unit) => {
@@ -311,7 +337,7 @@ export class ExecutionSession implements CallingSession {
   /** What a unit's first part has counted up to now; undefined where it is not linked, or counts nothing. */
   async countOf(unit: MaterializationUnit): Promise<number | undefined> {
     const runner = this.#runner;
-    const [part] = unit.parts;
+    const [part] = this.materializations.partsOf(unit);
     const linked = part && runner.linked.get(part);
     if (runner.lost || linked?.counter === undefined) return undefined;
     await this.flush();
@@ -349,46 +375,12 @@ export class ExecutionSession implements CallingSession {
     }
   }
 
-  async #install(unit: MaterializationUnit, part: ObjectPart): Promise<void> {
-    const first = unit.knownPart(unit.name);
-    unit.adoptOptimized(part);
-    const runner = this.#runner;
-    const isLinked = (some: ObjectPart | undefined) => some !== undefined && runner.linked.has(some);
-    // In a runner that has not called it yet, its callback will link it.
-    if (runner.lost || !isLinked(first)) return;
-    await this.#linking.link(part, runner);
-    await this.#commits.makeRoom(runner);
-    if (runner.lost || unit.optimized !== part || !isLinked(part)) return;
-    const implementation = this.compileAction.addressIn(part, unit.name, runner);
-    const ref = this.#refOf(unit);
-    if (implementation !== undefined && ref) {
-      const stub = this.stubs.createStub(ref);
-      runner.commits.setPointer(this.stubs.pointerAddress(stub), implementation);
-    }
-    if (first) this.#resources.retire(first);
-    this.#commits.flushIfCallsAreRunning();
-  }
-
-  #uninstall(unit: MaterializationUnit): void {
-    const part = unit.optimized;
-    unit.dropOptimized();
-    if (!part || !this.#runner.linked.has(part)) return;
-    const ref = this.#refOf(unit);
-    if (ref) this.#resources.pointAtTrampoline(ref);
-    this.#resources.retire(part);
-  }
-
-  /** The name of a function's unit that it is the definition of. */
-  #refOf(unit: MaterializationUnit): SymbolRef | undefined {
-    const { dylib, name } = unit;
-    return dylib?.find(name) === unit ? { dylib, name } : undefined;
-  }
-
   /** Data that is linked has a state, which a new object would not have. That of a runner that is gone is lost. */
   #giveUpKept(unit: MaterializationUnit): boolean {
     const hasState =
-      unit.interface.data.size > 0 && [...unit.parts].some((part) => this.#runner.linked.has(part));
-    if (!unit.isKept || hasState) return false;
+      unit.interface.data.size > 0 &&
+      [...this.materializations.partsOf(unit)].some((part) => this.#runner.linked.has(part));
+    if (!this.materializations.isKept(unit) || hasState) return false;
     unit.source.dropKept?.();
     this.#resources.forget(unit);
     return true;

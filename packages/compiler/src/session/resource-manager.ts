@@ -1,10 +1,11 @@
 import type { Assumptions } from '../core/assumptions.js';
-import type { SymbolRef } from '../core/jit-dylib.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import {
   implementationName,
   type MaterializationUnit,
   type ObjectPart,
 } from '../core/materialization-unit.js';
+import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -12,6 +13,9 @@ import type { RunnerContext } from '../runner/runner-context.js';
 /** Whose resources they are. */
 export interface ResourceManagerContext {
   readonly assumptions: Assumptions;
+  readonly materializations: Materializations;
+  /** The dylib that a unit's names are defined in. */
+  dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   readonly stubs: IndirectStubsManager;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
@@ -35,12 +39,12 @@ export class ResourceManager {
     this.#context.forgetting(unit);
     this.unlink(unit);
     this.#context.assumptions.release(unit);
-    unit.forgetObject();
+    this.#context.materializations.discard(unit);
   }
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
   unlink(unit: MaterializationUnit): void {
-    for (const part of unit.parts) this.#unlinkPart(part);
+    for (const part of this.#context.materializations.partsOf(unit)) this.#unlinkPart(part);
   }
 
   /** Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. */
@@ -50,7 +54,9 @@ export class ResourceManager {
 
   /** Unlinks the part of a unit's data if it was linked while the name was another's. */
   unlinkWithout(unit: MaterializationUnit, name: string): void {
-    const part = unit.interface.data.has(name) ? unit.knownPart(name) : undefined;
+    const part = unit.interface.data.has(name)
+      ? this.#context.materializations.knownPart(unit, name)
+      : undefined;
     const linked = part && this.#context.runner().linked.get(part);
     if (linked && !linked.symbols.has(name)) this.#unlinkPart(part);
   }
@@ -58,7 +64,8 @@ export class ResourceManager {
   #unlinkPart(part: ObjectPart): void {
     const linked = this.#context.runner().linked.get(part);
     if (!linked) return;
-    const { dylib, interface: defines } = part.unit;
+    const { interface: defines } = part.unit;
+    const dylib = this.#context.dylibOf(part.unit);
     if (dylib)
       for (const name of defines.functions)
         if (dylib.find(name) === part.unit && linked.symbols.has(implementationName(name)))

@@ -41,10 +41,8 @@ function prepared({
       blocks.push(block);
       return answer(block);
     },
-    compileAction: {
-      noteReturned: (calls: readonly { callee: string; isCertain: boolean }[]) =>
-        log.push(...calls.map(({ callee, isCertain }) => `returned ${callee} ${isCertain}`)),
-    },
+    noteReturned: (calls: readonly { callee: string; isCertain: boolean }[]) =>
+      log.push(...calls.map(({ callee, isCertain }) => `returned ${callee} ${isCertain}`)),
   };
   let unitCount = 0;
   const ast = { wrapperUnit: () => `unit${++unitCount}`, mainWrapperUnit: () => `main${++unitCount}` };

@@ -10,7 +10,7 @@ function unit(
 ): MaterializationUnit {
   const source = {
     kind: 'function' as const,
-    compile: () => Promise.reject(new Error('no')),
+    materialize: () => Promise.reject(new Error('no')),
   };
   const { data = [], callees = [] } = rest;
   return new MaterializationUnit(

@@ -4,7 +4,7 @@ import { MAX_FRAME_ACTIONS } from '../../src/runner/commit-queue.js';
 import { ExecutionSession } from '../../src/session/execution-session.js';
 import { FakeHost, runnerOf } from '../executor-client/fake-host.js';
 import { gate } from '../gate.js';
-import { openScripted } from '../session/session-fixture.js';
+import { openScripted, partNamed } from '../session/session-fixture.js';
 import { functionUnit } from '../session/units.js';
 
 test('a callback is answered after the commits that went ahead of it', async (t) => {
@@ -56,7 +56,7 @@ test('a callback whose answer would have to bring more than one commit carries b
   t.like(first, { outcome: 'landed', landing: session.stubs.stubAddress(stub) });
   t.is(host.commits.at(-1)?.pointers.length, 0);
   // Sent through its stub, the thread asks again.
-  const linked = await linkedOf(session.mainDylib.find('f')?.knownPart('f'));
+  const linked = await linkedOf(partNamed(session, 'f'));
   const landing = linked?.symbols.get('f$impl')?.address;
   t.like(await enter('f'), { outcome: 'landed', landing });
   const registered = host.commits.flatMap(({ actions }) =>

@@ -10,11 +10,10 @@ import { FunctionLayer } from '../../src/layers/function-layer.js';
 import { IRPipeline } from '../../src/layers/ir-pipeline.js';
 import { poolOf } from '../codegen/pool-of.js';
 import { onlyFunction } from '../frontends/kaleidoscope/parse.js';
-import { NO_TIMINGS } from '../session/units.js';
+import { unheardMaterializations } from '../session/units.js';
 import { RecordingCompileLayer, TARGET } from './recording-compile-layer.js';
 
 const PINNED = { kind: 'pinned', optLevel: 1 } as const;
-const OBSERVER = { compiling: () => {}, compiled: () => {} };
 
 function prototype(name: string, parameterCount: number): PrototypeAST {
   const parameters = Array.from({ length: parameterCount }, (_, index) => `x${index}`);
@@ -33,7 +32,7 @@ function layerFor(
     'other',
     {
       kind: 'module',
-      compile: async () => ({ object: new Uint8Array(), timings: NO_TIMINGS, partsOf: () => new Map() }),
+      materialize: () => Promise.reject(new Error('nobody needs it')),
     },
     strongSymbols(defined),
   );
@@ -54,7 +53,7 @@ function layerFor(
 
 /** Symbols of the graph behind a name, with what they are. */
 async function symbolsOf(unit: MaterializationUnit, name: string): Promise<string[]> {
-  const part = await unit.partOf(name, OBSERVER);
+  const part = await unheardMaterializations().partOf(unit, name);
   const symbols = part?.takeGraph().symbols ?? [];
   return symbols
     .filter(({ kind, scope }) => kind === 'external' || scope === 'default')
@@ -77,7 +76,7 @@ test('nothing is generated before a unit is compiled: names mean what they mean 
   const f = onlyFunction('def f(x) later(x);');
   const { ast, known } = layerFor(t, [f.prototype]);
   const unit = ast.functionUnit(f);
-  const error = await t.throwsAsync(unit.partOf('f', OBSERVER), { instanceOf: Diagnostic });
+  const error = await t.throwsAsync(unheardMaterializations().partOf(unit, 'f'), { instanceOf: Diagnostic });
   t.regex(error?.message ?? '', /later/);
   known.set('later', prototype('later', 1));
   t.deepEqual(await symbolsOf(unit, 'f'), ['defined f$impl', 'external later']);
@@ -112,7 +111,7 @@ test('the compiler is told which of the callees the program defines itself', asy
   );
   const unit = recorded.functionUnit(f);
   // What the layer records instead of compiling is no object.
-  await t.throwsAsync(unit.source.compile(), { code: 'LINK_ERROR' });
+  await t.throwsAsync(unheardMaterializations().partOf(unit, 'f'), { code: 'LINK_ERROR' });
   t.deepEqual(recording.inputs[0]?.programDefined, ['fabs']);
   t.is(await recorded.print(unit, 'ir'), 'ir of f');
   t.deepEqual(recording.inputs[1]?.programDefined, ['fabs']);

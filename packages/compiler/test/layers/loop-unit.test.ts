@@ -12,9 +12,9 @@ import type { TierPolicy } from '../../src/optimize/tiers.js';
 import { poolOf } from '../codegen/pool-of.js';
 import { onlyFunction } from '../frontends/kaleidoscope/parse.js';
 import { installedLibLLVMs } from '../llvm/installed.js';
+import { unheardMaterializations } from '../session/units.js';
 
 const TARGET = { triple: 'x86_64-pc-linux-gnu', cpuName: 'x86-64', cpuFeatures: '+sse3' };
-const OBSERVER = { compiling: () => {}, compiled: () => {} };
 const TIERED: TierPolicy = { kind: 'tiered', hotThreshold: 10_000 };
 
 /** A layer that knows some functions, which can be defined anew. */
@@ -52,7 +52,7 @@ function disassemble(code: Uint8Array): string[] {
 
 /** The loop's instructions, and what it refers to. */
 async function codeOf({ unit, entry }: LoopUnit) {
-  const graph = (await unit.partOf(entry, OBSERVER))?.takeGraph();
+  const graph = (await unheardMaterializations().partOf(unit, entry))?.takeGraph();
   const loop = graph?.findDefinition(entry);
   if (!graph || !loop) throw new Error(`there is no ${entry}`);
   const code = loop.block?.content?.subarray(loop.offset, loop.offset + loop.sizeBytes);

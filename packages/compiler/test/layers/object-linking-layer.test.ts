@@ -2,7 +2,7 @@ import test from 'ava';
 import { OutOfExecutorMemoryError } from '../../src/core/errors.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { gate } from '../gate.js';
-import { addressesFor, openScripted } from '../session/session-fixture.js';
+import { addressesFor, openScripted, partNamed } from '../session/session-fixture.js';
 import { dataUnit, functionUnit, unitOf } from '../session/units.js';
 
 test('a part is linked once per runner', async (t) => {
@@ -27,8 +27,8 @@ test('calls go through stubs: linking a function links no other', async (t) => {
   session.define(functionUnit('caller', { calls: ['callee', 'caller'] }));
   session.define(callee);
   await enter('caller');
-  t.is(callee.parts.size, 0);
-  const [part] = session.mainDylib.find('caller')?.parts ?? [];
+  t.is(session.materializations.partsOf(callee).size, 0);
+  const [part] = [partNamed(session, 'caller')];
   t.deepEqual((await linkedOf(part))?.stubs.map(({ name }) => name).sort(), ['callee', 'caller']);
 });
 
@@ -45,7 +45,7 @@ test('data is linked along with what refers to it, in a circle too, in one messa
   const segments = host.commits.at(-1)?.segments ?? [];
   const { linked } = await session.runner();
   const addressOf = (name: string) => {
-    const part = session.mainDylib.find(name)?.knownPart(name);
+    const part = partNamed(session, name);
     return (part && linked.get(part)?.symbols.get(name)?.address) ?? 0n;
   };
   for (const [name, held] of [
@@ -67,9 +67,9 @@ test('data that is linked already stays where it is', async (t) => {
   session.define(functionUnit('f', { loads: ['a'] }));
   session.define(functionUnit('g', { loads: ['a'] }));
   await enter('f');
-  const linked = await linkedOf(session.mainDylib.find('a')?.knownPart('a'));
+  const linked = await linkedOf(partNamed(session, 'a'));
   await enter('g');
-  t.is(await linkedOf(session.mainDylib.find('a')?.knownPart('a')), linked);
+  t.is(await linkedOf(partNamed(session, 'a')), linked);
 });
 
 test('a name that becomes other data, of a runner that is gone, while it is linked, gets its place in the new one', async (t) => {
@@ -92,7 +92,7 @@ test('a name that becomes other data, of a runner that is gone, while it is link
     return addressesFor({ aa: 0x5000n })(asked);
   };
   t.is((await enter('reader')).outcome, 'landed');
-  const place = (await linkedOf(old.knownPart('d')))?.symbols.get('d');
+  const place = (await linkedOf(session.materializations.knownPart(old, 'd')))?.symbols.get('d');
   t.truthy(place, 'the data is linked in the new runner');
 });
 
@@ -153,10 +153,10 @@ test('data that is linked while another group waits for it is not linked again',
   const waiting = enter('f');
   await reached;
   t.is((await enter('g')).outcome, 'landed');
-  const place = await linkedOf(session.mainDylib.find('d')?.knownPart('d'));
+  const place = await linkedOf(partNamed(session, 'd'));
   open();
   t.is((await waiting).outcome, 'landed');
-  t.is(await linkedOf(session.mainDylib.find('d')?.knownPart('d')), place);
+  t.is(await linkedOf(partNamed(session, 'd')), place);
   t.is(linked, 1);
 });
 
@@ -181,7 +181,7 @@ test('a group that lacks a name gives its counters back', async (t) => {
   for (let attempt = 0; attempt < 3; attempt++) t.is((await enter('f')).outcome, 'failed');
   session.define(functionUnit('g', { isCounted: true }));
   await enter('g');
-  const counter = (await linkedOf(session.mainDylib.find('g')?.knownPart('g')))?.counter ?? 0n;
+  const counter = (await linkedOf(partNamed(session, 'g')))?.counter ?? 0n;
   // The first in its page, after the threshold.
   t.is(counter % 4096n, 4n);
 });

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { MaterializationUnit, type ObjectPart } from '../../src/core/materialization-unit.js';
+import { MaterializationUnit } from '../../src/core/materialization-unit.js';
 import { strongSymbols } from '../../src/core/symbol-flags.js';
 import { GuessCompiler } from '../../src/optimize/guess-compiler.js';
 import type { RunnerContext } from '../../src/runner/runner-context.js';
@@ -10,7 +10,7 @@ const RUNNER = {} as RunnerContext;
 function unitNamed(name: string): MaterializationUnit {
   const source = {
     kind: 'function' as const,
-    compile: () => Promise.reject(new Error('not by itself')),
+    materialize: () => Promise.reject(new Error('not by itself')),
   };
   return new MaterializationUnit(name, source, strongSymbols([name]));
 }
@@ -23,21 +23,23 @@ function unitsNamed(prefix: string, count: number): MaterializationUnit[] {
 function scripted(refused: readonly string[] = []) {
   const modules: { names: string[]; finish: () => Promise<void> }[] = [];
   const log: string[] = [];
+  const begun = new Set<MaterializationUnit>();
   const guesses = new GuessCompiler({
+    isBegun: (unit) => begun.has(unit),
     trace: (_functionCount, work) => work(),
     compile: (units) => {
       const taken = units.filter(({ name }) => !refused.includes(name));
       if (taken.length === 0) return [];
-      let resolve: (parts: ReadonlyMap<string, ObjectPart>) => void = () => {};
-      const promise = new Promise<ReadonlyMap<string, ObjectPart>>((settle) => {
+      let resolve = () => {};
+      const promise = new Promise<void>((settle) => {
         resolve = settle;
       });
-      for (const unit of taken) unit.compileWith(promise);
+      for (const unit of taken) begun.add(unit);
       done.push(promise);
       modules.push({
         names: taken.map(({ name }) => name),
         finish: async () => {
-          resolve(new Map());
+          resolve();
           for (let turns = 0; turns < 5; turns++) await turn();
         },
       });
@@ -50,7 +52,7 @@ function scripted(refused: readonly string[] = []) {
     push: () => log.push('push'),
   });
   const done: Promise<unknown>[] = [];
-  return { guesses, modules, log };
+  return { guesses, modules, log, begun };
 }
 
 test('nothing is compiled before whoever asked has been served', async (t) => {
@@ -101,14 +103,14 @@ test('a callback for a function on its way waits for its module and takes it alo
 });
 
 test('a function that is asked for while it is in the queue is not compiled again', async (t) => {
-  const { guesses, modules } = scripted();
+  const { guesses, modules, begun } = scripted();
   const units = unitsNamed('f', 3);
   guesses.add(units, RUNNER);
   const [, asked] = units;
   if (!asked) return t.fail();
   t.true(guesses.isWaiting(asked));
   t.is(guesses.whenLinked(asked), undefined);
-  asked.compileWith(Promise.resolve(new Map()));
+  begun.add(asked);
   await turn();
   t.false(guesses.isWaiting(asked));
   t.deepEqual(modules[0]?.names, ['f0', 'f2']);

@@ -69,9 +69,10 @@ test('a function that is redefined while it is linked lands in the new definitio
   open();
   t.like(await entered, {
     outcome: 'landed',
-    landing: (await linkedOf(renewed.knownPart('f')))?.symbols.get('f$impl')?.address,
+    landing: (await linkedOf(session.materializations.knownPart(renewed, 'f')))?.symbols.get('f$impl')
+      ?.address,
   });
-  t.truthy(await linkedOf(pair.knownPart('g')));
+  t.truthy(await linkedOf(session.materializations.knownPart(pair, 'g')));
 });
 
 test('a guess that waits to be compiled is not guessed again', async (t) => {
@@ -82,7 +83,7 @@ test('a guess that waits to be compiled is not guessed again', async (t) => {
   const guesses = Array.from({ length: 20 }, (_, index) => `h${index}`);
   for (const name of guesses) session.define(functionUnit(name));
   const waiting: string[][] = [];
-  session.compileAction.speculate({ mode: 'eager' }, (units, _observerOf, { canWait }) => {
+  session.compileAction.speculate({ mode: 'eager' }, (units, _materializations, { canWait }) => {
     if (canWait) waiting.push(units.map(({ name }) => name));
     return [];
   });

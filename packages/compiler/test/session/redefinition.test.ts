@@ -1,7 +1,7 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { gate } from '../gate.js';
-import { addressesFor, openScripted } from './session-fixture.js';
+import { addressesFor, openScripted, partNamed } from './session-fixture.js';
 import { dataUnit, functionUnit } from './units.js';
 
 /** Code of one of the small functions here, as the slab counts it. */
@@ -19,7 +19,7 @@ test('a redefinition while the old definition is compiled lands in the new one a
   open();
   const answer = await entered;
   t.is(answer.outcome, 'landed');
-  const [part] = replacement.parts;
+  const [part] = session.materializations.partsOf(replacement);
   if (answer.outcome === 'landed')
     t.is(answer.landing, (await linkedOf(part))?.symbols.get('f$impl')?.address ?? toExecutorAddr(0));
   t.is(await codeBytes(), FUNCTION_BYTES);
@@ -100,8 +100,7 @@ test('a callee removed while its caller is linked does not leave the caller with
   const other = session.stubs.createStub(session.mainDylib.ref('other'));
   open();
   await entered;
-  const caller = session.mainDylib.find('caller');
-  const [part] = caller?.parts ?? [];
+  const part = partNamed(session, 'caller');
   // `callee` is what `outside` is now: a function of the process.
   t.deepEqual(
     (await linkedOf(part))?.stubs.map(({ name }) => name),
@@ -126,7 +125,7 @@ test('a name defined while its caller is linked to the process is called through
   session.define(functionUnit('fabs'));
   open();
   t.is((await entered).outcome, 'landed');
-  const [part] = caller.parts;
+  const [part] = session.materializations.partsOf(caller);
   t.deepEqual(
     (await linkedOf(part))?.stubs.map(({ name }) => name),
     ['fabs'],
@@ -180,7 +179,7 @@ test('data that is linked again takes along those that hold its address', async 
   session.define(reader);
   t.is((await enter('reader')).outcome, 'landed');
   session.define(functionUnit('sin'));
-  const [part] = reader.parts;
+  const [part] = session.materializations.partsOf(reader);
   t.is(await linkedOf(part), undefined);
   await session.flush();
   t.is((await enter('reader')).outcome, 'landed');

@@ -46,6 +46,12 @@ export async function openScripted(t: ExecutionContext, answers: Partial<Answers
   };
 }
 
+/** The part that a name of the main dylib leads to, once it has been made. */
+export function partNamed(session: ExecutionSession, name: string): ObjectPart | undefined {
+  const unit = session.mainDylib.find(name);
+  return unit && session.materializations.knownPart(unit, name);
+}
+
 /** Answers lookups from a table. */
 export function addressesFor(names: Readonly<Record<string, bigint>>) {
   return ({ names: asked }: { names: string[] }): { addresses: ExecutorAddr[] } => ({

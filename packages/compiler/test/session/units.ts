@@ -1,9 +1,25 @@
-import { counterName, MaterializationUnit, ObjectPart } from '../../src/core/materialization-unit.js';
+import {
+  counterName,
+  type MaterializationResponsibility,
+  MaterializationUnit,
+  ObjectPart,
+} from '../../src/core/materialization-unit.js';
+import { Materializations } from '../../src/core/materializations.js';
 import { strongSymbols } from '../../src/core/symbol-flags.js';
 import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { assemble } from '../jitlink/toolchain.js';
 
 export const NO_TIMINGS = { irgenMs: 0, parseMs: 0, passesMs: 0, emitMs: 0 };
+
+/** What becomes of units that no session has. */
+export function unheardMaterializations(): Materializations {
+  return new Materializations({
+    materializing: () => {},
+    compiled: () => {},
+    discarded: () => {},
+    standInOf: () => undefined,
+  });
+}
 
 interface UnitOptions {
   /** Names of functions that it calls. */
@@ -66,14 +82,13 @@ export function unitOf(
   const called = calls.map((callee) => ({ callee, isCertain: true }));
   const source = {
     kind: 'function' as const,
-    compile: async () => {
+    materialize: async (responsibility: MaterializationResponsibility) => {
+      responsibility.materializing();
       await before();
       const object = assemble(assembly);
-      const partsOf = (unit: MaterializationUnit) => {
-        const part = new ObjectPart(unit, () => buildLinkGraph(object, name), counter);
-        return new Map([...functions, ...data, name].map((defined) => [defined, part]));
-      };
-      return { object, timings: NO_TIMINGS, partsOf };
+      const part = new ObjectPart(responsibility.unit, () => buildLinkGraph(object, name), counter);
+      const parts = new Map([...functions, ...data, name].map((defined) => [defined, part]));
+      responsibility.emit(parts, { objectBytes: object.byteLength, timings: NO_TIMINGS });
     },
   };
   return new MaterializationUnit(name, source, strongSymbols(functions, data), called);

@@ -74,15 +74,19 @@ export function moduleUnit(
       return slices && partsOf(slices, unit);
     },
     dropKept: () => caching.drop(key()),
-    compile: async () => {
-      const options = { programDefined: programDefined() };
-      const made = await caching.compile({
-        keys: [key()],
-        compile: () => pipeline.compileBitcode(name, bitcode, options),
-        slicesOf: (object) => [splitModule(object, name)],
-      });
-      return made && { ...made.compiled, partsOf: (unit) => partsOf(made.slices[0] ?? [], unit) };
-    },
+    materialize: (responsibility) =>
+      caching.materialize(
+        responsibility,
+        () => {
+          const options = { programDefined: programDefined() };
+          return {
+            keys: [key()],
+            compile: () => pipeline.compileBitcode(name, bitcode, options),
+            slicesOf: (object) => [splitModule(object, name)],
+          };
+        },
+        (slices) => partsOf(slices, responsibility.unit),
+      ),
   };
   return new ModuleUnit(name, source, defines);
 }

@@ -5,8 +5,8 @@ import { IRPipeline } from '../../../src/layers/ir-pipeline.js';
 import { TARGET } from '../../layers/recording-compile-layer.js';
 import { assemble } from '../../llvm/assemble.js';
 import { installedLibLLVMs } from '../../llvm/installed.js';
+import { unheardMaterializations } from '../../session/units.js';
 
-const OBSERVER = { compiling: () => {}, compiled: () => {} };
 const SOURCE = `
 @counter = global i32 0
 define internal i32 @helper(i32 %x) noinline {
@@ -42,14 +42,15 @@ for (const llvm of installedLibLLVMs()) {
     t.deepEqual([...unit.interface.functions].sort(), ['f', 'g']);
     t.deepEqual([...unit.interface.data], ['counter']);
     t.is(unit.source.kind, 'module');
-    const parts = await Promise.all(['f', 'g', 'counter'].map((name) => unit.partOf(name, OBSERVER)));
+    const materializations = unheardMaterializations();
+    const parts = await Promise.all(['f', 'g', 'counter'].map((name) => materializations.partOf(unit, name)));
     t.is(new Set(parts).size, 3);
     t.true(parts.every((part) => part?.unit === unit));
   });
 
   test(`${on}: a part's graph defines its function and refers to the others`, async (t) => {
     const unit = await unitOf(SOURCE);
-    const f = await unit.partOf('f', OBSERVER);
+    const f = await unheardMaterializations().partOf(unit, 'f');
     const graph = f?.takeGraph();
     t.is(graph?.findDefinition('f')?.kind, 'defined');
     t.is(graph?.findDefinition('g'), undefined);
@@ -59,14 +60,15 @@ for (const llvm of installedLibLLVMs()) {
 
   test(`${on}: an internal function goes along with the one that calls it`, async (t) => {
     const unit = await unitOf(SOURCE);
-    const g = await unit.partOf('g', OBSERVER);
+    const g = await unheardMaterializations().partOf(unit, 'g');
     const names = g?.takeGraph().symbols.map(({ name }) => name);
     t.true(names?.includes('helper'));
   });
 
   test(`${on}: graphs can be taken any number of times, whichever are taken in between`, async (t) => {
     const unit = await unitOf(SOURCE);
-    const [f, g] = await Promise.all(['f', 'g'].map((name) => unit.partOf(name, OBSERVER)));
+    const materializations = unheardMaterializations();
+    const [f, g] = await Promise.all(['f', 'g'].map((name) => materializations.partOf(unit, name)));
     const taken = [f, f, g, f, g, g].map((part) => part?.takeGraph());
     t.is(new Set(taken).size, 6);
     t.deepEqual(

@@ -1,0 +1,214 @@
+import { FarJITError } from '@farjit/protocol/errors';
+import type {
+  CompileReport,
+  MaterializationResponsibility,
+  MaterializationUnit,
+  ObjectPart,
+  PartsByName,
+} from './materialization-unit.js';
+
+/** Whom materializations concern. */
+export interface MaterializationsContext {
+  /** A unit is about to be turned into IR. */
+  materializing(unit: MaterializationUnit): void;
+  /** It has been compiled. */
+  compiled(unit: MaterializationUnit, report: CompileReport): void;
+  /** Its object has been given up. */
+  discarded(unit: MaterializationUnit): void;
+  /** A better part that stands in for the first one of a unit of one function. */
+  standInOf(unit: MaterializationUnit): ObjectPart | undefined;
+}
+
+/** One attempt to make a unit's object, under way, done or given up. */
+class Materialization implements MaterializationResponsibility {
+  readonly unit: MaterializationUnit;
+  /** It may fail over what another unit needs, or over having had too little time. */
+  readonly isShared: boolean;
+  /** Settles when it has been emitted or has failed. */
+  readonly made: Promise<PartsByName>;
+  /** What it made. */
+  parts: PartsByName | undefined;
+  /** The same without names. */
+  partSet: ReadonlySet<ObjectPart> = new Set();
+  isKept = false;
+  /** Its object was given up. */
+  isDiscarded = false;
+  readonly #materializations: Materializations;
+  readonly #context: MaterializationsContext;
+  #resolve!: (parts: PartsByName) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(
+    materializations: Materializations,
+    context: MaterializationsContext,
+    unit: MaterializationUnit,
+    isShared: boolean,
+  ) {
+    this.#materializations = materializations;
+    this.#context = context;
+    this.unit = unit;
+    this.isShared = isShared;
+    this.made = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Nobody may be waiting for it.
+    this.made.catch(() => {});
+  }
+
+  materializing(): void {
+    this.#context.materializing(this.unit);
+  }
+
+  emit(parts: PartsByName, origin: CompileReport | 'kept'): void {
+    this.isKept = origin === 'kept';
+    if (origin !== 'kept') this.#context.compiled(this.unit, origin);
+    this.parts = parts;
+    this.partSet = new Set(parts.values());
+    this.#resolve(parts);
+  }
+
+  fail(error: unknown): void {
+    this.#materializations.noteFailed(this);
+    this.#reject(error);
+  }
+}
+
+/**
+ * What has become of units: a unit is *described* until somebody needs it, then it is *materializing*, then its parts are
+ * *emitted*, until they are *discarded*, because something they were made from has changed. Parts are *linked* in a runner
+ * (`RunnerContext.linked`). A new runner needs linking only.
+ */
+export class Materializations {
+  readonly #context: MaterializationsContext;
+  readonly #current = new WeakMap<MaterializationUnit, Materialization>();
+  /** Looked for among kept objects, and not found there. */
+  readonly #missing = new WeakSet<MaterializationUnit>();
+
+  constructor(context: MaterializationsContext) {
+    this.#context = context;
+  }
+
+  /**
+   * The part that defines `name`, materializing the unit when that has not been done. Callers that come together share
+   * one attempt; after a failed one the next tries again.
+   * @throws what the source throws, and `DEFINITION_DROPPED` when the object lacks the name.
+   * @returns undefined when the object was discarded while it was made, whether that succeeded or not: what the name
+   *   means now is for the caller to find out.
+   */
+  async partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
+    const standIn = this.#context.standInOf(unit);
+    if (standIn) return standIn;
+    this.takeKept(unit);
+    const current = this.#current.get(unit) ?? this.#start(unit);
+    let parts: PartsByName;
+    try {
+      parts = await current.made;
+    } catch (error) {
+      if (current.isDiscarded) return undefined;
+      if (current.isShared) return this.partOf(unit, name);
+      throw error;
+    }
+    if (current.isDiscarded) return undefined;
+    const part = parts.get(name);
+    if (!part)
+      throw new FarJITError(
+        'DEFINITION_DROPPED',
+        `the object of ${unit.name} does not define ${name}: something has dropped it after it was verified`,
+      );
+    return part;
+  }
+
+  /**
+   * Settles when the attempt under way does, and begins none.
+   * @throws why it failed, unless its object was discarded meanwhile.
+   */
+  async settled(unit: MaterializationUnit): Promise<void> {
+    const current = this.#current.get(unit);
+    try {
+      await current?.made;
+    } catch (error) {
+      if (!current?.isDiscarded) throw error;
+    }
+  }
+
+  /** Whether a unit has been emitted, or is materializing. */
+  isBegun(unit: MaterializationUnit): boolean {
+    return this.#current.has(unit);
+  }
+
+  /** Whether its object was kept from an earlier compilation. */
+  isKept(unit: MaterializationUnit): boolean {
+    return this.#current.get(unit)?.isKept ?? false;
+  }
+
+  /** Takes its parts from a kept object, if there is one. @returns whether it is emitted now, or materializing. */
+  takeKept(unit: MaterializationUnit): boolean {
+    if (this.isBegun(unit) || this.#missing.has(unit)) return this.isBegun(unit);
+    const parts = unit.source.findKept?.(unit);
+    if (!parts) {
+      this.#missing.add(unit);
+      return false;
+    }
+    const taken = this.#begin(unit, false);
+    taken.materializing();
+    taken.emit(parts, 'kept');
+    return true;
+  }
+
+  /**
+   * Lets somebody else than a unit's own source materialize it.
+   * @param options.isShared it may fail over something else than the unit, which is then materialized by itself for whoever
+   *   asks for it.
+   */
+  delegate(unit: MaterializationUnit, { isShared }: { isShared: boolean }): MaterializationResponsibility {
+    return this.#begin(unit, isShared);
+  }
+
+  /** Parts that have been emitted; none before. */
+  partsOf(unit: MaterializationUnit): ReadonlySet<ObjectPart> {
+    const parts = this.#current.get(unit)?.partSet ?? new Set();
+    const standIn = this.#context.standInOf(unit);
+    return standIn ? new Set([...parts, standIn]) : parts;
+  }
+
+  /** The part that defines `name`, if it has been emitted: the better one if there are two. */
+  knownPart(unit: MaterializationUnit, name: string): ObjectPart | undefined {
+    return this.#context.standInOf(unit) ?? this.#current.get(unit)?.parts?.get(name);
+  }
+
+  /** Whether a part has been discarded: it must not be linked any more. */
+  isDiscarded(part: ObjectPart): boolean {
+    const { unit } = part;
+    return part !== this.#context.standInOf(unit) && !this.#current.get(unit)?.partSet.has(part);
+  }
+
+  /** Gives up the object, because something it was made from has changed or nobody needs it any more. */
+  discard(unit: MaterializationUnit): void {
+    const current = this.#current.get(unit);
+    if (current) current.isDiscarded = true;
+    this.#current.delete(unit);
+    this.#missing.delete(unit);
+    this.#context.discarded(unit);
+  }
+
+  /** An attempt has come to nothing: the next one tries again. */
+  noteFailed(materialization: Materialization): void {
+    const { unit } = materialization;
+    if (this.#current.get(unit) !== materialization) return;
+    this.#current.delete(unit);
+    this.#missing.delete(unit);
+  }
+
+  #begin(unit: MaterializationUnit, isShared: boolean): Materialization {
+    const begun = new Materialization(this, this.#context, unit, isShared);
+    this.#current.set(unit, begun);
+    return begun;
+  }
+
+  #start(unit: MaterializationUnit): Materialization {
+    const begun = this.#begin(unit, false);
+    unit.source.materialize(begun).catch((error: unknown) => begun.fail(error));
+    return begun;
+  }
+}
