@@ -1,23 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type FrontEnd, type Functions, JIT, type JITOptions, type SessionEvent } from '@farjit/compiler';
+import { type Functions, JIT, type JITOptions, type SessionEvent } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { folder } from '#compiler/test/cache/folder.js';
+import { CALCULATOR_FILE, Calculator, type CalculatorFunction } from './calculator.js';
 import { eventually } from './jit-fixture.js';
-
-interface CalculatorFunction {
-  readonly name: string;
-}
-
-/** As `examples/calculator.mjs` exports it. */
-interface Calculator extends FrontEnd<CalculatorFunction> {
-  parse(line: string): CalculatorFunction;
-  parseExpression(text: string): CalculatorFunction;
-  declare(name: string, parameterCount: number): void;
-}
-
-const EXAMPLE = fileURLToPath(new URL('../../examples/calculator.mjs', import.meta.url));
-const { Calculator } = (await import(EXAMPLE)) as { Calculator: new () => Calculator };
 
 async function open(t: ExecutionContext, lines: readonly string[], options: JITOptions = {}) {
   const events: SessionEvent[] = [];
@@ -38,7 +24,7 @@ const CHAIN = Array.from({ length: 20 }, (_, i) =>
 );
 
 test('the calculator of the example has fewer than 150 lines, and none about what the core gives it', (t) => {
-  const text = readFileSync(EXAMPLE, 'utf8');
+  const text = readFileSync(CALCULATOR_FILE, 'utf8');
   t.true(text.trimEnd().split('\n').length < 150);
   t.notRegex(text, /lazy|stub|trampoline|cache|specul|tier|hot|optimi/i);
 });

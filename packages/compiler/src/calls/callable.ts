@@ -33,6 +33,11 @@ export function doubleSignature(parameterCount: number): CallSignature {
   return { result: 'double', parameters: new Array<ScalarKind>(parameterCount).fill('double') };
 }
 
+/** Whether a function takes doubles only, and gives one. */
+export function isOfDoubles({ result, parameters }: CallSignature): boolean {
+  return result === 'double' && parameters.every((kind) => kind === 'double');
+}
+
 /** How each kind lies at the start of its 8-byte slot. */
 const CODECS: Readonly<
   Record<
@@ -141,8 +146,7 @@ export function checkColumns(
 ): void {
   if (!signature) throw new ArgumentError(`${symbol} is not defined, nor declared extern`);
   const { parameters } = signature;
-  if ([signature.result, ...parameters].some((kind) => kind !== 'double'))
-    throw new ArgumentError(`${symbol} is not a function of doubles`);
+  if (!isOfDoubles(signature)) throw new ArgumentError(`${symbol} is not a function of doubles`);
   if (parameters.length === 0) throw new ArgumentError(`${symbol} has no parameters to take from columns`);
   if (columns.length !== parameters.length)
     throw new ArgumentError(`${symbol} takes ${parameters.length} columns, got ${columns.length}`);

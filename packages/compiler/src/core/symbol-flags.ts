@@ -13,6 +13,9 @@ export interface SymbolFlags {
 /** The names that something defines. */
 export type SymbolFlagsMap = ReadonlyMap<string, SymbolFlags>;
 
+/** Of what defines nothing for others. */
+export const NO_SYMBOLS: SymbolFlagsMap = new Map();
+
 export const FUNCTION: SymbolFlags = { callable: true, linkage: 'strong', scope: 'exported', sizeBytes: 0 };
 export const DATA: SymbolFlags = { ...FUNCTION, callable: false };
 

@@ -3,7 +3,8 @@ import type llvm from 'llvm-bindings';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
-import type { JITCallable } from '../calls/callable.js';
+import { checkColumns, type JITCallable } from '../calls/callable.js';
+import { LoopCalls } from '../calls/loop-calls.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
@@ -11,8 +12,10 @@ import type { SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { Applications } from '../layers/applications.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
+import { FunctionLayer } from '../layers/function-layer.js';
 import { FunctionUnit } from '../layers/function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
@@ -46,6 +49,7 @@ export class JIT implements AsyncDisposable {
   readonly #cache: SessionCache | undefined;
   readonly #inspector: JITInspector;
   readonly #calls: WrapperCalls;
+  readonly #loops: LoopCalls;
   readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
@@ -80,6 +84,7 @@ export class JIT implements AsyncDisposable {
     );
     this.#inspector = new JITInspector(session, layers.tiers);
     this.#calls = new WrapperCalls(session, new CallWrapperLayer(layers));
+    this.#loops = this.#loopCalls();
     this.#dylibContext = {
       session,
       codegen,
@@ -205,6 +210,25 @@ export class JIT implements AsyncDisposable {
     return this.mainDylib.lookup(name, signature);
   }
 
+  /**
+   * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled, at
+   * level 2 unless one is pinned, with the function's body in it where its front end has an `application`. A call takes 8 MiB
+   * of columns, and none of more than 3 MiB.
+   * @param columns one per parameter, of one length, which must stay as they are until this has ended.
+   * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
+   */
+  async applyToColumns(
+    name: string,
+    columns: readonly Float64Array[],
+    options: CallOptions = {},
+  ): Promise<Float64Array> {
+    checkColumns(name, this.#signatureOfMain(name), columns);
+    const content = await this.#loops.call(name, columns, options);
+    const results = new Float64Array(columns[0]?.length ?? 0);
+    new Uint8Array(results.buffer).set(content);
+    return results;
+  }
+
   /** Calls a `void (void)` by address. */
   async callVoid(address: ExecutorAddr, options: CallOptions = {}): Promise<void> {
     await this.#calls.callAddress(address, { result: 'void', parameters: [] }, [], options);
@@ -327,6 +351,23 @@ export class JIT implements AsyncDisposable {
 
   /** Names may mean something else now. */
   protected onChanged(_names: readonly string[]): void {}
+
+  #signatureOfMain(name: string): CallSignature | undefined {
+    return this.signatureOf(this.session.mainDylib.ref(name));
+  }
+
+  /** Each loop is made by whoever can have the body of what it applies in it. */
+  #loopCalls(): LoopCalls {
+    const { mainDylib } = this.session;
+    const others = new FunctionLayer(new Applications((name) => this.#signatureOfMain(name)), this.layers);
+    const layerOf = (name: string) => {
+      const { unit } = mainDylib.lookup(name);
+      return unit instanceof FunctionUnit && unit.layer.frontEnd.application ? unit.layer : others;
+    };
+    return new LoopCalls(this.session, {
+      loopUnit: (name, parameterCount) => layerOf(name).loopUnit(name, parameterCount),
+    });
+  }
 
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);

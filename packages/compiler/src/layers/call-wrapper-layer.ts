@@ -2,8 +2,8 @@ import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../calls
 import { generateCallWrapper, generateMainWrapper } from '../calls/call-wrapper.js';
 import type { WrapperLayer } from '../calls/wrapper-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
+import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import { NO_SYMBOLS } from './function-unit.js';
 import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
 
 /** Makes the wrappers that calls from outside go through, for functions of any language. */

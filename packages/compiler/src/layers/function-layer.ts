@@ -1,8 +1,9 @@
 import { entryName } from '../calls/entry-name.js';
-import type { LoopUnit } from '../calls/loop-calls.js';
+import type { LoopLayer, LoopUnit } from '../calls/loop-calls.js';
 import { calleesOf } from '../core/call-edges.js';
 import { implementationName, MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
+import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import { type ObjectSlice, wholeObject } from '../jitlink/object-slice.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
@@ -11,14 +12,14 @@ import { BatchCompiler } from './batch-compiler.js';
 import type { FrontEnd } from './front-end.js';
 import { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
-import { FunctionUnit, NO_SYMBOLS } from './function-unit.js';
+import { FunctionUnit } from './function-unit.js';
 import { generateIR } from './ir-pipeline.js';
 import { loopUnit } from './loop-unit.js';
 import { OptimizationPlanner } from './optimization-planner.js';
 import { type FunctionLayerContext, onlySlice } from './recipe-compiler.js';
 
 /** Makes units out of the functions of a front end: nothing is generated before a unit is compiled. */
-export class FunctionLayer<Body extends object> {
+export class FunctionLayer<Body extends object> implements LoopLayer {
   readonly frontEnd: FrontEnd<Body>;
   readonly #compiler: FunctionCompiler<Body>;
   readonly #batches: BatchCompiler<Body>;

@@ -1,13 +1,14 @@
+import type { LoopLayer } from '../calls/loop-calls.js';
 import type { Call } from '../core/call-edges.js';
 import { MaterializationUnit, type ObjectSource } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
-import { type SymbolFlagsMap, strongSymbols } from '../core/symbol-flags.js';
+import { strongSymbols } from '../core/symbol-flags.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
 import type { OptimizationPlan } from '../optimize/tiers.js';
 import type { FrontEnd } from './front-end.js';
 
 /** What is to be had of the layer that made a unit: `FunctionLayer` says what each does. */
-interface UnitLayer<Body extends object> {
+interface UnitLayer<Body extends object> extends LoopLayer {
   readonly frontEnd: FrontEnd<Body>;
   compileTogether(
     units: readonly MaterializationUnit[],
@@ -39,6 +40,3 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
     this.body = body;
   }
 }
-
-/** What a unit that defines nothing for others defines. */
-export const NO_SYMBOLS: SymbolFlagsMap = new Map();

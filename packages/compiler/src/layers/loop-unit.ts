@@ -2,10 +2,10 @@ import assert from 'node:assert';
 import { loopName } from '../calls/loop-block.js';
 import type { LoopUnit } from '../calls/loop-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
+import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { CodeLevel } from '../llvm/target.js';
 import type { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
-import { NO_SYMBOLS } from './function-unit.js';
 import type { OptimizationPlanner } from './optimization-planner.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { CallSignature } from '../../calls/call-signature.js';
-import { doubleSignature } from '../../calls/callable.js';
+import { doubleSignature, isOfDoubles } from '../../calls/callable.js';
 import type { JITDylib, SymbolRef } from '../../core/jit-dylib.js';
 import type { PrototypeAST } from './ast.js';
 
@@ -59,8 +59,7 @@ export class Declarations {
   /** What a call of `name` means: what defines it, if that is a function of doubles, else what an `extern` says. */
   prototypeOf(name: string): PrototypeAST | undefined {
     const signature = this.#definitionOf(name);
-    if (!signature || [signature.result, ...signature.parameters].some((kind) => kind !== 'double'))
-      return this.#prototypes.get(name);
+    if (!signature || !isOfDoubles(signature)) return this.#prototypes.get(name);
     const parameters = signature.parameters.map((_, index) => `x${index}`);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
   }

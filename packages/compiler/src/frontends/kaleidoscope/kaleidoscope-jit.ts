@@ -1,6 +1,4 @@
 import type { CallSignature } from '../../calls/call-signature.js';
-import { checkColumns } from '../../calls/callable.js';
-import { LoopCalls } from '../../calls/loop-calls.js';
 import type { CallOptions } from '../../calls/session-calls.js';
 import type { SymbolRef } from '../../core/jit-dylib.js';
 import type { Functions } from '../../jit/functions.js';
@@ -27,7 +25,6 @@ export class KaleidoscopeJIT extends JIT {
   readonly #operators = new OperatorTable();
   readonly #declarations: Declarations;
   readonly #functions: Functions<FunctionAST>;
-  readonly #loops: LoopCalls;
 
   private constructor(opened: OpenedSession, options: KaleidoscopeJITOptions) {
     super(opened, options);
@@ -38,7 +35,6 @@ export class KaleidoscopeJIT extends JIT {
     );
     const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
     this.#functions = this.addFrontEnd(frontEnd);
-    this.#loops = new LoopCalls(this.session, this.#functions.layer);
   }
 
   /**
@@ -81,24 +77,6 @@ export class KaleidoscopeJIT extends JIT {
     const tracker = this.#functions.define(fn);
     this.addExtern(fn.prototype);
     return tracker;
-  }
-
-  /**
-   * Applies a function of doubles to columns, element by element, in one call and one round trip: the loop is compiled with
-   * the function's body in it, at level 2 unless one is pinned. A call takes 8 MiB of columns, and none of more than 3 MiB.
-   * @param columns one per parameter, of one length, which must stay as they are until this has ended.
-   * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
-   */
-  async applyToColumns(
-    name: string,
-    columns: readonly Float64Array[],
-    options: CallOptions = {},
-  ): Promise<Float64Array> {
-    checkColumns(name, this.#declarations.signatureOf(this.session.mainDylib.ref(name)), columns);
-    const content = await this.#loops.call(name, columns, options);
-    const results = new Float64Array(columns[0]?.length ?? 0);
-    new Uint8Array(results.buffer).set(content);
-    return results;
   }
 
   /** Evaluates a function without parameters once, and forgets it. */
