@@ -26,10 +26,6 @@ const CORE_FOLDERS = [
 const FOLDERS = [...CORE_FOLDERS, 'frontends/llvm', 'jit', 'pool', 'frontends/kaleidoscope', 'cli'];
 const CORE = CORE_FOLDERS.join('|');
 
-/** What of the pool still knows Kaleidoscope. */
-const KNOWN_POOL =
-  '^packages/compiler/src/pool/(definitions|executor-pool|ordered-expressions|pool-executor|pool-types)\\.ts$';
-
 const protocol = '^(@farjit/protocol(/|$)|packages/protocol/)';
 const executor = '^(@farjit/executor(/|$)|packages/executor/)';
 const compiler = '^(@farjit/compiler(/|$)|packages/compiler/)';
@@ -52,9 +48,17 @@ export default {
     ...FOLDERS.slice(0, -1).map((folder, index) => ({
       name: `${folder}-imports-no-folder-above`,
       severity: 'error',
-      from: { path: `^packages/compiler/src/${folder}/`, ...(folder === 'pool' && { pathNot: KNOWN_POOL }) },
+      from: { path: `^packages/compiler/src/${folder}/` },
       to: { path: `^packages/compiler/src/(${FOLDERS.slice(index + 1).join('|')})/` },
     })),
+    {
+      name: 'jit-and-pool-know-no-language',
+      comment:
+        'Front ends supply languages, whichever there are. Modules of LLVM are what the JIT itself takes.',
+      severity: 'error',
+      from: { path: '^packages/compiler/src/(jit|pool)/' },
+      to: { path: '^packages/compiler/src/frontends/(?!llvm/)' },
+    },
     {
       name: 'jitlink-links-and-nothing-else',
       comment: 'It needs nothing but types of the protocol and what Node has.',

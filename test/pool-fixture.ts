@@ -17,6 +17,16 @@ export class CountingCodegen extends CodegenPool {
   /** Modules compiled, as `name for features`. */
   readonly compiled: string[] = [];
 
+  /** Modules that were read. */
+  readCount = 0;
+
+  override readInterface(
+    ...input: Parameters<CodegenPool['readInterface']>
+  ): ReturnType<CodegenPool['readInterface']> {
+    this.readCount++;
+    return super.readInterface(...input);
+  }
+
   override compile(input: Parameters<CodegenPool['compile']>[0]): ReturnType<CodegenPool['compile']> {
     this.compiled.push(`${input.name} for ${input.target.cpuFeatures || 'baseline'}`);
     return super.compile(input);

@@ -24,6 +24,12 @@ export { SandboxError } from './executor-client/sandbox-error.js';
 export type { FunctionAST, PrototypeAST } from './frontends/kaleidoscope/ast.js';
 export { Diagnostic } from './frontends/kaleidoscope/diagnostic.js';
 export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './frontends/kaleidoscope/kaleidoscope-jit.js';
+export {
+  connectExecutors,
+  KaleidoscopePool,
+  // What `connectExecutors` gives.
+  type KaleidoscopePool as ExecutorPool,
+} from './frontends/kaleidoscope/kaleidoscope-pool.js';
 export { SourceError } from './frontends/kaleidoscope/source-error.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export {
@@ -66,12 +72,9 @@ export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 export type { SessionEvent, SessionListener } from './observe/events.js';
 export type { StatisticsSnapshot } from './observe/statistics.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
-export {
-  connectExecutors,
-  type ExecutorPool,
-  type MapData,
-  type PoolCallable,
-} from './pool/executor-pool.js';
+export { JITPool, type MapData, type PoolCallable } from './pool/jit-pool.js';
+export type { ExpressionSink } from './pool/ordered-expressions.js';
+export type { PoolFunctions } from './pool/pool-functions.js';
 export {
   type ExecutorChange,
   type ExecutorFigures,

@@ -1,4 +1,5 @@
-import type { ExecutorPool } from '../pool/executor-pool.js';
+import type { KaleidoscopePool } from '../frontends/kaleidoscope/kaleidoscope-pool.js';
+import type { JITPool } from '../pool/jit-pool.js';
 import type { ExecutorChange, ExecutorFigures } from '../pool/pool-types.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeError } from './describe-error.js';
@@ -18,10 +19,10 @@ export async function openPool(
   options: PoolOptions,
   streams: CommandStreams,
   signal: AbortSignal,
-): Promise<ExecutorPool> {
+): Promise<KaleidoscopePool> {
   const access = await readAccess(options);
   await loadCompiler();
-  const { connectExecutors } = await import('../pool/executor-pool.js');
+  const { connectExecutors } = await import('../frontends/kaleidoscope/kaleidoscope-pool.js');
   const remarks = new ExecutorRemarks(streams);
   const pool = await connectExecutors(urls, {
     ...compilationOptions(options),
@@ -37,7 +38,7 @@ export async function openPool(
 
 /** Counts and times of all executors together, then those of each. */
 export async function writePoolStatistics(
-  pool: ExecutorPool,
+  pool: Pick<JITPool, 'executors' | 'statistics'>,
   form: 'summary' | 'json',
   streams: CommandStreams,
 ): Promise<void> {

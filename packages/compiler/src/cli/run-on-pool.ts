@@ -1,7 +1,7 @@
 import type { CallOptions } from '../calls/session-calls.js';
+import type { KaleidoscopePool } from '../frontends/kaleidoscope/kaleidoscope-pool.js';
 import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import type { ExpressionResult } from '../jit/jit-types.js';
-import type { ExecutorPool } from '../pool/executor-pool.js';
 import { NoExecutorError } from '../pool/pool-types.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, renderAt } from './describe-error.js';
@@ -34,7 +34,7 @@ export async function runOnPool(
 
 /** A definition waits for all expressions before it: they mean what was defined by then. */
 async function evaluateOnPool(
-  pool: ExecutorPool,
+  pool: KaleidoscopePool,
   items: readonly TopLevelItem[],
   streams: CommandStreams,
   options: CallOptions,

@@ -1,26 +1,27 @@
+import type { JIT } from '../jit/jit.js';
 import { type PoolExecutor, TASKS_PER_EXECUTOR } from './pool-executor.js';
 
 /** A piece of work for the executor that took it. Never rejects. */
 export type Task = () => Promise<void>;
 
 /** Has work for executors, one piece after the other. */
-export interface TaskSource {
+export interface TaskSource<Session extends JIT = JIT> {
   /** The next piece, for this executor; undefined when there is none for it now. */
-  take(executor: PoolExecutor): Task | undefined;
+  take(executor: PoolExecutor<Session>): Task | undefined;
 }
 
 /** Gives executors work as they become free: of several sources in turn, and first to those that have none. */
-export class Dispatcher {
-  readonly #executors: () => Iterable<PoolExecutor>;
-  readonly #sources: TaskSource[] = [];
+export class Dispatcher<Session extends JIT> {
+  readonly #executors: () => Iterable<PoolExecutor<Session>>;
+  readonly #sources: TaskSource<Session>[] = [];
 
   /** @param executors those there are; only connected ones get work. */
-  constructor(executors: () => Iterable<PoolExecutor>) {
+  constructor(executors: () => Iterable<PoolExecutor<Session>>) {
     this.#executors = executors;
   }
 
   /** Has work of `source` done until `work`, which waits for it, has settled. */
-  async serve<T>(source: TaskSource, work: () => Promise<T>): Promise<T> {
+  async serve<T>(source: TaskSource<Session>, work: () => Promise<T>): Promise<T> {
     this.#sources.push(source);
     try {
       const done = work();
@@ -42,7 +43,7 @@ export class Dispatcher {
       }
   }
 
-  #next(executor: PoolExecutor): Task | undefined {
+  #next(executor: PoolExecutor<Session>): Task | undefined {
     for (let tried = this.#sources.length; tried > 0; tried--) {
       const source = this.#sources.shift();
       if (!source) return undefined;

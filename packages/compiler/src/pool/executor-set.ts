@@ -1,6 +1,7 @@
 import { SessionClosedError } from '../core/errors.js';
 import { checkAddress } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
+import type { JIT } from '../jit/jit.js';
 import { type Endpoint, endpointsOf, hostnameOf, type Resolve, resolveAll } from './addresses.js';
 import type { PoolExecutor } from './pool-executor.js';
 import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
@@ -11,20 +12,20 @@ const WAIT_MS = 60_000;
 const LATECOMER_MS = 2000;
 
 /** What a set needs to know of its pool. */
-export interface ExecutorSetHost {
+export interface ExecutorSetHost<Session extends JIT> {
   readonly options: Pick<ExecutorPoolOptions, 'resolve' | 'refreshMs' | 'waitMs' | 'onExecutor'>;
   /** Makes an executor, which tells `noteChanged`. */
-  create(endpoint: Endpoint): PoolExecutor;
+  create(endpoint: Endpoint): PoolExecutor<Session>;
   /** An executor can be given work. */
   connected(): void;
 }
 
 /** A pool's executors: who there are, who joins and who leaves, and who is connected. */
-export class ExecutorSet {
-  readonly #host: ExecutorSetHost;
+export class ExecutorSet<Session extends JIT> {
+  readonly #host: ExecutorSetHost<Session>;
   readonly #resolve: Resolve;
   readonly #waitMs: number;
-  readonly #executors = new Map<string, PoolExecutor>();
+  readonly #executors = new Map<string, PoolExecutor<Session>>();
   /** How often each URL has been given. */
   readonly #counts = new Map<string, number>();
   readonly #refreshTimer: NodeJS.Timeout;
@@ -33,7 +34,7 @@ export class ExecutorSet {
   #refreshing: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(host: ExecutorSetHost) {
+  constructor(host: ExecutorSetHost<Session>) {
     const { resolve = resolveAll, waitMs = WAIT_MS, refreshMs = REFRESH_MS } = host.options;
     this.#host = host;
     this.#resolve = resolve;
@@ -41,19 +42,20 @@ export class ExecutorSet {
     this.#refreshTimer = setInterval(() => void this.refresh(), refreshMs).unref();
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /** @throws {SessionClosedError} when it was closed. */
+  refuseClosed(): void {
+    if (this.#isClosed) throw closedError();
   }
 
   get size(): number {
     return this.#executors.size;
   }
 
-  values(): IterableIterator<PoolExecutor> {
+  values(): IterableIterator<PoolExecutor<Session>> {
     return this.#executors.values();
   }
 
-  get connected(): PoolExecutor[] {
+  get connected(): PoolExecutor<Session>[] {
     return [...this.#executors.values()].filter(({ isConnected }) => isConnected);
   }
 
@@ -88,9 +90,9 @@ export class ExecutorSet {
     throw new ConnectError(`no executor can be used:\n  ${words.join('\n  ')}`, { cause: errors[0] });
   }
 
-  /** See `ExecutorPool.add`. */
+  /** See `JITPool.add`. */
   async add(url: string): Promise<void> {
-    if (this.#isClosed) throw closedError();
+    this.refuseClosed();
     checkUrl(url);
     try {
       await this.#add(url);
@@ -100,7 +102,7 @@ export class ExecutorSet {
     }
   }
 
-  /** See `ExecutorPool.remove`. */
+  /** See `JITPool.remove`. */
   async remove(url: string): Promise<void> {
     this.#counts.delete(url);
     const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
@@ -108,7 +110,7 @@ export class ExecutorSet {
     await Promise.all(removed.map(([, executor]) => executor.close()));
   }
 
-  /** See `ExecutorPool.refresh`. */
+  /** See `JITPool.refresh`. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
@@ -117,7 +119,7 @@ export class ExecutorSet {
   }
 
   /** The state of an executor, or the reason for it, has changed. */
-  noteChanged(executor: PoolExecutor): void {
+  noteChanged(executor: PoolExecutor<Session>): void {
     const { state, error, endpoint } = executor;
     if (state === 'removed')
       for (const [key, one] of this.#executors) if (one === executor) this.#executors.delete(key);
@@ -132,7 +134,7 @@ export class ExecutorSet {
    * At least one that is connected, waited for if need be.
    * @throws {NoExecutorError | SessionClosedError}
    */
-  async someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor[]> {
+  async someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor<Session>[]> {
     if (this.connected.length === 0) {
       const stop = new AbortController();
       const onAbort = () => stop.abort();
@@ -142,7 +144,7 @@ export class ExecutorSet {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     }
-    if (this.#isClosed) throw closedError();
+    this.refuseClosed();
     if (this.connected.length === 0) throw this.#noExecutor();
     return this.connected;
   }

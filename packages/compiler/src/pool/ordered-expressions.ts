@@ -1,6 +1,6 @@
 import { CancelledError } from '@farjit/protocol/errors';
 import type { CallOptions } from '../calls/session-calls.js';
-import type { FunctionAST } from '../frontends/kaleidoscope/ast.js';
+import type { JIT } from '../jit/jit.js';
 import type { ExpressionResult } from '../jit/jit-types.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import type { PoolExecutor } from './pool-executor.js';
@@ -9,6 +9,13 @@ import type { PoolExecutor } from './pool-executor.js';
 const MAX_AHEAD = 256;
 /** Output that an expression whose turn has not come may have; more waits in its executor. */
 const MAX_HELD_BYTES = 1024 * 1024;
+
+/** An expression for a session to evaluate. */
+export interface PoolExpression<Session> {
+  /** It may leave something behind in its process for later ones to find. */
+  readonly isStateful: boolean;
+  evaluate(session: Session, options: CallOptions): Promise<number>;
+}
 
 /** Where what becomes of expressions is delivered, in their order. */
 export interface ExpressionSink {
@@ -19,16 +26,15 @@ export interface ExpressionSink {
 }
 
 /** The executor where expressions run that leave something behind in the process. */
-export interface Home {
+export interface Home<Session extends JIT> {
   /** Undefined when there is none, or it is out of reach. */
-  readonly executor: PoolExecutor | undefined;
-  become(executor: PoolExecutor): void;
+  readonly executor: PoolExecutor<Session> | undefined;
+  become(executor: PoolExecutor<Session>): void;
 }
 
-interface Slot {
+interface Slot<Session> {
   readonly index: number;
-  readonly fn: FunctionAST;
-  readonly isStateful: boolean;
+  readonly expression: PoolExpression<Session>;
   readonly held: { readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }[];
   heldBytes: number;
   /** Its turn has come, and what it prints is delivered at once. */
@@ -48,26 +54,26 @@ interface Slot {
  *
  * An executor takes expressions in ascending order. So whoever is held back waits for expressions that are running or done.
  */
-export class OrderedExpressions implements TaskSource {
-  readonly #slots: readonly Slot[];
-  readonly #stateful: SlotQueue;
-  readonly #others: SlotQueue;
+export class OrderedExpressions<Session extends JIT> implements TaskSource<Session> {
+  readonly #slots: readonly Slot<Session>[];
+  readonly #stateful: SlotQueue<Session>;
+  readonly #others: SlotQueue<Session>;
   readonly #sink: ExpressionSink;
-  readonly #home: Home;
+  readonly #home: Home<Session>;
   readonly #options: CallOptions;
-  readonly #running = new Map<PoolExecutor, Slot>();
+  readonly #running = new Map<PoolExecutor<Session>, Slot<Session>>();
   /** Slots before it have been delivered. */
   #headIndex = 0;
 
   constructor(
-    expressions: readonly { readonly fn: FunctionAST; readonly isStateful: boolean }[],
+    expressions: readonly PoolExpression<Session>[],
     sink: ExpressionSink,
-    home: Home,
+    home: Home<Session>,
     options: CallOptions,
   ) {
-    this.#slots = expressions.map(newSlot);
-    this.#stateful = new SlotQueue(this.#slots.filter(({ isStateful }) => isStateful));
-    this.#others = new SlotQueue(this.#slots.filter(({ isStateful }) => !isStateful));
+    this.#slots = expressions.map((expression, index) => newSlot(expression, index));
+    this.#stateful = new SlotQueue(this.#slots.filter(({ expression }) => expression.isStateful));
+    this.#others = new SlotQueue(this.#slots.filter(({ expression }) => !expression.isStateful));
     this.#sink = sink;
     this.#home = home;
     this.#options = options;
@@ -100,24 +106,24 @@ export class OrderedExpressions implements TaskSource {
     this.#settleUntaken(error);
   }
 
-  take(executor: PoolExecutor): Task | undefined {
+  take(executor: PoolExecutor<Session>): Task | undefined {
     // What it prints must be one expression's.
     if (executor.inFlightCount > 0) return undefined;
     const slot = this.#next(executor);
     if (!slot || slot.index >= this.#headIndex + MAX_AHEAD) return undefined;
-    if (slot.isStateful && !this.#home.executor) this.#home.become(executor);
+    if (slot.expression.isStateful && !this.#home.executor) this.#home.become(executor);
     slot.isTaken = true;
     return () => this.#evaluate(slot, executor);
   }
 
   /** Whether an executor is evaluating one of these, so that what it prints belongs here. */
-  has(executor: PoolExecutor): boolean {
+  has(executor: PoolExecutor<Session>): boolean {
     return this.#running.has(executor);
   }
 
   /** What an executor has printed that evaluates one of these. */
   output(
-    executor: PoolExecutor,
+    executor: PoolExecutor<Session>,
     stream: 'stdout' | 'stderr',
     content: Uint8Array,
   ): Promise<void> | undefined | void {
@@ -134,12 +140,12 @@ export class OrderedExpressions implements TaskSource {
    */
   noteHome(): void {
     const head = this.#slots[this.#headIndex];
-    if (!head?.isStateful || head.isTaken || this.#home.executor) return;
+    if (!head?.expression.isStateful || head.isTaken || this.#home.executor) return;
     for (const { release } of this.#running.values()) release();
   }
 
   /** The first that an executor may take. The home takes none before which there is one that only it may take. */
-  #next(executor: PoolExecutor): Slot | undefined {
+  #next(executor: PoolExecutor<Session>): Slot<Session> | undefined {
     const stateful = this.#stateful.first;
     const other = this.#others.first;
     const home = this.#home.executor;
@@ -147,16 +153,16 @@ export class OrderedExpressions implements TaskSource {
     return other && other.index < stateful.index ? other : stateful;
   }
 
-  async #evaluate(slot: Slot, executor: PoolExecutor): Promise<void> {
+  async #evaluate(slot: Slot<Session>, executor: PoolExecutor<Session>): Promise<void> {
     this.#running.set(executor, slot);
     const [result] = await Promise.allSettled([
-      executor.occupy((jit) => jit.evaluate(slot.fn, this.#options)),
+      executor.occupy((session) => slot.expression.evaluate(session, this.#options)),
     ]);
     this.#running.delete(executor);
     slot.settle(result);
   }
 
-  async #deliver(slot: Slot): Promise<void> {
+  async #deliver(slot: Slot<Session>): Promise<void> {
     this.noteHome();
     for (let next = slot.held.shift(); next; next = slot.held.shift())
       await this.#sink.output(next.stream, next.content);
@@ -176,21 +182,21 @@ export class OrderedExpressions implements TaskSource {
 }
 
 /** Slots that nobody has taken, in order. */
-class SlotQueue {
-  readonly #slots: readonly Slot[];
+class SlotQueue<Session> {
+  readonly #slots: readonly Slot<Session>[];
   #firstIndex = 0;
 
-  constructor(slots: readonly Slot[]) {
+  constructor(slots: readonly Slot<Session>[]) {
     this.#slots = slots;
   }
 
-  get first(): Slot | undefined {
+  get first(): Slot<Session> | undefined {
     while (this.#slots[this.#firstIndex]?.isTaken) this.#firstIndex++;
     return this.#slots[this.#firstIndex];
   }
 }
 
-function newSlot({ fn, isStateful }: { fn: FunctionAST; isStateful: boolean }, index: number): Slot {
+function newSlot<Session>(expression: PoolExpression<Session>, index: number): Slot<Session> {
   let settle!: (result: ExpressionResult) => void;
   const settled = new Promise<ExpressionResult>((resolve) => {
     settle = resolve;
@@ -201,8 +207,7 @@ function newSlot({ fn, isStateful }: { fn: FunctionAST; isStateful: boolean }, i
   });
   return {
     index,
-    fn,
-    isStateful,
+    expression,
     held: [],
     heldBytes: 0,
     isDirect: false,

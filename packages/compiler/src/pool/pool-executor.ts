@@ -4,8 +4,8 @@ import { ExecutorDrainingError, SessionClosedError } from '../core/errors.js';
 import { backoffMs } from '../executor-client/backoff.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
-import type { KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
-import { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { JIT } from '../jit/jit.js';
+import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
@@ -19,24 +19,26 @@ const AWAY_MS = 1000;
 export const TASKS_PER_EXECUTOR = 2;
 
 /** What an executor tells its pool. */
-export interface PoolExecutorHost {
+export interface PoolExecutorHost<Session extends JIT> {
   /** What its sessions are opened with, besides where. */
-  readonly jit: Omit<KaleidoscopeJITOptions, 'executor'>;
+  readonly jit: Omit<JITOptions, 'executor'>;
   readonly connect: ConnectOptions;
+  /** Opens a session. */
+  create(options: JITOptions): Promise<Session>;
   /** A session is there. Called before anybody can use it. */
-  connected(executor: PoolExecutor, jit: KaleidoscopeJIT): void;
-  lost(executor: PoolExecutor, jit: KaleidoscopeJIT): void;
+  connected(executor: PoolExecutor<Session>, session: Session): void;
+  lost(executor: PoolExecutor<Session>, session: Session): void;
   /** The state, or the reason for it, has changed. */
-  changed(executor: PoolExecutor): void;
+  changed(executor: PoolExecutor<Session>): void;
 }
 
 /** One executor of a pool: a session with it, and another one when that is lost. */
-export class PoolExecutor {
+export class PoolExecutor<Session extends JIT = JIT> {
   readonly endpoint: Endpoint;
-  readonly #host: PoolExecutorHost;
+  readonly #host: PoolExecutorHost<Session>;
   readonly #closing = new AbortController();
   #state: ExecutorState = 'connecting';
-  #jit: KaleidoscopeJIT | undefined;
+  #jit: Session | undefined;
   #target: TargetDescription | undefined;
   #error: Error | undefined;
   #attempting: Promise<unknown> = Promise.resolve();
@@ -56,7 +58,7 @@ export class PoolExecutor {
   /** Not to be connected to again when it is lost: its name does not lead there any more. */
   isRetired = false;
 
-  constructor(endpoint: Endpoint, host: PoolExecutorHost) {
+  constructor(endpoint: Endpoint, host: PoolExecutorHost<Session>) {
     this.endpoint = endpoint;
     this.#host = host;
   }
@@ -66,7 +68,7 @@ export class PoolExecutor {
   }
 
   /** Its session, also while that has lost its connection and may go on over another. */
-  get session(): KaleidoscopeJIT | undefined {
+  get session(): Session | undefined {
     return this.#jit;
   }
 
@@ -114,7 +116,7 @@ export class PoolExecutor {
    * Counts a piece of work while it lasts. What is under way when the connection is lost goes on when the session does.
    * @throws what `work` throws.
    */
-  async occupy<T>(work: (jit: KaleidoscopeJIT) => Promise<T>): Promise<T> {
+  async occupy<T>(work: (jit: Session) => Promise<T>): Promise<T> {
     const jit = this.#jit;
     if (!jit) throw new SessionClosedError(`${this.endpoint.url} is not connected`);
     if (this.#inFlightCount++ === 0) this.#busySinceMs = performance.now();
@@ -134,7 +136,7 @@ export class PoolExecutor {
    * The same for work that others can do as well: given up when the executor cannot be reached, though it may come back.
    * @throws {AwayError} then, and what `work` throws.
    */
-  occupyUntilAway<T>(work: (jit: KaleidoscopeJIT) => Promise<T>): Promise<T> {
+  occupyUntilAway<T>(work: (jit: Session) => Promise<T>): Promise<T> {
     let giveUp!: (error: Error) => void;
     const away = new Promise<never>((_, reject) => {
       giveUp = reject;
@@ -178,7 +180,7 @@ export class PoolExecutor {
     const executor =
       url === 'local' ? ('local' as const) : { url, ...connect, signal, ...(address ? { address } : {}) };
     try {
-      const jit = await KaleidoscopeJIT.create({ ...options, executor });
+      const jit = await this.#host.create({ ...options, executor });
       if (this.#isClosing) {
         await jit.close();
         return false;
@@ -204,14 +206,14 @@ export class PoolExecutor {
   }
 
   /** Most connections that are lost are there again at once, and then nothing has happened. */
-  #startToMiss(jit: KaleidoscopeJIT): void {
+  #startToMiss(jit: Session): void {
     clearTimeout(this.#missing);
     this.#missing = setTimeout(() => {
       this.#miss(jit, new ConnectError(`${this.endpoint.url} has not been reached for ${AWAY_MS} ms`));
     }, AWAY_MS);
   }
 
-  #miss(jit: KaleidoscopeJIT, reason: Error): void {
+  #miss(jit: Session, reason: Error): void {
     clearTimeout(this.#missing);
     if (this.#jit !== jit) return;
     this.#error = reason;
@@ -220,13 +222,13 @@ export class PoolExecutor {
   }
 
   /** It ends what it has, and then its session. */
-  #leaveAlone(jit: KaleidoscopeJIT, reason: Error): void {
+  #leaveAlone(jit: Session, reason: Error): void {
     if (this.#jit !== jit || !this.isConnected) return;
     this.#error = reason;
     this.#become('lost');
   }
 
-  #findAgain(jit: KaleidoscopeJIT): void {
+  #findAgain(jit: Session): void {
     clearTimeout(this.#missing);
     if (this.#jit !== jit || this.isConnected) return;
     this.#error = undefined;
@@ -238,7 +240,7 @@ export class PoolExecutor {
       giveUp(new AwayError(`${this.endpoint.url} cannot be reached`, { cause }));
   }
 
-  #lose(jit: KaleidoscopeJIT, reason: Error): void {
+  #lose(jit: Session, reason: Error): void {
     if (this.#jit !== jit) return;
     this.#end(this.isRetired ? 'removed' : 'lost', reason);
     // What the session holds in this process, and an executor of our own.

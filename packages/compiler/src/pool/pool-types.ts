@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import type { KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Resolve } from './addresses.js';
@@ -48,7 +48,7 @@ export interface ExecutorChange {
 export interface ExecutorPoolOptions
   extends Omit<ConnectOptions, 'address'>,
     Omit<
-      KaleidoscopeJITOptions,
+      JITOptions,
       'executor' | 'transforms' | 'program' | 'recordCalls' | 'sharedObjects' | 'onOutput' | 'onEvent'
     > {
   /** Addresses of a host's name, each of which is an executor. By default the system's look-up of all. */
@@ -59,7 +59,7 @@ export interface ExecutorPoolOptions
   readonly waitMs?: number;
   /** Told of every executor that is connected, lost, tried again in vain, or removed. */
   readonly onExecutor?: (change: ExecutorChange) => void;
-  /** What JIT'd code prints, and in which executor. See `KaleidoscopeJITOptions.onOutput`. */
+  /** What JIT'd code prints, and in which executor. See `JITOptions.onOutput`. */
   readonly onOutput?: (
     stream: 'stdout' | 'stderr',
     content: Uint8Array,

@@ -1,0 +1,292 @@
+import type llvm from 'llvm-bindings';
+import { SharedObjects } from '../cache/shared-objects.js';
+import type { CallSignature } from '../calls/call-signature.js';
+import { ArgumentError, checkColumns, type ScalarValue } from '../calls/callable.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { SymbolsNotFoundError } from '../core/errors.js';
+import { ConnectError } from '../executor-client/connect-errors.js';
+import { readModule, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { Functions } from '../jit/functions.js';
+import { JIT } from '../jit/jit.js';
+import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
+import { newCodegenPool } from '../jit/open-session.js';
+import { writeToProcess } from '../jit/write-to-process.js';
+import type { FrontEnd } from '../layers/front-end.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
+import type { Endpoint } from './addresses.js';
+import { ChunkedMap, type MapOptions } from './chunked-map.js';
+import { Definitions } from './definitions.js';
+import { Dispatcher } from './dispatcher.js';
+import { Evaluator } from './evaluator.js';
+import { ExecutorSet } from './executor-set.js';
+import { PoolExecutor } from './pool-executor.js';
+import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
+import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
+import { sumStatistics } from './sum-statistics.js';
+
+/** Columns of elements: the function's parameters, in order. */
+export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
+
+/** A function in the executors, called by name in one that has little to do. */
+export interface PoolCallable {
+  (...args: ScalarValue[]): Promise<ScalarValue | undefined>;
+  readonly symbol: string;
+  call(args: readonly ScalarValue[], options: CallOptions): Promise<ScalarValue | undefined>;
+}
+
+/**
+ * One compiler on many executors, which knows no language, as its `JIT`s do not, of which there is one for each executor. A
+ * definition reaches all of them, a function is compiled once for each target and linked in each executor that calls it, and
+ * data is divided between them.
+ */
+export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
+  /** For front ends' own facades. */
+  protected readonly definitions: Definitions<Session>;
+  readonly #options: ExecutorPoolOptions;
+  readonly #createSession: (options: JITOptions) => Promise<Session>;
+  readonly #codegen: CodegenPool;
+  readonly #sharedObjects = new SharedObjects();
+  readonly #executors: ExecutorSet<Session>;
+  readonly #dispatcher: Dispatcher<Session>;
+  readonly #evaluator: Evaluator<Session>;
+
+  /** @param createSession opens a session with one executor. */
+  protected constructor(
+    options: ExecutorPoolOptions,
+    createSession: (options: JITOptions) => Promise<Session>,
+  ) {
+    this.#options = options;
+    this.#createSession = createSession;
+    this.#codegen = options.codegen ?? newCodegenPool(options);
+    this.#executors = new ExecutorSet({
+      options,
+      create: (endpoint) => this.#create(endpoint),
+      connected: () => this.#dispatcher.dispatch(),
+    });
+    this.definitions = new Definitions(() => this.#sessions());
+    this.#dispatcher = new Dispatcher(() => this.#executors.values());
+    this.#evaluator = new Evaluator(this.#executors, this.#dispatcher);
+  }
+
+  /**
+   * Connects one compiler to many executors.
+   * @param urls as for `connectExecutor`; a host's name with several addresses stands for as many executors; `local` starts
+   *   one of our own.
+   * @returns a pool when at least one is connected; the others are tried again and again.
+   * @throws {ConnectError} when none is.
+   */
+  static connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<JITPool> {
+    return new JITPool(options, (one) => JIT.create(one)).open(urls);
+  }
+
+  /** Adds a language, whose functions are defined and evaluated in all executors. */
+  addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): PoolFunctions<Body, Session> {
+    const known = new WeakMap<Session, Functions<Body>>();
+    return this.addFunctions(frontEnd, {
+      inSession: (session) => {
+        const functions = known.get(session) ?? session.addFrontEnd(frontEnd);
+        known.set(session, functions);
+        return functions;
+      },
+      isStateless: () => false,
+    });
+  }
+
+  /** What has become of each executor, those that have been removed excepted. */
+  get executors(): readonly ExecutorFigures[] {
+    return [...this.#executors.values()].map(({ figures }) => figures);
+  }
+
+  /** Of all sessions together; undefined before there has been one. */
+  statistics(): StatisticsSnapshot | undefined {
+    return sumStatistics(this.executors.flatMap(({ statistics }) => statistics ?? []));
+  }
+
+  /**
+   * Adds an executor, or those that a host's name stands for. They are told all definitions and get work as soon as they are
+   * there; those that cannot be reached are tried again and again.
+   * @param url as for `connectExecutor`, or `local` for one of our own. Added twice it stands for two sessions: a proxy may
+   *   lead each to another executor.
+   * @throws {ConnectError} when the URL is none of these, or its name has no address.
+   */
+  add(url: string): Promise<void> {
+    return this.#executors.add(url);
+  }
+
+  /** Ends the sessions with the executors of a URL. What they were working on goes to others. */
+  remove(url: string): Promise<void> {
+    return this.#executors.remove(url);
+  }
+
+  /**
+   * Looks the hosts' names up again: executors at new addresses are added, those whose address is gone are not connected to
+   * again when they are lost. Happens by itself every `refreshMs`, and when an executor is lost.
+   */
+  refresh(): Promise<void> {
+    return this.#executors.refresh();
+  }
+
+  /**
+   * Adds a module built with llvm-bindings to all executors, now and later. LLVM reads and verifies it once. See
+   * `Dylib.addModule`.
+   * @throws as that.
+   */
+  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    return this.defineModule(await readModule(module, this.#codegen));
+  }
+
+  /**
+   * Adds a module that has been read and verified to all executors, now and later. See `Dylib.defineModule`.
+   * @throws {LinkError} as that.
+   */
+  defineModule(module: VerifiedModule): ResourceTracker {
+    const { name, defines } = module;
+    return this.definitions.add({ name, ...defines, add: (session) => session.defineModule(module) });
+  }
+
+  /**
+   * A callable for a function, which is called in the executor that has least to do.
+   * @param signature as for `JIT.lookup`.
+   * @throws {SymbolsNotFoundError}
+   */
+  async lookup(name: string, signature?: CallSignature): Promise<PoolCallable> {
+    await this.#evaluator.atHome((session) => session.lookup(name, signature), undefined);
+    const call = async (args: readonly ScalarValue[], options: CallOptions) => {
+      const connected = await this.#executors.someConnected(options.signal);
+      // Whoever comes next sees it at work.
+      return idlestOf(connected).occupy(async (session) =>
+        (await session.lookup(name, signature)).call(args, options),
+      );
+    };
+    const callable = (...args: ScalarValue[]) => call(args, {});
+    return Object.assign(callable, { symbol: name, call });
+  }
+
+  /**
+   * Applies a function to every element: chunks of the data go to executors as they become free, those of an executor that is
+   * lost to others, and the results come back in order. A function that can be called again for an element without harm is
+   * what this is for: a lost chunk is begun anew.
+   * @param fn the name of a function of doubles, or a callable of it.
+   * @param data a column for each of its parameters, which must stay as they are until this has ended.
+   * @throws {ArgumentError} when the data does not fit the function.
+   * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
+   * @throws {CancelledError | NoExecutorError}
+   */
+  async map(
+    fn: string | { readonly symbol: string },
+    data: MapData,
+    options: MapOptions = {},
+  ): Promise<Float64Array> {
+    this.#executors.refuseClosed();
+    const name = typeof fn === 'string' ? fn : fn.symbol;
+    const columns = data instanceof Float64Array ? [data] : data.columns;
+    if (!Array.isArray(columns))
+      throw new ArgumentError(`${name}: the data is no Float64Array, and has no columns`);
+    const signature = this.signatureOf(name);
+    if (!signature) throw new SymbolsNotFoundError([name]);
+    checkColumns(name, signature, columns);
+    const map = new ChunkedMap(name, columns, options, this.#executors.size);
+    return this.#executors.whileSomebodyIsThere(
+      (error) => map.fail(error),
+      () => this.#dispatcher.serve(map, () => map.run()),
+    );
+  }
+
+  /** Ends all sessions, and the executors that are our own. Maps under way reject. */
+  async close(): Promise<void> {
+    await Promise.all([this.#executors.close(), this.#options.codegen ? undefined : this.#codegen.stop()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Connects the pool, which is closed when that fails: see `connect`. */
+  protected async open(urls: readonly string[]): Promise<this> {
+    const { signal } = this.#options;
+    // Whoever is being connected to is given up, which ends the waiting.
+    const giveUp = () => void this.#executors.close();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      await this.#executors.addFirst(signal?.aborted ? [] : urls);
+      if (signal?.aborted) throw new ConnectError('the attempt to connect was given up');
+      return this;
+    } catch (error) {
+      await this.close();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** How a function is called of which the program says that. */
+  protected signatureOf(name: string): CallSignature | undefined {
+    return this.definitions.signatureOf(name);
+  }
+
+  /** Adds a language of which sessions know already. */
+  protected addFunctions<Body extends object>(
+    frontEnd: PoolFrontEnd<Body>,
+    language: Pick<PoolFunctionsContext<Body, Session>, 'inSession' | 'isStateless'>,
+  ): PoolFunctions<Body, Session> {
+    const context = { definitions: this.definitions, evaluator: this.#evaluator, ...language };
+    return new PoolFunctions(frontEnd, context);
+  }
+
+  *#sessions(): Generator<Session> {
+    for (const { session } of this.#executors.values()) if (session) yield session;
+  }
+
+  #create(endpoint: Endpoint): PoolExecutor<Session> {
+    const {
+      token,
+      tls,
+      heartbeatMs,
+      socketOwner,
+      signal: _,
+      onExecutor,
+      onOutput,
+      resolve,
+      refreshMs,
+      waitMs,
+      ...jit
+    } = this.#options;
+    const executor: PoolExecutor<Session> = new PoolExecutor(endpoint, {
+      jit: {
+        ...jit,
+        codegen: this.#codegen,
+        sharedObjects: this.#sharedObjects,
+        onOutput: (stream, content) => this.#print(executor, stream, content),
+      },
+      connect: {
+        ...(token === undefined ? {} : { token }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
+        ...(socketOwner === undefined ? {} : { socketOwner }),
+      },
+      create: this.#createSession,
+      connected: (_, session) => this.definitions.replay(session),
+      lost: (_, session) => this.definitions.forget(session),
+      changed: (changed) => {
+        this.#executors.noteChanged(changed);
+        this.#evaluator.noteChanged();
+      },
+    });
+    return executor;
+  }
+
+  #print(executor: PoolExecutor<Session>, stream: 'stdout' | 'stderr', content: Uint8Array) {
+    const ordered = this.#evaluator.printedBy(executor);
+    if (ordered) return ordered.output(executor, stream, content);
+    const { onOutput = writeToProcess } = this.#options;
+    return onOutput(stream, content, executor.endpoint.url);
+  }
+}
+
+/** The one with the least to do, of at least one. */
+function idlestOf<Session extends JIT>(executors: readonly PoolExecutor<Session>[]): PoolExecutor<Session> {
+  return executors.reduce((idlest, executor) =>
+    executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
+  );
+}

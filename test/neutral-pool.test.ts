@@ -1,0 +1,132 @@
+import { type ExpressionResult, JITPool, LinkError, SymbolsNotFoundError } from '@farjit/compiler';
+import test, { type ExecutionContext } from 'ava';
+import { Calculator } from './calculator.js';
+import { kill, startExecutor, startExecutors } from './executor-process.js';
+import { parseAssembly } from './ir-module.js';
+import { eventually } from './jit-fixture.js';
+import { countingCodegen, doubles } from './pool-fixture.js';
+
+/** A pool that knows no language on so many executors. */
+async function open(t: ExecutionContext, count: number) {
+  const executors = await startExecutors(t, count);
+  const codegen = countingCodegen(t);
+  const pool = await JITPool.connect(
+    executors.map(({ url }) => url),
+    { codegen, speculate: 'off' },
+  );
+  t.teardown(() => pool.close());
+  return { pool, codegen, executors };
+}
+
+/** The same, with the language of the example. */
+async function openCalculator(t: ExecutionContext, count: number) {
+  const opened = await open(t, count);
+  const calculator = new Calculator();
+  const functions = opened.pool.addFrontEnd(calculator);
+  const define = (line: string) => functions.define(calculator.parse(line));
+  const evaluate = (text: string) => functions.evaluate(calculator.parseExpression(text));
+  return { ...opened, calculator, functions, define, evaluate };
+}
+
+test('a module is read once, defined on every executor, called and mapped without any language', async (t) => {
+  const { pool, codegen, executors } = await open(t, 2);
+  const half = 'define double @half(double %x) {\n %y = fmul double %x, 5.0e-1\n ret double %y\n}';
+  const tracker = await pool.addModule(parseAssembly(half));
+  const later = await startExecutor(t);
+  await pool.add(later.url);
+  t.is(codegen.readCount, 1);
+  const callable = await pool.lookup('half');
+  t.deepEqual(await Promise.all([callable(2), callable(4), callable(6)]), [1, 2, 3]);
+  t.is(pool.statistics()?.modulesCompiled, 1);
+  const data = doubles(6000);
+  t.deepEqual(
+    await pool.map('half', data, { chunk: 100 }),
+    data.map((x) => x / 2),
+  );
+  const { executors: figures } = pool;
+  t.is(figures.length, executors.length + 1);
+  t.true(
+    figures.every(({ chunks, statistics }) => chunks === statistics?.roundTrips.callAndRead && chunks > 0),
+  );
+  t.is(pool.statistics()?.loopsCompiled, 1);
+  await t.throwsAsync(pool.addModule(parseAssembly(half)), { instanceOf: LinkError });
+  // What nobody says the types of is called with a signature.
+  const sine = await pool.lookup('sin', { result: 'double', parameters: ['double'] });
+  t.is(await sine(0), 0);
+  tracker.remove();
+  await t.throwsAsync(pool.lookup('half'), { instanceOf: SymbolsNotFoundError });
+  await t.throwsAsync(pool.map('half', data), { instanceOf: SymbolsNotFoundError });
+});
+
+test('a language is added to a pool as to a JIT, and executors that join or come back know what it has defined', async (t) => {
+  const { pool, executors, define, evaluate } = await openCalculator(t, 2);
+  const [first, second] = executors;
+  if (!first || !second) return t.fail();
+  define('square(x) = x');
+  define('square(x) = x * x');
+  const extra = define('extra(x) = x');
+  define('norm(x, y) = square(x) + square(y)');
+  t.is(await evaluate('norm(3, 4)'), 25);
+  const norm = await pool.lookup('norm');
+  t.deepEqual(await Promise.all([norm(1, 2), norm(2, 3)]), [5, 13]);
+  extra.remove();
+  await t.throwsAsync(evaluate('extra(1)'));
+  await kill(first.child);
+  await eventually(() => pool.executors[0]?.state === 'lost', 'the loss is known');
+  t.is(await norm(3, 4), 25);
+  await startExecutor(t, first.url);
+  await eventually(() => pool.executors[0]?.state === 'connected', 'it is back');
+  await kill(second.child);
+  await eventually(() => pool.executors[1]?.state === 'lost', 'the other is gone');
+  t.deepEqual([await norm(5, 12), await evaluate('norm(1, 1)')], [169, 2]);
+  await t.throwsAsync(pool.lookup('extra'), { instanceOf: SymbolsNotFoundError });
+});
+
+test('a function of any language is mapped, as it is when a chunk begins', async (t) => {
+  const { pool, define } = await openCalculator(t, 2);
+  define('square(x) = x * x');
+  define('norm(x, y) = square(x) + square(y)');
+  const x = doubles(1000);
+  const y = x.map((value) => -value);
+  t.deepEqual(
+    await pool.map('norm', { columns: [x, y] }, { chunk: 100 }),
+    x.map((value) => value * value * 2),
+  );
+  define('square(x) = x');
+  t.deepEqual(
+    await pool.map('norm', { columns: [x, y] }),
+    x.map(() => 0),
+  );
+});
+
+test('expressions of any language are evaluated on all executors and delivered in order, the stateful ones on one', async (t) => {
+  const { pool, calculator, functions, define } = await openCalculator(t, 2);
+  calculator.declare('drand48', 0);
+  calculator.declare('sqrt', 1);
+  define('square(x) = x * x');
+  define('random() = square(drand48())');
+  const evaluateInOrder = async (texts: readonly string[]) => {
+    const results: ExpressionResult[] = [];
+    await functions.evaluateInOrder(
+      texts.map((text) => calculator.parseExpression(text)),
+      { output: () => {}, result: (_, result) => void results.push(result) },
+    );
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : result.reason));
+  };
+  const numbers = Array.from({ length: 40 }, (_, index) => index);
+  t.deepEqual(await evaluateInOrder(numbers.map((n) => `sqrt(square(${n}))`)), numbers);
+  const calls = () => pool.executors.map(({ statistics }) => statistics?.calls ?? 0);
+  const before = calls();
+  t.true(
+    before.every((count) => count > 0),
+    before.join(' and '),
+  );
+  // Each process has the same sequence.
+  t.is(new Set(await evaluateInOrder(numbers.map(() => 'random()'))).size, numbers.length);
+  t.deepEqual(
+    calls()
+      .map((count, index) => count - (before[index] ?? 0))
+      .sort((a, b) => a - b),
+    [0, numbers.length],
+  );
+});
