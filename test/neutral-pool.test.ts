@@ -1,4 +1,11 @@
-import { type ExpressionResult, JITPool, LinkError, SymbolsNotFoundError } from '@farjit/compiler';
+import {
+  CompileError,
+  type ExpressionResult,
+  IRSyntaxError,
+  JITPool,
+  LinkError,
+  SymbolsNotFoundError,
+} from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { Calculator } from './calculator.js';
 import { kill, startExecutor, startExecutors } from './executor-process.js';
@@ -56,6 +63,20 @@ test('a module is read once, defined on every executor, called and mapped withou
   tracker.remove();
   await t.throwsAsync(pool.lookup('half'), { instanceOf: SymbolsNotFoundError });
   await t.throwsAsync(pool.map('half', data), { instanceOf: SymbolsNotFoundError });
+});
+
+test('LLVM assembly is read for all executors as for one, and what is refused is defined on none', async (t) => {
+  const { pool, codegen } = await open(t, 2);
+  const twice = 'define double @twice(double %x) {\n %y = fadd double %x, %x\n ret double %y\n}';
+  await pool.addIR(twice, { name: 'twice.ll' });
+  t.is(codegen.readCount, 1);
+  t.deepEqual(await pool.map('twice', Float64Array.of(1, 2, 3)), Float64Array.of(2, 4, 6));
+  const elsewhere = 'target triple = "aarch64-unknown-linux-gnu"\ndefine void @far() {\n ret void\n}';
+  await t.throwsAsync(pool.addIR(elsewhere), { instanceOf: CompileError });
+  await t.throwsAsync(pool.addModule(parseAssembly(elsewhere)), { instanceOf: CompileError });
+  await t.throwsAsync(pool.addIR('define', { name: 'cut.ll' }), { instanceOf: IRSyntaxError });
+  await t.throwsAsync(pool.lookup('far'), { instanceOf: SymbolsNotFoundError });
+  t.is(pool.statistics()?.modulesCompiled, 1);
 });
 
 test('a language is added to a pool as to a JIT, and executors that join or come back know what it has defined', async (t) => {

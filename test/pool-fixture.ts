@@ -20,11 +20,11 @@ export class CountingCodegen extends CodegenPool {
   /** Modules that were read. */
   readCount = 0;
 
-  override readInterface(
-    ...input: Parameters<CodegenPool['readInterface']>
-  ): ReturnType<CodegenPool['readInterface']> {
+  override readModule(
+    ...input: Parameters<CodegenPool['readModule']>
+  ): ReturnType<CodegenPool['readModule']> {
     this.readCount++;
-    return super.readInterface(...input);
+    return super.readModule(...input);
   }
 
   override compile(input: Parameters<CodegenPool['compile']>[0]): ReturnType<CodegenPool['compile']> {

@@ -6,13 +6,17 @@ import type { CallOptions } from '../calls/session-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
-import { readModule, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { irOf } from '../frontends/llvm/ir-input.js';
+import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { AddOptions } from '../jit/dylib.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { writeToProcess } from '../jit/write-to-process.js';
 import type { FrontEnd } from '../layers/front-end.js';
+import { writeBitcode } from '../llvm/bitcode.js';
+import type { ModuleIR } from '../llvm/module-ir.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';
@@ -133,7 +137,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws as that.
    */
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
-    return this.defineModule(await readModule(module, this.#codegen));
+    const name = module.getModuleIdentifier() || 'module';
+    return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
+  }
+
+  /**
+   * Adds bitcode or LLVM assembly to all executors, now and later. See `Dylib.addIR`.
+   * @throws as that.
+   */
+  addIR(content: string | Uint8Array, { name = 'module' }: AddOptions = {}): Promise<ResourceTracker> {
+    return this.#addIR(irOf(content), name);
   }
 
   /**
@@ -232,6 +245,13 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   ): PoolFunctions<Body, Session> {
     const context = { definitions: this.definitions, evaluator: this.#evaluator, ...language };
     return new PoolFunctions(frontEnd, context);
+  }
+
+  /** Read for one executor's target: they differ in what their CPUs have, of which a module says nothing. */
+  async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
+    const known = this.executors.find((executor) => executor.target)?.target;
+    const target = known ?? (await this.#evaluator.atHome(async (session) => session.target, undefined));
+    return this.defineModule({ name, ...(await this.#codegen.readModule(name, ir, target)) });
   }
 
   *#sessions(): Generator<Session> {

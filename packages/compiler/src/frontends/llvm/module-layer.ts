@@ -1,13 +1,10 @@
-import type llvm from 'llvm-bindings';
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import type { CallSignature } from '../../calls/call-signature.js';
-import type { CodegenPool } from '../../codegen/codegen-pool.js';
 import { MaterializationUnit, ObjectPart, type ObjectSource } from '../../core/materialization-unit.js';
 import { LinkError } from '../../jitlink/errors.js';
 import { type ObjectSlice, splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
-import { writeBitcode } from '../../llvm/bitcode.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
@@ -30,20 +27,6 @@ export class ModuleUnit extends MaterializationUnit {
 
 /** What a section is called whose contents are called when a program starts or ends. */
 const RUN_SECTION = /^\.((pre)?init_array|fini_array|ctors|dtors)/;
-
-/**
- * Writes a module of llvm-bindings down as it is now, and has it read and verified in a code generator.
- * @throws {CompileError} when it does not verify.
- * @throws {CodegenLostError} when LLVM gives up on it.
- */
-export async function readModule(
-  module: llvm.Module,
-  codegen: Pick<CodegenPool, 'readInterface'>,
-): Promise<VerifiedModule> {
-  const name = module.getModuleIdentifier() || 'module';
-  const bitcode = writeBitcode(module);
-  return { name, bitcode, defines: await codegen.readInterface(name, bitcode) };
-}
 
 /**
  * A unit of a whole module: compiled at the first call of any of its functions, in one go; then split, so that each
