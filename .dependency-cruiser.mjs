@@ -20,6 +20,7 @@ const CORE_FOLDERS = [
   'codegen',
   'optimize',
   'layers',
+  'platform',
   'session',
 ];
 /** What stands on the core, from the bottom up: the neutral `JIT` adds modules itself. */

@@ -16,6 +16,7 @@ export {
   SessionClosedError,
   SymbolsNotFoundError,
 } from './core/errors.js';
+export type { MaterializationUnit, ObjectPart } from './core/materialization-unit.js';
 export type { ClientTls } from './executor-client/client-tls.js';
 export type { ConnectOptions } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
@@ -64,8 +65,11 @@ export type {
   StubInfo,
 } from './jit/jit-types.js';
 export { LinkError } from './jitlink/errors.js';
+export type { LinkedGraph, LinkedSymbol } from './jitlink/link.js';
+export type { Block, Edge, LinkGraph, LinkSymbol, Section } from './jitlink/link-graph.js';
 export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
+export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { BitcodeError, CompileError, IRSyntaxError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
@@ -82,3 +86,5 @@ export {
   type ExecutorState,
   NoExecutorError,
 } from './pool/pool-types.js';
+export type { Linked } from './runner/linked.js';
+export type { RunnerContext } from './runner/runner-context.js';

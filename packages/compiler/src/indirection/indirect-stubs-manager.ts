@@ -79,6 +79,12 @@ export class IndirectStubsManager {
     this.#freeIndices.push(stub.index);
   }
 
+  /** Gives a stub back that nothing linked refers to, and whose name nobody defines. */
+  releaseIfUnused(stub: IndirectStub): void {
+    const isCurrent = this.findStub(stub) === stub;
+    if (isCurrent && stub.referenceCount === 0 && !stub.dylib.find(stub.name)) this.release(stub);
+  }
+
   /** Where the executor's stubs lead now, by index. */
   readPointers(): Promise<ExecutorAddr[]> {
     return this.#current.readPointers();

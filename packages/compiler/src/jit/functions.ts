@@ -52,7 +52,7 @@ export class Functions<Body extends object> {
   /** Evaluates a function of no parameters that gives a double once, and forgets it. */
   async evaluate(body: Body, options: CallOptions = {}): Promise<number> {
     const { unit, entry } = this.layer.expressionUnit(body);
-    this.#session.compileAction.noteReachable(unit.callees);
+    this.#session.guesses.noteReachable(unit.callees);
     try {
       const prepare = async (runner: RunnerContext) => ({
         entry: await this.#session.link(unit, entry, runner),

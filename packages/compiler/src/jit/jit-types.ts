@@ -7,6 +7,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { IRTransform } from '../layers/ir-transform-layer.js';
+import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { SessionListener } from '../observe/events.js';
 import type { SpeculationMode } from '../optimize/speculation.js';
@@ -50,6 +51,8 @@ export interface JITOptions {
    * place fails the call that waits for it, with `TRANSFORM`.
    */
   readonly transforms?: readonly IRTransform[];
+  /** Take part in linking, in order, before what the JIT itself does to graphs: ORC's plugins of the object linking layer. */
+  readonly plugins?: readonly ObjectLinkingPlugin[];
   /**
    * Directory where compiled objects outlive the process, made when it is missing; without it they are kept in memory.
    * With `transforms` nothing is kept, since what they do cannot be part of a key.

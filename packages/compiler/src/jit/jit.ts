@@ -24,8 +24,8 @@ import { createTargetMachine, type TargetMachine } from '../llvm/target-machine.
 import type { SessionListener } from '../observe/events.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
-import type { CompileTogether } from '../session/compile-action.js';
 import type { ExecutionSession } from '../session/execution-session.js';
+import type { CompileTogether } from '../session/guesses.js';
 import { type AddOptions, Dylib, type DylibContext } from './dylib.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
@@ -74,7 +74,7 @@ export class JIT implements AsyncDisposable {
       session.tierUp.use({
         makeOptimized: (unit, onPlanned) => functionUnit(unit).layer.makeOptimized(unit, onPlanned),
       });
-    session.compileAction.speculate(
+    session.guesses.speculate(
       {
         mode: options.speculate ?? 'auto',
         profile: options.speculateOrder,
@@ -298,11 +298,11 @@ export class JIT implements AsyncDisposable {
 
   /** Functions in the order in which they were first called, with `recordCalls`; otherwise none. */
   calledFunctions(): string[] {
-    return this.session.compileAction.calledFunctions;
+    return this.session.guesses.calledFunctions;
   }
 
   statistics(): StatisticsSnapshot {
-    const { openGuessCount, openAheadCount } = this.session.compileAction;
+    const { openGuessCount, openAheadCount } = this.session.guesses;
     return this.session.statistics.snapshot({
       guessesOpen: openGuessCount,
       linkedAheadOpen: openAheadCount,

@@ -26,7 +26,7 @@ export interface OpenedSession {
  * @throws {ConnectError | RemoteError} when there is none, or it refuses.
  */
 export async function openSession(options: JITOptions): Promise<OpenedSession> {
-  const { executor = 'local', hotThreshold, libraries = [], requireSandbox = 'off' } = options;
+  const { executor = 'local', hotThreshold, libraries = [], plugins = [], requireSandbox = 'off' } = options;
   if (hotThreshold !== undefined && !isThreshold(hotThreshold))
     throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
   const tracing = await openTracing(options.tracerProvider);
@@ -40,6 +40,7 @@ export async function openSession(options: JITOptions): Promise<OpenedSession> {
       // What a front end defines can be defined again.
       mayReplace: ({ source }) => source.kind === 'function',
       hotThreshold,
+      plugins,
       requireSandbox,
       libraries,
       tracing,

@@ -2,18 +2,13 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { generate, isSupplied } from '../core/definition-generator.js';
 import type { FoundDefinition, JITDylib } from '../core/jit-dylib.js';
-import {
-  COUNT_FUNCTION_NAME,
-  implementationName,
-  type MaterializationUnit,
-  type ObjectPart,
-} from '../core/materialization-unit.js';
+import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import { GraphLink } from '../jitlink/link.js';
-import { redirectToStubs } from '../jitlink/redirect.js';
+import { GraphLink, type LinkGraphPass } from '../jitlink/link.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
+import type { ObjectLinkingPlugin } from './object-linking-plugin.js';
 
 /** Where an attempt looks around. */
 export interface LinkAttemptContext {
@@ -21,6 +16,7 @@ export interface LinkAttemptContext {
   /** In which what defines no names looks up those of others. */
   readonly mainDylib: JITDylib;
   readonly materializations: Materializations;
+  readonly plugins: readonly ObjectLinkingPlugin[];
   /** The dylib that a unit's names are defined in; undefined for what defines none. */
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
 }
@@ -45,7 +41,7 @@ export interface Member {
   readonly graph: GraphLink;
   /** In which its names are looked up. */
   readonly dylib: JITDylib;
-  /** What the names mean that it refers to, its counter left out. */
+  /** What the names mean that it refers to, those left out that plugins resolve. */
   readonly meanings: ReadonlyMap<string, Meaning>;
 }
 
@@ -111,7 +107,7 @@ export class LinkAttempt {
 
   /**
    * Addresses for the names that a member of a placed group refers to: the group's own definitions, stubs, linked data,
-   * absolute symbols, what generators know. Its counter is not among them.
+   * absolute symbols, what generators know. What plugins resolve is not among them.
    */
   addressesOf({ meanings }: Member, members: readonly Member[]): Map<string, ExecutorAddr> {
     const addresses = new Map<string, ExecutorAddr>();
@@ -133,16 +129,16 @@ export class LinkAttempt {
   }
 
   #memberOf(part: ObjectPart): Member {
-    const { unit, counterName } = part;
+    const { unit } = part;
+    const { plugins } = this.#context;
     const own = this.#context.dylibOf(unit);
     const prepared = this.#graphs.get(part);
     const { graph, gaveWay } =
-      prepared && isCurrent(unit, own, prepared) ? prepared : prepareGraph(part, own);
+      prepared && isCurrent(unit, own, prepared) ? prepared : prepareGraph(part, own, plugins);
     this.#graphs.set(part, { graph, gaveWay });
     const dylib = own ?? this.#context.mainDylib;
-    const isCounting = (name: string) =>
-      counterName !== undefined && (name === counterName || name === COUNT_FUNCTION_NAME);
-    const names = graph.externalNames.filter((name) => !isCounting(name));
+    const pluginNames = new Set(plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []));
+    const names = graph.externalNames.filter((name) => !pluginNames.has(name));
     const meanings = new Map(names.map((name) => [name, this.#meaningOf(dylib.lookup(name))]));
     return { part, graph, dylib, meanings };
   }
@@ -184,7 +180,11 @@ function isData({ unit, name }: FoundDefinition): boolean {
 }
 
 /** Makes a part's graph, without data that another's is taken instead of. */
-function prepareGraph(part: ObjectPart, dylib: JITDylib | undefined): PreparedGraph {
+function prepareGraph(
+  part: ObjectPart,
+  dylib: JITDylib | undefined,
+  plugins: readonly ObjectLinkingPlugin[],
+): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
   const { interface: defines, symbols, canYield } = unit;
@@ -197,8 +197,21 @@ function prepareGraph(part: ObjectPart, dylib: JITDylib | undefined): PreparedGr
     gaveWay.set(name, dylib?.find(name) !== unit);
     if (gaveWay.get(name)) symbol.makeExternal();
   }
-  redirectToStubs(graph, (name) => defines.functions.has(name), implementationName);
-  return { graph: new GraphLink(graph), gaveWay };
+  const passes = {
+    prePrune: passesOf(plugins, part, 'prePrune'),
+    postPrune: passesOf(plugins, part, 'postPrune'),
+    postFixup: passesOf(plugins, part, 'postFixup'),
+  };
+  return { graph: new GraphLink(graph, passes), gaveWay };
+}
+
+function passesOf(
+  plugins: readonly ObjectLinkingPlugin[],
+  part: ObjectPart,
+  when: 'prePrune' | 'postPrune' | 'postFixup',
+): LinkGraphPass[] {
+  const having = plugins.filter((plugin) => plugin[when]);
+  return having.map((plugin) => (graph) => plugin[when]?.(graph, part));
 }
 
 /** Whether what gave way when the graph was made would do so now. */

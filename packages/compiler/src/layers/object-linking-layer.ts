@@ -1,19 +1,17 @@
 import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { JITDylib } from '../core/jit-dylib.js';
-import {
-  COUNT_FUNCTION_NAME,
-  type MaterializationUnit,
-  type ObjectPart,
-} from '../core/materialization-unit.js';
+import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { LinkedGraph } from '../jitlink/link.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
+import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
+import type { ObjectLinkingPlugin } from './object-linking-plugin.js';
 
 /** What objects are linked with. */
 export interface LinkingContext {
@@ -22,6 +20,8 @@ export interface LinkingContext {
   readonly mainDylib: JITDylib;
   readonly events: EventStream;
   readonly materializations: Materializations;
+  /** In the order in which they are asked. The layer's own come last: none of them throws when a part is emitted. */
+  readonly plugins: readonly ObjectLinkingPlugin[];
   /** The dylib that a unit's names are defined in; undefined for what defines none. */
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   tracing(): Tracing;
@@ -119,14 +119,13 @@ export class ObjectLinkingLayer {
 
   /**
    * Places, binds and adopts a group of which nothing is missing.
-   * @throws {LinkError | OutOfExecutorMemoryError} and then it holds nothing.
+   * @throws {LinkError | OutOfExecutorMemoryError} and what plugins throw; then it holds nothing.
    */
   #linkGroup(members: readonly Member[], attempt: LinkAttempt, runner: RunnerContext): void {
     const startMs = performance.now();
+    const { plugins } = this.#context;
     const allocations = new Map<ExecutorAddr, MemProt>();
-    const counters = new Map<Member, ExecutorAddr>();
     let isReused = false;
-    let linked: LinkedGraph[];
     const allocate = (requests: readonly AllocationRequest[]) =>
       requests.map(({ prot, sizeBytes, alignment }) => {
         const allocated = runner.allocate(prot, sizeBytes, alignment);
@@ -134,73 +133,88 @@ export class ObjectLinkingLayer {
         if (prot === 'code') isReused ||= allocated.reused;
         return allocated.address;
       });
+    let emitted: { member: Member; linked: Linked; graph: LinkedGraph }[];
     try {
-      for (const member of members) {
-        member.graph.place(allocate);
-        if (member.part.counterName !== undefined)
-          counters.set(member, runner.counters.allocate(member.part.unit));
-      }
-      linked = members.map((member) => {
+      for (const { graph } of members) graph.place(allocate);
+      emitted = members.map((member) => {
         const addresses = attempt.addressesOf(member, members);
-        const counter = counters.get(member);
-        if (counter !== undefined) addCounter(addresses, member.part, counter, runner);
-        return member.graph.finish(addresses);
+        for (const plugin of plugins)
+          for (const [name, address] of plugin.resolve?.(member.part, runner) ?? [])
+            addresses.set(name, address);
+        const graph = member.graph.finish(addresses);
+        return { member, graph, linked: linkedOf(member, graph) };
       });
+      for (const plugin of plugins)
+        for (const { linked, graph } of emitted) plugin.emitted?.(linked, graph, runner);
     } catch (error) {
       for (const [address, prot] of allocations) runner.free(prot, address);
-      for (const counter of counters.values()) runner.counters.free(counter);
+      for (const { part } of members) for (const plugin of plugins) plugin.failed?.(part, runner);
       throw error;
     }
     const linkMs = (performance.now() - startMs) / members.length;
-    members.forEach((member, index) => {
-      const graph = linked[index];
-      if (graph) this.#adopt(member, graph, counters.get(member), runner, isReused, linkMs);
-    });
+    for (const { linked, graph } of emitted) this.#adopt(linked, graph, runner, isReused, linkMs);
   }
 
   #adopt(
-    { part, graph: { weakNames }, dylib, meanings }: Member,
-    graph: LinkedGraph,
-    counter: ExecutorAddr | undefined,
+    linked: Linked,
+    { segments }: LinkedGraph,
     runner: RunnerContext,
     isReused: boolean,
     linkMs: number,
   ): void {
-    const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
-    const directNames = [...meanings].flatMap(([name, { found, stub }]) => {
-      // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
-      // nobody's is asked whether it is.
-      const isDirect = !stub || found.dylib !== dylib || found.name !== name || weakNames.has(name);
-      return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
-    });
+    const { part, stubs, directNames } = linked;
     for (const stub of stubs) stub.referenceCount++;
-    runner.linked.set(part, {
-      symbols: graph.symbols,
-      functions: graph.functions.map(({ address }) => address),
-      allocations: graph.allocations,
-      ehFrames: graph.ehFrames,
-      stubs,
-      directNames,
-      counter,
-    });
-    for (const { name, address, sizeBytes } of graph.functions)
-      runner.symbolizer.add(name, address, sizeBytes);
+    runner.linked.set(part, linked);
     for (const name of directNames) {
       const users = runner.directUsers.get(name) ?? new Set();
       runner.directUsers.set(name, users.add(part));
     }
-    runner.commits.addSegments(graph.segments, isReused);
-    runner.commits.registerEHFrames(graph.ehFrames);
-    const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
+    runner.commits.addSegments(segments, isReused);
+    const segmentBytes = segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#context.events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
+  }
+
+  /** Nobody gets into what is linked of a part any more; it is freed when all who are inside have left. */
+  retire(part: ObjectPart, runner: RunnerContext): void {
+    const linked = runner.linked.get(part);
+    if (!linked) return;
+    runner.linked.delete(part);
+    for (const stub of linked.stubs) stub.referenceCount--;
+    for (const name of linked.directNames) {
+      const users = runner.directUsers.get(name);
+      users?.delete(part);
+      if (users?.size === 0) runner.directUsers.delete(name);
+    }
+    runner.retire(() => {
+      const removing = this.#context.plugins.filter((plugin) => plugin.removing);
+      let waiting = removing.length;
+      const done = () => {
+        if (--waiting === 0) this.#free(linked, runner);
+      };
+      for (const plugin of removing) plugin.removing?.(linked, runner, done);
+    });
+  }
+
+  #free({ allocations, stubs }: Linked, runner: RunnerContext): void {
+    for (const { prot, address, sizeBytes } of allocations) {
+      runner.commits.dropSegment(address, sizeBytes);
+      runner.free(prot, address);
+    }
+    for (const stub of stubs) this.#context.stubs.releaseIfUnused(stub);
   }
 }
 
-function addCounter(
-  addresses: Map<string, ExecutorAddr>,
-  { counterName = '' }: ObjectPart,
-  counter: ExecutorAddr,
-  { runner }: RunnerContext,
-): void {
-  addresses.set(counterName, counter).set(COUNT_FUNCTION_NAME, runner.countFunction);
+/** What a part that has its place holds on to. */
+function linkedOf(
+  { part, graph: { weakNames }, dylib, meanings }: Member,
+  { symbols, allocations }: LinkedGraph,
+): Linked {
+  const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
+  const directNames = [...meanings].flatMap(([name, { found, stub }]) => {
+    // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
+    // nobody's is asked whether it is.
+    const isDirect = !stub || found.dylib !== dylib || found.name !== name || weakNames.has(name);
+    return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
+  });
+  return { part, symbols, allocations, stubs, directNames };
 }

@@ -1,7 +1,7 @@
 import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
-import type { FrameSection } from '../jitlink/eh-frame.js';
+import type { ObjectPart } from '../core/materialization-unit.js';
 
 /**
  * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
@@ -22,19 +22,15 @@ export interface LinkedSymbol {
 
 /** Where one part of an object went in one runner, and what it holds on to there: `RunnerContext.linked` has it. */
 export interface Linked {
+  readonly part: ObjectPart;
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
-  /** Where functions begin that backtraces may name. */
-  readonly functions: readonly ExecutorAddr[];
   readonly allocations: readonly {
     readonly prot: MemProt;
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
   }[];
-  readonly ehFrames: readonly FrameSection[];
   /** Stubs whose addresses the code holds. */
   readonly stubs: readonly IndirectStub[];
   /** Names it is bound to by address, without a stub: process symbols and data. */
   readonly directNames: readonly string[];
-  /** Where it counts. */
-  readonly counter: ExecutorAddr | undefined;
 }

@@ -11,27 +11,33 @@ import {
 } from '../calls/session-calls.js';
 import { Assumptions } from '../core/assumptions.js';
 import type { Call } from '../core/call-edges.js';
-import { RunnerLostError, SessionClosedError } from '../core/errors.js';
+import { SessionClosedError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { Materializations } from '../core/materializations.js';
-import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
 import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ReentryHandler } from '../indirection/reentry-handler.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
+import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
+import { EntryCounters } from '../layers/plugins/entry-counters.js';
+import { StubRedirection } from '../layers/plugins/stub-redirection.js';
 import { EventStream } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
 import { Statistics } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { TierUp } from '../optimize/tier-up.js';
 import { HOT_THRESHOLD } from '../optimize/tiers.js';
+import { EHFrames } from '../platform/eh-frames.js';
 import { CommitSender } from '../runner/commit-sender.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { CompileAction } from './compile-action.js';
 import { Definitions, type Redefines } from './definitions.js';
+import { executorHandlers } from './executor-handlers.js';
+import { Guesses } from './guesses.js';
 import { OptimizedCode } from './optimized-code.js';
 import { ResourceManager } from './resource-manager.js';
 import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
@@ -41,6 +47,7 @@ export interface SessionOptions extends OpenOptions {
   readonly hotThreshold?: number | undefined;
   readonly tracing?: Tracing;
   readonly mayReplace?: Redefines;
+  readonly plugins?: readonly ObjectLinkingPlugin[];
 }
 
 /**
@@ -84,7 +91,17 @@ export class ExecutionSession implements CallingSession {
     discarded: (unit) => this.#optimized.forget(unit),
     standInOf: (unit) => this.#optimized.partOf(unit),
   });
+  /** Where counted functions count. */
+  readonly counters = new EntryCounters();
+  /** The caller's come before the session's own. */
+  readonly #plugins: ObjectLinkingPlugin[] = [
+    new StubRedirection(),
+    this.counters,
+    new BacktraceNames(),
+    new EHFrames(),
+  ];
   readonly #linking = new ObjectLinkingLayer({
+    plugins: this.#plugins,
     stubs: this.stubs,
     mainDylib: this.mainDylib,
     events: this.events,
@@ -101,8 +118,8 @@ export class ExecutionSession implements CallingSession {
     uninstall: (unit) => this.#optimized.uninstall(unit),
     tracing: () => this.#tracing,
   });
-  /** What callbacks run; also where speculation is set. */
-  readonly compileAction = new CompileAction({
+  /** What is compiled and linked before anybody asks. */
+  readonly guesses: Guesses = new Guesses({
     dylib: this.mainDylib,
     materializations: this.materializations,
     stubs: this.stubs,
@@ -112,20 +129,29 @@ export class ExecutionSession implements CallingSession {
     makeRoom: (runner) => this.#commits.makeRoom(runner),
     tracing: () => this.#tracing,
     isClosed: () => this.#closed !== undefined,
+  });
+  /** What callbacks run. */
+  readonly compileAction = new CompileAction({
+    guesses: this.guesses,
+    materializations: this.materializations,
+    stubs: this.stubs,
+    linking: this.#linking,
+    makeRoom: (runner) => this.#commits.makeRoom(runner),
     standInOf: (unit) => this.#optimized.partOf(unit),
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
-    giveUpKept: (unit) => this.#giveUpKept(unit),
+    giveUpKept: (unit) => this.#resources.forgetKept(unit),
   });
-  readonly #resolver = new SymbolResolver(this.mainDylib, this.stubs, this.compileAction);
+  readonly #resolver = new SymbolResolver(this.mainDylib, this.stubs, this.compileAction, this.guesses);
   readonly #resources = new ResourceManager({
     assumptions: this.assumptions,
     materializations: this.materializations,
     dylibOf: (unit) => this.#definitions.dylibOf(unit),
     stubs: this.stubs,
+    linking: this.#linking,
     runner: () => this.#runner,
     forgetting: (unit) => {
       this.tierUp.noteForgotten(unit);
-      this.compileAction.noteForgotten(unit);
+      this.guesses.noteForgotten(unit);
     },
   });
   readonly #commits: CommitSender;
@@ -136,7 +162,13 @@ export class ExecutionSession implements CallingSession {
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
 
-  private constructor(hotThreshold: number, tracing: Tracing, mayReplace: Redefines) {
+  private constructor(
+    hotThreshold: number,
+    tracing: Tracing,
+    mayReplace: Redefines,
+    plugins: readonly ObjectLinkingPlugin[],
+  ) {
+    this.#plugins.unshift(...plugins);
     this.#mayReplace = mayReplace;
     const { events, stubs, compileAction } = this;
     const runners = new RunnerSupervisor(hotThreshold, {
@@ -175,6 +207,7 @@ export class ExecutionSession implements CallingSession {
    * Opens a session with the executor at the other end of `transport`.
    * @param options.hotThreshold entries and loop iterations after which counted functions are hot.
    * @param options.tracing where spans go; nowhere unless given.
+   * @param options.plugins of the object linking layer.
    * @param options.mayReplace which units redefine the names they define; none unless given.
    */
   static async open(
@@ -183,29 +216,17 @@ export class ExecutionSession implements CallingSession {
       hotThreshold = HOT_THRESHOLD,
       tracing = UNTRACED,
       mayReplace = () => false,
+      plugins = [],
       ...options
     }: SessionOptions = {},
   ): Promise<ExecutionSession> {
-    const session = new ExecutionSession(hotThreshold, tracing, mayReplace);
-    const handlers: ExecutorHandlers = {
-      reenter: (trampoline, { generation, traceparent }) =>
-        session.#reentries.reenter(trampoline, generation, traceparent),
-      functionsHot: (counters, generation) => session.#noteHot(counters, generation),
-      runnerLost: (generation, end) => {
-        session.#runners.noteLost(generation, end);
-        // Answers that arrived before this have yet to reach those who wait for them.
-        setImmediate(() =>
-          session.#runners.ofGeneration(generation)?.abandon(() => new RunnerLostError(end)),
-        );
-      },
-      limitReached: (generation, limit) => {
-        session.#runners.ofGeneration(generation)?.reachedLimits.push(limit);
-        session.events.emit({ type: 'limit-reached', generation, limit });
-      },
-      output: (stream, content) => session.events.emit({ type: 'output', stream, content }),
-      frame: (frame) => session.events.emit({ type: 'frame', ...frame }),
-      connection: (event) => session.events.emit(event),
-    };
+    const session = new ExecutionSession(hotThreshold, tracing, mayReplace, plugins);
+    const handlers = executorHandlers({
+      runners: session.#runners,
+      reentries: session.#reentries,
+      events: session.events,
+      tierUp: session.tierUp,
+    });
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {
       const closed = new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
@@ -339,15 +360,16 @@ export class ExecutionSession implements CallingSession {
     const runner = this.#runner;
     const [part] = this.materializations.partsOf(unit);
     const linked = part && runner.linked.get(part);
-    if (runner.lost || linked?.counter === undefined) return undefined;
+    const counter = linked && this.counters.counterOf(linked);
+    if (runner.lost || counter === undefined) return undefined;
     await this.flush();
-    const word = await this.#executor.readMemory(linked.counter, 4);
+    const word = await this.#executor.readMemory(counter, 4);
     return new DataView(word.buffer, word.byteOffset).getUint32(0, true);
   }
 
   /** An expression that makes these calls, or a call from outside, has returned. */
   noteReturned(calls: readonly Call[]): void {
-    this.compileAction.noteReturned(calls);
+    this.guesses.noteReturned(calls);
   }
 
   /** Frees the memory of a unit that nothing refers to by name. */
@@ -366,30 +388,10 @@ export class ExecutionSession implements CallingSession {
     this.#executor.disconnect();
   }
 
-  #noteHot(counters: readonly ExecutorAddr[], generation: number): void {
-    const runner = this.#runners.ofGeneration(generation);
-    // A counter that was freed meanwhile is nobody's; one that never was is a runner's invention.
-    for (const counter of counters) {
-      const unit = runner?.counters.unitAt(counter);
-      if (unit) this.tierUp.noteHot(unit);
-    }
-  }
-
-  /** Data that is linked has a state, which a new object would not have. That of a runner that is gone is lost. */
-  #giveUpKept(unit: MaterializationUnit): boolean {
-    const hasState =
-      unit.interface.data.size > 0 &&
-      [...this.materializations.partsOf(unit)].some((part) => this.#runner.linked.has(part));
-    if (!this.materializations.isKept(unit) || hasState) return false;
-    unit.source.dropKept?.();
-    this.#resources.forget(unit);
-    return true;
-  }
-
   #onRunnerAttached(runner: RunnerContext): void {
     this.stubs.attach(runner.stubBlocks);
     // What held these in the old runner is gone with it.
-    for (const stub of [...this.stubs.stubs()]) this.#resources.releaseIfUnused(stub);
+    for (const stub of [...this.stubs.stubs()]) this.stubs.releaseIfUnused(stub);
     this.events.emit({ type: 'runner-started', runner: runner.runner });
   }
 

@@ -7,7 +7,7 @@ import {
 } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
-import type { IndirectStub } from '../runner/linked.js';
+import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 /** Whose resources they are. */
@@ -17,6 +17,7 @@ export interface ResourceManagerContext {
   /** The dylib that a unit's names are defined in. */
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   readonly stubs: IndirectStubsManager;
+  readonly linking: ObjectLinkingLayer;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
   /** A unit's objects are being given up. */
@@ -40,6 +41,22 @@ export class ResourceManager {
     this.unlink(unit);
     this.#context.assumptions.release(unit);
     this.#context.materializations.discard(unit);
+  }
+
+  /**
+   * Gives up a unit's object that was kept, and sees to it that it is not found again. Data that is linked has a state, which
+   * a new object would not have; that of a runner that is gone is lost.
+   * @returns false when nothing can be done.
+   */
+  forgetKept(unit: MaterializationUnit): boolean {
+    const { materializations, runner } = this.#context;
+    const hasState =
+      unit.interface.data.size > 0 &&
+      [...materializations.partsOf(unit)].some((part) => runner().linked.has(part));
+    if (!materializations.isKept(unit) || hasState) return false;
+    unit.source.dropKept?.();
+    this.forget(unit);
+    return true;
   }
 
   /** Makes the next call of a unit's functions link again, and retires what is linked now. */
@@ -86,44 +103,12 @@ export class ResourceManager {
 
   /** Nobody gets into what is linked of an object any more; it is freed when all who are inside have left. */
   retire(part: ObjectPart): void {
-    const runner = this.#context.runner();
-    const linked = runner.linked.get(part);
-    if (!linked) return;
-    runner.linked.delete(part);
-    for (const stub of linked.stubs) stub.referenceCount--;
-    for (const name of linked.directNames) {
-      const users = runner.directUsers.get(name);
-      users?.delete(part);
-      if (users?.size === 0) runner.directUsers.delete(name);
-    }
-    const free = (): void => {
-      for (const address of linked.functions) runner.symbolizer.remove(address);
-      for (const { prot, address, sizeBytes } of linked.allocations) {
-        runner.commits.dropSegment(address, sizeBytes);
-        runner.free(prot, address);
-      }
-      if (linked.counter !== undefined) runner.counters.free(linked.counter);
-      for (const stub of linked.stubs) this.releaseIfUnused(stub);
-    };
-    runner.retire(() => {
-      let waiting = linked.ehFrames.length;
-      if (waiting === 0) free();
-      for (const frames of linked.ehFrames)
-        runner.commits.deregisterEHFrames(frames, () => {
-          if (--waiting === 0) free();
-        });
-    });
+    this.#context.linking.retire(part, this.#context.runner());
   }
 
   /** Gives the stub of a name that is gone back once nothing refers to it. */
   retireStub(ref: SymbolRef): void {
     const stub = this.#context.stubs.findStub(ref);
-    if (stub) this.#context.runner().retire(() => this.releaseIfUnused(stub));
-  }
-
-  releaseIfUnused(stub: IndirectStub): void {
-    const { stubs } = this.#context;
-    const isCurrent = stubs.findStub(stub) === stub;
-    if (isCurrent && stub.referenceCount === 0 && !stub.dylib.find(stub.name)) stubs.release(stub);
+    if (stub) this.#context.runner().retire(() => this.#context.stubs.releaseIfUnused(stub));
   }
 }

@@ -5,6 +5,7 @@ import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { CompileAction } from './compile-action.js';
+import type { Guesses } from './guesses.js';
 
 /** Where a name leads, and what is there. */
 export interface FoundSymbol {
@@ -17,8 +18,15 @@ export class SymbolResolver {
   readonly #mainDylib: JITDylib;
   readonly #stubs: IndirectStubsManager;
   readonly #compileAction: CompileAction;
+  readonly #guesses: Guesses;
 
-  constructor(mainDylib: JITDylib, stubs: IndirectStubsManager, compileAction: CompileAction) {
+  constructor(
+    mainDylib: JITDylib,
+    stubs: IndirectStubsManager,
+    compileAction: CompileAction,
+    guesses: Guesses,
+  ) {
+    this.#guesses = guesses;
     this.#mainDylib = mainDylib;
     this.#stubs = stubs;
     this.#compileAction = compileAction;
@@ -43,7 +51,7 @@ export class SymbolResolver {
         return address === undefined ? undefined : { address, kind: 'absolute' };
       }
       if (unit.interface.functions.has(name)) {
-        if (found.dylib === this.#mainDylib) this.#compileAction.noteReachable([name]);
+        if (found.dylib === this.#mainDylib) this.#guesses.noteReachable([name]);
         const stub = this.#stubs.createStub(found);
         if (this.#stubs.isEmitted(stub)) return { address: this.#stubs.stubAddress(stub), kind: 'function' };
         await this.#stubs.ensureEmitted([stub]);

@@ -83,7 +83,7 @@ test('a guess that waits to be compiled is not guessed again', async (t) => {
   const guesses = Array.from({ length: 20 }, (_, index) => `h${index}`);
   for (const name of guesses) session.define(functionUnit(name));
   const waiting: string[][] = [];
-  session.compileAction.speculate({ mode: 'eager' }, (units, _materializations, { canWait }) => {
+  session.guesses.speculate({ mode: 'eager' }, (units, _materializations, { canWait }) => {
     if (canWait) waiting.push(units.map(({ name }) => name));
     return [];
   });

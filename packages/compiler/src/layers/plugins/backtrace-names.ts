@@ -1,0 +1,24 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { LinkedGraph } from '../../jitlink/link.js';
+import type { Linked } from '../../runner/linked.js';
+import type { RunnerContext } from '../../runner/runner-context.js';
+import type { ObjectLinkingPlugin } from '../object-linking-plugin.js';
+
+/** Tells backtraces the names of functions. */
+export class BacktraceNames implements ObjectLinkingPlugin {
+  /** Where functions begin. */
+  readonly #functions = new WeakMap<Linked, readonly ExecutorAddr[]>();
+
+  emitted(linked: Linked, { functions }: LinkedGraph, { symbolizer }: RunnerContext): void {
+    for (const { name, address, sizeBytes } of functions) symbolizer.add(name, address, sizeBytes);
+    this.#functions.set(
+      linked,
+      functions.map(({ address }) => address),
+    );
+  }
+
+  removing(linked: Linked, { symbolizer }: RunnerContext, done: () => void): void {
+    for (const address of this.#functions.get(linked) ?? []) symbolizer.remove(address);
+    done();
+  }
+}

@@ -1,0 +1,52 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { COUNT_FUNCTION_NAME, type ObjectPart } from '../../core/materialization-unit.js';
+import type { LinkedGraph } from '../../jitlink/link.js';
+import type { Linked } from '../../runner/linked.js';
+import type { RunnerContext } from '../../runner/runner-context.js';
+import type { ObjectLinkingPlugin } from '../object-linking-plugin.js';
+
+/** Gives counted functions their counters. */
+export class EntryCounters implements ObjectLinkingPlugin {
+  /** Of parts that are being linked. */
+  readonly #allocated = new Map<ObjectPart, ExecutorAddr>();
+  readonly #counters = new WeakMap<Linked, ExecutorAddr>();
+
+  /** Where a linked part counts, if it does. */
+  counterOf(linked: Linked): ExecutorAddr | undefined {
+    return this.#counters.get(linked);
+  }
+
+  ownNames({ counterName }: ObjectPart): readonly string[] {
+    return counterName === undefined ? [] : [counterName, COUNT_FUNCTION_NAME];
+  }
+
+  resolve(part: ObjectPart, { counters, runner }: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
+    if (part.counterName === undefined) return new Map();
+    const counter = counters.allocate(part.unit);
+    this.#allocated.set(part, counter);
+    return new Map([
+      [part.counterName, counter],
+      [COUNT_FUNCTION_NAME, runner.countFunction],
+    ]);
+  }
+
+  emitted(linked: Linked, _graph: LinkedGraph, _runner: RunnerContext): void {
+    const counter = this.#allocated.get(linked.part);
+    if (counter === undefined) return;
+    this.#allocated.delete(linked.part);
+    this.#counters.set(linked, counter);
+  }
+
+  failed(part: ObjectPart, { counters }: RunnerContext): void {
+    const counter = this.#allocated.get(part);
+    if (counter === undefined) return;
+    this.#allocated.delete(part);
+    counters.free(counter);
+  }
+
+  removing(linked: Linked, { counters }: RunnerContext, done: () => void): void {
+    const counter = this.#counters.get(linked);
+    if (counter !== undefined) counters.free(counter);
+    done();
+  }
+}

@@ -1,0 +1,49 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { RunnerLostError } from '../core/errors.js';
+import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
+import type { ReentryHandler } from '../indirection/reentry-handler.js';
+import type { EventStream } from '../observe/events.js';
+import type { TierUp } from '../optimize/tier-up.js';
+import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+
+/** Whom what an executor says concerns. */
+export interface ExecutorHandlersContext {
+  readonly runners: RunnerSupervisor;
+  readonly reentries: ReentryHandler;
+  readonly events: EventStream;
+  readonly tierUp: TierUp;
+}
+
+/** What a session does with what its executor says. */
+export function executorHandlers({
+  runners,
+  reentries,
+  events,
+  tierUp,
+}: ExecutorHandlersContext): ExecutorHandlers {
+  const noteHot = (counters: readonly ExecutorAddr[], generation: number) => {
+    const runner = runners.ofGeneration(generation);
+    // A counter that was freed meanwhile is nobody's; one that never was is a runner's invention.
+    for (const counter of counters) {
+      const unit = runner?.counters.unitAt(counter);
+      if (unit) tierUp.noteHot(unit);
+    }
+  };
+  return {
+    reenter: (trampoline, { generation, traceparent }) =>
+      reentries.reenter(trampoline, generation, traceparent),
+    functionsHot: noteHot,
+    runnerLost: (generation, end) => {
+      runners.noteLost(generation, end);
+      // Answers that arrived before this have yet to reach those who wait for them.
+      setImmediate(() => runners.ofGeneration(generation)?.abandon(() => new RunnerLostError(end)));
+    },
+    limitReached: (generation, limit) => {
+      runners.ofGeneration(generation)?.reachedLimits.push(limit);
+      events.emit({ type: 'limit-reached', generation, limit });
+    },
+    output: (stream, content) => events.emit({ type: 'output', stream, content }),
+    frame: (frame) => events.emit({ type: 'frame', ...frame }),
+    connection: (event) => events.emit(event),
+  };
+}
