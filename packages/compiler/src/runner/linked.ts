@@ -2,6 +2,7 @@ import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
+import type { LinkedSymbol } from '../jitlink/link.js';
 
 /**
  * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
@@ -11,13 +12,6 @@ export interface IndirectStub extends SymbolRef {
   readonly index: number;
   /** Parts linked into the current runner that hold the stub's address. */
   referenceCount: number;
-}
-
-/** A symbol's place in the executor. */
-export interface LinkedSymbol {
-  readonly address: ExecutorAddr;
-  readonly sizeBytes: number;
-  readonly callable: boolean;
 }
 
 /** Where one part of an object went in one runner, and what it holds on to there: `RunnerContext.linked` has it. */

@@ -118,7 +118,6 @@ export class ExecutionSession implements CallingSession {
     uninstall: (unit) => this.#optimized.uninstall(unit),
     tracing: () => this.#tracing,
   });
-  /** What is compiled and linked before anybody asks. */
   readonly guesses: Guesses = new Guesses({
     dylib: this.mainDylib,
     materializations: this.materializations,
