@@ -12,8 +12,10 @@ import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
+import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { objectUnit } from '../frontends/llvm/object-unit.js';
 import type { LayerStack } from '../layers/layer-stack.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
@@ -179,6 +181,19 @@ export class Dylib {
       );
     // A redefinition may take other parameters, and a call must not pass what it took before.
     return calls.callable(this.#dylib.ref(name), () => signatureNow() ?? known);
+  }
+
+  /**
+   * Adds an object that a compiler has made with `-c`: ELF, relocatable, position-independent. Each function is linked at
+   * its own first call, if it has a section of its own (`-ffunction-sections`); those of one section are linked together.
+   * Its weak, common and COMDAT definitions give way as those of modules do. Bitcode is taken as `addIR` takes it, whatever it
+   * is called.
+   * @throws {LinkError} when the object is malformed (`malformed-object`, with section and offset), for another machine or
+   *   of a kind that is not linked (`unsupported`), or as `defineModule`; then nothing of it is added.
+   */
+  async addObject(content: Uint8Array, { name = 'object' }: AddOptions = {}): Promise<ResourceTracker> {
+    if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
+    return this.define(objectUnit(content.slice(), name, this.#context.layers.pipeline.target.triple));
   }
 
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {

@@ -141,6 +141,11 @@ export class JIT implements AsyncDisposable {
     return this.mainDylib.addIR(content, options);
   }
 
+  /** Adds an object file to the main dylib: see `Dylib.addObject`. */
+  addObject(content: Uint8Array, options?: AddOptions): Promise<ResourceTracker> {
+    return this.mainDylib.addObject(content, options);
+  }
+
   /** Adds a module that has been read and verified to the main dylib: see `Dylib.defineModule`. */
   defineModule(module: VerifiedModule): ResourceTracker {
     return this.mainDylib.defineModule(module);

@@ -24,6 +24,8 @@ export type LinkErrorReason =
 export interface LinkErrorDetails {
   readonly graph: string;
   readonly section?: string;
+  /** Where in the file the error is, in bytes. */
+  readonly offset?: number;
   readonly symbol?: string;
   /** Name of the edge kind or of the object format's relocation. */
   readonly edgeKind?: string;

@@ -176,6 +176,8 @@ export interface Architecture {
   edgeKindName(kind: number): string;
   /** Width of the field that an edge of this kind patches; 0 when it patches nothing. */
   edgeWidthBytes(kind: number): number;
+  /** Whether an edge of this kind holds an address in so few bits that nothing of a session is in its reach. */
+  isTooShort(kind: number): boolean;
   /** Whether an object's graph can hold edges of this kind: linking makes kinds of its own. */
   isObjectEdgeKind(kind: number): boolean;
   /**

@@ -39,8 +39,15 @@ export class ObjectSlice {
   }
 }
 
-/** Splits an object into what links and frees singly. */
-export function splitObject(object: Uint8Array, name: string): ObjectSlice[] {
+/**
+ * Splits an object into what links and frees singly.
+ * @param graph the object's, if it has been built; it is used up.
+ */
+export function splitObject(
+  object: Uint8Array,
+  name: string,
+  graph = buildLinkGraph(object, name),
+): ObjectSlice[] {
   const split = (): (LinkGraph | undefined)[] => splitGraph(buildLinkGraph(object, name));
   // Splitting again gives the same graphs in the same order, for all slices that need theirs again.
   let again: (LinkGraph | undefined)[] = [];
@@ -51,9 +58,7 @@ export function splitObject(object: Uint8Array, name: string): ObjectSlice[] {
     again[index] = undefined;
     return graph;
   };
-  return splitGraph(buildLinkGraph(object, name)).map(
-    (graph, index) => new ObjectSlice(graph, () => remake(index)),
-  );
+  return splitGraph(graph).map((part, index) => new ObjectSlice(part, () => remake(index)));
 }
 
 /** An object that is linked and freed as one. */

@@ -53,8 +53,10 @@ export class ResourceManager {
     const hasState =
       unit.interface.data.size > 0 &&
       [...materializations.partsOf(unit)].some((part) => runner().linked.has(part));
-    if (!materializations.isKept(unit) || hasState) return false;
-    unit.source.dropKept?.();
+    // What was added as an object can be made in no other way.
+    const { dropKept } = unit.source;
+    if (!materializations.isKept(unit) || !dropKept || hasState) return false;
+    dropKept();
     this.forget(unit);
     return true;
   }

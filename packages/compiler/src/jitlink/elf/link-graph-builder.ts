@@ -38,7 +38,7 @@ export interface BuildLinkGraphOptions {
 
 const GOT_SYMBOL = '_GLOBAL_OFFSET_TABLE_';
 /** Home of common symbols. */
-const COMMON_SECTION = 'COMMON';
+export const COMMON_SECTION = 'COMMON';
 
 /** Where the content of one ELF section went. */
 type Placement = Block | MergeableSection;
@@ -55,6 +55,8 @@ export class ElfLinkGraphBuilder {
   /** Per ELF section; undefined for what is not loaded. */
   readonly #placements: (Placement | undefined)[] = [];
   readonly #discarded = new Set<number>();
+  /** Sections in COMDAT groups: another object's will do as well. */
+  readonly #grouped = new Set<number>();
   /** SHT_RELA section per section it applies to. */
   readonly #relocationsOf = new Map<number, elf.ElfSection>();
   readonly #ehFrames: elf.ElfSection[] = [];
@@ -94,9 +96,10 @@ export class ElfLinkGraphBuilder {
       if ((object.view.getUint32(section.offset, true) & elf.GRP_COMDAT) === 0) continue;
       if (!this.#symbolTable || section.link !== this.#symbolTable.sectionIndex)
         throw object.malformed('sh_link of a group is not the symbol table', section.name);
-      if (!this.#isDefined(this.#symbolName(section.info))) continue;
+      const isDiscarded = this.#isDefined(this.#symbolName(section.info));
+      const members = isDiscarded ? this.#discarded : this.#grouped;
       for (let at = 4; at + 4 <= section.sizeBytes; at += 4)
-        this.#discarded.add(object.view.getUint32(section.offset + at, true));
+        members.add(object.view.getUint32(section.offset + at, true));
     }
   }
 
@@ -218,8 +221,9 @@ export class ElfLinkGraphBuilder {
       if (!placement) return scope === 'local' ? undefined : this.#whenNotLoaded(name, section);
       const offset = table.value(index);
       if (offset > section.sizeBytes)
-        throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name);
+        throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name, section.offset);
       this.#defineIn(symbol, placement, Number(offset));
+      if (this.#grouped.has(section.index)) symbol.linkage = 'weak';
       // `DW.ref` pointers to personality routines: every graph that needs one has its own.
       if (scope === 'hidden' && symbol.block?.mergeable) {
         symbol.scope = 'local';
@@ -304,19 +308,23 @@ export class ElfLinkGraphBuilder {
         throw this.#object.malformed(
           `${relocation.name} at offset ${offset} lies outside its ${targetBytes} bytes`,
           target,
+          table.entryOffset(i),
         );
       if (relocation.kind === KEEP_ALIVE && table.symbol(i) === 0) continue;
-      add(this.#edge(relocation, offset, table.symbol(i), table.addend(i)));
+      add(this.#edge(relocation, offset, table.symbol(i), table.addend(i), table.entryOffset(i)));
     }
   }
 
-  #edge(relocation: ElfRelocation, offset: number, symbolIndex: number, addend: bigint): Edge {
+  /** @param at where in the file the relocation is. */
+  #edge(relocation: ElfRelocation, offset: number, symbolIndex: number, addend: bigint, at: number): Edge {
     if (relocation.got) this.#useGOT();
     if (relocation.got === 'target') return new Edge(relocation.kind, offset, this.#useGOT(), addend);
     const table = this.#symbolTable;
     if (!table || symbolIndex >= table.count)
       throw this.#object.malformed(
         `${relocation.name} refers to symbol ${symbolIndex}, which does not exist`,
+        undefined,
+        at,
       );
     if (symbolIndex === 0) return new Edge(relocation.kind, offset, this.#zeroSymbol(), addend);
     const target = this.#symbols[symbolIndex];
@@ -325,9 +333,9 @@ export class ElfLinkGraphBuilder {
       // In a mergeable section the addend of a section symbol says which constant is meant.
       const placement = this.#placements[table.section(symbolIndex)];
       if (placement instanceof MergeableSection) {
-        const at = Number(table.value(symbolIndex) + addend);
-        const piece = placement.pieceAt(Math.max(at, 0));
-        return new Edge(relocation.kind, offset, piece.symbol, BigInt(at - piece.start));
+        const meant = Number(table.value(symbolIndex) + addend);
+        const piece = placement.pieceAt(Math.max(meant, 0));
+        return new Edge(relocation.kind, offset, piece.symbol, BigInt(meant - piece.start));
       }
     }
     return new Edge(relocation.kind, offset, target ?? this.#dropped, addend);

@@ -109,11 +109,13 @@ export class ElfObject {
     this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#nameBytesLeft = Math.max(bytes.byteLength * MAX_NAME_BYTES_PER_BYTE, MIN_NAME_BYTES);
     if (bytes.byteLength < EHDR_BYTES || this.view.getUint32(0) !== ELF_MAGIC)
-      throw this.malformed('not an ELF object');
+      throw this.malformed('not an ELF object', undefined, 0);
     if (this.view.getUint8(4) !== ELFCLASS64 || this.view.getUint8(5) !== ELFDATA2LSB)
       throw this.unsupported('the object is not 64-bit little-endian ELF');
     if (this.view.getUint16(16, true) !== ET_REL)
-      throw this.unsupported('the ELF file is not a relocatable object');
+      throw this.unsupported(
+        'the ELF file is not a relocatable object: give what the compiler makes with -c, and load a library with --preload',
+      );
     this.machine = this.view.getUint16(18, true);
     this.sections = this.#readSections();
   }
@@ -140,12 +142,15 @@ export class ElfObject {
       start + MAX_NAME_BYTES < table.offset + table.sizeBytes
         ? `a name is longer than ${MAX_NAME_BYTES} bytes`
         : `string table ${table.index} ends inside a name`,
+      undefined,
+      start,
     );
   }
 
   #name(start: number, end: number): string {
     this.#nameBytesLeft -= end - start;
-    if (this.#nameBytesLeft < 0) throw this.malformed('the names of its sections and symbols overlap');
+    if (this.#nameBytesLeft < 0)
+      throw this.malformed('the names of its sections and symbols overlap', undefined, start);
     // Two names that are not could become the same text.
     if (!isUtf8(this.bytes.subarray(start, end)))
       throw this.unsupported(`the name ${quoted(this.#text.toString('latin1', start, end))} is not UTF-8`);
@@ -168,8 +173,11 @@ export class ElfObject {
     return new ElfRelaTable(this, section);
   }
 
-  malformed(problem: string, section?: string): LinkError {
-    return new LinkError('malformed-object', this.#details(section), `malformed object: ${problem}`);
+  /** @param offset where in the file. */
+  malformed(problem: string, section?: string, offset?: number): LinkError {
+    const details = { ...this.#details(section), ...(offset !== undefined && { offset }) };
+    const where = offset === undefined ? '' : ` at byte ${offset}`;
+    return new LinkError('malformed-object', details, `malformed object${where}: ${problem}`);
   }
 
   unsupported(problem: string, section?: string): LinkError {
@@ -183,7 +191,7 @@ export class ElfObject {
   /** A 64-bit field that has to be a size or an offset. */
   #size(at: number, field: string): number {
     const high = this.view.getUint32(at + 4, true);
-    if (high > 0x1f_ffff) throw this.malformed(`${field} is 2^53 or more`);
+    if (high > 0x1f_ffff) throw this.malformed(`${field} is 2^53 or more`, undefined, at);
     return high * 2 ** 32 + this.view.getUint32(at, true);
   }
 
@@ -191,15 +199,16 @@ export class ElfObject {
     const { view } = this;
     const tableOffset = this.#size(40, 'e_shoff');
     if (tableOffset === 0) return [];
-    if (view.getUint16(58, true) !== SHDR_BYTES) throw this.malformed('e_shentsize is not 64');
+    if (view.getUint16(58, true) !== SHDR_BYTES) throw this.malformed('e_shentsize is not 64', undefined, 58);
     const room = this.bytes.byteLength - tableOffset;
-    if (room < SHDR_BYTES) throw this.malformed('the section headers lie outside the file');
+    const outside = () => this.malformed('the section headers lie outside the file', undefined, tableOffset);
+    if (room < SHDR_BYTES) throw outside();
     // Counts that do not fit the file header are in the first section header.
     const count = view.getUint16(60, true) || this.#size(tableOffset + 32, 'section count');
-    if (count > room / SHDR_BYTES) throw this.malformed('the section headers lie outside the file');
+    if (count > room / SHDR_BYTES) throw outside();
     let namesIndex = view.getUint16(62, true);
     if (namesIndex === SHN_XINDEX) namesIndex = view.getUint32(tableOffset + 40, true);
-    if (namesIndex >= count) throw this.malformed('e_shstrndx is no section');
+    if (namesIndex >= count) throw this.malformed('e_shstrndx is no section', undefined, 62);
 
     const names = count === 0 ? null : this.#readSection(tableOffset, namesIndex, null);
     const sections: ElfSection[] = [];
@@ -207,7 +216,8 @@ export class ElfObject {
     for (let index = 0; index < count; index++) {
       const section = this.#readSection(tableOffset, index, names);
       if (section.type !== SHT_NOBITS) contentBytes += section.sizeBytes;
-      if (contentBytes > this.bytes.byteLength) throw this.malformed('sections overlap');
+      if (contentBytes > this.bytes.byteLength)
+        throw this.malformed('sections overlap', section.name, section.offset);
       sections.push(section);
     }
     return sections;
@@ -225,9 +235,9 @@ export class ElfObject {
     const name =
       names && names.type === SHT_STRTAB ? this.string(names, view.getUint32(at, true)) : `#${index}`;
     if (type !== SHT_NOBITS && offset + sizeBytes > this.bytes.byteLength)
-      throw this.malformed('its content lies outside the file', name);
+      throw this.malformed('its content lies outside the file', name, offset);
     if (alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) !== 0)
-      throw this.malformed(`its alignment ${alignment} is no power of two up to ${MAX_ALIGNMENT}`, name);
+      throw this.malformed(`its alignment ${alignment} is no power of two up to ${MAX_ALIGNMENT}`, name, at);
     return {
       index,
       name,
@@ -255,7 +265,7 @@ export class ElfSymbolTable {
 
   constructor(object: ElfObject, section: ElfSection) {
     if (section.entryBytes !== SYM_BYTES || section.sizeBytes % SYM_BYTES !== 0)
-      throw object.malformed(`the entries are not ${SYM_BYTES} bytes each`, section.name);
+      throw object.malformed(`the entries are not ${SYM_BYTES} bytes each`, section.name, section.offset);
     this.#object = object;
     this.#view = object.view;
     this.#offset = section.offset;
@@ -327,10 +337,15 @@ export class ElfRelaTable {
 
   constructor(object: ElfObject, section: ElfSection) {
     if (section.entryBytes !== RELA_BYTES || section.sizeBytes % RELA_BYTES !== 0)
-      throw object.malformed(`the entries are not ${RELA_BYTES} bytes each`, section.name);
+      throw object.malformed(`the entries are not ${RELA_BYTES} bytes each`, section.name, section.offset);
     this.#view = object.view;
     this.#offset = section.offset;
     this.count = section.sizeBytes / RELA_BYTES;
+  }
+
+  /** Where in the file the entry is. */
+  entryOffset(index: number): number {
+    return this.#offset + index * RELA_BYTES;
   }
 
   /** Offset of the fixup in its section; rounded when it is 2^53 or more. */

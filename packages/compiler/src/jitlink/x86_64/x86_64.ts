@@ -21,6 +21,10 @@ export const x86_64: Architecture = {
   negDelta32: X86_64_EDGES.NegDelta32.kind,
   edgeKindName,
   edgeWidthBytes: (kind) => edgeSpec(kind)?.widthBytes ?? 0,
+  isTooShort: (kind) => {
+    const spec = edgeSpec(kind);
+    return spec?.expression === 'S + A' && spec.widthBytes < 8;
+  },
   isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),
   buildGOTAndStubs,
   relax,

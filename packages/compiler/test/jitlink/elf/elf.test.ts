@@ -204,7 +204,7 @@ test('what is no object for this linker is refused in words', (t) => {
   };
   const refusal = (object: Uint8Array): string =>
     t.throws(() => buildLinkGraph(object, 'test.o'), { instanceOf: LinkError })?.message ?? '';
-  t.is(refusal(new Uint8Array()), 'In graph test.o: malformed object: not an ELF object');
+  t.is(refusal(new Uint8Array()), 'In graph test.o: malformed object at byte 0: not an ELF object');
   t.regex(refusal(patched(0, 0)), /not an ELF object/);
   t.regex(refusal(patched(4, 1)), /not 64-bit little-endian ELF/);
   t.regex(refusal(patched(5, 2)), /not 64-bit little-endian ELF/);

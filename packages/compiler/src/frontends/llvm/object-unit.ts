@@ -1,0 +1,98 @@
+import { MaterializationUnit } from '../../core/materialization-unit.js';
+import type { SymbolFlags, SymbolFlagsMap } from '../../core/symbol-flags.js';
+import { buildLinkGraph } from '../../jitlink/elf/elf.js';
+import { COMMON_SECTION } from '../../jitlink/elf/link-graph-builder.js';
+import { LinkError } from '../../jitlink/errors.js';
+import type { LinkGraph, LinkSymbol } from '../../jitlink/link-graph.js';
+import { partsOf, takeApart } from './object-parts.js';
+
+/** The symbol of objects that hold nothing but what GCC's own linker plugin reads. */
+const SLIM_LTO_SYMBOL = '__gnu_lto_slim';
+
+/**
+ * A unit of an object file that somebody else has compiled: each of its functions is linked at its own first call, with
+ * what it shares with others. What it defines is read from its symbol table.
+ * @param object stays as it is from now on.
+ * @param triple of the executor.
+ * @throws {LinkError} when it is malformed, for another machine, or asks for what is not supported.
+ */
+export function objectUnit(object: Uint8Array, name: string, triple: string): MaterializationUnit {
+  const graph = buildLinkGraph(object, name);
+  refuseForeign(graph, triple);
+  refuseSlim(graph);
+  refuseShortAddresses(graph);
+  const symbols = definitionsOf(graph);
+  const slices = takeApart(object, name, graph);
+  return new MaterializationUnit(
+    name,
+    {
+      kind: 'module',
+      materialize: async (responsibility) =>
+        responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
+    },
+    symbols,
+  );
+}
+
+function definitionsOf(graph: LinkGraph): SymbolFlagsMap {
+  const symbols = new Map<string, SymbolFlags>();
+  for (const symbol of graph.symbols) {
+    if (symbol.scope === 'local' || symbol.kind === 'external') continue;
+    if (symbol.kind === 'absolute')
+      throw unsupported(graph, symbol.name, `"${symbol.name}" is a number, not a place (SHN_ABS)`);
+    symbols.set(symbol.name, flagsOf(symbol));
+  }
+  return symbols;
+}
+
+function flagsOf({ block, callable, linkage, scope, sizeBytes }: LinkSymbol): SymbolFlags {
+  const isCommon = block?.section.name === COMMON_SECTION;
+  return {
+    callable,
+    linkage: isCommon ? 'common' : linkage,
+    scope: scope === 'hidden' ? 'hidden' : 'exported',
+    sizeBytes: isCommon ? sizeBytes : 0,
+  };
+}
+
+function refuseForeign(graph: LinkGraph, triple: string): void {
+  const [architecture] = triple.split('-');
+  if (graph.architecture.name !== architecture)
+    throw unsupported(
+      graph,
+      undefined,
+      `it is for ${graph.architecture.name}, and the executor is ${triple}`,
+    );
+}
+
+function refuseSlim(graph: LinkGraph): void {
+  if (graph.findDefinition(SLIM_LTO_SYMBOL))
+    throw unsupported(
+      graph,
+      SLIM_LTO_SYMBOL,
+      'it was made by gcc -flto and holds no machine code; compile it without -flto, or with -ffat-lto-objects',
+    );
+}
+
+/** Code that was made to be loaded below 2 GiB. */
+function refuseShortAddresses(graph: LinkGraph): void {
+  const { architecture } = graph;
+  for (const { name: section, blocks } of graph.sections)
+    for (const { edges } of blocks)
+      for (const { kind, target } of edges) {
+        if (target.kind === 'absolute' || !architecture.isTooShort(kind)) continue;
+        throw new LinkError(
+          'unsupported',
+          { graph: graph.name, section, symbol: target.name, edgeKind: architecture.edgeKindName(kind) },
+          `it has addresses of 32 bits or less (${architecture.edgeKindName(kind)}); compile it with -fPIC`,
+        );
+      }
+}
+
+function unsupported(graph: LinkGraph, symbol: string | undefined, problem: string): LinkError {
+  return new LinkError(
+    'unsupported',
+    { graph: graph.name, ...(symbol !== undefined && { symbol }) },
+    problem,
+  );
+}
