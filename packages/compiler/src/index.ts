@@ -49,6 +49,7 @@ export {
 export {
   type AbsoluteDefinition,
   type AddOptions,
+  type ArchiveOptions,
   Dylib,
   type Generator,
   type ReexportTarget,

@@ -12,6 +12,8 @@ import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
+import { readArchive } from '../frontends/llvm/archive.js';
+import { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -37,6 +39,11 @@ export type Generator = (names: readonly string[], dylib: Dylib) => void | Promi
 export interface AddOptions {
   /** As errors call it: the name of a file, as a rule. */
   readonly name?: string;
+}
+
+export interface ArchiveOptions extends AddOptions {
+  /** Where the members of a thin archive are: what its paths begin at. */
+  readonly directory?: string;
 }
 
 /** What dylibs of one JIT work with. */
@@ -194,6 +201,26 @@ export class Dylib {
   async addObject(content: Uint8Array, { name = 'object' }: AddOptions = {}): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
     return this.define(objectUnit(content.slice(), name, this.#context.layers.pipeline.target.triple));
+  }
+
+  /**
+   * Adds an archive, as `ar` makes them of objects and bitcode: a member is added, as `addObject` adds it, when a name that
+   * it defines is needed and nobody defines it. It is asked after what was added before it, and before the process is.
+   * @param options.directory where the members of a thin archive are.
+   * @throws {LinkError} `malformed-object`, with the offset, for the archive, or a member that the index does not mention.
+   *   What is wrong with other members is met, and said, when they are needed.
+   */
+  async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions = {}): Promise<void> {
+    const { codegen, layers } = this.#context;
+    const members = await ArchiveMembers.open(readArchive(content.slice(), name), {
+      directory,
+      namesInBitcode: async (bitcode, member) => {
+        const { defines } = await codegen.readModule(member, irOf(bitcode), layers.pipeline.target);
+        return defines.symbols.keys();
+      },
+      add: (member, title) => this.addObject(member, { name: title }),
+    });
+    this.addGenerator((names) => members.supply(names));
   }
 
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {

@@ -1,0 +1,122 @@
+import { isAbsolute, join, normalize } from 'node:path';
+import { readBoundedFile } from '../../files/bounded-file.js';
+import { ElfObject, SHN_UNDEF, STB_LOCAL } from '../../jitlink/elf/object.js';
+import { LinkError } from '../../jitlink/errors.js';
+import type { Archive, ArchiveMember } from './archive.js';
+import { inputKindOf } from './input-kind.js';
+
+/** Largest member of a thin archive: what a code generator takes. */
+const MAX_MEMBER_BYTES = 256 * 1024 * 1024;
+
+/** What an archive's members are read with. */
+export interface MemberContext {
+  /** Where a thin archive's members are. */
+  readonly directory: string | undefined;
+  /** Names that bitcode defines. */
+  namesInBitcode(content: Uint8Array, name: string): Promise<Iterable<string>>;
+  /** Adds a member to what the archive supplies. */
+  add(content: Uint8Array, name: string): Promise<unknown>;
+}
+
+/**
+ * Supplies a dylib from an archive: a member is added as a whole when one of the names that it defines is asked for, as
+ * linkers do. ORC's `StaticLibraryDefinitionGenerator`.
+ */
+export class ArchiveMembers {
+  readonly #archive: Archive;
+  readonly #context: MemberContext;
+  readonly #memberOf: ReadonlyMap<string, ArchiveMember>;
+  readonly #added = new Map<ArchiveMember, Promise<unknown>>();
+
+  private constructor(
+    archive: Archive,
+    context: MemberContext,
+    memberOf: ReadonlyMap<string, ArchiveMember>,
+  ) {
+    this.#archive = archive;
+    this.#context = context;
+    this.#memberOf = memberOf;
+  }
+
+  /**
+   * Finds out which member defines what: the index says it, or the members themselves where it does not. GNU `ar` leaves out
+   * those of bitcode.
+   * @throws {LinkError} for a member that is missing or malformed; and what `namesInBitcode` throws.
+   */
+  static async open(archive: Archive, context: MemberContext): Promise<ArchiveMembers> {
+    const memberOf = new Map(archive.index);
+    const indexed = new Set(archive.index.values());
+    for (const member of archive.members) {
+      if (indexed.has(member)) continue;
+      const name = nameOf(archive, member);
+      const content = await contentOf(archive, member, context.directory);
+      for (const symbol of await definedNames(content, name, context))
+        if (!memberOf.has(symbol)) memberOf.set(symbol, member);
+    }
+    return new ArchiveMembers(archive, context, memberOf);
+  }
+
+  /** Adds the members that define some of the names, each once. */
+  async supply(names: readonly string[]): Promise<void> {
+    const members = new Set(names.flatMap((name) => this.#memberOf.get(name) ?? []));
+    await Promise.all([...members].map((member) => this.#add(member)));
+  }
+
+  #add(member: ArchiveMember): Promise<unknown> {
+    const before = this.#added.get(member);
+    if (before) return before;
+    const adding = contentOf(this.#archive, member, this.#context.directory).then((content) =>
+      this.#context.add(content, nameOf(this.#archive, member)),
+    );
+    this.#added.set(member, adding);
+    // What could not be added is tried again when it is asked for again.
+    adding.catch(() => this.#added.delete(member));
+    return adding;
+  }
+}
+
+/** As errors call a member: `libm.a(sin.o)`. */
+function nameOf(archive: Archive, { name }: ArchiveMember): string {
+  return `${archive.name}(${name})`;
+}
+
+async function contentOf(
+  { name: graph }: Archive,
+  { name, offset, content }: ArchiveMember,
+  directory: string | undefined,
+): Promise<Uint8Array> {
+  if (content) return content;
+  const refuse = (problem: string, cause?: unknown) =>
+    new LinkError('malformed-object', { graph, offset }, `its member ${name} ${problem}`, { cause });
+  if (directory === undefined)
+    throw refuse('is a file elsewhere (the archive is thin): say in which directory');
+  const path = normalize(name);
+  // Whoever made the archive is not to choose what is read.
+  if (isAbsolute(path) || path.split('/')[0] === '..')
+    throw refuse(`is outside of ${directory}, and is not looked for there`);
+  try {
+    return await readBoundedFile(join(directory, path), MAX_MEMBER_BYTES);
+  } catch (cause) {
+    throw refuse(`cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+}
+
+async function definedNames(
+  content: Uint8Array,
+  name: string,
+  context: MemberContext,
+): Promise<Iterable<string>> {
+  const kind = inputKindOf(content);
+  if (kind === 'bitcode') return context.namesInBitcode(content, name);
+  // `ar` takes any file.
+  return kind === 'object' ? namesInObject(new ElfObject(name, content)) : [];
+}
+
+function namesInObject(object: ElfObject): string[] {
+  const table = object.symbolTable();
+  const names: string[] = [];
+  for (let index = 1; table && index < table.count; index++)
+    if (table.binding(index) !== STB_LOCAL && table.rawSection(index) !== SHN_UNDEF)
+      names.push(table.name(index));
+  return names;
+}

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { LinkError } from '@farjit/compiler';
+import test, { type ExecutionContext } from 'ava';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { assemble } from '#compiler/test/llvm/assemble.js';
+import { openJIT } from './jit-fixture.js';
+
+const INT = { result: 'i32', parameters: ['i32'] } as const;
+const object = (source: string) => compile(source, ['-O1', '-fPIC']);
+const FILES = {
+  'one.o': object('int two(int); int one(int x) { return two(x) + 1; }'),
+  'sub/two.o': object(
+    'int state = 2; int two(int x) { return x * state; } int also_two(int x) { return x; }',
+  ),
+  'three.bc': assemble('define i32 @three(i32 %x) {\n  %y = mul i32 %x, 3\n  ret i32 %y\n}'),
+  'abs.o': object('int abs(int x) { return x < 0 ? -x : x; } int here(int x) { return abs(x) + 100; }'),
+  'init.o': object(
+    'int n; __attribute__((constructor)) void first(void) { n = 4; } int four(int x) { return x; }',
+  ),
+};
+
+/** An archive, and the directory that it was made in. */
+function archiveOf(
+  t: ExecutionContext,
+  ar: string,
+  ...flags: string[]
+): { directory: string; content: Buffer } {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-archive-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  for (const [name, content] of Object.entries(FILES)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), content);
+  }
+  execFileSync(ar, [...flags, 'lib.a', ...Object.keys(FILES)], { cwd: directory, stdio: 'pipe' });
+  return { directory, content: readFileSync(join(directory, 'lib.a')) };
+}
+
+for (const [what, ar, flags] of [
+  ['with an index that leaves bitcode out', 'ar', 'rcs'],
+  ['with a whole index', 'llvm-ar', 'rcs'],
+  ['without an index', 'ar', 'rcS'],
+  ['with its members elsewhere', 'ar', 'rcsT'],
+] as const)
+  test(`members of an archive are added when a name of theirs is needed: ${what}`, async (t) => {
+    const { jit } = await openJIT(t);
+    const { directory, content } = archiveOf(t, ar, flags);
+    await jit.addArchive(content, { name: 'lib.a', directory });
+    t.deepEqual(jit.definedNames(), []);
+    t.is(await (await jit.lookup('one', INT))(20), 41);
+    t.deepEqual(jit.definedNames().sort(), ['also_two', 'one', 'state', 'two']);
+    await jit.addObject(object('int three(int); int six(int x) { return 2 * three(x); }'));
+    t.is(await (await jit.lookup('six', INT))(2), 12);
+    // Before the process's own.
+    t.is(await (await jit.lookup('here', INT))(-4), 104);
+    // One that cannot be linked is met when it is needed.
+    for (let attempt = 0; attempt < 2; attempt++)
+      await t.throwsAsync(jit.lookup('four', INT), {
+        instanceOf: LinkError,
+        message: /^In graph lib\.a\(init\.o\), section \.init_array: functions to run/,
+      });
+    t.is(await jit.findSymbol('five'), undefined);
+  });
+
+test('what is defined comes before an archive, and a member for several names is added once', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(object('int two(int x) { return 7; }'), { name: 'mine.o' });
+  await jit.addArchive(archiveOf(t, 'ar', 'rcs').content, { name: 'lib.a' });
+  t.is(await (await jit.lookup('one', INT))(1), 8);
+  // Its member defines `two` as well, as a linker would say.
+  await t.throwsAsync(jit.lookup('also_two', INT), {
+    instanceOf: LinkError,
+    message: /^In graph lib\.a\(sub\/two\.o\)|^In graph lib\.a\(two\.o\): two already defined by mine\.o/,
+  });
+  const dylib = jit.createDylib('other');
+  await dylib.addArchive(archiveOf(t, 'ar', 'rcs').content, { name: 'lib.a' });
+  const found = await Promise.all([dylib.lookup('two', INT), dylib.lookup('also_two', INT)]);
+  t.deepEqual(await Promise.all(found.map((call) => call(3))), [6, 3]);
+});
+
+test('a thin archive whose members cannot be read is refused, and none is looked for elsewhere', async (t) => {
+  const { jit } = await openJIT(t);
+  const { directory, content } = archiveOf(t, 'ar', 'rcST');
+  await t.throwsAsync(jit.addArchive(content, { name: 'thin.a' }), {
+    instanceOf: LinkError,
+    message: /^In graph thin\.a: its member one\.o is a file elsewhere .*: say in which directory$/,
+  });
+  await t.throwsAsync(jit.addArchive(content, { name: 'thin.a', directory: join(directory, 'sub') }), {
+    message: /its member one\.o cannot be read: ENOENT/,
+  });
+  const outside = Buffer.from(content.toString('latin1').replace('sub/two.o', '../two.oo'), 'latin1');
+  await t.throwsAsync(jit.addArchive(outside, { name: 'thin.a', directory }), {
+    message: /its member \.\.\/two\.oo is outside of .*, and is not looked for there$/,
+  });
+});
+
+test('an archive that is damaged is refused, and supplies nothing', async (t) => {
+  const { jit } = await openJIT(t);
+  const { content } = archiveOf(t, 'ar', 'rcs');
+  for (let length = 9; length < content.byteLength; length += 97)
+    await t.throwsAsync(jit.addArchive(content.subarray(0, length), { name: 'cut.a' }), {
+      instanceOf: LinkError,
+      message: /^In graph cut\.a: malformed archive at byte \d+: /,
+    });
+  t.is(await jit.findSymbol('one'), undefined);
+});
