@@ -38,6 +38,8 @@ const OPTIONAL_FOR_TESTS = [
     aptPackage: 'libllvm22',
     probe: () => findLibLLVM().some(({ major }) => major === 22),
   },
+  // Compiles the C and C++ of tests; its bitcode is read by every libLLVM that is supported.
+  { what: 'clang 14', aptPackage: 'clang-14', probe: () => onPath('clang-14') },
   // Makes the certificates of tests, each for its own.
   { what: 'openssl', aptPackage: 'openssl', probe: () => onPath('openssl') },
   // Hosts of their own for compiler and executors.

@@ -32,6 +32,8 @@ export {
   type KaleidoscopePool as ExecutorPool,
 } from './frontends/kaleidoscope/kaleidoscope-pool.js';
 export { SourceError } from './frontends/kaleidoscope/source-error.js';
+export type { CLanguage } from './frontends/llvm/c-compiler.js';
+export { CCompilerError, type CDiagnostic, CSourceError } from './frontends/llvm/c-errors.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export {
   DOUBLE,
@@ -48,6 +50,7 @@ export {
 } from './ir/types.js';
 export {
   type AbsoluteDefinition,
+  type AddCOptions,
   type AddOptions,
   type ArchiveOptions,
   Dylib,

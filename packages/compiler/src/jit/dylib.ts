@@ -14,6 +14,8 @@ import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { readArchive } from '../frontends/llvm/archive.js';
 import { ArchiveMembers } from '../frontends/llvm/archive-members.js';
+import { type COptions, compileC } from '../frontends/llvm/c-compiler.js';
+import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -44,6 +46,12 @@ export interface AddOptions {
 export interface ArchiveOptions extends AddOptions {
   /** Where the members of a thin archive are: what its paths begin at. */
   readonly directory?: string;
+}
+
+/** How a C or C++ source is compiled. */
+export interface AddCOptions extends COptions {
+  /** Path of a clang. */
+  readonly cc?: string;
 }
 
 /** What dylibs of one JIT work with. */
@@ -221,6 +229,22 @@ export class Dylib {
       add: (member, title) => this.addObject(member, { name: title }),
     });
     this.addGenerator((names) => members.supply(names));
+  }
+
+  /**
+   * Adds a C or C++ source, or assembly, compiled by clang: confined, it reads the system's headers, `directory` and what
+   * `flags` name, and nothing else. It becomes bitcode without passes, which `addIR` takes; assembly becomes an object.
+   * C++ wants `libstdc++.so.6` preloaded in the executor.
+   * @param options.cc path of a clang; by default the newest whose bitcode the code generator's libLLVM reads.
+   * @throws {CSourceError} for a source that clang refuses; it says where.
+   * @throws {CCompilerError} when there is no clang (it says how to install it), or it cannot be run.
+   * @throws as `addIR` and `addObject`.
+   */
+  async addC(source: string, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+    const clang = cc ?? findClang(this.#context.codegen.libLLVM());
+    const { name = 'source' } = options;
+    const made = await compileC(clang, source, options);
+    return inputKindOf(made) === 'object' ? this.addObject(made, { name }) : this.#addIR(irOf(made), name);
   }
 
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {

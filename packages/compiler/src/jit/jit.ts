@@ -26,7 +26,7 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { CompileTogether } from '../session/guesses.js';
-import { type AddOptions, type ArchiveOptions, Dylib, type DylibContext } from './dylib.js';
+import { type AddCOptions, type AddOptions, type ArchiveOptions, Dylib, type DylibContext } from './dylib.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
 import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
@@ -149,6 +149,11 @@ export class JIT implements AsyncDisposable {
   /** Adds an archive to the main dylib: see `Dylib.addArchive`. */
   addArchive(content: Uint8Array, options?: ArchiveOptions): Promise<void> {
     return this.mainDylib.addArchive(content, options);
+  }
+
+  /** Adds a C or C++ source to the main dylib: see `Dylib.addC`. */
+  addC(source: string, options?: AddCOptions): Promise<ResourceTracker> {
+    return this.mainDylib.addC(source, options);
   }
 
   /** Adds a module that has been read and verified to the main dylib: see `Dylib.defineModule`. */

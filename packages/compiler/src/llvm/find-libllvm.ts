@@ -75,8 +75,11 @@ function libLLVMFile(path: string, version: string): LibLLVMFile {
   return { path, version, majorVersion: Number(version.split('.')[0] ?? 0) };
 }
 
-/** `libLLVM-14.so`, `libLLVM-14.so.1`, `libLLVM-14.0.6.so.1`, `libLLVM.so.22.1`, `libLLVM.so.18.1-rc2`. */
-function versionInName(name: string): string | undefined {
+/**
+ * The version in the name of a libLLVM: `libLLVM-14.so`, `libLLVM-14.so.1`, `libLLVM-14.0.6.so.1`, `libLLVM.so.22.1`,
+ * `libLLVM.so.18.1-rc2`. Undefined for another file's.
+ */
+export function versionInName(name: string): string | undefined {
   const match = /^libLLVM(?:-(\d+(?:\.\d+)*)\.so(?:\.\d+)?|\.so\.(\d+(?:\.\d+)*)(?:-[\w.]+)?)$/.exec(name);
   return match?.[1] ?? match?.[2];
 }

@@ -1,0 +1,115 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
+import { runConfined } from './confined-tool.js';
+
+/** Languages that clang compiles, in its own words. */
+export type CLanguage = 'c' | 'c++' | 'assembler' | 'assembler-with-cpp';
+
+/** How a source is compiled. */
+export interface COptions {
+  /** As diagnostics call it: the file's, as a rule. */
+  readonly name?: string;
+  /** C unless given. */
+  readonly language?: CLanguage;
+  /** More of clang's options: `-DNAME`, `-IDIRECTORY`, `-std=c17`. Directories and files in them can be read. */
+  readonly flags?: readonly string[];
+  /** Whose headers can be included in quotes; without it, no file of the caller's can be read. */
+  readonly directory?: string;
+  /** Told what clang says of a source that it takes: warnings, as it writes them. */
+  readonly onWarnings?: (words: string) => void;
+}
+
+/** No `optnone`; TBAA and lifetimes are kept. Options of the caller's may say another level. */
+const OPTIMIZATION = ['-O1'];
+/** No passes: those are the code generator's. */
+const TO_BITCODE = ['-Xclang', '-disable-llvm-passes', '-c', '-emit-llvm'];
+const ALWAYS = ['-fPIC', '-fno-color-diagnostics', '-ferror-limit=20', '-Wno-unused-command-line-argument'];
+
+/** Where distributions keep programs, libraries and headers, and what finds libraries. */
+const SYSTEM = ['/usr', '/lib', '/lib64', '/bin', '/etc/ld.so.cache'];
+/** Beside a compiler that is elsewhere: its libraries and headers. */
+const BESIDE = ['lib', 'lib64', 'include', 'share'];
+
+/** Options whose value is a path, in one word with it or in two. */
+const PATH_OPTION = /^(-I|-isystem|-iquote|-idirafter|-isysroot|-include|-imacros|--sysroot=|-B)(.*)$/;
+
+/** Far more than any source takes. */
+const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 1024 };
+
+/**
+ * Compiles a source with clang, which is confined: it reads the system's headers, the source's directory, and what options name,
+ * and nothing else; it has no network, and not all of the machine's time and memory.
+ * @returns bitcode, or an object for assembly.
+ * @throws {CSourceError} when clang refuses the source.
+ * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
+ */
+export async function compileC(clang: string, source: string, options: COptions = {}): Promise<Uint8Array> {
+  const { name = 'source', language = 'c' } = options;
+  const text = `# 1 ${JSON.stringify(name)}\n${source}`;
+  switch (language) {
+    case 'assembler':
+      return runClang(clang, text, ['-c', '-x', 'assembler'], options);
+    case 'assembler-with-cpp': {
+      // In one go it wants a temporary file.
+      const preprocessed = await runClang(clang, text, ['-E', '-x', 'assembler-with-cpp'], options);
+      return runClang(clang, preprocessed.toString(), ['-c', '-x', 'assembler'], options);
+    }
+    default:
+      return runClang(clang, text, [...TO_BITCODE, '-x', language], options);
+  }
+}
+
+/** @param task what is to be made of the text. */
+async function runClang(
+  clang: string,
+  input: string,
+  task: readonly string[],
+  { name = 'source', flags = [], directory, onWarnings }: COptions,
+): Promise<Buffer> {
+  const program = programOf(clang);
+  const cwd = directory === undefined ? '/' : resolve(directory);
+  const readable = [
+    ...SYSTEM,
+    ...BESIDE.map((folder) => join(dirname(dirname(program)), folder)),
+    program,
+    ...pathsIn(flags, cwd),
+    ...(directory === undefined ? [] : [cwd]),
+  ];
+  const { output, words, end } = await runConfined(
+    program,
+    [...OPTIMIZATION, ...ALWAYS, ...flags, ...task, '-', '-o', '-'],
+    {
+      input,
+      cwd,
+      readable: [...new Set(readable)].filter((path) => path !== '/' && existsSync(path)),
+      limits: LIMITS,
+    },
+  );
+  if (end === 'done') {
+    if (words !== '') onWarnings?.(words);
+    return output;
+  }
+  const diagnostics = parseDiagnostics(words);
+  if (diagnostics.some(({ severity }) => severity.endsWith('error')))
+    throw new CSourceError(name, words.trim(), diagnostics);
+  throw new CCompilerError(`${clang} failed over ${name} (${end}): ${words.trim() || 'it does not say why'}`);
+}
+
+function programOf(clang: string): string {
+  try {
+    return realpathSync(clang);
+  } catch (cause) {
+    throw new CCompilerError(`there is no C compiler at ${clang}: give the path of a clang`, { cause });
+  }
+}
+
+/** Files and directories that options name. */
+function pathsIn(flags: readonly string[], cwd: string): string[] {
+  return flags.flatMap((flag, index) => {
+    const [, option, joined] = PATH_OPTION.exec(flag) ?? [];
+    if (option === undefined) return [];
+    const path = joined || flags[index + 1];
+    return path === undefined ? [] : [isAbsolute(path) ? path : join(cwd, path)];
+  });
+}

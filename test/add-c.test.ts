@@ -1,0 +1,157 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CCompilerError, CSourceError } from '@farjit/compiler';
+import anyTest, { type ExecutionContext } from 'ava';
+import { openJIT } from './jit-fixture.js';
+
+/** `npm run setup` installs it where it can. */
+const hasClang = ((): boolean => {
+  try {
+    execFileSync('clang-14', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+const test = hasClang ? anyTest : anyTest.skip;
+if (!hasClang) anyTest('skipped without clang-14: apt-get install clang-14', (t) => t.pass());
+
+const INT = { result: 'i32', parameters: ['i32'] } as const;
+
+function directoryOf(t: ExecutionContext, files: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-c-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
+}
+
+test('C is compiled by clang and run, each function compiled by us at its first call', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addC(
+    `#include <stdio.h>
+     #include <string.h>
+     static int calls;
+     int twice(int x) { calls++; return 2 * x; }
+     int say(int x) { printf("%s:%d %d %zu\\n", __FILE__, __LINE__, twice(x), strlen("four")); return calls; }`,
+    { name: 'dir/say.c', flags: ['-std=c17', '-Wall'] },
+  );
+  t.is(jit.statistics().modulesCompiled, 0);
+  // Signatures come with bitcode.
+  t.is(await (await jit.lookup('say'))(21), 1);
+  t.is(printed(), 'dir/say.c:5 42 4\n');
+});
+
+test('C++ is compiled, with its headers', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  await jit.addC(
+    `#include <vector>
+     #include <numeric>
+     #include <stdexcept>
+     extern "C" int sum(int n) {
+       std::vector<int> v(n);
+       std::iota(v.begin(), v.end(), 1);
+       try { v.at(n); } catch (const std::out_of_range &) { return std::accumulate(v.begin(), v.end(), 0); }
+       return -1;
+     }`,
+    { name: 'sum.cpp', language: 'c++' },
+  );
+  t.is(await (await jit.lookup('sum'))(10), 55);
+});
+
+test('assembly becomes an object', async (t) => {
+  const { jit } = await openJIT(t);
+  const source = (number: string) => `.globl f\n.type f,@function\nf: lea ${number}(%rdi), %eax\n ret\n`;
+  await jit.addC(source('5'), { name: 'f.s', language: 'assembler' });
+  t.is(await (await jit.lookup('f', INT))(3), 8);
+  const dylib = jit.createDylib('other');
+  await dylib.addC(`#define NUMBER 7\n${source('NUMBER')}`, { language: 'assembler-with-cpp' });
+  t.is(await (await dylib.lookup('f', INT))(3), 10);
+});
+
+test('headers are found where the source is and where options say', async (t) => {
+  const { jit } = await openJIT(t);
+  const directory = directoryOf(t, { 'here.h': '#define HERE 1\n' });
+  const elsewhere = directoryOf(t, { 'there.h': '#define THERE 20\n', 'first.h': '#define FIRST 300\n' });
+  const source = '#include "here.h"\n#include <there.h>\nint f(void) { return HERE + THERE + FIRST; }';
+  const flags = ['-I', elsewhere, '-include', join(elsewhere, 'first.h')];
+  await jit.addC(source, { directory, flags });
+  t.is(await (await jit.lookup('f'))(), 321);
+});
+
+test('a source that is wrong is refused with file, line and column, and nothing of it is added', async (t) => {
+  const { jit } = await openJIT(t);
+  const source =
+    'int fine(void) { return 1; }\nint f(int x) {\n  return x +;\n}\nint g(void) { return y; }\n';
+  const error = await t.throwsAsync(jit.addC(source, { name: 'src/wrong.c' }), {
+    instanceOf: CSourceError,
+    code: 'C_SOURCE',
+  });
+  t.regex(error.message, /^src\/wrong\.c:3:13: error: expected expression\n {2}return x \+;\n {12}\^\n/);
+  t.deepEqual(error.diagnostics, [
+    { file: 'src/wrong.c', line: 3, column: 13, severity: 'error', message: 'expected expression' },
+    {
+      file: 'src/wrong.c',
+      line: 5,
+      column: 22,
+      severity: 'error',
+      message: "use of undeclared identifier 'y'",
+    },
+  ]);
+  const assembly = await t.throwsAsync(jit.addC('nop\nnope\n', { name: 'wrong.s', language: 'assembler' }), {
+    instanceOf: CSourceError,
+  });
+  t.deepEqual([assembly.diagnostics[0]?.file, assembly.diagnostics[0]?.line], ['wrong.s', 2]);
+  t.deepEqual(jit.definedNames(), []);
+});
+
+test('warnings are told', async (t) => {
+  const { jit } = await openJIT(t);
+  const warnings: string[] = [];
+  const onWarnings = (words: string) => void warnings.push(words);
+  await jit.addC('int f(void) { int unused; return 1; }', { name: 'f.c', flags: ['-Wall'], onWarnings });
+  t.is(warnings.length, 1);
+  t.regex(warnings[0] ?? '', /^f\.c:1:19: warning: unused variable 'unused'/);
+  await jit.addC('int g(void) { return 1; }', { name: 'g.c', flags: ['-Wall'], onWarnings });
+  t.is(warnings.length, 1);
+});
+
+test('a compiler that is missing, is none, or fails is named', async (t) => {
+  const { jit } = await openJIT(t);
+  await t.throwsAsync(jit.addC('int x;', { cc: '/nowhere/clang' }), {
+    instanceOf: CCompilerError,
+    message: 'there is no C compiler at /nowhere/clang: give the path of a clang',
+  });
+  await t.throwsAsync(jit.addC('int x;', { cc: '/usr/bin/gcc' }), { instanceOf: CCompilerError });
+  await t.throwsAsync(jit.addC('int x;', { flags: ['-fno-such-option'] }), {
+    instanceOf: CCompilerError,
+    message: /failed over source \(exit code 1\): .*unknown argument: '-fno-such-option'/,
+  });
+  t.deepEqual(jit.definedNames(), []);
+});
+
+test('a source reads no file but the headers that are its own, whatever it names', async (t) => {
+  const { jit } = await openJIT(t);
+  const secret = directoryOf(t, { 'id.h': '"a secret"\n' });
+  const directory = join(secret, 'project');
+  mkdirSync(directory);
+  const path = join(secret, 'id.h');
+  for (const [source, language] of [
+    [`#include "${path}"\n`, 'c'],
+    ['#include "../id.h"\n', 'c'],
+    [`.incbin "${path}"\n`, 'assembler'],
+    [`.include "${path}"\n`, 'assembler'],
+    ['#include "/proc/self/environ"\n', 'c'],
+    ['#include "/etc/passwd"\n', 'c'],
+  ] as const) {
+    const error = await t.throwsAsync(jit.addC(source, { directory, language }), undefined, source);
+    t.false(/a secret|root:/.test(error.message), source);
+  }
+  t.deepEqual(jit.definedNames(), []);
+  // Assembly in C is read later, in a process that opens no file at all.
+  await jit.addC(`__asm__(".incbin \\"${path}\\"");\nint f(void) { return 1; }`, { directory });
+  const f = await jit.lookup('f');
+  const error = await t.throwsAsync(f(), { code: 'MATERIALIZATION_FAILED', message: /incbin/ });
+  t.false(/a secret/.test(error.message));
+});
