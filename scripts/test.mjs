@@ -17,6 +17,8 @@ const LLVM_TESTS = [
   '!test/dist/fuzz/targets.test.js',
   // Of deployments, networks and lost connections another LLVM says nothing new.
   '!test/dist/{deploy,faults,hosts}/**',
+  // Nor of what imports what.
+  '!test/dist/dependency-rules.test.js',
   // Nor of what hosts and runners hold out against, whoever made the code.
   '!test/dist/fuzz/{fuzzer,runner}.test.js',
   '!test/dist/security/{docs,faults,fewer-rights,hostile-programs,kills,limits,memory,neighbours}.test.js',

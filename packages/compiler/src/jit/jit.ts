@@ -3,8 +3,7 @@ import type llvm from 'llvm-bindings';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
-import { checkColumns, type JITCallable } from '../calls/callable.js';
-import { LoopCalls } from '../calls/loop-calls.js';
+import type { JITCallable } from '../calls/callable.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
@@ -12,10 +11,8 @@ import type { SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
-import { Applications } from '../layers/applications.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
-import { FunctionLayer } from '../layers/function-layer.js';
 import { FunctionUnit } from '../layers/function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
@@ -26,6 +23,7 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { CompileTogether } from '../session/guesses.js';
+import { ColumnCalls } from './column-calls.js';
 import { type AddCOptions, type AddOptions, type ArchiveOptions, Dylib, type DylibContext } from './dylib.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
@@ -49,7 +47,7 @@ export class JIT implements AsyncDisposable {
   readonly #cache: SessionCache | undefined;
   readonly #inspector: JITInspector;
   readonly #calls: WrapperCalls;
-  readonly #loops: LoopCalls;
+  readonly #columns: ColumnCalls;
   readonly #codegen: CodegenPool;
   #llvm: LibLLVM | undefined;
 
@@ -84,7 +82,8 @@ export class JIT implements AsyncDisposable {
     );
     this.#inspector = new JITInspector(session, layers.tiers);
     this.#calls = new WrapperCalls(session, new CallWrapperLayer(layers));
-    this.#loops = this.#loopCalls();
+    const signatureOf = (name: string) => this.signatureOf(session.mainDylib.ref(name));
+    this.#columns = new ColumnCalls(session, layers, signatureOf);
     this.#dylibContext = {
       session,
       codegen,
@@ -232,16 +231,12 @@ export class JIT implements AsyncDisposable {
    * @param columns one per parameter, of one length, which must stay as they are until this has ended.
    * @throws {ArgumentError} when the columns do not fit the function, each other, or a call.
    */
-  async applyToColumns(
+  applyToColumns(
     name: string,
     columns: readonly Float64Array[],
     options: CallOptions = {},
   ): Promise<Float64Array> {
-    checkColumns(name, this.#signatureOfMain(name), columns);
-    const content = await this.#loops.call(name, columns, options);
-    const results = new Float64Array(columns[0]?.length ?? 0);
-    new Uint8Array(results.buffer).set(content);
-    return results;
+    return this.#columns.apply(name, columns, options);
   }
 
   /** Calls a `void (void)` by address. */
@@ -366,23 +361,6 @@ export class JIT implements AsyncDisposable {
 
   /** Names may mean something else now. */
   protected onChanged(_names: readonly string[]): void {}
-
-  #signatureOfMain(name: string): CallSignature | undefined {
-    return this.signatureOf(this.session.mainDylib.ref(name));
-  }
-
-  /** Each loop is made by whoever can have the body of what it applies in it. */
-  #loopCalls(): LoopCalls {
-    const { mainDylib } = this.session;
-    const others = new FunctionLayer(new Applications((name) => this.#signatureOfMain(name)), this.layers);
-    const layerOf = (name: string) => {
-      const { unit } = mainDylib.lookup(name);
-      return unit instanceof FunctionUnit && unit.layer.frontEnd.application ? unit.layer : others;
-    };
-    return new LoopCalls(this.session, {
-      loopUnit: (name, parameterCount) => layerOf(name).loopUnit(name, parameterCount),
-    });
-  }
 
   #loadLLVM(): LibLLVM {
     this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
