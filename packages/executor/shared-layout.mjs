@@ -59,7 +59,12 @@ export const SHARED_LAYOUT = [
     prefix: 'FD',
     ts: 'RunnerFd',
     comment: 'Descriptors the runner is started with.',
-    values: { DOORBELL: [3], SEALED: [4], SHARED: [5] },
+    values: {
+      DOORBELL: [3],
+      SEALED: [4],
+      SHARED: [5],
+      INPUT: [6, "a program's standard input, until it begins"],
+    },
   },
   {
     enum: 'bell_kind',
@@ -251,6 +256,17 @@ export const SHARED_LAYOUT = [
     ],
   },
   {
+    struct: 'program',
+    comment: 'The block of a call of `control.run_program`, which ends the process.',
+    fields: [
+      ['main', 'u64', 'int (*)(int, char **, char **)'],
+      ['argument_count', 'u64'],
+      ['arguments', 'u64', 'char *[argument_count + 1]'],
+      ['environment', 'u64', 'char *[], null at its end'],
+      ['has_input', 'u64', '0: it is at the end of its input, else it reads FD_INPUT'],
+    ],
+  },
+  {
     enum: 'x86_64_register',
     prefix: 'X86_64',
     ts: 'X86_64Register',
@@ -319,8 +335,13 @@ export const SHARED_LAYOUT = [
       ['base', 'u64', 'start of the reservation: code, constant, control, data follow each other'],
       ['resolver', 'u64', 'address of farjit_resolver'],
       ['count_function', 'u64', 'address of farjit_count'],
+      ['run_program', 'u64', 'address of farjit_run_program'],
       ['process_id', 'u32'],
-      ['program_threads', 'atomic u32', "live threads made by JIT'd code"],
+      [
+        'program_threads',
+        'atomic u32',
+        "live threads made by JIT'd code; the runner waits on it for their end",
+      ],
       [
         'hot_pending',
         'atomic u32',

@@ -13,7 +13,7 @@ static void initialize(void)
 	farjit_yield_to_host();
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	/* Whatever the host left open is not for JIT'd code. */
-	syscall(SYS_close_range, FARJIT_FD_SHARED + 1, ~0u, 0);
+	syscall(SYS_close_range, FARJIT_FD_INPUT + 1, ~0u, 0);
 	farjit_output_initialize();
 	farjit_frames_initialize();
 	farjit_abi_initialize();

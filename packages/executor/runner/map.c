@@ -93,5 +93,6 @@ void farjit_map(void)
 	farjit_control->base = code;
 	farjit_control->resolver = (uint64_t)farjit_resolver;
 	farjit_control->count_function = (uint64_t)farjit_count;
+	farjit_control->run_program = (uint64_t)farjit_run_program;
 	farjit_control->process_id = (uint32_t)getpid();
 }

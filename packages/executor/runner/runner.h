@@ -35,6 +35,8 @@ struct farjit_thread {
 	uint32_t call_slot;
 	/* Failure token of the callback that is being unwound. */
 	uint32_t unwind_token;
+	/* Rounds of thread-specific destructors that have begun. */
+	uint32_t destructor_rounds;
 	/* [guard_start, stack_start) is unmapped, [stack_start, stack_end) is the stack. */
 	uintptr_t guard_start;
 	uintptr_t stack_start;
@@ -73,6 +75,17 @@ struct farjit_bell farjit_next_bell(void);
 /* Starts the worker thread of a call slot. Main thread, after confinement. */
 void farjit_spawn_worker(uint32_t slot);
 
+/* program.c */
+/* Runs the `struct farjit_program` at `block`, and ends the process with what its main returns. A worker thread, as the
+ * entry of its call. */
+void farjit_run_program(void *block);
+/* True for the thread that main runs on. Async-signal-safe. */
+bool farjit_is_main_thread(const struct farjit_thread *thread);
+/* True once a program has begun. Async-signal-safe. */
+bool farjit_has_program(void);
+/* main's thread ends before the program does: the others end it, or the end of the last. On that thread. */
+_Noreturn void farjit_outlive_main(void);
+
 /* unwind.c */
 /* Runs entry(argument) as the outermost JIT'd frame of `thread`. True: it returned, the answer is in *result.
  * False: a failed callback unwound it, the token is in thread->unwind_token. */
@@ -105,6 +118,8 @@ void farjit_use_signal_stack(void *signal_stack);
 void farjit_drop_signal_stack(void *signal_stack);
 /* Before the first thread. */
 void farjit_threads_initialize(void);
+/* Returns when no thread is left that JIT'd code has made. */
+void farjit_wait_for_program_threads(void);
 /* What JIT'd code gets for pthread_create and thrd_create. */
 int farjit_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
 int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument);

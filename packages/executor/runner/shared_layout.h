@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0xdec92824u
+#define FARJIT_LAYOUT_VERSION 0x254d135au
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -52,6 +52,7 @@ enum farjit_fd {
 	FARJIT_FD_DOORBELL = 3,
 	FARJIT_FD_SEALED = 4,
 	FARJIT_FD_SHARED = 5,
+	FARJIT_FD_INPUT = 6, /* a program's standard input, until it begins */
 };
 
 /* From runner to host up to 15, from host to runner from 16 on. */
@@ -208,6 +209,15 @@ struct farjit_call_slot {
 	_Alignas(64) uint8_t block[FARJIT_BLOCK_BYTES];
 };
 
+/* The block of a call of `control.run_program`, which ends the process. */
+struct farjit_program {
+	uint64_t main; /* int (*)(int, char **, char **) */
+	uint64_t argument_count;
+	uint64_t arguments; /* char *[argument_count + 1] */
+	uint64_t environment; /* char *[], null at its end */
+	uint64_t has_input; /* 0: it is at the end of its input, else it reads FD_INPUT */
+};
+
 /*
  * Places of registers in a trap report of x86-64: DWARF numbers 0 to 16, then flags (psABI x86-64, figure "DWARF
  * Register Number Mapping").
@@ -276,8 +286,9 @@ struct farjit_control {
 	uint64_t base; /* start of the reservation: code, constant, control, data follow each other */
 	uint64_t resolver; /* address of farjit_resolver */
 	uint64_t count_function; /* address of farjit_count */
+	uint64_t run_program; /* address of farjit_run_program */
 	uint32_t process_id;
-	_Atomic uint32_t program_threads; /* live threads made by JIT'd code */
+	_Atomic uint32_t program_threads; /* live threads made by JIT'd code; the runner waits on it for their end */
 	/* set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits */
 	_Atomic uint32_t hot_pending;
 	struct farjit_confine confine;

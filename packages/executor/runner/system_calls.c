@@ -1,9 +1,10 @@
 /*
  * The list of system calls: memory without rights to execute, threads, time, and I/O on descriptors that are open
- * already. None makes a descriptor, names a file or reaches another process. What is not on it fails with EPERM.
+ * already. None makes a descriptor that was not there, names a file or reaches another process. What is not on it fails with EPERM.
  *
  * Where an argument is an int, the kernel looks at its lower half, and so do the rows.
  */
+#include "shared_layout.h"
 #include "system_calls.h"
 
 #include <errno.h>
@@ -100,7 +101,9 @@ const struct farjit_system_call farjit_system_calls[] = {
 	ALLOW(poll, "waiting for output that is held back"),
 	ALLOW(ppoll, "the same, newer, and for the doorbell"),
 	ALLOW(pselect6, "the same, portable"),
-	ALLOW(read, "the doorbell, empty standard input, what a preloaded library has opened"),
+	{NAMED(dup3), .condition = "of a program's input, to be descriptor 0", .reason = "a program that begins reads its own input",
+	 .arguments = {IS(0, FARJIT_FD_INPUT), IS(1, 0), IS(2, 0)}, .argument_count = 3},
+	ALLOW(read, "the doorbell, standard input, what a preloaded library has opened"),
 	ALLOW(readv, "the same"),
 	ALLOW(select, "the same, older"),
 	ALLOW(write, "output and the doorbell"),

@@ -1,6 +1,8 @@
 /* Threads that JIT'd code makes: counted, with an alternate signal stack and a boundary of their own. */
 #include "runner.h"
 
+#include "futex.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -23,7 +25,6 @@ struct program_thread {
 	void *(*pthread_start)(void *); /* one of the two */
 	int (*thrd_start)(void *);
 	void *argument;
-	int destructor_rounds;
 };
 
 static _Thread_local struct farjit_thread *current_thread __attribute__((tls_model("initial-exec")));
@@ -70,21 +71,36 @@ void farjit_drop_signal_stack(void *signal_stack)
 	munmap(signal_stack, page_bytes + signal_stack_bytes);
 }
 
-/* JIT'd destructors may run beside this one in each round, so a program thread counts as alive until the last. */
+static void forget_program_thread(void)
+{
+	if (atomic_fetch_sub(&farjit_control->program_threads, 1) == 1)
+		farjit_futex_wake(&farjit_control->program_threads);
+}
+
+void farjit_wait_for_program_threads(void)
+{
+	for (uint32_t count; (count = atomic_load(&farjit_control->program_threads)) != 0;)
+		farjit_futex_wait(&farjit_control->program_threads, count);
+}
+
+/* JIT'd destructors may run beside this one in each round, so a thread counts as alive until the last. */
 static void thread_ended(void *argument)
 {
 	struct farjit_thread *thread = argument;
-	if (thread->call_slot != FARJIT_NO_CALL_SLOT)
+	bool is_main = farjit_is_main_thread(thread);
+	if (thread->call_slot != FARJIT_NO_CALL_SLOT && !is_main)
 		farjit_fault("the call in slot %u ended its own thread with pthread_exit or pthread_cancel",
 			     thread->call_slot);
-	struct program_thread *started = argument;
 	thread->boundary = NULL;
-	if (++started->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(thread_key, started) == 0)
+	if (++thread->destructor_rounds < DESTRUCTOR_ROUNDS && pthread_setspecific(thread_key, thread) == 0)
 		return;
+	if (is_main)
+		farjit_outlive_main();
 	current_thread = NULL;
 	farjit_drop_signal_stack(thread->signal_stack);
-	free(started);
-	atomic_fetch_sub(&farjit_control->program_threads, 1);
+	/* It begins the program_thread. */
+	free(thread);
+	forget_program_thread();
 }
 
 void farjit_threads_initialize(void)
@@ -185,7 +201,7 @@ static int start_counted(pthread_t *thread, const pthread_attr_t *attributes, st
 		error = pthread_create(thread, attributes, program_main, started);
 	if (error == 0)
 		return 0;
-	atomic_fetch_sub(&farjit_control->program_threads, 1);
+	forget_program_thread();
 	if (pthread_attr_getstacksize(attributes, &stack_bytes) == 0)
 		farjit_note_refused_memory(stack_bytes);
 	return error;

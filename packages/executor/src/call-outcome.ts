@@ -1,4 +1,4 @@
-import { parseValue, run } from '@farjit/protocol';
+import { type ProgramEnd, parseValue, run } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { CallOutcome } from './events.js';
 
@@ -19,6 +19,12 @@ export function outcomeOfError(error: unknown): CallOutcome {
     default:
       return 'refused';
   }
+}
+
+/** The outcome of a call that ended its program. */
+export function outcomeOfProgram({ kind }: ProgramEnd): CallOutcome {
+  if (kind === 'exit') return 'returned';
+  return kind === 'trap' ? kind : 'runner_lost';
 }
 
 function outcomeOfLoss(error: RequestError): CallOutcome {

@@ -33,6 +33,7 @@ export interface RunnerHello {
   readonly base: bigint;
   readonly resolver: bigint;
   readonly countFunction: bigint;
+  readonly runProgram: bigint;
   readonly processId: number;
 }
 
@@ -109,6 +110,7 @@ export class ControlArea {
       base: this.#readWord(CONTROL.base),
       resolver: this.#readWord(CONTROL.resolver),
       countFunction: this.#readWord(CONTROL.countFunction),
+      runProgram: this.#readWord(CONTROL.runProgram),
       processId: this.#bytes.readUInt32LE(CONTROL.processId),
     };
   }

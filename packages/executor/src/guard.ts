@@ -11,6 +11,7 @@ export const GUARDED_EVENTS = [
   'runner.end-timeout',
   'runner.output',
   'runner.output-resume',
+  'runner.input',
   'runner.look',
   'runner.work-timeout',
   'runner.hot',

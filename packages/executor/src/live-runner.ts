@@ -1,6 +1,8 @@
 import {
   type Commit,
   type CommitPart,
+  type ParamsOf,
+  type ProgramEnd,
   type RequestContext,
   type RunnerEnd,
   type RunnerStarted,
@@ -21,6 +23,7 @@ import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import type { Indirection } from './indirection.js';
 import type { SessionMemory } from './memory.js';
+import { Program } from './program.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
 import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
@@ -43,6 +46,8 @@ export interface LiveRunnerEvents {
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void>;
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  /** See `InputTaken`. */
+  onInputTaken(generation: number, costBytes: number, isOpen: boolean): void;
   /** Functions of these counters have become hot. */
   onHot(generation: number, counters: ExecutorAddr[]): void;
   isCongested(): boolean;
@@ -53,6 +58,9 @@ export interface LiveRunnerEvents {
   /** Calls in flight have been rejected; memory is released. */
   onEnd(generation: number, end: RunnerEnd): void;
 }
+
+/** What a call is asked with. */
+type CallContext = Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>;
 
 interface Parts {
   readonly runner: RunnerProcess;
@@ -76,6 +84,7 @@ export class LiveRunner {
   libraries = 0;
   readonly memory: SessionMemory;
   readonly indirection: Indirection;
+  readonly program: Program;
   readonly #parts: Parts;
   readonly #host: HostResources;
   readonly #events: LiveRunnerEvents;
@@ -140,6 +149,7 @@ export class LiveRunner {
     this.generation = generation;
     this.memory = memory;
     this.indirection = indirection;
+    this.program = new Program(runner, (...taken) => events.onInputTaken(generation, ...taken));
     const { guard } = runner;
     const reentries = new Reentries(control, {
       guard,
@@ -270,17 +280,26 @@ export class LiveRunner {
   }
 
   /** Applies a commit, then calls. */
-  async call(
-    entry: ExecutorAddr,
-    block: Uint8Array,
-    commit: Commit,
-    context: Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>,
-  ): Promise<CallResult> {
+  call(entry: ExecutorAddr, block: Uint8Array, commit: Commit, context: CallContext): Promise<CallResult> {
+    return this.#traced(context, (trace) => this.#call(entry, block, commit, context, trace));
+  }
+
+  /** Applies a commit, then runs a program: see `Program.run`. */
+  runProgram(
+    { commit, ...params }: ParamsOf<typeof run.runProgram>,
+    context: CallContext,
+  ): Promise<ProgramEnd> {
+    return this.#traced(context, (trace) =>
+      this.program.run(params, (entry, block) => this.#call(entry, block, commit, context, trace)),
+    );
+  }
+
+  async #traced<T>(context: CallContext, work: (trace: Trace) => Promise<T>): Promise<T> {
     const trace = this.#host.tracing.source.call(context.traceparent, {
       'farjit.generation': this.generation,
     });
     try {
-      const result = await this.#call(entry, block, commit, context, trace);
+      const result = await work(trace);
       trace.end({ 'farjit.outcome': 'returned' });
       return result;
     } catch (error) {
@@ -294,7 +313,7 @@ export class LiveRunner {
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
-    { deadlineMs, signal }: Pick<RequestContext, 'deadlineMs' | 'signal'>,
+    { deadlineMs, signal }: CallContext,
     trace: Trace,
   ): Promise<CallResult> {
     const { calls, commits } = this.#parts;

@@ -7,10 +7,11 @@ import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
+import type { InputPipe } from './input-pipe.js';
 import type { Limits } from './limits.js';
 import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
-import { OutputPipe } from './output-pipe.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
+import { RunnerPipes } from './runner-pipes.js';
 import {
   checkHello,
   type RunnerAddresses,
@@ -43,7 +44,7 @@ export class RunnerProcess {
   readonly #control: ControlArea;
   readonly #limits: Limits;
   readonly #abi: Abi;
-  readonly #outputs: readonly OutputPipe[];
+  readonly #pipes: RunnerPipes;
   /** What a runner says before it is ready belongs into the error, not to the program's output. */
   readonly #early: Uint8Array[] = [];
   /** Of everything that happens to this runner: a fault in it ends the runner. */
@@ -70,8 +71,8 @@ export class RunnerProcess {
   static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
     const { runnerPath } = options;
     const { sealedFd, sharedFd } = options.reservation.descriptors;
-    const outputs: OutputPipe[] = [];
     const early: Uint8Array[] = [];
+    let pipes: RunnerPipes | undefined;
     let doorbell: DoorbellEnds | undefined;
     let runner: RunnerProcess | undefined;
     const guard = new Guard({
@@ -85,34 +86,33 @@ export class RunnerProcess {
     try {
       if (!existsSync(runnerPath))
         throw new RunnerStartError(`there is no runner at ${runnerPath}: build it with \`npm run build\``);
-      for (const stream of ['stdout', 'stderr'] as const)
-        outputs.push(
-          new OutputPipe(guard, {
-            write: (content) => {
-              if (runner) runner.#onOutput(stream, content);
-              else early.push(content);
-            },
-            isCongested: () => runner?.isCongested ?? false,
-          }),
-        );
-      doorbell = new DoorbellEnds();
-      const child = spawn(runnerPath, [], {
-        // No environment: what the host was given is not for JIT'd code.
-        env: {},
-        cwd: '/',
-        stdio: ['ignore', outputs[0]?.writeFd, outputs[1]?.writeFd, doorbell.runnerFd, sealedFd, sharedFd],
+      pipes = new RunnerPipes({
+        guard,
+        write: (stream, content) => {
+          if (runner) runner.#onOutput(stream, content);
+          else early.push(content);
+        },
+        isCongested: () => runner?.isCongested ?? false,
       });
-      runner = new RunnerProcess(child, doorbell, guard, options, outputs);
+      doorbell = new DoorbellEnds();
+      const { stdout, stderr, input } = pipes.runnerFds;
+      const child = spawn(runnerPath, [], {
+        // No environment: what the host was given is not for JIT'd code. Node hands this one down unless it is named.
+        env: { NODE_V8_COVERAGE: undefined },
+        cwd: '/',
+        stdio: ['ignore', stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input],
+      });
+      runner = new RunnerProcess(child, doorbell, guard, options, pipes);
       await runner.#sayHello(options);
       if (options.preload.length > 0) await runner.#preload(options.preload);
       await runner.#confine(options.confine);
       return runner;
     } catch (error) {
-      for (const output of outputs) output.close();
+      pipes?.close(guard);
       doorbell?.socket.destroy();
       throw startError(runnerPath, error, runner ? runner.#early : early);
     } finally {
-      for (const output of outputs) output.closeWriteEnd();
+      pipes?.closeRunnerEnds();
       doorbell?.closeRunnerEnd();
     }
   }
@@ -122,14 +122,14 @@ export class RunnerProcess {
     ends: DoorbellEnds,
     guard: Guard,
     options: RunnerStartOptions,
-    outputs: readonly OutputPipe[],
+    pipes: RunnerPipes,
   ) {
     this.#child = child;
     this.guard = guard;
     this.#control = options.control;
     this.#limits = options.confine.limits;
     this.#abi = options.abi;
-    this.#outputs = outputs;
+    this.#pipes = pipes;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -164,6 +164,11 @@ export class RunnerProcess {
   /** What the runner says is in force. */
   get confinement(): RunnerConfinement {
     return this.#confinement;
+  }
+
+  /** What a program reads. */
+  get input(): InputPipe {
+    return this.#pipes.input;
   }
 
   /** True while output should wait in the pipes. */
@@ -213,7 +218,7 @@ export class RunnerProcess {
 
   /** Delivers all output that the runner has written up to now. */
   drainOutput(): void {
-    for (const output of this.#outputs) output.drain();
+    this.#pipes.drainOutput();
   }
 
   /** As many whole lines of `/proc/<pid>/maps` as may be told; empty when it is gone. */
@@ -273,7 +278,7 @@ export class RunnerProcess {
     this.#onUsage = onUsage;
     this.#lane = lane;
     this.#doorbell.share(lane);
-    for (const output of this.#outputs) output.share(lane);
+    this.#pipes.share(lane);
     this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
   }
 
@@ -387,7 +392,7 @@ export class RunnerProcess {
   /** Delivers the last output and gives descriptors back. */
   #release(): void {
     clearTimeout(this.#endTimer);
-    for (const output of this.#outputs) this.guard.attempt('runner.end', () => output.close());
+    this.#pipes.close(this.guard);
     this.guard.attempt('runner.end', () => this.#watch?.close());
     this.#watch = undefined;
     this.#doorbell.close();

@@ -15,11 +15,12 @@ export class RunnerStartError extends FarJITError {
   }
 }
 
-/** What a runner says of itself: where its reservation, its resolver and what counted code calls are. */
+/** What a runner says of itself: where its reservation, its resolver, what counted code calls and what runs programs are. */
 export interface RunnerAddresses {
   readonly base: ExecutorAddr;
   readonly resolver: ExecutorAddr;
   readonly countFunction: ExecutorAddr;
+  readonly runProgram: ExecutorAddr;
 }
 
 /** Bits of `Confinement`, and what there is to say of them. */
@@ -80,17 +81,20 @@ export function checkHello(
   { totalBytes, pageBytes }: Pick<ReservationLayout, 'totalBytes' | 'pageBytes'>,
   userAddressBits: number,
 ): RunnerAddresses {
-  const { base, resolver, countFunction } = hello;
+  const { base, resolver, countFunction, runProgram } = hello;
   const limit = 1n << BigInt(userAddressBits);
   const isPlaced = base > 0n && base % BigInt(pageBytes) === 0n && base + BigInt(totalBytes) <= limit;
-  if (!isPlaced || resolver === 0n || countFunction === 0n || hello.processId !== processId)
+  const isWhole = resolver !== 0n && countFunction !== 0n && runProgram !== 0n;
+  if (!isPlaced || !isWhole || hello.processId !== processId)
     throw new RunnerStartError(
       `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
-        `count function 0x${countFunction.toString(16)}, process ${hello.processId}`,
+        `count function 0x${countFunction.toString(16)}, program function 0x${runProgram.toString(16)}, ` +
+        `process ${hello.processId}`,
     );
   return {
     base: toExecutorAddr(base),
     resolver: toExecutorAddr(resolver),
     countFunction: toExecutorAddr(countFunction),
+    runProgram: toExecutorAddr(runProgram),
   };
 }

@@ -192,6 +192,7 @@ export class Server {
         lane: this.#host.turns.lane({ charge: () => {}, fault: reject }),
         compile: () => Promise.reject(new Error('nothing was asked to run')),
         onOutput: () => {},
+        onInputTaken: () => {},
         isCongested: () => false,
         onLimit: () => {},
         onHot: () => {},

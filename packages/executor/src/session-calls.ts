@@ -1,13 +1,27 @@
-import { type Connection, type ParamsOf, type RequestContext, type ResultOf, run } from '@farjit/protocol';
+import {
+  type Commit,
+  type Connection,
+  type ParamsOf,
+  type RequestContext,
+  type ResultOf,
+  run,
+} from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { Account } from './accounts.js';
-import { outcomeOfError } from './call-outcome.js';
+import { outcomeOfError, outcomeOfProgram } from './call-outcome.js';
 import type { CallOutcome, ExecutorEvents } from './events.js';
 import type { Guard } from './guard.js';
 import type { LiveRunner } from './live-runner.js';
 
 /** How often to see whether the last answer of a session that drains has left. */
 const ANSWER_LEAVES_MS = 20;
+
+/** What a call comes with, and what its answer takes. */
+interface CallDemand {
+  readonly commit: Commit;
+  readonly context: RequestContext;
+  readonly answerBytes: number;
+}
 
 /** What a session's calls need of it. */
 export interface CallingSession {
@@ -36,18 +50,48 @@ export class SessionCalls {
    * @param readBytes what its answer has beside the block.
    * @throws {RequestError} as `Calls.call`; DRAINING, QUOTA_EXCEEDED or LIMIT_EXCEEDED when it must not begin.
    */
-  async run(
+  run(
     runner: LiveRunner,
-    params: ParamsOf<typeof run.call>,
+    { entry, block, commit }: ParamsOf<typeof run.call>,
     context: RequestContext,
     readBytes = 0,
   ): Promise<ResultOf<typeof run.call>> {
+    return this.#counted(() =>
+      this.#run(runner, { commit, context, answerBytes: block.byteLength + readBytes }, () =>
+        runner.call(entry, block, commit, context),
+      ),
+    );
+  }
+
+  /**
+   * Runs a program, which counts as a call.
+   * @throws as `run`, where it has not ended by itself.
+   */
+  async runProgram(
+    runner: LiveRunner,
+    params: ParamsOf<typeof run.runProgram>,
+    context: RequestContext,
+  ): Promise<ResultOf<typeof run.runProgram>> {
+    const { commit } = params;
+    const end = await this.#counted(
+      () => this.#run(runner, { commit, context, answerBytes: 0 }, () => runner.runProgram(params, context)),
+      outcomeOfProgram,
+    );
+    return { end };
+  }
+
+  async #counted<T>(
+    work: () => Promise<T>,
+    outcomeOf: (result: T) => CallOutcome = () => 'returned',
+  ): Promise<T> {
     const { events } = this.#session;
     const startMs = performance.now();
     events.emit({ type: 'call-started' });
-    let outcome: CallOutcome = 'returned';
+    let outcome: CallOutcome = 'refused';
     try {
-      return await this.#run(runner, params, context, readBytes);
+      const result = await work();
+      outcome = outcomeOf(result);
+      return result;
     } catch (error) {
       outcome = outcomeOfError(error);
       throw error;
@@ -62,22 +106,21 @@ export class SessionCalls {
     this.#closeIfDrained();
   }
 
-  async #run(
+  async #run<T>(
     runner: LiveRunner,
-    { entry, block, commit }: ParamsOf<typeof run.call>,
-    context: RequestContext,
-    readBytes: number,
-  ): Promise<ResultOf<typeof run.call>> {
+    { commit, context, answerBytes }: CallDemand,
+    work: () => Promise<T>,
+  ): Promise<T> {
     let end: () => void;
     try {
-      end = this.#begin(block.byteLength + readBytes);
+      end = this.#begin(answerBytes);
     } catch (error) {
       // What came with it is not only for this call.
       await runner.commit(commit, context.traceparent);
       throw error;
     }
     try {
-      return await runner.call(entry, block, commit, context);
+      return await work();
     } finally {
       end();
     }

@@ -75,6 +75,10 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   }));
   handleLive(indirection.emitStubs, (runner, { stubCount }) => runner.emitStubs(stubCount));
   handleLive(run.call, (runner, params, context) => calls.run(runner, params, context));
+  handleLive(run.runProgram, (runner, params, context) => calls.runProgram(runner, params, context));
+  connection.onNotification(run.programInput, ({ content, isLast }, generation) => {
+    if (runners.current?.generation === generation) runners.current.program.write(content, isLast);
+  });
   handleLive(run.callAndRead, async (runner, { read, ...params }, context) => {
     runner.memory.checkReadable(read.address, read.sizeBytes);
     const result = await calls.run(runner, params, context, read.sizeBytes);

@@ -6,6 +6,7 @@ import {
   type ResultOf,
   type RunnerEnd,
   type RunnerStarted,
+  run,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
@@ -176,6 +177,8 @@ export class SessionRunners {
         this.#compile(generation, trampoline, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
         connection.notify(messages.output, { stream, content }, generation),
+      onInputTaken: (generation, costBytes, isOpen) =>
+        connection.notify(run.inputTaken, { costBytes, isOpen }, generation),
       onHot: (generation, counters) => {
         if (connection.has('hot-counters'))
           connection.notify(indirection.functionsHot, { counters }, generation);

@@ -71,11 +71,13 @@ test('what the runner says of itself is read, all of its bits', (t) => {
   bytes.writeBigUInt64LE(WIDE, CONTROL.base);
   bytes.writeBigUInt64LE(WIDE + 1n, CONTROL.resolver);
   bytes.writeBigUInt64LE(WIDE + 2n, CONTROL.countFunction);
+  bytes.writeBigUInt64LE(WIDE + 3n, CONTROL.runProgram);
   bytes.writeUInt32LE(0xffff_fff0, CONTROL.processId);
   t.deepEqual(area.readHello(), {
     base: WIDE,
     resolver: WIDE + 1n,
     countFunction: WIDE + 2n,
+    runProgram: WIDE + 3n,
     processId: 0xffff_fff0,
   });
 });

@@ -111,6 +111,17 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
   },
   'runner.output': output,
   'runner.output-resume': output,
+  'runner.input': async ({ arm, open }) => {
+    const compiler = await open();
+    const { connection, live } = compiler;
+    const main = await load(compiler, spin());
+    const environment = reserve(compiler, 'data', 8);
+    const program = { main, argumentCount: 0, arguments: environment, environment, hasInput: true };
+    const ended = connection.request(run.runProgram, { ...program, commit: commitOf() }, live);
+    arm();
+    connection.notify(run.programInput, { content: new Uint8Array(1), isLast: false }, live.generation);
+    await settled(ended);
+  },
   'runner.look': async ({ arm, open, hasThrown }) => {
     await open();
     arm();

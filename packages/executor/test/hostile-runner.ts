@@ -184,6 +184,7 @@ const base = mode === 'base in kernel space' ? 0xffff_8000_0000_0000n : 0x7000_0
 writeWord(CONTROL.base, mode === 'base not on a page' ? base + 8n : base);
 writeWord(CONTROL.resolver, mode === 'no resolver' ? 0n : 0x5555_0000_0000n);
 writeWord(CONTROL.countFunction, mode === 'no count function' ? 0n : 0x5555_0000_1000n);
+writeWord(CONTROL.runProgram, mode === 'no program function' ? 0n : 0x5555_0000_2000n);
 writeHalf(CONTROL.processId, mode === 'process id of another' ? 1 : process.pid);
 if (mode === 'bell before hello') ring(BellKind.done);
 ring(BellKind.hello);

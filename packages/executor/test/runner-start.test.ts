@@ -1,7 +1,7 @@
 import test from 'ava';
 import { checkHello, RunnerStartError, startError } from '../src/runner-start.js';
 
-const HELLO = { base: 0x7000_0000_0000n, resolver: 1n, countFunction: 2n, processId: 42 };
+const HELLO = { base: 0x7000_0000_0000n, resolver: 1n, countFunction: 2n, runProgram: 3n, processId: 42 };
 const RESERVATION_BYTES = 0x1_0000;
 const LAYOUT = { totalBytes: RESERVATION_BYTES, pageBytes: 4096 };
 const END = 1n << 47n;
@@ -11,6 +11,7 @@ test('a runner is where user space is, all of it', (t) => {
     base: HELLO.base,
     resolver: 1n,
     countFunction: 2n,
+    runProgram: 3n,
   });
   const last = END - BigInt(RESERVATION_BYTES);
   for (const base of [4096n, last])
@@ -20,10 +21,11 @@ test('a runner is where user space is, all of it', (t) => {
 });
 
 test('it has all that it must have, and is the process that was started', (t) => {
-  for (const wrong of [{ resolver: 0n }, { countFunction: 0n }, { processId: 43 }])
+  for (const wrong of [{ resolver: 0n }, { countFunction: 0n }, { runProgram: 0n }, { processId: 43 }])
     t.throws(() => checkHello({ ...HELLO, ...wrong }, 42, LAYOUT, 47), {
       code: 'RUNNER_START_FAILED',
-      message: /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], process 4[23]$/,
+      message:
+        /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], program function 0x[03], process 4[23]$/,
     });
 });
 

@@ -11,6 +11,7 @@ export const FEATURES = {
   'call-and-read': 'calls that answer with a piece of memory, by `callAndRead`',
   'hot-counters': 'counted code, which `functionsHot` tells of when it has run often',
   inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
+  programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0xdec92824;
+export const LAYOUT_VERSION = 0x254d135a;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -51,6 +51,8 @@ export const RunnerFd = {
   doorbell: 3,
   sealed: 4,
   shared: 5,
+  /** a program's standard input, until it begins */
+  input: 6,
 } as const;
 
 /** `enum farjit_bell_kind`. From runner to host up to 15, from host to runner from 16 on. */
@@ -266,6 +268,20 @@ export const CALL_SLOT = {
 } as const;
 export const CALL_SLOT_BYTES = 49216;
 
+/** `struct farjit_program`. The block of a call of `control.run_program`, which ends the process. */
+export const PROGRAM = {
+  /** int (*)(int, char **, char **) */
+  main: 0,
+  argumentCount: 8,
+  /** char *[argument_count + 1] */
+  arguments: 16,
+  /** char *[], null at its end */
+  environment: 24,
+  /** 0: it is at the end of its input, else it reads FD_INPUT */
+  hasInput: 32,
+} as const;
+export const PROGRAM_BYTES = 40;
+
 /**
  * `enum farjit_x86_64_register`. Places of registers in a trap report of x86-64: DWARF numbers 0 to 16, then flags
  * (psABI x86-64, figure "DWARF Register Number Mapping").
@@ -350,20 +366,22 @@ export const CONTROL = {
   resolver: 64,
   /** address of farjit_count */
   countFunction: 72,
-  processId: 80,
-  /** live threads made by JIT'd code */
-  programThreads: 84,
+  /** address of farjit_run_program */
+  runProgram: 80,
+  processId: 88,
+  /** live threads made by JIT'd code; the runner waits on it for their end */
+  programThreads: 92,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits
    */
-  hotPending: 88,
-  confine: 96,
-  end: 656,
-  addresses: 2120,
-  names: 34888,
+  hotPending: 96,
+  confine: 104,
+  end: 664,
+  addresses: 2128,
+  names: 34896,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100424,
+  hotPages: 100432,
   reentry: 166016,
   calls: 174208,
 } as const;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { LIMIT_NAMES } from '../limits.js';
 import { QUOTA_NAMES } from '../quotas.js';
-import { request } from './declare.js';
+import { notification, request } from './declare.js';
 import { commit } from './memory.js';
 import { byteCount, bytes, count, executorAddr, shortName } from './primitives.js';
 
@@ -14,6 +14,12 @@ export const MAX_READ_BYTES = 3 * 1024 * 1024;
  * blocks, or ten that read as much as they may.
  */
 export const MAX_PROMISED_BYTES = 32 * 1024 * 1024;
+/** Most content of one `programInput`: a pipe full. */
+export const MAX_INPUT_BYTES = 64 * 1024;
+/** Bytes of input that may be on their way to a program, or wait for it to read: 12 MB a second where a round trip takes 20 ms. */
+export const INPUT_WINDOW_BYTES = 256 * 1024;
+/** What a `programInput` counts as at least: what it costs to keep one, however little it brings. */
+export const MIN_INPUT_COST_BYTES = 1024;
 /** Frames a trap report walks at most. */
 export const MAX_TRAP_FRAMES = 64;
 
@@ -56,13 +62,27 @@ export const quota = v.strictObject({
   identity: v.pipe(v.string(), v.maxLength(512)),
 });
 
+const trapEnd = v.strictObject({ kind: v.literal('trap'), trap: trapReport });
+const exitEnd = v.strictObject({ kind: v.literal('exit'), status: v.pipe(v.number(), v.safeInteger()) });
+const signalEnd = v.strictObject({ kind: v.literal('signal'), signal: shortName });
+
+/** How a program has ended by itself, and its runner with it. */
+export const programEnd = v.variant('kind', [
+  trapEnd,
+  /** It has called `exit`, or `main` has returned. */
+  exitEnd,
+  /** A signal that was not a trap: `abort`, `kill`, the OOM killer. */
+  signalEnd,
+]);
+export type ProgramEnd = v.InferOutput<typeof programEnd>;
+
 /** Why a runner is gone. */
 export const runnerEnd = v.variant('kind', [
-  v.strictObject({ kind: v.literal('trap'), trap: trapReport }),
+  trapEnd,
   /** `exit(status)` called by JIT'd code. */
-  v.strictObject({ kind: v.literal('exit'), status: v.pipe(v.number(), v.safeInteger()) }),
+  exitEnd,
   /** Killed by a signal that was not a trap of JIT'd code: `abort`, `kill`, the OOM killer. */
-  v.strictObject({ kind: v.literal('signal'), signal: shortName }),
+  signalEnd,
   /** Ended by the host because a call passed its deadline. */
   v.strictObject({ kind: v.literal('deadline'), deadlineMs: count }),
   /** Ended by the host because the compiler cancelled a call. */
@@ -138,4 +158,57 @@ export const callAndRead = request('callAndRead', 'compiler-to-executor', {
     }),
   }),
   result: v.strictObject({ ...callResult, content: bytes }),
+});
+
+/**
+ * Runs a program to its end: `exit(main(argumentCount, arguments, environment))`, after applying `commit`, which has put the
+ * arrays and their strings into data memory. Its end is the runner's, and the answer. What has not ended it by itself is an
+ * error, as of a `call`. One for each runner.
+ */
+export const runProgram = request('runProgram', 'compiler-to-executor', {
+  feature: 'programs',
+  params: v.strictObject({
+    main: executorAddr,
+    argumentCount: v.pipe(count, v.maxValue(0x7fff_ffff)),
+    /** `char *[argumentCount + 1]`, of which the last is null. */
+    arguments: executorAddr,
+    /** `char *[]` of `NAME=value`, and a null. */
+    environment: executorAddr,
+    /** Whether `programInput` brings what it reads; otherwise its input is at its end. */
+    hasInput: v.boolean(),
+    commit,
+  }),
+  result: v.strictObject({ end: programEnd }),
+});
+
+/**
+ * What the program reads from its standard input, in order. Not more than `INPUT_WINDOW_BYTES` may have been sent that
+ * `inputTaken` has not given back, each message counted as its bytes and `MIN_INPUT_COST_BYTES` at least. What comes for a
+ * program that has not begun, or has ended or closed its input, is dropped.
+ */
+export const programInput = notification('programInput', 'compiler-to-executor', {
+  feature: 'programs',
+  params: v.strictObject({
+    content: v.pipe(
+      bytes,
+      v.check((content) => content.byteLength <= MAX_INPUT_BYTES, `at most ${MAX_INPUT_BYTES} bytes`),
+    ),
+    /** Nothing comes after it: the program finds the end of its input. */
+    isLast: v.boolean(),
+  }),
+});
+
+/** What a `programInput` counts as. */
+export function inputCost(content: Uint8Array): number {
+  return Math.max(content.byteLength, MIN_INPUT_COST_BYTES);
+}
+
+/** The program's pipe has taken input, or nobody will read it: as much more may be sent. */
+export const inputTaken = notification('inputTaken', 'executor-to-compiler', {
+  feature: 'programs',
+  params: v.strictObject({
+    costBytes: byteCount,
+    /** False when the program has closed its input: more is of no use. */
+    isOpen: v.boolean(),
+  }),
 });

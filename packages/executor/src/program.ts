@@ -1,0 +1,76 @@
+import { type ParamsOf, type ProgramEnd, parseValue, run } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import type { InputTaken } from './input-pipe.js';
+import { PROGRAM, PROGRAM_BYTES } from './native/shared-layout.js';
+import type { RunnerProcess } from './runner-process.js';
+
+export type ProgramParams = Omit<ParamsOf<typeof run.runProgram>, 'commit'>;
+
+/** The one program that a runner may run. */
+export class Program {
+  readonly #runner: Pick<RunnerProcess, 'hello' | 'input' | 'kill'>;
+  readonly #inputTaken: InputTaken;
+  #hasBegun = false;
+
+  constructor(runner: Pick<RunnerProcess, 'hello' | 'input' | 'kill'>, inputTaken: InputTaken) {
+    this.#runner = runner;
+    this.#inputTaken = inputTaken;
+  }
+
+  /**
+   * Runs it to its end.
+   * @param call calls an entry with a block, as `Calls.call`.
+   * @throws {RequestError} as `Calls.call`, where it has not ended by itself: its runner ends in any case.
+   */
+  async run(
+    params: ProgramParams,
+    call: (entry: ExecutorAddr, block: Uint8Array) => Promise<unknown>,
+  ): Promise<ProgramEnd> {
+    if (this.#hasBegun)
+      throw new RequestError('METHOD_NOT_ALLOWED', 'runProgram: this runner has a program already');
+    this.#hasBegun = true;
+    const { hello, input } = this.#runner;
+    if (params.hasInput) input.open(this.#inputTaken);
+    else input.close();
+    try {
+      await call(hello.runProgram, blockOf(params));
+    } catch (error) {
+      const end = ownEnd(error);
+      if (end) return end;
+      // What was meant for it may be in its pipe already.
+      this.#runner.kill({ kind: 'fault', message: 'the program did not run to its end' });
+      throw error;
+    }
+    const end = { kind: 'fault', message: 'the program has returned, which none does' } as const;
+    this.#runner.kill(end);
+    throw new RequestError('RUNNER_LOST', `the runner is gone: ${describeRunnerEnd(end)}`, {
+      end,
+      own: true,
+    });
+  }
+
+  /** What it is to read. @throws {ProtocolError} for more than a compiler may have sent. */
+  write(content: Uint8Array, isLast: boolean): void {
+    this.#runner.input.write(content, isLast);
+  }
+}
+
+function blockOf({ main, argumentCount, environment, hasInput, ...params }: ProgramParams): Uint8Array {
+  const block = Buffer.alloc(PROGRAM_BYTES);
+  block.writeBigUInt64LE(main, PROGRAM.main);
+  block.writeBigUInt64LE(BigInt(argumentCount), PROGRAM.argumentCount);
+  block.writeBigUInt64LE(params.arguments, PROGRAM.arguments);
+  block.writeBigUInt64LE(environment, PROGRAM.environment);
+  block.writeBigUInt64LE(hasInput ? 1n : 0n, PROGRAM.hasInput);
+  return block;
+}
+
+/** How the runner has ended, when that is an end that a program makes. */
+function ownEnd(error: unknown): ProgramEnd | undefined {
+  if (!(error instanceof RequestError) || error.code !== 'RUNNER_LOST') return undefined;
+  const lost = parseValue(run.runnerLostData, error.data);
+  const end = lost.success ? parseValue(run.programEnd, lost.output.end) : undefined;
+  return end?.success ? end.output : undefined;
+}
