@@ -1,6 +1,8 @@
 export type { KeyBytes } from './cache/key-bytes.js';
 export type { CallSignature, ScalarKind } from './calls/call-signature.js';
 export { ArgumentError, type JITCallable, type ScalarValue } from './calls/callable.js';
+export type { ProgramSource } from './calls/program-input.js';
+export type { ProgramOptions, ProgramResult } from './calls/programs.js';
 export type { CallOptions } from './calls/session-calls.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
@@ -11,6 +13,8 @@ export {
   ExecutorDrainingError,
   MaterializationError,
   OutOfExecutorMemoryError,
+  ProgramInputError,
+  ProgramRunningError,
   QuotaExceededError,
   RunnerLostError,
   SessionClosedError,
@@ -54,6 +58,7 @@ export {
   type AddOptions,
   type ArchiveOptions,
   Dylib,
+  type EntryOptions,
   type Generator,
   type ReexportTarget,
 } from './jit/dylib.js';

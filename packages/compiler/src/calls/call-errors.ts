@@ -1,4 +1,4 @@
-import { parseValue, type RunnerEnd, run } from '@farjit/protocol';
+import { parseValue, type RunnerEnd, run, type TrapReport } from '@farjit/protocol';
 import { CancelledError, RemoteError } from '@farjit/protocol/errors';
 import type { Limit } from '@farjit/protocol/limits';
 import {
@@ -16,10 +16,16 @@ import type { Symbolizer } from '../runner/symbolizer.js';
 /** Where to look up what an error of a call refers to. */
 export interface CallErrorContext {
   readonly name: string;
-  readonly symbolizer: Symbolizer;
+  readonly runner: TrappedRunner;
   failureOf(token: number): Error | undefined;
-  /** Those the runner has, and those it has reached and gone on. */
-  readonly limits: { readonly inForce: readonly Limit[]; readonly reached: readonly Limit[] };
+}
+
+/** The runner that a call was in. */
+export interface TrappedRunner {
+  readonly symbolizer: Symbolizer;
+  readonly limitsInForce: readonly Limit[];
+  /** Those it has reached and gone on. */
+  readonly reachedLimits: readonly Limit[];
 }
 
 /** Codes of calls that have not been started. */
@@ -60,22 +66,28 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
   return endError(end, parsed.success && parsed.output.own, context, error);
 }
 
+/** A trap in words, with symbols. */
+export function trapErrorOf(
+  trap: TrapReport,
+  { symbolizer, limitsInForce, reachedLimits }: TrappedRunner,
+): ExecutionTrapError {
+  const frames = [
+    symbolizer.symbolize(trap.programCounter),
+    ...trap.frames.map((address) => symbolizer.symbolizeReturnAddress(address)),
+  ];
+  const overflown = trap.stackOverflow ? limitsInForce.filter((limit) => limit.name === 'stack') : [];
+  return new ExecutionTrapError(trap, frames, [...reachedLimits, ...overflown]);
+}
+
 function endError(
   end: RunnerEnd,
   own: boolean,
-  { name, symbolizer, limits }: CallErrorContext,
+  { name, runner }: CallErrorContext,
   remote: RemoteError,
 ): Error {
   switch (end.kind) {
     case 'trap': {
-      const frames = [
-        symbolizer.symbolize(end.trap.programCounter),
-        ...end.trap.frames.map((address) => symbolizer.symbolizeReturnAddress(address)),
-      ];
-      const overflown = end.trap.stackOverflow
-        ? limits.inForce.filter((limit) => limit.name === 'stack')
-        : [];
-      const trap = new ExecutionTrapError(end.trap, frames, [...limits.reached, ...overflown]);
+      const trap = trapErrorOf(end.trap, runner);
       return own ? trap : new RunnerLostError(end, { cause: trap });
     }
     case 'deadline':
@@ -87,6 +99,6 @@ function endError(
         ? new CancelledError(`${name} was interrupted`)
         : new RunnerLostError(end, { cause: remote });
     default:
-      return new RunnerLostError(end, { limits: limits.reached });
+      return new RunnerLostError(end, { limits: runner.reachedLimits });
   }
 }

@@ -1,7 +1,6 @@
 import type { Commit, ResultOf, run, Segment } from '@farjit/protocol';
 import { CancelledError, RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { knownLimits } from '@farjit/protocol/limits';
 import type {
   CallRequestOptions,
   ExecutorProcessControl,
@@ -68,6 +67,9 @@ export const sendDataCall: SendCall<PreparedDataCall, ResultOf<typeof run.callAn
   return executor.callAndRead(entry, block, { ...commit, segments }, read, options);
 };
 
+/** What every answer to a call says. */
+type CallAnswer = Pick<ResultOf<typeof run.call>, 'programThreads'>;
+
 /** What is to be called, and how. */
 export interface CallRequest<Prepared, Result> {
   readonly name: string;
@@ -103,14 +105,12 @@ export class SessionCalls {
    * Never retried once it was sent.
    * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
    */
-  run<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
-    request: CallRequest<Prepared, Result>,
-  ): Promise<Result> {
+  run<Prepared, Result extends CallAnswer>(request: CallRequest<Prepared, Result>): Promise<Result> {
     const work = () => this.#whenItsTurn(request);
     return this.#context.tracing.inCall({ 'farjit.symbol': request.name }, work);
   }
 
-  async #whenItsTurn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+  async #whenItsTurn<Prepared, Result extends CallAnswer>(
     request: CallRequest<Prepared, Result>,
   ): Promise<Result> {
     const { name, options } = request;
@@ -128,7 +128,7 @@ export class SessionCalls {
   }
 
   /** Undefined when the runner was lost before the call was started. */
-  async #runIn<Prepared extends PreparedCall, Result extends ResultOf<typeof run.call>>(
+  async #runIn<Prepared, Result extends CallAnswer>(
     runner: RunnerContext,
     { name, prepare, send, options }: CallRequest<Prepared, Result>,
   ): Promise<Result | undefined> {
@@ -177,12 +177,7 @@ export class SessionCalls {
       return answer;
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
-      throw translateCallError(error, {
-        name,
-        symbolizer: runner.symbolizer,
-        failureOf,
-        limits: { inForce: knownLimits(runner.runner.confinement.limits), reached: runner.reachedLimits },
-      });
+      throw translateCallError(error, { name, runner, failureOf });
     } finally {
       events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
     }

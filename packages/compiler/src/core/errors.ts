@@ -124,6 +124,23 @@ export class OutOfExecutorMemoryError extends FarJITError {
   }
 }
 
+/** A program was not run: the session has one runner, and another program runs there. */
+export class ProgramRunningError extends FarJITError {
+  constructor(name: string) {
+    super(
+      'PROGRAM_RUNNING',
+      `${name} was not run: a program runs in this session already; open another session for it`,
+    );
+  }
+}
+
+/** What a program was to read could not be read: `cause` says why. The program was ended. */
+export class ProgramInputError extends FarJITError {
+  constructor(name: string, cause: unknown) {
+    super('PROGRAM_INPUT_FAILED', `${name} was ended, for its input failed: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** The session was closed, or its executor is gone. */
 export class SessionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {

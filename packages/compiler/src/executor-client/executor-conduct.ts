@@ -73,6 +73,14 @@ export class ExecutorConduct {
   }
 
   /**
+   * Input was taken. @returns whether it is for the current runner's program.
+   * @throws {ProtocolError}
+   */
+  noteInput(generation: number): boolean {
+    return this.#isCurrent(generation);
+  }
+
+  /**
    * A thread asks for a function. Those that come from one trampoline share a request.
    * @returns what to call when it has been answered.
    * @throws {ProtocolError}

@@ -6,6 +6,7 @@ import {
   type RequestContext,
   type ResultOf,
   type RunnerEnd,
+  run,
   session,
 } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
@@ -24,6 +25,7 @@ export interface ExecutorHandlers {
   functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
   limitReached(generation: number, limit: Limit): void;
+  inputTaken(generation: number, costBytes: number, isOpen: boolean): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
   frame(event: FrameEvent): void;
   connection(event: ConnectionEvent): void;
@@ -59,6 +61,9 @@ export function handleExecutor(
   connection.onNotification(session.limitReached, ({ limit }, generation) => {
     conduct.noteLimit(generation, limit.name);
     handlers.limitReached(generation, limit);
+  });
+  connection.onNotification(run.inputTaken, ({ costBytes, isOpen }, generation) => {
+    if (conduct.noteInput(generation)) handlers.inputTaken(generation, costBytes, isOpen);
   });
   connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
 }

@@ -17,14 +17,14 @@ import {
   symbols,
   type Transport,
 } from '@farjit/protocol';
-import { type ConnectionClosedError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
+import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import { ExecutorConduct } from './executor-conduct.js';
 import { type ExecutorHandlers, handleExecutor } from './executor-handlers.js';
-import { FIRST_STUBS, openingParams } from './opening.js';
+import { FIRST_STUBS, openingError, openingParams } from './opening.js';
 import { SandboxError } from './sandbox-error.js';
 import { SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
@@ -161,13 +161,7 @@ export class ExecutorProcessControl {
       );
     } catch (error) {
       connection.close();
-      throw isOfBefore(error)
-        ? new RemoteError(
-            'VERSION_MISMATCH',
-            'the executor is of an earlier release, and does not understand how this one opens a session: ' +
-              'use releases of FarJIT that go together',
-          )
-        : error;
+      throw openingError(error);
     } finally {
       signal?.removeEventListener('abort', giveUp);
       answered();
@@ -281,7 +275,31 @@ export class ExecutorProcessControl {
     return answer;
   }
 
+  /** Runs a program to its end: as `call`, with that end for an answer. */
+  runProgram(
+    params: ParamsOf<typeof run.runProgram>,
+    options: CallRequestOptions,
+  ): Promise<ResultOf<typeof run.runProgram>> {
+    return this.#run(run.runProgram, params, options);
+  }
+
+  /** A piece of what a program reads: the caller has credit for it. */
+  sendInput(content: Uint8Array, isLast: boolean, generation: number): void {
+    this.#connection.notify(run.programInput, { content, isLast }, generation);
+  }
+
   async #call<M extends typeof run.call | typeof run.callAndRead>(
+    type: M,
+    params: ParamsOf<M>,
+    options: CallRequestOptions,
+  ): Promise<ResultOf<M>> {
+    const answer = await this.#run(type, params, options);
+    if (answer.block.byteLength !== params.block.byteLength)
+      throw new ProtocolError(`the call's block came back with ${answer.block.byteLength} bytes`);
+    return answer;
+  }
+
+  async #run<M extends typeof run.call | typeof run.callAndRead | typeof run.runProgram>(
     type: M,
     params: ParamsOf<M>,
     options: CallRequestOptions,
@@ -292,10 +310,7 @@ export class ExecutorProcessControl {
     const onAbort = () => answered.push(expectEnd(0));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const answer = await this.#connection.request(type, this.#staged(params, options), options);
-      if (answer.block.byteLength !== params.block.byteLength)
-        throw new ProtocolError(`the call's block came back with ${answer.block.byteLength} bytes`);
-      return answer;
+      return await this.#connection.request(type, this.#staged(params, options), options);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       for (const end of answered) end();
@@ -303,7 +318,7 @@ export class ExecutorProcessControl {
   }
 
   /** The params of a call that is about to be sent. */
-  #staged<P extends ParamsOf<typeof run.call>>(params: P, { generation, signal }: CallRequestOptions): P {
+  #staged<P extends { readonly commit: Commit }>(params: P, { generation, signal }: CallRequestOptions): P {
     // A call that is not sent must not leave parts behind.
     if (signal?.aborted) return params;
     return { ...params, commit: stageCommit(this.#connection, params.commit, generation) };
@@ -386,12 +401,4 @@ export class ExecutorProcessControl {
       answered();
     }
   }
-}
-
-/** Executors before version 2 of the protocol refuse fields that they do not know, and name the request. */
-function isOfBefore(error: unknown): boolean {
-  const { method } = session.openSession;
-  return (
-    error instanceof RemoteError && error.code === 'INVALID_PARAMS' && error.message.startsWith(`${method}: `)
-  );
 }

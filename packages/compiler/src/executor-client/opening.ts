@@ -5,6 +5,7 @@ import {
   PROTOCOL_VERSIONS,
   session,
 } from '@farjit/protocol';
+import { RemoteError } from '@farjit/protocol/errors';
 
 const CLIENT_NAME = 'farjit/0.1.0';
 
@@ -24,4 +25,22 @@ export function openingParams(libraries: readonly string[]): ParamsOf<typeof ses
 /** The frame that it is asked for with, for an upgrade to bring: what `ExecutorProcessControl.open` sends first. */
 export function openingFrame(libraries: readonly string[]): Uint8Array {
   return encodeFirstRequest(session.openSession, openingParams(libraries));
+}
+
+/** What to say of a session that could not be opened. */
+export function openingError(error: unknown): unknown {
+  if (!isOfBefore(error)) return error;
+  return new RemoteError(
+    'VERSION_MISMATCH',
+    'the executor is of an earlier release, and does not understand how this one opens a session: ' +
+      'use releases of FarJIT that go together',
+  );
+}
+
+/** Executors before version 2 of the protocol refuse fields that they do not know, and name the request. */
+function isOfBefore(error: unknown): boolean {
+  const { method } = session.openSession;
+  return (
+    error instanceof RemoteError && error.code === 'INVALID_PARAMS' && error.message.startsWith(`${method}: `)
+  );
 }

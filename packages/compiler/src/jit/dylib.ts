@@ -3,6 +3,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
+import { checkMain, type ProgramOptions, type ProgramResult } from '../calls/programs.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
@@ -52,6 +53,12 @@ export interface ArchiveOptions extends AddOptions {
 export interface AddCOptions extends COptions {
   /** Path of a clang. */
   readonly cc?: string;
+}
+
+/** A program to run. */
+export interface EntryOptions extends ProgramOptions {
+  /** Its function: `main` unless given. */
+  readonly entry?: string;
 }
 
 /** What dylibs of one JIT work with. */
@@ -245,6 +252,25 @@ export class Dylib {
     const { name = 'source' } = options;
     const made = await compileC(clang, source, options);
     return inputKindOf(made) === 'object' ? this.addObject(made, { name }) : this.#addIR(irOf(made), name);
+  }
+
+  /**
+   * Runs a program: `exit(main(argc, argv, envp))`, of any of the signatures that C knows, in the session's runner, which ends
+   * with it. What ends it by itself is the result: `exit` from any thread, `main`'s return, the last thread's end after
+   * `pthread_exit` in `main`, a signal. The next call has a new runner; listeners hear of the old one's end as of any.
+   * Output that a program has not flushed when it dies of a signal is lost, as natively, but for what a trap finds in `stdout`.
+   * @throws {SymbolsNotFoundError} when nobody defines the entry.
+   * @throws {ArgumentError} when the entry is no such function, or `argv` or `env` has what C cannot hold.
+   * @throws {ProgramRunningError} when a program runs in this session already.
+   * @throws {FeatureError} when the executor is of a release that runs no programs.
+   * @throws {ProgramInputError} when `stdin` has thrown: the program was ended.
+   * @throws as a `JITCallable`, where the program has not ended by itself.
+   */
+  async runProgram({ entry = 'main', ...options }: EntryOptions = {}): Promise<ProgramResult> {
+    const { session, signatureOf } = this.#context;
+    const ref = this.#dylib.ref(entry);
+    checkMain(entry, signatureOf(ref));
+    return session.programs.run(ref, options);
   }
 
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {

@@ -4,6 +4,7 @@ import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
 import type { JITCallable } from '../calls/callable.js';
+import type { ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
@@ -24,7 +25,14 @@ import { UNTRACED } from '../observe/tracing.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { CompileTogether } from '../session/guesses.js';
 import { ColumnCalls } from './column-calls.js';
-import { type AddCOptions, type AddOptions, type ArchiveOptions, Dylib, type DylibContext } from './dylib.js';
+import {
+  type AddCOptions,
+  type AddOptions,
+  type ArchiveOptions,
+  Dylib,
+  type DylibContext,
+  type EntryOptions,
+} from './dylib.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
 import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
@@ -259,6 +267,11 @@ export class JIT implements AsyncDisposable {
   /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
   callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
     return this.#calls.callMain(address, argv, options);
+  }
+
+  /** Runs a program whose entry is in the main dylib: see `Dylib.runProgram`. */
+  runProgram(options: EntryOptions = {}): Promise<ProgramResult> {
+    return this.mainDylib.runProgram(options);
   }
 
   /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */

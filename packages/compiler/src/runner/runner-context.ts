@@ -1,6 +1,6 @@
 import { type MemProt, type RunnerStarted, symbols } from '@farjit/protocol';
 import { type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import type { Limit } from '@farjit/protocol/limits';
+import { knownLimits, type Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { OutOfExecutorMemoryError } from '../core/errors.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
@@ -58,6 +58,10 @@ export class RunnerContext {
       },
       hotThreshold,
     );
+  }
+
+  get limitsInForce(): readonly Limit[] {
+    return knownLimits(this.runner.confinement.limits);
   }
 
   get generation(): number {

@@ -1,6 +1,7 @@
 import type { Transport } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CallingSession } from '../calls/calling-session.js';
+import { Programs } from '../calls/programs.js';
 import {
   type CallOptions,
   type PreparedCall,
@@ -155,6 +156,7 @@ export class ExecutionSession implements CallingSession {
   });
   readonly #commits: CommitSender;
   readonly #calls: SessionCalls;
+  readonly programs: Programs;
   readonly #reentries: ReentryHandler;
   readonly #tracing: Tracing;
   readonly #mayReplace: Redefines;
@@ -187,6 +189,12 @@ export class ExecutionSession implements CallingSession {
       executor,
       nextRunner: () => this.runner(),
       failureOf: (token) => callbacks.failureOf(token),
+    });
+    this.programs = new Programs({
+      calls: this.#calls,
+      runners,
+      executor,
+      resolve: (ref, runner) => this.resolve(ref, runner),
     });
     this.#reentries = new ReentryHandler({
       runners,
@@ -225,6 +233,7 @@ export class ExecutionSession implements CallingSession {
       reentries: session.#reentries,
       events: session.events,
       tierUp: session.tierUp,
+      programs: session.programs,
     });
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {

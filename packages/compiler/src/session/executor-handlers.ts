@@ -1,4 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { Programs } from '../calls/programs.js';
 import { RunnerLostError } from '../core/errors.js';
 import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
 import type { ReentryHandler } from '../indirection/reentry-handler.js';
@@ -12,6 +13,7 @@ export interface ExecutorHandlersContext {
   readonly reentries: ReentryHandler;
   readonly events: EventStream;
   readonly tierUp: TierUp;
+  readonly programs: Programs;
 }
 
 /** What a session does with what its executor says. */
@@ -20,6 +22,7 @@ export function executorHandlers({
   reentries,
   events,
   tierUp,
+  programs,
 }: ExecutorHandlersContext): ExecutorHandlers {
   const noteHot = (counters: readonly ExecutorAddr[], generation: number) => {
     const runner = runners.ofGeneration(generation);
@@ -42,6 +45,7 @@ export function executorHandlers({
       runners.ofGeneration(generation)?.reachedLimits.push(limit);
       events.emit({ type: 'limit-reached', generation, limit });
     },
+    inputTaken: (...taken) => programs.inputTaken(...taken),
     output: (stream, content) => events.emit({ type: 'output', stream, content }),
     frame: (frame) => events.emit({ type: 'frame', ...frame }),
     connection: (event) => events.emit(event),

@@ -33,9 +33,8 @@ function translate(error: unknown): unknown {
     token === 3 ? new MaterializationError('g', new Error('bad')) : undefined;
   return translateCallError(error, {
     name: 'main',
-    symbolizer,
+    runner: { symbolizer, limitsInForce: [], reachedLimits: [] },
     failureOf,
-    limits: { inForce: [], reached: [] },
   });
 }
 

@@ -34,6 +34,7 @@ export const DEAF_HANDLERS: ExecutorHandlers = {
   functionsHot: () => {},
   runnerLost: () => {},
   limitReached: () => {},
+  inputTaken: () => {},
   output: () => {},
   frame: () => {},
   connection: () => {},

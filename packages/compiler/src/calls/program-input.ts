@@ -1,0 +1,106 @@
+import { Readable } from 'node:stream';
+import { run } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
+
+/** What a program reads from its standard input; strings go as UTF-8. A stream is destroyed when the program reads no more of it. */
+export type ProgramSource = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+
+/** Sends a piece of input. */
+export type SendInput = (content: Uint8Array, isLast: boolean) => void;
+
+/** Brings one program what it reads, as fast as the executor takes it: what it has not taken yet stays with the source. */
+export class ProgramInput {
+  readonly #source: ProgramSource;
+  #heldBytes = 0;
+  #isOver = false;
+  /** Goes on where the input waits, for credit or for the source. */
+  #wake = () => {};
+
+  constructor(source: ProgramSource) {
+    this.#source = source;
+  }
+
+  /**
+   * Sends all of it; resolves when that is done, or nobody reads more. To be called once.
+   * @throws what the source throws.
+   */
+  async sendTo(send: SendInput): Promise<void> {
+    const iterator = chunksOf(this.#source)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#orOver(iterator.next());
+        if (!next) return;
+        if (next.done) break;
+        if (!(await this.#sendChunk(next.value, send))) return;
+      }
+      if (await this.#hasRoomFor(run.MIN_INPUT_COST_BYTES)) this.#send(new Uint8Array(), true, send);
+    } finally {
+      // A generator that waits comes to its end when it goes on, if it ever does: that is not waited for.
+      iterator.return?.()?.catch(() => {});
+      if (this.#source instanceof Readable) this.#source.destroy();
+    }
+  }
+
+  /**
+   * The executor holds so much less of it.
+   * @param isOpen false when the program reads no more.
+   * @throws {ProtocolError} for more than was sent.
+   */
+  taken(costBytes: number, isOpen: boolean): void {
+    if (costBytes > this.#heldBytes)
+      throw new ProtocolError(
+        `the executor has taken ${costBytes} bytes of input, and was sent ${this.#heldBytes}`,
+      );
+    this.#heldBytes -= costBytes;
+    if (!isOpen) this.#isOver = true;
+    this.#wake();
+  }
+
+  /** The program has ended. */
+  stop(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  async #sendChunk(chunk: string | Uint8Array, send: SendInput): Promise<boolean> {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    for (let start = 0; start < bytes.byteLength; start += run.MAX_INPUT_BYTES) {
+      const piece = bytes.subarray(start, start + run.MAX_INPUT_BYTES);
+      if (!(await this.#hasRoomFor(run.inputCost(piece)))) return false;
+      this.#send(piece, false, send);
+    }
+    return true;
+  }
+
+  #send(content: Uint8Array, isLast: boolean, send: SendInput): void {
+    this.#heldBytes += run.inputCost(content);
+    send(content, isLast);
+  }
+
+  /** Waits for credit. @returns false when nobody reads more. */
+  async #hasRoomFor(costBytes: number): Promise<boolean> {
+    while (!this.#isOver && this.#heldBytes + costBytes > run.INPUT_WINDOW_BYTES)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    return !this.#isOver;
+  }
+
+  /** What comes, or undefined when nobody reads more. */
+  #orOver<T>(coming: Promise<T>): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      coming.then(resolve, reject);
+      this.#wake = () => {
+        if (this.#isOver) resolve(undefined);
+      };
+      this.#wake();
+    });
+  }
+}
+
+function chunksOf(source: ProgramSource): AsyncIterable<string | Uint8Array> {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return source;
+  return (async function* whole() {
+    yield source;
+  })();
+}

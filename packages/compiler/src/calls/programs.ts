@@ -1,0 +1,237 @@
+import type { ProgramEnd, ResultOf, run } from '@farjit/protocol';
+import { FeatureError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
+import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import {
+  type ExecutionTrapError,
+  ProgramInputError,
+  ProgramRunningError,
+  RunnerLostError,
+  SymbolsNotFoundError,
+} from '../core/errors.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import { trapErrorOf } from './call-errors.js';
+import type { CallSignature, ScalarKind } from './call-signature.js';
+import { ArgumentError } from './callable.js';
+import { ProgramInput, type ProgramSource } from './program-input.js';
+import { layOutProgram } from './program-memory.js';
+import type { CallOptions, SendCall, SessionCalls } from './session-calls.js';
+import { signalNumber } from './signal-numbers.js';
+
+/** What a program finds when it begins, and how long it may run. */
+export interface ProgramOptions extends CallOptions {
+  /** From its own name on; unless given, the name of its function. */
+  readonly argv?: readonly string[] | undefined;
+  /** All of its environment; none unless given. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** What it reads; it is at its end at once unless given. */
+  readonly stdin?: ProgramSource | undefined;
+}
+
+/** How a program has ended. */
+export interface ProgramResult {
+  /** What it has called `exit` with, or `main` has returned, from 0 to 255; after a signal 128 and its number, as shells say it. */
+  readonly exitCode: number;
+  /** The signal it has died of. */
+  readonly signal?: string;
+  /** Where and why, when it was a trap. */
+  readonly trap?: ExecutionTrapError;
+}
+
+/** What programs need of a session. */
+export interface ProgramsContext {
+  readonly calls: SessionCalls;
+  readonly runners: RunnerSupervisor;
+  executor(): Pick<ExecutorProcessControl, 'has' | 'server'>;
+  resolve(
+    ref: SymbolRef,
+    runner: RunnerContext,
+  ): Promise<{ readonly address: ExecutorAddr; readonly kind: string } | undefined>;
+}
+
+/** What C passes to `main`, of which it may take as much as it likes. */
+const MAIN_PARAMETERS: readonly ScalarKind[] = ['i32', 'ptr', 'ptr'];
+
+/**
+ * @param signature where it is known.
+ * @throws {ArgumentError} when a function cannot be a program's `main`.
+ */
+export function checkMain(name: string, signature: CallSignature | undefined): void {
+  if (!signature) return;
+  const { result, parameters } = signature;
+  const takesNoMore = parameters.every((kind, index) => kind === MAIN_PARAMETERS[index]);
+  if (takesNoMore && (result === 'i32' || result === 'void')) return;
+  throw new ArgumentError(
+    `${name} is ${result}(${parameters.join(', ')}), and a program begins with i32(i32, ptr, ptr) or less of it`,
+  );
+}
+
+/** A program in the memory of a runner. */
+interface PreparedProgram {
+  readonly main: ExecutorAddr;
+  readonly argumentCount: number;
+  readonly arguments: ExecutorAddr;
+  readonly environment: ExecutorAddr;
+}
+
+type ProgramAnswer = ResultOf<typeof run.runProgram> & { readonly programThreads: number };
+
+/** Input and the runner it is for. */
+interface SentInput {
+  readonly input: ProgramInput;
+  readonly generation: number;
+}
+
+/** Programs of a session, one at a time: each runs in the session's runner, and its end is the runner's. */
+export class Programs {
+  readonly #context: ProgramsContext;
+  #isRunning = false;
+  /** Of the program that runs, or was the last to run. */
+  #sent: SentInput | undefined;
+
+  constructor(context: ProgramsContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Runs `exit(main(argc, argv, envp))` of what a name means. What its runner holds is as the calls before have left it.
+   * @throws {ArgumentError | SymbolsNotFoundError | ProgramRunningError | FeatureError} before it has begun.
+   * @throws {ProgramInputError} when `stdin` has thrown, and as a call, where it has not ended by itself.
+   */
+  async run(
+    ref: SymbolRef,
+    { argv = [ref.name], env = {}, stdin, ...options }: ProgramOptions,
+  ): Promise<ProgramResult> {
+    const { name } = ref;
+    const { calls, executor } = this.#context;
+    if (!executor().has('programs'))
+      throw new FeatureError(
+        `${name} is not run: the executor (${executor().server}) is of a release without programs`,
+      );
+    if (this.#isRunning) throw new ProgramRunningError(name);
+    const memory = layOutProgram(argv, env);
+    const input = stdin === undefined ? undefined : new ProgramInput(stdin);
+    const ending = new Ending(options.signal);
+    let used: { readonly runner: RunnerContext; readonly address: ExecutorAddr } | undefined;
+
+    const prepare = async (runner: RunnerContext): Promise<PreparedProgram> => {
+      const main = await this.#resolve(ref, runner);
+      const { address } = runner.allocate('data', memory.sizeBytes, 16);
+      used = { runner, address };
+      const segment = {
+        address,
+        prot: 'data',
+        content: memory.contentAt(address),
+        memoryBytes: memory.sizeBytes,
+      } as const;
+      runner.commits.addSegments([segment], false);
+      return {
+        main,
+        argumentCount: memory.argumentCount,
+        arguments: addrAdd(address, memory.argumentsOffset),
+        environment: addrAdd(address, memory.environmentOffset),
+      };
+    };
+    this.#isRunning = true;
+    try {
+      const { end } = await calls.run({
+        name,
+        prepare,
+        send: this.#sendWith(input, ending),
+        options: { ...options, signal: ending.signal },
+      });
+      return this.#resultOf(end, used?.runner);
+    } catch (error) {
+      throw ending.inputFailure ? new ProgramInputError(name, ending.inputFailure.cause) : error;
+    } finally {
+      this.#isRunning = false;
+      ending.forget();
+      input?.stop();
+      if (used && !used.runner.lost) {
+        used.runner.commits.dropSegment(used.address, memory.sizeBytes);
+        used.runner.free('data', used.address);
+      }
+    }
+  }
+
+  /**
+   * The executor has taken what was sent for a runner's program.
+   * @throws {ProtocolError} when nothing was.
+   */
+  inputTaken(generation: number, costBytes: number, isOpen: boolean): void {
+    if (this.#sent?.generation !== generation)
+      throw new ProtocolError(`the executor has taken input for runner ${generation}, which was sent none`);
+    this.#sent.input.taken(costBytes, isOpen);
+  }
+
+  async #resolve(ref: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
+    const symbol = await this.#context.resolve(ref, runner);
+    if (!symbol) throw new SymbolsNotFoundError([ref.name]);
+    if (symbol.kind === 'data') throw new ArgumentError(`${ref.name} is data, not a function to run`);
+    return symbol.address;
+  }
+
+  #sendWith(input: ProgramInput | undefined, ending: Ending): SendCall<PreparedProgram, ProgramAnswer> {
+    const { runners } = this.#context;
+    return async (executor, program, commit, options) => {
+      const { generation } = options;
+      const ended = executor.runProgram({ ...program, hasInput: input !== undefined, commit }, options);
+      if (input) {
+        this.#sent = { input, generation };
+        const sent = input.sendTo((content, isLast) => executor.sendInput(content, isLast, generation));
+        sent.catch((cause: unknown) => ending.inputFailed(cause));
+      }
+      try {
+        const { end } = await ended;
+        // Its loss is told of in a moment; nothing new is to begin in it.
+        runners.noteLost(generation, end);
+        return { end, programThreads: 0 };
+      } catch (error) {
+        if (!(error instanceof RemoteError)) throw error;
+        if (error.code === 'CALLBACK_FAILED')
+          runners.noteLost(generation, { kind: 'fault', message: 'its program could not go on' });
+        // The input has been read, and cannot be sent to another runner.
+        if (error.code === 'STALE_GENERATION' && input)
+          throw new RunnerLostError({ kind: 'fault', message: error.message }, { cause: error });
+        throw error;
+      }
+    };
+  }
+
+  #resultOf(end: ProgramEnd, runner: RunnerContext | undefined): ProgramResult {
+    if (end.kind === 'exit') return { exitCode: end.status };
+    const signal = end.kind === 'trap' ? end.trap.signal : end.signal;
+    const died = { exitCode: 128 + signalNumber(signal), signal };
+    return end.kind === 'trap' && runner ? { ...died, trap: trapErrorOf(end.trap, runner) } : died;
+  }
+}
+
+/** Ends a program before it ends itself: its caller does, or its input. */
+class Ending {
+  readonly #controller = new AbortController();
+  readonly #caller: AbortSignal | undefined;
+  readonly #callerAborts = (): void => this.#controller.abort(this.#caller?.reason);
+  inputFailure: { readonly cause: unknown } | undefined;
+
+  constructor(caller: AbortSignal | undefined) {
+    this.#caller = caller;
+    if (caller?.aborted) this.#callerAborts();
+    caller?.addEventListener('abort', this.#callerAborts, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  inputFailed(cause: unknown): void {
+    if (this.signal.aborted) return;
+    this.inputFailure = { cause };
+    this.#controller.abort(cause);
+  }
+
+  forget(): void {
+    this.#caller?.removeEventListener('abort', this.#callerAborts);
+  }
+}

@@ -1,0 +1,370 @@
+import type { KaleidoscopeJITOptions, SessionEvent } from '@farjit/compiler';
+import test, { type ExecutionContext } from 'ava';
+import { parseAssembly } from './ir-module.js';
+import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
+
+/** A session with a program in it. */
+async function openProgram(t: ExecutionContext, assembly: string, options: KaleidoscopeJITOptions = {}) {
+  const lost: Extract<SessionEvent, { type: 'runner-lost' }>[] = [];
+  const opened = await openJIT(t, {
+    ...options,
+    onEvent: (event) => {
+      if (event.type === 'runner-lost') lost.push(event);
+    },
+  });
+  await opened.jit.addModule(parseAssembly(assembly));
+  return { ...opened, lost };
+}
+
+/** `@text = "…\n"`, for puts and printf. */
+const constant = (name: string, text: string) =>
+  `@${name} = private constant [${Buffer.byteLength(text) + 1} x i8] c"${text.replaceAll('\n', '\\0A')}\\00"`;
+const address = (name: string, text: string) => {
+  const type = `[${Buffer.byteLength(text) + 1} x i8]`;
+  return `i8* getelementptr (${type}, ${type}* @${name}, i64 0, i64 0)`;
+};
+
+for (const [what, main, exitCode] of [
+  ['main(void)', 'define i32 @main() { ret i32 7 }', 7],
+  ['main(argc, argv)', 'define i32 @main(i32 %c, i8** %v) { ret i32 %c }', 3],
+  ['a code is a byte', 'define i32 @main() { ret i32 -1 }', 255],
+] as const)
+  test(`what main returns is the exit code: ${what}`, async (t) => {
+    const { jit } = await openProgram(t, main);
+    t.deepEqual(await jit.runProgram({ argv: ['a', 'b', 'c'] }), { exitCode });
+  });
+
+test('main is passed its environment, too', async (t) => {
+  const { jit, printed } = await openProgram(
+    t,
+    `
+declare i32 @puts(i8*)
+define i32 @main(i32 %c, i8** %v, i8** %e) {
+  %first = load i8*, i8** %e
+  call i32 @puts(i8* %first)
+  ret i32 0
+}`,
+  );
+  t.deepEqual(await jit.runProgram({ env: { A: '1=2' } }), { exitCode: 0 });
+  t.is(printed(), 'A=1=2\n');
+});
+
+const LEAVES = `
+declare void @exit(i32)
+declare i32 @atexit(void ()*)
+declare i32 @puts(i8*)
+declare i32 @putchar(i32)
+declare i32 @pthread_create(i64*, i8*, i8* (i8*)*, i8*)
+declare i32 @pthread_join(i64, i8**)
+declare void @pthread_exit(i8*)
+declare i32 @usleep(i32)
+${constant('bye', 'bye')}
+define void @lazyBye() {
+  call i32 @puts(${address('bye', 'bye')})
+  ret void
+}
+define void @atEnd() {
+  call void @lazyBye()
+  ret void
+}
+define i8* @leave(i8* %code) {
+  %wide = ptrtoint i8* %code to i64
+  %narrow = trunc i64 %wide to i32
+  call void @exit(i32 %narrow)
+  ret i8* null
+}
+define i8* @sleepAndPrint(i8* %ignored) {
+  call i32 @usleep(i32 50000)
+  call void @lazyBye()
+  ret i8* null
+}
+define i32 @exits() {
+  call i32 @atexit(void ()* @atEnd)
+  call i32 @putchar(i32 65)
+  call void @exit(i32 4)
+  ret i32 9
+}
+define i32 @returns() {
+  call i32 @atexit(void ()* @atEnd)
+  ret i32 5
+}
+define i32 @exitsFromThread() {
+  %thread = alloca i64
+  call i32 @atexit(void ()* @atEnd)
+  call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @leave, i8* inttoptr (i64 6 to i8*))
+  %id = load i64, i64* %thread
+  call i32 @pthread_join(i64 %id, i8** null)
+  ret i32 9
+}
+define i32 @mainEndsFirst() {
+  %thread = alloca i64
+  call i32 @atexit(void ()* @atEnd)
+  call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @sleepAndPrint, i8* null)
+  call void @pthread_exit(i8* null)
+  ret i32 9
+}
+define i32 @threadExitsAfterMain() {
+  %thread = alloca i64
+  call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @leave, i8* inttoptr (i64 8 to i8*))
+  call void @pthread_exit(i8* null)
+  ret i32 9
+}`;
+
+for (const [entry, exitCode, output] of [
+  ['exits', 4, 'Abye\n'],
+  ['returns', 5, 'bye\n'],
+  ['exitsFromThread', 6, 'bye\n'],
+  ['mainEndsFirst', 0, 'bye\nbye\n'],
+  ['threadExitsAfterMain', 8, ''],
+] as const)
+  test(`a program ends as C says, with handlers that are compiled at its end: ${entry}`, async (t) => {
+    const { jit, printed, lost } = await openProgram(t, LEAVES);
+    t.deepEqual(await jit.runProgram({ entry }), { exitCode });
+    t.is(printed(), output);
+    t.deepEqual(
+      lost.map(({ end }) => end),
+      [{ kind: 'exit', status: exitCode }],
+      'told of once',
+    );
+    // The next call has a new runner.
+    t.deepEqual(await jit.runProgram({ entry }), { exitCode });
+    t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
+    t.is(jit.statistics().modulesCompiled, 1);
+  });
+
+test('death by a signal is 128 and its number; a trap says where, and nothing is lost of what stdout holds', async (t) => {
+  const { jit, printed, lost } = await openProgram(
+    t,
+    `
+declare void @abort()
+declare i32 @raise(i32)
+declare i32 @putchar(i32)
+define i32 @store() {
+  store i32 1, i32* inttoptr (i64 16 to i32*)
+  ret i32 0
+}
+define i32 @traps() {
+  call i32 @putchar(i32 66)
+  %r = call i32 @store()
+  ret i32 %r
+}
+define i32 @aborts() {
+  call void @abort()
+  ret i32 0
+}
+define i32 @terminates() {
+  call i32 @raise(i32 15)
+  ret i32 0
+}`,
+  );
+  const { trap, ...died } = await jit.runProgram({ entry: 'traps' });
+  t.deepEqual(died, { exitCode: 128 + 11, signal: 'SIGSEGV' });
+  t.is(trap?.symbol, 'store$impl');
+  t.is(trap?.trap.faultAddress as bigint, 16n);
+  t.is(printed(), 'B');
+  t.deepEqual(await jit.runProgram({ entry: 'aborts' }), { exitCode: 128 + 6, signal: 'SIGABRT' });
+  t.deepEqual(await jit.runProgram({ entry: 'terminates' }), { exitCode: 128 + 15, signal: 'SIGTERM' });
+  t.deepEqual(
+    lost.map(({ end }) => end.kind),
+    ['trap', 'signal', 'signal'],
+  );
+});
+
+const ENVIRONMENT = `
+@environ = external global i8**
+@program_invocation_name = external global i8*
+@program_invocation_short_name = external global i8*
+declare i32 @puts(i8*)
+declare i8* @getenv(i8*)
+declare i32 @setenv(i8*, i8*, i32)
+declare void @warnx(i8*, ...)
+${constant('name', 'NEW')}
+${constant('value', 'later')}
+${constant('words', 'words')}
+define void @print(i8** %list) {
+entry:
+  br label %next
+next:
+  %at = phi i8** [ %list, %entry ], [ %following, %more ]
+  %string = load i8*, i8** %at
+  %isEnd = icmp eq i8* %string, null
+  br i1 %isEnd, label %end, label %more
+more:
+  call i32 @puts(i8* %string)
+  %following = getelementptr i8*, i8** %at, i64 1
+  br label %next
+end:
+  ret void
+}
+define void @printInherited() {
+  %e = load i8**, i8*** @environ
+  call void @print(i8** %e)
+  ret void
+}
+define i32 @main(i32 %argc, i8** %argv) {
+  call void @print(i8** %argv)
+  %e = load i8**, i8*** @environ
+  call void @print(i8** %e)
+  %n = load i8*, i8** @program_invocation_name
+  call i32 @puts(i8* %n)
+  %s = load i8*, i8** @program_invocation_short_name
+  call i32 @puts(i8* %s)
+  call i32 @setenv(${address('name', 'NEW')}, ${address('value', 'later')}, i32 1)
+  %v = call i8* @getenv(${address('name', 'NEW')})
+  call i32 @puts(i8* %v)
+  call void (i8*, ...) @warnx(${address('words', 'words')})
+  ret i32 0
+}`;
+
+test.serial(
+  'a program finds its arguments, its environment and its name, and nothing of the host',
+  async (t) => {
+    process.env.FARJIT_SECRET = 'of the compiler';
+    // Node hands this one down to whatever it spawns.
+    process.env.NODE_V8_COVERAGE = '/secret';
+    t.teardown(() => {
+      delete process.env.FARJIT_SECRET;
+      delete process.env.NODE_V8_COVERAGE;
+    });
+    let errors = '';
+    let printed = '';
+    const { jit } = await openProgram(t, ENVIRONMENT, {
+      onOutput: (stream, content) => {
+        if (stream === 'stdout') printed += Buffer.from(content).toString();
+        else errors += Buffer.from(content).toString();
+      },
+    });
+    await (await jit.lookup('printInherited'))();
+  t.is(printed, '', 'a runner inherits nothing');
+  const argv = ['bin/cat', '', 'a b', 'ü'];
+    t.deepEqual(await jit.runProgram({ argv, env: { B: '', A: 'x' } }), { exitCode: 0 });
+    t.is(printed, 'bin/cat\n\na b\nü\nB=\nA=x\nbin/cat\ncat\nlater\n');
+    t.is(errors, 'cat: words\n');
+    printed = '';
+    t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+    t.is(printed, 'main\nmain\nmain\nlater\n', 'nothing was asked for, and nothing is there');
+  },
+);
+
+test('arguments and environment are of any size', async (t) => {
+  const { jit } = await openProgram(
+    t,
+    `
+declare i64 @strlen(i8*)
+define i32 @main(i32 %argc, i8** %argv, i8** %envp) {
+  %last = sext i32 %argc to i64
+  %before = sub i64 %last, 1
+  %slot = getelementptr i8*, i8** %argv, i64 %before
+  %argument = load i8*, i8** %slot
+  %a = call i64 @strlen(i8* %argument)
+  %variable = load i8*, i8** %envp
+  %e = call i64 @strlen(i8* %variable)
+  %sum = add i64 %a, %e
+  %isRight = icmp eq i64 %sum, 25000002
+  %r = select i1 %isRight, i32 %argc, i32 255
+  ret i32 %r
+}`,
+  );
+  const many = Array.from({ length: 99 }, (_, index) => `${index}`);
+  const argv = [...many, 'x'.repeat(20_000_000)];
+  t.deepEqual(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
+  await t.throwsAsync(jit.runProgram({ argv: ['z'.repeat(200 << 20)] }), { code: 'OUT_OF_EXECUTOR_MEMORY' });
+  t.deepEqual(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
+});
+
+test('what C cannot hold, and what is no main, is refused before anything runs', async (t) => {
+  const { jit, lost } = await openProgram(
+    t,
+    `
+@data = global i32 0
+define double @real(double %x) { ret double %x }
+define i32 @more(i32 %a, i8** %b, i8** %c, i32 %d) { ret i32 0 }
+define i32 @main() { ret i32 0 }`,
+  );
+  await jit.addSource('def kaleidoscope() 1;');
+  for (const [options, message] of [
+    [{ argv: ['a\0b'] }, 'argv[0] contains a NUL'],
+    [{ env: { A: 'a\0' } }, 'env.A contains a NUL'],
+    [{ env: { '': 'a' } }, `env has "", which is no variable's name`],
+    [{ env: { 'A=B': 'a' } }, `env has "A=B", which is no variable's name`],
+    [{ entry: 'data' }, 'data is data, not a function to run'],
+    [{ entry: 'real' }, 'real is double(double), and a program begins with i32(i32, ptr, ptr) or less of it'],
+    [
+      { entry: 'more' },
+      'more is i32(i32, ptr, ptr, i32), and a program begins with i32(i32, ptr, ptr) or less of it',
+    ],
+    [
+      { entry: 'kaleidoscope' },
+      'kaleidoscope is double(), and a program begins with i32(i32, ptr, ptr) or less of it',
+    ],
+  ] as const)
+    await t.throwsAsync(jit.runProgram(options), { code: 'BAD_ARGUMENT', message });
+  await t.throwsAsync(jit.runProgram({ entry: 'missing' }), { code: 'SYMBOLS_NOT_FOUND' });
+  t.deepEqual(lost, []);
+  t.deepEqual(await jit.runProgram({ argv: [] }), { exitCode: 0 });
+});
+
+const SPINS = `
+declare i32 @puts(i8*)
+${constant('here', 'here')}
+define i32 @main() {
+  call i32 @puts(${address('here', 'here')})
+  br label %again
+again:
+  br label %again
+}
+define i32 @one() { ret i32 1 }`;
+
+test('a deadline and a signal end a program as they end a call', async (t) => {
+  const { jit, printed, lost } = await openProgram(t, SPINS);
+  await t.throwsAsync(jit.runProgram({ deadlineMs: 50 }), { code: 'DEADLINE_EXCEEDED' });
+  const before = printed();
+  const controller = new AbortController();
+  const interrupted = jit.runProgram({ signal: controller.signal });
+  await eventually(() => printed() !== before, 'it has begun');
+  controller.abort();
+  await t.throwsAsync(interrupted, { code: 'CANCELLED' });
+  t.deepEqual(
+    lost.map(({ end }) => end.kind),
+    ['deadline', 'cancelled'],
+  );
+  await t.throwsAsync(jit.runProgram({ signal: AbortSignal.abort() }), { code: 'CANCELLED' });
+  t.is(await (await jit.lookup('one'))(), 1);
+});
+
+test('a session runs one program at a time, and calls beside it', async (t) => {
+  const { jit, printed } = await openProgram(t, SPINS);
+  const one = await jit.lookup('one');
+  const controller = new AbortController();
+  const running = jit.runProgram({ signal: controller.signal });
+  await t.throwsAsync(jit.runProgram({ entry: 'one' }), { code: 'PROGRAM_RUNNING' });
+  await eventually(() => printed() === 'here\n', 'it has begun');
+  t.is(await one(), 1);
+  controller.abort();
+  await t.throwsAsync(running, { code: 'CANCELLED' });
+  t.deepEqual(await jit.runProgram({ entry: 'one' }), { exitCode: 1 });
+});
+
+test('a function that cannot be linked ends the program with the error', async (t) => {
+  const { jit, printed, lost } = await openProgram(
+    t,
+    `
+declare i32 @puts(i8*)
+declare i32 @nowhere()
+${constant('here', 'here')}
+define i32 @bad() {
+  %r = call i32 @nowhere()
+  ret i32 %r
+}
+define i32 @main() {
+  call i32 @puts(${address('here', 'here')})
+  %r = call i32 @bad()
+  ret i32 %r
+}
+define i32 @one() { ret i32 1 }`,
+  );
+  await t.throwsAsync(jit.runProgram(), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
+  t.is(printed(), 'here\n');
+  t.is(lost.length, 1);
+  t.is(await (await jit.lookup('one'))(), 1);
+});
