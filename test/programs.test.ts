@@ -235,8 +235,8 @@ test.serial(
       },
     });
     await (await jit.lookup('printInherited'))();
-  t.is(printed, '', 'a runner inherits nothing');
-  const argv = ['bin/cat', '', 'a b', 'ü'];
+    t.is(printed, '', 'a runner inherits nothing');
+    const argv = ['bin/cat', '', 'a b', 'ü'];
     t.deepEqual(await jit.runProgram({ argv, env: { B: '', A: 'x' } }), { exitCode: 0 });
     t.is(printed, 'bin/cat\n\na b\nü\nB=\nA=x\nbin/cat\ncat\nlater\n');
     t.is(errors, 'cat: words\n');

@@ -112,6 +112,10 @@ test('with an executor that has no feature a compiler of today does without, and
       'add: 220000 elements of 2 columns are too many for a call, it takes 98296: the executor has no feature "staged-commits"',
   });
   t.deepEqual(await evaluateAll(jit, 'add(1, 2);'), [3]);
+  await t.throwsAsync(jit.runProgram(), {
+    code: 'FEATURE_MISSING',
+    message: /^main is not run: the executor \(farjit-executor [\d.]+\) is of a release without programs$/,
+  });
   for (const ask of [() => jit.executorStatus(), () => jit.runnerMaps()])
     await t.throwsAsync(ask(), {
       code: 'FEATURE_MISSING',

@@ -50,9 +50,9 @@ export class InputPipe {
   /** @throws {ProtocolError} for more than a compiler may have sent. */
   write(content: Uint8Array, isLast: boolean): void {
     const costBytes = run.inputCost(content);
-    if (this.#heldBytes + costBytes > run.INPUT_WINDOW_BYTES)
+    if (this.#heldBytes + costBytes > run.MAX_HELD_INPUT_BYTES)
       throw new ProtocolError(
-        `input that counts as more than ${run.INPUT_WINDOW_BYTES} bytes, and is not taken yet`,
+        `input that counts as more than ${run.MAX_HELD_INPUT_BYTES} bytes, and is not taken yet`,
       );
     if (!this.#socket || this.#isEnded || this.#isClosed) return this.#taken(costBytes, false);
     this.#heldBytes += costBytes;

@@ -21,7 +21,7 @@ function overTheWire(body: unknown): unknown {
 }
 
 /** A record of registers: not on a callback's way. */
-const SLOW = new Set(['runnerLost params']);
+const SLOW = new Set(['runnerLost params', 'runProgram result']);
 
 for (const { title, schema } of SCHEMAS) {
   test(`${title}: what fits is accepted without valibot, and comes out as valibot gives it`, (t) => {

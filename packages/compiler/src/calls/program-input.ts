@@ -79,7 +79,7 @@ export class ProgramInput {
 
   /** Waits for credit. @returns false when nobody reads more. */
   async #hasRoomFor(costBytes: number): Promise<boolean> {
-    while (!this.#isOver && this.#heldBytes + costBytes > run.INPUT_WINDOW_BYTES)
+    while (!this.#isOver && this.#heldBytes + costBytes > run.MAX_HELD_INPUT_BYTES)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

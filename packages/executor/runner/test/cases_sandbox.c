@@ -76,9 +76,11 @@ static void nothing_is_writable_and_executable(void)
 		CHECK(waitpid(child, &status, 0) == child);
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 	}
-	/* Descriptors of the memory are gone. */
+	/* Descriptors of the memory are gone, and there is nothing but the input of a program that has not begun. */
 	for (int descriptor = FARJIT_FD_SEALED; descriptor < 10; descriptor++) {
 		int error;
+		if (descriptor == FARJIT_FD_INPUT)
+			continue;
 		CHECK_EQUAL((int)host_call(&host, host_lookup(&host, "close"), ARGUMENTS((uint64_t)descriptor), &error),
 			    -1);
 		CHECK_EQUAL(error, EBADF);

@@ -63,15 +63,16 @@ static void preload_clobber(void)
 }
 
 /* Child side: descriptors as the runner expects them. All are moved high first, so that none overwrites another. */
-static void become_runner(int doorbell, int output, int sealed, int shared, bool clobber)
+static void become_runner(int doorbell, int output, int sealed, int shared, int input, bool clobber)
 {
 	if (clobber)
 		preload_clobber();
-	const int from[] = {open("/dev/null", O_RDONLY), output, STDERR_FILENO, doorbell, sealed, shared};
-	int high[6];
-	for (int i = 0; i < 6; i++)
+	const int from[] = {open("/dev/null", O_RDONLY), output, STDERR_FILENO, doorbell, sealed, shared, input};
+	enum { DESCRIPTORS = sizeof from / sizeof from[0] };
+	int high[DESCRIPTORS];
+	for (int i = 0; i < DESCRIPTORS; i++)
 		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 100);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < DESCRIPTORS; i++)
 		dup2(high[i], i);
 	execl(runner_path, "farjit-runner", (char *)NULL);
 	fprintf(stderr, "cannot run %s: %s\n", runner_path, strerror(errno));
@@ -112,19 +113,22 @@ void host_start(struct host *host, struct host_options options)
 		CHECK(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0);
 	CHECK(fcntl(shared, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) == 0);
 
-	int doorbell[2], output[2];
+	int doorbell[2], output[2], input[2];
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, doorbell) == 0);
 	CHECK(pipe2(output, O_CLOEXEC) == 0);
+	CHECK(pipe2(input, O_CLOEXEC) == 0);
 	host->pid = fork();
 	CHECK(host->pid >= 0);
 	if (host->pid == 0)
-		become_runner(doorbell[1], output[1], sealed, shared, options.clobber);
+		become_runner(doorbell[1], output[1], sealed, shared, input[0], options.clobber);
 	close(doorbell[1]);
 	close(output[1]);
+	close(input[0]);
 	close(sealed);
 	close(shared);
 	host->doorbell = doorbell[0];
 	host->output = output[0];
+	host->input = input[1];
 	CHECK(fcntl(host->output, F_SETFL, O_NONBLOCK) == 0);
 }
 
@@ -355,7 +359,12 @@ static void set_state(_Atomic uint32_t *state, uint32_t value)
 
 void host_post(struct host *host, uint32_t slot, const void *entry)
 {
-	host->control->calls[slot].entry = payload(host, entry);
+	host_post_address(host, slot, payload(host, entry));
+}
+
+void host_post_address(struct host *host, uint32_t slot, uint64_t entry)
+{
+	host->control->calls[slot].entry = entry;
 	set_state(&host->control->calls[slot].state, FARJIT_CALL_POSTED);
 }
 

@@ -30,6 +30,7 @@ struct host {
 	pid_t pid;
 	int doorbell;
 	int output;
+	int input;
 	unsigned char *code; /* the host's view of code and constant */
 	struct farjit_control *control;
 	unsigned char *data;
@@ -116,6 +117,8 @@ void host_spawn(struct host *host, uint32_t slot);
 struct call_c *call_block(struct host *host, uint32_t slot);
 /* Posts payload function `entry` with what the block holds. */
 void host_post(struct host *host, uint32_t slot, const void *entry);
+/* The same, for what is at an address in the runner. */
+void host_post_address(struct host *host, uint32_t slot, uint64_t entry);
 /* After CALL_DONE: IDLE again; answers the state it had. */
 uint32_t host_finish(struct host *host, uint32_t slot);
 /* call_c of `function` on slot 0, start to end. errno in *error unless NULL. */
@@ -137,7 +140,7 @@ struct test_case {
 	void (*run)(void);
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
-	filter_cases[], feature_cases[], bound_cases[], limit_cases[];
+	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[];
 /* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
 extern bool runner_is_confined;

@@ -92,4 +92,11 @@ export const CASES: readonly string[] = [
   'gives-threads-the-stacks-they-ask-for',
   'gives-calls-stacks-of-whole-pages',
   'gives-threads-the-signals-they-ask-for',
+  'a-program-ends-with-what-its-main-returns',
+  'a-program-whose-main-ends-first-ends-with-its-last-thread',
+  'a-program-reads-what-it-is-given',
+  'a-program-without-input-is-at-its-end',
+  'a-program-whose-input-is-closed-does-not-begin',
+  'a-program-ends-without-a-function-that-it-has-called',
+  'a-second-program-is-a-fault',
 ];

@@ -17,7 +17,7 @@ export const MAX_PROMISED_BYTES = 32 * 1024 * 1024;
 /** Most content of one `programInput`: a pipe full. */
 export const MAX_INPUT_BYTES = 64 * 1024;
 /** Bytes of input that may be on their way to a program, or wait for it to read: 12 MB a second where a round trip takes 20 ms. */
-export const INPUT_WINDOW_BYTES = 256 * 1024;
+export const MAX_HELD_INPUT_BYTES = 256 * 1024;
 /** What a `programInput` counts as at least: what it costs to keep one, however little it brings. */
 export const MIN_INPUT_COST_BYTES = 1024;
 /** Frames a trap report walks at most. */
@@ -182,7 +182,7 @@ export const runProgram = request('runProgram', 'compiler-to-executor', {
 });
 
 /**
- * What the program reads from its standard input, in order. Not more than `INPUT_WINDOW_BYTES` may have been sent that
+ * What the program reads from its standard input, in order. Not more than `MAX_HELD_INPUT_BYTES` may have been sent that
  * `inputTaken` has not given back, each message counted as its bytes and `MIN_INPUT_COST_BYTES` at least. What comes for a
  * program that has not begun, or has ended or closed its input, is dropped.
  */
