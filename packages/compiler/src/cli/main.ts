@@ -6,6 +6,7 @@ import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import type { MapCommandOptions } from './map-command.js';
+import { type ProgramOptions, programOptions } from './program-options.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-options.js';
 
@@ -28,6 +29,9 @@ const MAX_CHUNK_ELEMENTS = 2_000_000;
 const RUN_HELP = `
 FILE is a Kaleidoscope program, or - for standard input. What it prints, and a line "Evaluated to 3.000000" for each of
 its expressions, go to standard output; errors go to standard error.
+
+Or FILES are a program with a main: C and C++ (.c .cc .cpp .cxx), assembly (.s .S), LLVM assembly (.ll), bitcode, objects and
+archives, known by their content. main is run with ARGS; input, output and exit code are the program's.
 
 Exit code: 0 when every expression was evaluated, 1 when the program has errors or an expression failed, 2 for a wrong
 command line, 128 + N after signal N (130 after Ctrl-C).`;
@@ -56,11 +60,12 @@ a certificate.`;
  */
 export async function main(args: readonly string[], local?: LocalExecutor): Promise<number> {
   let exitCode = 0;
-  const program = createProgram(local, (code) => {
+  const { own, rest } = splitArguments(args);
+  const program = createProgram(local, rest, (code) => {
     exitCode = code;
   });
   try {
-    await program.parseAsync(expandBareStats(args), { from: 'user' });
+    await program.parseAsync(expandBareStats(own), { from: 'user' });
     return exitCode;
   } catch (error) {
     // commander has written its message already.
@@ -70,7 +75,12 @@ export async function main(args: readonly string[], local?: LocalExecutor): Prom
   }
 }
 
-function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode: number) => void): Command {
+function createProgram(
+  local: LocalExecutor | undefined,
+  /** What stands behind `--` after `run`. */
+  rest: readonly string[],
+  setExitCode: (exitCode: number) => void,
+): Command {
   const program = new Command('farjit')
     .description('Kaleidoscope, compiled function by function at the first call and run in another process')
     .version(packageVersion())
@@ -78,8 +88,9 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
     .hook('preAction', (_, command) => refuseUnusedAccess(command));
   const run = program
     .command('run')
-    .description('run a Kaleidoscope program')
-    .argument('<file>', 'the program, or - for standard input');
+    .description('run a Kaleidoscope program, or files with a main')
+    .usage('[options] FILE... [-- ARGS...]')
+    .argument('[files...]', 'the program, or - for standard input');
   addOptions(run, [
     executorsOption(),
     ...accessOptions(),
@@ -96,13 +107,20 @@ function createProgram(local: LocalExecutor | undefined, setExitCode: (exitCode:
       'write down which functions are called, in the order of the first calls',
     ),
     ...runnerOptions(),
+    ...programOptions(),
   ])
-    .option('--deadline <ms>', 'end an expression that runs longer than this', parseDeadline)
+    .option('--deadline <ms>', 'end an expression, or a program, that runs longer than this', parseDeadline)
     .addHelpText('after', RUN_HELP + EXECUTOR_HELP)
-    .action(async (file: string, { executor: executors, ...options }: WithExecutors<RunOptions>) => {
-      const { runCommand } = await import('./run-command.js');
-      setExitCode(await runCommand(file, { ...options, executors, local }));
-    });
+    .action(
+      async (
+        files: string[],
+        { executor: executors, ...options }: WithExecutors<RunOptions & ProgramOptions>,
+      ) => {
+        const { runFiles } = await import('./run-files.js');
+        const given = { ...options, executors, local };
+        setExitCode(await runFiles({ files, rest }, given, (words) => run.error(`error: ${words}`)));
+      },
+    );
   const repl = program.command('repl').description('read, evaluate and print Kaleidoscope line by line');
   addOptions(repl, [
     executorOption(),
@@ -334,6 +352,12 @@ function addLimit(text: string, before: Record<string, number | null> = {}): Rec
     if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+/** Of `run`, what stands behind `--` is the program's. */
+function splitArguments(args: readonly string[]) {
+  const end = args[0] === 'run' ? args.indexOf('--') : -1;
+  return end < 0 ? { own: args, rest: [] } : { own: args.slice(0, end), rest: args.slice(end + 1) };
 }
 
 /** An optional value would swallow the argument after it, as in `--stats program.ks`: it must be joined by `=`. */

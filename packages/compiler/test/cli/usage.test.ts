@@ -99,7 +99,7 @@ test.serial('neither LLVM nor ffi-rs is loaded to show help or to find a syntax 
 
 test.serial('the check for loaded libraries finds them where they are loaded', (t) => {
   const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-  const source = `await import(${url('../../src/kaleidoscope-jit.js')});
+  const source = `await import(${url('../../src/frontends/kaleidoscope/kaleidoscope-jit.js')});
     (await import(${url('../../src/llvm/llvm-bindings.js')})).loadBindings();
     const maps = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8');
     console.log(/llvm-bindings/.test(maps), /ffi-rs/.test(maps));`;

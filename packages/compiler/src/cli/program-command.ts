@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
+import { FarJITError } from '@farjit/protocol/errors';
+import { CSourceError } from '../frontends/llvm/c-errors.js';
+import type { JIT } from '../jit/jit.js';
+import { IRSyntaxError } from '../llvm/errors.js';
+import { CommandStreams } from './command-streams.js';
+import { describeDetails, describeError } from './describe-error.js';
+import { openJIT } from './open-jit.js';
+import { isCxx, type ProgramFile, readInput } from './program-inputs.js';
+import { findLibraries, type ProgramLibraries } from './program-libraries.js';
+import type { ProgramOptions } from './program-options.js';
+import type { RunOptions } from './run-options.js';
+import { collectStatistics, summarize } from './stats-summary.js';
+import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
+
+const CXX_LIBRARY = 'libstdc++.so.6';
+
+/** What `farjit run` is told of a program that begins with `main`. */
+export interface ProgramCommandOptions extends RunOptions, ProgramOptions {
+  /** What stands behind `--`. */
+  readonly args: readonly string[];
+}
+
+/** A file of the program, read. */
+interface Input extends ProgramFile {
+  readonly content: Buffer;
+}
+
+/**
+ * Links files and runs their `main` with the command's own input and output.
+ * @returns the program's exit code; 1 when it could not be added, or could not go on.
+ */
+export async function programCommand(
+  files: readonly ProgramFile[],
+  options: ProgramCommandOptions,
+): Promise<number> {
+  const stop = new AbortController();
+  const streams = new CommandStreams((request) => stop.abort(request));
+  stop.signal.addEventListener('abort', () => streams.stopWaiting());
+  const ignoreSignals = onEndingSignal((name) => {
+    stop.abort(StopRequest.ofSignal(name));
+    return false;
+  });
+  try {
+    return await runFiles(files, options, streams, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) {
+      await streams.report(describeFailure(error));
+      return 1;
+    }
+    const { words, exitCode } = stop.signal.reason as StopRequest;
+    if (words !== undefined) await streams.remark(words);
+    return exitCode;
+  } finally {
+    ignoreSignals();
+  }
+}
+
+async function runFiles(
+  files: readonly ProgramFile[],
+  options: ProgramCommandOptions,
+  streams: CommandStreams,
+  signal: AbortSignal,
+): Promise<number> {
+  const executor = executorOf(options);
+  const libraries = findLibraries(options.library ?? [], options.libraryPath ?? []);
+  const inputs = await Promise.all(
+    files.map(async (file): Promise<Input> => ({ ...file, content: await readInput(file.path) })),
+  );
+  const preload = preloadFor(inputs, libraries, executor, options);
+  const jit = await openJIT(
+    {
+      ...options,
+      ...(executor === undefined ? {} : { executor }),
+      // One that has been started ahead has nothing preloaded.
+      ...(preload.length === 0 ? {} : { preload, local: undefined }),
+    },
+    streams,
+    { signal },
+  );
+  const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
+  try {
+    for (const input of inputs) await addInput(jit, input, options, streams);
+    for (const path of libraries.archives)
+      await jit.addArchive(await readInput(path), { name: path, directory: dirname(path) });
+    const exitCode = await runMain(jit, inputs, options, streams, signal);
+    if (options.stats) {
+      const statistics = await collectStatistics(jit);
+      const words = options.stats === 'json' ? JSON.stringify(statistics) : summarize(statistics);
+      await streams.err.write(`${words}\n`);
+    }
+    return exitCode;
+  } finally {
+    await jit.close().finally(ended);
+  }
+}
+
+/** @throws {FarJITError} for what is Kaleidoscope's alone. */
+function executorOf({ executors = [], recordCalls, speculateOrder }: ProgramCommandOptions) {
+  if (executors.length > 1)
+    throw new FarJITError('ONE_EXECUTOR', 'a program that begins with main runs on one executor: give one');
+  if ((recordCalls ?? speculateOrder) !== undefined)
+    throw new FarJITError('MIXED_PROGRAM', '--record-calls and --speculate-order are for Kaleidoscope');
+  return executors[0];
+}
+
+/** @throws {FarJITError} for libraries that an executor elsewhere would have to load. */
+function preloadFor(
+  inputs: readonly Input[],
+  libraries: ProgramLibraries,
+  executor: string | undefined,
+  { preload = [] }: ProgramCommandOptions,
+): string[] {
+  const wanted = inputs.some((input) => isCxx(input, input.content)) ? [CXX_LIBRARY] : [];
+  if (executor === undefined) return [...preload, ...wanted, ...libraries.preload];
+  const [first] = libraries.preload;
+  if (first !== undefined)
+    throw new FarJITError(
+      'LIBRARY_NOT_FOUND',
+      `-l: ${first} cannot be loaded into an executor elsewhere; start that with --preload ${first}, or give an archive`,
+    );
+  // Whether that one has the C++ library shows when it is needed.
+  return [];
+}
+
+function addInput(
+  jit: JIT,
+  { path, kind, content }: Input,
+  { cc, cflags }: ProgramCommandOptions,
+  streams: CommandStreams,
+): Promise<unknown> {
+  const directory = dirname(resolve(path));
+  switch (kind) {
+    case 'object':
+      return jit.addObject(content, { name: path });
+    case 'archive':
+      return jit.addArchive(content, { name: path, directory });
+    case 'bitcode':
+    case 'assembly':
+      return jit.addIR(content, { name: path });
+    default:
+      return jit.addC(content.toString(), {
+        name: path,
+        language: kind,
+        directory,
+        ...(cc !== undefined && { cc: programAt(cc) }),
+        ...(cflags && { flags: cflags }),
+        onWarnings: (words) => void streams.report(words.trimEnd()),
+      });
+  }
+}
+
+/** A name without a slash is a program's. */
+function programAt(cc: string): string {
+  if (cc.includes('/')) return resolve(cc);
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  return directories.map((directory) => join(directory, cc)).find(existsSync) ?? cc;
+}
+
+async function runMain(
+  jit: JIT,
+  [first]: readonly Input[],
+  { entry = 'main', args, env = {}, deadline: deadlineMs }: ProgramCommandOptions,
+  streams: CommandStreams,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!jit.definedNames().includes(entry) && !(await jit.findSymbol(entry)))
+    throw new FarJITError(
+      'NO_ENTRY',
+      `no file defines ${entry}, with which the program would begin: give one that does, or another --entry`,
+    );
+  const argv = [basename(first?.path ?? entry), ...args];
+  const result = await jit.runProgram({ entry, argv, env, stdin: process.stdin, deadlineMs, signal });
+  if (result.trap) await streams.report(describeFailure(result.trap));
+  else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
+  return result.exitCode;
+}
+
+/** What clang and LLVM say of a source has its place in front already. */
+function describeFailure(error: unknown): string {
+  const isPlaced = error instanceof CSourceError || error instanceof IRSyntaxError;
+  const words = isPlaced ? describeError(error) : `farjit: ${describeError(error)}`;
+  return [words, ...describeDetails(error)].join('\n');
+}

@@ -1,0 +1,88 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { FarJITError } from '@farjit/protocol/errors';
+import { readBoundedFile } from '../files/bounded-file.js';
+import type { CLanguage } from '../frontends/llvm/c-compiler.js';
+import { type InputKind, inputKindOf } from '../frontends/llvm/input-kind.js';
+import { SourceFileError } from './read-source.js';
+
+/** What a file of a program is. */
+export type ProgramKind = InputKind | 'assembly' | CLanguage;
+
+/** A file of a program that begins with `main`. */
+export interface ProgramFile {
+  readonly path: string;
+  readonly kind: ProgramKind;
+}
+
+/** Largest file: what a code generator takes. */
+const MAX_INPUT_BYTES = 256 * 1024 * 1024;
+const MAGIC_BYTES = 8;
+
+/** What files are by their names, when they do not begin as anything that is known. */
+const KIND_OF_SUFFIX: ReadonlyMap<string, ProgramKind> = new Map([
+  ['.ll', 'assembly'],
+  ['.bc', 'bitcode'],
+  ['.o', 'object'],
+  ['.a', 'archive'],
+  ['.c', 'c'],
+  ['.cc', 'c++'],
+  ['.cpp', 'c++'],
+  ['.cxx', 'c++'],
+  ['.s', 'assembler'],
+  ['.S', 'assembler-with-cpp'],
+]);
+
+/** What C++ leaves in objects, archives, bitcode and LLVM assembly: names of its library. */
+const CXX_NAMES = ['__gxx_personality_v0', '_ZSt', '_ZNSt', '_ZNKSt', '_Znw', '_Zdl', '__cxa_throw'];
+
+/**
+ * The files of a program that begins with `main`, by content, then by name; none when all are Kaleidoscope.
+ * @throws {FarJITError} for files of both, or more than one of Kaleidoscope.
+ */
+export function programFiles(paths: readonly string[]): ProgramFile[] {
+  const files = paths.flatMap((path): ProgramFile[] => {
+    const kind = kindByContent(path) ?? KIND_OF_SUFFIX.get(extname(path));
+    return kind === undefined ? [] : [{ path, kind }];
+  });
+  if (files.length === 0 || files.length === paths.length) return files;
+  const other = paths.find((path) => !files.some((file) => file.path === path));
+  throw new FarJITError(
+    'MIXED_PROGRAM',
+    `${other} is Kaleidoscope by its name and content, and is not run together with other languages; ` +
+      `files for that end in ${[...KIND_OF_SUFFIX.keys()].join(' ')}`,
+  );
+}
+
+/** @throws {SourceFileError} */
+export async function readInput(path: string): Promise<Buffer> {
+  try {
+    return await readBoundedFile(path, MAX_INPUT_BYTES);
+  } catch (error) {
+    throw new SourceFileError(path, error);
+  }
+}
+
+/** Whether a file wants the C++ library. */
+export function isCxx({ kind }: ProgramFile, content: Buffer): boolean {
+  if (kind === 'c++') return true;
+  const isCompiled = kind === 'object' || kind === 'archive' || kind === 'bitcode' || kind === 'assembly';
+  return isCompiled && CXX_NAMES.some((name) => content.includes(name));
+}
+
+/** Of a file; what comes through a pipe can be looked at once only. */
+function kindByContent(path: string): InputKind | undefined {
+  const start = Buffer.alloc(MAGIC_BYTES);
+  try {
+    if (path === '-' || !statSync(path).isFile()) return undefined;
+    const fd = openSync(path, 'r');
+    try {
+      return inputKindOf(start.subarray(0, readSync(fd, start, 0, MAGIC_BYTES, 0)));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Whoever reads it says why it cannot be read.
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+/** Options of `farjit run` for programs that begin with `main`. */
+export interface ProgramOptions {
+  /** Path of a clang, or a name to be searched for. */
+  readonly cc?: string;
+  /** More options for it. */
+  readonly cflags?: readonly string[];
+  /** What the program finds in its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The function that it begins with. */
+  readonly entry?: string;
+  /** `-l` and `-L`. */
+  readonly library?: readonly string[];
+  readonly libraryPath?: readonly string[];
+}
+
+/** As the command line has them; they mean nothing to Kaleidoscope. */
+export function programOptions(): Option[] {
+  return [
+    new Option('--cc <clang>', 'compile C and C++ with it (default: the newest that fits libLLVM)'),
+    new Option('--cflags <flags>', 'options for it, as in --cflags="-Wall -DN=1"; repeatable').argParser(
+      (text: string, before: string[] = []) => [...before, ...text.split(/\s+/).filter(Boolean)],
+    ),
+    new Option(
+      '-l, --library <name>',
+      'give the program lib<name>.so, or link it with lib<name>.a; repeatable',
+    ).argParser(collect),
+    new Option(
+      '-L, --library-path <dir>',
+      'look for libraries there, before the system’s directories; repeatable',
+    ).argParser(collect),
+    new Option(
+      '--env <name[=value]>',
+      'put it in the program’s environment, with the value it has here unless one is given; repeatable',
+    ).argParser(addVariable),
+    new Option('--entry <name>', 'begin with this function (default: main)'),
+  ];
+}
+
+/** The first of the options that is given, as it is written. */
+export function givenProgramOption(options: ProgramOptions): string | undefined {
+  const given = programOptions().find(
+    (option) => options[option.attributeName() as keyof ProgramOptions] !== undefined,
+  );
+  return given?.long ?? undefined;
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+function addVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const end = text.indexOf('=');
+  const name = end < 0 ? text : text.slice(0, end);
+  if (name === '') throw new InvalidArgumentError('It must be NAME or NAME=VALUE.');
+  const value = end < 0 ? process.env[name] : text.slice(end + 1);
+  // As in a shell, what is not set here is not set there.
+  return value === undefined ? before : { ...before, [name]: value };
+}

@@ -1,0 +1,39 @@
+import { programFiles } from './program-inputs.js';
+import { givenProgramOption, type ProgramOptions } from './program-options.js';
+import type { RunOptions } from './run-options.js';
+
+/** What `farjit run` is given. */
+export interface RunArguments {
+  /** In front of `--`. */
+  readonly files: readonly string[];
+  /** Behind it. */
+  readonly rest: readonly string[];
+}
+
+/**
+ * Runs what the files are: a program that begins with `main`, or one of Kaleidoscope.
+ * @param refuse ends the command over its arguments.
+ * @returns the exit code.
+ */
+export async function runFiles(
+  { files, rest }: RunArguments,
+  options: RunOptions & ProgramOptions,
+  refuse: (words: string) => never,
+): Promise<number> {
+  // Without files in front of it, `--` is what lets names begin with a dash.
+  const [paths, args] = files.length > 0 ? [files, rest] : [rest, []];
+  const inputs = programFiles(paths);
+  if (inputs.length > 0) {
+    const { programCommand } = await import('./program-command.js');
+    return programCommand(inputs, { ...options, args });
+  }
+  const [file, second] = paths;
+  if (file === undefined) return refuse("missing required argument 'file'");
+  if (second !== undefined)
+    return refuse(`too many arguments: ${file} and ${second} are Kaleidoscope, of which one runs at a time`);
+  const given = givenProgramOption(options) ?? (args.length > 0 ? '--' : undefined);
+  if (given !== undefined)
+    return refuse(`${given} is for programs that begin with main, and ${file} is Kaleidoscope`);
+  const { runCommand } = await import('./run-command.js');
+  return runCommand(file, options);
+}

@@ -1,0 +1,201 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import anyTest, { type ExecutionContext } from 'ava';
+import { programFiles } from '../../src/cli/program-inputs.js';
+import { findLibraries } from '../../src/cli/program-libraries.js';
+import { compile } from '../jitlink/toolchain.js';
+import { assemble } from '../llvm/assemble.js';
+import { farjit, folderWith, start } from './run-farjit.js';
+
+const test = anyTest.serial;
+const hasClang = (process.env.PATH ?? '').split(':').some((directory) => {
+  try {
+    execFileSync(join(directory, 'clang-14'), ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+const withClang = hasClang ? test : anyTest.skip;
+if (!hasClang) anyTest('some are skipped without clang-14: apt-get install clang-14', (t) => t.pass());
+
+/** Compiled by gcc. */
+async function folderOf(t: ExecutionContext, sources: Readonly<Record<string, string>>): Promise<string> {
+  const folder = await folderWith(t);
+  for (const [name, source] of Object.entries(sources))
+    await writeFile(join(folder, name), compile(source, ['-O1', '-fPIC']));
+  return folder;
+}
+
+const MAIN = `
+#include <stdio.h>
+#include <stdlib.h>
+int add(int, int);
+int main(int argc, char **argv) {
+  for (int i = 0; i < argc; i++) printf("%s|", argv[i]);
+  printf("%s|%s\\n", getenv("GIVEN"), getenv("HOME"));
+  for (int c; (c = getchar()) != EOF; ) putchar(c);
+  fputs("to standard error\\n", stderr);
+  return add(argc, 40);
+}`;
+
+test('objects, archives and bitcode are linked, and main has arguments, environment and input', async (t) => {
+  const cwd = await folderOf(t, {
+    'main.o': MAIN,
+    'add.o': 'int plus(int, int); int add(int a, int b) { return plus(a, b); }',
+  });
+  const plus = assemble('define i32 @plus(i32 %a, i32 %b) {\n  %c = add i32 %a, %b\n  ret i32 %c\n}');
+  await writeFile(join(cwd, 'plus.bitcode'), plus);
+  execFileSync('ar', ['rcs', 'libadd.a', 'add.o'], { cwd });
+  const files = ['main.o', 'libadd.a', 'plus.bitcode'];
+  t.deepEqual(
+    await farjit(t, ['run', '--env=GIVEN=a b', ...files, '--', '--stats', 'two words'], {
+      cwd,
+      input: 'one\ntwo\n',
+    }),
+    { stdout: 'main.o|--stats|two words|a b|(null)\none\ntwo\n', stderr: 'to standard error\n', end: 43 },
+  );
+  const named = await farjit(t, ['run', '--env', 'HOME', ...files], { cwd, env: { HOME: '/home/there' } });
+  t.is(named.stdout, 'main.o|(null)|/home/there\n');
+});
+
+withClang('C, C++, assembly and LLVM assembly are known by their names, and linked', async (t) => {
+  const cwd = await folderWith(t, {
+    'main.c': `#include <stdio.h>
+      #include "four.h"
+      int one(void), two(void), three(void);
+      int main(void) { printf("%d\\n", one() + two() + three() + FOUR); return NUMBER; }`,
+    'four.h': '#define FOUR 4000\n',
+    'one.cpp': '#include <string>\nextern "C" int one() { return std::stoi(std::string("1")); }',
+    'two.s': '.globl two\n.type two,@function\ntwo: mov $20, %eax\n ret\n',
+    'three.ll': 'define i32 @three() {\n  ret i32 300\n}\n',
+  });
+  t.deepEqual(
+    await farjit(t, ['run', '--cflags=-Wall -DNUMBER=7', 'main.c', 'one.cpp', 'two.s', 'three.ll'], { cwd }),
+    {
+      stdout: '4321\n',
+      stderr: '',
+      end: 7,
+    },
+  );
+});
+
+withClang('what a source has wrong is said as its compiler says it, and nothing runs', async (t) => {
+  const cwd = await folderWith(t, {
+    'wrong.c': 'int main(void) { return y; }\n',
+    'wrong.ll': 'define i32 @main( {\n',
+  });
+  const { stdout, stderr, end } = await farjit(t, ['run', 'wrong.c'], { cwd });
+  t.deepEqual([stdout, end], ['', 1]);
+  t.regex(
+    stderr,
+    /^wrong\.c:1:25: error: use of undeclared identifier 'y'\nint main\(void\) \{ return y; \}\n {24}\^\n/,
+  );
+  const assembly = await farjit(t, ['run', 'wrong.ll'], { cwd });
+  t.regex(assembly.stderr, /^wrong\.ll:2:1: error: expected type/);
+  t.is(assembly.end, 1);
+});
+
+test('the end of a program is the end of the command', async (t) => {
+  const cwd = await folderOf(t, {
+    'exit.o':
+      '#include <stdlib.h>\n#include <stdio.h>\nvoid bye(void) { puts("bye"); } int main(void) { atexit(bye); printf("no newline, "); exit(9); }',
+    'abort.o': '#include <stdlib.h>\nint main(void) { abort(); }',
+    'trap.o': 'int main(void) { return *(volatile int *)16; }',
+    'missing.o': 'int nowhere(void); int main(void) { return nowhere(); }',
+    'endless.o': '#include <stdio.h>\nint start(void) { puts("begun"); fflush(stdout); for (;;) ; }',
+  });
+  t.deepEqual(await farjit(t, ['run', 'exit.o'], { cwd }), {
+    stdout: 'no newline, bye\n',
+    stderr: '',
+    end: 9,
+  });
+  t.deepEqual(await farjit(t, ['run', 'abort.o'], { cwd }), {
+    stdout: '',
+    stderr: 'farjit: the program was ended by SIGABRT\n',
+    end: 134,
+  });
+  const trap = await farjit(t, ['run', 'trap.o'], { cwd });
+  t.regex(trap.stderr, /^farjit: SIGSEGV in main.*fault address 0x10\)\n {2}in main/);
+  t.is(trap.end, 139);
+  const missing = await farjit(t, ['run', 'missing.o'], { cwd });
+  t.regex(missing.stderr, /^farjit: .*no definition of "nowhere"/);
+  t.is(missing.end, 1);
+  const noMain = await farjit(t, ['run', 'endless.o'], { cwd });
+  t.is(
+    noMain.stderr,
+    'farjit: no file defines main, with which the program would begin: give one that does, or another --entry\n',
+  );
+  t.is(noMain.end, 1);
+  const running = start(t, ['run', '--entry=start', 'endless.o'], { cwd });
+  await running.printed('stdout', 'begun\n');
+  running.child.kill('SIGINT');
+  t.deepEqual(await running.finished, { stdout: 'begun\n', stderr: 'farjit: interrupted\n', end: 130 });
+});
+
+test('-l gives a program shared libraries and archives', async (t) => {
+  const cwd = await folderOf(t, {
+    'main.o': 'int shared(void), archived(void); int main(void) { return shared() * archived(); }',
+    'archived.o': 'int archived(void) { return 6; }',
+  });
+  await writeFile(join(cwd, 'shared.c'), 'int shared(void) { return 7; }');
+  execFileSync('gcc', ['-shared', '-fPIC', '-o', 'libshared.so', 'shared.c'], { cwd });
+  execFileSync('ar', ['rcs', 'libarchived.a', 'archived.o'], { cwd });
+  t.is((await farjit(t, ['run', 'main.o', '-L.', '-lshared', '-larchived', '-lm'], { cwd })).end, 42);
+  const missing = await farjit(t, ['run', 'main.o', '-lnowhere'], { cwd });
+  t.regex(
+    missing.stderr,
+    /^farjit: there is no libnowhere\.so and no libnowhere\.a in .*: say with -L where it is\n$/,
+  );
+  const found = findLibraries(['shared', 'archived', 'm', 'stdc++'], [cwd]);
+  t.deepEqual(found.archives, [join(cwd, 'libarchived.a')]);
+  t.deepEqual(found.preload[0], join(cwd, 'libshared.so'));
+  t.true(found.preload.some((path) => /\/libstdc\+\+\.so\.6/.test(path)));
+});
+
+test('what a file is, its content says, then its name', async (t) => {
+  const cwd = await folderWith(t, { 'a.ll': '', 'a.S': '', 'a.ks': '1;', a: '1;', 'empty.o': '' });
+  await writeFile(join(cwd, 'object.c'), compile('int x;', []));
+  await writeFile(join(cwd, 'archive'), '!<arch>\n');
+  await writeFile(join(cwd, 'thin.ks'), '!<thin>\n');
+  const kinds = (...names: string[]) =>
+    programFiles(names.map((name) => join(cwd, name))).map(({ kind }) => kind);
+  t.deepEqual(kinds('a.ll', 'a.S', 'empty.o', 'object.c', 'archive', 'thin.ks', 'not-there.cpp'), [
+    'assembly',
+    'assembler-with-cpp',
+    'object',
+    'object',
+    'archive',
+    'archive',
+    'c++',
+  ]);
+  t.deepEqual(kinds('a.ks', 'a'), []);
+  t.deepEqual(programFiles(['-']), []);
+  t.throws(() => kinds('a.ll', 'a.ks'), {
+    code: 'MIXED_PROGRAM',
+    message: /a\.ks is Kaleidoscope by its name and content/,
+  });
+});
+
+test('options of programs are refused for Kaleidoscope, and the other way', async (t) => {
+  const cwd = await folderOf(t, { 'main.o': 'int main(void) { return 0; }' });
+  await writeFile(join(cwd, 'a.ks'), '1;');
+  const refused = async (...args: string[]) => {
+    const { stdout, stderr, end } = await farjit(t, ['run', ...args], { cwd });
+    t.is(stdout, '');
+    return `${end} ${stderr}`;
+  };
+  t.is(
+    await refused('a.ks', '--', 'argument'),
+    '2 error: -- is for programs that begin with main, and a.ks is Kaleidoscope\n',
+  );
+  t.regex(await refused('a.ks', '--cflags=-Wall'), /^2 error: --cflags is for programs that begin with main/);
+  t.regex(
+    await refused('main.o', '--record-calls=f'),
+    /^1 farjit: --record-calls and --speculate-order are for/,
+  );
+  t.regex(await refused('main.o', 'a.ks'), /^1 farjit: a\.ks is Kaleidoscope by its name and content/);
+  const dashed = await folderWith(t, { '-odd.ks': '1;' });
+  t.is((await farjit(t, ['run', '--', '-odd.ks'], { cwd: dashed })).stdout, 'Evaluated to 1.000000\n');
+});
