@@ -21,7 +21,7 @@ export const DEFAULT_LIMITS: Limits = {
   // What a C program has.
   stack: 8 * MIB,
   threads: 256,
-  // The four it has, and room for poll, which takes no more entries than this.
+  // The five it has, and room for poll, which takes no more entries than this.
   descriptors: 16,
   call: 60 * 60 * 1000,
   output: GIB,

@@ -63,8 +63,8 @@ test('what is reported as in force is what the system shows', async (t) => {
     ['pid', false],
   ] as const)
     t.is(namespace(processId, kind) !== namespace('self', kind), isOwn, kind);
-  // Standard input, output, error, and the doorbell.
-  t.deepEqual(readdirSync(`/proc/${processId}/fd`).sort(), ['0', '1', '2', '3']);
+  // Standard input, output, error, the doorbell, and the input of a program that may begin.
+  t.deepEqual(readdirSync(`/proc/${processId}/fd`).sort(), ['0', '1', '2', '3', '6']);
   if (confinement.mountNamespace) t.deepEqual(readdirSync(`/proc/${processId}/root`), []);
 });
 
