@@ -1,3 +1,4 @@
+import { LinkError } from '@farjit/compiler';
 import test from 'ava';
 import { parseAssembly } from './ir-module.js';
 import { evaluateAll, openJIT } from './jit-fixture.js';
@@ -280,6 +281,62 @@ define double @far(double %x) { %r = call double @fabs(double %x) ret double %r 
 define double @near(double %x) { %r = call double @floor(double %x) ret double %r }`),
   );
   t.deepEqual(await evaluateAll(jit, 'far(3); near(2.5);'), [300, 2]);
+});
+
+const NEAR_AND_FAR = (data: string) => `
+declare double @fabs(double)
+declare double @copysign(double, double)
+${data}
+define double @far(double %x) { %r = call double @fabs(double %x) ret double %r }`;
+
+test('a definition that comes after a module was used counts in it, though LLVM knew the name by heart', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addModule(parseAssembly(NEAR_AND_FAR('')));
+  t.deepEqual(await evaluateAll(jit, 'far(0-3);'), [3]);
+  t.deepEqual(await evaluateAll(jit, 'def fabs(x) x * 100; far(0-3);'), [-300]);
+  t.deepEqual(await evaluateAll(jit, 'def copysign(x y) 1; far(0-4);'), [-400]);
+});
+
+test('it is refused when the module has data in use, which would begin anew', async (t) => {
+  const { jit } = await openJIT(t);
+  const counting = `
+@count = internal global double 0.0
+define double @next() {
+  %v = load double, double* @count
+  %n = fadd double %v, 1.0
+  store double %n, double* @count
+  ret double %n
+}`;
+  await jit.addModule(parseAssembly(NEAR_AND_FAR(counting)));
+  t.deepEqual(await evaluateAll(jit, 'far(0-3); next();'), [3, 1]);
+  await t.throwsAsync(jit.addSource('def fabs(x) x * 100;'), {
+    instanceOf: LinkError,
+    message:
+      /fabs already in use as the process's by .*, which has data in use; define it before that is used/,
+  });
+  t.deepEqual(await evaluateAll(jit, 'far(0-3); next();'), [3, 2]);
+  // LLVM knows nothing of these by heart, or has left the call where it was.
+  t.deepEqual(await evaluateAll(jit, 'def own(x) x; next();'), [3]);
+});
+
+test('what a module calls of its own is linked along with it: one callback for all', async (t) => {
+  const source = Array.from({ length: 10 }, (_, index) =>
+    index < 9
+      ? `define double @m${index}(double %x) { %r = call double @m${index + 1}(double %x) ret double %r }`
+      : `define double @m${index}(double %x) { ret double %x }`,
+  ).join('\n');
+  for (const [speculate, callbacks] of [
+    ['auto', 1],
+    ['off', 10],
+  ] as const) {
+    const { jit } = await openJIT(t, { speculate, optLevel: 0 });
+    await jit.addModule(parseAssembly(source));
+    t.is(await (await jit.lookup('m0'))(7), 7);
+    t.is(jit.statistics().compileCallbacks, callbacks, speculate);
+    // All of it is linked by then.
+    t.is(await (await jit.lookup('m0'))(8), 8);
+    t.is(jit.statistics().compileCallbacks, callbacks, speculate);
+  }
 });
 
 const ADD = (name: string) => `

@@ -114,6 +114,7 @@ enum farjit_symbol_flags {
 	FARJIT_SYMBOL_WEAK = 1,	  /* any other will do as well; each of a COMDAT group is so */
 	FARJIT_SYMBOL_COMMON = 2, /* tentative: the largest is taken */
 	FARJIT_SYMBOL_HIDDEN = 4, /* for those alone that are linked with it */
+	FARJIT_SYMBOL_LIBRARY = 8, /* elsewhere, and LLVM knows by heart what the C library's function of that name does */
 };
 
 enum farjit_status {

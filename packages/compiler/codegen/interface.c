@@ -195,8 +195,58 @@ bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size)
 	return ifunc != NULL;
 }
 
+static bool is_declared(LLVMValueRef function)
+{
+	return llvm.LLVMIsDeclaration(function) && llvm.LLVMGetIntrinsicID(function) == 0;
+}
+
+/*
+ * A module that declares what this one does, with attributes on those functions alone that LLVM knows by heart: what they
+ * have here may come from an earlier pass, or from whoever wrote it. The caller disposes it.
+ */
+static LLVMModuleRef infer_library(LLVMModuleRef module)
+{
+	LLVMModuleRef library =
+		llvm.LLVMModuleCreateWithNameInContext("library", llvm.LLVMGetModuleContext(module));
+	llvm.LLVMSetTarget(library, llvm.LLVMGetTarget(module));
+	size_t length;
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function))
+		if (is_declared(function))
+			llvm.LLVMAddFunction(library, llvm.LLVMGetValueName2(function, &length),
+					     llvm.LLVMGlobalGetValueType(function));
+	LLVMPassBuilderOptionsRef options = llvm.LLVMCreatePassBuilderOptions();
+	LLVMErrorRef error = llvm.LLVMRunPasses(library, "inferattrs", NULL, options);
+	llvm.LLVMDisposePassBuilderOptions(options);
+	if (error)
+		llvm.LLVMConsumeError(error);
+	return library;
+}
+
+static bool has_attributes(LLVMValueRef function)
+{
+	unsigned count = llvm.LLVMCountParams(function);
+	/* The function's own, the result's, and those of the parameters. */
+	bool has = llvm.LLVMGetAttributeCountAtIndex(function, LLVMAttributeFunctionIndex) > 0;
+	for (unsigned i = 0; i <= count && !has; i++)
+		has = llvm.LLVMGetAttributeCountAtIndex(function, (int)i) > 0;
+	return has;
+}
+
+static void put_declaration(FILE *out, LLVMModuleRef library, LLVMValueRef function)
+{
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(function, &length);
+	LLVMValueRef known = llvm.LLVMGetNamedFunction(library, name);
+	put_u8(out, FARJIT_DEFINITION_ELSEWHERE);
+	put_u8(out, known && has_attributes(known) ? FARJIT_SYMBOL_LIBRARY : 0);
+	put_u32(out, (uint32_t)length);
+	fwrite(name, 1, length, out);
+}
+
 char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 {
+	LLVMModuleRef library = infer_library(module);
 	char *description = NULL;
 	FILE *out = open_memstream(&description, length);
 	if (!out)
@@ -205,8 +255,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     function = llvm.LLVMGetNextFunction(function))
 		if (is_exported(function))
 			put_function(out, function);
-		else if (llvm.LLVMIsDeclaration(function) && llvm.LLVMGetIntrinsicID(function) == 0)
-			put_name(out, FARJIT_DEFINITION_ELSEWHERE, function);
+		else if (is_declared(function))
+			put_declaration(out, library, function);
 	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
 		if (is_exported(data))
 			put_name(out, FARJIT_DEFINITION_DATA, data);
@@ -214,6 +264,7 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
 		if (is_exported(alias))
 			put_alias(out, alias);
+	llvm.LLVMDisposeModule(library);
 	if (fclose(out) != 0)
 		abort();
 	return description;

@@ -102,6 +102,9 @@ enum {
 	X(LLVMAttributeRef, LLVMCreateEnumAttribute, (LLVMContextRef, unsigned, uint64_t))                             \
 	X(LLVMAttributeRef, LLVMCreateStringAttribute, (LLVMContextRef, const char *, unsigned, const char *, unsigned)) \
 	X(void, LLVMAddAttributeAtIndex, (LLVMValueRef, int, LLVMAttributeRef))                                        \
+	X(LLVMContextRef, LLVMGetModuleContext, (LLVMModuleRef))                                                       \
+	X(unsigned, LLVMGetAttributeCountAtIndex, (LLVMValueRef, int))                                                 \
+	X(void, LLVMConsumeError, (LLVMErrorRef))                                                                      \
 	X(LLVMModuleRef, LLVMModuleCreateWithNameInContext, (const char *, LLVMContextRef))                            \
 	X(void, LLVMSetSourceFileName, (LLVMModuleRef, const char *, size_t))                                          \
 	X(LLVMTypeRef, LLVMVoidTypeInContext, (LLVMContextRef))                                                        \

@@ -13,6 +13,8 @@ export interface Assumption {
   readonly owner: object;
   readonly aspect: Aspect;
   readonly names: Iterable<string>;
+  /** Whether it cannot be given up over that name now: what has been made has a state, which others would lose. */
+  isFixed?(name: string): boolean;
   /** One of the names has changed: what was made is of no use any more. */
   giveUp(changed: string): void;
 }
@@ -41,6 +43,14 @@ export class Assumptions {
   /** Whether anybody relies on what a name means. */
   has(name: string): boolean {
     return this.#byName.has(name);
+  }
+
+  /** Owners that cannot give up what they have made of a name. */
+  fixedOn(name: string, aspect: Aspect): object[] {
+    const owners = [...(this.#byName.get(name) ?? [])];
+    return owners.flatMap(([owner, assumed]) =>
+      assumed.some((each) => each.aspect === aspect && each.isFixed?.(name)) ? owner : [],
+    );
   }
 
   /** What the owner has assumed concerns nobody any more. */

@@ -21,11 +21,21 @@ export class ObjectPart {
   readonly #takeGraph: () => LinkGraph;
   /** The symbol of its counter, for one that counts. */
   readonly counterName: string | undefined;
+  /** Names that it refers to, where the unit cannot tell which of its functions calls what. */
+  readonly references: readonly string[];
 
-  constructor(unit: MaterializationUnit, takeGraph: () => LinkGraph, counterName?: string) {
+  constructor(
+    unit: MaterializationUnit,
+    takeGraph: () => LinkGraph,
+    {
+      counterName,
+      references = [],
+    }: { counterName?: string | undefined; references?: readonly string[] } = {},
+  ) {
     this.unit = unit;
     this.#takeGraph = takeGraph;
     this.counterName = counterName;
+    this.references = references;
   }
 
   /** A fresh graph: linking uses it up. */
@@ -105,8 +115,17 @@ export class MaterializationUnit {
   readonly callees: readonly string[];
   /** The same in the order in which a run of it makes the calls. */
   readonly calls: readonly Call[];
+  /** Names that its code may be made to mean the process's while nobody defines them: LLVM may know those by heart. */
+  readonly assumedAbsent: readonly string[];
 
-  constructor(name: string, source: ObjectSource, symbols: SymbolFlagsMap, calls: readonly Call[] = []) {
+  /** @param assumedAbsent what it calls, unless given. */
+  constructor(
+    name: string,
+    source: ObjectSource,
+    symbols: SymbolFlagsMap,
+    calls: readonly Call[] = [],
+    assumedAbsent?: readonly string[],
+  ) {
     this.name = name;
     this.source = source;
     this.symbols = symbols;
@@ -114,6 +133,7 @@ export class MaterializationUnit {
     this.canYield = [...symbols.values()].some(({ linkage }) => linkage !== 'strong');
     this.calls = calls;
     this.callees = calleesOf(calls);
+    this.assumedAbsent = assumedAbsent ?? this.callees;
   }
 }
 

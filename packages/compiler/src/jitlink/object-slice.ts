@@ -10,6 +10,8 @@ const COUNT_BYTES = 4;
 export class ObjectSlice {
   /** Symbols for others that it defines, and keeps when what nobody needs is dropped. */
   readonly symbols: readonly string[];
+  /** Names that it refers to and does not define. */
+  readonly references: readonly string[];
   /** Names of the sections that its blocks are in. */
   readonly sections: readonly string[];
   #graph: LinkGraph | undefined;
@@ -18,6 +20,7 @@ export class ObjectSlice {
   /** @param remake makes the same graph again. */
   constructor(graph: LinkGraph, remake: () => LinkGraph) {
     this.symbols = definitionsOf(graph);
+    this.references = graph.symbols.flatMap(({ kind, name }) => (kind === 'external' ? name : []));
     this.sections = graph.sections.map(({ name }) => name);
     this.#graph = graph;
     this.#remake = remake;

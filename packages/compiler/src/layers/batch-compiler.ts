@@ -64,7 +64,9 @@ export class BatchCompiler<Body extends object> {
         responsibility.fail(new Error(`${name} was compiled without ${unit.name}`));
         continue;
       }
-      const part = new ObjectPart(unit, () => slice.takeGraph(), this.#compiler.counterOf(unit.name));
+      const part = new ObjectPart(unit, () => slice.takeGraph(), {
+        counterName: this.#compiler.counterOf(unit.name),
+      });
       responsibility.emit(new Map([[unit.name, part]]), report);
     }
   }

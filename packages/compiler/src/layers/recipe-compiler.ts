@@ -72,7 +72,7 @@ export class RecipeCompiler {
   source(recipe: Recipe): ObjectSource {
     const { kind, name, symbol, defines = symbol, counter } = recipe;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) => {
-      const part = new ObjectPart(unit, () => slice.takeGraph(), counter);
+      const part = new ObjectPart(unit, () => slice.takeGraph(), { counterName: counter });
       return new Map(slice.symbols.includes(defines) ? [[symbol, part]] : []);
     };
     return {

@@ -11,13 +11,15 @@ export interface ModuleInterface {
   readonly signatures: ReadonlyMap<string, CallSignature>;
   /** Functions that it declares, and others define. */
   readonly declares: ReadonlySet<string>;
+  /** Those of them that LLVM knows by heart, and takes to be the C library's unless it is told that they are not. */
+  readonly libraryFunctions: ReadonlySet<string>;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
 const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3 } as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
-const FLAG = { weak: 1, common: 2, hidden: 4 } as const;
+const FLAG = { weak: 1, common: 2, hidden: 4, library: 8 } as const;
 const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden;
 
 /** `enum farjit_scalar` of `codegen.h`. */
@@ -42,6 +44,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const symbols = new Map<string, SymbolFlags>();
   const signatures = new Map<string, CallSignature>();
   const declares = new Set<string>();
+  const libraryFunctions = new Set<string>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -90,15 +93,19 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     const bits = u8();
     const bytesOfName = take(u32());
     if (definition === DEFINITION.elsewhere) {
+      if ((bits & ~FLAG.library) !== 0) throw new RangeError(`no declaration has flags ${bits}`);
       // One that is not UTF-8 is met when it is linked.
-      if (isUtf8(bytesOfName)) declares.add(symbolOf(moduleName, bytesOfName));
+      if (!isUtf8(bytesOfName)) continue;
+      const name = symbolOf(moduleName, bytesOfName);
+      declares.add(name);
+      if (bits === FLAG.library) libraryFunctions.add(name);
       continue;
     }
     const name = symbolOf(moduleName, bytesOfName);
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares };
+  return { symbols, signatures, declares, libraryFunctions };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

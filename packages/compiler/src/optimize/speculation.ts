@@ -27,6 +27,8 @@ export interface SpeculationGraph {
   callsOf(name: string): readonly Call[];
   /** Whether a function can be compiled, has not been, and is not waiting to be. */
   isCandidate(name: string): boolean;
+  /** Whether it is a function of what is compiled as a whole, and has been: it can be linked without compiling it. */
+  isEmitted(name: string): boolean;
   /** Whether it is a function that has been compiled, is being compiled, or is waiting for it. */
   isTaken(name: string): boolean;
 }
@@ -116,7 +118,10 @@ export class Speculator {
   chooseFound(name: string, find: (name: string) => boolean): string[] {
     const proven = LINK_AHEAD_FUNCTIONS + 2 * this.#called.size - this.#openAhead.size;
     const room = this.#mode === 'eager' ? MAX_LINKED_AHEAD : Math.min(MAX_LINKED_AHEAD, proven);
-    const chosen = this.#mode === 'off' ? [] : this.#reach(name, Math.max(0, room), Math.max(0, room), find);
+    const graph = this.#graph;
+    const isCandidate = (found: string) => graph.isCandidate(found) || graph.isEmitted(found);
+    const most = this.#mode === 'off' ? 0 : Math.max(0, room);
+    const chosen = this.#reach(name, most, most, { isCandidate, isWanted: find });
     for (const function_ of [name, ...chosen]) this.#noteCompiled(function_);
     for (const function_ of chosen) this.#openAhead.add(function_);
     return chosen;
@@ -177,13 +182,16 @@ export class Speculator {
    * are passed through.
    * @param limit of candidates.
    * @param branchLimit of those behind branches.
-   * @param wanted asked about each candidate in turn; there is no way past one that is not.
+   * @param options.isWanted asked about each candidate in turn; there is no way past one that is not.
    */
   #reach(
     name: string,
     limit: number,
     branchLimit: number,
-    wanted: (name: string) => boolean = () => true,
+    {
+      isCandidate = (found: string) => this.#graph.isCandidate(found),
+      isWanted = () => true,
+    }: { isCandidate?: (name: string) => boolean; isWanted?: (name: string) => boolean } = {},
   ): string[] {
     const found: string[] = [];
     if (limit === 0) return found;
@@ -201,9 +209,9 @@ export class Speculator {
         if (seen.has(callee)) continue;
         seen.add(callee);
         if (seen.size > MAX_LOOKAHEAD) return found;
-        if (this.#graph.isCandidate(callee)) {
+        if (isCandidate(callee)) {
           if (isBranch && branchCount === branchLimit) return found;
-          if (!wanted(callee)) continue;
+          if (!isWanted(callee)) continue;
           if (isBranch) {
             branchCount++;
             if (branchLimit < limit) this.#openBehindBranches.add(callee);

@@ -71,6 +71,7 @@ export class CompileAction {
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
         await guesses.link(ahead, runner);
+        if (unit.source.kind === 'module') await guesses.linkEmitted(unit, stub, runner);
         // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
         if (

@@ -1,7 +1,8 @@
 import type { Assumptions } from '../core/assumptions.js';
 import { JITDylib } from '../core/jit-dylib.js';
-import type { MaterializationUnit } from '../core/materialization-unit.js';
+import { MaterializationUnit } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
+import { LinkError } from '../jitlink/errors.js';
 import type { EventStream } from '../observe/events.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { ResourceManager } from './resource-manager.js';
@@ -46,9 +47,14 @@ export class Definitions {
    * Makes `unit` the definition of its names, save those that others keep. Callers that are linked already come through
    * the stub. Those that were compiled for a process symbol of that name are compiled again, since LLVM may have known it
    * by heart.
-   * @throws {LinkError} `duplicate-definition` when a name is taken, and then nothing has changed.
+   * @throws {LinkError} `duplicate-definition` when a name is taken, or is in use as the process's by what has a state, and
+   *   then nothing has changed.
    */
   define(unit: MaterializationUnit, dylib: JITDylib): void {
+    this.#refuseLate(
+      unit.name,
+      [...unit.symbols.keys()].filter((name) => !dylib.lookup(name).unit),
+    );
     const losers = dylib.define(unit);
     this.#dylibOf.set(unit, dylib);
     const names = dylib.currentNames(unit);
@@ -95,8 +101,16 @@ export class Definitions {
     return dylib;
   }
 
-  /** Lets names that `dylib` lacks mean what `other` exports, after all that is in its link order already. */
+  /**
+   * Lets names that `dylib` lacks mean what `other` exports, after all that is in its link order already.
+   * @throws {LinkError} as `define`.
+   */
   addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
+    const names = [...other.entries()].map(([name]) => name);
+    this.#refuseLate(
+      other.name,
+      names.filter((name) => !dylib.lookup(name).unit),
+    );
     dylib.addToLinkOrder(other);
     for (const [name] of other.entries()) this.#noteMeansOther(name);
     this.#context.changed();
@@ -120,10 +134,38 @@ export class Definitions {
   noteMaterializing(unit: MaterializationUnit, mainDylib: JITDylib): void {
     const dylib = this.dylibOf(unit) ?? mainDylib;
     const giveUp = () => this.#context.resources().forget(unit);
-    const absent = unit.callees.filter((name) => !dylib.lookup(name).unit);
+    // Calls that are still there are bound anew. Where there are none left, LLVM has put its own in their place.
+    const hasCalls = (name: string) =>
+      [...this.#context.materializations().partsOf(unit)].some(({ references }) => references.includes(name));
+    const hasState = () => this.#context.resources().hasState(unit);
+    const absent = unit.assumedAbsent.filter((name) => !dylib.lookup(name).unit);
     this.#context.assumptions.release(unit);
     this.#context.assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
-    this.#context.assumptions.assume({ owner: unit, aspect: 'absence', names: absent, giveUp });
+    this.#context.assumptions.assume({
+      owner: unit,
+      aspect: 'absence',
+      names: absent,
+      giveUp: () => hasState() || giveUp(),
+      isFixed: (name) => hasState() && !hasCalls(name),
+    });
+  }
+
+  /** @throws {LinkError} when some of the names that mean something now are the process's for what has a state. */
+  #refuseLate(definer: string, names: readonly string[]): void {
+    const { assumptions } = this.#context;
+    const owners = new Set<string>();
+    const late = names.filter((name) => {
+      const fixed = assumptions.fixedOn(name, 'absence');
+      for (const owner of fixed) if (owner instanceof MaterializationUnit) owners.add(owner.name);
+      return fixed.length > 0;
+    });
+    if (late.length === 0) return;
+    throw new LinkError(
+      'duplicate-definition',
+      { graph: definer, names: late },
+      `${late.join(', ')} already in use as the process's by ${[...owners].join(', ')}, which has data in use; ` +
+        'define it before that is used',
+    );
   }
 
   /** `name` means what `unit` defines from now on. */

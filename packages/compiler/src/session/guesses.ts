@@ -1,10 +1,6 @@
 import type { Call } from '../core/call-edges.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
-import {
-  implementationName,
-  type MaterializationUnit,
-  type ObjectPart,
-} from '../core/materialization-unit.js';
+import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
@@ -56,6 +52,12 @@ export interface GuessesContext {
   makeRoom(runner: RunnerContext): Promise<void>;
 }
 
+/** A function that nobody has asked for. */
+interface Guess {
+  readonly unit: MaterializationUnit;
+  readonly name: string;
+}
+
 /** What is compiled and linked before anybody asks for it: nobody waits for it, and its failures are nobody's. */
 export class Guesses {
   readonly #context: GuessesContext;
@@ -63,7 +65,7 @@ export class Guesses {
   #compileTogether: CompileTogether = () => [];
   #calledFunctions: Set<string> | undefined;
   /** Guesses that failed. Whoever asks for one has it compiled by itself. */
-  readonly #failedGuesses = new WeakSet<MaterializationUnit>();
+  readonly #failedGuesses = new WeakMap<MaterializationUnit, Set<string>>();
   readonly #compiler = new GuessCompiler({
     isBegun: (unit) => this.#context.materializations.isBegun(unit),
     compile: (units) => this.#start(units),
@@ -93,10 +95,19 @@ export class Guesses {
       return unit?.source.kind === 'function' ? unit : undefined;
     };
     const graph = {
-      callsOf: (name: string) => dylib.find(name)?.calls ?? [],
+      callsOf: (name: string) => this.#callsOf(name),
       isCandidate: (name: string) => {
         const unit = functionOf(name);
-        return unit !== undefined && !isTaken(unit) && !this.#failedGuesses.has(unit);
+        return unit !== undefined && !isTaken(unit) && !this.#hasFailed(unit, name);
+      },
+      isEmitted: (name: string) => {
+        const unit = dylib.find(name);
+        return (
+          unit?.source.kind === 'module' &&
+          unit.interface.functions.has(name) &&
+          materializations.knownPart(unit, name) !== undefined &&
+          !this.#hasFailed(unit, name)
+        );
       },
       isTaken: (name: string) => {
         const unit = functionOf(name);
@@ -124,7 +135,11 @@ export class Guesses {
   /** A unit's object was given up. */
   noteForgotten(unit: MaterializationUnit): void {
     this.#failedGuesses.delete(unit);
-    for (const name of unit.interface.functions) this.#speculator?.forget(name, unit.callees);
+    for (const name of unit.interface.functions)
+      this.#speculator?.forget(
+        name,
+        this.#callsIn(unit, name).map(({ callee }) => callee),
+      );
   }
 
   /** Functions compiled without being asked for and not known to have been called: an upper bound of the waste. */
@@ -147,7 +162,7 @@ export class Guesses {
     const { materializations } = this.#context;
     const isReady = (guess: MaterializationUnit) =>
       materializations.knownPart(guess, guess.name) !== undefined;
-    await this.#linkGuesses(guesses.filter(isReady), runner);
+    await this.#linkNamed(guesses.filter(isReady).map(byOwnName), runner);
     const others = guesses.filter((guess) => !isReady(guess) && materializations.isBegun(guess));
     this.#compiler.follow(others, runner);
   }
@@ -167,14 +182,14 @@ export class Guesses {
     if (!speculator || dylib !== this.#context.dylib) return [];
     const { materializations } = this.#context;
     speculator.noteCalled(name);
-    if (!materializations.isBegun(unit) && this.#takeKept(name)) return this.#linkAhead(speculator, name);
+    if (!materializations.isBegun(unit) && this.#takeKept(name))
+      return unit.source.kind === 'module' ? [] : this.#linkAhead(speculator, name, runner);
     const guesses = speculator.choose(name).flatMap((guess) => dylib.find(guess) ?? []);
     const found = guesses.filter((guess) => this.#takeKept(guess.name));
     for (const { name: kept } of found) speculator.noteFound(kept);
     this.#noteLinkedAhead(found.map((guess) => guess.name));
     const missing = guesses.filter((guess) => !materializations.isBegun(guess));
-    const alongCount =
-      materializations.isBegun(unit) || this.#failedGuesses.has(unit) ? 0 : MAX_GUESSES_ALONG;
+    const alongCount = materializations.isBegun(unit) || this.#hasFailed(unit, name) ? 0 : MAX_GUESSES_ALONG;
     const along = missing.slice(0, alongCount);
     const started = along.length === 0 ? [] : this.#start(along, unit);
     this.#compiler.add(missing.slice(alongCount), runner);
@@ -194,14 +209,18 @@ export class Guesses {
     const started = all.filter((unit) => unit !== asked);
     for (const guess of current) if (!materializations.isBegun(guess)) this.noteForgotten(guess);
     for (const guess of started)
-      materializations.settled(guess).catch((error: unknown) => this.#noteFailed(guess, error));
+      materializations.settled(guess).catch((error: unknown) => this.#noteFailed(byOwnName(guess), error));
     if (started.length > 0) events.emit({ type: 'guessed', names: started.map(({ name }) => name) });
     return started;
   }
 
-  #linkAhead(speculator: Speculator, name: string): MaterializationUnit[] {
+  /** Kept functions to link ahead of their calls; those of modules are linked at once. */
+  #linkAhead(speculator: Speculator, name: string, runner: RunnerContext): MaterializationUnit[] {
     const { dylib } = this.#context;
-    const names = speculator.chooseFound(name, (candidate) => this.#takeKept(candidate));
+    const names = speculator.chooseFound(
+      name,
+      (candidate) => this.#isUnlinked(candidate, runner) || this.#takeKept(candidate),
+    );
     this.#noteLinkedAhead(names);
     return names.flatMap((ahead) => dylib.find(ahead) ?? []);
   }
@@ -219,61 +238,108 @@ export class Guesses {
   /** Never rejects. */
   async #linkWhenCompiled(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
     await Promise.allSettled(guesses.map((guess) => this.#context.materializations.settled(guess)));
-    await this.#linkGuesses(guesses, runner);
+    await this.#linkNamed(guesses.map(byOwnName), runner);
+  }
+
+  /**
+   * Links what has been compiled as a whole and a function of it may call, now that this has been asked for. It costs no
+   * compilation, and travels in the answer. Never rejects.
+   */
+  async linkEmitted(
+    unit: MaterializationUnit,
+    { dylib, name }: SymbolRef,
+    runner: RunnerContext,
+  ): Promise<void> {
+    const speculator = this.#speculator;
+    if (!speculator || unit.source.kind !== 'module' || dylib !== this.#context.dylib) return;
+    if (this.#calledFunctions) return;
+    const names = speculator.chooseFound(name, (candidate) => this.#isUnlinked(candidate, runner));
+    this.#noteLinkedAhead(names);
+    const found = names.flatMap((ahead) => {
+      const owner = dylib.find(ahead);
+      return owner ? { unit: owner, name: ahead } : [];
+    });
+    if (found.length > 0) await this.#linkNamed(found, runner);
+  }
+
+  /** Whether it is a function of what has been compiled as a whole, and is not linked. */
+  #isUnlinked(name: string, runner: RunnerContext): boolean {
+    const unit = this.#context.dylib.find(name);
+    if (unit?.source.kind !== 'module') return false;
+    const part = this.#context.materializations.knownPart(unit, name);
+    return part !== undefined && !runner.linked.has(part);
   }
 
   /**
    * Links guesses that have objects, in one go if that can be done, and leads their stubs to them before anything asks. They
    * travel in the answer to whoever was asked for, so nothing is compiled for them. Never rejects.
    */
-  async #linkGuesses(guesses: readonly MaterializationUnit[], runner: RunnerContext): Promise<void> {
+  async #linkNamed(guesses: readonly Guess[], runner: RunnerContext): Promise<void> {
     // With every first call to come here, they are only compiled.
     if (this.#calledFunctions) return;
     const { dylib, materializations, linking, stubs, makeRoom } = this.#context;
-    const known = new Map<MaterializationUnit, ObjectPart>();
-    for (const guess of guesses) {
-      const part = materializations.knownPart(guess, guess.name);
-      if (part) known.set(guess, part);
-    }
+    const known = guesses.flatMap((guess) => {
+      const part = materializations.knownPart(guess.unit, guess.name);
+      return part ? { ...guess, part } : [];
+    });
     try {
-      await linking.linkAhead([...known.values()], runner);
+      await linking.linkAhead([...new Set(known.map(({ part }) => part))], runner);
     } catch {
       // One of them has an error, which shows when each is linked by itself.
-      for (const [guess, part] of known)
+      for (const guess of known)
         await linking
-          .linkAhead([part], runner)
+          .linkAhead([guess.part], runner)
           .catch((error: unknown) => runner.lost || this.#noteFailed(guess, error));
     }
-    const isLinked = ([guess, part]: [MaterializationUnit, ObjectPart]) =>
+    const isLinked = ({ unit, name, part }: (typeof known)[number]) =>
       !runner.lost &&
-      dylib.find(guess.name) === guess &&
-      materializations.knownPart(guess, guess.name) === part &&
-      runner.linked.get(part)?.symbols.has(implementationName(guess.name)) === true;
+      dylib.find(name) === unit &&
+      materializations.knownPart(unit, name) === part &&
+      runner.linked.get(part)?.symbols.has(implementationName(name)) === true;
     try {
-      await stubs.ensureEmitted(
-        [...known].filter(isLinked).map(([{ name }]) => stubs.createStub({ dylib, name })),
-      );
+      await stubs.ensureEmitted(known.filter(isLinked).map(({ name }) => stubs.createStub({ dylib, name })));
       await makeRoom(runner);
     } catch {
       // The executor is gone, which whoever was asked for is told.
       return;
     }
-    for (const [guess, part] of [...known].filter(isLinked)) {
-      const stub = stubs.findStub({ dylib, name: guess.name });
-      const implementation = runner.linked.get(part)?.symbols.get(implementationName(guess.name))?.address;
+    for (const { name, part } of known.filter(isLinked)) {
+      const stub = stubs.findStub({ dylib, name });
+      const implementation = runner.linked.get(part)?.symbols.get(implementationName(name))?.address;
       if (stub && stubs.isEmitted(stub) && implementation !== undefined)
         runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
     }
   }
 
-  /** Nobody has asked for it, and when somebody does it is tried again. */
-  #noteFailed(guess: MaterializationUnit, error: unknown): void {
-    const { dylib, materializations, events, isClosed } = this.#context;
-    if (isClosed() || dylib.find(guess.name) !== guess) return;
-    // Somebody may have asked for it by now, and have it compiled by itself.
-    if (!materializations.isBegun(guess)) this.noteForgotten(guess);
-    this.#failedGuesses.add(guess);
-    const cause = error instanceof Error ? error : new Error(String(error));
-    events.emit({ type: 'guess-failed', name: guess.name, error: cause });
+  #hasFailed(unit: MaterializationUnit, name: string): boolean {
+    return this.#failedGuesses.get(unit)?.has(name) ?? false;
   }
+
+  /** The calls that a function makes, as far as that is known. */
+  #callsOf(name: string): readonly Call[] {
+    const unit = this.#context.dylib.find(name);
+    return unit ? this.#callsIn(unit, name) : [];
+  }
+
+  #callsIn(unit: MaterializationUnit, name: string): readonly Call[] {
+    if (unit.calls.length > 0) return unit.calls;
+    const part = this.#context.materializations.knownPart(unit, name);
+    return part?.references.map((callee) => ({ callee, isCertain: false })) ?? [];
+  }
+
+  /** Nobody has asked for it, and when somebody does it is tried again. */
+  #noteFailed({ unit, name }: Guess, error: unknown): void {
+    const { dylib, materializations, events, isClosed } = this.#context;
+    if (isClosed() || dylib.find(name) !== unit) return;
+    // Somebody may have asked for it by now, and have it compiled by itself.
+    if (!materializations.isBegun(unit)) this.noteForgotten(unit);
+    this.#failedGuesses.set(unit, (this.#failedGuesses.get(unit) ?? new Set()).add(name));
+    const cause = error instanceof Error ? error : new Error(String(error));
+    events.emit({ type: 'guess-failed', name, error: cause });
+  }
+}
+
+/** A unit of one function that has its name. */
+function byOwnName(unit: MaterializationUnit): Guess {
+  return { unit, name: unit.name };
 }

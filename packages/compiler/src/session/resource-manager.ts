@@ -43,19 +43,25 @@ export class ResourceManager {
     this.#context.materializations.discard(unit);
   }
 
+  /** Whether data of a unit is linked, which a new object would have anew. That of a runner that is gone is lost. */
+  hasState(unit: MaterializationUnit): boolean {
+    const runner = this.#context.runner();
+    if (runner.lost) return false;
+    const allocations = [...this.#context.materializations.partsOf(unit)].flatMap(
+      (part) => runner.linked.get(part)?.allocations ?? [],
+    );
+    return allocations.some(({ prot }) => prot === 'data');
+  }
+
   /**
    * Gives up a unit's object that was kept, and sees to it that it is not found again. Data that is linked has a state, which
    * a new object would not have; that of a runner that is gone is lost.
    * @returns false when nothing can be done.
    */
   forgetKept(unit: MaterializationUnit): boolean {
-    const { materializations, runner } = this.#context;
-    const hasState =
-      unit.interface.data.size > 0 &&
-      [...materializations.partsOf(unit)].some((part) => runner().linked.has(part));
     // What was added as an object can be made in no other way.
     const { dropKept } = unit.source;
-    if (!materializations.isKept(unit) || !dropKept || hasState) return false;
+    if (!this.#context.materializations.isKept(unit) || !dropKept || this.hasState(unit)) return false;
     dropKept();
     this.forget(unit);
     return true;

@@ -103,6 +103,23 @@ define i7 @odd() { ret i7 0 }`),
     t.deepEqual(named(false), ['counter', 'größe ∞']);
   });
 
+  test(`${on}: an interface says what LLVM knows by heart of what is elsewhere`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const { declares, libraryFunctions } = await pool.readInterface(
+      'm',
+      assemble(`
+declare double @sin(double)
+declare double @fabs(double) nounwind readnone willreturn
+declare i64 @strlen(i8*)
+declare i32 @puts(i32)
+declare double @own(double) nounwind readnone willreturn
+declare void @llvm.trap()`),
+    );
+    t.deepEqual([...declares].sort(), ['fabs', 'own', 'puts', 'sin', 'strlen']);
+    // With other parameters it is no function of the C library, and no attribute makes one of it.
+    t.deepEqual([...libraryFunctions].sort(), ['fabs', 'sin', 'strlen']);
+  });
+
   test(`${on}: an interface says how definitions compete, and who may find them`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
     const { symbols } = await pool.readInterface(

@@ -6,14 +6,15 @@ const name = (text: string) => [text.length, 0, 0, 0, ...Buffer.from(text)];
 const DATA = [0, 0, ...name('d')];
 const FUNCTION = [1, 0, ...name('f')];
 const ELSEWHERE = [3, 0, ...name('h')];
+const LIBRARY = [3, 8, ...name('sin')];
 const CALLABLE = [2, 0, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
 const WEAK = [1, 5, ...name('w')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { symbols, signatures, declares } = decodeModuleInterface(
+  const { symbols, signatures, declares, libraryFunctions } = decodeModuleInterface(
     'm',
-    Buffer.from([...FUNCTION, ...ELSEWHERE, ...CALLABLE, ...DATA, ...WEAK, ...COMMON]),
+    Buffer.from([...FUNCTION, ...ELSEWHERE, ...LIBRARY, ...CALLABLE, ...DATA, ...WEAK, ...COMMON]),
   );
   const strong = { linkage: 'strong', scope: 'exported', sizeBytes: 0 };
   t.deepEqual([...symbols], [
@@ -24,7 +25,8 @@ test('an interface is read as codegen.h lays it out', (t) => {
     ['c', { callable: false, linkage: 'common', scope: 'exported', sizeBytes: 0x102 }],
   ] as never);
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
-  t.deepEqual([...declares], ['h']);
+  t.deepEqual([...declares], ['h', 'sin']);
+  t.deepEqual([...libraryFunctions], ['sin']);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
 });
 
@@ -37,6 +39,7 @@ test('what is no interface is refused wherever it ends', (t) => {
   const wrong: number[][] = [
     [4, 0, ...name('f')],
     [1, 8, ...name('f')],
+    [3, 1, ...name('f')],
     [0, 0, 0xff, 0xff, 0xff, 0xff, 1],
     [2, 0, ...name('g'), 0xff, 0xff, 0xff, 0xff, 0, 1, 1],
     [2, 0, ...name('g'), 1, 0, 0, 0, 0, 0],

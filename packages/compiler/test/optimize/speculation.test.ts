@@ -16,6 +16,7 @@ function speculate(mode: SpeculationMode, calls: Calls, profile?: readonly strin
         isCertain: !callee.startsWith('?'),
       })),
     isCandidate: (name: string) => name in calls && !compiled.has(name),
+    isEmitted: () => false,
     isTaken: (name: string) => compiled.has(name),
   };
   const speculator = new Speculator(mode, graph, profile);
@@ -226,6 +227,7 @@ test('a function that calls a hundred thousand is followed in a time that grows 
       looked++;
       return known.has(name) && !compiled.has(name);
     },
+    isEmitted: () => false,
     isTaken: (name) => {
       looked++;
       return compiled.has(name);
@@ -294,6 +296,7 @@ test('the answer to one callback brings all that it links ahead, and what it ask
   const graph = {
     callsOf: (name: string) => (name === 'main' ? callees : []),
     isCandidate: (name: string) => name !== 'main',
+    isEmitted: () => false,
     isTaken: () => false,
   };
   const ahead = new Speculator('eager', graph).chooseFound('main', () => true);

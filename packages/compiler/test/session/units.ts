@@ -86,7 +86,9 @@ export function unitOf(
       responsibility.materializing();
       await before();
       const object = assemble(assembly);
-      const part = new ObjectPart(responsibility.unit, () => buildLinkGraph(object, name), counter);
+      const part = new ObjectPart(responsibility.unit, () => buildLinkGraph(object, name), {
+        counterName: counter,
+      });
       const parts = new Map([...functions, ...data, name].map((defined) => [defined, part]));
       responsibility.emit(parts, { objectBytes: object.byteLength, timings: NO_TIMINGS });
     },

@@ -18,8 +18,12 @@ export class ModuleUnit extends MaterializationUnit {
   /** Of its functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
 
-  constructor(name: string, source: ObjectSource, { symbols, signatures }: ModuleInterface) {
-    super(name, source, symbols);
+  constructor(
+    name: string,
+    source: ObjectSource,
+    { symbols, signatures, libraryFunctions }: ModuleInterface,
+  ) {
+    super(name, source, symbols, [], [...libraryFunctions]);
     this.signatures = signatures;
   }
 }
@@ -35,17 +39,9 @@ export function moduleUnit(
   kept?: KeptObjects,
 ): MaterializationUnit {
   const caching = new CachingCompiler(kept);
-  let knownNames: readonly string[] | undefined;
-  /** Names that it calls and the program defines, when it is first compiled: LLVM is not to take them for libc's. */
-  const programDefined = () => {
-    knownNames ??= [...defines.declares].filter(isDefined);
-    return knownNames;
-  };
-  let knownKey: Uint8Array | undefined;
-  const key = () => {
-    knownKey ??= caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
-    return knownKey;
-  };
+  /** Names that it calls and the program defines now: LLVM is not to take them for libc's. */
+  const programDefined = () => [...defines.libraryFunctions].filter(isDefined);
+  const key = () => caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
   const source: ObjectSource = {
     kind: 'module',
     findKept: (unit) => {

@@ -27,7 +27,7 @@ export function takeApart(object: Uint8Array, name: string, graph?: LinkGraph): 
 export function partsOf(slices: readonly ObjectSlice[], unit: MaterializationUnit): PartsByName {
   const parts = new Map<string, ObjectPart>();
   for (const slice of slices) {
-    const part = new ObjectPart(unit, () => slice.takeGraph());
+    const part = new ObjectPart(unit, () => slice.takeGraph(), { references: slice.references });
     for (const symbol of slice.symbols) parts.set(symbol, part);
   }
   return parts;
