@@ -345,26 +345,56 @@ test('a session runs one program at a time, and calls beside it', async (t) => {
   t.deepEqual(await jit.runProgram({ entry: 'one' }), { exitCode: 1 });
 });
 
-test('a function that cannot be linked ends the program with the error', async (t) => {
-  const { jit, printed, lost } = await openProgram(
-    t,
-    `
+const LACKS = `
 declare i32 @puts(i8*)
 declare i32 @nowhere()
+declare i32 @atexit(void ()*)
+declare i32 @pthread_create(i64*, i8*, i8* (i8*)*, i8*)
+declare i32 @pause()
+declare i32 @__gcc_personality_v0(...)
 ${constant('here', 'here')}
+${constant('caught', 'caught')}
 define i32 @bad() {
   %r = call i32 @nowhere()
   ret i32 %r
 }
-define i32 @main() {
-  call i32 @puts(${address('here', 'here')})
+define void @badAtEnd() {
   %r = call i32 @bad()
-  ret i32 %r
+  ret void
 }
-define i32 @one() { ret i32 1 }`,
-  );
-  await t.throwsAsync(jit.runProgram(), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
-  t.is(printed(), 'here\n');
-  t.is(lost.length, 1);
-  t.is(await (await jit.lookup('one'))(), 1);
-});
+define i8* @badThread(i8* %ignored) {
+  %r = call i32 @bad()
+  ret i8* null
+}
+define i32 @calls() personality i8* bitcast (i32 (...)* @__gcc_personality_v0 to i8*) {
+  call i32 @puts(${address('here', 'here')})
+  %r = invoke i32 @bad() to label %goesOn unwind label %unwinds
+goesOn:
+  ret i32 %r
+unwinds:
+  %exception = landingpad { i8*, i32 } cleanup
+  call i32 @puts(${address('caught', 'caught')})
+  resume { i8*, i32 } %exception
+}
+define i32 @endsBadly() {
+  call i32 @puts(${address('here', 'here')})
+  call i32 @atexit(void ()* @badAtEnd)
+  ret i32 0
+}
+define i32 @threads() {
+  %thread = alloca i64
+  call i32 @puts(${address('here', 'here')})
+  call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @badThread, i8* null)
+  call i32 @pause()
+  ret i32 0
+}
+define i32 @one() { ret i32 1 }`;
+
+for (const entry of ['calls', 'endsBadly', 'threads'])
+  test(`a function that cannot be linked ends the program with the error, and is no exception to it: ${entry}`, async (t) => {
+    const { jit, printed, lost } = await openProgram(t, LACKS);
+    await t.throwsAsync(jit.runProgram({ entry }), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
+    t.is(printed(), 'here\n');
+    t.is(lost.length, 1);
+    t.is(await (await jit.lookup('one'))(), 1);
+  });

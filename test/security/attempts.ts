@@ -36,6 +36,9 @@ export const ATTEMPTS: readonly Attempt[] = [
   { name: 'mount', number: 165n, arguments: ['root', 'root', 'zeros', 0n, 0n] },
   { name: 'unshare (CLONE_FS)', number: 272n, arguments: [0x200n] },
   { name: 'keyctl', number: 250n, arguments: [0n, -3n, 0n] },
+  // Of descriptors that are none, which where it is allowed is an error.
+  { name: 'dup3 (of another than the input)', number: 292n, arguments: [99n, 0n, 0n] },
+  { name: 'dup3 (to another than 0)', number: 292n, arguments: [6n, 98n, 0n] },
   { name: 'memfd_create', number: 319n, arguments: ['root', 0n] },
   { name: 'mmap (PROT_EXEC)', number: 9n, arguments: [0n, 4096n, 5n, 0x22n, -1n, 0n] },
   { name: 'mmap (MAP_SHARED)', number: 9n, arguments: [0n, 4096n, 3n, 0x21n, -1n, 0n] },

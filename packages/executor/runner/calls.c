@@ -36,8 +36,6 @@ static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot
 	fflush(stdout);
 	atomic_store(&slot->state, returned ? FARJIT_CALL_RETURNED : FARJIT_CALL_UNWOUND);
 	farjit_ring(FARJIT_BELL_CALL_DONE, (uint16_t)worker->call_slot, 0);
-	if (farjit_is_main_thread(worker))
-		farjit_fault("the program cannot go on without a function that it has called");
 }
 
 static void *worker_main(void *argument)

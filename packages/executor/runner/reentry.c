@@ -95,5 +95,7 @@ uint64_t farjit_reenter(uint64_t return_address)
 	atomic_store(&slot->state, FARJIT_REENTRY_FREE);
 	restore_signals(before);
 	errno = saved_errno;
+	if (farjit_is_of_program(thread))
+		farjit_end_program(token);
 	farjit_unwind(thread, token);
 }

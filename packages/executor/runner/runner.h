@@ -81,8 +81,11 @@ void farjit_spawn_worker(uint32_t slot);
 void farjit_run_program(void *block);
 /* True for the thread that main runs on. Async-signal-safe. */
 bool farjit_is_main_thread(const struct farjit_thread *thread);
-/* True once a program has begun. Async-signal-safe. */
-bool farjit_has_program(void);
+/* True for that thread, and for those that JIT'd code has made, once a program has begun. Async-signal-safe. */
+bool farjit_is_of_program(const struct farjit_thread *thread);
+/* A thread of the program has called a function that failed: its call fails with that, and the runner ends. Nothing is
+ * unwound, for a program's own handlers would take it for an exception. Any thread. */
+_Noreturn void farjit_end_program(uint32_t token);
 /* main's thread ends before the program does: the others end it, or the end of the last. On that thread. */
 _Noreturn void farjit_outlive_main(void);
 

@@ -110,17 +110,49 @@ static void a_program_whose_input_is_closed_does_not_begin(void)
 	expect_fault(&host, "cannot read the program's input");
 }
 
+/* Nothing need be unwound for it. */
 static void a_program_ends_without_a_function_that_it_has_called(void)
 {
 	struct host host;
 	host_open(&host);
-	publish_eh_frame(&host);
 	post_program(&host, trampoline(&host, 2), NO_INPUT);
 	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 7);
 	host_expect(&host, FARJIT_BELL_CALL_DONE);
 	CHECK_EQUAL(host.control->calls[0].state, FARJIT_CALL_UNWOUND);
 	CHECK_EQUAL(host.control->calls[0].token, 7);
 	expect_fault(&host, "cannot go on");
+}
+
+static void a_program_ends_without_a_function_that_one_of_its_threads_has_called(void)
+{
+	struct host host;
+	host_open(&host);
+	uint64_t create = host_lookup(&host, "pthread_create");
+	CHECK_EQUAL(host_call(&host, create, ARGUMENTS(data_address(&host, DATA_STRINGS), 0, trampoline(&host, 2), 41), NULL), 0);
+	uint16_t slot = host_expect(&host, FARJIT_BELL_REENTER).slot;
+	post_program(&host, host_lookup(&host, "pause"), NO_INPUT);
+	/* It has begun when there is no second one. */
+	while (host.control->calls[0].state != FARJIT_CALL_RUNNING)
+		usleep(1000);
+	usleep(20 * 1000);
+	host_unwind(&host, slot, 8);
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 0);
+	CHECK_EQUAL(host.control->calls[0].token, 8);
+	expect_fault(&host, "cannot go on");
+}
+
+static void a_failed_callback_of_a_call_beside_a_program_is_that_calls(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host);
+	post_program(&host, host_lookup(&host, "pause"), NO_INPUT);
+	host_post_call(&host, 1, trampoline(&host, 2), ARGUMENTS(0));
+	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 9);
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 1);
+	CHECK_EQUAL(host_finish(&host, 1), FARJIT_CALL_UNWOUND);
+	CHECK_EQUAL(host.control->calls[0].state, FARJIT_CALL_RUNNING);
+	host_close(&host);
 }
 
 static void a_second_program_is_a_fault(void)
@@ -141,6 +173,9 @@ const struct test_case program_cases[] = {
 	{"a-program-without-input-is-at-its-end", a_program_without_input_is_at_its_end},
 	{"a-program-whose-input-is-closed-does-not-begin", a_program_whose_input_is_closed_does_not_begin},
 	{"a-program-ends-without-a-function-that-it-has-called", a_program_ends_without_a_function_that_it_has_called},
+	{"a-program-ends-without-a-function-that-one-of-its-threads-has-called",
+	 a_program_ends_without_a_function_that_one_of_its_threads_has_called},
+	{"a-failed-callback-of-a-call-beside-a-program-is-that-calls", a_failed_callback_of_a_call_beside_a_program_is_that_calls},
 	{"a-second-program-is-a-fault", a_second_program_is_a_fault},
 	{0},
 };

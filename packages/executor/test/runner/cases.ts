@@ -98,5 +98,7 @@ export const CASES: readonly string[] = [
   'a-program-without-input-is-at-its-end',
   'a-program-whose-input-is-closed-does-not-begin',
   'a-program-ends-without-a-function-that-it-has-called',
+  'a-program-ends-without-a-function-that-one-of-its-threads-has-called',
+  'a-failed-callback-of-a-call-beside-a-program-is-that-calls',
   'a-second-program-is-a-fault',
 ];
