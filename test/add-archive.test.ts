@@ -80,6 +80,19 @@ test('what is defined comes before an archive, and a member for several names is
   t.deepEqual(await Promise.all(found.map((call) => call(3))), [6, 3]);
 });
 
+test('a weak reference takes no member out of an archive, and finds what another has taken', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    object(`extern __attribute__((weak)) int three(int); extern __attribute__((weak)) int getpid(void);
+            int has_three(int x) { return (three ? 1 : 0) + (getpid ? 10 : 0); }`),
+  );
+  await jit.addArchive(archiveOf(t, 'ar', 'rcs').content, { name: 'lib.a' });
+  const has = await jit.lookup('has_three', INT);
+  t.is(await has(0), 10);
+  t.is(await (await jit.lookup('three', INT))(5), 15);
+  t.is(await has(0), 11);
+});
+
 test('a thin archive whose members cannot be read is refused, and none is looked for elsewhere', async (t) => {
   const { jit } = await openJIT(t);
   const { directory, content } = archiveOf(t, 'ar', 'rcST');

@@ -11,20 +11,24 @@ export function isSupplied(dylib: JITDylib): boolean {
   return [dylib, ...dylib.linkOrder].some(({ generators }) => generators.length > 0);
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 /**
  * Asks the generators of `dylib` and of its link order for names that nobody defines.
+ * @param weak those of the names that nobody needs.
  * @returns addresses of those that have one now. Others may have been defined meanwhile: look them up again.
  */
 export async function generate(
   names: readonly string[],
   dylib: JITDylib,
   runner: GeneratingRunner,
+  weak = NO_NAMES,
 ): Promise<Map<string, ExecutorAddr>> {
   const found = new Map<string, ExecutorAddr>();
   const ask = async (generator: DefinitionGenerator, asked: JITDylib) => {
     // One that it keeps hidden is not missing there.
     const isMissing = (name: string) => !found.has(name) && !dylib.lookup(name).unit && !asked.find(name);
-    const missing = names.filter(isMissing);
+    const missing = names.filter((name) => isMissing(name) && !(generator.leavesWeak && weak.has(name)));
     if (missing.length === 0 || runner.lost) return;
     for (const [name, address] of await generator.tryToGenerate(missing, asked, runner))
       found.set(name, address);

@@ -29,6 +29,8 @@ export interface GeneratingRunner {
 
 /** Supplies what a dylib lacks when it is looked for: ORC's `DefinitionGenerator`. */
 export interface DefinitionGenerator {
+  /** It is not asked for a name that is referred to weakly alone, which is null then: so linkers take members of archives. */
+  readonly leavesWeak?: boolean;
   /**
    * Is asked for names that nobody defines, when they are linked or looked up; again each time, as long as nobody does. It
    * may define some of them in `dylib`.

@@ -8,7 +8,7 @@ import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
-import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
@@ -168,8 +168,13 @@ export class Dylib {
    * time: others wait for the same answer, and it may look up itself what it is asked for.
    */
   addGenerator(generator: Generator): void {
+    this.#addGenerator(generator, {});
+  }
+
+  #addGenerator(generator: Generator, options: Pick<DefinitionGenerator, 'leavesWeak'>): void {
     const questions = new SharedQuestions((names) => generator(names, this));
     this.#dylib.generators.push({
+      ...options,
       tryToGenerate: async (names, _, runner) => {
         await runner.answerOrLoss(questions.ask(names));
         return new Map();
@@ -235,7 +240,7 @@ export class Dylib {
       },
       add: (member, title) => this.addObject(member, { name: title }),
     });
-    this.addGenerator((names) => members.supply(names));
+    this.#addGenerator((names) => members.supply(names), { leavesWeak: true });
   }
 
   /**

@@ -24,6 +24,8 @@ export interface LinkAttemptContext {
 /** What a name means that a part refers to. */
 export interface Meaning {
   readonly found: FoundDefinition;
+  /** It may stay without a definition. */
+  readonly isWeak: boolean;
   /** Of a function. */
   readonly stub?: IndirectStub;
 }
@@ -62,6 +64,8 @@ export class LinkAttempt {
   readonly #graphs = new Map<ObjectPart, PreparedGraph>();
   /** By dylib, names that nobody defines and that have been asked for, with the addresses of those that have one. */
   readonly #generated = new Map<JITDylib, Map<string, ExecutorAddr | undefined>>();
+  /** Those that were asked for, and not found, when they were referred to weakly alone. */
+  readonly #askedWeakly = new Map<JITDylib, Set<string>>();
 
   constructor(context: LinkAttemptContext, runner: RunnerContext) {
     this.#context = context;
@@ -97,10 +101,10 @@ export class LinkAttempt {
       return { ...group, missing: { what: 'objects', get } };
     }
     const all = group.members.flatMap(({ meanings }) => [...meanings.values()]);
-    const unknown = all.flatMap(({ found }) => (found.unit || this.#isKnown(found) ? [] : found));
+    const unknown = all.filter((meaning) => !meaning.found.unit && !this.#isKnown(meaning));
     const absent = all.flatMap(({ stub }) => (stub && !stubs.isEmitted(stub) ? stub : []));
     if (unknown.length === 0 && absent.length === 0) return group;
-    const what = unknown.some(({ dylib }) => isSupplied(dylib)) ? 'generators' : 'addresses';
+    const what = unknown.some(({ found }) => isSupplied(found.dylib)) ? 'generators' : 'addresses';
     const get = () => Promise.all([this.#generate(unknown), stubs.ensureEmitted(absent)]);
     return { ...group, missing: { what, get } };
   }
@@ -139,14 +143,16 @@ export class LinkAttempt {
     const dylib = own ?? this.#context.mainDylib;
     const pluginNames = new Set(plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []));
     const names = graph.externalNames.filter((name) => !pluginNames.has(name));
-    const meanings = new Map(names.map((name) => [name, this.#meaningOf(dylib.lookup(name))]));
+    const meanings = new Map(
+      names.map((name) => [name, this.#meaningOf(dylib.lookup(name), graph.weakNames.has(name))]),
+    );
     return { part, graph, dylib, meanings };
   }
 
-  #meaningOf(found: FoundDefinition): Meaning {
+  #meaningOf(found: FoundDefinition, isWeak: boolean): Meaning {
     const { unit, name } = found;
     const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
-    return isStubbed ? { found, stub: this.#context.stubs.createStub(found) } : { found };
+    return isStubbed ? { found, isWeak, stub: this.#context.stubs.createStub(found) } : { found, isWeak };
   }
 
   /** Of a name that nobody defines: what generators have said by now or, where only the process can, what it has. */
@@ -156,22 +162,37 @@ export class LinkAttempt {
   }
 
   /** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
-  #isKnown(found: FoundDefinition): boolean {
-    const isAsked = this.#generated.get(found.dylib)?.has(found.name) === true;
+  #isKnown({ found, isWeak }: Meaning): boolean {
+    const { dylib, name } = found;
+    const isAsked =
+      this.#generated.get(dylib)?.has(name) || (isWeak && this.#askedWeakly.get(dylib)?.has(name));
     return isAsked || this.#generatedAddress(found) !== undefined;
   }
 
   /** Asks the generators for names that nobody defines. */
-  async #generate(missing: readonly FoundDefinition[]): Promise<void> {
-    const names = new Map<JITDylib, Set<string>>();
-    for (const { dylib, name } of missing) names.set(dylib, (names.get(dylib) ?? new Set()).add(name));
-    const askFor = async ([dylib, asked]: [JITDylib, Set<string>]) => {
-      const found = await generate([...asked], dylib, this.#runner);
+  async #generate(missing: readonly Meaning[]): Promise<void> {
+    const byDylib = new Map<JITDylib, { all: Set<string>; strong: Set<string> }>();
+    for (const { found, isWeak } of missing) {
+      const names = byDylib.get(found.dylib) ?? { all: new Set(), strong: new Set() };
+      byDylib.set(found.dylib, names);
+      names.all.add(found.name);
+      if (!isWeak) names.strong.add(found.name);
+    }
+    const askFor = async ([dylib, { all, strong }]: [
+      JITDylib,
+      { all: Set<string>; strong: Set<string> },
+    ]) => {
+      const weak = new Set([...all].filter((name) => !strong.has(name)));
+      const found = await generate([...all], dylib, this.#runner, weak);
       const known = this.#generated.get(dylib) ?? new Map<string, ExecutorAddr | undefined>();
       this.#generated.set(dylib, known);
-      for (const name of asked) known.set(name, found.get(name));
+      const asked = this.#askedWeakly.get(dylib) ?? new Set();
+      this.#askedWeakly.set(dylib, asked);
+      for (const name of all)
+        if (weak.has(name) && !found.has(name)) asked.add(name);
+        else known.set(name, found.get(name));
     };
-    await Promise.all([...names].map(askFor));
+    await Promise.all([...byDylib].map(askFor));
   }
 }
 
