@@ -43,6 +43,39 @@ test('IR in a dylib of its own means something there only', async (t) => {
   t.is(await jit.findSymbol('f'), undefined);
 });
 
+test('what assembly in a module defines is a definition like others', async (t) => {
+  const { jit } = await openJIT(t);
+  const source = `
+module asm ".text"
+module asm ".globl plus1"
+module asm ".type plus1,@function"
+module asm "plus1: lea 1(%rdi), %eax"
+module asm " ret"
+module asm ".weak number"
+module asm ".data"
+module asm ".type number,@object"
+module asm ".size number,4"
+module asm "number: .long 40"
+declare i32 @plus1(i32)
+@number = external global i32
+define i32 @f() {
+  %n = load i32, i32* @number
+  %r = call i32 @plus1(i32 %n)
+  ret i32 %r
+}`;
+  const tracker = await jit.addIR(source, { name: 'asm.ll' });
+  t.deepEqual([...tracker.names].sort(), ['f', 'number', 'plus1']);
+  t.is(await (await jit.lookup('f'))(), 41);
+  t.is((await jit.findSymbol('number'))?.kind, 'data');
+  const other = jit.createDylib('other');
+  await other.addIR(source.replace('.long 40', '.long 1'));
+  await other.addIR('@number = global i32 99', { name: 'strong.ll' });
+  t.is(await (await other.lookup('f'))(), 100);
+  const wrong = source.replace('lea 1', 'lae 1').replaceAll(/@f\b/g, '@g').replaceAll('plus1', 'plus2');
+  await t.throwsAsync(jit.addIR(wrong, { name: 'wrong.ll' }), { code: 'COMPILE', message: /lae/ });
+  t.is(await jit.findSymbol('plus2'), undefined);
+});
+
 test('IR that cannot be added adds nothing, and the session goes on', async (t) => {
   const { jit } = await openJIT(t);
   await jit.addIR('define i32 @taken() { ret i32 1 }', { name: 'first.ll' });

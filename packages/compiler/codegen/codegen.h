@@ -107,6 +107,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_FUNCTION = 1, /* of a signature that a call block does not hold */
 	FARJIT_DEFINITION_CALLABLE = 2,
 	FARJIT_DEFINITION_ELSEWHERE = 3, /* a function that the module declares, and another defines */
+	FARJIT_DEFINITION_ASSEMBLY = 4, /* no name: the module's own assembly, which may define more */
 };
 
 /* How a definition competes with others of its name, and who finds it. */

@@ -265,6 +265,13 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 		if (is_exported(alias))
 			put_alias(out, alias);
 	llvm.LLVMDisposeModule(library);
+	size_t assembly_length;
+	llvm.LLVMGetModuleInlineAsm(module, &assembly_length);
+	if (assembly_length > 0) {
+		put_u8(out, FARJIT_DEFINITION_ASSEMBLY);
+		put_u8(out, 0);
+		put_u32(out, 0);
+	}
 	if (fclose(out) != 0)
 		abort();
 	return description;

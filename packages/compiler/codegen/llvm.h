@@ -65,6 +65,7 @@ enum {
 	X(void, LLVMSetModuleDataLayout, (LLVMModuleRef, LLVMTargetDataRef))                                           \
 	X(const char *, LLVMGetTarget, (LLVMModuleRef))                                                                \
 	X(const char *, LLVMGetDataLayoutStr, (LLVMModuleRef))                                                         \
+	X(const char *, LLVMGetModuleInlineAsm, (LLVMModuleRef, size_t *))                                             \
 	X(char *, LLVMNormalizeTargetTriple, (const char *))                                                           \
 	X(char *, LLVMCopyStringRepOfTargetData, (LLVMTargetDataRef))                                                  \
 	X(char *, LLVMPrintModuleToString, (LLVMModuleRef))                                                            \

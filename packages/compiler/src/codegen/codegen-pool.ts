@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { SessionClosedError } from '../core/errors.js';
+import { symbolsOfObject } from '../core/object-symbols.js';
+import { buildLinkGraph } from '../jitlink/elf/elf.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
@@ -146,7 +148,9 @@ export class CodegenPool {
 
   /**
    * Reads and verifies what somebody else has made, as bitcode or LLVM assembly.
-   * @returns the module as bitcode, and what it defines for others.
+   * @returns the module as bitcode, and what it defines for others. What its own assembly defines, only its object says,
+   *   which is made for that.
+   * @throws {LinkError} when there is assembly, and the object holds what is not supported.
    * @throws {IRSyntaxError} for a text that is no LLVM assembly.
    * @throws {CompileError} also when the module is for another target.
    * @throws {BitcodeError | CompileError | CodegenLostError | LibLLVMError} as `compile` does.
@@ -161,7 +165,10 @@ export class CodegenPool {
     const bitcode = isBitcode
       ? ir.bytes
       : await this.writeBitcode({ name, ir, target, optLevel: 0, passes: '' });
-    return { bitcode, defines };
+    if (!defines.hasAssembly || target.triple === '') return { bitcode, defines };
+    const { object } = await this.compile({ name, ir, target, optLevel: 0, passes: '' });
+    const symbols = new Map([...symbolsOfObject(buildLinkGraph(object, name)), ...defines.symbols]);
+    return { bitcode, defines: { ...defines, symbols } };
   }
 
   async #describe(name: string, ir: ModuleIR, target: TargetDescription): Promise<ModuleInterface> {

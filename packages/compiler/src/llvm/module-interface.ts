@@ -13,10 +13,12 @@ export interface ModuleInterface {
   readonly declares: ReadonlySet<string>;
   /** Those of them that LLVM knows by heart, and takes to be the C library's unless it is told that they are not. */
   readonly libraryFunctions: ReadonlySet<string>;
+  /** Whether it has assembly of its own, which may define more: its object says what. */
+  readonly hasAssembly: boolean;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
-const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3 } as const;
+const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3, assembly: 4 } as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
 const FLAG = { weak: 1, common: 2, hidden: 4, library: 8 } as const;
@@ -45,6 +47,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const signatures = new Map<string, CallSignature>();
   const declares = new Set<string>();
   const libraryFunctions = new Set<string>();
+  let hasAssembly = false;
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -92,6 +95,10 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     const definition = u8();
     const bits = u8();
     const bytesOfName = take(u32());
+    if (definition === DEFINITION.assembly) {
+      hasAssembly = true;
+      continue;
+    }
     if (definition === DEFINITION.elsewhere) {
       if ((bits & ~FLAG.library) !== 0) throw new RangeError(`no declaration has flags ${bits}`);
       // One that is not UTF-8 is met when it is linked.
@@ -105,7 +112,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares, libraryFunctions };
+  return { symbols, signatures, declares, libraryFunctions, hasAssembly };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

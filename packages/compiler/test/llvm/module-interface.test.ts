@@ -27,6 +27,8 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
   t.deepEqual([...declares], ['h', 'sin']);
   t.deepEqual([...libraryFunctions], ['sin']);
+  t.false(decodeModuleInterface('m', Buffer.alloc(0)).hasAssembly);
+  t.true(decodeModuleInterface('m', Buffer.from([4, 0, ...name('')])).hasAssembly);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
 });
 
@@ -37,7 +39,7 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [4, 0, ...name('f')],
+    [5, 0, ...name('f')],
     [1, 8, ...name('f')],
     [3, 1, ...name('f')],
     [0, 0, 0xff, 0xff, 0xff, 0xff, 1],

@@ -1,9 +1,8 @@
 import { MaterializationUnit } from '../../core/materialization-unit.js';
-import type { SymbolFlags, SymbolFlagsMap } from '../../core/symbol-flags.js';
+import { symbolsOfObject } from '../../core/object-symbols.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
-import { COMMON_SECTION } from '../../jitlink/elf/link-graph-builder.js';
 import { LinkError } from '../../jitlink/errors.js';
-import type { LinkGraph, LinkSymbol } from '../../jitlink/link-graph.js';
+import type { LinkGraph } from '../../jitlink/link-graph.js';
 import { partsOf, takeApart } from './object-parts.js';
 
 /** The symbol of objects that hold nothing but what GCC's own linker plugin reads. */
@@ -21,7 +20,7 @@ export function objectUnit(object: Uint8Array, name: string, triple: string): Ma
   refuseForeign(graph, triple);
   refuseSlim(graph);
   refuseShortAddresses(graph);
-  const symbols = definitionsOf(graph);
+  const symbols = symbolsOfObject(graph);
   const slices = takeApart(object, name, graph);
   return new MaterializationUnit(
     name,
@@ -32,27 +31,6 @@ export function objectUnit(object: Uint8Array, name: string, triple: string): Ma
     },
     symbols,
   );
-}
-
-function definitionsOf(graph: LinkGraph): SymbolFlagsMap {
-  const symbols = new Map<string, SymbolFlags>();
-  for (const symbol of graph.symbols) {
-    if (symbol.scope === 'local' || symbol.kind === 'external') continue;
-    if (symbol.kind === 'absolute')
-      throw unsupported(graph, symbol.name, `"${symbol.name}" is a number, not a place (SHN_ABS)`);
-    symbols.set(symbol.name, flagsOf(symbol));
-  }
-  return symbols;
-}
-
-function flagsOf({ block, callable, linkage, scope, sizeBytes }: LinkSymbol): SymbolFlags {
-  const isCommon = block?.section.name === COMMON_SECTION;
-  return {
-    callable,
-    linkage: isCommon ? 'common' : linkage,
-    scope: scope === 'hidden' ? 'hidden' : 'exported',
-    sizeBytes: isCommon ? sizeBytes : 0,
-  };
 }
 
 function refuseForeign(graph: LinkGraph, triple: string): void {

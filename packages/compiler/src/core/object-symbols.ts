@@ -1,0 +1,34 @@
+import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
+import { LinkError } from '../jitlink/errors.js';
+import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
+
+/**
+ * What an object defines for others, as its symbol table has it.
+ * @throws {LinkError} `unsupported` for a name that is a number.
+ */
+export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
+  const symbols = new Map<string, SymbolFlags>();
+  for (const symbol of graph.symbols) {
+    const { name, kind, scope } = symbol;
+    if (scope === 'local' || kind === 'external') continue;
+    if (kind === 'absolute')
+      throw new LinkError(
+        'unsupported',
+        { graph: graph.name, symbol: name },
+        `"${name}" is a number, not a place (SHN_ABS)`,
+      );
+    symbols.set(name, flagsOf(symbol));
+  }
+  return symbols;
+}
+
+function flagsOf({ block, callable, linkage, scope, sizeBytes }: LinkSymbol): SymbolFlags {
+  const isCommon = block?.section.name === COMMON_SECTION;
+  return {
+    callable,
+    linkage: isCommon ? 'common' : linkage,
+    scope: scope === 'hidden' ? 'hidden' : 'exported',
+    sizeBytes: isCommon ? sizeBytes : 0,
+  };
+}
