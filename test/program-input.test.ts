@@ -126,7 +126,12 @@ test('a program that never reads holds up nothing, and its source is asked for n
     }
   }
   const controller = new AbortController();
-  const running = jit.runProgram({ entry: 'waits', stdin: endless(), signal: controller.signal });
+  const running = jit.runProgram({
+    entry: 'waits',
+    stdin: endless(),
+    lineBuffered: true,
+    signal: controller.signal,
+  });
   await eventually(() => asked >= 5, 'as much is sent as may be');
   await eventually(() => printed() === 'here\n', 'it has begun');
   const one = await jit.lookup('one');

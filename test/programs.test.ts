@@ -170,6 +170,25 @@ define i32 @terminates() {
   );
 });
 
+test('lines go out one by one, as on a terminal, where that is asked for', async (t) => {
+  const { jit, printed } = await openProgram(
+    t,
+    `
+declare i32 @puts(i8*)
+declare i64 @write(i32, i8*, i64)
+${constant('line', 'line')}
+define i32 @main() {
+  call i32 @puts(${address('line', 'line')})
+  call i64 @write(i32 1, ${address('line', 'line')}, i64 1)
+  ret i32 0
+}`,
+  );
+  await jit.runProgram();
+  t.is(printed(), 'lline\n', 'the line waits');
+  await jit.runProgram({ lineBuffered: true });
+  t.is(printed(), 'lline\nline\nl');
+});
+
 const ENVIRONMENT = `
 @environ = external global i8**
 @program_invocation_name = external global i8*
@@ -320,7 +339,7 @@ test('a deadline and a signal end a program as they end a call', async (t) => {
   await t.throwsAsync(jit.runProgram({ deadlineMs: 50 }), { code: 'DEADLINE_EXCEEDED' });
   const before = printed();
   const controller = new AbortController();
-  const interrupted = jit.runProgram({ signal: controller.signal });
+  const interrupted = jit.runProgram({ lineBuffered: true, signal: controller.signal });
   await eventually(() => printed() !== before, 'it has begun');
   controller.abort();
   await t.throwsAsync(interrupted, { code: 'CANCELLED' });
@@ -336,7 +355,7 @@ test('a session runs one program at a time, and calls beside it', async (t) => {
   const { jit, printed } = await openProgram(t, SPINS);
   const one = await jit.lookup('one');
   const controller = new AbortController();
-  const running = jit.runProgram({ signal: controller.signal });
+  const running = jit.runProgram({ lineBuffered: true, signal: controller.signal });
   await t.throwsAsync(jit.runProgram({ entry: 'one' }), { code: 'PROGRAM_RUNNING' });
   await eventually(() => printed() === 'here\n', 'it has begun');
   t.is(await one(), 1);

@@ -264,6 +264,7 @@ export const SHARED_LAYOUT = [
       ['arguments', 'u64', 'char *[argument_count + 1]'],
       ['environment', 'u64', 'char *[], null at its end'],
       ['has_input', 'u64', '0: it is at the end of its input, else it reads FD_INPUT'],
+      ['line_buffered', 'u64', '0: its stdout is written when the buffer is full, else with each line'],
     ],
   },
   {

@@ -14,6 +14,12 @@ void farjit_output_initialize(void)
 	setvbuf(stdout, output_buffer, _IOLBF, sizeof output_buffer);
 }
 
+void farjit_buffer_lines(bool line_buffered)
+{
+	/* The buffer stays. */
+	setvbuf(stdout, NULL, line_buffered ? _IOLBF : _IOFBF, 0);
+}
+
 void farjit_flush_pending(void)
 {
 	/* glibc's FILE says what is pending in two pointers; JIT'd code may have put anything there. */

@@ -73,6 +73,7 @@ void farjit_run_program(void *block)
 	environ = (char **)program.environment;
 	take_input(program.has_input);
 	take_name(arguments);
+	farjit_buffer_lines(program.line_buffered);
 	exit(((main_function *)program.main)((int)program.argument_count, arguments, environ));
 }
 

@@ -148,6 +148,8 @@ _Noreturn void farjit_end(enum farjit_end_kind kind, const char *format, ...) __
 /* output.c */
 /* Makes stdout line-buffered in a buffer that farjit_flush_pending knows. Before any output. */
 void farjit_output_initialize(void);
+/* Has stdout write each line at once, or what fills its buffer. Any thread. */
+void farjit_buffer_lines(bool line_buffered);
 /* Writes what stdout has not written yet, without its lock. Async-signal-safe, best effort. */
 void farjit_flush_pending(void);
 

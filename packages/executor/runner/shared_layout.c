@@ -65,7 +65,8 @@ AT(farjit_program, argument_count, 8);
 AT(farjit_program, arguments, 16);
 AT(farjit_program, environment, 24);
 AT(farjit_program, has_input, 32);
-SIZE(farjit_program, 40);
+AT(farjit_program, line_buffered, 40);
+SIZE(farjit_program, 48);
 
 AT(farjit_end, kind, 0);
 AT(farjit_end, signal, 4);

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x254d135au
+#define FARJIT_LAYOUT_VERSION 0x8ec97046u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -216,6 +216,7 @@ struct farjit_program {
 	uint64_t arguments; /* char *[argument_count + 1] */
 	uint64_t environment; /* char *[], null at its end */
 	uint64_t has_input; /* 0: it is at the end of its input, else it reads FD_INPUT */
+	uint64_t line_buffered; /* 0: its stdout is written when the buffer is full, else with each line */
 };
 
 /*

@@ -57,13 +57,21 @@ export class Program {
   }
 }
 
-function blockOf({ main, argumentCount, environment, hasInput, ...params }: ProgramParams): Uint8Array {
+function blockOf({
+  main,
+  argumentCount,
+  environment,
+  hasInput,
+  lineBuffered,
+  ...params
+}: ProgramParams): Uint8Array {
   const block = Buffer.alloc(PROGRAM_BYTES);
   block.writeBigUInt64LE(main, PROGRAM.main);
   block.writeBigUInt64LE(BigInt(argumentCount), PROGRAM.argumentCount);
   block.writeBigUInt64LE(params.arguments, PROGRAM.arguments);
   block.writeBigUInt64LE(environment, PROGRAM.environment);
   block.writeBigUInt64LE(hasInput ? 1n : 0n, PROGRAM.hasInput);
+  block.writeBigUInt64LE(lineBuffered ? 1n : 0n, PROGRAM.lineBuffered);
   return block;
 }
 

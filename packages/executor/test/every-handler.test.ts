@@ -116,7 +116,10 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
     const { connection, live } = compiler;
     const main = await load(compiler, spin());
     const environment = reserve(compiler, 'data', 8);
-    const program = { main, argumentCount: 0, arguments: environment, environment, hasInput: true };
+    const program = {
+      ...{ main, argumentCount: 0, arguments: environment, environment },
+      ...{ hasInput: true, lineBuffered: true },
+    };
     const ended = connection.request(run.runProgram, { ...program, commit: commitOf() }, live);
     arm();
     connection.notify(run.programInput, { content: new Uint8Array(1), isLast: false }, live.generation);

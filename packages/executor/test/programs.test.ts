@@ -29,6 +29,7 @@ async function programOf(
     arguments: nothing,
     environment: nothing,
     hasInput: false,
+    lineBuffered: true,
     commit: commitOf(),
   };
 }

@@ -28,6 +28,11 @@ export interface ProgramOptions extends CallOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** What it reads; it is at its end at once unless given. */
   readonly stdin?: ProgramSource | undefined;
+  /**
+   * Whether each line that it prints is told at once, as C programs do it on a terminal; unless given what fills a buffer is, as
+   * into a pipe, which is much faster.
+   */
+  readonly lineBuffered?: boolean | undefined;
 }
 
 /** How a program has ended. */
@@ -74,6 +79,7 @@ interface PreparedProgram {
   readonly argumentCount: number;
   readonly arguments: ExecutorAddr;
   readonly environment: ExecutorAddr;
+  readonly lineBuffered: boolean;
 }
 
 type ProgramAnswer = ResultOf<typeof run.runProgram> & { readonly programThreads: number };
@@ -102,7 +108,7 @@ export class Programs {
    */
   async run(
     ref: SymbolRef,
-    { argv = [ref.name], env = {}, stdin, ...options }: ProgramOptions,
+    { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...options }: ProgramOptions,
   ): Promise<ProgramResult> {
     const { name } = ref;
     const { calls, executor } = this.#context;
@@ -132,6 +138,7 @@ export class Programs {
         argumentCount: memory.argumentCount,
         arguments: addrAdd(address, memory.argumentsOffset),
         environment: addrAdd(address, memory.environmentOffset),
+        lineBuffered,
       };
     };
     this.#isRunning = true;

@@ -171,7 +171,9 @@ async function runMain(
       `no file defines ${entry}, with which the program would begin: give one that does, or another --entry`,
     );
   const argv = [basename(first?.path ?? entry), ...args];
-  const result = await jit.runProgram({ entry, argv, env, stdin: process.stdin, deadlineMs, signal });
+  const { stdin, stdout } = process;
+  const lineBuffered = stdout.isTTY;
+  const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, deadlineMs, signal });
   if (result.trap) await streams.report(describeFailure(result.trap));
   else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
   return result.exitCode;

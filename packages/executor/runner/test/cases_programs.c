@@ -35,6 +35,7 @@ static void post_program(struct host *host, uint64_t main, uint64_t has_input)
 		.arguments = data_address(host, DATA_ARGUMENTS),
 		.environment = data_address(host, DATA_ENVIRONMENT),
 		.has_input = has_input,
+		.line_buffered = 1,
 	};
 	if (host->control->calls[0].state == FARJIT_CALL_NO_WORKER)
 		host_spawn(host, 0);

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x254d135a;
+export const LAYOUT_VERSION = 0x8ec97046;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -279,8 +279,10 @@ export const PROGRAM = {
   environment: 24,
   /** 0: it is at the end of its input, else it reads FD_INPUT */
   hasInput: 32,
+  /** 0: its stdout is written when the buffer is full, else with each line */
+  lineBuffered: 40,
 } as const;
-export const PROGRAM_BYTES = 40;
+export const PROGRAM_BYTES = 48;
 
 /**
  * `enum farjit_x86_64_register`. Places of registers in a trap report of x86-64: DWARF numbers 0 to 16, then flags

@@ -176,6 +176,8 @@ export const runProgram = request('runProgram', 'compiler-to-executor', {
     environment: executorAddr,
     /** Whether `programInput` brings what it reads; otherwise its input is at its end. */
     hasInput: v.boolean(),
+    /** Whether each line that it writes to `stdout` goes out at once; otherwise as much as its buffer holds. */
+    lineBuffered: v.boolean(),
     commit,
   }),
   result: v.strictObject({ end: programEnd }),
