@@ -1,14 +1,14 @@
 import test from 'ava';
 import { MAX_DIAGNOSTICS } from '../../../src/frontends/kaleidoscope/diagnostic.js';
-import { MAX_NAME_LENGTH } from '../../../src/frontends/kaleidoscope/lexer.js';
-import { OperatorTable } from '../../../src/frontends/kaleidoscope/operators.js';
 import {
   MAX_FUNCTION_BRANCHES,
   MAX_FUNCTION_EXPRESSIONS,
   MAX_NESTING_DEPTH,
   MAX_PARAMETERS,
-  parseSource,
-} from '../../../src/frontends/kaleidoscope/parser.js';
+} from '../../../src/frontends/kaleidoscope/expression-parser.js';
+import { MAX_NAME_LENGTH } from '../../../src/frontends/kaleidoscope/lexer.js';
+import { OperatorTable } from '../../../src/frontends/kaleidoscope/operators.js';
+import { parseSource } from '../../../src/frontends/kaleidoscope/parser.js';
 import { printFunction } from '../../../src/frontends/kaleidoscope/print-ast.js';
 import { SourceText } from '../../../src/frontends/kaleidoscope/source-text.js';
 import { errorsOf, parse, parsed } from './parse.js';
