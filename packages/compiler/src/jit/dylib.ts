@@ -159,7 +159,7 @@ export class Dylib {
 
   /** Lets names that are not defined here mean what `other` exports, after the dylibs that were added before. */
   addToLinkOrder(other: Dylib): void {
-    this.#context.session.addToLinkOrder(this.#dylib, other.#dylib);
+    this.#context.session.definitions.addToLinkOrder(this.#dylib, other.#dylib);
     this.#context.onChanged(other.definedNames());
   }
 

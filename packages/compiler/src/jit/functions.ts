@@ -38,7 +38,8 @@ export class Functions<Body extends object> {
     const before = this.find(name);
     const parameterCount = (of: Body) => frontEnd.typeOf(of).parameters.length;
     // Callers compiled for another number of parameters would pass garbage.
-    if (before && parameterCount(before) !== parameterCount(body)) this.#session.noteTypeChanged(name);
+    if (before && parameterCount(before) !== parameterCount(body))
+      this.#session.definitions.noteTypeChanged(name);
     return this.#dylib.define(this.layer.functionUnit(body));
   }
 

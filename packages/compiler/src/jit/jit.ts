@@ -173,7 +173,7 @@ export class JIT implements AsyncDisposable {
    * @param name as errors call it.
    */
   createDylib(name: string): Dylib {
-    return new Dylib(this.#dylibContext, this.session.createDylib(name));
+    return new Dylib(this.#dylibContext, this.session.definitions.createDylib(name));
   }
 
   /** Removes what was added. Its memory is reused once nothing can be inside it. */
@@ -296,7 +296,7 @@ export class JIT implements AsyncDisposable {
 
   /** Whether the data of that name is in the runner already, so that nothing can take its place. */
   isPlaced(name: string): boolean {
-    return this.session.isPlaced(name);
+    return this.session.definitions.isPlaced(name, this.session.mainDylib);
   }
 
   /** Names of all that is defined. */

@@ -13,7 +13,7 @@ import {
 import { Assumptions } from '../core/assumptions.js';
 import type { Call } from '../core/call-edges.js';
 import { SessionClosedError } from '../core/errors.js';
-import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { Materializations } from '../core/materializations.js';
 import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
@@ -61,7 +61,8 @@ export class ExecutionSession implements CallingSession {
   readonly statistics = new Statistics();
   /** Who relied on what a name means. */
   readonly assumptions = new Assumptions();
-  readonly #definitions: Definitions = new Definitions({
+  /** The dylibs, and what follows from a change of what names mean. */
+  readonly definitions: Definitions = new Definitions({
     assumptions: this.assumptions,
     events: this.events,
     resources: () => this.#resources,
@@ -71,7 +72,7 @@ export class ExecutionSession implements CallingSession {
     changed: () => this.#commits.flushIfCallsAreRunning(),
   });
   /** The one that everything is defined in unless another is named. */
-  readonly mainDylib = this.#definitions.createDylib('main');
+  readonly mainDylib = this.definitions.createDylib('main');
   readonly stubs = new IndirectStubsManager();
   readonly #runners: RunnerSupervisor;
   /** Better code of functions that have become hot. */
@@ -82,11 +83,11 @@ export class ExecutionSession implements CallingSession {
     resources: () => this.#resources,
     commits: () => this.#commits,
     runner: () => this.#runner,
-    dylibOf: (unit) => this.#definitions.dylibOf(unit),
+    dylibOf: (unit) => this.definitions.dylibOf(unit),
   });
   /** What has become of units. */
   readonly materializations = new Materializations({
-    materializing: (unit) => this.#definitions.noteMaterializing(unit, this.mainDylib),
+    materializing: (unit) => this.definitions.noteMaterializing(unit, this.mainDylib),
     compiled: ({ name, source: { kind } }, report) =>
       this.events.emit({ type: 'compiled', unit: name, kind, ...report }),
     discarded: (unit) => this.#optimized.forget(unit),
@@ -107,7 +108,7 @@ export class ExecutionSession implements CallingSession {
     mainDylib: this.mainDylib,
     events: this.events,
     materializations: this.materializations,
-    dylibOf: (unit) => this.#definitions.dylibOf(unit),
+    dylibOf: (unit) => this.definitions.dylibOf(unit),
     tracing: () => this.#tracing,
   });
   /** Functions that have become hot, and what becomes of them. */
@@ -145,7 +146,7 @@ export class ExecutionSession implements CallingSession {
   readonly #resources = new ResourceManager({
     assumptions: this.assumptions,
     materializations: this.materializations,
-    dylibOf: (unit) => this.#definitions.dylibOf(unit),
+    dylibOf: (unit) => this.definitions.dylibOf(unit),
     stubs: this.stubs,
     linking: this.#linking,
     runner: () => this.#runner,
@@ -200,7 +201,7 @@ export class ExecutionSession implements CallingSession {
       runners,
       callbacks,
       isCurrent: (ref, implementation, runner) => compileAction.isCurrent(ref, implementation, runner),
-      revision: () => this.#definitions.revision,
+      revision: () => this.definitions.revision,
       stubs,
       events,
       tracing,
@@ -267,32 +268,12 @@ export class ExecutionSession implements CallingSession {
 
   /** See `Definitions.define`; in the main dylib unless another is given. */
   define(unit: MaterializationUnit, dylib = this.mainDylib): void {
-    this.#definitions.define(unit, dylib);
+    this.definitions.define(unit, dylib);
   }
 
   /** See `Definitions.remove`. */
   remove(unit: MaterializationUnit): void {
-    this.#definitions.remove(unit);
-  }
-
-  /** See `Definitions.createDylib`. */
-  createDylib(name: string): JITDylib {
-    return this.#definitions.createDylib(name);
-  }
-
-  /** See `Definitions.addToLinkOrder`. */
-  addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
-    this.#definitions.addToLinkOrder(dylib, other);
-  }
-
-  /** Whether the definition of a name is linked in the current runner. */
-  isPlaced(name: string, dylib = this.mainDylib): boolean {
-    return this.#definitions.isPlaced(name, dylib);
-  }
-
-  /** See `Definitions.noteTypeChanged`. */
-  noteTypeChanged(name: string): void {
-    this.#definitions.noteTypeChanged(name);
+    this.definitions.remove(unit);
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */

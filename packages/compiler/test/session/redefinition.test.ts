@@ -75,7 +75,7 @@ test('a function is compiled again when the type of one that it calls changes wh
   session.define(unit);
   const entered = enter('f');
   await reached;
-  session.noteTypeChanged('g');
+  session.definitions.noteTypeChanged('g');
   open();
   t.is((await entered).outcome, 'landed');
   t.is(compilations, 2);

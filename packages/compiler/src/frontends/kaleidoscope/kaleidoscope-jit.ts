@@ -65,7 +65,7 @@ export class KaleidoscopeJIT extends JIT {
 
   /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
   addExtern(prototype: PrototypeAST): void {
-    if (this.#declarations.declare(prototype)) this.session.noteTypeChanged(prototype.name);
+    if (this.#declarations.declare(prototype)) this.session.definitions.noteTypeChanged(prototype.name);
   }
 
   /**
@@ -101,6 +101,7 @@ export class KaleidoscopeJIT extends JIT {
 
   /** Callers that were compiled for another number of parameters would pass garbage. */
   protected override onChanged(names: readonly string[]): void {
-    for (const name of names) if (this.#declarations.noteMeaning(name)) this.session.noteTypeChanged(name);
+    for (const name of names)
+      if (this.#declarations.noteMeaning(name)) this.session.definitions.noteTypeChanged(name);
   }
 }
