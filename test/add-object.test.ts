@@ -59,6 +59,14 @@ test('an object is not compiled, and each function in a section of its own is li
   t.is(jit.statistics().modulesCompiled, 0);
 });
 
+test('an object of gcc’s defaults reaches the variables of libraries, which are near', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const source = '#include <stdio.h>\nint say(int x) { fprintf(stdout, "%d\\n", x); return fflush(stdout); }';
+  await jit.addObject(compile(source, ['-O1', '-fPIE']));
+  t.is(await (await jit.lookup('say', INT))(5), 0);
+  t.is(printed(), '5\n');
+});
+
 test('a new runner gets the functions of an object again, with its data as the object has it', async (t) => {
   const { jit } = await openJIT(t);
   await jit.addObject(
