@@ -51,6 +51,7 @@ define i32 @main(i32 %c, i8** %v, i8** %e) {
 
 const LEAVES = `
 declare void @exit(i32)
+declare void @_exit(i32)
 declare i32 @atexit(void ()*)
 declare i32 @puts(i8*)
 declare i32 @putchar(i32)
@@ -88,6 +89,12 @@ define i32 @returns() {
   call i32 @atexit(void ()* @atEnd)
   ret i32 5
 }
+define i32 @exitsAtOnce() {
+  call i32 @atexit(void ()* @atEnd)
+  call i32 @putchar(i32 65)
+  call void @_exit(i32 3)
+  ret i32 9
+}
 define i32 @exitsFromThread() {
   %thread = alloca i64
   call i32 @atexit(void ()* @atEnd)
@@ -113,6 +120,7 @@ define i32 @threadExitsAfterMain() {
 for (const [entry, exitCode, output] of [
   ['exits', 4, 'Abye\n'],
   ['returns', 5, 'bye\n'],
+  ['exitsAtOnce', 3, ''],
   ['exitsFromThread', 6, 'bye\n'],
   ['mainEndsFirst', 0, 'bye\nbye\n'],
   ['threadExitsAfterMain', 8, ''],
@@ -168,6 +176,54 @@ define i32 @terminates() {
     lost.map(({ end }) => end.kind),
     ['trap', 'signal', 'signal'],
   );
+});
+
+/** Functions of C that make a process, need a file or ask for a signal at a time, as calls in LLVM assembly. */
+const NOT_POSSIBLE = {
+  fork: 'i32 @fork()',
+  vfork: 'i32 @vfork()',
+  alarm: 'i32 @alarm(i32 1)',
+  setitimer: 'i32 @setitimer(i32 0, i8* @zeros, i8* null)',
+  timer_create: 'i32 @timer_create(i32 1, i8* null, i8* @zeros)',
+  dup: 'i32 @dup(i32 1)',
+  pipe: 'i32 @pipe(i8* @zeros)',
+  // 127 is what a shell that could not be run ends with.
+  system: 'i32 @system(i8* @zeros)',
+  popen: 'i8* @popen(i8* @zeros, i8* @zeros)',
+  fopen: 'i8* @fopen(i8* @zeros, i8* @zeros)',
+} as const;
+
+test('what a program cannot do fails in its hands, and it goes on', async (t) => {
+  const calls = Object.entries(NOT_POSSIBLE).map(([name, call]) => {
+    const type = call.startsWith('i8*') ? 'i8*' : 'i32';
+    const convert = type === 'i8*' ? 'ptrtoint i8*' : 'sext i32';
+    return `
+  %${name} = call ${call.replaceAll('@zeros', 'getelementptr ([64 x i8], [64 x i8]* @zeros, i64 0, i64 0)')}
+  %${name}Wide = ${convert} %${name} to i64
+  call i32 (i8*, ...) @printf(${address('format', '%ld\n')}, i64 %${name}Wide)`;
+  });
+  const declarations = Object.values(NOT_POSSIBLE).map(
+    (call) => `declare ${call.replaceAll(/ (@zeros|null|\d+)/g, '')}`,
+  );
+  const { jit, printed } = await openProgram(
+    t,
+    `
+@zeros = global [64 x i8] zeroinitializer
+${constant('format', '%ld\n')}
+declare i32 @printf(i8*, ...)
+${declarations.join('\n')}
+define i32 @main() {${calls.join('')}
+  ret i32 0
+}`,
+  );
+  t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+  const results = Object.keys(NOT_POSSIBLE).map((name, index) => [name, printed().split('\n')[index]]);
+  t.deepEqual(Object.fromEntries(results), {
+    ...Object.fromEntries(results.map(([name]) => [name, '-1'])),
+    system: `${127 << 8}`,
+    popen: '0',
+    fopen: '0',
+  });
 });
 
 test('lines go out one by one, as on a terminal, where that is asked for', async (t) => {

@@ -39,6 +39,9 @@ export const ATTEMPTS: readonly Attempt[] = [
   // Of descriptors that are none, which where it is allowed is an error.
   { name: 'dup3 (of another than the input)', number: 292n, arguments: [99n, 0n, 0n] },
   { name: 'dup3 (to another than 0)', number: 292n, arguments: [6n, 98n, 0n] },
+  { name: 'fcntl (F_DUPFD)', number: 72n, arguments: [1n, 0n, 0n] },
+  { name: 'fcntl (F_SETFL)', number: 72n, arguments: [1n, 4n, 1n] },
+  { name: 'ioctl (TIOCSTI)', number: 16n, arguments: [0n, 0x5412n, 'zeros'] },
   { name: 'memfd_create', number: 319n, arguments: ['root', 0n] },
   { name: 'mmap (PROT_EXEC)', number: 9n, arguments: [0n, 4096n, 5n, 0x22n, -1n, 0n] },
   { name: 'mmap (MAP_SHARED)', number: 9n, arguments: [0n, 4096n, 3n, 0x21n, -1n, 0n] },

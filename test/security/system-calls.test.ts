@@ -29,6 +29,8 @@ const ALLOWED_WHEN_OFF = [
   'openat',
   'socket',
   'unshare (CLONE_FS)',
+  'fcntl (F_DUPFD)',
+  'fcntl (F_SETFL)',
   'memfd_create',
   'mmap (PROT_EXEC)',
   'mmap (MAP_SHARED)',

@@ -7,7 +7,9 @@
 #include "shared_layout.h"
 #include "system_calls.h"
 
+#include <asm/ioctls.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/sched.h>
@@ -96,7 +98,10 @@ const struct farjit_system_call farjit_system_calls[] = {
 	ALLOW(rt_sigtimedwait, "signals to itself"),
 	ALLOW(sigaltstack, "trap handlers run on a stack of their own"),
 	ALLOW(close, "fclose"),
+	WITH1(fcntl, "F_GETFL", "fdopen asks how a descriptor was opened", IS(1, F_GETFL)),
 	ALLOW(fstat, "stdio asks what it writes to"),
+	{NAMED(ioctl), .condition = "TCGETS", .error = ENOTTY, .reason = "isatty: nothing here is a terminal",
+	 .arguments = {IS(1, TCGETS)}, .argument_count = 1},
 	ALLOW(lseek, "stdio asks where it is"),
 	ALLOW(poll, "waiting for output that is held back"),
 	ALLOW(ppoll, "the same, newer, and for the doorbell"),

@@ -1,7 +1,7 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
-import { outcomeOfError } from '../src/call-outcome.js';
+import { outcomeOfError, outcomeOfProgram } from '../src/call-outcome.js';
 import type { CallOutcome } from '../src/events.js';
 
 test('each error of a call is one outcome', (t) => {
@@ -36,4 +36,9 @@ test('a runner that a call has lost by itself says how, one that others have los
         outcomeOfError(new RequestError('RUNNER_LOST', 'words', { end, own })),
         own ? outcome : 'runner_lost',
       );
+});
+
+test('a program that exits has returned, whatever its code; one that a signal ends has not', (t) => {
+  t.is(outcomeOfProgram({ kind: 'exit', status: 1 }), 'returned');
+  t.is(outcomeOfProgram({ kind: 'signal', signal: 'SIGABRT' }), 'runner_lost');
 });

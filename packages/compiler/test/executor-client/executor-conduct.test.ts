@@ -40,6 +40,12 @@ test('a runner is lost once', (t) => {
   t.notThrows(() => conduct.noteLost(2));
 });
 
+test('input that a runner before has taken is nobody’s', (t) => {
+  const conduct = conductOf(2);
+  t.true(conduct.noteInput(2));
+  t.false(conduct.noteInput(1));
+});
+
 test('a trampoline is asked for by one request at a time, and nothing else is', (t) => {
   const conduct = conductOf(1);
   conduct.addStubs(blockAt(toExecutorAddr(0x2000n), 1));
