@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import { createMemoryTransportPair, type Transport } from '@farjit/protocol';
-import { RICH_ASSEMBLY } from '#compiler/test/jitlink/rich-assembly.js';
+import { RICH_ASSEMBLY, THREAD_LOCAL_ASSEMBLY } from '#compiler/test/jitlink/rich-assembly.js';
 import { assemble, compile } from '#compiler/test/jitlink/toolchain.js';
 import { createHostResources, Session } from '#executor/src/index.js';
 import { CORPUS, packFrames } from './corpus.js';
@@ -98,6 +98,7 @@ function recordObjects(): void {
   const keep = (from: string, to: string) =>
     writeFileSync(join(CORPUS, to), readFileSync(join(directory, from)));
   writeFileSync(join(CORPUS, 'assembled.o'), assemble(RICH_ASSEMBLY));
+  writeFileSync(join(CORPUS, 'thread-local.o'), assemble(THREAD_LOCAL_ASSEMBLY));
   const sections = ['-ffunction-sections', '-fdata-sections'];
   writeFileSync(join(CORPUS, 'compiled-c.o'), compile(C, ['-O2', '-fPIC', ...sections]));
   try {

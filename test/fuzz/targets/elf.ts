@@ -15,7 +15,13 @@ import { ElfInputs } from './elf-inputs.js';
 
 /** What a session has to give of each kind of memory. */
 const SLAB_BYTES = 32 * 1024 * 1024;
-const BASES = { code: 0x7f00_0000_0000n, constant: 0x7f00_1000_0000n, data: 0x7f00_1800_0000n } as const;
+const BASES = {
+  code: 0x7f00_0000_0000n,
+  constant: 0x7f00_1000_0000n,
+  data: 0x7f00_1800_0000n,
+  thread: 0x7f00_1f00_0000n,
+} as const;
+const THREAD_POINTER = toExecutorAddr(0x7f00_1f01_0000n);
 
 /** The ELF reader, then splitting and linking what it made. */
 export const elf: TargetFactory = {
@@ -73,6 +79,7 @@ export function fakeSession(): LinkContext {
       return requests.map(({ prot }) => toExecutorAddr(BASES[prot]));
     },
     deallocate: () => {},
+    threadPointer: THREAD_POINTER,
     lookup: async (names) => new Map(names.map((name) => [name, toExecutorAddr(0x7f00_1030_0000n)])),
   };
 }

@@ -170,6 +170,8 @@ function expectedValue(
       return at - target.address + addend;
     case 'Z + A':
       return BigInt(target.sizeBytes) + addend;
+    case 'S + A - TP':
+      return target.address + addend - (graph.threadPointer ?? 0n);
     case 'S + A - GOT':
       return target.address + addend - (graph.gotSymbol?.address ?? 0n);
     default:

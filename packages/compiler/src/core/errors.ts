@@ -1,9 +1,10 @@
-import type { MemProt, RunnerEnd, TrapReport } from '@farjit/protocol';
+import type { RunnerEnd, TrapReport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit, type Limit } from '@farjit/protocol/limits';
 import { describeQuota, type Quota } from '@farjit/protocol/quotas';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import type { SectionProt } from '../jitlink/link-graph.js';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
 export interface SymbolizedFrame {
@@ -116,7 +117,7 @@ export class SymbolsNotFoundError extends FarJITError {
 
 /** The session's memory in the executor is used up. */
 export class OutOfExecutorMemoryError extends FarJITError {
-  constructor(prot: MemProt, sizeBytes: number) {
+  constructor(prot: SectionProt, sizeBytes: number) {
     super(
       'OUT_OF_EXECUTOR_MEMORY',
       `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,

@@ -1,11 +1,12 @@
-import type { MemProt, Segment } from '@farjit/protocol';
+import type { Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { LinkError } from './errors.js';
-import type { Block, LinkGraph } from './link-graph.js';
+import type { Block, LinkGraph, SectionProt } from './link-graph.js';
 
 /** Executor memory that a link asks for. */
 export interface AllocationRequest {
-  readonly prot: MemProt;
+  /** 'thread': of the image, at whose distance from its start each thread has its copy. */
+  readonly prot: SectionProt;
   readonly sizeBytes: number;
   /** Power of two. */
   readonly alignment: number;
@@ -22,10 +23,10 @@ export interface SegmentLayout extends AllocationRequest {
 /** The small code model reaches 2 GiB. */
 export const MAX_SEGMENT_BYTES = 2 ** 31 - 1;
 
-const PROTS: readonly MemProt[] = ['code', 'constant', 'data'];
+const PROTS: readonly SectionProt[] = ['code', 'constant', 'data', 'thread'];
 
 /**
- * Orders the blocks into at most one segment per `MemProt`: content section by section, then zero-fill. Blocks of a
+ * Orders the blocks into at most one segment per `SectionProt`: content section by section, then zero-fill. Blocks of a
  * section whose alignment is 1 stand without a gap, which `.eh_frame` relies on.
  * @throws {LinkError} when a segment would be larger than `MAX_SEGMENT_BYTES`.
  */
@@ -67,10 +68,10 @@ export function placeSegment(graph: LinkGraph, layout: SegmentLayout, address: E
     block.content = content.subarray(offset, filled);
   }
   if (filled < contentBytes) content.fill(fill, filled);
-  return { address, prot, content, memoryBytes: sizeBytes };
+  return { address, prot: prot === 'thread' ? 'constant' : prot, content, memoryBytes: sizeBytes };
 }
 
-function layOutSegment(graph: LinkGraph, prot: MemProt): SegmentLayout | null {
+function layOutSegment(graph: LinkGraph, prot: SectionProt): SegmentLayout | null {
   const blocks: Block[] = [];
   const offsets: number[] = [];
   let alignment = 1;

@@ -1,4 +1,3 @@
-import type { MemProt } from '@farjit/protocol';
 import { LinkError } from './errors.js';
 import {
   type Architecture,
@@ -10,11 +9,12 @@ import {
   LinkSymbol,
   type Scope,
   type Section,
+  type SectionProt,
 } from './link-graph.js';
 import { MACHINES } from './machines.js';
 
 /** Written to every graph; a reader takes no other. Grows whenever the layout below changes. */
-export const LINK_GRAPH_VERSION = 1;
+export const LINK_GRAPH_VERSION = 2;
 
 /** `FJLG`. */
 const MAGIC = 0x474c_4a46;
@@ -28,7 +28,7 @@ const NO_BLOCK = 0xffff_ffff;
 const MAX_U32 = 0xffff_ffff;
 const MAX_ALIGNMENT = 2 ** 30;
 
-const PROTS: readonly MemProt[] = ['code', 'constant', 'data'];
+const PROTS: readonly SectionProt[] = ['code', 'constant', 'data', 'thread'];
 const KINDS: readonly LinkSymbol['kind'][] = ['defined', 'absolute', 'external'];
 const SCOPES: readonly Scope[] = ['default', 'hidden', 'local'];
 const LINKAGES: readonly Linkage[] = ['strong', 'weak'];
@@ -42,6 +42,7 @@ const SYMBOL_SCOPE_SHIFT = 2;
 const SYMBOL_WEAK = 1 << 4;
 const SYMBOL_CALLABLE = 1 << 5;
 const SYMBOL_LIVE = 1 << 6;
+const SYMBOL_THREAD_LOCAL = 1 << 7;
 
 /**
  * A graph that has not been linked as bytes: what an object file says, with nothing left to work out.
@@ -64,11 +65,11 @@ const SYMBOL_LIVE = 1 << 6;
  * Then come these, without gaps:
  *
  * - sections, 20 bytes each: u32 offset and u32 length of the name in the strings; u32 rights (0 code, 1 constant, 2
- *   data); u32 alignment; u32 number of blocks
+ *   data, 3 thread); u32 alignment; u32 number of blocks
  * - blocks in the order of their sections, 24 bytes each: u32 size; u32 alignment; u32 alignment offset; u32 number of
  *   edges; u32 flags (1 has content, 2 mergeable, 4 live); u32 0
  * - symbols, 32 bytes each: u32 offset and u32 length of the name; u32 flags (bits 0 to 1 defined, absolute, external;
- *   bits 2 to 3 default, hidden, local; 16 weak, 32 callable, 64 live); u32 number of the block, or all ones; u32 offset
+ *   bits 2 to 3 default, hidden, local; 16 weak, 32 callable, 64 live, 128 thread-local); u32 number of the block, or all ones; u32 offset
  *   in it; u32 size; u64 address of an absolute symbol
  * - edges in the order of their blocks, 20 bytes each: u32 kind; u32 offset; u32 number of the target; i64 addend
  * - strings, in UTF-8
@@ -182,13 +183,14 @@ export function writeLinkGraph(graph: LinkGraph): Uint8Array | undefined {
   return bytes;
 }
 
-function symbolFlags({ kind, scope, linkage, callable, live }: LinkSymbol): number {
+function symbolFlags({ kind, scope, linkage, callable, threadLocal, live }: LinkSymbol): number {
   return (
     (KINDS.indexOf(kind) << SYMBOL_KIND_SHIFT) |
     (SCOPES.indexOf(scope) << SYMBOL_SCOPE_SHIFT) |
     (linkage === 'weak' ? SYMBOL_WEAK : 0) |
     (callable ? SYMBOL_CALLABLE : 0) |
-    (live ? SYMBOL_LIVE : 0)
+    (live ? SYMBOL_LIVE : 0) |
+    (threadLocal ? SYMBOL_THREAD_LOCAL : 0)
   );
 }
 
@@ -356,6 +358,7 @@ class Reader {
       scope,
       linkage: LINKAGES[(flags & SYMBOL_WEAK) === 0 ? 0 : 1] ?? 'strong',
       callable: (flags & SYMBOL_CALLABLE) !== 0,
+      threadLocal: (flags & SYMBOL_THREAD_LOCAL) !== 0,
       live: (flags & SYMBOL_LIVE) !== 0,
       sizeBytes: this.#u32(at + 20),
     });

@@ -7,6 +7,12 @@ import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor
  */
 export const KEEP_ALIVE = 0;
 
+/**
+ * The memory a section is in: with the rights of a `MemProt`; or 'thread', of which each thread has a copy. The bytes of the
+ * latter are an image in constant memory: addresses of thread-local symbols are places in the image.
+ */
+export type SectionProt = MemProt | 'thread';
+
 /** How a definition competes with others of its name: 'weak' gives way. On an external: may stay undefined. */
 export type Linkage = 'strong' | 'weak';
 /** Who may refer to a symbol by name: everybody, those that are linked into the same dylib, or nobody outside the graph. */
@@ -33,6 +39,8 @@ export class LinkSymbol {
   scope: Scope;
   /** True for a function: something that a caller may jump to. */
   callable: boolean;
+  /** Each thread has its own: what is bound to it is its distance from the thread pointer. */
+  threadLocal: boolean;
   /** A root of dead-stripping; pruning sets it on all that stays. */
   live: boolean;
   #address: ExecutorAddr;
@@ -46,6 +54,8 @@ export class LinkSymbol {
     linkage?: Linkage;
     scope?: Scope;
     callable?: boolean;
+    /** Of a definition in a block, which section it is in says it. */
+    threadLocal?: boolean;
     live?: boolean;
     address?: ExecutorAddr;
   }) {
@@ -57,6 +67,7 @@ export class LinkSymbol {
     this.linkage = fields.linkage ?? 'strong';
     this.scope = fields.scope ?? 'local';
     this.callable = fields.callable ?? false;
+    this.threadLocal = fields.block ? isThreadLocal(fields.block) : (fields.threadLocal ?? false);
     this.live = fields.live ?? false;
     this.#address = fields.address ?? NULL_ADDR;
   }
@@ -87,7 +98,12 @@ export class LinkSymbol {
     this.kind = 'defined';
     this.block = block;
     this.offset = offset;
+    this.threadLocal = isThreadLocal(block);
   }
+}
+
+function isThreadLocal({ section }: Block): boolean {
+  return section.prot === 'thread';
 }
 
 /** A fixup, or with kind `KEEP_ALIVE` just a dependency, of the block that holds it. */
@@ -145,13 +161,13 @@ export class Block {
 /** Blocks that share a name and the rights of their memory. */
 export class Section {
   readonly name: string;
-  readonly prot: MemProt;
+  readonly prot: SectionProt;
   /** In the order in which layout places them; zero-fill follows all content of the segment. */
   blocks: Block[] = [];
   /** Of the section's start, on top of its first block's. */
   alignment = 1;
 
-  constructor(name: string, prot: MemProt) {
+  constructor(name: string, prot: SectionProt) {
     this.name = name;
     this.prot = prot;
   }
@@ -160,7 +176,7 @@ export class Section {
 /** Up to so many sections are looked through one by one. */
 const FEW_SECTIONS = 8;
 
-function sectionKey({ name, prot }: { readonly name: string; readonly prot: MemProt }): string {
+function sectionKey({ name, prot }: { readonly name: string; readonly prot: SectionProt }): string {
   return `${prot} ${name}`;
 }
 
@@ -181,8 +197,9 @@ export interface Architecture {
   /** Whether an object's graph can hold edges of this kind: linking makes kinds of its own. */
   isObjectEdgeKind(kind: number): boolean;
   /**
-   * Adds GOT entries and jump stubs for the edges that ask for them, and points those edges there. Runs after
-   * dead-stripping and before layout.
+   * Makes local-exec code of all accesses to thread-local variables. Adds GOT entries and jump stubs for the edges that ask
+   * for them, and points those edges there. Runs after dead-stripping and before layout.
+   * @throws {LinkError} when an access is not one of the psABI's code sequences.
    */
   buildGOTAndStubs(graph: LinkGraph): void;
   /** Goes past GOT entries and stubs whose target turns out to be in reach. Runs when all addresses are known. */
@@ -203,6 +220,11 @@ export class LinkGraph {
   symbols: LinkSymbol[] = [];
   /** Start of the GOT, when the object refers to it; external until the GOT is built. */
   gotSymbol: LinkSymbol | null = null;
+  /**
+   * Where the thread pointer would be if the images of thread-local sections were the calling thread's copies. Set before
+   * fixups; null where there is no room for thread-local variables.
+   */
+  threadPointer: ExecutorAddr | null = null;
   /** Of a graph with many sections; a function's has three. */
   #sectionsByName: Map<string, Section> | undefined;
 
@@ -212,7 +234,7 @@ export class LinkGraph {
   }
 
   /** The section of that name and rights, made when missing. */
-  section(name: string, prot: MemProt): Section {
+  section(name: string, prot: SectionProt): Section {
     let section = this.#findSection(name, prot);
     if (!section) {
       section = new Section(name, prot);
@@ -222,7 +244,7 @@ export class LinkGraph {
     return section;
   }
 
-  #findSection(name: string, prot: MemProt): Section | undefined {
+  #findSection(name: string, prot: SectionProt): Section | undefined {
     if (this.sections.length <= FEW_SECTIONS)
       return this.sections.find((section) => section.name === name && section.prot === prot);
     this.#sectionsByName ??= new Map(this.sections.map((section) => [sectionKey(section), section]));

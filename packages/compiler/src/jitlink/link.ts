@@ -1,9 +1,9 @@
-import type { MemProt, Segment } from '@farjit/protocol';
+import type { Segment } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type FrameSection, frameSections, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
-import type { LinkGraph, LinkSymbol } from './link-graph.js';
+import type { LinkGraph, LinkSymbol, SectionProt } from './link-graph.js';
 import { prune } from './prune.js';
 
 /** A function on a graph. */
@@ -28,6 +28,8 @@ export interface LinkContext {
    * the same time can refer to each other.
    */
   notifyResolved?(symbols: ReadonlyMap<string, LinkedSymbol>): void;
+  /** As `LinkGraph.threadPointer`; not given where there is no room for thread-local variables. */
+  readonly threadPointer?: ExecutorAddr;
   readonly passes?: {
     /** On the graph as the object has it: before dead-stripping, so that passes may mark and rename symbols. */
     readonly prePrune?: readonly LinkGraphPass[];
@@ -49,7 +51,7 @@ export interface LinkedSymbol {
 
 /** A graph that needs nothing but to be written to the executor. */
 export interface LinkedGraph {
-  /** At most one per `MemProt`. */
+  /** At most one per `MemProt`, and the image of thread-local variables. */
   readonly segments: Segment[];
   /** Definitions that are not local, by name. */
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
@@ -65,7 +67,7 @@ export interface LinkedGraph {
   readonly allocations: readonly {
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
-    readonly prot: MemProt;
+    readonly prot: SectionProt;
   }[];
 }
 
@@ -81,9 +83,13 @@ export class GraphLink {
   readonly weakNames: ReadonlySet<string>;
   readonly #postFixup: readonly LinkGraphPass[] | undefined;
   #segments: Segment[] = [];
+  #allocations: LinkedGraph['allocations'] = [];
   #symbols: ReadonlyMap<string, LinkedSymbol> = new Map();
 
-  /** Dead-strips the graph, and builds its GOT and stubs. */
+  /**
+   * Dead-strips the graph, and builds its GOT and stubs.
+   * @throws {LinkError} as `Architecture.buildGOTAndStubs`.
+   */
   constructor(graph: LinkGraph, passes: LinkContext['passes'] = {}) {
     runPasses(graph, passes.prePrune);
     prune(graph);
@@ -106,13 +112,22 @@ export class GraphLink {
     const layouts = layOut(this.graph);
     const addresses = layouts.length === 0 ? [] : allocate(layouts.map(requestOf));
     this.#segments = placeSegments(this.graph, layouts, addresses);
+    this.#allocations = this.#segments.map(({ address, memoryBytes }, index) => ({
+      address,
+      sizeBytes: memoryBytes,
+      prot: layouts[index]?.prot ?? 'constant',
+    }));
     this.#symbols = linkedSymbols(this.graph);
     return this.#symbols;
   }
 
-  /** @throws {LinkError} when names are missing, or a value does not fit. */
-  finish(found: ReadonlyMap<string, ExecutorAddr>): LinkedGraph {
+  /**
+   * @param threadPointer as `LinkContext.threadPointer`.
+   * @throws {LinkError} when names are missing, or a value does not fit.
+   */
+  finish(found: ReadonlyMap<string, ExecutorAddr>, threadPointer?: ExecutorAddr): LinkedGraph {
     const { graph } = this;
+    graph.threadPointer = threadPointer ?? null;
     resolveExternals(graph, found);
     graph.architecture.relax(graph);
     for (const section of graph.sections)
@@ -123,11 +138,7 @@ export class GraphLink {
       symbols: this.#symbols,
       functions: functionsOf(graph),
       ehFrames: frameSections(graph),
-      allocations: this.#segments.map(({ address, memoryBytes, prot }) => ({
-        address,
-        sizeBytes: memoryBytes,
-        prot,
-      })),
+      allocations: this.#allocations,
     };
   }
 }
@@ -147,7 +158,7 @@ export async function link(graph: LinkGraph, context: LinkContext): Promise<Link
       return addresses;
     });
     context.notifyResolved?.(symbols);
-    return linking.finish(await context.lookup(linking.externalNames));
+    return linking.finish(await context.lookup(linking.externalNames), context.threadPointer);
   } catch (error) {
     if (addresses.length > 0) context.deallocate(addresses);
     throw error;

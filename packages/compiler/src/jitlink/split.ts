@@ -235,26 +235,28 @@ class GraphCopier {
   }
 
   #makeSymbol(source: LinkSymbol): LinkSymbol {
-    const { name, kind, block, linkage, scope, sizeBytes, callable } = source;
+    const { name, kind, block, linkage, scope, sizeBytes, callable, threadLocal } = source;
     if (source === this.#source.gotSymbol) return new LinkSymbol({ name, kind, scope, linkage });
-    if (kind === 'external') return this.#external(name, linkage);
+    if (kind === 'external') return this.#external(source, linkage);
     if (kind === 'absolute')
       return this.#graph.addSymbol(
-        new LinkSymbol({ name, kind, address: source.address, sizeBytes, linkage, callable }),
+        new LinkSymbol({ name, kind, address: source.address, sizeBytes, linkage, callable, threadLocal }),
       );
     if (!block) throw new Error(`"${name}" is defined nowhere`);
     const component = this.#components.get(block);
-    if (component !== undefined && component !== this.#component) return this.#external(name, 'strong');
+    if (component !== undefined && component !== this.#component) return this.#external(source, 'strong');
     const { offset, live } = source;
     const copy = new LinkSymbol({ name, kind, offset, sizeBytes, linkage, scope, callable, live });
     copy.define(this.#block(block), offset);
     return this.#graph.addSymbol(copy);
   }
 
-  #external(name: string, linkage: LinkSymbol['linkage']): LinkSymbol {
+  #external({ name, threadLocal }: LinkSymbol, linkage: LinkSymbol['linkage']): LinkSymbol {
     let symbol = this.#externals.get(name);
     if (!symbol) {
-      symbol = this.#graph.addSymbol(new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' }));
+      symbol = this.#graph.addSymbol(
+        new LinkSymbol({ name, kind: 'external', linkage, scope: 'default', threadLocal }),
+      );
       this.#externals.set(name, symbol);
     } else if (linkage === 'strong') symbol.linkage = 'strong';
     return symbol;

@@ -1,4 +1,3 @@
-import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
@@ -6,6 +5,7 @@ import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { LinkedGraph } from '../jitlink/link.js';
+import type { SectionProt } from '../jitlink/link-graph.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
@@ -124,7 +124,7 @@ export class ObjectLinkingLayer {
   #linkGroup(members: readonly Member[], attempt: LinkAttempt, runner: RunnerContext): void {
     const startMs = performance.now();
     const { plugins } = this.#context;
-    const allocations = new Map<ExecutorAddr, MemProt>();
+    const allocations = new Map<ExecutorAddr, SectionProt>();
     let isReused = false;
     const allocate = (requests: readonly AllocationRequest[]) =>
       requests.map(({ prot, sizeBytes, alignment }) => {

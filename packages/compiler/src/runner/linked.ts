@@ -1,8 +1,8 @@
-import type { MemProt } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
 import type { LinkedSymbol } from '../jitlink/link.js';
+import type { SectionProt } from '../jitlink/link-graph.js';
 
 /**
  * The stub of a dylib's name. The index is the name's for as long as anything linked refers to it, over redefinitions and
@@ -19,7 +19,7 @@ export interface Linked {
   readonly part: ObjectPart;
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
   readonly allocations: readonly {
-    readonly prot: MemProt;
+    readonly prot: SectionProt;
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
   }[];

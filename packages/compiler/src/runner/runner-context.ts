@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { OutOfExecutorMemoryError } from '../core/errors.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { SectionProt } from '../jitlink/link-graph.js';
 import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
 import type { Linked } from './linked.js';
@@ -27,7 +28,7 @@ export class RunnerContext {
   /** Linked parts by the names they are bound to without a stub: process symbols and data. */
   readonly directUsers = new Map<string, Set<ObjectPart>>();
   readonly #executor: ExecutorProcessControl;
-  readonly #slabs: Readonly<Record<MemProt, SlabAllocator>>;
+  readonly #slabs: Readonly<Partial<Record<SectionProt, SlabAllocator>>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
   /** Names that are being looked up. */
   readonly #lookups = new Map<string, Promise<void>>();
@@ -69,14 +70,18 @@ export class RunnerContext {
   }
 
   /** @returns the address, and whether the memory held something else before. */
-  allocate(prot: MemProt, sizeBytes: number, alignment: number): { address: ExecutorAddr; reused: boolean } {
-    const allocated = this.#slabs[prot].allocate(sizeBytes, alignment);
+  allocate(
+    prot: SectionProt,
+    sizeBytes: number,
+    alignment: number,
+  ): { address: ExecutorAddr; reused: boolean } {
+    const allocated = this.#slabs[prot]?.allocate(sizeBytes, alignment);
     if (!allocated) throw new OutOfExecutorMemoryError(prot, sizeBytes);
     return allocated;
   }
 
-  free(prot: MemProt, address: ExecutorAddr): void {
-    this.#slabs[prot].free(address);
+  free(prot: SectionProt, address: ExecutorAddr): void {
+    this.#slabs[prot]?.free(address);
   }
 
   /** Runs `free` once nothing can be inside what was retired any more; never when the runner is lost before. */
@@ -86,8 +91,8 @@ export class RunnerContext {
     });
   }
 
-  allocatedBytes(prot: MemProt): number {
-    return this.#slabs[prot].allocatedBytes;
+  allocatedBytes(prot: SectionProt): number {
+    return this.#slabs[prot]?.allocatedBytes ?? 0;
   }
 
   /** Of code, constants and data together. */

@@ -168,7 +168,7 @@ for (const flags of [
       flags,
     );
     const base = flags.includes('-fno-pic') ? 0x4000_0000n : BASES.code;
-    const bases = { code: base, constant: base + 0x10_0000n, data: base + 0x20_0000n };
+    const bases = { ...BASES, code: base, constant: base + 0x10_0000n, data: base + 0x20_0000n };
     const linked = await sameAsGnuLd(t, object, { outside: base + 0x40_0000n }, bases);
     t.true(linked.symbols.get('f')?.callable);
     t.false(linked.symbols.get('table')?.callable);
@@ -209,7 +209,7 @@ for (const version of LLCS.keys())
       ]);
       // Static code has its data in the lower 2 GiB.
       const base = model === 'static' ? 0x4000_0000n : BASES.code;
-      const bases = { code: base, constant: base + 0x10_0000n, data: base + 0x20_0000n };
+      const bases = { ...BASES, code: base, constant: base + 0x10_0000n, data: base + 0x20_0000n };
       const names = { x: base + 0x30_0000n, sin: base + 0x40_0000n };
       const linked = await sameAsGnuLd(t, object, names, bases);
       t.true(linked.sectionNames.includes('.text.h$impl'));

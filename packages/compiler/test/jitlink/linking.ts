@@ -1,14 +1,21 @@
-import type { MemProt } from '@farjit/protocol';
+import type { Segment } from '@farjit/protocol';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type LinkContext, type LinkedGraph, link } from '../../src/jitlink/link.js';
-import type { LinkGraph } from '../../src/jitlink/link-graph.js';
+import type { LinkGraph, SectionProt } from '../../src/jitlink/link-graph.js';
 
 /** Where test segments go: as a session's slab, within 2 GiB of each other and above what fits 32 bits. */
-export const BASES: Readonly<Record<MemProt, bigint>> = {
+export const BASES: Readonly<Record<SectionProt, bigint>> = {
   code: 0x7f00_1000_0000n,
   constant: 0x7f00_1010_0000n,
   data: 0x7f00_1020_0000n,
+  thread: 0x7f00_1030_0000n,
 };
+
+/** Where the thread pointer would be if the images were the thread's copies. */
+export const THREAD_POINTER = 0x7f00_1031_0000n;
+
+/** Where segments go, and the thread pointer; what is not given is as usual. */
+type Bases = Readonly<Partial<Record<SectionProt | 'threadPointer', bigint>>>;
 
 /** A placed section of a linked graph. */
 export interface PlacedSection {
@@ -30,14 +37,15 @@ export interface Linked extends LinkedGraph {
 /** A context that allocates at fixed bases and knows the given names. */
 export function contextAt(
   names: Readonly<Record<string, bigint>> = {},
-  bases: Readonly<Record<MemProt, bigint>> = BASES,
+  bases: Bases = BASES,
 ): LinkContext & { readonly deallocated: ExecutorAddr[]; readonly lookups: string[][] } {
   const deallocated: ExecutorAddr[] = [];
   const lookups: string[][] = [];
   return {
     deallocated,
     lookups,
-    allocate: (requests) => requests.map(({ prot }) => toExecutorAddr(bases[prot])),
+    threadPointer: toExecutorAddr(bases.threadPointer ?? THREAD_POINTER),
+    allocate: (requests) => requests.map(({ prot }) => toExecutorAddr(bases[prot] ?? BASES[prot])),
     deallocate: (addresses) => {
       deallocated.push(...addresses);
     },
@@ -57,7 +65,7 @@ export function contextAt(
 export async function linkAt(
   graph: LinkGraph,
   names: Readonly<Record<string, bigint>> = {},
-  bases: Readonly<Record<MemProt, bigint>> = BASES,
+  bases: Bases = BASES,
 ): Promise<Linked> {
   const linked = await link(graph, contextAt(names, bases));
   const section = (name: string): PlacedSection => {
@@ -67,7 +75,9 @@ export async function linkAt(
     if (!first || !last) throw new Error(`${graph.name} has no ${name}`);
     const { address } = first;
     const sizeBytes = Number(last.address - address) + last.sizeBytes;
-    const segment = linked.segments.find(({ prot }) => prot === first.section.prot);
+    const isInside = (segment: Segment) =>
+      address >= segment.address && address - segment.address <= segment.memoryBytes;
+    const segment = linked.segments.find(isInside);
     if (!segment) throw new Error(`${name} is in no segment`);
     const offset = Number(address - segment.address);
     return { address, sizeBytes, content: segment.content.subarray(offset, offset + sizeBytes) };

@@ -1,8 +1,15 @@
-import type { MemProt } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { EH_FRAME_SECTION, parseEHFrame } from '../eh-frame.js';
 import { LinkError } from '../errors.js';
-import { type Architecture, type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from '../link-graph.js';
+import {
+  type Architecture,
+  type Block,
+  Edge,
+  KEEP_ALIVE,
+  LinkGraph,
+  LinkSymbol,
+  type SectionProt,
+} from '../link-graph.js';
 import { MergeableSection } from './mergeable.js';
 import * as elf from './object.js';
 
@@ -15,6 +22,8 @@ export interface ElfRelocation {
   readonly widthBytes: number;
   /** 'target': the relocation is about the GOT itself, whatever symbol it names; 'base': it measures from there. */
   readonly got?: 'target' | 'base';
+  /** Its symbol is thread-local. */
+  readonly threadLocal: boolean;
 }
 
 /** What the ELF reader asks of an architecture's ELF backend. */
@@ -37,7 +46,7 @@ export interface BuildLinkGraphOptions {
 }
 
 const GOT_SYMBOL = '_GLOBAL_OFFSET_TABLE_';
-/** Home of common symbols. */
+/** Home of common symbols; those that are thread-local have one of their own, of the same name. */
 export const COMMON_SECTION = 'COMMON';
 
 /** Where the content of one ELF section went. */
@@ -85,7 +94,6 @@ export class ElfLinkGraphBuilder {
     this.#addSymbols();
     this.#addEdges();
     for (const section of this.#ehFrames) this.#addEHFrame(section);
-    this.#refuseThreadLocals();
     return this.#graph;
   }
 
@@ -118,7 +126,6 @@ export class ElfLinkGraphBuilder {
     return (
       section !== undefined &&
       (section.flags & elf.SHF_ALLOC) !== 0 &&
-      (section.flags & elf.SHF_TLS) === 0 &&
       section.type !== elf.SHT_NOTE &&
       section.type !== elf.SHT_NULL &&
       !this.#discarded.has(section.index)
@@ -140,7 +147,7 @@ export class ElfLinkGraphBuilder {
     const { alignment } = section;
     const graphSection = this.#graph.section(section.name, this.#protOf(section));
     const isConstant =
-      (section.flags & (elf.SHF_MERGE | elf.SHF_WRITE | elf.SHF_EXECINSTR)) === elf.SHF_MERGE;
+      (section.flags & (elf.SHF_MERGE | elf.SHF_WRITE | elf.SHF_EXECINSTR | elf.SHF_TLS)) === elf.SHF_MERGE;
     if (isConstant && content && !this.#relocationsOf.has(section.index)) {
       const hasStrings = (section.flags & elf.SHF_STRINGS) !== 0;
       const entryBytes = section.entryBytes;
@@ -159,13 +166,14 @@ export class ElfLinkGraphBuilder {
     return block;
   }
 
-  #protOf(section: elf.ElfSection): MemProt {
+  #protOf(section: elf.ElfSection): SectionProt {
     const isWritable = (section.flags & elf.SHF_WRITE) !== 0;
     if ((section.flags & elf.SHF_EXECINSTR) !== 0) {
       if (isWritable)
         throw this.#object.unsupported('memory is never both writable and executable', section.name);
       return 'code';
     }
+    if ((section.flags & elf.SHF_TLS) !== 0) return 'thread';
     // Writable for the relocations only, which are done before anything runs.
     return isWritable && !/^\.data\.rel\.ro(\.|$)/.test(section.name) ? 'data' : 'constant';
   }
@@ -190,11 +198,12 @@ export class ElfLinkGraphBuilder {
     const raw = table.rawSection(index);
     const name = this.#symbolName(index);
     const binding = table.binding(index);
-    if (raw === elf.SHN_UNDEF) return this.#external(name, binding);
+    if (raw === elf.SHN_UNDEF) return this.#external(name, binding, type === elf.STT_TLS);
     const scope = scopeOf(binding, table.visibility(index));
     if (scope !== 'local' && name === '') throw this.#object.malformed('a global symbol has no name');
     const isYielding = raw === elf.SHN_COMMON || binding === elf.STB_WEAK || binding === elf.STB_GNU_UNIQUE;
-    if (isYielding && scope !== 'local' && this.#isDefined(name)) return this.#external(name, elf.STB_GLOBAL);
+    if (isYielding && scope !== 'local' && this.#isDefined(name))
+      return this.#external(name, elf.STB_GLOBAL, type === elf.STT_TLS);
     if (type === elf.STT_GNU_IFUNC)
       throw this.#object.unsupported(`"${name}" is an indirect function (STT_GNU_IFUNC)`);
 
@@ -212,13 +221,13 @@ export class ElfLinkGraphBuilder {
       symbol.kind = 'absolute';
       symbol.resolve(toExecutorAddr(table.value(index)));
     } else if (raw === elf.SHN_COMMON) {
-      symbol.define(this.#commonBlock(name, sizeBytes, Number(table.value(index))), 0);
+      symbol.define(this.#commonBlock(name, sizeBytes, Number(table.value(index)), type), 0);
     } else if (raw >= elf.SHN_LORESERVE && raw !== elf.SHN_XINDEX) {
       throw this.#object.unsupported(`"${name}" is in reserved section 0x${raw.toString(16)}`);
     } else {
       const section = this.#object.sectionAt(table.section(index), `symbol "${name}"`);
       const placement = this.#placements[section.index];
-      if (!placement) return scope === 'local' ? undefined : this.#whenNotLoaded(name, section);
+      if (!placement) return scope === 'local' ? undefined : this.#whenNotLoaded(name, section, type);
       const offset = table.value(index);
       if (offset > section.sizeBytes)
         throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name, section.offset);
@@ -233,6 +242,11 @@ export class ElfLinkGraphBuilder {
       symbol.callable ||=
         type === elf.STT_NOTYPE && scope !== 'local' && symbol.block?.section.prot === 'code';
     }
+    const isPlain = type === elf.STT_NOTYPE || type === elf.STT_SECTION;
+    if (symbol.threadLocal !== (type === elf.STT_TLS) && !(symbol.threadLocal && isPlain))
+      throw this.#object.malformed(
+        `symbol "${name}" and where it is do not agree whether it is thread-local`,
+      );
     if (symbol.scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
   }
@@ -249,8 +263,9 @@ export class ElfLinkGraphBuilder {
   }
 
   /** A global symbol of a COMDAT group that lost is the winner's; of anything else that is not loaded, nobody's. */
-  #whenNotLoaded(name: string, section: elf.ElfSection): LinkSymbol | undefined {
-    return this.#discarded.has(section.index) ? this.#external(name, elf.STB_GLOBAL) : undefined;
+  #whenNotLoaded(name: string, section: elf.ElfSection, type: number): LinkSymbol | undefined {
+    if (!this.#discarded.has(section.index)) return undefined;
+    return this.#external(name, elf.STB_GLOBAL, type === elf.STT_TLS);
   }
 
   #claim(name: string): void {
@@ -263,20 +278,20 @@ export class ElfLinkGraphBuilder {
     this.#definitions.add(name);
   }
 
-  #external(name: string, binding: number): LinkSymbol {
+  #external(name: string, binding: number, threadLocal: boolean): LinkSymbol {
     if (name === '') throw this.#object.malformed('an undefined symbol has no name');
     const linkage = binding === elf.STB_WEAK ? 'weak' : 'strong';
-    const symbol = new LinkSymbol({ name, kind: 'external', linkage, scope: 'default' });
+    const symbol = new LinkSymbol({ name, kind: 'external', linkage, scope: 'default', threadLocal });
     // The GOT is the graph's own and comes to be when a relocation needs it.
     if (name === GOT_SYMBOL) this.#got = symbol;
     else this.#graph.addSymbol(symbol);
     return symbol;
   }
 
-  #commonBlock(name: string, sizeBytes: number, alignment: number): Block {
+  #commonBlock(name: string, sizeBytes: number, alignment: number, type: number): Block {
     if (alignment < 1 || alignment > 2 ** 30 || (alignment & (alignment - 1)) !== 0)
       throw this.#object.malformed(`common symbol "${name}" has alignment ${alignment}`);
-    const section = this.#graph.section(COMMON_SECTION, 'data');
+    const section = this.#graph.section(COMMON_SECTION, type === elf.STT_TLS ? 'thread' : 'data');
     return this.#graph.addBlock(section, null, sizeBytes, { alignment });
   }
 
@@ -328,6 +343,8 @@ export class ElfLinkGraphBuilder {
       );
     if (symbolIndex === 0) return new Edge(relocation.kind, offset, this.#zeroSymbol(), addend);
     const target = this.#symbols[symbolIndex];
+    // Assembly may leave the type of what is defined elsewhere out.
+    if (relocation.threadLocal && target?.kind === 'external') target.threadLocal = true;
     if (target && target === this.#got) return new Edge(relocation.kind, offset, this.#useGOT(), addend);
     if (target?.block?.mergeable && table.type(symbolIndex) === elf.STT_SECTION) {
       // In a mergeable section the addend of a section symbol says which constant is meant.
@@ -371,14 +388,6 @@ export class ElfLinkGraphBuilder {
     if (relocations)
       this.#readEdges(relocations, section.name, content.byteLength, (edge) => edges.push(edge));
     parseEHFrame(this.#graph, content, edges, { alignment: section.alignment, dropped: this.#dropped });
-  }
-
-  /** Thread-local variables in use have met their relocation by now; this finds definitions nobody uses here. */
-  #refuseThreadLocals(): void {
-    const table = this.#symbolTable;
-    for (let index = 1; table && index < table.count; index++)
-      if (table.type(index) === elf.STT_TLS && table.rawSection(index) !== elf.SHN_UNDEF)
-        throw this.#object.unsupported(`"${table.name(index)}" is thread-local`);
   }
 }
 

@@ -1,7 +1,9 @@
 /**
  * Where the value of an edge comes from. `S` is the target's address, `A` the addend, `P` the address of the fixup,
  * `Z` the target's size, `GOT` the start of the GOT, `G` the address of the target's GOT entry and `L` that of its
- * jump stub. (The psABI's `G` is an offset into the GOT: its `G + GOT` is our `G`.)
+ * jump stub. (The psABI's `G` is an offset into the GOT: its `G + GOT` is our `G`.) `TP` is where the thread pointer would be
+ * if the images of thread-local sections were the thread's copies, `DTP` the same for the start of all those of a module. With
+ * 'none' the edge only marks an instruction.
  */
 export type EdgeExpression =
   | 'S + A'
@@ -11,7 +13,10 @@ export type EdgeExpression =
   | 'S + A - GOT'
   | 'G + A - P'
   | 'G + A - GOT'
-  | 'L + A - P';
+  | 'L + A - P'
+  | 'S + A - TP'
+  | 'S + A - DTP'
+  | 'none';
 
 /** What fits a field: 'either' takes what is representable signed or unsigned, 'any' is a full 64-bit field. */
 export type EdgeRange = 'signed' | 'unsigned' | 'either' | 'any';
@@ -26,6 +31,8 @@ export interface EdgeKindSpec {
   readonly source: string;
   /** On a request for a GOT entry or stub: the kind the edge gets when it points there. */
   readonly becomes?: string;
+  /** The target is thread-local. That of all others is not, save of those that are about its size. */
+  readonly threadLocal?: true;
 }
 
 /**
@@ -33,7 +40,8 @@ export interface EdgeKindSpec {
  * and the tests derive from this table. Sources are sections of the System V psABI for AMD64, version 1.0.
  *
  * Kinds of expression `G …` and `L …` are requests: building the GOT and the stubs turns them into the kind named by
- * `becomes`, with the entry as target.
+ * `becomes`, with the entry as target. Thread-local requests are for code sequences that are turned into local-exec ones, which
+ * need no entry: no module is ever loaded whose variables have no fixed distance from the thread pointer.
  */
 export const X86_64_EDGES = {
   /** Address. */
@@ -212,6 +220,91 @@ export const X86_64_EDGES = {
     range: 'signed',
     source: 'psABI 4.4.1, B.2 R_X86_64_REX_GOTPCRELX',
     becomes: 'PCRel32GOTLoadREXRelaxable',
+  },
+  /** Distance of a thread-local variable from the thread pointer. */
+  TPOffset32: {
+    kind: 24,
+    widthBytes: 4,
+    expression: 'S + A - TP',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_TPOFF32',
+    threadLocal: true,
+  },
+  TPOffset64: {
+    kind: 25,
+    widthBytes: 8,
+    expression: 'S + A - TP',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_TPOFF64',
+    threadLocal: true,
+  },
+  /** Operand of the `lea` that begins a general-dynamic access. */
+  RequestTLSGD: {
+    kind: 26,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_TLSGD',
+    becomes: 'TPOffset32',
+    threadLocal: true,
+  },
+  /** Operand of the `lea` that begins a local-dynamic access. */
+  RequestTLSLD: {
+    kind: 27,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_TLSLD',
+    becomes: 'TPOffset32',
+    threadLocal: true,
+  },
+  /** Distance of a variable from what a local-dynamic access finds. */
+  DTPOffset32: {
+    kind: 28,
+    widthBytes: 4,
+    expression: 'S + A - DTP',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_DTPOFF32',
+    becomes: 'TPOffset32',
+    threadLocal: true,
+  },
+  DTPOffset64: {
+    kind: 29,
+    widthBytes: 8,
+    expression: 'S + A - DTP',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_DTPOFF64',
+    becomes: 'TPOffset64',
+    threadLocal: true,
+  },
+  /** Operand of the `mov` or `add` of an initial-exec access. */
+  RequestGOTTPOffset: {
+    kind: 30,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_GOTTPOFF',
+    becomes: 'TPOffset32',
+    threadLocal: true,
+  },
+  /** Operand of the `lea` of a TLS descriptor. */
+  RequestTLSDescriptor: {
+    kind: 31,
+    widthBytes: 4,
+    expression: 'G + A - P',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_GOTPC32_TLSDESC',
+    becomes: 'TPOffset32',
+    threadLocal: true,
+  },
+  /** The two bytes of the `call` through a TLS descriptor. */
+  TLSDescriptorCall: {
+    kind: 32,
+    widthBytes: 2,
+    expression: 'none',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_TLSDESC_CALL',
+    threadLocal: true,
   },
 } as const satisfies Record<string, EdgeKindSpec>;
 

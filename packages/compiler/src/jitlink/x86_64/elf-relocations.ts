@@ -1,13 +1,13 @@
 import type { ElfBackend, ElfRelocation } from '../elf/link-graph-builder.js';
 import { KEEP_ALIVE } from '../link-graph.js';
-import { X86_64_EDGES, type X86_64EdgeName } from './edges.js';
+import { edgeSpec, X86_64_EDGES, type X86_64EdgeName } from './edges.js';
 import { x86_64 } from './x86_64.js';
 
 export const EM_X86_64 = 62;
 
 /**
  * Relocation numbers of psABI 1.0, table 4.10, and the edge kinds of those that can be linked. A row without a kind
- * is known by name only: TLS, dynamic linking, the large code model.
+ * is known by name only: dynamic linking, the large code model, instructions with APX prefixes.
  */
 export const R_X86_64 = {
   R_X86_64_NONE: { type: 0, edge: 'KeepAlive' },
@@ -27,13 +27,13 @@ export const R_X86_64 = {
   R_X86_64_8: { type: 14, edge: 'Pointer8' },
   R_X86_64_PC8: { type: 15, edge: 'Delta8' },
   R_X86_64_DTPMOD64: { type: 16 },
-  R_X86_64_DTPOFF64: { type: 17 },
-  R_X86_64_TPOFF64: { type: 18 },
-  R_X86_64_TLSGD: { type: 19 },
-  R_X86_64_TLSLD: { type: 20 },
-  R_X86_64_DTPOFF32: { type: 21 },
-  R_X86_64_GOTTPOFF: { type: 22 },
-  R_X86_64_TPOFF32: { type: 23 },
+  R_X86_64_DTPOFF64: { type: 17, edge: 'DTPOffset64' },
+  R_X86_64_TPOFF64: { type: 18, edge: 'TPOffset64' },
+  R_X86_64_TLSGD: { type: 19, edge: 'RequestTLSGD' },
+  R_X86_64_TLSLD: { type: 20, edge: 'RequestTLSLD' },
+  R_X86_64_DTPOFF32: { type: 21, edge: 'DTPOffset32' },
+  R_X86_64_GOTTPOFF: { type: 22, edge: 'RequestGOTTPOffset' },
+  R_X86_64_TPOFF32: { type: 23, edge: 'TPOffset32' },
   R_X86_64_PC64: { type: 24, edge: 'Delta64' },
   R_X86_64_GOTOFF64: { type: 25, edge: 'Delta64FromGOT', got: 'base' },
   R_X86_64_GOTPC32: { type: 26, edge: 'Delta32', got: 'target' },
@@ -44,8 +44,8 @@ export const R_X86_64 = {
   R_X86_64_PLTOFF64: { type: 31 },
   R_X86_64_SIZE32: { type: 32, edge: 'Size32' },
   R_X86_64_SIZE64: { type: 33, edge: 'Size64' },
-  R_X86_64_GOTPC32_TLSDESC: { type: 34 },
-  R_X86_64_TLSDESC_CALL: { type: 35 },
+  R_X86_64_GOTPC32_TLSDESC: { type: 34, edge: 'RequestTLSDescriptor' },
+  R_X86_64_TLSDESC_CALL: { type: 35, edge: 'TLSDescriptorCall' },
   R_X86_64_TLSDESC: { type: 36 },
   R_X86_64_IRELATIVE: { type: 37 },
   R_X86_64_RELATIVE64: { type: 38 },
@@ -69,7 +69,8 @@ const NAMES: readonly (string | undefined)[] = tabulate((name) => name);
 const RELOCATIONS: readonly (ElfRelocation | undefined)[] = tabulate((name, { edge, got }) => {
   if (edge === undefined) return undefined;
   const spec = edge === 'KeepAlive' ? { kind: KEEP_ALIVE, widthBytes: 0 } : X86_64_EDGES[edge];
-  return { name, kind: spec.kind, widthBytes: spec.widthBytes, ...(got ? { got } : {}) };
+  const threadLocal = edge !== 'KeepAlive' && edgeSpec(spec.kind)?.threadLocal === true;
+  return { name, kind: spec.kind, widthBytes: spec.widthBytes, threadLocal, ...(got ? { got } : {}) };
 });
 
 /** The ELF backend of x86-64. */

@@ -1,6 +1,5 @@
-import { LinkError, outOfRangeError } from '../errors.js';
-import type { Architecture } from '../link-graph.js';
-import { type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '../link-graph.js';
+import { LinkError, type LinkErrorDetails, outOfRangeError } from '../errors.js';
+import { type Architecture, type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '../link-graph.js';
 import {
   type EdgeKindSpec,
   edgeKindName,
@@ -11,6 +10,7 @@ import {
 } from './edges.js';
 import { buildGOTAndStubs } from './got-plt.js';
 import { relax } from './relax.js';
+import { relaxThreadLocals } from './thread-locals.js';
 
 const INT3 = 0xcc;
 
@@ -26,7 +26,10 @@ export const x86_64: Architecture = {
     return spec?.expression === 'S + A' && spec.widthBytes < 8;
   },
   isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),
-  buildGOTAndStubs,
+  buildGOTAndStubs: (graph) => {
+    relaxThreadLocals(graph);
+    buildGOTAndStubs(graph);
+  },
   relax,
   applyFixups,
 };
@@ -42,6 +45,8 @@ function applyFixups(graph: LinkGraph, block: Block): void {
     if (edge.kind === KEEP_ALIVE) continue;
     const spec = edgeSpec(edge.kind);
     if (!spec) throw new Error(`${edgeKindName(edge.kind)} is no edge kind of x86-64`);
+    if (edge.target.threadLocal !== (spec.threadLocal ?? false) && spec.expression !== 'Z + A')
+      throw threadLocalError(graph, block, edge);
     // The processor computes addresses modulo 2^64.
     const value = BigInt.asIntN(64, evaluate(graph, block, edge, spec));
     if (spec.widthBytes === 8) {
@@ -74,15 +79,18 @@ function evaluate(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec
       if (edge.target.kind === 'external')
         throw new LinkError(
           'unsupported',
-          {
-            graph: graph.name,
-            section: block.section.name,
-            symbol: edge.target.name,
-            edgeKind: edgeKindName(edge.kind),
-          },
+          detailsOf(graph, block, edge),
           `${edgeKindName(edge.kind)} needs the size of "${edge.target.name}", which is defined in another object`,
         );
       return BigInt(edge.target.sizeBytes) + edge.addend;
+    case 'S + A - TP':
+      if (graph.threadPointer === null)
+        throw new LinkError(
+          'unsupported',
+          detailsOf(graph, block, edge),
+          `there is no room for thread-local variables, as "${edge.target.name}" is`,
+        );
+      return edge.target.address + edge.addend - graph.threadPointer;
     case 'S + A - GOT':
       return edge.target.address + edge.addend - (graph.gotSymbol?.address ?? 0n);
     default:
@@ -90,15 +98,32 @@ function evaluate(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec
   }
 }
 
+function detailsOf(graph: LinkGraph, block: Block, { target, kind }: Edge): LinkErrorDetails {
+  return {
+    graph: graph.name,
+    section: block.section.name,
+    ...(target.name ? { symbol: target.name } : {}),
+    edgeKind: edgeKindName(kind),
+  };
+}
+
+/** A thread-local variable has no address, and other things no distance from the thread pointer. */
+function threadLocalError(graph: LinkGraph, block: Block, edge: Edge): LinkError {
+  const { name, threadLocal } = edge.target;
+  const what = name ? `"${name}"` : 'what it refers to';
+  return new LinkError(
+    'unsupported',
+    detailsOf(graph, block, edge),
+    `${edgeKindName(edge.kind)} is ${threadLocal ? 'not ' : ''}for what is thread-local, and ${what} is${threadLocal ? '' : ' not'}`,
+  );
+}
+
 function rangeError(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec): LinkError {
   const { min, max } = edgeValueLimits(spec);
   const { target } = edge;
   return outOfRangeError(
     {
-      graph: graph.name,
-      section: block.section.name,
-      ...(target.name ? { symbol: target.name } : {}),
-      edgeKind: edgeKindName(edge.kind),
+      ...detailsOf(graph, block, edge),
       fixupAddress: wrap(block.address + BigInt(edge.offset)),
       targetAddress: wrap(target.address),
     },

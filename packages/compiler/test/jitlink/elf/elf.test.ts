@@ -183,13 +183,6 @@ test('a relocation number without a name is refused by number', (t) => {
   t.throws(() => buildLinkGraph(withRelocation(200), 'test.o'), { message: /relocation type 200 to "foo"/ });
 });
 
-test('thread-local variables are refused, used or defined', (t) => {
-  t.throws(() => build('movq %fs:x@TPOFF, %rax'), { message: /R_X86_64_TPOFF32 to "x"/ });
-  t.throws(() => build('.section .tdata,"awT"\n.globl x\n.type x, @object\nx: .quad 1'), {
-    message: /"x" is thread-local/,
-  });
-});
-
 test('an indirect function is refused', (t) => {
   t.throws(() => build('.globl f\n.type f, @gnu_indirect_function\nf: ret'), {
     message: /"f" is an indirect/,

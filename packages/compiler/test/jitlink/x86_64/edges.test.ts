@@ -15,6 +15,7 @@ const FIXUP_OFFSET = 4;
 const BLOCK_ADDRESS = 0x7f00_1000_0000n;
 const FIXUP_ADDRESS = BLOCK_ADDRESS + BigInt(FIXUP_OFFSET);
 const GOT_ADDRESS = 0x7f00_2000_0000n;
+const THREAD_POINTER = 0x7f00_3000_0000n;
 
 const SIGNED_32 = [-0x8000_0000n, 0x7fff_ffffn] as const;
 const ANY = [-0x8000_0000_0000_0000n, 0x7fff_ffff_ffff_ffffn] as const;
@@ -42,6 +43,8 @@ const FIELDS: Partial<Record<X86_64EdgeName, readonly [widthBytes: number, min: 
   BranchPCRel32ToStub: [4, ...SIGNED_32],
   PCRel32GOTLoadRelaxable: [4, ...SIGNED_32],
   PCRel32GOTLoadREXRelaxable: [4, ...SIGNED_32],
+  TPOffset32: [4, ...SIGNED_32],
+  TPOffset64: [8, ...ANY],
 };
 
 const SPECS = Object.entries<EdgeKindSpec>(X86_64_EDGES);
@@ -55,7 +58,9 @@ function applyWithValue(spec: EdgeKindSpec, value: bigint, addend = 0n): Uint8Ar
   block.address = toExecutorAddr(BLOCK_ADDRESS);
   graph.gotSymbol = new LinkSymbol({ name: 'GOT', kind: 'absolute', address: toExecutorAddr(GOT_ADDRESS) });
   const base = value - addend;
-  const target = new LinkSymbol({ name: 'foo', kind: 'absolute' });
+  graph.threadPointer = toExecutorAddr(THREAD_POINTER);
+  const { threadLocal = false } = spec;
+  const target = new LinkSymbol({ name: 'foo', kind: 'absolute', threadLocal });
   let extra = 0n;
   switch (spec.expression) {
     case 'S + A':
@@ -69,6 +74,9 @@ function applyWithValue(spec: EdgeKindSpec, value: bigint, addend = 0n): Uint8Ar
       break;
     case 'S + A - GOT':
       target.resolve(toExecutorAddr(BigInt.asUintN(64, base + GOT_ADDRESS)));
+      break;
+    case 'S + A - TP':
+      target.resolve(toExecutorAddr(BigInt.asUintN(64, base + THREAD_POINTER)));
       break;
     case 'Z + A':
       // A size is no negative number; the addend is.
@@ -89,8 +97,10 @@ function field(content: Uint8Array, widthBytes: number): bigint {
   return value;
 }
 
-test('every kind that is no request has a field', (t) => {
-  const names = SPECS.filter(([, spec]) => !isRequest(spec)).map(([name]) => name);
+test('every kind that is no request and no mere mark has a field', (t) => {
+  const names = SPECS.filter(([, spec]) => !isRequest(spec) && spec.expression !== 'none').map(
+    ([name]) => name,
+  );
   t.deepEqual(Object.keys(FIELDS), names);
 });
 
