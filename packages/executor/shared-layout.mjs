@@ -11,6 +11,8 @@
 const COUNTER_PAGE_BYTES = 4096;
 const DATA_PAGES = 512 * 1024;
 const MISSING_BYTES = 512;
+const THREAD_BYTES = 64 * 1024;
+const THREAD_UNIT_BYTES = 64;
 
 /** Says of both files what they are. */
 export const ABOUT = `\
@@ -50,6 +52,13 @@ export const SHARED_LAYOUT = [
       HOT_BITS_OFFSET: [COUNTER_PAGE_BYTES - COUNTER_PAGE_BYTES / 32, 'where those bits are'],
       DATA_PAGES: [DATA_PAGES, 'more pages of counters than a data part has'],
       HOT_PAGE_WORDS: [DATA_PAGES / 32],
+      THREAD_BYTES: [
+        THREAD_BYTES,
+        "thread-local memory of JIT'd code: of each thread's copy, and of the template that copies are made of, in whole pages in " +
+          'front of the index of unwind information',
+      ],
+      THREAD_UNIT_BYTES: [THREAD_UNIT_BYTES, 'what both are aligned to, and filled by'],
+      THREAD_UNIT_WORDS: [THREAD_BYTES / THREAD_UNIT_BYTES / 32],
       MISSING_BYTES: [MISSING_BYTES, 'words about what the kernel lacks'],
       END_MESSAGE_BYTES: [MISSING_BYTES + 128, 'at the longest a sentence with all that is missing'],
     },
@@ -76,7 +85,7 @@ export const SHARED_LAYOUT = [
       CONFINED: [2, 'confinement done; `value` is a bit set of `enum farjit_confinement`'],
       REENTER: [3, '`slot`: a thread blocks in that reentry slot'],
       CALL_DONE: [4, '`slot`: the call in that call slot has ended, see its state'],
-      DONE: [5, 'the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done'],
+      DONE: [5, 'the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done'],
       HOT: [6, '`control.hot_pending` has become 1'],
       LIMIT: [8, '`value`: an `enum farjit_limit` that was reached, once each'],
       CONFINE: [16, 'confine yourself, as `control.confine` says'],
@@ -85,6 +94,10 @@ export const SHARED_LAYOUT = [
       LOOKUP: [
         19,
         'resolve `control.names` into `control.addresses`; `slot`: bits of `enum farjit_library`, which have them, too; `value`: how many names',
+      ],
+      FILL_THREADS: [
+        20,
+        'copy those units of the template of thread-local memory that `control.thread_units` has bits for to all threads',
       ],
       PRELOAD: [24, 'before CONFINE: load the libraries in `control.names`; `value`: how many'],
     },
@@ -337,6 +350,11 @@ export const SHARED_LAYOUT = [
       ['resolver', 'u64', 'address of farjit_resolver'],
       ['count_function', 'u64', 'address of farjit_count'],
       ['run_program', 'u64', 'address of farjit_run_program'],
+      [
+        'thread_offset',
+        'u64',
+        "where a thread's copy of the template is, counted from its thread pointer; signed",
+      ],
       ['process_id', 'u32'],
       [
         'program_threads',
@@ -348,6 +366,7 @@ export const SHARED_LAYOUT = [
         'atomic u32',
         'set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits',
       ],
+      ['thread_units', 'u32[THREAD_UNIT_WORDS]', 'for FILL_THREADS, from the host'],
       ['confine', 'struct confine'],
       ['end', 'struct end'],
       'For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown.',

@@ -34,6 +34,9 @@ uint64_t farjit_reenter(uint64_t return_address);
 /* Prepares the resolver for this CPU. Once, before any JIT'd code. */
 void farjit_abi_initialize(void);
 
+/* What distances of thread-local variables are counted from. */
+uint64_t farjit_abi_thread_pointer(void);
+
 /* Copies the registers of a trap, each to the place that the ABI's enum in shared_layout.h has for it. Async-signal-safe. */
 void farjit_abi_registers(const ucontext_t *context, uint64_t *registers);
 uint64_t farjit_abi_program_counter(const ucontext_t *context);

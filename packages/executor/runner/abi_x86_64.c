@@ -48,6 +48,14 @@ void farjit_abi_initialize(void)
 	farjit_xsave_mask = mask;
 }
 
+uint64_t farjit_abi_thread_pointer(void)
+{
+	/* Its first word is its own address (psABI 11.1). */
+	uint64_t pointer;
+	__asm__("movq %%fs:0, %0" : "=r"(pointer));
+	return pointer;
+}
+
 void farjit_abi_registers(const ucontext_t *context, uint64_t *registers)
 {
 	static const int numbers[] = {

@@ -63,7 +63,8 @@ static void make_stack(struct farjit_thread *worker)
 	uintptr_t bytes = farjit_control->header.thread_stack_bytes;
 	if (bytes < (uintptr_t)PTHREAD_STACK_MIN)
 		bytes = (uintptr_t)PTHREAD_STACK_MIN;
-	bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+	/* libc keeps thread-local memory at its end. */
+	bytes = (bytes + FARJIT_THREAD_BYTES + page_bytes - 1) & ~(page_bytes - 1);
 	char *map = mmap(NULL, FARJIT_STACK_GUARD_BYTES + bytes, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED || mprotect(map + FARJIT_STACK_GUARD_BYTES, bytes, PROT_READ | PROT_WRITE) != 0) {
@@ -93,7 +94,7 @@ void farjit_spawn_worker(uint32_t slot)
 	pthread_attr_setsigmask_np(&attributes, &none);
 	pthread_attr_setstack(&attributes, (void *)worker->stack_start, worker->stack_end - worker->stack_start);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	int error = pthread_create(&thread, &attributes, worker_main, worker);
+	int error = farjit_start_thread(&thread, &attributes, worker_main, worker);
 	pthread_attr_destroy(&attributes);
 	if (error != 0)
 		farjit_fault("cannot start the worker of call slot %u: %s", slot, strerror(error));

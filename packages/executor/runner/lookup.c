@@ -4,6 +4,7 @@
 #include "libraries/libraries.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,13 +53,32 @@ static uint64_t search(const struct farjit_symbol *symbols, const char *name)
 	return 0;
 }
 
+/* Whether an address is in the calling thread's copy of a library's thread-local variables. */
+static int is_in_thread(struct dl_phdr_info *library, size_t size, void *address)
+{
+	(void)size;
+	if (!library->dlpi_tls_data)
+		return 0;
+	for (ElfW(Half) i = 0; i < library->dlpi_phnum; i++)
+		if (library->dlpi_phdr[i].p_type == PT_TLS)
+			return (uintptr_t)address - (uintptr_t)library->dlpi_tls_data < library->dlpi_phdr[i].p_memsz;
+	return 0;
+}
+
+/* Of a thread-local variable libc would say where this thread has its own, which is nobody else's: it has no one address. */
+static uint64_t shared_address(const char *name)
+{
+	void *address = dlsym(RTLD_DEFAULT, name);
+	return address && !dl_iterate_phdr(is_in_thread, address) ? (uint64_t)address : 0;
+}
+
 static uint64_t address_of(const char *name, uint32_t wanted)
 {
 	uint64_t address = search(own_symbols, name);
 	for (size_t i = 0; i < LIBRARIES && address == 0; i++)
 		if (wanted & libraries[i].library)
 			address = search(libraries[i].symbols, name);
-	return address ? address : (uint64_t)dlsym(RTLD_DEFAULT, name);
+	return address ? address : shared_address(name);
 }
 
 void farjit_lookup(uint32_t count, uint32_t wanted)

@@ -35,6 +35,7 @@ static _Noreturn void serve(void)
 				farjit_fault("CONFINE twice");
 			uint32_t confinement = farjit_confine();
 			confined = true;
+			farjit_limit_threads();
 			farjit_leave_signals_to_others();
 			farjit_ring(FARJIT_BELL_CONFINED, 0, confinement);
 			break;
@@ -53,6 +54,10 @@ static _Noreturn void serve(void)
 			break;
 		case FARJIT_BELL_SYNC_CORE:
 			farjit_sync_core();
+			farjit_ring(FARJIT_BELL_DONE, 0, 0);
+			break;
+		case FARJIT_BELL_FILL_THREADS:
+			farjit_fill_threads();
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
 		case FARJIT_BELL_LOOKUP:

@@ -16,6 +16,7 @@ uintptr_t farjit_code_start;
 uintptr_t farjit_code_end;
 uintptr_t farjit_data_start;
 const struct farjit_frame_index *farjit_frame_index;
+const unsigned char *farjit_thread_template;
 
 static void map_part(uint64_t address, uint64_t bytes, int rights, int descriptor, uint64_t offset, const char *name)
 {
@@ -66,7 +67,7 @@ void farjit_map(void)
 
 	uint64_t code_bytes = checked_size("code_bytes", head.code_bytes, 1);
 	uint64_t index_bytes = checked_size("frame_index_bytes", head.frame_index_bytes, sizeof(struct farjit_frame_index));
-	uint64_t constant_bytes = checked_size("constant_bytes", head.constant_bytes, index_bytes);
+	uint64_t constant_bytes = checked_size("constant_bytes", head.constant_bytes, index_bytes + FARJIT_THREAD_BYTES);
 	uint64_t control_bytes = checked_size("control_bytes", head.control_bytes, sizeof(struct farjit_control));
 	uint64_t data_bytes = checked_size("data_bytes", head.data_bytes, 0);
 	uint64_t total = code_bytes + constant_bytes + control_bytes + data_bytes;
@@ -89,10 +90,12 @@ void farjit_map(void)
 	farjit_code_end = constant;
 	farjit_data_start = control + control_bytes;
 	farjit_frame_index = (const void *)(control - index_bytes);
+	farjit_thread_template = (const void *)(control - index_bytes - FARJIT_THREAD_BYTES);
 	farjit_control = (struct farjit_control *)control;
 	farjit_control->base = code;
 	farjit_control->resolver = (uint64_t)farjit_resolver;
 	farjit_control->count_function = (uint64_t)farjit_count;
 	farjit_control->run_program = (uint64_t)farjit_run_program;
+	farjit_control->thread_offset = farjit_thread_offset();
 	farjit_control->process_id = (uint32_t)getpid();
 }

@@ -2,9 +2,9 @@
 #include "runner.h"
 
 #include "futex.h"
+#include "signal_mask.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 enum {
@@ -13,34 +13,12 @@ enum {
 	FULL_PAUSE_MAX_NS = 5 * 1000 * 1000,
 };
 
-/* A set of signals as the kernel takes it: one bit each, from signal 1 on. */
-typedef uint64_t signals;
-
 /* The stack that a callback takes, with room to spare. A stack that is too short for it overflows here, where a trap is
  * still reported, or caught by the program. */
 static void __attribute__((noinline)) need_stack(void)
 {
 	char stack[4096];
 	*(volatile char *)stack = 0;
-}
-
-/*
- * A thread that leaves while it has a slot, by cancellation or by a signal handler of the program's that does not return,
- * would never give it back. So signals wait, those of traps included, which programs may send, and the one that cancels,
- * which libc's own function would not block. Whatever is called with a slot is no cancellation point: system calls are made
- * by syscall().
- */
-static signals block_signals(void)
-{
-	signals blocked = UINT64_MAX, before = 0;
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, &before, sizeof before);
-	return before;
-}
-
-/* What has waited comes now, and need not come back. */
-static void restore_signals(signals before)
-{
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
 }
 
 static struct farjit_reentry_slot *claim_slot(void)
@@ -70,12 +48,17 @@ static uint32_t post_and_wait(struct farjit_reentry_slot *slot)
 	}
 }
 
+/*
+ * A thread that leaves while it has a slot, by cancellation or by a signal handler of the program's that does not return,
+ * would never give it back. So signals wait. Whatever is called with a slot is no cancellation point: system calls are made
+ * by syscall().
+ */
 uint64_t farjit_reenter(uint64_t return_address)
 {
 	int saved_errno = errno;
 	struct farjit_thread *thread = farjit_current_thread();
 	need_stack();
-	signals before = block_signals();
+	farjit_signals before = farjit_block_signals();
 	struct farjit_reentry_slot *slot = claim_slot();
 	slot->kind = FARJIT_REENTRY_COMPILE;
 	slot->thread_id = thread ? thread->thread_id : (uint32_t)syscall(SYS_gettid);
@@ -85,7 +68,7 @@ uint64_t farjit_reenter(uint64_t return_address)
 	if (decision == FARJIT_REENTRY_RELEASED) {
 		uint64_t landing = slot->landing;
 		atomic_store(&slot->state, FARJIT_REENTRY_FREE);
-		restore_signals(before);
+		farjit_restore_signals(before);
 		errno = saved_errno;
 		return landing;
 	}
@@ -93,7 +76,7 @@ uint64_t farjit_reenter(uint64_t return_address)
 		farjit_fault("a reentry slot went from POSTED to %u", decision);
 	uint32_t token = slot->token;
 	atomic_store(&slot->state, FARJIT_REENTRY_FREE);
-	restore_signals(before);
+	farjit_restore_signals(before);
 	errno = saved_errno;
 	if (farjit_is_of_program(thread))
 		farjit_end_program(token);

@@ -44,6 +44,10 @@ struct farjit_thread {
 	/* Alternate signal stack with its guard, from mmap. */
 	void *signal_stack;
 	struct _Unwind_Exception unwind_exception;
+	/* thread_locals.c: its thread-local memory, and its place among all threads. */
+	unsigned char *memory;
+	struct farjit_thread *next;
+	struct farjit_thread **link;
 };
 
 /* map.c: set once before HELLO, constant afterwards. */
@@ -53,6 +57,8 @@ extern uintptr_t farjit_code_start;
 extern uintptr_t farjit_code_end;
 /* Unwind information of JIT'd code. */
 extern const struct farjit_frame_index *farjit_frame_index;
+/* What threads begin with, FARJIT_THREAD_BYTES of it. */
+extern const unsigned char *farjit_thread_template;
 /* Start of the data part, which counters are told by their offset in. */
 extern uintptr_t farjit_data_start;
 /* Has the kernel keep the mappings of all parts but data as they are, until the process ends: nothing can be mapped over
@@ -109,6 +115,16 @@ void farjit_frames_initialize(void);
  * farjit_library; ends the runner where it has not all of them. Main thread. */
 void farjit_lookup(uint32_t count, uint32_t wanted);
 
+/* thread_locals.c */
+/* Where a thread's thread-local memory is, counted from its thread pointer; signed, and the same for all. */
+uint64_t farjit_thread_offset(void);
+/* Gives the calling thread what the template holds, before JIT'd code runs on it, and from now on what is filled. */
+void farjit_join_threads(struct farjit_thread *thread);
+/* The calling thread ends. */
+void farjit_leave_threads(struct farjit_thread *thread);
+/* Copies the units of the template that `control.thread_units` says to all threads. Main thread. */
+void farjit_fill_threads(void);
+
 /* threads.c */
 /* The calling thread, or NULL on one that this runner did not start. Async-signal-safe. */
 struct farjit_thread *farjit_current_thread(void);
@@ -123,7 +139,11 @@ void farjit_drop_signal_stack(void *signal_stack);
 void farjit_threads_initialize(void);
 /* Returns when no thread is left that JIT'd code has made. */
 void farjit_wait_for_program_threads(void);
-/* What JIT'd code gets for pthread_create and thrd_create. */
+/* From now on there are as many as control.confine says. Main thread, after confinement. */
+void farjit_limit_threads(void);
+/* Starts a thread of the runner's own. */
+int farjit_start_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+/* What JIT'd code and the libraries it uses get for pthread_create and thrd_create. */
 int farjit_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
 int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument);
 

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x8ec97046u
+#define FARJIT_LAYOUT_VERSION 0xcf42b52bu
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -43,6 +43,13 @@ enum {
 	FARJIT_HOT_BITS_OFFSET = 3968, /* where those bits are */
 	FARJIT_DATA_PAGES = 524288, /* more pages of counters than a data part has */
 	FARJIT_HOT_PAGE_WORDS = 16384,
+	/*
+	 * thread-local memory of JIT'd code: of each thread's copy, and of the template that copies are made of, in
+	 * whole pages in front of the index of unwind information
+	 */
+	FARJIT_THREAD_BYTES = 65536,
+	FARJIT_THREAD_UNIT_BYTES = 64, /* what both are aligned to, and filled by */
+	FARJIT_THREAD_UNIT_WORDS = 32,
 	FARJIT_MISSING_BYTES = 512, /* words about what the kernel lacks */
 	FARJIT_END_MESSAGE_BYTES = 640, /* at the longest a sentence with all that is missing */
 };
@@ -61,7 +68,7 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CONFINED = 2, /* confinement done; `value` is a bit set of `enum farjit_confinement` */
 	FARJIT_BELL_REENTER = 3, /* `slot`: a thread blocks in that reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in that call slot has ended, see its state */
-	FARJIT_BELL_DONE = 5, /* the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
+	FARJIT_BELL_DONE = 5, /* the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done */
 	FARJIT_BELL_HOT = 6, /* `control.hot_pending` has become 1 */
 	FARJIT_BELL_LIMIT = 8, /* `value`: an `enum farjit_limit` that was reached, once each */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
@@ -72,6 +79,11 @@ enum farjit_bell_kind {
 	 * too; `value`: how many names
 	 */
 	FARJIT_BELL_LOOKUP = 19,
+	/*
+	 * copy those units of the template of thread-local memory that `control.thread_units` has bits for to all
+	 * threads
+	 */
+	FARJIT_BELL_FILL_THREADS = 20,
 	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
 
@@ -288,10 +300,12 @@ struct farjit_control {
 	uint64_t resolver; /* address of farjit_resolver */
 	uint64_t count_function; /* address of farjit_count */
 	uint64_t run_program; /* address of farjit_run_program */
+	uint64_t thread_offset; /* where a thread's copy of the template is, counted from its thread pointer; signed */
 	uint32_t process_id;
 	_Atomic uint32_t program_threads; /* live threads made by JIT'd code; the runner waits on it for their end */
 	/* set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at the bits */
 	_Atomic uint32_t hot_pending;
+	uint32_t thread_units[FARJIT_THREAD_UNIT_WORDS]; /* for FILL_THREADS, from the host */
 	struct farjit_confine confine;
 	struct farjit_end end;
 	/* For LOOKUP: NUL-terminated names one after the other; the runner answers addresses, 0 for unknown. */

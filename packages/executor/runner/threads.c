@@ -3,6 +3,7 @@
 
 #include "futex.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -27,6 +28,12 @@ struct program_thread {
 	void *argument;
 };
 
+typedef int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+
+/* libc's own: the runner's stands before it in the whole process. */
+static create_thread *libc_pthread_create;
+/* Before there are limits, threads are those of libraries that are being loaded. */
+static bool limits_threads;
 static _Thread_local struct farjit_thread *current_thread __attribute__((tls_model("initial-exec")));
 /* Its destructor runs however a thread ends: return, pthread_exit or cancellation. */
 static pthread_key_t thread_key;
@@ -41,6 +48,7 @@ struct farjit_thread *farjit_current_thread(void)
 void farjit_set_current_thread(struct farjit_thread *thread)
 {
 	current_thread = thread;
+	farjit_join_threads(thread);
 	if (pthread_setspecific(thread_key, thread) != 0)
 		farjit_fault("no memory to follow a thread");
 }
@@ -97,6 +105,7 @@ static void thread_ended(void *argument)
 	if (is_main)
 		farjit_outlive_main();
 	current_thread = NULL;
+	farjit_leave_threads(thread);
 	farjit_drop_signal_stack(thread->signal_stack);
 	/* It begins the program_thread. */
 	free(thread);
@@ -111,6 +120,19 @@ void farjit_threads_initialize(void)
 	signal_stack_bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
 	if (pthread_key_create(&thread_key, thread_ended) != 0)
 		farjit_fault("no thread-specific key left");
+	libc_pthread_create = (create_thread *)dlsym(RTLD_NEXT, "pthread_create");
+	if (!libc_pthread_create)
+		farjit_fault("libc has no pthread_create: %s", dlerror());
+}
+
+void farjit_limit_threads(void)
+{
+	limits_threads = true;
+}
+
+int farjit_start_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	return libc_pthread_create(thread, attributes, start, argument);
 }
 
 static uint64_t program_entry(void *argument)
@@ -151,6 +173,14 @@ static void *program_main(void *argument)
 	return (void *)result;
 }
 
+/* libc keeps thread-local memory at the end of the stack; the program has not asked for that. */
+static void copy_stack_size(const pthread_attr_t *from, pthread_attr_t *to)
+{
+	size_t bytes;
+	if (pthread_attr_getstacksize(from, &bytes) == 0)
+		pthread_attr_setstacksize(to, bytes + FARJIT_THREAD_BYTES);
+}
+
 /* Copies what was asked for, with a guard that no frame jumps over. A caller's own stack stays as it is. */
 static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
 {
@@ -158,8 +188,10 @@ static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
 	if (error != 0)
 		return error;
 	pthread_attr_setguardsize(to, FARJIT_STACK_GUARD_BYTES);
-	if (!from)
+	if (!from) {
+		copy_stack_size(to, to);
 		return 0;
+	}
 
 	int number;
 	struct sched_param parameters;
@@ -180,8 +212,8 @@ static int copy_attributes(const pthread_attr_t *from, pthread_attr_t *to)
 	/* Without a stack of its own glibc answers the top of the address space, minus the size. */
 	if (pthread_attr_getstack(from, &stack, &bytes) == 0 && (uintptr_t)stack + bytes != 0)
 		pthread_attr_setstack(to, stack, bytes);
-	else if (pthread_attr_getstacksize(from, &bytes) == 0)
-		pthread_attr_setstacksize(to, bytes);
+	else
+		copy_stack_size(from, to);
 	if (pthread_attr_getaffinity_np(from, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) > 0 &&
 	    CPU_COUNT(&processors) < CPU_SETSIZE)
 		pthread_attr_setaffinity_np(to, sizeof processors, &processors);
@@ -195,10 +227,11 @@ static int start_counted(pthread_t *thread, const pthread_attr_t *attributes, st
 {
 	size_t stack_bytes = 0;
 	int error = EAGAIN;
-	if (atomic_fetch_add(&farjit_control->program_threads, 1) >= farjit_control->confine.threads)
+	uint32_t others = atomic_fetch_add(&farjit_control->program_threads, 1);
+	if (limits_threads && others >= farjit_control->confine.threads)
 		farjit_note_limit(FARJIT_LIMIT_THREADS);
 	else
-		error = pthread_create(thread, attributes, program_main, started);
+		error = libc_pthread_create(thread, attributes, program_main, started);
 	if (error == 0)
 		return 0;
 	forget_program_thread();
@@ -246,3 +279,8 @@ int farjit_thrd_create(pthread_t *thread, int (*start)(void *), void *argument)
 		return thrd_success;
 	return error == ENOMEM ? thrd_nomem : thrd_error;
 }
+
+/* Under libc's names, so that libraries find them first: std::thread's are made in libstdc++. The linker is told to export them. */
+__attribute__((visibility("default"), alias("farjit_pthread_create"))) create_thread pthread_create;
+__attribute__((visibility("default"), alias("farjit_thrd_create"))) int thrd_create(thrd_t *thread, thrd_start_t start,
+										    void *argument);

@@ -8,7 +8,7 @@ import type { Lane, Slices } from './turns.js';
 /** Does what a commit takes inside its span. */
 type InSpan = <T>(apply: () => T) => T;
 
-const NOTHING: WrittenCommit = { syncCore: false, connect: () => {} };
+const NOTHING: WrittenCommit = { syncCore: false, threadUnits: new Set(), connect: () => {} };
 
 /** Commits of one runner: completed by what was staged for them, checked, written, and then made reachable. */
 export class Commits {

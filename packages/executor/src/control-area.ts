@@ -19,6 +19,7 @@ import {
   REENTRY_SLOT_BYTES,
   REGISTER_CAPACITY,
   Sandbox,
+  THREAD_UNIT_WORDS,
   TRAP_FRAME_COUNT,
 } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
@@ -34,6 +35,8 @@ export interface RunnerHello {
   readonly resolver: bigint;
   readonly countFunction: bigint;
   readonly runProgram: bigint;
+  /** Signed. */
+  readonly threadOffset: bigint;
   readonly processId: number;
 }
 
@@ -111,6 +114,7 @@ export class ControlArea {
       resolver: this.#readWord(CONTROL.resolver),
       countFunction: this.#readWord(CONTROL.countFunction),
       runProgram: this.#readWord(CONTROL.runProgram),
+      threadOffset: BigInt.asIntN(64, this.#readWord(CONTROL.threadOffset)),
       processId: this.#bytes.readUInt32LE(CONTROL.processId),
     };
   }
@@ -191,6 +195,16 @@ export class ControlArea {
       this.#bytes.set(name, offset);
       this.#bytes[offset + name.byteLength] = 0;
       offset += name.byteLength + 1;
+    }
+  }
+
+  /** Says which units of the template threads are to be filled with. */
+  writeThreadUnits(units: Iterable<number>): void {
+    const start = CONTROL.threadUnits;
+    this.#bytes.fill(0, start, start + 4 * THREAD_UNIT_WORDS);
+    for (const unit of units) {
+      if (unit >= 32 * THREAD_UNIT_WORDS) throw new RangeError(`there is no unit ${unit}`);
+      this.#bytes[start + (unit >>> 3)] = (this.#bytes[start + (unit >>> 3)] ?? 0) | (1 << (unit & 7));
     }
   }
 

@@ -24,7 +24,10 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
-/** Work for the runner's control thread, which does one thing at a time: lookups, and making code coherent. */
+/**
+ * Work for the runner's control thread, which does one thing at a time: lookups, making code coherent, and filling
+ * thread-local memory.
+ */
 export class ControlWork {
   readonly #control: ControlArea;
   readonly #runner: ControlledRunner;
@@ -42,6 +45,17 @@ export class ControlWork {
   async syncCore(): Promise<void> {
     await this.#enqueue(
       () => ({ kind: BellKind.syncCore, value: 0 }),
+      () => undefined,
+    );
+  }
+
+  /** Resolves when all threads there are have these units of the template. */
+  async fillThreads(units: Iterable<number>): Promise<void> {
+    await this.#enqueue(
+      () => {
+        this.#control.writeThreadUnits(units);
+        return { kind: BellKind.fillThreads, value: 0 };
+      },
       () => undefined,
     );
   }

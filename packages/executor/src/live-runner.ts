@@ -177,7 +177,7 @@ export class LiveRunner {
       limits: host.limits,
     });
     const work = new ControlWork(control, runner);
-    const publisher = new Publisher(() => work.syncCore());
+    const publisher = new Publisher(work);
     const commits = new Commits(memory, publisher, events.lane, host.events);
     const bits = new HotBits(control, reservation);
     const hotCounters = new HotCounters({
@@ -251,6 +251,7 @@ export class LiveRunner {
       memory: this.memory.describe(),
       stubs,
       countFunction: this.#parts.runner.hello.countFunction,
+      threadLocals: { ...this.memory.threadTemplate, offset: this.#parts.runner.hello.threadOffset },
       confinement: describeConfinement(this.#parts.runner.confinement, this.#host),
     };
   }

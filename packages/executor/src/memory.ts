@@ -5,6 +5,7 @@ import { CommitWrites, type SegmentWrite } from './commit-writes.js';
 import { sortActions } from './finalize-actions.js';
 import { FrameIndex } from './frame-index.js';
 import { MemoryWriter } from './memory-writer.js';
+import { THREAD_UNIT_BYTES } from './native/shared-layout.js';
 import type { WrittenCommit } from './publisher.js';
 import { RegisteredFrames } from './registered-frames.js';
 import type { Reservation } from './reservation.js';
@@ -42,6 +43,12 @@ export class SessionMemory {
     const { allotted } = this.#reservation.layout;
     const part = ({ offset, sizeBytes }: Region) => ({ address: this.addressOf(offset), sizeBytes });
     return { code: part(allotted.code), constant: part(allotted.constant), data: part(allotted.data) };
+  }
+
+  /** Where the compiler writes what threads begin with. */
+  get threadTemplate(): { readonly address: ExecutorAddr; readonly sizeBytes: number } {
+    const { offset, sizeBytes } = this.#reservation.layout.threadTemplate;
+    return { address: this.addressOf(offset), sizeBytes };
   }
 
   get layout(): Reservation['layout'] {
@@ -106,6 +113,7 @@ export class SessionMemory {
     for (const section of sections) yield* this.#frames.add(section);
     return {
       syncCore: invalidateInstructionCache.length > 0,
+      threadUnits: this.#threadUnitsOf(writes),
       connect: () => {
         for (const { offset, value } of pointers) this.#writer.storePointer(offset, value);
       },
@@ -157,7 +165,8 @@ export class SessionMemory {
         `segment at ${formatAddr(address)} has ${content.byteLength} bytes of content in ${memoryBytes} of memory`,
       );
     const offset = this.offsetOf(address);
-    const actual = this.#protAt(offset, memoryBytes);
+    const isTemplate = contains(this.layout.threadTemplate, offset, memoryBytes);
+    const actual = isTemplate ? 'constant' : this.#protAt(offset, memoryBytes);
     if (!actual) throw outside(address, memoryBytes, 'memory that is allotted to the compiler');
     if (actual !== prot)
       throw new RequestError(
@@ -165,6 +174,19 @@ export class SessionMemory {
         `segment at ${formatAddr(address)} is ${prot}, the memory there is ${actual}`,
       );
     return { offset, segment };
+  }
+
+  /** Units of thread-local memory that segments lie in. */
+  #threadUnitsOf(writes: readonly SegmentWrite[]): Set<number> {
+    const { threadTemplate } = this.layout;
+    const units = new Set<number>();
+    for (const { offset, segment } of writes) {
+      if (!contains(threadTemplate, offset, segment.memoryBytes)) continue;
+      const start = offset - threadTemplate.offset;
+      const first = Math.floor(start / THREAD_UNIT_BYTES);
+      for (let unit = first; unit * THREAD_UNIT_BYTES < start + segment.memoryBytes; unit++) units.add(unit);
+    }
+    return units;
   }
 
   #checkPointer(address: ExecutorAddr): number {

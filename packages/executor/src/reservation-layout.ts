@@ -1,7 +1,7 @@
 import type { MemProt } from '@farjit/protocol';
 import { alignUp } from './align-up.js';
 import { frameHeadsBytes } from './frame-cells.js';
-import { CONTROL_BYTES } from './native/shared-layout.js';
+import { CONTROL_BYTES, THREAD_BYTES } from './native/shared-layout.js';
 
 const MIB = 1024 * 1024;
 
@@ -38,9 +38,13 @@ export interface ReservationLayout extends Readonly<Record<MemProt, Region>> {
   /** Of code: stubs, and as many bytes of trampolines. */
   readonly stubs: Region;
   readonly trampolines: Region;
-  /** Of constant: the pointers of stubs, the nodes of the frame index, and where its lists begin. */
+  /**
+   * Of constant: the pointers of stubs, the nodes of the frame index, what threads begin with, and where the index's lists
+   * begin.
+   */
   readonly pointers: Region;
   readonly frameNodes: Region;
+  readonly threadTemplate: Region;
   readonly frameHeads: Region;
   /** Code and constant. */
   readonly sealedBytes: number;
@@ -83,9 +87,10 @@ export function layoutReservation(
   const data = { offset: sealedBytes + controlBytes, sizeBytes: dataBytes };
   const pointerBytes = alignUp(Math.min(codeBytes, constantBytes) * POINTERS_SHARE, pageBytes);
   const [allottedCode, stubs, trampolines] = cutOff(code, [pointerBytes, pointerBytes]);
-  const [allottedConstant, pointers, frameNodes, frameHeads] = cutOff(constant, [
+  const [allottedConstant, pointers, frameNodes, threadTemplate, frameHeads] = cutOff(constant, [
     pointerBytes,
     alignUp(constantBytes * FRAME_NODES_SHARE, pageBytes),
+    alignUp(THREAD_BYTES, pageBytes),
     alignUp(frameHeadsBytes(codeBytes), pageBytes),
   ]);
   return {
@@ -99,6 +104,7 @@ export function layoutReservation(
     trampolines,
     pointers,
     frameNodes,
+    threadTemplate,
     frameHeads,
     sealedBytes,
     sharedBytes: controlBytes + dataBytes,

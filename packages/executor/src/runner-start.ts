@@ -15,13 +15,20 @@ export class RunnerStartError extends FarJITError {
   }
 }
 
-/** What a runner says of itself: where its reservation, its resolver, what counted code calls and what runs programs are. */
+/**
+ * What a runner says of itself: where its reservation, its resolver, what counted code calls and what runs programs are; and the
+ * thread-local memory of each of its threads, by its distance from the thread pointer, in bytes.
+ */
 export interface RunnerAddresses {
   readonly base: ExecutorAddr;
   readonly resolver: ExecutorAddr;
   readonly countFunction: ExecutorAddr;
   readonly runProgram: ExecutorAddr;
+  readonly threadOffset: number;
 }
+
+/** What a 32-bit displacement reaches. */
+const MAX_THREAD_OFFSET = 0x7fff_0000n;
 
 /** Bits of `Confinement`, and what there is to say of them. */
 export interface RunnerConfinement extends ConfineAnswer {
@@ -81,20 +88,22 @@ export function checkHello(
   { totalBytes, pageBytes }: Pick<ReservationLayout, 'totalBytes' | 'pageBytes'>,
   userAddressBits: number,
 ): RunnerAddresses {
-  const { base, resolver, countFunction, runProgram } = hello;
+  const { base, resolver, countFunction, runProgram, threadOffset } = hello;
   const limit = 1n << BigInt(userAddressBits);
   const isPlaced = base > 0n && base % BigInt(pageBytes) === 0n && base + BigInt(totalBytes) <= limit;
+  const isInReach = threadOffset >= -MAX_THREAD_OFFSET && threadOffset < MAX_THREAD_OFFSET;
   const isWhole = resolver !== 0n && countFunction !== 0n && runProgram !== 0n;
-  if (!isPlaced || !isWhole || hello.processId !== processId)
+  if (!isPlaced || !isInReach || !isWhole || hello.processId !== processId)
     throw new RunnerStartError(
       `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
         `count function 0x${countFunction.toString(16)}, program function 0x${runProgram.toString(16)}, ` +
-        `process ${hello.processId}`,
+        `thread offset ${threadOffset}, process ${hello.processId}`,
     );
   return {
     base: toExecutorAddr(base),
     resolver: toExecutorAddr(resolver),
     countFunction: toExecutorAddr(countFunction),
     runProgram: toExecutorAddr(runProgram),
+    threadOffset: Number(threadOffset),
   };
 }

@@ -26,6 +26,7 @@ import {
   ReentryKind,
   ReentryState,
   Sandbox,
+  THREAD_UNIT_WORDS,
   TRAP_FRAME_COUNT,
 } from '../src/native/shared-layout.js';
 import { ReservationPool } from '../src/reservation.js';
@@ -72,14 +73,31 @@ test('what the runner says of itself is read, all of its bits', (t) => {
   bytes.writeBigUInt64LE(WIDE + 1n, CONTROL.resolver);
   bytes.writeBigUInt64LE(WIDE + 2n, CONTROL.countFunction);
   bytes.writeBigUInt64LE(WIDE + 3n, CONTROL.runProgram);
+  bytes.writeBigInt64LE(-70_000n, CONTROL.threadOffset);
   bytes.writeUInt32LE(0xffff_fff0, CONTROL.processId);
   t.deepEqual(area.readHello(), {
     base: WIDE,
     resolver: WIDE + 1n,
     countFunction: WIDE + 2n,
     runProgram: WIDE + 3n,
+    threadOffset: -70_000n,
     processId: 0xffff_fff0,
   });
+});
+
+test('units to fill threads with are bits, those that were said last', (t) => {
+  const { area, bytes } = prepare(t);
+  const words = () => {
+    const numbers = Array.from({ length: THREAD_UNIT_WORDS }, (_, word) =>
+      bytes.readUInt32LE(CONTROL.threadUnits + 4 * word),
+    );
+    return Object.fromEntries([...numbers.entries()].filter(([, value]) => value !== 0));
+  };
+  area.writeThreadUnits([0, 31, 32, 1023]);
+  t.deepEqual(words(), { 0: 0x8000_0001, 1: 1, 31: 0x8000_0000 });
+  area.writeThreadUnits(new Set([7]));
+  t.deepEqual(words(), { 0: 128 });
+  t.throws(() => area.writeThreadUnits([1024]), { instanceOf: RangeError });
 });
 
 test('limits go out as the kernel has them: none is infinity, and descriptors have an end', (t) => {

@@ -36,6 +36,17 @@ function prepare(t: ExecutionContext) {
   return { reservation, rung, kills, work, answer };
 }
 
+test('threads are filled with what was asked for, when it is the turn of that', async (t) => {
+  const { reservation, rung, work, answer } = prepare(t);
+  const word = () => reservation.control.readUInt32LE(CONTROL.threadUnits);
+  const filled = [work.fillThreads([1]), work.fillThreads([2])];
+  t.deepEqual([rung.at(-1), word()], [[BellKind.fillThreads, 0, 0], 2]);
+  t.true(answer());
+  t.deepEqual([rung.length, word()], [2, 4]);
+  t.true(answer());
+  await Promise.all(filled);
+});
+
 test('one thing is done at a time, in the order in which it was asked for', async (t) => {
   const { rung, work, answer } = prepare(t);
   const done: string[] = [];

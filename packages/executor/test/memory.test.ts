@@ -30,6 +30,22 @@ test('a commit writes content, zeroes the rest and stores pointers', (t) => {
   t.is(memory.read(addrAdd(constant, 8), 8).readBigUInt64LE(), 0x1122334455667788n);
 });
 
+test('a commit says which units of thread-local memory its segments are in', (t) => {
+  const { memory, data } = prepare(t);
+  const { address, sizeBytes } = memory.threadTemplate;
+  const at = (offset: number, memoryBytes: number, content = Uint8Array.of()) => ({
+    address: addrAdd(address, offset),
+    prot: 'constant' as const,
+    content,
+    memoryBytes,
+  });
+  const commit = (...segments: Commit['segments']) =>
+    finish(memory.apply(commitOf({ segments }))).threadUnits;
+  t.deepEqual([...commit(at(0, 1, Uint8Array.of(7)), at(127, 2), at(sizeBytes - 64, 64))], [0, 1, 2, 1023]);
+  t.deepEqual([...commit(segmentOf(data, 'data', Uint8Array.of(1)))], []);
+  t.deepEqual([...memory.read(address, 2)], [7, 0]);
+});
+
 const PAGE_OF_ONES = new Uint8Array(4096).fill(1);
 
 const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string][] = [
@@ -58,6 +74,38 @@ const REFUSED: readonly [string, (prepared: Prepared) => Partial<Commit>, string
     (prepared) => ({
       segments: [segmentOf(addrAdd(endOf(prepared, 'constant'), -1), 'constant', Uint8Array.of(1, 2))],
     }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment that reaches beyond what threads begin with',
+    ({ memory: { threadTemplate } }) => ({
+      segments: [
+        segmentOf(
+          addrAdd(threadTemplate.address, threadTemplate.sizeBytes - 1),
+          'constant',
+          Uint8Array.of(1, 2),
+        ),
+      ],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a segment of another protection there',
+    ({ memory: { threadTemplate } }) => ({
+      segments: [segmentOf(threadTemplate.address, 'data', Uint8Array.of(1))],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'a pointer there, which no thread would get',
+    ({ memory: { threadTemplate } }) => ({
+      pointers: [{ address: threadTemplate.address, value: toExecutorAddr(1n) }],
+    }),
+    'INVALID_ADDRESS',
+  ],
+  [
+    'frames there',
+    ({ memory: { threadTemplate } }) => ({ actions: [registers(threadTemplate.address, TERMINATOR)] }),
     'INVALID_ADDRESS',
   ],
   [

@@ -5,12 +5,17 @@ import { Publisher, type WrittenCommit } from '../src/publisher.js';
 function prepare() {
   const happened: string[] = [];
   const pending: { done: () => void; fail: (error: Error) => void }[] = [];
-  const publisher = new Publisher(() => {
-    happened.push('work');
-    return new Promise((done, fail) => pending.push({ done, fail }));
+  const work = (what: string) => {
+    happened.push(what);
+    return new Promise<void>((done, fail) => pending.push({ done, fail }));
+  };
+  const publisher = new Publisher({
+    syncCore: () => work('work'),
+    fillThreads: (units) => work(`fill ${[...units]}`),
   });
-  const commit = (name: string, syncCore = false): WrittenCommit => ({
+  const commit = (name: string, syncCore = false, threadUnits: number[] = []): WrittenCommit => ({
     syncCore,
+    threadUnits: new Set(threadUnits),
     connect: () => happened.push(`pointers of ${name}`),
   });
   const reach = (name: string) => () => {
@@ -27,6 +32,19 @@ test('a commit where no other code was is reachable at once', (t) => {
   t.is(publisher.publish(commit('a'), reach('a')), 'a');
   t.deepEqual(happened, ['pointers of a', 'reach a']);
   t.false(publisher.isBusy);
+});
+
+test('all threads have their thread-local variables before a pointer leads to code, and before anybody goes on', async (t) => {
+  const { happened, pending, publisher, commit, reach } = prepare();
+  const reached = publisher.publish(commit('a', true, [3, 5]), reach('a'));
+  const next = publisher.publish(commit('b'), reach('b'));
+  t.deepEqual(happened, ['work', 'fill 3,5']);
+  pending[0]?.done();
+  await settle();
+  t.deepEqual(happened, ['work', 'fill 3,5']);
+  pending[1]?.done();
+  t.deepEqual(await Promise.all([reached, next]), ['a', 'b']);
+  t.deepEqual(happened.slice(2), ['pointers of a', 'reach a', 'pointers of b', 'reach b']);
 });
 
 test('all threads see the code before a pointer leads to the code, and before anybody goes on', async (t) => {

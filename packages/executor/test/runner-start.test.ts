@@ -1,7 +1,14 @@
 import test from 'ava';
 import { checkHello, RunnerStartError, startError } from '../src/runner-start.js';
 
-const HELLO = { base: 0x7000_0000_0000n, resolver: 1n, countFunction: 2n, runProgram: 3n, processId: 42 };
+const HELLO = {
+  base: 0x7000_0000_0000n,
+  resolver: 1n,
+  countFunction: 2n,
+  runProgram: 3n,
+  threadOffset: -70_000n,
+  processId: 42,
+};
 const RESERVATION_BYTES = 0x1_0000;
 const LAYOUT = { totalBytes: RESERVATION_BYTES, pageBytes: 4096 };
 const END = 1n << 47n;
@@ -12,6 +19,7 @@ test('a runner is where user space is, all of it', (t) => {
     resolver: 1n,
     countFunction: 2n,
     runProgram: 3n,
+    threadOffset: -70_000,
   });
   const last = END - BigInt(RESERVATION_BYTES);
   for (const base of [4096n, last])
@@ -21,11 +29,13 @@ test('a runner is where user space is, all of it', (t) => {
 });
 
 test('it has all that it must have, and is the process that was started', (t) => {
-  for (const wrong of [{ resolver: 0n }, { countFunction: 0n }, { runProgram: 0n }, { processId: 43 }])
+  const far = [{ threadOffset: -(2n ** 31n) }, { threadOffset: 2n ** 31n }];
+  const missing = [{ resolver: 0n }, { countFunction: 0n }, { runProgram: 0n }];
+  for (const wrong of [...missing, { processId: 43 }, ...far])
     t.throws(() => checkHello({ ...HELLO, ...wrong }, 42, LAYOUT, 47), {
       code: 'RUNNER_START_FAILED',
       message:
-        /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], program function 0x[03], process 4[23]$/,
+        /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], program function 0x[03], thread offset -?\d+, process 4[23]$/,
     });
 });
 

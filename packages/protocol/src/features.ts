@@ -10,6 +10,7 @@ export const FEATURES = {
   'staged-commits': 'commits that are larger than a frame, by `stageCommit`',
   'call-and-read': 'calls that answer with a piece of memory, by `callAndRead`',
   'hot-counters': 'counted code, which `functionsHot` tells of when it has run often',
+  'thread-locals': 'thread-local variables, for which `threadLocals` of a runner says where there is room',
   inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
   programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
 } as const;

@@ -96,9 +96,9 @@ static void looks_up_own_symbols_then_the_c_library(void)
 {
 	struct host host;
 	host_open(&host);
-	static const char names[] = "sin\0putchard\0there_is_no_such_function\0printd\0atexit\0pthread_create\0main\0printf";
+	static const char names[] = "sin\0putchard\0there_is_no_such_function\0printd\0atexit\0pthread_create\0main\0printf\0errno";
 	memcpy(host.control->names, names, sizeof names);
-	host_ring(&host, FARJIT_BELL_LOOKUP, FARJIT_LIBRARY_KALEIDOSCOPE, 8);
+	host_ring(&host, FARJIT_BELL_LOOKUP, FARJIT_LIBRARY_KALEIDOSCOPE, 9);
 	host_expect(&host, FARJIT_BELL_DONE);
 	const uint64_t *addresses = host.control->addresses;
 	CHECK(addresses[0] != 0);
@@ -110,6 +110,8 @@ static void looks_up_own_symbols_then_the_c_library(void)
 	/* The runner's own functions are nobody's to link to. */
 	CHECK_EQUAL(addresses[6], 0);
 	CHECK(addresses[7] != 0);
+	/* Each thread has its own. */
+	CHECK_EQUAL(addresses[8], 0);
 
 	struct call_c *block = call_block(&host, 0);
 	block->real[0] = 0.5;

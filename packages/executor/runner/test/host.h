@@ -11,7 +11,7 @@
 
 enum {
 	CODE_BYTES = 1024 * 1024,
-	CONSTANT_BYTES = 64 * 1024,
+	CONSTANT_BYTES = 256 * 1024,
 	DATA_BYTES = 1024 * 1024,
 	/* Data the runner maps although the file ends before it: touching it is a bus error. */
 	ABSENT_BYTES = 64 * 1024,
@@ -140,7 +140,7 @@ struct test_case {
 	void (*run)(void);
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
-	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[];
+	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[], thread_cases[];
 /* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
 extern bool runner_is_confined;

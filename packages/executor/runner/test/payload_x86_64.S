@@ -92,6 +92,12 @@ PAYLOAD add_one
 	leaq	1(%rdi), %rax
 	ret
 
+/* uint64_t count_thread_local(int64_t distance from the thread pointer): a landing. */
+PAYLOAD count_thread_local
+	movq	%fs:(%rdi), %rax
+	incq	%fs:(%rdi)
+	ret
+
 /* uint32_t read_mxcsr(void) */
 PAYLOAD read_mxcsr
 	stmxcsr	-8(%rsp)

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x8ec97046;
+export const LAYOUT_VERSION = 0xcf42b52b;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -41,6 +41,14 @@ export const HOT_BITS_OFFSET = 3968;
 /** more pages of counters than a data part has */
 export const DATA_PAGES = 524288;
 export const HOT_PAGE_WORDS = 16384;
+/**
+ * thread-local memory of JIT'd code: of each thread's copy, and of the template that copies are made of, in whole
+ * pages in front of the index of unwind information
+ */
+export const THREAD_BYTES = 65536;
+/** what both are aligned to, and filled by */
+export const THREAD_UNIT_BYTES = 64;
+export const THREAD_UNIT_WORDS = 32;
 /** words about what the kernel lacks */
 export const MISSING_BYTES = 512;
 /** at the longest a sentence with all that is missing */
@@ -65,7 +73,7 @@ export const BellKind = {
   reenter: 3,
   /** `slot`: the call in that call slot has ended, see its state */
   callDone: 4,
-  /** the SYNC_CORE, LOOKUP or PRELOAD the host asked for is done */
+  /** the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done */
   done: 5,
   /** `control.hot_pending` has become 1 */
   hot: 6,
@@ -82,6 +90,11 @@ export const BellKind = {
    * have them, too; `value`: how many names
    */
   lookup: 19,
+  /**
+   * copy those units of the template of thread-local memory that `control.thread_units` has bits for
+   * to all threads
+   */
+  fillThreads: 20,
   /** before CONFINE: load the libraries in `control.names`; `value`: how many */
   preload: 24,
 } as const;
@@ -370,21 +383,25 @@ export const CONTROL = {
   countFunction: 72,
   /** address of farjit_run_program */
   runProgram: 80,
-  processId: 88,
+  /** where a thread's copy of the template is, counted from its thread pointer; signed */
+  threadOffset: 88,
+  processId: 96,
   /** live threads made by JIT'd code; the runner waits on it for their end */
-  programThreads: 92,
+  programThreads: 100,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits
    */
-  hotPending: 96,
-  confine: 104,
-  end: 664,
-  addresses: 2128,
-  names: 34896,
+  hotPending: 104,
+  /** for FILL_THREADS, from the host */
+  threadUnits: 108,
+  confine: 240,
+  end: 800,
+  addresses: 2264,
+  names: 35032,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100432,
-  reentry: 166016,
-  calls: 174208,
+  hotPages: 100568,
+  reentry: 166144,
+  calls: 174336,
 } as const;
-export const CONTROL_BYTES = 3324032;
+export const CONTROL_BYTES = 3324160;

@@ -101,4 +101,8 @@ export const CASES: readonly string[] = [
   'a-program-ends-without-a-function-that-one-of-its-threads-has-called',
   'a-failed-callback-of-a-call-beside-a-program-is-that-calls',
   'a-second-program-is-a-fault',
+  'threads-begin-with-the-template',
+  'threads-that-are-there-get-what-is-filled-and-nothing-else',
+  'a-unit-that-is-used-again-is-filled-again',
+  'threads-that-have-ended-are-filled-no-more',
 ];

@@ -79,6 +79,9 @@ export const runnerWanted = v.object({
   libraries: v.pipe(v.array(shortName), v.maxLength(MAX_LIBRARIES)),
 });
 
+/** Distances of thread-local variables from the thread pointer are displacements of 32 bits. */
+const threadOffset = v.pipe(v.number(), v.safeInteger(), v.minValue(-0x8000_0000), v.maxValue(0x7fff_ffff));
+
 /** A started runner, ready for the first call. */
 export const runnerStarted = v.object({
   generation: v.pipe(count, v.minValue(1)),
@@ -90,6 +93,13 @@ export const runnerStarted = v.object({
    * first word is a threshold, and whose last 128 bytes are the runner's; when it gets there, `functionsHot` tells.
    */
   countFunction: executorAddr,
+  /**
+   * Room for thread-local variables, of the feature `thread-locals`. Each thread has as much memory of its own, and its first
+   * byte lies `offset` bytes from the thread pointer, in every thread. What is written into segments here is what the memory of
+   * threads begins with: those that are there get it before a pointer leads to code of the same commit, in whole units of 64
+   * bytes, and those that are made later have it from the start.
+   */
+  threadLocals: v.optional(v.object({ ...part.entries, offset: threadOffset })),
   confinement,
 });
 export type RunnerStarted = v.InferOutput<typeof runnerStarted>;
