@@ -183,11 +183,6 @@ const REFUSED: readonly (readonly [what: string, object: () => Uint8Array, messa
     /functions to run at the start/,
   ],
   [
-    'thread-local variables',
-    () => compile('_Thread_local int n; int f(void) { return n; }', ['-fPIC']),
-    /TLS|thread-local/,
-  ],
-  [
     'an ifunc',
     () =>
       compile(

@@ -64,7 +64,7 @@ export function startVersion2Executor(hasFeature: (name: string) => boolean = ()
     const features = commonFeatures(opened.features);
     toHost.agree(features, opened.server);
     toCompiler.agree(features, params.client);
-    return opened;
+    return { ...opened, features };
   });
   void toCompiler.closed.then(() => toHost.close());
   void toHost.closed.then(() => toCompiler.close());

@@ -231,7 +231,6 @@ define void @f() { ret void }`,
 define void @f() { ret void }`,
     /its variable entry is in a section of functions to run at the start/,
   ],
-  'a thread-local variable': ['@counter = thread_local global i32 0', /its variable counter is thread-local/],
   'an ifunc': [
     `@f = ifunc double (double), double (double)* ()* @choose
 define internal double (double)* @choose() { ret double (double)* @one }

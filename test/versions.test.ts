@@ -16,6 +16,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { GenericSchema } from 'valibot';
 import { WebSocketServer } from 'ws';
 import { FakeHost } from '#compiler/test/executor-client/fake-host.js';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
 import { callDouble as callDoubleCode, doubleIt } from '#executor/test/machine-code.js';
 import { connectVersion2Compiler, startVersion2Executor, version2 } from './frozen-protocol.js';
 import { evaluateAll } from './jit-fixture.js';
@@ -123,6 +124,26 @@ test('with an executor that has no feature a compiler of today does without, and
     });
   for (const method of ['callAndRead', 'stageCommit', 'functionsHot', 'sessionStatus', 'runnerMaps'])
     t.false(heard.includes(method), method);
+});
+
+test('thread-local variables are refused by name where the executor knows nothing of them, and nothing of theirs is left', async (t) => {
+  const { transport, ended } = startVersion2Executor();
+  t.teardown(() => ended);
+  const { jit } = await openJIT(t, transport);
+  const lacking =
+    /counter"? is thread-local, which the executor does not support: it has no feature "thread-locals"/;
+  for (const declared of [
+    '@counter = thread_local global i32 0',
+    '@counter = external thread_local global i32',
+  ])
+    await t.throwsAsync(jit.addIR(`${declared}\ndefine double @f() { ret double 1.0 }`), {
+      code: 'COMPILE',
+      message: lacking,
+    });
+  const object = compile('static __thread int counter; int f(void) { return counter++; }', ['-fPIC']);
+  await t.throwsAsync(jit.addObject(object), { code: 'LINK_ERROR', message: lacking });
+  await evaluateAll(jit, 'def f() 5;');
+  t.deepEqual(await evaluateAll(jit, 'f();'), [5]);
 });
 
 test('a compiler of version 2 has all that it knows with an executor of today', async (t) => {

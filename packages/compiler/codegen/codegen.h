@@ -108,6 +108,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_CALLABLE = 2,
 	FARJIT_DEFINITION_ELSEWHERE = 3, /* a function that the module declares, and another defines */
 	FARJIT_DEFINITION_ASSEMBLY = 4, /* no name: the module's own assembly, which may define more */
+	FARJIT_DEFINITION_THREAD_LOCAL = 5, /* a thread-local variable that is another's, or the module's alone */
 };
 
 /* How a definition competes with others of its name, and who finds it. */
@@ -116,6 +117,7 @@ enum farjit_symbol_flags {
 	FARJIT_SYMBOL_COMMON = 2, /* tentative: the largest is taken */
 	FARJIT_SYMBOL_HIDDEN = 4, /* for those alone that are linked with it */
 	FARJIT_SYMBOL_LIBRARY = 8, /* elsewhere, and LLVM knows by heart what the C library's function of that name does */
+	FARJIT_SYMBOL_THREAD_LOCAL = 16,
 };
 
 enum farjit_status {

@@ -72,10 +72,26 @@ static void put_u64(FILE *out, uint64_t value)
 	fwrite(&value, sizeof value, 1, out);
 }
 
+/* Also of an alias of a thread-local variable, or of a part of one. */
+static bool is_thread_local(LLVMValueRef value)
+{
+	while (!llvm.LLVMIsAGlobalVariable(value)) {
+		if (llvm.LLVMIsAGlobalAlias(value))
+			value = llvm.LLVMAliasGetAliasee(value);
+		else if (llvm.LLVMIsAConstantExpr(value))
+			value = llvm.LLVMGetOperand(value, 0);
+		else
+			return false;
+	}
+	return llvm.LLVMIsThreadLocal(value);
+}
+
 /* Enum farjit_symbol_flags. An alias is in the COMDAT group of what it stands for, and is weak by its own linkage. */
 static unsigned symbol_flags(LLVMValueRef value)
 {
 	unsigned flags = llvm.LLVMGetVisibility(value) == LLVMHiddenVisibility ? FARJIT_SYMBOL_HIDDEN : 0;
+	if (is_thread_local(value))
+		flags |= FARJIT_SYMBOL_THREAD_LOCAL;
 	switch (llvm.LLVMGetLinkage(value)) {
 	case LLVMCommonLinkage:
 		return flags | FARJIT_SYMBOL_COMMON;
@@ -165,8 +181,6 @@ static bool is_run(const char *section)
 /* What of a variable nobody would do, in words; NULL: there is nothing. */
 static const char *refuse_global(LLVMValueRef global, const char *name)
 {
-	if (llvm.LLVMIsThreadLocal(global))
-		return "is thread-local, which is not supported";
 	if (llvm.LLVMIsDeclaration(global))
 		return NULL;
 	bool is_list = strcmp(name, "llvm.global_ctors") == 0 || strcmp(name, "llvm.global_dtors") == 0;
@@ -260,6 +274,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
 		if (is_exported(data))
 			put_name(out, FARJIT_DEFINITION_DATA, data);
+		else if (is_thread_local(data))
+			put_name(out, FARJIT_DEFINITION_THREAD_LOCAL, data);
 	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
 		if (is_exported(alias))

@@ -80,6 +80,11 @@ enum {
 	X(LLVMValueRef, LLVMGetFirstGlobalIFunc, (LLVMModuleRef))                                                      \
 	X(unsigned, LLVMGetIntrinsicID, (LLVMValueRef))                                                                \
 	X(LLVMBool, LLVMIsThreadLocal, (LLVMValueRef))                                                                 \
+	X(LLVMValueRef, LLVMIsAGlobalVariable, (LLVMValueRef))                                                         \
+	X(LLVMValueRef, LLVMIsAGlobalAlias, (LLVMValueRef))                                                            \
+	X(LLVMValueRef, LLVMAliasGetAliasee, (LLVMValueRef))                                                           \
+	X(LLVMValueRef, LLVMIsAConstantExpr, (LLVMValueRef))                                                           \
+	X(LLVMValueRef, LLVMGetOperand, (LLVMValueRef, unsigned))                                                      \
 	X(unsigned, LLVMGetArrayLength, (LLVMTypeRef))                                                                 \
 	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \
 	X(LLVMBool, LLVMIsFunctionVarArg, (LLVMTypeRef))                                                               \

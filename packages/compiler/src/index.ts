@@ -19,6 +19,7 @@ export {
   RunnerLostError,
   SessionClosedError,
   SymbolsNotFoundError,
+  ThreadLocalSymbolError,
 } from './core/errors.js';
 export type { MaterializationUnit, ObjectPart } from './core/materialization-unit.js';
 export type { ClientTls } from './executor-client/client-tls.js';

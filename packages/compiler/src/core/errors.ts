@@ -117,10 +117,23 @@ export class SymbolsNotFoundError extends FarJITError {
 
 /** The session's memory in the executor is used up. */
 export class OutOfExecutorMemoryError extends FarJITError {
-  constructor(prot: SectionProt, sizeBytes: number) {
+  /** @param names of what was to go there, where that is known. */
+  constructor(prot: SectionProt, sizeBytes: number, names: readonly string[] = []) {
+    const kind = prot === 'thread' ? 'thread-local' : prot;
+    const owner = names.length > 0 ? ` for ${names.join(', ')}` : '';
     super(
       'OUT_OF_EXECUTOR_MEMORY',
-      `no ${sizeBytes} bytes of ${prot} memory left in the executor; remove modules that are no longer needed`,
+      `no ${sizeBytes} bytes of ${kind} memory left in the executor${owner}; remove modules that are no longer needed`,
+    );
+  }
+}
+
+/** A name was looked up that is a thread-local variable's: each thread has its own, so there is no address to give. */
+export class ThreadLocalSymbolError extends FarJITError {
+  constructor(name: string) {
+    super(
+      'THREAD_LOCAL_SYMBOL',
+      `${name} is thread-local: it has no address for all threads; call a function that answers what its thread has`,
     );
   }
 }

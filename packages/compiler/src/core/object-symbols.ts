@@ -23,12 +23,13 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
   return symbols;
 }
 
-function flagsOf({ block, callable, linkage, scope, sizeBytes }: LinkSymbol): SymbolFlags {
+function flagsOf({ block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {
   const isCommon = block?.section.name === COMMON_SECTION;
   return {
     callable,
     linkage: isCommon ? 'common' : linkage,
     scope: scope === 'hidden' ? 'hidden' : 'exported',
+    threadLocal,
     sizeBytes: isCommon ? sizeBytes : 0,
   };
 }

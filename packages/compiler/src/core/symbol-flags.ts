@@ -6,6 +6,8 @@ export interface SymbolFlags {
   readonly linkage: 'strong' | 'weak' | 'common';
   /** A hidden name is found from inside its dylib only. */
   readonly scope: 'exported' | 'hidden';
+  /** Data that each thread has its own of: it has no address, and code finds it by its distance from the thread pointer. */
+  readonly threadLocal: boolean;
   /** What a common one takes; 0 for others. */
   readonly sizeBytes: number;
 }
@@ -16,7 +18,13 @@ export type SymbolFlagsMap = ReadonlyMap<string, SymbolFlags>;
 /** Of what defines nothing for others. */
 export const NO_SYMBOLS: SymbolFlagsMap = new Map();
 
-export const FUNCTION: SymbolFlags = { callable: true, linkage: 'strong', scope: 'exported', sizeBytes: 0 };
+export const FUNCTION: SymbolFlags = {
+  callable: true,
+  linkage: 'strong',
+  scope: 'exported',
+  threadLocal: false,
+  sizeBytes: 0,
+};
 export const DATA: SymbolFlags = { ...FUNCTION, callable: false };
 
 const STRENGTH = { weak: 0, common: 1, strong: 2 } as const;
@@ -31,11 +39,12 @@ export function strongSymbols(functions: Iterable<string>, data: Iterable<string
 
 /**
  * Which of two definitions of a name is taken: strong over common over weak, the larger of two common ones, else the first.
- * Two strong ones, or a function and data, are no choice.
+ * Two strong ones, or such of two kinds, are no choice.
  */
 export function arbitrate(first: SymbolFlags, second: SymbolFlags): 'first' | 'second' | 'duplicate' {
   const bothStrong = first.linkage === 'strong' && second.linkage === 'strong';
-  if (bothStrong || first.callable !== second.callable) return 'duplicate';
+  const isOfOneKind = first.callable === second.callable && first.threadLocal === second.threadLocal;
+  if (bothStrong || !isOfOneKind) return 'duplicate';
   if (first.linkage === 'common' && second.linkage === 'common')
     return second.sizeBytes > first.sizeBytes ? 'second' : 'first';
   return STRENGTH[second.linkage] > STRENGTH[first.linkage] ? 'second' : 'first';

@@ -6,6 +6,8 @@ import { formatAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 const MAX_STUB_BYTES = 256;
 /** What a 32-bit displacement reaches. */
 const MAX_SPAN = 0x7fff_ffffn;
+/** What thread-local memory is aligned to. */
+const THREAD_ALIGNMENT = 64;
 /** Largest page of any target. */
 const MAX_PAGE_BYTES = 1 << 20;
 
@@ -41,12 +43,15 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /**
- * The three parts of a runner's memory must be sane, beside each other and within reach.
+ * The parts of a runner's memory, and what its threads begin with, must be sane, beside each other and within reach.
  * @throws {ProtocolError} when they are not.
  */
 export function checkRunner(runner: RunnerStarted, { pageBytes }: RemoteInfo): RunnerStarted {
   const { code, constant, data } = runner.memory;
-  const parts = [code, constant, data];
+  const { threadLocals } = runner;
+  if (threadLocals && threadLocals.offset % THREAD_ALIGNMENT !== 0)
+    throw new ProtocolError(`the executor reports thread-local memory at ${threadLocals.offset}`);
+  const parts = [code, constant, data, ...(threadLocals ? [threadLocals] : [])];
   for (const part of parts)
     if (part.address % BigInt(pageBytes) !== 0n || part.address + BigInt(part.sizeBytes) > 1n << 47n)
       throw new ProtocolError(`the executor reports memory at ${formatAddr(part.address)}`);

@@ -187,6 +187,11 @@ export class ExecutorProcessControl {
     return this.#connection.has(feature);
   }
 
+  /** Where thread-local variables can be; undefined where the executor has no room for any. */
+  get threadLocals(): RunnerStarted['threadLocals'] {
+    return this.has('thread-locals') ? this.#runner.threadLocals : undefined;
+  }
+
   /** Starts a runner of the next generation, with so many stubs in its first block. */
   async startRunner(stubCount: number): Promise<RunnerStarted> {
     // What the executor tells next may be of this runner.

@@ -21,8 +21,10 @@ import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { objectUnit } from '../frontends/llvm/object-unit.js';
+import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.js';
 import type { LayerStack } from '../layers/layer-stack.js';
 import { writeBitcode } from '../llvm/bitcode.js';
+import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
@@ -126,9 +128,11 @@ export class Dylib {
    * its strong ones, as in a linker.
    * @throws {LinkError} `duplicate-definition` when two strong definitions have one name, or when data has to give way that
    *   is in use already; then nothing of the module is added.
+   * @throws {CompileError} for thread-local variables where the executor has no room for them.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     const { pipeline, kept } = this.#context.layers;
+    this.#refuseThreadLocals(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
     return this.define(moduleUnit(pipeline, module, isDefined, kept));
   }
@@ -220,7 +224,9 @@ export class Dylib {
    */
   async addObject(content: Uint8Array, { name = 'object' }: AddOptions = {}): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
-    return this.define(objectUnit(content.slice(), name, this.#context.layers.pipeline.target.triple));
+    const { triple } = this.#context.layers.pipeline.target;
+    const threadLocals = this.#context.session.executor.threadLocals !== undefined;
+    return this.define(objectUnit(content.slice(), name, { triple, threadLocals }));
   }
 
   /**
@@ -281,6 +287,15 @@ export class Dylib {
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
     const { codegen, layers } = this.#context;
     return this.defineModule({ name, ...(await codegen.readModule(name, ir, layers.pipeline.target)) });
+  }
+
+  #refuseThreadLocals({ name, defines }: VerifiedModule): void {
+    const [variable] = defines.threadLocals;
+    if (variable !== undefined && !this.#context.session.executor.threadLocals)
+      throw new CompileError(
+        name,
+        `Cannot use module ${name}: its variable ${variable} is ${THREAD_LOCALS_REFUSED}`,
+      );
   }
 
   /** For front ends: defines what a unit describes. */

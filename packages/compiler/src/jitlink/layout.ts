@@ -20,6 +20,9 @@ export interface SegmentLayout extends AllocationRequest {
   readonly contentBytes: number;
 }
 
+/** What the memory of threads is aligned to: more cannot be had in them. */
+export const MAX_THREAD_ALIGNMENT = 64;
+
 /** The small code model reaches 2 GiB. */
 export const MAX_SEGMENT_BYTES = 2 ** 31 - 1;
 
@@ -28,7 +31,8 @@ const PROTS: readonly SectionProt[] = ['code', 'constant', 'data', 'thread'];
 /**
  * Orders the blocks into at most one segment per `SectionProt`: content section by section, then zero-fill. Blocks of a
  * section whose alignment is 1 stand without a gap, which `.eh_frame` relies on.
- * @throws {LinkError} when a segment would be larger than `MAX_SEGMENT_BYTES`.
+ * @throws {LinkError} when a segment would be larger than `MAX_SEGMENT_BYTES`, or thread-local data more aligned than
+ *   `MAX_THREAD_ALIGNMENT`.
  */
 export function layOut(graph: LinkGraph): SegmentLayout[] {
   const layouts: SegmentLayout[] = [];
@@ -79,6 +83,12 @@ function layOutSegment(graph: LinkGraph, prot: SectionProt): SegmentLayout | nul
   const append = (block: Block, sectionAlignment: number): void => {
     const blockAlignment = Math.max(block.alignment, sectionAlignment);
     if (blockAlignment > alignment) alignment = blockAlignment;
+    if (prot === 'thread' && alignment > MAX_THREAD_ALIGNMENT)
+      throw new LinkError(
+        'misaligned',
+        { graph: graph.name, section: block.section.name },
+        `thread-local memory is aligned to ${MAX_THREAD_ALIGNMENT} bytes, and not to ${alignment}`,
+      );
     // Not with bit operations: offsets may need more than 31 bits before the check below.
     const misalignment = (end - block.alignmentOffset) % blockAlignment;
     if (misalignment !== 0) end += misalignment < 0 ? -misalignment : blockAlignment - misalignment;

@@ -81,6 +81,8 @@ export class GraphLink {
   readonly externalNames: readonly string[];
   /** Those of them that are bound to 0 when nobody defines them. */
   readonly weakNames: ReadonlySet<string>;
+  /** Those that are accessed as thread-local variables. */
+  readonly threadLocalNames: ReadonlySet<string>;
   readonly #postFixup: readonly LinkGraphPass[] | undefined;
   #segments: Segment[] = [];
   #allocations: LinkedGraph['allocations'] = [];
@@ -100,6 +102,9 @@ export class GraphLink {
     const externals = externalsOf(graph);
     this.externalNames = [...new Set(externals.map(({ name }) => name))];
     this.weakNames = new Set(externals.filter(({ linkage }) => linkage === 'weak').map(({ name }) => name));
+    this.threadLocalNames = new Set(
+      externals.filter(({ threadLocal }) => threadLocal).map(({ name }) => name),
+    );
     this.#postFixup = passes.postFixup;
   }
 

@@ -5,6 +5,7 @@ import type { FoundDefinition, JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { LinkError } from '../jitlink/errors.js';
 import { GraphLink, type LinkGraphPass } from '../jitlink/link.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -146,6 +147,7 @@ export class LinkAttempt {
     const meanings = new Map(
       names.map((name) => [name, this.#meaningOf(dylib.lookup(name), graph.weakNames.has(name))]),
     );
+    refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
 
@@ -193,6 +195,23 @@ export class LinkAttempt {
         else known.set(name, found.get(name));
     };
     await Promise.all([...byDylib].map(askFor));
+  }
+}
+
+/**
+ * Who takes a name for a thread-local variable finds it by its distance from the thread pointer, and others by its address.
+ * @throws {LinkError} when that is not what it is.
+ */
+function refuseMixed({ graph, threadLocalNames }: GraphLink, meanings: ReadonlyMap<string, Meaning>): void {
+  for (const [name, { found }] of meanings) {
+    const flags = found.unit?.symbols.get(found.name);
+    if (!flags || flags.threadLocal === threadLocalNames.has(name)) continue;
+    const [is, wanted] = flags.threadLocal ? ['is', 'is not'] : ['is not', 'is'];
+    throw new LinkError(
+      'unsupported',
+      { graph: graph.name, symbol: name },
+      `"${name}" ${is} thread-local, and is referred to as something that ${wanted}`,
+    );
   }
 }
 

@@ -5,7 +5,7 @@ import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { LinkedGraph } from '../jitlink/link.js';
-import type { SectionProt } from '../jitlink/link-graph.js';
+import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
@@ -126,22 +126,23 @@ export class ObjectLinkingLayer {
     const { plugins } = this.#context;
     const allocations = new Map<ExecutorAddr, SectionProt>();
     let isReused = false;
-    const allocate = (requests: readonly AllocationRequest[]) =>
+    const allocateFor = (graph: LinkGraph) => (requests: readonly AllocationRequest[]) =>
       requests.map(({ prot, sizeBytes, alignment }) => {
-        const allocated = runner.allocate(prot, sizeBytes, alignment);
+        const names = () => (prot === 'thread' ? threadLocalsOf(graph) : []);
+        const allocated = runner.allocate(prot, sizeBytes, alignment, names);
         allocations.set(allocated.address, prot);
         if (prot === 'code') isReused ||= allocated.reused;
         return allocated.address;
       });
     let emitted: { member: Member; linked: Linked; graph: LinkedGraph }[];
     try {
-      for (const { graph } of members) graph.place(allocate);
+      for (const { graph } of members) graph.place(allocateFor(graph.graph));
       emitted = members.map((member) => {
         const addresses = attempt.addressesOf(member, members);
         for (const plugin of plugins)
           for (const [name, address] of plugin.resolve?.(member.part, runner) ?? [])
             addresses.set(name, address);
-        const graph = member.graph.finish(addresses);
+        const graph = member.graph.finish(addresses, runner.threadPointer);
         return { member, graph, linked: linkedOf(member, graph) };
       });
       for (const plugin of plugins)
@@ -202,6 +203,13 @@ export class ObjectLinkingLayer {
     }
     for (const stub of stubs) this.#context.stubs.releaseIfUnused(stub);
   }
+}
+
+/** Names of the thread-local variables that a graph defines. */
+function threadLocalsOf({ symbols }: LinkGraph): string[] {
+  return symbols
+    .filter(({ name, kind, threadLocal }) => threadLocal && kind === 'defined' && name !== '')
+    .map(({ name }) => name);
 }
 
 /** What a part that has its place holds on to. */

@@ -15,14 +15,16 @@ export interface ModuleInterface {
   readonly libraryFunctions: ReadonlySet<string>;
   /** Whether it has assembly of its own, which may define more: its object says what. */
   readonly hasAssembly: boolean;
+  /** Thread-local variables that it defines, for others or for itself, or wants. */
+  readonly threadLocals: ReadonlySet<string>;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
-const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3, assembly: 4 } as const;
+const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3, assembly: 4, threadLocal: 5 } as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
-const FLAG = { weak: 1, common: 2, hidden: 4, library: 8 } as const;
-const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden;
+const FLAG = { weak: 1, common: 2, hidden: 4, library: 8, threadLocal: 16 } as const;
+const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden | FLAG.threadLocal;
 
 /** `enum farjit_scalar` of `codegen.h`. */
 const SCALARS: readonly (ScalarKind | 'void')[] = [
@@ -48,6 +50,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const declares = new Set<string>();
   const libraryFunctions = new Set<string>();
   let hasAssembly = false;
+  const threadLocals = new Set<string>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -84,10 +87,13 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     if (definition > DEFINITION.callable) throw new RangeError(`no definition is of kind ${definition}`);
     if ((bits & ~ALL_FLAGS) !== 0) throw new RangeError(`no symbol has flags ${bits}`);
     const isCommon = (bits & FLAG.common) !== 0;
+    const threadLocal = (bits & FLAG.threadLocal) !== 0;
+    if (threadLocal && definition !== DEFINITION.data) throw new RangeError('no function is thread-local');
     return {
       ...(definition === DEFINITION.data ? DATA : FUNCTION),
       linkage: isCommon ? 'common' : (bits & FLAG.weak) !== 0 ? 'weak' : 'strong',
       scope: (bits & FLAG.hidden) !== 0 ? 'hidden' : 'exported',
+      threadLocal,
       sizeBytes: isCommon ? Number(u64()) : 0,
     };
   };
@@ -109,10 +115,12 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       continue;
     }
     const name = symbolOf(moduleName, bytesOfName);
+    if (definition === DEFINITION.threadLocal || (bits & FLAG.threadLocal) !== 0) threadLocals.add(name);
+    if (definition === DEFINITION.threadLocal) continue;
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares, libraryFunctions, hasAssembly };
+  return { symbols, signatures, declares, libraryFunctions, hasAssembly, threadLocals };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

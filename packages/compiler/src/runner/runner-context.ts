@@ -1,5 +1,5 @@
 import { type MemProt, type RunnerStarted, symbols } from '@farjit/protocol';
-import { type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { knownLimits, type Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { OutOfExecutorMemoryError } from '../core/errors.js';
@@ -28,7 +28,9 @@ export class RunnerContext {
   /** Linked parts by the names they are bound to without a stub: process symbols and data. */
   readonly directUsers = new Map<string, Set<ObjectPart>>();
   readonly #executor: ExecutorProcessControl;
-  readonly #slabs: Readonly<Partial<Record<SectionProt, SlabAllocator>>>;
+  /** Where the thread pointer would be if what threads begin with were a thread's; undefined without room for it. */
+  readonly threadPointer: ExecutorAddr | undefined;
+  readonly #slabs: Partial<Record<SectionProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
   /** Names that are being looked up. */
   readonly #lookups = new Map<string, Promise<void>>();
@@ -52,6 +54,11 @@ export class RunnerContext {
     const slabOf = (prot: MemProt) =>
       new SlabAllocator(runner.memory[prot].address, runner.memory[prot].sizeBytes);
     this.#slabs = { code: slabOf('code'), constant: slabOf('constant'), data: slabOf('data') };
+    const { threadLocals } = executor;
+    if (threadLocals) {
+      this.#slabs.thread = new SlabAllocator(threadLocals.address, threadLocals.sizeBytes);
+      this.threadPointer = addrAdd(threadLocals.address, -threadLocals.offset);
+    }
     this.counters = new CounterPages(
       {
         commits: this.commits,
@@ -69,14 +76,18 @@ export class RunnerContext {
     return this.runner.generation;
   }
 
-  /** @returns the address, and whether the memory held something else before. */
+  /**
+   * @param names of what is to go there, for the error.
+   * @returns the address, and whether the memory held something else before.
+   */
   allocate(
     prot: SectionProt,
     sizeBytes: number,
     alignment: number,
+    names: () => readonly string[] = () => [],
   ): { address: ExecutorAddr; reused: boolean } {
     const allocated = this.#slabs[prot]?.allocate(sizeBytes, alignment);
-    if (!allocated) throw new OutOfExecutorMemoryError(prot, sizeBytes);
+    if (!allocated) throw new OutOfExecutorMemoryError(prot, sizeBytes, names());
     return allocated;
   }
 
@@ -95,7 +106,7 @@ export class RunnerContext {
     return this.#slabs[prot]?.allocatedBytes ?? 0;
   }
 
-  /** Of code, constants and data together. */
+  /** Of all kinds together. */
   get allAllocatedBytes(): number {
     return Object.values(this.#slabs).reduce((sum, slab) => sum + slab.allocatedBytes, 0);
   }

@@ -1,6 +1,7 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { generate } from '../core/definition-generator.js';
+import { ThreadLocalSymbolError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -35,6 +36,7 @@ export class SymbolResolver {
   /**
    * The stub of a function, the place of data, which is linked if it is not, or the address of what is somewhere else.
    * Undefined when nobody defines the name, or the runner is lost.
+   * @throws {ThreadLocalSymbolError} for a thread-local variable.
    * @throws as `CompileAction.linkPart`, and what the executor answers when it is asked.
    */
   async resolve({ dylib, name: asked }: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
@@ -57,6 +59,7 @@ export class SymbolResolver {
         await this.#stubs.ensureEmitted([stub]);
         continue;
       }
+      if (unit.symbols.get(name)?.threadLocal) throw new ThreadLocalSymbolError(name);
       const part = await this.#compileAction.linkPart(unit, name, runner);
       const address = part && this.#compileAction.addressIn(part, name, runner);
       if (address !== undefined) return { address, kind: 'data' };

@@ -35,6 +35,8 @@ test('strong comes before common before weak, the larger common first, else the 
   t.is(arbitrate(DATA, common(8)), 'first');
   t.is(arbitrate(FUNCTION, FUNCTION), 'duplicate');
   t.is(arbitrate(WEAK, WEAK_DATA), 'duplicate');
+  t.is(arbitrate(WEAK_DATA, { ...WEAK_DATA, threadLocal: true }), 'duplicate');
+  t.is(arbitrate({ ...WEAK_DATA, threadLocal: true }, { ...DATA, threadLocal: true }), 'second');
 });
 
 test('the strongest definition has the name, and what gave way has it back when that is removed', (t) => {

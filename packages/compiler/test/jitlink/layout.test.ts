@@ -1,7 +1,7 @@
 import test from 'ava';
 import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
-import { layOut, MAX_SEGMENT_BYTES } from '../../src/jitlink/layout.js';
+import { layOut, MAX_SEGMENT_BYTES, MAX_THREAD_ALIGNMENT } from '../../src/jitlink/layout.js';
 import { LinkGraph } from '../../src/jitlink/link-graph.js';
 import { x86_64 } from '../../src/jitlink/x86_64/x86_64.js';
 import { BASES, hex, linkAt } from './linking.js';
@@ -85,6 +85,20 @@ test('a graph that the small code model cannot reach is refused', (t) => {
   const error = t.throws(() => layOut(graph), { instanceOf: LinkError });
   t.is(error?.reason, 'too-large');
   t.regex(error?.message ?? '', /^In graph layout, section \.bss: with it/);
+});
+
+test('thread-local data is not more aligned than threads are', (t) => {
+  const graph = new LinkGraph('layout', x86_64);
+  const section = graph.section('.tbss', 'thread');
+  graph.addBlock(section, null, 8, { alignment: MAX_THREAD_ALIGNMENT });
+  t.is(layOut(graph)[0]?.alignment, 64);
+  graph.addBlock(section, null, 8, { alignment: 2 * MAX_THREAD_ALIGNMENT });
+  const error = t.throws(() => layOut(graph), { instanceOf: LinkError });
+  t.is(error?.reason, 'misaligned');
+  t.regex(
+    error?.message ?? '',
+    /^In graph layout, section \.tbss: thread-local memory is aligned to 64 bytes, and not to 128/,
+  );
 });
 
 test('an empty block that somebody names has an address', async (t) => {

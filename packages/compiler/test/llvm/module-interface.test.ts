@@ -10,25 +10,31 @@ const LIBRARY = [3, 8, ...name('sin')];
 const CALLABLE = [2, 0, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
 const WEAK = [1, 5, ...name('w')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
+const THREAD_LOCAL = [0, 17, ...name('t')];
+const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { symbols, signatures, declares, libraryFunctions } = decodeModuleInterface(
+  const { symbols, signatures, declares, libraryFunctions, threadLocals } = decodeModuleInterface(
     'm',
-    Buffer.from([...FUNCTION, ...ELSEWHERE, ...LIBRARY, ...CALLABLE, ...DATA, ...WEAK, ...COMMON]),
+    Buffer.from(
+      [FUNCTION, ELSEWHERE, LIBRARY, CALLABLE, DATA, WEAK, COMMON, THREAD_LOCAL, OWN_THREAD_LOCAL].flat(),
+    ),
   );
-  const strong = { linkage: 'strong', scope: 'exported', sizeBytes: 0 };
+  const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, sizeBytes: 0 };
   t.deepEqual([...symbols], [
     ['f', { ...strong, callable: true }],
     ['g', { ...strong, callable: true }],
     ['d', { ...strong, callable: false }],
-    ['w', { callable: true, linkage: 'weak', scope: 'hidden', sizeBytes: 0 }],
-    ['c', { callable: false, linkage: 'common', scope: 'exported', sizeBytes: 0x102 }],
+    ['w', { ...strong, callable: true, linkage: 'weak', scope: 'hidden' }],
+    ['c', { ...strong, callable: false, linkage: 'common', sizeBytes: 0x102 }],
+    ['t', { ...strong, callable: false, linkage: 'weak', threadLocal: true }],
   ] as never);
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
   t.deepEqual([...declares], ['h', 'sin']);
   t.deepEqual([...libraryFunctions], ['sin']);
   t.false(decodeModuleInterface('m', Buffer.alloc(0)).hasAssembly);
   t.true(decodeModuleInterface('m', Buffer.from([4, 0, ...name('')])).hasAssembly);
+  t.deepEqual([...threadLocals], ['t', 'o']);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
 });
 
@@ -39,7 +45,9 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [5, 0, ...name('f')],
+    [6, 0, ...name('f')],
+    [0, 32, ...name('d')],
+    [1, 16, ...name('f')],
     [1, 8, ...name('f')],
     [3, 1, ...name('f')],
     [0, 0, 0xff, 0xff, 0xff, 0xff, 1],

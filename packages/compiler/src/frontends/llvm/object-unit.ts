@@ -4,6 +4,14 @@ import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
 import { partsOf, takeApart } from './object-parts.js';
+import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
+
+/** What an object is to be run on. */
+export interface ObjectTarget {
+  readonly triple: string;
+  /** Whether it has room for thread-local variables. */
+  readonly threadLocals: boolean;
+}
 
 /** The symbol of objects that hold nothing but what GCC's own linker plugin reads. */
 const SLIM_LTO_SYMBOL = '__gnu_lto_slim';
@@ -12,12 +20,13 @@ const SLIM_LTO_SYMBOL = '__gnu_lto_slim';
  * A unit of an object file that somebody else has compiled: each of its functions is linked at its own first call, with
  * what it shares with others. What it defines is read from its symbol table.
  * @param object stays as it is from now on.
- * @param triple of the executor.
+ * @param target the executor.
  * @throws {LinkError} when it is malformed, for another machine, or asks for what is not supported.
  */
-export function objectUnit(object: Uint8Array, name: string, triple: string): MaterializationUnit {
+export function objectUnit(object: Uint8Array, name: string, target: ObjectTarget): MaterializationUnit {
   const graph = buildLinkGraph(object, name);
-  refuseForeign(graph, triple);
+  refuseForeign(graph, target.triple);
+  if (!target.threadLocals) refuseThreadLocals(graph);
   refuseSlim(graph);
   refuseShortAddresses(graph);
   const symbols = symbolsOfObject(graph);
@@ -41,6 +50,11 @@ function refuseForeign(graph: LinkGraph, triple: string): void {
       undefined,
       `it is for ${graph.architecture.name}, and the executor is ${triple}`,
     );
+}
+
+function refuseThreadLocals(graph: LinkGraph): void {
+  const variable = graph.symbols.find(({ threadLocal, name }) => threadLocal && name !== '');
+  if (variable) throw unsupported(graph, variable.name, `"${variable.name}" is ${THREAD_LOCALS_REFUSED}`);
 }
 
 function refuseSlim(graph: LinkGraph): void {

@@ -1,0 +1,241 @@
+import test from 'ava';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { openJIT } from './jit-fixture.js';
+
+const LONG = { result: 'i64', parameters: [] } as const;
+
+/** A counter that each thread has its own of, and threads that count in it. */
+const COUNTING = `
+  #include <pthread.h>
+  #include <stdint.h>
+  __thread long counter = 100;
+  static __thread long seen;
+  static __thread const char *text = "threads";
+  long count(void) { seen++; return counter++; }
+  static void *run(void *times) {
+    long sum = 0;
+    for (intptr_t i = 0; i < (intptr_t)times; i++) sum += count();
+    return (void *)(sum + 1000 * seen + 1000000 * text[0]);
+  }
+  long in_threads(void) {
+    pthread_t threads[4];
+    long sum = 0;
+    void *result;
+    for (intptr_t i = 0; i < 4; i++) pthread_create(&threads[i], 0, run, (void *)(i + 1));
+    for (int i = 0; i < 4; i++) { pthread_join(threads[i], &result); sum += (long)result; }
+    return sum;
+  }`;
+
+for (const flags of [
+  ['-O0', '-fPIC'],
+  ['-O2', '-fPIC', '-ffunction-sections', '-fdata-sections'],
+  ['-O2', '-fPIC', '-mtls-dialect=gnu2', '-ffunction-sections'],
+  ['-O2', '-fPIC', '-fno-plt', '-ffunction-sections'],
+  ['-O2', '-fPIE', '-ftls-model=initial-exec', '-ffunction-sections'],
+])
+  test(`each thread has a value of its own, in an object of gcc ${flags.join(' ')}`, async (t) => {
+    const { jit } = await openJIT(t);
+    await jit.addObject(compile(COUNTING, flags));
+    const count = await jit.lookup('count', LONG);
+    t.is(await count(), 100n);
+    t.is(await count(), 101n);
+    // 100, 100 + 101, …: one, two, three and four times, and so often seen.
+    const sums = 100 + 201 + 303 + 406;
+    t.is(await (await jit.lookup('in_threads', LONG))(), BigInt(sums + 1000 * 10 + 1_000_000 * 4 * 116));
+    t.is(await count(), 102n);
+  });
+
+test('threads that are there when a variable is linked have its initial value', async (t) => {
+  const { jit } = await openJIT(t);
+  const linked: string[] = [];
+  jit.subscribe((event) => {
+    if (event.type === 'linked') linked.push(event.unit);
+  });
+  await jit.addObject(
+    compile(
+      `#include <pthread.h>
+       #include <semaphore.h>
+       extern long fresh(void);
+       static sem_t semaphore;
+       static pthread_t thread;
+       static void *run(void *none) { sem_wait(&semaphore); fresh(); return (void *)fresh(); }
+       void begin(void) { sem_init(&semaphore, 0, 0); pthread_create(&thread, 0, run, 0); }
+       long end(void) { void *result; sem_post(&semaphore); pthread_join(thread, &result); return (long)result; }`,
+      ['-O1', '-fPIC', '-ffunction-sections'],
+    ),
+    { name: 'waiting.o' },
+  );
+  await jit.addObject(
+    compile('__thread long value = 7; __thread long zero; long fresh(void) { return value++ + zero; }', [
+      '-O1',
+      '-fPIC',
+      '-fdata-sections',
+    ]),
+    { name: 'fresh.o' },
+  );
+  await (await jit.lookup('begin', { result: 'void', parameters: [] }))();
+  t.false(linked.includes('fresh.o'));
+  const fresh = await jit.lookup('fresh', LONG);
+  t.is(await fresh(), 7n);
+  t.true(linked.includes('fresh.o'));
+  t.is((await jit.executorStatus()).programThreads, 1);
+  // The thread is older than the variables, and has not been there when this thread changed its own.
+  t.is(await (await jit.lookup('end', LONG))(), 8n);
+  t.is(await fresh(), 8n);
+});
+
+test('calls at the same time are on threads of their own, whose variables stay theirs', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `#include <semaphore.h>
+       static __thread long calls = 1;
+       static sem_t all;
+       static int waiting;
+       void init(void) { sem_init(&all, 0, 0); }
+       /* Returns when four threads are in it. */
+       long together(void) {
+         if (__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST) == 4) for (int i = 0; i < 4; i++) sem_post(&all);
+         sem_wait(&all);
+         return calls++;
+       }
+       void again(void) { waiting = 0; }`,
+      ['-O1', '-fPIC'],
+    ),
+  );
+  const action = { result: 'void', parameters: [] } as const;
+  await (await jit.lookup('init', action))();
+  const together = await jit.lookup('together', LONG);
+  const again = await jit.lookup('again', action);
+  for (const expected of [1n, 2n]) {
+    t.deepEqual(await Promise.all(Array.from({ length: 4 }, () => together())), Array(4).fill(expected));
+    await again();
+  }
+});
+
+test('modules and objects share thread-local variables by name, also those that come in many copies', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addIR(`
+    @shared = thread_local global i64 5
+    @tentative = common thread_local global i64 0
+    @also = thread_local alias i64, i64* @shared
+    define i64 @next() {
+      %v = load i64, i64* @shared
+      %n = add i64 %v, 1
+      store i64 %n, i64* @shared
+      store i64 %n, i64* @tentative
+      ret i64 %v
+    }`);
+  const flags = ['-O1', '-fPIC', '-fcommon', '-ffunction-sections'];
+  await jit.addObject(
+    compile(
+      `extern __thread long shared, also; __thread long tentative;
+       long look(void) { return 100 * shared + 10 * tentative + (&also == &shared); }`,
+      flags,
+    ),
+  );
+  const inline = (name: string) =>
+    compile(`inline thread_local long one = 40; extern "C" long ${name}() { return ++one; }`, flags, 'c++');
+  await jit.addObject(inline('first'));
+  await jit.addObject(inline('second'));
+  t.is(await (await jit.lookup('next', LONG))(), 5n);
+  t.is(await (await jit.lookup('look', LONG))(), 661n);
+  t.is(await (await jit.lookup('first', LONG))(), 41n);
+  t.is(await (await jit.lookup('second', LONG))(), 42n);
+});
+
+test('room that a removed variable had is used again, with the initial value of who has it then', async (t) => {
+  const { jit } = await openJIT(t);
+  const flags = ['-O1', '-fPIC'];
+  const source = (value: number) =>
+    `__thread long big[6000] = {${value}}; long next(void) { return big[0]++ + big[5999]++; }`;
+  // Six times as much as there is room for.
+  for (let value = 1; value <= 8; value++) {
+    const tracker = await jit.addObject(compile(source(value), flags));
+    const next = await jit.lookup('next', LONG);
+    t.is(await next(), BigInt(value));
+    t.is(await next(), BigInt(value + 2));
+    tracker.remove();
+  }
+});
+
+test('a new runner begins with initial values', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile('__thread long n = 5; long next(void) { return n++; } void end(void) { __builtin_trap(); }', [
+      '-fPIC',
+    ]),
+  );
+  const next = await jit.lookup('next', LONG);
+  t.is(await next(), 5n);
+  t.is(await next(), 6n);
+  await t.throwsAsync((await jit.lookup('end', { result: 'void', parameters: [] }))(), {
+    code: 'EXECUTION_TRAP',
+  });
+  t.is(await next(), 5n);
+});
+
+test('threads that a library makes have initial values', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  await jit.addObject(
+    compile(
+      `#include <thread>
+       static thread_local long n = 9;
+       extern "C" long in_thread() {
+         long seen = 0;
+         n = 1;
+         std::thread thread([&] { seen = n++; });
+         thread.join();
+         return seen;
+       }`,
+      ['-O1', '-fPIC', '-ffunction-sections'],
+      'c++',
+    ),
+  );
+  t.is(await (await jit.lookup('in_thread', LONG))(), 9n);
+});
+
+test('a thread-local variable has no address to look up, neither one of the program nor one of the process', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(compile('__thread int x = 5; int y;', ['-fPIC']));
+  for (const look of [() => jit.findSymbol('x'), () => jit.lookup('x', LONG)])
+    await t.throwsAsync(look(), {
+      code: 'THREAD_LOCAL_SYMBOL',
+      message: /^x is thread-local: it has no address/,
+    });
+  t.is((await jit.findSymbol('y'))?.kind, 'data');
+  // The C library has it, for each thread.
+  t.is(await jit.findSymbol('errno'), undefined);
+});
+
+const REFUSED: Readonly<Record<string, [sources: string[], words: RegExp]>> = {
+  'more than there is room for': [
+    ['__thread char big[70000]; long f(void) { return big[1]; }'],
+    /no 70000 bytes of thread-local memory left in the executor for big/,
+  ],
+  'more alignment than threads have': [
+    ['__thread long wide __attribute__((aligned(128))); long f(void) { return wide; }'],
+    /section \.tbss: thread-local memory is aligned to 64 bytes, and not to 128/,
+  ],
+  'one that others take for an ordinary variable': [
+    ['__thread long x = 1;', 'extern long x; long f(void) { return x; }'],
+    /"x" is thread-local, and is referred to as something that is not/,
+  ],
+  'an ordinary variable that others take for one': [
+    ['long x = 1;', 'extern __thread long x; long f(void) { return x; }'],
+    /"x" is not thread-local, and is referred to as something that is/,
+  ],
+  "a library's": [
+    ['extern __thread int errno_of_nobody; long f(void) { return errno_of_nobody; }'],
+    /errno_of_nobody/,
+  ],
+};
+
+for (const [what, [sources, words]] of Object.entries(REFUSED))
+  test(`what cannot be thread-local here is refused by name at the first call: ${what}`, async (t) => {
+    const { jit } = await openJIT(t);
+    for (const source of sources) await jit.addObject(compile(source, ['-O1', '-fPIC']));
+    await jit.addObject(compile('__thread long n = 3; long fine(void) { return n++; }', ['-O1', '-fPIC']));
+    await t.throwsAsync((await jit.lookup('f', LONG))(), { code: 'MATERIALIZATION_FAILED', message: words });
+    t.is(await (await jit.lookup('fine', LONG))(), 3n);
+  });
