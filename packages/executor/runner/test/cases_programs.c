@@ -6,12 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char add_one[];
+extern const char add_one[], prepare_and_reenter[];
 
 enum {
 	DATA_ARGUMENTS = DATA_SCRATCH,
 	DATA_ENVIRONMENT = DATA_SCRATCH + 64,
 	DATA_STRINGS = DATA_SCRATCH + 128,
+	DATA_THREAD = DATA_SCRATCH + 256,
+	DATA_PREPARATION = DATA_SCRATCH + 320,
 	NO_INPUT = 0,
 	INPUT = 1,
 };
@@ -128,16 +130,24 @@ static void a_program_ends_without_a_function_that_one_of_its_threads_has_called
 {
 	struct host host;
 	host_open(&host);
-	uint64_t create = host_lookup(&host, "pthread_create");
-	CHECK_EQUAL(host_call(&host, create, ARGUMENTS(data_address(&host, DATA_STRINGS), 0, trampoline(&host, 2), 41), NULL), 0);
+	const uint64_t preparation[] = {trampoline(&host, 2), 'x', trampoline(&host, 3), 41, 1};
+	memcpy(host.data + DATA_PREPARATION, preparation, sizeof preparation);
+	uint64_t create = host_lookup(&host, "pthread_create"), putchar_address = host_lookup(&host, "putchar");
+	CHECK_EQUAL(host_call(&host, create,
+			      ARGUMENTS(data_address(&host, DATA_THREAD), 0, payload(&host, prepare_and_reenter),
+					data_address(&host, DATA_PREPARATION)),
+			      NULL),
+		    0);
 	uint16_t slot = host_expect(&host, FARJIT_BELL_REENTER).slot;
-	post_program(&host, host_lookup(&host, "pause"), NO_INPUT);
-	/* It has begun when there is no second one. */
-	while (host.control->calls[0].state != FARJIT_CALL_RUNNING)
-		usleep(1000);
-	usleep(20 * 1000);
-	host_unwind(&host, slot, 8);
+	post_program(&host, trampoline(&host, 4), NO_INPUT);
+	/* It has begun. */
+	CHECK_EQUAL(host.control->reentry[host_expect(&host, FARJIT_BELL_REENTER).slot].return_address, trampoline_return(&host, 4));
+	/* The thread prints a character, which stays in stdout's buffer, before it calls what fails. */
+	host_release(&host, slot, putchar_address);
+	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 8);
 	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 0);
+	host_drain_output(&host);
+	CHECK_EQUAL(host.printed_bytes, 1);
 	CHECK_EQUAL(host.control->calls[0].token, 8);
 	expect_fault(&host, "cannot go on");
 }
