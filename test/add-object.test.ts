@@ -178,11 +178,6 @@ const patched = (at: number, value: number) => {
 };
 const REFUSED: readonly (readonly [what: string, object: () => Uint8Array, message: RegExp])[] = [
   [
-    'initialisers',
-    () => compile('__attribute__((constructor)) void f(void) {}', []),
-    /functions to run at the start/,
-  ],
-  [
     'an ifunc',
     () =>
       compile(

@@ -216,21 +216,6 @@ define double @via(double %x) {
 });
 
 const REFUSED: Readonly<Record<string, [assembly: string, words: RegExp]>> = {
-  'functions to run when it is loaded': [
-    `@llvm.global_ctors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 65535, void ()* @f, i8* null }]
-define void @f() { ret void }`,
-    /its variable llvm\.global_ctors lists functions to run when the module is loaded/,
-  ],
-  'functions to run when it is unloaded': [
-    `@llvm.global_dtors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 65535, void ()* @f, i8* null }]
-define void @f() { ret void }`,
-    /its variable llvm\.global_dtors lists functions/,
-  ],
-  'an entry of .init_array': [
-    `@entry = internal global void ()* @f, section ".init_array", align 8
-define void @f() { ret void }`,
-    /its variable entry is in a section of functions to run at the start/,
-  ],
   'an ifunc': [
     `@f = ifunc double (double), double (double)* ()* @choose
 define internal double (double)* @choose() { ret double (double)* @one }
@@ -254,19 +239,6 @@ test('a module with an empty list of functions to run is one without', async (t)
 define double @f() { ret double 3.0 }`),
   );
   t.deepEqual(await evaluateAll(jit, 'f();'), [3]);
-});
-
-test('functions to run that assembly hides in a module are refused by name at its first call', async (t) => {
-  const { jit } = await openJIT(t);
-  await jit.addModule(
-    parseAssembly(`
-module asm ".section .init_array,\\22aw\\22"
-module asm ".quad f"
-define double @f() { ret double 3.0 }`),
-  );
-  const f = await jit.lookup('f');
-  await t.throwsAsync(f(), { message: /section \.init_array: functions to run at the start or the end/ });
-  t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
 });
 
 test("a module's call of a function that the program defines is not one of libm's of that name", async (t) => {

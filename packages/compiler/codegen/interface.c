@@ -168,40 +168,66 @@ static void put_alias(FILE *out, LLVMValueRef alias)
 		put_name(out, FARJIT_DEFINITION_DATA, alias);
 }
 
-/* Whether a section is one whose contents are called when a program starts or ends. */
+/* Sections whose contents are called when a program starts or ends. */
+static const char *const run_sections[] = {".init_array", ".preinit_array", ".fini_array", ".ctors", ".dtors"};
+#define RUN_SECTION_COUNT (sizeof run_sections / sizeof *run_sections)
+
 static bool is_run(const char *section)
 {
-	static const char *const prefixes[] = {".init_array", ".preinit_array", ".fini_array", ".ctors", ".dtors"};
-	for (size_t i = 0; section && i < sizeof prefixes / sizeof *prefixes; i++)
-		if (strncmp(section, prefixes[i], strlen(prefixes[i])) == 0)
+	for (size_t i = 0; section && i < RUN_SECTION_COUNT; i++)
+		if (strncmp(section, run_sections[i], strlen(run_sections[i])) == 0)
 			return true;
 	return false;
 }
 
-/* What of a variable nobody would do, in words; NULL: there is nothing. */
-static const char *refuse_global(LLVMValueRef global, const char *name)
+/* Whether a variable becomes an entry of such a section. */
+static bool lists_functions(LLVMValueRef global)
 {
 	if (llvm.LLVMIsDeclaration(global))
-		return NULL;
+		return false;
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(global, &length);
 	bool is_list = strcmp(name, "llvm.global_ctors") == 0 || strcmp(name, "llvm.global_dtors") == 0;
-	if (is_list && llvm.LLVMGetArrayLength(llvm.LLVMGlobalGetValueType(global)) > 0)
-		return "lists functions to run when the module is loaded or unloaded, which is not supported";
-	if (is_run(llvm.LLVMGetSection(global)))
-		return "is in a section of functions to run at the start or the end, which is not supported";
+	return is_list ? llvm.LLVMGetArrayLength(llvm.LLVMGlobalGetValueType(global)) > 0
+		       : is_run(llvm.LLVMGetSection(global));
+}
+
+/* The section that assembly in the module mentions; NULL: none. */
+static const char *run_section_in_assembly(LLVMModuleRef module)
+{
+	size_t length;
+	const char *assembly = llvm.LLVMGetModuleInlineAsm(module, &length);
+	for (size_t i = 0; assembly && i < RUN_SECTION_COUNT; i++)
+		if (strstr(assembly, run_sections[i]))
+			return run_sections[i];
 	return NULL;
+}
+
+static void put_run(FILE *out, const char *where, size_t length)
+{
+	put_u8(out, FARJIT_DEFINITION_RUN);
+	put_u8(out, 0);
+	put_u32(out, (uint32_t)length);
+	fwrite(where, 1, length, out);
+}
+
+static void put_run_lists(FILE *out, LLVMModuleRef module)
+{
+	for (LLVMValueRef global = llvm.LLVMGetFirstGlobal(module); global; global = llvm.LLVMGetNextGlobal(global)) {
+		if (!lists_functions(global))
+			continue;
+		size_t length;
+		const char *name = llvm.LLVMGetValueName2(global, &length);
+		put_run(out, name, length);
+	}
+	const char *section = run_section_in_assembly(module);
+	if (section)
+		put_run(out, section, strlen(section));
 }
 
 bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size)
 {
 	size_t length;
-	for (LLVMValueRef global = llvm.LLVMGetFirstGlobal(module); global; global = llvm.LLVMGetNextGlobal(global)) {
-		const char *name = llvm.LLVMGetValueName2(global, &length);
-		const char *what = refuse_global(global, name);
-		if (what) {
-			snprintf(words, size, "its variable %s %s", name, what);
-			return true;
-		}
-	}
 	LLVMValueRef ifunc = llvm.LLVMGetFirstGlobalIFunc(module);
 	if (ifunc)
 		snprintf(words, size, "its function %s is an ifunc, which is not supported",
@@ -288,6 +314,7 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 		put_u8(out, 0);
 		put_u32(out, 0);
 	}
+	put_run_lists(out, module);
 	if (fclose(out) != 0)
 		abort();
 	return description;

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { SessionClosedError } from '../core/errors.js';
-import { symbolsOfObject } from '../core/object-symbols.js';
+import { runListsOf, symbolsOfObject } from '../core/object-symbols.js';
 import { buildLinkGraph } from '../jitlink/elf/elf.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { CompileError } from '../llvm/errors.js';
@@ -167,8 +167,9 @@ export class CodegenPool {
       : await this.writeBitcode({ name, ir, target, optLevel: 0, passes: '' });
     if (!defines.hasAssembly || target.triple === '') return { bitcode, defines };
     const { object } = await this.compile({ name, ir, target, optLevel: 0, passes: '' });
-    const symbols = new Map([...symbolsOfObject(buildLinkGraph(object, name)), ...defines.symbols]);
-    return { bitcode, defines: { ...defines, symbols } };
+    const graph = buildLinkGraph(object, name);
+    const symbols = new Map([...symbolsOfObject(graph), ...defines.symbols]);
+    return { bitcode, defines: { ...defines, symbols, runLists: runListsOf(graph) } };
   }
 
   async #describe(name: string, ir: ModuleIR, target: TargetDescription): Promise<ModuleInterface> {

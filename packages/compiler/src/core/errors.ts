@@ -155,6 +155,55 @@ export class ProgramInputError extends FarJITError {
   }
 }
 
+/** What is wanted of a dylib works only when its initialisers have run, and they have not, in this runner. */
+export class InitializersDueError extends FarJITError {
+  readonly dylib: string;
+
+  /** @param units that have such initialisers. */
+  constructor(dylib: string, units: readonly string[]) {
+    super(
+      'INITIALIZERS_DUE',
+      `initialisers of ${units.join(', ')} have not run in this runner: call initialize() of the dylib ${dylib} first`,
+    );
+    this.dylib = dylib;
+  }
+}
+
+/** Something could not be removed: it is initialised, and what it has registered for its end would be called when it is gone. */
+export class InitializedError extends FarJITError {
+  constructor(dylib: string, unit: string) {
+    super(
+      'INITIALIZED',
+      `${unit} is initialised: call deinitialize() of the dylib ${dylib} before it is removed`,
+    );
+  }
+}
+
+/** Most functions that an error lists by name. */
+const MAX_LISTED = 3;
+
+/** Initialisers or finalisers of a dylib have not all run: `cause` says why. */
+export class InitializationError extends FarJITError {
+  readonly dylib: string;
+  /** The function that did not return, where that is known. */
+  readonly initializer: string | undefined;
+
+  /** @param candidates functions of which one did not return. */
+  constructor(
+    what: 'initialise' | 'deinitialise',
+    dylib: string,
+    candidates: readonly string[],
+    cause: unknown,
+  ) {
+    const more = candidates.length - MAX_LISTED;
+    const listed = candidates.slice(0, MAX_LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+    const where = candidates.length > 1 ? `one of ${listed}: ` : listed && `${listed}: `;
+    super('INITIALIZATION_FAILED', `cannot ${what} ${dylib}: ${where}${messageOf(cause)}`, { cause });
+    this.dylib = dylib;
+    this.initializer = candidates.length === 1 ? candidates[0] : undefined;
+  }
+}
+
 /** The session was closed, or its executor is gone. */
 export class SessionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {

@@ -70,6 +70,8 @@ interface Interface {
 /** Makes a unit's object when it is first needed, and takes it apart. */
 export interface ObjectSource {
   readonly kind: UnitKind;
+  /** Whether its object has functions to run when its dylib is initialised or deinitialised. */
+  readonly hasInitializers?: boolean;
   /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
   findKept?(unit: MaterializationUnit): PartsByName | undefined;
   /** Sees to it that what `findKept` found last is not found again. */

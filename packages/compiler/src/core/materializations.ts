@@ -99,17 +99,8 @@ export class Materializations {
   async partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
     const standIn = this.#context.standInOf(unit);
     if (standIn) return standIn;
-    this.takeKept(unit);
-    const current = this.#current.get(unit) ?? this.#start(unit);
-    let parts: PartsByName;
-    try {
-      parts = await current.made;
-    } catch (error) {
-      if (current.isDiscarded) return undefined;
-      if (current.isShared) return this.partOf(unit, name);
-      throw error;
-    }
-    if (current.isDiscarded) return undefined;
+    const parts = await this.allPartsOf(unit);
+    if (!parts) return undefined;
     const part = parts.get(name);
     if (!part)
       throw new FarJITError(
@@ -117,6 +108,23 @@ export class Materializations {
         `the object of ${unit.name} does not define ${name}: something has dropped it after it was verified`,
       );
     return part;
+  }
+
+  /**
+   * All parts by the names that lead to each, as `partOf`.
+   * @throws what the source throws.
+   */
+  async allPartsOf(unit: MaterializationUnit): Promise<PartsByName | undefined> {
+    this.takeKept(unit);
+    const current = this.#current.get(unit) ?? this.#start(unit);
+    try {
+      const parts = await current.made;
+      return current.isDiscarded ? undefined : parts;
+    } catch (error) {
+      if (current.isDiscarded) return undefined;
+      if (current.isShared) return this.allPartsOf(unit);
+      throw error;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
 import { LinkError } from '../jitlink/errors.js';
 import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import { parseRunListName } from '../jitlink/run-lists.js';
 import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
 
 /**
@@ -11,7 +12,7 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
   const symbols = new Map<string, SymbolFlags>();
   for (const symbol of graph.symbols) {
     const { name, kind, scope } = symbol;
-    if (scope === 'local' || kind === 'external') continue;
+    if (scope === 'local' || kind === 'external' || parseRunListName(name)) continue;
     if (kind === 'absolute')
       throw new LinkError(
         'unsupported',
@@ -21,6 +22,11 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
     symbols.set(name, flagsOf(symbol));
   }
   return symbols;
+}
+
+/** Symbols over what an object wants run at the start or the end. */
+export function runListsOf(graph: LinkGraph): string[] {
+  return graph.symbols.flatMap(({ name }) => (parseRunListName(name) ? name : []));
 }
 
 function flagsOf({ block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {

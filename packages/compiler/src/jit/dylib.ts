@@ -4,6 +4,7 @@ import type llvm from 'llvm-bindings';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import { checkMain, type ProgramOptions, type ProgramResult } from '../calls/programs.js';
+import type { CallOptions } from '../calls/session-calls.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
@@ -26,6 +27,7 @@ import type { LayerStack } from '../layers/layer-stack.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
+import type { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
 
@@ -69,6 +71,7 @@ export interface DylibContext {
   readonly codegen: CodegenPool;
   readonly layers: LayerStack;
   readonly calls: WrapperCalls;
+  readonly platform: Platform;
   /** How a call from outside passes arguments to what a name means, where that is known. */
   signatureOf(ref: SymbolRef): CallSignature | undefined;
   /** What defined the name is about to be removed. */
@@ -186,7 +189,31 @@ export class Dylib {
     });
   }
 
-  /** Looks a name up from outside: hidden names are not found. */
+  /**
+   * Runs the initialisers that have not run in the runner of now (`llvm.global_ctors`, `.init_array` and its kin), as `dlopen`
+   * does, in one call: those of the link order first, then by priority, then in the order in which all was added. Where
+   * there are none, nothing is sent. Until they have run, what has them is not looked up, called or linked: that is
+   * `INITIALIZERS_DUE`. A runner that is lost takes along what they did: they are due in the next one.
+   * @throws {InitializationError} when one does not return. While the runner lives, those that have returned are not run again.
+   */
+  initialize(options: CallOptions = {}): Promise<void> {
+    return this.#context.platform.initialize(this.#dylib, options);
+  }
+
+  /**
+   * Runs the finalisers of what is initialised, as `dlclose` does: `.fini_array` from the last to the first, then what
+   * was given to `__cxa_atexit`. What had initialisers or finalisers is unlinked: its data has its initial values when it is
+   * initialised again. Does nothing to the link order's.
+   * @throws {InitializationError} when one does not return.
+   */
+  deinitialize(options: CallOptions = {}): Promise<void> {
+    return this.#context.platform.deinitialize(this.#dylib, options);
+  }
+
+  /**
+   * Looks a name up from outside: hidden names are not found.
+   * @throws {InitializersDueError} when its dylib has to be initialised first.
+   */
   async findSymbol(name: string): Promise<JITSymbol | undefined> {
     const found = await this.#context.session.findSymbol(name, this.#dylib);
     return found && { name, ...found };
@@ -196,6 +223,7 @@ export class Dylib {
    * A callable for a name.
    * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
    * @throws {SymbolsNotFoundError}
+   * @throws {InitializersDueError} when its dylib has to be initialised first; so does a call of it in a new runner.
    */
   async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
     const { session, calls } = this.#context;
@@ -307,6 +335,7 @@ export class Dylib {
     return {
       names,
       remove: () => {
+        session.checkRemovable(unit);
         for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));
         session.remove(unit);
         onChanged(names);

@@ -101,6 +101,7 @@ export interface JITOptions {
 export interface ResourceTracker {
   /** Names that were defined. */
   readonly names: readonly string[];
+  /** @throws {InitializedError} when its dylib has to be deinitialised first. */
   remove(): void;
 }
 

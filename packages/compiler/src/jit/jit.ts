@@ -22,6 +22,7 @@ import { createTargetMachine, type TargetMachine } from '../llvm/target-machine.
 import type { SessionListener } from '../observe/events.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
+import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { CompileTogether } from '../session/guesses.js';
 import { ColumnCalls } from './column-calls.js';
@@ -89,7 +90,8 @@ export class JIT implements AsyncDisposable {
       compileTogether,
     );
     this.#inspector = new JITInspector(session, layers.tiers);
-    this.#calls = new WrapperCalls(session, new CallWrapperLayer(layers));
+    const wrapperLayer = new CallWrapperLayer(layers);
+    this.#calls = new WrapperCalls(session, wrapperLayer);
     const signatureOf = (name: string) => this.signatureOf(session.mainDylib.ref(name));
     this.#columns = new ColumnCalls(session, layers, signatureOf);
     this.#dylibContext = {
@@ -97,6 +99,7 @@ export class JIT implements AsyncDisposable {
       codegen,
       layers,
       calls: this.#calls,
+      platform: new Platform(session, wrapperLayer),
       signatureOf: (ref) => this.signatureOf(ref),
       onRemoved: (ref) => this.onRemoved(ref),
       onChanged: (names) => this.onChanged(names),
@@ -174,6 +177,16 @@ export class JIT implements AsyncDisposable {
    */
   createDylib(name: string): Dylib {
     return new Dylib(this.#dylibContext, this.session.definitions.createDylib(name));
+  }
+
+  /** Runs the initialisers of the main dylib: see `Dylib.initialize`. */
+  initialize(options?: CallOptions): Promise<void> {
+    return this.mainDylib.initialize(options);
+  }
+
+  /** Runs the finalisers of the main dylib: see `Dylib.deinitialize`. */
+  deinitialize(options?: CallOptions): Promise<void> {
+    return this.mainDylib.deinitialize(options);
   }
 
   /** Removes what was added. Its memory is reused once nothing can be inside it. */

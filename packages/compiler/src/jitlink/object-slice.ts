@@ -12,8 +12,6 @@ export class ObjectSlice {
   readonly symbols: readonly string[];
   /** Names that it refers to and does not define. */
   readonly references: readonly string[];
-  /** Names of the sections that its blocks are in. */
-  readonly sections: readonly string[];
   #graph: LinkGraph | undefined;
   #remake: () => LinkGraph;
 
@@ -21,7 +19,6 @@ export class ObjectSlice {
   constructor(graph: LinkGraph, remake: () => LinkGraph) {
     this.symbols = definitionsOf(graph);
     this.references = graph.symbols.flatMap(({ kind, name }) => (kind === 'external' ? name : []));
-    this.sections = graph.sections.map(({ name }) => name);
     this.#graph = graph;
     this.#remake = remake;
   }

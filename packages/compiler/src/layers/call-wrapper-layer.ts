@@ -1,3 +1,9 @@
+import {
+  CALL_LIST_NAME,
+  generateCallList,
+  generateProgramStart,
+  PROGRAM_START_NAME,
+} from '../calls/call-list.js';
 import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../calls/call-wrapper.js';
 import type { WrapperLayer } from '../calls/wrapper-calls.js';
@@ -22,6 +28,16 @@ export class CallWrapperLayer implements WrapperLayer {
   /** The wrapper that calls an `int main(int, char **)`. */
   mainWrapperUnit(): MaterializationUnit {
     return this.#wrapper(MAIN_WRAPPER_NAME, generateMainWrapper);
+  }
+
+  /** What makes the calls of a list. */
+  callListUnit(): MaterializationUnit {
+    return this.#wrapper(CALL_LIST_NAME, generateCallList);
+  }
+
+  /** What a program with initialisers begins with. */
+  programStartUnit(): MaterializationUnit {
+    return this.#wrapper(PROGRAM_START_NAME, generateProgramStart);
   }
 
   #wrapper(name: string, generate: () => IRBuilder): MaterializationUnit {

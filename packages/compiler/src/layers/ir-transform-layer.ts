@@ -95,6 +95,11 @@ export class IRTransformLayer implements IRCompileLayer {
       const missing = missingIn(last, before);
       if (missing.length > 0)
         throw refuse(`gave back a module that does not define ${printable(missing.join(', '))}`);
+      // Nobody would run them: it was decided when the module was added.
+      if (last.runLists.length > 0 && before.runLists.length === 0)
+        throw refuse(
+          `gave back a module with functions to run at the start or the end (${last.runLists[0]})`,
+        );
     }
     const added = [...last.declares].filter((declared) => this.#isDefined(declared));
     const programDefined = [...new Set([...(input.programDefined ?? []), ...added])];

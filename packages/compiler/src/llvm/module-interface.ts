@@ -17,10 +17,20 @@ export interface ModuleInterface {
   readonly hasAssembly: boolean;
   /** Thread-local variables that it defines, for others or for itself, or wants. */
   readonly threadLocals: ReadonlySet<string>;
+  /** What in it lists functions to run at the start or the end of a program: variables, or sections that its assembly mentions. */
+  readonly runLists: readonly string[];
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
-const DEFINITION = { data: 0, function: 1, callable: 2, elsewhere: 3, assembly: 4, threadLocal: 5 } as const;
+const DEFINITION = {
+  data: 0,
+  function: 1,
+  callable: 2,
+  elsewhere: 3,
+  assembly: 4,
+  threadLocal: 5,
+  run: 6,
+} as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
 const FLAG = { weak: 1, common: 2, hidden: 4, library: 8, threadLocal: 16 } as const;
@@ -51,6 +61,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const libraryFunctions = new Set<string>();
   let hasAssembly = false;
   const threadLocals = new Set<string>();
+  const runLists: string[] = [];
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -114,13 +125,17 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       if (bits === FLAG.library) libraryFunctions.add(name);
       continue;
     }
+    if (definition === DEFINITION.run) {
+      runLists.push(bytesOfName.toString('utf8'));
+      continue;
+    }
     const name = symbolOf(moduleName, bytesOfName);
     if (definition === DEFINITION.threadLocal || (bits & FLAG.threadLocal) !== 0) threadLocals.add(name);
     if (definition === DEFINITION.threadLocal) continue;
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares, libraryFunctions, hasAssembly, threadLocals };
+  return { symbols, signatures, declares, libraryFunctions, hasAssembly, threadLocals, runLists };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

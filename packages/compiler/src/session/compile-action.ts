@@ -25,6 +25,8 @@ export interface CompileActionContext {
   readonly linking: ObjectLinkingLayer;
   /** Sends ahead what is too much for one commit. */
   makeRoom(runner: RunnerContext): Promise<void>;
+  /** @throws when a unit cannot be used in a runner yet. */
+  checkReady(unit: MaterializationUnit, runner: RunnerContext): void;
   /** The better part of a unit, if it has one. */
   standInOf(unit: MaterializationUnit): ObjectPart | undefined;
   /** The unit's optimised part cannot be linked: its first one is to be used again. */
@@ -101,13 +103,17 @@ export class CompileAction {
     return part !== undefined && this.addressIn(part, name, runner) === implementation;
   }
 
-  /** The part that defines `name`, after linking it; undefined when the unit gave up its object meanwhile. */
+  /**
+   * The part that defines `name`, after linking it; undefined when the unit gave up its object meanwhile.
+   * @throws as `CompileActionContext.checkReady`, and what making and linking the object throw.
+   */
   async linkPart(
     unit: MaterializationUnit,
     name: string,
     runner: RunnerContext,
   ): Promise<ObjectPart | undefined> {
     const { linking, makeRoom, materializations, standInOf } = this.#context;
+    this.#context.checkReady(unit, runner);
     let part: ObjectPart | undefined;
     try {
       part = await materializations.partOf(unit, name);

@@ -59,8 +59,11 @@ export class Definitions {
     this.#dylibOf.set(unit, dylib);
     const names = dylib.currentNames(unit);
     for (const name of names) this.#noteMeansOther(name);
-    for (const before of losers)
-      if (dylib.currentNames(before).length === 0) this.#context.resources().forget(before);
+    for (const before of losers) {
+      // Whoever has its names, it has run at the start, and is to run at the end.
+      const isUsed = dylib.currentNames(before).length > 0 || before.source.hasInitializers;
+      if (!isUsed) this.#context.resources().forget(before);
+    }
     for (const name of names) this.#noteDefined(unit, name);
     this.#context.changed();
   }

@@ -31,7 +31,9 @@ import { Statistics } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { TierUp } from '../optimize/tier-up.js';
 import { HOT_THRESHOLD } from '../optimize/tiers.js';
+import { DSOHandles } from '../platform/dso-handles.js';
 import { EHFrames } from '../platform/eh-frames.js';
+import { Initializers } from '../platform/initializers.js';
 import { CommitSender } from '../runner/commit-sender.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { RunnerSupervisor } from '../runner/runner-supervisor.js';
@@ -95,9 +97,14 @@ export class ExecutionSession implements CallingSession {
   });
   /** Where counted functions count. */
   readonly counters = new EntryCounters();
+  /** What is to be run of units at the start and the end. */
+  readonly initializers: Initializers = new Initializers((unit) => this.definitions.dylibOf(unit));
+  readonly dsoHandles: DSOHandles = new DSOHandles((unit) => this.definitions.dylibOf(unit));
   /** The caller's come before the session's own. */
   readonly #plugins: ObjectLinkingPlugin[] = [
     new StubRedirection(),
+    this.initializers,
+    this.dsoHandles,
     this.counters,
     new BacktraceNames(),
     new EHFrames(),
@@ -138,6 +145,7 @@ export class ExecutionSession implements CallingSession {
     stubs: this.stubs,
     linking: this.#linking,
     makeRoom: (runner) => this.#commits.makeRoom(runner),
+    checkReady: (unit, runner) => this.initializers.checkUnitReady(unit, runner),
     standInOf: (unit) => this.#optimized.partOf(unit),
     giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
     giveUpKept: (unit) => this.#resources.forgetKept(unit),
@@ -195,7 +203,7 @@ export class ExecutionSession implements CallingSession {
       calls: this.#calls,
       runners,
       executor,
-      resolve: (ref, runner) => this.resolve(ref, runner),
+      resolve: (ref, runner) => this.#resolver.resolve(ref, runner),
     });
     this.#reentries = new ReentryHandler({
       runners,
@@ -269,11 +277,22 @@ export class ExecutionSession implements CallingSession {
   /** See `Definitions.define`; in the main dylib unless another is given. */
   define(unit: MaterializationUnit, dylib = this.mainDylib): void {
     this.definitions.define(unit, dylib);
+    this.initializers.noteDefined(unit, dylib);
   }
 
-  /** See `Definitions.remove`. */
+  /**
+   * See `Definitions.remove`.
+   * @throws {InitializedError} as `checkRemovable`; then nothing has changed.
+   */
   remove(unit: MaterializationUnit): void {
+    this.checkRemovable(unit);
     this.definitions.remove(unit);
+    this.initializers.noteRemoved(unit);
+  }
+
+  /** @throws {InitializedError} when the unit has to be deinitialised first. */
+  checkRemovable(unit: MaterializationUnit): void {
+    this.initializers.checkRemovable(unit, this.#runner);
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
@@ -295,14 +314,24 @@ export class ExecutionSession implements CallingSession {
   /**
    * The same in a runner that is given, for the call that it is given to: what is linked for it is queued. Undefined also
    * when that runner is lost.
+   * @throws {InitializersDueError} when initialisers of the dylib that has the name have to run first.
    */
-  resolve(ref: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
-    return this.#resolver.resolve(ref, runner);
+  async resolve(ref: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
+    const check = () => {
+      const { unit, dylib } = ref.dylib.lookupExported(ref.name);
+      if (unit) this.initializers.checkReady(dylib, runner);
+    };
+    check();
+    const found = await this.#resolver.resolve(ref, runner);
+    // A generator may have defined it.
+    check();
+    return found;
   }
 
   /**
    * Compiles and links what defines `name` in `unit`; the address it has in `runner`. For units that no name leads
    * to: what a name means may change meanwhile.
+   * @throws {InitializersDueError} when the unit's initialisers have to run first.
    */
   async link(unit: MaterializationUnit, name: string, runner: RunnerContext): Promise<ExecutorAddr> {
     for (;;) {
@@ -359,6 +388,18 @@ export class ExecutionSession implements CallingSession {
   /** An expression that makes these calls, or a call from outside, has returned. */
   noteReturned(calls: readonly Call[]): void {
     this.guesses.noteReturned(calls);
+  }
+
+  /** Has the next call of each of a unit's functions ask for it again. */
+  leadToTrampolines(unit: MaterializationUnit): void {
+    this.#resources.leadToTrampolines(unit);
+    this.#commits.flushIfCallsAreRunning();
+  }
+
+  /** See `ResourceManager.unlink`. */
+  unlink(unit: MaterializationUnit): void {
+    this.#resources.unlink(unit);
+    this.#commits.flushIfCallsAreRunning();
   }
 
   /** Frees the memory of a unit that nothing refers to by name. */

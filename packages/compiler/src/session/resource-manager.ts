@@ -100,6 +100,14 @@ export class ResourceManager {
     for (const name of defines.data) if (linked.symbols.has(name)) this.unlinkDirectUsers(name);
   }
 
+  /** Leads the stubs of all functions of a unit back to the compile callback; what is linked of it stays. */
+  leadToTrampolines(unit: MaterializationUnit): void {
+    const dylib = this.#context.dylibOf(unit);
+    if (dylib)
+      for (const name of unit.interface.functions)
+        if (dylib.find(name) === unit) this.pointAtTrampoline({ dylib, name });
+  }
+
   /** Leads a name's stub, if it has one, back to the compile callback. */
   pointAtTrampoline(ref: SymbolRef): void {
     const { stubs } = this.#context;

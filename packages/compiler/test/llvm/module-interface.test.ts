@@ -9,15 +9,27 @@ const ELSEWHERE = [3, 0, ...name('h')];
 const LIBRARY = [3, 8, ...name('sin')];
 const CALLABLE = [2, 0, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
 const WEAK = [1, 5, ...name('w')];
+const RUN = [6, 0, ...name('llvm.global_ctors')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
 const THREAD_LOCAL = [0, 17, ...name('t')];
 const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { symbols, signatures, declares, libraryFunctions, threadLocals } = decodeModuleInterface(
+  const { symbols, signatures, declares, libraryFunctions, threadLocals, runLists } = decodeModuleInterface(
     'm',
     Buffer.from(
-      [FUNCTION, ELSEWHERE, LIBRARY, CALLABLE, DATA, WEAK, COMMON, THREAD_LOCAL, OWN_THREAD_LOCAL].flat(),
+      [
+        FUNCTION,
+        ELSEWHERE,
+        LIBRARY,
+        CALLABLE,
+        DATA,
+        WEAK,
+        COMMON,
+        THREAD_LOCAL,
+        OWN_THREAD_LOCAL,
+        RUN,
+      ].flat(),
     ),
   );
   const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, sizeBytes: 0 };
@@ -35,6 +47,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.false(decodeModuleInterface('m', Buffer.alloc(0)).hasAssembly);
   t.true(decodeModuleInterface('m', Buffer.from([4, 0, ...name('')])).hasAssembly);
   t.deepEqual([...threadLocals], ['t', 'o']);
+  t.deepEqual(runLists, ['llvm.global_ctors']);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
 });
 
@@ -45,7 +58,7 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [6, 0, ...name('f')],
+    [7, 0, ...name('f')],
     [0, 32, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],

@@ -1,10 +1,11 @@
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import type { CallSignature } from '../../calls/call-signature.js';
 import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
+import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
-import { partsOf, takeApart } from './object-parts.js';
+import { partsOf } from './object-parts.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
 export interface VerifiedModule {
@@ -44,6 +45,7 @@ export function moduleUnit(
   const key = () => caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
   const source: ObjectSource = {
     kind: 'module',
+    hasInitializers: defines.runLists.length > 0,
     findKept: (unit) => {
       const slices = caching.find(key(), name);
       return slices && partsOf(slices, unit);
@@ -57,7 +59,7 @@ export function moduleUnit(
           return {
             keys: [key()],
             compile: () => pipeline.compileBitcode(name, bitcode, options),
-            slicesOf: (object) => [takeApart(object, name)],
+            slicesOf: (object) => [splitObject(object, name)],
           };
         },
         (slices) => partsOf(slices, responsibility.unit),

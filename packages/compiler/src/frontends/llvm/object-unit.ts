@@ -1,9 +1,10 @@
 import { MaterializationUnit } from '../../core/materialization-unit.js';
-import { symbolsOfObject } from '../../core/object-symbols.js';
+import { runListsOf, symbolsOfObject } from '../../core/object-symbols.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
-import { partsOf, takeApart } from './object-parts.js';
+import { splitObject } from '../../jitlink/object-slice.js';
+import { partsOf } from './object-parts.js';
 import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 
 /** What an object is to be run on. */
@@ -30,11 +31,13 @@ export function objectUnit(object: Uint8Array, name: string, target: ObjectTarge
   refuseSlim(graph);
   refuseShortAddresses(graph);
   const symbols = symbolsOfObject(graph);
-  const slices = takeApart(object, name, graph);
+  const hasInitializers = runListsOf(graph).length > 0;
+  const slices = splitObject(object, name, graph);
   return new MaterializationUnit(
     name,
     {
       kind: 'module',
+      hasInitializers,
       materialize: async (responsibility) =>
         responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
     },

@@ -10,6 +10,7 @@ import {
   LinkSymbol,
   type SectionProt,
 } from '../link-graph.js';
+import { isRunSection, runListName } from '../run-lists.js';
 import { MergeableSection } from './mergeable.js';
 import * as elf from './object.js';
 
@@ -64,8 +65,8 @@ export class ElfLinkGraphBuilder {
   /** Per ELF section; undefined for what is not loaded. */
   readonly #placements: (Placement | undefined)[] = [];
   readonly #discarded = new Set<number>();
-  /** Sections in COMDAT groups: another object's will do as well. */
-  readonly #grouped = new Set<number>();
+  /** Symbols of the COMDAT groups that sections are in: another object's will do as well. */
+  readonly #grouped = new Map<number, string>();
   /** SHT_RELA section per section it applies to. */
   readonly #relocationsOf = new Map<number, elf.ElfSection>();
   readonly #ehFrames: elf.ElfSection[] = [];
@@ -104,10 +105,13 @@ export class ElfLinkGraphBuilder {
       if ((object.view.getUint32(section.offset, true) & elf.GRP_COMDAT) === 0) continue;
       if (!this.#symbolTable || section.link !== this.#symbolTable.sectionIndex)
         throw object.malformed('sh_link of a group is not the symbol table', section.name);
-      const isDiscarded = this.#isDefined(this.#symbolName(section.info));
-      const members = isDiscarded ? this.#discarded : this.#grouped;
-      for (let at = 4; at + 4 <= section.sizeBytes; at += 4)
-        members.add(object.view.getUint32(section.offset + at, true));
+      const signature = this.#symbolName(section.info);
+      const isDiscarded = this.#isDefined(signature);
+      for (let at = 4; at + 4 <= section.sizeBytes; at += 4) {
+        const member = object.view.getUint32(section.offset + at, true);
+        if (isDiscarded) this.#discarded.add(member);
+        else this.#grouped.set(member, signature);
+      }
     }
   }
 
@@ -163,7 +167,16 @@ export class ElfLinkGraphBuilder {
       mergeable: section.name.includes('.DW.ref.'),
     });
     block.live = isRetained(section);
+    if (isRunSection(section.name)) this.#addRunList(section, block);
     return block;
+  }
+
+  #addRunList({ name: section, index, sizeBytes }: elf.ElfSection, block: Block): void {
+    const name = runListName(section, index, this.#grouped.get(index));
+    this.#claim(name);
+    this.#graph.addSymbol(
+      new LinkSymbol({ name, kind: 'defined', block, sizeBytes, scope: 'hidden', live: true }),
+    );
   }
 
   #protOf(section: elf.ElfSection): SectionProt {
@@ -175,7 +188,8 @@ export class ElfLinkGraphBuilder {
     }
     if ((section.flags & elf.SHF_TLS) !== 0) return 'thread';
     // Writable for the relocations only, which are done before anything runs.
-    return isWritable && !/^\.data\.rel\.ro(\.|$)/.test(section.name) ? 'data' : 'constant';
+    const isWrittenOnce = /^\.data\.rel\.ro(\.|$)/.test(section.name) || isRunSection(section.name);
+    return isWritable && !isWrittenOnce ? 'data' : 'constant';
   }
 
   #symbolName(index: number): string {

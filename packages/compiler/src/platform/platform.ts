@@ -1,0 +1,202 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import {
+  CALL_LIST_NAME,
+  callListBytes,
+  DONE_OFFSET,
+  encodeCallList,
+  type ListedCall,
+} from '../calls/call-list.js';
+import type { CallingSession } from '../calls/calling-session.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import { ExecutionTrapError, InitializationError, SymbolsNotFoundError } from '../core/errors.js';
+import type { JITDylib } from '../core/jit-dylib.js';
+import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import { DSO_HANDLE, type DSOHandles } from './dso-handles.js';
+import type { Initializers, RunFunction } from './initializers.js';
+import { type RunListSession, runFunctions } from './run-functions.js';
+
+/** What initialising dylibs takes of a session. */
+export interface PlatformSession extends RunListSession, Pick<CallingSession, 'call'> {
+  readonly initializers: Initializers;
+  readonly dsoHandles: DSOHandles;
+  runner(): Promise<RunnerContext>;
+  readonly executor: Pick<ExecutorProcessControl, 'readMemory'>;
+  /** Has the next call of a unit's functions ask for it again. */
+  leadToTrampolines(unit: MaterializationUnit): void;
+  /** Gives up what is linked of a unit. */
+  unlink(unit: MaterializationUnit): void;
+}
+
+/** Makes what calls lists of functions. */
+export interface CallListLayer {
+  callListUnit(): MaterializationUnit;
+}
+
+/** Functions that are to be called in a runner, and the units that this is for. */
+interface Plan {
+  readonly units: readonly MaterializationUnit[];
+  readonly functions: readonly RunFunction[];
+  /** Calls after theirs. */
+  readonly last: readonly ListedCall[];
+}
+
+/** A plan in the memory of its runner. */
+interface PlacedPlan extends Plan {
+  readonly runner: RunnerContext;
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+}
+
+/** Runs initialisers and finalisers of dylibs, with the meaning of `dlopen` and `dlclose`: ORC's `Platform`. */
+export class Platform {
+  readonly #session: PlatformSession;
+  readonly #layer: CallListLayer;
+  #callListUnit: MaterializationUnit | undefined;
+  /** Ends with what was begun last: one at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(session: PlatformSession, layer: CallListLayer) {
+    this.#session = session;
+    this.#layer = layer;
+  }
+
+  /**
+   * Runs the initialisers of a dylib that have not run in the runner of now, after those of its link order.
+   * @throws {InitializationError}
+   */
+  initialize(dylib: JITDylib, options: CallOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const { initializers } = this.#session;
+      const dylibs = dependenciesFirst(dylib);
+      const runner = await this.#session.runner();
+      if (dylibs.every((each) => initializers.unitsIn('due', each, runner).length === 0)) return;
+      let begun: Pick<Plan, 'units'> & { readonly runner: RunnerContext } = { units: [], runner };
+      const plan = async (in_: RunnerContext): Promise<Plan> => {
+        const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, in_));
+        initializers.enter('running', units, in_);
+        begun = { units, runner: in_ };
+        const functions = await runFunctions(this.#session, units, ['preinit', 'init'], in_);
+        return { units, functions: functions.filter((fn) => !initializers.hasRun(fn, in_)), last: [] };
+      };
+      try {
+        await this.#run('initialise', dylib, plan, options);
+        initializers.enter('initialized', begun.units, begun.runner);
+      } catch (error) {
+        initializers.enter('due', begun.units, begun.runner);
+        if (!begun.runner.lost) for (const unit of begun.units) this.#session.leadToTrampolines(unit);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Runs the finalisers of a dylib's units that are initialised, last ones first, and what they have given `__cxa_atexit`. The
+   * units are as if nothing of them had been run.
+   * @throws {InitializationError}
+   */
+  deinitialize(dylib: JITDylib, options: CallOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const { initializers } = this.#session;
+      const runner = await this.#session.runner();
+      const units = initializers.unitsIn('initialized', dylib, runner);
+      if (units.length === 0) return;
+      const plan = async (in_: RunnerContext): Promise<Plan> => {
+        // Nothing is initialised in another one.
+        if (in_ !== runner) return { units: [], functions: [], last: [] };
+        const functions = (await runFunctions(this.#session, units, ['fini'], runner)).toReversed();
+        const last = await this.#finalizing(dylib, runner);
+        return { units, functions: functions.filter((fn) => !initializers.hasRun(fn, runner)), last };
+      };
+      await this.#run('deinitialise', dylib, plan, options);
+      if (runner.lost) return;
+      initializers.reset(units, runner);
+      for (const unit of units) this.#session.unlink(unit);
+    });
+  }
+
+  async #finalizing(dylib: JITDylib, runner: RunnerContext): Promise<ListedCall[]> {
+    const own = dylib.find(DSO_HANDLE);
+    const handle = own
+      ? await this.#session.link(own, DSO_HANDLE, runner)
+      : this.#session.dsoHandles.handleOf(dylib, runner);
+    if (handle === undefined) return [];
+    const finalize = '__cxa_finalize';
+    const address = (await runner.lookupProcessSymbols([finalize])).get(finalize);
+    if (address === undefined) throw new SymbolsNotFoundError([finalize]);
+    return [{ function: address, arguments: [handle] }];
+  }
+
+  /** Makes the calls of a plan in one call. */
+  async #run(
+    what: 'initialise' | 'deinitialise',
+    dylib: JITDylib,
+    plan: (runner: RunnerContext) => Promise<Plan>,
+    options: CallOptions,
+  ): Promise<void> {
+    let placed: PlacedPlan | undefined;
+    try {
+      const prepare = async (runner: RunnerContext) => {
+        const planned = await plan(runner);
+        const entry = await this.#linkCallList(runner);
+        placed = place(planned, runner);
+        return { entry, block: encodeCallList([{ function: entry, arguments: [placed.address] }]) };
+      };
+      await this.#session.call(`${what} ${dylib.name}`, prepare, options);
+    } catch (error) {
+      const candidates = placed ? await this.#stoppedIn(placed, error) : [];
+      throw new InitializationError(what, dylib.name, candidates, error);
+    } finally {
+      if (placed && !placed.runner.lost) {
+        const { runner, address, sizeBytes } = placed;
+        runner.commits.dropSegment(address, sizeBytes);
+        runner.free('data', address);
+      }
+    }
+  }
+
+  /** Notes which functions have returned before an error. @returns names of those of which one did not. */
+  async #stoppedIn({ functions, runner, address }: PlacedPlan, error: unknown): Promise<string[]> {
+    if (runner.lost) {
+      const frames = error instanceof ExecutionTrapError ? error.frames : [];
+      const isIn = (name: string) =>
+        frames.some(({ symbol }) => symbol === name || symbol === implementationName(name));
+      const found = functions.find(({ name }) => isIn(name));
+      return (found ? [found] : functions).map(({ name }) => name);
+    }
+    const head = await this.#session.executor.readMemory(address, callListBytes(0));
+    const done = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(DONE_OFFSET, true));
+    for (const returned of functions.slice(0, done)) this.#session.initializers.noteRan(returned, runner);
+    return functions.slice(done, done + 1).map(({ name }) => name);
+  }
+
+  #linkCallList(runner: RunnerContext): Promise<ExecutorAddr> {
+    this.#callListUnit ??= this.#layer.callListUnit();
+    return this.#session.link(this.#callListUnit, CALL_LIST_NAME, runner);
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {
+      // Whoever has asked for it is told.
+    });
+    return mine;
+  }
+}
+
+function place(plan: Plan, runner: RunnerContext): PlacedPlan {
+  const functions = plan.functions.map(({ address }) => ({ function: address }));
+  const content = encodeCallList([...functions, ...plan.last]);
+  const { byteLength: sizeBytes } = content;
+  const { address } = runner.allocate('data', sizeBytes, 16);
+  runner.commits.addSegments([{ address, prot: 'data', content, memoryBytes: sizeBytes }], false);
+  return { ...plan, runner, address, sizeBytes };
+}
+
+/** A dylib after all that it can reach over link orders, each once. */
+function dependenciesFirst(dylib: JITDylib, seen = new Set<JITDylib>()): JITDylib[] {
+  if (seen.has(dylib)) return [];
+  seen.add(dylib);
+  return [...dylib.linkOrder.flatMap((other) => dependenciesFirst(other, seen)), dylib];
+}
