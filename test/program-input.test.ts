@@ -83,7 +83,8 @@ test('a program reads what it is given, also after a call that was at the end', 
     for (const line of ['one\n', Buffer.from('two\n'), '', 'three\n']) yield line;
   }
   t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: lines() }), { exitCode: 0 });
-  t.is(printed(), 'ü\nbytes\none\ntwo\nthree\n');
+  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: ['four\n', 'five\n'] }), { exitCode: 0 });
+  t.is(printed(), 'ü\nbytes\none\ntwo\nthree\nfour\nfive\n');
   t.deepEqual(await jit.runProgram({ entry: 'terminal', stdin: 'x' }), { exitCode: 0 });
   t.deepEqual(await jit.runProgram({ entry: 'terminal' }), { exitCode: 0 });
 });
@@ -179,4 +180,23 @@ test('a program whose input fails is ended, and the error says why', async (t) =
   });
   t.is(error?.cause, cause);
   t.is(await (await jit.lookup('one'))(), 1);
+});
+
+test('a stream that gives neither bytes nor strings is an input that fails', async (t) => {
+  const { jit } = await openReaders(t);
+  await t.throwsAsync(jit.runProgram({ entry: 'cat', stdin: Readable.from([1]) }), {
+    code: 'PROGRAM_INPUT_FAILED',
+    message: /it has a number where bytes or a string belong/,
+  });
+});
+
+test('closing the session ends a program that waits for its input, and lets the source go', async (t) => {
+  const { jit, printed } = await openReaders(t);
+  const stream = new PassThrough();
+  const running = jit.runProgram({ entry: 'waits', stdin: stream, lineBuffered: true });
+  const ended = t.throwsAsync(running);
+  await eventually(() => printed() === 'here\n', 'it has begun');
+  await jit.close();
+  await ended;
+  t.true(stream.destroyed);
 });

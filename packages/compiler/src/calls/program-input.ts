@@ -3,7 +3,11 @@ import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 
 /** What a program reads from its standard input; strings go as UTF-8. A stream is destroyed when the program reads no more of it. */
-export type ProgramSource = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+export type ProgramSource =
+  | string
+  | Uint8Array
+  | Iterable<string | Uint8Array>
+  | AsyncIterable<string | Uint8Array>;
 
 /** Sends a piece of input. */
 export type SendInput = (content: Uint8Array, isLast: boolean) => void;
@@ -64,6 +68,9 @@ export class ProgramInput {
 
   async #sendChunk(chunk: string | Uint8Array, send: SendInput): Promise<boolean> {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    // Streams of objects give whatever they like.
+    if (!(bytes instanceof Uint8Array))
+      throw new TypeError(`it has a ${typeof bytes} where bytes or a string belong`);
     for (let start = 0; start < bytes.byteLength; start += run.MAX_INPUT_BYTES) {
       const piece = bytes.subarray(start, start + run.MAX_INPUT_BYTES);
       if (!(await this.#hasRoomFor(run.inputCost(piece)))) return false;
@@ -98,9 +105,13 @@ export class ProgramInput {
   }
 }
 
-function chunksOf(source: ProgramSource): AsyncIterable<string | Uint8Array> {
-  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return source;
-  return (async function* whole() {
-    yield source;
-  })();
+type Chunks = AsyncIterable<string | Uint8Array>;
+
+function chunksOf(source: ProgramSource): Chunks {
+  if (typeof source === 'string' || source instanceof Uint8Array) return later([source]);
+  return Symbol.asyncIterator in source ? source : later(source);
+}
+
+async function* later(chunks: Iterable<string | Uint8Array>): Chunks {
+  yield* chunks;
 }
