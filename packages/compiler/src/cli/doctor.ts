@@ -13,6 +13,7 @@ import {
   checkSeccomp,
   type Finding,
 } from './doctor-checks.js';
+import { checkClang } from './doctor-clang.js';
 import { checkCodegenConfinement } from './doctor-codegen.js';
 import { checkConfinement } from './doctor-runner.js';
 
@@ -33,6 +34,7 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkCodegenConfinement(),
     checkRunner(),
     checkCCompiler(),
+    checkClang(),
     checkKernelFeatures(),
     checkSeccomp(),
     checkConfinement(),

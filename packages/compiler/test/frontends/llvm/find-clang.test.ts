@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { checkClang } from '../../../src/cli/doctor-clang.js';
 import { CCompilerError } from '../../../src/frontends/llvm/c-errors.js';
 import { findClang } from '../../../src/frontends/llvm/find-clang.js';
 
@@ -52,4 +53,11 @@ test('where there is none, it is said how to install one', (t) => {
   t.throws(() => machine(t, { 'bin/clang-22': 22 })('libLLVM-15.so.1'), {
     message: /apt-get install clang-15/,
   });
+});
+
+test('doctor says which one it is, or how to install one', (t) => {
+  t.regex(checkClang()[0]?.what ?? '', /^(clang for C and C\+\+ at \/|no clang that fits)/);
+  const [finding] = checkClang({ directories: ['/nowhere'], llvmFolder: () => '/nowhere' });
+  t.is(finding?.level, 'warn');
+  t.regex(finding?.fix ?? '', /apt-get install clang-\d+/);
 });
