@@ -117,6 +117,15 @@ test('warnings are told', async (t) => {
   t.is(warnings.length, 1);
 });
 
+test('a signal ends the compiler', async (t) => {
+  const { jit } = await openJIT(t);
+  await t.throwsAsync(jit.addC('int x;', { name: 'x.c', signal: AbortSignal.abort() }), {
+    code: 'CANCELLED',
+    message: 'x.c was not compiled: its signal was aborted',
+  });
+  t.deepEqual(jit.definedNames(), []);
+});
+
 test('a compiler that is missing, is none, or fails is named', async (t) => {
   const { jit } = await openJIT(t);
   await t.throwsAsync(jit.addC('int x;', { cc: '/nowhere/clang' }), {

@@ -81,7 +81,7 @@ async function runFiles(
   );
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
-    for (const input of inputs) await addInput(jit, input, options, streams);
+    for (const input of inputs) await addInput(jit, input, options, streams, signal);
     for (const path of libraries.archives)
       await jit.addArchive(await readInput(path), { name: path, directory: dirname(path) });
     const exitCode = await runMain(jit, inputs, options, streams, signal);
@@ -129,6 +129,7 @@ function addInput(
   { path, kind, content }: Input,
   { cc, cflags }: ProgramCommandOptions,
   streams: CommandStreams,
+  signal: AbortSignal,
 ): Promise<unknown> {
   const directory = dirname(resolve(path));
   switch (kind) {
@@ -144,6 +145,7 @@ function addInput(
         name: path,
         language: kind,
         directory,
+        signal,
         ...(cc !== undefined && { cc: programAt(cc) }),
         ...(cflags && { flags: cflags }),
         onWarnings: (words) => void streams.report(words.trimEnd()),

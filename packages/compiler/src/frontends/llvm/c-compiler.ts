@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { CancelledError } from '@farjit/protocol/errors';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { runConfined } from './confined-tool.js';
 
@@ -16,6 +17,8 @@ export interface COptions {
   readonly flags?: readonly string[];
   /** Whose headers can be included in quotes; without it, no file of the caller's can be read. */
   readonly directory?: string;
+  /** Ends clang: what waits for it rejects with `CancelledError`. */
+  readonly signal?: AbortSignal;
   /** Told what clang says of a source that it takes: warnings, as it writes them. */
   readonly onWarnings?: (words: string) => void;
 }
@@ -43,6 +46,7 @@ const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 102
  * @returns bitcode, or an object for assembly.
  * @throws {CSourceError} when clang refuses the source.
  * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
+ * @throws {CancelledError} when the signal was aborted.
  */
 export async function compileC(clang: string, source: string, options: COptions = {}): Promise<Uint8Array> {
   const { name = 'source', language = 'c' } = options;
@@ -65,7 +69,7 @@ async function runClang(
   clang: string,
   input: string,
   task: readonly string[],
-  { name = 'source', flags = [], directory, onWarnings }: COptions,
+  { name = 'source', flags = [], directory, onWarnings, signal }: COptions,
 ): Promise<Buffer> {
   const program = programOf(clang);
   const cwd = directory === undefined ? '/' : resolve(directory);
@@ -83,6 +87,7 @@ async function runClang(
       input,
       cwd,
       readable: [...new Set(readable)].filter((path) => path !== '/' && existsSync(path)),
+      signal,
       limits: LIMITS,
     },
   );
@@ -90,6 +95,7 @@ async function runClang(
     if (words !== '') onWarnings?.(words);
     return output;
   }
+  if (signal?.aborted) throw new CancelledError(`${name} was not compiled: its signal was aborted`);
   const diagnostics = parseDiagnostics(words);
   if (diagnostics.some(({ severity }) => severity.endsWith('error')))
     throw new CSourceError(name, words.trim(), diagnostics);

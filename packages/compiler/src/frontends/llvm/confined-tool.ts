@@ -18,6 +18,8 @@ interface ToolOptions {
   readonly cwd: string;
   /** Files and directories with all below: nothing else can be opened. All of them exist. */
   readonly readable: readonly string[];
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined;
   readonly limits: { readonly wallMs: number; readonly cpuSeconds: number; readonly outputBytes: number };
 }
 
@@ -39,7 +41,7 @@ interface ToolResult {
 export async function runConfined(
   program: string,
   args: readonly string[],
-  { input, cwd, readable, limits }: ToolOptions,
+  { input, cwd, readable, limits, signal: cancel }: ToolOptions,
 ): Promise<ToolResult> {
   if (!existsSync(CONFINE_PROGRAM))
     throw new CCompilerError(
@@ -57,6 +59,9 @@ export async function runConfined(
     limit ??= reached;
     child.kill('SIGKILL');
   };
+  const onCancel = () => endOver('cancelled');
+  cancel?.addEventListener('abort', onCancel);
+  if (cancel?.aborted) onCancel();
   const timer = setTimeout(() => endOver(`not done after ${limits.wallMs} ms`), limits.wallMs);
   const output: Buffer[] = [];
   let outputBytes = 0;
@@ -86,5 +91,6 @@ export async function runConfined(
     throw new CCompilerError(`${program} cannot be started: ${(cause as Error).message}`, { cause });
   } finally {
     clearTimeout(timer);
+    cancel?.removeEventListener('abort', onCancel);
   }
 }
