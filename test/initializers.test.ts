@@ -426,3 +426,83 @@ ${list('ctors', entries)}`;
     await jit.close();
   }
 });
+
+const PROGRAM = `
+extern "C" int putchar(int);
+extern "C" int puts(const char *);
+extern "C" char *getenv(const char *);
+extern "C" int atexit(void (*)(void));
+struct Noisy {
+  char name;
+  Noisy(char n) : name(n) { putchar(name); }
+  ~Noisy() { putchar(name - 32); }
+};
+static Noisy b('b');
+__attribute__((init_priority(200))) Noisy a('a');
+static int argumentCount;
+static const char *variable;
+__attribute__((constructor(150))) static void first(int argc, char **argv, char **) {
+  argumentCount = argc;
+  variable = getenv("WHAT");
+  putchar(argv[0][0]);
+}
+__attribute__((destructor)) static void last() { puts("."); }
+static void bye() { putchar('!'); }
+int main(int argc, char **argv) {
+  atexit(bye);
+  static Noisy c('c');
+  puts(variable);
+  return argumentCount * 10 + argc;
+}`;
+
+test('a program runs its initialisers before main, as a process does, and its finalisers when it exits', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addObject(compile(PROGRAM, CXX_FLAGS, 'c++'), { name: 'program.o' });
+  for (let run = 1; run <= 2; run++) {
+    const result = await jit.runProgram({ argv: ['prog', 'x'], env: { WHAT: 'env' } });
+    t.deepEqual(result, { exitCode: 22 });
+    t.is(printed(), 'pabcenv\nC!BA.\n'.repeat(run));
+  }
+  await t.throwsAsync(jit.lookup('main'), { code: 'INITIALIZERS_DUE' });
+});
+
+test('a program in a runner that is initialised already runs no initialiser twice, and all finalisers', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const module = (letters: string) =>
+    moduleOf(
+      letters,
+      `${list('ctors', [[1, letters[0] as string]])}${list('dtors', [[1, letters[1] as string]])}`,
+    );
+  await jit.addIR(module('ax'), { name: 'one' });
+  await jit.initialize();
+  await jit.addIR(`${module('by')} declare void @a() define i32 @main() { call void @a() ret i32 3 }`, { name: 'two' });
+  t.deepEqual(await jit.runProgram(), { exitCode: 3 });
+  t.is(printed(), 'abayx');
+  // In a new runner.
+  t.deepEqual(await jit.runProgram(), { exitCode: 3 });
+  t.is(printed(), 'abayxabayx');
+});
+
+test('a constructor that traps or exits ends its program', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const falling = await jit.addIR(`${TRAPS} define i32 @main() { ret i32 0 }`);
+  const { exitCode, trap } = await jit.runProgram();
+  t.true(exitCode > 128);
+  t.is(trap?.symbol, 'fall$impl');
+  falling.remove();
+  await jit.addIR(`${moduleOf('x', `${list('ctors', [[1, 'leave']])}${list('dtors', [[1, 'x']])}`)}
+declare void @exit(i32)
+define internal void @leave() { call void @exit(i32 9) unreachable }
+define i32 @main() { ret i32 0 }`);
+  t.deepEqual(await jit.runProgram(), { exitCode: 9 });
+  t.is(printed(), 'ax');
+});
+
+test('a program that has no function to begin with leaves its initialisers due', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addIR(moduleOf('a', list('ctors', [[1, 'a']])), { name: 'one' });
+  await t.throwsAsync(jit.runProgram(), { code: 'SYMBOLS_NOT_FOUND' });
+  await t.throwsAsync(jit.lookup('a', VOID), { code: 'INITIALIZERS_DUE' });
+  await jit.initialize();
+  t.is(printed(), 'a');
+});

@@ -88,9 +88,6 @@ export function generateCallList(): IRBuilder {
   return ir;
 }
 
-/** Bytes of a `ProgramStart` in memory. */
-export const PROGRAM_START_BYTES = 3 * WORD_BYTES;
-
 /** What `generateProgramStart` finds in memory, of which the address stands in front of `argv`. */
 export interface ProgramStart {
   /** Where `call$list` is. */

@@ -1,4 +1,4 @@
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from './callable.js';
 
 const POINTER_BYTES = 8;
@@ -7,11 +7,14 @@ const POINTER_BYTES = 8;
 export interface ProgramMemory {
   readonly sizeBytes: number;
   readonly argumentCount: number;
-  /** `char *[]` from the start on. */
+  /** `char *[]`; in front of it there is a word for whoever begins the program. */
   readonly argumentsOffset: number;
   readonly environmentOffset: number;
-  /** What is there when it begins at an address. */
-  contentAt(address: ExecutorAddr): Uint8Array;
+  /**
+   * What is there when it begins at an address.
+   * @param lead the word in front.
+   */
+  contentAt(address: ExecutorAddr, lead?: ExecutorAddr): Uint8Array;
 }
 
 /**
@@ -24,19 +27,21 @@ export function layOutProgram(argv: readonly string[], env: Readonly<Record<stri
     ...given.map((argument, index) => terminated(argument, `argv[${index}]`)),
     ...Object.entries(env).map(([name, value]) => terminated(variable(name, value), `env.${name}`)),
   ];
-  const environmentOffset = POINTER_BYTES * (given.length + 1);
-  const stringsOffset = POINTER_BYTES * (strings.length + 2);
+  const argumentsOffset = POINTER_BYTES;
+  const environmentOffset = argumentsOffset + POINTER_BYTES * (given.length + 1);
+  const stringsOffset = argumentsOffset + POINTER_BYTES * (strings.length + 2);
   return {
     sizeBytes: strings.reduce((total, { byteLength }) => total + byteLength, stringsOffset),
     argumentCount: given.length,
-    argumentsOffset: 0,
+    argumentsOffset,
     environmentOffset,
-    contentAt: (address) => {
-      const pointers = new BigUint64Array(strings.length + 2);
+    contentAt: (address, lead = NULL_ADDR) => {
+      const pointers = new BigUint64Array(1 + strings.length + 2);
+      pointers[0] = lead;
       let offset = stringsOffset;
       strings.forEach((string, index) => {
         // Behind the arguments there is a null.
-        pointers[index < given.length ? index : index + 1] = addrAdd(address, offset);
+        pointers[1 + (index < given.length ? index : index + 1)] = addrAdd(address, offset);
         offset += string.byteLength;
       });
       return Buffer.concat([new Uint8Array(pointers.buffer), ...strings]);

@@ -73,14 +73,28 @@ export function checkMain(name: string, signature: CallSignature | undefined): v
   );
 }
 
-/** A program in the memory of a runner. */
-interface PreparedProgram {
-  readonly main: ExecutorAddr;
+/** What a program is passed. */
+export interface ProgramArguments {
   readonly argumentCount: number;
   readonly arguments: ExecutorAddr;
   readonly environment: ExecutorAddr;
+}
+
+/** A program in the memory of a runner. */
+interface PreparedProgram extends ProgramArguments {
+  readonly main: ExecutorAddr;
   readonly lineBuffered: boolean;
 }
+
+/** A function that a program begins with, before its own. */
+export interface ProgramLead {
+  readonly entry: ExecutorAddr;
+  /** What it finds in front of `argv`. @param main what it is to go on with. */
+  place(main: ExecutorAddr, program: ProgramArguments): ExecutorAddr;
+}
+
+/** Makes a runner ready for a program before its function is looked for; undefined when there is nothing to be done first. */
+export type LeadProgram = (runner: RunnerContext) => Promise<ProgramLead | undefined>;
 
 type ProgramAnswer = ResultOf<typeof run.runProgram> & { readonly programThreads: number };
 
@@ -103,12 +117,14 @@ export class Programs {
 
   /**
    * Runs `exit(main(argc, argv, envp))` of what a name means. What its runner holds is as the calls before have left it.
+   * @param leadProgram what is done in its runner first; nothing unless given.
    * @throws {ArgumentError | SymbolsNotFoundError | ProgramRunningError | FeatureError} before it has begun.
    * @throws {ProgramInputError} when `stdin` has thrown, and as a call, where it has not ended by itself.
    */
   async run(
     ref: SymbolRef,
     { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...options }: ProgramOptions,
+    leadProgram: LeadProgram = async () => undefined,
   ): Promise<ProgramResult> {
     const { name } = ref;
     const { calls, executor } = this.#context;
@@ -123,23 +139,19 @@ export class Programs {
     let used: { readonly runner: RunnerContext; readonly address: ExecutorAddr } | undefined;
 
     const prepare = async (runner: RunnerContext): Promise<PreparedProgram> => {
+      const lead = await leadProgram(runner);
       const main = await this.#resolve(ref, runner);
       const { address } = runner.allocate('data', memory.sizeBytes, 16);
       used = { runner, address };
-      const segment = {
-        address,
-        prot: 'data',
-        content: memory.contentAt(address),
-        memoryBytes: memory.sizeBytes,
-      } as const;
-      runner.commits.addSegments([segment], false);
-      return {
-        main,
+      const program = {
         argumentCount: memory.argumentCount,
         arguments: addrAdd(address, memory.argumentsOffset),
         environment: addrAdd(address, memory.environmentOffset),
-        lineBuffered,
       };
+      const content = memory.contentAt(address, lead?.place(main, program));
+      const segment = { address, prot: 'data', content, memoryBytes: memory.sizeBytes } as const;
+      runner.commits.addSegments([segment], false);
+      return { ...program, main: lead?.entry ?? main, lineBuffered };
     };
     this.#isRunning = true;
     try {

@@ -295,7 +295,8 @@ export class Dylib {
 
   /**
    * Runs a program: `exit(main(argc, argv, envp))`, of any of the signatures that C knows, in the session's runner, which ends
-   * with it. What ends it by itself is the result: `exit` from any thread, `main`'s return, the last thread's end after
+   * with it. Initialisers that are due run before `main`, in the same call, and finalisers when it exits.
+   * What ends it by itself is the result: `exit` from any thread, `main`'s return, the last thread's end after
    * `pthread_exit` in `main`, a signal. The next call has a new runner; listeners hear of the old one's end as of any.
    * Output that a program has not flushed when it dies of a signal is lost, as natively, but for what a trap finds in `stdout`.
    * @throws {SymbolsNotFoundError} when nobody defines the entry.
@@ -306,10 +307,10 @@ export class Dylib {
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
   async runProgram({ entry = 'main', ...options }: EntryOptions = {}): Promise<ProgramResult> {
-    const { session, signatureOf } = this.#context;
+    const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
     checkMain(entry, signatureOf(ref));
-    return session.programs.run(ref, options);
+    return platform.runProgram(ref, options);
   }
 
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {

@@ -4,12 +4,21 @@ import {
   callListBytes,
   DONE_OFFSET,
   encodeCallList,
+  encodeProgramStart,
   type ListedCall,
+  PROGRAM_START_NAME,
 } from '../calls/call-list.js';
 import type { CallingSession } from '../calls/calling-session.js';
+import type {
+  ProgramArguments,
+  ProgramLead,
+  ProgramOptions,
+  ProgramResult,
+  Programs,
+} from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { ExecutionTrapError, InitializationError, SymbolsNotFoundError } from '../core/errors.js';
-import type { JITDylib } from '../core/jit-dylib.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -21,6 +30,7 @@ import { type RunListSession, runFunctions } from './run-functions.js';
 export interface PlatformSession extends RunListSession, Pick<CallingSession, 'call'> {
   readonly initializers: Initializers;
   readonly dsoHandles: DSOHandles;
+  readonly programs: Programs;
   runner(): Promise<RunnerContext>;
   readonly executor: Pick<ExecutorProcessControl, 'readMemory'>;
   /** Has the next call of a unit's functions ask for it again. */
@@ -32,6 +42,7 @@ export interface PlatformSession extends RunListSession, Pick<CallingSession, 'c
 /** Makes what calls lists of functions. */
 export interface CallListLayer {
   callListUnit(): MaterializationUnit;
+  programStartUnit(): MaterializationUnit;
 }
 
 /** Functions that are to be called in a runner, and the units that this is for. */
@@ -54,6 +65,7 @@ export class Platform {
   readonly #session: PlatformSession;
   readonly #layer: CallListLayer;
   #callListUnit: MaterializationUnit | undefined;
+  #programStartUnit: MaterializationUnit | undefined;
   /** Ends with what was begun last: one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -116,6 +128,62 @@ export class Platform {
     });
   }
 
+  /**
+   * Runs a program, after the initialisers of the dylib that its function is in and of that one's link order, in the same
+   * call and with the same arguments. Their finalisers run when it exits, after all that was given to `atexit`.
+   * @throws as `Programs.run`.
+   */
+  async runProgram(ref: SymbolRef, options: ProgramOptions): Promise<ProgramResult> {
+    const { initializers, programs } = this.#session;
+    let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
+    const lead = (runner: RunnerContext) =>
+      this.#inTurn(async () => {
+        const dylibs = dependenciesFirst(ref.dylib);
+        const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
+        begun = { units, runner };
+        initializers.enter('running', units, runner);
+        const before = dylibs.flatMap((each) => initializers.unitsIn('initialized', each, runner));
+        return units.length + before.length === 0 ? undefined : this.#leadOf(before, units, runner);
+      });
+    try {
+      return await programs.run(ref, options, lead);
+    } finally {
+      // It has not begun, or it would be gone.
+      if (begun && !begun.runner.lost) initializers.enter('due', begun.units, begun.runner);
+    }
+  }
+
+  /** Begins a program with the initialisers of units, and has it end with their finalisers and those of others. */
+  async #leadOf(
+    initialized: readonly MaterializationUnit[],
+    due: readonly MaterializationUnit[],
+    runner: RunnerContext,
+  ): Promise<ProgramLead> {
+    const atExit = '__cxa_atexit';
+    const [callList, entry, initializers, finalizers, found] = await Promise.all([
+      this.#linkCallList(runner),
+      this.#linkProgramStart(runner),
+      runFunctions(this.#session, due, ['preinit', 'init'], runner),
+      runFunctions(this.#session, [...initialized, ...due], ['fini'], runner),
+      runner.lookupProcessSymbols([atExit]),
+    ]);
+    const register = found.get(atExit);
+    if (register === undefined) throw new SymbolsNotFoundError([atExit]);
+    const place = (main: ExecutorAddr, program: ProgramArguments): ExecutorAddr => {
+      const last = finalizers.toReversed().map(({ address }) => ({ function: address }));
+      const listed = placeContent(encodeCallList(last), runner);
+      const passed = [BigInt(program.argumentCount) as ExecutorAddr, program.arguments, program.environment];
+      const calls = initializers
+        .filter((fn) => !this.#session.initializers.hasRun(fn, runner))
+        .map(({ address }) => ({ function: address, arguments: passed }));
+      // Registered first, it is run last.
+      const all = [{ function: register, arguments: [callList, listed] }, ...calls];
+      const list = placeContent(encodeCallList(all), runner);
+      return placeContent(encodeProgramStart({ callList, list, main }), runner);
+    };
+    return { entry, place };
+  }
+
   async #finalizing(dylib: JITDylib, runner: RunnerContext): Promise<ListedCall[]> {
     const own = dylib.find(DSO_HANDLE);
     const handle = own
@@ -171,12 +239,17 @@ export class Platform {
     return functions.slice(done, done + 1).map(({ name }) => name);
   }
 
+  #linkProgramStart(runner: RunnerContext): Promise<ExecutorAddr> {
+    this.#programStartUnit ??= this.#layer.programStartUnit();
+    return this.#session.link(this.#programStartUnit, PROGRAM_START_NAME, runner);
+  }
+
   #linkCallList(runner: RunnerContext): Promise<ExecutorAddr> {
     this.#callListUnit ??= this.#layer.callListUnit();
     return this.#session.link(this.#callListUnit, CALL_LIST_NAME, runner);
   }
 
-  async #inTurn(work: () => Promise<void>): Promise<void> {
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#turn.then(work);
     this.#turn = mine.catch(() => {
       // Whoever has asked for it is told.
@@ -188,10 +261,14 @@ export class Platform {
 function place(plan: Plan, runner: RunnerContext): PlacedPlan {
   const functions = plan.functions.map(({ address }) => ({ function: address }));
   const content = encodeCallList([...functions, ...plan.last]);
-  const { byteLength: sizeBytes } = content;
-  const { address } = runner.allocate('data', sizeBytes, 16);
-  runner.commits.addSegments([{ address, prot: 'data', content, memoryBytes: sizeBytes }], false);
-  return { ...plan, runner, address, sizeBytes };
+  return { ...plan, runner, address: placeContent(content, runner), sizeBytes: content.byteLength };
+}
+
+function placeContent(content: Uint8Array, runner: RunnerContext): ExecutorAddr {
+  const { byteLength: memoryBytes } = content;
+  const { address } = runner.allocate('data', memoryBytes, 16);
+  runner.commits.addSegments([{ address, prot: 'data', content, memoryBytes }], false);
+  return address;
 }
 
 /** A dylib after all that it can reach over link orders, each once. */
