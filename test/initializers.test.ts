@@ -475,7 +475,9 @@ test('a program in a runner that is initialised already runs no initialiser twic
     );
   await jit.addIR(module('ax'), { name: 'one' });
   await jit.initialize();
-  await jit.addIR(`${module('by')} declare void @a() define i32 @main() { call void @a() ret i32 3 }`, { name: 'two' });
+  await jit.addIR(`${module('by')} declare void @a() define i32 @main() { call void @a() ret i32 3 }`, {
+    name: 'two',
+  });
   t.deepEqual(await jit.runProgram(), { exitCode: 3 });
   t.is(printed(), 'abayx');
   // In a new runner.
