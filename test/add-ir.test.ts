@@ -43,6 +43,21 @@ test('IR in a dylib of its own means something there only', async (t) => {
   t.is(await jit.findSymbol('f'), undefined);
 });
 
+for (const optLevel of [undefined, 0, 1, 2] as const)
+  test(`what is to be inlined always is defined nowhere else, at level ${optLevel ?? 'unsaid'}`, async (t) => {
+    const { jit } = await openJIT(t, optLevel === undefined ? {} : { optLevel });
+    await jit.addIR(`
+define available_externally i32 @only_here(i32 %x) alwaysinline {
+  %y = mul i32 %x, 3
+  ret i32 %y
+}
+define i32 @f(i32 %x) {
+  %y = call i32 @only_here(i32 %x)
+  ret i32 %y
+}`);
+    t.is(await (await jit.lookup('f'))(14), 42);
+  });
+
 test('what assembly in a module defines is a definition like others', async (t) => {
   const { jit } = await openJIT(t);
   const source = `

@@ -8,7 +8,7 @@ import { CompileError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
-import { passPipeline } from '../llvm/pass-pipeline.js';
+import { modulePipeline, passPipeline } from '../llvm/pass-pipeline.js';
 import { CODE_GEN_OPT_LEVEL, type TargetDescription } from '../llvm/target.js';
 import { damagedBitcode, unreadableIR } from '../llvm/unreadable-ir.js';
 import { CodegenLostError } from './codegen-lost-error.js';
@@ -230,10 +230,11 @@ export class CodegenPool {
     try {
       const { llvmVersion } = process;
       const { optLevel } = input;
+      const pipeline = input.ir.form === 'recording' ? passPipeline : modulePipeline;
       const request = {
         product,
         codeGenOptLevel: CODE_GEN_OPT_LEVEL[optLevel],
-        passes: input.passes ?? passPipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
+        passes: input.passes ?? pipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
         input,
       };
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;

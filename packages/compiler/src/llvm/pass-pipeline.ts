@@ -34,6 +34,16 @@ export function passPipeline(llvm: LLVMVersion, level: CodeLevel): string {
 }
 
 /**
+ * The pass pipeline of a level for a module that others have made. What it says is to be inlined always is inlined at every
+ * level: C++'s library defines such functions in headers alone, and compilers leave them in modules as `available_externally`.
+ */
+export function modulePipeline(llvm: LLVMVersion, level: CodeLevel): string {
+  const passes = passPipeline(llvm, level);
+  const isStandard = level === 2 || level === 3;
+  return isStandard ? passes : ['always-inline', passes].filter(Boolean).join(',');
+}
+
+/**
  * From 18 on, instcombine asked for by name aborts the process when its one iteration leaves something to combine, a
  * check for LLVM's own tests; the standard pipelines ask for it without.
  */

@@ -88,10 +88,8 @@ withClang('what a source has wrong is said as its compiler says it, and nothing 
   });
   const { stdout, stderr, end } = await farjit(t, ['run', 'wrong.c'], { cwd });
   t.deepEqual([stdout, end], ['', 1]);
-  t.regex(
-    stderr,
-    /^wrong\.c:1:25: error: use of undeclared identifier 'y'\nint main\(void\) \{ return y; \}\n {24}\^\n/,
-  );
+  // How a line is shown is each clang's own.
+  t.regex(stderr, /^wrong\.c:1:25: error: use of undeclared identifier 'y'\n.*return y;.*\n.*\^\n/);
   const assembly = await farjit(t, ['run', 'wrong.ll'], { cwd });
   t.regex(assembly.stderr, /^wrong\.ll:2:1: error: expected type/);
   t.is(assembly.end, 1);
