@@ -277,7 +277,7 @@ export class JIT implements AsyncDisposable {
     );
   }
 
-  /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. */
+  /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. `runProgram` is for whole programs. */
   callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions = {}): Promise<number> {
     return this.#calls.callMain(address, argv, options);
   }
