@@ -85,7 +85,7 @@ export const SHARED_LAYOUT = [
       CONFINED: [2, 'confinement done; `value` is a bit set of `enum farjit_confinement`'],
       REENTER: [3, '`slot`: a thread blocks in that reentry slot'],
       CALL_DONE: [4, '`slot`: the call in that call slot has ended, see its state'],
-      DONE: [5, 'the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done'],
+      DONE: [5, 'what the host asked for is done, unless another kind says that'],
       HOT: [6, '`control.hot_pending` has become 1'],
       LIMIT: [8, '`value`: an `enum farjit_limit` that was reached, once each'],
       CONFINE: [16, 'confine yourself, as `control.confine` says'],
@@ -98,6 +98,11 @@ export const SHARED_LAYOUT = [
       FILL_THREADS: [
         20,
         'copy those units of the template of thread-local memory that `control.thread_units` has bits for to all threads',
+      ],
+      LOOKUP_THREAD_LOCALS: [
+        21,
+        'resolve `control.names` into pairs in `control.addresses`: the module of a thread-local variable, 0 for none, and its ' +
+          "distance from the start of the module's; `value`: how many names, at most half of what there is room for",
       ],
       PRELOAD: [24, 'before CONFINE: load the libraries in `control.names`; `value`: how many'],
     },

@@ -53,23 +53,44 @@ static uint64_t search(const struct farjit_symbol *symbols, const char *name)
 	return 0;
 }
 
-/* Whether an address is in the calling thread's copy of a library's thread-local variables. */
-static int is_in_thread(struct dl_phdr_info *library, size_t size, void *address)
+/* Where a variable is in any thread: what __tls_get_addr is asked with. */
+struct thread_local {
+	uintptr_t address; /* in the calling thread */
+	uint64_t module; /* 0: it is none */
+	uint64_t offset;
+};
+
+/* For dl_iterate_phdr: whether the address is in the calling thread's copy of this library's thread-local variables. */
+static int find_in_library(struct dl_phdr_info *library, size_t size, void *argument)
 {
 	(void)size;
+	struct thread_local *variable = argument;
+	uint64_t offset = variable->address - (uintptr_t)library->dlpi_tls_data;
 	if (!library->dlpi_tls_data)
 		return 0;
-	for (ElfW(Half) i = 0; i < library->dlpi_phnum; i++)
-		if (library->dlpi_phdr[i].p_type == PT_TLS)
-			return (uintptr_t)address - (uintptr_t)library->dlpi_tls_data < library->dlpi_phdr[i].p_memsz;
+	for (ElfW(Half) i = 0; i < library->dlpi_phnum; i++) {
+		if (library->dlpi_phdr[i].p_type != PT_TLS || offset >= library->dlpi_phdr[i].p_memsz)
+			continue;
+		variable->module = library->dlpi_tls_modid;
+		variable->offset = offset;
+		return 1;
+	}
 	return 0;
+}
+
+static struct thread_local find_thread_local(void *address)
+{
+	struct thread_local variable = {.address = (uintptr_t)address};
+	if (address)
+		dl_iterate_phdr(find_in_library, &variable);
+	return variable;
 }
 
 /* Of a thread-local variable libc would say where this thread has its own, which is nobody else's: it has no one address. */
 static uint64_t shared_address(const char *name)
 {
 	void *address = dlsym(RTLD_DEFAULT, name);
-	return address && !dl_iterate_phdr(is_in_thread, address) ? (uint64_t)address : 0;
+	return find_thread_local(address).module == 0 ? (uint64_t)address : 0;
 }
 
 static uint64_t address_of(const char *name, uint32_t wanted)
@@ -81,16 +102,45 @@ static uint64_t address_of(const char *name, uint32_t wanted)
 	return address ? address : shared_address(name);
 }
 
-void farjit_lookup(uint32_t count, uint32_t wanted)
+/* Calls `found` with each of `count` names of control.names. */
+static void for_each_name(uint32_t count, void (*found)(uint32_t index, const char *name, uint32_t wanted), uint32_t wanted)
 {
-	check_libraries(wanted);
 	const char *name = farjit_control->names;
 	const char *end = name + sizeof farjit_control->names;
-	for (uint32_t i = 0; i < count && i < FARJIT_LOOKUP_NAME_COUNT; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		size_t length = strnlen(name, (size_t)(end - name));
 		if (name + length == end)
 			farjit_fault("name %u of a lookup is not terminated", i);
-		farjit_control->addresses[i] = address_of(name, wanted);
+		found(i, name, wanted);
 		name += length + 1;
 	}
+}
+
+static uint32_t at_most(uint32_t count, uint32_t limit)
+{
+	return count < limit ? count : limit;
+}
+
+static void look_up(uint32_t index, const char *name, uint32_t wanted)
+{
+	farjit_control->addresses[index] = address_of(name, wanted);
+}
+
+void farjit_lookup(uint32_t count, uint32_t wanted)
+{
+	check_libraries(wanted);
+	for_each_name(at_most(count, FARJIT_LOOKUP_NAME_COUNT), look_up, wanted);
+}
+
+static void look_up_thread_local(uint32_t index, const char *name, uint32_t wanted)
+{
+	(void)wanted;
+	struct thread_local variable = find_thread_local(dlsym(RTLD_DEFAULT, name));
+	farjit_control->addresses[2 * index] = variable.module;
+	farjit_control->addresses[2 * index + 1] = variable.offset;
+}
+
+void farjit_lookup_thread_locals(uint32_t count)
+{
+	for_each_name(at_most(count, FARJIT_LOOKUP_NAME_COUNT / 2), look_up_thread_local, 0);
 }

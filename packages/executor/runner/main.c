@@ -60,6 +60,10 @@ static _Noreturn void serve(void)
 			farjit_fill_threads();
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);
 			break;
+		case FARJIT_BELL_LOOKUP_THREAD_LOCALS:
+			farjit_lookup_thread_locals(bell.value);
+			farjit_ring(FARJIT_BELL_DONE, 0, 0);
+			break;
 		case FARJIT_BELL_LOOKUP:
 			farjit_lookup(bell.value, bell.slot);
 			farjit_ring(FARJIT_BELL_DONE, 0, 0);

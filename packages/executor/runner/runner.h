@@ -115,6 +115,9 @@ void farjit_frames_initialize(void);
  * farjit_library; ends the runner where it has not all of them. Main thread. */
 void farjit_lookup(uint32_t count, uint32_t wanted);
 
+/* Resolves `count` names of control.names into modules and distances. Main thread. */
+void farjit_lookup_thread_locals(uint32_t count);
+
 /* thread_locals.c */
 /* Where a thread's thread-local memory is, counted from its thread pointer; signed, and the same for all. */
 uint64_t farjit_thread_offset(void);

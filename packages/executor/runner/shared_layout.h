@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0xcf42b52bu
+#define FARJIT_LAYOUT_VERSION 0x10f03650u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -68,7 +68,7 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CONFINED = 2, /* confinement done; `value` is a bit set of `enum farjit_confinement` */
 	FARJIT_BELL_REENTER = 3, /* `slot`: a thread blocks in that reentry slot */
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in that call slot has ended, see its state */
-	FARJIT_BELL_DONE = 5, /* the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done */
+	FARJIT_BELL_DONE = 5, /* what the host asked for is done, unless another kind says that */
 	FARJIT_BELL_HOT = 6, /* `control.hot_pending` has become 1 */
 	FARJIT_BELL_LIMIT = 8, /* `value`: an `enum farjit_limit` that was reached, once each */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
@@ -84,6 +84,12 @@ enum farjit_bell_kind {
 	 * threads
 	 */
 	FARJIT_BELL_FILL_THREADS = 20,
+	/*
+	 * resolve `control.names` into pairs in `control.addresses`: the module of a thread-local variable, 0 for
+	 * none, and its distance from the start of the module's; `value`: how many names, at most half of what there
+	 * is room for
+	 */
+	FARJIT_BELL_LOOKUP_THREAD_LOCALS = 21,
 	FARJIT_BELL_PRELOAD = 24, /* before CONFINE: load the libraries in `control.names`; `value`: how many */
 };
 

@@ -64,19 +64,36 @@ export class ControlWork {
    * Addresses of `names` in the runner, 0 for those it does not have. They are hostile: any value.
    * @param libraries of the runner's own that are searched, too: see `libraryBits`.
    */
-  async lookup(names: readonly string[], libraries = 0): Promise<bigint[]> {
-    const addresses: bigint[] = [];
-    for (const batch of batchNames(names)) {
+  lookup(names: readonly string[], libraries = 0): Promise<bigint[]> {
+    return this.#lookUp(names, { kind: BellKind.lookup, slot: libraries }, 1);
+  }
+
+  /**
+   * For each of `names` the module of a thread-local variable of a library's, 0 for none, and its distance from the start of the
+   * module's. They are hostile, too.
+   */
+  lookupThreadLocals(names: readonly string[]): Promise<bigint[]> {
+    return this.#lookUp(names, { kind: BellKind.lookupThreadLocals }, 2);
+  }
+
+  /** @param wordCount of the answer to each name. */
+  async #lookUp(
+    names: readonly string[],
+    bell: { readonly kind: number; readonly slot?: number },
+    wordCount: number,
+  ): Promise<bigint[]> {
+    const words: bigint[] = [];
+    for (const batch of batchNames(names, LOOKUP_NAME_COUNT / wordCount)) {
       const found = await this.#enqueue(
         () => {
           this.#control.writeLookupNames(batch.map((name) => Buffer.from(name)));
-          return { kind: BellKind.lookup, slot: libraries, value: batch.length };
+          return { ...bell, value: batch.length };
         },
-        () => this.#control.readLookupAddresses(batch.length),
+        () => this.#control.readLookupAddresses(wordCount * batch.length),
       );
-      addresses.push(...found);
+      words.push(...found);
     }
-    return addresses;
+    return words;
   }
 
   /** The DONE bell. False when nothing was asked for. */
@@ -128,14 +145,14 @@ export class ControlWork {
   }
 }
 
-/** Cuts names into what the control area holds at a time. */
-function batchNames(names: readonly string[]): string[][] {
+/** Cuts names into what the control area holds at a time, and so many at most. */
+function batchNames(names: readonly string[], limit: number): string[][] {
   const batches: string[][] = [];
   let batch: string[] = [];
   let sizeBytes = 0;
   for (const name of names) {
     const nameBytes = Buffer.byteLength(name) + 1;
-    if (batch.length === LOOKUP_NAME_COUNT || sizeBytes + nameBytes > NAME_BYTES) {
+    if (batch.length === limit || sizeBytes + nameBytes > NAME_BYTES) {
       batches.push(batch);
       batch = [];
       sizeBytes = 0;

@@ -344,6 +344,15 @@ export class LiveRunner {
     return addresses.map((address) => toExecutorAddr(address));
   }
 
+  /** Where thread-local variables of libraries are in each thread, module 0 for unknown ones. */
+  async lookupThreadLocals(
+    names: readonly string[],
+  ): Promise<{ readonly module: ExecutorAddr; readonly offset: ExecutorAddr }[]> {
+    const words = await this.#parts.work.lookupThreadLocals(names);
+    const word = (index: number) => toExecutorAddr(words[index] ?? 0n);
+    return names.map((_, index) => ({ module: word(2 * index), offset: word(2 * index + 1) }));
+  }
+
   /** Resolves when the runner is gone, whatever became of who is told. */
   get ended(): Promise<void> {
     return this.#parts.runner.ended;

@@ -63,6 +63,9 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(symbols.lookupSymbols, async (runner, { names }) => ({
     addresses: await runner.lookup(names),
   }));
+  handleLive(symbols.lookupThreadLocals, async (runner, { names }) => ({
+    variables: await runner.lookupThreadLocals(names),
+  }));
   connection.onNotification(memory.stageCommit, (part, generation) => {
     // Of a runner that is gone: so is its commit.
     if (runners.current?.generation === generation) runners.current.stage(part);

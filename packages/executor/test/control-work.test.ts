@@ -47,6 +47,26 @@ test('threads are filled with what was asked for, when it is the turn of that', 
   await Promise.all(filled);
 });
 
+test('where thread-local variables are is two words for each name, asked for as many at a time as there is room for', async (t) => {
+  const { rung, work, answer } = prepare(t);
+  const names = Array.from({ length: LOOKUP_NAME_COUNT / 2 + 1 }, (_, index) => `v${index}`);
+  const found = work.lookupThreadLocals(names);
+  t.deepEqual(rung.at(-1), [BellKind.lookupThreadLocals, 0, LOOKUP_NAME_COUNT / 2]);
+  t.true(answer(1n, 8n));
+  await settle();
+  t.deepEqual(rung.at(-1), [BellKind.lookupThreadLocals, 0, 1]);
+  t.true(answer(2n, 16n));
+  const words = await found;
+  t.is(words.length, 2 * names.length);
+  t.deepEqual(
+    [words.slice(0, 2), words.slice(-2)],
+    [
+      [1n, 8n],
+      [2n, 16n],
+    ],
+  );
+});
+
 test('one thing is done at a time, in the order in which it was asked for', async (t) => {
   const { rung, work, answer } = prepare(t);
   const done: string[] = [];

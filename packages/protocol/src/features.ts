@@ -10,7 +10,8 @@ export const FEATURES = {
   'staged-commits': 'commits that are larger than a frame, by `stageCommit`',
   'call-and-read': 'calls that answer with a piece of memory, by `callAndRead`',
   'hot-counters': 'counted code, which `functionsHot` tells of when it has run often',
-  'thread-locals': 'thread-local variables, for which `threadLocals` of a runner says where there is room',
+  'thread-locals':
+    'thread-local variables: `threadLocals` of a runner says where there is room, `lookupThreadLocals` where those of libraries are',
   inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
   programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
 } as const;

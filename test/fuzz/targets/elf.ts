@@ -80,6 +80,7 @@ export function fakeSession(): LinkContext {
     },
     deallocate: () => {},
     threadPointer: THREAD_POINTER,
+    threadIndexOf: (name) => (name.length % 2 === 0 ? { module: 3n, offset: 8n } : undefined),
     lookup: async (names) => new Map(names.map((name) => [name, toExecutorAddr(0x7f00_1030_0000n)])),
   };
 }

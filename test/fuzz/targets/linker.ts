@@ -87,7 +87,7 @@ function changeGraph(graph: LinkGraph, change: Uint8Array): void {
   const block = blocks[blockNumber % Math.max(blocks.length, 1)];
   if (!block) return;
   const edge = block.edges[edgeNumber % Math.max(block.edges.length, 1)];
-  switch (what % 7) {
+  switch (what % 8) {
     case 0:
       if (edge) edge.addend = ADDENDS[a % ADDENDS.length] ?? 0n;
       break;
@@ -105,6 +105,11 @@ function changeGraph(graph: LinkGraph, change: Uint8Array): void {
     case 4:
       block.section.alignment = ALIGNMENTS[a % ALIGNMENTS.length] ?? 1;
       break;
+    case 6: {
+      const symbol = graph.symbols[a % Math.max(graph.symbols.length, 1)];
+      if (symbol?.kind === 'external') symbol.inLibrary = symbol.threadLocal;
+      break;
+    }
     case 5: {
       const symbol = graph.symbols[a % Math.max(graph.symbols.length, 1)];
       if (symbol) symbol.live = b % 2 === 0;
@@ -170,6 +175,10 @@ function expectedValue(
       return at - target.address + addend;
     case 'Z + A':
       return BigInt(target.sizeBytes) + addend;
+    case 'M':
+      return target.threadIndex?.module ?? 0n;
+    case 'O + A':
+      return (target.threadIndex?.offset ?? 0n) + addend;
     case 'S + A - TP':
       return target.address + addend - (graph.threadPointer ?? 0n);
     case 'S + A - GOT':

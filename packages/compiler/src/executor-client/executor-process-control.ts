@@ -43,6 +43,9 @@ export interface MemoryPiece {
   readonly sizeBytes: number;
 }
 
+/** What `__tls_get_addr` is asked with. */
+export type ThreadLocalPlace = ResultOf<typeof symbols.lookupThreadLocals>['variables'][number];
+
 /** How a call is sent. */
 export interface CallRequestOptions {
   readonly generation: number;
@@ -238,16 +241,19 @@ export class ExecutorProcessControl {
   }
 
   /** Addresses in the order asked; 0 for a name the runner does not have. */
-  async lookupSymbols(names: readonly string[], generation: number): Promise<ExecutorAddr[]> {
-    const found: ExecutorAddr[] = [];
-    for (let start = 0; start < names.length; start += symbols.MAX_LOOKUP_NAMES) {
-      const batch = names.slice(start, start + symbols.MAX_LOOKUP_NAMES);
+  lookupSymbols(names: readonly string[], generation: number): Promise<ExecutorAddr[]> {
+    return inBatches(names, 'addresses', async (batch) => {
       const { addresses } = await this.#ask(symbols.lookupSymbols, { names: batch }, generation);
-      if (addresses.length !== batch.length)
-        throw new ProtocolError(`${addresses.length} addresses for ${batch.length} names`);
-      found.push(...addresses);
-    }
-    return found;
+      return addresses;
+    });
+  }
+
+  /** Where thread-local variables of libraries are, in the order asked; module 0 for a name that no library has. */
+  lookupThreadLocals(names: readonly string[], generation: number): Promise<ThreadLocalPlace[]> {
+    return inBatches(names, 'thread-local variables', async (batch) => {
+      const { variables } = await this.#ask(symbols.lookupThreadLocals, { names: batch }, generation);
+      return variables;
+    });
   }
 
   /**
@@ -406,4 +412,21 @@ export class ExecutorProcessControl {
       answered();
     }
   }
+}
+
+/** Asks for as many names at a time as a message holds. */
+async function inBatches<T>(
+  names: readonly string[],
+  what: string,
+  ask: (batch: string[]) => Promise<readonly T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let start = 0; start < names.length; start += symbols.MAX_LOOKUP_NAMES) {
+    const batch = names.slice(start, start + symbols.MAX_LOOKUP_NAMES);
+    const answers = await ask(batch);
+    if (answers.length !== batch.length)
+      throw new ProtocolError(`${answers.length} ${what} for ${batch.length} names`);
+    found.push(...answers);
+  }
+  return found;
 }

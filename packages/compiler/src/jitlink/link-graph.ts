@@ -13,6 +13,13 @@ export const KEEP_ALIVE = 0;
  */
 export type SectionProt = MemProt | 'thread';
 
+/** A library's thread-local variable, as `__tls_get_addr` is asked for it on any thread. */
+export interface ThreadIndex {
+  readonly module: bigint;
+  /** From the start of the module's variables. */
+  readonly offset: bigint;
+}
+
 /** How a definition competes with others of its name: 'weak' gives way. On an external: may stay undefined. */
 export type Linkage = 'strong' | 'weak';
 /** Who may refer to a symbol by name: everybody, those that are linked into the same dylib, or nobody outside the graph. */
@@ -41,6 +48,10 @@ export class LinkSymbol {
   callable: boolean;
   /** Each thread has its own: what is bound to it is its distance from the thread pointer. */
   threadLocal: boolean;
+  /** Of an external that is thread-local: a library has it, at no distance that all threads have in common. */
+  inLibrary = false;
+  /** Where it is then; set when the context has resolved it. */
+  threadIndex: ThreadIndex | null = null;
   /** A root of dead-stripping; pruning sets it on all that stays. */
   live: boolean;
   #address: ExecutorAddr;
@@ -197,7 +208,7 @@ export interface Architecture {
   /** Whether an object's graph can hold edges of this kind: linking makes kinds of its own. */
   isObjectEdgeKind(kind: number): boolean;
   /**
-   * Makes local-exec code of all accesses to thread-local variables. Adds GOT entries and jump stubs for the edges that ask
+   * Makes local-exec code of all accesses to thread-local variables that are in no library. Adds GOT entries and jump stubs for the edges that ask
    * for them, and points those edges there. Runs after dead-stripping and before layout.
    * @throws {LinkError} when an access is not one of the psABI's code sequences.
    */

@@ -3,14 +3,22 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type FrameSection, frameSections, terminateEHFrame } from './eh-frame.js';
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
-import type { LinkGraph, LinkSymbol, SectionProt } from './link-graph.js';
+import type { LinkGraph, LinkSymbol, SectionProt, ThreadIndex } from './link-graph.js';
 import { prune } from './prune.js';
 
 /** A function on a graph. */
 export type LinkGraphPass = (graph: LinkGraph) => void;
 
+/** What thread-local variables are bound by. */
+export interface FinishOptions {
+  /** As `LinkGraph.threadPointer`; not given where there is no room for thread-local variables. */
+  readonly threadPointer?: ExecutorAddr | undefined;
+  /** Where libraries have those that are `inLibrary`. */
+  readonly threadIndexOf?: (name: string) => ThreadIndex | undefined;
+}
+
 /** What the linker asks of its surroundings. */
-export interface LinkContext {
+export interface LinkContext extends FinishOptions {
   /**
    * Reserves executor memory, one range per request and none when there are none. Ranges of one call are within
    * 2 GiB of each other.
@@ -28,8 +36,6 @@ export interface LinkContext {
    * the same time can refer to each other.
    */
   notifyResolved?(symbols: ReadonlyMap<string, LinkedSymbol>): void;
-  /** As `LinkGraph.threadPointer`; not given where there is no room for thread-local variables. */
-  readonly threadPointer?: ExecutorAddr;
   readonly passes?: {
     /** On the graph as the object has it: before dead-stripping, so that passes may mark and rename symbols. */
     readonly prePrune?: readonly LinkGraphPass[];
@@ -127,12 +133,16 @@ export class GraphLink {
   }
 
   /**
-   * @param threadPointer as `LinkContext.threadPointer`.
    * @throws {LinkError} when names are missing, or a value does not fit.
    */
-  finish(found: ReadonlyMap<string, ExecutorAddr>, threadPointer?: ExecutorAddr): LinkedGraph {
+  finish(
+    found: ReadonlyMap<string, ExecutorAddr>,
+    { threadPointer, threadIndexOf = () => undefined }: FinishOptions = {},
+  ): LinkedGraph {
     const { graph } = this;
     graph.threadPointer = threadPointer ?? null;
+    for (const symbol of graph.symbols)
+      if (symbol.inLibrary) symbol.threadIndex = threadIndexOf(symbol.name) ?? null;
     resolveExternals(graph, found);
     graph.architecture.relax(graph);
     for (const section of graph.sections)
@@ -163,7 +173,7 @@ export async function link(graph: LinkGraph, context: LinkContext): Promise<Link
       return addresses;
     });
     context.notifyResolved?.(symbols);
-    return linking.finish(await context.lookup(linking.externalNames), context.threadPointer);
+    return linking.finish(await context.lookup(linking.externalNames), context);
   } catch (error) {
     if (addresses.length > 0) context.deallocate(addresses);
     throw error;
@@ -213,6 +223,7 @@ function resolveExternals(graph: LinkGraph, found: ReadonlyMap<string, ExecutorA
   for (const symbol of externalsOf(graph)) {
     const address = found.get(symbol.name);
     if (address !== undefined) symbol.resolve(address);
+    else if (symbol.threadIndex !== null) continue;
     // A weak reference is null when nobody defines it.
     else if (symbol.linkage === 'strong') missing.add(symbol.name);
   }

@@ -27,6 +27,8 @@ export interface Meaning {
   readonly found: FoundDefinition;
   /** It may stay without a definition. */
   readonly isWeak: boolean;
+  /** It is referred to as a thread-local variable. */
+  readonly isThreadLocal: boolean;
   /** Of a function. */
   readonly stub?: IndirectStub;
 }
@@ -36,6 +38,8 @@ interface PreparedGraph {
   readonly graph: GraphLink;
   /** Data it has a weak definition of, and whether another is taken instead. */
   readonly gaveWay: ReadonlyMap<string, boolean>;
+  /** Thread-local variables that it takes to be a library's. */
+  readonly inLibrary: ReadonlySet<string>;
 }
 
 /** A part on its way into a runner. */
@@ -106,7 +110,13 @@ export class LinkAttempt {
     const absent = all.flatMap(({ stub }) => (stub && !stubs.isEmitted(stub) ? stub : []));
     if (unknown.length === 0 && absent.length === 0) return group;
     const what = unknown.some(({ found }) => isSupplied(found.dylib)) ? 'generators' : 'addresses';
-    const get = () => Promise.all([this.#generate(unknown), stubs.ensureEmitted(absent)]);
+    const threadLocals = unknown.flatMap(({ found, isThreadLocal }) => (isThreadLocal ? found.name : []));
+    const get = () =>
+      Promise.all([
+        this.#generate(unknown),
+        stubs.ensureEmitted(absent),
+        runner.lookupThreadLocals(threadLocals),
+      ]);
     return { ...group, missing: { what, get } };
   }
 
@@ -138,23 +148,32 @@ export class LinkAttempt {
     const { plugins } = this.#context;
     const own = this.#context.dylibOf(unit);
     const prepared = this.#graphs.get(part);
-    const { graph, gaveWay } =
-      prepared && isCurrent(unit, own, prepared) ? prepared : prepareGraph(part, own, plugins);
-    this.#graphs.set(part, { graph, gaveWay });
     const dylib = own ?? this.#context.mainDylib;
+    const isInLibrary = (name: string) => this.#isInLibrary(dylib.lookup(name));
+    const current =
+      prepared && isCurrent(unit, own, prepared, isInLibrary)
+        ? prepared
+        : prepareGraph(part, own, plugins, isInLibrary);
+    this.#graphs.set(part, current);
+    const { graph } = current;
     const pluginNames = new Set(plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []));
     const names = graph.externalNames.filter((name) => !pluginNames.has(name));
-    const meanings = new Map(
-      names.map((name) => [name, this.#meaningOf(dylib.lookup(name), graph.weakNames.has(name))]),
-    );
+    const meanings = new Map(names.map((name) => [name, this.#meaningOf(dylib.lookup(name), name, graph)]));
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
 
-  #meaningOf(found: FoundDefinition, isWeak: boolean): Meaning {
+  #meaningOf(found: FoundDefinition, asked: string, { weakNames, threadLocalNames }: GraphLink): Meaning {
     const { unit, name } = found;
     const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
-    return isStubbed ? { found, isWeak, stub: this.#context.stubs.createStub(found) } : { found, isWeak };
+    const meaning = { found, isWeak: weakNames.has(asked), isThreadLocal: threadLocalNames.has(asked) };
+    return isStubbed ? { ...meaning, stub: this.#context.stubs.createStub(found) } : meaning;
+  }
+
+  /** Whether nobody defines it, those who have been asked included, and a library has a thread-local variable of that name. */
+  #isInLibrary({ unit, dylib, name }: FoundDefinition): boolean {
+    const isAsked = this.#generated.get(dylib)?.has(name) || this.#askedWeakly.get(dylib)?.has(name);
+    return !unit && isAsked === true && this.#runner.threadIndexOf(name) !== undefined;
   }
 
   /** Of a name that nobody defines: what generators have said by now or, where only the process can, what it has. */
@@ -164,8 +183,9 @@ export class LinkAttempt {
   }
 
   /** Whether nothing is to be waited for over a name that nobody defines: its address is known, or nobody knows one. */
-  #isKnown({ found, isWeak }: Meaning): boolean {
+  #isKnown({ found, isWeak, isThreadLocal }: Meaning): boolean {
     const { dylib, name } = found;
+    if (isThreadLocal && !this.#runner.knowsThreadLocal(name)) return false;
     const isAsked =
       this.#generated.get(dylib)?.has(name) || (isWeak && this.#askedWeakly.get(dylib)?.has(name));
     return isAsked || this.#generatedAddress(found) !== undefined;
@@ -224,6 +244,7 @@ function prepareGraph(
   part: ObjectPart,
   dylib: JITDylib | undefined,
   plugins: readonly ObjectLinkingPlugin[],
+  isInLibrary: (name: string) => boolean,
 ): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
@@ -237,12 +258,17 @@ function prepareGraph(
     gaveWay.set(name, dylib?.find(name) !== unit);
     if (gaveWay.get(name)) symbol.makeExternal();
   }
+  const inLibrary = new Set<string>();
+  for (const symbol of graph.symbols) {
+    symbol.inLibrary = symbol.kind === 'external' && symbol.threadLocal && isInLibrary(symbol.name);
+    if (symbol.inLibrary) inLibrary.add(symbol.name);
+  }
   const passes = {
     prePrune: passesOf(plugins, part, 'prePrune'),
     postPrune: passesOf(plugins, part, 'postPrune'),
     postFixup: passesOf(plugins, part, 'postFixup'),
   };
-  return { graph: new GraphLink(graph, passes), gaveWay };
+  return { graph: new GraphLink(graph, passes), gaveWay, inLibrary };
 }
 
 function passesOf(
@@ -254,11 +280,15 @@ function passesOf(
   return having.map((plugin) => (graph) => plugin[when]?.(graph, part));
 }
 
-/** Whether what gave way when the graph was made would do so now. */
+/** Whether what gave way when the graph was made would do so now, and what libraries have is still theirs alone. */
 function isCurrent(
   unit: MaterializationUnit,
   dylib: JITDylib | undefined,
-  { gaveWay }: PreparedGraph,
+  { graph, gaveWay, inLibrary }: PreparedGraph,
+  isInLibrary: (name: string) => boolean,
 ): boolean {
-  return [...gaveWay].every(([name, given]) => given === (dylib?.find(name) !== unit));
+  return (
+    [...gaveWay].every(([name, given]) => given === (dylib?.find(name) !== unit)) &&
+    [...graph.threadLocalNames].every((name) => isInLibrary(name) === inLibrary.has(name))
+  );
 }

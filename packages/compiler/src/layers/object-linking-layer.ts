@@ -142,7 +142,10 @@ export class ObjectLinkingLayer {
         for (const plugin of plugins)
           for (const [name, address] of plugin.resolve?.(member.part, runner) ?? [])
             addresses.set(name, address);
-        const graph = member.graph.finish(addresses, runner.threadPointer);
+        const graph = member.graph.finish(addresses, {
+          threadPointer: runner.threadPointer,
+          threadIndexOf: (name) => runner.threadIndexOf(name),
+        });
         return { member, graph, linked: linkedOf(member, graph) };
       });
       for (const plugin of plugins)

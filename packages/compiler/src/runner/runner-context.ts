@@ -4,7 +4,10 @@ import { knownLimits, type Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { OutOfExecutorMemoryError } from '../core/errors.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
-import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type {
+  ExecutorProcessControl,
+  ThreadLocalPlace,
+} from '../executor-client/executor-process-control.js';
 import type { SectionProt } from '../jitlink/link-graph.js';
 import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
@@ -32,6 +35,7 @@ export class RunnerContext {
   readonly threadPointer: ExecutorAddr | undefined;
   readonly #slabs: Partial<Record<SectionProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
+  readonly #threadLocals = new Map<string, ThreadLocalPlace | undefined>();
   /** Names that are being looked up. */
   readonly #lookups = new Map<string, Promise<void>>();
   readonly #applying = new Set<Promise<unknown>>();
@@ -123,7 +127,10 @@ export class RunnerContext {
   async lookupProcessSymbols(names: readonly string[]): Promise<ReadonlyMap<string, ExecutorAddr>> {
     const unknown = new Set(
       names.filter(
-        (name) => !this.#processSymbols.has(name) && v.is(symbols.lookupSymbols.params, { names: [name] }),
+        (name) =>
+          !this.#processSymbols.has(name) &&
+          !this.#threadLocals.get(name) &&
+          v.is(symbols.lookupSymbols.params, { names: [name] }),
       ),
     );
     const unasked = [...unknown].filter((name) => !this.#lookups.has(name));
@@ -148,6 +155,28 @@ export class RunnerContext {
       const address = addresses[index] ?? NULL_ADDR;
       if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
     });
+  }
+
+  /** Where a library has a thread-local variable; undefined where none has, or nobody has asked yet. */
+  threadIndexOf(name: string): ThreadLocalPlace | undefined {
+    return this.#threadLocals.get(name);
+  }
+
+  /** Whether it is known where libraries have the variable, or that they have none. */
+  knowsThreadLocal(name: string): boolean {
+    return this.#threadLocals.has(name);
+  }
+
+  /** Asks where libraries have thread-local variables of these names, once for each name. */
+  async lookupThreadLocals(names: readonly string[]): Promise<void> {
+    const unknown = [...new Set(names)].filter(
+      (name) => !this.knowsThreadLocal(name) && v.is(symbols.lookupThreadLocals.params, { names: [name] }),
+    );
+    const found = unknown.length > 0 ? await this.#executor.lookupThreadLocals(unknown, this.generation) : [];
+    for (const [index, name] of unknown.entries()) {
+      const place = found[index];
+      this.#threadLocals.set(name, place?.module === NULL_ADDR ? undefined : place);
+    }
   }
 
   /** A commit of its own is on its way; its publish work is done when `applied` resolves. */

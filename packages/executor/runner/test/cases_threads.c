@@ -114,10 +114,33 @@ static void threads_that_have_ended_are_filled_no_more(void)
 	host_close(&host);
 }
 
+static void tells_where_variables_of_libraries_are(void)
+{
+	struct host host;
+	host_open(&host);
+	static const char names[] = "errno\0malloc\0there_is_no_such_variable";
+	memcpy(host.control->names, names, sizeof names);
+	host_ring(&host, FARJIT_BELL_LOOKUP_THREAD_LOCALS, 0, 3);
+	host_expect(&host, FARJIT_BELL_DONE);
+	const uint64_t *found = host.control->addresses;
+	CHECK(found[0] != 0);
+	CHECK_EQUAL(found[2], 0);
+	CHECK_EQUAL(found[4], 0);
+	/* __tls_get_addr of it is what errno is on that thread. */
+	uint64_t *index = (uint64_t *)(host.data + DATA_SCRATCH);
+	index[0] = found[0];
+	index[1] = found[1];
+	uint64_t here = host_call(&host, host_lookup(&host, "__tls_get_addr"),
+				  ARGUMENTS(data_address(&host, DATA_SCRATCH)), NULL);
+	CHECK_EQUAL(here, host_call(&host, host_lookup(&host, "__errno_location"), ARGUMENTS(0), NULL));
+	host_close(&host);
+}
+
 const struct test_case thread_cases[] = {
 	{"threads-begin-with-the-template", threads_begin_with_the_template},
 	{"threads-that-are-there-get-what-is-filled-and-nothing-else", threads_that_are_there_get_what_is_filled_and_nothing_else},
 	{"a-unit-that-is-used-again-is-filled-again", a_unit_that_is_used_again_is_filled_again},
 	{"threads-that-have-ended-are-filled-no-more", threads_that_have_ended_are_filled_no_more},
+	{"tells-where-variables-of-libraries-are", tells_where_variables_of_libraries_are},
 	{NULL, NULL},
 };

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0xcf42b52b;
+export const LAYOUT_VERSION = 0x10f03650;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -73,7 +73,7 @@ export const BellKind = {
   reenter: 3,
   /** `slot`: the call in that call slot has ended, see its state */
   callDone: 4,
-  /** the SYNC_CORE, LOOKUP, PRELOAD or FILL_THREADS the host asked for is done */
+  /** what the host asked for is done, unless another kind says that */
   done: 5,
   /** `control.hot_pending` has become 1 */
   hot: 6,
@@ -95,6 +95,12 @@ export const BellKind = {
    * to all threads
    */
   fillThreads: 20,
+  /**
+   * resolve `control.names` into pairs in `control.addresses`: the module of a thread-local variable,
+   * 0 for none, and its distance from the start of the module's; `value`: how many names, at most
+   * half of what there is room for
+   */
+  lookupThreadLocals: 21,
   /** before CONFINE: load the libraries in `control.names`; `value`: how many */
   preload: 24,
 } as const;

@@ -105,4 +105,5 @@ export const CASES: readonly string[] = [
   'threads-that-are-there-get-what-is-filled-and-nothing-else',
   'a-unit-that-is-used-again-is-filled-again',
   'threads-that-have-ended-are-filled-no-more',
+  'tells-where-variables-of-libraries-are',
 ];

@@ -15,3 +15,17 @@ export const lookupSymbols = request('lookupSymbols', 'compiler-to-executor', {
   }),
   result: v.strictObject({ addresses: v.array(executorAddr) }),
 });
+
+/**
+ * Where the process has thread-local variables of its libraries, in the order asked: the module and the distance that
+ * `__tls_get_addr` is to be asked with, on any thread. Module 0 for a name that is none.
+ */
+export const lookupThreadLocals = request('lookupThreadLocals', 'compiler-to-executor', {
+  feature: 'thread-locals',
+  params: v.strictObject({
+    names: v.pipe(v.array(symbolName), v.minLength(1), v.maxLength(MAX_LOOKUP_NAMES)),
+  }),
+  result: v.strictObject({
+    variables: v.array(v.strictObject({ module: executorAddr, offset: executorAddr })),
+  }),
+});

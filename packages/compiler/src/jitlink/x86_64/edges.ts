@@ -2,8 +2,9 @@
  * Where the value of an edge comes from. `S` is the target's address, `A` the addend, `P` the address of the fixup,
  * `Z` the target's size, `GOT` the start of the GOT, `G` the address of the target's GOT entry and `L` that of its
  * jump stub. (The psABI's `G` is an offset into the GOT: its `G + GOT` is our `G`.) `TP` is where the thread pointer would be
- * if the images of thread-local sections were the thread's copies, `DTP` the same for the start of all those of a module. With
- * 'none' the edge only marks an instruction.
+ * if the images of thread-local sections were the thread's copies, `DTP` the same for the start of all those of a module. `M` and
+ * `O` are the two words that `__tls_get_addr` is asked with for a library's variable. With 'none' the edge only marks an
+ * instruction.
  */
 export type EdgeExpression =
   | 'S + A'
@@ -16,6 +17,8 @@ export type EdgeExpression =
   | 'L + A - P'
   | 'S + A - TP'
   | 'S + A - DTP'
+  | 'M'
+  | 'O + A'
   | 'none';
 
 /** What fits a field: 'either' takes what is representable signed or unsigned, 'any' is a full 64-bit field. */
@@ -41,7 +44,7 @@ export interface EdgeKindSpec {
  *
  * Kinds of expression `G …` and `L …` are requests: building the GOT and the stubs turns them into the kind named by
  * `becomes`, with the entry as target. Thread-local requests are for code sequences that are turned into local-exec ones, which
- * need no entry: no module is ever loaded whose variables have no fixed distance from the thread pointer.
+ * need no entry; or which stay as they are, and ask for a library's variable.
  */
 export const X86_64_EDGES = {
   /** Address. */
@@ -306,6 +309,23 @@ export const X86_64_EDGES = {
     source: 'psABI 4.4.1 R_X86_64_TLSDESC_CALL',
     threadLocal: true,
   },
+  /** The words of a GOT entry that a general-dynamic access to a library's variable hands on. */
+  TLSModule64: {
+    kind: 33,
+    widthBytes: 8,
+    expression: 'M',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_DTPMOD64',
+    threadLocal: true,
+  },
+  TLSOffset64: {
+    kind: 34,
+    widthBytes: 8,
+    expression: 'O + A',
+    range: 'any',
+    source: 'psABI 4.4.1 R_X86_64_DTPOFF64',
+    threadLocal: true,
+  },
 } as const satisfies Record<string, EdgeKindSpec>;
 
 /** Kinds that only building the GOT and the stubs gives to edges: their targets are entries made then. */
@@ -314,6 +334,8 @@ export const LINKER_EDGES: ReadonlySet<number> = new Set([
   X86_64_EDGES.BranchPCRel32ToStub.kind,
   X86_64_EDGES.PCRel32GOTLoadRelaxable.kind,
   X86_64_EDGES.PCRel32GOTLoadREXRelaxable.kind,
+  X86_64_EDGES.TLSModule64.kind,
+  X86_64_EDGES.TLSOffset64.kind,
 ]);
 
 export type X86_64EdgeName = keyof typeof X86_64_EDGES;

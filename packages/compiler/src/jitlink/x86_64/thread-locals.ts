@@ -1,8 +1,12 @@
-import { LinkError } from '../errors.js';
-import type { Block, Edge, LinkGraph, LinkSymbol } from '../link-graph.js';
+import { LinkError, type LinkErrorDetails } from '../errors.js';
+import { type Block, Edge, type LinkGraph, type LinkSymbol } from '../link-graph.js';
 import { edgeKindName, X86_64_EDGES, type X86_64EdgeName } from './edges.js';
+import { GOT_SECTION } from './got-plt.js';
 
 const GET_ADDR = '__tls_get_addr';
+/** What it is given: module and distance. */
+const INDEX_BYTES = 16;
+const INDEX_ALIGNMENT = 8;
 /** A variable without a place, at the start of a module's thread-local memory, for descriptors of local-dynamic accesses. */
 const MODULE_BASE = '_TLS_MODULE_BASE_';
 
@@ -47,15 +51,18 @@ const REX_WR = 0x4c;
  *                   call *x@tlscall(%rax)                   data16 nop
  * ```
  *
- * `__tls_get_addr` may also be called through the GOT.
- * @throws {LinkError} `malformed-object` when an access is none of these.
+ * `__tls_get_addr` may also be called through the GOT. Of variables that libraries have the distance is not known: general-dynamic
+ * accesses to them stay what they are, with an entry in the GOT.
+ * @throws {LinkError} `malformed-object` when an access is none of these, `unsupported` for another access to a library's variable.
  */
 export function relaxThreadLocals(graph: LinkGraph): void {
   /** What edges led to that are gone. */
   const left = new Set<LinkSymbol>();
+  const indices = new IndexEntries(graph);
   for (const { blocks } of graph.sections)
     for (const block of blocks)
-      if (block.edges.some(({ kind }) => ACCESSES.has(kind))) new AccessRelaxer(graph, block, left).relax();
+      if (block.edges.some(({ kind, target }) => ACCESSES.has(kind) || target.inLibrary))
+        new AccessRelaxer(graph, block, left, indices).relax();
   if (left.size > 0) dropUnused(graph, left);
 }
 
@@ -66,6 +73,36 @@ function dropUnused(graph: LinkGraph, candidates: Set<LinkSymbol>): void {
   graph.symbols = graph.symbols.filter((symbol) => symbol.kind !== 'external' || !candidates.has(symbol));
 }
 
+/** GOT entries of two words, one for each variable of a library. */
+class IndexEntries {
+  readonly #graph: LinkGraph;
+  readonly #entries = new Map<LinkSymbol, LinkSymbol>();
+
+  constructor(graph: LinkGraph) {
+    this.#graph = graph;
+  }
+
+  entryOf(variable: LinkSymbol): LinkSymbol {
+    let entry = this.#entries.get(variable);
+    if (!entry) {
+      const block = this.#graph.addBlock(
+        this.#graph.section(GOT_SECTION, 'constant'),
+        new Uint8Array(INDEX_BYTES),
+        INDEX_BYTES,
+        { alignment: INDEX_ALIGNMENT },
+      );
+      block.live = true;
+      block.edges.push(
+        new Edge(X86_64_EDGES.TLSModule64.kind, 0, variable, 0n),
+        new Edge(X86_64_EDGES.TLSOffset64.kind, INDEX_ALIGNMENT, variable, 0n),
+      );
+      entry = this.#graph.addAnonymousSymbol(block, 0);
+      this.#entries.set(variable, entry);
+    }
+    return entry;
+  }
+}
+
 /** Relaxes what one block accesses. */
 class AccessRelaxer {
   readonly #graph: LinkGraph;
@@ -73,22 +110,25 @@ class AccessRelaxer {
   /** The object's own bytes are not to be changed. */
   readonly #content: Uint8Array;
   readonly #left: Set<LinkSymbol>;
+  readonly #indices: IndexEntries;
   readonly #gone = new Set<Edge>();
   /** Edges to `__tls_get_addr` by their offsets. */
   readonly #calls = new Map<number, Edge>();
 
-  constructor(graph: LinkGraph, block: Block, left: Set<LinkSymbol>) {
+  constructor(graph: LinkGraph, block: Block, left: Set<LinkSymbol>, indices: IndexEntries) {
     this.#graph = graph;
     this.#block = block;
     this.#content = Uint8Array.from(block.content ?? []);
     this.#left = left;
+    this.#indices = indices;
   }
 
   relax(): void {
     const { edges } = this.#block;
     for (const edge of edges) if (edge.target.name === GET_ADDR) this.#calls.set(edge.offset, edge);
     for (const edge of edges)
-      if (ACCESSES.has(edge.kind) && !this.#relaxAccess(edge)) throw this.#notInSequence(edge);
+      if (edge.target.inLibrary && NEEDS_DISTANCE.has(edge.kind)) throw this.#needsDistance(edge);
+      else if (ACCESSES.has(edge.kind) && !this.#relaxAccess(edge)) throw this.#notInSequence(edge);
     this.#block.content = this.#content;
     this.#block.edges = edges.filter((edge) => !this.#gone.has(edge));
   }
@@ -117,7 +157,14 @@ class AccessRelaxer {
     const start = offset - 4;
     const isDirect = this.#has(offset + 4, [0x66, 0x66, 0x48, 0xe8]);
     if (!isDirect && !this.#has(offset + 4, [0x66, 0x48, 0xff, 0x15])) return false;
-    if (!this.#has(start, [0x66, 0x48, 0x8d, 0x3d]) || !this.#dropCall(offset + 8, isDirect)) return false;
+    const call = this.#callAt(offset + 8, isDirect);
+    if (!this.#has(start, [0x66, 0x48, 0x8d, 0x3d]) || !call) return false;
+    if (edge.target.inLibrary) {
+      edge.kind = X86_64_EDGES.Delta32.kind;
+      edge.target = this.#indices.entryOf(edge.target);
+      return true;
+    }
+    this.#drop(call);
     this.#write(start, [...LOAD_THREAD_POINTER, ...LEA_RAX_RAX]);
     this.#becomeOffset(edge, offset + 8);
     return true;
@@ -129,7 +176,9 @@ class AccessRelaxer {
     if (!isDirect && !this.#has(offset + 4, [0xff, 0x15])) return false;
     const callOffset = offset + (isDirect ? 5 : 6);
     const start = offset - 3;
-    if (!this.#has(start, [0x48, 0x8d, 0x3d]) || !this.#dropCall(callOffset, isDirect)) return false;
+    const call = this.#callAt(callOffset, isDirect);
+    if (!this.#has(start, [0x48, 0x8d, 0x3d]) || !call) return false;
+    this.#drop(call);
     const paddingBytes = callOffset + 4 - start - LOAD_THREAD_POINTER.length;
     this.#write(start, [...new Array<number>(paddingBytes).fill(PREFIX_DATA16), ...LOAD_THREAD_POINTER]);
     this.#drop(edge);
@@ -191,13 +240,11 @@ class AccessRelaxer {
     return { opcode, register: (modRM & MODRM_REGISTER) >> 3, extension: rex === REX_WR ? 1 : 0 };
   }
 
-  /** Drops the edge of a call of `__tls_get_addr` whose operand is at `offset`. @returns false when there is none. */
-  #dropCall(offset: number, isDirect: boolean): boolean {
+  /** The edge of a call of `__tls_get_addr` whose operand is at `offset`. */
+  #callAt(offset: number, isDirect: boolean): Edge | undefined {
     const call = this.#calls.get(offset);
     const callKinds = isDirect ? DIRECT_CALLS : INDIRECT_CALLS;
-    if (!call || !callKinds.has(call.kind) || call.addend !== END_OF_FIELD) return false;
-    this.#drop(call);
-    return true;
+    return call && callKinds.has(call.kind) && call.addend === END_OF_FIELD ? call : undefined;
   }
 
   #becomeOffset(edge: Edge, offset: number): void {
@@ -220,19 +267,32 @@ class AccessRelaxer {
     this.#content.set(bytes, start);
   }
 
-  #notInSequence({ kind, offset, target }: Edge): LinkError {
-    const edgeKind = edgeKindName(kind);
+  #notInSequence(edge: Edge): LinkError {
+    const { kind, offset, target } = edge;
     return new LinkError(
       'malformed-object',
-      {
-        graph: this.#graph.name,
-        section: this.#block.section.name,
-        ...(target.name ? { symbol: target.name } : {}),
-        edgeKind,
-      },
-      `malformed object: ${edgeKind}${target.name ? ` of "${target.name}"` : ''} at offset ${offset} is in none of the ` +
-        'code sequences for it',
+      this.#detailsOf(edge),
+      `malformed object: ${edgeKindName(kind)}${target.name ? ` of "${target.name}"` : ''} at offset ${offset} is in none of ` +
+        'the code sequences for it',
     );
+  }
+
+  #needsDistance(edge: Edge): LinkError {
+    return new LinkError(
+      'unsupported',
+      this.#detailsOf(edge),
+      `"${edge.target.name}" is thread-local, and nothing that is defined here: what a library has of that name, only code ` +
+        'reaches that was compiled with -fPIC',
+    );
+  }
+
+  #detailsOf({ kind, target }: Edge): LinkErrorDetails {
+    return {
+      graph: this.#graph.name,
+      section: this.#block.section.name,
+      ...(target.name ? { symbol: target.name } : {}),
+      edgeKind: edgeKindName(kind),
+    };
   }
 }
 
@@ -244,6 +304,15 @@ const ACCESSES: ReadonlySet<number> = kinds(
   'RequestGOTTPOffset',
   'RequestTLSDescriptor',
   'TLSDescriptorCall',
+);
+/** Those that a library's variable does not do for. */
+const NEEDS_DISTANCE: ReadonlySet<number> = kinds(
+  'TPOffset32',
+  'TPOffset64',
+  'DTPOffset32',
+  'DTPOffset64',
+  'RequestGOTTPOffset',
+  'RequestTLSDescriptor',
 );
 const DIRECT_CALLS: ReadonlySet<number> = kinds('RequestStub', 'Delta32');
 const INDIRECT_CALLS: ReadonlySet<number> = kinds(

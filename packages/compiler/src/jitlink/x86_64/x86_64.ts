@@ -1,5 +1,12 @@
 import { LinkError, type LinkErrorDetails, outOfRangeError } from '../errors.js';
-import { type Architecture, type Block, type Edge, KEEP_ALIVE, type LinkGraph } from '../link-graph.js';
+import {
+  type Architecture,
+  type Block,
+  type Edge,
+  KEEP_ALIVE,
+  type LinkGraph,
+  type ThreadIndex,
+} from '../link-graph.js';
 import {
   type EdgeKindSpec,
   edgeKindName,
@@ -83,6 +90,10 @@ function evaluate(graph: LinkGraph, block: Block, edge: Edge, spec: EdgeKindSpec
           `${edgeKindName(edge.kind)} needs the size of "${edge.target.name}", which is defined in another object`,
         );
       return BigInt(edge.target.sizeBytes) + edge.addend;
+    case 'M':
+      return threadIndexOf(graph, block, edge).module;
+    case 'O + A':
+      return threadIndexOf(graph, block, edge).offset + edge.addend;
     case 'S + A - TP':
       if (graph.threadPointer === null)
         throw new LinkError(
@@ -105,6 +116,12 @@ function detailsOf(graph: LinkGraph, block: Block, { target, kind }: Edge): Link
     ...(target.name ? { symbol: target.name } : {}),
     edgeKind: edgeKindName(kind),
   };
+}
+
+function threadIndexOf(graph: LinkGraph, block: Block, edge: Edge): ThreadIndex {
+  const { name, threadIndex } = edge.target;
+  if (threadIndex) return threadIndex;
+  throw new LinkError('unsupported', detailsOf(graph, block, edge), `no library has "${name}"`);
 }
 
 /** A thread-local variable has no address, and other things no distance from the thread pointer. */

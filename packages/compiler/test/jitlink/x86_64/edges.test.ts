@@ -45,6 +45,8 @@ const FIELDS: Partial<Record<X86_64EdgeName, readonly [widthBytes: number, min: 
   PCRel32GOTLoadREXRelaxable: [4, ...SIGNED_32],
   TPOffset32: [4, ...SIGNED_32],
   TPOffset64: [8, ...ANY],
+  TLSModule64: [8, ...ANY],
+  TLSOffset64: [8, ...ANY],
 };
 
 const SPECS = Object.entries<EdgeKindSpec>(X86_64_EDGES);
@@ -77,6 +79,11 @@ function applyWithValue(spec: EdgeKindSpec, value: bigint, addend = 0n): Uint8Ar
       break;
     case 'S + A - TP':
       target.resolve(toExecutorAddr(BigInt.asUintN(64, base + THREAD_POINTER)));
+      break;
+    case 'M':
+    case 'O + A':
+      // A module has no addend.
+      target.threadIndex = { module: value, offset: base };
       break;
     case 'Z + A':
       // A size is no negative number; the addend is.

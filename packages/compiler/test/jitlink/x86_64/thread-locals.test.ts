@@ -370,3 +370,55 @@ test('relaxing leaves the bytes of the object alone', async (t) => {
   await linkAt(buildLinkGraph(object, 'test.o'));
   t.deepEqual(object, before);
 });
+
+/** A graph whose undefined thread-local variables a library has. */
+function ofLibrary(source: string): LinkGraph {
+  const graph = buildLinkGraph(assemble(`.globl f\nf: ${source}`), 'test.o');
+  for (const symbol of graph.symbols) symbol.inLibrary = symbol.kind === 'external' && symbol.threadLocal;
+  return graph;
+}
+
+for (const [what, code, callBytes] of [
+  ['called directly', GENERAL_DYNAMIC, '666648e8'],
+  ['called through the GOT', GENERAL_DYNAMIC_THROUGH_GOT, '6648ff15'],
+] as const)
+  test(`a general-dynamic access to a library's variable stays, with what __tls_get_addr is asked with: ${what}`, async (t) => {
+    const context = contextAt({ __tls_get_addr: 0x7fff_f7e0_1230n });
+    const graph = ofLibrary(`${code}\n${code}`);
+    const linked = await link(graph, {
+      ...context,
+      threadIndexOf: (name) => (name === 'x' ? { module: 3n, offset: 0x48n } : undefined),
+    });
+    t.deepEqual(context.lookups, [['x', '__tls_get_addr']]);
+    const content = Buffer.from(linked.segments.find(({ prot }) => prot === 'code')?.content ?? []);
+    const got = linked.segments.find(({ prot }) => prot === 'constant');
+    for (const start of [0, 16]) {
+      t.is(content.toString('hex', start, start + 4), '66488d3d');
+      t.is(content.toString('hex', start + 8, start + 12), callBytes);
+      // Both lead to one entry, the first that there is.
+      const operand = BASES.code + BigInt(start + 8 + content.readInt32LE(start + 4));
+      t.is(operand, got?.address ?? 0n);
+    }
+    const words = Buffer.from(got?.content ?? []);
+    t.deepEqual([words.readBigUInt64LE(0), words.readBigUInt64LE(8)], [3n, 0x48n]);
+  });
+
+for (const source of [
+  'mov x@gottpoff(%rip), %rax',
+  'lea x@tlsdesc(%rip), %rax',
+  'mov %fs:x@tpoff, %rax',
+  'mov x@dtpoff(%rax), %rcx',
+])
+  test(`another access to a library's variable is refused by name: ${source}`, async (t) => {
+    const error = await t.throwsAsync(linkAt(ofLibrary(source)), { instanceOf: LinkError });
+    t.is(error?.reason, 'unsupported');
+    t.regex(
+      error?.message ?? '',
+      /"x" is thread-local, and nothing that is defined here.* compiled with -fPIC/,
+    );
+  });
+
+test("a library's variable that is in none is missing", async (t) => {
+  const context = contextAt({ __tls_get_addr: 0x7fff_f7e0_1230n });
+  await t.throwsAsync(link(ofLibrary(GENERAL_DYNAMIC), context), { message: /no definition of "x"/ });
+});
