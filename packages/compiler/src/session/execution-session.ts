@@ -10,40 +10,35 @@ import {
   sendCall,
   sendDataCall,
 } from '../calls/session-calls.js';
-import { Assumptions } from '../core/assumptions.js';
+import type { Assumptions } from '../core/assumptions.js';
 import type { Call } from '../core/call-edges.js';
 import { SessionClosedError } from '../core/errors.js';
-import type { SymbolRef } from '../core/jit-dylib.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
-import { Materializations } from '../core/materializations.js';
+import type { Materializations } from '../core/materializations.js';
 import { ExecutorProcessControl, type OpenOptions } from '../executor-client/executor-process-control.js';
 import { CompileCallbackManager } from '../indirection/compile-callback-manager.js';
-import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { ReentryHandler } from '../indirection/reentry-handler.js';
-import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
-import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
-import { EntryCounters } from '../layers/plugins/entry-counters.js';
-import { StubRedirection } from '../layers/plugins/stub-redirection.js';
-import { EventStream } from '../observe/events.js';
+import type { EntryCounters } from '../layers/plugins/entry-counters.js';
+import type { EventStream } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
 import { Statistics } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
-import { TierUp } from '../optimize/tier-up.js';
+import type { TierUp } from '../optimize/tier-up.js';
 import { HOT_THRESHOLD } from '../optimize/tiers.js';
-import { DSOHandles } from '../platform/dso-handles.js';
-import { EHFrames } from '../platform/eh-frames.js';
-import { Initializers } from '../platform/initializers.js';
+import type { DSOHandles } from '../platform/dso-handles.js';
+import type { Initializers } from '../platform/initializers.js';
 import { CommitSender } from '../runner/commit-sender.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { RunnerSupervisor } from '../runner/runner-supervisor.js';
-import { CompileAction } from './compile-action.js';
-import { Definitions, type Redefines } from './definitions.js';
+import type { CompileAction } from './compile-action.js';
+import type { Definitions, Redefines } from './definitions.js';
 import { executorHandlers } from './executor-handlers.js';
-import { Guesses } from './guesses.js';
-import { OptimizedCode } from './optimized-code.js';
-import { ResourceManager } from './resource-manager.js';
-import { type FoundSymbol, SymbolResolver } from './symbol-resolver.js';
+import type { Guesses } from './guesses.js';
+import { SessionCode } from './session-code.js';
+import type { FoundSymbol } from './symbol-resolver.js';
 
 /** How a session is opened. */
 export interface SessionOptions extends OpenOptions {
@@ -59,116 +54,30 @@ export interface SessionOptions extends OpenOptions {
  * from kept objects.
  */
 export class ExecutionSession implements CallingSession {
-  readonly events = new EventStream();
+  readonly events: EventStream;
   readonly statistics = new Statistics();
-  /** Who relied on what a name means. */
-  readonly assumptions = new Assumptions();
+  readonly assumptions: Assumptions;
   /** The dylibs, and what follows from a change of what names mean. */
-  readonly definitions: Definitions = new Definitions({
-    assumptions: this.assumptions,
-    events: this.events,
-    resources: () => this.#resources,
-    materializations: () => this.materializations,
-    runner: () => this.#runner,
-    mayReplace: (unit) => this.#mayReplace(unit),
-    changed: () => this.#commits.flushIfCallsAreRunning(),
-  });
+  readonly definitions: Definitions;
   /** The one that everything is defined in unless another is named. */
-  readonly mainDylib = this.definitions.createDylib('main');
-  readonly stubs = new IndirectStubsManager();
-  readonly #runners: RunnerSupervisor;
-  /** Better code of functions that have become hot. */
-  readonly #optimized: OptimizedCode = new OptimizedCode({
-    stubs: this.stubs,
-    materializations: () => this.materializations,
-    linking: () => this.#linking,
-    resources: () => this.#resources,
-    commits: () => this.#commits,
-    runner: () => this.#runner,
-    dylibOf: (unit) => this.definitions.dylibOf(unit),
-  });
-  /** What has become of units. */
-  readonly materializations = new Materializations({
-    materializing: (unit) => this.definitions.noteMaterializing(unit, this.mainDylib),
-    compiled: ({ name, source: { kind } }, report) =>
-      this.events.emit({ type: 'compiled', unit: name, kind, ...report }),
-    discarded: (unit) => this.#optimized.forget(unit),
-    standInOf: (unit) => this.#optimized.partOf(unit),
-  });
+  readonly mainDylib: JITDylib;
+  readonly stubs: IndirectStubsManager;
+  readonly materializations: Materializations;
   /** Where counted functions count. */
-  readonly counters = new EntryCounters();
+  readonly counters: EntryCounters;
   /** What is to be run of units at the start and the end. */
-  readonly initializers: Initializers = new Initializers((unit) => this.definitions.dylibOf(unit));
-  readonly dsoHandles: DSOHandles = new DSOHandles((unit) => this.definitions.dylibOf(unit));
-  /** The caller's come before the session's own. */
-  readonly #plugins: ObjectLinkingPlugin[] = [
-    new StubRedirection(),
-    this.initializers,
-    this.dsoHandles,
-    this.counters,
-    new BacktraceNames(),
-    new EHFrames(),
-  ];
-  readonly #linking = new ObjectLinkingLayer({
-    plugins: this.#plugins,
-    stubs: this.stubs,
-    mainDylib: this.mainDylib,
-    events: this.events,
-    materializations: this.materializations,
-    dylibOf: (unit) => this.definitions.dylibOf(unit),
-    tracing: () => this.#tracing,
-  });
-  /** Functions that have become hot, and what becomes of them. */
-  readonly tierUp = new TierUp({
-    events: this.events,
-    assumptions: this.assumptions,
-    hasCallbacks: () => this.#reentries.isBusy,
-    install: (unit, part) => this.#optimized.install(unit, part),
-    uninstall: (unit) => this.#optimized.uninstall(unit),
-    tracing: () => this.#tracing,
-  });
-  readonly guesses: Guesses = new Guesses({
-    dylib: this.mainDylib,
-    materializations: this.materializations,
-    stubs: this.stubs,
-    linking: this.#linking,
-    events: this.events,
-    flush: () => this.flush(),
-    makeRoom: (runner) => this.#commits.makeRoom(runner),
-    tracing: () => this.#tracing,
-    isClosed: () => this.#closed !== undefined,
-  });
-  /** What callbacks run. */
-  readonly compileAction = new CompileAction({
-    guesses: this.guesses,
-    materializations: this.materializations,
-    stubs: this.stubs,
-    linking: this.#linking,
-    makeRoom: (runner) => this.#commits.makeRoom(runner),
-    checkReady: (unit, runner) => this.initializers.checkUnitReady(unit, runner),
-    standInOf: (unit) => this.#optimized.partOf(unit),
-    giveUpOptimized: (unit, error) => this.tierUp.noteFailed(unit, error),
-    giveUpKept: (unit) => this.#resources.forgetKept(unit),
-  });
-  readonly #resolver = new SymbolResolver(this.mainDylib, this.stubs, this.compileAction, this.guesses);
-  readonly #resources = new ResourceManager({
-    assumptions: this.assumptions,
-    materializations: this.materializations,
-    dylibOf: (unit) => this.definitions.dylibOf(unit),
-    stubs: this.stubs,
-    linking: this.#linking,
-    runner: () => this.#runner,
-    forgetting: (unit) => {
-      this.tierUp.noteForgotten(unit);
-      this.guesses.noteForgotten(unit);
-    },
-  });
+  readonly initializers: Initializers;
+  readonly dsoHandles: DSOHandles;
+  readonly tierUp: TierUp;
+  readonly guesses: Guesses;
+  readonly compileAction: CompileAction;
+  readonly #code: SessionCode;
+  readonly #runners: RunnerSupervisor;
   readonly #commits: CommitSender;
   readonly #calls: SessionCalls;
   readonly programs: Programs;
   readonly #reentries: ReentryHandler;
   readonly #tracing: Tracing;
-  readonly #mayReplace: Redefines;
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
 
@@ -178,9 +87,29 @@ export class ExecutionSession implements CallingSession {
     mayReplace: Redefines,
     plugins: readonly ObjectLinkingPlugin[],
   ) {
-    this.#plugins.unshift(...plugins);
-    this.#mayReplace = mayReplace;
-    const { events, stubs, compileAction } = this;
+    const code: SessionCode = new SessionCode({
+      tracing,
+      mayReplace,
+      plugins,
+      runner: () => this.#runner,
+      commits: () => this.#commits,
+      hasCallbacks: () => this.#reentries.isBusy,
+      isClosed: () => this.#closed !== undefined,
+    });
+    this.#code = code;
+    this.events = code.events;
+    this.assumptions = code.assumptions;
+    this.definitions = code.definitions;
+    this.mainDylib = code.mainDylib;
+    this.stubs = code.stubs;
+    this.materializations = code.materializations;
+    this.counters = code.counters;
+    this.initializers = code.initializers;
+    this.dsoHandles = code.dsoHandles;
+    this.tierUp = code.tierUp;
+    this.guesses = code.guesses;
+    this.compileAction = code.compileAction;
+    const { events, stubs, compileAction } = code;
     const runners = new RunnerSupervisor(hotThreshold, {
       attached: (runner) => this.#onRunnerAttached(runner),
       lost: ({ generation }, end) => events.emit({ type: 'runner-lost', generation, end }),
@@ -203,7 +132,7 @@ export class ExecutionSession implements CallingSession {
       calls: this.#calls,
       runners,
       executor,
-      resolve: (ref, runner) => this.#resolver.resolve(ref, runner),
+      resolve: (ref, runner) => this.#code.resolver.resolve(ref, runner),
     });
     this.#reentries = new ReentryHandler({
       runners,
@@ -322,7 +251,7 @@ export class ExecutionSession implements CallingSession {
       if (unit) this.initializers.checkReady(dylib, runner);
     };
     check();
-    const found = await this.#resolver.resolve(ref, runner);
+    const found = await this.#code.resolver.resolve(ref, runner);
     // A generator may have defined it.
     check();
     return found;
@@ -392,19 +321,19 @@ export class ExecutionSession implements CallingSession {
 
   /** Has the next call of each of a unit's functions ask for it again. */
   leadToTrampolines(unit: MaterializationUnit): void {
-    this.#resources.leadToTrampolines(unit);
+    this.#code.resources.leadToTrampolines(unit);
     this.#commits.flushIfCallsAreRunning();
   }
 
   /** See `ResourceManager.unlink`. */
   unlink(unit: MaterializationUnit): void {
-    this.#resources.unlink(unit);
+    this.#code.resources.unlink(unit);
     this.#commits.flushIfCallsAreRunning();
   }
 
   /** Frees the memory of a unit that nothing refers to by name. */
   discard(unit: MaterializationUnit): void {
-    this.#resources.forget(unit);
+    this.#code.resources.forget(unit);
   }
 
   /** @returns whether the executor has said that the runner is gone. */
