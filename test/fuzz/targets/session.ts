@@ -190,7 +190,16 @@ class SessionTarget implements FuzzTarget {
     const spokenOf = generation % 16 === 0 ? generation : this.#generation;
     for (const part of parts) this.#connection?.notify(memory.stageCommit, part, spokenOf);
     try {
-      await this.#ask(type, params as ParamsOf<RequestType>, spokenOf);
+      const answer = this.#ask(type, params as ParamsOf<RequestType>, spokenOf);
+      if (type.method === run.runProgram.method)
+        this.#connection?.notify(
+          run.programInput,
+          { content: new Uint8Array(x), isLast: y % 4 < 2 },
+          spokenOf,
+        );
+      await answer;
+      // Its end is its runner's.
+      if (type.method === run.runProgram.method) await this.#startOver();
       if (type.method === memory.commitMemory.method)
         for (const part of [...parts, (params as { commit: Commit }).commit]) this.#apply(part);
       // Whatever was called may have written to it.
@@ -276,6 +285,15 @@ class SessionTarget implements FuzzTarget {
               block: content.subarray(0, 64),
               ...commit({ segments: [segment] }),
               read: { address: BigInt.asUintN(64, address + BigInt(y)), sizeBytes: size },
+            },
+          ];
+        if (z % 128 === 32)
+          return [
+            run.runProgram,
+            {
+              ...{ main: address, argumentCount: x, arguments: address, environment: address },
+              ...{ hasInput: y % 2 === 1, lineBuffered: true },
+              ...commit({}),
             },
           ];
         return z % 64 === 0
