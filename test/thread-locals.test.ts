@@ -276,3 +276,101 @@ test('a variable that is defined later stands before one of a library', async (t
   await jit.addObject(compile('__thread void *_ZSt15__once_callable = (void *)9;', ['-O1', '-fPIC']));
   t.is(await f(), 9n);
 });
+
+test('threads that are all on their way to new variables never see one without its initial value', async (t) => {
+  const { jit } = await openJIT(t);
+  const numbers = Array.from({ length: 40 }, (_, index) => index);
+  const variable = (i: number) =>
+    `__thread long v${i} = ${1000 + i}; __thread long z${i}; long f${i}(void) { return v${i}++ + z${i}; }`;
+  await jit.addObject(
+    compile(
+      `#include <pthread.h>
+       ${numbers.map(variable).join('\n')}
+       static long (*const all[])(void) = { ${numbers.map((i) => `f${i}`).join(', ')} };
+       static void *run(void *start) {
+         long wrong = 0;
+         for (long i = 0; i < ${numbers.length}; i++) {
+           long at = (i + (long)start) % ${numbers.length};
+           wrong += all[at]() != 1000 + at;
+         }
+         return (void *)wrong;
+       }
+       long race(void) {
+         pthread_t threads[8];
+         long wrong = 0;
+         void *result;
+         for (long i = 0; i < 8; i++) pthread_create(&threads[i], 0, run, (void *)(i % 2 * 20));
+         for (int i = 0; i < 8; i++) { pthread_join(threads[i], &result); wrong += (long)result; }
+         return wrong;
+       }`,
+      ['-O1', '-fPIC', '-ffunction-sections', '-fdata-sections'],
+    ),
+  );
+  t.is(await (await jit.lookup('race', LONG))(), 0n);
+});
+
+test("threads that a library makes count as the program's", async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'], limits: { threads: 2 } } });
+  await jit.addObject(
+    compile(
+      `#include <semaphore.h>
+       #include <system_error>
+       #include <thread>
+       static sem_t done;
+       extern "C" long begun() {
+         static std::thread *threads[4];
+         long count = 0;
+         sem_init(&done, 0, 0);
+         try {
+           for (; count < 4; count++) threads[count] = new std::thread([] { sem_wait(&done); });
+         } catch (const std::system_error &) {
+         }
+         for (int i = 0; i < 4; i++) sem_post(&done);
+         for (long i = 0; i < count; i++) threads[i]->join();
+         return count;
+       }`,
+      ['-O1', '-fPIC', '-ffunction-sections'],
+      'c++',
+    ),
+  );
+  t.is(await (await jit.lookup('begun', LONG))(), 2n);
+});
+
+test('thread-local objects of C++ are made when a thread first uses them, and destroyed when it ends', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  const header = `
+    struct Counted { long n; Counted(); ~Counted(); };
+    extern thread_local Counted counted;
+    extern long made, gone;`;
+  const flags = ['-O1', '-fPIC', '-ffunction-sections'];
+  await jit.addObject(
+    compile(
+      `${header}
+       long made, gone;
+       static long from(long n) { return 10 * n; }
+       Counted::Counted() : n(from(++made)) {}
+       Counted::~Counted() { gone++; }
+       thread_local Counted counted;`,
+      flags,
+      'c++',
+    ),
+  );
+  await jit.addObject(
+    compile(
+      `${header}
+       #include <thread>
+       extern "C" long threads() {
+         long seen[2];
+         for (long &n : seen) { std::thread thread([&] { n = counted.n++; }); thread.join(); }
+         return seen[0] * 1000 + seen[1] * 10 + gone;
+       }
+       extern "C" long here() { return counted.n++; }`,
+      flags,
+      'c++',
+    ),
+  );
+  t.is(await (await jit.lookup('threads', LONG))(), 10_202n);
+  const here = await jit.lookup('here', LONG);
+  t.is(await here(), 30n);
+  t.is(await here(), 31n);
+});
