@@ -95,6 +95,43 @@ test('a weak reference takes no member out of an archive, and finds what another
   t.is(await has(0), 11);
 });
 
+test('a program has all members that it needs before its initialisers run, and no others', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-archive-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const members = {
+    'first.o': object(
+      '#include <stdio.h>\nextern int value; int first(void) { return value; }\n' +
+        '__attribute__((constructor)) static void f(void) { printf("first %d\\n", value); }',
+    ),
+    // Needed by a member, and by bitcode.
+    'value.o': object('int value = 5; int other = 6; int both(void) { return value; }'),
+    'other.o': object('int other = 7; int unused(void) { return 0; }'),
+    'weak.o': object(
+      '#include <stdio.h>\n__attribute__((constructor)) void weakly(void) { puts("weakly"); }',
+    ),
+    'main.bc': assemble(`
+declare i32 @first()
+declare extern_weak void @weakly()
+@other = external global i32
+define i32 @main() {
+  %a = call i32 @first()
+  %b = load i32, i32* @other
+  %c = mul i32 %a, %b
+  %d = icmp eq void ()* @weakly, null
+  %e = zext i1 %d to i32
+  %f = add i32 %c, %e
+  ret i32 %f
+}`),
+  };
+  for (const [name, content] of Object.entries(members)) writeFileSync(join(directory, name), content);
+  execFileSync('llvm-ar', ['rcs', 'lib.a', ...Object.keys(members)], { cwd: directory, stdio: 'pipe' });
+  await jit.addArchive(readFileSync(join(directory, 'lib.a')), { name: 'lib.a' });
+  const { exitCode } = await jit.runProgram();
+  t.deepEqual([exitCode, printed()], [31, 'first 5\n']);
+  t.deepEqual(jit.definedNames().sort(), ['both', 'first', 'main', 'other', 'value']);
+});
+
 test('a thin archive whose members cannot be read is refused, and none is looked for elsewhere', async (t) => {
   const { jit } = await openJIT(t);
   const { directory, content } = archiveOf(t, 'ar', 'rcST');

@@ -106,7 +106,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_DATA = 0,
 	FARJIT_DEFINITION_FUNCTION = 1, /* of a signature that a call block does not hold */
 	FARJIT_DEFINITION_CALLABLE = 2,
-	FARJIT_DEFINITION_ELSEWHERE = 3, /* a function that the module declares, and another defines */
+	FARJIT_DEFINITION_ELSEWHERE = 3, /* what the module declares, and another defines */
 	FARJIT_DEFINITION_ASSEMBLY = 4, /* no name: the module's own assembly, which may define more */
 	FARJIT_DEFINITION_THREAD_LOCAL = 5, /* a thread-local variable that is another's, or the module's alone */
 	FARJIT_DEFINITION_RUN = 6,	 /* none: it lists functions to run at the start or the end, the name says where */

@@ -17,6 +17,7 @@ enum {
 	LLVMAppendingLinkage = 7,
 	LLVMInternalLinkage = 8,
 	LLVMPrivateLinkage = 9,
+	LLVMExternalWeakLinkage = 12,
 	LLVMCommonLinkage = 14,
 	LLVMHiddenVisibility = 1,
 };
@@ -273,15 +274,22 @@ static bool has_attributes(LLVMValueRef function)
 	return has;
 }
 
+/* What may stay without a definition is weak. */
+static void put_elsewhere(FILE *out, LLVMValueRef declaration, unsigned flags)
+{
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(declaration, &length);
+	put_u8(out, FARJIT_DEFINITION_ELSEWHERE);
+	put_u8(out, flags | (llvm.LLVMGetLinkage(declaration) == LLVMExternalWeakLinkage ? FARJIT_SYMBOL_WEAK : 0));
+	put_u32(out, (uint32_t)length);
+	fwrite(name, 1, length, out);
+}
+
 static void put_declaration(FILE *out, LLVMModuleRef library, LLVMValueRef function)
 {
 	size_t length;
-	const char *name = llvm.LLVMGetValueName2(function, &length);
-	LLVMValueRef known = llvm.LLVMGetNamedFunction(library, name);
-	put_u8(out, FARJIT_DEFINITION_ELSEWHERE);
-	put_u8(out, known && has_attributes(known) ? FARJIT_SYMBOL_LIBRARY : 0);
-	put_u32(out, (uint32_t)length);
-	fwrite(name, 1, length, out);
+	LLVMValueRef known = llvm.LLVMGetNamedFunction(library, llvm.LLVMGetValueName2(function, &length));
+	put_elsewhere(out, function, known && has_attributes(known) ? FARJIT_SYMBOL_LIBRARY : 0);
 }
 
 char *farjit_describe_module(LLVMModuleRef module, size_t *length)
@@ -302,6 +310,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 			put_name(out, FARJIT_DEFINITION_DATA, data);
 		else if (is_thread_local(data))
 			put_name(out, FARJIT_DEFINITION_THREAD_LOCAL, data);
+		else if (llvm.LLVMIsDeclaration(data))
+			put_elsewhere(out, data, 0);
 	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
 		if (is_exported(alias))

@@ -15,7 +15,7 @@ import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { readArchive } from '../frontends/llvm/archive.js';
-import { ArchiveMembers } from '../frontends/llvm/archive-members.js';
+import { ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
 import { type COptions, compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
@@ -84,6 +84,7 @@ export interface DylibContext {
 export class Dylib {
   readonly #context: DylibContext;
   readonly #dylib: JITDylib;
+  readonly #archives: ArchiveMembers[] = [];
 
   constructor(context: DylibContext, dylib: JITDylib) {
     this.#context = context;
@@ -196,7 +197,8 @@ export class Dylib {
    * `INITIALIZERS_DUE`. A runner that is lost takes along what they did: they are due in the next one.
    * @throws {InitializationError} when one does not return. While the runner lives, those that have returned are not run again.
    */
-  initialize(options: CallOptions = {}): Promise<void> {
+  async initialize(options: CallOptions = {}): Promise<void> {
+    await addNeededMembers(this.#dylib, this.#archives, []);
     return this.#context.platform.initialize(this.#dylib, options);
   }
 
@@ -259,7 +261,8 @@ export class Dylib {
 
   /**
    * Adds an archive, as `ar` makes them of objects and bitcode: a member is added, as `addObject` adds it, when a name that
-   * it defines is needed and nobody defines it. It is asked after what was added before it, and before the process is.
+   * it defines is needed and nobody defines it: when that is linked, or, before a program begins and before `initialize`, with
+   * all others that are needed by then. It is asked after what was added before it, and before the process is.
    * @param options.directory where the members of a thin archive are.
    * @throws {LinkError} `malformed-object`, with the offset, for the archive, or a member that the index does not mention.
    *   What is wrong with other members is met, and said, when they are needed.
@@ -268,13 +271,15 @@ export class Dylib {
     const { codegen, layers } = this.#context;
     const members = await ArchiveMembers.open(readArchive(content.slice(), name), {
       directory,
+      isDefined: (symbol) => this.#dylib.lookup(symbol).unit !== undefined,
       namesInBitcode: async (bitcode, member) => {
         const { defines } = await codegen.readModule(member, irOf(bitcode), layers.pipeline.target);
         return defines.symbols.keys();
       },
       add: (member, title) => this.addObject(member, { name: title }),
     });
-    this.#addGenerator((names) => members.supply(names), { leavesWeak: true });
+    this.#archives.push(members);
+    this.#addGenerator(async (names) => void (await members.supply(names)), { leavesWeak: true });
   }
 
   /**
@@ -309,6 +314,7 @@ export class Dylib {
   async runProgram({ entry = 'main', ...options }: EntryOptions = {}): Promise<ProgramResult> {
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
+    await addNeededMembers(this.#dylib, this.#archives, [entry]);
     checkMain(entry, signatureOf(ref));
     return platform.runProgram(ref, options);
   }

@@ -9,8 +9,10 @@ export interface ModuleInterface {
   readonly symbols: SymbolFlagsMap;
   /** Of functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
-  /** Functions that it declares, and others define. */
+  /** Functions and data that it declares, and others define. */
   readonly declares: ReadonlySet<string>;
+  /** Those of them that it cannot do without: the others may be null. */
+  readonly needs: ReadonlySet<string>;
   /** Those of them that LLVM knows by heart, and takes to be the C library's unless it is told that they are not. */
   readonly libraryFunctions: ReadonlySet<string>;
   /** Whether it has assembly of its own, which may define more: its object says what. */
@@ -58,6 +60,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const symbols = new Map<string, SymbolFlags>();
   const signatures = new Map<string, CallSignature>();
   const declares = new Set<string>();
+  const needs = new Set<string>();
   const libraryFunctions = new Set<string>();
   let hasAssembly = false;
   const threadLocals = new Set<string>();
@@ -117,12 +120,14 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       continue;
     }
     if (definition === DEFINITION.elsewhere) {
-      if ((bits & ~FLAG.library) !== 0) throw new RangeError(`no declaration has flags ${bits}`);
+      if ((bits & ~(FLAG.library | FLAG.weak)) !== 0)
+        throw new RangeError(`no declaration has flags ${bits}`);
       // One that is not UTF-8 is met when it is linked.
       if (!isUtf8(bytesOfName)) continue;
       const name = symbolOf(moduleName, bytesOfName);
       declares.add(name);
-      if (bits === FLAG.library) libraryFunctions.add(name);
+      if ((bits & FLAG.weak) === 0) needs.add(name);
+      if ((bits & FLAG.library) !== 0) libraryFunctions.add(name);
       continue;
     }
     if (definition === DEFINITION.run) {
@@ -135,7 +140,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares, libraryFunctions, hasAssembly, threadLocals, runLists };
+  return { symbols, signatures, declares, needs, libraryFunctions, hasAssembly, threadLocals, runLists };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

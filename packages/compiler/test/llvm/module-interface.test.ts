@@ -62,7 +62,7 @@ test('what is no interface is refused wherever it ends', (t) => {
     [0, 32, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],
-    [3, 1, ...name('f')],
+    [3, 2, ...name('f')],
     [0, 0, 0xff, 0xff, 0xff, 0xff, 1],
     [2, 0, ...name('g'), 0xff, 0xff, 0xff, 0xff, 0, 1, 1],
     [2, 0, ...name('g'), 1, 0, 0, 0, 0, 0],

@@ -1,4 +1,6 @@
 import { isAbsolute, join, normalize } from 'node:path';
+import type { JITDylib } from '../../core/jit-dylib.js';
+import type { MaterializationUnit } from '../../core/materialization-unit.js';
 import { readBoundedFile } from '../../files/bounded-file.js';
 import { ElfObject, SHN_UNDEF, STB_LOCAL } from '../../jitlink/elf/object.js';
 import { LinkError } from '../../jitlink/errors.js';
@@ -12,10 +14,45 @@ const MAX_MEMBER_BYTES = 256 * 1024 * 1024;
 export interface MemberContext {
   /** Where a thin archive's members are. */
   readonly directory: string | undefined;
+  /** Whether somebody defines the name by now. */
+  isDefined(name: string): boolean;
   /** Names that bitcode defines. */
   namesInBitcode(content: Uint8Array, name: string): Promise<Iterable<string>>;
   /** Adds a member to what the archive supplies. */
   add(content: Uint8Array, name: string): Promise<unknown>;
+}
+
+/** A unit that says what it cannot be linked without. */
+export interface NeedyUnit {
+  /** Names that others have to define. */
+  readonly needs: ReadonlySet<string>;
+}
+
+/**
+ * Adds all members that a program consists of, as a linker does, so that the initialisers of all are known before the first of
+ * them runs.
+ * @param names with which it begins.
+ */
+export async function addNeededMembers(
+  dylib: JITDylib,
+  archives: readonly ArchiveMembers[],
+  names: readonly string[],
+): Promise<void> {
+  const looked = new Set<MaterializationUnit>();
+  const needed = new Set(names);
+  for (let hasAdded = archives.length > 0; hasAdded; ) {
+    for (const [, unit] of dylib.entries()) {
+      if (looked.has(unit)) continue;
+      looked.add(unit);
+      for (const name of needsOf(unit)) needed.add(name);
+    }
+    hasAdded = false;
+    for (const archive of archives) if (await archive.supply([...needed])) hasAdded = true;
+  }
+}
+
+function needsOf(unit: MaterializationUnit & Partial<NeedyUnit>): Iterable<string> {
+  return unit.needs ?? [];
 }
 
 /**
@@ -56,10 +93,20 @@ export class ArchiveMembers {
     return new ArchiveMembers(archive, context, memberOf);
   }
 
-  /** Adds the members that define some of the names, each once. */
-  async supply(names: readonly string[]): Promise<void> {
-    const members = new Set(names.flatMap((name) => this.#memberOf.get(name) ?? []));
-    await Promise.all([...members].map((member) => this.#add(member)));
+  /**
+   * Adds the members that define some of the names, each once. As linkers do, one after the other: what a member brings along
+   * needs no other.
+   * @returns whether there were any.
+   */
+  async supply(names: readonly string[]): Promise<boolean> {
+    let hasAdded = false;
+    for (const name of names) {
+      const member = this.#memberOf.get(name);
+      if (!member || this.#context.isDefined(name)) continue;
+      hasAdded ||= !this.#added.has(member);
+      await this.#add(member);
+    }
+    return hasAdded;
   }
 
   #add(member: ArchiveMember): Promise<unknown> {

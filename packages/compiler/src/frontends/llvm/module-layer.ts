@@ -5,6 +5,7 @@ import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
+import type { NeedyUnit } from './archive-members.js';
 import { partsOf } from './object-parts.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
@@ -15,17 +16,19 @@ export interface VerifiedModule {
 }
 
 /** A unit of a whole module. */
-export class ModuleUnit extends MaterializationUnit {
+export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
+  readonly needs: ReadonlySet<string>;
   /** Of its functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
 
   constructor(
     name: string,
     source: ObjectSource,
-    { symbols, signatures, libraryFunctions }: ModuleInterface,
+    { symbols, signatures, needs, libraryFunctions }: ModuleInterface,
   ) {
     super(name, source, symbols, [], [...libraryFunctions]);
     this.signatures = signatures;
+    this.needs = needs;
   }
 }
 

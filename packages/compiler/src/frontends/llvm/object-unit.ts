@@ -1,9 +1,11 @@
-import { MaterializationUnit } from '../../core/materialization-unit.js';
+import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
 import { runListsOf, symbolsOfObject } from '../../core/object-symbols.js';
+import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
 import { splitObject } from '../../jitlink/object-slice.js';
+import type { NeedyUnit } from './archive-members.js';
 import { partsOf } from './object-parts.js';
 import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 
@@ -12,6 +14,16 @@ export interface ObjectTarget {
   readonly triple: string;
   /** Whether it has room for thread-local variables. */
   readonly threadLocals: boolean;
+}
+
+/** A unit of an object. */
+class ObjectUnit extends MaterializationUnit implements NeedyUnit {
+  readonly needs: ReadonlySet<string>;
+
+  constructor(name: string, source: ObjectSource, symbols: SymbolFlagsMap, needs: ReadonlySet<string>) {
+    super(name, source, symbols);
+    this.needs = needs;
+  }
 }
 
 /** The symbol of objects that hold nothing but what GCC's own linker plugin reads. */
@@ -32,8 +44,13 @@ export function objectUnit(object: Uint8Array, name: string, target: ObjectTarge
   refuseShortAddresses(graph);
   const symbols = symbolsOfObject(graph);
   const hasInitializers = runListsOf(graph).length > 0;
+  const needs = new Set(
+    graph.symbols
+      .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')
+      .map((symbol) => symbol.name),
+  );
   const slices = splitObject(object, name, graph);
-  return new MaterializationUnit(
+  return new ObjectUnit(
     name,
     {
       kind: 'module',
@@ -42,6 +59,7 @@ export function objectUnit(object: Uint8Array, name: string, target: ObjectTarge
         responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
     },
     symbols,
+    needs,
   );
 }
 
