@@ -108,7 +108,7 @@ test('threads that wait for one callback: the call that came first is its parent
 });
 
 test('a callback on a thread that JIT made begins a trace, linked to the calls in flight', async (t) => {
-  const { jit, spans } = await openTraced(t, { optLevel: 0 });
+  const { jit, spans } = await openTraced(t, { optLevel: 0, speculate: 'off' });
   await jit.addSource('def f(x) x + 1;');
   await jit.addModule(
     parseAssembly(`
