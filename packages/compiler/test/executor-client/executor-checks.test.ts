@@ -132,3 +132,21 @@ test('memory that was read has the length that was asked for', (t) => {
       message: `4 bytes of memory where ${sizeBytes} were asked for`,
     });
 });
+
+test('room for thread-local variables is memory like the other parts, at a distance that threads are aligned to', (t) => {
+  const withRoom = (room: { at?: bigint; sizeBytes?: number; offset?: number }) => {
+    const { at = CODE + 12288n, sizeBytes = 65_536, offset = -69_632 } = room;
+    return { ...runnerWith({}), threadLocals: { address: toExecutorAddr(at), sizeBytes, offset } };
+  };
+  for (const right of [{}, { offset: 64 }, { sizeBytes: 0 }])
+    t.notThrows(() => checkRunner(withRoom(right), INFO), JSON.stringify(right));
+  for (const wrong of [
+    { offset: -65_537 },
+    { offset: 32 },
+    { at: CODE + 8192n },
+    { at: CODE - 4096n },
+    { at: CODE + 12288n + 64n },
+    { at: CODE + BigInt(3 * GIB) },
+  ])
+    t.throws(() => checkRunner(withRoom(wrong), INFO), refused, `${Object.entries(wrong)}`);
+});
