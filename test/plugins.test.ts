@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { MaterializationError, type ObjectLinkingPlugin } from '@farjit/compiler';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
@@ -96,4 +98,101 @@ test('a plugin gives addresses to names of its own', async (t) => {
   t.is(await f(1), Math.sin(1));
   t.deepEqual(asked, ['f', 'f']);
   t.not(where, '');
+});
+
+/** A function and its data, which are linked as one group. */
+const COUNTING = `
+@count = internal global double 0.0
+define double @next(double %x) {
+  %v = load double, ptr @count
+  %n = fadd double %v, %x
+  store double %n, ptr @count
+  ret double %n
+}`;
+
+test('a plugin is told of each part of a link that fails, also of those that it was only shown', async (t) => {
+  for (const hook of ['prePrune', 'postPrune', 'postFixup', 'ownNames', 'resolve', 'emitted'] as const) {
+    let broken: string | undefined;
+    const refuse = () => {
+      if (broken === hook) throw new Error(`${hook} refuses`);
+    };
+    const refusing: Required<Pick<ObjectLinkingPlugin, typeof hook>> = {
+      prePrune: refuse,
+      postPrune: refuse,
+      postFixup: refuse,
+      emitted: refuse,
+      ownNames: () => refuse() ?? [],
+      resolve: () => refuse() ?? new Map(),
+    };
+    const shown = new Set<object>();
+    const watching: ObjectLinkingPlugin = {
+      prePrune: (_, part) => shown.add(part),
+      emitted: ({ part }) => shown.delete(part),
+      failed: (part) => shown.delete(part),
+    };
+    const { jit } = await openJIT(t, { plugins: [watching, refusing], speculate: 'off' });
+    await jit.addIR(COUNTING);
+    await jit.addSource('def warm(x) x;');
+    // Links the wrapper of calls, which is the same for both.
+    t.is(await (await jit.lookup('warm'))(1), 1);
+    const before = jit.allocatedBytes;
+    broken = hook;
+    const next = await jit.lookup('next');
+    const error = await t.throwsAsync(next(1), { instanceOf: MaterializationError });
+    t.regex(error.message, new RegExp(`${hook} refuses`));
+    t.is(shown.size, 0, hook);
+    t.is(jit.allocatedBytes, before, hook);
+    broken = undefined;
+    t.is(await next(1), 1);
+  }
+});
+
+test('memory is used again when each plugin has said that it is done, however often one says so', async (t) => {
+  const said: (() => void)[] = [];
+  const hasty: ObjectLinkingPlugin = {
+    removing: (_linked, _runner, done) => {
+      for (let i = 0; i < 10; i++) done();
+    },
+  };
+  const slow: ObjectLinkingPlugin = { removing: (_linked, _runner, done) => said.push(done) };
+  const { jit } = await openJIT(t, { plugins: [hasty, slow], speculate: 'off', optLevel: 0 });
+  await jit.addSource('def f(x) x;');
+  const f = await jit.lookup('f');
+  t.is(await f(1), 1);
+  const before = jit.allocatedBytes;
+  await jit.addSource('def f(x) x + 1;');
+  await jit.flush();
+  t.is(said.length, 1);
+  t.is(jit.allocatedBytes, before);
+  for (const done of [...said, ...said]) done();
+  t.true(jit.allocatedBytes < before);
+  t.is(await f(1), 2);
+});
+
+test('what a plugin throws of a part that goes stops nothing, and does not come up where it went', async (t) => {
+  const program = `
+    import { JIT } from '@farjit/compiler';
+    const uncaught = [];
+    process.on('uncaughtException', ({ message }) => uncaught.push(message));
+    let isBroken = false;
+    const refuse = (what) => () => {
+      if (isBroken) throw new Error(what);
+    };
+    const plugin = { removing: refuse('removing'), failed: refuse('failed'), emitted: refuse('emitted') };
+    const jit = await JIT.create({ plugins: [plugin], speculate: 'off' });
+    const tracker = await jit.addIR('define double @f(double %x) { ret double %x }');
+    const f = await jit.lookup('f');
+    const said = [await f(1)];
+    isBroken = true;
+    tracker.remove();
+    await jit.addIR('define double @f(double %x) { ret double 2.0 }');
+    await f(1).catch(({ cause }) => said.push(cause.message));
+    isBroken = false;
+    said.push(await f(1));
+    await jit.close();
+    console.log(JSON.stringify({ said, uncaught }));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: import.meta.dirname,
+  });
+  t.deepEqual(JSON.parse(stdout), { said: [1, 'emitted', 2], uncaught: ['removing', 'failed'] });
 });

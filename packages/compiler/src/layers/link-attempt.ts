@@ -77,6 +77,9 @@ export class LinkAttempt {
     this.#runner = runner;
   }
 
+  /** Parts whose graphs plugins have been given. */
+  readonly parts = new Set<ObjectPart>();
+
   /**
    * Parts and all parts they reach over data, without those that are linked already, and what is missing before they can be
    * linked.
@@ -147,6 +150,7 @@ export class LinkAttempt {
     const { unit } = part;
     const { plugins } = this.#context;
     const own = this.#context.dylibOf(unit);
+    this.parts.add(part);
     const prepared = this.#graphs.get(part);
     const dylib = own ?? this.#context.mainDylib;
     const isInLibrary = (name: string) => this.#isInLibrary(dylib.lookup(name));

@@ -86,11 +86,34 @@ export class ObjectLinkingLayer {
     if (!first) return;
     const details = { 'farjit.unit': first.unit.name, 'farjit.generation': runner.generation };
     await this.#context.tracing().inSpan('farjit.link', details, async (span) => {
-      for (;;) {
-        const missing = this.#tryToLink(parts, runner, attempt, span);
-        if (!missing || !(await getMissing(missing))) return;
+      try {
+        for (;;) {
+          const missing = this.#tryToLink(parts, runner, attempt, span);
+          if (!missing || !(await getMissing(missing))) return;
+        }
+      } catch (error) {
+        this.#giveUp(attempt, runner);
+        throw error;
       }
     });
+  }
+
+  /** Tells plugins of all that they may have seen of a link that has failed. */
+  #giveUp({ parts }: LinkAttempt, runner: RunnerContext): void {
+    for (const part of parts)
+      if (!runner.linked.has(part))
+        for (const plugin of this.#context.plugins) this.#tell(() => plugin.failed?.(part, runner));
+  }
+
+  /** Runs a plugin's hook that can refuse nothing any more: what it throws comes up as an uncaught exception, and stops nothing. */
+  #tell(hook: () => void): void {
+    try {
+      hook();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   /** Links what is still to be linked of parts and all that they reach over data, or answers what is missing. */
@@ -152,7 +175,6 @@ export class ObjectLinkingLayer {
         for (const { linked, graph } of emitted) plugin.emitted?.(linked, graph, runner);
     } catch (error) {
       for (const [address, prot] of allocations) runner.free(prot, address);
-      for (const { part } of members) for (const plugin of plugins) plugin.failed?.(part, runner);
       throw error;
     }
     const linkMs = (performance.now() - startMs) / members.length;
@@ -190,12 +212,13 @@ export class ObjectLinkingLayer {
       if (users?.size === 0) runner.directUsers.delete(name);
     }
     runner.retire(() => {
-      const removing = this.#context.plugins.filter((plugin) => plugin.removing);
-      let waiting = removing.length;
-      const done = () => {
-        if (--waiting === 0) this.#free(linked, runner);
-      };
-      for (const plugin of removing) plugin.removing?.(linked, runner, done);
+      const removing = new Set(this.#context.plugins.filter((plugin) => plugin.removing));
+      for (const plugin of [...removing])
+        this.#tell(() =>
+          plugin.removing?.(linked, runner, () => {
+            if (removing.delete(plugin) && removing.size === 0 && !runner.lost) this.#free(linked, runner);
+          }),
+        );
     });
   }
 

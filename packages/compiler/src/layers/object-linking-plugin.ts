@@ -22,7 +22,10 @@ export interface ObjectLinkingPlugin {
   resolve?(part: ObjectPart, runner: RunnerContext): ReadonlyMap<string, ExecutorAddr>;
   /** The part is linked, and what it is made of is in the runner's commit queue when the layer returns. */
   emitted?(linked: Linked, graph: LinkedGraph, runner: RunnerContext): void;
-  /** The part is not linked after all, whatever was called before. */
+  /**
+   * The part is not linked after all, whatever was called before. What this throws comes up as an uncaught exception, as what
+   * `removing` throws.
+   */
   failed?(part: ObjectPart, runner: RunnerContext): void;
   /**
    * Nobody can be inside the part any more, and its memory will be used for something else once all plugins have called
