@@ -290,6 +290,26 @@ define double @next() {
   t.deepEqual(await evaluateAll(jit, 'def own(x) x; next();'), [3]);
 });
 
+test('also when another name has been defined meanwhile that the module calls in earnest', async (t) => {
+  const { jit } = await openJIT(t);
+  const counting = `
+@count = internal global double 0.0
+declare double @cbrt(double)
+define double @root(double %x) {
+  store double %x, double* @count
+  %r = call double @cbrt(double %x)
+  ret double %r
+}`;
+  await jit.addModule(parseAssembly(NEAR_AND_FAR(counting)));
+  t.deepEqual(await evaluateAll(jit, 'far(0-3); root(8);'), [3, 2]);
+  t.deepEqual(await evaluateAll(jit, 'def cbrt(x) x * 10; root(8);'), [80]);
+  await t.throwsAsync(jit.addSource('def fabs(x) x * 100;'), {
+    instanceOf: LinkError,
+    message: /fabs already in use as the process's/,
+  });
+  t.deepEqual(await evaluateAll(jit, 'far(0-3);'), [3]);
+});
+
 test('what a module calls of its own is linked along with it: one callback for all', async (t) => {
   const source = Array.from({ length: 10 }, (_, index) =>
     index < 9

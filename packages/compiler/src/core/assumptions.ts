@@ -15,6 +15,8 @@ export interface Assumption {
   readonly names: Iterable<string>;
   /** Whether it cannot be given up over that name now: what has been made has a state, which others would lose. */
   isFixed?(name: string): boolean;
+  /** Whether what was made goes on as it is, and its owner relies on all that it relied on: it has a state. */
+  outlives?(): boolean;
   /** One of the names has changed: what was made is of no use any more. */
   giveUp(changed: string): void;
 }
@@ -69,7 +71,7 @@ export class Assumptions {
       // One that gave up may have released others.
       const assumed = this.#byName.get(name)?.get(owner);
       const assumption = assumed?.find(({ aspect }) => aspects.includes(aspect));
-      if (!assumption) continue;
+      if (!assumption || assumption.outlives?.()) continue;
       this.release(owner);
       assumption.giveUp(name);
     }

@@ -148,7 +148,8 @@ export class Definitions {
       owner: unit,
       aspect: 'absence',
       names: absent,
-      giveUp: () => hasState() || giveUp(),
+      giveUp,
+      outlives: hasState,
       isFixed: (name) => hasState() && !hasCalls(name),
     });
   }
