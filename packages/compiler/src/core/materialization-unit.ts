@@ -137,6 +137,11 @@ export class MaterializationUnit {
     this.callees = calleesOf(calls);
     this.assumedAbsent = assumedAbsent ?? this.callees;
   }
+
+  /** The type of a function that it defines, in words that are the same for the same type; undefined where it is not known. */
+  typeOf(_name: string): string | undefined {
+    return undefined;
+  }
 }
 
 function interfaceOf(symbols: SymbolFlagsMap): Interface {

@@ -33,13 +33,6 @@ export class Functions<Body extends object> {
    * definition of the name is replaced, for callers that are compiled already too.
    */
   define(body: Body): ResourceTracker {
-    const { frontEnd } = this.layer;
-    const name = frontEnd.nameOf(body);
-    const before = this.find(name);
-    const parameterCount = (of: Body) => frontEnd.typeOf(of).parameters.length;
-    // Callers compiled for another number of parameters would pass garbage.
-    if (before && parameterCount(before) !== parameterCount(body))
-      this.#session.definitions.noteTypeChanged(name);
     return this.#dylib.define(this.layer.functionUnit(body));
   }
 

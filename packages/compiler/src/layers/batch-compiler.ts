@@ -8,7 +8,15 @@ import type { Materializations } from '../core/materializations.js';
 import { type ObjectSlice, splitObject } from '../jitlink/object-slice.js';
 import { type CompiledSlices, type CompileRequest, reportOf } from './caching-compiler.js';
 import type { FunctionCompiler } from './function-compiler.js';
+import type { BodyRequest } from './function-module.js';
 import type { CompilationOptions } from './ir-pipeline.js';
+
+/** A function of a batch, and all that the front end is asked about it before anything has begun. */
+interface Member<Body extends object> {
+  readonly unit: MaterializationUnit;
+  readonly key: Uint8Array | undefined;
+  readonly request: BodyRequest<Body>;
+}
 
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
 export class BatchCompiler<Body extends object> {
@@ -19,7 +27,7 @@ export class BatchCompiler<Body extends object> {
   }
 
   /**
-   * Starts to compile function units together. Those that the front end would refuse are left out. Each unit gets its own
+   * Starts to compile function units together. Those that the front end would refuse, or has no answers about, are left out. Each unit gets its own
    * part of the object.
    * @param options.canWait no thread is blocked for any of them.
    * @returns the units that are being compiled.
@@ -29,18 +37,34 @@ export class BatchCompiler<Body extends object> {
     materializations: Materializations,
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
-    const compiler = this.#compiler;
-    const able = units.filter((unit) => compiler.soundBodyOf(unit));
-    const taken = able.filter((unit) => !this.#awaitElsewhere(unit, materializations));
+    const able = units.flatMap((unit) => this.#memberOf(unit) ?? []);
+    const taken = able.filter((member) => !this.#awaitElsewhere(member, materializations));
+    const started = able.map(({ unit }) => unit);
     const [first] = taken;
-    if (!first) return able;
-    const name = taken.length > 1 ? `${first.name}+${taken.length - 1}` : first.name;
+    if (!first) return started;
+    const name = taken.length > 1 ? `${first.unit.name}+${taken.length - 1}` : first.unit.name;
     const holdsGuesses = canWait || taken.length > 1;
-    const responsibilities = taken.map((unit) => materializations.delegate(unit, { isShared: holdsGuesses }));
+    const responsibilities = taken.map(({ unit }) =>
+      materializations.delegate(unit, { isShared: holdsGuesses }),
+    );
     for (const responsibility of responsibilities) responsibility.materializing();
-    const making = compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
+    const making = this.#compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
     void this.#emit(name, making, responsibilities);
-    return able;
+    return started;
+  }
+
+  /** @returns undefined for one that the front end refuses, or has no answers about: its own callback says why, if it ever comes. */
+  #memberOf(unit: MaterializationUnit): Member<Body> | undefined {
+    const compiler = this.#compiler;
+    const body = compiler.bodyOf(unit);
+    if (!body) return undefined;
+    try {
+      compiler.frontEnd.check(body);
+      const key = compiler.keyOf(body, 'function', unit.callees);
+      return { unit, key, request: compiler.requestOf(body) };
+    } catch {
+      return undefined;
+    }
   }
 
   /** Gives each its part when it is there. Never rejects. */
@@ -72,9 +96,9 @@ export class BatchCompiler<Body extends object> {
   }
 
   /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
-  #awaitElsewhere(unit: MaterializationUnit, materializations: Materializations): boolean {
+  #awaitElsewhere({ unit, key }: Member<Body>, materializations: Materializations): boolean {
     const { caching } = this.#compiler;
-    const elsewhere = caching.isShared ? caching.elsewhere(this.#keyOf(unit)) : undefined;
+    const elsewhere = caching.isShared ? caching.elsewhere(key) : undefined;
     if (!elsewhere) return false;
     const responsibility = materializations.delegate(unit, { isShared: true });
     responsibility.materializing();
@@ -89,27 +113,23 @@ export class BatchCompiler<Body extends object> {
   }
 
   /** Asks for functions in one object, and for each one's part of it. */
-  #requestOf(name: string, units: readonly MaterializationUnit[], how: CompilationOptions): CompileRequest {
+  #requestOf(name: string, members: readonly Member<Body>[], how: CompilationOptions): CompileRequest {
     const compiler = this.#compiler;
-    const requests = units.map((unit) => compiler.requestOf(compiler.bodyIn(unit)));
-    const called = new Set(units.flatMap((unit) => unit.callees));
+    const requests = members.map(({ request }) => request);
+    const called = new Set(members.flatMap(({ unit }) => unit.callees));
     const options = { ...compiler.options([...called]), ...how };
     return {
-      keys: units.map((unit) => this.#keyOf(unit)),
+      keys: members.map(({ key }) => key),
       compile: () => compiler.pipeline.compile(name, () => compiler.generate(requests), options),
       slicesOf: (object) => {
         const slices = new Map<string, ObjectSlice>();
         for (const slice of splitObject(object, name))
           for (const symbol of slice.symbols) slices.set(symbol, slice);
-        return units.map((unit) => {
+        return members.map(({ unit }) => {
           const slice = slices.get(implementationName(unit.name));
           return slice && [slice];
         });
       },
     };
-  }
-
-  #keyOf(unit: MaterializationUnit): Uint8Array | undefined {
-    return this.#compiler.keyOf(this.#compiler.bodyIn(unit), 'function', unit.callees);
   }
 }

@@ -12,6 +12,7 @@ import { BatchCompiler } from './batch-compiler.js';
 import type { FrontEnd } from './front-end.js';
 import { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
+import { checkDefinedName } from './function-name.js';
 import { FunctionUnit } from './function-unit.js';
 import { generateIR } from './ir-pipeline.js';
 import { loopUnit } from './loop-unit.js';
@@ -35,10 +36,14 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
     this.#loopLevel = tiers.kind === 'tiered' ? OPTIMIZED_LEVEL : tiers.optLevel;
   }
 
-  /** A function, compiled to `name$impl`; its callers, and it itself, call `name`, which is the stub. */
+  /**
+   * A function, compiled to `name$impl`; its callers, and it itself, call `name`, which is the stub.
+   * @throws {FarJITError} `NAME` for a name that no function can have.
+   */
   functionUnit(body: Body): FunctionUnit<Body> {
     const compiler = this.#compiler;
     const name = this.frontEnd.nameOf(body);
+    checkDefinedName(name);
     const calls = this.frontEnd.callsOf(body);
     const called = calleesOf(calls);
     const source = compiler.source({

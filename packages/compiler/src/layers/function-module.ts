@@ -5,6 +5,7 @@ import { loopName } from '../calls/loop-block.js';
 import { IRBuilder, type IRFunction } from '../ir/ir-builder.js';
 import { BLOCK_FUNCTION, DOUBLE, FunctionType, VOID } from '../ir/types.js';
 import type { FrontEnd } from './front-end.js';
+import { checkCalledName } from './function-name.js';
 
 /** A function to emit. */
 export interface BodyRequest<Body extends object> {
@@ -125,6 +126,7 @@ class FunctionModule<Body extends object> {
   }
 
   #callee(name: string, type: FunctionType): IRFunction {
+    checkCalledName(name);
     return this.#direct.get(name) ?? this.#ir.findFunction(name) ?? this.#ir.addFunction(name, type);
   }
 }

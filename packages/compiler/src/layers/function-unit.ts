@@ -1,3 +1,5 @@
+import { callWrapperName } from '../calls/call-signature.js';
+import { signatureOfType } from '../calls/call-wrapper.js';
 import type { LoopLayer } from '../calls/loop-calls.js';
 import type { Call } from '../core/call-edges.js';
 import { MaterializationUnit, type ObjectSource } from '../core/materialization-unit.js';
@@ -38,5 +40,15 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
     super(name, source, strongSymbols([name]), calls);
     this.layer = layer;
     this.body = body;
+  }
+
+  override typeOf(): string {
+    try {
+      const signature = signatureOfType(this.layer.frontEnd.typeOf(this.body));
+      return signature ? callWrapperName(signature) : 'not of scalars';
+    } catch {
+      // A name changes its meaning whatever its front end throws: then callers are compiled again.
+      return 'not known';
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Assumptions } from '../core/assumptions.js';
-import { JITDylib } from '../core/jit-dylib.js';
+import { type FoundDefinition, JITDylib } from '../core/jit-dylib.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import { LinkError } from '../jitlink/errors.js';
@@ -55,14 +55,18 @@ export class Definitions {
       unit.name,
       [...unit.symbols.keys()].filter((name) => !dylib.lookup(name).unit),
     );
+    const before = new Map([...unit.symbols.keys()].map((name) => [name, this.#typeOf(dylib.lookup(name))]));
     const losers = dylib.define(unit);
     this.#dylibOf.set(unit, dylib);
     const names = dylib.currentNames(unit);
-    for (const name of names) this.#noteMeansOther(name);
-    for (const before of losers) {
+    for (const name of names) {
+      this.#noteType(name, before.get(name), dylib);
+      this.#noteMeansOther(name);
+    }
+    for (const loser of losers) {
       // Whoever has its names, it has run at the start, and is to run at the end.
-      const isUsed = dylib.currentNames(before).length > 0 || before.source.hasInitializers;
-      if (!isUsed) this.#context.resources().forget(before);
+      const isUsed = dylib.currentNames(loser).length > 0 || loser.source.hasInitializers;
+      if (!isUsed) this.#context.resources().forget(loser);
     }
     for (const name of names) this.#noteDefined(unit, name);
     this.#context.changed();
@@ -86,6 +90,7 @@ export class Definitions {
       const next = dylib.find(name);
       this.#context.resources().retireStub({ dylib, name });
       this.#context.events.emit({ type: 'removed', name });
+      this.#noteType(name, unit.typeOf(name), dylib);
       if (next) this.#noteDefined(next, name);
     }
     this.#context.changed();
@@ -110,12 +115,11 @@ export class Definitions {
    */
   addToLinkOrder(dylib: JITDylib, other: JITDylib): void {
     const names = [...other.entries()].map(([name]) => name);
-    this.#refuseLate(
-      other.name,
-      names.filter((name) => !dylib.lookup(name).unit),
-    );
+    const unknown = names.filter((name) => !dylib.lookup(name).unit);
+    this.#refuseLate(other.name, unknown);
     dylib.addToLinkOrder(other);
-    for (const [name] of other.entries()) this.#noteMeansOther(name);
+    for (const name of unknown) this.#noteType(name, undefined, dylib);
+    for (const name of names) this.#noteMeansOther(name);
     this.#context.changed();
   }
 
@@ -152,6 +156,17 @@ export class Definitions {
       outlives: hasState,
       isFixed: (name) => hasState() && !hasCalls(name),
     });
+  }
+
+  /** The type of what a name means, where it is known and matters to somebody. */
+  #typeOf({ unit, name }: FoundDefinition): string | undefined {
+    return this.#context.assumptions.has(name) ? unit?.typeOf(name) : undefined;
+  }
+
+  /** A name has the meaning that `dylib` finds now. Callers that were compiled for another type would pass garbage. */
+  #noteType(name: string, before: string | undefined, dylib: JITDylib): void {
+    const type = this.#typeOf(dylib.lookup(name));
+    if (type !== undefined && type !== before) this.#context.assumptions.changed(name, 'signature');
   }
 
   /** @throws {LinkError} when some of the names that mean something now are the process's for what has a state. */

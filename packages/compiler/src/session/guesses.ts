@@ -232,7 +232,12 @@ export class Guesses {
   /** Whether the definition of `name` has an object, be it from an earlier compilation. */
   #takeKept(name: string): boolean {
     const unit = this.#context.dylib.find(name);
-    return unit !== undefined && this.#context.materializations.takeKept(unit);
+    try {
+      return unit !== undefined && this.#context.materializations.takeKept(unit);
+    } catch {
+      // Its front end has no key for it, which whoever asks for it is told.
+      return false;
+    }
   }
 
   /** Never rejects. */

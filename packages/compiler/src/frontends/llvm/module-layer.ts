@@ -1,5 +1,5 @@
 import type { KeptObjects } from '../../cache/kept-objects.js';
-import type { CallSignature } from '../../calls/call-signature.js';
+import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
 import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
 import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
@@ -29,6 +29,11 @@ export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
     super(name, source, symbols, [], [...libraryFunctions]);
     this.signatures = signatures;
     this.needs = needs;
+  }
+
+  override typeOf(name: string): string | undefined {
+    const signature = this.signatures.get(name);
+    return signature ? callWrapperName(signature) : 'not of scalars';
   }
 }
 
