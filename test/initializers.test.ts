@@ -508,3 +508,36 @@ test('a program that has no function to begin with leaves its initialisers due',
   await jit.initialize();
   t.is(printed(), 'a');
 });
+
+test('what initialisers have made stays when functions that use it are linked again', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `extern double cbrt(double);
+       static double made;
+       static double (*hook)(double) = cbrt;
+       __attribute__((constructor)) static void make(void) { made = 5; }
+       double get(double x) { return made + cbrt(x); }
+       double hooked(double x) { return hook(x); }
+       void unhook(void) { hook = 0; }
+       double only(void) { return made++; }`,
+      ['-O1', '-fPIC', '-fno-builtin'],
+    ),
+    { name: 'made.o' },
+  );
+  await jit.initialize();
+  const double = (parameters: readonly 'double'[]) => ({ result: 'double', parameters }) as const;
+  const [get, hooked, only] = await Promise.all([
+    jit.lookup('get', double(['double'])),
+    jit.lookup('hooked', double(['double'])),
+    jit.lookup('only', double([])),
+  ]);
+  t.is(await get(8), 7);
+  t.is(await hooked(8), 2);
+  t.is(await only(), 5);
+  await evaluateAll(jit, 'def cbrt(x) 100;');
+  t.is(await get(8), 106);
+  // A variable holds what was put there.
+  t.is(await hooked(8), 2);
+  t.is(await only(), 6);
+});

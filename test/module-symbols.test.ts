@@ -163,13 +163,24 @@ define double @add(double %x) {
   store double %n, double* @total
   ret double %n
 }
-define double @get() { %v = load double, double* @other ret double %v }`),
+define double @get() { %v = load double, double* @other ret double %v }
+@own = internal global double 0.0
+define double @addOwn(double %x) {
+  %a = call double @cbrt(double %x)
+  %v = load double, double* @own
+  %n = fadd double %v, %a
+  store double %n, double* @own
+  ret double %n
+}`),
   );
   const other = await jit.addModule(parseAssembly('@other = global double 5.0'));
-  t.deepEqual(await evaluateAll(jit, 'next(); next(); add(1); get();'), [1, 2, 1, 5]);
+  t.deepEqual(await evaluateAll(jit, 'next(); next(); add(1); get(); addOwn(8);'), [1, 2, 1, 5, 2]);
   jit.removeModule(other);
   await jit.addModule(parseAssembly('@other = global double 6.0'));
-  t.deepEqual(await evaluateAll(jit, 'get(); next(); def cbrt(x) 10; add(0); next();'), [6, 3, 11, 4]);
+  t.deepEqual(
+    await evaluateAll(jit, 'get(); next(); def cbrt(x) 10; add(0); next(); addOwn(0);'),
+    [6, 3, 11, 4, 12],
+  );
 });
 
 test('a variable that an alias kept is the one of its name again when the strong one is removed', async (t) => {

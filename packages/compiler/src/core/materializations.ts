@@ -180,6 +180,11 @@ export class Materializations {
     return standIn ? new Set([...parts, standIn]) : parts;
   }
 
+  /** Whether a part of the unit's own object has been emitted under that name. */
+  hasPart(unit: MaterializationUnit, name: string): boolean {
+    return this.#current.get(unit)?.parts?.has(name) === true;
+  }
+
   /** The part that defines `name`, if it has been emitted: the better one if there are two. */
   knownPart(unit: MaterializationUnit, name: string): ObjectPart | undefined {
     return this.#context.standInOf(unit) ?? this.#current.get(unit)?.parts?.get(name);

@@ -16,7 +16,9 @@ const MIN_STEPS = 10_000;
  *
  * - Blocks that reach each other through symbols without a public name stay together: a function with its
  *   `.eh_frame` record, its exception table, its jump tables, and whatever else refers to the same local data.
- * - Names that are not local are shared: one graph defines them, the others refer to them as externals.
+ * - Names that are not local are shared: one graph defines them, the others refer to them as externals. So is writable data
+ *   that only this object can name: it is under names that nobody else has, and stays where it is when a function that
+ *   uses it is linked again.
  * - Mergeable constants and CIEs are copied into each graph that uses them.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
  *
@@ -27,18 +29,20 @@ export function splitGraph(graph: LinkGraph): LinkGraph[] {
   const places = numberBlocks(graph);
   const components = findComponents(graph, copied);
   const symbolsOf = groupSymbols(graph, components);
+  const ownData = nameOwnData(graph);
   const graphs: LinkGraph[] = [];
   for (const [component, blocks] of groupBlocks(graph, components)) {
     const symbols = symbolsOf.get(component) ?? [];
-    if (!blocks.some((block) => block.live) && !symbols.some((symbol) => symbol.live)) continue;
+    const isKept = (symbol: LinkSymbol) => symbol.live || ownData.has(symbol);
+    if (!blocks.some((block) => block.live) && !symbols.some(isKept)) continue;
     const title = symbols.find((symbol) => symbol.scope !== 'local') ?? symbols[0];
     graphs.push(
-      new GraphCopier(graph, title?.name ?? '', component, components, places).copy(blocks, symbols),
+      new GraphCopier(graph, title?.name ?? '', component, components, places, ownData).copy(blocks, symbols),
     );
   }
   const absolutes = graph.symbols.filter(({ kind, scope }) => kind === 'absolute' && scope !== 'local');
   if (absolutes.length > 0)
-    graphs.push(new GraphCopier(graph, 'absolute', -1, components, places).copy([], absolutes));
+    graphs.push(new GraphCopier(graph, 'absolute', -1, components, places, ownData).copy([], absolutes));
   return graphs;
 }
 
@@ -58,9 +62,22 @@ function findCopiedBlocks(graph: LinkGraph): Set<Block> {
   return copied;
 }
 
-/** Whether another graph can refer to the symbol by its name. */
+/** Whether another graph can refer to the symbol by its name, or by one that it is given. */
 function isShared(symbol: LinkSymbol): boolean {
-  return symbol.scope !== 'local' && symbol.name !== '';
+  return (symbol.scope !== 'local' && symbol.name !== '') || isOwnData(symbol);
+}
+
+/** Whether a symbol is of writable data, and no other object can name it. */
+function isOwnData({ scope, block }: LinkSymbol): boolean {
+  return scope === 'local' && block?.section.prot === 'data' && !block.mergeable;
+}
+
+/** Names for data that only its object can name, the same each time that the object is split. */
+function nameOwnData(graph: LinkGraph): Map<LinkSymbol, string> {
+  const names = new Map<LinkSymbol, string>();
+  for (const [index, symbol] of graph.symbols.entries())
+    if (isOwnData(symbol)) names.set(symbol, `${symbol.name || symbol.block?.section.name}#${index}`);
+  return names;
 }
 
 /** Component number of each block that is not copied. */
@@ -162,6 +179,8 @@ class GraphCopier {
   readonly #component: number;
   readonly #components: ReadonlyMap<Block, number>;
   readonly #places: ReadonlyMap<Block, number>;
+  /** Names of data that only the source can name. */
+  readonly #ownData: ReadonlyMap<LinkSymbol, string>;
   readonly #graph: LinkGraph;
   readonly #blocks = new Map<Block, Block>();
   /** Blocks whose edges are still to be copied: a chain of references may be far longer than the stack is deep. */
@@ -175,11 +194,13 @@ class GraphCopier {
     component: number,
     components: ReadonlyMap<Block, number>,
     places: ReadonlyMap<Block, number>,
+    ownData: ReadonlyMap<LinkSymbol, string>,
   ) {
     this.#source = source;
     this.#component = component;
     this.#components = components;
     this.#places = places;
+    this.#ownData = ownData;
     this.#graph = new LinkGraph(title ? `${source.name}(${title})` : source.name, source.architecture);
   }
 
@@ -189,8 +210,8 @@ class GraphCopier {
     for (const symbol of symbols) {
       // An absolute symbol is copied as a value wherever it is used; here it is defined.
       const copy = this.#symbol(symbol);
-      copy.scope = symbol.scope;
-      copy.live = symbol.live;
+      copy.scope = this.#ownData.has(symbol) ? 'hidden' : symbol.scope;
+      copy.live = symbol.live || this.#ownData.has(symbol);
     }
     for (let source = this.#pending.pop(); source; source = this.#pending.pop()) this.#copyEdges(source);
     this.#placeBlocks();
@@ -235,23 +256,25 @@ class GraphCopier {
   }
 
   #makeSymbol(source: LinkSymbol): LinkSymbol {
-    const { name, kind, block, linkage, scope, sizeBytes, callable, threadLocal } = source;
+    const { kind, block, linkage, scope, sizeBytes, callable, threadLocal } = source;
+    const name = this.#ownData.get(source) ?? source.name;
     if (source === this.#source.gotSymbol) return new LinkSymbol({ name, kind, scope, linkage });
-    if (kind === 'external') return this.#external(source, linkage);
+    if (kind === 'external') return this.#external(name, threadLocal, linkage);
     if (kind === 'absolute')
       return this.#graph.addSymbol(
         new LinkSymbol({ name, kind, address: source.address, sizeBytes, linkage, callable, threadLocal }),
       );
     if (!block) throw new Error(`"${name}" is defined nowhere`);
     const component = this.#components.get(block);
-    if (component !== undefined && component !== this.#component) return this.#external(source, 'strong');
+    if (component !== undefined && component !== this.#component)
+      return this.#external(name, threadLocal, 'strong');
     const { offset, live } = source;
     const copy = new LinkSymbol({ name, kind, offset, sizeBytes, linkage, scope, callable, live });
     copy.define(this.#block(block), offset);
     return this.#graph.addSymbol(copy);
   }
 
-  #external({ name, threadLocal }: LinkSymbol, linkage: LinkSymbol['linkage']): LinkSymbol {
+  #external(name: string, threadLocal: boolean, linkage: LinkSymbol['linkage']): LinkSymbol {
     let symbol = this.#externals.get(name);
     if (!symbol) {
       symbol = this.#graph.addSymbol(

@@ -162,9 +162,20 @@ export class LinkAttempt {
     const { graph } = current;
     const pluginNames = new Set(plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []));
     const names = graph.externalNames.filter((name) => !pluginNames.has(name));
-    const meanings = new Map(names.map((name) => [name, this.#meaningOf(dylib.lookup(name), name, graph)]));
+    const meanings = new Map(
+      names.map((name) => {
+        const found = this.#ownOf(unit, name, dylib) ?? dylib.lookup(name);
+        return [name, this.#meaningOf(found, name, graph)];
+      }),
+    );
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
+  }
+
+  /** What a name means that only the unit's own parts know. */
+  #ownOf(unit: MaterializationUnit, name: string, dylib: JITDylib): FoundDefinition | undefined {
+    const isOwn = !unit.symbols.has(name) && this.#context.materializations.hasPart(unit, name);
+    return isOwn ? { dylib, name, unit, through: [] } : undefined;
   }
 
   #meaningOf(found: FoundDefinition, asked: string, { weakNames, threadLocalNames }: GraphLink): Meaning {
@@ -240,7 +251,7 @@ function refuseMixed({ graph, threadLocalNames }: GraphLink, meanings: ReadonlyM
 }
 
 function isData({ unit, name }: FoundDefinition): boolean {
-  return unit?.interface.data.has(name) === true && !(unit instanceof AbsoluteSymbols);
+  return unit !== undefined && !unit.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
 }
 
 /** Makes a part's graph, without data that another's is taken instead of. */

@@ -8,6 +8,7 @@ import {
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
+import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 /** Whose resources they are. */
@@ -47,10 +48,8 @@ export class ResourceManager {
   hasState(unit: MaterializationUnit): boolean {
     const runner = this.#context.runner();
     if (runner.lost) return false;
-    const allocations = [...this.#context.materializations.partsOf(unit)].flatMap(
-      (part) => runner.linked.get(part)?.allocations ?? [],
-    );
-    return allocations.some(({ prot }) => prot === 'data');
+    const parts = [...this.#context.materializations.partsOf(unit)];
+    return parts.some((part) => hasData(runner.linked.get(part)));
   }
 
   /**
@@ -72,9 +71,14 @@ export class ResourceManager {
     for (const part of this.#context.materializations.partsOf(unit)) this.#unlinkPart(part);
   }
 
-  /** Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. */
+  /**
+   * Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. Data that
+   * initialisers have made stays as they have made it, bound to what its names meant then.
+   */
   unlinkDirectUsers(name: string): void {
-    for (const part of this.#context.runner().directUsers.get(name) ?? []) this.#unlinkPart(part);
+    const runner = this.#context.runner();
+    for (const part of runner.directUsers.get(name) ?? [])
+      if (!part.unit.source.hasInitializers || !hasData(runner.linked.get(part))) this.#unlinkPart(part);
   }
 
   /** Unlinks the part of a unit's data if it was linked while the name was another's. */
@@ -98,6 +102,9 @@ export class ResourceManager {
     this.retire(part);
     // Data is placed anew, so those that hold its address are linked again too.
     for (const name of defines.data) if (linked.symbols.has(name)) this.unlinkDirectUsers(name);
+    const isOwn = (name: string) => linked.symbols.has(name) && !part.unit.symbols.has(name);
+    for (const sibling of this.#context.materializations.partsOf(part.unit))
+      if (sibling.references.some(isOwn)) this.#unlinkPart(sibling);
   }
 
   /** Leads the stubs of all functions of a unit back to the compile callback; what is linked of it stays. */
@@ -127,4 +134,9 @@ export class ResourceManager {
     const stub = this.#context.stubs.findStub(ref);
     if (stub) this.#context.runner().retire(() => this.#context.stubs.releaseIfUnused(stub));
   }
+}
+
+/** Whether writable data is among what is linked. */
+function hasData(linked: Linked | undefined): boolean {
+  return linked?.allocations.some(({ prot }) => prot === 'data') === true;
 }

@@ -29,7 +29,7 @@ export const RICH_ASSEMBLY = `
   .hidden DW.ref.person
   DW.ref.person: .quad person
   .globl d
-  d: .quad f, w, text, f@SIZE
+  d: .quad f, w, text, d@SIZE
   .section .init_array,"aw"
   .quad f
   .comm shared, 16, 8

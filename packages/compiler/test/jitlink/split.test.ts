@@ -79,7 +79,7 @@ test('mergeable constants are copied to those who use them', async (t) => {
   );
 });
 
-test('functions that share local data or a local function stay together', (t) => {
+test('functions that share a local function stay together, and local data that they share is a graph of its own', (t) => {
   const graphs = split(`
     ${inOwnSection('f', 'lea counter(%rip), %rax')}
     ${inOwnSection('g', 'lea counter(%rip), %rax')}
@@ -87,9 +87,21 @@ test('functions that share local data or a local function stay together', (t) =>
     ${inOwnSection('helper', 'nop', '.local')}
     ${inOwnSection('i', 'call helper')}
     ${inOwnSection('j', 'nop')}
+    ${inOwnSection('k', 'lea constant(%rip), %rax')}
+    ${inOwnSection('l', 'lea constant(%rip), %rax')}
     .local counter
-    .comm counter, 8, 8`);
-  t.deepEqual(graphs.map(definitions), [['f', 'g'], ['h', 'i'], ['j']]);
+    .comm counter, 8, 8
+    .section .rodata
+    constant: .quad 1`);
+  const isCounter = ({ name }: { readonly name: string }) => /#\d+$/.test(name);
+  const functions = graphs.filter((graph) => definitions(graph).length > 0);
+  t.deepEqual(functions.map(definitions), [['f'], ['g'], ['h', 'i'], ['j'], ['k', 'l']]);
+  const users = functions.filter((graph) => graph.symbols.some(isCounter));
+  t.deepEqual(users, functions.slice(0, 2));
+  t.true(users.every((graph) => graph.symbols.find(isCounter)?.kind === 'external'));
+  const [data, ...more] = graphs.filter((graph) => !functions.includes(graph));
+  t.deepEqual(more, []);
+  t.like(data?.symbols.find(isCounter), { kind: 'defined', scope: 'hidden', live: true });
 });
 
 test('a hidden symbol is shared by name, like one that everybody may refer to', (t) => {
