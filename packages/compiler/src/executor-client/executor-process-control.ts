@@ -1,8 +1,6 @@
 import {
   type Commit,
-  Connection,
-  commonFeatures,
-  commonVersion,
+  type Connection,
   type Feature,
   indirection,
   memory,
@@ -20,21 +18,15 @@ import {
 import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
-import { AnswerDeadline } from './answer-deadline.js';
-import { checkInfo, checkRunner, checkSize, checkStubs } from './executor-checks.js';
-import { ExecutorConduct } from './executor-conduct.js';
-import { type ExecutorHandlers, handleExecutor } from './executor-handlers.js';
-import { FIRST_STUBS, openingError, openingParams } from './opening.js';
+import type { AnswerDeadline } from './answer-deadline.js';
+import { checkRunner, checkSize, checkStubs } from './executor-checks.js';
+import type { ExecutorConduct } from './executor-conduct.js';
+import type { ExecutorHandlers } from './executor-handlers.js';
+import { type OpenedConnection, type OpenOptions, openOver } from './open-over.js';
 import { SandboxError } from './sandbox-error.js';
-import { SessionResumer } from './session-resumer.js';
 import { stageCommit } from './stage-commit.js';
 
-/**
- * How long the host may take to answer what it does by itself. All of it takes milliseconds, starting a runner
- * included; a machine that is a thousand times slower than it should be is as good as gone.
- */
-const ANSWER_TIMEOUT_MS = 30_000;
-/** The same for the end of the session, where nothing is lost by not waiting. */
+/** How long the host may take to end a session: nothing is lost by not waiting. */
 const TERMINATE_TIMEOUT_MS = 5_000;
 
 /** A piece of session memory. */
@@ -54,21 +46,6 @@ export interface CallRequestOptions {
   readonly traceparent?: string | undefined;
 }
 
-/** What a compiler asks of an executor besides a session. */
-export interface OpenOptions {
-  /**
-   * How long the host may take to answer, 30 s unless given. One that takes longer loses the connection, and everything
-   * that waits for it rejects.
-   */
-  readonly answerTimeoutMs?: number;
-  /** The least confinement that code is sent to: `off` unless given. */
-  readonly requireSandbox?: SandboxLevel;
-  /** Runner-side libraries that code may link to, by name: none unless given. */
-  readonly libraries?: readonly string[];
-  /** Aborting gives up a session that is not open yet. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * What a remote executor looks like from the compiler: one typed method per message, and checks on what the host
  * says, which the compiler does not trust.
@@ -85,22 +62,16 @@ export class ExecutorProcessControl {
   readonly #libraries: readonly string[];
   #runner: RunnerStarted;
 
-  private constructor(
-    connection: Connection,
-    conduct: ExecutorConduct,
-    deadline: AnswerDeadline,
-    { answerTimeoutMs, requireSandbox, libraries }: Required<Omit<OpenOptions, 'signal'>>,
-    opened: ResultOf<typeof session.openSession>,
-  ) {
+  private constructor({ connection, conduct, deadline, options, opened }: OpenedConnection) {
     this.#connection = connection;
     this.#conduct = conduct;
     this.#deadline = deadline;
-    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#answerTimeoutMs = options.answerTimeoutMs;
     this.info = opened.info;
     this.sessionId = opened.session;
     this.server = opened.server;
-    this.#requireSandbox = requireSandbox;
-    this.#libraries = libraries;
+    this.#requireSandbox = options.requireSandbox;
+    this.#libraries = options.libraries;
     this.#runner = this.#checkConfinement(opened.runner);
   }
 
@@ -113,62 +84,9 @@ export class ExecutorProcessControl {
   static async open(
     transport: Transport,
     handlers: ExecutorHandlers,
-    { answerTimeoutMs = ANSWER_TIMEOUT_MS, requireSandbox = 'off', libraries = [], signal }: OpenOptions = {},
+    options: OpenOptions = {},
   ): Promise<ExecutorProcessControl> {
-    const connection: Connection = new Connection(transport, {
-      onFrame: handlers.frame,
-      timeToLiveMs: transport.reopen ? session.MAX_TIME_TO_LIVE_MS : 0,
-      onBroken: ({ reason }, mended) => {
-        if (!isOpen)
-          return connection.close(1006, reason || 'the connection was lost while the session opened');
-        void deadline.pause(mended);
-        handlers.connection({ type: 'connection-lost', reason, timeToLiveMs: connection.link.timeToLiveMs });
-        void resumer.resume();
-      },
-    });
-    const resumer = new SessionResumer(connection, transport, handlers.connection);
-    let isOpen = false;
-    const conduct = new ExecutorConduct();
-    handleExecutor(connection, conduct, handlers);
-    const deadline = new AnswerDeadline((method, timeoutMs) =>
-      connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
-    );
-    const answered = deadline.expect(session.openSession.method, answerTimeoutMs);
-    const giveUp = () => connection.close(1001, 'opening the session was given up');
-    signal?.addEventListener('abort', giveUp, { once: true });
-    try {
-      if (signal?.aborted) giveUp();
-      const opening = connection.request(session.openSession, openingParams(libraries), {
-        onResult: ({ version, features, server, info, runner }) => {
-          if (commonVersion([version]) === undefined)
-            throw new ProtocolError(`the executor chose protocol ${version}, which was not offered`);
-          connection.agree(commonFeatures(features), `the executor (${server})`);
-          checkInfo(info);
-          checkStubs(checkRunner(runner, info), info, FIRST_STUBS);
-          conduct.begin(runner.generation, runner.stubs, info.trampolineBytes);
-        },
-      });
-      // The answer may be there already, where the request has gone with the upgrade.
-      connection.start();
-      const opened = await opening;
-      // Shows that the answer to the upgrade has come, too: from then on the executor waits for who is lost.
-      if (transport.reopen) setImmediate(() => connection.link.acknowledge());
-      connection.link.timeToLiveMs = opened.timeToLiveMs;
-      isOpen = true;
-      return new ExecutorProcessControl(
-        connection,
-        conduct,
-        deadline,
-        { answerTimeoutMs, requireSandbox, libraries },
-        opened,
-      );
-    } catch (error) {
-      connection.close();
-      throw openingError(error);
-    } finally {
-      signal?.removeEventListener('abort', giveUp);
-      answered();
-    }
+    return openOver(transport, handlers, options, (opened) => new ExecutorProcessControl(opened));
   }
 
   /** The runner of the current generation; it may be lost already. */

@@ -22,7 +22,7 @@ export function openingParams(libraries: readonly string[]): ParamsOf<typeof ses
   };
 }
 
-/** The frame that it is asked for with, for an upgrade to bring: what `ExecutorProcessControl.open` sends first. */
+/** The frame that it is asked for with, for an upgrade to bring: what `openOver` sends first. */
 export function openingFrame(libraries: readonly string[]): Uint8Array {
   return encodeFirstRequest(session.openSession, openingParams(libraries));
 }

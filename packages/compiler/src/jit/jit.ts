@@ -9,12 +9,11 @@ import type { CallOptions } from '../calls/session-calls.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
-import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
-import { FunctionUnit } from '../layers/function-unit.js';
+import { compileTogether, FunctionUnit, functionUnitOf } from '../layers/function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -24,7 +23,6 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
-import type { CompileTogether } from '../session/guesses.js';
 import { ColumnCalls } from './column-calls.js';
 import {
   type AddCOptions,
@@ -79,7 +77,7 @@ export class JIT implements AsyncDisposable {
     cache?.listen((event) => session.events.emit(event));
     if (layers.tiers.kind === 'tiered')
       session.tierUp.use({
-        makeOptimized: (unit, onPlanned) => functionUnit(unit).layer.makeOptimized(unit, onPlanned),
+        makeOptimized: (unit, onPlanned) => functionUnitOf(unit).layer.makeOptimized(unit, onPlanned),
       });
     session.guesses.speculate(
       {
@@ -393,21 +391,3 @@ export class JIT implements AsyncDisposable {
     return this.#llvm;
   }
 }
-
-function functionUnit(unit: MaterializationUnit): FunctionUnit<object> {
-  if (unit instanceof FunctionUnit) return unit;
-  throw new Error(`${unit.name} is no function of a front end`);
-}
-
-/** Those of each front end in one module. */
-const compileTogether: CompileTogether = (units, materializations, options) => {
-  const byFrontEnd = new Map<FrontEnd<object>, FunctionUnit<object>[]>();
-  for (const unit of units)
-    if (unit instanceof FunctionUnit) {
-      const { frontEnd } = unit.layer;
-      byFrontEnd.set(frontEnd, [...(byFrontEnd.get(frontEnd) ?? []), unit]);
-    }
-  return [...byFrontEnd.values()].flatMap(
-    (group) => group[0]?.layer.compileTogether(group, materializations, options) ?? [],
-  );
-};

@@ -52,3 +52,26 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
     }
   }
 }
+
+/** A unit that is known to have been made from a body of a front end. */
+export function functionUnitOf(unit: MaterializationUnit): FunctionUnit<object> {
+  if (unit instanceof FunctionUnit) return unit;
+  throw new Error(`${unit.name} is no function of a front end`);
+}
+
+/** Starts to compile functions, those of each front end in one module; answers which: see `FunctionLayer.compileTogether`. */
+export function compileTogether(
+  units: readonly MaterializationUnit[],
+  materializations: Materializations,
+  options: { canWait: boolean },
+): MaterializationUnit[] {
+  const byFrontEnd = new Map<FrontEnd<object>, FunctionUnit<object>[]>();
+  for (const unit of units)
+    if (unit instanceof FunctionUnit) {
+      const { frontEnd } = unit.layer;
+      byFrontEnd.set(frontEnd, [...(byFrontEnd.get(frontEnd) ?? []), unit]);
+    }
+  return [...byFrontEnd.values()].flatMap(
+    (group) => group[0]?.layer.compileTogether(group, materializations, options) ?? [],
+  );
+}
