@@ -159,6 +159,25 @@ test('room that a removed variable had is used again, with the initial value of 
   }
 });
 
+test('variables for which no room is left are refused by name, until others are removed', async (t) => {
+  const { jit } = await openJIT(t);
+  const add = (name: string) =>
+    jit.addObject(
+      compile(`__thread long ${name}[6000] = {7}; long use_${name}(void) { return ${name}[0]++; }`, [
+        '-fPIC',
+      ]),
+    );
+  const first = await add('first');
+  t.is(await (await jit.lookup('use_first', LONG))(), 7n);
+  await add('second');
+  const second = await jit.lookup('use_second', LONG);
+  await t.throwsAsync(second(), {
+    message: /no 48000 bytes of thread-local memory left in the executor for second;/,
+  });
+  first.remove();
+  t.is(await second(), 7n);
+});
+
 test('a new runner begins with initial values', async (t) => {
   const { jit } = await openJIT(t);
   await jit.addObject(
