@@ -227,7 +227,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     seed: 'memory that is shared with nobody',
   },
   'signals come while a thread has a reentry slot': {
-    runner: [{ file: 'reentry.c', from: 'signals blocked = UINT64_MAX', to: 'signals blocked = 0' }],
+    runner: [{ file: 'signal_mask.h', from: 'blocked = UINT64_MAX', to: 'blocked = 0' }],
     seed: 'threads cancelled at once in their first call',
   },
   'a thread that has a reentry slot rings where it can be cancelled': {
