@@ -541,3 +541,53 @@ test('what initialisers have made stays when functions that use it are linked ag
   t.is(await hooked(8), 2);
   t.is(await only(), 6);
 });
+
+test('a function that does not call what is due runs, and one that does says what is due', async (t) => {
+  const { jit } = await openJIT(t);
+  const one = `define double @f(double %x) {
+  %is = fcmp ogt double %x, 1.0
+  br i1 %is, label %far, label %near
+far:
+  %y = call double @g(double %x)
+  ret double %y
+near:
+  ret double %x
+}
+declare double @g(double)`;
+  await jit.addIR(one, { name: 'one' });
+  await jit.addObject(
+    compile(
+      'double n; __attribute__((constructor)) void start(void) { n = 5; } double g(double x) { return x + n; }',
+      ['-O1', '-fPIC', '-ffunction-sections'],
+    ),
+    { name: 'two.o' },
+  );
+  const [near, far] = await jit.addSource('extern f(x); f(1); f(2);');
+  t.deepEqual(near, { status: 'fulfilled', value: 1 });
+  t.regex(
+    (far as PromiseRejectedResult).reason.message,
+    /cannot compile g: initialisers of two\.o have not run/,
+  );
+  await jit.initialize();
+  t.deepEqual(await evaluateAll(jit, 'f(2);'), [7]);
+});
+
+test('a constructor that does not come back is ended by its deadline', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addIR(`${moduleOf(
+    'a',
+    list('ctors', [
+      [1, 'a'],
+      [2, 'hang'],
+    ]),
+  )}
+define internal void @hang() { br label %again
+again:
+  br label %again
+}`);
+  const error = await t.throwsAsync(jit.initialize({ deadlineMs: 200 }), { instanceOf: InitializationError });
+  t.like(error.cause, { code: 'DEADLINE_EXCEEDED' });
+  t.regex(error.message, /^cannot initialise main: one of a, hang: /);
+  t.is(printed(), '');
+  await t.throwsAsync(jit.lookup('a', VOID), { code: 'INITIALIZERS_DUE' });
+});

@@ -57,6 +57,12 @@ test('a module is read once, defined on every executor, called and mapped withou
   );
   t.is(pool.statistics()?.loopsCompiled, 1);
   await t.throwsAsync(pool.addModule(parseAssembly(half)), { instanceOf: LinkError });
+  const starting = `@llvm.global_ctors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 1, void ()* @start, i8* null }]
+define void @start() { ret void }`;
+  await t.throwsAsync(pool.addModule(parseAssembly(starting)), {
+    instanceOf: LinkError,
+    message: /llvm\.global_ctors: a pool runs no functions at the start or the end/,
+  });
   // What nobody says the types of is called with a signature.
   const sine = await pool.lookup('sin', { result: 'double', parameters: ['double'] });
   t.is(await sine(0), 0);

@@ -14,6 +14,7 @@ import { JIT } from '../jit/jit.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { writeToProcess } from '../jit/write-to-process.js';
+import { LinkError } from '../jitlink/errors.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
@@ -151,10 +152,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * Adds a module that has been read and verified to all executors, now and later. See `Dylib.defineModule`.
-   * @throws {LinkError} as that.
+   * @throws {LinkError} as that, and `unsupported` for initialisers: executors come and go, and nobody says when they are to run.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     const { name, defines } = module;
+    if (defines.runLists.length > 0)
+      throw new LinkError(
+        'unsupported',
+        { graph: name, names: defines.runLists },
+        `${defines.runLists.join(', ')}: a pool runs no functions at the start or the end; use a JIT`,
+      );
     return this.definitions.add({ name, ...defines, add: (session) => session.defineModule(module) });
   }
 
