@@ -362,6 +362,29 @@ test('a dylib is initialised after its link order, and deinitialised alone', asy
   t.is(printed(), 'baxb');
 });
 
+test('a constructor can wait for another dylib to be initialised, by a generator that it asks', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const plugin = jit.createDylib('plugin');
+  await plugin.addIR(`${moduleOf('p', list('ctors', [[1, 'p']]))} define void @used() { ret void }`);
+  jit.mainDylib.addGenerator(async (names) => {
+    if (!names.includes('late')) return;
+    await plugin.initialize();
+    jit.mainDylib.reexport({ late: { dylib: plugin, name: 'used' } });
+  });
+  await jit.addIR(`${moduleOf(
+    'ab',
+    list('ctors', [
+      [1, 'a'],
+      [2, 'ask'],
+      [3, 'b'],
+    ]),
+  )}
+declare void @late()
+define void @ask() { call void @late() ret void }`);
+  await jit.initialize();
+  t.is(printed(), 'apb');
+});
+
 test('what __cxa_atexit is given belongs to the dylib of its caller', async (t) => {
   const { jit, printed } = await openJIT(t);
   const source = (name: string) => `

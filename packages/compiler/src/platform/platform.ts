@@ -66,8 +66,8 @@ export class Platform {
   readonly #layer: CallListLayer;
   #callListUnit: MaterializationUnit | undefined;
   #programStartUnit: MaterializationUnit | undefined;
-  /** Ends with what was begun last: one at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** What was begun last for each dylib, and when it has ended: one at a time. */
+  readonly #turns = new Map<JITDylib, Promise<unknown>>();
 
   constructor(session: PlatformSession, layer: CallListLayer) {
     this.#session = session;
@@ -79,9 +79,9 @@ export class Platform {
    * @throws {InitializationError}
    */
   initialize(dylib: JITDylib, options: CallOptions): Promise<void> {
-    return this.#inTurn(async () => {
+    const dylibs = dependenciesFirst(dylib);
+    return this.#inTurn(dylibs, async () => {
       const { initializers } = this.#session;
-      const dylibs = dependenciesFirst(dylib);
       const runner = await this.#session.runner();
       if (dylibs.every((each) => initializers.unitsIn('due', each, runner).length === 0)) return;
       let begun: Pick<Plan, 'units'> & { readonly runner: RunnerContext } = { units: [], runner };
@@ -109,7 +109,7 @@ export class Platform {
    * @throws {InitializationError}
    */
   deinitialize(dylib: JITDylib, options: CallOptions): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn([dylib], async () => {
       const { initializers } = this.#session;
       const runner = await this.#session.runner();
       const units = initializers.unitsIn('initialized', dylib, runner);
@@ -136,9 +136,9 @@ export class Platform {
   async runProgram(ref: SymbolRef, options: ProgramOptions): Promise<ProgramResult> {
     const { initializers, programs } = this.#session;
     let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
+    const dylibs = dependenciesFirst(ref.dylib);
     const lead = (runner: RunnerContext) =>
-      this.#inTurn(async () => {
-        const dylibs = dependenciesFirst(ref.dylib);
+      this.#inTurn(dylibs, async () => {
         const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
         begun = { units, runner };
         initializers.enter('running', units, runner);
@@ -249,11 +249,13 @@ export class Platform {
     return this.#session.link(this.#callListUnit, CALL_LIST_NAME, runner);
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work);
-    this.#turn = mine.catch(() => {
+  /** Waits for what was begun before for one of the dylibs; what is done for others may go on, and may be waited for by it. */
+  #inTurn<T>(dylibs: readonly JITDylib[], work: () => Promise<T>): Promise<T> {
+    const mine = Promise.all(dylibs.map((dylib) => this.#turns.get(dylib))).then(work);
+    const ended = mine.catch(() => {
       // Whoever has asked for it is told.
     });
+    for (const dylib of dylibs) this.#turns.set(dylib, ended);
     return mine;
   }
 }

@@ -1,18 +1,11 @@
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { EH_FRAME_SECTION, parseEHFrame } from '../eh-frame.js';
 import { LinkError } from '../errors.js';
-import {
-  type Architecture,
-  type Block,
-  Edge,
-  KEEP_ALIVE,
-  LinkGraph,
-  LinkSymbol,
-  type SectionProt,
-} from '../link-graph.js';
+import { type Architecture, type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from '../link-graph.js';
 import { isRunSection, runListName } from '../run-lists.js';
 import { MergeableSection } from './mergeable.js';
 import * as elf from './object.js';
+import { isRetained, protOf } from './section-flags.js';
 
 /** What one relocation type becomes. */
 export interface ElfRelocation {
@@ -149,7 +142,7 @@ export class ElfLinkGraphBuilder {
   #place(section: elf.ElfSection): Placement {
     const content = section.type === elf.SHT_NOBITS ? null : this.#object.content(section);
     const { alignment } = section;
-    const graphSection = this.#graph.section(section.name, this.#protOf(section));
+    const graphSection = this.#graph.section(section.name, protOf(this.#object, section));
     const isConstant =
       (section.flags & (elf.SHF_MERGE | elf.SHF_WRITE | elf.SHF_EXECINSTR | elf.SHF_TLS)) === elf.SHF_MERGE;
     if (isConstant && content && !this.#relocationsOf.has(section.index)) {
@@ -177,19 +170,6 @@ export class ElfLinkGraphBuilder {
     this.#graph.addSymbol(
       new LinkSymbol({ name, kind: 'defined', block, sizeBytes, scope: 'hidden', live: true }),
     );
-  }
-
-  #protOf(section: elf.ElfSection): SectionProt {
-    const isWritable = (section.flags & elf.SHF_WRITE) !== 0;
-    if ((section.flags & elf.SHF_EXECINSTR) !== 0) {
-      if (isWritable)
-        throw this.#object.unsupported('memory is never both writable and executable', section.name);
-      return 'code';
-    }
-    if ((section.flags & elf.SHF_TLS) !== 0) return 'thread';
-    // Writable for the relocations only, which are done before anything runs.
-    const isWrittenOnce = /^\.data\.rel\.ro(\.|$)/.test(section.name) || isRunSection(section.name);
-    return isWritable && !isWrittenOnce ? 'data' : 'constant';
   }
 
   #symbolName(index: number): string {
@@ -408,12 +388,4 @@ export class ElfLinkGraphBuilder {
 function scopeOf(binding: number, visibility: number): LinkSymbol['scope'] {
   if (binding === elf.STB_LOCAL) return 'local';
   return visibility === elf.STV_DEFAULT || visibility === elf.STV_PROTECTED ? 'default' : 'hidden';
-}
-
-/** Kept though no symbol leads there: initialisers, and what the GNU retain flag marks. */
-function isRetained(section: elf.ElfSection): boolean {
-  return (
-    (section.type >= elf.SHT_INIT_ARRAY && section.type <= elf.SHT_PREINIT_ARRAY) ||
-    (section.flags & elf.SHF_GNU_RETAIN) !== 0
-  );
 }

@@ -1,0 +1,27 @@
+import type { SectionProt } from '../link-graph.js';
+import { isRunSection } from '../run-lists.js';
+import * as elf from './object.js';
+
+/**
+ * The memory that a section goes to.
+ * @throws {LinkError} `unsupported` for one that is both writable and executable.
+ */
+export function protOf(object: elf.ElfObject, section: elf.ElfSection): SectionProt {
+  const isWritable = (section.flags & elf.SHF_WRITE) !== 0;
+  if ((section.flags & elf.SHF_EXECINSTR) !== 0) {
+    if (isWritable) throw object.unsupported('memory is never both writable and executable', section.name);
+    return 'code';
+  }
+  if ((section.flags & elf.SHF_TLS) !== 0) return 'thread';
+  // Writable for the relocations only, which are done before anything runs.
+  const isWrittenOnce = /^\.data\.rel\.ro(\.|$)/.test(section.name) || isRunSection(section.name);
+  return isWritable && !isWrittenOnce ? 'data' : 'constant';
+}
+
+/** Kept though no symbol leads there: initialisers, and what the GNU retain flag marks. */
+export function isRetained(section: elf.ElfSection): boolean {
+  return (
+    (section.type >= elf.SHT_INIT_ARRAY && section.type <= elf.SHT_PREINIT_ARRAY) ||
+    (section.flags & elf.SHF_GNU_RETAIN) !== 0
+  );
+}
