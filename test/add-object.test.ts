@@ -178,15 +178,6 @@ const patched = (at: number, value: number) => {
 };
 const REFUSED: readonly (readonly [what: string, object: () => Uint8Array, message: RegExp])[] = [
   [
-    'an ifunc',
-    () =>
-      compile(
-        'int g(void) { return 1; } void *r(void) { return g; } int f(void) __attribute__((ifunc("r")));',
-        [],
-      ),
-    /"f" is an indirect function/,
-  ],
-  [
     'addresses of 32 bits',
     () => compile('int n[2]; int f(int i) { return n[i]; }', ['-O1', '-fno-pic', '-mcmodel=small']),
     /addresses of 32 bits or less \(Pointer32.*\); compile it with -fPIC/,

@@ -193,8 +193,6 @@ bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, c
 			   size_t size);
 
 /* interface.c */
-/* Whether a verified module asks for what nobody here does, and what that is, in words. */
-bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size);
 /* A verified module's interface; from malloc. */
 char *farjit_describe_module(LLVMModuleRef module, size_t *length);
 

@@ -239,9 +239,7 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	if (!module)
 		return;
 	char words[FARJIT_MAX_MESSAGE_BYTES];
-	bool is_refused = (machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) ||
-			  farjit_refuse_module(module, words, sizeof words);
-	if (is_refused) {
+	if (machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) {
 		fail(failure, FARJIT_STATUS_COMPILE, "", words);
 	} else {
 		size_t length;

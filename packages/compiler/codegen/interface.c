@@ -226,16 +226,6 @@ static void put_run_lists(FILE *out, LLVMModuleRef module)
 		put_run(out, section, strlen(section));
 }
 
-bool farjit_refuse_module(LLVMModuleRef module, char *words, size_t size)
-{
-	size_t length;
-	LLVMValueRef ifunc = llvm.LLVMGetFirstGlobalIFunc(module);
-	if (ifunc)
-		snprintf(words, size, "its function %s is an ifunc, which is not supported",
-			 llvm.LLVMGetValueName2(ifunc, &length));
-	return ifunc != NULL;
-}
-
 static bool is_declared(LLVMValueRef function)
 {
 	return llvm.LLVMIsDeclaration(function) && llvm.LLVMGetIntrinsicID(function) == 0;
@@ -316,6 +306,10 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
 		if (is_exported(alias))
 			put_alias(out, alias);
+	for (LLVMValueRef ifunc = llvm.LLVMGetFirstGlobalIFunc(module); ifunc;
+	     ifunc = llvm.LLVMGetNextGlobalIFunc(ifunc))
+		if (is_exported(ifunc))
+			put_function(out, ifunc);
 	llvm.LLVMDisposeModule(library);
 	size_t assembly_length;
 	llvm.LLVMGetModuleInlineAsm(module, &assembly_length);

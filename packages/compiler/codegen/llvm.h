@@ -78,6 +78,7 @@ enum {
 	X(LLVMValueRef, LLVMGetFirstGlobalAlias, (LLVMModuleRef))                                                      \
 	X(LLVMValueRef, LLVMGetNextGlobalAlias, (LLVMValueRef))                                                        \
 	X(LLVMValueRef, LLVMGetFirstGlobalIFunc, (LLVMModuleRef))                                                      \
+	X(LLVMValueRef, LLVMGetNextGlobalIFunc, (LLVMValueRef))                                                        \
 	X(unsigned, LLVMGetIntrinsicID, (LLVMValueRef))                                                                \
 	X(LLVMBool, LLVMIsThreadLocal, (LLVMValueRef))                                                                 \
 	X(LLVMValueRef, LLVMIsAGlobalVariable, (LLVMValueRef))                                                         \

@@ -72,6 +72,9 @@ static void keep_definitions(LLVMModuleRef module)
 	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
 		keep(alias);
+	for (LLVMValueRef ifunc = llvm.LLVMGetFirstGlobalIFunc(module); ifunc;
+	     ifunc = llvm.LLVMGetNextGlobalIFunc(ifunc))
+		keep(ifunc);
 }
 
 static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module)

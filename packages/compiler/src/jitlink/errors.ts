@@ -5,7 +5,7 @@ import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 export type LinkErrorReason =
   /** The object file breaks its format. */
   | 'malformed-object'
-  /** The object is well-formed but asks for something that is not there: IFUNC, another machine. */
+  /** The object is well-formed but asks for something that is not there: another machine, say. */
   | 'unsupported'
   /** A relocation type that this architecture's backend does not know. */
   | 'unknown-relocation'

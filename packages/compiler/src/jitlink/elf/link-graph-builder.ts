@@ -27,6 +27,11 @@ export interface ElfBackend {
   relocation(type: number): ElfRelocation | undefined;
   /** Name of any type, also one that cannot be linked. */
   relocationName(type: number): string;
+  /**
+   * Adds code that jumps to what `resolver` answers, which it runs when it is first called.
+   * @param name of the indirect function, for backtraces.
+   */
+  addIfuncThunk(graph: LinkGraph, name: string, resolver: LinkSymbol): Block;
 }
 
 /** How an object becomes a graph. */
@@ -198,9 +203,6 @@ export class ElfLinkGraphBuilder {
     const isYielding = raw === elf.SHN_COMMON || binding === elf.STB_WEAK || binding === elf.STB_GNU_UNIQUE;
     if (isYielding && scope !== 'local' && this.#isDefined(name))
       return this.#external(name, elf.STB_GLOBAL, type === elf.STT_TLS);
-    if (type === elf.STT_GNU_IFUNC)
-      throw this.#object.unsupported(`"${name}" is an indirect function (STT_GNU_IFUNC)`);
-
     const sizeBytes = table.sizeBytes(index);
     const symbol = new LinkSymbol({
       name,
@@ -241,8 +243,21 @@ export class ElfLinkGraphBuilder {
       throw this.#object.malformed(
         `symbol "${name}" and where it is do not agree whether it is thread-local`,
       );
+    if (type === elf.STT_GNU_IFUNC) this.#makeIndirect(symbol);
     if (symbol.scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
+  }
+
+  /** The symbol of an indirect function is at its resolver, and means what that one answers. */
+  #makeIndirect(symbol: LinkSymbol): void {
+    const { name, block, offset } = symbol;
+    if (block?.section.prot !== 'code')
+      throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`);
+    const resolver = this.#graph.addAnonymousSymbol(block, offset);
+    const thunk = this.#backend.addIfuncThunk(this.#graph, name, resolver);
+    symbol.define(thunk, 0);
+    symbol.sizeBytes = thunk.sizeBytes;
+    symbol.callable = true;
   }
 
   #defineIn(symbol: LinkSymbol, placement: Placement, offset: number): void {

@@ -1,6 +1,7 @@
 import type { ElfBackend, ElfRelocation } from '../elf/link-graph-builder.js';
 import { KEEP_ALIVE } from '../link-graph.js';
 import { edgeSpec, X86_64_EDGES, type X86_64EdgeName } from './edges.js';
+import { addIfuncThunk } from './ifunc.js';
 import { x86_64 } from './x86_64.js';
 
 export const EM_X86_64 = 62;
@@ -78,6 +79,7 @@ export const elfX86_64: ElfBackend = {
   architecture: x86_64,
   relocation: (type) => RELOCATIONS[type],
   relocationName: (type) => NAMES[type] ?? `R_X86_64 relocation type ${type}`,
+  addIfuncThunk,
 };
 
 function tabulate<T>(value: (name: string, row: Row) => T): T[] {
