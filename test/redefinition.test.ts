@@ -1,6 +1,6 @@
 import { Diagnostic, MaterializationError, SymbolsNotFoundError } from '@farjit/compiler';
 import test from 'ava';
-import { evaluateAll, openJIT } from './jit-fixture.js';
+import { evaluateAll, holdCompilations, openJIT } from './jit-fixture.js';
 
 test('a redefinition takes effect for callers that are compiled already', async (t) => {
   const { jit } = await openJIT(t);
@@ -67,4 +67,45 @@ test('a removed function is missed by its callers, and can be defined again', as
   const [missing] = await jit.addSource('caller(1);');
   t.is(missing?.status, 'rejected');
   t.deepEqual(await evaluateAll(jit, 'def f(x) x + 10; caller(1);'), [11]);
+});
+
+test('a call waits no longer for a compilation when what it makes is redefined or removed', async (t) => {
+  for (const change of ['redefined', 'removed'] as const) {
+    let heldCount = 1;
+    const { reached, transforms } = holdCompilations((name) => name === 'f' && heldCount-- > 0);
+    const { jit } = await openJIT(t, { transforms, speculate: 'off' });
+    const [item] = jit.parse('def f(x) x;');
+    if (item?.kind !== 'definition') return t.fail();
+    const tracker = jit.addFunctionAST(item.function);
+    await jit.addSource('def g(x) f(x);');
+    const called = (await jit.lookup('g'))(1);
+    await reached;
+    if (change === 'redefined') {
+      await jit.addSource('def f(x) x * 5;');
+      t.is(await called, 5);
+    } else {
+      tracker.remove();
+      await t.throwsAsync(called, { message: /f has been removed/ });
+    }
+  }
+});
+
+test('nor for the others of its module, where it was a guess', async (t) => {
+  let heldCount = 1;
+  const chain = Array.from({ length: 60 }, (_, i) => `def f${i}(x) ${i < 59 ? `f${i + 1}(x) + 1` : 'x'};`);
+  // What is too much for the module of the function that was asked for.
+  const isOfGuesses = (name: string) => /^f(?!0\b)\d+\+/.test(name);
+  let held = '';
+  const { reached, transforms } = holdCompilations((name) => {
+    if (!isOfGuesses(name) || heldCount-- <= 0) return false;
+    held = name;
+    return true;
+  });
+  const { jit } = await openJIT(t, { transforms, speculate: 'eager' });
+  await jit.addSource(chain.reverse().join('\n'));
+  const called = (await jit.lookup('f0'))(0);
+  await reached;
+  const first = Number(/\d+/.exec(held)?.[0]);
+  await jit.addSource(`def f${first}(x) x + 1000;`);
+  t.is(await called, first + 1000);
 });

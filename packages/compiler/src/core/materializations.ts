@@ -24,7 +24,7 @@ class Materialization implements MaterializationResponsibility {
   readonly unit: MaterializationUnit;
   /** It may fail over what another unit needs, or over having had too little time. */
   readonly isShared: boolean;
-  /** Settles when it has been emitted or has failed. */
+  /** Settles when it has been emitted, has failed, or is given up. */
   readonly made: Promise<PartsByName>;
   /** What it made. */
   parts: PartsByName | undefined;
@@ -57,7 +57,14 @@ class Materialization implements MaterializationResponsibility {
   }
 
   materializing(): void {
-    this.#context.materializing(this.unit);
+    // What a unit that is given up relies on concerns nobody.
+    if (!this.isDiscarded) this.#context.materializing(this.unit);
+  }
+
+  /** What becomes of it is waited for no more: it may never end. */
+  discard(): void {
+    this.isDiscarded = true;
+    this.#resolve(new Map());
   }
 
   emit(parts: PartsByName, origin: CompileReport | 'kept'): void {
@@ -128,7 +135,7 @@ export class Materializations {
   }
 
   /**
-   * Settles when the attempt under way does, and begins none.
+   * Settles when the attempt under way does, or is given up, and begins none.
    * @throws why it failed, unless its object was discarded meanwhile.
    */
   async settled(unit: MaterializationUnit): Promise<void> {
@@ -198,8 +205,7 @@ export class Materializations {
 
   /** Gives up the object, because something it was made from has changed or nobody needs it any more. */
   discard(unit: MaterializationUnit): void {
-    const current = this.#current.get(unit);
-    if (current) current.isDiscarded = true;
+    this.#current.get(unit)?.discard();
     this.#current.delete(unit);
     this.#missing.delete(unit);
     this.#context.discarded(unit);

@@ -152,9 +152,21 @@ export class Guesses {
     return this.#speculator?.openAheadCount ?? 0;
   }
 
-  /** Resolves when the module that `unit` is compiled in as a guess has been linked; undefined when it is in none. */
+  /**
+   * Resolves when the module that `unit` is compiled in as a guess has been linked, or is of no use to it; undefined when it
+   * is in none.
+   */
   whenLinked(unit: MaterializationUnit): Promise<void> | undefined {
-    return this.#compiler.whenLinked(unit);
+    const linked = this.#compiler.whenLinked(unit);
+    return linked && this.#whenOfUse(unit, linked);
+  }
+
+  async #whenOfUse(unit: MaterializationUnit, linked: Promise<void>): Promise<void> {
+    const { materializations } = this.#context;
+    // Why it failed is for those who ask for it to find out.
+    await materializations.settled(unit).catch(() => {});
+    // One that was given up meanwhile does not wait for the others.
+    if (materializations.knownPart(unit, unit.name)) await linked;
   }
 
   /** Links those that have been compiled by now, and the others when they have been. */
