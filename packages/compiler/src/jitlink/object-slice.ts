@@ -1,7 +1,8 @@
 import { buildLinkGraph } from './elf/elf.js';
 import { LinkError } from './errors.js';
 import type { LinkGraph } from './link-graph.js';
-import { readLinkGraph, writeLinkGraph } from './link-graph-file.js';
+import { writeLinkGraph } from './link-graph-file.js';
+import { readLinkGraph } from './link-graph-reader.js';
 import { splitGraph } from './split.js';
 
 const COUNT_BYTES = 4;

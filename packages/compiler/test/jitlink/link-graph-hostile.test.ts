@@ -1,7 +1,8 @@
 import test from 'ava';
 import { LinkError } from '../../src/jitlink/errors.js';
 import { LinkGraph, LinkSymbol } from '../../src/jitlink/link-graph.js';
-import { readLinkGraph, writeLinkGraph } from '../../src/jitlink/link-graph-file.js';
+import { writeLinkGraph } from '../../src/jitlink/link-graph-file.js';
+import { readLinkGraph } from '../../src/jitlink/link-graph-reader.js';
 import { x86_64 } from '../../src/jitlink/x86_64/x86_64.js';
 
 const HEADER_BYTES = 48;

@@ -4,7 +4,8 @@ import { ElfObject, SHT_SYMTAB, STB_GLOBAL, STT_TLS } from '../../../src/jitlink
 import { LinkError } from '../../../src/jitlink/errors.js';
 import { link } from '../../../src/jitlink/link.js';
 import type { LinkGraph } from '../../../src/jitlink/link-graph.js';
-import { readLinkGraph, writeLinkGraph } from '../../../src/jitlink/link-graph-file.js';
+import { writeLinkGraph } from '../../../src/jitlink/link-graph-file.js';
+import { readLinkGraph } from '../../../src/jitlink/link-graph-reader.js';
 import { splitGraph } from '../../../src/jitlink/split.js';
 import { GOT_SECTION, STUBS_SECTION } from '../../../src/jitlink/x86_64/got-plt.js';
 import { BASES, contextAt, hex, type Linked, linkAt, THREAD_POINTER } from '../linking.js';
