@@ -11,7 +11,6 @@ import {
 } from '@farjit/protocol';
 import { FarJITError, RequestError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
-import type { Limit } from '@farjit/protocol/limits';
 import { clipped } from '@farjit/protocol/printable';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import { type CallResult, Calls } from './calls.js';
@@ -22,42 +21,16 @@ import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import type { Indirection } from './indirection.js';
+import type { LiveRunnerEvents } from './live-runner-events.js';
 import type { SessionMemory } from './memory.js';
 import { Program } from './program.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
-import { type BlockedThread, type ReenterAnswer, Reentries } from './reentry.js';
+import { type BlockedThread, Reentries } from './reentry.js';
 import { describeConfinement } from './runner-confinement.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
-import type { RunnerUsage } from './runner-watch.js';
 import type { Trace } from './tracing/traces.js';
-import type { Lane } from './turns.js';
-
-/** What a live runner tells its session. */
-export interface LiveRunnerEvents {
-  /** In which the compiler's messages and the runner's bells have their turns. */
-  readonly lane: Lane;
-  /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
-  compile(
-    generation: number,
-    trampoline: ExecutorAddr,
-    traceparent: string | undefined,
-    onAnswer: (answer: ReenterAnswer) => void,
-  ): Promise<void>;
-  onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
-  /** See `InputTaken`. */
-  onInputTaken(generation: number, costBytes: number, isOpen: boolean): void;
-  /** Functions of these counters have become hot. */
-  onHot(generation: number, counters: ExecutorAddr[]): void;
-  isCongested(): boolean;
-  /** The runner has reached a limit and goes on. */
-  onLimit(generation: number, limit: Limit): void;
-  /** What the runner uses, from time to time and when it is killed; only where somebody wants to know. */
-  onUsage?: ((usage: RunnerUsage, isBusy: boolean) => void) | undefined;
-  /** Calls in flight have been rejected; memory is released. */
-  onEnd(generation: number, end: RunnerEnd): void;
-}
 
 /** What a call is asked with. */
 type CallContext = Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>;

@@ -1,4 +1,4 @@
-import type { ElfBackend } from './elf/link-graph-builder.js';
+import type { ElfBackend } from './elf/backend.js';
 import { EM_X86_64, elfX86_64 } from './x86_64/elf-relocations.js';
 
 /** The machines that are linked for, by their `e_machine`: the only place that names architectures. */

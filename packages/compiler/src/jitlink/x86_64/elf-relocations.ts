@@ -1,4 +1,4 @@
-import type { ElfBackend, ElfRelocation } from '../elf/link-graph-builder.js';
+import type { ElfBackend, ElfRelocation } from '../elf/backend.js';
 import { KEEP_ALIVE } from '../link-graph.js';
 import { edgeSpec, X86_64_EDGES, type X86_64EdgeName } from './edges.js';
 import { addIfuncThunk } from './ifunc.js';
