@@ -77,3 +77,14 @@ test('an executor that does not answer does not hold up closing', async (t) => {
   // Its runner ends with it.
   await eventually(() => !isAlive(jit.runner.processId), 'the runner is gone');
 });
+
+test('what waits for a compilation that does not end is rejected when the session is closed', async (t) => {
+  const { reached, transforms } = holdCompilations((name) => name !== 'f');
+  const { jit } = await openJIT(t, { transforms });
+  const results = jit.addSource('1 + 1;');
+  await reached;
+  await jit.close();
+  const [result] = await results;
+  t.is(result?.status, 'rejected');
+  t.regex(String(result?.status === 'rejected' && result.reason), /closed/);
+});

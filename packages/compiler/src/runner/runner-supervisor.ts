@@ -84,7 +84,8 @@ export class RunnerSupervisor {
    */
   async whileAlive<T>(runner: RunnerContext, work: () => Promise<T>): Promise<T | undefined> {
     try {
-      const result = await work();
+      // Compilations and generators may never end.
+      const result = await runner.answerOrLoss(work());
       return runner.lost ? undefined : result;
     } catch (error) {
       this.noteLossIn(error, runner);

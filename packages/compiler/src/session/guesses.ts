@@ -129,7 +129,8 @@ export class Guesses {
 
   /** Something that is no function may call these. */
   noteReachable(names: readonly string[]): void {
-    for (const name of names) this.#speculator?.noteReachable(name);
+    // Of names without end that nobody defines, nothing is kept.
+    for (const name of names) if (this.#context.dylib.find(name)) this.#speculator?.noteReachable(name);
   }
 
   /** A unit's object was given up. */
