@@ -110,6 +110,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_ASSEMBLY = 4, /* no name: the module's own assembly, which may define more */
 	FARJIT_DEFINITION_THREAD_LOCAL = 5, /* a thread-local variable that is another's, or the module's alone */
 	FARJIT_DEFINITION_RUN = 6,	 /* none: it lists functions to run at the start or the end, the name says where */
+	FARJIT_DEFINITION_SECTION = 7,	 /* none: a variable is in a section, and the name is that one's */
 };
 
 /* How a definition competes with others of its name, and who finds it. */

@@ -204,6 +204,20 @@ static const char *run_section_in_assembly(LLVMModuleRef module)
 	return NULL;
 }
 
+/* The sections that variables are in by name. */
+static void put_sections(FILE *out, LLVMModuleRef module)
+{
+	for (LLVMValueRef global = llvm.LLVMGetFirstGlobal(module); global; global = llvm.LLVMGetNextGlobal(global)) {
+		const char *section = llvm.LLVMIsDeclaration(global) ? NULL : llvm.LLVMGetSection(global);
+		if (!section || !*section)
+			continue;
+		put_u8(out, FARJIT_DEFINITION_SECTION);
+		put_u8(out, 0);
+		put_u32(out, (uint32_t)strlen(section));
+		fwrite(section, 1, strlen(section), out);
+	}
+}
+
 static void put_run(FILE *out, const char *where, size_t length)
 {
 	put_u8(out, FARJIT_DEFINITION_RUN);
@@ -319,6 +333,7 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 		put_u32(out, 0);
 	}
 	put_run_lists(out, module);
+	put_sections(out, module);
 	if (fclose(out) != 0)
 		abort();
 	return description;

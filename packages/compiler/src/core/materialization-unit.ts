@@ -1,4 +1,5 @@
 import type { LinkGraph } from '../jitlink/link-graph.js';
+import { parseSetBound } from '../jitlink/linker-sets.js';
 import type { CompileTimings, UnitKind } from '../observe/events.js';
 import { type Call, calleesOf } from './call-edges.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';
@@ -67,11 +68,28 @@ interface Interface {
   readonly data: ReadonlySet<string>;
 }
 
+/** What a unit has to do with linker sets. */
+export interface UnitSets {
+  /** Those it has sections in. */
+  readonly members: ReadonlySet<string>;
+  /** Those it asks the bounds of. */
+  readonly walked: ReadonlySet<string>;
+}
+
+/** @param references names that the unit refers to. */
+export function unitSets(members: Iterable<string>, references: Iterable<string>): UnitSets | undefined {
+  const walked = new Set([...references].flatMap((name) => parseSetBound(name)?.set ?? []));
+  const sets = { members: new Set(members), walked };
+  return sets.members.size + walked.size === 0 ? undefined : sets;
+}
+
 /** Makes a unit's object when it is first needed, and takes it apart. */
 export interface ObjectSource {
   readonly kind: UnitKind;
   /** Whether its object has functions to run when its dylib is initialised or deinitialised. */
   readonly hasInitializers?: boolean;
+  /** The linker sets that concern it; undefined where none do. */
+  readonly sets?: UnitSets | undefined;
   /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
   findKept?(unit: MaterializationUnit): PartsByName | undefined;
   /** Sees to it that what `findKept` found last is not found again. */

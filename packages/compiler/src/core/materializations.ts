@@ -187,6 +187,12 @@ export class Materializations {
     return standIn ? new Set([...parts, standIn]) : parts;
   }
 
+  /** Those of the unit's own object by the names that lead to each; undefined before it is emitted. */
+  knownParts(unit: MaterializationUnit): PartsByName | undefined {
+    this.takeKept(unit);
+    return this.#current.get(unit)?.parts;
+  }
+
   /** Whether a part of the unit's own object has been emitted under that name. */
   hasPart(unit: MaterializationUnit, name: string): boolean {
     return this.#current.get(unit)?.parts?.has(name) === true;

@@ -1,7 +1,9 @@
 import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
 import { LinkError } from '../jitlink/errors.js';
 import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import { parseSetMember } from '../jitlink/linker-sets.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
+import { type UnitSets, unitSets } from './materialization-unit.js';
 import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
 
 /**
@@ -12,7 +14,7 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
   const symbols = new Map<string, SymbolFlags>();
   for (const symbol of graph.symbols) {
     const { name, kind, scope } = symbol;
-    if (scope === 'local' || kind === 'external' || parseRunListName(name)) continue;
+    if (scope === 'local' || kind === 'external' || parseRunListName(name) || parseSetMember(name)) continue;
     if (kind === 'absolute')
       throw new LinkError(
         'unsupported',
@@ -27,6 +29,14 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
 /** Symbols over what an object wants run at the start or the end. */
 export function runListsOf(graph: LinkGraph): string[] {
   return graph.symbols.flatMap(({ name }) => (parseRunListName(name) ? name : []));
+}
+
+/** Which linker sets an object is in, and which ones it asks the bounds of. */
+export function setsOfObject({ symbols }: LinkGraph): UnitSets | undefined {
+  return unitSets(
+    symbols.flatMap(({ name }) => parseSetMember(name)?.set ?? []),
+    symbols.flatMap(({ kind, name }) => (kind === 'external' ? name : [])),
+  );
 }
 
 function flagsOf({ block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {

@@ -1,7 +1,8 @@
 import type { Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { LinkError } from './errors.js';
-import type { Block, LinkGraph, SectionProt } from './link-graph.js';
+import type { Block, LinkGraph, Section, SectionProt } from './link-graph.js';
+import { parseSetMember } from './linker-sets.js';
 
 /** Executor memory that a link asks for. */
 export interface AllocationRequest {
@@ -10,6 +11,8 @@ export interface AllocationRequest {
   readonly sizeBytes: number;
   /** Power of two. */
   readonly alignment: number;
+  /** The linker set that it is a part of, beside which nothing else may be. */
+  readonly set?: string;
 }
 
 /** One segment to be: its blocks, each with its offset from the segment's start. */
@@ -29,16 +32,22 @@ export const MAX_SEGMENT_BYTES = 2 ** 31 - 1;
 const PROTS: readonly SectionProt[] = ['code', 'constant', 'data', 'thread'];
 
 /**
- * Orders the blocks into at most one segment per `SectionProt`: content section by section, then zero-fill. Blocks of a
+ * Orders the blocks into at most one segment per `SectionProt`, and one per linker set: content section by section, then zero-fill. Blocks of a
  * section whose alignment is 1 stand without a gap, which `.eh_frame` relies on.
  * @throws {LinkError} when a segment would be larger than `MAX_SEGMENT_BYTES`, or thread-local data more aligned than
  *   `MAX_THREAD_ALIGNMENT`.
  */
 export function layOut(graph: LinkGraph): SegmentLayout[] {
   const layouts: SegmentLayout[] = [];
+  const sets = setSections(graph);
   for (const prot of PROTS) {
-    const layout = layOutSegment(graph, prot);
+    const sections = graph.sections.filter((section) => section.prot === prot && !sets.has(section));
+    const layout = layOutSegment(graph, prot, sections);
     if (layout) layouts.push(layout);
+  }
+  for (const section of sets) {
+    const layout = layOutSegment(graph, section.prot, [section]);
+    if (layout) layouts.push({ ...layout, set: section.name });
   }
   return layouts;
 }
@@ -75,7 +84,17 @@ export function placeSegment(graph: LinkGraph, layout: SegmentLayout, address: E
   return { address, prot: prot === 'thread' ? 'constant' : prot, content, memoryBytes: sizeBytes };
 }
 
-function layOutSegment(graph: LinkGraph, prot: SectionProt): SegmentLayout | null {
+function setSections({ symbols }: LinkGraph): Set<Section> {
+  const sets = new Set<Section>();
+  for (const { name, block } of symbols) if (block && parseSetMember(name)) sets.add(block.section);
+  return sets;
+}
+
+function layOutSegment(
+  graph: LinkGraph,
+  prot: SectionProt,
+  sections: readonly Section[],
+): SegmentLayout | null {
   const blocks: Block[] = [];
   const offsets: number[] = [];
   let alignment = 1;
@@ -103,8 +122,7 @@ function layOutSegment(graph: LinkGraph, prot: SectionProt): SegmentLayout | nul
       );
   };
   const appendAll = (hasContent: boolean): void => {
-    for (const section of graph.sections) {
-      if (section.prot !== prot) continue;
+    for (const section of sections) {
       let sectionAlignment = section.alignment;
       for (const block of section.blocks) {
         if ((block.content !== null) !== hasContent) continue;

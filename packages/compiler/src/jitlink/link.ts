@@ -57,7 +57,7 @@ export interface LinkedSymbol {
 
 /** A graph that needs nothing but to be written to the executor. */
 export interface LinkedGraph {
-  /** At most one per `MemProt`, and the image of thread-local variables. */
+  /** At most one per `MemProt`, one per linker set, and the image of thread-local variables. */
   readonly segments: Segment[];
   /** Definitions that are not local, by name. */
   readonly symbols: ReadonlyMap<string, LinkedSymbol>;
@@ -90,6 +90,7 @@ export class GraphLink {
   /** Those that are accessed as thread-local variables. */
   readonly threadLocalNames: ReadonlySet<string>;
   readonly #postFixup: readonly LinkGraphPass[] | undefined;
+  #layouts: SegmentLayout[] | undefined;
   #segments: Segment[] = [];
   #allocations: LinkedGraph['allocations'] = [];
   #symbols: ReadonlyMap<string, LinkedSymbol> = new Map();
@@ -114,13 +115,19 @@ export class GraphLink {
     this.#postFixup = passes.postFixup;
   }
 
+  /** What it is to be placed as. @throws {LinkError} when it is too large. */
+  get layouts(): readonly SegmentLayout[] {
+    this.#layouts ??= layOut(this.graph);
+    return this.#layouts;
+  }
+
   /**
    * Gives the graph its place.
    * @returns its definitions, as `LinkedGraph.symbols`.
    * @throws {LinkError} when it is too large, or `allocate` gave what is not aligned; and what `allocate` throws.
    */
   place(allocate: LinkContext['allocate']): ReadonlyMap<string, LinkedSymbol> {
-    const layouts = layOut(this.graph);
+    const { layouts } = this;
     const addresses = layouts.length === 0 ? [] : allocate(layouts.map(requestOf));
     this.#segments = placeSegments(this.graph, layouts, addresses);
     this.#allocations = this.#segments.map(({ address, memoryBytes }, index) => ({
@@ -184,8 +191,8 @@ function runPasses(graph: LinkGraph, passes: readonly LinkGraphPass[] | undefine
   if (passes) for (const pass of passes) pass(graph);
 }
 
-function requestOf({ prot, sizeBytes, alignment }: SegmentLayout): AllocationRequest {
-  return { prot, sizeBytes, alignment };
+function requestOf({ prot, sizeBytes, alignment, set }: SegmentLayout): AllocationRequest {
+  return { prot, sizeBytes, alignment, ...(set !== undefined && { set }) };
 }
 
 function placeSegments(

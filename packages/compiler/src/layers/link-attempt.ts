@@ -9,6 +9,7 @@ import { LinkError } from '../jitlink/errors.js';
 import { GraphLink, type LinkGraphPass } from '../jitlink/link.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
+import type { LinkerSets } from './linker-sets.js';
 import type { ObjectLinkingPlugin } from './object-linking-plugin.js';
 
 /** Where an attempt looks around. */
@@ -18,6 +19,7 @@ export interface LinkAttemptContext {
   readonly mainDylib: JITDylib;
   readonly materializations: Materializations;
   readonly plugins: readonly ObjectLinkingPlugin[];
+  readonly sets: LinkerSets;
   /** The dylib that a unit's names are defined in; undefined for what defines none. */
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
 }
@@ -90,11 +92,15 @@ export class LinkAttempt {
     const runner = this.#runner;
     const members = new Map<ObjectPart, Member>();
     const undefinedData: FoundDefinition[] = [];
+    const uncompiled: MaterializationUnit[] = [];
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || runner.linked.has(part)) continue;
       const member = this.#memberOf(part);
       members.set(part, member);
+      const companions = this.#context.sets.companionsOf(part);
+      queue.push(...companions.parts);
+      uncompiled.push(...companions.uncompiled);
       for (const { found } of member.meanings.values()) {
         if (!isData(found)) continue;
         const data = found.unit && materializations.knownPart(found.unit, found.name);
@@ -103,9 +109,12 @@ export class LinkAttempt {
       }
     }
     const group = { members: [...members.values()] };
-    if (undefinedData.length > 0) {
+    if (undefinedData.length + uncompiled.length > 0) {
       const get = () =>
-        Promise.all(undefinedData.map(({ unit, name }) => unit && materializations.partOf(unit, name)));
+        Promise.all([
+          ...undefinedData.map(({ unit, name }) => unit && materializations.partOf(unit, name)),
+          ...uncompiled.map((unit) => materializations.allPartsOf(unit)),
+        ]);
       return { ...group, missing: { what: 'objects', get } };
     }
     const all = group.members.flatMap(({ meanings }) => [...meanings.values()]);

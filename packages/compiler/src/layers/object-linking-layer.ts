@@ -4,13 +4,14 @@ import type { MaterializationUnit, ObjectPart } from '../core/materialization-un
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
-import type { LinkedGraph } from '../jitlink/link.js';
+import type { GraphLink, LinkedGraph } from '../jitlink/link.js';
 import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
+import type { LinkerSets, SetPlaces } from './linker-sets.js';
 import type { ObjectLinkingPlugin } from './object-linking-plugin.js';
 
 /** What objects are linked with. */
@@ -22,6 +23,7 @@ export interface LinkingContext {
   readonly materializations: Materializations;
   /** In the order in which they are asked. The layer's own come last: none of them throws when a part is emitted. */
   readonly plugins: readonly ObjectLinkingPlugin[];
+  readonly sets: LinkerSets;
   /** The dylib that a unit's names are defined in; undefined for what defines none. */
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   tracing(): Tracing;
@@ -146,12 +148,15 @@ export class ObjectLinkingLayer {
    */
   #linkGroup(members: readonly Member[], attempt: LinkAttempt, runner: RunnerContext): void {
     const startMs = performance.now();
-    const { plugins } = this.#context;
+    const { plugins, sets } = this.#context;
     const allocations = new Map<ExecutorAddr, SectionProt>();
     let isReused = false;
-    const allocateFor = (graph: LinkGraph) => (requests: readonly AllocationRequest[]) =>
-      requests.map(({ prot, sizeBytes, alignment }) => {
-        const names = () => (prot === 'thread' ? threadLocalsOf(graph) : []);
+    let places: SetPlaces = new Map();
+    const allocateFor = (graph: GraphLink) => (requests: readonly AllocationRequest[]) =>
+      requests.map(({ prot, sizeBytes, alignment, set }) => {
+        const place = set === undefined ? undefined : places.get(graph)?.get(set);
+        if (place !== undefined) return place;
+        const names = () => (prot === 'thread' ? threadLocalsOf(graph.graph) : []);
         const allocated = runner.allocate(prot, sizeBytes, alignment, names);
         allocations.set(allocated.address, prot);
         if (prot === 'code') isReused ||= allocated.reused;
@@ -159,7 +164,12 @@ export class ObjectLinkingLayer {
       });
     let emitted: { member: Member; linked: Linked; graph: LinkedGraph }[];
     try {
-      for (const { graph } of members) graph.place(allocateFor(graph.graph));
+      places = sets.place(members, runner, (sizeBytes, alignment) => {
+        const { address } = runner.allocate('data', sizeBytes, alignment);
+        allocations.set(address, 'data');
+        return address;
+      });
+      for (const { graph } of members) graph.place(allocateFor(graph));
       emitted = members.map((member) => {
         const addresses = attempt.addressesOf(member, members);
         for (const plugin of plugins)
@@ -169,11 +179,12 @@ export class ObjectLinkingLayer {
           threadPointer: runner.threadPointer,
           threadIndexOf: (name) => runner.threadIndexOf(name),
         });
-        return { member, graph, linked: linkedOf(member, graph) };
+        return { member, graph, linked: linkedOf(member, graph, places) };
       });
       for (const plugin of plugins)
         for (const { linked, graph } of emitted) plugin.emitted?.(linked, graph, runner);
     } catch (error) {
+      sets.unplace(members, runner);
       for (const [address, prot] of allocations) runner.free(prot, address);
       throw error;
     }
@@ -205,6 +216,7 @@ export class ObjectLinkingLayer {
     const linked = runner.linked.get(part);
     if (!linked) return;
     runner.linked.delete(part);
+    this.#context.sets.forget(part, runner);
     for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);
@@ -223,7 +235,9 @@ export class ObjectLinkingLayer {
   }
 
   #free({ allocations, stubs }: Linked, runner: RunnerContext): void {
-    for (const { prot, address, sizeBytes } of allocations) {
+    for (const { prot, address, sizeBytes, isOfSet } of allocations) {
+      // Others are in the same memory.
+      if (isOfSet) continue;
       runner.commits.dropSegment(address, sizeBytes);
       runner.free(prot, address);
     }
@@ -240,14 +254,17 @@ function threadLocalsOf({ symbols }: LinkGraph): string[] {
 
 /** What a part that has its place holds on to. */
 function linkedOf(
-  { part, graph: { weakNames }, dylib, meanings }: Member,
-  { symbols, allocations }: LinkedGraph,
+  { part, graph, dylib, meanings }: Member,
+  { symbols, allocations: allocated }: LinkedGraph,
+  places: SetPlaces,
 ): Linked {
+  const inSets = [...(places.get(graph)?.values() ?? [])];
+  const allocations = allocated.map((each) => ({ ...each, isOfSet: inSets.includes(each.address) }));
   const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
   const directNames = [...meanings].flatMap(([name, { found, stub }]) => {
     // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
     // nobody's is asked whether it is.
-    const isDirect = !stub || found.dylib !== dylib || found.name !== name || weakNames.has(name);
+    const isDirect = !stub || found.dylib !== dylib || found.name !== name || graph.weakNames.has(name);
     return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
   });
   return { part, symbols, allocations, stubs, directNames };

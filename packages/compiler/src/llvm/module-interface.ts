@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
 import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
+import { isSetSection } from '../jitlink/linker-sets.js';
 import { CompileError } from './errors.js';
 
 /** What a module defines for others, and what it wants of them. */
@@ -21,6 +22,8 @@ export interface ModuleInterface {
   readonly threadLocals: ReadonlySet<string>;
   /** What in it lists functions to run at the start or the end of a program: variables, or sections that its assembly mentions. */
   readonly runLists: readonly string[];
+  /** Linker sets that its variables are in. */
+  readonly sections: ReadonlySet<string>;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
@@ -32,6 +35,7 @@ const DEFINITION = {
   assembly: 4,
   threadLocal: 5,
   run: 6,
+  section: 7,
 } as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
@@ -65,6 +69,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   let hasAssembly = false;
   const threadLocals = new Set<string>();
   const runLists: string[] = [];
+  const sections = new Set<string>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -134,13 +139,28 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       runLists.push(bytesOfName.toString('utf8'));
       continue;
     }
+    if (definition === DEFINITION.section) {
+      const section = bytesOfName.toString('utf8');
+      if (isSetSection(section)) sections.add(section);
+      continue;
+    }
     const name = symbolOf(moduleName, bytesOfName);
     if (definition === DEFINITION.threadLocal || (bits & FLAG.threadLocal) !== 0) threadLocals.add(name);
     if (definition === DEFINITION.threadLocal) continue;
     symbols.set(name, flagsOf(definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
-  return { symbols, signatures, declares, needs, libraryFunctions, hasAssembly, threadLocals, runLists };
+  return {
+    symbols,
+    signatures,
+    declares,
+    needs,
+    libraryFunctions,
+    hasAssembly,
+    threadLocals,
+    runLists,
+    sections,
+  };
 }
 
 /** The symbol that a name in LLVM becomes: a leading `\1` says that nothing is to be added to it, and is no part of it. */

@@ -22,6 +22,8 @@ export interface Linked {
     readonly prot: SectionProt;
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
+    /** A part of what was allocated for a linker set. */
+    readonly isOfSet: boolean;
   }[];
   /** Stubs whose addresses the code holds. */
   readonly stubs: readonly IndirectStub[];

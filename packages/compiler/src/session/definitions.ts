@@ -65,7 +65,8 @@ export class Definitions {
     }
     for (const loser of losers) {
       // Whoever has its names, it has run at the start, and is to run at the end.
-      const isUsed = dylib.currentNames(loser).length > 0 || loser.source.hasInitializers;
+      const isUsed =
+        dylib.currentNames(loser).length > 0 || loser.source.hasInitializers || loser.source.sets;
       if (!isUsed) this.#context.resources().forget(loser);
     }
     for (const name of names) this.#noteDefined(unit, name);

@@ -206,7 +206,9 @@ export class ExecutionSession implements CallingSession {
 
   /** See `Definitions.define`; in the main dylib unless another is given. */
   define(unit: MaterializationUnit, dylib = this.mainDylib): void {
+    this.#code.sets.checkDefinable(unit, dylib, this.#runner);
     this.definitions.define(unit, dylib);
+    this.#code.sets.noteDefined(unit, dylib);
     this.initializers.noteDefined(unit, dylib);
   }
 
@@ -218,11 +220,13 @@ export class ExecutionSession implements CallingSession {
     this.checkRemovable(unit);
     this.definitions.remove(unit);
     this.initializers.noteRemoved(unit);
+    this.#code.sets.noteRemoved(unit);
   }
 
-  /** @throws {InitializedError} when the unit has to be deinitialised first. */
+  /** @throws {InitializedError | LinkError} when the unit has to be deinitialised first, or is in a linker set in use. */
   checkRemovable(unit: MaterializationUnit): void {
     this.initializers.checkRemovable(unit, this.#runner);
+    this.#code.sets.checkRemovable(unit, this.#runner);
   }
 
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */

@@ -7,6 +7,7 @@ import {
 } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import type { LinkerSets } from '../layers/linker-sets.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -19,6 +20,7 @@ export interface ResourceManagerContext {
   dylibOf(unit: MaterializationUnit): JITDylib | undefined;
   readonly stubs: IndirectStubsManager;
   readonly linking: ObjectLinkingLayer;
+  readonly sets: Pick<LinkerSets, 'isPlaced'>;
   /** The current runner, lost or not. */
   runner(): RunnerContext;
   /** A unit's objects are being given up. */
@@ -73,12 +75,17 @@ export class ResourceManager {
 
   /**
    * Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. Data that
-   * initialisers have made stays as they have made it, bound to what its names meant then.
+   * initialisers have made, or that is in a linker set, stays as it is, bound to what its names meant then.
    */
   unlinkDirectUsers(name: string): void {
     const runner = this.#context.runner();
     for (const part of runner.directUsers.get(name) ?? [])
-      if (!part.unit.source.hasInitializers || !hasData(runner.linked.get(part))) this.#unlinkPart(part);
+      if (!this.#isFixed(part, runner)) this.#unlinkPart(part);
+  }
+
+  #isFixed(part: ObjectPart, runner: RunnerContext): boolean {
+    const isInitialized = part.unit.source.hasInitializers && hasData(runner.linked.get(part));
+    return isInitialized || this.#context.sets.isPlaced(part, runner);
   }
 
   /** Unlinks the part of a unit's data if it was linked while the name was another's. */

@@ -1,6 +1,7 @@
 import { Assumptions } from '../core/assumptions.js';
 import { Materializations } from '../core/materializations.js';
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { LinkerSets } from '../layers/linker-sets.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
@@ -78,17 +79,23 @@ export class SessionCode {
   /** What is to be run of units at the start and the end. */
   readonly initializers: Initializers = new Initializers((unit) => this.definitions.dylibOf(unit));
   readonly dsoHandles: DSOHandles = new DSOHandles((unit) => this.definitions.dylibOf(unit));
+  readonly sets: LinkerSets = new LinkerSets({
+    dylibOf: (unit) => this.definitions.dylibOf(unit),
+    materializations: () => this.materializations,
+  });
   /** The caller's come before the session's own. */
   readonly #plugins: ObjectLinkingPlugin[] = [
     new StubRedirection(),
     this.initializers,
     this.dsoHandles,
+    this.sets,
     this.counters,
     new BacktraceNames(),
     new EHFrames(),
   ];
   readonly #linking = new ObjectLinkingLayer({
     plugins: this.#plugins,
+    sets: this.sets,
     stubs: this.stubs,
     mainDylib: this.mainDylib,
     events: this.events,
@@ -135,6 +142,7 @@ export class SessionCode {
     dylibOf: (unit) => this.definitions.dylibOf(unit),
     stubs: this.stubs,
     linking: this.#linking,
+    sets: this.sets,
     runner: () => this.#context.runner(),
     forgetting: (unit) => {
       this.tierUp.noteForgotten(unit);

@@ -49,6 +49,11 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.deepEqual([...threadLocals], ['t', 'o']);
   t.deepEqual(runLists, ['llvm.global_ctors']);
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
+  const { sections } = decodeModuleInterface(
+    'm',
+    Buffer.from([7, 0, ...name('regs'), 7, 0, ...name('.data.x')]),
+  );
+  t.deepEqual([...sections], ['regs']);
 });
 
 test('what is no interface is refused wherever it ends', (t) => {
@@ -58,7 +63,7 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [7, 0, ...name('f')],
+    [8, 0, ...name('f')],
     [0, 32, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],

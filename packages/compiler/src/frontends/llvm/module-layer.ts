@@ -1,6 +1,6 @@
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
-import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
+import { MaterializationUnit, type ObjectSource, unitSets } from '../../core/materialization-unit.js';
 import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
@@ -54,6 +54,7 @@ export function moduleUnit(
   const source: ObjectSource = {
     kind: 'module',
     hasInitializers: defines.runLists.length > 0,
+    sets: unitSets(defines.sections, defines.declares),
     findKept: (unit) => {
       const slices = caching.find(key(), name);
       return slices && partsOf(slices, unit);

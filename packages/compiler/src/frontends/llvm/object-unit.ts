@@ -1,5 +1,5 @@
 import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
-import { runListsOf, symbolsOfObject } from '../../core/object-symbols.js';
+import { runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
 import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
@@ -44,6 +44,7 @@ export function objectUnit(object: Uint8Array, name: string, target: ObjectTarge
   refuseShortAddresses(graph);
   const symbols = symbolsOfObject(graph);
   const hasInitializers = runListsOf(graph).length > 0;
+  const sets = setsOfObject(graph);
   const needs = new Set(
     graph.symbols
       .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')
@@ -55,6 +56,7 @@ export function objectUnit(object: Uint8Array, name: string, target: ObjectTarge
     {
       kind: 'module',
       hasInitializers,
+      sets,
       materialize: async (responsibility) =>
         responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
     },

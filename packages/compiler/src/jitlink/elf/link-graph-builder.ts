@@ -2,6 +2,7 @@ import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { EH_FRAME_SECTION, parseEHFrame } from '../eh-frame.js';
 import { LinkError } from '../errors.js';
 import { type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from '../link-graph.js';
+import { isSetSection, setMemberName } from '../linker-sets.js';
 import { isRunSection, runListName } from '../run-lists.js';
 import type { ElfBackend, ElfRelocation } from './backend.js';
 import { MergeableSection } from './mergeable.js';
@@ -124,7 +125,7 @@ export class ElfLinkGraphBuilder {
     const graphSection = this.#graph.section(section.name, protOf(this.#object, section));
     const isConstant =
       (section.flags & (elf.SHF_MERGE | elf.SHF_WRITE | elf.SHF_EXECINSTR | elf.SHF_TLS)) === elf.SHF_MERGE;
-    if (isConstant && content && !this.#relocationsOf.has(section.index)) {
+    if (isConstant && !isSetSection(section.name) && content && !this.#relocationsOf.has(section.index)) {
       const hasStrings = (section.flags & elf.SHF_STRINGS) !== 0;
       const entryBytes = section.entryBytes;
       if (MergeableSection.canSplit(content, entryBytes, hasStrings))
@@ -139,12 +140,17 @@ export class ElfLinkGraphBuilder {
       mergeable: section.name.includes('.DW.ref.'),
     });
     block.live = isRetained(section);
-    if (isRunSection(section.name)) this.#addRunList(section, block);
+    const { name, index, sizeBytes } = section;
+    const group = this.#grouped.get(index);
+    if (isRunSection(name)) this.#addSectionSymbol(runListName(name, index, group), block);
+    else if (graphSection.prot === 'data' && isSetSection(name) && sizeBytes > 0)
+      this.#addSectionSymbol(setMemberName(name, index, group), block);
     return block;
   }
 
-  #addRunList({ name: section, index, sizeBytes }: elf.ElfSection, block: Block): void {
-    const name = runListName(section, index, this.#grouped.get(index));
+  /** Keeps a section, whoever refers to it, and has it found. */
+  #addSectionSymbol(name: string, block: Block): void {
+    const { sizeBytes } = block;
     this.#claim(name);
     this.#graph.addSymbol(
       new LinkSymbol({ name, kind: 'defined', block, sizeBytes, scope: 'hidden', live: true }),

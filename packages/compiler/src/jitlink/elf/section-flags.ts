@@ -1,4 +1,5 @@
 import type { SectionProt } from '../link-graph.js';
+import { isSetSection } from '../linker-sets.js';
 import { isRunSection } from '../run-lists.js';
 import * as elf from './object.js';
 
@@ -13,6 +14,8 @@ export function protOf(object: elf.ElfObject, section: elf.ElfSection): SectionP
     return 'code';
   }
   if ((section.flags & elf.SHF_TLS) !== 0) return 'thread';
+  // Members of a set are side by side, and some may be writable.
+  if (isSetSection(section.name)) return 'data';
   // Writable for the relocations only, which are done before anything runs.
   const isWrittenOnce = /^\.data\.rel\.ro(\.|$)/.test(section.name) || isRunSection(section.name);
   return isWritable && !isWrittenOnce ? 'data' : 'constant';

@@ -3,6 +3,7 @@ import { buildLinkGraph } from '../../../src/jitlink/elf/elf.js';
 import { ElfObject, SHT_RELA } from '../../../src/jitlink/elf/object.js';
 import { LinkError } from '../../../src/jitlink/errors.js';
 import type { LinkGraph, LinkSymbol } from '../../../src/jitlink/link-graph.js';
+import { parseSetMember } from '../../../src/jitlink/linker-sets.js';
 import { R_X86_64 } from '../../../src/jitlink/x86_64/elf-relocations.js';
 import { hex, linkAt } from '../linking.js';
 import { assemble } from '../toolchain.js';
@@ -49,6 +50,29 @@ test('sections get the rights their flags ask for', (t) => {
 test('memory that would be writable and executable is refused', (t) => {
   const error = t.throws(() => build('.section .both,"awx"\nnop'), { instanceOf: LinkError });
   t.is(error?.message, 'In graph test.o, section .both: memory is never both writable and executable');
+});
+
+test('sections named like C identifiers are members of linker sets, writable and kept', (t) => {
+  const graph = build(`
+    .section regs,"a"
+    .quad 1
+    .section more,"aw"
+    .quad 2
+    .section none,"a"
+    .section .other,"a"
+    .quad 3
+    .section strings,"aMS",@progbits,1
+    .string "a"
+    .section code,"ax"
+    nop`);
+  const members = graph.symbols.flatMap(({ name, block, live }) =>
+    parseSetMember(name) ? [[parseSetMember(name)?.set, block?.section.prot, live]] : [],
+  );
+  t.deepEqual(members, [
+    ['regs', 'data', true],
+    ['more', 'data', true],
+    ['strings', 'data', true],
+  ]);
 });
 
 test('symbols keep binding, visibility, kind and size', (t) => {
@@ -181,12 +205,6 @@ for (const [name, row] of Object.entries<{ type: number; edge?: string }>(R_X86_
 
 test('a relocation number without a name is refused by number', (t) => {
   t.throws(() => buildLinkGraph(withRelocation(200), 'test.o'), { message: /relocation type 200 to "foo"/ });
-});
-
-test('an indirect function is refused', (t) => {
-  t.throws(() => build('.globl f\n.type f, @gnu_indirect_function\nf: ret'), {
-    message: /"f" is an indirect/,
-  });
 });
 
 test('what is no object for this linker is refused in words', (t) => {
