@@ -78,7 +78,8 @@ export class LinkerSets implements ObjectLinkingPlugin {
 
   /** Whether a part has its place in a set, which it cannot leave. */
   isPlaced(part: ObjectPart, runner: RunnerContext): boolean {
-    const sets = this.#placed.get(runner)?.get(this.#dylibOf(part) as JITDylib);
+    const dylib = this.#dylibOf(part);
+    const sets = dylib && this.#placed.get(runner)?.get(dylib);
     return [...(sets?.values() ?? [])].some(({ parts }) => parts.has(part));
   }
 
