@@ -31,6 +31,9 @@ const TYPES: Readonly<Record<ScalarKind, IRType>> = {
   i64: I64,
   ptr: I8.pointer,
 };
+const KINDS: ReadonlyMap<IRType, ScalarKind> = new Map(
+  Object.entries(TYPES).map(([kind, type]) => [type, kind as ScalarKind]),
+);
 
 /**
  * A module with a wrapper `void call$…(i8* block)` that calls any function of the signature:
@@ -142,8 +145,16 @@ class WrapperEmitter {
   }
 }
 
+/** Asked for with every call that is checked. */
+const SIGNATURES = new WeakMap<FunctionType, CallSignature | undefined>();
+
 /** The signature of a function of scalars; undefined for one that a call block does not hold. */
-export function signatureOfType({ result, parameters }: FunctionType): CallSignature | undefined {
+export function signatureOfType(type: FunctionType): CallSignature | undefined {
+  if (!SIGNATURES.has(type)) SIGNATURES.set(type, makeSignature(type));
+  return SIGNATURES.get(type);
+}
+
+function makeSignature({ result, parameters }: FunctionType): CallSignature | undefined {
   const returned = result === VOID ? 'void' : kindOf(result);
   const passed = parameters.flatMap((type) => kindOf(type) ?? []);
   if (returned === undefined || passed.length < parameters.length) return undefined;
@@ -151,9 +162,7 @@ export function signatureOfType({ result, parameters }: FunctionType): CallSigna
 }
 
 function kindOf(type: IRType): ScalarKind | undefined {
-  if (type instanceof PointerType) return 'ptr';
-  const [kind] = Object.entries(TYPES).find(([, known]) => known === type) ?? [];
-  return kind as ScalarKind | undefined;
+  return type instanceof PointerType ? 'ptr' : KINDS.get(type);
 }
 
 function typeOf({ result, parameters }: CallSignature): FunctionType {

@@ -69,6 +69,8 @@ export class LinkAttempt {
   readonly #context: LinkAttemptContext;
   readonly #runner: RunnerContext;
   readonly #graphs = new Map<ObjectPart, PreparedGraph>();
+  /** As they are while nobody yields. */
+  readonly #members = new Map<ObjectPart, Member>();
   /** By dylib, names that nobody defines and that have been asked for, with the addresses of those that have one. */
   readonly #generated = new Map<JITDylib, Map<string, ExecutorAddr | undefined>>();
   /** Those that were asked for, and not found, when they were referred to weakly alone. */
@@ -96,7 +98,8 @@ export class LinkAttempt {
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || runner.linked.has(part)) continue;
-      const member = this.#memberOf(part);
+      const member = this.#members.get(part) ?? this.#memberOf(part);
+      this.#members.set(part, member);
       members.set(part, member);
       const companions = this.#context.sets.companionsOf(part);
       queue.push(...companions.parts);
@@ -130,6 +133,11 @@ export class LinkAttempt {
         runner.lookupThreadLocals(threadLocals),
       ]);
     return { ...group, missing: { what, get } };
+  }
+
+  /** Somebody has yielded: names may mean something else. */
+  lookAnew(): void {
+    this.#members.clear();
   }
 
   /**
@@ -169,8 +177,8 @@ export class LinkAttempt {
         : prepareGraph(part, own, plugins, isInLibrary);
     this.#graphs.set(part, current);
     const { graph } = current;
-    const pluginNames = new Set(plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []));
-    const names = graph.externalNames.filter((name) => !pluginNames.has(name));
+    const pluginNames = plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []);
+    const names = graph.externalNames.filter((name) => !pluginNames.includes(name));
     const meanings = new Map(
       names.map((name) => {
         const found = this.#ownOf(unit, name, dylib) ?? dylib.lookup(name);

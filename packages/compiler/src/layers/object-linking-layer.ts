@@ -92,6 +92,7 @@ export class ObjectLinkingLayer {
         for (;;) {
           const missing = this.#tryToLink(parts, runner, attempt, span);
           if (!missing || !(await getMissing(missing))) return;
+          attempt.lookAnew();
         }
       } catch (error) {
         this.#giveUp(attempt, runner);

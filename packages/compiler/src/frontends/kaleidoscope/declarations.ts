@@ -6,6 +6,9 @@ import type { PrototypeAST } from './ast.js';
 /** In place of a number of parameters: no call of Kaleidoscope fits the function. */
 const NOT_OF_DOUBLES = -1;
 
+/** By how many there are. */
+const PARAMETERS: (readonly string[])[] = [];
+
 /** How the names of a Kaleidoscope program are called. */
 export class Declarations {
   readonly #prototypes = new Map<string, PrototypeAST>();
@@ -60,7 +63,7 @@ export class Declarations {
   prototypeOf(name: string): PrototypeAST | undefined {
     const signature = this.#definitionOf(name);
     if (!signature || !isOfDoubles(signature)) return this.#prototypes.get(name);
-    const parameters = signature.parameters.map((_, index) => `x${index}`);
+    const parameters = parametersOf(signature.parameters.length);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
   }
 
@@ -79,4 +82,10 @@ export class Declarations {
     const ref = this.#mainDylib.ref(name);
     return ref.dylib.lookup(name).name === name ? this.#definedSignatureOf(ref) : undefined;
   }
+}
+
+/** Names for so many parameters, made once: they are asked for with every call that is checked. */
+function parametersOf(count: number): readonly string[] {
+  PARAMETERS[count] ??= Array.from({ length: count }, (_, index) => `x${index}`);
+  return PARAMETERS[count];
 }
