@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { MaterializationError, type ObjectLinkingPlugin } from '@farjit/compiler';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
+import { assemble } from '#compiler/test/llvm/assemble.js';
 import { openJIT } from './jit-fixture.js';
 
 test('a plugin sees graphs before and after pruning and after fixups, where they went, and that they go', async (t) => {
@@ -104,9 +105,9 @@ test('a plugin gives addresses to names of its own', async (t) => {
 const COUNTING = `
 @count = internal global double 0.0
 define double @next(double %x) {
-  %v = load double, ptr @count
+  %v = load double, double* @count
   %n = fadd double %v, %x
-  store double %n, ptr @count
+  store double %n, double* @count
   ret double %n
 }`;
 
@@ -131,7 +132,7 @@ test('a plugin is told of each part of a link that fails, also of those that it 
       failed: (part) => shown.delete(part),
     };
     const { jit } = await openJIT(t, { plugins: [watching, refusing], speculate: 'off' });
-    await jit.addIR(COUNTING);
+    await jit.addIR(assemble(COUNTING));
     await jit.addSource('def warm(x) x;');
     // Links the wrapper of calls, which is the same for both.
     t.is(await (await jit.lookup('warm'))(1), 1);
