@@ -19,24 +19,28 @@ export interface MaterializationsContext {
   standInOf(unit: MaterializationUnit): ObjectPart | undefined;
 }
 
+const NO_PARTS: ReadonlySet<ObjectPart> = new Set();
+const NOTHING: PartsByName = new Map();
+
 /** One attempt to make a unit's object, under way, done or given up. */
 class Materialization implements MaterializationResponsibility {
   readonly unit: MaterializationUnit;
   /** It may fail over what another unit needs, or over having had too little time. */
   readonly isShared: boolean;
-  /** Settles when it has been emitted, has failed, or is given up. */
-  readonly made: Promise<PartsByName>;
   /** What it made. */
   parts: PartsByName | undefined;
   /** The same without names. */
-  partSet: ReadonlySet<ObjectPart> = new Set();
+  partSet: ReadonlySet<ObjectPart> = NO_PARTS;
   isKept = false;
   /** Its object was given up. */
   isDiscarded = false;
   readonly #materializations: Materializations;
   readonly #context: MaterializationsContext;
-  #resolve!: (parts: PartsByName) => void;
-  #reject!: (error: unknown) => void;
+  /** Made when somebody waits: most kept objects are there before. */
+  #made: Promise<PartsByName> | undefined;
+  #resolve: ((parts: PartsByName) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     materializations: Materializations,
@@ -48,12 +52,12 @@ class Materialization implements MaterializationResponsibility {
     this.#context = context;
     this.unit = unit;
     this.isShared = isShared;
-    this.made = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // Nobody may be waiting for it.
-    this.made.catch(() => {});
+  }
+
+  /** Settles when it has been emitted, has failed, or is given up. */
+  get made(): Promise<PartsByName> {
+    this.#made ??= this.#promise();
+    return this.#made;
   }
 
   materializing(): void {
@@ -64,7 +68,7 @@ class Materialization implements MaterializationResponsibility {
   /** What becomes of it is waited for no more: it may never end. */
   discard(): void {
     this.isDiscarded = true;
-    this.#resolve(new Map());
+    this.#resolve?.(NOTHING);
   }
 
   emit(parts: PartsByName, origin: CompileReport | 'kept'): void {
@@ -72,12 +76,27 @@ class Materialization implements MaterializationResponsibility {
     if (origin !== 'kept') this.#context.compiled(this.unit, origin);
     this.parts = parts;
     this.partSet = new Set(parts.values());
-    this.#resolve(parts);
+    this.#resolve?.(parts);
   }
 
   fail(error: unknown): void {
     this.#materializations.noteFailed(this);
-    this.#reject(error);
+    this.#failure = { error };
+    this.#reject?.(error);
+  }
+
+  #promise(): Promise<PartsByName> {
+    if (this.isDiscarded) return Promise.resolve(NOTHING);
+    if (this.parts) return Promise.resolve(this.parts);
+    const made = this.#failure
+      ? Promise.reject(this.#failure.error)
+      : new Promise<PartsByName>((resolve, reject) => {
+          this.#resolve = resolve;
+          this.#reject = reject;
+        });
+    // Whoever waits looks at it elsewhere, if at all.
+    made.catch(() => {});
+    return made;
   }
 }
 
@@ -88,7 +107,8 @@ class Materialization implements MaterializationResponsibility {
  */
 export class Materializations {
   readonly #context: MaterializationsContext;
-  readonly #current = new WeakMap<MaterializationUnit, Materialization>();
+  /** Until they are discarded. */
+  readonly #current = new Map<MaterializationUnit, Materialization>();
   /** Looked for among kept objects, and not found there. */
   readonly #missing = new WeakSet<MaterializationUnit>();
 

@@ -32,7 +32,7 @@ export interface Meaning {
   /** It is referred to as a thread-local variable. */
   readonly isThreadLocal: boolean;
   /** Of a function. */
-  readonly stub?: IndirectStub;
+  readonly stub: IndirectStub | undefined;
 }
 
 /** A part's graph, as long as what others define does not change it. */
@@ -95,6 +95,8 @@ export class LinkAttempt {
     const members = new Map<ObjectPart, Member>();
     const undefinedData: FoundDefinition[] = [];
     const uncompiled: MaterializationUnit[] = [];
+    const unknown: Meaning[] = [];
+    const absent: IndirectStub[] = [];
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || runner.linked.has(part)) continue;
@@ -104,11 +106,15 @@ export class LinkAttempt {
       const companions = this.#context.sets.companionsOf(part);
       queue.push(...companions.parts);
       uncompiled.push(...companions.uncompiled);
-      for (const { found } of member.meanings.values()) {
-        if (!isData(found)) continue;
-        const data = found.unit && materializations.knownPart(found.unit, found.name);
-        if (data) queue.push(data);
-        else undefinedData.push(found);
+      for (const meaning of member.meanings.values()) {
+        const { found, stub } = meaning;
+        if (stub) {
+          if (!stubs.isEmitted(stub)) absent.push(stub);
+        } else if (isData(found)) {
+          const data = found.unit && materializations.knownPart(found.unit, found.name);
+          if (data) queue.push(data);
+          else undefinedData.push(found);
+        } else if (!found.unit && !this.#isKnown(meaning)) unknown.push(meaning);
       }
     }
     const group = { members: [...members.values()] };
@@ -120,9 +126,6 @@ export class LinkAttempt {
         ]);
       return { ...group, missing: { what: 'objects', get } };
     }
-    const all = group.members.flatMap(({ meanings }) => [...meanings.values()]);
-    const unknown = all.filter((meaning) => !meaning.found.unit && !this.#isKnown(meaning));
-    const absent = all.flatMap(({ stub }) => (stub && !stubs.isEmitted(stub) ? stub : []));
     if (unknown.length === 0 && absent.length === 0) return group;
     const what = unknown.some(({ found }) => isSupplied(found.dylib)) ? 'generators' : 'addresses';
     const threadLocals = unknown.flatMap(({ found, isThreadLocal }) => (isThreadLocal ? found.name : []));
@@ -177,14 +180,14 @@ export class LinkAttempt {
         : prepareGraph(part, own, plugins, isInLibrary);
     this.#graphs.set(part, current);
     const { graph } = current;
-    const pluginNames = plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []);
-    const names = graph.externalNames.filter((name) => !pluginNames.includes(name));
-    const meanings = new Map(
-      names.map((name) => {
-        const found = this.#ownOf(unit, name, dylib) ?? dylib.lookup(name);
-        return [name, this.#meaningOf(found, name, graph)];
-      }),
-    );
+    const ofPlugins: string[] = [];
+    for (const plugin of plugins) ofPlugins.push(...(plugin.ownNames?.(part) ?? []));
+    const meanings = new Map<string, Meaning>();
+    for (const name of graph.externalNames) {
+      if (ofPlugins.includes(name)) continue;
+      const found = this.#ownOf(unit, name, dylib) ?? dylib.lookup(name);
+      meanings.set(name, this.#meaningOf(found, name, graph));
+    }
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
@@ -198,8 +201,12 @@ export class LinkAttempt {
   #meaningOf(found: FoundDefinition, asked: string, { weakNames, threadLocalNames }: GraphLink): Meaning {
     const { unit, name } = found;
     const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
-    const meaning = { found, isWeak: weakNames.has(asked), isThreadLocal: threadLocalNames.has(asked) };
-    return isStubbed ? { ...meaning, stub: this.#context.stubs.createStub(found) } : meaning;
+    return {
+      found,
+      stub: isStubbed ? this.#context.stubs.createStub(found) : undefined,
+      isWeak: weakNames.has(asked),
+      isThreadLocal: threadLocalNames.has(asked),
+    };
   }
 
   /** Whether nobody defines it, those who have been asked included, and a library has a thread-local variable of that name. */
