@@ -1,3 +1,5 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
+
 import type { KaleidoscopeJITOptions, SessionEvent } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from './ir-module.js';

@@ -1,3 +1,5 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
+
 import { createMemoryTransportPair, memory, run, session, type Transport } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import test from 'ava';

@@ -1,3 +1,5 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
+
 import test, { type ExecutionContext } from 'ava';
 import { buildLinkGraph } from '../../../src/jitlink/elf/elf.js';
 import { ElfObject, SHT_SYMTAB, STB_GLOBAL, STT_TLS } from '../../../src/jitlink/elf/object.js';
