@@ -111,6 +111,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_THREAD_LOCAL = 5, /* a thread-local variable that is another's, or the module's alone */
 	FARJIT_DEFINITION_RUN = 6,	 /* none: it lists functions to run at the start or the end, the name says where */
 	FARJIT_DEFINITION_SECTION = 7,	 /* none: a variable is in a section, and the name is that one's */
+	FARJIT_DEFINITION_OWN_LIBRARY = 8, /* none: a function of the module has this name of one that LLVM knows by heart */
 };
 
 /* How a definition competes with others of its name, and who finds it. */
@@ -174,8 +175,8 @@ void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_t
 
 /* prepare.c */
 /*
- * Makes a module fit for the executor: target triple and data layout of `machine`; `nobuiltin` for the program-defined
- * functions; and, unless the product is bitcode, which is prepared when it comes back, for every function that it defines a
+ * Makes a module fit for the executor: target triple and data layout of `machine`; nothing built in about the
+ * program-defined functions; and, unless the product is bitcode, which is prepared when it comes back, for every function that it defines a
  * section of its own, by which the linker splits the object, a frame pointer and unwind tables, by which traps are
  * reported and threads unwound. A section that a function has already is left alone, and so are `target-cpu` and
  * `target-features`: a function without them gets the machine's.

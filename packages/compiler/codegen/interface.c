@@ -204,6 +204,15 @@ static const char *run_section_in_assembly(LLVMModuleRef module)
 	return NULL;
 }
 
+/* A name that is no definition's. */
+static void put_bare(FILE *out, enum farjit_definition kind, const char *name, size_t length)
+{
+	put_u8(out, kind);
+	put_u8(out, 0);
+	put_u32(out, (uint32_t)length);
+	fwrite(name, 1, length, out);
+}
+
 /* The sections that variables are in by name. */
 static void put_sections(FILE *out, LLVMModuleRef module)
 {
@@ -211,19 +220,8 @@ static void put_sections(FILE *out, LLVMModuleRef module)
 		const char *section = llvm.LLVMIsDeclaration(global) ? NULL : llvm.LLVMGetSection(global);
 		if (!section || !*section)
 			continue;
-		put_u8(out, FARJIT_DEFINITION_SECTION);
-		put_u8(out, 0);
-		put_u32(out, (uint32_t)strlen(section));
-		fwrite(section, 1, strlen(section), out);
+		put_bare(out, FARJIT_DEFINITION_SECTION, section, strlen(section));
 	}
-}
-
-static void put_run(FILE *out, const char *where, size_t length)
-{
-	put_u8(out, FARJIT_DEFINITION_RUN);
-	put_u8(out, 0);
-	put_u32(out, (uint32_t)length);
-	fwrite(where, 1, length, out);
 }
 
 static void put_run_lists(FILE *out, LLVMModuleRef module)
@@ -233,20 +231,26 @@ static void put_run_lists(FILE *out, LLVMModuleRef module)
 			continue;
 		size_t length;
 		const char *name = llvm.LLVMGetValueName2(global, &length);
-		put_run(out, name, length);
+		put_bare(out, FARJIT_DEFINITION_RUN, name, length);
 	}
 	const char *section = run_section_in_assembly(module);
 	if (section)
-		put_run(out, section, strlen(section));
+		put_bare(out, FARJIT_DEFINITION_RUN, section, strlen(section));
 }
 
-static bool is_declared(LLVMValueRef function)
+/* Another module has it: a body that is here all the same is there to be inlined only. */
+static bool is_elsewhere(LLVMValueRef value)
 {
-	return llvm.LLVMIsDeclaration(function) && llvm.LLVMGetIntrinsicID(function) == 0;
+	return llvm.LLVMIsDeclaration(value) || llvm.LLVMGetLinkage(value) == LLVMAvailableExternallyLinkage;
+}
+
+static bool is_intrinsic(LLVMValueRef function)
+{
+	return llvm.LLVMGetIntrinsicID(function) != 0;
 }
 
 /*
- * A module that declares what this one does, with attributes on those functions alone that LLVM knows by heart: what they
+ * A module that declares the functions of this one, with attributes on those alone that LLVM knows by heart: what they
  * have here may come from an earlier pass, or from whoever wrote it. The caller disposes it.
  */
 static LLVMModuleRef infer_library(LLVMModuleRef module)
@@ -257,7 +261,7 @@ static LLVMModuleRef infer_library(LLVMModuleRef module)
 	size_t length;
 	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
 	     function = llvm.LLVMGetNextFunction(function))
-		if (is_declared(function))
+		if (!is_intrinsic(function))
 			llvm.LLVMAddFunction(library, llvm.LLVMGetValueName2(function, &length),
 					     llvm.LLVMGlobalGetValueType(function));
 	LLVMPassBuilderOptionsRef options = llvm.LLVMCreatePassBuilderOptions();
@@ -289,11 +293,24 @@ static void put_elsewhere(FILE *out, LLVMValueRef declaration, unsigned flags)
 	fwrite(name, 1, length, out);
 }
 
-static void put_declaration(FILE *out, LLVMModuleRef library, LLVMValueRef function)
+static bool is_known(LLVMModuleRef library, LLVMValueRef function)
 {
 	size_t length;
 	LLVMValueRef known = llvm.LLVMGetNamedFunction(library, llvm.LLVMGetValueName2(function, &length));
-	put_elsewhere(out, function, known && has_attributes(known) ? FARJIT_SYMBOL_LIBRARY : 0);
+	return known && has_attributes(known);
+}
+
+/* For whom else it is defined does not matter: LLVM goes by the name. */
+static void put_own_library(FILE *out, LLVMModuleRef module, LLVMModuleRef library)
+{
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function)) {
+		if (is_elsewhere(function) || !is_known(library, function))
+			continue;
+		size_t length;
+		const char *name = llvm.LLVMGetValueName2(function, &length);
+		put_bare(out, FARJIT_DEFINITION_OWN_LIBRARY, name, length);
+	}
 }
 
 char *farjit_describe_module(LLVMModuleRef module, size_t *length)
@@ -307,14 +324,14 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     function = llvm.LLVMGetNextFunction(function))
 		if (is_exported(function))
 			put_function(out, function);
-		else if (is_declared(function))
-			put_declaration(out, library, function);
+		else if (is_elsewhere(function) && !is_intrinsic(function))
+			put_elsewhere(out, function, is_known(library, function) ? FARJIT_SYMBOL_LIBRARY : 0);
 	for (LLVMValueRef data = llvm.LLVMGetFirstGlobal(module); data; data = llvm.LLVMGetNextGlobal(data))
 		if (is_exported(data))
 			put_name(out, FARJIT_DEFINITION_DATA, data);
 		else if (is_thread_local(data))
 			put_name(out, FARJIT_DEFINITION_THREAD_LOCAL, data);
-		else if (llvm.LLVMIsDeclaration(data))
+		else if (is_elsewhere(data))
 			put_elsewhere(out, data, 0);
 	for (LLVMValueRef alias = llvm.LLVMGetFirstGlobalAlias(module); alias;
 	     alias = llvm.LLVMGetNextGlobalAlias(alias))
@@ -324,13 +341,12 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	     ifunc = llvm.LLVMGetNextGlobalIFunc(ifunc))
 		if (is_exported(ifunc))
 			put_function(out, ifunc);
+	put_own_library(out, module, library);
 	llvm.LLVMDisposeModule(library);
 	size_t assembly_length;
 	llvm.LLVMGetModuleInlineAsm(module, &assembly_length);
 	if (assembly_length > 0) {
-		put_u8(out, FARJIT_DEFINITION_ASSEMBLY);
-		put_u8(out, 0);
-		put_u32(out, 0);
+		put_bare(out, FARJIT_DEFINITION_ASSEMBLY, "", 0);
 	}
 	put_run_lists(out, module);
 	put_sections(out, module);

@@ -15,8 +15,7 @@ static LLVMAttributeRef enum_attribute(LLVMContextRef context, const char *name,
 	return llvm.LLVMCreateEnumAttribute(context, llvm.LLVMGetEnumAttributeKindForName(name, strlen(name)), value);
 }
 
-/* `.text.` and the symbol, by which the linker splits the object. A name's leading \1 tells LLVM not to mangle it and
- * is not part of the symbol. */
+/* `.text.` and the symbol, by which the linker splits the object. */
 static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
 {
 	const char *section = llvm.LLVMGetSection(function);
@@ -24,6 +23,7 @@ static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
 		return;
 	size_t length;
 	const char *name = llvm.LLVMGetValueName2(function, &length);
+	/* As in find_function. */
 	if (length > 0 && name[0] == 1) {
 		name++;
 		length--;
@@ -39,15 +39,54 @@ static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
 	free(own);
 }
 
-/* A program's own `fabs`, declared or there to be inlined, is not libm's, which LLVM would turn into an instruction. */
+/*
+ * As `-fno-builtin-NAME` for all that the module defines. Else LLVM turns the `printf` of its own `puts` into a `puts`,
+ * which never ends.
+ */
+static void mark_callers(LLVMContextRef context, LLVMModuleRef module, const struct farjit_bytes *name)
+{
+	static const char prefix[] = "no-builtin-";
+	char *text = malloc(sizeof prefix + name->length);
+	if (!text)
+		abort();
+	int length = sprintf(text, "%s%s", prefix, name->start);
+	LLVMAttributeRef no_builtin = llvm.LLVMCreateStringAttribute(context, text, (unsigned)length, "", 0);
+	free(text);
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function))
+		if (!llvm.LLVMIsDeclaration(function))
+			llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, no_builtin);
+}
+
+/* NULL: there is none. A name's leading \1 tells LLVM not to mangle it and is not part of the symbol. */
+static LLVMValueRef find_function(LLVMModuleRef module, const struct farjit_bytes *symbol)
+{
+	LLVMValueRef function = llvm.LLVMGetNamedFunction(module, symbol->start);
+	if (function)
+		return function;
+	char *name = malloc(1 + symbol->length + 1);
+	if (!name)
+		abort();
+	sprintf(name, "\1%s", symbol->start);
+	function = llvm.LLVMGetNamedFunction(module, name);
+	free(name);
+	return function;
+}
+
+/* A program's own `fabs`, in this module or another, is not libm's, which LLVM would turn into an instruction. */
 static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, const struct farjit_request *request)
 {
 	const char *at = request->program_defined;
 	for (uint16_t i = 0; i < request->program_defined_count; i++) {
-		LLVMValueRef function = llvm.LLVMGetNamedFunction(module, farjit_next_bytes(&at).start);
-		if (function)
-			llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
-						     enum_attribute(context, "nobuiltin", 0));
+		struct farjit_bytes name = farjit_next_bytes(&at);
+		LLVMValueRef function = find_function(module, &name);
+		if (!function)
+			continue;
+		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
+					     enum_attribute(context, "nobuiltin", 0));
+		if (!llvm.LLVMIsDeclaration(function) &&
+		    llvm.LLVMGetLinkage(function) != LLVMAvailableExternallyLinkage)
+			mark_callers(context, module, &name);
 	}
 }
 

@@ -10,7 +10,7 @@ import { sha256 } from './sha256.js';
  * Grows whenever the same AST or module is compiled to other code: when IR generation, call wrappers, attributes,
  * sections or pass pipelines change. `codegen-version.test.ts` notices most of that.
  */
-export const CODEGEN_VERSION = 5;
+export const CODEGEN_VERSION = 6;
 
 const UNKNOWN_CALLEE = 0xffff_ffff;
 
@@ -75,7 +75,7 @@ export class ObjectKeys {
 
   /**
    * Of a module.
-   * @param programDefined functions that it declares and the program defines.
+   * @param programDefined names that LLVM knows by heart and that are the program's own.
    */
   ofModule(bitcode: Uint8Array, codegen: string, programDefined: readonly string[]): Uint8Array {
     const names = Buffer.from(JSON.stringify(programDefined));

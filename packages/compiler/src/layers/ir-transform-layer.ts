@@ -101,7 +101,8 @@ export class IRTransformLayer implements IRCompileLayer {
           `gave back a module with functions to run at the start or the end (${last.runLists[0]})`,
         );
     }
-    const added = [...last.declares].filter((declared) => this.#isDefined(declared));
+    const called = [...last.declares].filter((declared) => this.#isDefined(declared));
+    const added = [...called, ...last.ownLibraryFunctions];
     const programDefined = [...new Set([...(input.programDefined ?? []), ...added])];
     return { ...input, programDefined, ir: { form: 'bitcode', bytes: bitcode } };
   }

@@ -16,6 +16,8 @@ export interface ModuleInterface {
   readonly needs: ReadonlySet<string>;
   /** Those of them that LLVM knows by heart, and takes to be the C library's unless it is told that they are not. */
   readonly libraryFunctions: ReadonlySet<string>;
+  /** Functions that it defines, for others or for itself, under names that LLVM knows by heart. */
+  readonly ownLibraryFunctions: ReadonlySet<string>;
   /** Whether it has assembly of its own, which may define more: its object says what. */
   readonly hasAssembly: boolean;
   /** Thread-local variables that it defines, for others or for itself, or wants. */
@@ -36,6 +38,7 @@ const DEFINITION = {
   threadLocal: 5,
   run: 6,
   section: 7,
+  ownLibrary: 8,
 } as const;
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
@@ -66,6 +69,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const declares = new Set<string>();
   const needs = new Set<string>();
   const libraryFunctions = new Set<string>();
+  const ownLibraryFunctions = new Set<string>();
   let hasAssembly = false;
   const threadLocals = new Set<string>();
   const runLists: string[] = [];
@@ -145,6 +149,10 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       continue;
     }
     const name = symbolOf(moduleName, bytesOfName);
+    if (definition === DEFINITION.ownLibrary) {
+      ownLibraryFunctions.add(name);
+      continue;
+    }
     if (definition === DEFINITION.threadLocal || (bits & FLAG.threadLocal) !== 0) threadLocals.add(name);
     if (definition === DEFINITION.threadLocal) continue;
     symbols.set(name, flagsOf(definition, bits));
@@ -156,6 +164,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     declares,
     needs,
     libraryFunctions,
+    ownLibraryFunctions,
     hasAssembly,
     threadLocals,
     runLists,

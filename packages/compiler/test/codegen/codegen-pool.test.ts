@@ -103,9 +103,9 @@ define i7 @odd() { ret i7 0 }`),
     t.deepEqual(named(false), ['counter', 'größe ∞']);
   });
 
-  test(`${on}: an interface says what LLVM knows by heart of what is elsewhere`, async (t) => {
+  test(`${on}: an interface says what LLVM knows by heart, elsewhere and in the module`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
-    const { declares, libraryFunctions } = await pool.readInterface(
+    const { declares, libraryFunctions, ownLibraryFunctions } = await pool.readInterface(
       'm',
       assemble(`
 declare double @sin(double)
@@ -113,11 +113,16 @@ declare double @fabs(double) nounwind readnone willreturn
 declare i64 @strlen(i8*)
 declare i32 @puts(i32)
 declare double @own(double) nounwind readnone willreturn
-declare void @llvm.trap()`),
+declare void @llvm.trap()
+define available_externally i32 @atoi(i8* %text) { ret i32 1 }
+define double @cos(double %x) { ret double %x }
+define internal double @tan(double %x) { ret double %x }
+define double @mine(double %x) nounwind readnone willreturn { ret double %x }`),
     );
-    t.deepEqual([...declares].sort(), ['fabs', 'own', 'puts', 'sin', 'strlen']);
+    t.deepEqual([...declares].sort(), ['atoi', 'fabs', 'own', 'puts', 'sin', 'strlen']);
     // With other parameters it is no function of the C library, and no attribute makes one of it.
-    t.deepEqual([...libraryFunctions].sort(), ['fabs', 'sin', 'strlen']);
+    t.deepEqual([...libraryFunctions].sort(), ['atoi', 'fabs', 'sin', 'strlen']);
+    t.deepEqual([...ownLibraryFunctions].sort(), ['cos', 'tan']);
   });
 
   test(`${on}: an interface says how definitions compete, and who may find them`, async (t) => {

@@ -8,6 +8,7 @@ const FUNCTION = [1, 0, ...name('f')];
 const ELSEWHERE = [3, 0, ...name('h')];
 const LIBRARY = [3, 8, ...name('sin')];
 const CALLABLE = [2, 0, ...name('g'), 2, 0, 0, 0, 0, 1, 8];
+const OWN_LIBRARY = [8, 0, ...name('abs')];
 const WEAK = [1, 5, ...name('w')];
 const RUN = [6, 0, ...name('llvm.global_ctors')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
@@ -15,23 +16,25 @@ const THREAD_LOCAL = [0, 17, ...name('t')];
 const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { symbols, signatures, declares, libraryFunctions, threadLocals, runLists } = decodeModuleInterface(
-    'm',
-    Buffer.from(
-      [
-        FUNCTION,
-        ELSEWHERE,
-        LIBRARY,
-        CALLABLE,
-        DATA,
-        WEAK,
-        COMMON,
-        THREAD_LOCAL,
-        OWN_THREAD_LOCAL,
-        RUN,
-      ].flat(),
-    ),
-  );
+  const { symbols, signatures, declares, libraryFunctions, ownLibraryFunctions, threadLocals, runLists } =
+    decodeModuleInterface(
+      'm',
+      Buffer.from(
+        [
+          FUNCTION,
+          ELSEWHERE,
+          LIBRARY,
+          CALLABLE,
+          DATA,
+          WEAK,
+          COMMON,
+          THREAD_LOCAL,
+          OWN_THREAD_LOCAL,
+          RUN,
+          OWN_LIBRARY,
+        ].flat(),
+      ),
+    );
   const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, sizeBytes: 0 };
   t.deepEqual([...symbols], [
     ['f', { ...strong, callable: true }],
@@ -44,6 +47,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
   t.deepEqual([...declares], ['h', 'sin']);
   t.deepEqual([...libraryFunctions], ['sin']);
+  t.deepEqual([...ownLibraryFunctions], ['abs']);
   t.false(decodeModuleInterface('m', Buffer.alloc(0)).hasAssembly);
   t.true(decodeModuleInterface('m', Buffer.from([4, 0, ...name('')])).hasAssembly);
   t.deepEqual([...threadLocals], ['t', 'o']);
@@ -63,7 +67,7 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [8, 0, ...name('f')],
+    [9, 0, ...name('f')],
     [0, 32, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],

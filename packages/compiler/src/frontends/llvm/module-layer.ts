@@ -48,8 +48,11 @@ export function moduleUnit(
   kept?: KeptObjects,
 ): MaterializationUnit {
   const caching = new CachingCompiler(kept);
-  /** Names that it calls and the program defines now: LLVM is not to take them for libc's. */
-  const programDefined = () => [...defines.libraryFunctions].filter(isDefined);
+  /** Of the names that LLVM knows by heart, those that are its own or that it calls and the program defines now. */
+  const programDefined = () => [
+    ...defines.ownLibraryFunctions,
+    ...[...defines.libraryFunctions].filter(isDefined),
+  ];
   const key = () => caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
   const source: ObjectSource = {
     kind: 'module',
