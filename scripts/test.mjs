@@ -23,6 +23,8 @@ const LLVM_TESTS = [
   '!test/dist/fuzz/{fuzzer,runner}.test.js',
   '!test/dist/security/{docs,faults,fewer-rights,hostile-programs,kills,limits,memory,neighbours}.test.js',
   '!test/dist/security/{pressure,requests,scribble,sessions,strangers,system-calls}.test.js',
+  // `npm run test:conformance` with FARJIT_LIBLLVM runs all programs with another one.
+  '!test/dist/conformance.test.js',
 ];
 
 await runScript(async () => {

@@ -33,6 +33,11 @@ export interface ProgramOptions extends CallOptions {
    * into a pipe, which is much faster.
    */
   readonly lineBuffered?: boolean | undefined;
+  /**
+   * Compile and link all functions of its dylib and of that one's link order before it begins, instead of each at its first
+   * call. What a linker would have refused then fails before anything has run.
+   */
+  readonly eager?: boolean | undefined;
 }
 
 /** How a program has ended. */

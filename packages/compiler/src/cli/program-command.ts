@@ -163,7 +163,7 @@ function programAt(cc: string): string {
 async function runMain(
   jit: JIT,
   [first]: readonly Input[],
-  { entry = 'main', args, env = {}, deadline: deadlineMs }: ProgramCommandOptions,
+  { entry = 'main', args, env = {}, eager, deadline: deadlineMs }: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<number> {
@@ -175,7 +175,7 @@ async function runMain(
   const argv = [basename(first?.path ?? entry), ...args];
   const { stdin, stdout } = process;
   const lineBuffered = stdout.isTTY;
-  const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, deadlineMs, signal });
+  const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
   if (result.trap) await streams.report(describeFailure(result.trap));
   else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
   return result.exitCode;

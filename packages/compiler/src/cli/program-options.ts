@@ -10,6 +10,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The function that it begins with. */
   readonly entry?: string;
+  /** All of it is linked before it begins. */
+  readonly eager?: boolean;
   /** `-l` and `-L`. */
   readonly library?: readonly string[];
   readonly libraryPath?: readonly string[];
@@ -35,6 +37,7 @@ export function programOptions(): Option[] {
       'put it in the program’s environment, with the value it has here unless one is given; repeatable',
     ).argParser(addVariable),
     new Option('--entry <name>', 'begin with this function (default: main)'),
+    new Option('--eager', 'compile and link all of its functions before it begins'),
   ];
 }
 

@@ -33,6 +33,8 @@ export interface PlatformSession extends RunListSession, Pick<CallingSession, 'c
   readonly programs: Programs;
   runner(): Promise<RunnerContext>;
   readonly executor: Pick<ExecutorProcessControl, 'readMemory'>;
+  /** Compiles and links all functions of a dylib. */
+  linkAll(dylib: JITDylib, runner: RunnerContext): Promise<void>;
   /** Has the next call of a unit's functions ask for it again. */
   leadToTrampolines(unit: MaterializationUnit): void;
   /** Gives up what is linked of a unit. */
@@ -142,6 +144,7 @@ export class Platform {
         const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
         begun = { units, runner };
         initializers.enter('running', units, runner);
+        if (options.eager) for (const each of dylibs) await this.#session.linkAll(each, runner);
         const before = dylibs.flatMap((each) => initializers.unitsIn('initialized', each, runner));
         return units.length + before.length === 0 ? undefined : this.#leadOf(before, units, runner);
       });

@@ -3,7 +3,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { generate } from '../core/definition-generator.js';
 import { MaterializationError, SymbolsNotFoundError } from '../core/errors.js';
-import { Reexports, type SymbolRef } from '../core/jit-dylib.js';
+import { type JITDylib, Reexports, type SymbolRef } from '../core/jit-dylib.js';
 import {
   implementationName,
   type MaterializationUnit,
@@ -127,6 +127,25 @@ export class CompileAction {
     }
     await makeRoom(runner);
     return part;
+  }
+
+  /**
+   * Compiles and links all functions that a dylib defines, and leads their stubs to them: none of them is asked for any more.
+   * @throws as `linkPart`.
+   */
+  async linkAll(dylib: JITDylib, runner: RunnerContext): Promise<void> {
+    const { stubs } = this.#context;
+    for (const [name, unit] of [...dylib.entries()]) {
+      if (!unit.interface.functions.has(name) || unit instanceof Reexports || unit instanceof AbsoluteSymbols)
+        continue;
+      const part = await this.linkPart(unit, name, runner);
+      const stub = stubs.createStub({ dylib, name });
+      await stubs.ensureEmitted([stub]);
+      // Removed or redefined meanwhile, it is asked for as any other.
+      if (!part || runner.lost || dylib.find(name) !== unit) continue;
+      const implementation = this.addressIn(part, name, runner);
+      if (implementation !== undefined) runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
+    }
   }
 
   /** Where a part is now; undefined when it is not linked (any more). */

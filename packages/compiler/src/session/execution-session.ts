@@ -324,6 +324,11 @@ export class ExecutionSession implements CallingSession {
     this.guesses.noteReturned(calls);
   }
 
+  /** See `CompileAction.linkAll`. */
+  linkAll(dylib: JITDylib, runner: RunnerContext): Promise<void> {
+    return this.compileAction.linkAll(dylib, runner);
+  }
+
   /** Has the next call of each of a unit's functions ask for it again. */
   leadToTrampolines(unit: MaterializationUnit): void {
     this.#code.resources.leadToTrampolines(unit);

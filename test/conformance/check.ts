@@ -1,0 +1,99 @@
+import type { Builder, BuiltProgram } from './build.js';
+import { EndlessError } from './commands.js';
+import type { FarJIT, FarJITRun } from './farjit.js';
+import { runNatively } from './native.js';
+import { describeMode, type Mode, type Outcome, type Program } from './program.js';
+
+/** How a program has fared in one mode. */
+export interface ModeResult {
+  readonly mode: string;
+  /** What is otherwise than natively, or than is to be said; empty when nothing is. */
+  readonly differences: readonly string[];
+  readonly run: FarJITRun;
+}
+
+/** How a program has fared. */
+export interface CheckedProgram {
+  readonly program: Program;
+  /** Why it says nothing of FarJIT: it does not run natively. */
+  readonly leftOut?: string;
+  readonly native?: Outcome;
+  readonly built?: BuiltProgram;
+  readonly results: readonly ModeResult[];
+}
+
+/** Lines that FarJIT says of its own. */
+const OWN_LINE = /^farjit: .*\n?/gm;
+
+/** Runs a program natively, and in each of some modes by FarJIT. */
+export async function checkProgram(
+  program: Program,
+  modes: readonly Mode[],
+  { builder, farjit, accept = () => undefined }: CheckContext,
+): Promise<CheckedProgram> {
+  let built: BuiltProgram;
+  let native: Outcome;
+  try {
+    built = await builder.build(program);
+    native = await runNatively(built);
+  } catch (error) {
+    const words = error instanceof EndlessError ? 'does not end' : String((error as Error).message);
+    return { program, leftOut: words, results: [] };
+  }
+  const refused = accept(native);
+  if (refused !== undefined) return { program, leftOut: refused, native, results: [] };
+  const results: ModeResult[] = [];
+  for (const mode of modes) {
+    const run = await farjit.run(built, mode);
+    results.push({ mode: describeMode(mode), differences: differencesOf(program, native, run), run });
+  }
+  return { program, native, built, results };
+}
+
+/** What programs are checked with. */
+export interface CheckContext {
+  readonly builder: Builder;
+  readonly farjit: FarJIT;
+  /** Why a program that ends so natively says nothing; undefined when it does. */
+  accept?(native: Outcome): string | undefined;
+}
+
+function differencesOf({ refusal }: Program, native: Outcome, { outcome, error }: FarJITRun): string[] {
+  if (refusal) {
+    if (!error) return [`it is run, and was to be refused with ${refusal.code}`];
+    const isRight = error.code === refusal.code && error.message.includes(refusal.words);
+    return isRight ? [] : [`refused, but otherwise: ${describe(error)}`];
+  }
+  if (!outcome) return [describe(error ?? new Error('it is not run'))];
+  return compareOutcomes(native, outcome);
+}
+
+/** In words, what of two outcomes is not the same. */
+export function compareOutcomes(native: Outcome, other: Outcome): string[] {
+  const differences: string[] = [];
+  if (native.exitCode !== other.exitCode)
+    differences.push(`exit code ${other.exitCode}, natively ${native.exitCode}`);
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const [ours, theirs] = [other[stream].replaceAll(OWN_LINE, ''), native[stream]];
+    if (ours !== theirs) differences.push(`${stream} ${firstDifference(ours, theirs)}`);
+  }
+  return differences;
+}
+
+function firstDifference(ours: string, theirs: string): string {
+  const ourLines = ours.split('\n');
+  const theirLines = theirs.split('\n');
+  const at = theirLines.findIndex((line, index) => line !== ourLines[index]);
+  const index = at < 0 ? theirLines.length : at;
+  return `line ${index + 1} is ${shown(ourLines[index])}, natively ${shown(theirLines[index])}`;
+}
+
+function shown(line: string | undefined): string {
+  return line === undefined ? 'not there' : JSON.stringify(line.slice(0, 120));
+}
+
+function describe(error: Error & { readonly code?: string }): string {
+  const { code, message, cause } = error;
+  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  return `${code ?? error.name}: ${message}${reason}`.slice(0, 400);
+}

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { signalNumber } from '#compiler/src/calls/signal-numbers.js';
+import type { Outcome } from './program.js';
+
+/** More output than any program here has. */
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/** How a command is run. */
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Its whole environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: Uint8Array;
+  readonly timeoutMs: number;
+  /** What it is told to be called. */
+  readonly argv0?: string;
+}
+
+/** A command did not end in its time, or would not stop to print. */
+export class EndlessError extends Error {}
+
+/**
+ * Runs a command to its end.
+ * @throws {EndlessError}
+ */
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  { cwd, env, stdin = new Uint8Array(), timeoutMs, argv0 }: CommandOptions,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: env ?? process.env,
+      ...(argv0 === undefined ? {} : { argv0 }),
+    });
+    const output = { stdout: '', stderr: '' };
+    let endless: string | undefined;
+    const stop = (words: string) => {
+      endless = `${command} ${words}`;
+      child.kill('SIGKILL');
+    };
+    const timer = setTimeout(() => stop(`has not ended after ${timeoutMs} ms`), timeoutMs);
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('latin1').on('data', (text: string) => {
+        output[name] += text;
+        if (output[name].length > MAX_OUTPUT_BYTES) stop(`prints more than ${MAX_OUTPUT_BYTES} bytes`);
+      });
+    // It may end without reading it.
+    child.stdin.on('error', () => {});
+    child.stdin.end(stdin);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (endless !== undefined) reject(new EndlessError(endless));
+      else resolve({ exitCode: code ?? 128 + signalNumber(signal ?? ''), ...output });
+    });
+  });
+}
+
+/**
+ * Runs a command that is expected to do what it is told.
+ * @throws {Error} with what it says when it does not.
+ */
+export async function runTool(command: string, args: readonly string[], cwd?: string): Promise<void> {
+  const { exitCode, stderr } = await runCommand(command, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    timeoutMs: 300_000,
+  });
+  if (exitCode !== 0)
+    throw new Error(`${command} ended with exit code ${exitCode}:\n${stderr.slice(0, 4000)}`);
+}

@@ -1,0 +1,86 @@
+import { CodegenPool, JIT, type StatisticsSnapshot } from '@farjit/compiler';
+import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
+import { startExecutor } from '../executor-process.js';
+import type { BuiltProgram } from './build.js';
+import { programName } from './native.js';
+import type { Mode, Outcome } from './program.js';
+
+/** Longer than any program here takes on a busy machine. */
+const DEADLINE_MS = 120_000;
+
+/** What FarJIT has made of a program. */
+export interface FarJITRun {
+  /** Undefined when it was not run, or not to its end. */
+  readonly outcome?: Outcome;
+  /** Why. */
+  readonly error?: Error & { readonly code?: string };
+  readonly statistics: StatisticsSnapshot;
+  /** Functions and data that were linked, and their bytes. */
+  readonly linked: { readonly count: number; readonly bytes: number };
+}
+
+/** One executor and the code generators of one process, for any number of programs. */
+export class FarJIT {
+  readonly #url: string;
+  readonly #codegen: CodegenPool;
+  readonly #endings: (() => unknown)[];
+
+  private constructor(url: string, codegen: CodegenPool, endings: (() => unknown)[]) {
+    this.#url = url;
+    this.#codegen = codegen;
+    this.#endings = endings;
+  }
+
+  /** Starts them; the executor ends with this process at the latest. */
+  static async start(jobs: number): Promise<FarJIT> {
+    const endings: (() => unknown)[] = [];
+    const teardown = (ending: () => unknown) => void endings.unshift(ending);
+    const { url } = await startExecutor({ teardown }, undefined, [
+      '--preload=libstdc++.so.6',
+      '--preload=libatomic.so.1',
+    ]);
+    const codegen = new CodegenPool({ libLLVM: () => findLibLLVM().path, size: jobs });
+    endings.unshift(() => codegen.stop());
+    return new FarJIT(url, codegen, endings);
+  }
+
+  async run({ program, inputs }: BuiltProgram, { eager, optLevel }: Mode): Promise<FarJITRun> {
+    const output = { stdout: '', stderr: '' };
+    const linked = { count: 0, bytes: 0 };
+    const jit = await JIT.create({
+      executor: { url: this.#url },
+      codegen: this.#codegen,
+      ...(optLevel === undefined ? {} : { optLevel }),
+      onOutput: (stream, content) => {
+        output[stream] += Buffer.from(content).toString('latin1');
+      },
+      onEvent: (event) => {
+        if (event.type !== 'linked') return;
+        linked.count++;
+        linked.bytes += event.segmentBytes;
+      },
+    });
+    try {
+      for (const { kind, name, content } of inputs)
+        if (kind === 'ir') await jit.addIR(content, { name });
+        else if (kind === 'object') await jit.addObject(content, { name });
+        else await jit.addArchive(content, { name });
+      const { exitCode } = await jit.runProgram({
+        argv: [programName(program), ...program.args],
+        env: program.env,
+        stdin: program.stdin,
+        eager,
+        deadlineMs: DEADLINE_MS,
+      });
+      return { outcome: { exitCode, ...output }, statistics: jit.statistics(), linked };
+    } catch (error) {
+      return { error: error as Error, statistics: jit.statistics(), linked };
+    } finally {
+      await jit.close();
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#endings) await end();
+  }
+}

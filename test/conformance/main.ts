@@ -1,0 +1,121 @@
+// node test/dist/conformance/main.js: runs suites; `npm run test:conformance` builds, fetches their sources and calls it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
+import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
+import { Builder } from './build.js';
+import { FarJIT } from './farjit.js';
+import { MODES } from './program.js';
+import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
+import { SUITES } from './suites/index.js';
+import { summaryOf } from './summary.js';
+
+const USAGE = `npm run test:conformance [-- OPTIONS]
+
+Runs programs natively and by FarJIT, lazily and eagerly, at -O0 and by default, and compares what they print on standard
+output and error, and their exit codes. Installs and fetches what the suites need, into a cache of the user's.
+
+  --suite NAME,...    only these: ${SUITES.map(({ name }) => name).join(', ')} (default: all)
+  --only TEXT         only programs with this in their names
+  --short             a handful of programs of the suites that are not the project's own
+  --seed N            first seed of csmith (default 1)
+  --jobs N            programs at a time (default: one for each core)
+  --no-peers          runs nothing with LLVM's lli
+  --write-docs        writes docs/conformance.md
+  --help              says this
+
+Exit code 1 when a program ends otherwise than natively, and is not listed as one that does.
+`;
+
+const PROGRESS_MS = 10_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      suite: { type: 'string' },
+      only: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      seed: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: String(availableParallelism()) },
+      sources: { type: 'string', default: '' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const jobs = wholeNumber('jobs', values.jobs);
+  const options = {
+    sources: values.sources,
+    isShort: values.short,
+    firstSeed: wholeNumber('seed', values.seed),
+  };
+  const directory = mkdtempSync(join(tmpdir(), 'farjit-conformance-'));
+  const farjit = await FarJIT.start(jobs);
+  try {
+    const builder = new Builder(findClang(findLibLLVM().path), directory);
+    const results: SuiteResult[] = [];
+    for (const { make } of chosen(values.suite)) {
+      const suite = await make({ ...options, directory });
+      if (typeof suite === 'string') {
+        say(suite);
+        continue;
+      }
+      const { only } = values;
+      const programs = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
+      results.push(await run({ ...suite, programs }, { builder, farjit }, jobs));
+    }
+    process.stdout.write(summaryOf(results));
+    const isRight = results.every(({ suite, checked }) =>
+      checked.every((one) => failuresOf(suite, one).length === 0),
+    );
+    return isRight ? 0 : 1;
+  } finally {
+    await farjit.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function run(
+  suite: Suite,
+  context: { readonly builder: Builder; readonly farjit: FarJIT },
+  jobs: number,
+): Promise<SuiteResult> {
+  let doneCount = 0;
+  let nextMs = performance.now() + PROGRESS_MS;
+  say(`${suite.name}: ${suite.programs.length} programs …`);
+  return runSuite(suite, MODES, context, {
+    jobs,
+    onChecked: (checked) => {
+      doneCount++;
+      for (const words of failuresOf(suite, checked)) say(`  ${suite.name}: ${words}`);
+      if (performance.now() < nextMs) return;
+      nextMs = performance.now() + PROGRESS_MS;
+      say(`  ${suite.name}: ${doneCount} of ${suite.programs.length}`);
+    },
+  });
+}
+
+function chosen(names: string | undefined): (typeof SUITES)[number][] {
+  if (names === undefined) return [...SUITES];
+  return names.split(',').map((name) => {
+    const suite = SUITES.find((candidate) => candidate.name === name);
+    if (!suite)
+      throw new Error(`there is no suite ${name}; there are ${SUITES.map((one) => one.name).join(', ')}`);
+    return suite;
+  });
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} is ${text}: give a whole number from 1 on`);
+  return Number(text);
+}
+
+function say(words: string): void {
+  process.stderr.write(`${words}\n`);
+}

@@ -1,0 +1,3 @@
+static int start() { return 100; }
+thread_local int counter = start();
+int bump() { return ++counter; }
