@@ -1,9 +1,9 @@
 import {
+  type CValue,
   DeadlineExceededError,
   ExecutionTrapError,
   KaleidoscopeJIT,
   RunnerLostError,
-  type ScalarValue,
 } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from '../ir-module.js';
@@ -145,7 +145,7 @@ async function stillWorks(t: ExecutionContext, jit: KaleidoscopeJIT, generation:
   t.like(jit.statistics(), { functionsCompiled, modulesCompiled, wrappersCompiled });
 }
 
-async function failureOf(call: Promise<ScalarValue | undefined>): Promise<unknown> {
+async function failureOf(call: Promise<CValue | undefined>): Promise<unknown> {
   const [result] = await Promise.allSettled([call]);
   return result.status === 'rejected' ? result.reason : undefined;
 }

@@ -81,6 +81,7 @@ enum farjit_ir {
 	FARJIT_IR_PHI = 25,	      /* value: type, text */
 	FARJIT_IR_ADD_INCOMING = 26,  /* phi, value, block */
 	FARJIT_IR_CALL = 27,	      /* value: type, callee, u32 count, count values, text */
+	FARJIT_IR_STRUCT_TYPE = 28,   /* type: u32 count, count types of fields */
 };
 
 /* Kinds of values that a call block holds. */

@@ -120,6 +120,7 @@ enum {
 	X(LLVMTypeRef, LLVMIntTypeInContext, (LLVMContextRef, unsigned))                                               \
 	X(LLVMTypeRef, LLVMPointerType, (LLVMTypeRef, unsigned))                                                       \
 	X(LLVMTypeRef, LLVMFunctionType, (LLVMTypeRef, LLVMTypeRef *, unsigned, LLVMBool))                             \
+	X(LLVMTypeRef, LLVMStructTypeInContext, (LLVMContextRef, LLVMTypeRef *, unsigned, LLVMBool))                   \
 	X(LLVMValueRef, LLVMAddFunction, (LLVMModuleRef, const char *, LLVMTypeRef))                                   \
 	X(void, LLVMSetLinkage, (LLVMValueRef, int))                                                                   \
 	X(unsigned, LLVMCountParams, (LLVMValueRef))                                                                   \

@@ -109,6 +109,13 @@ static void make_type(struct replay *replay, uint8_t what)
 	} else if (what == FARJIT_IR_POINTER_TYPE) {
 		LLVMTypeRef element = read_type(replay);
 		type = replay->recording.is_broken ? NULL : llvm.LLVMPointerType(element, 0);
+	} else if (what == FARJIT_IR_STRUCT_TYPE) {
+		uint32_t count = farjit_read_u32(&replay->recording);
+		LLVMTypeRef *fields = read_entries(replay, &replay->types, count);
+		type = replay->recording.is_broken ?
+			       NULL :
+			       llvm.LLVMStructTypeInContext(replay->context, fields, count, 0);
+		free(fields);
 	} else {
 		uint32_t count = farjit_read_u32(&replay->recording);
 		LLVMTypeRef result = read_type(replay);
@@ -333,6 +340,7 @@ static void make_call(struct replay *replay)
 	case FARJIT_IR_SCALAR_TYPE:
 	case FARJIT_IR_POINTER_TYPE:
 	case FARJIT_IR_FUNCTION_TYPE:
+	case FARJIT_IR_STRUCT_TYPE:
 		make_type(replay, what);
 		return;
 	case FARJIT_IR_NAME:

@@ -1,9 +1,22 @@
 export type { KeyBytes } from './cache/key-bytes.js';
-export type { CallSignature, ScalarKind } from './calls/call-signature.js';
-export { ArgumentError, type JITCallable, type ScalarValue } from './calls/callable.js';
+export { ArgumentError } from './calls/argument-error.js';
+export type { CArgument, CValue } from './calls/c-values.js';
+export type {
+  ArrayKind,
+  CallSignature,
+  FieldKind,
+  ParameterKind,
+  ResultKind,
+  ScalarKind,
+  StructKind,
+} from './calls/call-signature.js';
+export type { JITCallable } from './calls/callable.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
+export type { ScalarValue } from './calls/scalars.js';
 export type { CallOptions } from './calls/session-calls.js';
+export { SignatureError } from './calls/signature-error.js';
+export { formatSignature, parseSignature } from './calls/signature-text.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
 export type { Call } from './core/call-edges.js';

@@ -11,29 +11,43 @@ import {
   I64,
   type IRType,
   PointerType,
+  StructType,
   VOID,
 } from '../ir/types.js';
 import {
   type CallSignature,
   callWrapperName,
+  isPair,
   MAIN_WRAPPER_NAME,
-  type ScalarKind,
+  type ResultPair,
   SLOT_BYTES,
+  type WrappedKind,
+  type WrapperSignature,
 } from './call-signature.js';
 
-const TYPES: Readonly<Record<ScalarKind, IRType>> = {
+const TYPES: Readonly<Record<WrappedKind, IRType>> = {
   double: DOUBLE,
   float: FLOAT,
   i1: I1,
   i8: I8,
+  u8: I8,
   i16: I16,
+  u16: I16,
   i32: I32,
   i64: I64,
   ptr: I8.pointer,
 };
-const KINDS: ReadonlyMap<IRType, ScalarKind> = new Map(
-  Object.entries(TYPES).map(([kind, type]) => [type, kind as ScalarKind]),
+/** Of types as front ends have them, which are signed. */
+const KINDS: ReadonlyMap<IRType, WrappedKind> = new Map(
+  (['double', 'float', 'i1', 'i8', 'i16', 'i32', 'i64'] as const).map((kind) => [TYPES[kind], kind]),
 );
+/** C's compilers return two eightbytes as LLVM does a struct of two. */
+const PAIRS: Readonly<Record<ResultPair, StructType>> = {
+  'i64+i64': new StructType([I64, I64]),
+  'i64+double': new StructType([I64, DOUBLE]),
+  'double+i64': new StructType([DOUBLE, I64]),
+  'double+double': new StructType([DOUBLE, DOUBLE]),
+};
 
 /**
  * A module with a wrapper `void call$…(i8* block)` that calls any function of the signature:
@@ -43,9 +57,9 @@ const KINDS: ReadonlyMap<IRType, ScalarKind> = new Map(
  * | 0 | address of the function | the result; unchanged for `void` |
  * | 8 + 8·i | argument i | unchanged |
  *
- * Of the result's slot only the natural size is written.
+ * Of the result's slot only the natural size is written; a pair of results takes the first two slots.
  */
-export function generateCallWrapper(signature: CallSignature): IRBuilder {
+export function generateCallWrapper(signature: WrapperSignature): IRBuilder {
   const ir = new IRBuilder();
   const emitter = new WrapperEmitter(ir, callWrapperName(signature));
   const values = signature.parameters.map((kind, index) =>
@@ -89,12 +103,13 @@ class WrapperEmitter {
     ir.continueIn(this.#entry);
   }
 
-  loadArgument(kind: ScalarKind, offset: number): IRValue {
+  loadArgument(kind: WrappedKind, offset: number): IRValue {
     const ir = this.#ir;
     const stored = storedType(kind);
     const value = ir.load(stored, this.#slot(stored, offset));
     if (kind === 'i1') return ir.cast('zext', ir.cast('trunc', value, I1), passedType(kind));
-    return isNarrow(kind) ? ir.cast('sext', value, passedType(kind)) : value;
+    if (!isNarrow(kind)) return value;
+    return ir.cast(kind === 'u8' || kind === 'u16' ? 'zext' : 'sext', value, passedType(kind));
   }
 
   /** Calls the function whose address the block starts with. */
@@ -103,8 +118,8 @@ class WrapperEmitter {
     return this.#ir.callPointer(type, callee, values);
   }
 
-  storeResult(kind: ScalarKind, value: IRValue): void {
-    const stored = storedType(kind);
+  storeResult(kind: WrappedKind | ResultPair, value: IRValue): void {
+    const stored = isPair(kind) ? PAIRS[kind] : storedType(kind);
     const result = kind === 'i1' ? this.#ir.cast('zext', value, stored) : value;
     this.#ir.store(result, this.#slot(stored, 0));
   }
@@ -161,26 +176,31 @@ function makeSignature({ result, parameters }: FunctionType): CallSignature | un
   return { result: returned, parameters: passed };
 }
 
-function kindOf(type: IRType): ScalarKind | undefined {
+function kindOf(type: IRType): WrappedKind | undefined {
   return type instanceof PointerType ? 'ptr' : KINDS.get(type);
 }
 
-function typeOf({ result, parameters }: CallSignature): FunctionType {
-  return new FunctionType(result === 'void' ? VOID : TYPES[result], parameters.map(passedType));
+function typeOf({ result, parameters }: WrapperSignature): FunctionType {
+  return new FunctionType(resultType(result), parameters.map(passedType));
+}
+
+function resultType(result: WrapperSignature['result']): IRType {
+  if (result === 'void') return VOID;
+  return isPair(result) ? PAIRS[result] : TYPES[result];
 }
 
 /**
  * A C function may rely on its caller having widened a narrow integer to 32 bits. Passing the widened value takes the
  * same register or stack slot, and a callee declared with the narrow type reads just its low bits.
  */
-function passedType(kind: ScalarKind): IRType {
+function passedType(kind: WrappedKind): IRType {
   return isNarrow(kind) ? I32 : TYPES[kind];
 }
 
-function storedType(kind: ScalarKind): IRType {
+function storedType(kind: WrappedKind): IRType {
   return kind === 'i1' ? I8 : TYPES[kind];
 }
 
-function isNarrow(kind: ScalarKind): boolean {
-  return kind === 'i1' || kind === 'i8' || kind === 'i16';
+function isNarrow(kind: WrappedKind): boolean {
+  return ['i1', 'i8', 'u8', 'i16', 'u16'].includes(kind);
 }

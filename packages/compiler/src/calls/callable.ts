@@ -1,31 +1,26 @@
 import { run } from '@farjit/protocol';
-import { FarJITError } from '@farjit/protocol/errors';
-import type { CallSignature, ScalarKind } from './call-signature.js';
-import { callBlockBytes } from './call-signature.js';
+import { NULL_ADDR } from '@farjit/protocol/executor-addr';
+import { ArgumentError } from './argument-error.js';
+import { type CArgument, type CapturedArgument, type CValue, readCValue, writeCValue } from './c-values.js';
+import { CallData } from './call-data.js';
+import { type CallSignature, callBlockBytes, type ScalarKind, SLOT_BYTES } from './call-signature.js';
+import { passingOf } from './passing.js';
 import type { CallOptions } from './session-calls.js';
 
-/** A scalar of JIT'd code: 64-bit integers and pointers are `bigint`, everything else is a number. */
-export type ScalarValue = number | bigint;
-
 /**
- * A function in the executor. Stays valid over redefinitions and new runners, because it goes by name.
+ * A function in the executor. Stays valid over redefinitions and new runners, because it goes by name. What it points to is
+ * copied when it is called, and there as long as the call lasts; arrays for an `inout ptr` have what the function has
+ * left in them when it has returned.
  * Rejects with ArgumentError, ExecutionTrapError, RunnerLostError, MaterializationError, DeadlineExceededError or
  * CancelledError, and when the executor is out of reach.
  */
 export interface JITCallable {
-  (...args: ScalarValue[]): Promise<ScalarValue | undefined>;
+  (...args: CArgument[]): Promise<CValue | undefined>;
   readonly symbol: string;
   /** As it is now, unless one was given to `lookup`: a redefinition can change the number of parameters. */
   readonly signature: CallSignature;
   /** The same call with a deadline or a signal that interrupts it. */
-  call(args: readonly ScalarValue[], options: CallOptions): Promise<ScalarValue | undefined>;
-}
-
-/** Arguments do not fit the function's signature. */
-export class ArgumentError extends FarJITError {
-  constructor(message: string) {
-    super('BAD_ARGUMENT', message);
-  }
+  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
 }
 
 /** The signature of a Kaleidoscope function: doubles in, a double out. */
@@ -38,73 +33,28 @@ export function isOfDoubles({ result, parameters }: CallSignature): boolean {
   return result === 'double' && parameters.every((kind) => kind === 'double');
 }
 
-/** How each kind lies at the start of its 8-byte slot. */
-const CODECS: Readonly<
-  Record<
-    ScalarKind,
-    { write(view: DataView, at: number, value: ScalarValue): void; read(view: DataView): ScalarValue }
-  >
-> = {
-  double: {
-    write: (view, at, value) => view.setFloat64(at, Number(value), true),
-    read: (view) => view.getFloat64(0, true),
-  },
-  float: {
-    write: (view, at, value) => view.setFloat32(at, Number(value), true),
-    read: (view) => view.getFloat32(0, true),
-  },
-  i1: { write: (view, at, value) => view.setUint8(at, value ? 1 : 0), read: (view) => view.getUint8(0) },
-  i8: { write: (view, at, value) => view.setInt8(at, Number(value)), read: (view) => view.getInt8(0) },
-  i16: {
-    write: (view, at, value) => view.setInt16(at, Number(value), true),
-    read: (view) => view.getInt16(0, true),
-  },
-  i32: {
-    write: (view, at, value) => view.setInt32(at, Number(value), true),
-    read: (view) => view.getInt32(0, true),
-  },
-  i64: {
-    write: (view, at, value) => view.setBigInt64(at, BigInt(value), true),
-    read: (view) => view.getBigInt64(0, true),
-  },
-  ptr: {
-    write: (view, at, value) => view.setBigUint64(at, BigInt(value), true),
-    read: (view) => view.getBigUint64(0, true),
-  },
-};
-
-/** Bits of the integers, and of pointers, which are taken as such. */
-const INTEGER_BITS: Readonly<Partial<Record<ScalarKind, bigint>>> = {
-  i1: 1n,
-  i8: 8n,
-  i16: 16n,
-  i32: 32n,
-  i64: 64n,
-  ptr: 64n,
-};
-
 /**
- * The block a call wrapper takes: the callee's address, then one 8-byte slot per argument. An integer may be given as
- * its signed or its unsigned value.
+ * The block a call wrapper takes: the callee's address, then one 8-byte slot per argument, of a struct one per eightbyte.
+ * @param data is told what pointers lead to.
  * @throws {ArgumentError} when number, kind or size of the arguments do not fit.
  */
 export function encodeBlock(
   symbol: string,
   address: bigint,
   signature: CallSignature,
-  args: readonly ScalarValue[],
+  args: readonly CapturedArgument[],
+  data = new CallData(),
 ): Uint8Array {
   const { parameters } = signature;
   if (args.length !== parameters.length)
     throw new ArgumentError(`${symbol} takes ${parameters.length} arguments, got ${args.length}`);
-  const block = newBlock(symbol, callBlockBytes(signature));
+  const { wrapper, firsts } = passingOf(signature);
+  const block = newBlock(symbol, callBlockBytes(wrapper));
   setCallee(block, address);
   const view = new DataView(block.buffer);
   parameters.forEach((kind, index) => {
-    const value = args[index];
-    const wrong = mismatch(kind, value);
-    if (value === undefined || wrong) throw new ArgumentError(`${symbol}: argument ${index + 1} is ${wrong}`);
-    CODECS[kind].write(view, 8 + 8 * index, value);
+    const offset = SLOT_BYTES * (1 + (firsts[index] ?? 0));
+    writeCValue(kind, args[index], { view, offset, data }, `${symbol}: argument ${index + 1}`);
   });
   return block;
 }
@@ -112,19 +62,6 @@ export function encodeBlock(
 /** Puts the callee's address where a wrapper expects it. */
 export function setCallee(block: Uint8Array, address: bigint): void {
   new DataView(block.buffer, block.byteOffset, block.byteLength).setBigUint64(0, address, true);
-}
-
-/** What is wrong with an argument, as the end of a sentence that begins with "argument 1 is". */
-function mismatch(kind: ScalarKind, value: unknown): string | undefined {
-  if (typeof value !== 'number' && typeof value !== 'bigint')
-    return `${typeof value}, not a number or bigint`;
-  const bits = INTEGER_BITS[kind];
-  if (bits === undefined) return undefined;
-  if (typeof value === 'number' && !Number.isInteger(value)) return `${value}, not an integer`;
-  if (typeof value === 'number' && !Number.isSafeInteger(value))
-    return `${value}, which a number does not hold exactly; pass a bigint`;
-  const least = bits === 1n ? 0n : -(1n << (bits - 1n));
-  return value < least || value >= 1n << bits ? `${value}, which does not fit ${kind}` : undefined;
 }
 
 function newBlock(symbol: string, sizeBytes: number): Uint8Array {
@@ -162,9 +99,34 @@ export function checkColumns(
 }
 
 /** What the wrapper left at the block's start; undefined for a void function. */
-export function decodeResult(signature: CallSignature, block: Uint8Array): ScalarValue | undefined {
-  if (signature.result === 'void') return undefined;
-  return CODECS[signature.result].read(new DataView(block.buffer, block.byteOffset, block.byteLength));
+export function decodeResult({ result }: CallSignature, block: Uint8Array): CValue | undefined {
+  if (result === 'void') return undefined;
+  return readCValue(result, new DataView(block.buffer, block.byteOffset, block.byteLength), 0);
+}
+
+/** A call that lacks the callee's address, and that of its data. */
+export interface EncodedCall {
+  readonly block: Uint8Array;
+  readonly data: CallData;
+  /** The result, from the block that has come back, when `data` has taken what was read. */
+  resultIn(block: Uint8Array): CValue | undefined;
+}
+
+/** @throws {ArgumentError} as `encodeBlock`. */
+export function encodeCall(
+  symbol: string,
+  signature: CallSignature,
+  args: readonly CapturedArgument[],
+): EncodedCall {
+  const data = new CallData();
+  const block = encodeBlock(symbol, NULL_ADDR, signature, args, data);
+  const { resultBytes } = passingOf(signature);
+  let inMemory: Uint8Array | undefined;
+  if (resultBytes > 0)
+    data.passAndRead(SLOT_BYTES, new Uint8Array(resultBytes), (content) => {
+      inMemory = content;
+    });
+  return { block, data, resultIn: (answered) => decodeResult(signature, inMemory ?? answered) };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import type { CallOptions, PreparedCall, PreparedDataCall } from './session-calls.js';
+import type { CallOptions, DataCallResult, PreparedCall, PreparedDataCall } from './session-calls.js';
 
 /** What calls from outside need of a session: `ExecutionSession` says what each does. */
 export interface CallingSession {
@@ -21,7 +21,7 @@ export interface CallingSession {
     name: string,
     prepare: (runner: RunnerContext) => Promise<PreparedDataCall>,
     options?: CallOptions,
-  ): Promise<Uint8Array>;
+  ): Promise<DataCallResult>;
   noteReturned(calls: readonly Call[]): void;
   discard(unit: MaterializationUnit): void;
 }

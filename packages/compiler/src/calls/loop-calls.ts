@@ -3,7 +3,7 @@ import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { MESSAGE_LIMITS, STAGED_LIMITS } from '../runner/commit-queue.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { ArgumentError } from './callable.js';
+import { ArgumentError } from './argument-error.js';
 import type { CallingSession } from './calling-session.js';
 import { loopBlock } from './loop-block.js';
 import type { CallOptions } from './session-calls.js';
@@ -91,7 +91,8 @@ export class LoopCalls {
       };
     };
     try {
-      return await this.#session.callOnData(name, prepare, options);
+      const { content } = await this.#session.callOnData(name, prepare, options);
+      return content;
     } finally {
       release();
     }

@@ -1,5 +1,5 @@
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import { ArgumentError } from './callable.js';
+import { ArgumentError } from './argument-error.js';
 
 const POINTER_BYTES = 8;
 

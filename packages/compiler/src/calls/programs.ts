@@ -12,13 +12,14 @@ import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import { ArgumentError } from './argument-error.js';
 import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
-import { ArgumentError } from './callable.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
 import type { CallOptions, SendCall, SessionCalls } from './session-calls.js';
 import { signalNumber } from './signal-numbers.js';
+import { formatSignature } from './signature-text.js';
 
 /** What a program finds when it begins, and how long it may run. */
 export interface ProgramOptions extends CallOptions {
@@ -74,7 +75,7 @@ export function checkMain(name: string, signature: CallSignature | undefined): v
   const takesNoMore = parameters.every((kind, index) => kind === MAIN_PARAMETERS[index]);
   if (takesNoMore && (result === 'i32' || result === 'void')) return;
   throw new ArgumentError(
-    `${name} is ${result}(${parameters.join(', ')}), and a program begins with i32(i32, ptr, ptr) or less of it`,
+    `${name} is ${formatSignature(signature)}, and a program begins with i32(i32, ptr, ptr) or less of it`,
   );
 }
 

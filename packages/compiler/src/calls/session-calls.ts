@@ -42,6 +42,9 @@ export interface PreparedDataCall extends PreparedCall {
   readonly read: MemoryPiece;
 }
 
+/** The block that came back, and what was read. */
+export type DataCallResult = Pick<ResultOf<typeof run.callAndRead>, 'block' | 'content'>;
+
 /** The message that a prepared call becomes. */
 export type SendCall<Prepared, Result> = (
   executor: ExecutorProcessControl,

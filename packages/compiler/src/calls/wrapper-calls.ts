@@ -1,29 +1,37 @@
-import { type ExecutorAddr, formatAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
+import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from './call-signature.js';
+import { type CArgument, type CValue, captureArgument, hasBytes } from './c-values.js';
+import type { CallData } from './call-data.js';
+import {
+  type CallSignature,
+  callWrapperName,
+  MAIN_WRAPPER_NAME,
+  type WrapperSignature,
+} from './call-signature.js';
 import {
   decodeResult,
-  encodeBlock,
+  type EncodedCall,
+  encodeCall,
   encodeMainBlock,
   type JITCallable,
-  type ScalarValue,
   setCallee,
 } from './callable.js';
 import type { CallingSession } from './calling-session.js';
-import type { CallOptions } from './session-calls.js';
+import { passingOf } from './passing.js';
+import type { CallOptions, PreparedCall } from './session-calls.js';
 
 /** Makes the wrappers that calls from outside go through. */
 export interface WrapperLayer {
-  /** The wrapper that calls any function of a signature. */
-  wrapperUnit(signature: CallSignature): MaterializationUnit;
+  /** The wrapper of all functions that are called alike. */
+  wrapperUnit(signature: WrapperSignature): MaterializationUnit;
   /** The wrapper that calls an `int main(int, char **)`. */
   mainWrapperUnit(): MaterializationUnit;
 }
 
-/** Calls functions of scalars through wrappers, of which each signature has one, compiled when it is first needed. */
+/** Calls functions of C through wrappers, one for all that are called alike, compiled when it is first needed. */
 export class WrapperCalls {
   readonly #session: CallingSession;
   readonly #wrapperLayer: WrapperLayer;
@@ -45,9 +53,9 @@ export class WrapperCalls {
       if (!symbol) throw new SymbolsNotFoundError([name]);
       return symbol.address;
     };
-    const call = (args: readonly ScalarValue[], options: CallOptions) =>
+    const call = (args: readonly CArgument[], options: CallOptions) =>
       this.#call(ref, signatureNow, args, options, addressOf);
-    const callable = (...args: ScalarValue[]) => call(args, {});
+    const callable = (...args: CArgument[]) => call(args, {});
     const properties = { symbol: name, signature: signatureNow(), call };
     return Object.defineProperty(Object.assign(callable, properties), 'signature', { get: signatureNow });
   }
@@ -55,9 +63,9 @@ export class WrapperCalls {
   callAddress(
     address: ExecutorAddr,
     signature: CallSignature,
-    args: readonly ScalarValue[],
+    args: readonly CArgument[],
     options: CallOptions,
-  ): Promise<ScalarValue | undefined> {
+  ): Promise<CValue | undefined> {
     return this.#call(
       this.#session.mainDylib.ref(formatAddr(address)),
       () => signature,
@@ -82,28 +90,62 @@ export class WrapperCalls {
   async #call(
     { dylib, name }: SymbolRef,
     signatureNow: () => CallSignature,
-    args: readonly ScalarValue[],
+    args: readonly CArgument[],
     options: CallOptions,
     addressOf: (runner: RunnerContext) => Promise<ExecutorAddr>,
-  ): Promise<ScalarValue | undefined> {
-    let result = signatureNow().result;
+  ): Promise<CValue | undefined> {
+    const captured = args.map((arg, index) => captureArgument(arg, `${name}: argument ${index + 1}`));
+    const isOnData = captured.some(hasBytes) || passingOf(signatureNow()).resultBytes > 0;
+    let call!: EncodedCall;
     const prepare = async (runner: RunnerContext) => {
       for (;;) {
         const signature = signatureNow();
-        const wrapperName = callWrapperName(signature);
-        const block = encodeBlock(name, NULL_ADDR, signature, args);
-        const unit = this.#wrapper(wrapperName, () => this.#wrapperLayer.wrapperUnit(signature));
+        const { wrapper } = passingOf(signature);
+        const wrapperName = callWrapperName(wrapper);
+        call = encodeCall(name, signature, captured);
+        const unit = this.#wrapper(wrapperName, () => this.#wrapperLayer.wrapperUnit(wrapper));
         const entry = await this.#session.link(unit, wrapperName, runner);
-        setCallee(block, await addressOf(runner));
-        if (callWrapperName(signatureNow()) !== wrapperName) continue;
-        result = signature.result;
-        return { block, entry };
+        setCallee(call.block, await addressOf(runner));
+        if (callWrapperName(passingOf(signatureNow()).wrapper) === wrapperName)
+          return { block: call.block, entry };
       }
     };
-    const block = await this.#session.call(name, prepare, options);
+    const block = isOnData
+      ? await this.#callOnData(name, prepare, () => call.data, options)
+      : await this.#session.call(name, prepare, options);
     // Calls are guessed from what the main dylib's functions call.
     if (dylib === this.#session.mainDylib) this.#session.noteReturned([{ callee: name, isCertain: true }]);
-    return decodeResult({ result, parameters: [] }, block);
+    return call.resultIn(block);
+  }
+
+  /** A call of which pointers lead to memory that is its own as long as it lasts. */
+  async #callOnData(
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    dataNow: () => CallData,
+    options: CallOptions,
+  ): Promise<Uint8Array> {
+    let free = () => {};
+    const prepareData = async (runner: RunnerContext) => {
+      free();
+      const call = await prepare(runner);
+      const data = dataNow();
+      data.check(name, runner.commits.limits);
+      const { address } = runner.allocate('data', data.sizeBytes, data.alignment);
+      free = () => {
+        free = () => {};
+        if (!runner.lost) runner.free('data', address);
+      };
+      const { segments, read } = data.placeAt(address, call.block);
+      return { ...call, data: segments, read };
+    };
+    try {
+      const { block, content } = await this.#session.callOnData(name, prepareData, options);
+      dataNow().take(content);
+      return block;
+    } finally {
+      free();
+    }
   }
 
   #wrapper(name: string, make: () => MaterializationUnit): MaterializationUnit {

@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { BINARY, CAST, FCMP, ICMP, IR, IRRecording, LINKAGE } from './recording.js';
-import { type FunctionType, type IRType, PointerType, ScalarType } from './types.js';
+import { type FunctionType, type IRType, PointerType, ScalarType, StructType } from './types.js';
 
 /** A value of one module: which of its values, in the order in which they were made. */
 export type IRValue = number & { readonly __ir: 'value' };
@@ -223,6 +223,9 @@ export class IRBuilder {
       this.#recording.u8(type.code);
     } else if (type instanceof PointerType) {
       this.#record(IR.pointerType, this.#typeId(type.element));
+    } else if (type instanceof StructType) {
+      const fields = type.fields.map((field) => this.#typeId(field));
+      this.#record(IR.structType, fields.length, ...fields);
     } else {
       const result = this.#typeId(type.result);
       const parameters = type.parameters.map((parameter) => this.#typeId(parameter));

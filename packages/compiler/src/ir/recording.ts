@@ -27,6 +27,7 @@ export const IR = {
   phi: 25,
   addIncoming: 26,
   call: 27,
+  structType: 28,
 } as const;
 
 /** `enum farjit_scalar` of `codegen.h`. */

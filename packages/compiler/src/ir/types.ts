@@ -1,7 +1,7 @@
 import { SCALAR } from './recording.js';
 
 /** A type, the same in all modules: a recording says once what it is, where it is first used. */
-export type IRType = ScalarType | PointerType | FunctionType;
+export type IRType = ScalarType | PointerType | FunctionType | StructType;
 
 abstract class Type {
   #pointer: PointerType | undefined;
@@ -42,6 +42,16 @@ export class FunctionType extends Type {
     super();
     this.result = result;
     this.parameters = parameters;
+  }
+}
+
+/** Without a name, laid out as C does it. */
+export class StructType extends Type {
+  readonly fields: readonly IRType[];
+
+  constructor(fields: readonly IRType[]) {
+    super();
+    this.fields = fields;
   }
 }
 

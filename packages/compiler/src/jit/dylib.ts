@@ -5,6 +5,7 @@ import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import { checkMain, type ProgramOptions, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import { parseSignature } from '../calls/signature-text.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
@@ -223,17 +224,21 @@ export class Dylib {
 
   /**
    * A callable for a name.
-   * @param signature needed where none is known: process symbols that no `extern` declares, and functions of other types.
+   * @param signature in words, as `i32(ptr, i64)`, which `parseSignature` reads. Needed where none is known (process symbols that
+   *   no `extern` declares, functions of objects, and those whose types are not all scalars), and for strings, arrays
+   *   that are read back, structs, and integers without a sign.
+   * @throws {SignatureError} when the words are none; it says where.
    * @throws {SymbolsNotFoundError}
    * @throws {InitializersDueError} when its dylib has to be initialised first; so does a call of it in a new runner.
    */
-  async lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+  async lookup(name: string, signature?: CallSignature | string): Promise<JITCallable> {
     const { session, calls } = this.#context;
+    const given = typeof signature === 'string' ? parseSignature(signature) : signature;
     const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
       this.findSymbol(name),
     );
     if (!found) throw new SymbolsNotFoundError([name]);
-    const signatureNow = () => signature ?? this.#context.signatureOf(this.#dylib.ref(name));
+    const signatureNow = () => given ?? this.#context.signatureOf(this.#dylib.ref(name));
     const known = signatureNow();
     if (!known)
       throw new FarJITError(

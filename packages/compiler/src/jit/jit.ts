@@ -234,12 +234,8 @@ export class JIT implements AsyncDisposable {
     return this.#loadLLVM();
   }
 
-  /**
-   * A callable for a name: a front end's function, a module's function of scalars, or one the runner has.
-   * @param signature needed where none is known: process symbols, and functions of other types.
-   * @throws {SymbolsNotFoundError}
-   */
-  lookup(name: string, signature?: CallSignature): Promise<JITCallable> {
+  /** A callable for a name: a front end's function, a module's, or one the runner has. See `Dylib.lookup`. */
+  lookup(name: string, signature?: CallSignature | string): Promise<JITCallable> {
     return this.mainDylib.lookup(name, signature);
   }
 

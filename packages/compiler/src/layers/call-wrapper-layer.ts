@@ -4,7 +4,7 @@ import {
   generateProgramStart,
   PROGRAM_START_NAME,
 } from '../calls/call-list.js';
-import { type CallSignature, callWrapperName, MAIN_WRAPPER_NAME } from '../calls/call-signature.js';
+import { callWrapperName, MAIN_WRAPPER_NAME, type WrapperSignature } from '../calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../calls/call-wrapper.js';
 import type { WrapperLayer } from '../calls/wrapper-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
@@ -20,8 +20,8 @@ export class CallWrapperLayer implements WrapperLayer {
     this.#compiler = new RecipeCompiler(context);
   }
 
-  /** The wrapper that calls any function of a signature. */
-  wrapperUnit(signature: CallSignature): MaterializationUnit {
+  /** The wrapper of all functions that are called alike. */
+  wrapperUnit(signature: WrapperSignature): MaterializationUnit {
     return this.#wrapper(callWrapperName(signature), () => generateCallWrapper(signature));
   }
 

@@ -1,6 +1,7 @@
 import { callWrapperName } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
 import type { LoopLayer } from '../calls/loop-calls.js';
+import { passingOf } from '../calls/passing.js';
 import type { Call } from '../core/call-edges.js';
 import { MaterializationUnit, type ObjectSource } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
@@ -45,7 +46,7 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
   override typeOf(): string {
     try {
       const signature = signatureOfType(this.layer.frontEnd.typeOf(this.body));
-      return signature ? callWrapperName(signature) : 'not of scalars';
+      return signature ? callWrapperName(passingOf(signature).wrapper) : 'not of scalars';
     } catch {
       // A name changes its meaning whatever its front end throws: then callers are compiled again.
       return 'not known';

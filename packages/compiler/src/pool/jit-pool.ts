@@ -1,8 +1,11 @@
 import type llvm from 'llvm-bindings';
 import { SharedObjects } from '../cache/shared-objects.js';
+import { ArgumentError } from '../calls/argument-error.js';
+import type { CArgument, CValue } from '../calls/c-values.js';
 import type { CallSignature } from '../calls/call-signature.js';
-import { ArgumentError, checkColumns, type ScalarValue } from '../calls/callable.js';
+import { checkColumns } from '../calls/callable.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import { parseSignature } from '../calls/signature-text.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
@@ -35,9 +38,9 @@ export type MapData = Float64Array | { readonly columns: readonly Float64Array[]
 
 /** A function in the executors, called by name in one that has little to do. */
 export interface PoolCallable {
-  (...args: ScalarValue[]): Promise<ScalarValue | undefined>;
+  (...args: CArgument[]): Promise<CValue | undefined>;
   readonly symbol: string;
-  call(args: readonly ScalarValue[], options: CallOptions): Promise<ScalarValue | undefined>;
+  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
 }
 
 /**
@@ -167,19 +170,20 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * A callable for a function, which is called in the executor that has least to do.
-   * @param signature as for `JIT.lookup`.
+   * @param words as for `JIT.lookup`.
    * @throws {SymbolsNotFoundError}
    */
-  async lookup(name: string, signature?: CallSignature): Promise<PoolCallable> {
+  async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
+    const signature = typeof words === 'string' ? parseSignature(words) : words;
     await this.#evaluator.atHome((session) => session.lookup(name, signature), undefined);
-    const call = async (args: readonly ScalarValue[], options: CallOptions) => {
+    const call = async (args: readonly CArgument[], options: CallOptions) => {
       const connected = await this.#executors.someConnected(options.signal);
       // Whoever comes next sees it at work.
       return idlestOf(connected).occupy(async (session) =>
         (await session.lookup(name, signature)).call(args, options),
       );
     };
-    const callable = (...args: ScalarValue[]) => call(args, {});
+    const callable = (...args: CArgument[]) => call(args, {});
     return Object.assign(callable, { symbol: name, call });
   }
 

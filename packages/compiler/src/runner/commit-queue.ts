@@ -57,7 +57,7 @@ export class CommitQueue {
   /** @param isReused code memory among it held other code before. */
   addSegments(segments: readonly Segment[], isReused: boolean): void {
     for (const segment of segments)
-      for (const piece of cut(segment, Math.min(MAX_MESSAGE_BYTES, this.limits.bytes))) {
+      for (const piece of cutSegment(segment, Math.min(MAX_MESSAGE_BYTES, this.limits.bytes))) {
         this.#segments.push(piece);
         this.#segmentBytes += piece.content.byteLength;
       }
@@ -201,7 +201,7 @@ function join(segments: readonly Segment[]): Segment[] {
 }
 
 /** Pieces of a segment, none of more bytes than that. */
-function cut(segment: Segment, mostBytes: number): Segment[] {
+export function cutSegment(segment: Segment, mostBytes: number): Segment[] {
   const { address, prot, content, memoryBytes } = segment;
   if (content.byteLength <= mostBytes) return [segment];
   const pieces: Segment[] = [];

@@ -4,6 +4,7 @@ import type { CallingSession } from '../calls/calling-session.js';
 import { Programs } from '../calls/programs.js';
 import {
   type CallOptions,
+  type DataCallResult,
   type PreparedCall,
   type PreparedDataCall,
   SessionCalls,
@@ -290,16 +291,15 @@ export class ExecutionSession implements CallingSession {
   }
 
   /**
-   * Runs a call with its data and answers with the memory it wants read, all in one round trip.
+   * Runs a call with its data and answers also with the memory it wants read, all in one round trip.
    * @throws as `call`.
    */
-  async callOnData(
+  callOnData(
     name: string,
     prepare: (runner: RunnerContext) => Promise<PreparedDataCall>,
     options: CallOptions = {},
-  ): Promise<Uint8Array> {
-    const { content } = await this.#calls.run({ name, prepare, send: sendDataCall, options });
-    return content;
+  ): Promise<DataCallResult> {
+    return this.#calls.run({ name, prepare, send: sendDataCall, options });
   }
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */

@@ -1,17 +1,17 @@
 import test from 'ava';
 import {
-  type CallSignature,
   callBlockBytes,
   callWrapperName,
   MAIN_WRAPPER_NAME,
-  type ScalarKind,
+  type WrappedKind,
+  type WrapperSignature,
 } from '../../src/calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import { executingTest, runWithLli } from '../frontends/kaleidoscope/lli.js';
 import { bitcodeOf, textOf } from '../ir/module-of.js';
 
 interface WrappedCall {
-  readonly signature: CallSignature;
+  readonly signature: WrapperSignature;
   /** IR that defines `@callee` and what it needs. */
   readonly callee: string;
   /** Bits of each argument's slot. */
@@ -58,8 +58,8 @@ define i32 @main() {
   return { slot: BigInt(`0x${output.slice(0, 16)}`), address: BigInt(`0x${output.slice(16)}`) };
 }
 
-function declaredTypes({ parameters }: CallSignature): string {
-  return parameters.map((kind) => (kind === 'ptr' ? 'i8*' : kind)).join(', ');
+function declaredTypes({ parameters }: WrapperSignature): string {
+  return parameters.map((kind) => (kind === 'ptr' ? 'i8*' : kind.replace(/^u/, 'i'))).join(', ');
 }
 
 function bitsOfDouble(value: number): bigint {
@@ -87,9 +87,18 @@ executingTest('doubles go in and out', async (t) => {
 });
 
 executingTest('every kind of argument arrives, also on the stack', async (t) => {
-  const kinds: ScalarKind[] = ['double', 'float', 'i1', 'i8', 'i16', 'i32', 'i64', 'ptr'];
+  const kinds: Exclude<WrappedKind, 'u8' | 'u16'>[] = [
+    'double',
+    'float',
+    'i1',
+    'i8',
+    'i16',
+    'i32',
+    'i64',
+    'ptr',
+  ];
   const parameters = [...kinds, ...kinds, ...kinds, ...kinds];
-  const slotOf = (kind: ScalarKind, index: number): bigint => {
+  const slotOf = (kind: (typeof kinds)[number], index: number): bigint => {
     const value = BigInt(index + 1);
     if (kind === 'double') return bitsOfDouble(index + 1);
     if (kind === 'float') return above(32, bitsOfFloat(index + 1));
@@ -140,7 +149,22 @@ executingTest('narrow integers are widened as C callers widen them', async (t) =
   t.is(BigInt.asIntN(64, slot), 1_000_000n - 5000n - 7n);
 });
 
-const RESULTS: readonly [kind: ScalarKind, type: string, literal: string, bits: number, value: bigint][] = [
+executingTest('integers without a sign are widened with zeros', async (t) => {
+  const { slot } = await callThroughWrapper({
+    signature: { result: 'i64', parameters: ['u8', 'u16'] },
+    callee: `define i64 @callee(i8 zeroext %a, i16 zeroext %b) {
+    %a32 = zext i8 %a to i32
+    %b32 = zext i16 %b to i32
+    %s = mul i32 %a32, 65536
+    %r = add i32 %s, %b32
+    %r64 = zext i32 %r to i64
+    ret i64 %r64 }`,
+    slots: [above(8, 0xfbn), above(16, 0xfff9n)],
+  });
+  t.is(slot, 0xfb_fff9n);
+});
+
+const RESULTS: readonly [kind: WrappedKind, type: string, literal: string, bits: number, value: bigint][] = [
   ['double', 'double', '2.5', 64, bitsOfDouble(2.5)],
   ['float', 'float', '2.5', 32, bitsOfFloat(2.5)],
   ['i1', 'i1', 'true', 8, 1n],
@@ -222,4 +246,5 @@ test('a wrapper is named after its signature', async (t) => {
 test('a call block has a slot for the callee and one per parameter', (t) => {
   t.is(callBlockBytes({ result: 'void', parameters: [] }), 8);
   t.is(callBlockBytes({ result: 'double', parameters: ['double', 'i1', 'ptr'] }), 32);
+  t.is(callBlockBytes({ result: 'i64+double', parameters: [] }), 16);
 });

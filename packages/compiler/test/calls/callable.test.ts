@@ -1,15 +1,16 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
+import { ArgumentError } from '../../src/calls/argument-error.js';
+import type { CValue } from '../../src/calls/c-values.js';
 import type { ScalarKind } from '../../src/calls/call-signature.js';
 import {
-  ArgumentError,
   decodeResult,
   doubleSignature,
   encodeBlock,
   encodeMainBlock,
-  type ScalarValue,
   setCallee,
 } from '../../src/calls/callable.js';
+import type { ScalarValue } from '../../src/calls/scalars.js';
 
 const CALLEE = 0x7f12_3456_789a_bcden;
 
@@ -18,7 +19,7 @@ function slotOf(kind: ScalarKind, value: ScalarValue): string {
   return Buffer.from(block.subarray(8)).toString('hex');
 }
 
-function decoded(kind: ScalarKind, slot: string): ScalarValue | undefined {
+function decoded(kind: ScalarKind, slot: string): CValue | undefined {
   return decodeResult({ result: kind, parameters: [] }, Buffer.from(slot, 'hex'));
 }
 
@@ -36,6 +37,10 @@ const LAYOUT: readonly (readonly [ScalarKind, ScalarValue, string, ScalarValue?]
   ['i8', -128, '8000000000000000'],
   ['i8', 127, '7f00000000000000'],
   ['i8', 255, 'ff00000000000000', -1],
+  ['u8', 255, 'ff00000000000000'],
+  ['u16', 0xabcd, 'cdab000000000000'],
+  ['u32', 0xffff_fffe, 'feffffff00000000'],
+  ['u64', 0xffff_ffff_ffff_fffen, 'feffffffffffffff'],
   ['i16', -32768, '0080000000000000'],
   ['i16', 0xabcd, 'cdab000000000000', 0xabcd - 0x1_0000],
   ['i32', -2, 'feffffff00000000'],
@@ -102,6 +107,9 @@ for (const [parameters, args, message] of [
   [['i1'], [-1], 'f: argument 1 is -1, which does not fit i1'],
   [['i8'], [256], 'f: argument 1 is 256, which does not fit i8'],
   [['i8'], [-129n], 'f: argument 1 is -129, which does not fit i8'],
+  [['u8'], [-1], 'f: argument 1 is -1, which does not fit u8'],
+  [['u64'], [-1n], 'f: argument 1 is -1, which does not fit u64'],
+  [['i32'], [null], 'f: argument 1 is null, not a number or bigint'],
   [['i16'], [65536], 'f: argument 1 is 65536, which does not fit i16'],
   [['i32'], [2 ** 32], 'f: argument 1 is 4294967296, which does not fit i32'],
   [['i32'], [1.5], 'f: argument 1 is 1.5, not an integer'],

@@ -41,7 +41,7 @@ function prepared(call: (prepare: Prepare) => Promise<Uint8Array>) {
   const made: { name: string; isOld: boolean }[] = [];
   const session = {
     executor: { has: () => true },
-    callOnData: (_name: string, prepare: Prepare) => call(prepare),
+    callOnData: async (_name: string, prepare: Prepare) => ({ content: await call(prepare) }),
     link: async () => {
       if (linking.fails) throw new Error('does not link');
       return ENTRY;

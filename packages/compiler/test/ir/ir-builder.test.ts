@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import type { CallSignature } from '../../src/calls/call-signature.js';
+import type { WrapperSignature } from '../../src/calls/call-signature.js';
 import { generateCallWrapper, generateMainWrapper } from '../../src/calls/call-wrapper.js';
 import type { PrototypeAST } from '../../src/frontends/kaleidoscope/ast.js';
 import { IRBuilder } from '../../src/ir/ir-builder.js';
@@ -15,6 +15,7 @@ import {
   I16,
   I32,
   I64,
+  StructType,
   VOID,
 } from '../../src/ir/types.js';
 import { BitcodeError } from '../../src/llvm/errors.js';
@@ -28,11 +29,12 @@ import { inputOf, textOf } from './module-of.js';
 
 const EXAMPLES = new URL('../../../../../examples/', import.meta.url);
 const EXAMPLE_FILES = ['fib.ks', 'mandelbrot.ks', 'operators.ks'];
-const SIGNATURES: readonly CallSignature[] = [
+const SIGNATURES: readonly WrapperSignature[] = [
   { result: 'double', parameters: ['double', 'i32', 'ptr'] },
   { result: 'void', parameters: ['i1', 'i8', 'i16', 'i64', 'float'] },
   { result: 'i1', parameters: [] },
   { result: 'ptr', parameters: ['ptr'] },
+  { result: 'i64+double', parameters: ['u8', 'u16'] },
 ];
 
 /** Programs of which a module is made in each way that IR generation has: counted, with bodies to inline, entries and loops. */
@@ -98,6 +100,8 @@ function everything(): IRBuilder {
   const f = ir.addFunction('größe ∞', mixed);
   const block = ir.addFunction('block', BLOCK_FUNCTION, 'internal');
   const elsewhere = ir.addFunction('elsewhere', callback);
+  const pair = new StructType([I64, DOUBLE]);
+  const both = ir.addFunction('both', new FunctionType(pair, []));
 
   ir.continueIn(ir.addBlock(scale, 'entry'));
   ir.ret(ir.binary('fmul', ir.argument(scale, 0, 'x'), ir.double(-0.5), 'half'));
@@ -131,6 +135,7 @@ function everything(): IRBuilder {
 
   ir.continueIn(ir.addBlock(block, 'entry'));
   ir.store(elsewhere.value, ir.cast('bitcast', ir.argument(block, 0), callback.pointer.pointer));
+  ir.store(ir.call(both, [], 'pair'), ir.cast('bitcast', ir.argument(block, 0), pair.pointer));
   ir.retVoid();
   return ir;
 }
@@ -181,10 +186,15 @@ define internal void @block(i8* %0) {
 entry:
   %1 = bitcast i8* %0 to void ()**
   store void ()* @elsewhere, void ()** %1, align 8
+  %pair = call { i64, double } @both()
+  %2 = bitcast i8* %0 to { i64, double }*
+  store { i64, double } %pair, { i64, double }* %2, align 8
   ret void
 }
 
 declare void @elsewhere()
+
+declare { i64, double } @both()
 `;
 
 test('what is built is the module that the same words make in an assembler', async (t) => {

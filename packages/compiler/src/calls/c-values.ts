@@ -1,0 +1,105 @@
+import { ArgumentError } from './argument-error.js';
+import { type CallData, PassedBytes } from './call-data.js';
+import type { ArrayKind, FieldKind, ParameterKind, StructKind } from './call-signature.js';
+import { isArray, isStruct, partsOf } from './layout.js';
+import { CODECS, mismatch, type ScalarValue } from './scalars.js';
+
+/**
+ * What a function of C is given. For a pointer: an address, null, or what it is to lead to, which is copied for the call:
+ * a string, with a NUL behind it, or an array of numbers (any view of an `ArrayBuffer`). For a struct or an array in one:
+ * what is in it, in order.
+ */
+export type CArgument = ScalarValue | string | ArrayBufferView | null | readonly CArgument[];
+
+/** What a function of C gives: a struct is what is in it, in order. */
+export type CValue = ScalarValue | readonly CValue[];
+
+/** An argument whose strings and arrays have been copied. */
+export type CapturedArgument = ScalarValue | null | PassedBytes | readonly CapturedArgument[];
+
+/**
+ * Copies what arguments point to, as it is now.
+ * @throws {ArgumentError} for a string that C cannot hold.
+ */
+export function captureArgument(value: CArgument, place: string): CapturedArgument {
+  if (typeof value === 'string') {
+    if (value.includes('\0'))
+      throw new ArgumentError(`${place} contains a NUL, with which a string ends in C`);
+    return new PassedBytes(Buffer.from(`${value}\0`));
+  }
+  if (ArrayBuffer.isView(value)) return new PassedBytes(bytesIn(value).slice(), value);
+  if (!Array.isArray(value)) return value as ScalarValue | null;
+  return value.map((item: CArgument, index) => captureArgument(item, `${place}, item ${index + 1}`));
+}
+
+/** Whether an argument leads to memory of the call. */
+export function hasBytes(value: CapturedArgument): boolean {
+  return value instanceof PassedBytes || (Array.isArray(value) && value.some(hasBytes));
+}
+
+/**
+ * Writes a value as C has it in memory.
+ * @param place of the value in words, as errors begin.
+ * @throws {ArgumentError} when it does not fit.
+ */
+export function writeCValue(
+  kind: ParameterKind | FieldKind,
+  value: CapturedArgument | undefined,
+  into: { readonly view: DataView; readonly offset: number; readonly data: CallData },
+  place: string,
+): void {
+  const { view, offset, data } = into;
+  if (kind === 'inout ptr') return writeInout(value, into, place);
+  if (isStruct(kind) || isArray(kind)) return writeItems(kind, value, into, place);
+  if (kind === 'ptr' && value instanceof PassedBytes) return data.pass(offset, value.bytes);
+  const scalar = kind === 'ptr' && value === null ? 0n : value;
+  const wrong = scalar instanceof PassedBytes ? 'no number' : mismatch(kind, scalar);
+  if (wrong !== undefined) throw new ArgumentError(`${place} is ${wrong}`);
+  CODECS[kind].write(view, offset, scalar as ScalarValue);
+}
+
+/** Reads a value as C has it in memory. */
+export function readCValue(kind: FieldKind, view: DataView, offset: number): CValue {
+  if (isStruct(kind) || isArray(kind))
+    return partsOf(kind).map((part) => readCValue(part.kind, view, offset + part.offset));
+  return CODECS[kind].read(view, offset);
+}
+
+function writeInout(
+  value: CapturedArgument | undefined,
+  { offset, data }: { readonly offset: number; readonly data: CallData },
+  place: string,
+): void {
+  if (!(value instanceof PassedBytes && value.array))
+    throw new ArgumentError(`${place} is no array of numbers for the function to write to`);
+  const { array, bytes } = value;
+  data.passAndRead(offset, bytes, (content) => {
+    if (array.byteLength !== bytes.byteLength)
+      throw new ArgumentError(
+        `${place} had ${bytes.byteLength} bytes, and has ${array.byteLength} after the call`,
+      );
+    bytesIn(array).set(content);
+  });
+}
+
+function writeItems(
+  kind: StructKind | ArrayKind,
+  value: CapturedArgument | undefined,
+  { view, offset, data }: { readonly view: DataView; readonly offset: number; readonly data: CallData },
+  place: string,
+): void {
+  const parts = partsOf(kind);
+  const what = isArray(kind) ? 'array' : 'struct';
+  if (!Array.isArray(value))
+    throw new ArgumentError(`${place} is no array with the ${parts.length} items of the ${what}`);
+  if (value.length !== parts.length)
+    throw new ArgumentError(`${place} has ${value.length} items, the ${what} has ${parts.length}`);
+  parts.forEach((part, index) => {
+    const into = { view, offset: offset + part.offset, data };
+    writeCValue(part.kind, value[index], into, `${place}, item ${index + 1}`);
+  });
+}
+
+function bytesIn(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
