@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A library can ask for stacks with rights to execute, and its constructor for any memory. */
 static void check_rights(const char *library)
@@ -24,6 +25,14 @@ static void check_rights(const char *library)
 	fclose(maps);
 }
 
+/* To open a FIFO is to wait for whoever writes to it. */
+static void check_kind(const char *name)
+{
+	struct stat status;
+	if (strchr(name, '/') && stat(name, &status) == 0 && !S_ISREG(status.st_mode))
+		farjit_fault("cannot preload %s: it is no regular file", name);
+}
+
 void farjit_preload(uint32_t count)
 {
 	const char *name = farjit_control->names;
@@ -32,6 +41,7 @@ void farjit_preload(uint32_t count)
 		size_t length = strnlen(name, (size_t)(end - name));
 		if (name + length >= end)
 			farjit_fault("library %u to preload is not terminated", i);
+		check_kind(name);
 		/* Global, so that a lookup finds its symbols; now, because nothing can be resolved from files later. */
 		if (!dlopen(name, RTLD_NOW | RTLD_GLOBAL))
 			farjit_fault("cannot preload %s", dlerror());

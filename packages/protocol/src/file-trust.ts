@@ -1,4 +1,13 @@
-import { closeSync, fstatSync, lstatSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { FarJITError } from './errors.js';
 
 /** Of a mode: the group or others may write. */
@@ -67,6 +76,7 @@ export function readTrustedFile(path: string): string {
   const link = lstatSync(path);
   if (link.isSymbolicLink() && !owners.includes(link.uid))
     throw new UntrustedFileError(path, `is a link of another user (${link.uid})`);
+  if (isFIFO(path)) throw new UntrustedFileError(path, 'is a FIFO, to which nobody may ever write');
   const fd = openSync(path, 'r');
   try {
     const status = fstatSync(fd);
@@ -80,6 +90,17 @@ export function readTrustedFile(path: string): string {
     return readBounded(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Not a pipe that a shell has put in place of a command, which has no path: that command is running. */
+function isFIFO(path: string): boolean {
+  if (!statSync(path).isFIFO()) return false;
+  try {
+    return lstatSync(realpathSync(path)).isFIFO();
+  } catch {
+    // `/dev/fd/N` leads to `pipe:[NUMBER]`, which is nowhere.
+    return false;
   }
 }
 

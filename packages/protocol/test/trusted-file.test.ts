@@ -83,6 +83,13 @@ test('mount points are found in what the kernel lists, with what it escapes', (t
   t.false(isMountPoint(list, ''));
 });
 
+test('a FIFO is refused, and nobody waited for who writes to it', (t) => {
+  const { folder } = fileIn(t);
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', ['-m', '600', fifo]);
+  t.throws(() => readTrustedFile(fifo), { instanceOf: UntrustedFileError, message: /is a FIFO/ });
+});
+
 test('a file without end is refused, and not read for ever', (t) => {
   t.throws(() => readTrustedFile('/dev/zero'), {
     instanceOf: RangeError,

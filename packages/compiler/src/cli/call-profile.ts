@@ -29,11 +29,12 @@ export class CallProfileError extends FarJITError {
 
 /**
  * Reads what `writeCallProfile` wrote.
+ * @param signal ends the wait for a pipe.
  * @returns functions in the order in which they were first called.
  * @throws {CallProfileError}
  */
-export async function readCallProfile(path: string): Promise<string[]> {
-  const bytes = await readBoundedFile(path, MAX_PROFILE_BYTES).catch((error: unknown) => {
+export async function readCallProfile(path: string, signal?: AbortSignal): Promise<string[]> {
+  const bytes = await readBoundedFile(path, MAX_PROFILE_BYTES, signal).catch((error: unknown) => {
     throw new CallProfileError('use', path, systemErrorWords(error), error);
   });
   let content: unknown;
@@ -55,16 +56,21 @@ export async function readCallProfile(path: string): Promise<string[]> {
 
 /**
  * Writes a profile, or leaves the file as it was: nobody sees half of one.
+ * @param signal ends the wait for whoever reads a pipe.
  * @throws {CallProfileError}
  */
-export async function writeCallProfile(path: string, functions: readonly string[]): Promise<void> {
+export async function writeCallProfile(
+  path: string,
+  functions: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
   const profile: v.InferOutput<typeof CallProfile> = {
     format: 'farjit-calls',
     version: 1,
     functions: [...functions],
   };
   try {
-    await writeOutputFile(path, [`${JSON.stringify(profile, undefined, 1)}\n`]);
+    await writeOutputFile(path, [`${JSON.stringify(profile, undefined, 1)}\n`], signal);
   } catch (error) {
     throw new CallProfileError('write', path, systemErrorWords(error), error);
   }

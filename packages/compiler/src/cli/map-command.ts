@@ -42,13 +42,13 @@ export async function mapCommand(name: string, path: string, options: MapCommand
     return false;
   });
   try {
-    const source = await readSource(path);
+    const source = await readSource(path, stop.signal);
     const { items, diagnostics } = parseSource(source, new OperatorTable());
     for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
     if (diagnostics.length > 0) return 1;
     const { parameters } = findFunction(name, source.name, items);
     await checkMapOutput(options.output);
-    const input = await readMapInput(options.input, parameters);
+    const input = await readMapInput(options.input, parameters, stop.signal);
     await mapInput(name, items, input, options, streams, stop.signal);
     // Standard output tells a moment after it was written to.
     await new Promise((resolve) => setImmediate(resolve));
@@ -96,7 +96,7 @@ async function mapInput(
         },
       )
       .finally(() => progress.end());
-    await writeMapOutput(options.output, results, hasHeader ? name : undefined, streams);
+    await writeMapOutput(options.output, results, hasHeader ? name : undefined, streams, signal);
     if (options.stats) await writePoolStatistics(pool, options.stats, streams);
   } finally {
     await pool.close();

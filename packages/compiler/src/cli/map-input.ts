@@ -1,23 +1,34 @@
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
+import { openStream, readBoundedFile } from '../files/bounded-file.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import { DataFileError, type MapInput } from './map-columns.js';
 import { systemErrorWords } from './system-error.js';
 
 const DOUBLE_BYTES = 8;
+/** Most that Node has in one buffer. */
+const MAX_DOUBLES_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads a column for each parameter.
  * @param path `.f64` holds little-endian doubles, a row after the other; `.csv` text; `-` is CSV on standard input.
+ * @param signal ends the wait for a pipe.
  * @throws {DataFileError}
  */
-export async function readMapInput(path: string, parameters: readonly string[]): Promise<MapInput> {
+export async function readMapInput(
+  path: string,
+  parameters: readonly string[],
+  signal?: AbortSignal,
+): Promise<MapInput> {
   const name = path === '-' ? '<stdin>' : printable(path);
   try {
-    if (path.endsWith('.f64'))
-      return { columns: columnsOf(name, await readFile(path), parameters.length), hasHeader: false };
+    if (path.endsWith('.f64')) {
+      const bytes = await readBoundedFile(path, MAX_DOUBLES_BYTES, signal);
+      return { columns: columnsOf(name, bytes, parameters.length), hasHeader: false };
+    }
     const { readCSV } = await import('./map-csv.js');
-    return await readCSV(name, path === '-' ? process.stdin : createReadStream(path), parameters);
+    const stream = path === '-' ? process.stdin : await openStream(path);
+    if (signal) addAbortSignal(signal, stream);
+    return await readCSV(name, stream, parameters);
   } catch (error) {
     if (error instanceof DataFileError) throw error;
     throw new DataFileError(`cannot read ${name}: ${systemErrorWords(error)}`, { cause: error });

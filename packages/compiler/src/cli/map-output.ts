@@ -31,6 +31,7 @@ export async function checkMapOutput(path: string | undefined): Promise<void> {
  * Writes results: little-endian doubles to a `.f64` file, else a line each. A file is there whole or not at all.
  * @param path undefined for standard output.
  * @param header the first line of text, if it is to have one.
+ * @param signal ends the wait for whoever reads a pipe.
  * @throws {OutputFileError}
  */
 export async function writeMapOutput(
@@ -38,6 +39,7 @@ export async function writeMapOutput(
   results: Float64Array,
   header: string | undefined,
   streams: CommandStreams,
+  signal?: AbortSignal,
 ): Promise<void> {
   if (path === undefined) {
     for (const piece of linesOf(results, header)) await streams.out.write(piece);
@@ -47,7 +49,7 @@ export async function writeMapOutput(
     ? [new Uint8Array(results.buffer, results.byteOffset, results.byteLength)]
     : linesOf(results, header);
   try {
-    await writeOutputFile(path, content);
+    await writeOutputFile(path, content, signal);
   } catch (error) {
     throw new OutputFileError(path, error);
   }

@@ -66,7 +66,7 @@ async function runFiles(
   const executor = executorOf(options);
   const libraries = findLibraries(options.library ?? [], options.libraryPath ?? []);
   const inputs = await Promise.all(
-    files.map(async (file): Promise<Input> => ({ ...file, content: await readInput(file.path) })),
+    files.map(async (file): Promise<Input> => ({ ...file, content: await readInput(file, signal) })),
   );
   const preload = preloadFor(inputs, libraries, executor, options);
   const jit = await openJIT(
@@ -83,7 +83,10 @@ async function runFiles(
   try {
     for (const input of inputs) await addInput(jit, input, options, streams, signal);
     for (const path of libraries.archives)
-      await jit.addArchive(await readInput(path), { name: path, directory: dirname(path) });
+      await jit.addArchive(await readInput({ path, kind: 'archive' }, signal), {
+        name: path,
+        directory: dirname(path),
+      });
     const exitCode = await runMain(jit, inputs, options, streams, signal);
     if (options.stats) {
       const statistics = await collectStatistics(jit);
@@ -162,15 +165,16 @@ function programAt(cc: string): string {
 
 async function runMain(
   jit: JIT,
-  [first]: readonly Input[],
+  inputs: readonly Input[],
   { entry = 'main', args, env = {}, eager, deadline: deadlineMs }: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<number> {
+  const [first] = inputs;
   if (!jit.definedNames().includes(entry) && !(await jit.findSymbol(entry)))
     throw new FarJITError(
       'NO_ENTRY',
-      `no file defines ${entry}, with which the program would begin: give one that does, or another --entry`,
+      `no file defines ${entry}, with which the program would begin${emptyOnes(inputs)}: give one that does, or another --entry`,
     );
   const argv = [basename(first?.path ?? entry), ...args];
   const { stdin, stdout } = process;
@@ -179,6 +183,12 @@ async function runMain(
   if (result.trap) await streams.report(describeFailure(result.trap));
   else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
   return result.exitCode;
+}
+
+function emptyOnes(inputs: readonly Input[]): string {
+  const empty = inputs.filter(({ content }) => content.byteLength === 0).map(({ path }) => path);
+  if (empty.length === 0) return '';
+  return ` (${empty.join(', ')} ${empty.length === 1 ? 'is' : 'are'} empty)`;
 }
 
 /** What clang and LLVM say of a source has its place in front already. */

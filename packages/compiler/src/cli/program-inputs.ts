@@ -19,6 +19,15 @@ export interface ProgramFile {
 const MAX_INPUT_BYTES = 256 * 1024 * 1024;
 const MAGIC_BYTES = 8;
 
+/** Texts in which nothing is defined. */
+const MAY_BE_EMPTY: ReadonlySet<ProgramKind> = new Set<ProgramKind>([
+  'assembly',
+  'c',
+  'c++',
+  'assembler',
+  'assembler-with-cpp',
+]);
+
 /** What files are by their names, when they do not begin as anything that is known. */
 const KIND_OF_SUFFIX: ReadonlyMap<string, ProgramKind> = new Map([
   ['.ll', 'assembly'],
@@ -54,10 +63,15 @@ export function programFiles(paths: readonly string[]): ProgramFile[] {
   );
 }
 
-/** @throws {SourceFileError} */
-export async function readInput(path: string): Promise<Buffer> {
+/**
+ * @param signal ends the wait for a pipe.
+ * @throws {SourceFileError}
+ */
+export async function readInput({ path, kind }: ProgramFile, signal: AbortSignal): Promise<Buffer> {
   try {
-    return await readBoundedFile(path, MAX_INPUT_BYTES);
+    const content = await readBoundedFile(path, MAX_INPUT_BYTES, signal);
+    if (content.byteLength === 0 && !MAY_BE_EMPTY.has(kind)) throw new RangeError('it is empty');
+    return content;
   } catch (error) {
     throw new SourceFileError(path, error);
   }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
@@ -78,8 +78,10 @@ function isThere(path: string): boolean {
 function startOf(path: string): ReturnType<typeof inputKindOf> | 'missing' {
   const start = Buffer.alloc(8);
   try {
-    const fd = openSync(path, 'r');
+    // Not to wait for whoever writes to a FIFO of that name.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
+      if (!fstatSync(fd).isFile()) return 'missing';
       return inputKindOf(start.subarray(0, readSync(fd, start, 0, start.byteLength, 0)));
     } finally {
       closeSync(fd);

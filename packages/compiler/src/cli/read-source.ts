@@ -17,15 +17,16 @@ export class SourceFileError extends FarJITError {
 /**
  * Reads a program.
  * @param path `-` reads standard input to its end.
+ * @param signal ends the wait for standard input, or for another pipe.
  * @throws {SourceFileError}
  */
-export async function readSource(path: string): Promise<SourceText> {
+export async function readSource(path: string, signal?: AbortSignal): Promise<SourceText> {
   const name = path === '-' ? '<stdin>' : path;
   try {
     const bytes =
       path === '-'
-        ? readBoundedStream(process.stdin, MAX_SOURCE_BYTES)
-        : readBoundedFile(path, MAX_SOURCE_BYTES);
+        ? readBoundedStream(process.stdin, MAX_SOURCE_BYTES, signal)
+        : readBoundedFile(path, MAX_SOURCE_BYTES, signal);
     return SourceText.fromBytes(name, await bytes);
   } catch (error) {
     throw new SourceFileError(name, error);

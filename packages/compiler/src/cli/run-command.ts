@@ -92,16 +92,16 @@ async function runInSession(
   streams: CommandStreams,
   callOptions: StoppableOptions,
 ): Promise<Outcome> {
+  const { signal } = callOptions;
   const calls = {
     ...(options.speculateOrder === undefined
       ? {}
-      : { speculateOrder: await readCallProfile(options.speculateOrder) }),
+      : { speculateOrder: await readCallProfile(options.speculateOrder, signal) }),
     recordCalls: options.recordCalls !== undefined,
   };
   const { executors = [], ...rest } = options;
   const [executor] = executors;
   const jitOptions = executor === undefined ? rest : { ...rest, executor };
-  const { signal } = callOptions;
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
@@ -110,7 +110,8 @@ async function runInSession(
     return outcome;
   } finally {
     await jit.close().finally(ended);
-    if (options.recordCalls !== undefined) await writeCallProfile(options.recordCalls, jit.calledFunctions());
+    if (options.recordCalls !== undefined)
+      await writeCallProfile(options.recordCalls, jit.calledFunctions(), signal);
   }
 }
 

@@ -126,6 +126,12 @@ test('the end of a program is the end of the command', async (t) => {
     'farjit: no file defines main, with which the program would begin: give one that does, or another --entry\n',
   );
   t.is(noMain.end, 1);
+  await writeFile(join(cwd, 'empty.o'), '');
+  const empty = await farjit(t, ['run', 'empty.o'], { cwd });
+  t.deepEqual([empty.stderr, empty.end], ['farjit: cannot read empty.o: it is empty\n', 1]);
+  await writeFile(join(cwd, 'empty.ll'), '');
+  const emptyText = await farjit(t, ['run', 'empty.ll'], { cwd });
+  t.regex(emptyText.stderr, /^farjit: no file defines main, .* \(empty\.ll is empty\): give one that does/);
   const running = start(t, ['run', '--entry=start', 'endless.o'], { cwd });
   await running.printed('stdout', 'begun\n');
   running.child.kill('SIGINT');
