@@ -1,5 +1,4 @@
 export type { KeyBytes } from './cache/key-bytes.js';
-export { ArgumentError } from './calls/argument-error.js';
 export type { CArgument, CValue } from './calls/c-values.js';
 export type {
   ArrayKind,
@@ -19,6 +18,7 @@ export { SignatureError } from './calls/signature-error.js';
 export { formatSignature, parseSignature } from './calls/signature-text.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
+export { ArgumentError } from './core/argument-error.js';
 export type { Call } from './core/call-edges.js';
 export {
   DeadlineExceededError,
@@ -69,16 +69,14 @@ export {
   PointerType,
   VOID,
 } from './ir/types.js';
-export {
-  type AbsoluteDefinition,
-  type AddCOptions,
-  type AddOptions,
-  type ArchiveOptions,
-  Dylib,
-  type EntryOptions,
-  type Generator,
-  type ReexportTarget,
-} from './jit/dylib.js';
+export { Dylib, type Generator, type ReexportTarget } from './jit/dylib.js';
+export type {
+  AbsoluteDefinition,
+  AddCOptions,
+  AddOptions,
+  ArchiveOptions,
+  EntryOptions,
+} from './jit/dylib-types.js';
 export { Functions } from './jit/functions.js';
 export { JIT } from './jit/jit.js';
 export type {

@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
+import { nearestName } from '@farjit/protocol/nearest-name';
 import * as v from 'valibot';
-import { nearestName } from './nearest-name.js';
 
 /** A setting is not what it can be. */
 export class SettingsError extends FarJITError {

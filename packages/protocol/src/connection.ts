@@ -1,3 +1,4 @@
+import assert from 'node:assert';
 import { describeIssues, type Frame, FrameKind, type ReceivedFrame } from './codec.js';
 import {
   CancelledError,
@@ -375,6 +376,8 @@ export class Connection {
 
 function toWholeMs(deadlineMs: number | undefined): number | null {
   if (deadlineMs === undefined || deadlineMs === Number.POSITIVE_INFINITY) return null;
+  // The other end would close the connection over it.
+  assert(!Number.isNaN(deadlineMs), 'a deadline is a number');
   return Math.min(Math.max(Math.ceil(deadlineMs), 0), 0xffff_ffff);
 }
 

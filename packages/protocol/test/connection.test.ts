@@ -111,6 +111,15 @@ test('a request carries generation, deadline in whole milliseconds and tracepare
   ]);
 });
 
+test('a deadline that is no number fails its request, and not the connection', async (t) => {
+  const { compiler, executor } = connectPair();
+  executor.handle(lookupSymbols, async () => ({ addresses: [NULL_ADDR] }));
+  await t.throwsAsync(compiler.request(lookupSymbols, { names: ['a'] }, { deadlineMs: Number.NaN }), {
+    instanceOf: ProtocolError,
+  });
+  t.deepEqual(await compiler.request(lookupSymbols, { names: ['a'] }), { addresses: [NULL_ADDR] });
+});
+
 test('an error from the other end keeps its code and data, and has the stack of the caller', async (t) => {
   const { compiler, executor } = connectPair();
   executor.handle(lookupSymbols, async () => {

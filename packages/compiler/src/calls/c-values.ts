@@ -1,4 +1,4 @@
-import { ArgumentError } from './argument-error.js';
+import { ArgumentError } from '../core/argument-error.js';
 import { type CallData, PassedBytes } from './call-data.js';
 import type { ArrayKind, FieldKind, ParameterKind, StructKind } from './call-signature.js';
 import { isArray, isStruct, partsOf } from './layout.js';

@@ -1,9 +1,9 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { ArgumentError } from '../core/argument-error.js';
 import type { MemoryPiece } from '../executor-client/executor-process-control.js';
 import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
 import { type CommitLimits, cutSegment } from '../runner/commit-queue.js';
-import { ArgumentError } from './argument-error.js';
 
 /** What `malloc` aligns to. */
 const ALIGNMENT = 16;

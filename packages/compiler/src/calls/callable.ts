@@ -1,6 +1,6 @@
 import { run } from '@farjit/protocol';
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
-import { ArgumentError } from './argument-error.js';
+import { ArgumentError } from '../core/argument-error.js';
 import { type CArgument, type CapturedArgument, type CValue, readCValue, writeCValue } from './c-values.js';
 import { CallData } from './call-data.js';
 import { type CallSignature, callBlockBytes, type ScalarKind, SLOT_BYTES } from './call-signature.js';
@@ -81,6 +81,7 @@ export function checkColumns(
   signature: CallSignature | undefined,
   columns: readonly Float64Array[],
 ): void {
+  if (!Array.isArray(columns)) throw new ArgumentError(`${symbol}: the columns are no array`);
   if (!signature) throw new ArgumentError(`${symbol} is not defined, nor declared extern`);
   const { parameters } = signature;
   if (!isOfDoubles(signature)) throw new ArgumentError(`${symbol} is not a function of doubles`);

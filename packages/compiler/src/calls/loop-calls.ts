@@ -1,9 +1,9 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { ArgumentError } from '../core/argument-error.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { MESSAGE_LIMITS, STAGED_LIMITS } from '../runner/commit-queue.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { ArgumentError } from './argument-error.js';
 import type { CallingSession } from './calling-session.js';
 import { loopBlock } from './loop-block.js';
 import type { CallOptions } from './session-calls.js';

@@ -1,5 +1,5 @@
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
-import { ArgumentError } from './argument-error.js';
+import { ArgumentError } from '../core/argument-error.js';
 
 const POINTER_BYTES = 8;
 

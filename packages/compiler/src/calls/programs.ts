@@ -1,6 +1,7 @@
 import type { ProgramEnd, ResultOf, run } from '@farjit/protocol';
 import { FeatureError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { ArgumentError } from '../core/argument-error.js';
 import {
   type ExecutionTrapError,
   ProgramInputError,
@@ -12,7 +13,6 @@ import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
-import { ArgumentError } from './argument-error.js';
 import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';

@@ -23,7 +23,7 @@ export const MAX_CALLS_IN_FLIGHT = 512;
 
 /** How long and how a call may run. */
 export interface CallOptions {
-  /** On the executor's clock; the runner is ended when it passes. */
+  /** On the executor's clock, from 0 to 2,147,483,647; the runner is ended when it passes. None unless given, or Infinity. */
   readonly deadlineMs?: number | undefined;
   /** Aborting ends the runner. */
   readonly signal?: AbortSignal | undefined;

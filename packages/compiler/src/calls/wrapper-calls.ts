@@ -1,9 +1,11 @@
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { checkArgument, executorAddr } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { type CArgument, type CValue, captureArgument, hasBytes } from './c-values.js';
+import { argumentTexts, checkArgumentList, checkCallOptions } from './call-arguments.js';
 import type { CallData } from './call-data.js';
 import {
   type CallSignature,
@@ -53,19 +55,25 @@ export class WrapperCalls {
       if (!symbol) throw new SymbolsNotFoundError([name]);
       return symbol.address;
     };
-    const call = (args: readonly CArgument[], options: CallOptions) =>
-      this.#call(ref, signatureNow, args, options, addressOf);
-    const callable = (...args: CArgument[]) => call(args, {});
+    const call = async (args: readonly CArgument[], options: CallOptions = {}) => {
+      checkArgumentList(args);
+      checkCallOptions(options);
+      return this.#call(ref, signatureNow, args, options, addressOf);
+    };
+    const callable = (...args: CArgument[]) => this.#call(ref, signatureNow, args, {}, addressOf);
     const properties = { symbol: name, signature: signatureNow(), call };
     return Object.defineProperty(Object.assign(callable, properties), 'signature', { get: signatureNow });
   }
 
-  callAddress(
+  /** @throws {ArgumentError} for what is no address, and no options. */
+  async callAddress(
     address: ExecutorAddr,
     signature: CallSignature,
     args: readonly CArgument[],
     options: CallOptions,
   ): Promise<CValue | undefined> {
+    checkArgument(executorAddr, address, 'address');
+    checkCallOptions(options);
     return this.#call(
       this.#session.mainDylib.ref(formatAddr(address)),
       () => signature,
@@ -77,6 +85,9 @@ export class WrapperCalls {
 
   /** Calls an `int main(int argc, char **argv)`. */
   async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions): Promise<number> {
+    checkArgument(executorAddr, address, 'address');
+    checkArgument(argumentTexts, argv, 'argv');
+    checkCallOptions(options);
     const encoded = encodeMainBlock(address, argv);
     const unit = this.#wrapper(MAIN_WRAPPER_NAME, () => this.#wrapperLayer.mainWrapperUnit());
     const prepare = async (runner: RunnerContext) => ({

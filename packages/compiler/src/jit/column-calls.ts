@@ -1,7 +1,9 @@
+import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
 import { LoopCalls } from '../calls/loop-calls.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import { checkArgument, nameText } from '../core/arguments.js';
 import { Applications } from '../layers/applications.js';
 import { FunctionLayer } from '../layers/function-layer.js';
 import { FunctionUnit } from '../layers/function-unit.js';
@@ -33,6 +35,8 @@ export class ColumnCalls {
 
   /** See `JIT.applyToColumns`. */
   async apply(name: string, columns: readonly Float64Array[], options: CallOptions): Promise<Float64Array> {
+    checkArgument(nameText, name, 'name');
+    checkCallOptions(options);
     checkColumns(name, this.#signatureOf(name), columns);
     const content = await this.#loops.call(name, columns, options);
     const results = new Float64Array(columns[0]?.length ?? 0);

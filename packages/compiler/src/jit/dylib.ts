@@ -1,14 +1,15 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
+import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
-import { checkMain, type ProgramOptions, type ProgramResult } from '../calls/programs.js';
+import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { parseSignature } from '../calls/signature-text.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import { checkArgument } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
@@ -17,7 +18,7 @@ import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { readArchive } from '../frontends/llvm/archive.js';
 import { ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
-import { type COptions, compileC } from '../frontends/llvm/c-compiler.js';
+import { compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
@@ -30,41 +31,21 @@ import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
+import { ENTRY_OPTIONS } from './dylib-arguments.js';
+import type {
+  AbsoluteDefinition,
+  AddCOptions,
+  AddOptions,
+  ArchiveOptions,
+  EntryOptions,
+} from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
-
-/** An address of the executor, and whether it is a function's; a bare one is. */
-export type AbsoluteDefinition =
-  | ExecutorAddr
-  | { readonly address: ExecutorAddr; readonly callable: boolean };
 
 /** A name of the same dylib, or of another. */
 export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: string };
 
 /** Supplies names when they are first needed, by defining them in the dylib. */
 export type Generator = (names: readonly string[], dylib: Dylib) => void | Promise<void>;
-
-/** How what is added is called. */
-export interface AddOptions {
-  /** As errors call it: the name of a file, as a rule. */
-  readonly name?: string;
-}
-
-export interface ArchiveOptions extends AddOptions {
-  /** Where the members of a thin archive are: what its paths begin at. */
-  readonly directory?: string;
-}
-
-/** How a C or C++ source is compiled. */
-export interface AddCOptions extends COptions {
-  /** Path of a clang. */
-  readonly cc?: string;
-}
-
-/** A program to run. */
-export interface EntryOptions extends ProgramOptions {
-  /** Its function: `main` unless given. */
-  readonly entry?: string;
-}
 
 /** What dylibs of one JIT work with. */
 export interface DylibContext {
@@ -199,6 +180,7 @@ export class Dylib {
    * @throws {InitializationError} when one does not return. While the runner lives, those that have returned are not run again.
    */
   async initialize(options: CallOptions = {}): Promise<void> {
+    checkCallOptions(options);
     await addNeededMembers(this.#dylib, this.#archives, []);
     return this.#context.platform.initialize(this.#dylib, options);
   }
@@ -209,7 +191,8 @@ export class Dylib {
    * initialised again. Does nothing to the link order's.
    * @throws {InitializationError} when one does not return.
    */
-  deinitialize(options: CallOptions = {}): Promise<void> {
+  async deinitialize(options: CallOptions = {}): Promise<void> {
+    checkCallOptions(options);
     return this.#context.platform.deinitialize(this.#dylib, options);
   }
 
@@ -316,7 +299,9 @@ export class Dylib {
    * @throws {ProgramInputError} when `stdin` has thrown: the program was ended.
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
-  async runProgram({ entry = 'main', ...options }: EntryOptions = {}): Promise<ProgramResult> {
+  async runProgram(entryOptions: EntryOptions = {}): Promise<ProgramResult> {
+    checkArgument(ENTRY_OPTIONS, entryOptions, 'options');
+    const { entry = 'main', ...options } = entryOptions;
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
     await addNeededMembers(this.#dylib, this.#archives, [entry]);

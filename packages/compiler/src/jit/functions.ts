@@ -1,3 +1,4 @@
+import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { FunctionLayer } from '../layers/function-layer.js';
@@ -45,6 +46,7 @@ export class Functions<Body extends object> {
 
   /** Evaluates a function of no parameters that gives a double once, and forgets it. */
   async evaluate(body: Body, options: CallOptions = {}): Promise<number> {
+    checkCallOptions(options);
     const { unit, entry } = this.layer.expressionUnit(body);
     this.#session.guesses.noteReachable(unit.callees);
     try {

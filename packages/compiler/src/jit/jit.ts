@@ -24,14 +24,8 @@ import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import { ColumnCalls } from './column-calls.js';
-import {
-  type AddCOptions,
-  type AddOptions,
-  type ArchiveOptions,
-  Dylib,
-  type DylibContext,
-  type EntryOptions,
-} from './dylib.js';
+import { Dylib, type DylibContext } from './dylib.js';
+import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions } from './dylib-types.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
 import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';

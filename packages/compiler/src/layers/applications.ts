@@ -1,7 +1,7 @@
 import type { KeyBytes } from '../cache/key-bytes.js';
-import { ArgumentError } from '../calls/argument-error.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { isOfDoubles } from '../calls/callable.js';
+import { ArgumentError } from '../core/argument-error.js';
 import type { Call } from '../core/call-edges.js';
 import { DOUBLE, FunctionType } from '../ir/types.js';
 import type { BodyEmission, FrontEnd } from './front-end.js';

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CancelledError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../calls/loop-calls.js';
+import { ArgumentError } from '../core/argument-error.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import { AwayError, isExecutorLoss, type PoolExecutor } from './pool-executor.js';
@@ -247,7 +248,7 @@ function chunkElements(
   const most = maxElements(columnCount);
   if (asked !== undefined) {
     if (!Number.isInteger(asked) || asked < 1 || asked > most)
-      throw new RangeError(
+      throw new ArgumentError(
         `chunk is ${asked}: give a whole number of elements from 1 to ${most}, which is what a call takes`,
       );
     return asked;

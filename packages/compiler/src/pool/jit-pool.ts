@@ -1,7 +1,7 @@
 import type llvm from 'llvm-bindings';
 import { SharedObjects } from '../cache/shared-objects.js';
-import { ArgumentError } from '../calls/argument-error.js';
 import type { CArgument, CValue } from '../calls/c-values.js';
+import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
 import type { CallOptions } from '../calls/session-calls.js';
@@ -11,7 +11,7 @@ import { SymbolsNotFoundError } from '../core/errors.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
-import type { AddOptions } from '../jit/dylib.js';
+import type { AddOptions } from '../jit/dylib-types.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
@@ -28,6 +28,7 @@ import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
 import { Evaluator } from './evaluator.js';
 import { ExecutorSet } from './executor-set.js';
+import { checkMapArguments } from './pool-arguments.js';
 import { PoolExecutor } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
 import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
@@ -176,7 +177,9 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
     const signature = typeof words === 'string' ? parseSignature(words) : words;
     await this.#evaluator.atHome((session) => session.lookup(name, signature), undefined);
-    const call = async (args: readonly CArgument[], options: CallOptions) => {
+    const call = async (args: readonly CArgument[], options: CallOptions = {}) => {
+      checkArgumentList(args);
+      checkCallOptions(options);
       const connected = await this.#executors.someConnected(options.signal);
       // Whoever comes next sees it at work.
       return idlestOf(connected).occupy(async (session) =>
@@ -202,11 +205,9 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     data: MapData,
     options: MapOptions = {},
   ): Promise<Float64Array> {
+    const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
-    const name = typeof fn === 'string' ? fn : fn.symbol;
     const columns = data instanceof Float64Array ? [data] : data.columns;
-    if (!Array.isArray(columns))
-      throw new ArgumentError(`${name}: the data is no Float64Array, and has no columns`);
     const signature = this.signatureOf(name);
     if (!signature) throw new SymbolsNotFoundError([name]);
     checkColumns(name, signature, columns);

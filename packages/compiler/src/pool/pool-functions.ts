@@ -1,3 +1,4 @@
+import { checkCallOptions } from '../calls/call-arguments.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { calleesOf } from '../core/call-edges.js';
@@ -63,7 +64,8 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
   }
 
   /** Evaluates a function without parameters once, and forgets it. Never begun again when its executor is lost. */
-  evaluate(body: Body, options: CallOptions = {}): Promise<number> {
+  async evaluate(body: Body, options: CallOptions = {}): Promise<number> {
+    checkCallOptions(options);
     const { evaluator, inSession } = this.#context;
     return evaluator.atHome((session) => inSession(session).evaluate(body, options), options.signal);
   }
@@ -79,6 +81,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
     sink: ExpressionSink,
     options: CallOptions = {},
   ): Promise<void> {
+    checkCallOptions(options);
     const { evaluator, inSession } = this.#context;
     const expressions = bodies.map((body) => ({
       isStateful: this.#isStateful(body),

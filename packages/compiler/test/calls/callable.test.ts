@@ -1,6 +1,5 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import test from 'ava';
-import { ArgumentError } from '../../src/calls/argument-error.js';
 import type { CValue } from '../../src/calls/c-values.js';
 import type { ScalarKind } from '../../src/calls/call-signature.js';
 import {
@@ -11,6 +10,7 @@ import {
   setCallee,
 } from '../../src/calls/callable.js';
 import type { ScalarValue } from '../../src/calls/scalars.js';
+import { ArgumentError } from '../../src/core/argument-error.js';
 
 const CALLEE = 0x7f12_3456_789a_bcden;
 

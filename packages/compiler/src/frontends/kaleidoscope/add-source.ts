@@ -1,4 +1,6 @@
+import { CALL_OPTION_SCHEMAS } from '../../calls/call-arguments.js';
 import type { CallOptions } from '../../calls/session-calls.js';
+import { anyFunction, checkArgument, nameText, optionsOf } from '../../core/arguments.js';
 import type { ExpressionResult } from '../../jit/jit-types.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 import type { OperatorTable } from './operators.js';
@@ -36,6 +38,17 @@ export function parseText(
   return items;
 }
 
+const ADD_SOURCE_OPTIONS = optionsOf<AddSourceOptions>({
+  ...CALL_OPTION_SCHEMAS,
+  name: nameText,
+  onResult: anyFunction,
+});
+
+/** @throws {ArgumentError} for what are no options of `addSource`. */
+export function checkSourceOptions(options: AddSourceOptions): void {
+  checkArgument(ADD_SOURCE_OPTIONS, options, 'options');
+}
+
 /**
  * Adds definitions and evaluates expressions in program order.
  * @returns one result per top-level expression; a failed one does not keep later ones from running.
@@ -43,16 +56,16 @@ export function parseText(
 export async function addItems(
   target: SourceTarget,
   items: readonly TopLevelItem[],
-  options: AddSourceOptions,
+  { deadlineMs, signal, onResult }: AddSourceOptions,
 ): Promise<ExpressionResult[]> {
   const results: ExpressionResult[] = [];
   for (const item of items) {
     if (item.kind === 'definition') target.addFunctionAST(item.function);
     else if (item.kind === 'extern') target.addExtern(item.prototype);
     else {
-      const [result] = await Promise.allSettled([target.evaluate(item.function, options)]);
+      const [result] = await Promise.allSettled([target.evaluate(item.function, { deadlineMs, signal })]);
       results.push(result);
-      options.onResult?.(result);
+      onResult?.(result);
     }
   }
   return results;

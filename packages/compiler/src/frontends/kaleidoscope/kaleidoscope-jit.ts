@@ -5,7 +5,7 @@ import type { Functions } from '../../jit/functions.js';
 import { JIT } from '../../jit/jit.js';
 import type { ExpressionResult, JITOptions, ResourceTracker } from '../../jit/jit-types.js';
 import { type OpenedSession, openSession } from '../../jit/open-session.js';
-import { type AddSourceOptions, addItems, parseText } from './add-source.js';
+import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 import { Declarations } from './declarations.js';
 import { KaleidoscopeFrontEnd } from './front-end.js';
@@ -52,6 +52,7 @@ export class KaleidoscopeJIT extends JIT {
    * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
    */
   async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
+    checkSourceOptions(options);
     return addItems(this, this.parse(text, options.name), options);
   }
 

@@ -7,7 +7,7 @@ import { JITPool } from '../../pool/jit-pool.js';
 import type { ExpressionSink } from '../../pool/ordered-expressions.js';
 import type { PoolFunctions } from '../../pool/pool-functions.js';
 import type { ExecutorPoolOptions } from '../../pool/pool-types.js';
-import { type AddSourceOptions, addItems, parseText } from './add-source.js';
+import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 import { KaleidoscopeFrontEnd } from './front-end.js';
 import { KaleidoscopeJIT } from './kaleidoscope-jit.js';
@@ -51,6 +51,7 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
    * @throws {SourceError} when any of it does not parse: then nothing has run and nothing was added.
    */
   async addSource(text: string | SourceText, options: AddSourceOptions = {}): Promise<ExpressionResult[]> {
+    checkSourceOptions(options);
     return addItems(this, this.parse(text, options.name), options);
   }
 

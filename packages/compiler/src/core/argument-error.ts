@@ -1,6 +1,6 @@
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** Arguments do not fit the function's signature. */
+/** Something that a caller gives is not what it can be. Nothing was done with it, and all else is as it was. */
 export class ArgumentError extends FarJITError {
   constructor(message: string) {
     super('BAD_ARGUMENT', message);

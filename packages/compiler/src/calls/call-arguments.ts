@@ -1,0 +1,59 @@
+import * as v from 'valibot';
+import {
+  abortSignal,
+  checkArgument,
+  flag,
+  is,
+  listOf,
+  MAX_TIMER_MS,
+  optionsOf,
+  text,
+} from '../core/arguments.js';
+import type { ProgramOptions } from './programs.js';
+import type { CallOptions } from './session-calls.js';
+
+/** Infinity is none. More would be cut: an executor's timer takes no more. */
+const deadlineMs = is<number>(
+  (value) =>
+    typeof value === 'number' && value >= 0 && (value <= MAX_TIMER_MS || value === Number.POSITIVE_INFINITY),
+  `milliseconds from 0 to ${MAX_TIMER_MS}, or Infinity for no deadline`,
+);
+
+/** Of `CallOptions`, for options that have more. */
+export const CALL_OPTION_SCHEMAS = { deadlineMs, signal: abortSignal };
+const CALL_OPTIONS = optionsOf<CallOptions>(CALL_OPTION_SCHEMAS);
+
+/** What `main` finds in `argv`. */
+export const argumentTexts = listOf(text, 'an array of texts');
+
+/** Of `ProgramOptions`, for options that have more. What C cannot hold is refused when it is laid out. */
+export const PROGRAM_OPTION_SCHEMAS: { readonly [Name in keyof ProgramOptions]-?: v.GenericSchema } = {
+  ...CALL_OPTION_SCHEMAS,
+  argv: argumentTexts,
+  env: v.pipe(
+    is<object>((value) => typeof value === 'object' && value !== null, 'an object of texts'),
+    v.record(v.string(), text),
+  ),
+  stdin: is(isSource, 'a text, bytes, or what can be iterated over and gives them'),
+  lineBuffered: flag,
+  eager: flag,
+};
+
+/** @throws {ArgumentError} for what are no options of a call. */
+export function checkCallOptions(options: CallOptions): void {
+  checkArgument(CALL_OPTIONS, options, 'options');
+}
+
+const argumentList = is<unknown[]>(Array.isArray, 'an array of arguments');
+
+/** @throws {ArgumentError} for what is no list of arguments. Whether they fit the function is seen later. */
+export function checkArgumentList(args: readonly unknown[]): void {
+  checkArgument(argumentList, args, 'args');
+}
+
+function isSource(value: unknown): boolean {
+  if (typeof value === 'string') return true;
+  return (
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+  );
+}

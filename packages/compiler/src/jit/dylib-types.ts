@@ -1,0 +1,31 @@
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { ProgramOptions } from '../calls/programs.js';
+import type { COptions } from '../frontends/llvm/c-compiler.js';
+
+/** An address of the executor, and whether it is a function's; a bare one is. */
+export type AbsoluteDefinition =
+  | ExecutorAddr
+  | { readonly address: ExecutorAddr; readonly callable: boolean };
+
+/** How what is added is called. */
+export interface AddOptions {
+  /** As errors call it: the name of a file, as a rule. */
+  readonly name?: string;
+}
+
+export interface ArchiveOptions extends AddOptions {
+  /** Where the members of a thin archive are: what its paths begin at. */
+  readonly directory?: string;
+}
+
+/** How a C or C++ source is compiled. */
+export interface AddCOptions extends COptions {
+  /** Path of a clang. */
+  readonly cc?: string;
+}
+
+/** A program to run. */
+export interface EntryOptions extends ProgramOptions {
+  /** Its function: `main` unless given. */
+  readonly entry?: string;
+}
