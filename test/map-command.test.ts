@@ -59,6 +59,37 @@ test('or by their order, with the words for what is no number', async (t) => {
   t.deepEqual(empty, { stdout: 'norm\n', stderr: '', end: 0 });
 });
 
+test('functions of C are applied as Kaleidoscope’s are', async (t) => {
+  const { map } = await openFolder(t, {
+    'program.c': `#include <math.h>
+      static double sq(double x) { return x * x; }
+      double norm(double x, double y) { return sqrt(sq(x) + sq(y)); }
+      int count(double x) { return x; }`,
+    'wrong.c': 'double f(double x) { return y; }',
+    'data.csv': 'width,height\n3,4\n6,8\n',
+  });
+  const applied = await map([
+    'norm',
+    'program.c',
+    '--input',
+    'data.csv',
+    '--cflags=-O2',
+    '--executors-local=2',
+  ]);
+  t.deepEqual(applied, { stdout: 'norm\n5\n10\n', stderr: '', end: 0 });
+  const refused = async (...args: string[]) => (await map([...args, '--input', 'data.csv'])).stderr;
+  t.is(
+    await refused('count', 'program.c'),
+    "farjit: 'count' is i32(double), and data is for functions that take doubles and give one\n",
+  );
+  t.regex(await refused('f', 'wrong.c'), /^wrong\.c:1:\d+: error: use of undeclared identifier 'y'\n/);
+  t.regex(await refused('norm', 'program.c', 'program.ks'), /^farjit: program\.ks is Kaleidoscope/);
+  t.regex(
+    await refused('norm', 'program.ks', 'program.ks'),
+    /^farjit: program\.ks is Kaleidoscope, and a program/,
+  );
+});
+
 test('doubles go in and out as they are, on several executors', async (t) => {
   const { map, path, cwd } = await openFolder(t);
   const rows = Array.from({ length: 3000 }, (_, row) => [row / 7, -row]);

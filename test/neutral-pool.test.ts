@@ -7,6 +7,8 @@ import {
   SymbolsNotFoundError,
 } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { archiveOf } from './archive-of.js';
 import { Calculator } from './calculator.js';
 import { kill, startExecutor, startExecutors } from './executor-process.js';
 import { parseAssembly } from './ir-module.js';
@@ -83,6 +85,51 @@ test('LLVM assembly is read for all executors as for one, and what is refused is
   await t.throwsAsync(pool.addIR('define', { name: 'cut.ll' }), { instanceOf: IRSyntaxError });
   await t.throwsAsync(pool.lookup('far'), { instanceOf: SymbolsNotFoundError });
   t.is(pool.statistics()?.modulesCompiled, 1);
+});
+
+test('C, objects and archives reach all executors, and are read, split and compiled once', async (t) => {
+  const { pool, codegen } = await open(t, 2);
+  await pool.addC('double half(double x) { return x / 2; } int many(const char *s) { return s[0]; }', {
+    name: 'half.c',
+  });
+  t.is(codegen.readCount, 1);
+  const object = (source: string) => compile(source, ['-O1', '-fPIC']);
+  const third = object('double half(double); double third(double x) { return half(x) * 2 / 3; }');
+  const tracker = await pool.addObject(third, { name: 'third.o', signatures: { third: 'double(double)' } });
+  const archive = archiveOf(t, {
+    'quarter.o': object('double half(double); double quarter(double x) { return half(half(x)); }'),
+    'start.o': object('__attribute__((constructor)) void start(void) {} int begun(void) { return 1; }'),
+  });
+  await pool.addArchive(archive, { name: 'libq.a' });
+  const data = doubles(6000);
+  const halves = data.map((x) => x / 2);
+  t.deepEqual(await pool.map('half', data, { chunk: 100 }), halves);
+  t.is(pool.statistics()?.modulesCompiled, 1);
+  const figures = () => pool.executors.map(({ chunks }) => chunks);
+  t.true(figures().every((chunks) => chunks > 0));
+  const later = await startExecutor(t);
+  await pool.add(later.url);
+  const called = await pool.lookup('third');
+  t.deepEqual(await Promise.all([called(3), called(6), called(9)]), [1, 2, 3]);
+  const quarter = await pool.lookup('quarter', 'double(double)');
+  t.deepEqual(await Promise.all([quarter(4), quarter(8), quarter(12)]), [1, 2, 3]);
+  t.is(pool.statistics()?.modulesCompiled, 1);
+  t.deepEqual(
+    await pool.map('third', data, { chunk: 500 }),
+    data.map((x) => ((x / 2) * 2) / 3),
+  );
+  const many = await pool.lookup('many', 'i32(ptr)');
+  t.is(await many('a'), 97);
+  await t.throwsAsync(pool.map('many', data), {
+    code: 'BAD_ARGUMENT',
+    message: /many is not a function of doubles/,
+  });
+  await t.throwsAsync(pool.lookup('begun', 'i32()'), {
+    code: 'LINK_ERROR',
+    message: /\.init_array: a pool runs no functions at the start or the end/,
+  });
+  tracker.remove();
+  await t.throwsAsync(called(3), { code: 'SYMBOLS_NOT_FOUND' });
 });
 
 test('a language is added to a pool as to a JIT, and executors that join or come back know what it has defined', async (t) => {

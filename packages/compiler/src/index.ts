@@ -76,6 +76,7 @@ export type {
   AddOptions,
   ArchiveOptions,
   EntryOptions,
+  ObjectOptions,
 } from './jit/dylib-types.js';
 export { Functions } from './jit/functions.js';
 export { JIT } from './jit/jit.js';

@@ -11,6 +11,8 @@ import { ANONYMOUS_EXPRESSION_NAME } from '../frontends/kaleidoscope/ast.js';
 import { Diagnostic } from '../frontends/kaleidoscope/diagnostic.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import type { SourceRange, SourceText } from '../frontends/kaleidoscope/source-text.js';
+import { CSourceError } from '../frontends/llvm/c-errors.js';
+import { IRSyntaxError } from '../llvm/errors.js';
 
 /** More lines of a backtrace say nothing new. */
 const MAX_BACKTRACE_LINES = 16;
@@ -88,4 +90,11 @@ function backtraceOf(frames: readonly SymbolizedFrame[]): string[] {
     .slice(0, MAX_BACKTRACE_LINES)
     .map(({ text, count }) => (count === 1 ? text : `${text}, ${count} frames`));
   return lines.length > MAX_BACKTRACE_LINES ? [...shown, '  …'] : shown;
+}
+
+/** An error and its details, for a command that ends over it. What clang and LLVM say of a source has its place in front already. */
+export function describeProgramFailure(error: unknown): string {
+  const isPlaced = error instanceof CSourceError || error instanceof IRSyntaxError;
+  const words = isPlaced ? describeError(error) : `farjit: ${describeError(error)}`;
+  return [words, ...describeDetails(error)].join('\n');
 }

@@ -5,8 +5,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
+import { EXECUTOR_HELP, MAP_HELP, REPL_HELP, RUN_HELP } from './help-texts.js';
 import type { MapCommandOptions } from './map-command.js';
-import { type ProgramOptions, programOptions } from './program-options.js';
+import { type ProgramOptions, programOptions, sourceOptions } from './program-options.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-options.js';
 
@@ -25,32 +26,6 @@ const MAX_LOCAL_EXECUTORS = 64;
 const MAX_USER_ID = 2 ** 32 - 2;
 /** Doubles that travel with a call, of a function with one parameter. */
 const MAX_CHUNK_ELEMENTS = 2_000_000;
-
-const RUN_HELP = `
-FILE is a Kaleidoscope program, or - for standard input. What it prints, and a line "Evaluated to 3.000000" for each of
-its expressions, go to standard output; errors go to standard error.
-
-Or FILES are a program with a main: C and C++ (.c .cc .cpp .cxx), assembly (.s .S), LLVM assembly (.ll), bitcode, objects and
-archives, known by their content. main is run with ARGS; input, output and exit code are the program's.
-
-Exit code: 0 when every expression was evaluated, 1 when the program has errors or an expression failed, 2 for a wrong
-command line, 128 + N after signal N (130 after Ctrl-C).`;
-
-const REPL_HELP = `
-Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.`;
-
-const MAP_HELP = `
-Input ends in .f64 (little-endian doubles, a row of them for each element) or .csv (numbers; a first line that is not
-names the columns), or is - for CSV on standard input. Output ends in .f64 or .csv; without it, results go to standard
-output, a line each. On a terminal a bar shows how far it is.
-
-Exit code: 0 when there is a result for every element, 1 when the program or the data has errors or the function failed, 2
-for a wrong command line, 128 + N after signal N.`;
-
-const EXECUTOR_HELP = `
-
-An executor at ws:// or wss:// wants a token, which FARJIT_TOKEN may hold where there is no --token-file, or, at wss://,
-a certificate.`;
 
 /**
  * Runs the command line. LLVM and ffi-rs are loaded only by commands that compile something.
@@ -137,9 +112,9 @@ function createProgram(
     });
   const map = program
     .command('map')
-    .description('apply a function of a Kaleidoscope program to data, on one executor or several')
+    .description('apply a function of a program to data, on one executor or several')
     .argument('<function>', 'its name; it takes a column for each of its parameters')
-    .argument('<file>', 'the program, of which only the definitions count, or - for standard input')
+    .argument('<files...>', 'Kaleidoscope, of which only the definitions count, or files as run takes them')
     .addOption(inputOption())
     .addOption(outputOption())
     .option('--chunk <n>', 'elements that go to an executor at a time (default: up to 65536)', parseChunk);
@@ -148,17 +123,23 @@ function createProgram(
     'how many executors of its own it starts (default: one, unless others are given)',
     parseLocalCount,
   );
-  addOptions(map, [optLevelOption(), statsOption(), ...objectOptions(), ...runnerOptions()])
+  addOptions(map, [
+    optLevelOption(),
+    statsOption(),
+    ...objectOptions(),
+    ...runnerOptions(),
+    ...sourceOptions(),
+  ])
     .option('--deadline <ms>', 'give up when a chunk takes longer than this', parseDeadline)
     .addHelpText('after', MAP_HELP + EXECUTOR_HELP)
     .action(
       async (
         name: string,
-        file: string,
+        files: string[],
         { executor: executors, ...options }: WithExecutors<MapCommandOptions>,
       ) => {
         const { mapCommand } = await import('./map-command.js');
-        setExitCode(await mapCommand(name, file, { ...options, speculate: 'auto', executors }));
+        setExitCode(await mapCommand(name, files, { ...options, speculate: 'auto', executors }));
       },
     );
   const cache = program.command('cache').description('look at the objects that runs have kept');

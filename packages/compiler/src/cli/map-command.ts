@@ -1,21 +1,16 @@
-import { FarJITError } from '@farjit/protocol/errors';
-import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
-import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
-import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
-import { quoted } from '../frontends/kaleidoscope/printable.js';
 import { MapChunkError } from '../pool/chunked-map.js';
+import type { SourceOptions } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
-import { describeDetails, describeError } from './describe-error.js';
-import type { MapInput } from './map-columns.js';
+import { describeDetails, describeProgramFailure } from './describe-error.js';
 import { readMapInput } from './map-input.js';
 import { checkMapOutput, writeMapOutput } from './map-output.js';
+import { type MappedProgram, mappedProgram } from './map-program.js';
 import { openProgress } from './map-progress.js';
 import { openPool, type PoolOptions, writePoolStatistics } from './open-pool.js';
-import { readSource } from './read-source.js';
 import { onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit map`'s options. */
-export interface MapCommandOptions extends PoolOptions {
+export interface MapCommandOptions extends PoolOptions, SourceOptions {
   readonly input: string;
   readonly output?: string;
   readonly chunk?: number;
@@ -30,10 +25,15 @@ export interface MapCommandOptions extends PoolOptions {
 
 /**
  * Applies a function of a program to data.
- * @param path of the program, of which only the definitions count; `-` is standard input.
+ * @param paths of the program: one of Kaleidoscope, of which only the definitions count (`-` is standard input), or files as
+ *   `farjit run` takes them.
  * @returns the exit code.
  */
-export async function mapCommand(name: string, path: string, options: MapCommandOptions): Promise<number> {
+export async function mapCommand(
+  name: string,
+  paths: readonly string[],
+  options: MapCommandOptions,
+): Promise<number> {
   const stop = new AbortController();
   const streams = new CommandStreams((request) => stop.abort(request));
   stop.signal.addEventListener('abort', () => streams.stopWaiting());
@@ -42,14 +42,10 @@ export async function mapCommand(name: string, path: string, options: MapCommand
     return false;
   });
   try {
-    const source = await readSource(path, stop.signal);
-    const { items, diagnostics } = parseSource(source, new OperatorTable());
-    for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
-    if (diagnostics.length > 0) return 1;
-    const { parameters } = findFunction(name, source.name, items);
+    const program = await mappedProgram(name, paths, options, streams, stop.signal);
+    if (!program) return 1;
     await checkMapOutput(options.output);
-    const input = await readMapInput(options.input, parameters, stop.signal);
-    await mapInput(name, items, input, options, streams, stop.signal);
+    await mapInput(name, program, options, streams, stop.signal);
     // Standard output tells a moment after it was written to.
     await new Promise((resolve) => setImmediate(resolve));
     stop.signal.throwIfAborted();
@@ -60,7 +56,7 @@ export async function mapCommand(name: string, path: string, options: MapCommand
       if (words !== undefined) await streams.remark(words);
       return exitCode;
     }
-    await streams.remark(describeError(error));
+    await streams.report(describeProgramFailure(error));
     const cause = error instanceof MapChunkError ? error.cause : undefined;
     for (const detail of describeDetails(cause)) await streams.report(detail);
     return 1;
@@ -71,19 +67,24 @@ export async function mapCommand(name: string, path: string, options: MapCommand
 
 async function mapInput(
   name: string,
-  items: readonly TopLevelItem[],
-  { columns, hasHeader }: MapInput,
+  program: MappedProgram,
   options: MapCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<void> {
-  const pool = await openPool(executorsOf(options), options, streams, signal);
+  // What is wrong with the data is best said before anything is started.
+  const known = program.parameters && (await readMapInput(options.input, program.parameters, signal));
+  const preload = [...(options.preload ?? []), ...program.libraries];
+  const pool = await openPool(
+    executorsOf(options),
+    { ...options, ...(preload.length > 0 && { preload }) },
+    streams,
+    signal,
+  );
   const progress = await openProgress(process.stderr);
   try {
-    for (const item of items) {
-      if (item.kind === 'definition') pool.addFunctionAST(item.function);
-      else if (item.kind === 'extern') pool.addExtern(item.prototype);
-    }
+    const parameters = await program.addTo(pool);
+    const { columns, hasHeader } = known ?? (await readMapInput(options.input, parameters, signal));
     const results = await pool
       .map(
         name,
@@ -101,25 +102,6 @@ async function mapInput(
   } finally {
     await pool.close();
   }
-}
-
-/** The last prototype of the name, which is what it means when the program has been read. */
-function findFunction(name: string, source: string, items: readonly TopLevelItem[]): PrototypeAST {
-  const prototypes = items.flatMap((item) => {
-    if (item.kind === 'definition') return item.function.prototype;
-    return item.kind === 'extern' ? item.prototype : [];
-  });
-  const found = prototypes.findLast((prototype) => prototype.name === name);
-  if (found && found.parameters.length > 0) return found;
-  const names = [
-    ...new Set(prototypes.filter(({ parameters }) => parameters.length > 0).map((one) => one.name)),
-  ];
-  throw new FarJITError(
-    'NO_SUCH_FUNCTION',
-    found
-      ? `${quoted(name)} of ${source} has no parameters to take from data`
-      : `${source} does not define ${quoted(name)}; it has ${names.map(quoted).join(', ') || 'no function with parameters'}`,
-  );
 }
 
 function executorsOf({ executors = [], executorsLocal }: MapCommandOptions): string[] {

@@ -1,30 +1,21 @@
-import { existsSync } from 'node:fs';
-import { basename, delimiter, dirname, join, resolve } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
-import { CSourceError } from '../frontends/llvm/c-errors.js';
 import type { JIT } from '../jit/jit.js';
-import { IRSyntaxError } from '../llvm/errors.js';
+import { addInput, librariesFor, type ReadFile, readInputs } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
-import { describeDetails, describeError } from './describe-error.js';
+import { describeProgramFailure } from './describe-error.js';
 import { openJIT } from './open-jit.js';
-import { isCxx, type ProgramFile, readInput } from './program-inputs.js';
+import { type ProgramFile, readInput } from './program-inputs.js';
 import { findLibraries, type ProgramLibraries } from './program-libraries.js';
 import type { ProgramOptions } from './program-options.js';
 import type { RunOptions } from './run-options.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
 
-const CXX_LIBRARY = 'libstdc++.so.6';
-
 /** What `farjit run` is told of a program that begins with `main`. */
 export interface ProgramCommandOptions extends RunOptions, ProgramOptions {
   /** What stands behind `--`. */
   readonly args: readonly string[];
-}
-
-/** A file of the program, read. */
-interface Input extends ProgramFile {
-  readonly content: Buffer;
 }
 
 /**
@@ -46,7 +37,7 @@ export async function programCommand(
     return await runFiles(files, options, streams, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) {
-      await streams.report(describeFailure(error));
+      await streams.report(describeProgramFailure(error));
       return 1;
     }
     const { words, exitCode } = stop.signal.reason as StopRequest;
@@ -65,9 +56,7 @@ async function runFiles(
 ): Promise<number> {
   const executor = executorOf(options);
   const libraries = findLibraries(options.library ?? [], options.libraryPath ?? []);
-  const inputs = await Promise.all(
-    files.map(async (file): Promise<Input> => ({ ...file, content: await readInput(file, signal) })),
-  );
+  const inputs = await readInputs(files, signal);
   const preload = preloadFor(inputs, libraries, executor, options);
   const jit = await openJIT(
     {
@@ -110,12 +99,12 @@ function executorOf({ executors = [], recordCalls, speculateOrder }: ProgramComm
 
 /** @throws {FarJITError} for libraries that an executor elsewhere would have to load. */
 function preloadFor(
-  inputs: readonly Input[],
+  inputs: readonly ReadFile[],
   libraries: ProgramLibraries,
   executor: string | undefined,
   { preload = [] }: ProgramCommandOptions,
 ): string[] {
-  const wanted = inputs.some((input) => isCxx(input, input.content)) ? [CXX_LIBRARY] : [];
+  const wanted = librariesFor(inputs);
   if (executor === undefined) return [...preload, ...wanted, ...libraries.preload];
   const [first] = libraries.preload;
   if (first !== undefined)
@@ -127,45 +116,9 @@ function preloadFor(
   return [];
 }
 
-function addInput(
-  jit: JIT,
-  { path, kind, content }: Input,
-  { cc, cflags }: ProgramCommandOptions,
-  streams: CommandStreams,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const directory = dirname(resolve(path));
-  switch (kind) {
-    case 'object':
-      return jit.addObject(content, { name: path });
-    case 'archive':
-      return jit.addArchive(content, { name: path, directory });
-    case 'bitcode':
-    case 'assembly':
-      return jit.addIR(content, { name: path });
-    default:
-      return jit.addC(content.toString(), {
-        name: path,
-        language: kind,
-        directory,
-        signal,
-        ...(cc !== undefined && { cc: programAt(cc) }),
-        ...(cflags && { flags: cflags }),
-        onWarnings: (words) => void streams.report(words.trimEnd()),
-      });
-  }
-}
-
-/** A name without a slash is a program's. */
-function programAt(cc: string): string {
-  if (cc.includes('/')) return resolve(cc);
-  const directories = (process.env.PATH ?? '').split(delimiter);
-  return directories.map((directory) => join(directory, cc)).find(existsSync) ?? cc;
-}
-
 async function runMain(
   jit: JIT,
-  inputs: readonly Input[],
+  inputs: readonly ReadFile[],
   { entry = 'main', args, env = {}, eager, deadline: deadlineMs }: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
@@ -180,20 +133,13 @@ async function runMain(
   const { stdin, stdout } = process;
   const lineBuffered = stdout.isTTY;
   const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
-  if (result.trap) await streams.report(describeFailure(result.trap));
+  if (result.trap) await streams.report(describeProgramFailure(result.trap));
   else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
   return result.exitCode;
 }
 
-function emptyOnes(inputs: readonly Input[]): string {
+function emptyOnes(inputs: readonly ReadFile[]): string {
   const empty = inputs.filter(({ content }) => content.byteLength === 0).map(({ path }) => path);
   if (empty.length === 0) return '';
   return ` (${empty.join(', ')} ${empty.length === 1 ? 'is' : 'are'} empty)`;
-}
-
-/** What clang and LLVM say of a source has its place in front already. */
-function describeFailure(error: unknown): string {
-  const isPlaced = error instanceof CSourceError || error instanceof IRSyntaxError;
-  const words = isPlaced ? describeError(error) : `farjit: ${describeError(error)}`;
-  return [words, ...describeDetails(error)].join('\n');
 }

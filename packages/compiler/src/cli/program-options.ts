@@ -1,11 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { SourceOptions } from './add-input.js';
 
 /** Options of `farjit run` for programs that begin with `main`. */
-export interface ProgramOptions {
-  /** Path of a clang, or a name to be searched for. */
-  readonly cc?: string;
-  /** More options for it. */
-  readonly cflags?: readonly string[];
+export interface ProgramOptions extends SourceOptions {
   /** What the program finds in its environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** The function that it begins with. */
@@ -17,13 +14,20 @@ export interface ProgramOptions {
   readonly libraryPath?: readonly string[];
 }
 
-/** As the command line has them; they mean nothing to Kaleidoscope. */
-export function programOptions(): Option[] {
+/** How sources are compiled, as the command line has it. */
+export function sourceOptions(): Option[] {
   return [
     new Option('--cc <clang>', 'compile C and C++ with it (default: the newest that fits libLLVM)'),
     new Option('--cflags <flags>', 'options for it, as in --cflags="-Wall -DN=1"; repeatable').argParser(
       (text: string, before: string[] = []) => [...before, ...text.split(/\s+/).filter(Boolean)],
     ),
+  ];
+}
+
+/** As the command line has them; they mean nothing to Kaleidoscope. */
+export function programOptions(): Option[] {
+  return [
+    ...sourceOptions(),
     new Option(
       '-l, --library <name>',
       'give the program lib<name>.so, or link it with lib<name>.a; repeatable',

@@ -1,6 +1,7 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ProgramOptions } from '../calls/programs.js';
 import type { COptions } from '../frontends/llvm/c-compiler.js';
+import type { SignatureWords } from '../frontends/llvm/object-unit.js';
 
 /** An address of the executor, and whether it is a function's; a bare one is. */
 export type AbsoluteDefinition =
@@ -11,6 +12,11 @@ export type AbsoluteDefinition =
 export interface AddOptions {
   /** As errors call it: the name of a file, as a rule. */
   readonly name?: string;
+}
+
+export interface ObjectOptions extends AddOptions {
+  /** How functions of it are called, in words: what `lookup` is not told then. */
+  readonly signatures?: SignatureWords;
 }
 
 export interface ArchiveOptions extends AddOptions {

@@ -16,14 +16,19 @@ import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
-import { readArchive } from '../frontends/llvm/archive.js';
-import { ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
+import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
 import { compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
-import { objectUnit } from '../frontends/llvm/object-unit.js';
+import {
+  objectUnit,
+  readObject,
+  refuseThreadLocals,
+  type VerifiedObject,
+} from '../frontends/llvm/object-unit.js';
+import { openArchive } from '../frontends/llvm/open-archive.js';
 import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.js';
 import type { LayerStack } from '../layers/layer-stack.js';
 import { writeBitcode } from '../llvm/bitcode.js';
@@ -38,6 +43,7 @@ import type {
   AddOptions,
   ArchiveOptions,
   EntryOptions,
+  ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
 
@@ -239,12 +245,24 @@ export class Dylib {
    * is called.
    * @throws {LinkError} when the object is malformed (`malformed-object`, with section and offset), for another machine or
    *   of a kind that is not linked (`unsupported`), or as `defineModule`; then nothing of it is added.
+   * @throws {SignatureError}
    */
-  async addObject(content: Uint8Array, { name = 'object' }: AddOptions = {}): Promise<ResourceTracker> {
+  async addObject(
+    content: Uint8Array,
+    { name = 'object', signatures }: ObjectOptions = {},
+  ): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
     const { triple } = this.#context.layers.pipeline.target;
-    const threadLocals = this.#context.session.executor.threadLocals !== undefined;
-    return this.define(objectUnit(content.slice(), name, { triple, threadLocals }));
+    return this.defineObject(readObject(content.slice(), name, triple, signatures));
+  }
+
+  /**
+   * Adds an object that has been read: see `addObject`.
+   * @throws {LinkError} as `defineModule`, and for thread-local variables where the executor has no room for them.
+   */
+  defineObject(object: VerifiedObject): ResourceTracker {
+    if (!this.#context.session.executor.threadLocals) refuseThreadLocals(object);
+    return this.define(objectUnit(object));
   }
 
   /**
@@ -257,15 +275,20 @@ export class Dylib {
    */
   async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions = {}): Promise<void> {
     const { codegen, layers } = this.#context;
-    const members = await ArchiveMembers.open(readArchive(content.slice(), name), {
-      directory,
-      isDefined: (symbol) => this.#dylib.lookup(symbol).unit !== undefined,
-      namesInBitcode: async (bitcode, member) => {
-        const { defines } = await codegen.readModule(member, irOf(bitcode), layers.pipeline.target);
-        return defines.symbols.keys();
+    const members = await openArchive(
+      { content, name, directory },
+      {
+        codegen,
+        target: layers.pipeline.target,
+        isDefined: (symbol) => this.#dylib.lookup(symbol).unit !== undefined,
+        add: (member, title) => this.addObject(member, { name: title }),
       },
-      add: (member, title) => this.addObject(member, { name: title }),
-    });
+    );
+    this.addMembers(members);
+  }
+
+  /** Has an archive that has been opened supply what is needed: see `addArchive`. */
+  addMembers(members: ArchiveMembers): void {
     this.#archives.push(members);
     this.#addGenerator(async (names) => void (await members.supply(names)), { leavesWeak: true });
   }
@@ -280,9 +303,8 @@ export class Dylib {
    * @throws as `addIR` and `addObject`.
    */
   async addC(source: string, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
-    const clang = cc ?? findClang(this.#context.codegen.libLLVM());
     const { name = 'source' } = options;
-    const made = await compileC(clang, source, options);
+    const made = await compileC(cc ?? findClang(this.#context.codegen.libLLVM()), source, options);
     return inputKindOf(made) === 'object' ? this.addObject(made, { name }) : this.#addIR(irOf(made), name);
   }
 

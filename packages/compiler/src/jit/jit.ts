@@ -11,6 +11,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { ObjectUnit } from '../frontends/llvm/object-unit.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { compileTogether, FunctionUnit, functionUnitOf } from '../layers/function-unit.js';
@@ -25,7 +26,7 @@ import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import { ColumnCalls } from './column-calls.js';
 import { Dylib, type DylibContext } from './dylib.js';
-import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions } from './dylib-types.js';
+import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
 import { Functions } from './functions.js';
 import { JITInspector } from './jit-inspector.js';
 import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
@@ -144,7 +145,7 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Adds an object file to the main dylib: see `Dylib.addObject`. */
-  addObject(content: Uint8Array, options?: AddOptions): Promise<ResourceTracker> {
+  addObject(content: Uint8Array, options?: ObjectOptions): Promise<ResourceTracker> {
     return this.mainDylib.addObject(content, options);
   }
 
@@ -365,7 +366,7 @@ export class JIT implements AsyncDisposable {
   /** How a call from outside passes arguments to what a name means, where that is known. */
   protected signatureOf(ref: SymbolRef): CallSignature | undefined {
     const { unit, name } = ref.dylib.lookup(ref.name);
-    if (unit instanceof ModuleUnit) return unit.signatures.get(name);
+    if (unit instanceof ModuleUnit || unit instanceof ObjectUnit) return unit.signatures.get(name);
     if (!(unit instanceof FunctionUnit)) return undefined;
     return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
   }

@@ -8,10 +8,17 @@ import type { CallOptions } from '../calls/session-calls.js';
 import { parseSignature } from '../calls/signature-text.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
+import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
+import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
+import { compileC } from '../frontends/llvm/c-compiler.js';
+import { findClang } from '../frontends/llvm/find-clang.js';
+import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
-import type { AddOptions } from '../jit/dylib-types.js';
+import { readObject } from '../frontends/llvm/object-unit.js';
+import { openArchive } from '../frontends/llvm/open-archive.js';
+import type { AddCOptions, AddOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
@@ -21,6 +28,7 @@ import { LinkError } from '../jitlink/errors.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
+import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';
@@ -41,6 +49,8 @@ export type MapData = Float64Array | { readonly columns: readonly Float64Array[]
 export interface PoolCallable {
   (...args: CArgument[]): Promise<CValue | undefined>;
   readonly symbol: string;
+  /** As it was when it was looked up. */
+  readonly signature: CallSignature;
   call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
 }
 
@@ -59,6 +69,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   readonly #executors: ExecutorSet<Session>;
   readonly #dispatcher: Dispatcher<Session>;
   readonly #evaluator: Evaluator<Session>;
+  readonly #archives: ArchiveMembers[] = [];
 
   /** @param createSession opens a session with one executor. */
   protected constructor(
@@ -160,13 +171,51 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     const { name, defines } = module;
-    if (defines.runLists.length > 0)
-      throw new LinkError(
-        'unsupported',
-        { graph: name, names: defines.runLists },
-        `${defines.runLists.join(', ')}: a pool runs no functions at the start or the end; use a JIT`,
-      );
+    refuseRunLists(name, defines.runLists);
     return this.definitions.add({ name, ...defines, add: (session) => session.defineModule(module) });
+  }
+
+  /**
+   * Adds an object to all executors, now and later. It is read and split once. See `Dylib.addObject`.
+   * @throws as that, and as `defineModule`.
+   */
+  async addObject(
+    content: Uint8Array,
+    { name = 'object', signatures }: ObjectOptions = {},
+  ): Promise<ResourceTracker> {
+    if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
+    const object = readObject(content.slice(), name, (await this.#target()).triple, signatures);
+    refuseRunLists(name, object.runLists);
+    return this.definitions.add({ ...object, add: (session) => session.mainDylib.defineObject(object) });
+  }
+
+  /**
+   * Adds an archive to all executors, now and later: a member is added to all when one of them needs it. See `Dylib.addArchive`.
+   * @throws as that.
+   */
+  async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions = {}): Promise<void> {
+    const members = await openArchive(
+      { content, name, directory },
+      {
+        codegen: this.#codegen,
+        target: await this.#target(),
+        isDefined: (symbol) => this.definitions.defines(symbol),
+        add: (member, title) => this.addObject(member, { name: title }),
+      },
+    );
+    this.#archives.push(members);
+    const add = (session: Session) => void session.mainDylib.addMembers(members);
+    this.definitions.add({ name, symbols: NO_SYMBOLS, add });
+  }
+
+  /**
+   * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
+   * @throws as that, and as `defineModule`.
+   */
+  async addC(source: string, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+    const { name = 'source' } = options;
+    const made = await compileC(cc ?? findClang(this.#codegen.libLLVM()), source, options);
+    return this.addObject(made, { name });
   }
 
   /**
@@ -176,7 +225,11 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
     const signature = typeof words === 'string' ? parseSignature(words) : words;
-    await this.#evaluator.atHome((session) => session.lookup(name, signature), undefined);
+    await this.#supply(name);
+    const { signature: known } = await this.#evaluator.atHome(
+      (session) => session.lookup(name, signature),
+      undefined,
+    );
     const call = async (args: readonly CArgument[], options: CallOptions = {}) => {
       checkArgumentList(args);
       checkCallOptions(options);
@@ -187,7 +240,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
       );
     };
     const callable = (...args: CArgument[]) => call(args, {});
-    return Object.assign(callable, { symbol: name, call });
+    return Object.assign(callable, { symbol: name, signature: known, call });
   }
 
   /**
@@ -208,6 +261,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
     const columns = data instanceof Float64Array ? [data] : data.columns;
+    await this.#supply(name);
     const signature = this.signatureOf(name);
     if (!signature) throw new SymbolsNotFoundError([name]);
     checkColumns(name, signature, columns);
@@ -261,9 +315,19 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /** Read for one executor's target: they differ in what their CPUs have, of which a module says nothing. */
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
+    const module = await this.#codegen.readModule(name, ir, await this.#target());
+    return this.defineModule({ name, ...module });
+  }
+
+  /** What one of the executors is. */
+  async #target(): Promise<TargetDescription> {
     const known = this.executors.find((executor) => executor.target)?.target;
-    const target = known ?? (await this.#evaluator.atHome(async (session) => session.target, undefined));
-    return this.defineModule({ name, ...(await this.#codegen.readModule(name, ir, target)) });
+    return known ?? (await this.#evaluator.atHome(async (session) => session.target, undefined));
+  }
+
+  /** Adds the member of an archive that defines a name, if nobody else does. */
+  async #supply(name: string): Promise<void> {
+    for (const members of this.#archives) await members.supply([name]);
   }
 
   *#sessions(): Generator<Session> {
@@ -321,4 +385,15 @@ function idlestOf<Session extends JIT>(executors: readonly PoolExecutor<Session>
   return executors.reduce((idlest, executor) =>
     executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
   );
+}
+
+/** @throws {LinkError} for functions to run at the start or the end, of which nobody says when that is. */
+function refuseRunLists(graph: string, lists: readonly string[]): void {
+  const names = [...new Set(lists.map((list) => list.replace(/#.*/, '')))];
+  if (names.length > 0)
+    throw new LinkError(
+      'unsupported',
+      { graph, names },
+      `${names.join(', ')}: a pool runs no functions at the start or the end; use a JIT`,
+    );
 }

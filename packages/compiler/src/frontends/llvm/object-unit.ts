@@ -1,28 +1,50 @@
-import { MaterializationUnit, type ObjectSource } from '../../core/materialization-unit.js';
+import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
+import { passingOf } from '../../calls/passing.js';
+import { parseSignature } from '../../calls/signature-text.js';
+import { MaterializationUnit, type ObjectSource, type UnitSets } from '../../core/materialization-unit.js';
 import { runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
 import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
-import { splitObject } from '../../jitlink/object-slice.js';
+import { type ObjectSlice, splitObject } from '../../jitlink/object-slice.js';
 import type { NeedyUnit } from './archive-members.js';
 import { partsOf } from './object-parts.js';
 import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 
-/** What an object is to be run on. */
-export interface ObjectTarget {
-  readonly triple: string;
-  /** Whether it has room for thread-local variables. */
-  readonly threadLocals: boolean;
+/** An object that has been read: it can be given to any session. */
+export interface VerifiedObject {
+  readonly name: string;
+  readonly symbols: SymbolFlagsMap;
+  /** Names that others have to define. */
+  readonly needs: ReadonlySet<string>;
+  /** Sections of it that list functions to run at the start or the end of a program. */
+  readonly runLists: readonly string[];
+  readonly sets: UnitSets | undefined;
+  /** A thread-local variable that it defines or refers to, if there are any. */
+  readonly threadLocal: string | undefined;
+  /** Of its functions, where whoever adds it says them. */
+  readonly signatures: ReadonlyMap<string, CallSignature>;
+  readonly slices: readonly ObjectSlice[];
 }
 
-/** A unit of an object. */
-class ObjectUnit extends MaterializationUnit implements NeedyUnit {
-  readonly needs: ReadonlySet<string>;
+/** How functions are called, in words. */
+export type SignatureWords = Readonly<Record<string, string>>;
 
-  constructor(name: string, source: ObjectSource, symbols: SymbolFlagsMap, needs: ReadonlySet<string>) {
+/** A unit of an object. */
+export class ObjectUnit extends MaterializationUnit implements NeedyUnit {
+  readonly needs: ReadonlySet<string>;
+  readonly signatures: ReadonlyMap<string, CallSignature>;
+
+  constructor(source: ObjectSource, { name, symbols, needs, signatures }: VerifiedObject) {
     super(name, source, symbols);
     this.needs = needs;
+    this.signatures = signatures;
+  }
+
+  override typeOf(name: string): string | undefined {
+    const signature = this.signatures.get(name);
+    return signature && callWrapperName(passingOf(signature).wrapper);
   }
 }
 
@@ -30,39 +52,56 @@ class ObjectUnit extends MaterializationUnit implements NeedyUnit {
 const SLIM_LTO_SYMBOL = '__gnu_lto_slim';
 
 /**
- * A unit of an object file that somebody else has compiled: each of its functions is linked at its own first call, with
- * what it shares with others. What it defines is read from its symbol table.
+ * Reads an object file that somebody else has compiled. What it defines is read from its symbol table.
  * @param object stays as it is from now on.
- * @param target the executor.
+ * @param triple the executor's.
  * @throws {LinkError} when it is malformed, for another machine, or asks for what is not supported.
+ * @throws {SignatureError}
  */
-export function objectUnit(object: Uint8Array, name: string, target: ObjectTarget): MaterializationUnit {
+export function readObject(
+  object: Uint8Array,
+  name: string,
+  triple: string,
+  signatures: SignatureWords = {},
+): VerifiedObject {
+  const called = Object.entries(signatures).map(([fn, words]) => [fn, parseSignature(words)] as const);
   const graph = buildLinkGraph(object, name);
-  refuseForeign(graph, target.triple);
-  if (!target.threadLocals) refuseThreadLocals(graph);
+  refuseForeign(graph, triple);
   refuseSlim(graph);
   refuseShortAddresses(graph);
-  const symbols = symbolsOfObject(graph);
-  const hasInitializers = runListsOf(graph).length > 0;
-  const sets = setsOfObject(graph);
-  const needs = new Set(
-    graph.symbols
-      .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')
-      .map((symbol) => symbol.name),
-  );
-  const slices = splitObject(object, name, graph);
-  return new ObjectUnit(
+  return {
     name,
-    {
-      kind: 'module',
-      hasInitializers,
-      sets,
-      materialize: async (responsibility) =>
-        responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
-    },
-    symbols,
-    needs,
-  );
+    symbols: symbolsOfObject(graph),
+    needs: new Set(
+      graph.symbols
+        .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')
+        .map((symbol) => symbol.name),
+    ),
+    runLists: runListsOf(graph),
+    sets: setsOfObject(graph),
+    threadLocal: graph.symbols.find((symbol) => symbol.threadLocal && symbol.name !== '')?.name,
+    signatures: new Map(called),
+    // Uses the graph up.
+    slices: splitObject(object, name, graph),
+  };
+}
+
+/** A unit of an object: each of its functions is linked at its own first call, with what it shares with others. */
+export function objectUnit(object: VerifiedObject): MaterializationUnit {
+  const { runLists, sets, slices } = object;
+  const source: ObjectSource = {
+    kind: 'module',
+    hasInitializers: runLists.length > 0,
+    sets,
+    materialize: async (responsibility) => responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
+  };
+  return new ObjectUnit(source, object);
+}
+
+/** @throws {LinkError} for thread-local variables, where the executor has no room for them. */
+export function refuseThreadLocals({ name: graph, threadLocal: symbol }: VerifiedObject): void {
+  if (symbol !== undefined)
+    throw new LinkError('unsupported', { graph, symbol }, `"${symbol}" is ${THREAD_LOCALS_REFUSED}`);
 }
 
 function refuseForeign(graph: LinkGraph, triple: string): void {
@@ -73,11 +112,6 @@ function refuseForeign(graph: LinkGraph, triple: string): void {
       undefined,
       `it is for ${graph.architecture.name}, and the executor is ${triple}`,
     );
-}
-
-function refuseThreadLocals(graph: LinkGraph): void {
-  const variable = graph.symbols.find(({ threadLocal, name }) => threadLocal && name !== '');
-  if (variable) throw unsupported(graph, variable.name, `"${variable.name}" is ${THREAD_LOCALS_REFUSED}`);
 }
 
 function refuseSlim(graph: LinkGraph): void {

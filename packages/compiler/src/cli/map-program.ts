@@ -1,0 +1,104 @@
+import { FarJITError } from '@farjit/protocol/errors';
+import { isOfDoubles } from '../calls/callable.js';
+import { formatSignature } from '../calls/signature-text.js';
+import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import type { KaleidoscopePool } from '../frontends/kaleidoscope/kaleidoscope-pool.js';
+import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
+import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
+import { quoted } from '../frontends/kaleidoscope/printable.js';
+import { addInput, librariesFor, readInputs, type SourceOptions } from './add-input.js';
+import type { CommandStreams } from './command-streams.js';
+import { programFiles } from './program-inputs.js';
+import { readSource } from './read-source.js';
+
+/** A program of which a function is applied to data. */
+export interface MappedProgram {
+  /** What it wants to find in the runners. */
+  readonly libraries: readonly string[];
+  /** The function's, where the source says them. */
+  readonly parameters?: readonly string[];
+  /** Adds its definitions. @returns the function's parameters. */
+  addTo(pool: KaleidoscopePool): Promise<readonly string[]>;
+}
+
+/**
+ * Reads a program.
+ * @param name of the function.
+ * @returns undefined when it has errors, which have been reported.
+ * @throws {FarJITError} `NO_SUCH_FUNCTION`, also when it is added.
+ */
+export async function mappedProgram(
+  name: string,
+  paths: readonly string[],
+  options: SourceOptions,
+  streams: CommandStreams,
+  signal: AbortSignal,
+): Promise<MappedProgram | undefined> {
+  const files = programFiles(paths);
+  if (files.length === 0) return kaleidoscopeProgram(name, paths, streams, signal);
+  const inputs = await readInputs(files, signal);
+  return {
+    libraries: librariesFor(inputs),
+    addTo: async (pool) => {
+      for (const input of inputs) await addInput(pool, input, options, streams, signal);
+      return parametersOf(pool, name);
+    },
+  };
+}
+
+async function kaleidoscopeProgram(
+  name: string,
+  [path = '-', ...others]: readonly string[],
+  streams: CommandStreams,
+  signal: AbortSignal,
+): Promise<MappedProgram | undefined> {
+  if (others.length > 0)
+    throw new FarJITError('MIXED_PROGRAM', `${path} is Kaleidoscope, and a program of that is one file`);
+  const source = await readSource(path, signal);
+  const { items, diagnostics } = parseSource(source, new OperatorTable());
+  for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
+  if (diagnostics.length > 0) return undefined;
+  const { parameters } = findFunction(name, source.name, items);
+  return {
+    libraries: [],
+    parameters,
+    addTo: async (pool) => {
+      for (const item of items) {
+        if (item.kind === 'definition') pool.addFunctionAST(item.function);
+        else if (item.kind === 'extern') pool.addExtern(item.prototype);
+      }
+      return parameters;
+    },
+  };
+}
+
+/** The last prototype of the name, which is what it means when the program has been read. */
+function findFunction(name: string, source: string, items: readonly TopLevelItem[]): PrototypeAST {
+  const prototypes = items.flatMap((item) => {
+    if (item.kind === 'definition') return item.function.prototype;
+    return item.kind === 'extern' ? item.prototype : [];
+  });
+  const found = prototypes.findLast((prototype) => prototype.name === name);
+  if (found && found.parameters.length > 0) return found;
+  const names = [
+    ...new Set(prototypes.filter(({ parameters }) => parameters.length > 0).map((one) => one.name)),
+  ];
+  throw new FarJITError(
+    'NO_SUCH_FUNCTION',
+    found
+      ? `${quoted(name)} of ${source} has no parameters to take from data`
+      : `${source} does not define ${quoted(name)}; it has ${names.map(quoted).join(', ') || 'no function with parameters'}`,
+  );
+}
+
+/** Of a function in C, which has no names for them: columns are taken in order. */
+async function parametersOf(pool: KaleidoscopePool, name: string): Promise<string[]> {
+  const { signature } = await pool.lookup(name);
+  const { parameters } = signature;
+  if (isOfDoubles(signature) && parameters.length > 0)
+    return parameters.map((_, index) => `parameter ${index + 1}`);
+  throw new FarJITError(
+    'NO_SUCH_FUNCTION',
+    `${quoted(name)} is ${formatSignature(signature)}, and data is for functions that take doubles and give one`,
+  );
+}
