@@ -4,6 +4,7 @@
 #ifndef FARJIT_ABI_H
 #define FARJIT_ABI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -33,6 +34,9 @@ uint64_t farjit_reenter(uint64_t return_address);
 
 /* Prepares the resolver for this CPU. Once, before any JIT'd code. */
 void farjit_abi_initialize(void);
+
+/* Whether a relocation of a library makes a place in memory the address of a symbol. */
+bool farjit_abi_is_function_pointer(uint32_t relocation);
 
 /* What distances of thread-local variables are counted from. */
 uint64_t farjit_abi_thread_pointer(void);

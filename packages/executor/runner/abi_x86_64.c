@@ -3,6 +3,7 @@
 #include "shared_layout.h"
 
 #include <cpuid.h>
+#include <elf.h>
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -84,4 +85,9 @@ uint64_t farjit_abi_stack_pointer(const ucontext_t *context)
 uint64_t farjit_abi_frame_pointer(const ucontext_t *context)
 {
 	return (uint64_t)context->uc_mcontext.gregs[REG_RBP];
+}
+
+bool farjit_abi_is_function_pointer(uint32_t relocation)
+{
+	return relocation == R_X86_64_JUMP_SLOT || relocation == R_X86_64_GLOB_DAT || relocation == R_X86_64_64;
 }

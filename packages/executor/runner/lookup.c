@@ -96,6 +96,8 @@ static uint64_t shared_address(const char *name)
 static uint64_t address_of(const char *name, uint32_t wanted)
 {
 	uint64_t address = search(own_symbols, name);
+	if (address == 0 && strncmp(name, "farjit$", strlen("farjit$")) == 0)
+		address = search(farjit_replacing_symbols, name);
 	for (size_t i = 0; i < LIBRARIES && address == 0; i++)
 		if (wanted & libraries[i].library)
 			address = search(libraries[i].symbols, name);

@@ -24,10 +24,11 @@ import type { ExecutorProcessControl } from '../executor-client/executor-process
 import type { RunnerContext } from '../runner/runner-context.js';
 import { DSO_HANDLE, type DSOHandles } from './dso-handles.js';
 import type { Initializers, RunFunction } from './initializers.js';
+import { type ReplacingSession, replacingCalls } from './replaced-functions.js';
 import { type RunListSession, runFunctions } from './run-functions.js';
 
 /** What initialising dylibs takes of a session. */
-export interface PlatformSession extends RunListSession, Pick<CallingSession, 'call'> {
+export interface PlatformSession extends RunListSession, ReplacingSession, Pick<CallingSession, 'call'> {
   readonly initializers: Initializers;
   readonly dsoHandles: DSOHandles;
   readonly programs: Programs;
@@ -146,7 +147,10 @@ export class Platform {
         initializers.enter('running', units, runner);
         if (options.eager) for (const each of dylibs) await this.#session.linkAll(each, runner);
         const before = dylibs.flatMap((each) => initializers.unitsIn('initialized', each, runner));
-        return units.length + before.length === 0 ? undefined : this.#leadOf(before, units, runner);
+        const replacing = await replacingCalls(this.#session, ref.dylib, runner);
+        return units.length + before.length + replacing.length === 0
+          ? undefined
+          : this.#leadOf(before, units, replacing, runner);
       });
     try {
       return await programs.run(ref, options, lead);
@@ -160,6 +164,7 @@ export class Platform {
   async #leadOf(
     initialized: readonly MaterializationUnit[],
     due: readonly MaterializationUnit[],
+    replacing: readonly ListedCall[],
     runner: RunnerContext,
   ): Promise<ProgramLead> {
     const atExit = '__cxa_atexit';
@@ -180,7 +185,7 @@ export class Platform {
         .filter((fn) => !this.#session.initializers.hasRun(fn, runner))
         .map(({ address }) => ({ function: address, arguments: passed }));
       // Registered first, it is run last.
-      const all = [{ function: register, arguments: [callList, listed] }, ...calls];
+      const all = [...replacing, { function: register, arguments: [callList, listed] }, ...calls];
       const list = placeContent(encodeCallList(all), runner);
       return placeContent(encodeProgramStart({ callList, list, main }), runner);
     };

@@ -10,5 +10,8 @@ struct farjit_symbol {
 #define FARJIT_SYMBOL(name, function) {name, (void (*)(void))(function)}
 
 extern const struct farjit_symbol farjit_kaleidoscope_symbols[];
+/* replace.c: `void farjit$replace$NAME(uintptr_t function)` has libraries call that instead of their NAME. On the thread of a program,
+ * before the first function of it. */
+extern const struct farjit_symbol farjit_replacing_symbols[];
 
 #endif

@@ -1,0 +1,65 @@
+import { FeatureError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import type { ListedCall } from '../calls/call-list.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+
+/** What finding out takes of a session. */
+export interface ReplacingSession {
+  resolve(ref: SymbolRef, runner: RunnerContext): Promise<{ readonly address: ExecutorAddr } | undefined>;
+}
+
+const ALIGNED = 'St11align_val_t';
+const NOTHROW = 'RKSt9nothrow_t';
+/** `operator new`, `new[]`, `delete`, `delete[]`, and with them what follows the size or the block. */
+const OPERATORS = [
+  ...['_Znwm', '_Znam'].flatMap((name) =>
+    ['', NOTHROW, ALIGNED, `${ALIGNED}${NOTHROW}`].map((rest) => name + rest),
+  ),
+  ...['_ZdlPv', '_ZdaPv'].flatMap((name) =>
+    ['', 'm', NOTHROW, ALIGNED, `m${ALIGNED}`, `${ALIGNED}${NOTHROW}`].map((rest) => name + rest),
+  ),
+];
+/** Functions that a program may define in place of the C or C++ library's, which then use them: `replace.c` of the runner. */
+const REPLACEABLE = [
+  ...[
+    'malloc',
+    'calloc',
+    'realloc',
+    'free',
+    'memalign',
+    'aligned_alloc',
+    'posix_memalign',
+    'valloc',
+    'pvalloc',
+  ],
+  ...OPERATORS,
+];
+
+/**
+ * Calls that have libraries in a runner use those functions of a program that replace theirs.
+ * @throws {FeatureError} when the runner cannot do that: there would be two heaps.
+ */
+export async function replacingCalls(
+  session: ReplacingSession,
+  dylib: JITDylib,
+  runner: RunnerContext,
+): Promise<ListedCall[]> {
+  const replaced = REPLACEABLE.filter((name) => {
+    const { unit, name: defined } = dylib.lookupExported(name);
+    return unit?.symbols.get(defined)?.callable;
+  });
+  if (replaced.length === 0) return [];
+  const replacers = await runner.lookupProcessSymbols(replaced.map((name) => `farjit$replace$${name}`));
+  return Promise.all(
+    replaced.map(async (name) => {
+      const replacer = replacers.get(`farjit$replace$${name}`);
+      const own = await session.resolve(dylib.ref(name), runner);
+      if (replacer === undefined || own === undefined)
+        throw new FeatureError(
+          `the program defines ${name}, and the executor is of a release whose libraries would not call it`,
+        );
+      return { function: replacer, arguments: [own.address] };
+    }),
+  );
+}
