@@ -29,7 +29,10 @@ export const argumentTexts = listOf(text, 'an array of texts');
 /** Of `ProgramOptions`, for options that have more. What C cannot hold is refused when it is laid out. */
 export const PROGRAM_OPTION_SCHEMAS: { readonly [Name in keyof ProgramOptions]-?: v.GenericSchema } = {
   ...CALL_OPTION_SCHEMAS,
-  argv: argumentTexts,
+  argv: listOf(
+    is((value) => typeof value === 'string' || value instanceof Uint8Array, 'a text, or bytes'),
+    'an array of texts',
+  ),
   env: v.pipe(
     is<object>((value) => typeof value === 'object' && value !== null, 'an object of texts'),
     v.record(v.string(), text),

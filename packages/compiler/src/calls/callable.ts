@@ -1,6 +1,7 @@
 import { run } from '@farjit/protocol';
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from '../core/argument-error.js';
+import { cString } from './c-string.js';
 import { type CArgument, type CapturedArgument, type CValue, readCValue, writeCValue } from './c-values.js';
 import { CallData } from './call-data.js';
 import { type CallSignature, callBlockBytes, type ScalarKind, SLOT_BYTES } from './call-signature.js';
@@ -133,13 +134,10 @@ export function encodeCall(
 /**
  * The block of a main-like function: address, argc, an offset per string and room for the null that ends argv, then
  * the strings, each NUL-terminated.
- * @throws {ArgumentError} when a string contains NUL, or all together are too long.
+ * @throws {ArgumentError} when a string is none in C, or all together are too long.
  */
 export function encodeMainBlock(address: bigint, argv: readonly string[]): Uint8Array {
-  argv.forEach((argument, index) => {
-    if (argument.includes('\0')) throw new ArgumentError(`main: argv[${index}] contains a NUL`);
-  });
-  const strings = argv.map((argument) => Buffer.from(`${argument}\0`));
+  const strings = argv.map((argument, index) => cString(argument, `main: argv[${index}]`));
   const tableBytes = 8 * (3 + argv.length);
   const block = newBlock(
     'main',

@@ -1,5 +1,6 @@
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from '../core/argument-error.js';
+import { cString } from './c-string.js';
 
 const POINTER_BYTES = 8;
 
@@ -21,11 +22,14 @@ export interface ProgramMemory {
  * @param argv from the program's own name on; when it is empty the program has an empty name, as Linux gives one.
  * @throws {ArgumentError} for a string or name that C cannot hold.
  */
-export function layOutProgram(argv: readonly string[], env: Readonly<Record<string, string>>): ProgramMemory {
+export function layOutProgram(
+  argv: readonly (string | Uint8Array)[],
+  env: Readonly<Record<string, string>>,
+): ProgramMemory {
   const given = argv.length > 0 ? argv : [''];
   const strings = [
-    ...given.map((argument, index) => terminated(argument, `argv[${index}]`)),
-    ...Object.entries(env).map(([name, value]) => terminated(variable(name, value), `env.${name}`)),
+    ...given.map((argument, index) => cString(argument, `argv[${index}]`)),
+    ...Object.entries(env).map(([name, value]) => cString(variable(name, value), `env.${name}`)),
   ];
   const argumentsOffset = POINTER_BYTES;
   const environmentOffset = argumentsOffset + POINTER_BYTES * (given.length + 1);
@@ -53,9 +57,4 @@ function variable(name: string, value: string): string {
   if (name === '' || name.includes('='))
     throw new ArgumentError(`env has "${name}", which is no variable's name`);
   return `${name}=${value}`;
-}
-
-function terminated(text: string, what: string): Buffer {
-  if (text.includes('\0')) throw new ArgumentError(`${what} contains a NUL`);
-  return Buffer.from(`${text}\0`);
 }

@@ -23,8 +23,8 @@ import { formatSignature } from './signature-text.js';
 
 /** What a program finds when it begins, and how long it may run. */
 export interface ProgramOptions extends CallOptions {
-  /** From its own name on; unless given, the name of its function. */
-  readonly argv?: readonly string[] | undefined;
+  /** From its own name on, texts or bytes that may not be UTF-8; unless given, the name of its function. */
+  readonly argv?: readonly (string | Uint8Array)[] | undefined;
   /** All of its environment; none unless given. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** What it reads; it is at its end at once unless given. */

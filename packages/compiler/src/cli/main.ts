@@ -3,6 +3,7 @@ import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
+import { argumentBytes, textOf } from './argument-bytes.js';
 import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import { EXECUTOR_HELP, MAP_HELP, REPL_HELP, RUN_HELP } from './help-texts.js';
@@ -35,12 +36,13 @@ const MAX_CHUNK_ELEMENTS = 2_000_000;
  */
 export async function main(args: readonly string[], local?: LocalExecutor): Promise<number> {
   let exitCode = 0;
-  const { own, rest } = splitArguments(args);
+  const { own, rest } = splitArguments(argumentBytes(args));
   const program = createProgram(local, rest, (code) => {
     exitCode = code;
   });
   try {
-    await program.parseAsync(expandBareStats(own), { from: 'user' });
+    const texts = own.map((arg) => textOf(arg, (words) => program.error(`error: ${words}`)));
+    await program.parseAsync(expandBareStats(texts), { from: 'user' });
     return exitCode;
   } catch (error) {
     // commander has written its message already.
@@ -53,7 +55,7 @@ export async function main(args: readonly string[], local?: LocalExecutor): Prom
 function createProgram(
   local: LocalExecutor | undefined,
   /** What stands behind `--` after `run`. */
-  rest: readonly string[],
+  rest: readonly (string | Uint8Array)[],
   setExitCode: (exitCode: number) => void,
 ): Command {
   const program = new Command('farjit')
@@ -336,7 +338,7 @@ function addLimit(text: string, before: Record<string, number | null> = {}): Rec
 }
 
 /** Of `run`, what stands behind `--` is the program's. */
-function splitArguments(args: readonly string[]) {
+function splitArguments(args: readonly (string | Uint8Array)[]) {
   const end = args[0] === 'run' ? args.indexOf('--') : -1;
   return end < 0 ? { own: args, rest: [] } : { own: args.slice(0, end), rest: args.slice(end + 1) };
 }

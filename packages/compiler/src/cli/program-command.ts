@@ -15,7 +15,7 @@ import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
 /** What `farjit run` is told of a program that begins with `main`. */
 export interface ProgramCommandOptions extends RunOptions, ProgramOptions {
   /** What stands behind `--`. */
-  readonly args: readonly string[];
+  readonly args: readonly (string | Uint8Array)[];
 }
 
 /**

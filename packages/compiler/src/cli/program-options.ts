@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { SourceOptions } from './add-input.js';
+import { isVariableChanged } from './argument-bytes.js';
 
 /** Options of `farjit run` for programs that begin with `main`. */
 export interface ProgramOptions extends SourceOptions {
@@ -61,6 +62,8 @@ function addVariable(text: string, before: Record<string, string> = {}): Record<
   const end = text.indexOf('=');
   const name = end < 0 ? text : text.slice(0, end);
   if (name === '') throw new InvalidArgumentError('It must be NAME or NAME=VALUE.');
+  if (end < 0 && isVariableChanged(name))
+    throw new InvalidArgumentError('Its value is not UTF-8, and would be another one.');
   const value = end < 0 ? process.env[name] : text.slice(end + 1);
   // As in a shell, what is not set here is not set there.
   return value === undefined ? before : { ...before, [name]: value };

@@ -1,3 +1,4 @@
+import { textOf } from './argument-bytes.js';
 import { programFiles } from './program-inputs.js';
 import { givenProgramOption, type ProgramOptions } from './program-options.js';
 import type { RunOptions } from './run-options.js';
@@ -7,7 +8,7 @@ export interface RunArguments {
   /** In front of `--`. */
   readonly files: readonly string[];
   /** Behind it. */
-  readonly rest: readonly string[];
+  readonly rest: readonly (string | Uint8Array)[];
 }
 
 /**
@@ -21,7 +22,7 @@ export async function runFiles(
   refuse: (words: string) => never,
 ): Promise<number> {
   // Without files in front of it, `--` is what lets names begin with a dash.
-  const [paths, args] = files.length > 0 ? [files, rest] : [rest, []];
+  const [paths, args] = files.length > 0 ? [files, rest] : [rest.map((path) => textOf(path, refuse)), []];
   const inputs = programFiles(paths);
   if (inputs.length > 0) {
     const { programCommand } = await import('./program-command.js');

@@ -53,6 +53,23 @@ test('arguments and environment lie in data memory, each array with a null behin
   t.deepEqual(stringsAt(program.commit, program.environment), ['B=2', 'A=']);
 });
 
+test('arguments may be bytes of any kind, and texts are not changed', async (t) => {
+  const { session, programs, main } = await openPrograms(t);
+  await session.programs.run(main, { argv: ['a', Buffer.from([0xff, 0xe9])] });
+  const [program] = programs;
+  const [segment] = program?.commit.segments ?? [];
+  t.true(Buffer.from(segment?.content ?? []).includes(Buffer.from([0xff, 0xe9, 0])));
+  for (const [argv, env, message] of [
+    [['a\0b'], {}, 'argv[0] contains a NUL'],
+    [[Buffer.from([1, 0])], {}, 'argv[0] contains a NUL'],
+    [['', '\ud800'], {}, 'argv[1] contains a lone surrogate, which UTF-8 has not'],
+    [[], { A: '\udc00x' }, 'env.A contains a lone surrogate, which UTF-8 has not'],
+    [[], { A: '\0' }, 'env.A contains a NUL'],
+  ] as const)
+    await t.throwsAsync(session.programs.run(main, { argv, env }), { message });
+  await session.programs.run(main, { argv: ['😀'] });
+});
+
 test('after its end nothing begins in its runner, though nobody has told yet that it is lost', async (t) => {
   const { host, session, main } = await openPrograms(t);
   await session.programs.run(main, {});

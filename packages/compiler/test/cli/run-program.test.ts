@@ -6,7 +6,7 @@ import { programFiles } from '../../src/cli/program-inputs.js';
 import { findLibraries } from '../../src/cli/program-libraries.js';
 import { compile } from '../jitlink/toolchain.js';
 import { assemble } from '../llvm/assemble.js';
-import { farjit, folderWith, start } from './run-farjit.js';
+import { FARJIT, farjit, folderWith, start } from './run-farjit.js';
 
 const test = anyTest.serial;
 const hasClang = (process.env.PATH ?? '').split(':').some((directory) => {
@@ -58,6 +58,30 @@ test('objects, archives and bitcode are linked, and main has arguments, environm
   );
   const named = await farjit(t, ['run', '--env', 'HOME', ...files], { cwd, env: { HOME: '/home/there' } });
   t.is(named.stdout, 'main.o|(null)|/home/there\n');
+});
+
+test('arguments reach a program as bytes, and names and options that are not UTF-8 are refused', async (t) => {
+  const cwd = await folderOf(t, {
+    'main.o': `#include <stdio.h>
+      int main(int argc, char **argv) { for (char *p = argv[1]; *p; p++) printf("%02x", *p & 255); puts(argv[2]); }`,
+  });
+  const inShell = (script: string) => {
+    const { finished, child } = start(t, ['-c', script, FARJIT], { cwd, command: ['sh'] });
+    child.stdin.end();
+    return finished;
+  };
+  const escaped = (text: string) => `"$(printf '${text}')"`;
+  t.deepEqual(await inShell(`"$0" run main.o -- ${escaped('\\377a\\351')} é�`), {
+    stdout: 'ff61e9é�\n',
+    stderr: '',
+    end: 0,
+  });
+  for (const args of [`run ${escaped('\\351.o')}`, `run -- ${escaped('\\351.o')}`]) {
+    const { stderr, end } = await inShell(`"$0" ${args}`);
+    t.deepEqual([stderr, end], ["error: argument '�.o' is not UTF-8, as names and options have to be\n", 2]);
+  }
+  const variable = await inShell(`A=${escaped('\\351')} exec "$0" run --env A main.o`);
+  t.regex(variable.stderr, /argument 'A' is invalid\. Its value is not UTF-8/);
 });
 
 withClang('C, C++, assembly and LLVM assembly are known by their names, and linked', async (t) => {
