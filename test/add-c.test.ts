@@ -70,6 +70,14 @@ test('assembly becomes an object', async (t) => {
   t.is(await (await dylib.lookup('f', INT))(3), 10);
 });
 
+test('a source is bytes: what is in its strings need not be UTF-8', async (t) => {
+  const { jit } = await openJIT(t);
+  const source = Buffer.from('int f(int i) { return (unsigned char)"a\xffb"[i]; }', 'latin1');
+  await jit.addC(source);
+  const f = await jit.lookup('f');
+  t.deepEqual([await f(1), await f(2)], [0xff, 'b'.charCodeAt(0)]);
+});
+
 test('headers are found where the source is and where options say', async (t) => {
   const { jit } = await openJIT(t);
   const directory = directoryOf(t, { 'here.h': '#define HERE 1\n' });

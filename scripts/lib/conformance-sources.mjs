@@ -11,7 +11,7 @@ const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fa
 /** What suites compare with, or are made with, from Debian. */
 const PACKAGES = [
   { suite: 'csmith', aptPackage: 'csmith', isThere: () => onPath('csmith') },
-  { suite: 'csmith', aptPackage: 'libcsmith-dev', isThere: () => findCsmithHeaders() !== undefined },
+  { suite: 'csmith', aptPackage: 'libcsmith-dev', isThere: () => existsSync('/usr/include/csmith/csmith.h') },
   { suite: 'torture', aptPackage: 'gcc-12-source', isThere: () => findGccArchive() !== undefined },
 ];
 
@@ -138,8 +138,4 @@ function findGccArchive() {
   const folder = '/usr/src/gcc-12';
   const name = existsSync(folder) && readdirSync(folder).find((file) => /^gcc-12.*\.tar\.xz$/.test(file));
   return name ? join(folder, name) : undefined;
-}
-
-function findCsmithHeaders() {
-  return ['/usr/include/csmith.h', '/usr/include/csmith/csmith.h'].find((path) => existsSync(path));
 }

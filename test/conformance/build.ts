@@ -81,7 +81,6 @@ export class Builder {
     await runTool(
       this.#clang,
       [
-        ...(isCxx ? ['--driver-mode=g++'] : []),
         NATIVE_LEVEL,
         '-w',
         ...flags,
@@ -91,6 +90,7 @@ export class Builder {
         `${executable}.new`,
         '-pthread',
         '-lm',
+        ...(isCxx ? ['-lstdc++'] : []),
         ...libraries.map((library) => `-l${library}`),
       ],
       dirname(sources[0]?.path ?? '.'),
@@ -119,7 +119,7 @@ export class Builder {
           if (object !== undefined) return { kind: 'object', name, content: await readFile(object) };
           const text = await readFile(source.path);
           if (source.language === 'ir') return { kind: 'ir', name, content: text };
-          const content = await compileC(this.#clang, text.toString(), {
+          const content = await compileC(this.#clang, text, {
             name,
             language: source.language,
             flags: ['-w', ...flags],

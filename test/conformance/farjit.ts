@@ -15,8 +15,8 @@ export interface FarJITRun {
   /** Why. */
   readonly error?: Error & { readonly code?: string };
   readonly statistics: StatisticsSnapshot;
-  /** Functions and data that were linked, and their bytes. */
-  readonly linked: { readonly count: number; readonly bytes: number };
+  /** How many functions were linked. */
+  readonly functionsLinked: number;
 }
 
 /** One executor and the code generators of one process, for any number of programs. */
@@ -46,7 +46,7 @@ export class FarJIT {
 
   async run({ program, inputs }: BuiltProgram, { eager, optLevel }: Mode): Promise<FarJITRun> {
     const output = { stdout: '', stderr: '' };
-    const linked = { count: 0, bytes: 0 };
+    let functionsLinked = 0;
     const jit = await JIT.create({
       executor: { url: this.#url },
       codegen: this.#codegen,
@@ -54,11 +54,13 @@ export class FarJIT {
       onOutput: (stream, content) => {
         output[stream] += Buffer.from(content).toString('latin1');
       },
-      onEvent: (event) => {
-        if (event.type !== 'linked') return;
-        linked.count++;
-        linked.bytes += event.segmentBytes;
-      },
+      plugins: [
+        {
+          emitted: (_, { functions }) => {
+            functionsLinked += functions.length;
+          },
+        },
+      ],
     });
     try {
       for (const { kind, name, content } of inputs)
@@ -72,9 +74,9 @@ export class FarJIT {
         eager,
         deadlineMs: DEADLINE_MS,
       });
-      return { outcome: { exitCode, ...output }, statistics: jit.statistics(), linked };
+      return { outcome: { exitCode, ...output }, statistics: jit.statistics(), functionsLinked };
     } catch (error) {
-      return { error: error as Error, statistics: jit.statistics(), linked };
+      return { error: error as Error, statistics: jit.statistics(), functionsLinked };
     } finally {
       await jit.close();
     }

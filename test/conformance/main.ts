@@ -7,7 +7,7 @@ import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { Builder } from './build.js';
 import { FarJIT } from './farjit.js';
-import { MODES } from './program.js';
+import { describeMode, MODES, type Mode } from './program.js';
 import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
 import { SUITES } from './suites/index.js';
 import { summaryOf } from './summary.js';
@@ -18,6 +18,7 @@ Runs programs natively and by FarJIT, lazily and eagerly, at -O0 and by default,
 output and error, and their exit codes. Installs and fetches what the suites need, into a cache of the user's.
 
   --suite NAME,...    only these: ${SUITES.map(({ name }) => name).join(', ')} (default: all)
+  --mode NAME,...     only these: ${MODES.map(describeMode).join(', ')} (default: all)
   --only TEXT         only programs with this in their names
   --short             a handful of programs of the suites that are not the project's own
   --seed N            first seed of csmith (default 1)
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       short: { type: 'boolean', default: false },
       seed: { type: 'string', default: '1' },
+      mode: { type: 'string' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       sources: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const jobs = wholeNumber('jobs', values.jobs);
+  const modes = named('mode', values.mode, MODES, describeMode);
   const options = {
     sources: values.sources,
     isShort: values.short,
@@ -60,7 +63,7 @@ async function main(): Promise<number> {
   try {
     const builder = new Builder(findClang(findLibLLVM().path), directory);
     const results: SuiteResult[] = [];
-    for (const { make } of chosen(values.suite)) {
+    for (const { make } of named('suite', values.suite, SUITES, ({ name }) => name)) {
       const suite = await make({ ...options, directory });
       if (typeof suite === 'string') {
         say(suite);
@@ -68,7 +71,7 @@ async function main(): Promise<number> {
       }
       const { only } = values;
       const programs = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
-      results.push(await run({ ...suite, programs }, { builder, farjit }, jobs));
+      results.push(await run({ ...suite, programs }, { builder, farjit }, { jobs, modes }));
     }
     process.stdout.write(summaryOf(results));
     const isRight = results.every(({ suite, checked }) =>
@@ -84,12 +87,12 @@ async function main(): Promise<number> {
 async function run(
   suite: Suite,
   context: { readonly builder: Builder; readonly farjit: FarJIT },
-  jobs: number,
+  { jobs, modes }: { readonly jobs: number; readonly modes: readonly Mode[] },
 ): Promise<SuiteResult> {
   let doneCount = 0;
   let nextMs = performance.now() + PROGRESS_MS;
   say(`${suite.name}: ${suite.programs.length} programs …`);
-  return runSuite(suite, MODES, context, {
+  return runSuite(suite, modes, context, {
     jobs,
     onChecked: (checked) => {
       doneCount++;
@@ -101,13 +104,18 @@ async function run(
   });
 }
 
-function chosen(names: string | undefined): (typeof SUITES)[number][] {
-  if (names === undefined) return [...SUITES];
+/** Those that an option names; all without it. */
+function named<T>(
+  option: string,
+  names: string | undefined,
+  all: readonly T[],
+  nameOf: (one: T) => string,
+): readonly T[] {
+  if (names === undefined) return all;
   return names.split(',').map((name) => {
-    const suite = SUITES.find((candidate) => candidate.name === name);
-    if (!suite)
-      throw new Error(`there is no suite ${name}; there are ${SUITES.map((one) => one.name).join(', ')}`);
-    return suite;
+    const found = all.find((candidate) => nameOf(candidate) === name);
+    if (!found) throw new Error(`--${option}: there is no ${name}; there are ${all.map(nameOf).join(', ')}`);
+    return found;
   });
 }
 

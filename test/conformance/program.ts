@@ -58,5 +58,5 @@ export const MODES: readonly Mode[] = [
 ];
 
 export function describeMode({ eager, optLevel }: Mode): string {
-  return `${eager ? 'eager' : 'lazy'}${optLevel === undefined ? '' : ` -O${optLevel}`}`;
+  return `${eager ? 'eager' : 'lazy'}${optLevel === undefined ? '' : `-O${optLevel}`}`;
 }

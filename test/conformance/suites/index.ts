@@ -1,5 +1,8 @@
 import type { Suite } from '../run-suite.js';
+import { applicationsSuite } from './applications.js';
+import { csmithSuite } from './csmith.js';
 import { ownSuite } from './own.js';
+import { tortureSuite } from './torture.js';
 
 /** What suites are made with. */
 export interface SuiteOptions {
@@ -19,4 +22,9 @@ export interface SuiteFactory {
   make(options: SuiteOptions): Promise<Suite | string> | Suite | string;
 }
 
-export const SUITES: readonly SuiteFactory[] = [{ name: 'own', make: ownSuite }];
+export const SUITES: readonly SuiteFactory[] = [
+  { name: 'own', make: ownSuite },
+  { name: 'torture', make: tortureSuite },
+  { name: 'csmith', make: csmithSuite },
+  { name: 'applications', make: applicationsSuite },
+];

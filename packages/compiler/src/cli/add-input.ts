@@ -47,7 +47,7 @@ export function addInput(
     case 'assembly':
       return jit.addIR(content, { name: path });
     default:
-      return jit.addC(content.toString(), {
+      return jit.addC(content, {
         name: path,
         language: kind,
         directory,

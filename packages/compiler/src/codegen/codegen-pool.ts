@@ -230,11 +230,10 @@ export class CodegenPool {
     try {
       const { llvmVersion } = process;
       const { optLevel } = input;
-      const pipeline = input.ir.form === 'recording' ? passPipeline : modulePipeline;
       const request = {
         product,
         codeGenOptLevel: CODE_GEN_OPT_LEVEL[optLevel],
-        passes: input.passes ?? pipeline({ majorVersion: Number.parseInt(llvmVersion, 10) }, optLevel),
+        passes: input.passes ?? pipelineFor(input, { majorVersion: Number.parseInt(llvmVersion, 10) }),
         input,
       };
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
@@ -280,4 +279,14 @@ export class CodegenPool {
     const reason = error instanceof Error ? error : new Error(String(error));
     for (const { reject } of [...this.#urgent.splice(0), ...this.#background.splice(0)]) reject(reason);
   }
+}
+
+function pipelineFor(
+  { ir: { form, bytes }, optLevel }: CompileInput,
+  llvm: { majorVersion: number },
+): string {
+  if (form === 'recording') return passPipeline(llvm, optLevel);
+  // Their intrinsics are called by name: bitcode has names in one table of text.
+  const hasCoroutines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('llvm.coro.');
+  return modulePipeline(llvm, optLevel, { hasCoroutines });
 }

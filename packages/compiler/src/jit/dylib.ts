@@ -3,7 +3,7 @@ import type llvm from 'llvm-bindings';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
-import { checkMain, type ProgramResult } from '../calls/programs.js';
+import { checkMain, } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { parseSignature } from '../calls/signature-text.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
@@ -13,7 +13,6 @@ import { checkArgument } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
-import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
@@ -42,7 +41,6 @@ import type {
   AddCOptions,
   AddOptions,
   ArchiveOptions,
-  EntryOptions,
   ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
@@ -302,7 +300,7 @@ export class Dylib {
    * @throws {CCompilerError} when there is no clang (it says how to install it), or it cannot be run.
    * @throws as `addIR` and `addObject`.
    */
-  async addC(source: string, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+  async addC(source: string | Uint8Array, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
     const { name = 'source' } = options;
     const made = await compileC(cc ?? findClang(this.#context.codegen.libLLVM()), source, options);
     return inputKindOf(made) === 'object' ? this.addObject(made, { name }) : this.#addIR(irOf(made), name);

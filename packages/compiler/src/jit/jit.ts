@@ -155,7 +155,7 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Adds a C or C++ source to the main dylib: see `Dylib.addC`. */
-  addC(source: string, options?: AddCOptions): Promise<ResourceTracker> {
+  addC(source: string | Uint8Array, options?: AddCOptions): Promise<ResourceTracker> {
     return this.mainDylib.addC(source, options);
   }
 

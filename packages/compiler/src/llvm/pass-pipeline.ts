@@ -36,11 +36,24 @@ export function passPipeline(llvm: LLVMVersion, level: CodeLevel): string {
 /**
  * The pass pipeline of a level for a module that others have made. What it says is to be inlined always is inlined at every
  * level: C++'s library defines such functions in headers alone, and compilers leave them in modules as `available_externally`.
+ * Coroutines become functions, which code generation alone cannot do.
  */
-export function modulePipeline(llvm: LLVMVersion, level: CodeLevel): string {
+export function modulePipeline(
+  llvm: LLVMVersion,
+  level: CodeLevel,
+  { hasCoroutines = false }: { hasCoroutines?: boolean } = {},
+): string {
   const passes = passPipeline(llvm, level);
-  const isStandard = level === 2 || level === 3;
-  return isStandard ? passes : ['always-inline', passes].filter(Boolean).join(',');
+  // The standard pipelines have all that.
+  if (level === 2 || level === 3) return passes;
+  const always = hasCoroutines ? coroutinePasses(llvm) : ['always-inline'];
+  return [...always, passes].filter(Boolean).join(',');
+}
+
+/** In the order of LLVM's own pipeline for level 0. */
+function coroutinePasses({ majorVersion }: LLVMVersion): string[] {
+  const ofModules = (pass: string) => (majorVersion >= 15 ? pass : `function(${pass})`);
+  return [ofModules('coro-early'), 'always-inline', 'cgscc(coro-split)', ofModules('coro-cleanup')];
 }
 
 /**

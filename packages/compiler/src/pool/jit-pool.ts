@@ -212,7 +212,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
    * @throws as that, and as `defineModule`.
    */
-  async addC(source: string, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+  async addC(source: string | Uint8Array, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
     const { name = 'source' } = options;
     const made = await compileC(cc ?? findClang(this.#codegen.libLLVM()), source, options);
     return this.addObject(made, { name });

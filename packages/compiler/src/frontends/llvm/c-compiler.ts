@@ -48,16 +48,21 @@ const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 102
  * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
  * @throws {CancelledError} when the signal was aborted.
  */
-export async function compileC(clang: string, source: string, options: COptions = {}): Promise<Uint8Array> {
+export async function compileC(
+  clang: string,
+  source: string | Uint8Array,
+  options: COptions = {},
+): Promise<Uint8Array> {
   const { name = 'source', language = 'c' } = options;
-  const text = `# 1 ${JSON.stringify(name)}\n${source}`;
+  // As bytes: what is in strings need not be UTF-8.
+  const text = Buffer.concat([Buffer.from(`# 1 ${JSON.stringify(name)}\n`), Buffer.from(source)]);
   switch (language) {
     case 'assembler':
       return runClang(clang, text, ['-c', '-x', 'assembler'], options);
     case 'assembler-with-cpp': {
       // In one go it wants a temporary file.
       const preprocessed = await runClang(clang, text, ['-E', '-x', 'assembler-with-cpp'], options);
-      return runClang(clang, preprocessed.toString(), ['-c', '-x', 'assembler'], options);
+      return runClang(clang, preprocessed, ['-c', '-x', 'assembler'], options);
     }
     default:
       return runClang(clang, text, [...TO_BITCODE, '-x', language], options);
@@ -67,7 +72,7 @@ export async function compileC(clang: string, source: string, options: COptions 
 /** @param task what is to be made of the text. */
 async function runClang(
   clang: string,
-  input: string,
+  input: Uint8Array,
   task: readonly string[],
   { name = 'source', flags = [], directory, onWarnings, signal }: COptions,
 ): Promise<Buffer> {

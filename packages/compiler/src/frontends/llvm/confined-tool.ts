@@ -14,7 +14,7 @@ const KEPT_WORDS_BYTES = 64 * 1024;
 /** What a program gets, and what it may do. */
 interface ToolOptions {
   /** Its standard input. */
-  readonly input: string;
+  readonly input: string | Uint8Array;
   readonly cwd: string;
   /** Files and directories with all below: nothing else can be opened. All of them exist. */
   readonly readable: readonly string[];

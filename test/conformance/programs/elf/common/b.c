@@ -1,0 +1,2 @@
+int shared; char buffer[100]; double initial = 2.5;
+int bump(void) { return ++shared; }

@@ -1,0 +1,2 @@
+int chosen(void) { return 10; }
+int data = 30;

@@ -1,0 +1,13 @@
+-- Patterns, formats, packing, utf8, dump and load.
+print(("hello world"):find("o w"), ("key = value"):match("(%w+)%s*=%s*(%w+)"), ("abc"):rep(3, "-"), ("x"):byte(), ("%d"):format(3.0))
+print(("one two  three"):gsub("%s+", "_"), ("abc"):gsub("%w", "%0%0"), ("hello"):gsub("l", {l = "L"}), ("abc"):gsub("", "."))
+for k, v in ("a=1, b=2, c=3"):gmatch("(%w+)=(%w+)") do io.write(k, v, ";") end print()
+print(string.format("%5d|%-5d|%05.1f|%x|%q|%s|%10.3s|%g|%a", 42, 42, 3.14159, 255, 'a "q"\n', nil, "abcdef", 1e20, 1.0))
+print(("THE (quick) fox"):find("%((%a+)%)"), ("f(a(b)c)d"):match("%b()"), ("  trim "):match("^%s*(.-)%s*$"), ("2024-05-06"):match("(%d+)-(%d+)-(%d+)"))
+print(string.pack("<i4d s1", 7, 1.5, "abc"):byte(1, -1)); print(string.unpack("<i4", string.pack("<i4", -2)))
+print(utf8.char(228, 8364, 128512), utf8.len("äöü"), #"äöü"); for p, c in utf8.codes("aä€") do io.write(p, ":", c, " ") end print()
+print(load("return 1 +")); print(load("x = ", "chunk")); local f = load(string.dump(function(x) return x * 2 end)); print(f(21))
+print(tostring(12345678901234), tostring(0.1), 1/3, 100 // 1e-300, tonumber("0x10"), tonumber("z", 36), tonumber("1e1"), tonumber("abc"), tonumber("10", 2))
+print(("x"):rep(0) == "", ("abc"):sub(-2), ("abc"):sub(2, 10), ("abc"):reverse(), ("aBc"):upper(), ("%%"):format(), #("\0a\0"))
+print(pcall(string.rep, "x", -1), pcall(string.format, "%d", 1.5), pcall(string.find, "a", "[a"))
+print(os.date("!%Y-%m-%d %H:%M:%S", 86400), os.time{year=2000, month=1, day=1, hour=12} ~= nil, os.getenv("NOT_SET"), type(os.clock()))

@@ -1,0 +1,53 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Program } from '../program.js';
+import type { Suite } from '../run-suite.js';
+import type { SuiteOptions } from './index.js';
+
+const FLAGS = ['-std=gnu17', '-w'];
+/** What its own options may be: those that change what a program means. */
+const OPTIONS =
+  /^-(std=|f(gnu89-inline|wrapv|trapv|(no-)?strict-aliasing|(un)?signed-char|no-builtin)|ffreestanding)/;
+
+/** A confined program opens none. */
+const OPENS_FILES = /\b(fopen|freopen|tmpfile|tmpnam|open)\s*\(/;
+const SHORT_EVERY = 150;
+
+/** gcc's own tests of what its code does: each aborts when something is wrong. */
+export function tortureSuite({ sources, isShort }: SuiteOptions): Suite | string {
+  const folder = join(sources, 'torture');
+  if (!existsSync(folder)) return 'torture is left out: gcc-12-source could not be had';
+  const paths = [folder, join(folder, 'ieee')].flatMap((directory) =>
+    readdirSync(directory)
+      .filter((name) => name.endsWith('.c'))
+      .sort()
+      .map((name) => join(directory, name)),
+  );
+  const programs = paths.flatMap((path): Program[] =>
+    OPENS_FILES.test(readFileSync(path, 'latin1')) ? [] : [programOf(path, folder)],
+  );
+  return {
+    name: 'torture',
+    about: 'gcc’s `c-torture/execute`, of Debian’s `gcc-12-source`.',
+    isForeign: true,
+    programs: isShort ? programs.filter((_, index) => index % SHORT_EVERY === 0) : programs,
+    leftOut: { 'open a file': paths.length - programs.length },
+    accept: ({ exitCode }) => (exitCode === 0 ? undefined : `ends natively with exit code ${exitCode}`),
+  };
+}
+
+function programOf(path: string, folder: string): Program {
+  return {
+    name: path.slice(folder.length + 1, -'.c'.length),
+    sources: [{ path, language: 'c' }],
+    flags: [...FLAGS, ...optionsIn(readFileSync(path, 'latin1'))],
+    args: [],
+    env: {},
+    stdin: new Uint8Array(),
+  };
+}
+
+function optionsIn(text: string): string[] {
+  const [, options = ''] = /dg-(?:additional-)?options "([^"]*)"/.exec(text) ?? [];
+  return options.split(' ').filter((option) => OPTIONS.test(option));
+}
