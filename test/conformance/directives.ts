@@ -62,6 +62,7 @@ export function parseDirectives(text: string, name: string): Omit<Program, 'name
     // As in a string of JSON, for the sake of line ends.
     stdin: Buffer.from(found.has('stdin') ? (JSON.parse(`"${found.get('stdin')}"`) as string) : ''),
     refusal: code === undefined ? undefined : { code, words: rest.join(' ') },
+    llvm: found.has('llvm') ? Number(found.get('llvm')) : undefined,
     knownDifference: found.get('differs'),
   };
 }
@@ -75,5 +76,6 @@ const DIRECTIVES = new Set([
   'env',
   'stdin',
   'refused',
+  'llvm',
   'differs',
 ]);

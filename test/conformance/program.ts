@@ -31,6 +31,8 @@ export interface Program {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
+  /** The only major version of libLLVM that reads what this clang makes of it. */
+  readonly llvm?: number | undefined;
   readonly refusal?: Refusal | undefined;
   /** Why it is known to end otherwise under FarJIT than natively. */
   readonly knownDifference?: string | undefined;

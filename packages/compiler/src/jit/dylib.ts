@@ -3,7 +3,7 @@ import type llvm from 'llvm-bindings';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
-import { checkMain, } from '../calls/programs.js';
+import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { parseSignature } from '../calls/signature-text.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
@@ -13,6 +13,7 @@ import { checkArgument } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
@@ -41,6 +42,7 @@ import type {
   AddCOptions,
   AddOptions,
   ArchiveOptions,
+  EntryOptions,
   ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
