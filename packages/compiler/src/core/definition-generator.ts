@@ -1,14 +1,14 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { DefinitionGenerator, GeneratingRunner, JITDylib } from './jit-dylib.js';
 
-/** Functions and data of the runner's own process: libc, libm, what was preloaded. The last that is asked. */
+/** Functions and data of the runner's own process: libc, libm, what was preloaded. Asked when the others have been. */
 export const PROCESS_SYMBOLS: DefinitionGenerator = {
   tryToGenerate: (names, _, runner) => runner.lookupProcessSymbols(names),
 };
 
 /** Whether it or its link order has a generator, which may know more than the process. */
 export function isSupplied(dylib: JITDylib): boolean {
-  return [dylib, ...dylib.linkOrder].some(({ generators }) => generators.length > 0);
+  return [dylib, ...dylib.linkOrder].some(({ generators }) => generators.some(({ isLast }) => !isLast));
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
@@ -34,7 +34,8 @@ export async function generate(
       found.set(name, address);
   };
   for (const asked of [dylib, ...dylib.linkOrder])
-    for (const generator of asked.generators) await ask(generator, asked);
+    for (const generator of asked.generators) if (!generator.isLast) await ask(generator, asked);
   await ask(PROCESS_SYMBOLS, dylib);
+  for (const generator of dylib.generators) if (generator.isLast) await ask(generator, dylib);
   return found;
 }

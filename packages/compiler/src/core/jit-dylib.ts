@@ -31,6 +31,8 @@ export interface GeneratingRunner {
 export interface DefinitionGenerator {
   /** It is not asked for a name that is referred to weakly alone, which is null then: so linkers take members of archives. */
   readonly leavesWeak?: boolean;
+  /** It is asked for what the process does not have either, and only by its own dylib. */
+  readonly isLast?: boolean;
   /**
    * Is asked for names that nobody defines, when they are linked or looked up; again each time, as long as nobody does. It
    * may define some of them in `dylib`.

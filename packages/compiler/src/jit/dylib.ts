@@ -17,6 +17,7 @@ import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { SharedQuestions } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
+import { Builtins } from '../frontends/llvm/builtins.js';
 import { compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
@@ -73,10 +74,18 @@ export class Dylib {
   readonly #context: DylibContext;
   readonly #dylib: JITDylib;
   readonly #archives: ArchiveMembers[] = [];
+  readonly #builtins: Builtins;
 
   constructor(context: DylibContext, dylib: JITDylib) {
     this.#context = context;
     this.#dylib = dylib;
+    const [architecture = ''] = context.layers.pipeline.target.triple.split('-');
+    this.#builtins = new Builtins(architecture, {
+      isDefined: (symbol) => dylib.lookup(symbol).unit !== undefined,
+      add: (member, name) => this.addObject(member, { name }),
+    });
+    const supply = async (names: readonly string[]) => void (await this.#builtins.supply(names));
+    this.#addGenerator(supply, { leavesWeak: true, isLast: true });
   }
 
   get name(): string {
@@ -167,7 +176,7 @@ export class Dylib {
     this.#addGenerator(generator, {});
   }
 
-  #addGenerator(generator: Generator, options: Pick<DefinitionGenerator, 'leavesWeak'>): void {
+  #addGenerator(generator: Generator, options: Pick<DefinitionGenerator, 'leavesWeak' | 'isLast'>): void {
     const questions = new SharedQuestions((names) => generator(names, this));
     this.#dylib.generators.push({
       ...options,
@@ -187,7 +196,7 @@ export class Dylib {
    */
   async initialize(options: CallOptions = {}): Promise<void> {
     checkCallOptions(options);
-    await addNeededMembers(this.#dylib, this.#archives, []);
+    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, []);
     return this.#context.platform.initialize(this.#dylib, options);
   }
 
@@ -326,7 +335,7 @@ export class Dylib {
     const { entry = 'main', ...options } = entryOptions;
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
-    await addNeededMembers(this.#dylib, this.#archives, [entry]);
+    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, [entry]);
     checkMain(entry, signatureOf(ref));
     return platform.runProgram(ref, options);
   }

@@ -68,6 +68,12 @@ export function outOfRangeError(
   );
 }
 
+/** What compilers call for what a machine has no instruction for. */
+const BUILTIN = /^__(atomic_|bid_|cpu_|trunc|extend|fix|float|u?(div|mod|mul)|popcount|parity|c[lt]z)/;
+
+const BUILTINS_HINT =
+  '; libgcc.a and libatomic.a (Debian: libgcc-12-dev), or compiler-rt (libclang-rt-14-dev), may have it, and are looked in';
+
 /** Names that the graph refers to and that neither it nor anyone the context asked defines. */
 export function missingSymbolsError(graph: string, names: readonly string[]): LinkError {
   const list = names.map((name) => `"${name}"`).join(', ');
@@ -75,6 +81,6 @@ export function missingSymbolsError(graph: string, names: readonly string[]): Li
     'missing-symbols',
     { graph, names },
     `no definition of ${list}; define ${names.length === 1 ? 'it' : 'them'}, or declare it extern and load a ` +
-      'library that has it',
+      `library that has it${names.some((name) => BUILTIN.test(name)) ? BUILTINS_HINT : ''}`,
   );
 }

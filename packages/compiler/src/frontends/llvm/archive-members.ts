@@ -31,16 +31,18 @@ export interface NeedyUnit {
 /**
  * Adds all members that a program consists of, as a linker does, so that the initialisers of all are known before the first of
  * them runs.
+ * @param builtins of the compilers', of which only those are added that have initialisers.
  * @param names with which it begins.
  */
 export async function addNeededMembers(
   dylib: JITDylib,
   archives: readonly ArchiveMembers[],
+  builtins: { supplyInitialized(names: readonly string[]): Promise<boolean> },
   names: readonly string[],
 ): Promise<void> {
   const looked = new Set<MaterializationUnit>();
   const needed = new Set(names);
-  for (let hasAdded = archives.length > 0; hasAdded; ) {
+  for (let hasAdded = true; hasAdded; ) {
     for (const [, unit] of dylib.entries()) {
       if (looked.has(unit)) continue;
       looked.add(unit);
@@ -48,6 +50,7 @@ export async function addNeededMembers(
     }
     hasAdded = false;
     for (const archive of archives) if (await archive.supply([...needed])) hasAdded = true;
+    if (await builtins.supplyInitialized([...needed])) hasAdded = true;
   }
 }
 
