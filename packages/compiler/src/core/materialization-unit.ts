@@ -112,6 +112,12 @@ export function implementationName(name: string): string {
   return `${name}$impl`;
 }
 
+/** What an implementation is called by those who have written it; undefined for what is none's name. */
+export function nameOfImplementation(symbol: string): string | undefined {
+  const suffix = implementationName('');
+  return symbol.endsWith(suffix) ? symbol.slice(0, -suffix.length) : undefined;
+}
+
 /** The symbol of a counted function's counter; no object defines it, the linker makes it. */
 export function counterName(name: string): string {
   return `${name}$count`;

@@ -19,7 +19,7 @@ import type {
 import type { CallOptions } from '../calls/session-calls.js';
 import { ExecutionTrapError, InitializationError, SymbolsNotFoundError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
-import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
+import type { MaterializationUnit } from '../core/materialization-unit.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { DSO_HANDLE, type DSOHandles } from './dso-handles.js';
@@ -236,8 +236,7 @@ export class Platform {
   async #stoppedIn({ functions, runner, address }: PlacedPlan, error: unknown): Promise<string[]> {
     if (runner.lost) {
       const frames = error instanceof ExecutionTrapError ? error.frames : [];
-      const isIn = (name: string) =>
-        frames.some(({ symbol }) => symbol === name || symbol === implementationName(name));
+      const isIn = (name: string) => frames.some(({ symbol }) => symbol === name);
       const found = functions.find(({ name }) => isIn(name));
       return (found ? [found] : functions).map(({ name }) => name);
     }
