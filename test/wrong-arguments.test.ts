@@ -22,7 +22,7 @@ type Refusal = readonly [work: (value: Anything) => unknown, values: readonly un
 async function refuseAll(
   t: ExecutionContext,
   refusals: Readonly<Record<string, Refusal>>,
-  stillWorks: () => Promise<void>,
+  stillWorks: () => Promise<unknown>,
 ): Promise<void> {
   for (const [title, [work, values, words]] of Object.entries(refusals))
     for (const value of values) {
@@ -39,6 +39,11 @@ async function refuseAll(
 const WRONG_DEADLINES = [Number.NaN, -1, null, '5', Number.NEGATIVE_INFINITY, 2 ** 53, 5n, {}];
 const WRONG_SIGNALS = [null, 'signal', {}, new AbortController(), 5];
 const WRONG_OPTIONS = [null, 5, 'deadlineMs', [], () => {}, new Map(), Promise.resolve()];
+
+const NO_NAMES = [null, undefined, '', 5, 'a\0b', {}, ['half']];
+const NO_BYTES = [null, undefined, 5, {}, [1, 2], new ArrayBuffer(8), new Uint16Array(4)];
+const OBJECT = Buffer.from('\x7fELF\x02\x01\x01', 'latin1');
+const ARCHIVE = Buffer.from('!<arch>\n');
 
 /** What every method with options of a call refuses. */
 function callRefusals(call: (options: CallOptions) => unknown): Readonly<Record<string, Refusal>> {
@@ -145,4 +150,203 @@ test('maps, calls and evaluations of a pool refuse options that are none, and no
     stillWorks,
   );
   t.is(pool.executors[0]?.sessionCount, 1);
+});
+
+test('what is added, defined and looked up is refused when it is none, and the session goes on', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addIR(PROGRAM);
+  const half = await jit.lookup('half');
+  const dylib = jit.createDylib('other');
+  const { jit: another } = await openJIT(t);
+  const stillWorks = async () => t.is(await half(4), 2);
+  const noDylibs = [null, undefined, {}, 'main', another.mainDylib];
+  const noAddresses = [
+    null,
+    undefined,
+    5,
+    '5',
+    -1n,
+    2n ** 64n,
+    {},
+    { address: 5n },
+    { address: 5, callable: true },
+  ];
+  const options: readonly [(given: Anything) => unknown, string][] = [
+    [(given) => jit.addIR('', given), 'name'],
+    [(given) => jit.addObject(OBJECT, given), 'name'],
+    [(given) => jit.addArchive(ARCHIVE, given), 'directory'],
+    [(given) => jit.addC('', given), 'language'],
+    [(given) => jit.close(given), 'atOnce'],
+  ];
+  for (const [method, name] of options)
+    await refuseAll(
+      t,
+      {
+        options: [method, WRONG_OPTIONS, /^options is /],
+        [name]: [
+          (value) => method({ [name]: value } as Anything),
+          [null, 5, ['c']],
+          new RegExp(`^options.${name} is`),
+        ],
+        'unknown option': [
+          method,
+          [{ [`${name}s`]: 'c' }],
+          new RegExp(`no option; did you mean ${name}\\?$`),
+        ],
+      },
+      stillWorks,
+    );
+  await refuseAll(
+    t,
+    {
+      addModule: [
+        (module) => jit.addModule(module),
+        [null, undefined, {}, PROGRAM],
+        /^module is .*llvm-bindings$/,
+      ],
+      defineModule: [(module) => jit.defineModule(module), [null, {}, { name: 'a' }, PROGRAM], /^module is /],
+      addIR: [
+        (content) => jit.addIR(content),
+        [...NO_BYTES],
+        /^content is .*: give LLVM assembly, or bitcode$/,
+      ],
+      'objects as IR': [
+        (content) => jit.addIR(content),
+        [OBJECT],
+        /^content is an ELF object: addObject takes it$/,
+      ],
+      'archives as IR': [
+        (content) => jit.addIR(content),
+        [ARCHIVE],
+        /^content is an archive: addArchive takes it$/,
+      ],
+      addObject: [
+        (content) => jit.addObject(content),
+        [...NO_BYTES, 'text'],
+        /^content is .*: give a Uint8Array$/,
+      ],
+      'archives as objects': [(content) => jit.addObject(content), [ARCHIVE], /: addArchive takes it$/],
+      addArchive: [
+        (content) => jit.addArchive(content),
+        [...NO_BYTES, 'text'],
+        /^content is .*: give a Uint8Array$/,
+      ],
+      'objects as archives': [(content) => jit.addArchive(content), [OBJECT], /: addObject takes it$/],
+      'bitcode as an archive': [(content) => jit.addArchive(content), [PROGRAM], /: addIR takes it$/],
+      addC: [(source) => jit.addC(source), NO_BYTES, /^source is .*: give a text, or its bytes$/],
+      flags: [(flags) => jit.addC('', { flags }), ['-O2', [5], ['-D\0'], null], /^options.flags/],
+      addGenerator: [
+        (generator) => dylib.addGenerator(generator),
+        [5, null, {}],
+        /^generator is .*: give a function$/,
+      ],
+      createDylib: [(name) => jit.createDylib(name), [...NO_NAMES, 'other', 'main'], /^name is /],
+      addToLinkOrder: [
+        (other) => dylib.addToLinkOrder(other),
+        noDylibs,
+        /^other is .*: give a dylib of the same JIT$/,
+      ],
+      reexport: [(target) => dylib.reexport({ x: target }), [5, null, '', {}], /^names.x is /],
+      'reexport of a dylib': [
+        (from) => dylib.reexport({ x: { dylib: from, name: 'half' } }),
+        noDylibs,
+        /^names.x is .*a dylib of the same JIT/,
+      ],
+      'reexport as a name': [
+        (name) => dylib.reexport({ [name]: 'half' }),
+        ['', 'a\0'],
+        /^a name of names is /,
+      ],
+      defineAbsolute: [(x) => dylib.defineAbsolute({ x }), noAddresses, /^symbols.x.* is /],
+      'no symbols': [(symbols) => dylib.defineAbsolute(symbols), [null, undefined, 5], /^symbols is /],
+      define: [(unit) => dylib.define(unit), [null, {}, 5], /^unit is /],
+      findSymbol: [(name) => jit.findSymbol(name), NO_NAMES, /^name is .*: give a text that is not empty/],
+      lookup: [(name) => jit.lookup(name), NO_NAMES, /^name is /],
+      entry: [(entry) => jit.runProgram({ entry }), ['', null, 5], /^options.entry is /],
+      argv: [(argv) => jit.runProgram({ argv }), ['main', null, [5], ['a\0']], /argv/],
+      env: [
+        (env) => jit.runProgram({ env }),
+        [null, 5, { A: 5 }, { A: undefined }, { '': 'x' }, { A: '\0' }],
+        /env/,
+      ],
+      stdin: [(stdin) => jit.runProgram({ stdin }), [5, null, {}, true], /^options.stdin is /],
+      lineBuffered: [
+        (lineBuffered) => jit.runProgram({ lineBuffered }),
+        [1, null, 'no'],
+        /^options.lineBuffered is /,
+      ],
+      'addresses to call': [
+        (address) => jit.callInt(address),
+        [null, 5, '0', -1n, 2n ** 64n],
+        /^address is /,
+      ],
+      'argv of callMain': [(argv) => jit.callMain(4096n as never, argv), ['a', null, [5]], /^argv/],
+      removeModule: [(tracker) => jit.removeModule(tracker), [null, {}, 'half'], /^tracker is /],
+      optimizeModule: [(bitcode) => jit.optimizeModule(bitcode), [...NO_BYTES, 'text'], /^bitcode is /],
+      print: [(name) => jit.print(name, 'ir'), NO_NAMES, /^name is /],
+      'print what': [(what) => jit.print('half', what), [null, 'IR', 5], /^what is .*: give one of /],
+      tierOf: [(name) => jit.tierOf(name), NO_NAMES, /^name is /],
+      subscribe: [(listener) => jit.subscribe(listener), [null, {}], /^listener is /],
+      addFrontEnd: [(frontEnd) => jit.addFrontEnd(frontEnd), [null, {}, 'C'], /^frontEnd is /],
+      columns: [
+        (columns) => jit.applyToColumns('half', columns),
+        [null, Float64Array.of(1)],
+        /^half: the columns/,
+      ],
+      addSource: [(text) => jit.addSource(text), [null, 5, Buffer.from('1;')], /^text is /],
+      parse: [(name) => jit.parse('1;', name), [null, '', 5], /^name is /],
+      addExtern: [(prototype) => jit.addExtern(prototype), [null, {}, 'extern f(x)'], /^prototype/],
+      addFunctionAST: [(fn) => jit.addFunctionAST(fn), [null, {}, { prototype: null, body: {} }], /^fn/],
+      evaluate: [(fn) => jit.evaluate(fn), [null, {}, 'f()'], /^fn/],
+    },
+    stillWorks,
+  );
+  t.deepEqual(dylib.definedNames(), []);
+  await t.throwsAsync(jit.addArchive(new Uint8Array(8)), { code: 'LINK_ERROR', message: /not an archive/ });
+  dylib.defineAbsolute({ low: 0n as never, high: { address: (2n ** 64n - 1n) as never, callable: false } });
+});
+
+test('a signature that contradicts what defines the function is refused, also after a redefinition', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addIR(PROGRAM);
+  await jit.addSource('def twice(x) x * 2;');
+  const refused = async (name: string, signatures: readonly unknown[], words: RegExp) =>
+    refuseAll(
+      t,
+      { [name]: [(signature) => jit.lookup(name, signature), signatures, words] },
+      async () => void t.is(await (await jit.lookup('half', 'double(double)'))(4), 2),
+    );
+  const wrong = [
+    'i64(double)',
+    'double(i64)',
+    'double(float)',
+    'double()',
+    'double(double, i32)',
+    'float(double)',
+  ];
+  await refused('half', wrong, /^signature is .*, and half is double\(double\): give that, or none$/);
+  await refused('twice', wrong, /and twice is double\(double\)/);
+  await refused('main', ['i64()', 'i8()', 'double()', 'ptr()'], /and main is i32\(\)/);
+  const shapes = [
+    null,
+    5,
+    {},
+    { result: 'i32' },
+    { result: 'i99', parameters: [] },
+    { result: 'i32', parameters: 'i32' },
+  ];
+  const kinds = ['i99', 'void', null, {}, { fields: ['x'] }, { element: 'i8' }].map((kind) => ({
+    result: 'void',
+    parameters: [kind],
+  }));
+  await refused('half', [...shapes, ...kinds], /^signature/);
+  for (const signature of ['u32()', 'void()', { result: 'i32', parameters: [] }])
+    t.truthy(await jit.lookup('main', signature as Anything));
+
+  const twice = await jit.lookup('twice', 'double(double)');
+  t.is(await twice(4), 8);
+  await jit.addSource('def twice(x y) x * y;');
+  await t.throwsAsync(twice(4), { instanceOf: ArgumentError, message: /twice is double\(double, double\)/ });
+  await jit.addSource('def twice(x) x + x;');
+  t.is(await twice(4), 8);
 });

@@ -81,6 +81,7 @@ export type {
 export { Functions } from './jit/functions.js';
 export { JIT } from './jit/jit.js';
 export type {
+  CloseOptions,
   ExecutorChoice,
   ExpressionResult,
   FunctionTier,

@@ -24,7 +24,10 @@ export const CALL_OPTION_SCHEMAS = { deadlineMs, signal: abortSignal };
 const CALL_OPTIONS = optionsOf<CallOptions>(CALL_OPTION_SCHEMAS);
 
 /** What `main` finds in `argv`. */
-export const argumentTexts = listOf(text, 'an array of texts');
+export const argumentTexts = listOf(
+  is((value) => typeof value === 'string' || value instanceof Uint8Array, 'a text, or its bytes'),
+  'an array of texts',
+);
 
 /** Of `ProgramOptions`, for options that have more. What C cannot hold is refused when it is laid out. */
 export const PROGRAM_OPTION_SCHEMAS: { readonly [Name in keyof ProgramOptions]-?: v.GenericSchema } = {

@@ -10,7 +10,8 @@ import type {
 import { isArray, isStruct, layoutOf } from './layout.js';
 import { SignatureError } from './signature-error.js';
 
-const SCALARS: readonly string[] = [
+/** All of `ScalarKind`. */
+export const SCALARS: readonly string[] = [
   'i1',
   'i8',
   'u8',

@@ -3,13 +3,13 @@ import type llvm from 'llvm-bindings';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
+import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
-import { parseSignature } from '../calls/signature-text.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
-import { checkArgument } from '../core/arguments.js';
+import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
@@ -37,7 +37,20 @@ import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
-import { ENTRY_OPTIONS } from './dylib-arguments.js';
+import { definedSignature } from './defined-signature.js';
+import {
+  checkAbsolute,
+  checkAddArchive,
+  checkAddC,
+  checkAddIR,
+  checkAddModule,
+  checkAddObject,
+  checkDylib,
+  checkEntryOptions,
+  checkReexports,
+  checkUnit,
+  checkVerifiedModule,
+} from './dylib-arguments.js';
 import type {
   AbsoluteDefinition,
   AddCOptions,
@@ -75,6 +88,9 @@ export class Dylib {
   readonly #dylib: JITDylib;
   readonly #archives: ArchiveMembers[] = [];
   readonly #builtins: Builtins;
+  /** Names of another JIT's lead into another process. */
+  readonly #isOurs = (value: unknown): boolean =>
+    value instanceof Dylib && value.#context.session === this.#context.session;
 
   constructor(context: DylibContext, dylib: JITDylib) {
     this.#context = context;
@@ -106,6 +122,7 @@ export class Dylib {
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    checkAddModule(module);
     const name = module.getModuleIdentifier() || 'module';
     return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
   }
@@ -120,8 +137,9 @@ export class Dylib {
    * @throws {LinkError} as `defineModule`.
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
-  addIR(content: string | Uint8Array, { name = 'module' }: AddOptions = {}): Promise<ResourceTracker> {
-    return this.#addIR(irOf(content), name);
+  async addIR(content: string | Uint8Array, options: AddOptions = {}): Promise<ResourceTracker> {
+    checkAddIR(content, options);
+    return this.#addIR(irOf(content), options.name ?? 'module');
   }
 
   /**
@@ -132,6 +150,7 @@ export class Dylib {
    * @throws {CompileError} for thread-local variables where the executor has no room for them.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
+    checkVerifiedModule(module);
     const { pipeline, kept } = this.#context.layers;
     this.#refuseThreadLocals(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
@@ -143,6 +162,7 @@ export class Dylib {
    * @throws {LinkError} `duplicate-definition` when a name is defined already; then none is added.
    */
   defineAbsolute(symbols: Readonly<Record<string, AbsoluteDefinition>>): ResourceTracker {
+    checkAbsolute(symbols);
     const definitions = Object.entries(symbols).map(([name, definition]) => {
       const symbol = typeof definition === 'bigint' ? { address: definition, callable: true } : definition;
       return [name, symbol] as const;
@@ -155,6 +175,7 @@ export class Dylib {
    * @throws {LinkError} `duplicate-definition` when a new name is defined already; then none is added.
    */
   reexport(names: Readonly<Record<string, ReexportTarget>>): ResourceTracker {
+    checkReexports(names, this.#isOurs);
     const targets = Object.entries(names).map(([name, target]): [string, SymbolRef] => {
       const isOwn = typeof target === 'string';
       return [name, isOwn ? this.#dylib.ref(target) : target.dylib.#dylib.ref(target.name)];
@@ -164,6 +185,7 @@ export class Dylib {
 
   /** Lets names that are not defined here mean what `other` exports, after the dylibs that were added before. */
   addToLinkOrder(other: Dylib): void {
+    checkDylib(other, this.#isOurs);
     this.#context.session.definitions.addToLinkOrder(this.#dylib, other.#dylib);
     this.#context.onChanged(other.definedNames());
   }
@@ -173,6 +195,7 @@ export class Dylib {
    * time: others wait for the same answer, and it may look up itself what it is asked for.
    */
   addGenerator(generator: Generator): void {
+    checkArgument(anyFunction, generator, 'generator');
     this.#addGenerator(generator, {});
   }
 
@@ -216,6 +239,7 @@ export class Dylib {
    * @throws {InitializersDueError} when its dylib has to be initialised first.
    */
   async findSymbol(name: string): Promise<JITSymbol | undefined> {
+    checkArgument(nameText, name, 'name');
     const found = await this.#context.session.findSymbol(name, this.#dylib);
     return found && { name, ...found };
   }
@@ -226,17 +250,22 @@ export class Dylib {
    *   no `extern` declares, functions of objects, and those whose types are not all scalars), and for strings, arrays
    *   that are read back, structs, and integers without a sign.
    * @throws {SignatureError} when the words are none; it says where.
+   * @throws {ArgumentError} when what defines the function says that it is called otherwise; so does a call of it, after a
+   *   redefinition.
    * @throws {SymbolsNotFoundError}
    * @throws {InitializersDueError} when its dylib has to be initialised first; so does a call of it in a new runner.
    */
   async lookup(name: string, signature?: CallSignature | string): Promise<JITCallable> {
     const { session, calls } = this.#context;
-    const given = typeof signature === 'string' ? parseSignature(signature) : signature;
+    const given = signature === undefined ? undefined : signatureFrom(signature);
     const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
       this.findSymbol(name),
     );
     if (!found) throw new SymbolsNotFoundError([name]);
-    const signatureNow = () => given ?? this.#context.signatureOf(this.#dylib.ref(name));
+    const ref = this.#dylib.ref(name);
+    const signatureNow = given
+      ? fittingSignature(given, () => definedSignature(ref), name)
+      : () => this.#context.signatureOf(ref);
     const known = signatureNow();
     if (!known)
       throw new FarJITError(
@@ -244,7 +273,7 @@ export class Dylib {
         `the signature of ${name} is not known; pass one, or declare it extern`,
       );
     // A redefinition may take other parameters, and a call must not pass what it took before.
-    return calls.callable(this.#dylib.ref(name), () => signatureNow() ?? known);
+    return calls.callable(ref, () => signatureNow() ?? known);
   }
 
   /**
@@ -256,9 +285,15 @@ export class Dylib {
    *   of a kind that is not linked (`unsupported`), or as `defineModule`; then nothing of it is added.
    * @throws {SignatureError}
    */
-  async addObject(
+  async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
+    checkAddObject(content, options);
+    return this.#addObject(content, options.name ?? 'object', options.signatures);
+  }
+
+  async #addObject(
     content: Uint8Array,
-    { name = 'object', signatures }: ObjectOptions = {},
+    name: string,
+    signatures?: ObjectOptions['signatures'],
   ): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
     const { triple } = this.#context.layers.pipeline.target;
@@ -282,7 +317,9 @@ export class Dylib {
    * @throws {LinkError} `malformed-object`, with the offset, for the archive, or a member that the index does not mention.
    *   What is wrong with other members is met, and said, when they are needed.
    */
-  async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions = {}): Promise<void> {
+  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<void> {
+    checkAddArchive(content, options);
+    const { name = 'archive', directory } = options;
     const { codegen, layers } = this.#context;
     const members = await openArchive(
       { content, name, directory },
@@ -290,7 +327,7 @@ export class Dylib {
         codegen,
         target: layers.pipeline.target,
         isDefined: (symbol) => this.#dylib.lookup(symbol).unit !== undefined,
-        add: (member, title) => this.addObject(member, { name: title }),
+        add: (member, title) => this.#addObject(member, title),
       },
     );
     this.addMembers(members);
@@ -311,10 +348,12 @@ export class Dylib {
    * @throws {CCompilerError} when there is no clang (it says how to install it), or it cannot be run.
    * @throws as `addIR` and `addObject`.
    */
-  async addC(source: string | Uint8Array, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+  async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
+    checkAddC(source, addOptions);
+    const { cc, ...options } = addOptions;
     const { name = 'source' } = options;
     const made = await compileC(cc ?? findClang(this.#context.codegen.libLLVM()), source, options);
-    return inputKindOf(made) === 'object' ? this.addObject(made, { name }) : this.#addIR(irOf(made), name);
+    return inputKindOf(made) === 'object' ? this.#addObject(made, name) : this.#addIR(irOf(made), name);
   }
 
   /**
@@ -331,7 +370,7 @@ export class Dylib {
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
   async runProgram(entryOptions: EntryOptions = {}): Promise<ProgramResult> {
-    checkArgument(ENTRY_OPTIONS, entryOptions, 'options');
+    checkEntryOptions(entryOptions);
     const { entry = 'main', ...options } = entryOptions;
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
@@ -356,6 +395,7 @@ export class Dylib {
 
   /** For front ends: defines what a unit describes. */
   define(unit: MaterializationUnit): ResourceTracker {
+    checkUnit(unit);
     const { session, onRemoved, onChanged } = this.#context;
     session.define(unit, this.#dylib);
     const names = [...unit.symbols.keys()];

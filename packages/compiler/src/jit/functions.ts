@@ -1,5 +1,6 @@
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import { checkArgument, objectWith } from '../core/arguments.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { FunctionLayer } from '../layers/function-layer.js';
 import { FunctionUnit } from '../layers/function-unit.js';
@@ -10,6 +11,8 @@ import type { Dylib } from './dylib.js';
 import type { ResourceTracker } from './jit-types.js';
 
 const BLOCK_BYTES = 8;
+
+const functionBody = objectWith([], "an object: the function's body");
 
 /** The functions of one front end in a JIT: compiled when they are first called, and again when they have become hot. */
 export class Functions<Body extends object> {
@@ -34,6 +37,7 @@ export class Functions<Body extends object> {
    * definition of the name is replaced, for callers that are compiled already too.
    */
   define(body: Body): ResourceTracker {
+    checkArgument(functionBody, body, 'body');
     return this.#dylib.define(this.layer.functionUnit(body));
   }
 
@@ -46,6 +50,7 @@ export class Functions<Body extends object> {
 
   /** Evaluates a function of no parameters that gives a double once, and forgets it. */
   async evaluate(body: Body, options: CallOptions = {}): Promise<number> {
+    checkArgument(functionBody, body, 'body');
     checkCallOptions(options);
     const { unit, entry } = this.layer.expressionUnit(body);
     this.#session.guesses.noteReachable(unit.callees);

@@ -1,8 +1,11 @@
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
+import { checkArgument, nameText, oneOf } from '../core/arguments.js';
 import { FunctionUnit } from '../layers/function-unit.js';
 import type { TierPolicy } from '../optimize/tiers.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { FunctionTier, StubInfo } from './jit-types.js';
+
+const printed = oneOf(['ir', 'asm']);
 
 /** Tells what has become of a session's functions. */
 export class JITInspector {
@@ -31,6 +34,8 @@ export class JITInspector {
 
   /** The optimised IR or the assembly of a front end's function as text; undefined when there is none of that name. */
   async print(name: string, what: 'ir' | 'asm'): Promise<string | undefined> {
+    checkArgument(nameText, name, 'name');
+    checkArgument(printed, what, 'what');
     const unit = this.#session.mainDylib.find(name);
     if (!(unit instanceof FunctionUnit)) return undefined;
     const { tierUp } = this.#session;
@@ -40,6 +45,7 @@ export class JITInspector {
 
   /** How a front end's function is compiled now; undefined when there is none of that name. */
   async tierOf(name: string): Promise<FunctionTier | undefined> {
+    checkArgument(nameText, name, 'name');
     const unit = this.#session.mainDylib.find(name);
     if (!(unit instanceof FunctionUnit)) return undefined;
     if (this.#tiers.kind === 'pinned') return { tier: 'pinned', available: [], dependencies: [] };

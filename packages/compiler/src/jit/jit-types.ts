@@ -97,6 +97,12 @@ export interface JITOptions {
   readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
 }
 
+/** How a `JIT` is closed. */
+export interface CloseOptions {
+  /** Without asking the executor, and waiting for its answer: it does not answer any more. */
+  readonly atOnce?: boolean;
+}
+
 /** Removes what was added, as `removeModule` does. */
 export interface ResourceTracker {
   /** Names that were defined. */

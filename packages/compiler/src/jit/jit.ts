@@ -2,7 +2,6 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type llvm from 'llvm-bindings';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
-import { signatureOfType } from '../calls/call-wrapper.js';
 import type { JITCallable } from '../calls/callable.js';
 import type { ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
@@ -10,11 +9,10 @@ import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
-import { ModuleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
-import { ObjectUnit } from '../frontends/llvm/object-unit.js';
+import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
-import { compileTogether, FunctionUnit, functionUnitOf } from '../layers/function-unit.js';
+import { compileTogether, functionUnitOf } from '../layers/function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -25,11 +23,27 @@ import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import { ColumnCalls } from './column-calls.js';
+import { definedSignature } from './defined-signature.js';
 import { Dylib, type DylibContext } from './dylib.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
 import { Functions } from './functions.js';
+import {
+  checkBitcode,
+  checkCloseOptions,
+  checkFrontEnd,
+  checkListener,
+  checkName,
+  checkTracker,
+} from './jit-arguments.js';
 import { JITInspector } from './jit-inspector.js';
-import type { FunctionTier, JITOptions, JITSymbol, ResourceTracker, StubInfo } from './jit-types.js';
+import type {
+  CloseOptions,
+  FunctionTier,
+  JITOptions,
+  JITSymbol,
+  ResourceTracker,
+  StubInfo,
+} from './jit-types.js';
 import { type OpenedSession, openSession } from './open-session.js';
 import { writeToProcess } from './write-to-process.js';
 
@@ -116,6 +130,7 @@ export class JIT implements AsyncDisposable {
 
   /** Adds a language, whose functions are defined in the main dylib. */
   addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): Functions<Body> {
+    checkFrontEnd(frontEnd);
     return new Functions(frontEnd, this.session, this.layers, this.mainDylib);
   }
 
@@ -169,6 +184,7 @@ export class JIT implements AsyncDisposable {
    * @param name as errors call it.
    */
   createDylib(name: string): Dylib {
+    checkName(name);
     return new Dylib(this.#dylibContext, this.session.definitions.createDylib(name));
   }
 
@@ -184,6 +200,7 @@ export class JIT implements AsyncDisposable {
 
   /** Removes what was added. Its memory is reused once nothing can be inside it. */
   removeModule(tracker: ResourceTracker): void {
+    checkTracker(tracker);
     tracker.remove();
   }
 
@@ -203,7 +220,8 @@ export class JIT implements AsyncDisposable {
    * @returns bitcode for the executor's target.
    * @throws {BitcodeError | CompileError | CodegenLostError} when LLVM refuses the module, or gives up on it.
    */
-  optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
+  async optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
+    checkBitcode(bitcode);
     const { target, optLevel } = this.layers.pipeline;
     const ir = { form: 'bitcode', bytes: bitcode } as const;
     return this.#codegen.writeBitcode({ name: 'module', ir, target, optLevel });
@@ -298,6 +316,7 @@ export class JIT implements AsyncDisposable {
 
   /** Whether the data of that name is in the runner already, so that nothing can take its place. */
   isPlaced(name: string): boolean {
+    checkName(name);
     return this.session.definitions.isPlaced(name, this.session.mainDylib);
   }
 
@@ -341,14 +360,16 @@ export class JIT implements AsyncDisposable {
 
   /** @returns a function that ends the subscription. */
   subscribe(listener: SessionListener): () => void {
+    checkListener(listener);
     return this.session.events.subscribe(listener);
   }
 
   /**
    * Ends the session, its runner, and the executor when it is our own.
-   * @param options.atOnce without asking the executor, and waiting for its answer: it does not answer any more.
    */
-  async close({ atOnce = false } = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options);
+    const { atOnce = false } = options;
     if (atOnce) this.session.disconnect();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     const terminated = this.session.close();
@@ -365,10 +386,7 @@ export class JIT implements AsyncDisposable {
 
   /** How a call from outside passes arguments to what a name means, where that is known. */
   protected signatureOf(ref: SymbolRef): CallSignature | undefined {
-    const { unit, name } = ref.dylib.lookup(ref.name);
-    if (unit instanceof ModuleUnit || unit instanceof ObjectUnit) return unit.signatures.get(name);
-    if (!(unit instanceof FunctionUnit)) return undefined;
-    return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+    return definedSignature(ref);
   }
 
   /** What defined the name is about to be removed. */

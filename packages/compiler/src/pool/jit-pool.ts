@@ -4,9 +4,10 @@ import type { CArgument, CValue } from '../calls/c-values.js';
 import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
+import { signatureFrom } from '../calls/given-signature.js';
 import type { CallOptions } from '../calls/session-calls.js';
-import { parseSignature } from '../calls/signature-text.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { checkArgument, nameText, text } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
@@ -18,9 +19,18 @@ import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { readObject } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
+import {
+  checkAddArchive,
+  checkAddC,
+  checkAddIR,
+  checkAddModule,
+  checkAddObject,
+  checkVerifiedModule,
+} from '../jit/dylib-arguments.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
+import { checkFrontEnd } from '../jit/jit-arguments.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { writeToProcess } from '../jit/write-to-process.js';
@@ -102,6 +112,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /** Adds a language, whose functions are defined and evaluated in all executors. */
   addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): PoolFunctions<Body, Session> {
+    checkFrontEnd(frontEnd);
     const known = new WeakMap<Session, Functions<Body>>();
     return this.addFunctions(frontEnd, {
       inSession: (session) => {
@@ -130,12 +141,14 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    *   lead each to another executor.
    * @throws {ConnectError} when the URL is none of these, or its name has no address.
    */
-  add(url: string): Promise<void> {
+  async add(url: string): Promise<void> {
+    checkArgument(text, url, 'url');
     return this.#executors.add(url);
   }
 
   /** Ends the sessions with the executors of a URL. What they were working on goes to others. */
-  remove(url: string): Promise<void> {
+  async remove(url: string): Promise<void> {
+    checkArgument(text, url, 'url');
     return this.#executors.remove(url);
   }
 
@@ -153,6 +166,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws as that.
    */
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
+    checkAddModule(module);
     const name = module.getModuleIdentifier() || 'module';
     return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
   }
@@ -161,8 +175,9 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds bitcode or LLVM assembly to all executors, now and later. See `Dylib.addIR`.
    * @throws as that.
    */
-  addIR(content: string | Uint8Array, { name = 'module' }: AddOptions = {}): Promise<ResourceTracker> {
-    return this.#addIR(irOf(content), name);
+  async addIR(content: string | Uint8Array, options: AddOptions = {}): Promise<ResourceTracker> {
+    checkAddIR(content, options);
+    return this.#addIR(irOf(content), options.name ?? 'module');
   }
 
   /**
@@ -170,6 +185,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws {LinkError} as that, and `unsupported` for initialisers: executors come and go, and nobody says when they are to run.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
+    checkVerifiedModule(module);
     const { name, defines } = module;
     refuseRunLists(name, defines.runLists);
     return this.definitions.add({ name, ...defines, add: (session) => session.defineModule(module) });
@@ -179,9 +195,15 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds an object to all executors, now and later. It is read and split once. See `Dylib.addObject`.
    * @throws as that, and as `defineModule`.
    */
-  async addObject(
+  async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
+    checkAddObject(content, options);
+    return this.#addObject(content, options.name ?? 'object', options.signatures);
+  }
+
+  async #addObject(
     content: Uint8Array,
-    { name = 'object', signatures }: ObjectOptions = {},
+    name: string,
+    signatures?: ObjectOptions['signatures'],
   ): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
     const object = readObject(content.slice(), name, (await this.#target()).triple, signatures);
@@ -193,14 +215,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds an archive to all executors, now and later: a member is added to all when one of them needs it. See `Dylib.addArchive`.
    * @throws as that.
    */
-  async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions = {}): Promise<void> {
+  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<void> {
+    checkAddArchive(content, options);
+    const { name = 'archive', directory } = options;
     const members = await openArchive(
       { content, name, directory },
       {
         codegen: this.#codegen,
         target: await this.#target(),
         isDefined: (symbol) => this.definitions.defines(symbol),
-        add: (member, title) => this.addObject(member, { name: title }),
+        add: (member, title) => this.#addObject(member, title),
       },
     );
     this.#archives.push(members);
@@ -212,10 +236,12 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
    * @throws as that, and as `defineModule`.
    */
-  async addC(source: string | Uint8Array, { cc, ...options }: AddCOptions = {}): Promise<ResourceTracker> {
+  async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
+    checkAddC(source, addOptions);
+    const { cc, ...options } = addOptions;
     const { name = 'source' } = options;
     const made = await compileC(cc ?? findClang(this.#codegen.libLLVM()), source, options);
-    return this.addObject(made, { name });
+    return this.#addObject(made, name);
   }
 
   /**
@@ -224,7 +250,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws {SymbolsNotFoundError}
    */
   async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
-    const signature = typeof words === 'string' ? parseSignature(words) : words;
+    checkArgument(nameText, name, 'name');
+    const signature = words === undefined ? undefined : signatureFrom(words);
     await this.#supply(name);
     const { signature: known } = await this.#evaluator.atHome(
       (session) => session.lookup(name, signature),

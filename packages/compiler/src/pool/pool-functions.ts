@@ -1,6 +1,7 @@
 import { checkCallOptions } from '../calls/call-arguments.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import { checkArgument, listOf, objectWith } from '../core/arguments.js';
 import { calleesOf } from '../core/call-edges.js';
 import { strongSymbols } from '../core/symbol-flags.js';
 import type { JIT } from '../jit/jit.js';
@@ -30,6 +31,10 @@ export interface PoolFunctionsContext<Body extends object, Session extends JIT> 
   isStateless(name: string): boolean;
 }
 
+const functionBody = objectWith([], "an object: the function's body");
+const functionBodies = listOf(functionBody, 'an array of functions');
+const sinkOfResults = objectWith(['output', 'result'], 'an object with "output" and "result"');
+
 /** The functions of one front end on all executors of a pool. */
 export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
   readonly #frontEnd: PoolFrontEnd<Body>;
@@ -46,6 +51,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
    * @throws {LinkError} `duplicate-definition` when data has the name.
    */
   define(body: Body): ResourceTracker {
+    checkArgument(functionBody, body, 'body');
     const { definitions, inSession } = this.#context;
     const name = this.#frontEnd.nameOf(body);
     const signature = signatureOfType(this.#frontEnd.typeOf(body));
@@ -65,6 +71,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
 
   /** Evaluates a function without parameters once, and forgets it. Never begun again when its executor is lost. */
   async evaluate(body: Body, options: CallOptions = {}): Promise<number> {
+    checkArgument(functionBody, body, 'body');
     checkCallOptions(options);
     const { evaluator, inSession } = this.#context;
     return evaluator.atHome((session) => inSession(session).evaluate(body, options), options.signal);
@@ -81,6 +88,8 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
     sink: ExpressionSink,
     options: CallOptions = {},
   ): Promise<void> {
+    checkArgument(functionBodies, bodies, 'bodies');
+    checkArgument(sinkOfResults, sink, 'sink');
     checkCallOptions(options);
     const { evaluator, inSession } = this.#context;
     const expressions = bodies.map((body) => ({

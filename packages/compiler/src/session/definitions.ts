@@ -1,3 +1,4 @@
+import { ArgumentError } from '../core/argument-error.js';
 import type { Assumptions } from '../core/assumptions.js';
 import { type FoundDefinition, JITDylib } from '../core/jit-dylib.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
@@ -102,6 +103,8 @@ export class Definitions {
    * @param name as errors and tools call it.
    */
   createDylib(name: string): JITDylib {
+    if (this.#dylibs.some((other) => other.name === name))
+      throw new ArgumentError(`name is "${name}": there is a dylib of that name`);
     const dylib: JITDylib = new JITDylib(name, {
       mayReplace: (unit) => this.#context.mayReplace(unit),
       isPlaced: (_, defined) => this.isPlaced(defined, dylib),

@@ -1,6 +1,6 @@
 import { CALL_OPTION_SCHEMAS } from '../../calls/call-arguments.js';
 import type { CallOptions } from '../../calls/session-calls.js';
-import { anyFunction, checkArgument, nameText, optionsOf } from '../../core/arguments.js';
+import { anyFunction, checkArgument, is, nameText, optionsOf } from '../../core/arguments.js';
 import type { ExpressionResult } from '../../jit/jit-types.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 import type { OperatorTable } from './operators.js';
@@ -25,13 +25,15 @@ export interface SourceTarget {
 
 /**
  * Parses a text with the operators known so far, and remembers those it defines.
- * @throws {SourceError}
+ * @throws {SourceError | ArgumentError}
  */
 export function parseText(
   text: string | SourceText,
   name: string,
   operators: OperatorTable,
 ): readonly TopLevelItem[] {
+  checkArgument(sourceText, text, 'text');
+  checkArgument(nameText, name, 'name');
   const source = typeof text === 'string' ? new SourceText(name, text) : text;
   const { items, diagnostics } = parseSource(source, operators);
   if (diagnostics.length > 0) throw new SourceError(diagnostics);
@@ -43,6 +45,8 @@ const ADD_SOURCE_OPTIONS = optionsOf<AddSourceOptions>({
   name: nameText,
   onResult: anyFunction,
 });
+
+const sourceText = is((value) => typeof value === 'string' || value instanceof SourceText, 'a text');
 
 /** @throws {ArgumentError} for what are no options of `addSource`. */
 export function checkSourceOptions(options: AddSourceOptions): void {

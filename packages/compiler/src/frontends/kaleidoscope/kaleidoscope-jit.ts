@@ -1,5 +1,6 @@
 import type { CallSignature } from '../../calls/call-signature.js';
 import type { CallOptions } from '../../calls/session-calls.js';
+import { checkArgument, nameText } from '../../core/arguments.js';
 import type { SymbolRef } from '../../core/jit-dylib.js';
 import type { Functions } from '../../jit/functions.js';
 import { JIT } from '../../jit/jit.js';
@@ -7,6 +8,7 @@ import type { ExpressionResult, JITOptions, ResourceTracker } from '../../jit/ji
 import { type OpenedSession, openSession } from '../../jit/open-session.js';
 import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
+import { checkFunction, checkPrototype } from './ast-arguments.js';
 import { Declarations } from './declarations.js';
 import { KaleidoscopeFrontEnd } from './front-end.js';
 import { OperatorTable } from './operators.js';
@@ -66,6 +68,7 @@ export class KaleidoscopeJIT extends JIT {
 
   /** Declares a function that is defined elsewhere: in the runner, in a module, or later. */
   addExtern(prototype: PrototypeAST): void {
+    checkPrototype(prototype);
     if (this.#declarations.declare(prototype)) this.session.definitions.noteTypeChanged(prototype.name);
   }
 
@@ -75,19 +78,22 @@ export class KaleidoscopeJIT extends JIT {
    * @throws {LinkError} `duplicate-definition` when data has the name.
    */
   addFunctionAST(fn: FunctionAST): ResourceTracker {
+    checkFunction(fn);
     const tracker = this.#functions.define(fn);
     this.addExtern(fn.prototype);
     return tracker;
   }
 
   /** Evaluates a function without parameters once, and forgets it. */
-  evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+  async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+    checkFunction(fn);
     return this.#functions.evaluate(fn, options);
   }
 
   /** A Kaleidoscope function's AST, optimised IR or assembly as text; undefined when there is none of that name. */
   override async print(name: string, what: 'ast' | 'ir' | 'asm'): Promise<string | undefined> {
     if (what !== 'ast') return super.print(name, what);
+    checkArgument(nameText, name, 'name');
     const fn = this.#functions.find(name);
     return fn && printFunction(fn);
   }

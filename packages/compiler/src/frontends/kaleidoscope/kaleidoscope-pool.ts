@@ -9,6 +9,7 @@ import type { PoolFunctions } from '../../pool/pool-functions.js';
 import type { ExecutorPoolOptions } from '../../pool/pool-types.js';
 import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
+import { checkFunction, checkPrototype } from './ast-arguments.js';
 import { KaleidoscopeFrontEnd } from './front-end.js';
 import { KaleidoscopeJIT } from './kaleidoscope-jit.js';
 import { OperatorTable } from './operators.js';
@@ -65,6 +66,7 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
 
   /** Defines a function in all executors, now and later. See `KaleidoscopeJIT.addFunctionAST`. */
   addFunctionAST(fn: FunctionAST): ResourceTracker {
+    checkFunction(fn);
     const tracker = this.#functions.define(fn);
     this.#externs.delete(fn.prototype.name);
     return tracker;
@@ -72,6 +74,7 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
 
   /** Declares a function that is defined elsewhere, in all executors, now and later. See `KaleidoscopeJIT.addExtern`. */
   addExtern(prototype: PrototypeAST): void {
+    checkPrototype(prototype);
     const { name } = prototype;
     this.definitions.add({
       name,
@@ -84,7 +87,8 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
   }
 
   /** Evaluates a function without parameters once, and forgets it. Never begun again when its executor is lost. */
-  evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+  async evaluate(fn: FunctionAST, options: CallOptions = {}): Promise<number> {
+    checkFunction(fn);
     return this.#functions.evaluate(fn, options);
   }
 

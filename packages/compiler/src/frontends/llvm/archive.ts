@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { LinkError } from '../../jitlink/errors.js';
+import { inputKindOf } from './input-kind.js';
 
 /** One file of an archive. */
 export interface ArchiveMember {
@@ -81,6 +82,7 @@ class ArchiveReader {
   }
 
   read(): Archive {
+    if (inputKindOf(this.#bytes) !== 'archive') throw this.#malformed(0, 'not an archive');
     for (let at = MAGIC_BYTES; at < this.#bytes.byteLength; ) {
       at = this.#readMember(at);
       // Headers begin at even offsets; a newline fills the gap, which the last member may lack.

@@ -1,6 +1,7 @@
 import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
 import { passingOf } from '../../calls/passing.js';
 import { parseSignature } from '../../calls/signature-text.js';
+import { ArgumentError } from '../../core/argument-error.js';
 import { MaterializationUnit, type ObjectSource, type UnitSets } from '../../core/materialization-unit.js';
 import { runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
 import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
@@ -57,6 +58,7 @@ const SLIM_LTO_SYMBOL = '__gnu_lto_slim';
  * @param triple the executor's.
  * @throws {LinkError} when it is malformed, for another machine, or asks for what is not supported.
  * @throws {SignatureError}
+ * @throws {ArgumentError} for a signature of what it does not define.
  */
 export function readObject(
   object: Uint8Array,
@@ -69,9 +71,13 @@ export function readObject(
   refuseForeign(graph, triple);
   refuseSlim(graph);
   refuseShortAddresses(graph);
+  const symbols = symbolsOfObject(graph);
+  for (const fn of Object.keys(signatures))
+    if (!symbols.has(fn))
+      throw new ArgumentError(`options.signatures.${fn} is for a function that ${name} does not define`);
   return {
     name,
-    symbols: symbolsOfObject(graph),
+    symbols,
     needs: new Set(
       graph.symbols
         .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')

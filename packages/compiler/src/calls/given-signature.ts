@@ -1,0 +1,104 @@
+import * as v from 'valibot';
+import { ArgumentError } from '../core/argument-error.js';
+import { checkArgument, is, listOf } from '../core/arguments.js';
+import type { CallSignature, ParameterKind, ResultKind } from './call-signature.js';
+import { formatSignature, parseSignature, SCALARS } from './signature-text.js';
+
+/** Deeper than any that `parseSignature` takes, which says what is wrong with those. */
+const MAX_DEPTH = 32;
+const KINDS = `${SCALARS.join(', ')}, or an object with the fields of a struct`;
+
+const givenSignature = v.strictObject(
+  {
+    result: is((kind) => kind === 'void' || isKind(kind, 0), `void, ${KINDS}`),
+    parameters: listOf(
+      is((kind) => kind === 'inout ptr' || isKind(kind, 0), `inout ptr, ${KINDS}`),
+      'an array of kinds',
+    ),
+  },
+  'a signature in words, or an object with "result" and "parameters"',
+);
+
+/**
+ * A signature that a caller gives, as words or as an object, of which it is a copy.
+ * @throws {SignatureError} for words that are none, and for structs that cannot be passed.
+ * @throws {ArgumentError} for an object that is none.
+ */
+export function signatureFrom(given: CallSignature | string): CallSignature {
+  if (typeof given === 'string') return parseSignature(given);
+  checkArgument(givenSignature, given, 'signature');
+  return parseSignature(formatSignature(given));
+}
+
+/**
+ * A signature that is given, as long as it fits what defines the function by then.
+ * @param definedNow as what defines it says, where it does.
+ */
+export function fittingSignature(
+  given: CallSignature,
+  definedNow: () => CallSignature | undefined,
+  name: string,
+): () => CallSignature {
+  let fitted: CallSignature | undefined;
+  return () => {
+    const defined = definedNow();
+    if (defined && defined !== fitted) checkFits(given, defined, name);
+    fitted = defined;
+    return given;
+  };
+}
+
+/**
+ * Sees that a call with a signature that was given finds the function as it is: that it passes as many values, each in the
+ * register, and with the bits, that the function takes it from. Whether there is a sign is the caller's affair, and so
+ * are structs, of which the function's own signature says nothing.
+ * @param known as what defines the function says.
+ * @throws {ArgumentError}
+ */
+function checkFits(given: CallSignature, known: CallSignature, name: string): void {
+  if (hasStructs(given) || hasStructs(known)) return;
+  const fits =
+    isReturnedAs(given.result, known.result) &&
+    given.parameters.length === known.parameters.length &&
+    given.parameters.every((kind, index) => isPassedAs(kind, known.parameters[index]));
+  if (!fits)
+    throw new ArgumentError(
+      `signature is ${formatSignature(given)}, and ${name} is ${formatSignature(known)}: give that, or none`,
+    );
+}
+
+function hasStructs({ result, parameters }: CallSignature): boolean {
+  return [result, ...parameters].some((kind) => typeof kind === 'object');
+}
+
+type Kind = ResultKind | ParameterKind | undefined;
+
+const BITS: ReadonlyMap<Kind, number> = new Map<Kind, number>([
+  // What C has for a `bool`.
+  ...(['i1', 'i8', 'u8'] as const).map((kind) => [kind, 8] as const),
+  ...(['i16', 'u16'] as const).map((kind) => [kind, 16] as const),
+  ...(['i32', 'u32'] as const).map((kind) => [kind, 32] as const),
+  ...(['i64', 'u64', 'ptr', 'inout ptr'] as const).map((kind) => [kind, 64] as const),
+]);
+
+/** Narrower integers are passed widened to so many bits. */
+const LEAST_PASSED_BITS = 32;
+
+function isReturnedAs(given: Kind, known: Kind): boolean {
+  return given === known || given === 'void' || (BITS.has(given) && BITS.get(given) === BITS.get(known));
+}
+
+function isPassedAs(given: Kind, known: Kind): boolean {
+  const [mine, its] = [BITS.get(given), BITS.get(known)];
+  if (mine === undefined || its === undefined) return given === known;
+  return Math.max(mine, LEAST_PASSED_BITS) === Math.max(its, LEAST_PASSED_BITS);
+}
+
+function isKind(kind: unknown, depth: number): boolean {
+  if (typeof kind === 'string') return SCALARS.includes(kind);
+  if (typeof kind !== 'object' || kind === null || depth === MAX_DEPTH) return false;
+  const { fields, element, count } = kind as Readonly<Record<string, unknown>>;
+  return Array.isArray(fields)
+    ? fields.every((field) => isKind(field, depth + 1))
+    : Number.isSafeInteger(count) && isKind(element, depth + 1);
+}

@@ -1,0 +1,14 @@
+import type { CallSignature } from '../calls/call-signature.js';
+import { signatureOfType } from '../calls/call-wrapper.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
+import { ModuleUnit } from '../frontends/llvm/module-layer.js';
+import { ObjectUnit } from '../frontends/llvm/object-unit.js';
+import { FunctionUnit } from '../layers/function-unit.js';
+
+/** How a function is called, as what defines it says: bitcode, a front end, or who has added an object. */
+export function definedSignature(ref: SymbolRef): CallSignature | undefined {
+  const { unit, name } = ref.dylib.lookup(ref.name);
+  if (unit instanceof ModuleUnit || unit instanceof ObjectUnit) return unit.signatures.get(name);
+  if (!(unit instanceof FunctionUnit)) return undefined;
+  return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+}

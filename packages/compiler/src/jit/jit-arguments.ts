@@ -1,0 +1,43 @@
+import {
+  anyFunction,
+  bytes,
+  checkArgument,
+  flag,
+  nameText,
+  objectWith,
+  optionsOf,
+} from '../core/arguments.js';
+import type { CloseOptions } from './jit-types.js';
+
+const CLOSE_OPTIONS = optionsOf<CloseOptions>({ atOnce: flag });
+const frontEnd = objectWith(
+  ['nameOf', 'typeOf', 'parameterCountOf', 'callsOf', 'sizeOf', 'addKey', 'check', 'emit'],
+  'a FrontEnd',
+);
+const tracker = objectWith(['remove'], 'a ResourceTracker');
+
+// Each throws an ArgumentError for what is none.
+
+export function checkFrontEnd(given: unknown): void {
+  checkArgument(frontEnd, given, 'frontEnd');
+}
+
+export function checkTracker(given: unknown): void {
+  checkArgument(tracker, given, 'tracker');
+}
+
+export function checkName(given: unknown): void {
+  checkArgument(nameText, given, 'name');
+}
+
+export function checkBitcode(given: unknown): void {
+  checkArgument(bytes, given, 'bitcode');
+}
+
+export function checkListener(given: unknown): void {
+  checkArgument(anyFunction, given, 'listener');
+}
+
+export function checkCloseOptions(given: unknown): void {
+  checkArgument(CLOSE_OPTIONS, given, 'options');
+}
