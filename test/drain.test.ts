@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { ConnectError, ExecutorDrainingError, KaleidoscopeJIT } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
+import { assemble } from '#compiler/test/llvm/assemble.js';
 import { startExecutor } from './executor-process.js';
 import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';
@@ -31,6 +32,31 @@ test('SIGTERM: a call in flight has all that it still needs compiled, and ends; 
   t.regex((await jit.closed).message, /1001: the executor is draining/);
   t.deepEqual(await exited, [0, null]);
   await t.throwsAsync(other(1), { code: 'SESSION_CLOSED' });
+});
+
+test('a program with initialisers that is refused leaves nothing in memory', async (t) => {
+  const executor = await startExecutor(t, 'ws://127.0.0.1:0');
+  const { jit, open } = await openWaiting(t, executor);
+  const { jit: idle } = await openJIT(t, { executor });
+  const program = jit.createDylib('program');
+  await program.addIR(
+    assemble(`
+@llvm.global_ctors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 1, void ()* @begin, i8* null }]
+define void @begin() { ret void }
+define i32 @main() { ret i32 0 }`),
+  );
+  const result = (await jit.lookup('first'))(20);
+  await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
+  executor.child.kill('SIGTERM');
+  await idle.closed;
+  const refusedBytes: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    await t.throwsAsync(program.runProgram(), { instanceOf: ExecutorDrainingError });
+    refusedBytes.push(jit.allocatedBytes);
+  }
+  t.is(refusedBytes[1], refusedBytes[0]);
+  open();
+  await result;
 });
 
 for (const [first, second] of [

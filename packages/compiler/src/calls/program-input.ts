@@ -14,22 +14,17 @@ export type SendInput = (content: Uint8Array, isLast: boolean) => void;
 
 /** Brings one program what it reads, as fast as the executor takes it: what it has not taken yet stays with the source. */
 export class ProgramInput {
-  readonly #source: ProgramSource;
   #heldBytes = 0;
   #isOver = false;
   /** Goes on where the input waits, for credit or for the source. */
   #wake = () => {};
 
-  constructor(source: ProgramSource) {
-    this.#source = source;
-  }
-
   /**
-   * Sends all of it; resolves when that is done, or nobody reads more. To be called once.
+   * Sends all of a source; resolves when that is done, or nobody reads more. To be called once.
    * @throws what the source throws.
    */
-  async sendTo(send: SendInput): Promise<void> {
-    const iterator = chunksOf(this.#source)[Symbol.asyncIterator]();
+  async sendTo(send: SendInput, source: ProgramSource): Promise<void> {
+    const iterator = chunksOf(source)[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await this.#orOver(iterator.next());
@@ -41,7 +36,8 @@ export class ProgramInput {
     } finally {
       // A generator that waits comes to its end when it goes on, if it ever does: that is not waited for.
       iterator.return?.()?.catch(() => {});
-      if (this.#source instanceof Readable) this.#source.destroy();
+      if (source instanceof Readable) source.destroy();
+      this.#wake = () => {};
     }
   }
 

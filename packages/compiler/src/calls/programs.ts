@@ -96,7 +96,18 @@ interface PreparedProgram extends ProgramArguments {
 export interface ProgramLead {
   readonly entry: ExecutorAddr;
   /** What it finds in front of `argv`. @param main what it is to go on with. */
-  place(main: ExecutorAddr, program: ProgramArguments): ExecutorAddr;
+  place(main: ExecutorAddr, program: ProgramArguments): LeadPlace;
+}
+
+/** Memory of a runner for as long as a program may be run in it. */
+interface Place {
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+}
+
+/** Where there is what a lead finds, and what else that leads to. */
+export interface LeadPlace extends Place {
+  readonly others: readonly Place[];
 }
 
 /** Makes a runner ready for a program before its function is looked for; undefined when there is nothing to be done first. */
@@ -140,22 +151,25 @@ export class Programs {
       );
     if (this.#isRunning) throw new ProgramRunningError(name);
     const memory = layOutProgram(argv, env);
-    const input = stdin === undefined ? undefined : new ProgramInput(stdin);
+    const input = new ProgramInput();
     const ending = new Ending(options.signal);
-    let used: { readonly runner: RunnerContext; readonly address: ExecutorAddr } | undefined;
+    let used: { readonly runner: RunnerContext; readonly places: readonly Place[] } | undefined;
 
     const prepare = async (runner: RunnerContext): Promise<PreparedProgram> => {
       const lead = await leadProgram(runner);
       const main = await this.#resolve(ref, runner);
-      const { address } = runner.allocate('data', memory.sizeBytes, 16);
-      used = { runner, address };
+      const { sizeBytes } = memory;
+      const { address } = runner.allocate('data', sizeBytes, 16);
+      used = { runner, places: [{ address, sizeBytes }] };
       const program = {
         argumentCount: memory.argumentCount,
         arguments: addrAdd(address, memory.argumentsOffset),
         environment: addrAdd(address, memory.environmentOffset),
       };
-      const content = memory.contentAt(address, lead?.place(main, program));
-      const segment = { address, prot: 'data', content, memoryBytes: memory.sizeBytes } as const;
+      const found = lead?.place(main, program);
+      if (found) used = { runner, places: [...used.places, found, ...found.others] };
+      const content = memory.contentAt(address, found?.address);
+      const segment = { address, prot: 'data', content, memoryBytes: sizeBytes } as const;
       runner.commits.addSegments([segment], false);
       return { ...program, main: lead?.entry ?? main, lineBuffered };
     };
@@ -164,7 +178,7 @@ export class Programs {
       const { end } = await calls.run({
         name,
         prepare,
-        send: this.#sendWith(input, ending),
+        send: this.#sendWith(stdin, input, ending),
         options: { ...options, signal: ending.signal },
       });
       return this.#resultOf(end, used?.runner);
@@ -173,11 +187,12 @@ export class Programs {
     } finally {
       this.#isRunning = false;
       ending.forget();
-      input?.stop();
-      if (used && !used.runner.lost) {
-        used.runner.commits.dropSegment(used.address, memory.sizeBytes);
-        used.runner.free('data', used.address);
-      }
+      input.stop();
+      if (used && !used.runner.lost)
+        for (const { address, sizeBytes } of used.places) {
+          used.runner.commits.dropSegment(address, sizeBytes);
+          used.runner.free('data', address);
+        }
     }
   }
 
@@ -198,14 +213,21 @@ export class Programs {
     return symbol.address;
   }
 
-  #sendWith(input: ProgramInput | undefined, ending: Ending): SendCall<PreparedProgram, ProgramAnswer> {
+  #sendWith(
+    stdin: ProgramSource | undefined,
+    input: ProgramInput,
+    ending: Ending,
+  ): SendCall<PreparedProgram, ProgramAnswer> {
     const { runners } = this.#context;
     return async (executor, program, commit, options) => {
       const { generation } = options;
-      const ended = executor.runProgram({ ...program, hasInput: input !== undefined, commit }, options);
-      if (input) {
+      const hasInput = stdin !== undefined;
+      const ended = executor.runProgram({ ...program, hasInput, commit }, options);
+      if (hasInput) {
         this.#sent = { input, generation };
-        const sent = input.sendTo((content, isLast) => executor.sendInput(content, isLast, generation));
+        const send = (content: Uint8Array, isLast: boolean) =>
+          executor.sendInput(content, isLast, generation);
+        const sent = input.sendTo(send, stdin);
         sent.catch((cause: unknown) => ending.inputFailed(cause));
       }
       try {
@@ -218,7 +240,7 @@ export class Programs {
         if (error.code === 'CALLBACK_FAILED')
           runners.noteLost(generation, { kind: 'fault', message: 'its program could not go on' });
         // The input has been read, and cannot be sent to another runner.
-        if (error.code === 'STALE_GENERATION' && input)
+        if (error.code === 'STALE_GENERATION' && hasInput)
           throw new RunnerLostError({ kind: 'fault', message: error.message }, { cause: error });
         throw error;
       }

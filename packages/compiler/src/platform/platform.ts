@@ -10,6 +10,7 @@ import {
 } from '../calls/call-list.js';
 import type { CallingSession } from '../calls/calling-session.js';
 import type {
+  LeadPlace,
   ProgramArguments,
   ProgramLead,
   ProgramOptions,
@@ -177,17 +178,18 @@ export class Platform {
     ]);
     const register = found.get(atExit);
     if (register === undefined) throw new SymbolsNotFoundError([atExit]);
-    const place = (main: ExecutorAddr, program: ProgramArguments): ExecutorAddr => {
+    const place = (main: ExecutorAddr, program: ProgramArguments): LeadPlace => {
       const last = finalizers.toReversed().map(({ address }) => ({ function: address }));
-      const listed = placeContent(encodeCallList(last), runner);
+      const finalizing = placeContent(encodeCallList(last), runner);
       const passed = [BigInt(program.argumentCount) as ExecutorAddr, program.arguments, program.environment];
       const calls = initializers
         .filter((fn) => !this.#session.initializers.hasRun(fn, runner))
         .map(({ address }) => ({ function: address, arguments: passed }));
       // Registered first, it is run last.
-      const all = [...replacing, { function: register, arguments: [callList, listed] }, ...calls];
+      const all = [...replacing, { function: register, arguments: [callList, finalizing.address] }, ...calls];
       const list = placeContent(encodeCallList(all), runner);
-      return placeContent(encodeProgramStart({ callList, list, main }), runner);
+      const start = placeContent(encodeProgramStart({ callList, list: list.address, main }), runner);
+      return { ...start, others: [finalizing, list] };
     };
     return { entry, place };
   }
@@ -270,14 +272,14 @@ export class Platform {
 function place(plan: Plan, runner: RunnerContext): PlacedPlan {
   const functions = plan.functions.map(({ address }) => ({ function: address }));
   const content = encodeCallList([...functions, ...plan.last]);
-  return { ...plan, runner, address: placeContent(content, runner), sizeBytes: content.byteLength };
+  return { ...plan, runner, ...placeContent(content, runner) };
 }
 
-function placeContent(content: Uint8Array, runner: RunnerContext): ExecutorAddr {
-  const { byteLength: memoryBytes } = content;
-  const { address } = runner.allocate('data', memoryBytes, 16);
-  runner.commits.addSegments([{ address, prot: 'data', content, memoryBytes }], false);
-  return address;
+function placeContent(content: Uint8Array, runner: RunnerContext) {
+  const { byteLength: sizeBytes } = content;
+  const { address } = runner.allocate('data', sizeBytes, 16);
+  runner.commits.addSegments([{ address, prot: 'data', content, memoryBytes: sizeBytes }], false);
+  return { address, sizeBytes };
 }
 
 /** A dylib after all that it can reach over link orders, each once. */

@@ -4,9 +4,12 @@ import { ProgramInput, type ProgramSource } from '../../src/calls/program-input.
 
 /** Sends a source to an executor that takes nothing. */
 function send(source: ProgramSource) {
-  const input = new ProgramInput(source);
+  const input = new ProgramInput();
   const sent: { sizeBytes: number; isLast: boolean }[] = [];
-  const done = input.sendTo((content, isLast) => sent.push({ sizeBytes: content.byteLength, isLast }));
+  const done = input.sendTo(
+    (content, isLast) => sent.push({ sizeBytes: content.byteLength, isLast }),
+    source,
+  );
   return { input, sent, done };
 }
 

@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Commit, type ParamsOf, run } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
@@ -92,6 +95,23 @@ test('a program that is refused leaves nothing in memory, and another can be run
   t.is(session.allocatedBytes, before);
   t.deepEqual(await session.programs.run(main, {}), { exitCode: 4 });
   t.is(host.runner.generation, 1);
+});
+
+test('when a program has ended, nobody holds on to what it has read', async (t) => {
+  const { session, main } = await openPrograms(t);
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  const runWithInput = async () => {
+    const stdin = new Uint8Array(1000);
+    await session.programs.run(main, { stdin });
+    return new WeakRef(stdin);
+  };
+  const read = await runWithInput();
+  for (let i = 0; i < 100 && read.deref(); i++) {
+    await setImmediate();
+    gc();
+  }
+  t.is(read.deref(), undefined);
 });
 
 test('a program whose runner was gone begins in another, unless its input has been read', async (t) => {
