@@ -65,6 +65,7 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
       static double sq(double x) { return x * x; }
       double norm(double x, double y) { return sqrt(sq(x) + sq(y)); }
       int count(double x) { return x; }`,
+    'more.ks': 'def more(x y) norm(x, y) + 1;',
     'wrong.c': 'double f(double x) { return y; }',
     'data.csv': 'width,height\n3,4\n6,8\n',
   });
@@ -83,7 +84,8 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
     "farjit: 'count' is i32(double), and data is for functions that take doubles and give one\n",
   );
   t.regex(await refused('f', 'wrong.c'), /^wrong\.c:1:\d+: error: use of undeclared identifier 'y'\n/);
-  t.regex(await refused('norm', 'program.c', 'program.ks'), /^farjit: program\.ks is Kaleidoscope/);
+  const linked = await map(['more', 'program.c', 'more.ks', '--input', 'data.csv']);
+  t.deepEqual(linked, { stdout: 'more\n6\n11\n', stderr: '', end: 0 });
   t.regex(
     await refused('norm', 'program.ks', 'program.ks'),
     /^farjit: program\.ks is Kaleidoscope, and a program/,

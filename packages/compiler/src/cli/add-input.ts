@@ -19,6 +19,9 @@ export interface SourceOptions {
   readonly cflags?: readonly string[];
 }
 
+/** A JIT, or a pool. */
+export type InputTarget = Pick<JIT, 'addObject' | 'addArchive' | 'addIR' | 'addC'>;
+
 /** @throws {SourceFileError} */
 export function readInputs(files: readonly ProgramFile[], signal: AbortSignal): Promise<ReadFile[]> {
   return Promise.all(files.map(async (file) => ({ ...file, content: await readInput(file, signal) })));
@@ -29,9 +32,9 @@ export function librariesFor(inputs: readonly ReadFile[]): string[] {
   return inputs.some((input) => isCxx(input, input.content)) ? [CXX_LIBRARY] : [];
 }
 
-/** Adds a file to a JIT, or to a pool. clang's warnings go to the command's standard error. */
+/** Adds a file. clang's warnings go to the command's standard error. */
 export function addInput(
-  jit: Pick<JIT, 'addObject' | 'addArchive' | 'addIR' | 'addC'>,
+  target: InputTarget,
   { path, kind, content }: ReadFile,
   { cc, cflags }: SourceOptions,
   streams: CommandStreams,
@@ -40,14 +43,14 @@ export function addInput(
   const directory = dirname(resolve(path));
   switch (kind) {
     case 'object':
-      return jit.addObject(content, { name: path });
+      return target.addObject(content, { name: path });
     case 'archive':
-      return jit.addArchive(content, { name: path, directory });
+      return target.addArchive(content, { name: path, directory });
     case 'bitcode':
     case 'assembly':
-      return jit.addIR(content, { name: path });
+      return target.addIR(content, { name: path });
     default:
-      return jit.addC(content, {
+      return target.addC(content, {
         name: path,
         language: kind,
         directory,

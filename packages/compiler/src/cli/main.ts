@@ -8,7 +8,7 @@ import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import { EXECUTOR_HELP, MAP_HELP, REPL_HELP, RUN_HELP } from './help-texts.js';
 import type { MapCommandOptions } from './map-command.js';
-import { type ProgramOptions, programOptions, sourceOptions } from './program-options.js';
+import { linkOptions, type ProgramOptions, programOptions } from './program-options.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-options.js';
 
@@ -125,13 +125,7 @@ function createProgram(
     'how many executors of its own it starts (default: one, unless others are given)',
     parseLocalCount,
   );
-  addOptions(map, [
-    optLevelOption(),
-    statsOption(),
-    ...objectOptions(),
-    ...runnerOptions(),
-    ...sourceOptions(),
-  ])
+  addOptions(map, [optLevelOption(), statsOption(), ...objectOptions(), ...runnerOptions(), ...linkOptions()])
     .option('--deadline <ms>', 'give up when a chunk takes longer than this', parseDeadline)
     .addHelpText('after', MAP_HELP + EXECUTOR_HELP)
     .action(

@@ -1,7 +1,7 @@
 import { MapChunkError } from '../pool/chunked-map.js';
-import type { SourceOptions } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { describeDetails, describeProgramFailure } from './describe-error.js';
+import type { LinkOptions } from './linked-files.js';
 import { readMapInput } from './map-input.js';
 import { checkMapOutput, writeMapOutput } from './map-output.js';
 import { type MappedProgram, mappedProgram } from './map-program.js';
@@ -10,7 +10,7 @@ import { openPool, type PoolOptions, writePoolStatistics } from './open-pool.js'
 import { onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit map`'s options. */
-export interface MapCommandOptions extends PoolOptions, SourceOptions {
+export interface MapCommandOptions extends PoolOptions, LinkOptions {
   readonly input: string;
   readonly output?: string;
   readonly chunk?: number;
@@ -74,7 +74,7 @@ async function mapInput(
 ): Promise<void> {
   // What is wrong with the data is best said before anything is started.
   const known = program.parameters && (await readMapInput(options.input, program.parameters, signal));
-  const preload = [...(options.preload ?? []), ...program.libraries];
+  const { preload } = program;
   const pool = await openPool(
     executorsOf(options),
     { ...options, ...(preload.length > 0 && { preload }) },

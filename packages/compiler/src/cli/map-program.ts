@@ -6,15 +6,15 @@ import type { KaleidoscopePool } from '../frontends/kaleidoscope/kaleidoscope-po
 import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import { quoted } from '../frontends/kaleidoscope/printable.js';
-import { addInput, librariesFor, readInputs, type SourceOptions } from './add-input.js';
 import type { CommandStreams } from './command-streams.js';
+import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
 import { programFiles } from './program-inputs.js';
 import { readSource } from './read-source.js';
 
 /** A program of which a function is applied to data. */
 export interface MappedProgram {
-  /** What it wants to find in the runners. */
-  readonly libraries: readonly string[];
+  /** Libraries that it wants to find in the runners. */
+  readonly preload: readonly string[];
   /** The function's, where the source says them. */
   readonly parameters?: readonly string[];
   /** Adds its definitions. @returns the function's parameters. */
@@ -30,20 +30,34 @@ export interface MappedProgram {
 export async function mappedProgram(
   name: string,
   paths: readonly string[],
-  options: SourceOptions,
+  options: LinkOptions & { readonly executors?: readonly string[] | undefined },
   streams: CommandStreams,
   signal: AbortSignal,
 ): Promise<MappedProgram | undefined> {
-  const files = programFiles(paths);
-  if (files.length === 0) return kaleidoscopeProgram(name, paths, streams, signal);
-  const inputs = await readInputs(files, signal);
-  return {
-    libraries: librariesFor(inputs),
-    addTo: async (pool) => {
-      for (const input of inputs) await addInput(pool, input, options, streams, signal);
-      return parametersOf(pool, name);
-    },
-  };
+  const { linked, kaleidoscope } = programFiles(paths);
+  const isElsewhere = (options.executors ?? []).length > 0;
+  const files = await readLinkedFiles(linked, options, isElsewhere, signal);
+  const addFiles = (pool: KaleidoscopePool) => addLinkedFiles(pool, files, options, streams, signal);
+  const preload = linked.length > 0 ? files.preload : [];
+  if (kaleidoscope.length === 0)
+    return {
+      preload,
+      addTo: async (pool) => {
+        await addFiles(pool);
+        return parametersOf(pool, name);
+      },
+    };
+  const program = await kaleidoscopeProgram(name, kaleidoscope, streams, signal);
+  return (
+    program && {
+      ...program,
+      preload,
+      addTo: async (pool) => {
+        await addFiles(pool);
+        return program.addTo(pool);
+      },
+    }
+  );
 }
 
 async function kaleidoscopeProgram(
@@ -60,7 +74,7 @@ async function kaleidoscopeProgram(
   if (diagnostics.length > 0) return undefined;
   const { parameters } = findFunction(name, source.name, items);
   return {
-    libraries: [],
+    preload: [],
     parameters,
     addTo: async (pool) => {
       for (const item of items) {

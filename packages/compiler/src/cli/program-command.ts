@@ -1,12 +1,12 @@
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
 import type { JIT } from '../jit/jit.js';
-import { addInput, librariesFor, type ReadFile, readInputs } from './add-input.js';
+import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { describeProgramFailure } from './describe-error.js';
+import { addLinkedFiles, readLinkedFiles } from './linked-files.js';
 import { openJIT } from './open-jit.js';
-import { type ProgramFile, readInput } from './program-inputs.js';
-import { findLibraries, type ProgramLibraries } from './program-libraries.js';
+import type { ProgramFile } from './program-inputs.js';
 import type { ProgramOptions } from './program-options.js';
 import type { RunOptions } from './run-options.js';
 import { collectStatistics, summarize } from './stats-summary.js';
@@ -55,9 +55,8 @@ async function runFiles(
   signal: AbortSignal,
 ): Promise<number> {
   const executor = executorOf(options);
-  const libraries = findLibraries(options.library ?? [], options.libraryPath ?? []);
-  const inputs = await readInputs(files, signal);
-  const preload = preloadFor(inputs, libraries, executor, options);
+  const linked = await readLinkedFiles(files, options, executor !== undefined, signal);
+  const { preload } = linked;
   const jit = await openJIT(
     {
       ...options,
@@ -70,13 +69,8 @@ async function runFiles(
   );
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
-    for (const input of inputs) await addInput(jit, input, options, streams, signal);
-    for (const path of libraries.archives)
-      await jit.addArchive(await readInput({ path, kind: 'archive' }, signal), {
-        name: path,
-        directory: dirname(path),
-      });
-    const exitCode = await runMain(jit, inputs, options, streams, signal);
+    await addLinkedFiles(jit, linked, options, streams, signal);
+    const exitCode = await runMain(jit, linked.inputs, options, streams, signal);
     if (options.stats) {
       const statistics = await collectStatistics(jit);
       const words = options.stats === 'json' ? JSON.stringify(statistics) : summarize(statistics);
@@ -95,25 +89,6 @@ function executorOf({ executors = [], recordCalls, speculateOrder }: ProgramComm
   if ((recordCalls ?? speculateOrder) !== undefined)
     throw new FarJITError('MIXED_PROGRAM', '--record-calls and --speculate-order are for Kaleidoscope');
   return executors[0];
-}
-
-/** @throws {FarJITError} for libraries that an executor elsewhere would have to load. */
-function preloadFor(
-  inputs: readonly ReadFile[],
-  libraries: ProgramLibraries,
-  executor: string | undefined,
-  { preload = [] }: ProgramCommandOptions,
-): string[] {
-  const wanted = librariesFor(inputs);
-  if (executor === undefined) return [...preload, ...wanted, ...libraries.preload];
-  const [first] = libraries.preload;
-  if (first !== undefined)
-    throw new FarJITError(
-      'LIBRARY_NOT_FOUND',
-      `-l: ${first} cannot be loaded into an executor elsewhere; start that with --preload ${first}, or give an archive`,
-    );
-  // Whether that one has the C++ library shows when it is needed.
-  return [];
 }
 
 async function runMain(

@@ -1,6 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { FarJITError } from '@farjit/protocol/errors';
 import { readBoundedFile } from '../files/bounded-file.js';
 import type { CLanguage } from '../frontends/llvm/c-compiler.js';
 import { type InputKind, inputKindOf } from '../frontends/llvm/input-kind.js';
@@ -9,7 +8,7 @@ import { SourceFileError } from './read-source.js';
 /** What a file of a program is. */
 export type ProgramKind = InputKind | 'assembly' | CLanguage;
 
-/** A file of a program that begins with `main`. */
+/** A file that a linker links. */
 export interface ProgramFile {
   readonly path: string;
   readonly kind: ProgramKind;
@@ -45,22 +44,24 @@ const KIND_OF_SUFFIX: ReadonlyMap<string, ProgramKind> = new Map([
 /** What C++ leaves in objects, archives, bitcode and LLVM assembly: names of its library. */
 const CXX_NAMES = ['__gxx_personality_v0', '_ZSt', '_ZNSt', '_ZNKSt', '_Znw', '_Zdl', '__cxa_throw'];
 
-/**
- * The files of a program that begins with `main`, by content, then by name; none when all are Kaleidoscope.
- * @throws {FarJITError} for files of both, or more than one of Kaleidoscope.
- */
-export function programFiles(paths: readonly string[]): ProgramFile[] {
-  const files = paths.flatMap((path): ProgramFile[] => {
+/** Files of a program, sorted by what they are. */
+export interface ProgramFiles {
+  /** Of languages that a linker links. */
+  readonly linked: readonly ProgramFile[];
+  /** Paths of what is left, which is Kaleidoscope. */
+  readonly kaleidoscope: readonly string[];
+}
+
+/** Sorts files by content, then by name. */
+export function programFiles(paths: readonly string[]): ProgramFiles {
+  const linked: ProgramFile[] = [];
+  const kaleidoscope: string[] = [];
+  for (const path of paths) {
     const kind = kindByContent(path) ?? KIND_OF_SUFFIX.get(extname(path));
-    return kind === undefined ? [] : [{ path, kind }];
-  });
-  if (files.length === 0 || files.length === paths.length) return files;
-  const other = paths.find((path) => !files.some((file) => file.path === path));
-  throw new FarJITError(
-    'MIXED_PROGRAM',
-    `${other} is Kaleidoscope by its name and content, and is not run together with other languages; ` +
-      `files for that end in ${[...KIND_OF_SUFFIX.keys()].join(' ')}`,
-  );
+    if (kind === undefined) kaleidoscope.push(path);
+    else linked.push({ path, kind });
+  }
+  return { linked, kaleidoscope };
 }
 
 /**

@@ -1,18 +1,15 @@
 import { InvalidArgumentError, Option } from 'commander';
-import type { SourceOptions } from './add-input.js';
 import { isVariableChanged } from './argument-bytes.js';
+import type { LinkOptions } from './linked-files.js';
 
 /** Options of `farjit run` for programs that begin with `main`. */
-export interface ProgramOptions extends SourceOptions {
+export interface ProgramOptions extends LinkOptions {
   /** What the program finds in its environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** The function that it begins with. */
   readonly entry?: string;
   /** All of it is linked before it begins. */
   readonly eager?: boolean;
-  /** `-l` and `-L`. */
-  readonly library?: readonly string[];
-  readonly libraryPath?: readonly string[];
 }
 
 /** How sources are compiled, as the command line has it. */
@@ -25,8 +22,8 @@ export function sourceOptions(): Option[] {
   ];
 }
 
-/** As the command line has them; they mean nothing to Kaleidoscope. */
-export function programOptions(): Option[] {
+/** How files are linked, as the command line has it. */
+export function linkOptions(): Option[] {
   return [
     ...sourceOptions(),
     new Option(
@@ -37,6 +34,17 @@ export function programOptions(): Option[] {
       '-L, --library-path <dir>',
       'look for libraries there, before the system’s directories; repeatable',
     ).argParser(collect),
+  ];
+}
+
+/** As the command line has them; they mean nothing to Kaleidoscope alone. */
+export function programOptions(): Option[] {
+  return [...linkOptions(), ...mainOptions()];
+}
+
+/** For programs that begin with `main`. */
+function mainOptions(): Option[] {
+  return [
     new Option(
       '--env <name[=value]>',
       'put it in the program’s environment, with the value it has here unless one is given; repeatable',
@@ -46,9 +54,12 @@ export function programOptions(): Option[] {
   ];
 }
 
-/** The first of the options that is given, as it is written. */
-export function givenProgramOption(options: ProgramOptions): string | undefined {
-  const given = programOptions().find(
+/**
+ * The first of the options that is given and of no use, as it is written.
+ * @param hasLinked whether Kaleidoscope is linked with other files.
+ */
+export function givenProgramOption(options: ProgramOptions, hasLinked: boolean): string | undefined {
+  const given = (hasLinked ? mainOptions() : programOptions()).find(
     (option) => options[option.attributeName() as keyof ProgramOptions] !== undefined,
   );
   return given?.long ?? undefined;

@@ -4,9 +4,11 @@ import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
-import { describeError } from './describe-error.js';
+import { describeProgramFailure } from './describe-error.js';
 import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
+import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
 import { openJIT } from './open-jit.js';
+import type { ProgramFile } from './program-inputs.js';
 import { readSource } from './read-source.js';
 import type { RunOptions } from './run-options.js';
 import { collectStatistics, summarize } from './stats-summary.js';
@@ -15,9 +17,14 @@ import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
 /**
  * Runs a program: all of it is parsed before any of it runs.
  * @param path of the program; `-` is standard input.
+ * @param files in other languages, which are linked with it: they are added before, and their initialisers run.
  * @returns the exit code.
  */
-export async function runCommand(path: string, options: RunOptions): Promise<number> {
+export async function runCommand(
+  path: string,
+  files: readonly ProgramFile[],
+  options: RunOptions & LinkOptions,
+): Promise<number> {
   const stop = new AbortController();
   const streams = new CommandStreams((request) => stop.abort(request));
   try {
@@ -25,12 +32,19 @@ export async function runCommand(path: string, options: RunOptions): Promise<num
     const { items, diagnostics } = parseSource(source, new OperatorTable());
     for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
     if (diagnostics.length > 0) return 1;
-    return await runProgram(source.text, items, options, streams, stop);
+    return await runProgram({ text: source.text, items, files }, options, streams, stop);
   } catch (error) {
     if (stop.signal.aborted) return await endedBy(stop.signal.reason as StopRequest, streams);
-    await streams.remark(describeError(error));
+    await streams.report(describeProgramFailure(error));
     return 1;
   }
+}
+
+/** A program in Kaleidoscope, and what is linked with it. */
+interface RunProgram {
+  readonly text: string;
+  readonly items: readonly TopLevelItem[];
+  readonly files: readonly ProgramFile[];
 }
 
 async function endedBy({ words, exitCode }: StopRequest, streams: CommandStreams): Promise<number> {
@@ -39,9 +53,8 @@ async function endedBy({ words, exitCode }: StopRequest, streams: CommandStreams
 }
 
 async function runProgram(
-  text: string,
-  items: readonly TopLevelItem[],
-  options: RunOptions,
+  program: RunProgram,
+  options: RunOptions & LinkOptions,
   streams: CommandStreams,
   stop: AbortController,
 ): Promise<number> {
@@ -55,8 +68,8 @@ async function runProgram(
     const callOptions = { deadlineMs: options.deadline, signal: stop.signal };
     if (await usesManyExecutors(options)) {
       const { runOnPool } = await import('./run-on-pool.js');
-      outcome = await runOnPool(items, options, streams, callOptions);
-    } else outcome = await runInSession(text, items, options, streams, callOptions);
+      outcome = await runOnPool(program, options, streams, callOptions);
+    } else outcome = await runInSession(program, options, streams, callOptions);
   } finally {
     ignoreSignals();
   }
@@ -86,9 +99,8 @@ async function usesManyExecutors({
 }
 
 async function runInSession(
-  text: string,
-  items: readonly TopLevelItem[],
-  options: RunOptions,
+  { text, items, files }: RunProgram,
+  options: RunOptions & LinkOptions,
   streams: CommandStreams,
   callOptions: StoppableOptions,
 ): Promise<Outcome> {
@@ -101,10 +113,20 @@ async function runInSession(
   };
   const { executors = [], ...rest } = options;
   const [executor] = executors;
-  const jitOptions = executor === undefined ? rest : { ...rest, executor };
+  const linked = await readLinkedFiles(files, options, executor !== undefined, signal);
+  const jitOptions = {
+    ...rest,
+    ...(executor === undefined ? {} : { executor }),
+    // One that has been started ahead has nothing preloaded.
+    ...(files.length === 0 || linked.preload.length === 0
+      ? {}
+      : { preload: linked.preload, local: undefined }),
+  };
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
+    await addLinkedFiles(jit, linked, options, streams, signal);
+    if (files.length > 0) await startLinked(jit, callOptions);
     const outcome = await evaluateItems(jit, items, streams, callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);
     return outcome;
@@ -113,6 +135,16 @@ async function runInSession(
     if (options.recordCalls !== undefined)
       await writeCallProfile(options.recordCalls, jit.calledFunctions(), signal);
   }
+}
+
+/** @throws {FarJITError} for a `main`: it is not known which of the two is to run. */
+async function startLinked(jit: KaleidoscopeJIT, callOptions: StoppableOptions): Promise<void> {
+  if (jit.definedNames().includes('main'))
+    throw new FarJITError(
+      'MIXED_PROGRAM',
+      'one of the files defines main, with which a program would begin, and another is Kaleidoscope, which begins with its expressions',
+    );
+  await jit.initialize(callOptions);
 }
 
 async function writeStatistics(

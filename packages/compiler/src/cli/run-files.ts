@@ -12,7 +12,7 @@ export interface RunArguments {
 }
 
 /**
- * Runs what the files are: a program that begins with `main`, or one of Kaleidoscope.
+ * Runs what the files are: a program that begins with `main`, or one of Kaleidoscope, which is linked with the others.
  * @param refuse ends the command over its arguments.
  * @returns the exit code.
  */
@@ -23,18 +23,18 @@ export async function runFiles(
 ): Promise<number> {
   // Without files in front of it, `--` is what lets names begin with a dash.
   const [paths, args] = files.length > 0 ? [files, rest] : [rest.map((path) => textOf(path, refuse)), []];
-  const inputs = programFiles(paths);
-  if (inputs.length > 0) {
+  const { linked, kaleidoscope } = programFiles(paths);
+  const [file, second] = kaleidoscope;
+  if (file === undefined && linked.length > 0) {
     const { programCommand } = await import('./program-command.js');
-    return programCommand(inputs, { ...options, args });
+    return programCommand(linked, { ...options, args });
   }
-  const [file, second] = paths;
   if (file === undefined) return refuse("missing required argument 'file'");
   if (second !== undefined)
     return refuse(`too many arguments: ${file} and ${second} are Kaleidoscope, of which one runs at a time`);
-  const given = givenProgramOption(options) ?? (args.length > 0 ? '--' : undefined);
+  const given = givenProgramOption(options, linked.length > 0) ?? (args.length > 0 ? '--' : undefined);
   if (given !== undefined)
     return refuse(`${given} is for programs that begin with main, and ${file} is Kaleidoscope`);
   const { runCommand } = await import('./run-command.js');
-  return runCommand(file, options);
+  return runCommand(file, linked, options);
 }

@@ -6,8 +6,10 @@ import { NoExecutorError } from '../pool/pool-types.js';
 import type { CommandStreams } from './command-streams.js';
 import { describeFailure, renderAt } from './describe-error.js';
 import { isStopped, type Outcome, type StoppableOptions } from './evaluate-items.js';
+import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
 import { openPool, writePoolStatistics } from './open-pool.js';
 import { printfDouble } from './printf-double.js';
+import type { ProgramFile } from './program-inputs.js';
 import type { RunOptions } from './run-options.js';
 import { closeIfUnheard, type StopRequest } from './stop-request.js';
 
@@ -15,14 +17,16 @@ type ExpressionItem = Extract<TopLevelItem, { kind: 'expression' }>;
 
 /** Runs a program on several executors; output and values come in program order. */
 export async function runOnPool(
-  items: readonly TopLevelItem[],
-  options: RunOptions,
+  { items, files }: { readonly items: readonly TopLevelItem[]; readonly files: readonly ProgramFile[] },
+  options: RunOptions & LinkOptions,
   streams: CommandStreams,
   callOptions: StoppableOptions,
 ): Promise<Outcome> {
+  const linked = await readLinkedFiles(files, options, true, callOptions.signal);
   const pool = await openPool(options.executors ?? [], options, streams, callOptions.signal);
   const ended = closeIfUnheard(callOptions.signal, () => pool.close());
   try {
+    await addLinkedFiles(pool, linked, options, streams, callOptions.signal);
     const outcome = await evaluateOnPool(pool, items, streams, callOptions);
     if (options.stats) await writePoolStatistics(pool, options.stats, streams);
     return outcome;

@@ -126,6 +126,9 @@ export function counterName(name: string): string {
 /** What counted code calls, as IRGen and the linker call it: nothing that a program can name. */
 export const COUNT_FUNCTION_NAME = 'farjit$count';
 
+/** What a name's type is that calls of scalars do not fit. */
+export const NOT_OF_SCALARS = 'not of scalars';
+
 /**
  * Something that defines names and can be compiled: a function's AST, a module, an expression. It only says what it defines and
  * how that is made; what has become of it is in the session's `Materializations`.
@@ -162,7 +165,10 @@ export class MaterializationUnit {
     this.assumedAbsent = assumedAbsent ?? this.callees;
   }
 
-  /** The type of a function that it defines, in words that are the same for the same type; undefined where it is not known. */
+  /**
+   * The type of a function that it defines, in words that are the same for the same type; `NOT_OF_SCALARS` for one of other
+   * types, and for data; undefined where it is not known.
+   */
   typeOf(_name: string): string | undefined {
     return undefined;
   }

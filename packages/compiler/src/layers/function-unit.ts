@@ -3,7 +3,7 @@ import { signatureOfType } from '../calls/call-wrapper.js';
 import type { LoopLayer } from '../calls/loop-calls.js';
 import { passingOf } from '../calls/passing.js';
 import type { Call } from '../core/call-edges.js';
-import { MaterializationUnit, type ObjectSource } from '../core/materialization-unit.js';
+import { MaterializationUnit, NOT_OF_SCALARS, type ObjectSource } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import { strongSymbols } from '../core/symbol-flags.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
@@ -46,7 +46,7 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
   override typeOf(): string {
     try {
       const signature = signatureOfType(this.layer.frontEnd.typeOf(this.body));
-      return signature ? callWrapperName(passingOf(signature).wrapper) : 'not of scalars';
+      return signature ? callWrapperName(passingOf(signature).wrapper) : NOT_OF_SCALARS;
     } catch {
       // A name changes its meaning whatever its front end throws: then callers are compiled again.
       return 'not known';

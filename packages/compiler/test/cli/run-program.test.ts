@@ -188,7 +188,7 @@ test('what a file is, its content says, then its name', async (t) => {
   await writeFile(join(cwd, 'archive'), '!<arch>\n');
   await writeFile(join(cwd, 'thin.ks'), '!<thin>\n');
   const kinds = (...names: string[]) =>
-    programFiles(names.map((name) => join(cwd, name))).map(({ kind }) => kind);
+    programFiles(names.map((name) => join(cwd, name))).linked.map(({ kind }) => kind);
   t.deepEqual(kinds('a.ll', 'a.S', 'empty.o', 'object.c', 'archive', 'thin.ks', 'not-there.cpp'), [
     'assembly',
     'assembler-with-cpp',
@@ -199,11 +199,42 @@ test('what a file is, its content says, then its name', async (t) => {
     'c++',
   ]);
   t.deepEqual(kinds('a.ks', 'a'), []);
-  t.deepEqual(programFiles(['-']), []);
-  t.throws(() => kinds('a.ll', 'a.ks'), {
-    code: 'MIXED_PROGRAM',
-    message: /a\.ks is Kaleidoscope by its name and content/,
+  t.deepEqual(programFiles(['-']), { linked: [], kaleidoscope: ['-'] });
+});
+
+test('Kaleidoscope is linked with files in other languages, which call it and are called', async (t) => {
+  const cwd = await folderWith(t, {
+    'a.ks': `extern hypot2(x y);
+def sq(x) x * x;
+hypot2(3, 4);
+def sq(x) x + 1;
+hypot2(3, 4);
+extern count(x);
+count(1);
+started();
+`,
+    'b.c': `double sq(double);
+double hypot2(double x, double y) { return sq(x) + sq(y); }
+int count(int x) { return x; }`,
+    'c.cpp': `#include <string>
+struct Start { std::string text; Start() : text(12, 'x') {} } start;
+extern "C" double started() { return start.text.size(); }`,
+    'wrong.c': 'int x = y;',
   });
+  const run = (...args: string[]) => farjit(t, ['run', ...args], { cwd });
+  const { stdout, stderr, end } = await run('b.c', 'a.ks', 'c.cpp');
+  t.is(stdout, 'Evaluated to 25.000000\nEvaluated to 9.000000\nEvaluated to 12.000000\n');
+  t.regex(
+    stderr,
+    /^a\.ks:7:1: error: 'count' is i32\(i32\), and only functions of doubles are called from here\n/,
+  );
+  t.is(end, 1);
+  const wrong = await run('a.ks', 'wrong.c');
+  t.regex(wrong.stderr, /^wrong\.c:1:9: error: /);
+  t.deepEqual([wrong.stdout, wrong.end], ['', 1]);
+  const argument = await run('a.ks', 'b.c', '--', 'x');
+  t.regex(argument.stderr, /-- is for programs that begin with main, and a\.ks is Kaleidoscope/);
+  t.is(argument.end, 2);
 });
 
 test('options of programs are refused for Kaleidoscope, and the other way', async (t) => {
@@ -223,7 +254,10 @@ test('options of programs are refused for Kaleidoscope, and the other way', asyn
     await refused('main.o', '--record-calls=f'),
     /^1 farjit: --record-calls and --speculate-order are for/,
   );
-  t.regex(await refused('main.o', 'a.ks'), /^1 farjit: a\.ks is Kaleidoscope by its name and content/);
+  t.regex(
+    await refused('main.o', 'a.ks'),
+    /^1 farjit: one of the files defines main, .* another is Kaleidoscope/,
+  );
   const dashed = await folderWith(t, { '-odd.ks': '1;' });
   t.is((await farjit(t, ['run', '--', '-odd.ks'], { cwd: dashed })).stdout, 'Evaluated to 1.000000\n');
 });

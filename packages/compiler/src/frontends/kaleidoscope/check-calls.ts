@@ -6,15 +6,26 @@ import { quoted } from './printable.js';
 /** Finds the prototype that a name means now, of a definition or an `extern`. */
 export type PrototypeLookup = (name: string) => PrototypeAST | undefined;
 
+/** Finds what a name is that is defined in another language, in words, where it is no function of doubles. */
+export type ForeignTypeLookup = (name: string) => string | undefined;
+
 /**
  * Checks that every call of a body is of a known function with the right number of arguments.
  * @throws Diagnostic `SEMANTIC_ERROR` at the first that is not
  */
-export function checkCalls(fn: FunctionAST, prototypeOf: PrototypeLookup): void {
+export function checkCalls(
+  fn: FunctionAST,
+  prototypeOf: PrototypeLookup,
+  foreignTypeOf: ForeignTypeLookup,
+): void {
   for (const { callee, argumentCount, range } of callSites(fn)) {
     const prototype = prototypeOf(callee);
     if (!prototype) {
-      throw new Diagnostic('SEMANTIC_ERROR', `unknown function ${quoted(callee)}`, fn.source, range);
+      const type = foreignTypeOf(callee);
+      const message = type
+        ? `${quoted(callee)} is ${type}, and only functions of doubles are called from here`
+        : `unknown function ${quoted(callee)}`;
+      throw new Diagnostic('SEMANTIC_ERROR', message, fn.source, range);
     }
     const wanted = prototype.parameters.length;
     if (wanted !== argumentCount) {

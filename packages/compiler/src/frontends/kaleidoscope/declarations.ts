@@ -1,6 +1,8 @@
 import type { CallSignature } from '../../calls/call-signature.js';
 import { doubleSignature, isOfDoubles } from '../../calls/callable.js';
+import { formatSignature } from '../../calls/signature-text.js';
 import type { JITDylib, SymbolRef } from '../../core/jit-dylib.js';
+import { NOT_OF_SCALARS } from '../../core/materialization-unit.js';
 import type { PrototypeAST } from './ast.js';
 
 /** In place of a number of parameters: no call of Kaleidoscope fits the function. */
@@ -42,8 +44,8 @@ export class Declarations {
   /** A name may mean something else now. @returns whether callers pass another number of arguments from now on. */
   noteMeaning(name: string): boolean {
     const prototype = this.prototypeOf(name);
-    const isDefined = this.#definitionOf(name) !== undefined;
-    const count = prototype?.parameters.length ?? (isDefined ? NOT_OF_DOUBLES : undefined);
+    const isForeign = this.foreignTypeOf(name) !== undefined;
+    const count = prototype?.parameters.length ?? (isForeign ? NOT_OF_DOUBLES : undefined);
     if (count === undefined) {
       // Names without end come and go: one that no code relies on is forgotten.
       if (!this.#isReliedOn(name)) this.#parameterCounts.delete(name);
@@ -59,12 +61,22 @@ export class Declarations {
     if (dylib === this.#mainDylib) this.#prototypes.delete(name);
   }
 
-  /** What a call of `name` means: what defines it, if that is a function of doubles, else what an `extern` says. */
+  /** What a call of `name` means: what defines it, else what an `extern` says; undefined for what is no function of doubles. */
   prototypeOf(name: string): PrototypeAST | undefined {
+    if (this.foreignTypeOf(name) !== undefined) return undefined;
     const signature = this.#definitionOf(name);
-    if (!signature || !isOfDoubles(signature)) return this.#prototypes.get(name);
+    if (!signature) return this.#prototypes.get(name);
     const parameters = parametersOf(signature.parameters.length);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
+  }
+
+  /** What a name is defined as, in words, where that is known and no function of doubles. */
+  foreignTypeOf(name: string): string | undefined {
+    const signature = this.#definitionOf(name);
+    if (signature) return isOfDoubles(signature) ? undefined : formatSignature(signature);
+    const found = this.#mainDylib.lookup(name);
+    const isOther = found.name === name && found.unit?.typeOf(name) === NOT_OF_SCALARS;
+    return isOther ? 'no function of scalars' : undefined;
   }
 
   /** How a call from outside passes arguments to a name. */

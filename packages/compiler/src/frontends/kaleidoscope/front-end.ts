@@ -6,7 +6,7 @@ import type { FunctionAST } from './ast.js';
 import { addFunctionBytes } from './ast-bytes.js';
 import { assignedVariables, callsOf, nodeCount } from './call-graph.js';
 import { checkFunction } from './check.js';
-import { checkCalls, type PrototypeLookup } from './check-calls.js';
+import { checkCalls, type ForeignTypeLookup, type PrototypeLookup } from './check-calls.js';
 import { ExpressionEmitter } from './expression-emitter.js';
 import { SourceText } from './source-text.js';
 
@@ -14,11 +14,16 @@ import { SourceText } from './source-text.js';
 export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
   readonly name = 'kaleidoscope';
   readonly #prototypeOf: PrototypeLookup;
+  readonly #foreignTypeOf: ForeignTypeLookup;
   readonly #doubleFunctions: FunctionType[] = [];
 
-  /** @param prototypeOf of what a name means when a body that calls it is compiled. */
-  constructor(prototypeOf: PrototypeLookup) {
+  /**
+   * @param prototypeOf of what a name means when a body that calls it is compiled.
+   * @param foreignTypeOf what a name without one means, if that is something else.
+   */
+  constructor(prototypeOf: PrototypeLookup, foreignTypeOf: ForeignTypeLookup = () => undefined) {
     this.#prototypeOf = prototypeOf;
+    this.#foreignTypeOf = foreignTypeOf;
   }
 
   nameOf({ prototype }: FunctionAST): string {
@@ -52,7 +57,7 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
   check(fn: FunctionAST): void {
     const [first] = checkFunction(fn);
     if (first) throw first;
-    checkCalls(fn, this.#prototypeOf);
+    checkCalls(fn, this.#prototypeOf, this.#foreignTypeOf);
   }
 
   emit(fn: FunctionAST, { ir, function: emitted, entry, calleeOf, count }: BodyEmission): void {

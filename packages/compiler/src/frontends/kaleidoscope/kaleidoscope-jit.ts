@@ -35,7 +35,10 @@ export class KaleidoscopeJIT extends JIT {
       (ref) => super.signatureOf(ref),
       (name) => this.session.assumptions.has(name),
     );
-    const frontEnd = new KaleidoscopeFrontEnd((name) => this.#declarations.prototypeOf(name));
+    const frontEnd = new KaleidoscopeFrontEnd(
+      (name) => this.#declarations.prototypeOf(name),
+      (name) => this.#declarations.foreignTypeOf(name),
+    );
     this.#functions = this.addFrontEnd(frontEnd);
   }
 

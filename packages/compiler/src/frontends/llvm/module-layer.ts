@@ -1,7 +1,12 @@
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
 import { passingOf } from '../../calls/passing.js';
-import { MaterializationUnit, type ObjectSource, unitSets } from '../../core/materialization-unit.js';
+import {
+  MaterializationUnit,
+  NOT_OF_SCALARS,
+  type ObjectSource,
+  unitSets,
+} from '../../core/materialization-unit.js';
 import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
@@ -34,7 +39,7 @@ export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
 
   override typeOf(name: string): string | undefined {
     const signature = this.signatures.get(name);
-    return signature ? callWrapperName(passingOf(signature).wrapper) : 'not of scalars';
+    return signature ? callWrapperName(passingOf(signature).wrapper) : NOT_OF_SCALARS;
   }
 }
 
