@@ -1,4 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { isLocal, unitOfLocal } from '../jitlink/local-names.js';
 import { MaterializationUnit, NO_SOURCE } from './materialization-unit.js';
 import type { SymbolFlags } from './symbol-flags.js';
 import { SymbolTable, type SymbolTableContext } from './symbol-table.js';
@@ -72,6 +73,8 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   readonly generators: DefinitionGenerator[] = [];
   readonly #linkOrder: JITDylib[] = [];
 
+  /** Defined here, also those that others have taken all names from. */
+  readonly #units = new Map<number, MaterializationUnit>();
   #revision = 0;
 
   constructor(name: string, context: SymbolTableContext<MaterializationUnit>) {
@@ -110,17 +113,27 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
     return this.isHidden(name) ? { dylib: this, name, unit: undefined, through: [] } : this.lookup(name);
   }
 
+  /** What defines a name, also one that only that unit has. */
+  override find(name: string): MaterializationUnit | undefined {
+    const unit = super.find(name);
+    if (unit) return unit;
+    const owner = unitOfLocal(name);
+    return owner === undefined ? undefined : this.#units.get(owner);
+  }
+
   isHidden(name: string): boolean {
-    return this.find(name)?.symbols.get(name)?.scope === 'hidden';
+    return isLocal(name) || this.find(name)?.symbols.get(name)?.scope === 'hidden';
   }
 
   override define(unit: MaterializationUnit): Set<MaterializationUnit> {
     const losers = super.define(unit);
+    this.#units.set(unit.number, unit);
     this.#revision++;
     return losers;
   }
 
   override remove(unit: MaterializationUnit): string[] {
+    this.#units.delete(unit.number);
     this.#revision++;
     return super.remove(unit);
   }

@@ -1,5 +1,6 @@
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { parseSetBound } from '../jitlink/linker-sets.js';
+import { IMPLEMENTATION_SUFFIX, isLocalFunction } from '../jitlink/local-names.js';
 import type { CompileTimings, UnitKind } from '../observe/events.js';
 import { type Call, calleesOf } from './call-edges.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';
@@ -109,7 +110,12 @@ export const NO_SOURCE: ObjectSource = {
 
 /** The public name's implementation, as IRGen and the linker call it: the plain name is the stub's. */
 export function implementationName(name: string): string {
-  return `${name}$impl`;
+  return name + IMPLEMENTATION_SUFFIX;
+}
+
+/** The name of the function of which a symbol is the implementation; undefined for any other symbol. */
+export function functionOfImplementation(symbol: string): string | undefined {
+  return symbol.endsWith(IMPLEMENTATION_SUFFIX) ? symbol.slice(0, -IMPLEMENTATION_SUFFIX.length) : undefined;
 }
 
 /** What an implementation is called by those who have written it; undefined for what is none's name. */
@@ -134,7 +140,10 @@ export const NOT_OF_SCALARS = 'not of scalars';
  * how that is made; what has become of it is in the session's `Materializations`.
  */
 export class MaterializationUnit {
+  static #count = 0;
   readonly name: string;
+  /** Tells what only it can name from what others call the same. */
+  readonly number = ++MaterializationUnit.#count;
   readonly source: ObjectSource;
   readonly symbols: SymbolFlagsMap;
   readonly interface: Interface;
@@ -163,6 +172,11 @@ export class MaterializationUnit {
     this.calls = calls;
     this.callees = calleesOf(calls);
     this.assumedAbsent = assumedAbsent ?? this.callees;
+  }
+
+  /** Whether a name of this unit is a function's, also one that no other unit can name. */
+  isFunction(name: string): boolean {
+    return this.interface.functions.has(name) || isLocalFunction(name);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { FarJITError } from '@farjit/protocol/errors';
+import { isLocalFunction } from '../jitlink/local-names.js';
 import type {
   CompileReport,
   MaterializationResponsibility,
@@ -213,9 +214,9 @@ export class Materializations {
     return this.#current.get(unit)?.parts;
   }
 
-  /** Whether a part of the unit's own object has been emitted under that name. */
-  hasPart(unit: MaterializationUnit, name: string): boolean {
-    return this.#current.get(unit)?.parts?.has(name) === true;
+  /** Functions that only the unit can name, of its object if that has been emitted. */
+  localFunctionsOf(unit: MaterializationUnit): string[] {
+    return [...(this.#current.get(unit)?.parts?.keys() ?? [])].filter(isLocalFunction);
   }
 
   /** The part that defines `name`, if it has been emitted: the better one if there are two. */

@@ -1,4 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { displayName } from '../jitlink/local-names.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { IndirectStubsManager } from './indirect-stubs-manager.js';
@@ -34,7 +35,7 @@ export class CompileCallbackManager {
     runner: RunnerContext,
   ): Promise<{ name: string } & CallbackOutcome> {
     const stub = this.#stubs.stubOfTrampoline(trampoline);
-    const name = stub?.name ?? `trampoline ${trampoline.toString(16)}`;
+    const name = stub ? displayName(stub.name) : `trampoline ${trampoline.toString(16)}`;
     try {
       if (!stub) throw new Error('no function belongs to this trampoline');
       return { name, outcome: 'landed', landing: await this.#compile(stub, runner) };

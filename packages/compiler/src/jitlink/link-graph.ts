@@ -191,6 +191,14 @@ function sectionKey({ name, prot }: { readonly name: string; readonly prot: Sect
   return `${prot} ${name}`;
 }
 
+/** What an edge to code means. */
+export interface CodeReference {
+  /** Where in the target's block. */
+  readonly offset: number;
+  /** The operand of a call or jump. Anything else is a value. */
+  readonly isCall: boolean;
+}
+
 /** What the algorithm asks of a processor architecture. One constant object each, in a file of its own. */
 export interface Architecture {
   /** As in the target triple. */
@@ -205,6 +213,12 @@ export interface Architecture {
   edgeWidthBytes(kind: number): number;
   /** Whether an edge of this kind holds an address in so few bits that nothing of a session is in its reach. */
   isTooShort(kind: number): boolean;
+  /** Whether an edge of this kind holds the size of its target. */
+  isSize(kind: number): boolean;
+  /** What the edge of a block of an object means, when its target is code; undefined where it does not say. */
+  referenceOf(block: Block, edge: Edge): CodeReference | undefined;
+  /** Whether code may take the address of its own start without an edge. */
+  takesOwnAddress(block: Block): boolean;
   /** Whether an object's graph can hold edges of this kind: linking makes kinds of its own. */
   isObjectEdgeKind(kind: number): boolean;
   /**

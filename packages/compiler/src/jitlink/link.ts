@@ -4,6 +4,7 @@ import { type FrameSection, frameSections, terminateEHFrame } from './eh-frame.j
 import { missingSymbolsError } from './errors.js';
 import { type AllocationRequest, layOut, placeSegment, type SegmentLayout } from './layout.js';
 import type { LinkGraph, LinkSymbol, SectionProt, ThreadIndex } from './link-graph.js';
+import { displayName } from './local-names.js';
 import { prune } from './prune.js';
 
 /** A function on a graph. */
@@ -218,7 +219,7 @@ function linkedSymbols(graph: LinkGraph): Map<string, LinkedSymbol> {
 function functionsOf(graph: LinkGraph): LinkedGraph['functions'] {
   return graph.symbols
     .filter(({ name, kind, callable }) => callable && name !== '' && kind !== 'external')
-    .map(({ name, address, sizeBytes }) => ({ name, address, sizeBytes }));
+    .map(({ name, address, sizeBytes }) => ({ name: displayName(name), address, sizeBytes }));
 }
 
 function externalsOf(graph: LinkGraph): LinkSymbol[] {

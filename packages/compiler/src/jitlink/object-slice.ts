@@ -3,13 +3,14 @@ import { LinkError } from './errors.js';
 import type { LinkGraph } from './link-graph.js';
 import { writeLinkGraph } from './link-graph-file.js';
 import { readLinkGraph } from './link-graph-reader.js';
-import { splitGraph } from './split.js';
+import { localOfImplementation } from './local-names.js';
+import { type SplitOptions, splitGraph } from './split.js';
 
 const COUNT_BYTES = 4;
 
 /** One of the graphs an object splits into. */
 export class ObjectSlice {
-  /** Symbols for others that it defines, and keeps when what nobody needs is dropped. */
+  /** Symbols for others that it defines, and keeps when what nobody needs is dropped. A local function's is its own name. */
   readonly symbols: readonly string[];
   /** Names that it refers to and does not define. */
   readonly references: readonly string[];
@@ -19,7 +20,8 @@ export class ObjectSlice {
   /** @param remake makes the same graph again. */
   constructor(graph: LinkGraph, remake: () => LinkGraph) {
     this.symbols = definitionsOf(graph);
-    this.references = graph.symbols.flatMap(({ kind, name }) => (kind === 'external' ? name : []));
+    const externals = graph.symbols.filter(({ kind }) => kind === 'external');
+    this.references = [...new Set(externals.map(({ name }) => localOfImplementation(name) ?? name))];
     this.#graph = graph;
     this.#remake = remake;
   }
@@ -42,14 +44,14 @@ export class ObjectSlice {
 
 /**
  * Splits an object into what links and frees singly.
- * @param graph the object's, if it has been built; it is used up.
+ * @param options.graph the object's, if it has been built; it is used up.
  */
 export function splitObject(
   object: Uint8Array,
   name: string,
-  graph = buildLinkGraph(object, name),
+  { graph = buildLinkGraph(object, name), ...options }: SplitOptions & { graph?: LinkGraph } = {},
 ): ObjectSlice[] {
-  const split = (): (LinkGraph | undefined)[] => splitGraph(buildLinkGraph(object, name));
+  const split = (): (LinkGraph | undefined)[] => splitGraph(buildLinkGraph(object, name), options);
   // Splitting again gives the same graphs in the same order, for all slices that need theirs again.
   let again: (LinkGraph | undefined)[] = [];
   const remake = (index: number): LinkGraph => {
@@ -59,7 +61,7 @@ export function splitObject(
     again[index] = undefined;
     return graph;
   };
-  return splitGraph(graph).map((part, index) => new ObjectSlice(part, () => remake(index)));
+  return splitGraph(graph, options).map((part, index) => new ObjectSlice(part, () => remake(index)));
 }
 
 /** An object that is linked and freed as one. */
@@ -113,5 +115,5 @@ function definitionsOf(graph: LinkGraph): string[] {
   const defined = graph.symbols.filter(
     ({ kind, scope, live }) => kind === 'defined' && scope !== 'local' && live,
   );
-  return defined.map(({ name }) => name);
+  return defined.map(({ name }) => localOfImplementation(name) ?? name);
 }

@@ -2,11 +2,16 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { generate, isSupplied } from '../core/definition-generator.js';
 import type { FoundDefinition, JITDylib } from '../core/jit-dylib.js';
-import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
+import {
+  implementationName,
+  type MaterializationUnit,
+  type ObjectPart,
+} from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { LinkError } from '../jitlink/errors.js';
 import { GraphLink, type LinkGraphPass } from '../jitlink/link.js';
+import { localOfImplementation } from '../jitlink/local-names.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { LinkerSets } from './linker-sets.js';
@@ -33,6 +38,8 @@ export interface Meaning {
   readonly isThreadLocal: boolean;
   /** Of a function. */
   readonly stub: IndirectStub | undefined;
+  /** It is a function that only its unit can name, and is called: its code will do where that is linked. */
+  readonly isCall: boolean;
 }
 
 /** A part's graph, as long as what others define does not change it. */
@@ -147,10 +154,15 @@ export class LinkAttempt {
    * Addresses for the names that a member of a placed group refers to: the group's own definitions, stubs, linked data,
    * absolute symbols, what generators know. What plugins resolve is not among them.
    */
-  addressesOf({ meanings }: Member, members: readonly Member[]): Map<string, ExecutorAddr> {
+  addressesOf({ meanings, graph }: Member, members: readonly Member[]): Map<string, ExecutorAddr> {
     const addresses = new Map<string, ExecutorAddr>();
-    for (const [name, { found, stub }] of meanings) {
-      const address = stub ? this.#context.stubs.stubAddress(stub) : this.#addressOf(found, members);
+    // What has data cannot be linked again when code that it calls is.
+    const hasData = graph.layouts.some(({ prot }) => prot === 'data');
+    for (const [name, { found, stub, isCall }] of meanings) {
+      const code =
+        isCall && !hasData ? this.#addressIn(implementationName(found.name), found, members) : undefined;
+      const stubbed = stub && this.#context.stubs.stubAddress(stub);
+      const address = code ?? stubbed ?? this.#addressOf(found, members);
       if (address !== undefined) addresses.set(name, address);
     }
     return addresses;
@@ -160,10 +172,22 @@ export class LinkAttempt {
     const { name, unit } = found;
     if (!unit) return this.#generatedAddress(found);
     if (unit instanceof AbsoluteSymbols) return unit.addressOf(name);
-    const part = this.#context.materializations.knownPart(unit, name);
+    return this.#addressIn(name, found, members);
+  }
+
+  /** Where a symbol is of the part that defines a name, in the group or linked before. */
+  #addressIn(
+    symbol: string,
+    { unit, name }: FoundDefinition,
+    members: readonly Member[],
+  ): ExecutorAddr | undefined {
+    const part = unit && this.#context.materializations.knownPart(unit, name);
+    if (!part) return undefined;
     const member = members.find((candidate) => candidate.part === part);
-    const definition = member?.graph.graph.findDefinition(name);
-    return definition?.address ?? (part && this.#runner.linked.get(part)?.symbols.get(name)?.address);
+    return (
+      member?.graph.graph.findDefinition(symbol)?.address ??
+      this.#runner.linked.get(part)?.symbols.get(symbol)?.address
+    );
   }
 
   #memberOf(part: ObjectPart): Member {
@@ -185,24 +209,24 @@ export class LinkAttempt {
     const meanings = new Map<string, Meaning>();
     for (const name of graph.externalNames) {
       if (ofPlugins.includes(name)) continue;
-      const found = this.#ownOf(unit, name, dylib) ?? dylib.lookup(name);
-      meanings.set(name, this.#meaningOf(found, name, graph));
+      const called = localOfImplementation(name);
+      meanings.set(name, this.#meaningOf(dylib.lookup(called ?? name), name, graph, called !== undefined));
     }
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
 
-  /** What a name means that only the unit's own parts know. */
-  #ownOf(unit: MaterializationUnit, name: string, dylib: JITDylib): FoundDefinition | undefined {
-    const isOwn = !unit.symbols.has(name) && this.#context.materializations.hasPart(unit, name);
-    return isOwn ? { dylib, name, unit, through: [] } : undefined;
-  }
-
-  #meaningOf(found: FoundDefinition, asked: string, { weakNames, threadLocalNames }: GraphLink): Meaning {
+  #meaningOf(
+    found: FoundDefinition,
+    asked: string,
+    { weakNames, threadLocalNames }: GraphLink,
+    isCall: boolean,
+  ): Meaning {
     const { unit, name } = found;
-    const isStubbed = unit?.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
+    const isStubbed = unit?.isFunction(name) && !(unit instanceof AbsoluteSymbols);
     return {
       found,
+      isCall,
       stub: isStubbed ? this.#context.stubs.createStub(found) : undefined,
       isWeak: weakNames.has(asked),
       isThreadLocal: threadLocalNames.has(asked),
@@ -275,7 +299,7 @@ function refuseMixed({ graph, threadLocalNames }: GraphLink, meanings: ReadonlyM
 }
 
 function isData({ unit, name }: FoundDefinition): boolean {
-  return unit !== undefined && !unit.interface.functions.has(name) && !(unit instanceof AbsoluteSymbols);
+  return unit !== undefined && !unit.isFunction(name) && !(unit instanceof AbsoluteSymbols);
 }
 
 /** Makes a part's graph, without data that another's is taken instead of. */

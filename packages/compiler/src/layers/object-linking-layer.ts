@@ -6,6 +6,7 @@ import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { GraphLink, LinkedGraph } from '../jitlink/link.js';
 import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
+import { displayName } from '../jitlink/local-names.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
@@ -180,7 +181,11 @@ export class ObjectLinkingLayer {
           threadPointer: runner.threadPointer,
           threadIndexOf: (name) => runner.threadIndexOf(name),
         });
-        return { member, graph, linked: linkedOf(member, graph, places) };
+        return {
+          member,
+          graph,
+          linked: linkedOf(member, graph, places, this.#directNamesOf(member, addresses)),
+        };
       });
       for (const plugin of plugins)
         for (const { linked, graph } of emitted) plugin.emitted?.(linked, graph, runner);
@@ -210,6 +215,21 @@ export class ObjectLinkingLayer {
     runner.commits.addSegments(segments, isReused);
     const segmentBytes = segments.reduce((total, segment) => total + segment.content.byteLength, 0);
     this.#context.events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
+  }
+
+  /** Names that a part is bound to by address. */
+  #directNamesOf(
+    { graph, dylib, meanings }: Member,
+    addresses: ReadonlyMap<string, ExecutorAddr>,
+  ): readonly string[] {
+    return [...meanings].flatMap(([name, { found, stub, isCall }]) => {
+      if (isCall && stub)
+        return addresses.get(name) === this.#context.stubs.stubAddress(stub) ? [] : [found.name];
+      // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
+      // nobody's is asked whether it is.
+      const isDirect = !stub || found.dylib !== dylib || found.name !== name || graph.weakNames.has(name);
+      return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
+    });
   }
 
   /** Nobody gets into what is linked of a part any more; it is freed when all who are inside have left. */
@@ -250,23 +270,18 @@ export class ObjectLinkingLayer {
 function threadLocalsOf({ symbols }: LinkGraph): string[] {
   return symbols
     .filter(({ name, kind, threadLocal }) => threadLocal && kind === 'defined' && name !== '')
-    .map(({ name }) => name);
+    .map(({ name }) => displayName(name));
 }
 
 /** What a part that has its place holds on to. */
 function linkedOf(
-  { part, graph, dylib, meanings }: Member,
+  { part, graph, meanings }: Member,
   { symbols, allocations: allocated }: LinkedGraph,
   places: SetPlaces,
+  directNames: readonly string[],
 ): Linked {
   const inSets = [...(places.get(graph)?.values() ?? [])];
   const allocations = allocated.map((each) => ({ ...each, isOfSet: inSets.includes(each.address) }));
   const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
-  const directNames = [...meanings].flatMap(([name, { found, stub }]) => {
-    // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
-    // nobody's is asked whether it is.
-    const isDirect = !stub || found.dylib !== dylib || found.name !== name || graph.weakNames.has(name);
-    return isDirect ? [...new Set([name, ...found.through, found.name])] : [];
-  });
   return { part, symbols, allocations, stubs, directNames };
 }

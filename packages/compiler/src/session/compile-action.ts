@@ -12,6 +12,7 @@ import {
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { LinkError } from '../jitlink/errors.js';
+import { displayName } from '../jitlink/local-names.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -86,7 +87,7 @@ export class CompileAction {
         return implementation;
       }
     } catch (error) {
-      throw new MaterializationError(name, error);
+      throw new MaterializationError(displayName(name), error);
     }
   }
 
@@ -170,7 +171,7 @@ export class CompileAction {
       const address = found.unit.addressOf(found.name);
       if (address !== undefined) return address;
     }
-    if (found.unit?.interface.functions.has(found.name)) {
+    if (found.unit?.isFunction(found.name)) {
       const stub = stubs.createStub(found);
       await stubs.ensureEmitted([stub]);
       return stubs.stubAddress(stub);
@@ -194,7 +195,7 @@ export class CompileAction {
 
 /** What a name's definition is called once it is linked. */
 function linkedNameOf(unit: MaterializationUnit, name: string): string {
-  return unit.interface.functions.has(name) ? implementationName(name) : name;
+  return unit.isFunction(name) ? implementationName(name) : name;
 }
 
 /** Whether it is the object that is wrong, and not what the program asks of others. */

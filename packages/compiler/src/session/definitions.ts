@@ -87,7 +87,10 @@ export class Definitions {
       this.#context.resources().pointAtTrampoline({ dylib, name });
       this.#context.assumptions.changed(name, 'body');
     }
+    const locals = this.#context.materializations().localFunctionsOf(unit);
+    for (const name of locals) this.#context.resources().pointAtTrampoline({ dylib, name });
     this.#context.resources().forget(unit);
+    for (const name of locals) this.#context.resources().retireStub({ dylib, name });
     for (const name of names) {
       const next = dylib.find(name);
       this.#context.resources().retireStub({ dylib, name });

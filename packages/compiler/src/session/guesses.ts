@@ -3,6 +3,7 @@ import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { displayName, isLocalFunction } from '../jitlink/local-names.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { EventStream } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
@@ -104,7 +105,7 @@ export class Guesses {
         const unit = dylib.find(name);
         return (
           unit?.source.kind === 'module' &&
-          unit.interface.functions.has(name) &&
+          unit.isFunction(name) &&
           materializations.knownPart(unit, name) !== undefined &&
           !this.#hasFailed(unit, name)
         );
@@ -136,7 +137,8 @@ export class Guesses {
   /** A unit's object was given up. */
   noteForgotten(unit: MaterializationUnit): void {
     this.#failedGuesses.delete(unit);
-    for (const name of unit.interface.functions)
+    const locals = this.#context.materializations.localFunctionsOf(unit);
+    for (const name of [...unit.interface.functions, ...locals])
       this.#speculator?.forget(
         name,
         this.#callsIn(unit, name).map(({ callee }) => callee),
@@ -189,7 +191,7 @@ export class Guesses {
     { dylib, name }: SymbolRef,
     runner: RunnerContext,
   ): readonly MaterializationUnit[] {
-    this.#calledFunctions?.add(name);
+    if (!isLocalFunction(name)) this.#calledFunctions?.add(name);
     const speculator = this.#speculator;
     // What is guessed is functions of the main dylib, which alone have bodies that are known.
     if (!speculator || dylib !== this.#context.dylib) return [];
@@ -239,7 +241,7 @@ export class Guesses {
   }
 
   #noteLinkedAhead(names: readonly string[]): void {
-    if (names.length > 0) this.#context.events.emit({ type: 'linked-ahead', names });
+    if (names.length > 0) this.#context.events.emit({ type: 'linked-ahead', names: names.map(displayName) });
   }
 
   /** Whether the definition of `name` has an object, be it from an earlier compilation. */
@@ -353,7 +355,7 @@ export class Guesses {
     if (!materializations.isBegun(unit)) this.noteForgotten(unit);
     this.#failedGuesses.set(unit, (this.#failedGuesses.get(unit) ?? new Set()).add(name));
     const cause = error instanceof Error ? error : new Error(String(error));
-    events.emit({ type: 'guess-failed', name, error: cause });
+    events.emit({ type: 'guess-failed', name: displayName(name), error: cause });
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Assumptions } from '../core/assumptions.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import {
-  implementationName,
+  functionOfImplementation,
   type MaterializationUnit,
   type ObjectPart,
 } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
+import { isLocal, localOfImplementation } from '../jitlink/local-names.js';
 import type { LinkerSets } from '../layers/linker-sets.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { Linked } from '../runner/linked.js';
@@ -100,25 +101,26 @@ export class ResourceManager {
   #unlinkPart(part: ObjectPart): void {
     const linked = this.#context.runner().linked.get(part);
     if (!linked) return;
-    const { interface: defines } = part.unit;
     const dylib = this.#context.dylibOf(part.unit);
-    if (dylib)
-      for (const name of defines.functions)
-        if (dylib.find(name) === part.unit && linked.symbols.has(implementationName(name)))
-          this.pointAtTrampoline({ dylib, name });
+    for (const name of functionsIn(linked))
+      if (dylib?.find(name) === part.unit) this.pointAtTrampoline({ dylib, name });
     this.retire(part);
-    // Data is placed anew, so those that hold its address are linked again too.
-    for (const name of defines.data) if (linked.symbols.has(name)) this.unlinkDirectUsers(name);
-    const isOwn = (name: string) => linked.symbols.has(name) && !part.unit.symbols.has(name);
-    for (const sibling of this.#context.materializations.partsOf(part.unit))
-      if (sibling.references.some(isOwn)) this.#unlinkPart(sibling);
+    // It is placed anew, so those that hold its address are linked again too: that of data, or of a function that only this
+    // unit calls.
+    for (const symbol of linked.symbols.keys()) {
+      const name = localOfImplementation(symbol) ?? symbol;
+      if (isLocal(name) || part.unit.interface.data.has(name)) this.unlinkDirectUsers(name);
+    }
   }
 
   /** Leads the stubs of all functions of a unit back to the compile callback; what is linked of it stays. */
   leadToTrampolines(unit: MaterializationUnit): void {
     const dylib = this.#context.dylibOf(unit);
     if (dylib)
-      for (const name of unit.interface.functions)
+      for (const name of [
+        ...unit.interface.functions,
+        ...this.#context.materializations.localFunctionsOf(unit),
+      ])
         if (dylib.find(name) === unit) this.pointAtTrampoline({ dylib, name });
   }
 
@@ -141,6 +143,12 @@ export class ResourceManager {
     const stub = this.#context.stubs.findStub(ref);
     if (stub) this.#context.runner().retire(() => this.#context.stubs.releaseIfUnused(stub));
   }
+}
+
+/** Names of the functions whose code is among what is linked. */
+function functionsIn({ part, symbols }: Linked): string[] {
+  const names = [...symbols.keys()].flatMap((symbol) => functionOfImplementation(symbol) ?? []);
+  return names.filter((name) => part.unit.isFunction(name));
 }
 
 /** Whether writable data is among what is linked. */

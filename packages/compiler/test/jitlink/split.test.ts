@@ -2,6 +2,7 @@ import test from 'ava';
 import { buildLinkGraph } from '../../src/jitlink/elf/elf.js';
 import { LinkError } from '../../src/jitlink/errors.js';
 import type { LinkGraph } from '../../src/jitlink/link-graph.js';
+import { isLocal } from '../../src/jitlink/local-names.js';
 import { splitGraph } from '../../src/jitlink/split.js';
 import { BASES, hex, linkAt } from './linking.js';
 import { assemble, compileIR, LLCS } from './toolchain.js';
@@ -93,7 +94,7 @@ test('functions that share a local function stay together, and local data that t
     .comm counter, 8, 8
     .section .rodata
     constant: .quad 1`);
-  const isCounter = ({ name }: { readonly name: string }) => /#\d+$/.test(name);
+  const isCounter = ({ name }: { readonly name: string }) => isLocal(name);
   const functions = graphs.filter((graph) => definitions(graph).length > 0);
   t.deepEqual(functions.map(definitions), [['f'], ['g'], ['h', 'i'], ['j'], ['k', 'l']]);
   const users = functions.filter((graph) => graph.symbols.some(isCounter));

@@ -77,7 +77,7 @@ export function moduleUnit(
           return {
             keys: [key()],
             compile: () => pipeline.compileBitcode(name, bitcode, options),
-            slicesOf: (object) => [splitObject(object, name)],
+            slicesOf: (object) => [splitObject(object, name, { locals: true })],
           };
         },
         (slices) => partsOf(slices, responsibility.unit),

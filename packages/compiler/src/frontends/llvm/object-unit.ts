@@ -87,8 +87,7 @@ export function readObject(
     sets: setsOfObject(graph),
     threadLocal: graph.symbols.find((symbol) => symbol.threadLocal && symbol.name !== '')?.name,
     signatures: new Map(called),
-    // Uses the graph up.
-    slices: splitObject(object, name, graph),
+    slices: splitObject(object, name, { graph, locals: true }),
   };
 }
 

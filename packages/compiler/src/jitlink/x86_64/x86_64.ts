@@ -16,6 +16,7 @@ import {
   X86_64_EDGES,
 } from './edges.js';
 import { buildGOTAndStubs } from './got-plt.js';
+import { referenceOf, takesOwnAddress } from './references.js';
 import { relax } from './relax.js';
 import { relaxThreadLocals } from './thread-locals.js';
 
@@ -32,6 +33,9 @@ export const x86_64: Architecture = {
     const spec = edgeSpec(kind);
     return spec?.expression === 'S + A' && spec.widthBytes < 8;
   },
+  isSize: (kind) => edgeSpec(kind)?.expression === 'Z + A',
+  referenceOf,
+  takesOwnAddress,
   isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),
   buildGOTAndStubs: (graph) => {
     relaxThreadLocals(graph);

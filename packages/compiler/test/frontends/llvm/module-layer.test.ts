@@ -1,6 +1,8 @@
 import test from 'ava';
 import { CodegenPool } from '../../../src/codegen/codegen-pool.js';
+import { implementationName } from '../../../src/core/materialization-unit.js';
 import { moduleUnit } from '../../../src/frontends/llvm/module-layer.js';
+import { displayName } from '../../../src/jitlink/local-names.js';
 import { IRPipeline } from '../../../src/layers/ir-pipeline.js';
 import { TARGET } from '../../layers/recording-compile-layer.js';
 import { assemble } from '../../llvm/assemble.js';
@@ -58,11 +60,18 @@ for (const llvm of installedLibLLVMs()) {
     t.deepEqual(externals?.sort(), ['counter', 'g']);
   });
 
-  test(`${on}: an internal function goes along with the one that calls it`, async (t) => {
-    const unit = await unitOf(SOURCE);
-    const g = await unheardMaterializations().partOf(unit, 'g');
-    const names = g?.takeGraph().symbols.map(({ name }) => name);
-    t.true(names?.includes('helper'));
+  test(`${on}: an internal function is a part of its own, under a name that no other unit has`, async (t) => {
+    const [unit, other] = [await unitOf(SOURCE), await unitOf(SOURCE)];
+    const materializations = unheardMaterializations();
+    const g = await materializations.partOf(unit, 'g');
+    await materializations.partOf(other, 'g');
+    const [helper = ''] = materializations.localFunctionsOf(unit);
+    t.is(displayName(helper), 'helper');
+    t.deepEqual(g?.references, [helper]);
+    t.notDeepEqual(materializations.localFunctionsOf(other), [helper]);
+    const part = await materializations.partOf(unit, helper);
+    t.not(part, g);
+    t.true(part?.takeGraph().findDefinition(implementationName(helper))?.callable);
   });
 
   test(`${on}: graphs can be taken any number of times, whichever are taken in between`, async (t) => {

@@ -1,0 +1,213 @@
+import type { ObjectLinkingPlugin } from '@farjit/compiler';
+import test from 'ava';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { openJIT } from './jit-fixture.js';
+
+const INT = { result: 'i32', parameters: ['i32'] } as const;
+const DOUBLE = { result: 'double', parameters: ['double'] } as const;
+const SECTIONS = ['-fPIC', '-fno-inline', '-ffunction-sections', '-fdata-sections'];
+
+/** What is linked, as the names of the functions that come with each part. */
+function linkedFunctions(): { plugin: ObjectLinkingPlugin; functions: string[] } {
+  const functions: string[] = [];
+  const plugin: ObjectLinkingPlugin = {
+    emitted: (_linked, graph) => {
+      for (const { name } of graph.functions) functions.push(name.replace(/\$impl$/, ''));
+    },
+  };
+  return { plugin, functions };
+}
+
+const CHAIN = `
+#define NOINLINE __attribute__((noinline, noipa))
+static NOINLINE int third(int x) { return x + 3; }
+static NOINLINE int second(int x) { return third(x) * 2; }
+static NOINLINE int never(int x) { return second(x) - 1; }
+int first(int x) { return x < 0 ? never(x) : second(x) + 1; }`;
+
+for (const level of ['-O0', '-O1', '-O2'])
+  test(`of the static functions of an object only those that are called are linked: gcc ${level}`, async (t) => {
+    const { plugin, functions } = linkedFunctions();
+    const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+    await jit.addObject(compile(CHAIN, [level, ...SECTIONS]), { name: 'chain.o' });
+    const first = await jit.lookup('first', INT);
+    t.is(await first(1), 9);
+    t.deepEqual(
+      functions.filter((name) => /^(first|second|third|never)$/.test(name)),
+      ['first', 'second', 'third'],
+    );
+    t.is(await first(-1), 3);
+    t.true(functions.includes('never'));
+  });
+
+test('so it is with the internal functions of a module', async (t) => {
+  const { plugin, functions } = linkedFunctions();
+  const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+  await jit.addC(CHAIN.replace(', noipa', ''), { name: 'chain.c' });
+  t.is(await (await jit.lookup('first'))(1), 9);
+  t.false(functions.includes('never'));
+  t.true(functions.includes('third'));
+});
+
+const ADDRESSES = `
+static int leaf(int x) { return x + 1; }
+typedef int (*fn)(int);
+static const fn table[] = { leaf };
+static fn variable = leaf;
+fn constants(void) { return table[0]; }
+fn variables(void) { return variable; }
+fn code(void) { return leaf; }
+static int __attribute__((noinline)) self(int x) { variable = self; return x; }
+int same(int x) {
+  if (constants() != variables() || variables() != code()) return -1;
+  x = leaf(x);
+  if (constants() != code()) return -2;
+  self(x);
+  if (variables() != self) return -3;
+  return code()(x) + constants()(x);
+}`;
+
+for (const [what, flags] of [
+  ['gcc', ['-O1', ...SECTIONS]],
+  ['gcc -O2, each function beside the others', ['-O2', '-fPIC', '-fno-inline']],
+  ['gcc -O0', ['-O0', '-fPIC', '-ffunction-sections']],
+  ['gcc -O2 -fno-plt', ['-O2', '-fno-plt', ...SECTIONS]],
+] as const)
+  test(`a static function has one address, wherever it is taken: ${what}`, async (t) => {
+    const { jit } = await openJIT(t);
+    await jit.addObject(compile(ADDRESSES, flags), { name: 'addresses.o' });
+    t.is(await (await jit.lookup('same', INT))(1), 6);
+  });
+
+test('a static function has one address in a module too', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC(ADDRESSES, { name: 'addresses.c', flags: ['-O1'] });
+  t.is(await (await jit.lookup('same'))(1), 6);
+});
+
+const BOUND = `
+extern double cbrt(double);
+#define NOINLINE __attribute__((noinline, noipa))
+static double total;
+static _Thread_local double own;
+static const char tag;
+static const char *kept;
+static NOINLINE double root(double x) { total += 1; own += 2; return cbrt(x); }
+double direct(double x) { return root(x) * 10; }
+double other(double x) { return root(x) * 100; }
+double totals(double x) { return total * 1000 + own + x; }
+double isKept(double x) { if (!kept) kept = &tag; return x + (kept == &tag); }
+double rootAndTag(double x) { return cbrt(x) + isKept(0); }`;
+
+test('static functions that are linked again take along who calls them, and static data stays as it is', async (t) => {
+  const code = new Map<string, { address: bigint; calls: bigint[] }>();
+  const plugin: ObjectLinkingPlugin = {
+    emitted: ({ symbols }, { segments }) => {
+      for (const [name, { address, sizeBytes }] of symbols)
+        for (const { address: start, content, prot } of segments)
+          if (prot === 'code' && address >= start && address < start + BigInt(content.byteLength))
+            code.set(name.replace(/\0.*|\$impl$/s, ''), {
+              address,
+              calls: callTargets(content.subarray(Number(address - start)), address, sizeBytes),
+            });
+    },
+  };
+  const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+  await jit.addObject(compile(BOUND, ['-O1', '-ftls-model=local-exec', ...SECTIONS.slice(1)]), {
+    name: 'bound.o',
+  });
+  const [direct, other, totals] = await Promise.all(
+    ['direct', 'other', 'totals'].map((name) => jit.lookup(name, DOUBLE)),
+  );
+  t.is(await direct?.(8), 20);
+  t.is(await other?.(8), 200);
+  t.is(await totals?.(0), 2004);
+  const root = code.get('root')?.address ?? 0n;
+  t.false(code.get('direct')?.calls.includes(root), 'what it calls was not linked yet');
+  t.true(code.get('other')?.calls.includes(root), 'what it calls was linked before');
+  await jit.addSource('def cbrt(x) x + 1;');
+  t.is(await other?.(8), 900);
+  t.is(await direct?.(8), 90);
+  t.is(await totals?.(0), 4008);
+  t.not(code.get('root')?.address, root);
+});
+
+/** Where calls (`e8 disp32`) of some code lead. */
+function callTargets(content: Uint8Array, address: bigint, sizeBytes: number): bigint[] {
+  const view = new DataView(content.buffer, content.byteOffset, sizeBytes);
+  const targets: bigint[] = [];
+  for (let at = 0; at + 5 <= sizeBytes; at++)
+    if (view.getUint8(at) === 0xe8) targets.push(address + BigInt(at + 5 + view.getInt32(at + 1, true)));
+  return targets;
+}
+
+test('a static constant keeps its address when a function that uses it is linked again', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(compile(BOUND, ['-O1', ...SECTIONS]), { name: 'bound.o' });
+  const rootAndTag = await jit.lookup('rootAndTag', DOUBLE);
+  t.is(await rootAndTag(8), 3);
+  await jit.addSource('def cbrt(x) x + 1;');
+  t.is(await rootAndTag(8), 10);
+});
+
+test('static functions of one name in two objects are two, and go with their objects', async (t) => {
+  const { jit } = await openJIT(t, { speculate: 'off' });
+  const source = (name: string, n: number) => `
+    static __attribute__((noinline, noipa)) int step(int x) { return x + ${n}; }
+    int ${name}(int x) { return step(x); }`;
+  const one = await jit.addObject(compile(source('one', 1), ['-O1', ...SECTIONS]), { name: 'same.o' });
+  await jit.addObject(compile(source('two', 2), ['-O1', ...SECTIONS]), { name: 'same.o' });
+  t.is(await (await jit.lookup('one', INT))(0), 1);
+  t.is(await (await jit.lookup('two', INT))(0), 2);
+  one.remove();
+  await jit.addObject(compile(source('one', 3), ['-O1', ...SECTIONS]), { name: 'same.o' });
+  t.is(await (await jit.lookup('one', INT))(0), 3);
+  t.is(await (await jit.lookup('two', INT))(0), 2);
+});
+
+test('a new runner links static functions anew, as they are called', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `static __attribute__((noinline, noipa)) int step(int x) { static int n; return n += x; }
+       int next(int x) { return step(x); }
+       int end(int x) { __builtin_trap(); }`,
+      ['-O1', ...SECTIONS],
+    ),
+  );
+  const next = await jit.lookup('next', INT);
+  t.is(await next(1), 1);
+  t.is(await next(1), 2);
+  await t.throwsAsync((await jit.lookup('end', INT))(0), { code: 'EXECUTION_TRAP' });
+  t.is(await next(5), 5);
+});
+
+test('a trap in a static function says its name', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `static __attribute__((noinline, noipa)) int fall(int x) { __builtin_trap(); }
+       int outer(int x) { return fall(x) + 1; }`,
+      ['-O1', '-fno-omit-frame-pointer', ...SECTIONS],
+    ),
+  );
+  const error = await t.throwsAsync((await jit.lookup('outer', INT))(0), { code: 'EXECUTION_TRAP' });
+  t.regex(error?.message ?? '', /\bfall\b/);
+  t.notRegex(error?.message ?? '', /\0/);
+});
+
+test('calls of static functions keep what gcc believes them not to change', async (t) => {
+  const { jit } = await openJIT(t);
+  // With -fipa-ra a caller keeps values in registers that the callee is seen to leave alone.
+  const source = `
+    static __attribute__((noinline)) int leaf(int x) { return x ^ 5; }
+    int keeps(int x) {
+      int a = x + 1, b = x + 2, c = x + 3, d = x + 4;
+      int r = leaf(x);
+      return r + a * 3 + b * 5 + c * 7 + d * 11;
+    }`;
+  await jit.addObject(compile(source, ['-O2', '-fipa-ra', '-fPIC', '-ffunction-sections']));
+  const x = 9;
+  const expected = (x ^ 5) + (x + 1) * 3 + (x + 2) * 5 + (x + 3) * 7 + (x + 4) * 11;
+  t.is(await (await jit.lookup('keeps', INT))(x), expected);
+});
