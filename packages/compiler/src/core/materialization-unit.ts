@@ -17,27 +17,39 @@ export interface CompileReport {
   readonly timings: CompileTimings;
 }
 
+/** What is told of a part before it is linked. */
+export interface PartDescription {
+  readonly references: readonly string[];
+  readonly sizeBytes: number;
+}
+
 /** What is linked and freed as one: a function's object, or one of the graphs a module's object splits into. */
 export class ObjectPart {
   readonly unit: MaterializationUnit;
   readonly #takeGraph: () => LinkGraph;
   /** The symbol of its counter, for one that counts. */
   readonly counterName: string | undefined;
-  /** Names that it refers to, where the unit cannot tell which of its functions calls what. */
-  readonly references: readonly string[];
+  readonly #described: PartDescription | undefined;
 
   constructor(
     unit: MaterializationUnit,
     takeGraph: () => LinkGraph,
-    {
-      counterName,
-      references = [],
-    }: { counterName?: string | undefined; references?: readonly string[] } = {},
+    { counterName, description }: { counterName?: string | undefined; description?: PartDescription } = {},
   ) {
     this.unit = unit;
     this.#takeGraph = takeGraph;
     this.counterName = counterName;
-    this.references = references;
+    this.#described = description;
+  }
+
+  /** Names that it refers to, where the unit cannot tell which of its functions calls what. */
+  get references(): readonly string[] {
+    return this.#described?.references ?? [];
+  }
+
+  /** What it takes on its way to the executor, about; 0 where nobody needs to know. */
+  get sizeBytes(): number {
+    return this.#described?.sizeBytes ?? 0;
   }
 
   /** A fresh graph: linking uses it up. */

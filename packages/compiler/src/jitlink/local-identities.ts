@@ -1,6 +1,5 @@
 import { EH_FRAME_SECTION } from './eh-frame.js';
 import type { Block, Edge, LinkGraph, LinkSymbol } from './link-graph.js';
-import { type LocalKind, localName } from './local-names.js';
 import { isRunSection } from './run-lists.js';
 
 /** A function as an edge means it. */
@@ -27,22 +26,15 @@ export class LocalIdentities {
   readonly #graph: LinkGraph;
   /** The symbol of each function that is alone in its block. */
   readonly #functions: ReadonlyMap<Block, LinkSymbol>;
-  /** Names of those that are local. */
-  readonly #names: LocalNames;
 
-  constructor(graph: LinkGraph, names: LocalNames) {
+  constructor(graph: LinkGraph) {
     this.#graph = graph;
-    this.#names = names;
     this.#functions = findFunctions(graph);
-    for (const symbol of this.#functions.values()) if (symbol.scope === 'local') names.of(symbol, 'function');
   }
 
-  /** The local name of a function; undefined for other symbols. */
-  nameOf(symbol: LinkSymbol): string | undefined {
-    const { block, scope } = symbol;
-    return block && scope === 'local' && this.#functions.get(block) === symbol
-      ? this.#names.of(symbol, 'function')
-      : undefined;
+  /** Whether a local symbol is that of such a function. */
+  isFunction(symbol: LinkSymbol): boolean {
+    return symbol.block !== null && this.#functions.get(symbol.block) === symbol;
   }
 
   /** The function that an edge means, if it can be linked apart from who refers to it. */
@@ -119,22 +111,4 @@ function isForGood({ scope, linkage }: LinkSymbol): boolean {
 
 function isSeparable({ name, block }: LinkSymbol): boolean {
   return !COLD_NAME.test(name) && !COLD_SECTION.test(block?.section.name ?? '');
-}
-
-/** The local names of one object, the same each time that it is split. */
-export class LocalNames {
-  readonly #names = new Map<LinkSymbol, string>();
-  readonly #counts = new Map<string, number>();
-
-  of(symbol: LinkSymbol, kind: LocalKind): string {
-    const known = this.#names.get(symbol);
-    if (known !== undefined) return known;
-    const text = symbol.name || (symbol.block?.section.name ?? '');
-    const first = localName(text, kind);
-    const count = this.#counts.get(first) ?? 0;
-    this.#counts.set(first, count + 1);
-    const name = count === 0 ? first : localName(text, kind, count);
-    this.#names.set(symbol, name);
-    return name;
-  }
 }

@@ -4,7 +4,7 @@ import type { LinkGraph } from './link-graph.js';
 import { writeLinkGraph } from './link-graph-file.js';
 import { readLinkGraph } from './link-graph-reader.js';
 import { localOfImplementation } from './local-names.js';
-import { type SplitOptions, splitGraph } from './split.js';
+import { partsOfGraph, type SplitOptions } from './split.js';
 
 const COUNT_BYTES = 4;
 
@@ -12,62 +12,77 @@ const COUNT_BYTES = 4;
 export class ObjectSlice {
   /** Symbols for others that it defines, and keeps when what nobody needs is dropped. A local function's is its own name. */
   readonly symbols: readonly string[];
-  /** Names that it refers to and does not define. */
-  readonly references: readonly string[];
+  #references: readonly string[] | undefined;
   #graph: LinkGraph | undefined;
   #remake: () => LinkGraph;
 
-  /** @param remake makes the same graph again. */
-  constructor(graph: LinkGraph, remake: () => LinkGraph) {
-    this.symbols = definitionsOf(graph);
-    const externals = graph.symbols.filter(({ kind }) => kind === 'external');
-    this.references = [...new Set(externals.map(({ name }) => localOfImplementation(name) ?? name))];
-    this.#graph = graph;
-    this.#remake = remake;
+  /** @param make makes its graph, the same each time. */
+  constructor(symbols: readonly string[], make: () => LinkGraph) {
+    this.symbols = symbols;
+    this.#remake = make;
+  }
+
+  /** Names that it refers to and does not define. */
+  get references(): readonly string[] {
+    if (!this.#references) {
+      const externals = this.#peek().symbols.filter(({ kind }) => kind === 'external');
+      this.#references = [...new Set(externals.map(({ name }) => localOfImplementation(name) ?? name))];
+    }
+    return this.#references;
+  }
+
+  /** Of its blocks, which is about what it costs on the way to an executor. */
+  get sizeBytes(): number {
+    let sizeBytes = 0;
+    for (const { blocks } of this.#peek().sections) for (const block of blocks) sizeBytes += block.sizeBytes;
+    return sizeBytes;
   }
 
   /** A fresh graph: linking uses it up. */
   takeGraph(): LinkGraph {
-    const graph = this.#graph ?? this.#remake();
+    const graph = this.#peek();
     this.#graph = undefined;
     return graph;
   }
 
   /** The graph as bytes, of which it is made again from now on; undefined when it cannot be written. */
   write(): Uint8Array | undefined {
-    this.#graph ??= this.#remake();
-    const bytes = writeLinkGraph(this.#graph);
+    const bytes = writeLinkGraph(this.#peek());
     if (bytes) this.#remake = () => readLinkGraph(bytes);
     return bytes;
+  }
+
+  #peek(): LinkGraph {
+    this.#graph ??= this.#remake();
+    return this.#graph;
   }
 }
 
 /**
  * Splits an object into what links and frees singly.
- * @param options.graph the object's, if it has been built; it is used up.
+ * @param options.graph the object's, if it has been built; nobody else may change it.
  */
 export function splitObject(
   object: Uint8Array,
   name: string,
   { graph = buildLinkGraph(object, name), ...options }: SplitOptions & { graph?: LinkGraph } = {},
 ): ObjectSlice[] {
-  const split = (): (LinkGraph | undefined)[] => splitGraph(buildLinkGraph(object, name), options);
-  // Splitting again gives the same graphs in the same order, for all slices that need theirs again.
-  let again: (LinkGraph | undefined)[] = [];
-  const remake = (index: number): LinkGraph => {
-    if (!again[index]) again = split();
-    const graph = again[index];
-    if (!graph) throw new Error(`${name} has no part ${index} any more`);
-    again[index] = undefined;
-    return graph;
-  };
-  return splitGraph(graph, options).map((part, index) => new ObjectSlice(part, () => remake(index)));
+  return partsOfGraph(graph, options).map(({ symbols, copy }) => new ObjectSlice(symbols, copy));
 }
 
 /** An object that is linked and freed as one. */
 export function wholeObject(object: Uint8Array, name: string): ObjectSlice {
   const build = () => buildLinkGraph(object, name);
-  return new ObjectSlice(build(), build);
+  return sliceOf(build(), build);
+}
+
+function sliceOf(graph: LinkGraph, remake: () => LinkGraph): ObjectSlice {
+  let first: LinkGraph | undefined = graph;
+  return new ObjectSlice(definitionsOf(graph), () => {
+    const made = first ?? remake();
+    first = undefined;
+    return made;
+  });
 }
 
 /**
@@ -104,7 +119,7 @@ export function readSlices(bytes: Uint8Array): ObjectSlice[] {
     const end = at + view.getUint32(COUNT_BYTES * (1 + index), true);
     if (end > bytes.byteLength) throw malformed();
     const graph = bytes.subarray(at, end);
-    slices.push(new ObjectSlice(readLinkGraph(graph), () => readLinkGraph(graph)));
+    slices.push(sliceOf(readLinkGraph(graph), () => readLinkGraph(graph)));
     at = end;
   }
   if (at !== bytes.byteLength) throw malformed();

@@ -1,7 +1,8 @@
 import { LinkError } from './errors.js';
-import { Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './link-graph.js';
-import { type FunctionReference, LocalIdentities, LocalNames } from './local-identities.js';
-import { implementationOfLocal } from './local-names.js';
+import { GraphCopier, type Split } from './graph-copier.js';
+import type { Block, LinkGraph, LinkSymbol } from './link-graph.js';
+import { LocalIdentities } from './local-identities.js';
+import { localName } from './local-names.js';
 
 /**
  * Following blocks that are copied may take so many steps for each edge of the graph. A CIE and the pointer to the
@@ -11,6 +12,8 @@ import { implementationOfLocal } from './local-names.js';
 const MAX_STEPS_PER_EDGE = 8;
 /** What a small graph may take in any case. */
 const MIN_STEPS = 10_000;
+/** Of a graph whose functions and constants stay where they are. */
+const NO_CONSTANTS = { blocks: new Set<Block>(), named: new Set<Block>() };
 
 /** How a graph is split. */
 export interface SplitOptions {
@@ -34,79 +37,79 @@ export interface SplitOptions {
  *
  * @throws {LinkError} when copies would be out of proportion to the graph.
  */
-export function splitGraph(graph: LinkGraph, { locals = false }: SplitOptions = {}): LinkGraph[] {
-  return new Splitter(graph, locals).split();
+export function splitGraph(graph: LinkGraph, options: SplitOptions = {}): LinkGraph[] {
+  return partsOfGraph(graph, options).map((part) => part.copy());
 }
 
-/** What is known of the graph that is being split. */
-interface Split {
-  readonly source: LinkGraph;
-  readonly places: ReadonlyMap<Block, number>;
-  readonly components: ReadonlyMap<Block, number>;
-  readonly identities: LocalIdentities | undefined;
-  readonly names: LocalNames;
-  /** A symbol that is local is referred to from another component than its own. */
-  cross(symbol: LinkSymbol): void;
+/** What a graph splits into, copied when it is needed. The graph has to stay as it is. */
+export interface GraphPart {
+  /** The symbols for others that it defines. A local function's is its own name. */
+  readonly symbols: readonly string[];
+  /** A graph of its own, each time. */
+  copy(): LinkGraph;
 }
 
-class Splitter {
-  readonly #graph: LinkGraph;
-  readonly #split: Split;
-  readonly #blocksOf: ReadonlyMap<number, readonly Block[]>;
-  readonly #symbolsOf: ReadonlyMap<number, readonly LinkSymbol[]>;
-  readonly #copiers = new Map<number, GraphCopier>();
-  /** Components that are to be copied. */
-  readonly #needed: number[] = [];
-  readonly #crossed = new Set<LinkSymbol>();
-
-  constructor(graph: LinkGraph, locals: boolean) {
-    this.#graph = graph;
-    const copied = findCopiedBlocks(graph);
-    const names = new LocalNames();
-    const identities = locals ? new LocalIdentities(graph, names) : undefined;
-    const components = findComponents(graph, copied, identities);
-    const places = numberBlocks(graph);
-    this.#blocksOf = groupBlocks(graph, components);
-    this.#symbolsOf = groupSymbols(graph, components);
-    const cross = (symbol: LinkSymbol) => this.#cross(symbol);
-    this.#split = { source: graph, places, components, identities, names, cross };
+/** As `splitGraph`. @throws {LinkError} when copies would be out of proportion to the graph. */
+export function partsOfGraph(graph: LinkGraph, { locals = false }: SplitOptions = {}): GraphPart[] {
+  const copied = findCopiedBlocks(graph);
+  const identities = locals ? new LocalIdentities(graph) : undefined;
+  const { components, constants } = findComponents(graph, copied, identities);
+  const names = nameLocals(graph, constants, identities);
+  const split: Split = { source: graph, places: numberBlocks(graph), components, identities, names };
+  const symbolsOf = groupSymbols(graph, components);
+  const parts: GraphPart[] = [];
+  for (const [component, blocks] of groupBlocks(graph, components)) {
+    const symbols = symbolsOf.get(component) ?? [];
+    const isKept = (symbol: LinkSymbol) => symbol.live || names.has(symbol);
+    if (blocks.some(({ live }) => live) || symbols.some(isKept))
+      parts.push(partOf(split, component, blocks, symbols));
   }
+  const absolutes = graph.symbols.filter(({ kind, scope }) => kind === 'absolute' && scope !== 'local');
+  if (absolutes.length > 0) parts.push(partOf(split, NO_COMPONENT, [], absolutes));
+  return parts;
+}
 
-  split(): LinkGraph[] {
-    for (const [component, blocks] of this.#blocksOf) {
-      const symbols = this.#symbolsOf.get(component) ?? [];
-      if (blocks.some(({ live }) => live) || symbols.some(({ live }) => live)) this.#needed.push(component);
-    }
-    for (let next = this.#needed.pop(); next !== undefined; next = this.#needed.pop()) this.#copy(next);
-    for (const symbol of this.#crossed) {
-      const component = symbol.block && this.#split.components.get(symbol.block);
-      this.#copiers.get(component ?? -1)?.publish(symbol);
-    }
-    const graphs = [...this.#copiers].toSorted(([a], [b]) => a - b).map(([, copier]) => copier.graph);
-    const absolutes = this.#graph.symbols.filter(
-      ({ kind, scope }) => kind === 'absolute' && scope !== 'local',
-    );
-    if (absolutes.length === 0) return graphs;
-    const copier = new GraphCopier(this.#split, 'absolute', -1);
-    copier.copy([], absolutes);
-    return [...graphs, copier.graph];
-  }
+/** Of what is in no block. */
+const NO_COMPONENT = -1;
 
-  #copy(component: number): void {
-    if (this.#copiers.has(component)) return;
-    const symbols = this.#symbolsOf.get(component) ?? [];
-    const title = symbols.find((symbol) => symbol.scope !== 'local') ?? symbols[0];
-    const copier = new GraphCopier(this.#split, title?.name ?? '', component);
-    this.#copiers.set(component, copier);
-    copier.copy(this.#blocksOf.get(component) ?? [], symbols);
-  }
+function partOf(
+  split: Split,
+  component: number,
+  blocks: readonly Block[],
+  symbols: readonly LinkSymbol[],
+): GraphPart {
+  const title = (symbols.find(({ scope }) => scope !== 'local') ?? symbols[0])?.name ?? '';
+  const named = symbols.flatMap((symbol) => split.names.get(symbol) ?? (isShared(symbol) ? symbol.name : []));
+  return {
+    symbols: named,
+    copy: () =>
+      new GraphCopier(split, component === NO_COMPONENT ? 'absolute' : title, component).copy(
+        blocks,
+        symbols,
+      ),
+  };
+}
 
-  #cross(symbol: LinkSymbol): void {
-    if (this.#crossed.has(symbol)) return;
-    this.#crossed.add(symbol);
-    const component = symbol.block && this.#split.components.get(symbol.block);
-    if (component !== undefined && component !== null) this.#needed.push(component);
+/** Names for what only this object can name and its graphs refer to, the same each time that it is split. */
+function nameLocals(
+  graph: LinkGraph,
+  constants: ReadonlySet<Block>,
+  identities: LocalIdentities | undefined,
+): Map<LinkSymbol, string> {
+  const names = new Map<LinkSymbol, string>();
+  const counts = new Map<string, number>();
+  for (const symbol of graph.symbols) {
+    const { name, block, scope } = symbol;
+    if (!block || scope !== 'local') continue;
+    const isFunction = identities?.isFunction(symbol);
+    if (!isFunction && !isOwnData(symbol) && !constants.has(block)) continue;
+    const kind = isFunction ? 'function' : 'data';
+    const first = localName(name || block.section.name, kind);
+    const count = counts.get(first) ?? 0;
+    counts.set(first, count + 1);
+    names.set(symbol, count === 0 ? first : localName(name || block.section.name, kind, count));
   }
+  return names;
 }
 
 /** Place of each block in its object. */
@@ -136,12 +139,12 @@ function isOwnData({ scope, block }: LinkSymbol): boolean {
   return scope === 'local' && (prot === 'data' || prot === 'thread') && block?.mergeable === false;
 }
 
-/** Component number of each block that is not copied. */
+/** Component number of each block that is not copied, and which constants are apart from all others. */
 function findComponents(
   graph: LinkGraph,
   copied: ReadonlySet<Block>,
   identities: LocalIdentities | undefined,
-): Map<Block, number> {
+): { components: Map<Block, number>; constants: Set<Block> } {
   const components = new Map<Block, number>();
   const parents: number[] = [];
   for (const section of graph.sections)
@@ -167,20 +170,22 @@ function findComponents(
       if (a !== b) parents[Math.max(a, b)] = Math.min(a, b);
     }
   };
-  const constants = identities?.findConstants(copied);
+  const { blocks: constants, named } = identities?.findConstants(copied) ?? NO_CONSTANTS;
   const users = new Map<Block, Set<number>>();
   const walk = new CopyWalk(graph, copied, identities);
   for (const [block, id] of components)
     for (const target of walk.privateTargets(block))
-      if (!constants?.blocks.has(target)) unite(id, target);
+      if (!constants.has(target)) unite(id, target);
       else if (target !== block) users.set(target, (users.get(target) ?? new Set()).add(id));
   // A constant with one user goes with it, unless it has a name: then its address may be what it is there for.
   for (const [block, ids] of users) {
     const [user, ...others] = new Set([...ids].map(find));
-    if (user !== undefined && others.length === 0 && !constants?.named.has(block)) unite(user, block);
+    if (user === undefined || others.length > 0 || named.has(block)) continue;
+    unite(user, block);
+    constants.delete(block);
   }
   for (const [block, id] of components) components.set(block, find(id));
-  return components;
+  return { components, constants };
 }
 
 /** Follows edges through blocks that are copied; what it walks is what will be copied. */
@@ -244,140 +249,4 @@ function addTo<T>(groups: Map<number, T[]>, key: number | undefined, value: T): 
   const group = groups.get(key);
   if (group) group.push(value);
   else groups.set(key, [value]);
-}
-
-/** Copies one component, and what is copied along with it, into a graph of its own. */
-class GraphCopier {
-  readonly graph: LinkGraph;
-  readonly #split: Split;
-  readonly #component: number;
-  readonly #blocks = new Map<Block, Block>();
-  /** Blocks whose edges are still to be copied: a chain of references may be far longer than the stack is deep. */
-  readonly #pending: Block[] = [];
-  readonly #symbols = new Map<LinkSymbol, LinkSymbol>();
-  readonly #externals = new Map<string, LinkSymbol>();
-
-  constructor(split: Split, title: string, component: number) {
-    const { name, architecture } = split.source;
-    this.#split = split;
-    this.#component = component;
-    this.graph = new LinkGraph(title ? `${name}(${title})` : name, architecture);
-  }
-
-  copy(blocks: readonly Block[], symbols: readonly LinkSymbol[]): void {
-    const { gotSymbol } = this.#split.source;
-    if (gotSymbol) this.graph.gotSymbol = this.#symbol(gotSymbol);
-    for (const block of blocks) this.#block(block);
-    for (const symbol of symbols) {
-      // An absolute symbol is copied as a value wherever it is used; here it is defined.
-      const copy = this.#symbol(symbol);
-      copy.scope = symbol.scope;
-      copy.live = symbol.live;
-    }
-    for (let source = this.#pending.pop(); source; source = this.#pending.pop()) this.#copyEdges(source);
-    this.#placeBlocks();
-  }
-
-  /** Lets other graphs refer to a symbol of this one that is local. */
-  publish(symbol: LinkSymbol): void {
-    const { identities, names } = this.#split;
-    const copy = this.#symbol(symbol);
-    const functionName = identities?.nameOf(symbol);
-    copy.name = functionName === undefined ? names.of(symbol, 'data') : implementationOfLocal(functionName);
-    copy.scope = 'hidden';
-    copy.live = true;
-  }
-
-  #copyEdges(source: Block): void {
-    const block = this.#block(source);
-    for (const edge of source.edges) {
-      const { kind, offset, target, addend } = edge;
-      const reference = this.#split.identities?.functionOf(source, edge);
-      if (reference) {
-        const copy = this.#function(reference);
-        // From here on it counts from the function's own symbol.
-        const fromSymbol = addend + BigInt(target.offset - reference.function.offset);
-        block.edges.push(new Edge(kind, offset, copy, fromSymbol));
-        continue;
-      }
-      const copy = this.#symbol(target);
-      if (kind !== KEEP_ALIVE || copy.kind === 'defined')
-        block.edges.push(new Edge(kind, offset, copy, addend));
-    }
-  }
-
-  /** A function as who refers to it means it: as a value it is its stub, also in its own code. */
-  #function({ function: symbol, isCall }: FunctionReference): LinkSymbol {
-    const { identities, components, cross } = this.#split;
-    const name = identities?.nameOf(symbol);
-    if (name === undefined || !symbol.block) return this.#symbol(symbol);
-    if (isCall && components.get(symbol.block) === this.#component) return this.#symbol(symbol);
-    cross(symbol);
-    return this.#external(isCall ? implementationOfLocal(name) : name, false, 'strong');
-  }
-
-  /** In the order of the object, in which a CIE precedes its FDEs. */
-  #placeBlocks(): void {
-    const place = (source: Block): number => this.#split.places.get(source) ?? 0;
-    const inOrder = [...this.#blocks].sort(([a], [b]) => place(a) - place(b));
-    for (const [, block] of inOrder) block.section.blocks.push(block);
-  }
-
-  #block(source: Block): Block {
-    const done = this.#blocks.get(source);
-    if (done) return done;
-    const section = this.graph.section(source.section.name, source.section.prot);
-    section.alignment = Math.max(section.alignment, source.section.alignment);
-    const block = new Block(section, source.content, source.sizeBytes, source);
-    block.live = source.live;
-    this.#blocks.set(source, block);
-    this.#pending.push(source);
-    return block;
-  }
-
-  #symbol(source: LinkSymbol): LinkSymbol {
-    let copy = this.#symbols.get(source);
-    if (!copy) {
-      copy = this.#makeSymbol(source);
-      this.#symbols.set(source, copy);
-    }
-    return copy;
-  }
-
-  #makeSymbol(source: LinkSymbol): LinkSymbol {
-    const { kind, name, block, linkage, scope, sizeBytes, callable, threadLocal } = source;
-    if (source === this.#split.source.gotSymbol) return new LinkSymbol({ name, kind, scope, linkage });
-    if (kind === 'external') return this.#external(name, threadLocal, linkage);
-    if (kind === 'absolute')
-      return this.graph.addSymbol(
-        new LinkSymbol({ name, kind, address: source.address, sizeBytes, linkage, callable, threadLocal }),
-      );
-    if (!block) throw new Error(`"${name}" is defined nowhere`);
-    const component = this.#split.components.get(block);
-    if (component !== undefined && component !== this.#component) return this.#elsewhere(source);
-    const { offset, live } = source;
-    const copy = new LinkSymbol({ name, kind, offset, sizeBytes, linkage, scope, callable, live });
-    copy.define(this.#block(block), offset);
-    return this.graph.addSymbol(copy);
-  }
-
-  /** A symbol that another component defines. */
-  #elsewhere(source: LinkSymbol): LinkSymbol {
-    const { names, cross } = this.#split;
-    const { name, scope, threadLocal } = source;
-    if (scope !== 'local') return this.#external(name, threadLocal, 'strong');
-    cross(source);
-    return this.#external(names.of(source, 'data'), threadLocal, 'strong');
-  }
-
-  #external(name: string, threadLocal: boolean, linkage: LinkSymbol['linkage']): LinkSymbol {
-    let symbol = this.#externals.get(name);
-    if (!symbol) {
-      symbol = this.graph.addSymbol(
-        new LinkSymbol({ name, kind: 'external', linkage, scope: 'default', threadLocal }),
-      );
-      this.#externals.set(name, symbol);
-    } else if (linkage === 'strong') symbol.linkage = 'strong';
-    return symbol;
-  }
 }

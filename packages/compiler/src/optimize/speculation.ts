@@ -117,7 +117,19 @@ export class Speculator {
    */
   chooseFound(name: string, find: (name: string) => boolean): string[] {
     const proven = LINK_AHEAD_FUNCTIONS + 2 * this.#called.size - this.#openAhead.size;
-    const room = this.#mode === 'eager' ? MAX_LINKED_AHEAD : Math.min(MAX_LINKED_AHEAD, proven);
+    return this.#chooseAhead(name, this.#mode === 'eager' ? MAX_LINKED_AHEAD : proven, find);
+  }
+
+  /**
+   * The same for a function of what has been compiled as a whole, where others are found that costs nothing but their bytes:
+   * how many go along is for `find` to say.
+   */
+  chooseEmitted(name: string, find: (name: string) => boolean): string[] {
+    return this.#chooseAhead(name, MAX_LINKED_AHEAD, find);
+  }
+
+  #chooseAhead(name: string, limit: number, find: (name: string) => boolean): string[] {
+    const room = Math.min(MAX_LINKED_AHEAD, limit);
     const graph = this.#graph;
     const isCandidate = (found: string) => graph.isCandidate(found) || graph.isEmitted(found);
     const most = this.#mode === 'off' ? 0 : Math.max(0, room);

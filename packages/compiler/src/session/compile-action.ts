@@ -68,13 +68,12 @@ export class CompileAction {
         const ahead = guesses.choose(unit, stub, runner);
         // Whatever is compiled with it travels in this answer.
         await guesses.whenLinked(unit);
-        const part = await this.linkPart(unit, name, runner).catch((error: unknown) => {
+        const part = await this.#linkAsked(unit, stub, runner).catch((error: unknown) => {
           if (dylib.find(name) === unit) throw error;
           return undefined;
         });
         if (runner.lost) throw new Error('the runner that asked is gone');
         await guesses.link(ahead, runner);
-        if (unit.source.kind === 'module') await guesses.linkEmitted(unit, stub, runner);
         // A redefinition, or better code, may have come while this was compiled or linked: land in what is there now.
         const implementation = part && this.addressIn(part, name, runner);
         if (
@@ -89,6 +88,21 @@ export class CompileAction {
     } catch (error) {
       throw new MaterializationError(displayName(name), error);
     }
+  }
+
+  async #linkAsked(
+    unit: MaterializationUnit,
+    stub: IndirectStub,
+    runner: RunnerContext,
+  ): Promise<ObjectPart | undefined> {
+    const { guesses, materializations, checkReady } = this.#context;
+    if (unit.source.kind === 'module') {
+      checkReady(unit, runner);
+      // Why it cannot be made shows when it is linked.
+      const part = await materializations.partOf(unit, stub.name).catch(() => undefined);
+      if (part) await guesses.linkEmitted(unit, stub, runner);
+    }
+    return this.linkPart(unit, stub.name, runner);
   }
 
   /** Whether a call of that name in `runner` still leads to `implementation`. */

@@ -1,6 +1,10 @@
 import type { Call } from '../core/call-edges.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
-import { implementationName, type MaterializationUnit } from '../core/materialization-unit.js';
+import {
+  implementationName,
+  type MaterializationUnit,
+  type ObjectPart,
+} from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { displayName, isLocalFunction } from '../jitlink/local-names.js';
@@ -23,6 +27,12 @@ export type CompileTogether = (
   materializations: Materializations,
   options: { canWait: boolean },
 ) => readonly MaterializationUnit[];
+
+/**
+ * So much is sent ahead, in vain perhaps, of what has been compiled as a whole: less would cost a round trip to a far executor
+ * more than its bytes do.
+ */
+const AHEAD_BYTES = 64 * 1024;
 
 /** How callbacks guess. */
 export interface SpeculationSettings {
@@ -234,7 +244,7 @@ export class Guesses {
     const { dylib } = this.#context;
     const names = speculator.chooseFound(
       name,
-      (candidate) => this.#isUnlinked(candidate, runner) || this.#takeKept(candidate),
+      (candidate) => this.#unlinkedPart(candidate, runner) !== undefined || this.#takeKept(candidate),
     );
     this.#noteLinkedAhead(names);
     return names.flatMap((ahead) => dylib.find(ahead) ?? []);
@@ -262,8 +272,8 @@ export class Guesses {
   }
 
   /**
-   * Links what has been compiled as a whole and a function of it may call, now that this has been asked for. It costs no
-   * compilation, and travels in the answer. Never rejects.
+   * Links what has been compiled as a whole and a function of it may call, before that is linked, whose calls can then go
+   * straight there. It costs no compilation, and travels in the answer. Never rejects.
    */
   async linkEmitted(
     unit: MaterializationUnit,
@@ -273,7 +283,13 @@ export class Guesses {
     const speculator = this.#speculator;
     if (!speculator || unit.source.kind !== 'module' || dylib !== this.#context.dylib) return;
     if (this.#calledFunctions) return;
-    const names = speculator.chooseFound(name, (candidate) => this.#isUnlinked(candidate, runner));
+    let sizeBytes = 0;
+    const names = speculator.chooseEmitted(name, (candidate) => {
+      const part = this.#unlinkedPart(candidate, runner);
+      if (!part || sizeBytes >= AHEAD_BYTES) return false;
+      sizeBytes += part.sizeBytes;
+      return true;
+    });
     this.#noteLinkedAhead(names);
     const found = names.flatMap((ahead) => {
       const owner = dylib.find(ahead);
@@ -282,12 +298,12 @@ export class Guesses {
     if (found.length > 0) await this.#linkNamed(found, runner);
   }
 
-  /** Whether it is a function of what has been compiled as a whole, and is not linked. */
-  #isUnlinked(name: string, runner: RunnerContext): boolean {
+  /** The part of a function of what has been compiled as a whole, if it is not linked. */
+  #unlinkedPart(name: string, runner: RunnerContext): ObjectPart | undefined {
     const unit = this.#context.dylib.find(name);
-    if (unit?.source.kind !== 'module') return false;
+    if (unit?.source.kind !== 'module') return undefined;
     const part = this.#context.materializations.knownPart(unit, name);
-    return part !== undefined && !runner.linked.has(part);
+    return part && !runner.linked.has(part) ? part : undefined;
   }
 
   /**

@@ -1,4 +1,9 @@
-import { type MaterializationUnit, ObjectPart, type PartsByName } from '../../core/materialization-unit.js';
+import {
+  type MaterializationUnit,
+  ObjectPart,
+  type PartDescription,
+  type PartsByName,
+} from '../../core/materialization-unit.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
 import { qualifyLocal } from '../../jitlink/local-names.js';
 import type { ObjectSlice } from '../../jitlink/object-slice.js';
@@ -7,16 +12,36 @@ import type { ObjectSlice } from '../../jitlink/object-slice.js';
 export function partsOf(slices: readonly ObjectSlice[], unit: MaterializationUnit): PartsByName {
   const parts = new Map<string, ObjectPart>();
   for (const slice of slices) {
-    const own = (name: string) => qualifyLocal(name, unit.number);
-    const part = new ObjectPart(unit, () => named(slice.takeGraph(), own), {
-      references: slice.references.map(own),
-    });
-    for (const symbol of slice.symbols) parts.set(own(symbol), part);
+    const description = new SliceDescription(slice, unit);
+    const part = new ObjectPart(unit, () => named(slice.takeGraph(), unit), { description });
+    for (const symbol of slice.symbols) parts.set(qualifyLocal(symbol, unit.number), part);
   }
   return parts;
 }
 
-function named(graph: LinkGraph, own: (name: string) => string): LinkGraph {
-  for (const symbol of graph.symbols) symbol.name = own(symbol.name);
+/** Asked of few of the parts, and not known before their graphs are made. */
+class SliceDescription implements PartDescription {
+  readonly #slice: ObjectSlice;
+  readonly #unit: MaterializationUnit;
+  #references: readonly string[] | undefined;
+
+  constructor(slice: ObjectSlice, unit: MaterializationUnit) {
+    this.#slice = slice;
+    this.#unit = unit;
+  }
+
+  get references(): readonly string[] {
+    this.#references ??= this.#slice.references.map((name) => qualifyLocal(name, this.#unit.number));
+    return this.#references;
+  }
+
+  get sizeBytes(): number {
+    return this.#slice.sizeBytes;
+  }
+}
+
+/** With names that mean the same in the whole session. */
+function named(graph: LinkGraph, unit: MaterializationUnit): LinkGraph {
+  for (const symbol of graph.symbols) symbol.name = qualifyLocal(symbol.name, unit.number);
   return graph;
 }
