@@ -54,7 +54,8 @@ class Elf implements FuzzTarget {
       const graph = this.#build(input, 'fuzz.o');
       mustBeSound(graph, input);
       stage = 'refused by the linker';
-      const parts = splitGraph(this.#build(input, 'fuzz.o'));
+      const apart = [false, true].map((locals) => splitGraph(this.#build(input, 'fuzz.o'), { locals }));
+      const parts = apart.flat();
       for (const part of parts) mustBeSound(part, input);
       await link(graph, fakeSession());
       for (const part of parts) await link(part, fakeSession());

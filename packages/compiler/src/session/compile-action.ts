@@ -68,7 +68,9 @@ export class CompileAction {
         const ahead = guesses.choose(unit, stub, runner);
         // Whatever is compiled with it travels in this answer.
         await guesses.whenLinked(unit);
-        const part = await this.#linkAsked(unit, stub, runner).catch((error: unknown) => {
+        const isModule = unit.source.kind === 'module';
+        const linking = isModule ? this.#linkOfModule(unit, stub, runner) : this.linkPart(unit, name, runner);
+        const part = await linking.catch((error: unknown) => {
           if (dylib.find(name) === unit) throw error;
           return undefined;
         });
@@ -90,18 +92,17 @@ export class CompileAction {
     }
   }
 
-  async #linkAsked(
+  /** Links what it may call before it: its calls of functions that only its module can name go straight there. */
+  async #linkOfModule(
     unit: MaterializationUnit,
     stub: IndirectStub,
     runner: RunnerContext,
   ): Promise<ObjectPart | undefined> {
     const { guesses, materializations, checkReady } = this.#context;
-    if (unit.source.kind === 'module') {
-      checkReady(unit, runner);
-      // Why it cannot be made shows when it is linked.
-      const part = await materializations.partOf(unit, stub.name).catch(() => undefined);
-      if (part) await guesses.linkEmitted(unit, stub, runner);
-    }
+    checkReady(unit, runner);
+    // Why it cannot be made shows when it is linked.
+    const part = await materializations.partOf(unit, stub.name).catch(() => undefined);
+    if (part) await guesses.linkEmitted(unit, stub, runner);
     return this.linkPart(unit, stub.name, runner);
   }
 
