@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { MaterializationError, type ObjectLinkingPlugin } from '@farjit/compiler';
+import { MaterializationError, type ObjectLinkingPlugin, PluginError } from '@farjit/compiler';
 import { formatAddr } from '@farjit/protocol/executor-addr';
 import test from 'ava';
 import { assemble } from '#compiler/test/llvm/assemble.js';
@@ -73,6 +73,32 @@ test('what a plugin throws fails the call that needs the link, and nothing is ta
   // The wrapper of the call, which is the first that is linked.
   t.true(failed.length >= 2);
   t.is(new Set(failed).size, 1);
+});
+
+test('a hook that gives back what it cannot fails the link, which says whose it is', async (t) => {
+  let given: unknown;
+  const give = () => given as never;
+  const values = {
+    prePrune: [Promise.reject(new Error('late'))],
+    ownNames: [5, [null]],
+    resolve: [undefined, []],
+  };
+  for (const [hook, wrong] of Object.entries(values)) {
+    class Late {
+      [hook] = give;
+    }
+    const { jit } = await openJIT(t, { plugins: [{}, new Late()], optLevel: 0, speculate: 'off' });
+    await jit.addSource('def f(x) x + 1;');
+    const f = await jit.lookup('f');
+    for (given of wrong) {
+      const error = await t.throwsAsync(f(1));
+      const cause = error instanceof MaterializationError ? error.cause : error;
+      t.true(cause instanceof PluginError);
+      t.regex(String(cause), new RegExp(`${hook} of the plugin Late gave back`));
+    }
+    given = { prePrune: undefined, ownNames: [], resolve: new Map() }[hook];
+    t.is(await f(1), 2);
+  }
 });
 
 test('a plugin gives addresses to names of its own', async (t) => {
@@ -187,7 +213,7 @@ test('what a plugin throws of a part that goes stops nothing, and does not come 
     isBroken = true;
     tracker.remove();
     await jit.addIR('define double @f(double %x) { ret double 2.0 }');
-    await f(1).catch(({ cause }) => said.push(cause.message));
+    await f(1).catch(({ cause }) => said.push(cause.cause.message));
     isBroken = false;
     said.push(await f(1));
     await jit.close();

@@ -96,6 +96,7 @@ export type { Block, Edge, LinkGraph, LinkSymbol, Section } from './jitlink/link
 export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
+export { PluginError } from './layers/plugins/plugin-error.js';
 export { BitcodeError, CompileError, IRSyntaxError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';

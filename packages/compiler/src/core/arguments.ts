@@ -23,6 +23,11 @@ export function checkArgument(schema: v.GenericSchema, value: unknown, argument:
   );
 }
 
+/** Whether `schema` takes a value. */
+export function fits(schema: v.GenericSchema, value: unknown): boolean {
+  return v.is(schema, value);
+}
+
 /** What `isTaken` takes, which `expected` says in words. */
 export function is<T>(isTaken: (value: unknown) => boolean, expected: string): v.GenericSchema<T> {
   return v.custom<T>(isTaken, expected);

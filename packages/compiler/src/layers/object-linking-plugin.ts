@@ -6,8 +6,8 @@ import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 /**
- * Takes part in linking: ORC's `ObjectLinkingLayer::Plugin`. What a pass throws fails the link, and then nothing has changed
- * in the runner.
+ * Takes part in linking: ORC's `ObjectLinkingLayer::Plugin`. What a pass throws fails the link with a
+ * `PluginError`, and then nothing has changed in the runner. A link waits for nobody: so does a pass that gives back a promise.
  */
 export interface ObjectLinkingPlugin {
   /** On the graph as the object has it: before what nobody needs is dropped, so that it may mark, rename and add symbols. */

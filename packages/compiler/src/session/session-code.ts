@@ -6,6 +6,7 @@ import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
 import { EntryCounters } from '../layers/plugins/entry-counters.js';
+import { guardedPlugin } from '../layers/plugins/guarded-plugin.js';
 import { StubRedirection } from '../layers/plugins/stub-redirection.js';
 import { EventStream } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
@@ -152,6 +153,6 @@ export class SessionCode {
 
   constructor(context: SessionCodeContext) {
     this.#context = context;
-    this.#plugins.unshift(...context.plugins);
+    this.#plugins.unshift(...context.plugins.map(guardedPlugin));
   }
 }
