@@ -87,7 +87,7 @@ test('a hook that gives back what it cannot fails the link, which says whose it 
     class Late {
       [hook] = give;
     }
-    const { jit } = await openJIT(t, { plugins: [{}, new Late()], optLevel: 0, speculate: 'off' });
+    const { jit } = await openJIT(t, { plugins: [new Late()], optLevel: 0, speculate: 'off' });
     await jit.addSource('def f(x) x + 1;');
     const f = await jit.lookup('f');
     for (given of wrong) {

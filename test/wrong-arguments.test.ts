@@ -1,4 +1,13 @@
-import { ArgumentError, type CallOptions, JITPool } from '@farjit/compiler';
+import {
+  ArgumentError,
+  type CallOptions,
+  CodegenPool,
+  JIT,
+  JITPool,
+  KaleidoscopeJIT,
+  KaleidoscopePool,
+  type SessionEvent,
+} from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { assemble } from '#compiler/test/llvm/assemble.js';
 import { openJIT } from './jit-fixture.js';
@@ -349,4 +358,124 @@ test('a signature that contradicts what defines the function is refused, also af
   await t.throwsAsync(twice(4), { instanceOf: ArgumentError, message: /twice is double\(double, double\)/ });
   await jit.addSource('def twice(x) x + x;');
   t.is(await twice(4), 8);
+});
+
+/** Values that an option of each name does not take. */
+const WRONG_JIT_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
+  executor: ['far', null, 5, {}, { url: 5 }, { url: 'ws://host', token: 5 }, { url: 'ws://host', tokn: 'a' }],
+  local: [
+    null,
+    'strict',
+    { sandbox: 'on' },
+    { limits: { cpu: -1 } },
+    { limits: { cpus: 1 } },
+    { preload: 'libm.so' },
+  ],
+  requireSandbox: ['on', true, null],
+  optLevel: [9, -1, 1.5, '2', null, Number.NaN],
+  hotThreshold: [Number.NaN, 0, -1, 1.5, 2 ** 32, '10', null],
+  speculate: ['x', true, null],
+  speculateOrder: ['f', [5], null],
+  recordCalls: [1, 'yes', null],
+  libraries: ['kaleidoscope', [5], [''], null],
+  transforms: [[null], () => {}, [{}]],
+  plugins: [[null], {}, [{}], [{ prePrune: 5 }], [{ postprune() {} }]],
+  cacheDir: ['', 5, null, 'a\0b'],
+  cacheMaxBytes: [-1, 1.5, Number.NaN, '1', null],
+  program: [5, null],
+  libLLVM: ['', 5, null],
+  tracerProvider: [null, {}, 5],
+  onEvent: [5, null, {}],
+  onOutput: [5, null, {}],
+  codegen: [null, {}, 4],
+  codegenProcesses: [0, -1, 1.5, Number.NaN, '2', null],
+  codegenLimitMs: [Number.NaN, 0, -1, '5', Number.POSITIVE_INFINITY, 2 ** 31, null],
+  sharedObjects: [null, {}],
+};
+
+/** The same, of options that a pool has besides. */
+const WRONG_POOL_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
+  token: [5, null],
+  tls: ['pem', { ca: 5 }, { cret: 'a' }],
+  heartbeatMs: [Number.NaN, 0, '5', null],
+  socketOwner: [-1, 1.5, 'root'],
+  signal: WRONG_SIGNALS,
+  resolve: ['host', null],
+  refreshMs: [Number.NaN, 0, 2 ** 31],
+  waitMs: [Number.NaN, -1, Number.POSITIVE_INFINITY],
+  onExecutor: [null, 5],
+};
+
+/** What every maker of something with these options refuses. */
+function optionRefusals(
+  make: (options: Anything) => unknown,
+  wrong: Readonly<Record<string, readonly unknown[]>>,
+): Readonly<Record<string, Refusal>> {
+  const each = Object.entries(wrong).map(([name, values]): [string, Refusal] => [
+    name,
+    [(value) => make({ [name]: value } as Anything), values, new RegExp(`^options\\.${name}\\b`)],
+  ]);
+  return { options: [make, WRONG_OPTIONS, /^options is /], ...Object.fromEntries(each) };
+}
+
+test('nothing is started with options that are none, and an unknown one is answered with the nearest', async (t) => {
+  const nothing = async () => {};
+  await refuseAll(
+    t,
+    optionRefusals((options) => JIT.create(options), WRONG_JIT_OPTIONS),
+    nothing,
+  );
+  await refuseAll(
+    t,
+    optionRefusals((options) => KaleidoscopeJIT.create(options), WRONG_JIT_OPTIONS),
+    nothing,
+  );
+  const { executor, transforms, program, recordCalls, sharedObjects, onEvent, ...ofPools } =
+    WRONG_JIT_OPTIONS;
+  for (const Pool of [JITPool, KaleidoscopePool]) {
+    const connect = (options: Anything) => Pool.connect(['local'], options);
+    await refuseAll(t, optionRefusals(connect, { ...ofPools, ...WRONG_POOL_OPTIONS }), nothing);
+    await refuseAll(
+      t,
+      {
+        urls: [(urls) => Pool.connect(urls), ['local', null, 5, [5]], /^urls/],
+        'options of a JIT': [
+          (name) => connect({ [name]: undefined } as never),
+          ['executor', 'onEvent'],
+          /is no option/,
+        ],
+      },
+      nothing,
+    );
+  }
+  const ofCodegen = { size: [0, Number.NaN], limitMs: [0, Number.NaN], restMs: ['1'], libLLVM: ['/usr/lib'] };
+  await refuseAll(
+    t,
+    optionRefusals((options) => new CodegenPool(options), ofCodegen),
+    nothing,
+  );
+  await t.throwsAsync(JIT.create({ optlevel: 2 } as never), {
+    instanceOf: ArgumentError,
+    message: 'options.optlevel is no option; did you mean optLevel?',
+  });
+  const far = { executor: { url: 'ws://127.0.0.1:1', tokn: 'secret' } };
+  await t.throwsAsync(JIT.create(far as never), {
+    message: 'options.executor.tokn is no option; did you mean token?',
+  });
+});
+
+test('a cache directory that cannot be used is warned of, unless it is listened to', async (t) => {
+  const warned: string[] = [];
+  const onWarning = ({ message }: Error) => warned.push(message);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  const events: SessionEvent[] = [];
+  for (const onEvent of [undefined, (event: SessionEvent) => void events.push(event)]) {
+    const jit = await JIT.create({ cacheDir: '/dev/null/objects', ...(onEvent && { onEvent }) });
+    t.teardown(() => jit.close());
+    await jit.addIR(PROGRAM);
+    t.is(await (await jit.lookup('half'))(4), 2);
+  }
+  t.is(warned.filter((message) => message.includes('/dev/null/objects')).length, 1);
+  t.is(events.filter(({ type }) => type === 'cache-unusable').length, 1);
 });

@@ -12,6 +12,7 @@ import { modulePipeline, passPipeline } from '../llvm/pass-pipeline.js';
 import { CODE_GEN_OPT_LEVEL, type TargetDescription } from '../llvm/target.js';
 import { damagedBitcode, unreadableIR } from '../llvm/unreadable-ir.js';
 import { CodegenLostError } from './codegen-lost-error.js';
+import { type CodegenPoolOptions, checkCodegenPoolOptions } from './codegen-options.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
 import type { CompileInput, CompileOutput } from './compile-input.js';
@@ -20,20 +21,6 @@ import type { CompileInput, CompileOutput } from './compile-input.js';
 export const DEFAULT_CODEGEN_PROGRAM = fileURLToPath(
   new URL('../../codegen/farjit-codegen', import.meta.url),
 );
-
-/** How a `CodegenPool` works. */
-export interface CodegenPoolOptions {
-  /** Finds the path of the libLLVM to load, when a process is started. Default: `FARJIT_LIBLLVM`, else the newest. */
-  readonly libLLVM?: () => string;
-  /** Most processes at a time. Default: one for each core that this process may use. */
-  readonly size?: number;
-  /** Path of `farjit-codegen`. Default: the one that `npm run build` makes. */
-  readonly program?: string;
-  /** Milliseconds that one module may take before its process is ended, a 40th with guesses in it: 120,000 unless given. */
-  readonly limitMs?: number;
-  /** Milliseconds without work after which all processes but one are ended. Default 1000. */
-  readonly restMs?: number;
-}
 
 /**
  * A function of the largest size that the checks let through takes LLVM some ten seconds on a busy machine; a module of
@@ -82,18 +69,20 @@ export class CodegenPool {
   #restTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor({
-    libLLVM = () => findLibLLVM().path,
-    size = availableParallelism(),
-    program = DEFAULT_CODEGEN_PROGRAM,
-    limitMs = LIMIT_MS,
-    restMs = REST_MS,
-  }: CodegenPoolOptions = {}) {
+  /** @throws {ArgumentError} for options that are none. */
+  constructor(options: CodegenPoolOptions = {}) {
+    checkCodegenPoolOptions(options);
+    const {
+      libLLVM = () => findLibLLVM().path,
+      size = availableParallelism(),
+      program = DEFAULT_CODEGEN_PROGRAM,
+      limitMs = LIMIT_MS,
+      restMs = REST_MS,
+    } = options;
     this.libLLVM = libLLVM;
-    this.#size = Math.max(1, size);
+    this.#size = size;
     this.#program = program;
-    // More, timers do not know.
-    this.#limitMs = Math.min(limitMs, 2 ** 31 - 1);
+    this.#limitMs = limitMs;
     this.#restMs = restMs;
   }
 

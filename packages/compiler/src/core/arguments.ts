@@ -89,7 +89,7 @@ export function objectWith(methods: readonly string[], expected: string): v.Gene
 }
 
 /** The schema of each of `Options`, all of which may be left out. */
-type OptionSchemas<Options> = { readonly [Name in keyof Options]-?: v.GenericSchema };
+export type OptionSchemas<Options> = { readonly [Name in keyof Options]-?: v.GenericSchema };
 
 /** An object of options: these, and no others. Of one with a name that there is not, the error has the nearest. */
 export function optionsOf<Options>(schemas: OptionSchemas<Options>): v.GenericSchema {

@@ -22,8 +22,10 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
+import { tellOfCache } from './cache-warning.js';
 import { ColumnCalls } from './column-calls.js';
 import { definedSignature } from './defined-signature.js';
+import { deliverOutput } from './deliver-output.js';
 import { Dylib, type DylibContext } from './dylib.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
 import { Functions } from './functions.js';
@@ -36,6 +38,7 @@ import {
   checkTracker,
 } from './jit-arguments.js';
 import { JITInspector } from './jit-inspector.js';
+import { checkJITOptions } from './jit-options.js';
 import type {
   CloseOptions,
   FunctionTier,
@@ -45,7 +48,6 @@ import type {
   StubInfo,
 } from './jit-types.js';
 import { type OpenedSession, openSession } from './open-session.js';
-import { writeToProcess } from './write-to-process.js';
 
 /**
  * A JIT at a distance that knows no language: functions of front ends and LLVM modules are added here and run in another
@@ -83,7 +85,7 @@ export class JIT implements AsyncDisposable {
     );
     this.layers = layers;
     if (options.onEvent) session.events.subscribe(options.onEvent);
-    cache?.listen((event) => session.events.emit(event));
+    if (cache) tellOfCache(cache, session, options);
     if (layers.tiers.kind === 'tiered')
       session.tierUp.use({
         makeOptimized: (unit, onPlanned) => functionUnitOf(unit).layer.makeOptimized(unit, onPlanned),
@@ -112,19 +114,16 @@ export class JIT implements AsyncDisposable {
       onChanged: (names) => this.onChanged(names),
     };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
-    const write = options.onOutput ?? writeToProcess;
-    session.events.subscribe((event) => {
-      if (event.type !== 'output') return;
-      const written = write(event.stream, event.content);
-      if (written instanceof Promise) void session.executor.holdBack(written);
-    });
+    deliverOutput(session, options.onOutput);
   }
 
   /**
    * Connects to an executor, or starts one, and opens a session.
+   * @throws {ArgumentError} for options that are none.
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static async create(options: JITOptions = {}): Promise<JIT> {
+    checkJITOptions(options);
     return new JIT(await openSession(options), options);
   }
 

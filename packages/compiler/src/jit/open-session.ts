@@ -6,7 +6,6 @@ import { LocalExecutor } from '../executor-client/local-executor.js';
 import { openingFrame } from '../executor-client/opening.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { openTracing } from '../observe/tracing.js';
-import { MAX_THRESHOLD } from '../runner/counter-pages.js';
 import { ExecutionSession } from '../session/execution-session.js';
 import type { JITOptions } from './jit-types.js';
 
@@ -27,8 +26,6 @@ export interface OpenedSession {
  */
 export async function openSession(options: JITOptions): Promise<OpenedSession> {
   const { executor = 'local', hotThreshold, libraries = [], plugins = [], requireSandbox = 'off' } = options;
-  if (hotThreshold !== undefined && !isThreshold(hotThreshold))
-    throw new RangeError(`hotThreshold is ${hotThreshold}: give a whole number from 1 to ${MAX_THRESHOLD}`);
   const tracing = await openTracing(options.tracerProvider);
   const codegen = options.codegen ?? newCodegenPool(options);
   const open = async (
@@ -80,10 +77,6 @@ export function newCodegenPool(options: CodegenOptions): CodegenPool {
     ...(size === undefined ? {} : { size }),
     ...(limitMs === undefined ? {} : { limitMs }),
   });
-}
-
-function isThreshold(value: number): boolean {
-  return Number.isInteger(value) && value >= 1 && value <= MAX_THRESHOLD;
 }
 
 /** What transforms do to a module cannot be part of a key, so nothing is kept with them. */

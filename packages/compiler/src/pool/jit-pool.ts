@@ -46,7 +46,7 @@ import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
 import { Evaluator } from './evaluator.js';
 import { ExecutorSet } from './executor-set.js';
-import { checkMapArguments } from './pool-arguments.js';
+import { checkConnectArguments, checkMapArguments } from './pool-arguments.js';
 import { PoolExecutor } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
 import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
@@ -106,7 +106,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @returns a pool when at least one is connected; the others are tried again and again.
    * @throws {ConnectError} when none is.
    */
-  static connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<JITPool> {
+  static async connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<JITPool> {
+    checkConnectArguments(urls, options);
     return new JITPool(options, (one) => JIT.create(one)).open(urls);
   }
 

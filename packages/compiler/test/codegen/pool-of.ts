@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { CodegenPool, type CodegenPoolOptions } from '../../src/codegen/codegen-pool.js';
+import type { CodegenPoolOptions } from '../../src/codegen/codegen-options.js';
+import { CodegenPool } from '../../src/codegen/codegen-pool.js';
 
 /** A pool of one process, unless said otherwise, which ends with the test. */
 export function poolOf(t: ExecutionContext, options: CodegenPoolOptions = {}): CodegenPool {

@@ -4,6 +4,7 @@ import { checkArgument, nameText } from '../../core/arguments.js';
 import type { SymbolRef } from '../../core/jit-dylib.js';
 import type { Functions } from '../../jit/functions.js';
 import { JIT } from '../../jit/jit.js';
+import { checkJITOptions } from '../../jit/jit-options.js';
 import type { ExpressionResult, JITOptions, ResourceTracker } from '../../jit/jit-types.js';
 import { type OpenedSession, openSession } from '../../jit/open-session.js';
 import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
@@ -44,9 +45,11 @@ export class KaleidoscopeJIT extends JIT {
 
   /**
    * Connects to an executor, or starts one, and opens a session.
+   * @throws {ArgumentError} for options that are none.
    * @throws {ConnectError | RemoteError} when there is none, or it refuses.
    */
   static override async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
+    checkJITOptions(options);
     const withLibraries = { ...options, libraries: [...RUNNER_LIBRARIES, ...(options.libraries ?? [])] };
     return new KaleidoscopeJIT(await openSession(withLibraries), withLibraries);
   }

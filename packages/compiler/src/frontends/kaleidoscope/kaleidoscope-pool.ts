@@ -5,6 +5,7 @@ import { NO_SYMBOLS } from '../../core/symbol-flags.js';
 import type { ExpressionResult, ResourceTracker } from '../../jit/jit-types.js';
 import { JITPool } from '../../pool/jit-pool.js';
 import type { ExpressionSink } from '../../pool/ordered-expressions.js';
+import { checkConnectArguments } from '../../pool/pool-arguments.js';
 import type { PoolFunctions } from '../../pool/pool-functions.js';
 import type { ExecutorPoolOptions } from '../../pool/pool-types.js';
 import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
@@ -38,10 +39,11 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
   }
 
   /** See `connectExecutors`. */
-  static override connect(
+  static override async connect(
     urls: readonly string[],
     options: ExecutorPoolOptions = {},
   ): Promise<KaleidoscopePool> {
+    checkConnectArguments(urls, options);
     return new KaleidoscopePool(options).open(urls);
   }
 
