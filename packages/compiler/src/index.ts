@@ -90,6 +90,7 @@ export type {
   ResourceTracker,
   StubInfo,
 } from './jit/jit-types.js';
+export { LibraryNotLoadedError } from './jit/loaded-library.js';
 export { LinkError } from './jitlink/errors.js';
 export type { LinkedGraph, LinkedSymbol } from './jitlink/link.js';
 export type { Block, Edge, LinkGraph, LinkSymbol, Section } from './jitlink/link-graph.js';

@@ -47,6 +47,7 @@ import type {
   ResourceTracker,
   StubInfo,
 } from './jit-types.js';
+import { hasLibrary, LibraryNotLoadedError } from './loaded-library.js';
 import { type OpenedSession, openSession } from './open-session.js';
 
 /**
@@ -166,6 +167,19 @@ export class JIT implements AsyncDisposable {
   /** Adds an archive to the main dylib: see `Dylib.addArchive`. */
   addArchive(content: Uint8Array, options?: ArchiveOptions): Promise<void> {
     return this.mainDylib.addArchive(content, options);
+  }
+
+  /**
+   * Sees that the program finds a shared library's names. Libraries are loaded before a runner is confined, so it must have been
+   * asked for when the executor was started: by `local.preload`, or `--preload` of an executor elsewhere.
+   * @param path of the library, or its name as dlopen takes it.
+   * @throws {LibraryNotLoadedError} when it was not; it names the option.
+   */
+  async addLibrary(path: string): Promise<void> {
+    checkName(path);
+    if (hasLibrary(await this.runnerMaps(), path)) return;
+    const option = this.#local ? `JIT.create({ local: { preload: ['${path}'] } })` : `--preload ${path}`;
+    throw new LibraryNotLoadedError(path, option);
   }
 
   /** Adds a C or C++ source to the main dylib: see `Dylib.addC`. */
