@@ -66,6 +66,8 @@ export class Builder {
     if (existsSync(executable)) return executable;
     const isObject = (source: ProgramSource) => objectOf(program, source, folder) !== undefined;
     for (const source of sources) if (isObject(source)) await this.#compileObject(program, source, folder);
+    // There is nothing to compare it with.
+    if (program.refusal) return executable;
     const archive = archived.length > 0 ? archiveOf(folder) : undefined;
     const inArchive = (source: ProgramSource) => archived.includes(basename(source.path));
     if (archive !== undefined)

@@ -1,7 +1,7 @@
 // node test/dist/conformance/main.js: runs suites; `npm run test:conformance` builds, fetches their sources and calls it.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
@@ -9,6 +9,7 @@ import { Builder } from './build.js';
 import { FarJIT } from './farjit.js';
 import { describeMode, MODES, type Mode } from './program.js';
 import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
+import { isRight, keepReport, reportOf } from './suite-report.js';
 import { SUITES } from './suites/index.js';
 import { summaryOf } from './summary.js';
 
@@ -51,6 +52,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  const { only } = values;
   const jobs = wholeNumber('jobs', values.jobs);
   const modes = named('mode', values.mode, MODES, describeMode);
   const options = {
@@ -61,23 +63,26 @@ async function main(): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'farjit-conformance-'));
   const farjit = await FarJIT.start(jobs);
   try {
-    const builder = new Builder(findClang(findLibLLVM().path), directory);
-    const results: SuiteResult[] = [];
+    const libLLVM = findLibLLVM();
+    const clang = findClang(libLLVM.path);
+    const tools = `${basename(clang)}, libLLVM ${libLLVM.version}`;
+    const builder = new Builder(clang, directory);
+    let isAllRight = true;
     for (const { make } of named('suite', values.suite, SUITES, ({ name }) => name)) {
       const suite = await make({ ...options, directory });
       if (typeof suite === 'string') {
         say(suite);
         continue;
       }
-      const { only } = values;
       const programs = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
-      results.push(await run({ ...suite, programs }, { builder, farjit }, { jobs, modes }));
+      const result = await run({ ...suite, programs }, { builder, farjit }, { jobs, modes });
+      const report = reportOf(result, tools);
+      process.stdout.write(summaryOf(result, report));
+      isAllRight &&= isRight(result);
+      // What is not the whole suite is no suite's report.
+      if (only === undefined && options.sources !== '') keepReport(options.sources, report);
     }
-    process.stdout.write(summaryOf(results));
-    const isRight = results.every(({ suite, checked }) =>
-      checked.every((one) => failuresOf(suite, one).length === 0),
-    );
-    return isRight ? 0 : 1;
+    return isAllRight ? 0 : 1;
   } finally {
     await farjit.stop();
     rmSync(directory, { recursive: true, force: true });

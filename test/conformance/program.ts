@@ -8,7 +8,7 @@ export interface ProgramSource {
 
 /** What FarJIT has to say instead of running a program. */
 export interface Refusal {
-  /** Of the error. */
+  /** Of the error; codes that it may have, with a stroke between them. */
   readonly code: string;
   /** In its message. */
   readonly words: string;
@@ -31,6 +31,8 @@ export interface Program {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
+  /** Whether what its runs cost is of interest. */
+  readonly isCounted?: boolean;
   /** The only major version of libLLVM that reads what this clang makes of it. */
   readonly llvm?: number | undefined;
   readonly refusal?: Refusal | undefined;

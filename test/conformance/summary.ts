@@ -1,30 +1,14 @@
 import { failuresOf, type SuiteResult } from './run-suite.js';
+import type { SuiteReport } from './suite-report.js';
 
-/** How suites have fared, a line each, and what went wrong. */
-export function summaryOf(results: readonly SuiteResult[]): string {
-  const lines = results.flatMap((result) => {
-    const { suite, checked } = result;
-    const counts = countsByMode(result).map(({ mode, right, total }) => `${mode} ${right} of ${total}`);
-    const leftOut = checked.filter(({ leftOut }) => leftOut !== undefined).length;
-    return [
-      `${suite.name}: ${counts.join(', ') || 'nothing was run'}${leftOut > 0 ? `; ${leftOut} left out` : ''}`,
-      ...checked.flatMap((one) => failuresOf(suite, one)).map((words) => `  ${words}`),
-    ];
-  });
-  return `${lines.join('\n')}\n`;
-}
-
-/** How many programs of a suite are right in each mode that it was run in. */
-export function countsByMode({
-  checked,
-}: SuiteResult): { readonly mode: string; readonly right: number; readonly total: number }[] {
-  const modes = new Map<string, { mode: string; right: number; total: number }>();
-  for (const { results } of checked)
-    for (const { mode, differences } of results) {
-      const count = modes.get(mode) ?? { mode, right: 0, total: 0 };
-      modes.set(mode, count);
-      count.total++;
-      if (differences.length === 0) count.right++;
-    }
-  return [...modes.values()];
+/** How a suite has fared, in a line, and what went wrong. */
+export function summaryOf({ suite, checked }: SuiteResult, { counts, leftOut }: SuiteReport): string {
+  const words = counts.map(({ mode, right, total }) => `${mode} ${right} of ${total}`);
+  const leftOutCount = Object.values(leftOut).reduce((sum, count) => sum + count, 0);
+  const failures = checked.flatMap((one) => failuresOf(suite, one));
+  return [
+    `${suite.name}: ${words.join(', ') || 'nothing was run'}${leftOutCount > 0 ? `; ${leftOutCount} left out` : ''}`,
+    ...failures.map((failure) => `  ${failure}`),
+    '',
+  ].join('\n');
 }

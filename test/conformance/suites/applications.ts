@@ -117,7 +117,7 @@ function programOf(
   application: Application,
   { args = [], env = {}, stdin = Buffer.alloc(0) }: Run,
 ): Program {
-  return { name, ...application, args, env, stdin };
+  return { name, ...application, args, env, stdin, isCounted: true };
 }
 
 function cSources(folder: string, files: readonly string[]): Program['sources'] {

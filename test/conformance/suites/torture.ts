@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Program } from '../program.js';
 import type { Suite } from '../run-suite.js';
 import type { SuiteOptions } from './index.js';
+import { TORTURE_DIFFERENCES } from './torture-differences.js';
 
 const FLAGS = ['-std=gnu17', '-w'];
 /** What its own options may be: those that change what a program means. */
@@ -37,8 +38,10 @@ export function tortureSuite({ sources, isShort }: SuiteOptions): Suite | string
 }
 
 function programOf(path: string, folder: string): Program {
+  const name = path.slice(folder.length + 1, -'.c'.length);
   return {
-    name: path.slice(folder.length + 1, -'.c'.length),
+    name,
+    knownDifference: TORTURE_DIFFERENCES.get(name),
     sources: [{ path, language: 'c' }],
     flags: [...FLAGS, ...optionsIn(readFileSync(path, 'latin1'))],
     args: [],

@@ -1,0 +1,3 @@
+#include <stdio.h>
+enum { PUSH, ADD, MUL, DUP, SWAP, JNZ, DEC, HALT }; static long run(const int *c) { long s[16]; int p = 0; for (;;) switch (*c++) { case PUSH: s[p++] = *c++; break; case ADD: p--; s[p - 1] = (s[p - 1] + s[p]) % 1000003; break; case MUL: p--; s[p - 1] = s[p - 1] * s[p] % 1000003; break; case DUP: s[p] = s[p - 1]; p++; break; case SWAP: { long t = s[p - 1]; s[p - 1] = s[p - 2]; s[p - 2] = t; break; } case DEC: s[p - 1]--; break; case JNZ: if (s[p - 1]) c += *c; c++; break; case HALT: return s[p - 2]; } }
+int main(void) { static const int code[] = {PUSH, 1, PUSH, 200000, SWAP, PUSH, 7, MUL, PUSH, 3, ADD, SWAP, DEC, JNZ, -10, HALT}; printf("%ld\n", run(code)); return 0; }

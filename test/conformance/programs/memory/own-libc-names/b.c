@@ -1,0 +1,2 @@
+#include <string.h>
+int helper(const char *s) { return (int)strlen(s); }

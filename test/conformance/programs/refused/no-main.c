@@ -1,0 +1,2 @@
+// refused: SYMBOLS_NOT_FOUND main
+int other(void) { return 1; }

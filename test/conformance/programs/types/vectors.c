@@ -1,0 +1,4 @@
+#include <stdio.h>
+typedef int v4 __attribute__((vector_size(16))); typedef float f4 __attribute__((vector_size(16))); typedef double d2 __attribute__((vector_size(16))); typedef unsigned char b16 __attribute__((vector_size(16)));
+static v4 add(v4 a, v4 b) { return a + b * 2; } static f4 scale(f4 a, float k) { return a * (f4){k, k, k, k}; } static v4 choose(v4 a, v4 b) { return (a > b) & a | ~(a > b) & b; }
+int main(void) { v4 a = {1, 2, 3, 4}, b = {4, 3, 2, 1}, c = add(a, b), m = choose(a, b); f4 f = scale((f4){1.5f, 2, 3, 4}, 2); d2 d = {1, 2}; d = d / (d2){4, 8}; b16 s = __builtin_shufflevector((b16){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, (b16){}, 15, 0, 14, 1, 13, 2, 12, 3, 11, 4, 10, 5, 9, 6, 8, 7); printf("%d %d %d %d %g %g %g %d %d %d\n", c[0], c[3], m[0], m[2], f[0], f[3], d[1], s[0], s[4], s[15]); return 0; }

@@ -1,0 +1,3 @@
+#include <stdio.h>
+static long many(char a, short b, int c, long d, float e, double f, unsigned char g, int h, long i, float j, double k, short l, char m, long n, double o, double p, double q, double r, double s, float t, int u) { return a + b * 2 + c * 3 + d * 4 + (long)(e * 5) + (long)f + g + h + i + (long)j + (long)k + l + m + n + (long)(o + p + q + r + s + t) + u; }
+int main(void) { long (*volatile p)(char, short, int, long, float, double, unsigned char, int, long, float, double, short, char, long, double, double, double, double, double, float, int) = many; printf("%ld\n", p(-1, -2, 3, 4, 5.5f, 6.5, 250, 8, 9, 10, 11, -12, -13, 14, 15, 16, 17, 18, 19, 20, 21)); return 0; }
