@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { DefinitionGenerator } from './jit-dylib.js';
 
 /** What a generator is asked at a time. */
 interface Question {
@@ -54,6 +55,24 @@ export class SharedQuestions {
     for (const name of names) this.#pending.set(name, { question, answer });
     return answer;
   }
+}
+
+/**
+ * A generator that defines what it is asked for in its dylib.
+ * @param define asked for a name once at a time.
+ */
+export function definingGenerator(
+  define: (names: readonly string[]) => void | Promise<void>,
+  options: Pick<DefinitionGenerator, 'leavesWeak' | 'isLast'> = {},
+): DefinitionGenerator {
+  const questions = new SharedQuestions(define);
+  return {
+    ...options,
+    tryToGenerate: async (names, _, runner) => {
+      await runner.answerOrLoss(questions.ask(names));
+      return new Map();
+    },
+  };
 }
 
 /** Whether the answer to one question waits for that to another, which is no circle before somebody waits. */

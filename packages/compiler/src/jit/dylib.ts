@@ -11,10 +11,10 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
-import type { DefinitionGenerator, JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
-import { SharedQuestions } from '../core/shared-questions.js';
+import { definingGenerator } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
 import { Builtins } from '../frontends/llvm/builtins.js';
@@ -101,7 +101,7 @@ export class Dylib {
       add: (member, name) => this.addObject(member, { name }),
     });
     const supply = async (names: readonly string[]) => void (await this.#builtins.supply(names));
-    this.#addGenerator(supply, { leavesWeak: true, isLast: true });
+    dylib.generators.push(definingGenerator(supply, { leavesWeak: true, isLast: true }));
   }
 
   get name(): string {
@@ -196,18 +196,7 @@ export class Dylib {
    */
   addGenerator(generator: Generator): void {
     checkArgument(anyFunction, generator, 'generator');
-    this.#addGenerator(generator, {});
-  }
-
-  #addGenerator(generator: Generator, options: Pick<DefinitionGenerator, 'leavesWeak' | 'isLast'>): void {
-    const questions = new SharedQuestions((names) => generator(names, this));
-    this.#dylib.generators.push({
-      ...options,
-      tryToGenerate: async (names, _, runner) => {
-        await runner.answerOrLoss(questions.ask(names));
-        return new Map();
-      },
-    });
+    this.#dylib.generators.push(definingGenerator((names) => generator(names, this)));
   }
 
   /**
@@ -336,7 +325,8 @@ export class Dylib {
   /** Has an archive that has been opened supply what is needed: see `addArchive`. */
   addMembers(members: ArchiveMembers): void {
     this.#archives.push(members);
-    this.#addGenerator(async (names) => void (await members.supply(names)), { leavesWeak: true });
+    const supply = async (names: readonly string[]) => void (await members.supply(names));
+    this.#dylib.generators.push(definingGenerator(supply, { leavesWeak: true }));
   }
 
   /**

@@ -9,16 +9,9 @@ import type { CallOptions } from '../calls/session-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { checkArgument, nameText, text } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
-import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
-import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
-import { compileC } from '../frontends/llvm/c-compiler.js';
-import { findClang } from '../frontends/llvm/find-clang.js';
-import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
-import { readObject } from '../frontends/llvm/object-unit.js';
-import { openArchive } from '../frontends/llvm/open-archive.js';
 import {
   checkAddArchive,
   checkAddC,
@@ -34,10 +27,8 @@ import { checkFrontEnd } from '../jit/jit-arguments.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { writeToProcess } from '../jit/write-to-process.js';
-import { LinkError } from '../jitlink/errors.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { writeBitcode } from '../llvm/bitcode.js';
-import type { ModuleIR } from '../llvm/module-ir.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
@@ -49,6 +40,7 @@ import { ExecutorSet } from './executor-set.js';
 import { checkConnectArguments, checkMapArguments } from './pool-arguments.js';
 import { PoolExecutor } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
+import { PoolInputs } from './pool-inputs.js';
 import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
 
@@ -79,7 +71,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   readonly #executors: ExecutorSet<Session>;
   readonly #dispatcher: Dispatcher<Session>;
   readonly #evaluator: Evaluator<Session>;
-  readonly #archives: ArchiveMembers[] = [];
+  readonly #inputs: PoolInputs<Session>;
 
   /** @param createSession opens a session with one executor. */
   protected constructor(
@@ -97,6 +89,11 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     this.definitions = new Definitions(() => this.#sessions());
     this.#dispatcher = new Dispatcher(() => this.#executors.values());
     this.#evaluator = new Evaluator(this.#executors, this.#dispatcher);
+    this.#inputs = new PoolInputs({
+      definitions: this.definitions,
+      codegen: this.#codegen,
+      target: () => this.#target(),
+    });
   }
 
   /**
@@ -169,7 +166,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   async addModule(module: llvm.Module): Promise<ResourceTracker> {
     checkAddModule(module);
     const name = module.getModuleIdentifier() || 'module';
-    return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
+    return this.#inputs.addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
   }
 
   /**
@@ -178,7 +175,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   async addIR(content: string | Uint8Array, options: AddOptions = {}): Promise<ResourceTracker> {
     checkAddIR(content, options);
-    return this.#addIR(irOf(content), options.name ?? 'module');
+    return this.#inputs.addIR(irOf(content), options.name ?? 'module');
   }
 
   /**
@@ -187,9 +184,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     checkVerifiedModule(module);
-    const { name, defines } = module;
-    refuseRunLists(name, defines.runLists);
-    return this.definitions.add({ name, ...defines, add: (session) => session.defineModule(module) });
+    return this.#inputs.defineModule(module);
   }
 
   /**
@@ -198,18 +193,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
     checkAddObject(content, options);
-    return this.#addObject(content, options.name ?? 'object', options.signatures);
-  }
-
-  async #addObject(
-    content: Uint8Array,
-    name: string,
-    signatures?: ObjectOptions['signatures'],
-  ): Promise<ResourceTracker> {
-    if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
-    const object = readObject(content.slice(), name, (await this.#target()).triple, signatures);
-    refuseRunLists(name, object.runLists);
-    return this.definitions.add({ ...object, add: (session) => session.mainDylib.defineObject(object) });
+    return this.#inputs.addObject(content, options);
   }
 
   /**
@@ -218,31 +202,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    */
   async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<void> {
     checkAddArchive(content, options);
-    const { name = 'archive', directory } = options;
-    const members = await openArchive(
-      { content, name, directory },
-      {
-        codegen: this.#codegen,
-        target: await this.#target(),
-        isDefined: (symbol) => this.definitions.defines(symbol),
-        add: (member, title) => this.#addObject(member, title),
-      },
-    );
-    this.#archives.push(members);
-    const add = (session: Session) => void session.mainDylib.addMembers(members);
-    this.definitions.add({ name, symbols: NO_SYMBOLS, add });
+    return this.#inputs.addArchive(content, options);
   }
 
   /**
    * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
    * @throws as that, and as `defineModule`.
    */
-  async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
-    checkAddC(source, addOptions);
-    const { cc, ...options } = addOptions;
-    const { name = 'source' } = options;
-    const made = await compileC(cc ?? findClang(this.#codegen.libLLVM()), source, options);
-    return this.#addObject(made, name);
+  async addC(source: string | Uint8Array, options: AddCOptions = {}): Promise<ResourceTracker> {
+    checkAddC(source, options);
+    return this.#inputs.addC(source, options);
   }
 
   /**
@@ -253,7 +222,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
     checkArgument(nameText, name, 'name');
     const signature = words === undefined ? undefined : signatureFrom(words);
-    await this.#supply(name);
+    await this.#inputs.supply(name);
     const { signature: known } = await this.#evaluator.atHome(
       (session) => session.lookup(name, signature),
       undefined,
@@ -289,7 +258,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
     const columns = data instanceof Float64Array ? [data] : data.columns;
-    await this.#supply(name);
+    await this.#inputs.supply(name);
     const signature = this.signatureOf(name);
     if (!signature) throw new SymbolsNotFoundError([name]);
     checkColumns(name, signature, columns);
@@ -341,21 +310,10 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     return new PoolFunctions(frontEnd, context);
   }
 
-  /** Read for one executor's target: they differ in what their CPUs have, of which a module says nothing. */
-  async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
-    const module = await this.#codegen.readModule(name, ir, await this.#target());
-    return this.defineModule({ name, ...module });
-  }
-
   /** What one of the executors is. */
   async #target(): Promise<TargetDescription> {
     const known = this.executors.find((executor) => executor.target)?.target;
     return known ?? (await this.#evaluator.atHome(async (session) => session.target, undefined));
-  }
-
-  /** Adds the member of an archive that defines a name, if nobody else does. */
-  async #supply(name: string): Promise<void> {
-    for (const members of this.#archives) await members.supply([name]);
   }
 
   *#sessions(): Generator<Session> {
@@ -413,15 +371,4 @@ function idlestOf<Session extends JIT>(executors: readonly PoolExecutor<Session>
   return executors.reduce((idlest, executor) =>
     executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
   );
-}
-
-/** @throws {LinkError} for functions to run at the start or the end, of which nobody says when that is. */
-function refuseRunLists(graph: string, lists: readonly string[]): void {
-  const names = [...new Set(lists.map((list) => list.replace(/#.*/, '')))];
-  if (names.length > 0)
-    throw new LinkError(
-      'unsupported',
-      { graph, names },
-      `${names.join(', ')}: a pool runs no functions at the start or the end; use a JIT`,
-    );
 }
