@@ -1,6 +1,8 @@
-import { SessionClosedError } from '@farjit/compiler';
-import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
-import test from 'ava';
+import { type CallOptions, DeadlineExceededError, JIT, JITPool, SessionClosedError } from '@farjit/compiler';
+import { CancelledError, ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
+import test, { type ExecutionContext } from 'ava';
+import { gate } from '#compiler/test/gate.js';
+import { assemble } from '#compiler/test/llvm/assemble.js';
 import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { isAlive } from './proc.js';
 
@@ -87,4 +89,65 @@ test('what waits for a compilation that does not end is rejected when the sessio
   const [result] = await results;
   t.is(result?.status, 'rejected');
   t.regex(String(result?.status === 'rejected' && result.reason), /closed/);
+});
+
+/** A program and a function that print a line, and go on for ever. */
+const PRINTING = `
+@line = private constant [6 x i8] c"line\\0A\\00"
+declare i64 @write(i32, i8*, i64)
+define i32 @main() {
+entry:
+  %printed = call i64 @write(i32 1, i8* getelementptr ([6 x i8], [6 x i8]* @line, i64 0, i64 0), i64 5)
+  br label %on
+on:
+  br label %on
+}`;
+
+/** A JIT with an `onOutput` that is never done with the first that it gets, and when it has got that. */
+async function openStuck(t: ExecutionContext) {
+  const { reached: printed, wait } = gate();
+  const jit = await JIT.create({ onOutput: wait });
+  t.teardown(() => jit.close({ atOnce: true }));
+  await jit.addIR(assemble(PRINTING));
+  return { jit, printed };
+}
+
+test('what deals with output for ever keeps no closing waiting', async (t) => {
+  const { jit, printed } = await openStuck(t);
+  const processes = [jit.localExecutorProcessId ?? 0, jit.runner.processId];
+  const main = await jit.lookup('main');
+  const call = reasonOf(main());
+  await printed;
+  await jit.close();
+  t.true((await call) instanceof FarJITError);
+  t.deepEqual(processes.filter(isAlive), []);
+});
+
+for (const [how, run] of Object.entries({
+  'a call': async (jit: JIT, options: CallOptions) => (await jit.lookup('main')).call([], options),
+  'a program': (jit: JIT, options: CallOptions) => jit.runProgram(options),
+}))
+  test(`what deals with output for ever keeps ${how} that is interrupted or late from ending no longer`, async (t) => {
+    const { jit: late } = await openStuck(t);
+    t.true((await reasonOf(run(late, { deadlineMs: 200 }))) instanceof DeadlineExceededError);
+    await late.close();
+    const { jit, printed } = await openStuck(t);
+    const abort = new AbortController();
+    const reason = reasonOf(run(jit, { signal: abort.signal }));
+    await printed;
+    abort.abort();
+    t.true((await reason) instanceof CancelledError);
+    await jit.close();
+  });
+
+test('what deals with the output of a pool for ever keeps no closing waiting', async (t) => {
+  const { reached: printed, wait } = gate();
+  const pool = await JITPool.connect(['local'], { onOutput: wait });
+  t.teardown(() => pool.close());
+  await pool.addIR(assemble(PRINTING));
+  const main = await pool.lookup('main');
+  const call = reasonOf(main());
+  await printed;
+  await pool.close();
+  t.true((await call) instanceof FarJITError);
 });

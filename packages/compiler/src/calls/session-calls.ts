@@ -14,6 +14,7 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { programThreadsAfter, translateCallError } from './call-errors.js';
 import { CallLimit } from './call-limit.js';
+import { answerOrGivenUp } from './given-up.js';
 
 /**
  * Calls under way at a time; further ones wait here. The executor runs 64 side by side and refuses more than 1024
@@ -145,7 +146,7 @@ export class SessionCalls {
       if (!prepared || runner.lost) return undefined;
       throwIfAborted(name, options);
       programThreads = 'unknown';
-      return await this.#send(name, runner, async (commit) => {
+      const sendIt = async (commit: Commit) => {
         const { generation } = runner;
         const { traceparent } = tracing;
         try {
@@ -156,7 +157,11 @@ export class SessionCalls {
           programThreads = programThreadsAfter(error);
           throw error;
         }
-      });
+      };
+      const { heldBack } = executor();
+      return await this.#send(name, runner, (commit) =>
+        answerOrGivenUp(sendIt(commit), name, options, heldBack),
+      );
     } catch (error) {
       if (error instanceof RemoteError && error.code === 'STALE_GENERATION') return undefined;
       throw error;

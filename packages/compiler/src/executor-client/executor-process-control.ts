@@ -22,6 +22,7 @@ import type { AnswerDeadline } from './answer-deadline.js';
 import { checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import type { ExecutorConduct } from './executor-conduct.js';
 import type { ExecutorHandlers } from './executor-handlers.js';
+import { HeldBack } from './held-back.js';
 import { type OpenedConnection, type OpenOptions, openOver } from './open-over.js';
 import { SandboxError } from './sandbox-error.js';
 import { stageCommit } from './stage-commit.js';
@@ -54,6 +55,7 @@ export class ExecutorProcessControl {
   readonly info: RemoteInfo;
   readonly sessionId: string;
   readonly server: string;
+  readonly heldBack = new HeldBack();
   readonly #connection: Connection;
   readonly #conduct: ExecutorConduct;
   readonly #deadline: AnswerDeadline;
@@ -264,7 +266,11 @@ export class ExecutorProcessControl {
 
   /** Receives nothing more from the executor until `until` has settled. */
   async holdBack(until: Promise<unknown>): Promise<void> {
-    await Promise.all([this.#connection.link.holdBack(until), this.#deadline.pause(until)]);
+    await Promise.all([
+      this.heldBack.hold(until),
+      this.#connection.link.holdBack(until),
+      this.#deadline.pause(until),
+    ]);
   }
 
   /**
@@ -281,13 +287,20 @@ export class ExecutorProcessControl {
     }
     // Nor is it worth resuming from here on.
     link.timeToLiveMs = 0;
-    const isTerminated = await this.#ask(session.terminateSession, {}, 0, {
+    const terminated = this.#ask(session.terminateSession, {}, 0, {
       timeoutMs: TERMINATE_TIMEOUT_MS,
     }).then(
       () => true,
       // The executor may close first, or never answer; either way the session is over.
       () => false,
     );
+    // Nor is whoever deals with output waited for, who may never be done: what is behind it is nobody's any more.
+    let forget = () => {};
+    const held = new Promise<false>((resolve) => {
+      forget = this.heldBack.onHeld(() => resolve(false));
+    });
+    const isTerminated = await Promise.race([terminated, held]);
+    forget();
     this.disconnect();
     return isTerminated;
   }

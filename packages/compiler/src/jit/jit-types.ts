@@ -93,7 +93,9 @@ export interface JITOptions {
   readonly sharedObjects?: SharedObjects;
   /**
    * What JIT'd code prints. By default it goes to this process's own standard output and error. A promise returned
-   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program.
+   * holds back everything that comes from the executor until it has settled, so that a slow reader slows the program. Calls
+   * and look-ups wait for it as long as it takes, but neither `close` does, nor a call whose signal is aborted or whose
+   * deadline has passed, on this process's clock then.
    */
   readonly onOutput?: (stream: 'stdout' | 'stderr', content: Uint8Array) => Promise<void> | undefined | void;
 }
