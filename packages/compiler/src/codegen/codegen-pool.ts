@@ -40,6 +40,12 @@ const NO_TARGET = { triple: '', cpuName: '', cpuFeatures: '' };
 /** A process holds 60 MB, and another one is there in 15 ms. */
 const REST_MS = 1000;
 
+/**
+ * What waits no longer than another process takes to start is done before that one could do it, and whoever starts it, the
+ * compiler's own thread, has other work meanwhile.
+ */
+const START_MS = 15;
+
 interface Done extends CodegenAnswer {
   readonly llvmVersion: string;
 }
@@ -47,13 +53,15 @@ interface Done extends CodegenAnswer {
 interface Job {
   readonly input: CompileInput;
   readonly product: Product;
+  /** When it came, in `performance.now()`. */
+  readonly since: number;
   resolve(answer: Done): void;
   reject(error: Error): void;
 }
 
 /**
  * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
- * A process is started when there is work that no other has time for. When there has been none for a while, one is kept.
+ * A process is started when there is work that no other has time for in a while. When there has been none, one is kept.
  */
 export class CodegenPool {
   /** Finds the path of the libLLVM that its processes load. */
@@ -67,6 +75,7 @@ export class CodegenPool {
   readonly #limitMs: number;
   readonly #restMs: number;
   #restTimer: NodeJS.Timeout | undefined;
+  #helpTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   /** @throws {ArgumentError} for options that are none. */
@@ -176,6 +185,7 @@ export class CodegenPool {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#restTimer);
+    clearTimeout(this.#helpTimer);
     await Promise.all([...this.#processes].map((process) => process.stop()));
   }
 
@@ -185,7 +195,7 @@ export class CodegenPool {
     if (damage !== undefined) throw damagedBitcode(input.name, damage);
     const done = await new Promise<Done>((resolve, reject) => {
       const queue = input.canWait ? this.#background : this.#urgent;
-      queue.push({ input, product, resolve, reject });
+      queue.push({ input, product, since: performance.now(), resolve, reject });
       this.#dispatch();
     });
     if (done.status === Status.Done) return done;
@@ -197,7 +207,7 @@ export class CodegenPool {
     );
   }
 
-  /** Gives waiting jobs to idle processes, and starts one more when those are too few. */
+  /** Gives waiting jobs to idle processes, and starts one more when those have been too few for a while. */
   #dispatch(): void {
     for (const process of this.#processes) {
       if (!process.isIdle) continue;
@@ -208,6 +218,13 @@ export class CodegenPool {
     const waitingCount = this.#urgent.length + this.#background.length;
     const startingCount = [...this.#processes].filter(({ isStarting }) => isStarting).length;
     if (waitingCount <= startingCount || this.#processes.size >= this.#size) return;
+    const longest = Math.min(...[this.#urgent[0], this.#background[0]].map((job) => job?.since ?? Infinity));
+    const patienceMs = this.#processes.size === 0 ? 0 : longest + START_MS - performance.now();
+    if (patienceMs > 0) {
+      clearTimeout(this.#helpTimer);
+      this.#helpTimer = setTimeout(() => this.#dispatch(), patienceMs);
+      return;
+    }
     try {
       this.#add();
     } catch (error) {
