@@ -125,10 +125,22 @@ const nativeParts = {
       borrowed(importer, whole, `all of ${path}, of which it takes parts when it needs them`);
       return { path, namespace: 'late' };
     });
-    build.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
-      contents: `module.exports = new Proxy({}, { get: (_, name) => load()[name] });
-        function load() { return require('node:${path}'); }`,
-    }));
+    // What many a run has no use for.
+    build.onResolve(
+      { filter: /^node:(child_process|(fs|stream|timers)\/promises)$/ },
+      ({ path, namespace }) =>
+        namespace === 'late'
+          ? { path, external: true }
+          : { path: path.slice('node:'.length), namespace: 'late' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
+      const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default');
+      const getters = names.map((name) => `get ${name}() { return load().${name}; }`);
+      return {
+        contents: `module.exports = { ${getters.join(', ')} };
+          function load() { return require('node:${path}'); }`,
+      };
+    });
     // An accelerator for long strings, of which there are none on this wire.
     build.onResolve({ filter: /^msgpackr-extract$/ }, ({ path }) => ({ path, namespace: 'absent' }));
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined;' }));
