@@ -57,8 +57,10 @@ async function bundle(esbuild, command) {
     target: 'node20',
     // What is imported late of Node itself is required late: a script of node:vm has no import of its own.
     supported: { 'dynamic-import': false },
-    // One byte a character, which V8 takes as it is.
+    // One byte a character, which V8 takes as it is, and keeps in its heap. Names stay, for errors have those of their classes.
     charset: 'ascii',
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'none',
     sourcemap: 'linked',
     sourcesContent: false,
