@@ -64,6 +64,8 @@ export class Reexports extends MaterializationUnit {
 /** A chain of reexports that is longer leads nowhere; a circle is. */
 const MAX_REEXPORTS = 64;
 
+const NO_REEXPORTS: readonly string[] = [];
+
 /**
  * A symbol table that code is linked against: which unit defines a name now, and where else names are looked for.
  */
@@ -105,7 +107,10 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** What a name means from inside: this dylib's definition, else the first exported one of the link order. */
   lookup(name: string): FoundDefinition {
-    return this.#lookup(name, this, []);
+    const unit = this.find(name);
+    // Mostly it is that.
+    if (unit && !(unit instanceof Reexports)) return { dylib: this, name, unit, through: NO_REEXPORTS };
+    return this.#lookup(name, this, NO_REEXPORTS);
   }
 
   /** What a name means from outside, to which hidden names mean nothing. */

@@ -40,9 +40,9 @@ const PROTS: readonly SectionProt[] = ['code', 'constant', 'data', 'thread'];
 export function layOut(graph: LinkGraph): SegmentLayout[] {
   const layouts: SegmentLayout[] = [];
   const sets = setSections(graph);
+  const others = sets.size === 0 ? graph.sections : graph.sections.filter((section) => !sets.has(section));
   for (const prot of PROTS) {
-    const sections = graph.sections.filter((section) => section.prot === prot && !sets.has(section));
-    const layout = layOutSegment(graph, prot, sections);
+    const layout = layOutSegment(graph, prot, others);
     if (layout) layouts.push(layout);
   }
   for (const section of sets) {
@@ -90,6 +90,7 @@ function setSections({ symbols }: LinkGraph): Set<Section> {
   return sets;
 }
 
+/** One segment: of these sections, those of its `SectionProt`. */
 function layOutSegment(
   graph: LinkGraph,
   prot: SectionProt,
@@ -123,6 +124,7 @@ function layOutSegment(
   };
   const appendAll = (hasContent: boolean): void => {
     for (const section of sections) {
+      if (section.prot !== prot) continue;
       let sectionAlignment = section.alignment;
       for (const block of section.blocks) {
         if ((block.content !== null) !== hasContent) continue;

@@ -30,12 +30,15 @@ export function setMemberName(section: string, index: number, group?: string): s
 
 /** What a symbol of `setMemberName` says; undefined for any other name. */
 export function parseSetMember(name: string): SetMember | undefined {
-  const [, set, index, group] = MEMBER.exec(name) ?? [];
-  return set === undefined ? undefined : { set, index: Number(index), group };
+  // Every symbol is looked at.
+  const match = name.startsWith('#') ? MEMBER.exec(name) : null;
+  return match?.[1] === undefined ? undefined : { set: match[1], index: Number(match[2]), group: match[3] };
 }
 
 /** Which bound of which set a name is; undefined for any other name. */
 export function parseSetBound(name: string): SetBound | undefined {
-  const [, which, set] = BOUND.exec(name) ?? [];
-  return set === undefined ? undefined : { set, which: which === 'start' ? 'start' : 'stop' };
+  const match = name.startsWith('__st') ? BOUND.exec(name) : null;
+  return match?.[2] === undefined
+    ? undefined
+    : { set: match[2], which: match[1] === 'start' ? 'start' : 'stop' };
 }

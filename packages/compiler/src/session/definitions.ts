@@ -52,18 +52,19 @@ export class Definitions {
    *   then nothing has changed.
    */
   define(unit: MaterializationUnit, dylib: JITDylib): void {
+    const { assumptions } = this.#context;
+    // Of a program's first definitions, none.
+    const assumed = [...unit.symbols.keys()].filter((name) => assumptions.has(name));
     this.#refuseLate(
       unit.name,
-      [...unit.symbols.keys()].filter((name) => !dylib.lookup(name).unit),
+      assumed.filter((name) => !dylib.lookup(name).unit),
     );
-    const before = new Map([...unit.symbols.keys()].map((name) => [name, this.#typeOf(dylib.lookup(name))]));
+    const before = new Map(assumed.map((name) => [name, dylib.lookup(name).unit?.typeOf(name)]));
     const losers = dylib.define(unit);
     this.#dylibOf.set(unit, dylib);
     const names = dylib.currentNames(unit);
-    for (const name of names) {
-      this.#noteType(name, before.get(name), dylib);
-      this.#noteMeansOther(name);
-    }
+    for (const name of assumed) if (dylib.find(name) === unit) this.#noteType(name, before.get(name), dylib);
+    for (const name of names) this.#noteMeansOther(name);
     for (const loser of losers) {
       // Whoever has its names, it has run at the start, and is to run at the end.
       const isUsed =

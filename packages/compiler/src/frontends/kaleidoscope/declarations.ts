@@ -36,16 +36,18 @@ export class Declarations {
 
   /** @returns whether callers pass another number of arguments from now on. */
   declare(prototype: PrototypeAST): boolean {
-    const { name } = prototype;
-    this.#prototypes.set(name, prototype);
-    return this.noteMeaning(name);
+    this.keep(prototype);
+    return this.noteMeaning(prototype.name);
+  }
+
+  /** Of a name that is defined with it: it is how the name is called when nobody defines it any more. */
+  keep(prototype: PrototypeAST): void {
+    this.#prototypes.set(prototype.name, prototype);
   }
 
   /** A name may mean something else now. @returns whether callers pass another number of arguments from now on. */
   noteMeaning(name: string): boolean {
-    const prototype = this.prototypeOf(name);
-    const isForeign = this.foreignTypeOf(name) !== undefined;
-    const count = prototype?.parameters.length ?? (isForeign ? NOT_OF_DOUBLES : undefined);
+    const count = this.#parameterCountOf(name);
     if (count === undefined) {
       // Names without end come and go: one that no code relies on is forgotten.
       if (!this.#isReliedOn(name)) this.#parameterCounts.delete(name);
@@ -87,6 +89,13 @@ export class Declarations {
     if (found.unit && found.dylib !== this.#mainDylib) return undefined;
     const prototype = this.#prototypes.get(ref.name) ?? this.#prototypes.get(found.name);
     return prototype && doubleSignature(prototype.parameters.length);
+  }
+
+  #parameterCountOf(name: string): number | undefined {
+    const signature = this.#definitionOf(name);
+    if (signature && isOfDoubles(signature)) return signature.parameters.length;
+    if (this.foreignTypeOf(name) !== undefined) return NOT_OF_DOUBLES;
+    return this.#prototypes.get(name)?.parameters.length;
   }
 
   #definitionOf(name: string): CallSignature | undefined {

@@ -86,7 +86,7 @@ export class KaleidoscopeJIT extends JIT {
   addFunctionAST(fn: FunctionAST): ResourceTracker {
     checkFunction(fn);
     const tracker = this.#functions.define(fn);
-    this.addExtern(fn.prototype);
+    this.#declarations.keep(fn.prototype);
     return tracker;
   }
 
