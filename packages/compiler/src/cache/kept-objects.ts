@@ -70,6 +70,16 @@ export class KeptObjects {
     return this.#cache.find(key, unit, ready ? () => ready : readSlices);
   }
 
+  /** What else than objects is kept. @param decode of what was kept; what it refuses is damaged. */
+  findContent<T>(key: Uint8Array, unit: string, decode: (content: Uint8Array) => T): T | undefined {
+    return this.#cache.find(key, unit, decode);
+  }
+
+  /** @param content stays as it is. */
+  keepContent(key: Uint8Array, content: Uint8Array): void {
+    this.#cache.add(key, content);
+  }
+
   /** Gives up what was found under a key: it does not link, or does not define what it should. */
   drop(key: Uint8Array | undefined): void {
     if (key) this.#cache.drop(key);

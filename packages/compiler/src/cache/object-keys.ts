@@ -84,6 +84,16 @@ export class ObjectKeys {
     return sha256(Buffer.concat([this.#prefix('module', codegen), length, names, bitcode]));
   }
 
+  /**
+   * Of what a compiler makes of a source.
+   * @param compiler its exact build.
+   * @param options all that it is told.
+   * @param preprocessed the source with all that it includes.
+   */
+  ofSource(compiler: string, options: readonly string[], preprocessed: Uint8Array): Uint8Array {
+    return sha256(Buffer.concat([this.#prefix('source', JSON.stringify([compiler, options])), preprocessed]));
+  }
+
   #prefix(kind: string, codegen: string): Uint8Array {
     const name = `${kind}\0${codegen}\0`;
     let prefix = this.#prefixes.get(name);

@@ -342,7 +342,8 @@ export class Dylib {
     checkAddC(source, addOptions);
     const { cc, ...options } = addOptions;
     const { name = 'source' } = options;
-    const made = await compileC(cc ?? findClang(this.#context.codegen.libLLVM()), source, options);
+    const { codegen, layers } = this.#context;
+    const made = await compileC(cc ?? findClang(codegen.libLLVM()), source, options, layers.kept);
     return inputKindOf(made) === 'object' ? this.#addObject(made, name) : this.#addIR(irOf(made), name);
   }
 

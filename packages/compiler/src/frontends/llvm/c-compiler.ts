@@ -1,8 +1,11 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { CancelledError } from '@farjit/protocol/errors';
+import type { KeptObjects } from '../../cache/kept-objects.js';
+import { libraryIdentity } from '../../cache/llvm-identity.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { runConfined } from './confined-tool.js';
+import { type CompiledSource, type CompilerRun, compileKept, isWorthKeeping } from './kept-c.js';
 
 /** Languages that clang compiles, in its own words. */
 export type CLanguage = 'c' | 'c++' | 'assembler' | 'assembler-with-cpp';
@@ -34,6 +37,9 @@ const SYSTEM = ['/usr', '/lib', '/lib64', '/bin', '/etc/ld.so.cache'];
 /** Beside a compiler that is elsewhere: its libraries and headers. */
 const BESIDE = ['lib', 'lib64', 'include', 'share'];
 
+/** What a clang program has its code in. */
+const CLANG_LIBRARY = /^lib(clang-cpp|LLVM)[^/]*\.so[.\d]*$/;
+
 /** Options whose value is a path, in one word with it or in two. */
 const PATH_OPTION = /^(-I|-isystem|-iquote|-idirafter|-isysroot|-include|-imacros|--sysroot=|-B)(.*)$/;
 
@@ -43,6 +49,7 @@ const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 102
 /**
  * Compiles a source with clang, which is confined: it reads the system's headers, the source's directory, and what options name,
  * and nothing else; it has no network, and not all of the machine's time and memory.
+ * @param kept where bitcode is kept of C++ and of large sources; none unless given.
  * @returns bitcode, or an object for assembly.
  * @throws {CSourceError} when clang refuses the source.
  * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
@@ -52,6 +59,7 @@ export async function compileC(
   clang: string,
   source: string | Uint8Array,
   options: COptions = {},
+  kept?: KeptObjects,
 ): Promise<Uint8Array> {
   const { name = 'source', language = 'c' } = options;
   // As bytes: what is in strings need not be UTF-8.
@@ -64,9 +72,54 @@ export async function compileC(
       const preprocessed = await runClang(clang, text, ['-E', '-x', 'assembler-with-cpp'], options);
       return runClang(clang, preprocessed, ['-c', '-x', 'assembler'], options);
     }
-    default:
-      return runClang(clang, text, [...TO_BITCODE, '-x', language], options);
+    default: {
+      const run = compilerRun(clang, text, language, options);
+      const isKept = kept && isWorthKeeping(language, text) && (options.flags ?? []).every(isOfText);
+      const { bitcode, words } = await (isKept ? compileKept(kept, run) : run.compileWhole());
+      if (words !== '') options.onWarnings?.(words);
+      return bitcode;
+    }
   }
+}
+
+function compilerRun(clang: string, text: Buffer, language: 'c' | 'c++', options: COptions): CompilerRun {
+  const compile = async (input: Uint8Array, as: string): Promise<CompiledSource> => {
+    let words = '';
+    const onWarnings = (said: string) => {
+      words = said;
+    };
+    const bitcode = await runClang(clang, input, [...TO_BITCODE, '-x', as], { ...options, onWarnings });
+    return { bitcode, words };
+  };
+  // Who compiles the whole says what is wrong with it.
+  const orNothing = () => undefined;
+  return {
+    compiler: () => identityOf(programOf(clang)),
+    options: [...optionsOf(options), language],
+    name: options.name ?? 'source',
+    preprocess: () =>
+      runClang(clang, text, ['-E', '-x', language], { ...options, onWarnings: () => {} }).catch(orNothing),
+    compile: (preprocessed) =>
+      compile(preprocessed, language === 'c' ? 'cpp-output' : 'c++-cpp-output').catch(orNothing),
+    compileWhole: () => compile(text, language),
+  };
+}
+
+/** Whether an option says all that it does, or what it names is in the preprocessed text. */
+function isOfText(flag: string): boolean {
+  return /^-([DUWOI].*|w|std=.*|isystem.+|iquote.+|[fm][\w-]+|g\d?|pedantic|pthread)$/.test(flag);
+}
+
+/** The exact build of a clang, with the libraries beside it that it consists of. */
+function identityOf(program: string): string {
+  const directory = join(dirname(dirname(program)), 'lib');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const libraries = names.filter((name) => CLANG_LIBRARY.test(name)).map((name) => join(directory, name));
+  return [program, ...libraries.filter(existsSync)].map(libraryIdentity).join(' ');
+}
+
+function optionsOf({ flags = [] }: COptions): string[] {
+  return [...OPTIMIZATION, ...ALWAYS, ...flags];
 }
 
 /** @param task what is to be made of the text. */
@@ -74,8 +127,9 @@ async function runClang(
   clang: string,
   input: Uint8Array,
   task: readonly string[],
-  { name = 'source', flags = [], directory, onWarnings, signal }: COptions,
+  options: COptions,
 ): Promise<Buffer> {
+  const { name = 'source', flags = [], directory, onWarnings, signal } = options;
   const program = programOf(clang);
   const cwd = directory === undefined ? '/' : resolve(directory);
   const readable = [
@@ -87,7 +141,7 @@ async function runClang(
   ];
   const { output, words, end } = await runConfined(
     program,
-    [...OPTIMIZATION, ...ALWAYS, ...flags, ...task, '-', '-o', '-'],
+    [...optionsOf(options), ...task, '-', '-o', '-'],
     {
       input,
       cwd,
