@@ -1,6 +1,6 @@
 import type { ExecutorOptions } from './command-line.js';
 import { checkDefences, parseListenAddress, parseMetricsAddress } from './listen-address.js';
-import type { ServerOptions } from './server.js';
+import type { ServerOptions } from './server-options.js';
 import { SettingsError } from './settings.js';
 import { readTlsFiles, type TlsFiles, TlsFilesError, type TlsMaterial } from './tls-files.js';
 import { readTokenFile } from './token-file.js';

@@ -1,7 +1,7 @@
 import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import * as v from 'valibot';
-import { DEFAULT_MAX_SESSIONS, type Limits } from './limits.js';
+import { completeLimits, DEFAULT_MAX_SESSIONS, type Limits } from './limits.js';
 import { LOG_FORMATS, LOG_LEVELS } from './logging/log-options.js';
 import { isNetwork } from './proxy-protocol.js';
 import { settings } from './settings.js';
@@ -73,7 +73,15 @@ const limits = v.pipe(
         addIssue({ message: error.message, path: path as [v.ObjectPathItem] });
         isRight = false;
       }
-    return isRight ? (read as Partial<Limits>) : NEVER;
+    if (!isRight) return NEVER;
+    try {
+      completeLimits(read);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      addIssue({ message: error.message });
+      return NEVER;
+    }
+    return read as Partial<Limits>;
   }),
 );
 

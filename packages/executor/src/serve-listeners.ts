@@ -3,7 +3,8 @@ import type { ExecutorOptions } from './command-line.js';
 import type { Drained, DrainOptions } from './drain.js';
 import { Log } from './logging/log.js';
 import { logEvents } from './logging/log-events.js';
-import { Server, type ServerOptions } from './server.js';
+import { Server } from './server.js';
+import type { ServerOptions } from './server-options.js';
 import { listenToStopSignals } from './stop-signals.js';
 
 const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';

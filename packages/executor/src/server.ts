@@ -8,7 +8,7 @@ import type { Drained, DrainOptions } from './drain.js';
 import type { ExecutorEvents } from './events.js';
 import { Gate } from './gate.js';
 import { createHostListener } from './host-listener.js';
-import { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
+import { createHostResources, type HostResources } from './host-resources.js';
 import { closeHttp, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
 import {
@@ -21,30 +21,12 @@ import { LiveRunner } from './live-runner.js';
 import type { Endpoints } from './metrics/endpoints.js';
 import type { HostState } from './metrics/host-state.js';
 import { TrustedProxies } from './proxy-protocol.js';
+import { checkServerOptions, type ServerOptions } from './server-options.js';
 import { Session } from './session.js';
 import { STRANGER_TIMEOUT_MS, Strangers } from './strangers.js';
 import type { TlsMaterial } from './tls-files.js';
 import { type Credentials, loneToken, makeToken } from './tokens.js';
-import { type ServerPhase, type UpgradeOptions, Upgrades } from './upgrades.js';
-
-export interface ServerOptions extends HostOptions, UpgradeOptions {
-  /** Who may connect by `ws://` and `wss://`; a text is one token. Default: whoever has a token that is made up. */
-  readonly credentials?: string | Credentials;
-  /** What `wss://` needs. With a client CA in it, certificates that it has signed are let in, too. */
-  readonly tls?: TlsMaterial;
-  /** Allows addresses that other machines reach without TLS, or without tokens or a client CA. */
-  readonly allowInsecureListen?: boolean;
-  /** Addresses and networks (`10.0.0.0/8`) of proxies that begin connections with a PROXY protocol header. */
-  readonly proxyProtocol?: readonly string[];
-  /** Default 256. */
-  readonly maxSessions?: number;
-  /** Milliseconds that a peer may take to say who it is; `STRANGER_TIMEOUT_MS` unless given. */
-  readonly strangerTimeoutMs?: number;
-  /** Whether it counts what happens, for `/metrics`; what does so is loaded then. Default: no. */
-  readonly metrics?: boolean;
-  /** Told what is allowed and should not be. */
-  readonly onWarning?: (words: string) => void;
-}
+import { type ServerPhase, Upgrades } from './upgrades.js';
 
 interface Listener {
   readonly http: HttpServer | HttpsServer;
@@ -72,7 +54,9 @@ export class Server {
   #endpoints: Promise<Endpoints> | undefined;
   #phase: ServerPhase = 'open';
 
+  /** @throws {SettingsError} for options that are none. */
   constructor(options: ServerOptions = {}) {
+    checkServerOptions(options);
     this.#host = createHostResources(options);
     this.#host.runners.fill();
     this.#options = options;

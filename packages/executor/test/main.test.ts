@@ -54,7 +54,7 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [[], 2, /nowhere to listen/],
   [['--listen', 'ws+unix:x', '--sandbox', 'loose'], 2, /--sandbox: expected strict, default, off/],
   [['--listen', 'ws+unix:x', '--limit', 'speed=1'], 2, /speed=1: expected NAME=VALUE/],
-  [['--listen', 'ws+unix:x', '--limit', 'data=1K'], 1, /data=1024 is too small for a runner/],
+  [['--listen', 'ws+unix:x', '--limit', 'data=1K'], 2, /data=1024 is too small for a runner/],
   [['--listen', 'ws+unix:x', '--max-sessions', '0'], 2, /whole number from 1/],
   [
     ['--listen', 'ws+unix:x', '--sandbox=strict', '--preload', '/nonexistent.so'],

@@ -31,6 +31,12 @@ test('texts are not empty, and lists may be one of their texts', (t) => {
   for (const value of ['', ['a', ''], 5]) t.false(isTaken('preload', value));
 });
 
+test('limits with which no runner can work are refused before anything is started', (t) => {
+  t.true(isTaken('limit', { memory: '16M', stack: 65_536 }));
+  for (const value of [{ memory: '1K' }, { stack: 1 }, { memory: '-1' }, { speed: 1 }, null, 5])
+    t.false(isTaken('limit', value), JSON.stringify(value));
+});
+
 test('CPU features are a list as LLVM has it, or none', (t) => {
   const parse = (value: string) => v.parse(OPTIONS.cpuFeatures.schema, value);
   t.is(parse('none'), '');

@@ -24,7 +24,11 @@ export const MAX_CALLS_IN_FLIGHT = 512;
 
 /** How long and how a call may run. */
 export interface CallOptions {
-  /** On the executor's clock, from 0 to 2,147,483,647; the runner is ended when it passes. None unless given, or Infinity. */
+  /**
+   * On the executor's clock, from 0 to 2,147,483,647; the runner is ended when it passes. None unless given, or Infinity. What
+   * has to be compiled before the call is sent does not count: `codegenLimitMs` bounds what LLVM takes for it, and nothing
+   * does what a caller's own transforms, generators and plugins take.
+   */
   readonly deadlineMs?: number | undefined;
   /** Aborting ends the runner. */
   readonly signal?: AbortSignal | undefined;

@@ -8,7 +8,7 @@ import type { CacheOptions } from './cache-command.js';
 import { describeError } from './describe-error.js';
 import { EXECUTOR_HELP, MAP_HELP, REPL_HELP, RUN_HELP } from './help-texts.js';
 import type { MapCommandOptions } from './map-command.js';
-import { linkOptions, type ProgramOptions, programOptions } from './program-options.js';
+import { linkOptions, notEmpty, type ProgramOptions, programOptions } from './program-options.js';
 import type { ReplOptions } from './repl-command.js';
 import type { RunOptions } from './run-options.js';
 
@@ -186,7 +186,7 @@ function executorsOption(): Option {
 
 /** `--tls-ca` is also `FARJIT_TLS_CA`. */
 function addOptions(command: Command, options: readonly Option[]): Command {
-  for (const option of options) command.addOption(option);
+  for (const option of options) command.addOption(notEmpty(option));
   return command;
 }
 
@@ -269,10 +269,8 @@ function statsOption(): Option {
 }
 
 function cacheDirOption(): Option {
-  return new Option(
-    '--cache-dir <dir>',
-    "where compiled functions are kept (default: farjit in the user's cache directory)",
-  );
+  const words = "where compiled functions are kept (default: farjit in the user's cache directory)";
+  return notEmpty(new Option('--cache-dir <dir>', words));
 }
 
 function codegenProcessesOption(): Option {

@@ -65,7 +65,17 @@ export function givenProgramOption(options: ProgramOptions, hasLinked: boolean):
   return given?.long ?? undefined;
 }
 
+/** An option whose value is a text, and whose text is of no use when it is empty. A variable that is empty is none. */
+export function notEmpty(option: Option): Option {
+  if (!option.required || option.parseArg || option.envVar !== undefined) return option;
+  return option.argParser((text) => {
+    if (text === '') throw new InvalidArgumentError('It is empty.');
+    return text;
+  });
+}
+
 function collect(text: string, before: string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('It is empty.');
   return [...before, text];
 }
 
