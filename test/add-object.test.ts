@@ -187,7 +187,6 @@ const REFUSED: readonly (readonly [what: string, object: () => Uint8Array, messa
     () => compile('int f(void) { return 1; }', ['-O1', '-flto']),
     /made by gcc -flto and holds no/,
   ],
-  ['a number as a symbol', () => assemble('.globl f\nf = 5'), /"f" is a number, not a place/],
   ['another machine', () => patched(18, 183), /no linker for ELF machine 183/],
   ['an executable', () => patched(16, 2), /not a relocatable object: give what the compiler makes with -c/],
   ['a library', () => patched(16, 3), /not a relocatable object: .* load a library with --preload/],

@@ -1,26 +1,16 @@
 import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
-import { LinkError } from '../jitlink/errors.js';
 import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
 import { parseSetMember } from '../jitlink/linker-sets.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
 import { type UnitSets, unitSets } from './materialization-unit.js';
 import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
 
-/**
- * What an object defines for others, as its symbol table has it.
- * @throws {LinkError} `unsupported` for a name that is a number.
- */
+/** What an object defines for others, as its symbol table has it. A number (`SHN_ABS`) is data at that address. */
 export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
   const symbols = new Map<string, SymbolFlags>();
   for (const symbol of graph.symbols) {
     const { name, kind, scope } = symbol;
     if (scope === 'local' || kind === 'external' || parseRunListName(name) || parseSetMember(name)) continue;
-    if (kind === 'absolute')
-      throw new LinkError(
-        'unsupported',
-        { graph: graph.name, symbol: name },
-        `"${name}" is a number, not a place (SHN_ABS)`,
-      );
     symbols.set(name, flagsOf(symbol));
   }
   return symbols;
@@ -39,10 +29,10 @@ export function setsOfObject({ symbols }: LinkGraph): UnitSets | undefined {
   );
 }
 
-function flagsOf({ block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {
+function flagsOf({ kind, block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {
   const isCommon = block?.section.name === COMMON_SECTION;
   return {
-    callable,
+    callable: callable && kind !== 'absolute',
     linkage: isCommon ? 'common' : linkage,
     scope: scope === 'hidden' ? 'hidden' : 'exported',
     threadLocal,

@@ -63,10 +63,18 @@ export class GraphCopier {
         block.edges.push(new Edge(kind, offset, copy, fromSymbol));
         continue;
       }
-      const copy = this.#symbol(target);
+      const copy = this.#split.source.architecture.isSize(kind) ? this.#sizeOf(target) : this.#symbol(target);
       if (kind !== KEEP_ALIVE || copy.kind === 'defined')
         block.edges.push(new Edge(kind, offset, copy, addend));
     }
+  }
+
+  /** A symbol whose size is meant: it is known, wherever the symbol goes. */
+  #sizeOf(target: LinkSymbol): LinkSymbol {
+    if (target.kind === 'external') return this.#symbol(target);
+    return this.#graph.addSymbol(
+      new LinkSymbol({ name: target.name, kind: 'absolute', sizeBytes: target.sizeBytes }),
+    );
   }
 
   /** A function as who refers to it means it: as a value it is its stub, also in its own code. */

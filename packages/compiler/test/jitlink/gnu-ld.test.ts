@@ -62,6 +62,7 @@ const GOT_CASES: readonly [relocation: string, source: string][] = [
   ['R_X86_64_GOTPCRELX', 'mov foo@GOTPCREL(%rip), %eax; call *foo@GOTPCREL(%rip); jmp *foo@GOTPCREL(%rip)'],
   ['R_X86_64_REX_GOTPCRELX', 'mov foo@GOTPCREL(%rip), %r9; add foo@GOTPCREL(%rip), %rax'],
   ['R_X86_64_GOT64', 'movabs $foo@GOT, %rax; lea _GLOBAL_OFFSET_TABLE_(%rip), %rbx'],
+  ['R_X86_64_GOT32', 'mov foo@GOT(%rbx), %rax; .long foo@GOT + 8; lea _GLOBAL_OFFSET_TABLE_(%rip), %rbx'],
 ];
 
 for (const [relocation, source] of GOT_CASES)
@@ -79,6 +80,7 @@ test('relocations against the GOT base have the bytes of GNU ld', async (t) => {
       movabs $_GLOBAL_OFFSET_TABLE_, %rbx
       .quad _GLOBAL_OFFSET_TABLE_ - .
       movabs $foo@GOTOFF, %rax
+      movabs $foo@PLTOFF, %rax
       movabs $g@GOTOFF + 4, %rax
       .data
       .globl g

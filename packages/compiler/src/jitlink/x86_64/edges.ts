@@ -142,7 +142,7 @@ export const X86_64_EDGES = {
     widthBytes: 8,
     expression: 'S + A - GOT',
     range: 'any',
-    source: 'psABI 4.4.1 R_X86_64_GOTOFF64',
+    source: 'psABI 4.4.1 R_X86_64_GOTOFF64, R_X86_64_PLTOFF64',
   },
   /** Operand of a call or jump that may go to the target itself. */
   BranchPCRel32: {
@@ -205,7 +205,7 @@ export const X86_64_EDGES = {
     widthBytes: 8,
     expression: 'G + A - GOT',
     range: 'any',
-    source: 'psABI 4.4.1 R_X86_64_GOT64',
+    source: 'psABI 4.4.1 R_X86_64_GOT64, R_X86_64_GOTPLT64',
     becomes: 'Delta64FromGOT',
   },
   RequestGOTLoadRelaxable: {
@@ -325,6 +325,22 @@ export const X86_64_EDGES = {
     range: 'any',
     source: 'psABI 4.4.1 R_X86_64_DTPOFF64',
     threadLocal: true,
+  },
+  /** The same in 32 bits: what is measured from the start of the GOT is an entry of it. */
+  Delta32FromGOT: {
+    kind: 35,
+    widthBytes: 4,
+    expression: 'S + A - GOT',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_GOT32',
+  },
+  RequestGOTDelta32FromGOT: {
+    kind: 36,
+    widthBytes: 4,
+    expression: 'G + A - GOT',
+    range: 'signed',
+    source: 'psABI 4.4.1 R_X86_64_GOT32',
+    becomes: 'Delta32FromGOT',
   },
 } as const satisfies Record<string, EdgeKindSpec>;
 

@@ -8,13 +8,13 @@ export const EM_X86_64 = 62;
 
 /**
  * Relocation numbers of psABI 1.0, table 4.10, and the edge kinds of those that can be linked. A row without a kind
- * is known by name only: dynamic linking, the large code model, instructions with APX prefixes.
+ * is known by name only: dynamic linking, thread-local accesses with APX prefixes.
  */
 export const R_X86_64 = {
   R_X86_64_NONE: { type: 0, edge: 'KeepAlive' },
   R_X86_64_64: { type: 1, edge: 'Pointer64' },
   R_X86_64_PC32: { type: 2, edge: 'Delta32' },
-  R_X86_64_GOT32: { type: 3 },
+  R_X86_64_GOT32: { type: 3, edge: 'RequestGOTDelta32FromGOT', got: 'base' },
   R_X86_64_PLT32: { type: 4, edge: 'RequestStub' },
   R_X86_64_COPY: { type: 5 },
   R_X86_64_GLOB_DAT: { type: 6 },
@@ -41,8 +41,8 @@ export const R_X86_64 = {
   R_X86_64_GOT64: { type: 27, edge: 'RequestGOTDelta64FromGOT', got: 'base' },
   R_X86_64_GOTPCREL64: { type: 28, edge: 'RequestGOTDelta64' },
   R_X86_64_GOTPC64: { type: 29, edge: 'Delta64', got: 'target' },
-  R_X86_64_GOTPLT64: { type: 30 },
-  R_X86_64_PLTOFF64: { type: 31 },
+  R_X86_64_GOTPLT64: { type: 30, edge: 'RequestGOTDelta64FromGOT', got: 'base' },
+  R_X86_64_PLTOFF64: { type: 31, edge: 'Delta64FromGOT', got: 'base' },
   R_X86_64_SIZE32: { type: 32, edge: 'Size32' },
   R_X86_64_SIZE64: { type: 33, edge: 'Size64' },
   R_X86_64_GOTPC32_TLSDESC: { type: 34, edge: 'RequestTLSDescriptor' },
@@ -52,7 +52,7 @@ export const R_X86_64 = {
   R_X86_64_RELATIVE64: { type: 38 },
   R_X86_64_GOTPCRELX: { type: 41, edge: 'RequestGOTLoadRelaxable' },
   R_X86_64_REX_GOTPCRELX: { type: 42, edge: 'RequestGOTLoadREXRelaxable' },
-  R_X86_64_CODE_4_GOTPCRELX: { type: 43 },
+  R_X86_64_CODE_4_GOTPCRELX: { type: 43, edge: 'RequestGOTDelta32' },
   R_X86_64_CODE_4_GOTTPOFF: { type: 44 },
   R_X86_64_CODE_4_GOTPC32_TLSDESC: { type: 45 },
 } as const satisfies Record<

@@ -53,6 +53,7 @@ class Tables {
       case X86_64_EDGES.RequestGOTDelta32.kind:
       case X86_64_EDGES.RequestGOTDelta64.kind:
       case X86_64_EDGES.RequestGOTDelta64FromGOT.kind:
+      case X86_64_EDGES.RequestGOTDelta32FromGOT.kind:
       case X86_64_EDGES.RequestGOTLoadRelaxable.kind:
       case X86_64_EDGES.RequestGOTLoadREXRelaxable.kind:
         this.#retarget(edge, this.#gotEntry(edge.target));

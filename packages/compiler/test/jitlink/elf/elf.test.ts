@@ -220,7 +220,7 @@ test('what is no object for this linker is refused in words', (t) => {
   t.regex(refusal(patched(4, 1)), /not 64-bit little-endian ELF/);
   t.regex(refusal(patched(5, 2)), /not 64-bit little-endian ELF/);
   t.regex(refusal(patched(16, 2)), /not a relocatable object/);
-  t.regex(refusal(patched(18, 183)), /no linker for ELF machine 183/);
+  t.regex(refusal(patched(18, 183)), /no linker for ELF machine 183 \(AArch64\)/);
 });
 
 test('constants of mergeable sections that nobody uses are left out', async (t) => {

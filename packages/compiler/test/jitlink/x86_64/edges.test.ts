@@ -47,6 +47,7 @@ const FIELDS: Partial<Record<X86_64EdgeName, readonly [widthBytes: number, min: 
   TPOffset64: [8, ...ANY],
   TLSModule64: [8, ...ANY],
   TLSOffset64: [8, ...ANY],
+  Delta32FromGOT: [4, ...SIGNED_32],
 };
 
 const SPECS = Object.entries<EdgeKindSpec>(X86_64_EDGES);
