@@ -63,6 +63,13 @@ class Elf implements FuzzTarget {
     } catch (error) {
       if (!(error instanceof LinkError) && !(error instanceof OutOfMemory)) throw error;
       mustBePrintable(error.message);
+      // Who has made the object is told where in it to look.
+      if (
+        error instanceof LinkError &&
+        error.reason === 'malformed-object' &&
+        stage !== 'refused by the linker'
+      )
+        must(error.details.offset !== undefined, () => 'an error that does not say where');
     }
     must(Buffer.from(input).toString('latin1') === before, () => 'linking has written into the object');
     return stage;

@@ -1,4 +1,5 @@
 import type { TargetFactory } from '../target.js';
+import { archive } from './archive.js';
 import { bitstream } from './bitstream.js';
 import { decoder } from './decoder.js';
 import { elf } from './elf.js';
@@ -15,6 +16,7 @@ import { hostSession } from './session.js';
 export const TARGETS: readonly TargetFactory[] = [
   decoder,
   elf,
+  archive,
   linkGraph,
   linker,
   lexer,

@@ -18,6 +18,7 @@ const TERMINATOR_BYTES = 4;
  * loaded are dropped; so are terminators, since `terminateEHFrame` sets one at the end.
  *
  * @param edges of the whole section, offsets counted from its start.
+ * @param options.fileOffset where the section is in its file.
  * @throws {LinkError} when the records are malformed.
  * @see Linux Standard Base Core 5.0, 10.6.1 "The .eh_frame section"
  */
@@ -25,7 +26,7 @@ export function parseEHFrame(
   graph: LinkGraph,
   content: Uint8Array,
   edges: readonly Edge[],
-  options: { alignment: number; dropped: LinkSymbol },
+  options: { alignment: number; dropped: LinkSymbol; fileOffset: number },
 ): void {
   const section = graph.section(EH_FRAME_SECTION, 'constant');
   section.alignment = Math.max(section.alignment, options.alignment);
@@ -35,11 +36,12 @@ export function parseEHFrame(
   let nextEdge = 0;
 
   for (let start = 0; start < content.byteLength; ) {
-    const end = recordEnd(graph, view, start);
+    const malformed = (problem: string) => malformedRecord(graph, problem, options.fileOffset + start);
+    const end = recordEnd(view, start, malformed);
     const recordEdges: Edge[] = [];
     for (let edge = sorted[nextEdge]; edge && edge.offset < end; edge = sorted[++nextEdge]) {
       if (edge.offset + graph.architecture.edgeWidthBytes(edge.kind) > end)
-        throw malformed(graph, `a relocation reaches over the end of the record at offset ${start}`);
+        throw malformed('a relocation reaches over the end of the record');
       edge.offset -= start;
       recordEdges.push(edge);
     }
@@ -49,14 +51,15 @@ export function parseEHFrame(
       if (cieDistance === 0) {
         const block = graph.addBlock(section, record, record.byteLength, { mergeable: true });
         cies.set(start, graph.addAnonymousSymbol(block, 0));
-        addEdges(graph, block, recordEdges, options.dropped);
+        addEdges(block, recordEdges, options.dropped, malformed);
       } else {
         const cie = cies.get(start + CIE_POINTER_OFFSET - cieDistance);
-        if (!cie) throw malformed(graph, `the FDE at offset ${start} has no CIE`);
+        if (!cie) throw malformed('the FDE has no CIE');
         const pcBegin = recordEdges.find(
           (edge) => edge.offset === PC_BEGIN_OFFSET && edge.kind !== KEEP_ALIVE,
         );
-        if (pcBegin?.target.block) addFDE(graph, record, cie, pcBegin, recordEdges, options.dropped);
+        const fde = pcBegin && addFDE(graph, record, cie, pcBegin);
+        if (fde) addEdges(fde, recordEdges, options.dropped, malformed);
       }
     }
     start = end;
@@ -84,40 +87,38 @@ export function frameSections(graph: LinkGraph): FrameSection[] {
   return [{ address: first.address, sizeBytes: addrOffset(first.address, last.address) + last.sizeBytes }];
 }
 
-function recordEnd(graph: LinkGraph, view: DataView, start: number): number {
-  if (view.byteLength - start < LENGTH_BYTES) throw malformed(graph, `it ends inside the record at ${start}`);
+function recordEnd(view: DataView, start: number, malformed: (problem: string) => LinkError): number {
+  if (view.byteLength - start < LENGTH_BYTES) throw malformed('it ends inside the record');
   const length = view.getUint32(start, true);
-  if (length === EXTENDED_LENGTH) throw malformed(graph, `the record at offset ${start} has a 64-bit length`);
+  if (length === EXTENDED_LENGTH) throw malformed('the record has a 64-bit length');
   const end = start + LENGTH_BYTES + length;
-  if (end > view.byteLength) throw malformed(graph, `it ends inside the record at offset ${start}`);
-  if (length !== 0 && length < PC_BEGIN_OFFSET)
-    throw malformed(graph, `the record at offset ${start} is too short`);
+  if (end > view.byteLength) throw malformed('it ends inside the record');
+  if (length !== 0 && length < PC_BEGIN_OFFSET) throw malformed('the record is too short');
   return end;
 }
 
-function addFDE(
-  graph: LinkGraph,
-  record: Uint8Array,
-  cie: LinkSymbol,
-  pcBegin: Edge,
-  edges: readonly Edge[],
-  dropped: LinkSymbol,
-): void {
+/** @returns the record, whose other edges are still to be added; undefined when what it describes is not loaded. */
+function addFDE(graph: LinkGraph, content: Uint8Array, cie: LinkSymbol, pcBegin: Edge): Block | undefined {
   const { target } = pcBegin;
-  if (!target.block) return;
+  if (!target.block) return undefined;
   // The record describes this code, also when the name comes to mean other code.
   if (target.scope !== 'local') pcBegin.target = graph.addAnonymousSymbol(target.block, target.offset);
   const section = graph.section(EH_FRAME_SECTION, 'constant');
-  const block = graph.addBlock(section, record, record.byteLength);
+  const block = graph.addBlock(section, content, content.byteLength);
   block.edges.push(new Edge(graph.architecture.negDelta32, CIE_POINTER_OFFSET, cie, 0n));
-  addEdges(graph, block, edges, dropped);
   target.block.edges.push(new Edge(KEEP_ALIVE, 0, graph.addAnonymousSymbol(block, 0), 0n));
+  return block;
 }
 
-function addEdges(graph: LinkGraph, block: Block, edges: readonly Edge[], dropped: LinkSymbol): void {
+function addEdges(
+  block: Block,
+  edges: readonly Edge[],
+  dropped: LinkSymbol,
+  malformed: (problem: string) => LinkError,
+): void {
   for (const edge of edges) {
     if (edge.target === dropped)
-      throw malformed(graph, 'a record refers to a symbol in a section that is not loaded');
+      throw malformed('the record refers to a symbol in a section that is not loaded');
     block.edges.push(edge);
   }
 }
@@ -131,6 +132,10 @@ function isSorted(edges: readonly Edge[]): boolean {
   return true;
 }
 
-function malformed(graph: LinkGraph, problem: string): LinkError {
-  return new LinkError('malformed-object', { graph: graph.name, section: EH_FRAME_SECTION }, problem);
+function malformedRecord(graph: LinkGraph, problem: string, offset: number): LinkError {
+  return new LinkError(
+    'malformed-object',
+    { graph: graph.name, section: EH_FRAME_SECTION, offset },
+    `malformed object at byte ${offset}: ${problem}`,
+  );
 }

@@ -112,7 +112,7 @@ test('records that do not add up are refused', (t) => {
   t.throws(raw('.byte 1'), { message: /ends inside the record/ });
   t.throws(raw('.long 4, 0'), { message: /too short/ });
   t.throws(raw('.long -1, 0, 0, 0'), { message: /64-bit length/ });
-  t.throws(raw('.long 12, 99, f - ., 0'), { message: /the FDE at offset 0 has no CIE/ });
+  t.throws(raw('.long 12, 99, f - ., 0'), { message: /the FDE has no CIE/ });
   t.throws(raw('.long 9, 0, 0\n.byte 1\n.long 0\n.reloc .eh_frame + 11, R_X86_64_PC32, f'), {
     message: /reaches over the end/,
   });

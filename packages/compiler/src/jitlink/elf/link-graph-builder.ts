@@ -77,8 +77,8 @@ export class ElfLinkGraphBuilder {
       if (section.type !== elf.SHT_GROUP || section.sizeBytes < 4) continue;
       if ((object.view.getUint32(section.offset, true) & elf.GRP_COMDAT) === 0) continue;
       if (!this.#symbolTable || section.link !== this.#symbolTable.sectionIndex)
-        throw object.malformed('sh_link of a group is not the symbol table', section.name);
-      const signature = this.#symbolName(section.info);
+        throw object.malformed('sh_link of a group is not the symbol table', section.offset, section.name);
+      const signature = this.#symbolName(section.info, section.offset);
       const isDiscarded = this.#isDefined(signature);
       for (let at = 4; at + 4 <= section.sizeBytes; at += 4) {
         const member = object.view.getUint32(section.offset + at, true);
@@ -94,7 +94,11 @@ export class ElfLinkGraphBuilder {
         throw this.#object.unsupported('relocations without addends (SHT_REL)', section.name);
       if (section.type !== elf.SHT_RELA || section.sizeBytes === 0) continue;
       if (this.#relocationsOf.has(section.info))
-        throw this.#object.malformed(`section ${section.info} has two sets of relocations`, section.name);
+        throw this.#object.malformed(
+          `section ${section.info} has two sets of relocations`,
+          section.offset,
+          section.name,
+        );
       this.#relocationsOf.set(section.info, section);
     }
   }
@@ -157,11 +161,12 @@ export class ElfLinkGraphBuilder {
     );
   }
 
-  #symbolName(index: number): string {
+  /** @param user where in the file it is referred to. */
+  #symbolName(index: number, user: number): string {
     const table = this.#symbolTable;
-    if (!table) throw this.#object.malformed('a symbol is referred to, but there is no symbol table');
+    if (!table) throw this.#object.malformed('a symbol is referred to, but there is no symbol table', user);
     if (table.type(index) !== elf.STT_SECTION) return table.name(index);
-    return this.#object.sectionAt(table.section(index), 'a section symbol').name;
+    return this.#object.sectionAt(table.section(index), 'a section symbol', table.entryOffset(index)).name;
   }
 
   #addSymbols(): void {
@@ -175,11 +180,15 @@ export class ElfLinkGraphBuilder {
     const type = table.type(index);
     if (type === elf.STT_FILE) return undefined;
     const raw = table.rawSection(index);
-    const name = this.#symbolName(index);
+    const at = table.entryOffset(index);
+    const name = this.#symbolName(index, at);
     const binding = table.binding(index);
-    if (raw === elf.SHN_UNDEF) return this.#external(name, binding, type === elf.STT_TLS);
+    if (raw === elf.SHN_UNDEF) {
+      if (name === '') throw this.#object.malformed('an undefined symbol has no name', at);
+      return this.#external(name, binding, type === elf.STT_TLS);
+    }
     const scope = scopeOf(binding, table.visibility(index));
-    if (scope !== 'local' && name === '') throw this.#object.malformed('a global symbol has no name');
+    if (scope !== 'local' && name === '') throw this.#object.malformed('a global symbol has no name', at);
     const isYielding = raw === elf.SHN_COMMON || binding === elf.STB_WEAK || binding === elf.STB_GNU_UNIQUE;
     if (isYielding && scope !== 'local' && this.#isDefined(name))
       return this.#external(name, elf.STB_GLOBAL, type === elf.STT_TLS);
@@ -197,16 +206,19 @@ export class ElfLinkGraphBuilder {
       symbol.kind = 'absolute';
       symbol.resolve(toExecutorAddr(table.value(index)));
     } else if (raw === elf.SHN_COMMON) {
-      symbol.define(this.#commonBlock(name, sizeBytes, Number(table.value(index)), type), 0);
+      const alignment = Number(table.value(index));
+      if (alignment < 1 || alignment > 2 ** 30 || (alignment & (alignment - 1)) !== 0)
+        throw this.#object.malformed(`common symbol "${name}" has alignment ${alignment}`, at);
+      symbol.define(this.#commonBlock(sizeBytes, alignment, type), 0);
     } else if (raw >= elf.SHN_LORESERVE && raw !== elf.SHN_XINDEX) {
       throw this.#object.unsupported(`"${name}" is in reserved section 0x${raw.toString(16)}`);
     } else {
-      const section = this.#object.sectionAt(table.section(index), `symbol "${name}"`);
+      const section = this.#object.sectionAt(table.section(index), `symbol "${name}"`, at);
       const placement = this.#placements[section.index];
       if (!placement) return scope === 'local' ? undefined : this.#whenNotLoaded(name, section, type);
       const offset = table.value(index);
       if (offset > section.sizeBytes)
-        throw this.#object.malformed(`symbol "${name}" lies outside of it`, section.name, section.offset);
+        throw this.#object.malformed(`symbol "${name}" lies outside of it`, at, section.name);
       this.#defineIn(symbol, placement, Number(offset));
       if (this.#grouped.has(section.index)) symbol.linkage = 'weak';
       // `DW.ref` pointers to personality routines: every graph that needs one has its own.
@@ -222,17 +234,18 @@ export class ElfLinkGraphBuilder {
     if (symbol.threadLocal !== (type === elf.STT_TLS) && !(symbol.threadLocal && isPlain))
       throw this.#object.malformed(
         `symbol "${name}" and where it is do not agree whether it is thread-local`,
+        at,
       );
-    if (type === elf.STT_GNU_IFUNC) this.#makeIndirect(symbol);
+    if (type === elf.STT_GNU_IFUNC) this.#makeIndirect(symbol, at);
     if (symbol.scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
   }
 
   /** The symbol of an indirect function is at its resolver, and means what that one answers. */
-  #makeIndirect(symbol: LinkSymbol): void {
+  #makeIndirect(symbol: LinkSymbol, at: number): void {
     const { name, block, offset } = symbol;
     if (block?.section.prot !== 'code')
-      throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`);
+      throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`, at);
     const resolver = this.#graph.addAnonymousSymbol(block, offset);
     const thunk = this.#backend.addIfuncThunk(this.#graph, name, resolver);
     symbol.define(thunk, 0);
@@ -268,7 +281,6 @@ export class ElfLinkGraphBuilder {
   }
 
   #external(name: string, binding: number, threadLocal: boolean): LinkSymbol {
-    if (name === '') throw this.#object.malformed('an undefined symbol has no name');
     const linkage = binding === elf.STB_WEAK ? 'weak' : 'strong';
     const symbol = new LinkSymbol({ name, kind: 'external', linkage, scope: 'default', threadLocal });
     // The GOT is the graph's own and comes to be when a relocation needs it.
@@ -277,9 +289,7 @@ export class ElfLinkGraphBuilder {
     return symbol;
   }
 
-  #commonBlock(name: string, sizeBytes: number, alignment: number, type: number): Block {
-    if (alignment < 1 || alignment > 2 ** 30 || (alignment & (alignment - 1)) !== 0)
-      throw this.#object.malformed(`common symbol "${name}" has alignment ${alignment}`);
+  #commonBlock(sizeBytes: number, alignment: number, type: number): Block {
     const section = this.#graph.section(COMMON_SECTION, type === elf.STT_TLS ? 'thread' : 'data');
     return this.#graph.addBlock(section, null, sizeBytes, { alignment });
   }
@@ -288,34 +298,39 @@ export class ElfLinkGraphBuilder {
     for (const [index, relocations] of this.#relocationsOf) {
       const placement = this.#placements[index];
       if (!placement || placement instanceof MergeableSection) continue;
-      this.#readEdges(relocations, placement.section.name, placement.sizeBytes, (edge) => {
+      const { name } = placement.section;
+      this.#readEdges(relocations, name, placement.sizeBytes, (edge, at) => {
         if (placement.content === null)
-          throw this.#object.malformed('it has relocations but no content', placement.section.name);
+          throw this.#object.malformed('it has relocations but no content', at, name);
         if (edge.target === this.#dropped)
-          throw this.#object.malformed(
-            'it refers to a symbol in a section that is not loaded',
-            placement.section.name,
-          );
+          throw this.#object.malformed('it refers to a symbol in a section that is not loaded', at, name);
         placement.edges.push(edge);
       });
     }
   }
 
-  #readEdges(section: elf.ElfSection, target: string, targetBytes: number, add: (edge: Edge) => void): void {
+  /** @param add is given each edge, and where in the file its relocation is. */
+  #readEdges(
+    section: elf.ElfSection,
+    target: string,
+    targetBytes: number,
+    add: (edge: Edge, at: number) => void,
+  ): void {
     const table = this.#object.relocations(section);
     for (let i = 0; i < table.count; i++) {
       const type = table.type(i);
       const relocation = this.#backend.relocation(type);
-      if (!relocation) throw this.#unknownRelocation(type, target, table.symbol(i));
+      const at = table.entryOffset(i);
+      if (!relocation) throw this.#unknownRelocation(type, target, table.symbol(i), at);
       const offset = table.offset(i);
       if (offset + relocation.widthBytes > targetBytes)
         throw this.#object.malformed(
           `${relocation.name} at offset ${offset} lies outside its ${targetBytes} bytes`,
+          at,
           target,
-          table.entryOffset(i),
         );
       if (relocation.kind === KEEP_ALIVE && table.symbol(i) === 0) continue;
-      add(this.#edge(relocation, offset, table.symbol(i), table.addend(i), table.entryOffset(i)));
+      add(this.#edge(relocation, offset, table.symbol(i), table.addend(i), at), at);
     }
   }
 
@@ -327,7 +342,6 @@ export class ElfLinkGraphBuilder {
     if (!table || symbolIndex >= table.count)
       throw this.#object.malformed(
         `${relocation.name} refers to symbol ${symbolIndex}, which does not exist`,
-        undefined,
         at,
       );
     if (symbolIndex === 0) return new Edge(relocation.kind, offset, this.#zeroSymbol(), addend);
@@ -360,12 +374,12 @@ export class ElfLinkGraphBuilder {
     return this.#zero;
   }
 
-  #unknownRelocation(type: number, section: string, symbolIndex: number): LinkError {
+  #unknownRelocation(type: number, section: string, symbolIndex: number, offset: number): LinkError {
     const edgeKind = this.#backend.relocationName(type);
-    const symbol = this.#symbolTable && symbolIndex !== 0 ? this.#symbolName(symbolIndex) : '';
+    const symbol = this.#symbolTable && symbolIndex !== 0 ? this.#symbolName(symbolIndex, offset) : '';
     return new LinkError(
       'unknown-relocation',
-      { graph: this.#graph.name, section, edgeKind, ...(symbol ? { symbol } : {}) },
+      { graph: this.#graph.name, section, offset, edgeKind, ...(symbol ? { symbol } : {}) },
       `relocation ${edgeKind}${symbol ? ` to "${symbol}"` : ''} is not supported`,
     );
   }
@@ -376,7 +390,8 @@ export class ElfLinkGraphBuilder {
     const relocations = this.#relocationsOf.get(section.index);
     if (relocations)
       this.#readEdges(relocations, section.name, content.byteLength, (edge) => edges.push(edge));
-    parseEHFrame(this.#graph, content, edges, { alignment: section.alignment, dropped: this.#dropped });
+    const { alignment, offset } = section;
+    parseEHFrame(this.#graph, content, edges, { alignment, dropped: this.#dropped, fileOffset: offset });
   }
 }
 

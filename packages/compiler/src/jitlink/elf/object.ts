@@ -109,7 +109,7 @@ export class ElfObject {
     this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#nameBytesLeft = Math.max(bytes.byteLength * MAX_NAME_BYTES_PER_BYTE, MIN_NAME_BYTES);
     if (bytes.byteLength < EHDR_BYTES || this.view.getUint32(0) !== ELF_MAGIC)
-      throw this.malformed('not an ELF object', undefined, 0);
+      throw this.malformed('not an ELF object', 0);
     if (this.view.getUint8(4) !== ELFCLASS64 || this.view.getUint8(5) !== ELFDATA2LSB)
       throw this.unsupported('the object is not 64-bit little-endian ELF');
     if (this.view.getUint16(16, true) !== ET_REL)
@@ -126,10 +126,11 @@ export class ElfObject {
     return this.bytes.subarray(section.offset, section.offset + section.sizeBytes);
   }
 
-  /** The section that a header field or symbol names; `user` says which one, for the message. */
-  sectionAt(index: number, user: string): ElfSection {
+  /** The section that a header field or symbol names; `user` says which one, and `offset` where, for the message. */
+  sectionAt(index: number, user: string, offset: number): ElfSection {
     const section = this.sections[index];
-    if (!section) throw this.malformed(`${user} refers to section ${index} of ${this.sections.length}`);
+    if (!section)
+      throw this.malformed(`${user} refers to section ${index} of ${this.sections.length}`, offset);
     return section;
   }
 
@@ -142,15 +143,13 @@ export class ElfObject {
       start + MAX_NAME_BYTES < table.offset + table.sizeBytes
         ? `a name is longer than ${MAX_NAME_BYTES} bytes`
         : `string table ${table.index} ends inside a name`,
-      undefined,
       start,
     );
   }
 
   #name(start: number, end: number): string {
     this.#nameBytesLeft -= end - start;
-    if (this.#nameBytesLeft < 0)
-      throw this.malformed('the names of its sections and symbols overlap', undefined, start);
+    if (this.#nameBytesLeft < 0) throw this.malformed('the names of its sections and symbols overlap', start);
     // Two names that are not could become the same text.
     if (!isUtf8(this.bytes.subarray(start, end)))
       throw this.unsupported(`the name ${quoted(this.#text.toString('latin1', start, end))} is not UTF-8`);
@@ -162,7 +161,7 @@ export class ElfObject {
     let found: ElfSection | null = null;
     for (const section of this.sections) {
       if (section.type !== SHT_SYMTAB) continue;
-      if (found) throw this.malformed('more than one symbol table');
+      if (found) throw this.malformed('more than one symbol table', section.offset);
       found = section;
     }
     return found && new ElfSymbolTable(this, found);
@@ -174,10 +173,9 @@ export class ElfObject {
   }
 
   /** @param offset where in the file. */
-  malformed(problem: string, section?: string, offset?: number): LinkError {
-    const details = { ...this.#details(section), ...(offset !== undefined && { offset }) };
-    const where = offset === undefined ? '' : ` at byte ${offset}`;
-    return new LinkError('malformed-object', details, `malformed object${where}: ${problem}`);
+  malformed(problem: string, offset: number, section?: string): LinkError {
+    const details = { ...this.#details(section), offset };
+    return new LinkError('malformed-object', details, `malformed object at byte ${offset}: ${problem}`);
   }
 
   unsupported(problem: string, section?: string): LinkError {
@@ -191,7 +189,7 @@ export class ElfObject {
   /** A 64-bit field that has to be a size or an offset. */
   #size(at: number, field: string): number {
     const high = this.view.getUint32(at + 4, true);
-    if (high > 0x1f_ffff) throw this.malformed(`${field} is 2^53 or more`, undefined, at);
+    if (high > 0x1f_ffff) throw this.malformed(`${field} is 2^53 or more`, at);
     return high * 2 ** 32 + this.view.getUint32(at, true);
   }
 
@@ -199,16 +197,16 @@ export class ElfObject {
     const { view } = this;
     const tableOffset = this.#size(40, 'e_shoff');
     if (tableOffset === 0) return [];
-    if (view.getUint16(58, true) !== SHDR_BYTES) throw this.malformed('e_shentsize is not 64', undefined, 58);
+    if (view.getUint16(58, true) !== SHDR_BYTES) throw this.malformed('e_shentsize is not 64', 58);
     const room = this.bytes.byteLength - tableOffset;
-    const outside = () => this.malformed('the section headers lie outside the file', undefined, tableOffset);
+    const outside = () => this.malformed('the section headers lie outside the file', tableOffset);
     if (room < SHDR_BYTES) throw outside();
     // Counts that do not fit the file header are in the first section header.
     const count = view.getUint16(60, true) || this.#size(tableOffset + 32, 'section count');
     if (count > room / SHDR_BYTES) throw outside();
     let namesIndex = view.getUint16(62, true);
     if (namesIndex === SHN_XINDEX) namesIndex = view.getUint32(tableOffset + 40, true);
-    if (namesIndex >= count) throw this.malformed('e_shstrndx is no section', undefined, 62);
+    if (namesIndex >= count) throw this.malformed('e_shstrndx is no section', 62);
 
     const names = count === 0 ? null : this.#readSection(tableOffset, namesIndex, null);
     const sections: ElfSection[] = [];
@@ -217,7 +215,7 @@ export class ElfObject {
       const section = this.#readSection(tableOffset, index, names);
       if (section.type !== SHT_NOBITS) contentBytes += section.sizeBytes;
       if (contentBytes > this.bytes.byteLength)
-        throw this.malformed('sections overlap', section.name, section.offset);
+        throw this.malformed('sections overlap', section.offset, section.name);
       sections.push(section);
     }
     return sections;
@@ -235,9 +233,9 @@ export class ElfObject {
     const name =
       names && names.type === SHT_STRTAB ? this.string(names, view.getUint32(at, true)) : `#${index}`;
     if (type !== SHT_NOBITS && offset + sizeBytes > this.bytes.byteLength)
-      throw this.malformed('its content lies outside the file', name, offset);
+      throw this.malformed('its content lies outside the file', offset, name);
     if (alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) !== 0)
-      throw this.malformed(`its alignment ${alignment} is no power of two up to ${MAX_ALIGNMENT}`, name, at);
+      throw this.malformed(`its alignment ${alignment} is no power of two up to ${MAX_ALIGNMENT}`, at, name);
     return {
       index,
       name,
@@ -265,40 +263,45 @@ export class ElfSymbolTable {
 
   constructor(object: ElfObject, section: ElfSection) {
     if (section.entryBytes !== SYM_BYTES || section.sizeBytes % SYM_BYTES !== 0)
-      throw object.malformed(`the entries are not ${SYM_BYTES} bytes each`, section.name, section.offset);
+      throw object.malformed(`the entries are not ${SYM_BYTES} bytes each`, section.offset, section.name);
     this.#object = object;
     this.#view = object.view;
     this.#offset = section.offset;
     this.count = section.sizeBytes / SYM_BYTES;
     this.sectionIndex = section.index;
-    this.#names = object.sectionAt(section.link, 'the symbol table');
-    if (this.#names.type !== SHT_STRTAB) throw object.malformed('sh_link is no string table', section.name);
+    this.#names = object.sectionAt(section.link, 'the symbol table', section.offset);
+    if (this.#names.type !== SHT_STRTAB)
+      throw object.malformed('sh_link is no string table', section.offset, section.name);
     this.#extendedIndices = object.sections.find(
       ({ type, link }) => type === SHT_SYMTAB_SHNDX && link === section.index,
     );
     if (this.#extendedIndices && this.#extendedIndices.sizeBytes < 4 * this.count)
-      throw object.malformed('fewer entries than symbols', this.#extendedIndices.name);
+      throw object.malformed(
+        'fewer entries than symbols',
+        this.#extendedIndices.offset,
+        this.#extendedIndices.name,
+      );
   }
 
   name(index: number): string {
-    return this.#object.string(this.#names, this.#view.getUint32(this.#at(index), true));
+    return this.#object.string(this.#names, this.#view.getUint32(this.entryOffset(index), true));
   }
 
   binding(index: number): number {
-    return this.#view.getUint8(this.#at(index) + 4) >> 4;
+    return this.#view.getUint8(this.entryOffset(index) + 4) >> 4;
   }
 
   type(index: number): number {
-    return this.#view.getUint8(this.#at(index) + 4) & 0xf;
+    return this.#view.getUint8(this.entryOffset(index) + 4) & 0xf;
   }
 
   visibility(index: number): number {
-    return this.#view.getUint8(this.#at(index) + 5) & 3;
+    return this.#view.getUint8(this.entryOffset(index) + 5) & 3;
   }
 
   /** `st_shndx` as it stands: a section's index or a reserved number. SHN_XINDEX: see `section`. */
   rawSection(index: number): number {
-    return this.#view.getUint16(this.#at(index) + 6, true);
+    return this.#view.getUint16(this.entryOffset(index) + 6, true);
   }
 
   /** Index of the section that the symbol is defined in; call it when `rawSection` is no other reserved number. */
@@ -308,23 +311,28 @@ export class ElfSymbolTable {
     if (!this.#extendedIndices)
       throw this.#object.malformed(
         'a symbol has an extended section index, but there is no SHT_SYMTAB_SHNDX',
+        this.entryOffset(index),
       );
     return this.#view.getUint32(this.#extendedIndices.offset + 4 * index, true);
   }
 
   value(index: number): bigint {
-    return this.#view.getBigUint64(this.#at(index) + 8, true);
+    return this.#view.getBigUint64(this.entryOffset(index) + 8, true);
   }
 
   /** `st_size`; rounded when it is 2^53 or more. */
   sizeBytes(index: number): number {
-    const at = this.#at(index) + 16;
+    const at = this.entryOffset(index) + 16;
     return this.#view.getUint32(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
   }
 
-  #at(index: number): number {
+  /** Where in the file the entry is. */
+  entryOffset(index: number): number {
     if (index >= this.count)
-      throw this.#object.malformed(`there is no symbol ${index}: the symbol table has ${this.count}`);
+      throw this.#object.malformed(
+        `there is no symbol ${index}: the symbol table has ${this.count}`,
+        this.#offset,
+      );
     return this.#offset + index * SYM_BYTES;
   }
 }
@@ -337,7 +345,7 @@ export class ElfRelaTable {
 
   constructor(object: ElfObject, section: ElfSection) {
     if (section.entryBytes !== RELA_BYTES || section.sizeBytes % RELA_BYTES !== 0)
-      throw object.malformed(`the entries are not ${RELA_BYTES} bytes each`, section.name, section.offset);
+      throw object.malformed(`the entries are not ${RELA_BYTES} bytes each`, section.offset, section.name);
     this.#view = object.view;
     this.#offset = section.offset;
     this.count = section.sizeBytes / RELA_BYTES;
