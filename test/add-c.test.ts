@@ -173,3 +173,22 @@ test('a source reads no file but the headers that are its own, whatever it names
   }
   t.deepEqual(jit.definedNames(), []);
 });
+
+test('what an editor puts in front of UTF-8 is no part of a source', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC('\ufeffint f(void) { return __LINE__; }');
+  t.is(await (await jit.lookup('f'))(), 1);
+});
+
+test('options whose checks would be left out without a word are refused', async (t) => {
+  const { jit } = await openJIT(t);
+  for (const flag of ['-fsanitize=address', '-fsanitize=undefined,thread', '-fsanitize-coverage=trace-pc'])
+    await t.throwsAsync(jit.addC('int f(void) { return 1; }', { name: 'f.c', flags: [flag, '-g'] }), {
+      instanceOf: CCompilerError,
+      message: `f.c is not compiled with ${flag}: what that has a program check is not supported`,
+    });
+  await jit.addC('int f(int x) { return x + 1; }', {
+    flags: ['-fsanitize=undefined', '-fsanitize-trap=all'],
+  });
+  t.is(await (await jit.lookup('f'))(1), 2);
+});

@@ -107,3 +107,28 @@ test('IR that cannot be added adds nothing, and the session goes on', async (t) 
   }
   t.is(await (await jit.lookup('taken'))(), 1);
 });
+
+test('functions that are to tell of their entries do so at every level, each once', async (t) => {
+  for (const optLevel of [undefined, 0, 2] as const) {
+    const { jit } = await openJIT(t, optLevel === undefined ? {} : { optLevel });
+    await jit.addIR(
+      assemble(`
+@count = global i32 0
+define void @__cyg_profile_func_enter(i8* %function, i8* %site) {
+  %before = load i32, i32* @count
+  %after = add i32 %before, 1
+  store i32 %after, i32* @count
+  ret void
+}
+define internal void @inner() "instrument-function-entry"="__cyg_profile_func_enter" { ret void }
+define i32 @f() "instrument-function-entry"="__cyg_profile_func_enter" {
+  call void @inner()
+  call void @inner()
+  %count = load i32, i32* @count
+  ret i32 %count
+}`),
+    );
+    t.is(await (await jit.lookup('f', { result: 'i32', parameters: [] }))(), 3, `level ${optLevel}`);
+    await jit.close();
+  }
+});

@@ -36,6 +36,11 @@ for (const [what, main, exitCode] of [
     t.deepEqual(await jit.runProgram({ argv: ['a', 'b', 'c'] }), { exitCode });
   });
 
+test('a program may begin with what others do not see', async (t) => {
+  const { jit } = await openProgram(t, 'define hidden i32 @main() { ret i32 7 }');
+  t.deepEqual(await jit.runProgram(), { exitCode: 7 });
+});
+
 test('main is passed its environment, too', async (t) => {
   const { jit, printed } = await openProgram(
     t,

@@ -36,7 +36,8 @@ export function passPipeline(llvm: LLVMVersion, level: CodeLevel): string {
 /**
  * The pass pipeline of a level for a module that others have made. What it says is to be inlined always is inlined at every
  * level: C++'s library defines such functions in headers alone, and compilers leave them in modules as `available_externally`.
- * Coroutines become functions, which code generation alone cannot do.
+ * Coroutines become functions, which code generation alone cannot do. Functions that are to tell of their entries and exits
+ * (`-finstrument-functions`) do it before anything is inlined.
  */
 export function modulePipeline(
   llvm: LLVMVersion,
@@ -44,10 +45,11 @@ export function modulePipeline(
   { hasCoroutines = false }: { hasCoroutines?: boolean } = {},
 ): string {
   const passes = passPipeline(llvm, level);
-  // The standard pipelines have all that.
-  if (level === 2 || level === 3) return passes;
+  const first = 'function(ee-instrument)';
+  // The standard pipelines have all the rest.
+  if (level === 2 || level === 3) return `${first},${passes}`;
   const always = hasCoroutines ? coroutinePasses(llvm) : ['always-inline'];
-  return [...always, passes].filter(Boolean).join(',');
+  return [first, ...always, passes].filter(Boolean).join(',');
 }
 
 /** In the order of LLVM's own pipeline for level 0. */

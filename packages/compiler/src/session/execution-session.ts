@@ -134,7 +134,7 @@ export class ExecutionSession implements CallingSession {
       calls: this.#calls,
       runners,
       executor,
-      resolve: (ref, runner) => this.#code.resolver.resolve(ref, runner),
+      resolve: (ref, runner) => this.#code.resolver.resolve(ref, runner, 'inside'),
     });
     this.#reentries = new ReentryHandler({
       runners,

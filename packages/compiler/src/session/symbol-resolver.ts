@@ -36,16 +36,22 @@ export class SymbolResolver {
   /**
    * The stub of a function, the place of data, which is linked if it is not, or the address of what is somewhere else.
    * Undefined when nobody defines the name, or the runner is lost.
+   * @param from inside of the dylib hidden names are found too: a program begins with what its own linker would find.
    * @throws {ThreadLocalSymbolError} for a thread-local variable.
    * @throws as `CompileAction.linkPart`, and what the executor answers when it is asked.
    */
-  async resolve({ dylib, name: asked }: SymbolRef, runner: RunnerContext): Promise<FoundSymbol | undefined> {
+  async resolve(
+    { dylib, name: asked }: SymbolRef,
+    runner: RunnerContext,
+    from: 'inside' | 'outside' = 'outside',
+  ): Promise<FoundSymbol | undefined> {
+    const lookup = () => (from === 'inside' ? dylib.lookup(asked) : dylib.lookupExported(asked));
     while (!runner.lost) {
-      const found = dylib.lookupExported(asked);
+      const found = lookup();
       const { name, unit } = found;
       if (!unit) {
         const address = (await generate([name], found.dylib, runner)).get(name);
-        if (address === undefined && dylib.lookupExported(asked).unit) continue;
+        if (address === undefined && lookup().unit) continue;
         return address === undefined ? undefined : { address, kind: 'process' };
       }
       if (unit instanceof AbsoluteSymbols) {

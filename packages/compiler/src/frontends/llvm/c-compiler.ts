@@ -32,6 +32,9 @@ const OPTIMIZATION = ['-O1'];
 const TO_BITCODE = ['-Xclang', '-disable-llvm-passes', '-c', '-emit-llvm'];
 const ALWAYS = ['-fPIC', '-fno-color-diagnostics', '-ferror-limit=20', '-Wno-unused-command-line-argument'];
 
+/** What editors put in front of UTF-8. */
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+
 /** Where distributions keep programs, libraries and headers, and what finds libraries. */
 const SYSTEM = ['/usr', '/lib', '/lib64', '/bin', '/etc/ld.so.cache'];
 /** Beside a compiler that is elsewhere: its libraries and headers. */
@@ -42,6 +45,10 @@ const CLANG_LIBRARY = /^lib(clang-cpp|LLVM)[^/]*\.so[.\d]*$/;
 
 /** Options whose value is a path, in one word with it or in two. */
 const PATH_OPTION = /^(-I|-isystem|-iquote|-idirafter|-isysroot|-include|-imacros|--sysroot=|-B)(.*)$/;
+
+/** Options that have passes put checks into code. */
+const NOT_INSTRUMENTED =
+  /^-fsanitize=(.*,)?(address|hwaddress|kernel-\w+|memory|memtag\S*|thread|dataflow|fuzzer\S*)(,|$)|^-fsanitize-coverage=/;
 
 /** Far more than any source takes. */
 const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 1024 };
@@ -62,8 +69,12 @@ export async function compileC(
   kept?: KeptObjects,
 ): Promise<Uint8Array> {
   const { name = 'source', language = 'c' } = options;
+  refuseInstrumentation(name, options.flags ?? []);
   // As bytes: what is in strings need not be UTF-8.
-  const text = Buffer.concat([Buffer.from(`# 1 ${JSON.stringify(name)}\n`), Buffer.from(source)]);
+  const bytes = Buffer.from(source);
+  // Only in front of everything a mark says nothing.
+  const unmarked = BYTE_ORDER_MARK.equals(bytes.subarray(0, 3)) ? bytes.subarray(3) : bytes;
+  const text = Buffer.concat([Buffer.from(`# 1 ${JSON.stringify(name)}\n`), unmarked]);
   switch (language) {
     case 'assembler':
       return runClang(clang, text, ['-c', '-x', 'assembler'], options);
@@ -159,6 +170,15 @@ async function runClang(
   if (diagnostics.some(({ severity }) => severity.endsWith('error')))
     throw new CSourceError(name, words.trim(), diagnostics);
   throw new CCompilerError(`${clang} failed over ${name} (${end}): ${words.trim() || 'it does not say why'}`);
+}
+
+/** @throws {CCompilerError} for what would be left out without a word: LLVM's passes of such options are not run. */
+function refuseInstrumentation(name: string, flags: readonly string[]): void {
+  const flag = flags.findLast((given) => NOT_INSTRUMENTED.test(given));
+  if (flag !== undefined)
+    throw new CCompilerError(
+      `${name} is not compiled with ${flag}: what that has a program check is not supported`,
+    );
 }
 
 function programOf(clang: string): string {
