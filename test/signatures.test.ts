@@ -215,11 +215,23 @@ for (const [signature, args, message] of [
   ['void({[2 x i8]})', [[[1, 1.5]]], 'f: argument 1, item 1, item 2 is 1.5, not an integer'],
 ] as const)
   test(`${signature} of ${JSON.stringify(args, (_, v) => (typeof v === 'bigint' ? `${v}` : v))} is refused`, async (t) => {
-    const jit = await withC(t, 'void f(void) {}');
+    const taken = signature.includes('ptr') ? 'void *p' : 'int i';
+    const jit = await withC(t, `void f(${taken}) {}`);
     const f = await jit.lookup('f', signature);
     await t.throwsAsync(f(...(args as readonly CArgument[])), { instanceOf: ArgumentError, message });
     t.is(jit.statistics().wrappersCompiled, 0);
   });
+
+test('an array that is in itself is refused', async (t) => {
+  const jit = await withC(t, 'void f(void) {}');
+  const f = await jit.lookup('f', 'void({i32})');
+  const endless: CArgument[] = [];
+  endless.push(endless);
+  await t.throwsAsync(f(endless), {
+    instanceOf: ArgumentError,
+    message: /is in more arrays than there are types/,
+  });
+});
 
 test('words that are no signature are refused before anything is looked up', async (t) => {
   const { jit } = await openJIT(t);

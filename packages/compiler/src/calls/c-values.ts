@@ -1,7 +1,7 @@
 import { ArgumentError } from '../core/argument-error.js';
 import { type CallData, PassedBytes } from './call-data.js';
 import type { ArrayKind, FieldKind, ParameterKind, StructKind } from './call-signature.js';
-import { isArray, isStruct, partsOf } from './layout.js';
+import { isArray, isStruct, MAX_DEPTH, partsOf } from './layout.js';
 import { CODECS, mismatch, type ScalarValue } from './scalars.js';
 
 /**
@@ -21,7 +21,7 @@ export type CapturedArgument = ScalarValue | null | PassedBytes | readonly Captu
  * Copies what arguments point to, as it is now.
  * @throws {ArgumentError} for a string that C cannot hold.
  */
-export function captureArgument(value: CArgument, place: string): CapturedArgument {
+export function captureArgument(value: CArgument, place: string, depth = 0): CapturedArgument {
   if (typeof value === 'string') {
     if (value.includes('\0'))
       throw new ArgumentError(`${place} contains a NUL, with which a string ends in C`);
@@ -29,7 +29,12 @@ export function captureArgument(value: CArgument, place: string): CapturedArgume
   }
   if (ArrayBuffer.isView(value)) return new PassedBytes(bytesIn(value).slice(), value);
   if (!Array.isArray(value)) return value as ScalarValue | null;
-  return value.map((item: CArgument, index) => captureArgument(item, `${place}, item ${index + 1}`));
+  // An array may be in itself.
+  if (depth > MAX_DEPTH)
+    throw new ArgumentError(`${place} is in more arrays than there are types in a signature`);
+  return value.map((item: CArgument, index) =>
+    captureArgument(item, `${place}, item ${index + 1}`, depth + 1),
+  );
 }
 
 /** Whether an argument leads to memory of the call. */

@@ -15,6 +15,9 @@ const SCALAR_BYTES: Readonly<Record<ScalarKind, number>> = {
   ptr: 8,
 };
 
+/** Structs and arrays in each other: more is no type that anybody writes. */
+export const MAX_DEPTH = 16;
+
 /** Bytes that a value takes in memory, and what its address is a multiple of. */
 export interface Layout {
   readonly sizeBytes: number;

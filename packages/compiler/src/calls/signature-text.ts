@@ -7,7 +7,7 @@ import type {
   ScalarKind,
   StructKind,
 } from './call-signature.js';
-import { isArray, isStruct, layoutOf } from './layout.js';
+import { isArray, isStruct, layoutOf, MAX_DEPTH } from './layout.js';
 import { SignatureError } from './signature-error.js';
 
 /** All of `ScalarKind`. */
@@ -39,8 +39,6 @@ const IN_C: ReadonlyMap<string, ScalarKind> = new Map<string, ScalarKind>([
   ['string', 'ptr'],
 ]);
 
-/** A struct in a struct, and so on: more is no signature that anybody writes. */
-const MAX_DEPTH = 16;
 const TOKEN = /\s*([A-Za-z_]\w*|\d+|\S)?/y;
 
 /**

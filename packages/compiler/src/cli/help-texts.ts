@@ -4,7 +4,8 @@ FILE is a Kaleidoscope program, or - for standard input. What it prints, and a l
 its expressions, go to standard output; errors go to standard error.
 
 Or FILES are a program with a main: C and C++ (.c .cc .cpp .cxx), assembly (.s .S), LLVM assembly (.ll), bitcode, objects and
-archives, known by their content. main is run with ARGS; input, output and exit code are the program's.
+archives, known by their content. main is run with ARGS; input, output and exit code are the program's. With a Kaleidoscope
+program among them, that is run, linked with the others.
 
 Exit code: 0 when every expression was evaluated, 1 when the program has errors or an expression failed, 2 for a wrong
 command line, 128 + N after signal N (130 after Ctrl-C).`;

@@ -53,3 +53,44 @@ for (const [text, offset, message] of [
     const lines = error?.message.split('\n') ?? [];
     t.is(lines[2], `  ${' '.repeat(offset)}^`);
   });
+
+test('whatever the words are, they are a signature or refused', (t) => {
+  const words = [
+    'i32',
+    'ptr',
+    'void',
+    'inout',
+    '{',
+    '}',
+    '[',
+    ']',
+    '(',
+    ')',
+    ',',
+    '4',
+    'x',
+    ' ',
+    '*',
+    'float',
+    '\0',
+    'ü',
+  ];
+  let state = 7;
+  let accepted = 0;
+  for (let round = 0; round < 20_000; round++) {
+    let text = round % 3 === 0 ? 'i32(' : '';
+    for (let length = round % 9; length >= 0; length--) {
+      state = (state * 1103515245 + 12345) % 2 ** 31;
+      text += words[Math.floor((state / 2 ** 31) * words.length)];
+    }
+    try {
+      const formatted = formatSignature(parseSignature(text));
+      t.is(formatSignature(parseSignature(formatted)), formatted);
+      accepted++;
+    } catch (error) {
+      if (!(error instanceof SignatureError)) throw error;
+      if (error.offset < 0 || error.offset > text.length) t.fail(text);
+    }
+  }
+  t.true(accepted > 50, `${accepted}`);
+});
