@@ -12,8 +12,9 @@ await runScript(async () => {
   const given = process.argv.slice(2);
   await setUp({ forTests: true });
   await build();
+  const options = { suites: suitesIn(given), withPeers: !given.includes('--no-peers') };
   const args = given.map((arg) => (arg === '--write-docs' ? `--write-docs=${DOCUMENT}` : arg));
-  if (!given.includes('--help')) args.push(`--sources=${await fetchSources(suitesIn(given))}`);
+  if (!given.includes('--help')) args.push(`--sources=${await fetchSources(options)}`);
   const main = ['--enable-source-maps', `${ROOT}test/dist/conformance/main.js`, ...args];
   const code = await runInForeground(process.execPath, main);
   if (given.includes('--write-docs') && code !== 2) {

@@ -5,6 +5,7 @@ import test from 'ava';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { Builder } from './conformance/build.js';
+import { compareOutcomes } from './conformance/check.js';
 import { FarJIT } from './conformance/farjit.js';
 import type { Mode } from './conformance/program.js';
 import { failuresOf, runSuite } from './conformance/run-suite.js';
@@ -31,15 +32,47 @@ else {
     rmSync(directory, { recursive: true, force: true });
   });
   const suite = ownSuite();
+  const builder = new Builder(clang, directory);
   // A folder each.
   for (const subject of new Set(suite.programs.map(({ name }) => dirname(name))))
     test.serial(`programs end under FarJIT as they end natively: ${subject}`, async (t) => {
       const programs = suite.programs.filter(({ name }) => dirname(name) === subject);
-      const context = { builder: new Builder(clang, directory), farjit: await farjit };
-      const { checked } = await runSuite({ ...suite, programs }, MODES, context);
+      const { checked } = await runSuite({ ...suite, programs }, MODES, { builder, farjit: await farjit });
       t.deepEqual(
         checked.flatMap((one) => failuresOf(suite, one)),
         [],
       );
     });
+
+  test.serial('what is otherwise, or is listed as otherwise and is not, is found', async (t) => {
+    const named = (name: string) => suite.programs.filter((program) => program.name === name);
+    const [forks, exits] = [...named('basics/no-process'), ...named('basics/exit-codes')];
+    if (!forks || !exits) return t.fail('the programs have other names');
+    const programs = [
+      { ...forks, knownDifference: undefined },
+      { ...exits, knownDifference: 'nothing is' },
+      { ...exits, name: 'basics/broken', flags: ['-DNULL=', '-Dmain='] },
+    ];
+    const { checked } = await runSuite({ ...suite, programs }, [{ eager: false }], {
+      builder,
+      farjit: await farjit,
+    });
+    const [forked, listed, broken] = checked.map((one) => failuresOf(suite, one).join('\n'));
+    t.regex(forked ?? '', /^basics\/no-process, lazy: stdout line 1 is "no fork \d+", natively "forked 3"$/);
+    t.is(listed, 'basics/exit-codes: it is right now, and is listed as otherwise: nothing is');
+    t.regex(broken ?? '', /^basics\/broken does not run natively: /);
+  });
 }
+
+test('outcomes are compared by exit code and stream, but for lines of FarJIT’s own', (t) => {
+  const native = { exitCode: 3, stdout: 'a\nb\n', stderr: 'x\n' };
+  t.deepEqual(compareOutcomes(native, { ...native, stderr: 'farjit: a remark\nx\n' }), []);
+  t.deepEqual(compareOutcomes(native, { exitCode: 4, stdout: 'a\nc\n', stderr: '' }), [
+    'exit code 4, natively 3',
+    'stdout line 2 is "c", natively "b"',
+    'stderr line 1 is "", natively "x"',
+  ]);
+  t.deepEqual(compareOutcomes(native, { ...native, stdout: 'a\nb\n\n' }), [
+    'stdout line 4 is "", natively not there',
+  ]);
+});

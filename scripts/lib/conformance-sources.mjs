@@ -12,6 +12,7 @@ const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fa
 const PACKAGES = [
   { suite: 'csmith', aptPackage: 'csmith', isThere: () => onPath('csmith') },
   { suite: 'csmith', aptPackage: 'libcsmith-dev', isThere: () => existsSync('/usr/include/csmith/csmith.h') },
+  { suite: 'peers', aptPackage: 'llvm-22', isThere: () => existsSync('/usr/lib/llvm-22/bin/lli') },
   { suite: 'torture', aptPackage: 'gcc-12-source', isThere: () => findGccArchive() !== undefined },
 ];
 
@@ -27,11 +28,11 @@ const TORTURE = 'gcc/testsuite/gcc.c-torture/execute';
 
 /**
  * Installs and fetches what suites need. What cannot be had is said; its suite is left out.
- * @param {readonly string[]} [suites] all unless given
+ * @param {{ suites?: readonly string[], withPeers: boolean }} options all suites unless given
  * @returns {Promise<string>} the folder that has, if they could be had: `torture`, `csmith`, `sqlite`, `lua`, `zlib` and `bzip2`.
  */
-export async function fetchSources(suites) {
-  const isWanted = (suite) => suites === undefined || suites.includes(suite);
+export async function fetchSources({ suites, withPeers }) {
+  const isWanted = (suite) => (suite === 'peers' ? withPeers : (suites?.includes(suite) ?? true));
   mkdirSync(FOLDER, { recursive: true });
   await installPackages(PACKAGES.filter(({ suite }) => isWanted(suite)));
   if (isWanted('torture')) await fetched('torture', unpackTorture);

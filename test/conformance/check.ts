@@ -9,7 +9,8 @@ export interface ModeResult {
   readonly mode: string;
   /** What is otherwise than natively, or than is to be said; empty when nothing is. */
   readonly differences: readonly string[];
-  readonly run: FarJITRun;
+  /** Undefined for a peer's. */
+  readonly run?: FarJITRun;
 }
 
 /** How a program has fared. */
@@ -18,6 +19,8 @@ export interface CheckedProgram {
   /** Why it says nothing of FarJIT: it does not run natively. */
   readonly leftOut?: string;
   readonly results: readonly ModeResult[];
+  /** How others have fared with it, where they were asked. */
+  readonly peers?: readonly ModeResult[];
 }
 
 /** Lines that FarJIT says of its own. */
@@ -27,7 +30,13 @@ const OWN_LINE = /^farjit: .*\n?/gm;
 export async function checkProgram(
   program: Program,
   modes: readonly Mode[],
-  { builder, farjit, accept = () => undefined }: CheckContext,
+  {
+    builder,
+    farjit,
+    runPeers = async () => [],
+    runCommand = async () => [],
+    accept = () => undefined,
+  }: CheckContext,
 ): Promise<CheckedProgram> {
   let built: BuiltProgram;
   let native: Outcome | undefined;
@@ -45,13 +54,18 @@ export async function checkProgram(
     const run = await farjit.run(built, mode);
     results.push({ mode: describeMode(mode), differences: differencesOf(program, native, run), run });
   }
-  return { program, results };
+  if (native) results.push(...(await runCommand(built)));
+  return { program, results, peers: native ? await runPeers(built, native) : [] };
 }
 
 /** What programs are checked with. */
 export interface CheckContext {
   readonly builder: Builder;
   readonly farjit: FarJIT;
+  /** Runs some programs by the command line too; none unless given. */
+  runCommand?(built: BuiltProgram): Promise<readonly ModeResult[]>;
+  /** Runs a program with other JITs; nobody unless given. */
+  runPeers?(built: BuiltProgram, native: Outcome): Promise<readonly ModeResult[]>;
   /** Why a program that ends so natively says nothing; undefined when it does. */
   accept?(native: Outcome): string | undefined;
 }

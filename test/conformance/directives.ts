@@ -50,6 +50,10 @@ export function parseDirectives(text: string, name: string): Omit<Program, 'name
     found.set(key, value.trim());
   }
   const words = (key: string) => (found.get(key) ?? '').split(/\s+/).filter(Boolean);
+  const env = words('env').map((pair) => {
+    const end = pair.indexOf('=');
+    return [pair.slice(0, end), pair.slice(end + 1)] as const;
+  });
   const [code, ...rest] = words('refused');
   const compiler = words('objects');
   return {
@@ -58,7 +62,7 @@ export function parseDirectives(text: string, name: string): Omit<Program, 'name
     archived: words('archived').map((file) => basename(file)),
     libraries: words('libraries'),
     args: words('args'),
-    env: Object.fromEntries(words('env').map((pair) => pair.split('=', 2) as [string, string])),
+    env: Object.fromEntries(env),
     // As in a string of JSON, for the sake of line ends.
     stdin: Buffer.from(found.has('stdin') ? (JSON.parse(`"${found.get('stdin')}"`) as string) : ''),
     refusal: code === undefined ? undefined : { code, words: rest.join(' ') },

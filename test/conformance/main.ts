@@ -5,11 +5,15 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
-import { Builder } from './build.js';
+import { Builder, type BuiltProgram } from './build.js';
+import type { CheckContext } from './check.js';
+import { CommandSample } from './command.js';
+import { writeDocument } from './document.js';
 import { FarJIT } from './farjit.js';
+import { runPeers } from './peers.js';
 import { describeMode, MODES, type Mode } from './program.js';
 import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
-import { isRight, keepReport, reportOf } from './suite-report.js';
+import { isRight, keepReport, keptReport, reportOf } from './suite-report.js';
 import { SUITES } from './suites/index.js';
 import { summaryOf } from './summary.js';
 
@@ -24,8 +28,8 @@ output and error, and their exit codes. Installs and fetches what the suites nee
   --short             a handful of programs of the suites that are not the project's own
   --seed N            first seed of csmith (default 1)
   --jobs N            programs at a time (default: one for each core)
-  --no-peers          runs nothing with LLVM's lli
-  --write-docs        writes docs/conformance.md
+  --no-peers          runs nothing with lli of LLVM 22
+  --write-docs        writes docs/conformance.md, with what suites that are not run now have shown before
   --help              says this
 
 Exit code 1 when a program ends otherwise than natively, and is not listed as one that does.
@@ -45,6 +49,8 @@ async function main(): Promise<number> {
       mode: { type: 'string' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       sources: { type: 'string', default: '' },
+      'write-docs': { type: 'string' },
+      'no-peers': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -67,6 +73,7 @@ async function main(): Promise<number> {
     const clang = findClang(libLLVM.path);
     const tools = `${basename(clang)}, libLLVM ${libLLVM.version}`;
     const builder = new Builder(clang, directory);
+    const sample = new CommandSample();
     let isAllRight = true;
     for (const { make } of named('suite', values.suite, SUITES, ({ name }) => name)) {
       const suite = await make({ ...options, directory });
@@ -75,12 +82,26 @@ async function main(): Promise<number> {
         continue;
       }
       const programs = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
-      const result = await run({ ...suite, programs }, { builder, farjit }, { jobs, modes });
+      const result = await run(
+        { ...suite, programs },
+        {
+          builder,
+          farjit,
+          runCommand: (built: BuiltProgram) => sample.check(built),
+          runPeers: values['no-peers'] ? async () => [] : runPeers,
+        },
+        { jobs, modes },
+      );
       const report = reportOf(result, tools);
       process.stdout.write(summaryOf(result, report));
       isAllRight &&= isRight(result);
       // What is not the whole suite is no suite's report.
       if (only === undefined && options.sources !== '') keepReport(options.sources, report);
+    }
+    const document = values['write-docs'];
+    if (document !== undefined) {
+      const reports = SUITES.flatMap(({ name }) => keptReport(options.sources, name) ?? []);
+      writeDocument(document, reports);
     }
     return isAllRight ? 0 : 1;
   } finally {
@@ -91,7 +112,7 @@ async function main(): Promise<number> {
 
 async function run(
   suite: Suite,
-  context: { readonly builder: Builder; readonly farjit: FarJIT },
+  context: CheckContext,
   { jobs, modes }: { readonly jobs: number; readonly modes: readonly Mode[] },
 ): Promise<SuiteResult> {
   let doneCount = 0;

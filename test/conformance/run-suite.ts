@@ -30,7 +30,7 @@ export interface SuiteResult {
 export async function runSuite(
   suite: Suite,
   modes: readonly Mode[],
-  context: Omit<CheckContext, 'accept'>,
+  context: CheckContext,
   { jobs = 1, onChecked = (_: CheckedProgram) => {} } = {},
 ): Promise<SuiteResult> {
   const checked: CheckedProgram[] = [];

@@ -94,8 +94,8 @@ function kindOfReason(words: string): string {
 
 function countsByMode(checked: readonly CheckedProgram[]): ModeCount[] {
   const modes = new Map<string, { mode: string; right: number; total: number }>();
-  for (const { results } of checked)
-    for (const { mode, differences } of results) {
+  for (const { results, peers = [] } of checked)
+    for (const { mode, differences } of [...results, ...peers]) {
       const count = modes.get(mode) ?? { mode, right: 0, total: 0 };
       modes.set(mode, count);
       count.total++;
@@ -120,11 +120,10 @@ function differencesOf({ program, results }: CheckedProgram): Difference[] {
 
 function costsOf({ program, results }: CheckedProgram): Cost[] {
   if (program.isCounted !== true) return [];
-  return results.map(({ mode, run: { functionsLinked, statistics } }) => ({
-    program: program.name,
-    mode,
-    functionsLinked,
-    bytesSent: statistics.bytesSent,
-    roundTrips: Object.values(statistics.roundTrips).reduce((sum, count) => sum + count, 0),
-  }));
+  return results.flatMap(({ mode, run }): Cost[] => {
+    if (!run) return [];
+    const { functionsLinked, statistics } = run;
+    const roundTrips = Object.values(statistics.roundTrips).reduce((sum, count) => sum + count, 0);
+    return [{ program: program.name, mode, functionsLinked, bytesSent: statistics.bytesSent, roundTrips }];
+  });
 }
