@@ -16,7 +16,8 @@
  *    16(%rsp)   stack arguments, if any
  *
  * and every argument register is live: rdi rsi rdx rcx r8 r9, al (vector registers a varargs call uses), r10
- * (static chain), xmm/ymm/zmm0-7 and, for vector calls, the mask registers. The trampoline's return address is
+ * (static chain), xmm/ymm/zmm0-7 and, for vector calls, the mask registers. So may all others be: gcc's -fipa-ra keeps
+ * values in any register that a local function is known not to touch, r11 too. The trampoline's return address is
  * taken away at once and its place holds the frame pointer, so that this frame looks, to frame-pointer walks and
  * to the unwinder, as if the real caller had called the resolver.
  */
@@ -27,20 +28,22 @@
 farjit_resolver:
 	.cfi_startproc
 	.cfi_def_cfa_offset 16
-	movq	(%rsp), %r11
-	movq	%rbp, (%rsp)
+	xchgq	%rbp, (%rsp)
 	.cfi_offset %rbp, -16
-	movq	%rsp, %rbp
-	.cfi_def_cfa_register %rbp
+	pushq	%rbp			/*  -8(%rbp): the trampoline, then where to land */
+	.cfi_def_cfa_offset 24
+	leaq	8(%rsp), %rbp
+	.cfi_def_cfa %rbp, 16
 
-	pushq	%rdi			/*  -8(%rbp) */
-	pushq	%rsi			/* -16(%rbp) */
-	pushq	%rdx			/* -24(%rbp) */
-	pushq	%rcx			/* -32(%rbp) */
-	pushq	%r8			/* -40(%rbp) */
-	pushq	%r9			/* -48(%rbp) */
-	pushq	%rax			/* -56(%rbp) */
-	pushq	%r10			/* -64(%rbp) */
+	pushq	%rdi			/* -16(%rbp) */
+	pushq	%rsi			/* -24(%rbp) */
+	pushq	%rdx			/* -32(%rbp) */
+	pushq	%rcx			/* -40(%rbp) */
+	pushq	%r8			/* -48(%rbp) */
+	pushq	%r9			/* -56(%rbp) */
+	pushq	%rax			/* -64(%rbp) */
+	pushq	%r10			/* -72(%rbp) */
+	pushq	%r11			/* -80(%rbp) */
 
 	subq	farjit_xsave_bytes(%rip), %rsp
 	andq	$-64, %rsp
@@ -64,9 +67,9 @@ farjit_resolver:
 	jmp	2f
 1:	fxsave64 (%rsp)
 
-2:	movq	%r11, %rdi
+2:	movq	-8(%rbp), %rdi
 	call	farjit_reenter
-	movq	%rax, %r11
+	movq	%rax, -8(%rbp)
 
 	movq	farjit_xsave_mask(%rip), %rax
 	testq	%rax, %rax
@@ -77,21 +80,22 @@ farjit_resolver:
 	jmp	4f
 3:	fxrstor64 (%rsp)
 
-4:	movq	-8(%rbp), %rdi
-	movq	-16(%rbp), %rsi
-	movq	-24(%rbp), %rdx
-	movq	-32(%rbp), %rcx
-	movq	-40(%rbp), %r8
-	movq	-48(%rbp), %r9
-	movq	-56(%rbp), %rax
-	movq	-64(%rbp), %r10
+4:	movq	-16(%rbp), %rdi
+	movq	-24(%rbp), %rsi
+	movq	-32(%rbp), %rdx
+	movq	-40(%rbp), %rcx
+	movq	-48(%rbp), %r8
+	movq	-56(%rbp), %r9
+	movq	-64(%rbp), %rax
+	movq	-72(%rbp), %r10
+	movq	-80(%rbp), %r11
 	movq	%rbp, %rsp
 	.cfi_def_cfa_register %rsp
 	popq	%rbp
 	.cfi_restore %rbp
 	.cfi_def_cfa_offset 8
-	/* The stack is what the real caller's call left; r11 is nobody's at a function's entry. */
-	jmp	*%r11
+	/* The stack is what the real caller's call left. Below it, signals leave 128 bytes alone. */
+	jmp	*-16(%rsp)
 	.cfi_endproc
 	.size	farjit_resolver, . - farjit_resolver
 

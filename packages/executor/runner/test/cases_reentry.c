@@ -22,7 +22,7 @@ struct registers {
 	uint64_t mxcsr;
 	uint64_t result[2];
 	uint64_t unused;
-	uint64_t general[24]; /* rdi rsi rdx rcx r8 r9 rax r10 rbx r12 r13 r14 r15 rbp */
+	uint64_t general[24]; /* rdi rsi rdx rcx r8 r9 rax r10 rbx r12 r13 r14 r15 rbp r11 */
 	uint64_t stack[8];
 	uint64_t mask[8];
 	uint64_t vector[32][8];
@@ -31,7 +31,7 @@ struct registers {
 /* Sticky exception flags. */
 #define MXCSR_FLAGS UINT64_C(0x3f)
 
-enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512F, LEVEL_AVX512BW, GENERAL_COUNT = 14 };
+enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512F, LEVEL_AVX512BW, GENERAL_COUNT = 15 };
 
 static int vector_level(void)
 {
@@ -68,6 +68,7 @@ static void first_call_keeps_every_register(void)
 	want->level = got->level = (uint64_t)level;
 	want->mxcsr = 0x5f80; /* round up: not the default */
 	want->general[0] = data_address(&host, DATA_SCRATCH + 2 * sizeof *want); /* rdi: where sret goes */
+	want->general[14] = data_address(&host, DATA_SCRATCH);			  /* r11: how load_all reaches this */
 	uint64_t got_address = data_address(&host, DATA_SCRATCH + sizeof *want);
 	memcpy(payload_view(&host, store_all_area), &got_address, sizeof got_address);
 

@@ -161,7 +161,7 @@ PAYLOAD destroy_again
 /* Registers, control words and stack of a first call. The area behind a pointer:
  *    0 trampoline  8 level (1 AVX, 2 AVX-512F, 3 AVX-512BW)  16 stack pointer  24 return address
  *   32 mxcsr  40 result rax  48 result rdx
- *   64 rdi rsi rdx rcx r8 r9 rax r10 rbx r12 r13 r14 r15 rbp
+ *   64 rdi rsi rdx rcx r8 r9 rax r10 rbx r12 r13 r14 r15 rbp r11
  *  256 stack arguments, 8 words  320 k0-k7  384 zmm0-zmm31, 64 bytes each */
 	.equ	AREA_TRAMPOLINE, 0
 	.equ	AREA_LEVEL, 8
@@ -295,7 +295,7 @@ PAYLOAD store_all
 	movq	%rbp, AREA_GENERAL + 104(%r11)
 	ALL_VECTORS store
 	stmxcsr	AREA_MXCSR(%r11)
-	addq	$8, %rsp
+	popq	AREA_GENERAL + 112(%r11)
 	movq	(%rsp), %rcx
 	movq	%rcx, AREA_RETURN_ADDRESS(%r11)
 	leaq	8(%rsp), %rcx
