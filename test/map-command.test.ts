@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { FARJIT, farjit, folderWith, start } from '#compiler/test/cli/run-farjit.js';
+import { compile } from '#compiler/test/jitlink/toolchain.js';
 import { startExecutors } from './executor-process.js';
 
 const PROGRAM = `def sq(x) x * x;
@@ -60,7 +61,8 @@ test('or by their order, with the words for what is no number', async (t) => {
 });
 
 test('functions of C are applied as Kaleidoscope’s are', async (t) => {
-  const { map } = await openFolder(t, {
+  const { map, path } = await openFolder(t, {
+    'mean.ks': 'extern mean(x y);',
     'program.c': `#include <math.h>
       static double sq(double x) { return x * x; }
       double norm(double x, double y) { return sqrt(sq(x) + sq(y)); }
@@ -84,6 +86,14 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
     "farjit: 'count' is i32(double), and data is for functions that take doubles and give one\n",
   );
   t.regex(await refused('f', 'wrong.c'), /^wrong\.c:1:\d+: error: use of undeclared identifier 'y'\n/);
+  // What an object does not say, an extern does.
+  await writeFile(
+    path('mean.o'),
+    compile('double mean(double x, double y) { return (x + y) / 2; }', ['-fPIC']),
+  );
+  const ofObject = await map(['mean', 'mean.o', 'mean.ks', '--input', 'data.csv']);
+  t.deepEqual(ofObject, { stdout: 'mean\n3.5\n7\n', stderr: '', end: 0 });
+  t.regex(await refused('mean', 'mean.o'), /^farjit: the signature of mean is not known/);
   const linked = await map(['more', 'program.c', 'more.ks', '--input', 'data.csv']);
   t.deepEqual(linked, { stdout: 'more\n6\n11\n', stderr: '', end: 0 });
   t.regex(

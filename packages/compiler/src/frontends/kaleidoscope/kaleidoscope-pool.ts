@@ -84,8 +84,8 @@ export class KaleidoscopePool extends JITPool<KaleidoscopeJIT> {
       replaces: `extern ${name}`,
       add: (jit) => void jit.addExtern(prototype),
     });
-    // What is defined says itself how it is called, and what declares it goes with it.
-    if (!this.definitions.defines(name)) this.#externs.set(name, prototype);
+    // What is defined says itself how it is called, and what declares it goes with it; objects do not say it.
+    if (!this.definitions.signatureOf(name)) this.#externs.set(name, prototype);
   }
 
   /** Evaluates a function without parameters once, and forgets it. Never begun again when its executor is lost. */
