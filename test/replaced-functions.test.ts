@@ -139,3 +139,36 @@ int main(void) {
   t.deepEqual(await jit.runProgram(), { exitCode: 0 });
   t.is(printed(), '01\n');
 });
+
+test("a program's heap may be libc's with something in front, found as what comes next or by its other name", async (t) => {
+  const { jit, printed } = await openJIT(t);
+  const source = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+void __libc_free(void *);
+static int made, freed;
+void *malloc(size_t n) {
+  static void *(*next)(size_t);
+  if (!next) next = dlsym(RTLD_NEXT, "malloc");
+  made++;
+  return next(n);
+}
+void free(void *p) {
+  freed++;
+  __libc_free(p);
+}
+int main(void) {
+  int before = made;
+  free(strdup("text"));
+  printf("%d%d", made - before, freed);
+  printf("%d\\n", dlsym(RTLD_DEFAULT, "nobody has this") == NULL);
+}`;
+  await jit.addObject(compile(source, ['-O1', '-fPIC', '-fno-builtin', '-ffunction-sections']), {
+    name: 'main.o',
+  });
+  t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+  t.is(printed(), '111\n');
+});

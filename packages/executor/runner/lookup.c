@@ -8,6 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For JIT'd code, which is no library, what comes next (RTLD_NEXT) is what comes behind the runner. It is the caller: no jump. */
+static void *find_symbol(void *handle, const char *name)
+{
+	void *found = dlsym(handle, name);
+	__asm__ volatile("" : "+r"(found));
+	return found;
+}
+
 /* Before libc's: what the runner must see happen, and functions that the C library links statically into each program, so
  * that no shared library has them. */
 static const struct farjit_symbol own_symbols[] = {
@@ -21,6 +29,7 @@ static const struct farjit_symbol own_symbols[] = {
 	FARJIT_SYMBOL("posix_memalign", farjit_posix_memalign),
 	FARJIT_SYMBOL("mmap", farjit_mmap),
 	FARJIT_SYMBOL("mremap", farjit_mremap),
+	FARJIT_SYMBOL("dlsym", find_symbol),
 	FARJIT_SYMBOL("atexit", atexit),
 	FARJIT_SYMBOL("at_quick_exit", at_quick_exit),
 	FARJIT_SYMBOL("pthread_atfork", pthread_atfork),

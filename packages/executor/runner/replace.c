@@ -7,6 +7,7 @@
 #include "abi.h"
 #include "libraries/libraries.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -111,26 +112,39 @@ static void rebind(const char *name, uintptr_t function)
 	dl_iterate_phdr(rebind_library, &(struct rebinding){name, function});
 }
 
-/* The arguments behind the block, if there are some, stay what they are. */
-typedef void freeing(void *block, uint64_t second, uint64_t third);
+/* What libraries call on a thread of the runner's own: it cannot wait for the program's functions to be compiled. */
+static bool is_runners(void)
+{
+	return !farjit_current_thread();
+}
+
+/* Up to three arguments; those that a function does not take stay what they are. */
+typedef uint64_t function(uint64_t first, uint64_t second, uint64_t third);
 
 #define DEFINE_MAKING(name) \
-	static void replace_##name(uintptr_t function) \
+	static function *own_##name, *library_##name; \
+	static uint64_t forward_##name(uint64_t first, uint64_t second, uint64_t third) \
 	{ \
-		rebind(#name, function); \
+		return (is_runners() ? library_##name : own_##name)(first, second, third); \
+	} \
+	static void replace_##name(uintptr_t replacement) \
+	{ \
+		own_##name = (function *)replacement; \
+		library_##name = (function *)dlsym(RTLD_DEFAULT, #name); \
+		rebind(#name, (uintptr_t)forward_##name); \
 	}
 #define DEFINE_FREEING(name) \
-	static freeing *own_##name; \
-	static void forward_##name(void *block, uint64_t second, uint64_t third) \
+	static function *own_##name; \
+	static void forward_##name(uint64_t block, uint64_t second, uint64_t third) \
 	{ \
-		if (is_earlier(block)) \
-			free(block); \
+		if (is_runners() || is_earlier((void *)block)) \
+			free((void *)block); \
 		else \
 			own_##name(block, second, third); \
 	} \
-	static void replace_##name(uintptr_t function) \
+	static void replace_##name(uintptr_t replacement) \
 	{ \
-		own_##name = (freeing *)function; \
+		own_##name = (function *)replacement; \
 		rebind(#name, (uintptr_t)forward_##name); \
 	}
 FOR_EACH_THAT_MAKES(DEFINE_MAKING)
@@ -140,6 +154,8 @@ static void *(*own_realloc)(void *block, size_t bytes);
 
 static void *forward_realloc(void *block, size_t bytes)
 {
+	if (is_runners())
+		return realloc(block, bytes);
 	if (!is_earlier(block))
 		return own_realloc(block, bytes);
 	void *moved = own_realloc(NULL, bytes);
@@ -151,9 +167,9 @@ static void *forward_realloc(void *block, size_t bytes)
 	return moved;
 }
 
-static void replace_realloc(uintptr_t function)
+static void replace_realloc(uintptr_t replacement)
 {
-	own_realloc = (void *(*)(void *, size_t))function;
+	own_realloc = (void *(*)(void *, size_t))replacement;
 	rebind("realloc", (uintptr_t)forward_realloc);
 }
 
