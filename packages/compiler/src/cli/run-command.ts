@@ -6,7 +6,7 @@ import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { describeProgramFailure } from './describe-error.js';
 import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
-import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
+import type { LinkOptions } from './linked-files.js';
 import { openJIT } from './open-jit.js';
 import type { ProgramFile } from './program-inputs.js';
 import { readSource } from './read-source.js';
@@ -113,20 +113,23 @@ async function runInSession(
   };
   const { executors = [], ...rest } = options;
   const [executor] = executors;
-  const linked = await readLinkedFiles(files, options, executor !== undefined, signal);
+  // Most programs are Kaleidoscope alone.
+  const linking = files.length > 0 ? await import('./linked-files.js') : undefined;
+  const linked = await linking?.readLinkedFiles(files, options, executor !== undefined, signal);
+  const preload = linked?.preload ?? [];
   const jitOptions = {
     ...rest,
     ...(executor === undefined ? {} : { executor }),
     // One that has been started ahead has nothing preloaded.
-    ...(files.length === 0 || linked.preload.length === 0
-      ? {}
-      : { preload: linked.preload, local: undefined }),
+    ...(preload.length === 0 ? {} : { preload, local: undefined }),
   };
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
-    await addLinkedFiles(jit, linked, options, streams, signal);
-    if (files.length > 0) await startLinked(jit, callOptions);
+    if (linking && linked) {
+      await linking.addLinkedFiles(jit, linked, options, streams, signal);
+      await startLinked(jit, callOptions);
+    }
     const outcome = await evaluateItems(jit, items, streams, callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);
     return outcome;
