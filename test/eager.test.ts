@@ -8,10 +8,14 @@ define i32 @deep(i32 %x) {
   %y = add i32 %x, 1
   ret i32 %y
 }
+define internal i32 @local(i32 %x) noinline {
+  ret i32 %x
+}
 define i32 @called(i32 %x) {
   call i32 @putchar(i32 88)
   %y = call i32 @deep(i32 %x)
-  ret i32 %y
+  %z = call i32 @local(i32 %y)
+  ret i32 %z
 }
 define i32 @uncalled() { ret i32 9 }
 define i32 @main() {
@@ -36,7 +40,7 @@ test('an eager program asks for nothing once it has begun', async (t) => {
     // So is the next one, which has a new runner.
     t.deepEqual(await jit.runProgram({ eager }), { exitCode: 7 });
   }
-  t.deepEqual(counts, [3, 3, 0, 4]);
+  t.deepEqual(counts, [4, 4, 0, 5]);
 });
 
 test('an eager program with a function that cannot be linked does not begin', async (t) => {

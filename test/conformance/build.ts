@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import { compileC } from '#compiler/src/frontends/llvm/c-compiler.js';
 import { runTool } from './commands.js';
 import type { Program, ProgramSource } from './program.js';
@@ -78,7 +78,7 @@ export class Builder {
       ]);
     const files = sources
       .filter((source) => !inArchive(source))
-      .map((source) => objectOf(program, source, folder) ?? basename(source.path));
+      .map((source) => objectOf(program, source, folder) ?? nameOf(program, source));
     const isCxx = sources.some(({ language }) => language === 'c++');
     await runTool(
       this.#clang,
@@ -116,7 +116,7 @@ export class Builder {
       sources
         .filter(({ path }) => !archived.includes(basename(path)))
         .map(async (source): Promise<FarJITInput> => {
-          const name = basename(source.path);
+          const name = nameOf(program, source);
           const object = objectOf(program, source, folder);
           if (object !== undefined) return { kind: 'object', name, content: await readFile(object) };
           const text = await readFile(source.path);
@@ -134,6 +134,11 @@ export class Builder {
       inputs.push({ kind: 'archive', name: 'members.a', content: await readFile(archiveOf(folder)) });
     return inputs;
   }
+}
+
+/** As the compiler is told it, here and there: from the folder of the first on. */
+function nameOf({ sources: [first] }: Program, { path }: ProgramSource): string {
+  return relative(dirname(first?.path ?? path), path);
 }
 
 /** Where the object of a source is, if one is made that both sides are given. */

@@ -41,6 +41,7 @@ export async function checkProgram(
   let built: BuiltProgram;
   let native: Outcome | undefined;
   try {
+    await program.prepare?.();
     built = await builder.build(program);
     if (!program.refusal) native = await runNatively(built);
   } catch (error) {

@@ -25,6 +25,7 @@ output and error, and their exit codes. Installs and fetches what the suites nee
   --suite NAME,...    only these: ${SUITES.map(({ name }) => name).join(', ')} (default: all)
   --mode NAME,...     only these: ${MODES.map(describeMode).join(', ')} (default: all)
   --only TEXT         only programs with this in their names
+  --programs N        the first N programs of each suite
   --short             a handful of programs of the suites that are not the project's own
   --seed N            first seed of csmith (default 1)
   --jobs N            programs at a time (default: one for each core)
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
       jobs: { type: 'string', default: String(availableParallelism()) },
       sources: { type: 'string', default: '' },
       'write-docs': { type: 'string' },
+      programs: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -59,6 +61,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const { only } = values;
+  const most = values.programs === undefined ? undefined : wholeNumber('programs', values.programs);
   const jobs = wholeNumber('jobs', values.jobs);
   const modes = named('mode', values.mode, MODES, describeMode);
   const options = {
@@ -81,7 +84,8 @@ async function main(): Promise<number> {
         say(suite);
         continue;
       }
-      const programs = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
+      const chosen = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
+      const programs = chosen.slice(0, most);
       const result = await run(
         { ...suite, programs },
         {

@@ -19,6 +19,8 @@ export interface Program {
   /** Unique in its suite. */
   readonly name: string;
   readonly sources: readonly ProgramSource[];
+  /** Writes its sources, where they are made and not kept. */
+  prepare?(): Promise<void>;
   /** For the compiler. */
   readonly flags: readonly string[];
   /** Makes objects of the sources, which both sides link; without one, clang makes a program here and bitcode there. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../commands.js';
 import type { Program } from '../program.js';
@@ -12,32 +12,35 @@ const SHORT_COUNT = 5;
 const GENERATOR_TIMEOUT_MS = 30_000;
 
 /** Random programs without undefined behaviour, which print a checksum of all their variables. */
-export async function csmithSuite({ isShort, firstSeed, directory }: SuiteOptions): Promise<Suite | string> {
+export function csmithSuite({ isShort, firstSeed, directory }: SuiteOptions): Suite | string {
   if (!existsSync(join(HEADERS, 'csmith.h')))
     return 'csmith is left out: csmith and libcsmith-dev could not be had';
   const count = isShort ? SHORT_COUNT : LONG_COUNT;
-  const programs: Program[] = [];
-  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const path = join(directory, `seed-${seed}.c`);
-    const { stdout } = await runCommand('csmith', ['--seed', String(seed)], {
-      // It leaves a file where it is run.
-      cwd: directory,
-      timeoutMs: GENERATOR_TIMEOUT_MS,
-    });
-    await writeFile(path, stdout, 'latin1');
-    programs.push({
-      name: `seed-${seed}`,
-      sources: [{ path, language: 'c' }],
-      flags: ['-w', `-I${HEADERS}`],
-      args: [],
-      env: {},
-      stdin: new Uint8Array(),
-    });
-  }
+  const programs = Array.from({ length: count }, (_, index) => programOf(firstSeed + index, directory));
   return {
     name: 'csmith',
-    about: `Programs of Debian’s \`csmith\`, seeds ${firstSeed} to ${firstSeed + count - 1}.`,
+    about: `Random programs of Debian’s \`csmith\`, seeds from ${firstSeed} on.`,
     isForeign: true,
     programs,
+  };
+}
+
+function programOf(seed: number, directory: string): Program {
+  const path = join(directory, `seed-${seed}.c`);
+  return {
+    name: `seed-${seed}`,
+    sources: [{ path, language: 'c' }],
+    prepare: async () => {
+      const { stdout } = await runCommand('csmith', ['--seed', String(seed)], {
+        // It leaves a file where it is run.
+        cwd: await mkdtemp(join(directory, 'csmith-')),
+        timeoutMs: GENERATOR_TIMEOUT_MS,
+      });
+      await writeFile(path, stdout, 'latin1');
+    },
+    flags: ['-w', `-I${HEADERS}`],
+    args: [],
+    env: {},
+    stdin: new Uint8Array(),
   };
 }

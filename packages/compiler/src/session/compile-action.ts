@@ -146,22 +146,36 @@ export class CompileAction {
   }
 
   /**
-   * Compiles and links all functions that a dylib defines, and leads their stubs to them: none of them is asked for any more.
+   * Compiles and links all functions that a dylib defines, local ones too, and leads their stubs to them: none of them is asked
+   * for any more.
    * @throws as `linkPart`.
    */
   async linkAll(dylib: JITDylib, runner: RunnerContext): Promise<void> {
-    const { stubs } = this.#context;
-    for (const [name, unit] of [...dylib.entries()]) {
-      if (!unit.interface.functions.has(name) || unit instanceof Reexports || unit instanceof AbsoluteSymbols)
-        continue;
-      const part = await this.linkPart(unit, name, runner);
-      const stub = stubs.createStub({ dylib, name });
-      await stubs.ensureEmitted([stub]);
-      // Removed or redefined meanwhile, it is asked for as any other.
-      if (!part || runner.lost || dylib.find(name) !== unit) continue;
-      const implementation = this.addressIn(part, name, runner);
-      if (implementation !== undefined) runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
+    const { materializations } = this.#context;
+    const entries = [...dylib.entries()];
+    for (const unit of new Set(entries.map(([, each]) => each))) {
+      if (unit instanceof Reexports || unit instanceof AbsoluteSymbols) continue;
+      await materializations.allPartsOf(unit);
+      const own = entries.filter(([name, each]) => each === unit && unit.interface.functions.has(name));
+      const names = own.map(([name]) => name);
+      for (const name of [...names, ...materializations.localFunctionsOf(unit)])
+        await this.#linkAhead(unit, { dylib, name }, runner);
     }
+  }
+
+  async #linkAhead(
+    unit: MaterializationUnit,
+    { dylib, name }: SymbolRef,
+    runner: RunnerContext,
+  ): Promise<void> {
+    const { stubs } = this.#context;
+    const part = await this.linkPart(unit, name, runner);
+    const stub = stubs.createStub({ dylib, name });
+    await stubs.ensureEmitted([stub]);
+    // Removed or redefined meanwhile, it is asked for as any other.
+    if (!part || runner.lost || dylib.find(name) !== unit) return;
+    const implementation = this.addressIn(part, name, runner);
+    if (implementation !== undefined) runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
   }
 
   /** Where a part is now; undefined when it is not linked (any more). */
