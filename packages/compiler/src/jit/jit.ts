@@ -12,7 +12,6 @@ import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
-import { compileTogether, functionUnitOf } from '../layers/function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -22,6 +21,7 @@ import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
+import { beginOptimizing } from './begin-optimizing.js';
 import { tellOfCache } from './cache-warning.js';
 import { ColumnCalls } from './column-calls.js';
 import { definedSignature } from './defined-signature.js';
@@ -80,25 +80,12 @@ export class JIT implements AsyncDisposable {
       definitionOf: (name: string) => session.mainDylib.lookup(name).unit,
       assumptions: session.assumptions,
     };
-    const layers = stackLayers(
-      { executor: session.executor, tracing: session.tracing, codegen, cache, scope },
-      options,
-    );
+    const { executor, tracing } = session;
+    const layers = stackLayers({ executor, tracing, codegen, cache, scope }, options);
     this.layers = layers;
     if (options.onEvent) session.events.subscribe(options.onEvent);
     if (cache) tellOfCache(cache, session, options);
-    if (layers.tiers.kind === 'tiered')
-      session.tierUp.use({
-        makeOptimized: (unit, onPlanned) => functionUnitOf(unit).layer.makeOptimized(unit, onPlanned),
-      });
-    session.guesses.speculate(
-      {
-        mode: options.speculate ?? 'auto',
-        profile: options.speculateOrder,
-        recordsCalls: options.recordCalls,
-      },
-      compileTogether,
-    );
+    beginOptimizing(session, layers.tiers, options);
     this.#inspector = new JITInspector(session, layers.tiers);
     const wrapperLayer = new CallWrapperLayer(layers);
     this.#calls = new WrapperCalls(session, wrapperLayer);
@@ -242,7 +229,7 @@ export class JIT implements AsyncDisposable {
 
   /** A target machine for the executor, in this process; the caller disposes it. */
   createTargetMachine(): TargetMachine {
-    return createTargetMachine(this.#loadLLVM(), this.target, this.layers.pipeline.optLevel);
+    return createTargetMachine(this.libLLVM, this.target, this.layers.pipeline.optLevel);
   }
 
   /** LLVM's data layout string of the executor's target. */
@@ -257,7 +244,8 @@ export class JIT implements AsyncDisposable {
 
   /** libLLVM, loaded into this process when it has not been. */
   get libLLVM(): LibLLVM {
-    return this.#loadLLVM();
+    this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
+    return this.#llvm;
   }
 
   /** A callable for a name: a front end's function, a module's, or one the runner has. See `Dylib.lookup`. */
@@ -407,9 +395,4 @@ export class JIT implements AsyncDisposable {
 
   /** Names may mean something else now. */
   protected onChanged(_names: readonly string[]): void {}
-
-  #loadLLVM(): LibLLVM {
-    this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
-    return this.#llvm;
-  }
 }
