@@ -49,6 +49,28 @@ test('so it is with the internal functions of a module', async (t) => {
   t.true(functions.includes('third'));
 });
 
+test('functions of a module with jump tables are linked one by one too', async (t) => {
+  const { plugin, functions } = linkedFunctions();
+  const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+  const choice = (name: string, linkage: string) => `
+    ${linkage} __attribute__((noinline)) int ${name}(int x, int *p) {
+      switch (x) { case 0: *p += 3; return 1; case 1: *p *= 2; return 7; case 2: *p -= 9; return 4;
+        case 3: *p ^= 5; return 0; case 4: *p = 8; return 2; case 5: *p /= 3; return 5; }
+      return *p;
+    }`;
+  await jit.addC(
+    `${choice('inner', 'static')}${choice('outer', '')}${choice('never', 'static')}
+     int f(int x) { int n = 10; int a = outer(x, &n); return x < 0 ? never(x, &n) : inner(a, &n) * 100 + n; }`,
+    { name: 'choices.c', flags: ['-O1'] },
+  );
+  t.is(await (await jit.lookup('f'))(0), 700 + 26);
+  t.deepEqual(functions.filter((name) => /^(f|inner|outer|never)$/.test(name)).toSorted(), [
+    'f',
+    'inner',
+    'outer',
+  ]);
+});
+
 const ADDRESSES = `
 static int leaf(int x) { return x + 1; }
 typedef int (*fn)(int);

@@ -16,7 +16,6 @@ enum {
 	LLVMPointerTypeKind = 12,
 	LLVMAppendingLinkage = 7,
 	LLVMInternalLinkage = 8,
-	LLVMPrivateLinkage = 9,
 	LLVMExternalWeakLinkage = 12,
 	LLVMCommonLinkage = 14,
 	LLVMHiddenVisibility = 1,

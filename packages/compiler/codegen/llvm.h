@@ -35,6 +35,8 @@ enum {
 	LLVMLinkOnceODRLinkage = 3,
 	LLVMWeakAnyLinkage = 5,
 	LLVMWeakODRLinkage = 6,
+	LLVMPrivateLinkage = 9,
+	LLVMNoDeduplicateComdatSelectionKind = 3,
 	LLVMDSError = 0,
 	LLVMAssemblyFile = 0,
 	LLVMObjectFile = 1,
@@ -98,6 +100,12 @@ enum {
 	X(LLVMValueRef, LLVMIsAGlobalObject, (LLVMValueRef))                                                           \
 	X(LLVMModuleRef, LLVMGetGlobalParent, (LLVMValueRef))                                                          \
 	X(int, LLVMGetVisibility, (LLVMValueRef))                                                                      \
+	X(LLVMComdatRef, LLVMGetOrInsertComdat, (LLVMModuleRef, const char *))                                         \
+	X(void, LLVMSetComdat, (LLVMValueRef, LLVMComdatRef))                                                          \
+	X(void, LLVMSetComdatSelectionKind, (LLVMComdatRef, int))                                                      \
+	X(LLVMBool, LLVMHasPersonalityFn, (LLVMValueRef))                                                              \
+	X(LLVMBasicBlockRef, LLVMGetFirstBasicBlock, (LLVMValueRef))                                                   \
+	X(LLVMBasicBlockRef, LLVMGetNextBasicBlock, (LLVMBasicBlockRef))                                               \
 	X(LLVMComdatRef, LLVMGetComdat, (LLVMValueRef))                                                                \
 	X(LLVMTargetDataRef, LLVMGetModuleDataLayout, (LLVMModuleRef))                                                 \
 	X(unsigned long long, LLVMABISizeOfType, (LLVMTargetDataRef, LLVMTypeRef))                                     \

@@ -15,8 +15,33 @@ static LLVMAttributeRef enum_attribute(LLVMContextRef context, const char *name,
 	return llvm.LLVMCreateEnumAttribute(context, llvm.LLVMGetEnumAttributeKindForName(name, strlen(name)), value);
 }
 
-/* `.text.` and the symbol, by which the linker splits the object. */
-static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
+/* Whether code of it may come with tables: of jumps, which passes make of branches too, or of what to do with exceptions. */
+static bool may_have_tables(LLVMValueRef function)
+{
+	return llvm.LLVMHasPersonalityFn(function) ||
+	       llvm.LLVMGetNextBasicBlock(llvm.LLVMGetFirstBasicBlock(function)) != NULL;
+}
+
+/*
+ * A group of sections that any number of objects may have: LLVM puts the tables of such a function in sections of their own,
+ * and those of all others in one, which would tie them together.
+ */
+static void place_tables_beside(LLVMModuleRef module, LLVMValueRef function, const char *name)
+{
+	int linkage = llvm.LLVMGetLinkage(function);
+	bool is_emitted = linkage != LLVMPrivateLinkage && linkage != LLVMAvailableExternallyLinkage;
+	if (!is_emitted || llvm.LLVMGetComdat(function) || !may_have_tables(function))
+		return;
+	LLVMComdatRef group = llvm.LLVMGetOrInsertComdat(module, name);
+	llvm.LLVMSetComdatSelectionKind(group, LLVMNoDeduplicateComdatSelectionKind);
+	llvm.LLVMSetComdat(function, group);
+}
+
+/*
+ * `.text.` and the symbol, by which the linker splits the object.
+ * module: the function's, when its tables are to be beside it; else NULL.
+ */
+static void place_in_own_section(LLVMModuleRef module, LLVMValueRef function, unsigned *unnamed_count)
 {
 	const char *section = llvm.LLVMGetSection(function);
 	if (section && *section)
@@ -36,6 +61,8 @@ static void place_in_own_section(LLVMValueRef function, unsigned *unnamed_count)
 	else
 		sprintf(own, ".text.__unnamed_%u", ++*unnamed_count);
 	llvm.LLVMSetSection(function, own);
+	if (module && length > 0)
+		place_tables_beside(module, function, own + strlen(".text."));
 	free(own);
 }
 
@@ -116,7 +143,7 @@ static void keep_definitions(LLVMModuleRef module)
 		keep(ifunc);
 }
 
-static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module)
+static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module, bool has_tables)
 {
 	LLVMAttributeRef frame_pointer =
 		llvm.LLVMCreateStringAttribute(context, "frame-pointer", strlen("frame-pointer"), "all", 3);
@@ -129,7 +156,7 @@ static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module)
 			continue;
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, frame_pointer);
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, uwtable);
-		place_in_own_section(function, &unnamed_count);
+		place_in_own_section(has_tables ? module : NULL, function, &unnamed_count);
 	}
 }
 
@@ -144,5 +171,6 @@ void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTar
 	mark_program_defined(context, module, request);
 	/* A copy of a function would share its section. */
 	if (request->product != FARJIT_PRODUCT_BITCODE)
-		prepare_definitions(context, module);
+		/* Functions of doubles, as they are recorded, come without tables. */
+		prepare_definitions(context, module, request->form != FARJIT_FORM_RECORDING);
 }

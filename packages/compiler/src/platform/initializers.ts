@@ -4,6 +4,7 @@ import type { JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type { LinkedGraph } from '../jitlink/link.js';
 import type { Block, LinkGraph } from '../jitlink/link-graph.js';
+import { displayName } from '../jitlink/local-names.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import type { Linked } from '../runner/linked.js';
@@ -170,5 +171,5 @@ function nameAt(graph: LinkGraph, block: Block, offset: number): string {
     (symbol) =>
       symbol.callable && symbol.block && symbol.block === target.block && BigInt(symbol.offset) === place,
   );
-  return (exact ?? target).name || 'a function';
+  return displayName((exact ?? target).name) || 'a function';
 }
