@@ -1,4 +1,4 @@
-import { FrameKind, type Transport } from '@farjit/protocol';
+import type { Transport } from '@farjit/protocol';
 import { ConnectionClosedError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { LocalExecutor } from '../../src/executor-client/local-executor.js';
@@ -87,17 +87,17 @@ test.serial(
     await (await jit.lookup('warm'))(1);
     const first = await jit.lookup('f0');
     const other = await jit.lookup('other');
-    // How many functions had been compiled when each callback came that waits. The oldest stands for all of them.
-    const waiting: number[] = [];
+    // How many functions had been compiled at what time.
+    const counts: { readonly atMs: number; readonly compiled: number }[] = [];
     const compiledMeanwhile = new Map<string, number>();
     jit.subscribe((event) => {
-      const { functionsCompiled } = jit.statistics();
-      const isCallback =
-        event.type === 'frame' && event.kind === FrameKind.Request && event.method === 'reenter';
-      if (isCallback) waiting.push(functionsCompiled);
+      const atMs = performance.now();
+      const compiled = jit.statistics().functionsCompiled;
+      counts.push({ atMs, compiled });
       if (event.type !== 'callback') return;
-      compiledMeanwhile.set(event.name, functionsCompiled - Math.min(...waiting));
-      waiting.pop();
+      const arrivedMs = atMs - event.handlingMs;
+      const before = counts.findLast((count) => count.atMs <= arrivedMs)?.compiled ?? 1;
+      compiledMeanwhile.set(event.name, compiled - before);
     });
     t.deepEqual(await Promise.all([first(0), other(4)]), [1000, 8]);
     t.is(jit.statistics().functionsCompiled, 1002);
