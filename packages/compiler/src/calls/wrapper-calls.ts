@@ -83,6 +83,12 @@ export class WrapperCalls {
     );
   }
 
+  /** Calls an `int (int, …)` by address. */
+  async callInt(address: ExecutorAddr, args: readonly number[], options: CallOptions): Promise<number> {
+    const signature: CallSignature = { result: 'i32', parameters: args.map(() => 'i32' as const) };
+    return Number(await this.callAddress(address, signature, args, options));
+  }
+
   /** Calls an `int main(int argc, char **argv)`. */
   async callMain(address: ExecutorAddr, argv: readonly string[], options: CallOptions): Promise<number> {
     checkArgument(executorAddr, address, 'address');

@@ -6,8 +6,6 @@ import type { JITCallable } from '../calls/callable.js';
 import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
-import type { WrapperCalls } from '../calls/wrapper-calls.js';
-import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
@@ -31,12 +29,9 @@ import {
 } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
 import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.js';
-import type { LayerStack } from '../layers/layer-stack.js';
 import { writeBitcode } from '../llvm/bitcode.js';
 import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
-import type { Platform } from '../platform/platform.js';
-import type { ExecutionSession } from '../session/execution-session.js';
 import { definedSignature } from './defined-signature.js';
 import {
   checkAbsolute,
@@ -51,6 +46,7 @@ import {
   checkUnit,
   checkVerifiedModule,
 } from './dylib-arguments.js';
+import type { DylibContext } from './dylib-context.js';
 import type {
   AbsoluteDefinition,
   AddCOptions,
@@ -66,21 +62,6 @@ export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: st
 
 /** Supplies names when they are first needed, by defining them in the dylib. */
 export type Generator = (names: readonly string[], dylib: Dylib) => void | Promise<void>;
-
-/** What dylibs of one JIT work with. */
-export interface DylibContext {
-  readonly session: ExecutionSession;
-  readonly codegen: CodegenPool;
-  readonly layers: LayerStack;
-  readonly calls: WrapperCalls;
-  readonly platform: Platform;
-  /** How a call from outside passes arguments to what a name means, where that is known. */
-  signatureOf(ref: SymbolRef): CallSignature | undefined;
-  /** What defined the name is about to be removed. */
-  onRemoved(ref: SymbolRef): void;
-  /** Names may mean something else now, here or where this dylib is in a link order. */
-  onChanged(names: readonly string[]): void;
-}
 
 /** A set of names that mean what is defined here, then what the dylibs in its link order export, then what the process has. */
 export class Dylib {

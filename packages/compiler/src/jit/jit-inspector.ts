@@ -1,6 +1,7 @@
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { checkArgument, nameText, oneOf } from '../core/arguments.js';
 import { FunctionUnit } from '../layers/function-unit.js';
+import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { TierPolicy } from '../optimize/tiers.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { FunctionTier, StubInfo } from './jit-types.js';
@@ -30,6 +31,12 @@ export class JITInspector {
       const lazy = target === stubs.trampolineAddress(stub);
       return { name: stub.name, stub: stubs.stubAddress(stub), target, lazy };
     });
+  }
+
+  statistics(): StatisticsSnapshot {
+    const { guesses, statistics } = this.#session;
+    const { openGuessCount, openAheadCount } = guesses;
+    return statistics.snapshot({ guessesOpen: openGuessCount, linkedAheadOpen: openAheadCount });
   }
 
   /** The optimised IR or the assembly of a front end's function as text; undefined when there is none of that name. */

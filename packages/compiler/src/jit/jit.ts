@@ -13,9 +13,9 @@ import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
-import { type LibLLVM, loadLibLLVM } from '../llvm/libllvm.js';
+import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
-import { createTargetMachine, type TargetMachine } from '../llvm/target-machine.js';
+import type { TargetMachine } from '../llvm/target-machine.js';
 import type { SessionListener } from '../observe/events.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
@@ -26,7 +26,8 @@ import { tellOfCache } from './cache-warning.js';
 import { ColumnCalls } from './column-calls.js';
 import { definedSignature } from './defined-signature.js';
 import { deliverOutput } from './deliver-output.js';
-import { Dylib, type DylibContext } from './dylib.js';
+import { Dylib } from './dylib.js';
+import type { DylibContext } from './dylib-context.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
 import { Functions } from './functions.js';
 import {
@@ -47,7 +48,8 @@ import type {
   ResourceTracker,
   StubInfo,
 } from './jit-types.js';
-import { hasLibrary, LibraryNotLoadedError } from './loaded-library.js';
+import { requireLibrary } from './loaded-library.js';
+import { LocalLLVM } from './local-llvm.js';
 import { type OpenedSession, openSession } from './open-session.js';
 
 /**
@@ -68,7 +70,7 @@ export class JIT implements AsyncDisposable {
   readonly #calls: WrapperCalls;
   readonly #columns: ColumnCalls;
   readonly #codegen: CodegenPool;
-  #llvm: LibLLVM | undefined;
+  readonly #llvm: LocalLLVM;
 
   protected constructor({ session, local, codegen, cache }: OpenedSession, options: JITOptions) {
     this.session = session;
@@ -83,6 +85,7 @@ export class JIT implements AsyncDisposable {
     const { executor, tracing } = session;
     const layers = stackLayers({ executor, tracing, codegen, cache, scope }, options);
     this.layers = layers;
+    this.#llvm = new LocalLLVM(layers.pipeline, options.libLLVM);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     if (cache) tellOfCache(cache, session, options);
     beginOptimizing(session, layers.tiers, options);
@@ -164,9 +167,7 @@ export class JIT implements AsyncDisposable {
    */
   async addLibrary(path: string): Promise<void> {
     checkName(path);
-    if (hasLibrary(await this.runnerMaps(), path)) return;
-    const option = this.#local ? `JIT.create({ local: { preload: ['${path}'] } })` : `--preload ${path}`;
-    throw new LibraryNotLoadedError(path, option);
+    requireLibrary(await this.runnerMaps(), path, this.#local !== undefined);
   }
 
   /** Adds a C or C++ source to the main dylib: see `Dylib.addC`. */
@@ -229,23 +230,17 @@ export class JIT implements AsyncDisposable {
 
   /** A target machine for the executor, in this process; the caller disposes it. */
   createTargetMachine(): TargetMachine {
-    return createTargetMachine(this.libLLVM, this.target, this.layers.pipeline.optLevel);
+    return this.#llvm.createTargetMachine();
   }
 
   /** LLVM's data layout string of the executor's target. */
   getDataLayout(): string {
-    const machine = this.createTargetMachine();
-    try {
-      return machine.dataLayout();
-    } finally {
-      machine.dispose();
-    }
+    return this.#llvm.dataLayout();
   }
 
   /** libLLVM, loaded into this process when it has not been. */
   get libLLVM(): LibLLVM {
-    this.#llvm ??= loadLibLLVM(this.#options.libLLVM);
-    return this.#llvm;
+    return this.#llvm.library;
   }
 
   /** A callable for a name: a front end's function, a module's, or one the runner has. See `Dylib.lookup`. */
@@ -274,15 +269,13 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Calls an `int (void)` by address. */
-  async callInt(address: ExecutorAddr, options: CallOptions = {}): Promise<number> {
-    return Number(await this.#calls.callAddress(address, { result: 'i32', parameters: [] }, [], options));
+  callInt(address: ExecutorAddr, options: CallOptions = {}): Promise<number> {
+    return this.#calls.callInt(address, [], options);
   }
 
   /** Calls an `int (int)` by address. */
-  async callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
-    return Number(
-      await this.#calls.callAddress(address, { result: 'i32', parameters: ['i32'] }, [argument], options),
-    );
+  callIntInt(address: ExecutorAddr, argument: number, options: CallOptions = {}): Promise<number> {
+    return this.#calls.callInt(address, [argument], options);
   }
 
   /** Calls an `int main(int argc, char **argv)` by address; resolves with what it returns. `runProgram` is for whole programs. */
@@ -323,7 +316,7 @@ export class JIT implements AsyncDisposable {
 
   /** Names of all that is defined. */
   definedNames(): string[] {
-    return [...this.session.mainDylib.entries()].map(([name]) => name);
+    return this.mainDylib.definedNames();
   }
 
   /** A snapshot of the executor's view of the session. */
@@ -347,11 +340,7 @@ export class JIT implements AsyncDisposable {
   }
 
   statistics(): StatisticsSnapshot {
-    const { openGuessCount, openAheadCount } = this.session.guesses;
-    return this.session.statistics.snapshot({
-      guessesOpen: openGuessCount,
-      linkedAheadOpen: openAheadCount,
-    });
+    return this.#inspector.statistics();
   }
 
   /** Bytes of the runner's memory that linked code and data take now. */

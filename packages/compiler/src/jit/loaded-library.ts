@@ -16,6 +16,18 @@ export class LibraryNotLoadedError extends FarJITError {
 }
 
 /**
+ * Sees that a runner has a library.
+ * @param maps its `/proc/<pid>/maps`.
+ * @param isLocal whether the JIT has started the executor itself.
+ * @throws {LibraryNotLoadedError}
+ */
+export function requireLibrary(maps: string, path: string, isLocal: boolean): void {
+  if (hasLibrary(maps, path)) return;
+  const option = isLocal ? `JIT.create({ local: { preload: ['${path}'] } })` : `--preload ${path}`;
+  throw new LibraryNotLoadedError(path, option);
+}
+
+/**
  * Whether a process has a library.
  * @param path of the library, or its name as dlopen takes it. Files of a later version are it too: `libz.so.1.2.13` is `libz.so.1`.
  * @param maps the process's `/proc/<pid>/maps`.
