@@ -233,3 +233,38 @@ test('calls of static functions keep what gcc believes them not to change', asyn
   const expected = (x ^ 5) + (x + 1) * 3 + (x + 2) * 5 + (x + 3) * 7 + (x + 4) * 11;
   t.is(await (await jit.lookup('keeps', INT))(x), expected);
 });
+
+const LITERALS = `
+static const char *const unset = "unset";
+static inline const char *none(void) { return "none"; }
+const char *value(int x) { return x ? unset : none(); }
+int isUnset(const char *at) { return at == unset; }
+int isNone(const char *at) { return at == none(); }
+int compare(int x) { return isUnset(value(x)) * 10 + isNone(value(x)); }`;
+
+test('a string has one address in an object, whichever of its functions refers to it', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(LITERALS, ['-O2', '-fno-ipa-icf', ...SECTIONS.filter((f) => f !== '-fno-inline')]),
+  );
+  const compareValues = await jit.lookup('compare', INT);
+  t.deepEqual([await compareValues(1), await compareValues(0)], [10, 1]);
+  const value = await jit.lookup('value', 'ptr(i32)');
+  const isUnset = await jit.lookup('isUnset', 'i32(ptr)');
+  const isNone = await jit.lookup('isNone', 'i32(ptr)');
+  const [unset, none] = [(await value(1)) ?? null, (await value(0)) ?? null];
+  t.deepEqual(
+    [await isUnset(unset), await isUnset(none), await isNone(unset), await isNone(none)],
+    [1, 0, 0, 1],
+  );
+});
+
+test('so it has in a module', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC(LITERALS, { name: 'literals.c' });
+  const value = await jit.lookup('value', 'ptr(i32)');
+  const isUnset = await jit.lookup('isUnset', 'i32(ptr)');
+  const isNone = await jit.lookup('isNone', 'i32(ptr)');
+  const [unset, none] = [(await value(1)) ?? null, (await value(0)) ?? null];
+  t.deepEqual([await isUnset(unset), await isUnset(none), await isNone(none)], [1, 0, 1]);
+});

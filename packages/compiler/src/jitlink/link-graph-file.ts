@@ -2,7 +2,7 @@ import type { Architecture, Block, LinkGraph, LinkSymbol, Scope, SectionProt } f
 import { MACHINES } from './machines.js';
 
 /** Written to every graph; a reader takes no other. Grows whenever the layout below changes. */
-export const LINK_GRAPH_VERSION = 4;
+export const LINK_GRAPH_VERSION = 5;
 
 /** `FJLG`. */
 export const MAGIC = 0x474c_4a46;

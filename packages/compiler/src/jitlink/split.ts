@@ -32,7 +32,7 @@ export interface SplitOptions {
  *   uses it is linked again.
  * - With `locals`, so are local functions that have a section to themselves, and constants that have a name or several
  *   users. Calls of such a function mean its code, other references its stub.
- * - Mergeable constants and CIEs are copied into each graph that uses them.
+ * - Mergeable constants and CIEs are copied into each graph that uses them; strings are not, whose address programs compare.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
  *
  * @throws {LinkError} when copies would be out of proportion to the graph.

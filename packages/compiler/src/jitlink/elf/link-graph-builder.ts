@@ -349,7 +349,7 @@ export class ElfLinkGraphBuilder {
     // Assembly may leave the type of what is defined elsewhere out.
     if (relocation.threadLocal && target?.kind === 'external') target.threadLocal = true;
     if (target && target === this.#got) return new Edge(relocation.kind, offset, this.#useGOT(), addend);
-    if (target?.block?.mergeable && table.type(symbolIndex) === elf.STT_SECTION) {
+    if (target?.block && table.type(symbolIndex) === elf.STT_SECTION) {
       // In a mergeable section the addend of a section symbol says which constant is meant.
       const placement = this.#placements[table.section(symbolIndex)];
       if (placement instanceof MergeableSection) {

@@ -57,7 +57,8 @@ export class MergeableSection {
       const block = this.#graph.addBlock(this.#section, this.#content.subarray(start, end), end - start, {
         alignment: this.#alignment,
         alignmentOffset: start & (this.#alignment - 1),
-        mergeable: true,
+        // A string has one place: programs compare pointers to one literal that several functions have come by.
+        mergeable: this.#stringStarts === null,
       });
       piece = { block, start, symbol: this.#graph.addAnonymousSymbol(block, 0) };
       this.#pieces.set(start, piece);
