@@ -86,8 +86,9 @@ async function main(): Promise<number> {
       }
       const chosen = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
       const programs = chosen.slice(0, most);
+      const leftOut = { ...suite.leftOut, 'not run this time': chosen.length - programs.length };
       const result = await run(
-        { ...suite, programs },
+        { ...suite, programs, leftOut },
         {
           builder,
           farjit,
