@@ -10,6 +10,9 @@ confined executor: **lazy**, each function linked at its first call, and **eager
 --eager\`); as programs are compiled unless something else is asked for, and with \`-O0\`. Equal have to be standard output,
 standard error (but for lines that begin with \`farjit:\`) and the exit code, which is 128 + N after signal N.
 
+Every twelfth program runs by the command line too: \`farjit run\`. \`lli-22\` and \`orc-lazy\` are LLVM 22's own JIT, given the
+same inputs, all at once and lazily.
+
 What does not compile, link or end natively says nothing of FarJIT, and is left out. What ends otherwise is listed with the
 reason. What is listed and is right after all fails the run for the project's own programs, so that the list does not grow old.
 `;
