@@ -13,6 +13,8 @@ const MAX_SHOWN_CHARACTERS = 40;
  * @throws {ArgumentError} with `ARGUMENT is VALUE: give …`, or `ARGUMENT.NAME is no option; …`.
  */
 export function checkArgument(schema: v.GenericSchema, value: unknown, argument: string): void {
+  // With every function that is defined, and then it is mostly what is wanted.
+  if (isCustom(schema) && schema.check(value)) return;
   const [issue] = v.safeParse(schema, value, { abortEarly: true }).issues ?? [];
   if (!issue) return;
   const place = argument + (issue.path ?? []).map(({ key }) => placeOf(key)).join('');
@@ -37,6 +39,10 @@ export function is<T>(isTaken: (value: unknown) => boolean, expected: string): v
 export function wholeNumber(least: number, most: number): v.GenericSchema<number> {
   const isTaken = (value: unknown) => Number.isInteger(value) && isBetween(value as number, least, most);
   return is(isTaken, `a whole number from ${least} to ${most}`);
+}
+
+function isCustom(schema: v.GenericSchema): schema is v.CustomSchema<unknown, undefined> {
+  return schema.type === 'custom' && !('pipe' in schema);
 }
 
 /** What a timer of Node's takes: a longer wait would end at once. */
