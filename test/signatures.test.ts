@@ -203,6 +203,38 @@ test('a struct of C has pointers to what it is given, also where it is in memory
   t.deepEqual(await divided(17, 5), [3, 2]);
 });
 
+test('data is refused, whatever signature it is given', async (t) => {
+  const jit = await withC(t, 'int g; int h = 5; int f(void) { return g + h; }');
+  for (const name of ['g', 'h'])
+    for (const signature of ['i32()', undefined])
+      await t.throwsAsync(jit.lookup(name, signature), {
+        instanceOf: ArgumentError,
+        message: `${name} is data, not a function to call`,
+      });
+  t.is(await (await jit.lookup('f'))(), 5);
+});
+
+test('a function whose structs are in memory is called with a signature, and not without', async (t) => {
+  const jit = await withC(
+    t,
+    `struct B { long a[4]; };
+     long b(struct B x) { return x.a[3]; }
+     struct B rb(long i) { return (struct B){ { i, i + 1, i + 2, i + 3 } }; }
+     long other(struct B x) __attribute__((alias("b")));
+     long plain(struct B *x) { return x->a[2]; }`,
+  );
+  for (const name of ['b', 'rb', 'other'])
+    await t.throwsAsync(jit.lookup(name), {
+      code: 'NO_SIGNATURE',
+      message: `the signature of ${name} is not known; pass one, or declare it extern`,
+    });
+  const longs = [1, 2, 3, 4];
+  t.is(await (await jit.lookup('b', 'i64({[4 x i64]})'))([longs]), 4n);
+  t.is(await (await jit.lookup('other', 'i64({[4 x i64]})'))([longs]), 4n);
+  t.deepEqual(await (await jit.lookup('rb', '{[4 x i64]}(i64)'))(1), [[1n, 2n, 3n, 4n]]);
+  t.is(await (await jit.lookup('plain'))(BigInt64Array.of(1n, 2n, 3n)), 3n);
+});
+
 for (const [signature, args, message] of [
   ['void(ptr)', ['a\0b'], 'f: argument 1 contains a NUL, with which a string ends in C'],
   ['void(ptr)', [[1]], 'f: argument 1 is object, not a number or bigint'],

@@ -143,10 +143,48 @@ static uint8_t *signature(LLVMTypeRef type, unsigned *count)
 	return NULL;
 }
 
+/* Attributes of parameters that are not where a scalar is. */
+static const char *const elsewhere_attributes[] = {"byval",	"sret",	     "inalloca", "preallocated",
+						   "nest",	"swiftself", "swifterror"};
+#define ELSEWHERE_ATTRIBUTE_COUNT (sizeof elsewhere_attributes / sizeof *elsewhere_attributes)
+
+static LLVMAttributeRef parameter_attribute(LLVMValueRef function, unsigned parameter, const char *name)
+{
+	unsigned kind = llvm.LLVMGetEnumAttributeKindForName(name, strlen(name));
+	return llvm.LLVMGetEnumAttributeAtIndex(function, (int)parameter + 1, kind);
+}
+
+/* The function that a name stands for; NULL where that is not known before it runs. */
+static LLVMValueRef function_of(LLVMValueRef value)
+{
+	while (!llvm.LLVMIsAFunction(value)) {
+		if (llvm.LLVMIsAGlobalAlias(value))
+			value = llvm.LLVMAliasGetAliasee(value);
+		else if (llvm.LLVMIsAConstantExpr(value))
+			value = llvm.LLVMGetOperand(value, 0);
+		else
+			return NULL;
+	}
+	return value;
+}
+
+/* Whether a pointer among the parameters is none that the caller of C gives: it stands for a struct, or is passed otherwise. */
+static bool has_hidden_pointers(LLVMValueRef value)
+{
+	LLVMValueRef function = function_of(value);
+	unsigned count = function ? llvm.LLVMCountParams(function) : 0;
+	for (unsigned i = 0; i < count; i++)
+		for (size_t kind = 0; kind < ELSEWHERE_ATTRIBUTE_COUNT; kind++)
+			if (parameter_attribute(function, i, elsewhere_attributes[kind]))
+				return true;
+	return false;
+}
+
 static void put_function(FILE *out, LLVMValueRef function)
 {
 	unsigned count;
-	uint8_t *kinds = signature(llvm.LLVMGlobalGetValueType(function), &count);
+	bool is_scalar = !has_hidden_pointers(function);
+	uint8_t *kinds = is_scalar ? signature(llvm.LLVMGlobalGetValueType(function), &count) : NULL;
 	put_name(out, kinds ? FARJIT_DEFINITION_CALLABLE : FARJIT_DEFINITION_FUNCTION, function);
 	if (!kinds)
 		return;

@@ -119,6 +119,8 @@ enum {
 	X(void, LLVMAddAttributeAtIndex, (LLVMValueRef, int, LLVMAttributeRef))                                        \
 	X(LLVMContextRef, LLVMGetModuleContext, (LLVMModuleRef))                                                       \
 	X(unsigned, LLVMGetAttributeCountAtIndex, (LLVMValueRef, int))                                                 \
+	X(LLVMAttributeRef, LLVMGetEnumAttributeAtIndex, (LLVMValueRef, int, unsigned))                                \
+	X(LLVMValueRef, LLVMIsAFunction, (LLVMValueRef))                                                               \
 	X(void, LLVMConsumeError, (LLVMErrorRef))                                                                      \
 	X(LLVMModuleRef, LLVMModuleCreateWithNameInContext, (const char *, LLVMContextRef))                            \
 	X(void, LLVMSetSourceFileName, (LLVMModuleRef, const char *, size_t))                                          \

@@ -7,6 +7,7 @@ import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
+import { ArgumentError } from '../core/argument-error.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
@@ -220,8 +221,8 @@ export class Dylib {
    *   no `extern` declares, functions of objects, and those whose types are not all scalars), and for strings, arrays
    *   that are read back, structs, and integers without a sign.
    * @throws {SignatureError} when the words are none; it says where.
-   * @throws {ArgumentError} when what defines the function says that it is called otherwise; so does a call of it, after a
-   *   redefinition.
+   * @throws {ArgumentError} for data, and when what defines the function says that it is called otherwise; so does a call of
+   *   it, after a redefinition.
    * @throws {SymbolsNotFoundError}
    * @throws {InitializersDueError} when its dylib has to be initialised first; so does a call of it in a new runner.
    */
@@ -232,6 +233,7 @@ export class Dylib {
       this.findSymbol(name),
     );
     if (!found) throw new SymbolsNotFoundError([name]);
+    if (found.kind === 'data') throw new ArgumentError(`${name} is data, not a function to call`);
     const ref = this.#dylib.ref(name);
     const signatureNow = given
       ? fittingSignature(given, () => definedSignature(ref), name)
