@@ -107,7 +107,14 @@ function findFunction(name: string, source: string, items: readonly TopLevelItem
 
 /** Of a function in C, which has no names for them: columns are taken in order. */
 async function parametersOf(pool: KaleidoscopePool, name: string): Promise<string[]> {
-  const { signature } = await pool.lookup(name);
+  const { signature } = await pool.lookup(name).catch((error: unknown) => {
+    if (!(error instanceof FarJITError) || error.code !== 'NO_SIGNATURE') throw error;
+    const words = `the signature of ${name} is not known`;
+    throw new FarJITError(
+      'NO_SIGNATURE',
+      `${words}: if it takes doubles and gives one, give a .ks file too that has extern ${name}(x y);`,
+    );
+  });
   const { parameters } = signature;
   if (isOfDoubles(signature) && parameters.length > 0)
     return parameters.map((_, index) => `parameter ${index + 1}`);
