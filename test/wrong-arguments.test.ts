@@ -270,6 +270,7 @@ test('what is added, defined and looked up is refused when it is none, and the s
       'no symbols': [(symbols) => dylib.defineAbsolute(symbols), [null, undefined, 5], /^symbols is /],
       define: [(unit) => dylib.define(unit), [null, {}, 5], /^unit is /],
       findSymbol: [(name) => jit.findSymbol(name), NO_NAMES, /^name is .*: give a text that is not empty/],
+      mangle: [(name) => jit.mangle(name), NO_NAMES, /^name is .*: give a text that is not empty/],
       lookup: [(name) => jit.lookup(name), NO_NAMES, /^name is /],
       entry: [(entry) => jit.runProgram({ entry }), ['', null, 5], /^options.entry is /],
       argv: [(argv) => jit.runProgram({ argv }), ['main', null, [5], ['a\0']], /argv/],
@@ -349,6 +350,8 @@ test('a signature that contradicts what defines the function is refused, also af
     parameters: [kind],
   }));
   await refused('half', [...shapes, ...kinds], /^signature/);
+  const extra = { result: 'double', parameters: ['double'], extra: 1 };
+  await refused('half', [extra], /^signature\.extra is no part of one: give a signature in words, or/);
   for (const signature of ['u32()', 'void()', { result: 'i32', parameters: [] }])
     t.truthy(await jit.lookup('main', signature as Anything));
 

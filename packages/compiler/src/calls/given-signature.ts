@@ -8,6 +8,8 @@ import { formatSignature, parseSignature, SCALARS } from './signature-text.js';
 const MAX_DEPTH = 32;
 const KINDS = `${SCALARS.join(', ')}, or an object with the fields of a struct`;
 
+const SHAPE = 'a signature in words, or an object with "result" and "parameters"';
+
 const givenSignature = v.strictObject(
   {
     result: is((kind) => kind === 'void' || isKind(kind, 0), `void, ${KINDS}`),
@@ -16,7 +18,7 @@ const givenSignature = v.strictObject(
       'an array of kinds',
     ),
   },
-  'a signature in words, or an object with "result" and "parameters"',
+  ({ expected }) => (expected === 'never' ? `is no part of one: give ${SHAPE}` : SHAPE),
 );
 
 /**

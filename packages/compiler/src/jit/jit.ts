@@ -7,6 +7,7 @@ import type { ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { checkArgument, nameText } from '../core/arguments.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -211,8 +212,12 @@ export class JIT implements AsyncDisposable {
     return found && { ...found, name };
   }
 
-  /** The object format's spelling of a name; ELF's is the name itself. */
+  /**
+   * The object format's spelling of a name; ELF's is the name itself.
+   * @throws {ArgumentError} for what is no name.
+   */
   mangle(name: string): string {
+    checkArgument(nameText, name, 'name');
     return name;
   }
 
