@@ -125,9 +125,12 @@ test('the bundles have ffi-rs without its look at the C library, and ws without 
   for (const path of ['executor/dist/bundle/farjit-executor', 'compiler/dist/bundle/farjit']) {
     const bundle = readFileSync(join(ROOT, 'packages', `${path}.bundle.js`), 'latin1');
     const look = 'look at scripts/lib/bundle.mjs';
-    t.regex(bundle, /function isMusl\(\) \{\s*return false;\s*\}/, look);
     t.false(bundle.includes('glibcVersionRuntime'), look);
-    t.regex(bundle, /websocketMask, websocketUnmask \} = require_http\d*\(\)/, look);
-    t.regex(bundle, /return require\("node:https"\)/, look);
+    for (const pattern of [
+      /function isMusl\(\)\{return!1\}/,
+      /\{websocketMask,websocketUnmask\}=require_http\d*\(\)/,
+      /return require\("node:https"\)/,
+    ])
+      t.true(pattern.test(bundle), `${pattern}: ${look}`);
   }
 });

@@ -15,14 +15,14 @@ async function openWaiting(t: ExecutionContext, executor: { url: string; token: 
 }
 
 test('SIGTERM: a call in flight has all that it still needs compiled, and ends; then the executor does', async (t) => {
-  const executor = await startExecutor(t, 'ws://127.0.0.1:0');
+  const { child, ...executor } = await startExecutor(t, 'ws://127.0.0.1:0');
   const { jit, open } = await openWaiting(t, executor);
   const { jit: idle } = await openJIT(t, { executor });
   const other = await jit.lookup('other');
   const result = (await jit.lookup('first'))(20);
   await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
-  const exited = once(executor.child, 'exit');
-  executor.child.kill('SIGTERM');
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
   t.regex((await idle.closed).message, /1001: the executor is draining/);
   const refused = await t.throwsAsync(other(1), { instanceOf: ExecutorDrainingError });
   t.is(refused?.message, 'other was not called: the executor is draining; use another');
@@ -35,7 +35,7 @@ test('SIGTERM: a call in flight has all that it still needs compiled, and ends; 
 });
 
 test('a program with initialisers that is refused leaves nothing in memory', async (t) => {
-  const executor = await startExecutor(t, 'ws://127.0.0.1:0');
+  const { child, ...executor } = await startExecutor(t, 'ws://127.0.0.1:0');
   const { jit, open } = await openWaiting(t, executor);
   const { jit: idle } = await openJIT(t, { executor });
   const program = jit.createDylib('program');
@@ -47,7 +47,7 @@ define i32 @main() { ret i32 0 }`),
   );
   const result = (await jit.lookup('first'))(20);
   await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
-  executor.child.kill('SIGTERM');
+  child.kill('SIGTERM');
   await idle.closed;
   const refusedBytes: number[] = [];
   for (let i = 0; i < 2; i++) {
@@ -64,17 +64,17 @@ for (const [first, second] of [
   ['SIGTERM', 'SIGINT'],
 ] as const)
   test(`${second} after ${first} ends it at once`, async (t) => {
-    const executor = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '3600']);
+    const { child, ...executor } = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '3600']);
     const { jit } = await openWaiting(t, executor);
     const { jit: idle } = await openJIT(t, { executor });
     const result = (await jit.lookup('first'))(20);
     await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
     const runner = jit.runner.processId;
-    const exited = once(executor.child, 'exit');
-    executor.child.kill(first);
+    const exited = once(child, 'exit');
+    child.kill(first);
     await idle.closed;
     t.true(isAlive(runner));
-    executor.child.kill(second);
+    child.kill(second);
     await t.throwsAsync(result, {
       code: 'CONNECTION_CLOSED',
       message: /1001: the executor is shutting down/,
@@ -84,12 +84,12 @@ for (const [first, second] of [
   });
 
 test('the time to drain ends it, and what is left', async (t) => {
-  const executor = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '0.2']);
+  const { child, ...executor } = await startExecutor(t, 'ws://127.0.0.1:0', ['--drain-timeout', '0.2']);
   const { jit } = await openWaiting(t, executor);
   const result = (await jit.lookup('first'))(20);
   await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
-  const exited = once(executor.child, 'exit');
-  executor.child.kill('SIGTERM');
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
   await t.throwsAsync(result, { code: 'CONNECTION_CLOSED', message: /the executor is shutting down/ });
   t.deepEqual(await exited, [0, null]);
 });
@@ -99,12 +99,12 @@ for (const [signal, args] of [
   ['SIGTERM', ['--drain-timeout=0']],
 ] as const)
   test(`${signal} ${args.join()} does not wait`, async (t) => {
-    const executor = await startExecutor(t, 'ws://127.0.0.1:0', args);
+    const { child, ...executor } = await startExecutor(t, 'ws://127.0.0.1:0', args);
     const { jit } = await openWaiting(t, executor);
     const result = (await jit.lookup('first'))(20);
     await eventually(async () => (await jit.executorStatus()).blocked.length === 1, 'it waits');
-    const exited = once(executor.child, 'exit');
-    executor.child.kill(signal);
+    const exited = once(child, 'exit');
+    child.kill(signal);
     await t.throwsAsync(result, { code: 'CONNECTION_CLOSED', message: /the executor is shutting down/ });
     t.deepEqual(await exited, [0, null]);
   });

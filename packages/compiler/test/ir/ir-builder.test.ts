@@ -208,7 +208,9 @@ for (const llvm of installedLibLLVMs()) {
 
   test(`${on}: an object of what is built is that of its assembly text, to the byte`, async (t) => {
     for (const optLevel of ['first', 0] as const) {
-      const ours = await pool.compile(inputOf(everything(), { optLevel }));
+      // Of a module as theirs is, for of a recording no tables are put beside functions.
+      const built = await pool.writeBitcode(inputOf(everything(), { optLevel: 0, passes: '' }));
+      const ours = await pool.compile(inputOf(everything(), { optLevel, ir: bitcode(built) }));
       const text = `source_filename = "farjit"\n${EVERYTHING}`;
       const theirs = await pool.compile(inputOf(everything(), { optLevel, ir: bitcode(assemble(text)) }));
       t.deepEqual(Buffer.from(ours.object), Buffer.from(theirs.object), `level ${optLevel}`);
