@@ -151,3 +151,16 @@ test('what deals with the output of a pool for ever keeps no closing waiting', a
   await pool.close();
   t.true((await call) instanceof FarJITError);
 });
+
+test.serial('one signal may be for any number of calls, and Node warns of nothing', async (t) => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  const { jit } = await openJIT(t);
+  await jit.addSource('def f(x) x + 1;');
+  const f = await jit.lookup('f');
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 20 }, (_, index) => f.call([index], { signal })));
+  t.deepEqual(warnings, []);
+});

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CancelledError } from '@farjit/protocol/errors';
 import { DeadlineExceededError } from '../core/errors.js';
 import type { HeldBack } from '../executor-client/held-back.js';
@@ -22,6 +23,8 @@ export async function answerOrGivenUp<Answer>(
 ): Promise<Answer> {
   const hasDeadline = deadlineMs !== Number.POSITIVE_INFINITY;
   if (!hasDeadline && !signal) return answer;
+  // Every call under way listens, and one signal may be for any number of them.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal);
   let forget = () => {};
   const givenUp = new Promise<never>((_, reject) => {
     let forgetHold = () => {};
