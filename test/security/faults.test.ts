@@ -170,16 +170,11 @@ for (const [where, suffix] of [
       t.is<bigint, bigint>(innermost.address, trap.trap.programCounter);
       if (expected.programCounter !== undefined)
         t.is<bigint, bigint>(trap.trap.programCounter, expected.programCounter);
-      t.is(trap.symbol, `${name}$impl`);
+      t.is(trap.symbol, name);
       const jitted = trap.frames.flatMap(({ symbol }) => symbol ?? []);
       if (expected.stackOverflow)
-        t.true(jitted.length > 60 && jitted.every((symbol) => symbol === 'overflow$impl'));
-      else
-        t.deepEqual(
-          jitted.slice(0, 2),
-          [`${name}$impl`, `${name}Caller$impl`],
-          `${name}: ${jitted.join(' ')}`,
-        );
+        t.true(jitted.length > 60 && jitted.every((symbol) => symbol === 'overflow'));
+      else t.deepEqual(jitted.slice(0, 2), [name, `${name}Caller`], `${name}: ${jitted.join(' ')}`);
       for (const { symbol, offsetBytes } of trap.frames)
         if (symbol !== undefined) t.true(offsetBytes >= 0 && offsetBytes < 4096);
       await stillWorks(t, jit, ++generation);
