@@ -235,6 +235,148 @@ test('a function whose structs are in memory is called with a signature, and not
   t.is(await (await jit.lookup('plain'))(BigInt64Array.of(1n, 2n, 3n)), 3n);
 });
 
+const STRUCTS = `
+struct S { int a; long b; };
+struct B { long a[4]; };
+struct F { float x, y; };
+struct M { long a; double b; };
+struct C { char c[3]; };
+union U { double d; float f; long l[2]; };
+union E { float f; double d; };
+struct D { double x, y; };
+struct Y { float x, y, z; };
+struct __attribute__((aligned(16))) A { long a; };
+long s(struct S x) { return x.a * 10 + x.b; }
+long b(struct B x) { return x.a[3]; }
+struct B rb(long i) { return (struct B){ { i, i + 1, i + 2, i + 3 } }; }
+float f(struct F x) { return x.x * 10 + x.y; }
+double m(struct M x) { return x.a * 10 + x.b; }
+struct M rm(long a, double b) { return (struct M){ a, b }; }
+int c(struct C x) { return x.c[0] * 100 + x.c[1] * 10 + x.c[2]; }
+double u(union U x) { return x.d; }
+float e(union E x) { return x.f; }
+float _Complex z(float _Complex x) { return x; }
+double _Complex zz(double _Complex x) { return x; }
+int many(long a, long b, long c, long d, long e, struct S s, int f, struct C g) { return s.a * 100 + s.b * 10 + f + g.c[2]; }
+double y(struct Y x, struct D v, struct D w, struct D o, struct D last) { return x.z * 100 + v.y * 10 + last.x; }
+long a(struct A x) { return x.a; }
+_Bool both(struct { _Bool a; _Bool b; } x) { return x.a && x.b; }
+long double wide(long double x) { return x; }
+void none(struct M x) {}
+`;
+
+test('a signature with structs that passes what the function takes is taken', async (t) => {
+  const jit = await withC(t, STRUCTS);
+  const S = [3, 4];
+  for (const [name, signature, args, result] of [
+    ['s', 'i64({i32, i64})', [S], 34n],
+    ['s', 'u64({u32, i64})', [S], 34n],
+    ['s', 'i64(i32, i64)', S, 34n],
+    ['b', 'i64({[4 x i64]})', [[[1, 2, 3, 4]]], 4n],
+    ['b', 'i64({i64, {i64, i64}, u64})', [[1, [2, 3], 4]], 4n],
+    ['rb', '{i64, i64, i64, i64}(i64)', [1], [1n, 2n, 3n, 4n]],
+    ['rb', 'void(inout ptr, i64)', [new BigInt64Array(4), 1], undefined],
+    ['f', 'float({float, float})', [S], 34],
+    ['f', 'float({[2 x float]})', [[S]], 34],
+    ['m', 'double({i64, double})', [S], 34],
+    ['rm', '{i64, double}(i64, double)', S, [3n, 4]],
+    ['c', 'i32({i8, i8, i8})', [[1, 2, 3]], 123],
+    ['c', 'i32({[3 x i8]})', [[[1, 2, 3]]], 123],
+    ['e', 'float({float})', [[3]], 3],
+    ['z', '{float, float}({float, float})', [S], S],
+    ['zz', '{double, double}({double, double})', [S], S],
+    [
+      'many',
+      'i32(i64, i64, i64, i64, i64, {i32, i64}, i32, {i8, i8, i8})',
+      [1, 2, 3, 4, 5, S, 6, [7, 8, 9]],
+      355,
+    ],
+    [
+      'y',
+      'double({float, float, float}, {double, double}, {double, double}, {double, double}, {double, double})',
+      [[1, 2, 3], S, S, S, S],
+      343,
+    ],
+    ['a', 'i64({i64})', [[5]], 5n],
+    ['both', 'i1({i1, i1})', [[1, 1]], 1],
+    ['none', 'void({i64, double})', [S], undefined],
+  ] as const) {
+    const callable = await jit.lookup(name, signature);
+    t.deepEqual(
+      await callable(...(args as readonly CArgument[])),
+      result as never,
+      `${name} as ${signature}`,
+    );
+  }
+  t.is(jit.runner.generation, 1);
+});
+
+test('a signature with structs that passes anything else is refused', async (t) => {
+  const jit = await withC(t, `${STRUCTS}double scalars(double x, long y) { return x; }`);
+  for (const [name, signatures, words] of [
+    [
+      's',
+      [
+        'i64({double, double})',
+        'i64({i32, i32, i64})',
+        'i64({i32})',
+        'i64({double, i64})',
+        'i64(i64, i64)',
+        'i64({i32, i64}, i64)',
+        'double({i32, i64})',
+        '{i64, i64}({i32, i64})',
+      ],
+      'i64(i32, i64): give that, or none',
+    ],
+    [
+      'b',
+      ['i64(ptr)', 'i64({[3 x i64]})', 'i64({[5 x i64]})', 'i64({[2 x i64]})', 'i64()'],
+      'i64(32 bytes in memory)',
+    ],
+    [
+      'rb',
+      ['{[2 x i64]}(i64)', '{[3 x i64]}(i64)', 'i64(i64)', 'void(i64)', 'double(ptr, i64)'],
+      '32 bytes in memory(i64)',
+    ],
+    [
+      'f',
+      ['float({i32, float})', 'float({float, float, float})', 'float(float, float)', 'float(float)'],
+      'float(double or two floats)',
+    ],
+    [
+      'm',
+      ['double({double, i64, i64})', 'double({double, double})', 'double({i64, i64})'],
+      'double(i64, double): give that, or none',
+    ],
+    [
+      'rm',
+      ['{double, double}(i64, double)', '{i64, i64}(i64, double)', '{i32}(i64, double)', 'i64(i64, double)'],
+      '{i64, double or two floats}(i64, double or two floats)',
+    ],
+    [
+      'scalars',
+      ['double({double, double})', 'double({double}, {double})', '{i64}(double, i64)'],
+      'double(double, i64): give that, or none',
+    ],
+  ] as const)
+    for (const signature of signatures)
+      await t.throwsAsync(
+        jit.lookup(name, signature),
+        { instanceOf: ArgumentError, message: `signature is ${signature}, and ${name} is ${words}` },
+        `${name} as ${signature}`,
+      );
+  t.is(await (await jit.lookup('scalars', 'double({double}, {i64})'))([5], [6]), 5);
+});
+
+/** What the functions take that are given what does not fit it. */
+const TAKEN = {
+  'void(ptr)': 'void *',
+  'void(inout ptr)': 'void *',
+  'void(i32)': 'int',
+  'void({i32, i8})': 'struct { int i; char c; }',
+  'void({[2 x i8]})': 'struct { char c[2]; }',
+} as const;
+
 for (const [signature, args, message] of [
   ['void(ptr)', ['a\0b'], 'f: argument 1 contains a NUL, with which a string ends in C'],
   ['void(ptr)', [[1]], 'f: argument 1 is object, not a number or bigint'],
@@ -247,15 +389,14 @@ for (const [signature, args, message] of [
   ['void({[2 x i8]})', [[[1, 1.5]]], 'f: argument 1, item 1, item 2 is 1.5, not an integer'],
 ] as const)
   test(`${signature} of ${JSON.stringify(args, (_, v) => (typeof v === 'bigint' ? `${v}` : v))} is refused`, async (t) => {
-    const taken = signature.includes('ptr') ? 'void *p' : 'int i';
-    const jit = await withC(t, `void f(${taken}) {}`);
+    const jit = await withC(t, `void f(${TAKEN[signature]} x) {}`);
     const f = await jit.lookup('f', signature);
     await t.throwsAsync(f(...(args as readonly CArgument[])), { instanceOf: ArgumentError, message });
     t.is(jit.statistics().wrappersCompiled, 0);
   });
 
 test('an array that is in itself is refused', async (t) => {
-  const jit = await withC(t, 'void f(void) {}');
+  const jit = await withC(t, 'void f(struct { int i; } s) {}');
   const f = await jit.lookup('f', 'void({i32})');
   const endless: CArgument[] = [];
   endless.push(endless);

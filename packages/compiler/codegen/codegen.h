@@ -101,7 +101,8 @@ enum farjit_scalar {
 /*
  * An interface is one definition after the other, little-endian: u8 kind; u8 enum farjit_symbol_flags; u32 length and
  * bytes of the name; with FARJIT_SYMBOL_COMMON u64 bytes that it takes; and for FARJIT_DEFINITION_CALLABLE u32 count of
- * parameters, u8 scalar of the result, u8 scalar of each parameter.
+ * parameters, u8 scalar of the result, u8 scalar of each parameter; for FARJIT_DEFINITION_PASSING the parts of the
+ * result, then those of the parameters: u32 count, and of each u8 enum farjit_place and u64 bytes.
  */
 enum farjit_definition {
 	FARJIT_DEFINITION_DATA = 0,
@@ -113,6 +114,26 @@ enum farjit_definition {
 	FARJIT_DEFINITION_RUN = 6,	 /* none: it lists functions to run at the start or the end, the name says where */
 	FARJIT_DEFINITION_SECTION = 7,	 /* none: a variable is in a section, and the name is that one's */
 	FARJIT_DEFINITION_OWN_LIBRARY = 8, /* none: a function of the module has this name of one that LLVM knows by heart */
+	FARJIT_DEFINITION_PASSING = 9,	   /* none: the function of this name, which was before, is passed what follows */
+};
+
+/* Where a function that is no CALLABLE has a part of a value. */
+enum farjit_place {
+	FARJIT_PLACE_INTEGER = 0,
+	FARJIT_PLACE_SSE = 1,
+	FARJIT_PLACE_MEMORY = 2, /* the stack */
+	FARJIT_PLACE_RESULT = 3, /* memory of the caller's for the result: an integer register has its address */
+};
+
+#define FARJIT_MAX_PARTS 64
+
+/* In the order of the parameters; sizes in bytes. */
+struct farjit_parts {
+	unsigned count;
+	struct {
+		uint8_t place;
+		uint64_t size;
+	} at[FARJIT_MAX_PARTS];
 };
 
 /* How a definition competes with others of its name, and who finds it. */
@@ -194,6 +215,12 @@ LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *n
 /* Whether a module was made for another target than `machine`'s, and what differs, in words. */
 bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, const char *triple, char *words,
 			   size_t size);
+
+/* passing.c */
+/* Whether a pointer among a function's parameters is none that C's caller gives: it stands for a struct, for instance. */
+bool farjit_has_hidden_pointers(LLVMValueRef function);
+/* Where a function has what it is passed, and its result. False: that is not known. */
+bool farjit_find_passing(LLVMValueRef function, struct farjit_parts *result, struct farjit_parts *parameters);
 
 /* interface.c */
 /* A verified module's interface; from malloc. */

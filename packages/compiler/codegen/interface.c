@@ -5,15 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* LLVMTypeKind as far as a call block holds it, and LLVMLinkage whose definitions stay inside their module or are none.
- */
+/* LLVMLinkage whose definitions stay inside their module or are none. */
 enum {
-	LLVMVoidTypeKind = 0,
-	LLVMFloatTypeKind = 2,
-	LLVMDoubleTypeKind = 3,
-	LLVMIntegerTypeKind = 8,
-	LLVMFunctionTypeKind = 9,
-	LLVMPointerTypeKind = 12,
 	LLVMAppendingLinkage = 7,
 	LLVMInternalLinkage = 8,
 	LLVMExternalWeakLinkage = 12,
@@ -143,51 +136,46 @@ static uint8_t *signature(LLVMTypeRef type, unsigned *count)
 	return NULL;
 }
 
-/* Attributes of parameters that are not where a scalar is. */
-static const char *const elsewhere_attributes[] = {"byval",	"sret",	     "inalloca", "preallocated",
-						   "nest",	"swiftself", "swifterror"};
-#define ELSEWHERE_ATTRIBUTE_COUNT (sizeof elsewhere_attributes / sizeof *elsewhere_attributes)
-
-static LLVMAttributeRef parameter_attribute(LLVMValueRef function, unsigned parameter, const char *name)
+/* A name that is no definition's. */
+static void put_bare(FILE *out, enum farjit_definition kind, const char *name, size_t length)
 {
-	unsigned kind = llvm.LLVMGetEnumAttributeKindForName(name, strlen(name));
-	return llvm.LLVMGetEnumAttributeAtIndex(function, (int)parameter + 1, kind);
+	put_u8(out, kind);
+	put_u8(out, 0);
+	put_u32(out, (uint32_t)length);
+	fwrite(name, 1, length, out);
 }
 
-/* The function that a name stands for; NULL where that is not known before it runs. */
-static LLVMValueRef function_of(LLVMValueRef value)
+static void put_parts(FILE *out, const struct farjit_parts *parts)
 {
-	while (!llvm.LLVMIsAFunction(value)) {
-		if (llvm.LLVMIsAGlobalAlias(value))
-			value = llvm.LLVMAliasGetAliasee(value);
-		else if (llvm.LLVMIsAConstantExpr(value))
-			value = llvm.LLVMGetOperand(value, 0);
-		else
-			return NULL;
+	put_u32(out, parts->count);
+	for (unsigned i = 0; i < parts->count; i++) {
+		put_u8(out, parts->at[i].place);
+		put_u64(out, parts->at[i].size);
 	}
-	return value;
 }
 
-/* Whether a pointer among the parameters is none that the caller of C gives: it stands for a struct, or is passed otherwise. */
-static bool has_hidden_pointers(LLVMValueRef value)
+static void put_passing(FILE *out, LLVMValueRef function)
 {
-	LLVMValueRef function = function_of(value);
-	unsigned count = function ? llvm.LLVMCountParams(function) : 0;
-	for (unsigned i = 0; i < count; i++)
-		for (size_t kind = 0; kind < ELSEWHERE_ATTRIBUTE_COUNT; kind++)
-			if (parameter_attribute(function, i, elsewhere_attributes[kind]))
-				return true;
-	return false;
+	struct farjit_parts result, parameters;
+	if (!farjit_find_passing(function, &result, &parameters))
+		return;
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(function, &length);
+	put_bare(out, FARJIT_DEFINITION_PASSING, name, length);
+	put_parts(out, &result);
+	put_parts(out, &parameters);
 }
 
 static void put_function(FILE *out, LLVMValueRef function)
 {
 	unsigned count;
-	bool is_scalar = !has_hidden_pointers(function);
+	bool is_scalar = !farjit_has_hidden_pointers(function);
 	uint8_t *kinds = is_scalar ? signature(llvm.LLVMGlobalGetValueType(function), &count) : NULL;
 	put_name(out, kinds ? FARJIT_DEFINITION_CALLABLE : FARJIT_DEFINITION_FUNCTION, function);
-	if (!kinds)
+	if (!kinds) {
+		put_passing(out, function);
 		return;
+	}
 	put_u32(out, count);
 	fwrite(kinds, 1, count + 1, out);
 	free(kinds);
@@ -239,15 +227,6 @@ static const char *run_section_in_assembly(LLVMModuleRef module)
 		if (strstr(assembly, run_sections[i]))
 			return run_sections[i];
 	return NULL;
-}
-
-/* A name that is no definition's. */
-static void put_bare(FILE *out, enum farjit_definition kind, const char *name, size_t length)
-{
-	put_u8(out, kind);
-	put_u8(out, 0);
-	put_u32(out, (uint32_t)length);
-	fwrite(name, 1, length, out);
 }
 
 /* The sections that variables are in by name. */

@@ -29,6 +29,16 @@ typedef void (*LLVMDiagnosticHandler)(LLVMDiagnosticInfoRef, void *);
 typedef void (*LLVMFatalErrorHandler)(const char *reason);
 
 enum {
+	LLVMVoidTypeKind = 0,
+	LLVMFloatTypeKind = 2,
+	LLVMDoubleTypeKind = 3,
+	LLVMIntegerTypeKind = 8,
+	LLVMFunctionTypeKind = 9,
+	LLVMStructTypeKind = 10,
+	LLVMArrayTypeKind = 11,
+	LLVMPointerTypeKind = 12,
+	LLVMVectorTypeKind = 13,
+	LLVMCCallConv = 0,
 	LLVMReturnStatusAction = 2,
 	LLVMAvailableExternallyLinkage = 1,
 	LLVMLinkOnceAnyLinkage = 2,
@@ -121,6 +131,13 @@ enum {
 	X(unsigned, LLVMGetAttributeCountAtIndex, (LLVMValueRef, int))                                                 \
 	X(LLVMAttributeRef, LLVMGetEnumAttributeAtIndex, (LLVMValueRef, int, unsigned))                                \
 	X(LLVMValueRef, LLVMIsAFunction, (LLVMValueRef))                                                               \
+	X(LLVMTypeRef, LLVMGetTypeAttributeValue, (LLVMAttributeRef))                                                  \
+	X(unsigned, LLVMGetFunctionCallConv, (LLVMValueRef))                                                           \
+	X(LLVMBool, LLVMTypeIsSized, (LLVMTypeRef))                                                                    \
+	X(LLVMTypeRef, LLVMGetElementType, (LLVMTypeRef))                                                              \
+	X(unsigned, LLVMGetVectorSize, (LLVMTypeRef))                                                                  \
+	X(unsigned, LLVMCountStructElementTypes, (LLVMTypeRef))                                                        \
+	X(LLVMTypeRef, LLVMStructGetTypeAtIndex, (LLVMTypeRef, unsigned))                                              \
 	X(void, LLVMConsumeError, (LLVMErrorRef))                                                                      \
 	X(LLVMModuleRef, LLVMModuleCreateWithNameInContext, (const char *, LLVMContextRef))                            \
 	X(void, LLVMSetSourceFileName, (LLVMModuleRef, const char *, size_t))                                          \

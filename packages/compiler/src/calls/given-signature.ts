@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { ArgumentError } from '../core/argument-error.js';
 import { checkArgument, is, listOf } from '../core/arguments.js';
 import type { CallSignature, ParameterKind, ResultKind } from './call-signature.js';
+import { areScalars, fitsParts, formatParts, type PassedParts, partsOfSignature } from './passed-parts.js';
 import { formatSignature, parseSignature, SCALARS } from './signature-text.js';
 
 /** Deeper than any that `parseSignature` takes, which says what is wrong with those. */
@@ -38,10 +39,10 @@ export function signatureFrom(given: CallSignature | string): CallSignature {
  */
 export function fittingSignature(
   given: CallSignature,
-  definedNow: () => CallSignature | undefined,
+  definedNow: () => CallSignature | PassedParts | undefined,
   name: string,
 ): () => CallSignature {
-  let fitted: CallSignature | undefined;
+  let fitted: CallSignature | PassedParts | undefined;
   return () => {
     const defined = definedNow();
     if (defined && defined !== fitted) checkFits(given, defined, name);
@@ -53,24 +54,34 @@ export function fittingSignature(
 /**
  * Sees that a call with a signature that was given finds the function as it is: that it passes as many values, each in the
  * register, and with the bits, that the function takes it from. Whether there is a sign is the caller's affair, and so
- * are structs, of which the function's own signature says nothing.
+ * is what is in a struct, of which bitcode says where it is passed and no more.
  * @param known as what defines the function says.
  * @throws {ArgumentError}
  */
-function checkFits(given: CallSignature, known: CallSignature, name: string): void {
-  if (hasStructs(given) || hasStructs(known)) return;
-  const fits =
-    isReturnedAs(given.result, known.result) &&
-    given.parameters.length === known.parameters.length &&
-    given.parameters.every((kind, index) => isPassedAs(kind, known.parameters[index]));
+function checkFits(given: CallSignature, known: CallSignature | PassedParts, name: string): void {
+  if (!isSignature(known)) {
+    if (fitsParts(given, known)) return;
+    throw new ArgumentError(`signature is ${formatSignature(given)}, and ${name} is ${formatParts(known)}`);
+  }
+  // Who has added an object has said it as this caller does.
+  if (!areScalars(known)) return;
+  const fits = areScalars(given) ? fitsScalars(given, known) : fitsParts(given, partsOfSignature(known));
   if (!fits)
     throw new ArgumentError(
       `signature is ${formatSignature(given)}, and ${name} is ${formatSignature(known)}: give that, or none`,
     );
 }
 
-function hasStructs({ result, parameters }: CallSignature): boolean {
-  return [result, ...parameters].some((kind) => typeof kind === 'object');
+function isSignature(known: CallSignature | PassedParts): known is CallSignature {
+  return !Array.isArray(known.result);
+}
+
+function fitsScalars(given: CallSignature, known: CallSignature): boolean {
+  return (
+    isReturnedAs(given.result, known.result) &&
+    given.parameters.length === known.parameters.length &&
+    given.parameters.every((kind, index) => isPassedAs(kind, known.parameters[index]))
+  );
 }
 
 type Kind = ResultKind | ParameterKind | undefined;

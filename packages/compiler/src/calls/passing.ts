@@ -10,10 +10,10 @@ import {
 import { isStruct, layoutOf, scalarsOf } from './layout.js';
 
 /** Registers for arguments: psABI, 3.2.3. */
-const INTEGER_REGISTERS = 6;
-const SSE_REGISTERS = 8;
+export const INTEGER_REGISTERS = 6;
+export const SSE_REGISTERS = 8;
 /** A larger struct is passed and returned in memory. */
-const MAX_REGISTER_BYTES = 2 * SLOT_BYTES;
+export const MAX_REGISTER_BYTES = 2 * SLOT_BYTES;
 
 /** How a function is called: what the psABI makes of its signature. */
 export interface Passing {
@@ -126,6 +126,6 @@ function classesOf(kind: StructKind): ('double' | 'i64')[] {
   return classes;
 }
 
-function isSse(kind: string): boolean {
+export function isSse(kind: string): boolean {
   return kind === 'double' || kind === 'float';
 }

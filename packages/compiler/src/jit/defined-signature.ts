@@ -1,5 +1,6 @@
 import type { CallSignature } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
+import type { PassedParts } from '../calls/passed-parts.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import { ModuleUnit } from '../frontends/llvm/module-layer.js';
 import { ObjectUnit } from '../frontends/llvm/object-unit.js';
@@ -11,4 +12,10 @@ export function definedSignature(ref: SymbolRef): CallSignature | undefined {
   if (unit instanceof ModuleUnit || unit instanceof ObjectUnit) return unit.signatures.get(name);
   if (!(unit instanceof FunctionUnit)) return undefined;
   return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+}
+
+/** Where a function that has no such signature has what it is passed, as the bitcode that defines it says. */
+export function definedPassing(ref: SymbolRef): PassedParts | undefined {
+  const { unit, name } = ref.dylib.lookup(ref.name);
+  return unit instanceof ModuleUnit ? unit.passings.get(name) : undefined;
 }

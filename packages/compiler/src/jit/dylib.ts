@@ -33,7 +33,7 @@ import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.j
 import { writeBitcode } from '../llvm/bitcode.js';
 import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
-import { definedSignature } from './defined-signature.js';
+import { definedPassing, definedSignature } from './defined-signature.js';
 import {
   checkAbsolute,
   checkAddArchive,
@@ -236,7 +236,7 @@ export class Dylib {
     if (found.kind === 'data') throw new ArgumentError(`${name} is data, not a function to call`);
     const ref = this.#dylib.ref(name);
     const signatureNow = given
-      ? fittingSignature(given, () => definedSignature(ref), name)
+      ? fittingSignature(given, () => definedSignature(ref) ?? definedPassing(ref), name)
       : () => this.#context.signatureOf(ref);
     const known = signatureNow();
     if (!known)

@@ -115,7 +115,8 @@ function missingIn(after: ModuleInterface, before: ModuleInterface): string[] {
     if (!now) return name;
     const isSame =
       isDeepStrictEqual(now, flags) &&
-      isDeepStrictEqual(after.signatures.get(name), before.signatures.get(name));
+      isDeepStrictEqual(after.signatures.get(name), before.signatures.get(name)) &&
+      isDeepStrictEqual(after.passings.get(name), before.passings.get(name));
     return isSame ? [] : `${name} as it was`;
   });
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
+import type { PassedPart, PassedParts } from '../calls/passed-parts.js';
 import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
 import { isSetSection } from '../jitlink/linker-sets.js';
 import { CompileError } from './errors.js';
@@ -10,6 +11,8 @@ export interface ModuleInterface {
   readonly symbols: SymbolFlagsMap;
   /** Of functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
+  /** Of functions that have none, where they have what they are passed; one of which that is not known has none either. */
+  readonly passings: ReadonlyMap<string, PassedParts>;
   /** Functions and data that it declares, and others define. */
   readonly declares: ReadonlySet<string>;
   /** Those of them that it cannot do without: the others may be null. */
@@ -39,7 +42,11 @@ const DEFINITION = {
   run: 6,
   section: 7,
   ownLibrary: 8,
+  passing: 9,
 } as const;
+
+/** `enum farjit_place` of `codegen.h`. */
+const PLACES: readonly PassedPart['place'][] = ['integer', 'sse', 'memory', 'result'];
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
 const FLAG = { weak: 1, common: 2, hidden: 4, library: 8, threadLocal: 16 } as const;
@@ -66,6 +73,7 @@ const SCALARS: readonly (ScalarKind | 'void')[] = [
 export function decodeModuleInterface(moduleName: string, bytes: Buffer): ModuleInterface {
   const symbols = new Map<string, SymbolFlags>();
   const signatures = new Map<string, CallSignature>();
+  const passings = new Map<string, PassedParts>();
   const declares = new Set<string>();
   const needs = new Set<string>();
   const libraryFunctions = new Set<string>();
@@ -105,6 +113,16 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       parameters.push(kind);
     }
     return { result, parameters };
+  };
+  const parts = (): PassedPart[] => {
+    const read: PassedPart[] = [];
+    // A count that is too high ends at the end of the bytes.
+    for (let count = u32(); count > 0; count--) {
+      const place = PLACES[u8()];
+      if (place === undefined) throw new RangeError(`no place at ${at - 1}`);
+      read.push({ place, sizeBytes: Number(u64()) });
+    }
+    return read;
   };
   const flagsOf = (definition: number, bits: number): SymbolFlags => {
     if (definition > DEFINITION.callable) throw new RangeError(`no definition is of kind ${definition}`);
@@ -149,6 +167,10 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       continue;
     }
     const name = symbolOf(moduleName, bytesOfName);
+    if (definition === DEFINITION.passing) {
+      passings.set(name, { result: parts(), parameters: parts() });
+      continue;
+    }
     if (definition === DEFINITION.ownLibrary) {
       ownLibraryFunctions.add(name);
       continue;
@@ -161,6 +183,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   return {
     symbols,
     signatures,
+    passings,
     declares,
     needs,
     libraryFunctions,

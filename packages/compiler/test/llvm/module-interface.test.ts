@@ -13,28 +13,39 @@ const WEAK = [1, 5, ...name('w')];
 const RUN = [6, 0, ...name('llvm.global_ctors')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
 const THREAD_LOCAL = [0, 17, ...name('t')];
+const EIGHT = [8, 0, 0, 0, 0, 0, 0, 0];
+const PASSING = [9, 0, ...name('f'), 1, 0, 0, 0, 1, ...EIGHT, 2, 0, 0, 0, 0, ...EIGHT, 2, ...EIGHT];
 const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
 test('an interface is read as codegen.h lays it out', (t) => {
-  const { symbols, signatures, declares, libraryFunctions, ownLibraryFunctions, threadLocals, runLists } =
-    decodeModuleInterface(
-      'm',
-      Buffer.from(
-        [
-          FUNCTION,
-          ELSEWHERE,
-          LIBRARY,
-          CALLABLE,
-          DATA,
-          WEAK,
-          COMMON,
-          THREAD_LOCAL,
-          OWN_THREAD_LOCAL,
-          RUN,
-          OWN_LIBRARY,
-        ].flat(),
-      ),
-    );
+  const {
+    symbols,
+    signatures,
+    passings,
+    declares,
+    libraryFunctions,
+    ownLibraryFunctions,
+    threadLocals,
+    runLists,
+  } = decodeModuleInterface(
+    'm',
+    Buffer.from(
+      [
+        FUNCTION,
+        PASSING,
+        ELSEWHERE,
+        LIBRARY,
+        CALLABLE,
+        DATA,
+        WEAK,
+        COMMON,
+        THREAD_LOCAL,
+        OWN_THREAD_LOCAL,
+        RUN,
+        OWN_LIBRARY,
+      ].flat(),
+    ),
+  );
   const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, sizeBytes: 0 };
   t.deepEqual([...symbols], [
     ['f', { ...strong, callable: true }],
@@ -45,6 +56,9 @@ test('an interface is read as codegen.h lays it out', (t) => {
     ['t', { ...strong, callable: false, linkage: 'weak', threadLocal: true }],
   ] as never);
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
+  const eight = (place: string) => ({ place, sizeBytes: 8 });
+  const passed = { result: [eight('sse')], parameters: [eight('integer'), eight('memory')] };
+  t.deepEqual([...passings], [['f', passed as never]]);
   t.deepEqual([...declares], ['h', 'sin']);
   t.deepEqual([...libraryFunctions], ['sin']);
   t.deepEqual([...ownLibraryFunctions], ['abs']);
@@ -61,13 +75,15 @@ test('an interface is read as codegen.h lays it out', (t) => {
 });
 
 test('what is no interface is refused wherever it ends', (t) => {
-  for (const whole of [CALLABLE, COMMON])
+  for (const whole of [CALLABLE, COMMON, PASSING])
     for (let length = 1; length < whole.length; length++)
       t.throws(() => decodeModuleInterface('m', Buffer.from(whole.slice(0, length))), {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [9, 0, ...name('f')],
+    [10, 0, ...name('f')],
+    [9, 0, ...name('f'), 1, 0, 0, 0, 4, ...EIGHT, 0, 0, 0, 0],
+    [9, 0, ...name('f'), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
     [0, 32, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],

@@ -1,5 +1,6 @@
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
+import type { PassedParts } from '../../calls/passed-parts.js';
 import { passingOf } from '../../calls/passing.js';
 import {
   MaterializationUnit,
@@ -26,14 +27,17 @@ export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
   readonly needs: ReadonlySet<string>;
   /** Of its functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
+  /** Of those that have none, where they have what they are passed, if that is known. */
+  readonly passings: ReadonlyMap<string, PassedParts>;
 
   constructor(
     name: string,
     source: ObjectSource,
-    { symbols, signatures, needs, libraryFunctions }: ModuleInterface,
+    { symbols, signatures, passings, needs, libraryFunctions }: ModuleInterface,
   ) {
     super(name, source, symbols, [], [...libraryFunctions]);
     this.signatures = signatures;
+    this.passings = passings;
     this.needs = needs;
   }
 
