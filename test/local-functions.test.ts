@@ -1,5 +1,7 @@
 import type { ObjectLinkingPlugin } from '@farjit/compiler';
 import test from 'ava';
+import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
+import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { compile } from '#compiler/test/jitlink/toolchain.js';
 import { openJIT } from './jit-fixture.js';
 
@@ -267,4 +269,77 @@ test('so it has in a module', async (t) => {
   const isNone = await jit.lookup('isNone', 'i32(ptr)');
   const [unset, none] = [(await value(1)) ?? null, (await value(0)) ?? null];
   t.deepEqual([await isUnset(unset), await isUnset(none), await isNone(none)], [1, 0, 1]);
+});
+
+const KEPT = `
+extern double cbrt(double);
+static const char *kept, *keptToo;
+double plain(int which, double x) {
+  const char *text = "a literal of one user";
+  if (!kept) kept = text;
+  return cbrt(x) * 100 + (text == kept) * 10 + (*kept == 'a') + which;
+}
+double choose(int which, double x) {
+  const char *text = "one of a function that has a jump table";
+  if (!keptToo) keptToo = text;
+  switch (which) {
+    case 0: x = cbrt(x); break;
+    case 1: x = cbrt(x) * 3 - *keptToo; break;
+    case 2: x = cbrt(x) / 5; break;
+    case 3: x = cbrt(x + *keptToo); break;
+    case 4: x = cbrt(x) * x; break;
+    case 5: x = -cbrt(x); break;
+  }
+  return x * 100 + (text == keptToo) * 10 + (*keptToo == 'o');
+}`;
+/** Texts as long, to lie where others lay that are freed. */
+const FILL = `
+const char *fill(int x) { return "#####################" + x; }
+const char *fillToo(int x) { return "#######################################" + x; }`;
+
+for (const [what, input] of [
+  ['gcc -O0', () => compile(KEPT, ['-O0', ...SECTIONS])],
+  ['gcc -O1', () => compile(KEPT, ['-O1', ...SECTIONS])],
+  ['clang -O2', () => compile(KEPT, ['-O2', ...SECTIONS], 'c', findClang(findLibLLVM().path))],
+  ['a module', undefined],
+] as const)
+  test(`a constant of one function stays where it is when that is linked again: ${what}`, async (t) => {
+    const { jit } = await openJIT(t, { speculate: 'off' });
+    const type = 'double(i32, double)';
+    if (input) await jit.addObject(input(), { signatures: { plain: type, choose: type } });
+    else await jit.addC(KEPT);
+    const [plain, choose] = [await jit.lookup('plain', type), await jit.lookup('choose', type)];
+    t.deepEqual([await plain(0, 8), await choose(0, 8)], [211, 211]);
+    await jit.addSource('def cbrt(x) x + 1;');
+    t.deepEqual([await plain(0, 8), await choose(0, 8)], [911, 911]);
+    await jit.addObject(compile(FILL, ['-O1', ...SECTIONS]));
+    for (const name of ['fill', 'fillToo']) await (await jit.lookup(name, 'ptr(i32)'))(0);
+    t.deepEqual([await plain(0, 8), await choose(0, 8)], [911, 911]);
+  });
+
+test('constants of a module that is compiled again stay where they are until it is removed', async (t) => {
+  const freed: bigint[] = [];
+  const plugin: ObjectLinkingPlugin = {
+    removing: ({ allocations }, _, done) => {
+      freed.push(...allocations.map(({ address }) => address));
+      done();
+    },
+  };
+  const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+  const module = await jit.addC(`
+    extern double cbrt(double);
+    const char *text(double x) { return cbrt(x) ? "a literal of one user" : 0; }`);
+  await jit.addC('int first(const char *text) { return *text; }');
+  const [text, first] = [await jit.lookup('text', 'ptr(double)'), await jit.lookup('first', 'i32(ptr)')];
+  const kept = await text(8);
+  if (typeof kept !== 'bigint') return t.fail();
+  await jit.addSource('def cbrt(x) x + 1;');
+  t.not(await text(8), kept, 'it was compiled again');
+  await jit.addObject(compile(FILL, ['-O1', ...SECTIONS]));
+  await (await jit.lookup('fill', 'ptr(i32)'))(0);
+  t.is(await first(kept), 97);
+  t.false(freed.includes(kept));
+  module.remove();
+  await first(kept);
+  t.true(freed.includes(kept));
 });

@@ -56,7 +56,7 @@ export class LocalIdentities {
         for (const block of all) if (!copied.has(block) && !this.#isTied(block)) blocks.add(block);
     const named = new Set<Block>();
     for (const { name, block, scope } of this.#graph.symbols) {
-      const isOwn = block === null || !blocks.has(block) || NAMELESS_SECTION.test(block.section.name);
+      const isOwn = block === null || !blocks.has(block) || isOfCompiler(block);
       if (
         !isOwn &&
         (scope !== 'local' || (name !== '' && name !== block.section.name && !name.startsWith('.L')))
@@ -78,6 +78,11 @@ export class LocalIdentities {
       )
     );
   }
+}
+
+/** Whether a constant is one that no program has the address of. */
+export function isOfCompiler({ section }: Block): boolean {
+  return NAMELESS_SECTION.test(section.name);
 }
 
 function isOfCode({ section }: Block): boolean {

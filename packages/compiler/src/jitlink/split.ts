@@ -1,7 +1,7 @@
 import { LinkError } from './errors.js';
 import { GraphCopier, type Split } from './graph-copier.js';
 import type { Block, LinkGraph, LinkSymbol } from './link-graph.js';
-import { LocalIdentities } from './local-identities.js';
+import { isOfCompiler, LocalIdentities } from './local-identities.js';
 import { localName } from './local-names.js';
 
 /**
@@ -30,8 +30,8 @@ export interface SplitOptions {
  * - Names that are not local are shared: one graph defines them, the others refer to them as externals. So is writable data
  *   that only this object can name: it is under names that nobody else has, and stays where it is when a function that
  *   uses it is linked again.
- * - With `locals`, so are local functions that have a section to themselves, and constants that have a name or several
- *   users. Calls of such a function mean its code, other references its stub.
+ * - With `locals`, so are local functions that have a section to themselves, and constants: those of one function together,
+ *   unless they have a name, other users or references. Calls of such a function mean its code, other references its stub.
  * - Mergeable constants and CIEs are copied into each graph that uses them; strings are not, whose address programs compare.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
  *
@@ -145,47 +145,94 @@ function findComponents(
   copied: ReadonlySet<Block>,
   identities: LocalIdentities | undefined,
 ): { components: Map<Block, number>; constants: Set<Block> } {
-  const components = new Map<Block, number>();
-  const parents: number[] = [];
-  for (const section of graph.sections)
-    for (const block of section.blocks)
-      if (!copied.has(block)) {
-        components.set(block, parents.length);
-        parents.push(parents.length);
-      }
+  const sets = new BlockSets(graph, copied);
+  const { blocks: constants, named } = identities?.findConstants(copied) ?? NO_CONSTANTS;
+  const users = new Map<Block, Set<Block>>();
+  const walk = new CopyWalk(graph, copied, identities);
+  for (const block of sets.blocks)
+    for (const target of walk.privateTargets(block))
+      if (!constants.has(target)) sets.unite(block, target);
+      else if (target !== block) users.set(target, (users.get(target) ?? new Set()).add(block));
+  for (const block of placeConstants(sets, users, named)) constants.delete(block);
+  return { components: sets.numbers(), constants };
+}
 
-  const find = (start: number): number => {
-    let at = start;
+/**
+ * Finds constants their place. A program may keep the address of one, so it does not go where code goes, which is linked again:
+ * a constant that has a name, several users or references is apart; the others of one function are so together. With the user
+ * goes what is for the compiler's own use, or used by what stays where it is itself.
+ * @returns those that have gone with their users.
+ */
+function placeConstants(
+  sets: BlockSets,
+  users: ReadonlyMap<Block, ReadonlySet<Block>>,
+  named: ReadonlySet<Block>,
+): Block[] {
+  const single = new Map<Block, Block>();
+  for (const [block, all] of users) {
+    const [user, ...others] = all;
+    const isAlone = user && others.every((other) => sets.find(other) === sets.find(user));
+    if (isAlone && !named.has(block)) single.set(block, user);
+  }
+  const joining = [...single.keys()].filter(isOfCompiler);
+  for (const block of joining) sets.unite(single.get(block) ?? block, block);
+  const code = new Set([...sets.blocks].filter(({ section }) => section.prot === 'code').map(sets.find));
+  const firstOf = new Map<number, Block>();
+  for (const [block, user] of single) {
+    if (isOfCompiler(block)) continue;
+    const component = sets.find(user);
+    if (!code.has(component)) {
+      sets.unite(user, block);
+      joining.push(block);
+    } else if (block.edges.length === 0) {
+      const first = firstOf.get(component) ?? block;
+      firstOf.set(component, first);
+      sets.unite(first, block);
+    }
+  }
+  return joining;
+}
+
+/** Which blocks are together. */
+class BlockSets {
+  readonly #ids = new Map<Block, number>();
+  readonly #parents: number[] = [];
+
+  /** At first each is alone that is not copied. */
+  constructor(graph: LinkGraph, copied: ReadonlySet<Block>) {
+    for (const section of graph.sections)
+      for (const block of section.blocks)
+        if (!copied.has(block)) {
+          this.#ids.set(block, this.#parents.length);
+          this.#parents.push(this.#parents.length);
+        }
+  }
+
+  /** In the order of the object. */
+  get blocks(): IterableIterator<Block> {
+    return this.#ids.keys();
+  }
+
+  /** Number of the set that a block is in, as long as that does not grow. */
+  readonly find = (block: Block): number => {
+    const parents = this.#parents;
+    let at = this.#ids.get(block) ?? NO_COMPONENT;
     for (let parent = parents[at] ?? at; parent !== at; parent = parents[at] ?? at) {
       parents[at] = parents[parent] ?? parent;
       at = parent;
     }
     return at;
   };
-  const unite = (id: number, block: Block): void => {
-    const other = components.get(block);
-    if (other !== undefined) {
-      // The older block leads, so that graphs come in the order of the object.
-      const [a, b] = [find(id), find(other)];
-      if (a !== b) parents[Math.max(a, b)] = Math.min(a, b);
-    }
-  };
-  const { blocks: constants, named } = identities?.findConstants(copied) ?? NO_CONSTANTS;
-  const users = new Map<Block, Set<number>>();
-  const walk = new CopyWalk(graph, copied, identities);
-  for (const [block, id] of components)
-    for (const target of walk.privateTargets(block))
-      if (!constants.has(target)) unite(id, target);
-      else if (target !== block) users.set(target, (users.get(target) ?? new Set()).add(id));
-  // A constant with one user goes with it, unless it has a name: then its address may be what it is there for.
-  for (const [block, ids] of users) {
-    const [user, ...others] = new Set([...ids].map(find));
-    if (user === undefined || others.length > 0 || named.has(block)) continue;
-    unite(user, block);
-    constants.delete(block);
+
+  /** The older block leads, so that graphs come in the order of the object. */
+  unite(one: Block, other: Block): void {
+    const [a, b] = [this.find(one), this.find(other)];
+    if (a !== b && Math.min(a, b) !== NO_COMPONENT) this.#parents[Math.max(a, b)] = Math.min(a, b);
   }
-  for (const [block, id] of components) components.set(block, find(id));
-  return { components, constants };
+
+  numbers(): Map<Block, number> {
+    return new Map([...this.#ids.keys()].map((block) => [block, this.find(block)]));
+  }
 }
 
 /** Follows edges through blocks that are copied; what it walks is what will be copied. */

@@ -3,7 +3,7 @@ import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor
 import { knownLimits, type Limit } from '@farjit/protocol/limits';
 import * as v from 'valibot';
 import { OutOfExecutorMemoryError } from '../core/errors.js';
-import type { ObjectPart } from '../core/materialization-unit.js';
+import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
 import type {
   ExecutorProcessControl,
   ThreadLocalPlace,
@@ -30,6 +30,8 @@ export class RunnerContext {
   readonly linked = new Map<ObjectPart, Linked>();
   /** Linked parts by the names they are bound to without a stub: process symbols and data. */
   readonly directUsers = new Map<string, Set<ObjectPart>>();
+  /** Constants of objects that have been given up, linked as long as their unit is there. */
+  readonly outliving = new Map<MaterializationUnit, ReadonlySet<ObjectPart>>();
   readonly #executor: ExecutorProcessControl;
   /** Where the thread pointer would be if what threads begin with were a thread's; undefined without room for it. */
   readonly threadPointer: ExecutorAddr | undefined;

@@ -148,7 +148,7 @@ export class Definitions {
   /** A unit is about to be turned into IR: what names mean from now on comes too late for this object. */
   noteMaterializing(unit: MaterializationUnit, mainDylib: JITDylib): void {
     const dylib = this.dylibOf(unit) ?? mainDylib;
-    const giveUp = () => this.#context.resources().forget(unit);
+    const giveUp = () => this.#context.resources().recompile(unit);
     // Calls that are still there are bound anew. Where there are none left, LLVM has put its own in their place.
     const hasCalls = (name: string) =>
       [...this.#context.materializations().partsOf(unit)].some(({ references }) => references.includes(name));

@@ -39,8 +39,25 @@ export class ResourceManager {
     this.#context = context;
   }
 
-  /** Gives a unit's objects up: its next call compiles it again. */
+  /** Gives up a unit's objects and all that is linked of it. */
   forget(unit: MaterializationUnit): void {
+    this.#forget(unit);
+    const runner = this.#context.runner();
+    for (const part of runner.outliving.get(unit) ?? []) this.retire(part);
+    runner.outliving.delete(unit);
+  }
+
+  /** Gives a unit's objects up: its next call compiles it again. Constants stay, since programs keep pointers to them. */
+  recompile(unit: MaterializationUnit): void {
+    const runner = this.#context.runner();
+    const outliving = new Set(runner.outliving.get(unit));
+    for (const part of this.#context.materializations.partsOf(unit))
+      if (isConstant(runner.linked.get(part))) outliving.add(part);
+    if (outliving.size > 0) runner.outliving.set(unit, outliving);
+    this.#forget(unit);
+  }
+
+  #forget(unit: MaterializationUnit): void {
     this.#context.forgetting(unit);
     this.unlink(unit);
     this.#context.assumptions.release(unit);
@@ -65,7 +82,7 @@ export class ResourceManager {
     const { dropKept } = unit.source;
     if (!this.#context.materializations.isKept(unit) || !dropKept || this.hasState(unit)) return false;
     dropKept();
-    this.forget(unit);
+    this.recompile(unit);
     return true;
   }
 
@@ -99,12 +116,13 @@ export class ResourceManager {
   }
 
   #unlinkPart(part: ObjectPart): void {
-    const linked = this.#context.runner().linked.get(part);
+    const runner = this.#context.runner();
+    const linked = runner.linked.get(part);
     if (!linked) return;
     const dylib = this.#context.dylibOf(part.unit);
     for (const name of functionsIn(linked))
       if (dylib?.find(name) === part.unit) this.pointAtTrampoline({ dylib, name });
-    this.retire(part);
+    if (!runner.outliving.get(part.unit)?.has(part)) this.retire(part);
     // It is placed anew, so those that hold its address are linked again too: that of data, or of a function that only this
     // unit calls.
     for (const symbol of linked.symbols.keys()) {
@@ -154,4 +172,9 @@ function functionsIn({ part, symbols }: Linked): string[] {
 /** Whether writable data is among what is linked. */
 function hasData(linked: Linked | undefined): boolean {
   return linked?.allocations.some(({ prot }) => prot === 'data') === true;
+}
+
+/** Whether nothing but constants is linked of a part. */
+function isConstant(linked: Linked | undefined): boolean {
+  return linked?.allocations.every(({ prot }) => prot === 'constant') === true;
 }

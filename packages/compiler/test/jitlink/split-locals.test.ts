@@ -150,7 +150,7 @@ test('what runs at the start has the local functions that it runs with it', (t) 
 
 const K = localName('k', 'data');
 
-test('constants with a name, or with several users, are graphs of their own', (t) => {
+test('constants are graphs of their own', (t) => {
   const users = (body: string) => inOwnSection('f', body) + inOwnSection('g', body);
   const named = '\n.section .rodata.k,"a"\n.type k, @object\nk: .quad 1, 2';
   t.deepEqual(outline(split(inOwnSection('f', 'lea k(%rip), %rax') + named)), [
@@ -165,7 +165,42 @@ test('constants with a name, or with several users, are graphs of their own', (t
     ['g', section],
     [section],
   ]);
-  t.deepEqual(outline(split(inOwnSection('f', 'lea .Lk(%rip), %rax') + nameless)), [['f']]);
+  t.deepEqual(outline(split(inOwnSection('f', 'lea .Lk(%rip), %rax') + nameless)), [
+    ['f', section],
+    [section],
+  ]);
+});
+
+test('constants of one function are one graph, save those that refer to something', (t) => {
+  const graphs = split(`
+    ${inOwnSection('f', 'lea .La(%rip), %rax; lea .Lb(%rip), %rax; lea .Lt(%rip), %rax; lea .Ls(%rip), %rax')}
+    ${inOwnSection('g', 'lea .Ls(%rip), %rax')}
+    .section .rodata.str1.1,"aMS",@progbits,1
+    .La: .string "a"
+    .Lb: .string "b"
+    .Ls: .string "shared"
+    .Li: .string "of the table"
+    .section .data.rel.ro.local,"aw"
+    .Lt: .quad .Li, stdout`);
+  const texts = graphs.map((graph) => {
+    const { blocks } = graph.findSection('.rodata.str1.1') ?? { blocks: [] };
+    return blocks.map(({ content }) =>
+      Buffer.from(content ?? [])
+        .toString()
+        .replace('\0', ''),
+    );
+  });
+  t.deepEqual(texts.map((together) => together.join()).toSorted(), ['', '', 'a,b', 'of the table', 'shared']);
+  t.truthy(graphs[texts.findIndex(([text]) => text === 'of the table')]?.findSection('.data.rel.ro.local'));
+});
+
+test('an exception table goes with its function', (t) => {
+  const body = '.cfi_lsda 0x1b, .Llsda\nnop';
+  const graphs = split(
+    `${inOwnSection('f', body)}\n.section .gcc_except_table.f,"a"\n.Llsda: .byte 255, 255, 1, 0`,
+  );
+  t.deepEqual(outline(graphs), [['f']]);
+  t.truthy(graphs[0]?.findSection('.gcc_except_table.f'));
 });
 
 test('thread-local variables of an object alone are graphs of their own', (t) => {

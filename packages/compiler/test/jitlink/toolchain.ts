@@ -26,11 +26,16 @@ export function assemble(source: string): Uint8Array {
   });
 }
 
-/** Compiles C or C++ with the system's compiler. */
-export function compile(source: string, flags: readonly string[], language: 'c' | 'c++' = 'c'): Uint8Array {
+/** Compiles C or C++ with the system's compiler, or another. */
+export function compile(
+  source: string,
+  flags: readonly string[],
+  language: 'c' | 'c++' = 'c',
+  compiler = 'cc',
+): Uint8Array {
   return withDirectory((directory) => {
     writeFileSync(join(directory, 'a.src'), source);
-    run('cc', ['-x', language, ...flags, '-c', '-o', 'a.o', 'a.src'], directory);
+    run(compiler, ['-x', language, ...flags, '-c', '-o', 'a.o', 'a.src'], directory);
     return new Uint8Array(readFileSync(join(directory, 'a.o')));
   });
 }
