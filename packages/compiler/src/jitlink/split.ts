@@ -30,7 +30,7 @@ export interface SplitOptions {
  * - Names that are not local are shared: one graph defines them, the others refer to them as externals. So is writable data
  *   that only this object can name: it is under names that nobody else has, and stays where it is when a function that
  *   uses it is linked again.
- * - With `locals`, so are local functions that have a section to themselves, and constants: those of one function together,
+ * - With `locals`, so are local functions that have a section to themselves, and constants: those of one user together,
  *   unless they have a name, other users or references. Calls of such a function mean its code, other references its stub.
  * - Mergeable constants and CIEs are copied into each graph that uses them; strings are not, whose address programs compare.
  * - What no graph has a reason to keep (a root, or a public name) is left out.
@@ -158,9 +158,9 @@ function findComponents(
 }
 
 /**
- * Finds constants their place. A program may keep the address of one, so it does not go where code goes, which is linked again:
- * a constant that has a name, several users or references is apart; the others of one function are so together. With the user
- * goes what is for the compiler's own use, or used by what stays where it is itself.
+ * Finds constants their place. A program may keep the address of one, so it does not go with its user, which is linked again:
+ * a constant that has a name, several users or references is apart; the others of one user are so together. What is for
+ * the compiler's own use goes with the user.
  * @returns those that have gone with their users.
  */
 function placeConstants(
@@ -168,20 +168,13 @@ function placeConstants(
   users: ReadonlyMap<Block, ReadonlySet<Block>>,
   named: ReadonlySet<Block>,
 ): Block[] {
-  const single = new Map<Block, Block>();
-  for (const [block, all] of users) {
-    const [user, ...others] = all;
-    const isAlone = user && others.every((other) => sets.find(other) === sets.find(user));
-    if (isAlone && !named.has(block)) single.set(block, user);
-  }
-  const joining = [...single.keys()].filter(isOfCompiler);
-  for (const block of joining) sets.unite(single.get(block) ?? block, block);
-  const code = new Set([...sets.blocks].filter(({ section }) => section.prot === 'code').map(sets.find));
+  const joining: Block[] = [];
   const firstOf = new Map<number, Block>();
-  for (const [block, user] of single) {
-    if (isOfCompiler(block)) continue;
+  for (const [block, [user, ...others]] of users) {
+    if (!user || named.has(block)) continue;
     const component = sets.find(user);
-    if (!code.has(component)) {
+    if (others.some((other) => sets.find(other) !== component)) continue;
+    if (isOfCompiler(block)) {
       sets.unite(user, block);
       joining.push(block);
     } else if (block.edges.length === 0) {
