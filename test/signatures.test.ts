@@ -214,16 +214,17 @@ test('data is refused, whatever signature it is given', async (t) => {
   t.is(await (await jit.lookup('f'))(), 5);
 });
 
-test('a function whose structs are in memory is called with a signature, and not without', async (t) => {
+test('a function whose structs are in memory is called with a signature, and not without; nor is one of ms_abi', async (t) => {
   const jit = await withC(
     t,
     `struct B { long a[4]; };
      long b(struct B x) { return x.a[3]; }
      struct B rb(long i) { return (struct B){ { i, i + 1, i + 2, i + 3 } }; }
      long other(struct B x) __attribute__((alias("b")));
-     long plain(struct B *x) { return x->a[2]; }`,
+     long plain(struct B *x) { return x->a[2]; }
+     __attribute__((ms_abi)) long elsewhere(long a, long b) { return a * 10 + b; }`,
   );
-  for (const name of ['b', 'rb', 'other'])
+  for (const name of ['b', 'rb', 'other', 'elsewhere'])
     await t.throwsAsync(jit.lookup(name), {
       code: 'NO_SIGNATURE',
       message: `the signature of ${name} is not known; pass one, or declare it extern`,

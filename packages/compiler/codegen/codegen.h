@@ -217,6 +217,8 @@ bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, c
 			   size_t size);
 
 /* passing.c */
+/* Whether C's caller calls it: others pass arguments elsewhere. */
+bool farjit_has_c_convention(LLVMValueRef function);
 /* Whether a pointer among a function's parameters is none that C's caller gives: it stands for a struct, for instance. */
 bool farjit_has_hidden_pointers(LLVMValueRef function);
 /* Where a function has what it is passed, and its result. False: that is not known. */

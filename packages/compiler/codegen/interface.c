@@ -169,7 +169,7 @@ static void put_passing(FILE *out, LLVMValueRef function)
 static void put_function(FILE *out, LLVMValueRef function)
 {
 	unsigned count;
-	bool is_scalar = !farjit_has_hidden_pointers(function);
+	bool is_scalar = farjit_has_c_convention(function) && !farjit_has_hidden_pointers(function);
 	uint8_t *kinds = is_scalar ? signature(llvm.LLVMGlobalGetValueType(function), &count) : NULL;
 	put_name(out, kinds ? FARJIT_DEFINITION_CALLABLE : FARJIT_DEFINITION_FUNCTION, function);
 	if (!kinds) {

@@ -43,6 +43,12 @@ static LLVMValueRef function_of(LLVMValueRef value)
 	return value;
 }
 
+bool farjit_has_c_convention(LLVMValueRef value)
+{
+	LLVMValueRef function = function_of(value);
+	return !function || llvm.LLVMGetFunctionCallConv(function) == LLVMCCallConv;
+}
+
 bool farjit_has_hidden_pointers(LLVMValueRef value)
 {
 	LLVMValueRef function = function_of(value);
