@@ -137,7 +137,7 @@ export class Builder {
 }
 
 /** As the compiler is told it, here and there: from the folder of the first on. */
-function nameOf({ sources: [first] }: Program, { path }: ProgramSource): string {
+export function nameOf({ sources: [first] }: Program, { path }: ProgramSource): string {
   return relative(dirname(first?.path ?? path), path);
 }
 

@@ -1,6 +1,6 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BuiltProgram } from './build.js';
+import { type BuiltProgram, nameOf } from './build.js';
 import { compareOutcomes, type ModeResult } from './check.js';
 import { runCommand } from './commands.js';
 
@@ -19,7 +19,8 @@ export class CommandSample {
     const isLinkedAlike = program.objectCompiler !== undefined || (program.archived?.length ?? 0) > 0;
     if (isLinkedAlike || this.#seenCount++ % EVERY !== 0) return [];
     const { args, env, stdin, flags } = program;
-    const paths = program.sources.map(({ path }) => path);
+    const cwd = dirname(program.sources[0]?.path ?? '.');
+    const paths = program.sources.map((source) => nameOf(program, source));
     // It calls a program as its first file is called.
     const argv0 = basename(paths[0] ?? '');
     const native = await runCommand(executable, args, { env, stdin, argv0, timeoutMs: TIMEOUT_MS });
@@ -28,7 +29,7 @@ export class CommandSample {
     const results: ModeResult[] = [];
     for (const eager of [false, true]) {
       const all = ['run', ...(eager ? ['--eager'] : []), ...options, ...paths, '--', ...args];
-      const ran = await runCommand(FARJIT, all, { stdin, timeoutMs: TIMEOUT_MS });
+      const ran = await runCommand(FARJIT, all, { cwd, stdin, timeoutMs: TIMEOUT_MS });
       const mode = `farjit run${eager ? ' --eager' : ''}`;
       results.push({ mode, differences: compareOutcomes(native, ran) });
     }
