@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'ieee/fp-cmp-6',
     'ieee/fp-cmp-7',
   ],
-  'it asks what the optimiser of `clang -O1` knows': ['builtin-constant', '20030125-1'],
+  'it asks what the optimiser of `clang -O1` knows': ['bcp-1', 'builtin-constant', '20030125-1'],
   'it defines a function of C’s library that does something else; its own is called, where `clang -O1` has put what it knows of the library’s':
     ['20021127-1'],
   'it converts a number to `int` that is too large for it, which is undefined': ['20031003-1'],
