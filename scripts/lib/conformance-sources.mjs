@@ -105,13 +105,23 @@ async function fetchSqlite(folder) {
   await run('tar', ['--extract', '--file', `package/deps/${inner}`, '--strip-components=1'], { cwd: folder });
 }
 
+/** Where this machine has Debian's packages from, there for sources: lines of a `sources.list`. */
+function sourceLines() {
+  const format =
+    'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)';
+  const args = ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian'];
+  return [...new Set((ask('apt-get', args) ?? '').split('\n'))].filter((line) => line !== '');
+}
+
 /** Asks Debian for sources alone, whatever this machine's lists have. */
 async function fetchFromDebian(sources) {
   const lists = join(FOLDER, 'apt');
   mkdirSync(join(lists, 'lists/partial'), { recursive: true });
   writeFileSync(
     join(lists, 'sources.list'),
-    'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n',
+    sourceLines()
+      .map((line) => `${line}\n`)
+      .join(''),
   );
   const options = [
     `Dir::Etc::sourcelist=${lists}/sources.list`,
