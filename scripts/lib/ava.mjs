@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { AvaCounter } from './ava-output.mjs';
 import { BIN, ROOT } from './paths.mjs';
-import { descendantsOf } from './process-tree.mjs';
+import { descendantsOf, killAll } from './process-tree.mjs';
 import { say } from './report.mjs';
 
 /** No test of the short form takes as long; ava itself no longer looks at the time while a test has a limit of its own. */
@@ -49,9 +49,6 @@ function interrupt(ava) {
   say(`\ntests: nothing for ${SILENCE_MS / 60_000} minutes; these run:`);
   for (const { id, command, waitsIn } of descendantsOf(ava.pid)) say(`  ${id} (${waitsIn}) ${command}`);
   ava.kill('SIGINT');
-  const kill = () => {
-    for (const { id } of descendantsOf(ava.pid)) process.kill(id, 'SIGKILL');
-  };
-  const killing = setTimeout(kill, INTERRUPTION_MS);
+  const killing = setTimeout(() => killAll(descendantsOf(ava.pid)), INTERRUPTION_MS);
   ava.once('close', () => clearTimeout(killing));
 }

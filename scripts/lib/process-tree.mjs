@@ -12,6 +12,17 @@ export function descendantsOf(processId) {
   ]);
 }
 
+/** Ends those processes; one may have ended by itself since it was found. */
+export function killAll(processes) {
+  for (const { id } of processes) {
+    try {
+      process.kill(id, 'SIGKILL');
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error;
+    }
+  }
+}
+
 function childrenOf(processId) {
   return tasksOf(processId)
     .flatMap((thread) => read(processId, `task/${thread}/children`).split(' '))

@@ -1,7 +1,7 @@
 // Loaded by ava into the process of each test file: once its tests are done, nothing of theirs may keep it alive. Ava
 // waits for that process without a limit, and so would a CI.
 import test, { registerCompletionHandler } from 'ava';
-import { descendantsOf } from './process-tree.mjs';
+import { descendantsOf, killAll } from './process-tree.mjs';
 
 /** What was asked to close may take as long as a process that is killed on a busy machine. */
 const PATIENCE_MS = 30_000;
@@ -13,7 +13,7 @@ registerCompletionHandler(() => {
     console.error(
       `${test.meta.file}: done, but kept alive by ${process.getActiveResourcesInfo().join(', ')}${words}`,
     );
-    for (const { id } of started) process.kill(id, 'SIGKILL');
+    killAll(started);
     process.exit(1);
   }, PATIENCE_MS).unref();
 });
