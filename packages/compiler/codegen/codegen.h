@@ -115,6 +115,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_SECTION = 7,	 /* none: a variable is in a section, and the name is that one's */
 	FARJIT_DEFINITION_OWN_LIBRARY = 8, /* none: a function of the module has this name of one that LLVM knows by heart */
 	FARJIT_DEFINITION_PASSING = 9,	   /* none: the function of this name, which was before, is passed what follows */
+	FARJIT_DEFINITION_ALIAS = 10, /* none: the function of this name, which was before, is that of the name that follows */
 };
 
 /* Where a function that is no CALLABLE has a part of a value. */

@@ -14,6 +14,9 @@ enum {
 	LLVMHiddenVisibility = 1,
 };
 
+/* LLVMOpcode. */
+enum { LLVMBitCast = 41 };
+
 static bool is_exported(LLVMValueRef value)
 {
 	if (llvm.LLVMIsDeclaration(value))
@@ -186,12 +189,36 @@ static bool is_function(LLVMValueRef global)
 	return llvm.LLVMGetTypeKind(llvm.LLVMGlobalGetValueType(global)) == LLVMFunctionTypeKind;
 }
 
+/* What an alias is at the place of; NULL when that is the middle of something. */
+static LLVMValueRef aliased(LLVMValueRef value)
+{
+	while (!llvm.LLVMIsAGlobalObject(value)) {
+		if (llvm.LLVMIsAGlobalAlias(value))
+			value = llvm.LLVMAliasGetAliasee(value);
+		else if (llvm.LLVMIsAConstantExpr(value) && llvm.LLVMGetConstOpcode(value) == LLVMBitCast)
+			value = llvm.LLVMGetOperand(value, 0);
+		else
+			return NULL;
+	}
+	return value;
+}
+
 static void put_alias(FILE *out, LLVMValueRef alias)
 {
-	if (is_function(alias))
-		put_function(out, alias);
-	else
+	if (!is_function(alias)) {
 		put_name(out, FARJIT_DEFINITION_DATA, alias);
+		return;
+	}
+	put_function(out, alias);
+	LLVMValueRef function = aliased(alias);
+	if (!function)
+		return;
+	size_t length;
+	const char *name = llvm.LLVMGetValueName2(alias, &length);
+	put_bare(out, FARJIT_DEFINITION_ALIAS, name, length);
+	name = llvm.LLVMGetValueName2(function, &length);
+	put_u32(out, (uint32_t)length);
+	fwrite(name, 1, length, out);
 }
 
 /* Sections whose contents are called when a program starts or ends. */

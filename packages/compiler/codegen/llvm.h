@@ -97,6 +97,7 @@ enum {
 	X(LLVMValueRef, LLVMIsAGlobalAlias, (LLVMValueRef))                                                            \
 	X(LLVMValueRef, LLVMAliasGetAliasee, (LLVMValueRef))                                                           \
 	X(LLVMValueRef, LLVMIsAConstantExpr, (LLVMValueRef))                                                           \
+	X(int, LLVMGetConstOpcode, (LLVMValueRef))                                                                     \
 	X(LLVMValueRef, LLVMGetOperand, (LLVMValueRef, unsigned))                                                      \
 	X(unsigned, LLVMGetArrayLength, (LLVMTypeRef))                                                                 \
 	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { SessionClosedError } from '../core/errors.js';
-import { runListsOf, symbolsOfObject } from '../core/object-symbols.js';
+import { aliasesOfObject, runListsOf, symbolsOfObject } from '../core/object-symbols.js';
 import { buildLinkGraph } from '../jitlink/elf/elf.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
 import { CompileError } from '../llvm/errors.js';
@@ -167,7 +167,8 @@ export class CodegenPool {
     const { object } = await this.compile({ name, ir, target, optLevel: 0, passes: '' });
     const graph = buildLinkGraph(object, name);
     const symbols = new Map([...symbolsOfObject(graph), ...defines.symbols]);
-    return { bitcode, defines: { ...defines, symbols, runLists: runListsOf(graph) } };
+    const aliases = aliasesOfObject(graph, symbols);
+    return { bitcode, defines: { ...defines, symbols, aliases, runLists: runListsOf(graph) } };
   }
 
   async #describe(name: string, ir: ModuleIR, target: TargetDescription): Promise<ModuleInterface> {

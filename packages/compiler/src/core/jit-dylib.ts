@@ -77,6 +77,7 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** Defined here, also those that others have taken all names from. */
   readonly #units = new Map<number, MaterializationUnit>();
+  #hasAliases = false;
   #revision = 0;
 
   constructor(name: string, context: SymbolTableContext<MaterializationUnit>) {
@@ -126,6 +127,14 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
     return owner === undefined ? undefined : this.#units.get(owner);
   }
 
+  /** The name whose stub is that of all names of a function: the first that means what this one does. */
+  stubNameOf(name: string): string {
+    if (!this.#hasAliases) return name;
+    const unit = this.find(name);
+    const names = unit?.aliases.get(name);
+    return names?.find((other) => this.find(other) === unit) ?? name;
+  }
+
   isHidden(name: string): boolean {
     return isLocal(name) || this.find(name)?.symbols.get(name)?.scope === 'hidden';
   }
@@ -133,6 +142,7 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   override define(unit: MaterializationUnit): Set<MaterializationUnit> {
     const losers = super.define(unit);
     this.#units.set(unit.number, unit);
+    this.#hasAliases ||= unit.aliases.size > 0;
     this.#revision++;
     return losers;
   }

@@ -3,6 +3,7 @@ import { parseSetBound } from '../jitlink/linker-sets.js';
 import { IMPLEMENTATION_SUFFIX, isLocalFunction } from '../jitlink/local-names.js';
 import type { CompileTimings, UnitKind } from '../observe/events.js';
 import { type Call, calleesOf } from './call-edges.js';
+import { type FunctionAliases, NO_ALIASES } from './function-aliases.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';
 
 /** An unrelocated ELF object and what it took to make it. */
@@ -159,6 +160,8 @@ export class MaterializationUnit {
   readonly source: ObjectSource;
   readonly symbols: SymbolFlagsMap;
   readonly interface: Interface;
+  /** Of its functions, those that have several names. */
+  readonly aliases: FunctionAliases = NO_ALIASES;
   /** Whether it has definitions that give way to others. */
   readonly canYield: boolean;
   /** Functions its source calls by name, where that is known before it is compiled. */

@@ -1,7 +1,8 @@
 import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
-import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import type { Block, LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
 import { parseSetMember } from '../jitlink/linker-sets.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
+import { type FunctionAliases, functionAliases } from './function-aliases.js';
 import { type UnitSets, unitSets } from './materialization-unit.js';
 import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
 
@@ -14,6 +15,21 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
     symbols.set(name, flagsOf(symbol));
   }
   return symbols;
+}
+
+/** Which of an object's functions for others have several names. */
+export function aliasesOfObject({ symbols }: LinkGraph, defined: SymbolFlagsMap): FunctionAliases {
+  const inBlocks = new Map<Block, LinkSymbol[]>();
+  for (const symbol of symbols) {
+    const { block, scope, callable } = symbol;
+    if (!block || !callable || scope === 'local') continue;
+    const others = inBlocks.get(block);
+    if (others) others.push(symbol);
+    else inBlocks.set(block, [symbol]);
+  }
+  const places: string[][] = [];
+  for (const together of inBlocks.values()) if (together.length > 1) places.push(...namesByOffset(together));
+  return functionAliases(places, defined);
 }
 
 /** Symbols over what an object wants run at the start or the end. */
@@ -38,4 +54,14 @@ function flagsOf({ kind, block, callable, linkage, scope, threadLocal, sizeBytes
     threadLocal,
     sizeBytes: isCommon ? sizeBytes : 0,
   };
+}
+
+function namesByOffset(symbols: readonly LinkSymbol[]): string[][] {
+  const places = new Map<number, string[]>();
+  for (const { name, offset } of symbols) {
+    const others = places.get(offset);
+    if (others) others.push(name);
+    else places.set(offset, [name]);
+  }
+  return [...places.values()];
 }

@@ -19,8 +19,12 @@ export class IndirectStubsManager {
     for (const stub of this.stubs()) stub.referenceCount = 0;
   }
 
-  /** The stub of a name, assigned now if it has none. Its addresses are valid after `ensureEmitted`. */
-  createStub({ dylib, name }: SymbolRef): IndirectStub {
+  /**
+   * The stub of a name, assigned now if it has none. Names of one function have one, which has the name of one of them. Its
+   * addresses are valid after `ensureEmitted`.
+   */
+  createStub({ dylib, name: asked }: SymbolRef): IndirectStub {
+    const name = dylib.stubNameOf(asked);
     const names = this.#byName.get(dylib) ?? new Map<string, IndirectStub>();
     this.#byName.set(dylib, names);
     const known = names.get(name);
@@ -36,6 +40,7 @@ export class IndirectStubsManager {
     return stub;
   }
 
+  /** The stub that a name has of its own. */
   findStub({ dylib, name }: SymbolRef): IndirectStub | undefined {
     return this.#byName.get(dylib)?.get(name);
   }

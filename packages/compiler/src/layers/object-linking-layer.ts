@@ -222,9 +222,13 @@ export class ObjectLinkingLayer {
     { graph, dylib, meanings }: Member,
     addresses: ReadonlyMap<string, ExecutorAddr>,
   ): readonly string[] {
+    const hasData = () => graph.layouts.some(({ prot }) => prot === 'data');
     return [...meanings].flatMap(([name, { found, stub, isCall }]) => {
       if (isCall && stub)
         return addresses.get(name) === this.#context.stubs.stubAddress(stub) ? [] : [found.name];
+      // One of several names of a function may come to be another's. Pointers in data stay what they are.
+      const aliases = found.unit?.aliases.get(found.name);
+      if (stub && aliases && !hasData()) return [...new Set([name, ...found.through, ...aliases])];
       // What is another's, or has another name there, may come to mean something else without its stub's knowing. What may be
       // nobody's is asked whether it is.
       const isDirect = !stub || found.dylib !== dylib || found.name !== name || graph.weakNames.has(name);

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
 import type { PassedPart, PassedParts } from '../calls/passed-parts.js';
+import { type FunctionAliases, functionAliases } from '../core/function-aliases.js';
 import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
 import { isSetSection } from '../jitlink/linker-sets.js';
 import { CompileError } from './errors.js';
@@ -9,6 +10,8 @@ import { CompileError } from './errors.js';
 /** What a module defines for others, and what it wants of them. */
 export interface ModuleInterface {
   readonly symbols: SymbolFlagsMap;
+  /** Of the functions among them, those that have several names. */
+  readonly aliases: FunctionAliases;
   /** Of functions; one whose types are not all scalars has none. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
   /** Of functions that have none, where they have what they are passed; one of which that is not known has none either. */
@@ -43,6 +46,7 @@ const DEFINITION = {
   section: 7,
   ownLibrary: 8,
   passing: 9,
+  alias: 10,
 } as const;
 
 /** `enum farjit_place` of `codegen.h`. */
@@ -82,6 +86,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const threadLocals = new Set<string>();
   const runLists: string[] = [];
   const sections = new Set<string>();
+  const places = new Map<string, string[]>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
   const u32 = () => {
@@ -171,6 +176,15 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       passings.set(name, { result: parts(), parameters: parts() });
       continue;
     }
+    if (definition === DEFINITION.alias) {
+      const aliased = take(u32());
+      const place = aliased.toString('latin1');
+      const others = places.get(place);
+      if (others) others.push(name);
+      // A function that only its module can name may have a name that is none here.
+      else places.set(place, isUtf8(aliased) ? [symbolOf(moduleName, aliased), name] : [name]);
+      continue;
+    }
     if (definition === DEFINITION.ownLibrary) {
       ownLibraryFunctions.add(name);
       continue;
@@ -182,6 +196,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   }
   return {
     symbols,
+    aliases: functionAliases(places.values(), symbols),
     signatures,
     passings,
     declares,

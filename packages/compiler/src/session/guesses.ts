@@ -340,9 +340,9 @@ export class Guesses {
       return;
     }
     for (const { name, part } of known.filter(isLinked)) {
-      const stub = stubs.findStub({ dylib, name });
+      const stub = stubs.createStub({ dylib, name });
       const implementation = runner.linked.get(part)?.symbols.get(implementationName(name))?.address;
-      if (stub && stubs.isEmitted(stub) && implementation !== undefined)
+      if (stubs.isEmitted(stub) && implementation !== undefined)
         runner.commits.setPointer(stubs.pointerAddress(stub), implementation);
     }
   }

@@ -15,11 +15,13 @@ const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
 const THREAD_LOCAL = [0, 17, ...name('t')];
 const EIGHT = [8, 0, 0, 0, 0, 0, 0, 0];
 const PASSING = [9, 0, ...name('f'), 1, 0, 0, 0, 1, ...EIGHT, 2, 0, 0, 0, 0, ...EIGHT, 2, ...EIGHT];
+const ALIAS = [10, 0, ...name('g'), ...name('f')];
 const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
 test('an interface is read as codegen.h lays it out', (t) => {
   const {
     symbols,
+    aliases,
     signatures,
     passings,
     declares,
@@ -43,6 +45,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
         OWN_THREAD_LOCAL,
         RUN,
         OWN_LIBRARY,
+        ALIAS,
       ].flat(),
     ),
   );
@@ -59,6 +62,13 @@ test('an interface is read as codegen.h lays it out', (t) => {
   const eight = (place: string) => ({ place, sizeBytes: 8 });
   const passed = { result: [eight('sse')], parameters: [eight('integer'), eight('memory')] };
   t.deepEqual([...passings], [['f', passed as never]]);
+  t.deepEqual(
+    [...aliases],
+    [
+      ['f', ['f', 'g']],
+      ['g', ['f', 'g']],
+    ],
+  );
   t.deepEqual([...declares], ['h', 'sin']);
   t.deepEqual([...libraryFunctions], ['sin']);
   t.deepEqual([...ownLibraryFunctions], ['abs']);
@@ -75,7 +85,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
 });
 
 test('what is no interface is refused wherever it ends', (t) => {
-  for (const whole of [CALLABLE, COMMON, PASSING])
+  for (const whole of [CALLABLE, COMMON, PASSING, ALIAS])
     for (let length = 1; length < whole.length; length++)
       t.throws(() => decodeModuleInterface('m', Buffer.from(whole.slice(0, length))), {
         instanceOf: RangeError,

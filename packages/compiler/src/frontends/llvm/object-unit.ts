@@ -2,8 +2,9 @@ import { type CallSignature, callWrapperName } from '../../calls/call-signature.
 import { passingOf } from '../../calls/passing.js';
 import { parseSignature } from '../../calls/signature-text.js';
 import { ArgumentError } from '../../core/argument-error.js';
+import type { FunctionAliases } from '../../core/function-aliases.js';
 import { MaterializationUnit, type ObjectSource, type UnitSets } from '../../core/materialization-unit.js';
-import { runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
+import { aliasesOfObject, runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
 import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
@@ -17,6 +18,7 @@ import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 export interface VerifiedObject {
   readonly name: string;
   readonly symbols: SymbolFlagsMap;
+  readonly aliases: FunctionAliases;
   /** Names that others have to define. */
   readonly needs: ReadonlySet<string>;
   /** Sections of it that list functions to run at the start or the end of a program. */
@@ -36,9 +38,11 @@ export type SignatureWords = Readonly<Record<string, string>>;
 export class ObjectUnit extends MaterializationUnit implements NeedyUnit {
   readonly needs: ReadonlySet<string>;
   readonly signatures: ReadonlyMap<string, CallSignature>;
+  override readonly aliases: FunctionAliases;
 
-  constructor(source: ObjectSource, { name, symbols, needs, signatures }: VerifiedObject) {
+  constructor(source: ObjectSource, { name, symbols, aliases, needs, signatures }: VerifiedObject) {
     super(name, source, symbols);
+    this.aliases = aliases;
     this.needs = needs;
     this.signatures = signatures;
   }
@@ -78,6 +82,7 @@ export function readObject(
   return {
     name,
     symbols,
+    aliases: aliasesOfObject(graph, symbols),
     needs: new Set(
       graph.symbols
         .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')

@@ -5,6 +5,7 @@ import { type Block, Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from '../link-gra
 import { isSetSection, setMemberName } from '../linker-sets.js';
 import { isRunSection, runListName } from '../run-lists.js';
 import type { ElfBackend, ElfRelocation } from './backend.js';
+import { IndirectFunctions } from './indirect-functions.js';
 import { MergeableSection } from './mergeable.js';
 import * as elf from './object.js';
 import { isRetained, protOf } from './section-flags.js';
@@ -49,6 +50,7 @@ export class ElfLinkGraphBuilder {
   readonly #symbolTable: elf.ElfSymbolTable | null;
   /** Target of relocations against what was not loaded. */
   readonly #dropped = new LinkSymbol({ name: '', kind: 'absolute' });
+  readonly #indirect: IndirectFunctions;
   #got: LinkSymbol | undefined;
   #zero: LinkSymbol | undefined;
 
@@ -57,6 +59,7 @@ export class ElfLinkGraphBuilder {
     this.#backend = backend;
     this.#isDefined = options.isDefined ?? (() => false);
     this.#graph = new LinkGraph(object.name, backend.architecture);
+    this.#indirect = new IndirectFunctions(this.#graph, backend);
     this.#symbolTable = object.symbolTable();
   }
 
@@ -246,8 +249,7 @@ export class ElfLinkGraphBuilder {
     const { name, block, offset } = symbol;
     if (block?.section.prot !== 'code')
       throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`, at);
-    const resolver = this.#graph.addAnonymousSymbol(block, offset);
-    const thunk = this.#backend.addIfuncThunk(this.#graph, name, resolver);
+    const thunk = this.#indirect.thunkOf(name, block, offset);
     symbol.define(thunk, 0);
     symbol.sizeBytes = thunk.sizeBytes;
     symbol.callable = true;
