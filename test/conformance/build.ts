@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import { compileC } from '#compiler/src/frontends/llvm/c-compiler.js';
 import { runTool } from './commands.js';
@@ -53,11 +53,12 @@ export class Builder {
     return { program, executable: made, inputs: forFarJIT };
   }
 
-  /** What has been built of it is of no more use. */
+  /** Removes what has been built of it, which is of no more use. */
   async forget(program: Program): Promise<void> {
     const key = await keyOf(program);
     this.#inputs.delete(key);
     this.#executables.delete(key);
+    await rm(join(this.#directory, key), { recursive: true, force: true });
   }
 
   async #link(program: Program, folder: string): Promise<string> {

@@ -9,8 +9,10 @@ export interface ModeResult {
   readonly mode: string;
   /** What is otherwise than natively, or than is to be said; empty when nothing is. */
   readonly differences: readonly string[];
-  /** Undefined for a peer's. */
+  /** Undefined for a peer's, and for that of a command. */
   readonly run?: FarJITRun;
+  /** It did not end in its time, which says little on a machine that has other things to do. */
+  readonly isLate?: boolean;
 }
 
 /** How a program has fared. */
@@ -19,8 +21,6 @@ export interface CheckedProgram {
   /** Why it says nothing of FarJIT: it does not run natively. */
   readonly leftOut?: string;
   readonly results: readonly ModeResult[];
-  /** How others have fared with it, where they were asked. */
-  readonly peers?: readonly ModeResult[];
 }
 
 /** Lines that FarJIT says of its own. */
@@ -30,13 +30,7 @@ const OWN_LINE = /^farjit: .*\n?/gm;
 export async function checkProgram(
   program: Program,
   modes: readonly Mode[],
-  {
-    builder,
-    farjit,
-    runPeers = async () => [],
-    runCommand = async () => [],
-    accept = () => undefined,
-  }: CheckContext,
+  { builder, farjit, runOthers = async () => [], accept = () => undefined }: CheckContext,
 ): Promise<CheckedProgram> {
   let built: BuiltProgram;
   let native: Outcome | undefined;
@@ -53,20 +47,19 @@ export async function checkProgram(
   const results: ModeResult[] = [];
   for (const mode of modes) {
     const run = await farjit.run(built, mode);
-    results.push({ mode: describeMode(mode), differences: differencesOf(program, native, run), run });
+    const isLate = run.error?.code === 'DEADLINE_EXCEEDED';
+    results.push({ mode: describeMode(mode), differences: differencesOf(program, native, run), run, isLate });
   }
-  if (native) results.push(...(await runCommand(built)));
-  return { program, results, peers: native ? await runPeers(built, native) : [] };
+  if (native) results.push(...(await runOthers(built, native)));
+  return { program, results };
 }
 
 /** What programs are checked with. */
 export interface CheckContext {
   readonly builder: Builder;
   readonly farjit: FarJIT;
-  /** Runs some programs by the command line too; none unless given. */
-  runCommand?(built: BuiltProgram): Promise<readonly ModeResult[]>;
-  /** Runs a program with other JITs; nobody unless given. */
-  runPeers?(built: BuiltProgram, native: Outcome): Promise<readonly ModeResult[]>;
+  /** Runs a program by the command line, or with other JITs; it is not unless this is given. */
+  runOthers?(built: BuiltProgram, native: Outcome): Promise<readonly ModeResult[]>;
   /** Why a program that ends so natively says nothing; undefined when it does. */
   accept?(native: Outcome): string | undefined;
 }
@@ -84,6 +77,20 @@ function differencesOf(
   }
   if (!outcome || !native) return [describe(error ?? new Error('it is not run'))];
   return compareOutcomes(native, outcome);
+}
+
+/** How what a command has made of a program differs from what it does natively. */
+export async function compareCommand(
+  mode: string,
+  native: Outcome,
+  ran: Promise<Outcome>,
+): Promise<ModeResult> {
+  try {
+    return { mode, differences: compareOutcomes(native, await ran) };
+  } catch (error) {
+    if (!(error instanceof EndlessError)) throw error;
+    return { mode, differences: ['it does not end'], isLate: true };
+  }
 }
 
 /** In words, what of two outcomes is not the same. */

@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs';
-import type { Cost, Difference, SuiteReport } from './suite-report.js';
+import { COMMAND_MODES } from './command.js';
+import { PEER_MODES } from './peers.js';
+import { describeMode, MODES } from './program.js';
+import type { Difference, ProgramCost, SuiteReport } from './suite-report.js';
 
 const HEAD = `# Conformance
 
@@ -10,12 +13,14 @@ confined executor: **lazy**, each function linked at its first call, and **eager
 --eager\`); as programs are compiled unless something else is asked for, and with \`-O0\`. Equal have to be standard output,
 standard error (but for lines that begin with \`farjit:\`) and the exit code, which is 128 + N after signal N.
 
-Every twelfth program runs by the command line too: \`farjit run\`. \`lli-22\` and \`orc-lazy\` are LLVM 22's own JIT, given the
-same inputs, all at once and lazily.
+About every twelfth program runs by the command line too: \`farjit run\`. \`lli-22\` and \`orc-lazy\` are LLVM 22's own JIT, given the
+same inputs, all at once and lazily, and judged without standard error, where it has words of its own. Runs add up: what a program has last shown in a mode is kept, and counted here.
 
 What does not compile, link or end natively says nothing of FarJIT, and is left out. What ends otherwise is listed with the
 reason. What is listed and is right after all fails the run for the project's own programs, so that the list does not grow old.
 `;
+
+const COLUMNS = [...MODES.map(describeMode), ...COMMAND_MODES, ...PEER_MODES];
 
 /** Writes what suites have shown. */
 export function writeDocument(file: string, reports: readonly SuiteReport[]): void {
@@ -29,7 +34,9 @@ export function writeDocument(file: string, reports: readonly SuiteReport[]): vo
 }
 
 function resultsTable(reports: readonly SuiteReport[]): string {
-  const modes = [...new Set(reports.flatMap(({ counts }) => counts.map(({ mode }) => mode)))];
+  const modes = COLUMNS.filter((mode) =>
+    reports.some(({ counts }) => counts.some((one) => one.mode === mode)),
+  );
   const rows = reports.map(({ name, counts }) => {
     const cells = modes.map((mode) => {
       const count = counts.find((one) => one.mode === mode);
@@ -49,7 +56,7 @@ function sectionOf({ name, about, tools, leftOut, differences }: SuiteReport): s
   const left = Object.entries(leftOut).map(([reason, count]) => `${number(count)} ${reason}`);
   return [
     `## ${name}\n`,
-    `${about} Run with ${tools}.${left.length > 0 ? ` Left out: ${left.join('; ')}.` : ''}\n`,
+    `${about} Run with ${tools.join('; ')}.${left.length > 0 ? ` Left out: ${left.join('; ')}.` : ''}\n`,
     ...(differences.length > 0 ? [differencesTable(differences), ''] : ['All are right.\n']),
   ].join('\n');
 }
@@ -62,7 +69,7 @@ function differencesTable(differences: readonly Difference[]): string {
   return ['| Program | Mode | What is otherwise | Why |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-function costsSection(costs: readonly Cost[]): string {
+function costsSection(costs: readonly ProgramCost[]): string {
   if (costs.length === 0) return '';
   const rows = costs.flatMap(({ program, mode, functionsLinked, bytesSent, roundTrips }) => {
     // Eagerly, all that are defined are linked.

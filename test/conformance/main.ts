@@ -1,21 +1,26 @@
 // node test/dist/conformance/main.js: runs suites; `npm run test:conformance` builds, fetches their sources and calls it.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
-import { Builder, type BuiltProgram } from './build.js';
-import type { CheckContext } from './check.js';
-import { CommandSample } from './command.js';
+import { Builder } from './build.js';
+import type { CheckContext, CheckedProgram } from './check.js';
+import { runSampled } from './command.js';
 import { writeDocument } from './document.js';
 import { FarJIT } from './farjit.js';
-import { runPeers } from './peers.js';
+import { KeptRecords } from './kept-records.js';
+import { isPeer, LLI, PEER_MODES, runPeers } from './peers.js';
 import { describeMode, MODES, type Mode } from './program.js';
+import { type ProgramRecord, recordOf } from './record.js';
 import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
-import { isRight, keepReport, keptReport, reportOf } from './suite-report.js';
-import { SUITES } from './suites/index.js';
+import { reportOf, type SuiteReport } from './suite-report.js';
+import { SUITES, type SuiteOptions } from './suites/index.js';
 import { summaryOf } from './summary.js';
+
+/** A run by the command line is a sample of all of FarJIT's. */
+const ALL_MODES = [...MODES.map(describeMode), ...PEER_MODES];
 
 const USAGE = `npm run test:conformance [-- OPTIONS]
 
@@ -23,15 +28,18 @@ Runs programs natively and by FarJIT, lazily and eagerly, at -O0 and by default,
 output and error, and their exit codes. Installs and fetches what the suites need, into a cache of the user's.
 
   --suite NAME,...    only these: ${SUITES.map(({ name }) => name).join(', ')} (default: all)
-  --mode NAME,...     only these: ${MODES.map(describeMode).join(', ')} (default: all)
+  --mode NAME,...     only these: ${ALL_MODES.join(', ')} (default: all)
   --only TEXT         only programs with this in their names
   --programs N        the first N programs of each suite
   --short             a handful of programs of the suites that are not the project's own
   --seed N            first seed of csmith (default 1)
   --jobs N            programs at a time (default: one for each core)
   --no-peers          runs nothing with lli of LLVM 22
-  --write-docs        writes docs/conformance.md, with what suites that are not run now have shown before
+  --continue          leaves out programs that have been run in these modes before, right or wrong
+  --write-docs        writes docs/conformance.md, of this run and of former ones
   --help              says this
+
+What each program shows is kept beside what was fetched as soon as it is known, so that a long run can be ended at any time.
 
 Exit code 1 when a program ends otherwise than natively, and is not listed as one that does.
 `;
@@ -53,6 +61,7 @@ async function main(): Promise<number> {
       'write-docs': { type: 'string' },
       programs: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
+      continue: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -63,7 +72,10 @@ async function main(): Promise<number> {
   const { only } = values;
   const most = values.programs === undefined ? undefined : wholeNumber('programs', values.programs);
   const jobs = wholeNumber('jobs', values.jobs);
-  const modes = named('mode', values.mode, MODES, describeMode);
+  const names = named('mode', values.mode, ALL_MODES, (name) => name).filter(
+    (name) => !isPeer(name) || (!values['no-peers'] && existsSync(LLI)),
+  );
+  const modes = MODES.filter((mode) => names.includes(describeMode(mode)));
   const options = {
     sources: values.sources,
     isShort: values.short,
@@ -76,7 +88,14 @@ async function main(): Promise<number> {
     const clang = findClang(libLLVM.path);
     const tools = `${basename(clang)}, libLLVM ${libLLVM.version}`;
     const builder = new Builder(clang, directory);
-    const sample = new CommandSample();
+    const context: CheckContext = {
+      builder,
+      farjit,
+      runOthers: async (built, native) => [
+        ...(modes.length > 0 ? await runSampled(built) : []),
+        ...(await runPeers(built, native, names)),
+      ],
+    };
     let isAllRight = true;
     for (const { make } of named('suite', values.suite, SUITES, ({ name }) => name)) {
       const suite = await make({ ...options, directory });
@@ -84,29 +103,34 @@ async function main(): Promise<number> {
         say(suite);
         continue;
       }
-      const chosen = suite.programs.filter(({ name }) => only === undefined || name.includes(only));
-      const programs = chosen.slice(0, most);
-      const leftOut = { ...suite.leftOut, 'not run this time': chosen.length - programs.length };
-      const result = await run(
-        { ...suite, programs, leftOut },
-        {
-          builder,
-          farjit,
-          runCommand: (built: BuiltProgram) => sample.check(built),
-          runPeers: values['no-peers'] ? async () => [] : runPeers,
+      if (options.sources === '') throw new Error('--sources: say which folder has what was fetched');
+      const kept = new KeptRecords(options.sources, suite.name);
+      const isKnown = (program: string) => isKeptIn(names, kept.get(program), tools);
+      const programs = suite.programs
+        .filter(({ name }) => only === undefined || name.includes(only))
+        .slice(0, most)
+        .filter(({ name }) => !values.continue || !isKnown(name));
+      const records = new Map<string, ProgramRecord>();
+      const result = await run({ ...suite, programs }, context, {
+        jobs,
+        modes,
+        onRecord: (checked) => {
+          const record = recordOf(checked, tools);
+          records.set(record.program, record);
+          kept.add(record);
         },
-        { jobs, modes },
+      });
+      process.stdout.write(
+        summaryOf(
+          result,
+          reportOf(suite, (program) => records.get(program)),
+        ),
       );
-      const report = reportOf(result, tools);
-      process.stdout.write(summaryOf(result, report));
-      isAllRight &&= isRight(result);
-      // What is not the whole suite is no suite's report.
-      if (only === undefined && options.sources !== '') keepReport(options.sources, report);
+      isAllRight &&= result.checked.every((one) => failuresOf(suite, one).length === 0);
     }
-    const document = values['write-docs'];
-    if (document !== undefined) {
-      const reports = SUITES.flatMap(({ name }) => keptReport(options.sources, name) ?? []);
-      writeDocument(document, reports);
+    if (values['write-docs'] !== undefined) {
+      const reports = await keptReports({ ...options, isShort: false, firstSeed: 1, directory });
+      writeDocument(values['write-docs'], reports);
     }
     return isAllRight ? 0 : 1;
   } finally {
@@ -115,10 +139,35 @@ async function main(): Promise<number> {
   }
 }
 
+/** Whether a program has nothing new to show in some modes. */
+function isKeptIn(modes: readonly string[], record: ProgramRecord | undefined, tools: string): boolean {
+  if (record?.tools !== tools) return false;
+  return record.leftOut !== undefined || modes.every((mode) => record.modes.some((one) => one.mode === mode));
+}
+
+/** Of all suites that have been run, and can be had. */
+async function keptReports(options: SuiteOptions): Promise<SuiteReport[]> {
+  const suites = await Promise.all(SUITES.map(({ make }) => make(options)));
+  return suites.flatMap((suite) => {
+    if (typeof suite === 'string') return [];
+    const kept = new KeptRecords(options.sources, suite.name);
+    const report = reportOf(suite, (program) => kept.get(program));
+    return report.counts.length > 0 ? [report] : [];
+  });
+}
+
 async function run(
   suite: Suite,
   context: CheckContext,
-  { jobs, modes }: { readonly jobs: number; readonly modes: readonly Mode[] },
+  {
+    jobs,
+    modes,
+    onRecord,
+  }: {
+    readonly jobs: number;
+    readonly modes: readonly Mode[];
+    readonly onRecord: (checked: CheckedProgram) => void;
+  },
 ): Promise<SuiteResult> {
   let doneCount = 0;
   let nextMs = performance.now() + PROGRESS_MS;
@@ -127,6 +176,7 @@ async function run(
     jobs,
     onChecked: (checked) => {
       doneCount++;
+      onRecord(checked);
       for (const words of failuresOf(suite, checked)) say(`  ${suite.name}: ${words}`);
       if (performance.now() < nextMs) return;
       nextMs = performance.now() + PROGRESS_MS;

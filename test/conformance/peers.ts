@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BuiltProgram, FarJITInput } from './build.js';
-import { compareOutcomes, type ModeResult } from './check.js';
-import { EndlessError, runCommand } from './commands.js';
+import type { BuiltProgram } from './build.js';
+import { compareCommand, type ModeResult } from './check.js';
+import { runCommand } from './commands.js';
 import { programName } from './native.js';
 import type { Outcome } from './program.js';
 
@@ -13,7 +12,7 @@ const KINDS = [
   { mode: 'orc-lazy', jitKind: 'orc-lazy' },
 ] as const;
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 /** Where Debian's packages put it. */
 export const LLI = '/usr/lib/llvm-22/bin/lli';
@@ -21,54 +20,54 @@ export const LLI = '/usr/lib/llvm-22/bin/lli';
 /** Names of what programs can be run with beside FarJIT. */
 export const PEER_MODES: readonly string[] = KINDS.map(({ mode }) => mode);
 
-/** How the same inputs fare in `lli`; nothing where there is none. */
-export async function runPeers(built: BuiltProgram, native: Outcome): Promise<ModeResult[]> {
-  if (!existsSync(LLI)) return [];
-  const files = await writeInputs(built);
+/** Whether a mode is another JIT's: how that differs is counted, and not explained. */
+export function isPeer(mode: string): boolean {
+  return PEER_MODES.includes(mode);
+}
+
+/**
+ * How the same inputs fare in `lli`, which has to be there.
+ * @param modes which of its; others mean nothing.
+ */
+export async function runPeers(
+  built: BuiltProgram,
+  native: Outcome,
+  modes: readonly string[],
+): Promise<ModeResult[]> {
+  const kinds = KINDS.filter(({ mode }) => modes.includes(mode));
+  if (kinds.length === 0) return [];
+  const { program, executable } = built;
+  const { args, env, stdin } = program;
+  const cwd = join(dirname(executable), 'peers');
+  const files = await writeInputs(built, cwd);
   const results: ModeResult[] = [];
-  for (const { mode, jitKind } of KINDS)
-    results.push({
-      mode,
-      differences: await differencesIn(built, native, [`--jit-kind=${jitKind}`, ...files]),
-    });
+  for (const { mode, jitKind } of kinds) {
+    const all = [`--jit-kind=${jitKind}`, ...files, ...args];
+    const ran = runCommand(LLI, all, { cwd, env, stdin, timeoutMs: TIMEOUT_MS });
+    // There it says what it thinks of a crash, and libc calls a program as the process is called.
+    const withoutErrors = ran.then((outcome) => ({ ...outcome, stderr: native.stderr }));
+    results.push(await compareCommand(mode, native, withoutErrors));
+  }
   return results;
 }
 
-async function differencesIn(
-  { program }: BuiltProgram,
-  native: Outcome,
-  options: readonly string[],
-): Promise<readonly string[]> {
-  const { args, env, stdin } = program;
-  const name = `--fake-argv0=${programName(program)}`;
-  try {
-    const ran = await runCommand(LLI, [name, ...options, ...args], { env, stdin, timeoutMs: TIMEOUT_MS });
-    return compareOutcomes(native, ran);
-  } catch (error) {
-    if (error instanceof EndlessError) return ['it does not end'];
-    throw error;
-  }
-}
-
-/** Files as arguments of `lli`: the module that it is given comes last. */
-async function writeInputs({ inputs, executable }: BuiltProgram): Promise<string[]> {
-  const folder = dirname(executable);
-  const write = async ({ content, kind }: Pick<FarJITInput, 'content' | 'kind'>, at: number) => {
-    const path = join(folder, `peer-${at}.${kind === 'ir' ? 'bc' : kind === 'object' ? 'o' : 'a'}`);
-    await writeFile(path, content);
-    return path;
-  };
+/** Files as arguments of `lli`: the module that it is given comes last, and the program is called as its file is. */
+async function writeInputs({ program, inputs }: BuiltProgram, folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
   const modules = inputs.filter(({ kind }) => kind === 'ir');
   const others = inputs.filter(({ kind }) => kind !== 'ir');
   // It wants a module, and there may be none.
-  const [first = { kind: 'ir', content: Buffer.from('source_filename = "none"\n') } as const, ...rest] =
-    modules;
-  const main = await write(first, 0);
+  const [first = { content: Buffer.from('source_filename = "none"\n') }, ...rest] = modules;
+  const main = programName(program);
+  await writeFile(join(folder, main), first.content);
   const extra = await Promise.all(
-    [...rest, ...others].map(async (input, index) => {
-      const option = input.kind === 'ir' ? 'module' : input.kind;
-      return `--extra-${option}=${await write(input, index + 1)}`;
+    [...rest, ...others].map(async ({ content, kind }, index) => {
+      const path = `extra-${index}.${SUFFIXES[kind]}`;
+      await writeFile(join(folder, path), content);
+      return `--extra-${kind === 'ir' ? 'module' : kind}=${path}`;
     }),
   );
   return [...extra, main];
 }
+
+const SUFFIXES = { ir: 'bc', object: 'o', archive: 'a' } as const;

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { CheckedProgram } from './check.js';
-import { failuresOf, type SuiteResult } from './run-suite.js';
+import { isPeer } from './peers.js';
+import type { Program } from './program.js';
+import type { Cost, ProgramRecord } from './record.js';
+import type { Suite } from './run-suite.js';
 
 /** How many programs of a suite are right in one mode. */
 export interface ModeCount {
@@ -20,12 +20,9 @@ export interface Difference {
 }
 
 /** What one run of a program took. */
-export interface Cost {
+export interface ProgramCost extends Cost {
   readonly program: string;
   readonly mode: string;
-  readonly functionsLinked: number;
-  readonly bytesSent: number;
-  readonly roundTrips: number;
 }
 
 /** What a document says of a suite. */
@@ -33,97 +30,66 @@ export interface SuiteReport {
   readonly name: string;
   readonly about: string;
   /** What it was run with. */
-  readonly tools: string;
+  readonly tools: readonly string[];
   readonly counts: readonly ModeCount[];
   /** Programs that say nothing, by reason. */
   readonly leftOut: Readonly<Record<string, number>>;
   readonly differences: readonly Difference[];
-  readonly costs: readonly Cost[];
+  readonly costs: readonly ProgramCost[];
 }
 
-export function reportOf(result: SuiteResult, tools: string): SuiteReport {
-  const { suite, checked } = result;
+/** @param recordFor what is known of a program; undefined when nothing is. */
+export function reportOf(
+  suite: Suite,
+  recordFor: (program: string) => ProgramRecord | undefined,
+): SuiteReport {
   const leftOut: Record<string, number> = {};
   const leave = (reason: string, count: number) => {
     if (count > 0) leftOut[reason] = (leftOut[reason] ?? 0) + count;
   };
   for (const [reason, count] of Object.entries(suite.leftOut ?? {})) leave(reason, count);
-  for (const { leftOut: words } of checked) if (words !== undefined) leave(kindOfReason(words), 1);
+  const known = suite.programs.flatMap((program) => {
+    const record = recordFor(program.name);
+    if (!record) leave('not run', 1);
+    else if (record.leftOut !== undefined) leave(record.leftOut, 1);
+    return record ? [{ program, record }] : [];
+  });
+  const records = known.map(({ record }) => record);
   return {
     name: suite.name,
     about: suite.about,
-    tools,
-    counts: countsByMode(checked),
+    tools: [...new Set(records.map(({ tools }) => tools))],
+    counts: countsByMode(records),
     leftOut,
-    differences: checked.flatMap(differencesOf),
-    costs: checked.flatMap(costsOf),
+    differences: known.flatMap(({ program, record }) => differencesOf(program, record)),
+    costs: records.flatMap(({ program, modes }) =>
+      modes.flatMap(({ mode, cost }) => (cost ? [{ program, mode, ...cost }] : [])),
+    ),
   };
 }
 
-/** Whether nothing went wrong that is not explained. */
-export function isRight({ suite, checked }: SuiteResult): boolean {
-  return checked.every((one) => failuresOf(suite, one).length === 0);
-}
-
-/** Keeps a report beside what was fetched, for a document of several runs. */
-export function keepReport(folder: string, report: SuiteReport): void {
-  mkdirSync(join(folder, 'results'), { recursive: true });
-  writeFileSync(fileOf(folder, report.name), `${JSON.stringify(report, undefined, 1)}\n`);
-}
-
-/** The report of the suite's last run; undefined when there was none. */
-export function keptReport(folder: string, name: string): SuiteReport | undefined {
-  try {
-    return JSON.parse(readFileSync(fileOf(folder, name), 'utf8')) as SuiteReport;
-  } catch {
-    // It has not been run on this machine.
-    return undefined;
-  }
-}
-
-function fileOf(folder: string, name: string): string {
-  return join(folder, 'results', `${name}.json`);
-}
-
-/** Without what only one program has. */
-function kindOfReason(words: string): string {
-  const [first = ''] = words.split('\n');
-  if (/ended with exit code \d+:$/.test(first)) return 'do not compile or link natively';
-  return first.replace(/exit code \d+/, 'another exit code than 0');
-}
-
-function countsByMode(checked: readonly CheckedProgram[]): ModeCount[] {
-  const modes = new Map<string, { mode: string; right: number; total: number }>();
-  for (const { results, peers = [] } of checked)
-    for (const { mode, differences } of [...results, ...peers]) {
-      const count = modes.get(mode) ?? { mode, right: 0, total: 0 };
-      modes.set(mode, count);
+function countsByMode(records: readonly ProgramRecord[]): ModeCount[] {
+  const counts = new Map<string, { mode: string; right: number; total: number }>();
+  for (const { modes } of records)
+    for (const { mode, differences } of modes) {
+      const count = counts.get(mode) ?? { mode, right: 0, total: 0 };
+      counts.set(mode, count);
       count.total++;
       if (differences.length === 0) count.right++;
     }
-  return [...modes.values()];
+  return [...counts.values()];
 }
 
-function differencesOf({ program, results }: CheckedProgram): Difference[] {
-  const failed = results.filter(({ differences }) => differences.length > 0);
+function differencesOf({ name, knownDifference }: Program, { modes }: ProgramRecord): Difference[] {
+  const failed = modes.filter(({ mode, differences }) => differences.length > 0 && !isPeer(mode));
   const [first] = failed;
   if (!first) return [];
   return [
     {
-      program: program.name,
+      program: name,
       modes: failed.map(({ mode }) => mode),
       words: first.differences.join('; '),
-      reason: program.knownDifference,
+      reason: knownDifference,
     },
   ];
-}
-
-function costsOf({ program, results }: CheckedProgram): Cost[] {
-  if (program.isCounted !== true) return [];
-  return results.flatMap(({ mode, run }): Cost[] => {
-    if (!run) return [];
-    const { functionsLinked, statistics } = run;
-    const roundTrips = Object.values(statistics.roundTrips).reduce((sum, count) => sum + count, 0);
-    return [{ program: program.name, mode, functionsLinked, bytesSent: statistics.bytesSent, roundTrips }];
-  });
 }
