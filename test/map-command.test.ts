@@ -106,6 +106,29 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
   );
 });
 
+test('functions of C++ are applied after the constructors of their program, whose finalisers run at the end', async (t) => {
+  const { map } = await openFolder(t, {
+    'sum.cpp': `#include <iostream>
+      #include <numeric>
+      #include <vector>
+      static std::vector<double> parts{1, 2, 3.5};
+      struct Farewell { ~Farewell() { std::cerr << "farewell" << std::endl; } };
+      static Farewell farewell;
+      thread_local double started = parts.at(0);
+      extern "C" double sum(double x) { return std::accumulate(parts.begin(), parts.end(), x + started); }
+      extern "C" double fall(double x) { __builtin_trap(); }`,
+    'begin.c': '__attribute__((constructor)) void begin(void) { __builtin_trap(); }',
+    'data.csv': 'x\n1\n2\n',
+  });
+  const applied = await map(['sum', 'sum.cpp', '--input', 'data.csv', '--executors-local=2']);
+  t.regex(applied.stderr, /^(farewell\n){1,2}$/);
+  t.deepEqual({ ...applied, stderr: '' }, { stdout: 'sum\n8.5\n9.5\n', stderr: '', end: 0 });
+  const failed = await map(['sum', 'sum.cpp', 'begin.c', '--input', 'data.csv']);
+  t.is(failed.stdout, '');
+  t.is(failed.end, 1);
+  t.regex(failed.stderr, /^farjit: cannot initialise main: begin: /);
+});
+
 test('doubles go in and out as they are, on several executors', async (t) => {
   const { map, path, cwd } = await openFolder(t);
   const rows = Array.from({ length: 3000 }, (_, row) => [row / 7, -row]);

@@ -104,7 +104,7 @@ export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
 export type { SessionEvent, SessionListener } from './observe/events.js';
 export type { StatisticsSnapshot } from './observe/statistics.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
-export { JITPool, type MapData, type PoolCallable } from './pool/jit-pool.js';
+export { JITPool } from './pool/jit-pool.js';
 export type { ExpressionSink } from './pool/ordered-expressions.js';
 export type { PoolFunctions } from './pool/pool-functions.js';
 export {
@@ -112,7 +112,9 @@ export {
   type ExecutorFigures,
   type ExecutorPoolOptions,
   type ExecutorState,
+  type MapData,
   NoExecutorError,
+  type PoolCallable,
 } from './pool/pool-types.js';
 export type { Linked } from './runner/linked.js';
 export type { RunnerContext } from './runner/runner-context.js';

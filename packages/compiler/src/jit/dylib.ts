@@ -323,11 +323,18 @@ export class Dylib {
    */
   async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, addOptions);
+    return this.#addObject(await this.compileC(source, addOptions), addOptions.name ?? 'source');
+  }
+
+  /**
+   * What `addC` adds: bitcode, found where it is kept, or an object.
+   * @throws as `addC`.
+   */
+  async compileC(source: string | Uint8Array, addOptions: AddCOptions): Promise<Uint8Array> {
+    checkAddC(source, addOptions);
     const { cc, ...options } = addOptions;
-    const { name = 'source' } = options;
     const { codegen, layers } = this.#context;
-    const made = await compileC(cc ?? findClang(codegen.libLLVM()), source, options, layers.kept);
-    return inputKindOf(made) === 'object' ? this.#addObject(made, name) : this.#addIR(irOf(made), name);
+    return compileC(cc ?? findClang(codegen.libLLVM()), source, options, layers.kept);
   }
 
   /**
@@ -376,6 +383,7 @@ export class Dylib {
     onChanged(names);
     return {
       names,
+      checkRemovable: () => session.checkRemovable(unit),
       remove: () => {
         session.checkRemovable(unit);
         for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));

@@ -112,6 +112,8 @@ export interface ResourceTracker {
   readonly names: readonly string[];
   /** @throws {InitializedError} when its dylib has to be deinitialised first. */
   remove(): void;
+  /** Throws what `remove` would throw, and removes nothing. */
+  checkRemovable(): void;
 }
 
 /** A symbol as JIT'd code sees it. The address is valid in one runner generation only. */

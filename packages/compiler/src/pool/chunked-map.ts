@@ -4,7 +4,7 @@ import { maxElements } from '../calls/loop-calls.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';
-import { AwayError, isExecutorLoss, type PoolExecutor } from './pool-executor.js';
+import { AwayError, isExecutorLoss, type PoolExecutor, reasonOf } from './pool-executor.js';
 
 /** Elements of a chunk unless told otherwise: half a megabyte, and far more work than a round trip for most functions. */
 const DEFAULT_CHUNK_ELEMENTS = 65_536;
@@ -34,7 +34,7 @@ export interface MapOptions {
   /** Aborting ends the map, and the runners that are at work for it. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: MapProgress) => void) | undefined;
-  /** How long one chunk may take on an executor's clock. */
+  /** How long one chunk may take on an executor's clock, and how long the initialisers before the first one there. */
   readonly deadlineMs?: number | undefined;
 }
 
@@ -160,8 +160,9 @@ export class ChunkedMap implements TaskSource {
     try {
       const columns = this.#columns.map((column) => column.subarray(first, end));
       const options = { deadlineMs: this.#options.deadlineMs, signal: this.#stopping.signal };
-      const results = await executor.occupyUntilAway((jit) =>
-        jit.applyToColumns(this.#name, columns, options),
+      const results = await executor.occupyUntilAway(
+        (jit) => jit.applyToColumns(this.#name, columns, options),
+        options,
       );
       if (this.#isSettled) return;
       this.#result.set(results, first);
@@ -202,12 +203,12 @@ export class ChunkedMap implements TaskSource {
   }
 
   #noteFailed(chunk: Chunk, executor: PoolExecutor, error: unknown): void {
-    if (this.#isRefusal(error, executor)) {
+    if (this.#isRefusal(reasonOf(error), executor)) {
       chunk.attempts--;
       this.#again.push(chunk);
       return;
     }
-    if (isLoss(error)) {
+    if (isLoss(reasonOf(error))) {
       executor.done.lostChunks++;
       if (chunk.attempts < MAX_CHUNK_ATTEMPTS) return void this.#again.push(chunk);
     }

@@ -60,7 +60,11 @@ export class Definitions<Session extends JIT> {
       (other) => replaces === undefined || other.definition.replaces !== replaces,
     );
     this.#entries.push(entry);
-    return { names: [...symbols.keys()], remove: () => this.#remove(entry) };
+    return {
+      names: [...symbols.keys()],
+      remove: () => this.#remove(entry),
+      checkRemovable: () => checkRemovable(entry),
+    };
   }
 
   /** Tells a session that has just been opened all of it. */
@@ -78,6 +82,8 @@ export class Definitions<Session extends JIT> {
 
   #remove(entry: Entry<Session>): void {
     if (entry.isRemoved) return;
+    // In all sessions or in none.
+    checkRemovable(entry);
     entry.isRemoved = true;
     entry.definition.onRemove?.();
     this.#owners.remove(entry);
@@ -93,6 +99,10 @@ export class Definitions<Session extends JIT> {
 function tell<Session extends JIT>({ definition, trackers }: Entry<Session>, session: Session): void {
   const tracker = definition.add(session);
   if (tracker) trackers.set(session, tracker);
+}
+
+function checkRemovable<Session extends JIT>({ trackers }: Entry<Session>): void {
+  for (const tracker of trackers.values()) tracker.checkRemovable();
 }
 
 function removeFrom<Session extends JIT>({ trackers }: Entry<Session>, session: Session): void {

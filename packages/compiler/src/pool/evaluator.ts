@@ -21,9 +21,9 @@ export class Evaluator<Session extends JIT> {
   }
 
   /** Does work in the executor in which expressions are evaluated one by one. Never begun again when that is lost. */
-  async atHome<T>(work: (session: Session) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const executor = await this.#homeExecutor(signal);
-    return executor.occupy(work);
+  async atHome<T>(work: (session: Session) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    const executor = await this.#homeExecutor(options.signal);
+    return executor.occupy(work, options);
   }
 
   /** Evaluates expressions side by side, and delivers in their order what they print and their values. */

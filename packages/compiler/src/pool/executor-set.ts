@@ -3,6 +3,7 @@ import { checkAddress } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
 import type { JIT } from '../jit/jit.js';
 import { type Endpoint, endpointsOf, hostnameOf, type Resolve, resolveAll } from './addresses.js';
+import { allEnded } from './all-ended.js';
 import type { PoolExecutor } from './pool-executor.js';
 import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
 
@@ -107,7 +108,7 @@ export class ExecutorSet<Session extends JIT> {
     this.#counts.delete(url);
     const removed = [...this.#executors].filter(([, { endpoint }]) => endpoint.url === url);
     for (const [key] of removed) this.#executors.delete(key);
-    await Promise.all(removed.map(([, executor]) => executor.close()));
+    await allEnded(removed.map(([, executor]) => executor.close()));
   }
 
   /** See `JITPool.refresh`. */
@@ -173,7 +174,7 @@ export class ExecutorSet<Session extends JIT> {
     this.#isClosed = true;
     clearInterval(this.#refreshTimer);
     for (const watch of [...this.#watchers]) watch();
-    await Promise.all([...this.#executors.values()].map((executor) => executor.close()));
+    await allEnded([...this.#executors.values()].map((executor) => executor.close()));
   }
 
   /** Resolves when it is so, or the set closed, or the signal aborted. */

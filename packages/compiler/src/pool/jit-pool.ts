@@ -1,6 +1,6 @@
 import type llvm from 'llvm-bindings';
 import { SharedObjects } from '../cache/shared-objects.js';
-import type { CArgument, CValue } from '../calls/c-values.js';
+import type { CArgument } from '../calls/c-values.js';
 import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
@@ -8,7 +8,7 @@ import { signatureFrom } from '../calls/given-signature.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { checkArgument, nameText, text } from '../core/arguments.js';
-import { SymbolsNotFoundError } from '../core/errors.js';
+import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -32,6 +32,7 @@ import { writeBitcode } from '../llvm/bitcode.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
+import { allEnded } from './all-ended.js';
 import { ChunkedMap, type MapOptions } from './chunked-map.js';
 import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
@@ -41,25 +42,13 @@ import { checkConnectArguments, checkMapArguments } from './pool-arguments.js';
 import { PoolExecutor } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
 import { PoolInputs } from './pool-inputs.js';
-import type { ExecutorFigures, ExecutorPoolOptions } from './pool-types.js';
+import type { ExecutorFigures, ExecutorPoolOptions, MapData, PoolCallable } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
-
-/** Columns of elements: the function's parameters, in order. */
-export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
-
-/** A function in the executors, called by name in one that has little to do. */
-export interface PoolCallable {
-  (...args: CArgument[]): Promise<CValue | undefined>;
-  readonly symbol: string;
-  /** As it was when it was looked up. */
-  readonly signature: CallSignature;
-  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
-}
 
 /**
  * One compiler on many executors, which knows no language, as its `JIT`s do not, of which there is one for each executor. A
  * definition reaches all of them, a function is compiled once for each target and linked in each executor that calls it, and
- * data is divided between them.
+ * data is divided between them. In each runner of an executor, initialisers run before the first work there.
  */
 export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   /** For front ends' own facades. */
@@ -93,6 +82,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
       definitions: this.definitions,
       codegen: this.#codegen,
       target: () => this.#target(),
+      someSession: () => this.#someSession(),
     });
   }
 
@@ -180,7 +170,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * Adds a module that has been read and verified to all executors, now and later. See `Dylib.defineModule`.
-   * @throws {LinkError} as that, and `unsupported` for initialisers: executors come and go, and nobody says when they are to run.
+   * @throws {LinkError} as that.
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     checkVerifiedModule(module);
@@ -189,7 +179,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * Adds an object to all executors, now and later. It is read and split once. See `Dylib.addObject`.
-   * @throws as that, and as `defineModule`.
+   * @throws as that.
    */
   async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
     checkAddObject(content, options);
@@ -207,7 +197,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
-   * @throws as that, and as `defineModule`.
+   * @throws as that.
    */
   async addC(source: string | Uint8Array, options: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, options);
@@ -223,17 +213,15 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     checkArgument(nameText, name, 'name');
     const signature = words === undefined ? undefined : signatureFrom(words);
     await this.#inputs.supply(name);
-    const { signature: known } = await this.#evaluator.atHome(
-      (session) => session.lookup(name, signature),
-      undefined,
-    );
+    const { signature: known } = await this.#evaluator.atHome((session) => session.lookup(name, signature));
     const call = async (args: readonly CArgument[], options: CallOptions = {}) => {
       checkArgumentList(args);
       checkCallOptions(options);
       const connected = await this.#executors.someConnected(options.signal);
       // Whoever comes next sees it at work.
-      return idlestOf(connected).occupy(async (session) =>
-        (await session.lookup(name, signature)).call(args, options),
+      return idlestOf(connected).occupy(
+        async (session) => (await session.lookup(name, signature)).call(args, options),
+        options,
       );
     };
     const callable = (...args: CArgument[]) => call(args, {});
@@ -269,9 +257,26 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     );
   }
 
-  /** Ends all sessions, and the executors that are our own. Maps under way reject. */
+  /**
+   * Runs the finalisers in all executors that are connected: see `Dylib.deinitialize`. Only then can what has initialisers be
+   * removed. What is left is initialised again where there is work.
+   * @throws {InitializationError} when one does not return; all have been asked then.
+   */
+  async deinitialize(options: CallOptions = {}): Promise<void> {
+    checkCallOptions(options);
+    await allEnded(this.#executors.connected.map((executor) => executor.deinitialize(options)));
+  }
+
+  /**
+   * Ends all sessions, and the executors that are our own, after the finalisers in those that have no work. Maps under way reject.
+   * @throws {InitializationError} when a finaliser does not return. All is closed then.
+   */
   async close(): Promise<void> {
-    await Promise.all([this.#executors.close(), this.#options.codegen ? undefined : this.#codegen.stop()]);
+    try {
+      await this.#executors.close();
+    } finally {
+      if (!this.#options.codegen) await this.#codegen.stop();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -313,7 +318,14 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   /** What one of the executors is. */
   async #target(): Promise<TargetDescription> {
     const known = this.executors.find((executor) => executor.target)?.target;
-    return known ?? (await this.#evaluator.atHome(async (session) => session.target, undefined));
+    return known ?? (await this.#someSession()).target;
+  }
+
+  /** One of those that are connected. */
+  async #someSession(): Promise<Session> {
+    const connected = await this.#executors.someConnected(undefined);
+    for (const { session } of connected) if (session) return session;
+    throw new SessionClosedError('the pool was closed');
   }
 
   *#sessions(): Generator<Session> {
@@ -354,6 +366,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
         this.#executors.noteChanged(changed);
         this.#evaluator.noteChanged();
       },
+      mayInitialize: () => this.#inputs.isUsed,
     });
     return executor;
   }

@@ -156,7 +156,7 @@ export class OrderedExpressions<Session extends JIT> implements TaskSource<Sessi
   async #evaluate(slot: Slot<Session>, executor: PoolExecutor<Session>): Promise<void> {
     this.#running.set(executor, slot);
     const [result] = await Promise.allSettled([
-      executor.occupy((session) => slot.expression.evaluate(session, this.#options)),
+      executor.occupy((session) => slot.expression.evaluate(session, this.#options), this.#options),
     ]);
     this.#running.delete(executor);
     slot.settle(result);

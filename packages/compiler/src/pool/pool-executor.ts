@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
-import { ExecutorDrainingError, SessionClosedError } from '../core/errors.js';
+import type { CallOptions } from '../calls/session-calls.js';
+import { ExecutorDrainingError, InitializationError, SessionClosedError } from '../core/errors.js';
 import { backoffMs } from '../executor-client/backoff.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
@@ -9,6 +10,7 @@ import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
+import { afterInitializers, finalize } from './initialized-work.js';
 import type { ExecutorFigures, ExecutorState } from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
 
@@ -30,6 +32,8 @@ export interface PoolExecutorHost<Session extends JIT> {
   lost(executor: PoolExecutor<Session>, session: Session): void;
   /** The state, or the reason for it, has changed. */
   changed(executor: PoolExecutor<Session>): void;
+  /** Whether anything was added that may have initialisers. */
+  mayInitialize(): boolean;
 }
 
 /** One executor of a pool: a session with it, and another one when that is lost. */
@@ -113,10 +117,40 @@ export class PoolExecutor<Session extends JIT = JIT> {
   }
 
   /**
-   * Counts a piece of work while it lasts. What is under way when the connection is lost goes on when the session does.
-   * @throws what `work` throws.
+   * Counts a piece of work while it lasts, after the initialisers that are due. What is under way when the connection is lost
+   * goes on when the session does.
+   * @param options of the initialisers' call.
+   * @throws {InitializationError}, and what `work` throws.
    */
-  async occupy<T>(work: (jit: Session) => Promise<T>): Promise<T> {
+  occupy<T>(work: (jit: Session) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    return this.#occupy((jit) => this.#initialized(jit, work, options));
+  }
+
+  /**
+   * The same for work that others can do as well: given up when the executor cannot be reached, though it may come back.
+   * @throws {AwayError} then, and as `occupy`.
+   */
+  occupyUntilAway<T>(work: (jit: Session) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    let giveUp!: (error: Error) => void;
+    const away = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
+    this.#givingUp.add(giveUp);
+    return this.#occupy((jit) => Promise.race([this.#initialized(jit, work, options), away])).finally(() =>
+      this.#givingUp.delete(giveUp),
+    );
+  }
+
+  /** Runs the finalisers there. @throws {InitializationError} */
+  deinitialize(options: CallOptions): Promise<void> {
+    return this.#occupy((jit) => jit.deinitialize(options));
+  }
+
+  #initialized<T>(jit: Session, work: (jit: Session) => Promise<T>, options: CallOptions): Promise<T> {
+    return this.#host.mayInitialize() ? afterInitializers(jit, work, options) : work(jit);
+  }
+
+  async #occupy<T>(work: (jit: Session) => Promise<T>): Promise<T> {
     const jit = this.#jit;
     if (!jit) throw new SessionClosedError(`${this.endpoint.url} is not connected`);
     if (this.#inFlightCount++ === 0) this.#busySinceMs = performance.now();
@@ -124,8 +158,9 @@ export class PoolExecutor<Session extends JIT = JIT> {
       return await work(jit);
     } catch (error) {
       // Before anybody can give it more work.
-      if (isExecutorLoss(error)) this.#lose(jit, error);
-      else if (error instanceof ExecutorDrainingError) this.#leaveAlone(jit, error);
+      const reason = reasonOf(error);
+      if (isExecutorLoss(reason)) this.#lose(jit, reason);
+      else if (reason instanceof ExecutorDrainingError) this.#leaveAlone(jit, reason);
       throw error;
     } finally {
       if (--this.#inFlightCount === 0) this.#busyMs += performance.now() - this.#busySinceMs;
@@ -133,25 +168,23 @@ export class PoolExecutor<Session extends JIT = JIT> {
   }
 
   /**
-   * The same for work that others can do as well: given up when the executor cannot be reached, though it may come back.
-   * @throws {AwayError} then, and what `work` throws.
+   * Ends its session, after the finalisers there unless it is at work, and opens no other.
+   * @throws {InitializationError} when a finaliser does not return. The session has been ended then.
    */
-  occupyUntilAway<T>(work: (jit: Session) => Promise<T>): Promise<T> {
-    let giveUp!: (error: Error) => void;
-    const away = new Promise<never>((_, reject) => {
-      giveUp = reject;
-    });
-    this.#givingUp.add(giveUp);
-    return this.occupy((jit) => Promise.race([work(jit), away])).finally(() => this.#givingUp.delete(giveUp));
-  }
-
-  /** Ends its session, and opens no other. */
   async close(): Promise<void> {
     this.#closing.abort();
     const jit = this.#jit;
+    const isIdle = this.isConnected && this.#inFlightCount === 0 && this.#missing === undefined;
     this.#end('removed', undefined);
     await this.#attempting;
-    await jit?.close();
+    if (!jit) return;
+    try {
+      if (isIdle && this.#host.mayInitialize()) await finalize(jit, AWAY_MS);
+    } catch (error) {
+      if (!isExecutorLoss(reasonOf(error))) throw error;
+    } finally {
+      await jit.close();
+    }
   }
 
   get #isClosing(): boolean {
@@ -207,14 +240,19 @@ export class PoolExecutor<Session extends JIT = JIT> {
 
   /** Most connections that are lost are there again at once, and then nothing has happened. */
   #startToMiss(jit: Session): void {
-    clearTimeout(this.#missing);
+    this.#stopMissing();
     this.#missing = setTimeout(() => {
       this.#miss(jit, new ConnectError(`${this.endpoint.url} has not been reached for ${AWAY_MS} ms`));
     }, AWAY_MS);
   }
 
-  #miss(jit: Session, reason: Error): void {
+  #stopMissing(): void {
     clearTimeout(this.#missing);
+    this.#missing = undefined;
+  }
+
+  #miss(jit: Session, reason: Error): void {
+    this.#stopMissing();
     if (this.#jit !== jit) return;
     this.#error = reason;
     this.#become('lost');
@@ -229,7 +267,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
   }
 
   #findAgain(jit: Session): void {
-    clearTimeout(this.#missing);
+    this.#stopMissing();
     if (this.#jit !== jit || this.isConnected) return;
     this.#error = undefined;
     this.#become('connected');
@@ -250,7 +288,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
 
   #end(state: ExecutorState, error: Error | undefined): void {
     const jit = this.#jit;
-    clearTimeout(this.#missing);
+    this.#stopMissing();
     this.#jit = undefined;
     this.#error = error;
     if (jit) {
@@ -271,6 +309,11 @@ export class AwayError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('EXECUTOR_AWAY', message, options);
   }
+}
+
+/** What was in the way of work: of initialisers that could not be run, why. */
+export function reasonOf(error: unknown): unknown {
+  return error instanceof InitializationError ? error.cause : error;
 }
 
 /** Whether an error says that the executor is gone, with all that was under way there. */

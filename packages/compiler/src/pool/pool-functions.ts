@@ -74,7 +74,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
     checkArgument(functionBody, body, 'body');
     checkCallOptions(options);
     const { evaluator, inSession } = this.#context;
-    return evaluator.atHome((session) => inSession(session).evaluate(body, options), options.signal);
+    return evaluator.atHome((session) => inSession(session).evaluate(body, options), options);
   }
 
   /**

@@ -1,8 +1,6 @@
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
-import { compileC } from '../frontends/llvm/c-compiler.js';
-import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -11,10 +9,9 @@ import { openArchive } from '../frontends/llvm/open-archive.js';
 import type { AddCOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { JIT } from '../jit/jit.js';
 import type { ResourceTracker } from '../jit/jit-types.js';
-import { LinkError } from '../jitlink/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { TargetDescription } from '../llvm/target.js';
-import type { Definitions } from './definitions.js';
+import type { Definition, Definitions } from './definitions.js';
 
 /** What a pool's inputs work with. */
 export interface PoolInputsContext<Session extends JIT> {
@@ -22,15 +19,23 @@ export interface PoolInputsContext<Session extends JIT> {
   readonly codegen: CodegenPool;
   /** One of the executors': they differ in what their CPUs have, of which inputs say nothing. */
   target(): Promise<TargetDescription>;
+  /** One with an executor that is connected. */
+  someSession(): Promise<Session>;
 }
 
 /** What others have made, read once, and added to all sessions of a pool, now and later: `JITPool` says what each does. */
 export class PoolInputs<Session extends JIT> {
   readonly #context: PoolInputsContext<Session>;
   readonly #archives: ArchiveMembers[] = [];
+  #isUsed = false;
 
   constructor(context: PoolInputsContext<Session>) {
     this.#context = context;
+  }
+
+  /** Whether anything was added: it may have initialisers, or need what has some. */
+  get isUsed(): boolean {
+    return this.#isUsed;
   }
 
   async addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
@@ -40,9 +45,8 @@ export class PoolInputs<Session extends JIT> {
 
   defineModule(module: VerifiedModule): ResourceTracker {
     const { name, defines } = module;
-    refuseRunLists(name, defines.runLists);
     const add = (session: Session) => session.defineModule(module);
-    return this.#context.definitions.add({ name, ...defines, add });
+    return this.#add({ name, ...defines, add });
   }
 
   async addObject(
@@ -52,9 +56,8 @@ export class PoolInputs<Session extends JIT> {
     if (inputKindOf(content) === 'bitcode') return this.addIR(irOf(content), name);
     const { triple } = await this.#context.target();
     const object = readObject(content.slice(), name, triple, signatures);
-    refuseRunLists(name, object.runLists);
     const add = (session: Session) => session.mainDylib.defineObject(object);
-    return this.#context.definitions.add({ ...object, add });
+    return this.#add({ ...object, add });
   }
 
   async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions): Promise<void> {
@@ -70,28 +73,22 @@ export class PoolInputs<Session extends JIT> {
     );
     this.#archives.push(members);
     const add = (session: Session) => void session.mainDylib.addMembers(members);
-    definitions.add({ name, symbols: NO_SYMBOLS, add });
+    this.#add({ name, symbols: NO_SYMBOLS, add });
   }
 
-  async addC(source: string | Uint8Array, { cc, ...options }: AddCOptions): Promise<ResourceTracker> {
+  async addC(source: string | Uint8Array, options: AddCOptions): Promise<ResourceTracker> {
     const { name = 'source' } = options;
-    const clang = cc ?? findClang(this.#context.codegen.libLLVM());
-    return this.addObject(await compileC(clang, source, options), { name });
+    const session = await this.#context.someSession();
+    return this.addObject(await session.mainDylib.compileC(source, options), { name });
   }
 
   /** Adds the member of an archive that defines a name, if nobody else does. */
   async supply(name: string): Promise<void> {
     for (const members of this.#archives) await members.supply([name]);
   }
-}
-
-/** @throws {LinkError} for functions to run at the start or the end, of which nobody says when that is. */
-function refuseRunLists(graph: string, lists: readonly string[]): void {
-  const names = [...new Set(lists.map((list) => list.replace(/#.*/, '')))];
-  if (names.length > 0)
-    throw new LinkError(
-      'unsupported',
-      { graph, names },
-      `${names.join(', ')}: a pool runs no functions at the start or the end; use a JIT`,
-    );
+  #add(definition: Definition<Session>): ResourceTracker {
+    const tracker = this.#context.definitions.add(definition);
+    this.#isUsed = true;
+    return tracker;
+  }
 }

@@ -1,4 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
+import type { CArgument, CValue } from '../calls/c-values.js';
+import type { CallSignature } from '../calls/call-signature.js';
+import type { CallOptions } from '../calls/session-calls.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -42,6 +45,18 @@ export interface ExecutorChange {
   readonly state: ExecutorState;
   /** Why it is `lost`, or still is. */
   readonly error: Error | undefined;
+}
+
+/** Columns of elements: the function's parameters, in order. */
+export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
+
+/** A function in the executors, called by name in one that has little to do. */
+export interface PoolCallable {
+  (...args: CArgument[]): Promise<CValue | undefined>;
+  readonly symbol: string;
+  /** As it was when it was looked up. */
+  readonly signature: CallSignature;
+  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
 }
 
 /** How a pool works; every option has a default. */
