@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
@@ -61,6 +61,31 @@ else {
     t.regex(forked ?? '', /^basics\/no-process, lazy: stdout line 1 is "no fork \d+", natively "forked 3"$/);
     t.is(listed, 'basics/exit-codes: it is right now, and is listed as otherwise: nothing is');
     t.regex(broken ?? '', /^basics\/broken does not run natively: /);
+  });
+
+  test.serial('what does not end in its time is checked once more, and told of once', async (t) => {
+    const impatient = await FarJIT.start(1, { deadlineMs: 100 });
+    t.teardown(() => impatient.stop());
+    const source = join(directory, 'slow.c');
+    writeFileSync(source, '#include <unistd.h>\nint main() { usleep(400000); return 0; }');
+    const [hello] = suite.programs.filter(({ name }) => name === 'basics/hello');
+    if (!hello) return t.fail('the programs have other names');
+    const slow = { ...hello, name: 'slow', sources: [{ path: source, language: 'c' as const }] };
+    let checkedCount = 0;
+    const runOthers = async () => {
+      checkedCount++;
+      return [];
+    };
+    const told: string[] = [];
+    const { checked } = await runSuite(
+      { ...suite, programs: [slow] },
+      [{ eager: false }],
+      { builder, farjit: impatient, runOthers },
+      { onChecked: ({ program }) => void told.push(program.name) },
+    );
+    t.is(checkedCount, 2);
+    t.deepEqual(told, ['slow']);
+    t.regex(checked.flatMap((one) => failuresOf(suite, one)).join('\n'), /^slow, lazy: DEADLINE_EXCEEDED/);
   });
 }
 

@@ -24,15 +24,22 @@ export class FarJIT {
   readonly #url: string;
   readonly #codegen: CodegenPool;
   readonly #endings: (() => unknown)[];
+  readonly #deadlineMs: number;
 
-  private constructor(url: string, codegen: CodegenPool, endings: (() => unknown)[]) {
+  private constructor(
+    url: string,
+    codegen: CodegenPool,
+    endings: (() => unknown)[],
+    { deadlineMs }: { readonly deadlineMs: number },
+  ) {
     this.#url = url;
     this.#codegen = codegen;
     this.#endings = endings;
+    this.#deadlineMs = deadlineMs;
   }
 
   /** Starts them; the executor ends with this process at the latest. */
-  static async start(jobs: number): Promise<FarJIT> {
+  static async start(jobs: number, { deadlineMs = DEADLINE_MS } = {}): Promise<FarJIT> {
     const endings: (() => unknown)[] = [];
     const teardown = (ending: () => unknown) => void endings.unshift(ending);
     const { url } = await startExecutor({ teardown }, undefined, [
@@ -41,7 +48,7 @@ export class FarJIT {
     ]);
     const codegen = new CodegenPool({ libLLVM: () => findLibLLVM().path, size: jobs });
     endings.unshift(() => codegen.stop());
-    return new FarJIT(url, codegen, endings);
+    return new FarJIT(url, codegen, endings, { deadlineMs });
   }
 
   async run({ program, inputs }: BuiltProgram, { eager, optLevel }: Mode): Promise<FarJITRun> {
@@ -72,7 +79,7 @@ export class FarJIT {
         env: program.env,
         stdin: program.stdin,
         eager,
-        deadlineMs: DEADLINE_MS,
+        deadlineMs: this.#deadlineMs,
       });
       return { outcome: { exitCode, ...output }, statistics: jit.statistics(), functionsLinked };
     } catch (error) {
