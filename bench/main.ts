@@ -22,6 +22,7 @@ import { scaling } from './rows/scaling.js';
 import { speculationWaste } from './rows/speculation-waste.js';
 import { steadyState } from './rows/steady-state.js';
 import { stubCall } from './rows/stub-call.js';
+import { throws } from './rows/throws.js';
 import { warmSession } from './rows/warm-session.js';
 import { toText } from './table.js';
 
@@ -37,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   map,
   steadyState,
   stubCall,
+  throws,
   roundTrips,
   speculationWaste,
   memoryAtRest,

@@ -21,8 +21,8 @@ const BASE = 0x7000_0000_0000n;
 const CODE_BYTES = 4 * MIB;
 const SECTION_BYTES = 128;
 
-function prepare(t: ExecutionContext) {
-  const sizes = { codeBytes: CODE_BYTES, constantBytes: 2 * MIB, dataBytes: MIB };
+function prepare(t: ExecutionContext, constantBytes = 2 * MIB) {
+  const sizes = { codeBytes: CODE_BYTES, constantBytes, dataBytes: MIB };
   const reservation = new ReservationPool(layoutReservation(4096, sizes)).take();
   t.teardown(() => reservation.release());
   const frames = new FrameIndex(reservation, BASE, function* () {
@@ -47,12 +47,16 @@ function prepare(t: ExecutionContext) {
   return { reservation, index, add };
 }
 
-/** What `frames.c` does. */
-function find(reservation: Reservation, codeOffset: number): FrameRecord | undefined {
+/**
+ * What `frames.c` does.
+ * @param onNode called for each node that is looked at.
+ */
+function find(reservation: Reservation, codeOffset: number, onNode = () => {}): FrameRecord | undefined {
   let headOffset = reservation.layout.frameHeads.offset + FRAME_INDEX.heads;
   for (let shift = FRAME_CELL_SHIFT; ; shift += FRAME_LEVEL_SHIFT) {
     let at = Number(reservation.read(headOffset + 8 * (codeOffset >>> shift), 8).readBigUInt64LE());
     while (at !== 0) {
+      onNode();
       const node = reservation.read(at, FRAME_NODE.next + 8);
       const record = node.subarray(FRAME_NODE.record);
       const [start, end] = [record.readUInt32LE(FRAME_RECORD.start), record.readUInt32LE(FRAME_RECORD.end)];
@@ -169,12 +173,12 @@ test('a section without an end, or that is malformed, is refused and leaves noth
   t.is(find(reservation, 0), undefined);
 });
 
-test('a section of many records is read to its end', (t) => {
-  const { reservation, index } = prepare(t);
+/** Puts one section of many functions of 16 bytes, 64 bytes apart, to the start of the constant part. */
+function addMany({ reservation, index }: ReturnType<typeof prepare>, functionCount: number): void {
   const one = Buffer.from(ehFrameOf(BASE, 16, 4));
   const cie = one.subarray(0, 24);
   const pieces: Buffer[] = [cie];
-  for (let count = 0; count < 100; count++) {
+  for (let count = 0; count < functionCount; count++) {
     const fde = Buffer.from(one.subarray(24, 52));
     fde.writeUInt32LE(24 + 28 * count + 4, 4);
     fde.writeBigUInt64LE(BASE + BigInt(64 * count), 8);
@@ -183,8 +187,36 @@ test('a section of many records is read to its end', (t) => {
   const section = Buffer.concat([...pieces, Buffer.alloc(4)]);
   reservation.write(CODE_BYTES, section);
   index.add(CODE_BYTES, section.byteLength);
+}
+
+test('a section of many records is read to its end', (t) => {
+  const prepared = prepare(t);
+  const { reservation } = prepared;
+  addMany(prepared, 100);
   for (let count = 0; count < 100; count++)
     t.is(find(reservation, 64 * count)?.fde, CODE_BYTES + 24 + 28 * count);
+});
+
+test('a look-up in 20,000 functions looks at no more than one in 100', (t) => {
+  /** Nodes looked at on the way to each function's record, at most and all together. */
+  const lookAt = (functionCount: number) => {
+    const prepared = prepare(t, 16 * MIB);
+    addMany(prepared, functionCount);
+    let [most, sum] = [0, 0];
+    for (let count = 0; count < functionCount; count++) {
+      let nodeCount = 0;
+      const found = find(prepared.reservation, 64 * count + 15, () => nodeCount++);
+      if (found?.fde !== CODE_BYTES + 24 + 28 * count) t.fail(`the record of function ${count} is not found`);
+      most = Math.max(most, nodeCount);
+      sum += nodeCount;
+    }
+    return { most, mean: sum / functionCount };
+  };
+  const [few, many] = [lookAt(100), lookAt(20_000)];
+  // As many as lie in one cell.
+  t.is(few.most, 64);
+  t.is(many.most, 64);
+  t.true(many.mean < 1.5 * few.mean, `${few.mean} and ${many.mean}`);
 });
 
 test('code is in the index to the last byte of its part, and not beyond', (t) => {
