@@ -36,6 +36,7 @@ export {
   SessionClosedError,
   SymbolsNotFoundError,
   ThreadLocalSymbolError,
+  type UncaughtException,
 } from './core/errors.js';
 export type { MaterializationUnit, ObjectPart } from './core/materialization-unit.js';
 export type { ClientTls } from './executor-client/client-tls.js';

@@ -10,8 +10,9 @@ import {
   RunnerLostError,
 } from '../core/errors.js';
 import type { ProgramThreads } from '../runner/reclaimer.js';
-import { runnerEndOf } from '../runner/runner-errors.js';
+import { lossError, runnerEndOf } from '../runner/runner-errors.js';
 import type { Symbolizer } from '../runner/symbolizer.js';
+import type { LastWords } from '../runner/uncaught-exception.js';
 
 /** Where to look up what an error of a call refers to. */
 export interface CallErrorContext {
@@ -26,6 +27,7 @@ export interface TrappedRunner {
   readonly limitsInForce: readonly Limit[];
   /** Those it has reached and gone on. */
   readonly reachedLimits: readonly Limit[];
+  readonly lastWords: LastWords;
 }
 
 /** Codes of calls that have not been started. */
@@ -99,6 +101,6 @@ function endError(
         ? new CancelledError(`${name} was interrupted`)
         : new RunnerLostError(end, { cause: remote });
     default:
-      return new RunnerLostError(end, { limits: runner.reachedLimits });
+      return lossError(end, runner);
   }
 }

@@ -46,20 +46,37 @@ export class ExecutionTrapError extends FarJITError {
   }
 }
 
+/** A C++ exception that nobody caught, as libstdc++ tells of it on standard error. */
+export interface UncaughtException {
+  /** As C++ writes it: `std::runtime_error`. */
+  readonly type: string;
+  /** What its `what()` says, if it is a `std::exception`. */
+  readonly what?: string;
+}
+
 /** The runner ended while the call was in flight, for a reason that was not the call's own trap. */
 export class RunnerLostError extends FarJITError {
   readonly end: RunnerEnd;
+  /** What ended the runner by SIGABRT, where the program has said so; untrusted code can forge it. */
+  readonly uncaught: UncaughtException | undefined;
   /** Limits that the program had reached before, as `ExecutionTrapError` has them. */
   readonly limits: readonly Limit[];
 
-  constructor(end: RunnerEnd, options: ErrorOptions & { readonly limits?: readonly Limit[] } = {}) {
-    const { limits = [], ...errorOptions } = options;
+  constructor(
+    end: RunnerEnd,
+    options: ErrorOptions & {
+      readonly limits?: readonly Limit[];
+      readonly uncaught?: UncaughtException | undefined;
+    } = {},
+  ) {
+    const { limits = [], uncaught, ...errorOptions } = options;
     super(
       'RUNNER_LOST',
-      `the runner ended: ${describeRunnerEnd(end)}${reachedInWords(limits)}`,
+      `the runner ended: ${describeRunnerEnd(end)}${uncaughtInWords(uncaught)}${reachedInWords(limits)}`,
       errorOptions,
     );
     this.end = end;
+    this.uncaught = uncaught;
     this.limits = limits;
   }
 }
@@ -216,6 +233,12 @@ function describeTrap(trap: TrapReport, frames: readonly SymbolizedFrame[]): str
   const jitted = frames.find((frame) => frame.symbol !== undefined);
   const where = jitted ? `in ${jitted.symbol}+${formatAddr(BigInt(jitted.offsetBytes))}` : 'outside JIT code';
   return `${trap.signal} ${where} (pc ${formatAddr(trap.programCounter)}, ${what})`;
+}
+
+function uncaughtInWords(uncaught: UncaughtException | undefined): string {
+  if (!uncaught) return '';
+  const { type, what } = uncaught;
+  return `: nobody caught ${type}${what === undefined ? '' : `, what(): ${what}`}`;
 }
 
 function reachedInWords(limits: readonly Limit[]): string {

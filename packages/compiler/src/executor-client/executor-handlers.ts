@@ -26,7 +26,7 @@ export interface ExecutorHandlers {
   runnerLost(generation: number, end: RunnerEnd): void;
   limitReached(generation: number, limit: Limit): void;
   inputTaken(generation: number, costBytes: number, isOpen: boolean): void;
-  output(stream: 'stdout' | 'stderr', content: Uint8Array): void;
+  output(stream: 'stdout' | 'stderr', content: Uint8Array, generation: number): void;
   frame(event: FrameEvent): void;
   connection(event: ConnectionEvent): void;
 }
@@ -65,7 +65,9 @@ export function handleExecutor(
   connection.onNotification(run.inputTaken, ({ costBytes, isOpen }, generation) => {
     if (conduct.noteInput(generation)) handlers.inputTaken(generation, costBytes, isOpen);
   });
-  connection.onNotification(session.output, ({ stream, content }) => handlers.output(stream, content));
+  connection.onNotification(session.output, ({ stream, content }, generation) =>
+    handlers.output(stream, content, generation),
+  );
 }
 
 /** What `check` gives. A request that no executor sends ends the connection, as such a notification does. */

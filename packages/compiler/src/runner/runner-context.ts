@@ -16,6 +16,7 @@ import { Reclaimer } from './reclaimer.js';
 import { SlabAllocator } from './slab-allocator.js';
 import { StubBlocks } from './stub-blocks.js';
 import { Symbolizer } from './symbolizer.js';
+import { LastWords } from './uncaught-exception.js';
 
 /** Everything that belongs to one runner generation and is worthless after it. */
 export class RunnerContext {
@@ -45,6 +46,8 @@ export class RunnerContext {
   readonly #waiting = new Set<(error: Error) => void>();
   /** Limits that the runner has reached without ending, in order. */
   readonly reachedLimits: Limit[] = [];
+  /** What the program writes on standard error. */
+  readonly lastWords = new LastWords();
   lost = false;
 
   /**

@@ -1,5 +1,8 @@
 import { parseValue, type RunnerEnd, run } from '@farjit/protocol';
 import { RemoteError } from '@farjit/protocol/errors';
+import type { Limit } from '@farjit/protocol/limits';
+import { RunnerLostError } from '../core/errors.js';
+import type { LastWords } from './uncaught-exception.js';
 
 /** Codes of calls that were refused or failed after their commit was applied. */
 const APPLIED_BEFORE_FAILING = [
@@ -25,4 +28,16 @@ export function runnerEndOf(error: unknown): RunnerEnd | undefined {
   if (!(error instanceof RemoteError) || error.code !== 'RUNNER_LOST') return undefined;
   const parsed = parseValue(run.runnerLostData, error.data);
   return parsed.success ? parsed.output.end : { kind: 'fault', message: error.message };
+}
+
+/** The error of who waited for something of a runner that has ended for a reason of its own. */
+export function lossError(
+  end: RunnerEnd,
+  { reachedLimits, lastWords }: { readonly reachedLimits: readonly Limit[]; readonly lastWords: LastWords },
+): RunnerLostError {
+  const isAborted = end.kind === 'signal' && end.signal === 'SIGABRT';
+  return new RunnerLostError(end, {
+    limits: reachedLimits,
+    uncaught: isAborted ? lastWords.uncaught : undefined,
+  });
 }

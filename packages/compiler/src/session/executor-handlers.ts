@@ -1,10 +1,10 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Programs } from '../calls/programs.js';
-import { RunnerLostError } from '../core/errors.js';
 import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
 import type { ReentryHandler } from '../indirection/reentry-handler.js';
 import type { EventStream } from '../observe/events.js';
 import type { TierUp } from '../optimize/tier-up.js';
+import { lossError } from '../runner/runner-errors.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 
 /** Whom what an executor says concerns. */
@@ -39,14 +39,20 @@ export function executorHandlers({
     runnerLost: (generation, end) => {
       runners.noteLost(generation, end);
       // Answers that arrived before this have yet to reach those who wait for them.
-      setImmediate(() => runners.ofGeneration(generation)?.abandon(() => new RunnerLostError(end)));
+      setImmediate(() => {
+        const runner = runners.ofGeneration(generation);
+        runner?.abandon(() => lossError(end, runner));
+      });
     },
     limitReached: (generation, limit) => {
       runners.ofGeneration(generation)?.reachedLimits.push(limit);
       events.emit({ type: 'limit-reached', generation, limit });
     },
     inputTaken: (...taken) => programs.inputTaken(...taken),
-    output: (stream, content) => events.emit({ type: 'output', stream, content }),
+    output: (stream, content, generation) => {
+      if (stream === 'stderr') runners.ofGeneration(generation)?.lastWords.add(content);
+      events.emit({ type: 'output', stream, content });
+    },
     frame: (frame) => events.emit({ type: 'frame', ...frame }),
     connection: (event) => events.emit(event),
   };

@@ -12,6 +12,7 @@ import {
 } from '../../src/core/errors.js';
 import { hasAppliedCommit, isRunnerGone, runnerEndOf } from '../../src/runner/runner-errors.js';
 import { Symbolizer } from '../../src/runner/symbolizer.js';
+import { LastWords } from '../../src/runner/uncaught-exception.js';
 
 const CODE = 0x7000n;
 const TRAP: TrapReport = {
@@ -33,7 +34,7 @@ function translate(error: unknown): unknown {
     token === 3 ? new MaterializationError('g', new Error('bad')) : undefined;
   return translateCallError(error, {
     name: 'main',
-    runner: { symbolizer, limitsInForce: [], reachedLimits: [] },
+    runner: { symbolizer, limitsInForce: [], reachedLimits: [], lastWords: new LastWords() },
     failureOf,
   });
 }
