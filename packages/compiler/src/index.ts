@@ -1,3 +1,5 @@
+// What all errors of FarJIT are.
+export { FarJITError } from '@farjit/protocol/errors';
 export type { KeyBytes } from './cache/key-bytes.js';
 export type { CArgument, CValue } from './calls/c-values.js';
 export type {
@@ -99,6 +101,7 @@ export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { PluginError } from './layers/plugins/plugin-error.js';
+export type { BuiltModule } from './llvm/bitcode.js';
 export { BitcodeError, CompileError, IRSyntaxError, TransformError } from './llvm/errors.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';

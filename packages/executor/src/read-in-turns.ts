@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
+import type { OpenWebSocket } from '@farjit/protocol';
 import type { Lane } from './turns.js';
 
 /**
@@ -15,7 +15,7 @@ const SMALL_BYTES = 1024;
  * pongs and the fragments of a message are nobody's work, however many there are, and the system hands over two megabytes
  * in one go. The lane ends with the socket.
  */
-export function readInTurns(socket: Socket, webSocket: WebSocket, lane: Lane): void {
+export function readInTurns(socket: Socket, webSocket: OpenWebSocket, lane: Lane): void {
   const parsers = socket.listeners('data');
   socket.removeAllListeners('data');
   const pieces: Buffer[] = [];

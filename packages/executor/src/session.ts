@@ -8,6 +8,7 @@ import {
   type FrameEvent,
   MAX_REQUESTS_IN_FLIGHT,
   MAX_UNOPENED_MS,
+  type OpenWebSocket,
   type ParamsOf,
   PROTOCOL_VERSIONS,
   type ResultOf,
@@ -16,7 +17,6 @@ import {
   UnopenedLimits,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
-import type { WebSocket } from 'ws';
 import type { Abi } from './abi/abi.js';
 import type { Account } from './accounts.js';
 import type { ExecutorEvent } from './events.js';
@@ -163,7 +163,7 @@ export class Session {
   }
 
   /** Cuts its peer off when that sends too much before the session is open. */
-  watchUnopened(socket: Socket, webSocket: WebSocket): void {
+  watchUnopened(socket: Socket, webSocket: OpenWebSocket): void {
     guardUnopened(socket, webSocket, this, this.#guard);
   }
 

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import { type Connection, MAX_UNOPENED_FRAME_BYTES } from '@farjit/protocol';
-import type { WebSocket } from 'ws';
+import { type Connection, MAX_UNOPENED_FRAME_BYTES, type OpenWebSocket } from '@farjit/protocol';
 import type { Guard } from './guard.js';
 
 /** What is read of a socket at a time: the end of one message may come together with the beginning of the next. */
@@ -18,7 +17,7 @@ interface UnopenedSession {
  */
 export function guardUnopened(
   socket: Socket,
-  webSocket: WebSocket,
+  webSocket: OpenWebSocket,
   session: UnopenedSession,
   guard: Guard,
 ): void {

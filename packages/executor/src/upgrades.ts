@@ -5,6 +5,7 @@ import {
   DEFAULT_HEARTBEAT_MS,
   FIRST_FRAME_HEADER,
   MAX_FIRST_FRAME_BYTES,
+  type OpenWebSocket,
   parseFirstFrame,
   parseReceivedCount,
   RESUMPTION_HEADERS,
@@ -12,7 +13,7 @@ import {
   WebSocketTransport,
 } from '@farjit/protocol';
 import { describeQuota, formatQuota, type Quota } from '@farjit/protocol/quotas';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import type { Account, Accounts } from './accounts.js';
 import type { Authenticator, Refusal, Via } from './authentication.js';
 import type { RefusedUpgrade } from './events.js';
@@ -106,7 +107,7 @@ export class Upgrades {
   readonly #context: UpgradesContext;
   readonly #webSockets = new WebSocketServer({ noServer: true, clientTracking: false, ...WEBSOCKET_OPTIONS });
   /** WebSockets that are not closed, which the HTTP servers do not know any more, and whose they are; the oldest first. */
-  readonly #open = new Map<WebSocket, Account | undefined>();
+  readonly #open = new Map<OpenWebSocket, Account | undefined>();
 
   constructor(context: UpgradesContext) {
     this.#context = context;
@@ -132,7 +133,7 @@ export class Upgrades {
   }
 
   /** A WebSocket that is open is waited for. */
-  keep(webSocket: WebSocket, account?: Account): void {
+  keep(webSocket: OpenWebSocket, account?: Account): void {
     this.#open.set(webSocket, account);
     webSocket.once('close', () => this.#open.delete(webSocket));
     if (account) this.#cutLingering(account);
@@ -238,7 +239,7 @@ export class Upgrades {
   #accept(
     { request, socket, head, identity }: Upgrade,
     { answer, received }: Grant,
-    use: (transport: WebSocketTransport, webSocket: WebSocket) => void,
+    use: (transport: WebSocketTransport, webSocket: OpenWebSocket) => void,
   ): boolean {
     const { host, accounts, options } = this.#context;
     const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = options;

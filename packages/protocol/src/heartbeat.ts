@@ -1,4 +1,4 @@
-import type { WebSocket } from 'ws';
+import type { OpenWebSocket } from './open-websocket.js';
 
 /** Pings without any sign of life before the peer is taken for lost. */
 export const MAX_SILENT_HEARTBEATS = 3;
@@ -27,7 +27,7 @@ export interface Heartbeat {
 
 /** What a heartbeat needs to know of its transport. */
 export interface Watched {
-  readonly socket: WebSocket;
+  readonly socket: OpenWebSocket;
   /** Whether nothing is read now, so that nothing can be heard. */
   isPaused(): boolean;
   /** Longest message that is accepted. */
@@ -79,7 +79,7 @@ class UnfinishedMessage {
   #controlFrames = 0;
   #ticks = 0;
 
-  constructor(socket: WebSocket, stream: ByteCounts) {
+  constructor(socket: OpenWebSocket, stream: ByteCounts) {
     this.#stream = stream;
     this.#bytesBefore = stream.bytesRead;
     socket.on('message', () => {

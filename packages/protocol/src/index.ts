@@ -39,6 +39,7 @@ export * as run from './messages/run.js';
 export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';
 export * as symbols from './messages/symbols.js';
+export type { OpenWebSocket } from './open-websocket.js';
 export { parseValue } from './quick-check.js';
 export { registeredTracerProvider } from './registered-tracer-provider.js';
 export { parseReceivedCount, RESUMPTION_HEADERS } from './resumption.js';

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { OpenWebSocket } from './open-websocket.js';
 import { UNMASKED, WEBSOCKET_OPTIONS } from './websocket-transport.js';
 
 /** Which end of the connection: a client's frames have masks, a server's have none. */
@@ -24,7 +25,7 @@ const JoinableWebSocket = WebSocket as unknown as new (
  * A WebSocket over a stream whose two ends belong together from the start, such as a socket pair: frames as in RFC 6455,
  * and no handshake before them, since it would tell neither end anything. Node's HTTP is not loaded for it.
  */
-export function joinWebSocket(socket: Duplex, role: WebSocketRole): WebSocket {
+export function joinWebSocket(socket: Duplex, role: WebSocketRole): OpenWebSocket {
   const options = {
     ...WEBSOCKET_OPTIONS,
     ...UNMASKED,

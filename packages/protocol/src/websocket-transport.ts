@@ -1,7 +1,7 @@
-import type { RawData, WebSocket } from 'ws';
 import { MAX_FRAME_BYTES } from './codec.js';
 import { ConnectionClosedError } from './errors.js';
 import { type Heartbeat, startHeartbeat } from './heartbeat.js';
+import type { OpenWebSocket } from './open-websocket.js';
 import type { Transport, TransportClose } from './transport.js';
 
 /** WebSocket fragments one frame may come in. We send every frame whole; a proxy on the way may split it. */
@@ -41,7 +41,7 @@ export interface WebSocketTransportOptions {
 
 /** Carries a `Transport` over an open WebSocket. Text frames are a protocol error (close code 1003). */
 export class WebSocketTransport implements Transport {
-  readonly #socket: WebSocket;
+  readonly #socket: OpenWebSocket;
   #handlers: Parameters<Transport['start']>[0] | undefined;
   readonly #held: Uint8Array[];
   #sent: Uint8Array | undefined;
@@ -51,21 +51,21 @@ export class WebSocketTransport implements Transport {
   /** The first error's words: 'close' always follows 'error', and its own reason is empty then. */
   #failure = '';
 
-  constructor(socket: WebSocket, { heartbeat, received, sent }: WebSocketTransportOptions = {}) {
+  constructor(socket: OpenWebSocket, { heartbeat, received, sent }: WebSocketTransportOptions = {}) {
     this.#held = received ? [received] : [];
     this.#sent = sent;
     this.#socket = socket;
     if (heartbeat) this.#watch(heartbeat);
-    socket.on('message', (data: RawData, isBinary: boolean) => {
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#closing) return;
       if (!isBinary) this.close(1003, 'binary frames only');
-      else if (this.#handlers) this.#handlers.onMessage(data as Buffer);
-      else this.#held.push(data as Buffer);
+      else if (this.#handlers) this.#handlers.onMessage(data);
+      else this.#held.push(data);
     });
-    socket.on('error', (error) => {
+    socket.on('error', (error: Error) => {
       this.#failure ||= error.message;
     });
-    socket.on('close', (code, reason) => {
+    socket.on('close', (code: number, reason: Buffer) => {
       this.#close = { code, reason: reason.toString() || this.#failure };
       this.#handlers?.onClose(this.#close);
     });

@@ -97,7 +97,7 @@ function pathOf(url: string, token: string | undefined, owner: number | undefine
 }
 
 async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptions> {
-  const { tlsClientOptions } = await import('./client-tls.js');
+  const { tlsClientOptions } = await import('./tls-client-options.js');
   return tlsClientOptions(tls).catch((cause: Error) => {
     throw new ConnectError(`cannot connect to ${url}: ${cause.message}`, { cause });
   });

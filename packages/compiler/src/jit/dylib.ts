@@ -1,5 +1,4 @@
 import { FarJITError } from '@farjit/protocol/errors';
-import type llvm from 'llvm-bindings';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
@@ -30,7 +29,7 @@ import {
 } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
 import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.js';
-import { writeBitcode } from '../llvm/bitcode.js';
+import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import { definedPassing, definedSignature } from './defined-signature.js';
@@ -103,7 +102,7 @@ export class Dylib {
    * @throws {CompileError} when it does not verify.
    * @throws {CodegenLostError} when LLVM gives up on it.
    */
-  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+  async addModule(module: BuiltModule): Promise<ResourceTracker> {
     checkAddModule(module);
     const name = module.getModuleIdentifier() || 'module';
     return this.#addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);

@@ -1,5 +1,4 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import type llvm from 'llvm-bindings';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
@@ -14,6 +13,7 @@ import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
+import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { TargetMachine } from '../llvm/target-machine.js';
@@ -141,7 +141,7 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Adds a module to the main dylib: see `Dylib.addModule`. */
-  addModule(module: llvm.Module): Promise<ResourceTracker> {
+  addModule(module: BuiltModule): Promise<ResourceTracker> {
     return this.mainDylib.addModule(module);
   }
 

@@ -10,17 +10,25 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const FOLDERS = ['/dev/shm', tmpdir()];
 
 /**
+ * A module built with llvm-bindings: its `Module`, as far as it is looked at. Without that package, which is installed by those
+ * who build modules with it, this is still a type.
+ */
+export interface BuiltModule {
+  getModuleIdentifier(): string;
+}
+
+/**
  * A module built with llvm-bindings as bitcode, which every libLLVM from 14 on reads.
  *
  * llvm-bindings writes to a path only; the path leads to a file without a name, so nothing is left behind however the
  * process ends.
  * @throws {BitcodeError} when no such file can be made or written.
  */
-export function writeBitcode(module: llvm.Module): Uint8Array {
+export function writeBitcode(module: BuiltModule): Uint8Array {
   const name = module.getModuleIdentifier();
   const fd = openUnnamed(name);
   try {
-    loadBindings().WriteBitcodeToFile(module, `/proc/self/fd/${fd}`);
+    loadBindings().WriteBitcodeToFile(module as llvm.Module, `/proc/self/fd/${fd}`);
     return readAll(fd, name);
   } catch (cause) {
     if (cause instanceof BitcodeError) throw cause;

@@ -1,4 +1,3 @@
-import type llvm from 'llvm-bindings';
 import { SharedObjects } from '../cache/shared-objects.js';
 import type { CArgument } from '../calls/c-values.js';
 import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js';
@@ -28,7 +27,7 @@ import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { writeToProcess } from '../jit/write-to-process.js';
 import type { FrontEnd } from '../layers/front-end.js';
-import { writeBitcode } from '../llvm/bitcode.js';
+import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
@@ -153,7 +152,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * `Dylib.addModule`.
    * @throws as that.
    */
-  async addModule(module: llvm.Module): Promise<ResourceTracker> {
+  async addModule(module: BuiltModule): Promise<ResourceTracker> {
     checkAddModule(module);
     const name = module.getModuleIdentifier() || 'module';
     return this.#inputs.addIR({ form: 'bitcode', bytes: writeBitcode(module) }, name);
