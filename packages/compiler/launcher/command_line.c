@@ -6,6 +6,12 @@ static bool begins_with(const char *text, const char *prefix) {
   return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+const char *launched_from(char *const *args) {
+  static const char OPTION[] = "--launched-from=";
+  if (args[0] == NULL || args[1] == NULL || !begins_with(args[1], OPTION)) return NULL;
+  return args[1] + strlen(OPTION);
+}
+
 // Options of the executor, which is started by whoever has read them.
 static const char *const EXECUTOR_OPTIONS[] = {"--executor", "--sandbox", "--limit", "--preload"};
 

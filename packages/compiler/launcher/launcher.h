@@ -14,9 +14,14 @@ struct programs {
   char executor[PATH_MAX];
 };
 
-/// Finds them from the launcher's own place, `<package>/dist/launcher/farjit`, as Node finds packages.
-/// @returns false, with words on standard error, when the compiler is not beside it.
-bool find_programs(struct programs *programs);
+/// Finds them as Node finds packages.
+/// @param from the folder of the package that wants them; NULL for the launcher's own, of `<package>/dist/launcher/farjit`.
+/// @returns false, with words on standard error, when there is no compiler.
+bool find_programs(struct programs *programs, const char *from);
+
+/// The folder in `--launched-from=FOLDER`, which `bin/farjit` of the package farjit puts before the user's arguments; NULL
+/// when it is not the first of them.
+const char *launched_from(char *const *args);
 
 /// Whether a command line's command runs code in an executor of its own. What this gets wrong costs time only: an
 /// executor that the compiler does not want ends when its socket is closed, and one it misses it starts itself.

@@ -71,7 +71,12 @@ static void become_compiler(const char *compiler, char *adopted, int count, char
 int main(int count, char **args) {
   struct programs programs;
   open_standard_descriptors();
-  if (!find_programs(&programs)) return CANNOT_START;
+  const char *from = launched_from(args);
+  if (from != NULL) {
+    args++;
+    count--;
+  }
+  if (!find_programs(&programs, from)) return CANNOT_START;
   char option[64];
   char *adopted = NULL;
   if (programs.executor[0] != '\0' && wants_executor(args)) {

@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "launcher.h"
 
-static const char COMPILER[] = "bin/farjit.js";
+static const char OWN_COMPILER[] = "bin/farjit.js";
+static const char COMPILER[] = "node_modules/@farjit/compiler/bin/farjit.js";
 static const char EXECUTOR[] = "node_modules/@farjit/executor/bin/farjit-executor.js";
 
 /// Takes the last component off a path; "/" and "" stay.
@@ -22,18 +24,18 @@ static bool join(char out[PATH_MAX], const char *folder, const char *name) {
 }
 
 /// `node_modules` in the package's folder and in each above it, as `require` looks.
-static void find_executor(char out[PATH_MAX], const char *package) {
+static void find_in_node_modules(char out[PATH_MAX], const char *package, const char *name) {
   char folder[PATH_MAX];
   strcpy(folder, package);
   do {
-    if (join(out, folder, EXECUTOR) && access(out, R_OK) == 0) return;
+    if (join(out, folder, name) && access(out, R_OK) == 0) return;
   } while (to_parent(folder));
   out[0] = '\0';
 }
 
-bool find_programs(struct programs *programs) {
-  char package[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", package, sizeof package - 1);
+/// The folder of the package that the launcher was built in.
+static bool find_package(char package[PATH_MAX]) {
+  const ssize_t length = readlink("/proc/self/exe", package, PATH_MAX - 1);
   if (length < 0) {
     fprintf(stderr, "farjit: cannot tell where it is installed (/proc/self/exe: %s); ", strerror(errno));
     fprintf(stderr, "start it as node packages/compiler/bin/farjit.js\n");
@@ -42,11 +44,20 @@ bool find_programs(struct programs *programs) {
   package[length] = '\0';
   // <package>/dist/launcher/farjit
   for (int level = 0; level < 3; level++) to_parent(package);
-  if (!join(programs->compiler, package, COMPILER) || access(programs->compiler, R_OK) != 0) {
+  return true;
+}
+
+bool find_programs(struct programs *programs, const char *from) {
+  char package[PATH_MAX];
+  if (from == NULL || realpath(from, package) == NULL)
+    if (!find_package(package)) return false;
+  if (!join(programs->compiler, package, OWN_COMPILER) || access(programs->compiler, R_OK) != 0)
+    find_in_node_modules(programs->compiler, package, COMPILER);
+  if (programs->compiler[0] == '\0') {
     fprintf(stderr, "farjit: there is no %s in %s; install FarJIT as a whole, and run it where it was built\n",
-            COMPILER, package);
+            OWN_COMPILER, package);
     return false;
   }
-  find_executor(programs->executor, package);
+  find_in_node_modules(programs->executor, package, EXECUTOR);
   return true;
 }

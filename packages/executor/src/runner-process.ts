@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type RunnerEnd, session } from '@farjit/protocol';
+import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
@@ -24,8 +24,8 @@ import {
 import { type RunnerUsage, RunnerWatch } from './runner-watch.js';
 import type { Lane } from './turns.js';
 
-/** Where `npm run build` puts the runner. */
-export const DEFAULT_RUNNER_PATH = fileURLToPath(new URL('../runner/farjit-runner', import.meta.url));
+/** The runner that is used unless another is named. */
+export const DEFAULT_RUNNER_PATH = nativeProgram(new URL('../runner/farjit-runner', import.meta.url));
 
 /** Each phase from spawn to CONFINED takes milliseconds; a machine this much slower is stuck. */
 const START_TIMEOUT_MS = 10_000;
@@ -85,7 +85,7 @@ export class RunnerProcess {
     });
     try {
       if (!existsSync(runnerPath))
-        throw new RunnerStartError(`there is no runner at ${runnerPath}: build it with \`npm run build\``);
+        throw new RunnerStartError(`there is no runner at ${runnerPath}: ${howToGetPrograms()}`);
       pipes = new RunnerPipes({
         guard,
         write: (stream, content) => {

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { howToGetPrograms, isOfPackage, nativeProgram } from '@farjit/protocol/native-program';
 import { DEFAULT_CODEGEN_PROGRAM } from '../codegen/codegen-pool.js';
 import { LibLLVMError } from '../llvm/errors.js';
 import {
@@ -10,6 +10,8 @@ import {
   listLibLLVMs,
   SUPPORTED_LLVM,
 } from '../llvm/find-libllvm.js';
+import { installLine } from '../llvm/install-line.js';
+import { howToGetBindings } from '../llvm/llvm-bindings.js';
 import { probe, tryCommand } from './doctor-probing.js';
 
 /** What one look at the machine found. */
@@ -66,7 +68,8 @@ export async function checkLibLLVM(options: FindOptions = {}): Promise<Finding[]
     if (!(error instanceof LibLLVMError)) throw error;
     // The first sentence says what is wrong, the rest what to do.
     const end = error.message.indexOf('. ') + 1;
-    return [{ level: 'fail', what: error.message.slice(0, end), fix: error.message.slice(end + 1) }];
+    const what = `${error.message.slice(0, end)} Without it nothing is compiled, and objects alone run.`;
+    return [{ level: 'fail', what, fix: error.message.slice(end + 1) }];
   }
   const others = listLibLLVMs(options).filter(({ path }) => path !== used.path);
   const findings = [
@@ -97,25 +100,48 @@ async function checkUsedLibLLVM(path: string, why: string): Promise<Finding> {
   };
 }
 
-/** Whether a native addon of Node's loads. */
-export async function checkAddon(name: 'llvm-bindings' | 'ffi-rs', purpose: string): Promise<Finding> {
-  const tried = await probe(name);
-  if (tried.works) return { level: 'ok', what: `${name}, ${purpose}, loads` };
-  return { level: 'fail', what: `${name}, ${purpose}, does not load: ${tried.words}`, fix: 'npm run setup' };
+/** Whether ffi-rs loads. */
+export async function checkFFI(): Promise<Finding> {
+  const what = 'ffi-rs, which calls the kernel, and libLLVM for what transforms do,';
+  const tried = await probe('ffi-rs');
+  if (tried.works) return { level: 'ok', what: `${what} loads` };
+  const fix = 'npm install ffi-rs, without --omit=optional: its native half is an optional dependency';
+  return { level: 'fail', what: `${what} does not load: ${tried.words}`, fix };
 }
 
-/** The native runner is beside the executor's compiled code. */
+/** Whether llvm-bindings loads, which is for those who build modules with it. */
+export async function checkBindings(): Promise<Finding> {
+  const tried = await probe('llvm-bindings');
+  if (tried.works)
+    return { level: 'ok', what: 'llvm-bindings, which builds the modules of addModule, loads' };
+  const what = `llvm-bindings does not load: addModule has no modules; all else works (${tried.words})`;
+  return { level: 'warn', what, fix: howToGetBindings() };
+}
+
+/** Whether the native runner starts. */
 export function checkRunner(path = runnerPath()): Promise<Finding> {
-  return checkProgram('runner', path, 'on Debian: apt-get install libseccomp2 libgcc-s1; then npm run build');
+  return checkProgram('runner', path, {
+    without: 'nothing runs here, and executors elsewhere (--executor URL) run what they are given',
+    fix: `on Debian and Ubuntu: ${installLine(['libgcc-s1'])}; in a clone also: npm run build`,
+  });
 }
 
-/** The code generator is beside the compiler's compiled code. */
+/** Whether the code generator starts. */
 export function checkCodegen(path = DEFAULT_CODEGEN_PROGRAM): Promise<Finding> {
-  return checkProgram('code generator', path, 'on Debian: apt-get install libseccomp2; then npm run build');
+  return checkProgram('code generator', path, {
+    without: 'nothing is compiled, and objects alone run',
+    fix: 'on Debian and Ubuntu: install the newest libc6 of the release; in a clone: npm run build',
+  });
 }
 
-async function checkProgram(what: string, path: string, fix: string): Promise<Finding> {
-  if (!existsSync(path)) return { level: 'fail', what: `no ${what} at ${path}`, fix: 'npm run build' };
+/** @param options.without what does not work without the program. */
+async function checkProgram(
+  what: string,
+  path: string,
+  { without, fix }: { readonly without: string; readonly fix: string },
+): Promise<Finding> {
+  if (!existsSync(path))
+    return { level: 'fail', what: `no ${what} at ${path}: ${without}`, fix: howToGetPrograms() };
   try {
     accessSync(path, constants.X_OK);
   } catch {
@@ -128,18 +154,19 @@ async function checkProgram(what: string, path: string, fix: string): Promise<Fi
 
 /** Where the executor's package has its runner. */
 export function runnerPath(): string {
-  return fileURLToPath(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
+  return nativeProgram(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
 }
 
-/** A compiler is needed to build the native programs, not to use them. */
-export async function checkCCompiler(command = process.env.CC || 'cc'): Promise<Finding> {
+/** A compiler is needed to build the native programs, not to use those of a package. */
+export async function checkCCompiler(
+  command = process.env.CC || 'cc',
+  isPrebuilt = isOfPackage(runnerPath()),
+): Promise<Finding[]> {
+  if (isPrebuilt) return [];
   const tried = await tryCommand(command, ['--version']);
-  if (tried.works) return { level: 'ok', what: `C compiler: ${tried.words}` };
-  return {
-    level: 'warn',
-    what: `no C compiler (${command}): the native programs cannot be built here`,
-    fix: 'npm run setup',
-  };
+  if (tried.works) return [{ level: 'ok', what: `C compiler: ${tried.words}` }];
+  const what = `no C compiler (${command}): the native programs cannot be built here`;
+  return [{ level: 'warn', what, fix: 'npm run setup' }];
 }
 
 /** What of the kernel the executor uses, each tried. */

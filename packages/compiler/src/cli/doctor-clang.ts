@@ -12,6 +12,12 @@ export function checkClang(options: FindClangOptions = {}): Finding[] {
     // Of libLLVM, its own check says what is wrong.
     if (error instanceof LibLLVMError) return [];
     const fix = error instanceof Error ? error.message : String(error);
-    return [{ level: 'warn', what: 'no clang that fits libLLVM: farjit run takes no C and C++', fix }];
+    return [
+      {
+        level: 'warn',
+        what: 'no clang that fits libLLVM: C and C++ are not compiled; their objects run',
+        fix,
+      },
+    ];
   }
 }

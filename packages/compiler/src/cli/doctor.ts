@@ -1,9 +1,10 @@
 import { createColors } from 'picocolors';
 import {
-  checkAddon,
+  checkBindings,
   checkCCompiler,
   checkCodegen,
   checkCPU,
+  checkFFI,
   checkKernelFeatures,
   checkKernelVersion,
   checkLibLLVM,
@@ -28,8 +29,8 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkPlatform(),
     checkKernelVersion(),
     checkLibLLVM(),
-    checkAddon('llvm-bindings', 'which builds the modules of addModule'),
-    checkAddon('ffi-rs', 'which calls the kernel, and libLLVM for what transforms do'),
+    checkBindings(),
+    checkFFI(),
     checkCodegen(),
     checkCodegenConfinement(),
     checkRunner(),

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { nativeProgram } from '@farjit/protocol/native-program';
 import { SessionClosedError } from '../core/errors.js';
 import { aliasesOfObject, runListsOf, symbolsOfObject } from '../core/object-symbols.js';
 import { buildLinkGraph } from '../jitlink/elf/elf.js';
@@ -17,8 +17,8 @@ import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
 import type { CompileInput, CompileOutput } from './compile-input.js';
 
-/** Where `npm run build` puts it. */
-export const DEFAULT_CODEGEN_PROGRAM = fileURLToPath(
+/** The one that is used unless another is named. */
+export const DEFAULT_CODEGEN_PROGRAM = nativeProgram(
   new URL('../../codegen/farjit-codegen', import.meta.url),
 );
 

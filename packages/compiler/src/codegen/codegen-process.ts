@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { howToGetPrograms } from '@farjit/protocol/native-program';
 import { LibLLVMError } from '../llvm/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import {
@@ -47,7 +48,7 @@ export class CodegenProcess {
     });
     this.ready.catch(() => {});
     if (!existsSync(program))
-      throw new LibLLVMError(`There is no code generator at ${program}. Build it with: npm run build`);
+      throw new LibLLVMError(`There is no code generator at ${program}: ${howToGetPrograms()}.`);
     // Detached: Ctrl-C in a terminal is for the compiler to handle. No environment: nothing in it is for LLVM.
     const child = spawn(program, [libLLVMPath], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import type { LimitName } from '@farjit/protocol/limits';
+import { howToGetPrograms } from '@farjit/protocol/native-program';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import {
   type ExecutorProcess,
@@ -46,9 +47,11 @@ export class LocalExecutor {
   /**
    * Starts `farjit-executor` with this Node. Does not wait for it: `connect` does.
    * @param options.entry its main file; by default that of `@farjit/executor`.
-   * @throws {ExecutorStartError} when that package is not there.
+   * @throws {ExecutorStartError} when that package is not there, or has nothing for this machine.
    */
   static start(options: LocalExecutorOptions = {}): LocalExecutor {
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      throw new ExecutorStartError(`no executor runs here: ${howToGetPrograms()}`);
     return new LocalExecutor(spawnExecutor(options.entry ?? findEntry(), argumentsOf(options)));
   }
 

@@ -9,11 +9,9 @@ export class LibLLVMError extends FarJITError {
 
 /** A native part of the compiler cannot be loaded: it is not installed, or not built for this Node. */
 export class CompilerLoadError extends FarJITError {
-  constructor(native: string, cause: unknown) {
+  constructor(native: string, cause: unknown, advice = 'farjit doctor says what to do') {
     const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    super('COMPILER_LOAD_FAILED', `cannot load ${native} (${words}); farjit doctor says what to do`, {
-      cause,
-    });
+    super('COMPILER_LOAD_FAILED', `cannot load ${native} (${words}); ${advice}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LibLLVMError } from './errors.js';
+import { installLine, libLLVMPackage } from './install-line.js';
 
 /** The libLLVMs that FarJIT is made for, oldest and newest major version. */
 export const SUPPORTED_LLVM = { oldest: 14, newest: 22 } as const;
@@ -33,7 +34,7 @@ export function findLibLLVM(options: FindOptions = {}): LibLLVMFile {
   const found = listLibLLVMs(options).find(isSupported);
   if (found === undefined) {
     throw new LibLLVMError(
-      `No libLLVM ${SUPPORTED_LLVM.oldest} to ${SUPPORTED_LLVM.newest} found. Install one (on Debian: apt-get install llvm-14-dev), or set FARJIT_LIBLLVM to the path of a libLLVM shared library.`,
+      `No libLLVM ${SUPPORTED_LLVM.oldest} to ${SUPPORTED_LLVM.newest} found. Install one (on Debian and Ubuntu: ${installLine([libLLVMPackage()])}), or set FARJIT_LIBLLVM to the path of a libLLVM shared library.`,
     );
   }
   return found;

@@ -1,5 +1,6 @@
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import {
   descendants,
@@ -130,6 +131,49 @@ test('without a compiler beside it, or without Node, it says what to do', async 
     end: 127,
   });
 });
+
+const PLATFORM = '@farjit/linux-x64-gnu/bin/farjit';
+/** The packages as npm lays them out, and as pnpm does, where each has beside it what it depends on, by links. */
+const LAYOUTS: readonly [what: string, modules: string, linked: readonly string[]][] = [
+  ['beside each other', 'node_modules', []],
+  [
+    'in a store',
+    'node_modules/.pnpm/farjit@0.1.0/node_modules',
+    ['@farjit/compiler', '@farjit/linux-x64-gnu'],
+  ],
+];
+for (const [what, modules, linked] of LAYOUTS)
+  test(`the command that npm links starts the platform’s launcher, with packages ${what}, or else Node`, async (t) => {
+    const folder = await folderWith(t);
+    const place = async (path: string, content: string) => {
+      const owner = linked.find((name) => path.startsWith(`${name}/`));
+      const target = join(folder, owner ? 'store' : '', modules, path);
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, content, { mode: 0o755 });
+      return target;
+    };
+    await place('@farjit/compiler/package.json', '{}');
+    await place('@farjit/compiler/bin/farjit.js', SHOW_ARGUMENTS);
+    await place('@farjit/executor/bin/farjit-executor.js', '');
+    const launcher = await place(PLATFORM, '');
+    await copyFile(FARJIT, launcher);
+    for (const name of linked) {
+      await mkdir(join(folder, modules, dirname(name)), { recursive: true });
+      await symlink(join(folder, 'store', modules, name), join(folder, modules, name));
+    }
+    const own = fileURLToPath(new URL('bin', import.meta.resolve('farjit/package.json')));
+    await mkdir(join(folder, modules, 'farjit'), { recursive: true });
+    await cp(own, join(folder, modules, 'farjit/bin'), { recursive: true });
+    await mkdir(join(folder, 'node_modules/.bin'), { recursive: true });
+    const command = join(folder, 'node_modules/.bin/farjit');
+    await symlink(join('../..', modules, 'farjit/bin/farjit'), command);
+    const run = (args: readonly string[]) => start(t, args, { command: [command], cwd: folder }).finished;
+    const [adoption, ...rest] = JSON.parse((await run(['run', 'a b', '--x'])).stdout) as string[];
+    t.regex(adoption ?? '', /^--adopt-executor=/, 'the launcher was there');
+    t.deepEqual(rest, ['run', 'a b', '--x']);
+    await rm(launcher);
+    t.deepEqual(JSON.parse((await run(['run', 'a b', '--x'])).stdout), ['run', 'a b', '--x']);
+  });
 
 test('without an executor installed, the compiler looks for it itself', async (t) => {
   const installation = await install(t, { compiler: SHOW_ARGUMENTS });

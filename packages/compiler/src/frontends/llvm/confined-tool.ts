@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
 import { CCompilerError } from './c-errors.js';
 
-/** Where `npm run build` puts it. */
-const CONFINE_PROGRAM = fileURLToPath(new URL('../../../confine/farjit-confine', import.meta.url));
+const CONFINE_PROGRAM = nativeProgram(new URL('../../../confine/farjit-confine', import.meta.url));
 /** Its exit code when it has not started the program: `EXIT_NOT_CONFINED` of `confine/main.c`. */
 const NOT_CONFINED = 125;
 /** What of the program's words is kept: the first of them say what is wrong. */
@@ -44,9 +43,7 @@ export async function runConfined(
   { input, cwd, readable, limits, signal: cancel }: ToolOptions,
 ): Promise<ToolResult> {
   if (!existsSync(CONFINE_PROGRAM))
-    throw new CCompilerError(
-      `there is no ${CONFINE_PROGRAM} to confine it with: build it with npm run build`,
-    );
+    throw new CCompilerError(`there is no ${CONFINE_PROGRAM} to confine it with: ${howToGetPrograms()}`);
   const confinement = readable.flatMap((path) => ['--ro', path]);
   const child = spawn(
     CONFINE_PROGRAM,

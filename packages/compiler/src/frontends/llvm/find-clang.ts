@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { SUPPORTED_LLVM, versionInName } from '../../llvm/find-libllvm.js';
+import { installLine } from '../../llvm/install-line.js';
 import { CCompilerError } from './c-errors.js';
 
 /** Where to look, for callers that do not want the process's own surroundings. */
@@ -35,7 +36,7 @@ export function findClang(libLLVMPath: string, options: FindClangOptions = {}): 
   if (plain !== undefined && isNotNewer(plain, newest)) return plain;
   throw new CCompilerError(
     `C and C++ need clang ${newest}, or an older one from ${SUPPORTED_LLVM.oldest} on: this libLLVM is ${newest}. ` +
-      `Install it (on Debian: apt-get install clang-${newest}), or name one`,
+      `Install it (on Debian and Ubuntu: ${installLine([`clang-${newest}`])}), or name one`,
   );
 }
 
