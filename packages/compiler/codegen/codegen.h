@@ -144,6 +144,7 @@ enum farjit_symbol_flags {
 	FARJIT_SYMBOL_HIDDEN = 4, /* for those alone that are linked with it */
 	FARJIT_SYMBOL_LIBRARY = 8, /* elsewhere, and LLVM knows by heart what the C library's function of that name does */
 	FARJIT_SYMBOL_THREAD_LOCAL = 16,
+	FARJIT_SYMBOL_VAGUE = 32, /* weak, and all definitions are the same: C++'s rule of one definition */
 };
 
 enum farjit_status {

@@ -91,10 +91,12 @@ static unsigned symbol_flags(LLVMValueRef value)
 	switch (llvm.LLVMGetLinkage(value)) {
 	case LLVMCommonLinkage:
 		return flags | FARJIT_SYMBOL_COMMON;
-	case LLVMLinkOnceAnyLinkage:
 	case LLVMLinkOnceODRLinkage:
-	case LLVMWeakAnyLinkage:
 	case LLVMWeakODRLinkage:
+		flags |= FARJIT_SYMBOL_VAGUE;
+		/* fall through */
+	case LLVMLinkOnceAnyLinkage:
+	case LLVMWeakAnyLinkage:
 		return flags | FARJIT_SYMBOL_WEAK;
 	}
 	return flags | (llvm.LLVMIsAGlobalObject(value) && llvm.LLVMGetComdat(value) ? FARJIT_SYMBOL_WEAK : 0);

@@ -162,6 +162,8 @@ export class MaterializationUnit {
   readonly interface: Interface;
   /** Of its functions, those that have several names. */
   readonly aliases: FunctionAliases = NO_ALIASES;
+  /** Data that is a library's where one has it. */
+  readonly vague: ReadonlySet<string>;
   /** Whether it has definitions that give way to others. */
   readonly canYield: boolean;
   /** Functions its source calls by name, where that is known before it is compiled. */
@@ -183,6 +185,7 @@ export class MaterializationUnit {
     this.source = source;
     this.symbols = symbols;
     this.interface = interfaceOf(symbols);
+    this.vague = vagueOf(symbols);
     this.canYield = [...symbols.values()].some(({ linkage }) => linkage !== 'strong');
     this.calls = calls;
     this.callees = calleesOf(calls);
@@ -208,4 +211,11 @@ function interfaceOf(symbols: SymbolFlagsMap): Interface {
   const data = new Set<string>();
   for (const [name, { callable }] of symbols) (callable ? functions : data).add(name);
   return { functions, data };
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function vagueOf(symbols: SymbolFlagsMap): ReadonlySet<string> {
+  const names = [...symbols].flatMap(([name, { vague }]) => (vague ? name : []));
+  return names.length === 0 ? NO_NAMES : new Set(names);
 }

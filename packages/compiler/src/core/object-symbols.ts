@@ -4,7 +4,7 @@ import { parseSetMember } from '../jitlink/linker-sets.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
 import { type FunctionAliases, functionAliases } from './function-aliases.js';
 import { type UnitSets, unitSets } from './materialization-unit.js';
-import type { SymbolFlags, SymbolFlagsMap } from './symbol-flags.js';
+import { isVague, type SymbolFlags, type SymbolFlagsMap } from './symbol-flags.js';
 
 /** What an object defines for others, as its symbol table has it. A number (`SHN_ABS`) is data at that address. */
 export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
@@ -45,13 +45,17 @@ export function setsOfObject({ symbols }: LinkGraph): UnitSets | undefined {
   );
 }
 
-function flagsOf({ kind, block, callable, linkage, scope, threadLocal, sizeBytes }: LinkSymbol): SymbolFlags {
+function flagsOf(symbol: LinkSymbol): SymbolFlags {
+  const { name, kind, block, linkage, threadLocal, sizeBytes } = symbol;
   const isCommon = block?.section.name === COMMON_SECTION;
+  const callable = symbol.callable && kind !== 'absolute';
+  const scope = symbol.scope === 'hidden' ? 'hidden' : 'exported';
   return {
-    callable: callable && kind !== 'absolute',
+    callable,
     linkage: isCommon ? 'common' : linkage,
-    scope: scope === 'hidden' ? 'hidden' : 'exported',
+    scope,
     threadLocal,
+    vague: symbol.vague && !threadLocal && isVague(name, { callable, scope }),
     sizeBytes: isCommon ? sizeBytes : 0,
   };
 }

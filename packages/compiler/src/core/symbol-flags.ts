@@ -8,6 +8,11 @@ export interface SymbolFlags {
   readonly scope: 'exported' | 'hidden';
   /** Data that each thread has its own of: it has no address, and code finds it by its distance from the thread pointer. */
   readonly threadLocal: boolean;
+  /**
+   * Data of which a program has one, however many define it: C++'s, by the rule of one definition. Libraries that define it
+   * use their own copy, so that has to be everybody's.
+   */
+  readonly vague: boolean;
   /** What a common one takes; 0 for others. */
   readonly sizeBytes: number;
 }
@@ -23,11 +28,20 @@ export const FUNCTION: SymbolFlags = {
   linkage: 'strong',
   scope: 'exported',
   threadLocal: false,
+  vague: false,
   sizeBytes: 0,
 };
 export const DATA: SymbolFlags = { ...FUNCTION, callable: false };
 
 const STRENGTH = { weak: 0, common: 1, strong: 2 } as const;
+
+/** A table of virtual functions: each copy leads to the functions of those who have it, which are as good. */
+const VIRTUAL_TABLE = /^_ZT[VTC]/;
+
+/** Whether a definition that any other would do for is one that a program must have one of. */
+export function isVague(name: string, { callable, scope }: Pick<SymbolFlags, 'callable' | 'scope'>): boolean {
+  return !callable && scope === 'exported' && !VIRTUAL_TABLE.test(name);
+}
 
 /** Strong, exported symbols. */
 export function strongSymbols(functions: Iterable<string>, data: Iterable<string> = []): SymbolFlagsMap {

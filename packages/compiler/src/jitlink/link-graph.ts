@@ -52,6 +52,8 @@ export class LinkSymbol {
   inLibrary = false;
   /** Where it is then; set when the context has resolved it. */
   threadIndex: ThreadIndex | null = null;
+  /** Of a definition in an object: there may be several, all the same, and one is to be taken wherever they are. */
+  vague = false;
   /** A root of dead-stripping; pruning sets it on all that stays. */
   live: boolean;
   #address: ExecutorAddr;

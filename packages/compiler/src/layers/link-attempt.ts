@@ -40,6 +40,8 @@ export interface Meaning {
   readonly stub: IndirectStub | undefined;
   /** It is a function that only its unit can name, and is called: its code will do where that is linked. */
   readonly isCall: boolean;
+  /** Of data that a library has, too, whose copy is everybody's. */
+  readonly shared: ExecutorAddr | undefined;
 }
 
 /** A part's graph, as long as what others define does not change it. */
@@ -49,6 +51,14 @@ interface PreparedGraph {
   readonly gaveWay: ReadonlyMap<string, boolean>;
   /** Thread-local variables that it takes to be a library's. */
   readonly inLibrary: ReadonlySet<string>;
+}
+
+/** What others have of a part's names now. */
+interface Elsewhere {
+  /** Whether another definition is taken instead of the part's. */
+  readonly isTaken: (name: string) => boolean;
+  /** Whether it is a library's thread-local variable. */
+  readonly isInLibrary: (name: string) => boolean;
 }
 
 /** A part on its way into a runner. */
@@ -104,17 +114,21 @@ export class LinkAttempt {
     const uncompiled: MaterializationUnit[] = [];
     const unknown: Meaning[] = [];
     const absent: IndirectStub[] = [];
+    const uncompared = new Set<MaterializationUnit>();
     const queue = [...roots];
     for (let part = queue.pop(); part; part = queue.pop()) {
       if (members.has(part) || runner.linked.has(part)) continue;
       const member = this.#members.get(part) ?? this.#memberOf(part);
       this.#members.set(part, member);
       members.set(part, member);
+      if (!runner.knowsShared(part.unit)) uncompared.add(part.unit);
       const companions = this.#context.sets.companionsOf(part);
       queue.push(...companions.parts);
       uncompiled.push(...companions.uncompiled);
       for (const meaning of member.meanings.values()) {
-        const { found, stub } = meaning;
+        const { found, stub, shared } = meaning;
+        if (found.unit && !runner.knowsShared(found.unit)) uncompared.add(found.unit);
+        if (shared !== undefined) continue;
         if (stub) {
           if (!stubs.isEmitted(stub)) absent.push(stub);
         } else if (isData(found)) {
@@ -133,7 +147,7 @@ export class LinkAttempt {
         ]);
       return { ...group, missing: { what: 'objects', get } };
     }
-    if (unknown.length === 0 && absent.length === 0) return group;
+    if (unknown.length === 0 && absent.length === 0 && uncompared.size === 0) return group;
     const what = unknown.some(({ found }) => isSupplied(found.dylib)) ? 'generators' : 'addresses';
     const threadLocals = unknown.flatMap(({ found, isThreadLocal }) => (isThreadLocal ? found.name : []));
     const get = () =>
@@ -141,6 +155,7 @@ export class LinkAttempt {
         this.#generate(unknown),
         stubs.ensureEmitted(absent),
         runner.lookupThreadLocals(threadLocals),
+        ...[...uncompared].map((unit) => runner.lookupShared(unit)),
       ]);
     return { ...group, missing: { what, get } };
   }
@@ -158,11 +173,11 @@ export class LinkAttempt {
     const addresses = new Map<string, ExecutorAddr>();
     // What has data cannot be linked again when code that it calls is.
     const hasData = graph.layouts.some(({ prot }) => prot === 'data');
-    for (const [name, { found, stub, isCall }] of meanings) {
+    for (const [name, { found, stub, isCall, shared }] of meanings) {
       const code =
         isCall && !hasData ? this.#addressIn(implementationName(found.name), found, members) : undefined;
       const stubbed = stub && this.#context.stubs.stubAddress(stub);
-      const address = code ?? stubbed ?? this.#addressOf(found, members);
+      const address = shared ?? code ?? stubbed ?? this.#addressOf(found, members);
       if (address !== undefined) addresses.set(name, address);
     }
     return addresses;
@@ -197,11 +212,12 @@ export class LinkAttempt {
     this.parts.add(part);
     const prepared = this.#graphs.get(part);
     const dylib = own ?? this.#context.mainDylib;
-    const isInLibrary = (name: string) => this.#isInLibrary(dylib.lookup(name));
+    const elsewhere: Elsewhere = {
+      isTaken: (name) => own?.find(name) !== unit || this.#runner.sharedAddress(unit, name) !== undefined,
+      isInLibrary: (name) => this.#isInLibrary(dylib.lookup(name)),
+    };
     const current =
-      prepared && isCurrent(unit, own, prepared, isInLibrary)
-        ? prepared
-        : prepareGraph(part, own, plugins, isInLibrary);
+      prepared && isCurrent(prepared, elsewhere) ? prepared : prepareGraph(part, plugins, elsewhere);
     this.#graphs.set(part, current);
     const { graph } = current;
     const ofPlugins: string[] = [];
@@ -230,6 +246,7 @@ export class LinkAttempt {
       stub: isStubbed ? this.#context.stubs.createStub(found) : undefined,
       isWeak: weakNames.has(asked),
       isThreadLocal: threadLocalNames.has(asked),
+      shared: unit && this.#runner.sharedAddress(unit, name),
     };
   }
 
@@ -305,9 +322,8 @@ function isData({ unit, name }: FoundDefinition): boolean {
 /** Makes a part's graph, without data that another's is taken instead of. */
 function prepareGraph(
   part: ObjectPart,
-  dylib: JITDylib | undefined,
   plugins: readonly ObjectLinkingPlugin[],
-  isInLibrary: (name: string) => boolean,
+  { isTaken, isInLibrary }: Elsewhere,
 ): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
@@ -318,7 +334,7 @@ function prepareGraph(
     if (kind !== 'defined' || scope === 'local') continue;
     // Whoever means a function means its stub. The body stays, for an alias, or for when it is taken again.
     if (defines.functions.has(name) || (symbols.get(name)?.linkage ?? 'strong') === 'strong') continue;
-    gaveWay.set(name, dylib?.find(name) !== unit);
+    gaveWay.set(name, isTaken(name));
     if (gaveWay.get(name)) symbol.makeExternal();
   }
   const inLibrary = new Set<string>();
@@ -345,13 +361,11 @@ function passesOf(
 
 /** Whether what gave way when the graph was made would do so now, and what libraries have is still theirs alone. */
 function isCurrent(
-  unit: MaterializationUnit,
-  dylib: JITDylib | undefined,
   { graph, gaveWay, inLibrary }: PreparedGraph,
-  isInLibrary: (name: string) => boolean,
+  { isTaken, isInLibrary }: Elsewhere,
 ): boolean {
   return (
-    [...gaveWay].every(([name, given]) => given === (dylib?.find(name) !== unit)) &&
+    [...gaveWay].every(([name, given]) => given === isTaken(name)) &&
     [...graph.threadLocalNames].every((name) => isInLibrary(name) === inLibrary.has(name))
   );
 }

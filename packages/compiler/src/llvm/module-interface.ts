@@ -3,7 +3,7 @@ import { quoted } from '@farjit/protocol/printable';
 import type { CallSignature, ScalarKind } from '../calls/call-signature.js';
 import type { PassedPart, PassedParts } from '../calls/passed-parts.js';
 import { type FunctionAliases, functionAliases } from '../core/function-aliases.js';
-import { DATA, FUNCTION, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
+import { isVague, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
 import { isSetSection } from '../jitlink/linker-sets.js';
 import { CompileError } from './errors.js';
 
@@ -53,8 +53,8 @@ const DEFINITION = {
 const PLACES: readonly PassedPart['place'][] = ['integer', 'sse', 'memory', 'result'];
 
 /** `enum farjit_symbol_flags` of `codegen.h`. */
-const FLAG = { weak: 1, common: 2, hidden: 4, library: 8, threadLocal: 16 } as const;
-const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden | FLAG.threadLocal;
+const FLAG = { weak: 1, common: 2, hidden: 4, library: 8, threadLocal: 16, vague: 32 } as const;
+const ALL_FLAGS = FLAG.weak | FLAG.common | FLAG.hidden | FLAG.threadLocal | FLAG.vague;
 
 /** `enum farjit_scalar` of `codegen.h`. */
 const SCALARS: readonly (ScalarKind | 'void')[] = [
@@ -129,17 +129,20 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     }
     return read;
   };
-  const flagsOf = (definition: number, bits: number): SymbolFlags => {
+  const flagsOf = (name: string, definition: number, bits: number): SymbolFlags => {
     if (definition > DEFINITION.callable) throw new RangeError(`no definition is of kind ${definition}`);
     if ((bits & ~ALL_FLAGS) !== 0) throw new RangeError(`no symbol has flags ${bits}`);
     const isCommon = (bits & FLAG.common) !== 0;
     const threadLocal = (bits & FLAG.threadLocal) !== 0;
     if (threadLocal && definition !== DEFINITION.data) throw new RangeError('no function is thread-local');
+    const callable = definition !== DEFINITION.data;
+    const scope = (bits & FLAG.hidden) !== 0 ? 'hidden' : 'exported';
     return {
-      ...(definition === DEFINITION.data ? DATA : FUNCTION),
+      callable,
       linkage: isCommon ? 'common' : (bits & FLAG.weak) !== 0 ? 'weak' : 'strong',
-      scope: (bits & FLAG.hidden) !== 0 ? 'hidden' : 'exported',
+      scope,
       threadLocal,
+      vague: (bits & FLAG.vague) !== 0 && !threadLocal && isVague(name, { callable, scope }),
       sizeBytes: isCommon ? Number(u64()) : 0,
     };
   };
@@ -191,7 +194,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     }
     if (definition === DEFINITION.threadLocal || (bits & FLAG.threadLocal) !== 0) threadLocals.add(name);
     if (definition === DEFINITION.threadLocal) continue;
-    symbols.set(name, flagsOf(definition, bits));
+    symbols.set(name, flagsOf(name, definition, bits));
     if (definition === DEFINITION.callable) signatures.set(name, signature());
   }
   return {

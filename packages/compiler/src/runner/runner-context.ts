@@ -39,6 +39,8 @@ export class RunnerContext {
   readonly #slabs: Partial<Record<SectionProt, SlabAllocator>>;
   readonly #processSymbols = new Map<string, ExecutorAddr>();
   readonly #threadLocals = new Map<string, ThreadLocalPlace | undefined>();
+  /** Units of which it is known what of theirs libraries have. */
+  readonly #compared = new WeakSet<MaterializationUnit>();
   /** Names that are being looked up. */
   readonly #lookups = new Map<string, Promise<void>>();
   readonly #applying = new Set<Promise<unknown>>();
@@ -152,6 +154,22 @@ export class RunnerContext {
       if (address !== undefined) found.set(name, address);
     }
     return found;
+  }
+
+  /** Whether it is known which of a unit's data libraries have, whose copy is everybody's then. */
+  knowsShared(unit: MaterializationUnit): boolean {
+    return unit.vague.size === 0 || this.#compared.has(unit);
+  }
+
+  /** Asks which of a unit's data libraries have, in one go. */
+  async lookupShared(unit: MaterializationUnit): Promise<void> {
+    await this.lookupProcessSymbols([...unit.vague]);
+    this.#compared.add(unit);
+  }
+
+  /** Where a library has what the unit defines too, and means; undefined for what is the unit's own. */
+  sharedAddress(unit: MaterializationUnit, name: string): ExecutorAddr | undefined {
+    return unit.vague.has(name) ? this.#processSymbols.get(name) : undefined;
   }
 
   async #lookUp(names: readonly string[]): Promise<void> {

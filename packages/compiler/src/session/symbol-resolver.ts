@@ -66,6 +66,9 @@ export class SymbolResolver {
         continue;
       }
       if (unit.symbols.get(name)?.threadLocal) throw new ThreadLocalSymbolError(name);
+      if (!runner.knowsShared(unit)) await runner.lookupShared(unit);
+      const shared = runner.sharedAddress(unit, name);
+      if (shared !== undefined) return { address: shared, kind: 'process' };
       const part = await this.#compileAction.linkPart(unit, name, runner);
       const address = part && this.#compileAction.addressIn(part, name, runner);
       if (address !== undefined) return { address, kind: 'data' };

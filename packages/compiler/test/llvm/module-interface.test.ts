@@ -12,6 +12,9 @@ const OWN_LIBRARY = [8, 0, ...name('abs')];
 const WEAK = [1, 5, ...name('w')];
 const RUN = [6, 0, ...name('llvm.global_ctors')];
 const COMMON = [0, 2, ...name('c'), 2, 1, 0, 0, 0, 0, 0, 0];
+const VAGUE = [0, 33, ...name('v')];
+const HIDDEN_VAGUE = [0, 37, ...name('u')];
+const VIRTUAL_TABLE = [0, 33, ...name('_ZTV1A')];
 const THREAD_LOCAL = [0, 17, ...name('t')];
 const EIGHT = [8, 0, 0, 0, 0, 0, 0, 0];
 const PASSING = [9, 0, ...name('f'), 1, 0, 0, 0, 1, ...EIGHT, 2, 0, 0, 0, 0, ...EIGHT, 2, ...EIGHT];
@@ -41,6 +44,9 @@ test('an interface is read as codegen.h lays it out', (t) => {
         DATA,
         WEAK,
         COMMON,
+        VAGUE,
+        HIDDEN_VAGUE,
+        VIRTUAL_TABLE,
         THREAD_LOCAL,
         OWN_THREAD_LOCAL,
         RUN,
@@ -49,13 +55,16 @@ test('an interface is read as codegen.h lays it out', (t) => {
       ].flat(),
     ),
   );
-  const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, sizeBytes: 0 };
+  const strong = { linkage: 'strong', scope: 'exported', threadLocal: false, vague: false, sizeBytes: 0 };
   t.deepEqual([...symbols], [
     ['f', { ...strong, callable: true }],
     ['g', { ...strong, callable: true }],
     ['d', { ...strong, callable: false }],
     ['w', { ...strong, callable: true, linkage: 'weak', scope: 'hidden' }],
     ['c', { ...strong, callable: false, linkage: 'common', sizeBytes: 0x102 }],
+    ['v', { ...strong, callable: false, linkage: 'weak', vague: true }],
+    ['u', { ...strong, callable: false, linkage: 'weak', scope: 'hidden' }],
+    ['_ZTV1A', { ...strong, callable: false, linkage: 'weak' }],
     ['t', { ...strong, callable: false, linkage: 'weak', threadLocal: true }],
   ] as never);
   t.deepEqual([...signatures], [['g', { result: 'void', parameters: ['double', 'ptr'] }]]);
@@ -91,10 +100,10 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [10, 0, ...name('f')],
+    [11, 0, ...name('f')],
     [9, 0, ...name('f'), 1, 0, 0, 0, 4, ...EIGHT, 0, 0, 0, 0],
     [9, 0, ...name('f'), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
-    [0, 32, ...name('d')],
+    [0, 64, ...name('d')],
     [1, 16, ...name('f')],
     [1, 8, ...name('f')],
     [3, 2, ...name('f')],

@@ -224,6 +224,7 @@ export class ElfLinkGraphBuilder {
         throw this.#object.malformed(`symbol "${name}" lies outside of it`, at, section.name);
       this.#defineIn(symbol, placement, Number(offset));
       if (this.#grouped.has(section.index)) symbol.linkage = 'weak';
+      symbol.vague = binding === elf.STB_GNU_UNIQUE || this.#grouped.has(section.index);
       // `DW.ref` pointers to personality routines: every graph that needs one has its own.
       if (scope === 'hidden' && symbol.block?.mergeable) {
         symbol.scope = 'local';
