@@ -43,8 +43,11 @@ uint64_t farjit_abi_thread_pointer(void);
 
 /* Copies the registers of a trap, each to the place that the ABI's enum in shared_layout.h has for it. Async-signal-safe. */
 void farjit_abi_registers(const ucontext_t *context, uint64_t *registers);
-uint64_t farjit_abi_program_counter(const ucontext_t *context);
-uint64_t farjit_abi_stack_pointer(const ucontext_t *context);
-uint64_t farjit_abi_frame_pointer(const ucontext_t *context);
+/* Where some are in what it copies. Places up to the return address are DWARF's numbers. */
+extern const struct farjit_abi_places {
+	unsigned program_counter;
+	unsigned stack_pointer;
+	unsigned frame_pointer;
+} farjit_abi_places;
 
 #endif

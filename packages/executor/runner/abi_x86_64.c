@@ -72,20 +72,11 @@ void farjit_abi_registers(const ucontext_t *context, uint64_t *registers)
 		registers[i] = (uint64_t)context->uc_mcontext.gregs[numbers[i]];
 }
 
-uint64_t farjit_abi_program_counter(const ucontext_t *context)
-{
-	return (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-}
-
-uint64_t farjit_abi_stack_pointer(const ucontext_t *context)
-{
-	return (uint64_t)context->uc_mcontext.gregs[REG_RSP];
-}
-
-uint64_t farjit_abi_frame_pointer(const ucontext_t *context)
-{
-	return (uint64_t)context->uc_mcontext.gregs[REG_RBP];
-}
+const struct farjit_abi_places farjit_abi_places = {
+	.program_counter = FARJIT_X86_64_RIP,
+	.stack_pointer = FARJIT_X86_64_RSP,
+	.frame_pointer = FARJIT_X86_64_RBP,
+};
 
 bool farjit_abi_is_function_pointer(uint32_t relocation)
 {

@@ -7,12 +7,6 @@
 
 #include <dlfcn.h>
 
-/* unwind-dw2-fde.h of libgcc. */
-struct dwarf_eh_bases {
-	void *text;
-	void *data;
-	void *function;
-};
 typedef const void *find_fde(void *program_counter, struct dwarf_eh_bases *bases);
 
 static find_fde *find_other;
@@ -44,10 +38,6 @@ static bool search(uint64_t offset, uint64_t code_bytes, struct farjit_frame_rec
 	}
 }
 
-/*
- * In place of libgcc_s's own, which it calls like a function of another library. Any thread, async-signal-safe where the
- * record is in the index.
- */
 __attribute__((visibility("default"))) const void *_Unwind_Find_FDE(void *program_counter, struct dwarf_eh_bases *bases)
 {
 	uint64_t offset = (uintptr_t)program_counter - farjit_code_start;

@@ -109,6 +109,34 @@ void farjit_sync_core(void);
 /* frames.c */
 /* Finds what _Unwind_Find_FDE of libgcc_s is, for code that is not JIT'd. Main thread, first of all. */
 void farjit_frames_initialize(void);
+/* What an FDE's pointers are relative to, and the start of its code: unwind-dw2-fde.h of libgcc. */
+struct dwarf_eh_bases {
+	void *text;
+	void *data;
+	void *function;
+};
+/* In place of libgcc_s's own, which it calls like a function of another library: the FDE of code, or NULL. Any thread;
+ * async-signal-safe for JIT'd code, and where libc has _dl_find_object for all. */
+const void *_Unwind_Find_FDE(void *program_counter, struct dwarf_eh_bases *bases);
+
+/* backtrace.c */
+/* A function's activation, as a trap or a call in it has left it. */
+struct farjit_frame {
+	/* As farjit_abi_registers copies them. */
+	uint64_t registers[FARJIT_REGISTER_CAPACITY];
+	/* Its program counter is a return address. */
+	bool is_caller;
+};
+/* Return addresses, innermost first, at most FARJIT_TRAP_FRAME_COUNT; reads nothing outside the thread's stack but unwind
+ * information. Async-signal-safe, as far as _Unwind_Find_FDE is. */
+uint32_t farjit_walk_frames(const struct farjit_thread *thread, const uint64_t *registers, uint64_t *frames);
+/* A word of the thread's stack; false for any other place. Async-signal-safe. */
+bool farjit_read_stack(const struct farjit_thread *thread, uint64_t address, uint64_t *value);
+
+/* cfi.c */
+/* Makes of a frame its caller's, by unwind information; false, and the frame as it was, where there is none that can be
+ * followed. Async-signal-safe, as far as _Unwind_Find_FDE is. */
+bool farjit_cfi_step(struct farjit_frame *frame, const struct farjit_thread *thread);
 
 /* lookup.c */
 /* Resolves `count` names of control.names into control.addresses, also in the libraries `wanted`, a bit set of enum

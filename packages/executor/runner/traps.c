@@ -8,38 +8,6 @@
 
 static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
-static bool in_code(uint64_t address)
-{
-	return address >= farjit_code_start && address < farjit_code_end;
-}
-
-/* Return addresses, innermost first; reads nothing outside the thread's stack. */
-static uint32_t walk_frames(const struct farjit_thread *thread, const ucontext_t *context, uint64_t *frames)
-{
-	uint32_t count = 0;
-	if (!thread || thread->stack_end < thread->stack_start + 2 * sizeof(uint64_t))
-		return 0;
-	uint64_t last = thread->stack_end - 2 * sizeof(uint64_t);
-
-	/* A call to nowhere, or a leaf of libc: the caller's frame pointer is still there, and the frame chain
-	 * would leave out the caller itself. */
-	uint64_t stack_pointer = farjit_abi_stack_pointer(context);
-	if (!in_code(farjit_abi_program_counter(context)) && stack_pointer % sizeof(uint64_t) == 0 &&
-	    stack_pointer >= thread->stack_start && stack_pointer <= last &&
-	    in_code(*(const uint64_t *)stack_pointer))
-		frames[count++] = *(const uint64_t *)stack_pointer;
-
-	uint64_t frame = farjit_abi_frame_pointer(context);
-	uint64_t floor = thread->stack_start;
-	while (count < FARJIT_TRAP_FRAME_COUNT && frame % sizeof(uint64_t) == 0 && frame >= floor && frame <= last) {
-		const uint64_t *record = (const uint64_t *)frame;
-		frames[count++] = record[1];
-		floor = frame + sizeof(uint64_t);
-		frame = record[0];
-	}
-	return count;
-}
-
 static void describe(int signal, const siginfo_t *info, const ucontext_t *context, struct farjit_end *end)
 {
 	const struct farjit_thread *thread = farjit_current_thread();
@@ -51,9 +19,11 @@ static void describe(int signal, const siginfo_t *info, const ucontext_t *contex
 	end->fault_address = from_kernel ? address : 0;
 	end->stack_overflow = signal == SIGSEGV && from_kernel && thread && address >= thread->guard_start &&
 			      address < thread->stack_start;
-	end->program_counter = farjit_abi_program_counter(context);
-	farjit_abi_registers(context, end->registers);
-	end->frame_count = walk_frames(thread, context, end->frames);
+	uint64_t registers[FARJIT_REGISTER_CAPACITY] = {0};
+	farjit_abi_registers(context, registers);
+	end->program_counter = registers[farjit_abi_places.program_counter];
+	memcpy(end->registers, registers, sizeof registers);
+	end->frame_count = farjit_walk_frames(thread, registers, end->frames);
 }
 
 static void on_trap(int signal, siginfo_t *info, void *context)

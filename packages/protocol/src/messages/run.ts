@@ -47,7 +47,7 @@ export const trapReport = v.strictObject({
       `at most ${MAX_TRAP_REGISTERS} registers`,
     ),
   ),
-  /** Return addresses by frame-pointer walk, innermost first. */
+  /** Return addresses, innermost first. */
   frames: v.pipe(v.array(executorAddr), v.maxLength(MAX_TRAP_FRAMES)),
 });
 export type TrapReport = v.InferOutput<typeof trapReport>;
