@@ -51,6 +51,37 @@ test('so it is with the internal functions of a module', async (t) => {
   t.true(functions.includes('third'));
 });
 
+test('a program that calls few of many static functions links few of them, though all share a static variable', async (t) => {
+  const many = Array.from(
+    { length: 300 },
+    (_, n) =>
+      `static __attribute__((noinline)) int step${n}(int x) { seen += ${n}; return x < 0 ? ${n === 0 ? 'seen' : `step${n - 1}(x)`} : seen; }`,
+  );
+  const source = `#include <stdio.h>
+    static int seen;
+    ${many.join('\n')}
+    int main(int argc, char **argv) {
+      printf("%d ", step2(argc));
+      printf("%d ", step150(argc));
+      return printf("%d\\n", step299(argc)) - 4;
+    }`;
+  const inputs = { module: undefined, object: compile(source, ['-O1', ...SECTIONS]) };
+  for (const [title, object] of Object.entries(inputs)) {
+    const { plugin, functions } = linkedFunctions();
+    // Guesses send ahead what is compiled, by bytes.
+    const { jit, printed } = await openJIT(t, { plugins: [plugin], speculate: 'off' });
+    if (object) await jit.addObject(object, { name: 'steps.o' });
+    else await jit.addC(source, { name: 'steps.c' });
+    t.is((await jit.runProgram({ argv: ['steps'] })).exitCode, 0, title);
+    t.is(printed(), '2 152 451\n', title);
+    t.true(
+      ['main', 'step2', 'step150', 'step299'].every((name) => functions.includes(name)),
+      title,
+    );
+    t.true(functions.length <= 12, `${title}: ${functions.join(', ')}`);
+  }
+});
+
 test('functions of a module with jump tables are linked one by one too', async (t) => {
   const { plugin, functions } = linkedFunctions();
   const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });

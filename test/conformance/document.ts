@@ -82,7 +82,8 @@ function costsSection(costs: readonly ProgramCost[]): string {
   return [
     '## What laziness costs and saves\n',
     'Functions linked of those that are linked eagerly, which is all that are defined; bytes sent to the executor, lazily and',
-    'eagerly, those of stubs and messages included; and requests answered, whichever end asked.\n',
+    'eagerly, those of stubs and messages included; and requests answered, whichever end asked. What has been compiled is sent',
+    'ahead of its first call, as far as that costs no more than a round trip would: without that, those that are called are linked.\n',
     '| Program | Mode | Functions | kB sent | Round trips |',
     '| --- | --- | --: | --: | --: |',
     ...rows,
