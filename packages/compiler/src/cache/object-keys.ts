@@ -94,6 +94,11 @@ export class ObjectKeys {
     return sha256(Buffer.concat([this.#prefix('source', JSON.stringify([compiler, options])), preprocessed]));
   }
 
+  /** Of the lines that an object's functions come from. @param object its own key. */
+  ofLines(object: Uint8Array): Uint8Array {
+    return sha256(Buffer.concat([this.#prefix('lines', ''), object]));
+  }
+
   #prefix(kind: string, codegen: string): Uint8Array {
     const name = `${kind}\0${codegen}\0`;
     let prefix = this.#prefixes.get(name);

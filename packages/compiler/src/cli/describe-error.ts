@@ -78,10 +78,11 @@ export function describeDetails(error: unknown): string[] {
 /** The JIT'd frames, innermost first; a recursion's equal frames share a line. */
 function backtraceOf(frames: readonly SymbolizedFrame[]): string[] {
   const lines: { text: string; count: number }[] = [];
-  for (const { address, symbol, offsetBytes } of frames) {
+  for (const { address, symbol, offsetBytes, place } of frames) {
     if (symbol === undefined) continue;
     const name = printable(symbol.replaceAll(ANONYMOUS_EXPRESSION_NAME, 'the expression'));
-    const text = `  in ${name}+0x${offsetBytes.toString(16)} (${formatAddr(address)})`;
+    const line = place ? ` at ${printable(place.file)}:${place.line}` : '';
+    const text = `  in ${name}+0x${offsetBytes.toString(16)}${line} (${formatAddr(address)})`;
     const last = lines.at(-1);
     if (last?.text === text) last.count += 1;
     else lines.push({ text, count: 1 });

@@ -31,7 +31,10 @@ export async function runFiles(
   }
   if (file === undefined) return refuse("missing required argument 'file'");
   if (second !== undefined)
-    return refuse(`too many arguments: ${file} and ${second} are Kaleidoscope, of which one runs at a time`);
+    return refuse(
+      `too many arguments: ${file} and ${second} are Kaleidoscope, of which one runs at a time; ` +
+        'what is for a program that begins with main stands behind --',
+    );
   const given = givenProgramOption(options, linked.length > 0) ?? (args.length > 0 ? '--' : undefined);
   if (given !== undefined)
     return refuse(`${given} is for programs that begin with main, and ${file} is Kaleidoscope`);

@@ -12,6 +12,8 @@ export interface SymbolizedFrame {
   /** Symbol and offset; undefined outside JIT'd code (libc, libm, a wild jump). */
   readonly symbol: string | undefined;
   readonly offsetBytes: number;
+  /** The line of the source, where its compiler was told to say it (`-g`). */
+  readonly place?: { readonly file: string; readonly line: number };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { SourceLines } from '../jitlink/dwarf/source-lines.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { parseSetBound } from '../jitlink/linker-sets.js';
 import { IMPLEMENTATION_SUFFIX, isLocalFunction } from '../jitlink/local-names.js';
@@ -106,6 +107,8 @@ export interface ObjectSource {
   readonly sets?: UnitSets | undefined;
   /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
   findKept?(unit: MaterializationUnit): PartsByName | undefined;
+  /** Which lines its functions come from, once its object is there and if that says it. */
+  sourceLines?(): SourceLines | undefined;
   /** Sees to it that what `findKept` found last is not found again. */
   dropKept?(): void;
   /**

@@ -9,7 +9,7 @@ const WRONG: readonly [string[], RegExp][] = [
   [['fly'], /unknown command 'fly'/],
   [['rum', 'x.ks'], /Did you mean run\?/],
   [['run'], /missing required argument 'file'/],
-  [['run', 'a.ks', 'b.ks'], /too many arguments/],
+  [['run', 'a.ks', 'b.ks'], /too many arguments: a\.ks and b\.ks are Kaleidoscope, .* stands behind --/],
   [['run', '-O7', 'a.ks'], /-O.*'7' is invalid.*0, 1, 2, 3/],
   [['run', '-O', 'a.ks'], /'a\.ks' is invalid/],
   [['run', '--stats=xml', 'a.ks'], /--stats.*'xml' is invalid.*summary, json/],

@@ -14,6 +14,7 @@ import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
 import type { NeedyUnit } from './archive-members.js';
+import { KeptLines } from './kept-lines.js';
 import { partsOf } from './object-parts.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
@@ -67,6 +68,7 @@ export function moduleUnit(
     ...[...defines.libraryFunctions].filter(isDefined),
   ];
   const key = () => caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
+  const lines = new KeptLines(name, kept, key);
   const source: ObjectSource = {
     kind: 'module',
     hasInitializers: defines.runLists.length > 0,
@@ -75,6 +77,7 @@ export function moduleUnit(
       const slices = caching.find(key(), name);
       return slices && partsOf(slices, unit);
     },
+    sourceLines: () => lines.find(),
     dropKept: () => caching.drop(key()),
     materialize: (responsibility) =>
       caching.materialize(
@@ -84,7 +87,10 @@ export function moduleUnit(
           return {
             keys: [key()],
             compile: () => pipeline.compileBitcode(name, bitcode, options),
-            slicesOf: (object) => [splitObject(object, name, { locals: true })],
+            slicesOf: (object) => {
+              lines.note(object);
+              return [splitObject(object, name, { locals: true })];
+            },
           };
         },
         (slices) => partsOf(slices, responsibility.unit),

@@ -6,6 +6,8 @@ import type { FunctionAliases } from '../../core/function-aliases.js';
 import { MaterializationUnit, type ObjectSource, type UnitSets } from '../../core/materialization-unit.js';
 import { aliasesOfObject, runListsOf, setsOfObject, symbolsOfObject } from '../../core/object-symbols.js';
 import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
+import { readSourceLines } from '../../jitlink/dwarf/read-source-lines.js';
+import type { SourceLines } from '../../jitlink/dwarf/source-lines.js';
 import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
@@ -29,6 +31,8 @@ export interface VerifiedObject {
   /** Of its functions, where whoever adds it says them. */
   readonly signatures: ReadonlyMap<string, CallSignature>;
   readonly slices: readonly ObjectSlice[];
+  /** Which lines its functions come from, where it says it. */
+  sourceLines(): SourceLines | undefined;
 }
 
 /** How functions are called, in words. */
@@ -70,6 +74,7 @@ export function readObject(
   triple: string,
   signatures: SignatureWords = {},
 ): VerifiedObject {
+  let lines: { readonly read: SourceLines | undefined } | undefined;
   const called = Object.entries(signatures).map(([fn, words]) => [fn, parseSignature(words)] as const);
   const graph = buildLinkGraph(object, name);
   refuseForeign(graph, triple);
@@ -93,6 +98,10 @@ export function readObject(
     threadLocal: graph.symbols.find((symbol) => symbol.threadLocal && symbol.name !== '')?.name,
     signatures: new Map(called),
     slices: splitObject(object, name, { graph, locals: true }),
+    sourceLines: () => {
+      lines ??= { read: readSourceLines(object, name) };
+      return lines.read;
+    },
   };
 }
 
@@ -103,6 +112,7 @@ export function objectUnit(object: VerifiedObject): MaterializationUnit {
     kind: 'module',
     hasInitializers: runLists.length > 0,
     sets,
+    sourceLines: () => object.sourceLines(),
     materialize: async (responsibility) => responsibility.emit(partsOf(slices, responsibility.unit), 'kept'),
   };
   return new ObjectUnit(source, object);

@@ -11,11 +11,11 @@ export class BacktraceNames implements ObjectLinkingPlugin {
   readonly #functions = new WeakMap<Linked, readonly ExecutorAddr[]>();
 
   emitted(linked: Linked, { functions }: LinkedGraph, { symbolizer }: RunnerContext): void {
-    const { symbols } = linked.part.unit;
+    const { symbols, source } = linked.part.unit;
     for (const { name, address, sizeBytes } of functions) {
       const written = nameOfImplementation(name);
       const isOwn = written !== undefined && symbols.has(written);
-      symbolizer.add(isOwn ? written : name, address, sizeBytes);
+      symbolizer.add(isOwn ? written : name, address, sizeBytes, () => source.sourceLines?.());
     }
     this.#functions.set(
       linked,
