@@ -1,7 +1,7 @@
 // npm run pack [-- FOLDER]: builds, and makes the tarballs of all packages, in dist/packages unless another folder is named.
 import { resolve } from 'node:path';
 import { build } from './lib/build.mjs';
-import { packPackages } from './lib/pack-packages.mjs';
+import { packPackages } from './lib/packages/pack.mjs';
 import { ROOT } from './lib/paths.mjs';
 import { runScript, say } from './lib/report.mjs';
 

@@ -1,5 +1,5 @@
 // Comes before all else in the sources of the native programs that are packed: has them use those versions of glibc's functions
-// that Debian 11 has, where newer ones would be taken on the machine that builds. scripts/lib/portable-programs.mjs gives it to
+// that Debian 11 has, where newer ones would be taken on the machine that builds. scripts/lib/packages/portable-programs.mjs gives it to
 // the compiler.
 
 #if !defined(FARJIT_GLIBC_2_31_H) && !defined(__ASSEMBLER__)

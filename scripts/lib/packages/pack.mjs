@@ -10,13 +10,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { ROOT } from './paths.mjs';
+import { ROOT } from '../paths.mjs';
+import { run } from '../processes.mjs';
 import { buildPortablePrograms } from './portable-programs.mjs';
-import { run } from './processes.mjs';
+import { keepWhatIsReached } from './reached-files.mjs';
 import { libraryNotice, noticesOf, packagesInMap } from './third-party-notices.mjs';
 
 /** Where the packages are. A package comes after those that it depends on. */
 export const PACKAGES = ['linux-x64-gnu', 'protocol', 'executor', 'compiler', 'farjit'];
+
+/** Modules that are started by their paths. */
+const PROGRAMS = { compiler: ['dist/src/cli/doctor-probe.js'] };
 
 /** What a build leaves beside the code that only the project itself has a use for. V8 makes its code cache anew. */
 const LEFT_OUT = /\.(map|tsbuildinfo|code-cache)$/;
@@ -33,26 +37,43 @@ export async function packPackages(folder) {
   const stages = mkdtempSync(join(tmpdir(), 'farjit-pack-'));
   try {
     const packed = [];
-    for (const name of PACKAGES) packed.push(await pack(name, join(stages, name), folder));
+    for (const { name, version, stage } of await stagePackages(stages)) {
+      await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], {
+        cwd: stage,
+      });
+      const file = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
+      packed.push({ name, tarball: join(folder, file) });
+    }
     return packed;
   } finally {
     rmSync(stages, { recursive: true });
   }
 }
 
-async function pack(folder, stage, out) {
+/**
+ * Lays all packages out, each in a folder of its own, as they will be installed.
+ * @param {string} stages where the folders go.
+ * @returns {Promise<{ name: string, version: string, stage: string }[]>}
+ */
+export async function stagePackages(stages) {
+  const staged = [];
+  for (const folder of PACKAGES) staged.push(await layOut(folder, join(stages, folder)));
+  return staged;
+}
+
+async function layOut(folder, stage) {
   const source = join(ROOT, 'packages', folder);
   const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
   mkdirSync(stage, { recursive: true });
   // Programs of the platform's package are no part of the tree.
-  for (const name of ['README.md', 'package.json', ...manifest.files])
+  for (const name of ['README.md', ...manifest.files])
     if (existsSync(join(source, name))) copy(join(source, name), join(stage, name));
   cpSync(join(ROOT, 'LICENSE'), join(stage, 'LICENSE'));
-  const notices = await (ADDITIONS[folder]?.(stage, source) ?? '');
+  if (manifest.files.includes('dist/src')) await keepWhatIsReached(stage, manifest, PROGRAMS[folder] ?? []);
+  const notices = await (ADDITIONS[folder]?.({ stage, source, manifest }) ?? '');
   if (notices !== '') writeFileSync(join(stage, 'THIRD-PARTY-NOTICES.md'), notices);
-  const { name, version } = manifest;
-  await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', out], { cwd: stage });
-  return { name, tarball: join(out, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`) };
+  writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return { name: manifest.name, version: manifest.version, stage };
 }
 
 function copy(from, to) {
@@ -68,12 +89,12 @@ function copy(from, to) {
 
 /** What else goes into a package. Each answers the notices of others whose work is inside of it. */
 const ADDITIONS = {
-  async 'linux-x64-gnu'(stage) {
+  async 'linux-x64-gnu'({ stage }) {
     await buildPortablePrograms(join(stage, 'bin'));
     return libraryNotice('libseccomp');
   },
   // As a dependency it would bring another with a script to install, for what FarJIT has no use for.
-  async protocol(stage) {
+  async protocol({ stage, manifest }) {
     const { build } = await import('esbuild');
     const file = join(stage, 'dist/src/msgpackr.js');
     await build({
@@ -91,13 +112,11 @@ const ADDITIONS = {
     const text = readFileSync(codec, 'utf8');
     if (!text.includes("from 'msgpackr'")) throw new Error('dist/src/codec.js no longer imports msgpackr');
     writeFileSync(codec, text.replace("from 'msgpackr'", "from './msgpackr.js'"));
-    const manifest = JSON.parse(readFileSync(join(stage, 'package.json'), 'utf8'));
     delete manifest.dependencies.msgpackr;
-    writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     return noticesOf(['msgpackr']);
   },
-  executor: (_stage, source) => bundledNotices(source),
-  compiler: (_stage, source) => bundledNotices(source),
+  executor: ({ source }) => bundledNotices(source),
+  compiler: ({ source }) => bundledNotices(source),
 };
 
 function bundledNotices(source) {

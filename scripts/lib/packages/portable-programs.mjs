@@ -1,8 +1,8 @@
 import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from './paths.mjs';
-import { ask, run } from './processes.mjs';
-import { ScriptError } from './report.mjs';
+import { ROOT } from '../paths.mjs';
+import { ask, run } from '../processes.mjs';
+import { ScriptError } from '../report.mjs';
 
 const PACKAGE = join(ROOT, 'packages/linux-x64-gnu');
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from './paths.mjs';
-import { ScriptError } from './report.mjs';
+import { ROOT } from '../paths.mjs';
+import { ScriptError } from '../report.mjs';
 
 /** The names of other people's packages that a source map says are inside of its script. */
 export function packagesInMap(path) {

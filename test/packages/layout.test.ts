@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+
+const PACKING = new URL('../../../scripts/lib/packages/', import.meta.url);
+/** Maps, sources, and what builds and tests leave behind. */
+const LEFT_OUT = /\.map$|\.code-cache$|\.tsbuildinfo$|(^|\/)(obj|test)\/|\.[cSh]$|(?<!\.d)\.ts$/;
+
+interface Staged {
+  readonly name: string;
+  readonly stage: string;
+}
+
+interface Manifest {
+  readonly exports?: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
+  readonly [field: string]: unknown;
+}
+
+const { stagePackages } = (await import(new URL('pack.mjs', PACKING).href)) as {
+  stagePackages(folder: string): Promise<readonly Staged[]>;
+};
+const { isNewer, neededGlibc, OLDEST_GLIBC } = (await import(new URL('older-glibc.mjs', PACKING).href)) as {
+  isNewer(version: readonly number[], other: readonly number[]): boolean;
+  neededGlibc(program: string): readonly number[];
+  OLDEST_GLIBC: readonly number[];
+};
+
+let stages = '';
+let staged: readonly Staged[] = [];
+test.before('the packages are laid out', async () => {
+  stages = mkdtempSync(join(tmpdir(), 'farjit-stages-'));
+  staged = await stagePackages(stages);
+});
+test.after.always('and removed', () => rmSync(stages, { recursive: true, force: true }));
+
+test('the packages hold what they say, and nothing that the project alone has a use for', (t) => {
+  t.deepEqual(staged.map(({ name }) => name).sort(), [
+    '@farjit/compiler',
+    '@farjit/executor',
+    '@farjit/linux-x64-gnu',
+    '@farjit/protocol',
+    'farjit',
+  ]);
+  for (const { name, stage } of staged) {
+    const files = filesIn(stage);
+    const leftOver = files.filter((file) => LEFT_OUT.test(file));
+    t.deepEqual(leftOver, [], name);
+    for (const file of ['LICENSE', 'README.md']) t.true(files.includes(file), `${name} has ${file}`);
+    // The command's package alone has nothing of others inside.
+    t.is(files.includes('THIRD-PARTY-NOTICES.md'), name !== 'farjit', name);
+    for (const file of files.filter((path) => path.endsWith('.js')))
+      t.notRegex(readFileSync(join(stage, file), 'latin1'), /^\/\/# sourceMappingURL=/m, `${name}: ${file}`);
+    const manifest = JSON.parse(readFileSync(join(stage, 'package.json'), 'utf8')) as Manifest;
+    for (const field of ['repository', 'keywords', 'engines', 'license', 'description'])
+      t.truthy(manifest[field], `${name} says its ${field}`);
+    t.false('scripts' in manifest, `nothing of ${name} runs when it is installed`);
+    const targets = Object.values(manifest.exports ?? {}).flatMap((entry) =>
+      typeof entry === 'string' ? [entry] : Object.values(entry),
+    );
+    for (const target of targets) t.true(existsSync(join(stage, target)), `${name} exports ${target}`);
+  }
+});
+
+test('the packed programs need no glibc that is newer than Debian 11’s, no libseccomp, and start', (t) => {
+  const bin = join(staged.find(({ name }) => name === '@farjit/linux-x64-gnu')?.stage ?? '', 'bin');
+  t.deepEqual(readdirSync(bin).sort(), ['farjit', 'farjit-codegen', 'farjit-confine', 'farjit-runner']);
+  for (const name of readdirSync(bin)) {
+    const program = join(bin, name);
+    const needed = neededGlibc(program);
+    t.false(isNewer(needed, OLDEST_GLIBC), `${name} needs glibc ${needed.join('.')}`);
+    const headers = execFileSync('objdump', ['-p', program], { encoding: 'utf8', timeout: 10_000 });
+    t.notRegex(headers, /NEEDED +libseccomp/, name);
+    t.is(statSync(program).mode & 0o111, 0o111, name);
+  }
+  for (const name of ['farjit-codegen', 'farjit-runner'])
+    t.notThrows(() => execFileSync(join(bin, name), ['--version'], { timeout: 10_000 }), name);
+});
+
+function filesIn(root: string): string[] {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1));
+}
