@@ -1,3 +1,4 @@
+import type { Segment } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
@@ -11,6 +12,7 @@ import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
+import { changedFields, formerPlace } from './former-place.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
 import type { LinkerSets, SetPlaces } from './linker-sets.js';
 import type { ObjectLinkingPlugin } from './object-linking-plugin.js';
@@ -171,7 +173,10 @@ export class ObjectLinkingLayer {
         allocations.set(address, 'data');
         return address;
       });
-      for (const { graph } of members) graph.place(allocateFor(graph));
+      for (const { part, graph } of members) {
+        const allocate = allocateFor(graph);
+        graph.place((requests) => formerPlace(runner.displaced.get(part), requests) ?? allocate(requests));
+      }
       emitted = members.map((member) => {
         const addresses = attempt.addressesOf(member, members);
         for (const plugin of plugins)
@@ -184,7 +189,7 @@ export class ObjectLinkingLayer {
         return {
           member,
           graph,
-          linked: linkedOf(member, graph, places, this.#directNamesOf(member, addresses)),
+          linked: linkedOf(member, graph, places, addresses, this.#directNamesOf(member, addresses)),
         };
       });
       for (const plugin of plugins)
@@ -195,16 +200,15 @@ export class ObjectLinkingLayer {
       throw error;
     }
     const linkMs = (performance.now() - startMs) / members.length;
-    for (const { linked, graph } of emitted) this.#adopt(linked, graph, runner, isReused, linkMs);
+    for (const { linked, graph, member } of emitted) {
+      this.#write(linked, graph.segments, member.graph.graph, runner, isReused);
+      this.#adopt(linked, runner);
+      const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
+      this.#context.events.emit({ type: 'linked', unit: linked.part.unit.name, linkMs, segmentBytes });
+    }
   }
 
-  #adopt(
-    linked: Linked,
-    { segments }: LinkedGraph,
-    runner: RunnerContext,
-    isReused: boolean,
-    linkMs: number,
-  ): void {
+  #adopt(linked: Linked, runner: RunnerContext): void {
     const { part, stubs, directNames } = linked;
     for (const stub of stubs) stub.referenceCount++;
     runner.linked.set(part, linked);
@@ -212,9 +216,25 @@ export class ObjectLinkingLayer {
       const users = runner.directUsers.get(name) ?? new Set();
       runner.directUsers.set(name, users.add(part));
     }
+  }
+
+  /** Queues what is to be written of a part: of one that is where it was, the addresses that have changed. */
+  #write(
+    { part, addresses, allocations }: Linked,
+    segments: readonly Segment[],
+    graph: LinkGraph,
+    runner: RunnerContext,
+    isReused: boolean,
+  ): void {
+    const former = runner.displaced.get(part);
+    runner.displaced.delete(part);
+    if (former && former.allocations[0]?.address === allocations[0]?.address) {
+      for (const field of changedFields(graph, former.addresses, addresses)) runner.commits.overwrite(field);
+      for (const stub of former.stubs) stub.referenceCount--;
+      return;
+    }
     runner.commits.addSegments(segments, isReused);
-    const segmentBytes = segments.reduce((total, segment) => total + segment.content.byteLength, 0);
-    this.#context.events.emit({ type: 'linked', unit: part.unit.name, linkMs, segmentBytes });
+    if (former) this.#release(former, runner);
   }
 
   /** Names that a part is bound to by address. */
@@ -238,16 +258,32 @@ export class ObjectLinkingLayer {
 
   /** Nobody gets into what is linked of a part any more; it is freed when all who are inside have left. */
   retire(part: ObjectPart, runner: RunnerContext): void {
+    const linked = this.#unlink(part, runner) ?? runner.displaced.get(part);
+    runner.displaced.delete(part);
+    if (linked) this.#release(linked, runner);
+  }
+
+  /** A part without code is to be bound anew, when it is next linked, and stays where it is. */
+  displace(part: ObjectPart, runner: RunnerContext): void {
+    const linked = this.#unlink(part, runner);
+    if (linked) runner.displaced.set(part, linked);
+  }
+
+  #unlink(part: ObjectPart, runner: RunnerContext): Linked | undefined {
     const linked = runner.linked.get(part);
-    if (!linked) return;
+    if (!linked) return undefined;
     runner.linked.delete(part);
     this.#context.sets.forget(part, runner);
-    for (const stub of linked.stubs) stub.referenceCount--;
     for (const name of linked.directNames) {
       const users = runner.directUsers.get(name);
       users?.delete(part);
       if (users?.size === 0) runner.directUsers.delete(name);
     }
+    return linked;
+  }
+
+  #release(linked: Linked, runner: RunnerContext): void {
+    for (const stub of linked.stubs) stub.referenceCount--;
     runner.retire(() => {
       const removing = new Set(this.#context.plugins.filter((plugin) => plugin.removing));
       for (const plugin of [...removing])
@@ -282,10 +318,11 @@ function linkedOf(
   { part, graph, meanings }: Member,
   { symbols, allocations: allocated }: LinkedGraph,
   places: SetPlaces,
+  addresses: ReadonlyMap<string, ExecutorAddr>,
   directNames: readonly string[],
 ): Linked {
   const inSets = [...(places.get(graph)?.values() ?? [])];
   const allocations = allocated.map((each) => ({ ...each, isOfSet: inSets.includes(each.address) }));
   const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
-  return { part, symbols, allocations, stubs, directNames };
+  return { part, symbols, allocations, stubs, directNames, addresses };
 }

@@ -44,6 +44,8 @@ export interface OutgoingCommit {
 export class CommitQueue {
   readonly limits: CommitLimits;
   #segments: Segment[] = [];
+  /** Those of them beside which is memory that is in use. */
+  readonly #overwriting = new WeakSet<Segment>();
   #segmentBytes = 0;
   #pointers = new Map<ExecutorAddr, ExecutorAddr>();
   #registerEHFrames = new Map<ExecutorAddr, FrameSection>();
@@ -62,6 +64,22 @@ export class CommitQueue {
         this.#segmentBytes += piece.content.byteLength;
       }
     this.#isReused ||= isReused;
+  }
+
+  /** Writes over a few bytes of what is in the executor's memory, or is on its way there. Nothing beside them changes. */
+  overwrite(segment: Segment): void {
+    const { address, content } = segment;
+    const isWithin = (queued: Segment) =>
+      address >= queued.address &&
+      address + BigInt(content.byteLength) <= queued.address + BigInt(queued.content.byteLength);
+    const queued = this.#segments.find(isWithin);
+    if (queued) {
+      queued.content.set(content, addrOffset(queued.address, address));
+      return;
+    }
+    this.#overwriting.add(segment);
+    this.#segments.push(segment);
+    this.#segmentBytes += content.byteLength;
   }
 
   /** Drops what was to be written into memory that is freed before it was ever sent. */
@@ -162,7 +180,9 @@ export class CommitQueue {
       sizeBytes += content.byteLength;
     }
     this.#segmentBytes -= sizeBytes;
-    return joinNeighbours(this.#segments.splice(0, count));
+    const taken = this.#segments.splice(0, count);
+    const isAlone = (segment: Segment) => this.#overwriting.has(segment);
+    return [...joinNeighbours(taken.filter((each) => !isAlone(each))), ...taken.filter(isAlone)];
   }
 }
 

@@ -29,4 +29,6 @@ export interface Linked {
   readonly stubs: readonly IndirectStub[];
   /** Names it is bound to by address, without a stub: process symbols and data. */
   readonly directNames: readonly string[];
+  /** What the names that it refers to were bound to. */
+  readonly addresses: ReadonlyMap<string, ExecutorAddr>;
 }

@@ -29,6 +29,8 @@ export class RunnerContext {
   readonly counters: CounterPages;
   /** Where parts are, and what they hold. What is not in here is not linked, or not any more. */
   readonly linked = new Map<ObjectPart, Linked>();
+  /** Constants and data that are to be bound anew, where they were: programs keep pointers to them. */
+  readonly displaced = new Map<ObjectPart, Linked>();
   /** Linked parts by the names they are bound to without a stub: process symbols and data. */
   readonly directUsers = new Map<string, Set<ObjectPart>>();
   /** Constants of objects that have been given up, linked as long as their unit is there. */

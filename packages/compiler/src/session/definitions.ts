@@ -136,7 +136,7 @@ export class Definitions {
     const runner = this.#context.runner();
     const unit = dylib.find(name);
     const part = unit && this.#context.materializations().knownPart(unit, name);
-    return !runner.lost && part !== undefined && runner.linked.has(part);
+    return !runner.lost && part !== undefined && (runner.linked.has(part) || runner.displaced.has(part));
   }
 
   /** The type of a name's function has changed: those who call it are compiled again when they are called. */

@@ -52,7 +52,7 @@ export class ResourceManager {
     const runner = this.#context.runner();
     const outliving = new Set(runner.outliving.get(unit));
     for (const part of this.#context.materializations.partsOf(unit))
-      if (isConstant(runner.linked.get(part))) outliving.add(part);
+      if (isConstant(runner.linked.get(part) ?? runner.displaced.get(part))) outliving.add(part);
     if (outliving.size > 0) runner.outliving.set(unit, outliving);
     this.#forget(unit);
   }
@@ -69,7 +69,7 @@ export class ResourceManager {
     const runner = this.#context.runner();
     if (runner.lost) return false;
     const parts = [...this.#context.materializations.partsOf(unit)];
-    return parts.some((part) => hasData(runner.linked.get(part)));
+    return parts.some((part) => hasData(runner.linked.get(part) ?? runner.displaced.get(part)));
   }
 
   /**
@@ -92,13 +92,14 @@ export class ResourceManager {
   }
 
   /**
-   * Unlinks what is bound to a name without a stub, and nothing beside it: other data of its unit has a state. Data that
-   * initialisers have made, or that is in a linker set, stays as it is, bound to what its names meant then.
+   * Unlinks what is bound to a name without a stub, and nothing beside it. Constants and data stay where they are, since programs
+   * keep pointers to them, and are bound anew when they are linked next. Data that initialisers have made, or that is in a linker
+   * set, stays as it is, bound to what its names meant then.
    */
   unlinkDirectUsers(name: string): void {
     const runner = this.#context.runner();
     for (const part of runner.directUsers.get(name) ?? [])
-      if (!this.#isFixed(part, runner)) this.#unlinkPart(part);
+      if (!this.#isFixed(part, runner)) this.#unlinkPart(part, isWithoutCode(runner.linked.get(part)));
   }
 
   #isFixed(part: ObjectPart, runner: RunnerContext): boolean {
@@ -115,16 +116,20 @@ export class ResourceManager {
     if (linked && !linked.symbols.has(name)) this.#unlinkPart(part);
   }
 
-  #unlinkPart(part: ObjectPart): void {
+  #unlinkPart(part: ObjectPart, staysInPlace = false): void {
     const runner = this.#context.runner();
     const linked = runner.linked.get(part);
-    if (!linked) return;
+    if (!linked) {
+      if (!runner.outliving.get(part.unit)?.has(part)) this.retire(part);
+      return;
+    }
     const dylib = this.#context.dylibOf(part.unit);
     for (const name of functionsIn(linked))
       if (dylib?.find(name) === part.unit) this.pointAtTrampoline({ dylib, name });
-    if (!runner.outliving.get(part.unit)?.has(part)) this.retire(part);
-    // It is placed anew, so those that hold its address are linked again too: that of data, or of a function that only this
-    // unit calls.
+    if (staysInPlace) this.#context.linking.displace(part, runner);
+    else if (!runner.outliving.get(part.unit)?.has(part)) this.retire(part);
+    // It may be placed anew, so those that hold its address are linked again too, and it with them: that of data, or of a function
+    // that only this unit calls.
     for (const symbol of linked.symbols.keys()) {
       const name = localOfImplementation(symbol) ?? symbol;
       if (isLocal(name) || part.unit.interface.data.has(name)) this.unlinkDirectUsers(name);
@@ -172,6 +177,11 @@ function functionsIn({ part, symbols }: Linked): string[] {
 /** Whether writable data is among what is linked. */
 function hasData(linked: Linked | undefined): boolean {
   return linked?.allocations.some(({ prot }) => prot === 'data') === true;
+}
+
+/** Whether what is linked of a part can be written over where it is. Of thread-local variables each thread has its own. */
+function isWithoutCode(linked: Linked | undefined): boolean {
+  return linked?.allocations.every(({ prot }) => prot === 'constant' || prot === 'data') === true;
 }
 
 /** Whether nothing but constants is linked of a part. */

@@ -361,3 +361,24 @@ test('as much as one commit carries is not too much', (t) => {
   );
   t.true(entries.isEmpty);
 });
+
+test('what is written over changes nothing beside it, sent or not', (t) => {
+  const queue = new CommitQueue();
+  const field = (offset: number): Segment => ({
+    address: addrAdd(BASE, offset),
+    prot: 'data',
+    content: new Uint8Array(8).fill(offset),
+    memoryBytes: 8,
+  });
+  // A granule apart, so that whole segments would be joined, and what is between them filled.
+  queue.overwrite(field(0));
+  queue.overwrite(field(64));
+  t.deepEqual(queue.take(CALL).commit.segments, [field(0), field(64)]);
+  const whole: Segment = { address: BASE, prot: 'data', content: new Uint8Array(16), memoryBytes: 16 };
+  queue.addSegments([whole], false);
+  queue.overwrite(field(8));
+  const [only, ...others] = queue.take(CALL).commit.segments;
+  t.deepEqual(others, []);
+  t.deepEqual([...(only?.content ?? [])], [...new Uint8Array(8), ...new Uint8Array(8).fill(8)]);
+  t.true(queue.isEmpty);
+});
