@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { fencesOf } from './fences.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -17,31 +18,6 @@ const CODE_LANGUAGES = new Set(['ts', 'js', 'c', 'asm']);
 
 /** A line that stands for any number of omitted ones. */
 const ELLIPSIS = '…';
-
-/** A fenced block, and what the comment on the line before it says of it. */
-interface Fence {
-  readonly language: string;
-  /** 1-based line of the opening fence. */
-  readonly line: number;
-  readonly lines: readonly string[];
-  /** `excerpt: PATH` or `output: COMMAND`; empty when there is no such comment. */
-  readonly mark: string;
-}
-
-function fencesOf(markdown: string): Fence[] {
-  const fences: Fence[] = [];
-  const all = markdown.split('\n');
-  for (let at = 0; at < all.length; at++) {
-    const [, language] = /^```(\w*)/.exec(all[at] ?? '') ?? [];
-    if (language === undefined) continue;
-    const end = all.indexOf('```', at + 1);
-    if (end < 0) throw new Error(`the block in line ${at + 1} does not end`);
-    const mark = /^<!-- (.+) -->$/.exec(all[at - 1] ?? '')?.[1] ?? '';
-    fences.push({ language, line: at + 1, lines: all.slice(at + 1, end), mark });
-    at = end;
-  }
-  return fences;
-}
 
 /** Blocks of an excerpt between its ellipses. */
 function chunksOf(excerpt: readonly string[]): string[][] {

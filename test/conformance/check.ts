@@ -23,6 +23,8 @@ export interface CheckedProgram {
   readonly results: readonly ModeResult[];
 }
 
+const NOT_AS_SHOWN = 'prints something else than a document says';
+
 /** Lines that FarJIT says of its own. */
 const OWN_LINE = /^farjit: .*\n?/gm;
 
@@ -42,7 +44,9 @@ export async function checkProgram(
     const words = error instanceof EndlessError ? 'does not end' : String((error as Error).message);
     return { program, leftOut: words, results: [] };
   }
-  const refused = native && accept(native);
+  const { shown } = program;
+  const refused =
+    native && (accept(native) ?? (shown === undefined || native.stdout === shown ? undefined : NOT_AS_SHOWN));
   if (refused !== undefined) return { program, leftOut: refused, results: [] };
   const results: ModeResult[] = [];
   for (const mode of modes) {

@@ -38,6 +38,8 @@ export interface Program {
   /** The only major version of libLLVM that reads what this clang makes of it. */
   readonly llvm?: number | undefined;
   readonly refusal?: Refusal | undefined;
+  /** What a document says that it prints. */
+  readonly shown?: string | undefined;
   /** Why it is known to end otherwise under FarJIT than natively. */
   readonly knownDifference?: string | undefined;
 }

@@ -2,17 +2,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { fencesOf } from '../../fences.js';
 import type { Program } from '../program.js';
 import type { Suite } from '../run-suite.js';
 import type { SuiteOptions } from './index.js';
 
 const SCRIPTS = fileURLToPath(new URL('../../../conformance/scripts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** What one application is built from. */
 type Application = Pick<Program, 'sources' | 'flags' | 'libraries'>;
 
 /** What one is run with. */
-type Run = Partial<Pick<Program, 'args' | 'env' | 'stdin'>>;
+type Run = Partial<Pick<Program, 'args' | 'env' | 'stdin' | 'shown'>>;
 
 /** What others have written, on scripts and data over standard input and output. */
 export function applicationsSuite({ sources }: SuiteOptions): Suite | string {
@@ -42,7 +44,26 @@ function sqlite(folder: string): Program[] {
   };
   const script = Buffer.concat([readFileSync(join(SCRIPTS, 'sqlite.sql')), Buffer.from(manyStatements())]);
   // It looks for a file of settings at home.
-  return [programOf('sqlite', application, { args: ['-batch'], env: { HOME: '/nowhere' }, stdin: script })];
+  const env = { HOME: '/nowhere' };
+  const books = 'books/sqlite';
+  return [
+    programOf('sqlite', application, { args: ['-batch'], env, stdin: script }),
+    programOf(books, application, {
+      env,
+      stdin: readFileSync(join(ROOT, 'examples/programs/books.sql')),
+      shown: shownOf(books),
+    }),
+  ];
+}
+
+/** What users are told that it prints. */
+function shownOf(program: string): string {
+  const fences = fencesOf(readFileSync(join(ROOT, 'docs/programs.md'), 'utf8'));
+  const lines = fences.filter(({ mark }) => mark === `conformance: ${program}`).map((fence) => fence.lines);
+  return lines
+    .flat()
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** Statements beside the script's, 300 in all. */
@@ -115,9 +136,9 @@ function bzip2(folder: string): Program[] {
 function programOf(
   name: string,
   application: Application,
-  { args = [], env = {}, stdin = Buffer.alloc(0) }: Run,
+  { args = [], env = {}, stdin = Buffer.alloc(0), shown }: Run,
 ): Program {
-  return { name, ...application, args, env, stdin, isCounted: true };
+  return { name, ...application, args, env, stdin, shown, isCounted: true };
 }
 
 function cSources(folder: string, files: readonly string[]): Program['sources'] {
