@@ -50,3 +50,55 @@ test('an initialiser that throws is told with the type and what()', async (t) =>
   const error = await t.throwsAsync(jit.initialize(), { instanceOf: InitializationError });
   t.regex(error.message, /nobody caught std::logic_error, what\(\): too early/);
 });
+
+test('a function that cannot be linked is no exception: no handler sees it, and cleanups run where there is none', async (t) => {
+  const { jit, printed } = await openCxx(
+    t,
+    `#include <cstdio>
+     #include <mutex>
+     extern "C" int nowhere(int);
+     __attribute__((noipa)) static int missing(int n) { return nowhere(n) + 1; }
+     static void say(const char *words) { std::puts(words); std::fflush(stdout); }
+     struct Loud { ~Loud() { say("cleaned up"); } };
+     struct Slow { int n; Slow(int n) : n(missing(n)) {} };
+     static std::mutex mutex;
+     extern "C" int cleans(int n) { Loud l; return missing(n); }
+     extern "C" int locks(int n) { std::lock_guard<std::mutex> guard(mutex); return n ? missing(n) : 5; }
+     extern "C" int once(int n) { static Slow slow(n); return slow.n; }
+     extern "C" int all(int n) { try { return missing(n); } catch (...) { say("caught"); return 7; } }
+     extern "C" int below(int n) { Loud l; return all(n); }
+     extern "C" int strict(int n) noexcept { Loud l; return missing(n); }
+     extern "C" int typed(int n) { try { return missing(n); } catch (int) { say("caught"); return 7; } }
+     extern "C" int plain(int n) { return n + 1; }`,
+  );
+  const call = async (name: string, n: number) => (await jit.lookup(name, INT))(n);
+  const fails = (name: string) =>
+    t.throwsAsync(call(name, 1), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ }, name);
+  // A second time finds what the first has left: locks and guards that are free.
+  for (const name of ['cleans', 'locks', 'once', 'once', 'typed']) await fails(name);
+  t.is(await call('locks', 0), 5);
+  t.is(printed(), 'cleaned up\n');
+  t.is(jit.statistics().runnersLost, 0);
+  // The runner goes, and what comes next finds another.
+  for (const name of ['all', 'below', 'strict', 'all']) {
+    await fails(name);
+    t.is(await call('plain', 1), 2);
+  }
+  t.is(printed(), 'cleaned up\n');
+  t.is(jit.statistics().runnersLost, 4);
+});
+
+test('a thread that cannot go on below a handler fails the calls that run', async (t) => {
+  const { jit, printed } = await openCxx(
+    t,
+    `#include <cstdio>
+     #include <pthread.h>
+     extern "C" int nowhere(int);
+     __attribute__((noipa)) static int missing(int n) { return nowhere(n) + 1; }
+     static void *work(void *) { try { missing(1); } catch (...) { std::puts("caught"); } return nullptr; }
+     extern "C" int f(int) { pthread_t t; pthread_create(&t, nullptr, work, nullptr); pthread_join(t, nullptr); return 1; }`,
+  );
+  const f = await jit.lookup('f', INT);
+  await t.throwsAsync(f(1), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
+  t.is(printed(), '');
+});

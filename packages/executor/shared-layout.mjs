@@ -261,6 +261,7 @@ export const SHARED_LAYOUT = [
       RUNNING: [3, 'worker: -> RETURNED or UNWOUND, then the doorbell'],
       RETURNED: [4, 'host: -> IDLE'],
       UNWOUND: [5, 'ended by a failed callback, `token` says which; host: -> IDLE'],
+      FAILED: [6, 'the same, but frames in between must not go on: the runner ends, and rings no more'],
     },
   },
   {

@@ -38,6 +38,30 @@ static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot
 	farjit_ring(FARJIT_BELL_CALL_DONE, (uint16_t)worker->call_slot, 0);
 }
 
+static void fail_call(struct farjit_call_slot *slot, uint32_t token)
+{
+	uint32_t running = FARJIT_CALL_RUNNING;
+	slot->token = token;
+	/* Without a bell: who hears of it must not find a runner that is about to end. */
+	atomic_compare_exchange_strong(&slot->state, &running, FARJIT_CALL_FAILED);
+}
+
+_Noreturn void farjit_end_with_call(uint32_t number, uint32_t token)
+{
+	static atomic_bool has_ended;
+	if (atomic_exchange(&has_ended, true))
+		farjit_wait_for_end();
+	/* Who has the lock may wait for ever. */
+	if (ftrylockfile(stdout) == 0) {
+		fflush(stdout);
+		funlockfile(stdout);
+	}
+	for (uint32_t i = 0; i < FARJIT_CALL_SLOT_COUNT; i++)
+		if (number == i || number == FARJIT_NO_CALL_SLOT)
+			fail_call(&farjit_control->calls[i], token);
+	farjit_fault("the program cannot go on without a function that it has called");
+}
+
 static void *worker_main(void *argument)
 {
 	struct farjit_thread *worker = argument;

@@ -39,6 +39,8 @@ struct cie {
 	int64_t data_alignment;
 	uint64_t return_register;
 	uint8_t pointer_encoding;
+	/* 0: none. */
+	uint64_t personality;
 	bool has_augmentation_data;
 	bool is_signal_frame;
 	struct reader instructions;
@@ -104,6 +106,22 @@ static uint64_t pointer_bytes(uint8_t encoding)
 	return bytes[encoding & 0xf];
 }
 
+/* 0 where it is none, or where it is written in a way that no compiler writes it. */
+static uint64_t read_pointer(struct reader *reader)
+{
+	enum { SIGNED = 0x08, RELATIVE = 0x10, INDIRECT = 0x80 };
+	uint8_t encoding = (uint8_t)read_fixed(reader, 1);
+	uint64_t place = (uintptr_t)reader->at, bytes = pointer_bytes(encoding);
+	uint64_t value = read_fixed(reader, bytes);
+	if (reader->failed || value == 0 || bytes == 0 || encoding & 0x60)
+		return 0;
+	if (encoding & SIGNED && bytes < sizeof value && value >> (8 * bytes - 1))
+		value |= ~UINT64_C(0) << 8 * bytes;
+	if (encoding & RELATIVE)
+		value += place;
+	return encoding & INDIRECT ? *(const uint64_t *)value : value;
+}
+
 static bool read_cie(const uint8_t *record, struct cie *cie)
 {
 	struct reader reader = open_record(record);
@@ -129,7 +147,7 @@ static bool read_cie(const uint8_t *record, struct cie *cie)
 			else if (*letter == 'L')
 				read_fixed(&data, 1);
 			else if (*letter == 'P')
-				skip(&data, pointer_bytes((uint8_t)read_fixed(&data, 1)));
+				cie->personality = read_pointer(&data);
 			else if (*letter == 'S')
 				cie->is_signal_frame = true;
 			else
@@ -298,27 +316,42 @@ static bool apply(const struct rule *rule, const struct farjit_thread *thread, u
 	return false;
 }
 
+/* The FDE of code, from behind its CIE pointer on, and its CIE. */
+static bool find_records(uint64_t address, struct reader *fde, struct cie *cie, struct dwarf_eh_bases *bases)
+{
+	const uint8_t *record = _Unwind_Find_FDE((void *)address, bases);
+	if (!record)
+		return false;
+	*fde = open_record(record);
+	const uint8_t *cie_pointer = fde->at;
+	uint64_t distance = read_fixed(fde, 4);
+	return !fde->failed && read_cie(cie_pointer - distance, cie);
+}
+
+_Unwind_Personality_Fn farjit_personality_of(uint64_t address)
+{
+	struct dwarf_eh_bases bases;
+	struct reader fde;
+	struct cie cie;
+	return find_records(address, &fde, &cie, &bases) ? (_Unwind_Personality_Fn)cie.personality : NULL;
+}
+
 bool farjit_cfi_step(struct farjit_frame *frame, const struct farjit_thread *thread)
 {
 	uint64_t *registers = frame->registers;
 	/* A return address may be the first byte after its function: the call before it decides. */
 	uint64_t address = registers[farjit_abi_places.program_counter] - (frame->is_caller ? 1 : 0);
 	struct dwarf_eh_bases bases;
-	const uint8_t *fde = _Unwind_Find_FDE((void *)address, &bases);
-	if (!fde)
-		return false;
-	struct reader reader = open_record(fde);
-	const uint8_t *cie_pointer = reader.at;
-	uint64_t distance = read_fixed(&reader, 4);
+	struct reader fde;
 	struct cie cie;
-	if (reader.failed || !read_cie(cie_pointer - distance, &cie))
+	if (!find_records(address, &fde, &cie, &bases))
 		return false;
-	skip(&reader, 2 * pointer_bytes(cie.pointer_encoding));
+	skip(&fde, 2 * pointer_bytes(cie.pointer_encoding));
 	if (cie.has_augmentation_data)
-		skip(&reader, read_unsigned(&reader));
+		skip(&fde, read_unsigned(&fde));
 	struct row row = {0};
-	if (reader.failed || !execute(cie.instructions, &cie, 0, registers, &row) ||
-	    !execute(reader, &cie, address - (uintptr_t)bases.function, registers, &row) ||
+	if (fde.failed || !execute(cie.instructions, &cie, 0, registers, &row) ||
+	    !execute(fde, &cie, address - (uintptr_t)bases.function, registers, &row) ||
 	    row.cfa_register >= FARJIT_REGISTER_CAPACITY)
 		return false;
 	uint64_t cfa = registers[row.cfa_register] + (uint64_t)row.cfa_offset;

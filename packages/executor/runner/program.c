@@ -26,20 +26,7 @@ bool farjit_is_of_program(const struct farjit_thread *thread)
 
 _Noreturn void farjit_end_program(uint32_t token)
 {
-	static atomic_bool has_ended;
-	if (atomic_exchange(&has_ended, true))
-		farjit_wait_for_end();
-	uint32_t number = atomic_load(&main_thread)->call_slot;
-	struct farjit_call_slot *slot = &farjit_control->calls[number];
-	/* Before the bell: the host drains the pipe when it hears it. Who has the lock may wait for ever. */
-	if (ftrylockfile(stdout) == 0) {
-		fflush(stdout);
-		funlockfile(stdout);
-	}
-	slot->token = token;
-	atomic_store(&slot->state, FARJIT_CALL_UNWOUND);
-	farjit_ring(FARJIT_BELL_CALL_DONE, (uint16_t)number, 0);
-	farjit_fault("the program cannot go on without a function that it has called");
+	farjit_end_with_call(atomic_load(&main_thread)->call_slot, token);
 }
 
 /* Descriptor 0 becomes the pipe. Without one it stays what it was, which is at its end. */

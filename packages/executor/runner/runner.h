@@ -80,6 +80,8 @@ struct farjit_bell farjit_next_bell(void);
 /* calls.c */
 /* Starts the worker thread of a call slot. Main thread, after confinement. */
 void farjit_spawn_worker(uint32_t slot);
+/* The call in a slot fails with a callback's failure, with FARJIT_NO_CALL_SLOT all that run, and the runner ends. Any thread. */
+_Noreturn void farjit_end_with_call(uint32_t slot, uint32_t token);
 
 /* program.c */
 /* Runs the `struct farjit_program` at `block`, and ends the process with what its main returns. A worker thread, as the
@@ -89,7 +91,7 @@ void farjit_run_program(void *block);
 bool farjit_is_main_thread(const struct farjit_thread *thread);
 /* True for that thread, and for those that JIT'd code has made, once a program has begun. Async-signal-safe. */
 bool farjit_is_of_program(const struct farjit_thread *thread);
-/* A thread of the program has called a function that failed: its call fails with that, and the runner ends. Nothing is
+/* A thread of the program has called a function that failed: the program fails with that, and the runner ends. Nothing is
  * unwound, for a program's own handlers would take it for an exception. Any thread. */
 _Noreturn void farjit_end_program(uint32_t token);
 /* main's thread ends before the program does: the others end it, or the end of the last. On that thread. */
@@ -99,7 +101,7 @@ _Noreturn void farjit_outlive_main(void);
 /* Runs entry(argument) as the outermost JIT'd frame of `thread`. True: it returned, the answer is in *result.
  * False: a failed callback unwound it, the token is in thread->unwind_token. */
 bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void *argument, uint64_t *result);
-/* Unwinds the calling thread to its boundary; ends the runner where that is impossible. */
+/* Unwinds the calling thread to its boundary; ends the runner where that is impossible, or a handler would see it. */
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token);
 
 /* sync_core.c */
@@ -137,6 +139,8 @@ bool farjit_read_stack(const struct farjit_thread *thread, uint64_t address, uin
 /* Makes of a frame its caller's, by unwind information; false, and the frame as it was, where there is none that can be
  * followed. Async-signal-safe, as far as _Unwind_Find_FDE is. */
 bool farjit_cfi_step(struct farjit_frame *frame, const struct farjit_thread *thread);
+/* What decides about exceptions in a function, by an address in it; NULL for one that neither catches nor cleans up. */
+_Unwind_Personality_Fn farjit_personality_of(uint64_t address);
 
 /* lookup.c */
 /* Resolves `count` names of control.names into control.addresses, also in the libraries `wanted`, a bit set of enum

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x10f03650u
+#define FARJIT_LAYOUT_VERSION 0x5990d7a4u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -217,6 +217,7 @@ enum farjit_call_state {
 	FARJIT_CALL_RUNNING = 3, /* worker: -> RETURNED or UNWOUND, then the doorbell */
 	FARJIT_CALL_RETURNED = 4, /* host: -> IDLE */
 	FARJIT_CALL_UNWOUND = 5, /* ended by a failed callback, `token` says which; host: -> IDLE */
+	FARJIT_CALL_FAILED = 6, /* the same, but frames in between must not go on: the runner ends, and rings no more */
 };
 
 struct farjit_call_slot {

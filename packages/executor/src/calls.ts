@@ -146,10 +146,7 @@ export class Calls {
     call.forget();
     const { programThreads } = this.#control;
     if (state === CallState.returned) call.resolve({ block, programThreads });
-    else {
-      const data = { token, programThreads };
-      call.reject(new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, data));
-    }
+    else call.reject(callbackFailed(token, programThreads));
     this.#postNext();
     return true;
   }
@@ -175,8 +172,8 @@ export class Calls {
     this.#lost = end;
     for (const [slot, call] of this.#running) {
       call.forget();
-      const isOwn = this.#runner.guard.attempt('runner.end', () => this.#isOwnEnd(end, slot, call));
-      call.reject(runnerLost(end, isOwn ?? false));
+      const error = this.#runner.guard.attempt('runner.end', () => this.#endOf(call, slot, end));
+      call.reject(error ?? runnerLost(end, false));
     }
     for (const call of this.#queue) {
       call.forget();
@@ -218,6 +215,13 @@ export class Calls {
     if (worker === undefined) this.#runner.ring(BellKind.spawn, slot);
   }
 
+  /** What a call that ran is rejected with when the runner is gone. */
+  #endOf(call: Call, slot: number, end: RunnerEnd): RequestError {
+    if (this.#control.loadCallState(slot) === CallState.failed)
+      return callbackFailed(this.#control.readCallToken(slot), 0);
+    return runnerLost(end, this.#isOwnEnd(end, slot, call));
+  }
+
   #isOwnEnd(end: RunnerEnd, slot: number, call: Call): boolean {
     if (end.kind === 'trap') return end.trap.threadId === this.#control.readCallThreadId(slot);
     const isStop = end.kind === 'deadline' || end.kind === 'cancelled' || end.kind === 'limit';
@@ -239,6 +243,10 @@ export class Calls {
         : new RequestError('DEADLINE_EXCEEDED', 'the deadline passed before the call could start'),
     );
   }
+}
+
+function callbackFailed(token: number, programThreads: number): RequestError {
+  return new RequestError('CALLBACK_FAILED', `compile callback ${token} failed`, { token, programThreads });
 }
 
 function runnerLost(end: RunnerEnd, own: boolean): RequestError {

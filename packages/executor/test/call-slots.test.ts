@@ -160,6 +160,21 @@ test('a call that was unwound has failed with its token', async (t) => {
   t.deepEqual((error as { data?: unknown }).data, { token: 77, programThreads: 2 });
 });
 
+test('a call that its runner ends with has failed with its token, and no other has', async (t) => {
+  const { reservation, control, calls, call, end } = callsAlone(t);
+  const [failed, other] = [call(), call()];
+  reservation.control.writeUInt32LE(78, CONTROL.calls + CALL_SLOT.token);
+  t.false(end(0, CallState.failed), 'the runner does not ring');
+  control.storeCallState(1, CallState.running);
+  calls.lose({ kind: 'fault', message: 'it cannot go on' });
+  const error = await t.throwsAsync(failed, {
+    code: 'CALLBACK_FAILED',
+    message: 'compile callback 78 failed',
+  });
+  t.deepEqual((error as { data?: unknown }).data, { token: 78, programThreads: 0 });
+  await t.throwsAsync(other, { code: 'RUNNER_LOST', message: /it cannot go on/ });
+});
+
 test('of two deadlines the shorter holds, and says whose it is', async (t) => {
   const limit = { kind: 'limit', limit: { name: 'call', value: 20 } } as const;
   for (const [own, most, end] of [

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x10f03650;
+export const LAYOUT_VERSION = 0x5990d7a4;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -274,6 +274,8 @@ export const CallState = {
   returned: 4,
   /** ended by a failed callback, `token` says which; host: -> IDLE */
   unwound: 5,
+  /** the same, but frames in between must not go on: the runner ends, and rings no more */
+  failed: 6,
 } as const;
 
 /** `struct farjit_call_slot`. */

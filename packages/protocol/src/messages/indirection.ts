@@ -30,8 +30,9 @@ export const emitStubs = request('emitStubs', 'compiler-to-executor', {
 
 /**
  * Request compile: a thread called a stub that still points at `trampoline` and is blocked until the answer.
- * Everything the thread needs travels in the answer. `failed` ends the thread that asked by forced unwinding;
- * `token` names the failure when the call that contained it is rejected.
+ * Everything the thread needs travels in the answer. `failed` ends the thread that asked by forced unwinding, or its
+ * runner where a handler in the program would take that for an exception; `token` names the failure when the call that
+ * contained it is rejected.
  */
 export const reenter = request('reenter', 'executor-to-compiler', {
   params: v.strictObject({ trampoline: executorAddr }),
