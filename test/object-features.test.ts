@@ -1,4 +1,4 @@
-import { LinkError } from '@farjit/compiler';
+import { ExecutionTrapError, LinkError } from '@farjit/compiler';
 import test from 'ava';
 import { assemble, compile } from '#compiler/test/jitlink/toolchain.js';
 import { openJIT } from './jit-fixture.js';
@@ -98,4 +98,31 @@ test('what is for another machine, or for 32 bits, is refused by name', async (t
     message: /^In graph x32\.o: the object is not 64-bit little-endian ELF$/,
   });
   t.deepEqual(jit.definedNames(), []);
+});
+
+const NESTED = `
+static __attribute__((noinline)) int apply(int (*fn)(int), int x) { return fn(x); }
+int f(int x) { int add(int y) { return x + y; } return apply(add, 4); }`;
+
+test('code on the stack is refused by name when its object says that it has some', async (t) => {
+  const { jit } = await openJIT(t);
+  const error = await t.throwsAsync(jit.addObject(compile(NESTED, ['-O1', '-fPIC']), { name: 'nested.o' }), {
+    instanceOf: LinkError,
+  });
+  t.regex(error?.message ?? '', /nested\.o.*\.note\.GNU-stack: it runs code on its stack/);
+});
+
+test('code on the stack is called so by the trap when its object has not said it', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC(
+    'int f(int x) { unsigned char volatile code[1]; code[0] = 0xc3; return ((int (*)(int))code)(x); }',
+    {
+      name: 'stack.c',
+    },
+  );
+  const f = await jit.lookup('f');
+  await t.throwsAsync(f(1), {
+    instanceOf: ExecutionTrapError,
+    message: /^SIGSEGV .*; it jumped to its stack, and no code is run there/,
+  });
 });

@@ -233,8 +233,20 @@ export class SessionClosedError extends FarJITError {
 function describeTrap(trap: TrapReport, frames: readonly SymbolizedFrame[]): string {
   const what = trap.stackOverflow ? 'stack overflow' : `fault address ${formatAddr(trap.faultAddress)}`;
   const jitted = frames.find((frame) => frame.symbol !== undefined);
+  const jumped = isOnStack(trap) ? '; it jumped to its stack, and no code is run there' : '';
   const where = jitted ? `in ${jitted.symbol}+${formatAddr(BigInt(jitted.offsetBytes))}` : 'outside JIT code';
-  return `${trap.signal} ${where} (pc ${formatAddr(trap.programCounter)}, ${what})`;
+  return `${trap.signal} ${where} (pc ${formatAddr(trap.programCounter)}, ${what}${jumped})`;
+}
+
+/** How psABIs call the stack pointer. */
+const STACK_POINTERS = ['rsp', 'sp'];
+/** Code on the stack is that of a function which is not far out. */
+const NEAR_BYTES = 1n << 20n;
+
+function isOnStack({ registers, programCounter, faultAddress }: TrapReport): boolean {
+  const [top] = STACK_POINTERS.flatMap((name) => registers[name] ?? []);
+  const isNear = top !== undefined && programCounter >= top - NEAR_BYTES && programCounter < top + NEAR_BYTES;
+  return isNear && faultAddress === programCounter;
 }
 
 function uncaughtInWords(uncaught: UncaughtException | undefined): string {

@@ -59,6 +59,18 @@ test("a call's own trap names where it happened, and who called", (t) => {
   t.is(error.message, 'SIGSEGV in store$impl+0x4 (pc 0x7004, fault address 0x8)');
 });
 
+test('a jump to the stack is called so, and no other', (t) => {
+  const messageOf = (at: bigint, registers: TrapReport['registers']) => {
+    const address = toExecutorAddr(at);
+    const trap = { ...TRAP, programCounter: address, faultAddress: address, registers };
+    return (translate(lost({ kind: 'trap', trap }, true)) as Error).message;
+  };
+  const stack = toExecutorAddr(0x7f00_0000n);
+  t.regex(messageOf(stack + 0x40n, { rsp: stack }), /; it jumped to its stack, and no code is run there/);
+  t.notRegex(messageOf(8n, { rsp: stack }), /stack/);
+  t.notRegex(messageOf(stack + 0x40n, {}), /stack/);
+});
+
 test("another call's trap is the cause of a lost runner", (t) => {
   const error = translate(lost({ kind: 'trap', trap: TRAP }, false));
   t.true(error instanceof RunnerLostError && error.cause instanceof ExecutionTrapError);

@@ -1,5 +1,11 @@
 // objects: gcc -O1 -fPIC
-// differs: a nested function whose address is taken is code on the stack, and a confined program has no memory that is both written and run
 #include <stdio.h>
-static int apply(int (*f)(int), int x) { return f(x); }
-int main(int argc, char **argv) { int add(int x) { return x + argc; } printf("%d\n", apply(add, 4)); return 0; }
+int main(int argc, char **argv) {
+  int total = argc;
+  auto void add(int);
+  void twice(int x) { add(x); add(x); }
+  void add(int x) { total += x; if (x > 1) twice(x - 1); }
+  twice(4);
+  printf("%d\n", total);
+  return 0;
+}

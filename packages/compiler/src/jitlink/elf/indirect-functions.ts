@@ -1,19 +1,36 @@
-import type { Block, LinkGraph } from '../link-graph.js';
+import type { Block, LinkGraph, LinkSymbol } from '../link-graph.js';
 import type { ElfBackend } from './backend.js';
+import type { ElfObject } from './object.js';
 
-/** What a graph's indirect functions are called by: names of one resolver are one function's. */
+/** The indirect functions of an object: names of one resolver are one function's. */
 export class IndirectFunctions {
+  readonly #object: ElfObject;
   readonly #graph: LinkGraph;
   readonly #backend: ElfBackend;
   readonly #thunks = new Map<Block, Map<number, Block>>();
 
-  constructor(graph: LinkGraph, backend: ElfBackend) {
+  constructor(object: ElfObject, graph: LinkGraph, backend: ElfBackend) {
+    this.#object = object;
     this.#graph = graph;
     this.#backend = backend;
   }
 
-  /** The code to call instead of the resolver that is at `offset` of `block`. */
-  thunkOf(name: string, block: Block, offset: number): Block {
+  /**
+   * Makes a symbol, which is at its resolver, mean what that one answers.
+   * @param at where in the file it is.
+   * @throws {LinkError} when there is no code.
+   */
+  redirect(symbol: LinkSymbol, at: number): void {
+    const { name, block, offset } = symbol;
+    if (block?.section.prot !== 'code')
+      throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`, at);
+    const thunk = this.#thunkOf(name, block, offset);
+    symbol.define(thunk, 0);
+    symbol.sizeBytes = thunk.sizeBytes;
+    symbol.callable = true;
+  }
+
+  #thunkOf(name: string, block: Block, offset: number): Block {
     const thunks = this.#thunks.get(block) ?? new Map<number, Block>();
     this.#thunks.set(block, thunks);
     const known = thunks.get(offset);

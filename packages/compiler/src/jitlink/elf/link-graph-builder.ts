@@ -8,7 +8,7 @@ import type { ElfBackend, ElfRelocation } from './backend.js';
 import { IndirectFunctions } from './indirect-functions.js';
 import { MergeableSection } from './mergeable.js';
 import * as elf from './object.js';
-import { isRetained, protOf } from './section-flags.js';
+import { isRetained, protOf, refuseExecutableStack } from './section-flags.js';
 
 /** How an object becomes a graph. */
 export interface BuildLinkGraphOptions {
@@ -59,7 +59,7 @@ export class ElfLinkGraphBuilder {
     this.#backend = backend;
     this.#isDefined = options.isDefined ?? (() => false);
     this.#graph = new LinkGraph(object.name, backend.architecture);
-    this.#indirect = new IndirectFunctions(this.#graph, backend);
+    this.#indirect = new IndirectFunctions(object, this.#graph, backend);
     this.#symbolTable = object.symbolTable();
   }
 
@@ -118,7 +118,10 @@ export class ElfLinkGraphBuilder {
 
   #placeSections(): void {
     for (const section of this.#object.sections) {
-      if (!this.#isLoaded(section)) continue;
+      if (!this.#isLoaded(section)) {
+        refuseExecutableStack(this.#object, section);
+        continue;
+      }
       if ((section.flags & elf.SHF_COMPRESSED) !== 0)
         throw this.#object.unsupported('a compressed section that is to be loaded', section.name);
       if (section.name === EH_FRAME_SECTION) this.#ehFrames.push(section);
@@ -240,20 +243,9 @@ export class ElfLinkGraphBuilder {
         `symbol "${name}" and where it is do not agree whether it is thread-local`,
         at,
       );
-    if (type === elf.STT_GNU_IFUNC) this.#makeIndirect(symbol, at);
+    if (type === elf.STT_GNU_IFUNC) this.#indirect.redirect(symbol, at);
     if (symbol.scope !== 'local') this.#claim(name);
     return this.#graph.addSymbol(symbol);
-  }
-
-  /** The symbol of an indirect function is at its resolver, and means what that one answers. */
-  #makeIndirect(symbol: LinkSymbol, at: number): void {
-    const { name, block, offset } = symbol;
-    if (block?.section.prot !== 'code')
-      throw this.#object.malformed(`the indirect function "${name}" has no code for a resolver`, at);
-    const thunk = this.#indirect.thunkOf(name, block, offset);
-    symbol.define(thunk, 0);
-    symbol.sizeBytes = thunk.sizeBytes;
-    symbol.callable = true;
   }
 
   #defineIn(symbol: LinkSymbol, placement: Placement, offset: number): void {

@@ -28,3 +28,16 @@ export function isRetained(section: elf.ElfSection): boolean {
     (section.flags & elf.SHF_GNU_RETAIN) !== 0
   );
 }
+
+/** In an object it is empty, and its flags say whether code is run on the stack. */
+const STACK_NOTE = '.note.GNU-stack';
+
+/** @throws {LinkError} `unsupported` for the note of an object that runs code on the stack. */
+export function refuseExecutableStack(object: elf.ElfObject, { name, flags }: elf.ElfSection): void {
+  if (name === STACK_NOTE && (flags & elf.SHF_EXECINSTR) !== 0)
+    throw object.unsupported(
+      'it runs code on its stack, and memory is never both writable and executable: gcc has such code made for ' +
+        'nested functions whose address is taken, which -Wtrampolines names',
+      name,
+    );
+}
