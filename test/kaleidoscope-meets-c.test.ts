@@ -1,7 +1,9 @@
 import { Diagnostic, LinkError } from '@farjit/compiler';
 import test from 'ava';
 import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { archiveOf } from './archive-of.js';
 import { evaluateAll, openJIT } from './jit-fixture.js';
+import { openPool } from './pool-fixture.js';
 
 const C = `double cube(double x) { return x * x * x; }
 double sq(double);
@@ -21,6 +23,29 @@ test('Kaleidoscope calls functions of C with and without extern, and C calls Kal
   t.deepEqual(await evaluateAll(jit, 'def sq(x) x * x; norm(3, 4);'), [25]);
   const norm = await jit.lookup('norm');
   t.is(await norm(1, 2), 5);
+});
+
+test('what an extern brings along of an archive is initialised, in a JIT and in a pool', async (t) => {
+  const member = `double base; __attribute__((constructor)) static void up(void) { base = 100; }
+    double above(double x) { return base + x; }`;
+  const archive = archiveOf(t, { 'above.o': compile(member, ['-O1', '-fPIC', '-ffunction-sections']) });
+  const source = 'extern above(x); def two(x) above(x) + above(x + 1);';
+  const { jit } = await openJIT(t);
+  await jit.addArchive(archive, { name: 'libabove.a' });
+  await jit.addSource(source);
+  await jit.initialize();
+  t.deepEqual(await evaluateAll(jit, 'above(1); two(2);'), [101, 205]);
+  const pool = await openPool(t, ['local', 'local']);
+  await pool.addArchive(archive, { name: 'libabove.a' });
+  const values = (await pool.addSource(`${source} above(1); two(2);`)).map((result) =>
+    result.status === 'fulfilled' ? result.value : result.reason,
+  );
+  t.deepEqual(values, [101, 205]);
+  const data = Float64Array.of(1, 2, 3);
+  t.deepEqual(
+    await pool.map('two', data, { chunk: 1 }),
+    data.map((x) => 201 + 2 * x),
+  );
 });
 
 test('a redefinition reaches callers in C, and pointers that C has kept', async (t) => {

@@ -128,9 +128,10 @@ async function runInSession(
   try {
     if (linking && linked) {
       await linking.addLinkedFiles(jit, linked, options, streams, signal);
-      await startLinked(jit, callOptions);
+      await startLinked(jit, items, callOptions);
     }
     const outcome = await evaluateItems(jit, items, streams, callOptions);
+    if (linked && (outcome === 'completed' || outcome === 'failed')) await jit.deinitialize(callOptions);
     if (options.stats) await writeStatistics(jit, options.stats, streams);
     return outcome;
   } finally {
@@ -140,13 +141,26 @@ async function runInSession(
   }
 }
 
-/** @throws {FarJITError} for a `main`: it is not known which of the two is to run. */
-async function startLinked(jit: KaleidoscopeJIT, callOptions: StoppableOptions): Promise<void> {
+/**
+ * Runs the initialisers of all that a program is linked with.
+ * @throws {FarJITError} for a `main`: it is not known which of the two is to run.
+ */
+async function startLinked(
+  jit: KaleidoscopeJIT,
+  items: readonly TopLevelItem[],
+  callOptions: StoppableOptions,
+): Promise<void> {
   if (jit.definedNames().includes('main'))
     throw new FarJITError(
       'MIXED_PROGRAM',
       'one of the files defines main, with which a program would begin, and another is Kaleidoscope, which begins with its expressions',
     );
+  const own = new Set(
+    items.flatMap((item) => (item.kind === 'definition' ? item.function.prototype.name : [])),
+  );
+  // Who defines them may have initialisers.
+  for (const item of items)
+    if (item.kind === 'extern' && !own.has(item.prototype.name)) jit.mainDylib.declare(item.prototype.name);
   await jit.initialize(callOptions);
 }
 

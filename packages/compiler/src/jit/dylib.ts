@@ -68,6 +68,7 @@ export class Dylib {
   readonly #context: DylibContext;
   readonly #dylib: JITDylib;
   readonly #archives: ArchiveMembers[] = [];
+  readonly #declared = new Set<string>();
   readonly #builtins: Builtins;
   /** Names of another JIT's lead into another process. */
   readonly #isOurs = (value: unknown): boolean =>
@@ -180,6 +181,11 @@ export class Dylib {
     this.#dylib.generators.push(definingGenerator((names) => generator(names, this)));
   }
 
+  /** For front ends: their code may ask for a name, so members of archives that define it are added before `initialize`. */
+  declare(name: string): void {
+    this.#declared.add(name);
+  }
+
   /**
    * Runs the initialisers that have not run in the runner of now (`llvm.global_ctors`, `.init_array` and its kin), as `dlopen`
    * does, in one call: those of the link order first, then by priority, then in the order in which all was added. Where
@@ -189,7 +195,7 @@ export class Dylib {
    */
   async initialize(options: CallOptions = {}): Promise<void> {
     checkCallOptions(options);
-    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, []);
+    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, [...this.#declared]);
     return this.#context.platform.initialize(this.#dylib, options);
   }
 

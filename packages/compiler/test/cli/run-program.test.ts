@@ -237,6 +237,21 @@ extern "C" double started() { return start.text.size(); }`,
   t.is(argument.end, 2);
 });
 
+test('files that Kaleidoscope is linked with are initialised before it and finalised after it, members of archives too', async (t) => {
+  const cwd = await folderOf(t, {
+    'above.o': `#include <stdio.h>
+      static double base;
+      __attribute__((constructor)) static void up(void) { base = 100; puts("up"); }
+      __attribute__((destructor)) static void down(void) { puts("down"); }
+      double above(double x) { return base + x; }`,
+  });
+  await writeFile(join(cwd, 'a.ks'), 'extern above(x); above(1);');
+  execFileSync('ar', ['rcs', 'libabove.a', 'above.o'], { cwd });
+  const outcome = { stdout: 'up\nEvaluated to 101.000000\ndown\n', stderr: '', end: 0 };
+  t.deepEqual(await farjit(t, ['run', 'a.ks', 'above.o'], { cwd }), outcome);
+  t.deepEqual(await farjit(t, ['run', 'libabove.a', 'a.ks'], { cwd }), outcome);
+});
+
 test('options of programs are refused for Kaleidoscope, and the other way', async (t) => {
   const cwd = await folderOf(t, { 'main.o': 'int main(void) { return 0; }' });
   await writeFile(join(cwd, 'a.ks'), '1;');

@@ -76,6 +76,7 @@ export class KaleidoscopeJIT extends JIT {
   addExtern(prototype: PrototypeAST): void {
     checkPrototype(prototype);
     if (this.#declarations.declare(prototype)) this.session.definitions.noteTypeChanged(prototype.name);
+    this.mainDylib.declare(prototype.name);
   }
 
   /**
