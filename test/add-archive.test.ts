@@ -132,6 +132,52 @@ define i32 @main() {
   t.deepEqual(jit.definedNames().sort(), ['both', 'first', 'main', 'other', 'value']);
 });
 
+test('an archive is removed with the members that it has brought, and nothing else', async (t) => {
+  const { jit } = await openJIT(t);
+  const { content } = archiveOf(t, 'ar', 'rcs');
+  await jit.addObject(object('int five(int x) { return x + 5; }'), { name: 'mine.o' });
+  const archive = await jit.addArchive(content, { name: 'lib.a' });
+  t.deepEqual(archive.names, []);
+  const one = await jit.lookup('one', INT);
+  t.is(await one(1), 3);
+  t.deepEqual(archive.names.toSorted(), ['also_two', 'one', 'state', 'two']);
+  jit.removeModule(archive);
+  t.deepEqual(jit.definedNames(), ['five']);
+  await t.throwsAsync(one(1), { code: 'SYMBOLS_NOT_FOUND' });
+  await t.throwsAsync(jit.lookup('three', INT), { code: 'SYMBOLS_NOT_FOUND' });
+  // Another has the names to itself, and members with data begin anew.
+  await jit.addArchive(content, { name: 'again.a' });
+  t.is(await one(1), 3);
+  t.is(await (await jit.lookup('three', INT))(1), 3);
+});
+
+test('an archive with a member that is initialised is removed after that is deinitialised, or not at all', async (t) => {
+  const { jit } = await openJIT(t);
+  const archive = await jit.addArchive(archiveOf(t, 'ar', 'rcs').content, { name: 'lib.a' });
+  t.is(await (await jit.lookup('one', INT))(1), 3);
+  await t.throwsAsync(jit.lookup('four', INT), { code: 'INITIALIZERS_DUE' });
+  await jit.initialize();
+  const four = await jit.lookup('four', INT);
+  t.is(await four(1), 5);
+  t.throws(() => archive.remove(), { code: 'INITIALIZED' });
+  t.is(await (await jit.lookup('one', INT))(1), 3);
+  t.is(await (await jit.lookup('three', INT))(1), 3);
+  await jit.deinitialize();
+  archive.remove();
+  t.deepEqual(jit.definedNames(), []);
+});
+
+test('a member that is on its way when its archive is removed does not stay', async (t) => {
+  const { jit } = await openJIT(t);
+  const archive = await jit.addArchive(archiveOf(t, 'ar', 'rcs').content, { name: 'lib.a' });
+  const asked = jit.findSymbol('three');
+  await undefined;
+  archive.remove();
+  await asked.catch(() => undefined);
+  t.is(await jit.findSymbol('three'), undefined);
+  t.deepEqual(jit.definedNames(), []);
+});
+
 test('a thin archive whose members cannot be read is refused, and none is looked for elsewhere', async (t) => {
   const { jit } = await openJIT(t);
   const { directory, content } = archiveOf(t, 'ar', 'rcST');

@@ -120,6 +120,11 @@ test('C, objects and archives reach all executors, and are read, split and compi
     code: 'BAD_ARGUMENT',
     message: /many is not a function of doubles/,
   });
+  const twice = archiveOf(t, { 'twice.o': object('double twice(double x) { return x * 2; }') });
+  const removable = await pool.addArchive(twice, { name: 'libt.a' });
+  t.is(await (await pool.lookup('twice', 'double(double)'))(2), 4);
+  removable.remove();
+  await t.throwsAsync(pool.lookup('twice', 'double(double)'), { code: 'SYMBOLS_NOT_FOUND' });
   const begun = await pool.lookup('begun', 'i32()');
   t.deepEqual(await Promise.all([begun(), begun(), begun()]), [1, 1, 1]);
   tracker.remove();

@@ -32,6 +32,7 @@ import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.j
 import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
+import { archiveTracker } from './archive-tracker.js';
 import { definedPassing, definedSignature } from './defined-signature.js';
 import {
   checkAbsolute,
@@ -293,8 +294,9 @@ export class Dylib {
    * @param options.directory where the members of a thin archive are.
    * @throws {LinkError} `malformed-object`, with the offset, for the archive, or a member that the index does not mention.
    *   What is wrong with other members is met, and said, when they are needed.
+   * @returns what removes it, and the members that have been added by then; its names are those that they define.
    */
-  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<void> {
+  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<ResourceTracker> {
     checkAddArchive(content, options);
     const { name = 'archive', directory } = options;
     const { codegen, layers } = this.#context;
@@ -307,14 +309,26 @@ export class Dylib {
         add: (member, title) => this.#addObject(member, title),
       },
     );
-    this.addMembers(members);
+    return archiveTracker(members, this.addMembers(members));
   }
 
-  /** Has an archive that has been opened supply what is needed: see `addArchive`. */
-  addMembers(members: ArchiveMembers): void {
-    this.#archives.push(members);
+  /**
+   * Has an archive that has been opened supply what is needed: see `addArchive`.
+   * @returns what ends that; members that have been added stay.
+   */
+  addMembers(members: ArchiveMembers): ResourceTracker {
     const supply = async (names: readonly string[]) => void (await members.supply(names));
-    this.#dylib.generators.push(definingGenerator(supply, { leavesWeak: true }));
+    const generator = definingGenerator(supply, { leavesWeak: true });
+    this.#archives.push(members);
+    this.#dylib.generators.push(generator);
+    return {
+      names: [],
+      checkRemovable: () => {},
+      remove: () => {
+        removeFrom(this.#archives, members);
+        removeFrom(this.#dylib.generators, generator);
+      },
+    };
   }
 
   /**
@@ -397,4 +411,9 @@ export class Dylib {
       },
     };
   }
+}
+
+function removeFrom<T>(all: T[], one: T): void {
+  const index = all.indexOf(one);
+  if (index >= 0) all.splice(index, 1);
 }

@@ -156,7 +156,7 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Adds an archive to the main dylib: see `Dylib.addArchive`. */
-  addArchive(content: Uint8Array, options?: ArchiveOptions): Promise<void> {
+  addArchive(content: Uint8Array, options?: ArchiveOptions): Promise<ResourceTracker> {
     return this.mainDylib.addArchive(content, options);
   }
 

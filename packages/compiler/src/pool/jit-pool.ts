@@ -189,7 +189,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * Adds an archive to all executors, now and later: a member is added to all when one of them needs it. See `Dylib.addArchive`.
    * @throws as that.
    */
-  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<void> {
+  async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<ResourceTracker> {
     checkAddArchive(content, options);
     return this.#inputs.addArchive(content, options);
   }

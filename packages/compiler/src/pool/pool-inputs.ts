@@ -6,6 +6,7 @@ import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { readObject } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
+import { archiveTracker } from '../jit/archive-tracker.js';
 import type { AddCOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { JIT } from '../jit/jit.js';
 import type { ResourceTracker } from '../jit/jit-types.js';
@@ -26,7 +27,7 @@ export interface PoolInputsContext<Session extends JIT> {
 /** What others have made, read once, and added to all sessions of a pool, now and later: `JITPool` says what each does. */
 export class PoolInputs<Session extends JIT> {
   readonly #context: PoolInputsContext<Session>;
-  readonly #archives: ArchiveMembers[] = [];
+  #archives: readonly ArchiveMembers[] = [];
   #isUsed = false;
 
   constructor(context: PoolInputsContext<Session>) {
@@ -60,7 +61,10 @@ export class PoolInputs<Session extends JIT> {
     return this.#add({ ...object, add });
   }
 
-  async addArchive(content: Uint8Array, { name = 'archive', directory }: ArchiveOptions): Promise<void> {
+  async addArchive(
+    content: Uint8Array,
+    { name = 'archive', directory }: ArchiveOptions,
+  ): Promise<ResourceTracker> {
     const { definitions, codegen, target } = this.#context;
     const members = await openArchive(
       { content, name, directory },
@@ -71,9 +75,12 @@ export class PoolInputs<Session extends JIT> {
         add: (member, title) => this.addObject(member, { name: title }),
       },
     );
-    this.#archives.push(members);
-    const add = (session: Session) => void session.mainDylib.addMembers(members);
-    this.#add({ name, symbols: NO_SYMBOLS, add });
+    this.#archives = [...this.#archives, members];
+    const add = (session: Session) => session.mainDylib.addMembers(members);
+    const onRemove = () => {
+      this.#archives = this.#archives.filter((other) => other !== members);
+    };
+    return archiveTracker(members, this.#add({ name, symbols: NO_SYMBOLS, add, onRemove }));
   }
 
   async addC(source: string | Uint8Array, options: AddCOptions): Promise<ResourceTracker> {

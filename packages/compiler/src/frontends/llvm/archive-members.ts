@@ -10,6 +10,15 @@ import { inputKindOf } from './input-kind.js';
 /** Largest member of a thin archive: what a code generator takes. */
 const MAX_MEMBER_BYTES = 256 * 1024 * 1024;
 
+/** A member that has been added. */
+export interface AddedMember {
+  /** That it defines. */
+  readonly names: readonly string[];
+  /** @throws when it cannot be removed now. */
+  checkRemovable(): void;
+  remove(): void;
+}
+
 /** What an archive's members are read with. */
 export interface MemberContext {
   /** Where a thin archive's members are. */
@@ -19,7 +28,7 @@ export interface MemberContext {
   /** Names that bitcode defines. */
   namesInBitcode(content: Uint8Array, name: string): Promise<Iterable<string>>;
   /** Adds a member to what the archive supplies. */
-  add(content: Uint8Array, name: string): Promise<unknown>;
+  add(content: Uint8Array, name: string): Promise<AddedMember>;
 }
 
 /** A unit that says what it cannot be linked without. */
@@ -66,7 +75,9 @@ export class ArchiveMembers {
   readonly #archive: Archive;
   readonly #context: MemberContext;
   readonly #memberOf: ReadonlyMap<string, ArchiveMember>;
-  readonly #added = new Map<ArchiveMember, Promise<unknown>>();
+  readonly #adding = new Map<ArchiveMember, Promise<void>>();
+  #added: readonly AddedMember[] = [];
+  #isRemoved = false;
 
   private constructor(
     archive: Archive,
@@ -105,22 +116,43 @@ export class ArchiveMembers {
     let hasAdded = false;
     for (const name of names) {
       const member = this.#memberOf.get(name);
-      if (!member || this.#context.isDefined(name)) continue;
-      hasAdded ||= !this.#added.has(member);
+      if (this.#isRemoved || !member || this.#context.isDefined(name)) continue;
+      hasAdded ||= !this.#adding.has(member);
       await this.#add(member);
     }
     return hasAdded;
   }
 
-  #add(member: ArchiveMember): Promise<unknown> {
-    const before = this.#added.get(member);
+  /** That the members define which have been added. */
+  get names(): string[] {
+    return this.#added.flatMap(({ names }) => names);
+  }
+
+  /** @throws when one of the members that have been added cannot be removed now. */
+  checkRemovable(): void {
+    for (const member of this.#added) member.checkRemovable();
+  }
+
+  /** Removes the members that have been added, last ones first, and those that are on their way when they come. */
+  remove(): void {
+    this.#isRemoved = true;
+    const added = this.#added.toReversed();
+    this.#added = [];
+    for (const member of added) member.remove();
+  }
+
+  #add(member: ArchiveMember): Promise<void> {
+    const before = this.#adding.get(member);
     if (before) return before;
-    const adding = contentOf(this.#archive, member, this.#context.directory).then((content) =>
-      this.#context.add(content, nameOf(this.#archive, member)),
-    );
-    this.#added.set(member, adding);
+    const adding = contentOf(this.#archive, member, this.#context.directory)
+      .then((content) => this.#context.add(content, nameOf(this.#archive, member)))
+      .then((added) => {
+        if (this.#isRemoved) added.remove();
+        else this.#added = [...this.#added, added];
+      });
+    this.#adding.set(member, adding);
     // What could not be added is tried again when it is asked for again.
-    adding.catch(() => this.#added.delete(member));
+    adding.catch(() => this.#adding.delete(member));
     return adding;
   }
 }
