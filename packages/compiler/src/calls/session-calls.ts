@@ -1,4 +1,4 @@
-import type { Commit, ResultOf, run, Segment } from '@farjit/protocol';
+import { type Commit, memory, type ResultOf, type run, type Segment } from '@farjit/protocol';
 import { CancelledError, RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type {
@@ -189,9 +189,23 @@ export class SessionCalls {
       return answer;
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
+      if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') await this.#lookFor(runner);
       throw translateCallError(error, { name, runner, failureOf });
     } finally {
       events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
+    }
+  }
+
+  /**
+   * A failed callback ends its runner where a handler of the program's would take it for an exception, and nothing says so
+   * but the loss. An executor that answers this has told of it; whoever calls next is not to call there.
+   */
+  async #lookFor(runner: RunnerContext): Promise<void> {
+    if (runner.lost) return;
+    try {
+      await runner.answerOrLoss(this.#context.executor().commit(memory.emptyCommit(), runner.generation));
+    } catch (error) {
+      this.#context.runners.noteLossIn(error, runner);
     }
   }
 }
