@@ -1,5 +1,6 @@
-// npm run test:packages: packs all packages, installs them by name, and uses them as people do: in an empty folder, with each Node
-// that is supported.
+// npm run test:packages [-- --here]: packs all packages, installs them by name, and uses them as people do: in an empty folder,
+// with each Node that is supported, and, as root where debootstrap is installed, in empty roots of Debian. `--here` leaves the
+// latter out.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { Checks } from './lib/packages/checks.mjs';
 import { checkFolder } from './lib/packages/empty-folder.mjs';
 import { packPackages } from './lib/packages/pack.mjs';
 import { servePackages } from './lib/packages/registry.mjs';
+import { checkRoots } from './lib/packages/roots.mjs';
 import { checkTarballs } from './lib/packages/tarballs.mjs';
 import { runScript, step } from './lib/report.mjs';
 import { setUp } from './lib/set-up.mjs';
@@ -22,6 +24,7 @@ await runScript(async () => {
   try {
     await checkTarballs(checks, packages);
     await checkFolder(checks, join(work, 'project'), registry.url);
+    if (!process.argv.includes('--here')) await checkRoots(checks, registry.url, work);
   } finally {
     registry.close();
     rmSync(work, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ROOT } from './paths.mjs';
@@ -82,7 +83,9 @@ async function bundle(esbuild, command) {
   const written = outputFiles.map(({ path, text }) => writeChanged(path, text.replace(/[^\0-\x7f]/g, '?')));
   // What V8 made of the script before is worth nothing now.
   if (written.includes(true)) rmSync(codeCache, { force: true });
-  writeChanged(loader, LOADER);
+  const code = outputFiles.find(({ path }) => path === script).text;
+  const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
+  writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));
 }
 
 /** A module's `import.meta.url` stays what it was, so that it finds the files beside it. */

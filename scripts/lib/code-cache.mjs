@@ -51,5 +51,7 @@ function writer({ script, codeCache, main }, ...runs) {
 }
 
 function startNode(args, stdio) {
-  return spawn(process.execPath, args, { stdio, timeout: TIMEOUT_MS });
+  // Without a home, an executor keeps no code cache of its own.
+  const { HOME: _home, XDG_CACHE_HOME: _cache, ...env } = process.env;
+  return spawn(process.execPath, args, { stdio, env, timeout: TIMEOUT_MS });
 }

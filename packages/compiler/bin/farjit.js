@@ -29,11 +29,18 @@ const SEMI_SPACE_GROWTH_FACTOR = 8;
 // of 200 functions that was 7% of the instructions of the compiler's process.
 const MARKING_DELAY_MS = 2000;
 
-load().then(async ({ start, endProcess }) => {
-  // Only now: V8 refuses code caches that were made with other flags.
+function setFlags() {
   if (V8_HAS_INTERRUPT_BUDGET) setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET_BYTES}`);
   setFlagsFromString(`--semi-space-growth-factor=${SEMI_SPACE_GROWTH_FACTOR}`);
   setFlagsFromString('--no-incremental-marking');
   setTimeout(() => setFlagsFromString('--incremental-marking'), MARKING_DELAY_MS).unref();
-  endProcess(await start(process.argv.slice(2)));
+}
+
+load().then(async ({ start, endProcess, keepCodeCache }) => {
+  // Only now, and not where a code cache is to be made: V8 refuses those that were made with other flags.
+  if (!keepCodeCache) setFlags();
+  const ended = await start(process.argv.slice(2));
+  // Whoever has run a program has compiled what the next one needs.
+  if (ended.isLoaded) keepCodeCache?.();
+  endProcess(ended);
 });

@@ -13,4 +13,13 @@ async function load() {
   process.exit(1);
 }
 
-load().then(async ({ main }) => process.exit(await main(process.argv.slice(2))));
+// Milliseconds after which an executor of one program has done most of what it does, and is likely to be there still: it is
+// ended with the program.
+const KEEPING_DELAY_MS = 150;
+
+load().then(async ({ main, keepCodeCache }) => {
+  // A server starts seldom, and has not done then what it does for programs.
+  if (keepCodeCache && process.argv.includes('--inherit-fd'))
+    setTimeout(keepCodeCache, KEEPING_DELAY_MS).unref();
+  process.exit(await main(process.argv.slice(2)));
+});

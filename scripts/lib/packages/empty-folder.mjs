@@ -13,7 +13,7 @@ const NODES = [22, 24, 26];
 export async function checkFolder(checks, project, registry) {
   makeProject(project);
   const install = ['install', 'farjit', '--registry', registry, '--no-audit', '--no-fund'];
-  await output('npm', [...install, '--dry-run=false', '--prefix', `${project}-before`], {
+  await output('npm', [...install, '--prefix', `${project}-before`], {
     cwd: dirname(project),
   });
   const started = performance.now();

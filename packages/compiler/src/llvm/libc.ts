@@ -3,6 +3,8 @@ import { C, cFunction, openLibrary } from '../ffi/c-function.js';
 /** `RTLD_LAZY | RTLD_NOLOAD`: a handle only for what is loaded already. */
 const RTLD_LAZY_NOLOAD = 0x1 | 0x4;
 const LIBC = 'libc.so.6';
+/** Where these are in glibcs before 2.34; in later ones it leads to libc's. */
+const LIBDL = 'libdl.so.2';
 
 /** The few functions of libc that reading LLVM's results takes. */
 export interface LibC {
@@ -18,12 +20,13 @@ export interface LibC {
 /** Binds glibc, which Node itself has loaded. */
 export function loadLibC(): LibC {
   openLibrary(LIBC);
+  openLibrary(LIBDL);
   return {
     memcpy: cFunction(LIBC, 'memcpy', C.void, [C.bytes, C.pointer, C.size]),
     strlen: cFunction(LIBC, 'strlen', C.size, [C.pointer]),
-    dlopen: cFunction(LIBC, 'dlopen', C.pointer, [C.string, C.int]),
-    dlsym: cFunction(LIBC, 'dlsym', C.pointer, [C.pointer, C.string]),
-    dlclose: cFunction(LIBC, 'dlclose', C.int, [C.pointer]),
+    dlopen: cFunction(LIBDL, 'dlopen', C.pointer, [C.string, C.int]),
+    dlsym: cFunction(LIBDL, 'dlsym', C.pointer, [C.pointer, C.string]),
+    dlclose: cFunction(LIBDL, 'dlclose', C.int, [C.pointer]),
   };
 }
 
