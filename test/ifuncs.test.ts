@@ -120,14 +120,18 @@ test('a resolver that answers null, or traps, ends the call with an error that n
   t.is(await (await jit.lookup('right', INT))(3), 3);
 });
 
-test('threads that call an indirect function at once are all led to one of its functions', async (t) => {
+test('of threads that call an indirect function at once one runs the resolver, and the others wait for its answer', async (t) => {
   const { jit } = await openJIT(t);
   const object = compile(
     `#include <pthread.h>
+     #include <unistd.h>
      static int given;
      static int one(int x) { return 1; }
      static int two(int x) { return 2; }
-     static void *pick(void) { return __atomic_fetch_add(&given, 1, __ATOMIC_SEQ_CST) % 2 ? one : two; }
+     static void *pick(void) {
+       usleep(50000);
+       return __atomic_fetch_add(&given, 1, __ATOMIC_SEQ_CST) % 2 ? one : two;
+     }
      int f(int x) __attribute__((ifunc("pick")));
      static pthread_barrier_t start;
      static void *ask(void *nothing) { pthread_barrier_wait(&start); return (void *)(long)f(0); }
@@ -137,10 +141,29 @@ test('threads that call an indirect function at once are all led to one of its f
        for (int i = 0; i < 8; i++) pthread_create(&threads[i], 0, ask, 0);
        for (int i = 0; i < 8; i++) pthread_join(threads[i], &answers[i]);
        for (int i = 0; i < 8; i++) count += answers[i] != answers[0];
-       return count;
+       return count * 100 + given;
      }`,
     ['-O1', '-fPIC'],
   );
   await jit.addObject(object);
-  t.is(await (await jit.lookup('different', INT))(0), 0);
+  t.is(await (await jit.lookup('different', INT))(0), 1);
+});
+
+test('a resolver that could not be linked is asked again by the next call', async (t) => {
+  const { jit } = await openJIT(t);
+  const object = compile(
+    `void *missing(int);
+     static void *pick(void) { return missing(1); }
+     int f(int x) __attribute__((ifunc("pick")));
+     int ask(int x) { return f(x); }`,
+    ['-O1', '-fPIC', '-ffunction-sections'],
+  );
+  await jit.addObject(object);
+  const ask = await jit.lookup('ask', INT);
+  const error = await t.throwsAsync(ask(1), { code: 'MATERIALIZATION_FAILED' });
+  t.regex(error.message, /no definition of "missing"/);
+  await jit.addObject(
+    compile('static int f(int x) { return x * 2; } void *missing(int n) { return f; }', ['-O1', '-fPIC']),
+  );
+  t.is(await ask(4), 8);
 });

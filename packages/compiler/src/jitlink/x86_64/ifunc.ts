@@ -5,13 +5,16 @@ import { X86_64_EDGES } from './edges.js';
 const THUNK_SECTION = '.text.$ifunc';
 const SLOT_SECTION = '.bss.$ifunc';
 const THUNK_ALIGNMENT = 16;
-const POINTER_BYTES = 8;
+/** The answer, and the thread pointer of the thread that has gone to get it. */
+const SLOT_BYTES = 16;
+const SLOT_ALIGNMENT = 8;
 
 /**
  * The code of an indirect function, for GNU as: jumps to what the resolver has answered, which `slot` keeps. The first call
  * runs the resolver. It is not in the way of a call: all argument registers are as they were, the vector registers with them
- * (state components 0xe7: x87, SSE, AVX and the parts of AVX-512; XSAVE where the system enables it, CPUID 1 ECX bit 27). The
- * first of several answers at a time is everybody's. A second frame record, with a return address in the thunk, has it in the
+ * (state components 0xe7: x87, SSE, AVX and the parts of AVX-512; XSAVE where the system enables it, CPUID 1 ECX bit 27). Others
+ * that call meanwhile wait for its answer (FUTEX_WAIT, 202), and run the resolver too when there is none after five seconds: the call of
+ * the first may have ended without one. The first answer is everybody's. A second frame record, with a return address in the thunk, has it in the
  * backtrace of a resolver that makes no frame of its own.
  */
 export const IFUNC_THUNK: readonly (readonly [bytes: string, instruction: string])[] = [
@@ -30,7 +33,26 @@ export const IFUNC_THUNK: readonly (readonly [bytes: string, instruction: string
   ['50', 'pushq %rax'],
   ['4152', 'pushq %r10'],
   ['53', 'pushq %rbx'],
-  ['4c8d1da4000000', 'leaq 3f(%rip), %r11'],
+  ['64488b3c2500000000', 'movq %fs:0, %rdi'],
+  ['31c0', 'xorl %eax, %eax'],
+  ['f0480fb13d00000000', 'lock cmpxchgq %rdi, slot+8(%rip)'],
+  ['7436', 'je 7f'],
+  ['4839f8', 'cmpq %rdi, %rax'],
+  ['7431', 'je 7f'],
+  ['6a00', 'pushq $0'],
+  ['6a05', 'pushq $5'],
+  ['488d3d00000000', 'leaq slot(%rip), %rdi'],
+  ['be80000000', 'movl $0x80, %esi'],
+  ['31d2', 'xorl %edx, %edx'],
+  ['4989e2', 'movq %rsp, %r10'],
+  ['b8ca000000', '5: movl $0xca, %eax'],
+  ['0f05', 'syscall'],
+  ['83f8fc', 'cmpl $-4, %eax'],
+  ['74f4', 'je 5b'],
+  ['4c8b1d00000000', 'movq slot(%rip), %r11'],
+  ['4d85db', 'testq %r11, %r11'],
+  ['0f85e1000000', 'jnz 6f'],
+  ['4c8d1da4000000', '7: leaq 3f(%rip), %r11'],
   ['4153', 'pushq %r11'],
   ['55', 'pushq %rbp'],
   ['4889e5', 'movq %rsp, %rbp'],
@@ -70,10 +92,17 @@ export const IFUNC_THUNK: readonly (readonly [bytes: string, instruction: string
   ['488b6d00', '3: movq (%rbp), %rbp'],
   ['31c0', 'xorl %eax, %eax'],
   ['4d85db', 'testq %r11, %r11'],
-  ['7435', 'jz 4f'],
+  ['7453', 'jz 4f'],
   ['f04c0fb11d00000000', 'lock cmpxchgq %r11, slot(%rip)'],
   ['4c0f45d8', 'cmovneq %rax, %r11'],
-  ['488b7df8', 'movq -8(%rbp), %rdi'],
+  ['4c89db', 'movq %r11, %rbx'],
+  ['488d3d00000000', 'leaq slot(%rip), %rdi'],
+  ['be81000000', 'movl $0x81, %esi'],
+  ['baffffff7f', 'movl $0x7fffffff, %edx'],
+  ['b8ca000000', 'movl $0xca, %eax'],
+  ['0f05', 'syscall'],
+  ['4989db', 'movq %rbx, %r11'],
+  ['488b7df8', '6: movq -8(%rbp), %rdi'],
   ['488b75f0', 'movq -16(%rbp), %rsi'],
   ['488b55e8', 'movq -24(%rbp), %rdx'],
   ['488b4de0', 'movq -32(%rbp), %rcx'],
@@ -108,7 +137,7 @@ export function addIfuncThunk(graph: LinkGraph, name: string, resolver: LinkSymb
   });
   const slots = graph.section(SLOT_SECTION, 'data');
   // Mergeable: it goes where the thunk goes, and is no data that outlives what it leads to.
-  const slot = graph.addBlock(slots, null, POINTER_BYTES, { alignment: POINTER_BYTES, mergeable: true });
+  const slot = graph.addBlock(slots, null, SLOT_BYTES, { alignment: SLOT_ALIGNMENT, mergeable: true });
   const targets = { slot: graph.addAnonymousSymbol(slot, 0), resolver };
   for (const { offset, of, addend } of FIELDS)
     thunk.edges.push(new Edge(X86_64_EDGES.Delta32.kind, offset, targets[of], addend));
@@ -131,8 +160,8 @@ function fields() {
   let end = 0;
   for (const [bytes, instruction] of IFUNC_THUNK) {
     end += bytes.length / 2;
-    const [of] = /\b(?:slot|resolver)\b/.exec(instruction) ?? [];
-    if (of === 'slot' || of === 'resolver') found.push({ offset: end - 4, of, addend: -4n });
+    const [, of, plus = '0'] = /\b(slot|resolver)(?:\+(\d+))?/.exec(instruction) ?? [];
+    if (of === 'slot' || of === 'resolver') found.push({ offset: end - 4, of, addend: BigInt(plus) - 4n });
   }
   return found;
 }
