@@ -9,10 +9,23 @@
 
 typedef const void *find_fde(void *program_counter, struct dwarf_eh_bases *bases);
 
-static find_fde *find_other;
+static bool was_asked;
+
+static const void *note_question(void *program_counter, struct dwarf_eh_bases *bases)
+{
+	(void)program_counter, (void)bases;
+	was_asked = true;
+	return NULL;
+}
+
+static find_fde *find_other = note_question;
 
 void farjit_frames_initialize(void)
 {
+	/* Where libgcc_s keeps to its own, no exception would find its way through JIT'd code. */
+	_Unwind_FindEnclosingFunction(farjit_frames_initialize);
+	if (!was_asked)
+		farjit_fault("libgcc_s does not ask for unwind information by _Unwind_Find_FDE: this build of it does not serve");
 	find_other = (find_fde *)dlsym(RTLD_NEXT, "_Unwind_Find_FDE");
 	if (!find_other)
 		farjit_fault("libgcc_s has no _Unwind_Find_FDE: %s", dlerror());

@@ -109,7 +109,8 @@ _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token);
 void farjit_sync_core(void);
 
 /* frames.c */
-/* Finds what _Unwind_Find_FDE of libgcc_s is, for code that is not JIT'd. Main thread, first of all. */
+/* Sees that libgcc_s asks here, and finds what its own _Unwind_Find_FDE is, for code that is not JIT'd. Main thread, first of
+ * all. */
 void farjit_frames_initialize(void);
 /* What an FDE's pointers are relative to, and the start of its code: unwind-dw2-fde.h of libgcc. */
 struct dwarf_eh_bases {

@@ -50,6 +50,13 @@ static void refuses_another_layout_version(void)
 	expect_fault(&host, NULL);
 }
 
+static void refuses_an_unwinder_that_does_not_ask_it(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){.preloaded = "deaf.so"});
+	expect_fault(&host, NULL);
+}
+
 static void refuses_a_worker_before_confinement(void)
 {
 	struct host host;
@@ -434,6 +441,7 @@ const struct test_case call_cases[] = {
 	{"starts-maps-and-says-hello", starts_maps_and_says_hello},
 	{"refuses-memory-that-is-not-sealed", refuses_memory_that_is_not_sealed},
 	{"refuses-another-layout-version", refuses_another_layout_version},
+	{"refuses-an-unwinder-that-does-not-ask-it", refuses_an_unwinder_that_does_not_ask_it},
 	{"refuses-a-worker-before-confinement", refuses_a_worker_before_confinement},
 	{"refuses-a-call-slot-that-does-not-exist", refuses_a_call_slot_that_does_not_exist},
 	{"runs-calls-one-after-the-other-on-one-worker", runs_calls_one_after_the_other_on_one_worker},

@@ -45,7 +45,7 @@ static int vector_level(void)
 /* A runner in which whatever reentering does spoils errno and the vector registers. */
 static void open_spoilt(struct host *host)
 {
-	host_start(host, (struct host_options){.clobber = true});
+	host_start(host, (struct host_options){.preloaded = "clobber.so"});
 	host_expect(host, FARJIT_BELL_HELLO);
 	host_confine(host, 0);
 }

@@ -50,23 +50,23 @@ static int make_memfd(const char *name, uint64_t bytes, unsigned char **view)
 	return descriptor;
 }
 
-/* The library that make puts beside this driver. */
-static void preload_clobber(void)
+/* A library that make puts beside this driver. */
+static void preload(const char *library)
 {
 	char path[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof "clobber.so");
+	ssize_t length = readlink("/proc/self/exe", path, sizeof path - strlen(library) - 1);
 	CHECK(length > 0);
 	path[length] = 0;
-	strcpy(strrchr(path, '/') + 1, "clobber.so");
+	strcpy(strrchr(path, '/') + 1, library);
 	CHECK(access(path, R_OK) == 0);
 	setenv("LD_PRELOAD", path, 1);
 }
 
 /* Child side: descriptors as the runner expects them. All are moved high first, so that none overwrites another. */
-static void become_runner(int doorbell, int output, int sealed, int shared, int input, bool clobber)
+static void become_runner(int doorbell, int output, int sealed, int shared, int input, const char *library)
 {
-	if (clobber)
-		preload_clobber();
+	if (library)
+		preload(library);
 	const int from[] = {open("/dev/null", O_RDONLY), output, STDERR_FILENO, doorbell, sealed, shared, input};
 	enum { DESCRIPTORS = sizeof from / sizeof from[0] };
 	int high[DESCRIPTORS];
@@ -120,7 +120,7 @@ void host_start(struct host *host, struct host_options options)
 	host->pid = fork();
 	CHECK(host->pid >= 0);
 	if (host->pid == 0)
-		become_runner(doorbell[1], output[1], sealed, shared, input[0], options.clobber);
+		become_runner(doorbell[1], output[1], sealed, shared, input[0], options.preloaded);
 	close(doorbell[1]);
 	close(output[1]);
 	close(input[0]);

@@ -46,7 +46,7 @@ struct host {
 struct host_options {
 	bool unsealed;
 	uint32_t layout_version; /* 0: the right one */
-	bool clobber;		 /* preload a syscall() that spoils vector registers */
+	const char *preloaded;	 /* a library beside the driver, before all others */
 	void (*prepare)(struct farjit_control *control); /* changes what the runner is told */
 };
 

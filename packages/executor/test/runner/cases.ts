@@ -3,6 +3,7 @@ export const CASES: readonly string[] = [
   'starts-maps-and-says-hello',
   'refuses-memory-that-is-not-sealed',
   'refuses-another-layout-version',
+  'refuses-an-unwinder-that-does-not-ask-it',
   'refuses-a-worker-before-confinement',
   'refuses-a-call-slot-that-does-not-exist',
   'runs-calls-one-after-the-other-on-one-worker',
