@@ -14,13 +14,14 @@ import { Reexports } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { definingGenerator } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
-import { type ArchiveMembers, addNeededMembers } from '../frontends/llvm/archive-members.js';
+import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import { Builtins } from '../frontends/llvm/builtins.js';
 import { compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { NeededMembers } from '../frontends/llvm/needed-members.js';
 import {
   objectUnit,
   readObject,
@@ -68,9 +69,7 @@ export type Generator = (names: readonly string[], dylib: Dylib) => void | Promi
 export class Dylib {
   readonly #context: DylibContext;
   readonly #dylib: JITDylib;
-  readonly #archives: ArchiveMembers[] = [];
-  readonly #declared = new Set<string>();
-  readonly #builtins: Builtins;
+  readonly #members: NeededMembers;
   /** Names of another JIT's lead into another process. */
   readonly #isOurs = (value: unknown): boolean =>
     value instanceof Dylib && value.#context.session === this.#context.session;
@@ -79,11 +78,12 @@ export class Dylib {
     this.#context = context;
     this.#dylib = dylib;
     const [architecture = ''] = context.layers.pipeline.target.triple.split('-');
-    this.#builtins = new Builtins(architecture, {
+    const builtins = new Builtins(architecture, {
       isDefined: (symbol) => dylib.lookup(symbol).unit !== undefined,
       add: (member, name) => this.addObject(member, { name }),
     });
-    const supply = async (names: readonly string[]) => void (await this.#builtins.supply(names));
+    this.#members = new NeededMembers(dylib, builtins);
+    const supply = (names: readonly string[]) => builtins.supply(names);
     dylib.generators.push(definingGenerator(supply, { leavesWeak: true, isLast: true }));
   }
 
@@ -184,7 +184,7 @@ export class Dylib {
 
   /** For front ends: their code may ask for a name, so members of archives that define it are added before `initialize`. */
   declare(name: string): void {
-    this.#declared.add(name);
+    this.#members.need(name);
   }
 
   /**
@@ -196,7 +196,7 @@ export class Dylib {
    */
   async initialize(options: CallOptions = {}): Promise<void> {
     checkCallOptions(options);
-    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, [...this.#declared]);
+    await this.#members.add();
     return this.#context.platform.initialize(this.#dylib, options);
   }
 
@@ -317,16 +317,17 @@ export class Dylib {
    * @returns what ends that; members that have been added stay.
    */
   addMembers(members: ArchiveMembers): ResourceTracker {
-    const supply = async (names: readonly string[]) => void (await members.supply(names));
+    const supply = (names: readonly string[]) => members.supply(names);
     const generator = definingGenerator(supply, { leavesWeak: true });
-    this.#archives.push(members);
+    this.#members.addArchive(members);
     this.#dylib.generators.push(generator);
     return {
       names: [],
       checkRemovable: () => {},
       remove: () => {
-        removeFrom(this.#archives, members);
-        removeFrom(this.#dylib.generators, generator);
+        this.#members.removeArchive(members);
+        const at = this.#dylib.generators.indexOf(generator);
+        if (at >= 0) this.#dylib.generators.splice(at, 1);
       },
     };
   }
@@ -374,7 +375,8 @@ export class Dylib {
     const { entry = 'main', ...options } = entryOptions;
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
-    await addNeededMembers(this.#dylib, this.#archives, this.#builtins, [entry]);
+    this.#members.need(entry);
+    await this.#members.add();
     checkMain(entry, signatureOf(ref));
     return platform.runProgram(ref, options);
   }
@@ -398,6 +400,7 @@ export class Dylib {
     checkUnit(unit);
     const { session, onRemoved, onChanged } = this.#context;
     session.define(unit, this.#dylib);
+    this.#members.noteChanged();
     const names = [...unit.symbols.keys()];
     onChanged(names);
     return {
@@ -407,13 +410,9 @@ export class Dylib {
         session.checkRemovable(unit);
         for (const name of this.#dylib.currentNames(unit)) onRemoved(this.#dylib.ref(name));
         session.remove(unit);
+        this.#members.noteChanged();
         onChanged(names);
       },
     };
   }
-}
-
-function removeFrom<T>(all: T[], one: T): void {
-  const index = all.indexOf(one);
-  if (index >= 0) all.splice(index, 1);
 }

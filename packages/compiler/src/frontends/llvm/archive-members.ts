@@ -1,6 +1,4 @@
 import { isAbsolute, join, normalize } from 'node:path';
-import type { JITDylib } from '../../core/jit-dylib.js';
-import type { MaterializationUnit } from '../../core/materialization-unit.js';
 import { readBoundedFile } from '../../files/bounded-file.js';
 import { ElfObject, SHN_UNDEF, STB_LOCAL } from '../../jitlink/elf/object.js';
 import { LinkError } from '../../jitlink/errors.js';
@@ -29,42 +27,6 @@ export interface MemberContext {
   namesInBitcode(content: Uint8Array, name: string): Promise<Iterable<string>>;
   /** Adds a member to what the archive supplies. */
   add(content: Uint8Array, name: string): Promise<AddedMember>;
-}
-
-/** A unit that says what it cannot be linked without. */
-export interface NeedyUnit {
-  /** Names that others have to define. */
-  readonly needs: ReadonlySet<string>;
-}
-
-/**
- * Adds all members that a program consists of, as a linker does, so that the initialisers of all are known before the first of
- * them runs.
- * @param builtins of the compilers', of which only those are added that have initialisers.
- * @param names with which it begins.
- */
-export async function addNeededMembers(
-  dylib: JITDylib,
-  archives: readonly ArchiveMembers[],
-  builtins: { supplyInitialized(names: readonly string[]): Promise<boolean> },
-  names: readonly string[],
-): Promise<void> {
-  const looked = new Set<MaterializationUnit>();
-  const needed = new Set(names);
-  for (let hasAdded = true; hasAdded; ) {
-    for (const [, unit] of dylib.entries()) {
-      if (looked.has(unit)) continue;
-      looked.add(unit);
-      for (const name of needsOf(unit)) needed.add(name);
-    }
-    hasAdded = false;
-    for (const archive of archives) if (await archive.supply([...needed])) hasAdded = true;
-    if (await builtins.supplyInitialized([...needed])) hasAdded = true;
-  }
-}
-
-function needsOf(unit: MaterializationUnit & Partial<NeedyUnit>): Iterable<string> {
-  return unit.needs ?? [];
 }
 
 /**
@@ -110,17 +72,13 @@ export class ArchiveMembers {
   /**
    * Adds the members that define some of the names, each once. As linkers do, one after the other: what a member brings along
    * needs no other.
-   * @returns whether there were any.
    */
-  async supply(names: readonly string[]): Promise<boolean> {
-    let hasAdded = false;
+  async supply(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const member = this.#memberOf.get(name);
       if (this.#isRemoved || !member || this.#context.isDefined(name)) continue;
-      hasAdded ||= !this.#adding.has(member);
       await this.#add(member);
     }
-    return hasAdded;
   }
 
   /** That the members define which have been added. */

@@ -28,17 +28,15 @@ export class Builtins {
   }
 
   /** Adds the members that define some of the names. */
-  async supply(names: readonly string[]): Promise<boolean> {
+  async supply(names: readonly string[]): Promise<void> {
     const asked = names.filter((name) => NAME.test(name));
-    if (asked.length === 0) return false;
+    if (asked.length === 0) return;
     this.#archives ??= this.#open();
-    let hasAdded = false;
-    for (const archive of await this.#archives) if (await archive.supply(asked)) hasAdded = true;
-    return hasAdded;
+    for (const archive of await this.#archives) await archive.supply(asked);
   }
 
   /** Adds what has initialisers. */
-  supplyInitialized(names: readonly string[]): Promise<boolean> {
+  supplyInitialized(names: readonly string[]): Promise<void> {
     return this.supply(names.filter((name) => INITIALIZED.includes(name)));
   }
 

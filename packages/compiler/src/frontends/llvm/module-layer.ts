@@ -13,8 +13,8 @@ import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
-import type { NeedyUnit } from './archive-members.js';
 import { KeptLines } from './kept-lines.js';
+import type { NeedyUnit } from './needed-members.js';
 import { partsOf } from './object-parts.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */

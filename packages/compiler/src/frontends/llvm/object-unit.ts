@@ -12,7 +12,7 @@ import { buildLinkGraph } from '../../jitlink/elf/elf.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
 import { type ObjectSlice, splitObject } from '../../jitlink/object-slice.js';
-import type { NeedyUnit } from './archive-members.js';
+import type { NeedyUnit } from './needed-members.js';
 import { partsOf } from './object-parts.js';
 import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 
