@@ -20,7 +20,7 @@ import { compileC } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
-import { moduleUnit, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { moduleUnit, refuseThreadLocalsOf, type VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { NeededMembers } from '../frontends/llvm/needed-members.js';
 import {
   objectUnit,
@@ -29,9 +29,7 @@ import {
   type VerifiedObject,
 } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
-import { THREAD_LOCALS_REFUSED } from '../frontends/llvm/thread-locals-refused.js';
 import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
-import { CompileError } from '../llvm/errors.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import { archiveTracker } from './archive-tracker.js';
 import { definedPassing, definedSignature } from './defined-signature.js';
@@ -135,7 +133,7 @@ export class Dylib {
   defineModule(module: VerifiedModule): ResourceTracker {
     checkVerifiedModule(module);
     const { pipeline, kept } = this.#context.layers;
-    this.#refuseThreadLocals(module);
+    if (!this.#context.session.executor.threadLocals) refuseThreadLocalsOf(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
     return this.define(moduleUnit(pipeline, module, isDefined, kept));
   }
@@ -317,19 +315,7 @@ export class Dylib {
    * @returns what ends that; members that have been added stay.
    */
   addMembers(members: ArchiveMembers): ResourceTracker {
-    const supply = (names: readonly string[]) => members.supply(names);
-    const generator = definingGenerator(supply, { leavesWeak: true });
-    this.#members.addArchive(members);
-    this.#dylib.generators.push(generator);
-    return {
-      names: [],
-      checkRemovable: () => {},
-      remove: () => {
-        this.#members.removeArchive(members);
-        const at = this.#dylib.generators.indexOf(generator);
-        if (at >= 0) this.#dylib.generators.splice(at, 1);
-      },
-    };
+    return { names: [], checkRemovable: () => {}, remove: this.#members.addArchive(members) };
   }
 
   /**
@@ -384,15 +370,6 @@ export class Dylib {
   async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
     const { codegen, layers } = this.#context;
     return this.defineModule({ name, ...(await codegen.readModule(name, ir, layers.pipeline.target)) });
-  }
-
-  #refuseThreadLocals({ name, defines }: VerifiedModule): void {
-    const [variable] = defines.threadLocals;
-    if (variable !== undefined && !this.#context.session.executor.threadLocals)
-      throw new CompileError(
-        name,
-        `Cannot use module ${name}: its variable ${variable} is ${THREAD_LOCALS_REFUSED}`,
-      );
   }
 
   /** For front ends: defines what a unit describes. */

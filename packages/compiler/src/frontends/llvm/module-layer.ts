@@ -12,10 +12,12 @@ import {
 import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
+import { CompileError } from '../../llvm/errors.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
 import { KeptLines } from './kept-lines.js';
 import type { NeedyUnit } from './needed-members.js';
 import { partsOf } from './object-parts.js';
+import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
 
 /** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
 export interface VerifiedModule {
@@ -97,4 +99,14 @@ export function moduleUnit(
       ),
   };
   return new ModuleUnit(name, source, defines);
+}
+
+/** @throws {CompileError} for thread-local variables, where the executor has no room for them. */
+export function refuseThreadLocalsOf({ name, defines }: VerifiedModule): void {
+  const [variable] = defines.threadLocals;
+  if (variable !== undefined)
+    throw new CompileError(
+      name,
+      `Cannot use module ${name}: its variable ${variable} is ${THREAD_LOCALS_REFUSED}`,
+    );
 }

@@ -1,5 +1,6 @@
 import type { JITDylib } from '../../core/jit-dylib.js';
 import type { MaterializationUnit } from '../../core/materialization-unit.js';
+import { definingGenerator } from '../../core/shared-questions.js';
 import type { ArchiveMembers } from './archive-members.js';
 import type { Builtins } from './builtins.js';
 
@@ -34,15 +35,21 @@ export class NeededMembers {
     this.#areAdded = false;
   }
 
-  /** They come from this archive too, after those that were given before. */
-  addArchive(members: ArchiveMembers): void {
+  /**
+   * They come from this archive too, after those that were given before, and so does what is looked up.
+   * @returns what ends that.
+   */
+  addArchive(members: ArchiveMembers): () => void {
+    const { generators } = this.#dylib;
+    const generator = definingGenerator((names) => members.supply(names), { leavesWeak: true });
+    generators.push(generator);
     this.#archives = [...this.#archives, members];
     this.#areAdded = false;
-  }
-
-  /** They come from that archive no more. */
-  removeArchive(members: ArchiveMembers): void {
-    this.#archives = this.#archives.filter((other) => other !== members);
+    return () => {
+      this.#archives = this.#archives.filter((other) => other !== members);
+      const at = generators.indexOf(generator);
+      if (at >= 0) generators.splice(at, 1);
+    };
   }
 
   /** Something was defined or removed. */
