@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checkElsewhere } from './elsewhere.mjs';
 import { makeProject, output } from './installation.mjs';
 import { checkTypes } from './type-checks.mjs';
 
@@ -39,6 +40,7 @@ export async function checkFolder(checks, project, registry) {
     checks.take(`Node ${major}`, await smoke(node, project));
   }
   await checkTypes(checks, project);
+  await checkElsewhere(checks, `${project}-elsewhere`, registry, project);
 }
 
 function smoke(node, project) {
