@@ -1,0 +1,1 @@
+int somebody(int x) { return x * x; }
