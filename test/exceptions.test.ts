@@ -88,6 +88,23 @@ test('a function that cannot be linked is no exception: no handler sees it, and 
   t.is(jit.statistics().runnersLost, 4);
 });
 
+test('a function that cannot be linked fails a call through code without unwind information', async (t) => {
+  const flags = ['-O2', '-fno-asynchronous-unwind-tables', '-fPIC', '-ffunction-sections'];
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `int nowhere(int);
+       __attribute__((noipa)) static int missing(int n) { return nowhere(n) + 1; }
+       int f(int n) { return n ? missing(n) * 2 : 5; }`,
+      flags,
+    ),
+  );
+  const f = await jit.lookup('f', INT);
+  await t.throwsAsync(f(1), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
+  t.is(await f(0), 5);
+  t.is(jit.statistics().runnersLost, 1);
+});
+
 test('a thread that cannot go on below a handler fails the calls that run', async (t) => {
   const { jit, printed } = await openCxx(
     t,

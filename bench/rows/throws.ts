@@ -10,13 +10,17 @@ const DEPTH = 8;
 const THROW_COUNT = 10_000;
 const INT = { result: 'i32', parameters: ['i32'] } as const;
 
-/** Throws in one function after the other, each time through others. */
+/** Throws through one function after the other, each of which is linked then, and then from below some of them. */
 const THROWS = `
 typedef int Function(int);
 extern "C" int (*const table[])(Function *, int);
-static int one(int) { return 1; }
 static int thrower(int) { throw 1; }
-extern "C" int link(int count) { return table[0](one, count - 1); }
+extern "C" int link(int count) {
+  int caught = 0;
+  for (int i = 0; i < count; i++)
+    try { table[i](thrower, 0); } catch (int n) { caught += n; }
+  return caught;
+}
 extern "C" int throws(int count) {
   int caught = 0;
   for (unsigned i = 0; i < THROWS; i++)
@@ -99,7 +103,8 @@ async function prepare(functionCount: number) {
   try {
     await jit.addC(functions(functionCount), { language: 'assembler', name: 'functions.s' });
     await jit.addC(THROWS.replace('THROWS', String(THROW_COUNT)), { language: 'c++', name: 'throws.cpp' });
-    assert.equal(await (await jit.lookup('link', INT))(functionCount), 1);
+    const caught = await (await jit.lookup('link', INT))(functionCount);
+    assert.equal(caught, functionCount, 'every throw through a function that is linked for it is caught');
     const call = await jit.lookup('throws', INT);
     const measure = async () => {
       const startMs = performance.now();

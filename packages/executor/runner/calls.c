@@ -46,10 +46,10 @@ static void fail_call(struct farjit_call_slot *slot, uint32_t token)
 	atomic_compare_exchange_strong(&slot->state, &running, FARJIT_CALL_FAILED);
 }
 
-_Noreturn void farjit_end_with_call(uint32_t number, uint32_t token)
+void farjit_fail_calls(uint32_t number, uint32_t token)
 {
-	static atomic_bool has_ended;
-	if (atomic_exchange(&has_ended, true))
+	static atomic_bool has_failed;
+	if (atomic_exchange(&has_failed, true))
 		farjit_wait_for_end();
 	/* Who has the lock may wait for ever. */
 	if (ftrylockfile(stdout) == 0) {
@@ -59,7 +59,6 @@ _Noreturn void farjit_end_with_call(uint32_t number, uint32_t token)
 	for (uint32_t i = 0; i < FARJIT_CALL_SLOT_COUNT; i++)
 		if (number == i || number == FARJIT_NO_CALL_SLOT)
 			fail_call(&farjit_control->calls[i], token);
-	farjit_fault("the program cannot go on without a function that it has called");
 }
 
 static void *worker_main(void *argument)

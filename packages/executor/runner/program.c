@@ -26,7 +26,8 @@ bool farjit_is_of_program(const struct farjit_thread *thread)
 
 _Noreturn void farjit_end_program(uint32_t token)
 {
-	farjit_end_with_call(atomic_load(&main_thread)->call_slot, token);
+	farjit_fail_calls(atomic_load(&main_thread)->call_slot, token);
+	farjit_fault("the program cannot go on without a function that it has called");
 }
 
 /* Descriptor 0 becomes the pipe. Without one it stays what it was, which is at its end. */

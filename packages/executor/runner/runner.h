@@ -80,8 +80,9 @@ struct farjit_bell farjit_next_bell(void);
 /* calls.c */
 /* Starts the worker thread of a call slot. Main thread, after confinement. */
 void farjit_spawn_worker(uint32_t slot);
-/* The call in a slot fails with a callback's failure, with FARJIT_NO_CALL_SLOT all that run, and the runner ends. Any thread. */
-_Noreturn void farjit_end_with_call(uint32_t slot, uint32_t token);
+/* The call in a slot fails with a callback's failure, with FARJIT_NO_CALL_SLOT all that run. The calling thread, any one, ends
+ * the runner then: another that comes here does not return. */
+void farjit_fail_calls(uint32_t slot, uint32_t token);
 
 /* program.c */
 /* Runs the `struct farjit_program` at `block`, and ends the process with what its main returns. A worker thread, as the

@@ -23,10 +23,19 @@ bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void 
 	return true;
 }
 
-/* What is looked for between here and the boundary. */
+/* While the unwinder is at a frame, its CFA is that frame's stack pointer at the call it is in. */
+static bool is_at_boundary(const struct farjit_thread *thread, struct _Unwind_Context *context)
+{
+	return _Unwind_GetCFA(context) == thread->boundary->stack_pointer;
+}
+
+/* What there is between here and the boundary. */
 struct search {
 	const struct farjit_thread *thread;
+	/* What cannot be compiled is no exception: no `catch (...)` is to go on with it, and no `noexcept` to end the process. */
 	bool has_handler;
+	/* There is unwind information all the way. */
+	bool has_boundary;
 };
 
 /* Called by the unwinder for each frame, innermost first. Asks as it would ask for an exception of another language. */
@@ -34,25 +43,16 @@ static _Unwind_Reason_Code look_for_handler(struct _Unwind_Context *context, voi
 {
 	struct search *search = argument;
 	struct _Unwind_Exception exception = {0};
-	if (_Unwind_GetCFA(context) == search->thread->boundary->stack_pointer)
+	search->has_boundary = is_at_boundary(search->thread, context);
+	if (search->has_boundary)
 		return _URC_END_OF_STACK;
 	int is_exact = 0;
 	uint64_t address = _Unwind_GetIPInfo(context, &is_exact);
 	_Unwind_Personality_Fn personality = farjit_personality_of(is_exact ? address : address - 1);
 	memcpy(&exception.exception_class, unwind_class, sizeof unwind_class);
-	if (!personality || personality(1, _UA_SEARCH_PHASE, exception.exception_class, &exception, context) !=
-				    _URC_HANDLER_FOUND)
-		return _URC_NO_REASON;
-	search->has_handler = true;
-	return _URC_HANDLER_FOUND;
-}
-
-/* What cannot be compiled is no exception: no `catch (...)` is to go on with it, and no `noexcept` to end the process. */
-static bool handler_would_see(const struct farjit_thread *thread)
-{
-	struct search search = {.thread = thread};
-	_Unwind_Backtrace(look_for_handler, &search);
-	return search.has_handler;
+	search->has_handler = personality && personality(1, _UA_SEARCH_PHASE, exception.exception_class, &exception, context) ==
+						     _URC_HANDLER_FOUND;
+	return search->has_handler ? _URC_HANDLER_FOUND : _URC_NO_REASON;
 }
 
 /* Called by the unwinder for each frame, innermost first, before the frame's own cleanup. */
@@ -60,23 +60,27 @@ static _Unwind_Reason_Code stop_at_boundary(int version, _Unwind_Action actions,
 					    struct _Unwind_Exception *exception, struct _Unwind_Context *context,
 					    void *argument)
 {
-	(void)version, (void)class, (void)exception;
+	(void)version, (void)actions, (void)class, (void)exception;
 	struct farjit_thread *thread = argument;
-	/* While the unwinder is at a frame, its CFA is that frame's stack pointer at the call it is in. */
-	if (_Unwind_GetCFA(context) == thread->boundary->stack_pointer)
+	if (is_at_boundary(thread, context))
 		farjit_leave(thread->boundary);
-	if (actions & _UA_END_OF_STACK)
-		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: no unwind information for the code at %#llx",
-			   thread->unwind_token, (unsigned long long)_Unwind_GetIP(context));
 	return _URC_NO_REASON;
 }
 
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token)
 {
-	if (!thread || !thread->boundary)
+	if (!thread || !thread->boundary) {
+		farjit_fail_calls(FARJIT_NO_CALL_SLOT, token);
 		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: its thread is in no call", token);
-	if (handler_would_see(thread))
-		farjit_end_with_call(thread->call_slot, token);
+	}
+	struct search search = {.thread = thread};
+	_Unwind_Backtrace(look_for_handler, &search);
+	if (!search.has_boundary)
+		farjit_fail_calls(thread->call_slot, token);
+	if (search.has_handler)
+		farjit_fault("the program cannot go on without a function that it has called");
+	if (!search.has_boundary)
+		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: there is code without unwind information below its call", token);
 	thread->unwind_token = token;
 	struct _Unwind_Exception *exception = &thread->unwind_exception;
 	memset(exception, 0, sizeof *exception);

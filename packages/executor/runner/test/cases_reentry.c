@@ -308,6 +308,8 @@ static void ends_when_it_cannot_unwind(void)
 	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
 	CHECK_EQUAL(host.control->end.thread_id, host.control->calls[0].thread_id);
 	CHECK(strstr(host.control->end.message, "failure 31"));
+	CHECK_EQUAL(host.control->calls[0].state, FARJIT_CALL_FAILED);
+	CHECK_EQUAL(host.control->calls[0].token, 31);
 }
 
 static void finds_no_frame_that_was_taken_out(void)
