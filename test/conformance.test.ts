@@ -6,6 +6,7 @@ import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { Builder } from './conformance/build.js';
 import { compareOutcomes } from './conformance/check.js';
+import { EndlessError, runCommand } from './conformance/commands.js';
 import { FarJIT } from './conformance/farjit.js';
 import type { Mode } from './conformance/program.js';
 import { failuresOf, runSuite } from './conformance/run-suite.js';
@@ -88,6 +89,16 @@ else {
     t.regex(checked.flatMap((one) => failuresOf(suite, one)).join('\n'), /^slow, lazy: DEADLINE_EXCEEDED/);
   });
 }
+
+test('a command may run for a time of its own, and wait for longer', async (t) => {
+  const limits = { timeoutMs: 60_000, cpuMs: 200 };
+  await t.throwsAsync(runCommand('sh', ['-c', 'while :; do :; done'], limits), {
+    instanceOf: EndlessError,
+    message: 'sh has not ended after running for 200 ms',
+  });
+  t.is((await runCommand('sleep', ['1'], limits)).exitCode, 0);
+  await t.throwsAsync(runCommand('sleep', ['60'], { timeoutMs: 100 }), { instanceOf: EndlessError });
+});
 
 test('outcomes are compared by exit code and stream, but for lines of FarJIT’s own', (t) => {
   const native = { exitCode: 3, stdout: 'a\nb\n', stderr: 'x\n' };

@@ -1,9 +1,16 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { signalNumber } from '#compiler/src/calls/signal-numbers.js';
 import type { Outcome } from './program.js';
 
 /** More output than any program here has. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+const WATCH_MS = 500;
+/** Of `/proc/PID/stat`, on every Linux. */
+const TICK_MS = 10;
+/** Where `utime` and `stime` are behind the name of the program. */
+const [USER_FIELD, SYSTEM_FIELD] = [11, 12];
 
 /** How a command is run. */
 export interface CommandOptions {
@@ -12,6 +19,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: Uint8Array;
   readonly timeoutMs: number;
+  /** How long it may run, without the time in which the machine does other things. */
+  readonly cpuMs?: number;
   /** What it is told to be called. */
   readonly argv0?: string;
 }
@@ -26,7 +35,7 @@ export class EndlessError extends Error {}
 export function runCommand(
   command: string,
   args: readonly string[],
-  { cwd, env, stdin = new Uint8Array(), timeoutMs, argv0 }: CommandOptions,
+  { cwd, env, stdin = new Uint8Array(), timeoutMs, cpuMs = Infinity, argv0 }: CommandOptions,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -41,6 +50,13 @@ export function runCommand(
       child.kill('SIGKILL');
     };
     const timer = setTimeout(() => stop(`has not ended after ${timeoutMs} ms`), timeoutMs);
+    const watch = setInterval(() => {
+      if (usedCpuMs(child.pid) > cpuMs) stop(`has not ended after running for ${cpuMs} ms`);
+    }, WATCH_MS);
+    const endTimers = () => {
+      clearTimeout(timer);
+      clearInterval(watch);
+    };
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('latin1').on('data', (text: string) => {
         output[name] += text;
@@ -50,15 +66,27 @@ export function runCommand(
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);
     child.on('error', (error) => {
-      clearTimeout(timer);
+      endTimers();
       reject(error);
     });
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
+      endTimers();
       if (endless !== undefined) reject(new EndlessError(endless));
       else resolve({ exitCode: code ?? 128 + signalNumber(signal ?? ''), ...output });
     });
   });
+}
+
+/** How long a process has run; 0 when it is there no more. */
+function usedCpuMs(processId: number | undefined): number {
+  try {
+    const stat = readFileSync(`/proc/${processId}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[USER_FIELD]) + Number(fields[SYSTEM_FIELD])) * TICK_MS;
+  } catch {
+    // It has just ended.
+    return 0;
+  }
 }
 
 /**

@@ -3,8 +3,10 @@ import type { BuiltProgram } from './build.js';
 import { runCommand } from './commands.js';
 import type { Outcome, Program } from './program.js';
 
-/** Programs that take longer are no use here. */
-const TIMEOUT_MS = 20_000;
+/** Programs that run longer are no use here. */
+const CPU_MS = 5000;
+/** For those that wait, on a machine that is busy. */
+const TIMEOUT_MS = 120_000;
 
 /** What a program is told to be called. */
 export function programName({ name }: Program): string {
@@ -14,5 +16,6 @@ export function programName({ name }: Program): string {
 /** @throws {EndlessError} */
 export function runNatively({ program, executable }: BuiltProgram): Promise<Outcome> {
   const { args, env, stdin } = program;
-  return runCommand(executable, args, { env, stdin, argv0: programName(program), timeoutMs: TIMEOUT_MS });
+  const argv0 = programName(program);
+  return runCommand(executable, args, { env, stdin, argv0, timeoutMs: TIMEOUT_MS, cpuMs: CPU_MS });
 }
