@@ -219,3 +219,21 @@ absent:
   jit.removeModule(tracker);
   t.deepEqual(await evaluateAll(jit, 'ask();'), [-1]);
 });
+
+test('what has no name is for its module alone, whatever its linkage', async (t) => {
+  const { jit } = await openJIT(t);
+  const module = (name: string, start: number) =>
+    parseAssembly(`
+@0 = global double ${start}.0
+define double @1(double %x) {
+  %v = load double, double* @0
+  %n = fadd double %v, %x
+  store double %n, double* @0
+  ret double %n
+}
+define double @${name}(double %x) { %r = call double @1(double %x) ret double %r }`);
+  await jit.addModule(module('one', 10));
+  await jit.addModule(module('two', 20));
+  t.deepEqual(await evaluateAll(jit, 'one(1); two(2); one(3);'), [11, 22, 14]);
+  t.deepEqual(jit.definedNames(), ['one', 'two']);
+});

@@ -8,7 +8,6 @@
 /* LLVMLinkage whose definitions stay inside their module or are none. */
 enum {
 	LLVMAppendingLinkage = 7,
-	LLVMInternalLinkage = 8,
 	LLVMExternalWeakLinkage = 12,
 	LLVMCommonLinkage = 14,
 	LLVMHiddenVisibility = 1,
@@ -19,7 +18,9 @@ enum { LLVMBitCast = 41 };
 
 static bool is_exported(LLVMValueRef value)
 {
-	if (llvm.LLVMIsDeclaration(value))
+	size_t length;
+	llvm.LLVMGetValueName2(value, &length);
+	if (length == 0 || llvm.LLVMIsDeclaration(value))
 		return false;
 	int linkage = llvm.LLVMGetLinkage(value);
 	return linkage != LLVMAvailableExternallyLinkage && linkage != LLVMAppendingLinkage &&

@@ -45,6 +45,7 @@ enum {
 	LLVMLinkOnceODRLinkage = 3,
 	LLVMWeakAnyLinkage = 5,
 	LLVMWeakODRLinkage = 6,
+	LLVMInternalLinkage = 8,
 	LLVMPrivateLinkage = 9,
 	LLVMNoDeduplicateComdatSelectionKind = 3,
 	LLVMDSError = 0,

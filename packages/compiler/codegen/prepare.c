@@ -117,11 +117,19 @@ static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, c
 	}
 }
 
-/* What nobody in its module uses is dropped when it is linkonce; others, who are compiled later, may use this one. */
+/*
+ * What nobody in its module uses is dropped when it is linkonce; others, who are compiled later, may use this one. What has no
+ * name is for nobody else: LLVM would give it one that the next module has, too.
+ */
 static void keep(LLVMValueRef definition)
 {
+	size_t length;
+	llvm.LLVMGetValueName2(definition, &length);
 	int linkage = llvm.LLVMGetLinkage(definition);
-	if (linkage == LLVMLinkOnceAnyLinkage)
+	bool is_emitted = linkage != LLVMAvailableExternallyLinkage && !llvm.LLVMIsDeclaration(definition);
+	if (length == 0 && is_emitted && linkage != LLVMPrivateLinkage)
+		llvm.LLVMSetLinkage(definition, LLVMInternalLinkage);
+	else if (linkage == LLVMLinkOnceAnyLinkage)
 		llvm.LLVMSetLinkage(definition, LLVMWeakAnyLinkage);
 	else if (linkage == LLVMLinkOnceODRLinkage)
 		llvm.LLVMSetLinkage(definition, LLVMWeakODRLinkage);
