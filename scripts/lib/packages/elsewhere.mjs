@@ -25,6 +25,14 @@ export async function checkElsewhere(checks, project, registry, executorProject)
     join(executorProject, `${ADDON}-linux-x64-gnu/ffi-rs.linux-x64-gnu.node`),
     join(project, `${ADDON}-darwin-arm64/ffi-rs.darwin-arm64.node`),
   );
+  await checks.attempt('elsewhere: a local start says what to do where the C library is musl', async () => {
+    const musl = `${project}-musl`;
+    makeProject(musl);
+    await output('npm', ['install', 'farjit', '--registry', registry, '--libc=musl'], { cwd: musl });
+    const args = ['run', 'program.ks'];
+    const words = await output(join(musl, 'node_modules/.bin/farjit'), args, { cwd: musl, mayFail: true });
+    if (!/^farjit: no executor runs here: .*where the C library is glibc/.test(words)) throw new Error(words);
+  });
   const pretend = join(project, 'pretend.cjs');
   writeFileSync(pretend, PRETEND);
   const options = { cwd: project, env: { ...process.env, NODE_OPTIONS: `--require ${pretend}` } };

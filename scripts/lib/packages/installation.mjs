@@ -14,6 +14,7 @@ export function makeProject(folder) {
   const manifest = { name: 'project', private: true, type: 'module' };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   writeFileSync(join(folder, 'program.ks'), 'extern printd(x);\nprintd(42);\n');
+  writeFileSync(join(folder, 'program.c'), 'int main(void) { return 0; }\n');
   for (const name of ['application', 'types'])
     copyFileSync(`${ROOT}test/packages/${name}.ts`, join(folder, `${name}.ts`));
   copyFileSync(`${ROOT}test/dist/packages/application.js`, join(folder, 'application.js'));

@@ -44,6 +44,14 @@ async function checkRoot(checks, suite, root, registry) {
     await output(...enter(root, [...line.split(' '), '-y']));
     return line;
   });
+  await checks.attempt(`${suite}: what the command says without clang would install it`, async () => {
+    const args = ['node_modules/.bin/farjit', 'run', 'program.c'];
+    const words = await output(...enter(root, args, asUser), { mayFail: true });
+    const line = /sudo (apt-get install [^)]*)\)/.exec(words)?.[1];
+    if (line === undefined) throw new Error(`it says nothing of the kind: ${words}`);
+    await output(...enter(root, [...line.split(' '), '--simulate']));
+    return line;
+  });
   const smoke = ['node', 'smoke.mjs'];
   const ways = {
     'as a user': enter(root, smoke, asUser),

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Transport } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
 import type { LimitName } from '@farjit/protocol/limits';
-import { howToGetPrograms } from '@farjit/protocol/native-program';
+import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import {
   type ExecutorProcess,
@@ -50,8 +51,6 @@ export class LocalExecutor {
    * @throws {ExecutorStartError} when that package is not there, or has nothing for this machine.
    */
   static start(options: LocalExecutorOptions = {}): LocalExecutor {
-    if (process.platform !== 'linux' || process.arch !== 'x64')
-      throw new ExecutorStartError(`no executor runs here: ${howToGetPrograms()}`);
     return new LocalExecutor(spawnExecutor(options.entry ?? findEntry(), argumentsOf(options)));
   }
 
@@ -115,8 +114,15 @@ function argumentsOf({ sandbox, limits = {}, preload = [] }: LocalExecutorOption
 }
 
 function findEntry(): string {
+  const index = findPackage();
+  if (!existsSync(nativeProgram(new URL('../runner/farjit-runner', index))))
+    throw new ExecutorStartError(`no executor runs here: ${howToGetPrograms()}`);
+  return fileURLToPath(new URL('../../bin/farjit-executor.js', index));
+}
+
+function findPackage(): string {
   try {
-    return fileURLToPath(new URL('../../bin/farjit-executor.js', import.meta.resolve('@farjit/executor')));
+    return import.meta.resolve('@farjit/executor');
   } catch (cause) {
     throw new ExecutorStartError('@farjit/executor is not installed; run npm install @farjit/executor', {
       cause,
