@@ -58,21 +58,23 @@ test('the backtrace of a trap goes on through the C library and the kernel’s f
   );
 });
 
-/** Instructions of unwind information that cannot be followed, as bytes. */
+/** Unwind information that cannot be followed, or must not be. */
 const UNFOLLOWED = {
-  'no instruction': '0x3f',
-  'an expression that is longer than all of it': '0x0f, 0x7f',
-  'a row that was not remembered': '0x0b',
-  'more rows than are remembered': '0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a',
-  'a register that there is not': '0x05, 0x7f, 1',
-  'a value in a register that there is not': '0x09, 3, 0xff, 0xff, 0x7f',
-  'a CFA in a register that there is not': '0x0c, 0xff, 0xff, 0x7f, 0',
-  'a CFA in memory at a register that there is not': '0x0f, 3, 0x8f, 0, 6',
-  'a CFA down the stack': '0x0c, 7, 0',
-  'a CFA outside of the stack': '0x0c, 0, 8',
-  'a return address outside of the stack': '0x90, 0xff, 0xff, 0xff, 0x7f',
-  'a return address that is none': '0x07, 0x10',
-  'an offset without an end': '0x0e, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80',
+  'no instruction': '.cfi_escape 0x3f',
+  'an expression that is longer than all of it': '.cfi_escape 0x0f, 0x7f',
+  'a row that was not remembered': '.cfi_escape 0x0b',
+  'more rows than are remembered': '.cfi_escape 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a',
+  'a register that there is not': '.cfi_escape 0x05, 0x7f, 1',
+  'a value in a register that there is not': '.cfi_escape 0x09, 3, 0xff, 0xff, 0x7f',
+  'a CFA in a register that there is not': '.cfi_escape 0x0c, 0xff, 0xff, 0x7f, 0',
+  'a CFA in memory at a register that there is not': '.cfi_escape 0x0f, 3, 0x8f, 0, 6',
+  'a CFA down the stack': '.cfi_escape 0x0c, 7, 0',
+  'a CFA outside of the stack': '.cfi_escape 0x0c, 0, 8',
+  'a return address outside of the stack': '.cfi_escape 0x90, 0xff, 0xff, 0xff, 0x7f',
+  'a return address that is none': '.cfi_escape 0x07, 0x10',
+  'an offset without an end':
+    '.cfi_escape 0x0e, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80',
+  'a personality where nothing is': '.cfi_personality 0x80, 16',
 };
 
 test('where unwind information cannot be followed, the backtrace goes on by frame pointers', async (t) => {
@@ -94,8 +96,8 @@ ${name}: .cfi_startproc
   .cfi_endproc
 .size ${name}, . - ${name}`;
   const sources = cases.map(
-    ([, bytes], index) =>
-      functionOf(`g${index}`, `.cfi_escape ${bytes}`, 'mov (%rax), %eax') +
+    ([, cfi], index) =>
+      functionOf(`g${index}`, cfi, 'mov (%rax), %eax') +
       functionOf(`f${index}`, '.cfi_offset %rbp, -16\n.cfi_def_cfa_register %rbp', `call g${index}@PLT`),
   );
   await jit.addObject(assemble(sources.join('\n')));

@@ -39,8 +39,9 @@ struct cie {
 	int64_t data_alignment;
 	uint64_t return_register;
 	uint8_t pointer_encoding;
-	/* 0: none. */
+	/* 0: none. Else what decides about exceptions, or where that is written. */
 	uint64_t personality;
+	bool personality_is_written_there;
 	bool has_augmentation_data;
 	bool is_signal_frame;
 	struct reader instructions;
@@ -106,8 +107,8 @@ static uint64_t pointer_bytes(uint8_t encoding)
 	return bytes[encoding & 0xf];
 }
 
-/* 0 where it is none, or where it is written in a way that no compiler writes it. */
-static uint64_t read_pointer(struct reader *reader)
+/* 0 where it is none, or where it is written in a way that no compiler writes it. With `indirect` it is where the pointer is. */
+static uint64_t read_pointer(struct reader *reader, bool *indirect)
 {
 	enum { SIGNED = 0x08, RELATIVE = 0x10, INDIRECT = 0x80 };
 	uint8_t encoding = (uint8_t)read_fixed(reader, 1);
@@ -117,9 +118,8 @@ static uint64_t read_pointer(struct reader *reader)
 		return 0;
 	if (encoding & SIGNED && bytes < sizeof value && value >> (8 * bytes - 1))
 		value |= ~UINT64_C(0) << 8 * bytes;
-	if (encoding & RELATIVE)
-		value += place;
-	return encoding & INDIRECT ? *(const uint64_t *)value : value;
+	*indirect = encoding & INDIRECT;
+	return encoding & RELATIVE ? value + place : value;
 }
 
 static bool read_cie(const uint8_t *record, struct cie *cie)
@@ -147,7 +147,7 @@ static bool read_cie(const uint8_t *record, struct cie *cie)
 			else if (*letter == 'L')
 				read_fixed(&data, 1);
 			else if (*letter == 'P')
-				cie->personality = read_pointer(&data);
+				cie->personality = read_pointer(&data, &cie->personality_is_written_there);
 			else if (*letter == 'S')
 				cie->is_signal_frame = true;
 			else
@@ -179,6 +179,12 @@ static void read_expression(struct reader *reader, uint64_t *number, int64_t *of
 	*in_memory = expression.at < expression.end && read_fixed(&expression, 1) == DW_OP_deref;
 	if (expression.failed || expression.at != expression.end || *number >= 32)
 		reader->failed = true;
+}
+
+/* Wraps around, as addresses do. */
+static int64_t scaled(uint64_t factor, const struct cie *cie)
+{
+	return (int64_t)(factor * (uint64_t)cie->data_alignment);
 }
 
 static void set_rule(struct reader *reader, struct row *row, uint64_t number, enum rule_kind kind, int64_t value)
@@ -221,11 +227,11 @@ static bool execute(struct reader reader, const struct cie *cie, uint64_t offset
 			number = read_unsigned(&reader);
 			/* fall through */
 		case 0x80: /* offset */
-			set_rule(&reader, row, number, RULE_AT_OFFSET, (int64_t)read_unsigned(&reader) * cie->data_alignment);
+			set_rule(&reader, row, number, RULE_AT_OFFSET, scaled(read_unsigned(&reader), cie));
 			break;
 		case 0x11: /* offset_extended_sf */
 			number = read_unsigned(&reader);
-			set_rule(&reader, row, number, RULE_AT_OFFSET, read_signed(&reader) * cie->data_alignment);
+			set_rule(&reader, row, number, RULE_AT_OFFSET, scaled((uint64_t)read_signed(&reader), cie));
 			break;
 		case 0x06: /* restore_extended */
 			number = read_unsigned(&reader);
@@ -247,7 +253,7 @@ static bool execute(struct reader reader, const struct cie *cie, uint64_t offset
 			break;
 		case 0x14: /* val_offset */
 			number = read_unsigned(&reader);
-			set_rule(&reader, row, number, RULE_IS_OFFSET, (int64_t)read_unsigned(&reader) * cie->data_alignment);
+			set_rule(&reader, row, number, RULE_IS_OFFSET, scaled(read_unsigned(&reader), cie));
 			break;
 		case 0x10: /* expression */
 			number = read_unsigned(&reader);
@@ -255,7 +261,7 @@ static bool execute(struct reader reader, const struct cie *cie, uint64_t offset
 			read_expression(&reader, &base, &value, &in_memory);
 			if (reader.failed || in_memory)
 				return false;
-			set_rule(&reader, row, number, RULE_AT_ADDRESS, (int64_t)registers[base] + value);
+			set_rule(&reader, row, number, RULE_AT_ADDRESS, (int64_t)(registers[base] + (uint64_t)value));
 			break;
 		case 0x0a: /* remember_state */
 			if (remembered_count == REMEMBERED_COUNT)
@@ -333,7 +339,9 @@ _Unwind_Personality_Fn farjit_personality_of(uint64_t address)
 	struct dwarf_eh_bases bases;
 	struct reader fde;
 	struct cie cie;
-	return find_records(address, &fde, &cie, &bases) ? (_Unwind_Personality_Fn)cie.personality : NULL;
+	if (!find_records(address, &fde, &cie, &bases) || !cie.personality)
+		return NULL;
+	return (_Unwind_Personality_Fn)(cie.personality_is_written_there ? *(const uint64_t *)cie.personality : cie.personality);
 }
 
 bool farjit_cfi_step(struct farjit_frame *frame, const struct farjit_thread *thread)
