@@ -2,7 +2,7 @@ import { foreignMessage } from '@farjit/protocol/printable';
 import type { UncaughtException } from '../core/errors.js';
 
 /** A message that is longer is lost: it may be told byte by byte, and each program has this much. */
-const MAX_KEPT_BYTES = 16 * 1024;
+const MAX_KEPT_BYTES = 8 * 1024;
 
 /** The last that a handler of libstdc++ writes, `__gnu_cxx::__verbose_terminate_handler`, before it calls `abort()`. */
 const LAST_WORDS =
