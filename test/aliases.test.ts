@@ -121,3 +121,25 @@ test('names of one indirect function have one address, and one resolver runs for
   await run(0);
   t.is(await run(1), 1033);
 });
+
+test('a static function is its weak name as long as that means it', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addObject(
+    compile(
+      `static __attribute__((noinline)) int real(int x) { return x + 1; }
+       int soft(int) __attribute__((weak, alias("real")));
+       typedef int (*fn)(int);
+       int is_same(void) { fn volatile a = real, b = soft; return a == b; }
+       int call_both(int x) { fn volatile a = real; return a(x) * 1000 + real(x) * 100 + soft(x); }`,
+      FLAGS,
+    ),
+    { name: 'static.o' },
+  );
+  const isSame = await jit.lookup('is_same', NO_ARGUMENTS);
+  const callBoth = await jit.lookup('call_both', INT);
+  t.deepEqual([await isSame(), await callBoth(1)], [1, 2202]);
+  const other = await jit.addObject(compile('int soft(int x) { return 7; }', FLAGS), { name: 'soft.o' });
+  t.deepEqual([await isSame(), await callBoth(1)], [0, 2207]);
+  jit.removeModule(other);
+  t.deepEqual([await isSame(), await callBoth(1)], [1, 2202]);
+});

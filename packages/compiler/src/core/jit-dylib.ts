@@ -77,7 +77,6 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** Defined here, also those that others have taken all names from. */
   readonly #units = new Map<number, MaterializationUnit>();
-  #hasAliases = false;
   #revision = 0;
 
   constructor(name: string, context: SymbolTableContext<MaterializationUnit>) {
@@ -129,9 +128,9 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** The name whose stub is that of all names of a function: the first that means what this one does. */
   stubNameOf(name: string): string {
-    if (!this.#hasAliases) return name;
     const unit = this.find(name);
-    const names = unit?.aliases.get(name);
+    if (!unit || unit.aliases.size === 0) return name;
+    const names = unit.aliases.get(name);
     return names?.find((other) => this.find(other) === unit) ?? name;
   }
 
@@ -142,7 +141,6 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   override define(unit: MaterializationUnit): Set<MaterializationUnit> {
     const losers = super.define(unit);
     this.#units.set(unit.number, unit);
-    this.#hasAliases ||= unit.aliases.size > 0;
     this.#revision++;
     return losers;
   }

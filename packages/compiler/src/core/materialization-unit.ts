@@ -163,8 +163,8 @@ export class MaterializationUnit {
   readonly source: ObjectSource;
   readonly symbols: SymbolFlagsMap;
   readonly interface: Interface;
-  /** Of its functions, those that have several names. */
-  readonly aliases: FunctionAliases = NO_ALIASES;
+  /** Of its functions, those that have several names; of those that only it can name, when its object is there. */
+  aliases: FunctionAliases = NO_ALIASES;
   /** Data that is a library's where one has it. */
   readonly vague: ReadonlySet<string>;
   /** Whether it has definitions that give way to others. */

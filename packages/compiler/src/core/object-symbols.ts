@@ -1,5 +1,6 @@
 import { COMMON_SECTION } from '../jitlink/elf/link-graph-builder.js';
-import type { Block, LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
+import { functionPlaces } from '../jitlink/function-places.js';
+import type { LinkGraph, LinkSymbol } from '../jitlink/link-graph.js';
 import { parseSetMember } from '../jitlink/linker-sets.js';
 import { parseRunListName } from '../jitlink/run-lists.js';
 import { type FunctionAliases, functionAliases } from './function-aliases.js';
@@ -18,18 +19,8 @@ export function symbolsOfObject(graph: LinkGraph): SymbolFlagsMap {
 }
 
 /** Which of an object's functions for others have several names. */
-export function aliasesOfObject({ symbols }: LinkGraph, defined: SymbolFlagsMap): FunctionAliases {
-  const inBlocks = new Map<Block, LinkSymbol[]>();
-  for (const symbol of symbols) {
-    const { block, scope, callable } = symbol;
-    if (!block || !callable || scope === 'local') continue;
-    const others = inBlocks.get(block);
-    if (others) others.push(symbol);
-    else inBlocks.set(block, [symbol]);
-  }
-  const places: string[][] = [];
-  for (const together of inBlocks.values()) if (together.length > 1) places.push(...namesByOffset(together));
-  return functionAliases(places, defined);
+export function aliasesOfObject(graph: LinkGraph, defined: SymbolFlagsMap): FunctionAliases {
+  return functionAliases(functionPlaces(graph), defined);
 }
 
 /** Symbols over what an object wants run at the start or the end. */
@@ -58,14 +49,4 @@ function flagsOf(symbol: LinkSymbol): SymbolFlags {
     vague: symbol.vague && !threadLocal && isVague(name, { callable, scope }),
     sizeBytes: isCommon ? sizeBytes : 0,
   };
-}
-
-function namesByOffset(symbols: readonly LinkSymbol[]): string[][] {
-  const places = new Map<number, string[]>();
-  for (const { name, offset } of symbols) {
-    const others = places.get(offset);
-    if (others) others.push(name);
-    else places.set(offset, [name]);
-  }
-  return [...places.values()];
 }

@@ -102,8 +102,8 @@ function findFunctions(graph: LinkGraph): Map<Block, LinkSymbol> {
   for (const [block, symbols] of all) {
     // Where there are several, what they know of each other shows in no edge.
     if (symbols.some(({ offset }) => offset !== 0) || graph.architecture.takesOwnAddress(block)) continue;
-    const isPublic = symbols.some(({ scope }) => scope !== 'local');
-    const symbol = symbols.find(isPublic ? isForGood : isSeparable);
+    // Its public names, if they are weak, may come to mean another.
+    const symbol = symbols.find(isForGood) ?? symbols.find(isSeparable);
     if (symbol) functions.set(block, symbol);
   }
   return functions;
@@ -114,6 +114,6 @@ function isForGood({ scope, linkage }: LinkSymbol): boolean {
   return scope !== 'local' && linkage === 'strong';
 }
 
-function isSeparable({ name, block }: LinkSymbol): boolean {
-  return !COLD_NAME.test(name) && !COLD_SECTION.test(block?.section.name ?? '');
+function isSeparable({ name, block, scope }: LinkSymbol): boolean {
+  return scope === 'local' && !COLD_NAME.test(name) && !COLD_SECTION.test(block?.section.name ?? '');
 }

@@ -1,9 +1,10 @@
 import { buildLinkGraph } from './elf/elf.js';
 import { LinkError } from './errors.js';
+import { functionPlaces } from './function-places.js';
 import type { LinkGraph } from './link-graph.js';
 import { writeLinkGraph } from './link-graph-file.js';
 import { readLinkGraph } from './link-graph-reader.js';
-import { localOfImplementation } from './local-names.js';
+import { isLocal, isLocalFunction, localOfImplementation } from './local-names.js';
 import { partsOfGraph, type SplitOptions } from './split.js';
 
 const COUNT_BYTES = 4;
@@ -29,6 +30,13 @@ export class ObjectSlice {
       this.#references = [...new Set(externals.map(({ name }) => localOfImplementation(name) ?? name))];
     }
     return this.#references;
+  }
+
+  /** Names of functions at one place, where some are for others and some for this object alone. */
+  get mixedPlaces(): readonly (readonly string[])[] {
+    const isMixed = (names: readonly string[]) => names.some(isLocalFunction) && !names.every(isLocal);
+    // Of most there is no need to make the graph.
+    return isMixed(this.symbols) ? functionPlaces(this.#peek()).filter(isMixed) : [];
   }
 
   /** Of its blocks, which is about what it costs on the way to an executor. */

@@ -2,7 +2,6 @@ import type { KeptObjects } from '../../cache/kept-objects.js';
 import { type CallSignature, callWrapperName } from '../../calls/call-signature.js';
 import type { PassedParts } from '../../calls/passed-parts.js';
 import { passingOf } from '../../calls/passing.js';
-import type { FunctionAliases } from '../../core/function-aliases.js';
 import {
   MaterializationUnit,
   NOT_OF_SCALARS,
@@ -33,7 +32,6 @@ export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
   readonly signatures: ReadonlyMap<string, CallSignature>;
   /** Of those that have none, where they have what they are passed, if that is known. */
   readonly passings: ReadonlyMap<string, PassedParts>;
-  override readonly aliases: FunctionAliases;
 
   constructor(
     name: string,

@@ -1,3 +1,4 @@
+import { functionAliases } from '../../core/function-aliases.js';
 import {
   type MaterializationUnit,
   ObjectPart,
@@ -11,11 +12,14 @@ import type { ObjectSlice } from '../../jitlink/object-slice.js';
 /** The parts that slices become, by the names that lead to each. */
 export function partsOf(slices: readonly ObjectSlice[], unit: MaterializationUnit): PartsByName {
   const parts = new Map<string, ObjectPart>();
+  const places: string[][] = [];
   for (const slice of slices) {
     const description = new SliceDescription(slice, unit);
     const part = new ObjectPart(unit, () => named(slice.takeGraph(), unit), { description });
     for (const symbol of slice.symbols) parts.set(qualifyLocal(symbol, unit.number), part);
+    for (const names of slice.mixedPlaces) places.push(names.map((name) => qualifyLocal(name, unit.number)));
   }
+  if (places.length > 0) unit.aliases = new Map([...unit.aliases, ...functionAliases(places, unit.symbols)]);
   return parts;
 }
 

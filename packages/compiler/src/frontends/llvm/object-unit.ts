@@ -42,7 +42,6 @@ export type SignatureWords = Readonly<Record<string, string>>;
 export class ObjectUnit extends MaterializationUnit implements NeedyUnit {
   readonly needs: ReadonlySet<string>;
   readonly signatures: ReadonlyMap<string, CallSignature>;
-  override readonly aliases: FunctionAliases;
 
   constructor(source: ObjectSource, { name, symbols, aliases, needs, signatures }: VerifiedObject) {
     super(name, source, symbols);
