@@ -14,10 +14,13 @@ import { ROOT } from '../paths.mjs';
 import { run } from '../processes.mjs';
 import { buildPortablePrograms } from './portable-programs.mjs';
 import { keepWhatIsReached } from './reached-files.mjs';
-import { libraryNotice, noticesOf, packagesInMap } from './third-party-notices.mjs';
+import { noticesOf, packagesInMap } from './third-party-notices.mjs';
 
 /** Where the packages are. A package comes after those that it depends on. */
 export const PACKAGES = ['linux-x64-gnu', 'protocol', 'executor', 'compiler', 'farjit'];
+
+/** Written by hand where no package of npm is inside. */
+const NOTICES = 'THIRD-PARTY-NOTICES.md';
 
 /** Modules that are started by their paths. */
 const PROGRAMS = { compiler: ['dist/src/cli/doctor-probe.js'] };
@@ -66,12 +69,12 @@ async function layOut(folder, stage) {
   const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
   mkdirSync(stage, { recursive: true });
   // Programs of the platform's package are no part of the tree.
-  for (const name of ['README.md', ...manifest.files])
+  for (const name of ['README.md', NOTICES, ...manifest.files])
     if (existsSync(join(source, name))) copy(join(source, name), join(stage, name));
   cpSync(join(ROOT, 'LICENSE'), join(stage, 'LICENSE'));
   if (manifest.files.includes('dist/src')) await keepWhatIsReached(stage, manifest, PROGRAMS[folder] ?? []);
   const notices = await (ADDITIONS[folder]?.({ stage, source, manifest }) ?? '');
-  if (notices !== '') writeFileSync(join(stage, 'THIRD-PARTY-NOTICES.md'), notices);
+  if (notices !== '') writeFileSync(join(stage, NOTICES), notices);
   writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return { name: manifest.name, version: manifest.version, stage };
 }
@@ -91,7 +94,7 @@ function copy(from, to) {
 const ADDITIONS = {
   async 'linux-x64-gnu'({ stage }) {
     await buildPortablePrograms(join(stage, 'bin'));
-    return libraryNotice('libseccomp');
+    return '';
   },
   // As a dependency it would bring another with a script to install, for what FarJIT has no use for.
   async protocol({ stage, manifest }) {

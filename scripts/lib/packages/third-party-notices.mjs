@@ -25,14 +25,6 @@ export function noticesOf(names) {
   return `# Notices of third parties\n\nThis package has code of others inside:\n\n${parts.join('\n')}`;
 }
 
-/** The same of a library of Debian's that is linked into programs. */
-export function libraryNotice(library) {
-  const copyright = readFileSync(`/usr/share/doc/${library}-dev/copyright`, 'utf8');
-  const licence = readFileSync('/usr/share/common-licenses/LGPL-2.1', 'utf8');
-  const parts = [part(library, copyright), part('GNU Lesser General Public License 2.1', licence)];
-  return `# Notices of third parties\n\nThe programs have parts of ${library} inside:\n\n${parts.join('\n')}`;
-}
-
 function part(title, text) {
   return `## ${title}\n\n${text
     .trim()
