@@ -75,6 +75,7 @@ async function layOut(folder, stage) {
   if (manifest.files.includes('dist/src')) await keepWhatIsReached(stage, manifest, PROGRAMS[folder] ?? []);
   const notices = await (ADDITIONS[folder]?.({ stage, source, manifest }) ?? '');
   if (notices !== '') writeFileSync(join(stage, NOTICES), notices);
+  if (existsSync(join(stage, NOTICES))) manifest.files.push(NOTICES);
   writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return { name: manifest.name, version: manifest.version, stage };
 }
