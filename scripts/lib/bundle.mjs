@@ -21,8 +21,10 @@ const PARAMETERS = 'exports, require, module, __filename, __dirname';
 /** What modules ask `import.meta` for, in one script. */
 const MODULE_URLS = `
 const moduleUrl = (path) => require('node:url').pathToFileURL(require('node:path').join(__dirname, '..', path)).href;
+const late = { load: require, use(load) { late.load = load; } };
 const moduleResolve = (name) => require('node:url').pathToFileURL(require.resolve(name)).href;
 `;
+const ERROR_CLASS = /\bclass (\w+) extends \w*Error \{/g;
 const LOADER = readFileSync(new URL('./bundle-loader.cjs', import.meta.url), 'utf8');
 
 /**
@@ -58,15 +60,14 @@ async function bundle(esbuild, command) {
     target: 'node20',
     // What is imported late of Node itself is required late: a script of node:vm has no import of its own.
     supported: { 'dynamic-import': false },
-    // One byte a character, which V8 takes as it is, and keeps in its heap. Names stay, for errors have those of their classes.
+    // One byte a character, which V8 takes as it is, and keeps in its heap, like each name.
     charset: 'ascii',
-    minifyWhitespace: true,
-    minifySyntax: true,
+    minify: true,
     legalComments: 'none',
     sourcemap: 'linked',
     sourcesContent: false,
     banner: { js: `(function (${PARAMETERS}) {${MODULE_URLS}` },
-    footer: { js: '})' },
+    footer: { js: 'module.exports.late = late; })' },
     define: {
       IS_BUNDLED: 'true',
       'import.meta.url': 'undefined',
@@ -75,7 +76,7 @@ async function bundle(esbuild, command) {
       'process.env.WS_NO_BUFFER_UTIL': '"1"',
       'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
     },
-    plugins: [ownUrls(join(ROOT, command.folder, 'dist/')), nativeParts],
+    plugins: [ownNames(join(ROOT, command.folder, 'dist/')), nativeParts],
     logLevel: 'silent',
   });
   mkdirSync(dirname(script), { recursive: true });
@@ -88,15 +89,18 @@ async function bundle(esbuild, command) {
   writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));
 }
 
-/** A module's `import.meta.url` stays what it was, so that it finds the files beside it. */
-function ownUrls(dist) {
+/**
+ * A module's `import.meta.url` stays what it was, so that it finds the files beside it. So does the name of an error's class,
+ * which is said where it is not caught.
+ */
+function ownNames(dist) {
   return {
-    name: 'own-urls',
+    name: 'own-names',
     setup(build) {
       build.onLoad({ filter: /[\\/]dist[\\/]src[\\/].*\.js$/ }, ({ path }) => {
-        if (!path.startsWith(dist)) return undefined;
         const url = `moduleUrl(${JSON.stringify(path.slice(dist.length))})`;
-        return { contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', url) };
+        const contents = readFileSync(path, 'utf8').replace(ERROR_CLASS, "$& static name = '$1';");
+        return { contents: path.startsWith(dist) ? contents.replaceAll('import.meta.url', url) : contents };
       });
     },
   };
@@ -130,20 +134,26 @@ const nativeParts = {
       borrowed(importer, whole, `all of ${path}, of which it takes parts when it needs them`);
       return { path, namespace: 'late' };
     });
+    build.onLoad({ filter: /[\\/]ws[\\/]lib[\\/](sender|websocket(-server)?)\.js$/ }, ({ path }) => {
+      const taken = /^const \{ ([\w, ]+) \} = require\('crypto'\);$/m;
+      const contents = borrowed(path, taken, 'of crypto some functions, which a socket pair needs none of');
+      return { contents: contents.replace(taken, lateFunctions) };
+    });
     // What many a run has no use for.
     build.onResolve(
-      { filter: /^node:(child_process|(fs|stream|timers)\/promises)$/ },
+      { filter: /^(node:)?(child_process|crypto|module|(fs|stream|timers)\/promises)$/ },
       ({ path, namespace }) =>
         namespace === 'late'
           ? { path, external: true }
-          : { path: path.slice('node:'.length), namespace: 'late' },
+          : { path: path.replace(/^node:/, ''), namespace: 'late' },
     );
     build.onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
       const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default');
       const getters = names.map((name) => `get ${name}() { return load().${name}; }`);
       return {
         contents: `module.exports = { ${getters.join(', ')} };
-          function load() { return require('node:${path}'); }`,
+          let loaded;
+          function load() { return (loaded ??= late.load('node:${path}')); }`,
       };
     });
     // An accelerator for long strings, of which there are none on this wire.
@@ -162,6 +172,14 @@ function borrowed(path, pattern, words) {
   if (!pattern.test(contents))
     throw new Error(`${path} no longer has ${words}: look at scripts/lib/bundle.mjs`);
   return contents;
+}
+
+/** Functions of `crypto` that are looked up when they are called. */
+function lateFunctions(_line, names) {
+  const functions = names
+    .split(', ')
+    .map((name) => `const ${name} = (...given) => crypto.${name}(...given);`);
+  return ["const crypto = require('crypto');", ...functions].join('\n');
 }
 
 function writeChanged(path, text) {

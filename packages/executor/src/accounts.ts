@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { RunnerEnd } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import { describeQuota, type Quota, type QuotaName } from '@farjit/protocol/quotas';
 import { describeIdentity, type Identity, type Quotas } from './identity.js';
@@ -173,7 +174,7 @@ export class Accounts {
   readonly #nowMs: () => number;
   readonly #byIdentity = new Map<string, Account>();
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number = monotonicMs) {
     this.#nowMs = nowMs;
   }
 

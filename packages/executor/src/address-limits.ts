@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { RateLimit } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 
 /** Addresses remembered at one time. Each holds at most `limit` numbers. */
 export const MAX_ADDRESSES = 4096;
@@ -14,7 +15,7 @@ export class AddressLimits {
   readonly #byAddress = new Map<string, RateLimit>();
 
   /** @param nowMs a clock that never goes back. */
-  constructor(limit: number, nowMs: () => number = () => performance.now()) {
+  constructor(limit: number, nowMs: () => number = monotonicMs) {
     this.#limit = limit;
     this.#nowMs = nowMs;
   }

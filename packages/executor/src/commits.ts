@@ -1,4 +1,5 @@
 import { type Commit, type CommitPart, memory } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { ExecutorEvents } from './events.js';
 import type { SessionMemory } from './memory.js';
 import type { Publisher, WrittenCommit } from './publisher.js';
@@ -67,9 +68,9 @@ export class Commits {
     const slices = this.#memory.apply(commit);
     let spentMs = 0;
     for (;;) {
-      const startMs = performance.now();
+      const startMs = monotonicMs();
       const next = slices.next();
-      spentMs += performance.now() - startMs;
+      spentMs += monotonicMs() - startMs;
       if (!next.done) {
         yield;
         continue;

@@ -28,6 +28,9 @@ function compilersOptions([option, value = '', ...more]: readonly string[]): Exe
   return isCompilers ? { listen: [], inheritFd: Number(value) } : undefined;
 }
 
+/** There is one connection, which is there already, and nobody else is let in. */
+const NOBODYS = { tokens: [], certificates: [] };
+
 /** For one compiler, which has started it. */
 async function serveInherited({
   inheritFd = 0,
@@ -42,6 +45,7 @@ async function serveInherited({
   const { Server } = await import('./server.js');
   const stopped = stopSignal();
   const server = new Server({
+    credentials: NOBODYS,
     ...(pool === undefined ? {} : { poolSize: pool }),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(limit === undefined ? {} : { limits: limit }),

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readv } from 'node:fs';
 import { promisify } from 'node:util';
+import { monotonicMs } from '@farjit/protocol/clock';
 
 /**
  * What the kernel keeps of a mapping, for each byte of its line in `/proc/<pid>/maps`, which nothing else tells: 192 for
@@ -46,11 +47,11 @@ export class MapsReader {
       leave = resolve;
     });
     await turn;
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     try {
       return await read();
     } finally {
-      setTimeout(leave, REST_FACTOR * (performance.now() - startMs)).unref();
+      setTimeout(leave, REST_FACTOR * (monotonicMs() - startMs)).unref();
     }
   }
 

@@ -1,4 +1,5 @@
 import type { RunnerEnd } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { Limit } from '@farjit/protocol/limits';
 import type { Guard } from './guard.js';
 import type { Limits } from './limits.js';
@@ -98,7 +99,7 @@ export class RunnerWatch {
   }
 
   #lookIn(intervalMs: number, options: WatchOptions): void {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     const nextMs = intervalMs * Math.ceil(nowMs / intervalMs + 1 / 2);
     // Runners keep a host alive by their descriptors, not by this.
     this.#timer = this.#guard.timer('runner.look', () => this.#look(options), nextMs - nowMs).unref();

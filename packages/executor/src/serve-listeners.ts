@@ -1,3 +1,4 @@
+import { monotonicMs } from '@farjit/protocol/clock';
 import { checkListeners, readAdmissionFiles } from './admission-files.js';
 import type { ExecutorOptions } from './command-line.js';
 import type { Drained, DrainOptions } from './drain.js';
@@ -107,10 +108,10 @@ function onHangUp(reload: () => Promise<void>, log: Log): void {
 
 /** Says how it gets on, until there is nothing to wait for any more. */
 async function drain(server: Server, options: DrainOptions, log: Log): Promise<void> {
-  const startMs = performance.now();
+  const startMs = monotonicMs();
   const now = () => {
     const { sessionsOpen, callsInFlight } = server.stateNow();
-    return { sessions: sessionsOpen, callsInFlight, sinceMs: Math.round(performance.now() - startMs) };
+    return { sessions: sessionsOpen, callsInFlight, sinceMs: Math.round(monotonicMs() - startMs) };
   };
   const { timeoutMs } = options;
   const { sessions, callsInFlight } = now();

@@ -199,7 +199,13 @@ export class Server {
     webSocket.ping();
     this.#upgrades.keep(webSocket);
     this.#add(
-      new Session({ host: this.#host, transport: new WebSocketTransport(webSocket), startAhead: true }),
+      new Session({
+        // This process has no other one.
+        id: String(process.pid),
+        host: this.#host,
+        transport: new WebSocketTransport(webSocket),
+        startAhead: true,
+      }),
     );
     await closed;
     await Promise.all([...this.#sessions].map((session) => session.ended));

@@ -6,6 +6,7 @@ import {
   type ResultOf,
   run,
 } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import type { Account } from './accounts.js';
 import { outcomeOfError, outcomeOfProgram } from './call-outcome.js';
@@ -85,7 +86,7 @@ export class SessionCalls {
     outcomeOf: (result: T) => CallOutcome = () => 'returned',
   ): Promise<T> {
     const { events } = this.#session;
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     events.emit({ type: 'call-started' });
     let outcome: CallOutcome = 'refused';
     try {
@@ -96,7 +97,7 @@ export class SessionCalls {
       outcome = outcomeOfError(error);
       throw error;
     } finally {
-      events.emit({ type: 'call-ended', outcome, durationMs: performance.now() - startMs });
+      events.emit({ type: 'call-ended', outcome, durationMs: monotonicMs() - startMs });
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type RunnerStarted,
   run,
 } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
@@ -201,7 +202,7 @@ export class SessionRunners {
     onAnswer: (answer: ReenterAnswer) => void,
   ): Promise<void> {
     const { connection, host } = this.#context;
-    const askedMs = performance.now();
+    const askedMs = monotonicMs();
     let outcome: CallbackOutcome = 'lost';
     try {
       await connection.request(
@@ -212,14 +213,14 @@ export class SessionRunners {
           traceparent,
           isTraced: false,
           onResult: (answer) => {
-            this.#callbackWaitMs += performance.now() - askedMs;
+            this.#callbackWaitMs += monotonicMs() - askedMs;
             onAnswer(answer);
             outcome = answer.outcome;
           },
         },
       );
     } finally {
-      host.events.emit({ type: 'callback-ended', outcome, durationMs: performance.now() - askedMs });
+      host.events.emit({ type: 'callback-ended', outcome, durationMs: monotonicMs() - askedMs });
     }
   }
 

@@ -16,6 +16,7 @@ import {
   type Transport,
   UnopenedLimits,
 } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import type { Abi } from './abi/abi.js';
 import type { Account } from './accounts.js';
@@ -199,14 +200,14 @@ export class Session {
     const version = commonVersion(params.versions);
     if (version === undefined) throw versionMismatch(params.versions);
     this.#state = 'opening';
-    const askedMs = performance.now();
+    const askedMs = monotonicMs();
     try {
       const runner = await this.#runners.first(params.runner);
       if (this.#isClosed()) throw new RequestError('CANCELLED', 'the session was closed while it opened');
       this.#state = 'open';
       const features = commonFeatures(params.features);
       this.connection.agree(features, `the compiler (${params.client})`);
-      this.#openedAtMs = performance.now();
+      this.#openedAtMs = monotonicMs();
       const openMs = this.#openedAtMs - askedMs;
       this.#emit({ type: 'session-opened', session: this, client: params.client, openMs });
       return {
@@ -254,7 +255,7 @@ export class Session {
   async #connectionEnded(reason: string): Promise<void> {
     await this.#end().catch((error: unknown) => this.#guard.fault('session.end', error));
     if (this.#openedAtMs === undefined) return;
-    const openedMs = performance.now() - this.#openedAtMs;
+    const openedMs = monotonicMs() - this.#openedAtMs;
     this.#emit({ type: 'session-closed', session: this, reason, openedMs });
   }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { AddressLimits, networkOf } from './address-limits.js';
 
 /**
@@ -76,7 +77,7 @@ export class Strangers {
       socket,
       address,
       network: networkOf(address ?? ''),
-      sinceMs: performance.now(),
+      sinceMs: monotonicMs(),
       hasSpoken: false,
     };
     this.#all.add(stranger);
@@ -158,7 +159,7 @@ export class Strangers {
   }
 
   #cutSlow(): void {
-    const beforeMs = performance.now() - this.#options.timeoutMs;
+    const beforeMs = monotonicMs() - this.#options.timeoutMs;
     for (const stranger of this.#all) {
       if (stranger.sinceMs > beforeMs) return;
       this.#cut(stranger, 'slow');

@@ -1,3 +1,4 @@
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 
 /**
@@ -36,7 +37,7 @@ export class Turns {
   #usedMs = 0;
 
   /** @param nowMs a clock that never goes back. */
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number = monotonicMs) {
     this.#nowMs = nowMs;
   }
 

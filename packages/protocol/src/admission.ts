@@ -1,3 +1,4 @@
+import { monotonicMs } from './clock.js';
 import type { TransportClose } from './transport.js';
 
 /** Frames a peer may send in any one second before its session is open: opening one takes one, and a few retries. */
@@ -19,7 +20,7 @@ export class RateLimit {
   readonly #takenMs: number[] = [];
 
   /** @param nowMs a clock that never goes back. */
-  constructor(limit: number, nowMs: () => number = () => performance.now()) {
+  constructor(limit: number, nowMs: () => number = monotonicMs) {
     this.#limit = limit;
     this.#nowMs = nowMs;
   }

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from './assert.js';
 import { describeIssues, type Frame, FrameKind, type ReceivedFrame } from './codec.js';
 import {
   CancelledError,

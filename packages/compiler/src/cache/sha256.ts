@@ -1,10 +1,9 @@
 import crypto from 'node:crypto';
 
-/** In one call where Node has it, from 20.12 on: making an object for it takes longer than hashing a small function. */
-const hashAtOnce: typeof crypto.hash | undefined = crypto.hash;
-
 /** SHA-256. */
 export function sha256(bytes: Uint8Array): Buffer {
+  // In one call where Node has it, from 20.12 on: making an object for it takes longer than hashing a small function.
+  const hashAtOnce: typeof crypto.hash | undefined = crypto.hash;
   return hashAtOnce
     ? hashAtOnce('sha256', bytes, 'buffer')
     : crypto.createHash('sha256').update(bytes).digest();

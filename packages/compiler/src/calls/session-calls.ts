@@ -1,4 +1,5 @@
 import { type Commit, memory, type ResultOf, type run, type Segment } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { CancelledError, RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type {
@@ -181,7 +182,7 @@ export class SessionCalls {
     send: (commit: Commit) => Promise<Result>,
   ): Promise<Result> {
     const { commits, events, failureOf } = this.#context;
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     const outgoing = runner.commits.take({ deregister: true });
     try {
       const answer = await commits.carry(runner, outgoing, () => runner.answerOrLoss(send(outgoing.commit)));
@@ -192,7 +193,7 @@ export class SessionCalls {
       if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') await this.#lookFor(runner);
       throw translateCallError(error, { name, runner, failureOf });
     } finally {
-      events.emit({ type: 'called', name, wallMs: performance.now() - startMs });
+      events.emit({ type: 'called', name, wallMs: monotonicMs() - startMs });
     }
   }
 

@@ -107,12 +107,11 @@ export function compilationOptions({
 export async function loadCompiler(): Promise<
   typeof import('../frontends/kaleidoscope/kaleidoscope-jit.js')
 > {
-  const require = createRequire(import.meta.url);
   // Required first: Node 20 ends the process over an import whose CommonJS dependency throws, caught or not.
   // In the bundle an import is a call of `require`.
   if (typeof IS_BUNDLED === 'undefined')
     try {
-      require('ffi-rs');
+      createRequire(import.meta.url)('ffi-rs');
     } catch (cause) {
       throw new CompilerLoadError('ffi-rs', cause);
     }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { nativeProgram } from '@farjit/protocol/native-program';
 import { SessionClosedError } from '../core/errors.js';
 import { aliasesOfObject, runListsOf, symbolsOfObject } from '../core/object-symbols.js';
@@ -53,7 +54,7 @@ interface Done extends CodegenAnswer {
 interface Job {
   readonly input: CompileInput;
   readonly product: Product;
-  /** When it came, in `performance.now()`. */
+  /** When it came, in `monotonicMs()`. */
   readonly since: number;
   resolve(answer: Done): void;
   reject(error: Error): void;
@@ -196,7 +197,7 @@ export class CodegenPool {
     if (damage !== undefined) throw damagedBitcode(input.name, damage);
     const done = await new Promise<Done>((resolve, reject) => {
       const queue = input.canWait ? this.#background : this.#urgent;
-      queue.push({ input, product, since: performance.now(), resolve, reject });
+      queue.push({ input, product, since: monotonicMs(), resolve, reject });
       this.#dispatch();
     });
     if (done.status === Status.Done) return done;
@@ -220,7 +221,7 @@ export class CodegenPool {
     const startingCount = [...this.#processes].filter(({ isStarting }) => isStarting).length;
     if (waitingCount <= startingCount || this.#processes.size >= this.#size) return;
     const longest = Math.min(...[this.#urgent[0], this.#background[0]].map((job) => job?.since ?? Infinity));
-    const patienceMs = this.#processes.size === 0 ? 0 : longest + START_MS - performance.now();
+    const patienceMs = this.#processes.size === 0 ? 0 : longest + START_MS - monotonicMs();
     if (patienceMs > 0) {
       clearTimeout(this.#helpTimer);
       this.#helpTimer = setTimeout(() => this.#dispatch(), patienceMs);

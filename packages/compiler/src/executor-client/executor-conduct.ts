@@ -1,4 +1,5 @@
 import type { StubBlock } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { LimitName } from '@farjit/protocol/limits';
@@ -27,7 +28,7 @@ export class ExecutorConduct {
   #hotMs: number;
 
   /** @param nowMs a clock that never goes back. */
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number = monotonicMs) {
     this.#nowMs = nowMs;
     this.#hotMs = nowMs();
   }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, Transport } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { ConnectionEvent } from '../observe/events.js';
 import { backoffMs } from './backoff.js';
 import { ResumeRefusedError } from './connect-errors.js';
@@ -48,7 +49,7 @@ export class SessionResumer {
   get #wasInVain(): boolean {
     if (!this.#resumed) return false;
     const { atMs, receivedCount } = this.#resumed;
-    return this.#connection.link.receivedCount === receivedCount && performance.now() - atMs < STEADY_MS;
+    return this.#connection.link.receivedCount === receivedCount && monotonicMs() - atMs < STEADY_MS;
   }
 
   async #attempt(): Promise<void> {
@@ -62,7 +63,7 @@ export class SessionResumer {
       return;
     }
     this.#transport = transport;
-    this.#resumed = { atMs: performance.now(), receivedCount: link.receivedCount };
+    this.#resumed = { atMs: monotonicMs(), receivedCount: link.receivedCount };
     this.#emit({ type: 'connection-resumed', replayedCount: link.resume(transport, receivedCount) });
   }
 

@@ -1,4 +1,5 @@
 import { type Answer, type indirection, memory, type ResultOf } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { EventStream } from '../observe/events.js';
@@ -59,7 +60,7 @@ export class ReentryHandler {
     span: OpenSpan,
   ): Promise<Answer<ReenterResult>> {
     const { callbacks, commits, isCurrent, revision, stubs, events, ran } = this.#context;
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     this.#runningCount++;
     const { name, ...result } = await callbacks.executeCompileCallback(trampoline, runner);
     this.#runningCount--;
@@ -71,7 +72,7 @@ export class ReentryHandler {
       await commits.makeReady(runner).catch(() => {
         // A commit that was not applied has cost the runner, to which the answer is nothing then.
       });
-    const handlingMs = performance.now() - startMs;
+    const handlingMs = monotonicMs() - startMs;
     events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
     const take = () => runner.commits.take({ deregister: false }).commit;
     return () => {

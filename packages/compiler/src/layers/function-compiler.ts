@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import type { KeyBytes } from '../cache/key-bytes.js';
 import {
   COUNT_FUNCTION_NAME,

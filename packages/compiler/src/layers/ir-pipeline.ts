@@ -1,3 +1,4 @@
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { CompileInput, CompileOutput } from '../codegen/compile-input.js';
 import type { CompiledObject } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
@@ -92,7 +93,7 @@ export class IRPipeline {
 
 /** What `generate` makes, written down. */
 export function generateIR(generate: () => IRBuilder): { ir: ModuleIR; irgenMs: number } {
-  const startMs = performance.now();
+  const startMs = monotonicMs();
   const ir = { form: 'recording', bytes: generate().finish() } as const;
-  return { ir, irgenMs: performance.now() - startMs };
+  return { ir, irgenMs: monotonicMs() - startMs };
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual, types } from 'node:util';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { printable } from '@farjit/protocol/printable';
 import { CodegenLostError } from '../codegen/codegen-lost-error.js';
 import type { CompileInput, CompileOutput } from '../codegen/compile-input.js';
@@ -56,9 +57,9 @@ export class IRTransformLayer implements IRCompileLayer {
    */
   async compile(input: CompileInput): Promise<CompileOutput> {
     if (this.#transforms.length === 0) return this.#base.compile(input);
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     const transformed = await this.#apply(input);
-    const transformMs = performance.now() - startMs;
+    const transformMs = monotonicMs() - startMs;
     const output = await this.#base.compile(transformed);
     const { parseMs } = output.timings;
     return { ...output, timings: { ...output.timings, parseMs: transformMs + parseMs } };

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import { loopName } from '../calls/loop-block.js';
 import type { LoopUnit } from '../calls/loop-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';

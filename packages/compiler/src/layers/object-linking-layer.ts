@@ -1,4 +1,5 @@
 import type { Segment } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { JITDylib } from '../core/jit-dylib.js';
 import type { MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
@@ -151,7 +152,7 @@ export class ObjectLinkingLayer {
    * @throws {LinkError | OutOfExecutorMemoryError} and what plugins throw; then it holds nothing.
    */
   #linkGroup(members: readonly Member[], attempt: LinkAttempt, runner: RunnerContext): void {
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     const { plugins, sets } = this.#context;
     const allocations = new Map<ExecutorAddr, SectionProt>();
     let isReused = false;
@@ -199,7 +200,7 @@ export class ObjectLinkingLayer {
       for (const [address, prot] of allocations) runner.free(prot, address);
       throw error;
     }
-    const linkMs = (performance.now() - startMs) / members.length;
+    const linkMs = (monotonicMs() - startMs) / members.length;
     for (const { linked, graph, member } of emitted) {
       this.#write(linked, graph.segments, member.graph.graph, runner, isReused);
       this.#adopt(linked, runner);

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import { calleesOf } from '../core/call-edges.js';
 import type { CodeLevel } from '../llvm/target.js';
 import { MAX_AVAILABLE_FUNCTIONS, MAX_AVAILABLE_NODES, type OptimizationPlan } from '../optimize/tiers.js';

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import type { KeptObjects } from '../cache/kept-objects.js';
 import type { Assumptions } from '../core/assumptions.js';
 import { type MaterializationUnit, ObjectPart, type ObjectSource } from '../core/materialization-unit.js';

@@ -1,4 +1,5 @@
 import { FrameKind, MESSAGES } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 import type { SessionEvent } from './events.js';
 
 /** Counts and times of a session, as `farjit run --stats=json` prints them. */
@@ -61,7 +62,7 @@ const METHODS: ReadonlySet<string> = new Set(MESSAGES.map(({ method }) => method
 
 /** Adds up the event stream. */
 export class Statistics {
-  readonly #startMs = performance.now();
+  readonly #startMs = monotonicMs();
   readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs' | 'guessesOpen' | 'linkedAheadOpen'> = {
     functionsDefined: 0,
     functionsCompiled: 0,
@@ -106,7 +107,7 @@ export class Statistics {
       guessesOpen,
       linkedAheadOpen,
       compileMs: totals.irgenMs + totals.llvmMs,
-      wallMs: performance.now() - this.#startMs,
+      wallMs: monotonicMs() - this.#startMs,
     };
   }
 

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { CancelledError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../calls/loop-calls.js';
 import { ArgumentError } from '../core/argument-error.js';
@@ -154,7 +155,7 @@ export class ChunkedMap implements TaskSource {
   /** Never rejects. */
   async #do(chunk: Chunk, executor: PoolExecutor): Promise<void> {
     const { first, end } = chunk;
-    const startMs = performance.now();
+    const startMs = monotonicMs();
     chunk.attempts++;
     this.#busy.set(executor, (this.#busy.get(executor) ?? 0) + 1);
     try {
@@ -166,7 +167,7 @@ export class ChunkedMap implements TaskSource {
       );
       if (this.#isSettled) return;
       this.#result.set(results, first);
-      this.#noteDone(chunk, executor, performance.now() - startMs);
+      this.#noteDone(chunk, executor, monotonicMs() - startMs);
     } catch (error) {
       if (!this.#isSettled) this.#noteFailed(chunk, executor, error);
     } finally {

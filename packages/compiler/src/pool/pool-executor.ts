@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import type { CallOptions } from '../calls/session-calls.js';
 import { ExecutorDrainingError, InitializationError, SessionClosedError } from '../core/errors.js';
@@ -93,7 +94,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
   get figures(): ExecutorFigures {
     const { url, address } = this.endpoint;
     const now = this.#jit?.statistics();
-    const busyMs = this.#busyMs + (this.#inFlightCount > 0 ? performance.now() - this.#busySinceMs : 0);
+    const busyMs = this.#busyMs + (this.#inFlightCount > 0 ? monotonicMs() - this.#busySinceMs : 0);
     return {
       url,
       address: address?.address,
@@ -153,7 +154,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
   async #occupy<T>(work: (jit: Session) => Promise<T>): Promise<T> {
     const jit = this.#jit;
     if (!jit) throw new SessionClosedError(`${this.endpoint.url} is not connected`);
-    if (this.#inFlightCount++ === 0) this.#busySinceMs = performance.now();
+    if (this.#inFlightCount++ === 0) this.#busySinceMs = monotonicMs();
     try {
       return await work(jit);
     } catch (error) {
@@ -163,7 +164,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
       else if (reason instanceof ExecutorDrainingError) this.#leaveAlone(jit, reason);
       throw error;
     } finally {
-      if (--this.#inFlightCount === 0) this.#busyMs += performance.now() - this.#busySinceMs;
+      if (--this.#inFlightCount === 0) this.#busyMs += monotonicMs() - this.#busySinceMs;
     }
   }
 

@@ -1,5 +1,5 @@
-import assert from 'node:assert';
 import { type Commit, type FinalizeAction, memory, type Segment } from '@farjit/protocol';
+import { assert } from '@farjit/protocol/assert';
 import { addrAdd, addrOffset, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { MAX_MESSAGE_BYTES } from '../executor-client/stage-commit.js';
 import type { FrameSection } from '../jitlink/eh-frame.js';

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 
 /** Small functions come in a few sizes: rounding to a cache line lets freed blocks fit again. */
@@ -40,7 +40,7 @@ export class SlabAllocator {
     const skew = Number(this.base % BigInt(align));
     for (let i = 0; i < this.#free.length; i++) {
       const range = this.#free[i];
-      assert(range);
+      assert(range, 'free ranges have no holes');
       const start = roundUp(range.start + skew, align) - skew;
       if (start + size > range.end) continue;
       const rest: FreeRange[] = [];

@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import { assert } from '@farjit/protocol/assert';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { generate } from '../core/definition-generator.js';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Script } from 'node:vm';
@@ -42,7 +42,8 @@ async function copyOf(t: ExecutionContext): Promise<string> {
   await mkdir(join(folder, 'dist/bundle'), { recursive: true });
   await mkdir(join(folder, 'bin'));
   for (const end of ['.cjs', '.bundle.js', '.code-cache']) await copyFile(`${BUNDLES[0]}${end}`, copy + end);
-  await copyFile(FARJIT_JS, join(folder, 'bin/farjit.js'));
+  for (const file of ['farjit.js', 'v8-flags.js'])
+    await copyFile(join(dirname(FARJIT_JS), file), join(folder, 'bin', file));
   await copyFile(MANIFEST, join(folder, 'package.json'));
   await writeFile(join(folder, 'bin/package.json'), '{ "type": "commonjs" }');
   return folder;

@@ -1,4 +1,5 @@
 import { RateLimit } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
 
 /** Lines of one kind and peer that are written in any one second. */
 export const MAX_LINES_PER_SECOND = 10;
@@ -25,7 +26,7 @@ export class LineLimits<L> {
    * @param write told how many lines of this one's kind have not been written since the one before.
    * @param nowMs a clock that never goes back.
    */
-  constructor(write: (line: L, passedOver: number) => void, nowMs: () => number = () => performance.now()) {
+  constructor(write: (line: L, passedOver: number) => void, nowMs: () => number = monotonicMs) {
     this.#write = write;
     this.#nowMs = nowMs;
   }

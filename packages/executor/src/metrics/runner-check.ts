@@ -1,3 +1,5 @@
+import { monotonicMs } from '@farjit/protocol/clock';
+
 /** How long an answer holds when a runner could be started. */
 const WELL_MS = 60_000;
 /** The same when none could: what is mended is soon known to be. */
@@ -19,7 +21,7 @@ export class RunnerCheck {
    * @param tryRunner starts one and ends it; rejects when that is not possible.
    * @param nowMs a clock that never goes back.
    */
-  constructor(tryRunner: () => Promise<void>, nowMs: () => number = () => performance.now()) {
+  constructor(tryRunner: () => Promise<void>, nowMs: () => number = monotonicMs) {
     this.#tryRunner = tryRunner;
     this.#nowMs = nowMs;
   }
