@@ -126,3 +126,18 @@ test('code on the stack is called so by the trap when its object has not said it
     message: /^SIGSEGV .*; it jumped to its stack, and no code is run there/,
   });
 });
+
+test('code right above its stack that divides by zero or traps is not said to have jumped there', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC(
+    'int divide(int x) { return x / (x - 1); } int trap(int x) { __builtin_trap(); } int main(int c) { return divide(c); }',
+    { name: 'above.c' },
+  );
+  const { trap: trapped } = await jit.runProgram({ argv: ['above'] });
+  const [divide, trap] = [await jit.lookup('divide'), await jit.lookup('trap')];
+  const divided = await t.throwsAsync(divide(1), { instanceOf: ExecutionTrapError });
+  const stopped = await t.throwsAsync(trap(1), { instanceOf: ExecutionTrapError });
+  for (const error of [trapped, divided]) t.regex(error?.message ?? '', /^SIGFPE in divide/);
+  t.regex(stopped?.message ?? '', /^SIGILL in trap/);
+  for (const error of [trapped, divided, stopped]) t.notRegex(error?.message ?? '', /stack/);
+});

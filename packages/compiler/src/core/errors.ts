@@ -243,10 +243,11 @@ const STACK_POINTERS = ['rsp', 'sp'];
 /** Code on the stack is that of a function which is not far out. */
 const NEAR_BYTES = 1n << 20n;
 
-function isOnStack({ registers, programCounter, faultAddress }: TrapReport): boolean {
+/** Other signals have the address of the instruction for a fault address, and code may be right above the stack. */
+function isOnStack({ signal, registers, programCounter, faultAddress }: TrapReport): boolean {
   const [top] = STACK_POINTERS.flatMap((name) => registers[name] ?? []);
   const isNear = top !== undefined && programCounter >= top - NEAR_BYTES && programCounter < top + NEAR_BYTES;
-  return isNear && faultAddress === programCounter;
+  return isNear && signal === 'SIGSEGV' && faultAddress === programCounter;
 }
 
 function uncaughtInWords(uncaught: UncaughtException | undefined): string {
