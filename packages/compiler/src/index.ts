@@ -18,6 +18,7 @@ export type { ScalarValue } from './calls/scalars.js';
 export type { CallOptions } from './calls/session-calls.js';
 export { SignatureError } from './calls/signature-error.js';
 export { formatSignature, parseSignature } from './calls/signature-text.js';
+export type { ArgumentsOf, ResultOf } from './calls/typed-signature.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
 export { ArgumentError } from './core/argument-error.js';

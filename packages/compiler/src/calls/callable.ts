@@ -15,13 +15,16 @@ import type { CallOptions } from './session-calls.js';
  * Rejects with ArgumentError, ExecutionTrapError, RunnerLostError, MaterializationError, DeadlineExceededError or
  * CancelledError, and when the executor is out of reach.
  */
-export interface JITCallable {
-  (...args: CArgument[]): Promise<CValue | undefined>;
+export interface JITCallable<
+  Arguments extends readonly unknown[] = CArgument[],
+  Result extends CValue | undefined = CValue | undefined,
+> {
+  (...args: Arguments): Promise<Result>;
   readonly symbol: string;
   /** As it is now, unless one was given to `lookup`: a redefinition can change the number of parameters. */
   readonly signature: CallSignature;
   /** The same call with a deadline or a signal that interrupts it. */
-  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
+  call(args: Readonly<Arguments>, options: CallOptions): Promise<Result>;
 }
 
 /** The signature of a Kaleidoscope function: doubles in, a double out. */

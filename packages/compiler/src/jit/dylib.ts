@@ -5,6 +5,7 @@ import type { JITCallable } from '../calls/callable.js';
 import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
@@ -220,7 +221,7 @@ export class Dylib {
   }
 
   /**
-   * A callable for a name.
+   * A callable for a name, typed by the words.
    * @param signature in words, as `i32(ptr, i64)`, which `parseSignature` reads. Needed where none is known (process symbols that
    *   no `extern` declares, functions of objects, and those whose types are not all scalars), and for strings, arrays
    *   that are read back, structs, and integers without a sign.
@@ -230,7 +231,10 @@ export class Dylib {
    * @throws {SymbolsNotFoundError}
    * @throws {InitializersDueError} when its dylib has to be initialised first; so does a call of it in a new runner.
    */
-  async lookup(name: string, signature?: CallSignature | string): Promise<JITCallable> {
+  async lookup<Signature extends CallSignature | string = CallSignature>(
+    name: string,
+    signature?: Signature,
+  ): Promise<JITCallable<ArgumentsOf<Signature>, ResultOf<Signature>>> {
     const { session, calls } = this.#context;
     const given = signature === undefined ? undefined : signatureFrom(signature);
     const found = await session.tracing.inSpan('farjit.lookup', { 'farjit.symbol': name }, () =>
@@ -249,7 +253,8 @@ export class Dylib {
         `the signature of ${name} is not known; pass one, or declare it extern`,
       );
     // A redefinition may take other parameters, and a call must not pass what it took before.
-    return calls.callable(ref, () => signatureNow() ?? known);
+    const callable: unknown = calls.callable(ref, () => signatureNow() ?? known);
+    return callable as JITCallable<ArgumentsOf<Signature>, ResultOf<Signature>>;
   }
 
   /**

@@ -4,6 +4,7 @@ import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import type { ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { checkArgument, nameText } from '../core/arguments.js';
@@ -249,7 +250,10 @@ export class JIT implements AsyncDisposable {
   }
 
   /** A callable for a name: a front end's function, a module's, or one the runner has. See `Dylib.lookup`. */
-  lookup(name: string, signature?: CallSignature | string): Promise<JITCallable> {
+  lookup<Signature extends CallSignature | string = CallSignature>(
+    name: string,
+    signature?: Signature,
+  ): Promise<JITCallable<ArgumentsOf<Signature>, ResultOf<Signature>>> {
     return this.mainDylib.lookup(name, signature);
   }
 

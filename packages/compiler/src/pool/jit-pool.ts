@@ -5,6 +5,7 @@ import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
 import { signatureFrom } from '../calls/given-signature.js';
 import type { CallOptions } from '../calls/session-calls.js';
+import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { checkArgument, nameText, text } from '../core/arguments.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
@@ -208,7 +209,10 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @param words as for `JIT.lookup`.
    * @throws {SymbolsNotFoundError}
    */
-  async lookup(name: string, words?: CallSignature | string): Promise<PoolCallable> {
+  async lookup<Signature extends CallSignature | string = CallSignature>(
+    name: string,
+    words?: Signature,
+  ): Promise<PoolCallable<ArgumentsOf<Signature>, ResultOf<Signature>>> {
     checkArgument(nameText, name, 'name');
     const signature = words === undefined ? undefined : signatureFrom(words);
     await this.#inputs.supply(name);
@@ -224,7 +228,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
       );
     };
     const callable = (...args: CArgument[]) => call(args, {});
-    return Object.assign(callable, { symbol: name, signature: known, call });
+    const named: unknown = Object.assign(callable, { symbol: name, signature: known, call });
+    return named as PoolCallable<ArgumentsOf<Signature>, ResultOf<Signature>>;
   }
 
   /**

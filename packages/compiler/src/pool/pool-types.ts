@@ -51,12 +51,15 @@ export interface ExecutorChange {
 export type MapData = Float64Array | { readonly columns: readonly Float64Array[] };
 
 /** A function in the executors, called by name in one that has little to do. */
-export interface PoolCallable {
-  (...args: CArgument[]): Promise<CValue | undefined>;
+export interface PoolCallable<
+  Arguments extends readonly unknown[] = CArgument[],
+  Result extends CValue | undefined = CValue | undefined,
+> {
+  (...args: Arguments): Promise<Result>;
   readonly symbol: string;
   /** As it was when it was looked up. */
   readonly signature: CallSignature;
-  call(args: readonly CArgument[], options: CallOptions): Promise<CValue | undefined>;
+  call(args: Readonly<Arguments>, options: CallOptions): Promise<Result>;
 }
 
 /** How a pool works; every option has a default. */
