@@ -1,3 +1,5 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
+
 import {
   ArgumentError,
   type CallOptions,

@@ -13,8 +13,7 @@ enum {
 	LLVMHiddenVisibility = 1,
 };
 
-/* LLVMOpcode. */
-enum { LLVMBitCast = 41 };
+enum { LLVMBitCast = 41 /* of LLVMOpcode */ };
 
 static bool is_exported(LLVMValueRef value)
 {
@@ -391,9 +390,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	llvm.LLVMDisposeModule(library);
 	size_t assembly_length;
 	llvm.LLVMGetModuleInlineAsm(module, &assembly_length);
-	if (assembly_length > 0) {
+	if (assembly_length > 0)
 		put_bare(out, FARJIT_DEFINITION_ASSEMBLY, "", 0);
-	}
 	put_run_lists(out, module);
 	put_sections(out, module);
 	if (fclose(out) != 0)
