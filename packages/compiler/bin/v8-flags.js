@@ -20,11 +20,8 @@ const flags = [
 // with one of 200 15%. What a long session runs again and again is optimised still.
 if (HAS_INTERRUPT_BUDGET) flags.push(['--interrupt-budget=1000000', `--interrupt-budget=${132 * 1024}`]);
 
-let isSet = false;
-
 /** Has V8 work as suits a command. */
 function setFlags() {
-  isSet = true;
   for (const [own] of flags) setFlagsFromString(own);
   setTimeout(endDelay, MARKING_DELAY_MS).unref();
 }
@@ -35,11 +32,10 @@ function endDelay() {
 }
 
 /**
- * `load`, with the flags that V8 has by itself: it refuses what it was given compiled with other ones, as Node's own
+ * `load`, after `setFlags`, with the flags that V8 has by itself: it refuses what it was given compiled with other ones, as Node's own
  * modules are, and compiles these again, which takes several times as long as to load them.
  */
 function withOwnFlags(load) {
-  if (!isSet) return load();
   for (const [, usual] of flags) setFlagsFromString(usual);
   try {
     return load();

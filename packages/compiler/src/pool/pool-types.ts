@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { CArgument, CValue } from '../calls/c-values.js';
 import type { CallSignature } from '../calls/call-signature.js';
-import type { CallOptions } from '../calls/session-calls.js';
+import type { JITCallable } from '../calls/callable.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -54,12 +54,9 @@ export type MapData = Float64Array | { readonly columns: readonly Float64Array[]
 export interface PoolCallable<
   Arguments extends readonly unknown[] = CArgument[],
   Result extends CValue | undefined = CValue | undefined,
-> {
-  (...args: Arguments): Promise<Result>;
-  readonly symbol: string;
+> extends JITCallable<Arguments, Result> {
   /** As it was when it was looked up. */
   readonly signature: CallSignature;
-  call(args: Readonly<Arguments>, options: CallOptions): Promise<Result>;
 }
 
 /** How a pool works; every option has a default. */

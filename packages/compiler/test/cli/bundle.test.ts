@@ -22,6 +22,13 @@ for (const bundle of BUNDLES)
     t.false(/[^\0-\x7f]/.test(source), 'it is read as one byte a character');
   });
 
+test('errors keep the names of their classes, which nothing else in a bundle does', async (t) => {
+  const source = await readFile(`${BUNDLES[0]}.bundle.js`, 'latin1');
+  for (const name of ['FarJITError', 'LinkError', 'RunnerLostError', 'SourceError'])
+    t.regex(source, new RegExp(`extends [\\w$]+\\{static name="${name}"`));
+  t.false(/class LinkError/.test(source));
+});
+
 /** Prints which of a command's scripts were loaded. */
 const LOADED_AT_EXIT = `process.on('exit', () => {
   const files = Object.keys(require.cache).filter((file) => file.endsWith('.cjs'));
