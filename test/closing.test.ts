@@ -1,5 +1,5 @@
 import { type CallOptions, DeadlineExceededError, JIT, JITPool, SessionClosedError } from '@farjit/compiler';
-import { CancelledError, ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
+import { AbortError, ConnectionClosedError, FarJITError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { gate } from '#compiler/test/gate.js';
 import { assemble } from '#compiler/test/llvm/assemble.js';
@@ -136,7 +136,7 @@ for (const [how, run] of Object.entries({
     const reason = reasonOf(run(jit, { signal: abort.signal }));
     await printed;
     abort.abort();
-    t.true((await reason) instanceof CancelledError);
+    t.true((await reason) instanceof AbortError);
     await jit.close();
   });
 

@@ -1,5 +1,5 @@
-// What all errors of FarJIT are.
-export { FarJITError } from '@farjit/protocol/errors';
+// What all errors of FarJIT are, and what aborting rejects with.
+export { AbortError, FarJITError } from '@farjit/protocol/errors';
 export type { KeyBytes } from './cache/key-bytes.js';
 export type { CArgument, CValue } from './calls/c-values.js';
 export type {

@@ -1,7 +1,7 @@
 import { assert } from './assert.js';
 import { describeIssues, type Frame, FrameKind, type ReceivedFrame } from './codec.js';
 import {
-  CancelledError,
+  AbortError,
   ConnectionClosedError,
   FarJITError,
   FeatureError,
@@ -166,7 +166,7 @@ export class Connection {
    * @param options.isTraced false for requests that no caller of ours waits for: an error then has no stack of theirs, which
    *   costs more than the rest of the request.
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
-   * @throws {CancelledError} when `signal` was aborted before sending.
+   * @throws {AbortError} when `signal` was aborted before sending.
    * @throws {ConnectionClosedError} when the connection is or gets closed.
    * @throws {RequestError} LIMIT_EXCEEDED when too many others have no answer.
    * @throws {FeatureError} when the session does not have the message's feature.
@@ -186,8 +186,7 @@ export class Connection {
     if (this.#closeError)
       return Promise.reject(new ConnectionClosedError(`${type.method}: ${this.#closeError.message}`));
     if (!this.#hasFeatureOf(type)) return Promise.reject(this.#lacks(type));
-    if (signal?.aborted)
-      return Promise.reject(new CancelledError(`${type.method} was cancelled`, { cause: signal.reason }));
+    if (signal?.aborted) return Promise.reject(new AbortError(`${type.method} was cancelled`, signal.reason));
     const generation = options.generation ?? 0;
     let id = 0;
     const result = new Promise<unknown>((resolve, reject) => {
@@ -236,7 +235,10 @@ export class Connection {
   /** Requests of a generation that is gone reject; what the peer still answers to them is ignored. */
   abandonRequests(generation: number): void {
     const words = `the runner of generation ${generation} is gone`;
-    this.#pending.abandon(generation, (method) => new CancelledError(`${method}: ${words}`));
+    this.#pending.abandon(
+      generation,
+      (method) => new RequestError('STALE_GENERATION', `${method}: ${words}`),
+    );
   }
 
   /**

@@ -88,9 +88,13 @@ export class ConnectionClosedError extends FarJITError {
   }
 }
 
-/** The caller's signal aborted a request. */
-export class CancelledError extends FarJITError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('CANCELLED', message, options);
+/**
+ * A caller's signal was aborted: what it was given to was not begun, or was ended. The name is that of the platform's errors, as
+ * `fetch` rejects with, and the cause is the signal's `reason`: a `TimeoutError` for `AbortSignal.timeout`.
+ */
+export class AbortError extends FarJITError {
+  /** @param reason of the signal. */
+  constructor(message: string, reason: unknown) {
+    super('CANCELLED', message, { cause: reason });
   }
 }

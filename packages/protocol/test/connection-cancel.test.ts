@@ -1,6 +1,6 @@
 import test from 'ava';
 import { FrameKind } from '../src/codec.js';
-import { CancelledError, ConnectionClosedError, RemoteError, RequestError } from '../src/errors.js';
+import { AbortError, ConnectionClosedError, RemoteError, RequestError } from '../src/errors.js';
 import { lookupSymbols } from '../src/messages/symbols.js';
 
 import { connectPair, connectRaw, frame, settled } from './connection-fixture.js';
@@ -54,7 +54,7 @@ test('a signal aborted before the request sends nothing; one aborted after the a
   await t.throwsAsync(
     connection.request(lookupSymbols, { names: ['a'] }, { signal: AbortSignal.abort('why') }),
     {
-      instanceOf: CancelledError,
+      instanceOf: AbortError,
       message: /lookupSymbols/,
     },
   );

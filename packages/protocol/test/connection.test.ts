@@ -2,7 +2,7 @@ import test from 'ava';
 import * as v from 'valibot';
 import { FrameKind } from '../src/codec.js';
 import { Connection, type FrameEvent } from '../src/connection.js';
-import { CancelledError, ProtocolError, RemoteError, RequestError } from '../src/errors.js';
+import { AbortError, ProtocolError, RemoteError, RequestError } from '../src/errors.js';
 import { NULL_ADDR, toExecutorAddr } from '../src/executor-addr.js';
 import { notification, request } from '../src/messages/declare.js';
 import { functionsHot, reenter } from '../src/messages/indirection.js';
@@ -143,7 +143,7 @@ test('what a handler throws without a code is INTERNAL', async (t) => {
   const thrown: unknown[] = [
     new TypeError('x is not a function'),
     'just words',
-    new CancelledError('stopped'),
+    new AbortError('stopped', 'a reason'),
   ];
   executor.handle(lookupSymbols, async () => {
     throw thrown.shift();

@@ -1,5 +1,5 @@
 import { parseValue, type RunnerEnd, run, type TrapReport } from '@farjit/protocol';
-import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import { AbortError, RemoteError } from '@farjit/protocol/errors';
 import type { Limit } from '@farjit/protocol/limits';
 import {
   DeadlineExceededError,
@@ -13,11 +13,13 @@ import type { ProgramThreads } from '../runner/reclaimer.js';
 import { lossError, runnerEndOf } from '../runner/runner-errors.js';
 import type { Symbolizer } from '../runner/symbolizer.js';
 import type { LastWords } from '../runner/uncaught-exception.js';
+import type { Patience } from './given-up.js';
 
 /** Where to look up what an error of a call refers to. */
 export interface CallErrorContext {
   readonly name: string;
   readonly runner: TrappedRunner;
+  readonly options: Patience;
   failureOf(token: number): Error | undefined;
 }
 
@@ -62,6 +64,10 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
     const parsed = parseValue(run.quotaExceededData, error.data);
     return parsed.success ? new QuotaExceededError(parsed.output, { cause: error }) : error;
   }
+  const { deadlineMs, signal } = context.options;
+  if (error.code === 'CANCELLED' && signal?.aborted) return interrupted(context.name, signal.reason);
+  if (error.code === 'DEADLINE_EXCEEDED' && deadlineMs !== undefined)
+    return new DeadlineExceededError(context.name, deadlineMs, { cause: error });
   if (error.code !== 'RUNNER_LOST') return error;
   const end = runnerEndOf(error) ?? { kind: 'fault' as const, message: error.message };
   const parsed = parseValue(run.runnerLostData, error.data);
@@ -84,7 +90,7 @@ export function trapErrorOf(
 function endError(
   end: RunnerEnd,
   own: boolean,
-  { name, runner }: CallErrorContext,
+  { name, runner, options: { signal } }: CallErrorContext,
   remote: RemoteError,
 ): Error {
   switch (end.kind) {
@@ -97,10 +103,15 @@ function endError(
         ? new DeadlineExceededError(name, end.deadlineMs)
         : new RunnerLostError(end, { cause: remote });
     case 'cancelled':
-      return own
-        ? new CancelledError(`${name} was interrupted`)
+      // One signal may be for several calls in a runner, and one of them is the first to be stopped.
+      return own || signal?.aborted
+        ? interrupted(name, signal?.reason)
         : new RunnerLostError(end, { cause: remote });
     default:
       return lossError(end, runner);
   }
+}
+
+function interrupted(name: string, reason: unknown): AbortError {
+  return new AbortError(`${name} was interrupted`, reason);
 }

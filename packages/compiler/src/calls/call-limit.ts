@@ -1,3 +1,5 @@
+import { untilAborted } from '../core/aborting.js';
+
 /** Lets so many calls at a time through; the others wait in the order they came. */
 export class CallLimit {
   readonly #waiting = new Set<() => void>();
@@ -9,25 +11,25 @@ export class CallLimit {
 
   /**
    * Waits for a turn, which `leave` ends.
-   * @throws what `abortError` makes when the signal is aborted before: then there is no turn to end.
+   * @throws {AbortError} with these words when the signal is aborted before: then there is no turn to end.
    */
-  async enter(signal: AbortSignal | undefined, abortError: () => Error): Promise<void> {
+  async enter(signal: AbortSignal | undefined, words: string): Promise<void> {
     if (this.#free > 0) {
       this.#free--;
       return;
     }
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        this.#waiting.delete(go);
-        reject(abortError());
-      };
-      const go = (): void => {
-        signal?.removeEventListener('abort', abort);
-        resolve();
-      };
-      this.#waiting.add(go);
-      signal?.addEventListener('abort', abort, { once: true });
+    let go = () => {};
+    const turn = new Promise<void>((resolve) => {
+      go = resolve;
     });
+    this.#waiting.add(go);
+    try {
+      await untilAborted(signal, words, () => turn);
+    } catch (error) {
+      // Its turn may have come in the same moment.
+      if (!this.#waiting.delete(go)) this.leave();
+      throw error;
+    }
   }
 
   leave(): void {

@@ -13,7 +13,7 @@ import type { CallOptions } from './session-calls.js';
  * copied when it is called, and there as long as the call lasts; arrays for an `inout ptr` have what the function has
  * left in them when it has returned.
  * Rejects with ArgumentError, ExecutionTrapError, RunnerLostError, MaterializationError, DeadlineExceededError or
- * CancelledError, and when the executor is out of reach.
+ * AbortError, and when the executor is out of reach.
  */
 export interface JITCallable<
   Arguments extends readonly unknown[] = CArgument[],

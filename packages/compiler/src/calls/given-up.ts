@@ -1,10 +1,10 @@
-import { setMaxListeners } from 'node:events';
-import { CancelledError } from '@farjit/protocol/errors';
+import { AbortError } from '@farjit/protocol/errors';
+import { unbounded } from '../core/aborting.js';
 import { DeadlineExceededError } from '../core/errors.js';
 import type { HeldBack } from '../executor-client/held-back.js';
 
 /** When a caller gives a call up. */
-interface Patience {
+export interface Patience {
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -13,7 +13,7 @@ interface Patience {
  * The answer to a call, unless its caller's signal is aborted, or its deadline has passed, while the answer is held back. The
  * executor, which hears of both, ends the call's runner. That it has is behind the output that somebody is still dealing with,
  * for as long as they like, and is not waited for.
- * @throws {CancelledError | DeadlineExceededError}
+ * @throws {AbortError | DeadlineExceededError}
  */
 export async function answerOrGivenUp<Answer>(
   answer: Promise<Answer>,
@@ -23,8 +23,7 @@ export async function answerOrGivenUp<Answer>(
 ): Promise<Answer> {
   const hasDeadline = deadlineMs !== Number.POSITIVE_INFINITY;
   if (!hasDeadline && !signal) return answer;
-  // Every call under way listens, and one signal may be for any number of them.
-  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+  if (signal) unbounded(signal);
   let forget = () => {};
   const givenUp = new Promise<never>((_, reject) => {
     let forgetHold = () => {};
@@ -32,7 +31,7 @@ export async function answerOrGivenUp<Answer>(
       forgetHold();
       forgetHold = heldBack.onHeld(() => reject(error()));
     };
-    const onAbort = () => giveUp(() => new CancelledError(`${name} was interrupted`));
+    const onAbort = () => giveUp(() => new AbortError(`${name} was interrupted`, signal?.reason));
     const onDeadline = () => giveUp(() => new DeadlineExceededError(name, deadlineMs));
     const timer = hasDeadline ? setTimeout(onDeadline, deadlineMs) : undefined;
     signal?.addEventListener('abort', onAbort, { once: true });

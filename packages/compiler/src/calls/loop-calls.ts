@@ -1,12 +1,13 @@
 import { run, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { throwIfAborted } from '../core/aborting.js';
 import { ArgumentError } from '../core/argument-error.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { MESSAGE_LIMITS, STAGED_LIMITS } from '../runner/commit-queue.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { CallingSession } from './calling-session.js';
 import { loopBlock } from './loop-block.js';
-import type { CallOptions } from './session-calls.js';
+import { type CallOptions, notCalled } from './session-calls.js';
 
 /** Columns begin at cache lines, which also suits the widest vectors. */
 const COLUMN_ALIGNMENT = 64;
@@ -74,7 +75,7 @@ export class LoopCalls {
     let release = () => {};
     const prepare = async (runner: RunnerContext) => {
       release();
-      const { loop, entry } = await this.#linkCurrent(name, columns.length, runner);
+      const { loop, entry } = await this.#linkCurrent(name, columns.length, runner, options.signal);
       const strideBytes = Math.ceil((DOUBLE_BYTES * elementCount) / COLUMN_ALIGNMENT) * COLUMN_ALIGNMENT;
       const { address } = this.#allocate(loop, runner, strideBytes * columns.length);
       release = () => {
@@ -103,11 +104,13 @@ export class LoopCalls {
     name: string,
     parameterCount: number,
     runner: RunnerContext,
+    signal: AbortSignal | undefined,
   ): Promise<{ loop: UsedLoop; entry: ExecutorAddr }> {
     for (;;) {
       const loop = this.#enter(name, parameterCount);
       try {
         const entry = await this.#session.link(loop.unit, loop.entry, runner);
+        throwIfAborted(signal, notCalled(name));
         if (loop.isCurrent()) return { loop, entry };
       } catch (error) {
         this.#leave(loop);

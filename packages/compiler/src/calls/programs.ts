@@ -1,6 +1,7 @@
 import type { ProgramEnd, ResultOf, run } from '@farjit/protocol';
 import { FeatureError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { throwIfAborted } from '../core/aborting.js';
 import { ArgumentError } from '../core/argument-error.js';
 import {
   type ExecutionTrapError,
@@ -17,7 +18,7 @@ import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
-import type { CallOptions, SendCall, SessionCalls } from './session-calls.js';
+import { type CallOptions, notCalled, type SendCall, type SessionCalls } from './session-calls.js';
 import { signalNumber } from './signal-numbers.js';
 import { formatSignature } from './signature-text.js';
 
@@ -158,6 +159,7 @@ export class Programs {
     const prepare = async (runner: RunnerContext): Promise<PreparedProgram> => {
       const lead = await leadProgram(runner);
       const main = await this.#resolve(ref, runner);
+      throwIfAborted(ending.signal, notCalled(name));
       const { sizeBytes } = memory;
       const { address } = runner.allocate('data', sizeBytes, 16);
       used = { runner, places: [{ address, sizeBytes }] };

@@ -1,7 +1,8 @@
 import { type Commit, memory, type ResultOf, type run, type Segment } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
-import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import { RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import type {
   CallRequestOptions,
   ExecutorProcessControl,
@@ -31,7 +32,7 @@ export interface CallOptions {
    * does what a caller's own transforms, generators and plugins take.
    */
   readonly deadlineMs?: number | undefined;
-  /** Aborting ends the runner. */
+  /** Aborting rejects with an `AbortError` whose cause is the signal's reason, and ends the runner if the call is in it. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -82,7 +83,7 @@ type CallAnswer = Pick<ResultOf<typeof run.call>, 'programThreads'>;
 /** What is to be called, and how. */
 export interface CallRequest<Prepared, Result> {
   readonly name: string;
-  /** Links what it needs into the runner it is given. */
+  /** Links what it needs into the runner it is given. It may go on when the signal is aborted, and takes no memory from then on. */
   readonly prepare: (runner: RunnerContext) => Promise<Prepared>;
   readonly send: SendCall<Prepared, Result>;
   readonly options: CallOptions;
@@ -112,7 +113,7 @@ export class SessionCalls {
 
   /**
    * Never retried once it was sent.
-   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
+   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | AbortError}
    */
   run<Prepared, Result extends CallAnswer>(request: CallRequest<Prepared, Result>): Promise<Result> {
     const work = () => this.#whenItsTurn(request);
@@ -123,12 +124,12 @@ export class SessionCalls {
     request: CallRequest<Prepared, Result>,
   ): Promise<Result> {
     const { name, options } = request;
-    throwIfAborted(name, options);
-    await this.#limit.enter(options.signal, () => cancelledBefore(name, options));
+    throwIfAborted(options.signal, notCalled(name));
+    await this.#limit.enter(options.signal, notCalled(name));
     try {
       return await this.#context.runners.inSome(
         name,
-        () => this.#context.nextRunner(),
+        () => untilAborted(options.signal, notCalled(name), () => this.#context.nextRunner()),
         (runner) => this.#runIn(runner, request),
       );
     } finally {
@@ -146,10 +147,12 @@ export class SessionCalls {
     const call = runner.reclaimer.callStarted();
     let programThreads: ProgramThreads = 'same';
     try {
-      const prepared = await runners.whileAlive(runner, () => prepare(runner));
-      while (!runner.isReady && !runner.lost) await commits.makeReady(runner);
+      const { signal } = options;
+      const unlessAborted = <T>(work: () => Promise<T>) => untilAborted(signal, notCalled(name), work);
+      const prepared = await runners.whileAlive(runner, () => unlessAborted(() => prepare(runner)));
+      while (!runner.isReady && !runner.lost) await unlessAborted(() => commits.makeReady(runner));
       if (!prepared || runner.lost) return undefined;
-      throwIfAborted(name, options);
+      throwIfAborted(signal, notCalled(name));
       programThreads = 'unknown';
       const sendIt = async (commit: Commit) => {
         const { generation } = runner;
@@ -164,7 +167,7 @@ export class SessionCalls {
         }
       };
       const { heldBack } = executor();
-      return await this.#send(name, runner, (commit) =>
+      return await this.#send(name, runner, options, (commit) =>
         answerOrGivenUp(sendIt(commit), name, options, heldBack),
       );
     } catch (error) {
@@ -179,6 +182,7 @@ export class SessionCalls {
   async #send<Result>(
     name: string,
     runner: RunnerContext,
+    options: CallOptions,
     send: (commit: Commit) => Promise<Result>,
   ): Promise<Result> {
     const { commits, events, failureOf } = this.#context;
@@ -191,7 +195,7 @@ export class SessionCalls {
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
       if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') await this.#lookFor(runner);
-      throw translateCallError(error, { name, runner, failureOf });
+      throw translateCallError(error, { name, runner, options, failureOf });
     } finally {
       events.emit({ type: 'called', name, wallMs: monotonicMs() - startMs });
     }
@@ -211,10 +215,7 @@ export class SessionCalls {
   }
 }
 
-function throwIfAborted(name: string, options: CallOptions): void {
-  if (options.signal?.aborted) throw cancelledBefore(name, options);
-}
-
-function cancelledBefore(name: string, { signal }: CallOptions): CancelledError {
-  return new CancelledError(`${name} was cancelled before it was called`, { cause: signal?.reason });
+/** What an error says of a call that was not sent since its caller's signal was aborted. */
+export function notCalled(name: string): string {
+  return `${name} was cancelled before it was called`;
 }

@@ -1,4 +1,5 @@
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { throwIfAborted } from '../core/aborting.js';
 import { checkArgument, executorAddr } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
@@ -23,7 +24,7 @@ import {
 } from './callable.js';
 import type { CallingSession } from './calling-session.js';
 import { passingOf } from './passing.js';
-import type { CallOptions, PreparedCall } from './session-calls.js';
+import { type CallOptions, notCalled, type PreparedCall } from './session-calls.js';
 
 /** Makes the wrappers that calls from outside go through. */
 export interface WrapperLayer {
@@ -146,6 +147,7 @@ export class WrapperCalls {
     const prepareData = async (runner: RunnerContext) => {
       free();
       const call = await prepare(runner);
+      throwIfAborted(options.signal, notCalled(name));
       const data = dataNow();
       data.check(name, runner.commits.limits);
       const { address } = runner.allocate('data', data.sizeBytes, data.alignment);

@@ -1,4 +1,4 @@
-import { CancelledError } from '@farjit/protocol/errors';
+import { AbortError } from '@farjit/protocol/errors';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
@@ -23,7 +23,7 @@ export type StoppableOptions = CallOptions & { readonly signal: AbortSignal };
 export function isStopped(error: unknown, signal: AbortSignal | undefined): signal is AbortSignal {
   if (!signal?.aborted) return false;
   const { isBySignal } = signal.reason as StopRequest;
-  return error instanceof CancelledError || (isBySignal && isExecutorGone(error));
+  return error instanceof AbortError || (isBySignal && isExecutorGone(error));
 }
 
 export interface EvaluateOptions extends CallOptions {

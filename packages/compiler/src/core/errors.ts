@@ -100,10 +100,14 @@ export class QuotaExceededError extends FarJITError {
   }
 }
 
-/** A call passed its deadline; its runner was ended. */
+/** A call passed its deadline: its runner was ended, if it was in one, or it was not called. */
 export class DeadlineExceededError extends FarJITError {
-  constructor(name: string, deadlineMs: number) {
-    super('DEADLINE_EXCEEDED', `${name} did not return within ${deadlineMs} ms; its runner was ended`);
+  /** @param options.cause given when it was not called: what the executor said. */
+  constructor(name: string, deadlineMs: number, options?: ErrorOptions) {
+    const became = options?.cause
+      ? `was not called within ${deadlineMs} ms: the executor was busy with other calls`
+      : `did not return within ${deadlineMs} ms; its runner was ended`;
+    super('DEADLINE_EXCEEDED', `${name} ${became}`, options);
   }
 }
 

@@ -16,7 +16,13 @@ import {
 import type { ClientOptions } from 'ws';
 import type { ClientTls } from './client-tls.js';
 import { ConnectError, ResumeRefusedError } from './connect-errors.js';
-import { CONNECT_TIMEOUT_MS, type OpenedSocket, openSocket, type SocketAddress } from './open-socket.js';
+import {
+  CONNECT_TIMEOUT_MS,
+  connectGivenUp,
+  type OpenedSocket,
+  openSocket,
+  type SocketAddress,
+} from './open-socket.js';
 import { checkSocketOwner, SocketOwnerError } from './socket-owner.js';
 
 /** One of the addresses that a host's name has. */
@@ -45,7 +51,8 @@ export interface ConnectOptions {
  * Opens a WebSocket to an executor.
  * @param url `ws+unix:PATH`, `ws://HOST:PORT` or `wss://HOST:PORT`.
  * @param first the frame that will be sent as the first, if it is known: it goes with the upgrade where it can.
- * @throws {ConnectError} when nobody listens, the token is refused, the URL is not one of these, or the attempt is given up.
+ * @throws {ConnectError} when nobody listens, the token is refused, or the URL is not one of these.
+ * @throws {AbortError} when the signal is aborted.
  */
 export async function connectExecutor(
   url: string,
@@ -53,6 +60,7 @@ export async function connectExecutor(
   first?: Uint8Array,
 ): Promise<Transport> {
   checkAddress(url);
+  if (signal?.aborted) throw connectGivenUp(url, signal);
   const socketPath = pathOf(url, token || undefined, socketOwner);
   const client: ClientOptions = {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),

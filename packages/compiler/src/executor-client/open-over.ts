@@ -6,7 +6,7 @@ import {
   session,
   type Transport,
 } from '@farjit/protocol';
-import { ProtocolError } from '@farjit/protocol/errors';
+import { AbortError, ProtocolError } from '@farjit/protocol/errors';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { AnswerDeadline } from './answer-deadline.js';
 import { checkInfo, checkRunner, checkStubs } from './executor-checks.js';
@@ -46,7 +46,7 @@ export interface OpenedConnection {
 
 /**
  * Opens a session over a connected transport. The connection is closed when that fails, or `make` throws.
- * @throws as `ExecutorProcessControl.open`, and what `make` throws.
+ * @throws as `ExecutorProcessControl.open`, {AbortError} when the signal is aborted, and what `make` throws.
  */
 export async function openOver<T>(
   transport: Transport,
@@ -74,7 +74,8 @@ export async function openOver<T>(
     connection.close(1008, `no answer to ${method} within ${timeoutMs / 1000} s`),
   );
   const answered = deadline.expect(session.openSession.method, given.answerTimeoutMs);
-  const giveUp = () => connection.close(1001, 'opening the session was given up');
+  const givenUp = 'opening the session was given up';
+  const giveUp = () => connection.close(1001, givenUp);
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     if (signal?.aborted) giveUp();
@@ -98,7 +99,7 @@ export async function openOver<T>(
     return make({ connection, conduct, deadline, options: given, opened });
   } catch (error) {
     connection.close();
-    throw openingError(error);
+    throw signal?.aborted ? new AbortError(givenUp, signal.reason) : openingError(error);
   } finally {
     signal?.removeEventListener('abort', giveUp);
     answered();

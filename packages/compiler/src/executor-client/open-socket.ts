@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type Heartbeat, UNMASKED, WEBSOCKET_OPTIONS } from '@farjit/protocol';
-import type { FarJITError } from '@farjit/protocol/errors';
+import { AbortError, type FarJITError } from '@farjit/protocol/errors';
 import { foreignMessage } from '@farjit/protocol/printable';
 import { type ClientOptions, WebSocket } from 'ws';
 import { adviseOnError, adviseOnStatus } from './connect-advice.js';
@@ -38,6 +38,7 @@ export interface OpenedSocket {
  *   one who is silent.
  * @param use takes it. What comes right behind the answer to the upgrade would be lost on a socket that nobody has taken.
  * @throws {ConnectError | ResumeRefusedError}
+ * @throws {AbortError} when the signal is aborted.
  */
 export async function openSocket<T>(
   address: SocketAddress,
@@ -48,14 +49,13 @@ export async function openSocket<T>(
   }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number } = {},
 ): Promise<T> {
   const { url } = address;
-  const givenUp = () => new ConnectError(`${url}: the attempt to connect was given up`);
-  if (signal?.aborted) throw givenUp();
+  if (signal?.aborted) throw connectGivenUp(url, signal);
   const socket = createSocket(address);
   let giveUp = () => {};
   let timer: NodeJS.Timeout | undefined;
   return new Promise<T>((resolve, reject) => {
     giveUp = () => {
-      reject(givenUp());
+      reject(connectGivenUp(url, signal));
       socket.terminate();
     };
     signal?.addEventListener('abort', giveUp, { once: true });
@@ -97,6 +97,11 @@ export async function openSocket<T>(
     clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);
   });
+}
+
+/** The error of whoever gives an attempt up. */
+export function connectGivenUp(url: string, signal: AbortSignal | undefined): AbortError {
+  return new AbortError(`${url}: the attempt to connect was given up`, signal?.reason);
 }
 
 async function refusalOf(url: string, response: IncomingMessage): Promise<FarJITError> {

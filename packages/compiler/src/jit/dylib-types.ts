@@ -19,6 +19,12 @@ export interface ObjectOptions extends AddOptions {
   readonly signatures?: SignatureWords;
 }
 
+/** An object that an error can name, and whose caller may give it up. */
+export interface NamedObject extends ObjectOptions {
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ArchiveOptions extends AddOptions {
   /** Where the members of a thin archive are: what its paths begin at. */
   readonly directory?: string;

@@ -6,18 +6,18 @@ import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
-import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
-import { Reexports } from '../core/jit-dylib.js';
+import { type JITDylib, Reexports, type SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
 import { definingGenerator } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import { Builtins } from '../frontends/llvm/builtins.js';
-import { compileC } from '../frontends/llvm/c-compiler.js';
+import { compileC, notCompiled } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
@@ -54,6 +54,7 @@ import type {
   AddOptions,
   ArchiveOptions,
   EntryOptions,
+  NamedObject,
   ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
@@ -268,15 +269,12 @@ export class Dylib {
    */
   async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
     checkAddObject(content, options);
-    return this.#addObject(content, options.name ?? 'object', options.signatures);
+    return this.#addObject(content, { name: 'object', ...options });
   }
 
-  async #addObject(
-    content: Uint8Array,
-    name: string,
-    signatures?: ObjectOptions['signatures'],
-  ): Promise<ResourceTracker> {
-    if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name);
+  async #addObject(content: Uint8Array, { name, signatures, signal }: NamedObject): Promise<ResourceTracker> {
+    if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name, signal);
+    throwIfAborted(signal, notCompiled(name));
     const { triple } = this.#context.layers.pipeline.target;
     return this.defineObject(readObject(content.slice(), name, triple, signatures));
   }
@@ -309,7 +307,7 @@ export class Dylib {
         codegen,
         target: layers.pipeline.target,
         isDefined: (symbol) => this.#dylib.lookup(symbol).unit !== undefined,
-        add: (member, title) => this.#addObject(member, title),
+        add: (member, title) => this.#addObject(member, { name: title }),
       },
     );
     return archiveTracker(members, this.addMembers(members));
@@ -334,7 +332,8 @@ export class Dylib {
    */
   async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, addOptions);
-    return this.#addObject(await this.compileC(source, addOptions), addOptions.name ?? 'source');
+    const { name = 'source', signal } = addOptions;
+    return this.#addObject(await this.compileC(source, addOptions), { name, signal });
   }
 
   /**
@@ -372,9 +371,10 @@ export class Dylib {
     return platform.runProgram(ref, options);
   }
 
-  async #addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
+  async #addIR(ir: ModuleIR, name: string, signal?: AbortSignal): Promise<ResourceTracker> {
     const { codegen, layers } = this.#context;
-    return this.defineModule({ name, ...(await codegen.readModule(name, ir, layers.pipeline.target)) });
+    const read = () => codegen.readModule(name, ir, layers.pipeline.target);
+    return this.defineModule({ name, ...(await untilAborted(signal, notCompiled(name), read)) });
   }
 
   /** For front ends: defines what a unit describes. */

@@ -1,3 +1,4 @@
+import { AbortError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import {
   CALL_LIST_NAME,
@@ -17,7 +18,8 @@ import type {
   ProgramResult,
   Programs,
 } from '../calls/programs.js';
-import type { CallOptions } from '../calls/session-calls.js';
+import { type CallOptions, notCalled } from '../calls/session-calls.js';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { ExecutionTrapError, InitializationError, SymbolsNotFoundError } from '../core/errors.js';
 import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
@@ -80,11 +82,11 @@ export class Platform {
 
   /**
    * Runs the initialisers of a dylib that have not run in the runner of now, after those of its link order.
-   * @throws {InitializationError}
+   * @throws {InitializationError | AbortError}
    */
   initialize(dylib: JITDylib, options: CallOptions): Promise<void> {
     const dylibs = dependenciesFirst(dylib);
-    return this.#inTurn(dylibs, async () => {
+    return this.#inTurn(dylibs, `initialise ${dylib.name}`, options, async () => {
       const { initializers } = this.#session;
       const runner = await this.#session.runner();
       if (dylibs.every((each) => initializers.unitsIn('due', each, runner).length === 0)) return;
@@ -110,10 +112,10 @@ export class Platform {
   /**
    * Runs the finalisers of a dylib's units that are initialised, last ones first, and what they have given `__cxa_atexit`. The
    * units are as if nothing of them had been run.
-   * @throws {InitializationError}
+   * @throws {InitializationError | AbortError}
    */
   deinitialize(dylib: JITDylib, options: CallOptions): Promise<void> {
-    return this.#inTurn([dylib], async () => {
+    return this.#inTurn([dylib], `deinitialise ${dylib.name}`, options, async () => {
       const { initializers } = this.#session;
       const runner = await this.#session.runner();
       const units = initializers.unitsIn('initialized', dylib, runner);
@@ -142,7 +144,7 @@ export class Platform {
     let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
     const dylibs = dependenciesFirst(ref.dylib);
     const lead = (runner: RunnerContext) =>
-      this.#inTurn(dylibs, async () => {
+      this.#inTurn(dylibs, ref.name, options, async () => {
         const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
         begun = { units, runner };
         initializers.enter('running', units, runner);
@@ -213,17 +215,20 @@ export class Platform {
     plan: (runner: RunnerContext) => Promise<Plan>,
     options: CallOptions,
   ): Promise<void> {
+    const purpose = `${what} ${dylib.name}`;
     let placed: PlacedPlan | undefined;
     try {
       const prepare = async (runner: RunnerContext) => {
         const planned = await plan(runner);
         const entry = await this.#linkCallList(runner);
+        throwIfAborted(options.signal, notCalled(purpose));
         placed = place(planned, runner);
         return { entry, block: encodeCallList([{ function: entry, arguments: [placed.address] }]) };
       };
-      await this.#session.call(`${what} ${dylib.name}`, prepare, options);
+      await this.#session.call(purpose, prepare, options);
     } catch (error) {
       const candidates = placed ? await this.#stoppedIn(placed, error) : [];
+      if (error instanceof AbortError) throw error;
       throw new InitializationError(what, dylib.name, candidates, error);
     } finally {
       if (placed && !placed.runner.lost) {
@@ -258,12 +263,24 @@ export class Platform {
     return this.#session.link(this.#callListUnit, CALL_LIST_NAME, runner);
   }
 
-  /** Waits for what was begun before for one of the dylibs; what is done for others may go on, and may be waited for by it. */
-  #inTurn<T>(dylibs: readonly JITDylib[], work: () => Promise<T>): Promise<T> {
-    const mine = Promise.all(dylibs.map((dylib) => this.#turns.get(dylib))).then(work);
-    const ended = mine.catch(() => {
-      // Whoever has asked for it is told.
+  /**
+   * Waits for what was begun before for one of the dylibs; what is done for others may go on, and may be waited for by it.
+   * @param purpose in words, for who gives that up.
+   * @throws {AbortError} when the signal is aborted before its turn has come.
+   */
+  #inTurn<T>(
+    dylibs: readonly JITDylib[],
+    purpose: string,
+    { signal }: CallOptions,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const before = Promise.all(dylibs.map((dylib) => this.#turns.get(dylib)));
+    const mine = untilAborted(signal, notCalled(purpose), () => before).then(() => {
+      throwIfAborted(signal, notCalled(purpose));
+      return work();
     });
+    // Whoever has asked for it is told how it has ended.
+    const ended = Promise.allSettled([before, mine]);
     for (const dylib of dylibs) this.#turns.set(dylib, ended);
     return mine;
   }

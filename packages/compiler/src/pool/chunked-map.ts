@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { monotonicMs } from '@farjit/protocol/clock';
-import { CancelledError, FarJITError } from '@farjit/protocol/errors';
+import { AbortError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../calls/loop-calls.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
@@ -111,8 +111,7 @@ export class ChunkedMap implements TaskSource {
   /** The results, in the order of the elements, when all chunks have been done by whoever `take`s them. */
   async run(): Promise<Float64Array> {
     const { signal } = this.#options;
-    const onAbort = () =>
-      this.fail(new CancelledError(`map of ${this.#name} was cancelled`, { cause: signal?.reason }));
+    const onAbort = () => this.fail(new AbortError(`map of ${this.#name} was cancelled`, signal?.reason));
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     if (this.#chunkCount === 0) this.#settle.resolve();

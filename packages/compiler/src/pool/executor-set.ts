@@ -1,3 +1,4 @@
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { SessionClosedError } from '../core/errors.js';
 import { checkAddress } from '../executor-client/connect.js';
 import { ConnectError } from '../executor-client/connect-errors.js';
@@ -11,6 +12,8 @@ const REFRESH_MS = 10_000;
 const WAIT_MS = 60_000;
 /** When one executor is there, how long the others are waited for before a pool is handed out. */
 const LATECOMER_MS = 2000;
+/** What an error says when its caller's signal was aborted. */
+const NOT_WAITED = 'waiting for an executor was given up';
 
 /** What a set needs to know of its pool. */
 export interface ExecutorSetHost<Session extends JIT> {
@@ -133,17 +136,19 @@ export class ExecutorSet<Session extends JIT> {
 
   /**
    * At least one that is connected, waited for if need be.
-   * @throws {NoExecutorError | SessionClosedError}
+   * @throws {NoExecutorError | SessionClosedError | AbortError}
    */
   async someConnected(signal: AbortSignal | undefined): Promise<PoolExecutor<Session>[]> {
+    throwIfAborted(signal, NOT_WAITED);
     if (this.connected.length === 0) {
-      const stop = new AbortController();
-      const onAbort = () => stop.abort();
-      const timer = setTimeout(onAbort, this.#waitMs);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      await this.#until(() => this.connected.length > 0, stop.signal);
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      const isLate = new AbortController();
+      const timer = setTimeout(() => isLate.abort(), this.#waitMs);
+      const isThere = () => this.connected.length > 0 || signal?.aborted === true;
+      try {
+        await untilAborted(signal, NOT_WAITED, () => this.#until(isThere, isLate.signal));
+      } finally {
+        clearTimeout(timer);
+      }
     }
     this.refuseClosed();
     if (this.connected.length === 0) throw this.#noExecutor();

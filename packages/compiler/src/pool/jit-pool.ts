@@ -7,9 +7,9 @@ import { signatureFrom } from '../calls/given-signature.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { checkArgument, nameText, text } from '../core/arguments.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
-import { ConnectError } from '../executor-client/connect-errors.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import {
@@ -82,7 +82,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
       definitions: this.definitions,
       codegen: this.#codegen,
       target: () => this.#target(),
-      someSession: () => this.#someSession(),
+      someSession: (signal) => this.#someSession(signal),
     });
   }
 
@@ -91,7 +91,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @param urls as for `connectExecutor`; a host's name with several addresses stands for as many executors; `local` starts
    *   one of our own.
    * @returns a pool when at least one is connected; the others are tried again and again.
-   * @throws {ConnectError} when none is.
+   * @throws {ConnectError} when none is, {AbortError} when the signal is aborted.
    */
   static async connect(urls: readonly string[], options: ExecutorPoolOptions = {}): Promise<JITPool> {
     checkConnectArguments(urls, options);
@@ -240,7 +240,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @param data a column for each of its parameters, which must stay as they are until this has ended.
    * @throws {ArgumentError} when the data does not fit the function.
    * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
-   * @throws {CancelledError | NoExecutorError}
+   * @throws {AbortError | NoExecutorError}
    */
   async map(
     fn: string | { readonly symbol: string },
@@ -290,18 +290,14 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   /** Connects the pool, which is closed when that fails: see `connect`. */
   protected async open(urls: readonly string[]): Promise<this> {
     const { signal } = this.#options;
-    // Whoever is being connected to is given up, which ends the waiting.
-    const giveUp = () => void this.#executors.close();
-    signal?.addEventListener('abort', giveUp, { once: true });
+    const givenUp = 'the attempt to connect was given up';
     try {
-      await this.#executors.addFirst(signal?.aborted ? [] : urls);
-      if (signal?.aborted) throw new ConnectError('the attempt to connect was given up');
+      await untilAborted(signal, givenUp, () => this.#executors.addFirst(urls));
+      throwIfAborted(signal, givenUp);
       return this;
     } catch (error) {
       await this.close();
       throw error;
-    } finally {
-      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -326,8 +322,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /** One of those that are connected. */
-  async #someSession(): Promise<Session> {
-    const connected = await this.#executors.someConnected(undefined);
+  async #someSession(signal?: AbortSignal): Promise<Session> {
+    const connected = await this.#executors.someConnected(signal);
     for (const { session } of connected) if (session) return session;
     throw new SessionClosedError('the pool was closed');
   }

@@ -1,4 +1,4 @@
-import { CancelledError } from '@farjit/protocol/errors';
+import { AbortError } from '@farjit/protocol/errors';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { JIT } from '../jit/jit.js';
 import type { ExpressionResult } from '../jit/jit-types.js';
@@ -85,8 +85,7 @@ export class OrderedExpressions<Session extends JIT> implements TaskSource<Sessi
    */
   async run(onAdvance: () => void): Promise<void> {
     const { signal } = this.#options;
-    const onAbort = () =>
-      this.#settleUntaken(new CancelledError('the evaluation was cancelled', { cause: signal?.reason }));
+    const onAbort = () => this.#settleUntaken(new AbortError('the evaluation was cancelled', signal?.reason));
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {

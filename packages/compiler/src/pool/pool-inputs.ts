@@ -1,6 +1,8 @@
 import type { CodegenPool } from '../codegen/codegen-pool.js';
+import { throwIfAborted } from '../core/aborting.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
+import { notCompiled } from '../frontends/llvm/c-compiler.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -21,7 +23,7 @@ export interface PoolInputsContext<Session extends JIT> {
   /** One of the executors': they differ in what their CPUs have, of which inputs say nothing. */
   target(): Promise<TargetDescription>;
   /** One with an executor that is connected. */
-  someSession(): Promise<Session>;
+  someSession(signal: AbortSignal | undefined): Promise<Session>;
 }
 
 /** What others have made, read once, and added to all sessions of a pool, now and later: `JITPool` says what each does. */
@@ -84,9 +86,11 @@ export class PoolInputs<Session extends JIT> {
   }
 
   async addC(source: string | Uint8Array, options: AddCOptions): Promise<ResourceTracker> {
-    const { name = 'source' } = options;
-    const session = await this.#context.someSession();
-    return this.addObject(await session.mainDylib.compileC(source, options), { name });
+    const { name = 'source', signal } = options;
+    const session = await this.#context.someSession(signal);
+    const content = await session.mainDylib.compileC(source, options);
+    throwIfAborted(signal, notCompiled(name));
+    return this.addObject(content, { name });
   }
 
   /** Adds the member of an archive that defines a name, if nobody else does. */

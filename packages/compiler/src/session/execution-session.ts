@@ -279,7 +279,7 @@ export class ExecutionSession implements CallingSession {
 
   /**
    * Runs a call: `prepare` links what it needs into the runner it is given. Never retried once it was sent.
-   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | CancelledError}
+   * @throws {ExecutionTrapError | RunnerLostError | MaterializationError | DeadlineExceededError | AbortError}
    */
   async call(
     name: string,

@@ -1,9 +1,10 @@
 import type { RunnerEnd, TrapReport } from '@farjit/protocol';
-import { CancelledError, RemoteError } from '@farjit/protocol/errors';
+import { AbortError, RemoteError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import test from 'ava';
 import { translateCallError } from '../../src/calls/call-errors.js';
+import type { CallOptions } from '../../src/calls/session-calls.js';
 import {
   DeadlineExceededError,
   ExecutionTrapError,
@@ -26,7 +27,7 @@ const TRAP: TrapReport = {
   frames: [toExecutorAddr(CODE + 0x20n), toExecutorAddr(0x1)],
 };
 
-function translate(error: unknown): unknown {
+function translate(error: unknown, options: CallOptions = {}): unknown {
   const symbolizer = new Symbolizer();
   symbolizer.add('store$impl', toExecutorAddr(CODE), 0x10);
   symbolizer.add('main$impl', toExecutorAddr(CODE + 0x10n), 0x10);
@@ -35,6 +36,7 @@ function translate(error: unknown): unknown {
   return translateCallError(error, {
     name: 'main',
     runner: { symbolizer, limitsInForce: [], reachedLimits: [], lastWords: new LastWords() },
+    options,
     failureOf,
   });
 }
@@ -82,8 +84,31 @@ test('a deadline, an interruption: of this call, or of another', (t) => {
   t.true(own instanceof DeadlineExceededError);
   t.is((own as Error).message, 'main did not return within 100 ms; its runner was ended');
   t.true(translate(lost(deadline, false)) instanceof RunnerLostError);
-  t.true(translate(lost({ kind: 'cancelled' }, true)) instanceof CancelledError);
+  t.true(translate(lost({ kind: 'cancelled' }, true)) instanceof AbortError);
   t.true(translate(lost({ kind: 'cancelled' }, false)) instanceof RunnerLostError);
+});
+
+test('one signal of several calls in a runner interrupts each of them', (t) => {
+  const options = { signal: AbortSignal.abort('enough') };
+  for (const error of [
+    lost({ kind: 'cancelled' }, true),
+    lost({ kind: 'cancelled' }, false),
+    new RemoteError('CANCELLED', 'the call was cancelled before it started'),
+  ]) {
+    const translated = translate(error, options);
+    if (!(translated instanceof AbortError)) return t.fail();
+    t.is(translated.name, 'AbortError');
+    t.is(translated.cause, 'enough');
+  }
+  t.true(translate(lost({ kind: 'exit', status: 1 }, false), options) instanceof RunnerLostError);
+});
+
+test('a call that has waited in vain for its turn there is late', (t) => {
+  const late = new RemoteError('DEADLINE_EXCEEDED', 'the deadline passed before the call could start');
+  const error = translate(late, { deadlineMs: 7 });
+  if (!(error instanceof DeadlineExceededError)) return t.fail();
+  t.is(error.message, 'main was not called within 7 ms: the executor was busy with other calls');
+  t.is(translate(late), late);
 });
 
 for (const end of [
@@ -141,7 +166,7 @@ test('errors that mean that the runner is gone, and those that come after a comm
     errors.filter(hasAppliedCommit).map(({ code }) => code),
     ['CALLBACK_FAILED', 'CANCELLED', 'DEADLINE_EXCEEDED', 'DRAINING', 'QUOTA_EXCEEDED'],
   );
-  t.false(hasAppliedCommit(new CancelledError('before it was sent')));
+  t.false(hasAppliedCommit(new AbortError('before it was sent', 'a reason')));
 });
 
 test('megabytes where the data of an error belong are looked at in no time', (t) => {

@@ -1,12 +1,12 @@
 import test from 'ava';
 import { CallLimit } from '../../src/calls/call-limit.js';
 
-const abortError = () => new Error('aborted');
+const WORDS = 'not done';
 
 test('turns go to those who wait in the order they came', async (t) => {
   const limit = new CallLimit(2);
   const order: number[] = [];
-  const enter = (index: number) => limit.enter(undefined, abortError).then(() => order.push(index));
+  const enter = (index: number) => limit.enter(undefined, WORDS).then(() => order.push(index));
   const entered = [0, 1, 2, 3, 4].map(enter);
   await Promise.all(entered.slice(0, 2));
   await new Promise(setImmediate);
@@ -21,26 +21,26 @@ test('turns go to those who wait in the order they came', async (t) => {
 
 test('one that is aborted while it waits takes no turn', async (t) => {
   const limit = new CallLimit(1);
-  await limit.enter(undefined, abortError);
+  await limit.enter(undefined, WORDS);
   const controller = new AbortController();
-  const aborted = limit.enter(controller.signal, abortError);
-  const next = limit.enter(controller.signal, abortError);
-  const last = limit.enter(undefined, abortError);
+  const aborted = limit.enter(controller.signal, WORDS);
+  const next = limit.enter(controller.signal, WORDS);
+  const last = limit.enter(undefined, WORDS);
   controller.abort();
-  await t.throwsAsync(aborted, { message: 'aborted' });
-  await t.throwsAsync(next, { message: 'aborted' });
+  await t.throwsAsync(aborted, { name: 'AbortError', message: WORDS });
+  await t.throwsAsync(next, { name: 'AbortError', message: WORDS });
   limit.leave();
   await last;
   limit.leave();
-  await limit.enter(undefined, abortError);
+  await limit.enter(undefined, WORDS);
   t.pass();
 });
 
 test('a signal that is aborted after the turn has come does nothing', async (t) => {
   const limit = new CallLimit(1);
-  await limit.enter(undefined, abortError);
+  await limit.enter(undefined, WORDS);
   const controller = new AbortController();
-  const waiting = limit.enter(controller.signal, abortError);
+  const waiting = limit.enter(controller.signal, WORDS);
   limit.leave();
   controller.abort();
   await t.notThrowsAsync(waiting);

@@ -1,4 +1,4 @@
-import { CancelledError } from '@farjit/protocol/errors';
+import { AbortError } from '@farjit/protocol/errors';
 import test from 'ava';
 import type { CommandStreams } from '../../src/cli/command-streams.js';
 import { Report } from '../../src/cli/run-on-pool.js';
@@ -60,7 +60,7 @@ for (const [request, words] of [
 ] as const)
   test(`whoever stops it is told ${words.length === 0 ? 'nothing' : 'where'}, and the rest is not written`, async (t) => {
     const { report, written } = reported(AbortSignal.abort(request));
-    await report.result(0, failure(new CancelledError('cancelled')));
+    await report.result(0, failure(new AbortError('cancelled', 'a reason')));
     t.is(report.outcome, 'stopped');
     await report.result(1, value(2));
     t.deepEqual(written, [...words]);

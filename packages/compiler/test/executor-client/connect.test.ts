@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AbortError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocketServer } from 'ws';
 import { connectExecutor } from '../../src/executor-client/connect.js';
@@ -110,7 +111,7 @@ test('an attempt that is not answered is given up when its signal says so', asyn
   const connecting = connectExecutor(url, { signal: stop.signal });
   const [socket] = await once(server, 'connection');
   stop.abort();
-  const givenUp = { instanceOf: ConnectError, message: `${url}: the attempt to connect was given up` };
+  const givenUp = { instanceOf: AbortError, message: `${url}: the attempt to connect was given up` };
   await t.throwsAsync(connecting, givenUp);
   if (!socket.destroyed) await once(socket, 'close');
   await t.throwsAsync(connectExecutor(url, { signal: stop.signal }), givenUp);

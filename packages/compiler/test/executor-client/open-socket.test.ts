@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { AbortError } from '@farjit/protocol/errors';
 import test, { type ExecutionContext } from 'ava';
 import { WebSocketServer } from 'ws';
 import { ConnectError } from '../../src/executor-client/connect-errors.js';
@@ -75,7 +76,7 @@ test('a socket that has been opened stays open after the time, and whatever is a
 test('an attempt that is given up, before or while, says so', async (t) => {
   const url = await dripping(t, 'HTTP/1.1 101 Switching Protocols\r\nX: ');
   const giveUp = new AbortController();
-  const refused = { instanceOf: ConnectError, message: `${url}: the attempt to connect was given up` };
+  const refused = { instanceOf: AbortError, message: `${url}: the attempt to connect was given up` };
   const opening = openSocket({ url, client: {} }, () => t.fail(), { signal: giveUp.signal });
   giveUp.abort();
   await t.throwsAsync(opening, refused);

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { CancelledError } from '@farjit/protocol/errors';
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { libraryIdentity } from '../../cache/llvm-identity.js';
+import { throwIfAborted } from '../../core/aborting.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { runConfined } from './confined-tool.js';
 import { type CompiledSource, type CompilerRun, compileKept, isWorthKeeping } from './kept-c.js';
@@ -20,7 +20,7 @@ export interface COptions {
   readonly flags?: readonly string[];
   /** Whose headers can be included in quotes; without it, no file of the caller's can be read. */
   readonly directory?: string;
-  /** Ends clang: what waits for it rejects with `CancelledError`. */
+  /** Ends clang: what waits for it rejects with `AbortError`. */
   readonly signal?: AbortSignal;
   /** Told what clang says of a source that it takes: warnings, as it writes them. */
   readonly onWarnings?: (words: string) => void;
@@ -60,7 +60,7 @@ const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 102
  * @returns bitcode, or an object for assembly.
  * @throws {CSourceError} when clang refuses the source.
  * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
- * @throws {CancelledError} when the signal was aborted.
+ * @throws {AbortError} when the signal was aborted.
  */
 export async function compileC(
   clang: string,
@@ -68,7 +68,8 @@ export async function compileC(
   options: COptions = {},
   kept?: KeptObjects,
 ): Promise<Uint8Array> {
-  const { name = 'source', language = 'c' } = options;
+  const { name = 'source', language = 'c', signal } = options;
+  throwIfAborted(signal, notCompiled(name));
   refuseInstrumentation(name, options.flags ?? []);
   // As bytes: what is in strings need not be UTF-8.
   const bytes = Buffer.from(source);
@@ -165,11 +166,16 @@ async function runClang(
     if (words !== '') onWarnings?.(words);
     return output;
   }
-  if (signal?.aborted) throw new CancelledError(`${name} was not compiled: its signal was aborted`);
+  throwIfAborted(signal, notCompiled(name));
   const diagnostics = parseDiagnostics(words);
   if (diagnostics.some(({ severity }) => severity.endsWith('error')))
     throw new CSourceError(name, words.trim(), diagnostics);
   throw new CCompilerError(`${clang} failed over ${name} (${end}): ${words.trim() || 'it does not say why'}`);
+}
+
+/** What an error says when its caller's signal was aborted. */
+export function notCompiled(name: string): string {
+  return `${name} was not compiled: its signal was aborted`;
 }
 
 /** @throws {CCompilerError} for what would be left out without a word: LLVM's passes of such options are not run. */
