@@ -169,7 +169,7 @@ static void *program_main(void *argument)
 	farjit_use_signal_stack(started->thread.signal_stack);
 	uint64_t result;
 	if (!farjit_run_bounded(&started->thread, program_entry, started, &result))
-		return NULL;
+		farjit_fault("a thread of the program was unwound to its start");
 	return (void *)result;
 }
 

@@ -69,7 +69,8 @@ static _Unwind_Reason_Code stop_at_boundary(int version, _Unwind_Action actions,
 
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token)
 {
-	if (!thread || !thread->boundary) {
+	/* One that the program has started: who waits for what it does would wait for ever, or take NULL for its result. */
+	if (!thread || !thread->boundary || thread->call_slot == FARJIT_NO_CALL_SLOT) {
 		farjit_fail_calls(FARJIT_NO_CALL_SLOT, token);
 		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: its thread is in no call", token);
 	}

@@ -21,7 +21,7 @@ export function describeRunnerEnd(end: RunnerEnd): string {
     case 'quota':
       return `${describeQuota(end.quota)} is used up`;
     case 'unwind-failed':
-      return 'a thread could not be unwound after a failed compilation';
+      return 'a thread could not go on without a function that it had called';
     case 'fault':
       return end.message;
   }

@@ -31,7 +31,7 @@ const ENDS: readonly [RunnerEnd, string][] = [
     { kind: 'quota', quota: { name: 'cpu', value: 9, identity: 'token a' } },
     'the quota cpu=9 of token a is used up',
   ],
-  [{ kind: 'unwind-failed' }, 'a thread could not be unwound after a failed compilation'],
+  [{ kind: 'unwind-failed' }, 'a thread could not go on without a function that it had called'],
   [{ kind: 'fault', message: 'why' }, 'why'],
 ];
 

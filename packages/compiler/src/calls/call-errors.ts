@@ -9,6 +9,7 @@ import {
   QuotaExceededError,
   RunnerLostError,
 } from '../core/errors.js';
+import type { CallbackFailures } from '../runner/callback-failures.js';
 import type { ProgramThreads } from '../runner/reclaimer.js';
 import { lossError, runnerEndOf } from '../runner/runner-errors.js';
 import type { Symbolizer } from '../runner/symbolizer.js';
@@ -20,7 +21,6 @@ export interface CallErrorContext {
   readonly name: string;
   readonly runner: TrappedRunner;
   readonly options: Patience;
-  failureOf(token: number): Error | undefined;
 }
 
 /** The runner that a call was in. */
@@ -30,6 +30,8 @@ export interface TrappedRunner {
   /** Those it has reached and gone on. */
   readonly reachedLimits: readonly Limit[];
   readonly lastWords: LastWords;
+  /** Why its callbacks have failed. */
+  readonly failures: CallbackFailures;
 }
 
 /** Codes of calls that have not been started. */
@@ -56,7 +58,7 @@ export function translateCallError(error: unknown, context: CallErrorContext): u
   if (!(error instanceof RemoteError)) return error;
   if (error.code === 'CALLBACK_FAILED') {
     const parsed = parseValue(run.callbackFailedData, error.data);
-    const failure = parsed.success ? context.failureOf(parsed.output.token) : undefined;
+    const failure = parsed.success ? context.runner.failures.tell(parsed.output.token) : undefined;
     return failure ?? new MaterializationError(context.name, error);
   }
   if (error.code === 'DRAINING') return new ExecutorDrainingError(context.name, { cause: error });
@@ -107,6 +109,11 @@ function endError(
       return own || signal?.aborted
         ? interrupted(name, signal?.reason)
         : new RunnerLostError(end, { cause: remote });
+    case 'unwind-failed': {
+      // It came when that had happened, and was not begun.
+      const cause = runner.failures.takeUntold();
+      return cause ? new RunnerLostError(end, { cause }) : lossError(end, runner);
+    }
     default:
       return lossError(end, runner);
   }

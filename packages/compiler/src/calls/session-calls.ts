@@ -98,8 +98,6 @@ export interface SessionCallsContext {
   executor(): ExecutorProcessControl;
   /** The runner for new work. */
   nextRunner(): Promise<RunnerContext>;
-  /** Why a callback has failed, by its token. */
-  failureOf(token: number): Error | undefined;
 }
 
 /** The way of a call: it waits its turn, is prepared in a runner that lives, is sent once, and its error translated. */
@@ -130,7 +128,10 @@ export class SessionCalls {
       return await this.#context.runners.inSome(
         name,
         () => untilAborted(options.signal, notCalled(name), () => this.#context.nextRunner()),
-        (runner) => this.#runIn(runner, request),
+        (runner) => {
+          this.#context.runners.checkLast();
+          return this.#runIn(runner, request);
+        },
       );
     } finally {
       this.#limit.leave();
@@ -185,7 +186,7 @@ export class SessionCalls {
     options: CallOptions,
     send: (commit: Commit) => Promise<Result>,
   ): Promise<Result> {
-    const { commits, events, failureOf } = this.#context;
+    const { commits, events } = this.#context;
     const startMs = monotonicMs();
     const outgoing = runner.commits.take({ deregister: true });
     try {
@@ -194,8 +195,9 @@ export class SessionCalls {
       return answer;
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
+      const translated = translateCallError(error, { name, runner, options });
       if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') await this.#lookFor(runner);
-      throw translateCallError(error, { name, runner, options, failureOf });
+      throw translated;
     } finally {
       events.emit({ type: 'called', name, wallMs: monotonicMs() - startMs });
     }

@@ -56,7 +56,10 @@ export interface UncaughtException {
   readonly what?: string;
 }
 
-/** The runner ended while the call was in flight, for a reason that was not the call's own trap. */
+/**
+ * The runner ended while the call was in flight, for a reason that was not the call's own trap; or before, where nobody has been
+ * told that a thread could not go on: `cause` is then why, and the call was not made.
+ */
 export class RunnerLostError extends FarJITError {
   readonly end: RunnerEnd;
   /** What ended the runner by SIGABRT, where the program has said so; untrusted code can forge it. */
@@ -74,7 +77,8 @@ export class RunnerLostError extends FarJITError {
     const { limits = [], uncaught, ...errorOptions } = options;
     super(
       'RUNNER_LOST',
-      `the runner ended: ${describeRunnerEnd(end)}${uncaughtInWords(uncaught)}${reachedInWords(limits)}`,
+      `the runner ended: ${describeRunnerEnd(end)}${failureInWords(end, options.cause)}` +
+        `${uncaughtInWords(uncaught)}${reachedInWords(limits)}`,
       errorOptions,
     );
     this.end = end;
@@ -258,6 +262,10 @@ function uncaughtInWords(uncaught: UncaughtException | undefined): string {
   if (!uncaught) return '';
   const { type, what } = uncaught;
   return `: nobody caught ${type}${what === undefined ? '' : `, what(): ${what}`}`;
+}
+
+function failureInWords({ kind }: RunnerEnd, cause: unknown): string {
+  return kind === 'unwind-failed' && cause instanceof Error ? `: ${cause.message}` : '';
 }
 
 function reachedInWords(limits: readonly Limit[]): string {

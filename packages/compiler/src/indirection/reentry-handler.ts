@@ -65,7 +65,7 @@ export class ReentryHandler {
     const { name, ...result } = await callbacks.executeCompileCallback(trampoline, runner);
     this.#runningCount--;
     span.note({ 'farjit.symbol': name });
-    if (result.outcome === 'failed') span.fail(result.message);
+    if (result.outcome === 'failed') span.fail(result.error.message);
     ran();
     const revisionThen = revision();
     while (!runner.isReady && !runner.lost)
@@ -89,7 +89,10 @@ export class ReentryHandler {
         const commit = runner.isReady ? take() : memory.emptyCommit();
         return { outcome: 'landed', landing: stubs.stubAddress(stub), commit };
       }
-      if (result.outcome === 'failed') return result;
+      if (result.outcome === 'failed') {
+        const { outcome, error } = result;
+        return { outcome, token: runner.failures.keep(error), message: error.message };
+      }
       return { ...result, commit: take() };
     };
   }

@@ -9,6 +9,7 @@ import type {
   ThreadLocalPlace,
 } from '../executor-client/executor-process-control.js';
 import type { SectionProt } from '../jitlink/link-graph.js';
+import { CallbackFailures } from './callback-failures.js';
 import { CommitQueue, MESSAGE_LIMITS, STAGED_LIMITS } from './commit-queue.js';
 import { CounterPages } from './counter-pages.js';
 import type { Linked } from './linked.js';
@@ -50,6 +51,8 @@ export class RunnerContext {
   readonly #waiting = new Set<(error: Error) => void>();
   /** Limits that the runner has reached without ending, in order. */
   readonly reachedLimits: Limit[] = [];
+  /** Why its callbacks have failed. */
+  readonly failures = new CallbackFailures();
   /** What the program writes on standard error. */
   readonly lastWords = new LastWords();
   lost = false;

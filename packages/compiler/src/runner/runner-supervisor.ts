@@ -19,6 +19,8 @@ export class RunnerSupervisor {
   readonly #observer: RunnerObserver;
   /** The current runner, lost or not; undefined while the session is opened. */
   #attached: RunnerContext | undefined;
+  /** The one before it. */
+  #last: RunnerContext | undefined;
   /** A runner that was lost before it was attached. */
   #lostAhead: { readonly generation: number; readonly end: RunnerEnd } | undefined;
   #restarting: Promise<RunnerContext> | undefined;
@@ -54,6 +56,7 @@ export class RunnerSupervisor {
   /** Makes the executor's runner the current one. */
   attach(executor: ExecutorProcessControl): RunnerContext {
     const runner = new RunnerContext(executor, this.#hotThreshold);
+    this.#last = this.#attached;
     this.#attached = runner;
     this.#observer.attached(runner);
     const lost = this.#lostAhead;
@@ -70,6 +73,15 @@ export class RunnerSupervisor {
       runner.lost = true;
       this.#observer.lost(runner, end);
     }
+  }
+
+  /**
+   * Whoever calls next is told, once, when the last runner has ended over a thread that no call has waited for: what it did is lost.
+   * @throws {RunnerLostError}
+   */
+  checkLast(): void {
+    const failure = this.#last?.failures.takeUntold();
+    if (failure) throw new RunnerLostError({ kind: 'unwind-failed' }, { cause: failure });
   }
 
   /** The same, when that is what an executor's error says. */

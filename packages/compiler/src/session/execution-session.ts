@@ -128,7 +128,6 @@ export class ExecutionSession implements CallingSession {
       tracing,
       executor,
       nextRunner: () => this.runner(),
-      failureOf: (token) => callbacks.failureOf(token),
     });
     this.programs = new Programs({
       calls: this.#calls,

@@ -11,6 +11,7 @@ import {
   MaterializationError,
   RunnerLostError,
 } from '../../src/core/errors.js';
+import { CallbackFailures } from '../../src/runner/callback-failures.js';
 import { hasAppliedCommit, isRunnerGone, runnerEndOf } from '../../src/runner/runner-errors.js';
 import { Symbolizer } from '../../src/runner/symbolizer.js';
 import { LastWords } from '../../src/runner/uncaught-exception.js';
@@ -27,17 +28,22 @@ const TRAP: TrapReport = {
   frames: [toExecutorAddr(CODE + 0x20n), toExecutorAddr(0x1)],
 };
 
-function translate(error: unknown, options: CallOptions = {}): unknown {
+/** Of which the third is of `g`. */
+function toldFailures(): CallbackFailures {
+  const failures = new CallbackFailures();
+  for (const name of ['e', 'f', 'g'])
+    failures.tell(failures.keep(new MaterializationError(name, new Error('bad'))));
+  return failures;
+}
+
+function translate(error: unknown, options: CallOptions = {}, failures = toldFailures()): unknown {
   const symbolizer = new Symbolizer();
   symbolizer.add('store$impl', toExecutorAddr(CODE), 0x10);
   symbolizer.add('main$impl', toExecutorAddr(CODE + 0x10n), 0x10);
-  const failureOf = (token: number) =>
-    token === 3 ? new MaterializationError('g', new Error('bad')) : undefined;
   return translateCallError(error, {
     name: 'main',
-    runner: { symbolizer, limitsInForce: [], reachedLimits: [], lastWords: new LastWords() },
+    runner: { symbolizer, limitsInForce: [], reachedLimits: [], lastWords: new LastWords(), failures },
     options,
-    failureOf,
   });
 }
 
@@ -130,6 +136,17 @@ test('a runner whose end cannot be read is a fault in the words of the error', (
     if (!(error instanceof RunnerLostError)) return t.fail();
     t.deepEqual(error.end, { kind: 'fault', message: 'the runner is gone' });
   }
+});
+
+test('a call that came when a thread had ended the runner is told why, once', (t) => {
+  const failures = new CallbackFailures();
+  const failure = new MaterializationError('g', new Error('bad'));
+  failures.keep(failure);
+  const error = translate(lost({ kind: 'unwind-failed' }, false), {}, failures) as Error;
+  t.true(error instanceof RunnerLostError);
+  t.is(error.cause, failure);
+  t.regex(error.message, /had called: cannot compile g: bad$/);
+  t.is(failures.takeUntold(), undefined);
 });
 
 test('a failed callback is the error it failed with, if that is known', (t) => {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fenv.h>
 #include <immintrin.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -278,22 +279,24 @@ static void a_failed_callback_unwinds_through_the_c_library(void)
 	host_close(&host);
 }
 
-static void a_failed_callback_ends_just_its_program_thread(void)
+static void a_failed_callback_of_a_program_thread_fails_the_calls_that_run(void)
 {
 	struct host host;
 	host_open(&host);
 	publish_eh_frame(&host);
 	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
-	uint64_t thread = data_address(&host, DATA_SCRATCH), result = data_address(&host, DATA_SCRATCH + 8);
-	words[1] = 0x55;
+	uint64_t thread = data_address(&host, DATA_SCRATCH);
 	host_call(&host, host_lookup(&host, "pthread_create"),
 		  ARGUMENTS(thread, 0, payload(&host, start_and_reenter), trampoline(&host, 1)), NULL);
-	fail_reentry(&host, 4);
-	CHECK_EQUAL(host_call(&host, host_lookup(&host, "pthread_join"), ARGUMENTS(words[0], result), NULL), 0);
-	CHECK_EQUAL(words[1], 0);
-	CHECK_EQUAL(host.control->program_threads, 0);
-	CHECK_EQUAL(host_call(&host, payload(&host, add_one), ARGUMENTS(1), NULL), 2);
-	host_close(&host);
+	uint16_t reentry = host_expect(&host, FARJIT_BELL_REENTER).slot;
+	host_post_call(&host, 0, host_lookup(&host, "pthread_join"), ARGUMENTS(words[0], 0));
+	while (host.control->calls[0].state != FARJIT_CALL_RUNNING)
+		sched_yield();
+	host_unwind(&host, reentry, 4);
+	CHECK(WIFEXITED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
+	CHECK_EQUAL(host.control->calls[0].state, FARJIT_CALL_FAILED);
+	CHECK_EQUAL(host.control->calls[0].token, 4);
 }
 
 static void ends_when_it_cannot_unwind(void)
@@ -369,7 +372,8 @@ const struct test_case reentry_cases[] = {
 	{"waits-for-a-slot-when-all-are-taken", waits_for_a_slot_when_all_are_taken},
 	{"a-failed-callback-unwinds-nested-frames", a_failed_callback_unwinds_nested_frames},
 	{"a-failed-callback-unwinds-through-the-c-library", a_failed_callback_unwinds_through_the_c_library},
-	{"a-failed-callback-ends-just-its-program-thread", a_failed_callback_ends_just_its_program_thread},
+	{"a-failed-callback-of-a-program-thread-fails-the-calls-that-run",
+	 a_failed_callback_of_a_program_thread_fails_the_calls_that_run},
 	{"a-failed-callback-leaves-no-signal-blocked", a_failed_callback_leaves_no_signal_blocked},
 	{"a-failed-callback-in-a-signal-handler-leaves-no-signal-blocked",
 	 a_failed_callback_in_a_signal_handler_leaves_no_signal_blocked},

@@ -33,7 +33,7 @@ export const CASES: readonly string[] = [
   'waits-for-a-slot-when-all-are-taken',
   'a-failed-callback-unwinds-nested-frames',
   'a-failed-callback-unwinds-through-the-c-library',
-  'a-failed-callback-ends-just-its-program-thread',
+  'a-failed-callback-of-a-program-thread-fails-the-calls-that-run',
   'a-failed-callback-leaves-no-signal-blocked',
   'a-failed-callback-in-a-signal-handler-leaves-no-signal-blocked',
   'ends-when-it-cannot-unwind',

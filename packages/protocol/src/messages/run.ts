@@ -91,7 +91,7 @@ export const runnerEnd = v.variant('kind', [
   v.strictObject({ kind: v.literal('limit'), limit }),
   /** Ended by the host because all sessions of its identity together used more than they may. */
   v.strictObject({ kind: v.literal('quota'), quota }),
-  /** A thread could not be unwound after a failed callback. */
+  /** A failed callback was of a thread that is in no call, or that could not be unwound. */
   v.strictObject({ kind: v.literal('unwind-failed') }),
   /** The runner broke the contract of the shared memory or could not be started. */
   v.strictObject({
