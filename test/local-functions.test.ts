@@ -42,6 +42,33 @@ for (const level of ['-O0', '-O1', '-O2'])
     t.true(functions.includes('never'));
   });
 
+/** Four hundred static functions that share a variable, each of which may call the one before it. */
+const MANY = `
+static long total;
+#define NOINLINE __attribute__((noinline))
+static NOINLINE long f0(long x) { return total += x; }
+${Array.from({ length: 399 }, (_, i) => `static NOINLINE long f${i + 1}(long x) { total += x * ${i + 1}; return x > 1000000 ? f${i}(x - 1) : total; }`).join('\n')}
+int few(void) { return (int)(f1(1) + f200(1) + f399(1)); }
+int all(void) { return f399(1000400) > 0; }`;
+
+for (const kind of ['object', 'C'] as const)
+  test(`a program that calls few of many static functions is sent few ahead: ${kind}`, async (t) => {
+    const { plugin, functions } = linkedFunctions();
+    const { jit } = await openJIT(t, { plugins: [plugin] });
+    const signatures = { few: 'i32()', all: 'i32()' };
+    if (kind === 'C') await jit.addC(MANY, { name: 'many.c' });
+    else await jit.addObject(compile(MANY, ['-O1', ...SECTIONS]), { name: 'many.o', signatures });
+    const few = await jit.lookup('few', 'i32()');
+    t.is(await few(), 802);
+    const ofProgram = functions.filter((name) => !name.startsWith('call$'));
+    t.true(ofProgram.length <= 12, ofProgram.join(' '));
+    t.is(jit.statistics().compileCallbacks, 1);
+    // One that goes on to others is sent more with each callback.
+    t.is(await (await jit.lookup('all', 'i32()'))(), 1);
+    t.is(new Set(functions.filter((name) => /^f\d/.test(name))).size, 400);
+    t.true(jit.statistics().compileCallbacks <= 12, `${jit.statistics().compileCallbacks} callbacks`);
+  });
+
 test('so it is with the internal functions of a module', async (t) => {
   const { plugin, functions } = linkedFunctions();
   const { jit } = await openJIT(t, { plugins: [plugin], speculate: 'off' });

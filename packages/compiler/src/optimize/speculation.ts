@@ -12,6 +12,8 @@ const MAX_CALLERS_UP = 8;
 
 /** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
 const LINK_AHEAD_FUNCTIONS = 64;
+/** Those of what has been compiled as a whole that one callback links ahead, for each function that is known to have been called. */
+const EMITTED_AHEAD_PER_CALL = 8;
 /** Most functions one callback links ahead: its answer brings their frames, and those of the one it asks for. */
 const MAX_LINKED_AHEAD = memory.MAX_FINALIZE_ACTIONS - 2;
 
@@ -121,11 +123,13 @@ export class Speculator {
   }
 
   /**
-   * The same for a function of what has been compiled as a whole, where others are found that costs nothing but their bytes:
-   * how many go along is for `find` to say.
+   * The same for a function of what has been compiled as a whole, where others are found that costs nothing but their bytes, of
+   * which `find` says how many go along. A program that has asked for little may be a small one: at most
+   * `EMITTED_AHEAD_PER_CALL` go along for each function called.
    */
   chooseEmitted(name: string, find: (name: string) => boolean): string[] {
-    return this.#chooseAhead(name, MAX_LINKED_AHEAD, find);
+    const proven = EMITTED_AHEAD_PER_CALL * this.#called.size;
+    return this.#chooseAhead(name, this.#mode === 'eager' ? MAX_LINKED_AHEAD : proven, find);
   }
 
   #chooseAhead(name: string, limit: number, find: (name: string) => boolean): string[] {

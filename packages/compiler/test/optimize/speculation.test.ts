@@ -260,6 +260,20 @@ test('before anything is known so many functions are linked ahead, and two for e
   t.is(speculator.openAheadCount, 66);
 });
 
+test('of what has been compiled as a whole eight are linked ahead for each that was called', (t) => {
+  const calls = chain(1000);
+  const { speculator, compiled } = speculate('auto', calls);
+  const link = (name: string) => {
+    speculator.noteCalled(name);
+    const chosen = speculator.chooseEmitted(name, () => true);
+    for (const one of [name, ...chosen]) compiled.add(one);
+    return chosen.length;
+  };
+  t.is(link('f0'), 8);
+  const called = compiled.size;
+  t.true(link(`f${called}`) >= 16);
+});
+
 test('what is not found is passed by no further than it leads', (t) => {
   const calls = { f: ['a', 'b'], a: ['c'], b: ['d'], c: [], d: [] };
   const { speculator } = speculate('auto', calls);
