@@ -55,7 +55,7 @@ test('C++ is compiled, with its headers', async (t) => {
        try { v.at(n); } catch (const std::out_of_range &) { return std::accumulate(v.begin(), v.end(), 0); }
        return -1;
      }`,
-    { name: 'sum.cpp', language: 'c++' },
+    { name: 'sum.cpp' },
   );
   t.is(await (await jit.lookup('sum'))(10), 55);
 });
@@ -63,7 +63,7 @@ test('C++ is compiled, with its headers', async (t) => {
 test('assembly becomes an object', async (t) => {
   const { jit } = await openJIT(t);
   const source = (number: string) => `.globl f\n.type f,@function\nf: lea ${number}(%rdi), %eax\n ret\n`;
-  await jit.addC(source('5'), { name: 'f.s', language: 'assembler' });
+  await jit.addC(source('5'), { name: 'f.s' });
   t.is(await (await jit.lookup('f', INT))(3), 8);
   const dylib = jit.createDylib('other');
   await dylib.addC(`#define NUMBER 7\n${source('NUMBER')}`, { language: 'assembler-with-cpp' });
@@ -165,13 +165,55 @@ test('a source reads no file but the headers that are its own, whatever it names
     [`.include "${path}"\n`, 'assembler'],
     // Read by a code generator, which opens no file at all.
     [`__asm__(".incbin \\"${path}\\"");\nint x;`, 'c'],
+    [`__asm__(".include \\"${path}\\"");\nint x;`, 'c++'],
     ['#include "/proc/self/environ"\n', 'c'],
     ['#include "/etc/passwd"\n', 'c'],
   ] as const) {
     const error = await t.throwsAsync(jit.addC(source, { directory, language }), undefined, source);
     t.false(/a secret|root:/.test(error.message), source);
   }
+  const moduleAssembly = `module asm ".include \\22${path}\\22"\ndefine i32 @f() { ret i32 0 }`;
+  const ofIR = await t.throwsAsync(jit.addIR(moduleAssembly, { name: 'read.ll' }));
+  t.regex(ofIR.message, /^Cannot compile module read\.ll: .*Could not find include file/s);
   t.deepEqual(jit.definedNames(), []);
+  // In a function it is code, and read when that is compiled.
+  await jit.addC(`int f(void) { __asm__(".incbin \\"${path}\\""); return 0; }`, { directory });
+  await t.throwsAsync((await jit.lookup('f'))(), {
+    code: 'MATERIALIZATION_FAILED',
+    message: /^cannot compile f: .*Could not find incbin file/s,
+  });
+});
+
+test('assembly reads files beside it, and other sources do not', async (t) => {
+  const { jit } = await openJIT(t);
+  const directory = directoryOf(t, { 'five.bin': '\x05', 'name.inc': '.globl five\n' });
+  const source =
+    '.data\n.include "name.inc"\nfive: .incbin "five.bin"\n.section .note.GNU-stack,"",@progbits\n';
+  await jit.addC(source, { name: 'five.s', directory });
+  await jit.addC('extern signed char five; int f(void) { return five; }');
+  t.is(await (await jit.lookup('f'))(), 5);
+  const inC = jit.addC('__asm__(".incbin \\"five.bin\\"");', { directory });
+  await t.throwsAsync(inC, { message: /Could not find incbin file 'five\.bin'/ });
+});
+
+test("a source's language is what its name says, unless it is given", async (t) => {
+  const { jit } = await openJIT(t);
+  const cxx = 'template <class T> T same(T x) { return x; } extern "C" int NAME(int x) { return same(x); }';
+  for (const [index, name] of ['a.cpp', 'dir/a.cc', 'a.cxx', 'a.c++', 'a.C'].entries()) {
+    await jit.addC(cxx.replace('NAME', `f${index}`), { name });
+    t.is(await (await jit.lookup(`f${index}`, INT))(7), 7, name);
+  }
+  await jit.addC('int class(int x) { return x; }', { name: 'a.c' });
+  await jit.addC('int template(int x) { return x; }', { name: 'without' });
+  await jit.addC('int typename(int x) { return x; }', { name: 'a.cpp', language: 'c' });
+  await t.throwsAsync(jit.addC('int class;', { name: 'b.cpp' }), { instanceOf: CSourceError });
+  await t.throwsAsync(jit.addC(cxx, { name: 'b.cpp', language: 'c' }), { instanceOf: CSourceError });
+  const assembly = (name: string) =>
+    `.globl ${name}\n${name}: movl $NUMBER, %eax\nret\n.section .note.GNU-stack,"",@progbits\n`;
+  await jit.addC(assembly('g').replace('NUMBER', '5'), { name: 'g.s' });
+  await jit.addC(`#define NUMBER 6\n${assembly('h')}`, { name: 'h.S' });
+  t.is(await (await jit.lookup('g', 'i32()'))(), 5);
+  t.is(await (await jit.lookup('h', 'i32()'))(), 6);
 });
 
 test('what an editor puts in front of UTF-8 is no part of a source', async (t) => {

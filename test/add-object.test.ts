@@ -124,7 +124,7 @@ test('what an object defines competes as in a linker: strong, weak, common, COMD
   const third = compile('int fine(void) { return 1; } int real(int x) { return x; }', flags);
   await t.throwsAsync(jit.addObject(third, { name: 'third.o' }), {
     instanceOf: LinkError,
-    message: /^In graph third\.o: real already defined by first\.o/,
+    message: /^third\.o: real already defined by first\.o/,
   });
   t.is(await jit.findSymbol('fine'), undefined);
 });
@@ -206,7 +206,7 @@ test('an object that cannot be linked is refused by name when it is added, and n
       {
         instanceOf: LinkError,
         code: 'LINK_ERROR',
-        message: new RegExp(`^In graph dir/bad\\.o(, section .*)?: .*${message.source}`, 's'),
+        message: new RegExp(`^dir/bad\\.o(, section .*)?: .*${message.source}`, 's'),
       },
       what,
     );

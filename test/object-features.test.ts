@@ -89,13 +89,13 @@ test('what is for another machine, or for 32 bits, is refused by name', async (t
   foreign[18] = 183;
   await t.throwsAsync(jit.addObject(foreign, { name: 'arm.o' }), {
     instanceOf: LinkError,
-    message: /^In graph arm\.o: there is no linker for ELF machine 183 \(AArch64\)$/,
+    message: /^arm\.o: there is no linker for ELF machine 183 \(AArch64\)$/,
   });
   const short = object.slice();
   short[4] = 1;
   await t.throwsAsync(jit.addObject(short, { name: 'x32.o' }), {
     instanceOf: LinkError,
-    message: /^In graph x32\.o: the object is not 64-bit little-endian ELF$/,
+    message: /^x32\.o: the object is not 64-bit little-endian ELF$/,
   });
   t.deepEqual(jit.definedNames(), []);
 });

@@ -56,10 +56,10 @@ int run() {
 }
 }`;
 
-function buildLibrary(t: ExecutionContext): string {
+function buildLibrary(t: ExecutionContext, source = LIBRARY): string {
   const directory = mkdtempSync(join(tmpdir(), 'farjit-library-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
-  writeFileSync(join(directory, 'a.cpp'), LIBRARY);
+  writeFileSync(join(directory, 'a.cpp'), source);
   const path = join(directory, 'libholder.so');
   execFileSync('c++', ['-std=c++17', '-O1', '-fPIC', '-shared', '-o', path, 'a.cpp'], {
     cwd: directory,
@@ -90,6 +90,84 @@ test("data of the one definition rule is the library's that has it, too: a modul
   await jit.addC(PROGRAM, { name: 'program.cpp', language: 'c++', flags: ['-std=c++17'] });
   await jit.initialize();
   t.is(await (await jit.lookup('run', RUN))(), 2);
+});
+
+/** One variable in each thread, however many define it: with a constant at first, with what is computed, and a template's. */
+const THREAD_LOCALS = `
+#include <thread>
+int made(int n);
+inline thread_local int level = 1;
+inline thread_local int computed = made(10);
+template <class T> struct Each { static thread_local int count; };
+template <class T> thread_local int Each<T>::count = 5;
+inline int &once() { static thread_local int value = made(100); return value; }
+`;
+const THREADED_LIBRARY = `${THREAD_LOCALS}
+static thread_local int calls;
+int made(int n) { return n + ++calls; }
+extern "C" {
+int lib_level(int by) { return level += by; }
+int lib_computed(int by) { return computed += by; }
+int lib_count(int by) { return Each<long>::count += by; }
+int lib_once(int by) { return once() += by; }
+int lib_calls() { return calls; }
+const void *lib_place() { return &level; }
+}`;
+const THREADED_PROGRAM = `${THREAD_LOCALS}
+extern "C" {
+int lib_level(int), lib_computed(int), lib_count(int), lib_once(int), lib_calls();
+const void *lib_place();
+static int differing() {
+  int wrong = 0, n = 0;
+  auto check = [&](bool right) { wrong |= !right << n++; };
+  level += 10, computed += 20, Each<long>::count += 30, once() += 40;
+  check(lib_level(1) == 12 && level == 12);
+  check(lib_computed(2) == computed);
+  check(lib_count(3) == 38 && Each<long>::count == 38);
+  check(lib_once(4) == once());
+  check(lib_calls() == 2);
+  check(lib_place() == &level);
+  check(++Each<short>::count == 6);
+  return wrong;
+}
+int run() {
+  int here = differing(), there = -1;
+  std::thread([&] { there = differing(); }).join();
+  return here * 1000 + there;
+}
+}`;
+
+for (const [what, compiler] of [
+  ['an object of gcc', 'c++'],
+  ['an object of clang', findClang(findLibLLVM().path)],
+  ['a module', undefined],
+] as const)
+  test(`so it is with thread-local data: ${what}`, async (t) => {
+    const library = buildLibrary(t, THREADED_LIBRARY);
+    const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6', library] } });
+    if (compiler)
+      await jit.addObject(compile(THREADED_PROGRAM, FLAGS, 'c++', compiler), { name: 'program.o' });
+    else await jit.addC(THREADED_PROGRAM, { name: 'program.cpp', language: 'c++', flags: ['-std=c++17'] });
+    await jit.initialize();
+    t.is(await (await jit.lookup('run', RUN))(), 0);
+    await t.throwsAsync(jit.findSymbol('level'), { code: 'THREAD_LOCAL_SYMBOL' });
+  });
+
+test('a thread-local variable of two files and no library is one in each thread', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  await jit.addObject(compile(THREADED_LIBRARY, FLAGS, 'c++'), { name: 'library.o' });
+  await jit.addC(THREADED_PROGRAM, { name: 'program.cpp', language: 'c++', flags: ['-std=c++17'] });
+  await jit.initialize();
+  t.is(await (await jit.lookup('run', RUN))(), 0);
+});
+
+test('one that a library has too is refused where the code could not reach it there', async (t) => {
+  const { jit } = await openJIT(t, {
+    local: { preload: ['libstdc++.so.6', buildLibrary(t, THREADED_LIBRARY)] },
+  });
+  const source = 'inline thread_local int level = 1; extern "C" int run() { return ++level; }';
+  await jit.addObject(compile(source, [...FLAGS, '-ftls-model=initial-exec'], 'c++'), { name: 'initial.o' });
+  await t.throwsAsync((await jit.lookup('run', RUN))(), { message: /level.*library/s });
 });
 
 test('what only is weak is not shared with a library that happens to have the name', async (t) => {

@@ -345,6 +345,12 @@ export const SHARED_LAYOUT = [
         'u64',
         'of `struct farjit_frame_index`, at the end of the constant part; whole pages',
       ],
+      'Stubs are in a row, counted from the start of the reservation, and so are their pointers, behind one that is to the resolver. ' +
+        'A pointer is 0 where there is no stub yet.',
+      ['stubs_offset', 'u64'],
+      ['stub_bytes', 'u64', 'of each'],
+      ['pointers_offset', 'u64'],
+      ['pointers_bytes', 'u64', 'of all that there is room for'],
     ],
   },
   {

@@ -123,6 +123,6 @@ function shown(line: string | undefined): string {
 
 function describe(error: Error & { readonly code?: string }): string {
   const { code, message, cause } = error;
-  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  const reason = cause instanceof Error && !message.includes(cause.message) ? `: ${cause.message}` : '';
   return `${code ?? error.name}: ${message}${reason}`.slice(0, 400);
 }

@@ -1,4 +1,4 @@
-import type { CLanguage } from '#compiler/src/frontends/llvm/c-compiler.js';
+import type { CLanguage } from '#compiler/src/frontends/llvm/c-language.js';
 
 /** One file of a program. */
 export interface ProgramSource {

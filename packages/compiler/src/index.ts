@@ -57,8 +57,8 @@ export {
   type KaleidoscopePool as ExecutorPool,
 } from './frontends/kaleidoscope/kaleidoscope-pool.js';
 export { SourceError } from './frontends/kaleidoscope/source-error.js';
-export type { CLanguage } from './frontends/llvm/c-compiler.js';
 export { CCompilerError, type CDiagnostic, CSourceError } from './frontends/llvm/c-errors.js';
+export type { CLanguage } from './frontends/llvm/c-language.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export {
   DOUBLE,

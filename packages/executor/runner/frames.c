@@ -19,11 +19,15 @@ static const void *note_question(void *program_counter, struct dwarf_eh_bases *b
 }
 
 static find_fde *find_other = note_question;
+/* libgcc_s's, which asks for unwind information too. */
+static void *(*find_enclosing)(void *program_counter);
 
 void farjit_frames_initialize(void)
 {
+	find_enclosing = (void *(*)(void *))dlsym(RTLD_NEXT, "_Unwind_FindEnclosingFunction");
 	/* Where libgcc_s keeps to its own, no exception would find its way through JIT'd code. */
-	_Unwind_FindEnclosingFunction(farjit_frames_initialize);
+	if (find_enclosing)
+		find_enclosing(farjit_frames_initialize);
 	if (!was_asked)
 		farjit_fault("libgcc_s does not ask for unwind information by _Unwind_Find_FDE: this build of it does not serve");
 	find_other = (find_fde *)dlsym(RTLD_NEXT, "_Unwind_Find_FDE");
@@ -70,4 +74,30 @@ __attribute__((visibility("default"))) const void *_Unwind_Find_FDE(void *progra
 		return NULL;
 	*bases = (struct dwarf_eh_bases){.function = (void *)(farjit_code_start + record.start)};
 	return (const void *)(farjit_code_start + record.fde);
+}
+
+/* The stub that leads to a function is what everybody has for its address. One that no stub leads to any more keeps its code's. */
+static void *stub_of(void *function)
+{
+	const struct farjit_header *header = &farjit_control->header;
+	const _Atomic uint64_t *pointers = (const void *)(farjit_code_start + header->pointers_offset);
+	uint64_t count = header->pointers_bytes / sizeof *pointers;
+	uint64_t pointer;
+	for (uint64_t i = 1; i < count && (pointer = atomic_load_explicit(&pointers[i], memory_order_relaxed)) != 0; i++)
+		if (pointer == (uint64_t)function)
+			return (void *)(farjit_code_start + header->stubs_offset + (i - 1) * header->stub_bytes);
+	return function;
+}
+
+/* For who asks which function a frame is of, and compares that with addresses: a program, or a library. */
+__attribute__((visibility("default"))) void *_Unwind_FindEnclosingFunction(void *program_counter)
+{
+	const struct farjit_header *header = &farjit_control->header;
+	/* As libgcc_s takes it: a return address, behind the call. */
+	uint64_t offset = (uintptr_t)program_counter - 1 - farjit_code_start;
+	uint64_t into_stubs = offset - header->stubs_offset;
+	if (header->stub_bytes != 0 && into_stubs < header->pointers_bytes / sizeof(uint64_t) * header->stub_bytes)
+		return (void *)(farjit_code_start + offset - into_stubs % header->stub_bytes);
+	void *function = find_enclosing(program_counter);
+	return function && offset < farjit_code_end - farjit_code_start ? stub_of(function) : function;
 }

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x5990d7a4u
+#define FARJIT_LAYOUT_VERSION 0xa8ddd17au
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -298,6 +298,14 @@ struct farjit_header {
 	uint64_t data_bytes;
 	uint64_t thread_stack_bytes;
 	uint64_t frame_index_bytes; /* of `struct farjit_frame_index`, at the end of the constant part; whole pages */
+	/*
+	 * Stubs are in a row, counted from the start of the reservation, and so are their pointers, behind one that
+	 * is to the resolver. A pointer is 0 where there is no stub yet.
+	 */
+	uint64_t stubs_offset;
+	uint64_t stub_bytes; /* of each */
+	uint64_t pointers_offset;
+	uint64_t pointers_bytes; /* of all that there is room for */
 };
 
 struct farjit_control {

@@ -95,8 +95,8 @@ export class ControlArea {
   }
 
   /** Fills what the runner reads when it starts. */
-  writeHeader(threadStackBytes: number): void {
-    const { code, constant, control, data } = this.#reservation.layout;
+  writeHeader(threadStackBytes: number, stubBytes: number): void {
+    const { code, constant, control, data, frameHeads, stubs, pointers } = this.#reservation.layout;
     const at = CONTROL.header;
     this.#bytes.writeUInt32LE(LAYOUT_MAGIC, at + HEADER.magic);
     this.#bytes.writeUInt32LE(LAYOUT_VERSION, at + HEADER.layoutVersion);
@@ -105,7 +105,11 @@ export class ControlArea {
     this.#writeWord(at + HEADER.controlBytes, BigInt(control.sizeBytes));
     this.#writeWord(at + HEADER.dataBytes, BigInt(data.sizeBytes));
     this.#writeWord(at + HEADER.threadStackBytes, BigInt(threadStackBytes));
-    this.#writeWord(at + HEADER.frameIndexBytes, BigInt(this.#reservation.layout.frameHeads.sizeBytes));
+    this.#writeWord(at + HEADER.frameIndexBytes, BigInt(frameHeads.sizeBytes));
+    this.#writeWord(at + HEADER.stubsOffset, BigInt(stubs.offset));
+    this.#writeWord(at + HEADER.stubBytes, BigInt(stubBytes));
+    this.#writeWord(at + HEADER.pointersOffset, BigInt(pointers.offset));
+    this.#writeWord(at + HEADER.pointersBytes, BigInt(pointers.sizeBytes));
   }
 
   readHello(): RunnerHello {

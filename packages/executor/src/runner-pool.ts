@@ -152,7 +152,7 @@ async function startRunner(
   };
   try {
     const control = new ControlArea(reservation);
-    control.writeHeader(stackBytes(limits));
+    control.writeHeader(stackBytes(limits), abi.stubBytes);
     const process = await RunnerProcess.start({
       runnerPath,
       abi,

@@ -53,8 +53,8 @@ function written(bytes: Buffer): number {
 
 test('the header says sizes and layout, each in its place', (t) => {
   const { area, bytes, reservation } = prepare(t);
-  area.writeHeader(64 * 1024);
-  const { code, constant, control, data } = reservation.layout;
+  area.writeHeader(64 * 1024, 8);
+  const { code, constant, control, data, stubs, pointers } = reservation.layout;
   t.is(bytes.readUInt32LE(CONTROL.header + HEADER.magic), LAYOUT_MAGIC);
   t.is(bytes.readUInt32LE(CONTROL.header + HEADER.layoutVersion), LAYOUT_VERSION);
   for (const [offset, value] of [
@@ -63,6 +63,10 @@ test('the header says sizes and layout, each in its place', (t) => {
     [CONTROL.header + HEADER.controlBytes, control.sizeBytes],
     [CONTROL.header + HEADER.dataBytes, data.sizeBytes],
     [CONTROL.header + HEADER.threadStackBytes, 64 * 1024],
+    [CONTROL.header + HEADER.stubsOffset, stubs.offset],
+    [CONTROL.header + HEADER.stubBytes, 8],
+    [CONTROL.header + HEADER.pointersOffset, pointers.offset],
+    [CONTROL.header + HEADER.pointersBytes, pointers.sizeBytes],
   ] as const)
     t.is(bytes.readBigUInt64LE(offset), BigInt(value));
 });

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { readBoundedFile } from '../files/bounded-file.js';
-import type { CLanguage } from '../frontends/llvm/c-compiler.js';
+import { type CLanguage, LANGUAGE_OF_SUFFIX } from '../frontends/llvm/c-language.js';
 import { type InputKind, inputKindOf } from '../frontends/llvm/input-kind.js';
 import { SourceFileError } from './read-source.js';
 
@@ -28,17 +28,12 @@ const MAY_BE_EMPTY: ReadonlySet<ProgramKind> = new Set<ProgramKind>([
 ]);
 
 /** What files are by their names, when they do not begin as anything that is known. */
-const KIND_OF_SUFFIX: ReadonlyMap<string, ProgramKind> = new Map([
+const KIND_OF_SUFFIX: ReadonlyMap<string, ProgramKind> = new Map<string, ProgramKind>([
   ['.ll', 'assembly'],
   ['.bc', 'bitcode'],
   ['.o', 'object'],
   ['.a', 'archive'],
-  ['.c', 'c'],
-  ['.cc', 'c++'],
-  ['.cpp', 'c++'],
-  ['.cxx', 'c++'],
-  ['.s', 'assembler'],
-  ['.S', 'assembler-with-cpp'],
+  ...LANGUAGE_OF_SUFFIX,
 ]);
 
 /** What C++ leaves in objects, archives, bitcode and LLVM assembly: names of its library. */

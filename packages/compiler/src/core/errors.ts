@@ -4,6 +4,7 @@ import { formatAddr } from '@farjit/protocol/executor-addr';
 import { describeLimit, type Limit } from '@farjit/protocol/limits';
 import { describeQuota, type Quota } from '@farjit/protocol/quotas';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import { LinkError } from '../jitlink/errors.js';
 import type { SectionProt } from '../jitlink/link-graph.js';
 
 /** A JIT'd frame in words: `fib$impl+0x1c`, or the bare address of code that is not JIT'd. */
@@ -123,7 +124,8 @@ export class MaterializationError extends FarJITError {
   readonly symbol: string;
 
   constructor(symbol: string, cause: unknown) {
-    super('MATERIALIZATION_FAILED', `cannot compile ${symbol}: ${messageOf(cause)}`, { cause });
+    const verb = cause instanceof LinkError ? 'link' : 'compile';
+    super('MATERIALIZATION_FAILED', `cannot ${verb} ${symbol}: ${messageOf(cause)}`, { cause });
     this.symbol = symbol;
   }
 }

@@ -46,7 +46,7 @@ function flagsOf(symbol: LinkSymbol): SymbolFlags {
     linkage: isCommon ? 'common' : linkage,
     scope,
     threadLocal,
-    vague: symbol.vague && !threadLocal && isVague(name, { callable, scope }),
+    vague: symbol.vague && isVague(name, { callable, scope }),
     sizeBytes: isCommon ? sizeBytes : 0,
   };
 }

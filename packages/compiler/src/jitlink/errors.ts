@@ -45,9 +45,7 @@ export class LinkError extends FarJITError {
 
   constructor(reason: LinkErrorReason, details: LinkErrorDetails, problem: string, options?: ErrorOptions) {
     const where =
-      details.section === undefined
-        ? `In graph ${details.graph}`
-        : `In graph ${details.graph}, section ${details.section}`;
+      details.section === undefined ? details.graph : `${details.graph}, section ${details.section}`;
     super('LINK_ERROR', `${where}: ${problem}`, options);
     this.reason = reason;
     this.details = details;
@@ -77,10 +75,11 @@ const BUILTINS_HINT =
 /** Names that the graph refers to and that neither it nor anyone the context asked defines. */
 export function missingSymbolsError(graph: string, names: readonly string[]): LinkError {
   const list = names.map((name) => `"${name}"`).join(', ');
+  const them = names.length === 1 ? 'it' : 'them';
   return new LinkError(
     'missing-symbols',
     { graph, names },
-    `no definition of ${list}; define ${names.length === 1 ? 'it' : 'them'}, or declare it extern and load a ` +
-      `library that has it${names.some((name) => BUILTIN.test(name)) ? BUILTINS_HINT : ''}`,
+    `no definition of ${list}; define ${them}, or declare ${them} extern and load a library that has ` +
+      `${them}${names.some((name) => BUILTIN.test(name)) ? BUILTINS_HINT : ''}`,
   );
 }

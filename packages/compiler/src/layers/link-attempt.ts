@@ -40,8 +40,8 @@ export interface Meaning {
   readonly stub: IndirectStub | undefined;
   /** It is a function that only its unit can name, and is called: its code will do where that is linked. */
   readonly isCall: boolean;
-  /** Of data that a library has, too, whose copy is everybody's. */
-  readonly shared: ExecutorAddr | undefined;
+  /** It is data that a library has, too, whose copy is everybody's. */
+  readonly isShared: boolean;
 }
 
 /** A part's graph, as long as what others define does not change it. */
@@ -126,9 +126,9 @@ export class LinkAttempt {
       queue.push(...companions.parts);
       uncompiled.push(...companions.uncompiled);
       for (const meaning of member.meanings.values()) {
-        const { found, stub, shared } = meaning;
+        const { found, stub, isShared } = meaning;
         if (found.unit && !runner.knowsShared(found.unit)) uncompared.add(found.unit);
-        if (shared !== undefined) continue;
+        if (isShared) continue;
         if (stub) {
           if (!stubs.isEmitted(stub)) absent.push(stub);
         } else if (isData(found)) {
@@ -173,11 +173,13 @@ export class LinkAttempt {
     const addresses = new Map<string, ExecutorAddr>();
     // What has data cannot be linked again when code that it calls is.
     const hasData = graph.layouts.some(({ prot }) => prot === 'data');
-    for (const [name, { found, stub, isCall, shared }] of meanings) {
+    for (const [name, { found, stub, isCall, isShared }] of meanings) {
       const code =
         isCall && !hasData ? this.#addressIn(implementationName(found.name), found, members) : undefined;
       const stubbed = stub && this.#context.stubs.stubAddress(stub);
-      const address = shared ?? code ?? stubbed ?? this.#addressOf(found, members);
+      const address = isShared
+        ? found.unit && this.#runner.sharedAddress(found.unit, found.name)
+        : (code ?? stubbed ?? this.#addressOf(found, members));
       if (address !== undefined) addresses.set(name, address);
     }
     return addresses;
@@ -213,7 +215,7 @@ export class LinkAttempt {
     const prepared = this.#graphs.get(part);
     const dylib = own ?? this.#context.mainDylib;
     const elsewhere: Elsewhere = {
-      isTaken: (name) => own?.find(name) !== unit || this.#runner.sharedAddress(unit, name) !== undefined,
+      isTaken: (name) => own?.find(name) !== unit || this.#runner.isShared(unit, name),
       isInLibrary: (name) => this.#isInLibrary(dylib.lookup(name)),
     };
     const current =
@@ -246,14 +248,18 @@ export class LinkAttempt {
       stub: isStubbed ? this.#context.stubs.createStub(found) : undefined,
       isWeak: weakNames.has(asked),
       isThreadLocal: threadLocalNames.has(asked),
-      shared: unit && this.#runner.sharedAddress(unit, name),
+      isShared: unit !== undefined && this.#runner.isShared(unit, name),
     };
   }
 
-  /** Whether nobody defines it, those who have been asked included, and a library has a thread-local variable of that name. */
+  /**
+   * Whether a library's thread-local variable of that name is meant: nobody defines it, those who have been asked included, or any
+   * definition would do.
+   */
   #isInLibrary({ unit, dylib, name }: FoundDefinition): boolean {
+    if (unit) return this.#runner.isSharedThreadLocal(unit, name);
     const isAsked = this.#generated.get(dylib)?.has(name) || this.#askedWeakly.get(dylib)?.has(name);
-    return !unit && isAsked === true && this.#runner.threadIndexOf(name) !== undefined;
+    return isAsked === true && this.#runner.threadIndexOf(name) !== undefined;
   }
 
   /** Of a name that nobody defines: what generators have said by now or, where only the process can, what it has. */

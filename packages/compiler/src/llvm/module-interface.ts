@@ -142,7 +142,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       linkage: isCommon ? 'common' : (bits & FLAG.weak) !== 0 ? 'weak' : 'strong',
       scope,
       threadLocal,
-      vague: (bits & FLAG.vague) !== 0 && !threadLocal && isVague(name, { callable, scope }),
+      vague: (bits & FLAG.vague) !== 0 && isVague(name, { callable, scope }),
       sizeBytes: isCommon ? Number(u64()) : 0,
     };
   };

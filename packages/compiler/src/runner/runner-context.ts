@@ -168,13 +168,27 @@ export class RunnerContext {
 
   /** Asks which of a unit's data libraries have, in one go. */
   async lookupShared(unit: MaterializationUnit): Promise<void> {
-    await this.lookupProcessSymbols([...unit.vague]);
+    const isThreadLocal = (name: string) => unit.symbols.get(name)?.threadLocal === true;
+    const names = [...unit.vague];
+    await Promise.all([
+      this.lookupProcessSymbols(names.filter((name) => !isThreadLocal(name))),
+      this.lookupThreadLocals(names.filter(isThreadLocal)),
+    ]);
     this.#compared.add(unit);
   }
 
-  /** Where a library has what the unit defines too, and means; undefined for what is the unit's own. */
+  /** Whether a library has what the unit defines too, and means; what it has is everybody's. */
+  isShared(unit: MaterializationUnit, name: string): boolean {
+    return this.sharedAddress(unit, name) !== undefined || this.isSharedThreadLocal(unit, name);
+  }
+
+  /** Where that is; undefined for what is the unit's own, or has no address. */
   sharedAddress(unit: MaterializationUnit, name: string): ExecutorAddr | undefined {
     return unit.vague.has(name) ? this.#processSymbols.get(name) : undefined;
+  }
+
+  isSharedThreadLocal(unit: MaterializationUnit, name: string): boolean {
+    return unit.vague.has(name) && this.#threadLocals.get(name) !== undefined;
   }
 
   async #lookUp(names: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import { RunnerLostError } from '../core/errors.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { CallbackFailures } from './callback-failures.js';
 import { RunnerContext } from './runner-context.js';
 import { isRunnerGone, runnerEndOf } from './runner-errors.js';
 
@@ -19,8 +20,10 @@ export class RunnerSupervisor {
   readonly #observer: RunnerObserver;
   /** The current runner, lost or not; undefined while the session is opened. */
   #attached: RunnerContext | undefined;
-  /** The one before it. */
-  #last: RunnerContext | undefined;
+  /** How it has ended, once it has. */
+  #end: RunnerEnd | undefined;
+  /** Why calls have failed in the one before it, if a thread that was in no call has ended that one. */
+  #failuresBefore: CallbackFailures | undefined;
   /** A runner that was lost before it was attached. */
   #lostAhead: { readonly generation: number; readonly end: RunnerEnd } | undefined;
   #restarting: Promise<RunnerContext> | undefined;
@@ -56,7 +59,8 @@ export class RunnerSupervisor {
   /** Makes the executor's runner the current one. */
   attach(executor: ExecutorProcessControl): RunnerContext {
     const runner = new RunnerContext(executor, this.#hotThreshold);
-    this.#last = this.#attached;
+    this.#failuresBefore = this.#end?.kind === 'unwind-failed' ? this.#attached?.failures : undefined;
+    this.#end = undefined;
     this.#attached = runner;
     this.#observer.attached(runner);
     const lost = this.#lostAhead;
@@ -71,6 +75,7 @@ export class RunnerSupervisor {
     if (!runner) this.#lostAhead = { generation, end };
     else if (!runner.lost) {
       runner.lost = true;
+      this.#end = end;
       this.#observer.lost(runner, end);
     }
   }
@@ -80,7 +85,7 @@ export class RunnerSupervisor {
    * @throws {RunnerLostError}
    */
   checkLast(): void {
-    const failure = this.#last?.failures.takeUntold();
+    const failure = this.#failuresBefore?.takeUntold();
     if (failure) throw new RunnerLostError({ kind: 'unwind-failed' }, { cause: failure });
   }
 

@@ -84,7 +84,7 @@ test('a graph that the small code model cannot reach is refused', (t) => {
   graph.addBlock(section, null, 1);
   const error = t.throws(() => layOut(graph), { instanceOf: LinkError });
   t.is(error?.reason, 'too-large');
-  t.regex(error?.message ?? '', /^In graph layout, section \.bss: with it/);
+  t.regex(error?.message ?? '', /^layout, section \.bss: with it/);
 });
 
 test('thread-local data is not more aligned than threads are', (t) => {
@@ -97,7 +97,7 @@ test('thread-local data is not more aligned than threads are', (t) => {
   t.is(error?.reason, 'misaligned');
   t.regex(
     error?.message ?? '',
-    /^In graph layout, section \.tbss: thread-local memory is aligned to 64 bytes, and not to 128/,
+    /^layout, section \.tbss: thread-local memory is aligned to 64 bytes, and not to 128/,
   );
 });
 

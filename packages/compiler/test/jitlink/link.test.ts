@@ -32,7 +32,7 @@ test('all missing names are listed, and the memory is given back', async (t) => 
   const error = await t.throwsAsync(link(graph, context), { instanceOf: LinkError });
   t.is(error?.reason, 'missing-symbols');
   t.deepEqual(error?.details.names, ['one', 'two']);
-  t.regex(error?.message ?? '', /^In graph test\.o: no definition of "one", "two"; define them/);
+  t.regex(error?.message ?? '', /^test\.o: no definition of "one", "two"; define them/);
   t.deepEqual(context.deallocated, [BASES.code, BASES.constant].map(toExecutorAddr));
 });
 
@@ -50,7 +50,7 @@ test('a fixup that does not fit names everything, and the memory is given back',
   const error = await t.throwsAsync(link(graph, context), { instanceOf: LinkError });
   t.is(
     error?.message,
-    'In graph test.o, section .text: relocation target 0x7fff00000000 "foo" is out of range of Delta32 fixup at ' +
+    'test.o, section .text: relocation target 0x7fff00000000 "foo" is out of range of Delta32 fixup at ' +
       '0x7f0010000003 (the value must be from -0x80000000 to 0x7fffffff)',
   );
   t.deepEqual(error?.details, {

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x5990d7a4;
+export const LAYOUT_VERSION = 0xa8ddd17a;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -377,38 +377,44 @@ export const HEADER = {
   threadStackBytes: 40,
   /** of `struct farjit_frame_index`, at the end of the constant part; whole pages */
   frameIndexBytes: 48,
+  stubsOffset: 56,
+  /** of each */
+  stubBytes: 64,
+  pointersOffset: 72,
+  /** of all that there is room for */
+  pointersBytes: 80,
 } as const;
-export const HEADER_BYTES = 56;
+export const HEADER_BYTES = 88;
 
 /** `struct farjit_control`. */
 export const CONTROL = {
   header: 0,
   /** start of the reservation: code, constant, control, data follow each other */
-  base: 56,
+  base: 88,
   /** address of farjit_resolver */
-  resolver: 64,
+  resolver: 96,
   /** address of farjit_count */
-  countFunction: 72,
+  countFunction: 104,
   /** address of farjit_run_program */
-  runProgram: 80,
+  runProgram: 112,
   /** where a thread's copy of the template is, counted from its thread pointer; signed */
-  threadOffset: 88,
-  processId: 96,
+  threadOffset: 120,
+  processId: 128,
   /** live threads made by JIT'd code; the runner waits on it for their end */
-  programThreads: 100,
+  programThreads: 132,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits
    */
-  hotPending: 104,
+  hotPending: 136,
   /** for FILL_THREADS, from the host */
-  threadUnits: 108,
-  confine: 240,
-  end: 800,
-  addresses: 2264,
-  names: 35032,
+  threadUnits: 140,
+  confine: 272,
+  end: 832,
+  addresses: 2296,
+  names: 35064,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100568,
+  hotPages: 100600,
   reentry: 166144,
   calls: 174336,
 } as const;

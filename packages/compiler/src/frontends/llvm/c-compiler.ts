@@ -4,17 +4,15 @@ import type { KeptObjects } from '../../cache/kept-objects.js';
 import { libraryIdentity } from '../../cache/llvm-identity.js';
 import { throwIfAborted } from '../../core/aborting.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
+import { type CLanguage, languageOf } from './c-language.js';
 import { runConfined } from './confined-tool.js';
 import { type CompiledSource, type CompilerRun, compileKept, isWorthKeeping } from './kept-c.js';
-
-/** Languages that clang compiles, in its own words. */
-export type CLanguage = 'c' | 'c++' | 'assembler' | 'assembler-with-cpp';
 
 /** How a source is compiled. */
 export interface COptions {
   /** As diagnostics call it: the file's, as a rule. */
   readonly name?: string;
-  /** C unless given. */
+  /** By the end of `name` unless given: `a.cpp` is C++, `a.s` assembly; C where that does not say. */
   readonly language?: CLanguage;
   /** More of clang's options: `-DNAME`, `-IDIRECTORY`, `-std=c17`. Directories and files in them can be read. */
   readonly flags?: readonly string[];
@@ -68,7 +66,7 @@ export async function compileC(
   options: COptions = {},
   kept?: KeptObjects,
 ): Promise<Uint8Array> {
-  const { name = 'source', language = 'c', signal } = options;
+  const { name = 'source', language = languageOf(name), signal } = options;
   throwIfAborted(signal, notCompiled(name));
   refuseInstrumentation(name, options.flags ?? []);
   // As bytes: what is in strings need not be UTF-8.

@@ -96,7 +96,7 @@ test('an archive that ends anywhere but between members is refused with the offs
         { instanceOf: LinkError },
         `${what}: ${length}`,
       );
-      t.regex(error.message, /^In graph lib\.a: malformed archive at byte \d+: /);
+      t.regex(error.message, /^lib\.a: malformed archive at byte \d+: /);
       t.is(typeof error.details.offset, 'number');
     }
   }

@@ -49,7 +49,7 @@ test('sections get the rights their flags ask for', (t) => {
 
 test('memory that would be writable and executable is refused', (t) => {
   const error = t.throws(() => build('.section .both,"awx"\nnop'), { instanceOf: LinkError });
-  t.is(error?.message, 'In graph test.o, section .both: memory is never both writable and executable');
+  t.is(error?.message, 'test.o, section .both: memory is never both writable and executable');
 });
 
 test('sections named like C identifiers are members of linker sets, writable and kept', (t) => {
@@ -179,7 +179,7 @@ test('two strong definitions of a name are refused', (t) => {
   const error = t.throws(() => buildLinkGraph(object, 'test.o'), { instanceOf: LinkError });
   t.is(error?.reason, 'duplicate-definition');
   t.deepEqual(error?.details.names, ['aa']);
-  t.is(error?.message, 'In graph test.o: "aa" is defined twice');
+  t.is(error?.message, 'test.o: "aa" is defined twice');
 });
 
 /** An object with one relocation, of any type. The assembler knows few by name: write over the type of another. */
@@ -200,7 +200,7 @@ for (const [name, row] of Object.entries<{ type: number; edge?: string }>(R_X86_
     t.is(error?.reason, 'unknown-relocation');
     t.like(error?.details, { graph: 'test.o', section: '.data', edgeKind: name, symbol: 'foo' });
     t.is(typeof error?.details.offset, 'number');
-    t.is(error?.message, `In graph test.o, section .data: relocation ${name} to "foo" is not supported`);
+    t.is(error?.message, `test.o, section .data: relocation ${name} to "foo" is not supported`);
   });
 }
 
@@ -216,7 +216,7 @@ test('what is no object for this linker is refused in words', (t) => {
   };
   const refusal = (object: Uint8Array): string =>
     t.throws(() => buildLinkGraph(object, 'test.o'), { instanceOf: LinkError })?.message ?? '';
-  t.is(refusal(new Uint8Array()), 'In graph test.o: malformed object at byte 0: not an ELF object');
+  t.is(refusal(new Uint8Array()), 'test.o: malformed object at byte 0: not an ELF object');
   t.regex(refusal(patched(0, 0)), /not an ELF object/);
   t.regex(refusal(patched(4, 1)), /not 64-bit little-endian ELF/);
   t.regex(refusal(patched(5, 2)), /not 64-bit little-endian ELF/);

@@ -143,7 +143,7 @@ for (const [name, [widthBytes, min, max]] of Object.entries(FIELDS)) {
       });
       t.regex(
         error?.message ?? '',
-        /^In graph limits, section \.text: relocation target 0x[0-9a-f]+ "foo" is out of range of \w+ fixup at 0x7f0010000004/,
+        /^limits, section \.text: relocation target 0x[0-9a-f]+ "foo" is out of range of \w+ fixup at 0x7f0010000004/,
       );
     }
   });
