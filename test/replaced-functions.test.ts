@@ -172,3 +172,43 @@ int main(void) {
   t.deepEqual(await jit.runProgram(), { exitCode: 0 });
   t.is(printed(), '111\n');
 });
+
+test('a program with a heap of its own is not begun where libraries have memory of earlier calls', async (t) => {
+  const { jit, printed } = await openJIT(t);
+  await jit.addObject(compile(HEAP, ['-O1', '-fPIC', '-fno-builtin', '-ffunction-sections']), {
+    name: 'heap.o',
+  });
+  const source = `
+#include <stdio.h>
+extern int strangers;
+static char *text;
+static size_t size;
+static FILE *stream;
+int begin(void) { stream = open_memstream(&text, &size); return fputs("0123456789", stream) >= 0; }
+int main(void) {
+  if (!stream) begin();
+  for (int i = 0; i < 5000; i++) fputs("0123456789", stream);
+  fclose(stream);
+  printf("%zu %d\\n", size, strangers);
+}`;
+  await jit.addObject(compile(source, ['-O1', '-fPIC']), { name: 'main.o' });
+  const begin = await jit.lookup('begin', 'i32()');
+  t.is(await begin(), 1);
+  await t.throwsAsync(jit.runProgram(), {
+    code: 'HEAP_IN_USE',
+    message:
+      /^main was not run: the program defines malloc, calloc, realloc, free in place of the libraries'/,
+  });
+  // The runner is as it was.
+  t.is(await begin(), 1);
+  // In one of its own all is right.
+  const other = await openJIT(t);
+  for (const [name, text] of [
+    ['heap.o', compile(HEAP, ['-O1', '-fPIC', '-fno-builtin', '-ffunction-sections'])],
+    ['main.o', compile(source, ['-O1', '-fPIC'])],
+  ] as const)
+    await other.jit.addObject(text, { name });
+  t.deepEqual(await other.jit.runProgram(), { exitCode: 0 });
+  t.is(other.printed(), '50010 0\n');
+  t.is(printed(), '');
+});

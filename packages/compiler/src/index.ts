@@ -27,6 +27,7 @@ export {
   DeadlineExceededError,
   ExecutionTrapError,
   ExecutorDrainingError,
+  HeapInUseError,
   InitializationError,
   InitializedError,
   InitializersDueError,

@@ -155,6 +155,7 @@ export class SessionCalls {
       if (!prepared || runner.lost) return undefined;
       throwIfAborted(signal, notCalled(name));
       programThreads = 'unknown';
+      runner.hasRun = true;
       const sendIt = async (commit: Commit) => {
         const { generation } = runner;
         const { traceparent } = tracing;

@@ -177,6 +177,17 @@ export class ProgramRunningError extends FarJITError {
   }
 }
 
+/** A program was not run: it has functions of memory of its own, and libraries have memory of earlier calls, of another heap. */
+export class HeapInUseError extends FarJITError {
+  constructor(name: string, replaced: readonly string[]) {
+    super(
+      'HEAP_IN_USE',
+      `${name} was not run: the program defines ${replaced.join(', ')} in place of the libraries', which may have memory of ` +
+        'the calls before it; run it before other calls, or in another session',
+    );
+  }
+}
+
 /** What a program was to read could not be read: `cause` says why. The program was ended. */
 export class ProgramInputError extends FarJITError {
   constructor(name: string, cause: unknown) {

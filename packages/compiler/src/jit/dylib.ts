@@ -356,6 +356,7 @@ export class Dylib {
    * @throws {SymbolsNotFoundError} when nobody defines the entry.
    * @throws {ArgumentError} when the entry is no such function, or `argv` or `env` has what C cannot hold.
    * @throws {ProgramRunningError} when a program runs in this session already.
+   * @throws {HeapInUseError} when it defines functions of memory, and calls have run in its runner.
    * @throws {FeatureError} when the executor is of a release that runs no programs.
    * @throws {ProgramInputError} when `stdin` has thrown: the program was ended.
    * @throws as a `JITCallable`, where the program has not ended by itself.

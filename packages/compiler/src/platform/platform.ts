@@ -150,7 +150,7 @@ export class Platform {
         initializers.enter('running', units, runner);
         if (options.eager) for (const each of dylibs) await this.#session.linkAll(each, runner);
         const before = dylibs.flatMap((each) => initializers.unitsIn('initialized', each, runner));
-        const replacing = await replacingCalls(this.#session, ref.dylib, runner);
+        const replacing = await replacingCalls(this.#session, ref, runner);
         return units.length + before.length + replacing.length === 0
           ? undefined
           : this.#leadOf(before, units, replacing, runner);

@@ -1,7 +1,8 @@
 import { FeatureError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ListedCall } from '../calls/call-list.js';
-import type { JITDylib, SymbolRef } from '../core/jit-dylib.js';
+import { HeapInUseError } from '../core/errors.js';
+import type { SymbolRef } from '../core/jit-dylib.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 /** What finding out takes of a session. */
@@ -38,11 +39,13 @@ const REPLACEABLE = [
 
 /**
  * Calls that have libraries in a runner use those functions of a program that replace theirs.
+ * @param ref what the program begins with.
  * @throws {FeatureError} when the runner cannot do that: there would be two heaps.
+ * @throws {HeapInUseError} when calls have run in it: then there are two.
  */
 export async function replacingCalls(
   session: ReplacingSession,
-  dylib: JITDylib,
+  { dylib, name: program }: SymbolRef,
   runner: RunnerContext,
 ): Promise<ListedCall[]> {
   const replaced = REPLACEABLE.filter((name) => {
@@ -50,6 +53,7 @@ export async function replacingCalls(
     return unit?.symbols.get(defined)?.callable;
   });
   if (replaced.length === 0) return [];
+  if (runner.hasRun) throw new HeapInUseError(program, replaced);
   const replacers = await runner.lookupProcessSymbols(replaced.map((name) => `farjit$replace$${name}`));
   return Promise.all(
     replaced.map(async (name) => {

@@ -55,6 +55,8 @@ export class RunnerContext {
   readonly failures = new CallbackFailures();
   /** What the program writes on standard error. */
   readonly lastWords = new LastWords();
+  /** Calls have been sent to it. */
+  hasRun = false;
   lost = false;
 
   /**
