@@ -15,7 +15,7 @@ import { runScript, step } from './lib/report.mjs';
 import { setUp } from './lib/set-up.mjs';
 
 await runScript(async () => {
-  await setUp({ forTests: true });
+  await setUp('tests');
   await build();
   const checks = new Checks();
   const work = mkdtempSync(join(tmpdir(), 'farjit-packages-'));

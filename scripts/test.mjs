@@ -28,7 +28,7 @@ const LLVM_TESTS = [
 ];
 
 await runScript(async () => {
-  await setUp({ forTests: true });
+  await setUp('tests');
   await build();
   const args = process.argv.slice(2);
   const counters = [];

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { bundleCommands } from './bundle.mjs';
 import { codeCachesAreMissing, writeCodeCaches } from './code-cache.mjs';
 import { BIN, ROOT } from './paths.mjs';
@@ -17,14 +18,28 @@ const NATIVE = [
 /** Builds the native programs, compiles and bundles TypeScript; all do only what changed. */
 export async function build() {
   const started = performance.now();
-  checkSharedLayout();
-  for (const folder of NATIVE) await run('make', ['--no-print-directory', '-C', folder], { cwd: ROOT });
+  await buildNativePrograms();
   await compileTypeScript();
   if (codeCachesAreMissing()) await writeCodeCaches();
   say(`build: done (${elapsed(started)})`);
 }
 
-/** `tsc -b` over all packages: type check and output in one. The bundles are made of its output, so they follow. */
+/** Builds what `farjit` runs, and no more: the native programs and the bundles. TypeScript is neither checked nor kept. */
+export async function buildCommand() {
+  const started = performance.now();
+  await buildNativePrograms();
+  await bundleCommands();
+  if (codeCachesAreMissing()) await writeCodeCaches();
+  say(`build of the command: done (${elapsed(started)})`);
+}
+
+async function buildNativePrograms() {
+  checkSharedLayout();
+  const options = ['--no-print-directory', `--jobs=${availableParallelism()}`];
+  for (const folder of NATIVE) await run('make', [...options, '-C', folder], { cwd: ROOT });
+}
+
+/** `tsc -b` over all packages: type check and output in one; then the bundles, of the same sources. */
 export async function compileTypeScript() {
   removeStaleOutput();
   await run(process.execPath, [`${BIN}tsc`, '-b'], { cwd: ROOT });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { ROOT } from './paths.mjs';
 import { ScriptError } from './report.mjs';
 
@@ -11,9 +11,9 @@ export const COMMANDS = [
     folder: 'packages/compiler',
     main: 'start',
     more: ['endProcess'],
-    from: 'dist/src/cli/start.js',
+    from: 'src/cli/start.ts',
   },
-  { name: 'farjit-executor', folder: 'packages/executor', main: 'main', more: [], from: 'dist/src/main.js' },
+  { name: 'farjit-executor', folder: 'packages/executor', main: 'main', more: [], from: 'src/main.ts' },
 ];
 
 /** Compiled as the body of a function that takes what Node gives to a CommonJS module. */
@@ -25,10 +25,12 @@ const late = { load: require, use(load) { late.load = load; } };
 const moduleResolve = (name) => require('node:url').pathToFileURL(require.resolve(name)).href;
 `;
 const ERROR_CLASS = /\bclass (\w+) extends \w*Error \{/g;
+const TSCONFIG = readFileSync(join(ROOT, 'tsconfig.base.json'), 'utf8');
 const LOADER = readFileSync(new URL('./bundle-loader.cjs', import.meta.url), 'utf8');
 
 /**
- * Bundles the commands from what `tsc` has made of them into `dist/bundle/` of their packages; writes what changed.
+ * Bundles the commands into `dist/bundle/` of their packages; writes what changed. It takes the TypeScript as it is, which
+ * `tsc` checks: a command is there before anything else of TypeScript has been compiled.
  * @throws {ScriptError} when esbuild is not installed.
  */
 export async function bundleCommands() {
@@ -58,6 +60,8 @@ async function bundle(esbuild, command) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
+    // For all files alike: esbuild looks for none of those that a plugin has found.
+    tsconfigRaw: TSCONFIG,
     // What is imported late of Node itself is required late: a script of node:vm has no import of its own.
     supported: { 'dynamic-import': false },
     // One byte a character, which V8 takes as it is, and keeps in its heap, like each name.
@@ -76,7 +80,7 @@ async function bundle(esbuild, command) {
       'process.env.WS_NO_BUFFER_UTIL': '"1"',
       'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
     },
-    plugins: [ownNames(join(ROOT, command.folder, 'dist/')), nativeParts],
+    plugins: [ownSources, ownNames(join(ROOT, command.folder)), nativeParts],
     logLevel: 'silent',
   });
   mkdirSync(dirname(script), { recursive: true });
@@ -89,18 +93,36 @@ async function bundle(esbuild, command) {
   writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));
 }
 
+/** What a package of ours exports is taken from its sources. */
+const ownSources = {
+  name: 'own-sources',
+  setup(build) {
+    build.onResolve({ filter: /^@farjit\/protocol(\/|$)/ }, ({ path }) => {
+      const [, name, entry] = /^@farjit\/(\w+)(?:\/(.+))?$/.exec(path);
+      const folder = join(ROOT, 'packages', name);
+      const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const { default: compiled } = exports[entry === undefined ? '.' : `./${entry}`];
+      return { path: join(folder, compiled.replace('/dist/', '/').replace(/\.js$/, '.ts')) };
+    });
+  },
+};
+
 /**
- * A module's `import.meta.url` stays what it was, so that it finds the files beside it. So does the name of an error's class,
- * which is said where it is not caught.
+ * A module's `import.meta.url` is that of what `tsc` makes of it, so that it finds the files beside it. The name of an error's
+ * class, which is said where it is not caught, stays what it was.
  */
-function ownNames(dist) {
+function ownNames(folder) {
   return {
     name: 'own-names',
     setup(build) {
-      build.onLoad({ filter: /[\\/]dist[\\/]src[\\/].*\.js$/ }, ({ path }) => {
-        const url = `moduleUrl(${JSON.stringify(path.slice(dist.length))})`;
+      build.onLoad({ filter: /[\\/]packages[\\/]\w+[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+        const url = `moduleUrl(${JSON.stringify(relative(folder, path).replace(/\.ts$/, '.js'))})`;
         const contents = readFileSync(path, 'utf8').replace(ERROR_CLASS, "$& static name = '$1';");
-        return { contents: path.startsWith(dist) ? contents.replaceAll('import.meta.url', url) : contents };
+        const isOfCommand = path.startsWith(join(folder, 'src/'));
+        return {
+          contents: isOfCommand ? contents.replaceAll('import.meta.url', url) : contents,
+          loader: 'ts',
+        };
       });
     },
   };

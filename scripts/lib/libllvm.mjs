@@ -4,16 +4,17 @@ import { join } from 'node:path';
 /** Oldest and newest libLLVM the compiler takes. */
 const OLDEST_MAJOR = 14;
 const NEWEST_MAJOR = 22;
+export const SUPPORTED_MAJORS = Array.from(
+  { length: NEWEST_MAJOR - OLDEST_MAJOR + 1 },
+  (_, i) => OLDEST_MAJOR + i,
+);
 
 const FOLDERS = [
   '/usr/lib/x86_64-linux-gnu',
   '/usr/lib64',
   '/usr/lib',
   '/usr/local/lib',
-  ...Array.from(
-    { length: NEWEST_MAJOR - OLDEST_MAJOR + 1 },
-    (_, i) => `/usr/lib/llvm-${OLDEST_MAJOR + i}/lib`,
-  ),
+  ...SUPPORTED_MAJORS.map((major) => `/usr/lib/llvm-${major}/lib`),
 ];
 
 /**

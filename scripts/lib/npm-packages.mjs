@@ -6,14 +6,18 @@ import { step } from './report.mjs';
 
 /**
  * Installs the npm packages when `node_modules` is not what `package-lock.json` says.
+ * @param {{ withDevelopment: boolean }} options without `withDevelopment`, what the command is built of and runs with: the
+ *   workspace's `dependencies`, and not its `devDependencies`
  * @returns {Promise<boolean>} whether there was anything to do
  */
-export async function installNpmPackages() {
-  if (isInstalled()) return false;
+export async function installNpmPackages({ withDevelopment }) {
+  if (isInstalled(withDevelopment)) return false;
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'];
+  if (!withDevelopment) options.push('--omit=dev');
   await step('npm packages: installing', (progress) =>
     keepLLVMBindings(() =>
       // Install scripts stay off: newer npm refuses them anyway, and the one that matters is a step of its own.
-      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'], {
+      run('npm', ['ci', ...options], {
         cwd: ROOT,
         // Which package, not from where.
         onLine: (line) => {
@@ -28,11 +32,11 @@ export async function installNpmPackages() {
 }
 
 /** Compares with `node_modules/.package-lock.json`, npm's own record of what it installed. */
-function isInstalled() {
+function isInstalled(withDevelopment) {
   const wanted = packagesOf(`${ROOT}package-lock.json`);
   const installed = packagesOf(`${ROOT}node_modules/.package-lock.json`);
-  return Object.entries(wanted).every(([path, { version, link, optional }]) => {
-    if (!path.startsWith('node_modules/') || optional) return true;
+  return Object.entries(wanted).every(([path, { version, link, optional, dev }]) => {
+    if (!path.startsWith('node_modules/') || optional || (dev && !withDevelopment)) return true;
     return existsSync(`${ROOT}${path}`) && (link || installed[path]?.version === version);
   });
 }

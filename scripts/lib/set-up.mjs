@@ -6,15 +6,17 @@ import { installSystemPackages } from './system-packages.mjs';
 const OLDEST_NODE_MAJOR = 20;
 
 /**
- * Everything a fresh clone needs before it can be built. Does only what is not done yet.
- * @param {{ forTests?: boolean }} [options] with `forTests`, also tries to install what only the tests use
+ * What a fresh clone needs before it can be built. Does only what is not done yet.
+ * @param {'command' | 'build' | 'tests'} [purpose] `command`: to build the command and run programs with it; `build`: to
+ *   build everything; `tests`: that, and what only the tests use, as far as it can be had
  */
-export async function setUp({ forTests = false } = {}) {
+export async function setUp(purpose = 'build') {
   const started = performance.now();
   checkMachine();
-  let worked = await installSystemPackages({ forTests });
-  worked = (await installNpmPackages()) || worked;
-  worked = (await buildLLVMBindings()) || worked;
+  let worked = await installSystemPackages(purpose);
+  worked = (await installNpmPackages({ withDevelopment: purpose !== 'command' })) || worked;
+  // It takes longer than everything else together, and no program that `farjit` runs has a use for it.
+  if (purpose !== 'command') worked = (await buildLLVMBindings()) || worked;
   say(worked ? `set-up: done (${elapsed(started)})` : `set-up: nothing to do (${elapsed(started)})`);
 }
 

@@ -1,38 +1,47 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, aptPrefix, hasCandidate, listsAreRecent, updateLists } from './apt.mjs';
-import { findLibLLVM } from './libllvm.mjs';
+import { findLibLLVM, SUPPORTED_MAJORS } from './libllvm.mjs';
 import { ask, onPath } from './processes.mjs';
 import { ScriptError, say } from './report.mjs';
 
-/**
- * What the project needs from the system: found by probing, so that it does not matter where it comes from.
- * `aptPackage` is what brings it on Debian and Ubuntu.
+/*
+ * What is needed from the system: found by probing, so that it does not matter where it comes from. `aptPackage` is what
+ * brings it on Debian and Ubuntu.
  */
-const REQUIRED = [
+
+/** The command is built with it and runs with it. */
+const FOR_THE_COMMAND = [
   {
-    what: 'LLVM 14 with headers and CMake files',
-    aptPackage: 'llvm-14-dev',
-    probe: () => findLLVM14() !== undefined,
-  },
-  {
-    what: 'libLLVM 14 (or a later one, up to 22)',
-    aptPackage: 'llvm-14-dev',
+    what: 'libLLVM, any from 14 to 22',
+    aptPackage: 'llvm',
     probe: () => Boolean(process.env.FARJIT_LIBLLVM) || findLibLLVM().length > 0,
   },
-  // LLVM 14's CMake files look for zlib, but llvm-14-dev does not depend on it.
-  { what: 'zlib.h', aptPackage: 'zlib1g-dev', probe: () => hasHeader('zlib.h') },
-  { what: 'cmake', aptPackage: 'cmake', probe: () => onPath('cmake') },
-  { what: 'ninja', aptPackage: 'ninja-build', probe: () => onPath('ninja') },
-  { what: 'a C++ compiler (c++)', aptPackage: 'g++', probe: () => onPath('c++') || onPath('g++') },
   { what: 'a C compiler (cc)', aptPackage: 'gcc', probe: () => onPath('cc') || onPath('gcc') },
   { what: 'the C library’s headers', aptPackage: 'libc6-dev', probe: () => hasHeader('stdlib.h') },
   { what: 'make', aptPackage: 'make', probe: () => onPath('make') },
   { what: 'seccomp.h of libseccomp', aptPackage: 'libseccomp-dev', probe: () => hasHeader('seccomp.h') },
 ];
 
+/** llvm-bindings is built with it. */
+const FOR_LLVM_BINDINGS = [
+  {
+    what: 'LLVM 14 with headers and CMake files',
+    aptPackage: 'llvm-14-dev',
+    probe: () => findLLVM14() !== undefined,
+  },
+  // LLVM 14's CMake files look for zlib, but llvm-14-dev does not depend on it.
+  { what: 'zlib.h', aptPackage: 'zlib1g-dev', probe: () => hasHeader('zlib.h') },
+  { what: 'cmake', aptPackage: 'cmake', probe: () => onPath('cmake') },
+  { what: 'ninja', aptPackage: 'ninja-build', probe: () => onPath('ninja') },
+  { what: 'a C++ compiler (c++)', aptPackage: 'g++', probe: () => onPath('c++') || onPath('g++') },
+];
+
+/** With it the command compiles C and C++. */
+const CLANG = { what: 'clang', aptPackage: 'clang', probe: hasClang };
+
 /** What the tests use when it is there. */
-const OPTIONAL_FOR_TESTS = [
+const FOR_TESTS = [
   {
     what: 'libLLVM 22',
     aptPackage: 'libllvm22',
@@ -46,15 +55,23 @@ const OPTIONAL_FOR_TESTS = [
   { what: 'ip', aptPackage: 'iproute2', probe: () => onPath('ip') },
 ];
 
+/** By purpose: what it cannot do without, and what it can. */
+const PURPOSES = {
+  command: { required: FOR_THE_COMMAND, optional: [CLANG] },
+  build: { required: [...FOR_THE_COMMAND, ...FOR_LLVM_BINDINGS], optional: [] },
+  tests: { required: [...FOR_THE_COMMAND, ...FOR_LLVM_BINDINGS], optional: FOR_TESTS },
+};
+
 /**
  * Installs the system packages that are missing.
- * @param {{ forTests: boolean }} options with `forTests`, also tries what only the tests use
+ * @param {keyof PURPOSES} purpose
  * @returns {Promise<boolean>} whether there was anything to do
  * @throws {ScriptError} when something required is missing and cannot be installed from here.
  */
-export async function installSystemPackages({ forTests }) {
-  const missing = REQUIRED.filter(({ probe }) => !probe());
-  const wanted = forTests ? OPTIONAL_FOR_TESTS.filter(({ probe }) => !probe()) : [];
+export async function installSystemPackages(purpose) {
+  const [missing, wanted] = [PURPOSES[purpose].required, PURPOSES[purpose].optional].map((needs) =>
+    needs.filter(({ probe }) => !probe()),
+  );
   if (missing.length === 0 && wanted.length === 0) return false;
 
   const apt = aptPrefix();
@@ -64,6 +81,11 @@ export async function installSystemPackages({ forTests }) {
   }
   for (const { what, aptPackage } of wanted) await installOptional(apt, what, aptPackage);
   return true;
+}
+
+/** Whether there is a clang that the command may use. */
+export function hasClang() {
+  return ['clang', ...SUPPORTED_MAJORS.map((major) => `clang-${major}`)].some(onPath);
 }
 
 async function installRequired(apt, missing) {
@@ -83,7 +105,7 @@ async function installRequired(apt, missing) {
 }
 
 async function installOptional(apt, what, aptPackage) {
-  if (!apt) return say(`${what} is not there, and apt cannot be used: tests that want it run without it`);
+  if (!apt) return say(`${what} is not there, and apt cannot be used: what wants it is left out`);
   try {
     // Where there is none today, looking again at every run costs seconds and finds nothing.
     if (!hasCandidate(aptPackage) && !listsAreRecent()) await updateLists(apt);
@@ -130,10 +152,10 @@ function hasHeader(name) {
 }
 
 function howToGet(packages) {
-  const advice = [
-    `On Debian 12 or Ubuntu 22.04: sudo apt-get install --no-install-recommends ${packages.join(' ')}`,
-  ];
-  if (packages.includes('llvm-14-dev'))
+  const needsLLVM14 = packages.includes('llvm-14-dev');
+  const systems = needsLLVM14 ? 'Debian 12 or Ubuntu 22.04' : 'Debian and Ubuntu';
+  const advice = [`On ${systems}: sudo apt-get install --no-install-recommends ${packages.join(' ')}`];
+  if (needsLLVM14)
     advice.push(
       'Later Debian releases have no LLVM 14. Either work in a Debian 12 container (node:20-bookworm has Node), or',
       'add Debian 12 (bookworm, main) to the apt sources, or build LLVM 14.0.6 with',

@@ -154,7 +154,8 @@ async function checkProgram(
 
 /** Where the executor's package has its runner. */
 export function runnerPath(): string {
-  return nativeProgram(new URL('../runner/farjit-runner', import.meta.resolve('@farjit/executor')));
+  const manifest = import.meta.resolve('@farjit/executor/package.json');
+  return nativeProgram(new URL('dist/runner/farjit-runner', manifest));
 }
 
 /** A compiler is needed to build the native programs, not to use those of a package. */

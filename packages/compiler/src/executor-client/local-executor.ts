@@ -114,15 +114,15 @@ function argumentsOf({ sandbox, limits = {}, preload = [] }: LocalExecutorOption
 }
 
 function findEntry(): string {
-  const index = findPackage();
-  if (!existsSync(nativeProgram(new URL('../runner/farjit-runner', index))))
+  const manifest = findManifest();
+  if (!existsSync(nativeProgram(new URL('dist/runner/farjit-runner', manifest))))
     throw new ExecutorStartError(`no executor runs here: ${howToGetPrograms()}`);
-  return fileURLToPath(new URL('../../bin/farjit-executor.js', index));
+  return fileURLToPath(new URL('bin/farjit-executor.js', manifest));
 }
 
-function findPackage(): string {
+function findManifest(): string {
   try {
-    return import.meta.resolve('@farjit/executor');
+    return import.meta.resolve('@farjit/executor/package.json');
   } catch (cause) {
     throw new ExecutorStartError('@farjit/executor is not installed; run npm install @farjit/executor', {
       cause,
