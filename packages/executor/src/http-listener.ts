@@ -30,6 +30,23 @@ export class SocketInUseError extends FarJITError {
   }
 }
 
+/** The system does not let a server listen: `cause` is what it says. */
+export class ListenError extends FarJITError {
+  constructor(url: string, cause: unknown) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    super('LISTEN_FAILED', `cannot listen at ${url}: ${words}`, { cause });
+  }
+}
+
+/** Waits until a server listens. @throws {ListenError}, and other errors of ours as they are. */
+export async function listening(url: string, begun: Promise<void>): Promise<void> {
+  try {
+    await begun;
+  } catch (cause) {
+    throw cause instanceof FarJITError ? cause : new ListenError(url, cause);
+  }
+}
+
 /** Speaks TLS, of which nothing is loaded before. */
 export async function createHttpsServer(limits: object, tls: TlsMaterial): Promise<HttpsServer> {
   const [{ createServer }, { tlsOptions }] = await Promise.all([

@@ -1,3 +1,5 @@
+import './whole-host.js';
+
 export type { Refusal, RefusalReason } from './authentication.js';
 export {
   CALL_OUTCOMES,
@@ -7,7 +9,7 @@ export {
   type RefusedUpgrade,
 } from './events.js';
 export { createHostResources, type HostOptions, type HostResources } from './host-resources.js';
-export { SocketInUseError } from './http-listener.js';
+export { ListenError, SocketInUseError } from './http-listener.js';
 export { describeIdentity, type Identity, isSameIdentity, type Quotas } from './identity.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
 export { type ListenAddress, ListenAddressError, parseListenAddress } from './listen-address.js';

@@ -9,7 +9,7 @@ import type { ExecutorEvents } from './events.js';
 import { Gate } from './gate.js';
 import { createHostListener } from './host-listener.js';
 import { createHostResources, type HostResources } from './host-resources.js';
-import { closeHttp, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
+import { closeHttp, listening, listenOnPort, listenOnSocket, urlOf } from './http-listener.js';
 import { DEFAULT_MAX_SESSIONS } from './limits.js';
 import {
   checkDefences,
@@ -125,7 +125,7 @@ export class Server {
   /**
    * Serves `/healthz`, `/readyz` and `/metrics` on `http://HOST:PORT`, without asking who wants to know.
    * @returns the URL, with the port that was taken.
-   * @throws {ListenAddressError} or the system's error.
+   * @throws {ListenAddressError | ListenError}
    */
   async listenMetrics(url: string): Promise<string> {
     const { allowInsecureListen = false } = this.#options;
@@ -134,7 +134,7 @@ export class Server {
     const endpoints = await this.#openEndpoints();
     const http = createMetricsServer(endpoints);
     this.#gate.guard(http);
-    await listenOnPort(http, address);
+    await listening(url, listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address).replace(/^ws/, 'http') };
     this.#listeners.push(listener);
     endpoints.open();
@@ -145,7 +145,7 @@ export class Server {
    * Listens on `ws+unix:PATH` (for this user alone, by the socket's mode), or on `ws://HOST:PORT` or `wss://HOST:PORT`
    * for those who authenticate.
    * @returns the URL to connect to, with the port that was taken.
-   * @throws {ListenAddressError | SocketInUseError} or the system's error.
+   * @throws {ListenAddressError | SocketInUseError | ListenError}
    */
   async listen(url: string): Promise<string> {
     const address = parseListenAddress(url);
@@ -159,7 +159,8 @@ export class Server {
     if (warning !== undefined) onWarning?.(warning);
     await this.#host.tracing.open();
     const http = await this.#createHttpServer(address);
-    await (address.kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
+    const { kind } = address;
+    await listening(url, kind === 'unix' ? listenOnSocket(http, address.path) : listenOnPort(http, address));
     const listener = { http, url: urlOf(http, address) };
     this.#listeners.push(listener);
     if (address.kind === 'tcp') (await this.#openEndpoints()).open();

@@ -14,7 +14,7 @@ import {
 } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
-import { Server, type ServerOptions, SocketInUseError } from '../src/index.js';
+import { ListenError, Server, type ServerOptions, SocketInUseError } from '../src/index.js';
 import { doubleIt, storeConstant } from './machine-code.js';
 import { callDouble, load, openOver, until } from './session-fixture.js';
 
@@ -226,13 +226,16 @@ test('frames that are not of the protocol close the connection and end the runne
   await until(() => server.sessions.size === 0);
 });
 
-test('an address that is taken is an error of the system, in words', async (t) => {
+test('an address that is taken is an error with the words of the system', async (t) => {
   const blocker = createServer();
   blocker.listen(0, '127.0.0.1');
   await once(blocker, 'listening');
   t.teardown(() => blocker.close());
   const address = blocker.address() as { port: number };
-  await t.throwsAsync(startServer(t).listen(`ws://127.0.0.1:${address.port}`), { message: /EADDRINUSE/ });
+  await t.throwsAsync(startServer(t).listen(`ws://127.0.0.1:${address.port}`), {
+    instanceOf: ListenError,
+    message: /^cannot listen at ws:.*EADDRINUSE/,
+  });
 });
 
 test('one connection over an inherited socket, then the end', async (t) => {

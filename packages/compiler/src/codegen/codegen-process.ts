@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { howToGetPrograms } from '@farjit/protocol/native-program';
+import { spawnChild } from '@farjit/protocol/spawn-child';
 import { LibLLVMError } from '../llvm/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import {
@@ -32,6 +33,7 @@ export class CodegenProcess {
   readonly #child: ChildProcess;
   readonly #requests: Socket;
   readonly #answers: Socket;
+  readonly #wordsPipe: Socket;
   readonly #reader = new AnswerReader();
   #pending: Pending | undefined;
   #nextId = 1;
@@ -50,17 +52,17 @@ export class CodegenProcess {
     if (!existsSync(program))
       throw new LibLLVMError(`There is no code generator at ${program}: ${howToGetPrograms()}.`);
     // Detached: Ctrl-C in a terminal is for the compiler to handle. No environment: nothing in it is for LLVM.
-    const child = spawn(program, [libLLVMPath], {
+    const { child, pipe } = spawnChild(program, [libLLVMPath], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       env: {},
       cwd: '/',
     });
     this.#child = child;
-    this.#requests = child.stdin as Socket;
-    this.#answers = child.stdout as Socket;
-    const words = child.stderr as Socket;
-    words.setEncoding('utf8').on('data', (text: string) => {
+    this.#requests = pipe(0);
+    this.#answers = pipe(1);
+    this.#wordsPipe = pipe(2);
+    this.#wordsPipe.setEncoding('utf8').on('data', (text: string) => {
       this.#words = (this.#words + text).slice(-KEPT_WORDS_BYTES);
     });
     this.#answers.on('data', (piece: Buffer) => this.#read(piece));
@@ -68,8 +70,10 @@ export class CodegenProcess {
     this.#requests.on('error', () => {});
     this.ended = once(child, 'close').then(
       ([code, signal]: unknown[]) => this.#end(code as number | null, signal as NodeJS.Signals | null),
-      (error: Error) =>
-        this.#lose(new LibLLVMError(`Cannot start the code generator ${program}: ${error.message}`)),
+      (cause: Error) =>
+        this.#lose(
+          new LibLLVMError(`Cannot start the code generator ${program}: ${cause.message}`, { cause }),
+        ),
     );
   }
 
@@ -187,7 +191,7 @@ export class CodegenProcess {
    * is noticed when its streams have closed too: with the child alone, nothing may be left to wait for before.
    */
   #keepProgramRunning(isNeeded: boolean): void {
-    for (const handle of [this.#child, this.#requests, this.#answers, this.#child.stderr as Socket])
+    for (const handle of [this.#child, this.#requests, this.#answers, this.#wordsPipe])
       if (isNeeded) handle.ref();
       else handle.unref();
   }

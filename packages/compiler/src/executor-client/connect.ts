@@ -24,6 +24,7 @@ import {
   type SocketAddress,
 } from './open-socket.js';
 import { checkSocketOwner, SocketOwnerError } from './socket-owner.js';
+import { tlsClientOptions } from './tls-client-options.js';
 
 /** One of the addresses that a host's name has. */
 export interface HostAddress {
@@ -105,7 +106,6 @@ function pathOf(url: string, token: string | undefined, owner: number | undefine
 }
 
 async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptions> {
-  const { tlsClientOptions } = await import('./tls-client-options.js');
   return tlsClientOptions(tls).catch((cause: Error) => {
     throw new ConnectError(`cannot connect to ${url}: ${cause.message}`, { cause });
   });

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
+import { spawnChild } from '@farjit/protocol/spawn-child';
 
 /** The inherited socket's descriptor in the executor. */
 const INHERITED_FD = 3;
@@ -20,15 +21,19 @@ export interface ExecutorProcess {
 
 /** Starts `entry` with this Node. */
 export function spawnExecutor(entry: string, args: readonly string[]): ExecutorProcess {
-  const child = spawn(process.execPath, [entry, '--inherit-fd', String(INHERITED_FD), ...args], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-    // Ctrl-C in a terminal is for the compiler to handle, and must not reach executor and runner.
-    detached: true,
-    // Certificates that Node would read when it starts, for 40 ms. An executor speaks no TLS.
-    env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined },
-  });
+  const { child, pipe } = spawnChild(
+    process.execPath,
+    [entry, '--inherit-fd', String(INHERITED_FD), ...args],
+    {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      // Ctrl-C in a terminal is for the compiler to handle, and must not reach executor and runner.
+      detached: true,
+      // Certificates that Node would read when it starts, for 40 ms. An executor speaks no TLS.
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined },
+    },
+  );
   child.unref();
-  return new SpawnedExecutor(child, child.stdio[INHERITED_FD] as Socket);
+  return new SpawnedExecutor(child, pipe(INHERITED_FD));
 }
 
 class SpawnedExecutor implements ExecutorProcess {

@@ -15,6 +15,13 @@ import {
 /** After its connection closes an executor only ends its runners; one that takes longer is stuck. */
 const EXIT_GRACE_MS = 2000;
 
+/**
+ * Loaded beside everything else: nothing before an executor answers needs a WebSocket. Not when it is needed, when there may be
+ * no descriptor to read it with, after which Node never tries again.
+ */
+const connectModule = import('./connect.js');
+connectModule.catch(() => {});
+
 /** How an executor of our own confines its runner. */
 export interface LocalExecutorOptions {
   /** `default` unless given. */
@@ -93,8 +100,7 @@ export class LocalExecutor {
 
   async #connect(): Promise<Transport> {
     try {
-      // Loaded while the executor starts: nothing before that needs a WebSocket.
-      const { connectSocket } = await import('./connect.js');
+      const { connectSocket } = await connectModule;
       return await connectSocket(this.#process.socket);
     } catch (cause) {
       await this.stop();

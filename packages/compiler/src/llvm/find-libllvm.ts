@@ -102,12 +102,17 @@ function usualDirectories(): string[] {
   return [...(triplet === undefined ? [] : [`/usr/lib/${triplet}`]), ...roots, ...perVersion];
 }
 
-/** A missing or unreadable directory has nothing for us. */
+/**
+ * A missing or unreadable directory has nothing for us.
+ * @throws {LibLLVMError} when the system is short of something that looking takes.
+ */
 function entries(directory: string): string[] {
   try {
     return readdirSync(directory);
-  } catch {
-    return [];
+  } catch (cause) {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP'].includes(code)) return [];
+    throw new LibLLVMError(`Cannot look for libLLVM: ${message}.`, { cause });
   }
 }
 

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
+import { spawnChild } from '@farjit/protocol/spawn-child';
 import { CCompilerError } from './c-errors.js';
 
 const CONFINE_PROGRAM = nativeProgram(new URL('../../../confine/farjit-confine', import.meta.url));
@@ -45,7 +45,7 @@ export async function runConfined(
   if (!existsSync(CONFINE_PROGRAM))
     throw new CCompilerError(`there is no ${CONFINE_PROGRAM} to confine it with: ${howToGetPrograms()}`);
   const confinement = readable.flatMap((path) => ['--ro', path]);
-  const child = spawn(
+  const { child, pipe } = spawnChild(
     CONFINE_PROGRAM,
     [...confinement, '--limit', `cpu=${limits.cpuSeconds}`, '--', program, ...args],
     // Nothing in the environment is for it, and Ctrl-C is for us to handle.
@@ -62,18 +62,20 @@ export async function runConfined(
   const timer = setTimeout(() => endOver(`not done after ${limits.wallMs} ms`), limits.wallMs);
   const output: Buffer[] = [];
   let outputBytes = 0;
-  child.stdout.on('data', (piece: Buffer) => {
+  pipe(1).on('data', (piece: Buffer) => {
     outputBytes += piece.byteLength;
     if (outputBytes > limits.outputBytes) endOver(`its output has more than ${limits.outputBytes} bytes`);
     else output.push(piece);
   });
   let words = '';
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
-    words = (words + piece).slice(0, KEPT_WORDS_BYTES);
-  });
+  pipe(2)
+    .setEncoding('utf8')
+    .on('data', (piece: string) => {
+      words = (words + piece).slice(0, KEPT_WORDS_BYTES);
+    });
   // It may be gone before it has read all; its end says more.
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  const stdin = pipe(0).on('error', () => {});
+  stdin.end(input);
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     if (code === NOT_CONFINED && words.startsWith('farjit-confine: '))

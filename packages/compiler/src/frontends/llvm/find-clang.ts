@@ -67,7 +67,10 @@ function isNotNewer(clang: string, newest: number): boolean {
     });
     const version = Number(/clang version (\d+)/.exec(words)?.[1] ?? 0);
     return version >= SUPPORTED_LLVM.oldest && version <= newest;
-  } catch {
+  } catch (cause) {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'].includes(code))
+      throw new CCompilerError(`cannot ask ${clang} for its version: ${message}`, { cause });
     // Not one that can be used.
     return false;
   }
