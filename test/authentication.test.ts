@@ -120,5 +120,5 @@ test('farjit run takes token and certificates from files and variables', async (
     ],
     [['--tls-ca', '/dev/null'], 'the CA in /dev/null is empty'],
   ] as const)
-    t.deepEqual(await run([...args]), { end: 1, stdout: '', stderr: `farjit: ${words}\n` });
+    t.deepEqual(await run([...args]), { end: 1, stdout: '', stderr: `farjit: error: ${words}\n` });
 });

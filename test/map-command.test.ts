@@ -83,7 +83,7 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
   const refused = async (...args: string[]) => (await map([...args, '--input', 'data.csv'])).stderr;
   t.is(
     await refused('count', 'program.c'),
-    "farjit: 'count' is i32(double), and data is for functions that take doubles and give one\n",
+    "farjit: error: 'count' is i32(double), and data is for functions that take doubles and give one\n",
   );
   t.regex(await refused('f', 'wrong.c'), /^wrong\.c:1:\d+: error: use of undeclared identifier 'y'\n/);
   // What an object does not say, an extern does.
@@ -95,14 +95,14 @@ test('functions of C are applied as Kaleidoscope’s are', async (t) => {
   t.deepEqual(ofObject, { stdout: 'mean\n3.5\n7\n', stderr: '', end: 0 });
   t.is(
     await refused('mean', 'mean.o'),
-    'farjit: the signature of mean is not known: if it takes doubles and gives one, ' +
+    'farjit: error: the signature of mean is not known: if it takes doubles and gives one, ' +
       'give a .ks file too that has extern mean(x y);\n',
   );
   const linked = await map(['more', 'program.c', 'more.ks', '--input', 'data.csv']);
   t.deepEqual(linked, { stdout: 'more\n6\n11\n', stderr: '', end: 0 });
   t.regex(
     await refused('norm', 'program.ks', 'program.ks'),
-    /^farjit: program\.ks is Kaleidoscope, and a program/,
+    /^farjit: error: program\.ks is Kaleidoscope, and a program/,
   );
 });
 
@@ -126,7 +126,7 @@ test('functions of C++ are applied after the constructors of their program, whos
   const failed = await map(['sum', 'sum.cpp', 'begin.c', '--input', 'data.csv']);
   t.is(failed.stdout, '');
   t.is(failed.end, 1);
-  t.regex(failed.stderr, /^farjit: cannot initialise main: begin: /);
+  t.regex(failed.stderr, /^farjit: error: cannot initialise main: begin: /);
 });
 
 test('doubles go in and out as they are, on several executors', async (t) => {
@@ -180,39 +180,39 @@ test('doubles go in and out as they are, on several executors', async (t) => {
 });
 
 const WRONG: readonly [args: readonly string[], input: string, words: RegExp][] = [
-  [['norm'], '1,2\n3,x4\n', /^farjit: <stdin>:2:3: error: 'x4' is not a number \(for the parameter 'y'\)\n$/],
-  [['norm'], 'y,"a,b",x\n1,"2,""5",0x10\n', /^farjit: <stdin>:2:11: error: '0x10' is not a number/],
-  [['norm'], 'x,y\n1,2\n\n3\n', /^farjit: <stdin>:4:1: error: there is 1 field, the first line has 2\n$/],
+  [['norm'], '1,2\n3,x4\n', /^<stdin>:2:3: error: 'x4' is not a number \(for the parameter 'y'\)\n$/],
+  [['norm'], 'y,"a,b",x\n1,"2,""5",0x10\n', /^<stdin>:2:11: error: '0x10' is not a number/],
+  [['norm'], 'x,y\n1,2\n\n3\n', /^<stdin>:4:1: error: there is 1 field, the first line has 2\n$/],
   [
     ['norm'],
     '1,2,3\n',
     /:1:1: error: there are 3 fields, and no line before that names them; .* 2 parameters: x, y\n$/,
   ],
-  [['norm'], 'x,z\n1,2\n', /^farjit: <stdin>:1:1: error: there is no column 'y'; there are 'x', 'z'\n$/],
-  [['norm'], '1,2\n3,"4\n5,6\n', /^farjit: <stdin>:\d:1: error: a quote is opened and not closed\n$/],
+  [['norm'], 'x,z\n1,2\n', /^<stdin>:1:1: error: there is no column 'y'; there are 'x', 'z'\n$/],
+  [['norm'], '1,2\n3,"4\n5,6\n', /^<stdin>:\d:1: error: a quote is opened and not closed\n$/],
   [['sq'], `1\n"${'9'.repeat(2_000_000)}`, /error: the line has more than 1048576 characters\n$/],
-  [['norm'], '', /^farjit: <stdin>:1:1: error: there is no data\n$/],
+  [['norm'], '', /^<stdin>:1:1: error: there is no data\n$/],
   [
     ['nobody'],
     '1\n',
-    /^farjit: program\.ks does not define 'nobody'; it has 'sq', 'norm', 'deep', 'later'\n$/,
+    /^farjit: error: program\.ks does not define 'nobody'; it has 'sq', 'norm', 'deep', 'later'\n$/,
   ],
-  [['one'], '1\n', /^farjit: 'one' of program\.ks has no parameters to take from data\n$/],
+  [['one'], '1\n', /^farjit: error: 'one' of program\.ks has no parameters to take from data\n$/],
   [
     ['later'],
     '1\n2\n3\n',
-    /^farjit: later failed in chunk \d \(elements \d to \d\) on local: .*\n.*program\.ks:5:35: error: unknown function 'missing'/,
+    /^farjit: error: later failed in chunk \d \(elements \d to \d\) on local: .*\n.*program\.ks:5:35: error: unknown function 'missing'/,
   ],
   [
     ['deep'],
     '1\n2\n3\n',
-    /^farjit: deep failed in chunk \d \(elements \d to \d\) on local: SIGSEGV in .*stack overflow\).*\n {2}in deep/,
+    /^farjit: error: deep failed in chunk \d \(elements \d to \d\) on local: SIGSEGV in .*stack overflow\).*\n {2}in deep/,
   ],
   [
     // Noticed before the map, which would fail.
     ['later', '--output', 'nowhere/out.csv'],
     '5\n',
-    /^farjit: cannot write nowhere\/out\.csv: no such file or directory\n$/,
+    /^farjit: error: cannot write nowhere\/out\.csv: no such file or directory\n$/,
   ],
 ];
 
@@ -227,9 +227,15 @@ for (const [[name = '', ...args], input, words] of WRONG)
 test('files that are not there, or not what their names say', async (t) => {
   const { map, path } = await openFolder(t, { 'broken.ks': 'def f(x) x +;', 'odd.f64': '0123456789' });
   const none = await map(['sq', 'program.ks', '--input', 'none.csv']);
-  t.deepEqual([none.stderr, none.end], ['farjit: cannot read none.csv: no such file or directory\n', 1]);
+  t.deepEqual(
+    [none.stderr, none.end],
+    ['farjit: error: cannot read none.csv: no such file or directory\n', 1],
+  );
   const odd = await map(['norm', 'program.ks', '--input', 'odd.f64']);
-  t.is(odd.stderr, 'farjit: odd.f64: 10 bytes are no whole number of rows of 16 bytes, 2 doubles each\n');
+  t.is(
+    odd.stderr,
+    'farjit: error: odd.f64: 10 bytes are no whole number of rows of 16 bytes, 2 doubles each\n',
+  );
   const broken = await map(['f', 'broken.ks', '--input', 'odd.f64']);
   t.is(broken.end, 1);
   t.regex(broken.stderr, /^broken\.ks:1:13: error: /);
@@ -248,7 +254,7 @@ test('an interrupt ends it', async (t) => {
   await printed('stdout', '7.000000');
   child.kill('SIGINT');
   const { stderr, end } = await finished;
-  t.deepEqual([stderr, end], ['farjit: interrupted\n', 130]);
+  t.deepEqual([stderr, end], ['farjit: note: interrupted\n', 130]);
 });
 
 const hasScript = spawnSync('script', ['--version']).status === 0;

@@ -124,10 +124,10 @@ test('an executor that is not there is remarked on, and none at all is an error'
   const some = await (await runOn(t, '1 + 1;', [nobody, executor.url])).finished;
   t.is(some.end, 0);
   t.is(some.stdout, 'Evaluated to 2.000000\n');
-  t.regex(some.stderr, /^farjit: going on without ws\+unix:\S+: cannot reach an executor at /);
+  t.regex(some.stderr, /^farjit: warning: going on without ws\+unix:\S+: cannot reach an executor at /);
   const none = await (await runOn(t, '1 + 1;', [nobody, `${nobody}2`])).finished;
   t.is(none.end, 1);
-  t.regex(none.stderr, /^farjit: no executor can be used:\n {2}cannot reach/);
+  t.regex(none.stderr, /^farjit: error: no executor can be used:\n {2}cannot reach/);
   const recorded = await (await runOn(t, '1;', [nobody, executor.url], ['--record-calls', 'calls'])).finished;
   t.is(recorded.end, 1);
   t.regex(recorded.stderr, /--record-calls and --speculate-order go by the order of calls/);

@@ -38,7 +38,7 @@ test('farjit run says that the connection is lost, that the session goes on, and
   t.is(said.stdout, `a${'Evaluated to 0.000000\n'.repeat(2)}Evaluated to 42.000000\n`);
   t.is(
     said.stderr,
-    'farjit: the connection to the executor is lost (no reason given): trying for 30 s to resume the session\n' +
-      'farjit: the session goes on\n',
+    'farjit: warning: the connection to the executor is lost (no reason given): trying for 30 s to resume the session\n' +
+      'farjit: note: the session goes on\n',
   );
 });

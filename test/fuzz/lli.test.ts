@@ -1,6 +1,6 @@
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import test from 'ava';
-import { printfDouble } from '#compiler/src/cli/printf-double.js';
+import { printfDouble } from '#compiler/src/cli/double-text.js';
 import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
 import { parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
 import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';

@@ -10,7 +10,7 @@ const modules = `${__dirname}/../dist/src/cli/start.js`;
 async function load() {
   if (existsSync(bundle)) return require(bundle);
   if (existsSync(modules)) return import(modules);
-  process.stderr.write('farjit: it is not built yet; run `npm run build` first\n');
+  process.stderr.write('farjit: error: it is not built yet; run `npm run build` first\n');
   process.exit(1);
 }
 

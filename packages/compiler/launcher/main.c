@@ -89,6 +89,6 @@ int main(int count, char **args) {
     }
   }
   become_compiler(programs.compiler, adopted, count, args);
-  fprintf(stderr, "farjit: cannot start node: %s; FarJIT needs Node 20 or later in PATH\n", strerror(errno));
+  fprintf(stderr, "farjit: error: cannot start node: %s; FarJIT needs Node 20 or later in PATH\n", strerror(errno));
   return CANNOT_START;
 }

@@ -37,7 +37,7 @@ static void find_in_node_modules(char out[PATH_MAX], const char *package, const 
 static bool find_package(char package[PATH_MAX]) {
   const ssize_t length = readlink("/proc/self/exe", package, PATH_MAX - 1);
   if (length < 0) {
-    fprintf(stderr, "farjit: cannot tell where it is installed (/proc/self/exe: %s); ", strerror(errno));
+    fprintf(stderr, "farjit: error: cannot tell where it is installed (/proc/self/exe: %s); ", strerror(errno));
     fprintf(stderr, "start it as node packages/compiler/bin/farjit.js\n");
     return false;
   }
@@ -54,7 +54,7 @@ bool find_programs(struct programs *programs, const char *from) {
   if (!join(programs->compiler, package, OWN_COMPILER) || access(programs->compiler, R_OK) != 0)
     find_in_node_modules(programs->compiler, package, COMPILER);
   if (programs->compiler[0] == '\0') {
-    fprintf(stderr, "farjit: there is no %s in %s; install FarJIT as a whole, and run it where it was built\n",
+    fprintf(stderr, "farjit: error: there is no %s in %s; install FarJIT as a whole, and run it where it was built\n",
             OWN_COMPILER, package);
     return false;
   }

@@ -1,5 +1,5 @@
 import { type ExpressionResult, KaleidoscopeJIT, type KaleidoscopeJITOptions } from '@farjit/compiler';
-import { printfDouble } from '#compiler/src/cli/printf-double.js';
+import { printfDouble } from '#compiler/src/cli/double-text.js';
 import { OperatorTable } from '#compiler/src/frontends/kaleidoscope/operators.js';
 import { parseSource } from '#compiler/src/frontends/kaleidoscope/parser.js';
 import { SourceText } from '#compiler/src/frontends/kaleidoscope/source-text.js';

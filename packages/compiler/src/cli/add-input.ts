@@ -57,7 +57,10 @@ export function addInput(
         signal,
         ...(cc !== undefined && { cc: programAt(cc) }),
         ...(cflags && { flags: cflags }),
-        onWarnings: (words) => void streams.report(words.trimEnd()),
+        onWarnings: (words) => {
+          const message = words.trimEnd();
+          void streams.report({ level: 'warning', message, shown: message });
+        },
       });
   }
 }

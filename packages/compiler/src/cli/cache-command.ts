@@ -1,11 +1,11 @@
 import { CacheDirectory, CacheDirectoryError, type CacheFile } from '../cache/cache-directory.js';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
-import { describeError } from './describe-error.js';
 import { inBytes } from './stats-summary.js';
 
 /** `farjit cache`'s options. */
 export interface CacheOptions {
   readonly cacheDir?: string;
+  readonly json?: boolean;
 }
 
 /** What a cache directory holds. */
@@ -19,6 +19,8 @@ interface Holdings {
 export function cacheInfo(options: CacheOptions): Promise<number> {
   return withDirectory(options, (path, directory) => {
     const { files, objectCount, sizeBytes } = holdingsOf(directory);
+    if (options.json)
+      return JSON.stringify({ place: path, objects: objectCount, sizeBytes, files: files.length });
     return `place    ${path}\nobjects  ${objectCount}\nsize     ${inBytes(sizeBytes)} in ${count(files.length, 'file')}`;
   });
 }
@@ -28,6 +30,8 @@ export function cacheClear(options: CacheOptions): Promise<number> {
   return withDirectory(options, (path, directory) => {
     const { objectCount, sizeBytes } = holdingsOf(directory);
     directory?.clear();
+    if (options.json)
+      return JSON.stringify({ place: path, removedObjects: objectCount, removedBytes: sizeBytes });
     return `removed ${count(objectCount, 'object')}, ${inBytes(sizeBytes)}, from ${path}`;
   });
 }
@@ -44,9 +48,6 @@ async function withDirectory(
     directory = CacheDirectory.openIfThere(path);
     process.stdout.write(`${work(path, directory)}\n`);
     return 0;
-  } catch (error) {
-    process.stderr.write(`farjit: ${describeError(error)}\n`);
-    return 1;
   } finally {
     directory?.close();
   }

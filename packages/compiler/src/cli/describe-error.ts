@@ -13,6 +13,8 @@ import { printable } from '../frontends/kaleidoscope/printable.js';
 import type { SourceRange, SourceText } from '../frontends/kaleidoscope/source-text.js';
 import { CSourceError } from '../frontends/llvm/c-errors.js';
 import { IRSyntaxError } from '../llvm/errors.js';
+import { DataFileError } from './map-columns.js';
+import type { Report } from './report.js';
 
 /** More lines of a backtrace say nothing new. */
 const MAX_BACKTRACE_LINES = 16;
@@ -29,18 +31,44 @@ export function isExecutorGone(error: unknown): boolean {
 }
 
 /**
- * Why an expression failed, without a final newline: `file:line:column: error: …` of the expression with its line and
- * a caret, then what there is to add: the diagnostic of a function that could not be compiled, or a backtrace.
+ * Why an expression failed: at the place of the expression, with its line and a caret, and what there is to add.
  */
-export function describeFailure(error: unknown, { source, range }: ExpressionPlace): string {
+export function expressionFailure(error: unknown, place: ExpressionPlace): Report {
   // An error in the expression itself knows its place better.
-  if (error instanceof Diagnostic) return error.render();
-  return [renderAt(describeError(error), { source, range }), ...describeDetails(error)].join('\n');
+  if (error instanceof Diagnostic) return diagnosticReport(error);
+  return { ...reportAt(describeError(error), place), code: codeOf(error), details: describeDetails(error) };
 }
 
 /** Words about an expression, in the form of a diagnostic. */
-export function renderAt(words: string, { source, range }: ExpressionPlace): string {
-  return new Diagnostic('SEMANTIC_ERROR', words, source, range).render();
+export function reportAt(words: string, { source, range }: ExpressionPlace): Report {
+  return { ...diagnosticReport(new Diagnostic('SEMANTIC_ERROR', words, source, range)), code: undefined };
+}
+
+/** What a compiler says of a place in a text. */
+export function diagnosticReport(diagnostic: Diagnostic): Report {
+  const { code, message, file, line, column } = diagnostic;
+  return { level: 'error', code, message, place: { file, line, column }, shown: diagnostic.render() };
+}
+
+/** An error, for a command that ends over it or goes on without what failed. */
+export function errorReport(error: unknown): Report {
+  if (error instanceof Diagnostic) return diagnosticReport(error);
+  const words = describeError(error);
+  const report = {
+    level: 'error',
+    code: codeOf(error),
+    message: words,
+    details: describeDetails(error),
+  } as const;
+  if (error instanceof DataFileError && error.place)
+    return { ...report, message: printable(error.words), place: error.place, shown: words };
+  // What clang and LLVM say of a source has its place in front already.
+  if (error instanceof CSourceError || error instanceof IRSyntaxError) return { ...report, shown: words };
+  return report;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof FarJITError ? error.code : undefined;
 }
 
 /** An error in words, without a place. What could drive a terminal is escaped: the executor is not trusted. */
@@ -91,11 +119,4 @@ function backtraceOf(frames: readonly SymbolizedFrame[]): string[] {
     .slice(0, MAX_BACKTRACE_LINES)
     .map(({ text, count }) => (count === 1 ? text : `${text}, ${count} frames`));
   return lines.length > MAX_BACKTRACE_LINES ? [...shown, '  …'] : shown;
-}
-
-/** An error and its details, for a command that ends over it. What clang and LLVM say of a source has its place in front already. */
-export function describeProgramFailure(error: unknown): string {
-  const isPlaced = error instanceof CSourceError || error instanceof IRSyntaxError;
-  const words = isPlaced ? describeError(error) : `farjit: ${describeError(error)}`;
-  return [words, ...describeDetails(error)].join('\n');
 }

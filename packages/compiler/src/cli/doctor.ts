@@ -1,4 +1,6 @@
+import type { Writable } from 'node:stream';
 import { createColors } from 'picocolors';
+import { wantsColors } from './colors.js';
 import {
   checkBindings,
   checkCCompiler,
@@ -20,10 +22,10 @@ import { checkConfinement } from './doctor-runner.js';
 
 /**
  * `farjit doctor`: looks at everything FarJIT needs of the machine, and writes a line for each thing to `out`, with
- * the fix where something is wrong. What may crash is tried in processes of its own.
+ * the fix where something is wrong; or one object, for programs. What may crash is tried in processes of its own.
  * @returns exit code: 0 when all that is required is there, warnings or not.
  */
-export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
+export async function runDoctor(out: Writable, { json = false } = {}): Promise<number> {
   const checks = [
     checkNode(),
     checkPlatform(),
@@ -42,8 +44,9 @@ export async function runDoctor(out: NodeJS.WritableStream): Promise<number> {
     checkCPU(),
   ];
   const findings = (await Promise.all(checks)).flat();
-  out.write(formatFindings(findings, 'isTTY' in out && out.isTTY === true && !process.env.NO_COLOR));
-  return findings.some(({ level }) => level === 'fail') ? 1 : 0;
+  const ok = findings.every(({ level }) => level !== 'fail');
+  out.write(json ? `${JSON.stringify({ ok, findings })}\n` : formatFindings(findings, wantsColors(out)));
+  return ok ? 0 : 1;
 }
 
 /** One line for each finding, the fix indented below it, and a line that sums up. */

@@ -4,8 +4,7 @@ import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import type { CommandStreams } from './command-streams.js';
-import { describeFailure, isExecutorGone, renderAt } from './describe-error.js';
-import { printfDouble } from './printf-double.js';
+import { expressionFailure, isExecutorGone, reportAt } from './describe-error.js';
 import type { StopRequest } from './stop-request.js';
 
 /**
@@ -68,16 +67,16 @@ async function evaluateItem(
   const place = { source: item.function.source, range: item.range };
   try {
     const value = await jit.evaluate(item.function, options);
-    await streams.out.write(`Evaluated to ${printfDouble(value)}\n`);
+    await streams.value(value);
     return 'completed';
   } catch (error) {
     const { signal } = options;
     if (isStopped(error, signal)) {
       const { words } = signal.reason as StopRequest;
-      if (words !== undefined) await streams.report(renderAt(words, place));
+      if (words !== undefined) await streams.report(reportAt(words, place));
       return 'stopped';
     }
-    await streams.report(describeFailure(error, place));
+    await streams.report(expressionFailure(error, place));
     return isExecutorGone(error) ? 'executor-gone' : 'failed';
   }
 }

@@ -1,9 +1,27 @@
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** Data that cannot be read or does not fit. The message begins with the file's name, line and column where there are any. */
+/** A place in a file of data, from 1. */
+export interface DataPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Data that cannot be read or does not fit. */
 export class DataFileError extends FarJITError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('DATA_UNREADABLE', message, options);
+  /** Where it does not, if it is somewhere. */
+  readonly place: DataPlace | undefined;
+  /** The message without the place. */
+  readonly words: string;
+
+  constructor(words: string, { place, ...options }: ErrorOptions & { readonly place?: DataPlace } = {}) {
+    super(
+      'DATA_UNREADABLE',
+      place ? `${place.file}:${place.line}:${place.column}: error: ${words}` : words,
+      options,
+    );
+    this.place = place;
+    this.words = words;
   }
 }
 

@@ -1,6 +1,6 @@
 import { MapChunkError } from '../pool/chunked-map.js';
 import { CommandStreams } from './command-streams.js';
-import { describeDetails, describeProgramFailure } from './describe-error.js';
+import { describeDetails, errorReport } from './describe-error.js';
 import type { LinkOptions } from './linked-files.js';
 import { readMapInput } from './map-input.js';
 import { checkMapOutput, writeMapOutput } from './map-output.js';
@@ -21,6 +21,8 @@ export interface MapCommandOptions extends PoolOptions, LinkOptions {
   /** Milliseconds that each chunk may take. */
   readonly deadline?: number;
   readonly stats?: 'summary' | 'json';
+  /** Results and reports are JSON. */
+  readonly json?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function mapCommand(
   options: MapCommandOptions,
 ): Promise<number> {
   const stop = new AbortController();
-  const streams = new CommandStreams((request) => stop.abort(request));
+  const streams = new CommandStreams((request) => stop.abort(request), { json: options.json });
   stop.signal.addEventListener('abort', () => streams.stopWaiting());
   const ignoreSignals = onEndingSignal((signal) => {
     stop.abort(StopRequest.ofSignal(signal));
@@ -52,13 +54,13 @@ export async function mapCommand(
     return 0;
   } catch (error) {
     if (stop.signal.aborted) {
-      const { words, exitCode } = stop.signal.reason as StopRequest;
-      if (words !== undefined) await streams.remark(words);
-      return exitCode;
+      const request = stop.signal.reason as StopRequest;
+      await streams.stopped(request);
+      return request.exitCode;
     }
-    await streams.report(describeProgramFailure(error));
-    const cause = error instanceof MapChunkError ? error.cause : undefined;
-    for (const detail of describeDetails(cause)) await streams.report(detail);
+    const report = errorReport(error);
+    const more = error instanceof MapChunkError ? describeDetails(error.cause) : [];
+    await streams.report({ ...report, details: [...(report.details ?? []), ...more] });
     return 1;
   } finally {
     ignoreSignals();
@@ -97,7 +99,7 @@ async function mapInput(
         },
       )
       .finally(() => progress.end());
-    await writeMapOutput(options.output, results, hasHeader ? name : undefined, streams, signal);
+    await writeMapOutput(options.output, { name, results, hasHeader }, streams, signal);
     if (options.stats) await writePoolStatistics(pool, options.stats, streams);
   } finally {
     await pool.close();

@@ -57,13 +57,12 @@ export async function readCSV(
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new DataFileError(`${name}:${Number(error.lines) || 1}:1: error: ${wordsOf(error)}`, {
-      cause: error,
-    });
+    const place = { file: name, line: Number(error.lines) || 1, column: 1 };
+    throw new DataFileError(wordsOf(error), { place, cause: error });
   } finally {
     stream.destroy();
   }
-  if (!places) throw new DataFileError(`${name}:1:1: error: there is no data`);
+  if (!places) throw new DataFileError('there is no data', { place: { file: name, line: 1, column: 1 } });
   return { columns: columns.map((column) => column.values), hasHeader };
 }
 
@@ -74,7 +73,8 @@ function findColumns(name: string, header: readonly string[], parameters: readon
   if (missing.length === parameters.length && names.length === parameters.length)
     return parameters.map((_, index) => index);
   throw new DataFileError(
-    `${name}:1:1: error: there is no column ${missing.map(quoted).join(', ')}; there are ${names.map(quoted).join(', ')}`,
+    `there is no column ${missing.map(quoted).join(', ')}; there are ${names.map(quoted).join(', ')}`,
+    { place: { file: name, line: 1, column: 1 } },
   );
 }
 
@@ -102,7 +102,7 @@ function toNumber(name: string, row: Row, place: number, parameter: string): num
 
 /** `file:line:column` of a field. */
 function errorAt(name: string, { info, raw }: Row, field: number, words: string): DataFileError {
-  return new DataFileError(`${name}:${info.lines}:${columnOf(raw, field)}: error: ${words}`);
+  return new DataFileError(words, { place: { file: name, line: info.lines, column: columnOf(raw, field) } });
 }
 
 /** Where a field begins in its line, from 1. */

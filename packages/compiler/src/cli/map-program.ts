@@ -7,6 +7,7 @@ import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import { quoted } from '../frontends/kaleidoscope/printable.js';
 import type { CommandStreams } from './command-streams.js';
+import { diagnosticReport } from './describe-error.js';
 import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
 import { programFiles } from './program-inputs.js';
 import { readSource } from './read-source.js';
@@ -70,7 +71,7 @@ async function kaleidoscopeProgram(
     throw new FarJITError('MIXED_PROGRAM', `${path} is Kaleidoscope, and a program of that is one file`);
   const source = await readSource(path, signal);
   const { items, diagnostics } = parseSource(source, new OperatorTable());
-  for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
+  for (const diagnostic of diagnostics) await streams.report(diagnosticReport(diagnostic));
   if (diagnostics.length > 0) return undefined;
   const { parameters } = findFunction(name, source.name, items);
   return {

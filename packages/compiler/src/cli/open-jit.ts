@@ -66,18 +66,19 @@ export async function openJIT(
     ...(program === undefined ? {} : { program }),
     onOutput: (stream, content) => streams[stream === 'stdout' ? 'out' : 'err'].write(content),
     onEvent: (event) => {
-      if (event.type === 'cache-unusable') void streams.remark(`${event.reason}; nothing is kept`);
+      if (event.type === 'cache-unusable') void streams.remark('warning', `${event.reason}; nothing is kept`);
     },
   });
   jit.subscribe((event) => {
     if (event.type === 'limit-reached')
-      void streams.remark(`the program has reached ${describeLimit(event.limit)}`);
+      void streams.remark('warning', `the program has reached ${describeLimit(event.limit)}`);
     if (event.type === 'connection-lost')
       void streams.remark(
+        'warning',
         `the connection to the executor is lost (${event.reason || 'no reason given'}): ` +
           `trying for ${event.timeToLiveMs / 1000} s to resume the session`,
       );
-    if (event.type === 'connection-resumed') void streams.remark('the session goes on');
+    if (event.type === 'connection-resumed') void streams.remark('note', 'the session goes on');
   });
   return jit;
 }

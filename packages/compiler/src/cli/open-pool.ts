@@ -69,7 +69,7 @@ class ExecutorRemarks {
     if (change.state === 'removed') return;
     if (change.state === 'connected') {
       const wasMissing = this.#missing.delete(name);
-      if (wasMissing && this.#hasBegun) void this.#streams.remark(`${name} is there again`);
+      if (wasMissing && this.#hasBegun) void this.#streams.remark('note', `${name} is there again`);
       return;
     }
     const isNew = !this.#missing.has(name);
@@ -85,7 +85,7 @@ class ExecutorRemarks {
 
   #say(change: ExecutorChange): void {
     const reason = change.error ? describeError(change.error) : 'no reason given';
-    void this.#streams.remark(`going on without ${nameOf(change)}: ${reason}`);
+    void this.#streams.remark('warning', `going on without ${nameOf(change)}: ${reason}`);
   }
 }
 

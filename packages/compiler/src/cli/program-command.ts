@@ -3,7 +3,7 @@ import { FarJITError } from '@farjit/protocol/errors';
 import type { JIT } from '../jit/jit.js';
 import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
-import { describeProgramFailure } from './describe-error.js';
+import { errorReport } from './describe-error.js';
 import { addLinkedFiles, readLinkedFiles } from './linked-files.js';
 import { openJIT } from './open-jit.js';
 import type { ProgramFile } from './program-inputs.js';
@@ -27,7 +27,7 @@ export async function programCommand(
   options: ProgramCommandOptions,
 ): Promise<number> {
   const stop = new AbortController();
-  const streams = new CommandStreams((request) => stop.abort(request));
+  const streams = new CommandStreams((request) => stop.abort(request), { json: options.json });
   stop.signal.addEventListener('abort', () => streams.stopWaiting());
   const ignoreSignals = onEndingSignal((name) => {
     stop.abort(StopRequest.ofSignal(name));
@@ -37,12 +37,12 @@ export async function programCommand(
     return await runFiles(files, options, streams, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) {
-      await streams.report(describeProgramFailure(error));
+      await streams.report(errorReport(error));
       return 1;
     }
-    const { words, exitCode } = stop.signal.reason as StopRequest;
-    if (words !== undefined) await streams.remark(words);
-    return exitCode;
+    const request = stop.signal.reason as StopRequest;
+    await streams.stopped(request);
+    return request.exitCode;
   } finally {
     ignoreSignals();
   }
@@ -82,12 +82,10 @@ async function runFiles(
   }
 }
 
-/** @throws {FarJITError} for what is Kaleidoscope's alone. */
-function executorOf({ executors = [], recordCalls, speculateOrder }: ProgramCommandOptions) {
+/** @throws {FarJITError} for several. */
+function executorOf({ executors = [] }: ProgramCommandOptions) {
   if (executors.length > 1)
     throw new FarJITError('ONE_EXECUTOR', 'a program that begins with main runs on one executor: give one');
-  if ((recordCalls ?? speculateOrder) !== undefined)
-    throw new FarJITError('MIXED_PROGRAM', '--record-calls and --speculate-order are for Kaleidoscope');
   return executors[0];
 }
 
@@ -108,8 +106,9 @@ async function runMain(
   const { stdin, stdout } = process;
   const lineBuffered = stdout.isTTY;
   const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
-  if (result.trap) await streams.report(describeProgramFailure(result.trap));
-  else if (result.signal !== undefined) await streams.remark(`the program was ended by ${result.signal}`);
+  if (result.trap) await streams.report(errorReport(result.trap));
+  else if (result.signal !== undefined)
+    await streams.remark('error', `the program was ended by ${result.signal}`);
   return result.exitCode;
 }
 

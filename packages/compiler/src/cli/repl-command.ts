@@ -6,7 +6,7 @@ import { type ParseResult, parseSource } from '../frontends/kaleidoscope/parser.
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import { SourceText } from '../frontends/kaleidoscope/source-text.js';
 import { CommandStreams } from './command-streams.js';
-import { describeError } from './describe-error.js';
+import { diagnosticReport, errorReport } from './describe-error.js';
 import { evaluateItems } from './evaluate-items.js';
 import { History, historyPath } from './history.js';
 import { InputText } from './input-text.js';
@@ -47,7 +47,7 @@ export async function replCommand(options: ReplOptions): Promise<number> {
     return await repl.run();
   } catch (error) {
     if (early.signal.aborted) return (early.signal.reason as StopRequest).exitCode;
-    await streams.remark(describeError(error));
+    await streams.report(errorReport(error));
     return 1;
   } finally {
     await jit?.close();
@@ -81,7 +81,7 @@ class Repl {
     this.#context = {
       jit,
       print: async (text) => streams.out.write(`${text}\n`),
-      complain: async (words) => streams.report(words),
+      complain: async (words) => streams.remark('error', words),
       load: (path) => this.#load(path),
       quit: () => this.stop(new StopRequest(0)),
     };
@@ -94,12 +94,11 @@ class Repl {
     if (this.#isTerminal)
       await this.#context.print('Kaleidoscope, compiled lazily. :help lists the commands.');
     if (this.#history.problem !== undefined)
-      await this.#streams.remark(`no history is kept: ${this.#history.problem}`);
+      await this.#streams.remark('warning', `no history is kept: ${this.#history.problem}`);
     try {
       while (!this.#stopped) await this.#step();
-      const { words, exitCode } = this.#stopped;
-      if (words !== undefined) await this.#streams.remark(words);
-      return exitCode;
+      await this.#streams.stopped(this.#stopped);
+      return this.#stopped.exitCode;
     } finally {
       this.#lines.close();
     }
@@ -137,7 +136,8 @@ class Repl {
         return this.stop(new StopRequest(0));
       case 'line':
         this.#lineCount += 1;
-        return this.#takeLine(event.text);
+        // As in a file, a byte order mark is none of the text.
+        return this.#takeLine(this.#lineCount === 1 ? event.text.replace(/^\ufeff/, '') : event.text);
     }
   }
 
@@ -186,7 +186,7 @@ class Repl {
   }
 
   async #evaluate({ items, diagnostics }: ParseResult): Promise<void> {
-    for (const diagnostic of diagnostics) await this.#streams.report(diagnostic.render());
+    for (const diagnostic of diagnostics) await this.#streams.report(diagnosticReport(diagnostic));
     if (diagnostics.length > 0) return;
     const outcome = await evaluateItems(this.#jit, items, this.#streams, {
       signal: this.#running?.signal,
@@ -202,7 +202,7 @@ class Repl {
     try {
       await work();
     } catch (error) {
-      await this.#streams.report(describeError(error));
+      await this.#streams.report(errorReport(error));
     } finally {
       this.#running = undefined;
     }

@@ -2,9 +2,10 @@ import { FarJITError } from '@farjit/protocol/errors';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
+import { SourceText } from '../frontends/kaleidoscope/source-text.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
-import { describeProgramFailure } from './describe-error.js';
+import { diagnosticReport, errorReport } from './describe-error.js';
 import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
 import type { LinkOptions } from './linked-files.js';
 import { openJIT } from './open-jit.js';
@@ -14,28 +15,36 @@ import type { RunOptions } from './run-options.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 import { closeIfUnheard, onEndingSignal, StopRequest } from './stop-request.js';
 
+/** Kaleidoscope to run. */
+export interface ProgramSource {
+  /** `-` is standard input. */
+  readonly path: string;
+  /** What stands on the command line in place of a file. */
+  readonly text?: string | undefined;
+}
+
 /**
  * Runs a program: all of it is parsed before any of it runs.
- * @param path of the program; `-` is standard input.
  * @param files in other languages, which are linked with it: they are added before, and their initialisers run.
  * @returns the exit code.
  */
 export async function runCommand(
-  path: string,
+  { path, text }: ProgramSource,
   files: readonly ProgramFile[],
   options: RunOptions & LinkOptions,
 ): Promise<number> {
   const stop = new AbortController();
-  const streams = new CommandStreams((request) => stop.abort(request));
+  const form = { json: options.json, bareValues: text !== undefined };
+  const streams = new CommandStreams((request) => stop.abort(request), form);
   try {
-    const source = await readSource(path);
+    const source = text === undefined ? await readSource(path) : new SourceText(path, text);
     const { items, diagnostics } = parseSource(source, new OperatorTable());
-    for (const diagnostic of diagnostics) await streams.report(diagnostic.render());
+    for (const diagnostic of diagnostics) await streams.report(diagnosticReport(diagnostic));
     if (diagnostics.length > 0) return 1;
     return await runProgram({ text: source.text, items, files }, options, streams, stop);
   } catch (error) {
     if (stop.signal.aborted) return await endedBy(stop.signal.reason as StopRequest, streams);
-    await streams.report(describeProgramFailure(error));
+    await streams.report(errorReport(error));
     return 1;
   }
 }
@@ -47,9 +56,9 @@ interface RunProgram {
   readonly files: readonly ProgramFile[];
 }
 
-async function endedBy({ words, exitCode }: StopRequest, streams: CommandStreams): Promise<number> {
-  if (words !== undefined) await streams.remark(words);
-  return exitCode;
+async function endedBy(request: StopRequest, streams: CommandStreams): Promise<number> {
+  await streams.stopped(request);
+  return request.exitCode;
 }
 
 async function runProgram(

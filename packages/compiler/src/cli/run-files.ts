@@ -1,6 +1,7 @@
 import { textOf } from './argument-bytes.js';
 import { programFiles } from './program-inputs.js';
-import { givenProgramOption, type ProgramOptions } from './program-options.js';
+import type { ProgramOptions } from './program-options.js';
+import { type RefuseOption, refuseUnusedForFiles } from './refused-options.js';
 import type { RunOptions } from './run-options.js';
 
 /** What `farjit run` is given. */
@@ -11,33 +12,46 @@ export interface RunArguments {
   readonly rest: readonly (string | Uint8Array)[];
 }
 
+/** What ends the command over its arguments. */
+export interface Refusals {
+  readonly refuse: (words: string) => never;
+  readonly refuseOption: RefuseOption;
+}
+
+/** What diagnostics call the text of `-e`. */
+const COMMAND_LINE = '<command line>';
+
 /**
  * Runs what the files are: a program that begins with `main`, or one of Kaleidoscope, which is linked with the others.
- * @param refuse ends the command over its arguments.
  * @returns the exit code.
  */
 export async function runFiles(
   { files, rest }: RunArguments,
   options: RunOptions & ProgramOptions,
-  refuse: (words: string) => never,
+  { refuse, refuseOption }: Refusals,
 ): Promise<number> {
+  const text = options.eval?.join('\n');
   // Without files in front of it, `--` is what lets names begin with a dash.
-  const [paths, args] = files.length > 0 ? [files, rest] : [rest.map((path) => textOf(path, refuse)), []];
+  const [paths, args] =
+    files.length > 0 || text !== undefined ? [files, rest] : [rest.map((path) => textOf(path, refuse)), []];
   const { linked, kaleidoscope } = programFiles(paths);
-  const [file, second] = kaleidoscope;
-  if (file === undefined && linked.length > 0) {
+  const [file = COMMAND_LINE, second] = kaleidoscope;
+  const hasKaleidoscope = text !== undefined || kaleidoscope.length > 0;
+  if (!hasKaleidoscope && linked.length === 0) return refuse("missing required argument 'file'");
+  refuseUnusedForFiles(linked, hasKaleidoscope, refuseOption);
+  if (!hasKaleidoscope) {
     const { programCommand } = await import('./program-command.js');
     return programCommand(linked, { ...options, args });
   }
-  if (file === undefined) return refuse("missing required argument 'file'");
+  if (text !== undefined && kaleidoscope.length > 0)
+    return refuse(`too many programs: there is one in --eval, and ${file} is Kaleidoscope too`);
   if (second !== undefined)
     return refuse(
       `too many arguments: ${file} and ${second} are Kaleidoscope, of which one runs at a time; ` +
         'what is for a program that begins with main stands behind --',
     );
-  const given = givenProgramOption(options, linked.length > 0) ?? (args.length > 0 ? '--' : undefined);
-  if (given !== undefined)
-    return refuse(`${given} is for programs that begin with main, and ${file} is Kaleidoscope`);
+  if (args.length > 0)
+    return refuse('what stands behind -- is for programs that begin with main, and this one is Kaleidoscope');
   const { runCommand } = await import('./run-command.js');
-  return runCommand(file, linked, options);
+  return runCommand({ path: file, text }, linked, options);
 }

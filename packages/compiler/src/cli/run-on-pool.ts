@@ -4,11 +4,10 @@ import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import type { ExpressionResult } from '../jit/jit-types.js';
 import { NoExecutorError } from '../pool/pool-types.js';
 import type { CommandStreams } from './command-streams.js';
-import { describeFailure, renderAt } from './describe-error.js';
+import { expressionFailure, reportAt } from './describe-error.js';
 import { isStopped, type Outcome, type StoppableOptions } from './evaluate-items.js';
 import { addLinkedFiles, type LinkOptions, readLinkedFiles } from './linked-files.js';
 import { openPool, writePoolStatistics } from './open-pool.js';
-import { printfDouble } from './printf-double.js';
 import type { ProgramFile } from './program-inputs.js';
 import type { RunOptions } from './run-options.js';
 import { closeIfUnheard, type StopRequest } from './stop-request.js';
@@ -99,7 +98,7 @@ export class Report {
     const item = this.#items[index];
     if (this.#isOver || !item) return;
     if (result.status === 'fulfilled') {
-      await this.#streams.out.write(`Evaluated to ${printfDouble(result.value)}\n`);
+      await this.#streams.value(result.value);
       return;
     }
     const place = { source: item.function.source, range: item.range };
@@ -107,10 +106,10 @@ export class Report {
     if (isStopped(result.reason, signal)) {
       this.outcome = 'stopped';
       const { words } = signal.reason as StopRequest;
-      if (words !== undefined) await this.#streams.report(renderAt(words, place));
+      if (words !== undefined) await this.#streams.report(reportAt(words, place));
       return;
     }
     this.outcome = result.reason instanceof NoExecutorError ? 'executor-gone' : 'failed';
-    await this.#streams.report(describeFailure(result.reason, place));
+    await this.#streams.report(expressionFailure(result.reason, place));
   }
 }

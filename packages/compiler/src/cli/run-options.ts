@@ -5,6 +5,10 @@ export interface RunOptions extends Omit<JITOptions, 'executor'> {
   /** Addresses of running executors; without any the command has its own. */
   readonly executors?: readonly string[] | undefined;
   readonly stats?: 'summary' | 'json';
+  /** Values and reports are JSON. */
+  readonly json?: boolean;
+  /** Kaleidoscope in place of a file's, piece by piece. */
+  readonly eval?: readonly string[];
   /** File of a profile that orders the guesses. */
   readonly speculateOrder?: string;
   /** File to write the profile of this run to. */

@@ -85,7 +85,7 @@ test('a command that was not built says how to', async (t) => {
   const command = [process.execPath, join(folder, 'bin/farjit.js')];
   t.deepEqual(await start(t, ['--version'], { command }).finished, {
     stdout: '',
-    stderr: 'farjit: it is not built yet; run `npm run build` first\n',
+    stderr: 'farjit: error: it is not built yet; run `npm run build` first\n',
     end: 1,
   });
 });

@@ -2,6 +2,7 @@ import { copyFile, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { wantsExecutor, withCommand } from '../../src/cli/command-names.js';
 import {
   descendants,
   ENDLESS,
@@ -9,7 +10,6 @@ import {
   FARJIT,
   FARJIT_JS,
   type Finished,
-  farjit,
   folderWith,
   gone,
   start,
@@ -54,11 +54,29 @@ const OWN_EXECUTOR: readonly (readonly string[])[] = [
   ['run', '-O2', 'program.ks', '--stats'],
   ['repl'],
   ['run', '--', '--executor=x'],
+  ['program.ks'],
+  ['./elsewhere', '--', '--executor=x'],
+  ['missing.ks'],
+  ['-e', '1'],
+  ['-O2', 'program.ks'],
+  ['-'],
+  ['--json', 'run', 'program.ks'],
+  ['--json', 'program.ks'],
 ];
 const NO_EXECUTOR: readonly (readonly string[])[] = [
   [],
   ['--version'],
+  ['-V'],
+  ['--json', '--version'],
+  ['--json'],
+  ['--help'],
   ['doctor'],
+  ['map', 'f', 'program.ks'],
+  ['completion', 'bash'],
+  ['complete', '--', 'run'],
+  ['rum', 'program.ks'],
+  ['program.ks', '--help'],
+  ['-e', '1', '--limit=cpu=1'],
   ['run', '--help'],
   ['repl', '-h'],
   ['run', 'program.ks', '--executor', 'ws+unix:/x'],
@@ -76,6 +94,18 @@ test('the compiler gets the command line as it is, and before it an executor whe
   for (const args of NO_EXECUTOR)
     t.deepEqual(JSON.parse((await run(t, installation, args)).stdout), args, args.join(' '));
 });
+
+test.serial(
+  'the compiler, when it is started alone, wants an executor for the same command lines',
+  async (t) => {
+    const folder = await folderWith(t, { 'program.ks': '1;' });
+    const before = process.cwd();
+    process.chdir(folder);
+    t.teardown(() => process.chdir(before));
+    for (const args of OWN_EXECUTOR) t.true(wantsExecutor(withCommand(args) as string[]), args.join(' '));
+    for (const args of NO_EXECUTOR) t.false(wantsExecutor(withCommand(args) as string[]), args.join(' '));
+  },
+);
 
 test('the executor serves the socket pair that the compiler has the other end of', async (t) => {
   const installation = await install(t, {
@@ -122,12 +152,13 @@ test('without a compiler beside it, or without Node, it says what to do', async 
   await copyFile(FARJIT, launcher);
   const lost = await run(t, { folder, launcher }, ['run', 'x']);
   t.is(lost.end, 127);
-  t.regex(lost.stderr, /^farjit: there is no bin\/farjit\.js in .*; install FarJIT as a whole/);
+  t.regex(lost.stderr, /^farjit: error: there is no bin\/farjit\.js in .*; install FarJIT as a whole/);
   const installation = await install(t, { compiler: '', executor: '' });
   const noNode = await run(t, installation, ['run', 'x'], { PATH: folder });
   t.deepEqual(noNode, {
     stdout: '',
-    stderr: 'farjit: cannot start node: No such file or directory; FarJIT needs Node 20 or later in PATH\n',
+    stderr:
+      'farjit: error: cannot start node: No such file or directory; FarJIT needs Node 20 or later in PATH\n',
     end: 127,
   });
 });
@@ -191,7 +222,7 @@ for (const [what, executor, words] of BROKEN)
       { stdout, stderr, end },
       {
         stdout: '',
-        stderr: `farjit: the executor could not be started: ${words}\n`,
+        stderr: `farjit: error: the executor could not be started: ${words}\n`,
         end: 1,
       },
     );
@@ -211,9 +242,10 @@ test('an executor that is stuck when the compiler is done is ended', async (t) =
 });
 
 test('a descriptor that is no socket is refused with words', async (t) => {
-  const { stderr, end } = await farjit(t, ['--adopt-executor=9:999999999', 'run', 'x.ks']);
+  const args = ['--adopt-executor=9:999999999', 'run', 'x.ks'];
+  const { stderr, end } = await start(t, args, { command: [process.execPath, FARJIT_JS] }).finished;
   t.is(end, 1);
-  t.is(stderr, 'farjit: descriptor 9 leads to no executor\n');
+  t.is(stderr, 'farjit: error: descriptor 9 leads to no executor\n');
 });
 
 test('the compiler reaps its executor, so that none stays behind as a zombie', async (t) => {

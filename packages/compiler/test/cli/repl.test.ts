@@ -201,11 +201,21 @@ def (;
 failing.ks:1:1: error: unknown function 'nowhere'
 nowhere();
 ^
-cannot read none.ks: no such file or directory
+farjit: error: cannot read none.ks: no such file or directory
 `,
   );
   t.is(end, 0);
 });
+
+test.serial(
+  'a byte order mark in front of the input is none of it, and anywhere else is refused',
+  async (t) => {
+    const marked = await repl(t, ['\ufeff1 + 1;', '\ufeff2;']);
+    t.is(marked.stdout, 'Evaluated to 2.000000\n');
+    t.regex(marked.stderr, /^<stdin>:2:1: error: invalid character /);
+    t.is((await repl(t, ['\ufeff:stubs'])).stderr, '');
+  },
+);
 
 test.serial(':quit ends it at once, though more input would come', async (t) => {
   const { child, finished } = start(t, ['repl']);
@@ -228,13 +238,13 @@ test.serial('wrong commands get an answer', async (t) => {
   t.deepEqual([stdout, end], ['', 0]);
   t.is(
     stderr,
-    `unknown command ':fly'; :help lists the commands
-unknown command ':fly\\u{1b}[2J'; :help lists the commands
-:ir needs an argument: :ir f
-:stubs takes no argument, got 'f'
-no function 'nobody' is defined here
-no function 'no\\u{7}body' is defined here
-no function 'f' is defined here
+    `farjit: error: unknown command ':fly'; :help lists the commands
+farjit: error: unknown command ':fly\\u{1b}[2J'; :help lists the commands
+farjit: error: :ir needs an argument: :ir f
+farjit: error: :stubs takes no argument, got 'f'
+farjit: error: no function 'nobody' is defined here
+farjit: error: no function 'no\\u{7}body' is defined here
+farjit: error: no function 'f' is defined here
 <stdin>:8:10: error: unknown function 'nobody'
 def f(x) nobody(x)
          ^
@@ -285,7 +295,7 @@ test.serial('a signal while it waits for input ends it, and its executor', async
 
 test.serial('it says so and ends when its executor is gone, whether it waits or runs', async (t) => {
   for (const [input, awaited, words] of [
-    ['1\n', 'Evaluated to 1.000000\n', /^farjit: the executor is gone: /],
+    ['1\n', 'Evaluated to 1.000000\n', /^farjit: error: the executor is gone: /],
     [
       'extern printd(x)\ndef spin(x) for i = printd(x), 1 < 2 in x\nspin(7)\n3\n',
       '7.000000\n',

@@ -23,11 +23,11 @@ test.serial('a program that cannot be read is an error that names it', async (t)
   await mkdir(join(cwd, 'folder'));
   t.deepEqual(await farjit(t, ['run', 'no\u001b[31m.ks'], { cwd }), {
     stdout: '',
-    stderr: 'farjit: cannot read no\\u{1b}[31m.ks: no such file or directory\n',
+    stderr: 'farjit: error: cannot read no\\u{1b}[31m.ks: no such file or directory\n',
     end: 1,
   });
   const folder = await farjit(t, ['run', 'folder'], { cwd });
-  t.deepEqual([folder.stderr, folder.end], ['farjit: cannot read folder: it is a directory\n', 1]);
+  t.deepEqual([folder.stderr, folder.end], ['farjit: error: cannot read folder: it is a directory\n', 1]);
 });
 
 test.serial('a program without end, or too large, is an error before it takes all memory', async (t) => {
@@ -37,7 +37,7 @@ test.serial('a program without end, or too large, is an error before it takes al
   for (const path of ['/dev/zero', 'large.ks'])
     t.deepEqual(await farjit(t, ['run', path], { cwd }), {
       stdout: '',
-      stderr: `farjit: cannot read ${path}: it has more than 67108864 bytes\n`,
+      stderr: `farjit: error: cannot read ${path}: it has more than 67108864 bytes\n`,
       end: 1,
     });
 });
@@ -47,7 +47,7 @@ notRoot('a program that may not be read is an error', async (t) => {
   const cwd = await folderWith(t, { 'secret.ks': '1;' });
   await chmod(join(cwd, 'secret.ks'), 0);
   const { stderr, end } = await farjit(t, ['run', 'secret.ks'], { cwd });
-  t.deepEqual([stderr, end], ['farjit: cannot read secret.ks: permission denied\n', 1]);
+  t.deepEqual([stderr, end], ['farjit: error: cannot read secret.ks: permission denied\n', 1]);
 });
 
 test.serial('an expression that fails is reported at its place, and later ones run', async (t) => {
@@ -135,9 +135,9 @@ spin(7);
 test.serial('an executor that is not there is an error that names its address', async (t) => {
   const cwd = await folderWith(t, { 'program.ks': '1;' });
   for (const [url, words] of [
-    ['ws+unix:/nowhere/socket', /^farjit: cannot reach an executor at ws\+unix:\/nowhere\/socket: /],
-    ['ws://127.0.0.1:1', /^farjit: cannot reach an executor at ws:\/\/127\.0\.0\.1:1: /],
-    ['tcp:1', /^farjit: tcp:1 is no executor address; use /],
+    ['ws+unix:/nowhere/socket', /^farjit: error: cannot reach an executor at ws\+unix:\/nowhere\/socket: /],
+    ['ws://127.0.0.1:1', /^farjit: error: cannot reach an executor at ws:\/\/127\.0\.0\.1:1: /],
+    ['tcp:1', /^farjit: error: tcp:1 is no executor address; use /],
   ] as const) {
     const { stdout, stderr, end } = await farjit(t, ['run', '--executor', url, 'program.ks'], { cwd });
     t.deepEqual([stdout, end], ['', 1]);

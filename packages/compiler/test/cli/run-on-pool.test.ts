@@ -1,6 +1,7 @@
 import { AbortError } from '@farjit/protocol/errors';
 import test from 'ava';
 import type { CommandStreams } from '../../src/cli/command-streams.js';
+import { reportText, type Report as SaidReport } from '../../src/cli/report.js';
 import { Report } from '../../src/cli/run-on-pool.js';
 import { StopRequest } from '../../src/cli/stop-request.js';
 import { NoExecutorError } from '../../src/pool/pool-types.js';
@@ -16,7 +17,8 @@ function reported(signal?: AbortSignal) {
   const streams = {
     out: { write: write('out') },
     err: { write: write('err') },
-    report: write('report'),
+    value: (number: number) => write('value')(String(number)),
+    report: (report: SaidReport) => write('report')(reportText(report)),
   } as unknown as CommandStreams;
   const items = parse('1; 2; 3;').items.filter((item) => item.kind === 'expression');
   return { report: new Report(items, streams, signal ? { signal } : {}), written };
@@ -25,7 +27,7 @@ function reported(signal?: AbortSignal) {
 const value = (number: number) => ({ status: 'fulfilled' as const, value: number });
 const failure = (reason: unknown) => ({ status: 'rejected' as const, reason });
 
-test('values are written as printf writes them, and a failure lets the others go on', async (t) => {
+test('values are written, and a failure lets the others go on', async (t) => {
   const { report, written } = reported();
   await report.result(0, value(1.5));
   await report.result(1, failure(new Error('it trapped')));
@@ -35,11 +37,11 @@ test('values are written as printf writes them, and a failure lets the others go
   await report.result(3, value(4));
   t.is(report.outcome, 'failed');
   t.deepEqual(written, [
-    'out Evaluated to 1.500000',
+    'value 1.5',
     'report test.ks:1:4: error: internal error: Error: it trapped',
     'out printed',
     'err complained',
-    'out Evaluated to 3.000000',
+    'value 3',
   ]);
 });
 

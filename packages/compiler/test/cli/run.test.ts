@@ -210,5 +210,8 @@ for (const args of [
     const command = ['sh', '-c', 'exec "$0" "$@" > /dev/full', FARJIT];
     const { finished } = start(t, args.split(' '), { cwd, command });
     const { stderr, end } = await finished;
-    t.deepEqual([stderr, end], ['farjit: cannot write to standard output: no space left on device\n', 1]);
+    t.deepEqual(
+      [stderr, end],
+      ['farjit: error: cannot write to standard output: no space left on device\n', 1],
+    );
   });

@@ -19,7 +19,7 @@ test.serial('--sandbox-required refuses an executor that confines less, and noth
   t.deepEqual([stdout, end], ['', 1]);
   t.regex(
     stderr,
-    /^farjit: the sandbox is required to be default, and the runner lacks no_new_privs, seccomp, /m,
+    /^farjit: error: the sandbox is required to be default, and the runner lacks no_new_privs, seccomp, /m,
   );
 });
 

@@ -12,6 +12,10 @@ const WRONG: readonly [string[], RegExp][] = [
   [['run', 'a.ks', 'b.ks'], /too many arguments: a\.ks and b\.ks are Kaleidoscope, .* stands behind --/],
   [['run', '-O7', 'a.ks'], /-O.*'7' is invalid.*0, 1, 2, 3/],
   [['run', '-O', 'a.ks'], /'a\.ks' is invalid/],
+  [['run', '-e', ' '], /--eval.*' ' is invalid\. It is empty/],
+  [['run', '-e', '1', 'a.ks'], /too many programs: there is one in --eval, and a\.ks is Kaleidoscope too/],
+  [['-e'], /'-e, --eval <expr>' argument missing/],
+  [['--bogus'], /unknown option '--bogus'/],
   [['run', '--stats=xml', 'a.ks'], /--stats.*'xml' is invalid.*summary, json/],
   [['run', '--deadline', '0', 'a.ks'], /--deadline.*'0' is invalid/],
   [['run', '--codegen-processes', '0', 'a.ks'], /--codegen-processes.*'0' is invalid/],
@@ -49,6 +53,8 @@ const WRONG: readonly [string[], RegExp][] = [
     /--input.*'data\.txt' is invalid\. It must end in \.csv or \.f64/,
   ],
   [['map', 'f', 'a.ks', '--input=a.csv', '--output=b'], /--output.*'b' is invalid/],
+  [['map', 'f', '-', '--input=-'], /standard input is the program, and cannot be the data too/],
+  [['completion', 'csh'], /'csh' is invalid.*bash, zsh, fish/],
   [['map', 'f', 'a.ks', '--input=a.csv', '--chunk=0'], /--chunk.*whole number from 1 to 2000000/],
   [['map', 'f', 'a.ks', '--input=a.csv', '--executors-local=65'], /--executors-local.*from 1 to 64/],
 ];
@@ -59,6 +65,7 @@ for (const [args, message] of WRONG)
     t.is(end, 2);
     t.is(stdout, '');
     t.regex(stderr, message);
+    if (args.length > 0) t.regex(stderr, /^farjit: error: /);
   });
 
 test.serial('--version prints the version of the package', async (t) => {

@@ -13,7 +13,11 @@ test('results are written beside their place under a name that nobody can wait a
   const waiting = `${path}.${process.pid}.partial`;
   await symlink(join(folder, 'precious'), waiting);
   await checkMapOutput(path);
-  await writeMapOutput(path, Float64Array.of(1, 2.5), undefined, new CommandStreams(() => {}));
+  await writeMapOutput(
+    path,
+    { name: 'f', results: Float64Array.of(1, 2.5), hasHeader: false },
+    new CommandStreams(() => {}),
+  );
   t.is(await readFile(path, 'utf8'), '1\n2.5\n');
   t.is(await readFile(join(folder, 'precious'), 'utf8'), 'mine\n');
   t.true((await lstat(waiting)).isSymbolicLink());
@@ -33,7 +37,9 @@ test('of results that could not be written nothing is left', async (t) => {
   const folder = await folderWith(t, {});
   const path = join(folder, 'results.csv');
   const streams = new CommandStreams(() => {});
-  await t.throwsAsync(writeMapOutput(path, new Broken(3), 'x', streams), { message: /no more of them/ });
+  await t.throwsAsync(writeMapOutput(path, { name: 'x', results: new Broken(3), hasHeader: true }, streams), {
+    message: /no more of them/,
+  });
   t.deepEqual(await readdir(folder), []);
 });
 

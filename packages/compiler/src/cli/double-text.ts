@@ -28,3 +28,14 @@ function magnitude(value: number): string {
   const digits = String(millionths + (millionths & 1n)).padStart(DECIMALS + 1, '0');
   return `${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`;
 }
+
+/** As short as it can be read back exactly: what JavaScript makes of it, with the sign of a zero. */
+export function doubleText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** In JSON, which has no numbers that are not finite: those are the texts "Infinity", "-Infinity" and "NaN". */
+export function doubleJSON(value: number): string {
+  const text = doubleText(value);
+  return Number.isFinite(value) ? text : `"${text}"`;
+}

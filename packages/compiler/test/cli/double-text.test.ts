@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import { printfDouble } from '../../src/cli/printf-double.js';
+import { printfDouble } from '../../src/cli/double-text.js';
 
 /** A double exactly, as C's hexadecimal notation. */
 function hexadecimal(value: number): string {

@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import test from 'ava';
+import { doubleJSON, doubleText } from '../../src/cli/double-text.js';
+import { farjit, folderWith } from './run-farjit.js';
+
+/** What is written as lines of JSON. */
+function objectsOf(text: string): unknown[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+const PROGRAM = 'extern printd(x); extern log(x);\n1 + 0.5; printd(2); log(0);\n nobody(3); 4;';
+
+test('run --json writes values, errors and statistics as objects, and leaves the program its output', async (t) => {
+  const cwd = await folderWith(t, { 'a.ks': PROGRAM });
+  const { stdout, stderr, end } = await farjit(t, ['run', '--json', '--stats', 'a.ks'], { cwd });
+  t.is(stdout, '{"value":1.5}\n2.000000\n{"value":0}\n{"value":"-Infinity"}\n{"value":4}\n');
+  const [error, statistics, ...more] = objectsOf(stderr);
+  t.deepEqual(error, {
+    error: {
+      code: 'SEMANTIC_ERROR',
+      message: "unknown function 'nobody'",
+      file: 'a.ks',
+      line: 3,
+      column: 2,
+    },
+  });
+  t.like(statistics, { functionsDefined: 0 });
+  t.deepEqual([more, end], [[], 1]);
+});
+
+test('errors, warnings and notes are objects, one for each kind', async (t) => {
+  const cwd = await folderWith(t, { 'a.ks': 'def deep(x) deep(x + 1) + 1;\ndeep(0);', 'b.csv': '1\nx\n' });
+  const said = async (...args: string[]) => objectsOf((await farjit(t, args, { cwd })).stderr);
+  t.deepEqual(await said('run', '--json', 'none.ks'), [
+    {
+      error: { code: 'SOURCE_UNREADABLE', message: 'cannot read none.ks: no such file or directory' },
+    },
+  ]);
+  t.deepEqual(await said('--json', 'rum'), [
+    { error: { code: 'USAGE', message: "unknown command 'rum'", details: ['(Did you mean run?)'] } },
+  ]);
+  t.deepEqual(await said('run', '--json', '--stats=xml', 'a.ks'), [
+    {
+      error: {
+        code: 'USAGE',
+        message: "option '--stats [=json]' argument 'xml' is invalid. Allowed choices are summary, json.",
+      },
+    },
+  ]);
+  const [trap] = (await said('run', '--json', 'a.ks')) as [{ error: { details: string[] } }];
+  t.like(trap, { error: { code: 'EXECUTION_TRAP', file: 'a.ks', line: 2, column: 1 } });
+  t.regex(trap.error.details[0] ?? '', /^ {2}in deep/);
+  const [warning] = (await said('run', '--json', '--cache-dir=/proc/none', '-e', '1')) as [
+    { warning: { message: string } },
+  ];
+  t.regex(warning.warning.message, /^cannot open the cache directory \/proc\/none: .*; nothing is kept$/);
+  t.deepEqual(await said('map', '--json', 'deep', 'a.ks', '--input=b.csv'), [
+    {
+      error: {
+        code: 'DATA_UNREADABLE',
+        message: "'x' is not a number (for the parameter 'x')",
+        file: 'b.csv',
+        line: 2,
+        column: 1,
+      },
+    },
+  ]);
+});
+
+test('map --json writes one object, of 20,000 results too', async (t) => {
+  const rows = Array.from({ length: 20_000 }, (_, index) => index);
+  const cwd = await folderWith(t, {
+    'a.ks': 'extern log(x); def f(x) log(x);',
+    'a.csv': `${rows.join('\n')}\n`,
+  });
+  const { stdout, stderr } = await farjit(t, ['map', '--json', 'f', 'a.ks', '--input', 'a.csv'], { cwd });
+  t.is(stderr, '');
+  const { results, ...others } = JSON.parse(stdout) as { results: unknown[] };
+  t.deepEqual(others, { function: 'f' });
+  t.deepEqual([results.length, results.slice(0, 2)], [20_000, ['-Infinity', 0]]);
+});
+
+test('--version, doctor and cache have an object each', async (t) => {
+  for (const args of [
+    ['--version', '--json'],
+    ['--json', '-V'],
+  ])
+    t.like(JSON.parse((await farjit(t, args)).stdout), { farjit: '0.1.0', node: process.versions.node });
+  const { ok, findings } = JSON.parse((await farjit(t, ['doctor', '--json'])).stdout);
+  t.true(ok);
+  t.deepEqual(findings[0], { level: 'ok', what: `Node ${process.version}` });
+  const place = join(await folderWith(t), 'cache');
+  await farjit(t, ['run', '--cache-dir', place, '-e', 'def f(x) x; f(1)']);
+  const info = JSON.parse((await farjit(t, ['cache', 'info', '--json', '--cache-dir', place])).stdout);
+  t.like(info, { place, files: 1 });
+  t.true(info.objects > 0 && info.sizeBytes > 0);
+  t.deepEqual(JSON.parse((await farjit(t, ['cache', 'clear', '--json', '--cache-dir', place])).stdout), {
+    place,
+    removedObjects: info.objects,
+    removedBytes: info.sizeBytes,
+  });
+});
+
+test('numbers are written so that they can be read back, and what JSON has not is a text', (t) => {
+  for (const value of [0, -0, 0.1, -1e300, 5e-324, 2 ** 70]) {
+    t.is(Number(doubleText(value)), value);
+    t.is(JSON.parse(doubleJSON(value)), value);
+  }
+  t.deepEqual(
+    [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((value) =>
+      JSON.parse(doubleJSON(value)),
+    ),
+    ['NaN', 'Infinity', '-Infinity'],
+  );
+});
