@@ -1,4 +1,4 @@
-import { LinkError } from '@farjit/compiler';
+import { LinkError, type ResourceTracker } from '@farjit/compiler';
 import test from 'ava';
 import { assemble, compile } from '#compiler/test/jitlink/toolchain.js';
 import { assemble as assembleIR } from '#compiler/test/llvm/assemble.js';
@@ -227,5 +227,41 @@ test('an object that ends anywhere is refused with the place, and nothing of it 
     t.is(error.details.graph, 'cut.o');
     t.is(typeof error.details.offset, 'number', error.message);
   }
+  t.deepEqual(jit.definedNames(), []);
+});
+
+test('an object whose section headers say anything is added whole or not at all', async (t) => {
+  const { jit } = await openJIT(t);
+  const source = `#include <stdexcept>
+    static thread_local int calls = 3;
+    inline const char *const words[] = {"one", "two"};
+    struct Base { virtual ~Base() = default; virtual int value(int) const = 0; };
+    struct One : Base { int value(int n) const override { return n + 1; } } one;
+    extern "C" int f(int n) { calls++; if (n < 0) throw std::runtime_error(words[n & 1]); return one.value(n) + calls; }`;
+  const object = compile(source, ['-O1', '-fPIC', '-std=c++17', '-ffunction-sections'], 'c++');
+  const whole = new DataView(object.buffer, object.byteOffset, object.byteLength);
+  const [headersAt, count] = [Number(whole.getBigUint64(40, true)), whole.getUint16(60, true)];
+  // Of `Elf64_Shdr`: offset and size of its fields.
+  const fields = [0, 4, 8, 16, 24, 32, 40, 44, 48, 56].map((at) => [at, [0, 4, 40, 44].includes(at) ? 4 : 8]);
+  let refusedCount = 0;
+  for (let section = 0; section < count; section++)
+    for (const [field = 0, sizeBytes] of fields)
+      for (const value of [0n, 1n, 0xffff_ffffn, 2n ** 63n - 1n]) {
+        const changed = Buffer.from(object);
+        const at = headersAt + 64 * section + field;
+        if (sizeBytes === 4) changed.writeUInt32LE(Number(value & 0xffff_ffffn), at);
+        else changed.writeBigUInt64LE(value, at);
+        const what = `section ${section}, ${field}: ${value}`;
+        const added = await jit.addObject(changed, { name: 'changed.o' }).catch((error: unknown) => error);
+        if (added instanceof Error) {
+          refusedCount++;
+          t.true(
+            added instanceof LinkError && added.details.graph === 'changed.o',
+            `${what}: ${added.message}`,
+          );
+          t.deepEqual(jit.definedNames(), [], what);
+        } else await (added as ResourceTracker).remove();
+      }
+  t.true(refusedCount > count, `${refusedCount} of ${count} sections`);
   t.deepEqual(jit.definedNames(), []);
 });
