@@ -13,7 +13,7 @@ const MAX_CALLERS_UP = 8;
 /** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
 const LINK_AHEAD_FUNCTIONS = 64;
 /** Those of what has been compiled as a whole that one callback links ahead, for each function that is known to have been called. */
-const EMITTED_AHEAD_PER_CALL = 8;
+const EMITTED_AHEAD_PER_CALL = 10;
 /** Most functions one callback links ahead: its answer brings their frames, and those of the one it asks for. */
 const MAX_LINKED_AHEAD = memory.MAX_FINALIZE_ACTIONS - 2;
 
