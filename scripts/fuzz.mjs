@@ -9,7 +9,7 @@ const DOCUMENT = `${ROOT}docs/fuzzing.md`;
 
 await runScript(async () => {
   const given = process.argv.slice(2);
-  await setUp({ forTests: true });
+  await setUp('tests');
   await build();
   const args = given.map((arg) => (arg === '--write-docs' ? `--write-docs=${DOCUMENT}` : arg));
   const main = ['--enable-source-maps', `${ROOT}test/dist/fuzz/main.js`, ...args];

@@ -10,7 +10,7 @@ const DOCUMENT = `${ROOT}docs/conformance.md`;
 
 await runScript(async () => {
   const given = process.argv.slice(2);
-  await setUp({ forTests: true });
+  await setUp('tests');
   await build();
   const options = { suites: suitesIn(given), withPeers: !given.includes('--no-peers') };
   const args = given.map((arg) => (arg === '--write-docs' ? `--write-docs=${DOCUMENT}` : arg));

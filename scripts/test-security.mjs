@@ -8,7 +8,7 @@ import { runAsUser, SECURITY_TESTS } from './lib/security-tests.mjs';
 import { setUp } from './lib/set-up.mjs';
 
 await runScript(async () => {
-  await setUp({ forTests: true });
+  await setUp('tests');
   await build();
   const isShort = process.argv.includes('--short');
   const args = process.argv.slice(2).filter((arg) => arg !== '--short' && arg !== '--long');
