@@ -32,7 +32,7 @@ const MAP_COMMENT = /^\/\/# sourceMappingURL=.*\n?/gm;
 /**
  * Makes the tarballs of all packages, as they are built now.
  * @param {string} folder where they go; what was there is removed.
- * @returns {Promise<{ name: string, tarball: string }[]>} in the order of `PACKAGES`; absolute paths.
+ * @returns {Promise<{ name: string, version: string, tarball: string }[]>} in the order of `PACKAGES`; absolute paths.
  */
 export async function packPackages(folder) {
   rmSync(folder, { recursive: true, force: true });
@@ -45,7 +45,7 @@ export async function packPackages(folder) {
         cwd: stage,
       });
       const file = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
-      packed.push({ name, tarball: join(folder, file) });
+      packed.push({ name, version, tarball: join(folder, file) });
     }
     return packed;
   } finally {
