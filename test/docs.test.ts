@@ -1,15 +1,21 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { fencesOf } from './fences.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
-  (path) => path.endsWith('.md'),
+const DOCUMENTS = [
+  '.',
+  'docs',
+  ...readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}`),
+].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md') && !name.startsWith('THIRD-PARTY'))
+    .map((name) => join(folder, name)),
 );
 
 /** In these every block of code says where it comes from. */
@@ -87,8 +93,10 @@ test('every excerpt in the documents occurs in the file it names', (t) => {
 
 test('every block of code says which file it is from', (t) => {
   for (const document of EXCERPTED)
+    // Of the example of README, readme-example.test.ts takes care.
     for (const { language, mark, line } of fencesOf(readFileSync(join(ROOT, document), 'utf8')))
-      if (CODE_LANGUAGES.has(language)) t.regex(mark, /^excerpt: /, `${document}:${line}`);
+      if (CODE_LANGUAGES.has(language) && mark !== 'example')
+        t.regex(mark, /^excerpt: /, `${document}:${line}`);
 });
 
 /** No command may see what the user has. */
@@ -165,6 +173,36 @@ test('every relative link leads somewhere', (t) => {
       t.false(relative(ROOT, file).startsWith('..'), `${document}: ${target} leads out of the project`);
     }
   }
+});
+
+test('README leads to every document', (t) => {
+  const prose = proseOf(readFileSync(join(ROOT, 'README.md'), 'utf8'));
+  const linked = new Set([...prose.matchAll(/\]\(([^)\s#]+)/g)].map(([, path]) => path));
+  for (const document of DOCUMENTS)
+    if (document !== 'README.md' && !document.startsWith('packages/')) t.true(linked.has(document), document);
+});
+
+/** Names of the project's own files, wherever they are. */
+function namesOfFiles(): Set<string> {
+  const names = new Set<string>();
+  const walk = (folder: string) => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      names.add(entry.name);
+      if (entry.isDirectory() && !NOT_OF_THE_PROJECT.has(entry.name)) walk(join(folder, entry.name));
+    }
+  };
+  walk(ROOT);
+  return names;
+}
+const NOT_OF_THE_PROJECT = new Set(['.git', 'node_modules', 'dist']);
+
+test('every source file that the documents name is there', (t) => {
+  const names = namesOfFiles();
+  for (const document of DOCUMENTS)
+    for (const [, path = ''] of proseOf(readFileSync(join(ROOT, document), 'utf8')).matchAll(
+      /`((?:[\w.@-]+\/)*[\w.-]+\.(?:ts|mjs|cjs|S|ks|yml))`/g,
+    ))
+      t.true(names.has(basename(path)), `${document}: ${path}`);
 });
 
 test('every path and every script that the documents name exists', (t) => {
