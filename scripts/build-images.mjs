@@ -3,8 +3,8 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
-import { bundleCommands, bundlePaths, COMMANDS } from './lib/bundle.mjs';
-import { BIN, ROOT } from './lib/paths.mjs';
+import { bundleCommands, bundlePaths, COMMANDS, DOCTOR_PROBE } from './lib/bundle.mjs';
+import { ROOT } from './lib/paths.mjs';
 import { run } from './lib/processes.mjs';
 import { runScript } from './lib/report.mjs';
 
@@ -13,29 +13,29 @@ const IMAGES = {
     command: 'farjit-executor',
     native: 'packages/executor/runner',
     program: 'packages/executor/dist/runner/farjit-runner',
+    more: [],
   },
   compiler: {
     command: 'farjit',
     native: 'packages/compiler/codegen',
     program: 'packages/compiler/dist/codegen/farjit-codegen',
+    more: [join(DOCTOR_PROBE.folder, DOCTOR_PROBE.to)],
   },
 };
 
 await runScript(async () => {
   for (const { native } of Object.values(IMAGES))
     await run('make', ['--no-print-directory', '-C', native], { cwd: ROOT });
-  const packages = ['packages/executor', 'packages/compiler'];
-  await run(process.execPath, [`${BIN}tsc`, '-b', ...packages], { cwd: ROOT });
   await bundleCommands();
   for (const [name, image] of Object.entries(IMAGES)) await layOut(image, join(ROOT, 'images', name));
 });
 
-async function layOut({ command, program }, image) {
+async function layOut({ command, program, more }, image) {
   rmSync(image, { recursive: true, force: true });
   const { folder } = COMMANDS.find(({ name }) => name === command);
   const { loader, script } = bundlePaths({ name: command, folder });
   const bundle = [loader, script].map((path) => path.slice(ROOT.length));
-  const own = ['LICENSE', `${folder}/bin`, `${folder}/package.json`, ...bundle, program];
+  const own = ['LICENSE', `${folder}/bin`, `${folder}/package.json`, ...bundle, program, ...more];
   for (const path of [...own, ...packagesOf(readFileSync(script, 'latin1'))]) {
     mkdirSync(dirname(join(image, path)), { recursive: true });
     cpSync(join(ROOT, path), join(image, path), { recursive: true, dereference: true });

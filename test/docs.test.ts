@@ -92,8 +92,8 @@ test('every excerpt in the documents occurs in the file it names', (t) => {
 });
 
 test('every block of code says which file it is from', (t) => {
+  // Of the example of README, readme-example.test.ts takes care.
   for (const document of EXCERPTED)
-    // Of the example of README, readme-example.test.ts takes care.
     for (const { language, mark, line } of fencesOf(readFileSync(join(ROOT, document), 'utf8')))
       if (CODE_LANGUAGES.has(language) && mark !== 'example')
         t.regex(mark, /^excerpt: /, `${document}:${line}`);
@@ -182,7 +182,24 @@ test('README leads to every document', (t) => {
     if (document !== 'README.md' && !document.startsWith('packages/')) t.true(linked.has(document), document);
 });
 
-/** Names of the project's own files, wherever they are. */
+test('docs/architecture.md has every folder of the packages in its tree, and none that is gone', (t) => {
+  const markdown = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+  const [, tree = ''] = /^## The tree\n\n```text\n([\s\S]*?)^```$/m.exec(markdown) ?? [];
+  const shown = new Set([...tree.matchAll(/[\w-]+(?=\/)/g)].map(([name]) => name));
+  const names = namesOfFiles();
+  for (const name of shown) t.true(names.has(name), `${name}/ is gone`);
+  const inside = readdirSync(join(ROOT, 'packages')).flatMap((name) => [
+    `packages/${name}`,
+    `packages/${name}/src`,
+  ]);
+  for (const folder of inside.filter((path) => existsSync(join(ROOT, path))))
+    for (const entry of readdirSync(join(ROOT, folder), { withFileTypes: true }))
+      if (entry.isDirectory() && !NOT_SHOWN.has(entry.name))
+        t.true(shown.has(entry.name), `${folder}/${entry.name}/ is not shown`);
+});
+const NOT_SHOWN = new Set(['bin', 'dist', 'node_modules', 'src', 'test']);
+
+/** Names of the project's own files and folders, wherever they are. */
 function namesOfFiles(): Set<string> {
   const names = new Set<string>();
   const walk = (folder: string) => {

@@ -15,6 +15,12 @@ export const COMMANDS = [
   },
   { name: 'farjit-executor', folder: 'packages/executor', main: 'main', more: [], from: 'src/main.ts' },
 ];
+/** What `farjit doctor` starts for what may crash. */
+export const DOCTOR_PROBE = {
+  folder: 'packages/compiler',
+  from: 'src/cli/doctor-probe.ts',
+  to: 'dist/bundle/doctor-probe.cjs',
+};
 
 /** Compiled as the body of a function that takes what Node gives to a CommonJS module. */
 const PARAMETERS = 'exports, require, module, __filename, __dirname';
@@ -38,6 +44,7 @@ export async function bundleCommands() {
     throw new ScriptError(`cannot load esbuild (${cause.message})`, ['Run `npm run setup` first.']);
   });
   await Promise.all(COMMANDS.map((command) => bundle(esbuild, command)));
+  await bundleProgram(esbuild, DOCTOR_PROBE);
 }
 
 /** Where a command's bundle is. */
@@ -49,12 +56,41 @@ export function bundlePaths({ name, folder }) {
 async function bundle(esbuild, command) {
   const { loader, script, codeCache } = bundlePaths(command);
   const { outputFiles } = await esbuild.build({
+    ...settingsFor(command.folder),
     stdin: {
       contents: `export { ${[command.main, ...command.more].join(', ')} } from './${command.from}';`,
       resolveDir: join(ROOT, command.folder),
       sourcefile: `${command.name}.js`,
     },
     outfile: script,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    banner: { js: `(function (${PARAMETERS}) {${MODULE_URLS}` },
+    footer: { js: 'module.exports.late = late; })' },
+  });
+  mkdirSync(dirname(script), { recursive: true });
+  // Comments inside of classes stay as they are: what else there was is escaped.
+  const written = outputFiles.map(({ path, text }) => writeChanged(path, text.replace(/[^\0-\x7f]/g, '?')));
+  // What V8 made of the script before is worth nothing now.
+  if (written.includes(true)) rmSync(codeCache, { force: true });
+  const code = outputFiles.find(({ path }) => path === script).text;
+  const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
+  writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));
+}
+
+/** Bundles a program that a command starts, which is a script of its own. */
+async function bundleProgram(esbuild, { folder, from, to }) {
+  const { outputFiles } = await esbuild.build({
+    ...settingsFor(folder),
+    entryPoints: [join(ROOT, folder, from)],
+    outfile: join(ROOT, folder, to),
+    banner: { js: MODULE_URLS },
+  });
+  for (const { path, text } of outputFiles) writeChanged(path, text);
+}
+
+function settingsFor(folder) {
+  return {
     bundle: true,
     write: false,
     platform: 'node',
@@ -68,10 +104,6 @@ async function bundle(esbuild, command) {
     charset: 'ascii',
     minify: true,
     legalComments: 'none',
-    sourcemap: 'linked',
-    sourcesContent: false,
-    banner: { js: `(function (${PARAMETERS}) {${MODULE_URLS}` },
-    footer: { js: 'module.exports.late = late; })' },
     define: {
       IS_BUNDLED: 'true',
       'import.meta.url': 'undefined',
@@ -80,17 +112,9 @@ async function bundle(esbuild, command) {
       'process.env.WS_NO_BUFFER_UTIL': '"1"',
       'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
     },
-    plugins: [ownSources, ownNames(join(ROOT, command.folder)), nativeParts],
+    plugins: [ownSources, ownNames(join(ROOT, folder)), nativeParts],
     logLevel: 'silent',
-  });
-  mkdirSync(dirname(script), { recursive: true });
-  // Comments inside of classes stay as they are: what else there was is escaped.
-  const written = outputFiles.map(({ path, text }) => writeChanged(path, text.replace(/[^\0-\x7f]/g, '?')));
-  // What V8 made of the script before is worth nothing now.
-  if (written.includes(true)) rmSync(codeCache, { force: true });
-  const code = outputFiles.find(({ path }) => path === script).text;
-  const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
-  writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));
+  };
 }
 
 /** What a package of ours exports is taken from its sources. */

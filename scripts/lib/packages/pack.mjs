@@ -22,9 +22,6 @@ export const PACKAGES = ['linux-x64-gnu', 'protocol', 'executor', 'compiler', 'f
 /** Written by hand where no package of npm is inside. */
 const NOTICES = 'THIRD-PARTY-NOTICES.md';
 
-/** Modules that are started by their paths. */
-const PROGRAMS = { compiler: ['dist/src/cli/doctor-probe.js'] };
-
 /** What a build leaves beside the code that only the project itself has a use for. V8 makes its code cache anew. */
 const LEFT_OUT = /\.(map|tsbuildinfo|code-cache)$/;
 const MAP_COMMENT = /^\/\/# sourceMappingURL=.*\n?/gm;
@@ -72,7 +69,7 @@ async function layOut(folder, stage) {
   for (const name of ['README.md', NOTICES, ...manifest.files])
     if (existsSync(join(source, name))) copy(join(source, name), join(stage, name));
   cpSync(join(ROOT, 'LICENSE'), join(stage, 'LICENSE'));
-  if (manifest.files.includes('dist/src')) await keepWhatIsReached(stage, manifest, PROGRAMS[folder] ?? []);
+  if (manifest.files.includes('dist/src')) await keepWhatIsReached(stage, manifest);
   const notices = await (ADDITIONS[folder]?.({ stage, source, manifest }) ?? '');
   if (notices !== '') writeFileSync(join(stage, NOTICES), notices);
   if (existsSync(join(stage, NOTICES))) manifest.files.push(NOTICES);

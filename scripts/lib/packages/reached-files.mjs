@@ -8,12 +8,14 @@ import { ScriptError } from '../report.mjs';
  * and from its manifest the packages that only those import.
  * @param {string} folder the package's.
  * @param {object} manifest its package.json; changed.
- * @param {readonly string[]} programs modules that are started by their paths, from `folder`.
  * @throws {ScriptError} for an import of a package that the manifest does not name.
  */
-export async function keepWhatIsReached(folder, manifest, programs) {
+export async function keepWhatIsReached(folder, manifest) {
   const exported = Object.values(manifest.exports ?? {}).filter((target) => typeof target === 'object');
-  const code = await reachedModules(folder, [...exported.map((target) => target.default), ...programs]);
+  const code = await reachedModules(
+    folder,
+    exported.map((target) => target.default),
+  );
   const types = reachedTypes(
     folder,
     exported.map((target) => target.types),

@@ -154,8 +154,13 @@ async function checkProgram(
 
 /** Where the executor's package has its runner. */
 export function runnerPath(): string {
-  const manifest = import.meta.resolve('@farjit/executor/package.json');
-  return nativeProgram(new URL('dist/runner/farjit-runner', manifest));
+  const path = 'dist/runner/farjit-runner';
+  try {
+    return nativeProgram(new URL(path, import.meta.resolve('@farjit/executor/package.json')));
+  } catch {
+    // The compiler may be alone, as it is in its image.
+    return `@farjit/executor/${path}`;
+  }
 }
 
 /** A compiler is needed to build the native programs, not to use those of a package. */

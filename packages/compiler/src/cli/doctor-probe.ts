@@ -1,4 +1,4 @@
-// A program of its own: `node doctor-probe.js <probe> [argument]` tries one thing, writes one line about it to stdout
+// A program of its own: `node doctor-probe.cjs <probe> [argument]` tries one thing, writes one line about it to stdout
 // and ends with 0, or one line to stderr and 1.
 import { createRequire } from 'node:module';
 
@@ -71,14 +71,15 @@ const probes: Record<string, (argument: string) => Promise<string>> = {
   },
 };
 
-const [what = '', argument = ''] = process.argv.slice(2);
-try {
+async function main([what = '', argument = '']: readonly string[]): Promise<void> {
   const probe = probes[what];
   if (!probe)
     throw new Error(`no probe ${JSON.stringify(what)}; there are ${Object.keys(probes).join(', ')}`);
   process.stdout.write(`${await probe(argument)}\n`);
-} catch (error) {
+}
+
+main(process.argv.slice(2)).catch((error) => {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${message.split('\n')[0]}\n`);
   process.exitCode = 1;
-}
+});

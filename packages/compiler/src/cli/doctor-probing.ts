@@ -18,7 +18,7 @@ export function probe(
   what: 'libllvm' | 'llvm-bindings' | 'ffi-rs' | 'kernel',
   ...args: string[]
 ): Promise<Attempt> {
-  const program = fileURLToPath(new URL('./doctor-probe.js', import.meta.url));
+  const program = fileURLToPath(new URL('../../bundle/doctor-probe.cjs', import.meta.url));
   return tryCommand(process.execPath, [program, what, ...args]);
 }
 
