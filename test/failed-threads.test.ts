@@ -82,10 +82,16 @@ test('a thread that cannot go on rejects every call that runs', async (t) => {
 
 test('what a thread could not do after its call had returned is told to the next call, once', async (t) => {
   const { jit, call } = await openThreads(t);
+  const told: string[] = [];
+  jit.subscribe((event) => {
+    if (event.type === 'callback' && event.outcome === 'failed') told.push(event.name);
+    if (event.type === 'runner-lost') told.push(event.end.kind);
+  });
   t.is(await call('adds', 5), 5);
   t.is(await call('begins', 1), 1);
   t.is(await call('says', 1), 1);
   await eventually(() => jit.statistics().runnersLost === 1, 'the runner ends');
+  t.deepEqual(told, ['missing', 'unwind-failed']);
   const error = await t.throwsAsync<RunnerLostError>(call('adds', 1), { code: 'RUNNER_LOST' });
   t.regex(error.message, /^the runner ended: a thread could not go on .*missing.*nowhere/);
   t.is((error.cause as { code?: string }).code, 'MATERIALIZATION_FAILED');
