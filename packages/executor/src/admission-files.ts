@@ -68,6 +68,9 @@ async function credentialsOf(
 ): Promise<Credentials | undefined> {
   if (tokenFile !== undefined) return readTokenFile(tokenFile);
   if (token === undefined) return undefined;
-  if (token.trim() === '') throw new SettingsError('the token FARJIT_TOKEN is empty');
-  return loneToken(token);
+  const trimmed = token.trim();
+  if (trimmed === '') throw new SettingsError('the token FARJIT_TOKEN is empty');
+  if (/[\r\n]/.test(trimmed))
+    throw new SettingsError('FARJIT_TOKEN holds more than a token: it must be one line');
+  return loneToken(trimmed);
 }

@@ -2,9 +2,11 @@ import { formatLimit } from '@farjit/protocol/limits';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as v from 'valibot';
 import { mergeOptions, readConfiguration } from './configuration.js';
+import { wrappedHelp } from './help-text.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import {
   flagOf,
+  GROUPS,
   OPTION_NAMES,
   OPTIONS,
   type OptionDeclaration,
@@ -12,13 +14,15 @@ import {
   valueOfText,
   variableOf,
 } from './options.js';
+import { sayError, sayUsage } from './say-error.js';
 import { checkSettings, SettingsError } from './settings.js';
+import { refuseUnusedInherited, refuseUnusedListening } from './unused-options.js';
 import { VERSION } from './version.js';
 
 const HELP = `
-Each of these, except for --config, --check-config and --inherit-fd, is also a variable (FARJIT_MAX_SESSIONS) and a key of the
-configuration file, which is YAML or JSON (maxSessions: 10). The command line counts most, then variables, then the file.
-With --inherit-fd, variables are not looked at.
+Each of these, except for --config, --check-config and --inherit-fd, is also a variable (FARJIT_MAX_SESSIONS) and a key of the \
+configuration file, which is YAML or JSON (maxSessions: 10). The command line counts most, then variables, then the file. With \
+--inherit-fd, variables are not looked at.
 
 Limits and their defaults, per session:
 ${Object.entries(DEFAULT_LIMITS)
@@ -27,7 +31,17 @@ ${Object.entries(DEFAULT_LIMITS)
 
 Times of calls are in milliseconds, CPU time is in seconds. docs/security.md says what each of them does.
 
-SIGHUP reads certificates, keys and tokens again. \`farjit-executor new-token NAME\` makes a token.`;
+SIGHUP reads certificates, keys and tokens again.
+
+Exit code: 0 when a signal ended it, 1 when it could not start or serve, 2 for a wrong command line, variable or configuration file.
+
+Examples:
+  farjit-executor --listen ws+unix:/run/farjit.sock
+      Serve this user on this machine.
+  farjit-executor new-token build-farm >> tokens.yaml 2> build-farm.token
+      Make a token.
+  farjit-executor --listen wss://0.0.0.0:9000 --tls-cert cert.pem --tls-key key.pem --token-file tokens.yaml
+      Serve whoever has a token.`;
 
 /** What `farjit-executor` was asked to do. */
 export interface ExecutorOptions extends OptionValues {
@@ -55,19 +69,22 @@ export async function parseCommandLine(
   if (argv[0] === 'new-token') return (await import('./new-token.js')).newToken(argv.slice(1));
   try {
     const { config, checkConfig, inheritFd, ...given } = parse(argv);
+    if (inheritFd !== undefined) refuseUnusedInherited({ config, checkConfig, ...given });
     // Whoever starts it for himself says all there is to say.
     const configured =
       inheritFd === undefined
-        ? await readConfiguration(config ?? (variables.FARJIT_CONFIG || undefined), variables)
+        ? await readConfiguration(config ?? (variables.FARJIT_CONFIG?.trim() || undefined), variables)
         : {};
     const options = { listen: [], ...mergeOptions(configured, given), ...own({ checkConfig, inheritFd }) };
+    // Of a file that is to be checked, all is looked at.
+    if (!checkConfig) refuseUnusedListening(given, options);
     if (options.listen.length > 0 || inheritFd !== undefined) return options;
-    process.stderr.write('farjit-executor: nowhere to listen: give --listen ws+unix:PATH\n');
+    sayError('nowhere to listen: give --listen ws+unix:PATH');
     return { exitCode: 2 };
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
     if (!(error instanceof SettingsError)) throw error;
-    process.stderr.write(error.message.replaceAll(/^/gm, 'farjit-executor: ').concat('\n'));
+    sayError(error.message);
     return { exitCode: 2 };
   }
 }
@@ -98,18 +115,29 @@ function createProgram(): Command {
   );
   for (const name of OPTION_NAMES) program.addOption(optionOf(name, OPTIONS[name]));
   return program
-    .option('--config <file>', `read options from a YAML or JSON file (default: ${variableOf('config')})`)
+    .option(
+      '--config <file>',
+      `read options from a YAML or JSON file (default: ${variableOf('config')})`,
+      parsePath,
+    )
     .option('--check-config', 'see whether options, certificates and tokens are right, and exit')
     .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
-    .addHelpText('after', HELP)
+    .addHelpText('after', wrappedHelp(HELP))
     .version(VERSION)
+    .configureOutput({ outputError: sayUsage })
     .exitOverride();
 }
 
-function optionOf(name: string, { form, argument, description, fallback }: OptionDeclaration): Option {
+function optionOf(name: string, { group, form, argument, description, fallback }: OptionDeclaration): Option {
   const words = fallback === undefined ? description : `${description} (default: ${fallback})`;
   const option = new Option(argument === undefined ? flagOf(name) : `${flagOf(name)} ${argument}`, words);
+  option.helpGroup(GROUPS[group]);
   return form === 'flag' ? option : option.argParser((text, before) => valueOfText(form, text, before));
+}
+
+function parsePath(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return text.trim();
 }
 
 function parseDescriptor(text: string): number {

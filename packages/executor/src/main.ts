@@ -17,7 +17,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await serveInherited(options);
     return 0;
   } catch (error) {
-    process.stderr.write(`farjit-executor: ${error instanceof Error ? error.message : String(error)}\n`);
+    const { sayError } = await import('./say-error.js');
+    sayError(error instanceof Error ? error.message : String(error));
     return 1;
   }
 }

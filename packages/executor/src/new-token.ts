@@ -1,12 +1,15 @@
 import { Command, CommanderError } from 'commander';
+import { wrappedHelp } from './help-text.js';
+import { sayError, sayUsage } from './say-error.js';
 import { SettingsError } from './settings.js';
 import { parseTokenFile } from './token-file.js';
 import { hashToken, makeToken } from './tokens.js';
 
 const HELP = `
-The token goes to standard error, once, and is kept nowhere: give it to the client, as FARJIT_TOKEN or in a file of its own.
-Its entry for the executor's token file, with the hash, goes to standard output:
+The token goes to standard error, once, and is kept nowhere: give it to the client, as FARJIT_TOKEN or in a file of its own. Its \
+entry for the executor's token file, with the hash, goes to standard output.
 
+Examples:
   farjit-executor new-token build-farm >> tokens.yaml 2> build-farm.token`;
 
 /** `farjit-executor new-token NAME`: a token, and its entry for the token file. */
@@ -15,7 +18,8 @@ export async function newToken(argv: readonly string[]): Promise<{ readonly exit
     .description('Makes a token that lets clients connect.')
     .argument('<name>', 'what errors, logs and metrics call whoever has it')
     .option('--expires <date>', 'from when on it is refused, as in 2030-12-31 or 2030-12-31T18:00:00Z')
-    .addHelpText('after', HELP)
+    .addHelpText('after', wrappedHelp(HELP))
+    .configureOutput({ outputError: sayUsage })
     .exitOverride();
   try {
     command.parse([...argv], { from: 'user' });
@@ -36,7 +40,7 @@ export async function newToken(argv: readonly string[]): Promise<{ readonly exit
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
     if (!(error instanceof SettingsError)) throw error;
-    process.stderr.write(`farjit-executor: ${error.message}\n`);
+    sayError(error.message);
     return { exitCode: 2 };
   }
 }

@@ -16,8 +16,19 @@ const MAX_POOL_SIZE = 64;
  */
 export type OptionForm = 'text' | 'number' | 'flag' | 'list' | 'limits';
 
+/** Headings of the help. */
+export const GROUPS = {
+  listening: 'Where it listens:',
+  clients: 'Who is let in:',
+  sessions: 'Sessions:',
+  confinement: 'Confinement:',
+  telling: 'Logs and metrics:',
+} as const;
+
 /** An option of `farjit-executor`: `--max-sessions`, `FARJIT_MAX_SESSIONS`, `maxSessions` in a configuration file. */
 export interface OptionDeclaration {
+  /** Under which heading the help has it. */
+  readonly group: keyof typeof GROUPS;
   readonly form: OptionForm;
   /** What stands for the value in the help; flags have none. */
   readonly argument?: string;
@@ -28,7 +39,7 @@ export interface OptionDeclaration {
   readonly schema: v.GenericSchema;
 }
 
-const text = v.pipe(v.string('expected a text'), v.minLength(1, 'it is empty'));
+const text = v.pipe(v.string('expected a text'), v.trim(), v.minLength(1, 'it is empty'));
 const flag = v.boolean('expected true or false');
 const list = v.pipe(
   v.union([text, v.array(text)], 'expected a text or a list of them'),
@@ -37,6 +48,12 @@ const list = v.pipe(
 
 const NETWORK_WORDS = 'expected addresses or networks, as in 10.1.2.3 or 10.0.0.0/8';
 const networks = v.pipe(list, v.everyItem(isNetwork, NETWORK_WORDS));
+
+/** One of some words. */
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  const expected = `expected ${words.join(', ')}`;
+  return v.pipe(v.string(expected), v.trim(), v.picklist(words, expected));
+}
 
 /** A whole number in a range. */
 function wholeNumber(least: number, most: number) {
@@ -95,30 +112,35 @@ const cpuFeatures = v.pipe(
 /** All options that can also be variables and keys of a configuration file. */
 export const OPTIONS = {
   listen: {
+    group: 'listening',
     form: 'list',
     argument: '<url>',
     description: 'listen on ws+unix:PATH, ws://HOST:PORT or wss://HOST:PORT; may be given more than once',
     schema: list,
   },
   tlsCert: {
+    group: 'listening',
     form: 'text',
     argument: '<file>',
     description: 'certificate for wss:// and those between it and its CA, in PEM',
     schema: text,
   },
   tlsKey: {
+    group: 'listening',
     form: 'text',
     argument: '<file>',
     description: 'private key of --tls-cert, in PEM',
     schema: text,
   },
   clientCa: {
+    group: 'clients',
     form: 'text',
     argument: '<file>',
     description: 'let in, by wss://, clients with a certificate that this CA has signed, in PEM',
     schema: text,
   },
   tokenFile: {
+    group: 'clients',
     form: 'text',
     argument: '<file>',
     description: 'read the tokens that ws:// and wss:// clients may send',
@@ -126,6 +148,7 @@ export const OPTIONS = {
     schema: text,
   },
   allowInsecureListen: {
+    group: 'clients',
     form: 'flag',
     description:
       'listen on addresses that other machines reach without TLS, or without tokens or a client CA',
@@ -133,6 +156,7 @@ export const OPTIONS = {
     schema: flag,
   },
   proxyProtocol: {
+    group: 'clients',
     form: 'list',
     argument: '<network>',
     description:
@@ -141,12 +165,14 @@ export const OPTIONS = {
     schema: networks,
   },
   metricsListen: {
+    group: 'telling',
     form: 'text',
     argument: '<url>',
     description: 'serve /metrics, /healthz and /readyz on http://HOST:PORT, to whoever asks',
     schema: text,
   },
   drainTimeout: {
+    group: 'sessions',
     form: 'number',
     argument: '<seconds>',
     description: 'how long calls in flight may go on after SIGTERM; 0 for not at all',
@@ -154,20 +180,23 @@ export const OPTIONS = {
     schema: seconds,
   },
   logLevel: {
+    group: 'telling',
     form: 'text',
     argument: '<level>',
     description: 'the least that is logged',
     fallback: 'info',
-    schema: v.picklist(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`),
+    schema: oneOf(LOG_LEVELS),
   },
   logFormat: {
+    group: 'telling',
     form: 'text',
     argument: '<format>',
     description: 'how it is logged, on standard error: words (pretty) or a JSON object a line (json)',
     fallback: 'pretty on a terminal, json elsewhere',
-    schema: v.picklist(LOG_FORMATS, `expected ${LOG_FORMATS.join(', ')}`),
+    schema: oneOf(LOG_FORMATS),
   },
   maxSessions: {
+    group: 'sessions',
     form: 'number',
     argument: '<number>',
     description: 'sessions at one time',
@@ -175,6 +204,7 @@ export const OPTIONS = {
     schema: wholeNumber(1, MAX_SESSIONS),
   },
   sessionTtl: {
+    group: 'sessions',
     form: 'number',
     argument: '<seconds>',
     description:
@@ -183,6 +213,7 @@ export const OPTIONS = {
     schema: seconds,
   },
   heartbeat: {
+    group: 'sessions',
     form: 'number',
     argument: '<seconds>',
     description: 'how often to ping each compiler; one that is silent three times in a row is lost',
@@ -190,6 +221,7 @@ export const OPTIONS = {
     schema: v.pipe(seconds, v.gtValue(0, 'expected more than 0')),
   },
   pool: {
+    group: 'sessions',
     form: 'number',
     argument: '<number>',
     description: 'runners to keep started, so that sessions open at once',
@@ -197,6 +229,7 @@ export const OPTIONS = {
     schema: wholeNumber(0, MAX_POOL_SIZE),
   },
   cpuFeatures: {
+    group: 'sessions',
     form: 'text',
     argument: '<list>',
     description:
@@ -206,14 +239,16 @@ export const OPTIONS = {
     schema: cpuFeatures,
   },
   sandbox: {
+    group: 'confinement',
     form: 'text',
     argument: '<level>',
     description:
       'confine runners with all there is (strict), what the kernel has (default), or not at all (off)',
     fallback: 'default',
-    schema: v.picklist(SANDBOX_LEVELS, `expected ${SANDBOX_LEVELS.join(', ')}`),
+    schema: oneOf(SANDBOX_LEVELS),
   },
   limit: {
+    group: 'confinement',
     form: 'limits',
     argument: '<name=value>',
     description: `limit what a session uses: ${SETTABLE_LIMITS.join(', ')}; sizes as in 512M; none for no limit; may be repeated`,
@@ -221,6 +256,7 @@ export const OPTIONS = {
     schema: limits,
   },
   preload: {
+    group: 'confinement',
     form: 'list',
     argument: '<library>',
     description:
@@ -253,10 +289,11 @@ export function variableOf(name: string): string {
 }
 
 /**
- * What a text stands for, before its schema has seen it.
+ * What a text of the command line or of a variable stands for, without the space around it, before its schema has seen it.
  * @param before what an earlier one of the same option stood for.
  */
-export function valueOfText(form: OptionForm, text: string, before?: unknown): unknown {
+export function valueOfText(form: OptionForm, given: string, before?: unknown): unknown {
+  const text = given.trim();
   switch (form) {
     case 'text':
       return text;

@@ -77,15 +77,15 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [['--pool', 'many'], 2, /--pool: expected a whole number from 0 to 64/],
   [['--listen', 'ws://0.0.0.0:1'], 1, /would be listened on without TLS and without tokens/],
   [['--listen', 'wss://127.0.0.1:1'], 1, /wss:\/\/ needs a certificate: give --tls-cert/],
-  [['--listen', 'ws+unix:x', '--tls-cert', 'x'], 1, /--tls-key is missing/],
-  [['--listen', 'ws+unix:x', '--client-ca', 'x'], 1, /--client-ca is for wss:/],
+  [['--listen', 'wss://127.0.0.1:1', '--tls-cert', 'x'], 1, /--tls-key is missing/],
+  [['--listen', 'wss://127.0.0.1:1', '--client-ca', 'x'], 1, /--client-ca is for wss:/],
   [['--listen', 'ws+unix:x', '--config', '/nonexistent'], 2, /cannot read the configuration: ENOENT/],
   [['--listen', 'ws+unix:x', '--check-config'], 0, /^$/],
   [['--listen', 'ws://0.0.0.0:1', '--check-config'], 1, /without TLS/],
   [['--listen', 'ws://0.0.0.0:1', '--check-config', '--allow-insecure-listen'], 0, /warning: .* without TLS/],
   [['new-token'], 2, /missing required argument 'name'/],
   [['new-token', 'a', '--expires', 'soon'], 2, /expires: expected a date/],
-  [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: .*\/nonexistent\/x\.sock/],
+  [['--listen', 'ws+unix:/nonexistent/x.sock'], 1, /farjit-executor: error: .*\/nonexistent\/x\.sock/],
   [
     ['--listen', 'ws://127.0.0.1:0', '--token-file', '/nonexistent'],
     1,
@@ -241,7 +241,10 @@ test('a token file that speaks of certificates needs their CA', async (t) => {
   writeFileSync(file, 'certificates: [{ name: a }]\n# and no tokens\n');
   const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
   t.deepEqual(await exited, [1, null]);
-  t.is(stderr(), `farjit-executor: ${file} speaks of client certificates: give --client-ca, their CA\n`);
+  t.is(
+    stderr(),
+    `farjit-executor: error: ${file} speaks of client certificates: give --client-ca, their CA\n`,
+  );
 });
 
 test('all that is wrong in a token file is said, a line for each', async (t) => {
@@ -251,15 +254,15 @@ test('all that is wrong in a token file is said, a line for each', async (t) => 
   t.deepEqual(await exited, [1, null]);
   t.is(
     stderr(),
-    `farjit-executor: ${file}:3: tokens[0].expire: unknown key; did you mean expires?\n` +
-      `farjit-executor: ${file}:4: tokens[0].sha256: expected the SHA-256 of a token: 64 hexadecimal digits\n`,
+    `farjit-executor: error: ${file}:3: tokens[0].expire: unknown key; did you mean expires?\n` +
+      `farjit-executor: error: ${file}:4: tokens[0].sha256: expected the SHA-256 of a token: 64 hexadecimal digits\n`,
   );
 });
 
 test('an empty token is none', async (t) => {
   const { exited, stderr } = start(t, ['--listen', 'ws+unix:x'], { FARJIT_TOKEN: ' ' });
   t.deepEqual(await exited, [1, null]);
-  t.is(stderr(), 'farjit-executor: the token FARJIT_TOKEN is empty\n');
+  t.is(stderr(), 'farjit-executor: error: the token FARJIT_TOKEN is empty\n');
 });
 
 test('variables and a file configure an executor', async (t) => {

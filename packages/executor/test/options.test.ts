@@ -67,5 +67,8 @@ test('a text is read by what its option is', (t) => {
   t.deepEqual(valueOfText('list', 'a'), ['a']);
   t.deepEqual(valueOfText('limits', 'data=1=2', { cpu: '3' }), { cpu: '3', data: '1=2' });
   t.deepEqual(valueOfText('limits', 'data'), { data: '' });
-  t.is(valueOfText('text', ' x '), ' x ');
+  t.is(valueOfText('text', ' x '), 'x');
+  t.is(valueOfText('number', ' 5\t'), 5);
+  t.is(valueOfText('flag', ' true '), true);
+  t.deepEqual(valueOfText('list', ' b '), ['b']);
 });

@@ -31,7 +31,8 @@ export async function checkElsewhere(checks, project, registry, executorProject)
     await output('npm', ['install', 'farjit', '--registry', registry, '--libc=musl'], { cwd: musl });
     const args = ['run', 'program.ks'];
     const words = await output(join(musl, 'node_modules/.bin/farjit'), args, { cwd: musl, mayFail: true });
-    if (!/^farjit: no executor runs here: .*where the C library is glibc/.test(words)) throw new Error(words);
+    if (!/^farjit: error: no executor runs here: .*where the C library is glibc/.test(words))
+      throw new Error(words);
   });
   const pretend = join(project, 'pretend.cjs');
   writeFileSync(pretend, PRETEND);
@@ -39,7 +40,7 @@ export async function checkElsewhere(checks, project, registry, executorProject)
   const farjit = join(project, 'node_modules/.bin/farjit');
   await checks.attempt('elsewhere: a local start says what to do', async () => {
     const words = await output(farjit, ['run', 'program.ks'], { ...options, mayFail: true });
-    if (!/^farjit: no executor runs here: darwin on arm64 has none\. Use Linux/.test(words))
+    if (!/^farjit: error: no executor runs here: darwin on arm64 has none\. Use Linux/.test(words))
       throw new Error(words);
   });
   await checks.attempt('elsewhere: an object’s program runs on an executor of another machine', async () => {

@@ -23,6 +23,11 @@ export interface Finding {
   readonly fix?: string;
 }
 
+/** What is left without one of the things that an executor needs. */
+const NOTHING_RUNS = 'nothing runs here, and executors elsewhere (--executor URL) run what they are given';
+/** What is left without LLVM. */
+const NOTHING_COMPILES = 'nothing is compiled, and objects alone run';
+
 const OLDEST_NODE_MAJOR = 20;
 /** F_SEAL_FUTURE_WRITE came with Linux 5.1. */
 const OLDEST_KERNEL = [5, 1] as const;
@@ -32,7 +37,7 @@ export function checkNode(version = process.version): Finding {
   if (major >= OLDEST_NODE_MAJOR) return { level: 'ok', what: `Node ${version}` };
   return {
     level: 'fail',
-    what: `Node ${version} is too old`,
+    what: `Node ${version} is too old: FarJIT does not start`,
     fix: `install Node ${OLDEST_NODE_MAJOR} or later from https://nodejs.org`,
   };
 }
@@ -41,7 +46,7 @@ export function checkPlatform(platform = process.platform, arch = process.arch):
   if (platform === 'linux' && arch === 'x64') return { level: 'ok', what: 'Linux on x86-64' };
   return {
     level: 'fail',
-    what: `${platform} on ${arch}: executors run on Linux x86-64 only`,
+    what: `${platform} on ${arch}: executors run on Linux x86-64 only, so ${NOTHING_RUNS}`,
     fix: 'use such a machine, or an emulated one',
   };
 }
@@ -53,7 +58,7 @@ export function checkKernelVersion(kernel = release()): Finding {
     return { level: 'ok', what: `Linux ${kernel}` };
   return {
     level: 'fail',
-    what: `Linux ${kernel} cannot seal memory against future writing`,
+    what: `Linux ${kernel} cannot seal memory against future writing: ${NOTHING_RUNS}`,
     fix: `use Linux ${OLDEST_KERNEL.join('.')} or later`,
   };
 }
@@ -68,7 +73,7 @@ export async function checkLibLLVM(options: FindOptions = {}): Promise<Finding[]
     if (!(error instanceof LibLLVMError)) throw error;
     // The first sentence says what is wrong, the rest what to do.
     const end = error.message.indexOf('. ') + 1;
-    const what = `${error.message.slice(0, end)} Without it nothing is compiled, and objects alone run.`;
+    const what = `${error.message.slice(0, end)} Without it ${NOTHING_COMPILES}.`;
     return [{ level: 'fail', what, fix: error.message.slice(end + 1) }];
   }
   const others = listLibLLVMs(options).filter(({ path }) => path !== used.path);
@@ -87,7 +92,7 @@ async function checkUsedLibLLVM(path: string, why: string): Promise<Finding> {
   if (!tried.works)
     return {
       level: 'fail',
-      what: `${path} (${why}) does not load: ${tried.words}`,
+      what: `${path} (${why}) does not load, and ${NOTHING_COMPILES}: ${tried.words}`,
       fix: 'install it again, or set FARJIT_LIBLLVM to another one',
     };
   const what = `libLLVM ${tried.words} at ${path} is used (${why})`;
@@ -106,7 +111,7 @@ export async function checkFFI(): Promise<Finding> {
   const tried = await probe('ffi-rs');
   if (tried.works) return { level: 'ok', what: `${what} loads` };
   const fix = 'npm install ffi-rs, without --omit=optional: its native half is an optional dependency';
-  return { level: 'fail', what: `${what} does not load: ${tried.words}`, fix };
+  return { level: 'fail', what: `${what} does not load, and no program runs: ${tried.words}`, fix };
 }
 
 /** Whether llvm-bindings loads, which is for those who build modules with it. */
@@ -121,7 +126,7 @@ export async function checkBindings(): Promise<Finding> {
 /** Whether the native runner starts. */
 export function checkRunner(path = runnerPath()): Promise<Finding> {
   return checkProgram('runner', path, {
-    without: 'nothing runs here, and executors elsewhere (--executor URL) run what they are given',
+    without: NOTHING_RUNS,
     fix: `on Debian and Ubuntu: ${installLine(['libgcc-s1'])}; in a clone also: npm run build`,
   });
 }
@@ -129,7 +134,7 @@ export function checkRunner(path = runnerPath()): Promise<Finding> {
 /** Whether the code generator starts. */
 export function checkCodegen(path = DEFAULT_CODEGEN_PROGRAM): Promise<Finding> {
   return checkProgram('code generator', path, {
-    without: 'nothing is compiled, and objects alone run',
+    without: NOTHING_COMPILES,
     fix: 'on Debian and Ubuntu: install the newest libc6 of the release; in a clone: npm run build',
   });
 }
@@ -145,11 +150,15 @@ async function checkProgram(
   try {
     accessSync(path, constants.X_OK);
   } catch {
-    return { level: 'fail', what: `the ${what} ${path} is not executable`, fix: `chmod +x ${path}` };
+    return {
+      level: 'fail',
+      what: `the ${what} ${path} is not executable: ${without}`,
+      fix: `chmod +x ${path}`,
+    };
   }
   const tried = await tryCommand(path, ['--version']);
   if (tried.works) return { level: 'ok', what: `${what} ${path}` };
-  return { level: 'fail', what: `the ${what} ${path} does not start: ${tried.words}`, fix };
+  return { level: 'fail', what: `the ${what} ${path} does not start, and ${without}: ${tried.words}`, fix };
 }
 
 /** Where the executor's package has its runner. */
@@ -180,7 +189,11 @@ export async function checkKernelFeatures(): Promise<Finding[]> {
   const tried = await probe('kernel');
   if (!tried.works)
     return [
-      { level: 'fail', what: `kernel features could not be tried: ${tried.words}`, fix: 'see ffi-rs above' },
+      {
+        level: 'fail',
+        what: `kernel features could not be tried, and it is not known what runs here: ${tried.words}`,
+        fix: 'see ffi-rs above',
+      },
     ];
   const features = JSON.parse(tried.words) as Record<string, boolean>;
   return Object.entries(features).map(([name, works]) =>
@@ -188,7 +201,7 @@ export async function checkKernelFeatures(): Promise<Finding[]> {
       ? { level: 'ok', what: name }
       : {
           level: 'fail',
-          what: `the kernel refuses ${name}`,
+          what: `the kernel refuses ${name}: ${NOTHING_RUNS}`,
           fix: 'in a container, loosen its seccomp profile; else use a newer kernel',
         },
   );

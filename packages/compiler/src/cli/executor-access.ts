@@ -16,7 +16,7 @@ export interface AccessOptions {
 /** What they come to. */
 export type Access = Pick<ConnectOptions, 'token' | 'tls' | 'socketOwner'>;
 
-/** A file with a token, a certificate or a key that is not there or holds nothing. */
+/** A token, a certificate or a key that is not there, or holds nothing or too much. */
 export class AccessFileError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('ACCESS_FILE', message, options);
@@ -31,7 +31,10 @@ export function readAccess(
   { tokenFile, tlsCa, tlsCert, tlsKey, executorOwner }: AccessOptions,
   variables: NodeJS.ProcessEnv,
 ): Access {
-  const token = tokenFile === undefined ? variables.FARJIT_TOKEN : read('token', tokenFile);
+  const token =
+    tokenFile === undefined
+      ? oneLine(variables.FARJIT_TOKEN?.trim(), 'FARJIT_TOKEN')
+      : read('token', tokenFile);
   const tls = {
     ...(tlsCa === undefined ? {} : { ca: read('CA', tlsCa) }),
     ...(tlsCert === undefined ? {} : { cert: read('certificate', tlsCert) }),
@@ -54,7 +57,12 @@ function read(what: string, path: string): string {
     throw new AccessFileError(`cannot read the ${what} in ${path}: ${systemErrorWords(cause)}`, { cause });
   }
   if (text === '') throw new AccessFileError(`the ${what} in ${path} is empty`);
-  if (what === 'token' && /[\r\n]/.test(text))
-    throw new AccessFileError(`${path} holds more than a token: it must be the token alone, in one line`);
+  return what === 'token' ? oneLine(text, path) : text;
+}
+
+/** @param source where a token is from. */
+function oneLine<Text extends string | undefined>(text: Text, source: string): Text {
+  if (text !== undefined && /[\r\n]/.test(text))
+    throw new AccessFileError(`${source} holds more than a token: it must be the token alone, in one line`);
   return text;
 }

@@ -126,6 +126,10 @@ function wordsOf({ code, message }: CsvError): string {
       return `the line has more than ${MAX_ROW_BYTES} characters`;
     case 'CSV_QUOTE_NOT_CLOSED':
       return 'a quote is opened and not closed';
+    case 'INVALID_OPENING_QUOTE':
+      return 'a quote stands inside a field that does not begin with one';
+    case 'CSV_INVALID_CLOSING_QUOTE':
+      return 'something other than a comma follows a closing quote';
     default:
       return message;
   }

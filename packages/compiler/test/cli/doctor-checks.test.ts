@@ -21,7 +21,7 @@ function temporaryFolder(t: ExecutionContext): string {
 }
 
 test('Node from 20 on', (t) => {
-  t.like(checkNode('v18.20.4'), { level: 'fail', what: 'Node v18.20.4 is too old' });
+  t.like(checkNode('v18.20.4'), { level: 'fail', what: 'Node v18.20.4 is too old: FarJIT does not start' });
   t.is(checkNode('v20.0.0').level, 'ok');
   t.is(checkNode('v104.1.0').level, 'ok');
 });
@@ -56,7 +56,10 @@ test('a file with the name of a libLLVM that is none does not load, and the othe
     findings.map(({ level }) => level),
     ['fail', 'ok', 'ok'],
   );
-  t.regex(findings[0]?.what ?? '', /libLLVM\.so\.22\.1 \(the newest supported\) does not load: /);
+  t.regex(
+    findings[0]?.what ?? '',
+    /libLLVM\.so\.22\.1 \(the newest supported\) does not load, and nothing is compiled, /,
+  );
   t.regex(findings[1]?.what ?? '', /libLLVM 14 .*FARJIT_LIBLLVM would choose it/);
   t.regex(findings[2]?.what ?? '', /libLLVM 9 .*not a supported version/);
 });
@@ -71,7 +74,7 @@ test('the runner must be there, executable, and start', async (t) => {
   chmodSync(path, 0o755);
   const broken = await checkRunner(path);
   t.is(broken.level, 'fail');
-  t.regex(broken.what, /does not start: libseccomp\.so\.2: cannot open/);
+  t.regex(broken.what, /does not start, and nothing .*: libseccomp\.so\.2: cannot open/);
   writeFileSync(path, '#!/bin/sh\necho {}\n');
   t.is((await checkRunner(path)).level, 'ok');
 });

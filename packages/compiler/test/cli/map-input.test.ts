@@ -90,6 +90,18 @@ for (const [what, text, parameters, words] of [
   ],
   ['a hexadecimal number', '1\n0x1\n', ['a'], `2:1: error: '0x1' is not a number (for the parameter 'a')`],
   ['a number and more', '1\n1e\n', ['a'], `2:1: error: '1e' is not a number (for the parameter 'a')`],
+  [
+    'a quote inside a field',
+    '1\n2"3\n',
+    ['a'],
+    `2:1: error: a quote stands inside a field that does not begin with one`,
+  ],
+  [
+    'something behind a quoted field',
+    '1\n"2"3\n',
+    ['a'],
+    `2:1: error: something other than a comma follows a closing quote`,
+  ],
   ['an open quote', '1\n"2\n3\n', ['a'], /^f:\d:1: error: a quote is opened and not closed$/],
   [
     'a line without end',

@@ -142,7 +142,8 @@ class Words {
   }
 
   write(): void {
-    const warning = this.lastLevel === pino.levels.values.warn ? 'warning: ' : '';
-    this.#sink.write(`farjit-executor: ${warning}${this.lastMsg}\n`);
+    const { warn = 0, error = 0 } = pino.levels.values;
+    const level = this.lastLevel >= error ? 'error: ' : this.lastLevel === warn ? 'warning: ' : '';
+    this.#sink.write(`farjit-executor: ${level}${this.lastMsg}\n`);
   }
 }

@@ -32,7 +32,7 @@ test('words: what people and scripts have always read', (t) => {
   t.deepEqual(lines, [
     'farjit-executor: listening on ws+unix:x\n',
     'farjit-executor: warning: the sandbox is off\n',
-    'farjit-executor: EADDRINUSE\n',
+    'farjit-executor: error: EADDRINUSE\n',
   ]);
 });
 
