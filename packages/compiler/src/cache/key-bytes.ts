@@ -2,7 +2,8 @@ const INITIAL_BYTES = 1024;
 
 /** Bytes that a key is made of. Numbers are little-endian; a string is a u32 length and UTF-8. */
 export class KeyBytes {
-  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+  #bytes = Buffer.alloc(INITIAL_BYTES);
+  #view = viewOf(this.#bytes);
   #length = 0;
 
   /** Starts over, with these bytes. */
@@ -25,26 +26,33 @@ export class KeyBytes {
 
   count(value: number): void {
     this.#reserve(4);
-    this.#length = this.#bytes.writeUInt32LE(value, this.#length);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
   }
 
   double(value: number): void {
     this.#reserve(8);
-    this.#length = this.#bytes.writeDoubleLE(value, this.#length);
+    this.#view.setFloat64(this.#length, value, true);
+    this.#length += 8;
   }
 
   string(text: string): void {
     // UTF-8 takes at most three bytes for each UTF-16 unit.
     this.#reserve(4 + 3 * text.length);
     const written = this.#bytes.write(text, this.#length + 4);
-    this.#bytes.writeUInt32LE(written, this.#length);
+    this.#view.setUint32(this.#length, written, true);
     this.#length += 4 + written;
   }
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(2 * (this.#length + count));
+    const grown = Buffer.alloc(2 * (this.#length + count));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
+    this.#view = viewOf(grown);
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }

@@ -22,6 +22,13 @@ export interface CalleeMeaning {
   readonly isDefined: boolean;
 }
 
+/** What keys take of the front end that functions are of. */
+export interface KeyedFrontEnd<Body> {
+  readonly name: string;
+  /** Adds a function's structure: equal bytes, equal code. */
+  addKey(body: Body, bytes: KeyBytes): void;
+}
+
 /** What keys begin with cannot be found out: no libLLVM is there, or it cannot be read. The cause says which. */
 export class KeyEnvironmentError extends FarJITError {
   constructor(cause: LibLLVMError | NodeJS.ErrnoException) {
@@ -33,8 +40,8 @@ export class KeyEnvironmentError extends FarJITError {
 export class ObjectKeys {
   readonly #environment: () => Uint8Array;
   readonly #bytes = new KeyBytes();
-  /** Environment, kind and code generation as bytes, with which a key's begin. */
-  readonly #prefixes = new Map<string, Uint8Array>();
+  /** Environment, kind and code generation as bytes, with which a key's begin; by kind, then by code generation. */
+  readonly #prefixes = new Map<string, Map<string, Uint8Array>>();
   #knownEnvironment: Uint8Array | undefined;
 
   /** @param environment of the compilation; asked for once, when a key is first made. */
@@ -45,21 +52,24 @@ export class ObjectKeys {
   /**
    * Of a function or expression.
    * @param codegen the level, and whatever else is done to it.
-   * @param functions what adds the function, and then what its code may hold copies of.
+   * @param functions the function, and then what its code may hold copies of.
+   * @param frontEnd theirs.
    * @param callees the functions it calls, in an order that follows from the function, whose bytes have their names.
    * @throws {KeyEnvironmentError} as all of these do.
    */
-  ofFunction(
+  ofFunction<Body>(
     kind: 'function' | 'expression',
     codegen: string,
-    functions: readonly ((bytes: KeyBytes) => void)[],
+    functions: readonly Body[],
+    frontEnd: KeyedFrontEnd<Body>,
     callees: readonly string[],
     meaningOf: (name: string) => CalleeMeaning,
   ): Uint8Array {
     const bytes = this.#bytes;
     bytes.begin(this.#prefix(kind, codegen));
+    bytes.string(frontEnd.name);
     bytes.count(functions.length);
-    for (const addFunction of functions) addFunction(bytes);
+    for (const each of functions) frontEnd.addKey(each, bytes);
     for (const callee of callees) {
       const { parameterCount, isDefined } = meaningOf(callee);
       bytes.count(parameterCount ?? UNKNOWN_CALLEE);
@@ -100,12 +110,16 @@ export class ObjectKeys {
   }
 
   #prefix(kind: string, codegen: string): Uint8Array {
-    const name = `${kind}\0${codegen}\0`;
-    let prefix = this.#prefixes.get(name);
+    let ofKind = this.#prefixes.get(kind);
+    if (!ofKind) {
+      ofKind = new Map();
+      this.#prefixes.set(kind, ofKind);
+    }
+    let prefix = ofKind.get(codegen);
     if (!prefix) {
       this.#knownEnvironment ??= this.#environment();
-      prefix = Buffer.concat([this.#knownEnvironment, Buffer.from(name)]);
-      this.#prefixes.set(name, prefix);
+      prefix = Buffer.concat([this.#knownEnvironment, Buffer.from(`${kind}\0${codegen}\0`)]);
+      ofKind.set(codegen, prefix);
     }
     return prefix;
   }

@@ -165,8 +165,11 @@ const SIGNATURES = new WeakMap<FunctionType, CallSignature | undefined>();
 
 /** The signature of a function of scalars; undefined for one that a call block does not hold. */
 export function signatureOfType(type: FunctionType): CallSignature | undefined {
-  if (!SIGNATURES.has(type)) SIGNATURES.set(type, makeSignature(type));
-  return SIGNATURES.get(type);
+  const known = SIGNATURES.get(type);
+  if (known !== undefined || SIGNATURES.has(type)) return known;
+  const made = makeSignature(type);
+  SIGNATURES.set(type, made);
+  return made;
 }
 
 function makeSignature({ result, parameters }: FunctionType): CallSignature | undefined {

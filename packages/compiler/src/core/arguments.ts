@@ -27,7 +27,7 @@ export function checkArgument(schema: v.GenericSchema, value: unknown, argument:
 
 /** Whether `schema` takes a value. */
 export function fits(schema: v.GenericSchema, value: unknown): boolean {
-  return v.is(schema, value);
+  return isCustom(schema) ? schema.check(value) : v.is(schema, value);
 }
 
 /** What `isTaken` takes, which `expected` says in words. */
@@ -112,7 +112,7 @@ function isOptions(value: unknown): boolean {
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 

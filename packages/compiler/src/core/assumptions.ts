@@ -32,14 +32,22 @@ export class Assumptions {
   /** Adds to what the owner has assumed already. */
   assume(assumption: Assumption): void {
     const { owner, names } = assumption;
-    const known = this.#namesOf.get(owner) ?? new Set<string>();
+    let known = this.#namesOf.get(owner);
     for (const name of names) {
-      const owners = this.#byName.get(name) ?? new Map<object, Assumption[]>();
-      this.#byName.set(name, owners);
-      owners.set(owner, [...(owners.get(owner) ?? []), assumption]);
+      if (!known) {
+        known = new Set();
+        this.#namesOf.set(owner, known);
+      }
       known.add(name);
+      let owners = this.#byName.get(name);
+      if (!owners) {
+        owners = new Map();
+        this.#byName.set(name, owners);
+      }
+      const assumed = owners.get(owner);
+      if (assumed) assumed.push(assumption);
+      else owners.set(owner, [assumption]);
     }
-    if (known.size > 0) this.#namesOf.set(owner, known);
   }
 
   /** Whether anybody relies on what a name means. */
@@ -57,7 +65,9 @@ export class Assumptions {
 
   /** What the owner has assumed concerns nobody any more. */
   release(owner: object): void {
-    for (const name of this.#namesOf.get(owner) ?? []) {
+    const names = this.#namesOf.get(owner);
+    if (!names) return;
+    for (const name of names) {
       const owners = this.#byName.get(name);
       owners?.delete(owner);
       if (owners?.size === 0) this.#byName.delete(name);
@@ -67,7 +77,9 @@ export class Assumptions {
 
   /** Has all given up that relied on one of these aspects of a name. */
   changed(name: string, ...aspects: readonly Aspect[]): void {
-    for (const owner of [...(this.#byName.get(name)?.keys() ?? [])]) {
+    const owners = this.#byName.get(name);
+    if (!owners) return;
+    for (const owner of [...owners.keys()]) {
       // One that gave up may have released others.
       const assumed = this.#byName.get(name)?.get(owner);
       const assumption = assumed?.find(({ aspect }) => aspects.includes(aspect));

@@ -187,9 +187,10 @@ export class MaterializationUnit {
     this.name = name;
     this.source = source;
     this.symbols = symbols;
-    this.interface = interfaceOf(symbols);
-    this.vague = vagueOf(symbols);
-    this.canYield = [...symbols.values()].some(({ linkage }) => linkage !== 'strong');
+    const { functions, data, vague, canYield } = described(symbols);
+    this.interface = { functions, data };
+    this.vague = vague;
+    this.canYield = canYield;
     this.calls = calls;
     this.callees = calleesOf(calls);
     this.assumedAbsent = assumedAbsent ?? this.callees;
@@ -209,16 +210,27 @@ export class MaterializationUnit {
   }
 }
 
-function interfaceOf(symbols: SymbolFlagsMap): Interface {
-  const functions = new Set<string>();
-  const data = new Set<string>();
-  for (const [name, { callable }] of symbols) (callable ? functions : data).add(name);
-  return { functions, data };
-}
-
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-function vagueOf(symbols: SymbolFlagsMap): ReadonlySet<string> {
-  const names = [...symbols].flatMap(([name, { vague }]) => (vague ? name : []));
-  return names.length === 0 ? NO_NAMES : new Set(names);
+/** Definitions by what they are. Most units have functions alone. */
+function described(
+  symbols: SymbolFlagsMap,
+): Interface & { readonly vague: ReadonlySet<string>; readonly canYield: boolean } {
+  const functions = new Set<string>();
+  let data: Set<string> | undefined;
+  let vague: Set<string> | undefined;
+  let canYield = false;
+  for (const [name, flags] of symbols) {
+    if (flags.callable) functions.add(name);
+    else {
+      data ??= new Set();
+      data.add(name);
+    }
+    if (flags.vague) {
+      vague ??= new Set();
+      vague.add(name);
+    }
+    canYield ||= flags.linkage !== 'strong';
+  }
+  return { functions, data: data ?? NO_NAMES, vague: vague ?? NO_NAMES, canYield };
 }

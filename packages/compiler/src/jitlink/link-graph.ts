@@ -48,6 +48,8 @@ export class LinkSymbol {
   callable: boolean;
   /** Each thread has its own: what is bound to it is its distance from the thread pointer. */
   threadLocal: boolean;
+  /** Of an external: it is in the session's memory, so that a direct call reaches it. */
+  near = false;
   /** Of an external that is thread-local: a library has it, at no distance that all threads have in common. */
   inLibrary = false;
   /** Where it is then; set when the context has resolved it. */

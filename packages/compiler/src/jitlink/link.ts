@@ -98,21 +98,21 @@ export class GraphLink {
 
   /**
    * Dead-strips the graph, and builds its GOT and stubs.
+   * @param isNear whether an external name will be bound to what a direct call reaches from all places that the graph may get.
    * @throws {LinkError} as `Architecture.buildGOTAndStubs`.
    */
-  constructor(graph: LinkGraph, passes: LinkContext['passes'] = {}) {
+  constructor(graph: LinkGraph, passes: LinkContext['passes'] = {}, isNear?: (name: string) => boolean) {
     runPasses(graph, passes.prePrune);
     prune(graph);
     runPasses(graph, passes.postPrune);
+    if (isNear) for (const symbol of externalsOf(graph)) symbol.near = isNear(symbol.name);
     graph.architecture.buildGOTAndStubs(graph);
     terminateEHFrame(graph);
     this.graph = graph;
     const externals = externalsOf(graph);
-    this.externalNames = [...new Set(externals.map(({ name }) => name))];
-    this.weakNames = new Set(externals.filter(({ linkage }) => linkage === 'weak').map(({ name }) => name));
-    this.threadLocalNames = new Set(
-      externals.filter(({ threadLocal }) => threadLocal).map(({ name }) => name),
-    );
+    this.externalNames = distinctNames(externals);
+    this.weakNames = namesOf(externals, ({ linkage }) => linkage === 'weak');
+    this.threadLocalNames = namesOf(externals, ({ threadLocal }) => threadLocal);
     this.#postFixup = passes.postFixup;
   }
 
@@ -226,14 +226,33 @@ function externalsOf(graph: LinkGraph): LinkSymbol[] {
   return graph.symbols.filter(({ kind }) => kind === 'external');
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** Names of those of a graph's externals that are so: mostly none. */
+function namesOf(
+  externals: readonly LinkSymbol[],
+  isSo: (symbol: LinkSymbol) => boolean,
+): ReadonlySet<string> {
+  return externals.some(isSo) ? new Set(externals.filter(isSo).map(({ name }) => name)) : NO_NAMES;
+}
+
+function distinctNames(externals: readonly LinkSymbol[]): readonly string[] {
+  const names = externals.map(({ name }) => name);
+  return names.length < 2 ? names : [...new Set(names)];
+}
+
 function resolveExternals(graph: LinkGraph, found: ReadonlyMap<string, ExecutorAddr>): void {
-  const missing = new Set<string>();
-  for (const symbol of externalsOf(graph)) {
+  let missing: Set<string> | undefined;
+  for (const symbol of graph.symbols) {
+    if (symbol.kind !== 'external') continue;
     const address = found.get(symbol.name);
     if (address !== undefined) symbol.resolve(address);
     else if (symbol.threadIndex !== null) continue;
     // A weak reference is null when nobody defines it.
-    else if (symbol.linkage === 'strong') missing.add(symbol.name);
+    else if (symbol.linkage === 'strong') {
+      missing ??= new Set();
+      missing.add(symbol.name);
+    }
   }
-  if (missing.size > 0) throw missingSymbolsError(graph.name, [...missing]);
+  if (missing) throw missingSymbolsError(graph.name, [...missing]);
 }

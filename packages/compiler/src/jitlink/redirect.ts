@@ -17,6 +17,9 @@ export function redirectToStubs(
   isStubbed: (name: string) => boolean,
   implementationName: (name: string) => string,
 ): void {
+  const isRedirected = ({ kind, scope, callable, name }: LinkSymbol) =>
+    kind === 'defined' && scope !== 'local' && callable && isStubbed(name);
+  if (!graph.symbols.some(isRedirected)) return;
   const stubOf = new Map<LinkSymbol, LinkSymbol>();
   const taken = new Set<string>();
   const externals = new Map<string, LinkSymbol>();
@@ -25,9 +28,8 @@ export function redirectToStubs(
     else if (symbol.scope !== 'local') taken.add(symbol.name);
   }
   for (const symbol of [...graph.symbols]) {
-    if (symbol.kind !== 'defined' || symbol.scope === 'local' || !symbol.callable) continue;
+    if (!isRedirected(symbol)) continue;
     const { name } = symbol;
-    if (!isStubbed(name)) continue;
     const renamed = implementationName(name);
     if (taken.has(renamed))
       throw new LinkError(
@@ -44,7 +46,6 @@ export function redirectToStubs(
     }
     stubOf.set(symbol, stub);
   }
-  if (stubOf.size === 0) return;
   for (const section of graph.sections)
     for (const block of section.blocks)
       for (const edge of block.edges)

@@ -1,5 +1,4 @@
 import { assert } from '@farjit/protocol/assert';
-import type { KeyBytes } from '../cache/key-bytes.js';
 import {
   COUNT_FUNCTION_NAME,
   counterName,
@@ -15,10 +14,20 @@ import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-c
 /** From bodies to objects, in the scope of one program: what all units that a front end's functions make have in common. */
 export class FunctionCompiler<Body extends object> extends RecipeCompiler {
   readonly frontEnd: FrontEnd<Body>;
+  /** How functions and expressions are first compiled. */
+  readonly #first: { readonly function: string; readonly expression: string };
+  readonly #meaningOf = (name: string) => ({
+    parameterCount: this.frontEnd.parameterCountOf(name),
+    isDefined: this.scope.definitionOf(name) !== undefined,
+  });
 
   constructor(frontEnd: FrontEnd<Body>, context: FunctionLayerContext) {
     super(context);
     this.frontEnd = frontEnd;
+    this.#first = {
+      function: codegenOf(this.firstLevel, this.isCounted),
+      expression: codegenOf(this.firstLevel),
+    };
   }
 
   generate(requests: readonly BodyRequest<Body>[]): IRBuilder {
@@ -73,16 +82,12 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
     body: Body,
     kind: 'function' | 'expression',
     called: readonly string[],
-    codegen = codegenOf(this.firstLevel, kind === 'function' && this.isCounted),
+    codegen = this.#first[kind],
     inlined: readonly Body[] = [],
   ): Uint8Array | undefined {
-    const meaningOf = (name: string) => ({
-      parameterCount: this.frontEnd.parameterCountOf(name),
-      isDefined: this.scope.definitionOf(name) !== undefined,
-    });
-    const { frontEnd } = this;
-    const functions = [body, ...inlined].map((each) => (bytes: KeyBytes) => frontEnd.addKey(each, bytes));
-    const how = `${frontEnd.name} ${codegen}`;
-    return this.caching.key((keys) => keys.ofFunction(kind, how, functions, called, meaningOf));
+    const functions = inlined.length === 0 ? [body] : [body, ...inlined];
+    return this.caching.key((keys) =>
+      keys.ofFunction(kind, codegen, functions, this.frontEnd, called, this.#meaningOf),
+    );
   }
 }

@@ -20,7 +20,7 @@ export function checkDefinedName(name: string): void {
  */
 export function checkCalledName(name: string): void {
   if (OWN_NAMES.test(name)) throw refused(name, 'reserved for what is made of functions');
-  if (name === '' || name.includes('\0') || Buffer.from(name).toString() !== name)
+  if (name === '' || name.includes('\0') || !name.isWellFormed())
     throw refused(name, 'no name that an object can have');
 }
 

@@ -10,8 +10,9 @@ import {
 import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { LinkError } from '../jitlink/errors.js';
-import { GraphLink, type LinkGraphPass } from '../jitlink/link.js';
-import { localOfImplementation } from '../jitlink/local-names.js';
+import { GraphLink } from '../jitlink/link.js';
+import type { LinkGraph } from '../jitlink/link-graph.js';
+import { isLocal, localOfImplementation } from '../jitlink/local-names.js';
 import type { IndirectStub } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { LinkerSets } from './linker-sets.js';
@@ -47,6 +48,8 @@ export interface Meaning {
 /** A part's graph, as long as what others define does not change it. */
 interface PreparedGraph {
   readonly graph: GraphLink;
+  /** Names that are bound to stubs, which are in the session's memory. */
+  readonly near: readonly string[];
   /** Data it has a weak definition of, and whether another is taken instead. */
   readonly gaveWay: ReadonlyMap<string, boolean>;
   /** Thread-local variables that it takes to be a library's. */
@@ -59,6 +62,8 @@ interface Elsewhere {
   readonly isTaken: (name: string) => boolean;
   /** Whether it is a library's thread-local variable. */
   readonly isInLibrary: (name: string) => boolean;
+  /** Whether it is bound to a stub, or to another part of the same object. */
+  readonly isNear: (name: string) => boolean;
 }
 
 /** A part on its way into a runner. */
@@ -214,22 +219,29 @@ export class LinkAttempt {
     this.parts.add(part);
     const prepared = this.#graphs.get(part);
     const dylib = own ?? this.#context.mainDylib;
+    const found = new Map<string, FoundDefinition>();
+    const lookup = (name: string) => {
+      const known = found.get(name) ?? dylib.lookup(localOfImplementation(name) ?? name);
+      found.set(name, known);
+      return known;
+    };
     const elsewhere: Elsewhere = {
       isTaken: (name) => own?.find(name) !== unit || this.#runner.isShared(unit, name),
       isInLibrary: (name) => this.#isInLibrary(dylib.lookup(name)),
+      isNear: (name) => isLocal(name) || isStubbed(lookup(name)),
     };
     const current =
       prepared && isCurrent(prepared, elsewhere) ? prepared : prepareGraph(part, plugins, elsewhere);
     this.#graphs.set(part, current);
     const { graph } = current;
     const ofPlugins: string[] = [];
-    for (const plugin of plugins) ofPlugins.push(...(plugin.ownNames?.(part) ?? []));
-    const meanings = new Map<string, Meaning>();
-    for (const name of graph.externalNames) {
-      if (ofPlugins.includes(name)) continue;
-      const called = localOfImplementation(name);
-      meanings.set(name, this.#meaningOf(dylib.lookup(called ?? name), name, graph, called !== undefined));
+    for (const plugin of plugins) {
+      const names = plugin.ownNames?.(part);
+      if (names) ofPlugins.push(...names);
     }
+    const meanings = new Map<string, Meaning>();
+    for (const name of graph.externalNames)
+      if (!ofPlugins.includes(name)) meanings.set(name, this.#meaningOf(lookup(name), name, graph));
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
@@ -238,14 +250,12 @@ export class LinkAttempt {
     found: FoundDefinition,
     asked: string,
     { weakNames, threadLocalNames }: GraphLink,
-    isCall: boolean,
   ): Meaning {
     const { unit, name } = found;
-    const isStubbed = unit?.isFunction(name) && !(unit instanceof AbsoluteSymbols);
     return {
       found,
-      isCall,
-      stub: isStubbed ? this.#context.stubs.createStub(found) : undefined,
+      isCall: localOfImplementation(asked) !== undefined,
+      stub: isStubbed(found) ? this.#context.stubs.createStub(found) : undefined,
       isWeak: weakNames.has(asked),
       isThreadLocal: threadLocalNames.has(asked),
       isShared: unit !== undefined && this.#runner.isShared(unit, name),
@@ -325,11 +335,16 @@ function isData({ unit, name }: FoundDefinition): boolean {
   return unit !== undefined && !unit.isFunction(name) && !(unit instanceof AbsoluteSymbols);
 }
 
+/** Whether who refers to it is bound to an indirect stub. */
+function isStubbed({ unit, name }: FoundDefinition): boolean {
+  return unit !== undefined && unit.isFunction(name) && !(unit instanceof AbsoluteSymbols);
+}
+
 /** Makes a part's graph, without data that another's is taken instead of. */
 function prepareGraph(
   part: ObjectPart,
   plugins: readonly ObjectLinkingPlugin[],
-  { isTaken, isInLibrary }: Elsewhere,
+  { isTaken, isInLibrary, isNear }: Elsewhere,
 ): PreparedGraph {
   const { unit } = part;
   const graph = part.takeGraph();
@@ -349,28 +364,35 @@ function prepareGraph(
     if (symbol.inLibrary) inLibrary.add(symbol.name);
   }
   const passes = {
-    prePrune: passesOf(plugins, part, 'prePrune'),
-    postPrune: passesOf(plugins, part, 'postPrune'),
-    postFixup: passesOf(plugins, part, 'postFixup'),
+    prePrune: [(pruned: LinkGraph) => runPasses(plugins, 'prePrune', pruned, part)],
+    postPrune: [(pruned: LinkGraph) => runPasses(plugins, 'postPrune', pruned, part)],
+    postFixup: [(fixed: LinkGraph) => runPasses(plugins, 'postFixup', fixed, part)],
   };
-  return { graph: new GraphLink(graph, passes), gaveWay, inLibrary };
+  const near: string[] = [];
+  const link = new GraphLink(graph, passes, (name) => {
+    const isSo = isNear(name);
+    if (isSo) near.push(name);
+    return isSo;
+  });
+  return { graph: link, near, gaveWay, inLibrary };
 }
 
-function passesOf(
+function runPasses(
   plugins: readonly ObjectLinkingPlugin[],
-  part: ObjectPart,
   when: 'prePrune' | 'postPrune' | 'postFixup',
-): LinkGraphPass[] {
-  const having = plugins.filter((plugin) => plugin[when]);
-  return having.map((plugin) => (graph) => plugin[when]?.(graph, part));
+  graph: LinkGraph,
+  part: ObjectPart,
+): void {
+  for (const plugin of plugins) plugin[when]?.(graph, part);
 }
 
-/** Whether what gave way when the graph was made would do so now, and what libraries have is still theirs alone. */
+/** Whether what gave way or was near when the graph was made would be so now, and what libraries have is still theirs alone. */
 function isCurrent(
-  { graph, gaveWay, inLibrary }: PreparedGraph,
-  { isTaken, isInLibrary }: Elsewhere,
+  { graph, near, gaveWay, inLibrary }: PreparedGraph,
+  { isTaken, isInLibrary, isNear }: Elsewhere,
 ): boolean {
   return (
+    near.every(isNear) &&
     [...gaveWay].every(([name, given]) => given === isTaken(name)) &&
     [...graph.threadLocalNames].every((name) => isInLibrary(name) === inLibrary.has(name))
   );

@@ -30,7 +30,16 @@ interface PartSets {
   readonly bounds: ReadonlyMap<string, SetBound>;
 }
 
-const NO_SETS: PartSets = { members: [], bounds: new Map() };
+/** What has to be linked along with a part, and what has to be compiled before. */
+interface Companions {
+  readonly parts: readonly ObjectPart[];
+  readonly uncompiled: readonly MaterializationUnit[];
+}
+
+// Mostly a part has to do with no set.
+const NO_COMPANIONS: Companions = { parts: [], uncompiled: [] };
+const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
+const NO_NAMES: readonly string[] = [];
 
 /**
  * Linker sets: sections whose name X is a C identifier. All of a dylib's are side by side between `__start_X` and `__stop_X`
@@ -87,12 +96,13 @@ export class LinkerSets implements ObjectLinkingPlugin {
    * What has to be linked along with a part: all parts of the sets that it is in, or asks the bounds of.
    * @returns units to be compiled first, as well.
    */
-  companionsOf(part: ObjectPart): { parts: ObjectPart[]; uncompiled: MaterializationUnit[] } {
-    const dylib = this.#dylibOf(part);
-    const { members, bounds } = this.#ofPart.get(part) ?? NO_SETS;
+  companionsOf(part: ObjectPart): Companions {
+    const ofPart = this.#ofPart.get(part);
+    const dylib = ofPart && this.#dylibOf(part);
+    if (!dylib) return NO_COMPANIONS;
+    const { members, bounds } = ofPart;
     const parts: ObjectPart[] = [];
     const uncompiled: MaterializationUnit[] = [];
-    if (!dylib) return { parts, uncompiled };
     const sets = new Set([...members, ...bounds.values()].map(({ set }) => set));
     for (const set of sets)
       for (const unit of this.#isWalked(set, dylib) ? this.#unitsOf(set, dylib) : []) {
@@ -154,14 +164,15 @@ export class LinkerSets implements ObjectLinkingPlugin {
   }
 
   ownNames(part: ObjectPart): readonly string[] {
-    return [...this.#boundsOf(part).keys()];
+    return this.#ofPart.has(part) ? [...this.#boundsOf(part).keys()] : NO_NAMES;
   }
 
   resolve(part: ObjectPart, runner: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
+    const dylib = this.#ofPart.has(part) ? this.#dylibOf(part) : undefined;
+    if (!dylib) return NO_ADDRESSES;
     const addresses = new Map<string, ExecutorAddr>();
-    const dylib = this.#dylibOf(part);
-    for (const [name, { set, which }] of dylib ? this.#boundsOf(part) : []) {
-      const placed = dylib && this.#find(set, dylib, runner);
+    for (const [name, { set, which }] of this.#boundsOf(part)) {
+      const placed = this.#find(set, dylib, runner);
       if (placed) addresses.set(name, placed[which]);
     }
     return addresses;
@@ -170,7 +181,7 @@ export class LinkerSets implements ObjectLinkingPlugin {
   /** Bounds that are a set's: somebody is in it, and nobody defines a symbol of that name. */
   #boundsOf(part: ObjectPart): Map<string, SetBound> {
     const dylib = this.#dylibOf(part);
-    const bounds = this.#ofPart.get(part)?.bounds ?? NO_SETS.bounds;
+    const bounds = this.#ofPart.get(part)?.bounds ?? [];
     const isSets = (name: string, set: string) =>
       dylib !== undefined && !dylib.lookup(name).unit && this.#hasParts(set, dylib);
     return new Map([...bounds].filter(([name, { set }]) => isSets(name, set)));

@@ -9,6 +9,8 @@ import type { RunnerContext } from '../runner/runner-context.js';
 export const DSO_HANDLE = '__dso_handle';
 
 const HANDLE_BYTES = 8;
+const NO_NAMES: readonly string[] = [];
+const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
 
 /** Gives each dylib a `__dso_handle`, which only its own code can name, unless it defines one. */
 export class DSOHandles implements ObjectLinkingPlugin {
@@ -34,12 +36,12 @@ export class DSOHandles implements ObjectLinkingPlugin {
   }
 
   ownNames(part: ObjectPart): readonly string[] {
-    return this.#users.has(part) ? [DSO_HANDLE] : [];
+    return this.#users.has(part) ? [DSO_HANDLE] : NO_NAMES;
   }
 
   resolve(part: ObjectPart, runner: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
     const dylib = this.#users.has(part) ? this.#dylibOf(part.unit) : undefined;
-    if (!dylib) return new Map();
+    if (!dylib) return NO_ADDRESSES;
     const handles = this.#handles.get(runner) ?? new Map<JITDylib, ExecutorAddr>();
     // Nobody reads what is there: its address is what counts.
     const handle = handles.get(dylib) ?? runner.allocate('data', HANDLE_BYTES, HANDLE_BYTES).address;

@@ -10,6 +10,8 @@ import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
+const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
+
 /** A function that a unit wants run, where it is in one runner. */
 export interface RunFunction {
   readonly unit: MaterializationUnit;
@@ -123,7 +125,7 @@ export class Initializers implements ObjectLinkingPlugin {
 
   resolve({ unit }: ObjectPart, runner: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
     this.checkUnitReady(unit, runner);
-    return new Map();
+    return NO_ADDRESSES;
   }
 
   emitted(linked: Linked, _graph: LinkedGraph, _runner: RunnerContext): void {

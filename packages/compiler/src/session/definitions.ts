@@ -149,14 +149,16 @@ export class Definitions {
   noteMaterializing(unit: MaterializationUnit, mainDylib: JITDylib): void {
     const dylib = this.dylibOf(unit) ?? mainDylib;
     const giveUp = () => this.#context.resources().recompile(unit);
+    const { assumptions } = this.#context;
+    assumptions.release(unit);
+    assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
+    const absent = unit.assumedAbsent.filter((name) => !dylib.lookup(name).unit);
+    if (absent.length === 0) return;
     // Calls that are still there are bound anew. Where there are none left, LLVM has put its own in their place.
     const hasCalls = (name: string) =>
       [...this.#context.materializations().partsOf(unit)].some(({ references }) => references.includes(name));
     const hasState = () => this.#context.resources().hasState(unit);
-    const absent = unit.assumedAbsent.filter((name) => !dylib.lookup(name).unit);
-    this.#context.assumptions.release(unit);
-    this.#context.assumptions.assume({ owner: unit, aspect: 'signature', names: unit.callees, giveUp });
-    this.#context.assumptions.assume({
+    assumptions.assume({
       owner: unit,
       aspect: 'absence',
       names: absent,

@@ -1,5 +1,4 @@
 import test from 'ava';
-import type { KeyBytes } from '../../src/cache/key-bytes.js';
 import {
   type CalleeMeaning,
   compilationEnvironment,
@@ -19,6 +18,7 @@ const LIBRARY = findLibLLVM().path;
 interface Circumstances {
   readonly source?: string;
   readonly kind?: 'function' | 'expression';
+  readonly frontEnd?: string;
   readonly codegen?: string;
   readonly meanings?: Readonly<Record<string, CalleeMeaning>>;
   readonly inlined?: readonly string[];
@@ -40,6 +40,7 @@ function keyIn(circumstances: Circumstances = {}): string {
   const {
     source = SOURCE,
     kind = 'function',
+    frontEnd = 'kaleidoscope',
     codegen = 'O1',
     meanings = { g: OWN, h: OWN },
     inlined = [],
@@ -51,7 +52,8 @@ function keyIn(circumstances: Circumstances = {}): string {
   const key = keys.ofFunction(
     kind,
     codegen,
-    [fn, ...inlined.map(parsed)].map((each) => (bytes: KeyBytes) => addFunctionBytes(each, bytes)),
+    [fn, ...inlined.map(parsed)],
+    { name: frontEnd, addKey: addFunctionBytes },
     callees(fn),
     meaningOf,
   );
@@ -90,6 +92,7 @@ const DIFFERENT: Record<string, Circumstances> = {
   'a callee that is inlined': { inlined: ['def g(x) x;'] },
   'an expression in place of a function': { kind: 'expression' },
   'the level': { codegen: 'O2' },
+  'the front end': { frontEnd: 'calculator' },
   'the triple': {
     environment: compilationEnvironment({ ...TARGET, triple: 'x86_64-unknown-linux-gnu' }, () => LIBRARY),
   },

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { checkArgument, is, listOf, nameText } from '../../core/arguments.js';
+import { checkArgument, fits, is, isObject, listOf, nameText } from '../../core/arguments.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 
 // A caller's own tree is looked at as far as a session needs it: what is wrong deeper is met when it is compiled.
@@ -19,5 +19,12 @@ export function checkPrototype(prototype: PrototypeAST): void {
 
 /** @throws {ArgumentError} for what is no function. */
 export function checkFunction(fn: FunctionAST): void {
-  checkArgument(functionAST, fn, 'fn');
+  // With every function of a program, and then it is mostly one.
+  if (!isFunction(fn)) checkArgument(functionAST, fn, 'fn');
+}
+
+/** The same as `functionAST` says, without its words. */
+function isFunction(fn: unknown): boolean {
+  if (!isObject(fn) || !isObject(fn.prototype) || !isObject(fn.body)) return false;
+  return fits(nameText, fn.prototype.name) && Array.isArray(fn.prototype.parameters);
 }

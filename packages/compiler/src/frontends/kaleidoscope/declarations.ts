@@ -65,9 +65,9 @@ export class Declarations {
 
   /** What a call of `name` means: what defines it, else what an `extern` says; undefined for what is no function of doubles. */
   prototypeOf(name: string): PrototypeAST | undefined {
-    if (this.foreignTypeOf(name) !== undefined) return undefined;
     const signature = this.#definitionOf(name);
-    if (!signature) return this.#prototypes.get(name);
+    if (!signature) return this.#isOther(name) ? undefined : this.#prototypes.get(name);
+    if (!isOfDoubles(signature)) return undefined;
     const parameters = parametersOf(signature.parameters.length);
     return { name, parameters, isOperator: false, precedence: 0, range: { start: 0, end: 0 } };
   }
@@ -76,9 +76,7 @@ export class Declarations {
   foreignTypeOf(name: string): string | undefined {
     const signature = this.#definitionOf(name);
     if (signature) return isOfDoubles(signature) ? undefined : formatSignature(signature);
-    const found = this.#mainDylib.lookup(name);
-    const isOther = found.name === name && found.unit?.typeOf(name) === NOT_OF_SCALARS;
-    return isOther ? 'no function of scalars' : undefined;
+    return this.#isOther(name) ? 'no function of scalars' : undefined;
   }
 
   /** How a call from outside passes arguments to a name. */
@@ -93,9 +91,14 @@ export class Declarations {
 
   #parameterCountOf(name: string): number | undefined {
     const signature = this.#definitionOf(name);
-    if (signature && isOfDoubles(signature)) return signature.parameters.length;
-    if (this.foreignTypeOf(name) !== undefined) return NOT_OF_DOUBLES;
-    return this.#prototypes.get(name)?.parameters.length;
+    if (signature) return isOfDoubles(signature) ? signature.parameters.length : NOT_OF_DOUBLES;
+    return this.#isOther(name) ? NOT_OF_DOUBLES : this.#prototypes.get(name)?.parameters.length;
+  }
+
+  /** Whether a name without a signature is known to be something else than a function of scalars. */
+  #isOther(name: string): boolean {
+    const found = this.#mainDylib.lookup(name);
+    return found.name === name && found.unit?.typeOf(name) === NOT_OF_SCALARS;
   }
 
   #definitionOf(name: string): CallSignature | undefined {

@@ -1,5 +1,4 @@
 import { type Block, Edge, type LinkGraph, type LinkSymbol, type Section } from '../link-graph.js';
-import { isLocal } from '../local-names.js';
 import { type EdgeKindSpec, X86_64_EDGES } from './edges.js';
 
 /** Section of the graph's own GOT: one 8-byte pointer per block. */
@@ -17,8 +16,7 @@ const END_OF_FIELD = -4n;
 
 /**
  * Builds GOT entries and jump stubs, one per target, and points the edges that asked for them there. A call to a
- * definition of this graph needs no stub: a graph's segments are within 2 GiB of each other. Nor does one to what was in
- * the same object: all of that, and the stubs of its functions, is in the memory of one session.
+ * definition of this graph needs no stub: a graph's segments are within 2 GiB of each other. Nor does one to what is near.
  */
 export function buildGOTAndStubs(graph: LinkGraph): void {
   const tables = new Tables(graph);
@@ -46,7 +44,7 @@ class Tables {
   serve(edge: Edge): void {
     switch (edge.kind) {
       case X86_64_EDGES.RequestStub.kind:
-        if (edge.target.kind === 'defined' || isLocal(edge.target.name))
+        if (edge.target.kind === 'defined' || edge.target.near)
           edge.kind = X86_64_EDGES.BranchPCRel32.kind;
         else this.#retarget(edge, this.#stub(edge.target));
         break;

@@ -5,6 +5,9 @@ import type { Linked } from '../../runner/linked.js';
 import type { RunnerContext } from '../../runner/runner-context.js';
 import type { ObjectLinkingPlugin } from '../object-linking-plugin.js';
 
+const NO_NAMES: readonly string[] = [];
+const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
+
 /** Gives counted functions their counters. */
 export class EntryCounters implements ObjectLinkingPlugin {
   /** Of parts that are being linked. */
@@ -17,11 +20,11 @@ export class EntryCounters implements ObjectLinkingPlugin {
   }
 
   ownNames({ counterName }: ObjectPart): readonly string[] {
-    return counterName === undefined ? [] : [counterName, COUNT_FUNCTION_NAME];
+    return counterName === undefined ? NO_NAMES : [counterName, COUNT_FUNCTION_NAME];
   }
 
   resolve(part: ObjectPart, { counters, runner }: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
-    if (part.counterName === undefined) return new Map();
+    if (part.counterName === undefined) return NO_ADDRESSES;
     const counter = counters.allocate(part.unit);
     this.#allocated.set(part, counter);
     return new Map([
