@@ -246,11 +246,7 @@ export class LinkAttempt {
     return { part, graph, dylib, meanings };
   }
 
-  #meaningOf(
-    found: FoundDefinition,
-    asked: string,
-    { weakNames, threadLocalNames }: GraphLink,
-  ): Meaning {
+  #meaningOf(found: FoundDefinition, asked: string, { weakNames, threadLocalNames }: GraphLink): Meaning {
     const { unit, name } = found;
     return {
       found,
@@ -337,7 +333,7 @@ function isData({ unit, name }: FoundDefinition): boolean {
 
 /** Whether who refers to it is bound to an indirect stub. */
 function isStubbed({ unit, name }: FoundDefinition): boolean {
-  return unit !== undefined && unit.isFunction(name) && !(unit instanceof AbsoluteSymbols);
+  return unit?.isFunction(name) === true && !(unit instanceof AbsoluteSymbols);
 }
 
 /** Makes a part's graph, without data that another's is taken instead of. */

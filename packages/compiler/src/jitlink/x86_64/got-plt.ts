@@ -44,8 +44,7 @@ class Tables {
   serve(edge: Edge): void {
     switch (edge.kind) {
       case X86_64_EDGES.RequestStub.kind:
-        if (edge.target.kind === 'defined' || edge.target.near)
-          edge.kind = X86_64_EDGES.BranchPCRel32.kind;
+        if (edge.target.kind === 'defined' || edge.target.near) edge.kind = X86_64_EDGES.BranchPCRel32.kind;
         else this.#retarget(edge, this.#stub(edge.target));
         break;
       case X86_64_EDGES.RequestGOTDelta32.kind:
