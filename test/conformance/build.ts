@@ -53,8 +53,9 @@ export class Builder {
     return { program, executable: made, inputs: forFarJIT };
   }
 
-  /** Removes what has been built of it, which is of no more use. */
+  /** Removes what has been built of it, if anything has, which is of no more use. */
   async forget(program: Program): Promise<void> {
+    if (!program.sources.every(({ path }) => existsSync(path))) return;
     const key = await keyOf(program);
     this.#inputs.delete(key);
     this.#executables.delete(key);

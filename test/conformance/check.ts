@@ -39,10 +39,14 @@ export async function checkProgram(
   try {
     await program.prepare?.();
     built = await builder.build(program);
+  } catch (error) {
+    return { program, leftOut: String((error as Error).message), results: [] };
+  }
+  try {
     if (!program.refusal) native = await runNatively(built);
   } catch (error) {
-    const words = error instanceof EndlessError ? 'does not end' : String((error as Error).message);
-    return { program, leftOut: words, results: [] };
+    if (!(error instanceof EndlessError)) throw error;
+    return { program, leftOut: 'does not end', results: [] };
   }
   const { shown } = program;
   const refused =

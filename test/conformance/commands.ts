@@ -89,6 +89,9 @@ function usedCpuMs(processId: number | undefined): number {
   }
 }
 
+/** A compiler ends, sooner or later: on a machine that is busy sqlite takes many minutes. */
+const TOOL_TIMEOUT_MS = 3_600_000;
+
 /**
  * Runs a command that is expected to do what it is told.
  * @throws {Error} with what it says when it does not.
@@ -96,7 +99,7 @@ function usedCpuMs(processId: number | undefined): number {
 export async function runTool(command: string, args: readonly string[], cwd?: string): Promise<void> {
   const { exitCode, stderr } = await runCommand(command, args, {
     ...(cwd === undefined ? {} : { cwd }),
-    timeoutMs: 300_000,
+    timeoutMs: TOOL_TIMEOUT_MS,
   });
   if (exitCode !== 0)
     throw new Error(`${command} ended with exit code ${exitCode}:\n${stderr.slice(0, 4000)}`);

@@ -1,7 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { COMMAND_MODES } from './command.js';
-import { PEER_MODES } from './peers.js';
-import { describeMode, MODES } from './program.js';
+import { COLUMNS } from './columns.js';
 import type { Difference, ProgramCost, SuiteReport } from './suite-report.js';
 
 const HEAD = `# Conformance
@@ -14,23 +11,28 @@ confined executor: **lazy**, each function linked at its first call, and **eager
 standard error (but for lines that begin with \`farjit:\`) and the exit code, which is 128 + N after signal N.
 
 About every twelfth program runs by the command line too: \`farjit run\`. \`lli-22\` and \`orc-lazy\` are LLVM 22's own JIT, given the
-same inputs, all at once and lazily, and judged without standard error, where it has words of its own. Runs add up: what a program has last shown in a mode is kept, and counted here.
+same inputs, all at once and lazily, and judged without standard error, where it has words of its own.
+
+Runs add up: what a program has last shown in each mode is kept, in [test/conformance/results](../test/conformance/results),
+and counted here, whichever machine has shown it. A run of some programs or modes takes the place of what these have shown
+before, and of nothing else.
 
 What does not compile, link or end natively says nothing of FarJIT, and is left out. What ends otherwise is listed with the
 reason. What is listed and is right after all fails the run for the project's own programs, so that the list does not grow old.
 `;
 
-const COLUMNS = [...MODES.map(describeMode), ...COMMAND_MODES, ...PEER_MODES];
+/** The rest of what a program says is of no more use in a table. */
+const MOST_CHARACTERS = 110;
 
-/** Writes what suites have shown. */
-export function writeDocument(file: string, reports: readonly SuiteReport[]): void {
+/** What suites have shown, in Markdown. */
+export function documentOf(reports: readonly SuiteReport[]): string {
   const sections = [
     HEAD,
     `## Results\n\n${resultsTable(reports)}`,
     ...reports.map(sectionOf),
     costsSection(reports.flatMap(({ costs }) => costs)),
   ];
-  writeFileSync(file, `${sections.filter(Boolean).join('\n')}\n`);
+  return `${sections.filter(Boolean).join('\n')}\n`;
 }
 
 function resultsTable(reports: readonly SuiteReport[]): string {
@@ -52,20 +54,24 @@ function resultsTable(reports: readonly SuiteReport[]): string {
   ].join('\n');
 }
 
-function sectionOf({ name, about, tools, leftOut, differences }: SuiteReport): string {
+function sectionOf({ name, about, tools, days, leftOut, differences }: SuiteReport): string {
   const left = Object.entries(leftOut).map(([reason, count]) => `${number(count)} ${reason}`);
   return [
     `## ${name}\n`,
-    `${about} Run with ${tools.join('; ')}.${left.length > 0 ? ` Left out: ${left.join('; ')}.` : ''}\n`,
+    `${about} Run with ${tools.join('; ')}, ${days.join(' to ')}.${left.length > 0 ? ` Left out: ${left.join('; ')}.` : ''}\n`,
     ...(differences.length > 0 ? [differencesTable(differences), ''] : ['All are right.\n']),
   ].join('\n');
 }
 
 function differencesTable(differences: readonly Difference[]): string {
-  const rows = differences.map(
-    ({ program, modes, words, reason }) =>
-      `| \`${program}\` | ${modes.join(', ')} | ${cell(words)} | ${cell(reason ?? '**not explained**')} |`,
-  );
+  // Those of one reason together.
+  const reasons = [...new Set(differences.map(({ reason }) => reason))];
+  const rows = reasons
+    .flatMap((reason) => differences.filter((one) => one.reason === reason))
+    .map(
+      ({ program, modes, ofModes, words, reason }) =>
+        `| \`${program}\` | ${modes.length === ofModes.length ? 'all' : modes.join(', ')} | ${cell(shorten(words))} | ${cell(reason ?? '**not explained**')} |`,
+    );
   return ['| Program | Mode | What is otherwise | Why |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
@@ -97,6 +103,15 @@ function number(value: number): string {
 
 function kilobytes(bytes: number): string {
   return number(Math.round(bytes / 1000));
+}
+
+/** Of names in a list, the first; and the first words. */
+function shorten(words: string): string {
+  const fewer = words.replaceAll(
+    /("[^"]+")((?:, "[^"]+")+)/g,
+    (_, first: string, others: string) => `${first} and ${others.split(', "').length - 1} more`,
+  );
+  return fewer.length > MOST_CHARACTERS ? `${fewer.slice(0, MOST_CHARACTERS - 1)}…` : fewer;
 }
 
 /** As a cell of a table. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { mergeRecords, type ProgramRecord } from './record.js';
 
 /**
- * What the programs of one suite have shown in all runs of this user: one line of JSON for each time that a program was
+ * What the programs of one suite have shown in all runs on this machine: one line of JSON for each time that a program was
  * checked, written when it was, so that a run that is ended has not been in vain.
  */
 export class KeptRecords {
@@ -12,7 +12,7 @@ export class KeptRecords {
 
   /** @param folder of what has been fetched. */
   constructor(folder: string, suite: string) {
-    this.#path = join(folder, 'results', `${suite}.jsonl`);
+    this.#path = join(folder, 'records', `${suite}.jsonl`);
     const lines = readOrNothing(this.#path).split('\n');
     // Empty, unless a run was ended while it wrote.
     const isTorn = lines.pop() !== '';

@@ -2,22 +2,24 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { Builder } from './build.js';
 import type { CheckContext, CheckedProgram } from './check.js';
 import { runSampled } from './command.js';
-import { writeDocument } from './document.js';
 import { FarJIT } from './farjit.js';
 import { KeptRecords } from './kept-records.js';
 import { isPeer, LLI, PEER_MODES, runPeers } from './peers.js';
 import { describeMode, MODES, type Mode } from './program.js';
-import { type ProgramRecord, recordOf } from './record.js';
+import { type ProgramRecord, type RunInfo, recordOf } from './record.js';
 import { failuresOf, runSuite, type Suite, type SuiteResult } from './run-suite.js';
-import { reportOf, type SuiteReport } from './suite-report.js';
-import { SUITES, type SuiteOptions } from './suites/index.js';
+import { reportOf } from './suite-report.js';
+import { mergeResults } from './suite-results.js';
+import { SUITES } from './suites/index.js';
 import { summaryOf } from './summary.js';
+import { writeDocs } from './write-docs.js';
 
 /** A run by the command line is a sample of all of FarJIT's. */
 const ALL_MODES = [...MODES.map(describeMode), ...PEER_MODES];
@@ -36,13 +38,18 @@ output and error, and their exit codes. Installs and fetches what the suites nee
   --jobs N            programs at a time (default: one for each core)
   --no-peers          runs nothing with lli of LLVM 22
   --continue          leaves out programs that have been run in these modes before, right or wrong
-  --write-docs        writes docs/conformance.md, of this run and of former ones
+  --write-docs        adds what runs on this machine have shown to what is recorded, and writes docs/conformance.md of it all;
+                      says what is counted
+  --results FOLDER    of what is recorded (default: test/conformance/results)
   --help              says this
 
-What each program shows is kept beside what was fetched as soon as it is known, so that a long run can be ended at any time.
+What each program shows is kept on this machine, beside what was fetched as soon as it is known, so that a long run can be ended at any time.
 
 Exit code 1 when a program ends otherwise than natively, and is not listed as one that does.
 `;
+
+/** What is known of all suites, in the repository. */
+const RESULTS = fileURLToPath(new URL('../../conformance/results', import.meta.url));
 
 const PROGRESS_MS = 10_000;
 
@@ -59,6 +66,7 @@ async function main(): Promise<number> {
       jobs: { type: 'string', default: String(availableParallelism()) },
       sources: { type: 'string', default: '' },
       'write-docs': { type: 'string' },
+      results: { type: 'string', default: RESULTS },
       programs: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       continue: { type: 'boolean', default: false },
@@ -87,6 +95,7 @@ async function main(): Promise<number> {
     const libLLVM = findLibLLVM();
     const clang = findClang(libLLVM.path);
     const tools = `${basename(clang)}, libLLVM ${libLLVM.version}`;
+    const runInfo: RunInfo = { tools, day: new Date().toISOString().slice(0, 10) };
     const builder = new Builder(clang, directory);
     const context: CheckContext = {
       builder,
@@ -115,22 +124,19 @@ async function main(): Promise<number> {
         jobs,
         modes,
         onRecord: (checked) => {
-          const record = recordOf(checked, tools);
+          const record = recordOf(checked, runInfo);
           records.set(record.program, record);
           kept.add(record);
         },
       });
-      process.stdout.write(
-        summaryOf(
-          result,
-          reportOf(suite, (program) => records.get(program)),
-        ),
-      );
+      const { results } = mergeResults(undefined, { ...suite, programs }, (program) => records.get(program));
+      process.stdout.write(summaryOf(result, reportOf(results)));
       isAllRight &&= result.checked.every((one) => failuresOf(suite, one).length === 0);
     }
-    if (values['write-docs'] !== undefined) {
-      const reports = await keptReports({ ...options, isShort: false, firstSeed: 1, directory });
-      writeDocument(values['write-docs'], reports);
+    const document = values['write-docs'];
+    if (document !== undefined) {
+      const whole = { ...options, isShort: false, firstSeed: 1, directory };
+      for (const words of await writeDocs(document, values.results, whole)) say(words);
     }
     return isAllRight ? 0 : 1;
   } finally {
@@ -141,19 +147,9 @@ async function main(): Promise<number> {
 
 /** Whether a program has nothing new to show in some modes. */
 function isKeptIn(modes: readonly string[], record: ProgramRecord | undefined, tools: string): boolean {
-  if (record?.tools !== tools) return false;
-  return record.leftOut !== undefined || modes.every((mode) => record.modes.some((one) => one.mode === mode));
-}
-
-/** Of all suites that have been run, and can be had. */
-async function keptReports(options: SuiteOptions): Promise<SuiteReport[]> {
-  const suites = await Promise.all(SUITES.map(({ make }) => make(options)));
-  return suites.flatMap((suite) => {
-    if (typeof suite === 'string') return [];
-    const kept = new KeptRecords(options.sources, suite.name);
-    const report = reportOf(suite, (program) => kept.get(program));
-    return report.counts.length > 0 ? [report] : [];
-  });
+  if (record?.leftOut) return record.leftOut.tools === tools;
+  const isKept = (mode: string) => record?.modes.some((one) => one.mode === mode && one.tools === tools);
+  return modes.every(isKept);
 }
 
 async function run(

@@ -12,6 +12,8 @@ export interface Suite {
   readonly programs: readonly Program[];
   /** Programs that were not even built, by reason. */
   readonly leftOut?: Readonly<Record<string, number>>;
+  /** Some of its programs could not be had here: what is known of them stays. */
+  readonly isPartial?: boolean;
   /** Programs are not made for this: those that do not compile or end natively are left out, and are no failures. */
   readonly isForeign?: boolean;
   /** Why a program that ends so natively says nothing; undefined when it does. */

@@ -1,7 +1,6 @@
 import { isPeer } from './peers.js';
-import type { Program } from './program.js';
 import type { Cost, ProgramRecord } from './record.js';
-import type { Suite } from './run-suite.js';
+import type { SuiteResults } from './suite-results.js';
 
 /** How many programs of a suite are right in one mode. */
 export interface ModeCount {
@@ -14,6 +13,8 @@ export interface ModeCount {
 export interface Difference {
   readonly program: string;
   readonly modes: readonly string[];
+  /** In which it has been run. */
+  readonly ofModes: readonly string[];
   readonly words: string;
   /** Undefined for what nobody has explained: a failure. */
   readonly reason?: string | undefined;
@@ -31,6 +32,8 @@ export interface SuiteReport {
   readonly about: string;
   /** What it was run with. */
   readonly tools: readonly string[];
+  /** On which it was run, the first and the last. */
+  readonly days: readonly string[];
   readonly counts: readonly ModeCount[];
   /** Programs that say nothing, by reason. */
   readonly leftOut: Readonly<Record<string, number>>;
@@ -38,34 +41,37 @@ export interface SuiteReport {
   readonly costs: readonly ProgramCost[];
 }
 
-/** @param recordFor what is known of a program; undefined when nothing is. */
-export function reportOf(
-  suite: Suite,
-  recordFor: (program: string) => ProgramRecord | undefined,
-): SuiteReport {
-  const leftOut: Record<string, number> = {};
-  const leave = (reason: string, count: number) => {
-    if (count > 0) leftOut[reason] = (leftOut[reason] ?? 0) + count;
-  };
-  for (const [reason, count] of Object.entries(suite.leftOut ?? {})) leave(reason, count);
-  const known = suite.programs.flatMap((program) => {
-    const record = recordFor(program.name);
-    if (!record) leave('not run', 1);
-    else if (record.leftOut !== undefined) leave(record.leftOut, 1);
-    return record ? [{ program, record }] : [];
-  });
-  const records = known.map(({ record }) => record);
+export function reportOf({ name, about, programCount, leftOut, records }: SuiteResults): SuiteReport {
+  const silent = records.flatMap((record) => record.leftOut ?? []);
+  const runs = [...silent, ...records.flatMap(({ modes }) => modes)];
+  const days = [...new Set(runs.map(({ day }) => day))].sort();
   return {
-    name: suite.name,
-    about: suite.about,
-    tools: [...new Set(records.map(({ tools }) => tools))],
+    name,
+    about,
+    tools: [...new Set(runs.map(({ tools }) => tools))].sort(),
+    days: [...new Set([...days.slice(0, 1), ...days.slice(-1)])],
     counts: countsByMode(records),
-    leftOut,
-    differences: known.flatMap(({ program, record }) => differencesOf(program, record)),
+    leftOut: countReasons(
+      leftOut,
+      silent.map(({ reason }) => reason),
+      programCount - records.length,
+    ),
+    differences: records.flatMap(differencesOf),
     costs: records.flatMap(({ program, modes }) =>
       modes.flatMap(({ mode, cost }) => (cost ? [{ program, mode, ...cost }] : [])),
     ),
   };
+}
+
+function countReasons(
+  leftOut: Readonly<Record<string, number>>,
+  reasons: readonly string[],
+  notRunCount: number,
+): Record<string, number> {
+  const counts = new Map(Object.entries(leftOut));
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  counts.set('not run', notRunCount);
+  return Object.fromEntries([...counts].filter(([, count]) => count > 0));
 }
 
 function countsByMode(records: readonly ProgramRecord[]): ModeCount[] {
@@ -80,14 +86,16 @@ function countsByMode(records: readonly ProgramRecord[]): ModeCount[] {
   return [...counts.values()];
 }
 
-function differencesOf({ name, knownDifference }: Program, { modes }: ProgramRecord): Difference[] {
-  const failed = modes.filter(({ mode, differences }) => differences.length > 0 && !isPeer(mode));
+function differencesOf({ program, knownDifference, modes }: ProgramRecord): Difference[] {
+  const ours = modes.filter(({ mode }) => !isPeer(mode));
+  const failed = ours.filter(({ differences }) => differences.length > 0);
   const [first] = failed;
   if (!first) return [];
   return [
     {
-      program: name,
+      program,
       modes: failed.map(({ mode }) => mode),
+      ofModes: ours.map(({ mode }) => mode),
       words: first.differences.join('; '),
       reason: knownDifference,
     },

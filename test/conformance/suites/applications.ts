@@ -34,6 +34,7 @@ export function applicationsSuite({ sources }: SuiteOptions): Suite | string {
       '[on scripts](../test/conformance/scripts) and data over standard input and output.',
     programs,
     leftOut: missing,
+    isPartial: Object.keys(missing).length > 0,
   };
 }
 
