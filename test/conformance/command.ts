@@ -26,7 +26,10 @@ export async function runSampled({ program, executable }: BuiltProgram): Promise
   const argv0 = basename(paths[0] ?? '');
   const native = await runCommand(executable, args, { env, stdin, argv0, timeoutMs: TIMEOUT_MS });
   const variables = Object.entries(env).map(([name, value]) => `--env=${name}=${value}`);
-  const options = ['--no-cache', '--cflags=-w', ...flags.map((flag) => `--cflags=${flag}`), ...variables];
+  // Where nothing is for clang, its options are refused.
+  const isForClang = program.sources.some(({ language }) => language !== 'ir');
+  const cflags = isForClang ? ['-w', ...flags].map((flag) => `--cflags=${flag}`) : [];
+  const options = ['--no-cache', ...cflags, ...variables];
   const results: ModeResult[] = [];
   for (const mode of COMMAND_MODES) {
     const all = [...mode.split(' ').slice(1), ...options, ...paths, '--', ...args];

@@ -39,7 +39,8 @@ export async function readCallProfile(path: string, signal?: AbortSignal): Promi
   });
   let content: unknown;
   try {
-    content = JSON.parse(bytes.toString('utf8'));
+    // Without the byte order mark that some editors begin a file with.
+    content = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     throw new CallProfileError('use', path, 'it is not JSON', error);
   }

@@ -12,6 +12,13 @@ test('what is written is read, and replaces what was there', async (t) => {
   t.deepEqual(await readdir(folder), ['profile']);
 });
 
+test('a byte order mark in front is none of the profile', async (t) => {
+  const folder = await folderWith(t, {
+    profile: '\ufeff{"format":"farjit-calls","version":1,"functions":["f"]}',
+  });
+  t.deepEqual(await readCallProfile(join(folder, 'profile')), ['f']);
+});
+
 const BAD: readonly [string, RegExp][] = [
   ['', /it is not JSON/],
   ['[1', /it is not JSON/],
