@@ -46,8 +46,8 @@ const works: Record<string, () => Promise<unknown>> = {
     await use(pool);
   },
   server: async () => {
-    await using closing = { server: new Server(), [Symbol.asyncDispose]: () => closing.server.close() };
-    const own = await closing.server.listen(`ws+unix:${join(directory, 'own')}`);
+    await using server = new Server();
+    const own = await server.listen(`ws+unix:${join(directory, 'own')}`);
     await using jit = await JIT.create({ executor: { url: own } });
     await use(jit);
   },

@@ -35,7 +35,7 @@ interface Listener {
 }
 
 /** An executor host: accepts WebSocket connections, one session each. */
-export class Server {
+export class Server implements AsyncDisposable {
   readonly #host: HostResources;
   readonly #options: ServerOptions;
   /** Made up, where none was given. */
@@ -257,6 +257,10 @@ export class Server {
     await Promise.all([poolClosed, ...listenersClosed]);
     this.#host.users.close();
     await this.#host.tracing.source.flush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #createHttpServer(address: ListenAddress): Promise<HttpServer | HttpsServer> {

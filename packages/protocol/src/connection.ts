@@ -41,6 +41,8 @@ export interface ConnectionOptions extends LinkOptions {
   readonly maxPendingRequests?: number;
   /** While more bytes than these wait to be sent, requests of the peer are refused; default: any number may. */
   readonly maxBacklogBytes?: number;
+  /** Whether it lets the program end that has it while no request of ours waits; unless given, it keeps it running until it is closed. */
+  readonly letsExit?: boolean;
   /** Encodes and sends an answer that was not there at once: does `work` now, and may count what that takes. */
   readonly answer?: (work: () => void) => void;
 }
@@ -83,12 +85,15 @@ export class Connection {
       onFrame = () => {},
       maxPendingRequests = Number.POSITIVE_INFINITY,
       maxBacklogBytes = Number.POSITIVE_INFINITY,
+      letsExit = false,
       answer = (work) => work(),
       ...options
     }: ConnectionOptions = {},
   ) {
     this.#onFrame = onFrame;
-    this.#pending = new PendingRequests(maxPendingRequests);
+    this.#pending = new PendingRequests(maxPendingRequests, (isSome) => {
+      if (letsExit) this.#link.keepRunning(isSome);
+    });
     this.#maxBacklogBytes = maxBacklogBytes;
     this.#answer = answer;
     const handlers: LinkHandlers = {
@@ -109,7 +114,7 @@ export class Connection {
   }
 
   /** The transport it runs over, and what happens when that is lost. */
-  get link(): Omit<Link, 'start' | 'send' | 'close'> {
+  get link(): Omit<Link, 'start' | 'send' | 'close' | 'keepRunning'> {
     return this.#link;
   }
 

@@ -69,6 +69,8 @@ export function startHeartbeat(watched: Watched, { intervalMs, stream }: Heartbe
       return watched.giveUp(`a message is not complete after ${seconds(unfinishedTicks)} s`);
     if (socket.readyState === socket.OPEN) socket.ping();
   }, intervalMs);
+  // What it watches does that, if anything does.
+  timer.unref();
   socket.once('close', () => clearInterval(timer));
 }
 

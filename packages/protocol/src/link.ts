@@ -94,6 +94,7 @@ export class Link {
   #holdingBack = 0;
   #broken: { readonly timer: NodeJS.Timeout; readonly mend: () => void } | undefined;
   #obstacle: string | undefined;
+  #keepsRunning = true;
   #hasEnded = false;
 
   constructor(
@@ -109,6 +110,14 @@ export class Link {
     this.#schedule = schedule;
     this.#timeToLiveMs = timeToLiveMs;
     this.#window = new SendWindow(timeToLiveMs > 0);
+  }
+
+  /** Whether the link keeps the program running that has it, over whatever transport, or without one. */
+  keepRunning(isNeeded: boolean): void {
+    this.#keepsRunning = isNeeded;
+    this.#transport?.keepRunning?.(isNeeded);
+    if (isNeeded) this.#broken?.timer.ref();
+    else this.#broken?.timer.unref();
   }
 
   /** Starts to receive. */
@@ -177,6 +186,7 @@ export class Link {
     this.#giveUpTransport();
     const replayedCount = this.#window.rewind(receivedCount);
     this.#transport = transport;
+    transport.keepRunning?.(this.#keepsRunning);
     // Tells the other end that its answer has come, which makes an end of what let us in.
     this.acknowledge();
     // Before it is listened to: it may be lost already.
@@ -314,6 +324,7 @@ export class Link {
       this.#end({ code: close.code, reason });
     };
     const timer = setTimeout(() => this.guard.run('ttl', giveUp), this.#timeToLiveMs);
+    if (!this.#keepsRunning) timer.unref();
     const mended = new Promise<void>((resolve) => {
       this.#broken = { timer, mend: resolve };
     });

@@ -24,9 +24,13 @@ export class PendingRequests {
   readonly #abandoned = new Set<number>();
   #nextId = 1;
 
+  /** Told when there are some, and when there are none any more. */
+  readonly #onWaiting: (isSome: boolean) => void;
+
   /** @param maxCount how many may wait for answers of the peer, which may never come. */
-  constructor(maxCount: number) {
+  constructor(maxCount: number, onWaiting: (isSome: boolean) => void = () => {}) {
     this.#maxCount = maxCount;
+    this.#onWaiting = onWaiting;
   }
 
   /**
@@ -38,6 +42,7 @@ export class PendingRequests {
       throw new RequestError('LIMIT_EXCEEDED', `more than ${this.#maxCount} requests without an answer`);
     const id = this.#nextId++;
     this.#byId.set(id, request);
+    if (this.#byId.size === 1) this.#onWaiting(true);
     return id;
   }
 
@@ -52,7 +57,7 @@ export class PendingRequests {
 
   /** It was not sent. */
   remove(id: number): void {
-    this.#byId.delete(id);
+    if (this.#byId.delete(id) && this.#byId.size === 0) this.#onWaiting(false);
   }
 
   /**
@@ -63,7 +68,7 @@ export class PendingRequests {
     if (this.#abandoned.delete(id)) return;
     const pending = this.#byId.get(id);
     if (!pending) throw new ProtocolError(`answer to request ${id}, which is not pending`);
-    this.#byId.delete(id);
+    this.remove(id);
     const schema = kind === FrameKind.Error ? errorBody : pending.type.result;
     const parsed = parseValue<unknown>(schema, body);
     if (!parsed.success) {
@@ -79,7 +84,7 @@ export class PendingRequests {
   abandon(generation: number, errorFor: (method: string) => Error): void {
     for (const [id, request] of this.#byId) {
       if (request.generation !== generation) continue;
-      this.#byId.delete(id);
+      this.remove(id);
       this.#abandoned.add(id);
       request.reject(withStackOf(errorFor(request.type.method), request.origin));
     }
@@ -89,6 +94,7 @@ export class PendingRequests {
   rejectAll(errorFor: (method: string) => Error): void {
     for (const { type, reject, origin } of this.#byId.values())
       reject(withStackOf(errorFor(type.method), origin));
+    if (this.#byId.size > 0) this.#onWaiting(false);
     this.#byId.clear();
     this.#abandoned.clear();
   }

@@ -25,6 +25,8 @@ export interface Transport {
   pause?(): void;
   /** Undoes `pause`. */
   resume?(): void;
+  /** Whether it keeps the program running that has it, as it does until it is told otherwise. */
+  keepRunning?(isNeeded: boolean): void;
   /**
    * Connects again after this transport was lost; absent where there is no way back.
    * @param receivedCount frames received so far.

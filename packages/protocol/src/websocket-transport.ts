@@ -26,6 +26,12 @@ export const UNMASKED = {
   },
 } as const;
 
+/** As a `net.Socket` does. */
+export interface KeepingRunning {
+  ref(): unknown;
+  unref(): unknown;
+}
+
 /** How a WebSocket is used. */
 export interface WebSocketTransportOptions {
   /**
@@ -33,6 +39,8 @@ export interface WebSocketTransportOptions {
    * given: where both ends are on one machine, the system tells.
    */
   readonly heartbeat?: Heartbeat | undefined;
+  /** What the WebSocket runs over, for who does not want it to keep the program running all the time. */
+  readonly stream?: KeepingRunning | undefined;
   /** A message that the upgrade has brought: it is received before what comes over the WebSocket. */
   readonly received?: Uint8Array | undefined;
   /** A message that the peer has had with the upgrade. It is the first that is sent here, and goes nowhere. */
@@ -42,6 +50,7 @@ export interface WebSocketTransportOptions {
 /** Carries a `Transport` over an open WebSocket. Text frames are a protocol error (close code 1003). */
 export class WebSocketTransport implements Transport {
   readonly #socket: OpenWebSocket;
+  readonly #stream: KeepingRunning | undefined;
   #handlers: Parameters<Transport['start']>[0] | undefined;
   readonly #held: Uint8Array[];
   #sent: Uint8Array | undefined;
@@ -51,10 +60,11 @@ export class WebSocketTransport implements Transport {
   /** The first error's words: 'close' always follows 'error', and its own reason is empty then. */
   #failure = '';
 
-  constructor(socket: OpenWebSocket, { heartbeat, received, sent }: WebSocketTransportOptions = {}) {
+  constructor(socket: OpenWebSocket, { heartbeat, stream, received, sent }: WebSocketTransportOptions = {}) {
     this.#held = received ? [received] : [];
     this.#sent = sent;
     this.#socket = socket;
+    this.#stream = stream;
     if (heartbeat) this.#watch(heartbeat);
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#closing) return;
@@ -85,6 +95,11 @@ export class WebSocketTransport implements Transport {
   resume(): void {
     this.#isPaused = false;
     this.#socket.resume();
+  }
+
+  keepRunning(isNeeded: boolean): void {
+    if (isNeeded) this.#stream?.ref();
+    else this.#stream?.unref();
   }
 
   send(message: Uint8Array): void {

@@ -114,3 +114,26 @@ test('all that wait are rejected at the end, and those given up are told nothing
   t.deepEqual(happened, ['rejected given up', 'rejected countThings: closed']);
   t.notThrows(() => [add(), add(), add()]);
 });
+
+test('it is told when some wait, and when none does any more, whatever has become of them', (t) => {
+  const told: boolean[] = [];
+  const pending = new PendingRequests(Number.POSITIVE_INFINITY, (isSome) => told.push(isSome));
+  const add = (generation: number) => {
+    const ignore = () => {};
+    const waiter = { onResult: undefined, resolve: ignore, reject: ignore, origin: {} };
+    return pending.add({ type: countThings, generation, ...waiter });
+  };
+  const [first, second] = [add(1), add(1)];
+  pending.settle(answer(first, { things: 5 }));
+  t.deepEqual(told, [true]);
+  pending.remove(second);
+  t.deepEqual(told.splice(0), [true, false]);
+  add(2);
+  pending.abandon(2, () => new Error('given up'));
+  t.deepEqual(told.splice(0), [true, false]);
+  pending.rejectAll(() => new Error('closed'));
+  t.deepEqual(told, []);
+  add(3);
+  pending.rejectAll(() => new Error('closed'));
+  t.deepEqual(told, [true, false]);
+});

@@ -64,7 +64,7 @@ interface Job {
  * The compile layer in processes of its own: LLVM leaves the event loop free, compiles on several cores, and may crash.
  * A process is started when there is work that no other has time for in a while. When there has been none, one is kept.
  */
-export class CodegenPool {
+export class CodegenPool implements AsyncDisposable {
   /** Finds the path of the libLLVM that its processes load. */
   readonly libLLVM: () => string;
   readonly #program: string;
@@ -181,6 +181,10 @@ export class CodegenPool {
       if (!(error instanceof RangeError)) throw error;
       throw new CodegenLostError(name, `it answered with what is no interface: ${String(error)}`);
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   /** Ends all processes and waits for that; what is under way rejects. */

@@ -131,7 +131,7 @@ export async function connectSocket(socket: Socket): Promise<Transport> {
     webSocket.once('ping', () => {
       clearTimeout(timer);
       webSocket.removeAllListeners();
-      resolve(new WebSocketTransport(webSocket));
+      resolve(new WebSocketTransport(webSocket, { stream: socket }));
     });
     webSocket.on('error', (error) => fail(error.message, error));
     webSocket.once('close', () => fail('the other end has closed its socket'));
@@ -156,7 +156,7 @@ class RemoteTransport extends WebSocketTransport {
 
   /** @param sent see `WebSocketTransportOptions`. */
   constructor({ socket, stream }: OpenedSocket, address: Address, ticket: ResumeTicket, sent?: Uint8Array) {
-    super(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream }, sent });
+    super(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream }, stream, sent });
     this.#address = address;
     this.#ticket = ticket;
   }
@@ -212,7 +212,7 @@ function transportOf(opened: OpenedSocket, address: Address, first?: Uint8Array)
   const isReceived = parseReceivedCount(answer[RESUMPTION_HEADERS.received]) === 1;
   return ticket
     ? new RemoteTransport(opened, address, ticket, isReceived ? first : undefined)
-    : new WebSocketTransport(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream } });
+    : new WebSocketTransport(socket, { heartbeat: { intervalMs: address.heartbeatMs, stream }, stream });
 }
 
 function ticketOf(headers: IncomingHttpHeaders): ResumeTicket | undefined {

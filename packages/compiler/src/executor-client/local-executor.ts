@@ -44,7 +44,7 @@ export class ExecutorStartError extends FarJITError {
  * An executor of our own, at the other end of an inherited Unix socket pair: no port, no socket file, and either
  * end sees the other's death as the end of the stream.
  */
-export class LocalExecutor {
+export class LocalExecutor implements AsyncDisposable {
   readonly #process: ExecutorProcess;
   #connecting: Promise<Transport> | undefined;
 
@@ -96,6 +96,10 @@ export class LocalExecutor {
     if (atOnce) this.#process.kill();
     await this.#process.ended();
     clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async #connect(): Promise<Transport> {

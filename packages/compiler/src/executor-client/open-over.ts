@@ -57,6 +57,8 @@ export async function openOver<T>(
   const given = { answerTimeoutMs, requireSandbox, libraries };
   const connection: Connection = new Connection(transport, {
     onFrame: handlers.frame,
+    // One that nobody closes and that does nothing is no reason to go on.
+    letsExit: true,
     timeToLiveMs: transport.reopen ? session.MAX_TIME_TO_LIVE_MS : 0,
     onBroken: ({ reason }, mended) => {
       if (!isOpen)

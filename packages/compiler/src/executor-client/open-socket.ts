@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
-import { type Heartbeat, UNMASKED, WEBSOCKET_OPTIONS } from '@farjit/protocol';
+import { connect, type Socket } from 'node:net';
+import { UNMASKED, WEBSOCKET_OPTIONS } from '@farjit/protocol';
 import { AbortError, type FarJITError } from '@farjit/protocol/errors';
 import { foreignMessage } from '@farjit/protocol/printable';
 import { type ClientOptions, WebSocket } from 'ws';
@@ -29,7 +29,7 @@ export interface OpenedSocket {
   /** Headers of the answer to its upgrade. */
   readonly answer: IncomingHttpHeaders;
   /** What it runs over. */
-  readonly stream: Heartbeat['stream'];
+  readonly stream: Socket;
 }
 
 /**

@@ -33,7 +33,9 @@ export class SessionResumer {
     this.#failedCount = this.#wasInVain ? this.#failedCount + 1 : 0;
     while (link.isBroken) {
       // Ends at once, and leaves no timer, when the connection is closed.
-      await delay(backoffMs(this.#failedCount), undefined, { signal: ended.signal }).catch(() => {});
+      // Whoever waits for an answer keeps the program running.
+      const options = { signal: ended.signal, ref: false };
+      await delay(backoffMs(this.#failedCount), undefined, options).catch(() => {});
       if (!link.isBroken) return;
       try {
         // When it is lost again by now, this has been called again.

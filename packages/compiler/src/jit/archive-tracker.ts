@@ -1,5 +1,6 @@
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import type { ResourceTracker } from './jit-types.js';
+import { resourceTracker } from './resource-tracker.js';
 
 /**
  * Removes an archive with all members of it that have been added, or nothing.
@@ -9,15 +10,13 @@ export function archiveTracker(
   members: ArchiveMembers,
   supplying: Pick<ResourceTracker, 'remove'>,
 ): ResourceTracker {
-  return {
-    get names() {
-      return members.names;
-    },
+  return resourceTracker({
+    names: () => members.names,
     checkRemovable: () => members.checkRemovable(),
     remove: () => {
       members.checkRemovable();
       supplying.remove();
       members.remove();
     },
-  };
+  });
 }

@@ -58,6 +58,7 @@ import type {
   ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
+import { resourceTracker } from './resource-tracker.js';
 
 /** A name of the same dylib, or of another. */
 export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: string };
@@ -318,7 +319,7 @@ export class Dylib {
    * @returns what ends that; members that have been added stay.
    */
   addMembers(members: ArchiveMembers): ResourceTracker {
-    return { names: [], checkRemovable: () => {}, remove: this.#members.addArchive(members) };
+    return resourceTracker({ names: () => [], remove: this.#members.addArchive(members) });
   }
 
   /**
@@ -336,10 +337,7 @@ export class Dylib {
     return this.#addObject(await this.compileC(source, addOptions), { name, signal });
   }
 
-  /**
-   * What `addC` adds: bitcode, found where it is kept, or an object.
-   * @throws as `addC`.
-   */
+  /** What `addC` adds: bitcode, found where it is kept, or an object. @throws as `addC`. */
   async compileC(source: string | Uint8Array, addOptions: AddCOptions): Promise<Uint8Array> {
     checkAddC(source, addOptions);
     const { cc, ...options } = addOptions;
@@ -386,8 +384,8 @@ export class Dylib {
     this.#members.noteChanged();
     const names = [...unit.symbols.keys()];
     onChanged(names);
-    return {
-      names,
+    return resourceTracker({
+      names: () => names,
       checkRemovable: () => session.checkRemovable(unit),
       remove: () => {
         session.checkRemovable(unit);
@@ -396,6 +394,6 @@ export class Dylib {
         this.#members.noteChanged();
         onChanged(names);
       },
-    };
+    });
   }
 }

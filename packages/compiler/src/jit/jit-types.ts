@@ -106,8 +106,8 @@ export interface CloseOptions {
   readonly atOnce?: boolean;
 }
 
-/** Removes what was added, as `removeModule` does. */
-export interface ResourceTracker {
+/** Removes what was added, as `removeModule` does, also at the end of an `await using`. */
+export interface ResourceTracker extends AsyncDisposable {
   /** Names that were defined. */
   readonly names: readonly string[];
   /** @throws {InitializedError} when its dylib has to be deinitialised first. */

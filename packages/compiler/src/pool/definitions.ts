@@ -2,6 +2,7 @@ import type { CallSignature } from '../calls/call-signature.js';
 import { type Definer, SymbolTable } from '../core/symbol-table.js';
 import type { JIT } from '../jit/jit.js';
 import type { ResourceTracker } from '../jit/jit-types.js';
+import { resourceTracker } from '../jit/resource-tracker.js';
 
 /** Something that a program defines, or says of a name, in every session. */
 export interface Definition<Session extends JIT> extends Definer {
@@ -60,11 +61,12 @@ export class Definitions<Session extends JIT> {
       (other) => replaces === undefined || other.definition.replaces !== replaces,
     );
     this.#entries.push(entry);
-    return {
-      names: [...symbols.keys()],
+    const names = [...symbols.keys()];
+    return resourceTracker({
+      names: () => names,
       remove: () => this.#remove(entry),
       checkRemovable: () => checkRemovable(entry),
-    };
+    });
   }
 
   /** Tells a session that has just been opened all of it. */

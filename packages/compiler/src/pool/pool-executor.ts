@@ -195,8 +195,8 @@ export class PoolExecutor<Session extends JIT = JIT> {
   async #reconnect(): Promise<void> {
     const { signal } = this.#closing;
     for (let failedCount = 1; !this.#isClosing; failedCount++) {
-      // Ends at once when it is closed.
-      await delay(backoffMs(failedCount), undefined, { signal }).catch(() => {});
+      // Ends at once when it is closed. Whoever waits for an executor keeps the program running.
+      await delay(backoffMs(failedCount), undefined, { signal, ref: false }).catch(() => {});
       if (this.#isClosing || (await this.#attempt())) return;
     }
   }
@@ -244,7 +244,7 @@ export class PoolExecutor<Session extends JIT = JIT> {
     this.#stopMissing();
     this.#missing = setTimeout(() => {
       this.#miss(jit, new ConnectError(`${this.endpoint.url} has not been reached for ${AWAY_MS} ms`));
-    }, AWAY_MS);
+    }, AWAY_MS).unref();
   }
 
   #stopMissing(): void {
