@@ -236,30 +236,3 @@ test('every path and every script that the documents name exists', (t) => {
       t.true(script in scripts, `${document}: npm run ${script}`);
   }
 });
-
-/** TypeScript sources of the packages, as text. */
-function sources(): string[] {
-  return ['protocol', 'compiler', 'executor'].flatMap((name) => {
-    const folder = join(ROOT, 'packages', name, 'src');
-    const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-    return paths
-      .filter((path) => path.endsWith('.ts'))
-      .map((path) => readFileSync(join(folder, path), 'utf8'));
-  });
-}
-
-test('docs/architecture.md lists every error class and its code', (t) => {
-  const markdown = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
-  const listed = (name: string) => markdown.includes(`\`${name}\``);
-  let classCount = 0;
-  for (const source of sources()) {
-    for (const [, name = ''] of source.matchAll(/class (\w+) extends FarJITError/g)) {
-      classCount++;
-      // Handlers throw it to answer with a code of the wire, which docs/protocol.md lists.
-      if (name !== 'RequestError') t.true(listed(name), name);
-    }
-    for (const [, code = ''] of source.matchAll(/(?:super|new FarJITError)\(\s*'([A-Z_]+)'/g))
-      t.true(listed(code), code);
-  }
-  t.true(classCount > 20);
-});

@@ -1,6 +1,18 @@
-// What all errors of FarJIT are, and what aborting rejects with.
-export { AbortError, FarJITError } from '@farjit/protocol/errors';
+// Of the protocol: what all errors are, what aborting rejects with, and what the other end has to do with.
+export {
+  AbortError,
+  ConnectionClosedError,
+  FarJITError,
+  FeatureError,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+} from '@farjit/protocol/errors';
+export { CacheDirectoryError } from './cache/cache-directory.js';
 export type { KeyBytes } from './cache/key-bytes.js';
+export type { LazyContent, MemoryCache } from './cache/memory-cache.js';
+export { KeyEnvironmentError } from './cache/object-keys.js';
+export type { SharedObjects } from './cache/shared-objects.js';
 export type { CArgument, CValue } from './calls/c-values.js';
 export type {
   ArrayKind,
@@ -12,6 +24,7 @@ export type {
   StructKind,
 } from './calls/call-signature.js';
 export type { JITCallable } from './calls/callable.js';
+export type { PassedPart, PassedParts } from './calls/passed-parts.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
 export type { ScalarValue } from './calls/scalars.js';
@@ -20,9 +33,16 @@ export { SignatureError } from './calls/signature-error.js';
 export { formatSignature, parseSignature } from './calls/signature-text.js';
 export type { ArgumentsOf, ResultOf } from './calls/typed-signature.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
+export type { CodegenPoolOptions } from './codegen/codegen-options.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
+export type {
+  CompileInput,
+  CompileOutput,
+  CompileTimings as ModuleTimings,
+} from './codegen/compile-input.js';
 export { ArgumentError } from './core/argument-error.js';
 export type { Call } from './core/call-edges.js';
+export type { SymbolizedFrame } from './core/errors.js';
 export {
   DeadlineExceededError,
   ExecutionTrapError,
@@ -42,13 +62,53 @@ export {
   ThreadLocalSymbolError,
   type UncaughtException,
 } from './core/errors.js';
-export type { MaterializationUnit, ObjectPart } from './core/materialization-unit.js';
+export type { FunctionAliases } from './core/function-aliases.js';
+export type {
+  DefinitionGenerator,
+  FoundDefinition,
+  GeneratingRunner,
+  JITDylib,
+  SymbolRef,
+} from './core/jit-dylib.js';
+export type {
+  CompileReport,
+  Interface as UnitInterface,
+  MaterializationResponsibility,
+  MaterializationUnit,
+  ObjectPart,
+  ObjectSource,
+  PartDescription,
+  PartsByName,
+  UnitSets,
+} from './core/materialization-unit.js';
+export type { SymbolFlags, SymbolFlagsMap } from './core/symbol-flags.js';
+export type { Definer, SymbolTable, SymbolTableContext } from './core/symbol-table.js';
 export type { ClientTls } from './executor-client/client-tls.js';
-export type { ConnectOptions } from './executor-client/connect.js';
+export type { ConnectOptions, HostAddress } from './executor-client/connect.js';
 export { ConnectError, ResumeRefusedError } from './executor-client/connect-errors.js';
+export type { InheritedExecutorIds } from './executor-client/executor-process.js';
+export type { ThreadLocalPlace } from './executor-client/executor-process-control.js';
+export type { LocalExecutor } from './executor-client/local-executor.js';
 export { ExecutorStartError, type LocalExecutorOptions } from './executor-client/local-executor.js';
 export { SandboxError } from './executor-client/sandbox-error.js';
-export type { FunctionAST, PrototypeAST } from './frontends/kaleidoscope/ast.js';
+export { NotPrivateError } from './files/private-directory.js';
+export type { AddSourceOptions } from './frontends/kaleidoscope/add-source.js';
+export type {
+  BinaryExprAST,
+  CallExprAST,
+  ExprAST,
+  ForExprAST,
+  FunctionAST,
+  IfExprAST,
+  Node as ASTNode,
+  NumberExprAST,
+  PrototypeAST,
+  UnaryExprAST,
+  VarBinding,
+  VarExprAST,
+  VariableExprAST,
+} from './frontends/kaleidoscope/ast.js';
+export type { DiagnosticCode } from './frontends/kaleidoscope/diagnostic.js';
 export { Diagnostic } from './frontends/kaleidoscope/diagnostic.js';
 export { KaleidoscopeJIT, type KaleidoscopeJITOptions } from './frontends/kaleidoscope/kaleidoscope-jit.js';
 export {
@@ -57,10 +117,23 @@ export {
   // What `connectExecutors` gives.
   type KaleidoscopePool as ExecutorPool,
 } from './frontends/kaleidoscope/kaleidoscope-pool.js';
+export type { TopLevelItem } from './frontends/kaleidoscope/parser.js';
 export { SourceError } from './frontends/kaleidoscope/source-error.js';
+export type {
+  SourceLine,
+  SourcePosition,
+  SourceRange,
+  SourceText,
+} from './frontends/kaleidoscope/source-text.js';
+export type { Archive, ArchiveMember } from './frontends/llvm/archive.js';
+export type { AddedMember, ArchiveMembers, MemberContext } from './frontends/llvm/archive-members.js';
+export type { COptions } from './frontends/llvm/c-compiler.js';
 export { CCompilerError, type CDiagnostic, CSourceError } from './frontends/llvm/c-errors.js';
 export type { CLanguage } from './frontends/llvm/c-language.js';
+export type { VerifiedModule } from './frontends/llvm/module-layer.js';
+export type { SignatureWords } from './frontends/llvm/object-unit.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
+export type { ScalarType, StructType, Type as IRTypeBase } from './ir/types.js';
 export {
   DOUBLE,
   FLOAT,
@@ -96,22 +169,67 @@ export type {
   StubInfo,
 } from './jit/jit-types.js';
 export { LibraryNotLoadedError } from './jit/loaded-library.js';
+export type { FunctionLines, SourceLines, SourcePlace } from './jitlink/dwarf/source-lines.js';
+export type { FrameSection } from './jitlink/eh-frame.js';
+export type { LinkErrorDetails, LinkErrorReason } from './jitlink/errors.js';
 export { LinkError } from './jitlink/errors.js';
 export type { LinkedGraph, LinkedSymbol } from './jitlink/link.js';
-export type { Block, Edge, LinkGraph, LinkSymbol, Section } from './jitlink/link-graph.js';
+export type {
+  Architecture,
+  Block,
+  CodeReference,
+  Edge,
+  Linkage,
+  LinkGraph,
+  LinkSymbol,
+  Scope as SymbolScope,
+  Section,
+  SectionProt,
+  ThreadIndex,
+} from './jitlink/link-graph.js';
 export type { BodyEmission, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { PluginError } from './layers/plugins/plugin-error.js';
 export type { BuiltModule } from './llvm/bitcode.js';
-export { BitcodeError, CompileError, IRSyntaxError, TransformError } from './llvm/errors.js';
+export {
+  BitcodeError,
+  CompileError,
+  CompilerLoadError,
+  IRSyntaxError,
+  LibLLVMError,
+  TransformError,
+} from './llvm/errors.js';
+export type { IRFunction as IRModuleFunction } from './llvm/ir-module.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';
+export type {
+  LLVMContextRef,
+  LLVMModuleRef,
+  LLVMTargetMachineRef,
+  LLVMValueRef,
+  Ref as LLVMRef,
+} from './llvm/libllvm.js';
 export { type LibLLVM, loadLibLLVM } from './llvm/libllvm.js';
-export type { SessionEvent, SessionListener } from './observe/events.js';
+export type { ModuleInterface } from './llvm/module-interface.js';
+export type { IRForm, ModuleIR } from './llvm/module-ir.js';
+export type { CodeLevel, OptLevel, TargetDescription } from './llvm/target.js';
+export type { TargetMachine } from './llvm/target-machine.js';
+export type {
+  CacheEvent,
+  CompileTimings,
+  ConnectionEvent,
+  SessionEvent,
+  SessionListener,
+  UnitKind,
+} from './observe/events.js';
 export type { StatisticsSnapshot } from './observe/statistics.js';
+export type { SpeculationMode } from './optimize/speculation.js';
+export type { TierState } from './optimize/tier-up.js';
+export type { Resolve } from './pool/addresses.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
 export { JITPool } from './pool/jit-pool.js';
 export type { ExpressionSink } from './pool/ordered-expressions.js';
+export { AwayError } from './pool/pool-executor.js';
 export type { PoolFunctions } from './pool/pool-functions.js';
 export {
   type ExecutorChange,
@@ -122,5 +240,5 @@ export {
   NoExecutorError,
   type PoolCallable,
 } from './pool/pool-types.js';
-export type { Linked } from './runner/linked.js';
+export type { IndirectStub, Linked } from './runner/linked.js';
 export type { RunnerContext } from './runner/runner-context.js';

@@ -23,14 +23,20 @@ const STATUS_CODES: Readonly<Record<Refusal['status'], string>> = {
   503: 'Service Unavailable',
 };
 
-/** A socket path that another process listens on, or that is no socket. */
+/**
+ * A socket path that another process listens on, or that is no socket.
+ * @remarks Listen elsewhere, or end who listens there.
+ */
 export class SocketInUseError extends FarJITError {
   constructor(message: string) {
     super('SOCKET_IN_USE', message);
   }
 }
 
-/** The system does not let a server listen: `cause` is what it says. */
+/**
+ * The system does not let a server listen: `cause` is what it says.
+ * @remarks Do something about what the system says, or listen elsewhere.
+ */
 export class ListenError extends FarJITError {
   constructor(url: string, cause: unknown) {
     const words = cause instanceof Error ? cause.message : String(cause);

@@ -4,7 +4,10 @@ import { FarJITError } from '@farjit/protocol/errors';
 
 const MAX_HOST_LENGTH = 253;
 
-/** An address that an executor does not listen on. */
+/**
+ * An address that an executor does not listen on.
+ * @remarks Write the address as the message says.
+ */
 export class ListenAddressError extends FarJITError {
   constructor(message: string) {
     super('LISTEN_ADDRESS', message);

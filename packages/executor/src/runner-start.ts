@@ -8,7 +8,10 @@ import type { MapsReader } from './mappings-meter.js';
 import type { Reservation } from './reservation.js';
 import type { ReservationLayout } from './reservation-layout.js';
 
-/** The runner could not be started. */
+/**
+ * The runner could not be started.
+ * @remarks Look at the message, which has the runner’s words; `farjit doctor` looks at all that it needs.
+ */
 export class RunnerStartError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('RUNNER_START_FAILED', message, options);

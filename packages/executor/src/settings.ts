@@ -2,7 +2,10 @@ import { FarJITError } from '@farjit/protocol/errors';
 import { nearestName } from '@farjit/protocol/nearest-name';
 import * as v from 'valibot';
 
-/** A setting is not what it can be. */
+/**
+ * A setting is not what it can be.
+ * @remarks Mend the lines that the message lists.
+ */
 export class SettingsError extends FarJITError {
   constructor(message: string) {
     super('SETTINGS', message);

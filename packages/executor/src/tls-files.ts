@@ -3,7 +3,10 @@ import { createSecureContext } from 'node:tls';
 import { FarJITError } from '@farjit/protocol/errors';
 import { readTrustedFile } from '@farjit/protocol/file-trust';
 
-/** Certificates or keys that cannot be used. */
+/**
+ * Certificates or keys that cannot be used.
+ * @remarks Give certificate and key as the message says.
+ */
 export class TlsFilesError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('TLS_FILES', message, options);

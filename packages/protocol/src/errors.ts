@@ -47,7 +47,10 @@ export class FarJITError extends Error {
   }
 }
 
-/** A request that the other end refused or failed. Its stack is that of the caller who sent the request. */
+/**
+ * A request that the other end refused or failed. Its stack is that of the caller who sent the request.
+ * @remarks Look at `code`, which is one of [the wire](protocol.md#answers-and-errors).
+ */
 export class RemoteError extends FarJITError {
   readonly data: unknown;
 
@@ -57,7 +60,10 @@ export class RemoteError extends FarJITError {
   }
 }
 
-/** Thrown by handlers to answer a request with an error of the given code. */
+/**
+ * Thrown by handlers to answer a request with an error of the given code.
+ * @remarks Where a request was not sent, since too many wait for answers: wait for some.
+ */
 export class RequestError extends FarJITError {
   readonly data: unknown;
 
@@ -67,21 +73,30 @@ export class RequestError extends FarJITError {
   }
 }
 
-/** The peer does not know what was to be sent: it is of another release. Nothing was sent. */
+/**
+ * The peer does not know what was to be sent: it is of another release. Nothing was sent.
+ * @remarks Use releases of FarJIT that go together.
+ */
 export class FeatureError extends FarJITError {
   constructor(message: string) {
     super('FEATURE_MISSING', message);
   }
 }
 
-/** The peer sent a frame that is not of this protocol; the connection is closed. */
+/**
+ * The peer sent a frame that is not of this protocol; the connection is closed.
+ * @remarks Use releases of FarJIT that go together; if they do, one end is not what it says it is, or has a bug.
+ */
 export class ProtocolError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('PROTOCOL_ERROR', message, options);
   }
 }
 
-/** The connection closed while a request was pending, or before it was sent. */
+/**
+ * The connection closed while a request was pending, or before it was sent.
+ * @remarks Open another session.
+ */
 export class ConnectionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('CONNECTION_CLOSED', message, options);
@@ -89,8 +104,9 @@ export class ConnectionClosedError extends FarJITError {
 }
 
 /**
- * A caller's signal was aborted: what it was given to was not begun, or was ended. The name is that of the platform's errors, as
- * `fetch` rejects with, and the cause is the signal's `reason`: a `TimeoutError` for `AbortSignal.timeout`.
+ * A caller's signal was aborted: what it was given to was not begun, or was ended. The name is that of the platform's errors,
+ * as `fetch` rejects with, and the cause is the signal's `reason`: a `TimeoutError` for `AbortSignal.timeout`.
+ * @remarks Nothing: it is what the caller wanted. `cause` says why.
  */
 export class AbortError extends FarJITError {
   /** @param reason of the signal. */

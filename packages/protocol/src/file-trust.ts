@@ -13,7 +13,10 @@ import { FarJITError } from './errors.js';
 /** Of a mode: the group or others may write. */
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** A file that says who to trust, or how, can be changed by somebody else. Code `UNTRUSTED_FILE`. */
+/**
+ * A file that says who to trust, or how, can be changed by somebody else.
+ * @remarks Give the file to this user or root, and take the rights to write from all others.
+ */
 export class UntrustedFileError extends FarJITError {
   /** What goes after its name. */
   readonly problem: string;

@@ -47,7 +47,10 @@ export function knownLimits(limits: readonly { readonly name: string; readonly v
   });
 }
 
-/** A text is no limit. */
+/**
+ * A text is no limit.
+ * @remarks Write it as the message says.
+ */
 export class LimitSyntaxError extends FarJITError {
   constructor(message: string) {
     super('LIMIT_SYNTAX', message);

@@ -12,7 +12,10 @@ const TEMPORARY_NAME = /^objects-[0-9a-f]{32}\.tmp$/;
 /** A temporary file of this age was left behind by a process that ended while it wrote. */
 const ABANDONED_MS = 60 * 60 * 1000;
 
-/** The directory cannot be used as a cache; the message says why. */
+/**
+ * The directory cannot be used as a cache; the message says why.
+ * @remarks Name another directory, or put its owner and rights in order; without one, objects are kept in memory.
+ */
 export class CacheDirectoryError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('CACHE_DIRECTORY', message, options);

@@ -29,7 +29,10 @@ export interface KeyedFrontEnd<Body> {
   addKey(body: Body, bytes: KeyBytes): void;
 }
 
-/** What keys begin with cannot be found out: no libLLVM is there, or it cannot be read. The cause says which. */
+/**
+ * What keys begin with cannot be found out: no libLLVM is there, or it cannot be read. The cause says which.
+ * @remarks Nothing: code is compiled as ever, and kept for no later run. What the cause says can be mended.
+ */
 export class KeyEnvironmentError extends FarJITError {
   constructor(cause: LibLLVMError | NodeJS.ErrnoException) {
     super('LIBLLVM', `objects have no keys: ${cause.message}`, { cause });

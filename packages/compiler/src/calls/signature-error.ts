@@ -1,6 +1,9 @@
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** A signature in words that says nothing. */
+/**
+ * A signature in words that says nothing.
+ * @remarks Mend the words where `offset` says.
+ */
 export class SignatureError extends FarJITError {
   readonly text: string;
   /** Where in the text, from 0 on, in UTF-16 units. */

@@ -19,7 +19,10 @@ const CallProfile = v.object({
 /** Largest profile that is read: one of the largest program is half of it. */
 const MAX_PROFILE_BYTES = 64 * 1024 * 1024;
 
-/** A file that cannot be read or written, or holds no profile. */
+/**
+ * A file that cannot be read or written, or holds no profile.
+ * @remarks Name another file, or record it anew with `--record-calls`.
+ */
 export class CallProfileError extends FarJITError {
   constructor(doing: 'use' | 'write', path: string, words: string, cause?: unknown) {
     const advice = doing === 'use' ? '; --record-calls makes one' : '';

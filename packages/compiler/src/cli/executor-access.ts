@@ -16,7 +16,10 @@ export interface AccessOptions {
 /** What they come to. */
 export type Access = Pick<ConnectOptions, 'token' | 'tls' | 'socketOwner'>;
 
-/** A token, a certificate or a key that is not there, or holds nothing or too much. */
+/**
+ * A token, a certificate or a key that is not there, or holds nothing or too much.
+ * @remarks Name a file that can be read.
+ */
 export class AccessFileError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('ACCESS_FILE', message, options);

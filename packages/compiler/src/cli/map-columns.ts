@@ -7,7 +7,10 @@ export interface DataPlace {
   readonly column: number;
 }
 
-/** Data that cannot be read or does not fit. */
+/**
+ * Data that cannot be read or does not fit.
+ * @remarks Mend the data where the message says.
+ */
 export class DataFileError extends FarJITError {
   /** Where it does not, if it is somewhere. */
   readonly place: DataPlace | undefined;

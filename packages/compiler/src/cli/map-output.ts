@@ -8,7 +8,10 @@ import { systemErrorWords } from './system-error.js';
 /** Lines made at a time. */
 const LINES_PER_PIECE = 16_384;
 
-/** Results cannot be written. */
+/**
+ * Results cannot be written.
+ * @remarks Name a file that can be written.
+ */
 export class OutputFileError extends FarJITError {
   constructor(path: string, cause: unknown) {
     super('OUTPUT_UNWRITABLE', `cannot write ${printable(path)}: ${systemErrorWords(cause)}`, { cause });

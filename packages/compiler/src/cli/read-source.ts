@@ -7,7 +7,10 @@ import { systemErrorWords } from './system-error.js';
 /** Largest program: a million functions. An endless pipe must not take all memory. */
 export const MAX_SOURCE_BYTES = 64 * 1024 * 1024;
 
-/** A source file that cannot be read. */
+/**
+ * A source file that cannot be read.
+ * @remarks Name a file that can be read.
+ */
 export class SourceFileError extends FarJITError {
   constructor(path: string, cause: unknown) {
     super('SOURCE_UNREADABLE', `cannot read ${printable(path)}: ${systemErrorWords(cause)}`, { cause });

@@ -18,8 +18,10 @@ export interface SymbolizedFrame {
 }
 
 /**
- * JIT'd code trapped. The runner is gone; the next call gets a new one.
- * `signal`, `faultAddress` and `frames` come from the trap report, which untrusted code can forge.
+ * JIT'd code trapped. The runner is gone; the next call gets a new one. `signal`, `faultAddress` and `frames` come from the
+ * trap report, which untrusted code can forge.
+ * @remarks Look at `frames`: the program has done something that its processor or the sandbox does not allow. The next call
+ * gets a new runner.
  */
 export class ExecutionTrapError extends FarJITError {
   readonly trap: TrapReport;
@@ -58,8 +60,9 @@ export interface UncaughtException {
 }
 
 /**
- * The runner ended while the call was in flight, for a reason that was not the call's own trap; or before, where nobody has been
- * told that a thread could not go on: `cause` is then why, and the call was not made.
+ * The runner ended while the call was in flight, for a reason that was not the call's own trap; or before, where nobody has
+ * been told that a thread could not go on: `cause` is then why, and the call was not made.
+ * @remarks Look at `end`, which says how it ended; the next call gets a new runner, in which data has its initial values.
  */
 export class RunnerLostError extends FarJITError {
   readonly end: RunnerEnd;
@@ -88,14 +91,20 @@ export class RunnerLostError extends FarJITError {
   }
 }
 
-/** A call was refused: the executor ends when those in flight have ended. Another one can be asked. */
+/**
+ * A call was refused: the executor ends when those in flight have ended. Another one can be asked.
+ * @remarks Use another executor.
+ */
 export class ExecutorDrainingError extends FarJITError {
   constructor(name: string, options?: ErrorOptions) {
     super('DRAINING', `${name} was not called: the executor is draining; use another`, options);
   }
 }
 
-/** A call was refused: all sessions of this compiler's identity together have what the executor lets it have. */
+/**
+ * A call was refused: all sessions of this compiler's identity together have what the executor lets it have.
+ * @remarks Close sessions or end calls that are not needed, or have the executor’s administrator raise `quota`.
+ */
 export class QuotaExceededError extends FarJITError {
   readonly quota: Quota;
 
@@ -105,7 +114,11 @@ export class QuotaExceededError extends FarJITError {
   }
 }
 
-/** A call passed its deadline: its runner was ended, if it was in one, or it was not called. */
+/**
+ * A call passed its deadline: its runner was ended, if it was in one, or it was not called.
+ * @remarks Give the call more time, or find out what it does not end over. Data of the program has its initial values again if
+ * the runner was ended.
+ */
 export class DeadlineExceededError extends FarJITError {
   /** @param options.cause given when it was not called: what the executor said. */
   constructor(name: string, deadlineMs: number, options?: ErrorOptions) {
@@ -117,8 +130,9 @@ export class DeadlineExceededError extends FarJITError {
 }
 
 /**
- * A function that was called could not be compiled or linked. The session goes on, and the function is tried
- * again when it is called again. `cause` is the diagnostic, `LinkError` or LLVM error.
+ * A function that was called could not be compiled or linked. The session goes on, and the function is tried again when it is
+ * called again. `cause` is the diagnostic, `LinkError` or LLVM error.
+ * @remarks Mend what the cause says, and call again.
  */
 export class MaterializationError extends FarJITError {
   readonly symbol: string;
@@ -130,7 +144,10 @@ export class MaterializationError extends FarJITError {
   }
 }
 
-/** Symbols that neither the session defines nor the runner has. */
+/**
+ * Symbols that neither the session defines nor the runner has.
+ * @remarks Define `names`, add the library or archive that does, or check the spelling.
+ */
 export class SymbolsNotFoundError extends FarJITError {
   readonly names: readonly string[];
 
@@ -144,7 +161,10 @@ export class SymbolsNotFoundError extends FarJITError {
   }
 }
 
-/** The session's memory in the executor is used up. */
+/**
+ * The session's memory in the executor is used up.
+ * @remarks Remove what is not needed any more, or give the executor more with its limits.
+ */
 export class OutOfExecutorMemoryError extends FarJITError {
   /** @param names of what was to go there, where that is known. */
   constructor(prot: SectionProt, sizeBytes: number, names: readonly string[] = []) {
@@ -157,7 +177,10 @@ export class OutOfExecutorMemoryError extends FarJITError {
   }
 }
 
-/** A name was looked up that is a thread-local variable's: each thread has its own, so there is no address to give. */
+/**
+ * A name was looked up that is a thread-local variable's: each thread has its own, so there is no address to give.
+ * @remarks Call a function that answers what its thread has.
+ */
 export class ThreadLocalSymbolError extends FarJITError {
   constructor(name: string) {
     super(
@@ -167,7 +190,10 @@ export class ThreadLocalSymbolError extends FarJITError {
   }
 }
 
-/** A program was not run: the session has one runner, and another program runs there. */
+/**
+ * A program was not run: the session has one runner, and another program runs there.
+ * @remarks Wait for the other program, or open another session.
+ */
 export class ProgramRunningError extends FarJITError {
   constructor(name: string) {
     super(
@@ -177,7 +203,10 @@ export class ProgramRunningError extends FarJITError {
   }
 }
 
-/** A program was not run: it has functions of memory of its own, and libraries have memory of earlier calls, of another heap. */
+/**
+ * A program was not run: it has functions of memory of its own, and libraries have memory of earlier calls, of another heap.
+ * @remarks Run it before anything else in its session, or open another session for it.
+ */
 export class HeapInUseError extends FarJITError {
   constructor(name: string, replaced: readonly string[]) {
     super(
@@ -188,14 +217,20 @@ export class HeapInUseError extends FarJITError {
   }
 }
 
-/** What a program was to read could not be read: `cause` says why. The program was ended. */
+/**
+ * What a program was to read could not be read: `cause` says why. The program was ended.
+ * @remarks Look at the cause, which is what the source of `stdin` has thrown.
+ */
 export class ProgramInputError extends FarJITError {
   constructor(name: string, cause: unknown) {
     super('PROGRAM_INPUT_FAILED', `${name} was ended, for its input failed: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** What is wanted of a dylib works only when its initialisers have run, and they have not, in this runner. */
+/**
+ * What is wanted of a dylib works only when its initialisers have run, and they have not, in this runner.
+ * @remarks Call `initialize()` of that dylib.
+ */
 export class InitializersDueError extends FarJITError {
   readonly dylib: string;
 
@@ -209,7 +244,10 @@ export class InitializersDueError extends FarJITError {
   }
 }
 
-/** Something could not be removed: it is initialised, and what it has registered for its end would be called when it is gone. */
+/**
+ * Something could not be removed: it is initialised, and what it has registered for its end would be called when it is gone.
+ * @remarks Call `deinitialize()` of that dylib first.
+ */
 export class InitializedError extends FarJITError {
   constructor(dylib: string, unit: string) {
     super(
@@ -222,7 +260,10 @@ export class InitializedError extends FarJITError {
 /** Most functions that an error lists by name. */
 const MAX_LISTED = 3;
 
-/** Initialisers or finalisers of a dylib have not all run: `cause` says why. */
+/**
+ * Initialisers or finalisers of a dylib have not all run: `cause` says why.
+ * @remarks Look at the cause, which is the error of the call; initialisers that have returned are not run again.
+ */
 export class InitializationError extends FarJITError {
   readonly dylib: string;
   /** The function that did not return, where that is known. */
@@ -244,7 +285,10 @@ export class InitializationError extends FarJITError {
   }
 }
 
-/** The session was closed, or its executor is gone. */
+/**
+ * The session was closed, or its executor is gone.
+ * @remarks Open another session; what was defined has to be added again.
+ */
 export class SessionClosedError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('SESSION_CLOSED', message, options);

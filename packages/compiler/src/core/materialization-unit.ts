@@ -78,7 +78,7 @@ export interface MaterializationResponsibility {
 }
 
 /** The names a unit defines, by what they are. */
-interface Interface {
+export interface Interface {
   readonly functions: ReadonlySet<string>;
   readonly data: ReadonlySet<string>;
 }

@@ -33,7 +33,11 @@ export interface LocalExecutorOptions {
   readonly entry?: string;
 }
 
-/** The executor could not be started. */
+/**
+ * The executor could not be started.
+ * @remarks Do what the message says; what the executor has to say itself is on standard error. `farjit doctor` looks at all
+ * that it needs.
+ */
 export class ExecutorStartError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('EXECUTOR_START_FAILED', message, options);
@@ -87,8 +91,8 @@ export class LocalExecutor implements AsyncDisposable {
   }
 
   /**
-   * Waits for the executor to end, which it does when its connection closes; ends it when it does not.
-   * @param options.atOnce do not wait for it: its runners are gone, and it has nothing left to do.
+   * Waits for the executor to end, which it does when its connection closes; ends it when it does not. With `atOnce` it is ended
+   * without that: its runners are gone, and it has nothing left to do.
    */
   async stop({ atOnce = false } = {}): Promise<void> {
     this.#process.socket.destroy();

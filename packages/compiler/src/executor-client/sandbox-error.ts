@@ -2,7 +2,10 @@ import { FarJITError } from '@farjit/protocol/errors';
 import { printable } from '@farjit/protocol/printable';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 
-/** The executor confines its runners less than this compiler requires. */
+/**
+ * The executor confines its runners less than this compiler requires.
+ * @remarks Use another executor, or ask for less with `requireSandbox`.
+ */
 export class SandboxError extends FarJITError {
   /** What is not in force. */
   readonly shortfall: readonly string[];

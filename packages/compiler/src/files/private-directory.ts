@@ -21,7 +21,10 @@ const FILE_MODE = 0o600;
 /** A link is not followed, and a pipe of that name is not waited for. */
 const NOT_ELSEWHERE = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Something of this user's own is not as it has to be: someone else could read or change it. Code `NOT_PRIVATE`. */
+/**
+ * Something of this user's own is not as it has to be: someone else could read or change it.
+ * @remarks Take the rights of others away, or name another place.
+ */
 export class NotPrivateError extends FarJITError {
   /** What goes after its name. */
   readonly problem: string;

@@ -3,7 +3,7 @@ import { SCALAR } from './recording.js';
 /** A type, the same in all modules: a recording says once what it is, where it is first used. */
 export type IRType = ScalarType | PointerType | FunctionType | StructType;
 
-abstract class Type {
+export abstract class Type {
   #pointer: PointerType | undefined;
 
   /** The type of pointers to it, in address space 0. */

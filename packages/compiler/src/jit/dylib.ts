@@ -75,6 +75,7 @@ export class Dylib {
   readonly #isOurs = (value: unknown): boolean =>
     value instanceof Dylib && value.#context.session === this.#context.session;
 
+  /** @internal */
   constructor(context: DylibContext, dylib: JITDylib) {
     this.#context = context;
     this.#dylib = dylib;
@@ -281,8 +282,8 @@ export class Dylib {
   }
 
   /**
-   * Adds an object that has been read: see `addObject`.
-   * @throws {LinkError} as `defineModule`, and for thread-local variables where the executor has no room for them.
+   * Adds an object that has been read, as `addObject` does, with its errors.
+   * @internal
    */
   defineObject(object: VerifiedObject): ResourceTracker {
     if (!this.#context.session.executor.threadLocals) refuseThreadLocals(object);
@@ -311,12 +312,12 @@ export class Dylib {
         add: (member, title) => this.#addObject(member, { name: title }),
       },
     );
+    /** @internal */
     return archiveTracker(members, this.addMembers(members));
   }
 
   /**
-   * Has an archive that has been opened supply what is needed: see `addArchive`.
-   * @returns what ends that; members that have been added stay.
+   * Has an archive that has been opened supply what is needed, as `addArchive` does, until what this gives is removed.
    */
   addMembers(members: ArchiveMembers): ResourceTracker {
     return resourceTracker({ names: () => [], remove: this.#members.addArchive(members) });
@@ -326,7 +327,7 @@ export class Dylib {
    * Adds a C or C++ source, or assembly, compiled by clang: confined, it reads the system's headers, `directory` and what
    * `flags` name, and nothing else. It becomes bitcode without passes, which `addIR` takes; assembly becomes an object.
    * C++ wants `libstdc++.so.6` preloaded in the executor.
-   * @param options.cc path of a clang; by default the newest whose bitcode the code generator's libLLVM reads.
+   * @param addOptions.cc path of a clang; by default the newest whose bitcode the code generator's libLLVM reads.
    * @throws {CSourceError} for a source that clang refuses; it says where.
    * @throws {CCompilerError} when there is no clang (it says how to install it), or it cannot be run.
    * @throws as `addIR` and `addObject`.

@@ -16,11 +16,15 @@ const functionBody = objectWith([], "an object: the function's body");
 
 /** The functions of one front end in a JIT: compiled when they are first called, and again when they have become hot. */
 export class Functions<Body extends object> {
-  /** For calls of the front end's own making. */
+  /**
+   * For calls of the front end's own making.
+   * @internal
+   */
   readonly layer: FunctionLayer<Body>;
   readonly #session: ExecutionSession;
   readonly #dylib: Dylib;
 
+  /** @internal */
   constructor(
     frontEnd: FrontEnd<Body>,
     session: ExecutionSession,

@@ -1,7 +1,10 @@
 import { basename } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** A library was asked for that the runner has not loaded, and cannot load any more. */
+/**
+ * A library was asked for that the runner has not loaded, and cannot load any more.
+ * @remarks Have it loaded when the executor starts: `local.preload`, or `--preload` of an executor elsewhere.
+ */
 export class LibraryNotLoadedError extends FarJITError {
   readonly path: string;
 

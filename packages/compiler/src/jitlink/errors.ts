@@ -36,8 +36,10 @@ export interface LinkErrorDetails {
 }
 
 /**
- * A link failed; nothing was written to the executor. The message begins with the graph's name and the section's,
- * and names the symbol, the edge kind and both addresses where the case has them.
+ * A link failed; nothing was written to the executor. The message begins with the graph's name and the section's, and names
+ * the symbol, the edge kind and both addresses where the case has them.
+ * @remarks Look at `kind`, and at the graph and the symbol in the message: rename or remove what is defined twice, or compile
+ * the object as the message says.
  */
 export class LinkError extends FarJITError {
   readonly reason: LinkErrorReason;

@@ -1,13 +1,19 @@
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** No usable libLLVM: none is installed, or the one named cannot be loaded. Code `LIBLLVM`. */
+/**
+ * No usable libLLVM: none is installed, or the one named cannot be loaded.
+ * @remarks Install libLLVM as the message says, or set `FARJIT_LIBLLVM`.
+ */
 export class LibLLVMError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('LIBLLVM', message, options);
   }
 }
 
-/** A native part of the compiler cannot be loaded: it is not installed, or not built for this Node. */
+/**
+ * A native part of the compiler cannot be loaded: it is not installed, or not built for this Node.
+ * @remarks Install it as the message says.
+ */
 export class CompilerLoadError extends FarJITError {
   constructor(native: string, cause: unknown, advice = 'farjit doctor says what to do') {
     const [words] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
@@ -15,7 +21,10 @@ export class CompilerLoadError extends FarJITError {
   }
 }
 
-/** Bytes that are not a bitcode module this libLLVM reads; the message ends with LLVM's own. Code `BITCODE`. */
+/**
+ * Bytes that are not a bitcode module this libLLVM reads; the message ends with LLVM's own.
+ * @remarks Make the bitcode anew, with an LLVM that is not newer than the one that is used.
+ */
 export class BitcodeError extends FarJITError {
   /** The name under which the module was handed in. */
   readonly moduleName: string;
@@ -27,8 +36,9 @@ export class BitcodeError extends FarJITError {
 }
 
 /**
- * A text that is not LLVM assembly, or not one that this libLLVM reads. The message is LLVM's own, with the line and a
- * caret, after `FILE:LINE:COLUMN: error: `. Code `IR_SYNTAX`.
+ * A text that is not LLVM assembly, or not one that this libLLVM reads. The message is LLVM's own, with the line and a caret,
+ * after `FILE:LINE:COLUMN: error: `.
+ * @remarks Mend the text where `line` and `column` say.
  */
 export class IRSyntaxError extends FarJITError {
   /** The name under which the text was handed in. */
@@ -50,7 +60,10 @@ export class IRSyntaxError extends FarJITError {
   }
 }
 
-/** LLVM refused a module, a target or a pass pipeline; the message ends with LLVM's own. Code `COMPILE`. */
+/**
+ * LLVM refused a module, a target or a pass pipeline; the message ends with LLVM's own.
+ * @remarks Look at LLVM’s words in the message; `subject` is what it refuses.
+ */
 export class CompileError extends FarJITError {
   /** The module's name, or the triple where no module was involved. */
   readonly subject: string;
@@ -61,7 +74,10 @@ export class CompileError extends FarJITError {
   }
 }
 
-/** A transform failed, or gave back what cannot take the module's place. Code `TRANSFORM`. */
+/**
+ * A transform failed, or gave back what cannot take the module's place.
+ * @remarks Mend the transform that the message names.
+ */
 export class TransformError extends FarJITError {
   /** The module's name. */
   readonly moduleName: string;

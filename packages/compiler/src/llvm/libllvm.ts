@@ -3,7 +3,7 @@ import { LibLLVMError } from './errors.js';
 import { findLibLLVM } from './find-libllvm.js';
 import { copyBytes, copyCString, exportsSymbol, type LibC, loadLibC } from './libc.js';
 
-type Ref<Name extends string> = bigint & { readonly __ref: Name };
+export type Ref<Name extends string> = bigint & { readonly __ref: Name };
 
 export type LLVMContextRef = Ref<'LLVMContextRef'>;
 export type LLVMModuleRef = Ref<'LLVMModuleRef'>;
@@ -42,6 +42,7 @@ export type LibLLVM = ReturnType<typeof bindLLVM> & {
   readonly majorVersion: number;
   /** `22.1.8`; only the major version for those before 16, which do not tell. */
   readonly version: string;
+  /** @internal */
   readonly libc: LibC;
 };
 

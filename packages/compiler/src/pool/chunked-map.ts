@@ -39,7 +39,11 @@ export interface MapOptions {
   readonly deadlineMs?: number | undefined;
 }
 
-/** A chunk could not be computed, and neither could the map. The cause says why. */
+/**
+ * A chunk could not be computed, and neither could the map. The cause says why.
+ * @remarks Look at the cause, and at the elements from `firstElement` on; give fewer elements at a time with `chunk` where one
+ * takes too long.
+ */
 export class MapChunkError extends FarJITError {
   readonly chunk: number;
   /** The elements of the chunk: from `firstElement` up to and without `endElement`. */

@@ -305,7 +305,10 @@ export class PoolExecutor<Session extends JIT = JIT> {
   }
 }
 
-/** An executor is out of reach. Its session may still go on. */
+/**
+ * An executor is out of reach. Its session may still go on.
+ * @remarks Nothing: it is the cause of a `MapChunkError`. The pool connects again by itself.
+ */
 export class AwayError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('EXECUTOR_AWAY', message, options);

@@ -41,6 +41,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
   readonly #context: PoolFunctionsContext<Body, Session>;
   readonly #bodies = new Map<string, Body>();
 
+  /** @internal */
   constructor(frontEnd: PoolFrontEnd<Body>, context: PoolFunctionsContext<Body, Session>) {
     this.#frontEnd = frontEnd;
     this.#context = context;

@@ -82,7 +82,10 @@ export interface ExecutorPoolOptions
   ) => Promise<void> | undefined | void;
 }
 
-/** No executor is connected, and none has been for as long as work waits. */
+/**
+ * No executor is connected, and none has been for as long as work waits.
+ * @remarks Look at the reasons in the message; add an executor, or wait longer with `waitMs`.
+ */
 export class NoExecutorError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('NO_EXECUTOR', message, options);

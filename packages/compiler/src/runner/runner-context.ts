@@ -22,11 +22,18 @@ import { LastWords } from './uncaught-exception.js';
 /** Everything that belongs to one runner generation and is worthless after it. */
 export class RunnerContext {
   readonly runner: RunnerStarted;
+  /** @internal */
   readonly stubBlocks: StubBlocks;
+  /** @internal */
   readonly symbolizer = new Symbolizer();
+  /** @internal */
   readonly commits: CommitQueue;
+  /** @internal */
   readonly reclaimer = new Reclaimer();
-  /** Where counted functions count. */
+  /**
+   * Where counted functions count.
+   * @internal
+   */
   readonly counters: CounterPages;
   /** Where parts are, and what they hold. What is not in here is not linked, or not any more. */
   readonly linked = new Map<ObjectPart, Linked>();
@@ -51,9 +58,15 @@ export class RunnerContext {
   readonly #waiting = new Set<(error: Error) => void>();
   /** Limits that the runner has reached without ending, in order. */
   readonly reachedLimits: Limit[] = [];
-  /** Why its callbacks have failed. */
+  /**
+   * Why its callbacks have failed.
+   * @internal
+   */
   readonly failures = new CallbackFailures();
-  /** What the program writes on standard error. */
+  /**
+   * What the program writes on standard error.
+   * @internal
+   */
   readonly lastWords = new LastWords();
   /** Calls have been sent to it. */
   hasRun = false;
@@ -62,6 +75,7 @@ export class RunnerContext {
   /**
    * Of the executor's current runner.
    * @param hotThreshold what counters count to.
+   * @internal
    */
   constructor(executor: ExecutorProcessControl, hotThreshold: number) {
     const { runner } = executor;

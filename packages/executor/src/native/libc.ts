@@ -54,7 +54,10 @@ const FUTEX_WAKE = 1n;
 /** `SYS_futex`, by Node's name of the architecture. */
 const SYS_FUTEX: Readonly<Record<string, bigint>> = { x64: 202n, arm64: 98n };
 
-/** A libc call failed: `call` is the C function, `errnoName` the error as in `<errno.h>`. */
+/**
+ * A libc call failed: `call` is the C function, `errnoName` the error as in `<errno.h>`.
+ * @remarks Look at `errnoName`, which is the system’s; it is the cause of an error that says more.
+ */
 export class LibcError extends FarJITError {
   readonly call: string;
   readonly errno: number;

@@ -1,6 +1,6 @@
 import type { SourceRange, SourceText } from './source-text.js';
 
-interface Node {
+export interface Node {
   readonly range: SourceRange;
 }
 

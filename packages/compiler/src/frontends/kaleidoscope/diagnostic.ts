@@ -18,7 +18,10 @@ const MAX_SHOWN_CODE_POINTS = 120;
 
 const ELLIPSIS = '…';
 
-/** An error at a place in a source text. `message` is the bare sentence; `render` adds place, line and caret. */
+/**
+ * An error at a place in a source text. `message` is the bare sentence; `render` adds place, line and caret.
+ * @remarks Mend the source where `line` and `column` say; `render()` shows it.
+ */
 export class Diagnostic extends FarJITError {
   declare readonly code: DiagnosticCode;
   readonly range: SourceRange;

@@ -1,7 +1,10 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import type { Diagnostic } from './diagnostic.js';
 
-/** The source has errors; nothing of it was added. */
+/**
+ * The source has errors; nothing of it was added.
+ * @remarks Mend what `diagnostics` say, and add the source again.
+ */
 export class SourceError extends FarJITError {
   readonly diagnostics: readonly Diagnostic[];
 

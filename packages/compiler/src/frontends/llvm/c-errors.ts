@@ -12,14 +12,20 @@ export interface CDiagnostic {
   readonly message: string;
 }
 
-/** There is no C compiler that can be used, or it failed over something else than the source. Code `C_COMPILER`. */
+/**
+ * There is no C compiler that can be used, or it failed over something else than the source.
+ * @remarks Install the clang that the message names, or give the path of one as `cc`.
+ */
 export class CCompilerError extends FarJITError {
   constructor(message: string, options?: ErrorOptions) {
     super('C_COMPILER', message, options);
   }
 }
 
-/** A C or C++ source, or assembly, that clang refuses. The message is clang's own, with lines and carets. Code `C_SOURCE`. */
+/**
+ * A C or C++ source, or assembly, that clang refuses. The message is clang's own, with lines and carets.
+ * @remarks Mend the source where `diagnostics` say.
+ */
 export class CSourceError extends FarJITError {
   /** The name under which the source was handed in. */
   readonly file: string;

@@ -1,6 +1,9 @@
 import { FarJITError } from '@farjit/protocol/errors';
 
-/** A plugin has thrown while a part was linked, or gave back what it cannot. `cause` is what it has thrown. */
+/**
+ * A plugin has thrown while a part was linked, or gave back what it cannot. `cause` is what it has thrown.
+ * @remarks Mend the plugin and the hook that the message names.
+ */
 export class PluginError extends FarJITError {
   /** The name of its class, or which one of several it is. */
   readonly plugin: string;
