@@ -228,7 +228,9 @@ export type { TierState } from './optimize/tier-up.js';
 export type { Resolve } from './pool/addresses.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
 export { JITPool } from './pool/jit-pool.js';
+export type { MapChunkResult, MapChunks, MapStreamOptions } from './pool/map-stream.js';
 export type { ExpressionSink } from './pool/ordered-expressions.js';
+export type { MappedFunction } from './pool/pool-arguments.js';
 export { AwayError } from './pool/pool-executor.js';
 export type { PoolFunctions } from './pool/pool-functions.js';
 export {

@@ -6,6 +6,7 @@ import { ArgumentError } from '../core/argument-error.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import { AwayError, isExecutorLoss, type PoolExecutor, reasonOf } from './pool-executor.js';
+import type { MapData } from './pool-types.js';
 
 /** Elements of a chunk unless told otherwise: half a megabyte, and far more work than a round trip for most functions. */
 const DEFAULT_CHUNK_ELEMENTS = 65_536;
@@ -260,6 +261,12 @@ function chunkElements(
   }
   const share = Math.ceil(elementCount / (CHUNKS_PER_EXECUTOR * Math.max(1, executorCount)));
   return Math.max(1, Math.min(share, DEFAULT_CHUNK_ELEMENTS, most));
+}
+
+/** The size of a chunk that is all of the data, or as much of it as a call takes. */
+export function wholeChunk(data: MapData): number {
+  const columns = data instanceof Float64Array ? [data] : data.columns;
+  return Math.max(1, Math.min(columns[0]?.length ?? 0, maxElements(Math.max(1, columns.length))));
 }
 
 /** Waits for what is under way, and not for ever. */

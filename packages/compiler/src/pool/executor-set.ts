@@ -250,6 +250,15 @@ export class ExecutorSet<Session extends JIT> {
   }
 }
 
+/** The one with the least to do, of at least one. */
+export function idlestOf<Session extends JIT>(
+  executors: readonly PoolExecutor<Session>[],
+): PoolExecutor<Session> {
+  return executors.reduce((idlest, executor) =>
+    executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
+  );
+}
+
 function keyOf({ url, address }: Endpoint, ordinal: number): string {
   return `${ordinal} ${url} ${address?.address ?? ''}`;
 }

@@ -33,13 +33,20 @@ import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
 import { allEnded } from './all-ended.js';
-import { ChunkedMap, type MapOptions } from './chunked-map.js';
+import { ChunkedMap, type MapOptions, wholeChunk } from './chunked-map.js';
 import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
 import { Evaluator } from './evaluator.js';
-import { ExecutorSet } from './executor-set.js';
-import { checkConnectArguments, checkMapArguments } from './pool-arguments.js';
-import { PoolExecutor } from './pool-executor.js';
+import { ExecutorSet, idlestOf } from './executor-set.js';
+import { type MapChunkResult, type MapChunks, type MapStreamOptions, mapStream } from './map-stream.js';
+import {
+  checkConnectArguments,
+  checkMapArguments,
+  checkMapStream,
+  isStream,
+  type MappedFunction,
+} from './pool-arguments.js';
+import { PoolExecutor, TASKS_PER_EXECUTOR } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
 import { PoolInputs } from './pool-inputs.js';
 import type { ExecutorFigures, ExecutorPoolOptions, MapData, PoolCallable } from './pool-types.js';
@@ -125,8 +132,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   /**
    * Adds an executor, or those that a host's name stands for. They are told all definitions and get work as soon as they are
    * there; those that cannot be reached are tried again and again.
-   * @param url as for `connectExecutor`, or `local` for one of our own. Added twice it stands for two sessions: a proxy may
-   *   lead each to another executor.
+   * @param url as for `connectExecutor`, or `local`. Added twice it stands for two sessions: a proxy may lead each elsewhere.
    * @throws {ConnectError} when the URL is none of these, or its name has no address.
    */
   async add(url: string): Promise<void> {
@@ -150,8 +156,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   /**
    * Adds a module built with llvm-bindings to all executors, now and later. LLVM reads and verifies it once. See
-   * `Dylib.addModule`.
-   * @throws as that.
+   * `Dylib.addModule`, also for errors.
    */
   async addModule(module: BuiltModule): Promise<ResourceTracker> {
     checkAddModule(module);
@@ -160,8 +165,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /**
-   * Adds bitcode or LLVM assembly to all executors, now and later. See `Dylib.addIR`.
-   * @throws as that.
+   * Adds bitcode or LLVM assembly to all executors, now and later. See `Dylib.addIR`, also for errors.
    */
   async addIR(content: string | Uint8Array, options: AddOptions = {}): Promise<ResourceTracker> {
     checkAddIR(content, options);
@@ -178,8 +182,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /**
-   * Adds an object to all executors, now and later. It is read and split once. See `Dylib.addObject`.
-   * @throws as that.
+   * Adds an object to all executors, now and later. It is read and split once. See `Dylib.addObject`, also for errors.
    */
   async addObject(content: Uint8Array, options: ObjectOptions = {}): Promise<ResourceTracker> {
     checkAddObject(content, options);
@@ -187,8 +190,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /**
-   * Adds an archive to all executors, now and later: a member is added to all when one of them needs it. See `Dylib.addArchive`.
-   * @throws as that.
+   * Adds an archive to all executors, now and later: a member is added to all when one of them needs it. See `Dylib.addArchive`, also for errors.
    */
   async addArchive(content: Uint8Array, options: ArchiveOptions = {}): Promise<ResourceTracker> {
     checkAddArchive(content, options);
@@ -196,8 +198,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /**
-   * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`.
-   * @throws as that.
+   * Adds a C or C++ source, or assembly, to all executors, now and later. clang compiles it once. See `Dylib.addC`, also for errors.
    */
   async addC(source: string | Uint8Array, options: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, options);
@@ -242,11 +243,30 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
    * @throws {AbortError | NoExecutorError}
    */
-  async map(
-    fn: string | { readonly symbol: string },
-    data: MapData,
-    options: MapOptions = {},
-  ): Promise<Float64Array> {
+  map(fn: MappedFunction, data: MapData, options?: MapOptions): Promise<Float64Array>;
+  /**
+   * The same for data that comes in chunks: as many are under way as the window has room for. A result says which chunk it is of;
+   * one that fails is a result, too.
+   * @throws {AbortError | ArgumentError} from the iteration, and what the source throws.
+   */
+  map(
+    fn: MappedFunction,
+    chunks: MapChunks,
+    options?: MapStreamOptions,
+  ): AsyncGenerator<MapChunkResult, void, undefined>;
+  map(fn: MappedFunction, data: MapData | MapChunks, options: MapOptions & MapStreamOptions = {}) {
+    return isStream(data) ? this.#mapStream(fn, data, options) : this.#map(fn, data, options);
+  }
+
+  async *#mapStream(fn: MappedFunction, chunks: MapChunks, options: MapStreamOptions) {
+    checkMapStream(fn, options);
+    const { window = TASKS_PER_EXECUTOR * this.#executors.size, deadlineMs } = options;
+    const mapOne = (data: MapData, signal: AbortSignal) =>
+      this.#map(fn, data, { deadlineMs, signal, chunk: wholeChunk(data) });
+    yield* mapStream(chunks, mapOne, { ...options, window: Math.max(1, window) });
+  }
+
+  async #map(fn: MappedFunction, data: MapData, options: MapOptions): Promise<Float64Array> {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
     const columns = data instanceof Float64Array ? [data] : data.columns;
@@ -377,11 +397,4 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     const { onOutput = writeToProcess } = this.#options;
     return onOutput(stream, content, executor.endpoint.url);
   }
-}
-
-/** The one with the least to do, of at least one. */
-function idlestOf<Session extends JIT>(executors: readonly PoolExecutor<Session>[]): PoolExecutor<Session> {
-  return executors.reduce((idlest, executor) =>
-    executor.inFlightCount < idlest.inFlightCount ? executor : idlest,
-  );
 }

@@ -1,8 +1,22 @@
 import { CALL_OPTION_SCHEMAS } from '../calls/call-arguments.js';
-import { anyFunction, checkArgument, is, listOf, optionsOf, text, timerMs } from '../core/arguments.js';
+import {
+  anyFunction,
+  checkArgument,
+  flag,
+  is,
+  listOf,
+  optionsOf,
+  text,
+  timerMs,
+  wholeNumber,
+} from '../core/arguments.js';
 import { CONNECT_OPTION_SCHEMAS, JIT_OPTION_SCHEMAS } from '../jit/jit-options.js';
 import type { MapOptions } from './chunked-map.js';
-import type { ExecutorPoolOptions } from './pool-types.js';
+import type { MapChunks, MapStreamOptions } from './map-stream.js';
+import type { ExecutorPoolOptions, MapData } from './pool-types.js';
+
+/** Far more than any number of executors has use for: each chunk is in memory. */
+const MAX_WINDOW = 65_536;
 
 const {
   executor: _executor,
@@ -53,6 +67,24 @@ export function checkMapArguments(fn: MappedFunction, data: unknown, options: Ma
   checkArgument(mapData, data, 'data');
   checkArgument(MAP_OPTIONS, options, 'options');
   return typeof fn === 'string' ? fn : fn.symbol;
+}
+
+const MAP_STREAM_OPTIONS = optionsOf<MapStreamOptions>({
+  ...CALL_OPTION_SCHEMAS,
+  window: wholeNumber(1, MAX_WINDOW),
+  ordered: flag,
+});
+
+/** Whether data comes in chunks. */
+export function isStream(data: MapData | MapChunks): data is MapChunks {
+  if (data instanceof Float64Array || typeof data !== 'object' || data === null) return false;
+  return Symbol.iterator in data || Symbol.asyncIterator in data;
+}
+
+/** @throws {ArgumentError} for what are no arguments of `map` where data comes in chunks. */
+export function checkMapStream(fn: MappedFunction, options: MapStreamOptions): void {
+  checkArgument(mappedFunction, fn, 'fn');
+  checkArgument(MAP_STREAM_OPTIONS, options, 'options');
 }
 
 function nameOf(fn: unknown): string | undefined {
