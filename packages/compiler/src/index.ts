@@ -147,6 +147,7 @@ export {
   PointerType,
   VOID,
 } from './ir/types.js';
+export type { OutputChunk } from './jit/deliver-output.js';
 export { Dylib, type Generator, type ReexportTarget } from './jit/dylib.js';
 export type {
   AbsoluteDefinition,
@@ -214,6 +215,7 @@ export type { ModuleInterface } from './llvm/module-interface.js';
 export type { IRForm, ModuleIR } from './llvm/module-ir.js';
 export type { CodeLevel, OptLevel, TargetDescription } from './llvm/target.js';
 export type { TargetMachine } from './llvm/target-machine.js';
+export { type EventIterationOptions, EventsMissedError } from './observe/event-iteration.js';
 export type {
   CacheEvent,
   CompileTimings,

@@ -6,7 +6,9 @@ import {
   nameText,
   objectWith,
   optionsOf,
+  wholeNumber,
 } from '../core/arguments.js';
+import type { EventIterationOptions } from '../observe/event-iteration.js';
 import type { CloseOptions } from './jit-types.js';
 
 const CLOSE_OPTIONS = optionsOf<CloseOptions>({ atOnce: flag });
@@ -40,4 +42,10 @@ export function checkListener(given: unknown): void {
 
 export function checkCloseOptions(given: unknown): void {
   checkArgument(CLOSE_OPTIONS, given, 'options');
+}
+
+const EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumber(1, 2 ** 24) });
+
+export function checkEventOptions(given: EventIterationOptions): void {
+  checkArgument(EVENT_OPTIONS, given, 'options');
 }

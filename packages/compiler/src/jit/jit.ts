@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each thing that a JIT does, most of them a line.
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
@@ -18,7 +19,8 @@ import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { TargetMachine } from '../llvm/target-machine.js';
-import type { SessionListener } from '../observe/events.js';
+import { type EventIterationOptions, iterateEvents } from '../observe/event-iteration.js';
+import type { SessionEvent, SessionListener } from '../observe/events.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import { Platform } from '../platform/platform.js';
@@ -27,7 +29,7 @@ import { beginOptimizing } from './begin-optimizing.js';
 import { tellOfCache } from './cache-warning.js';
 import { ColumnCalls } from './column-calls.js';
 import { definedSignature } from './defined-signature.js';
-import { deliverOutput } from './deliver-output.js';
+import { type OutputChunk, OutputDelivery } from './deliver-output.js';
 import { Dylib } from './dylib.js';
 import type { DylibContext } from './dylib-context.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
@@ -35,6 +37,7 @@ import { Functions } from './functions.js';
 import {
   checkBitcode,
   checkCloseOptions,
+  checkEventOptions,
   checkFrontEnd,
   checkListener,
   checkName,
@@ -73,6 +76,7 @@ export class JIT implements AsyncDisposable {
   readonly #columns: ColumnCalls;
   readonly #codegen: CodegenPool;
   readonly #llvm: LocalLLVM;
+  readonly #output: OutputDelivery;
 
   protected constructor({ session, local, codegen, cache }: OpenedSession, options: JITOptions) {
     this.session = session;
@@ -107,7 +111,7 @@ export class JIT implements AsyncDisposable {
       onChanged: (names) => this.onChanged(names),
     };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
-    deliverOutput(session, options.onOutput);
+    this.#output = new OutputDelivery(session, options.onOutput);
   }
 
   /**
@@ -364,8 +368,23 @@ export class JIT implements AsyncDisposable {
   }
 
   /**
-   * Ends the session, its runner, and the executor when it is our own.
+   * What happens from now on, for `for await`, until the JIT is closed. Nothing waits for who reads it.
+   * @throws {EventsMissedError} from the iteration, when more than `buffer` events wait to be read.
    */
+  events(options: EventIterationOptions = {}): AsyncIterableIterator<SessionEvent> {
+    checkEventOptions(options);
+    return iterateEvents(this.session.events, this.closed, options);
+  }
+
+  /**
+   * What is printed from now on, for `for await`, until the JIT is closed, in place of `onOutput` and of an iteration begun before.
+   * The program is held back while more than a megabyte waits to be read.
+   */
+  output(): AsyncIterableIterator<OutputChunk> {
+    return this.#output.iterate();
+  }
+
+  /** Ends the session, its runner, and the executor when it is our own. */
   async close(options: CloseOptions = {}): Promise<void> {
     checkCloseOptions(options);
     const { atOnce = false } = options;
