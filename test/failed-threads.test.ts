@@ -12,6 +12,7 @@ const THREADS = `
   #include <unistd.h>
   int nowhere(int);
   __attribute__((noipa)) static int missing(int n) { return nowhere(n) + 1; }
+  __attribute__((noipa)) static int other_missing(int n) { return nowhere(n) + 2; }
   static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
   static int done, go;
@@ -29,6 +30,15 @@ const THREADS = `
     missing(1);
     return 0;
   }
+  static void *other_work(void *unused) { other_missing(1); return &done; }
+  static void *later_too(void *unused) {
+    pthread_mutex_lock(&mutex);
+    while (!go) pthread_cond_wait(&condition, &mutex);
+    pthread_mutex_unlock(&mutex);
+    other_missing(1);
+    return 0;
+  }
+  int sleeps(int n) { for (;;) pause(); }
   static pthread_t start(void *(*f)(void *)) { pthread_t t; pthread_create(&t, 0, f, 0); return t; }
   int joins(int n) { void *result; pthread_join(start(work), &result); return result == 0 ? n : 0; }
   int joins_c11(int n) { thrd_t t; int result; thrd_create(&t, c11_work, 0); thrd_join(t, &result); return n; }
@@ -39,9 +49,10 @@ const THREADS = `
     pthread_mutex_unlock(&mutex);
     return n;
   }
+  int two_wait(int n) { start(work), start(other_work); return sleeps(n); }
+  int two_begin(int n) { pthread_detach(start(later)), pthread_detach(start(later_too)); return n; }
   int begins(int n) { pthread_detach(start(later)); return n; }
   int says(int n) { pthread_mutex_lock(&mutex), go = 1, pthread_cond_broadcast(&condition), pthread_mutex_unlock(&mutex); return n; }
-  int sleeps(int n) { for (;;) pause(); }
   static int kept;
   int adds(int n) { return kept += n; }
   int main(void) { return joins(0); }`;
@@ -97,6 +108,30 @@ test('what a thread could not do after its call had returned is told to the next
   t.is((error.cause as { code?: string }).code, 'MATERIALIZATION_FAILED');
   // In another runner, where all is as at first.
   t.is(await call('adds', 1), 1);
+});
+
+test('when two threads cannot go on, the call that runs is rejected, and no later one', async (t) => {
+  const { jit, call } = await openThreads(t);
+  for (let round = 1; round <= 3; round++) {
+    await t.throwsAsync(call('two_wait', 1), { code: 'MATERIALIZATION_FAILED', message: /nowhere/ });
+    t.is(await call('adds', round), round);
+    t.is(await call('adds', 0), round);
+    t.is(jit.statistics().runnersLost, round);
+  }
+});
+
+test('when two threads cannot go on after their call, one call is told', async (t) => {
+  const { jit, call } = await openThreads(t);
+  await call('two_begin', 1);
+  await call('says', 1).catch(() => {
+    // It may still run.
+  });
+  await eventually(() => jit.statistics().runnersLost === 1, 'the runner ends');
+  await call('adds', 1).catch(() => {
+    // Unless that one was told.
+  });
+  for (let count = 1; count <= 5; count++) t.true(Number(await call('adds', 1)) >= count);
+  t.is(jit.statistics().runnersLost, 1);
 });
 
 test('the next call is told of it whenever it comes', async (t) => {

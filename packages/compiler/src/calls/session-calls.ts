@@ -197,7 +197,10 @@ export class SessionCalls {
     } catch (error) {
       if (!runner.lost) outgoing.onApplied();
       const translated = translateCallError(error, { name, runner, options });
-      if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') await this.#lookFor(runner);
+      if (error instanceof RemoteError && error.code === 'CALLBACK_FAILED') {
+        await this.#lookFor(runner);
+        if (runner.lost) runner.failures.noteEndTold();
+      }
       throw translated;
     } finally {
       events.emit({ type: 'called', name, wallMs: monotonicMs() - startMs });

@@ -5,7 +5,9 @@ const MAX_KEPT_FAILURES = 1024;
 export class CallbackFailures {
   readonly #failures = new Map<number, Error>();
   /** Those that no call has been rejected with. */
-  #untold = new Map<number, Error>();
+  readonly #untold = new Map<number, Error>();
+  /** Somebody has been told of the runner's end: others that fail over it, now or later, have nothing to add. */
+  #isEndTold = false;
   #nextToken = 1;
 
   /** @returns its token. */
@@ -13,7 +15,7 @@ export class CallbackFailures {
     const token = this.#nextToken;
     this.#nextToken = (this.#nextToken % 0x7fff_ffff) + 1;
     this.#failures.set(token, error);
-    this.#untold.set(token, error);
+    if (!this.#isEndTold) this.#untold.set(token, error);
     for (const kept of [this.#failures, this.#untold]) {
       const [oldest] = kept.keys();
       if (kept.size > MAX_KEPT_FAILURES && oldest !== undefined) kept.delete(oldest);
@@ -27,12 +29,18 @@ export class CallbackFailures {
     return this.#failures.get(token);
   }
 
+  /** The runner has ended over what a call was rejected with. */
+  noteEndTold(): void {
+    this.#isEndTold = true;
+    this.#untold.clear();
+  }
+
   /**
    * The first that no call was told of, once: what has failed on a thread that no call ran on, and has ended the runner.
    */
   takeUntold(): Error | undefined {
     const [first] = this.#untold.values();
-    this.#untold = new Map();
+    if (first) this.noteEndTold();
     return first;
   }
 }

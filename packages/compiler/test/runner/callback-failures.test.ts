@@ -25,6 +25,21 @@ test('what no call was told of is there once, the first of it', (t) => {
   t.is(failures.takeUntold(), undefined);
 });
 
+test("once somebody was told of the end, what fails later is nobody's", (t) => {
+  const taken = new CallbackFailures();
+  taken.keep(new Error('first'));
+  t.truthy(taken.takeUntold());
+  const ended = new CallbackFailures();
+  ended.keep(new Error('first'));
+  ended.noteEndTold();
+  for (const failures of [taken, ended]) {
+    const late = new Error('late');
+    t.is(failures.tell(failures.keep(late)), late);
+    failures.keep(late);
+    t.is(failures.takeUntold(), undefined);
+  }
+});
+
 test('old failures are forgotten', (t) => {
   const failures = new CallbackFailures();
   const tokens = Array.from({ length: 1500 }, () => failures.keep(new Error('no')));
