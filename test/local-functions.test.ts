@@ -1,3 +1,5 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
+
 import type { ObjectLinkingPlugin } from '@farjit/compiler';
 import test from 'ava';
 import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
