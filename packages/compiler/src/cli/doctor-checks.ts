@@ -6,6 +6,7 @@ import { LibLLVMError } from '../llvm/errors.js';
 import {
   type FindOptions,
   findLibLLVM,
+  givenLibLLVM,
   isSupported,
   listLibLLVMs,
   SUPPORTED_LLVM,
@@ -65,7 +66,7 @@ export function checkKernelVersion(kernel = release()): Finding {
 
 /** Which libLLVMs there are, which one is used, and whether that one loads. */
 export async function checkLibLLVM(options: FindOptions = {}): Promise<Finding[]> {
-  const named = (options.env ?? process.env).FARJIT_LIBLLVM;
+  const named = givenLibLLVM(options);
   let used: ReturnType<typeof findLibLLVM>;
   try {
     used = findLibLLVM(options);

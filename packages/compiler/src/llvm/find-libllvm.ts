@@ -29,8 +29,8 @@ export interface FindOptions {
  * @throws {LibLLVMError} when the variable names no file, or none is installed.
  */
 export function findLibLLVM(options: FindOptions = {}): LibLLVMFile {
-  const named = (options.env ?? process.env).FARJIT_LIBLLVM;
-  if (named !== undefined && named !== '') return namedLibLLVM(named);
+  const named = givenLibLLVM(options);
+  if (named !== undefined) return namedLibLLVM(named);
   const found = listLibLLVMs(options).find(isSupported);
   if (found === undefined) {
     throw new LibLLVMError(
@@ -60,6 +60,11 @@ export function listLibLLVMs(options: Pick<FindOptions, 'directories'> = {}): Li
 /** Whether FarJIT is made for that version. */
 export function isSupported(file: LibLLVMFile): boolean {
   return file.majorVersion >= SUPPORTED_LLVM.oldest && file.majorVersion <= SUPPORTED_LLVM.newest;
+}
+
+/** What `FARJIT_LIBLLVM` says, if it says anything; blanks around it are nobody's name. */
+export function givenLibLLVM({ env = process.env }: FindOptions = {}): string | undefined {
+  return env.FARJIT_LIBLLVM?.trim() || undefined;
 }
 
 function namedLibLLVM(named: string): LibLLVMFile {

@@ -75,7 +75,9 @@ test('FARJIT_LIBLLVM goes before what is installed', (t) => {
     version: '14',
     majorVersion: 14,
   });
+  t.is(findLibLLVM({ env: { FARJIT_LIBLLVM: ` ${named}\n` }, directories: [installed] }).path, named);
   t.is(findLibLLVM({ env: { FARJIT_LIBLLVM: '' }, directories: [installed] }).majorVersion, 22);
+  t.is(findLibLLVM({ env: { FARJIT_LIBLLVM: ' ' }, directories: [installed] }).majorVersion, 22);
 });
 
 test('FARJIT_LIBLLVM may name a file whose name says no version', (t) => {
