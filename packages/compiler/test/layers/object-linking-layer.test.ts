@@ -132,7 +132,8 @@ test('links whose names are looked up at the same time ask for each once, and ke
   await Promise.all(calls);
   t.is((await entered).outcome, 'landed');
   t.deepEqual(linked.sort(), ['f', 'g', 'h']);
-  t.deepEqual(asked, [['sin'], ['cos']]);
+  // Whichever was first.
+  t.deepEqual(asked.flat().sort(), ['cos', 'sin']);
 });
 
 test('data that is linked while another group waits for it is not linked again', async (t) => {
