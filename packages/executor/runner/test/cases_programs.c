@@ -1,6 +1,7 @@
 /* Programs: what ends them, and what they read. */
 #include "host.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -155,6 +156,8 @@ static void a_failed_callback_of_a_call_beside_a_program_is_that_calls(void)
 	host_open(&host);
 	publish_eh_frame(&host);
 	post_program(&host, host_lookup(&host, "pause"), NO_INPUT);
+	while (host.control->calls[0].state != FARJIT_CALL_RUNNING)
+		sched_yield();
 	host_post_call(&host, 1, trampoline(&host, 2), ARGUMENTS(0));
 	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 9);
 	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 1);
