@@ -2,6 +2,7 @@ import { CALL_OPTION_SCHEMAS } from '../calls/call-arguments.js';
 import {
   anyFunction,
   checkArgument,
+  fits,
   flag,
   is,
   listOf,
@@ -75,9 +76,10 @@ const MAP_STREAM_OPTIONS = optionsOf<MapStreamOptions>({
   ordered: flag,
 });
 
-/** Whether data comes in chunks. */
+/** Whether data comes in chunks. An array of numbers, typed or not, is data of the wrong kind, and no chunks. */
 export function isStream(data: MapData | MapChunks): data is MapChunks {
-  if (data instanceof Float64Array || typeof data !== 'object' || data === null) return false;
+  if (ArrayBuffer.isView(data) || typeof data !== 'object' || data === null) return false;
+  if (Array.isArray(data)) return data.every((chunk) => fits(mapData, chunk));
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }
 
