@@ -9,6 +9,7 @@ import { AbortError } from '@farjit/protocol/errors';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import anyTest, { type ExecutionContext } from 'ava';
 import { WebSocketServer } from 'ws';
+import { assemble } from '#compiler/test/llvm/assemble.js';
 import { socketUrl } from './executor-process.js';
 import { eventually, holdCompilations, openJIT } from './jit-fixture.js';
 import { openPool } from './pool-fixture.js';
@@ -52,6 +53,7 @@ async function checkAborted(t: ExecutionContext, what: string, work: Work): Prom
   t.is((late.reason as Error).name, 'TimeoutError');
 }
 
+// Of LLVM 14, which others read as bitcode.
 const ENDLESS = `
 define void @forever() {
 entry:
@@ -63,26 +65,26 @@ define i32 @count(i32 %n) {
   call void @forever()
   ret i32 %n
 }
-define i32 @main(i32 %argc, ptr %argv) {
+define i32 @main(i32 %argc, i8** %argv) {
   call void @forever()
   ret i32 0
 }
 `;
 const INITIALIZER =
-  '@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } { i32 1, ptr @hook, ptr null }]';
+  '@llvm.global_ctors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 1, void ()* @hook, i8* null }]';
 const FINALIZER =
-  '@llvm.global_dtors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } { i32 1, ptr @hook, ptr null }]';
+  '@llvm.global_dtors = appending global [1 x { i32, void ()*, i8* }] [{ i32, void ()*, i8* } { i32 1, void ()* @hook, i8* null }]';
 const hooked = (list: string) =>
   `${list}\ndefine void @hook() {\nentry:\n  br label %again\nagain:\n  br label %again\n}\n`;
 
 test('every call of a JIT is ended by its signal, and the JIT goes on', async (t) => {
   const { jit } = await openJIT(t);
   await jit.addSource('def spin(x) for i = 0, 1 in x; def twice(x) 2 * x;');
-  await jit.addIR(ENDLESS);
+  await jit.addIR(assemble(ENDLESS));
   const initialized = jit.createDylib('initialized');
-  await initialized.addIR(hooked(INITIALIZER));
+  await initialized.addIR(assemble(hooked(INITIALIZER)));
   const finalized = jit.createDylib('finalized');
-  await finalized.addIR(hooked(FINALIZER));
+  await finalized.addIR(assemble(hooked(FINALIZER)));
   const program = jit.createDylib('program');
   program.addToLinkOrder(initialized);
   await program.addIR('define i32 @main() {\n  ret i32 0\n}');
@@ -141,11 +143,11 @@ test('what is compiled for ever is not waited for when its signal is aborted, an
   t.teardown(open);
   await jit.addIR('define double @twice(double %x) {\n  %y = fmul double %x, 2.0\n  ret double %y\n}');
   await jit.addIR(
-    'define ptr @last(ptr %x, i64 %i) {\n  %y = getelementptr i8, ptr %x, i64 %i\n  ret ptr %y\n}',
+    assemble('define i8* @last(i8* %x, i64 %i) {\n  %y = getelementptr i8, i8* %x, i64 %i\n  ret i8* %y\n}'),
   );
   await jit.addIR('define i32 @main() {\n  ret i32 0\n}');
   const initialized = jit.createDylib('initialized');
-  await initialized.addIR(hooked(INITIALIZER).replace('br label %again\n}', 'ret void\n}'));
+  await initialized.addIR(assemble(hooked(INITIALIZER).replace('br label %again\n}', 'ret void\n}')));
   const twice = await jit.lookup('twice');
   const last = await jit.lookup('last', 'ptr(ptr, i64)');
   t.is(await twice(1), 2);
