@@ -134,14 +134,17 @@ test('whoever stops iterating ends the source and what is under way', async (t) 
 
 test('what the source throws comes after the results of what it gave', async (t) => {
   const pool = await open(t);
-  async function* failing() {
-    yield Float64Array.of(2);
-    throw new TypeError('no more data');
+  // Also when it is a signal of its own that it was given up over.
+  for (const error of [new TypeError('no more data'), new AbortError('no more data', 'late')]) {
+    async function* failing() {
+      yield Float64Array.of(2);
+      throw error;
+    }
+    const results = pool.map('cube', failing());
+    t.like(await results.next(), { value: { chunk: 0, value: Float64Array.of(8) } });
+    t.is(await t.throwsAsync(results.next()), error);
+    t.deepEqual(await results.next(), { done: true, value: undefined });
   }
-  const results = pool.map('cube', failing());
-  t.like(await results.next(), { value: { chunk: 0, value: Float64Array.of(8) } });
-  await t.throwsAsync(results.next(), { instanceOf: TypeError, message: 'no more data' });
-  t.deepEqual(await results.next(), { done: true, value: undefined });
 });
 
 test('what are no options is refused by the iteration', async (t) => {

@@ -312,12 +312,12 @@ export class Dylib {
         add: (member, title) => this.#addObject(member, { name: title }),
       },
     );
-    /** @internal */
     return archiveTracker(members, this.addMembers(members));
   }
 
   /**
    * Has an archive that has been opened supply what is needed, as `addArchive` does, until what this gives is removed.
+   * @internal
    */
   addMembers(members: ArchiveMembers): ResourceTracker {
     return resourceTracker({ names: () => [], remove: this.#members.addArchive(members) });

@@ -143,11 +143,13 @@ export class ExecutorSet<Session extends JIT> {
     if (this.connected.length === 0) {
       const isLate = new AbortController();
       const timer = setTimeout(() => isLate.abort(), this.#waitMs);
-      const isThere = () => this.connected.length > 0 || signal?.aborted === true;
+      const isThere = () => this.connected.length > 0;
       try {
         await untilAborted(signal, NOT_WAITED, () => this.#until(isThere, isLate.signal));
       } finally {
         clearTimeout(timer);
+        // Whoever was given up watches no longer.
+        isLate.abort();
       }
     }
     this.refuseClosed();

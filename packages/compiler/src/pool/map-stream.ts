@@ -1,4 +1,3 @@
-import { AbortError } from '@farjit/protocol/errors';
 import { untilAborted } from '../core/aborting.js';
 import type { MapOptions } from './chunked-map.js';
 import type { MapData } from './pool-types.js';
@@ -53,7 +52,8 @@ export async function* mapStream(
       if (waited.length === 0) break;
       const race = () => Promise.race(waited);
       const arrival = await untilAborted(signal, 'the map was cancelled', race).catch((error: unknown) => {
-        if (error instanceof AbortError) throw error;
+        // The source may be given up over a signal of its own.
+        if (signal?.aborted) throw error;
         end = { error };
         return undefined;
       });

@@ -79,7 +79,7 @@ const MAP_STREAM_OPTIONS = optionsOf<MapStreamOptions>({
 /** Whether data comes in chunks. An array of numbers, typed or not, is data of the wrong kind, and no chunks. */
 export function isStream(data: MapData | MapChunks): data is MapChunks {
   if (ArrayBuffer.isView(data) || typeof data !== 'object' || data === null) return false;
-  if (Array.isArray(data)) return data.every((chunk) => fits(mapData, chunk));
+  if (Array.isArray(data)) return data.length === 0 || data.some((chunk) => fits(mapData, chunk));
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }
 
