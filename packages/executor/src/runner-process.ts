@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type RunnerEnd, session } from '@farjit/protocol';
 import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import { spawnChild } from '@farjit/protocol/spawn-child';
 import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
@@ -96,7 +97,7 @@ export class RunnerProcess {
       });
       doorbell = new DoorbellEnds();
       const { stdout, stderr, input } = pipes.runnerFds;
-      const child = spawn(runnerPath, [], {
+      const { child } = spawnChild(runnerPath, [], {
         // No environment: what the host was given is not for JIT'd code. Node hands this one down unless it is named.
         env: { NODE_V8_COVERAGE: undefined },
         cwd: '/',

@@ -1,7 +1,10 @@
 import { ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 
-/** A program that was started, or could not be: then it has no process id, and `error` is emitted in a moment. */
+/**
+ * A program that was started, or could not be: then it has no process id, `kill` does nothing and answers false, and `error` is
+ * emitted in a moment.
+ */
 export interface SpawnedChild {
   readonly child: ChildProcess;
   /** What its descriptors lead to that are pipes; a socket that leads nowhere where there is none. */
@@ -14,6 +17,8 @@ export interface SpawnedChild {
  */
 export function spawnChild(program: string, args: readonly string[], options: SpawnOptions): SpawnedChild {
   const child = started(() => spawn(program, args, options));
+  // Node would signal process 0, which to kill(2) is the caller's own group: this process and those that it belongs to.
+  if (child.pid === undefined) child.kill = () => false;
   const nowhere = new Map<number, Socket>();
   return {
     child,

@@ -20,13 +20,15 @@ test('a program that cannot be started is told of by an event, however Node says
     ['true', ['x'.repeat(4_000_000)], 'E2BIG'],
   ] as const) {
     const { child, pipe } = spawnChild(program, args, { stdio: 'pipe' });
+    // Signal 0 only asks whether there is somebody to signal.
+    t.false(child.kill(0));
     const socket = pipe(1);
     t.is(pipe(1), socket);
     socket.ref().unref().destroy();
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
     t.is(error.code, code);
     t.is(child.pid, undefined);
-    t.false(child.kill('SIGKILL'));
+    t.false(child.kill(0));
   }
 });
 
