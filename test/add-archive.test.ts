@@ -132,6 +132,59 @@ define i32 @main() {
   t.deepEqual(jit.definedNames().sort(), ['both', 'first', 'main', 'other', 'value']);
 });
 
+const common = (source: string) => compile(source, ['-O1', '-fPIC', '-fcommon']);
+for (const [kind, members, main] of [
+  [
+    'objects',
+    {
+      'value.o': common(
+        'int puts(const char *); int value = 5; int more = 6; __attribute__((constructor)) static void f(void) { puts("f"); }',
+      ),
+      'common.o': common('int other, more;'),
+      'function.o': common('void twice(void) {} int more;'),
+      'weak.o': common('int __attribute__((weak)) faint = 7; int more;'),
+    },
+    common('int value, other, twice, faint; int main(void) { return 10 * value + other + twice + faint; }'),
+  ],
+  [
+    'bitcode',
+    {
+      'value.bc': assemble('@value = global i32 5\n@more = global i32 6'),
+      'common.bc': assemble('@other = common global i32 0\n@more = common global i32 0'),
+      'function.bc': assemble('@more = common global i32 0\ndefine void @twice() {\n  ret void\n}'),
+      'weak.bc': assemble('@more = common global i32 0\n@faint = weak global i32 7'),
+    },
+    assemble(`
+@value = common global i32 0
+@other = common global i32 0
+@twice = common global i32 0
+@faint = common global i32 0
+define i32 @main() {
+  %a = load i32, i32* @value
+  %b = mul i32 %a, 10
+  %c = load i32, i32* @other
+  %d = add i32 %b, %c
+  %e = load i32, i32* @twice
+  %f = add i32 %d, %e
+  %g = load i32, i32* @faint
+  %h = add i32 %f, %g
+  ret i32 %h
+}`),
+  ],
+] as const)
+  test(`a common variable takes its value out of an archive, as with a linker: ${kind}`, async (t) => {
+    const { jit, printed } = await openJIT(t);
+    const directory = mkdtempSync(join(tmpdir(), 'farjit-archive-'));
+    t.teardown(() => rmSync(directory, { recursive: true }));
+    for (const [name, content] of Object.entries(members)) writeFileSync(join(directory, name), content);
+    execFileSync('llvm-ar', ['rcs', 'lib.a', ...Object.keys(members)], { cwd: directory, stdio: 'pipe' });
+    await jit.addArchive(readFileSync(join(directory, 'lib.a')), { name: 'lib.a' });
+    await jit.addObject(main, { name: 'main.o' });
+    const { exitCode } = await jit.runProgram();
+    t.deepEqual([exitCode, printed()], [50, kind === 'objects' ? 'f\n' : '']);
+    t.deepEqual(jit.definedNames().sort(), ['faint', 'main', 'more', 'other', 'twice', 'value']);
+  });
+
 test('an archive is removed with the members that it has brought, and nothing else', async (t) => {
   const { jit } = await openJIT(t);
   const { content } = archiveOf(t, 'ar', 'rcs');

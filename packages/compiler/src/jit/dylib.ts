@@ -293,7 +293,8 @@ export class Dylib {
   /**
    * Adds an archive, as `ar` makes them of objects and bitcode: a member is added, as `addObject` adds it, when a name that
    * it defines is needed and nobody defines it: when that is linked, or, before a program begins and before `initialize`, with
-   * all others that are needed by then. It is asked after what was added before it, and before the process is.
+   * all others that are needed by then, and with those that give a common variable a value. It is asked after what was added
+   * before it, and before the process is.
    * @param options.directory where the members of a thin archive are.
    * @throws {LinkError} `malformed-object`, with the offset, for the archive, or a member that the index does not mention.
    *   What is wrong with other members is met, and said, when they are needed.

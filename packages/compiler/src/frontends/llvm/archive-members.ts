@@ -1,6 +1,14 @@
 import { isAbsolute, join, normalize } from 'node:path';
+import type { SymbolFlagsMap } from '../../core/symbol-flags.js';
 import { readBoundedFile } from '../../files/bounded-file.js';
-import { ElfObject, SHN_UNDEF, STB_LOCAL } from '../../jitlink/elf/object.js';
+import {
+  ElfObject,
+  SHN_COMMON,
+  SHN_UNDEF,
+  STB_GLOBAL,
+  STB_LOCAL,
+  STT_OBJECT,
+} from '../../jitlink/elf/object.js';
 import { LinkError } from '../../jitlink/errors.js';
 import type { Archive, ArchiveMember } from './archive.js';
 import { inputKindOf } from './input-kind.js';
@@ -23,8 +31,8 @@ export interface MemberContext {
   readonly directory: string | undefined;
   /** Whether somebody defines the name by now. */
   isDefined(name: string): boolean;
-  /** Names that bitcode defines. */
-  namesInBitcode(content: Uint8Array, name: string): Promise<Iterable<string>>;
+  /** What bitcode defines. */
+  symbolsInBitcode(content: Uint8Array, name: string): Promise<SymbolFlagsMap>;
   /** Adds a member to what the archive supplies. */
   add(content: Uint8Array, name: string): Promise<AddedMember>;
 }
@@ -54,7 +62,7 @@ export class ArchiveMembers {
   /**
    * Finds out which member defines what: the index says it, or the members themselves where it does not. GNU `ar` leaves out
    * those of bitcode.
-   * @throws {LinkError} for a member that is missing or malformed; and what `namesInBitcode` throws.
+   * @throws {LinkError} for a member that is missing or malformed; and what `symbolsInBitcode` throws.
    */
   static async open(archive: Archive, context: MemberContext): Promise<ArchiveMembers> {
     const memberOf = new Map(archive.index);
@@ -78,6 +86,21 @@ export class ArchiveMembers {
       const member = this.#memberOf.get(name);
       if (this.#isRemoved || !member || this.#context.isDefined(name)) continue;
       await this.#add(member);
+    }
+  }
+
+  /**
+   * Adds the members that define some of the names as data with a value of its own: it takes the place of a common variable,
+   * which is defined already.
+   * @param isCommon whether a name is one by now.
+   */
+  async supplyValues(names: readonly string[], isCommon: (name: string) => boolean): Promise<void> {
+    for (const name of names) {
+      const member = this.#memberOf.get(name);
+      if (this.#isRemoved || !member || !isCommon(name) || this.#adding.has(member)) continue;
+      const title = nameOf(this.#archive, member);
+      const content = await contentOf(this.#archive, member, this.#context.directory);
+      if (await definesValue(content, title, name, this.#context)) await this.#add(member);
     }
   }
 
@@ -147,9 +170,33 @@ async function definedNames(
   context: MemberContext,
 ): Promise<Iterable<string>> {
   const kind = inputKindOf(content);
-  if (kind === 'bitcode') return context.namesInBitcode(content, name);
+  if (kind === 'bitcode') return (await context.symbolsInBitcode(content, name)).keys();
   // `ar` takes any file.
   return kind === 'object' ? namesInObject(new ElfObject(name, content)) : [];
+}
+
+/** Whether a member defines the symbol strongly, as data. */
+async function definesValue(
+  content: Uint8Array,
+  name: string,
+  symbol: string,
+  context: MemberContext,
+): Promise<boolean> {
+  if (inputKindOf(content) === 'bitcode') {
+    const flags = (await context.symbolsInBitcode(content, name)).get(symbol);
+    return flags?.linkage === 'strong' && !flags.callable;
+  }
+  const table = new ElfObject(name, content).symbolTable();
+  for (let index = 1; table && index < table.count; index++)
+    if (
+      table.binding(index) === STB_GLOBAL &&
+      table.type(index) === STT_OBJECT &&
+      table.rawSection(index) !== SHN_UNDEF &&
+      table.rawSection(index) !== SHN_COMMON &&
+      table.name(index) === symbol
+    )
+      return true;
+  return false;
 }
 
 function namesInObject(object: ElfObject): string[] {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NO_SYMBOLS } from '../../core/symbol-flags.js';
 import { readArchive } from './archive.js';
 import { ArchiveMembers, type MemberContext } from './archive-members.js';
 
@@ -46,7 +47,7 @@ export class Builtins {
         ArchiveMembers.open(readArchive(await readFile(path), path), {
           ...this.#context,
           directory: undefined,
-          namesInBitcode: async () => [],
+          symbolsInBitcode: async () => NO_SYMBOLS,
         }),
       ),
     );

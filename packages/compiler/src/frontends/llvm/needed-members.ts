@@ -70,6 +70,7 @@ export class NeededMembers {
   async #addAll(): Promise<void> {
     const looked = new Set<MaterializationUnit>();
     const needed = new Set<string>();
+    const isCommon = (name: string) => this.#dylib.find(name)?.symbols.get(name)?.linkage === 'common';
     try {
       do {
         this.#areAdded = true;
@@ -81,6 +82,8 @@ export class NeededMembers {
         }
         const names = [...needed];
         for (const archive of this.#archives) await archive.supply(names);
+        const commons = [...this.#dylib.entries()].map(([name]) => name).filter(isCommon);
+        for (const archive of this.#archives) await archive.supplyValues(commons, isCommon);
         await this.#builtins.supplyInitialized(names);
       } while (!this.#areAdded);
     } catch (error) {

@@ -30,9 +30,7 @@ export function openArchive(
   return ArchiveMembers.open(readArchive(content.slice(), name), {
     ...context,
     directory,
-    namesInBitcode: async (bitcode, member) => {
-      const { defines } = await codegen.readModule(member, irOf(bitcode), target);
-      return defines.symbols.keys();
-    },
+    symbolsInBitcode: async (bitcode, member) =>
+      (await codegen.readModule(member, irOf(bitcode), target)).defines.symbols,
   });
 }

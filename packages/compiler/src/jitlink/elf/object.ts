@@ -37,6 +37,7 @@ export const STB_WEAK = 2;
 export const STB_GNU_UNIQUE = 10;
 
 export const STT_NOTYPE = 0;
+export const STT_OBJECT = 1;
 export const STT_FUNC = 2;
 export const STT_SECTION = 3;
 export const STT_FILE = 4;
