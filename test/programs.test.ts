@@ -147,7 +147,7 @@ for (const [entry, exitCode, output] of [
     t.is(jit.statistics().modulesCompiled, 1);
   });
 
-test('death by a signal is 128 and its number; a trap says where, and nothing is lost of what stdout holds', async (t) => {
+test('death by a signal is 128 and its number; a trap says where; what stdout holds is lost, as natively', async (t) => {
   const { jit, printed, lost } = await openProgram(
     t,
     `
@@ -163,11 +163,18 @@ define i32 @traps() {
   %r = call i32 @store()
   ret i32 %r
 }
+define double @called() {
+  call i32 @putchar(i32 67)
+  call i32 @store()
+  ret double 0.0
+}
 define i32 @aborts() {
+  call i32 @putchar(i32 68)
   call void @abort()
   ret i32 0
 }
 define i32 @terminates() {
+  call i32 @putchar(i32 69)
   call i32 @raise(i32 15)
   ret i32 0
 }`,
@@ -176,12 +183,17 @@ define i32 @terminates() {
   t.deepEqual(died, { exitCode: 128 + 11, signal: 'SIGSEGV' });
   t.is(trap?.symbol, 'store');
   t.is(trap?.trap.faultAddress as bigint, 16n);
-  t.is(printed(), 'B');
+  t.is(printed(), '');
   t.deepEqual(await jit.runProgram({ entry: 'aborts' }), { exitCode: 128 + 6, signal: 'SIGABRT' });
   t.deepEqual(await jit.runProgram({ entry: 'terminates' }), { exitCode: 128 + 15, signal: 'SIGTERM' });
+  t.is(printed(), '');
+  // Who calls a function has no other way to hear of it.
+  const called = await jit.lookup('called');
+  await t.throwsAsync(called(), { code: 'EXECUTION_TRAP' });
+  t.is(printed(), 'C');
   t.deepEqual(
     lost.map(({ end }) => end.kind),
-    ['trap', 'signal', 'signal'],
+    ['trap', 'signal', 'signal', 'trap'],
   );
 });
 

@@ -13,6 +13,11 @@ typedef int main_function(int, char **, char **);
 
 static _Atomic(struct farjit_thread *) main_thread;
 
+bool farjit_has_program(void)
+{
+	return atomic_load(&main_thread);
+}
+
 bool farjit_is_main_thread(const struct farjit_thread *thread)
 {
 	return thread && atomic_load(&main_thread) == thread;

@@ -88,6 +88,8 @@ void farjit_fail_calls(uint32_t slot, uint32_t token);
 /* Runs the `struct farjit_program` at `block`, and ends the process with what its main returns. A worker thread, as the
  * entry of its call. */
 void farjit_run_program(void *block);
+/* True once a program has begun. Async-signal-safe. */
+bool farjit_has_program(void);
 /* True for the thread that main runs on. Async-signal-safe. */
 bool farjit_is_main_thread(const struct farjit_thread *thread);
 /* True for that thread, and for those that JIT'd code has made, once a program has begun. Async-signal-safe. */

@@ -32,7 +32,9 @@ static void on_trap(int signal, siginfo_t *info, void *context)
 		farjit_wait_for_end();
 	describe(signal, info, context, &farjit_control->end);
 	farjit_publish_end(FARJIT_END_TRAP);
-	farjit_flush_pending();
+	/* What a program has not flushed is lost, as natively. */
+	if (!farjit_has_program())
+		farjit_flush_pending();
 	/* Pending until this handler returns; then the process dies of it before it runs another instruction,
 	 * also when the fault would not repeat itself. */
 	struct sigaction standard = {.sa_handler = SIG_DFL};
