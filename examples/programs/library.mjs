@@ -38,6 +38,7 @@ await jit.addC(
    }`,
   { name: 'main.c' },
 );
-const { exitCode } = await jit.runProgram({ argv: ['squares', 'square:'], stdin: '4 5\n' });
-console.log(exitCode);
+const program = jit.runProgram({ argv: ['squares', 'square:'], stdin: '4 5\n' });
+for await (const { stream, content } of program.output()) process[stream].write(content);
+console.log((await program).exitCode);
 await jit.close();

@@ -170,6 +170,7 @@ export type {
   StubInfo,
 } from './jit/jit-types.js';
 export { LibraryNotLoadedError } from './jit/loaded-library.js';
+export type { RunningProgram } from './jit/running-program.js';
 export type { FunctionLines, SourceLines, SourcePlace } from './jitlink/dwarf/source-lines.js';
 export type { FrameSection } from './jitlink/eh-frame.js';
 export type { LinkErrorDetails, LinkErrorReason } from './jitlink/errors.js';
@@ -243,6 +244,7 @@ export {
   type MapData,
   NoExecutorError,
   type PoolCallable,
+  type PoolOutputChunk,
 } from './pool/pool-types.js';
 export type { IndirectStub, Linked } from './runner/linked.js';
 export type { RunnerContext } from './runner/runner-context.js';

@@ -1,10 +1,7 @@
 import type { EventStream } from '../observe/events.js';
-import { PushedValues } from '../observe/pushed-values.js';
+import { OutputIterations } from '../observe/output-iteration.js';
 import type { JITOptions } from './jit-types.js';
 import { writeToProcess } from './write-to-process.js';
-
-/** Output that may wait to be asked for before the program is held back. */
-const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** A piece of what JIT'd code prints. */
 export interface OutputChunk {
@@ -20,49 +17,17 @@ interface PrintingSession {
 
 /** Hands on what JIT'd code prints. Who is slow holds back everything that comes from the executor. */
 export class OutputDelivery {
-  readonly #session: PrintingSession;
-  readonly #write: NonNullable<JITOptions['onOutput']>;
-  /** Takes it in place of `onOutput`. */
-  #reader: ((chunk: OutputChunk) => Promise<void> | undefined) | undefined;
+  readonly iterations = new OutputIterations<OutputChunk>();
 
   constructor(session: PrintingSession, write: NonNullable<JITOptions['onOutput']> = writeToProcess) {
-    this.#session = session;
-    this.#write = write;
-    session.events.subscribe((event) => {
+    const { events, executor } = session;
+    events.subscribe((event) => {
       if (event.type !== 'output') return;
       const { stream, content } = event;
-      const written = this.#reader ? this.#reader({ stream, content }) : this.#write(stream, content);
-      if (written instanceof Promise) void session.executor.holdBack(written);
+      const iteration = this.iterations.current;
+      const written = iteration ? iteration.take({ stream, content }) : write(stream, content);
+      if (written instanceof Promise) void executor.holdBack(written);
     });
-  }
-
-  /** See `JIT.output`. */
-  iterate(): AsyncIterableIterator<OutputChunk> {
-    let waitingBytes = 0;
-    const held: (() => void)[] = [];
-    const goOn = () => {
-      for (const resolve of held.splice(0)) resolve();
-    };
-    const values = new PushedValues<OutputChunk>({
-      taken: ({ content }) => {
-        waitingBytes -= content.byteLength;
-        if (waitingBytes <= MAX_WAITING_BYTES) goOn();
-      },
-      returned: () => {
-        if (this.#reader === reader) this.#reader = undefined;
-      },
-    });
-    const reader = (chunk: OutputChunk) => {
-      waitingBytes += chunk.content.byteLength;
-      values.push(chunk);
-      if (waitingBytes <= MAX_WAITING_BYTES) return undefined;
-      return new Promise<void>((resolve) => void held.push(resolve));
-    };
-    this.#reader = reader;
-    void this.#session.executor.closed.then(() => {
-      values.end();
-      goOn();
-    });
-    return values;
+    void executor.closed.then(() => this.iterations.endAll());
   }
 }

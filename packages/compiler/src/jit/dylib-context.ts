@@ -3,8 +3,10 @@ import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LayerStack } from '../layers/layer-stack.js';
+import type { OutputIterations } from '../observe/output-iteration.js';
 import type { Platform } from '../platform/platform.js';
 import type { ExecutionSession } from '../session/execution-session.js';
+import type { OutputChunk } from './deliver-output.js';
 
 /** What dylibs of one JIT work with. */
 export interface DylibContext {
@@ -13,6 +15,7 @@ export interface DylibContext {
   readonly layers: LayerStack;
   readonly calls: WrapperCalls;
   readonly platform: Platform;
+  readonly output: OutputIterations<OutputChunk>;
   /** How a call from outside passes arguments to what a name means, where that is known. */
   signatureOf(ref: SymbolRef): CallSignature | undefined;
   /** What defined the name is about to be removed. */

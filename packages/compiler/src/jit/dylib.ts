@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each thing that is done with a dylib, and the errors of each.
 import { FarJITError } from '@farjit/protocol/errors';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
@@ -59,6 +60,7 @@ import type {
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
 import { resourceTracker } from './resource-tracker.js';
+import { type RunningProgram, runningProgram } from './running-program.js';
 
 /** A name of the same dylib, or of another. */
 export type ReexportTarget = string | { readonly dylib: Dylib; readonly name: string };
@@ -361,7 +363,11 @@ export class Dylib {
    * @throws {ProgramInputError} when `stdin` has thrown: the program was ended.
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
-  async runProgram(entryOptions: EntryOptions = {}): Promise<ProgramResult> {
+  runProgram(options: EntryOptions = {}): RunningProgram {
+    return runningProgram(this.#context.output, (begins) => this.#runProgram(options, begins));
+  }
+
+  async #runProgram(entryOptions: EntryOptions, begins: () => void): Promise<ProgramResult> {
     checkEntryOptions(entryOptions);
     const { entry = 'main', ...options } = entryOptions;
     const { platform, signatureOf } = this.#context;
@@ -369,7 +375,7 @@ export class Dylib {
     this.#members.need(entry);
     await this.#members.add();
     checkMain(entry, signatureOf(ref));
-    return platform.runProgram(ref, options);
+    return platform.runProgram(ref, options, begins);
   }
 
   async #addIR(ir: ModuleIR, name: string, signal?: AbortSignal): Promise<ResourceTracker> {

@@ -3,7 +3,6 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
-import type { ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
@@ -56,6 +55,7 @@ import type {
 import { requireLibrary } from './loaded-library.js';
 import { LocalLLVM } from './local-llvm.js';
 import { type OpenedSession, openSession } from './open-session.js';
+import type { RunningProgram } from './running-program.js';
 
 /**
  * A JIT at a distance that knows no language: functions of front ends and LLVM modules are added here and run in another
@@ -98,6 +98,7 @@ export class JIT implements AsyncDisposable {
     this.#inspector = new JITInspector(session, layers.tiers);
     const wrapperLayer = new CallWrapperLayer(layers);
     this.#calls = new WrapperCalls(session, wrapperLayer);
+    this.#output = new OutputDelivery(session, options.onOutput);
     const signatureOf = (name: string) => this.signatureOf(session.mainDylib.ref(name));
     this.#columns = new ColumnCalls(session, layers, signatureOf);
     this.#dylibContext = {
@@ -106,12 +107,12 @@ export class JIT implements AsyncDisposable {
       layers,
       calls: this.#calls,
       platform: new Platform(session, wrapperLayer),
+      output: this.#output.iterations,
       signatureOf: (ref) => this.signatureOf(ref),
       onRemoved: (ref) => this.onRemoved(ref),
       onChanged: (names) => this.onChanged(names),
     };
     this.mainDylib = new Dylib(this.#dylibContext, session.mainDylib);
-    this.#output = new OutputDelivery(session, options.onOutput);
   }
 
   /**
@@ -297,7 +298,7 @@ export class JIT implements AsyncDisposable {
   }
 
   /** Runs a program whose entry is in the main dylib: see `Dylib.runProgram`. */
-  runProgram(options: EntryOptions = {}): Promise<ProgramResult> {
+  runProgram(options: EntryOptions = {}): RunningProgram {
     return this.mainDylib.runProgram(options);
   }
 
@@ -378,10 +379,10 @@ export class JIT implements AsyncDisposable {
 
   /**
    * What is printed from now on, for `for await`, until the JIT is closed, in place of `onOutput` and of an iteration begun before.
-   * The program is held back while more than a megabyte waits to be read.
+   * The program is held back while more than a megabyte waits to be read. Of one program: see `RunningProgram.output`.
    */
   output(): AsyncIterableIterator<OutputChunk> {
-    return this.#output.iterate();
+    return this.#output.iterations.begin();
   }
 
   /** Ends the session, its runner, and the executor when it is our own. */

@@ -1,6 +1,6 @@
+import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
+import type { EventStream } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
-import type { EventStream, SessionEvent } from './events.js';
-import { PushedValues } from './pushed-values.js';
 
 /** Events that wait for their reader, unless told otherwise. */
 const DEFAULT_BUFFER = 16_384;
@@ -12,8 +12,8 @@ export interface EventIterationOptions {
 }
 
 /**
- * Whoever iterates a session's events was so slow that some could not be kept: work does not wait for those who look on.
- * @remarks Read faster, take a larger `buffer`, or `subscribe` with a listener that looks at once at what it wants.
+ * Whoever iterates events was so slow that some could not be kept: work does not wait for those who look on.
+ * @remarks Read faster, take a larger `buffer`, or listen to them, and look at once at what is wanted.
  */
 export class EventsMissedError extends FarJITError {
   constructor(buffer: number) {
@@ -21,21 +21,68 @@ export class EventsMissedError extends FarJITError {
   }
 }
 
-/** A session's events from now on, until it is closed. @throws {EventsMissedError} from the iteration. */
-export function iterateEvents(
-  events: EventStream,
+/**
+ * Events from now on, until there are no more.
+ * @throws {EventsMissedError} from the iteration, after those that were kept.
+ */
+export function iterateEvents<Event>(
+  events: Pick<EventStream<Event>, 'subscribe'>,
   closed: Promise<unknown>,
   { buffer = DEFAULT_BUFFER }: EventIterationOptions,
-): AsyncIterableIterator<SessionEvent> {
-  const values = new PushedValues<SessionEvent>({ returned: () => unsubscribe() });
+): AsyncIterableIterator<Event> {
+  let controller!: ReadableStreamDefaultController<Event>;
+  let failure: EventsMissedError | undefined;
+  let isOpen = true;
+  const leave = () => {
+    isOpen = false;
+    unsubscribe();
+  };
+  const end = () => {
+    if (!isOpen) return;
+    leave();
+    // What waits is read all the same.
+    controller.close();
+  };
+  const stream = new ReadableStream<Event>(
+    {
+      start: (given) => {
+        controller = given;
+      },
+      cancel: leave,
+    },
+    { highWaterMark: buffer },
+  );
   const unsubscribe = events.subscribe((event) => {
-    if (values.size < buffer) return values.push(event);
-    values.end({ error: new EventsMissedError(buffer) });
-    unsubscribe();
+    if ((controller.desiredSize ?? 0) > 0) return controller.enqueue(event);
+    failure = new EventsMissedError(buffer);
+    end();
   });
-  void closed.then(() => {
-    unsubscribe();
-    values.end();
+  void closed.then(end);
+  return failingAtLast(stream.values(), () => {
+    const error = failure;
+    failure = undefined;
+    return error;
   });
-  return values;
+}
+
+/** The same values, and then, once, what there is to throw. */
+function failingAtLast<T>(
+  values: AsyncIterator<T, undefined>,
+  takeFailure: () => Error | undefined,
+): AsyncIterableIterator<T> {
+  return {
+    async next() {
+      const result = await values.next();
+      const failure = result.done ? takeFailure() : undefined;
+      if (failure) throw failure;
+      return result;
+    },
+    async return() {
+      await values.return?.();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }

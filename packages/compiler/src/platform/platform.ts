@@ -137,14 +137,16 @@ export class Platform {
   /**
    * Runs a program, after the initialisers of the dylib that its function is in and of that one's link order, in the same
    * call and with the same arguments. Their finalisers run when it exits, after all that was given to `atexit`.
+   * @param begins called before anything of it runs, once it is its turn.
    * @throws as `Programs.run`.
    */
-  async runProgram(ref: SymbolRef, options: ProgramOptions): Promise<ProgramResult> {
+  async runProgram(ref: SymbolRef, options: ProgramOptions, begins = () => {}): Promise<ProgramResult> {
     const { initializers, programs } = this.#session;
     let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
     const dylibs = dependenciesFirst(ref.dylib);
     const lead = (runner: RunnerContext) =>
       this.#inTurn(dylibs, ref.name, options, async () => {
+        begins();
         const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
         begun = { units, runner };
         initializers.enter('running', units, runner);

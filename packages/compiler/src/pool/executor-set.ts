@@ -6,7 +6,7 @@ import type { JIT } from '../jit/jit.js';
 import { type Endpoint, endpointsOf, hostnameOf, type Resolve, resolveAll } from './addresses.js';
 import { allEnded } from './all-ended.js';
 import type { PoolExecutor } from './pool-executor.js';
-import { type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
+import { type ExecutorChange, type ExecutorPoolOptions, NoExecutorError } from './pool-types.js';
 
 const REFRESH_MS = 10_000;
 const WAIT_MS = 60_000;
@@ -17,11 +17,13 @@ const NOT_WAITED = 'waiting for an executor was given up';
 
 /** What a set needs to know of its pool. */
 export interface ExecutorSetHost<Session extends JIT> {
-  readonly options: Pick<ExecutorPoolOptions, 'resolve' | 'refreshMs' | 'waitMs' | 'onExecutor'>;
+  readonly options: Pick<ExecutorPoolOptions, 'resolve' | 'refreshMs' | 'waitMs'>;
   /** Makes an executor, which tells `noteChanged`. */
   create(endpoint: Endpoint): PoolExecutor<Session>;
   /** An executor can be given work. */
   connected(): void;
+  /** Something has become of an executor, or of a URL that leads to none. */
+  changed(change: ExecutorChange): void;
 }
 
 /** A pool's executors: who there are, who joins and who leaves, and who is connected. */
@@ -75,7 +77,7 @@ export class ExecutorSet<Session extends JIT> {
       this.#add(url).catch((error: Error) => {
         // A name without an address may get one.
         errors.push(error);
-        this.#host.options.onExecutor?.({ url, address: undefined, state: 'lost', error });
+        this.#host.changed({ url, address: undefined, state: 'lost', error });
       }),
     );
     let timer: NodeJS.Timeout | undefined;
@@ -129,7 +131,7 @@ export class ExecutorSet<Session extends JIT> {
       for (const [key, one] of this.#executors) if (one === executor) this.#executors.delete(key);
     if (state === 'lost') void this.refresh();
     const { url, address } = endpoint;
-    this.#host.options.onExecutor?.({ url, address: address?.address, state, error });
+    this.#host.changed({ url, address: address?.address, state, error });
     for (const watch of [...this.#watchers]) watch();
     if (state === 'connected') this.#host.connected();
   }

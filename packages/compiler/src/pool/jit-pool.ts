@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each thing that a pool does, most of them a line.
 import { SharedObjects } from '../cache/shared-objects.js';
 import type { CArgument } from '../calls/c-values.js';
 import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js';
@@ -23,13 +24,13 @@ import {
 import type { AddCOptions, AddOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
-import { checkFrontEnd } from '../jit/jit-arguments.js';
+import { checkEventOptions, checkFrontEnd } from '../jit/jit-arguments.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
-import { writeToProcess } from '../jit/write-to-process.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import type { TargetDescription } from '../llvm/target.js';
+import { type EventIterationOptions, iterateEvents } from '../observe/event-iteration.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import type { Endpoint } from './addresses.js';
 import { allEnded } from './all-ended.js';
@@ -49,7 +50,15 @@ import {
 import { PoolExecutor, TASKS_PER_EXECUTOR } from './pool-executor.js';
 import { type PoolFrontEnd, PoolFunctions, type PoolFunctionsContext } from './pool-functions.js';
 import { PoolInputs } from './pool-inputs.js';
-import type { ExecutorFigures, ExecutorPoolOptions, MapData, PoolCallable } from './pool-types.js';
+import { PoolReports } from './pool-reports.js';
+import type {
+  ExecutorChange,
+  ExecutorFigures,
+  ExecutorPoolOptions,
+  MapData,
+  PoolCallable,
+  PoolOutputChunk,
+} from './pool-types.js';
 import { sumStatistics } from './sum-statistics.js';
 
 /**
@@ -68,6 +77,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   readonly #dispatcher: Dispatcher<Session>;
   readonly #evaluator: Evaluator<Session>;
   readonly #inputs: PoolInputs<Session>;
+  readonly #reports: PoolReports;
 
   /** @param createSession opens a session with one executor. */
   protected constructor(
@@ -77,10 +87,12 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     this.#options = options;
     this.#createSession = createSession;
     this.#codegen = options.codegen ?? newCodegenPool(options);
+    this.#reports = new PoolReports(options);
     this.#executors = new ExecutorSet({
       options,
       create: (endpoint) => this.#create(endpoint),
       connected: () => this.#dispatcher.dispatch(),
+      changed: (change) => this.#reports.changes.emit(change),
     });
     this.definitions = new Definitions(() => this.#sessions());
     this.#dispatcher = new Dispatcher(() => this.#executors.values());
@@ -127,6 +139,24 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   /** Of all sessions together; undefined before there has been one. */
   statistics(): StatisticsSnapshot | undefined {
     return sumStatistics(this.executors.flatMap(({ statistics }) => statistics ?? []));
+  }
+
+  /**
+   * What becomes of executors from now on, for `for await`, until the pool is closed: what `onExecutor` is told. Nothing waits for
+   * who reads it.
+   * @throws {EventsMissedError} from the iteration, when more than `buffer` changes wait to be read.
+   */
+  changes(options: EventIterationOptions = {}): AsyncIterableIterator<ExecutorChange> {
+    checkEventOptions(options);
+    return iterateEvents(this.#reports.changes, this.#reports.over, options);
+  }
+
+  /**
+   * What is printed in the executors from now on, for `for await`, until the pool is closed, in place of `onOutput` and of an
+   * iteration begun before. Whoever prints is held back while more than a megabyte waits to be read.
+   */
+  output(): AsyncIterableIterator<PoolOutputChunk> {
+    return this.#reports.output.begin();
   }
 
   /**
@@ -299,6 +329,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     try {
       await this.#executors.close();
     } finally {
+      this.#reports.end();
       if (!this.#options.codegen) await this.#codegen.stop();
     }
   }
@@ -359,8 +390,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
       heartbeatMs,
       socketOwner,
       signal: _,
-      onExecutor,
-      onOutput,
+      onExecutor: _onExecutor,
+      onOutput: _onOutput,
       resolve,
       refreshMs,
       waitMs,
@@ -394,7 +425,6 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   #print(executor: PoolExecutor<Session>, stream: 'stdout' | 'stderr', content: Uint8Array) {
     const ordered = this.#evaluator.printedBy(executor);
     if (ordered) return ordered.output(executor, stream, content);
-    const { onOutput = writeToProcess } = this.#options;
-    return onOutput(stream, content, executor.endpoint.url);
+    return this.#reports.printed(stream, content, executor.endpoint.url);
   }
 }

@@ -3,6 +3,7 @@ import type { CArgument, CValue } from '../calls/c-values.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
+import type { OutputChunk } from '../jit/deliver-output.js';
 import type { JITOptions } from '../jit/jit-types.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
@@ -45,6 +46,12 @@ export interface ExecutorChange {
   readonly state: ExecutorState;
   /** Why it is `lost`, or still is. */
   readonly error: Error | undefined;
+}
+
+/** A piece of what is printed in an executor of a pool. */
+export interface PoolOutputChunk extends OutputChunk {
+  /** The executor's, as it was given. */
+  readonly url: string;
 }
 
 /** Columns of elements: the function's parameters, in order. */

@@ -1,0 +1,34 @@
+import type { ProgramResult } from '../calls/programs.js';
+import { OutputIteration, type OutputIterations } from '../observe/output-iteration.js';
+import type { OutputChunk } from './deliver-output.js';
+
+/** A program that has been started: a promise of how it ends, and what it prints until then. */
+export interface RunningProgram extends Promise<ProgramResult> {
+  /**
+   * What it prints from now on, for `for await`, until it has ended, in place of `onOutput` and of `JIT.output`. It is held back,
+   * and so is the promise of its end, while more than a megabyte waits to be read. What calls print that run beside it is there
+   * too: they are in the same process.
+   */
+  output(): AsyncIterableIterator<OutputChunk>;
+}
+
+/** @param run begins a program, and calls `begins` as soon as what is printed is its own. */
+export function runningProgram(
+  iterations: OutputIterations<OutputChunk>,
+  run: (begins: () => void) => Promise<ProgramResult>,
+): RunningProgram {
+  let begins!: () => void;
+  const begun = new Promise<void>((resolve) => {
+    begins = resolve;
+  });
+  const ended = run(begins);
+  const output = () => {
+    const iteration = new OutputIteration<OutputChunk>();
+    const end = () => iteration.end();
+    // Another program that runs already prints until then, and this one is refused.
+    void begun.then(() => iterations.begin(iteration));
+    void ended.then(end, end);
+    return iteration.chunks;
+  };
+  return Object.assign(ended, { output });
+}
