@@ -212,3 +212,25 @@ int main(void) {
   t.is(other.printed(), '50010 0\n');
   t.is(printed(), '');
 });
+
+test('operators of C++ are said as C++ writes them, once each', async (t) => {
+  const { jit } = await openJIT(t);
+  const source = `
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+void *operator new(std::size_t n) { return std::malloc(n); }
+void *operator new(std::size_t n, const std::nothrow_t &) noexcept { return std::malloc(n); }
+void *operator new[](std::size_t n) { return std::malloc(n); }
+void operator delete(void *p) noexcept { std::free(p); }
+void operator delete(void *p, std::size_t) noexcept { std::free(p); }
+extern "C" int one() { return 1; }
+int main() { return 0; }`;
+  await jit.addObject(compile(source, ['-O1', '-fPIC'], 'c++'), { name: 'main.o' });
+  t.is(await (await jit.lookup('one', 'i32()'))(), 1);
+  await t.throwsAsync(jit.runProgram(), {
+    code: 'HEAP_IN_USE',
+    message:
+      /^main was not run: the program defines operator new, operator new\[\], operator delete in place of/,
+  });
+});

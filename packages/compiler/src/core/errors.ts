@@ -208,6 +208,7 @@ export class ProgramRunningError extends FarJITError {
  * @remarks Run it before anything else in its session, or open another session for it.
  */
 export class HeapInUseError extends FarJITError {
+  /** @param replaced as C and C++ write them. */
   constructor(name: string, replaced: readonly string[]) {
     super(
       'HEAP_IN_USE',

@@ -12,15 +12,19 @@ export interface ReplacingSession {
 
 const ALIGNED = 'St11align_val_t';
 const NOTHROW = 'RKSt9nothrow_t';
-/** `operator new`, `new[]`, `delete`, `delete[]`, and with them what follows the size or the block. */
-const OPERATORS = [
-  ...['_Znwm', '_Znam'].flatMap((name) =>
-    ['', NOTHROW, ALIGNED, `${ALIGNED}${NOTHROW}`].map((rest) => name + rest),
-  ),
-  ...['_ZdlPv', '_ZdaPv'].flatMap((name) =>
-    ['', 'm', NOTHROW, ALIGNED, `m${ALIGNED}`, `${ALIGNED}${NOTHROW}`].map((rest) => name + rest),
-  ),
-];
+const AFTER_SIZE = ['', NOTHROW, ALIGNED, `${ALIGNED}${NOTHROW}`];
+const AFTER_BLOCK = ['', 'm', NOTHROW, ALIGNED, `m${ALIGNED}`, `${ALIGNED}${NOTHROW}`];
+/** Operators of C++ as objects name them, with what can follow there, and as C++ does. */
+const OPERATORS = new Map(
+  (
+    [
+      ['_Znwm', AFTER_SIZE, 'operator new'],
+      ['_Znam', AFTER_SIZE, 'operator new[]'],
+      ['_ZdlPv', AFTER_BLOCK, 'operator delete'],
+      ['_ZdaPv', AFTER_BLOCK, 'operator delete[]'],
+    ] as const
+  ).flatMap(([name, rests, words]) => rests.map((rest) => [name + rest, words] as const)),
+);
 /** Functions that a program may define in place of the C or C++ library's, which then use them: `replace.c` of the runner. */
 const REPLACEABLE = [
   ...[
@@ -34,7 +38,7 @@ const REPLACEABLE = [
     'valloc',
     'pvalloc',
   ],
-  ...OPERATORS,
+  ...OPERATORS.keys(),
 ];
 
 /**
@@ -53,7 +57,7 @@ export async function replacingCalls(
     return unit?.symbols.get(defined)?.callable;
   });
   if (replaced.length === 0) return [];
-  if (runner.hasRun) throw new HeapInUseError(program, replaced);
+  if (runner.hasRun) throw inUse(program, replaced);
   const replacers = await runner.lookupProcessSymbols(replaced.map((name) => `farjit$replace$${name}`));
   return Promise.all(
     replaced.map(async (name) => {
@@ -66,4 +70,9 @@ export async function replacingCalls(
       return { function: replacer, arguments: [own.address] };
     }),
   );
+}
+
+/** An operator has many forms, of which a program defines several. */
+function inUse(program: string, replaced: readonly string[]): HeapInUseError {
+  return new HeapInUseError(program, [...new Set(replaced.map((name) => OPERATORS.get(name) ?? name))]);
 }
