@@ -9,7 +9,7 @@ const modules = `${__dirname}/../dist/src/main.js`;
 async function load() {
   if (existsSync(bundle)) return require(bundle);
   if (existsSync(modules)) return import(modules);
-  process.stderr.write('farjit-executor: it is not built yet; run `npm run build` first\n');
+  process.stderr.write('farjit-executor: error: it is not built yet; run `npm run build` first\n');
   process.exit(1);
 }
 

@@ -14,7 +14,7 @@ import {
   valueOfText,
   variableOf,
 } from './options.js';
-import { sayError, sayUsage } from './say-error.js';
+import { complaints } from './say-error.js';
 import { checkSettings, SettingsError } from './settings.js';
 import { refuseUnusedInherited, refuseUnusedListening } from './unused-options.js';
 import { VERSION } from './version.js';
@@ -67,8 +67,14 @@ export async function parseCommandLine(
   variables: NodeJS.ProcessEnv = process.env,
 ): Promise<ExecutorOptions | { readonly exitCode: number }> {
   if (argv[0] === 'new-token') return (await import('./new-token.js')).newToken(argv.slice(1));
+  const json = argv.includes('--json');
+  const say = complaints(json);
   try {
-    const { config, checkConfig, inheritFd, ...given } = parse(argv);
+    const { config, checkConfig, inheritFd, ...given } = parse(argv, json);
+    if (json)
+      throw new SettingsError(
+        '--json is for --version and new-token; what is logged is in JSON with --log-format=json',
+      );
     if (inheritFd !== undefined) refuseUnusedInherited({ config, checkConfig, ...given });
     // Whoever starts it for himself says all there is to say.
     const configured =
@@ -79,12 +85,12 @@ export async function parseCommandLine(
     // Of a file that is to be checked, all is looked at.
     if (!checkConfig) refuseUnusedListening(given, options);
     if (options.listen.length > 0 || inheritFd !== undefined) return options;
-    sayError('nowhere to listen: give --listen ws+unix:PATH');
+    say.error('nowhere to listen: give --listen ws+unix:PATH');
     return { exitCode: 2 };
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
     if (!(error instanceof SettingsError)) throw error;
-    sayError(error.message);
+    say.error(error.message);
     return { exitCode: 2 };
   }
 }
@@ -96,12 +102,16 @@ function own({ checkConfig, inheritFd }: Omit<OwnOptions, 'config'>) {
   };
 }
 
-function parse(argv: readonly string[]): OptionValues & OwnOptions {
-  const program = createProgram();
+function parse(argv: readonly string[], json: boolean): OptionValues & OwnOptions {
+  const program = createProgram(json);
   program.parse([...argv], { from: 'user' });
-  const { config, checkConfig, inheritFd, ...raw } = program.opts<
-    Partial<OwnOptions> & Record<string, unknown>
-  >();
+  const {
+    config,
+    checkConfig,
+    inheritFd,
+    json: _,
+    ...raw
+  } = program.opts<Partial<OwnOptions> & Record<string, unknown>>();
   const values = Object.entries(raw).map(([name, value]) => {
     const { schema } = OPTIONS[name as keyof typeof OPTIONS];
     return [name, checkSettings(value, schema as v.GenericSchema, () => flagOf(name))];
@@ -109,7 +119,7 @@ function parse(argv: readonly string[]): OptionValues & OwnOptions {
   return { ...Object.fromEntries(values), config, checkConfig, inheritFd };
 }
 
-function createProgram(): Command {
+function createProgram(json: boolean): Command {
   const program = new Command('farjit-executor').description(
     'Runs code that a FarJIT compiler sends, each session in a sandboxed process of its own.',
   );
@@ -122,9 +132,10 @@ function createProgram(): Command {
     )
     .option('--check-config', 'see whether options, certificates and tokens are right, and exit')
     .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
+    .option('--json', 'with --version: say it in JSON')
     .addHelpText('after', wrappedHelp(HELP))
-    .version(VERSION)
-    .configureOutput({ outputError: sayUsage })
+    .version(json ? JSON.stringify({ 'farjit-executor': VERSION, node: process.versions.node }) : VERSION)
+    .configureOutput({ outputError: complaints(json).usage })
     .exitOverride();
 }
 

@@ -17,8 +17,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await serveInherited(options);
     return 0;
   } catch (error) {
-    const { sayError } = await import('./say-error.js');
-    sayError(error instanceof Error ? error.message : String(error));
+    const { complaints } = await import('./say-error.js');
+    complaints().error(error instanceof Error ? error.message : String(error));
     return 1;
   }
 }

@@ -1,46 +1,51 @@
 import { Command, CommanderError } from 'commander';
 import { wrappedHelp } from './help-text.js';
-import { sayError, sayUsage } from './say-error.js';
+import { complaints } from './say-error.js';
 import { SettingsError } from './settings.js';
 import { parseTokenFile } from './token-file.js';
 import { hashToken, makeToken } from './tokens.js';
 
 const HELP = `
 The token goes to standard error, once, and is kept nowhere: give it to the client, as FARJIT_TOKEN or in a file of its own. Its \
-entry for the executor's token file, with the hash, goes to standard output.
+entry for the executor's token file, with the hash, goes to standard output. With --json, {"token":"…","entry":{"name":"…",\
+"sha256":"…"}} goes to standard output, and nothing to standard error.
 
 Examples:
   farjit-executor new-token build-farm >> tokens.yaml 2> build-farm.token`;
 
 /** `farjit-executor new-token NAME`: a token, and its entry for the token file. */
 export async function newToken(argv: readonly string[]): Promise<{ readonly exitCode: number }> {
+  const say = complaints(argv.includes('--json'));
   const command = new Command('farjit-executor new-token')
     .description('Makes a token that lets clients connect.')
     .argument('<name>', 'what errors, logs and metrics call whoever has it')
     .option('--expires <date>', 'from when on it is refused, as in 2030-12-31 or 2030-12-31T18:00:00Z')
+    .option('--json', 'token, entry and errors in JSON')
     .addHelpText('after', wrappedHelp(HELP))
-    .configureOutput({ outputError: sayUsage })
+    .configureOutput({ outputError: say.usage })
     .exitOverride();
   try {
     command.parse([...argv], { from: 'user' });
     const [name = ''] = command.args;
-    const { expires } = command.opts<{ expires?: string }>();
+    const { expires, json } = command.opts<{ expires?: string; json?: boolean }>();
     const token = makeToken();
-    const entry = [
+    const sha256 = Buffer.from(hashToken(token)).toString('hex');
+    const entry = { name, sha256, ...(expires === undefined ? {} : { expires }) };
+    const text = [
       `- name: ${JSON.stringify(name)}`,
-      `  sha256: ${Buffer.from(hashToken(token)).toString('hex')}`,
+      `  sha256: ${sha256}`,
       ...(expires === undefined ? [] : [`  expires: ${JSON.stringify(expires)}`]),
       '',
     ].join('\n');
     // What the executor would say of it.
-    await parseTokenFile(entry, 'the entry');
-    process.stdout.write(entry);
-    process.stderr.write(`${token}\n`);
+    await parseTokenFile(text, 'the entry');
+    process.stdout.write(json ? `${JSON.stringify({ token, entry })}\n` : text);
+    if (!json) process.stderr.write(`${token}\n`);
     return { exitCode: 0 };
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
     if (!(error instanceof SettingsError)) throw error;
-    sayError(error.message);
+    say.error(error.message);
     return { exitCode: 2 };
   }
 }

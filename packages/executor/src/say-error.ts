@@ -1,9 +1,36 @@
-/** Says what is wrong, with a prefix on each line, since settings say a line for each thing that is. */
-export function sayError(words: string): void {
-  process.stderr.write(words.trimEnd().replaceAll(/^/gm, 'farjit-executor: error: ').concat('\n'));
+/** How a command says on standard error what is wrong. */
+export interface Complaints {
+  /** @param words a line for each thing that is wrong. */
+  error(words: string, code?: string): void;
+  /** What commander says of a wrong command line: `error: WORDS`, and perhaps what was meant. */
+  usage(text: string): void;
 }
 
-/** What commander says of a wrong command line: `error: WORDS`, and perhaps what was meant. */
-export function sayUsage(text: string): void {
-  process.stderr.write(`farjit-executor: ${text}`);
+/** For people, with a prefix on each line. */
+const IN_WORDS: Complaints = {
+  error: (words) => say(words.trimEnd().replaceAll(/^/gm, 'farjit-executor: error: ')),
+  usage: (text) => say(`farjit-executor: ${text.trimEnd()}`),
+};
+
+/** For programs: a line for each thing, an object as `farjit --json` writes it. */
+const IN_JSON: Complaints = {
+  error: (words, code = 'SETTINGS') => {
+    for (const message of words.trimEnd().split('\n')) say(JSON.stringify({ error: { code, message } }));
+  },
+  usage: (text) => {
+    const [message = '', ...details] = text
+      .trimEnd()
+      .replace(/^error: /, '')
+      .split('\n');
+    const more = details.length > 0 ? { details } : {};
+    say(JSON.stringify({ error: { code: 'USAGE', message, ...more } }));
+  },
+};
+
+export function complaints(json = false): Complaints {
+  return json ? IN_JSON : IN_WORDS;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -51,6 +52,22 @@ async function connect(url: string, options: ClientOptions = {}) {
 const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [['--help'], 0, /--listen <url>/],
   [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
+  [['--json', '--version'], 0, /^\{"farjit-executor":"\d+\.\d+\.\d+","node":"\d+\.\d+\.\d+"\}\n$/],
+  [
+    ['--listen', 'ws+unix:x', '--json'],
+    2,
+    /^\{"error":\{"code":"SETTINGS","message":"--json is for --version and new-token; .*\n$/,
+  ],
+  [
+    ['--json', '--lisen'],
+    2,
+    /^\{"error":\{"code":"USAGE","message":"unknown option '--lisen'","details":\[.*\n$/,
+  ],
+  [
+    ['new-token', '--json'],
+    2,
+    /^\{"error":\{"code":"USAGE","message":"missing required argument 'name'"\}\}\n$/,
+  ],
   [[], 2, /nowhere to listen/],
   [['--listen', 'ws+unix:x', '--sandbox', 'loose'], 2, /--sandbox: expected strict, default, off/],
   [['--listen', 'ws+unix:x', '--limit', 'speed=1'], 2, /speed=1: expected NAME=VALUE/],
@@ -194,6 +211,15 @@ test('a new token gets in by its entry, which does not hold it', async (t) => {
   const [, url = ''] = /listening on (\S+)/.exec(stderr()) ?? [];
   t.is((await openOver(t, await connectTo(url, bearer(secret?.trim() ?? '')))).opened.version, 2);
   t.is((await refusalOf(url, bearer('other'))).status, 401);
+});
+
+test('a new token in JSON is one object with its entry, and all that is said', async (t) => {
+  const made = spawn(process.execPath, [entry, 'new-token', 'laptop', '--json', '--expires', '2999-01-01']);
+  const [said = '', errors] = await Promise.all([made.stdout, made.stderr].map((stream) => textOf(stream)));
+  const { token, entry: tokenEntry } = JSON.parse(said);
+  t.regex(token, /^[\w-]{43}$/);
+  const sha256 = createHash('sha256').update(token).digest('hex');
+  t.deepEqual([tokenEntry, errors], [{ name: 'laptop', sha256, expires: '2999-01-01' }, '']);
 });
 
 test('SIGHUP reads certificates and tokens again, and keeps the old ones when the new are wrong', async (t) => {

@@ -80,6 +80,8 @@ export const RUN_HELP: HelpText = {
 export const REPL_HELP: HelpText = {
   paragraphs: [
     'Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.',
+    `${JSON_LINES} Values are {"value":3} on standard output, and what a command shows is an object with its name, as in {"ir":"…"}. ` +
+      'There is no prompt then.',
     EXECUTORS,
   ],
   examples: [

@@ -147,6 +147,7 @@ function addRepl(program: Command, { local, setExitCode }: ProgramContext): void
     executorOption(),
     ...accessOptions(),
     ...confinementOptions(),
+    jsonOption('values, what commands show, and errors as lines of JSON'),
   ]);
   endHelpWith(repl, REPL_HELP).action(async (options: ReplOptions) => {
     const { replCommand } = await import('./repl-command.js');

@@ -17,7 +17,9 @@ import { REPL_COMMANDS, type ReplContext, runReplCommand } from './repl-commands
 import { type EndingSignal, onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit repl`'s options. */
-export type ReplOptions = JITOptions;
+export interface ReplOptions extends JITOptions {
+  readonly json?: boolean | undefined;
+}
 
 const PROMPT = 'ready> ';
 const CONTINUATION_PROMPT = '...> ';
@@ -34,7 +36,7 @@ export async function replCommand(options: ReplOptions): Promise<number> {
   let jit: KaleidoscopeJIT | undefined;
   const early = new AbortController();
   const stop = (request: StopRequest) => (repl ? repl.stop(request) : early.abort(request));
-  const streams = new CommandStreams(stop);
+  const streams = new CommandStreams(stop, { json: options.json });
   const ignoreSignals = onEndingSignal((signal) => {
     if (repl) return repl.onSignal(signal);
     stop(StopRequest.ofSignal(signal));
@@ -58,7 +60,8 @@ export async function replCommand(options: ReplOptions): Promise<number> {
 class Repl {
   readonly #jit: KaleidoscopeJIT;
   readonly #streams: CommandStreams;
-  readonly #isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  /** Whether there is somebody to talk to. */
+  readonly #isTerminal: boolean;
   readonly #history = new History(historyPath());
   readonly #lines: LineReader;
   readonly #context: ReplContext;
@@ -76,11 +79,12 @@ class Repl {
   constructor(jit: KaleidoscopeJIT, streams: CommandStreams) {
     this.#jit = jit;
     this.#streams = streams;
+    this.#isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY) && !streams.json;
     const complete = (line: string) => this.#complete(line);
     this.#lines = new LineReader(this.#isTerminal ? { terminal: { history: this.#history, complete } } : {});
     this.#context = {
       jit,
-      print: async (text) => streams.out.write(`${text}\n`),
+      show: async (text, data) => streams.out.write(`${streams.json ? JSON.stringify(data) : text}\n`),
       complain: async (words) => streams.remark('error', words),
       load: (path) => this.#load(path),
       quit: () => this.stop(new StopRequest(0)),
@@ -91,8 +95,7 @@ class Repl {
   }
 
   async run(): Promise<number> {
-    if (this.#isTerminal)
-      await this.#context.print('Kaleidoscope, compiled lazily. :help lists the commands.');
+    if (this.#isTerminal) await this.#print('Kaleidoscope, compiled lazily. :help lists the commands.');
     if (this.#history.problem !== undefined)
       await this.#streams.remark('warning', `no history is kept: ${this.#history.problem}`);
     try {
@@ -127,12 +130,12 @@ class Repl {
     if (this.#stopped) return;
     switch (event.kind) {
       case 'interrupt':
-        if (this.#pending.length === 0 && event.wasEmpty) await this.#context.print('(Ctrl-D or :quit ends)');
+        if (this.#pending.length === 0 && event.wasEmpty) await this.#print('(Ctrl-D or :quit ends)');
         this.#dropPending();
         return;
       case 'end':
         if (this.#pending.length > 0) await this.#evaluatePending('end');
-        else if (this.#isTerminal) await this.#context.print('');
+        else if (this.#isTerminal) await this.#print('');
         return this.stop(new StopRequest(0));
       case 'line':
         this.#lineCount += 1;
@@ -148,7 +151,7 @@ class Repl {
     // A piped program may have empty lines inside a definition; nobody is there to ask for a way out.
     if (this.#isTerminal && line.trim() === '') {
       this.#dropPending();
-      return this.#context.print(this.#streams.outColors.dim('(input dropped)'));
+      return this.#print(this.#streams.outColors.dim('(input dropped)'));
     }
     this.#pending.push(line);
     this.#pendingLength += line.length + 1;
@@ -211,7 +214,12 @@ class Repl {
   #acknowledge(verb: 'defined' | 'declared', { name, parameters }: PrototypeAST): void {
     if (!this.#isTerminal) return;
     const shown = printable(`${verb} ${name}(${parameters.join(' ')})`);
-    this.#streams.out.write(`${this.#streams.outColors.dim(shown)}\n`);
+    void this.#print(this.#streams.outColors.dim(shown));
+  }
+
+  /** Writes words for people. */
+  async #print(words: string): Promise<void> {
+    await this.#streams.out.write(`${words}\n`);
   }
 
   #complete(line: string): [string[], string] {

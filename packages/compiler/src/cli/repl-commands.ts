@@ -6,8 +6,8 @@ import { collectStatistics, summarize } from './stats-summary.js';
 /** What a command of the REPL works with. */
 export interface ReplContext {
   readonly jit: KaleidoscopeJIT;
-  /** Writes text and a newline to standard output. */
-  print(text: string): Promise<void>;
+  /** Writes what a command has found to standard output: for people, or for programs an object with the command's name. */
+  show(text: string, data: object): Promise<void>;
   /** Writes a message to standard error. */
   complain(words: string): Promise<void>;
   /** Evaluates a file as if it had been typed. */
@@ -25,40 +25,40 @@ export interface ReplCommand {
 
 /** The REPL's own commands, in the order `:help` shows them. */
 export const REPL_COMMANDS: readonly ReplCommand[] = [
-  { name: ':help', summary: 'this list', run: (_, context) => context.print(help()) },
+  { name: ':help', summary: 'this list', run: (_, context) => showHelp(context) },
   {
     name: ':ast',
     argument: 'f',
     summary: 'the syntax tree of a function; an operator is called unary! or binary|',
-    run: (name, context) => printFunction(name, 'ast', context),
+    run: (name, context) => showFunction(name, 'ast', context),
   },
   {
     name: ':ir',
     argument: 'f',
     summary: "a function's LLVM IR after the passes",
-    run: (name, context) => printFunction(name, 'ir', context),
+    run: (name, context) => showFunction(name, 'ir', context),
   },
   {
     name: ':asm',
     argument: 'f',
     summary: "a function's assembly",
-    run: (name, context) => printFunction(name, 'asm', context),
+    run: (name, context) => showFunction(name, 'asm', context),
   },
   {
     name: ':tier',
     argument: 'f',
     summary: 'how a function is compiled: fast at its first call, and again with inlining when it is hot',
-    run: (name, context) => printTier(name, context),
+    run: (name, context) => showTier(name, context),
   },
   {
     name: ':stubs',
     summary: 'names, their stubs, and where these lead: to the trampoline until the first call',
-    run: (_, context) => printStubs(context),
+    run: (_, context) => showStubs(context),
   },
   {
     name: ':stats',
     summary: 'counts and times of this session',
-    run: async (_, context) => context.print(summarize(await collectStatistics(context.jit))),
+    run: (_, context) => showStatistics(context),
   },
   {
     name: ':load',
@@ -85,15 +85,22 @@ function usage({ name, argument }: ReplCommand): string {
   return argument === undefined ? name : `${name} ${argument}`;
 }
 
-function help(): string {
+function showHelp({ show }: ReplContext): Promise<void> {
   const width = Math.max(...REPL_COMMANDS.map((command) => usage(command).length));
-  return REPL_COMMANDS.map((command) => `${usage(command).padEnd(width)}  ${command.summary}`).join('\n');
+  const lines = REPL_COMMANDS.map((command) => `${usage(command).padEnd(width)}  ${command.summary}`);
+  const commands = REPL_COMMANDS.map(({ name, argument, summary }) => ({ name, argument, summary }));
+  return show(lines.join('\n'), { help: commands });
 }
 
-async function printFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {
+async function showStatistics({ jit, show }: ReplContext): Promise<void> {
+  const statistics = await collectStatistics(jit);
+  return show(summarize(statistics), { stats: statistics });
+}
+
+async function showFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {
   const text = await context.jit.print(name, what);
   if (text === undefined) return context.complain(`no function ${quoted(name)} is defined here`);
-  return context.print(printableLines(text.trimEnd()));
+  return context.show(printableLines(text.trimEnd()), { [what]: text });
 }
 
 /** Each tier in words, for `:tier`. */
@@ -107,7 +114,7 @@ const TIER_IN_WORDS: Readonly<Record<FunctionTier['tier'], string>> = {
   failed: 'baseline: it could not be optimised',
 };
 
-async function printTier(name: string, context: ReplContext): Promise<void> {
+async function showTier(name: string, context: ReplContext): Promise<void> {
   const found = await context.jit.tierOf(name);
   if (!found) return context.complain(`no function ${quoted(name)} is defined here`);
   const { tier, count, hotThreshold, available, dependencies } = found;
@@ -116,18 +123,26 @@ async function printTier(name: string, context: ReplContext): Promise<void> {
   if (count !== undefined) lines.push(`counted ${count}, hot at ${hotThreshold}`);
   if (tier === 'optimized')
     lines.push(`could inline: ${list(available)}`, `depends on: ${list(dependencies)}`);
-  return context.print(lines.join('\n'));
+  return context.show(lines.join('\n'), { tier: { name, ...found } });
 }
 
-async function printStubs({ jit, print }: ReplContext): Promise<void> {
-  const stubs = await jit.stubs();
-  if (stubs.length === 0) return print('no stubs yet: a name gets one when code that mentions it is linked');
+async function showStubs({ jit, show }: ReplContext): Promise<void> {
+  const stubs = (await jit.stubs()).map(({ name, stub, target, lazy }) => ({
+    name,
+    stub: `0x${stub.toString(16)}`,
+    target: `0x${target.toString(16)}`,
+    lazy,
+  }));
   const rows = stubs.map(({ name, stub, target, lazy }) => [
     printable(name),
-    `0x${stub.toString(16)}`,
-    lazy ? 'trampoline' : `0x${target.toString(16)}`,
+    stub,
+    lazy ? 'trampoline' : target,
   ]);
-  return print(table(['name', 'stub', 'leads to'], rows));
+  const text =
+    rows.length === 0
+      ? 'no stubs yet: a name gets one when code that mentions it is linked'
+      : table(['name', 'stub', 'leads to'], rows);
+  return show(text, { stubs });
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'ava';
 import { doubleJSON, doubleText } from '../../src/cli/double-text.js';
-import { farjit, folderWith } from './run-farjit.js';
+import { FARJIT, farjit, folderWith, start } from './run-farjit.js';
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
 
 /** What is written as lines of JSON. */
 function objectsOf(text: string): unknown[] {
@@ -115,4 +118,52 @@ test('numbers are written so that they can be read back, and what JSON has not i
     ),
     ['NaN', 'Infinity', '-Infinity'],
   );
+});
+
+test('repl --json writes values, what commands show and errors as objects, on a terminal too', async (t) => {
+  const lines = [
+    'def f(x) x * 2',
+    'extern printd(x)',
+    'f(21)',
+    'printd(2)',
+    '1 +* 2',
+    'nobody(1)',
+    ':ir f',
+    ':tier f',
+    ':stubs',
+    ':stats',
+    ':help',
+    ':ir nobody',
+    ':nothing',
+    'extern log(x)',
+    'log(0-1)',
+  ];
+  const { stdout, stderr, end } = await farjit(t, ['repl', '--json', '--no-cache'], {
+    input: `${lines.join('\n')}\n`,
+  });
+  t.is(end, 0);
+  const printed = stdout.split('\n');
+  t.is(printed.splice(1, 1)[0], '2.000000', "the program's own");
+  const [value, printd, ir, tier, stubs, stats, help, nan, ...more] = objectsOf(printed.join('\n')) as Record<
+    string,
+    unknown
+  >[];
+  t.deepEqual([value, printd, nan, more], [{ value: 42 }, { value: 0 }, { value: 'NaN' }, []]);
+  t.regex(String(ir?.ir), /^define double @"f\$impl"/m);
+  t.like(tier, { tier: { name: 'f' } });
+  t.regex(JSON.stringify(stubs), /^\{"stubs":\[.*"name":"f","stub":"0x/);
+  t.like(stats, { stats: { functionsDefined: 1 } });
+  t.regex(JSON.stringify(help), /^\{"help":\[.*"name":":quit"/);
+  t.deepEqual(
+    objectsOf(stderr).map((line) => (line as { error: { code?: string; line?: number } }).error.line),
+    [5, 6, undefined, undefined],
+  );
+  if (!hasScript) return;
+  const command = ['script', '--quiet', '--return', '--echo', 'never', '--command'];
+  const { child, printed: shows, finished } = start(t, [`${FARJIT} repl --json`, '/dev/null'], { command });
+  child.stdin.write('1+1\n');
+  await shows('stdout', '}');
+  child.stdin.end('\u0004');
+  const onTerminal = await finished;
+  t.is(onTerminal.stdout.replaceAll('\r', '').split('\n')[0], '{"value":2}');
 });
