@@ -14,12 +14,16 @@ export function printScript(shell: 'bash' | 'zsh' | 'fish'): void {
   process.stdout.write(shell === 'bash' ? bashScript() : scriptOf(shell));
 }
 
-/** tab's, so that it can be read again, runs none of what is being typed, and suggests files where nothing else can follow. */
+/**
+ * tab's, so that it can be read again, runs none of what is being typed, completes the value alone of `--option=VALUE`, as readline
+ * wants it, and suggests files where nothing else can follow.
+ */
 function bashScript(): string {
   const words = `\${words[@]:1}`;
   const text = scriptOf('bash')
     .replaceAll(/^readonly (\w+)=(\d+)$/gm, (_, name, value) => `: "\${${name}:=${value}}"`)
-    .replace(`${words}"`, () => `$(printf '%q ' "${words}")"`);
+    .replace(`${words}"`, () => `$(printf '%q ' "${words}")"`)
+    .replaceAll('-- "$cur"', `-- "\${cur#--*=}"`);
   return `${text}complete -o default -F __farjit_complete farjit\n`;
 }
 
@@ -55,7 +59,8 @@ function filesCanFollow(program: Command, words: readonly string[]): boolean {
   const current = words.at(-1) ?? '';
   const command = childOf(program, first);
   if (words.includes('--')) return words.indexOf('--') < words.length - 1;
-  const option = optionOf(childOf(command, second) ?? command, words.at(-2));
+  const [joined] = /^--[^=]+(?==)/.exec(current) ?? [];
+  const option = optionOf(childOf(command, second) ?? command, joined ?? words.at(-2));
   if (option?.required) return FILE_VALUES.has(/<(\w+)/.exec(option.flags)?.[1] ?? '');
   if (current.startsWith('-')) return false;
   if (!command) return words.length > 1 || !program.commands.some((one) => one.name().startsWith(current));

@@ -31,9 +31,9 @@ export async function runFiles(
   { refuse, refuseOption }: Refusals,
 ): Promise<number> {
   const text = options.eval?.join('\n');
-  // Without files in front of it, `--` is what lets names begin with a dash.
+  // Without files in front of it, `--` is what lets names begin with a dash, and another one ends them.
   const [paths, args] =
-    files.length > 0 || text !== undefined ? [files, rest] : [rest.map((path) => textOf(path, refuse)), []];
+    files.length > 0 || text !== undefined ? [files, rest] : filesBehindDashes(rest, refuse);
   const { linked, kaleidoscope } = programFiles(paths);
   const [file = COMMAND_LINE, second] = kaleidoscope;
   const hasKaleidoscope = text !== undefined || kaleidoscope.length > 0;
@@ -54,4 +54,13 @@ export async function runFiles(
     return refuse('what stands behind -- is for programs that begin with main, and this one is Kaleidoscope');
   const { runCommand } = await import('./run-command.js');
   return runCommand({ path: file, text }, linked, options);
+}
+
+function filesBehindDashes(
+  rest: RunArguments['rest'],
+  refuse: Refusals['refuse'],
+): [files: readonly string[], args: RunArguments['rest']] {
+  const at = rest.indexOf('--');
+  const end = at < 0 ? rest.length : at;
+  return [rest.slice(0, end).map((path) => textOf(path, refuse)), rest.slice(end + 1)];
 }

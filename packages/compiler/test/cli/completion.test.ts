@@ -24,6 +24,8 @@ const CASES: readonly (readonly [words: readonly string[], first: readonly strin
   [['run', '--specul'], ['--speculate', '--speculate-order'], ':4'],
   [['run', '--speculate', ''], ['off', 'auto', 'eager'], ':4'],
   [['run', '--speculate', 'e'], ['eager'], ':4'],
+  [['run', '--speculate='], ['off', 'auto', 'eager'], ':4'],
+  [['run', '--speculate=e'], ['eager'], ':4'],
   [['repl', '--sandbox-'], ['--sandbox-required'], ':4'],
   [['map', '--inp'], ['--input'], ':4'],
   [['run', '--limit', ''], [], ':4'],
@@ -35,6 +37,9 @@ const CASES: readonly (readonly [words: readonly string[], first: readonly strin
   [['a.c', ''], [], ':0'],
   [['run', 'a.c', '--', '--x'], [], ':0'],
   [['run', '--record-calls', ''], [], ':0'],
+  [['run', '--record-calls='], [], ':0'],
+  [['run', '--record-calls=a'], [], ':0'],
+  [['run', '--limit='], [], ':4'],
   [['cache', 'info', '--cache-dir', ''], [], ':0'],
   [['map', ''], [], ':4'],
   [['map', 'f', ''], [], ':0'],
@@ -102,6 +107,12 @@ withBash('bash completes commands, options, values and files, and runs none of w
   await shows('strict ');
   type('\u0003');
   await shows('ready> ');
+  type('farjit run --speculate=ea\t');
+  await shows('--speculate=eager ');
+  type('--cache-dir=man\t');
+  await shows('--cache-dir=mandelbrot.ks ');
+  type('\u0003');
+  await shows('ready> ');
   type('farjit man\t');
   await shows('farjit mandelbrot.ks ');
   type('\u0003');
@@ -126,6 +137,12 @@ withZsh('zsh completes commands, options, values and files', async (t) => {
   await shows('ct');
   type('\u0003');
   await shows('ready> ');
+  type('farjit run --speculate=ea\t');
+  await shows('ger');
+  type(' --record-calls=man\t');
+  await shows('delbrot.ks');
+  type('\u0003');
+  await shows('ready> ');
   type('farjit run man\t');
   await t.notThrowsAsync(shows('delbrot.ks'));
 });
@@ -142,6 +159,8 @@ withFish('fish completes commands, options, values and files', async (t) => {
   t.deepEqual((await completed('farjit rep'))[0], 'repl');
   t.true((await completed('farjit run --speculate-')).includes('--speculate-order'));
   t.deepEqual((await completed('farjit run --sandbox st'))[0], 'strict');
+  t.deepEqual((await completed('farjit run --sandbox=st'))[0], '--sandbox=strict');
+  t.true((await completed('farjit run --record-calls=man')).includes('--record-calls=mandelbrot.ks'));
   t.true((await completed('farjit run man')).includes('mandelbrot.ks'));
 });
 

@@ -19,6 +19,23 @@ test('a file, standard input and options stand for run', async (t) => {
   t.deepEqual([meant.stderr, meant.end], ["farjit: error: unknown command 'rum'\n(Did you mean run?)\n", 2]);
 });
 
+test('behind --, names of files may begin with a dash, and another one ends them', async (t) => {
+  const cwd = await folderWith(t, {
+    '-main.ll': 'define i32 @main(i32 %c, i8** %v) {\n ret i32 %c\n}\n',
+    '-program.ks': '5;',
+  });
+  for (const [args, printed, end] of [
+    [['--', '-program.ks'], 'Evaluated to 5.000000\n', 0],
+    [['--', '-main.ll'], '', 1],
+    [['--', '-main.ll', '--', '-a', '--'], '', 3],
+    [['-O1', '--', '-main.ll', '--', 'b'], '', 2],
+    [['run', '--', '-main.ll', '--'], '', 1],
+  ] as const)
+    t.deepEqual(await farjit(t, args, { cwd }), { stdout: printed, stderr: '', end }, args.join(' '));
+  const none = await farjit(t, ['--', '--', 'a'], { cwd });
+  t.deepEqual([none.stderr, none.end], ["farjit: error: missing required argument 'file'\n", 2]);
+});
+
 test('-e prints the values of what it evaluates, exactly', async (t) => {
   const evaluate = (...args: string[]) => farjit(t, args);
   t.deepEqual(await evaluate('-e', 'def f(x) x+1; f(41)'), { stdout: '42\n', stderr: '', end: 0 });
