@@ -15,7 +15,8 @@ import { runScript, step } from './lib/report.mjs';
 import { setUp } from './lib/set-up.mjs';
 
 await runScript(async () => {
-  await setUp('tests');
+  const isHere = process.argv.includes('--here');
+  await setUp(!isHere && process.getuid?.() === 0 ? 'packages' : 'tests');
   await build();
   const checks = new Checks();
   const work = mkdtempSync(join(tmpdir(), 'farjit-packages-'));
@@ -24,7 +25,7 @@ await runScript(async () => {
   try {
     await checkTarballs(checks, packages);
     await checkFolder(checks, join(work, 'project'), registry.url);
-    if (!process.argv.includes('--here')) await checkRoots(checks, registry.url, work);
+    if (!isHere) await checkRoots(checks, registry.url, work);
   } finally {
     registry.close();
     rmSync(work, { recursive: true, force: true });

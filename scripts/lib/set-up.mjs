@@ -7,8 +7,9 @@ const OLDEST_NODE_MAJOR = 20;
 
 /**
  * What a fresh clone needs before it can be built. Does only what is not done yet.
- * @param {'command' | 'build' | 'tests'} [purpose] `command`: to build the command and run programs with it; `build`: to
- *   build everything; `tests`: that, and what only the tests use, as far as it can be had
+ * @param {'command' | 'build' | 'tests' | 'packages'} [purpose] `command`: to build the command and run programs with it; `build`: to
+ *   build everything; `tests`: that, and what only the tests use, as far as it can be had; `packages`: that, and what only
+ *   those of the packages use, as root
  */
 export async function setUp(purpose = 'build') {
   const started = performance.now();

@@ -55,11 +55,15 @@ const FOR_TESTS = [
   { what: 'ip', aptPackage: 'iproute2', probe: () => onPath('ip') },
 ];
 
+/** What the tests of the packages use as root: empty systems. */
+const DEBOOTSTRAP = { what: 'debootstrap', aptPackage: 'debootstrap', probe: () => onPath('debootstrap') };
+
 /** By purpose: what it cannot do without, and what it can. */
 const PURPOSES = {
   command: { required: FOR_THE_COMMAND, optional: [CLANG] },
   build: { required: [...FOR_THE_COMMAND, ...FOR_LLVM_BINDINGS], optional: [] },
   tests: { required: [...FOR_THE_COMMAND, ...FOR_LLVM_BINDINGS], optional: FOR_TESTS },
+  packages: { required: [...FOR_THE_COMMAND, ...FOR_LLVM_BINDINGS], optional: [...FOR_TESTS, DEBOOTSTRAP] },
 };
 
 /**
