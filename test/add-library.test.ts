@@ -21,3 +21,11 @@ test('one that was not is refused, in words that name the option', async (t) => 
   await t.throwsAsync(jit.addLibrary('libc.s'), { instanceOf: LibraryNotLoadedError });
   await t.throwsAsync(jit.addLibrary(''), { code: 'BAD_ARGUMENT' });
 });
+
+test('a library is there although a runner was lost', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  const abort = await jit.lookup('abort', { result: 'void', parameters: [] });
+  await t.throwsAsync(abort(), { code: 'RUNNER_LOST' });
+  await t.notThrowsAsync(jit.addLibrary('libstdc++.so.6'));
+  await t.throwsAsync(jit.addLibrary('libnone.so'), { instanceOf: LibraryNotLoadedError });
+});

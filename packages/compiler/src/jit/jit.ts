@@ -174,7 +174,7 @@ export class JIT implements AsyncDisposable {
    */
   async addLibrary(path: string): Promise<void> {
     checkName(path);
-    requireLibrary(await this.runnerMaps(), path, this.#local !== undefined);
+    requireLibrary(await this.session.runnerMaps(), path, this.#local !== undefined);
   }
 
   /** Adds a C or C++ source to the main dylib: see `Dylib.addC`. */

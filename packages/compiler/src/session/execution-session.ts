@@ -229,6 +229,16 @@ export class ExecutionSession implements CallingSession {
     this.#code.sets.checkRemovable(unit, this.#runner);
   }
 
+  /** What a runner has mapped, as `/proc/<pid>/maps` says it: a new one, where the last was lost. */
+  runnerMaps(): Promise<string> {
+    return this.#runners.inSome(
+      'a look at what it has mapped',
+      () => this.runner(),
+      (runner) =>
+        this.#runners.whileAlive(runner, async () => (await this.executor.runnerMaps()) || undefined),
+    );
+  }
+
   /** Address of a name as JIT'd code sees it: its stub, or where its data is. Undefined when nobody defines it. */
   async findSymbol(name: string, dylib = this.mainDylib): Promise<FoundSymbol | undefined> {
     const find = async (runner: RunnerContext) => {
