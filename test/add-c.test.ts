@@ -222,12 +222,21 @@ test('what an editor puts in front of UTF-8 is no part of a source', async (t) =
   t.is(await (await jit.lookup('f'))(), 1);
 });
 
-test('options whose checks would be left out without a word are refused', async (t) => {
+test('options whose checks and counters would be left out without a word are refused', async (t) => {
   const { jit } = await openJIT(t);
-  for (const flag of ['-fsanitize=address', '-fsanitize=undefined,thread', '-fsanitize-coverage=trace-pc'])
+  for (const flag of [
+    '-fsanitize=address',
+    '-fsanitize=undefined,thread',
+    '-fsanitize=leak',
+    '-fsanitize-coverage=trace-pc',
+    '-fprofile-generate=/tmp',
+    '-fprofile-instr-generate',
+    '-fprofile-arcs',
+    '--coverage',
+  ])
     await t.throwsAsync(jit.addC('int f(void) { return 1; }', { name: 'f.c', flags: [flag, '-g'] }), {
       instanceOf: CCompilerError,
-      message: `f.c is not compiled with ${flag}: what that has a program check is not supported`,
+      message: `f.c is not compiled with ${flag}: what that puts into a program is not supported`,
     });
   await jit.addC('int f(int x) { return x + 1; }', {
     flags: ['-fsanitize=undefined', '-fsanitize-trap=all'],

@@ -44,9 +44,17 @@ const CLANG_LIBRARY = /^lib(clang-cpp|LLVM)[^/]*\.so[.\d]*$/;
 /** Options whose value is a path, in one word with it or in two. */
 const PATH_OPTION = /^(-I|-isystem|-iquote|-idirafter|-isysroot|-include|-imacros|--sysroot=|-B)(.*)$/;
 
-/** Options that have passes put checks into code. */
-const NOT_INSTRUMENTED =
-  /^-fsanitize=(.*,)?(address|hwaddress|kernel-\w+|memory|memtag\S*|thread|dataflow|fuzzer\S*)(,|$)|^-fsanitize-coverage=/;
+/** Options that have passes, or libraries, put checks and counters into a program. */
+const NOT_INSTRUMENTED = new RegExp(
+  [
+    '^-fsanitize=(.*,)?(address|hwaddress|kernel-\\w+|memory|memtag\\S*|thread|dataflow|fuzzer\\S*|leak|scudo|safe-stack)(,|$)',
+    '^-fsanitize-coverage=',
+    '^-f(cs-)?profile-(generate|instr-generate|arcs)(=|$)',
+    '^-fmemory-profile(=|$)',
+    '^-ftest-coverage$',
+    '^--?coverage$',
+  ].join('|'),
+);
 
 /** Far more than any source takes. */
 const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 1024 };
@@ -181,7 +189,7 @@ function refuseInstrumentation(name: string, flags: readonly string[]): void {
   const flag = flags.findLast((given) => NOT_INSTRUMENTED.test(given));
   if (flag !== undefined)
     throw new CCompilerError(
-      `${name} is not compiled with ${flag}: what that has a program check is not supported`,
+      `${name} is not compiled with ${flag}: what that puts into a program is not supported`,
     );
 }
 
