@@ -8,8 +8,7 @@ const OFF_WARNING =
  * configuration file.
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const options =
-    compilersOptions(argv) ?? (await (await import('./command-line.js')).parseCommandLine(argv));
+  const options = compilersOptions(argv) ?? (await givenOptions(argv));
   if ('exitCode' in options) return options.exitCode;
   // What serves strangers is slow to load.
   if (options.listen.length > 0) return (await import('./serve-listeners.js')).serveListeners(options);
@@ -21,6 +20,19 @@ export async function main(argv: readonly string[]): Promise<number> {
     complaints().error(error instanceof Error ? error.message : String(error));
     return 1;
   }
+}
+
+async function givenOptions(
+  argv: readonly string[],
+): Promise<ExecutorOptions | { readonly exitCode: number }> {
+  const [{ AnswerWatch }, { parseCommandLine }] = await Promise.all([
+    import('./answer-watch.js'),
+    import('./command-line.js'),
+  ]);
+  const answer = new AnswerWatch();
+  const options = await parseCommandLine(argv);
+  if (!('exitCode' in options)) return options;
+  return { exitCode: await answer.exitCodeOf(options.exitCode, argv.includes('--json')) };
 }
 
 /** The one command line compilers use is read by hand: a program's start waits for it. */

@@ -39,8 +39,9 @@ export async function newToken(argv: readonly string[]): Promise<{ readonly exit
     ].join('\n');
     // What the executor would say of it.
     await parseTokenFile(text, 'the entry');
-    process.stdout.write(json ? `${JSON.stringify({ token, entry })}\n` : text);
-    if (!json) process.stderr.write(`${token}\n`);
+    // Nobody should be let in by a token that nobody has.
+    if (json || (await isWritten(process.stderr, `${token}\n`)))
+      process.stdout.write(json ? `${JSON.stringify({ token, entry })}\n` : text);
     return { exitCode: 0 };
   } catch (error) {
     if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 };
@@ -48,4 +49,10 @@ export async function newToken(argv: readonly string[]): Promise<{ readonly exit
     say.error(error.message);
     return { exitCode: 2 };
   }
+}
+
+function isWritten(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    stream.write(text, (error) => resolve(!error));
+  });
 }

@@ -22,7 +22,8 @@ export function parseSettings<S extends v.GenericSchema>(
   schema: S,
 ): v.InferOutput<S> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // `yaml` counts a byte order mark as a column.
+  const document = parseDocument(text.replace(/^\ufeff/, ''), { lineCounter: lines, prettyErrors: false });
   const at = (offset: number | undefined) =>
     offset === undefined ? path : `${path}:${lines.linePos(offset).line}`;
   const [error] = document.errors;

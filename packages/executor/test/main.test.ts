@@ -1,10 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { joinWebSocket, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
@@ -221,6 +231,27 @@ test('a new token in JSON is one object with its entry, and all that is said', a
   const sha256 = createHash('sha256').update(token).digest('hex');
   t.deepEqual([tokenEntry, errors], [{ name: 'laptop', sha256, expires: '2999-01-01' }, '']);
 });
+
+/** Whose device is full, and what is said on the other stream. */
+const UNWRITTEN: readonly [args: string[], full: 'stdout' | 'stderr', other: RegExp][] = [
+  [['--version'], 'stdout', /^farjit-executor: error: cannot write to standard output: .*ENOSPC.*\n$/],
+  [['--help'], 'stdout', /^farjit-executor: error: cannot write to standard output: /],
+  [['new-token', 'a'], 'stdout', /^[\w-]{43}\nfarjit-executor: error: cannot write to standard output: /],
+  [['new-token', 'a', '--json'], 'stdout', /^\{"error":\{"code":"OUTPUT","message":"cannot write to /],
+  // Nobody has the token, so its entry is not to be there either.
+  [['new-token', 'a'], 'stderr', /^$/],
+];
+for (const [args, full, other] of UNWRITTEN)
+  test(`farjit-executor ${args.join(' ')} fails where ${full} cannot be written to`, async (t) => {
+    const device = openSync('/dev/full', 'w');
+    t.teardown(() => closeSync(device));
+    const stdio = full === 'stdout' ? ['ignore', device, 'pipe'] : ['ignore', 'pipe', device];
+    const child = spawn(process.execPath, [entry, ...args], { stdio: stdio as ['ignore', number, 'pipe'] });
+    const said = (full === 'stdout' ? child.stderr : child.stdout) as Readable;
+    const [text, [code]] = await Promise.all([textOf(said), once(child, 'close')]);
+    t.is(code, 1);
+    t.regex(text, other);
+  });
 
 test('SIGHUP reads certificates and tokens again, and keeps the old ones when the new are wrong', async (t) => {
   const [first, second] = [new TestCA(t), new TestCA(t)];

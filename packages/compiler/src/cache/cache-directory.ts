@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, utimesSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
 import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
+import { systemErrorWords } from '../files/system-error.js';
 import { CACHE_KEY_NAME, openCacheKey } from './cache-key.js';
 import { PACK_HEADER_BYTES, type PackEntry, packedBytes, type Seal, writePack } from './pack.js';
 import { PackReader } from './pack-reader.js';
@@ -51,11 +52,10 @@ export class CacheDirectory {
     try {
       return new CacheDirectory(PrivateDirectory.open(path));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
       const words =
         error instanceof NotPrivateError
           ? `the cache directory ${path} ${error.problem}`
-          : `cannot open the cache directory ${path}: ${reason}`;
+          : `cannot open the cache directory ${path}: ${systemErrorWords(error)}`;
       throw new CacheDirectoryError(words, { cause: error });
     }
   }

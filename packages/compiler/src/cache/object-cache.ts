@@ -1,3 +1,5 @@
+import { FarJITError } from '@farjit/protocol/errors';
+import { systemErrorWords } from '../files/system-error.js';
 import type { CacheEvent } from '../observe/events.js';
 import { CacheDirectory } from './cache-directory.js';
 import { type LazyContent, MemoryCache } from './memory-cache.js';
@@ -222,7 +224,10 @@ export class ObjectCache {
       this.#isUnusable = true;
       this.#notify({
         type: 'cache-unusable',
-        reason: error instanceof Error ? error.message : String(error),
+        reason:
+          error instanceof FarJITError
+            ? error.message
+            : `cannot use the cache directory ${this.#path}: ${systemErrorWords(error)}`,
       });
     }
   }

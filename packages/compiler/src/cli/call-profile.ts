@@ -2,8 +2,8 @@ import { FarJITError } from '@farjit/protocol/errors';
 import * as v from 'valibot';
 import { readBoundedFile } from '../files/bounded-file.js';
 import { writeOutputFile } from '../files/output-file.js';
+import { systemErrorWords } from '../files/system-error.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
-import { systemErrorWords } from './system-error.js';
 
 /**
  * The calls of a run: each function it called, once, in the order of the first calls.

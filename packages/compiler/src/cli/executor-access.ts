@@ -1,7 +1,7 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { readTrustedFile, UntrustedFileError } from '@farjit/protocol/file-trust';
 import type { ConnectOptions } from '../executor-client/connect.js';
-import { systemErrorWords } from './system-error.js';
+import { systemErrorWords } from '../files/system-error.js';
 
 /** Options of commands that say who they are to an executor elsewhere. Files are PEM, except for the token's. */
 export interface AccessOptions {

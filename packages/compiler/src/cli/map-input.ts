@@ -1,8 +1,8 @@
 import { addAbortSignal } from 'node:stream';
 import { openStream, readBoundedFile } from '../files/bounded-file.js';
+import { systemErrorWords } from '../files/system-error.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import { DataFileError, type MapInput } from './map-columns.js';
-import { systemErrorWords } from './system-error.js';
 
 const DOUBLE_BYTES = 8;
 /** Most that Node has in one buffer. */

@@ -1,9 +1,9 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { checkOutputFile, writeOutputFile } from '../files/output-file.js';
+import { systemErrorWords } from '../files/system-error.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import type { CommandStreams } from './command-streams.js';
 import { doubleJSON } from './double-text.js';
-import { systemErrorWords } from './system-error.js';
 
 /** Lines made at a time. */
 const LINES_PER_PIECE = 16_384;

@@ -1,8 +1,8 @@
 import { FarJITError } from '@farjit/protocol/errors';
 import { readBoundedFile, readBoundedStream } from '../files/bounded-file.js';
+import { systemErrorWords } from '../files/system-error.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import { SourceText } from '../frontends/kaleidoscope/source-text.js';
-import { systemErrorWords } from './system-error.js';
 
 /** Largest program: a million functions. An endless pipe must not take all memory. */
 export const MAX_SOURCE_BYTES = 64 * 1024 * 1024;

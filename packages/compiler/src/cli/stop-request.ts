@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { systemErrorWords } from './system-error.js';
+import { systemErrorWords } from '../files/system-error.js';
 
 /** Signals that ask a command to end. */
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -149,6 +149,15 @@ test('a cache that cannot be used is remarked once, and the program runs', async
   t.is(stderr.match(/cannot open the cache directory/g)?.length, 1);
 });
 
+test('a directory that takes no file is called by its name, once', async (t) => {
+  const { stdout, stderr } = await farjit(t, ['run', '--cache-dir', '/proc', '-'], { input: '1 + 1;' });
+  t.is(stdout, 'Evaluated to 2.000000\n');
+  t.is(
+    stderr,
+    'farjit: warning: cannot use the cache directory /proc: no such file or directory; nothing is kept\n',
+  );
+});
+
 test('a damaged cache is compiled again, and then used again', async (t) => {
   const { run, cacheDir } = await setUp(t);
   await run(SMALL);
