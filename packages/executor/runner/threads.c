@@ -170,6 +170,8 @@ static void *program_main(void *argument)
 	uint64_t result;
 	if (!farjit_run_bounded(&started->thread, program_entry, started, &result))
 		farjit_fault("a thread of the program was unwound to its start");
+	/* Where it let itself be cancelled anywhere, that would be in what the runner and libc do for its end. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	return (void *)result;
 }
 

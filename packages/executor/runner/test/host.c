@@ -290,6 +290,11 @@ enum { ALL_CODE_CELL = 256 + 32 + 4 };
 
 void publish_eh_frame(struct host *host)
 {
+	publish_eh_frame_before(host, payload_end);
+}
+
+void publish_eh_frame_before(struct host *host, const char *end)
+{
 	/* .eh_frame, LSB chapter 10.6: one CIE whose rules hold for the body of every payload function, and one
 	 * FDE with absolute addresses. DWARF numbers: rbp is 6, the return address 16. */
 	static const unsigned char cie[] = {
@@ -309,7 +314,7 @@ void publish_eh_frame(struct host *host)
 		.fde_bytes = 20,
 		.cie_offset = sizeof cie + 4,
 		.start = host->control->base,
-		.bytes = (uint64_t)(payload_end - payload_start),
+		.bytes = (uint64_t)(end - payload_start),
 	};
 	memcpy(frame.cie, cie, sizeof cie);
 	memcpy(host->data + DATA_EH_FRAME, &frame, sizeof frame);

@@ -92,6 +92,8 @@ uint64_t data_address(const struct host *host, size_t offset);
 uint64_t control_address(const struct host *host, const void *field);
 /* Puts an .eh_frame for the whole payload into the index. */
 void publish_eh_frame(struct host *host);
+/* The same for what is before `end`, a symbol of the payload. */
+void publish_eh_frame_before(struct host *host, const char *end);
 /* Takes it out again. */
 void forget_eh_frame(struct host *host);
 struct farjit_frame_index *host_frame_index(struct host *host);
@@ -140,7 +142,7 @@ struct test_case {
 	void (*run)(void);
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
-	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[], thread_cases[];
+	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[], thread_cases[], cancel_cases[];
 /* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
 extern bool runner_is_confined;

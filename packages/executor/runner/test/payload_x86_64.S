@@ -141,6 +141,8 @@ PAYLOAD prepare_and_reenter
 	decq	-16(%rbp)
 	jnz	1b
 	leave
+	.globl	prepare_and_reenter_end
+prepare_and_reenter_end:
 	ret
 
 /* void destroy_again(struct { uint64_t set_specific, key, last, count; } *): sets the key to the structure again until it

@@ -107,4 +107,7 @@ export const CASES: readonly string[] = [
   'a-unit-that-is-used-again-is-filled-again',
   'threads-that-have-ended-are-filled-no-more',
   'tells-where-variables-of-libraries-are',
+  'a-thread-cancelled-before-any-instruction-leaves-nothing-behind',
+  'a-thread-cancelled-in-a-counter-has-rung-or-not',
+  'a-thread-cancelled-while-it-reports-a-trap-ends-the-runner',
 ];
