@@ -1,6 +1,7 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { compile } from '#compiler/test/jitlink/toolchain.js';
-import { openJIT } from './jit-fixture.js';
+import { eventually, openJIT } from './jit-fixture.js';
+import { parseMaps } from './proc.js';
 
 /** Counts what is freed that it has not given; all that it has given is overwritten when it is freed. */
 const HEAP = `
@@ -74,6 +75,32 @@ test('libraries use the heap of a program that has its own', async (t) => {
     t.is(printed(), '111213011500001of a thread 1 0\n');
     await jit.close();
   }
+});
+
+/** The libraries of a runner in which a program waits: how large each of their mappings is, and its rights. */
+async function librariesBeside(t: ExecutionContext, ...heap: readonly Uint8Array[]): Promise<string[]> {
+  const { jit, printed } = await openJIT(t);
+  const source = '#include <stdio.h>\nint main(void) { puts("here"); return getchar() != EOF; }';
+  for (const [index, object] of [compile(source, ['-O1', '-fPIC']), ...heap].entries())
+    await jit.addObject(object, { name: `${index}.o` });
+  let mappings: string[] = [];
+  async function* look() {
+    await eventually(() => printed() === 'here\n', 'the program waits');
+    mappings = parseMaps(await jit.runnerMaps())
+      .filter(({ path }) => path.includes('.so'))
+      .map(({ start, end, rights, path }) => `${end - start} ${rights} ${path}`);
+    yield new Uint8Array();
+  }
+  t.deepEqual(await jit.runProgram({ stdin: look(), lineBuffered: true }), { exitCode: 0 });
+  await jit.close();
+  return mappings;
+}
+
+test("a library that calls a program's heap is as read-only as before", async (t) => {
+  const heap = compile(HEAP, ['-O1', '-fPIC', '-fno-builtin', '-ffunction-sections']);
+  const mappings = await librariesBeside(t);
+  t.true(mappings.some((line) => / rw-p .*libc\.so/.test(line)));
+  t.deepEqual(await librariesBeside(t, heap), mappings);
 });
 
 test("libraries use a program's operators new and delete, also for what it makes before main", async (t) => {

@@ -86,6 +86,18 @@ test('output between calls counts from the last call on', async (t) => {
   t.like(ends, [{ kind: 'limit', limit: { name: 'output', value: 100 } }]);
 });
 
+test('output of a call counts for nothing that comes after it', async (t) => {
+  const { calls, ends, call, end } = callsAlone(t);
+  const called = call();
+  calls.countOutput(60);
+  end(0);
+  await called;
+  calls.countOutput(100);
+  t.deepEqual(ends, []);
+  calls.countOutput(1);
+  t.like(ends, [{ kind: 'limit', limit: { name: 'output', value: 100 } }]);
+});
+
 test('a worker is made for a slot once, and one that is there is taken first', async (t) => {
   const { calls, happened, call, end } = callsAlone(t);
   const spawned = (slot: number) =>

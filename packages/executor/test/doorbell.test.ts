@@ -68,6 +68,25 @@ test('the rest of a bell is waited for, and a bell that never becomes whole is n
   t.deepEqual(heard, [{ kind: 1, slot: 2, value: 3 }]);
 });
 
+test('who looks whether the runner has left its end keeps what was rung, and parts of a bell', async (t) => {
+  const { ends, doorbell, heard, bytesOf } = prepare(t);
+  const bytes = bytesOf([1, 2, 3], [4, 5, 6], [7, 8, 9]);
+  for (const [from, to] of [
+    [0, 13],
+    [13, 24],
+  ] as const) {
+    writeSync(ends.runnerFd, bytes.subarray(from, to));
+    for (let looks = 0; looks < 3; looks++) t.false(doorbell.isLeft());
+  }
+  ends.closeRunnerEnd();
+  await until(() => heard.length === 3);
+  t.deepEqual(
+    heard.map(({ kind }) => kind),
+    [1, 4, 7],
+  );
+  await until(() => doorbell.isLeft());
+});
+
 test('it is closed once, after all that was rung before has been heard', async (t) => {
   const { ends, heard, state, doorbell, bytesOf } = prepare(t);
   const count = 1000;

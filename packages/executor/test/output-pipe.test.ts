@@ -9,9 +9,12 @@ const LARGE_BYTES = 16 * 1024;
 
 function prepare(t: ExecutionContext) {
   const chunks: Buffer[] = [];
-  const state = { isCongested: false };
+  const state = { isCongested: false, onChunk: (_sizeBytes: number) => {} };
   const output = new OutputPipe(new Guard({ onFault: (place, error) => t.fail(`${place}: ${error}`) }), {
-    write: (content) => chunks.push(Buffer.from(content)),
+    write: (content) => {
+      chunks.push(Buffer.from(content));
+      state.onChunk(content.byteLength);
+    },
     isCongested: () => state.isCongested,
   });
   let isOpen = true;
@@ -54,6 +57,18 @@ test('a pipe that is full is delivered whole by one drain', (t) => {
   const { output, write, bytes } = prepare(t);
   write(PIPE_BYTES);
   output.drain();
+  t.is(bytes(), PIPE_BYTES);
+});
+
+test('a drain has an end though the writer goes on', (t) => {
+  const { output, state, write, bytes } = prepare(t);
+  let roundsLeft = 20;
+  state.onChunk = (sizeBytes) => {
+    if (roundsLeft-- > 0) write(sizeBytes);
+  };
+  write(PIPE_BYTES / 4);
+  output.drain();
+  state.onChunk = () => {};
   t.is(bytes(), PIPE_BYTES);
 });
 

@@ -193,6 +193,20 @@ test('mappings are charged by what the kernel keeps for them', async (t) => {
   t.is(await meter.text(MIB), '');
 });
 
+test.serial('a text of mappings has nothing of what was in its memory before', async (t) => {
+  const child = await startProcess(t, '');
+  child.kill('SIGSTOP');
+  await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
+  const meter = new MappingsMeter(new MapsReader(), child.pid ?? 0);
+  t.teardown(() => meter.close());
+  const { allocUnsafe } = Buffer;
+  t.teardown(() => {
+    Buffer.allocUnsafe = allocUnsafe;
+  });
+  Buffer.allocUnsafe = ((sizeBytes: number) => Buffer.alloc(sizeBytes, 'secret\n')) as typeof allocUnsafe;
+  t.is(await meter.text(MIB), readFileSync(`/proc/${child.pid}/maps`, 'utf8'));
+});
+
 /** Makes mappings of a page each that cannot be merged, as many again between them. */
 function makeMappings(t: ExecutionContext, count: number): void {
   const sizeBytes = 2 * count * 4096;

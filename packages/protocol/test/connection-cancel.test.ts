@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import test from 'ava';
 import { FrameKind } from '../src/codec.js';
 import { AbortError, ConnectionClosedError, RemoteError, RequestError } from '../src/errors.js';
@@ -68,6 +69,22 @@ test('a signal aborted before the request sends nothing; one aborted after the a
     frames.map(({ kind }) => kind),
     [FrameKind.Request],
   );
+});
+
+test('a signal is listened to until the answer, whatever that is', async (t) => {
+  const { compiler, executor } = connectPair();
+  const { signal } = new AbortController();
+  const listeners = () => getEventListeners(signal, 'abort').length;
+  executor.handle(lookupSymbols, async ({ names }) => {
+    if (names[0] === 'fails') throw new RequestError('DRAINING', 'not now');
+    return { addresses: [] };
+  });
+  const answered = compiler.request(lookupSymbols, { names: ['a'] }, { signal });
+  const failed = compiler.request(lookupSymbols, { names: ['fails'] }, { signal });
+  t.is(listeners(), 2);
+  await answered;
+  await t.throwsAsync(failed, { code: 'DRAINING' });
+  t.is(listeners(), 0);
 });
 
 test('a cancel that crosses its answer is ignored', async (t) => {

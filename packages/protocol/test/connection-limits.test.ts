@@ -166,6 +166,17 @@ test('requests are refused while too much waits to be read, and taken again when
   await t.notThrowsAsync(ask());
 });
 
+test('requests that fail at once cost nothing afterwards, however many they are', async (t) => {
+  const { compiler, executor } = connectPair();
+  executor.handle(lookupSymbols, () => {
+    throw new RequestError('DRAINING', 'not now');
+  });
+  for (let i = 0; i <= MAX_REQUESTS_IN_FLIGHT; i++)
+    await t.throwsAsync(compiler.request(lookupSymbols, { names: ['a'] }), { code: 'DRAINING' });
+  await t.throwsAsync(compiler.request(reenter, { trampoline: NULL_ADDR }), { code: 'METHOD_NOT_ALLOWED' });
+  t.is(executor.unansweredBytes, 0);
+});
+
 test('answers that come later are sent inside of what counts their time', async (t) => {
   const [a, b] = createMemoryTransportPair();
   const counted: string[] = [];

@@ -134,3 +134,21 @@ test('a peer that only pings has no message to finish', async (t) => {
   t.teardown(() => clearInterval(pings));
   t.is(await Promise.race([givenUp, delay(800, 'alive')]), 'alive');
 });
+
+test('pings that came before a message leave it no more time', async (t) => {
+  const ends = await openEnds(t);
+  const givenUp = watch(ends, 200 * SLOWEST_BYTES_PER_MS);
+  // Each of them may be half a kilobyte.
+  for (let i = 0; i < 512; i++) {
+    const heard = once(ends.near, 'ping');
+    ends.far.ping();
+    await heard;
+  }
+  const finished = once(ends.near, 'message');
+  ends.far.send(Buffer.alloc(1));
+  await finished;
+  ends.far.send(Buffer.alloc(256 * 1024), { fin: false });
+  const trickle = setInterval(() => ends.far.send(Buffer.alloc(1), { fin: false }), 5);
+  t.teardown(() => clearInterval(trickle));
+  t.regex(await givenUp, /^a message is not complete after 0\.\d+ s$/);
+});

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { encodeFrame, type Frame, FrameKind } from '../src/codec.js';
+import { decodeFrame, encodeFrame, type Frame, FrameKind } from '../src/codec.js';
 import {
   ACKNOWLEDGE_EVERY_BYTES,
   ACKNOWLEDGE_EVERY_FRAMES,
@@ -113,6 +113,20 @@ test('frames that were lost on their way are sent again, those that arrived are 
   t.deepEqual(resume(a, b), [2, 0]);
   await settled();
   t.deepEqual(b.received, [1, 2, 3]);
+});
+
+test('who goes on over another transport says at once how far it is, though it has nothing to send', async (t) => {
+  const [a, b] = openPair({ timeToLiveMs: 10_000 });
+  send(b, 'one');
+  await settled();
+  breakOff(a, b);
+  const next = lossy();
+  a.link.resume(next, b.link.receivedCount);
+  t.like(
+    next.sent.map((message) => decodeFrame(message)),
+    [{ kind: FrameKind.Acknowledge, acknowledged: 1 }],
+  );
+  t.is(next.sent.length, 1);
 });
 
 test('what arrives over a transport that was given up is not handled', async (t) => {

@@ -13,6 +13,24 @@ test('what could drive a terminal is escaped, other text is not', (t) => {
   t.is(printable(printable(HOSTILE)), ESCAPED);
 });
 
+test('what is escaped is so from its first to its last code point', (t) => {
+  const ranges = [
+    [0, 0x1f],
+    [0x7f, 0x9f],
+    [0x200b, 0x200f],
+    [0x2028, 0x202e],
+    [0x2066, 0x2069],
+    [0xd800, 0xdfff],
+    [0xfeff, 0xfeff],
+  ] as const;
+  for (const [first, last] of ranges) {
+    for (const codePoint of [first, last])
+      t.is(printable(String.fromCodePoint(codePoint)), `\\u{${codePoint.toString(16)}}`);
+    for (const codePoint of [first - 1, last + 1].filter((each) => each >= 0))
+      t.is(printable(String.fromCodePoint(codePoint)), String.fromCodePoint(codePoint));
+  }
+});
+
 test('lines and tabs stay where they are wanted', (t) => {
   t.is(printableLines(`a\n\t${HOSTILE}\n`), `a\n\t${ESCAPED}\n`);
 });

@@ -103,6 +103,20 @@ define i7 @odd() { ret i7 0 }`),
     t.deepEqual(named(false), ['counter', 'größe ∞']);
   });
 
+  test(`${on}: an interface says how structs are passed that are in two registers of a kind, and no more`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    const { passings } = await pool.readInterface(
+      'm',
+      assemble(`
+define { i64, i64 } @two() { ret { i64, i64 } zeroinitializer }
+define { double, double } @twoReal() { ret { double, double } zeroinitializer }
+define { i64, double, i64, double } @twoOfEach() { ret { i64, double, i64, double } zeroinitializer }
+define { i64, i64, i64 } @three() { ret { i64, i64, i64 } zeroinitializer }
+define { double, double, double } @threeReal() { ret { double, double, double } zeroinitializer }`),
+    );
+    t.deepEqual([...passings.keys()], ['two', 'twoReal', 'twoOfEach']);
+  });
+
   test(`${on}: an interface says what LLVM knows by heart, elsewhere and in the module`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
     const { declares, libraryFunctions, ownLibraryFunctions } = await pool.readInterface(
