@@ -132,3 +132,19 @@ define i32 @f() "instrument-function-entry"="__cyg_profile_func_enter" {
     await jit.close();
   }
 });
+
+test('data in front of code is refused by name, as nobody would find it by an address', async (t) => {
+  const { jit } = await openJIT(t);
+  const withData = (kind: string) => `define double @five() ${kind} {
+  ret double 5.0
+}`;
+  await t.throwsAsync(jit.addIR(withData('prefix i32 123'), { name: 'p.ll' }), {
+    code: 'COMPILE',
+    message:
+      "Cannot add module p.ll: five has prefix data, which is not found by a function's address here: it is its stub's",
+  });
+  t.deepEqual(jit.definedNames(), []);
+  // Prologue data is code: a NOP.
+  await jit.addIR(withData('prologue i8 144'));
+  t.is(await (await jit.lookup('five'))(), 5);
+});

@@ -218,6 +218,10 @@ LLVMModuleRef farjit_replay(LLVMContextRef context, const struct farjit_bytes *n
 bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, const char *triple, char *words,
 			   size_t size);
 
+/* prefix_data.c */
+/* Whether a function of a module has data in front of its code, and which one, in words. */
+bool farjit_refuse_prefix_data(LLVMModuleRef module, char *words, size_t size);
+
 /* passing.c */
 /* Whether C's caller calls it: others pass arguments elsewhere. */
 bool farjit_has_c_convention(LLVMValueRef function);

@@ -239,7 +239,8 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	if (!module)
 		return;
 	char words[FARJIT_MAX_MESSAGE_BYTES];
-	if (machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) {
+	if ((machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) ||
+	    farjit_refuse_prefix_data(module, words, sizeof words)) {
 		fail(failure, FARJIT_STATUS_COMPILE, "", words);
 	} else {
 		size_t length;

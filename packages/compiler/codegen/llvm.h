@@ -100,6 +100,8 @@ enum {
 	X(LLVMValueRef, LLVMIsAConstantExpr, (LLVMValueRef))                                                           \
 	X(int, LLVMGetConstOpcode, (LLVMValueRef))                                                                     \
 	X(LLVMValueRef, LLVMGetOperand, (LLVMValueRef, unsigned))                                                      \
+	X(int, LLVMGetNumOperands, (LLVMValueRef))                                                                     \
+	X(LLVMValueRef, LLVMIsAConstantPointerNull, (LLVMValueRef))                                                    \
 	X(unsigned, LLVMGetArrayLength, (LLVMTypeRef))                                                                 \
 	X(LLVMTypeRef, LLVMGlobalGetValueType, (LLVMValueRef))                                                         \
 	X(LLVMBool, LLVMIsFunctionVarArg, (LLVMTypeRef))                                                               \
