@@ -170,7 +170,9 @@ static void *program_main(void *argument)
 	uint64_t result;
 	if (!farjit_run_bounded(&started->thread, program_entry, started, &result))
 		farjit_fault("a thread of the program was unwound to its start");
-	/* Where it let itself be cancelled anywhere, that would be in what the runner and libc do for its end. */
+	/* Where it let itself be cancelled anywhere, that would be in what the runner and libc do for its end. Both: libc's handler does
+	 * not look whether a thread has disabled it while the signal was on its way. */
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	return (void *)result;
 }

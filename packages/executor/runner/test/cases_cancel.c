@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern const char prepare_and_reenter[], prepare_and_reenter_end[], add_one[], trap_segv[];
 
@@ -21,8 +22,10 @@ enum {
 	/* The first page of counters that is nothing else. */
 	DATA_COUNTERS = 2 * DATA_SCRATCH,
 	/* What the runner does for the end of a thread are some thousand instructions, which are alike. */
-	STRIDE_IN_END = 29,
+	STRIDE_IN_END = 61,
 	MAX_INSTRUCTIONS = 16 * 1024,
+	/* The first of two that libc keeps for itself. */
+	SIGCANCEL = 32,
 	/* As many as a trap's handler takes at the least. */
 	HANDLER_INSTRUCTIONS = 400,
 };
@@ -121,6 +124,16 @@ static void cancel(struct stepping *stepping, pid_t thread)
 	CHECK_EQUAL(ptrace(PTRACE_DETACH, thread, NULL, NULL), 0);
 }
 
+/* The same for a cancellation that has been on its way since the thread could be cancelled: only the signal is still to come. */
+static void cancel_late(struct stepping *stepping, pid_t thread)
+{
+	siginfo_t signal = {.si_signo = SIGCANCEL, .si_code = SI_TKILL, .si_pid = stepping->host.pid, .si_uid = getuid()};
+	CHECK(stop_nowhere(thread));
+	/* In place of the signal that has stopped it. */
+	CHECK_EQUAL(ptrace(PTRACE_SETSIGINFO, thread, NULL, &signal), 0);
+	CHECK_EQUAL(ptrace(PTRACE_DETACH, thread, NULL, SIGCANCEL), 0);
+}
+
 /* Waits for the end of a thread; answers its result. */
 static uint64_t join(struct stepping *stepping)
 {
@@ -172,23 +185,42 @@ static bool go_on(struct stepping *stepping, pid_t thread)
 	return WIFSTOPPED(status);
 }
 
-enum outcome { CANCELLED, RETURNED, ELSEWHERE };
-
-/* Cancels a thread before its instruction of that number, unless it takes another way this time; answers what became of it. */
-static enum outcome cancel_before(struct stepping *stepping, const struct trace *trace, unsigned number)
+/* Lets a thread that is stopped at its first instruction go on to that of a number. False: it has taken another way. */
+static bool go_on_to(struct stepping *stepping, pid_t thread, const struct trace *trace, unsigned number)
 {
-	pid_t thread = start_stopped(stepping);
 	bool is_there = true;
 	CHECK(stop_before(thread, trace->addresses[number]));
 	for (unsigned at = 1; at <= number && is_there; at++)
 		if (trace->addresses[at] == trace->addresses[number])
 			is_there = go_on(stepping, thread);
+	return is_there;
+}
+
+enum outcome { CANCELLED, RETURNED, ELSEWHERE };
+
+/* Ends a thread by `end` before its instruction of that number, unless it takes another way this time; answers what became of it. */
+static enum outcome end_before(struct stepping *stepping, const struct trace *trace, unsigned number,
+			       void (*end)(struct stepping *stepping, pid_t thread))
+{
+	pid_t thread = start_stopped(stepping);
+	bool is_there = go_on_to(stepping, thread, trace, number);
 	if (is_there)
-		cancel(stepping, thread);
+		end(stepping, thread);
 	uint64_t result = join(stepping);
 	if (!is_there)
 		return ELSEWHERE;
 	return result == (uint64_t)PTHREAD_CANCELED ? CANCELLED : RETURNED;
+}
+
+/* What became of a thread has left nothing of it. */
+static void check_nothing_is_left(struct stepping *stepping, enum outcome outcome)
+{
+	const struct farjit_control *control = stepping->host.control;
+	CHECK_EQUAL(control->program_threads, 0);
+	for (int slot = 0; slot < FARJIT_REENTRY_SLOT_COUNT; slot++)
+		CHECK_EQUAL(control->reentry[slot].state, FARJIT_REENTRY_FREE);
+	if (outcome != CANCELLED)
+		CHECK_EQUAL(word(&stepping->host, DATA_RESULT), 42);
 }
 
 /* From the wait for an answer through the landing, the next trampoline and the resolver to where it has given back all. */
@@ -199,22 +231,17 @@ static void a_thread_cancelled_before_any_instruction_leaves_nothing_behind(void
 	open_stepping(&stepping);
 	stepping.times = 2;
 	record(&stepping, &trace);
-	const struct farjit_control *control = stepping.host.control;
 	enum outcome outcome = CANCELLED;
-	unsigned cancelled = 0;
+	unsigned counts[] = {[CANCELLED] = 0, [RETURNED] = 0, [ELSEWHERE] = 0};
 	for (unsigned number = 0; number < trace.count; number += outcome == RETURNED ? STRIDE_IN_END : 1) {
-		outcome = cancel_before(&stepping, &trace, number);
-		CHECK_EQUAL(control->program_threads, 0);
-		for (int slot = 0; slot < FARJIT_REENTRY_SLOT_COUNT; slot++)
-			CHECK_EQUAL(control->reentry[slot].state, FARJIT_REENTRY_FREE);
-		if (outcome == CANCELLED)
-			cancelled++;
-		else
-			CHECK_EQUAL(word(&stepping.host, DATA_RESULT), 42);
+		outcome = end_before(&stepping, &trace, number, cancel);
+		check_nothing_is_left(&stepping, outcome);
+		counts[outcome]++;
+		if (outcome == RETURNED)
+			check_nothing_is_left(&stepping, end_before(&stepping, &trace, number, cancel_late));
 	}
-	CHECK(cancelled > 100);
-	/* It had returned before it ended: what is left to do then is the runner's. */
-	CHECK_EQUAL(outcome, RETURNED);
+	/* Once it has returned, what is left to do is the runner's. */
+	CHECK(counts[CANCELLED] > 100 && counts[RETURNED] > 10);
 	host_close(&stepping.host);
 }
 
@@ -238,7 +265,7 @@ static void a_thread_cancelled_in_a_counter_has_rung_or_not(void)
 			host_expect(host, FARJIT_BELL_HOT);
 		page[1] = *bits = 0;
 		host->control->hot_pages[0] = host->control->hot_pending = 0;
-		outcome = cancel_before(&stepping, &trace, number);
+		outcome = end_before(&stepping, &trace, number, cancel);
 		bool is_told = *bits != 0;
 		CHECK_EQUAL(host->control->hot_pages[0] != 0, is_told);
 		CHECK_EQUAL(host->control->hot_pending != 0, is_told);
