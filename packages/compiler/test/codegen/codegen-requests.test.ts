@@ -32,6 +32,37 @@ test('one process makes for each level what a process of that level alone makes'
   t.true(new Set(objects).size >= 2);
 });
 
+test('one process makes for each target what a process of that target alone makes', async (t) => {
+  const shared = new CodegenPool({ size: 1 });
+  t.teardown(() => shared.stop());
+  const COUNTS_BITS = `
+declare i64 @llvm.ctpop.i64(i64)
+define i64 @bits(i64 %x) { %n = call i64 @llvm.ctpop.i64(i64 %x) ret i64 %n }`;
+  const objects: string[] = [];
+  // Each differs from those beside it in one thing.
+  for (const changed of [
+    {},
+    { cpuFeatures: '+popcnt' },
+    {},
+    { cpuName: 'x86-64-v2' },
+    {},
+    { triple: 'x86_64-pc-windows-msvc' },
+    {},
+  ]) {
+    const target = { ...TARGET, ...changed };
+    const input = { ...INPUT, ir: bitcode(assemble(COUNTS_BITS)), target, passes: '' };
+    const alone = new CodegenPool({ size: 1 });
+    try {
+      const object = Buffer.from((await shared.compile(input)).object).toString('hex');
+      t.is(object, Buffer.from((await alone.compile(input)).object).toString('hex'), JSON.stringify(changed));
+      objects.push(object);
+    } finally {
+      await alone.stop();
+    }
+  }
+  t.true(new Set(objects).size >= 3);
+});
+
 /** What a code generator answers to bytes, and how it ends. */
 async function answersTo(bytes: Uint8Array): Promise<{ answers: CodegenAnswer[]; end: unknown }> {
   const child = spawn(DEFAULT_CODEGEN_PROGRAM, [findLibLLVM().path], { stdio: ['pipe', 'pipe', 'ignore'] });

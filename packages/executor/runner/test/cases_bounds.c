@@ -166,13 +166,19 @@ static void looks_up_names_to_the_end_of_their_room(void)
 	host_expect(&host, FARJIT_BELL_DONE);
 	CHECK_EQUAL(host.control->addresses[0], 0);
 	CHECK_EQUAL(host.control->addresses[1], host_lookup(&host, "sin"));
-	/* More than there is room for: as many as there is. */
-	memset(host.control->names, 0, ROOM);
-	memset(host.control->addresses, 0xff, sizeof host.control->addresses);
-	host_ring(&host, FARJIT_BELL_LOOKUP, 0, MOST + 10);
-	host_expect(&host, FARJIT_BELL_DONE);
-	CHECK_EQUAL(host.control->addresses[MOST - 1], 0);
-	CHECK_EQUAL(host.control->names[0], 0);
+	/* More than there is room for: as many as there is. Of what has two words each, half. */
+	for (uint16_t kind = FARJIT_BELL_LOOKUP;; kind = FARJIT_BELL_LOOKUP_THREAD_LOCALS) {
+		memset(host.control->names, 'x', ROOM);
+		memset(host.control->names, 0, MOST);
+		memset(host.control->addresses, 0xff, sizeof host.control->addresses);
+		host_ring(&host, kind, 0, MOST + 10);
+		host_expect(&host, FARJIT_BELL_DONE);
+		CHECK_EQUAL(host.control->addresses[MOST - 1], 0);
+		for (int i = 0; i < ROOM; i++)
+			CHECK_EQUAL(host.control->names[i], i < MOST ? 0 : 'x');
+		if (kind == FARJIT_BELL_LOOKUP_THREAD_LOCALS)
+			break;
+	}
 	/* One that does not end. */
 	memset(host.control->names, 'x', ROOM);
 	host_ring(&host, FARJIT_BELL_LOOKUP, 0, 1);

@@ -158,6 +158,23 @@ static void two_threads(struct farjit_control *control)
 	control->confine.threads = 2;
 }
 
+/* Where the kernel counts a runner's threads by themselves: the control thread, one for each of the 64 calls, and the program's. */
+static void limits_all_threads_where_they_are_counted_alone(void)
+{
+	struct host host;
+	struct rlimit own;
+	host_start(&host, (struct host_options){.prepare = two_threads});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	uint32_t confinement = host_confine(&host, getuid() == 0 ? NOBODY : 0);
+	if (confinement & (FARJIT_CONFINED_OWN_USER | FARJIT_CONFINED_USER_NAMESPACE)) {
+		check_limit(&host, RLIMIT_NPROC, 67, 67);
+	} else {
+		CHECK(getrlimit(RLIMIT_NPROC, &own) == 0);
+		check_limit(&host, RLIMIT_NPROC, own.rlim_cur, own.rlim_max);
+	}
+	host_close(&host);
+}
+
 /* Starts a thread that waits in a callback; answers the error. */
 static uint32_t start_thread(struct host *host, size_t index, uint64_t attributes)
 {
@@ -309,6 +326,7 @@ const struct test_case limit_cases[] = {
 	{"names-the-limit-that-refuses-memory", names_the_limit_that_refuses_memory},
 	{"answers-errors-as-posix-does", answers_errors_as_posix_does},
 	{"sets-limits-and-lifts-none", sets_limits_and_lifts_none},
+	{"limits-all-threads-where-they-are-counted-alone", limits_all_threads_where_they_are_counted_alone},
 	{"allows-as-many-threads-as-it-was-told", allows_as_many_threads_as_it_was_told},
 	{"gives-threads-the-stacks-they-ask-for", gives_threads_the_stacks_they_ask_for},
 	{"gives-calls-stacks-of-whole-pages", gives_calls_stacks_of_whole_pages},

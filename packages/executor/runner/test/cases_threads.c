@@ -61,7 +61,10 @@ static void threads_begin_with_the_template(void)
 	CHECK(host.control->thread_offset % FARJIT_THREAD_UNIT_BYTES == 0);
 	fill(&host, 3, 70);
 	fill(&host, 1023, 80);
+	/* What lies behind it was filled before. */
+	fill(&host, 1, 60);
 	for (int i = 0; i < 3; i++) {
+		CHECK_EQUAL(count_in_thread(&host, 1), 60);
 		CHECK_EQUAL(count_in_thread(&host, 3), 70);
 		CHECK_EQUAL(count_in_thread(&host, 1023), 80);
 	}

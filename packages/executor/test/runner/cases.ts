@@ -89,6 +89,7 @@ export const CASES: readonly string[] = [
   'names-the-limit-that-refuses-memory',
   'answers-errors-as-posix-does',
   'sets-limits-and-lifts-none',
+  'limits-all-threads-where-they-are-counted-alone',
   'allows-as-many-threads-as-it-was-told',
   'gives-threads-the-stacks-they-ask-for',
   'gives-calls-stacks-of-whole-pages',
