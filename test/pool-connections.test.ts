@@ -33,6 +33,22 @@ test('an executor whose connection is there again at once is never called lost',
   t.is(await f(2), 3);
 });
 
+test('an executor that was away says why, until it is back', async (t) => {
+  const server = new Server({ credentials: 'x' });
+  t.teardown(() => server.close());
+  const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
+  t.teardown(() => proxy.close());
+  const pool = await openPool(t, [proxy.url], { token: 'x' });
+  proxy.isDown = true;
+  proxy.cutAll();
+  await eventually(() => pool.executors[0]?.state === 'lost', 'it is missed');
+  t.true(pool.executors[0]?.error instanceof Error);
+  proxy.isDown = false;
+  await eventually(() => pool.executors[0]?.state === 'connected', 'it is back');
+  t.is(pool.executors[0]?.error, undefined);
+  t.is(pool.executors[0]?.sessionCount, 1);
+});
+
 test('a session that was lost gives back what it held in this process', async (t) => {
   const cacheDir = mkdtempSync(join(tmpdir(), 'farjit-pool-'));
   t.teardown(() => rmSync(cacheDir, { recursive: true, force: true }));

@@ -39,6 +39,13 @@ struct attempt {
 };
 
 #define AT(pointer) ((long)(pointer))
+/* For memory that can be written, and for what cannot. */
+#define ODD_MAP(name, flag)                                                                                            \
+	{"mmap " name, SYS_mmap, {0, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | (flag), -1, 0}, false},         \
+	{                                                                                                              \
+		"mmap PROT_WRITE " name, SYS_mmap,                                                                     \
+			{0, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (flag), -1, 0}, false       \
+	}
 
 static const struct attempt attempts[] = {
 	{"open a file", SYS_openat, {AT_FDCWD, AT("/etc/passwd"), O_RDONLY}, false},
@@ -77,10 +84,9 @@ static const struct attempt attempts[] = {
 	 {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0},
 	 false},
 	{"mmap MAP_SHARED", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0}, false},
-	{"mmap MAP_GROWSDOWN",
-	 SYS_mmap,
-	 {0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0},
-	 false},
+	ODD_MAP("MAP_GROWSDOWN", MAP_GROWSDOWN),
+	ODD_MAP("MAP_LOCKED", MAP_LOCKED),
+	ODD_MAP("MAP_HUGETLB", MAP_HUGETLB),
 	{"mprotect PROT_EXEC", SYS_mprotect, {AT(page), sizeof page, PROT_READ | PROT_EXEC}, false},
 	{"pkey_mprotect", SYS_pkey_mprotect, {AT(page), sizeof page, PROT_READ | PROT_EXEC, -1}, false},
 	{"userfaultfd", SYS_userfaultfd, {1}, false},
