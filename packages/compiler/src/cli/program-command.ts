@@ -4,6 +4,7 @@ import type { JIT } from '../jit/jit.js';
 import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { errorReport } from './describe-error.js';
+import { unsharedVariables } from './library-variables.js';
 import { addLinkedFiles, readLinkedFiles } from './linked-files.js';
 import { openJIT } from './open-jit.js';
 import type { ProgramFile } from './program-inputs.js';
@@ -70,6 +71,7 @@ async function runFiles(
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
     await addLinkedFiles(jit, linked, options, streams, signal);
+    for (const words of unsharedVariables(jit.definedNames())) await streams.remark('warning', words);
     const exitCode = await runMain(jit, linked.inputs, options, streams, signal);
     if (options.stats) {
       const statistics = await collectStatistics(jit);

@@ -168,6 +168,31 @@ test('the end of a program is the end of the command', async (t) => {
   t.deepEqual(await running.finished, { stdout: 'begun\n', stderr: 'farjit: note: interrupted\n', end: 130 });
 });
 
+test('variables that the C library would share with a program, and does not see here, are named', async (t) => {
+  const cwd = await folderOf(t, {
+    'own.o': `
+#include <stdio.h>
+#include <unistd.h>
+int optind = 2;
+int main(int argc, char **argv) { printf("%d ", getopt(argc, argv, "a")); printf("%d\\n", optind); return 0; }`,
+    'declared.o': `
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv) { optind = 2; printf("%d ", getopt(argc, argv, "a")); printf("%d\\n", optind); return 0; }`,
+  });
+  t.deepEqual(await farjit(t, ['run', 'own.o', '--', 'x', '-a'], { cwd }), {
+    stdout: '97 2\n',
+    stderr:
+      "farjit: warning: optind is the program's own, which getopt does not see here: declare it extern\n",
+    end: 0,
+  });
+  t.deepEqual(await farjit(t, ['run', 'declared.o', '--', 'x', '-a', '-a'], { cwd }), {
+    stdout: '97 3\n',
+    stderr: '',
+    end: 0,
+  });
+});
+
 test('-l gives a program shared libraries and archives', async (t) => {
   const cwd = await folderOf(t, {
     'main.o': 'int shared(void), archived(void); int main(void) { return shared() * archived(); }',
