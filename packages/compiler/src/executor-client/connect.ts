@@ -16,13 +16,7 @@ import {
 import type { ClientOptions } from 'ws';
 import type { ClientTls } from './client-tls.js';
 import { ConnectError, ResumeRefusedError } from './connect-errors.js';
-import {
-  CONNECT_TIMEOUT_MS,
-  connectGivenUp,
-  type OpenedSocket,
-  openSocket,
-  type SocketAddress,
-} from './open-socket.js';
+import { connectGivenUp, type OpenedSocket, openSocket, type SocketAddress } from './open-socket.js';
 import { checkSocketOwner, SocketOwnerError } from './socket-owner.js';
 import { tlsClientOptions } from './tls-client-options.js';
 
@@ -113,23 +107,17 @@ async function tlsOptions(url: string, tls: ClientTls = {}): Promise<ClientOptio
 
 /**
  * Speaks WebSocket with the executor at the other end of a socket pair, which says with a ping that it is there.
- * @throws {ConnectError} when it ends before, says something else, or says nothing; also when it has closed the socket
- *   already, which a socket tells only once.
+ * Waits as long as the socket is open.
+ * @throws {ConnectError} when it ends before or says something else; also when it has closed the socket already, which a
+ *   socket tells only once.
  */
 export async function connectSocket(socket: Socket): Promise<Transport> {
   if (!socket.readable || !socket.writable) throw new ConnectError('the other end has closed its socket');
   const webSocket = joinWebSocket(socket, 'client');
   return new Promise((resolve, reject) => {
-    const fail = (words: string, cause?: Error) => {
-      clearTimeout(timer);
+    const fail = (words: string, cause?: Error) =>
       reject(new ConnectError(`the executor cannot be spoken to: ${words}`, { cause }));
-    };
-    const timer = setTimeout(() => {
-      fail(`it has not answered within ${CONNECT_TIMEOUT_MS} ms`);
-      webSocket.terminate();
-    }, CONNECT_TIMEOUT_MS);
     webSocket.once('ping', () => {
-      clearTimeout(timer);
       webSocket.removeAllListeners();
       resolve(new WebSocketTransport(webSocket, { stream: socket }));
     });

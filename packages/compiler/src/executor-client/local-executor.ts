@@ -22,6 +22,9 @@ const EXIT_GRACE_MS = 2000;
 const connectModule = import('./connect.js');
 connectModule.catch(() => {});
 
+/** One that is alive and has said nothing for so long is stuck: it takes a tenth of a second, and many where much else runs. */
+const START_TIMEOUT_MS = 30_000;
+
 /** How an executor of our own confines its runner. */
 export interface LocalExecutorOptions {
   /** `default` unless given. */
@@ -31,6 +34,8 @@ export interface LocalExecutorOptions {
   /** Libraries that the program may call, loaded before it is confined. */
   readonly preload?: readonly string[];
   readonly entry?: string;
+  /** For its first word, in milliseconds; 30 s unless given. */
+  readonly startTimeoutMs?: number;
 }
 
 /**
@@ -50,10 +55,12 @@ export class ExecutorStartError extends FarJITError {
  */
 export class LocalExecutor implements AsyncDisposable {
   readonly #process: ExecutorProcess;
+  readonly #startTimeoutMs: number;
   #connecting: Promise<Transport> | undefined;
 
-  private constructor(executorProcess: ExecutorProcess) {
+  private constructor(executorProcess: ExecutorProcess, startTimeoutMs = START_TIMEOUT_MS) {
     this.#process = executorProcess;
+    this.#startTimeoutMs = startTimeoutMs;
   }
 
   /**
@@ -62,7 +69,8 @@ export class LocalExecutor implements AsyncDisposable {
    * @throws {ExecutorStartError} when that package is not there, or has nothing for this machine.
    */
   static start(options: LocalExecutorOptions = {}): LocalExecutor {
-    return new LocalExecutor(spawnExecutor(options.entry ?? findEntry(), argumentsOf(options)));
+    const executorProcess = spawnExecutor(options.entry ?? findEntry(), argumentsOf(options));
+    return new LocalExecutor(executorProcess, options.startTimeoutMs);
   }
 
   /**
@@ -79,7 +87,7 @@ export class LocalExecutor implements AsyncDisposable {
 
   /**
    * The connection to it, of which there is one.
-   * @throws {ExecutorStartError} when it ends instead of answering. What it had to say is on standard error.
+   * @throws {ExecutorStartError} when it ends instead of answering, or does neither for 30 s. What it had to say is on standard error.
    */
   connect(): Promise<Transport> {
     this.#connecting ??= this.#connect();
@@ -107,14 +115,20 @@ export class LocalExecutor implements AsyncDisposable {
   }
 
   async #connect(): Promise<Transport> {
+    let silence: string | undefined;
+    const timer = setTimeout(() => {
+      silence = `it has not answered within ${this.#startTimeoutMs / 1000} s`;
+      this.#process.socket.destroy();
+    }, this.#startTimeoutMs);
     try {
       const { connectSocket } = await connectModule;
       return await connectSocket(this.#process.socket);
     } catch (cause) {
       await this.stop();
-      throw new ExecutorStartError(`the executor could not be started: ${this.#process.endInWords()}`, {
-        cause,
-      });
+      const words = silence ?? this.#process.endInWords();
+      throw new ExecutorStartError(`the executor could not be started: ${words}`, { cause });
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

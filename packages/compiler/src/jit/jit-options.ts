@@ -36,6 +36,7 @@ const LOCAL_OPTIONS = optionsOf<LocalExecutorOptions>({
   limits: optionsOf(Object.fromEntries(SETTABLE_LIMITS.map((limit) => [limit, limitValue]))),
   preload: listOf(nameText, 'an array of libraries'),
   entry: nameText,
+  startTimeoutMs: timerMs,
 });
 
 /** Of `ConnectOptions`, for options that have more. */

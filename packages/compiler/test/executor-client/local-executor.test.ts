@@ -8,12 +8,12 @@ import { InheritedExecutor } from '../../src/executor-client/executor-process.js
 import { ExecutorStartError, LocalExecutor } from '../../src/executor-client/local-executor.js';
 
 /** An executor whose main file is this. */
-function startScript(t: ExecutionContext, script: string): LocalExecutor {
+function startScript(t: ExecutionContext, script: string, startTimeoutMs?: number): LocalExecutor {
   const directory = mkdtempSync(join(tmpdir(), 'farjit-test-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const entry = join(directory, 'executor.mjs');
   writeFileSync(entry, script);
-  const executor = LocalExecutor.start({ entry });
+  const executor = LocalExecutor.start({ entry, ...(startTimeoutMs && { startTimeoutMs }) });
   t.teardown(() => executor.stop());
   return executor;
 }
@@ -62,6 +62,13 @@ test('an executor that is killed', async (t) => {
   const executor = startScript(t, "process.kill(process.pid, 'SIGKILL');");
   const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
   t.regex(error?.message ?? '', /it was killed by SIGKILL$/);
+});
+
+test('an executor that neither answers nor ends is ended, and said to be silent', async (t) => {
+  const executor = startScript(t, 'setInterval(() => {}, 1000);', 500);
+  const error = await t.throwsAsync(executor.connect(), { instanceOf: ExecutorStartError });
+  t.is(error?.message, 'the executor could not be started: it has not answered within 0.5 s');
+  t.false(isAlive(executor.processId));
 });
 
 test('an executor that speaks something else', async (t) => {
