@@ -17,7 +17,8 @@ export function toExecutorAddr(value: bigint | number): ExecutorAddr {
 
 /** `address + offsetBytes`; the offset may be negative. */
 export function addrAdd(address: ExecutorAddr, offsetBytes: number | bigint): ExecutorAddr {
-  return toExecutorAddr(address + BigInt(offsetBytes));
+  // Most of what is looked up is at the start of something.
+  return offsetBytes === 0 ? address : toExecutorAddr(address + BigInt(offsetBytes));
 }
 
 /** `to - from` in bytes, as a number: only for two addresses of one reservation. */

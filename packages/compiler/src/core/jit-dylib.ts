@@ -108,8 +108,9 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
   /** What a name means from inside: this dylib's definition, else the first exported one of the link order. */
   lookup(name: string): FoundDefinition {
     const unit = this.find(name);
-    // Mostly it is that.
-    if (unit && !(unit instanceof Reexports)) return { dylib: this, name, unit, through: NO_REEXPORTS };
+    // Mostly it is that, or there is nothing else.
+    if (unit ? !(unit instanceof Reexports) : this.#linkOrder.length === 0)
+      return { dylib: this, name, unit, through: NO_REEXPORTS };
     return this.#lookup(name, this, NO_REEXPORTS);
   }
 
@@ -120,7 +121,7 @@ export class JITDylib extends SymbolTable<MaterializationUnit> {
 
   /** What defines a name, also one that only that unit has. */
   override find(name: string): MaterializationUnit | undefined {
-    const unit = super.find(name);
+    const unit = this.current.get(name);
     if (unit) return unit;
     const owner = unitOfLocal(name);
     return owner === undefined ? undefined : this.#units.get(owner);

@@ -22,7 +22,7 @@ export interface SymbolTableContext<D extends Definer> {
  */
 export class SymbolTable<D extends Definer> {
   readonly #context: SymbolTableContext<D>;
-  readonly #current = new Map<string, D>();
+  protected readonly current = new Map<string, D>();
   /** Those that gave way, in the order in which they came. */
   readonly #yielded = new Map<string, D[]>();
 
@@ -31,11 +31,11 @@ export class SymbolTable<D extends Definer> {
   }
 
   find(name: string): D | undefined {
-    return this.#current.get(name);
+    return this.current.get(name);
   }
 
   entries(): IterableIterator<[string, D]> {
-    return this.#current.entries();
+    return this.current.entries();
   }
 
   /** The names that it is the definition of. */
@@ -57,7 +57,7 @@ export class SymbolTable<D extends Definer> {
       if (before && before !== definer) losers.add(before);
       if (replaces) this.#yielded.delete(name);
       else if (before) this.#addYielded(name, before);
-      this.#current.set(name, definer);
+      this.current.set(name, definer);
     }
     for (const name of definer.symbols.keys())
       if (this.find(name) !== definer) this.#addYielded(name, definer);
@@ -75,10 +75,10 @@ export class SymbolTable<D extends Definer> {
     for (const name of names) {
       const next = this.#yielded.get(name)?.reduce((best, other) => this.#better(name, best, other));
       if (!next) {
-        this.#current.delete(name);
+        this.current.delete(name);
         continue;
       }
-      this.#current.set(name, next);
+      this.current.set(name, next);
       this.#yielded.set(name, this.#yielded.get(name)?.filter((other) => other !== next) ?? []);
     }
     return names;

@@ -1,17 +1,14 @@
 import type { CallSignature } from '../calls/call-signature.js';
-import { signatureOfType } from '../calls/call-wrapper.js';
 import type { PassedParts } from '../calls/passed-parts.js';
-import type { SymbolRef } from '../core/jit-dylib.js';
+import type { FoundDefinition, SymbolRef } from '../core/jit-dylib.js';
 import { ModuleUnit } from '../frontends/llvm/module-layer.js';
 import { ObjectUnit } from '../frontends/llvm/object-unit.js';
 import { FunctionUnit } from '../layers/function-unit.js';
 
 /** How a function is called, as what defines it says: bitcode, a front end, or who has added an object. */
-export function definedSignature(ref: SymbolRef): CallSignature | undefined {
-  const { unit, name } = ref.dylib.lookup(ref.name);
-  if (unit instanceof ModuleUnit || unit instanceof ObjectUnit) return unit.signatures.get(name);
-  if (!(unit instanceof FunctionUnit)) return undefined;
-  return signatureOfType(unit.layer.frontEnd.typeOf(unit.body));
+export function definedSignature({ unit, name }: FoundDefinition): CallSignature | undefined {
+  if (unit instanceof FunctionUnit) return unit.signature;
+  return unit instanceof ModuleUnit || unit instanceof ObjectUnit ? unit.signatures.get(name) : undefined;
 }
 
 /** Where a function that has no such signature has what it is passed, as the bitcode that defines it says. */

@@ -249,7 +249,7 @@ export class Dylib {
     if (found.kind === 'data') throw new ArgumentError(`${name} is data, not a function to call`);
     const ref = this.#dylib.ref(name);
     const signatureNow = given
-      ? fittingSignature(given, () => definedSignature(ref) ?? definedPassing(ref), name)
+      ? fittingSignature(given, () => definedSignature(this.#dylib.lookup(name)) ?? definedPassing(ref), name)
       : () => this.#context.signatureOf(ref);
     const known = signatureNow();
     if (!known)

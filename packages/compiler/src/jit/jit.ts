@@ -405,7 +405,7 @@ export class JIT implements AsyncDisposable {
 
   /** How a call from outside passes arguments to what a name means, where that is known. */
   protected signatureOf(ref: SymbolRef): CallSignature | undefined {
-    return definedSignature(ref);
+    return definedSignature(ref.dylib.lookup(ref.name));
   }
 
   /** What defined the name is about to be removed. */

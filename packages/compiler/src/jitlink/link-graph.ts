@@ -82,7 +82,7 @@ export class LinkSymbol {
     this.linkage = fields.linkage ?? 'strong';
     this.scope = fields.scope ?? 'local';
     this.callable = fields.callable ?? false;
-    this.threadLocal = fields.block ? isThreadLocal(fields.block) : (fields.threadLocal ?? false);
+    this.threadLocal = fields.block ? fields.block.section.prot === 'thread' : (fields.threadLocal ?? false);
     this.live = fields.live ?? false;
     this.#address = fields.address ?? NULL_ADDR;
   }
@@ -113,12 +113,8 @@ export class LinkSymbol {
     this.kind = 'defined';
     this.block = block;
     this.offset = offset;
-    this.threadLocal = isThreadLocal(block);
+    this.threadLocal = block.section.prot === 'thread';
   }
-}
-
-function isThreadLocal({ section }: Block): boolean {
-  return section.prot === 'thread';
 }
 
 /** A fixup, or with kind `KEEP_ALIVE` just a dependency, of the block that holds it. */

@@ -105,7 +105,8 @@ export class GraphLink {
     runPasses(graph, passes.prePrune);
     prune(graph);
     runPasses(graph, passes.postPrune);
-    if (isNear) for (const symbol of externalsOf(graph)) symbol.near = isNear(symbol.name);
+    if (isNear)
+      for (const symbol of graph.symbols) if (symbol.kind === 'external') symbol.near = isNear(symbol.name);
     graph.architecture.buildGOTAndStubs(graph);
     terminateEHFrame(graph);
     this.graph = graph;
@@ -211,15 +212,22 @@ function placeSegments(
 
 function linkedSymbols(graph: LinkGraph): Map<string, LinkedSymbol> {
   const symbols = new Map<string, LinkedSymbol>();
-  for (const { name, kind, scope, address, sizeBytes, callable } of graph.symbols)
-    if (kind !== 'external' && scope !== 'local') symbols.set(name, { address, sizeBytes, callable });
+  for (const symbol of graph.symbols) {
+    const { name, kind, scope, sizeBytes, callable } = symbol;
+    if (kind !== 'external' && scope !== 'local')
+      symbols.set(name, { address: symbol.address, sizeBytes, callable });
+  }
   return symbols;
 }
 
 function functionsOf(graph: LinkGraph): LinkedGraph['functions'] {
-  return graph.symbols
-    .filter(({ name, kind, callable }) => callable && name !== '' && kind !== 'external')
-    .map(({ name, address, sizeBytes }) => ({ name: displayName(name), address, sizeBytes }));
+  const functions: { name: string; address: ExecutorAddr; sizeBytes: number }[] = [];
+  for (const symbol of graph.symbols) {
+    const { name, kind, callable, sizeBytes } = symbol;
+    if (callable && name !== '' && kind !== 'external')
+      functions.push({ name: displayName(name), address: symbol.address, sizeBytes });
+  }
+  return functions;
 }
 
 function externalsOf(graph: LinkGraph): LinkSymbol[] {

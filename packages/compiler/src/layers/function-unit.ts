@@ -1,4 +1,4 @@
-import { callWrapperName } from '../calls/call-signature.js';
+import { type CallSignature, callWrapperName } from '../calls/call-signature.js';
 import { signatureOfType } from '../calls/call-wrapper.js';
 import type { LoopLayer } from '../calls/loop-calls.js';
 import { passingOf } from '../calls/passing.js';
@@ -30,6 +30,7 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
   /** That made it, and alone knows what to do with its body. */
   readonly layer: UnitLayer<Body>;
   readonly body: Body;
+  #signature: CallSignature | 'none' | undefined;
 
   constructor(
     layer: UnitLayer<Body>,
@@ -43,9 +44,19 @@ export class FunctionUnit<Body extends object> extends MaterializationUnit {
     this.body = body;
   }
 
+  /**
+   * How it is called; undefined for one that a call block does not hold.
+   * @throws what its front end throws.
+   */
+  get signature(): CallSignature | undefined {
+    // Asked with every call of it that is compiled.
+    this.#signature ??= signatureOfType(this.layer.frontEnd.typeOf(this.body)) ?? 'none';
+    return this.#signature === 'none' ? undefined : this.#signature;
+  }
+
   override typeOf(): string {
     try {
-      const signature = signatureOfType(this.layer.frontEnd.typeOf(this.body));
+      const { signature } = this;
       return signature ? callWrapperName(passingOf(signature).wrapper) : NOT_OF_SCALARS;
     } catch {
       // A name changes its meaning whatever its front end throws: then callers are compiled again.

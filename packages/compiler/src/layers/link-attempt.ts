@@ -177,10 +177,10 @@ export class LinkAttempt {
   addressesOf({ meanings, graph }: Member, members: readonly Member[]): Map<string, ExecutorAddr> {
     const addresses = new Map<string, ExecutorAddr>();
     // What has data cannot be linked again when code that it calls is.
-    const hasData = graph.layouts.some(({ prot }) => prot === 'data');
+    const hasData = () => graph.layouts.some(({ prot }) => prot === 'data');
     for (const [name, { found, stub, isCall, isShared }] of meanings) {
       const code =
-        isCall && !hasData ? this.#addressIn(implementationName(found.name), found, members) : undefined;
+        isCall && !hasData() ? this.#addressIn(implementationName(found.name), found, members) : undefined;
       const stubbed = stub && this.#context.stubs.stubAddress(stub);
       const address = isShared
         ? found.unit && this.#runner.sharedAddress(found.unit, found.name)

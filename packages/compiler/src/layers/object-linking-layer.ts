@@ -11,7 +11,7 @@ import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
 import { displayName } from '../jitlink/local-names.js';
 import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
-import type { Linked } from '../runner/linked.js';
+import type { IndirectStub, Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { changedFields, formerPlace } from './former-place.js';
 import { LinkAttempt, type Member, type Missing } from './link-attempt.js';
@@ -69,11 +69,13 @@ export class ObjectLinkingLayer {
    */
   async linkAhead(parts: readonly ObjectPart[], runner: RunnerContext): Promise<void> {
     const attempt = this.#newAttempt(runner);
-    const able = parts.filter((part) => {
-      if (!this.#isWanted(part, runner)) return false;
-      const { missing } = attempt.lookAround([part]);
+    const canBeLinked = (some: readonly ObjectPart[]) => {
+      const { missing } = attempt.lookAround(some);
       return !missing || missing.what === 'addresses';
-    });
+    };
+    const wanted = parts.filter((part) => this.#isWanted(part, runner));
+    // Mostly all of them can.
+    const able = canBeLinked(wanted) ? wanted : wanted.filter((part) => canBeLinked([part]));
     await this.#link(able, runner, attempt, async (missing) => {
       if (missing.what !== 'addresses') return false;
       await missing.get();
@@ -180,9 +182,10 @@ export class ObjectLinkingLayer {
       }
       emitted = members.map((member) => {
         const addresses = attempt.addressesOf(member, members);
-        for (const plugin of plugins)
-          for (const [name, address] of plugin.resolve?.(member.part, runner) ?? [])
-            addresses.set(name, address);
+        for (const plugin of plugins) {
+          const own = plugin.resolve?.(member.part, runner);
+          if (own && own.size > 0) for (const [name, address] of own) addresses.set(name, address);
+        }
         const graph = member.graph.finish(addresses, {
           threadPointer: runner.threadPointer,
           threadIndexOf: (name) => runner.threadIndexOf(name),
@@ -317,13 +320,17 @@ function threadLocalsOf({ symbols }: LinkGraph): string[] {
 /** What a part that has its place holds on to. */
 function linkedOf(
   { part, graph, meanings }: Member,
-  { symbols, allocations: allocated }: LinkedGraph,
+  { symbols, functions, ehFrames, allocations: allocated }: LinkedGraph,
   places: SetPlaces,
   addresses: ReadonlyMap<string, ExecutorAddr>,
   directNames: readonly string[],
 ): Linked {
-  const inSets = [...(places.get(graph)?.values() ?? [])];
-  const allocations = allocated.map((each) => ({ ...each, isOfSet: inSets.includes(each.address) }));
-  const stubs = [...meanings.values()].flatMap(({ stub }) => stub ?? []);
-  return { part, symbols, allocations, stubs, directNames, addresses };
+  const inSets = places.get(graph);
+  const ofSets = inSets && new Set(inSets.values());
+  const allocations = ofSets
+    ? allocated.map((each) => ({ ...each, isOfSet: ofSets.has(each.address) }))
+    : allocated;
+  const stubs: IndirectStub[] = [];
+  for (const { stub } of meanings.values()) if (stub) stubs.push(stub);
+  return { part, symbols, functions, ehFrames, allocations, stubs, directNames, addresses };
 }

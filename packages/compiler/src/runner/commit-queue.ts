@@ -45,7 +45,7 @@ export class CommitQueue {
   readonly limits: CommitLimits;
   #segments: Segment[] = [];
   /** Those of them beside which is memory that is in use. */
-  readonly #overwriting = new WeakSet<Segment>();
+  readonly #overwriting = new Set<Segment>();
   #segmentBytes = 0;
   #pointers = new Map<ExecutorAddr, ExecutorAddr>();
   #registerEHFrames = new Map<ExecutorAddr, FrameSection>();
@@ -89,6 +89,7 @@ export class CommitQueue {
       const segment = this.#segments[index];
       if (!segment || segment.address < address || segment.address >= end) continue;
       this.#segments.splice(index, 1);
+      this.#overwriting.delete(segment);
       this.#segmentBytes -= segment.content.byteLength;
     }
   }
@@ -181,8 +182,9 @@ export class CommitQueue {
     }
     this.#segmentBytes -= sizeBytes;
     const taken = this.#segments.splice(0, count);
-    const isAlone = (segment: Segment) => this.#overwriting.has(segment);
-    return [...joinNeighbours(taken.filter((each) => !isAlone(each))), ...taken.filter(isAlone)];
+    if (this.#overwriting.size === 0) return joinNeighbours(taken);
+    const alone = new Set(taken.filter((segment) => this.#overwriting.delete(segment)));
+    return [...joinNeighbours(taken.filter((segment) => !alone.has(segment))), ...alone];
   }
 }
 

@@ -1,7 +1,8 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
-import type { LinkedSymbol } from '../jitlink/link.js';
+import type { FrameSection } from '../jitlink/eh-frame.js';
+import type { LinkedGraph, LinkedSymbol } from '../jitlink/link.js';
 import type { SectionProt } from '../jitlink/link-graph.js';
 
 /**
@@ -23,8 +24,12 @@ export interface Linked {
     readonly address: ExecutorAddr;
     readonly sizeBytes: number;
     /** A part of what was allocated for a linker set. */
-    readonly isOfSet: boolean;
+    readonly isOfSet?: boolean;
   }[];
+  /** Those that have names, also of those that only it can name. */
+  readonly functions: LinkedGraph['functions'];
+  /** What its unwinder reads of it. */
+  readonly ehFrames: readonly FrameSection[];
   /** Stubs whose addresses the code holds. */
   readonly stubs: readonly IndirectStub[];
   /** Names it is bound to by address, without a stub: process symbols and data. */

@@ -1,7 +1,7 @@
 import type { CallSignature } from '../../calls/call-signature.js';
 import { doubleSignature, isOfDoubles } from '../../calls/callable.js';
 import { formatSignature } from '../../calls/signature-text.js';
-import type { JITDylib, SymbolRef } from '../../core/jit-dylib.js';
+import type { FoundDefinition, JITDylib, SymbolRef } from '../../core/jit-dylib.js';
 import { NOT_OF_SCALARS } from '../../core/materialization-unit.js';
 import type { PrototypeAST } from './ast.js';
 
@@ -18,7 +18,7 @@ export class Declarations {
   readonly #parameterCounts = new Map<string, number>();
   readonly #mainDylib: JITDylib;
   readonly #isReliedOn: (name: string) => boolean;
-  readonly #definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined;
+  readonly #definedSignatureOf: (found: FoundDefinition) => CallSignature | undefined;
 
   /**
    * @param mainDylib whose names Kaleidoscope's prototypes speak of.
@@ -26,7 +26,7 @@ export class Declarations {
    */
   constructor(
     mainDylib: JITDylib,
-    definedSignatureOf: (ref: SymbolRef) => CallSignature | undefined,
+    definedSignatureOf: (found: FoundDefinition) => CallSignature | undefined,
     isReliedOn: (name: string) => boolean = () => true,
   ) {
     this.#isReliedOn = isReliedOn;
@@ -81,9 +81,9 @@ export class Declarations {
 
   /** How a call from outside passes arguments to a name. */
   signatureOf(ref: SymbolRef): CallSignature | undefined {
-    const signature = this.#definedSignatureOf(ref);
-    if (signature) return signature;
     const found = ref.dylib.lookup(ref.name);
+    const signature = this.#definedSignatureOf(found);
+    if (signature) return signature;
     if (found.unit && found.dylib !== this.#mainDylib) return undefined;
     const prototype = this.#prototypes.get(ref.name) ?? this.#prototypes.get(found.name);
     return prototype && doubleSignature(prototype.parameters.length);
@@ -103,8 +103,8 @@ export class Declarations {
 
   #definitionOf(name: string): CallSignature | undefined {
     // What a reexport stands for may change without its callers' knowing: it is declared by those who call it.
-    const ref = this.#mainDylib.ref(name);
-    return ref.dylib.lookup(name).name === name ? this.#definedSignatureOf(ref) : undefined;
+    const found = this.#mainDylib.lookup(name);
+    return found.name === name ? this.#definedSignatureOf(found) : undefined;
   }
 }
 

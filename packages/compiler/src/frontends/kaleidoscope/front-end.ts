@@ -16,6 +16,8 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
   readonly #prototypeOf: PrototypeLookup;
   readonly #foreignTypeOf: ForeignTypeLookup;
   readonly #doubleFunctions: FunctionType[] = [];
+  /** Bodies in which `checkFunction` has found nothing, whatever the names in them mean. */
+  readonly #sound = new WeakSet<FunctionAST>();
 
   /**
    * @param prototypeOf of what a name means when a body that calls it is compiled.
@@ -55,8 +57,11 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
    * and for what `checkFunction` finds
    */
   check(fn: FunctionAST): void {
-    const [first] = checkFunction(fn);
-    if (first) throw first;
+    if (!this.#sound.has(fn)) {
+      const [first] = checkFunction(fn);
+      if (first) throw first;
+      this.#sound.add(fn);
+    }
     checkCalls(fn, this.#prototypeOf, this.#foreignTypeOf);
   }
 

@@ -2,6 +2,7 @@ import type { CallSignature } from '../../calls/call-signature.js';
 import type { CallOptions } from '../../calls/session-calls.js';
 import { checkArgument, nameText } from '../../core/arguments.js';
 import type { SymbolRef } from '../../core/jit-dylib.js';
+import { definedSignature } from '../../jit/defined-signature.js';
 import type { Functions } from '../../jit/functions.js';
 import { JIT } from '../../jit/jit.js';
 import { checkJITOptions } from '../../jit/jit-options.js';
@@ -31,10 +32,8 @@ export class KaleidoscopeJIT extends JIT {
 
   private constructor(opened: OpenedSession, options: KaleidoscopeJITOptions) {
     super(opened, options);
-    this.#declarations = new Declarations(
-      this.session.mainDylib,
-      (ref) => super.signatureOf(ref),
-      (name) => this.session.assumptions.has(name),
+    this.#declarations = new Declarations(this.session.mainDylib, definedSignature, (name) =>
+      this.session.assumptions.has(name),
     );
     const frontEnd = new KaleidoscopeFrontEnd(
       (name) => this.#declarations.prototypeOf(name),

@@ -9,23 +9,20 @@ export class TokenCursor {
   readonly source: SourceText;
   readonly #operators: OperatorTable;
   readonly #lexer: Lexer;
-  #token: Token;
+  /** What comes next. */
+  token: Token;
   #previousEnd = 0;
 
   constructor(source: SourceText, operators: OperatorTable) {
     this.source = source;
     this.#operators = operators;
     this.#lexer = new Lexer(source);
-    this.#token = this.#lexer.next();
-  }
-
-  get token(): Token {
-    return this.#token;
+    this.token = this.#lexer.next();
   }
 
   /** Takes a name. @throws Diagnostic when another token is next. */
   identifier(where: string): string {
-    const token = this.#token;
+    const token = this.token;
     if (token.kind !== 'identifier') throw this.error(`expected a name ${where}, found ${describe(token)}`);
     this.advance();
     return token.text;
@@ -33,7 +30,7 @@ export class TokenCursor {
 
   /** Takes a keyword. @throws Diagnostic when another token is next. */
   expect(kind: 'then' | 'else' | 'in', where: string): void {
-    if (this.#token.kind !== kind) throw this.expected(`'${kind}' ${where}`);
+    if (this.token.kind !== kind) throw this.expected(`'${kind}' ${where}`);
     this.advance();
   }
 
@@ -44,12 +41,12 @@ export class TokenCursor {
   }
 
   isCharacter(character: string): boolean {
-    return this.#token.kind === 'character' && this.#token.text === character;
+    return this.token.kind === 'character' && this.token.text === character;
   }
 
   advance(): void {
-    this.#previousEnd = this.#token.end;
-    this.#token = this.#lexer.next();
+    this.#previousEnd = this.token.end;
+    this.token = this.#lexer.next();
   }
 
   /** From there to the end of what has been taken. */
@@ -59,12 +56,12 @@ export class TokenCursor {
 
   /** That something else was expected than what is next. */
   expected(what: string): Diagnostic {
-    const hint = this.#isUnknownOperator() ? `, ${describe(this.#token)} is no binary operator` : '';
-    return this.error(`expected ${what}, found ${describe(this.#token)}${hint}`);
+    const hint = this.#isUnknownOperator() ? `, ${describe(this.token)} is no binary operator` : '';
+    return this.error(`expected ${what}, found ${describe(this.token)}${hint}`);
   }
 
   #isUnknownOperator(): boolean {
-    const { kind, text } = this.#token;
+    const { kind, text } = this.token;
     return (
       kind === 'character' &&
       isOperatorCharacter(text) &&
@@ -74,7 +71,7 @@ export class TokenCursor {
 
   /** What is wrong where the cursor is. */
   error(message: string, code: 'SYNTAX_ERROR' | 'SEMANTIC_ERROR' = 'SYNTAX_ERROR'): Diagnostic {
-    const token = this.#token;
+    const token = this.token;
     const range = { start: token.start, end: token.end };
     if (token.kind === 'invalid') return new Diagnostic('SYNTAX_ERROR', token.message, this.source, range);
     return new Diagnostic(code, message, this.source, range, { atEnd: token.kind === 'end' });

@@ -21,6 +21,12 @@ import { relax } from './relax.js';
 import { relaxThreadLocals } from './thread-locals.js';
 
 const INT3 = 0xcc;
+/** Every edge of an object is asked for. */
+const SIZE_KINDS: ReadonlySet<number> = new Set(
+  Object.values<EdgeKindSpec>(X86_64_EDGES).flatMap(({ kind, expression }) =>
+    expression === 'Z + A' ? kind : [],
+  ),
+);
 
 /** The x86-64 backend: what the linker's algorithm does not know about the processor. */
 export const x86_64: Architecture = {
@@ -33,7 +39,7 @@ export const x86_64: Architecture = {
     const spec = edgeSpec(kind);
     return spec?.expression === 'S + A' && spec.widthBytes < 8;
   },
-  isSize: (kind) => edgeSpec(kind)?.expression === 'Z + A',
+  isSize: (kind) => SIZE_KINDS.has(kind),
   referenceOf,
   takesOwnAddress,
   isObjectEdgeKind: (kind) => edgeSpec(kind) !== undefined && !LINKER_EDGES.has(kind),

@@ -1,6 +1,5 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { COUNT_FUNCTION_NAME, type ObjectPart } from '../../core/materialization-unit.js';
-import type { LinkedGraph } from '../../jitlink/link.js';
 import type { Linked } from '../../runner/linked.js';
 import type { RunnerContext } from '../../runner/runner-context.js';
 import type { ObjectLinkingPlugin } from '../object-linking-plugin.js';
@@ -12,11 +11,10 @@ const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
 export class EntryCounters implements ObjectLinkingPlugin {
   /** Of parts that are being linked. */
   readonly #allocated = new Map<ObjectPart, ExecutorAddr>();
-  readonly #counters = new WeakMap<Linked, ExecutorAddr>();
 
   /** Where a linked part counts, if it does. */
-  counterOf(linked: Linked): ExecutorAddr | undefined {
-    return this.#counters.get(linked);
+  counterOf({ part, addresses }: Linked): ExecutorAddr | undefined {
+    return part.counterName === undefined ? undefined : addresses.get(part.counterName);
   }
 
   ownNames({ counterName }: ObjectPart): readonly string[] {
@@ -33,11 +31,8 @@ export class EntryCounters implements ObjectLinkingPlugin {
     ]);
   }
 
-  emitted(linked: Linked, _graph: LinkedGraph, _runner: RunnerContext): void {
-    const counter = this.#allocated.get(linked.part);
-    if (counter === undefined) return;
-    this.#allocated.delete(linked.part);
-    this.#counters.set(linked, counter);
+  emitted({ part }: Linked): void {
+    this.#allocated.delete(part);
   }
 
   failed(part: ObjectPart, { counters }: RunnerContext): void {
@@ -48,7 +43,7 @@ export class EntryCounters implements ObjectLinkingPlugin {
   }
 
   removing(linked: Linked, { counters }: RunnerContext, done: () => void): void {
-    const counter = this.#counters.get(linked);
+    const counter = this.counterOf(linked);
     if (counter !== undefined) counters.free(counter);
     done();
   }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { CallSignature } from '../../../src/calls/call-signature.js';
-import { JITDylib, type SymbolRef } from '../../../src/core/jit-dylib.js';
+import { type FoundDefinition, JITDylib } from '../../../src/core/jit-dylib.js';
 import { Declarations } from '../../../src/frontends/kaleidoscope/declarations.js';
 import { functionUnit, unitOf } from '../../session/units.js';
 import { onlyFunction } from './parse.js';
@@ -22,7 +22,7 @@ test('what is defined is called by its own signature: from Kaleidoscope if all a
   const dylib = newDylib();
   dylib.define(unitOf('m', '', { functions: ['f', 'g', 'h'] }));
   const known: Record<string, CallSignature> = { f: TO_DOUBLE, g: TO_INTEGER };
-  const declarations = new Declarations(dylib, ({ name }: SymbolRef) => known[name]);
+  const declarations = new Declarations(dylib, ({ name }: FoundDefinition) => known[name]);
   t.deepEqual(declarations.signatureOf(dylib.ref('f')), TO_DOUBLE);
   t.deepEqual(declarations.signatureOf(dylib.ref('g')), TO_INTEGER);
   t.is(declarations.signatureOf(dylib.ref('h')), undefined);
