@@ -77,6 +77,23 @@ test('what comes behind a commit that waits keeps its place, whatever it brings'
   t.deepEqual(happened.slice(2), inOrder);
 });
 
+test('what comes when one of two commits can be reached waits for the other', async (t) => {
+  const { happened, pending, publisher, commit, reach } = prepare();
+  const first = publisher.publish(commit('a', true), reach('a'));
+  const second = publisher.publish(commit('b', true), reach('b'));
+  pending[0]?.done();
+  await first;
+  await settle();
+  t.true(publisher.isBusy);
+  const third = publisher.publish(commit('c'), reach('c'));
+  await settle();
+  t.false(happened.includes('pointers of c'));
+  pending[1]?.done();
+  t.deepEqual(await Promise.all([second, third]), ['b', 'c']);
+  const inOrder = ['a', 'b', 'c'].flatMap((name) => [`pointers of ${name}`, `reach ${name}`]);
+  t.deepEqual(happened.slice(2), inOrder);
+});
+
 test('what is reached may take its time: nobody waits for it', async (t) => {
   const { pending, publisher, commit, reach } = prepare();
   void publisher.publish(commit('a', true), () => new Promise(() => {}));
