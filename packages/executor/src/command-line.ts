@@ -49,6 +49,8 @@ export interface ExecutorOptions extends OptionValues {
   readonly inheritFd?: number;
   /** Only see whether all is right. */
   readonly checkConfig?: boolean;
+  /** What it has to say to its one compiler's user is in JSON. */
+  readonly json?: boolean;
 }
 
 /** What only the command line has. */
@@ -71,9 +73,9 @@ export async function parseCommandLine(
   const say = complaints(json);
   try {
     const { config, checkConfig, inheritFd, ...given } = parse(argv, json);
-    if (json)
+    if (json && inheritFd === undefined)
       throw new SettingsError(
-        '--json is for --version and new-token; what is logged is in JSON with --log-format=json',
+        '--json is for --version, --inherit-fd and new-token; what is logged is in JSON with --log-format=json',
       );
     if (inheritFd !== undefined) refuseUnusedInherited({ config, checkConfig, ...given });
     // Whoever starts it for himself says all there is to say.
@@ -81,7 +83,11 @@ export async function parseCommandLine(
       inheritFd === undefined
         ? await readConfiguration(config ?? (variables.FARJIT_CONFIG?.trim() || undefined), variables)
         : {};
-    const options = { listen: [], ...mergeOptions(configured, given), ...own({ checkConfig, inheritFd }) };
+    const options = {
+      listen: [],
+      ...mergeOptions(configured, given),
+      ...own({ checkConfig, inheritFd, json }),
+    };
     // Of a file that is to be checked, all is looked at.
     if (!checkConfig) refuseUnusedListening(given, options);
     if (options.listen.length > 0 || inheritFd !== undefined) return options;
@@ -95,10 +101,11 @@ export async function parseCommandLine(
   }
 }
 
-function own({ checkConfig, inheritFd }: Omit<OwnOptions, 'config'>) {
+function own({ checkConfig, inheritFd, json }: Omit<OwnOptions, 'config'> & { readonly json: boolean }) {
   return {
     ...(checkConfig === undefined ? {} : { checkConfig }),
     ...(inheritFd === undefined ? {} : { inheritFd }),
+    ...(json ? { json } : {}),
   };
 }
 
@@ -132,7 +139,7 @@ function createProgram(json: boolean): Command {
     )
     .option('--check-config', 'see whether options, certificates and tokens are right, and exit')
     .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
-    .option('--json', 'with --version: say it in JSON')
+    .option('--json', 'with --version or --inherit-fd: say it in JSON')
     .addHelpText('after', wrappedHelp(HELP))
     .version(json ? JSON.stringify({ 'farjit-executor': VERSION, node: process.versions.node }) : VERSION)
     .configureOutput({ outputError: complaints(json).usage })

@@ -1,7 +1,6 @@
 import type { ExecutorOptions } from './command-line.js';
 
-const OFF_WARNING =
-  'farjit-executor: warning: the sandbox is off: programs may do whatever this user may, on this machine\n';
+const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';
 
 /**
  * `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line, variable or
@@ -17,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     const { complaints } = await import('./say-error.js');
-    complaints().error(error instanceof Error ? error.message : String(error));
+    complaints(options.json).error(error instanceof Error ? error.message : String(error));
     return 1;
   }
 }
@@ -52,8 +51,9 @@ async function serveInherited({
   preload,
   cpuFeatures,
   pool,
+  json,
 }: ExecutorOptions): Promise<void> {
-  if (sandbox === 'off') process.stderr.write(OFF_WARNING);
+  if (sandbox === 'off') (await import('./say-error.js')).complaints(json).warning(OFF_WARNING);
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
   const stopped = stopSignal();

@@ -4,12 +4,14 @@ export interface Complaints {
   error(words: string, code?: string): void;
   /** What commander says of a wrong command line: `error: WORDS`, and perhaps what was meant. */
   usage(text: string): void;
+  warning(words: string): void;
 }
 
 /** For people, with a prefix on each line. */
 const IN_WORDS: Complaints = {
   error: (words) => say(words.trimEnd().replaceAll(/^/gm, 'farjit-executor: error: ')),
   usage: (text) => say(`farjit-executor: ${text.trimEnd()}`),
+  warning: (words) => say(`farjit-executor: warning: ${words}`),
 };
 
 /** For programs: a line for each thing, an object as `farjit --json` writes it. */
@@ -25,6 +27,7 @@ const IN_JSON: Complaints = {
     const more = details.length > 0 ? { details } : {};
     say(JSON.stringify({ error: { code: 'USAGE', message, ...more } }));
   },
+  warning: (message) => say(JSON.stringify({ warning: { message } })),
 };
 
 export function complaints(json = false): Complaints {

@@ -66,7 +66,7 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [
     ['--listen', 'ws+unix:x', '--json'],
     2,
-    /^\{"error":\{"code":"SETTINGS","message":"--json is for --version and new-token; .*\n$/,
+    /^\{"error":\{"code":"SETTINGS","message":"--json is for --version, --inherit-fd and new-token; .*\n$/,
   ],
   [
     ['--json', '--lisen'],

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import type { JIT } from '../jit/jit.js';
 import type { CommandStreams } from './command-streams.js';
+import { clangReport } from './describe-error.js';
 import { isCxx, type ProgramFile, readInput } from './program-inputs.js';
 
 const CXX_LIBRARY = 'libstdc++.so.6';
@@ -58,8 +59,7 @@ export function addInput(
         ...(cc !== undefined && { cc: programAt(cc) }),
         ...(cflags && { flags: cflags }),
         onWarnings: (words) => {
-          const message = words.trimEnd();
-          void streams.report({ level: 'warning', message, shown: message });
+          void streams.report(clangReport(words.trimEnd(), 'warning'));
         },
       });
   }

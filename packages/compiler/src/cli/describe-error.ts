@@ -11,10 +11,10 @@ import { ANONYMOUS_EXPRESSION_NAME } from '../frontends/kaleidoscope/ast.js';
 import { Diagnostic } from '../frontends/kaleidoscope/diagnostic.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import type { SourceRange, SourceText } from '../frontends/kaleidoscope/source-text.js';
-import { CSourceError } from '../frontends/llvm/c-errors.js';
+import { CSourceError, parseDiagnostics } from '../frontends/llvm/c-errors.js';
 import { IRSyntaxError } from '../llvm/errors.js';
 import { DataFileError } from './map-columns.js';
-import type { Report } from './report.js';
+import type { Report, ReportLevel } from './report.js';
 
 /** More lines of a backtrace say nothing new. */
 const MAX_BACKTRACE_LINES = 16;
@@ -63,8 +63,32 @@ export function errorReport(error: unknown): Report {
   if (error instanceof DataFileError && error.place)
     return { ...report, message: printable(error.words), place: error.place, shown: words };
   // What clang and LLVM say of a source has its place in front already.
-  if (error instanceof CSourceError || error instanceof IRSyntaxError) return { ...report, shown: words };
+  if (error instanceof CSourceError || error instanceof IRSyntaxError)
+    return clangReport(words, 'error', error.code);
   return report;
+}
+
+/** Levels of what clang says. */
+const LEVELS = {
+  'fatal error': 'error',
+  error: 'error',
+  warning: 'warning',
+  note: 'note',
+  remark: 'note',
+} as const;
+
+/**
+ * What clang says of a source, or LLVM in its form: for people as it has said it, for programs each thing by itself.
+ * @param level of what has no place.
+ * @param code of its errors.
+ */
+export function clangReport(words: string, level: ReportLevel, code?: string): Report {
+  const diagnostics = parseDiagnostics(words).map(({ severity, message, file, line, column }): Report => {
+    const place = { file, line, ...(column === undefined ? {} : { column }) };
+    return { level: LEVELS[severity], message, place, ...(LEVELS[severity] === 'error' ? { code } : {}) };
+  });
+  const [first = { level, code, message: words }, ...others] = diagnostics;
+  return { ...first, shown: words, others };
 }
 
 function codeOf(error: unknown): string | undefined {

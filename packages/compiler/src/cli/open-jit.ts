@@ -20,6 +20,8 @@ export interface JITOptions extends AccessOptions {
   readonly executor?: string;
   /** That one, if it has been started already. */
   readonly local?: LocalExecutor | undefined;
+  /** What executors of our own say is JSON, too. */
+  readonly json?: boolean | undefined;
   /** Tiered without. */
   readonly optLevel?: '0' | '1' | '2' | '3';
   readonly speculate: SpeculationMode;
@@ -137,8 +139,10 @@ export function localOptions({
   sandbox,
   limit,
   preload,
+  json,
 }: Omit<JITOptions, 'executor'>): LocalExecutorOptions {
   return {
+    ...(json ? { json } : {}),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(limit === undefined ? {} : { limits: limit }),
     ...(preload === undefined ? {} : { preload: preload.map(absoluteIfPath) }),

@@ -1,6 +1,12 @@
 /** How bad it is: after an error something has not been done. */
 export type ReportLevel = 'error' | 'warning' | 'note';
 
+interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column?: number | undefined;
+}
+
 /** What a command has to say on standard error. */
 export interface Report {
   readonly level: ReportLevel;
@@ -8,9 +14,11 @@ export interface Report {
   readonly code?: string | undefined;
   readonly message: string;
   /** Where in a source or in data, from 1. */
-  readonly place?: { readonly file: string; readonly line: number; readonly column: number };
+  readonly place?: Place;
   /** How people are shown what has its place in front already; otherwise it is `farjit: LEVEL: MESSAGE`. */
   readonly shown?: string;
+  /** What else is said in the same words: for programs, lines of their own. */
+  readonly others?: readonly Report[];
   /** Lines to add: the diagnostic of a function that could not be compiled, or a backtrace. */
   readonly details?: readonly string[];
 }
@@ -20,8 +28,12 @@ export function reportText({ level, message, shown, details = [] }: Report): str
   return [shown ?? `farjit: ${level}: ${message}`, ...details].join('\n');
 }
 
-/** For programs: one line, an object with a key that is the level. */
-export function reportJSON({ level, code, message, place, details = [] }: Report): string {
+/** For programs: a line, and one for each of the others, an object with a key that is the level. */
+export function reportJSON({ others = [], ...report }: Report): string {
+  return [report, ...others].map(objectJSON).join('\n');
+}
+
+function objectJSON({ level, code, message, place, details = [] }: Report): string {
   return JSON.stringify({
     [level]: {
       ...(code !== undefined && { code }),

@@ -36,6 +36,8 @@ export interface LocalExecutorOptions {
   readonly entry?: string;
   /** For its first word, in milliseconds; 30 s unless given. */
   readonly startTimeoutMs?: number;
+  /** What it has to say itself on standard error, which is seldom, is a line of JSON each. */
+  readonly json?: boolean | undefined;
 }
 
 /**
@@ -133,11 +135,12 @@ export class LocalExecutor implements AsyncDisposable {
   }
 }
 
-function argumentsOf({ sandbox, limits = {}, preload = [] }: LocalExecutorOptions): string[] {
+function argumentsOf({ sandbox, limits = {}, preload = [], json }: LocalExecutorOptions): string[] {
   return [
     ...(sandbox === undefined ? [] : [`--sandbox=${sandbox}`]),
     ...Object.entries(limits).map(([name, value]) => `--limit=${name}=${value ?? 'none'}`),
     ...preload.map((library) => `--preload=${library}`),
+    ...(json ? ['--json'] : []),
   ];
 }
 

@@ -37,6 +37,7 @@ const LOCAL_OPTIONS = optionsOf<LocalExecutorOptions>({
   preload: listOf(nameText, 'an array of libraries'),
   entry: nameText,
   startTimeoutMs: timerMs,
+  json: flag,
 });
 
 /** Of `ConnectOptions`, for options that have more. */

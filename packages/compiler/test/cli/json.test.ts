@@ -167,3 +167,56 @@ test('repl --json writes values, what commands show and errors as objects, on a 
   const onTerminal = await finished;
   t.is(onTerminal.stdout.replaceAll('\r', '').split('\n')[0], '{"value":2}');
 });
+
+const withClang = spawnSync('clang-14', ['--version']).status === 0 ? test : test.skip;
+
+withClang('what clang says of a source is an object for each thing, with its place', async (t) => {
+  const cwd = await folderWith(t, {
+    'wrong.c': 'int main(void) {\n  int x = 1.5;\n  return y;\n}\n',
+    'odd.c': '#warning odd\nint main(void) { return 0; }\n',
+    'wrong.ll': '\nnonsense\n',
+  });
+  const said = async (...args: string[]) => {
+    const { stdout, stderr, end } = await farjit(t, ['run', '--json', '--cc=clang-14', ...args], { cwd });
+    t.is(stdout, '');
+    return [end, ...objectsOf(stderr)];
+  };
+  t.deepEqual(await said('wrong.c'), [
+    1,
+    {
+      warning: {
+        message:
+          "implicit conversion from 'double' to 'int' changes value from 1.5 to 1 [-Wliteral-conversion]",
+        file: 'wrong.c',
+        line: 2,
+        column: 11,
+      },
+    },
+    {
+      error: {
+        code: 'C_SOURCE',
+        message: "use of undeclared identifier 'y'",
+        file: 'wrong.c',
+        line: 3,
+        column: 10,
+      },
+    },
+  ]);
+  t.deepEqual(await said('odd.c'), [
+    0,
+    { warning: { message: 'odd [-W#warnings]', file: 'odd.c', line: 1, column: 2 } },
+  ]);
+  const { stderr } = await farjit(t, ['run', '--json', 'wrong.ll'], { cwd });
+  t.like(objectsOf(stderr)[0], { error: { code: 'IR_SYNTAX', file: 'wrong.ll', line: 2 } });
+});
+
+test('what the executor of the command says itself is an object too', async (t) => {
+  const said = async (...args: string[]) => objectsOf((await farjit(t, args)).stderr);
+  const off = {
+    warning: { message: 'the sandbox is off: programs may do whatever this user may, on this machine' },
+  };
+  t.deepEqual(await said('run', '--json', '--sandbox=off', '-e', '1'), [off]);
+  const [why, then] = await said('run', '--json', '--limit=memory=1', '-e', '1');
+  t.like(why, { error: { code: 'SETTINGS' } });
+  t.like(then, { error: { code: 'EXECUTOR_START_FAILED' } });
+});
