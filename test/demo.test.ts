@@ -14,11 +14,12 @@ const MADE_BY_BUILDS = new Set(['node_modules', 'dist', '.git', 'images', 'fuzz-
 interface LockedPackage {
   readonly dev?: boolean;
   readonly devOptional?: boolean;
+  readonly optional?: boolean;
   readonly link?: boolean;
   readonly resolved?: string;
 }
 
-/** The project's sources in a folder of their own, with the packages that `npm ci --omit=dev` installs. */
+/** The project's sources in a folder of their own, with the packages that `npm ci --omit=dev --omit=optional` installs. */
 function freshClone(folder: string): void {
   for (const name of ['package.json', 'LICENSE', 'scripts', 'packages', 'examples'])
     cpSync(join(ROOT, name), join(folder, name), {
@@ -30,8 +31,8 @@ function freshClone(folder: string): void {
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, LockedPackage>;
   };
-  for (const [path, { dev, link, devOptional, resolved }] of Object.entries(packages)) {
-    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || devOptional) continue;
+  for (const [path, { dev, link, devOptional, optional, resolved }] of Object.entries(packages)) {
+    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || devOptional || optional) continue;
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     symlinkSync(link && resolved ? join(folder, resolved) : join(ROOT, path), join(folder, path));
   }

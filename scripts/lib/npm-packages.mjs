@@ -7,13 +7,14 @@ import { step } from './report.mjs';
 /**
  * Installs the npm packages when `node_modules` is not what `package-lock.json` says.
  * @param {{ withDevelopment: boolean }} options without `withDevelopment`, what the command is built of and runs with: the
- *   workspace's `dependencies`, and not its `devDependencies`
+ *   workspace's `dependencies`, with what esbuild and ffi-rs need on this one platform; not what is for development, and not what
+ *   is optional, of which npm takes llvm-bindings and its two hundred packages for something that may be wanted
  * @returns {Promise<boolean>} whether there was anything to do
  */
 export async function installNpmPackages({ withDevelopment }) {
   if (isInstalled(withDevelopment)) return false;
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'];
-  if (!withDevelopment) options.push('--omit=dev');
+  if (!withDevelopment) options.push('--omit=dev', '--omit=optional');
   await step('npm packages: installing', (progress) =>
     keepLLVMBindings(() =>
       // Install scripts stay off: newer npm refuses them anyway, and the one that matters is a step of its own.
@@ -35,8 +36,9 @@ export async function installNpmPackages({ withDevelopment }) {
 function isInstalled(withDevelopment) {
   const wanted = packagesOf(`${ROOT}package-lock.json`);
   const installed = packagesOf(`${ROOT}node_modules/.package-lock.json`);
-  return Object.entries(wanted).every(([path, { version, link, optional, dev }]) => {
-    if (!path.startsWith('node_modules/') || optional || (dev && !withDevelopment)) return true;
+  return Object.entries(wanted).every(([path, { version, link, optional, dev, devOptional }]) => {
+    if (!path.startsWith('node_modules/') || optional || ((dev || devOptional) && !withDevelopment))
+      return true;
     return existsSync(`${ROOT}${path}`) && (link || installed[path]?.version === version);
   });
 }
