@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -77,6 +88,29 @@ test('the packed programs need no glibc that is newer than Debian 11’s, no lib
   }
   for (const name of ['farjit-codegen', 'farjit-runner'])
     t.notThrows(() => execFileSync(join(bin, name), ['--version'], { timeout: 10_000 }), name);
+});
+
+test('the installed command becomes the compiler at once, with an executor beside it', (t) => {
+  const project = mkdtempSync(join(tmpdir(), 'farjit-project-'));
+  t.teardown(() => rmSync(project, { recursive: true, force: true }));
+  const modules = join(project, 'node_modules');
+  for (const { name, stage } of staged) cpSync(stage, join(modules, name), { recursive: true });
+  mkdirSync(join(modules, '.bin'));
+  symlinkSync('../farjit/bin/farjit', join(modules, '.bin/farjit'));
+  // In Node's place, something that says what it was to run; the executor has no standard output.
+  const path = join(project, 'path');
+  mkdirSync(path);
+  writeFileSync(join(path, 'node'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+  const env = { ...process.env, PATH: `${path}:${process.env.PATH}` };
+  const started = execFileSync(join(modules, '.bin/farjit'), ['run', 'a.ks'], {
+    env,
+    encoding: 'utf8',
+    timeout: 10_000,
+  });
+  const [program, adopted, ...more] = started.trim().split(' ');
+  t.is(program, join(realpathSync(modules), '@farjit/compiler/bin/farjit.js'));
+  t.regex(adopted ?? '', /^--adopt-executor=\d+:\d+$/);
+  t.deepEqual(more, ['run', 'a.ks']);
 });
 
 /** What npm puts into a package's tarball. */

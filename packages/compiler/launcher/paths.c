@@ -49,9 +49,10 @@ static bool find_package(char package[PATH_MAX]) {
 
 bool find_programs(struct programs *programs, const char *from) {
   char package[PATH_MAX];
-  if (from == NULL || realpath(from, package) == NULL)
-    if (!find_package(package)) return false;
-  if (!join(programs->compiler, package, OWN_COMPILER) || access(programs->compiler, R_OK) != 0)
+  const bool is_installed = from != NULL && realpath(from, package) != NULL;
+  if (!is_installed && !find_package(package)) return false;
+  // A package that is there to be installed has one, too, which would have Node look for the compiler's.
+  if (is_installed || !join(programs->compiler, package, OWN_COMPILER) || access(programs->compiler, R_OK) != 0)
     find_in_node_modules(programs->compiler, package, COMPILER);
   if (programs->compiler[0] == '\0') {
     fprintf(stderr, "farjit: error: there is no %s in %s; install FarJIT as a whole, and run it where it was built\n",
