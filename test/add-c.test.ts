@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CCompilerError, CSourceError } from '@farjit/compiler';
+import { CCompilerError, CSourceError, JITPool, TypeLayoutError } from '@farjit/compiler';
 import anyTest, { type ExecutionContext } from 'ava';
+import { findClang } from '#compiler/src/frontends/llvm/find-clang.js';
+import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { openJIT } from './jit-fixture.js';
 
 /** `npm run setup` installs it where it can. */
@@ -41,6 +43,50 @@ test('C is compiled by clang and run, each function compiled by us at its first 
   // Signatures come with bitcode.
   t.is(await (await jit.lookup('say'))(21), 1);
   t.is(printed(), 'dir/say.c:5 42 4\n');
+});
+
+/** An integer of 128 bits holds the bit-fields: LLVM aligned those to 8 bytes until 17, which gives the struct 24, and to 16 since. */
+const WIDE_BIT_FIELDS = `struct S { unsigned long a : 40, b : 24, c : 40, d : 24; int f; };
+  static volatile int one = 1;
+  static struct S given[3] = {{0}, {1, 2, 3, 4, 5}, {7, 8, 9, 10, 11}};
+  long last(void) {
+    struct S copy[3];
+    __builtin_memcpy(copy, given, sizeof given);
+    return sizeof(struct S) * 1000 + copy[one + 1].f * 10 + copy[one].a;
+  }`;
+
+test('wide bit-fields are where clang has put them, whichever LLVM compiles them', async (t) => {
+  const { jit } = await openJIT(t);
+  const last = async (name: string) => (await jit.lookup(name, 'i64()'))();
+  const tracker = await jit.addC(WIDE_BIT_FIELDS, { name: 'wide.c' });
+  t.is(await last('last'), 24_111n);
+  tracker.remove();
+  // What cannot be compiled again is refused, where it would be wrong.
+  const bitcode = execFileSync(
+    findClang(findLibLLVM().path),
+    ['-c', '-emit-llvm', '-O0', '-fPIC', '-x', 'c', '-', '-o', '-'],
+    {
+      input: WIDE_BIT_FIELDS,
+    },
+  );
+  const added = jit.addIR(bitcode, { name: 'wide.bc' });
+  if (findLibLLVM().majorVersion >= 18) {
+    const error = await t.throwsAsync(added, { instanceOf: TypeLayoutError, code: 'TYPE_LAYOUT' });
+    t.regex(
+      error.message,
+      /^Cannot add module wide\.bc: clang 14 has laid out a type of \w+ otherwise than LLVM 22 does/,
+    );
+    t.deepEqual(jit.definedNames(), []);
+  } else {
+    await added;
+    t.is(await last('last'), 24_111n);
+  }
+});
+
+test('a pool takes wide bit-fields as one executor does', async (t) => {
+  await using pool = await JITPool.connect(['local']);
+  await pool.addC(WIDE_BIT_FIELDS, { name: 'wide.c' });
+  t.is(await (await pool.lookup('last', 'i64()'))(), 24_111n);
 });
 
 test('C++ is compiled, with its headers', async (t) => {

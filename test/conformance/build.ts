@@ -12,6 +12,8 @@ export interface FarJITInput {
   /** As errors call it. */
   readonly name: string;
   readonly content: Uint8Array;
+  /** Of a source, where this libLLVM takes its bitcode otherwise than clang means it: `addC` does the same. */
+  readonly compileObject?: () => Promise<Uint8Array>;
 }
 
 /** A program as both sides take it. */
@@ -123,13 +125,12 @@ export class Builder {
           if (object !== undefined) return { kind: 'object', name, content: await readFile(object) };
           const text = await readFile(source.path);
           if (source.language === 'ir') return { kind: 'ir', name, content: text };
-          const content = await compileC(this.#clang, text, {
-            name,
-            language: source.language,
-            flags: ['-w', ...flags],
-            directory: dirname(source.path),
-          });
-          return { kind: source.language === 'assembler' ? 'object' : 'ir', name, content };
+          const { language } = source;
+          const options = { name, language, flags: ['-w', ...flags], directory: dirname(source.path) };
+          const content = await compileC(this.#clang, text, options);
+          if (language === 'assembler') return { kind: 'object', name, content };
+          const compileObject = () => compileC(this.#clang, text, options, undefined, 'object');
+          return { kind: 'ir', name, content, compileObject };
         }),
     );
     if (archived.length > 0)

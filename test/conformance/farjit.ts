@@ -1,4 +1,5 @@
 import { CodegenPool, JIT, type StatisticsSnapshot } from '@farjit/compiler';
+import { addCompiled } from '#compiler/src/frontends/llvm/c-compiler.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { startExecutor } from '../executor-process.js';
 import type { BuiltProgram } from './build.js';
@@ -70,8 +71,13 @@ export class FarJIT {
       ],
     });
     try {
-      for (const { kind, name, content } of inputs)
-        if (kind === 'ir') await jit.addIR(content, { name });
+      for (const { kind, name, content, compileObject } of inputs)
+        if (kind === 'ir' && compileObject)
+          await addCompiled(
+            async (product) => (product === 'object' ? compileObject() : content),
+            (compiled) => jit.addObject(compiled, { name }),
+          );
+        else if (kind === 'ir') await jit.addIR(content, { name });
         else if (kind === 'object') await jit.addObject(content, { name });
         else await jit.addArchive(content, { name });
       const { exitCode } = await jit.runProgram({

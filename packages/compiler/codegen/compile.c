@@ -242,6 +242,8 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	if ((machine && farjit_refuse_foreign(module, machine, request->triple.start, words, sizeof words)) ||
 	    farjit_refuse_prefix_data(module, words, sizeof words)) {
 		fail(failure, FARJIT_STATUS_COMPILE, "", words);
+	} else if (machine && farjit_refuse_type_layout(module, machine, words, sizeof words)) {
+		fail(failure, FARJIT_STATUS_TYPE_LAYOUT, "", words);
 	} else {
 		size_t length;
 		char *description = farjit_describe_module(module, &length);

@@ -186,6 +186,17 @@ enum {
 	X(LLVMValueRef, LLVMBuildCall2,                                                                                \
 	  (LLVMBuilderRef, LLVMTypeRef, LLVMValueRef, LLVMValueRef *, unsigned, const char *))                         \
 	X(LLVMBool, LLVMGetTargetFromTriple, (const char *, LLVMTargetRef *, char **))                                 \
+	X(unsigned, LLVMGetNamedMetadataNumOperands, (LLVMModuleRef, const char *))                                    \
+	X(void, LLVMGetNamedMetadataOperands, (LLVMModuleRef, const char *, LLVMValueRef *))                           \
+	X(unsigned, LLVMGetMDNodeNumOperands, (LLVMValueRef))                                                          \
+	X(void, LLVMGetMDNodeOperands, (LLVMValueRef, LLVMValueRef *))                                                 \
+	X(const char *, LLVMGetMDString, (LLVMValueRef, unsigned *))                                                   \
+	X(LLVMTargetDataRef, LLVMCreateTargetData, (const char *))                                                     \
+	X(unsigned long long, LLVMOffsetOfElement, (LLVMTargetDataRef, LLVMTypeRef, unsigned))                         \
+	X(LLVMValueRef, LLVMIsAGetElementPtrInst, (LLVMValueRef))                                                      \
+	X(LLVMValueRef, LLVMIsAAllocaInst, (LLVMValueRef))                                                             \
+	X(LLVMTypeRef, LLVMGetGEPSourceElementType, (LLVMValueRef))                                                    \
+	X(LLVMTypeRef, LLVMGetAllocatedType, (LLVMValueRef))                                                           \
 	X(LLVMTargetMachineRef, LLVMCreateTargetMachine,                                                               \
 	  (LLVMTargetRef, const char *, const char *, const char *, int, int, int))                                    \
 	X(void, LLVMDisposeTargetMachine, (LLVMTargetMachineRef))                                                      \

@@ -201,6 +201,7 @@ export {
   IRSyntaxError,
   LibLLVMError,
   TransformError,
+  TypeLayoutError,
 } from './llvm/errors.js';
 export type { IRFunction as IRModuleFunction } from './llvm/ir-module.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';

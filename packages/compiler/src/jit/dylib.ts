@@ -18,7 +18,7 @@ import { definingGenerator } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import { Builtins } from '../frontends/llvm/builtins.js';
-import { compileC, notCompiled } from '../frontends/llvm/c-compiler.js';
+import { addCompiled, type CProduct, compileC, notCompiled } from '../frontends/llvm/c-compiler.js';
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
@@ -328,7 +328,8 @@ export class Dylib {
 
   /**
    * Adds a C or C++ source, or assembly, compiled by clang: confined, it reads the system's headers, `directory` and what
-   * `flags` name, and nothing else. It becomes bitcode without passes, which `addIR` takes; assembly becomes an object.
+   * `flags` name, and nothing else. It becomes bitcode without passes, which `addIR` takes; assembly becomes an object, and so
+   * does what a clang before 18 makes with wide bit-fields, which LLVM lays out otherwise since (`TypeLayoutError`).
    * C++ wants `libstdc++.so.6` preloaded in the executor.
    * @param addOptions.cc path of a clang; by default the newest whose bitcode the code generator's libLLVM reads.
    * @throws {CSourceError} for a source that clang refuses; it says where.
@@ -338,15 +339,22 @@ export class Dylib {
   async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, addOptions);
     const { name = 'source', signal } = addOptions;
-    return this.#addObject(await this.compileC(source, addOptions), { name, signal });
+    return addCompiled(
+      (product) => this.compileC(source, addOptions, product),
+      (content) => this.#addObject(content, { name, signal }),
+    );
   }
 
   /** What `addC` adds: bitcode, found where it is kept, or an object. @throws as `addC`. */
-  async compileC(source: string | Uint8Array, addOptions: AddCOptions): Promise<Uint8Array> {
+  async compileC(
+    source: string | Uint8Array,
+    addOptions: AddCOptions,
+    product: CProduct,
+  ): Promise<Uint8Array> {
     checkAddC(source, addOptions);
     const { cc, ...options } = addOptions;
     const { codegen, layers } = this.#context;
-    return compileC(cc ?? findClang(codegen.libLLVM()), source, options, layers.kept);
+    return compileC(cc ?? findClang(codegen.libLLVM()), source, options, layers.kept, product);
   }
 
   /**

@@ -75,6 +75,22 @@ export class CompileError extends FarJITError {
 }
 
 /**
+ * A clang before 18 has made the module, and LLVM since 18 lays out one of its types otherwise: there are integers of more than
+ * 64 bits in it, as wide bit-fields are. C that is added as a source becomes an object of that clang instead.
+ * @remarks Make an object of the source with that clang, or bitcode with clang 18 or newer, or set `FARJIT_LIBLLVM` to a
+ * libLLVM before 18.
+ */
+export class TypeLayoutError extends FarJITError {
+  /** The module's name. */
+  readonly subject: string;
+
+  constructor(subject: string, message: string) {
+    super('TYPE_LAYOUT', message);
+    this.subject = subject;
+  }
+}
+
+/**
  * A transform failed, or gave back what cannot take the module's place.
  * @remarks Mend the transform that the message names.
  */

@@ -2,7 +2,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { throwIfAborted } from '../core/aborting.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
-import { notCompiled } from '../frontends/llvm/c-compiler.js';
+import { addCompiled, notCompiled } from '../frontends/llvm/c-compiler.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -88,9 +88,13 @@ export class PoolInputs<Session extends JIT> {
   async addC(source: string | Uint8Array, options: AddCOptions): Promise<ResourceTracker> {
     const { name = 'source', signal } = options;
     const session = await this.#context.someSession(signal);
-    const content = await session.mainDylib.compileC(source, options);
-    throwIfAborted(signal, notCompiled(name));
-    return this.addObject(content, { name });
+    return addCompiled(
+      (product) => session.mainDylib.compileC(source, options, product),
+      (content) => {
+        throwIfAborted(signal, notCompiled(name));
+        return this.addObject(content, { name });
+      },
+    );
   }
 
   /** Adds the member of an archive that defines a name, if nobody else does. */

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { libraryIdentity } from '../../cache/llvm-identity.js';
 import { throwIfAborted } from '../../core/aborting.js';
+import { TypeLayoutError } from '../../llvm/errors.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { type CLanguage, languageOf } from './c-language.js';
 import { runConfined } from './confined-tool.js';
@@ -24,10 +25,15 @@ export interface COptions {
   readonly onWarnings?: (words: string) => void;
 }
 
+/** What clang makes of C and C++: `bitcode`, which the code generator compiles, or an object with code of clang's own. */
+export type CProduct = 'bitcode' | 'object';
+
 /** No `optnone`; TBAA and lifetimes are kept. Options of the caller's may say another level. */
 const OPTIMIZATION = ['-O1'];
 /** No passes: those are the code generator's. */
 const TO_BITCODE = ['-Xclang', '-disable-llvm-passes', '-c', '-emit-llvm'];
+/** With sections of their own, functions and data are linked one by one. */
+const TO_OBJECT = ['-c', '-ffunction-sections', '-fdata-sections'];
 const ALWAYS = ['-fPIC', '-fno-color-diagnostics', '-ferror-limit=20', '-Wno-unused-command-line-argument'];
 
 /** What editors put in front of UTF-8. */
@@ -63,7 +69,8 @@ const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 102
  * Compiles a source with clang, which is confined: it reads the system's headers, the source's directory, and what options name,
  * and nothing else; it has no network, and not all of the machine's time and memory.
  * @param kept where bitcode is kept of C++ and of large sources; none unless given.
- * @returns bitcode, or an object for assembly.
+ * @param product `bitcode` unless given.
+ * @returns bitcode, or an object, for assembly always.
  * @throws {CSourceError} when clang refuses the source.
  * @throws {CCompilerError} when it cannot be started, or confined, or does not end.
  * @throws {AbortError} when the signal was aborted.
@@ -73,6 +80,7 @@ export async function compileC(
   source: string | Uint8Array,
   options: COptions = {},
   kept?: KeptObjects,
+  product: CProduct = 'bitcode',
 ): Promise<Uint8Array> {
   const { name = 'source', language = languageOf(name), signal } = options;
   throwIfAborted(signal, notCompiled(name));
@@ -91,12 +99,32 @@ export async function compileC(
       return runClang(clang, preprocessed, ['-c', '-x', 'assembler'], options);
     }
     default: {
+      // Its warnings are those of the bitcode.
+      if (product === 'object')
+        return runClang(clang, text, [...TO_OBJECT, '-x', language], { ...options, onWarnings: () => {} });
       const run = compilerRun(clang, text, language, options);
       const isKept = kept && isWorthKeeping(language, text) && (options.flags ?? []).every(isOfText);
       const { bitcode, words } = await (isKept ? compileKept(kept, run) : run.compileWhole());
       if (words !== '') options.onWarnings?.(words);
       return bitcode;
     }
+  }
+}
+
+/**
+ * Adds what clang makes of a source: bitcode, or an object where this libLLVM would lay out its types otherwise than clang has.
+ * @throws as both do.
+ */
+export async function addCompiled<T>(
+  compile: (product: CProduct) => Promise<Uint8Array>,
+  add: (content: Uint8Array) => Promise<T>,
+): Promise<T> {
+  const bitcode = await compile('bitcode');
+  try {
+    return await add(bitcode);
+  } catch (error) {
+    if (!(error instanceof TypeLayoutError)) throw error;
+    return add(await compile('object'));
   }
 }
 
