@@ -87,6 +87,8 @@ const HOST_WIDE = [
   'tracing/opentelemetry-source.ts',
   'turns.ts',
   'upgrades.ts',
+  // Of a command that answers and ends, and has no sessions.
+  'answer-watch.ts',
   // Strangers, before there is a session: a fault costs the connection.
   'gate.ts',
   'strangers.ts',
