@@ -139,11 +139,11 @@ export class Upgrades {
     if (account) this.#cutLingering(account);
   }
 
-  /** Resolves when all WebSockets that are open now are closed, which those that linger are made to be. */
-  async whenClosed(): Promise<void> {
+  /** Resolves when all WebSockets that are open now are closed, which those that linger for `graceMs` are made to be. */
+  async whenClosed(graceMs = CLOSE_GRACE_MS): Promise<void> {
     const cut = setTimeout(() => {
       for (const webSocket of this.#open.keys()) webSocket.terminate();
-    }, CLOSE_GRACE_MS);
+    }, graceMs);
     // Not `once` of Node, which rejects over what a peer gets wrong meanwhile.
     await Promise.all(
       [...this.#open.keys()].map((webSocket) => new Promise((resolve) => webSocket.once('close', resolve))),

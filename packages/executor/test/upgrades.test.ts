@@ -176,7 +176,7 @@ async function keepOne(t: ExecutionContext) {
 test('the end waits for WebSockets that are open, until the peer has answered the closing handshake', async (t) => {
   const { upgrades, webSocket, peer } = await keepOne(t);
   let isOver = false;
-  const over = upgrades.whenClosed().then(() => {
+  const over = upgrades.whenClosed(60_000).then(() => {
     isOver = true;
   });
   for (let round = 0; round < 20; round++) await new Promise(setImmediate);

@@ -110,6 +110,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--executor': 'always of use',
     ...access('repl'),
     ...confinement('repl'),
+    '--json': 'always of use',
   },
   map: {
     '--input': 'always of use',
