@@ -141,7 +141,8 @@ declare void @exit(i32)
 define internal void @leave() { call void @exit(i32 9) unreachable }
 define i32 @main() { ret i32 0 }`);
   t.deepEqual(await jit.runProgram(), { exitCode: 9 });
-  t.is(printed(), 'ax');
+  // What the first has not flushed is lost with it.
+  t.is(printed(), 'x');
 });
 
 test('a program that has no function to begin with leaves its initialisers due', async (t) => {

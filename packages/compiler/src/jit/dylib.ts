@@ -345,7 +345,11 @@ export class Dylib {
     );
   }
 
-  /** What `addC` adds: bitcode, found where it is kept, or an object. @throws as `addC`. */
+  /**
+   * What `addC` adds: bitcode, found where it is kept, or an object.
+   * @throws as `addC`.
+   * @internal
+   */
   async compileC(
     source: string | Uint8Array,
     addOptions: AddCOptions,
