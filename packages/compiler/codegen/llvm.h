@@ -195,6 +195,9 @@ enum {
 	X(unsigned long long, LLVMOffsetOfElement, (LLVMTargetDataRef, LLVMTypeRef, unsigned))                         \
 	X(LLVMValueRef, LLVMIsAGetElementPtrInst, (LLVMValueRef))                                                      \
 	X(LLVMValueRef, LLVMIsAAllocaInst, (LLVMValueRef))                                                             \
+	X(LLVMValueRef, LLVMGetInitializer, (LLVMValueRef))                                                            \
+	X(LLVMValueRef, LLVMIsAConstant, (LLVMValueRef))                                                               \
+	X(LLVMValueRef, LLVMIsAGlobalValue, (LLVMValueRef))                                                            \
 	X(LLVMTypeRef, LLVMGetGEPSourceElementType, (LLVMValueRef))                                                    \
 	X(LLVMTypeRef, LLVMGetAllocatedType, (LLVMValueRef))                                                           \
 	X(LLVMTargetMachineRef, LLVMCreateTargetMachine,                                                               \

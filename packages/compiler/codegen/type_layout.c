@@ -13,12 +13,19 @@
 static const char ADDITION[] = "-i128:128";
 enum { FIRST_WITH_ADDITION = 18 };
 
-/* Types that are alike, by the low bits of their addresses: a module names the same few again and again. */
+enum { LLVMGetElementPtr = 29 /* of LLVMOpcode */ };
+
+/* Types that are alike, and constants with only such, by the low bits of their addresses: the same few come again and again. */
 enum { SEEN = 1024 };
 struct layouts {
 	LLVMTargetDataRef then, now;
-	LLVMTypeRef seen[SEEN];
+	const void *seen[SEEN];
 };
+
+static const void **place_of(struct layouts *layouts, const void *what)
+{
+	return &layouts->seen[((uintptr_t)what >> 4) % SEEN];
+}
 
 /* The version of the clang that has made a module, or of the oldest one; 0 for another producer. */
 static unsigned clang_version(LLVMModuleRef module)
@@ -53,8 +60,7 @@ static bool is_alike(struct layouts *layouts, LLVMTypeRef type)
 	int kind = llvm.LLVMGetTypeKind(type);
 	if (kind != LLVMStructTypeKind && kind != LLVMArrayTypeKind && kind != LLVMIntegerTypeKind)
 		return true;
-	LLVMTypeRef *seen = &layouts->seen[((uintptr_t)type >> 4) % SEEN];
-	if (*seen == type)
+	if (*place_of(layouts, type) == type)
 		return true;
 	if (kind == LLVMArrayTypeKind) {
 		if (!is_alike(layouts, llvm.LLVMGetElementType(type)))
@@ -69,32 +75,83 @@ static bool is_alike(struct layouts *layouts, LLVMTypeRef type)
 			    !is_alike(layouts, llvm.LLVMStructGetTypeAtIndex(type, i)))
 				return false;
 	}
-	*seen = type;
+	*place_of(layouts, type) = type;
 	return true;
 }
 
-/* NULL: none of those is laid out otherwise. */
-static LLVMValueRef first_in_code(struct layouts *layouts, LLVMValueRef function)
+/* Of the addresses in a constant: those of parts of variables are counted out by LLVM, as a type says. */
+static bool is_constant_alike(struct layouts *layouts, LLVMValueRef value)
 {
-	for (LLVMBasicBlockRef block = llvm.LLVMGetFirstBasicBlock(function); block;
-	     block = llvm.LLVMGetNextBasicBlock(block))
-		for (LLVMValueRef at = llvm.LLVMGetFirstInstruction(block); at; at = llvm.LLVMGetNextInstruction(at)) {
-			LLVMTypeRef type = llvm.LLVMIsAGetElementPtrInst(at) ? llvm.LLVMGetGEPSourceElementType(at)
-					   : llvm.LLVMIsAAllocaInst(at)      ? llvm.LLVMGetAllocatedType(at)
-									     : NULL;
-			if (type && !is_alike(layouts, type))
-				return function;
-		}
-	return NULL;
+	if (!llvm.LLVMIsAConstant(value) || llvm.LLVMIsAGlobalValue(value) || *place_of(layouts, value) == value)
+		return true;
+	if (llvm.LLVMIsAConstantExpr(value) && llvm.LLVMGetConstOpcode(value) == LLVMGetElementPtr &&
+	    !is_alike(layouts, llvm.LLVMGetGEPSourceElementType(value)))
+		return false;
+	int count = llvm.LLVMGetNumOperands(value);
+	for (int i = 0; i < count; i++)
+		if (!is_constant_alike(layouts, llvm.LLVMGetOperand(value, (unsigned)i)))
+			return false;
+	*place_of(layouts, value) = value;
+	return true;
 }
 
+static bool is_instruction_alike(struct layouts *layouts, LLVMValueRef at)
+{
+	LLVMTypeRef type = llvm.LLVMIsAGetElementPtrInst(at) ? llvm.LLVMGetGEPSourceElementType(at)
+			   : llvm.LLVMIsAAllocaInst(at)      ? llvm.LLVMGetAllocatedType(at)
+							     : NULL;
+	if (type && !is_alike(layouts, type))
+		return false;
+	int count = llvm.LLVMGetNumOperands(at);
+	for (int i = 0; i < count; i++)
+		if (!is_constant_alike(layouts, llvm.LLVMGetOperand(at, (unsigned)i)))
+			return false;
+	return true;
+}
+
+/* What is passed by value has the size that its type says. */
+static bool is_passing_alike(struct layouts *layouts, LLVMValueRef function)
+{
+	static const char BY_VALUE[] = "byval";
+	unsigned kind = llvm.LLVMGetEnumAttributeKindForName(BY_VALUE, sizeof BY_VALUE - 1);
+	for (unsigned i = 1; i <= llvm.LLVMCountParams(function); i++) {
+		LLVMAttributeRef by_value = llvm.LLVMGetEnumAttributeAtIndex(function, (int)i, kind);
+		if (by_value && !is_alike(layouts, llvm.LLVMGetTypeAttributeValue(by_value)))
+			return false;
+	}
+	return true;
+}
+
+static bool is_function_alike(struct layouts *layouts, LLVMValueRef function)
+{
+	if (!is_passing_alike(layouts, function))
+		return false;
+	for (LLVMBasicBlockRef block = llvm.LLVMGetFirstBasicBlock(function); block;
+	     block = llvm.LLVMGetNextBasicBlock(block))
+		for (LLVMValueRef at = llvm.LLVMGetFirstInstruction(block); at; at = llvm.LLVMGetNextInstruction(at))
+			if (!is_instruction_alike(layouts, at))
+				return false;
+	return true;
+}
+
+static bool is_variable_alike(struct layouts *layouts, LLVMValueRef variable)
+{
+	LLVMValueRef value = llvm.LLVMGetInitializer(variable);
+	return is_alike(layouts, llvm.LLVMGlobalGetValueType(variable)) &&
+	       (!value || is_constant_alike(layouts, value));
+}
+
+/* What has a type that is laid out otherwise; NULL when nothing does. */
 static LLVMValueRef first_otherwise(struct layouts *layouts, LLVMModuleRef module)
 {
 	for (LLVMValueRef at = llvm.LLVMGetFirstGlobal(module); at; at = llvm.LLVMGetNextGlobal(at))
-		if (!is_alike(layouts, llvm.LLVMGlobalGetValueType(at)))
+		if (!is_variable_alike(layouts, at))
 			return at;
 	for (LLVMValueRef at = llvm.LLVMGetFirstFunction(module); at; at = llvm.LLVMGetNextFunction(at))
-		if (first_in_code(layouts, at))
+		if (!is_function_alike(layouts, at))
+			return at;
+	for (LLVMValueRef at = llvm.LLVMGetFirstGlobalAlias(module); at; at = llvm.LLVMGetNextGlobalAlias(at))
+		if (!is_constant_alike(layouts, llvm.LLVMAliasGetAliasee(at)))
 			return at;
 	return NULL;
 }
