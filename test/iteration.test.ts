@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { EventsMissedError, JIT, JITPool } from '@farjit/compiler';
 import test from 'ava';
 import { assemble } from '#compiler/test/llvm/assemble.js';
@@ -232,4 +234,15 @@ test('a pool tells what is printed, where, and what becomes of its executors', a
     told.filter((state) => state === 'removed'),
     states,
   );
+});
+
+test('a program that fails while only its output is read is a rejection that nobody handles', async (t) => {
+  const host = `
+    import { JIT } from '@farjit/compiler';
+    process.on('unhandledRejection', ({ code }) => process.exit(code === 'SYMBOLS_NOT_FOUND' ? 3 : 4));
+    const jit = await JIT.create();
+    for await (const _ of jit.runProgram({ entry: 'nowhere' }).output());
+    await new Promise((resolve) => setTimeout(resolve, 1000));`;
+  const ended = promisify(execFile)(process.execPath, ['--input-type=module', '-e', host]);
+  t.is((await t.throwsAsync<Error & { code: number }>(ended))?.code, 3);
 });

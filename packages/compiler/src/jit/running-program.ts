@@ -21,13 +21,17 @@ export function runningProgram(
   const begun = new Promise<void>((resolve) => {
     begins = resolve;
   });
-  const ended = run(begins);
+  let end!: () => void;
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  // Output ends with the program and does not answer for how: a failure that nobody awaits is one that nobody handles.
+  const ended = run(begins).finally(end);
   const output = () => {
     const iteration = new OutputIteration<OutputChunk>();
-    const end = () => iteration.end();
     // Another program that runs already prints until then, and this one is refused.
     void begun.then(() => iterations.begin(iteration));
-    void ended.then(end, end);
+    void over.then(() => iteration.end());
     return iteration.chunks;
   };
   return Object.assign(ended, { output });
