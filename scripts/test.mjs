@@ -1,7 +1,7 @@
 // npm test [-- <ava's arguments>]: set-up, build, then all tests; what depends on LLVM runs again with every other
 // libLLVM the project promises to work with. The last line is `N passed, N failed`.
 import { runAva } from './lib/ava.mjs';
-import { summaryLine } from './lib/ava-output.mjs';
+import { failuresOf, summaryLine } from './lib/ava-output.mjs';
 import { build } from './lib/build.mjs';
 import { findLibLLVM } from './lib/libllvm.mjs';
 import { runScript, say } from './lib/report.mjs';
@@ -13,11 +13,22 @@ const TESTED_MAJORS = [14, 22];
 const LLVM_TESTS = [
   'packages/compiler/dist/test/**/*.test.js',
   'test/dist/**/*.test.js',
+  // What reads text, arguments and files, or speaks to executors, asks LLVM nothing.
+  '!packages/compiler/dist/test/{confine,executor-client,files,observe,pool}/**',
+  '!packages/compiler/dist/test/cli/{completion,help,history,json,launcher,map-input,processes,read-source}.test.js',
+  '!packages/compiler/dist/test/cli/{refused-options,stop-request,usage,waiting-pipes,written-files}.test.js',
+  '!packages/compiler/dist/test/frontends/kaleidoscope/{call-graph,diagnostic,lexer,parser*,print-ast,source-text}.test.js',
   // They read what LLVM made once, and do not ask it for more.
   '!test/dist/fuzz/targets.test.js',
   // Of deployments, networks and lost connections another LLVM says nothing new.
   '!test/dist/{deploy,faults,hosts}/**',
-  // Nor of what imports what.
+  '!test/dist/{authentication,drain,few-descriptors,map-network,metrics,orphans,quotas,remote-executor}.test.js',
+  '!test/dist/{socket-paths,versions}.test.js',
+  // Nor of how long what waits may wait, of texts, types and packages, and of what imports what.
+  '!test/dist/{idle,iteration,map-command,map-stream,run-many,wrong-arguments}.test.js',
+  '!test/dist/{api-reference,borrowed,conformance-*,demo,errors-doc,executor-doc,observability-doc}.test.js',
+  '!test/dist/{public-types,releases,typed-callables,workflows}.test.js',
+  '!test/dist/packages/**',
   '!test/dist/dependency-rules.test.js',
   // Nor of what hosts and runners hold out against, whoever made the code.
   '!test/dist/fuzz/{fuzzer,runner}.test.js',
@@ -40,6 +51,8 @@ await runScript(async () => {
     const asUser = await runAsUser(process.env, USER_TESTS);
     if (asUser) counters.push(asUser);
   }
+  const failures = failuresOf(counters);
+  if (failures !== '') process.stdout.write(`\nfailed:\n${failures}\n`);
   process.stdout.write(`${summaryLine(counters)}\n`);
   return counters.every(({ failed }) => failed === 0) ? 0 : 1;
 });

@@ -1,5 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 
+/** So many of the lines on failures are worth repeating; where more failed, they are above. */
+const LONGEST_CLOSING = 400;
+
 /**
  * Counts test results in the output of ava's default reporter, line by line: it names every test on a line of its
  * own, while its closing summary leaves counts out, and its TAP reporter breaks on a test file that exits.
@@ -8,10 +11,14 @@ export class AvaCounter {
   passed = 0;
   failed = 0;
   skipped = 0;
+  /** The lines below the last rule: how often what was, and what is known of each failure. */
+  closing = [];
 
   /** @param {string} line one line of output, with or without colours */
   read(line) {
     const text = stripVTControlCharacters(line);
+    if (/^ {2}─+$/u.test(text)) this.closing = [];
+    else this.closing.push(text);
     if (/^ {2}[✔√] /u.test(text)) this.passed++;
     else if (/^ {2}- \[skip\]/.test(text)) this.skipped++;
     // `✘ [fail]: title`, and whole files that crashed or hold no tests. A test file that exits is told twice; the
@@ -24,6 +31,12 @@ export class AvaCounter {
   finish(exitCode) {
     if (exitCode !== 0 && this.failed === 0) this.failed = 1;
   }
+}
+
+/** Ava's closing words on what failed, which may be thousands of lines above the end; '' where nothing did. */
+export function failuresOf(counters) {
+  const failed = counters.filter(({ failed }) => failed > 0);
+  return failed.map(({ closing }) => closing.slice(0, LONGEST_CLOSING).join('\n')).join('\n');
 }
 
 /** `12 passed, 0 failed`, and `, 1 skipped` if any: the line a CI reads. */
