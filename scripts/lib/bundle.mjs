@@ -187,7 +187,7 @@ const nativeParts = {
     });
     // What many a run has no use for.
     build.onResolve(
-      { filter: /^(node:)?(child_process|crypto|module|(fs|stream|timers)\/promises)$/ },
+      { filter: /^(node:)?(child_process|crypto|module|(fs|stream|timers)\/promises|stream\/web)$/ },
       ({ path, namespace }) =>
         namespace === 'late'
           ? { path, external: true }

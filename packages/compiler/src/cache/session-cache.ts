@@ -6,6 +6,7 @@ import { ObjectCache } from './object-cache.js';
 import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';
+import { prepareSHA256 } from './sha256.js';
 import type { SharedObjects } from './shared-objects.js';
 
 /** Most objects read ahead: what the time is enough for in which an executor starts. */
@@ -73,11 +74,17 @@ export class SessionCache {
     this.#cache.close();
   }
 
+  /** Loads what keys are made with. It too is for a moment in which there is something to wait for. */
+  prepareKeys(): void {
+    prepareSHA256();
+  }
+
   /**
    * Reads the objects that a run of the program asked for, whose keys its note is: they will be asked for again. Takes
    * milliseconds for hundreds of them, so it is for a moment in which there is something to wait for.
    */
   readAhead(): void {
+    this.prepareKeys();
     const note = (this.#note ?? new Uint8Array()).subarray(0, MAX_PREFETCHED * KEY_BYTES);
     for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
       const key = note.subarray(at, at + KEY_BYTES);

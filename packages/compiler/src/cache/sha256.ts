@@ -8,3 +8,8 @@ export function sha256(bytes: Uint8Array): Buffer {
     ? hashAtOnce('sha256', bytes, 'buffer')
     : crypto.createHash('sha256').update(bytes).digest();
 }
+
+/** Loads what Node hashes with: the first hash takes as long as to compile a function, unless this was done while something was waited for. */
+export function prepareSHA256(): void {
+  void crypto.hash;
+}

@@ -90,6 +90,7 @@ export class InheritedExecutor implements ExecutorProcess {
   readonly processId: number;
   #ended: Promise<void> | undefined;
   #hasEnded = false;
+  #isKilled = false;
   #words = 'it ended before it answered';
 
   constructor({ socketFd, processId }: InheritedExecutorIds) {
@@ -108,12 +109,15 @@ export class InheritedExecutor implements ExecutorProcess {
 
   kill(): void {
     // Until it is reaped, which only `ended` does, no other process can have its number.
-    if (!this.#hasEnded) process.kill(this.processId, 'SIGKILL');
+    if (this.#hasEnded) return;
+    process.kill(this.processId, 'SIGKILL');
+    this.#isKilled = true;
   }
 
   async #reap(): Promise<void> {
-    const { waitForChild } = await import('../ffi/wait-for-child.js');
-    const status = await waitForChild(this.processId);
+    const { waitForChild, waitForKilledChild } = await import('../ffi/wait-for-child.js');
+    const wait = this.#isKilled ? waitForKilledChild : waitForChild;
+    const status = await wait(this.processId);
     this.#hasEnded = true;
     if (status?.signal !== undefined) this.#words = `it was killed by ${signalName(status.signal)}`;
     else if (status) this.#words = `it ended with exit code ${status.exitCode} before it answered`;

@@ -390,9 +390,9 @@ export class JIT implements AsyncDisposable {
     checkCloseOptions(options);
     const { atOnce = false } = options;
     if (atOnce) this.session.disconnect();
-    const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     const terminated = this.session.close();
-    // While the executor ends.
+    // While the runner ends.
+    const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     this.#cache?.close();
     // One that is traced has exporters that want the rest.
     const isDone = (await terminated) && this.session.tracing === UNTRACED;
