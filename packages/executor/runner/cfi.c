@@ -176,7 +176,9 @@ static void read_expression(struct reader *reader, uint64_t *number, int64_t *of
 	expression.end = reader->at;
 	*number = read_fixed(&expression, 1) - DW_OP_breg0;
 	*offset = read_signed(&expression);
-	*in_memory = expression.at < expression.end && read_fixed(&expression, 1) == DW_OP_deref;
+	*in_memory = expression.at < expression.end;
+	if (*in_memory && read_fixed(&expression, 1) != DW_OP_deref)
+		expression.failed = true;
 	if (expression.failed || expression.at != expression.end || *number >= 32)
 		reader->failed = true;
 }
@@ -341,7 +343,10 @@ _Unwind_Personality_Fn farjit_personality_of(uint64_t address)
 	struct cie cie;
 	if (!find_records(address, &fde, &cie, &bases) || !cie.personality)
 		return NULL;
-	return (_Unwind_Personality_Fn)(cie.personality_is_written_there ? *(const uint64_t *)cie.personality : cie.personality);
+	uint64_t personality = cie.personality;
+	if (cie.personality_is_written_there)
+		memcpy(&personality, (const void *)cie.personality, sizeof personality);
+	return (_Unwind_Personality_Fn)personality;
 }
 
 bool farjit_cfi_step(struct farjit_frame *frame, const struct farjit_thread *thread)

@@ -148,6 +148,13 @@ static size_t product(size_t count, size_t bytes)
 	return __builtin_mul_overflow(count, bytes, &total) ? SIZE_MAX : total;
 }
 
+/* What a block asks for that may begin anywhere, to be aligned. */
+static size_t with_alignment(size_t bytes, size_t alignment)
+{
+	size_t total;
+	return __builtin_add_overflow(bytes, alignment, &total) ? SIZE_MAX : total;
+}
+
 void *farjit_malloc(size_t bytes)
 {
 	return noting(malloc(bytes), bytes);
@@ -170,14 +177,14 @@ void *farjit_reallocarray(void *block, size_t count, size_t bytes)
 
 void *farjit_aligned_alloc(size_t alignment, size_t bytes)
 {
-	return noting(aligned_alloc(alignment, bytes), bytes);
+	return noting(aligned_alloc(alignment, bytes), with_alignment(bytes, alignment));
 }
 
 int farjit_posix_memalign(void **block, size_t alignment, size_t bytes)
 {
 	int error = posix_memalign(block, alignment, bytes);
 	if (error == ENOMEM)
-		farjit_note_refused_memory(bytes);
+		farjit_note_refused_memory(with_alignment(bytes, alignment));
 	return error;
 }
 

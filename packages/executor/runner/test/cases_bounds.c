@@ -134,23 +134,56 @@ static void refuses_bells_out_of_their_time(void)
 	CHECK_EQUAL(host.control->end.thread_id, host.pid);
 }
 
+/* A runner that waits for its doorbell, or finds it empty and full, as it is when somebody has made it so. */
+static void open_with_doorbell(struct host *host, bool nonblocking)
+{
+	host_start(host, (struct host_options){.nonblocking = nonblocking});
+	host_expect(host, FARJIT_BELL_HELLO);
+	host_confine(host, 0);
+}
+
 static void hears_bells_that_come_in_pieces(void)
 {
-	struct host host;
-	host_open(&host);
-	strcpy(host.control->names, "sin");
-	const struct farjit_bell bells[] = {{.kind = FARJIT_BELL_LOOKUP, .value = 1}, {.kind = FARJIT_BELL_LOOKUP, .value = 1}};
-	const size_t ends[] = {1, 7, 13, sizeof bells};
-	size_t at = 0;
-	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-		CHECK(write(host.doorbell, (const char *)bells + at, ends[i] - at) == (ssize_t)(ends[i] - at));
-		at = ends[i];
-		usleep(10 * 1000);
+	for (int nonblocking = 0; nonblocking <= 1; nonblocking++) {
+		struct host host;
+		open_with_doorbell(&host, nonblocking);
+		strcpy(host.control->names, "sin");
+		const struct farjit_bell bells[] = {{.kind = FARJIT_BELL_LOOKUP, .value = 1}, {.kind = FARJIT_BELL_LOOKUP, .value = 1}};
+		const size_t ends[] = {1, 7, 13, sizeof bells};
+		size_t at = 0;
+		for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+			CHECK(write(host.doorbell, (const char *)bells + at, ends[i] - at) == (ssize_t)(ends[i] - at));
+			at = ends[i];
+			usleep(10 * 1000);
+		}
+		host_expect(&host, FARJIT_BELL_DONE);
+		host_expect(&host, FARJIT_BELL_DONE);
+		CHECK(host.control->addresses[0] != 0);
+		host_close(&host);
 	}
-	host_expect(&host, FARJIT_BELL_DONE);
-	host_expect(&host, FARJIT_BELL_DONE);
-	CHECK(host.control->addresses[0] != 0);
-	host_close(&host);
+}
+
+/* Names of libraries, too. */
+static void preloads_names_to_the_end_of_their_room(void)
+{
+	enum { ROOM = sizeof(((struct farjit_control *)NULL)->names) };
+	for (int ends = 0; ends <= 1; ends++) {
+		struct host host;
+		host_start(&host, (struct host_options){0});
+		host_expect(&host, FARJIT_BELL_HELLO);
+		/* The first is a library; the second has all the rest, with or without its end. */
+		memset(host.control->names, 'x', ROOM);
+		strcpy(host.control->names, "libm.so.6");
+		if (ends)
+			host.control->names[ROOM - 1] = 0;
+		host_ring(&host, FARJIT_BELL_PRELOAD, 0, 1);
+		host_expect(&host, FARJIT_BELL_DONE);
+		host_ring(&host, FARJIT_BELL_PRELOAD, 0, 2);
+		expect_fault(&host, ends ? "cannot preload xxx" : "library 1 to preload is not terminated");
+		/* That is cut off where its own room ends. */
+		if (ends)
+			CHECK_EQUAL(strnlen(host.control->end.message, FARJIT_END_MESSAGE_BYTES), FARJIT_END_MESSAGE_BYTES - 1);
+	}
 }
 
 static void looks_up_names_to_the_end_of_their_room(void)
@@ -265,63 +298,12 @@ static void tells_of_no_counters_elsewhere(void)
 	host_close(&host);
 }
 
-/* What is found of the code there, 0 for nothing; where it begins in *start. */
-static uint64_t find_frame(struct host *host, uint64_t find, uint64_t program_counter, uint64_t *start)
-{
-	uint64_t *bases = (uint64_t *)(host->data + DATA_SCRATCH);
-	memset(bases, 0xff, 3 * sizeof *bases);
-	uint64_t found = host_call(host, find, ARGUMENTS(program_counter, data_address(host, DATA_SCRATCH)), NULL);
-	*start = bases[2];
-	if (found != 0 && program_counter - host->control->base < CODE_BYTES)
-		CHECK(bases[0] == 0 && bases[1] == 0);
-	return found;
-}
-
-static void finds_frames_from_their_first_byte_to_their_last(void)
-{
-	struct host host;
-	host_open(&host);
-	uint64_t find = host_lookup(&host, "_Unwind_Find_FDE"), base = host.control->base, start;
-	/* By levels: 256 cells of 4 KiB, 32, 4 and 1, each eight times as large. Two in one cell, and one in each level above. */
-	const struct {
-		uint32_t start, end, cell;
-	} records[] = {{0x3000, 0x3001, 3},
-		       {0x3001, 0x3fff, 3},
-		       {0xff000, 0x100000, 255},
-		       {0x8000, 0xf000, 256 + 1},
-		       {0x40000, 0x70000, 256 + 32 + 1},
-		       {0x10000, 0x11000, 256 + 32 + 4}};
-	enum { COUNT = sizeof records / sizeof records[0], NODES = CODE_BYTES + CONSTANT_BYTES / 2 };
-	struct farjit_frame_index *index = host_frame_index(&host);
-	for (uint32_t i = 0; i < COUNT; i++) {
-		size_t at = NODES + i * sizeof(struct farjit_frame_node);
-		*(struct farjit_frame_node *)(host.code + at) = (struct farjit_frame_node){
-			.record = {.start = records[i].start, .end = records[i].end, .fde = 100 + i, .cell = records[i].cell},
-			.next = index->heads[records[i].cell],
-		};
-		index->heads[records[i].cell] = at;
-	}
-	for (uint32_t i = 0; i < COUNT; i++) {
-		CHECK_EQUAL(find_frame(&host, find, base + records[i].start, &start), base + 100 + i);
-		CHECK_EQUAL(start, base + records[i].start);
-		CHECK_EQUAL(find_frame(&host, find, base + records[i].end - 1, &start), base + 100 + i);
-	}
-	const uint32_t nowhere[] = {0x2fff, 0x3fff, 0x4000, 0x7fff, 0xf000, 0xffff, 0x11000, 0x3ffff, 0x70000, 0xfefff};
-	for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++)
-		CHECK_EQUAL(find_frame(&host, find, base + nowhere[i], &start), 0);
-	/* Beside the code part libgcc_s is asked, which knows the C library, and nothing of what is no code. */
-	CHECK_EQUAL(find_frame(&host, find, base + CODE_BYTES, &start), 0);
-	CHECK_EQUAL(find_frame(&host, find, base - 1, &start), 0);
-	CHECK(find_frame(&host, find, host_lookup(&host, "qsort") + 1, &start) != 0);
-	host_close(&host);
-}
-
 /* Whoever rings waits until the host has heard what was rung before. */
-static void rings_on_when_the_doorbell_was_full(void)
+static void ring_until_full(bool nonblocking)
 {
 	enum { MOST_BELLS = 100 * 1000, FULL_MS = 200 };
 	struct host host;
-	host_open(&host);
+	open_with_doorbell(&host, nonblocking);
 	host_spawn(&host, 0);
 	uint32_t rung = 0;
 	for (; rung < MOST_BELLS; rung++) {
@@ -341,16 +323,22 @@ static void rings_on_when_the_doorbell_was_full(void)
 	host_close(&host);
 }
 
+static void rings_on_when_the_doorbell_was_full(void)
+{
+	ring_until_full(false);
+	ring_until_full(true);
+}
+
 const struct test_case bound_cases[] = {
 	{"refuses-sizes-that-are-none", refuses_sizes_that_are_none},
 	{"takes-as-much-memory-as-is-in-reach", takes_as_much_memory_as_is_in_reach},
 	{"refuses-bells-out-of-their-time", refuses_bells_out_of_their_time},
 	{"hears-bells-that-come-in-pieces", hears_bells_that_come_in_pieces},
+	{"preloads-names-to-the-end-of-their-room", preloads_names_to_the_end_of_their_room},
 	{"looks-up-names-to-the-end-of-their-room", looks_up_names_to_the_end_of_their_room},
 	{"ends-when-a-slot-is-in-a-state-that-there-is-not", ends_when_a_slot_is_in_a_state_that_there_is_not},
 	{"tells-counters-of-any-page-and-word", tells_counters_of_any_page_and_word},
 	{"tells-of-no-counters-elsewhere", tells_of_no_counters_elsewhere},
 	{"rings-on-when-the-doorbell-was-full", rings_on_when_the_doorbell_was_full},
-	{"finds-frames-from-their-first-byte-to-their-last", finds_frames_from_their_first_byte_to_their_last},
 	{0},
 };

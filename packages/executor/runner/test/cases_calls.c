@@ -1,9 +1,7 @@
-/* Start, lookup, plain calls, the ways a call can end, program threads. */
+/* Start, lookup, plain calls, the ways a call can end. */
 #include "host.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char call_c[], add_one[], start_and_reenter[];
+extern const char call_c[], add_one[];
 
 static void starts_maps_and_says_hello(void)
 {
@@ -87,15 +85,18 @@ static void takes_a_call_posted_before_its_worker_exists(void)
 {
 	struct host host;
 	host_open(&host);
-	struct call_c *block = call_block(&host, 3);
-	block->function = payload(&host, add_one);
-	block->errno_location = host.errno_location;
-	block->argument[0] = 6;
-	host_post(&host, 3, call_c);
-	host_spawn(&host, 3);
-	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, 3);
-	CHECK_EQUAL(host.control->calls[3].state, FARJIT_CALL_RETURNED);
-	CHECK_EQUAL(block->result, 7);
+	for (uint32_t slot = 0; slot < FARJIT_CALL_SLOT_COUNT; slot += 21) {
+		struct call_c *block = call_block(&host, slot);
+		block->function = payload(&host, add_one);
+		block->errno_location = host.errno_location;
+		block->argument[0] = 6;
+		host_post(&host, slot, call_c);
+		host_spawn(&host, slot);
+		CHECK_EQUAL(host_expect(&host, FARJIT_BELL_CALL_DONE).slot, slot);
+		CHECK_EQUAL(host.control->calls[slot].state, FARJIT_CALL_RETURNED);
+		CHECK(host.control->calls[slot].thread_id != 0);
+		CHECK_EQUAL(block->result, 7);
+	}
 	host_close(&host);
 }
 
@@ -120,11 +121,28 @@ static void looks_up_own_symbols_then_the_c_library(void)
 	/* Each thread has its own. */
 	CHECK_EQUAL(addresses[8], 0);
 
+	/* What is the runner's own is not what the C library has under that name; what only programs have is there, too. */
+	static const char *const own[] = {"pthread_create", "thrd_create", "malloc", "calloc", "realloc", "reallocarray",
+					  "aligned_alloc", "posix_memalign", "mmap", "mremap", "dlsym"};
+	const uint64_t next = UINT64_MAX /* RTLD_NEXT */, find = host_lookup(&host, "dlsym");
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+		strcpy((char *)host.data + DATA_SCRATCH, own[i]);
+		uint64_t of_libc = host_call(&host, find, ARGUMENTS(next, data_address(&host, DATA_SCRATCH)), NULL);
+		uint64_t found = host_lookup(&host, own[i]);
+		if (found == 0 || of_libc == 0 || found == of_libc)
+			fail(__FILE__, __LINE__, own[i]);
+	}
+	CHECK(host_lookup(&host, "at_quick_exit") != 0);
+	CHECK(host_lookup(&host, "pthread_atfork") != 0);
+	CHECK(host_lookup(&host, "farjit$replace$malloc") != 0);
+	CHECK_EQUAL(host_lookup(&host, "farjit$replace$"), 0);
+	CHECK_EQUAL(host_lookup(&host, "replace$malloc"), 0);
+
 	struct call_c *block = call_block(&host, 0);
+	memset(block, 0, sizeof *block);
 	block->real[0] = 0.5;
 	block->errno_location = host.errno_location;
 	block->function = host_lookup(&host, "sin");
-	host_spawn(&host, 0);
 	host_post(&host, 0, call_c);
 	host_expect(&host, FARJIT_BELL_CALL_DONE);
 	CHECK(block->real_result > 0.4794 && block->real_result < 0.4795);
@@ -242,112 +260,6 @@ static void a_call_that_closes_the_doorbell_is_a_fault(void)
 	expect_fault(&host, "closed the runner's doorbell");
 }
 
-/* Starts a thread with `create`, joins it with `join`; answers what it returned, as 64 bits. */
-static uint64_t run_thread(struct host *host, const char *start_name, uint64_t start, uint64_t argument)
-{
-	bool posix = strcmp(start_name, "pthread_create") == 0;
-	uint64_t thread = data_address(host, DATA_SCRATCH), result = data_address(host, DATA_SCRATCH + 8);
-	uint64_t *words = (uint64_t *)(host->data + DATA_SCRATCH);
-	words[0] = words[1] = 0;
-	uint64_t created =
-		posix ? host_call(host, host_lookup(host, start_name), ARGUMENTS(thread, 0, start, argument), NULL)
-		      : host_call(host, host_lookup(host, start_name), ARGUMENTS(thread, start, argument), NULL);
-	CHECK_EQUAL((uint32_t)created, 0);
-	uint64_t joined = host_call(host, host_lookup(host, posix ? "pthread_join" : "thrd_join"),
-				    ARGUMENTS(words[0], result), NULL);
-	CHECK_EQUAL((uint32_t)joined, 0);
-	return words[1];
-}
-
-static void counts_the_threads_of_jitted_code(void)
-{
-	struct host host;
-	host_open(&host);
-	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
-	uint64_t thread = data_address(&host, DATA_SCRATCH);
-	uint64_t start = payload(&host, start_and_reenter);
-	host_call(&host, host_lookup(&host, "pthread_create"),
-		  ARGUMENTS(thread, 0, start, trampoline(&host, 1)), NULL);
-	struct farjit_bell bell = host_expect(&host, FARJIT_BELL_REENTER);
-	CHECK_EQUAL(host.control->program_threads, 1);
-	CHECK_EQUAL(call_slot_of(&host, host.control->reentry[bell.slot].thread_id), FARJIT_CALL_SLOT_COUNT);
-	host_release(&host, bell.slot, payload(&host, add_one));
-	host_call(&host, host_lookup(&host, "pthread_join"),
-		  ARGUMENTS(words[0], data_address(&host, DATA_SCRATCH + 8)), NULL);
-	CHECK_EQUAL(words[1], 42);
-	CHECK_EQUAL(host.control->program_threads, 0);
-	host_close(&host);
-}
-
-static uint64_t mapped_bytes(FILE *maps)
-{
-	char line[512];
-	uint64_t bytes = 0, start, end;
-	rewind(maps);
-	while (fgets(line, sizeof line, maps))
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2)
-			bytes += end - start;
-	return bytes;
-}
-
-static void threads_leave_nothing_mapped(void)
-{
-	enum { THREADS = 20, PAGE = 4096 };
-	struct host host;
-	char path[64];
-	host_start(&host, (struct host_options){0});
-	host_expect(&host, FARJIT_BELL_HELLO);
-	/* Opened while the runner can still be inspected, read when it cannot. */
-	snprintf(path, sizeof path, "/proc/%d/maps", host.pid);
-	FILE *maps = fopen(path, "r");
-	CHECK(maps);
-	host_confine(&host, 0);
-	uint64_t start = payload(&host, add_one);
-	/* The C library keeps a stack for the next. */
-	for (uint64_t i = 0; i < 4; i++)
-		run_thread(&host, "pthread_create", start, i);
-	uint64_t before = mapped_bytes(maps);
-	for (uint64_t i = 0; i < THREADS; i++)
-		run_thread(&host, "pthread_create", start, i);
-	CHECK(mapped_bytes(maps) < before + THREADS / 2 * PAGE);
-	fclose(maps);
-	host_close(&host);
-}
-
-static void threads_return_and_exit_as_usual(void)
-{
-	struct host host;
-	host_open(&host);
-	for (uint64_t i = 0; i < 50; i++)
-		CHECK_EQUAL(run_thread(&host, "pthread_create", payload(&host, add_one), i), i + 1);
-	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", payload(&host, add_one), 7), 8);
-	CHECK_EQUAL(run_thread(&host, "pthread_create", host_lookup(&host, "pthread_exit"), 9), 9);
-	CHECK_EQUAL((uint32_t)run_thread(&host, "thrd_create", host_lookup(&host, "thrd_exit"), 10), 10);
-	CHECK_EQUAL(host.control->program_threads, 0);
-	host_close(&host);
-}
-
-static void a_detached_thread_is_detached(void)
-{
-	struct host host;
-	host_open(&host);
-	const uint64_t thread = data_address(&host, DATA_SCRATCH), state = data_address(&host, DATA_SCRATCH + 8);
-	const uint64_t wanted = data_address(&host, DATA_SCRATCH + 64), got = data_address(&host, DATA_SCRATCH + 128);
-	uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
-	host_call(&host, host_lookup(&host, "pthread_attr_init"), ARGUMENTS(wanted), NULL);
-	host_call(&host, host_lookup(&host, "pthread_attr_setdetachstate"), ARGUMENTS(wanted, PTHREAD_CREATE_DETACHED),
-		  NULL);
-	host_call(&host, host_lookup(&host, "pthread_create"),
-		  ARGUMENTS(thread, wanted, payload(&host, start_and_reenter), trampoline(&host, 1)), NULL);
-	uint32_t slot = host_expect(&host, FARJIT_BELL_REENTER).slot;
-	/* While it waits: when it has ended, nothing can be asked of it. */
-	host_call(&host, host_lookup(&host, "pthread_getattr_np"), ARGUMENTS(words[0], got), NULL);
-	host_call(&host, host_lookup(&host, "pthread_attr_getdetachstate"), ARGUMENTS(got, state), NULL);
-	CHECK_EQUAL((uint32_t)words[1], PTHREAD_CREATE_DETACHED);
-	host_release(&host, slot, payload(&host, add_one));
-	host_close(&host);
-}
-
 static void ends_when_the_doorbell_closes(void)
 {
 	struct host host;
@@ -455,10 +367,6 @@ const struct test_case call_cases[] = {
 	{"abort-is-sigabrt", abort_is_sigabrt},
 	{"a-call-that-ends-its-thread-is-a-fault", a_call_that_ends_its_thread_is_a_fault},
 	{"a-call-that-closes-the-doorbell-is-a-fault", a_call_that_closes_the_doorbell_is_a_fault},
-	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
-	{"threads-leave-nothing-mapped", threads_leave_nothing_mapped},
-	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
-	{"a-detached-thread-is-detached", a_detached_thread_is_detached},
 	{"ends-when-the-doorbell-closes", ends_when_the_doorbell_closes},
 	{"dies-with-its-host", dies_with_its_host},
 	{"synchronises-cores-on-the-hosts-word", synchronises_cores_on_the_hosts_word},

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,10 +63,49 @@ static int connect_error(void)
 	return error;
 }
 
+static int bind_error(void)
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(descriptor >= 0);
+	int error = bind(descriptor, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+	close(descriptor);
+	return error;
+}
+
+/* An abstract socket of this process's parent, or its own. */
+static struct sockaddr_un abstract_address(pid_t owner)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "farjit-landlock-%d", owner);
+	return address;
+}
+
+static int listen_abstract(void)
+{
+	const struct sockaddr_un address = abstract_address(getpid());
+	int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(descriptor >= 0 && bind(descriptor, (const struct sockaddr *)&address, sizeof address) == 0);
+	CHECK(listen(descriptor, 8) == 0);
+	return descriptor;
+}
+
+static int abstract_socket_error(void)
+{
+	const struct sockaddr_un address = abstract_address(getppid());
+	int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(descriptor >= 0);
+	int error = connect(descriptor, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+	close(descriptor);
+	return error;
+}
+
 static void landlock_child(void)
 {
 	CHECK(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
 	CHECK(connect_error() != EACCES);
+	CHECK_EQUAL(bind_error(), 0);
+	CHECK_EQUAL(abstract_socket_error(), 0);
 	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	uint32_t abi = farjit_restrict_with_landlock();
 	CHECK((abi == 0) == (missing[0] != 0));
@@ -75,18 +115,46 @@ static void landlock_child(void)
 	}
 	CHECK(open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
 	CHECK(open("/", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
-	CHECK(mkdir("/tmp/farjit-landlock", 0700) < 0 && errno == EACCES);
 	CHECK(execl("/bin/true", "true", (char *)NULL) < 0 && errno == EACCES);
-	if (abi >= 4)
+	/* In a folder of its own, with a file, a folder and a pipe. */
+	CHECK(open("file", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
+	CHECK(open("file", O_WRONLY | O_CLOEXEC) < 0 && errno == EACCES);
+	CHECK(open("new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 && errno == EACCES);
+	CHECK(mkdir("new", 0700) < 0 && errno == EACCES);
+	CHECK(symlink("file", "new") < 0 && errno == EACCES);
+	CHECK(mkfifo("new", 0600) < 0 && errno == EACCES);
+	CHECK(mknod("new", S_IFSOCK | 0600, 0) < 0 && errno == EACCES);
+	CHECK(unlink("file") < 0 && errno == EACCES);
+	CHECK(rmdir("folder") < 0 && errno == EACCES);
+	CHECK(rename("file", "new") < 0 && errno == EACCES);
+	/* From one folder to another, which early kernels refuse in another way. */
+	CHECK(rename("file", "folder/file") < 0 && (errno == EACCES || errno == EXDEV));
+	CHECK(link("file", "folder/file") < 0 && (errno == EACCES || errno == EXDEV));
+	if (abi >= 3)
+		CHECK(truncate("file", 0) < 0 && errno == EACCES);
+	if (abi >= 4) {
 		CHECK_EQUAL(connect_error(), EACCES);
-	if (abi >= 6)
+		CHECK_EQUAL(bind_error(), EACCES);
+	}
+	if (abi >= 6) {
+		CHECK_EQUAL(abstract_socket_error(), EPERM);
 		CHECK(kill(getppid(), 0) < 0 && errno == EPERM);
+	}
 	CHECK(kill(getpid(), 0) == 0);
 }
 
 static void landlock_takes_files_network_and_signals_away(void)
 {
+	char folder[] = "/tmp/farjit-landlock-XXXXXX";
+	int file, listening = listen_abstract();
+	CHECK(mkdtemp(folder) && chdir(folder) == 0 && mkdir("folder", 0700) == 0);
+	CHECK((file = open("file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) >= 0);
+	CHECK(write(file, "x", 1) == 1 && close(file) == 0);
 	in_child(landlock_child);
+	struct stat status;
+	CHECK(stat("file", &status) == 0 && status.st_size == 1);
+	CHECK(unlink("file") == 0 && rmdir("folder") == 0 && chdir("/") == 0 && rmdir(folder) == 0);
+	close(listening);
 }
 
 static void namespaces_child(void)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,7 +63,7 @@ static void names_the_limit_that_refuses_memory(void)
 {
 	const uint64_t much = UINT64_C(256) * MIB, too_much = UINT64_C(4096) * MIB, failed = UINT64_MAX;
 	const uint64_t plain = MAP_PRIVATE | MAP_ANONYMOUS, none = UINT64_MAX, read_write = PROT_READ | PROT_WRITE;
-	static const char *const names[] = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "mmap", "mremap"};
+	static const char *const names[] = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "aligned_alloc", "mmap", "mremap"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		for (int is_data = 0; is_data <= 1; is_data++) {
 			const uint64_t bytes = is_data ? much : too_much;
@@ -75,16 +76,47 @@ static void names_the_limit_that_refuses_memory(void)
 				{0, bytes},
 				{0, 4, bytes / 4},
 				{64, bytes},
+				{bytes, 64},
 				{0, bytes, read_write, plain, none, 0},
 				{map, 4096, bytes, MREMAP_MAYMOVE},
 			};
-			uint64_t answer = i < 5 ? 0 : failed;
+			uint64_t answer = i < 6 ? 0 : failed;
 			check_refused(&host, names[i], arguments[i], answer);
 			expect_limit(&host, is_data ? FARJIT_LIMIT_DATA : FARJIT_LIMIT_ADDRESS_SPACE);
 			check_refused(&host, names[i], arguments[i], answer);
 			CHECK(!host_hears(&host, 20));
 			host_close(&host);
 		}
+}
+
+/* Where there is less left than malloc asks the kernel for, but not less than it was asked for. */
+static void names_the_limit_that_refuses_a_little_memory(void)
+{
+	enum { PAGE = 4096, RESERVED_PAGES = 4096 };
+	const uint64_t plain = MAP_PRIVATE | MAP_ANONYMOUS, none = UINT64_MAX, read_write = PROT_READ | PROT_WRITE;
+	struct host host;
+	int error;
+	open_with(&host, little_memory);
+	/* libc's own, of whose refusals nobody is told. */
+	const uint64_t map = host_lookup(&host, "mmap64"), unmap = host_lookup(&host, "munmap"), make = host_lookup(&host, "malloc");
+	/* The first block of a thread's takes more. */
+	CHECK(host_call(&host, make, ARGUMENTS(1), NULL) != 0);
+	uint64_t reserved = host_call(&host, map, ARGUMENTS(0, RESERVED_PAGES * PAGE, read_write, plain, none, 0), NULL);
+	uint64_t block = 0, largest = 128 * MIB;
+	for (uint64_t at = 0; at < RESERVED_PAGES; at += 2, largest = 2 * PAGE) {
+		for (uint64_t bytes = largest; bytes >= PAGE;)
+			if (host_call(&host, map, ARGUMENTS(0, bytes, read_write, plain, none, 0), NULL) == UINT64_MAX)
+				bytes /= 2;
+		CHECK(!host_hears(&host, 0));
+		/* Two pages are left, which are no more than the block, and not what there is around it. */
+		CHECK_EQUAL(host_call(&host, unmap, ARGUMENTS(reserved + at * PAGE, 2 * PAGE), NULL), 0);
+		block = host_call(&host, make, ARGUMENTS(2 * PAGE), &error);
+		if (block == 0)
+			break;
+	}
+	CHECK(block == 0 && error == ENOMEM);
+	expect_limit(&host, FARJIT_LIMIT_DATA);
+	host_close(&host);
 }
 
 /* posix_memalign answers the error, and errno stays as it was. */
@@ -94,7 +126,8 @@ static void answers_errors_as_posix_does(void)
 	int error;
 	open_with(&host, little_memory);
 	const uint64_t where = data_address(&host, DATA_ANSWER);
-	CHECK_EQUAL((uint32_t)call(&host, "posix_memalign", ARGUMENTS(where, 64, UINT64_C(256) * MIB), &error), ENOMEM);
+	/* Here it is the alignment that is too much. */
+	CHECK_EQUAL((uint32_t)call(&host, "posix_memalign", ARGUMENTS(where, UINT64_C(256) * MIB, 64), &error), ENOMEM);
 	expect_limit(&host, FARJIT_LIMIT_DATA);
 	CHECK_EQUAL((uint32_t)call(&host, "posix_memalign", ARGUMENTS(where, 3, 16), &error), EINVAL);
 	CHECK_EQUAL((uint32_t)call(&host, "posix_memalign", ARGUMENTS(where, 64, 16), &error), 0);
@@ -126,9 +159,22 @@ static void some_limits(struct farjit_control *control)
 	control->confine.address_space_bytes = UINT64_C(2048) * MIB;
 }
 
+/* From UINT32_MAX seconds on there is no limit. */
+static void much_time(struct farjit_control *control)
+{
+	control->confine.cpu_seconds = UINT32_MAX - 1;
+}
+
 static void sets_limits_and_lifts_none(void)
 {
 	struct host host;
+	open_with(&host, much_time);
+	check_limit(&host, RLIMIT_CPU, UINT32_MAX - 1, UINT32_MAX);
+	check_limit(&host, RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY);
+	host_close(&host);
+	host_open(&host);
+	check_limit(&host, RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY);
+	host_close(&host);
 	open_with(&host, some_limits);
 	check_limit(&host, RLIMIT_CPU, 100, 101);
 	check_limit(&host, RLIMIT_NOFILE, 9, 9);
@@ -319,11 +365,30 @@ static void gives_threads_the_signals_they_ask_for(void)
 	CHECK_EQUAL(call(&host, "pthread_kill", ARGUMENTS(word(&host, DATA_THREADS), SIGUSR1), NULL), 0);
 	end_thread(&host, 0);
 	CHECK_EQUAL(call(&host, "pthread_attr_destroy", ARGUMENTS(wanted), NULL), 0);
+	/* Processors are given by a system call that no confined runner has: it is tried all the same. */
+	cpu_set_t processors;
+	CHECK_EQUAL(sched_getaffinity(0, sizeof processors, &processors), 0);
+	int one = 0;
+	while (!CPU_ISSET(one, &processors))
+		one++;
+	memset(host.data + DATA_ANSWER, 0, sizeof processors);
+	CPU_SET(one, (cpu_set_t *)(host.data + DATA_ANSWER));
+	CHECK_EQUAL(call(&host, "pthread_attr_init", ARGUMENTS(wanted), NULL), 0);
+	CHECK_EQUAL(call(&host, "pthread_attr_setaffinity_np", ARGUMENTS(wanted, sizeof processors, answer), NULL), 0);
+	uint32_t started = start_thread(&host, 0, wanted);
+	CHECK_EQUAL(started, runner_is_confined ? EPERM : 0);
+	if (started == 0) {
+		memset(host.data + DATA_ANSWER, 0, sizeof processors);
+		CHECK_EQUAL(call(&host, "pthread_getaffinity_np", ARGUMENTS(word(&host, DATA_THREADS), sizeof processors, answer), NULL), 0);
+		CHECK_EQUAL(CPU_COUNT((cpu_set_t *)(host.data + DATA_ANSWER)), 1);
+		end_thread(&host, 0);
+	}
 	host_close(&host);
 }
 
 const struct test_case limit_cases[] = {
 	{"names-the-limit-that-refuses-memory", names_the_limit_that_refuses_memory},
+	{"names-the-limit-that-refuses-a-little-memory", names_the_limit_that_refuses_a_little_memory},
 	{"answers-errors-as-posix-does", answers_errors_as_posix_does},
 	{"sets-limits-and-lifts-none", sets_limits_and_lifts_none},
 	{"limits-all-threads-where-they-are-counted-alone", limits_all_threads_where_they_are_counted_alone},

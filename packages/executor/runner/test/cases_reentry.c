@@ -212,9 +212,11 @@ static void waits_for_a_slot_when_all_are_taken(void)
 		host.control->reentry[i].state = FARJIT_REENTRY_CLAIMED;
 	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(5));
 	CHECK(!host_hears(&host, 50));
-	host.control->reentry[200].state = FARJIT_REENTRY_FREE;
-	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_REENTER).slot, 200);
-	host_release(&host, 200, payload(&host, add_one));
+	/* The last one. */
+	const uint16_t slot = FARJIT_REENTRY_SLOT_COUNT - 1;
+	host.control->reentry[slot].state = FARJIT_REENTRY_FREE;
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_REENTER).slot, slot);
+	host_release(&host, slot, payload(&host, add_one));
 	host_expect(&host, FARJIT_BELL_CALL_DONE);
 	CHECK_EQUAL(call_block(&host, 0)->result, 6);
 	host_close(&host);
@@ -289,14 +291,23 @@ static void a_failed_callback_of_a_program_thread_fails_the_calls_that_run(void)
 	host_call(&host, host_lookup(&host, "pthread_create"),
 		  ARGUMENTS(thread, 0, payload(&host, start_and_reenter), trampoline(&host, 1)), NULL);
 	uint16_t reentry = host_expect(&host, FARJIT_BELL_REENTER).slot;
+	/* In the first slot and in the last; another one has a worker and no call. */
+	const uint32_t last = FARJIT_CALL_SLOT_COUNT - 1, idle = 5;
+	uint64_t pause_address = host_lookup(&host, "pause");
+	host_spawn(&host, idle);
 	host_post_call(&host, 0, host_lookup(&host, "pthread_join"), ARGUMENTS(words[0], 0));
-	while (host.control->calls[0].state != FARJIT_CALL_RUNNING)
+	host_post_call(&host, last, pause_address, ARGUMENTS(0));
+	while (host.control->calls[0].state != FARJIT_CALL_RUNNING || host.control->calls[last].state != FARJIT_CALL_RUNNING ||
+	       host.control->calls[idle].state != FARJIT_CALL_IDLE)
 		sched_yield();
 	host_unwind(&host, reentry, 4);
 	CHECK(WIFEXITED(host_wait_end(&host)));
 	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
-	CHECK_EQUAL(host.control->calls[0].state, FARJIT_CALL_FAILED);
-	CHECK_EQUAL(host.control->calls[0].token, 4);
+	CHECK_EQUAL(host.control->calls[idle].state, FARJIT_CALL_IDLE);
+	for (uint32_t slot = 0; slot <= last; slot += last) {
+		CHECK_EQUAL(host.control->calls[slot].state, FARJIT_CALL_FAILED);
+		CHECK_EQUAL(host.control->calls[slot].token, 4);
+	}
 }
 
 static void ends_when_it_cannot_unwind(void)

@@ -127,7 +127,7 @@ static void nothing_can_be_mapped_over_code_and_constants(void)
 	uint64_t protect = host_lookup(&host, "mprotect");
 	/* The payload is at the start of the code: not that page. */
 	const uint64_t parts[] = {host.control->base + CODE_BYTES - 4096, host.control->base + CODE_BYTES,
-				  control_address(&host, host.control)};
+				  control_address(&host, host.control), data_address(&host, 0) - 4096};
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		int error;
 		CHECK_EQUAL(host_call(&host, map, ARGUMENTS(parts[i], 4096, read_write, fixed, (uint64_t)-1, 0), &error),

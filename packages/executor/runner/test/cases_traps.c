@@ -2,9 +2,12 @@
 #include "host.h"
 
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern const char call_c_return[], call_two_return[], destroy_again[];
 extern const char trap_registers[], trap_registers_at[], trap_segv[], trap_segv_at[], trap_code_write[],
@@ -168,14 +171,52 @@ static void reports_a_trap_signal_that_code_sent_itself(void)
 
 static void reports_a_real_time_signal(void)
 {
-	struct host host = {0};
-	host_open(&host);
-	host_post_call(&host, 0, host_lookup(&host, "raise"), ARGUMENTS((uint64_t)SIGRTMIN + 6));
-	int status = host_wait_end(&host);
-	CHECK(WIFSIGNALED(status));
-	CHECK_EQUAL(WTERMSIG(status), SIGRTMIN + 6);
-	CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
-	CHECK_EQUAL(host.control->end.signal, SIGRTMIN + 6);
+	const int signals[] = {SIGRTMIN, SIGRTMIN + 6, SIGRTMAX};
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+		struct host host = {0};
+		host_open(&host);
+		host_post_call(&host, 0, host_lookup(&host, "raise"), ARGUMENTS((uint64_t)signals[i]));
+		int status = host_wait_end(&host);
+		CHECK(WIFSIGNALED(status));
+		CHECK_EQUAL(WTERMSIG(status), signals[i]);
+		CHECK_EQUAL(host.control->end.kind, FARJIT_END_TRAP);
+		CHECK_EQUAL(host.control->end.signal, signals[i]);
+	}
+}
+
+/* What stdout says is pending, where a program may have written anything: what is in its buffer is written, and of what is not
+ * nothing. */
+static void writes_what_is_pending_in_the_buffer_and_nothing_else(void)
+{
+	enum { BUFFER_BYTES = 16 * 1024, LINE_BYTES = 17 };
+	/* From the start of the buffer. */
+	static const struct {
+		int64_t from, to;
+		size_t written;
+	} pending[] = {
+		{0, BUFFER_BYTES, BUFFER_BYTES}, {3, 10, 7}, {10, 10, 0}, {10, 3, 0}, {-1, 10, 0}, {0, BUFFER_BYTES + 1, 0},
+	};
+	for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {
+		struct host host = {0};
+		host_open(&host);
+		uint64_t copy = host_lookup(&host, "memcpy"), scratch = data_address(&host, DATA_SCRATCH);
+		uint64_t *words = (uint64_t *)(host.data + DATA_SCRATCH);
+		memcpy(words, "0123456789abcdef\n", LINE_BYTES + 1);
+		host_call(&host, host_lookup(&host, "printf"), ARGUMENTS(scratch), NULL);
+		host_call(&host, copy, ARGUMENTS(scratch, host_lookup(&host, "stdout"), sizeof *words), NULL);
+		uint64_t file = words[0];
+		host_call(&host, copy, ARGUMENTS(scratch, file + offsetof(FILE, _IO_buf_base), sizeof *words), NULL);
+		const uint64_t base = words[0];
+		words[0] = base + (uint64_t)pending[i].from;
+		words[1] = base + (uint64_t)pending[i].to;
+		_Static_assert(offsetof(FILE, _IO_write_ptr) == offsetof(FILE, _IO_write_base) + 8, "both at once");
+		host_post_both(&host, copy, ARGUMENTS(file + offsetof(FILE, _IO_write_base), scratch, 2 * sizeof *words),
+			       payload(&host, trap_segv), ARGUMENTS(0));
+		CHECK(WIFSIGNALED(host_wait_end(&host)));
+		CHECK_EQUAL(host.printed_bytes, LINE_BYTES + pending[i].written);
+		if (pending[i].written > 0)
+			CHECK(memcmp(host.printed + LINE_BYTES, host.printed + pending[i].from, 7) == 0);
+	}
 }
 
 /* Destructors of the program's run beside the runner's own, round after round: the stack that traps are handled on is there
@@ -225,6 +266,34 @@ static void tells_a_stack_from_the_guard_below_it(void)
 	check_fault_near_stack(-1024 * 1024, 1);
 }
 
+/* Reads eight bytes so far from the start of the stack that a thread handles traps on. */
+static void check_read_near_signal_stack(int64_t offset, int signal)
+{
+	enum { PAGE = 4096 };
+	struct host host = {0};
+	host_open(&host);
+	stack_t *own = (stack_t *)(host.data + DATA_SCRATCH);
+	CHECK_EQUAL(host_call(&host, host_lookup(&host, "sigaltstack"), ARGUMENTS(0, data_address(&host, DATA_SCRATCH)), NULL), 0);
+	CHECK_EQUAL(own->ss_flags, 0);
+	CHECK_EQUAL((uint64_t)own->ss_sp % PAGE, 0);
+	CHECK_EQUAL(own->ss_size % PAGE, 0);
+	/* What the kernel puts there, and as much again for who looks at it. */
+	CHECK(own->ss_size >= (size_t)sysconf(_SC_MINSIGSTKSZ) + 32 * 1024);
+	host_post_call(&host, 0, payload(&host, trap_bus), ARGUMENTS((uint64_t)own->ss_sp + (uint64_t)offset));
+	int status = host_wait_end(&host);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQUAL(WTERMSIG(status), signal);
+	CHECK_EQUAL(host.control->end.signal, signal);
+}
+
+/* All of it can be used, and what grows out of it is noticed. What comes after the read is an illegal instruction. */
+static void handles_traps_on_a_stack_with_a_guard(void)
+{
+	check_read_near_signal_stack(0, SIGILL);
+	check_read_near_signal_stack(-8, SIGSEGV);
+	check_read_near_signal_stack(-4096, SIGSEGV);
+}
+
 const struct test_case trap_cases[] = {
 	{"reports-a-segmentation-fault", reports_a_segmentation_fault},
 	{"reports-a-write-to-code", reports_a_write_to_code},
@@ -234,10 +303,12 @@ const struct test_case trap_cases[] = {
 	{"reports-a-stack-overflow", reports_a_stack_overflow},
 	{"reports-a-stack-overflow-in-a-late-destructor", reports_a_stack_overflow_in_a_late_destructor},
 	{"tells-a-stack-from-the-guard-below-it", tells_a_stack_from_the_guard_below_it},
+	{"handles-traps-on-a-stack-with-a-guard", handles_traps_on_a_stack_with_a_guard},
 	{"reports-the-caller-of-a-null-function", reports_the_caller_of_a_null_function},
 	{"reports-a-frame-that-is-its-own-caller-once", reports_a_frame_that_is_its_own_caller_once},
 	{"reports-one-of-many-traps", reports_one_of_many_traps},
 	{"reports-a-trap-signal-that-code-sent-itself", reports_a_trap_signal_that_code_sent_itself},
 	{"reports-a-real-time-signal", reports_a_real_time_signal},
+	{"writes-what-is-pending-in-the-buffer-and-nothing-else", writes_what_is_pending_in_the_buffer_and_nothing_else},
 	{0},
 };

@@ -11,7 +11,8 @@ enum { TOTAL_PATIENCE_S = 60 };
 int main(int count, char **arguments)
 {
 	static const struct test_case *const files[] = {call_cases, reentry_cases, leaving_cases, trap_cases, sandbox_cases, filter_cases,
-						       feature_cases, bound_cases, limit_cases, program_cases, thread_cases, cancel_cases};
+						       feature_cases, bound_cases, limit_cases, program_cases, thread_cases, cancel_cases,
+						       frame_cases, unwinding_cases, replacing_cases};
 	runner_is_confined = !(count > 1 && strcmp(arguments[1], "--unconfined") == 0);
 	if (!runner_is_confined)
 		count--, arguments++;

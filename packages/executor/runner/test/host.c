@@ -115,6 +115,8 @@ void host_start(struct host *host, struct host_options options)
 
 	int doorbell[2], output[2], input[2];
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, doorbell) == 0);
+	if (options.nonblocking)
+		CHECK(fcntl(doorbell[1], F_SETFL, O_NONBLOCK) == 0);
 	CHECK(pipe2(output, O_CLOEXEC) == 0);
 	CHECK(pipe2(input, O_CLOEXEC) == 0);
 	host->pid = fork();
@@ -402,14 +404,20 @@ void host_post_call(struct host *host, uint32_t slot, uint64_t function, const u
 	host_post(host, slot, call_c);
 }
 
+void host_post_both(struct host *host, uint64_t first, const uint64_t first_argument[6], uint64_t second,
+		    const uint64_t second_argument[6])
+{
+	fill_block(host, call_block(host, 0), first, first_argument);
+	fill_block(host, call_block(host, 0) + 1, second, second_argument);
+	spawn_unless_there(host, 0);
+	host_post(host, 0, call_two);
+}
+
 void host_post_print_and_call(struct host *host, const char *text, uint64_t function, const uint64_t argument[6])
 {
 	enum { TEXT = DATA_BYTES / 2 };
 	strcpy((char *)host->data + TEXT, text);
-	fill_block(host, call_block(host, 0), host_lookup(host, "printf"), ARGUMENTS(data_address(host, TEXT)));
-	fill_block(host, call_block(host, 0) + 1, function, argument);
-	spawn_unless_there(host, 0);
-	host_post(host, 0, call_two);
+	host_post_both(host, host_lookup(host, "printf"), ARGUMENTS(data_address(host, TEXT)), function, argument);
 }
 
 uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument[6], int *error)

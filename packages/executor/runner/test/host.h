@@ -45,6 +45,7 @@ struct host {
 /* How a runner is started; zero is the usual way. */
 struct host_options {
 	bool unsealed;
+	bool nonblocking; /* its end of the doorbell */
 	uint32_t layout_version; /* 0: the right one */
 	const char *preloaded;	 /* a library beside the driver, before all others */
 	void (*prepare)(struct farjit_control *control); /* changes what the runner is told */
@@ -127,6 +128,9 @@ uint32_t host_finish(struct host *host, uint32_t slot);
 uint64_t host_call(struct host *host, uint64_t function, const uint64_t argument[6], int *error);
 /* Posts call_c of `function` on `slot` and returns at once. */
 void host_post_call(struct host *host, uint32_t slot, uint64_t function, const uint64_t argument[6]);
+/* Calls one function after the other, in one call on slot 0. */
+void host_post_both(struct host *host, uint64_t first, const uint64_t first_argument[6], uint64_t second,
+		    const uint64_t second_argument[6]);
 /* Prints `text`, which stays in stdout's buffer, and calls `function`, in one call on slot 0. */
 void host_post_print_and_call(struct host *host, const char *text, uint64_t function, const uint64_t argument[6]);
 #define ARGUMENTS(...) ((const uint64_t[6]){__VA_ARGS__})
@@ -142,7 +146,8 @@ struct test_case {
 	void (*run)(void);
 };
 extern const struct test_case call_cases[], reentry_cases[], leaving_cases[], trap_cases[], sandbox_cases[],
-	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[], thread_cases[], cancel_cases[];
+	filter_cases[], feature_cases[], bound_cases[], limit_cases[], program_cases[], thread_cases[], cancel_cases[],
+	frame_cases[], unwinding_cases[], replacing_cases[];
 /* The runner's path, from the command line, and whether it is to confine itself. */
 extern const char *runner_path;
 extern bool runner_is_confined;

@@ -54,6 +54,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
       'names-the-limit-that-refuses-memory',
+      'names-the-limit-that-refuses-a-little-memory',
       'answers-errors-as-posix-does',
       'sets-limits-and-lifts-none',
       'gives-calls-stacks-of-whole-pages',
