@@ -33,14 +33,13 @@ enum right {
 	REMOVE_FILE = 1 << 5,
 	MAKE_DIR = 1 << 7,
 	MAKE_REG = 1 << 8,
-	MAKE_SYM = 1 << 12,
 	REFER = 1 << 13,
 	TRUNCATE = 1 << 14,
 	/* What a file has that is no directory. */
 	OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE,
 	READ_ONLY = EXECUTE | READ_FILE | READ_DIR,
-	/* Not EXECUTE: what was written is not run. No sockets, pipes and devices. */
-	WRITABLE = WRITE_FILE | READ_FILE | READ_DIR | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SYM |
+	/* Not EXECUTE: what was written is not run. No links, sockets, pipes and devices. */
+	WRITABLE = WRITE_FILE | READ_FILE | READ_DIR | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG |
 		   REFER | TRUNCATE,
 };
 

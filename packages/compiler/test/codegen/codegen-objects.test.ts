@@ -74,11 +74,13 @@ for (const llvm of installedLibLLVMs()) {
       define double @"\\01raw"(double %x) { %y = call double @hidden(double %x) ret double %y }
       define double @placed(double %x) section ".text.special" { ret double %x }
       define double @0(double %x) { ret double %x }
+      define double @1(double %x) { ret double %x }
       declare double @sin(double)
     `;
     const { object } = await pool.compile(inputOf(ir, { optLevel: 0 }));
     t.deepEqual(executableSections(object).sort(), [
       '.text.__unnamed_1',
+      '.text.__unnamed_2',
       '.text.f',
       '.text.hidden',
       '.text.operator:',
@@ -215,6 +217,37 @@ for (const llvm of installedLibLLVMs()) {
       textOf(await pool.writeBitcode(inputOf(once, { optLevel: 2 }))),
       /define weak_odr .*double @once/,
     );
+  });
+
+  test(`${on}: what others may use is kept, and what has no name is nobody else's`, async (t) => {
+    const ir = `
+      @data = linkonce global i32 1
+      @odrData = linkonce_odr hidden global i32 1
+      @alias = linkonce_odr alias i32, i32* @strong
+      @strong = global i32 2
+      @0 = global i32 3
+      @1 = private global i32 4
+      define linkonce i32 @any() { ret i32 1 }
+      define available_externally i32 @there() { ret i32 1 }
+      define i32 @uses() { %a = call i32 @there() ret i32 %a }
+      define i32 @2() { ret i32 1 }
+      declare i32 @foreign()`;
+    const bytes = await pool.writeBitcode(inputOf(ir, { optLevel: 0, passes: '' }));
+    using module = IRModule.parse(llvm, 'm', bytes);
+    const text = module.print();
+    for (const line of [
+      /^@data = weak global /m,
+      /^@odrData = weak_odr hidden global /m,
+      /^@alias = weak_odr alias /m,
+      /^@strong = global /m,
+      /^@0 = internal global /m,
+      /^@1 = private global /m,
+      /^define weak i32 @any/m,
+      /^define available_externally i32 @there/m,
+      /^define internal i32 @2/m,
+      /^declare i32 @foreign/m,
+    ])
+      t.regex(text, line);
   });
 
   test(`${on}: a module compiled from bitcode of the code generator is the object of the module itself, to the byte`, async (t) => {

@@ -63,6 +63,18 @@ define i64 @bits(i64 %x) { %n = call i64 @llvm.ctpop.i64(i64 %x) ret i64 %n }`;
   t.true(new Set(objects).size >= 3);
 });
 
+test('one process makes the same for a target again when it has had more than it keeps', async (t) => {
+  const pool = new CodegenPool({ size: 1 });
+  t.teardown(() => pool.stop());
+  const objectOf = async (index: number) => {
+    const target = { ...TARGET, cpuFeatures: `${'+sse2,'.repeat(index)}+sse3` };
+    return Buffer.from((await pool.compile({ ...INPUT, target })).object);
+  };
+  const [expected] = [await objectOf(0)];
+  for (const index of [...Array(20).keys(), ...Array(20).keys()])
+    t.deepEqual(await objectOf(index), expected, `target ${index}`);
+});
+
 /** What a code generator answers to bytes, and how it ends. */
 async function answersTo(bytes: Uint8Array): Promise<{ answers: CodegenAnswer[]; end: unknown }> {
   const child = spawn(DEFAULT_CODEGEN_PROGRAM, [findLibLLVM().path], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -118,6 +130,33 @@ test('a request that is not what it says it is is not looked at', async (t) => {
   }
 });
 
+test('a request that is too long is not waited for, and the longest is', async (t) => {
+  const longest = 256 * 1024 * 1024;
+  for (const [lengthBytes, isTaken] of [
+    [11, false],
+    [12, true],
+    [longest, true],
+    [longest + 1, false],
+  ] as const) {
+    const child = spawn(DEFAULT_CODEGEN_PROGRAM, [findLibLLVM().path], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const closed = once(child, 'close');
+    child.stdin.on('error', () => {});
+    // What follows is more than a pipe holds: it is gone when it has been read, and else the process is.
+    const bytes = Buffer.alloc(4 + Math.min(lengthBytes, 1024 * 1024));
+    bytes.writeUInt32LE(lengthBytes, 0);
+    const written = new Promise((resolve) =>
+      child.stdin.write(bytes, (error) => resolve(error === null || error === undefined)),
+    );
+    // Twelve bytes hold no texts: they are read, and refused then.
+    if (isTaken && lengthBytes > 12) t.true(await written, `${lengthBytes} bytes`);
+    else t.deepEqual(await closed, [0, null], `${lengthBytes} bytes`);
+    child.stdin.destroy();
+    t.deepEqual(await closed, [0, null], `${lengthBytes} bytes`);
+  }
+});
+
 /** A recording of `double f(double)` with a block, in which `index` names what is not there. */
 function recordingOf(write: (recording: IRRecording) => void, typeCount = 2): CompileInput {
   const recording = new IRRecording();
@@ -155,6 +194,22 @@ const returnArgument = (index: number) => (recording: IRRecording) => {
   recording.u8(IR.ret);
   recording.u32(1);
 };
+
+/** Makes a type of a number. */
+const ofScalar = (scalar: number) => (recording: IRRecording) => {
+  recording.u8(IR.scalarType);
+  recording.u8(scalar);
+};
+
+/** Names value 0 by what may be no text: its length, then its bytes. */
+const named =
+  ([length = 0, ...bytes]: number[]) =>
+  (recording: IRRecording) => {
+    recording.u8(IR.name);
+    recording.u32(0);
+    recording.u32(length);
+    for (const byte of bytes) recording.u8(byte);
+  };
 
 test('a recording that names what it has not made is refused, and costs no process', async (t) => {
   const pool = new CodegenPool({ size: 1 });
@@ -207,7 +262,25 @@ test('a recording that names what it has not made is refused, and costs no proce
         }),
       ]),
     ),
-    ['what there is no call for', recordingOf((recording) => recording.u8(28))],
+    ...[0, 29, 255].map((code): [string, CompileInput] => [
+      `call ${code}, which there is not`,
+      recordingOf((recording) => recording.u8(code)),
+    ]),
+    ['a scalar that there is not', recordingOf(ofScalar(8))],
+    ...[0, 1].map((value): [string, CompileInput] => [
+      `an incoming value of value ${value}, which is no phi`,
+      recordingOf((recording) => {
+        recording.u8(IR.argument);
+        for (const word of [0, 0]) recording.u32(word);
+        recording.u8(IR.addIncoming);
+        for (const word of [value, 1, 0]) recording.u32(word);
+        recording.u8(IR.ret);
+        recording.u32(1);
+      }),
+    ]),
+    ['a text with a NUL in it', recordingOf(named([4, 0x61, 0x62, 0, 0x64, 0]))],
+    ['a text without a NUL', recordingOf(named([4, 0x61, 0x62, 0x63, 0x64, 0x65]))],
+    ['a text whose NUL is missing', recordingOf(named([4, 0x61, 0x62, 0x63, 0x64]))],
     ['half a number', recordingOf((recording) => recording.u8(IR.double))],
   ];
   for (const [what, input] of refused) {

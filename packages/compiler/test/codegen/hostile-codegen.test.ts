@@ -66,6 +66,15 @@ for (const [what, answer, words] of [
     t.false(codegen.isIdle);
   });
 
+test('of what a code generator says before it ends its last words are told, and no more than some thousand', async (t) => {
+  const codegen = await start(
+    t,
+    `(process.stderr.write('first' + 'x'.repeat(8000) + 'last words', () => process.exit(3)), Buffer.alloc(0))`,
+  );
+  const error = await t.throwsAsync(codegen.request(REQUEST, 30_000), { instanceOf: CodegenLostError });
+  t.regex(error.message, /^LLVM gave up on module m: exit code 3; x{4086}last words$/);
+});
+
 test('answers that nobody has asked for are left alone', async (t) => {
   const codegen = await start(
     t,

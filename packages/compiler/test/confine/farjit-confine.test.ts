@@ -97,6 +97,58 @@ test('a file that was not given cannot be read, one that was can', async (t) => 
   t.regex(stderr, /other: Permission denied\n.*passwd: Permission denied/);
 });
 
+test('what may be written may be made, changed, moved and removed, and not run; what may be read is run, and stays', async (t) => {
+  const { source, target } = folders(t, { file: 'to be read' });
+  for (const name of ['from', 'to', 'empty']) {
+    mkdirSync(join(source, name));
+    mkdirSync(join(target, name));
+  }
+  for (const folder of [source, target]) {
+    writeFileSync(join(folder, 'program'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+    writeFileSync(join(folder, 'long'), 'a long text');
+    writeFileSync(join(folder, 'from/file'), '');
+  }
+  const given = join(source, '../given');
+  writeFileSync(given, 'a long text');
+  // In the folder that $0 is.
+  const attempts: [what: string, script: string, whereRead: boolean, whereWritten: boolean][] = [
+    ['read', 'cat $0/long', true, true],
+    ['list', 'ls $0/from', true, true],
+    ['run', '$0/program', true, false],
+    ['append', 'echo x >> $0/long', false, true],
+    ['truncate', ': > $0/long', false, true],
+    ['make a file', 'echo x > $0/new', false, true],
+    ['make a folder', 'mkdir $0/made', false, true],
+    ['make a symbolic link', 'ln -s nowhere $0/link', false, false],
+    ['make a link', 'ln $0/long $0/link', false, false],
+    ['make a pipe', 'mkfifo $0/pipe', false, false],
+    ['move to another folder', 'mv $0/from/file $0/to/file', false, true],
+    ['remove a file', 'rm $0/program', false, true],
+    ['remove a folder', 'rmdir $0/empty', false, true],
+  ];
+  const may = [...PROGRAMS, '--ro', source, '--rw', target, '--rw', given, '--limit', 'processes=64'];
+  for (const [folder, mayWrite] of [
+    [source, false],
+    [target, true],
+  ] as const)
+    for (const [what, script, whereRead, whereWritten] of attempts) {
+      const { code, stderr } = await run(...may, '--', '/bin/sh', '-c', script, folder);
+      t.is(
+        code === 0,
+        mayWrite ? whereWritten : whereRead,
+        `${what} in ${mayWrite ? 'what may be written' : 'what may be read'}: ${stderr}`,
+      );
+    }
+  // A file alone, too.
+  t.like(await run(...may, '--', '/bin/sh', '-c', `cat ${given} && echo short > ${given}`), {
+    code: 0,
+    stdout: 'a long text',
+  });
+  t.is(readFileSync(given, 'utf8'), 'short\n');
+  t.not((await run(...may, '--', '/bin/sh', '-c', `rm -f ${given}`)).code, 0);
+  t.is(readFileSync(join(source, 'long'), 'utf8'), 'a long text');
+});
+
 test('what a tool must not do is refused, and what it needs is not', async (t) => {
   const { stdout } = await run(...PROGRAMS, '--ro', ATTEMPT, '--', ATTEMPT);
   const otherwise: Record<string, string> = {
@@ -250,7 +302,17 @@ test('what cannot be done is said, and nothing is started', async (t) => {
     [['--limit', 'data=much', '--', '/bin/true'], /no value of a limit: data=much|no value of a limit: much/],
     [['--limit', 'colour=3', '--', '/bin/true'], /no such limit: colour=3/],
     [['--limit', 'cpu=-1', '--', '/bin/true'], /no value of a limit: -1/],
-    [['--limit', 'data=99999999999G', '--', '/bin/true'], /no value of a limit/],
+    ...[
+      'data=17179869184G',
+      'data=18014398509481984K',
+      'cpu=18446744073709551616',
+      'data=',
+      'data=K',
+      'data=1k',
+      'data=1KK',
+    ].map((limit): [string[], RegExp] => [['--limit', limit, '--report'], /no value of a limit/]),
+    [[...Array(64).fill('--rw=/dev/null'), '--report'], /too many paths/],
+    [[...Array(65).fill('--ro=/dev/null'), '--report'], /too many paths/],
     [['--no-such'], /usage:/],
     [[], /there is no program to start/],
   ] as const) {
@@ -258,6 +320,12 @@ test('what cannot be done is said, and nothing is started', async (t) => {
     t.is(code, 125, args.join(' '));
     t.regex(stderr, words);
   }
+  for (const limit of ['data=17179869183G', 'data=18014398509481983K', 'cpu=18446744073709551615'])
+    t.is((await run('--limit', limit, '--report')).code, 0, limit);
+  t.is(
+    (await run(...Array(64).fill('--ro=/dev/null'), ...Array(63).fill('--rw=/dev/null'), '--report')).code,
+    0,
+  );
   t.is((await run(...PROGRAMS, '--', '/bin/no-such')).code, 127);
   t.is((await run(...PROGRAMS, '--', '/usr')).code, 126);
   // The program is not among what it may execute.

@@ -77,6 +77,22 @@ test('what gave way is gone when it is removed, and when a redefinition has come
   t.is(table.find('f'), undefined);
 });
 
+test('what a redefinition has taken a name from never comes back, nor what that one had taken it from', (t) => {
+  const table = newTable();
+  const [weak, strong, again] = [
+    module('weak', { f: WEAK, g: WEAK }),
+    module('strong', { f: FUNCTION, g: FUNCTION }),
+    module('again', { f: FUNCTION }, true),
+  ];
+  for (const each of [weak, strong]) table.define(each);
+  t.deepEqual([...table.define(again)], [strong]);
+  t.deepEqual(table.remove(again), ['f']);
+  t.is(table.find('f'), undefined);
+  // Of the other name nothing was redefined.
+  t.deepEqual(table.remove(strong), ['g']);
+  t.is(table.find('g'), weak);
+});
+
 test('of common definitions the largest left has the name', (t) => {
   const table = newTable();
   const [small, large, middle] = [4, 16, 8].map((size) => module(`of ${size}`, { c: common(size) }));

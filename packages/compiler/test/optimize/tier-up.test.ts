@@ -8,7 +8,7 @@ import { gate } from '../gate.js';
 import { functionUnit } from '../session/units.js';
 
 /** A function that depends on `g`, on its way up: each step of each attempt is told, and may be made to wait. */
-function tierUpOf(steps: readonly (() => Promise<void>)[]) {
+function tierUpOf(steps: readonly (() => Promise<void>)[], replans = false) {
   const unit = functionUnit('f');
   const events = new EventStream();
   const said: string[] = [];
@@ -31,8 +31,10 @@ function tierUpOf(steps: readonly (() => Promise<void>)[]) {
   });
   tierUp.use({
     makeOptimized: async (made: MaterializationUnit, onPlanned) => {
-      onPlanned({ name: 'f', level: 2, available: ['g'], dependencies: ['g'] });
+      const plan = () => onPlanned({ name: 'f', level: 2, available: ['g'], dependencies: ['g'] });
+      plan();
       await step('compile');
+      if (replans) plan();
       const part = new ObjectPart(made, () => {
         throw new Error('nobody links it');
       });
@@ -67,6 +69,21 @@ test('a callee that changes while the function is compiled: it is compiled again
   await settled();
   t.is(tierUp.stateOf(unit), 'optimized');
   t.deepEqual(said, ['compile', 'uninstall', 'compile', 'install', 'tier-up']);
+});
+
+test('what is planned anew after a callee has changed is made of what it is now: it is installed', async (t) => {
+  const { wait, reached, open } = gate();
+  const { unit, tierUp, assumptions, said, settled } = tierUpOf([wait], true);
+  tierUp.noteHot(unit);
+  await reached;
+  assumptions.changed('g', 'body');
+  open();
+  await settled();
+  t.is(tierUp.stateOf(unit), 'optimized');
+  t.deepEqual(said, ['compile', 'uninstall', 'install', 'tier-up']);
+  // It depends on what was planned last, too.
+  assumptions.changed('g', 'body');
+  t.is(tierUp.stateOf(unit), 'baseline');
 });
 
 test('a callee that changes while the function is installed: it is compiled and installed again', async (t) => {

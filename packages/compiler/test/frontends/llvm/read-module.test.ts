@@ -1,7 +1,7 @@
 import test from 'ava';
 import { CodegenLostError } from '../../../src/codegen/codegen-lost-error.js';
 import { irOf } from '../../../src/frontends/llvm/ir-input.js';
-import { BitcodeError, CompileError, IRSyntaxError } from '../../../src/llvm/errors.js';
+import { BitcodeError, CompileError, IRSyntaxError, TypeLayoutError } from '../../../src/llvm/errors.js';
 import { poolOf } from '../../codegen/pool-of.js';
 import { assemble, FIB } from '../../llvm/assemble.js';
 import { installedLibLLVMs } from '../../llvm/installed.js';
@@ -88,6 +88,9 @@ for (const llvm of installedLibLLVMs()) {
       'aarch64-unknown-linux-gnu',
       'x86_64-pc-windows-msvc',
       'x86_64-pc-linux-musl',
+      'x86_64-pc-linux',
+      'x86_64-pc-linux-gnux32',
+      'x86_64h-pc-linux-gnu',
       'i686-pc-linux-gnu',
       'x86_64-apple-macosx10.15.0',
       'nonsense',
@@ -97,15 +100,66 @@ for (const llvm of installedLibLLVMs()) {
     }
     // As LLVM wrote it before 15, and with what it has added since.
     const early = 'e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-f80:128-n8:16:32:64-S128';
-    for (const layout of [early, early.replace('f80', 'i128:128-f80')])
+    for (const layout of [
+      early,
+      early.replace('f80', 'i128:128-f80'),
+      early.replace(/p27.*64:64-i64/, 'i64'),
+      `${early}-Fn32`,
+    ])
       await t.notThrowsAsync(read(`target datalayout = "${layout}"`), layout);
-    for (const layout of ['e-m:e-p:32:32-f64:32:64-f80:32-n8:16:32-S128', early.replace('i64:64', 'i64:32')])
+    for (const layout of [
+      'e-m:e-p:32:32-f64:32:64-f80:32-n8:16:32-S128',
+      early.replace('i64:64', 'i64:32'),
+      early.replace('p272:64:64', 'p272:32:32'),
+      early.replace('-S128', ''),
+      `${early}-ni:1`,
+    ])
       await t.throwsAsync(read(`target datalayout = "${layout}"`), {
         instanceOf: CompileError,
         message: /^Cannot add module m: its data layout is e-.*, and the executor's e-/,
       });
   });
 }
+
+for (const llvm of installedLibLLVMs())
+  test(`libLLVM ${llvm.version}: a module's types are laid out otherwise where the oldest clang that has made it did`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path });
+    // The second field is at 16 by the layouts of today, and was at 8.
+    const read = (idents: readonly string[]) =>
+      pool.readModule(
+        'm',
+        irOf(`
+@place = global [2 x { i32, i96 }] zeroinitializer
+!llvm.ident = !{${idents.map((_, index) => `!${index}`).join(', ')}}
+${idents.map((ident, index) => `!${index} = !{${ident}}`).join('\n')}`),
+        TARGET,
+      );
+    const made: [idents: readonly string[], version: number | undefined][] = [
+      [['!"clang version 14.0.6"'], 14],
+      [['!"Debian clang version 17.0.1 (1)"'], 17],
+      [['!"clang version 9"'], 9],
+      [['!"clang version 18.1.0"'], undefined],
+      [['!"clang version 180"'], undefined],
+      [['!"clang version 19.0"', '!"clang version 15.0"', '!"clang version 16.0"'], 15],
+      [['!"GCC: 12"', '!"clang version 16.0"'], 16],
+      [['!"clang version "'], undefined],
+      [['!"clang version x14"'], undefined],
+      [['!"clang 14.0"'], undefined],
+      [[], undefined],
+    ];
+    for (const [idents, version] of made)
+      if (version === undefined || llvm.majorVersion < 18)
+        await t.notThrowsAsync(read(idents), idents.join());
+      else
+        await t.throwsAsync(
+          read(idents),
+          {
+            instanceOf: TypeLayoutError,
+            message: new RegExp(`: clang ${version} has laid out a type of place `),
+          },
+          idents.join(),
+        );
+  });
 
 const [newest, oldest] = [installedLibLLVMs()[0], installedLibLLVMs().at(-1)];
 if (newest && oldest && newest.majorVersion > 16 && oldest.majorVersion < 15)
