@@ -346,7 +346,7 @@ export const SHARED_LAYOUT = [
         'of `struct farjit_frame_index`, at the end of the constant part; whole pages',
       ],
       'Stubs are in a row, counted from the start of the reservation, and so are their pointers, behind one that is to the resolver. ' +
-        'A pointer is 0 where there is no stub yet.',
+        'A pointer is 0 where there is no stub yet. Behind the stubs, to the end of the code part, are trampolines.',
       ['stubs_offset', 'u64'],
       ['stub_bytes', 'u64', 'of each'],
       ['pointers_offset', 'u64'],

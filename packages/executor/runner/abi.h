@@ -32,6 +32,10 @@ _Noreturn void farjit_leave(const struct farjit_boundary *boundary);
  * knows it. Called by the resolver on any thread. */
 uint64_t farjit_reenter(uint64_t return_address);
 
+/* An FDE of code at which a function begins: nothing is on the stack but where its caller goes on. For that of any address, with
+ * the address as its start. */
+extern const void *const farjit_abi_entry_frame;
+
 /* Prepares the resolver for this CPU. Once, before any JIT'd code. */
 void farjit_abi_initialize(void);
 

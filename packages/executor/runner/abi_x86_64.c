@@ -49,6 +49,25 @@ void farjit_abi_initialize(void)
 	farjit_xsave_mask = mask;
 }
 
+/* As in .eh_frame (LSB Core 5.0, 10.6.1). Registers are the psABI's numbers: 7 is rsp, 16 the return address. */
+static const struct {
+	uint32_t cie_bytes, cie_identifier;
+	uint8_t cie[12];
+	uint32_t fde_bytes, cie_distance;
+	uint64_t start, bytes; /* whoever finds it knows */
+} entry_frames = {
+	.cie_bytes = 4 + 12,
+	.cie = {
+		1, 0, 1, 0x78, 16,	/* version, "", code and data alignment 1 and -8, return address */
+		0x0c, 7, 8,		/* CFA = rsp + 8 */
+		0x80 | 16, 1,		/* return address at CFA - 8 */
+	},
+	.fde_bytes = 4 + 2 * 8,
+	.cie_distance = 4 + 4 + 12 + 4,
+};
+_Static_assert(offsetof(__typeof__(entry_frames), cie_distance) == 24, "nothing lies between");
+const void *const farjit_abi_entry_frame = &entry_frames.fde_bytes;
+
 uint64_t farjit_abi_thread_pointer(void)
 {
 	/* Its first word is its own address (psABI 11.1). */

@@ -55,12 +55,24 @@ static bool search(uint64_t offset, uint64_t code_bytes, struct farjit_frame_rec
 	}
 }
 
+/* Whether the code there is a stub, or one of the trampolines behind them: they go on elsewhere at once. A thread is there only where
+ * a signal has found it, which may be the one that cancels it. */
+static bool is_of_stubs(uint64_t offset)
+{
+	const struct farjit_header *header = &farjit_control->header;
+	return header->stub_bytes != 0 && offset >= header->stubs_offset;
+}
+
 __attribute__((visibility("default"))) const void *_Unwind_Find_FDE(void *program_counter, struct dwarf_eh_bases *bases)
 {
 	uint64_t offset = (uintptr_t)program_counter - farjit_code_start;
 	uint64_t code_bytes = farjit_code_end - farjit_code_start;
 	if (offset >= code_bytes)
 		return find_other(program_counter, bases);
+	if (is_of_stubs(offset)) {
+		*bases = (struct dwarf_eh_bases){.function = program_counter};
+		return farjit_abi_entry_frame;
+	}
 	struct farjit_frame_record record;
 	uint64_t removals;
 	bool found;
@@ -96,8 +108,12 @@ __attribute__((visibility("default"))) void *_Unwind_FindEnclosingFunction(void 
 	/* As libgcc_s takes it: a return address, behind the call. */
 	uint64_t offset = (uintptr_t)program_counter - 1 - farjit_code_start;
 	uint64_t into_stubs = offset - header->stubs_offset;
-	if (header->stub_bytes != 0 && into_stubs < header->pointers_bytes / sizeof(uint64_t) * header->stub_bytes)
-		return (void *)(farjit_code_start + offset - into_stubs % header->stub_bytes);
+	bool is_in_code = offset < farjit_code_end - farjit_code_start;
+	if (is_in_code && is_of_stubs(offset))
+		/* A trampoline is no function. */
+		return into_stubs < header->pointers_bytes / sizeof(uint64_t) * header->stub_bytes ?
+			       (void *)(farjit_code_start + offset - into_stubs % header->stub_bytes) :
+			       NULL;
 	void *function = find_enclosing(program_counter);
-	return function && offset < farjit_code_end - farjit_code_start ? stub_of(function) : function;
+	return function && is_in_code ? stub_of(function) : function;
 }

@@ -300,7 +300,8 @@ struct farjit_header {
 	uint64_t frame_index_bytes; /* of `struct farjit_frame_index`, at the end of the constant part; whole pages */
 	/*
 	 * Stubs are in a row, counted from the start of the reservation, and so are their pointers, behind one that
-	 * is to the resolver. A pointer is 0 where there is no stub yet.
+	 * is to the resolver. A pointer is 0 where there is no stub yet. Behind the stubs, to the end of the code
+	 * part, are trampolines.
 	 */
 	uint64_t stubs_offset;
 	uint64_t stub_bytes; /* of each */

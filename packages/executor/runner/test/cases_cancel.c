@@ -13,12 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const char prepare_and_reenter[], prepare_and_reenter_end[], add_one[], trap_segv[];
+extern const char prepare_and_reenter[], prepare_and_reenter_end[], add_one[], trap_segv[], note_unwound[], note_unwound_count[];
 
 enum {
 	DATA_THREAD = DATA_SCRATCH,
 	DATA_RESULT = DATA_SCRATCH + 8,
+	DATA_UNWOUND = DATA_SCRATCH + 16,
 	DATA_PREPARATION = DATA_SCRATCH + 64,
+	/* In front of the trampolines; it leads to the fourth. Its pointer is the second. */
+	STUB_BYTES = 8,
+	STUB = CODE_BYTES / 2 - STUB_BYTES,
+	POINTERS = CODE_BYTES + CONSTANT_BYTES / 4,
 	/* The first page of counters that is nothing else. */
 	DATA_COUNTERS = 2 * DATA_SCRATCH,
 	/* What the runner does for the end of a thread are some thousand instructions, which are alike. */
@@ -43,19 +48,36 @@ struct stepping {
 };
 
 /* A confined runner lets nobody look at it. */
-static void take_no_sandbox(struct farjit_control *control)
+static void prepare(struct farjit_control *control)
 {
 	control->confine.sandbox = FARJIT_SANDBOX_OFF;
+	control->header.stubs_offset = STUB;
+	control->header.stub_bytes = STUB_BYTES;
+	control->header.pointers_offset = POINTERS;
+	control->header.pointers_bytes = 2 * sizeof(uint64_t);
+}
+
+static void write_stub(struct host *host)
+{
+	/* jmpq *disp32(%rip) */
+	unsigned char jump[] = {0xff, 0x25, 0, 0, 0, 0};
+	const int32_t displacement = POINTERS + sizeof(uint64_t) - (STUB + sizeof jump);
+	const uint64_t target = trampoline(host, 3);
+	memcpy(jump + 2, &displacement, sizeof displacement);
+	memcpy(host->code + STUB, jump, sizeof jump);
+	memcpy(host->code + POINTERS + sizeof target, &target, sizeof target);
 }
 
 static void open_stepping(struct stepping *stepping)
 {
 	struct host *host = &stepping->host;
-	host_start(host, (struct host_options){.prepare = take_no_sandbox});
+	host_start(host, (struct host_options){.prepare = prepare});
 	host_expect(host, FARJIT_BELL_HELLO);
 	host_confine(host, 0);
+	write_stub(host);
 	/* When it returns its frame is gone, of which the one rule for all of the payload does not know. */
-	publish_eh_frame_before(host, prepare_and_reenter_end);
+	publish_eh_frame_before(host, prepare_and_reenter_end, note_unwound);
+	*(uint64_t *)payload_view(host, note_unwound_count) = data_address(host, DATA_UNWOUND);
 	stepping->create = host_lookup(host, "pthread_create");
 	stepping->set_type = host_lookup(host, "pthread_setcanceltype");
 	stepping->cancel = host_lookup(host, "pthread_cancel");
@@ -78,7 +100,7 @@ static pid_t start_stopped(struct stepping *stepping)
 	struct host *host = &stepping->host;
 	const struct {
 		uint64_t function, argument, trampoline, value, times;
-	} preparation = {stepping->set_type, PTHREAD_CANCEL_ASYNCHRONOUS, trampoline(host, 3), stepping->value, stepping->times};
+	} preparation = {stepping->set_type, PTHREAD_CANCEL_ASYNCHRONOUS, host->control->base + STUB, stepping->value, stepping->times};
 	memcpy(host->data + DATA_PREPARATION, &preparation, sizeof preparation);
 	CHECK_EQUAL(host_call(host, stepping->create,
 			      ARGUMENTS(data_address(host, DATA_THREAD), 0, payload(host, prepare_and_reenter),
@@ -156,6 +178,8 @@ static uint64_t join(struct stepping *stepping)
 struct trace {
 	uint64_t addresses[MAX_INSTRUCTIONS];
 	unsigned count;
+	/* Those before it have the frame of who calls the stub. */
+	unsigned return_number;
 };
 
 static void record(struct stepping *stepping, struct trace *trace)
@@ -164,6 +188,8 @@ static void record(struct stepping *stepping, struct trace *trace)
 	for (trace->count = 0; stepping->host.control->program_threads != 0; trace->count++) {
 		CHECK(trace->count < MAX_INSTRUCTIONS);
 		trace->addresses[trace->count] = program_counter(thread);
+		if (trace->addresses[trace->count] == payload(&stepping->host, prepare_and_reenter_end))
+			trace->return_number = trace->count;
 		CHECK_EQUAL(step(stepping, thread, 0), SIGTRAP);
 	}
 	CHECK_EQUAL(ptrace(PTRACE_DETACH, thread, NULL, NULL), 0);
@@ -223,7 +249,8 @@ static void check_nothing_is_left(struct stepping *stepping, enum outcome outcom
 		CHECK_EQUAL(word(&stepping->host, DATA_RESULT), 42);
 }
 
-/* From the wait for an answer through the landing, the next trampoline and the resolver to where it has given back all. */
+/* From the wait for an answer through the landing, the stub, the next trampoline and the resolver to where it has given back all.
+ * As long as there is a caller to clean up, it does. */
 static void a_thread_cancelled_before_any_instruction_leaves_nothing_behind(void)
 {
 	static struct trace trace;
@@ -231,17 +258,25 @@ static void a_thread_cancelled_before_any_instruction_leaves_nothing_behind(void
 	open_stepping(&stepping);
 	stepping.times = 2;
 	record(&stepping, &trace);
+	const uint64_t *unwound = (const uint64_t *)(stepping.host.data + DATA_UNWOUND);
+	bool is_stepped[2] = {false, false};
 	enum outcome outcome = CANCELLED;
 	unsigned counts[] = {[CANCELLED] = 0, [RETURNED] = 0, [ELSEWHERE] = 0};
 	for (unsigned number = 0; number < trace.count; number += outcome == RETURNED ? STRIDE_IN_END : 1) {
+		const uint64_t unwound_before = *unwound;
 		outcome = end_before(&stepping, &trace, number, cancel);
 		check_nothing_is_left(&stepping, outcome);
+		if (outcome == CANCELLED)
+			CHECK_EQUAL(*unwound - unwound_before, number < trace.return_number);
 		counts[outcome]++;
+		is_stepped[0] |= trace.addresses[number] == stepping.host.control->base + STUB;
+		is_stepped[1] |= trace.addresses[number] == trampoline(&stepping.host, 3);
 		if (outcome == RETURNED)
 			check_nothing_is_left(&stepping, end_before(&stepping, &trace, number, cancel_late));
 	}
 	/* Once it has returned, what is left to do is the runner's. */
 	CHECK(counts[CANCELLED] > 100 && counts[RETURNED] > 10);
+	CHECK(is_stepped[0] && is_stepped[1]);
 	host_close(&stepping.host);
 }
 

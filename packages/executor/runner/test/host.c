@@ -292,36 +292,38 @@ enum { ALL_CODE_CELL = 256 + 32 + 4 };
 
 void publish_eh_frame(struct host *host)
 {
-	publish_eh_frame_before(host, payload_end);
+	publish_eh_frame_before(host, payload_end, NULL);
 }
 
-void publish_eh_frame_before(struct host *host, const char *end)
+void publish_eh_frame_before(struct host *host, const char *end, const char *personality)
 {
 	/* .eh_frame, LSB chapter 10.6: one CIE whose rules hold for the body of every payload function, and one
 	 * FDE with absolute addresses. DWARF numbers: rbp is 6, the return address 16. */
-	static const unsigned char cie[] = {
-		20,   0,    0, 0,			  /* length */
-		0,    0,    0, 0,			  /* a CIE */
-		1,    0,    1, 0x78, 16,		  /* version, "", code and data alignment 1 and -8, RA */
-		0x0c, 6,    16,				  /* CFA = rbp + 16 */
-		0x80 | 16, 1, 0x80 | 6, 2,		  /* RA at CFA - 8, rbp at CFA - 16 */
-		0,    0,    0, 0,			  /* nops */
-	};
 	struct __attribute__((packed)) {
-		unsigned char cie[sizeof cie];
+		uint32_t cie_bytes, cie_identifier;
+		unsigned char head[9];
+		uint64_t personality;
+		unsigned char rules[7];
 		uint32_t fde_bytes, cie_offset;
 		uint64_t start, bytes;
+		unsigned char augmentation[4];
 		uint32_t end;
 	} frame = {
-		.fde_bytes = 20,
-		.cie_offset = sizeof cie + 4,
+		.cie_bytes = 4 + 9 + 8 + 7,
+		/* Version, augmentation, code and data alignment 1 and -8, RA; bytes of the augmentation, an absolute address. */
+		.head = {1, 'z', 'P', 0, 1, 0x78, 16, 9, 0},
+		.personality = personality ? payload(host, personality) : 0,
+		/* CFA = rbp + 16, RA at CFA - 8, rbp at CFA - 16. */
+		.rules = {0x0c, 6, 16, 0x80 | 16, 1, 0x80 | 6, 2},
+		.fde_bytes = 4 + 2 * 8 + 4,
 		.start = host->control->base,
 		.bytes = (uint64_t)(end - payload_start),
 	};
-	memcpy(frame.cie, cie, sizeof cie);
+	const size_t cie_bytes = offsetof(__typeof__(frame), fde_bytes);
+	frame.cie_offset = (uint32_t)cie_bytes + 4;
 	memcpy(host->data + DATA_EH_FRAME, &frame, sizeof frame);
 	size_t node_offset = CODE_BYTES + CONSTANT_BYTES / 2;
-	uint64_t fde = data_address(host, DATA_EH_FRAME) + sizeof cie - host->control->base;
+	uint64_t fde = data_address(host, DATA_EH_FRAME) + cie_bytes - host->control->base;
 	*(struct farjit_frame_node *)(host->code + node_offset) = (struct farjit_frame_node){
 		.record = {.start = 0, .end = (uint32_t)frame.bytes, .fde = (uint32_t)fde, .cell = ALL_CODE_CELL},
 	};

@@ -93,8 +93,8 @@ uint64_t data_address(const struct host *host, size_t offset);
 uint64_t control_address(const struct host *host, const void *field);
 /* Puts an .eh_frame for the whole payload into the index. */
 void publish_eh_frame(struct host *host);
-/* The same for what is before `end`, a symbol of the payload. */
-void publish_eh_frame_before(struct host *host, const char *end);
+/* The same for what is before `end`, a symbol of the payload; `personality` is one, too, or NULL. */
+void publish_eh_frame_before(struct host *host, const char *end, const char *personality);
 /* Takes it out again. */
 void forget_eh_frame(struct host *host);
 struct farjit_frame_index *host_frame_index(struct host *host);

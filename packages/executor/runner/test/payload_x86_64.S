@@ -159,6 +159,18 @@ PAYLOAD note_arguments
 note_arguments_area:
 	.quad	0
 
+/* As what decides about exceptions in a frame: counts in the word that the host has written the address of, and has the frame
+ * unwound. */
+PAYLOAD note_unwound
+	movq	note_unwound_count(%rip), %rax
+	incq	(%rax)
+	movl	$8, %eax		/* _URC_CONTINUE_UNWIND */
+	ret
+	.globl	note_unwound_count
+	.balign	8
+note_unwound_count:
+	.quad	0
+
 /* void destroy_again(struct { uint64_t set_specific, key, last, count; } *): sets the key to the structure again until it
  * was called `count` times, then calls `last`, which does not return. */
 PAYLOAD destroy_again
