@@ -162,7 +162,7 @@ define { double, double, double } @threeReal() { ret { double, double, double } 
       ['together', '[511 x {}] %a, [511 x {}] %b', ''],
       ['tooManyTogether', '[511 x {}] %a, [511 x {}] %b, {} %c', undefined],
     ];
-    const { passings, symbols } = await pool.readInterface(
+    const { passings, signatures, symbols } = await pool.readInterface(
       'm',
       assemble(`
 ${functions.map(([name, parameters]) => `define void @${name}(${parameters}) { ret void }`).join('\n')}
@@ -182,6 +182,7 @@ define i8* @resolve() { ret i8* null }
     expected.set('alias', expected.get('struct')).set('cast', expected.get('widths'));
     for (const [name, passed] of expected) {
       t.true(symbols.get(name)?.callable, name);
+      t.false(signatures.has(name), name);
       t.is(textOf(name), passed, name);
     }
   });

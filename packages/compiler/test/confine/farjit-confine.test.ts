@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -108,6 +108,7 @@ test('what may be written may be made, changed, moved and removed, and not run; 
     writeFileSync(join(folder, 'long'), 'a long text');
     writeFileSync(join(folder, 'from/file'), '');
   }
+  const moved = statSync(join(target, 'from/file'));
   const given = join(source, '../given');
   writeFileSync(given, 'a long text');
   // In the folder that $0 is.
@@ -139,6 +140,8 @@ test('what may be written may be made, changed, moved and removed, and not run; 
         `${what} in ${mayWrite ? 'what may be written' : 'what may be read'}: ${stderr}`,
       );
     }
+  // It was moved, not copied.
+  t.is(statSync(join(target, 'to/file')).ino, moved.ino);
   // A file alone, too.
   t.like(await run(...may, '--', '/bin/sh', '-c', `cat ${given} && echo short > ${given}`), {
     code: 0,

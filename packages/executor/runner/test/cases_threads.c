@@ -102,6 +102,38 @@ static void threads_return_and_exit_as_usual(void)
 	host_close(&host);
 }
 
+static void little_memory(struct farjit_control *control)
+{
+	control->confine.address_space_bytes = UINT64_C(1024) * 1024 * 1024;
+	control->confine.data_bytes = UINT64_C(128) * 1024 * 1024;
+}
+
+/* A thread that cannot be made for its stack: the limit is named, once each. */
+static void names_the_limit_that_refuses_a_threads_stack(void)
+{
+	static const struct {
+		uint64_t stack_bytes;
+		enum farjit_limit limit;
+	} refused[] = {{UINT64_C(256) << 20, FARJIT_LIMIT_DATA}, {UINT64_C(4096) << 20, FARJIT_LIMIT_ADDRESS_SPACE}};
+	struct host host;
+	host_start(&host, (struct host_options){.prepare = little_memory});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host_confine(&host, 0);
+	const uint64_t wanted = data_address(&host, DATA_SCRATCH + 64), thread = data_address(&host, DATA_SCRATCH);
+	const uint64_t create = host_lookup(&host, "pthread_create"), set = host_lookup(&host, "pthread_attr_setstacksize");
+	host_call(&host, host_lookup(&host, "pthread_attr_init"), ARGUMENTS(wanted), NULL);
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+		for (int again = 0; again <= 1; again++) {
+			CHECK_EQUAL(host_call(&host, set, ARGUMENTS(wanted, refused[i].stack_bytes), NULL), 0);
+			CHECK_EQUAL((uint32_t)host_call(&host, create, ARGUMENTS(thread, wanted, payload(&host, add_one), 1), NULL), EAGAIN);
+			if (!again)
+				CHECK_EQUAL(host_expect(&host, FARJIT_BELL_LIMIT).value, refused[i].limit);
+			CHECK(!host_hears(&host, 20));
+			CHECK_EQUAL(host.control->program_threads, 0);
+		}
+	host_close(&host);
+}
+
 static void a_detached_thread_is_detached(void)
 {
 	struct host host;
@@ -314,6 +346,7 @@ const struct test_case thread_cases[] = {
 	{"counts-the-threads-of-jitted-code", counts_the_threads_of_jitted_code},
 	{"threads-leave-nothing-mapped", threads_leave_nothing_mapped},
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
+	{"names-the-limit-that-refuses-a-threads-stack", names_the_limit_that_refuses_a_threads_stack},
 	{"a-detached-thread-is-detached", a_detached_thread_is_detached},
 	{"threads-begin-with-the-template", threads_begin_with_the_template},
 	{"threads-that-are-there-get-what-is-filled-and-nothing-else", threads_that_are_there_get_what_is_filled_and_nothing_else},

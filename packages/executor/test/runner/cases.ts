@@ -105,6 +105,7 @@ export const CASES: readonly string[] = [
   'counts-the-threads-of-jitted-code',
   'threads-leave-nothing-mapped',
   'threads-return-and-exit-as-usual',
+  'names-the-limit-that-refuses-a-threads-stack',
   'a-detached-thread-is-detached',
   'threads-begin-with-the-template',
   'threads-that-are-there-get-what-is-filled-and-nothing-else',
