@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 /* What is found of the code there, 0 for nothing; where it begins in *start. */
 static uint64_t find_frame(struct host *host, uint64_t find, uint64_t program_counter, uint64_t *start)
@@ -52,6 +53,18 @@ static void finds_frames_from_their_first_byte_to_their_last(void)
 	CHECK_EQUAL(find_frame(&host, find, base - 1, &start), 0);
 	CHECK(find_frame(&host, find, host_lookup(&host, "qsort") + 1, &start) != 0);
 	host_close(&host);
+}
+
+static void finds_no_frame_that_was_taken_out(void)
+{
+	struct host host;
+	host_open(&host);
+	publish_eh_frame(&host);
+	forget_eh_frame(&host);
+	host_post_call(&host, 0, trampoline(&host, 0), ARGUMENTS(0));
+	host_unwind(&host, host_expect(&host, FARJIT_BELL_REENTER).slot, 1);
+	CHECK(WIFEXITED(host_wait_end(&host)));
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_UNWIND_FAILED);
 }
 
 enum {
@@ -118,6 +131,7 @@ static void tells_functions_by_their_stubs(void)
 
 const struct test_case frame_cases[] = {
 	{"finds-frames-from-their-first-byte-to-their-last", finds_frames_from_their_first_byte_to_their_last},
+	{"finds-no-frame-that-was-taken-out", finds_no_frame_that_was_taken_out},
 	{"tells-functions-by-their-stubs", tells_functions_by_their_stubs},
 	{0},
 };

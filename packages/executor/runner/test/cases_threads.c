@@ -134,6 +134,26 @@ static void names_the_limit_that_refuses_a_threads_stack(void)
 	host_close(&host);
 }
 
+static void little_memory_and_large_stacks(struct farjit_control *control)
+{
+	little_memory(control);
+	control->header.thread_stack_bytes = control->confine.address_space_bytes;
+}
+
+/* A call that has no room for its stack ends the runner, which says why. */
+static void ends_when_a_call_has_no_room_for_its_stack(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){.prepare = little_memory_and_large_stacks});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host_confine(&host, 0);
+	host_spawn(&host, 3);
+	CHECK_EQUAL(host_expect(&host, FARJIT_BELL_LIMIT).value, FARJIT_LIMIT_ADDRESS_SPACE);
+	host_wait_end(&host);
+	CHECK_EQUAL(host.control->end.kind, FARJIT_END_FAULT);
+	CHECK(strstr(host.control->end.message, "no memory for the stack of call slot 3"));
+}
+
 static void a_detached_thread_is_detached(void)
 {
 	struct host host;
@@ -347,6 +367,7 @@ const struct test_case thread_cases[] = {
 	{"threads-leave-nothing-mapped", threads_leave_nothing_mapped},
 	{"threads-return-and-exit-as-usual", threads_return_and_exit_as_usual},
 	{"names-the-limit-that-refuses-a-threads-stack", names_the_limit_that_refuses_a_threads_stack},
+	{"ends-when-a-call-has-no-room-for-its-stack", ends_when_a_call_has_no_room_for_its_stack},
 	{"a-detached-thread-is-detached", a_detached_thread_is_detached},
 	{"threads-begin-with-the-template", threads_begin_with_the_template},
 	{"threads-that-are-there-get-what-is-filled-and-nothing-else", threads_that_are_there_get_what_is_filled_and_nothing_else},

@@ -56,6 +56,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
       'names-the-limit-that-refuses-memory',
       'names-the-limit-that-refuses-a-little-memory',
       'names-the-limit-that-refuses-a-threads-stack',
+      'ends-when-a-call-has-no-room-for-its-stack',
       'answers-errors-as-posix-does',
       'sets-limits-and-lifts-none',
       'gives-calls-stacks-of-whole-pages',
