@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CCompilerError, CSourceError, JITPool, TypeLayoutError } from '@farjit/compiler';
+import { CCompilerError, CSourceError, JITPool, OldBitcodeError } from '@farjit/compiler';
 import anyTest, { type ExecutionContext } from 'ava';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { openJIT } from './jit-fixture.js';
@@ -67,6 +67,8 @@ test('wide bit-fields are where clang has put them, whichever LLVM compiles them
   t.is(await (await jit.lookup('last', 'i32()'))(), 5);
 });
 
+const TO_BITCODE = '-c -emit-llvm -O1 -Xclang -disable-llvm-passes -fPIC - -o -'.split(' ');
+
 /** Each has the struct in one place alone. */
 const WIDE_PLACES = {
   'a variable': 'struct S place;',
@@ -80,24 +82,12 @@ const WIDE_PLACES = {
 
 test('bitcode with wide bit-fields is refused where LLVM lays them out otherwise, wherever they are', async (t) => {
   const { jit } = await openJIT(t);
-  const clang = [
-    '-c',
-    '-emit-llvm',
-    '-O1',
-    '-Xclang',
-    '-disable-llvm-passes',
-    '-fPIC',
-    '-x',
-    'c',
-    '-',
-    '-o',
-    '-',
-  ];
+  const clang = ['-x', 'c', ...TO_BITCODE];
   for (const [what, code] of Object.entries(WIDE_PLACES)) {
     const bitcode = execFileSync('clang-14', clang, { input: `${WIDE_STRUCT} ${code}` });
     const added = jit.addIR(bitcode, { name: 'wide.bc' });
     if (findLibLLVM().majorVersion >= 18) {
-      const error = await t.throwsAsync(added, { instanceOf: TypeLayoutError, code: 'TYPE_LAYOUT' }, what);
+      const error = await t.throwsAsync(added, { instanceOf: OldBitcodeError, code: 'OLD_BITCODE' }, what);
       t.regex(
         error.message,
         /^Cannot add module wide\.bc: clang 14 has laid out a type of \w+ otherwise than LLVM \d/,
@@ -112,6 +102,60 @@ test('bitcode with wide bit-fields is refused where LLVM lays them out otherwise
   });
   await jit.addIR(bitcode, { name: 'aligned.bc' });
   t.is(await (await jit.lookup('place', 'i32(ptr)'))(0n), 51);
+});
+
+const COROUTINES = `
+  #include <coroutine>
+  struct Chain {
+    struct promise_type {
+      Chain get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+      std::suspend_always initial_suspend() noexcept { return {}; }
+      std::suspend_always final_suspend() noexcept { return {}; }
+      void return_void() {}
+      void unhandled_exception() { __builtin_trap(); }
+    };
+    std::coroutine_handle<promise_type> handle;
+  };
+  struct To {
+    std::coroutine_handle<> next;
+    bool await_ready() noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<>) noexcept { return next; }
+    void await_resume() noexcept {}
+  };
+  static long count, left;
+  struct Local { ~Local() { left++; } };
+  Chain turn(std::coroutine_handle<> *other) { Local local; for (;;) { count++; if (count == 1000000) co_await To{std::noop_coroutine()}; co_await To{*other}; } }
+  extern "C" long run() {
+    std::coroutine_handle<> first, second;
+    auto a = turn(&second), b = turn(&first);
+    first = a.handle; second = b.handle;
+    first.resume();
+    first.destroy(); second.destroy();
+    return count * 10 + left;
+  }`;
+
+test('coroutines of an older clang are what it has made of them', async (t) => {
+  const { jit } = await openJIT(t, { local: { preload: ['libstdc++.so.6'] } });
+  for (const flags of [[], ['-fno-exceptions']]) {
+    const tracker = await jit.addC(COROUTINES, { name: 'chain.cpp', flags: ['-std=c++20', ...flags] });
+    t.is(await (await jit.lookup('run', 'i64()'))(), 10_000_002n, flags.join());
+    tracker.remove();
+    const clang = ['-std=c++20', ...flags, '-x', 'c++', ...TO_BITCODE];
+    const bitcode = execFileSync('clang-14', clang, { input: COROUTINES });
+    const added = jit.addIR(bitcode, { name: 'chain.bc' });
+    if (findLibLLVM().majorVersion >= 19) {
+      const error = await t.throwsAsync(added, { instanceOf: OldBitcodeError, code: 'OLD_BITCODE' });
+      t.regex(
+        error.message,
+        /^Cannot add module chain\.bc: clang 14 has written its coroutines otherwise than LLVM \d/,
+      );
+      t.deepEqual(jit.definedNames(), []);
+    } else {
+      const module = await added;
+      t.is(await (await jit.lookup('run', 'i64()'))(), 10_000_002n, flags.join());
+      module.remove();
+    }
+  }
 });
 
 test('a pool takes wide bit-fields as one executor does', async (t) => {

@@ -377,8 +377,8 @@ define i32 @main() { ret i32 0 }`,
   );
   await jit.addSource('def kaleidoscope() 1;');
   for (const [options, message] of [
-    [{ argv: ['a\0b'] }, 'argv[0] contains a NUL'],
-    [{ env: { A: 'a\0' } }, 'env.A contains a NUL'],
+    [{ argv: ['a\0b'] }, 'argv[0] contains a NUL, with which a string ends in C'],
+    [{ env: { A: 'a\0' } }, 'env.A contains a NUL, with which a string ends in C'],
     [{ env: { '': 'a' } }, `env has "", which is no variable's name`],
     [{ env: { 'A=B': 'a' } }, `env has "A=B", which is no variable's name`],
     [{ entry: 'data' }, 'data is data, not a function to run'],

@@ -382,7 +382,12 @@ const TAKEN = {
 
 for (const [signature, args, message] of [
   ['void(ptr)', ['a\0b'], 'f: argument 1 contains a NUL, with which a string ends in C'],
-  ['void(ptr)', [[1]], 'f: argument 1 is object, not a number or bigint'],
+  ['void(ptr)', ['\ud800'], 'f: argument 1 contains a lone surrogate, which UTF-8 has not'],
+  [
+    'void(ptr)',
+    [[1]],
+    'f: argument 1 is object: give an address, null, a string or a view of an ArrayBuffer',
+  ],
   ['void(i32)', ['text'], 'f: argument 1 is no number'],
   ['void(inout ptr)', ['text'], 'f: argument 1 is no array of numbers for the function to write to'],
   ['void(inout ptr)', [0n], 'f: argument 1 is no array of numbers for the function to write to'],
@@ -397,6 +402,38 @@ for (const [signature, args, message] of [
     await t.throwsAsync(f(...(args as readonly CArgument[])), { instanceOf: ArgumentError, message });
     t.is(jit.statistics().wrappersCompiled, 0);
   });
+
+test('an array whose buffer is gone is refused', async (t) => {
+  const jit = await withC(t, 'void f(void *x) {}');
+  for (const signature of ['void(ptr)', 'void(inout ptr)'] as const) {
+    const f = await jit.lookup('f', signature);
+    const array = new Int32Array(4);
+    structuredClone(array.buffer, { transfer: [array.buffer] });
+    await t.throwsAsync(f(array), {
+      instanceOf: ArgumentError,
+      message: 'f: argument 1 is an array whose buffer has been transferred',
+    });
+  }
+});
+
+test('two arrays to be read back have no memory in common', async (t) => {
+  const jit = await withC(t, 'void f(int *a, int *b) { a[0] = b[0]; b[1] = 7; }');
+  const f = await jit.lookup('f', 'void(inout ptr, inout ptr)');
+  const array = Int32Array.of(1, 2, 3, 4);
+  for (const [a, b] of [
+    [array, array],
+    [array.subarray(0, 3), array.subarray(2)],
+    [array, new DataView(array.buffer, 4, 1)],
+  ] as const)
+    await t.throwsAsync(f(a, b), {
+      instanceOf: ArgumentError,
+      message:
+        'f: argument 2 has memory in common with f: argument 1: the function would write to two copies of it',
+    });
+  t.deepEqual([...array], [1, 2, 3, 4]);
+  await f(array.subarray(0, 2), array.subarray(2));
+  t.deepEqual([...array], [3, 2, 3, 7]);
+});
 
 test('an array that is in itself is refused', async (t) => {
   const jit = await withC(t, 'void f(struct { int i; } s) {}');

@@ -66,7 +66,6 @@ export function parseDirectives(text: string, name: string): Omit<Program, 'name
     // As in a string of JSON, for the sake of line ends.
     stdin: Buffer.from(found.has('stdin') ? (JSON.parse(`"${found.get('stdin')}"`) as string) : ''),
     refusal: code === undefined ? undefined : { code, words: rest.join(' ') },
-    llvm: found.has('llvm') ? Number(found.get('llvm')) : undefined,
     knownDifference: found.get('differs'),
   };
 }
@@ -80,6 +79,5 @@ const DIRECTIVES = new Set([
   'env',
   'stdin',
   'refused',
-  'llvm',
   'differs',
 ]);

@@ -35,8 +35,6 @@ export interface Program {
   readonly stdin: Uint8Array;
   /** Whether what its runs cost is of interest. */
   readonly isCounted?: boolean;
-  /** The only major version of libLLVM that reads what this clang makes of it. */
-  readonly llvm?: number | undefined;
   readonly refusal?: Refusal | undefined;
   /** What a document says that it prints. */
   readonly shown?: string | undefined;

@@ -154,7 +154,7 @@ enum farjit_status {
 	FARJIT_STATUS_FATAL = 3,   /* LLVM gave up; a message, and the process ends after it */
 	FARJIT_STATUS_LIBRARY = 4, /* libLLVM cannot be loaded; a message, instead of the greeting */
 	FARJIT_STATUS_UNCONFINED = 5, /* the process cannot be confined; a message, instead of the greeting */
-	FARJIT_STATUS_TYPE_LAYOUT = 6, /* this libLLVM lays out a module's types otherwise than who made it; a message */
+	FARJIT_STATUS_OLD_BITCODE = 6, /* this libLLVM reads a module otherwise than the clang that made it means it; a message */
 };
 
 struct farjit_bytes {
@@ -222,6 +222,13 @@ bool farjit_refuse_foreign(LLVMModuleRef module, LLVMTargetMachineRef machine, c
 /* prefix_data.c */
 /* Whether a function of a module has data in front of its code, and which one, in words. */
 bool farjit_refuse_prefix_data(LLVMModuleRef module, char *words, size_t size);
+
+/* old_bitcode.c */
+/* The version of the clang that has made a module, or of the oldest one; 0 for another producer. */
+unsigned farjit_clang_version(LLVMModuleRef module);
+/* Whether a module, which need not be verified, has coroutines that this libLLVM reads otherwise than the clang that made it, in
+   words. */
+bool farjit_refuse_coroutines(LLVMModuleRef module, char *words, size_t size);
 
 /* type_layout.c */
 /* Whether a type of a module has another layout than the clang that made the module has given it, and whose, in words. */

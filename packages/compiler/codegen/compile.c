@@ -134,7 +134,23 @@ static LLVMModuleRef parse(LLVMContextRef context, const struct farjit_request *
 	return module;
 }
 
-/* The module as it came, verified: passes and code generation take for granted what that checks. */
+/* False: LLVM refuses the module, or reads it otherwise than who made it; what follows takes for granted what this checks. */
+static bool is_sound(LLVMModuleRef module, struct failure *failure)
+{
+	char words[FARJIT_MAX_MESSAGE_BYTES];
+	if (farjit_refuse_coroutines(module, words, sizeof words)) {
+		fail(failure, FARJIT_STATUS_OLD_BITCODE, "", words);
+		return false;
+	}
+	char *message = NULL;
+	LLVMBool failed = llvm.LLVMVerifyModule(module, LLVMReturnStatusAction, &message);
+	if (failed)
+		fail(failure, FARJIT_STATUS_COMPILE, "it does not pass LLVM's verifier: ", message);
+	llvm.LLVMDisposeMessage(message);
+	return !failed;
+}
+
+/* The module as it came, verified. */
 static LLVMModuleRef read_module(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
 	LLVMModuleRef module;
@@ -145,14 +161,7 @@ static LLVMModuleRef read_module(LLVMContextRef context, const struct farjit_req
 	} else {
 		module = parse(context, request, failure);
 	}
-	if (!module)
-		return NULL;
-	char *message = NULL;
-	LLVMBool failed = llvm.LLVMVerifyModule(module, LLVMReturnStatusAction, &message);
-	if (failed)
-		fail(failure, FARJIT_STATUS_COMPILE, "it does not pass LLVM's verifier: ", message);
-	llvm.LLVMDisposeMessage(message);
-	if (!failed)
+	if (!module || is_sound(module, failure))
 		return module;
 	llvm.LLVMDisposeModule(module);
 	return NULL;
@@ -243,7 +252,7 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	    farjit_refuse_prefix_data(module, words, sizeof words)) {
 		fail(failure, FARJIT_STATUS_COMPILE, "", words);
 	} else if (machine && farjit_refuse_type_layout(module, machine, words, sizeof words)) {
-		fail(failure, FARJIT_STATUS_TYPE_LAYOUT, "", words);
+		fail(failure, FARJIT_STATUS_OLD_BITCODE, "", words);
 	} else {
 		size_t length;
 		char *description = farjit_describe_module(module, &length);

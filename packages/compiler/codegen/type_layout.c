@@ -27,34 +27,6 @@ static const void **place_of(struct layouts *layouts, const void *what)
 	return &layouts->seen[((uintptr_t)what >> 4) % SEEN];
 }
 
-/* The version of the clang that has made a module, or of the oldest one; 0 for another producer. */
-static unsigned clang_version(LLVMModuleRef module)
-{
-	static const char NAME[] = "llvm.ident", WORDS[] = "clang version ";
-	unsigned count = llvm.LLVMGetNamedMetadataNumOperands(module, NAME), oldest = 0;
-	LLVMValueRef *nodes = calloc(count + 1, sizeof *nodes);
-	if (!nodes)
-		abort();
-	llvm.LLVMGetNamedMetadataOperands(module, NAME, nodes);
-	for (unsigned i = 0; i < count; i++) {
-		LLVMValueRef text = NULL;
-		unsigned length;
-		if (llvm.LLVMGetMDNodeNumOperands(nodes[i]) == 1)
-			llvm.LLVMGetMDNodeOperands(nodes[i], &text);
-		const char *ident = text ? llvm.LLVMGetMDString(text, &length) : NULL;
-		const char *words = ident ? memmem(ident, length, WORDS, sizeof WORDS - 1) : NULL;
-		if (!words)
-			continue;
-		unsigned version = 0;
-		for (words += sizeof WORDS - 1; words < ident + length && *words >= '0' && *words <= '9'; words++)
-			version = version * 10 + (unsigned)(*words - '0');
-		if (version > 0 && (oldest == 0 || version < oldest))
-			oldest = version;
-	}
-	free(nodes);
-	return oldest;
-}
-
 static bool is_alike(struct layouts *layouts, LLVMTypeRef type)
 {
 	int kind = llvm.LLVMGetTypeKind(type);
@@ -160,7 +132,7 @@ bool farjit_refuse_type_layout(LLVMModuleRef module, LLVMTargetMachineRef machin
 {
 	if (llvm.major_version < FIRST_WITH_ADDITION)
 		return false;
-	unsigned version = clang_version(module);
+	unsigned version = farjit_clang_version(module);
 	if (version == 0 || version >= FIRST_WITH_ADDITION)
 		return false;
 	static struct layouts layouts;

@@ -200,8 +200,8 @@ export {
   CompilerLoadError,
   IRSyntaxError,
   LibLLVMError,
+  OldBitcodeError,
   TransformError,
-  TypeLayoutError,
 } from './llvm/errors.js';
 export type { IRFunction as IRModuleFunction } from './llvm/ir-module.js';
 export { changeModule, type IRModule } from './llvm/ir-module.js';

@@ -9,6 +9,6 @@ export function cString(content: string | Uint8Array, what: string): Uint8Array 
   if (typeof content === 'string' && /\p{Cs}/u.test(content))
     throw new ArgumentError(`${what} contains a lone surrogate, which UTF-8 has not`);
   const bytes = Buffer.from(content);
-  if (bytes.includes(0)) throw new ArgumentError(`${what} contains a NUL`);
+  if (bytes.includes(0)) throw new ArgumentError(`${what} contains a NUL, with which a string ends in C`);
   return Buffer.concat([bytes, Buffer.alloc(1)]);
 }

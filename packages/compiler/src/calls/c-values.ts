@@ -1,4 +1,5 @@
 import { ArgumentError } from '../core/argument-error.js';
+import { cString } from './c-string.js';
 import { type CallData, PassedBytes } from './call-data.js';
 import type { ArrayKind, FieldKind, ParameterKind, StructKind } from './call-signature.js';
 import { isArray, isStruct, MAX_DEPTH, partsOf } from './layout.js';
@@ -19,15 +20,11 @@ export type CapturedArgument = ScalarValue | null | PassedBytes | readonly Captu
 
 /**
  * Copies what arguments point to, as it is now.
- * @throws {ArgumentError} for a string that C cannot hold.
+ * @throws {ArgumentError} for a string that C cannot hold, and for an array whose buffer has been transferred.
  */
 export function captureArgument(value: CArgument, place: string, depth = 0): CapturedArgument {
-  if (typeof value === 'string') {
-    if (value.includes('\0'))
-      throw new ArgumentError(`${place} contains a NUL, with which a string ends in C`);
-    return new PassedBytes(Buffer.from(`${value}\0`));
-  }
-  if (ArrayBuffer.isView(value)) return new PassedBytes(bytesIn(value).slice(), value);
+  if (typeof value === 'string') return new PassedBytes(cString(value, place));
+  if (ArrayBuffer.isView(value)) return new PassedBytes(bytesIn(value, place).slice(), value);
   if (!Array.isArray(value)) return value as ScalarValue | null;
   // An array may be in itself.
   if (depth > MAX_DEPTH)
@@ -58,6 +55,10 @@ export function writeCValue(
   if (isStruct(kind) || isArray(kind)) return writeItems(kind, value, into, place);
   if (kind === 'ptr' && value instanceof PassedBytes) return data.pass(offset, value.bytes);
   const scalar = kind === 'ptr' && value === null ? 0n : value;
+  if (kind === 'ptr' && typeof scalar !== 'number' && typeof scalar !== 'bigint')
+    throw new ArgumentError(
+      `${place} is ${typeof scalar}: give an address, null, a string or a view of an ArrayBuffer`,
+    );
   const wrong = scalar instanceof PassedBytes ? 'no number' : mismatch(kind, scalar);
   if (wrong !== undefined) throw new ArgumentError(`${place} is ${wrong}`);
   CODECS[kind].write(view, offset, scalar as ScalarValue);
@@ -78,12 +79,17 @@ function writeInout(
   if (!(value instanceof PassedBytes && value.array))
     throw new ArgumentError(`${place} is no array of numbers for the function to write to`);
   const { array, bytes } = value;
+  const other = data.claim(array, place);
+  if (other !== undefined)
+    throw new ArgumentError(
+      `${place} has memory in common with ${other}: the function would write to two copies of it`,
+    );
   data.passAndRead(offset, bytes, (content) => {
     if (array.byteLength !== bytes.byteLength)
       throw new ArgumentError(
         `${place} had ${bytes.byteLength} bytes, and has ${array.byteLength} after the call`,
       );
-    bytesIn(array).set(content);
+    bytesIn(array, place).set(content);
   });
 }
 
@@ -105,6 +111,10 @@ function writeItems(
   });
 }
 
-function bytesIn(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+function bytesIn({ buffer, byteOffset, byteLength }: ArrayBufferView, place: string): Uint8Array {
+  try {
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    throw new ArgumentError(`${place} is an array whose buffer has been transferred`);
+  }
 }

@@ -35,6 +35,18 @@ interface ReadPiece extends Piece {
 export class CallData {
   readonly #read: ReadPiece[] = [];
   readonly #passed: Piece[] = [];
+  readonly #claimed: { readonly array: ArrayBufferView; readonly place: string }[] = [];
+
+  /**
+   * What is read goes back to an array, which is at no other place of the call.
+   * @param place as errors call it.
+   * @returns the place of one that has memory in common with it, if there is any.
+   */
+  claim(array: ArrayBufferView, place: string): string | undefined {
+    const other = this.#claimed.find((claimed) => areOverlapping(claimed.array, array));
+    this.#claimed.push({ array, place });
+    return other?.place;
+  }
 
   /** The function finds these bytes, or a copy of its own, where the pointer leads. */
   pass(pointerOffset: number, bytes: Uint8Array): void {
@@ -103,6 +115,14 @@ export class CallData {
   get #readBytes(): number {
     return bytesOf(this.#read);
   }
+}
+
+function areOverlapping(one: ArrayBufferView, other: ArrayBufferView): boolean {
+  return (
+    one.buffer === other.buffer &&
+    one.byteOffset < other.byteOffset + other.byteLength &&
+    other.byteOffset < one.byteOffset + one.byteLength
+  );
 }
 
 function bytesOf(pieces: readonly Piece[]): number {

@@ -5,7 +5,7 @@ import { SessionClosedError } from '../core/errors.js';
 import { aliasesOfObject, runListsOf, symbolsOfObject } from '../core/object-symbols.js';
 import { buildLinkGraph } from '../jitlink/elf/elf.js';
 import { findBitstreamDamage } from '../llvm/bitstream.js';
-import { CompileError, TypeLayoutError } from '../llvm/errors.js';
+import { CompileError, OldBitcodeError } from '../llvm/errors.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { decodeModuleInterface, type ModuleInterface } from '../llvm/module-interface.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
@@ -207,7 +207,7 @@ export class CodegenPool implements AsyncDisposable {
     if (done.status === Status.Done) return done;
     const reason = done.content.toString();
     if (done.status === Status.Bitcode) throw unreadableIR(input, done.llvmVersion, reason);
-    const Failure = done.status === Status.TypeLayout ? TypeLayoutError : CompileError;
+    const Failure = done.status === Status.OldBitcode ? OldBitcodeError : CompileError;
     throw new Failure(
       input.name,
       `Cannot ${product === 'interface' ? 'add' : 'compile'} module ${input.name}: ${reason.trim()}`,

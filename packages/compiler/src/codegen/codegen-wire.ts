@@ -15,7 +15,7 @@ export enum Status {
   Fatal = 3,
   Library = 4,
   Unconfined = 5,
-  TypeLayout = 6,
+  OldBitcode = 6,
 }
 
 /** A request in LLVM's own terms. */

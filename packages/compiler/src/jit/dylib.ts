@@ -329,7 +329,7 @@ export class Dylib {
   /**
    * Adds a C or C++ source, or assembly, compiled by clang: confined, it reads the system's headers, `directory` and what
    * `flags` name, and nothing else. It becomes bitcode without passes, which `addIR` takes; assembly becomes an object, and so
-   * does what a clang before 18 makes with wide bit-fields, which LLVM lays out otherwise since (`TypeLayoutError`).
+   * does what a newer LLVM reads otherwise than that clang means it (`OldBitcodeError`).
    * C++ wants `libstdc++.so.6` preloaded in the executor.
    * @param addOptions.cc path of a clang; by default the newest whose bitcode the code generator's libLLVM reads.
    * @throws {CSourceError} for a source that clang refuses; it says where.

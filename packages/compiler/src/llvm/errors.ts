@@ -75,17 +75,18 @@ export class CompileError extends FarJITError {
 }
 
 /**
- * A clang before 18 has made the module, and LLVM since 18 lays out one of its types otherwise: there are integers of more than
- * 64 bits in it, as wide bit-fields are. C that is added as a source becomes an object of that clang instead.
- * @remarks Make an object of the source with that clang, or bitcode with clang 18 or newer, or set `FARJIT_LIBLLVM` to a
- * libLLVM before 18.
+ * A clang that is older than libLLVM has made the module, and LLVM reads some of it otherwise since: integers of more than 64
+ * bits, as wide bit-fields are, have another layout since LLVM 18, and coroutines are written otherwise since 19 and since 22.
+ * C that is added as a source becomes an object of that clang instead.
+ * @remarks Make an object of the source with that clang, or bitcode with the clang that the message names or a newer one, or set
+ * `FARJIT_LIBLLVM` to a libLLVM as old as that clang.
  */
-export class TypeLayoutError extends FarJITError {
+export class OldBitcodeError extends FarJITError {
   /** The module's name. */
   readonly subject: string;
 
   constructor(subject: string, message: string) {
-    super('TYPE_LAYOUT', message);
+    super('OLD_BITCODE', message);
     this.subject = subject;
   }
 }

@@ -165,7 +165,7 @@ test('main without arguments', (t) => {
 test('a string of main that a C string cannot hold', (t) => {
   t.throws(() => encodeMainBlock(CALLEE, ['prog', 'a\0b']), {
     instanceOf: ArgumentError,
-    message: 'main: argv[1] contains a NUL',
+    message: 'main: argv[1] contains a NUL, with which a string ends in C',
   });
 });
 

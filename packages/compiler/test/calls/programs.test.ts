@@ -63,11 +63,11 @@ test('arguments may be bytes of any kind, and texts are not changed', async (t) 
   const [segment] = program?.commit.segments ?? [];
   t.true(Buffer.from(segment?.content ?? []).includes(Buffer.from([0xff, 0xe9, 0])));
   for (const [argv, env, message] of [
-    [['a\0b'], {}, 'argv[0] contains a NUL'],
-    [[Buffer.from([1, 0])], {}, 'argv[0] contains a NUL'],
+    [['a\0b'], {}, 'argv[0] contains a NUL, with which a string ends in C'],
+    [[Buffer.from([1, 0])], {}, 'argv[0] contains a NUL, with which a string ends in C'],
     [['', '\ud800'], {}, 'argv[1] contains a lone surrogate, which UTF-8 has not'],
     [[], { A: '\udc00x' }, 'env.A contains a lone surrogate, which UTF-8 has not'],
-    [[], { A: '\0' }, 'env.A contains a NUL'],
+    [[], { A: '\0' }, 'env.A contains a NUL, with which a string ends in C'],
   ] as const)
     await t.throwsAsync(session.programs.run(main, { argv, env }), { message });
   await session.programs.run(main, { argv: ['😀'] });

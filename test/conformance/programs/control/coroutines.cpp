@@ -1,5 +1,4 @@
 // flags: -std=c++20
-// llvm: 14
 #include <cstdio>
 namespace std { template <class R, class... A> struct coroutine_traits { using promise_type = typename R::promise_type; };
 template <class P = void> struct coroutine_handle; template <> struct coroutine_handle<void> { void *p = nullptr; static coroutine_handle from_address(void *a) { coroutine_handle h; h.p = a; return h; } void *address() const { return p; } void resume() const { __builtin_coro_resume(p); } void destroy() const { __builtin_coro_destroy(p); } bool done() const { return __builtin_coro_done(p); } };

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { KeptObjects } from '../../cache/kept-objects.js';
 import { libraryIdentity } from '../../cache/llvm-identity.js';
 import { throwIfAborted } from '../../core/aborting.js';
-import { TypeLayoutError } from '../../llvm/errors.js';
+import { OldBitcodeError } from '../../llvm/errors.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { type CLanguage, languageOf } from './c-language.js';
 import { runConfined } from './confined-tool.js';
@@ -112,7 +112,7 @@ export async function compileC(
 }
 
 /**
- * Adds what clang makes of a source: bitcode, or an object where this libLLVM would lay out its types otherwise than clang has.
+ * Adds what clang makes of a source: bitcode, or an object where this libLLVM would read that otherwise than clang means it.
  * @throws as both do.
  */
 export async function addCompiled<T>(
@@ -123,7 +123,7 @@ export async function addCompiled<T>(
   try {
     return await add(bitcode);
   } catch (error) {
-    if (!(error instanceof TypeLayoutError)) throw error;
+    if (!(error instanceof OldBitcodeError)) throw error;
     return add(await compile('object'));
   }
 }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { CodegenLostError } from '../../../src/codegen/codegen-lost-error.js';
 import { irOf } from '../../../src/frontends/llvm/ir-input.js';
-import { BitcodeError, CompileError, IRSyntaxError, TypeLayoutError } from '../../../src/llvm/errors.js';
+import { BitcodeError, CompileError, IRSyntaxError, OldBitcodeError } from '../../../src/llvm/errors.js';
 import { poolOf } from '../../codegen/pool-of.js';
 import { assemble, FIB } from '../../llvm/assemble.js';
 import { installedLibLLVMs } from '../../llvm/installed.js';
@@ -157,7 +157,7 @@ ${idents.map((ident, index) => `!${index} = !{${ident}}`).join('\n')}`),
         await t.throwsAsync(
           read(idents),
           {
-            instanceOf: TypeLayoutError,
+            instanceOf: OldBitcodeError,
             message: new RegExp(`: clang ${version} has laid out a type of place `),
           },
           idents.join(),
