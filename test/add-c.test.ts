@@ -343,6 +343,30 @@ test('what an editor puts in front of UTF-8 is no part of a source', async (t) =
   t.is(await (await jit.lookup('f'))(), 1);
 });
 
+test('options for another product than bitcode or an object are named', async (t) => {
+  const { jit } = await openJIT(t);
+  for (const flags of [
+    ['-E'],
+    ['-S', '-g'],
+    ['-fsyntax-only'],
+    ['--version'],
+    ['-###'],
+    ['-Xclang', '-ast-dump'],
+  ])
+    await t.throwsAsync(jit.addC('int f(void) { return 1; }', { name: 'f.c', flags }), {
+      instanceOf: CCompilerError,
+      message: new RegExp(
+        `clang-14 made neither bitcode nor an object of f\\.c: asked with ${flags.join(' ')}$`,
+      ),
+    });
+  for (const flags of [['-x', 'c++'], ['-xc++'], ['-o', 'f.o'], ['-of.o']])
+    await t.throwsAsync(jit.addC('int f(void) { return 1; }', { name: 'f.c', flags }), {
+      instanceOf: CCompilerError,
+      message: /^f\.c is not compiled with -[xo]\S*: /,
+    });
+  t.deepEqual(jit.definedNames(), []);
+});
+
 test('options whose checks and counters would be left out without a word are refused', async (t) => {
   const { jit } = await openJIT(t);
   for (const flag of [
@@ -354,6 +378,7 @@ test('options whose checks and counters would be left out without a word are ref
     '-fprofile-instr-generate',
     '-fprofile-arcs',
     '--coverage',
+    '-fsplit-stack',
   ])
     await t.throwsAsync(jit.addC('int f(void) { return 1; }', { name: 'f.c', flags: [flag, '-g'] }), {
       instanceOf: CCompilerError,

@@ -374,6 +374,7 @@ const WRONG_JIT_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
     { sandbox: 'on' },
     { limits: { cpu: -1 } },
     { limits: { cpus: 1 } },
+    { limits: { memory: 1 } },
     { preload: 'libm.so' },
   ],
   requireSandbox: ['on', true, null],

@@ -1,4 +1,4 @@
-import type { Limit, LimitName } from '@farjit/protocol/limits';
+import { type Limit, type LimitName, leastOf } from '@farjit/protocol/limits';
 import { CALL_SLOT_COUNT } from './native/shared-layout.js';
 
 const MIB = 1024 ** 2;
@@ -14,6 +14,8 @@ export type Limits = Readonly<Record<Exclude<LimitName, 'file-size'>, number | n
 export const DEFAULT_LIMITS: Limits = {
   // 256 MiB of session memory, 64 calls and 256 threads with stacks of 9 MiB, and room for malloc's arenas.
   'address-space': 8 * GIB,
+  // Before `data`, which follows it: when both are too small, it is what is wrong.
+  memory: 2 * GIB,
   // As `memory`, whatever that is, so that a program is refused memory before it is ended for it.
   data: 2 * GIB,
   // Against programs that nobody waits for any more: a day.
@@ -25,16 +27,6 @@ export const DEFAULT_LIMITS: Limits = {
   descriptors: 16,
   call: 60 * 60 * 1000,
   output: GIB,
-  memory: 2 * GIB,
-};
-
-/** Smallest values with which a runner can work at all. */
-const LEAST: Partial<Record<LimitName, number>> = {
-  memory: 16 * MIB,
-  'address-space': 320 * MIB,
-  data: 16 * MIB,
-  stack: 64 * 1024,
-  descriptors: 4,
 };
 
 /** A stack without a limit: a thread must have one, and this much is address space only. */
@@ -47,8 +39,8 @@ const UNLIMITED_STACK_BYTES = 64 * MIB;
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const { memory = DEFAULT_LIMITS.memory } = given;
   const limits = { ...DEFAULT_LIMITS, data: memory, ...given };
-  for (const [name, least] of Object.entries(LEAST) as [keyof Limits, number][]) {
-    const value = limits[name];
+  for (const [name, value] of Object.entries(limits) as [keyof Limits, number | null][]) {
+    const least = leastOf(name);
     if (value !== null && value < least)
       throw new RangeError(`the limit ${name}=${value} is too small for a runner: at least ${least}`);
   }

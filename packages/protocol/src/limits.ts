@@ -33,6 +33,22 @@ export const LIMIT_NAMES = Object.keys(LIMIT_UNITS) as [LimitName, ...LimitName[
 /** Limits that have an option: file size and core files are 0 for all. */
 export const SETTABLE_LIMITS = LIMIT_NAMES.filter((name) => name !== 'file-size');
 
+const MIB = 1024 ** 2;
+
+/** Smallest values with which a runner can work at all. */
+const LEAST: Readonly<Partial<Record<LimitName, number>>> = {
+  memory: 16 * MIB,
+  'address-space': 320 * MIB,
+  data: 16 * MIB,
+  stack: 64 * 1024,
+  descriptors: 4,
+};
+
+/** The smallest value of a limit with which a runner can work. */
+export function leastOf(name: LimitName): number {
+  return LEAST[name] ?? 1;
+}
+
 /** A limit and its value in its unit. */
 export interface Limit {
   readonly name: LimitName;

@@ -1,4 +1,4 @@
-import { LimitSyntaxError, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { formatLimit, LimitSyntaxError, leastOf, parseLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import { InvalidArgumentError, Option } from 'commander';
 import { isVariableChanged } from './argument-bytes.js';
@@ -250,6 +250,9 @@ function withEnding(path: string, isFine: boolean): string {
 function addLimit(text: string, before: Record<string, number | null> = {}): Record<string, number | null> {
   try {
     const { name, value } = parseLimit(text);
+    const least = leastOf(name);
+    if (value !== null && value < least)
+      throw new InvalidArgumentError(`A runner needs at least ${formatLimit({ name, value: least })}.`);
     return { ...before, [name]: value };
   } catch (error) {
     if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { howToGetPrograms } from '@farjit/protocol/native-program';
 import { spawnChild } from '@farjit/protocol/spawn-child';
+import { SessionClosedError } from '../core/errors.js';
 import { LibLLVMError } from '../llvm/errors.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import {
@@ -120,12 +121,10 @@ export class CodegenProcess {
     }
   }
 
-  /** Ends the process, whatever it is doing. */
+  /** Ends the process, whatever it is doing: that rejects with a `SessionClosedError`. */
   async stop(): Promise<void> {
-    // Given nothing more from now on.
-    this.#state = 'lost';
+    this.#lose(new SessionClosedError('the code generators have been stopped'));
     this.#child.kill('SIGKILL');
-    this.#keepProgramRunning(true);
     await this.ended;
   }
 

@@ -1,4 +1,4 @@
-import { SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { type LimitName, leastOf, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import * as v from 'valibot';
 import { SharedObjects } from '../cache/shared-objects.js';
@@ -27,13 +27,14 @@ import { MAX_THRESHOLD } from '../runner/counter-pages.js';
 import type { JITOptions } from './jit-types.js';
 
 const sandboxLevel = oneOf(SANDBOX_LEVELS);
-const limitValue = is(
-  (value) => value === null || (Number.isSafeInteger(value) && (value as number) > 0),
-  'a whole number in the unit of the limit, or null for none',
-);
+const limitValue = (name: LimitName) =>
+  is(
+    (value) => value === null || (Number.isSafeInteger(value) && (value as number) >= leastOf(name)),
+    `a whole number in the unit of the limit, ${leastOf(name)} or more, or null for none`,
+  );
 const LOCAL_OPTIONS = optionsOf<LocalExecutorOptions>({
   sandbox: sandboxLevel,
-  limits: optionsOf(Object.fromEntries(SETTABLE_LIMITS.map((limit) => [limit, limitValue]))),
+  limits: optionsOf(Object.fromEntries(SETTABLE_LIMITS.map((limit) => [limit, limitValue(limit)]))),
   preload: listOf(nameText, 'an array of libraries'),
   entry: nameText,
   startTimeoutMs: timerMs,

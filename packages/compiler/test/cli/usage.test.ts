@@ -27,6 +27,10 @@ const WRONG: readonly [string[], RegExp][] = [
   [['run', '--limit', 'speed=1', 'a.ks'], /--limit.*expected NAME=VALUE with one of address-space, /],
   [['run', '--limit', 'cpu=5M', 'a.ks'], /--limit.*expected a whole number of seconds, or none/],
   [
+    ['run', '--limit', 'memory=1', 'a.ks'],
+    /^farjit: error: .*--limit.*'memory=1' is invalid\. A runner needs at least memory=16M\.\n$/,
+  ],
+  [
     ['run', '--limit', 'cpu=5', '--executor', 'ws+unix:x', 'a.ks'],
     /--limit.*cannot be used with.*--executor/,
   ],

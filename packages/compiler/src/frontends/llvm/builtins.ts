@@ -9,8 +9,8 @@ import { ArchiveMembers, type MemberContext } from './archive-members.js';
 const GCC_DIRECTORIES = ['/usr/lib/gcc', '/usr/local/lib/gcc'];
 const GCC_ARCHIVES = ['libgcc.a', 'libatomic.a'];
 
-/** Names of what compilers call, and of what that calls: nobody else's begin so. */
-const NAME = /^(__|libat_)/;
+/** Names of what compilers call, and of what that calls: nobody else's begin so. Stacks in pieces (`-fsplit-stack`) are not had. */
+const NAME = /^(__(?!(more|split)stack)|libat_)/;
 /** Of what has initialisers, which have to be known before a program begins: `__builtin_cpu_supports` asks it. */
 const INITIALIZED = ['__cpu_indicator_init', '__cpu_model', '__cpu_features2'];
 

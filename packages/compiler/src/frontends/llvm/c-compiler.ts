@@ -7,6 +7,7 @@ import { OldBitcodeError } from '../../llvm/errors.js';
 import { CCompilerError, CSourceError, parseDiagnostics } from './c-errors.js';
 import { type CLanguage, languageOf } from './c-language.js';
 import { runConfined } from './confined-tool.js';
+import { inputKindOf } from './input-kind.js';
 import { type CompiledSource, type CompilerRun, compileKept, isWorthKeeping } from './kept-c.js';
 
 /** How a source is compiled. */
@@ -50,7 +51,7 @@ const CLANG_LIBRARY = /^lib(clang-cpp|LLVM)[^/]*\.so[.\d]*$/;
 /** Options whose value is a path, in one word with it or in two. */
 const PATH_OPTION = /^(-I|-isystem|-iquote|-idirafter|-isysroot|-include|-imacros|--sysroot=|-B)(.*)$/;
 
-/** Options that have passes, or libraries, put checks and counters into a program. */
+/** Options that have passes, or libraries, put checks, counters or stacks into a program. */
 const NOT_INSTRUMENTED = new RegExp(
   [
     '^-fsanitize=(.*,)?(address|hwaddress|kernel-\\w+|memory|memtag\\S*|thread|dataflow|fuzzer\\S*|leak|scudo|safe-stack)(,|$)',
@@ -59,8 +60,15 @@ const NOT_INSTRUMENTED = new RegExp(
     '^-fmemory-profile(=|$)',
     '^-ftest-coverage$',
     '^--?coverage$',
+    '^-fsplit-stack$',
   ].join('|'),
 );
+
+/** Options for what is said otherwise, and would be ignored. */
+const SAID_OTHERWISE = [
+  [/^-x/, 'its language is what its name says, or the option language'],
+  [/^-o(?!bj)/, 'what clang makes is not for a file'],
+] as const;
 
 /** Far more than any source takes. */
 const LIMITS = { wallMs: 300_000, cpuSeconds: 240, outputBytes: 256 * 1024 * 1024 };
@@ -84,7 +92,7 @@ export async function compileC(
 ): Promise<Uint8Array> {
   const { name = 'source', language = languageOf(name), signal } = options;
   throwIfAborted(signal, notCompiled(name));
-  refuseInstrumentation(name, options.flags ?? []);
+  refuseFlags(name, options.flags ?? []);
   // As bytes: what is in strings need not be UTF-8.
   const bytes = Buffer.from(source);
   // Only in front of everything a mark says nothing.
@@ -197,6 +205,7 @@ async function runClang(
     },
   );
   if (end === 'done') {
+    if (!task.includes('-E')) refuseOther(output, { clang, name, flags });
     if (words !== '') onWarnings?.(words);
     return output;
   }
@@ -212,13 +221,31 @@ export function notCompiled(name: string): string {
   return `${name} was not compiled: its signal was aborted`;
 }
 
-/** @throws {CCompilerError} for what would be left out without a word: LLVM's passes of such options are not run. */
-function refuseInstrumentation(name: string, flags: readonly string[]): void {
-  const flag = flags.findLast((given) => NOT_INSTRUMENTED.test(given));
-  if (flag !== undefined)
+/** @throws {CCompilerError} for what would be left out without a word, LLVM's passes of such options among it. */
+function refuseFlags(name: string, flags: readonly string[]): void {
+  const put = flags.findLast((given) => NOT_INSTRUMENTED.test(given));
+  if (put !== undefined)
     throw new CCompilerError(
-      `${name} is not compiled with ${flag}: what that puts into a program is not supported`,
+      `${name} is not compiled with ${put}: what that puts into a program is not supported`,
     );
+  for (const [option, instead] of SAID_OTHERWISE) {
+    const flag = flags.find((given) => option.test(given));
+    if (flag !== undefined) throw new CCompilerError(`${name} is not compiled with ${flag}: ${instead}`);
+  }
+}
+
+/** @throws {CCompilerError} for what is neither bitcode nor an object: clang was asked for something else. */
+function refuseOther(
+  output: Buffer,
+  {
+    clang,
+    name,
+    flags,
+  }: { readonly clang: string; readonly name: string; readonly flags: readonly string[] },
+): void {
+  if (inputKindOf(output) !== undefined) return;
+  const asked = flags.length === 0 ? '' : `: asked with ${flags.join(' ')}`;
+  throw new CCompilerError(`${clang} made neither bitcode nor an object of ${name}${asked}`);
 }
 
 function programOf(clang: string): string {
