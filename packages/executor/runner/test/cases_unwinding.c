@@ -124,7 +124,7 @@ static void write_records(struct head head, struct bytes instructions)
 	size_t fde = begin_record((uint32_t)frame_section.count + 4);
 	put(other, 2u * (head.pointer_bytes ? head.pointer_bytes : 8));
 	/* Taken for instructions, the length would remember a state, and what follows give the return address another place. */
-	static const uint8_t of_fde[10] = {0x80 | RIP, 5};
+	static const uint8_t of_fde[10] = {0x80 | RIP, 5, 0x80 | RIP, 5, 0x80 | RIP, 5, 0x80 | RIP, 5, 0x80 | RIP, 5};
 	if (*augmentation == 'z') {
 		put_byte(sizeof of_fde);
 		put(of_fde, sizeof of_fde);
@@ -376,6 +376,7 @@ static void finds_what_decides_about_exceptions(void)
 		{BYTES(0x0a, 0xf0, 0xff), UINT64_MAX - 15},
 		{BYTES(0x0b, 0xf0, 0xff, 0xff, 0xff), UINT64_MAX - 15},
 		{BYTES(0x0b, 0xf0, 0xff, 0xff, 0x7f), 0x7ffffff0},
+		{BYTES(0x0c, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0x80), UINT64_C(0x8000000012345678)},
 		{BYTES(0x1b, 0x00, 0x01, 0, 0), place + 256},
 		{BYTES(0x1b, 0x00, 0xff, 0xff, 0xff), place - 256},
 		/* Where it is written: the eight bytes behind it. */
