@@ -109,6 +109,7 @@ static void landlock_child(void)
 	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	uint32_t abi = farjit_restrict_with_landlock();
 	CHECK((abi == 0) == (missing[0] != 0));
+	CHECK_EQUAL(abi, farjit_landlock_abi() < 1 ? 0 : farjit_landlock_abi());
 	if (abi == 0) {
 		printf("not here: %s\n", missing);
 		return;
