@@ -52,6 +52,12 @@ for (const llvm of installedLibLLVMs()) {
     const refused: [Partial<CompileInput>, string, RegExp][] = [
       [{ passes: 'function(no-such-pass)' }, FIB, /no-such-pass/],
       [{}, 'define void @f() { call void asm sideeffect "bogus", ""() ret void }', /bogus/],
+      // The first of several is told.
+      [
+        {},
+        'define void @f() { call void asm sideeffect "bogus", ""() call void asm sideeffect "fogus", ""() ret void }',
+        /^(?=.*bogus)(?!.*fogus)/s,
+      ],
       [{ passes: 'x'.repeat(20_000) }, FIB, /^.{16000,17000}$/s],
       ...['riscv64-linux-gnu', 'x86-linux-gnu', 'x86_64h-linux-gnu', 'aarch64_be-linux-gnu'].map(
         (triple): [Partial<CompileInput>, string, RegExp] => [
@@ -68,6 +74,9 @@ for (const llvm of installedLibLLVMs()) {
       });
       t.is(error.subject, 'test.ks');
     }
+    // A warning is none.
+    const warned = 'define void @f() { call void asm sideeffect ".warning \\22careful\\22", ""() ret void }';
+    t.true((await pool.compile(inputOf(warned))).object.byteLength > 0);
     const whole = assemble(FIB);
     for (const broken of [Buffer.from('not bitcode'), whole.subarray(0, whole.length - 40)])
       await t.throwsAsync(pool.compile({ ...inputOf(FIB), ir: bitcode(broken) }), {

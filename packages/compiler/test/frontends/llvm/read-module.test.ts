@@ -100,6 +100,10 @@ for (const llvm of installedLibLLVMs()) {
       const error = await t.throwsAsync(read(`target triple = "${triple}"`), { instanceOf: CompileError });
       t.true(error.message.includes(`it is for ${triple}, and the executor is ${TARGET.triple}`), triple);
     }
+    await t.throwsAsync(pool.readModule('m', irOf(FIB), { ...TARGET, triple: 'riscv64-linux-gnu' }), {
+      instanceOf: CompileError,
+      message: /this libLLVM generates no code for the target riscv64-linux-gnu$/,
+    });
     // As LLVM wrote it before 15, and with what it has added since.
     const early = 'e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-f80:128-n8:16:32:64-S128';
     for (const layout of [
