@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CCompilerError, CSourceError, JITPool, OldBitcodeError } from '@farjit/compiler';
@@ -181,6 +181,41 @@ test('C++ is compiled, with its headers', async (t) => {
   t.is(await (await jit.lookup('sum'))(10), 55);
 });
 
+test('what is added is what was given, whatever becomes of the bytes', async (t) => {
+  const compile = (source: string, ...options: string[]) =>
+    execFileSync('clang-14', ['-x', 'c', '-fPIC', '-c', ...options, '-', '-o', '-'], { input: source });
+  const member = compile('int archived(void) { return 4; }');
+  const directory = directoryOf(t, {});
+  writeFileSync(join(directory, 'member.o'), member);
+  execFileSync('ar', ['rcs', 'lib.a', 'member.o'], { cwd: directory });
+  const given = {
+    addC: Buffer.from('int source(void) { return 1; }'),
+    addIR: compile('int bitcode(void) { return 2; }', '-emit-llvm'),
+    addObject: compile('int object(void) { return 3; }'),
+    addArchive: readFileSync(join(directory, 'lib.a')),
+  };
+  const { jit } = await openJIT(t);
+  await using pool = await JITPool.connect(['local']);
+  for (const adder of [jit, pool]) {
+    for (const [how, content] of Object.entries(given) as [keyof typeof given, Buffer][]) {
+      const reused = Buffer.from(content);
+      const added = adder[how](reused);
+      reused.fill(0);
+      await added;
+    }
+    const call = async (name: string) => (await adder.lookup(name, 'i32()'))();
+    t.deepEqual(await Promise.all(['source', 'bitcode', 'object', 'archived'].map(call)), [1, 2, 3, 4]);
+  }
+});
+
+test('a directory for headers that is not there is named', async (t) => {
+  const { jit } = await openJIT(t);
+  await t.throwsAsync(jit.addC('int x;', { name: 'x.c', directory: '/nowhere' }), {
+    instanceOf: CCompilerError,
+    message: 'there is no directory /nowhere, in which the headers of x.c would be',
+  });
+});
+
 test('assembly becomes an object', async (t) => {
   const { jit } = await openJIT(t);
   const source = (number: string) => `.globl f\n.type f,@function\nf: lea ${number}(%rdi), %eax\n ret\n`;
@@ -236,6 +271,10 @@ test('a source that is wrong is refused with file, line and column, and nothing 
     instanceOf: CSourceError,
   });
   t.deepEqual([assembly.diagnostics[0]?.file, assembly.diagnostics[0]?.line], ['wrong.s', 2]);
+  const preprocessed = await t.throwsAsync(jit.addC('nop\n#define N nope\nN\n', { name: 'wrong.S' }), {
+    instanceOf: CSourceError,
+  });
+  t.deepEqual([preprocessed.diagnostics[0]?.file, preprocessed.diagnostics[0]?.line], ['wrong.S', 3]);
   t.deepEqual(jit.definedNames(), []);
 });
 

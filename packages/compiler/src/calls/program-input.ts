@@ -2,7 +2,10 @@ import { Readable } from 'node:stream';
 import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 
-/** What a program reads from its standard input; strings go as UTF-8. A stream is destroyed when the program reads no more of it. */
+/**
+ * What a program reads from its standard input; strings go as UTF-8, and a character may be divided between two. A
+ * stream is destroyed when the program reads no more of it.
+ */
 export type ProgramSource =
   | string
   | Uint8Array
@@ -15,6 +18,8 @@ export type SendInput = (content: Uint8Array, isLast: boolean) => void;
 /** Brings one program what it reads, as fast as the executor takes it: what it has not taken yet stays with the source. */
 export class ProgramInput {
   #heldBytes = 0;
+  /** Of a character that has begun: the first of its two surrogates. */
+  #begun = '';
   #isOver = false;
   /** Goes on where the input waits, for credit or for the source. */
   #wake = () => {};
@@ -29,7 +34,10 @@ export class ProgramInput {
       for (;;) {
         const next = await this.#orOver(iterator.next());
         if (!next) return;
-        if (next.done) break;
+        if (next.done) {
+          this.#checkWhole(this.#begun);
+          break;
+        }
         if (!(await this.#sendChunk(next.value, send))) return;
       }
       if (await this.#hasRoomFor(run.MIN_INPUT_COST_BYTES)) this.#send(new Uint8Array(), true, send);
@@ -63,16 +71,30 @@ export class ProgramInput {
   }
 
   async #sendChunk(chunk: string | Uint8Array, send: SendInput): Promise<boolean> {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    const bytes = typeof chunk === 'string' ? this.#encode(chunk) : chunk;
     // Streams of objects give whatever they like.
     if (!(bytes instanceof Uint8Array))
       throw new TypeError(`it has a ${typeof bytes} where bytes or a string belong`);
+    if (typeof chunk !== 'string') this.#checkWhole(this.#begun);
     for (let start = 0; start < bytes.byteLength; start += run.MAX_INPUT_BYTES) {
       const piece = bytes.subarray(start, start + run.MAX_INPUT_BYTES);
       if (!(await this.#hasRoomFor(run.inputCost(piece)))) return false;
       this.#send(piece, false, send);
     }
     return true;
+  }
+
+  #encode(chunk: string): Uint8Array {
+    const text = this.#begun + chunk;
+    const [begun = ''] = /[\ud800-\udbff]$/.exec(text) ?? [];
+    this.#begun = begun;
+    const whole = text.slice(0, text.length - begun.length);
+    this.#checkWhole(whole);
+    return Buffer.from(whole);
+  }
+
+  #checkWhole(text: string): void {
+    if (/\p{Cs}/u.test(text)) throw new TypeError('it has a lone surrogate, which UTF-8 has not');
   }
 
   #send(content: Uint8Array, isLast: boolean, send: SendInput): void {

@@ -11,6 +11,7 @@ import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { AbsoluteSymbols } from '../core/absolute-symbols.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
+import { copyOf } from '../core/copy-of.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import { type JITDylib, Reexports, type SymbolRef } from '../core/jit-dylib.js';
 import type { MaterializationUnit } from '../core/materialization-unit.js';
@@ -280,7 +281,7 @@ export class Dylib {
     if (inputKindOf(content) === 'bitcode') return this.#addIR(irOf(content), name, signal);
     throwIfAborted(signal, notCompiled(name));
     const { triple } = this.#context.layers.pipeline.target;
-    return this.defineObject(readObject(content.slice(), name, triple, signatures));
+    return this.defineObject(readObject(copyOf(content), name, triple, signatures));
   }
 
   /**
@@ -307,7 +308,7 @@ export class Dylib {
     const { name = 'archive', directory } = options;
     const { codegen, layers } = this.#context;
     const members = await openArchive(
-      { content, name, directory },
+      { content: copyOf(content), name, directory },
       {
         codegen,
         target: layers.pipeline.target,
@@ -339,8 +340,9 @@ export class Dylib {
   async addC(source: string | Uint8Array, addOptions: AddCOptions = {}): Promise<ResourceTracker> {
     checkAddC(source, addOptions);
     const { name = 'source', signal } = addOptions;
+    const own = typeof source === 'string' ? source : copyOf(source);
     return addCompiled(
-      (product) => this.compileC(source, addOptions, product),
+      (product) => this.compileC(own, addOptions, product),
       (content) => this.#addObject(content, { name, signal }),
     );
   }

@@ -8,6 +8,7 @@ import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { checkArgument, nameText } from '../core/arguments.js';
+import { copyOf } from '../core/copy-of.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -235,7 +236,7 @@ export class JIT implements AsyncDisposable {
   async optimizeModule(bitcode: Uint8Array): Promise<Uint8Array> {
     checkBitcode(bitcode);
     const { target, optLevel } = this.layers.pipeline;
-    const ir = { form: 'bitcode', bytes: bitcode } as const;
+    const ir = { form: 'bitcode', bytes: copyOf(bitcode) } as const;
     return this.#codegen.writeBitcode({ name: 'module', ir, target, optLevel });
   }
 

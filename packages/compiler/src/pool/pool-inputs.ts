@@ -1,5 +1,6 @@
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { throwIfAborted } from '../core/aborting.js';
+import { copyOf } from '../core/copy-of.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
 import { addCompiled, notCompiled } from '../frontends/llvm/c-compiler.js';
@@ -57,8 +58,9 @@ export class PoolInputs<Session extends JIT> {
     { name = 'object', signatures }: ObjectOptions,
   ): Promise<ResourceTracker> {
     if (inputKindOf(content) === 'bitcode') return this.addIR(irOf(content), name);
+    const own = copyOf(content);
     const { triple } = await this.#context.target();
-    const object = readObject(content.slice(), name, triple, signatures);
+    const object = readObject(own, name, triple, signatures);
     const add = (session: Session) => session.mainDylib.defineObject(object);
     return this.#add({ ...object, add });
   }
@@ -68,8 +70,9 @@ export class PoolInputs<Session extends JIT> {
     { name = 'archive', directory }: ArchiveOptions,
   ): Promise<ResourceTracker> {
     const { definitions, codegen, target } = this.#context;
+    const own = copyOf(content);
     const members = await openArchive(
-      { content, name, directory },
+      { content: own, name, directory },
       {
         codegen,
         target: await target(),
@@ -87,9 +90,10 @@ export class PoolInputs<Session extends JIT> {
 
   async addC(source: string | Uint8Array, options: AddCOptions): Promise<ResourceTracker> {
     const { name = 'source', signal } = options;
+    const own = typeof source === 'string' ? source : copyOf(source);
     const session = await this.#context.someSession(signal);
     return addCompiled(
-      (product) => session.mainDylib.compileC(source, options, product),
+      (product) => session.mainDylib.compileC(own, options, product),
       (content) => {
         throwIfAborted(signal, notCompiled(name));
         return this.addObject(content, { name });

@@ -42,6 +42,23 @@ test('small chunks count as what it costs to keep them', async (t) => {
   t.is(sent.length, most);
 });
 
+test('a character may be divided between two strings, and half of one is refused', async (t) => {
+  const read = async (...chunks: (string | Uint8Array)[]) => {
+    const sent: Uint8Array[] = [];
+    await new ProgramInput().sendTo((content) => sent.push(content), chunks);
+    return Buffer.concat(sent).toString();
+  };
+  t.is(await read('a\ud83d', '\ude00b\ud83d', '', '\ude00', Buffer.from('c')), 'a😀b😀c');
+  for (const chunks of [
+    ['\ud83d'],
+    ['\ude00'],
+    ['a\ud83d', 'b'],
+    ['\ud83d', Buffer.from('b')],
+    ['\ud83d\ud83d', '\ude00'],
+  ])
+    await t.throwsAsync(read(...chunks), { message: 'it has a lone surrogate, which UTF-8 has not' });
+});
+
 test('an executor that has taken more than it was sent breaks the protocol', async (t) => {
   const { input, done } = send('x');
   await done;

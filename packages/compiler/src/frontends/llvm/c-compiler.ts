@@ -93,11 +93,16 @@ export async function compileC(
   const { name = 'source', language = languageOf(name), signal } = options;
   throwIfAborted(signal, notCompiled(name));
   refuseFlags(name, options.flags ?? []);
+  const { directory } = options;
+  if (directory !== undefined && !existsSync(directory))
+    throw new CCompilerError(`there is no directory ${directory}, in which the headers of ${name} would be`);
   // As bytes: what is in strings need not be UTF-8.
   const bytes = Buffer.from(source);
   // Only in front of everything a mark says nothing.
   const unmarked = BYTE_ORDER_MARK.equals(bytes.subarray(0, 3)) ? bytes.subarray(3) : bytes;
-  const text = Buffer.concat([Buffer.from(`# 1 ${JSON.stringify(name)}\n`), unmarked]);
+  // To the preprocessor of assembly `# 1` is a comment, and to the assembler `#line` is one.
+  const marker = language === 'assembler-with-cpp' ? '#line' : '#';
+  const text = Buffer.concat([Buffer.from(`${marker} 1 ${JSON.stringify(name)}\n`), unmarked]);
   switch (language) {
     case 'assembler':
       return runClang(clang, text, ['-c', '-x', 'assembler'], options);

@@ -6,6 +6,7 @@ import { irOf } from './ir-input.js';
 
 /** An archive, as its adder gives it. */
 export interface ArchiveInput {
+  /** Its own: members are read when they are needed. */
   readonly content: Uint8Array;
   /** As errors call it. */
   readonly name: string;
@@ -27,7 +28,7 @@ export function openArchive(
   { content, name, directory }: ArchiveInput,
   { codegen, target, ...context }: ArchiveContext,
 ): Promise<ArchiveMembers> {
-  return ArchiveMembers.open(readArchive(content.slice(), name), {
+  return ArchiveMembers.open(readArchive(content, name), {
     ...context,
     directory,
     symbolsInBitcode: async (bitcode, member) =>
