@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { CCompilerError, CSourceError, JITPool, OldBitcodeError } from '@farjit/compiler';
 import anyTest, { type ExecutionContext } from 'ava';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
@@ -206,6 +207,37 @@ test('what is added is what was given, whatever becomes of the bytes', async (t)
     const call = async (name: string) => (await adder.lookup(name, 'i32()'))();
     t.deepEqual(await Promise.all(['source', 'bitcode', 'object', 'archived'].map(call)), [1, 2, 3, 4]);
   }
+});
+
+test('bytes may be of another realm, as in test runners', async (t) => {
+  const { jit } = await openJIT(t);
+  const elsewhere = (content: Uint8Array): Uint8Array =>
+    runInNewContext(`new Uint8Array([${[...content].join()}])`);
+  const input = 'int main(int c, char **v) { return v[1][0] - getchar(); }';
+  const source = `int getchar(void); ${input}`;
+  const object = execFileSync('clang-14', ['-x', 'c', '-fPIC', '-c', '-', '-o', '-'], { input: 'int f;' });
+  await jit.addC(elsewhere(Buffer.from(source)));
+  await jit.addObject(elsewhere(object));
+  const result = jit.runProgram({
+    argv: ['main', elsewhere(Buffer.from('c'))],
+    stdin: elsewhere(Buffer.from('a')),
+  });
+  t.is((await result).exitCode, 2);
+});
+
+test('a program finds the arguments and the environment that it was given, whatever becomes of them', async (t) => {
+  const { jit } = await openJIT(t);
+  await jit.addC(
+    'char *getenv(const char *); int main(int c, char **v) { return c * 100 + v[1][0] + getenv("K")[0]; }',
+  );
+  const given = Buffer.from([1]);
+  const argv = ['main', given];
+  const env = { K: '\x02' };
+  const running = jit.runProgram({ argv, env });
+  given.fill(9);
+  argv.push('more');
+  env.K = '\x09';
+  t.is((await running).exitCode, 203);
 });
 
 test('a directory for headers that is not there is named', async (t) => {

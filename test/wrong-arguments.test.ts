@@ -278,7 +278,7 @@ test('what is added, defined and looked up is refused when it is none, and the s
       argv: [(argv) => jit.runProgram({ argv }), ['main', null, [5], ['a\0']], /argv/],
       env: [
         (env) => jit.runProgram({ env }),
-        [null, 5, { A: 5 }, { A: undefined }, { '': 'x' }, { A: '\0' }],
+        [null, 5, { A: 5 }, { A: undefined }, { '': 'x' }, { A: '\0' }, ['A=1'], new Map([['A', '1']])],
         /env/,
       ],
       stdin: [(stdin) => jit.runProgram({ stdin }), [5, null, {}, true], /^options.stdin is /],

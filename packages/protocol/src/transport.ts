@@ -53,7 +53,7 @@ class MemoryTransport implements Transport {
 
   send(message: Uint8Array): void {
     if (this.#close) throw new ConnectionClosedError('the in-memory transport is closed');
-    const copy = message.slice();
+    const copy = new Uint8Array(message);
     queueMicrotask(() => this.peer?.deliver(copy));
   }
 

@@ -4,6 +4,8 @@ import {
   checkArgument,
   flag,
   is,
+  isBytes,
+  isOptions,
   listOf,
   MAX_TIMER_MS,
   optionsOf,
@@ -25,7 +27,7 @@ const CALL_OPTIONS = optionsOf<CallOptions>(CALL_OPTION_SCHEMAS);
 
 /** What `main` finds in `argv`. */
 export const argumentTexts = listOf(
-  is((value) => typeof value === 'string' || value instanceof Uint8Array, 'a text, or its bytes'),
+  is((value) => typeof value === 'string' || isBytes(value), 'a text, or its bytes'),
   'an array of texts',
 );
 
@@ -33,13 +35,10 @@ export const argumentTexts = listOf(
 export const PROGRAM_OPTION_SCHEMAS: { readonly [Name in keyof ProgramOptions]-?: v.GenericSchema } = {
   ...CALL_OPTION_SCHEMAS,
   argv: listOf(
-    is((value) => typeof value === 'string' || value instanceof Uint8Array, 'a text, or bytes'),
+    is((value) => typeof value === 'string' || isBytes(value), 'a text, or bytes'),
     'an array of texts',
   ),
-  env: v.pipe(
-    is<object>((value) => typeof value === 'object' && value !== null, 'an object of texts'),
-    v.record(v.string(), text),
-  ),
+  env: v.pipe(is<object>(isOptions, 'an object of texts'), v.record(v.string(), text)),
   stdin: is(isSource, 'a text, bytes, or what can be iterated over and gives them'),
   lineBuffered: flag,
   eager: flag,

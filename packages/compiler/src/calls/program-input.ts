@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
+import { isBytes } from '../core/arguments.js';
 
 /**
  * What a program reads from its standard input; strings go as UTF-8, and a character may be divided between two. A
@@ -73,11 +74,12 @@ export class ProgramInput {
   async #sendChunk(chunk: string | Uint8Array, send: SendInput): Promise<boolean> {
     const bytes = typeof chunk === 'string' ? this.#encode(chunk) : chunk;
     // Streams of objects give whatever they like.
-    if (!(bytes instanceof Uint8Array))
-      throw new TypeError(`it has a ${typeof bytes} where bytes or a string belong`);
+    if (!isBytes(bytes)) throw new TypeError(`it has a ${typeof bytes} where bytes or a string belong`);
     if (typeof chunk !== 'string') this.#checkWhole(this.#begun);
-    for (let start = 0; start < bytes.byteLength; start += run.MAX_INPUT_BYTES) {
-      const piece = bytes.subarray(start, start + run.MAX_INPUT_BYTES);
+    // Bytes may be of another realm.
+    const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let start = 0; start < whole.byteLength; start += run.MAX_INPUT_BYTES) {
+      const piece = whole.subarray(start, start + run.MAX_INPUT_BYTES);
       if (!(await this.#hasRoomFor(run.inputCost(piece)))) return false;
       this.#send(piece, false, send);
     }
@@ -126,7 +128,7 @@ export class ProgramInput {
 type Chunks = AsyncIterable<string | Uint8Array>;
 
 function chunksOf(source: ProgramSource): Chunks {
-  if (typeof source === 'string' || source instanceof Uint8Array) return later([source]);
+  if (typeof source === 'string' || isBytes(source)) return later([source]);
   return Symbol.asyncIterator in source ? source : later(source);
 }
 

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { nearestName } from '@farjit/protocol/nearest-name';
 import * as v from 'valibot';
@@ -81,7 +82,9 @@ export const executorAddr = is<ExecutorAddr>(
   'an address: a bigint of 64 bits, without sign',
 );
 export const flag = is<boolean>((value) => typeof value === 'boolean', 'true or false');
-export const bytes = is<Uint8Array>((value) => value instanceof Uint8Array, 'a Uint8Array');
+/** Also those of another realm: test runners run modules in realms of their own. */
+export const isBytes = (value: unknown): value is Uint8Array => types.isUint8Array(value);
+export const bytes = is<Uint8Array>(isBytes, 'a Uint8Array');
 export const anyFunction = is<() => unknown>((value) => typeof value === 'function', 'a function');
 /** Also one that another realm, or a library, has made. */
 export const abortSignal = is<AbortSignal>(
@@ -108,7 +111,7 @@ export function optionsOf<Options>(schemas: OptionSchemas<Options>): v.GenericSc
 }
 
 /** What an array, a promise, a Map is not. */
-function isOptions(value: unknown): boolean {
+export function isOptions(value: unknown): boolean {
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 

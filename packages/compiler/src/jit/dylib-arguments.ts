@@ -9,6 +9,7 @@ import {
   executorAddr,
   flag,
   is,
+  isBytes,
   listOf,
   nameText,
   objectWith,
@@ -38,14 +39,8 @@ const ADD_C_OPTIONS = optionsOf<AddCOptions>({
 });
 const ENTRY_OPTIONS = optionsOf<EntryOptions>({ ...PROGRAM_OPTION_SCHEMAS, entry: nameText });
 
-const cSource = is(
-  (value) => typeof value === 'string' || value instanceof Uint8Array,
-  'a text, or its bytes',
-);
-const ir = is(
-  (value) => typeof value === 'string' || value instanceof Uint8Array,
-  'LLVM assembly, or bitcode',
-);
+const cSource = is((value) => typeof value === 'string' || isBytes(value), 'a text, or its bytes');
+const ir = is((value) => typeof value === 'string' || isBytes(value), 'LLVM assembly, or bitcode');
 const builtModule = objectWith(['getModuleIdentifier'], 'a Module of llvm-bindings');
 const readModule = is(
   (value) => isObject(value) && typeof value.name === 'string' && isObject(value.defines),

@@ -383,7 +383,11 @@ export class Dylib {
 
   async #runProgram(entryOptions: EntryOptions, begins: () => void): Promise<ProgramResult> {
     checkEntryOptions(entryOptions);
-    const { entry = 'main', ...options } = entryOptions;
+    const { entry = 'main', argv, env, ...rest } = entryOptions;
+    // As they are now.
+    const own = (argument: string | Uint8Array) =>
+      typeof argument === 'string' ? argument : copyOf(argument);
+    const options = { ...rest, argv: argv?.map(own), env: env && { ...env } };
     const { platform, signatureOf } = this.#context;
     const ref = this.#dylib.ref(entry);
     this.#members.need(entry);

@@ -1,5 +1,6 @@
 import type { Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { copyOf } from '../core/copy-of.js';
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import type { Linked } from '../runner/linked.js';
@@ -31,7 +32,7 @@ export function changedFields(
         const memoryBytes = architecture.edgeWidthBytes(kind);
         const isSame = target.kind !== 'external' || former.get(name) === addresses.get(name);
         if (isSame || memoryBytes === 0 || !content || prot === 'thread') continue;
-        const field = content.slice(offset, offset + memoryBytes);
+        const field = copyOf(content.subarray(offset, offset + memoryBytes));
         fields.push({ address: addrAdd(address, offset), prot, content: field, memoryBytes });
       }
   return fields;
