@@ -223,6 +223,12 @@ test('bytes may be of another realm, as in test runners', async (t) => {
     stdin: elsewhere(Buffer.from('a')),
   });
   t.is((await result).exitCode, 2);
+  const doubles = runInNewContext('Float64Array.of(1, 2)');
+  await jit.addC('double next(double x) { return x + 1; }');
+  t.deepEqual([...(await jit.applyToColumns('next', [doubles]))], [2, 3]);
+  await using pool = await JITPool.connect(['local']);
+  await pool.addC('double next(double x) { return x + 1; }');
+  t.deepEqual([...(await pool.map('next', doubles as Float64Array))], [2, 3]);
 });
 
 test('a program finds the arguments and the environment that it was given, whatever becomes of them', async (t) => {

@@ -1,6 +1,7 @@
 import { run } from '@farjit/protocol';
 import { NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from '../core/argument-error.js';
+import { isDoubles } from '../core/arguments.js';
 import { cString } from './c-string.js';
 import { type CArgument, type CapturedArgument, type CValue, readCValue, writeCValue } from './c-values.js';
 import { CallData } from './call-data.js';
@@ -94,8 +95,7 @@ export function checkColumns(
     throw new ArgumentError(`${symbol} takes ${parameters.length} columns, got ${columns.length}`);
   const [first] = columns;
   for (const [index, column] of columns.entries()) {
-    if (!(column instanceof Float64Array))
-      throw new ArgumentError(`${symbol}: column ${index + 1} is not a Float64Array`);
+    if (!isDoubles(column)) throw new ArgumentError(`${symbol}: column ${index + 1} is not a Float64Array`);
     if (column.length !== first?.length)
       throw new ArgumentError(
         `${symbol}: column ${index + 1} has ${column.length} elements, column 1 has ${first?.length}`,

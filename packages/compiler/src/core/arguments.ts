@@ -84,6 +84,7 @@ export const executorAddr = is<ExecutorAddr>(
 export const flag = is<boolean>((value) => typeof value === 'boolean', 'true or false');
 /** Also those of another realm: test runners run modules in realms of their own. */
 export const isBytes = (value: unknown): value is Uint8Array => types.isUint8Array(value);
+export const isDoubles = (value: unknown): value is Float64Array => types.isFloat64Array(value);
 export const bytes = is<Uint8Array>(isBytes, 'a Uint8Array');
 export const anyFunction = is<() => unknown>((value) => typeof value === 'function', 'a function');
 /** Also one that another realm, or a library, has made. */

@@ -3,6 +3,7 @@ import { monotonicMs } from '@farjit/protocol/clock';
 import { AbortError, FarJITError } from '@farjit/protocol/errors';
 import { maxElements } from '../calls/loop-calls.js';
 import { ArgumentError } from '../core/argument-error.js';
+import { isDoubles } from '../core/arguments.js';
 import { ExecutorDrainingError, QuotaExceededError, RunnerLostError } from '../core/errors.js';
 import type { Task, TaskSource } from './dispatcher.js';
 import { AwayError, isExecutorLoss, type PoolExecutor, reasonOf } from './pool-executor.js';
@@ -265,7 +266,7 @@ function chunkElements(
 
 /** The size of a chunk that is all of the data, or as much of it as a call takes. */
 export function wholeChunk(data: MapData): number {
-  const columns = data instanceof Float64Array ? [data] : data.columns;
+  const columns = isDoubles(data) ? [data] : data.columns;
   return Math.max(1, Math.min(columns[0]?.length ?? 0, maxElements(Math.max(1, columns.length))));
 }
 

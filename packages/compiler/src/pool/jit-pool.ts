@@ -9,7 +9,7 @@ import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
-import { checkArgument, nameText, text } from '../core/arguments.js';
+import { checkArgument, isDoubles, nameText, text } from '../core/arguments.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
@@ -299,7 +299,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   async #map(fn: MappedFunction, data: MapData, options: MapOptions): Promise<Float64Array> {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
-    const columns = data instanceof Float64Array ? [data] : data.columns;
+    const columns = isDoubles(data) ? [data] : data.columns;
     await this.#inputs.supply(name);
     const signature = this.signatureOf(name);
     if (!signature) throw new SymbolsNotFoundError([name]);

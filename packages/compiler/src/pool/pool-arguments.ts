@@ -5,6 +5,7 @@ import {
   fits,
   flag,
   is,
+  isDoubles,
   listOf,
   optionsOf,
   text,
@@ -55,7 +56,7 @@ const MAP_OPTIONS = optionsOf<MapOptions>({
 });
 const mappedFunction = is((value) => nameOf(value) !== undefined, "a function's name, or a callable");
 const mapData = is(
-  (value) => value instanceof Float64Array || Array.isArray((value as { columns?: unknown } | null)?.columns),
+  (value) => isDoubles(value) || Array.isArray((value as { columns?: unknown } | null)?.columns),
   'a Float64Array, or an object with "columns"',
 );
 
