@@ -11,14 +11,13 @@ export class AvaCounter {
   passed = 0;
   failed = 0;
   skipped = 0;
-  /** The lines below the last rule: how often what was, and what is known of each failure. */
+  /** The lines from the first rule on: what is known of each failure, and how often what was. */
   closing = [];
 
   /** @param {string} line one line of output, with or without colours */
   read(line) {
     const text = stripVTControlCharacters(line);
-    if (/^ {2}─+$/u.test(text)) this.closing = [];
-    else this.closing.push(text);
+    if (this.closing.length > 0 || /^ {2}─+$/u.test(text)) this.closing.push(text);
     if (/^ {2}[✔√] /u.test(text)) this.passed++;
     else if (/^ {2}- \[skip\]/.test(text)) this.skipped++;
     // `✘ [fail]: title`, and whole files that crashed or hold no tests. A test file that exits is told twice; the
