@@ -74,17 +74,13 @@ export class SessionCache {
     this.#cache.close();
   }
 
-  /** Loads what keys are made with. It too is for a moment in which there is something to wait for. */
-  prepareKeys(): void {
-    prepareSHA256();
-  }
-
   /**
    * Reads the objects that a run of the program asked for, whose keys its note is: they will be asked for again. Takes
-   * milliseconds for hundreds of them, so it is for a moment in which there is something to wait for.
+   * milliseconds for hundreds of them, so it is for a moment in which there is something to wait for, as is to load what keys
+   * are made with.
    */
   readAhead(): void {
-    this.prepareKeys();
+    prepareSHA256();
     const note = (this.#note ?? new Uint8Array()).subarray(0, MAX_PREFETCHED * KEY_BYTES);
     for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
       const key = note.subarray(at, at + KEY_BYTES);
