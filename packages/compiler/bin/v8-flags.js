@@ -10,11 +10,7 @@ const HAS_INTERRUPT_BUDGET = process.versions.v8.startsWith('11.3.');
 
 // Flags of V8, [for a command, as they are by themselves].
 const marking = ['--no-incremental-marking', '--incremental-marking'];
-const flags = [
-  marking,
-  // By which it enlarges the room for young objects, from 1 MiB to 16 and no more: a command fills it while it starts.
-  ['--semi-space-growth-factor=16', '--semi-space-growth-factor=2'],
-];
+const flags = [marking];
 // Bytes of bytecode that a function runs before it is optimised. A command mostly ends before optimised code pays, and V8
 // makes it on the core that code generation needs: with a chain of 1000 functions that was 40% of the CPU time of all processes,
 // with one of 200 15%. What a long session runs again and again is optimised still.
