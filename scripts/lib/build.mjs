@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { answersAreMissing, writeAnswers } from './answers.mjs';
 import { bundleCommands } from './bundle.mjs';
 import { codeCachesAreMissing, writeCodeCaches } from './code-cache.mjs';
 import { BIN, ROOT } from './paths.mjs';
@@ -20,7 +21,7 @@ export async function build() {
   const started = performance.now();
   await buildNativePrograms();
   await compileTypeScript();
-  if (codeCachesAreMissing()) await writeCodeCaches();
+  await writeWhatCommandsSay();
   say(`build: done (${elapsed(started)})`);
 }
 
@@ -29,8 +30,14 @@ export async function buildCommand() {
   const started = performance.now();
   await buildNativePrograms();
   await bundleCommands();
-  if (codeCachesAreMissing()) await writeCodeCaches();
+  await writeWhatCommandsSay();
   say(`build of the command: done (${elapsed(started)})`);
+}
+
+/** What the bundles themselves are asked for. */
+async function writeWhatCommandsSay() {
+  if (codeCachesAreMissing()) await writeCodeCaches();
+  if (answersAreMissing()) await writeAnswers();
 }
 
 async function buildNativePrograms() {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { removeAnswers } from './answers.mjs';
 import { ROOT } from './paths.mjs';
 import { ScriptError } from './report.mjs';
 
@@ -72,7 +73,10 @@ async function bundle(esbuild, command) {
   // Comments inside of classes stay as they are: what else there was is escaped.
   const written = outputFiles.map(({ path, text }) => writeChanged(path, text.replace(/[^\0-\x7f]/g, '?')));
   // What V8 made of the script before is worth nothing now.
-  if (written.includes(true)) rmSync(codeCache, { force: true });
+  if (written.includes(true)) {
+    rmSync(codeCache, { force: true });
+    if (command.name === 'farjit') removeAnswers();
+  }
   const code = outputFiles.find(({ path }) => path === script).text;
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
   writeChanged(loader, LOADER.replace("BUNDLE_HASH = ''", `BUNDLE_HASH = '${hash}'`));

@@ -23,6 +23,12 @@ bool find_programs(struct programs *programs, const char *from);
 /// when it is not the first of them.
 const char *launched_from(char *const *args);
 
+/// Answers a command line whose answer was written down.
+/// @param compiler its path; the answers are in its package.
+/// @param args behind the program's name.
+/// @returns false, and has mostly written nothing, when the compiler is to answer.
+bool answer(const char *compiler, char *const *args);
+
 /// Whether a command line's command runs code in an executor of its own. What this gets wrong costs time only: an
 /// executor that the compiler does not want ends when its socket is closed, and one it misses it starts itself.
 /// @param args as `main` gets them, the program's name first.

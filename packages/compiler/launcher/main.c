@@ -77,6 +77,7 @@ int main(int count, char **args) {
     count--;
   }
   if (!find_programs(&programs, from)) return CANNOT_START;
+  if (count > 0 && answer(programs.compiler, args + 1)) return 0;
   char option[64];
   char *adopted = NULL;
   if (programs.executor[0] != '\0' && wants_executor(args)) {

@@ -6,7 +6,7 @@ export interface HelpText {
   readonly examples: readonly (readonly [commandLine: string, words: string])[];
 }
 
-/** Of whatever width is not known. */
+/** Help is wrapped at this width, and narrower only where a terminal is. */
 const USUAL_WIDTH = 80;
 /** In narrower columns, nothing is broken into lines. */
 const LEAST_WRAPPED_WIDTH = 20;
@@ -33,7 +33,11 @@ export function endHelpWith(command: Command, { paragraphs, examples }: HelpText
 export function styleHelp(program: Command, bold: (text: string) => string, wantsColors: boolean): void {
   program
     .configureHelp({ minWidthToWrap: LEAST_WRAPPED_WIDTH, styleTitle: bold, styleCommandText: bold })
-    .configureOutput({ getOutHasColors: () => wantsColors });
+    .configureOutput({
+      getOutHasColors: () => wantsColors,
+      // As the launcher has it written down.
+      getOutHelpWidth: () => Math.min(process.stdout.columns ?? USUAL_WIDTH, USUAL_WIDTH),
+    });
 }
 
 const EXECUTORS =
