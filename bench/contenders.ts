@@ -38,6 +38,14 @@ function withoutPath(flag: string): string {
   return flag.replace(/=.*\/.*/, '=…');
 }
 
+/** The least that `farjit` does. */
+export const farjitVersion: Contender = {
+  title: 'farjit --version',
+  description: '`farjit --version`',
+  command: () => farjitCommand('--version'),
+  isRight: ({ exitCode, stdout }) => exitCode === 0 && /^\d+\.\d+\.\d+\n$/.test(stdout),
+};
+
 /** LLVM's own lazy JIT, in one process: `lli -jit-kind=orc-lazy` on the program as IR. */
 export function lliLazy(peers: Peers): Contender | undefined {
   const path = peers.get('lli-22');

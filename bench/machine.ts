@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { KaleidoscopeJIT } from '@farjit/compiler';
 import type { Peers } from './options.js';
-import { summarize } from './samples.js';
 
 /** What the figures were taken on. */
 export interface Machine {
@@ -15,8 +14,6 @@ export interface Machine {
   readonly node: string;
   /** That FarJIT uses. */
   readonly libLLVM: string;
-  /** Milliseconds of `node -e 0` with and without the certificates of NODE_EXTRA_CA_CERTS; undefined where that is not set. */
-  readonly certificates?: { readonly withMs: number; readonly withoutMs: number } | undefined;
   /** Processes that wanted to run, averaged over the minute before the first measurement. */
   readonly loadAverage: number;
 }
@@ -33,25 +30,18 @@ export async function describeMachine(): Promise<Machine> {
     distribution: distribution(),
     node: process.version,
     libLLVM: await libLLVMVersion(),
-    certificates: measureCertificates(),
     loadAverage,
   };
 }
 
 /** One fact a line. */
 export function machineInWords(machine: Machine): string[] {
-  const { cpu, coreCount, memoryMiB, kernel, distribution, node, libLLVM, certificates, loadAverage } =
-    machine;
+  const { cpu, coreCount, memoryMiB, kernel, distribution, node, libLLVM, loadAverage } = machine;
   return [
     `CPU: ${cpu}, ${coreCount} cores, ${(memoryMiB / 1024).toFixed(0)} GiB of memory`,
     `System: ${distribution}, ${kernel}`,
     `Node ${node}, libLLVM ${libLLVM}`,
-    ...(certificates
-      ? [
-          `NODE_EXTRA_CA_CERTS is set, which Node reads at every start: \`node -e 0\` takes ${certificates.withMs.toFixed(0)} ms, ` +
-            `without it ${certificates.withoutMs.toFixed(0)} ms. \`farjit\` starts its own Nodes without it, as none of them speaks TLS`,
-        ]
-      : []),
+    'NODE_EXTRA_CA_CERTS, which every Node reads at its start, is unset for all that is measured',
     `Load average when the measuring began: ${loadAverage.toFixed(2)}; one contender at a time; processes not pinned to cores`,
   ];
 }
@@ -67,20 +57,6 @@ function versionOf(name: string, path: string): string {
   if (name === 'orc-rt-22' || name === 'llvm-jitlink-executor-22') return '22';
   const words = execFileSync(path, ['--version'], { encoding: 'utf8' });
   return /(?:LLVM|clang) version (\d[\w.]*)/.exec(words)?.[1] ?? 'unknown';
-}
-
-function measureCertificates(): Machine['certificates'] {
-  const { NODE_EXTRA_CA_CERTS: certificates, ...env } = process.env;
-  if (!certificates) return undefined;
-  const medianMs = (environment: NodeJS.ProcessEnv) =>
-    summarize(
-      Array.from({ length: 7 }, () => {
-        const startMs = performance.now();
-        execFileSync(process.execPath, ['-e', '0'], { env: environment });
-        return performance.now() - startMs;
-      }),
-    ).median;
-  return { withMs: medianMs(process.env), withoutMs: medianMs(env) };
 }
 
 async function libLLVMVersion(): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Benchmark } from '../benchmark.js';
-import { coldFarjit, emptyNode, farjit } from '../contenders.js';
+import { coldFarjit, emptyNode, farjit, farjitVersion } from '../contenders.js';
 import { chain, mostlyUncalled } from '../programs.js';
 import { pair } from './pair.js';
 
@@ -24,14 +24,37 @@ export const secondRun: Benchmark = pair({
   runBefore: true,
 });
 
+const node = { words: emptyNode.title, program: chain(1), contender: () => emptyNode };
+
 /** What starting everything costs. */
 export const startUp: Benchmark = pair({
   id: 'startup',
   title: 'one function, cold, beside `node -e 0`',
   budgetSeconds: { full: 12, smoke: 3 },
-  target: { limit: 3, stretch: 2.2, unit: '×', digits: 2 },
+  target: { limit: 2.6, unit: '×', digits: 2 },
   left: { words: 'one function', program: chain(1), contender: () => coldFarjit() },
-  right: { words: emptyNode.title, program: chain(1), contender: () => emptyNode },
+  right: node,
+});
+
+/** The same where nothing is compiled. */
+export const cachedStartUp: Benchmark = pair({
+  id: 'cachedstartup',
+  title: 'one function, from the disk cache, beside `node -e 0`',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 2.4, unit: '×', digits: 2 },
+  left: { words: 'one function, cached', program: chain(1), contender: cached },
+  right: node,
+  runBefore: true,
+});
+
+/** What is answered before any Node has started. */
+export const version: Benchmark = pair({
+  id: 'version',
+  title: '`farjit --version` beside `node -e 0`',
+  budgetSeconds: { full: 4, smoke: 1 },
+  target: { limit: 0.1, unit: '×', digits: 3 },
+  left: { words: 'version', program: chain(1), contender: () => farjitVersion },
+  right: node,
 });
 
 function cached(cacheFolder: string) {

@@ -106,7 +106,7 @@ test.serial('neither LLVM nor ffi-rs is loaded to show help or to find a syntax 
     return { llvm: /libLLVM/.test(maps), bindings: /llvm-bindings/.test(maps), ffi: /ffi-rs/.test(maps) };
   };
   const nothing = { llvm: false, bindings: false, ffi: false };
-  t.deepEqual(await mapped([FARJIT], '--help'), nothing);
+  t.deepEqual(await mapped([process.execPath, FARJIT_JS], '--help'), nothing);
   t.deepEqual(await mapped([process.execPath, FARJIT_JS], 'run', 'bad.ks'), nothing);
   // The launcher has started an executor, and to learn that it has ended takes ffi-rs.
   t.deepEqual(await mapped([FARJIT], 'run', 'bad.ks'), { ...nothing, ffi: true });
