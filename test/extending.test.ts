@@ -1,9 +1,22 @@
 import { readFileSync } from 'node:fs';
-import { type Functions, JIT, type JITOptions, type SessionEvent } from '@farjit/compiler';
+import {
+  DOUBLE,
+  type FirstCodeRequest,
+  type FrontEnd,
+  type Functions,
+  FunctionType,
+  JIT,
+  type JITOptions,
+  type KeyBytes,
+  LinkGraph,
+  LinkSymbol,
+  type SessionEvent,
+  x86_64,
+} from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { folder } from '#compiler/test/cache/folder.js';
 import { CALCULATOR_FILE, Calculator, type CalculatorFunction } from './calculator.js';
-import { eventually } from './jit-fixture.js';
+import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 
 async function open(t: ExecutionContext, lines: readonly string[], options: JITOptions = {}) {
   const events: SessionEvent[] = [];
@@ -99,4 +112,107 @@ test('two front ends in one JIT call each other', async (t) => {
   functions.define(other.parse('fourfold(x) = twice(twice(x))'));
   calculator.declare('fourfold', 1);
   t.is(await evaluate('fourfold(3) + twice(1)'), 14);
+});
+
+interface Constant {
+  readonly name: string;
+  readonly value: number;
+}
+
+/** A language of functions that take nothing and give a number, which it makes code of itself. */
+class Constants implements FrontEnd<Constant> {
+  readonly name = 'constants';
+  readonly #type = new FunctionType(DOUBLE, []);
+
+  nameOf({ name }: Constant): string {
+    return name;
+  }
+
+  typeOf(): FunctionType {
+    return this.#type;
+  }
+
+  parameterCountOf(): number | undefined {
+    return 0;
+  }
+
+  callsOf(): [] {
+    return [];
+  }
+
+  sizeOf(): number {
+    return 1;
+  }
+
+  addKey({ name, value }: Constant, bytes: KeyBytes): void {
+    bytes.string(name);
+    bytes.double(value);
+  }
+
+  check(): void {}
+
+  emit({ value }: Constant, { ir }: Parameters<FrontEnd<Constant>['emit']>[1]): void {
+    ir.ret(ir.double(value));
+  }
+
+  firstCode({ value }: Constant, { target, symbol, entry }: FirstCodeRequest): LinkGraph | undefined {
+    if (!target.triple.startsWith('x86_64-') || entry !== undefined) return undefined;
+    // movabs $value, %rax; movq %rax, %xmm0; ret
+    const content = Uint8Array.of(0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x66, 0x48, 0x0f, 0x6e, 0xc0, 0xc3);
+    new DataView(content.buffer).setFloat64(2, value, true);
+    const graph = new LinkGraph(symbol, x86_64);
+    const block = graph.addBlock(graph.section('.text', 'code'), content, content.byteLength);
+    const named = { name: symbol, kind: 'defined', scope: 'default', callable: true, live: true } as const;
+    graph.addSymbol(new LinkSymbol({ ...named, block, sizeBytes: content.byteLength }));
+    return graph;
+  }
+}
+
+test('another front end makes its first code itself, which is called, kept and replaced as any other', async (t) => {
+  const cacheDir = folder(t);
+  const run = async (options: JITOptions, value: number) => {
+    const { jit } = await openJIT(t, { cacheDir, ...options });
+    const constants = jit.addFrontEnd(new Constants());
+    constants.define({ name: 'answer', value });
+    const values = await evaluateAll(jit, 'extern answer(); def f(x) x + answer(); f(1);');
+    constants.define({ name: 'answer', value: value + 1 });
+    values.push(...(await evaluateAll(jit, 'f(1);')));
+    const asm = await jit.print('answer', 'asm');
+    const { compiledWithoutLLVM, functionsCompiled } = jit.statistics();
+    await jit.close();
+    return { values, asm, compiledWithoutLLVM, functionsCompiled };
+  };
+  const libLLVM = '/nonexistent/libLLVM.so';
+  const own = await run({ baseline: 'on', libLLVM }, 41);
+  t.deepEqual(own.values, [42, 43]);
+  // Both answers, f, and the expression, which is kept the second time.
+  t.deepEqual([own.compiledWithoutLLVM, own.functionsCompiled], [4, 3]);
+  t.regex(own.asm ?? '', /answer\$impl.*\n\t\.byte 0x48, 0xb8/);
+  const again = await run({ baseline: 'on', libLLVM }, 41);
+  t.deepEqual([again.values, again.functionsCompiled], [[42, 43], 0]);
+  const llvm = await run({ baseline: 'off' }, 41);
+  t.deepEqual([llvm.values, llvm.compiledWithoutLLVM, llvm.functionsCompiled], [[42, 43], 0, 3]);
+});
+
+test('first code cannot call what no code can call, and has to define what it is for', async (t) => {
+  class Wrong extends Constants {
+    override firstCode(body: Constant, request: FirstCodeRequest): LinkGraph | undefined {
+      if (body.value === 1) return super.firstCode(body, { ...request, symbol: 'other' });
+      const graph = super.firstCode(body, request);
+      graph?.addSymbol(new LinkSymbol({ name: 'farjit$secret', kind: 'external', scope: 'default' }));
+      return graph;
+    }
+  }
+  const { jit } = await openJIT(t, { baseline: 'on' });
+  const wrong = jit.addFrontEnd(new Wrong());
+  wrong.define({ name: 'one', value: 1 });
+  wrong.define({ name: 'two', value: 2 });
+  const results = await jit.addSource('extern one(); extern two(); one(); two(); 3;');
+  t.deepEqual(
+    results.map(({ status }) => status),
+    ['rejected', 'rejected', 'fulfilled'],
+  );
+  const [one, two] = results.map((result) => String((result as PromiseRejectedResult).reason));
+  t.regex(one ?? '', /one/);
+  t.regex(two ?? '', /reserved/);
 });

@@ -1,7 +1,15 @@
 import type { Random } from './random.js';
 
-/** Expressions of one kind or another nest no deeper. */
-const MAX_DEPTH = 4;
+/** What programs are made of. */
+export interface ProgramStyle {
+  /** Expressions of one kind or another nest no deeper. */
+  readonly maxDepth: number;
+  readonly maxParameters: number;
+  /** Variables are assigned to in any place, also such that a program does not end. */
+  readonly assigns: boolean;
+}
+
+const PLAIN: ProgramStyle = { maxDepth: 4, maxParameters: 3, assigns: false };
 /** Of a function that calls itself: how often at most. */
 const MAX_FUEL = 6;
 
@@ -40,11 +48,11 @@ interface Signature {
 
 /**
  * A Kaleidoscope program that is well-formed by construction, uses all of the language, ends, and prints on its way:
- * definitions, then expressions. Loops count to small numbers, recursion counts down, and a function calls only what
+ * definitions, then expressions. Unless it assigns anywhere, it ends: loops count to small numbers, recursion counts down, and a function calls only what
  * is defined before it, in source order or not.
  */
-export function randomProgram(random: Random): RandomProgram {
-  return new ProgramMaker(random).make();
+export function randomProgram(random: Random, style = PLAIN): RandomProgram {
+  return new ProgramMaker(random, style).make();
 }
 
 /** Its two halves: the expressions may be evaluated again and give the same. */
@@ -58,10 +66,12 @@ class ProgramMaker {
   readonly #functions: Signature[] = [];
   readonly #binaries: string[] = [];
   readonly #unaries: string[] = [];
+  readonly #style: ProgramStyle;
   #nameCount = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, style: ProgramStyle) {
     this.#random = random;
+    this.#style = style;
   }
 
   make(): RandomProgram {
@@ -101,7 +111,10 @@ class ProgramMaker {
   #definition(): string {
     const random = this.#random;
     const name = `f${this.#functions.length}`;
-    const parameters = Array.from({ length: 1 + random.below(3) }, (_, index) => `p${index}`);
+    const parameters = Array.from(
+      { length: 1 + random.below(this.#style.maxParameters) },
+      (_, index) => `p${index}`,
+    );
     const isRecursive = random.oneIn(3);
     const body = isRecursive
       ? this.#recursiveBody(name, parameters)
@@ -125,8 +138,10 @@ class ProgramMaker {
   /** @param names of variables in scope. */
   #expression(names: readonly string[], depth: number): string {
     const random = this.#random;
-    if (depth >= MAX_DEPTH || random.oneIn(5)) return this.#leaf(names);
+    if (depth >= this.#style.maxDepth || random.oneIn(5)) return this.#leaf(names);
     const inner = (scope = names) => this.#expression(scope, depth + 1);
+    if (this.#style.assigns && names.length > 0 && random.oneIn(8))
+      return `(${random.pick(names)} = ${inner()})`;
     switch (random.below(12)) {
       case 0:
       case 1:

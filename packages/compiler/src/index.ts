@@ -180,16 +180,16 @@ export type {
   Architecture,
   Block,
   CodeReference,
-  Edge,
   Linkage,
-  LinkGraph,
-  LinkSymbol,
   Scope as SymbolScope,
   Section,
   SectionProt,
   ThreadIndex,
 } from './jitlink/link-graph.js';
-export type { BodyEmission, FrontEnd } from './layers/front-end.js';
+export { Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './jitlink/link-graph.js';
+export { X86_64_EDGES } from './jitlink/x86_64/edges.js';
+export { x86_64 } from './jitlink/x86_64/x86_64.js';
+export type { BodyEmission, Counting, FirstCodeRequest, FrontEnd } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { PluginError } from './layers/plugins/plugin-error.js';
@@ -224,11 +224,13 @@ export type {
   ConnectionEvent,
   SessionEvent,
   SessionListener,
+  UnitCompiler,
   UnitKind,
 } from './observe/events.js';
 export type { StatisticsSnapshot } from './observe/statistics.js';
 export type { SpeculationMode } from './optimize/speculation.js';
 export type { TierState } from './optimize/tier-up.js';
+export type { BaselineMode } from './optimize/tiers.js';
 export type { Resolve } from './pool/addresses.js';
 export { MapChunkError, type MapOptions, type MapProgress } from './pool/chunked-map.js';
 export { JITPool } from './pool/jit-pool.js';

@@ -1,5 +1,6 @@
 import type { TargetFactory } from '../target.js';
 import { archive } from './archive.js';
+import { baseline } from './baseline.js';
 import { bitstream } from './bitstream.js';
 import { decoder } from './decoder.js';
 import { elf } from './elf.js';
@@ -26,4 +27,5 @@ export const TARGETS: readonly TargetFactory[] = [
   lyingHost,
   hostileRunner,
   program,
+  baseline,
 ];

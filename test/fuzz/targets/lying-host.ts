@@ -162,7 +162,7 @@ function unitOf(object: Uint8Array): MaterializationUnit {
       responsibility.materializing();
       const part = new ObjectPart(responsibility.unit, () => buildLinkGraph(object, 'f'));
       const parts = new Map([...functions, 'g'].map((name) => [name, part]));
-      responsibility.emit(parts, { objectBytes: object.byteLength, timings: NO_TIMINGS });
+      responsibility.emit(parts, { compiler: 'llvm', objectBytes: object.byteLength, timings: NO_TIMINGS });
     },
   };
   return new MaterializationUnit('f', source, strongSymbols(functions, ['g']), [

@@ -17,7 +17,6 @@ export class KeptObjects {
   readonly #ready: Map<string, readonly ObjectSlice[]>;
   readonly #shared: SharedObjects | undefined;
   readonly #asked = new Map<string, Uint8Array>();
-  #isUsable = true;
 
   /**
    * @param options.ready what has been read ahead, by the names of keys.
@@ -50,12 +49,10 @@ export class KeptObjects {
    * @throws what else `make` throws.
    */
   key(make: (keys: ObjectKeys) => Uint8Array): Uint8Array | undefined {
-    if (!this.#isUsable) return undefined;
     try {
       return make(this.#keys);
     } catch (error) {
       if (!(error instanceof KeyEnvironmentError)) throw error;
-      this.#isUsable = false;
       return undefined;
     }
   }

@@ -83,6 +83,12 @@ export function compilationOptions(): Option[] {
       'pin every function to a level, as in -O2 (default: first compiled fast, and again at O2 when hot)',
     ).choices(['0', '1', '2', '3']),
     new Option(
+      '--baseline <mode>',
+      "make the first code of Kaleidoscope's functions without LLVM, which compiles what has become hot",
+    )
+      .choices(['on', 'off'])
+      .default('off'),
+    new Option(
       '--codegen-processes <n>',
       'most processes that generate code at a time (default: one for each core)',
     ).argParser(countUpTo(MAX_CODEGEN_PROCESSES)),

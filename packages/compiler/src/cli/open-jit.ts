@@ -5,9 +5,11 @@ import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import { onMissingLLVM } from '../jit/missing-llvm.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { SpeculationMode } from '../optimize/speculation.js';
+import type { BaselineMode } from '../optimize/tiers.js';
 import type { CommandStreams } from './command-streams.js';
 import type { Access, AccessOptions } from './executor-access.js';
 
@@ -24,6 +26,7 @@ export interface JITOptions extends AccessOptions {
   readonly json?: boolean | undefined;
   /** Tiered without. */
   readonly optLevel?: '0' | '1' | '2' | '3';
+  readonly baseline?: BaselineMode;
   readonly speculate: SpeculationMode;
   /** False for `--no-cache`. */
   readonly cache?: boolean;
@@ -71,6 +74,10 @@ export async function openJIT(
       if (event.type === 'cache-unusable') void streams.remark('warning', `${event.reason}; nothing is kept`);
     },
   });
+  onMissingLLVM(
+    (listener) => jit.subscribe(listener),
+    (words) => void streams.remark('warning', words),
+  );
   jit.subscribe((event) => {
     if (event.type === 'limit-reached')
       void streams.remark('warning', `the program has reached ${describeLimit(event.limit)}`);
@@ -88,6 +95,7 @@ export async function openJIT(
 /** What the command line says of how to compile, as sessions and pools take it. */
 export function compilationOptions({
   optLevel,
+  baseline,
   speculate,
   cache = true,
   cacheDir,
@@ -98,6 +106,7 @@ export function compilationOptions({
   const directory = cache ? (cacheDir ?? defaultCacheDirectory()) : undefined;
   return {
     ...(optLevel === undefined ? {} : { optLevel: Number(optLevel) as OptLevel }),
+    ...(baseline === undefined ? {} : { baseline }),
     speculate,
     ...(directory === undefined ? {} : { cacheDir: directory }),
     ...(codegenProcesses === undefined ? {} : { codegenProcesses }),

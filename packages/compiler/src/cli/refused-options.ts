@@ -20,12 +20,14 @@ export function refusalOf(command: Command): RefuseOption {
 /** Refuses what other options make useless, whatever the files are. */
 export function refuseUnusedOptions(command: Command): void {
   const refuse = refusalOf(command);
-  const { executor, tlsCert, tlsKey, library, speculate, eager } = command.opts<Record<string, unknown>>();
+  const { executor, tlsCert, tlsKey, library, speculate, eager, optLevel } =
+    command.opts<Record<string, unknown>>();
   refuseUnusedAccess(executor, refuse);
   if (tlsKey === undefined) refuse('tlsCert', 'goes with --tls-key');
   if (tlsCert === undefined) refuse('tlsKey', 'goes with --tls-cert');
   if (library === undefined) refuse('libraryPath', 'says where --library is: give that');
   if (speculate === 'off') refuse('speculateOrder', 'has guesses in it, and --speculate=off makes none');
+  if (optLevel !== undefined) refuse('baseline', 'makes first code, and -O leaves all of it to LLVM');
   if (eager !== undefined)
     refuse('speculate', 'has nothing to guess: with --eager all is compiled before the program begins');
 }
@@ -60,7 +62,8 @@ export function refuseUnusedForFiles(
     for (const name of ['env', 'entry', 'eager']) refuse(name, FOR_MAIN);
     return;
   }
-  for (const name of ['speculateOrder', 'recordCalls']) refuse(name, 'is for Kaleidoscope, and no file is');
+  for (const name of ['speculateOrder', 'recordCalls', 'baseline'])
+    refuse(name, 'is for Kaleidoscope, and no file is');
   if (linked.every(({ kind }) => COMPILED.has(kind)))
     for (const name of ['optLevel', 'codegenProcesses', 'codegenLimit', 'cacheDir'])
       refuse(name, 'is for what has to be compiled, and all files have been');

@@ -2,7 +2,7 @@ import type { SourceLines } from '../jitlink/dwarf/source-lines.js';
 import type { LinkGraph } from '../jitlink/link-graph.js';
 import { parseSetBound } from '../jitlink/linker-sets.js';
 import { IMPLEMENTATION_SUFFIX, isLocalFunction } from '../jitlink/local-names.js';
-import type { CompileTimings, UnitKind } from '../observe/events.js';
+import type { CompileTimings, UnitCompiler, UnitKind } from '../observe/events.js';
 import { type Call, calleesOf } from './call-edges.js';
 import { type FunctionAliases, NO_ALIASES } from './function-aliases.js';
 import type { SymbolFlagsMap } from './symbol-flags.js';
@@ -15,6 +15,8 @@ export interface CompiledObject {
 
 /** What it took to make a unit's object, or its share of one that several units have together. */
 export interface CompileReport {
+  /** Who made it. */
+  readonly compiler: UnitCompiler;
   readonly objectBytes: number;
   readonly timings: CompileTimings;
 }
@@ -147,6 +149,8 @@ export function counterName(name: string): string {
 
 /** What counted code calls, as IRGen and the linker call it: nothing that a program can name. */
 export const COUNT_FUNCTION_NAME = 'farjit$count';
+/** What it compares its counter with. */
+export const COUNT_THRESHOLD_NAME = 'farjit$threshold';
 
 /** What a name's type is that calls of scalars do not fit. */
 export const NOT_OF_SCALARS = 'not of scalars';

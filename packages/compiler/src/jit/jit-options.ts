@@ -72,6 +72,7 @@ export const JIT_OPTION_SCHEMAS: OptionSchemas<JITOptions> = {
   local: LOCAL_OPTIONS,
   requireSandbox: sandboxLevel,
   optLevel: oneOf([0, 1, 2, 3]),
+  baseline: oneOf(['on', 'off']),
   hotThreshold: wholeNumber(1, MAX_THRESHOLD),
   speculate: oneOf(['off', 'auto', 'eager']),
   speculateOrder: listOf(text, 'an array of names of functions'),

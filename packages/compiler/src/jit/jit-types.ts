@@ -12,6 +12,7 @@ import type { OptLevel } from '../llvm/target.js';
 import type { SessionListener } from '../observe/events.js';
 import type { SpeculationMode } from '../optimize/speculation.js';
 import type { TierState } from '../optimize/tier-up.js';
+import type { BaselineMode } from '../optimize/tiers.js';
 
 /** Where the code runs. */
 export type ExecutorChoice =
@@ -36,6 +37,12 @@ export interface JITOptions {
    * LLVM has, when they have become hot. Modules are then compiled at level 1.
    */
   readonly optLevel?: OptLevel;
+  /**
+   * Whether a front end that can makes the first code of its functions itself, in microseconds and without LLVM, which compiles
+   * what has become hot: Kaleidoscope's can, on x86-64. `off` unless given. Of no meaning with `optLevel`, which leaves all code to
+   * LLVM, and with `transforms`, which are to see it.
+   */
+  readonly baseline?: BaselineMode;
   /** Entries and loop iterations after which a tiered function is hot: 10,000 unless given. */
   readonly hotThreshold?: number;
   /** Whether a callback compiles more than it asks for: `auto` unless given. */

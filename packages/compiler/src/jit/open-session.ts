@@ -1,9 +1,11 @@
 import type { Transport } from '@farjit/protocol';
+import { FIRST_CODE } from '../cache/object-keys.js';
 import { SessionCache } from '../cache/session-cache.js';
 import { CodegenPool } from '../codegen/codegen-pool.js';
 import { type ConnectOptions, connectExecutor } from '../executor-client/connect.js';
 import { LocalExecutor } from '../executor-client/local-executor.js';
 import { openingFrame } from '../executor-client/opening.js';
+import { allowsFirstCode } from '../layers/layer-stack.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { openTracing } from '../observe/tracing.js';
 import { ExecutionSession } from '../session/execution-session.js';
@@ -22,9 +24,13 @@ export interface OpenedSession {
 
 /**
  * Connects to an executor, or starts one, and opens a session; what will be needed is read and started meanwhile.
+ * @param how.needsLLVM whether what is called first will be compiled by LLVM.
  * @throws {ConnectError | RemoteError} when there is none, or it refuses.
  */
-export async function openSession(options: JITOptions): Promise<OpenedSession> {
+export async function openSession(
+  options: JITOptions,
+  { needsLLVM = true }: { needsLLVM?: boolean } = {},
+): Promise<OpenedSession> {
   const { executor = 'local', hotThreshold, libraries = [], plugins = [], requireSandbox = 'off' } = options;
   const tracing = await openTracing(options.tracerProvider);
   const codegen = options.codegen ?? newCodegenPool(options);
@@ -61,7 +67,7 @@ export async function openSession(options: JITOptions): Promise<OpenedSession> {
     const connecting = local.connect();
     const cache = openCache(options, codegen.libLLVM);
     // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
-    if (!cache?.hasSeenProgram) codegen.start();
+    if (needsLLVM && !cache?.hasSeenProgram) codegen.start();
     return { session: await open(await connecting, cache), local, codegen, cache };
   } catch (error) {
     await Promise.all([local.stop(), options.codegen ? undefined : codegen.stop()]);
@@ -87,7 +93,7 @@ function openCache(options: JITOptions, libLLVMPath: () => string): SessionCache
     directory: cacheDir,
     maxBytes: cacheMaxBytes,
     program,
-    codegen: optLevel,
+    codegen: allowsFirstCode(options) ? FIRST_CODE : optLevel,
     shared: sharedObjects,
     libLLVMPath,
   });

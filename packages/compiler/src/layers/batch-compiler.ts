@@ -18,6 +18,13 @@ interface Member<Body extends object> {
   readonly request: BodyRequest<Body>;
 }
 
+/** What becomes of functions whose first code their front end makes. */
+interface FirstCode {
+  readonly made: readonly MaterializationUnit[];
+  /** They are compiled from IR. */
+  readonly left: readonly MaterializationUnit[];
+}
+
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
 export class BatchCompiler<Body extends object> {
   readonly #compiler: FunctionCompiler<Body>;
@@ -37,9 +44,10 @@ export class BatchCompiler<Body extends object> {
     materializations: Materializations,
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
-    const able = units.flatMap((unit) => this.#memberOf(unit) ?? []);
+    const { made, left } = this.#makeFirstCode(units, materializations);
+    const able = left.flatMap((unit) => this.#memberOf(unit) ?? []);
     const taken = able.filter((member) => !this.#awaitElsewhere(member, materializations));
-    const started = able.map(({ unit }) => unit);
+    const started = [...made, ...able.map(({ unit }) => unit)];
     const [first] = taken;
     if (!first) return started;
     const name = taken.length > 1 ? `${first.unit.name}+${taken.length - 1}` : first.unit.name;
@@ -51,6 +59,36 @@ export class BatchCompiler<Body extends object> {
     const making = this.#compiler.caching.make(this.#requestOf(name, taken, { canWait, holdsGuesses }));
     void this.#emit(name, making, responsibilities);
     return started;
+  }
+
+  /** Each by itself, and at once: that takes no longer than to hand it to somebody else. */
+  #makeFirstCode(units: readonly MaterializationUnit[], materializations: Materializations): FirstCode {
+    const made: MaterializationUnit[] = [];
+    const left: MaterializationUnit[] = [];
+    for (const unit of units) {
+      const body = this.#compiler.bodyOf(unit);
+      const first = body && this.#compiler.firstCodeOf(body, unit.callees);
+      try {
+        const code = first?.make();
+        if (first && code) {
+          const key = first.key();
+          const responsibility = materializations.delegate(unit, { isShared: false });
+          responsibility.materializing();
+          this.#compiler.caching.keep(key, [code.slice]);
+          responsibility.emit(new Map([[unit.name, this.#partOf(unit, code.slice)]]), code.report);
+          made.push(unit);
+        } else left.push(unit);
+      } catch {
+        // Its own callback says what is wrong with it, if it ever comes.
+      }
+    }
+    return { made, left };
+  }
+
+  #partOf(unit: MaterializationUnit, slice: ObjectSlice): ObjectPart {
+    return new ObjectPart(unit, () => slice.takeGraph(), {
+      counterName: this.#compiler.counterOf(unit.name),
+    });
   }
 
   /** @returns undefined for one that the front end refuses, or has no answers about: its own callback says why, if it ever comes. */
@@ -88,10 +126,7 @@ export class BatchCompiler<Body extends object> {
         responsibility.fail(new Error(`${name} was compiled without ${unit.name}`));
         continue;
       }
-      const part = new ObjectPart(unit, () => slice.takeGraph(), {
-        counterName: this.#compiler.counterOf(unit.name),
-      });
-      responsibility.emit(new Map([[unit.name, part]]), report);
+      responsibility.emit(new Map([[unit.name, this.#partOf(unit, slice)]]), report);
     }
   }
 

@@ -2,6 +2,8 @@ import type { KeyBytes } from '../cache/key-bytes.js';
 import type { Call } from '../core/call-edges.js';
 import type { IRBlock, IRBuilder, IRFunction } from '../ir/ir-builder.js';
 import type { FunctionType } from '../ir/types.js';
+import type { LinkGraph } from '../jitlink/link-graph.js';
+import type { TargetDescription } from '../llvm/target.js';
 
 /**
  * All that the core asks about a language. Its functions are `Body`s, which nobody else looks into. Laziness, caching,
@@ -28,8 +30,42 @@ export interface FrontEnd<Body extends object> {
   check(body: Body): void;
   /** Emits the body of what `check` has found right. */
   emit(body: Body, emission: BodyEmission): void;
+  /**
+   * Code to begin with, made without IR, of what `check` has found right: what becomes hot is compiled again from its IR. Calls
+   * go to symbols of their callees' names, through edges that a call of a function elsewhere takes.
+   * @returns undefined for what it cannot make, which is compiled from IR at once. The graph is used up by linking, and asked
+   *   for again.
+   */
+  firstCode?(body: Body, request: FirstCodeRequest): LinkGraph | undefined;
   /** A function that calls another with its own arguments, which loops over columns apply. */
   application?(callee: string, parameterCount: number): Body;
+}
+
+/** Of what `FrontEnd.firstCode` makes. */
+export interface FirstCodeRequest {
+  readonly target: TargetDescription;
+  /** Of the function, exported and live. */
+  readonly symbol: string;
+  /**
+   * Of another function `void (double *result)`, exported and live: it calls the first, which has no parameters and gives a double,
+   * and stores what that gives. Undefined when nobody asks for it.
+   */
+  readonly entry: string | undefined;
+  /** Each entry and each iteration of a loop is counted with these; undefined when nothing is counted. */
+  readonly counting: Counting | undefined;
+}
+
+/** What counted code counts with, by their symbols. */
+export interface Counting {
+  /** `uint32_t`, at 0 in the beginning. A count adds 1. */
+  readonly counter: string;
+  /** `const uint32_t`: the count that makes the function hot. */
+  readonly threshold: string;
+  /**
+   * `void (uint32_t *counter)`: counts, and tells when that makes the function hot. To store the threshold is for it alone, so
+   * that nobody passes it by.
+   */
+  readonly function: string;
 }
 
 /** Where a body is emitted. */

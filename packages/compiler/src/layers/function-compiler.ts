@@ -1,20 +1,29 @@
 import { assert } from '@farjit/protocol/assert';
+import { FIRST_CODE } from '../cache/object-keys.js';
 import {
   COUNT_FUNCTION_NAME,
+  COUNT_THRESHOLD_NAME,
   counterName,
   implementationName,
   type MaterializationUnit,
 } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import type { FrontEnd } from './front-end.js';
+import { makeFirstCode } from './first-code.js';
+import type { Counting, FrontEnd } from './front-end.js';
 import { type BodyRequest, generateFunctions } from './function-module.js';
 import { FunctionUnit } from './function-unit.js';
-import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
+import {
+  codegenOf,
+  type FirstCodeRecipe,
+  type FunctionLayerContext,
+  RecipeCompiler,
+} from './recipe-compiler.js';
 
 /** From bodies to objects, in the scope of one program: what all units that a front end's functions make have in common. */
 export class FunctionCompiler<Body extends object> extends RecipeCompiler {
   readonly frontEnd: FrontEnd<Body>;
-  /** How functions and expressions are first compiled. */
+  readonly #usesFirstCode: boolean;
+  /** How functions and expressions are first compiled from IR. */
   readonly #first: { readonly function: string; readonly expression: string };
   readonly #meaningOf = (name: string) => ({
     parameterCount: this.frontEnd.parameterCountOf(name),
@@ -24,6 +33,7 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
   constructor(frontEnd: FrontEnd<Body>, context: FunctionLayerContext) {
     super(context);
     this.frontEnd = frontEnd;
+    this.#usesFirstCode = (context.usesFirstCode ?? false) && frontEnd.firstCode !== undefined;
     this.#first = {
       function: codegenOf(this.firstLevel, this.isCounted),
       expression: codegenOf(this.firstLevel),
@@ -61,11 +71,29 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
 
   /** A function as it is first compiled. */
   requestOf(body: Body): BodyRequest<Body> {
-    const counter = this.counterOf(this.frontEnd.nameOf(body));
+    const counting = this.#countingOf(body);
     const request = this.implementationOf(body);
-    return counter === undefined
-      ? request
-      : { ...request, counting: { function: COUNT_FUNCTION_NAME, counter } };
+    return counting ? { ...request, counting } : request;
+  }
+
+  /** A function's first code, or an expression's, which has an entry; undefined where it is compiled from IR. */
+  firstCodeOf(body: Body, called: readonly string[], entry?: string): FirstCodeRecipe | undefined {
+    if (!this.#usesFirstCode) return undefined;
+    const { frontEnd, pipeline } = this;
+    const isExpression = entry !== undefined;
+    const symbol = implementationName(frontEnd.nameOf(body));
+    const counting = isExpression ? undefined : this.#countingOf(body);
+    const request = { target: pipeline.target, symbol, entry, counting };
+    return {
+      make: () => makeFirstCode(frontEnd, body, request),
+      key: () => this.keyOf(body, isExpression ? 'expression' : 'function', called, FIRST_CODE),
+    };
+  }
+
+  #countingOf(body: Body): Counting | undefined {
+    const counter = this.counterOf(this.frontEnd.nameOf(body));
+    if (counter === undefined) return undefined;
+    return { counter, threshold: COUNT_THRESHOLD_NAME, function: COUNT_FUNCTION_NAME };
   }
 
   counterOf(name: string): string | undefined {

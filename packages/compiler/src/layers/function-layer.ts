@@ -9,6 +9,7 @@ import type { CodeLevel } from '../llvm/target.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
 import { OPTIMIZED_LEVEL, type OptimizationPlan } from '../optimize/tiers.js';
 import { BatchCompiler } from './batch-compiler.js';
+import { codeText } from './first-code.js';
 import type { FrontEnd } from './front-end.js';
 import { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
@@ -55,6 +56,7 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
       counter: compiler.counterOf(name),
       generate: () => compiler.generate([compiler.requestOf(body)]),
       key: () => compiler.keyOf(body, 'function', called),
+      first: compiler.firstCodeOf(body, called),
     });
     return new FunctionUnit(this, name, body, source, calls);
   }
@@ -82,6 +84,7 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
       called,
       generate: () => compiler.generate([{ ...compiler.implementationOf(body), withEntry: true }]),
       key: () => compiler.keyOf(body, 'expression', called),
+      first: compiler.firstCodeOf(body, called, entry),
     });
     const unit = new MaterializationUnit(name, source, NO_SYMBOLS, calls);
     return { unit, entry };
@@ -125,10 +128,15 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
     return { part: partOf(onlySlice(made)), compiled: made.compiled };
   }
 
-  /** What a function is compiled to first or, given a plan, when it is optimised, in words. */
+  /**
+   * What a function is compiled to first or, given a plan, when it is optimised, in words: of code that the front end makes itself
+   * the bytes, and as IR what LLVM would be given in its place.
+   */
   async print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string> {
     const compiler = this.#compiler;
     const body = compiler.bodyIn(unit);
+    const own = what === 'asm' && !plan ? compiler.firstCodeOf(body, unit.callees)?.make() : undefined;
+    if (own) return codeText(own.slice.takeGraph());
     const requests = plan ? this.#bodiesOf(body, plan) : [compiler.requestOf(body)];
     const { ir } = generateIR(() => compiler.generate(requests));
     const options = compiler.options(plan?.dependencies ?? unit.callees, plan?.level);

@@ -4,7 +4,7 @@ import { entryName } from '../calls/entry-name.js';
 import { loopName } from '../calls/loop-block.js';
 import { IRBuilder, type IRFunction } from '../ir/ir-builder.js';
 import { BLOCK_FUNCTION, DOUBLE, FunctionType, VOID } from '../ir/types.js';
-import type { FrontEnd } from './front-end.js';
+import type { Counting, FrontEnd } from './front-end.js';
 import { checkCalledName } from './function-name.js';
 
 /** A function to emit. */
@@ -25,17 +25,11 @@ export interface BodyRequest<Body extends object> {
   /** Nobody outside of the module calls the body, so that LLVM inlines it whatever its size is. */
   readonly isInternal?: boolean;
   /** Makes the body count each entry and each iteration of its loops. */
-  readonly counting?: Counting;
+  readonly counting?: Pick<Counting, 'counter' | 'function'>;
   /** Calls in this module of the function's plain name go straight to this body, its own calls of itself included. */
   readonly isCalledDirectly?: boolean;
   /** The body is there to be inlined: no code is made of it, and calls that stay go to what has its name elsewhere. */
   readonly isAvailableExternally?: boolean;
-}
-
-/** What counted code calls, `void function(counter)`, by their symbols. */
-export interface Counting {
-  readonly function: string;
-  readonly counter: string;
 }
 
 /** Of a counter: `void ()`, the simplest there is. Declared as a function; all that is ever used is its address. */
@@ -117,7 +111,7 @@ class FunctionModule<Body extends object> {
   }
 
   /** Emits one count where the builder stands: a call, which costs IRGen and FastISel less than a branch around it. */
-  #counter(counting: Counting): () => void {
+  #counter(counting: Pick<Counting, 'counter' | 'function'>): () => void {
     const ir = this.#ir;
     const counter = ir.addFunction(counting.counter, COUNTER);
     const countFunction =

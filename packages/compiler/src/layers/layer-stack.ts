@@ -4,7 +4,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { Tracing } from '../observe/spans.js';
-import { HOT_THRESHOLD, type TierPolicy } from '../optimize/tiers.js';
+import { type BaselineMode, HOT_THRESHOLD, type TierPolicy } from '../optimize/tiers.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { type IRTransform, IRTransformLayer } from './ir-transform-layer.js';
 import type { FunctionLayerContext, Scope } from './recipe-compiler.js';
@@ -33,6 +33,15 @@ export interface LayerOptions {
   readonly optLevel?: OptLevel;
   readonly hotThreshold?: number;
   readonly transforms?: readonly IRTransform[];
+  readonly baseline?: BaselineMode;
+}
+
+/**
+ * Whether front ends may make first code themselves: it is to be compiled again when it has become hot, and no transform is to
+ * see it.
+ */
+export function allowsFirstCode({ optLevel, transforms = [], baseline = 'off' }: LayerOptions): boolean {
+  return baseline === 'on' && optLevel === undefined && transforms.length === 0;
 }
 
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
@@ -52,5 +61,6 @@ export function stackLayers(context: LayerContext, options: LayerOptions): Layer
     optLevel === undefined && executor.has('hot-counters')
       ? { kind: 'tiered', hotThreshold }
       : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
-  return { pipeline, scope, tiers, kept };
+  const usesFirstCode = tiers.kind === 'tiered' && allowsFirstCode(options);
+  return { pipeline, scope, tiers, kept, usesFirstCode };
 }

@@ -8,6 +8,7 @@ import type { CodeLevel } from '../llvm/target.js';
 import type { UnitKind } from '../observe/events.js';
 import type { TierPolicy } from '../optimize/tiers.js';
 import { CachingCompiler, type CompiledSlices } from './caching-compiler.js';
+import type { MadeFirstCode } from './first-code.js';
 import type { CompilationOptions, IRPipeline } from './ir-pipeline.js';
 
 /** What names mean when a body that calls them is compiled. */
@@ -23,8 +24,18 @@ export interface FunctionLayerContext {
   readonly pipeline: IRPipeline;
   readonly scope: Scope;
   readonly tiers: TierPolicy;
+  /** Front ends make the first code of their functions themselves, if they can. */
+  readonly usesFirstCode?: boolean;
   /** Where objects are looked for before they are compiled; without it, all are compiled. */
   readonly kept?: KeptObjects | undefined;
+}
+
+/** One unit's code, made by its front end, and the key that is kept under. */
+export interface FirstCodeRecipe {
+  /** @throws as `makeFirstCode`. */
+  make(): MadeFirstCode | undefined;
+  /** Of what names mean now. */
+  key(): Uint8Array | undefined;
 }
 
 /** One unit's object: how it is generated, and the key it is kept under. */
@@ -41,6 +52,8 @@ export interface Recipe {
   /** Symbol of what it counts in. */
   readonly counter?: string | undefined;
   generate(): IRBuilder;
+  /** How its front end makes it without IR, if it may. */
+  readonly first?: FirstCodeRecipe | undefined;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
 }
@@ -71,19 +84,34 @@ export class RecipeCompiler {
   /** An object that is linked whole. */
   source(recipe: Recipe): ObjectSource {
     const { kind, name, symbol, defines = symbol, counter } = recipe;
+    // Until its front end has made nothing of it.
+    let { first } = recipe;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) => {
       const part = new ObjectPart(unit, () => slice.takeGraph(), { counterName: counter });
       return new Map(slice.symbols.includes(defines) ? [[symbol, part]] : []);
     };
+    const key = () => (first ?? recipe).key();
+    const find = (unit: MaterializationUnit) => {
+      const slice = this.caching.find(key(), name)?.[0];
+      return slice && partsOf(slice, unit);
+    };
     return {
       kind,
-      findKept: (unit) => {
-        const slice = this.caching.find(recipe.key(), name)?.[0];
-        return slice && partsOf(slice, unit);
-      },
-      dropKept: () => this.caching.drop(recipe.key()),
-      materialize: (responsibility) =>
-        this.caching.materialize(
+      findKept: find,
+      dropKept: () => this.caching.drop(key()),
+      materialize: async (responsibility) => {
+        if (first) {
+          responsibility.materializing();
+          const made = first.make();
+          if (made) {
+            this.caching.keep(first.key(), [made.slice]);
+            return responsibility.emit(partsOf(made.slice, responsibility.unit), made.report);
+          }
+          first = undefined;
+          const kept = find(responsibility.unit);
+          if (kept) return responsibility.emit(kept, 'kept');
+        }
+        return this.caching.materialize(
           responsibility,
           () => {
             const options = this.options(recipe.called, recipe.level);
@@ -94,7 +122,8 @@ export class RecipeCompiler {
             };
           },
           ([slice]) => (slice ? partsOf(slice, responsibility.unit) : new Map()),
-        ),
+        );
+      },
     };
   }
 }

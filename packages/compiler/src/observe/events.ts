@@ -4,7 +4,10 @@ import type { Limit } from '@farjit/protocol/limits';
 /** What a compiled object was made from. */
 export type UnitKind = 'function' | 'expression' | 'wrapper' | 'loop' | 'module';
 
-/** Milliseconds of each stage between an AST (or IR module) and its object. */
+/** Who made an object: LLVM, or a front end that makes its functions' first code itself. */
+export type UnitCompiler = 'llvm' | 'front-end';
+
+/** Milliseconds of each stage between an AST (or IR module) and its object: of a front end's own, `emitMs` is all of it. */
 export interface CompileTimings {
   readonly irgenMs: number;
   readonly parseMs: number;
@@ -53,6 +56,7 @@ export type SessionEvent =
       readonly type: 'compiled';
       readonly unit: string;
       readonly kind: UnitKind;
+      readonly compiler: UnitCompiler;
       readonly objectBytes: number;
       readonly timings: CompileTimings;
     }

@@ -5,7 +5,7 @@ import type { SessionEvent } from './events.js';
 /** Counts and times of a session, as `farjit run --stats=json` prints them. */
 export interface StatisticsSnapshot {
   functionsDefined: number;
-  /** Definitions compiled by LLVM; linking again from a kept object does not count. */
+  /** Definitions compiled; linking again from a kept object does not count. */
   functionsCompiled: number;
   /** Of those, the ones no callback had asked for. */
   functionsGuessed: number;
@@ -27,6 +27,8 @@ export interface StatisticsSnapshot {
   /** Loops that apply a function to columns. */
   loopsCompiled: number;
   modulesCompiled: number;
+  /** Of functions and expressions, those whose code their front end made itself, without LLVM. */
+  compiledWithoutLLVM: number;
   /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
   cacheMemoryHits: number;
   cacheDiskHits: number;
@@ -45,10 +47,12 @@ export interface StatisticsSnapshot {
   bytesReceived: number;
   objectBytes: number;
   linkedBytes: number;
-  /** IRGen, bitcode, passes and emission together. */
+  /** IRGen, bitcode, passes and emission together, and what front ends make themselves. */
   compileMs: number;
   irgenMs: number;
   llvmMs: number;
+  /** Code that front ends made themselves. */
+  frontEndMs: number;
   /** The same as `compileMs` for functions compiled again, which nobody waited for. */
   optimizeMs: number;
   linkMs: number;
@@ -76,6 +80,7 @@ export class Statistics {
     wrappersCompiled: 0,
     loopsCompiled: 0,
     modulesCompiled: 0,
+    compiledWithoutLLVM: 0,
     cacheMemoryHits: 0,
     cacheDiskHits: 0,
     cacheMisses: 0,
@@ -93,6 +98,7 @@ export class Statistics {
     linkedBytes: 0,
     irgenMs: 0,
     llvmMs: 0,
+    frontEndMs: 0,
     optimizeMs: 0,
     linkMs: 0,
     callbackMs: 0,
@@ -106,7 +112,7 @@ export class Statistics {
       roundTrips: { ...totals.roundTrips },
       guessesOpen,
       linkedAheadOpen,
-      compileMs: totals.irgenMs + totals.llvmMs,
+      compileMs: totals.irgenMs + totals.llvmMs + totals.frontEndMs,
       wallMs: monotonicMs() - this.#startMs,
     };
   }
@@ -121,6 +127,11 @@ export class Statistics {
         totals[`${event.kind}sCompiled`]++;
         totals.objectBytes += event.objectBytes;
         const { irgenMs, parseMs, passesMs, emitMs } = event.timings;
+        if (event.compiler === 'front-end') {
+          totals.compiledWithoutLLVM++;
+          totals.frontEndMs += emitMs;
+          return;
+        }
         totals.irgenMs += irgenMs;
         totals.llvmMs += parseMs + passesMs + emitMs;
         return;

@@ -17,6 +17,9 @@ export const HOT_THRESHOLD = 10_000;
 export const MAX_AVAILABLE_FUNCTIONS = 32;
 export const MAX_AVAILABLE_NODES = 2000;
 
+/** Whether front ends that can make the first code of their functions themselves, or leave that to LLVM. */
+export type BaselineMode = 'on' | 'off';
+
 /** How functions are compiled: once at a level, or first fast, and again when they have become hot. */
 export type TierPolicy =
   | { readonly kind: 'pinned'; readonly optLevel: OptLevel }

@@ -7,6 +7,11 @@ const COUNTER_BYTES = 4;
 /** The largest threshold a counter of 32 bits gets to. */
 export const MAX_THRESHOLD = 0xffff_ffff;
 
+/** Where the threshold of a counter is: its page begins with it. */
+export function thresholdOf(counter: ExecutorAddr): ExecutorAddr {
+  return addrAdd(counter, -Number(counter % BigInt(COUNTER_PAGE_BYTES)));
+}
+
 /** What counters need of a runner. */
 export interface CounterMemory {
   readonly commits: CommitQueue;

@@ -28,7 +28,7 @@ function prepared({
   return { kept: new KeptObjects(cache as unknown as ObjectCache, {} as ObjectKeys, options), log };
 }
 
-test('keys that cannot be made are not tried again, and without one nothing is looked for or kept', async (t) => {
+test('a key that cannot be made costs no other, and without one nothing is looked for or kept', async (t) => {
   const { kept, log } = prepared();
   t.deepEqual(
     kept.key(() => keyOf(1)),
@@ -38,10 +38,7 @@ test('keys that cannot be made are not tried again, and without one nothing is l
     throw new KeyEnvironmentError(new LibLLVMError('no library'));
   };
   t.is(kept.key(fail), undefined);
-  t.is(
-    kept.key(() => keyOf(1)),
-    undefined,
-  );
+  t.is(kept.key(() => keyOf(1))?.byteLength, keyOf(1).byteLength);
   t.is(kept.find(undefined, 'u'), undefined);
   kept.drop(undefined);
   kept.keep(undefined, []);

@@ -2,6 +2,8 @@ import test from 'ava';
 import {
   type CalleeMeaning,
   compilationEnvironment,
+  FIRST_CODE,
+  firstCodeEnvironment,
   KeyEnvironmentError,
   ObjectKeys,
   programKey,
@@ -9,6 +11,7 @@ import {
 import type { FunctionAST } from '../../src/frontends/kaleidoscope/ast.js';
 import { addFunctionBytes } from '../../src/frontends/kaleidoscope/ast-bytes.js';
 import { callees } from '../../src/frontends/kaleidoscope/call-graph.js';
+import { LibLLVMError } from '../../src/llvm/errors.js';
 import { findLibLLVM, isSupported, listLibLLVMs } from '../../src/llvm/find-libllvm.js';
 import { functionsOf } from '../frontends/kaleidoscope/parse.js';
 
@@ -48,7 +51,10 @@ function keyIn(circumstances: Circumstances = {}): string {
   } = circumstances;
   const fn = parsed(source);
   const meaningOf = (name: string) => meanings[name] ?? { parameterCount: undefined, isDefined: false };
-  const keys = new ObjectKeys(() => environment);
+  const keys = new ObjectKeys(
+    () => environment,
+    () => firstCodeEnvironment(TARGET),
+  );
   const key = keys.ofFunction(
     kind,
     codegen,
@@ -91,6 +97,7 @@ const DIFFERENT: Record<string, Circumstances> = {
   'a callee that nobody knows': { meanings: { g: OWN } },
   'a callee that is inlined': { inlined: ['def g(x) x;'] },
   'an expression in place of a function': { kind: 'expression' },
+  'code that its front end makes': { codegen: FIRST_CODE },
   'the level': { codegen: 'O2' },
   'the front end': { frontEnd: 'calculator' },
   'the triple': {
@@ -130,6 +137,11 @@ test('the key depends on the libLLVM', (t) => {
   t.true(keys.length > 0);
 });
 
+test('the key of what a front end makes itself depends on no libLLVM', (t) => {
+  const ofFirstCode = (environment: Uint8Array) => keyIn({ codegen: FIRST_CODE, environment });
+  t.is(ofFirstCode(Buffer.from('one')), ofFirstCode(Buffer.from('another')));
+});
+
 test('the operator that a character means is in the key', (t) => {
   const unary = keyIn({ source: 'def unary - (x) 0; def f(x) -x;', meanings: { 'unary-': OWN } });
   const binary = keyIn({ source: 'def f(x) 0 - x;' });
@@ -155,7 +167,10 @@ test('a chain as long as a program can be has a key', (t) => {
 });
 
 test('wrappers, modules and programs have keys of their own', (t) => {
-  const keys = new ObjectKeys(() => compilationEnvironment(TARGET, () => LIBRARY));
+  const keys = new ObjectKeys(
+    () => compilationEnvironment(TARGET, () => LIBRARY),
+    () => firstCodeEnvironment(TARGET),
+  );
   const bytes = Buffer.from('call$double');
   const all = [
     keys.ofWrapper('call$double', 'O1'),
@@ -183,4 +198,32 @@ test('only a libLLVM that is not there, or cannot be read, leaves keys without w
       throw fault;
     });
   t.is(t.throws(failing), fault);
+});
+
+test('what keys begin with is asked for once, also where there is none; a front end’s own code has keys all the same', (t) => {
+  let count = 0;
+  const missing = new KeyEnvironmentError(new LibLLVMError('no library'));
+  const keys = new ObjectKeys(
+    () => {
+      count++;
+      throw missing;
+    },
+    () => firstCodeEnvironment(TARGET),
+  );
+  const key = (codegen: string) =>
+    keys.ofFunction(
+      'function',
+      codegen,
+      [],
+      { name: 'kaleidoscope', addKey: addFunctionBytes },
+      [],
+      () => OWN,
+    );
+  for (const codegen of ['O1', 'O2', 'O1'])
+    t.is(
+      t.throws(() => key(codegen)),
+      missing,
+    );
+  t.is(count, 1);
+  t.is(key(FIRST_CODE).byteLength, 32);
 });

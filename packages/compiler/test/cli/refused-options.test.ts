@@ -52,6 +52,17 @@ function compilation(command: string, hasFiles: boolean): Record<string, Entry> 
     hasFiles ? [[`${command.replace('a.ks', 'a.o b.a')} ${option}`, COMPILED]] : 'always of use';
   return {
     '--opt-level': ofFiles('-O2'),
+    '--baseline': [
+      [`${command} -O2 --baseline=on`, /makes first code, and -O leaves all of it to LLVM$/],
+      ...(hasFiles
+        ? [
+            [
+              `${command.replace('a.ks', 'a.c')} --baseline=on`,
+              /is for Kaleidoscope, and no file is$/,
+            ] as const,
+          ]
+        : []),
+    ],
     '--codegen-processes': ofFiles('--codegen-processes=1'),
     '--codegen-limit': ofFiles('--codegen-limit=1'),
     '--cache-dir': [

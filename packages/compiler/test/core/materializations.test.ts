@@ -24,7 +24,7 @@ function countedUnit(compile: (count: number) => Promise<void>) {
           ['f', part('f')],
           ['g', part('g')],
         ]);
-        responsibility.emit(parts, { objectBytes: 3, timings: NO_TIMINGS });
+        responsibility.emit(parts, { compiler: 'llvm', objectBytes: 3, timings: NO_TIMINGS });
       },
     },
     strongSymbols(['f', 'g', 'missing']),

@@ -24,6 +24,7 @@ test('compilations count by what was compiled, and their times add up', (t) => {
     type: 'compiled',
     unit: 'u',
     kind,
+    compiler: 'llvm',
     objectBytes: 100,
     timings: TIMINGS,
   });

@@ -90,7 +90,7 @@ export function unitOf(
         counterName: counter,
       });
       const parts = new Map([...functions, ...data, name].map((defined) => [defined, part]));
-      responsibility.emit(parts, { objectBytes: object.byteLength, timings: NO_TIMINGS });
+      responsibility.emit(parts, { compiler: 'llvm', objectBytes: object.byteLength, timings: NO_TIMINGS });
     },
   };
   return new MaterializationUnit(name, source, strongSymbols(functions, data), called);

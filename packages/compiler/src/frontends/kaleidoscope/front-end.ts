@@ -1,9 +1,11 @@
 import type { KeyBytes } from '../../cache/key-bytes.js';
 import type { Call } from '../../core/call-edges.js';
 import { DOUBLE, FunctionType } from '../../ir/types.js';
-import type { BodyEmission, FrontEnd } from '../../layers/front-end.js';
+import type { LinkGraph } from '../../jitlink/link-graph.js';
+import type { BodyEmission, FirstCodeRequest, FrontEnd } from '../../layers/front-end.js';
 import type { FunctionAST } from './ast.js';
 import { addFunctionBytes } from './ast-bytes.js';
+import { BaselineCompiler } from './baseline/baseline-compiler.js';
 import { assignedVariables, callsOf, nodeCount } from './call-graph.js';
 import { checkFunction } from './check.js';
 import { checkCalls, type ForeignTypeLookup, type PrototypeLookup } from './check-calls.js';
@@ -16,6 +18,7 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
   readonly #prototypeOf: PrototypeLookup;
   readonly #foreignTypeOf: ForeignTypeLookup;
   readonly #doubleFunctions: FunctionType[] = [];
+  readonly #baseline = new BaselineCompiler();
   /** Bodies in which `checkFunction` has found nothing, whatever the names in them mean. */
   readonly #sound = new WeakSet<FunctionAST>();
 
@@ -77,6 +80,10 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
     for (const [index, parameter] of fn.prototype.parameters.entries())
       emitter.bindParameter(parameter, ir.argument(emitted, index, parameter));
     ir.ret(emitter.emit(fn.body));
+  }
+
+  firstCode(fn: FunctionAST, request: FirstCodeRequest): LinkGraph | undefined {
+    return this.#baseline.compile(fn, request);
   }
 
   application(callee: string, parameterCount: number): FunctionAST {

@@ -8,6 +8,7 @@ import { JIT } from '../../jit/jit.js';
 import { checkJITOptions } from '../../jit/jit-options.js';
 import type { ExpressionResult, JITOptions, ResourceTracker } from '../../jit/jit-types.js';
 import { type OpenedSession, openSession } from '../../jit/open-session.js';
+import { allowsFirstCode } from '../../layers/layer-stack.js';
 import { type AddSourceOptions, addItems, checkSourceOptions, parseText } from './add-source.js';
 import type { FunctionAST, PrototypeAST } from './ast.js';
 import { checkFunction, checkPrototype } from './ast-arguments.js';
@@ -50,7 +51,8 @@ export class KaleidoscopeJIT extends JIT {
   static override async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     checkJITOptions(options);
     const withLibraries = { ...options, libraries: [...RUNNER_LIBRARIES, ...(options.libraries ?? [])] };
-    return new KaleidoscopeJIT(await openSession(withLibraries), withLibraries);
+    const opened = await openSession(withLibraries, { needsLLVM: !allowsFirstCode(options) });
+    return new KaleidoscopeJIT(opened, withLibraries);
   }
 
   /**

@@ -1,5 +1,10 @@
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { COUNT_FUNCTION_NAME, type ObjectPart } from '../../core/materialization-unit.js';
+import {
+  COUNT_FUNCTION_NAME,
+  COUNT_THRESHOLD_NAME,
+  type ObjectPart,
+} from '../../core/materialization-unit.js';
+import { thresholdOf } from '../../runner/counter-pages.js';
 import type { Linked } from '../../runner/linked.js';
 import type { RunnerContext } from '../../runner/runner-context.js';
 import type { ObjectLinkingPlugin } from '../object-linking-plugin.js';
@@ -18,7 +23,7 @@ export class EntryCounters implements ObjectLinkingPlugin {
   }
 
   ownNames({ counterName }: ObjectPart): readonly string[] {
-    return counterName === undefined ? NO_NAMES : [counterName, COUNT_FUNCTION_NAME];
+    return counterName === undefined ? NO_NAMES : [counterName, COUNT_FUNCTION_NAME, COUNT_THRESHOLD_NAME];
   }
 
   resolve(part: ObjectPart, { counters, runner }: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
@@ -28,6 +33,7 @@ export class EntryCounters implements ObjectLinkingPlugin {
     return new Map([
       [part.counterName, counter],
       [COUNT_FUNCTION_NAME, runner.countFunction],
+      [COUNT_THRESHOLD_NAME, thresholdOf(counter)],
     ]);
   }
 
