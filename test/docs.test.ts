@@ -19,7 +19,13 @@ const DOCUMENTS = [
 );
 
 /** In these every block of code says where it comes from. */
-const EXCERPTED = new Set(['README.md', 'docs/architecture.md', 'docs/laziness.md', 'docs/programs.md']);
+const EXCERPTED = new Set([
+  'README.md',
+  'docs/architecture.md',
+  'docs/laziness.md',
+  'docs/programs.md',
+  'docs/embedding.md',
+]);
 const CODE_LANGUAGES = new Set(['ts', 'js', 'c', 'asm']);
 
 /** A line that stands for any number of omitted ones. */

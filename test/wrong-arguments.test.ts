@@ -270,7 +270,11 @@ test('what is added, defined and looked up is refused when it is none, and the s
       ],
       defineAbsolute: [(x) => dylib.defineAbsolute({ x }), noAddresses, /^symbols.x.* is /],
       'no symbols': [(symbols) => dylib.defineAbsolute(symbols), [null, undefined, 5], /^symbols is /],
-      define: [(unit) => dylib.define(unit), [null, {}, 5], /^unit is /],
+      define: [
+        (functions) => dylib.define(functions),
+        [null, 5, { f: 5 }, { f: {} }],
+        /^functions(\.f)? is |^functions\.f\.signature is /,
+      ],
       findSymbol: [(name) => jit.findSymbol(name), NO_NAMES, /^name is .*: give a text that is not empty/],
       mangle: [(name) => jit.mangle(name), NO_NAMES, /^name is .*: give a text that is not empty/],
       lookup: [(name) => jit.lookup(name), NO_NAMES, /^name is /],

@@ -36,6 +36,8 @@ export const SHARED_LAYOUT = [
     constants: {
       REENTRY_SLOT_COUNT: [256],
       CALL_SLOT_COUNT: [64],
+      HOST_CALL_SLOT_COUNT: [256, "calls of functions of the compiler's, at a time; one for each thread"],
+      HOST_CALL_WORDS: [32, 'the result of such a call, and its arguments'],
       BLOCK_BYTES: [48 * 1024, 'arguments and results of a call'],
       NAME_BYTES: [64 * 1024, 'names of one lookup, with what ends each'],
       LOOKUP_NAME_COUNT: [4096],
@@ -87,6 +89,7 @@ export const SHARED_LAYOUT = [
       CALL_DONE: [4, '`slot`: the call in that call slot has ended, see its state'],
       DONE: [5, 'what the host asked for is done, unless another kind says that'],
       HOT: [6, '`control.hot_pending` has become 1'],
+      HOST_CALL: [7, '`slot`: a thread waits in that host call slot, see its state'],
       LIMIT: [8, '`value`: an `enum farjit_limit` that was reached, once each'],
       CONFINE: [16, 'confine yourself, as `control.confine` says'],
       SPAWN: [17, '`slot`: start the worker thread of that call slot'],
@@ -248,6 +251,30 @@ export const SHARED_LAYOUT = [
     ],
   },
   {
+    enum: 'host_call_state',
+    prefix: 'HOST_CALL',
+    ts: 'HostCallState',
+    comment: "Of a call of a function of the compiler's: a futex word.",
+    values: {
+      FREE: [0, 'claimed by a thread: -> CLAIMED'],
+      CLAIMED: [1, 'being filled: -> POSTED, then the doorbell'],
+      POSTED: [2, 'the thread waits; the host: -> RELEASED or UNWIND'],
+      RELEASED: [3, 'the thread wakes: takes the result, -> FREE'],
+      UNWIND: [4, 'the thread wakes: -> FREE, then fails as over a callback that has failed'],
+    },
+  },
+  {
+    struct: 'host_call_slot',
+    fields: [
+      ['state', 'atomic u32'],
+      ['thread_id', 'u32'],
+      ['token', 'u32', 'of the failure, from the host with UNWIND'],
+      ['argument_count', 'u32'],
+      ['function', 'u64', 'its number, which the compiler has given'],
+      ['words', 'u64[HOST_CALL_WORDS]', 'the result, from the host with RELEASED; then the arguments'],
+    ],
+  },
+  {
     enum: 'call_state',
     prefix: 'CALL',
     ts: 'CallState',
@@ -362,6 +389,7 @@ export const SHARED_LAYOUT = [
       ['resolver', 'u64', 'address of farjit_resolver'],
       ['count_function', 'u64', 'address of farjit_count'],
       ['run_program', 'u64', 'address of farjit_run_program'],
+      ['call_host', 'u64', 'address of farjit_call_host'],
       [
         'thread_offset',
         'u64',
@@ -390,6 +418,7 @@ export const SHARED_LAYOUT = [
         'a bit for each page of the data part in which bits have been set',
       ],
       ['reentry', 'struct reentry_slot[REENTRY_SLOT_COUNT] align 64'],
+      ['host_calls', 'struct host_call_slot[HOST_CALL_SLOT_COUNT] align 64'],
       ['calls', 'struct call_slot[CALL_SLOT_COUNT] align 64'],
     ],
   },

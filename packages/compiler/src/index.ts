@@ -24,6 +24,8 @@ export type {
   StructKind,
 } from './calls/call-signature.js';
 export type { JITCallable } from './calls/callable.js';
+export type { HostFunction, HostFunctions } from './calls/host-function.js';
+export type { HostRun } from './calls/host-run.js';
 export type { PassedPart, PassedParts } from './calls/passed-parts.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
@@ -31,7 +33,7 @@ export type { ScalarValue } from './calls/scalars.js';
 export type { CallOptions } from './calls/session-calls.js';
 export { SignatureError } from './calls/signature-error.js';
 export { formatSignature, parseSignature } from './calls/signature-text.js';
-export type { ArgumentsOf, ResultOf } from './calls/typed-signature.js';
+export type { ArgumentsOf, ResultOf, ReturnedFor, ValuesOf } from './calls/typed-signature.js';
 export { CodegenLostError } from './codegen/codegen-lost-error.js';
 export type { CodegenPoolOptions } from './codegen/codegen-options.js';
 export { CodegenPool } from './codegen/codegen-pool.js';
@@ -48,6 +50,7 @@ export {
   ExecutionTrapError,
   ExecutorDrainingError,
   HeapInUseError,
+  HostFunctionError,
   InitializationError,
   InitializedError,
   InitializersDueError,

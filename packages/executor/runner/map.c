@@ -96,6 +96,7 @@ void farjit_map(void)
 	farjit_control->resolver = (uint64_t)farjit_resolver;
 	farjit_control->count_function = (uint64_t)farjit_count;
 	farjit_control->run_program = (uint64_t)farjit_run_program;
+	farjit_control->call_host = (uint64_t)farjit_call_host;
 	farjit_control->thread_offset = farjit_thread_offset();
 	farjit_control->process_id = (uint32_t)getpid();
 }

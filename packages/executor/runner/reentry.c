@@ -8,22 +8,25 @@
 #include <time.h>
 
 enum {
-	/* Bounds of one pause while all slots are taken: the host frees one per answer it sends. */
-	FULL_PAUSE_MIN_NS = 50 * 1000,
-	FULL_PAUSE_MAX_NS = 5 * 1000 * 1000,
+	/* The longest pause while all slots are taken: the host frees one per answer it sends. */
+	LONGEST_PAUSE_NS = 5 * 1000 * 1000,
 };
 
-/* The stack that a callback takes, with room to spare. A stack that is too short for it overflows here, where a trap is
- * still reported, or caught by the program. */
-static void __attribute__((noinline)) need_stack(void)
+void __attribute__((noinline)) farjit_need_stack(void)
 {
 	char stack[4096];
 	*(volatile char *)stack = 0;
 }
 
+long farjit_pause(long pause_ns)
+{
+	syscall(SYS_nanosleep, &(struct timespec){.tv_nsec = pause_ns}, NULL);
+	return pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : pause_ns;
+}
+
 static struct farjit_reentry_slot *claim_slot(void)
 {
-	for (long pause_ns = FULL_PAUSE_MIN_NS;; pause_ns = pause_ns < FULL_PAUSE_MAX_NS ? 2 * pause_ns : pause_ns) {
+	for (long pause_ns = FARJIT_FIRST_PAUSE_NS;; pause_ns = farjit_pause(pause_ns)) {
 		for (uint32_t i = 0; i < FARJIT_REENTRY_SLOT_COUNT; i++) {
 			struct farjit_reentry_slot *slot = &farjit_control->reentry[i];
 			uint32_t expected = FARJIT_REENTRY_FREE;
@@ -31,7 +34,6 @@ static struct farjit_reentry_slot *claim_slot(void)
 			    atomic_compare_exchange_strong(&slot->state, &expected, FARJIT_REENTRY_CLAIMED))
 				return slot;
 		}
-		syscall(SYS_nanosleep, &(struct timespec){.tv_nsec = pause_ns}, NULL);
 	}
 }
 
@@ -57,7 +59,7 @@ uint64_t farjit_reenter(uint64_t return_address)
 {
 	int saved_errno = errno;
 	struct farjit_thread *thread = farjit_current_thread();
-	need_stack();
+	farjit_need_stack();
 	farjit_signals before = farjit_block_signals();
 	struct farjit_reentry_slot *slot = claim_slot();
 	slot->kind = FARJIT_REENTRY_COMPILE;
@@ -78,6 +80,11 @@ uint64_t farjit_reenter(uint64_t return_address)
 	atomic_store(&slot->state, FARJIT_REENTRY_FREE);
 	farjit_restore_signals(before);
 	errno = saved_errno;
+	farjit_fail(thread, token);
+}
+
+_Noreturn void farjit_fail(struct farjit_thread *thread, uint32_t token)
+{
 	if (farjit_is_of_program(thread))
 		farjit_end_program(token);
 	farjit_unwind(thread, token);

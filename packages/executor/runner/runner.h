@@ -25,6 +25,8 @@ enum {
 	/* Unmapped bytes below a stack. Frames larger than a page that touch their far end first must still
 	 * land in it; no function of libc that JIT'd code can reach has a frame near this size. */
 	FARJIT_STACK_GUARD_BYTES = 1024 * 1024,
+	/* The first pause while all slots of a kind are taken. */
+	FARJIT_FIRST_PAUSE_NS = 50 * 1000,
 };
 
 /* A thread that runs JIT'd code: a worker, or one that JIT'd code made. Lives as long as its thread. */
@@ -71,6 +73,11 @@ void farjit_map(void);
 /* Called by counted code at each entry and each iteration of a loop. Any thread. */
 void farjit_count(_Atomic uint32_t *counter);
 
+/* host_calls.c */
+/* Called by the code that stands for a function of the compiler's: calls it by its number, and waits. `words` has room for the
+ * result, and then the arguments. Any thread. */
+void farjit_call_host(uint64_t function, uint64_t *words, uint64_t argument_count);
+
 /* bell.c */
 /* Rings the host. Any thread; changes errno. */
 void farjit_ring(enum farjit_bell_kind kind, uint16_t slot, uint32_t value);
@@ -99,6 +106,15 @@ bool farjit_is_of_program(const struct farjit_thread *thread);
 _Noreturn void farjit_end_program(uint32_t token);
 /* main's thread ends before the program does: the others end it, or the end of the last. On that thread. */
 _Noreturn void farjit_outlive_main(void);
+
+/* reentry.c */
+/* The stack that a call to the host takes, with room to spare. A stack that is too short for it overflows here, where a trap is
+ * still reported, or caught by the program. */
+void farjit_need_stack(void);
+/* Pauses while all slots of a kind are taken, from FARJIT_FIRST_PAUSE_NS on; answers how long the next pause is to be. */
+long farjit_pause(long pause_ns);
+/* What the host has no result for: unwinds the calling thread to its call, or ends the program or the runner. */
+_Noreturn void farjit_fail(struct farjit_thread *thread, uint32_t token);
 
 /* unwind.c */
 /* Runs entry(argument) as the outermost JIT'd frame of `thread`. True: it returned, the answer is in *result.

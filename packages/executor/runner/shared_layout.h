@@ -24,11 +24,13 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0xa8ddd17au
+#define FARJIT_LAYOUT_VERSION 0xaebe1d55u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
 	FARJIT_CALL_SLOT_COUNT = 64,
+	FARJIT_HOST_CALL_SLOT_COUNT = 256, /* calls of functions of the compiler's, at a time; one for each thread */
+	FARJIT_HOST_CALL_WORDS = 32, /* the result of such a call, and its arguments */
 	FARJIT_BLOCK_BYTES = 49152, /* arguments and results of a call */
 	FARJIT_NAME_BYTES = 65536, /* names of one lookup, with what ends each */
 	FARJIT_LOOKUP_NAME_COUNT = 4096,
@@ -70,6 +72,7 @@ enum farjit_bell_kind {
 	FARJIT_BELL_CALL_DONE = 4, /* `slot`: the call in that call slot has ended, see its state */
 	FARJIT_BELL_DONE = 5, /* what the host asked for is done, unless another kind says that */
 	FARJIT_BELL_HOT = 6, /* `control.hot_pending` has become 1 */
+	FARJIT_BELL_HOST_CALL = 7, /* `slot`: a thread waits in that host call slot, see its state */
 	FARJIT_BELL_LIMIT = 8, /* `value`: an `enum farjit_limit` that was reached, once each */
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
 	FARJIT_BELL_SPAWN = 17, /* `slot`: start the worker thread of that call slot */
@@ -206,6 +209,24 @@ struct farjit_reentry_slot {
 	uint32_t token; /* of the failure, from the host with UNWIND */
 };
 
+/* Of a call of a function of the compiler's: a futex word. */
+enum farjit_host_call_state {
+	FARJIT_HOST_CALL_FREE = 0, /* claimed by a thread: -> CLAIMED */
+	FARJIT_HOST_CALL_CLAIMED = 1, /* being filled: -> POSTED, then the doorbell */
+	FARJIT_HOST_CALL_POSTED = 2, /* the thread waits; the host: -> RELEASED or UNWIND */
+	FARJIT_HOST_CALL_RELEASED = 3, /* the thread wakes: takes the result, -> FREE */
+	FARJIT_HOST_CALL_UNWIND = 4, /* the thread wakes: -> FREE, then fails as over a callback that has failed */
+};
+
+struct farjit_host_call_slot {
+	_Atomic uint32_t state;
+	uint32_t thread_id;
+	uint32_t token; /* of the failure, from the host with UNWIND */
+	uint32_t argument_count;
+	uint64_t function; /* its number, which the compiler has given */
+	uint64_t words[FARJIT_HOST_CALL_WORDS]; /* the result, from the host with RELEASED; then the arguments */
+};
+
 /*
  * Of a call into JIT'd code, one worker thread per slot: a futex word. The first call may be POSTED right after
  * SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
@@ -316,6 +337,7 @@ struct farjit_control {
 	uint64_t resolver; /* address of farjit_resolver */
 	uint64_t count_function; /* address of farjit_count */
 	uint64_t run_program; /* address of farjit_run_program */
+	uint64_t call_host; /* address of farjit_call_host */
 	uint64_t thread_offset; /* where a thread's copy of the template is, counted from its thread pointer; signed */
 	uint32_t process_id;
 	_Atomic uint32_t program_threads; /* live threads made by JIT'd code; the runner waits on it for their end */
@@ -330,6 +352,7 @@ struct farjit_control {
 	/* a bit for each page of the data part in which bits have been set */
 	_Atomic uint32_t hot_pages[FARJIT_HOT_PAGE_WORDS];
 	_Alignas(64) struct farjit_reentry_slot reentry[FARJIT_REENTRY_SLOT_COUNT];
+	_Alignas(64) struct farjit_host_call_slot host_calls[FARJIT_HOST_CALL_SLOT_COUNT];
 	_Alignas(64) struct farjit_call_slot calls[FARJIT_CALL_SLOT_COUNT];
 };
 

@@ -10,6 +10,9 @@ import {
   END,
   END_BYTES,
   HEADER,
+  HOST_CALL_SLOT,
+  HOST_CALL_SLOT_BYTES,
+  HOST_CALL_WORDS,
   LAYOUT_MAGIC,
   LAYOUT_VERSION,
   LOOKUP_NAME_COUNT,
@@ -35,6 +38,7 @@ export interface RunnerHello {
   readonly resolver: bigint;
   readonly countFunction: bigint;
   readonly runProgram: bigint;
+  readonly callHost: bigint;
   /** Signed. */
   readonly threadOffset: bigint;
   readonly processId: number;
@@ -62,6 +66,14 @@ export interface ReentrySnapshot {
   readonly threadId: number;
   /** Behind the call instruction of a trampoline. */
   readonly returnAddress: bigint;
+}
+
+/** `struct farjit_host_call_slot` as far as the host reads it, the count of arguments cut to what the structure holds. */
+export interface HostCallSnapshot {
+  readonly function: bigint;
+  readonly threadId: number;
+  /** A word for each. */
+  readonly arguments: bigint[];
 }
 
 /** `struct farjit_end`, counts already cut to what the structure holds. */
@@ -118,6 +130,7 @@ export class ControlArea {
       resolver: this.#readWord(CONTROL.resolver),
       countFunction: this.#readWord(CONTROL.countFunction),
       runProgram: this.#readWord(CONTROL.runProgram),
+      callHost: this.#readWord(CONTROL.callHost),
       threadOffset: BigInt.asIntN(64, this.#readWord(CONTROL.threadOffset)),
       processId: this.#bytes.readUInt32LE(CONTROL.processId),
     };
@@ -243,6 +256,38 @@ export class ControlArea {
     this.#storeAndWake(reentrySlot(slot) + REENTRY_SLOT.state, state);
   }
 
+  loadHostCallState(slot: number): number {
+    return this.#load(hostCallSlot(slot) + HOST_CALL_SLOT.state);
+  }
+
+  readHostCall(slot: number): HostCallSnapshot {
+    const at = hostCallSlot(slot);
+    const argumentCount = this.#bytes.readUInt32LE(at + HOST_CALL_SLOT.argumentCount);
+    return {
+      function: this.#readWord(at + HOST_CALL_SLOT.function),
+      threadId: this.#bytes.readUInt32LE(at + HOST_CALL_SLOT.threadId),
+      arguments: wordsOf(
+        this.#bytes,
+        at + HOST_CALL_SLOT.words + 8,
+        Math.min(argumentCount, HOST_CALL_WORDS - 1),
+      ),
+    };
+  }
+
+  /** Writes what the thread is to have for a result; the state is not touched. */
+  writeHostCallResult(slot: number, word: bigint): void {
+    this.#writeWord(hostCallSlot(slot) + HOST_CALL_SLOT.words, word);
+  }
+
+  writeHostCallToken(slot: number, token: number): void {
+    this.#bytes.writeUInt32LE(token, hostCallSlot(slot) + HOST_CALL_SLOT.token);
+  }
+
+  /** Stores the state and wakes the thread that waits on it. */
+  wakeHostCall(slot: number, state: number): void {
+    this.#storeAndWake(hostCallSlot(slot) + HOST_CALL_SLOT.state, state);
+  }
+
   loadCallState(slot: number): number {
     return this.#load(callSlot(slot) + CALL_SLOT.state);
   }
@@ -312,6 +357,10 @@ function textOf(bytes: Buffer): string {
 
 function reentrySlot(slot: number): number {
   return CONTROL.reentry + slot * REENTRY_SLOT_BYTES;
+}
+
+function hostCallSlot(slot: number): number {
+  return CONTROL.hostCalls + slot * HOST_CALL_SLOT_BYTES;
 }
 
 function callSlot(slot: number): number {

@@ -19,6 +19,7 @@ export const GUARDED_EVENTS = [
   'call.deadline',
   'call.abort',
   'callback.answer',
+  'host-call.answer',
   'session.message',
   'session.close',
   'session.lost',

@@ -1,6 +1,7 @@
 import type { RunnerEnd } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
+import type { HostCallAnswer, HostCallParams } from './host-calls.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Lane } from './turns.js';
@@ -15,6 +16,13 @@ export interface LiveRunnerEvents {
     trampoline: ExecutorAddr,
     traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
+  ): Promise<void>;
+  /** Calls a function of the compiler's; see `HostCallsRunner.callHost`. */
+  callHost(
+    generation: number,
+    params: HostCallParams,
+    traceparent: string | undefined,
+    onAnswer: (answer: HostCallAnswer) => void,
   ): Promise<void>;
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
   /** See `InputTaken`. */

@@ -1,6 +1,7 @@
 import {
   type Commit,
   type CommitPart,
+  type HostFunctionDescription,
   type ParamsOf,
   type ProgramEnd,
   type RequestContext,
@@ -17,6 +18,7 @@ import { type CallResult, Calls } from './calls.js';
 import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
+import { HostCalls } from './host-calls.js';
 import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
@@ -44,6 +46,7 @@ interface Parts {
   readonly commits: Commits;
   readonly calls: Calls;
   readonly reentries: Reentries;
+  readonly hostCalls: HostCalls;
   readonly hotCounters: HotCounters;
 }
 
@@ -80,6 +83,7 @@ export class LiveRunner {
       runner.use({
         onReenter: (slot) => live((self) => self.#onReenter(slot)),
         onCallDone: (slot) => live((self) => self.#onCallDone(slot)),
+        onHostCall: (slot) => live((self) => self.#onHostCall(slot)),
         onHot: () => live((self) => self.#parts.hotCounters.onBell()),
         onDone: () => live((self) => self.#onDone()),
         onLimit: (limit) => live((self) => self.#onLimit(limit)),
@@ -149,6 +153,13 @@ export class LiveRunner {
       drainOutput: () => runner.drainOutput(),
       limits: host.limits,
     });
+    const hostCalls = new HostCalls(control, {
+      guard,
+      drainOutput: () => runner.drainOutput(),
+      callHost: (params, threadId, onAnswer) =>
+        events.callHost(generation, params, calls.traceOf(threadId)?.traceparent, onAnswer),
+      fault: (message) => this.#fault(clipped(message, run.MAX_END_MESSAGE_LENGTH)),
+    });
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(work);
     const commits = new Commits(memory, publisher, events.lane, host.events);
@@ -163,7 +174,18 @@ export class LiveRunner {
       notify: (counters) => events.onHot(generation, counters),
       fault: (message) => this.#fault(message),
     });
-    this.#parts = { runner, control, memory, indirection, work, commits, calls, reentries, hotCounters };
+    this.#parts = {
+      runner,
+      control,
+      memory,
+      indirection,
+      work,
+      commits,
+      calls,
+      reentries,
+      hostCalls,
+      hotCounters,
+    };
   }
 
   get isLost(): boolean {
@@ -224,6 +246,7 @@ export class LiveRunner {
       memory: this.memory.describe(),
       stubs,
       countFunction: this.#parts.runner.hello.countFunction,
+      callHostFunction: this.#parts.runner.hello.callHost,
       threadLocals: { ...this.memory.threadTemplate, offset: this.#parts.runner.hello.threadOffset },
       confinement: describeConfinement(this.#parts.runner.confinement, this.#host),
     };
@@ -231,6 +254,11 @@ export class LiveRunner {
 
   readMaps(): Promise<string> {
     return this.#parts.runner.readMaps();
+  }
+
+  /** Lets it call functions of the compiler's. @throws {ProtocolError} as `HostCalls.give`. */
+  giveHostFunctions(functions: readonly HostFunctionDescription[]): void {
+    this.#parts.hostCalls.give(functions);
   }
 
   /** A part of the next commit. */
@@ -345,6 +373,11 @@ export class LiveRunner {
     if (!this.#parts.calls.onCallDone(slot)) this.#fault(`no call has ended in slot ${slot}`);
   }
 
+  #onHostCall(slot: number): void {
+    const wrong = this.#parts.hostCalls.onBell(slot);
+    if (wrong) this.#fault(wrong);
+  }
+
   #onDone(): void {
     if (!this.#parts.work.onDone()) this.#fault('the runner did work that nobody asked for');
   }
@@ -363,7 +396,7 @@ export class LiveRunner {
   /** Each part loses the runner whatever becomes of the others. */
   #lose(end: RunnerEnd): void {
     this.#isLost = true;
-    const { runner, calls, work, reentries, hotCounters } = this.#parts;
+    const { runner, calls, work, reentries, hostCalls, hotCounters } = this.#parts;
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
     const error = new RequestError('RUNNER_LOST', words, { end, own: false });
     for (const lose of [
@@ -371,6 +404,7 @@ export class LiveRunner {
       () => work.lose(error),
       () => this.memory.release(error),
       () => reentries.lose(),
+      () => hostCalls.lose(),
       () => hotCounters.lose(),
     ])
       runner.guard.attempt('runner.end', lose);

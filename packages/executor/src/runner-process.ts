@@ -10,7 +10,12 @@ import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { InputPipe } from './input-pipe.js';
 import type { Limits } from './limits.js';
-import { BellKind, CALL_SLOT_COUNT, REENTRY_SLOT_COUNT } from './native/shared-layout.js';
+import {
+  BellKind,
+  CALL_SLOT_COUNT,
+  HOST_CALL_SLOT_COUNT,
+  REENTRY_SLOT_COUNT,
+} from './native/shared-layout.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
 import { RunnerPipes } from './runner-pipes.js';
 import {
@@ -323,6 +328,7 @@ export class RunnerProcess {
     if (events) {
       if (kind === BellKind.reenter && slot < REENTRY_SLOT_COUNT) return events.onReenter(slot);
       if (kind === BellKind.callDone && slot < CALL_SLOT_COUNT) return events.onCallDone(slot);
+      if (kind === BellKind.hostCall && slot < HOST_CALL_SLOT_COUNT) return events.onHostCall(slot);
       if (kind === BellKind.hot) return events.onHot();
       if (kind === BellKind.done) return events.onDone();
       if (kind === BellKind.limit) return events.onLimit(value);

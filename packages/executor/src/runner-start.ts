@@ -19,7 +19,8 @@ export class RunnerStartError extends FarJITError {
 }
 
 /**
- * What a runner says of itself: where its reservation, its resolver, what counted code calls and what runs programs are; and the
+ * What a runner says of itself: where its reservation, its resolver, what counted code calls, what runs programs and what calls
+ * the compiler's functions are; and the
  * thread-local memory of each of its threads, by its distance from the thread pointer, in bytes.
  */
 export interface RunnerAddresses {
@@ -27,6 +28,7 @@ export interface RunnerAddresses {
   readonly resolver: ExecutorAddr;
   readonly countFunction: ExecutorAddr;
   readonly runProgram: ExecutorAddr;
+  readonly callHost: ExecutorAddr;
   readonly threadOffset: number;
 }
 
@@ -42,6 +44,8 @@ export interface RunnerConfinement extends ConfineAnswer {
 export interface RunnerEvents {
   onReenter(slot: number): void;
   onCallDone(slot: number): void;
+  /** A thread calls a function of the compiler's. */
+  onHostCall(slot: number): void;
   /** Counters have reached their thresholds. */
   onHot(): void;
   /** The control thread has done its work. */
@@ -91,22 +95,23 @@ export function checkHello(
   { totalBytes, pageBytes }: Pick<ReservationLayout, 'totalBytes' | 'pageBytes'>,
   userAddressBits: number,
 ): RunnerAddresses {
-  const { base, resolver, countFunction, runProgram, threadOffset } = hello;
+  const { base, resolver, countFunction, runProgram, callHost, threadOffset } = hello;
   const limit = 1n << BigInt(userAddressBits);
   const isPlaced = base > 0n && base % BigInt(pageBytes) === 0n && base + BigInt(totalBytes) <= limit;
   const isInReach = threadOffset >= -MAX_THREAD_OFFSET && threadOffset < MAX_THREAD_OFFSET;
-  const isWhole = resolver !== 0n && countFunction !== 0n && runProgram !== 0n;
+  const isWhole = [resolver, countFunction, runProgram, callHost].every((address) => address !== 0n);
   if (!isPlaced || !isInReach || !isWhole || hello.processId !== processId)
     throw new RunnerStartError(
       `it says: base 0x${base.toString(16)}, resolver 0x${resolver.toString(16)}, ` +
         `count function 0x${countFunction.toString(16)}, program function 0x${runProgram.toString(16)}, ` +
-        `thread offset ${threadOffset}, process ${hello.processId}`,
+        `host call function 0x${callHost.toString(16)}, thread offset ${threadOffset}, process ${hello.processId}`,
     );
   return {
     base: toExecutorAddr(base),
     resolver: toExecutorAddr(resolver),
     countFunction: toExecutorAddr(countFunction),
     runProgram: toExecutorAddr(runProgram),
+    callHost: toExecutorAddr(callHost),
     threadOffset: Number(threadOffset),
   };
 }

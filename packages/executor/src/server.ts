@@ -176,6 +176,7 @@ export class Server implements AsyncDisposable {
       const events = {
         lane: this.#host.turns.lane({ charge: () => {}, fault: reject }),
         compile: () => Promise.reject(new Error('nothing was asked to run')),
+        callHost: () => Promise.reject(new Error('nothing was asked to run')),
         onOutput: () => {},
         onInputTaken: () => {},
         isCongested: () => false,

@@ -1,6 +1,7 @@
 import {
   type Answer,
   type Connection,
+  hostFunctions,
   indirection,
   memory,
   type ParamsOf,
@@ -66,6 +67,9 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(symbols.lookupThreadLocals, async (runner, { names }) => ({
     variables: await runner.lookupThreadLocals(names),
   }));
+  connection.onNotification(hostFunctions.giveHostFunctions, ({ functions }, generation) => {
+    if (runners.current?.generation === generation) runners.current.giveHostFunctions(functions);
+  });
   connection.onNotification(memory.stageCommit, (part, generation) => {
     // Of a runner that is gone: so is its commit.
     if (runners.current?.generation === generation) runners.current.stage(part);

@@ -1,5 +1,6 @@
 import {
   type Connection,
+  hostFunctions,
   indirection,
   session as messages,
   type ParamsOf,
@@ -177,6 +178,14 @@ export class SessionRunners {
       lane,
       compile: (generation, trampoline, traceparent, onAnswer) =>
         this.#compile(generation, trampoline, traceparent, onAnswer),
+      callHost: async (generation, params, traceparent, onAnswer) => {
+        await connection.request(hostFunctions.callHost, params, {
+          generation,
+          traceparent,
+          isTraced: false,
+          onResult: onAnswer,
+        });
+      },
       onOutput: (generation, stream, content) =>
         connection.notify(messages.output, { stream, content }, generation),
       onInputTaken: (generation, costBytes, isOpen) =>

@@ -77,6 +77,7 @@ test('what the runner says of itself is read, all of its bits', (t) => {
   bytes.writeBigUInt64LE(WIDE + 1n, CONTROL.resolver);
   bytes.writeBigUInt64LE(WIDE + 2n, CONTROL.countFunction);
   bytes.writeBigUInt64LE(WIDE + 3n, CONTROL.runProgram);
+  bytes.writeBigUInt64LE(WIDE + 4n, CONTROL.callHost);
   bytes.writeBigInt64LE(-70_000n, CONTROL.threadOffset);
   bytes.writeUInt32LE(0xffff_fff0, CONTROL.processId);
   t.deepEqual(area.readHello(), {
@@ -84,6 +85,7 @@ test('what the runner says of itself is read, all of its bits', (t) => {
     resolver: WIDE + 1n,
     countFunction: WIDE + 2n,
     runProgram: WIDE + 3n,
+    callHost: WIDE + 4n,
     threadOffset: -70_000n,
     processId: 0xffff_fff0,
   });

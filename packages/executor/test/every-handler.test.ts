@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   createMemoryTransportPair,
+  hostFunctions,
   indirection,
   run,
   session,
@@ -29,7 +30,13 @@ import { layoutReservation } from '../src/reservation-layout.js';
 import { RunnerPool } from '../src/runner-pool.js';
 import { CountedUsers } from './counted-users.js';
 import { hostileRunner } from './hostile-runner-path.js';
-import { callDouble as callDoubleCode, spin, storeConstant, writeBlockRepeatedly } from './machine-code.js';
+import {
+  callDouble as callDoubleCode,
+  callHost,
+  spin,
+  storeConstant,
+  writeBlockRepeatedly,
+} from './machine-code.js';
 import {
   callDouble,
   commitOf,
@@ -167,6 +174,14 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
     const compiler = await open();
     const { stub } = await emitStub(compiler);
     const entry = await load(compiler, callDoubleCode(stub));
+    arm();
+    await settled(callDouble(compiler, entry));
+  },
+  'host-call.answer': async ({ arm, open }) => {
+    const compiler = await open();
+    const entry = await load(compiler, callHost(compiler.runner.callHostFunction ?? 0n, 7n, 0));
+    const functions = [{ number: 7, result: 'double' as const, parameters: [] }];
+    compiler.connection.notify(hostFunctions.giveHostFunctions, { functions }, compiler.live.generation);
     arm();
     await settled(callDouble(compiler, entry));
   },

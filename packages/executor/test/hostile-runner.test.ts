@@ -1,7 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Connection, createMemoryTransportPair, indirection, run, session, symbols } from '@farjit/protocol';
+import {
+  Connection,
+  createMemoryTransportPair,
+  hostFunctions,
+  indirection,
+  run,
+  session,
+  symbols,
+} from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { COUNTERS_PER_MS, HOT_INTERVAL_MS } from '../src/hot-counters.js';
@@ -51,6 +59,15 @@ const FAULTS: readonly [string, RegExp][] = [
   ['limit reached twice', /rang with limit 3/],
   ['limit that there is not', /rang with limit 99/],
   ['call that nobody made', /no call has ended in slot 63/],
+  ['host call slot out of range', /kind 7, slot 256/],
+  ['host call slot that is not posted', /host call slot 3 is in state 0/],
+  ['host call of what was not given', /calls function 8 of the compiler's, which it was not given/],
+  ['host call of a number that is none', /calls function 18446744073709551615 of the compiler's/],
+  ['host call of a number that a double rounds', /calls function 9007199254740999 of the compiler's/],
+  ['host call slot posted twice', /host call slot 1 was posted twice/],
+  ['host call with too little', /passes 0 arguments to a function of 1 \(function 7 of the compiler's\)/],
+  ['host call with more than there is', /passes 31 arguments to a function of 1/],
+  ['host call with what is of another type', /passes what is no i8 as argument 1/],
 ];
 
 for (const [mode, message] of FAULTS)
@@ -62,6 +79,9 @@ for (const [mode, message] of FAULTS)
       limits.push(limit.name);
     });
     compiler.onReenter = () => new Promise(() => {});
+    const functions = [{ number: 7, result: 'void' as const, parameters: ['i8' as const] }];
+    compiler.connection.notify(hostFunctions.giveHostFunctions, { functions }, compiler.live.generation);
+    compiler.connection.handle(hostFunctions.callHost, () => new Promise(() => {}));
     const error = await t.throwsAsync(callIn(compiler), { code: 'RUNNER_LOST', message });
     t.deepEqual(limits, mode === 'limit reached twice' ? ['threads'] : []);
     t.like(error, { data: { end: { kind: 'fault' } } });

@@ -17,7 +17,10 @@ import {
   END,
   END_MESSAGE_BYTES,
   EndKind,
+  HOST_CALL_SLOT,
+  HOST_CALL_SLOT_BYTES,
   HOT_BITS_OFFSET,
+  HostCallState,
   REENTRY_SLOT,
   REENTRY_SLOT_BYTES,
   REENTRY_SLOT_COUNT,
@@ -97,6 +100,21 @@ function ringHot(pages: readonly number[], words: readonly number[]): void {
   ring(BellKind.hot);
 }
 
+/** Posts a call of a function of the compiler's, and rings. */
+function callHost(
+  slot: number,
+  number: bigint,
+  words: readonly bigint[],
+  argumentCount = words.length,
+): void {
+  const at = CONTROL.hostCalls + slot * HOST_CALL_SLOT_BYTES;
+  writeWord(at + HOST_CALL_SLOT.function, number);
+  for (const [index, word] of words.entries()) writeWord(at + HOST_CALL_SLOT.words + 8 * (1 + index), word);
+  writeHalf(at + HOST_CALL_SLOT.argumentCount, argumentCount);
+  writeHalf(at + HOST_CALL_SLOT.state, HostCallState.posted);
+  ring(BellKind.hostCall, slot);
+}
+
 function waitForEver(): never {
   for (;;) nextBell();
 }
@@ -141,6 +159,18 @@ const ON_CALL: Record<string, (slot: number) => void> = {
     writeHalf(CONTROL.reentry + REENTRY_SLOT_BYTES + REENTRY_SLOT.state, ReentryState.posted);
     ring(BellKind.reenter, 1);
   },
+  'host call slot out of range': () => ring(BellKind.hostCall, 256),
+  'host call slot that is not posted': () => ring(BellKind.hostCall, 3),
+  'host call of what was not given': () => callHost(255, 8n, []),
+  'host call of a number that is none': () => callHost(0, 2n ** 64n - 1n, []),
+  'host call of a number that a double rounds': () => callHost(0, 2n ** 53n + 7n, []),
+  'host call slot posted twice': () => {
+    callHost(1, 7n, [0xffff_ffff_ffff_ff80n]);
+    ring(BellKind.hostCall, 1);
+  },
+  'host call with too little': () => callHost(0, 7n, []),
+  'host call with more than there is': () => callHost(0, 7n, [1n], 0xffff_ffff),
+  'host call with what is of another type': () => callHost(0, 7n, [128n]),
   'call that is still posted': (slot) => ring(BellKind.callDone, slot),
   'call that nobody made': () => ring(BellKind.callDone, 63),
   'more bells than a turn hears, and ends': (slot) => {
@@ -185,6 +215,7 @@ writeWord(CONTROL.base, mode === 'base not on a page' ? base + 8n : base);
 writeWord(CONTROL.resolver, mode === 'no resolver' ? 0n : 0x5555_0000_0000n);
 writeWord(CONTROL.countFunction, mode === 'no count function' ? 0n : 0x5555_0000_1000n);
 writeWord(CONTROL.runProgram, mode === 'no program function' ? 0n : 0x5555_0000_2000n);
+writeWord(CONTROL.callHost, mode === 'no host call function' ? 0n : 0x5555_0000_3000n);
 writeHalf(CONTROL.processId, mode === 'process id of another' ? 1 : process.pid);
 if (mode === 'bell before hello') ring(BellKind.done);
 ring(BellKind.hello);

@@ -55,6 +55,22 @@ export function callVoid(address: bigint): Uint8Array<ArrayBuffer> {
   return assemble(SUB_RSP_8, MOV_RAX, { imm64: address }, CALL_RAX, ADD_RSP_8, RET);
 }
 
+/** `(*(void (*)(uint64_t, uint64_t *, uint64_t))callHost)(number, block, argumentCount)` */
+export function callHost(callHost: bigint, number: bigint, argumentCount: number): Uint8Array<ArrayBuffer> {
+  return assemble(
+    SUB_RSP_8,
+    [0x48, 0x89, 0xfe], // movq %rdi, %rsi
+    [0x48, 0xbf], // movabsq $number, %rdi
+    { imm64: number },
+    [0xba, argumentCount, 0, 0, 0], // movl $argumentCount, %edx
+    MOV_RAX,
+    { imm64: callHost },
+    CALL_RAX,
+    ADD_RSP_8,
+    RET,
+  );
+}
+
 /** `(*(void (*)(int))address)(argument)` */
 export function callWithInt(address: bigint, argument: number): Uint8Array<ArrayBuffer> {
   const immediate = Buffer.alloc(4);

@@ -6,6 +6,7 @@ const HELLO = {
   resolver: 1n,
   countFunction: 2n,
   runProgram: 3n,
+  callHost: 4n,
   threadOffset: -70_000n,
   processId: 42,
 };
@@ -19,6 +20,7 @@ test('a runner is where user space is, all of it', (t) => {
     resolver: 1n,
     countFunction: 2n,
     runProgram: 3n,
+    callHost: 4n,
     threadOffset: -70_000,
   });
   const last = END - BigInt(RESERVATION_BYTES);
@@ -30,12 +32,12 @@ test('a runner is where user space is, all of it', (t) => {
 
 test('it has all that it must have, and is the process that was started', (t) => {
   const far = [{ threadOffset: -(2n ** 31n) }, { threadOffset: 2n ** 31n }];
-  const missing = [{ resolver: 0n }, { countFunction: 0n }, { runProgram: 0n }];
+  const missing = [{ resolver: 0n }, { countFunction: 0n }, { runProgram: 0n }, { callHost: 0n }];
   for (const wrong of [...missing, { processId: 43 }, ...far])
     t.throws(() => checkHello({ ...HELLO, ...wrong }, 42, LAYOUT, 47), {
       code: 'RUNNER_START_FAILED',
       message:
-        /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], program function 0x[03], thread offset -?\d+, process 4[23]$/,
+        /^it says: base 0x700000000000, resolver 0x[01], count function 0x[02], program function 0x[03], host call function 0x[04], thread offset -?\d+, process 4[23]$/,
     });
 });
 

@@ -14,6 +14,7 @@ export const FEATURES = {
     'thread-local variables: `threadLocals` of a runner says where there is room, `lookupThreadLocals` where those of libraries are',
   inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
   programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
+  'host-functions': "functions of the compiler's own, which code calls: `giveHostFunctions` and `callHost`",
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -26,8 +26,11 @@ export {
 } from './first-frame.js';
 export { MAX_REQUESTS_IN_FLIGHT, type RequestContext } from './handled-requests.js';
 export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
+export { isOfKind, wrongWords } from './host-words.js';
 export { joinWebSocket } from './joined-websocket.js';
 export type { MessageType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+export type { HostFunctionDescription, HostKind } from './messages/host-functions.js';
+export * as hostFunctions from './messages/host-functions.js';
 export { MESSAGES } from './messages/index.js';
 export type { StubBlock } from './messages/indirection.js';
 export * as indirection from './messages/indirection.js';

@@ -1,5 +1,6 @@
 import type { CArgument, CValue } from './c-values.js';
 import type { ScalarKind } from './call-signature.js';
+import type { ScalarValue } from './scalars.js';
 
 // Reads a signature in words as `parseSignature` does, in types.
 
@@ -16,6 +17,28 @@ export type ArgumentsOf<Signature> =
 /** What a function of a signature gives: `bigint` for `'i64(i32, u64)'`, and whatever functions of C give as above. */
 export type ResultOf<Signature> =
   Read<Signature> extends [infer Result, unknown] ? ValueOf<Result> : CValue | undefined;
+
+/** What a function in JavaScript of a signature is given: `[number, bigint]` for `'i64(i32, u64)'`, and scalars of all kinds as above. */
+export type ValuesOf<Signature> =
+  Read<Signature> extends [unknown, infer Parameters extends readonly unknown[]]
+    ? { [Index in keyof Parameters]: ValueOf<Parameters[Index]> }
+    : ScalarValue[];
+
+/** What one may give: `bigint | number` for `'i64(i32, u64)'`. */
+export type ReturnedFor<Signature> =
+  Read<Signature> extends [infer Result, unknown]
+    ? ReturnOf<Result>
+    : ScalarValue | boolean | null | undefined;
+
+type ReturnOf<Kind> = Kind extends 'void'
+  ? unknown
+  : Kind extends 'i1'
+    ? boolean | number
+    : Kind extends Wide
+      ? bigint | number
+      : Kind extends 'ptr'
+        ? bigint | number | null
+        : number;
 
 type ArgumentOf<Kind> = Kind extends Wide
   ? bigint | number

@@ -145,6 +145,21 @@ export class MaterializationError extends FarJITError {
 }
 
 /**
+ * A function in JavaScript has thrown, or has given what is not of its type: the call that its thread was in was ended. `cause` is
+ * what it has thrown, whatever that is.
+ * @remarks Mend the function, or have it say by its result what the program is to do.
+ */
+export class HostFunctionError extends FarJITError {
+  /** Of the function. */
+  readonly symbol: string;
+
+  constructor(symbol: string, problem: string, options?: ErrorOptions) {
+    super('HOST_FUNCTION_FAILED', `${symbol} ${problem}`, options);
+    this.symbol = symbol;
+  }
+}
+
+/**
  * Symbols that neither the session defines nor the runner has.
  * @remarks Define `names`, add the library or archive that does, or check the spelling.
  */

@@ -1,4 +1,4 @@
-import type { StubBlock } from '@farjit/protocol';
+import { hostFunctions, type StubBlock } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
@@ -21,6 +21,7 @@ export class ExecutorConduct {
   #isLost = false;
   readonly #limits = new Set<LimitName>();
   readonly #blocked = new Set<ExecutorAddr>();
+  #hostCallCount = 0;
   #blocks: StubBlock[] = [];
   #trampolineBytes = 1;
   #strayCount = 0;
@@ -39,6 +40,7 @@ export class ExecutorConduct {
     this.#isLost = false;
     this.#limits.clear();
     this.#blocked.clear();
+    this.#hostCallCount = 0;
     this.#blocks = [stubs];
     this.#trampolineBytes = trampolineBytes;
   }
@@ -95,6 +97,23 @@ export class ExecutorConduct {
     this.#blocked.add(trampoline);
     return () => {
       if (generation === this.#generation) this.#blocked.delete(trampoline);
+    };
+  }
+
+  /**
+   * A thread calls a function in JavaScript.
+   * @returns what to call when it has been answered.
+   * @throws {ProtocolError}
+   */
+  noteHostCall(generation: number): () => void {
+    if (!this.#isCurrent(generation)) return () => {};
+    if (this.#hostCallCount === hostFunctions.MAX_HOST_CALLS)
+      throw new ProtocolError(
+        `the executor calls more than ${hostFunctions.MAX_HOST_CALLS} functions of the compiler's at once`,
+      );
+    this.#hostCallCount++;
+    return () => {
+      if (generation === this.#generation) this.#hostCallCount--;
     };
   }
 

@@ -2,7 +2,9 @@ import {
   type Answer,
   type Connection,
   type FrameEvent,
+  hostFunctions,
   indirection,
+  type ParamsOf,
   type RequestContext,
   type ResultOf,
   type RunnerEnd,
@@ -22,6 +24,11 @@ export interface ExecutorHandlers {
     trampoline: ExecutorAddr,
     context: Pick<RequestContext, 'generation' | 'traceparent'>,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
+  /** @throws {ProtocolError} for what no executor asks for. */
+  callHost(
+    call: ParamsOf<typeof hostFunctions.callHost>,
+    context: Pick<RequestContext, 'generation' | 'traceparent'>,
+  ): Answer<ResultOf<typeof hostFunctions.callHost>> | Promise<ResultOf<typeof hostFunctions.callHost>>;
   functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
   limitReached(generation: number, limit: Limit): void;
@@ -48,6 +55,18 @@ export function handleExecutor(
       };
     } finally {
       answered();
+    }
+  });
+  connection.handle(hostFunctions.callHost, (call, context) => {
+    const answered = orClose(connection, () => conduct.noteHostCall(context.generation));
+    try {
+      const answer = orClose(connection, () => handlers.callHost(call, context));
+      if (answer instanceof Promise) return answer.finally(answered);
+      answered();
+      return answer;
+    } catch (error) {
+      answered();
+      throw error;
     }
   });
   connection.onNotification(session.runnerLost, ({ generation, end }) => {

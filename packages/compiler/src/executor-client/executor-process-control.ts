@@ -2,6 +2,8 @@ import {
   type Commit,
   type Connection,
   type Feature,
+  type HostFunctionDescription,
+  hostFunctions,
   indirection,
   memory,
   type ParamsOf,
@@ -115,6 +117,11 @@ export class ExecutorProcessControl {
     return this.has('thread-locals') ? this.#runner.threadLocals : undefined;
   }
 
+  /** Whether code can call functions of ours. */
+  get callsHostFunctions(): boolean {
+    return this.has('host-functions') && this.#runner.callHostFunction !== undefined;
+  }
+
   /** Starts a runner of the next generation, with so many stubs in its first block. */
   async startRunner(stubCount: number): Promise<RunnerStarted> {
     // What the executor tells next may be of this runner.
@@ -212,6 +219,11 @@ export class ExecutorProcessControl {
     options: CallRequestOptions,
   ): Promise<ResultOf<typeof run.runProgram>> {
     return this.#run(run.runProgram, params, options);
+  }
+
+  /** Lets a runner call functions in JavaScript, by the code that is sent next. */
+  giveHostFunctions(functions: HostFunctionDescription[], generation: number): void {
+    this.#connection.notify(hostFunctions.giveHostFunctions, { functions }, generation);
   }
 
   /** A piece of what a program reads: the caller has credit for it. */

@@ -37,7 +37,15 @@ export const SCALAR = { void: 0, double: 1, float: 2, i1: 3, i8: 4, i16: 5, i32:
 export const BINARY = { add: 8, fadd: 9, fsub: 11, fmul: 13, fdiv: 16 } as const;
 
 /** Conversions: `LLVMOpcode`. */
-export const CAST = { trunc: 30, zext: 31, sext: 32, uitofp: 35, ptrtoint: 39, bitcast: 41 } as const;
+export const CAST = {
+  trunc: 30,
+  zext: 31,
+  sext: 32,
+  uitofp: 35,
+  ptrtoint: 39,
+  inttoptr: 40,
+  bitcast: 41,
+} as const;
 
 /** `LLVMIntPredicate`. */
 export const ICMP = { ult: 36 } as const;

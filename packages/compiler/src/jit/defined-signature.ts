@@ -4,10 +4,12 @@ import type { FoundDefinition, SymbolRef } from '../core/jit-dylib.js';
 import { ModuleUnit } from '../frontends/llvm/module-layer.js';
 import { ObjectUnit } from '../frontends/llvm/object-unit.js';
 import { FunctionUnit } from '../layers/function-unit.js';
+import { HostFunctionUnit } from '../layers/host-function-unit.js';
 
-/** How a function is called, as what defines it says: bitcode, a front end, or who has added an object. */
+/** How a function is called, as what defines it says: bitcode, a front end, or who has added an object or a
+ * function in JavaScript. */
 export function definedSignature({ unit, name }: FoundDefinition): CallSignature | undefined {
-  if (unit instanceof FunctionUnit) return unit.signature;
+  if (unit instanceof FunctionUnit || unit instanceof HostFunctionUnit) return unit.signature;
   return unit instanceof ModuleUnit || unit instanceof ObjectUnit ? unit.signatures.get(name) : undefined;
 }
 

@@ -18,7 +18,6 @@ import {
   text,
   textWithoutNul,
 } from '../core/arguments.js';
-import { MaterializationUnit } from '../core/materialization-unit.js';
 import { type InputKind, inputKindOf } from '../frontends/llvm/input-kind.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
 
@@ -46,12 +45,16 @@ const readModule = is(
   (value) => isObject(value) && typeof value.name === 'string' && isObject(value.defines),
   'a module that has been read and verified',
 );
+const SIGNATURE = 'in words, or as an object';
 const definedNames = is(isObject, 'an object with the names as keys');
 const absolute = v.union(
   [executorAddr, v.strictObject({ address: executorAddr, callable: flag })],
   'an address (a bigint of 64 bits, without sign), or an object with "address" and "callable"',
 );
-const unitToDefine = is((value) => value instanceof MaterializationUnit, 'a MaterializationUnit');
+const hostFunction = v.strictObject(
+  { signature: is((value) => typeof value === 'string' || isObject(value), SIGNATURE), call: anyFunction },
+  `an object with "signature" (${SIGNATURE}) and "call", a function`,
+);
 
 /** What takes bytes of each kind. */
 const TAKEN_BY: Readonly<Record<InputKind, string>> = {
@@ -101,6 +104,10 @@ export function checkAbsolute(symbols: unknown): void {
   checkNames(symbols, 'symbols', absolute);
 }
 
+export function checkHostFunctions(functions: unknown): void {
+  checkNames(functions, 'functions', hostFunction);
+}
+
 /** @param isOurs whether a value is a dylib of the same JIT. */
 export function checkReexports(names: unknown, isOurs: (value: unknown) => boolean): void {
   const target = v.union(
@@ -113,10 +120,6 @@ export function checkReexports(names: unknown, isOurs: (value: unknown) => boole
 /** @param isOurs whether a value is a dylib of the same JIT. */
 export function checkDylib(other: unknown, isOurs: (value: unknown) => boolean): void {
   checkArgument(is(isOurs, 'a dylib of the same JIT'), other, 'other');
-}
-
-export function checkUnit(unit: unknown): void {
-  checkArgument(unitToDefine, unit, 'unit');
 }
 
 function checkNames(given: unknown, argument: string, meaning: v.GenericSchema): void {

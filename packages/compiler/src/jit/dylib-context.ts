@@ -2,6 +2,7 @@ import type { CallSignature } from '../calls/call-signature.js';
 import type { WrapperCalls } from '../calls/wrapper-calls.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
+import type { HostFunctionLayer } from '../layers/host-function-unit.js';
 import type { LayerStack } from '../layers/layer-stack.js';
 import type { OutputIterations } from '../observe/output-iteration.js';
 import type { Platform } from '../platform/platform.js';
@@ -14,6 +15,7 @@ export interface DylibContext {
   readonly codegen: CodegenPool;
   readonly layers: LayerStack;
   readonly calls: WrapperCalls;
+  readonly hostFunctions: HostFunctionLayer;
   readonly platform: Platform;
   readonly output: OutputIterations<OutputChunk>;
   /** How a call from outside passes arguments to what a name means, where that is known. */

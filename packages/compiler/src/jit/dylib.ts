@@ -1,9 +1,10 @@
 // More than 400 lines: a method for each thing that is done with a dylib, and the errors of each.
-import { FarJITError } from '@farjit/protocol/errors';
+import { FarJITError, FeatureError } from '@farjit/protocol/errors';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
+import { type AnyHostFunction, type HostFunctions, hostSignature } from '../calls/host-function.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
@@ -14,7 +15,7 @@ import { anyFunction, checkArgument, nameText } from '../core/arguments.js';
 import { copyOf } from '../core/copy-of.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
 import { type JITDylib, Reexports, type SymbolRef } from '../core/jit-dylib.js';
-import type { MaterializationUnit } from '../core/materialization-unit.js';
+import { MaterializationUnit } from '../core/materialization-unit.js';
 import { definingGenerator } from '../core/shared-questions.js';
 import { FUNCTION } from '../core/symbol-flags.js';
 import type { ArchiveMembers } from '../frontends/llvm/archive-members.js';
@@ -45,8 +46,8 @@ import {
   checkAddObject,
   checkDylib,
   checkEntryOptions,
+  checkHostFunctions,
   checkReexports,
-  checkUnit,
   checkVerifiedModule,
 } from './dylib-arguments.js';
 import type { DylibContext } from './dylib-context.js';
@@ -60,7 +61,7 @@ import type {
   ObjectOptions,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
-import { resourceTracker } from './resource-tracker.js';
+import { resourceTracker, trackerOfAll } from './resource-tracker.js';
 import { type RunningProgram, runningProgram } from './running-program.js';
 
 /** A name of the same dylib, or of another. */
@@ -402,9 +403,39 @@ export class Dylib {
     return this.defineModule({ name, ...(await untilAborted(signal, notCompiled(name), read)) });
   }
 
+  /**
+   * Defines functions in JavaScript, which code calls by their names as it calls functions of C. They take and give scalars.
+   * @throws {ArgumentError} for what is none, and for a signature with something else in it.
+   * @throws {SignatureError} when the words are none; it says where.
+   * @throws {LinkError} `duplicate-definition` when a name is defined already; then none is added.
+   * @throws {FeatureError} when the executor is of a release that calls none.
+   */
+  define<const Signatures extends Readonly<Record<string, CallSignature | string>>>(
+    functions: HostFunctions<Signatures>,
+  ): ResourceTracker;
   /** For front ends: defines what a unit describes. */
-  define(unit: MaterializationUnit): ResourceTracker {
-    checkUnit(unit);
+  define(unit: MaterializationUnit): ResourceTracker;
+  define(
+    given: MaterializationUnit | HostFunctions<Readonly<Record<string, CallSignature | string>>>,
+  ): ResourceTracker {
+    if (given instanceof MaterializationUnit) return this.#define(given);
+    checkHostFunctions(given);
+    const { session, hostFunctions } = this.#context;
+    const { executor, hostCalls } = session;
+    const units = Object.entries(given).map(([name, definition]) => {
+      if (!executor.callsHostFunctions)
+        throw new FeatureError(
+          `${name} is not defined: the executor (${executor.server}) is of a release that calls no functions in JavaScript`,
+        );
+      const signature = hostSignature(name, signatureFrom(definition.signature));
+      // As it is now, with its object.
+      const implementation = definition.call.bind(definition) as AnyHostFunction;
+      return hostFunctions.unit(name, hostCalls.nextNumber(), signature, implementation);
+    });
+    return trackerOfAll(units.map((unit) => () => this.#define(unit)));
+  }
+
+  #define(unit: MaterializationUnit): ResourceTracker {
     const { session, onRemoved, onChanged } = this.#context;
     session.define(unit, this.#dylib);
     this.#members.noteChanged();

@@ -3,6 +3,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
+import type { HostFunctions } from '../calls/host-function.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
@@ -14,6 +15,7 @@ import type { LocalExecutor } from '../executor-client/local-executor.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
+import { HostFunctionLayer } from '../layers/host-function-unit.js';
 import { type LayerStack, stackLayers } from '../layers/layer-stack.js';
 import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
@@ -107,6 +109,7 @@ export class JIT implements AsyncDisposable {
       codegen,
       layers,
       calls: this.#calls,
+      hostFunctions: new HostFunctionLayer(layers),
       platform: new Platform(session, wrapperLayer),
       output: this.#output.iterations,
       signatureOf: (ref) => this.signatureOf(ref),
@@ -145,6 +148,13 @@ export class JIT implements AsyncDisposable {
   /** The embedded executor's process id; undefined for a remote one. */
   get localExecutorProcessId(): number | undefined {
     return this.#local?.processId;
+  }
+
+  /** Defines functions in JavaScript in the main dylib: see `Dylib.define`. */
+  define<const Signatures extends Readonly<Record<string, CallSignature | string>>>(
+    functions: HostFunctions<Signatures>,
+  ): ResourceTracker {
+    return this.mainDylib.define(functions);
   }
 
   /** Adds a module to the main dylib: see `Dylib.addModule`. */

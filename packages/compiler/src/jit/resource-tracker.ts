@@ -19,3 +19,22 @@ export function resourceTracker({
     [Symbol.asyncDispose]: async () => remove(),
   };
 }
+
+/** Makes what each adds, or nothing when one of them throws: one tracker of all. */
+export function trackerOfAll(adders: readonly (() => ResourceTracker)[]): ResourceTracker {
+  const trackers: ResourceTracker[] = [];
+  const remove = () => {
+    for (const tracker of trackers.splice(0)) tracker.remove();
+  };
+  try {
+    for (const add of adders) trackers.push(add());
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  const names = trackers.flatMap((tracker) => tracker.names);
+  const checkRemovable = () => {
+    for (const tracker of trackers) tracker.checkRemovable();
+  };
+  return resourceTracker({ names: () => names, remove, checkRemovable });
+}

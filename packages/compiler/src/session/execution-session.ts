@@ -39,6 +39,7 @@ import type { CompileAction } from './compile-action.js';
 import type { Definitions, Redefines } from './definitions.js';
 import { executorHandlers } from './executor-handlers.js';
 import type { Guesses } from './guesses.js';
+import type { HostCalls } from './host-calls.js';
 import { SessionCode } from './session-code.js';
 import type { FoundSymbol } from './symbol-resolver.js';
 
@@ -73,6 +74,7 @@ export class ExecutionSession implements CallingSession {
   readonly tierUp: TierUp;
   readonly guesses: Guesses;
   readonly compileAction: CompileAction;
+  readonly hostCalls: HostCalls;
   readonly #code: SessionCode;
   readonly #runners: RunnerSupervisor;
   readonly #commits: CommitSender;
@@ -94,6 +96,7 @@ export class ExecutionSession implements CallingSession {
       mayReplace,
       plugins,
       runner: () => this.#runner,
+      executor: () => this.#executor,
       commits: () => this.#commits,
       hasCallbacks: () => this.#reentries.isBusy,
       isClosed: () => this.#closed !== undefined,
@@ -111,10 +114,15 @@ export class ExecutionSession implements CallingSession {
     this.tierUp = code.tierUp;
     this.guesses = code.guesses;
     this.compileAction = code.compileAction;
+    this.hostCalls = code.hostCalls;
     const { events, stubs, compileAction } = code;
     const runners = new RunnerSupervisor(hotThreshold, {
       attached: (runner) => this.#onRunnerAttached(runner),
-      lost: ({ generation }, end) => events.emit({ type: 'runner-lost', generation, end }),
+      lost: (runner, end) => {
+        const { generation } = runner;
+        events.emit({ type: 'runner-lost', generation, end });
+        this.hostCalls.noteLost(runner);
+      },
     });
     const callbacks = new CompileCallbackManager(stubs, (stub, runner) => compileAction.run(stub, runner));
     const executor = () => this.#executor;
@@ -173,11 +181,13 @@ export class ExecutionSession implements CallingSession {
       events: session.events,
       tierUp: session.tierUp,
       programs: session.programs,
+      hostCalls: session.hostCalls,
     });
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
     void session.#executor.closed.then((reason) => {
       const closed = new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
       session.#closed ??= closed;
+      session.hostCalls.noteLost(session.#runner);
       // Requests have been rejected by then; whoever waits for something else still waits.
       setImmediate(() => session.#runner.abandon(() => session.#closed ?? closed));
     });

@@ -6,6 +6,7 @@ import type { EventStream } from '../observe/events.js';
 import type { TierUp } from '../optimize/tier-up.js';
 import { lossError } from '../runner/runner-errors.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import type { HostCalls } from './host-calls.js';
 
 /** Whom what an executor says concerns. */
 export interface ExecutorHandlersContext {
@@ -14,6 +15,7 @@ export interface ExecutorHandlersContext {
   readonly events: EventStream;
   readonly tierUp: TierUp;
   readonly programs: Programs;
+  readonly hostCalls: HostCalls;
 }
 
 /** What a session does with what its executor says. */
@@ -23,6 +25,7 @@ export function executorHandlers({
   events,
   tierUp,
   programs,
+  hostCalls,
 }: ExecutorHandlersContext): ExecutorHandlers {
   const noteHot = (counters: readonly ExecutorAddr[], generation: number) => {
     const runner = runners.ofGeneration(generation);
@@ -35,6 +38,10 @@ export function executorHandlers({
   return {
     reenter: (trampoline, { generation, traceparent }) =>
       reentries.reenter(trampoline, generation, traceparent),
+    callHost: (call, { generation }) => {
+      const runner = runners.ofGeneration(generation);
+      return runner ? hostCalls.call(call, runner) : { outcome: 'failed', token: 0 };
+    },
     functionsHot: noteHot,
     runnerLost: (generation, end) => {
       runners.noteLost(generation, end);

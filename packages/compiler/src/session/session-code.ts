@@ -1,5 +1,6 @@
 import { Assumptions } from '../core/assumptions.js';
 import { Materializations } from '../core/materializations.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { LinkerSets } from '../layers/linker-sets.js';
 import { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
@@ -19,6 +20,7 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import { CompileAction } from './compile-action.js';
 import { Definitions, type Redefines } from './definitions.js';
 import { Guesses } from './guesses.js';
+import { HostCalls } from './host-calls.js';
 import { OptimizedCode } from './optimized-code.js';
 import { ResourceManager } from './resource-manager.js';
 import { SymbolResolver } from './symbol-resolver.js';
@@ -32,6 +34,7 @@ export interface SessionCodeContext {
   /** The current runner, lost or not. */
   runner(): RunnerContext;
   commits(): CommitSender;
+  executor(): ExecutorProcessControl;
   /** Whether threads wait for code that they need now. */
   hasCallbacks(): boolean;
   /** What fails from then on does so because it was cut short. */
@@ -84,6 +87,8 @@ export class SessionCode {
     dylibOf: (unit) => this.definitions.dylibOf(unit),
     materializations: () => this.materializations,
   });
+  /** Functions in JavaScript. */
+  readonly hostCalls: HostCalls = new HostCalls(() => this.#context.executor());
   /** The caller's come before the session's own. */
   readonly #plugins: ObjectLinkingPlugin[] = [
     new StubRedirection(),
@@ -91,6 +96,7 @@ export class SessionCode {
     this.dsoHandles,
     this.sets,
     this.counters,
+    this.hostCalls,
     new BacktraceNames(),
     new EHFrames(),
   ];

@@ -35,6 +35,7 @@ export const DEAF_HANDLERS: ExecutorHandlers = {
   runnerLost: () => {},
   limitReached: () => {},
   inputTaken: () => {},
+  callHost: () => ({ outcome: 'failed', token: 0 }),
   output: () => {},
   frame: () => {},
   connection: () => {},
@@ -75,6 +76,7 @@ export function runnerOf(generation: number, base = 0x7f00_0000_0000n): RunnerSt
       count: 512,
     },
     countFunction: toExecutorAddr(0x2000n),
+    callHostFunction: toExecutorAddr(0x3000n),
     confinement: {
       sandbox: 'default',
       noNewPrivileges: true,

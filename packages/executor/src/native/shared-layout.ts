@@ -19,10 +19,14 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0xa8ddd17a;
+export const LAYOUT_VERSION = 0xaebe1d55;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
+/** calls of functions of the compiler's, at a time; one for each thread */
+export const HOST_CALL_SLOT_COUNT = 256;
+/** the result of such a call, and its arguments */
+export const HOST_CALL_WORDS = 32;
 /** arguments and results of a call */
 export const BLOCK_BYTES = 49152;
 /** names of one lookup, with what ends each */
@@ -77,6 +81,8 @@ export const BellKind = {
   done: 5,
   /** `control.hot_pending` has become 1 */
   hot: 6,
+  /** `slot`: a thread waits in that host call slot, see its state */
+  hostCall: 7,
   /** `value`: an `enum farjit_limit` that was reached, once each */
   limit: 8,
   /** confine yourself, as `control.confine` says */
@@ -257,6 +263,34 @@ export const REENTRY_SLOT = {
 } as const;
 export const REENTRY_SLOT_BYTES = 32;
 
+/** `enum farjit_host_call_state`. Of a call of a function of the compiler's: a futex word. */
+export const HostCallState = {
+  /** claimed by a thread: -> CLAIMED */
+  free: 0,
+  /** being filled: -> POSTED, then the doorbell */
+  claimed: 1,
+  /** the thread waits; the host: -> RELEASED or UNWIND */
+  posted: 2,
+  /** the thread wakes: takes the result, -> FREE */
+  released: 3,
+  /** the thread wakes: -> FREE, then fails as over a callback that has failed */
+  unwind: 4,
+} as const;
+
+/** `struct farjit_host_call_slot`. */
+export const HOST_CALL_SLOT = {
+  state: 0,
+  threadId: 4,
+  /** of the failure, from the host with UNWIND */
+  token: 8,
+  argumentCount: 12,
+  /** its number, which the compiler has given */
+  function: 16,
+  /** the result, from the host with RELEASED; then the arguments */
+  words: 24,
+} as const;
+export const HOST_CALL_SLOT_BYTES = 280;
+
 /**
  * `enum farjit_call_state`. Of a call into JIT'd code, one worker thread per slot: a futex word. The first call may
  * be POSTED right after SPAWN, or before it: a new worker makes IDLE only of NO_WORKER.
@@ -397,25 +431,28 @@ export const CONTROL = {
   countFunction: 104,
   /** address of farjit_run_program */
   runProgram: 112,
+  /** address of farjit_call_host */
+  callHost: 120,
   /** where a thread's copy of the template is, counted from its thread pointer; signed */
-  threadOffset: 120,
-  processId: 128,
+  threadOffset: 128,
+  processId: 136,
   /** live threads made by JIT'd code; the runner waits on it for their end */
-  programThreads: 132,
+  programThreads: 140,
   /**
    * set after the bits of a counter; who sets it rings HOT, and the host clears it before it looks at
    * the bits
    */
-  hotPending: 136,
+  hotPending: 144,
   /** for FILL_THREADS, from the host */
-  threadUnits: 140,
-  confine: 272,
-  end: 832,
-  addresses: 2296,
-  names: 35064,
+  threadUnits: 148,
+  confine: 280,
+  end: 840,
+  addresses: 2304,
+  names: 35072,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100600,
+  hotPages: 100608,
   reentry: 166144,
-  calls: 174336,
+  hostCalls: 174336,
+  calls: 246016,
 } as const;
-export const CONTROL_BYTES = 3324160;
+export const CONTROL_BYTES = 3395840;

@@ -1,4 +1,5 @@
 import type { MessageType } from './declare.js';
+import * as hostFunctions from './host-functions.js';
 import * as indirection from './indirection.js';
 import * as memory from './memory.js';
 import * as run from './run.js';
@@ -10,6 +11,11 @@ function isMessage(value: unknown): value is MessageType {
 }
 
 /** Every message of the wire, for documentation and checks. */
-export const MESSAGES: readonly MessageType[] = [session, memory, symbols, indirection, run].flatMap(
-  (module) => Object.values(module).filter(isMessage),
-);
+export const MESSAGES: readonly MessageType[] = [
+  session,
+  memory,
+  symbols,
+  indirection,
+  run,
+  hostFunctions,
+].flatMap((module) => Object.values(module).filter(isMessage));

@@ -94,6 +94,11 @@ export const runnerStarted = v.object({
    */
   countFunction: executorAddr,
   /**
+   * Address of `void farjit_call_host(uint64_t function, uint64_t *words, uint64_t argumentCount)`, of the feature
+   * `host-functions`.
+   */
+  callHostFunction: v.optional(executorAddr),
+  /**
    * Room for thread-local variables, of the feature `thread-locals`. Each thread has as much memory of its own, and its first
    * byte lies `offset` bytes from the thread pointer, in every thread. What is written into segments here is what the memory of
    * threads begins with: those that are there get it before a pointer leads to code of the same commit, in whole units of 64

@@ -1,0 +1,123 @@
+import { type Answer, type hostFunctions, type ParamsOf, type ResultOf, wrongWords } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeHostFunction } from '../calls/host-function.js';
+import { CALL_HOST_NAME } from '../calls/host-thunk.js';
+import { readWords, writeWord, wrongResult } from '../calls/host-words.js';
+import { HostFunctionError } from '../core/errors.js';
+import type { ObjectPart } from '../core/materialization-unit.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { LinkedGraph } from '../jitlink/link.js';
+import { HostFunctionUnit } from '../layers/host-function-unit.js';
+import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
+import type { Linked } from '../runner/linked.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+
+type HostCall = ParamsOf<typeof hostFunctions.callHost>;
+type HostAnswer = ResultOf<typeof hostFunctions.callHost>;
+
+const NO_NAMES: readonly string[] = [];
+const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
+
+/** Calls of functions in JavaScript: which of them a runner was given, and what becomes of each call. */
+export class HostCalls implements ObjectLinkingPlugin {
+  readonly #executor: () => Pick<ExecutorProcessControl, 'giveHostFunctions'>;
+  readonly #given = new WeakMap<RunnerContext, Map<number, HostFunctionUnit>>();
+  readonly #ends = new WeakMap<RunnerContext, AbortController>();
+  #lastNumber = 0;
+
+  constructor(executor: () => Pick<ExecutorProcessControl, 'giveHostFunctions'>) {
+    this.#executor = executor;
+  }
+
+  /** For one more function. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  ownNames({ unit }: ObjectPart): readonly string[] {
+    return unit instanceof HostFunctionUnit ? [CALL_HOST_NAME] : NO_NAMES;
+  }
+
+  resolve({ unit }: ObjectPart, { runner }: RunnerContext): ReadonlyMap<string, ExecutorAddr> {
+    if (!(unit instanceof HostFunctionUnit)) return NO_ADDRESSES;
+    // Where there is none, there is no unit of the kind.
+    const { callHostFunction } = runner;
+    return callHostFunction === undefined ? NO_ADDRESSES : new Map([[CALL_HOST_NAME, callHostFunction]]);
+  }
+
+  /** Before the code that calls it is sent. A runner that was given a function has it until its end, as it may have the code. */
+  emitted({ part: { unit } }: Linked, _graph: LinkedGraph, runner: RunnerContext): void {
+    if (!(unit instanceof HostFunctionUnit)) return;
+    const given = this.#given.get(runner) ?? new Map<number, HostFunctionUnit>();
+    this.#given.set(runner, given);
+    if (given.has(unit.hostNumber)) return;
+    given.set(unit.hostNumber, unit);
+    this.#executor().giveHostFunctions(
+      [describeHostFunction(unit.hostNumber, unit.signature)],
+      runner.generation,
+    );
+  }
+
+  /**
+   * Calls a function that a runner asks for. Never rejects: a failure becomes an answer that ends the call it is in.
+   * @throws {ProtocolError} for what no executor asks for.
+   */
+  call(
+    { function: number, arguments: words }: HostCall,
+    runner: RunnerContext,
+  ): Answer<HostAnswer> | Promise<HostAnswer> {
+    const unit = this.#given.get(runner)?.get(number);
+    if (!unit)
+      throw new ProtocolError(`the executor calls function ${number}, which its runner was not given`);
+    const { signature, implementation } = unit;
+    const wrong = wrongWords(signature.parameters, words);
+    if (wrong !== undefined) throw new ProtocolError(`the executor ${wrong}, ${unit.name}`);
+    try {
+      const result = implementation(
+        { signal: this.#endOf(runner) },
+        ...readWords(signature.parameters, words),
+      );
+      // It may be a promise, of whatever kind.
+      if (typeof result !== 'object' || result === null) return answerOf(unit, result, runner);
+      return this.#later(unit, result, runner);
+    } catch (error) {
+      return failed(unit, error, runner);
+    }
+  }
+
+  /** A runner is gone: nobody waits for what was called in it. */
+  noteLost(runner: RunnerContext): void {
+    this.#ends.get(runner)?.abort();
+  }
+
+  async #later(unit: HostFunctionUnit, result: unknown, runner: RunnerContext): Promise<HostAnswer> {
+    try {
+      return answerOf(unit, await runner.answerOrLoss(Promise.resolve(result)), runner);
+    } catch (error) {
+      return failed(unit, error, runner);
+    }
+  }
+
+  #endOf(runner: RunnerContext): AbortSignal {
+    const end = this.#ends.get(runner) ?? new AbortController();
+    this.#ends.set(runner, end);
+    return end.signal;
+  }
+}
+
+function answerOf(unit: HostFunctionUnit, result: unknown, runner: RunnerContext): HostAnswer {
+  const kind = unit.signature.result;
+  const wrong = wrongResult(kind, result);
+  if (wrong === undefined) return { outcome: 'returned', value: writeWord(kind, result) };
+  return keep(new HostFunctionError(unit.name, `has returned ${wrong}: its result is ${kind}`), runner);
+}
+
+function failed(unit: HostFunctionUnit, cause: unknown, runner: RunnerContext): HostAnswer {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return keep(new HostFunctionError(unit.name, `has thrown: ${words}`, { cause }), runner);
+}
+
+function keep(error: HostFunctionError, runner: RunnerContext): HostAnswer {
+  return { outcome: 'failed', token: runner.failures.keep(error) };
+}
