@@ -255,6 +255,7 @@ test('what it throws, or its promise is rejected with, rejects the call that its
     'a text',
     null,
     { toString: () => 'an object' },
+    Object.create(null),
   ];
   jit.define({
     fail: {
@@ -279,7 +280,8 @@ test('what it throws, or its promise is rejected with, rejects the call that its
   ] as const) {
     const call = await jit.lookup(name, 'i32(i32)');
     for (const [index, cause] of thrown.entries()) {
-      const words = cause instanceof Error ? cause.message : String(cause);
+      const words =
+        index === 5 ? 'something without words' : cause instanceof Error ? cause.message : String(cause);
       const message = `${callee} has thrown: ${words}`;
       const error = await t.throwsAsync(call(index), {
         instanceOf: HostFunctionError,

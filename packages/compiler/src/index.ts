@@ -25,7 +25,7 @@ export type {
 } from './calls/call-signature.js';
 export type { JITCallable } from './calls/callable.js';
 export type { HostFunction, HostFunctions } from './calls/host-function.js';
-export type { HostRun } from './calls/host-run.js';
+export type { ArrayType, Count, HostRun } from './calls/host-run.js';
 export type { PassedPart, PassedParts } from './calls/passed-parts.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
@@ -50,6 +50,7 @@ export {
   ExecutionTrapError,
   ExecutorDrainingError,
   HeapInUseError,
+  HostCallEndedError,
   HostFunctionError,
   InitializationError,
   InitializedError,

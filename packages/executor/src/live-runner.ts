@@ -30,6 +30,7 @@ import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
 import { type BlockedThread, Reentries } from './reentry.js';
 import { describeConfinement } from './runner-confinement.js';
+import type { RunnerMemory } from './runner-memory.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
 import type { Trace } from './tracing/traces.js';
@@ -337,6 +338,30 @@ export class LiveRunner {
         own: false,
       });
     return this.memory.read(address, sizeBytes);
+  }
+
+  /**
+   * Memory of its process, up to the first zero byte if it is a text.
+   * @throws {RequestError} as `RunnerMemory.read`.
+   */
+  async readMemory(address: ExecutorAddr, sizeBytes: number, isText: boolean): Promise<Uint8Array> {
+    const memory = this.#processMemory;
+    return isText ? memory.readText(address, sizeBytes) : memory.read(address, sizeBytes);
+  }
+
+  /** @throws {RequestError} as `RunnerMemory.write`. */
+  async writeMemory(address: ExecutorAddr, content: Uint8Array): Promise<void> {
+    const memory = this.#processMemory;
+    await memory.write(address, content, await this.readMaps());
+  }
+
+  get #processMemory(): RunnerMemory {
+    const { memory } = this.#parts.runner;
+    if (memory) return memory;
+    throw new RequestError('RUNNER_LOST', 'the runner is gone, and its memory', {
+      end: { kind: 'fault', message: 'it ended before its memory was looked at' },
+      own: false,
+    });
   }
 
   /** Addresses of symbols in the runner, 0 for unknown ones. */

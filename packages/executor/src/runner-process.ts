@@ -17,6 +17,7 @@ import {
   REENTRY_SLOT_COUNT,
 } from './native/shared-layout.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
+import type { RunnerMemory } from './runner-memory.js';
 import { RunnerPipes } from './runner-pipes.js';
 import {
   checkHello,
@@ -225,6 +226,11 @@ export class RunnerProcess {
   /** Delivers all output that the runner has written up to now. */
   drainOutput(): void {
     this.#pipes.drainOutput();
+  }
+
+  /** All memory of the process, while it is there. */
+  get memory(): RunnerMemory | undefined {
+    return this.#watch?.memory;
   }
 
   /** As many whole lines of `/proc/<pid>/maps` as may be told; empty when it is gone. */

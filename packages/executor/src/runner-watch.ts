@@ -6,6 +6,7 @@ import type { Limits } from './limits.js';
 import { MappingsMeter, type MapsReader } from './mappings-meter.js';
 import { CALL_SLOT_COUNT } from './native/shared-layout.js';
 import { ProcessFiles, type ProcessStatus } from './process-files.js';
+import { RunnerMemory } from './runner-memory.js';
 
 /**
  * Between two looks at a runner that has run since the one before, and at one that has not. Looks fall on multiples of
@@ -55,6 +56,8 @@ export class RunnerWatch {
   readonly #guard: Guard;
   readonly #files: ProcessFiles;
   readonly #mappings: MappingsMeter;
+  /** Of its process, all of it. */
+  readonly memory: RunnerMemory;
   readonly #memory: WatchedMemory;
   /** When it was last seen to have run, or its memory to have been used by the host. */
   #status: ProcessStatus | undefined;
@@ -67,12 +70,16 @@ export class RunnerWatch {
     this.#guard = guard;
     this.#memory = memory;
     this.#files = new ProcessFiles(processId);
+    let mappings: MappingsMeter | undefined;
     try {
-      this.#mappings = new MappingsMeter(maps, processId);
+      mappings = new MappingsMeter(maps, processId);
+      this.memory = new RunnerMemory(maps, processId);
     } catch (error) {
       this.#files.close();
+      mappings?.close();
       throw error;
     }
+    this.#mappings = mappings;
   }
 
   /** Looks from now on, until `close`. */
@@ -96,6 +103,7 @@ export class RunnerWatch {
     clearTimeout(this.#timer);
     this.#files.close();
     this.#mappings.close();
+    this.memory.close();
   }
 
   #lookIn(intervalMs: number, options: WatchOptions): void {

@@ -80,6 +80,13 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(memory.readMemory, (runner, { address, sizeBytes }) => ({
     content: runner.memory.read(address, sizeBytes),
   }));
+  handleLive(hostFunctions.readRunnerMemory, async (runner, { address, sizeBytes, isText }) => ({
+    content: await runner.readMemory(address, sizeBytes, isText),
+  }));
+  handleLive(hostFunctions.writeRunnerMemory, async (runner, { address, content }) => {
+    await runner.writeMemory(address, content);
+    return {};
+  });
   handleLive(indirection.emitStubs, (runner, { stubCount }) => runner.emitStubs(stubCount));
   handleLive(run.call, (runner, params, context) => calls.run(runner, params, context));
   handleLive(run.runProgram, (runner, params, context) => calls.runProgram(runner, params, context));

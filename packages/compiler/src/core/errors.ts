@@ -160,6 +160,20 @@ export class HostFunctionError extends FarJITError {
 }
 
 /**
+ * A function in JavaScript has ended, and its `run` was asked for something: the thread that it was called by has gone on, and its memory
+ * may be anything by now.
+ * @remarks Have the function wait for what it asks (`await`), and keep what it has read in place of its `run`.
+ */
+export class HostCallEndedError extends FarJITError {
+  constructor(symbol: string) {
+    super(
+      'HOST_CALL_ENDED',
+      `${symbol} has ended, and what it was called for has gone on: wait for it there`,
+    );
+  }
+}
+
+/**
  * Symbols that neither the session defines nor the runner has.
  * @remarks Define `names`, add the library or archive that does, or check the spelling.
  */

@@ -167,6 +167,44 @@ export class ExecutorProcessControl {
     return pieces.length === 1 ? first : Buffer.concat(pieces);
   }
 
+  /** What is in any memory of the runner's process; in pieces, as `readMemory`. */
+  async readRunnerMemory(address: ExecutorAddr, sizeBytes: number, generation: number): Promise<Uint8Array> {
+    return this.#readInPieces(address, sizeBytes, generation, false);
+  }
+
+  /** A text there, up to its zero byte; `maxBytes` of it where there is none in that. */
+  async readRunnerText(address: ExecutorAddr, maxBytes: number, generation: number): Promise<Uint8Array> {
+    return this.#readInPieces(address, maxBytes, generation, true);
+  }
+
+  async writeRunnerMemory(address: ExecutorAddr, content: Uint8Array, generation: number): Promise<void> {
+    const { MAX_RUNNER_MEMORY_BYTES } = hostFunctions;
+    for (let done = 0; done < content.byteLength; done += MAX_RUNNER_MEMORY_BYTES) {
+      const piece = content.subarray(done, done + MAX_RUNNER_MEMORY_BYTES);
+      const params = { address: addrAdd(address, done), content: piece };
+      await this.#ask(hostFunctions.writeRunnerMemory, params, generation);
+    }
+  }
+
+  async #readInPieces(
+    address: ExecutorAddr,
+    sizeBytes: number,
+    generation: number,
+    isText: boolean,
+  ): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for (let done = 0; done < sizeBytes; ) {
+      const wanted = Math.min(sizeBytes - done, hostFunctions.MAX_RUNNER_MEMORY_BYTES);
+      const params = { address: addrAdd(address, done), sizeBytes: wanted, isText };
+      const { content } = await this.#ask(hostFunctions.readRunnerMemory, params, generation);
+      if (!isText || content.byteLength > wanted) checkSize(content, wanted);
+      pieces.push(content);
+      if (content.byteLength < wanted) break;
+      done += wanted;
+    }
+    return Buffer.concat(pieces);
+  }
+
   /** Addresses in the order asked; 0 for a name the runner does not have. */
   lookupSymbols(names: readonly string[], generation: number): Promise<ExecutorAddr[]> {
     return inBatches(names, 'addresses', async (batch) => {

@@ -2,6 +2,7 @@ import { type Answer, type hostFunctions, type ParamsOf, type ResultOf, wrongWor
 import { ProtocolError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeHostFunction } from '../calls/host-function.js';
+import { OpenRun } from '../calls/host-run.js';
 import { CALL_HOST_NAME } from '../calls/host-thunk.js';
 import { readWords, writeWord, wrongResult } from '../calls/host-words.js';
 import { HostFunctionError } from '../core/errors.js';
@@ -21,12 +22,12 @@ const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
 
 /** Calls of functions in JavaScript: which of them a runner was given, and what becomes of each call. */
 export class HostCalls implements ObjectLinkingPlugin {
-  readonly #executor: () => Pick<ExecutorProcessControl, 'giveHostFunctions'>;
+  readonly #executor: () => ExecutorProcessControl;
   readonly #given = new WeakMap<RunnerContext, Map<number, HostFunctionUnit>>();
   readonly #ends = new WeakMap<RunnerContext, AbortController>();
   #lastNumber = 0;
 
-  constructor(executor: () => Pick<ExecutorProcessControl, 'giveHostFunctions'>) {
+  constructor(executor: () => ExecutorProcessControl) {
     this.#executor = executor;
   }
 
@@ -73,15 +74,15 @@ export class HostCalls implements ObjectLinkingPlugin {
     const { signature, implementation } = unit;
     const wrong = wrongWords(signature.parameters, words);
     if (wrong !== undefined) throw new ProtocolError(`the executor ${wrong}, ${unit.name}`);
+    const run = this.#open(unit, runner);
     try {
-      const result = implementation(
-        { signal: this.#endOf(runner) },
-        ...readWords(signature.parameters, words),
-      );
+      const result = implementation(run, ...readWords(signature.parameters, words));
       // It may be a promise, of whatever kind.
-      if (typeof result !== 'object' || result === null) return answerOf(unit, result, runner);
-      return this.#later(unit, result, runner);
+      if (typeof result === 'object' && result !== null) return this.#later(unit, result, run, runner);
+      run.end();
+      return answerOf(unit, result, runner);
     } catch (error) {
+      run.end();
       return failed(unit, error, runner);
     }
   }
@@ -91,12 +92,29 @@ export class HostCalls implements ObjectLinkingPlugin {
     this.#ends.get(runner)?.abort();
   }
 
-  async #later(unit: HostFunctionUnit, result: unknown, runner: RunnerContext): Promise<HostAnswer> {
+  async #later(
+    unit: HostFunctionUnit,
+    result: unknown,
+    run: OpenRun,
+    runner: RunnerContext,
+  ): Promise<HostAnswer> {
     try {
       return answerOf(unit, await runner.answerOrLoss(Promise.resolve(result)), runner);
     } catch (error) {
       return failed(unit, error, runner);
+    } finally {
+      run.end();
     }
+  }
+
+  #open(unit: HostFunctionUnit, runner: RunnerContext): OpenRun {
+    const { generation } = runner;
+    const executor = this.#executor();
+    return new OpenRun(unit.name, this.#endOf(runner), {
+      read: (address, sizeBytes) => executor.readRunnerMemory(address, sizeBytes, generation),
+      readText: (address, maxBytes) => executor.readRunnerText(address, maxBytes, generation),
+      write: (address, content) => executor.writeRunnerMemory(address, content, generation),
+    });
   }
 
   #endOf(runner: RunnerContext): AbortSignal {
@@ -114,8 +132,16 @@ function answerOf(unit: HostFunctionUnit, result: unknown, runner: RunnerContext
 }
 
 function failed(unit: HostFunctionUnit, cause: unknown, runner: RunnerContext): HostAnswer {
-  const words = cause instanceof Error ? cause.message : String(cause);
-  return keep(new HostFunctionError(unit.name, `has thrown: ${words}`, { cause }), runner);
+  return keep(new HostFunctionError(unit.name, `has thrown: ${wordsOf(cause)}`, { cause }), runner);
+}
+
+/** Anything may be thrown, also what throws when it is asked for words. */
+function wordsOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? `${cause.message}` : String(cause);
+  } catch {
+    return 'something without words';
+  }
 }
 
 function keep(error: HostFunctionError, runner: RunnerContext): HostAnswer {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { notification, request } from './declare.js';
-import { count } from './primitives.js';
+import { byteCount, bytes, count, executorAddr } from './primitives.js';
 
 /** Parameters of one function: what a slot of the runner has room for. */
 export const MAX_HOST_PARAMETERS = 31;
@@ -9,6 +9,9 @@ export const MAX_GIVEN_AT_ONCE = 256;
 export const MAX_HOST_FUNCTIONS = 65_536;
 /** Calls of one runner's that wait at a time: one for each slot. */
 export const MAX_HOST_CALLS = 256;
+/** Bytes that one look at a runner's memory reads, or writes. */
+export const MAX_RUNNER_MEMORY_BYTES = 1024 * 1024;
+
 const KINDS = ['i1', 'i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'float', 'double', 'ptr'] as const;
 
 /** A word of 64 bits. */
@@ -58,4 +61,35 @@ export const callHost = request('callHost', 'executor-to-compiler', {
     v.strictObject({ outcome: v.literal('returned'), value: hostWord }),
     v.strictObject({ outcome: v.literal('failed'), token: count }),
   ]),
+});
+
+/**
+ * Reads memory of the runner's process, wherever that is: heap, stacks, and what `readMemory` reads. What is not mapped is refused with
+ * `INVALID_ADDRESS`.
+ */
+export const readRunnerMemory = request('readRunnerMemory', 'compiler-to-executor', {
+  feature: 'host-functions',
+  params: v.strictObject({
+    address: executorAddr,
+    sizeBytes: v.pipe(byteCount, v.maxValue(MAX_RUNNER_MEMORY_BYTES)),
+    /** Whether the content ends in front of the first zero byte, if there is one. */
+    isText: v.boolean(),
+  }),
+  result: v.strictObject({ content: bytes }),
+});
+
+/** Writes memory of the runner's process. What the program could not write is refused with `INVALID_ADDRESS`. */
+export const writeRunnerMemory = request('writeRunnerMemory', 'compiler-to-executor', {
+  feature: 'host-functions',
+  params: v.strictObject({
+    address: executorAddr,
+    content: v.pipe(
+      bytes,
+      v.check(
+        (content) => content.byteLength <= MAX_RUNNER_MEMORY_BYTES,
+        `at most ${MAX_RUNNER_MEMORY_BYTES} bytes`,
+      ),
+    ),
+  }),
+  result: v.strictObject({}),
 });
