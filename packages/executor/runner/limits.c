@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -178,6 +179,23 @@ void *farjit_reallocarray(void *block, size_t count, size_t bytes)
 void *farjit_aligned_alloc(size_t alignment, size_t bytes)
 {
 	return noting(aligned_alloc(alignment, bytes), with_alignment(bytes, alignment));
+}
+
+void *farjit_memalign(size_t alignment, size_t bytes)
+{
+	return noting(memalign(alignment, bytes), with_alignment(bytes, alignment));
+}
+
+/* To a page. */
+void *farjit_valloc(size_t bytes)
+{
+	return noting(valloc(bytes), bytes);
+}
+
+/* Whole pages. */
+void *farjit_pvalloc(size_t bytes)
+{
+	return noting(pvalloc(bytes), bytes);
 }
 
 int farjit_posix_memalign(void **block, size_t alignment, size_t bytes)

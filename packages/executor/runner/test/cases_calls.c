@@ -123,7 +123,7 @@ static void looks_up_own_symbols_then_the_c_library(void)
 
 	/* What is the runner's own is not what the C library has under that name; what only programs have is there, too. */
 	static const char *const own[] = {"pthread_create", "thrd_create", "malloc", "calloc", "realloc", "reallocarray",
-					  "aligned_alloc", "posix_memalign", "mmap", "mremap", "dlsym"};
+					  "aligned_alloc", "memalign", "valloc", "pvalloc", "posix_memalign", "mmap", "mmap64", "mremap", "dlsym"};
 	const uint64_t next = UINT64_MAX /* RTLD_NEXT */, find = host_lookup(&host, "dlsym");
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
 		strcpy((char *)host.data + DATA_SCRATCH, own[i]);

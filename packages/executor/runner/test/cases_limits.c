@@ -63,7 +63,9 @@ static void names_the_limit_that_refuses_memory(void)
 {
 	const uint64_t much = UINT64_C(256) * MIB, too_much = UINT64_C(4096) * MIB, failed = UINT64_MAX;
 	const uint64_t plain = MAP_PRIVATE | MAP_ANONYMOUS, none = UINT64_MAX, read_write = PROT_READ | PROT_WRITE;
-	static const char *const names[] = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "aligned_alloc", "mmap", "mremap"};
+	static const char *const names[] = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "aligned_alloc",
+					    "memalign", "memalign", "valloc", "pvalloc", "mmap", "mmap64", "mremap"};
+	enum { FIRST_MAPPING = 10 };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		for (int is_data = 0; is_data <= 1; is_data++) {
 			const uint64_t bytes = is_data ? much : too_much;
@@ -77,10 +79,15 @@ static void names_the_limit_that_refuses_memory(void)
 				{0, 4, bytes / 4},
 				{64, bytes},
 				{bytes, 64},
+				{64, bytes},
+				{bytes, 64},
+				{bytes},
+				{bytes},
+				{0, bytes, read_write, plain, none, 0},
 				{0, bytes, read_write, plain, none, 0},
 				{map, 4096, bytes, MREMAP_MAYMOVE},
 			};
-			uint64_t answer = i < 6 ? 0 : failed;
+			uint64_t answer = i < FIRST_MAPPING ? 0 : failed;
 			check_refused(&host, names[i], arguments[i], answer);
 			expect_limit(&host, is_data ? FARJIT_LIMIT_DATA : FARJIT_LIMIT_ADDRESS_SPACE);
 			check_refused(&host, names[i], arguments[i], answer);
@@ -98,7 +105,10 @@ static void names_the_limit_that_refuses_a_little_memory(void)
 	int error;
 	open_with(&host, little_memory);
 	/* libc's own, of whose refusals nobody is told. */
-	const uint64_t map = host_lookup(&host, "mmap64"), unmap = host_lookup(&host, "munmap"), make = host_lookup(&host, "malloc");
+	strcpy((char *)host.data + DATA_SCRATCH, "mmap");
+	const uint64_t next = UINT64_MAX /* RTLD_NEXT */;
+	const uint64_t map = host_call(&host, host_lookup(&host, "dlsym"), ARGUMENTS(next, data_address(&host, DATA_SCRATCH)), NULL);
+	const uint64_t unmap = host_lookup(&host, "munmap"), make = host_lookup(&host, "malloc");
 	/* The first block of a thread's takes more. */
 	CHECK(host_call(&host, make, ARGUMENTS(1), NULL) != 0);
 	uint64_t reserved = host_call(&host, map, ARGUMENTS(0, RESERVED_PAGES * PAGE, read_write, plain, none, 0), NULL);
