@@ -258,9 +258,19 @@ export const SHARED_LAYOUT = [
     values: {
       FREE: [0, 'claimed by a thread: -> CLAIMED'],
       CLAIMED: [1, 'being filled: -> POSTED, then the doorbell'],
-      POSTED: [2, 'the thread waits; the host: -> RELEASED or UNWIND'],
-      RELEASED: [3, 'the thread wakes: takes the result, -> FREE'],
-      UNWIND: [4, 'the thread wakes: -> FREE, then fails as over a callback that has failed'],
+      POSTED: [2, 'the thread waits; the host: -> RELEASED, UNWIND or ENTER'],
+      RELEASED: [
+        3,
+        'the thread wakes: takes the result, -> FREE, or ENTERED in a call that it has made in another',
+      ],
+      UNWIND: [4, 'the thread wakes: the same, then fails as over a callback that has failed'],
+      ENTER: [5, 'the thread wakes: -> ENTERED'],
+      ENTERED: [
+        6,
+        'the thread runs `entry`; when that calls a function -> POSTED, and at its end -> RETURNED or UNWOUND, then the doorbell',
+      ],
+      RETURNED: [7, 'the thread waits, as POSTED'],
+      UNWOUND: [8, 'the same, after a failed callback, `token` says which'],
     },
   },
   {
@@ -268,9 +278,11 @@ export const SHARED_LAYOUT = [
     fields: [
       ['state', 'atomic u32'],
       ['thread_id', 'u32'],
-      ['token', 'u32', 'of the failure, from the host with UNWIND'],
+      ['token', 'u32', 'of the failure, from the host with UNWIND, to it with UNWOUND'],
       ['argument_count', 'u32'],
       ['function', 'u64', 'its number, which the compiler has given'],
+      ['entry', 'u64', 'void (*)(void *argument), from the host with ENTER'],
+      ['argument', 'u64'],
       ['words', 'u64[HOST_CALL_WORDS]', 'the result, from the host with RELEASED; then the arguments'],
     ],
   },

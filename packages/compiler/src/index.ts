@@ -51,6 +51,7 @@ export {
   ExecutorDrainingError,
   HeapInUseError,
   HostCallEndedError,
+  HostDepthError,
   HostFunctionError,
   InitializationError,
   InitializedError,

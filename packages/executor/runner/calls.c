@@ -32,6 +32,8 @@ static void run_call(struct farjit_thread *worker, struct farjit_call_slot *slot
 		/* It may have been in a signal handler, which blocks signals until it returns. */
 		pthread_sigmask(SIG_SETMASK, &blocked, NULL);
 	}
+	if (farjit_has_host_call())
+		farjit_fault("a call has left another by a jump that a function of the compiler's has made in it");
 	/* Before the bell: the host drains the pipe when it hears it. */
 	fflush(stdout);
 	atomic_store(&slot->state, returned ? FARJIT_CALL_RETURNED : FARJIT_CALL_UNWOUND);

@@ -85,7 +85,8 @@ uint64_t farjit_reenter(uint64_t return_address)
 
 _Noreturn void farjit_fail(struct farjit_thread *thread, uint32_t token)
 {
-	if (farjit_is_of_program(thread))
+	/* What a function of the compiler's has entered fails by itself, and the function is told. */
+	if (farjit_is_of_program(thread) && thread->entered_count == 0)
 		farjit_end_program(token);
 	farjit_unwind(thread, token);
 }

@@ -37,6 +37,8 @@ struct farjit_thread {
 	uint32_t call_slot;
 	/* Failure token of the callback that is being unwound. */
 	uint32_t unwind_token;
+	/* What it runs for functions of the compiler's that it waits for: calls in each other. */
+	uint32_t entered_count;
 	/* Rounds of thread-specific destructors that have begun. */
 	uint32_t destructor_rounds;
 	/* [guard_start, stack_start) is unmapped, [stack_start, stack_end) is the stack. */
@@ -77,6 +79,8 @@ void farjit_count(_Atomic uint32_t *counter);
 /* Called by the code that stands for a function of the compiler's: calls it by its number, and waits. `words` has room for the
  * result, and then the arguments. Any thread. */
 void farjit_call_host(uint64_t function, uint64_t *words, uint64_t argument_count);
+/* Whether the calling thread is in such a call. */
+bool farjit_has_host_call(void);
 
 /* bell.c */
 /* Rings the host. Any thread; changes errno. */

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0xaebe1d55u
+#define FARJIT_LAYOUT_VERSION 0x5028809au
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -213,17 +213,28 @@ struct farjit_reentry_slot {
 enum farjit_host_call_state {
 	FARJIT_HOST_CALL_FREE = 0, /* claimed by a thread: -> CLAIMED */
 	FARJIT_HOST_CALL_CLAIMED = 1, /* being filled: -> POSTED, then the doorbell */
-	FARJIT_HOST_CALL_POSTED = 2, /* the thread waits; the host: -> RELEASED or UNWIND */
-	FARJIT_HOST_CALL_RELEASED = 3, /* the thread wakes: takes the result, -> FREE */
-	FARJIT_HOST_CALL_UNWIND = 4, /* the thread wakes: -> FREE, then fails as over a callback that has failed */
+	FARJIT_HOST_CALL_POSTED = 2, /* the thread waits; the host: -> RELEASED, UNWIND or ENTER */
+	/* the thread wakes: takes the result, -> FREE, or ENTERED in a call that it has made in another */
+	FARJIT_HOST_CALL_RELEASED = 3,
+	FARJIT_HOST_CALL_UNWIND = 4, /* the thread wakes: the same, then fails as over a callback that has failed */
+	FARJIT_HOST_CALL_ENTER = 5, /* the thread wakes: -> ENTERED */
+	/*
+	 * the thread runs `entry`; when that calls a function -> POSTED, and at its end -> RETURNED or UNWOUND, then
+	 * the doorbell
+	 */
+	FARJIT_HOST_CALL_ENTERED = 6,
+	FARJIT_HOST_CALL_RETURNED = 7, /* the thread waits, as POSTED */
+	FARJIT_HOST_CALL_UNWOUND = 8, /* the same, after a failed callback, `token` says which */
 };
 
 struct farjit_host_call_slot {
 	_Atomic uint32_t state;
 	uint32_t thread_id;
-	uint32_t token; /* of the failure, from the host with UNWIND */
+	uint32_t token; /* of the failure, from the host with UNWIND, to it with UNWOUND */
 	uint32_t argument_count;
 	uint64_t function; /* its number, which the compiler has given */
+	uint64_t entry; /* void (*)(void *argument), from the host with ENTER */
+	uint64_t argument;
 	uint64_t words[FARJIT_HOST_CALL_WORDS]; /* the result, from the host with RELEASED; then the arguments */
 };
 

@@ -96,6 +96,8 @@ static void thread_ended(void *argument)
 {
 	struct farjit_thread *thread = argument;
 	bool is_main = farjit_is_main_thread(thread);
+	if (farjit_has_host_call())
+		farjit_fault("a thread has ended itself in a call that a function of the compiler's has made");
 	if (thread->call_slot != FARJIT_NO_CALL_SLOT && !is_main)
 		farjit_fault("the call in slot %u ended its own thread with pthread_exit or pthread_cancel",
 			     thread->call_slot);

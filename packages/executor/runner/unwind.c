@@ -6,16 +6,22 @@
 /* A vendor and language of its own, so that no personality routine takes it for an exception it can catch. */
 static const char unwind_class[8] = {'F', 'R', 'J', 'T', 'U', 'N', 'W', 'D'};
 
+/* A thread in a boundary, and the one that it was in before. */
+struct bounded {
+	struct farjit_thread *thread;
+	struct farjit_boundary *outer;
+};
+
 /* Also runs when pthread_exit passes: the frame that the boundary names is gone then. */
-static void forget_boundary(struct farjit_thread **thread)
+static void forget_boundary(struct bounded *bounded)
 {
-	(*thread)->boundary = NULL;
+	bounded->thread->boundary = bounded->outer;
 }
 
 bool farjit_run_bounded(struct farjit_thread *thread, farjit_entry *entry, void *argument, uint64_t *result)
 {
 	struct farjit_boundary boundary;
-	struct farjit_thread *bounded __attribute__((cleanup(forget_boundary))) = thread;
+	struct bounded bounded __attribute__((cleanup(forget_boundary))) = {.thread = thread, .outer = thread->boundary};
 	thread->boundary = &boundary;
 	if (farjit_enter(&boundary, entry, argument) != 0)
 		return false;
@@ -70,7 +76,8 @@ static _Unwind_Reason_Code stop_at_boundary(int version, _Unwind_Action actions,
 _Noreturn void farjit_unwind(struct farjit_thread *thread, uint32_t token)
 {
 	/* One that the program has started: who waits for what it does would wait for ever, or take NULL for its result. */
-	if (!thread || !thread->boundary || thread->call_slot == FARJIT_NO_CALL_SLOT) {
+	bool is_in_call = thread && (thread->call_slot != FARJIT_NO_CALL_SLOT || thread->entered_count > 0);
+	if (!is_in_call || !thread->boundary) {
 		farjit_fail_calls(FARJIT_NO_CALL_SLOT, token);
 		farjit_end(FARJIT_END_UNWIND_FAILED, "failure %u: its thread is in no call", token);
 	}

@@ -283,6 +283,16 @@ export class ControlArea {
     this.#bytes.writeUInt32LE(token, hostCallSlot(slot) + HOST_CALL_SLOT.token);
   }
 
+  readHostCallToken(slot: number): number {
+    return this.#bytes.readUInt32LE(hostCallSlot(slot) + HOST_CALL_SLOT.token);
+  }
+
+  /** Writes what the thread is to run; the state is not touched. */
+  writeHostCallEntry(slot: number, entry: bigint, argument: bigint): void {
+    this.#writeWord(hostCallSlot(slot) + HOST_CALL_SLOT.entry, entry);
+    this.#writeWord(hostCallSlot(slot) + HOST_CALL_SLOT.argument, argument);
+  }
+
   /** Stores the state and wakes the thread that waits on it. */
   wakeHostCall(slot: number, state: number): void {
     this.#storeAndWake(hostCallSlot(slot) + HOST_CALL_SLOT.state, state);

@@ -4,9 +4,12 @@ import {
   isOfKind,
   type ParamsOf,
   type ResultOf,
+  type RunnerEnd,
   wrongWords,
 } from '@farjit/protocol';
-import { ProtocolError } from '@farjit/protocol/errors';
+import { ProtocolError, RequestError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { describeRunnerEnd } from '@farjit/protocol/runner-end';
 import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
 import { HostCallState } from './native/shared-layout.js';
@@ -30,23 +33,43 @@ export interface HostCallsRunner {
   fault(message: string): void;
 }
 
-/** Calls of one runner's threads to functions of the compiler's: each waits in a slot, and is a request. */
+/** What the thread of a call runs for the compiler, meanwhile. */
+interface Entered {
+  readonly resolve: () => void;
+  readonly reject: (error: RequestError) => void;
+}
+
+/** A call that has not been answered. */
+interface OpenCall {
+  readonly id: number;
+  readonly slot: number;
+  readonly called: HostFunctionDescription;
+  entered: Entered | undefined;
+}
+
+/**
+ * Calls of one runner's threads to functions of the compiler's: each is a request, and its thread waits in a slot. Meanwhile the
+ * compiler may have it run something, which may call a function in turn, in the same slot: of the calls of a slot the last
+ * is at work, and those before it wait for what they have entered.
+ */
 export class HostCalls {
   readonly #control: ControlArea;
   readonly #runner: HostCallsRunner;
   /** Those that this runner was given. */
   readonly #functions = new Map<number, HostFunctionDescription>();
-  readonly #waiting = new Set<number>();
-  #isLost = false;
+  readonly #bySlot = new Map<number, OpenCall[]>();
+  readonly #byId = new Map<number, OpenCall>();
+  #lastId = 0;
+  #lost: RunnerEnd | undefined;
 
   constructor(control: ControlArea, runner: HostCallsRunner) {
     this.#control = control;
     this.#runner = runner;
   }
 
-  /** Threads that wait. */
-  get waitingCount(): number {
-    return this.#waiting.size;
+  /** Those that have not been answered. */
+  get openCount(): number {
+    return this.#byId.size;
   }
 
   /** @throws {ProtocolError} for a number that is given twice, and for more than a runner is given. */
@@ -61,58 +84,119 @@ export class HostCalls {
 
   /** The HOST_CALL bell. Answers what is wrong with it when the runner breaks the contract. */
   onBell(slot: number): string | undefined {
-    if (this.#waiting.has(slot)) return `host call slot ${slot} was posted twice`;
+    const last = this.#lastOf(slot);
+    if (last && !last.entered) return `host call slot ${slot} was posted twice`;
     const state = this.#control.loadHostCallState(slot);
-    if (state !== HostCallState.posted) return `host call slot ${slot} is in state ${state}, not posted`;
-    const call = this.#control.readHostCall(slot);
-    // A number that a double does not hold exactly is none that was given.
-    const called = this.#functions.get(Number(call.function));
-    if (!called || BigInt(called.number) !== call.function)
-      return `it calls function ${call.function} of the compiler's, which it was not given`;
-    const wrong = wrongWords(called.parameters, call.arguments);
-    if (wrong !== undefined) return `it ${wrong} (function ${called.number} of the compiler's)`;
-    this.#waiting.add(slot);
+    if (state === HostCallState.posted) return this.#onPosted(slot);
+    const hasLeft = state === HostCallState.returned || state === HostCallState.unwound;
+    if (!hasLeft || !last?.entered) return `host call slot ${slot} is in state ${state}, not posted`;
     this.#runner.drainOutput();
-    this.#runner.guard.spawn('host-call.answer', () => this.#call(slot, called, call));
+    const { entered } = last;
+    last.entered = undefined;
+    if (state === HostCallState.returned) entered.resolve();
+    else entered.reject(callbackFailed(this.#control.readHostCallToken(slot), this.#control.programThreads));
     return undefined;
   }
 
+  /**
+   * Has the thread of a call that waits run something, and resolves when it has returned.
+   * @throws {RequestError} METHOD_NOT_ALLOWED when there is no such call, or its thread is at work; CALLBACK_FAILED with a token,
+   * RUNNER_LOST.
+   */
+  enter(id: number, entry: ExecutorAddr, argument: ExecutorAddr): Promise<void> {
+    if (this.#lost) return Promise.reject(runnerLost(this.#lost));
+    const call = this.#byId.get(id);
+    if (!call || call !== this.#lastOf(call.slot) || call.entered)
+      return Promise.reject(
+        new RequestError(
+          'METHOD_NOT_ALLOWED',
+          `call ${id} does not wait: it has been answered, or its thread works`,
+        ),
+      );
+    return new Promise((resolve, reject) => {
+      call.entered = { resolve, reject };
+      this.#control.writeHostCallEntry(call.slot, entry, argument);
+      this.#control.wakeHostCall(call.slot, HostCallState.enter);
+    });
+  }
+
   /** The runner is gone, and its threads with it. */
-  lose(): void {
-    this.#isLost = true;
-    this.#waiting.clear();
+  lose(end: RunnerEnd): void {
+    this.#lost = end;
+    for (const { entered } of this.#byId.values()) entered?.reject(runnerLost(end));
+    this.#byId.clear();
+    this.#bySlot.clear();
+  }
+
+  #lastOf(slot: number): OpenCall | undefined {
+    return this.#bySlot.get(slot)?.at(-1);
+  }
+
+  #onPosted(slot: number): string | undefined {
+    const snapshot = this.#control.readHostCall(slot);
+    // A number that a double does not hold exactly is none that was given.
+    const called = this.#functions.get(Number(snapshot.function));
+    if (!called || BigInt(called.number) !== snapshot.function)
+      return `it calls function ${snapshot.function} of the compiler's, which it was not given`;
+    const wrong = wrongWords(called.parameters, snapshot.arguments);
+    if (wrong !== undefined) return `it ${wrong} (function ${called.number} of the compiler's)`;
+    const calls = this.#bySlot.get(slot) ?? [];
+    if (calls.length > hostFunctions.MAX_HOST_DEPTH)
+      return `it has ${calls.length} calls in each other, and the compiler enters no more`;
+    this.#lastId = (this.#lastId + 1) % 2 ** 32;
+    const call: OpenCall = { id: this.#lastId, slot, called, entered: undefined };
+    this.#bySlot.set(slot, [...calls, call]);
+    this.#byId.set(call.id, call);
+    this.#runner.drainOutput();
+    const depth = calls.length + 1;
+    const params = { call: call.id, depth, function: called.number, arguments: snapshot.arguments };
+    this.#runner.guard.spawn('host-call.answer', () => this.#call(call, params, snapshot.threadId));
+    return undefined;
   }
 
   /** Whatever happens, the thread goes on or fails, or the runner is gone. */
-  async #call(
-    slot: number,
-    called: HostFunctionDescription,
-    call: { readonly threadId: number; readonly arguments: bigint[] },
-  ): Promise<void> {
-    const params = { function: called.number, arguments: call.arguments };
+  async #call(call: OpenCall, params: HostCallParams, threadId: number): Promise<void> {
     try {
-      await this.#runner.callHost(params, call.threadId, (answer) => this.#finish(slot, called, answer));
+      await this.#runner.callHost(params, threadId, (answer) => this.#finish(call, answer));
     } catch (error) {
-      if (this.#isLost) return;
+      if (this.#lost) return;
       const words = error instanceof Error ? error.message : String(error);
-      this.#runner.fault(`function ${called.number} of the compiler's: ${words}`);
+      this.#runner.fault(`function ${call.called.number} of the compiler's: ${words}`);
     }
   }
 
-  #finish(slot: number, { result }: HostFunctionDescription, answer: HostCallAnswer): void {
-    if (this.#isLost) return;
+  #finish(call: OpenCall, answer: HostCallAnswer): void {
+    if (this.#lost) return;
+    const { slot, called } = call;
+    if (call !== this.#lastOf(slot) || call.entered)
+      throw new ProtocolError('it is answered while its thread works for it');
     if (answer.outcome === 'failed') {
       this.#control.writeHostCallToken(slot, answer.token);
-      return this.#go(slot, HostCallState.unwind);
+      return this.#go(call, HostCallState.unwind);
     }
-    const fits = result === 'void' ? answer.value === 0n : isOfKind(result, answer.value);
-    if (!fits) throw new ProtocolError(`its answer is no ${result}`);
+    const fits = called.result === 'void' ? answer.value === 0n : isOfKind(called.result, answer.value);
+    if (!fits) throw new ProtocolError(`its answer is no ${called.result}`);
     this.#control.writeHostCallResult(slot, answer.value);
-    this.#go(slot, HostCallState.released);
+    this.#go(call, HostCallState.released);
   }
 
-  #go(slot: number, state: number): void {
-    this.#waiting.delete(slot);
+  #go({ id, slot }: OpenCall, state: number): void {
+    this.#byId.delete(id);
+    const before = this.#bySlot.get(slot)?.slice(0, -1) ?? [];
+    if (before.length > 0) this.#bySlot.set(slot, before);
+    else this.#bySlot.delete(slot);
     this.#control.wakeHostCall(slot, state);
   }
+}
+
+function callbackFailed(token: number, programThreads: number): RequestError {
+  return new RequestError('CALLBACK_FAILED', `what was entered failed with ${token}`, {
+    token,
+    programThreads,
+  });
+}
+
+function runnerLost(end: RunnerEnd): RequestError {
+  const words = `the runner is gone: ${describeRunnerEnd(end)}`;
+  return new RequestError('RUNNER_LOST', words, { end, own: false });
 }

@@ -2,9 +2,11 @@ import {
   type Commit,
   type CommitPart,
   type HostFunctionDescription,
+  type hostFunctions,
   type ParamsOf,
   type ProgramEnd,
   type RequestContext,
+  type ResultOf,
   type RunnerEnd,
   type RunnerStarted,
   run,
@@ -287,6 +289,25 @@ export class LiveRunner {
     return this.#traced(context, (trace) => this.#call(entry, block, commit, context, trace));
   }
 
+  /**
+   * Applies a commit, then has the thread of a call that waits for the compiler run an entry.
+   * @throws {RequestError} as `HostCalls.enter`.
+   */
+  async callFromHost(
+    { call, entry, argument, commit, read }: ParamsOf<typeof hostFunctions.callFromHost>,
+    traceparent: string | null,
+  ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
+    const { commits, hostCalls, control } = this.#parts;
+    const { source } = this.#host.tracing;
+    await commits.apply(
+      commit,
+      (apply) => source.commit(traceparent, apply),
+      () => hostCalls.enter(call, entry, argument),
+    );
+    const content = this.readLeft(read.address, read.sizeBytes);
+    return { content, programThreads: control.programThreads };
+  }
+
   /** Applies a commit, then runs a program: see `Program.run`. */
   runProgram(
     { commit, ...params }: ParamsOf<typeof run.runProgram>,
@@ -429,7 +450,7 @@ export class LiveRunner {
       () => work.lose(error),
       () => this.memory.release(error),
       () => reentries.lose(),
-      () => hostCalls.lose(),
+      () => hostCalls.lose(end),
       () => hotCounters.lose(),
     ])
       runner.guard.attempt('runner.end', lose);

@@ -1,6 +1,7 @@
 import {
   type Commit,
   type Connection,
+  type hostFunctions,
   type ParamsOf,
   type RequestContext,
   type ResultOf,
@@ -81,6 +82,29 @@ export class SessionCalls {
     return { end };
   }
 
+  /**
+   * Runs something on the thread of a call that waits for the compiler: a part of that call, and none of its own.
+   * @throws {RequestError} as `LiveRunner.callFromHost`; LIMIT_EXCEEDED when it must not begin.
+   */
+  async callFromHost(
+    runner: LiveRunner,
+    params: ParamsOf<typeof hostFunctions.callFromHost>,
+    { traceparent }: RequestContext,
+  ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
+    let forget: () => void;
+    try {
+      forget = this.#promise(params.read.sizeBytes);
+    } catch (error) {
+      await runner.commit(params.commit, traceparent);
+      throw error;
+    }
+    try {
+      return await runner.callFromHost(params, traceparent);
+    } finally {
+      forget();
+    }
+  }
+
   async #counted<T>(
     work: () => Promise<T>,
     outcomeOf: (result: T) => CallOutcome = () => 'returned',
@@ -130,20 +154,34 @@ export class SessionCalls {
   #begin(answerBytes: number): () => void {
     if (this.#isDraining)
       throw new RequestError('DRAINING', 'the executor is draining and takes no new calls: use another');
+    const forget = this.#promise(answerBytes);
+    let endForAccount: (() => void) | undefined;
+    try {
+      endForAccount = this.#session.account?.beginCall();
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    this.#count++;
+    return () => {
+      endForAccount?.();
+      forget();
+      this.#count--;
+      this.#closeIfDrained();
+    };
+  }
+
+  /** @returns what to call when the answer has been made. */
+  #promise(answerBytes: number): () => void {
     const { MAX_PROMISED_BYTES } = run;
     if (this.#promisedBytes + answerBytes > MAX_PROMISED_BYTES)
       throw new RequestError(
         'LIMIT_EXCEEDED',
         `calls under way whose answers have more than ${MAX_PROMISED_BYTES} bytes together`,
       );
-    const endForAccount = this.#session.account?.beginCall();
-    this.#count++;
     this.#promisedBytes += answerBytes;
     return () => {
-      endForAccount?.();
       this.#promisedBytes -= answerBytes;
-      this.#count--;
-      this.#closeIfDrained();
     };
   }
 

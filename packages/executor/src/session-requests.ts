@@ -80,6 +80,10 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(memory.readMemory, (runner, { address, sizeBytes }) => ({
     content: runner.memory.read(address, sizeBytes),
   }));
+  handleLive(hostFunctions.callFromHost, async (runner, params, context) => {
+    runner.memory.checkReadable(params.read.address, params.read.sizeBytes);
+    return calls.callFromHost(runner, params, context);
+  });
   handleLive(hostFunctions.readRunnerMemory, async (runner, { address, sizeBytes, isText }) => ({
     content: await runner.readMemory(address, sizeBytes, isText),
   }));

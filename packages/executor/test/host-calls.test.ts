@@ -6,11 +6,19 @@ import {
   run,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
-import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import test, { type ExecutionContext } from 'ava';
 import { createHostResources } from '../src/index.js';
-import { callHost, storeConstant } from './machine-code.js';
-import { callDouble, commitOf, load, openSession, type TestCompiler, until } from './session-fixture.js';
+import { callHost, spin, storeConstant } from './machine-code.js';
+import {
+  callDouble,
+  commitOf,
+  load,
+  openSession,
+  reserve,
+  type TestCompiler,
+  until,
+} from './session-fixture.js';
 
 type HostCall = ParamsOf<typeof hostFunctions.callHost>;
 type HostAnswer = ResultOf<typeof hostFunctions.callHost>;
@@ -162,4 +170,101 @@ test('of many calls each has its own word back', async (t) => {
     doubles.map((_, index) => index),
   );
   t.is(calls.length, 200);
+});
+
+/** Has the thread of a call run code that stores a constant where its argument leads. */
+function enter(
+  { connection, live }: TestCompiler,
+  call: number,
+  entry: ExecutorAddr,
+  argument: ExecutorAddr,
+) {
+  const read = { address: argument, sizeBytes: 8 };
+  return connection.request(
+    hostFunctions.callFromHost,
+    { call, entry, argument, commit: commitOf(), read },
+    live,
+  );
+}
+
+test('a thread that waits runs what the compiler enters, as often as it likes', async (t) => {
+  let entered: ExecutorAddr[] = [];
+  const { compiler, calls } = await opened(t, async ({ call }) => {
+    for (const [index, entry] of entered.entries()) {
+      const { content } = await enter(compiler, call, entry, data);
+      t.is(Buffer.from(content).readBigUInt64LE(), BigInt(index + 5));
+    }
+    return returned(2);
+  });
+  give(compiler, DOUBLE);
+  const data = reserve(compiler, 'data', 8);
+  entered = await Promise.all([5n, 6n, 7n].map((value) => load(compiler, storeConstant(value))));
+  const entry = await loadCaller(compiler);
+  for (let round = 0; round < 2; round++) t.is(await call(compiler, entry, [0n, 0n]), 2n ** 62n);
+  t.deepEqual(
+    calls.map(({ depth }) => depth),
+    [1, 1],
+  );
+  t.not(calls[0]?.call, calls[1]?.call);
+});
+
+test('what a thread runs may call in turn, in the same slot, one deeper', async (t) => {
+  const { compiler, calls } = await opened(t, async ({ call, depth }) => {
+    if (depth <= 64) await enter(compiler, call, inner, data);
+    return returned(depth);
+  });
+  give(compiler, DOUBLE);
+  const data = reserve(compiler, 'data', 4096);
+  const inner = await loadCaller(compiler);
+  t.is(await call(compiler, inner, [0n, 0n]), 0x3ff0_0000_0000_0000n);
+  t.deepEqual(
+    calls.map(({ depth }) => depth),
+    Array.from({ length: 65 }, (_, index) => index + 1),
+  );
+});
+
+test('a call that does not wait is not entered, and the runner goes on', async (t) => {
+  const codes: string[] = [];
+  const note = (work: Promise<unknown>) =>
+    work.then(
+      () => codes.push('done'),
+      (error: { code: string }) => codes.push(error.code),
+    );
+  const { compiler } = await opened(t, async ({ call }) => {
+    await note(enter(compiler, call + 1, store, data));
+    await note(enter(compiler, call, store, toExecutorAddr(8n)));
+    await Promise.all([note(enter(compiler, call, store, data)), note(enter(compiler, call, store, data))]);
+    last = call;
+    return returned(2);
+  });
+  let last = 0;
+  give(compiler, DOUBLE);
+  const data = reserve(compiler, 'data', 8);
+  const store = await load(compiler, storeConstant(5n));
+  const entry = await loadCaller(compiler);
+  t.is(await call(compiler, entry, [0n, 0n]), 2n ** 62n);
+  await note(enter(compiler, last, store, data));
+  t.deepEqual(codes, [
+    'METHOD_NOT_ALLOWED',
+    'INVALID_ADDRESS',
+    'METHOD_NOT_ALLOWED',
+    'done',
+    'METHOD_NOT_ALLOWED',
+  ]);
+  t.is(compiler.lost.length, 0);
+});
+
+test('an answer while the thread works for the function ends the runner, and what it works on with it', async (t) => {
+  let working: Promise<unknown> | undefined;
+  const { compiler } = await opened(t, ({ call }) => {
+    working = t.throwsAsync(enter(compiler, call, endless, data), { code: 'RUNNER_LOST' });
+    return returned(2);
+  });
+  give(compiler, DOUBLE);
+  const data = reserve(compiler, 'data', 8);
+  const endless = await load(compiler, spin());
+  const entry = await loadCaller(compiler);
+  const message = /answered while its thread works for it/;
+  await t.throwsAsync(call(compiler, entry, [0n, 0n]), { code: 'RUNNER_LOST', message });
+  await working;
 });

@@ -64,6 +64,7 @@ const FAULTS: readonly [string, RegExp][] = [
   ['host call of what was not given', /calls function 8 of the compiler's, which it was not given/],
   ['host call of a number that is none', /calls function 18446744073709551615 of the compiler's/],
   ['host call of a number that a double rounds', /calls function 9007199254740999 of the compiler's/],
+  ['host call that comes back from nowhere', /host call slot 0 is in state 7, not posted/],
   ['host call slot posted twice', /host call slot 1 was posted twice/],
   ['host call with too little', /passes 0 arguments to a function of 1 \(function 7 of the compiler's\)/],
   ['host call with more than there is', /passes 31 arguments to a function of 1/],

@@ -164,6 +164,10 @@ const ON_CALL: Record<string, (slot: number) => void> = {
   'host call of what was not given': () => callHost(255, 8n, []),
   'host call of a number that is none': () => callHost(0, 2n ** 64n - 1n, []),
   'host call of a number that a double rounds': () => callHost(0, 2n ** 53n + 7n, []),
+  'host call that comes back from nowhere': () => {
+    writeHalf(CONTROL.hostCalls + HOST_CALL_SLOT.state, HostCallState.returned);
+    ring(BellKind.hostCall, 0);
+  },
   'host call slot posted twice': () => {
     callHost(1, 7n, [0xffff_ffff_ffff_ff80n]);
     ring(BellKind.hostCall, 1);

@@ -1,7 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { hostFunctions } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { ArgumentError } from '../core/argument-error.js';
 import { checkArgument, executorAddr, is, isBytes, text } from '../core/arguments.js';
-import { HostCallEndedError } from '../core/errors.js';
+import { HostCallEndedError, HostDepthError } from '../core/errors.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { CValue } from './c-values.js';
+import type { JITCallable } from './callable.js';
 
 /** Most bytes that one look at memory reads, or writes: a program says how many, and is not to be believed. */
 export const MAX_RUN_BYTES = 64 * 1024 * 1024;
@@ -28,6 +33,16 @@ export interface ArrayType<Numbers extends ArrayBufferView> {
 export interface HostRun {
   /** Aborted when nobody waits for the function any more: its call, or the runner that it was in, has ended. */
   readonly signal: AbortSignal;
+  /**
+   * Calls a function of the same JIT on the thread that waits, within its call, whose deadline and signal are this one's, too. Several
+   * take turns. A callable that is called without this in the function, or in what it waits for, is called so as well, unless it
+   * is given a deadline or a signal of its own.
+   * @throws {HostDepthError} where 64 such calls are in each other, or too many are open.
+   */
+  call<Arguments extends readonly unknown[], Result extends CValue | undefined>(
+    callable: JITCallable<Arguments, Result>,
+    args: Readonly<Arguments>,
+  ): Promise<Result>;
   /** A copy of what is at an address. */
   readBytes(address: bigint, sizeBytes: Count): Promise<Uint8Array>;
   /**
@@ -73,23 +88,92 @@ const arrayType = is<ArrayType<ArrayBufferView>>(
   'Float64Array, Int32Array, or another of that kind',
 );
 
+/** The call that a function in JavaScript was called in, for those who make calls within it. */
+export interface HostCallContext {
+  /** By which the executor knows it. */
+  readonly id: number;
+  /** How many calls its thread is in. */
+  readonly depth: number;
+  readonly runner: RunnerContext;
+  readonly memory: RunMemory;
+  /** Calls of the session's that are open. */
+  openCount(): number;
+}
+
+/** In which function in JavaScript this is, however it has come here: callables are called within its call. */
+export const currentRun = new AsyncLocalStorage<OpenRun>();
+
 /** What a function in JavaScript is given. */
 export class OpenRun implements HostRun {
   readonly symbol: string;
   readonly signal: AbortSignal;
+  readonly context: HostCallContext;
   readonly #memory: RunMemory;
   #hasEnded = false;
+  /** Settles when none of the calls within it runs or waits. */
+  #turn: Promise<unknown> | undefined;
 
   /** @param symbol of the function. */
-  constructor(symbol: string, signal: AbortSignal, memory: RunMemory) {
+  constructor(symbol: string, signal: AbortSignal, context: HostCallContext) {
     this.symbol = symbol;
     this.signal = signal;
-    this.#memory = memory;
+    this.context = context;
+    this.#memory = context.memory;
   }
 
-  /** The function has: the thread goes on, and its memory with it. */
-  end(): void {
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /**
+   * The function has: the thread goes on, and its memory with it.
+   * @returns what to wait for before, where it works for the function: those that wait for it are not called any more.
+   */
+  end(): Promise<unknown> | undefined {
     this.#hasEnded = true;
+    return this.#turn;
+  }
+
+  call<Arguments extends readonly unknown[], Result extends CValue | undefined>(
+    callable: JITCallable<Arguments, Result>,
+    args: Readonly<Arguments>,
+  ): Promise<Result> {
+    if (this.#hasEnded) return Promise.reject(new HostCallEndedError(this.symbol));
+    return currentRun.run(this, () => callable.call(args, {}));
+  }
+
+  /**
+   * Does what the thread is to do when it has done what it does now.
+   * @param name of what is to be called.
+   * @throws {HostDepthError | HostCallEndedError}
+   */
+  async inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { depth, openCount } = this.context;
+    const { MAX_HOST_DEPTH, MAX_ENTERED_CALLS } = hostFunctions;
+    if (depth > MAX_HOST_DEPTH)
+      throw new HostDepthError(name, `${MAX_HOST_DEPTH} calls of functions in JavaScript are in each other`);
+    if (openCount() > MAX_ENTERED_CALLS)
+      throw new HostDepthError(
+        name,
+        `more than ${MAX_ENTERED_CALLS} functions in JavaScript have been called and have not ended`,
+      );
+    const before = this.#turn;
+    const mine = (async () => {
+      await before;
+      if (this.#hasEnded) throw new HostCallEndedError(this.symbol);
+      return work();
+    })();
+    // Whoever waits for his turn does not care what has become of those before.
+    const turn: Promise<unknown> = mine.then(
+      () => {},
+      () => {},
+    );
+    this.#turn = turn;
+    try {
+      return await mine;
+    } finally {
+      if (this.#turn === turn) this.#turn = undefined;
+    }
   }
 
   async readBytes(address: bigint, sizeBytes: Count): Promise<Uint8Array> {

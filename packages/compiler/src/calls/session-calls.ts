@@ -1,8 +1,16 @@
-import { type Commit, memory, type ResultOf, type run, type Segment } from '@farjit/protocol';
+import {
+  type Commit,
+  type hostFunctions,
+  memory,
+  type ResultOf,
+  type run,
+  type Segment,
+} from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
+import { RunnerLostError } from '../core/errors.js';
 import type {
   CallRequestOptions,
   ExecutorProcessControl,
@@ -77,6 +85,24 @@ export const sendDataCall: SendCall<PreparedDataCall, ResultOf<typeof run.callAn
   return executor.callAndRead(entry, block, { ...commit, segments }, read, options);
 };
 
+/** A call that a thread makes which waits for a function in JavaScript: all that it works on is in memory. */
+export interface PreparedEnteredCall {
+  readonly entry: ExecutorAddr;
+  readonly argument: ExecutorAddr;
+  readonly data: readonly Segment[];
+  readonly read: MemoryPiece;
+}
+
+/** @param call the one that the thread waits in. */
+export function sendEnteredCall(
+  call: number,
+): SendCall<PreparedEnteredCall, ResultOf<typeof hostFunctions.callFromHost>> {
+  return (executor, { entry, argument, data, read }, commit, options) => {
+    const segments = [...commit.segments, ...data];
+    return executor.callFromHost({ call, entry, argument, commit: { ...commit, segments }, read }, options);
+  };
+}
+
 /** What every answer to a call says. */
 type CallAnswer = Pick<ResultOf<typeof run.call>, 'programThreads'>;
 
@@ -115,6 +141,25 @@ export class SessionCalls {
    */
   run<Prepared, Result extends CallAnswer>(request: CallRequest<Prepared, Result>): Promise<Result> {
     const work = () => this.#whenItsTurn(request);
+    return this.#context.tracing.inCall({ 'farjit.symbol': request.name }, work);
+  }
+
+  /**
+   * The same for a part of a call that is under way, in its runner.
+   * @throws {RunnerLostError} when that is gone, and as `run`.
+   */
+  async runWithin<Prepared, Result extends CallAnswer>(
+    runner: RunnerContext,
+    request: CallRequest<Prepared, Result>,
+  ): Promise<Result> {
+    const work = async () => {
+      const result = runner.lost ? undefined : await this.#runIn(runner, request);
+      if (result !== undefined) return result;
+      throw new RunnerLostError({
+        kind: 'fault',
+        message: `it ended before ${request.name} was called in it`,
+      });
+    };
     return this.#context.tracing.inCall({ 'farjit.symbol': request.name }, work);
   }
 

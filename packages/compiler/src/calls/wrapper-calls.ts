@@ -1,4 +1,5 @@
-import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import type { Segment } from '@farjit/protocol';
+import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import { throwIfAborted } from '../core/aborting.js';
 import { checkArgument, executorAddr } from '../core/arguments.js';
 import { SymbolsNotFoundError } from '../core/errors.js';
@@ -23,8 +24,12 @@ import {
   setCallee,
 } from './callable.js';
 import type { CallingSession } from './calling-session.js';
+import { currentRun, type OpenRun } from './host-run.js';
 import { passingOf } from './passing.js';
 import { type CallOptions, notCalled, type PreparedCall } from './session-calls.js';
+
+/** As of what `CallData` places. */
+const BLOCK_ALIGNMENT = 16;
 
 /** Makes the wrappers that calls from outside go through. */
 export interface WrapperLayer {
@@ -105,12 +110,28 @@ export class WrapperCalls {
     return Number(decodeResult({ result: 'i32', parameters: [] }, block));
   }
 
+  /** Where it is called from a function in JavaScript, which a thread of the same runner waits for, it is called there. */
   async #call(
+    ref: SymbolRef,
+    signatureNow: () => CallSignature,
+    args: readonly CArgument[],
+    options: CallOptions,
+    addressOf: (runner: RunnerContext) => Promise<ExecutorAddr>,
+  ): Promise<CValue | undefined> {
+    const run = currentRun.getStore();
+    const isOwn = options.deadlineMs !== undefined || options.signal !== undefined;
+    const isWithin = run && !isOwn && !run.hasEnded && this.#session.isCurrent(run.context.runner);
+    if (!isWithin) return this.#callIn(ref, signatureNow, args, options, addressOf);
+    return run.inTurn(ref.name, () => this.#callIn(ref, signatureNow, args, options, addressOf, run));
+  }
+
+  async #callIn(
     { dylib, name }: SymbolRef,
     signatureNow: () => CallSignature,
     args: readonly CArgument[],
     options: CallOptions,
     addressOf: (runner: RunnerContext) => Promise<ExecutorAddr>,
+    run?: OpenRun,
   ): Promise<CValue | undefined> {
     const captured = args.map((arg, index) => captureArgument(arg, `${name}: argument ${index + 1}`));
     const isOnData = captured.some(hasBytes) || passingOf(signatureNow()).resultBytes > 0;
@@ -128,9 +149,10 @@ export class WrapperCalls {
           return { block: call.block, entry };
       }
     };
-    const block = isOnData
-      ? await this.#callOnData(name, prepare, () => call.data, options)
-      : await this.#session.call(name, prepare, options);
+    let block: Uint8Array;
+    if (run) block = await this.#callWithin(run, name, prepare, () => call.data);
+    else if (isOnData) block = await this.#callOnData(name, prepare, () => call.data, options);
+    else block = await this.#session.call(name, prepare, options);
     // Calls are guessed from what the main dylib's functions call.
     if (dylib === this.#session.mainDylib) this.#session.noteReturned([{ callee: name, isCertain: true }]);
     return call.resultIn(block);
@@ -162,6 +184,46 @@ export class WrapperCalls {
       const { block, content } = await this.#session.callOnData(name, prepareData, options);
       dataNow().take(content);
       return block;
+    } finally {
+      free();
+    }
+  }
+
+  /** A call of which the block, too, is in memory: that of the thread's own call is in use. */
+  async #callWithin(
+    { context: { id, runner } }: OpenRun,
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedCall>,
+    dataNow: () => CallData,
+  ): Promise<Uint8Array> {
+    let free = () => {};
+    let blockBytes = 0;
+    let roomBytes = 0;
+    const prepareWithin = async () => {
+      free();
+      const { entry, block } = await prepare(runner);
+      const data = dataNow();
+      data.check(name, runner.commits.limits);
+      blockBytes = block.byteLength;
+      roomBytes = BLOCK_ALIGNMENT * Math.ceil(blockBytes / BLOCK_ALIGNMENT);
+      const { address } = runner.allocate('data', roomBytes + data.sizeBytes, BLOCK_ALIGNMENT);
+      free = () => {
+        free = () => {};
+        if (!runner.lost) runner.free('data', address);
+      };
+      const { segments, read } = data.placeAt(addrAdd(address, roomBytes), block);
+      const own: Segment = { address, prot: 'data', content: block, memoryBytes: roomBytes };
+      return {
+        entry,
+        argument: address,
+        data: data.sizeBytes > 0 ? [own, ...segments] : [own],
+        read: { address, sizeBytes: roomBytes + read.sizeBytes },
+      };
+    };
+    try {
+      const content = await this.#session.callWithin(runner, id, name, prepareWithin);
+      dataNow().take(content.subarray(roomBytes));
+      return content.subarray(0, blockBytes);
     } finally {
       free();
     }

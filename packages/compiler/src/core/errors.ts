@@ -174,6 +174,17 @@ export class HostCallEndedError extends FarJITError {
 }
 
 /**
+ * A function in JavaScript has called code that has called a function in JavaScript, and so on, deeper than is allowed; or too many such
+ * calls are open at once.
+ * @remarks Look for a recursion without an end; let calls end before others are begun.
+ */
+export class HostDepthError extends FarJITError {
+  constructor(symbol: string, problem: string) {
+    super('HOST_CALLS_TOO_DEEP', `${symbol} is not called: ${problem}`);
+  }
+}
+
+/**
  * Symbols that neither the session defines nor the runner has.
  * @remarks Define `names`, add the library or archive that does, or check the spelling.
  */

@@ -264,6 +264,17 @@ export class ExecutorProcessControl {
     this.#connection.notify(hostFunctions.giveHostFunctions, { functions }, generation);
   }
 
+  /** Has a thread that waits for a function in JavaScript run an entry: there is no limit to how long that takes. */
+  async callFromHost(
+    params: ParamsOf<typeof hostFunctions.callFromHost>,
+    options: CallRequestOptions,
+  ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
+    const staged = this.#staged(params, options);
+    const answer = await this.#connection.request(hostFunctions.callFromHost, staged, options);
+    checkSize(answer.content, params.read.sizeBytes);
+    return answer;
+  }
+
   /** A piece of what a program reads: the caller has credit for it. */
   sendInput(content: Uint8Array, isLast: boolean, generation: number): void {
     this.#connection.notify(run.programInput, { content, isLast }, generation);

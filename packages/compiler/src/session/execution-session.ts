@@ -7,9 +7,11 @@ import {
   type DataCallResult,
   type PreparedCall,
   type PreparedDataCall,
+  type PreparedEnteredCall,
   SessionCalls,
   sendCall,
   sendDataCall,
+  sendEnteredCall,
 } from '../calls/session-calls.js';
 import type { Assumptions } from '../core/assumptions.js';
 import type { Call } from '../core/call-edges.js';
@@ -209,6 +211,10 @@ export class ExecutionSession implements CallingSession {
     return this.#runners.live(this.#executor);
   }
 
+  isCurrent(runner: RunnerContext): boolean {
+    return runner === this.#runner && !runner.lost;
+  }
+
   /** Of the current runner's memory, what is taken by what is linked, or was retired and may have a thread inside. */
   get allocatedBytes(): number {
     return this.#runner.allAllocatedBytes;
@@ -319,6 +325,21 @@ export class ExecutionSession implements CallingSession {
     options: CallOptions = {},
   ): Promise<DataCallResult> {
     return this.#calls.run({ name, prepare, send: sendDataCall, options });
+  }
+
+  /**
+   * Runs a call on a thread that waits for a function in JavaScript; what is in the memory that it wants read.
+   * @throws as `call`.
+   */
+  async callWithin(
+    runner: RunnerContext,
+    call: number,
+    name: string,
+    prepare: (runner: RunnerContext) => Promise<PreparedEnteredCall>,
+  ): Promise<Uint8Array> {
+    const request = { name, prepare, send: sendEnteredCall(call), options: {} };
+    const { content } = await this.#calls.runWithin(runner, request);
+    return content;
   }
 
   /** Sends what is queued in a commit of its own and waits until it is applied. */

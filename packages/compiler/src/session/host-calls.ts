@@ -2,7 +2,7 @@ import { type Answer, type hostFunctions, type ParamsOf, type ResultOf, wrongWor
 import { ProtocolError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeHostFunction } from '../calls/host-function.js';
-import { OpenRun } from '../calls/host-run.js';
+import { currentRun, OpenRun } from '../calls/host-run.js';
 import { CALL_HOST_NAME } from '../calls/host-thunk.js';
 import { readWords, writeWord, wrongResult } from '../calls/host-words.js';
 import { HostFunctionError } from '../core/errors.js';
@@ -24,6 +24,7 @@ const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
 export class HostCalls implements ObjectLinkingPlugin {
   readonly #executor: () => ExecutorProcessControl;
   readonly #given = new WeakMap<RunnerContext, Map<number, HostFunctionUnit>>();
+  #openCount = 0;
   readonly #ends = new WeakMap<RunnerContext, AbortController>();
   #lastNumber = 0;
 
@@ -65,7 +66,7 @@ export class HostCalls implements ObjectLinkingPlugin {
    * @throws {ProtocolError} for what no executor asks for.
    */
   call(
-    { function: number, arguments: words }: HostCall,
+    { call: id, depth, function: number, arguments: words }: HostCall,
     runner: RunnerContext,
   ): Answer<HostAnswer> | Promise<HostAnswer> {
     const unit = this.#given.get(runner)?.get(number);
@@ -74,17 +75,23 @@ export class HostCalls implements ObjectLinkingPlugin {
     const { signature, implementation } = unit;
     const wrong = wrongWords(signature.parameters, words);
     if (wrong !== undefined) throw new ProtocolError(`the executor ${wrong}, ${unit.name}`);
-    const run = this.#open(unit, runner);
+    const run = this.#open(unit, { id, depth }, runner);
+    const values = readWords(signature.parameters, words);
+    this.#openCount++;
+    let outcome: Outcome;
     try {
-      const result = implementation(run, ...readWords(signature.parameters, words));
+      const result = currentRun.run(run, () => implementation(run, ...values));
       // It may be a promise, of whatever kind.
-      if (typeof result === 'object' && result !== null) return this.#later(unit, result, run, runner);
-      run.end();
-      return answerOf(unit, result, runner);
+      if (typeof result === 'object' && result !== null)
+        return this.#later(unit, Promise.resolve(result), run);
+      outcome = { result };
     } catch (error) {
-      run.end();
-      return failed(unit, error, runner);
+      outcome = { error };
     }
+    const atWork = run.end();
+    if (atWork) return this.#later(unit, outcome, run);
+    this.#openCount--;
+    return answerOf(unit, outcome, runner);
   }
 
   /** A runner is gone: nobody waits for what was called in it. */
@@ -92,29 +99,35 @@ export class HostCalls implements ObjectLinkingPlugin {
     this.#ends.get(runner)?.abort();
   }
 
-  async #later(
-    unit: HostFunctionUnit,
-    result: unknown,
-    run: OpenRun,
-    runner: RunnerContext,
-  ): Promise<HostAnswer> {
+  async #later(unit: HostFunctionUnit, given: Promise<unknown> | Outcome, run: OpenRun): Promise<HostAnswer> {
+    const { runner } = run.context;
     try {
-      return answerOf(unit, await runner.answerOrLoss(Promise.resolve(result)), runner);
-    } catch (error) {
-      return failed(unit, error, runner);
+      const settled = given instanceof Promise ? await outcomeOf(runner.answerOrLoss(given)) : given;
+      // It answers when its thread has come back to wait.
+      await outcomeOf(runner.answerOrLoss(Promise.resolve(run.end())));
+      return answerOf(unit, settled, runner);
     } finally {
-      run.end();
+      this.#openCount--;
     }
   }
 
-  #open(unit: HostFunctionUnit, runner: RunnerContext): OpenRun {
+  #open(
+    unit: HostFunctionUnit,
+    call: Pick<HostCall, 'depth'> & { readonly id: number },
+    runner: RunnerContext,
+  ): OpenRun {
     const { generation } = runner;
     const executor = this.#executor();
-    return new OpenRun(unit.name, this.#endOf(runner), {
-      read: (address, sizeBytes) => executor.readRunnerMemory(address, sizeBytes, generation),
-      readText: (address, maxBytes) => executor.readRunnerText(address, maxBytes, generation),
-      write: (address, content) => executor.writeRunnerMemory(address, content, generation),
-    });
+    const memory = {
+      read: (address: ExecutorAddr, sizeBytes: number) =>
+        executor.readRunnerMemory(address, sizeBytes, generation),
+      readText: (address: ExecutorAddr, maxBytes: number) =>
+        executor.readRunnerText(address, maxBytes, generation),
+      write: (address: ExecutorAddr, content: Uint8Array) =>
+        executor.writeRunnerMemory(address, content, generation),
+    };
+    const context = { ...call, runner, memory, openCount: () => this.#openCount };
+    return new OpenRun(unit.name, this.#endOf(runner), context);
   }
 
   #endOf(runner: RunnerContext): AbortSignal {
@@ -124,7 +137,19 @@ export class HostCalls implements ObjectLinkingPlugin {
   }
 }
 
-function answerOf(unit: HostFunctionUnit, result: unknown, runner: RunnerContext): HostAnswer {
+/** What a function has given, or thrown. */
+type Outcome = { readonly result: unknown } | { readonly error: unknown };
+
+function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
+  return promise.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+function answerOf(unit: HostFunctionUnit, outcome: Outcome, runner: RunnerContext): HostAnswer {
+  if ('error' in outcome) return failed(unit, outcome.error, runner);
+  const { result } = outcome;
   const kind = unit.signature.result;
   const wrong = wrongResult(kind, result);
   if (wrong === undefined) return { outcome: 'returned', value: writeWord(kind, result) };

@@ -18,7 +18,7 @@ async function open(t: ExecutionContext, call: (x: number) => unknown) {
   await jit.findSymbol('f');
   t.is((await host.reenter(host.runner.stubs.trampolines)).outcome, 'landed');
   const ask = (number: number, ...words: bigint[]) => {
-    const params = { function: number, arguments: words };
+    const params = { call: 1, depth: 1, function: number, arguments: words };
     return host.connection.request(hostFunctions.callHost, params, { generation: host.runner.generation });
   };
   return { jit, host, given, ask };
@@ -56,10 +56,10 @@ test('an executor that calls more at once than a runner has places for loses its
     count++;
     return new Promise(() => {});
   });
-  const calls = Array.from({ length: 256 }, () => ask(1, 0n).catch(() => 'ended'));
+  const calls = Array.from({ length: 768 }, () => ask(1, 0n).catch(() => 'ended'));
   await t.throwsAsync(ask(1, 0n));
-  t.regex((await host.connection.closed).message, /more than 256 functions of the compiler's at once/);
-  t.is(count, 256);
+  t.regex((await host.connection.closed).message, /more than 768 functions of the compiler's at once/);
+  t.is(count, 768);
   t.deepEqual(new Set(await Promise.all(calls)), new Set(['ended']));
 });
 

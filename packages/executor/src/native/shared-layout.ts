@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0xaebe1d55;
+export const LAYOUT_VERSION = 0x5028809a;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -269,27 +269,41 @@ export const HostCallState = {
   free: 0,
   /** being filled: -> POSTED, then the doorbell */
   claimed: 1,
-  /** the thread waits; the host: -> RELEASED or UNWIND */
+  /** the thread waits; the host: -> RELEASED, UNWIND or ENTER */
   posted: 2,
-  /** the thread wakes: takes the result, -> FREE */
+  /** the thread wakes: takes the result, -> FREE, or ENTERED in a call that it has made in another */
   released: 3,
-  /** the thread wakes: -> FREE, then fails as over a callback that has failed */
+  /** the thread wakes: the same, then fails as over a callback that has failed */
   unwind: 4,
+  /** the thread wakes: -> ENTERED */
+  enter: 5,
+  /**
+   * the thread runs `entry`; when that calls a function -> POSTED, and at its end -> RETURNED or
+   * UNWOUND, then the doorbell
+   */
+  entered: 6,
+  /** the thread waits, as POSTED */
+  returned: 7,
+  /** the same, after a failed callback, `token` says which */
+  unwound: 8,
 } as const;
 
 /** `struct farjit_host_call_slot`. */
 export const HOST_CALL_SLOT = {
   state: 0,
   threadId: 4,
-  /** of the failure, from the host with UNWIND */
+  /** of the failure, from the host with UNWIND, to it with UNWOUND */
   token: 8,
   argumentCount: 12,
   /** its number, which the compiler has given */
   function: 16,
+  /** void (*)(void *argument), from the host with ENTER */
+  entry: 24,
+  argument: 32,
   /** the result, from the host with RELEASED; then the arguments */
-  words: 24,
+  words: 40,
 } as const;
-export const HOST_CALL_SLOT_BYTES = 280;
+export const HOST_CALL_SLOT_BYTES = 296;
 
 /**
  * `enum farjit_call_state`. Of a call into JIT'd code, one worker thread per slot: a futex word. The first call may
@@ -453,6 +467,6 @@ export const CONTROL = {
   hotPages: 100608,
   reentry: 166144,
   hostCalls: 174336,
-  calls: 246016,
+  calls: 250112,
 } as const;
-export const CONTROL_BYTES = 3395840;
+export const CONTROL_BYTES = 3399936;

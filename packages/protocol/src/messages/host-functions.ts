@@ -1,14 +1,19 @@
 import * as v from 'valibot';
 import { notification, request } from './declare.js';
+import { commit } from './memory.js';
 import { byteCount, bytes, count, executorAddr } from './primitives.js';
+import { MAX_READ_BYTES } from './run.js';
 
 /** Parameters of one function: what a slot of the runner has room for. */
 export const MAX_HOST_PARAMETERS = 31;
 /** Functions that one message gives, and that one runner is given: more than anybody writes. */
 export const MAX_GIVEN_AT_ONCE = 256;
 export const MAX_HOST_FUNCTIONS = 65_536;
-/** Calls of one runner's that wait at a time: one for each slot. */
-export const MAX_HOST_CALLS = 256;
+/** What one thread may run in each other for functions that it waits for. */
+export const MAX_HOST_DEPTH = 64;
+/** Calls of one runner's that wait at a time: one for each slot, and those in each other, of which a compiler enters no more. */
+export const MAX_HOST_CALLS = 768;
+export const MAX_ENTERED_CALLS = 512;
 /** Bytes that one look at a runner's memory reads, or writes. */
 export const MAX_RUNNER_MEMORY_BYTES = 1024 * 1024;
 
@@ -52,6 +57,10 @@ export const giveHostFunctions = notification('giveHostFunctions', 'compiler-to-
 export const callHost = request('callHost', 'executor-to-compiler', {
   feature: 'host-functions',
   params: v.strictObject({
+    /** By which `callFromHost` knows it, until it is answered. */
+    call: count,
+    /** How many calls its thread is in, this one included. */
+    depth: count,
     function: count,
     /** A word for each. */
     arguments: v.pipe(v.array(hostWord), v.maxLength(MAX_HOST_PARAMETERS)),
@@ -61,6 +70,26 @@ export const callHost = request('callHost', 'executor-to-compiler', {
     v.strictObject({ outcome: v.literal('returned'), value: hostWord }),
     v.strictObject({ outcome: v.literal('failed'), token: count }),
   ]),
+});
+
+/**
+ * Has a thread that waits for the answer to a `callHost` run `entry`, a `void (*)(void *argument)`, after applying `commit`, and answers
+ * with a piece of session memory as it is when that has returned. One at a time for each call, which is answered when none
+ * runs. What fails in it, fails it alone, with `CALLBACK_FAILED`.
+ */
+export const callFromHost = request('callFromHost', 'compiler-to-executor', {
+  feature: 'host-functions',
+  params: v.strictObject({
+    call: count,
+    entry: executorAddr,
+    argument: executorAddr,
+    commit,
+    read: v.strictObject({
+      address: executorAddr,
+      sizeBytes: v.pipe(byteCount, v.maxValue(MAX_READ_BYTES)),
+    }),
+  }),
+  result: v.strictObject({ content: bytes, programThreads: count }),
 });
 
 /**
