@@ -1,5 +1,6 @@
 import {
   Connection,
+  hostFunctions,
   indirection,
   memory,
   type ParamsOf,
@@ -12,7 +13,7 @@ import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
 import { BELL_BYTES, BellKind, CONTROL, RunnerFd } from '#executor/src/native/shared-layout.js';
 import { layoutReservation } from '#executor/src/reservation-layout.js';
-import { callForEver, doubleIt, writeForEver } from '#executor/test/machine-code.js';
+import { callForEver, callHostForEver, doubleIt, writeForEver } from '#executor/test/machine-code.js';
 import { OPEN, openOn, WANTED } from '#executor/test/open-on.js';
 
 const MIB = 1024 * 1024;
@@ -174,6 +175,16 @@ export const RUNNER_FLOODS: Readonly<Record<string, Flood>> = {
       Array.from({ length: RINGING_CALLS }, (_, i) =>
         addCode(hostile, callForEver(addrAdd(trampolines, 8 * i))),
       ),
+    );
+    return () => Promise.all(calls.map((call) => call()));
+  }),
+  'calls of a function of the compiler’s': byRunner(async (hostile) => {
+    hostile.connection.handle(hostFunctions.callHost, () => ({ outcome: 'returned' as const, value: 0n }));
+    const functions = [{ number: 1, result: 'void' as const, parameters: [] }];
+    const { generation, callHostFunction = 0n } = hostile.runner;
+    hostile.connection.notify(hostFunctions.giveHostFunctions, { functions }, generation);
+    const calls = await Promise.all(
+      Array.from({ length: RINGING_CALLS }, () => addCode(hostile, callHostForEver(callHostFunction, 1n))),
     );
     return () => Promise.all(calls.map((call) => call()));
   }),

@@ -71,6 +71,21 @@ export function callHost(callHost: bigint, number: bigint, argumentCount: number
   );
 }
 
+/** `for (;;) (*(void (*)(uint64_t, uint64_t *, uint64_t))callHost)(number, block, 0)` */
+export function callHostForEver(callHost: bigint, number: bigint): Uint8Array<ArrayBuffer> {
+  const loop = [
+    [0x48, 0xbf], // movabsq $number, %rdi
+    { imm64: number },
+    [0x48, 0x89, 0xde], // movq %rbx, %rsi
+    [0x31, 0xd2], // xorl %edx, %edx
+    MOV_RAX,
+    { imm64: callHost },
+    CALL_RAX,
+  ];
+  const loopBytes = assemble(...loop).byteLength;
+  return assemble(PUSH_RBX, MOV_RBX_RDI, ...loop, [0xeb, 256 - (loopBytes + 2)]);
+}
+
 /** `(*(void (*)(int))address)(argument)` */
 export function callWithInt(address: bigint, argument: number): Uint8Array<ArrayBuffer> {
   const immediate = Buffer.alloc(4);

@@ -1,5 +1,7 @@
 import { type HostFunctionDescription, hostFunctions } from '@farjit/protocol';
+import { FeatureError } from '@farjit/protocol/errors';
 import { ArgumentError } from '../core/argument-error.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import type { HostRun } from './host-run.js';
 import type { ScalarValue } from './scalars.js';
@@ -60,6 +62,17 @@ export function hostSignature(name: string, signature: CallSignature): HostSigna
     result: scalar(result, 'for its result'),
     parameters: parameters.map((kind, index) => scalar(kind, `for parameter ${index + 1}`) as ScalarKind),
   };
+}
+
+/** @throws {FeatureError} for an executor that calls no functions in JavaScript. */
+export function refuseHostFunction(
+  name: string,
+  executor: Pick<ExecutorProcessControl, 'callsHostFunctions' | 'server'>,
+): void {
+  if (!executor.callsHostFunctions)
+    throw new FeatureError(
+      `${name} is not defined: the executor (${executor.server}) is of a release that calls no functions in JavaScript`,
+    );
 }
 
 /** As the executor is told of it. */

@@ -1,10 +1,15 @@
 // More than 400 lines: a method for each thing that is done with a dylib, and the errors of each.
-import { FarJITError, FeatureError } from '@farjit/protocol/errors';
+import { FarJITError } from '@farjit/protocol/errors';
 import { checkCallOptions } from '../calls/call-arguments.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
 import { fittingSignature, signatureFrom } from '../calls/given-signature.js';
-import { type AnyHostFunction, type HostFunctions, hostSignature } from '../calls/host-function.js';
+import {
+  type AnyHostFunction,
+  type HostFunctions,
+  hostSignature,
+  refuseHostFunction,
+} from '../calls/host-function.js';
 import { checkMain, type ProgramResult } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
@@ -423,10 +428,7 @@ export class Dylib {
     const { session, hostFunctions } = this.#context;
     const { executor, hostCalls } = session;
     const units = Object.entries(given).map(([name, definition]) => {
-      if (!executor.callsHostFunctions)
-        throw new FeatureError(
-          `${name} is not defined: the executor (${executor.server}) is of a release that calls no functions in JavaScript`,
-        );
+      refuseHostFunction(name, executor);
       const signature = hostSignature(name, signatureFrom(definition.signature));
       // As it is now, with its object.
       const implementation = definition.call.bind(definition) as AnyHostFunction;

@@ -3,7 +3,7 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SessionCache } from '../cache/session-cache.js';
 import type { CallSignature } from '../calls/call-signature.js';
 import type { JITCallable } from '../calls/callable.js';
-import type { HostFunctions } from '../calls/host-function.js';
+import { type HostFunctions, refuseHostFunction } from '../calls/host-function.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { WrapperCalls } from '../calls/wrapper-calls.js';
@@ -155,6 +155,14 @@ export class JIT implements AsyncDisposable {
     functions: HostFunctions<Signatures>,
   ): ResourceTracker {
     return this.mainDylib.define(functions);
+  }
+
+  /**
+   * @throws {FeatureError} as `define`, which nothing is done of.
+   * @internal
+   */
+  refuseHostFunction(name: string): void {
+    refuseHostFunction(name, this.session.executor);
   }
 
   /** Adds a module to the main dylib: see `Dylib.addModule`. */

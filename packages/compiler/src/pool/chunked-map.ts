@@ -37,6 +37,8 @@ export interface MapOptions {
   /** Aborting ends the map, and the runners that are at work for it. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: MapProgress) => void) | undefined;
+  /** Whether functions in JavaScript may be called, as often as a chunk is begun: false unless given. */
+  readonly callsJavaScript?: boolean | undefined;
   /** How long one chunk may take on an executor's clock, and how long the initialisers before the first one there. */
   readonly deadlineMs?: number | undefined;
 }

@@ -10,6 +10,8 @@ export interface Definition<Session extends JIT> extends Definer {
   readonly replaces?: string;
   /** How those of its functions are called of which that is known. */
   readonly signatures?: ReadonlyMap<string, CallSignature>;
+  /** Whether it is a function in JavaScript, which runs in this process whatever becomes of who has called it. */
+  readonly isInJavaScript?: boolean;
   /** Tells a session. */
   add(session: Session): ResourceTracker | undefined;
   /** It is removed, as no session knows yet. */
@@ -44,6 +46,14 @@ export class Definitions<Session extends JIT> {
   /** Whether anything that was added defines a name. */
   defines(name: string): boolean {
     return this.#owners.find(name) !== undefined;
+  }
+
+  /** Names of functions in JavaScript. */
+  get namesInJavaScript(): readonly string[] {
+    const owned = this.#entries.filter(
+      ({ definition, isRemoved }) => definition.isInJavaScript && !isRemoved,
+    );
+    return owned.flatMap(({ symbols }) => [...symbols.keys()]);
   }
 
   /** How the function of a name is called, where what defines it says so. */

@@ -5,12 +5,15 @@ import { checkArgumentList, checkCallOptions } from '../calls/call-arguments.js'
 import type { CallSignature } from '../calls/call-signature.js';
 import { checkColumns } from '../calls/callable.js';
 import { signatureFrom } from '../calls/given-signature.js';
+import { type HostFunction, type HostFunctions, hostSignature } from '../calls/host-function.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
+import { ArgumentError } from '../core/argument-error.js';
 import { checkArgument, isDoubles, nameText, text } from '../core/arguments.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
+import { strongSymbols } from '../core/symbol-flags.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
 import {
@@ -19,6 +22,7 @@ import {
   checkAddIR,
   checkAddModule,
   checkAddObject,
+  checkHostFunctions,
   checkVerifiedModule,
 } from '../jit/dylib-arguments.js';
 import type { AddCOptions, AddOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
@@ -27,6 +31,7 @@ import { JIT } from '../jit/jit.js';
 import { checkEventOptions, checkFrontEnd } from '../jit/jit-arguments.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
+import { trackerOfAll } from '../jit/resource-tracker.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import type { TargetDescription } from '../llvm/target.js';
@@ -203,6 +208,32 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   }
 
   /**
+   * Defines functions in JavaScript for all executors, now and later: code in each of them calls the one that is here. See
+   * `Dylib.define`.
+   * @throws as that; {FeatureError} when one of the executors is of a release that calls none, and then no executor has been told. One
+   *   that comes later is not used.
+   */
+  define<const Signatures extends Readonly<Record<string, CallSignature | string>>>(
+    functions: HostFunctions<Signatures>,
+  ): ResourceTracker {
+    checkHostFunctions(functions);
+    // Each with the types that its signature says, which nobody here needs.
+    const byName = functions as unknown as Readonly<Record<string, HostFunction>>;
+    const definitions = Object.entries(byName).map(([name, definition]) => {
+      const signature = hostSignature(name, signatureFrom(definition.signature));
+      for (const session of this.#sessions()) session.refuseHostFunction(name);
+      return {
+        name,
+        symbols: strongSymbols([name]),
+        signatures: new Map([[name, signature]]),
+        isInJavaScript: true,
+        add: (session: Session) => session.define({ [name]: definition }),
+      };
+    });
+    return trackerOfAll(definitions.map((definition) => () => this.definitions.add(definition)));
+  }
+
+  /**
    * Adds a module that has been read and verified to all executors, now and later. See `Dylib.defineModule`.
    * @throws {LinkError} as that.
    */
@@ -269,7 +300,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * what this is for: a lost chunk is begun anew.
    * @param fn the name of a function of doubles, or a callable of it.
    * @param data a column for each of its parameters, which must stay as they are until this has ended.
-   * @throws {ArgumentError} when the data does not fit the function.
+   * @throws {ArgumentError} when the data does not fit the function, and where the pool has functions in JavaScript, unless
+   *   `callsJavaScript` says that they may be called, also again.
    * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
    * @throws {AbortError | NoExecutorError}
    */
@@ -290,15 +322,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   async *#mapStream(fn: MappedFunction, chunks: MapChunks, options: MapStreamOptions) {
     checkMapStream(fn, options);
-    const { window = TASKS_PER_EXECUTOR * this.#executors.size, deadlineMs } = options;
+    const { window = TASKS_PER_EXECUTOR * this.#executors.size, deadlineMs, callsJavaScript } = options;
     const mapOne = (data: MapData, signal: AbortSignal) =>
-      this.#map(fn, data, { deadlineMs, signal, chunk: wholeChunk(data) });
+      this.#map(fn, data, { deadlineMs, signal, callsJavaScript, chunk: wholeChunk(data) });
     yield* mapStream(chunks, mapOne, { ...options, window: Math.max(1, window) });
   }
 
   async #map(fn: MappedFunction, data: MapData, options: MapOptions): Promise<Float64Array> {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
+    this.#refuseCallsOfJavaScript(name, options);
     const columns = isDoubles(data) ? [data] : data.columns;
     await this.#inputs.supply(name);
     const signature = this.signatureOf(name);
@@ -336,6 +369,16 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What a function reaches is not known before it is linked. */
+  #refuseCallsOfJavaScript(name: string, { callsJavaScript = false }: MapOptions): void {
+    const [first] = this.definitions.namesInJavaScript;
+    if (first !== undefined && !callsJavaScript)
+      throw new ArgumentError(
+        `${name} may call ${first}, a function in JavaScript, and again for a chunk that is begun anew: ` +
+          'say callsJavaScript: true where that does no harm, or where it calls none',
+      );
   }
 
   /** Connects the pool, which is closed when that fails: see `connect`. */

@@ -53,6 +53,7 @@ const MAP_OPTIONS = optionsOf<MapOptions>({
   ...CALL_OPTION_SCHEMAS,
   chunk: is((value) => typeof value === 'number', 'a whole number of elements'),
   onProgress: anyFunction,
+  callsJavaScript: flag,
 });
 const mappedFunction = is((value) => nameOf(value) !== undefined, "a function's name, or a callable");
 const mapData = is(
@@ -75,6 +76,7 @@ const MAP_STREAM_OPTIONS = optionsOf<MapStreamOptions>({
   ...CALL_OPTION_SCHEMAS,
   window: wholeNumber(1, MAX_WINDOW),
   ordered: flag,
+  callsJavaScript: flag,
 });
 
 /** Whether data comes in chunks. An array of numbers, typed or not, is data of the wrong kind, and no chunks. */

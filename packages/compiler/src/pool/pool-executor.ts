@@ -223,7 +223,15 @@ export class PoolExecutor<Session extends JIT = JIT> {
       this.#target = jit.target;
       this.#error = undefined;
       this.#sessionCount++;
-      this.#host.connected(this, jit);
+      try {
+        this.#host.connected(this, jit);
+      } catch (error) {
+        // It does not take what the others have.
+        this.#host.lost(this, jit);
+        this.#jit = undefined;
+        await jit.close();
+        throw error;
+      }
       this.#become('connected');
       void jit.closed.then((reason) => this.#lose(jit, reason));
       jit.subscribe((event) => {

@@ -1,0 +1,104 @@
+import { JITPool } from '@farjit/compiler';
+import test from 'ava';
+import { kill, startExecutor, startExecutors } from './executor-process.js';
+import { eventually } from './jit-fixture.js';
+import { countingCodegen, doubles, openPool } from './pool-fixture.js';
+
+test('a function in JavaScript is the compiler’s on all executors, now and later, and compiled once', async (t) => {
+  const executors = await startExecutors(t, 2);
+  const codegen = countingCodegen(t);
+  const pool = await JITPool.connect(
+    executors.map(({ url }) => url),
+    { codegen, speculate: 'off' },
+  );
+  t.teardown(() => pool.close());
+  let count = 0;
+  const tracker = pool.define({
+    next: {
+      signature: 'double(double)',
+      call: async (_run, x) => {
+        count++;
+        return x + 1;
+      },
+    },
+  });
+  t.deepEqual(tracker.names, ['next']);
+  await pool.addC('double next(double); double f(double x) { return next(x) / 2; }');
+  const later = await startExecutor(t);
+  await pool.add(later.url);
+  const f = await pool.lookup('f');
+  const next = await pool.lookup('next');
+  t.deepEqual(
+    await Promise.all(Array.from({ length: 60 }, (_, i) => f(i))),
+    Array.from({ length: 60 }, (_, i) => (i + 1) / 2),
+  );
+  t.is(await next(1), 2);
+  t.is(count, 61);
+  t.is(codegen.compiled.filter((name) => name.startsWith('call of next')).length, 1);
+  t.true(pool.executors.every(({ statistics }) => (statistics?.roundTrips.callHost ?? 0) > 0));
+  tracker.remove();
+  await t.throwsAsync(f(1), { code: 'MATERIALIZATION_FAILED' });
+});
+
+test('map refuses where a function in JavaScript could be called again, unless that is allowed', async (t) => {
+  const executors = await startExecutors(t, 2);
+  const pool = await JITPool.connect(
+    executors.map(({ url }) => url),
+    { speculate: 'off' },
+  );
+  t.teardown(() => pool.close());
+  const heard = new Set<number>();
+  const tracker = pool.define({
+    note: {
+      signature: 'double(double)',
+      call: (_run, x) => {
+        heard.add(x);
+        return 2 * x;
+      },
+    },
+  });
+  await pool.addC(
+    'double note(double); double f(double x) { return note(x); } double g(double x) { return x + 1; }',
+  );
+  const data = doubles(400);
+  const refused = { code: 'BAD_ARGUMENT', message: /^f may call note, a function in JavaScript, and again/ };
+  await t.throwsAsync(pool.map('f', data), refused);
+  for await (const result of pool.map('f', [data]))
+    t.like(result, { chunk: 0, status: 'rejected', reason: { code: 'BAD_ARGUMENT' } });
+  t.is(heard.size, 0);
+  const allowed = { chunk: 20, callsJavaScript: true };
+  const mapping = pool.map('f', data, allowed);
+  await eventually(() => heard.size > 50, 'chunks are under way');
+  const [first] = executors;
+  if (first) await kill(first.child);
+  t.deepEqual(
+    await mapping,
+    data.map((x) => 2 * x),
+  );
+  t.is(heard.size, 400);
+  tracker.remove();
+  t.deepEqual(
+    await pool.map('g', data),
+    data.map((x) => x + 1),
+  );
+});
+
+test('a Kaleidoscope pool has them too, and its expressions that reach one run in order', async (t) => {
+  const executors = await startExecutors(t, 2);
+  const pool = await openPool(
+    t,
+    executors.map(({ url }) => url),
+  );
+  const order: number[] = [];
+  pool.define({ note: { signature: 'double(double)', call: async (_run, x) => order.push(x) } });
+  const text = Array.from({ length: 20 }, (_, i) => `note(${i});`).join(' ');
+  const results = await pool.addSource(text);
+  t.deepEqual(
+    order,
+    Array.from({ length: 20 }, (_, i) => i),
+  );
+  t.deepEqual(
+    results,
+    order.map((i) => ({ status: 'fulfilled', value: i + 1 })),
+  );
+});
