@@ -347,8 +347,27 @@ static void confinement_is_in_force(void)
 		check_confinement(NOBODY, always | FARJIT_CONFINED_OWN_USER);
 }
 
+/* Whoever has started the host may have left it descriptors of any number, which nothing closes on the way. */
+static void what_the_host_left_open_is_closed(void)
+{
+	const int left = FARJIT_FD_INPUT + 1, far = 300;
+	struct host host;
+	int opened = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHECK(opened >= 0);
+	CHECK(dup2(opened, left) == left && dup2(opened, far) == far);
+	host_open(&host);
+	for (int i = 0; i < 2; i++) {
+		uint64_t descriptor = (uint64_t)(i ? far : left);
+		int error;
+		CHECK_EQUAL((int)host_call(&host, host_lookup(&host, "close"), ARGUMENTS(descriptor), &error), -1);
+		CHECK_EQUAL(error, EBADF);
+	}
+	host_close(&host);
+}
+
 const struct test_case sandbox_cases[] = {
 	{"nothing-is-writable-and-executable", nothing_is_writable_and_executable},
+	{"what-the-host-left-open-is-closed", what_the_host_left_open_is_closed},
 	{"code-and-constants-stay-read-only", code_and_constants_stay_read_only},
 	{"nothing-can-be-mapped-over-code-and-constants", nothing_can_be_mapped_over_code_and_constants},
 	{"data-never-becomes-executable", data_never_becomes_executable},

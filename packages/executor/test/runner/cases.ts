@@ -59,6 +59,7 @@ export const CASES: readonly string[] = [
   'reports-a-real-time-signal',
   'writes-what-is-pending-in-the-buffer-and-nothing-else',
   'nothing-is-writable-and-executable',
+  'what-the-host-left-open-is-closed',
   'code-and-constants-stay-read-only',
   'nothing-can-be-mapped-over-code-and-constants',
   'data-never-becomes-executable',
@@ -126,4 +127,5 @@ export const CASES: readonly string[] = [
   'finds-what-decides-about-exceptions',
   'walks-frames-to-the-end-of-the-stack',
   'libraries-call-each-function-that-a-program-replaces',
+  'a-block-of-before-moves-to-the-programs-heap',
 ];

@@ -29,6 +29,8 @@ const ENVIRONMENT = {
 const LEFT_OUT: Readonly<Record<string, string>> = {
   'a-call-that-ends-its-thread-is-a-fault':
     'AddressSanitizer takes the frames that pthread_exit leaves behind for ones that are there still',
+  'a-block-of-before-moves-to-the-programs-heap':
+    "AddressSanitizer's blocks are not where libc has its first ones",
   ...Object.fromEntries(
     [
       'code-and-constants-stay-read-only',
