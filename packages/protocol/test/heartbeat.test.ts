@@ -77,14 +77,14 @@ test('a peer from which not a byte comes is lost after three heartbeats', async 
 
 test('while nothing is read, nobody is silent', async (t) => {
   const { near, nearStream, far } = await openEnds(t);
-  const { transport, messages } = startTransport(near, nearStream);
+  const { transport, messages, closed } = startTransport(near, nearStream);
   transport.pause();
   far.pause();
   await delay((MAX_SILENT_HEARTBEATS + 3) * INTERVAL_MS);
   far.resume();
   transport.resume();
   far.send(Buffer.alloc(7));
-  await once(near, 'message');
+  await Promise.race([once(near, 'message'), closed]);
   t.deepEqual(messages, [7]);
 });
 

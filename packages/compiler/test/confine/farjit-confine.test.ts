@@ -88,6 +88,14 @@ test('by default a program starts no others', async (t) => {
   t.regex(stderr, /fork/);
 });
 
+test('a program that starts no others has as many threads as without', async (t) => {
+  const processes = (limits: string) => /^Max processes.*$/m.exec(limits)?.[0];
+  const confined = await run(...PROGRAMS, '--ro', '/proc', '--', '/bin/cat', '/proc/self/limits');
+  t.like(confined, { code: 0, stderr: '' });
+  // The kernel would count all of this user's threads, but not where that is root.
+  t.is(processes(confined.stdout), processes(readFileSync('/proc/self/limits', 'utf8')));
+});
+
 test('a file that was not given cannot be read, one that was can', async (t) => {
   const { source } = folders(t, { given: 'to be read', other: 'secret' });
   const may = [...PROGRAMS, '--ro', join(source, 'given')];
