@@ -64,3 +64,38 @@ test('what is removed is given back, though it was to be bound anew', async (t) 
   }
   t.is(allocated.at(-1), allocated[1]);
 });
+
+test('a constant that waits to be bound anew stays where it is when its module is compiled again', async (t) => {
+  const { jit } = await openJIT(t);
+  // What LLVM knows by heart has the module compiled again, what it does not know has the constant bound again.
+  const source = `
+#include <unistd.h>
+double cbrt(double);
+typedef pid_t (*fn)(void);
+const fn table[9] = {getpid, getpid, getpid, getpid, getpid, getpid, getpid, getpid, getpid};
+const void *address(void) { return table; }
+double root(double x) { return cbrt(x); }
+int calledAt(const fn *at) { return at[8](); }`;
+  await jit.addC(source, { name: 'table.c', flags: ['-O1', '-fno-inline'] });
+  const [address, calledAt, root] = [
+    await jit.lookup('address', ADDRESS),
+    await jit.lookup('calledAt', { result: 'i32', parameters: ['ptr'] }),
+    await jit.lookup('root', DOUBLE),
+  ];
+  const table = (await address()) as bigint;
+  const processId = await calledAt(table);
+  t.is(await root(8), 2);
+  await jit.addC('int getpid(void) { return 5; }', { name: 'own.c' });
+  await jit.addSource('def cbrt(x) x + 1;');
+  t.is(await root(8), 9);
+  // Others take what memory there is.
+  for (let index = 0; index < 20; index++) {
+    const words = Array.from({ length: 9 }, () => '1').join(', ');
+    await jit.addC(
+      `const long other${index}[9] = {${words}}; const void *take${index}(void) { return other${index}; }`,
+      { name: `other${index}.c` },
+    );
+    t.not(await (await jit.lookup(`take${index}`, ADDRESS))(), table);
+  }
+  t.is(await calledAt(table), processId);
+});

@@ -98,6 +98,13 @@ const TOGETHER: readonly (readonly [what: string, source: string])[] = [
     'a cold part of another section',
     inOwnSection('f', 'jne f.cold') + inOwnSection('f.cold', 'ud2', '.local'),
   ],
+  ...['.text.unlikely', '.text.unlikely.f', '.text.split', '.text.split.f'].map(
+    (section) =>
+      [
+        `a part that only its section ${section} tells to be cold`,
+        inOwnSection('f', 'jne rest') + inOwnSection('rest', 'ud2', '.local', section),
+      ] as const,
+  ),
   [
     'code without a function',
     `${inOwnSection('f', 'call .text.plain')}\n.section .text.plain,"ax"\nplain: ret`,

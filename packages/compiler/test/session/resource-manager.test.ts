@@ -89,6 +89,19 @@ test('after a failed call without threads, memory is used again', async (t) => {
   t.is(await codeBytes(), 0);
 });
 
+test('what was given up before a call that failed is used again, since the call has brought that along', async (t) => {
+  const { session, call, host, codeBytes } = await openScripted(t);
+  const f = functionUnit('f');
+  await call(f, 'f');
+  session.discard(f);
+  t.is(await codeBytes(), 64);
+  host.answers.call = () => {
+    throw new RequestError('CALLBACK_FAILED', 'unwound', { token: 1, programThreads: 0 });
+  };
+  await t.throwsAsync(call(functionUnit('g'), 'g'), { code: 'MATERIALIZATION_FAILED' });
+  t.is(await codeBytes(), 64, 'what is there is g alone');
+});
+
 test('a counter of a function that is gone is used again, and a page of them lasts', async (t) => {
   const { session, call, linkedOf } = await openScripted(t);
   const counters = new Set<bigint | undefined>();
