@@ -78,6 +78,15 @@ test("each address of a host's name is an executor, and the name is looked up ag
   await eventually(() => where().length === 2, 'it is not connected to again');
   t.deepEqual(where(), ['127.0.0.2 connected', '127.0.0.3 connected']);
   t.deepEqual(await pool.addSource('f(4);'), [{ status: 'fulfilled', value: 8 }]);
+  // A name that is removed is not looked up any more.
+  await pool.remove(url);
+  asked.length = 0;
+  await pool.refresh();
+  t.deepEqual([where(), asked], [[], []]);
+  // Given again, it is the first of its name again.
+  await pool.add(url);
+  await pool.refresh();
+  t.deepEqual(where(), ['127.0.0.2 connected', '127.0.0.3 connected']);
 });
 
 test('a name that has no address says so', async (t) => {

@@ -103,6 +103,22 @@ test('removing a definition that has been replaced leaves its successor', async 
   await t.throwsAsync(pool.lookup('f'), { instanceOf: SymbolsNotFoundError });
 });
 
+test('what a removed definition has replaced comes back in no executor, nor in one that joins later', async (t) => {
+  const [first, second] = await startExecutors(t, 2);
+  if (!first || !second) return t.fail();
+  const pool = await openPool(t, [first.url]);
+  await pool.addModule(parseAssembly('define double @f(double %x) {\n ret double %x\n}'));
+  const tracker = pool.addFunctionAST(functionOf(pool, 'def f(x) x + 1;'));
+  t.is(await (await pool.lookup('f'))(1), 2);
+  tracker.remove();
+  await pool.addSource('extern f(x);');
+  const ask = async () => (await pool.addSource('f(1);')).map(({ status }) => status);
+  t.deepEqual(await ask(), ['rejected']);
+  await pool.add(second.url);
+  await pool.remove(first.url);
+  t.deepEqual(await ask(), ['rejected']);
+});
+
 test('an executor that was lost is connected to again, knows all definitions, and compiles nothing', async (t) => {
   const codegen = countingCodegen(t);
   const [first, second] = await startExecutors(t, 2);
