@@ -94,6 +94,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     host: [host('reentry', 'if (this.#blocked.has(slot))', NEVER)],
     seed: 'a reentry slot posted twice',
   },
+  'the words of a host call are not checked': {
+    host: [host('host-calls', 'if (wrong !== undefined)', NEVER)],
+    seed: 'a host call with what is of another type',
+  },
+  'a host call need not be posted': {
+    host: [host('host-calls', 'if (!hasLeft || !last?.entered)', NEVER)],
+    seed: 'a host call that comes back from nowhere',
+  },
   'the kind of a reentry is not checked': {
     host: [host('reentry', 'if (kind !== ReentryKind.compile)', NEVER)],
     seed: 'a reentry of no kind',

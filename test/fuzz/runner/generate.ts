@@ -199,6 +199,7 @@ const MAKERS: Partial<Record<OperationName, (random: Random) => Uint8Array>> = {
         value(
           random.pick([
             'reentry',
+            'hostCall',
             'call',
             'ownCall',
             'head',

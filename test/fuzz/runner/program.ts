@@ -55,6 +55,7 @@ export const VALUES = [
   'code',
   'pages',
   'mebibytes',
+  'hostCall',
 ] as const;
 export type ValueName = (typeof VALUES)[number];
 

@@ -2,6 +2,8 @@ import {
   type Commit,
   Connection,
   type FinalizeAction,
+  type HostFunctionDescription,
+  hostFunctions,
   indirection,
   memory,
   type ParamsOf,
@@ -12,6 +14,7 @@ import {
   type Segment,
   session,
   symbols,
+  wrongWords,
 } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { connectExecutor } from '#compiler/src/executor-client/connect.js';
@@ -24,6 +27,12 @@ const EH_FRAME_BYTES = 64;
 const POINTER_BYTES = 8;
 const COUNTER_BYTES = 4;
 const LATE_MS = 20;
+
+/** What its runner may call, by number. */
+const GIVEN: readonly HostFunctionDescription[] = [
+  { number: 0, result: 'void', parameters: [] },
+  { number: 1, result: 'i32', parameters: ['i8'] },
+];
 
 type Reentered = ResultOf<typeof indirection.reenter>;
 
@@ -78,12 +87,26 @@ export class RawSession {
       if (!opened) throw new Error('a callback before there is a stub');
       return opened.#reenter(trampoline);
     });
+    connection.handle(hostFunctions.callHost, async (call) => {
+      if (!opened) throw new Error('a call before there is a runner');
+      return opened.#callHost(call);
+    });
     connection.start();
     opened = new RawSession(
       connection,
       await openOn(connection, { ...OPEN, client: 'fuzz', runner: { ...WANTED, stubCount: STUB_COUNT } }),
     );
+    const { generation } = opened.opened.runner;
+    connection.notify(hostFunctions.giveHostFunctions, { functions: [...GIVEN] }, generation);
     return opened;
+  }
+
+  /** What a function was given for is of its types, whatever the runner has posted. */
+  #callHost(call: ParamsOf<typeof hostFunctions.callHost>): ResultOf<typeof hostFunctions.callHost> {
+    const wrong = wrongWords(GIVEN[call.function]?.parameters ?? [], call.arguments);
+    if (call.function >= GIVEN.length || wrong !== undefined)
+      this.passedOn ??= `a call of function ${call.function} with ${call.arguments}`;
+    return { outcome: 'returned', value: 0n };
   }
 
   /** A counter lies in reserved data memory. */

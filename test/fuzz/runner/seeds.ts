@@ -8,7 +8,9 @@ import {
   CONTROL,
   END,
   EndKind,
+  HOST_CALL_SLOT,
   HOT_BITS_OFFSET,
+  HostCallState,
   ReentryKind,
   ReentryState,
 } from '#executor/src/native/shared-layout.js';
@@ -59,6 +61,10 @@ const sound = (options: Parameters<typeof program>[0], ...operations: Uint8Array
 const holding = (...operations: Uint8Array[]) =>
   program({ expectation: 'isBounded', timeMs: 900 }, [...operations, nap(900), RETURN]);
 
+const hostCallField = (offset: number, what: number) =>
+  operation('store', [value('hostCall', SLOT), what, 1, offset], WORD_STORES.u32);
+const postHostCall = storeWord(value('hostCall', SLOT), small(HostCallState.posted));
+
 /** Programs of which each tries one thing. A random one is made of pieces of these, of others, and of neither. */
 export const SEEDS = {
   // The contract of the doorbell, broken.
@@ -89,10 +95,30 @@ export const SEEDS = {
   'HOT where no counter is': breach(...hot(HIGHEST_MEBIBYTE, small(0xff)), ring(BellKind.hot)),
   'HOT of what is no counter': breach(...hot(1, small(1)), ring(BellKind.hot)),
   'HOT again before anybody has looked': breach(ring(BellKind.hot, small(0), small(0), 8)),
+  'HOST_CALL of a slot that is free': breach(ring(BellKind.hostCall, small(3))),
+  'HOST_CALL of a slot that is none': breach(ring(BellKind.hostCall, value('bit', 8))),
+  'a host call of what was not given': breach(
+    hostCallField(HOST_CALL_SLOT.function, small(9)),
+    postHostCall,
+    ring(BellKind.hostCall, small(SLOT)),
+  ),
+  'a host call with what is of another type': breach(
+    hostCallField(HOST_CALL_SLOT.function, small(1)),
+    hostCallField(HOST_CALL_SLOT.argumentCount, small(1)),
+    hostCallField(HOST_CALL_SLOT.words + 8, small(200)),
+    postHostCall,
+    ring(BellKind.hostCall, small(SLOT)),
+  ),
+  'a host call that comes back from nowhere': breach(
+    storeWord(value('hostCall', SLOT), small(HostCallState.returned)),
+    ring(BellKind.hostCall, small(SLOT)),
+  ),
   'a limit of no name': breach(ring(BellKind.limit, small(0), small(77))),
   'a limit reached twice': breach(ring(BellKind.limit, small(0), small(2), 2)),
   'a call that ends its own thread': breach(operation('exitThread')),
   'more output than is allowed': breach(operation('print', [4096], 1)),
+
+  'a host call posted by hand': sound({}, postHostCall, ring(BellKind.hostCall, small(SLOT)), nap(30)),
 
   // Waiting where the host wakes.
   'a reentry slot waited for with a PI operation': program({ answer: 'landsLate' }, [

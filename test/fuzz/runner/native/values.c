@@ -87,6 +87,8 @@ uint64_t fuzz_value(struct runner_thread *thread, uint16_t value)
 		return constants[which % (sizeof constants / sizeof constants[0])];
 	case FUZZ_REENTRY:
 		return (uint64_t)&control->reentry[which];
+	case FUZZ_HOST_CALL:
+		return (uint64_t)&control->host_calls[which];
 	case FUZZ_CALL:
 		return (uint64_t)&control->calls[which % FARJIT_CALL_SLOT_COUNT];
 	case FUZZ_OWN_CALL:
