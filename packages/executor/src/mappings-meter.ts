@@ -1,6 +1,7 @@
 import { closeSync, openSync, readv } from 'node:fs';
 import { promisify } from 'node:util';
 import { monotonicMs } from '@farjit/protocol/clock';
+import { FewAtOnce } from './few-at-once.js';
 
 /**
  * What the kernel keeps of a mapping, for each byte of its line in `/proc/<pid>/maps`, which nothing else tells: 192 for
@@ -36,8 +37,9 @@ const MORE = Array<Buffer>(MORE_PIECES).fill(PIECE);
  */
 export class MapsReader {
   #turn: Promise<void> = Promise.resolve();
-  #readCount = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #few = new FewAtOnce(READS_AT_ONCE);
+  /** Who looks into the memory of runners, which takes that lock too: what holds them up holds up nobody who reads maps. */
+  readonly memory = new FewAtOnce(1);
 
   /** Resolves with what `read` does, when it is its turn. */
   async inTurn<T>(read: () => Promise<T>): Promise<T> {
@@ -56,17 +58,8 @@ export class MapsReader {
   }
 
   /** Resolves with what `read` does, when few others are at it. */
-  async withFew<T>(read: () => Promise<T>): Promise<T> {
-    // Who leaves hands its place on.
-    if (this.#readCount < READS_AT_ONCE) this.#readCount++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await read();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#readCount--;
-    }
+  withFew<T>(read: () => Promise<T>): Promise<T> {
+    return this.#few.run(read);
   }
 }
 

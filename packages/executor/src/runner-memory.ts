@@ -1,5 +1,6 @@
 import { closeSync, openSync, read, write } from 'node:fs';
 import { promisify } from 'node:util';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
 import type { MapsReader } from './mappings-meter.js';
@@ -8,6 +9,10 @@ import type { MapsReader } from './mappings-meter.js';
 const TEXT_PIECE_BYTES = 16 * 1024;
 /** Of which the first ends where a page does, so that what is behind it need not be there. */
 const PAGE_BYTES = 4096;
+/** A look of a megabyte takes less than a millisecond. */
+const MAX_LOOK_MS = 3000;
+/** Addresses and rights of a mapping take less of a line. */
+const MAPPING_HEAD = 64;
 /** Addresses that a file has positions for, and a process memory at. */
 const ADDRESS_LIMIT = 1n << 47n;
 /** The kernel lets only those look into a process who may trace it, and the host may not be one. */
@@ -19,19 +24,27 @@ const writeAsync = promisify(write);
 /**
  * All memory of a runner's process, as its program has it: through a file of the kernel's that is opened while it can be, before
  * the process is undumpable. What is not mapped is refused by the kernel. To look takes a lock of the runner's memory, which its
- * program can hold for seconds, so it is done in other threads, and by few at a time.
+ * program can hold for seconds, so it is done in another thread, one look of all at a time, and a program that holds one up for
+ * long is ended.
  */
 export class RunnerMemory {
   readonly #reader: MapsReader;
   /** Undefined where the kernel does not let it be opened. */
   readonly #fd: number | undefined;
   #useCount = 0;
+  /** Since when a look lasts; undefined while there is none. */
+  #lookingSinceMs: number | undefined;
   #isClosed = false;
 
   /** @throws the system's error when descriptors are short. */
   constructor(reader: MapsReader, processId: number) {
     this.#reader = reader;
     this.#fd = openMemory(processId);
+  }
+
+  /** The process does not let its memory be looked at. */
+  get isHeldUp(): boolean {
+    return this.#lookingSinceMs !== undefined && monotonicMs() - this.#lookingSinceMs > MAX_LOOK_MS;
   }
 
   /** @throws {RequestError} INVALID_ADDRESS when not all of it is mapped. */
@@ -103,7 +116,7 @@ export class RunnerMemory {
   }
 
   #use<T>(work: (fd: number) => Promise<T>): Promise<T> {
-    return this.#reader.withFew(async () => {
+    return this.#reader.memory.run(async () => {
       if (this.#fd === undefined || this.#isClosed)
         throw new RequestError(
           'METHOD_NOT_ALLOWED',
@@ -112,9 +125,11 @@ export class RunnerMemory {
             : 'the kernel does not let this executor look into its runners: memory outside of the session’s cannot be read',
         );
       this.#useCount++;
+      this.#lookingSinceMs = monotonicMs();
       try {
         return await work(this.#fd);
       } finally {
+        this.#lookingSinceMs = undefined;
         this.#useCount--;
         if (this.#isClosed && this.#useCount === 0) this.#closeFile();
       }
@@ -152,16 +167,44 @@ function notThere(address: ExecutorAddr, sizeBytes: number, what: string): Reque
   );
 }
 
-/** Whether all of a range is writable, by lines of `/proc/<pid>/maps`, which are in order. */
+/** Whether all of a range is writable, by lines of `/proc/<pid>/maps`, which are in order; there may be tens of thousands. */
 export function isWritable(maps: string, address: bigint, sizeBytes: number): boolean {
   const end = address + BigInt(sizeBytes);
   let at = address;
-  for (const [, from = '', to = '', rights = ''] of maps.matchAll(/^([\da-f]+)-([\da-f]+) (\S+)/gm)) {
-    if (at >= end) break;
-    const [start, stop] = [BigInt(`0x${from}`), BigInt(`0x${to}`)];
-    if (stop <= at) continue;
-    if (start > at || rights[1] !== 'w') return false;
-    at = stop;
+  for (let offset = offsetOf(maps, address); at < end; ) {
+    const mapping = mappingAt(maps, offset);
+    if (!mapping || mapping.start > at || !mapping.isWritable) return false;
+    at = mapping.end;
+    offset = mapping.nextOffset;
   }
-  return at >= end;
+  return true;
+}
+
+/** Where the line is of the first mapping that ends behind an address. */
+function offsetOf(maps: string, address: bigint): number {
+  // Lines in front of `low` end before the address; the one at `high`, and those behind it, do not.
+  let low = 0;
+  let high = maps.length;
+  while (low < high) {
+    const middle = maps.lastIndexOf('\n', Math.floor((low + high) / 2) - 1) + 1;
+    const start = Math.max(low, middle);
+    const mapping = mappingAt(maps, start);
+    if (!mapping || mapping.end > address) high = start;
+    else low = mapping.nextOffset;
+  }
+  return low;
+}
+
+/** Undefined behind the last. */
+function mappingAt(maps: string, offset: number) {
+  const [, from, to, rights = ''] =
+    /^([\da-f]+)-([\da-f]+) (\S+)/.exec(maps.slice(offset, offset + MAPPING_HEAD)) ?? [];
+  if (from === undefined || to === undefined) return undefined;
+  const lineEnd = maps.indexOf('\n', offset);
+  return {
+    start: BigInt(`0x${from}`),
+    end: BigInt(`0x${to}`),
+    isWritable: rights[1] === 'w',
+    nextOffset: lineEnd < 0 ? maps.length : lineEnd + 1,
+  };
 }

@@ -122,6 +122,8 @@ export class RunnerWatch {
       return options.end({ kind: 'fault', message: 'its first thread has ended, which hides what it uses' });
     if (this.#mappings.isHeldUp)
       return options.end({ kind: 'fault', message: 'it holds up who counts its mappings, which hides them' });
+    if (this.memory.isHeldUp)
+      return options.end({ kind: 'fault', message: 'it holds up who looks into its memory' });
     options.onUsage?.(usage);
     const limit = exceededBy(usage, options.limits);
     if (limit) options.end({ kind: 'limit', limit });

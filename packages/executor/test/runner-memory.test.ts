@@ -36,6 +36,27 @@ test('a range is writable when all of it is', (t) => {
     t.false(isWritable(MAPS, address, sizeBytes), `${address.toString(16)} ${sizeBytes}`);
 });
 
+test('however many mappings there are, each is found', (t) => {
+  const count = 3000;
+  const line = (index: number, rights: string) =>
+    `${(0x1000 + 0x2000 * index).toString(16)}-${(0x2000 + 0x2000 * index).toString(16)} ${rights} 00000000 00:00 0 ${'x'.repeat(index % 40)}\n`;
+  const lines = Array.from({ length: count }, (_, index) => line(index, index % 3 === 0 ? 'r--p' : 'rw-p'));
+  const maps = lines.join('');
+  for (let index = 0; index < count; index++) {
+    const start = BigInt(0x1000 + 0x2000 * index);
+    const is = index % 3 !== 0;
+    for (const [at, sizeBytes, expected] of [
+      [start, 1, is],
+      [start, 0x1000, is],
+      [start + 0xfffn, 1, is],
+      [start + 0xfffn, 2, false],
+      [start - 1n, 1, false],
+    ] as const)
+      if (isWritable(maps, at, sizeBytes) !== expected) t.fail(`${index}: ${at.toString(16)} ${sizeBytes}`);
+  }
+  t.pass();
+});
+
 test('of a process that is gone there is no memory, nor when it has been closed', async (t) => {
   const child = spawn('sleep', ['60']);
   await once(child, 'spawn');
