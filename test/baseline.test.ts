@@ -85,6 +85,31 @@ test('functions of 0 to 20 parameters, which are used, changed and passed on in 
   await bothWays(t, lines.join('\n'));
 });
 
+test('calls from outside go through wrappers that are made without LLVM, of up to 20 doubles', async (t) => {
+  const { jit } = await openBaseline(t);
+  const counts = [0, 1, 2, 7, 8, 9, 10, 20];
+  for (const count of counts) {
+    const names = Array.from({ length: count }, (_, index) => `p${index}`);
+    await jit.addSource(
+      `def f${count}(${names.join(' ')}) ${names.map((name, index) => `${index + 1} * ${name}`).join(' + ') || 7};`,
+    );
+    const callable = await jit.lookup(`f${count}`);
+    const values = names.map((_, index) => index - 2.5);
+    const expected = values.reduce((sum, value, index) => sum + (index + 1) * value, 0);
+    t.is(await callable(...values), count === 0 ? 7 : expected);
+  }
+  const { wrappersCompiled, functionsCompiled, compiledWithoutLLVM } = jit.statistics();
+  t.deepEqual([wrappersCompiled, functionsCompiled], [counts.length, counts.length]);
+  t.is(compiledWithoutLLVM, 2 * counts.length);
+  // What has another type has a wrapper of LLVM's, and here there is none.
+  await t.throwsAsync(
+    jit.lookup('abs', { result: 'i32', parameters: ['i32'] }).then((abs) => abs(-3)),
+    {
+      code: 'LIBLLVM',
+    },
+  );
+});
+
 test('more values at a time than there are registers, and deep nesting', async (t) => {
   const right = (depth: number, leaf: (level: number) => string): string =>
     depth === 0 ? leaf(0) : `${leaf(depth)} - (${right(depth - 1, leaf)})`;

@@ -31,7 +31,8 @@ async function openFaulty(t: ExecutionContext, faultOf: (module: string) => Faul
   // A 40th is for modules with guesses.
   const codegen = new FaultyPool(40_000, faultOf);
   t.teardown(() => codegen.stop());
-  const { jit } = await openJIT(t, { codegen, speculate: 'eager' });
+  // Only LLVM has modules with guesses in them.
+  const { jit } = await openJIT(t, { codegen, speculate: 'eager', baseline: 'off' });
   const failed: string[] = [];
   jit.subscribe((event) => {
     if (event.type === 'guess-failed') failed.push(event.name);

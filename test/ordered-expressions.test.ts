@@ -121,7 +121,8 @@ async function openHeld(t: ExecutionContext) {
   const codegen = new HeldCodegen(new Map(Object.entries(held).map(([name, { wait }]) => [name, wait])));
   t.teardown(() => codegen.stop());
   t.teardown(() => held.block.open());
-  const pool = await openPool(t, [home?.url ?? '', other?.url ?? ''], { codegen });
+  // What a code generator makes can be held.
+  const pool = await openPool(t, [home?.url ?? '', other?.url ?? ''], { codegen, baseline: 'off' });
   await pool.addSource(`${CHATTER} def block(x) x; extern srand48(x);`);
   return { pool, held, loseHome: () => pool.remove(home?.url ?? '') };
 }

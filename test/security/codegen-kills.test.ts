@@ -19,7 +19,7 @@ function isLost(error: unknown): boolean {
 }
 
 test.serial('no part of LLVM is in the compiler, whatever it compiles', async (t) => {
-  const { jit } = await openJIT(t);
+  const { jit } = await openJIT(t, { baseline: 'off' });
   const source = 'def binary: 1 (a b) b; def f(x) if x < 1 then 0 else x + f(x - 1); f(3) : f(4);';
   t.deepEqual(await evaluateAll(jit, source), [10]);
   t.regex((await jit.print('f', 'asm')) ?? '', /retq/);
@@ -38,7 +38,7 @@ function codeGenerators(): number[] {
 test.serial(
   'a function that LLVM is not done with in time fails, and the next one is compiled',
   async (t) => {
-    const { jit } = await openJIT(t, { codegenLimitMs: 5000, codegenProcesses: 1 });
+    const { jit } = await openJIT(t, { codegenLimitMs: 5000, codegenProcesses: 1, baseline: 'off' });
     t.deepEqual(await evaluateAll(jit, 'def f(x) x + 1; f(1);'), [2]);
     const [stuck = 0, ...others] = codeGenerators();
     t.deepEqual(others, []);

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CodegenPool, type KaleidoscopeJITOptions } from '@farjit/compiler';
+import { type BaselineMode, CodegenPool, type KaleidoscopeJITOptions } from '@farjit/compiler';
 import { context, trace } from '@opentelemetry/api';
 import test, { type ExecutionContext } from 'ava';
 import { spawnMortal } from '#executor/test/mortal-process.js';
@@ -30,38 +30,51 @@ async function openTraced(t: ExecutionContext, options: KaleidoscopeJITOptions =
   return { jit, provider, spans };
 }
 
-function callback(name: string): SpanTree {
+/** Spans of what LLVM makes; what a front end makes itself takes too little to have any. */
+function compilation(name: string, baseline: BaselineMode): SpanTree[] {
+  return baseline === 'on' ? [] : [[`farjit.irgen ${name}`], [`farjit.llvm ${name}`]];
+}
+
+function callback(name: string, baseline: BaselineMode): SpanTree {
   return [
     'farjit.executor.reenter',
-    [`farjit.reenter ${name}`, [`farjit.irgen ${name}`], [`farjit.llvm ${name}`], [`farjit.link ${name}`]],
+    [`farjit.reenter ${name}`, ...compilation(name, baseline), [`farjit.link ${name}`]],
     ['farjit.executor.commit'],
   ];
 }
 
 /** The first call of `f`, with nothing compiled before. */
-const FIRST_CALL: SpanTree = [
-  'farjit.call f',
-  ['farjit.irgen call$double$double'],
-  ['farjit.llvm call$double$double'],
-  ['farjit.link call$double$double'],
-  ['farjit.executor.call', ['farjit.executor.commit'], callback('f'), callback('g')],
-];
+function firstCall(baseline: BaselineMode): SpanTree {
+  return [
+    'farjit.call f',
+    ...compilation('call$double$double', baseline),
+    ['farjit.link call$double$double'],
+    ['farjit.executor.call', ['farjit.executor.commit'], callback('f', baseline), callback('g', baseline)],
+  ];
+}
 
-test('a lookup and a call are spans, with all that they had to be done in both processes', async (t) => {
-  const { jit, spans } = await openTraced(t, { speculate: 'off' });
-  await jit.addSource(PROGRAM);
-  const f = await jit.lookup('f');
-  t.is(await f(1), 4);
-  t.is(await f(2), 6);
-  t.deepEqual(trees(spans()), [['farjit.lookup f'], FIRST_CALL, ['farjit.call f', ['farjit.executor.call']]]);
-  // The lookup's and the two calls'.
-  t.is(new Set(spans().map(({ traceId }) => traceId)).size, 3);
-  t.deepEqual(
-    new Set(spans().flatMap(({ name, hasRemoteParent }) => (hasRemoteParent ? [name] : []))),
-    new Set(['farjit.executor.call', 'farjit.reenter']),
-  );
-  t.true(spans().every(({ error }) => error === undefined));
-});
+const BASELINES: readonly BaselineMode[] = ['on', 'off'];
+
+for (const baseline of BASELINES)
+  test(`a lookup and a call are spans, with all that they had to be done in both processes, baseline ${baseline}`, async (t) => {
+    const { jit, spans } = await openTraced(t, { speculate: 'off', baseline });
+    await jit.addSource(PROGRAM);
+    const f = await jit.lookup('f');
+    t.is(await f(1), 4);
+    t.is(await f(2), 6);
+    t.deepEqual(trees(spans()), [
+      ['farjit.lookup f'],
+      firstCall(baseline),
+      ['farjit.call f', ['farjit.executor.call']],
+    ]);
+    // The lookup's and the two calls'.
+    t.is(new Set(spans().map(({ traceId }) => traceId)).size, 3);
+    t.deepEqual(
+      new Set(spans().flatMap(({ name, hasRemoteParent }) => (hasRemoteParent ? [name] : []))),
+      new Set(['farjit.executor.call', 'farjit.reenter']),
+    );
+    t.true(spans().every(({ error }) => error === undefined));
+  });
 
 test('without a context manager an application has no span that is active', async (t) => {
   const { jit, provider, spans } = await openTraced(t, { speculate: 'off', optLevel: 0 });
@@ -195,6 +208,7 @@ test('one trace through two processes', async (t) => {
     executor: { url: `ws+unix:${socket}` },
     tracerProvider: provider,
     speculate: 'off',
+    baseline: 'off',
   });
   await jit.addSource(PROGRAM);
   t.is(await (await jit.lookup('f'))(1), 4);
@@ -210,7 +224,7 @@ test('one trace through two processes', async (t) => {
   const ofCall = all.filter(({ traceId }) => traceId === call?.traceId);
   // Everything but the lookup.
   t.is(ofCall.length, all.length - 1);
-  t.deepEqual(sorted(trees(ofCall)), sorted([FIRST_CALL]));
+  t.deepEqual(sorted(trees(ofCall)), sorted([firstCall('off')]));
 });
 
 /** Two processes' spans have no common order. */
@@ -228,7 +242,7 @@ test('`farjit run` and its executor are traced when what Node loads first says s
   const farjit = fileURLToPath(
     new URL('../../dist/launcher/farjit', import.meta.resolve('@farjit/compiler')),
   );
-  const child = spawn(farjit, ['run', '--no-cache', '--speculate=off', program], {
+  const child = spawn(farjit, ['run', '--no-cache', '--speculate=off', '--baseline=off', program], {
     env: {
       ...process.env,
       NODE_OPTIONS: `--import=${new URL('register-exporter.js', import.meta.url).href}`,
@@ -249,7 +263,7 @@ test('`farjit run` and its executor are traced when what Node loads first says s
         ['farjit.irgen __anon_expr'],
         ['farjit.llvm __anon_expr'],
         ['farjit.link __anon_expr'],
-        ['farjit.executor.call', ['farjit.executor.commit'], callback('f'), callback('g')],
+        ['farjit.executor.call', ['farjit.executor.commit'], callback('f', 'off'), callback('g', 'off')],
       ],
     ])[0],
   ] as SpanTree[]);

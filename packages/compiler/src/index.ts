@@ -20,8 +20,11 @@ export type {
   FieldKind,
   ParameterKind,
   ResultKind,
+  ResultPair,
   ScalarKind,
   StructKind,
+  WrappedKind,
+  WrapperSignature,
 } from './calls/call-signature.js';
 export type { JITCallable } from './calls/callable.js';
 export type { HostFunction, HostFunctions } from './calls/host-function.js';
@@ -194,7 +197,13 @@ export type {
 export { Edge, KEEP_ALIVE, LinkGraph, LinkSymbol } from './jitlink/link-graph.js';
 export { X86_64_EDGES } from './jitlink/x86_64/edges.js';
 export { x86_64 } from './jitlink/x86_64/x86_64.js';
-export type { BodyEmission, Counting, FirstCodeRequest, FrontEnd } from './layers/front-end.js';
+export type {
+  BodyEmission,
+  Counting,
+  FirstCodeRequest,
+  FrontEnd,
+  WrapperCodeRequest,
+} from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { PluginError } from './layers/plugins/plugin-error.js';

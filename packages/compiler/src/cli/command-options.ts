@@ -84,10 +84,10 @@ export function compilationOptions(): Option[] {
     ).choices(['0', '1', '2', '3']),
     new Option(
       '--baseline <mode>',
-      "make the first code of Kaleidoscope's functions without LLVM, which compiles what has become hot",
+      "whether the first code of Kaleidoscope's functions is made without LLVM, which compiles what has become hot",
     )
       .choices(['on', 'off'])
-      .default('off'),
+      .default('on'),
     new Option(
       '--codegen-processes <n>',
       'most processes that generate code at a time (default: one for each core)',

@@ -52,22 +52,20 @@ export function summarize(statistics: SessionStatistics): string {
     functionsOptimized > 0
       ? `, ${functionsOptimized} compiled again when hot (${optimizationsInvalidated} given up since)`
       : '';
-  const baseline = compiledWithoutLLVM > 0 ? `, ${compiledWithoutLLVM} units without LLVM` : '';
   const wire = statistics.wireMs === undefined ? [] : [`${inMs(statistics.wireMs)} on the wire`];
   const times = [
     `${inMs(statistics.llvmMs)} in LLVM`,
     `${inMs(statistics.irgenMs)} making IR`,
     `${inMs(statistics.linkMs)} linking`,
-    ...(compiledWithoutLLVM > 0 ? [`${inMs(statistics.frontEndMs)} making first code`] : []),
+    ...(compiledWithoutLLVM > 0
+      ? [`${inMs(statistics.frontEndMs)} making first code of ${compiledWithoutLLVM} units without LLVM`]
+      : []),
     ...(functionsOptimized > 0 ? [`${inMs(statistics.optimizeMs)} optimising in the background`] : []),
     ...wire,
     `${inMs(statistics.wallMs)} altogether`,
   ];
   const rows: [string, string][] = [
-    [
-      'functions',
-      `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}${baseline}${optimized}`,
-    ],
+    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}${optimized}`],
     ...cache,
     ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
     ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],

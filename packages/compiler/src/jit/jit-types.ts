@@ -39,7 +39,7 @@ export interface JITOptions {
   readonly optLevel?: OptLevel;
   /**
    * Whether a front end that can makes the first code of its functions itself, in microseconds and without LLVM, which compiles
-   * what has become hot: Kaleidoscope's can, on x86-64. `off` unless given. Of no meaning with `optLevel`, which leaves all code to
+   * what has become hot: Kaleidoscope's can, on x86-64. `on` unless given. Of no meaning with `optLevel`, which leaves all code to
    * LLVM, and with `transforms`, which are to see it.
    */
   readonly baseline?: BaselineMode;

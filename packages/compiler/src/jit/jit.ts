@@ -75,6 +75,7 @@ export class JIT implements AsyncDisposable {
   readonly #options: JITOptions;
   readonly #cache: SessionCache | undefined;
   readonly #inspector: JITInspector;
+  readonly #wrappers: CallWrapperLayer;
   readonly #calls: WrapperCalls;
   readonly #columns: ColumnCalls;
   readonly #codegen: CodegenPool;
@@ -100,6 +101,7 @@ export class JIT implements AsyncDisposable {
     beginOptimizing(session, layers.tiers, options);
     this.#inspector = new JITInspector(session, layers.tiers);
     const wrapperLayer = new CallWrapperLayer(layers);
+    this.#wrappers = wrapperLayer;
     this.#calls = new WrapperCalls(session, wrapperLayer);
     this.#output = new OutputDelivery(session, options.onOutput);
     const signatureOf = (name: string) => this.signatureOf(session.mainDylib.ref(name));
@@ -132,6 +134,7 @@ export class JIT implements AsyncDisposable {
   /** Adds a language, whose functions are defined in the main dylib. */
   addFrontEnd<Body extends object>(frontEnd: FrontEnd<Body>): Functions<Body> {
     checkFrontEnd(frontEnd);
+    this.#wrappers.addFrontEnd(frontEnd);
     return new Functions(frontEnd, this.session, this.layers, this.mainDylib);
   }
 

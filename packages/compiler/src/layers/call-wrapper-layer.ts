@@ -1,3 +1,4 @@
+import { FIRST_CODE } from '../cache/object-keys.js';
 import {
   CALL_LIST_NAME,
   generateCallList,
@@ -10,19 +11,47 @@ import type { WrapperLayer } from '../calls/wrapper-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
+import { makeWrapper } from './first-code.js';
+import type { FrontEnd } from './front-end.js';
+import {
+  codegenOf,
+  type FirstCodeRecipe,
+  type FunctionLayerContext,
+  RecipeCompiler,
+} from './recipe-compiler.js';
 
 /** Makes the wrappers that calls from outside go through, for functions of any language. */
 export class CallWrapperLayer implements WrapperLayer {
   readonly #compiler: RecipeCompiler;
 
+  /** Those that may make wrappers themselves. */
+  readonly #frontEnds: Pick<FrontEnd<object>, 'wrapperCode'>[] = [];
+
   constructor(context: FunctionLayerContext) {
     this.#compiler = new RecipeCompiler(context);
   }
 
+  /** Has a front end make wrappers without IR, as far as it does that and may. */
+  addFrontEnd(frontEnd: Pick<FrontEnd<object>, 'wrapperCode'>): void {
+    this.#frontEnds.push(frontEnd);
+  }
+
   /** The wrapper of all functions that are called alike. */
   wrapperUnit(signature: WrapperSignature): MaterializationUnit {
-    return this.#wrapper(callWrapperName(signature), () => generateCallWrapper(signature));
+    const name = callWrapperName(signature);
+    const { usesFirstCode, caching, pipeline } = this.#compiler;
+    const request = { target: pipeline.target, symbol: name };
+    const first = {
+      make: () => {
+        for (const frontEnd of this.#frontEnds) {
+          const made = makeWrapper(frontEnd, signature, request);
+          if (made) return made;
+        }
+        return undefined;
+      },
+      key: () => caching.key((keys) => keys.ofWrapper(name, FIRST_CODE)),
+    };
+    return this.#wrapper(name, () => generateCallWrapper(signature), usesFirstCode ? first : undefined);
   }
 
   /** The wrapper that calls an `int main(int, char **)`. */
@@ -40,10 +69,18 @@ export class CallWrapperLayer implements WrapperLayer {
     return this.#wrapper(PROGRAM_START_NAME, generateProgramStart);
   }
 
-  #wrapper(name: string, generate: () => IRBuilder): MaterializationUnit {
+  #wrapper(name: string, generate: () => IRBuilder, first?: FirstCodeRecipe): MaterializationUnit {
     const { caching, firstLevel } = this.#compiler;
     const key = () => caching.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
-    const source = this.#compiler.source({ kind: 'wrapper', name, symbol: name, called: [], generate, key });
+    const source = this.#compiler.source({
+      kind: 'wrapper',
+      name,
+      symbol: name,
+      called: [],
+      generate,
+      key,
+      first,
+    });
     return new MaterializationUnit(name, source, NO_SYMBOLS);
   }
 }

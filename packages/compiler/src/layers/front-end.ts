@@ -1,4 +1,5 @@
 import type { KeyBytes } from '../cache/key-bytes.js';
+import type { WrapperSignature } from '../calls/call-signature.js';
 import type { Call } from '../core/call-edges.js';
 import type { IRBlock, IRBuilder, IRFunction } from '../ir/ir-builder.js';
 import type { FunctionType } from '../ir/types.js';
@@ -37,6 +38,14 @@ export interface FrontEnd<Body extends object> {
    *   for again.
    */
   firstCode?(body: Body, request: FirstCodeRequest): LinkGraph | undefined;
+  /**
+   * The code that calls from outside of functions of a signature go through, made without IR: `void symbol(void *block)`, where the
+   * block has the function's address at 0, where its result goes, and its arguments at 8 and up, 8 bytes each.
+   * @returns undefined for a signature that LLVM is to make it for.
+   */
+  wrapperCode?(signature: WrapperSignature, request: WrapperCodeRequest): LinkGraph | undefined;
+  /** What `firstCode` makes in assembly, for people, who are shown bytes without it. */
+  printFirstCode?(body: Body, request: FirstCodeRequest): string | undefined;
   /** A function that calls another with its own arguments, which loops over columns apply. */
   application?(callee: string, parameterCount: number): Body;
 }
@@ -53,6 +62,13 @@ export interface FirstCodeRequest {
   readonly entry: string | undefined;
   /** Each entry and each iteration of a loop is counted with these; undefined when nothing is counted. */
   readonly counting: Counting | undefined;
+}
+
+/** Of what `FrontEnd.wrapperCode` makes. */
+export interface WrapperCodeRequest {
+  readonly target: TargetDescription;
+  /** Of the function, exported and live. */
+  readonly symbol: string;
 }
 
 /** What counted code counts with, by their symbols. */

@@ -8,8 +8,8 @@ import {
   type MaterializationUnit,
 } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import { makeFirstCode } from './first-code.js';
-import type { Counting, FrontEnd } from './front-end.js';
+import { makeFirstCode, printFirstCode } from './first-code.js';
+import type { Counting, FirstCodeRequest, FrontEnd } from './front-end.js';
 import { type BodyRequest, generateFunctions } from './function-module.js';
 import { FunctionUnit } from './function-unit.js';
 import {
@@ -22,7 +22,6 @@ import {
 /** From bodies to objects, in the scope of one program: what all units that a front end's functions make have in common. */
 export class FunctionCompiler<Body extends object> extends RecipeCompiler {
   readonly frontEnd: FrontEnd<Body>;
-  readonly #usesFirstCode: boolean;
   /** How functions and expressions are first compiled from IR. */
   readonly #first: { readonly function: string; readonly expression: string };
   readonly #meaningOf = (name: string) => ({
@@ -33,7 +32,6 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
   constructor(frontEnd: FrontEnd<Body>, context: FunctionLayerContext) {
     super(context);
     this.frontEnd = frontEnd;
-    this.#usesFirstCode = (context.usesFirstCode ?? false) && frontEnd.firstCode !== undefined;
     this.#first = {
       function: codegenOf(this.firstLevel, this.isCounted),
       expression: codegenOf(this.firstLevel),
@@ -78,16 +76,25 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
 
   /** A function's first code, or an expression's, which has an entry; undefined where it is compiled from IR. */
   firstCodeOf(body: Body, called: readonly string[], entry?: string): FirstCodeRecipe | undefined {
-    if (!this.#usesFirstCode) return undefined;
-    const { frontEnd, pipeline } = this;
-    const isExpression = entry !== undefined;
-    const symbol = implementationName(frontEnd.nameOf(body));
-    const counting = isExpression ? undefined : this.#countingOf(body);
-    const request = { target: pipeline.target, symbol, entry, counting };
+    if (!this.usesFirstCode || !this.frontEnd.firstCode) return undefined;
+    const request = this.#firstCodeRequest(body, entry);
+    const kind = entry === undefined ? 'function' : 'expression';
     return {
-      make: () => makeFirstCode(frontEnd, body, request),
-      key: () => this.keyOf(body, isExpression ? 'expression' : 'function', called, FIRST_CODE),
+      make: () => makeFirstCode(this.frontEnd, body, request),
+      key: () => this.keyOf(body, kind, called, FIRST_CODE),
     };
+  }
+
+  /** A function's first code in words; undefined where it is compiled from IR. @throws as `makeFirstCode`. */
+  printFirstCode(body: Body): string | undefined {
+    if (!this.usesFirstCode || !this.frontEnd.firstCode) return undefined;
+    return printFirstCode(this.frontEnd, body, this.#firstCodeRequest(body));
+  }
+
+  #firstCodeRequest(body: Body, entry?: string): FirstCodeRequest {
+    const symbol = implementationName(this.frontEnd.nameOf(body));
+    const counting = entry === undefined ? this.#countingOf(body) : undefined;
+    return { target: this.pipeline.target, symbol, entry, counting };
   }
 
   #countingOf(body: Body): Counting | undefined {

@@ -9,7 +9,6 @@ import type { CodeLevel } from '../llvm/target.js';
 import type { OptimizedObject } from '../optimize/tier-up.js';
 import { OPTIMIZED_LEVEL, type OptimizationPlan } from '../optimize/tiers.js';
 import { BatchCompiler } from './batch-compiler.js';
-import { codeText } from './first-code.js';
 import type { FrontEnd } from './front-end.js';
 import { FunctionCompiler } from './function-compiler.js';
 import type { BodyRequest } from './function-module.js';
@@ -129,14 +128,14 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
   }
 
   /**
-   * What a function is compiled to first or, given a plan, when it is optimised, in words: of code that the front end makes itself
-   * the bytes, and as IR what LLVM would be given in its place.
+   * What a function is compiled to first or, given a plan, when it is optimised, in words: as assembly what the front end
+   * makes itself if it does, and as IR what LLVM would make code of in its place.
    */
   async print(unit: MaterializationUnit, what: 'ir' | 'asm', plan?: OptimizationPlan): Promise<string> {
     const compiler = this.#compiler;
     const body = compiler.bodyIn(unit);
-    const own = what === 'asm' && !plan ? compiler.firstCodeOf(body, unit.callees)?.make() : undefined;
-    if (own) return codeText(own.slice.takeGraph());
+    const own = what === 'asm' && !plan ? compiler.printFirstCode(body) : undefined;
+    if (own !== undefined) return own;
     const requests = plan ? this.#bodiesOf(body, plan) : [compiler.requestOf(body)];
     const { ir } = generateIR(() => compiler.generate(requests));
     const options = compiler.options(plan?.dependencies ?? unit.callees, plan?.level);

@@ -40,7 +40,7 @@ export interface LayerOptions {
  * Whether front ends may make first code themselves: it is to be compiled again when it has become hot, and no transform is to
  * see it.
  */
-export function allowsFirstCode({ optLevel, transforms = [], baseline = 'off' }: LayerOptions): boolean {
+export function allowsFirstCode({ optLevel, transforms = [], baseline = 'on' }: LayerOptions): boolean {
   return baseline === 'on' && optLevel === undefined && transforms.length === 0;
 }
 

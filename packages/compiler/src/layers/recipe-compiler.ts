@@ -65,10 +65,12 @@ export class RecipeCompiler {
   readonly caching: CachingCompiler;
   /** Of what is compiled when it is first called. */
   readonly firstLevel: CodeLevel;
+  readonly usesFirstCode: boolean;
   /** Whether functions count their entries, to be optimised when they have become hot. */
   readonly isCounted: boolean;
 
-  constructor({ pipeline, scope, tiers, kept }: FunctionLayerContext) {
+  constructor({ pipeline, scope, tiers, kept, usesFirstCode = false }: FunctionLayerContext) {
+    this.usesFirstCode = usesFirstCode;
     this.pipeline = pipeline;
     this.scope = scope;
     this.caching = new CachingCompiler(kept);

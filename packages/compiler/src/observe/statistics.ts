@@ -27,7 +27,7 @@ export interface StatisticsSnapshot {
   /** Loops that apply a function to columns. */
   loopsCompiled: number;
   modulesCompiled: number;
-  /** Of functions and expressions, those whose code their front end made itself, without LLVM. */
+  /** Of functions, expressions and wrappers, those whose code their front end made itself, without LLVM. */
   compiledWithoutLLVM: number;
   /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
   cacheMemoryHits: number;

@@ -61,8 +61,8 @@ test.serial(
 test.serial('--stats says how many were made without LLVM', async (t) => {
   const folder = await folderWith(t, { 'a.ks': 'def f(x) x + 1; f(3);' });
   const { stderr } = await run(t, 'a.ks', { cwd: folder, env: WITHOUT }, '--stats');
-  t.regex(stderr, /^functions +1 defined, 1 compiled, 2 units without LLVM$/m);
-  t.regex(stderr, /0\.0 ms in LLVM, .* ms making first code/);
+  t.regex(stderr, /^functions +1 defined, 1 compiled$/m);
+  t.regex(stderr, /0\.0 ms in LLVM, .* ms making first code of 2 units without LLVM/);
 });
 
 test.serial('without it, a program without a libLLVM says what is missing', async (t) => {

@@ -1,8 +1,9 @@
 import type { KeyBytes } from '../../cache/key-bytes.js';
+import type { WrapperSignature } from '../../calls/call-signature.js';
 import type { Call } from '../../core/call-edges.js';
 import { DOUBLE, FunctionType } from '../../ir/types.js';
 import type { LinkGraph } from '../../jitlink/link-graph.js';
-import type { BodyEmission, FirstCodeRequest, FrontEnd } from '../../layers/front-end.js';
+import type { BodyEmission, FirstCodeRequest, FrontEnd, WrapperCodeRequest } from '../../layers/front-end.js';
 import type { FunctionAST } from './ast.js';
 import { addFunctionBytes } from './ast-bytes.js';
 import { BaselineCompiler } from './baseline/baseline-compiler.js';
@@ -84,6 +85,14 @@ export class KaleidoscopeFrontEnd implements FrontEnd<FunctionAST> {
 
   firstCode(fn: FunctionAST, request: FirstCodeRequest): LinkGraph | undefined {
     return this.#baseline.compile(fn, request);
+  }
+
+  wrapperCode(signature: WrapperSignature, request: WrapperCodeRequest): LinkGraph | undefined {
+    return this.#baseline.wrapper(signature, request);
+  }
+
+  printFirstCode(fn: FunctionAST, request: FirstCodeRequest): string | undefined {
+    return this.#baseline.list(fn, request);
   }
 
   application(callee: string, parameterCount: number): FunctionAST {

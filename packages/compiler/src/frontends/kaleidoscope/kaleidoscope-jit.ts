@@ -51,7 +51,9 @@ export class KaleidoscopeJIT extends JIT {
   static override async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     checkJITOptions(options);
     const withLibraries = { ...options, libraries: [...RUNNER_LIBRARIES, ...(options.libraries ?? [])] };
-    const opened = await openSession(withLibraries, { needsLLVM: !allowsFirstCode(options) });
+    // A program of Kaleidoscope alone may get along without. What else will be added or called is not known.
+    const needsLLVM = !allowsFirstCode(options) || options.program === undefined;
+    const opened = await openSession(withLibraries, { needsLLVM });
     return new KaleidoscopeJIT(opened, withLibraries);
   }
 

@@ -26,21 +26,28 @@ export function functionGraph(
     const sizeBytes = code.bytes.byteLength;
     const block = graph.addBlock(text, code.bytes, sizeBytes, { alignment: CODE_ALIGNMENT });
     blocks.push([code, block]);
-    const defined = {
-      name: code.symbol,
-      kind: 'defined',
-      scope: 'default',
-      callable: true,
-      live: true,
-    } as const;
-    symbols.set(code.symbol, graph.addSymbol(new LinkSymbol({ ...defined, block, sizeBytes })));
-    cie ??= anonymous(graph, graph.addBlock(frames, code.cie, code.cie.byteLength, { mergeable: true }));
+    const symbol = graph.addSymbol(
+      new LinkSymbol({
+        name: code.symbol,
+        kind: 'defined',
+        block,
+        sizeBytes,
+        scope: 'default',
+        callable: true,
+        live: true,
+      }),
+    );
+    symbols.set(code.symbol, symbol);
+    cie ??= graph.addAnonymousSymbol(
+      graph.addBlock(frames, code.cie, code.cie.byteLength, { mergeable: true }),
+      0,
+    );
     const fde = graph.addBlock(frames, code.fde, code.fde.byteLength);
     fde.edges.push(
       new Edge(architecture.negDelta32, CIE_POINTER_OFFSET, cie, 0n),
-      new Edge(delta32, PC_BEGIN_OFFSET, anonymous(graph, block), 0n),
+      new Edge(delta32, PC_BEGIN_OFFSET, symbol, 0n),
     );
-    block.edges.push(new Edge(KEEP_ALIVE, 0, anonymous(graph, fde), 0n));
+    block.edges.push(new Edge(KEEP_ALIVE, 0, graph.addAnonymousSymbol(fde, 0), 0n));
   }
   for (const [{ references }, block] of blocks)
     for (const { kind, offset, addend, symbol } of references) {
@@ -52,8 +59,4 @@ export function functionGraph(
       block.edges.push(new Edge(kind, offset, target, addend));
     }
   return graph;
-}
-
-function anonymous(graph: LinkGraph, block: Block): LinkSymbol {
-  return graph.addAnonymousSymbol(block, 0);
 }

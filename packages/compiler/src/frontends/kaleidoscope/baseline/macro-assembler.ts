@@ -68,6 +68,12 @@ export interface MacroAssembler<Label = unknown> {
   /** A whole function `void symbol(double *result)` that calls another without arguments and stores what it gives. */
   entry(symbol: string, callee: string): MachineCode;
 
+  /**
+   * A whole function `void symbol(void *block)` that calls the one whose address the block begins with, with so many doubles that
+   * follow there, and stores what it gives at the block's start. @returns undefined where a frame would be too large.
+   */
+  wrapper(symbol: string, parameterCount: number): MachineCode | undefined;
+
   move(to: Register, from: Register): void;
   load(to: Register, from: Place): void;
   store(to: Place, from: Register): void;

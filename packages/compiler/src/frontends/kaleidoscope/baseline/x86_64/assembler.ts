@@ -26,6 +26,7 @@ const RM_RIP = 5;
 /** SIB without an index, which a base of rsp needs. */
 const SIB_RSP = 0x24;
 const REL32_BYTES = 4;
+const ADDRESS_BYTES = 8;
 const FIRST_BYTES = 256;
 /** The longest instruction there is (Intel SDM volume 2, 2.3.11). */
 const MAX_INSTRUCTION_BYTES = 15;
@@ -52,9 +53,10 @@ export class Assembler {
     return this.#length;
   }
 
-  /** The code so far; a copy. */
-  get content(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+  /** Copies the code so far. */
+  copyTo(target: Uint8Array, offset: number): void {
+    const bytes = this.#bytes;
+    for (let at = 0; at < this.#length; at++) target[offset + at] = bytes[at] ?? 0;
   }
 
   /** Begins anew; the room for code stays. */
@@ -162,6 +164,33 @@ export class Assembler {
     this.#byte(0xe8);
     this.#int32(0);
     return this.#length - REL32_BYTES;
+  }
+
+  /** `movabs $address, %to`. @returns where the address is. */
+  movAddress(to: Gpr): number {
+    this.movDoubleBits(to, 0);
+    return this.#length - ADDRESS_BYTES;
+  }
+
+  /** `call *%register`. */
+  callRegister(register: Gpr): void {
+    this.#begin();
+    this.#byte(0xff);
+    this.#byte(MOD_REGISTER | (2 << 3) | register);
+  }
+
+  /** `jmp rel8` over so many bytes, at most 127. */
+  jmpOver(bytes: number): void {
+    this.#begin();
+    this.#byte(0xeb);
+    this.#byte(bytes);
+  }
+
+  /** `jcc rel8` over so many bytes, at most 127. */
+  jccOver(condition: Condition, bytes: number): void {
+    this.#begin();
+    this.#byte(0x70 + CONDITION[condition]);
+    this.#byte(bytes);
   }
 
   jmp(label: Label): void {

@@ -2,6 +2,8 @@
 
 const DW_CFA_ADVANCE_LOC = 0x40;
 const DW_CFA_OFFSET = 0x80;
+const DW_CFA_ADVANCE_LOC1 = 0x02;
+const DW_CFA_ADVANCE_LOC2 = 0x03;
 const DW_CFA_ADVANCE_LOC4 = 0x04;
 const DW_CFA_DEF_CFA = 0x0c;
 const DW_CFA_DEF_CFA_REGISTER = 0x0d;
@@ -18,13 +20,15 @@ const DATA_ALIGNMENT = 0x78;
 const PUSH_RBP_BYTES = 1;
 const MOV_RBP_BYTES = 3;
 
-/** Fields of an FDE: length, CIE pointer, start and size of the code. */
-const FDE_SIZE_OFFSET = 12;
-const FDE_EPILOGUE_OFFSET = 26;
+/** Of an FDE: after its length, the CIE pointer and the code's start. */
+const CODE_SIZE_OFFSET = 12;
+const EPILOGUE_OFFSET = 25;
+const RET_BYTES = 1;
+const LENGTH_BYTES = 4;
 
 /** On entry the CFA is rsp + 8, and the return address is below it. */
 export const CIE = record([
-  ...int32(0),
+  ...[0, 0, 0, 0],
   1,
   ...Buffer.from('zR\0', 'latin1'),
   1,
@@ -36,44 +40,50 @@ export const CIE = record([
   ...[DW_CFA_OFFSET | RETURN_ADDRESS, 1],
 ]);
 
-const FDE = record([
-  ...int32(0),
-  ...int32(0),
-  ...int32(0),
+/** Up to where the distance of the epilogue from the prologue stands. */
+const FDE_START = [
+  ...new Array<number>(16).fill(0),
   0,
   DW_CFA_ADVANCE_LOC | PUSH_RBP_BYTES,
   ...[DW_CFA_DEF_CFA_OFFSET, 16],
   ...[DW_CFA_OFFSET | RBP, 2],
   DW_CFA_ADVANCE_LOC | MOV_RBP_BYTES,
   ...[DW_CFA_DEF_CFA_REGISTER, RBP],
-  DW_CFA_ADVANCE_LOC4,
-  ...int32(0),
-  ...[DW_CFA_DEF_CFA, RSP, 8],
-  DW_CFA_ADVANCE_LOC | 1,
-  ...[DW_CFA_DEF_CFA, RBP, 16],
-]);
+];
 
 /**
- * The FDE of a function that begins with `push %rbp; mov %rsp, %rbp` and has one `ret`, right after a `leave`; what comes
- * behind it has the frame again. Its pointers are still to be filled in.
+ * The FDE of a function that begins with `push %rbp; mov %rsp, %rbp` and ends with `leave; ret`. Its pointers are still to be
+ * filled in.
  */
-export function fdeOf(sizeBytes: number, retOffset: number): Uint8Array {
-  const fde = FDE.slice();
-  const view = new DataView(fde.buffer);
-  view.setUint32(FDE_SIZE_OFFSET, sizeBytes, true);
-  view.setUint32(FDE_EPILOGUE_OFFSET, retOffset - PUSH_RBP_BYTES - MOV_RBP_BYTES, true);
+export function fdeOf(codeBytes: number): Uint8Array {
+  const distance = codeBytes - RET_BYTES - PUSH_RBP_BYTES - MOV_RBP_BYTES;
+  const sizeBytes = distance < 2 ** 16 ? 32 : 40;
+  const fde = Buffer.allocUnsafe(sizeBytes);
+  for (let at = 0; at < EPILOGUE_OFFSET; at++) fde[at] = FDE_START[at] ?? 0;
+  fde.writeUInt32LE(sizeBytes - LENGTH_BYTES, 0);
+  fde.writeUInt32LE(codeBytes, CODE_SIZE_OFFSET);
+  let at = writeAdvance(fde, distance);
+  fde[at++] = DW_CFA_DEF_CFA;
+  fde[at++] = RSP;
+  fde[at++] = 8;
+  while (at < sizeBytes) fde[at++] = DW_CFA_NOP;
   return fde;
+}
+
+/** In as few bytes as it takes. @returns where they end. */
+function writeAdvance(fde: Buffer, distance: number): number {
+  const at = EPILOGUE_OFFSET;
+  if (distance < 2 ** 6) return fde.writeUInt8(DW_CFA_ADVANCE_LOC | distance, at);
+  if (distance < 2 ** 8) return fde.writeUInt8(distance, fde.writeUInt8(DW_CFA_ADVANCE_LOC1, at));
+  if (distance < 2 ** 16) return fde.writeUInt16LE(distance, fde.writeUInt8(DW_CFA_ADVANCE_LOC2, at));
+  return fde.writeUInt32LE(distance, fde.writeUInt8(DW_CFA_ADVANCE_LOC4, at));
 }
 
 /** A record with its length before it, as long as a multiple of 8. */
 function record(content: readonly number[]): Uint8Array {
-  const sizeBytes = 8 * Math.ceil((4 + content.length) / 8);
+  const sizeBytes = 8 * Math.ceil((LENGTH_BYTES + content.length) / 8);
   const bytes = new Uint8Array(sizeBytes).fill(DW_CFA_NOP);
-  new DataView(bytes.buffer).setUint32(0, sizeBytes - 4, true);
-  bytes.set(content, 4);
+  new DataView(bytes.buffer).setUint32(0, sizeBytes - LENGTH_BYTES, true);
+  bytes.set(content, LENGTH_BYTES);
   return bytes;
-}
-
-function int32(value: number): number[] {
-  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
 }

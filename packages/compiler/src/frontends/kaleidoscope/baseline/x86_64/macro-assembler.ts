@@ -27,15 +27,12 @@ const MAX_FRAME_BYTES = 64 * 1024;
 /** The field of an operand ends its instruction. */
 const END_OF_FIELD = -4n;
 
-const { Delta32, RequestStub } = X86_64_EDGES;
+const { Delta32, Pointer64, RequestStub } = X86_64_EDGES;
 const SCALARS: Readonly<Record<Arithmetic, Scalar>> = { add: 'addsd', sub: 'subsd', mul: 'mulsd' };
 
-/** What happens once, when a counter gets to the threshold: behind the function's end. */
-interface SlowPath {
-  readonly counting: Counting;
-  readonly begin: Label;
-  readonly back: Label;
-}
+/** Of the instructions of a count that are jumped over: those that call, and the one that stores. */
+const TELL_BYTES = 21;
+const STORE_BYTES = 6;
 
 /**
  * Functions on SSE2, which every x86-64 has:
@@ -59,18 +56,21 @@ export class X86_64MacroAssembler implements MacroAssembler<Label> {
   readonly argumentRegisterCount = 8;
   readonly scratch = 14;
   readonly #own = 15;
-  readonly #prologue = new Assembler();
-  readonly #body = new Assembler();
+  readonly #prologue: Assembler;
+  readonly #body: Assembler;
   #symbol = '';
-  #references: CodeReference[] = [];
-  #slowPaths: SlowPath[] = [];
+  #references: { -readonly [Field in keyof CodeReference]: CodeReference[Field] }[] = [];
+
+  constructor({ prologue = new Assembler(), body = new Assembler() } = {}) {
+    this.#prologue = prologue;
+    this.#body = body;
+  }
 
   begin(symbol: string): void {
     this.#symbol = symbol;
     this.#prologue.reset();
     this.#body.reset();
     this.#references = [];
-    this.#slowPaths = [];
   }
 
   end({ slotCount, memoryArgumentCount }: FrameSize): MachineCode | undefined {
@@ -79,11 +79,9 @@ export class X86_64MacroAssembler implements MacroAssembler<Label> {
     if (frameBytes > MAX_FRAME_BYTES) return undefined;
     const body = this.#body;
     body.leave();
-    const retOffset = body.length;
     body.ret();
-    for (const path of this.#slowPaths) this.#emitSlowPath(path);
     this.#emitPrologue(frameBytes);
-    return this.#finish(retOffset);
+    return this.#finish();
   }
 
   entry(symbol: string, callee: string): MachineCode {
@@ -94,10 +92,27 @@ export class X86_64MacroAssembler implements MacroAssembler<Label> {
     body.movLoad(rax, rbp, -SLOT_BYTES);
     body.movsdStore(rax, 0, 0);
     body.leave();
-    const retOffset = body.length;
     body.ret();
     this.#emitPrologue(STACK_ALIGNMENT);
-    return this.#finish(retOffset);
+    return this.#finish();
+  }
+
+  wrapper(symbol: string, parameterCount: number): MachineCode | undefined {
+    this.begin(symbol);
+    const body = this.#body;
+    body.movStore(rbp, -SLOT_BYTES, rdi);
+    for (let index = 0; index < parameterCount; index++) {
+      const isInRegister = index < this.argumentRegisterCount;
+      const register = isInRegister ? index : this.scratch;
+      body.movsdLoad(register, rdi, SLOT_BYTES * (1 + index));
+      if (!isInRegister) this.passInMemory(index - this.argumentRegisterCount, register);
+    }
+    body.movLoad(rax, rdi, 0);
+    body.callRegister(rax);
+    body.movLoad(rax, rbp, -SLOT_BYTES);
+    body.movsdStore(rax, 0, 0);
+    const memoryArgumentCount = Math.max(0, parameterCount - this.argumentRegisterCount);
+    return this.end({ slotCount: 1, memoryArgumentCount });
   }
 
   move(to: Register, from: Register): void {
@@ -179,25 +194,21 @@ export class X86_64MacroAssembler implements MacroAssembler<Label> {
     this.#body.jcc('e', label);
   }
 
-  /** As the runner's `farjit_count` does it, which is called by who finds that its count is the threshold. */
-  count(counting: Counting): void {
+  /**
+   * As the runner's `farjit_count` does it, which is called by who finds that the count would be the threshold: it counts, and tells.
+   * It is called once, and through no stub of its own.
+   */
+  count({ counter, threshold, function: callee }: Counting): void {
     const body = this.#body;
-    const path = { counting, begin: new Label(), back: new Label() };
-    this.#slowPaths.push(path);
-    this.#refer(Delta32.kind, body.mov32LoadRip(rax), counting.counter);
+    this.#refer(Delta32.kind, body.mov32LoadRip(rax), counter);
     body.inc32(rax);
-    this.#refer(Delta32.kind, body.cmp32Rip(rax), counting.threshold);
-    body.jcc('e', path.begin);
-    this.#refer(Delta32.kind, body.mov32StoreRip(rax), counting.counter);
-    body.bind(path.back);
-  }
-
-  #emitSlowPath({ counting, begin, back }: SlowPath): void {
-    const body = this.#body;
-    body.bind(begin);
-    this.#refer(Delta32.kind, body.leaRip(rdi), counting.counter);
-    this.call(counting.function);
-    body.jmp(back);
+    this.#refer(Delta32.kind, body.cmp32Rip(rax), threshold);
+    body.jccOver('ne', TELL_BYTES);
+    this.#refer(Delta32.kind, body.leaRip(rdi), counter);
+    this.#references.push({ kind: Pointer64.kind, offset: body.movAddress(rax), addend: 0n, symbol: callee });
+    body.callRegister(rax);
+    body.jmpOver(STORE_BYTES);
+    this.#refer(Delta32.kind, body.mov32StoreRip(rax), counter);
   }
 
   #emitPrologue(frameBytes: number): void {
@@ -209,16 +220,15 @@ export class X86_64MacroAssembler implements MacroAssembler<Label> {
     if (frameBytes > 0) prologue.subRsp(frameBytes);
   }
 
-  /** @param retOffset in the body. */
-  #finish(retOffset: number): MachineCode {
+  #finish(): MachineCode {
     const prologueBytes = this.#prologue.length;
-    const bytes = Buffer.concat([this.#prologue.content, this.#body.content]);
-    const references = this.#references.map((reference) => ({
-      ...reference,
-      offset: prologueBytes + reference.offset,
-    }));
-    const fde = fdeOf(bytes.byteLength, prologueBytes + retOffset);
-    return { symbol: this.#symbol, bytes, references, cie: CIE, fde };
+    const sizeBytes = prologueBytes + this.#body.length;
+    const bytes = Buffer.allocUnsafe(sizeBytes);
+    this.#prologue.copyTo(bytes, 0);
+    this.#body.copyTo(bytes, prologueBytes);
+    const references = this.#references;
+    for (const reference of references) reference.offset += prologueBytes;
+    return { symbol: this.#symbol, bytes, references, cie: CIE, fde: fdeOf(sizeBytes) };
   }
 
   /** Equal or unordered shows as equal. */
