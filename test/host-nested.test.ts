@@ -276,33 +276,75 @@ test('whoever leaves a call within by a jump, or by ending the thread, ends the 
   await t.throwsAsync(f(0), { code: 'RUNNER_LOST', message: /ended itself in a call/ });
 });
 
-test('with a deadline of its own, or when the function has ended, a call is one as any other', async (t) => {
+test('when the function has ended, a call is one as any other', async (t) => {
   const { jit } = await openJIT(t);
   const after: Promise<unknown>[] = [];
   jit.define({
     ask: {
       signature: 'i32()',
       call: async (run) => {
-        const own = await other.call([], { deadlineMs: 60_000 });
         setTimeout(() => {
           after.push(other(), run.call(other, []));
         }, 50);
-        return own;
+        return other();
       },
     },
   });
   await jit.addC(`
     int ask(void);
-    static _Thread_local int own;
-    int f(void) { own = 1; return ask(); }
-    int other(void) { return own; }
+    int f(void) { return ask(); }
+    int other(void) { return 5; }
   `);
   const other = await jit.lookup('other', 'i32()');
   const f = await jit.lookup('f', 'i32()');
-  t.is(await f(), 0, 'it has run on another thread');
+  t.is(await f(), 5);
   await eventually(() => after.length === 2, 'it is called later');
-  t.is(await after[0], 1, 'on whichever thread');
   await t.throwsAsync(after[1] as Promise<unknown>, { code: 'HOST_CALL_ENDED' });
+  t.is(await after[0], 5);
+});
+
+test('a deadline or a signal of a call within ends it, and its runner', async (t) => {
+  const { jit } = await openJIT(t);
+  const seen: unknown[] = [];
+  jit.define({
+    ask: {
+      signature: 'i32(i32)',
+      call: async (_run, how) => {
+        // Those that are in time harm nothing.
+        t.is(await one.call([], { deadlineMs: 60_000, signal: new AbortController().signal }), 1);
+        const controller = new AbortController();
+        const spinning = spin.call([], how === 0 ? { deadlineMs: 100 } : { signal: controller.signal });
+        const waiting = how === 0 ? undefined : one.call([], { signal: controller.signal });
+        setTimeout(() => controller.abort(), 50);
+        const results = await Promise.allSettled([spinning, ...(waiting ? [waiting] : [])]);
+        seen.push(...results.map((result) => (result as { reason?: { code?: string } }).reason?.code));
+        return 0;
+      },
+    },
+  });
+  await jit.addC(`
+    int ask(int);
+    int f(int how) { return ask(how); }
+    int one(void) { return 1; }
+    int spin(void) { for (;;); }
+  `);
+  const one = await jit.lookup('one', 'i32()');
+  const spin = await jit.lookup('spin', 'i32()');
+  const f = await jit.lookup('f', 'i32(i32)');
+  for (const how of [0, 1]) await t.throwsAsync(f(how), { code: 'RUNNER_LOST' });
+  await eventually(() => seen.length === 3, 'the function is told');
+  t.deepEqual(seen, ['DEADLINE_EXCEEDED', 'CANCELLED', 'CANCELLED']);
+  t.is(await one(), 1);
+});
+
+test('more calls than a session lets through, each with a call within, come to their ends', async (t) => {
+  const { jit } = await openJIT(t);
+  jit.define({ ask: { signature: 'i32(i32)', call: (_run, x) => twice.call([x], { deadlineMs: 60_000 }) } });
+  await jit.addC('int ask(int); int f(int x) { return ask(x); } int twice(int x) { return 2 * x; }');
+  const twice: JITCallable<[number], number> = await jit.lookup('twice', 'i32(i32)');
+  const f = await jit.lookup('f', 'i32(i32)');
+  const results = await Promise.all(Array.from({ length: 700 }, (_, index) => f(index)));
+  t.true(results.every((result, index) => result === 2 * index));
 });
 
 test('a deadline ends what runs within', async (t) => {

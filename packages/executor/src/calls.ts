@@ -9,7 +9,7 @@ import { BellKind, CallState } from './native/shared-layout.js';
 import type { Trace } from './tracing/traces.js';
 
 /** Node's timers hold 31 bits; a longer deadline, of weeks, is cut to that. */
-const MAX_TIMER_MS = 0x7fff_ffff;
+export const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** A call of `entry`, a `void (*)(void *block)`. */
 export interface CallRequest {

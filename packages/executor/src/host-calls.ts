@@ -10,6 +10,7 @@ import {
 import { ProtocolError, RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
+import { type CallRequest, MAX_TIMER_MS } from './calls.js';
 import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
 import { HostCallState } from './native/shared-layout.js';
@@ -31,10 +32,16 @@ export interface HostCallsRunner {
   ): Promise<void>;
   /** Ends the runner: it and the compiler no longer agree. */
   fault(message: string): void;
+  kill(end: RunnerEnd): void;
 }
+
+/** How long what is entered may run. */
+export type EnterLimits = Pick<CallRequest, 'deadlineMs' | 'signal'>;
 
 /** What the thread of a call runs for the compiler, meanwhile. */
 interface Entered {
+  /** Takes timer and listener away. */
+  readonly forget: () => void;
   readonly resolve: () => void;
   readonly reject: (error: RequestError) => void;
 }
@@ -60,6 +67,8 @@ export class HostCalls {
   readonly #bySlot = new Map<number, OpenCall[]>();
   readonly #byId = new Map<number, OpenCall>();
   #lastId = 0;
+  /** What has passed its deadline, or was cancelled: it ended the runner. */
+  #stopped: Entered | undefined;
   #lost: RunnerEnd | undefined;
 
   constructor(control: ControlArea, runner: HostCallsRunner) {
@@ -93,18 +102,27 @@ export class HostCalls {
     this.#runner.drainOutput();
     const { entered } = last;
     last.entered = undefined;
+    entered.forget();
     if (state === HostCallState.returned) entered.resolve();
     else entered.reject(callbackFailed(this.#control.readHostCallToken(slot), this.#control.programThreads));
     return undefined;
   }
 
   /**
-   * Has the thread of a call that waits run something, and resolves when it has returned.
+   * Has the thread of a call that waits run something, and resolves when it has returned. Its deadline, or that it is cancelled, ends
+   * the runner.
    * @throws {RequestError} METHOD_NOT_ALLOWED when there is no such call, or its thread is at work; CALLBACK_FAILED with a token,
-   * RUNNER_LOST.
+   * RUNNER_LOST; CANCELLED when it was before.
    */
-  enter(id: number, entry: ExecutorAddr, argument: ExecutorAddr): Promise<void> {
-    if (this.#lost) return Promise.reject(runnerLost(this.#lost));
+  enter(
+    id: number,
+    entry: ExecutorAddr,
+    argument: ExecutorAddr,
+    { deadlineMs, signal }: EnterLimits,
+  ): Promise<void> {
+    if (this.#lost) return Promise.reject(runnerLost(this.#lost, false));
+    if (signal.aborted)
+      return Promise.reject(new RequestError('CANCELLED', 'the call was cancelled before it started'));
     const call = this.#byId.get(id);
     if (!call || call !== this.#lastOf(call.slot) || call.entered)
       return Promise.reject(
@@ -114,7 +132,27 @@ export class HostCalls {
         ),
       );
     return new Promise((resolve, reject) => {
-      call.entered = { resolve, reject };
+      const { guard } = this.#runner;
+      const stop = (end: RunnerEnd) => {
+        this.#stopped ??= entered;
+        this.#runner.kill(end);
+      };
+      const onAbort = guard.wrap('call.abort', () => stop({ kind: 'cancelled' }));
+      const timer =
+        deadlineMs === null
+          ? undefined
+          : guard.timer(
+              'call.deadline',
+              () => stop({ kind: 'deadline', deadlineMs }),
+              Math.min(deadlineMs, MAX_TIMER_MS),
+            );
+      const forget = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const entered = { resolve, reject, forget };
+      signal.addEventListener('abort', onAbort, { once: true });
+      call.entered = entered;
       this.#control.writeHostCallEntry(call.slot, entry, argument);
       this.#control.wakeHostCall(call.slot, HostCallState.enter);
     });
@@ -123,7 +161,10 @@ export class HostCalls {
   /** The runner is gone, and its threads with it. */
   lose(end: RunnerEnd): void {
     this.#lost = end;
-    for (const { entered } of this.#byId.values()) entered?.reject(runnerLost(end));
+    for (const { entered } of this.#byId.values()) {
+      entered?.forget();
+      entered?.reject(runnerLost(end, entered === this.#stopped));
+    }
     this.#byId.clear();
     this.#bySlot.clear();
   }
@@ -196,7 +237,7 @@ function callbackFailed(token: number, programThreads: number): RequestError {
   });
 }
 
-function runnerLost(end: RunnerEnd): RequestError {
+function runnerLost(end: RunnerEnd, own: boolean): RequestError {
   const words = `the runner is gone: ${describeRunnerEnd(end)}`;
-  return new RequestError('RUNNER_LOST', words, { end, own: false });
+  return new RequestError('RUNNER_LOST', words, { end, own });
 }

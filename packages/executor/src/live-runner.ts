@@ -162,6 +162,7 @@ export class LiveRunner {
       callHost: (params, threadId, onAnswer) =>
         events.callHost(generation, params, calls.traceOf(threadId)?.traceparent, onAnswer),
       fault: (message) => this.#fault(clipped(message, run.MAX_END_MESSAGE_LENGTH)),
+      kill: (end) => runner.kill(end),
     });
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(work);
@@ -295,14 +296,14 @@ export class LiveRunner {
    */
   async callFromHost(
     { call, entry, argument, commit, read }: ParamsOf<typeof hostFunctions.callFromHost>,
-    traceparent: string | null,
+    { deadlineMs, signal, traceparent }: CallContext,
   ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
     const { commits, hostCalls, control } = this.#parts;
     const { source } = this.#host.tracing;
     await commits.apply(
       commit,
       (apply) => source.commit(traceparent, apply),
-      () => hostCalls.enter(call, entry, argument),
+      () => hostCalls.enter(call, entry, argument, { deadlineMs, signal }),
     );
     const content = this.readLeft(read.address, read.sizeBytes);
     return { content, programThreads: control.programThreads };

@@ -89,17 +89,17 @@ export class SessionCalls {
   async callFromHost(
     runner: LiveRunner,
     params: ParamsOf<typeof hostFunctions.callFromHost>,
-    { traceparent }: RequestContext,
+    context: RequestContext,
   ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
     let forget: () => void;
     try {
       forget = this.#promise(params.read.sizeBytes);
     } catch (error) {
-      await runner.commit(params.commit, traceparent);
+      await runner.commit(params.commit, context.traceparent);
       throw error;
     }
     try {
-      return await runner.callFromHost(params, traceparent);
+      return await runner.callFromHost(params, context);
     } finally {
       forget();
     }

@@ -30,12 +30,12 @@ export interface CallingSession {
     prepare: (runner: RunnerContext) => Promise<PreparedDataCall>,
     options?: CallOptions,
   ): Promise<DataCallResult>;
-  /** @param call of a function in JavaScript, which the thread waits in. */
+  /** @param within the call of a function in JavaScript which the thread waits in. */
   callWithin(
-    runner: RunnerContext,
-    call: number,
+    within: { readonly runner: RunnerContext; readonly call: number },
     name: string,
     prepare: (runner: RunnerContext) => Promise<PreparedEnteredCall>,
+    options: CallOptions,
   ): Promise<Uint8Array>;
   noteReturned(calls: readonly Call[]): void;
   discard(unit: MaterializationUnit): void;

@@ -1,12 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostFunctions } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { untilAborted } from '../core/aborting.js';
 import { ArgumentError } from '../core/argument-error.js';
 import { checkArgument, executorAddr, is, isBytes, text } from '../core/arguments.js';
 import { HostCallEndedError, HostDepthError } from '../core/errors.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { CValue } from './c-values.js';
 import type { JITCallable } from './callable.js';
+import { notCalled } from './session-calls.js';
 
 /** Most bytes that one look at memory reads, or writes: a program says how many, and is not to be believed. */
 export const MAX_RUN_BYTES = 64 * 1024 * 1024;
@@ -35,8 +37,8 @@ export interface HostRun {
   readonly signal: AbortSignal;
   /**
    * Calls a function of the same JIT on the thread that waits, within its call, whose deadline and signal are this one's, too. Several
-   * take turns. A callable that is called without this in the function, or in what it waits for, is called so as well, unless it
-   * is given a deadline or a signal of its own.
+   * take turns. A callable that is called without this in the function, or in what it waits for, is called so as well. Its own deadline
+   * and signal, where it is given some, end the runner as ever.
    * @throws {HostDepthError} where 64 such calls are in each other, or too many are open.
    */
   call<Arguments extends readonly unknown[], Result extends CValue | undefined>(
@@ -145,9 +147,9 @@ export class OpenRun implements HostRun {
   /**
    * Does what the thread is to do when it has done what it does now.
    * @param name of what is to be called.
-   * @throws {HostDepthError | HostCallEndedError}
+   * @throws {HostDepthError | HostCallEndedError | AbortError}
    */
-  async inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(name: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const { depth, openCount } = this.context;
     const { MAX_HOST_DEPTH, MAX_ENTERED_CALLS } = hostFunctions;
     if (depth > MAX_HOST_DEPTH)
@@ -159,7 +161,7 @@ export class OpenRun implements HostRun {
       );
     const before = this.#turn;
     const mine = (async () => {
-      await before;
+      await untilAborted(signal, notCalled(name), async () => before);
       if (this.#hasEnded) throw new HostCallEndedError(this.symbol);
       return work();
     })();

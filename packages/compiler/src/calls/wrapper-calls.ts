@@ -119,10 +119,11 @@ export class WrapperCalls {
     addressOf: (runner: RunnerContext) => Promise<ExecutorAddr>,
   ): Promise<CValue | undefined> {
     const run = currentRun.getStore();
-    const isOwn = options.deadlineMs !== undefined || options.signal !== undefined;
-    const isWithin = run && !isOwn && !run.hasEnded && this.#session.isCurrent(run.context.runner);
+    const isWithin = run && !run.hasEnded && this.#session.isCurrent(run.context.runner);
     if (!isWithin) return this.#callIn(ref, signatureNow, args, options, addressOf);
-    return run.inTurn(ref.name, () => this.#callIn(ref, signatureNow, args, options, addressOf, run));
+    return run.inTurn(ref.name, options.signal, () =>
+      this.#callIn(ref, signatureNow, args, options, addressOf, run),
+    );
   }
 
   async #callIn(
@@ -150,7 +151,7 @@ export class WrapperCalls {
       }
     };
     let block: Uint8Array;
-    if (run) block = await this.#callWithin(run, name, prepare, () => call.data);
+    if (run) block = await this.#callWithin(run, name, prepare, () => call.data, options);
     else if (isOnData) block = await this.#callOnData(name, prepare, () => call.data, options);
     else block = await this.#session.call(name, prepare, options);
     // Calls are guessed from what the main dylib's functions call.
@@ -195,6 +196,7 @@ export class WrapperCalls {
     name: string,
     prepare: (runner: RunnerContext) => Promise<PreparedCall>,
     dataNow: () => CallData,
+    options: CallOptions,
   ): Promise<Uint8Array> {
     let free = () => {};
     let blockBytes = 0;
@@ -221,7 +223,7 @@ export class WrapperCalls {
       };
     };
     try {
-      const content = await this.#session.callWithin(runner, id, name, prepareWithin);
+      const content = await this.#session.callWithin({ runner, call: id }, name, prepareWithin, options);
       dataNow().take(content.subarray(roomBytes));
       return content.subarray(0, blockBytes);
     } finally {

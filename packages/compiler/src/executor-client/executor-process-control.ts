@@ -49,6 +49,13 @@ export interface CallRequestOptions {
   readonly traceparent?: string | undefined;
 }
 
+/** Messages that run code. */
+type RunType =
+  | typeof run.call
+  | typeof run.callAndRead
+  | typeof run.runProgram
+  | typeof hostFunctions.callFromHost;
+
 /**
  * What a remote executor looks like from the compiler: one typed method per message, and checks on what the host
  * says, which the compiler does not trust.
@@ -264,13 +271,12 @@ export class ExecutorProcessControl {
     this.#connection.notify(hostFunctions.giveHostFunctions, { functions }, generation);
   }
 
-  /** Has a thread that waits for a function in JavaScript run an entry: there is no limit to how long that takes. */
+  /** Has a thread that waits for a function in JavaScript run an entry: as `call`. */
   async callFromHost(
     params: ParamsOf<typeof hostFunctions.callFromHost>,
     options: CallRequestOptions,
   ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
-    const staged = this.#staged(params, options);
-    const answer = await this.#connection.request(hostFunctions.callFromHost, staged, options);
+    const answer = await this.#run(hostFunctions.callFromHost, params, options);
     checkSize(answer.content, params.read.sizeBytes);
     return answer;
   }
@@ -291,7 +297,7 @@ export class ExecutorProcessControl {
     return answer;
   }
 
-  async #run<M extends typeof run.call | typeof run.callAndRead | typeof run.runProgram>(
+  async #run<M extends RunType>(
     type: M,
     params: ParamsOf<M>,
     options: CallRequestOptions,

@@ -332,12 +332,12 @@ export class ExecutionSession implements CallingSession {
    * @throws as `call`.
    */
   async callWithin(
-    runner: RunnerContext,
-    call: number,
+    { runner, call }: { readonly runner: RunnerContext; readonly call: number },
     name: string,
     prepare: (runner: RunnerContext) => Promise<PreparedEnteredCall>,
+    options: CallOptions,
   ): Promise<Uint8Array> {
-    const request = { name, prepare, send: sendEnteredCall(call), options: {} };
+    const request = { name, prepare, send: sendEnteredCall(call), options };
     const { content } = await this.#calls.runWithin(runner, request);
     return content;
   }
