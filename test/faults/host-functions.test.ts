@@ -27,9 +27,8 @@ const PROGRAM = `
   }
 `;
 
-async function open(t: ExecutionContext, timeToLiveMs?: number) {
-  const options = timeToLiveMs === undefined ? {} : { timeToLiveMs };
-  const server = new Server({ heartbeatMs: HEARTBEAT_MS, credentials: 'a token', ...options });
+async function open(t: ExecutionContext, sessionTtlMs = 30_000) {
+  const server = new Server({ heartbeatMs: HEARTBEAT_MS, credentials: 'a token', sessionTtlMs });
   const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
   t.teardown(() => server.close());
   t.teardown(() => proxy.close());
@@ -93,7 +92,7 @@ test.serial(
 test.serial(
   'one that is not resumed ends the call, and the function has been called once at most',
   async (t) => {
-    const { jit, proxy, server } = await open(t);
+    const { jit, proxy, server } = await open(t, 300);
     const heard: bigint[] = [];
     const signals: AbortSignal[] = [];
     jit.define({
