@@ -89,12 +89,41 @@ static void a_block_of_before_moves_to_the_programs_heap(void)
 			CHECK_EQUAL(host_call(&host, byte, ARGUMENTS(own + at), NULL), at + 1);
 		for (size_t at = rounds[i].bytes; at < 256; at++)
 			CHECK_EQUAL(host_call(&host, byte, ARGUMENTS(own + at), NULL), 0);
+		/* libc has it back, and gives it to who asks for as much next. */
+		CHECK_EQUAL(host_call(&host, host_lookup(&host, "malloc"), ARGUMENTS(48), NULL), block);
 	}
+	host_close(&host);
+}
+
+/* What libc does for the runner's own thread is done with libc's memory: that thread waits for nobody's code. */
+static void the_control_thread_goes_on_with_libcs_heap(void)
+{
+	struct host host;
+	host_start(&host, (struct host_options){.preloaded = "heap-user.so"});
+	host_expect(&host, FARJIT_BELL_HELLO);
+	host_confine(&host, 0);
+	const struct noted *noted = (const struct noted *)(host.data + DATA_SCRATCH);
+	*(uint64_t *)payload_view(&host, note_arguments_area) = data_address(&host, DATA_SCRATCH);
+	static const char *const replaced[] = {"malloc", "calloc", "realloc", "free"};
+	uint64_t replace[4];
+	for (size_t i = 0; i < 4; i++) {
+		char name[64] = "farjit$replace$";
+		replace[i] = host_lookup(&host, strcat(name, replaced[i]));
+	}
+	for (size_t i = 0; i < 4; i++)
+		host_call(&host, replace[i], ARGUMENTS(payload(&host, note_arguments)), NULL);
+	memset(host.data + DATA_SCRATCH, 0, sizeof *noted);
+	/* libc keeps what went wrong. */
+	CHECK_EQUAL(host_lookup(&host, "nobody_has_this"), 0);
+	CHECK_EQUAL(host_lookup(&host, "nor_this"), 0);
+	host_spawn(&host, 1);
+	CHECK_EQUAL(noted->count, 0);
 	host_close(&host);
 }
 
 const struct test_case replacing_cases[] = {
 	{"libraries-call-each-function-that-a-program-replaces", libraries_call_each_function_that_a_program_replaces},
 	{"a-block-of-before-moves-to-the-programs-heap", a_block_of_before_moves_to_the_programs_heap},
+	{"the-control-thread-goes-on-with-libcs-heap", the_control_thread_goes_on_with_libcs_heap},
 	{0},
 };

@@ -128,4 +128,5 @@ export const CASES: readonly string[] = [
   'walks-frames-to-the-end-of-the-stack',
   'libraries-call-each-function-that-a-program-replaces',
   'a-block-of-before-moves-to-the-programs-heap',
+  'the-control-thread-goes-on-with-libcs-heap',
 ];
