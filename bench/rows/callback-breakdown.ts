@@ -13,10 +13,7 @@ import { spread, type Table } from '../table.js';
 const STAGES = {
   reentry: 'reentry',
   wire: 'wire',
-  irgen: 'IRGen',
-  parse: 'LLVM: parse, verify',
-  passes: 'LLVM: passes',
-  emit: 'LLVM: emit',
+  code: 'first code',
   link: 'link',
   rest: 'compiler, rest',
   commit: 'commit',
@@ -39,7 +36,7 @@ interface SizeSamples {
   readonly samples: readonly CallbackSample[];
 }
 
-/** Functions compiled before anything is measured: LLVM is loaded by then and V8 has seen the code. */
+/** Functions compiled before anything is measured: V8 has seen the code by then. */
 const WARM_UP_FUNCTIONS = 60;
 /** Calls of the compiled chain, of which the one of median duration counts. */
 const WARM_CALLS = 7;
@@ -93,7 +90,7 @@ interface Recording {
   handlingMs: number;
   commitMs: number;
   linkMs: number;
-  readonly compilesMs: Record<'irgen' | 'parse' | 'passes' | 'emit', number>;
+  codeMs: number;
   bytesToExecutor: number;
   bytesToCompiler: number;
 }
@@ -107,7 +104,7 @@ async function record(jit: KaleidoscopeJIT, source: string): Promise<Recording> 
     handlingMs: 0,
     commitMs: 0,
     linkMs: 0,
-    compilesMs: { irgen: 0, parse: 0, passes: 0, emit: 0 },
+    codeMs: 0,
     bytesToExecutor: 0,
     bytesToCompiler: 0,
   };
@@ -129,10 +126,8 @@ function add(recording: Recording, functions: Set<string>, event: SessionEvent):
     case 'compiled': {
       if (event.kind !== 'function') return;
       functions.add(event.unit);
-      recording.compilesMs.irgen += event.timings.irgenMs;
-      recording.compilesMs.parse += event.timings.parseMs;
-      recording.compilesMs.passes += event.timings.passesMs;
-      recording.compilesMs.emit += event.timings.emitMs;
+      assert.equal(event.compiler, 'front-end', 'no LLVM has a part in it');
+      recording.codeMs += event.timings.emitMs;
       return;
     }
     case 'linked':
@@ -157,21 +152,16 @@ function add(recording: Recording, functions: Set<string>, event: SessionEvent):
 /** The cold call less the same call again: what is left are its callbacks. */
 function toSample(cold: Recording, warm: Recording): CallbackSample {
   const perCallback = (ms: number) => (1000 * ms) / cold.callbackCount;
-  const { irgen, parse, passes, emit } = cold.compilesMs;
   const totalMs = cold.callMs - warm.callMs;
   const commitMs = cold.commitMs - warm.commitMs;
-  const compileMs = irgen + parse + passes + emit;
   return {
     totalUs: perCallback(totalMs),
     stagesUs: {
       reentry: perCallback(totalMs - cold.waitMs - commitMs),
       wire: perCallback(cold.waitMs - cold.handlingMs),
-      irgen: perCallback(irgen),
-      parse: perCallback(parse),
-      passes: perCallback(passes),
-      emit: perCallback(emit),
+      code: perCallback(cold.codeMs),
       link: perCallback(cold.linkMs),
-      rest: perCallback(cold.handlingMs - compileMs - cold.linkMs),
+      rest: perCallback(cold.handlingMs - cold.codeMs - cold.linkMs),
       commit: perCallback(commitMs),
     },
     warmCallUs: 1000 * warm.callMs,
@@ -205,10 +195,8 @@ function table(measured: readonly SizeSamples[]): Table {
         'slot; and back: the futex, registering EH frames, restoring, the jump.',
       'wire: from the host’s request to its answer, less what the compiler did in between: encoding, two messages over ' +
         'a socket, waking the process at the other end, decoding and checking.',
-      'IRGen, LLVM: AST to calls of an IR builder, the calls to a verified module in libLLVM, the ' +
-        'default level’s passes, machine code in an ELF object.',
-      'link: from the object’s link graph to relocated segments. compiler, rest: parsing the object into that ' +
-        'graph, tables, promises.',
+      'first code: from the AST, checks included, to a link graph, in one pass and without LLVM.',
+      'link: from that graph to relocated segments. compiler, rest: keys, keeping the code, tables, promises.',
       'commit: the host checks the segments and pointers and writes them into the runner’s memory.',
       'the call itself: from sending the call of a compiled chain to its result.',
     ],
