@@ -1,3 +1,4 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

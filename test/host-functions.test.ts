@@ -1,3 +1,4 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   HostFunctionError,

@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each thing that is asked of a runner, most of them a line.
 import {
   type Commit,
   type CommitPart,

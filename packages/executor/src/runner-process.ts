@@ -1,3 +1,4 @@
+// More than 400 lines: all that happens to one process, from its start to its end, in one order.
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type RunnerEnd, session } from '@farjit/protocol';

@@ -21,6 +21,11 @@ function descriptors(): string[] {
   });
 }
 
+/** Waits for looks at processes that were under way when these ended. */
+function settled(): Promise<void> {
+  return until(() => !descriptors().some((target) => target.startsWith('/proc/N/')));
+}
+
 function mappedMemfds(): number {
   return readFileSync('/proc/self/maps', 'utf8').match(/memfd:farjit/g)?.length ?? 0;
 }
@@ -55,11 +60,13 @@ async function liveAndEnd(t: ExecutionContext, round: number): Promise<number> {
 
 test.serial('fifty sessions leave no descriptor, mapping or process', async (t) => {
   for (let round = 0; round < 10; round++) await liveAndEnd(t, round);
+  await settled();
   const descriptorsBefore = descriptors().sort();
   const mappingsBefore = largeMappings();
   t.is(mappedMemfds(), 0);
   const processIds: number[] = [];
   for (let round = 0; round < 40; round++) processIds.push(await liveAndEnd(t, round));
+  await settled();
   t.deepEqual(descriptors().sort(), descriptorsBefore);
   t.is(mappedMemfds(), 0);
   t.is(largeMappings(), mappingsBefore);

@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each request to an executor, most of them a line.
 import {
   type Commit,
   type Connection,

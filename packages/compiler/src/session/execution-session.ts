@@ -1,3 +1,4 @@
+// More than 400 lines: a method for each thing that a session does, most of them a line.
 import type { Transport } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { CallingSession } from '../calls/calling-session.js';

@@ -1,3 +1,4 @@
+// More than 400 lines: cases that share what stands before them, each by itself.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';

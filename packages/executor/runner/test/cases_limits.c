@@ -1,4 +1,4 @@
-/* Limits of the kernel's and of the runner's own, and the stacks of threads. */
+/* Limits of the kernel's and of the runner's own, and the stacks of threads. More than 400 lines: cases that share what stands before them. */
 #include "host.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The host that the cases have, in C. More than 400 lines: a function for each thing that a case has it do. */
 #include "host.h"
 
 #include "../futex.h"
