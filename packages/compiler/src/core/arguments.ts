@@ -6,6 +6,8 @@ import { ArgumentError } from './argument-error.js';
 
 /** Longest piece of a text that an error quotes. */
 const MAX_SHOWN_CHARACTERS = 40;
+/** And of a name, which may be a function's. */
+const MAX_NAME_CHARACTERS = 200;
 
 /**
  * Sees that a caller's value is one that `schema` takes: before it is used, at whatever others call. The schema's messages say
@@ -18,7 +20,7 @@ export function checkArgument(schema: v.GenericSchema, value: unknown, argument:
   if (isCustom(schema) && schema.check(value)) return;
   const [issue] = v.safeParse(schema, value, { abortEarly: true }).issues ?? [];
   if (!issue) return;
-  const place = argument + (issue.path ?? []).map(({ key }) => placeOf(key)).join('');
+  const place = shortened(argument) + (issue.path ?? []).map(({ key }) => placeOf(key)).join('');
   throw new ArgumentError(
     isUnknownOption(issue)
       ? `${place} ${issue.message}`
@@ -134,7 +136,11 @@ function unknownOption(given: string, known: readonly string[]): string {
 }
 
 function placeOf(key: unknown): string {
-  return typeof key === 'number' ? `[${key}]` : `.${String(key)}`;
+  return typeof key === 'number' ? `[${key}]` : `.${shortened(String(key))}`;
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_NAME_CHARACTERS ? `${text.slice(0, MAX_NAME_CHARACTERS)}…` : text;
 }
 
 /** A value in words: what it is, or, of what may be large or secret, its kind. */
@@ -150,10 +156,10 @@ function shown(value: unknown): string {
       return 'a symbol';
     case 'object': {
       if (value === null) return 'null';
-      const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+      const kind = shortened(Object.prototype.toString.call(value).slice('[object '.length, -1));
       return `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind === 'Object' ? 'object' : kind}`;
     }
     default:
-      return String(value);
+      return shortened(String(value));
   }
 }

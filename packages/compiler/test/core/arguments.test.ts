@@ -67,6 +67,23 @@ test('whatever is given is taken or refused in words of bounded length, and neve
   t.pass();
 });
 
+test('what is long is not said whole: names, numbers, kinds', (t) => {
+  const long = 'k'.repeat(3000);
+  for (const check of CHECKS)
+    for (const value of [
+      { [long]: 1 },
+      { x: { [long]: 1 } },
+      { env: { [long]: 1 } },
+      { deadlineMs: 10n ** 3000n },
+    ]) {
+      const error = t.throws(() => check(value as never)) as Error;
+      t.true(error.message.length < 1000, `${error.message.length}: ${error.message.slice(0, 100)}`);
+    }
+  const tagged = { [Symbol.toStringTag]: long };
+  const error = t.throws(() => checkArgument(oneOf([1, 2]), tagged, 'level'));
+  t.regex(error?.message ?? '', /^level is a k{200}…: give one of 1, 2$/);
+});
+
 test('a deadline is taken when it is a number of milliseconds that a timer takes, or none', (t) => {
   const isTaken = (deadlineMs: unknown) => {
     try {
