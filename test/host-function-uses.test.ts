@@ -130,3 +130,22 @@ test('all that is called is compiled ahead where a program is eager, and by hot 
   t.deepEqual(await evaluateAll(jit, 'def loop(n) for i = 0, i < n in note(i); loop(500); note(7);'), [0, 7]);
   t.is(notes, 502);
 });
+
+test('a function that is called as one of the runner’s own is called is not taken for it', async (t) => {
+  const { jit } = await openJIT(t);
+  jit.define({ plus: { signature: 'i32(i32)', call: (_run, x) => x + 1 } });
+  await jit.addC(`
+    int plus(int);
+    static int stolen;
+    void call(long number, long *words, long count) __asm__("farjit$callHost");
+    void call(long number, long *words, long count) { stolen++; }
+    void count(void *counter) __asm__("farjit$count");
+    void count(void *counter) { stolen++; }
+    int f(int x) { return plus(x) + 1; }
+    int thefts(void) { return stolen; }
+  `);
+  const f = await jit.lookup('f', 'i32(i32)');
+  for (let i = 0; i < 20; i++) t.is(await f(i), i + 2);
+  const thefts = await jit.lookup('thefts', 'i32()');
+  t.is(await thefts(), 0);
+});

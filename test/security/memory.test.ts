@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { type KaleidoscopeJIT, RunnerLostError } from '@farjit/compiler';
@@ -21,6 +22,8 @@ const ASKED_BYTES = 1024 * MIB;
 const CONTENDED_BYTES = 512 * MIB;
 /** Not too much by itself: what is beside it is. */
 const BESIDE_BYTES = 54 * MIB;
+/** Half a minute and more was waited, when all looks at memory took turns. */
+const CONTENDED_MS = 5000;
 const GLOBAL_BYTES = 48 * MIB;
 const SAMPLE_MS = 5;
 /** What the kernel keeps for a mapping and a thread, on this machine about. */
@@ -233,3 +236,74 @@ test.serial('who holds the lock of its memory holds up neither its host nor its 
   t.is(child.exitCode, null);
   await stillWorks(t, jit);
 });
+
+test.serial(
+  'who has its memory looked at while it holds the lock keeps no neighbour waiting for its own',
+  async (t) => {
+    const { url } = await startExecutor(t);
+    const [{ jit }, { jit: neighbour }] = [
+      await openJIT(t, { executor: { url } }),
+      await openJIT(t, { executor: { url } }),
+    ];
+    const looks = { seen: 0 };
+    const signature = 'void(ptr)';
+    jit.define({
+      look: {
+        signature,
+        call: async (run, address) => {
+          await run.readBytes(address, 8);
+          looks.seen++;
+        },
+      },
+    });
+    await jit.addC(`
+    #include <pthread.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    void look(void *);
+    enum { SIZE = 400 << 20, HOLDERS = 60, LOOKERS = 50, STACK_BYTES = 65536 };
+    static void *memory;
+    static void *hold(void *_) {
+      for (;;) {
+        mprotect(memory, SIZE, PROT_READ);
+        mprotect(memory, SIZE, PROT_READ | PROT_WRITE);
+      }
+    }
+    static void *flood(void *_) { long place; for (;;) look(&place); }
+    void contend(void) {
+      memory = mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      memset(memory, 1, SIZE);
+      pthread_attr_t attributes;
+      pthread_attr_init(&attributes);
+      pthread_attr_setstacksize(&attributes, STACK_BYTES);
+      pthread_t thread;
+      for (int i = 0; i < LOOKERS; i++) pthread_create(&thread, &attributes, flood, 0);
+      for (int i = 0; i < HOLDERS; i++) pthread_create(&thread, &attributes, hold, 0);
+      flood(0);
+    }
+  `);
+    neighbour.define({
+      look: {
+        signature,
+        call: async (run, address) => run.write(address, await run.readBytes(address, 8)),
+      },
+    });
+    await neighbour.addC('void look(void *); void own(void) { long place; look(&place); }');
+    const contend = await jit.lookup('contend', 'void()');
+    const own = await neighbour.lookup('own', 'void()');
+    await own();
+    const controller = new AbortController();
+    const ended = t.throwsAsync(contend.call([], { signal: controller.signal }));
+    while (looks.seen < 3) await delay(5);
+    let longestMs = 0;
+    const endMs = performance.now() + CONTENDED_MS;
+    for (let startMs = performance.now(); startMs < endMs; startMs = performance.now()) {
+      await own();
+      longestMs = Math.max(longestMs, performance.now() - startMs);
+    }
+    t.log(`the longest ${Math.round(longestMs)} ms, beside ${looks.seen} looks`);
+    t.true(longestMs < MAX_WAIT_MS, `${longestMs} ms`);
+    controller.abort();
+    await ended;
+  },
+);

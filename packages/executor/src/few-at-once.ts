@@ -8,11 +8,15 @@ export class FewAtOnce {
     this.#limit = limit;
   }
 
-  /** Resolves with what `work` does, when it is its turn. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** Resolves with what `work` does, when it is its turn; with `isNext`, before all that wait. */
+  async run<T>(work: () => Promise<T>, isNext = false): Promise<T> {
     // Who leaves hands its place on.
     if (this.#count < this.#limit) this.#count++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else
+      await new Promise<void>((resolve) => {
+        if (isNext) this.#waiting.unshift(resolve);
+        else this.#waiting.push(resolve);
+      });
     try {
       return await work();
     } finally {

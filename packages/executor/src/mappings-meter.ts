@@ -1,7 +1,7 @@
 import { closeSync, openSync, readv } from 'node:fs';
 import { promisify } from 'node:util';
 import { monotonicMs } from '@farjit/protocol/clock';
-import { FewAtOnce } from './few-at-once.js';
+import { LockPlaces, LockTurns } from './lock-turns.js';
 
 /**
  * What the kernel keeps of a mapping, for each byte of its line in `/proc/<pid>/maps`, which nothing else tells: 192 for
@@ -17,8 +17,6 @@ const USUAL_PIECES = 8;
 const MORE_PIECES = 1024;
 /** After a reading of more, nothing of that kind is read for so many times as long as it took. */
 const REST_FACTOR = 9;
-/** Files read at a time, each in a thread: Node has four, and others need some. */
-const READS_AT_ONCE = 2;
 /** Looks at a runner, 50 ms apart, for which a reading may last, which takes milliseconds: then its program holds it up. */
 const MAX_MISSED_LOOKS = 60;
 
@@ -30,16 +28,18 @@ const USUAL = Array<Buffer>(USUAL_PIECES).fill(PIECE);
 const MORE = Array<Buffer>(MORE_PIECES).fill(PIECE);
 
 /**
- * Has the maps of a host's runners read in other threads: to read them takes a lock of the runner's memory, which its
- * program can hold for seconds by changing rights of much memory in many threads. A few are read at a time. Long ones are
- * read one after the other, and for a tenth of the time: the kernel allows 65,530 mappings (`vm.max_map_count`), which
+ * Has the maps of a host's runners read in other threads, as it has their memory, when it is a runner's turn. Long ones are read
+ * one after the other, and for a tenth of the time: the kernel allows 65,530 mappings (`vm.max_map_count`), which
  * take 30 ms, and a runner can have them at no cost. With many such runners each is read more seldom.
  */
 export class MapsReader {
   #turn: Promise<void> = Promise.resolve();
-  readonly #few = new FewAtOnce(READS_AT_ONCE);
-  /** Who looks into the memory of runners, which takes that lock too: what holds them up holds up nobody who reads maps. */
-  readonly memory = new FewAtOnce(1);
+  readonly #places = new LockPlaces();
+
+  /** Those of one runner. */
+  turns(): LockTurns {
+    return new LockTurns(this.#places);
+  }
 
   /** Resolves with what `read` does, when it is its turn. */
   async inTurn<T>(read: () => Promise<T>): Promise<T> {
@@ -56,16 +56,12 @@ export class MapsReader {
       setTimeout(leave, REST_FACTOR * (monotonicMs() - startMs)).unref();
     }
   }
-
-  /** Resolves with what `read` does, when few others are at it. */
-  withFew<T>(read: () => Promise<T>): Promise<T> {
-    return this.#few.run(read);
-  }
 }
 
 /** The mappings of one process, and what the kernel keeps of them. */
 export class MappingsMeter {
   readonly #reader: MapsReader;
+  readonly #turns: LockTurns;
   readonly #fd: number;
   #kernelBytes = 0;
   /** Being counted, or waiting for it. */
@@ -78,8 +74,9 @@ export class MappingsMeter {
   #readCount = 0;
   #isClosed = false;
 
-  constructor(reader: MapsReader, processId: number) {
+  constructor(reader: MapsReader, turns: LockTurns, processId: number) {
     this.#reader = reader;
+    this.#turns = turns;
     this.#fd = openSync(`/proc/${processId}/maps`, 'r');
   }
 
@@ -104,8 +101,8 @@ export class MappingsMeter {
    * The file, as many whole lines as fit; one reading serves all who ask meanwhile. Empty when the process is gone.
    */
   text(maxBytes: number): Promise<string> {
-    this.#text ??= this.#reader
-      .withFew(() => this.#readText(maxBytes))
+    this.#text ??= this.#turns
+      .run(() => this.#readText(maxBytes))
       .catch(() => '')
       .finally(() => {
         this.#text = undefined;
@@ -135,8 +132,9 @@ export class MappingsMeter {
     if (this.#isStale) this.refresh();
   }
 
+  /** Before what is asked of the runner's memory, of which a program can ask much. */
   #count(read: () => Promise<number>): Promise<number> {
-    return this.#reader.withFew(async () => {
+    const counted = async () => {
       this.#missedLooks = 0;
       this.#isCounting = true;
       try {
@@ -144,7 +142,8 @@ export class MappingsMeter {
       } finally {
         this.#isCounting = false;
       }
-    });
+    };
+    return this.#turns.run(counted, true);
   }
 
   /** Mappings that come and go meanwhile are counted or not. */

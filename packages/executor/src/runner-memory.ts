@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
-import type { MapsReader } from './mappings-meter.js';
+import type { LockTurns } from './lock-turns.js';
 
 /** A text is looked for its end in pieces of so much: few are longer. */
 const TEXT_PIECE_BYTES = 16 * 1024;
@@ -23,12 +23,12 @@ const writeAsync = promisify(write);
 
 /**
  * All memory of a runner's process, as its program has it: through a file of the kernel's that is opened while it can be, before
- * the process is undumpable. What is not mapped is refused by the kernel. To look takes a lock of the runner's memory, which its
- * program can hold for seconds, so it is done in another thread, one look of all at a time, and a program that holds one up for
+ * the process is undumpable. What is not mapped is refused by the kernel. To look takes the lock of the runner's memory, which its
+ * program can hold for seconds, so it is done in another thread, when it is the runner's turn, and a program that holds one up for
  * long is ended.
  */
 export class RunnerMemory {
-  readonly #reader: MapsReader;
+  readonly #turns: LockTurns;
   /** Undefined where the kernel does not let it be opened. */
   readonly #fd: number | undefined;
   #useCount = 0;
@@ -37,8 +37,8 @@ export class RunnerMemory {
   #isClosed = false;
 
   /** @throws the system's error when descriptors are short. */
-  constructor(reader: MapsReader, processId: number) {
-    this.#reader = reader;
+  constructor(turns: LockTurns, processId: number) {
+    this.#turns = turns;
     this.#fd = openMemory(processId);
   }
 
@@ -116,7 +116,7 @@ export class RunnerMemory {
   }
 
   #use<T>(work: (fd: number) => Promise<T>): Promise<T> {
-    return this.#reader.memory.run(async () => {
+    return this.#turns.run(async () => {
       if (this.#fd === undefined || this.#isClosed)
         throw new RequestError(
           'METHOD_NOT_ALLOWED',

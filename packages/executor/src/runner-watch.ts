@@ -70,10 +70,11 @@ export class RunnerWatch {
     this.#guard = guard;
     this.#memory = memory;
     this.#files = new ProcessFiles(processId);
+    const turns = maps.turns();
     let mappings: MappingsMeter | undefined;
     try {
-      mappings = new MappingsMeter(maps, processId);
-      this.memory = new RunnerMemory(maps, processId);
+      mappings = new MappingsMeter(maps, turns, processId);
+      this.memory = new RunnerMemory(turns, processId);
     } catch (error) {
       this.#files.close();
       mappings?.close();

@@ -60,7 +60,7 @@ test('however many mappings there are, each is found', (t) => {
 test('of a process that is gone there is no memory, nor when it has been closed', async (t) => {
   const child = spawn('sleep', ['60']);
   await once(child, 'spawn');
-  const memory = new RunnerMemory(new MapsReader(), child.pid ?? 0);
+  const memory = new RunnerMemory(new MapsReader().turns(), child.pid ?? 0);
   child.kill('SIGKILL');
   await once(child, 'exit');
   await t.throwsAsync(memory.read(toExecutorAddr(0x40_0000n), 8), { code: 'INVALID_ADDRESS' });

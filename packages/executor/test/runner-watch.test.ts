@@ -7,6 +7,7 @@ import type { RunnerEnd } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { Guard } from '../src/guard.js';
 import { DEFAULT_LIMITS } from '../src/index.js';
+import { LockPlaces, LockTurns } from '../src/lock-turns.js';
 import { MappingsMeter, MapsReader } from '../src/mappings-meter.js';
 import {
   MAP_ANONYMOUS,
@@ -177,7 +178,7 @@ test('mappings are charged by what the kernel keeps for them', async (t) => {
   const child = await startProcess(t, '');
   child.kill('SIGSTOP');
   await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
-  const meter = new MappingsMeter(new MapsReader(), child.pid ?? 0);
+  const meter = meterOf(new MapsReader(), child.pid);
   t.teardown(() => meter.close());
   t.is(meter.kernelBytes, 0);
   meter.refresh();
@@ -197,7 +198,7 @@ test.serial('a text of mappings has nothing of what was in its memory before', a
   const child = await startProcess(t, '');
   child.kill('SIGSTOP');
   await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
-  const meter = new MappingsMeter(new MapsReader(), child.pid ?? 0);
+  const meter = meterOf(new MapsReader(), child.pid);
   t.teardown(() => meter.close());
   const { allocUnsafe } = Buffer;
   t.teardown(() => {
@@ -206,6 +207,8 @@ test.serial('a text of mappings has nothing of what was in its memory before', a
   Buffer.allocUnsafe = ((sizeBytes: number) => Buffer.alloc(sizeBytes, 'secret\n')) as typeof allocUnsafe;
   t.is(await meter.text(MIB), readFileSync(`/proc/${child.pid}/maps`, 'utf8'));
 });
+
+const meterOf = (reader: MapsReader, processId = 0) => new MappingsMeter(reader, reader.turns(), processId);
 
 /** Makes mappings of a page each that cannot be merged, as many again between them. */
 function makeMappings(t: ExecutionContext, count: number): void {
@@ -222,7 +225,7 @@ const openMaps = () =>
 test.serial('many mappings are counted in turn, and no file is closed while it is read', async (t) => {
   makeMappings(t, 3000);
   const reader = new MapsReader();
-  const [first, second] = [new MappingsMeter(reader, process.pid), new MappingsMeter(reader, process.pid)];
+  const [first, second] = [meterOf(reader, process.pid), meterOf(reader, process.pid)];
   t.is(openMaps(), 2);
   for (const meter of [first, second]) meter.refresh();
   t.is(first.kernelBytes, 0);
@@ -249,13 +252,13 @@ test.serial('many mappings are counted in turn, and no file is closed while it i
 test('what asks while mappings are counted has them counted once more, however often', async (t) => {
   const child = await startProcess(t, '');
   let readCount = 0;
-  class CountingReader extends MapsReader {
-    override withFew<T>(read: () => Promise<T>): Promise<T> {
+  class CountingTurns extends LockTurns {
+    override run<T>(read: () => Promise<T>, isNext?: boolean): Promise<T> {
       readCount++;
-      return super.withFew(read);
+      return super.run(read, isNext);
     }
   }
-  const meter = new MappingsMeter(new CountingReader(), child.pid ?? 0);
+  const meter = new MappingsMeter(new MapsReader(), new CountingTurns(new LockPlaces()), child.pid ?? 0);
   t.teardown(() => meter.close());
   for (let i = 0; i < 10; i++) meter.refresh();
   t.is(readCount, 1);
@@ -266,7 +269,7 @@ test('what asks while mappings are counted has them counted once more, however o
 
 test.serial('a file that is closed while it is read is closed after that', async (t) => {
   makeMappings(t, 3000);
-  const meter = new MappingsMeter(new MapsReader(), process.pid);
+  const meter = meterOf(new MapsReader(), process.pid);
   meter.refresh();
   // Its turn comes in microtasks; the reading goes on in another thread.
   for (let i = 0; i < 10; i++) await undefined;
@@ -300,37 +303,6 @@ test('memory is what the process has, its session, and what the kernel keeps for
     t.is(watch.read()?.memoryBytes, others + Math.max(sharedBytes, allocatedBytes));
   }
   t.is(watch.usage?.threads, figure('Threads'));
-});
-
-test('few read at a time, and who comes later has his turn when one of them is done', async (t) => {
-  const reader = new MapsReader();
-  const ends: (() => void)[] = [];
-  const begun: number[] = [];
-  const all = [0, 1, 2, 3].map((index) =>
-    reader.withFew(() => {
-      begun.push(index);
-      return new Promise<void>((resolve) => ends.push(resolve));
-    }),
-  );
-  await delay(5);
-  t.deepEqual(begun, [0, 1]);
-  ends[1]?.();
-  await delay(5);
-  t.deepEqual(begun, [0, 1, 2]);
-  for (let index = 0; index < 4; index++) {
-    ends[index]?.();
-    await delay(5);
-  }
-  await Promise.all(all);
-  t.deepEqual(begun, [0, 1, 2, 3]);
-  // One that fails has been read, too.
-  for (let round = 0; round < 3; round++)
-    await t.throwsAsync(
-      reader.withFew(async () => {
-        throw new Error('gone');
-      }),
-    );
-  t.is(await reader.withFew(async () => 5), 5);
 });
 
 test('those who read much read one after the other, and rest in proportion', async (t) => {

@@ -175,7 +175,7 @@ export class ExecutorProcessControl {
     return pieces.length === 1 ? first : Buffer.concat(pieces);
   }
 
-  /** What is in any memory of the runner's process; in pieces, as `readMemory`. */
+  /** What is in any memory of the runner's process; in pieces, as `readMemory`. How long that takes is its program's affair. */
   async readRunnerMemory(address: ExecutorAddr, sizeBytes: number, generation: number): Promise<Uint8Array> {
     return this.#readInPieces(address, sizeBytes, generation, false);
   }
@@ -190,7 +190,7 @@ export class ExecutorProcessControl {
     for (let done = 0; done < content.byteLength; done += MAX_RUNNER_MEMORY_BYTES) {
       const piece = content.subarray(done, done + MAX_RUNNER_MEMORY_BYTES);
       const params = { address: addrAdd(address, done), content: piece };
-      await this.#ask(hostFunctions.writeRunnerMemory, params, generation);
+      await this.#connection.request(hostFunctions.writeRunnerMemory, params, { generation });
     }
   }
 
@@ -204,7 +204,9 @@ export class ExecutorProcessControl {
     for (let done = 0; done < sizeBytes; ) {
       const wanted = Math.min(sizeBytes - done, hostFunctions.MAX_RUNNER_MEMORY_BYTES);
       const params = { address: addrAdd(address, done), sizeBytes: wanted, isText };
-      const { content } = await this.#ask(hostFunctions.readRunnerMemory, params, generation);
+      const { content } = await this.#connection.request(hostFunctions.readRunnerMemory, params, {
+        generation,
+      });
       if (!isText || content.byteLength > wanted) checkSize(content, wanted);
       pieces.push(content);
       if (content.byteLength < wanted) break;
