@@ -1,4 +1,4 @@
-// flags: -fexceptions
+// flags: -fexceptions -fno-optimize-sibling-calls
 #include <execinfo.h>
 #include <stdio.h>
 static int total; static void *all[64];

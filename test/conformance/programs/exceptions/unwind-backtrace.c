@@ -1,4 +1,4 @@
-// flags: -fexceptions
+// flags: -fexceptions -fno-optimize-sibling-calls
 #include <stdio.h>
 #include <unwind.h>
 static int count, sp_grows = 1; static _Unwind_Word last;
