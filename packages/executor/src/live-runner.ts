@@ -147,8 +147,7 @@ export class LiveRunner {
       callTraceOf: (threadId) => calls.traceOf(threadId),
       publish: (commit, trace, reach) => commits.apply(commit, (apply) => trace.inCommit(apply), reach),
       // It quotes what the compiler answers.
-      fault: (message) =>
-        runner.kill({ kind: 'fault', message: clipped(message, run.MAX_END_MESSAGE_LENGTH) }),
+      fault: (message) => this.#fault(clipped(message, run.MAX_END_MESSAGE_LENGTH)),
     });
     const calls = new Calls(control, {
       guard,
@@ -167,7 +166,13 @@ export class LiveRunner {
     });
     const work = new ControlWork(control, runner);
     const publisher = new Publisher(work);
-    const commits = new Commits(memory, publisher, events.lane, host.events);
+    const commits = new Commits({
+      memory,
+      publisher,
+      lane: events.lane,
+      events: host.events,
+      fault: (message) => this.#fault(message),
+    });
     const bits = new HotBits(control, reservation);
     const hotCounters = new HotCounters({
       guard,
@@ -279,6 +284,11 @@ export class LiveRunner {
       (apply) => source.commit(traceparent, apply),
       () => {},
     );
+  }
+
+  /** A commit was refused before it came here: ends the runner, as one that is refused here does. */
+  refuseCommit(error: Error): void {
+    this.#parts.commits.refuse(error);
   }
 
   /** Emits a block of stubs, in turns with other sessions. */

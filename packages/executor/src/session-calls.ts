@@ -9,6 +9,7 @@ import {
 } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Account } from './accounts.js';
 import { outcomeOfError, outcomeOfProgram } from './call-outcome.js';
 import type { CallOutcome, ExecutorEvents } from './events.js';
@@ -18,11 +19,18 @@ import type { LiveRunner } from './live-runner.js';
 /** How often to see whether the last answer of a session that drains has left. */
 const ANSWER_LEAVES_MS = 20;
 
+/** Memory that an answer has beside its block. */
+interface ReadRange {
+  readonly address: ExecutorAddr;
+  readonly sizeBytes: number;
+}
+
 /** What a call comes with, and what its answer takes. */
 interface CallDemand {
   readonly commit: Commit;
   readonly context: RequestContext;
-  readonly answerBytes: number;
+  readonly blockBytes: number;
+  readonly read: ReadRange | undefined;
 }
 
 /** What a session's calls need of it. */
@@ -49,17 +57,17 @@ export class SessionCalls {
   }
 
   /**
-   * @param readBytes what its answer has beside the block.
-   * @throws {RequestError} as `Calls.call`; DRAINING, QUOTA_EXCEEDED or LIMIT_EXCEEDED when it must not begin.
+   * @throws {RequestError} as `Calls.call` and `SessionMemory.checkReadable`; DRAINING, QUOTA_EXCEEDED or LIMIT_EXCEEDED when it
+   *   must not begin.
    */
   run(
     runner: LiveRunner,
     { entry, block, commit }: ParamsOf<typeof run.call>,
     context: RequestContext,
-    readBytes = 0,
+    read?: ReadRange,
   ): Promise<ResultOf<typeof run.call>> {
     return this.#counted(() =>
-      this.#run(runner, { commit, context, answerBytes: block.byteLength + readBytes }, () =>
+      this.#run(runner, { commit, context, blockBytes: block.byteLength, read }, () =>
         runner.call(entry, block, commit, context),
       ),
     );
@@ -76,7 +84,10 @@ export class SessionCalls {
   ): Promise<ResultOf<typeof run.runProgram>> {
     const { commit } = params;
     const end = await this.#counted(
-      () => this.#run(runner, { commit, context, answerBytes: 0 }, () => runner.runProgram(params, context)),
+      () =>
+        this.#run(runner, { commit, context, blockBytes: 0, read: undefined }, () =>
+          runner.runProgram(params, context),
+        ),
       outcomeOfProgram,
     );
     return { end };
@@ -84,7 +95,7 @@ export class SessionCalls {
 
   /**
    * Runs something on the thread of a call that waits for the compiler: a part of that call, and none of its own.
-   * @throws {RequestError} as `LiveRunner.callFromHost`; LIMIT_EXCEEDED when it must not begin.
+   * @throws {RequestError} as `LiveRunner.callFromHost` and `SessionMemory.checkReadable`; LIMIT_EXCEEDED when it must not begin.
    */
   async callFromHost(
     runner: LiveRunner,
@@ -93,6 +104,7 @@ export class SessionCalls {
   ): Promise<ResultOf<typeof hostFunctions.callFromHost>> {
     let forget: () => void;
     try {
+      runner.memory.checkReadable(params.read.address, params.read.sizeBytes);
       forget = this.#promise(params.read.sizeBytes);
     } catch (error) {
       await runner.commit(params.commit, context.traceparent);
@@ -133,12 +145,13 @@ export class SessionCalls {
 
   async #run<T>(
     runner: LiveRunner,
-    { commit, context, answerBytes }: CallDemand,
+    { commit, context, blockBytes, read }: CallDemand,
     work: () => Promise<T>,
   ): Promise<T> {
     let end: () => void;
     try {
-      end = this.#begin(answerBytes);
+      if (read) runner.memory.checkReadable(read.address, read.sizeBytes);
+      end = this.#begin(blockBytes + (read?.sizeBytes ?? 0));
     } catch (error) {
       // What came with it is not only for this call.
       await runner.commit(commit, context.traceparent);

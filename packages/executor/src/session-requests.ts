@@ -80,10 +80,9 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
   handleLive(memory.readMemory, (runner, { address, sizeBytes }) => ({
     content: runner.memory.read(address, sizeBytes),
   }));
-  handleLive(hostFunctions.callFromHost, async (runner, params, context) => {
-    runner.memory.checkReadable(params.read.address, params.read.sizeBytes);
-    return calls.callFromHost(runner, params, context);
-  });
+  handleLive(hostFunctions.callFromHost, (runner, params, context) =>
+    calls.callFromHost(runner, params, context),
+  );
   handleLive(hostFunctions.readRunnerMemory, async (runner, { address, sizeBytes, isText }) => ({
     content: await runner.readMemory(address, sizeBytes, isText),
   }));
@@ -98,8 +97,7 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
     if (runners.current?.generation === generation) runners.current.program.write(content, isLast);
   });
   handleLive(run.callAndRead, async (runner, { read, ...params }, context) => {
-    runner.memory.checkReadable(read.address, read.sizeBytes);
-    const result = await calls.run(runner, params, context, read.sizeBytes);
+    const result = await calls.run(runner, params, context, read);
     return () => ({ ...result, content: runner.readLeft(read.address, read.sizeBytes) });
   });
 }

@@ -1,5 +1,6 @@
 import {
   type Connection,
+  type Frame,
   hostFunctions,
   indirection,
   session as messages,
@@ -13,6 +14,7 @@ import { monotonicMs } from '@farjit/protocol/clock';
 import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
+import { mayCarryCommit } from './commits.js';
 import type { CallbackOutcome, SessionName } from './events.js';
 import type { Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
@@ -77,6 +79,13 @@ export class SessionRunners {
         ? `${method} is for generation ${number}, the runner is generation ${runner.generation}`
         : `${method}: the runner of generation ${this.#generationCount} is gone`,
     );
+  }
+
+  /** A request of the compiler's was refused that nobody here has seen: a commit that came with it is refused, too. */
+  noteRefused({ generation, method, body }: Frame, { message }: Error): void {
+    const runner = this.current;
+    if (runner && runner.generation === generation && mayCarryCommit(body))
+      runner.refuseCommit(new Error(message.startsWith(method) ? message : `${method}: ${message}`));
   }
 
   /** Starts the first runner before it is asked for. */

@@ -105,6 +105,7 @@ export class Session {
         fault: (error) => guard.fault('session.request', error),
       },
       answer: (work) => lane.measure(work),
+      onRefused: (request, error) => this.#runners.noteRefused(request, error),
       maxPendingRequests: MAX_REQUESTS_IN_FLIGHT,
       maxBacklogBytes: session.MAX_ANSWER_BACKLOG_BYTES,
       admit: (sizeBytes) => {

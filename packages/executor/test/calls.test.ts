@@ -100,7 +100,7 @@ test('a call may bring its data, and answer with memory as it has left it', asyn
   t.notDeepEqual(stored.content.subarray(0, 8), answer.content);
 });
 
-test('memory that cannot be read is refused before anything is called or written', async (t) => {
+test('memory that cannot be read is refused before anything is called, and what came with it is there', async (t) => {
   const compiler = await openSession(t, host);
   const { connection, live } = compiler;
   const data = reserve(compiler, 'data', 64);
@@ -115,13 +115,13 @@ test('memory that cannot be read is refused before anything is called or written
       connection.request(run.callAndRead, { entry, block: new Uint8Array(8), commit, read }, live),
       { code: 'INVALID_ADDRESS' },
     );
+  const { callsStarted, commitsApplied } = await connection.request(session.sessionStatus, {});
+  t.deepEqual([callsStarted, commitsApplied], [before.callsStarted, before.commitsApplied + 2]);
   const tooMuch = { address: data, sizeBytes: run.MAX_READ_BYTES + 1 };
   await t.throwsAsync(
     connection.request(run.callAndRead, { entry, block: new Uint8Array(8), commit, read: tooMuch }, live),
     { code: 'INVALID_PARAMS' },
   );
-  const { callsStarted, commitsApplied } = await connection.request(session.sessionStatus, {});
-  t.deepEqual([callsStarted, commitsApplied], [before.callsStarted, before.commitsApplied]);
 });
 
 test('functions of the C library are called', async (t) => {

@@ -1,6 +1,6 @@
-import { type Commit, type CommitPart, memory } from '@farjit/protocol';
+import { type Commit, type CommitPart, memory, type Segment } from '@farjit/protocol';
 import { addrAdd, type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
-import test from 'ava';
+import test, { type ThrowsExpectation } from 'ava';
 import { createHostResources } from '../src/index.js';
 import { storeConstant } from './machine-code.js';
 import {
@@ -67,22 +67,50 @@ test('a commit in parts changes nothing before it is whole, and then all of it',
   t.is<bigint, bigint>((await read(compiler, pointer, 8)).readBigUInt64LE(), target);
 });
 
-test('a commit whose parts are wrong or missing has changed nothing, and the next one is whole again', async (t) => {
+test('a commit whose parts are wrong or missing is refused, and the next runner has nothing of them', async (t) => {
   const compiler = await openSession(t, host);
+  type Pieces = readonly [Segment, Segment, ...Segment[]];
+  const refusals: [(pieces: Pieces) => Promise<unknown>, ThrowsExpectation<Error>][] = [
+    [
+      ([first, second]) => {
+        stage(compiler, compiler.live.generation, { segments: [first] });
+        return apply(compiler, { segments: [second], stagedParts: 2 });
+      },
+      { code: 'INVALID_PARAMS' },
+    ],
+    [
+      ([first, second]) => {
+        const outside = { ...second, address: toExecutorAddr(0x1000n) };
+        stage(compiler, compiler.live.generation, { segments: [outside] });
+        return apply(compiler, { segments: [first], stagedParts: 1 });
+      },
+      { code: 'INVALID_ADDRESS' },
+    ],
+    [
+      ([first]) => {
+        stage(compiler, compiler.live.generation, { segments: [first] });
+        return apply(compiler, { segments: [first], stagedParts: 1 });
+      },
+      { message: /overlap/ },
+    ],
+    [
+      ([first, second]) => {
+        for (let i = 0; i < 6; i++) stage(compiler, compiler.live.generation, { segments: [first] });
+        return apply(compiler, { segments: [second], stagedParts: 6 });
+      },
+      { code: 'LIMIT_EXCEEDED' },
+    ],
+  ];
+  for (const [refused, expected] of refusals) {
+    const { segments } = await pieces(compiler);
+    await t.throwsAsync(refused(segments as unknown as Pieces), expected);
+    await startRunner(compiler);
+  }
   const { segments, marks } = await pieces(compiler);
   const [first, second] = segments;
   if (!first || !second) return t.fail();
-  const outside = { ...second, address: toExecutorAddr(0x1000n) };
-  stage(compiler, 1, { segments: [first] });
-  await t.throwsAsync(apply(compiler, { segments: [second], stagedParts: 2 }), { code: 'INVALID_PARAMS' });
-  stage(compiler, 1, { segments: [outside] });
-  await t.throwsAsync(apply(compiler, { segments: [first], stagedParts: 1 }), { code: 'INVALID_ADDRESS' });
-  stage(compiler, 1, { segments: [first] });
-  await t.throwsAsync(apply(compiler, { segments: [first], stagedParts: 1 }), { message: /overlap/ });
-  for (let i = 0; i < 6; i++) stage(compiler, 1, { segments: [first] });
-  await t.throwsAsync(apply(compiler, { segments: [second], stagedParts: 6 }), { code: 'LIMIT_EXCEEDED' });
   t.deepEqual(await marks(), [0, 0, 0, 0, 0, 0]);
-  stage(compiler, 1, { segments: [first] });
+  stage(compiler, compiler.live.generation, { segments: [first] });
   await apply(compiler, { segments: [second], stagedParts: 1 });
   t.deepEqual(await marks(), [1, 1, 2, 2, 0, 0]);
 });
@@ -96,11 +124,12 @@ test('parts are of one runner, and go with it', async (t) => {
   await startRunner(compiler);
   // Of the runner that is gone, of one that there is not yet, and of this one.
   for (const generation of [1, 3, 2]) stage(compiler, generation, { segments: [first] });
-  const moved = reserve(compiler, 'constant', PART_BYTES);
   await t.throwsAsync(apply(compiler, { stagedParts: 3 }), { message: /where 1 were staged/ });
-  stage(compiler, 2, { segments: [{ ...first, address: moved }] });
+  await startRunner(compiler);
+  const last = reserve(compiler, 'constant', PART_BYTES);
+  for (const generation of [2, 3]) stage(compiler, generation, { segments: [{ ...first, address: last }] });
   await apply(compiler, { stagedParts: 1 });
-  t.is((await read(compiler, moved, 1))[0], 1);
+  t.is((await read(compiler, last, 1))[0], 1);
 });
 
 test('a session that ends between the parts leaves nothing behind', async (t) => {

@@ -42,7 +42,7 @@ test('registered EH frames are bounded', (t) => {
   register(count, MAX_REGISTERED_FRAMES - count);
   t.throws(() => register(MAX_REGISTERED_FRAMES, 1), {
     code: 'LIMIT_EXCEEDED',
-    message: /65536 registered EH frames/,
+    message: /131072 registered EH frames/,
   });
   finish(memory.apply(commitOf({ actions: [deregisters(start, TERMINATOR)] })));
   t.notThrows(() => register(MAX_REGISTERED_FRAMES, 1));

@@ -207,7 +207,7 @@ test('an answer whose commit is refused writes nothing and ends the runner', asy
   const entry = await load(compiler, callDoubleCode(stub));
   const error = await t.throwsAsync(callDouble(compiler, entry, 1), { code: 'RUNNER_LOST' });
   t.like(error, { data: { end: { kind: 'fault' }, own: false } });
-  t.regex(error?.message ?? '', /compile callback at 0x[0-9a-f]+: .* not inside memory that is allotted/);
+  t.regex(error?.message ?? '', /a commit was refused: .* not inside memory that is allotted/);
 });
 
 test('an answer that comes when the runner is gone does nothing', async (t) => {

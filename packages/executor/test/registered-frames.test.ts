@@ -49,7 +49,7 @@ test('what comes in the place of what goes is registered, and that only once', (
 test('a session has as many as it may have, counted after those that go', (t) => {
   const { frames, change } = prepare();
   change(sequence(1, MAX_REGISTERED_FRAMES))();
-  const full = { code: 'LIMIT_EXCEEDED', message: /65536 registered EH frames/ };
+  const full = { code: 'LIMIT_EXCEEDED', message: /131072 registered EH frames/ };
   t.throws(() => change([MAX_REGISTERED_FRAMES + 1]), full);
   t.throws(() => change([MAX_REGISTERED_FRAMES + 1, MAX_REGISTERED_FRAMES + 2], [1]), full);
   change([MAX_REGISTERED_FRAMES + 1], [1])();

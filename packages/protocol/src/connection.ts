@@ -45,6 +45,8 @@ export interface ConnectionOptions extends LinkOptions {
   readonly letsExit?: boolean;
   /** Encodes and sends an answer that was not there at once: does `work` now, and may count what that takes. */
   readonly answer?: (work: () => void) => void;
+  /** Called with a request of the peer's that no handler sees, before anything behind it is handled. Its body has not been checked. */
+  readonly onRefused?: (request: Frame, error: Error) => void;
 }
 
 /**
@@ -72,6 +74,7 @@ export class Connection {
   readonly #handled = new HandledRequests();
   readonly #maxBacklogBytes: number;
   readonly #answer: (work: () => void) => void;
+  readonly #onRefused: (request: Frame, error: Error) => void;
   /** What the session has. */
   #features: ReadonlySet<Feature> = new Set();
   #peer = 'the other end';
@@ -87,6 +90,7 @@ export class Connection {
       maxBacklogBytes = Number.POSITIVE_INFINITY,
       letsExit = false,
       answer = (work) => work(),
+      onRefused = () => {},
       ...options
     }: ConnectionOptions = {},
   ) {
@@ -96,6 +100,7 @@ export class Connection {
     });
     this.#maxBacklogBytes = maxBacklogBytes;
     this.#answer = answer;
+    this.#onRefused = onRefused;
     const handlers: LinkHandlers = {
       onFrame: (frame, sizeBytes) => this.#receive(frame, sizeBytes),
       onEnd: (close) => this.#finish(close),
@@ -313,12 +318,20 @@ export class Connection {
   #handleRequest(frame: ReceivedFrame, sizeBytes: number): void {
     const { id } = frame;
     let context: RequestContext | undefined;
-    let answer: unknown;
+    let handle: () => unknown;
     try {
       context = this.#handled.begin(frame, sizeBytes);
-      answer = this.#callHandler(frame, context);
+      handle = this.#handlerOf(frame, context);
     } catch (error) {
       if (context) this.#handled.end(id);
+      this.#onRefused(frame, error as Error);
+      return this.#sendError(id, error);
+    }
+    let answer: unknown;
+    try {
+      answer = handle();
+    } catch (error) {
+      this.#handled.end(id);
       return this.#sendError(id, error);
     }
     if (answer instanceof Promise)
@@ -326,7 +339,8 @@ export class Connection {
     else this.#sendAnswer(id, answer);
   }
 
-  #callHandler({ method, body }: Frame, context: RequestContext): unknown {
+  /** @throws {RequestError} for a request that no handler sees. */
+  #handlerOf({ method, body }: Frame, context: RequestContext): () => unknown {
     if (this.#link.backlogBytes > this.#maxBacklogBytes)
       throw new RequestError(
         'LIMIT_EXCEEDED',
@@ -339,7 +353,8 @@ export class Connection {
     const parsed = parseValue(entry.type.params, body);
     if (!parsed.success)
       throw new RequestError('INVALID_PARAMS', `${method}: ${describeIssues(parsed.issues)}`);
-    return entry.handler(parsed.output, context);
+    const { output } = parsed;
+    return () => entry.handler(output, context);
   }
 
   async #answerLater(id: number, answer: Promise<unknown>): Promise<void> {

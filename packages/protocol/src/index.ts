@@ -5,6 +5,7 @@ export {
   RateLimit,
   UnopenedLimits,
 } from './admission.js';
+export type { Frame } from './codec.js';
 export { FrameKind, MAX_FRAME_BYTES } from './codec.js';
 export { type Answer, Connection, type FrameEvent } from './connection.js';
 export { EventStream } from './event-stream.js';

@@ -12,7 +12,7 @@ export const MAX_COMMIT_ENTRIES = 4096;
 export const MAX_STAGED_BYTES = 16 * 1024 * 1024;
 
 /** `.eh_frame` sections that may be registered in a runner: one for each function of the largest programs. */
-export const MAX_REGISTERED_FRAMES = 65_536;
+export const MAX_REGISTERED_FRAMES = 131_072;
 /** Bytes of the sections that one commit registers: they are read, record by record. */
 export const MAX_EH_FRAME_BYTES = 4 * 1024 * 1024;
 
@@ -51,7 +51,8 @@ export type FinalizeAction = v.InferOutput<typeof finalizeAction>;
 
 /**
  * Everything one link changes in the executor. The host checks all of it, writes the segments and does the actions; then
- * pointers are stored, so that nothing reaches the new code before. A commit that is refused has changed nothing.
+ * pointers are stored, so that nothing reaches the new code before. A commit that is refused has
+ * changed nothing, nothing sent behind it is applied, and the runner ends: its sender counts on code that is not there.
  */
 export const commit = v.strictObject({
   segments: v.pipe(v.array(segment), v.maxLength(MAX_MESSAGE_ENTRIES)),
