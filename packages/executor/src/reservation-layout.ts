@@ -12,7 +12,7 @@ const DEFAULT_CONSTANT_BYTES = 32 * MIB;
 
 /** What the host keeps of constant memory, for pointers of stubs and for nodes of the frame index. */
 const POINTERS_SHARE = 1 / 16;
-const FRAME_NODES_SHARE = 3 / 16;
+const FRAME_NODES_SHARE = 1 / 8;
 
 /** One part of the reservation, in bytes from its start. */
 export interface Region {

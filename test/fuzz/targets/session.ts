@@ -55,7 +55,7 @@ const OPERATIONS_PER_SESSION = 20_000;
 export const hostSession: TargetFactory = {
   name: 'session',
   longInputs: 200_000,
-  shortInputs: 400,
+  shortInputs: 120,
   create: async ({ planted = false } = {}) => {
     const target = new SessionTarget(planted);
     await target.open();
@@ -209,7 +209,8 @@ class SessionTarget implements FuzzTarget {
       if (!(error instanceof RemoteError)) throw error;
       must(CODES.has(error.code), () => `${type.method} failed with ${error.code}: ${error.message}`);
       mustBePrintable(error.message);
-      if (error.code === 'RUNNER_LOST') await this.#startOver();
+      // So has one whose commit was refused.
+      if (error.code === 'RUNNER_LOST' || 'commit' in (params as object)) await this.#startOver();
       return v.is(type.params, params) ? 1 : 0;
     }
   }
