@@ -83,6 +83,68 @@ test('map refuses where a function in JavaScript could be called again, unless t
   );
 });
 
+test('map takes a function that reaches none, and names the one that it reaches', async (t) => {
+  const { url } = await startExecutor(t);
+  const pool = await openPool(t, [url]);
+  const data = doubles(8);
+  const maps = async (name: string) =>
+    t.deepEqual(
+      await pool.map(name, data),
+      data.map((x) => x + 1),
+    );
+  const refuses = async (name: string, reached: string) =>
+    t.throwsAsync(pool.map(name, data), {
+      code: 'BAD_ARGUMENT',
+      message: new RegExp(`^${name} may call ${reached}, a function in JavaScript`),
+    });
+  const signature = 'double(double)';
+  const plus = (_run: unknown, x: number) => x + 1;
+  pool.define({ note: { signature, call: plus }, other: { signature, call: plus } });
+  await pool.addSource(`
+    extern sqrt(x);
+    def same(x) x + 1 + 0 * outer(x) + 0 * sqrt(x * x);
+    def outer(x) if 1000 < x then same(x - 1000) else x;
+    def deep(x) if x < 1 then x else deep(x - 1) + last(x);
+    def last(x) other(x);
+    def unary ~ (x) note(x);
+    def operator(x) ~x;
+  `);
+  await refuses('note', 'note');
+  await refuses('deep', 'other');
+  await refuses('operator', 'note');
+  await maps('same');
+  // What is in C, and refers to none of them.
+  const plain = await pool.addC('double one(double x) { return x + 1; } double (*kept)(double);');
+  await pool.addSource('def byC(x) one(x);');
+  await maps('one');
+  await maps('byC');
+  // It may be called through what the other has kept.
+  const keeper = await pool.addC(
+    'double note(double); extern double (*kept)(double); void keep(void) { kept = note; }',
+  );
+  await refuses('one', 'note');
+  await refuses('byC', 'note');
+  await maps('same');
+  keeper.remove();
+  await maps('byC');
+  // By a function of Kaleidoscope, whose address C has; weakly; by assembly, of which it is not known.
+  const weak = '__attribute__((weak)) double other(double);';
+  for (const [source, reached] of [
+    ['double last(double); double by(double x) { return last(x); }', 'other'],
+    [`${weak} double by(double x) { return other ? other(x) : x; }`, 'other'],
+    ['__asm__(".globl by\\nby: jmp other"); double by(double);', 'note'],
+  ] as const) {
+    const tracker = await pool.addC(source);
+    await refuses('one', reached);
+    tracker.remove();
+  }
+  await maps('one');
+  plain.remove();
+  // Redefined, it is asked anew.
+  await pool.addSource('def last(x) 0; def deep(x) last(x) + x + 1;');
+  await maps('deep');
+});
+
 test('a Kaleidoscope pool has them too, and its expressions that reach one run in order', async (t) => {
   const executors = await startExecutors(t, 2);
   const pool = await openPool(

@@ -12,6 +12,12 @@ export interface Definition<Session extends JIT> extends Definer {
   readonly signatures?: ReadonlyMap<string, CallSignature>;
   /** Whether it is a function in JavaScript, which runs in this process whatever becomes of who has called it. */
   readonly isInJavaScript?: boolean;
+  /** The functions that it calls, where it calls no others. */
+  readonly callees?: readonly string[];
+  /** Names of others' that it refers to, where it is not known what it does with them. */
+  readonly declares?: ReadonlySet<string>;
+  /** It has assembly, which may refer to more. */
+  readonly hasAssembly?: boolean;
   /** Tells a session. */
   add(session: Session): ResourceTracker | undefined;
   /** It is removed, as no session knows yet. */
@@ -48,12 +54,21 @@ export class Definitions<Session extends JIT> {
     return this.#owners.find(name) !== undefined;
   }
 
+  /** What defines a name now. */
+  find(name: string): Definition<Session> | undefined {
+    return this.#owners.find(name)?.definition;
+  }
+
+  /** All that have not been removed, in order. */
+  *all(): Generator<Definition<Session>> {
+    for (const { definition, isRemoved } of this.#entries) if (!isRemoved) yield definition;
+  }
+
   /** Names of functions in JavaScript. */
   get namesInJavaScript(): readonly string[] {
-    const owned = this.#entries.filter(
-      ({ definition, isRemoved }) => definition.isInJavaScript && !isRemoved,
-    );
-    return owned.flatMap(({ symbols }) => [...symbols.keys()]);
+    return [...this.all()]
+      .filter(({ isInJavaScript }) => isInJavaScript)
+      .flatMap(({ symbols }) => [...symbols.keys()]);
   }
 
   /** How the function of a name is called, where what defines it says so. */

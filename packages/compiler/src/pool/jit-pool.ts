@@ -44,6 +44,7 @@ import { Definitions } from './definitions.js';
 import { Dispatcher } from './dispatcher.js';
 import { Evaluator } from './evaluator.js';
 import { ExecutorSet, idlestOf } from './executor-set.js';
+import { reachedInJavaScript } from './javascript-calls.js';
 import { type MapChunkResult, type MapChunks, type MapStreamOptions, mapStream } from './map-stream.js';
 import {
   checkConnectArguments,
@@ -300,8 +301,8 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * what this is for: a lost chunk is begun anew.
    * @param fn the name of a function of doubles, or a callable of it.
    * @param data a column for each of its parameters, which must stay as they are until this has ended.
-   * @throws {ArgumentError} when the data does not fit the function, and where the pool has functions in JavaScript, unless
-   *   `callsJavaScript` says that they may be called, also again.
+   * @throws {ArgumentError} when the data does not fit the function, and where that may call a function in JavaScript, unless
+   *   `callsJavaScript` says that it may be called, also again.
    * @throws {MapChunkError} when a chunk fails by what the function does, or has been lost too often.
    * @throws {AbortError | NoExecutorError}
    */
@@ -331,9 +332,9 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
   async #map(fn: MappedFunction, data: MapData, options: MapOptions): Promise<Float64Array> {
     const name = checkMapArguments(fn, data, options);
     this.#executors.refuseClosed();
-    this.#refuseCallsOfJavaScript(name, options);
     const columns = isDoubles(data) ? [data] : data.columns;
     await this.#inputs.supply(name);
+    this.#refuseCallsOfJavaScript(name, options);
     const signature = this.signatureOf(name);
     if (!signature) throw new SymbolsNotFoundError([name]);
     checkColumns(name, signature, columns);
@@ -371,12 +372,12 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
     await this.close();
   }
 
-  /** What a function reaches is not known before it is linked. */
   #refuseCallsOfJavaScript(name: string, { callsJavaScript = false }: MapOptions): void {
-    const [first] = this.definitions.namesInJavaScript;
-    if (first !== undefined && !callsJavaScript)
+    if (callsJavaScript) return;
+    const reached = reachedInJavaScript(name, this.definitions, this.#inputs.hasArchives);
+    if (reached !== undefined)
       throw new ArgumentError(
-        `${name} may call ${first}, a function in JavaScript, and again for a chunk that is begun anew: ` +
+        `${name} may call ${reached}, a function in JavaScript, and again for a chunk that is begun anew: ` +
           'say callsJavaScript: true where that does no harm, or where it calls none',
       );
   }

@@ -61,6 +61,7 @@ export class PoolFunctions<Body extends object, Session extends JIT = JIT> {
       symbols: strongSymbols([name]),
       replaces: `function ${name}`,
       signatures: new Map(signature ? [[name, signature]] : []),
+      callees: calleesOf(this.#frontEnd.callsOf(body)),
       add: (session) => inSession(session).define(body),
       onRemove: () => {
         if (this.#bodies.get(name) === body) this.#bodies.delete(name);

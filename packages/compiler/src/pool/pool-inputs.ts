@@ -42,6 +42,11 @@ export class PoolInputs<Session extends JIT> {
     return this.#isUsed;
   }
 
+  /** Whether more may be added when a name is asked for that nobody defines. */
+  get hasArchives(): boolean {
+    return this.#archives.length > 0;
+  }
+
   async addIR(ir: ModuleIR, name: string): Promise<ResourceTracker> {
     const { codegen, target } = this.#context;
     return this.defineModule({ name, ...(await codegen.readModule(name, ir, await target())) });
@@ -105,6 +110,7 @@ export class PoolInputs<Session extends JIT> {
   async supply(name: string): Promise<void> {
     for (const members of this.#archives) await members.supply([name]);
   }
+
   #add(definition: Definition<Session>): ResourceTracker {
     const tracker = this.#context.definitions.add(definition);
     this.#isUsed = true;

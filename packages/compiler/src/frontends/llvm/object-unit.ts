@@ -21,7 +21,9 @@ export interface VerifiedObject {
   readonly name: string;
   readonly symbols: SymbolFlagsMap;
   readonly aliases: FunctionAliases;
-  /** Names that others have to define. */
+  /** Names that others define, or might. */
+  readonly declares: ReadonlySet<string>;
+  /** Those of them that it cannot do without. */
   readonly needs: ReadonlySet<string>;
   /** Sections of it that list functions to run at the start or the end of a program. */
   readonly runLists: readonly string[];
@@ -83,15 +85,13 @@ export function readObject(
   for (const fn of Object.keys(signatures))
     if (!symbols.has(fn))
       throw new ArgumentError(`options.signatures.${fn} is for a function that ${name} does not define`);
+  const externals = graph.symbols.filter(({ kind }) => kind === 'external');
   return {
     name,
     symbols,
     aliases: aliasesOfObject(graph, symbols),
-    needs: new Set(
-      graph.symbols
-        .filter(({ kind, linkage }) => kind === 'external' && linkage === 'strong')
-        .map((symbol) => symbol.name),
-    ),
+    declares: new Set(externals.map((symbol) => symbol.name)),
+    needs: new Set(externals.filter(({ linkage }) => linkage === 'strong').map((symbol) => symbol.name)),
     runLists: runListsOf(graph),
     sets: setsOfObject(graph),
     threadLocal: graph.symbols.find((symbol) => symbol.threadLocal && symbol.name !== '')?.name,
