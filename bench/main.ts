@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Benchmark, BenchmarkContext, BenchmarkResult } from './benchmark.js';
+import { CheckError, comparison, mustBeComparable, type Run, readRun } from './check.js';
 import { figureTable, ofTarget } from './figure.js';
 import { describeMachine, loadInWords, machineInWords, peersInWords } from './machine.js';
 import { type Options, parseOptions } from './options.js';
@@ -58,7 +59,7 @@ else {
     await measureAll(options, folder);
   } catch (error) {
     // A wrong result, or something that does not run: there is nothing to compare.
-    process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+    process.stderr.write(`bench: ${inFull(error)}\n`);
     process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -79,8 +80,11 @@ function readOptions(): Options | undefined {
 
 async function measureAll(options: Options, folder: string): Promise<void> {
   const startMs = performance.now();
+  const former = options.checkPath === undefined ? undefined : readRun(options.checkPath);
   const machine = await describeMachine();
-  const facts = [...machineInWords(machine), peersInWords(options.peers)];
+  if (former) mustBeComparable(former, machine, options.smoke);
+  const peers = peersInWords(options.peers);
+  const facts = [...machineInWords(machine), peers];
   print(facts.join('\n'));
   const results = new Map<string, BenchmarkResult>();
   for (const benchmark of BENCHMARKS) {
@@ -97,7 +101,14 @@ async function measureAll(options: Options, folder: string): Promise<void> {
   print(facts.slice(-2).join('\n'));
   if (options.jsonPath !== undefined) {
     const data = Object.fromEntries([...results].map(([id, result]) => [id, result.data]));
-    const json = { machine, runs: options.runs, smoke: options.smoke, figures: figuresOf(all), ...data };
+    const json = {
+      machine,
+      peers,
+      runs: options.runs,
+      smoke: options.smoke,
+      figures: figuresOf(all),
+      ...data,
+    };
     writeFileSync(options.jsonPath, `${JSON.stringify(json, undefined, 2)}\n`);
   }
   if (options.docsPath !== undefined)
@@ -107,6 +118,21 @@ async function measureAll(options: Options, folder: string): Promise<void> {
       results: [...results.values()].map(({ tables, plots }) => ({ tables, plots })),
       overview: overviewOf(all),
     });
+  if (former) compareWith(former, { machine, peers, smoke: options.smoke, figures: figuresOf(all) });
+}
+
+/** Exit code 1 says that something got worse. */
+function compareWith(former: Run, now: Run): void {
+  const { table, worse } = comparison(former, now);
+  print(`\n${toText(table)}`);
+  if (worse.length > 0) process.exitCode = 1;
+  print(worse.length > 0 ? `worse than in the former run: ${worse.join('; ')}` : 'nothing got worse');
+}
+
+/** With its stack, where it is not the arguments that are wrong. */
+function inFull(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof CheckError ? error.message : (error.stack ?? error.message);
 }
 
 /**

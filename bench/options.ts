@@ -12,6 +12,8 @@ export interface Options {
   /** Ids of the benchmarks to run; all when undefined. */
   readonly only: readonly string[] | undefined;
   readonly jsonPath: string | undefined;
+  /** What `--json` of a former run has written, to compare with. */
+  readonly checkPath: string | undefined;
   /** A folder for `performance.md` and `plots/`. */
   readonly docsPath: string | undefined;
   readonly peers: Peers;
@@ -31,6 +33,7 @@ export function parseOptions(args: readonly string[], ids: readonly string[]): O
       runs: { type: 'string' },
       only: { type: 'string' },
       json: { type: 'string' },
+      check: { type: 'string' },
       'write-docs': { type: 'string' },
       peer: { type: 'string', multiple: true, default: [] },
     },
@@ -47,6 +50,7 @@ export function parseOptions(args: readonly string[], ids: readonly string[]): O
         : toCount('--runs', values.runs),
     only,
     jsonPath: values.json,
+    checkPath: values.check,
     docsPath: values['write-docs'],
     peers: new Map(values.peer.map(toPeer)),
   };

@@ -3,6 +3,10 @@ export interface Summary {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+  /** A quarter of the samples is below it, or at it. */
+  readonly lowerQuartile: number;
+  /** A quarter of the samples is above it, or at it. */
+  readonly upperQuartile: number;
 }
 
 /** @throws {RangeError} when there is nothing to summarize. */
@@ -12,7 +16,14 @@ export function summarize(samples: readonly number[]): Summary {
   const [min, max, upper] = [sorted[0], sorted.at(-1), sorted[middle]];
   if (min === undefined || max === undefined || upper === undefined) throw new RangeError('no samples');
   const lower = sorted[middle - 1] ?? upper;
-  return { median: sorted.length % 2 === 1 ? upper : (lower + upper) / 2, min, max };
+  const quarter = (sorted.length - 1) >> 2;
+  return {
+    median: sorted.length % 2 === 1 ? upper : (lower + upper) / 2,
+    min,
+    max,
+    lowerQuartile: sorted[quarter] ?? min,
+    upperQuartile: sorted[sorted.length - 1 - quarter] ?? max,
+  };
 }
 
 /**

@@ -37,7 +37,7 @@ export function toMarkdown({ title, columns, rows, notes }: Table): string {
 }
 
 /** `12.3 (11.9–14.0)`: median and range. */
-export function spread({ median, min, max }: Summary, digits: number): string {
+export function spread({ median, min, max }: Omit<Summary, `${string}Quartile`>, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }
 

@@ -19,10 +19,13 @@ most; the smoke run, with smaller programs and fewer turns, one.
   --runs N            turns that count, where the time suffices (default 9; smoke run 3)
   --no-peers          measures FarJIT alone
   --json FILE         writes every sample
+  --check FILE        compares with what --json of a former run on the same machine has written, names what got worse,
+                      and ends with exit code 1 if anything did
   --write-docs        writes docs/performance.md and docs/plots/
   --help              says this
 
-A target that is missed is said, and the exit code is 0. A wrong result ends the bench with exit code 1.
+A target that is missed is said, and the exit code is 0. A wrong result, or a FILE that cannot be compared with, ends the
+bench with exit code 1.
 `;
 
 await runScript(async () => {

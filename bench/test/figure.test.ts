@@ -1,10 +1,12 @@
 import test from 'ava';
 import { type Figure, figureTable, judge, ofTarget } from '../figure.js';
+import { summarize } from '../samples.js';
 
 const TARGET = { limit: 0.6, stretch: 0.5, unit: '×', digits: 2 };
 
 function figure(median: number, target: Figure['target'] = TARGET): Figure {
-  return { what: 'chain', target, measured: { median, min: median / 2, max: 2 * median }, how: 'in one run' };
+  const measured = summarize([median / 2, median, 2 * median]);
+  return { what: 'chain', target, measured, how: 'in one run' };
 }
 
 const MISSING: Figure = {
