@@ -288,11 +288,11 @@ test('it becomes hot after exactly its threshold, in calls and in iterations, an
   t.deepEqual(await evaluateAll(jit, 'g(5);'), [15]);
   const { functionsCompiled, functionsOptimized } = jit.statistics();
   t.deepEqual([functionsCompiled, functionsOptimized], [2, 2]);
-  // A redefinition gives the better code up, and the new one is first made as the old one was.
+  // A redefinition gives the better code up, and the new one is first made as the old one was; so is the expression.
   const before = jit.statistics().compiledWithoutLLVM;
   t.deepEqual(await evaluateAll(jit, 'def f(x) x * 3; f(4);'), [12]);
   t.is((await jit.tierOf('f'))?.count, 1);
-  t.is(jit.statistics().compiledWithoutLLVM, before + 1);
+  t.is(jit.statistics().compiledWithoutLLVM, before + 2);
 });
 
 // First, and alone: others have no libLLVM either.
@@ -333,5 +333,5 @@ test('a guess costs no callback of its own: a chain is made and linked ahead', a
   const { functionsCompiled, compiledWithoutLLVM, compileCallbacks } = jit.statistics();
   t.is(functionsCompiled, length);
   t.is(compiledWithoutLLVM, length + 1);
-  t.true(compileCallbacks < 10, `${compileCallbacks} callbacks`);
+  t.is(compileCallbacks, 2);
 });

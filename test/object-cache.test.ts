@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from './ir-module.js';
-import { evaluateAll, openJIT } from './jit-fixture.js';
+import { evaluateAll, eventually, openJIT } from './jit-fixture.js';
 
 function cacheDirectory(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'farjit-cache-'));
@@ -12,7 +12,7 @@ function cacheDirectory(t: ExecutionContext): string {
 }
 
 test('a definition that comes back is found in memory', async (t) => {
-  const { jit } = await openJIT(t, { speculate: 'off' });
+  const { jit } = await openJIT(t, { speculate: 'off', baseline: 'off' });
   t.deepEqual(await evaluateAll(jit, 'def f(x) x + 1; def g(x) f(x); g(1);'), [2]);
   t.deepEqual(await evaluateAll(jit, 'def f(x) x + 2; g(2);'), [4]);
   t.deepEqual(await evaluateAll(jit, 'def f(x)\n  x + 1; # as at first\ng(3);'), [4]);
@@ -25,7 +25,7 @@ test('a definition that comes back is found in memory', async (t) => {
 });
 
 test("a program's own function is not confused with the process's of that name", async (t) => {
-  const { jit } = await openJIT(t, { speculate: 'off' });
+  const { jit } = await openJIT(t, { speculate: 'off', baseline: 'off' });
   const program = 'def f(x) fabs(x);';
   t.deepEqual(await evaluateAll(jit, `extern fabs(x); ${program} f(0 - 3);`), [3]);
   t.deepEqual(await evaluateAll(jit, 'def fabs(x) 77; f(0 - 3);'), [77]);
@@ -36,10 +36,11 @@ test("a program's own function is not confused with the process's of that name",
 
 test('a callee that takes other parameters makes another object of its caller', async (t) => {
   const cacheDir = cacheDirectory(t);
-  const first = await openJIT(t, { cacheDir });
+  const options = { cacheDir, baseline: 'off' } as const;
+  const first = await openJIT(t, options);
   t.deepEqual(await evaluateAll(first.jit, 'def g(x) x; def f(x) g(x); f(1);'), [1]);
   await first.jit.close();
-  const { jit } = await openJIT(t, { cacheDir });
+  const { jit } = await openJIT(t, options);
   const [result] = await jit.addSource('def g(x y) x + y; def f(x) g(x); f(1);');
   t.regex(result?.status === 'rejected' ? result.reason.message : '', /incorrect number of arguments/);
 });
@@ -59,7 +60,7 @@ test('modules, wrappers and functions of one session are found by the next', asy
       ret double %1
     }`);
   for (const isFirst of [true, false]) {
-    const { jit } = await openJIT(t, { cacheDir });
+    const { jit } = await openJIT(t, { cacheDir, baseline: 'off' });
     await jit.addModule(module);
     await jit.addSource('def f(x) twice(x) + 1;');
     const [next, f] = await Promise.all([jit.lookup('next'), jit.lookup('f')]);
@@ -90,11 +91,12 @@ test('with transforms nothing is kept: what they do is in no key', async (t) => 
 test('functions found ahead are redefined singly, and linked again in a new runner', async (t) => {
   const cacheDir = cacheDirectory(t);
   const program = 'def c(x) x + 1; def b(x) c(x) + 1; def a(x) b(x) + 1; a(0);';
-  const first = await openJIT(t, { cacheDir, speculate: 'auto' });
+  const options = { cacheDir, speculate: 'auto', baseline: 'off' } as const;
+  const first = await openJIT(t, options);
   t.deepEqual(await evaluateAll(first.jit, program), [3]);
   await first.jit.close();
 
-  const { jit } = await openJIT(t, { cacheDir, speculate: 'auto' });
+  const { jit } = await openJIT(t, options);
   t.deepEqual(await evaluateAll(jit, program), [3]);
   const { compileCallbacks, functionsLinkedAhead } = jit.statistics();
   t.deepEqual({ compileCallbacks, functionsLinkedAhead }, { compileCallbacks: 1, functionsLinkedAhead: 2 });
@@ -120,7 +122,7 @@ test('what is not called is linked ahead within a bound', async (t) => {
     '0',
   );
   const program = `${leaves}\ndef choose(x) ${choose};`;
-  const first = await openJIT(t, { cacheDir, speculate: 'eager' });
+  const first = await openJIT(t, { cacheDir, speculate: 'eager', baseline: 'off' });
   t.deepEqual(
     await evaluateAll(
       first.jit,
@@ -130,10 +132,30 @@ test('what is not called is linked ahead within a bound', async (t) => {
   );
   await first.jit.close();
 
-  const { jit } = await openJIT(t, { cacheDir, speculate: 'auto' });
+  const { jit } = await openJIT(t, { cacheDir, speculate: 'auto', baseline: 'off' });
   t.deepEqual(await evaluateAll(jit, `${program} choose(0);`), [0]);
-  const { functionsLinkedAhead, linkedAheadOpen } = jit.statistics();
+  const { functionsCompiled, functionsLinkedAhead, linkedAheadOpen } = jit.statistics();
+  t.is(functionsCompiled, 0);
   // 64, and two for `choose`, the only function that is known to have been called.
   t.is(functionsLinkedAhead, 66);
   t.is(linkedAheadOpen, 66);
+});
+
+test('code that a front end makes itself is kept nowhere: what LLVM makes of it when it is hot is', async (t) => {
+  const cacheDir = cacheDirectory(t);
+  for (const isFirst of [true, false]) {
+    const { jit } = await openJIT(t, { cacheDir, hotThreshold: 10 });
+    const optimized: boolean[] = [];
+    jit.subscribe((event) => {
+      if (event.type === 'tier-up') optimized.push(event.compiled !== undefined);
+    });
+    t.deepEqual(await evaluateAll(jit, 'def f(x) x + 1; def g(x) f(x) * 2; g(3);'), [8]);
+    const { functionsCompiled, compiledWithoutLLVM, cacheMisses, cacheMemoryHits } = jit.statistics();
+    t.deepEqual([functionsCompiled, compiledWithoutLLVM, cacheMisses, cacheMemoryHits], [2, 3, 0, 0]);
+    t.deepEqual(readdirSync(cacheDir).length > 0, !isFirst);
+    await evaluateAll(jit, 'f(1); '.repeat(10));
+    await eventually(() => optimized.length === 1, 'f is optimised');
+    t.deepEqual(optimized, [isFirst]);
+    await jit.close();
+  }
 });

@@ -54,7 +54,7 @@ test('a session that was lost gives back what it held in this process', async (t
   t.teardown(() => rmSync(cacheDir, { recursive: true, force: true }));
   const { child, url } = await startExecutor(t, undefined, ['--session-ttl', '0']);
   const source = 'def f(x) x + 1; f(1);';
-  const first = await openPool(t, [url], { cacheDir });
+  const first = await openPool(t, [url], { cacheDir, baseline: 'off' });
   await first.addSource(source);
   await first.close();
   const openFiles = () =>
@@ -67,7 +67,7 @@ test('a session that was lost gives back what it held in this process', async (t
       }
     }).length;
   t.is(openFiles(), 0);
-  const pool = await openPool(t, [url], { cacheDir });
+  const pool = await openPool(t, [url], { cacheDir, baseline: 'off' });
   await pool.addSource(source);
   t.true(openFiles() > 0);
   await kill(child);

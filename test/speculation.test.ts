@@ -10,8 +10,45 @@ function chain(count: number): string {
   return lines.join('\n');
 }
 
-test('a chain of 200 functions takes few callbacks, each is compiled once, and none in vain', async (t) => {
+test('a chain of 200 functions takes two callbacks, each is made once, and none in vain', async (t) => {
   const { jit } = await openJIT(t);
+  await jit.addSource(chain(200));
+  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [200]);
+  // 64 and two for f0, which the first answer brings; then two for each of 68.
+  t.like(jit.statistics(), {
+    functionsCompiled: 200,
+    functionsGuessed: 0,
+    functionsLinkedAhead: 198,
+    linkedAheadOpen: 0,
+    compileCallbacks: 2,
+  });
+  t.is(jit.statistics().roundTrips.reenter, 2);
+});
+
+test('of what may be called so many first codes are made ahead, and two for each that was called', async (t) => {
+  const { jit } = await openJIT(t);
+  const leaves = Array.from({ length: 300 }, (_, index) => `def leaf${index}(x) x + ${index};`);
+  const choice = leaves.reduceRight(
+    (rest, _, index) => (index < 100 ? `if x < ${index + 1} then leaf${index}(x) else ${rest}` : rest),
+    '0',
+  );
+  await jit.addSource(`${leaves.join('\n')} def choose(x) ${choice}; def other(x) leaf299(x);`);
+  t.like(jit.statistics(), { functionsCompiled: 0 });
+  t.deepEqual(await evaluateAll(jit, 'choose(0);'), [0]);
+  // Which of them was called nobody tells.
+  t.like(jit.statistics(), {
+    functionsCompiled: 67,
+    functionsLinkedAhead: 66,
+    linkedAheadOpen: 66,
+    guessesOpen: 0,
+  });
+  t.deepEqual(await evaluateAll(jit, 'choose(90);'), [180]);
+  // And two more for leaf90.
+  t.like(jit.statistics(), { functionsCompiled: 70, functionsLinkedAhead: 68, compileCallbacks: 2 });
+});
+
+test('a chain of 200 functions takes LLVM few callbacks, each is compiled once, and none in vain', async (t) => {
+  const { jit } = await openJIT(t, { baseline: 'off' });
   await jit.addSource(chain(200));
   t.deepEqual(await evaluateAll(jit, 'f0(0);'), [200]);
   const statistics = jit.statistics();
@@ -94,11 +131,15 @@ test('with a profile, a chain of 200 functions takes callbacks for what is on it
   );
   t.is(recording.jit.statistics().compileCallbacks, 200);
 
-  const { jit } = await openJIT(t, { speculateOrder: called });
-  await jit.addSource(`${chain(200)}\ndef never(x) f7(x);`);
-  t.deepEqual(await evaluateAll(jit, 'f0(0);'), [200]);
-  const { functionsCompiled, functionsGuessed, guessesOpen, compileCallbacks } = jit.statistics();
-  t.deepEqual([functionsCompiled, functionsGuessed, guessesOpen], [200, 199, 0]);
-  // The one for f0, and at most one for each of the six modules that come after its answer.
-  t.true(compileCallbacks <= 7, `${compileCallbacks} callbacks`);
+  for (const baseline of ['on', 'off'] as const) {
+    const { jit } = await openJIT(t, { speculateOrder: called, baseline });
+    await jit.addSource(`${chain(200)}\ndef never(x) f7(x);`);
+    t.deepEqual(await evaluateAll(jit, 'f0(0);'), [200]);
+    const { functionsCompiled, functionsGuessed, functionsLinkedAhead, compileCallbacks } = jit.statistics();
+    t.is(functionsCompiled, 200);
+    t.deepEqual([functionsGuessed, functionsLinkedAhead], baseline === 'on' ? [0, 199] : [199, 0]);
+    // The one for f0, and from LLVM at most one for each of the six modules that come after its answer.
+    t.true(compileCallbacks <= (baseline === 'on' ? 1 : 7), `${compileCallbacks} callbacks`);
+    t.like(jit.statistics(), { guessesOpen: 0, linkedAheadOpen: 0 });
+  }
 });

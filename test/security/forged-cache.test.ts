@@ -38,7 +38,7 @@ async function setUp(t: ExecutionContext): Promise<Setup> {
   t.teardown(() => rmSync(cacheDir, { recursive: true }));
   const module = parseAssembly(MODULE);
   const run = async () => {
-    const jit = await KaleidoscopeJIT.create({ executor: { url }, codegen, cacheDir });
+    const jit = await KaleidoscopeJIT.create({ executor: { url }, codegen, cacheDir, baseline: 'off' });
     let outcome: string;
     try {
       await jit.addModule(module);

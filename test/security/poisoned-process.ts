@@ -1,5 +1,6 @@
 // Runs a session whose ends are both in this process, where Node's memory that is not cleared is full of one pattern, and
-// looks for the pattern in all that is sent, and in what is kept on disk.
+// looks for the pattern in all that is sent, and in what is kept on disk: `node poisoned-process.js on|off`, whether first code is
+// made without LLVM.
 import './poison.js';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,6 +46,7 @@ const jit = await KaleidoscopeJIT.create({
   executor: spied(near, 'compiler'),
   codegen,
   cacheDir,
+  baseline: process.argv[2] === 'on' ? 'on' : 'off',
   onOutput: () => {},
 });
 await jit.addModule(parseAssembly(MODULE));

@@ -12,9 +12,6 @@ import { sha256 } from './sha256.js';
  */
 export const CODEGEN_VERSION = 10;
 
-/** How code is made that a front end makes itself: no libLLVM has a part in it. */
-export const FIRST_CODE = 'first code';
-
 const UNKNOWN_CALLEE = 0xffff_ffff;
 
 /** What a called name means to the code that calls it. */
@@ -45,20 +42,15 @@ export class KeyEnvironmentError extends FarJITError {
 /** Keys of objects: digests of all that an object's content depends on. */
 export class ObjectKeys {
   readonly #environment: () => Uint8Array;
-  readonly #ownEnvironment: () => Uint8Array;
   readonly #bytes = new KeyBytes();
   /** Environment, kind and code generation as bytes, with which a key's begin; by kind, then by code generation. */
   readonly #prefixes = new Map<string, Map<string, Uint8Array>>();
   #knownEnvironment: Uint8Array | undefined;
   #missingEnvironment: KeyEnvironmentError | undefined;
 
-  /**
-   * @param environment of compilations by LLVM; asked for once, when a key of one is first made.
-   * @param ownEnvironment of `FIRST_CODE`.
-   */
-  constructor(environment: () => Uint8Array, ownEnvironment: () => Uint8Array) {
+  /** @param environment of compilations; asked for once, when a key is first made. */
+  constructor(environment: () => Uint8Array) {
     this.#environment = environment;
-    this.#ownEnvironment = ownEnvironment;
   }
 
   /**
@@ -129,15 +121,14 @@ export class ObjectKeys {
     }
     let prefix = ofKind.get(codegen);
     if (!prefix) {
-      const environment = codegen === FIRST_CODE ? this.#ownEnvironment() : this.#llvmEnvironment();
-      prefix = Buffer.concat([environment, Buffer.from(`${kind}\0${codegen}\0`)]);
+      prefix = Buffer.concat([this.#theEnvironment(), Buffer.from(`${kind}\0${codegen}\0`)]);
       ofKind.set(codegen, prefix);
     }
     return prefix;
   }
 
   /** What cannot be found out is not tried again. */
-  #llvmEnvironment(): Uint8Array {
+  #theEnvironment(): Uint8Array {
     if (this.#missingEnvironment) throw this.#missingEnvironment;
     try {
       this.#knownEnvironment ??= this.#environment();
@@ -156,11 +147,6 @@ export class ObjectKeys {
  */
 export function compilationEnvironment(target: TargetDescription, libLLVMPath: () => string): Uint8Array {
   return sha256(Buffer.from(JSON.stringify([toolchain(libLLVMPath), target])));
-}
-
-/** What code that front ends make themselves depends on: our own versions, and the instruction set. */
-export function firstCodeEnvironment({ triple }: TargetDescription): Uint8Array {
-  return sha256(Buffer.from(JSON.stringify([CODEGEN_VERSION, LINK_GRAPH_VERSION, triple])));
 }
 
 /**

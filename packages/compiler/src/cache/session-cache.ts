@@ -3,13 +3,7 @@ import type { TargetDescription } from '../llvm/target.js';
 import type { CacheEvent } from '../observe/events.js';
 import { KeptObjects } from './kept-objects.js';
 import { ObjectCache } from './object-cache.js';
-import {
-  compilationEnvironment,
-  firstCodeEnvironment,
-  KeyEnvironmentError,
-  ObjectKeys,
-  programKey,
-} from './object-keys.js';
+import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';
 import { prepareSHA256 } from './sha256.js';
@@ -63,10 +57,7 @@ export class SessionCache {
   /** The objects for a target. */
   objectsFor(target: TargetDescription): KeptObjects {
     const { libLLVMPath } = this.#options;
-    const keys = new ObjectKeys(
-      () => compilationEnvironment(target, libLLVMPath),
-      () => firstCodeEnvironment(target),
-    );
+    const keys = new ObjectKeys(() => compilationEnvironment(target, libLLVMPath));
     this.#objects = new KeptObjects(this.#cache, keys, { ready: this.#ready, shared: this.#options.shared });
     return this.#objects;
   }

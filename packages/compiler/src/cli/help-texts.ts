@@ -118,7 +118,7 @@ export const MAP_HELP: HelpText = {
 
 export const CACHE_HELP: HelpText = {
   paragraphs: [
-    'What has been compiled is kept in $XDG_CACHE_HOME/farjit or ~/.cache/farjit, at most 256 MiB.',
+    'What LLVM and clang have compiled is kept in $XDG_CACHE_HOME/farjit or ~/.cache/farjit, at most 256 MiB.',
   ],
   examples: [
     ['farjit cache info', 'Say where it is and how much there is.'],

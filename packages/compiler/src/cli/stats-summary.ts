@@ -33,6 +33,8 @@ export function summarize(statistics: SessionStatistics): string {
     compiledWithoutLLVM,
     guessesOpen,
     guessesFailed,
+    functionsLinkedAhead,
+    linkedAheadOpen,
     compileCallbacks,
     failedCallbacks,
     roundTrips,
@@ -44,6 +46,10 @@ export function summarize(statistics: SessionStatistics): string {
   const guesses =
     functionsGuessed > 0
       ? `, ${functionsGuessed} of them guessed (at most ${guessesOpen} in vain${failed})`
+      : '';
+  const ahead =
+    functionsLinkedAhead > 0
+      ? `, ${functionsLinkedAhead} linked ahead (at most ${linkedAheadOpen} in vain)`
       : '';
   const found = statistics.cacheMemoryHits + statistics.cacheDiskHits;
   const cache: [string, string][] =
@@ -65,7 +71,7 @@ export function summarize(statistics: SessionStatistics): string {
     `${inMs(statistics.wallMs)} altogether`,
   ];
   const rows: [string, string][] = [
-    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}${optimized}`],
+    ['functions', `${functionsDefined} defined, ${functionsCompiled} compiled${guesses}${ahead}${optimized}`],
     ...cache,
     ['callbacks', `${compileCallbacks}${failedCallbacks > 0 ? `, ${failedCallbacks} of them failed` : ''}`],
     ['round trips', `${tripTotal}${tripNames && ` (${tripNames})`}`],
@@ -90,10 +96,8 @@ export function summarizeExecutors(
 }
 
 function cacheWords(statistics: SessionStatistics, found: number): string {
-  const { cacheDiskHits, cacheMisses, cacheDamaged, functionsLinkedAhead, linkedAheadOpen } = statistics;
+  const { cacheDiskHits, cacheMisses, cacheDamaged } = statistics;
   const words = [`${found} found (${cacheDiskHits} on disk)`, `${cacheMisses} not`];
-  if (functionsLinkedAhead > 0)
-    words.push(`${functionsLinkedAhead} linked ahead (at most ${linkedAheadOpen} in vain)`);
   if (cacheDamaged > 0) words.push(`${cacheDamaged} damaged`);
   return words.join(', ');
 }

@@ -65,6 +65,15 @@ export class ObjectPart {
 /** A unit's parts, by the defined names that lead to each. */
 export type PartsByName = ReadonlyMap<string, ObjectPart>;
 
+/** What an object has taken, or that it was kept: another session may have made it. */
+export type PartsOrigin = CompileReport | 'kept';
+
+/** Parts, and where they come from. */
+export interface FoundParts {
+  readonly parts: PartsByName;
+  readonly origin: PartsOrigin;
+}
+
 /**
  * What whoever makes a unit's object owes those who wait for it: ORC's class of that name. Nothing is resolved here: places
  * belong to a runner, and the object linking layer gives them (`RunnerContext.linked`).
@@ -73,8 +82,8 @@ export interface MaterializationResponsibility {
   readonly unit: MaterializationUnit;
   /** The source is about to be turned into IR: what names mean from now on comes too late for this object. */
   materializing(): void;
-  /** The object is there. @param origin what it took, or that it was kept: another session may have made it. */
-  emit(parts: PartsByName, origin: CompileReport | 'kept'): void;
+  /** The object is there. */
+  emit(parts: PartsByName, origin: PartsOrigin): void;
   /** There will be none: whoever waits is told why, and the next one tries again. */
   fail(error: unknown): void;
 }
@@ -107,11 +116,15 @@ export interface ObjectSource {
   readonly hasInitializers?: boolean;
   /** The linker sets that concern it; undefined where none do. */
   readonly sets?: UnitSets | undefined;
-  /** Parts of an object that was kept from an earlier compilation of the same, so that none is needed. */
-  findKept?(unit: MaterializationUnit): PartsByName | undefined;
+  /**
+   * Parts that are there for the asking: of an object that was kept from an earlier compilation of the same, or of code that a front
+   * end makes at once.
+   * @throws what that front end throws, which is as good as to fail.
+   */
+  find?(unit: MaterializationUnit): FoundParts | undefined;
   /** Which lines its functions come from, once its object is there and if that says it. */
   sourceLines?(): SourceLines | undefined;
-  /** Sees to it that what `findKept` found last is not found again. */
+  /** Sees to it that the kept object that `find` found last is not found again. */
   dropKept?(): void;
   /**
    * Makes the object, and emits it.

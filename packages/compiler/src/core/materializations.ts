@@ -6,6 +6,7 @@ import type {
   MaterializationUnit,
   ObjectPart,
   PartsByName,
+  PartsOrigin,
 } from './materialization-unit.js';
 
 /** Whom materializations concern. */
@@ -37,7 +38,7 @@ class Materialization implements MaterializationResponsibility {
   isDiscarded = false;
   readonly #materializations: Materializations;
   readonly #context: MaterializationsContext;
-  /** Made when somebody waits: most kept objects are there before. */
+  /** Made when somebody waits: what is found is there before. */
   #made: Promise<PartsByName> | undefined;
   #resolve: ((parts: PartsByName) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
@@ -72,7 +73,7 @@ class Materialization implements MaterializationResponsibility {
     this.#resolve?.(NOTHING);
   }
 
-  emit(parts: PartsByName, origin: CompileReport | 'kept'): void {
+  emit(parts: PartsByName, origin: PartsOrigin): void {
     this.isKept = origin === 'kept';
     if (origin !== 'kept') this.#context.compiled(this.unit, origin);
     this.parts = parts;
@@ -110,7 +111,7 @@ export class Materializations {
   readonly #context: MaterializationsContext;
   /** Until they are discarded. */
   readonly #current = new Map<MaterializationUnit, Materialization>();
-  /** Looked for among kept objects, and not found there. */
+  /** Looked for, and not found. */
   readonly #missing = new WeakSet<MaterializationUnit>();
 
   constructor(context: MaterializationsContext) {
@@ -143,7 +144,7 @@ export class Materializations {
    * @throws what the source throws.
    */
   async allPartsOf(unit: MaterializationUnit): Promise<PartsByName | undefined> {
-    this.takeKept(unit);
+    this.takeFound(unit);
     const current = this.#current.get(unit) ?? this.#start(unit);
     try {
       const parts = await current.made;
@@ -178,17 +179,21 @@ export class Materializations {
     return this.#current.get(unit)?.isKept ?? false;
   }
 
-  /** Takes its parts from a kept object, if there is one. @returns whether it is emitted now, or materializing. */
-  takeKept(unit: MaterializationUnit): boolean {
+  /**
+   * Takes its parts if they are there for the asking: see `ObjectSource.find`.
+   * @returns whether it is emitted now, or materializing.
+   * @throws what its front end throws.
+   */
+  takeFound(unit: MaterializationUnit): boolean {
     if (this.isBegun(unit) || this.#missing.has(unit)) return this.isBegun(unit);
-    const parts = unit.source.findKept?.(unit);
-    if (!parts) {
+    const found = unit.source.find?.(unit);
+    if (!found) {
       this.#missing.add(unit);
       return false;
     }
     const taken = this.#begin(unit, false);
     taken.materializing();
-    taken.emit(parts, 'kept');
+    taken.emit(found.parts, found.origin);
     return true;
   }
 
@@ -210,7 +215,7 @@ export class Materializations {
 
   /** Those of the unit's own object by the names that lead to each; undefined before it is emitted. */
   knownParts(unit: MaterializationUnit): PartsByName | undefined {
-    this.takeKept(unit);
+    this.takeFound(unit);
     return this.#current.get(unit)?.parts;
   }
 

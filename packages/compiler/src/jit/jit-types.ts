@@ -61,9 +61,9 @@ export interface JITOptions {
   /** Take part in linking, in order, before what the JIT itself does to graphs: ORC's plugins of the object linking layer. */
   readonly plugins?: readonly ObjectLinkingPlugin[];
   /**
-   * Directory where compiled objects outlive the process, made when it is missing; without it they are kept in memory. One that
+   * Directory where objects that LLVM has compiled outlive the process, made when it is missing; without it they are kept in memory. One that
    * cannot be used is told of by a `cache-unusable` event, or a warning of Node's without `onEvent`, and the session goes on.
-   * With `transforms` nothing is kept, since what they do cannot be part of a key.
+   * With `transforms` nothing is kept, since what they do cannot be part of a key. What front ends make themselves is not kept.
    */
   readonly cacheDir?: string;
   /** Most bytes that the directory may hold: 256 MiB unless given. */

@@ -1,11 +1,9 @@
 import type { Transport } from '@farjit/protocol';
-import { FIRST_CODE } from '../cache/object-keys.js';
 import { SessionCache } from '../cache/session-cache.js';
 import { CodegenPool } from '../codegen/codegen-pool.js';
 import { type ConnectOptions, connectExecutor } from '../executor-client/connect.js';
 import { LocalExecutor } from '../executor-client/local-executor.js';
 import { openingFrame } from '../executor-client/opening.js';
-import { allowsFirstCode } from '../layers/layer-stack.js';
 import { findLibLLVM } from '../llvm/find-libllvm.js';
 import { openTracing } from '../observe/tracing.js';
 import { ExecutionSession } from '../session/execution-session.js';
@@ -50,7 +48,7 @@ export async function openSession(
       signal,
     });
     // What is kept of the program is read while the executor opens the session.
-    cache?.readAhead();
+    if (needsLLVM) cache?.readAhead();
     return opening;
   };
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
@@ -58,14 +56,14 @@ export async function openSession(
     const transport = isFar
       ? await connectExecutor(executor.url, executor, openingFrame(libraries))
       : executor;
-    const cache = openCache(options, codegen.libLLVM);
+    const cache = openCache(options, codegen.libLLVM, { needsLLVM });
     const session = await open(transport, cache, isFar ? executor : {});
     return { session, local: undefined, codegen, cache };
   }
   const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
   try {
     const connecting = local.connect();
-    const cache = openCache(options, codegen.libLLVM);
+    const cache = openCache(options, codegen.libLLVM, { needsLLVM });
     // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
     if (needsLLVM && !cache?.hasSeenProgram) codegen.start();
     return { session: await open(await connecting, cache), local, codegen, cache };
@@ -85,15 +83,22 @@ export function newCodegenPool(options: CodegenOptions): CodegenPool {
   });
 }
 
-/** What transforms do to a module cannot be part of a key, so nothing is kept with them. */
-function openCache(options: JITOptions, libLLVMPath: () => string): SessionCache | undefined {
+/**
+ * What transforms do to a module cannot be part of a key, so nothing is kept with them. A program that begins without LLVM asks for
+ * little that is kept, and late.
+ */
+function openCache(
+  options: JITOptions,
+  libLLVMPath: () => string,
+  { needsLLVM }: { needsLLVM: boolean },
+): SessionCache | undefined {
   const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
   if (transforms.length > 0) return undefined;
   return new SessionCache({
     directory: cacheDir,
     maxBytes: cacheMaxBytes,
-    program,
-    codegen: allowsFirstCode(options) ? FIRST_CODE : optLevel,
+    program: needsLLVM ? program : undefined,
+    codegen: optLevel,
     shared: sharedObjects,
     libLLVMPath,
   });

@@ -18,13 +18,6 @@ interface Member<Body extends object> {
   readonly request: BodyRequest<Body>;
 }
 
-/** What becomes of functions whose first code their front end makes. */
-interface FirstCode {
-  readonly made: readonly MaterializationUnit[];
-  /** They are compiled from IR. */
-  readonly left: readonly MaterializationUnit[];
-}
-
 /** Compiles functions in one module, which costs LLVM far less than a module each, and splits the object. */
 export class BatchCompiler<Body extends object> {
   readonly #compiler: FunctionCompiler<Body>;
@@ -34,20 +27,27 @@ export class BatchCompiler<Body extends object> {
   }
 
   /**
-   * Starts to compile function units together. Those that the front end would refuse, or has no answers about, are left out. Each unit gets its own
-   * part of the object.
+   * Starts to compile function units together, but for those that are found by now. Those that the front end would refuse, or has
+   * no answers about, are left out. Each unit gets its own part of the object.
    * @param options.canWait no thread is blocked for any of them.
-   * @returns the units that are being compiled.
+   * @returns the units that are being compiled, or are found.
    */
   start(
     units: readonly MaterializationUnit[],
     materializations: Materializations,
     { canWait }: { canWait: boolean },
   ): MaterializationUnit[] {
-    const { made, left } = this.#makeFirstCode(units, materializations);
-    const able = left.flatMap((unit) => this.#memberOf(unit) ?? []);
+    const found: MaterializationUnit[] = [];
+    const able: Member<Body>[] = [];
+    for (const unit of units)
+      try {
+        if (materializations.takeFound(unit)) found.push(unit);
+        else able.push(this.#memberOf(unit));
+      } catch {
+        // Its own callback says what is wrong with it, if it ever comes.
+      }
     const taken = able.filter((member) => !this.#awaitElsewhere(member, materializations));
-    const started = [...made, ...able.map(({ unit }) => unit)];
+    const started = [...found, ...able.map(({ unit }) => unit)];
     const [first] = taken;
     if (!first) return started;
     const name = taken.length > 1 ? `${first.unit.name}+${taken.length - 1}` : first.unit.name;
@@ -61,48 +61,19 @@ export class BatchCompiler<Body extends object> {
     return started;
   }
 
-  /** Each by itself, and at once: that takes no longer than to hand it to somebody else. */
-  #makeFirstCode(units: readonly MaterializationUnit[], materializations: Materializations): FirstCode {
-    const made: MaterializationUnit[] = [];
-    const left: MaterializationUnit[] = [];
-    for (const unit of units) {
-      const body = this.#compiler.bodyOf(unit);
-      const first = body && this.#compiler.firstCodeOf(body, unit.callees);
-      try {
-        const code = first?.make();
-        if (first && code) {
-          const key = first.key();
-          const responsibility = materializations.delegate(unit, { isShared: false });
-          responsibility.materializing();
-          this.#compiler.caching.keep(key, [code.slice]);
-          responsibility.emit(new Map([[unit.name, this.#partOf(unit, code.slice)]]), code.report);
-          made.push(unit);
-        } else left.push(unit);
-      } catch {
-        // Its own callback says what is wrong with it, if it ever comes.
-      }
-    }
-    return { made, left };
-  }
-
   #partOf(unit: MaterializationUnit, slice: ObjectSlice): ObjectPart {
     return new ObjectPart(unit, () => slice.takeGraph(), {
       counterName: this.#compiler.counterOf(unit.name),
     });
   }
 
-  /** @returns undefined for one that the front end refuses, or has no answers about: its own callback says why, if it ever comes. */
-  #memberOf(unit: MaterializationUnit): Member<Body> | undefined {
+  /** @throws what the front end throws that refuses it, or has no answers about it. */
+  #memberOf(unit: MaterializationUnit): Member<Body> {
     const compiler = this.#compiler;
-    const body = compiler.bodyOf(unit);
-    if (!body) return undefined;
-    try {
-      compiler.frontEnd.check(body);
-      const key = compiler.keyOf(body, 'function', unit.callees);
-      return { unit, key, request: compiler.requestOf(body) };
-    } catch {
-      return undefined;
-    }
+    const body = compiler.bodyIn(unit);
+    compiler.frontEnd.check(body);
+    const key = compiler.keyOf(body, 'function', unit.callees);
+    return { unit, key, request: compiler.requestOf(body) };
   }
 
   /** Gives each its part when it is there. Never rejects. */
@@ -139,9 +110,9 @@ export class BatchCompiler<Body extends object> {
     responsibility.materializing();
     elsewhere
       .then(() => {
-        const parts = unit.source.findKept?.(unit);
-        if (!parts) throw new Error(`${unit.name} was not compiled elsewhere after all`);
-        responsibility.emit(parts, 'kept');
+        const found = unit.source.find?.(unit);
+        if (!found) throw new Error(`${unit.name} was not compiled elsewhere after all`);
+        responsibility.emit(found.parts, found.origin);
       })
       .catch((error: unknown) => responsibility.fail(error));
     return true;

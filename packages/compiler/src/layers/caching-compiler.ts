@@ -50,11 +50,6 @@ export class CachingCompiler {
     return this.#kept?.find(key, unit);
   }
 
-  /** Leaves what was made for others to find. */
-  keep(key: Uint8Array | undefined, slices: readonly ObjectSlice[]): void {
-    this.#kept?.keep(key, slices);
-  }
-
   /** Gives up what was found under a key. */
   drop(key: Uint8Array | undefined): void {
     this.#kept?.drop(key);
@@ -81,8 +76,8 @@ export class CachingCompiler {
       responsibility.materializing();
       const made = await this.compile(requestOf());
       if (made) return responsibility.emit(partsOf(made.slices[0] ?? []), reportOf(made.compiled));
-      const kept = unit.source.findKept?.(unit);
-      if (kept) return responsibility.emit(kept, 'kept');
+      const found = unit.source.find?.(unit);
+      if (found) return responsibility.emit(found.parts, found.origin);
     }
   }
 

@@ -1,4 +1,3 @@
-import { FIRST_CODE } from '../cache/object-keys.js';
 import {
   CALL_LIST_NAME,
   generateCallList,
@@ -11,14 +10,9 @@ import type { WrapperLayer } from '../calls/wrapper-calls.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
 import { NO_SYMBOLS } from '../core/symbol-flags.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import { makeWrapper } from './first-code.js';
+import { type MadeFirstCode, makeWrapper } from './first-code.js';
 import type { FrontEnd } from './front-end.js';
-import {
-  codegenOf,
-  type FirstCodeRecipe,
-  type FunctionLayerContext,
-  RecipeCompiler,
-} from './recipe-compiler.js';
+import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
 
 /** Makes the wrappers that calls from outside go through, for functions of any language. */
 export class CallWrapperLayer implements WrapperLayer {
@@ -39,19 +33,16 @@ export class CallWrapperLayer implements WrapperLayer {
   /** The wrapper of all functions that are called alike. */
   wrapperUnit(signature: WrapperSignature): MaterializationUnit {
     const name = callWrapperName(signature);
-    const { usesFirstCode, caching, pipeline } = this.#compiler;
+    const { usesFirstCode, pipeline } = this.#compiler;
     const request = { target: pipeline.target, symbol: name };
-    const first = {
-      make: () => {
-        for (const frontEnd of this.#frontEnds) {
-          const made = makeWrapper(frontEnd, signature, request);
-          if (made) return made;
-        }
-        return undefined;
-      },
-      key: () => caching.key((keys) => keys.ofWrapper(name, FIRST_CODE)),
+    const first = () => {
+      for (const frontEnd of usesFirstCode ? this.#frontEnds : []) {
+        const made = makeWrapper(frontEnd, signature, request);
+        if (made) return made;
+      }
+      return undefined;
     };
-    return this.#wrapper(name, () => generateCallWrapper(signature), usesFirstCode ? first : undefined);
+    return this.#wrapper(name, () => generateCallWrapper(signature), first);
   }
 
   /** The wrapper that calls an `int main(int, char **)`. */
@@ -69,7 +60,11 @@ export class CallWrapperLayer implements WrapperLayer {
     return this.#wrapper(PROGRAM_START_NAME, generateProgramStart);
   }
 
-  #wrapper(name: string, generate: () => IRBuilder, first?: FirstCodeRecipe): MaterializationUnit {
+  #wrapper(
+    name: string,
+    generate: () => IRBuilder,
+    first: () => MadeFirstCode | undefined = () => undefined,
+  ): MaterializationUnit {
     const { caching, firstLevel } = this.#compiler;
     const key = () => caching.key((keys) => keys.ofWrapper(name, codegenOf(firstLevel)));
     const source = this.#compiler.source({

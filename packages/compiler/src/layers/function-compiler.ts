@@ -1,5 +1,4 @@
 import { assert } from '@farjit/protocol/assert';
-import { FIRST_CODE } from '../cache/object-keys.js';
 import {
   COUNT_FUNCTION_NAME,
   COUNT_THRESHOLD_NAME,
@@ -8,16 +7,11 @@ import {
   type MaterializationUnit,
 } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
-import { makeFirstCode, printFirstCode } from './first-code.js';
+import { type MadeFirstCode, makeFirstCode, printFirstCode } from './first-code.js';
 import type { Counting, FirstCodeRequest, FrontEnd } from './front-end.js';
 import { type BodyRequest, generateFunctions } from './function-module.js';
 import { FunctionUnit } from './function-unit.js';
-import {
-  codegenOf,
-  type FirstCodeRecipe,
-  type FunctionLayerContext,
-  RecipeCompiler,
-} from './recipe-compiler.js';
+import { codegenOf, type FunctionLayerContext, RecipeCompiler } from './recipe-compiler.js';
 
 /** From bodies to objects, in the scope of one program: what all units that a front end's functions make have in common. */
 export class FunctionCompiler<Body extends object> extends RecipeCompiler {
@@ -74,15 +68,14 @@ export class FunctionCompiler<Body extends object> extends RecipeCompiler {
     return counting ? { ...request, counting } : request;
   }
 
-  /** A function's first code, or an expression's, which has an entry; undefined where it is compiled from IR. */
-  firstCodeOf(body: Body, called: readonly string[], entry?: string): FirstCodeRecipe | undefined {
+  /**
+   * Makes a function's first code, or an expression's, which has an entry.
+   * @returns undefined where it is compiled from IR.
+   * @throws as `makeFirstCode`.
+   */
+  firstCodeOf(body: Body, entry?: string): MadeFirstCode | undefined {
     if (!this.usesFirstCode || !this.frontEnd.firstCode) return undefined;
-    const request = this.#firstCodeRequest(body, entry);
-    const kind = entry === undefined ? 'function' : 'expression';
-    return {
-      make: () => makeFirstCode(this.frontEnd, body, request),
-      key: () => this.keyOf(body, kind, called, FIRST_CODE),
-    };
+    return makeFirstCode(this.frontEnd, body, this.#firstCodeRequest(body, entry));
   }
 
   /** A function's first code in words; undefined where it is compiled from IR. @throws as `makeFirstCode`. */

@@ -55,7 +55,7 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
       counter: compiler.counterOf(name),
       generate: () => compiler.generate([compiler.requestOf(body)]),
       key: () => compiler.keyOf(body, 'function', called),
-      first: compiler.firstCodeOf(body, called),
+      first: () => compiler.firstCodeOf(body),
     });
     return new FunctionUnit(this, name, body, source, calls);
   }
@@ -83,7 +83,7 @@ export class FunctionLayer<Body extends object> implements LoopLayer {
       called,
       generate: () => compiler.generate([{ ...compiler.implementationOf(body), withEntry: true }]),
       key: () => compiler.keyOf(body, 'expression', called),
-      first: compiler.firstCodeOf(body, called, entry),
+      first: () => compiler.firstCodeOf(body, entry),
     });
     const unit = new MaterializationUnit(name, source, NO_SYMBOLS, calls);
     return { unit, entry };

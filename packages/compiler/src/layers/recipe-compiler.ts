@@ -30,14 +30,6 @@ export interface FunctionLayerContext {
   readonly kept?: KeptObjects | undefined;
 }
 
-/** One unit's code, made by its front end, and the key that is kept under. */
-export interface FirstCodeRecipe {
-  /** @throws as `makeFirstCode`. */
-  make(): MadeFirstCode | undefined;
-  /** Of what names mean now. */
-  key(): Uint8Array | undefined;
-}
-
 /** One unit's object: how it is generated, and the key it is kept under. */
 export interface Recipe {
   readonly kind: UnitKind;
@@ -52,8 +44,11 @@ export interface Recipe {
   /** Symbol of what it counts in. */
   readonly counter?: string | undefined;
   generate(): IRBuilder;
-  /** How its front end makes it without IR, if it may. */
-  readonly first?: FirstCodeRecipe | undefined;
+  /**
+   * Has its front end make it at once, and without IR, if it may: to look for it would take longer, so it is not kept.
+   * @throws as `makeFirstCode`.
+   */
+  first?(): MadeFirstCode | undefined;
   /** Of what names mean now. */
   key(): Uint8Array | undefined;
 }
@@ -86,34 +81,21 @@ export class RecipeCompiler {
   /** An object that is linked whole. */
   source(recipe: Recipe): ObjectSource {
     const { kind, name, symbol, defines = symbol, counter } = recipe;
-    // Until its front end has made nothing of it.
-    let { first } = recipe;
     const partsOf = (slice: ObjectSlice, unit: MaterializationUnit) => {
       const part = new ObjectPart(unit, () => slice.takeGraph(), { counterName: counter });
       return new Map(slice.symbols.includes(defines) ? [[symbol, part]] : []);
     };
-    const key = () => (first ?? recipe).key();
-    const find = (unit: MaterializationUnit) => {
-      const slice = this.caching.find(key(), name)?.[0];
-      return slice && partsOf(slice, unit);
-    };
     return {
       kind,
-      findKept: find,
-      dropKept: () => this.caching.drop(key()),
-      materialize: async (responsibility) => {
-        if (first) {
-          responsibility.materializing();
-          const made = first.make();
-          if (made) {
-            this.caching.keep(first.key(), [made.slice]);
-            return responsibility.emit(partsOf(made.slice, responsibility.unit), made.report);
-          }
-          first = undefined;
-          const kept = find(responsibility.unit);
-          if (kept) return responsibility.emit(kept, 'kept');
-        }
-        return this.caching.materialize(
+      find: (unit) => {
+        const made = recipe.first?.();
+        if (made) return { parts: partsOf(made.slice, unit), origin: made.report };
+        const slice = this.caching.find(recipe.key(), name)?.[0];
+        return slice && { parts: partsOf(slice, unit), origin: 'kept' };
+      },
+      dropKept: () => this.caching.drop(recipe.key()),
+      materialize: (responsibility) =>
+        this.caching.materialize(
           responsibility,
           () => {
             const options = this.options(recipe.called, recipe.level);
@@ -124,8 +106,7 @@ export class RecipeCompiler {
             };
           },
           ([slice]) => (slice ? partsOf(slice, responsibility.unit) : new Map()),
-        );
-      },
+        ),
     };
   }
 }

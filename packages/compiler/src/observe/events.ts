@@ -71,7 +71,7 @@ export type SessionEvent =
     }
   | {
       readonly type: 'guessed';
-      /** Functions compiled because one they may be called from was asked for. */
+      /** Functions that LLVM compiles because one they may be called from was asked for. */
       readonly names: readonly string[];
     }
   | {
@@ -82,7 +82,7 @@ export type SessionEvent =
     }
   | {
       readonly type: 'linked-ahead';
-      /** Functions linked because one they may be called from was asked for: their objects were kept. */
+      /** Functions found and linked because one they may be called from was asked for: their objects were kept, or made at once. */
       readonly names: readonly string[];
     }
   | ConnectionEvent

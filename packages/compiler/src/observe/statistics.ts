@@ -5,15 +5,18 @@ import type { SessionEvent } from './events.js';
 /** Counts and times of a session, as `farjit run --stats=json` prints them. */
 export interface StatisticsSnapshot {
   functionsDefined: number;
-  /** Definitions compiled; linking again from a kept object does not count. */
+  /** Definitions compiled, whoever asked for them and whoever made them; linking again from a kept object does not count. */
   functionsCompiled: number;
-  /** Of those, the ones no callback had asked for. */
+  /** Of those, the ones that LLVM has compiled and no callback had asked for. */
   functionsGuessed: number;
-  /** Of the guesses, those not known to have been called: an upper bound of what was compiled in vain. */
+  /** Of the guesses, those not known to have been called: an upper bound of what LLVM has compiled in vain. */
   guessesOpen: number;
   /** Functions guessed that were not compiled, or not linked, over an error of theirs or of their module. */
   guessesFailed: number;
-  /** Functions linked before they were asked for, since their objects were kept; and of those, the ones not known to have been called. */
+  /**
+   * Functions linked before they were asked for, since their objects were kept, or made at once by their front end; and of those,
+   * the ones not known to have been called: an upper bound of what a front end has made in vain.
+   */
   functionsLinkedAhead: number;
   linkedAheadOpen: number;
   /** Hot functions whose stubs were led to better code, compiled in the background or kept from before. */

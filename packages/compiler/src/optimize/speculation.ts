@@ -10,7 +10,7 @@ const MAX_LOOKAHEAD = 4 * MAX_GUESSES;
 /** Callers of callers whose later calls are looked at: what comes after has to be guessed from the start. */
 const MAX_CALLERS_UP = 8;
 
-/** Functions linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
+/** Functions found and linked ahead before anything is known: those of a small program, some 50 µs and 600 bytes each. */
 const LINK_AHEAD_FUNCTIONS = 64;
 /** Those of what has been compiled as a whole that one callback links ahead, for each function that is known to have been called. */
 const EMITTED_AHEAD_PER_CALL = 10;
@@ -33,6 +33,13 @@ export interface SpeculationGraph {
   isEmitted(name: string): boolean;
   /** Whether it is a function that has been compiled, is being compiled, or is waiting for it. */
   isTaken(name: string): boolean;
+}
+
+/** What is asked about functions that are looked at. */
+interface Asked {
+  isCandidate(name: string): boolean;
+  /** Asked about each candidate in turn; there is no way past one that is not. */
+  isWanted(name: string): boolean;
 }
 
 /**
@@ -60,12 +67,14 @@ export class Speculator {
   readonly #open = new Set<string>();
   /** Of those, the ones that stood behind a branch. */
   readonly #openBehindBranches = new Set<string>();
-  /** Functions linked ahead that nothing is known of yet. They cost no compilation, so they are not guesses. */
+  /** Functions found and linked ahead that nothing is known of yet. They cost LLVM nothing, so they are not guesses. */
   readonly #openAhead = new Set<string>();
   /** Who calls a function, among those that have been compiled, and which of its calls is the first of the function. */
   readonly #compiledCallers = new Map<string, Map<string, number>>();
   /** How many of a function's calls it is known to have got to. */
   readonly #reachedCallCount = new Map<string, number>();
+
+  readonly #guessing: Asked = { isCandidate: (name) => this.#graph.isCandidate(name), isWanted: () => true };
 
   /** @param profile functions in the order in which a former run first called them. */
   constructor(mode: SpeculationMode, graph: SpeculationGraph, profile: readonly string[] = []) {
@@ -112,14 +121,17 @@ export class Speculator {
   }
 
   /**
-   * `name` has been found without compiling it. Answers what else can be, nearest first: an object that was kept was
-   * asked for, or guessed, before. At most `LINK_AHEAD_FUNCTIONS` and two for each function called are linked in vain.
+   * `name` has been found: its object was kept, or its front end has made it at once. Answers what else is found, nearest first, or
+   * as the profile has it. At most `LINK_AHEAD_FUNCTIONS` and two for each function called are linked in vain; with a profile,
+   * `MAX_GUESSES` more.
    * @param find whether a candidate is found too; asked about no more candidates than are answered and one more for
    *   each way that ends.
    */
   chooseFound(name: string, find: (name: string) => boolean): string[] {
     const proven = LINK_AHEAD_FUNCTIONS + 2 * this.#called.size - this.#openAhead.size;
-    return this.#chooseAhead(name, this.#mode === 'eager' ? MAX_LINKED_AHEAD : proven, find);
+    return this.#chooseAhead(name, this.#mode === 'eager' ? MAX_LINKED_AHEAD : proven, find, {
+      profileIndex: this.#profileIndex.get(name),
+    });
   }
 
   /**
@@ -132,12 +144,21 @@ export class Speculator {
     return this.#chooseAhead(name, this.#mode === 'eager' ? MAX_LINKED_AHEAD : proven, find);
   }
 
-  #chooseAhead(name: string, limit: number, find: (name: string) => boolean): string[] {
-    const room = Math.min(MAX_LINKED_AHEAD, limit);
+  #chooseAhead(
+    name: string,
+    limit: number,
+    find: (name: string) => boolean,
+    { profileIndex }: { profileIndex?: number | undefined } = {},
+  ): string[] {
+    const room = Math.min(MAX_LINKED_AHEAD, profileIndex === undefined ? limit : limit + MAX_GUESSES);
     const graph = this.#graph;
     const isCandidate = (found: string) => graph.isCandidate(found) || graph.isEmitted(found);
     const most = this.#mode === 'off' ? 0 : Math.max(0, room);
-    const chosen = this.#reach(name, most, most, { isCandidate, isWanted: find });
+    const asked = { isCandidate, isWanted: find };
+    const chosen =
+      profileIndex === undefined
+        ? this.#reach(name, most, most, asked)
+        : this.#followProfile(profileIndex, most, asked);
     for (const function_ of [name, ...chosen]) this.#noteCompiled(function_);
     for (const function_ of chosen) this.#openAhead.add(function_);
     return chosen;
@@ -182,12 +203,12 @@ export class Speculator {
   }
 
   /** Candidates that the profile has after `index`. What it has not is called by nobody. */
-  #followProfile(index: number, limit: number): string[] {
+  #followProfile(index: number, limit: number, asked: Asked = this.#guessing): string[] {
     const found: string[] = [];
     const end = Math.min(this.#profile.length, index + 1 + MAX_LOOKAHEAD);
     for (let at = index + 1; at < end && found.length < limit; at++) {
       const name = this.#profile[at];
-      if (name !== undefined && this.#graph.isCandidate(name)) found.push(name);
+      if (name !== undefined && asked.isCandidate(name) && asked.isWanted(name)) found.push(name);
     }
     return found;
   }
@@ -198,16 +219,12 @@ export class Speculator {
    * are passed through.
    * @param limit of candidates.
    * @param branchLimit of those behind branches.
-   * @param options.isWanted asked about each candidate in turn; there is no way past one that is not.
    */
   #reach(
     name: string,
     limit: number,
     branchLimit: number,
-    {
-      isCandidate = (found: string) => this.#graph.isCandidate(found),
-      isWanted = () => true,
-    }: { isCandidate?: (name: string) => boolean; isWanted?: (name: string) => boolean } = {},
+    { isCandidate, isWanted }: Asked = this.#guessing,
   ): string[] {
     const found: string[] = [];
     if (limit === 0) return found;

@@ -160,7 +160,7 @@ export class Guesses {
     return this.#speculator?.openCount ?? 0;
   }
 
-  /** Functions linked without being asked for, from kept objects, and not known to have been called. */
+  /** Functions found and linked without being asked for, and not known to have been called. */
   get openAheadCount(): number {
     return this.#speculator?.openAheadCount ?? 0;
   }
@@ -193,8 +193,8 @@ export class Guesses {
   }
 
   /**
-   * Starts to compile `unit` together with what is likely to be called next, and answers what that is; when its object
-   * was kept, answers which of those were kept too. More that is likely is compiled after it.
+   * Starts to compile `unit` together with what is likely to be called next, and answers what that is; when it is found, answers
+   * what else is. More that is likely is compiled after it.
    */
   choose(
     unit: MaterializationUnit,
@@ -207,11 +207,11 @@ export class Guesses {
     if (!speculator || dylib !== this.#context.dylib) return [];
     const { materializations } = this.#context;
     speculator.noteCalled(name);
-    if (!materializations.isBegun(unit) && this.#takeKept(name))
+    if (!materializations.isBegun(unit) && this.#takeFound(name))
       return unit.source.kind === 'module' ? [] : this.#linkAhead(speculator, name, runner);
     const guesses = speculator.choose(name).flatMap((guess) => dylib.find(guess) ?? []);
-    const found = guesses.filter((guess) => this.#takeKept(guess.name));
-    for (const { name: kept } of found) speculator.noteFound(kept);
+    const found = guesses.filter((guess) => this.#takeFound(guess.name));
+    for (const guess of found) speculator.noteFound(guess.name);
     this.#noteLinkedAhead(found.map((guess) => guess.name));
     const missing = guesses.filter((guess) => !materializations.isBegun(guess));
     const alongCount = materializations.isBegun(unit) || this.#hasFailed(unit, name) ? 0 : MAX_GUESSES_ALONG;
@@ -239,12 +239,12 @@ export class Guesses {
     return started;
   }
 
-  /** Kept functions to link ahead of their calls; those of modules are linked at once. */
+  /** Functions that are found too, to be linked ahead of their calls. */
   #linkAhead(speculator: Speculator, name: string, runner: RunnerContext): MaterializationUnit[] {
     const { dylib } = this.#context;
     const names = speculator.chooseFound(
       name,
-      (candidate) => this.#unlinkedPart(candidate, runner) !== undefined || this.#takeKept(candidate),
+      (candidate) => this.#unlinkedPart(candidate, runner) !== undefined || this.#takeFound(candidate),
     );
     this.#noteLinkedAhead(names);
     return names.flatMap((ahead) => dylib.find(ahead) ?? []);
@@ -254,13 +254,13 @@ export class Guesses {
     if (names.length > 0) this.#context.events.emit({ type: 'linked-ahead', names: names.map(displayName) });
   }
 
-  /** Whether the definition of `name` has an object, be it from an earlier compilation. */
-  #takeKept(name: string): boolean {
+  /** Whether the definition of `name` has an object now: it was kept, or its front end makes it at once. */
+  #takeFound(name: string): boolean {
     const unit = this.#context.dylib.find(name);
     try {
-      return unit !== undefined && this.#context.materializations.takeKept(unit);
+      return unit !== undefined && this.#context.materializations.takeFound(unit);
     } catch {
-      // Its front end has no key for it, which whoever asks for it is told.
+      // Its front end refuses it, or has no key for it, which whoever asks for it is told.
       return false;
     }
   }

@@ -2,8 +2,6 @@ import test from 'ava';
 import {
   type CalleeMeaning,
   compilationEnvironment,
-  FIRST_CODE,
-  firstCodeEnvironment,
   KeyEnvironmentError,
   ObjectKeys,
   programKey,
@@ -51,10 +49,7 @@ function keyIn(circumstances: Circumstances = {}): string {
   } = circumstances;
   const fn = parsed(source);
   const meaningOf = (name: string) => meanings[name] ?? { parameterCount: undefined, isDefined: false };
-  const keys = new ObjectKeys(
-    () => environment,
-    () => firstCodeEnvironment(TARGET),
-  );
+  const keys = new ObjectKeys(() => environment);
   const key = keys.ofFunction(
     kind,
     codegen,
@@ -97,7 +92,6 @@ const DIFFERENT: Record<string, Circumstances> = {
   'a callee that nobody knows': { meanings: { g: OWN } },
   'a callee that is inlined': { inlined: ['def g(x) x;'] },
   'an expression in place of a function': { kind: 'expression' },
-  'code that its front end makes': { codegen: FIRST_CODE },
   'the level': { codegen: 'O2' },
   'the front end': { frontEnd: 'calculator' },
   'the triple': {
@@ -137,11 +131,6 @@ test('the key depends on the libLLVM', (t) => {
   t.true(keys.length > 0);
 });
 
-test('the key of what a front end makes itself depends on no libLLVM', (t) => {
-  const ofFirstCode = (environment: Uint8Array) => keyIn({ codegen: FIRST_CODE, environment });
-  t.is(ofFirstCode(Buffer.from('one')), ofFirstCode(Buffer.from('another')));
-});
-
 test('the operator that a character means is in the key', (t) => {
   const unary = keyIn({ source: 'def unary - (x) 0; def f(x) -x;', meanings: { 'unary-': OWN } });
   const binary = keyIn({ source: 'def f(x) 0 - x;' });
@@ -167,10 +156,7 @@ test('a chain as long as a program can be has a key', (t) => {
 });
 
 test('wrappers, modules and programs have keys of their own', (t) => {
-  const keys = new ObjectKeys(
-    () => compilationEnvironment(TARGET, () => LIBRARY),
-    () => firstCodeEnvironment(TARGET),
-  );
+  const keys = new ObjectKeys(() => compilationEnvironment(TARGET, () => LIBRARY));
   const bytes = Buffer.from('call$double');
   const all = [
     keys.ofWrapper('call$double', 'O1'),
@@ -200,16 +186,13 @@ test('only a libLLVM that is not there, or cannot be read, leaves keys without w
   t.is(t.throws(failing), fault);
 });
 
-test('what keys begin with is asked for once, also where there is none; a front end’s own code has keys all the same', (t) => {
+test('what keys begin with is asked for once, also where there is none', (t) => {
   let count = 0;
   const missing = new KeyEnvironmentError(new LibLLVMError('no library'));
-  const keys = new ObjectKeys(
-    () => {
-      count++;
-      throw missing;
-    },
-    () => firstCodeEnvironment(TARGET),
-  );
+  const keys = new ObjectKeys(() => {
+    count++;
+    throw missing;
+  });
   const key = (codegen: string) =>
     keys.ofFunction(
       'function',
@@ -225,5 +208,4 @@ test('what keys begin with is asked for once, also where there is none; a front 
       missing,
     );
   t.is(count, 1);
-  t.is(key(FIRST_CODE).byteLength, 32);
 });

@@ -72,13 +72,13 @@ test.serial('a run is recorded, and the next one compiles what it called and not
     { cwd },
   );
   t.deepEqual([end, stdout], [0, 'Evaluated to 8.000000\n']);
-  const { compileCallbacks, functionsCompiled, functionsGuessed } = JSON.parse(stderr);
+  const { compileCallbacks, functionsCompiled, functionsLinkedAhead } = JSON.parse(stderr);
   t.deepEqual(
-    { compileCallbacks, functionsCompiled, functionsGuessed },
+    { compileCallbacks, functionsCompiled, functionsLinkedAhead },
     {
       compileCallbacks: 1,
       functionsCompiled: 3,
-      functionsGuessed: 2,
+      functionsLinkedAhead: 2,
     },
   );
 });

@@ -56,7 +56,7 @@ test('errors, warnings and notes are objects, one for each kind', async (t) => {
   const [trap] = (await said('run', '--json', 'a.ks')) as [{ error: { details: string[] } }];
   t.like(trap, { error: { code: 'EXECUTION_TRAP', file: 'a.ks', line: 2, column: 1 } });
   t.regex(trap.error.details[0] ?? '', /^ {2}in deep/);
-  const [warning] = (await said('run', '--json', '--cache-dir=/proc/none', '-e', '1')) as [
+  const [warning] = (await said('run', '--json', '--baseline=off', '--cache-dir=/proc/none', '-e', '1')) as [
     { warning: { message: string } },
   ];
   t.regex(warning.warning.message, /^cannot open the cache directory \/proc\/none: .*; nothing is kept$/);
@@ -96,7 +96,7 @@ test('--version, doctor and cache have an object each', async (t) => {
   t.true(ok);
   t.deepEqual(findings[0], { level: 'ok', what: `Node ${process.version}` });
   const place = join(await folderWith(t), 'cache');
-  await farjit(t, ['run', '--cache-dir', place, '-e', 'def f(x) x; f(1)']);
+  await farjit(t, ['run', '--baseline=off', '--cache-dir', place, '-e', 'def f(x) x; f(1)']);
   const info = JSON.parse((await farjit(t, ['cache', 'info', '--json', '--cache-dir', place])).stdout);
   t.like(info, { place, files: 1 });
   t.true(info.objects > 0 && info.sizeBytes > 0);

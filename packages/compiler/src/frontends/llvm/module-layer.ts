@@ -73,9 +73,9 @@ export function moduleUnit(
     kind: 'module',
     hasInitializers: defines.runLists.length > 0,
     sets: unitSets(defines.sections, defines.declares),
-    findKept: (unit) => {
+    find: (unit) => {
       const slices = caching.find(key(), name);
-      return slices && partsOf(slices, unit);
+      return slices && { parts: partsOf(slices, unit), origin: 'kept' };
     },
     sourceLines: () => lines.find(),
     dropKept: () => caching.drop(key()),
