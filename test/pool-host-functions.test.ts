@@ -1,6 +1,7 @@
-import { JITPool } from '@farjit/compiler';
+import { JIT, JITPool } from '@farjit/compiler';
 import test from 'ava';
 import { kill, startExecutor, startExecutors } from './executor-process.js';
+import { startVersion2Executor } from './frozen-protocol.js';
 import { eventually } from './jit-fixture.js';
 import { countingCodegen, doubles, openPool } from './pool-fixture.js';
 
@@ -81,6 +82,59 @@ test('map refuses where a function in JavaScript could be called again, unless t
     await pool.map('g', data),
     data.map((x) => x + 1),
   );
+});
+
+/** A pool that finds an executor of an earlier release at a URL. */
+class MixedPool extends JITPool {
+  static async withEarlier(urls: readonly string[], earlierUrl: string): Promise<MixedPool> {
+    const pool = new MixedPool({ speculate: 'off' }, async ({ executor, ...options }) => {
+      const isEarlier = typeof executor === 'object' && 'url' in executor && executor.url === earlierUrl;
+      return JIT.create({
+        ...options,
+        ...(isEarlier ? { executor: startVersion2Executor().transport } : executor && { executor }),
+      });
+    });
+    return pool.open(urls);
+  }
+}
+
+test('an executor of an earlier release is told of by name, and is not used as long as there are some', async (t) => {
+  const { url } = await startExecutor(t);
+  const earlierUrl = 'ws://127.0.0.1:9';
+  const pool = await MixedPool.withEarlier([url], earlierUrl);
+  t.teardown(() => pool.close());
+  const earlier = () => pool.executors.find((executor) => executor.url === earlierUrl);
+  const functions = { note: { signature: 'double(double)', call: (_run: unknown, x: number) => x + 1 } };
+  await pool.add(earlierUrl);
+  await eventually(() => earlier()?.state === 'connected', 'it is used');
+  const refusal = {
+    code: 'FEATURE_MISSING',
+    message:
+      /^note is not defined: the executor \(farjit-executor [\d.]+\) is of a release that calls no functions in JavaScript$/,
+  };
+  t.throws(() => pool.define(functions), refusal);
+  // None has been told, so that it may be defined by others.
+  const own = await pool.addC(
+    'double note(double x) { return x + 2; } double f(double x) { return note(x); }',
+  );
+  const f = await pool.lookup('f');
+  t.deepEqual(await Promise.all([f(1), f(2), f(3)]), [3, 4, 5]);
+  own.remove();
+  await pool.remove(earlierUrl);
+  const tracker = pool.define(functions);
+  await pool.addC('double note(double); double f(double x) { return note(x); }');
+  await pool.add(earlierUrl);
+  const { code, message } = refusal;
+  await eventually(() => earlier()?.error !== undefined, 'it is refused');
+  t.like(earlier(), { state: 'connecting', error: { code }, sessionCount: 1 });
+  t.regex(earlier()?.error?.message ?? '', message);
+  t.deepEqual(
+    await Promise.all(Array.from({ length: 20 }, (_, i) => f(i))),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
+  // When there are none any more, it is tried again.
+  tracker.remove();
+  await eventually(() => earlier()?.state === 'connected', 'it is used again');
 });
 
 test('map takes a function that reaches none, and names the one that it reaches', async (t) => {
