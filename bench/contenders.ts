@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
 import type { Command } from './measured-process.js';
@@ -54,6 +56,37 @@ export function lliLazy(peers: Peers): Contender | undefined {
     title: 'lli-22 orc-lazy',
     description: '`lli-22 -jit-kind=orc-lazy program.ll`: one process, no IR passes, code generation at -O2',
     command: ({ irPath }) => ({ program: path, args: ['-jit-kind=orc-lazy', irPath] }),
+    isRight: ({ exitCode }) => exitCode === 0,
+  };
+}
+
+/** LLVM compiling all of it before any of it runs, as fast as it can. */
+export function lliEager(peers: Peers): Contender | undefined {
+  const path = peers.get('lli-22');
+  if (path === undefined) return undefined;
+  return {
+    title: 'lli-22 -O0',
+    description: '`lli-22 -O0 program.ll`: one process, all of it compiled before it runs',
+    command: ({ irPath }) => ({ program: path, args: ['-O0', irPath] }),
+    isRight: ({ exitCode }) => exitCode === 0,
+  };
+}
+
+/** Compiled before anything is measured. */
+export function native(peers: Peers): Contender | undefined {
+  const path = peers.get('clang-22');
+  if (path === undefined) return undefined;
+  return {
+    title: 'native',
+    description: 'the program that `clang-22 -O2 program.ll` has made before',
+    command: ({ irPath }) => {
+      const program = `${irPath}.out`;
+      if (!existsSync(program))
+        execFileSync(path, ['-O2', '-Wno-override-module', '-o', program, irPath], {
+          stdio: ['ignore', 'ignore', 'inherit'],
+        });
+      return { program, args: [] };
+    },
     isRight: ({ exitCode }) => exitCode === 0,
   };
 }

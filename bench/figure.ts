@@ -3,7 +3,8 @@ import { spread, type Table } from './table.js';
 
 /** How much at most. */
 export interface Target {
-  readonly limit: number;
+  /** None for what is measured to show where we stand. */
+  readonly limit?: number;
   /** Better than asked for. */
   readonly stretch?: number;
   /** Of limit, stretch and measurement: `×`, `ms`, `MiB`, … */
@@ -27,19 +28,21 @@ export interface Figure {
   readonly how: string;
 }
 
-export type Verdict = 'stretch' | 'reached' | 'missed' | 'not measured';
+export type Verdict = 'stretch' | 'reached' | 'missed' | 'not measured' | 'no target';
 
 /** The median decides, as it would be printed: nobody is told 0.60 of at most 0.60 and “missed”. */
 export function judge({ target, measured }: Figure): Verdict {
   if ('missing' in measured) return 'not measured';
+  if (target.limit === undefined) return 'no target';
   const median = Number(measured.median.toFixed(target.digits));
   if (target.stretch !== undefined && median <= target.stretch) return 'stretch';
   return median <= target.limit ? 'reached' : 'missed';
 }
 
-/** How many times the target the figure is: at most 1 when it is reached. Nothing is a multiple of none. */
+/** How many times the target the figure is: at most 1 when it is reached. Nothing is a multiple of none, or of no target. */
 export function ofTarget({ target, measured }: Figure): number | undefined {
-  return 'missing' in measured || target.limit === 0 ? undefined : measured.median / target.limit;
+  if ('missing' in measured || target.limit === undefined || target.limit === 0) return undefined;
+  return measured.median / target.limit;
 }
 
 /** The table of figures to reach. */
@@ -67,6 +70,7 @@ export function figureTable(figures: readonly Figure[]): Table {
 }
 
 function targetInWords({ limit, stretch, unit }: Target): string {
+  if (limit === undefined) return '';
   const words = `≤ ${limit} ${unit}`;
   return stretch === undefined ? words : `${words} (stretch ${stretch})`;
 }

@@ -32,6 +32,13 @@ test('a target of none is reached by none', (t) => {
   t.is(ofTarget(figure(0, none)), undefined);
 });
 
+test('what has no target is neither reached nor missed, and is shown', (t) => {
+  const shown = figure(3, { unit: '×', digits: 2 });
+  t.is(judge(shown), 'no target');
+  t.is(ofTarget(shown), undefined);
+  t.deepEqual(figureTable([shown]).rows, [['chain', '', '', '', '3.00 (1.50–6.00) ×', '', 'no target']]);
+});
+
 test('what was not measured is neither reached nor missed', (t) => {
   t.is(judge(MISSING), 'not measured');
   t.is(ofTarget(MISSING), undefined);
