@@ -53,6 +53,38 @@ test('calls, callbacks, commits and sessions are counted one by one', async (t) 
   t.is(closed.get('farjit_sent_bytes_total'), bytesReceived);
 });
 
+test('calls of functions in JavaScript are counted, and show while they wait', async (t) => {
+  const { executor, scrape } = await startMeasured(t, { poolSize: 2 });
+  const { jit } = await openJIT(t, { executor });
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  jit.define({
+    ask: {
+      signature: 'double(double)',
+      call: async (_run, x) => {
+        if (x < 0) throw new Error('less than nothing');
+        await released;
+        return x;
+      },
+    },
+  });
+  await jit.addSource('extern ask(x); def f(x) ask(x);');
+  const f = await jit.lookup('f');
+  const results = Array.from({ length: 5 }, (_, i) => f(i));
+  await eventually(async () => (await scrape()).get('farjit_host_calls_open') === 5, 'all wait');
+  release();
+  await Promise.all(results);
+  await t.throwsAsync(f(-1));
+  const done = await scrape();
+  t.is(done.get('farjit_host_calls_open'), 0);
+  t.is(done.get('farjit_host_calls_total{outcome="returned"}'), 5);
+  t.is(done.get('farjit_host_calls_total{outcome="failed"}'), 1);
+  t.is(done.get('farjit_host_call_duration_seconds_count'), 6);
+  t.is(done.get('farjit_host_calls_total{outcome="lost"}'), undefined);
+});
+
 test('what is under way shows while it is', async (t) => {
   const { open, transforms } = holdCompilations((name) => name === 'f');
   const { executor, scrape } = await startMeasured(t, { poolSize: 2 });

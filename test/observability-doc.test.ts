@@ -28,6 +28,7 @@ test('every metric is documented with its type and labels, and no other', (t) =>
     callsInFlight: 0,
     callsWaiting: 0,
     threadsBlocked: 0,
+    hostCallsOpen: 0,
     runnersWarm: 0,
     runnersMemoryBytes: 0,
     sessionSeconds: 0,

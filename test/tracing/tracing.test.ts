@@ -76,6 +76,40 @@ for (const baseline of BASELINES)
     t.true(spans().every(({ error }) => error === undefined));
   });
 
+test('a call of a function in JavaScript is a span in the trace of the call it is in, and what it does is below it', async (t) => {
+  const { jit, spans } = await openTraced(t, { speculate: 'off' });
+  jit.define({
+    ask: {
+      signature: 'double(double)',
+      call: async (run, x) => {
+        if (x < 0) throw new Error('less than nothing');
+        return x > 10 ? run.call(twice, [x]) : x;
+      },
+    },
+  });
+  await jit.addSource('extern ask(x); def f(x) ask(x); def twice(x) 2 * x;');
+  const twice = await jit.lookup('twice', 'double(double)');
+  const f = await jit.lookup('f', 'double(double)');
+  t.is(await f(1), 1);
+  const before = spans().length;
+  t.is(await f(11), 22);
+  await t.throwsAsync(f(-1), { code: 'HOST_FUNCTION_FAILED' });
+  const after = spans().slice(before);
+  const asked = after.filter(({ name }) => name === 'farjit.host_call');
+  t.is(asked.length, 2);
+  for (const span of asked) {
+    const parent = after.find(({ spanId }) => spanId === span.parentSpanId);
+    t.is(parent?.name, 'farjit.executor.call');
+  }
+  const [fine, failed] = asked;
+  t.deepEqual(
+    after.filter(({ parentSpanId }) => parentSpanId === fine?.spanId).map(({ name }) => name),
+    ['farjit.call'],
+  );
+  t.is(fine?.error, undefined);
+  t.is(failed?.error, 'ask has thrown: less than nothing');
+});
+
 test('without a context manager an application has no span that is active', async (t) => {
   const { jit, provider, spans } = await openTraced(t, { speculate: 'off', optLevel: 0 });
   const application = provider.getTracer('application').startSpan('application');

@@ -43,6 +43,10 @@ export type CallOutcome = (typeof CALL_OUTCOMES)[number];
 export const CALLBACK_OUTCOMES = ['landed', 'failed', 'lost'] as const;
 export type CallbackOutcome = (typeof CALLBACK_OUTCOMES)[number];
 
+/** How a call of a function of the compiler's ended; `lost`: without an answer, or with one that could not be used. */
+export const HOST_CALL_OUTCOMES = ['returned', 'failed', 'lost'] as const;
+export type HostCallOutcome = (typeof HOST_CALL_OUTCOMES)[number];
+
 /** Everything that happens in a host, in order. Metrics and logs read this one stream. */
 export type ExecutorEvent =
   | {
@@ -93,6 +97,7 @@ export type ExecutorEvent =
   | { readonly type: 'call-started' }
   | { readonly type: 'call-ended'; readonly outcome: CallOutcome; readonly durationMs: number }
   | { readonly type: 'callback-ended'; readonly outcome: CallbackOutcome; readonly durationMs: number }
+  | { readonly type: 'host-call-ended'; readonly outcome: HostCallOutcome; readonly durationMs: number }
   | { readonly type: 'commit-applied'; readonly durationMs: number }
   | { readonly type: 'frame'; readonly direction: 'sent' | 'received'; readonly sizeBytes: number };
 

@@ -230,6 +230,11 @@ export class LiveRunner {
     return this.#parts.reentries.blockedCount;
   }
 
+  /** Calls of functions of the compiler's that have not been answered. */
+  get hostCallsOpen(): number {
+    return this.#parts.hostCalls.openCount;
+  }
+
   get callsStarted(): number {
     return this.#parts.calls.startedCount;
   }

@@ -115,6 +115,7 @@ export class Server implements AsyncDisposable {
       callsInFlight: sum(({ callsInFlight }) => callsInFlight),
       callsWaiting: sum(({ callsWaiting }) => callsWaiting),
       threadsBlocked: sum(({ blockedCount }) => blockedCount),
+      hostCallsOpen: sum(({ hostCallsOpen }) => hostCallsOpen),
       runnersWarm: this.#host.runners.warmCount,
       runnersMemoryBytes: sum(({ memoryBytes }) => memoryBytes),
       sessionSeconds: this.#host.turns.usedMs / 1000,

@@ -15,8 +15,9 @@ import { RequestError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
 import { mayCarryCommit } from './commits.js';
-import type { CallbackOutcome, SessionName } from './events.js';
+import type { CallbackOutcome, HostCallOutcome, SessionName } from './events.js';
 import type { Guard } from './guard.js';
+import type { HostCallAnswer, HostCallParams } from './host-calls.js';
 import type { HostResources } from './host-resources.js';
 import { libraryBits } from './libraries.js';
 import { LiveRunner } from './live-runner.js';
@@ -187,14 +188,8 @@ export class SessionRunners {
       lane,
       compile: (generation, trampoline, traceparent, onAnswer) =>
         this.#compile(generation, trampoline, traceparent, onAnswer),
-      callHost: async (generation, params, traceparent, onAnswer) => {
-        await connection.request(hostFunctions.callHost, params, {
-          generation,
-          traceparent,
-          isTraced: false,
-          onResult: onAnswer,
-        });
-      },
+      callHost: (generation, params, traceparent, onAnswer) =>
+        this.#callHost(generation, params, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
         connection.notify(messages.output, { stream, content }, generation),
       onInputTaken: (generation, costBytes, isOpen) =>
@@ -239,6 +234,30 @@ export class SessionRunners {
       );
     } finally {
       host.events.emit({ type: 'callback-ended', outcome, durationMs: monotonicMs() - askedMs });
+    }
+  }
+
+  async #callHost(
+    generation: number,
+    params: HostCallParams,
+    traceparent: string | undefined,
+    onAnswer: (answer: HostCallAnswer) => void,
+  ): Promise<void> {
+    const { connection, host } = this.#context;
+    const askedMs = monotonicMs();
+    let outcome: HostCallOutcome = 'lost';
+    try {
+      await connection.request(hostFunctions.callHost, params, {
+        generation,
+        traceparent,
+        isTraced: false,
+        onResult: (answer) => {
+          onAnswer(answer);
+          outcome = answer.outcome;
+        },
+      });
+    } finally {
+      host.events.emit({ type: 'host-call-ended', outcome, durationMs: monotonicMs() - askedMs });
     }
   }
 

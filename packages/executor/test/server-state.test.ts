@@ -31,6 +31,7 @@ test('what is under way is counted over all sessions', async (t) => {
     callsInFlight: 0,
     callsWaiting: 0,
     threadsBlocked: 0,
+    hostCallsOpen: 0,
     runnersMemoryBytes: 0,
     isDraining: false,
   });

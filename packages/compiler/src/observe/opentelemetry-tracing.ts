@@ -51,16 +51,29 @@ export class OpenTelemetryTracing implements Tracing {
   }
 
   inCallback<T>(traceparent: string | null, details: SpanDetails, work: Work<T>): Promise<T> {
+    return this.#asked('farjit.reenter', traceparent, details, work);
+  }
+
+  inHostCall<T>(
+    traceparent: string | null,
+    details: SpanDetails,
+    work: (span: OpenSpan) => T | Promise<T>,
+  ): Promise<T> {
+    return this.#asked('farjit.host_call', traceparent, details, async (span) => work(span));
+  }
+
+  /** What an executor asks for. */
+  #asked<T>(name: SpanName, traceparent: string | null, details: SpanDetails, work: Work<T>): Promise<T> {
     const asked = parseTraceparent(traceparent);
     const cause = asked && { ...asked, isRemote: true };
     const calls = [...this.#calls].map((span) => span.spanContext());
     const options = { kind: SpanKind.SERVER, attributes: details };
     // The executor is not trusted with other traces than those it was given.
     if (cause && calls.some(({ traceId }) => traceId === cause.traceId))
-      return this.#run('farjit.reenter', options, trace.setSpanContext(ROOT_CONTEXT, cause), work);
+      return this.#run(name, options, trace.setSpanContext(ROOT_CONTEXT, cause), work);
     const linked = [...(cause ? [cause] : []), ...calls.slice(0, MAX_LINKED_CALLS)];
     const links = linked.map((other) => ({ context: other }));
-    return this.#run('farjit.reenter', { ...options, links }, ROOT_CONTEXT, work);
+    return this.#run(name, { ...options, links }, ROOT_CONTEXT, work);
   }
 
   /** The application's, where it has a manager; ours is the same then, or an outer one. */

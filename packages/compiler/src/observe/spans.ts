@@ -3,6 +3,7 @@ export const SPAN_NAMES = [
   'farjit.lookup',
   'farjit.call',
   'farjit.reenter',
+  'farjit.host_call',
   'farjit.speculate',
   'farjit.optimize',
   'farjit.irgen',
@@ -45,4 +46,10 @@ export interface Tracing {
     details: SpanDetails,
     work: (span: OpenSpan) => Promise<T>,
   ): Promise<T>;
+  /** The same for a call of a function in JavaScript; where nobody looks, what `work` gives is given as it is. */
+  inHostCall<T>(
+    traceparent: string | null,
+    details: SpanDetails,
+    work: (span: OpenSpan) => T | Promise<T>,
+  ): T | Promise<T>;
 }

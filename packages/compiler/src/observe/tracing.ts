@@ -11,6 +11,7 @@ export const UNTRACED: Tracing = {
   inBackground: (_name, _details, work) => work(NO_SPAN),
   inCall: (_details, work) => work(NO_SPAN),
   inCallback: (_traceparent, _details, work) => work(NO_SPAN),
+  inHostCall: (_traceparent, _details, work) => work(NO_SPAN),
 };
 
 /**

@@ -38,9 +38,9 @@ export function executorHandlers({
   return {
     reenter: (trampoline, { generation, traceparent }) =>
       reentries.reenter(trampoline, generation, traceparent),
-    callHost: (call, { generation }) => {
+    callHost: (call, { generation, traceparent }) => {
       const runner = runners.ofGeneration(generation);
-      return runner ? hostCalls.call(call, runner) : { outcome: 'failed', token: 0 };
+      return runner ? hostCalls.call(call, runner, traceparent) : { outcome: 'failed', token: 0 };
     },
     functionsHot: noteHot,
     runnerLost: (generation, end) => {

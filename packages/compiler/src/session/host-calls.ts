@@ -5,12 +5,14 @@ import { describeHostFunction } from '../calls/host-function.js';
 import { currentRun, OpenRun } from '../calls/host-run.js';
 import { CALL_HOST_NAME } from '../calls/host-thunk.js';
 import { readWords, writeWord, wrongResult } from '../calls/host-words.js';
+import type { ScalarValue } from '../calls/scalars.js';
 import { HostFunctionError } from '../core/errors.js';
 import type { ObjectPart } from '../core/materialization-unit.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { LinkedGraph } from '../jitlink/link.js';
 import { HostFunctionUnit } from '../layers/host-function-unit.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
+import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
@@ -20,16 +22,22 @@ type HostAnswer = ResultOf<typeof hostFunctions.callHost>;
 const NO_NAMES: readonly string[] = [];
 const NO_ADDRESSES: ReadonlyMap<string, ExecutorAddr> = new Map();
 
+/** What calls of functions in JavaScript work with. */
+export interface HostCallsContext {
+  executor(): ExecutorProcessControl;
+  tracing(): Tracing;
+}
+
 /** Calls of functions in JavaScript: which of them a runner was given, and what becomes of each call. */
 export class HostCalls implements ObjectLinkingPlugin {
-  readonly #executor: () => ExecutorProcessControl;
+  readonly #context: HostCallsContext;
   readonly #given = new WeakMap<RunnerContext, Map<number, HostFunctionUnit>>();
   #openCount = 0;
   readonly #ends = new WeakMap<RunnerContext, AbortController>();
   #lastNumber = 0;
 
-  constructor(executor: () => ExecutorProcessControl) {
-    this.#executor = executor;
+  constructor(context: HostCallsContext) {
+    this.#context = context;
   }
 
   /** For one more function. */
@@ -55,10 +63,9 @@ export class HostCalls implements ObjectLinkingPlugin {
     this.#given.set(runner, given);
     if (given.has(unit.hostNumber)) return;
     given.set(unit.hostNumber, unit);
-    this.#executor().giveHostFunctions(
-      [describeHostFunction(unit.hostNumber, unit.signature)],
-      runner.generation,
-    );
+    this.#context
+      .executor()
+      .giveHostFunctions([describeHostFunction(unit.hostNumber, unit.signature)], runner.generation);
   }
 
   /**
@@ -68,30 +75,45 @@ export class HostCalls implements ObjectLinkingPlugin {
   call(
     { call: id, depth, function: number, arguments: words }: HostCall,
     runner: RunnerContext,
+    traceparent: string | null,
   ): Answer<HostAnswer> | Promise<HostAnswer> {
     const unit = this.#given.get(runner)?.get(number);
     if (!unit)
       throw new ProtocolError(`the executor calls function ${number}, which its runner was not given`);
-    const { signature, implementation } = unit;
+    const { signature } = unit;
     const wrong = wrongWords(signature.parameters, words);
     if (wrong !== undefined) throw new ProtocolError(`the executor ${wrong}, ${unit.name}`);
     const run = this.#open(unit, { id, depth }, runner);
     const values = readWords(signature.parameters, words);
+    const details = { 'farjit.symbol': unit.name, 'farjit.generation': runner.generation };
+    return this.#context
+      .tracing()
+      .inHostCall(traceparent, details, (span) => this.#call(unit, run, values, span));
+  }
+
+  #call(
+    unit: HostFunctionUnit,
+    run: OpenRun,
+    values: readonly ScalarValue[],
+    span: OpenSpan,
+  ): HostAnswer | Promise<HostAnswer> {
+    const { implementation } = unit;
+    const answer = (outcome: Outcome) => answerOf(unit, outcome, run.context.runner, span);
     this.#openCount++;
     let outcome: Outcome;
     try {
       const result = currentRun.run(run, () => implementation(run, ...values));
       // It may be a promise, of whatever kind.
       if (typeof result === 'object' && result !== null)
-        return this.#later(unit, Promise.resolve(result), run);
+        return this.#later(Promise.resolve(result), run, answer);
       outcome = { result };
     } catch (error) {
       outcome = { error };
     }
     const atWork = run.end();
-    if (atWork) return this.#later(unit, outcome, run);
+    if (atWork) return this.#later(outcome, run, answer);
     this.#openCount--;
-    return answerOf(unit, outcome, runner);
+    return answer(outcome);
   }
 
   /** A runner is gone: nobody waits for what was called in it. */
@@ -99,13 +121,17 @@ export class HostCalls implements ObjectLinkingPlugin {
     this.#ends.get(runner)?.abort();
   }
 
-  async #later(unit: HostFunctionUnit, given: Promise<unknown> | Outcome, run: OpenRun): Promise<HostAnswer> {
+  async #later(
+    given: Promise<unknown> | Outcome,
+    run: OpenRun,
+    answer: (outcome: Outcome) => HostAnswer,
+  ): Promise<HostAnswer> {
     const { runner } = run.context;
     try {
       const settled = given instanceof Promise ? await outcomeOf(runner.answerOrLoss(given)) : given;
       // It answers when its thread has come back to wait.
       await outcomeOf(runner.answerOrLoss(Promise.resolve(run.end())));
-      return answerOf(unit, settled, runner);
+      return answer(settled);
     } finally {
       this.#openCount--;
     }
@@ -117,7 +143,7 @@ export class HostCalls implements ObjectLinkingPlugin {
     runner: RunnerContext,
   ): OpenRun {
     const { generation } = runner;
-    const executor = this.#executor();
+    const executor = this.#context.executor();
     const memory = {
       read: (address: ExecutorAddr, sizeBytes: number) =>
         executor.readRunnerMemory(address, sizeBytes, generation),
@@ -147,17 +173,25 @@ function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
   );
 }
 
-function answerOf(unit: HostFunctionUnit, outcome: Outcome, runner: RunnerContext): HostAnswer {
-  if ('error' in outcome) return failed(unit, outcome.error, runner);
+function answerOf(
+  unit: HostFunctionUnit,
+  outcome: Outcome,
+  runner: RunnerContext,
+  span: OpenSpan,
+): HostAnswer {
+  const fail = (error: HostFunctionError): HostAnswer => {
+    span.fail(error.message);
+    return { outcome: 'failed', token: runner.failures.keep(error) };
+  };
+  if ('error' in outcome) {
+    const { error: cause } = outcome;
+    return fail(new HostFunctionError(unit.name, `has thrown: ${wordsOf(cause)}`, { cause }));
+  }
   const { result } = outcome;
   const kind = unit.signature.result;
   const wrong = wrongResult(kind, result);
   if (wrong === undefined) return { outcome: 'returned', value: writeWord(kind, result) };
-  return keep(new HostFunctionError(unit.name, `has returned ${wrong}: its result is ${kind}`), runner);
-}
-
-function failed(unit: HostFunctionUnit, cause: unknown, runner: RunnerContext): HostAnswer {
-  return keep(new HostFunctionError(unit.name, `has thrown: ${wordsOf(cause)}`, { cause }), runner);
+  return fail(new HostFunctionError(unit.name, `has returned ${wrong}: its result is ${kind}`));
 }
 
 /** Anything may be thrown, also what throws when it is asked for words. */
@@ -167,8 +201,4 @@ function wordsOf(cause: unknown): string {
   } catch {
     return 'something without words';
   }
-}
-
-function keep(error: HostFunctionError, runner: RunnerContext): HostAnswer {
-  return { outcome: 'failed', token: runner.failures.keep(error) };
 }

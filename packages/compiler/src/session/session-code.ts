@@ -88,7 +88,10 @@ export class SessionCode {
     materializations: () => this.materializations,
   });
   /** Functions in JavaScript. */
-  readonly hostCalls: HostCalls = new HostCalls(() => this.#context.executor());
+  readonly hostCalls: HostCalls = new HostCalls({
+    executor: () => this.#context.executor(),
+    tracing: () => this.#context.tracing,
+  });
   /** The caller's come before the session's own. */
   readonly #plugins: ObjectLinkingPlugin[] = [
     new StubRedirection(),

@@ -8,6 +8,8 @@ export interface HostState {
   readonly callsWaiting: number;
   /** Threads that wait for compile callbacks. */
   readonly threadsBlocked: number;
+  /** Calls of functions of the compiler's that have not been answered. */
+  readonly hostCallsOpen: number;
   /** Runners that wait for a session. */
   readonly runnersWarm: number;
   /** Of the runners that sessions have, when they were last looked at. */

@@ -58,6 +58,16 @@ export class Metrics {
     'From asking the compiler to its answer being in memory.',
     CALLBACK_BUCKETS_S,
   );
+  readonly #hostCalls = this.#counter(
+    'farjit_host_calls_total',
+    "Calls of functions of the compiler's, by how they ended.",
+    'outcome',
+  );
+  readonly #hostCallSeconds = this.#histogram(
+    'farjit_host_call_duration_seconds',
+    'From asking the compiler for a function to its answer.',
+    CALL_BUCKETS_S,
+  );
   readonly #commits = this.#counter('farjit_commits_applied_total', 'Commits checked and written.');
   readonly #traps = this.#counter('farjit_traps_total', 'Runners that ended in a trap, by signal.', 'signal');
   readonly #limits = this.#counter(
@@ -99,6 +109,11 @@ export class Metrics {
       'farjit_threads_blocked',
       'Threads that wait for compile callbacks.',
       () => stateNow().threadsBlocked,
+    );
+    this.#gauge(
+      'farjit_host_calls_open',
+      "Calls of functions of the compiler's that have not been answered.",
+      () => stateNow().hostCallsOpen,
     );
     this.#gauge('farjit_runners_warm', 'Runners that wait for a session.', () => stateNow().runnersWarm);
     this.#gauge(
@@ -178,6 +193,10 @@ export class Metrics {
       case 'callback-ended':
         this.#callbacks.inc({ outcome: event.outcome });
         this.#callbackSeconds.observe(event.durationMs / 1000);
+        return;
+      case 'host-call-ended':
+        this.#hostCalls.inc({ outcome: event.outcome });
+        this.#hostCallSeconds.observe(event.durationMs / 1000);
         return;
       case 'commit-applied':
         this.#commits.inc();

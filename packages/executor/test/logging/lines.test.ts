@@ -139,6 +139,7 @@ const LINES: readonly [ExecutorEvent, Record<string, unknown> | undefined][] = [
   [{ type: 'call-started' }, undefined],
   [{ type: 'call-ended', outcome: 'trap', durationMs: 1 }, undefined],
   [{ type: 'callback-ended', outcome: 'lost', durationMs: 1 }, undefined],
+  [{ type: 'host-call-ended', outcome: 'lost', durationMs: 1 }, undefined],
   [{ type: 'commit-applied', durationMs: 1 }, undefined],
   [{ type: 'frame', direction: 'sent', sizeBytes: 1 }, undefined],
 ];

@@ -12,6 +12,7 @@ const STATE: HostState = {
   callsInFlight: 5,
   callsWaiting: 7,
   threadsBlocked: 11,
+  hostCallsOpen: 23,
   runnersWarm: 13,
   runnersMemoryBytes: 17,
   sessionSeconds: 19,
@@ -39,6 +40,7 @@ const GAUGES = {
   farjit_calls_in_flight: 5,
   farjit_calls_waiting: 7,
   farjit_threads_blocked: 11,
+  farjit_host_calls_open: 23,
   farjit_runners_warm: 13,
   farjit_runners_memory_bytes: 17,
   farjit_session_host_seconds_total: 19,
@@ -121,6 +123,13 @@ const COUNTED: readonly [ExecutorEvent, Record<string, number>][] = [
     {
       'farjit_callbacks_total{outcome="landed"}': 1,
       ...histogram('farjit_callback_duration_seconds', 1, [1, 2.5, 10]),
+    },
+  ],
+  [
+    { type: 'host-call-ended', outcome: 'failed', durationMs: 1000 },
+    {
+      'farjit_host_calls_total{outcome="failed"}': 1,
+      ...histogram('farjit_host_call_duration_seconds', 1, [1, 10, 60, 600]),
     },
   ],
   [{ type: 'commit-applied', durationMs: 1 }, { farjit_commits_applied_total: 1 }],

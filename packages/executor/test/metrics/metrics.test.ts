@@ -2,7 +2,13 @@ import type { RunnerEnd } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import { LIMIT_NAMES } from '@farjit/protocol/limits';
 import test from 'ava';
-import { CALL_OUTCOMES, CALLBACK_OUTCOMES, type ExecutorEvent, ExecutorEvents } from '../../src/events.js';
+import {
+  CALL_OUTCOMES,
+  CALLBACK_OUTCOMES,
+  type ExecutorEvent,
+  ExecutorEvents,
+  HOST_CALL_OUTCOMES,
+} from '../../src/events.js';
 import { LOCAL_IDENTITY } from '../../src/identity.js';
 import { Metrics } from '../../src/metrics/metrics.js';
 
@@ -12,6 +18,7 @@ const NOTHING = {
   callsInFlight: 0,
   callsWaiting: 0,
   threadsBlocked: 0,
+  hostCallsOpen: 0,
   runnersWarm: 0,
   runnersMemoryBytes: 0,
   sessionSeconds: 0,
@@ -55,6 +62,7 @@ test('sessions, names and addresses make no series', async (t) => {
       { type: 'runner-started', session, generation: i, processId: i, wasWarm: false },
       { type: 'limit-reached', session, limit: { name: LIMIT_NAMES[0] ?? 'data', value: i } },
       ...CALL_OUTCOMES.map((outcome) => ({ type: 'call-ended', outcome, durationMs: i }) as const),
+      ...HOST_CALL_OUTCOMES.map((outcome) => ({ type: 'host-call-ended', outcome, durationMs: i }) as const),
       ...CALLBACK_OUTCOMES.map((outcome) => ({ type: 'callback-ended', outcome, durationMs: i }) as const),
     ];
   });
