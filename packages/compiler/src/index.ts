@@ -80,6 +80,7 @@ export type {
 } from './core/jit-dylib.js';
 export type {
   CompileReport,
+  FoundParts,
   Interface as UnitInterface,
   MaterializationResponsibility,
   MaterializationUnit,
@@ -87,6 +88,7 @@ export type {
   ObjectSource,
   PartDescription,
   PartsByName,
+  PartsOrigin,
   UnitSets,
 } from './core/materialization-unit.js';
 export type { SymbolFlags, SymbolFlagsMap } from './core/symbol-flags.js';
