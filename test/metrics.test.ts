@@ -77,11 +77,12 @@ test('calls of functions in JavaScript are counted, and show while they wait', a
   release();
   await Promise.all(results);
   await t.throwsAsync(f(-1));
+  const counted = async () => (await scrape()).get('farjit_host_call_duration_seconds_count') === 6;
+  await eventually(counted, 'the last is counted');
   const done = await scrape();
   t.is(done.get('farjit_host_calls_open'), 0);
   t.is(done.get('farjit_host_calls_total{outcome="returned"}'), 5);
   t.is(done.get('farjit_host_calls_total{outcome="failed"}'), 1);
-  t.is(done.get('farjit_host_call_duration_seconds_count'), 6);
   t.is(done.get('farjit_host_calls_total{outcome="lost"}'), undefined);
 });
 
@@ -106,10 +107,13 @@ test('what is under way shows while it is', async (t) => {
   t.true((await memoryBytes()) < 64 * 1024 * 1024);
   open();
   await Promise.all(results);
+  const landed = 'farjit_callbacks_total{outcome="landed"}';
+  // The threads go on before it is counted.
+  await eventually(async () => (await scrape()).get(landed) !== undefined, 'the callback is counted');
   const done = await scrape();
   t.is(done.get('farjit_threads_blocked'), 0);
   t.is(done.get('farjit_calls_in_flight'), 0);
-  t.is(done.get('farjit_callbacks_total{outcome="landed"}'), 1);
+  t.is(done.get(landed), 1);
   await eventually(async () => (await scrape()).get('farjit_runners_warm') === 2, 'the pool is full again');
   t.is(done.get('farjit_runners_started_total{source="pool"}'), 1);
 });
