@@ -1,4 +1,4 @@
-import { CodegenPool, JIT, type StatisticsSnapshot } from '@farjit/compiler';
+import { CodegenPool, type ExtractionMode, JIT, type StatisticsSnapshot } from '@farjit/compiler';
 import { addCompiled } from '#compiler/src/frontends/llvm/c-compiler.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { startExecutor } from '../executor-process.js';
@@ -26,21 +26,29 @@ export class FarJIT {
   readonly #codegen: CodegenPool;
   readonly #endings: (() => unknown)[];
   readonly #deadlineMs: number;
+  readonly #extraction: ExtractionMode;
 
   private constructor(
     url: string,
     codegen: CodegenPool,
     endings: (() => unknown)[],
-    { deadlineMs }: { readonly deadlineMs: number },
+    { deadlineMs, extraction }: { readonly deadlineMs: number; readonly extraction: ExtractionMode },
   ) {
     this.#url = url;
     this.#codegen = codegen;
     this.#endings = endings;
     this.#deadlineMs = deadlineMs;
+    this.#extraction = extraction;
   }
 
   /** Starts them; the executor ends with this process at the latest. */
-  static async start(jobs: number, { deadlineMs = DEADLINE_MS } = {}): Promise<FarJIT> {
+  static async start(
+    jobs: number,
+    {
+      deadlineMs = DEADLINE_MS,
+      extraction = 'off',
+    }: { readonly deadlineMs?: number; readonly extraction?: ExtractionMode } = {},
+  ): Promise<FarJIT> {
     const endings: (() => unknown)[] = [];
     const teardown = (ending: () => unknown) => void endings.unshift(ending);
     const { url } = await startExecutor({ teardown }, undefined, [
@@ -49,7 +57,7 @@ export class FarJIT {
     ]);
     const codegen = new CodegenPool({ libLLVM: () => findLibLLVM().path, size: jobs });
     endings.unshift(() => codegen.stop());
-    return new FarJIT(url, codegen, endings, { deadlineMs });
+    return new FarJIT(url, codegen, endings, { deadlineMs, extraction });
   }
 
   async run({ program, inputs }: BuiltProgram, { eager, optLevel }: Mode): Promise<FarJITRun> {
@@ -58,6 +66,7 @@ export class FarJIT {
     const jit = await JIT.create({
       executor: { url: this.#url },
       codegen: this.#codegen,
+      extraction: this.#extraction,
       ...(optLevel === undefined ? {} : { optLevel }),
       onOutput: (stream, content) => {
         output[stream] += Buffer.from(content).toString('latin1');

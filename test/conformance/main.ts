@@ -36,6 +36,7 @@ output and error, and their exit codes. Installs and fetches what the suites nee
   --short             a handful of programs of the suites that are not the project's own
   --seed N            first seed of csmith (default 1)
   --jobs N            programs at a time (default: one for each core)
+  --extraction MODE   which modules are compiled piece by piece: on for all that can be, auto, off (default: off)
   --no-peers          runs nothing with lli of LLVM 22
   --continue          leaves out programs that have been run in these modes before, right or wrong
   --write-docs        adds what runs on this machine have shown to what is recorded, and writes docs/conformance.md of it all;
@@ -50,6 +51,8 @@ Exit code 1 when a program ends otherwise than natively, and is not listed as on
 
 /** What is known of all suites, in the repository. */
 const RESULTS = fileURLToPath(new URL('../../conformance/results', import.meta.url));
+
+const EXTRACTION_MODES = ['auto', 'on', 'off'] as const;
 
 const PROGRESS_MS = 10_000;
 
@@ -68,6 +71,7 @@ async function main(): Promise<number> {
       'write-docs': { type: 'string' },
       results: { type: 'string', default: RESULTS },
       programs: { type: 'string' },
+      extraction: { type: 'string', default: 'off' },
       'no-peers': { type: 'boolean', default: false },
       continue: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -90,7 +94,8 @@ async function main(): Promise<number> {
     firstSeed: wholeNumber('seed', values.seed),
   };
   const directory = mkdtempSync(join(tmpdir(), 'farjit-conformance-'));
-  const farjit = await FarJIT.start(jobs);
+  const [extraction = 'off'] = named('extraction', values.extraction, EXTRACTION_MODES, (name) => name);
+  const farjit = await FarJIT.start(jobs, { extraction });
   try {
     const libLLVM = findLibLLVM();
     const clang = findClang(libLLVM.path);

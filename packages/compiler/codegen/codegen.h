@@ -115,6 +115,7 @@ enum farjit_definition {
 	FARJIT_DEFINITION_SECTION = 7,	 /* none: a variable is in a section, and the name is that one's */
 	FARJIT_DEFINITION_OWN_LIBRARY = 8, /* none: a function of the module has this name of one that LLVM knows by heart */
 	FARJIT_DEFINITION_PASSING = 9,	   /* none: the function of this name, which was before, is passed what follows */
+	FARJIT_DEFINITION_WHOLE = 11, /* none: the module cannot be compiled in pieces, and the name says why */
 	FARJIT_DEFINITION_ALIAS = 10, /* none: the function of this name, which was before, is that of the name that follows */
 };
 
@@ -162,10 +163,28 @@ struct farjit_bytes {
 	size_t length;
 };
 
+/* What of a module is compiled. */
+enum farjit_piece {
+	FARJIT_PIECE_WHOLE = 0,
+	FARJIT_PIECE_FUNCTIONS = 1, /* those asked for, and some that they call */
+	FARJIT_PIECE_DATA = 2,	    /* no function, and all else */
+	FARJIT_PIECE_REST = 3,	    /* all functions that have not been compiled */
+	FARJIT_PIECE_COUNT,
+};
+
+/*
+ * Behind the name of what only its module can name, in the objects of pieces: this and a letter for what it is. A module that
+ * has it in a name is compiled as a whole.
+ */
+#define FARJIT_LOCAL_MARK '\x02'
+#define FARJIT_LOCAL_FUNCTION 'f'
+#define FARJIT_LOCAL_DATA 'd'
+
 /*
  * A request, little-endian: u32 length of what follows; u32 id; u8 product; u8 LLVMCodeGenOptLevel; u16 form; u16
- * count of program-defined names; u16 0; then byte strings, each a u32 length and the bytes with a NUL that is not
- * counted: name, triple, CPU, features, passes, the names, and the module.
+ * count of program-defined names; u16 enum farjit_piece; u32 functions that a piece may have; then byte strings, each a
+ * u32 length and the bytes with a NUL that is not counted: name, triple, CPU, features, passes, the names, the functions
+ * asked for and those compiled before, each with a NUL behind it, and the module.
  */
 struct farjit_request {
 	uint32_t id;
@@ -173,9 +192,12 @@ struct farjit_request {
 	uint8_t opt_level;
 	uint16_t form;
 	uint16_t program_defined_count;
+	uint16_t piece;
+	uint32_t most_functions;
 	struct farjit_bytes name, triple, cpu, features, passes;
 	/* Where the names begin; read with farjit_next_bytes. */
 	const char *program_defined;
+	struct farjit_bytes asked, compiled;
 	struct farjit_bytes module;
 	/* Everything above points into it; from calloc. */
 	char *storage;
@@ -208,6 +230,31 @@ void farjit_answer(uint32_t id, enum farjit_status status, const struct farjit_t
  */
 void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 			   const struct farjit_request *request);
+
+/* Before a module is cut, of which farjit_prepare_module does the rest. */
+void farjit_prepare_whole(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			  const struct farjit_request *request);
+void farjit_prepare_piece(LLVMContextRef context, LLVMModuleRef module, const struct farjit_request *request);
+/* NULL: there is none. A name's leading \1 tells LLVM not to mangle it and is not part of the symbol. */
+LLVMValueRef farjit_find_function(LLVMModuleRef module, const struct farjit_bytes *symbol);
+
+/* whole.c */
+/* Why a module, which is read and verified, cannot be compiled in pieces; NULL when it can. */
+const char *farjit_why_whole(LLVMModuleRef module);
+
+/* extract.c */
+/* Opens bitcode without reading bodies. NULL: it is none. */
+LLVMModuleRef farjit_open_lazily(LLVMContextRef context, const struct farjit_request *request);
+/*
+ * Makes a piece of a module that was opened lazily: bodies are read of its functions, all else that it defines is declared.
+ * What only the module could name gets a marked name for all pieces. False: a function that was asked for is not there, or
+ * the piece cannot be apart from another, in words.
+ */
+bool farjit_extract(LLVMModuleRef module, LLVMTargetMachineRef machine, const struct farjit_request *request,
+		    char *words, size_t size);
+
+/* Whether the bodies in a piece are sound; all else was verified with the whole module. */
+bool farjit_is_piece_sound(LLVMModuleRef module);
 
 /* replay.c */
 /* Makes the calls of a recording. NULL: it is none. */

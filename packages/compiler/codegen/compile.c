@@ -222,15 +222,47 @@ static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struc
 		llvm.LLVMDisposeMemoryBuffer(buffer);
 }
 
+/* A piece of the module, verified and prepared; of the rest no body has been read. */
+static LLVMModuleRef read_piece(LLVMContextRef context, LLVMTargetMachineRef machine,
+				const struct farjit_request *request, struct failure *failure)
+{
+	LLVMModuleRef module = farjit_open_lazily(context, request);
+	if (!module) {
+		/* The diagnostic handler has been told why, which is what compilation tells otherwise. */
+		failure->status = FARJIT_STATUS_BITCODE;
+		return NULL;
+	}
+	char words[FARJIT_MAX_MESSAGE_BYTES];
+	farjit_prepare_whole(context, module, machine, request);
+	if (!farjit_extract(module, machine, request, words, sizeof words))
+		fail(failure, FARJIT_STATUS_COMPILE, "", words);
+	else if (farjit_is_piece_sound(module) || is_sound(module, failure)) {
+		farjit_prepare_piece(context, module, request);
+		return module;
+	}
+	llvm.LLVMDisposeModule(module);
+	return NULL;
+}
+
+static LLVMModuleRef read_prepared(LLVMContextRef context, LLVMTargetMachineRef machine,
+				   const struct farjit_request *request, struct failure *failure)
+{
+	if (request->piece != FARJIT_PIECE_WHOLE)
+		return read_piece(context, machine, request, failure);
+	LLVMModuleRef module = read_module(context, request, failure);
+	if (module)
+		farjit_prepare_module(context, module, machine, request);
+	return module;
+}
+
 static void compile_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
 	struct farjit_timings timings = {0};
 	double start_ms = now_ms();
 	LLVMTargetMachineRef machine = target_machine(request, failure);
-	LLVMModuleRef module = machine ? read_module(context, request, failure) : NULL;
+	LLVMModuleRef module = machine ? read_prepared(context, machine, request, failure) : NULL;
 	if (!module)
 		return;
-	farjit_prepare_module(context, module, machine, request);
 	timings.parse_ms = now_ms() - start_ms;
 	start_ms = now_ms();
 	run_passes(module, machine, request, failure);

@@ -10,7 +10,6 @@ enum {
 	LLVMAppendingLinkage = 7,
 	LLVMExternalWeakLinkage = 12,
 	LLVMCommonLinkage = 14,
-	LLVMHiddenVisibility = 1,
 };
 
 enum { LLVMBitCast = 41 /* of LLVMOpcode */ };
@@ -394,6 +393,9 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 		put_bare(out, FARJIT_DEFINITION_ASSEMBLY, "", 0);
 	put_run_lists(out, module);
 	put_sections(out, module);
+	const char *reason = farjit_why_whole(module);
+	if (reason)
+		put_bare(out, FARJIT_DEFINITION_WHOLE, reason, strlen(reason));
 	if (fclose(out) != 0)
 		abort();
 	return description;

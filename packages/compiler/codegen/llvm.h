@@ -25,6 +25,8 @@ typedef struct LLVMOpaqueTargetMachine *LLVMTargetMachineRef;
 typedef struct LLVMOpaqueTargetData *LLVMTargetDataRef;
 typedef struct LLVMOpaquePassBuilderOptions *LLVMPassBuilderOptionsRef;
 typedef struct LLVMOpaqueError *LLVMErrorRef;
+typedef struct LLVMOpaquePassManager *LLVMPassManagerRef;
+typedef struct LLVMOpaqueUse *LLVMUseRef;
 typedef void (*LLVMDiagnosticHandler)(LLVMDiagnosticInfoRef, void *);
 typedef void (*LLVMFatalErrorHandler)(const char *reason);
 
@@ -45,8 +47,10 @@ enum {
 	LLVMLinkOnceODRLinkage = 3,
 	LLVMWeakAnyLinkage = 5,
 	LLVMWeakODRLinkage = 6,
+	LLVMExternalLinkage = 0,
 	LLVMInternalLinkage = 8,
 	LLVMPrivateLinkage = 9,
+	LLVMHiddenVisibility = 1,
 	LLVMNoDeduplicateComdatSelectionKind = 3,
 	LLVMDSError = 0,
 	LLVMAssemblyFile = 0,
@@ -70,6 +74,22 @@ enum {
 	X(size_t, LLVMGetBufferSize, (LLVMMemoryBufferRef))                                                            \
 	X(void, LLVMDisposeMemoryBuffer, (LLVMMemoryBufferRef))                                                        \
 	X(LLVMBool, LLVMParseBitcodeInContext, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *, char **))        \
+	X(LLVMBool, LLVMGetBitcodeModuleInContext2, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *))            \
+	X(LLVMPassManagerRef, LLVMCreateFunctionPassManagerForModule, (LLVMModuleRef))                                 \
+	X(LLVMBool, LLVMRunFunctionPassManager, (LLVMPassManagerRef, LLVMValueRef))                                    \
+	X(void, LLVMDisposePassManager, (LLVMPassManagerRef))                                                          \
+	X(void, LLVMSetVisibility, (LLVMValueRef, int))                                                                \
+	X(void, LLVMDeleteGlobal, (LLVMValueRef))                                                                      \
+	X(int, LLVMGetInstructionOpcode, (LLVMValueRef))                                                               \
+	X(LLVMValueRef, LLVMGetCalledValue, (LLVMValueRef))                                                            \
+	X(LLVMValueRef, LLVMIsABlockAddress, (LLVMValueRef))                                                           \
+	X(LLVMValueRef, LLVMIsAInstruction, (LLVMValueRef))                                                            \
+	X(LLVMValueRef, LLVMBasicBlockAsValue, (LLVMBasicBlockRef))                                                    \
+	X(LLVMBasicBlockRef, LLVMGetInstructionParent, (LLVMValueRef))                                                 \
+	X(LLVMValueRef, LLVMGetBasicBlockParent, (LLVMBasicBlockRef))                                                  \
+	X(LLVMUseRef, LLVMGetFirstUse, (LLVMValueRef))                                                                 \
+	X(LLVMUseRef, LLVMGetNextUse, (LLVMUseRef))                                                                    \
+	X(LLVMValueRef, LLVMGetUser, (LLVMUseRef))                                                                     \
 	X(LLVMBool, LLVMParseIRInContext, (LLVMContextRef, LLVMMemoryBufferRef, LLVMModuleRef *, char **))             \
 	X(LLVMMemoryBufferRef, LLVMWriteBitcodeToMemoryBuffer, (LLVMModuleRef))                                        \
 	X(void, LLVMDisposeModule, (LLVMModuleRef))                                                                    \
@@ -83,6 +103,7 @@ enum {
 	X(char *, LLVMCopyStringRepOfTargetData, (LLVMTargetDataRef))                                                  \
 	X(char *, LLVMPrintModuleToString, (LLVMModuleRef))                                                            \
 	X(LLVMBool, LLVMVerifyModule, (LLVMModuleRef, int, char **))                                                   \
+	X(LLVMBool, LLVMVerifyFunction, (LLVMValueRef, int))                                                           \
 	X(LLVMValueRef, LLVMGetFirstFunction, (LLVMModuleRef))                                                         \
 	X(LLVMValueRef, LLVMGetNextFunction, (LLVMValueRef))                                                           \
 	X(LLVMValueRef, LLVMGetNamedFunction, (LLVMModuleRef, const char *))                                           \

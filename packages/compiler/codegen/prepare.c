@@ -48,7 +48,7 @@ static void place_in_own_section(LLVMModuleRef module, LLVMValueRef function, un
 		return;
 	size_t length;
 	const char *name = llvm.LLVMGetValueName2(function, &length);
-	/* As in find_function. */
+	/* As in farjit_find_function. */
 	if (length > 0 && name[0] == 1) {
 		name++;
 		length--;
@@ -85,8 +85,7 @@ static void mark_callers(LLVMContextRef context, LLVMModuleRef module, const str
 			llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, no_builtin);
 }
 
-/* NULL: there is none. A name's leading \1 tells LLVM not to mangle it and is not part of the symbol. */
-static LLVMValueRef find_function(LLVMModuleRef module, const struct farjit_bytes *symbol)
+LLVMValueRef farjit_find_function(LLVMModuleRef module, const struct farjit_bytes *symbol)
 {
 	LLVMValueRef function = llvm.LLVMGetNamedFunction(module, symbol->start);
 	if (function)
@@ -106,7 +105,7 @@ static void mark_program_defined(LLVMContextRef context, LLVMModuleRef module, c
 	const char *at = request->program_defined;
 	for (uint16_t i = 0; i < request->program_defined_count; i++) {
 		struct farjit_bytes name = farjit_next_bytes(&at);
-		LLVMValueRef function = find_function(module, &name);
+		LLVMValueRef function = farjit_find_function(module, &name);
 		if (!function)
 			continue;
 		llvm.LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
@@ -168,8 +167,8 @@ static void prepare_definitions(LLVMContextRef context, LLVMModuleRef module, bo
 	}
 }
 
-void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
-			   const struct farjit_request *request)
+void farjit_prepare_whole(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			  const struct farjit_request *request)
 {
 	llvm.LLVMSetTarget(module, request->triple.start);
 	LLVMTargetDataRef layout = llvm.LLVMCreateTargetDataLayout(machine);
@@ -177,8 +176,19 @@ void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTar
 	llvm.LLVMDisposeTargetData(layout);
 	keep_definitions(module);
 	mark_program_defined(context, module, request);
+}
+
+void farjit_prepare_piece(LLVMContextRef context, LLVMModuleRef module, const struct farjit_request *request)
+{
 	/* A copy of a function would share its section. */
 	if (request->product != FARJIT_PRODUCT_BITCODE)
 		/* Functions of doubles, as they are recorded, come without tables. */
 		prepare_definitions(context, module, request->form != FARJIT_FORM_RECORDING);
+}
+
+void farjit_prepare_module(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
+			   const struct farjit_request *request)
+{
+	farjit_prepare_whole(context, module, machine, request);
+	farjit_prepare_piece(context, module, request);
 }

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { REQUEST_HEADER_BYTES = 12, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
+enum { REQUEST_HEADER_BYTES = 16, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
 
 static bool read_whole(char *target, size_t length)
 {
@@ -65,8 +65,12 @@ bool farjit_read_request(struct farjit_request *request)
 		request->opt_level = (uint8_t)storage[5];
 		memcpy(&request->form, storage + 6, 2);
 		memcpy(&request->program_defined_count, storage + 8, 2);
+		memcpy(&request->piece, storage + 10, 2);
+		memcpy(&request->most_functions, storage + 12, 4);
 		if (request->product < FARJIT_PRODUCT_COUNT && request->form < FARJIT_FORM_COUNT &&
-		    holds_strings(at, storage + length, 6u + request->program_defined_count)) {
+		    request->piece < FARJIT_PIECE_COUNT &&
+		    (request->piece == FARJIT_PIECE_WHOLE || request->form == FARJIT_FORM_BITCODE) &&
+		    holds_strings(at, storage + length, 8u + request->program_defined_count)) {
 			request->storage = storage;
 			request->name = farjit_next_bytes(&at);
 			request->triple = farjit_next_bytes(&at);
@@ -76,6 +80,8 @@ bool farjit_read_request(struct farjit_request *request)
 			request->program_defined = at;
 			for (uint16_t i = 0; i < request->program_defined_count; i++)
 				farjit_next_bytes(&at);
+			request->asked = farjit_next_bytes(&at);
+			request->compiled = farjit_next_bytes(&at);
 			request->module = farjit_next_bytes(&at);
 			return true;
 		}

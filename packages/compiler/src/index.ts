@@ -140,8 +140,8 @@ export type { AddedMember, ArchiveMembers, MemberContext } from './frontends/llv
 export type { COptions } from './frontends/llvm/c-compiler.js';
 export { CCompilerError, type CDiagnostic, CSourceError } from './frontends/llvm/c-errors.js';
 export type { CLanguage } from './frontends/llvm/c-language.js';
-export type { VerifiedModule } from './frontends/llvm/module-layer.js';
 export type { SignatureWords } from './frontends/llvm/object-unit.js';
+export type { VerifiedModule } from './frontends/llvm/verified-module.js';
 export type { IRBlock, IRBuilder, IRFunction, IRValue } from './ir/ir-builder.js';
 export type { ScalarType, StructType, Type as IRTypeBase } from './ir/types.js';
 export {
@@ -207,6 +207,7 @@ export type {
   WrapperCodeRequest,
 } from './layers/front-end.js';
 export type { IRTransform, TransformedModule } from './layers/ir-transform-layer.js';
+export type { ExtractionMode } from './layers/layer-stack.js';
 export type { ObjectLinkingPlugin } from './layers/object-linking-plugin.js';
 export { PluginError } from './layers/plugins/plugin-error.js';
 export type { BuiltModule } from './llvm/bitcode.js';

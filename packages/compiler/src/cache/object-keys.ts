@@ -108,6 +108,11 @@ export class ObjectKeys {
     return sha256(Buffer.concat([this.#prefix('source', JSON.stringify([compiler, options])), preprocessed]));
   }
 
+  /** Of what a module compiled piece by piece has under a name. @param module the key of the whole module. */
+  ofPiece(module: Uint8Array, name: string): Uint8Array {
+    return sha256(Buffer.concat([this.#prefix('piece', ''), module, Buffer.from(name)]));
+  }
+
   /** Of the lines that an object's functions come from. @param object its own key. */
   ofLines(object: Uint8Array): Uint8Array {
     return sha256(Buffer.concat([this.#prefix('lines', ''), object]));

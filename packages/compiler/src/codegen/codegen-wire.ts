@@ -1,4 +1,4 @@
-import type { CompileInput } from './compile-input.js';
+import type { CompileInput, ModulePiece } from './compile-input.js';
 
 /** What a request asks for: `enum farjit_product` of `codegen.h`. */
 const PRODUCT = { object: 0, asm: 1, ir: 2, interface: 3, bitcode: 4 } as const;
@@ -6,6 +6,10 @@ export type Product = keyof typeof PRODUCT;
 
 /** How a module is written down: `enum farjit_form` of `codegen.h`. */
 const FORM = { bitcode: 0, recording: 1, assembly: 2 } as const;
+
+/** What of a module is compiled: `enum farjit_piece` of `codegen.h`. */
+const PIECE = { whole: 0, functions: 1, data: 2, rest: 3 } as const;
+const WHOLE = { kind: 'whole', asked: [], compiled: [], most: 0 } as const;
 
 /** How an answer ended: `enum farjit_status` of `codegen.h`. */
 export enum Status {
@@ -36,6 +40,8 @@ export interface CodegenAnswer {
   readonly content: Buffer;
 }
 
+/** Of a request, its length included. */
+const HEADER_BYTES = 20;
 /** Of an answer, its length included. */
 const ANSWER_HEADER_BYTES = 36;
 /**
@@ -54,9 +60,15 @@ export function encodeRequest(
   { product, codeGenOptLevel, passes, input }: CodegenRequest,
 ): Buffer {
   const { name, target, programDefined = [], ir } = input;
-  const texts = [name, target.triple, target.cpuName, target.cpuFeatures, passes, ...programDefined];
+  const piece: Omit<ModulePiece, 'kind'> & { kind: keyof typeof PIECE } = input.piece ?? WHOLE;
+  const names = [piece.asked, piece.compiled].map((each) => each.map((one) => `${one}\0`).join(''));
+  const texts = [
+    ...[name, target.triple, target.cpuName, target.cpuFeatures, passes],
+    ...programDefined,
+    ...names,
+  ];
   const sizes = texts.map((text) => Buffer.byteLength(text));
-  const total = sizes.reduce((sum, size) => sum + size + 5, 16) + ir.bytes.byteLength + 5;
+  const total = sizes.reduce((sum, size) => sum + size + 5, HEADER_BYTES) + ir.bytes.byteLength + 5;
   const bytes = Buffer.allocUnsafe(total);
   bytes.writeUInt32LE(total - 4, 0);
   bytes.writeUInt32LE(id, 4);
@@ -64,8 +76,9 @@ export function encodeRequest(
   bytes.writeUInt8(codeGenOptLevel, 9);
   bytes.writeUInt16LE(FORM[ir.form], 10);
   bytes.writeUInt16LE(programDefined.length, 12);
-  bytes.writeUInt16LE(0, 14);
-  let at = 16;
+  bytes.writeUInt16LE(PIECE[piece.kind], 14);
+  bytes.writeUInt32LE(piece.most, 16);
+  let at = HEADER_BYTES;
   texts.forEach((text, index) => {
     at = bytes.writeUInt32LE(sizes[index] ?? 0, at);
     at += bytes.write(text, at);

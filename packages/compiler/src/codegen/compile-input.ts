@@ -1,6 +1,18 @@
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
 
+/** What of a module is compiled. */
+export interface ModulePiece {
+  /** Functions with some that they call; all that is no function; all functions that are left. */
+  readonly kind: 'functions' | 'data' | 'rest';
+  /** Functions that are asked for, of `functions`. */
+  readonly asked: readonly string[];
+  /** Functions that other pieces have. */
+  readonly compiled: readonly string[];
+  /** How many functions there may be in it, unless more are asked for. */
+  readonly most: number;
+}
+
 /** One module to compile: plain data, so that it can go to another process or be a cache's key. */
 export interface CompileInput {
   /** The module's name, for messages. */
@@ -14,6 +26,8 @@ export interface CompileInput {
   programDefined?: readonly string[];
   /** No thread is blocked for it: whatever else there is to compile comes first. */
   canWait?: boolean;
+  /** What of it is compiled: all of it unless given. Only bitcode has pieces. */
+  piece?: ModulePiece | undefined;
   /** It holds functions that nobody has asked for: it is given up after a short share of the time a module may take. */
   holdsGuesses?: boolean;
 }

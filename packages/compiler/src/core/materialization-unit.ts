@@ -19,6 +19,8 @@ export interface CompileReport {
   readonly compiler: UnitCompiler;
   readonly objectBytes: number;
   readonly timings: CompileTimings;
+  /** Of a piece of a unit, the functions that are in it; undefined for all of the unit. */
+  readonly functions?: readonly string[];
 }
 
 /** What is told of a part before it is linked. */
@@ -109,6 +111,22 @@ export function unitSets(members: Iterable<string>, references: Iterable<string>
   return sets.members.size + walked.size === 0 ? undefined : sets;
 }
 
+/** Makes an object piece by piece: what has been asked for, with what is likely to be asked for next. */
+export interface PieceSource {
+  /**
+   * What an earlier session has kept of a function and those that it may call, or of all that is no function; undefined where
+   * it has not.
+   * @param made names that need not be in it.
+   */
+  findKept(unit: MaterializationUnit, name: string, made: PartsByName): PartsByName | undefined;
+  /** The piece with a function and some that it calls. @param made names that need not be in it. */
+  makeFunction(unit: MaterializationUnit, name: string, made: PartsByName): Promise<FoundParts>;
+  /** All that is no function. */
+  makeData(unit: MaterializationUnit): Promise<FoundParts>;
+  /** All functions that are in no piece. @param made names that need not be in it. */
+  makeRest(unit: MaterializationUnit, made: PartsByName): Promise<FoundParts>;
+}
+
 /** Makes a unit's object when it is first needed, and takes it apart. */
 export interface ObjectSource {
   readonly kind: UnitKind;
@@ -122,6 +140,8 @@ export interface ObjectSource {
    * @throws what that front end throws, which is as good as to fail.
    */
   find?(unit: MaterializationUnit): FoundParts | undefined;
+  /** Makes its parts piece by piece, where it is large and nothing was found; undefined: its object is made as a whole. */
+  readonly pieces?: PieceSource | undefined;
   /** Which lines its functions come from, once its object is there and if that says it. */
   sourceLines?(): SourceLines | undefined;
   /** Sees to it that the kept object that `find` found last is not found again. */

@@ -7,7 +7,9 @@ import type {
   ObjectPart,
   PartsByName,
   PartsOrigin,
+  PieceSource,
 } from './materialization-unit.js';
+import { Pieces } from './pieces.js';
 
 /** Whom materializations concern. */
 export interface MaterializationsContext {
@@ -33,6 +35,8 @@ class Materialization implements MaterializationResponsibility {
   parts: PartsByName | undefined;
   /** The same without names. */
   partSet: ReadonlySet<ObjectPart> = NO_PARTS;
+  /** What it makes, when that is done piece by piece. */
+  pieces: Pieces | undefined;
   isKept = false;
   /** Its object was given up. */
   isDiscarded = false;
@@ -74,17 +78,29 @@ class Materialization implements MaterializationResponsibility {
   }
 
   emit(parts: PartsByName, origin: PartsOrigin): void {
-    this.isKept = origin === 'kept';
-    if (origin !== 'kept') this.#context.compiled(this.unit, origin);
+    this.#note(origin);
     this.parts = parts;
     this.partSet = new Set(parts.values());
     this.#resolve?.(parts);
+  }
+
+  /** Begins to emit parts singly. */
+  emitPieces(source: PieceSource): void {
+    this.materializing();
+    this.pieces = new Pieces(source, this.unit, { onMade: (origin) => this.#note(origin) });
+    this.parts = this.pieces.parts;
+    this.partSet = this.pieces.partSet;
   }
 
   fail(error: unknown): void {
     this.#materializations.noteFailed(this);
     this.#failure = { error };
     this.#reject?.(error);
+  }
+
+  #note(origin: PartsOrigin): void {
+    if (origin === 'kept') this.isKept = true;
+    else this.#context.compiled(this.unit, origin);
   }
 
   #promise(): Promise<PartsByName> {
@@ -128,7 +144,8 @@ export class Materializations {
   async partOf(unit: MaterializationUnit, name: string): Promise<ObjectPart | undefined> {
     const standIn = this.#context.standInOf(unit);
     if (standIn) return standIn;
-    const parts = await this.allPartsOf(unit);
+    const piecewise = this.#piecewise(unit);
+    const parts = piecewise?.pieces ? await this.#piecesWith(piecewise, name) : await this.allPartsOf(unit);
     if (!parts) return undefined;
     const part = parts.get(name);
     if (!part)
@@ -147,7 +164,7 @@ export class Materializations {
     this.takeFound(unit);
     const current = this.#current.get(unit) ?? this.#start(unit);
     try {
-      const parts = await current.made;
+      const parts = await (current.pieces?.all() ?? current.made);
       return current.isDiscarded ? undefined : parts;
     } catch (error) {
       if (current.isDiscarded) return undefined;
@@ -255,6 +272,24 @@ export class Materializations {
     const begun = new Materialization(this, this.#context, unit, isShared);
     this.#current.set(unit, begun);
     return begun;
+  }
+
+  /** The attempt to make a unit's object piece by piece, where that is how it is made. */
+  #piecewise(unit: MaterializationUnit): Materialization | undefined {
+    const { pieces } = unit.source;
+    if (!pieces) return undefined;
+    if (!this.takeFound(unit)) this.#begin(unit, false).emitPieces(pieces);
+    return this.#current.get(unit);
+  }
+
+  /** Parts of which one defines a name; undefined when the object was discarded meanwhile. */
+  async #piecesWith(materialization: Materialization, name: string): Promise<PartsByName | undefined> {
+    try {
+      await materialization.pieces?.partOf(name);
+    } catch (error) {
+      if (!materialization.isDiscarded) throw error;
+    }
+    return materialization.isDiscarded ? undefined : materialization.parts;
   }
 
   #start(unit: MaterializationUnit): Materialization {

@@ -29,7 +29,7 @@ import { addCompiled, type CProduct, compileC, notCompiled } from '../frontends/
 import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
-import { moduleUnit, refuseThreadLocalsOf, type VerifiedModule } from '../frontends/llvm/module-layer.js';
+import { moduleUnit, refuseThreadLocalsOf } from '../frontends/llvm/module-layer.js';
 import { NeededMembers } from '../frontends/llvm/needed-members.js';
 import {
   objectUnit,
@@ -38,6 +38,7 @@ import {
   type VerifiedObject,
 } from '../frontends/llvm/object-unit.js';
 import { openArchive } from '../frontends/llvm/open-archive.js';
+import type { VerifiedModule } from '../frontends/llvm/verified-module.js';
 import { type BuiltModule, writeBitcode } from '../llvm/bitcode.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import { archiveTracker } from './archive-tracker.js';
@@ -145,10 +146,10 @@ export class Dylib {
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     checkVerifiedModule(module);
-    const { pipeline, kept } = this.#context.layers;
+    const { pipeline, kept, extraction } = this.#context.layers;
     if (!this.#context.session.executor.threadLocals) refuseThreadLocalsOf(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
-    return this.define(moduleUnit(pipeline, module, isDefined, kept));
+    return this.define(moduleUnit(pipeline, module, { isDefined, kept, extraction }));
   }
 
   /**

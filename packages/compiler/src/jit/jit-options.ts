@@ -73,6 +73,7 @@ export const JIT_OPTION_SCHEMAS: OptionSchemas<JITOptions> = {
   requireSandbox: sandboxLevel,
   optLevel: oneOf([0, 1, 2, 3]),
   baseline: oneOf(['on', 'off']),
+  extraction: oneOf(['auto', 'on', 'off']),
   hotThreshold: wholeNumber(1, MAX_THRESHOLD),
   speculate: oneOf(['off', 'auto', 'eager']),
   speculateOrder: listOf(text, 'an array of names of functions'),

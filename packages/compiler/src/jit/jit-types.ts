@@ -7,6 +7,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { ConnectOptions } from '../executor-client/connect.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { IRTransform } from '../layers/ir-transform-layer.js';
+import type { ExtractionMode } from '../layers/layer-stack.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { SessionListener } from '../observe/events.js';
@@ -43,6 +44,12 @@ export interface JITOptions {
    * LLVM, and with `transforms`, which are to see it.
    */
   readonly baseline?: BaselineMode;
+  /**
+   * Whether modules added as IR or C are compiled piece by piece, each function with some that it calls when it is first
+   * called: `auto`, those of more than 256 KiB of bitcode; `on`, all that can be; `off` unless given. Modules with what pieces
+   * cannot have are compiled as a whole all the same, at the first call of any of their functions; with `transforms`, all are.
+   */
+  readonly extraction?: ExtractionMode;
   /** Entries and loop iterations after which a tiered function is hot: 10,000 unless given. */
   readonly hotThreshold?: number;
   /** Whether a callback compiles more than it asks for: `auto` unless given. */

@@ -12,7 +12,7 @@ import { checkArgument, nameText } from '../core/arguments.js';
 import { copyOf } from '../core/copy-of.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
-import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { VerifiedModule } from '../frontends/llvm/verified-module.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
 import { HostFunctionLayer } from '../layers/host-function-unit.js';

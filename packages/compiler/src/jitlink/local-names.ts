@@ -15,9 +15,9 @@ export type LocalKind = 'function' | 'data';
 
 const LETTERS = { function: 'f', data: 'd' } as const satisfies Record<LocalKind, string>;
 
-/** @param index tells it from others of that name in its object. */
-export function localName(name: string, kind: LocalKind, index?: number): string {
-  return `${name}${MARK}${LETTERS[kind]}${index ?? ''}`;
+/** @param index digits that tell it from others of that name in its object. */
+export function localName(name: string, kind: LocalKind, index = ''): string {
+  return `${name}${MARK}${LETTERS[kind]}${index}`;
 }
 
 /** The name of a local function's code. */
@@ -35,6 +35,16 @@ export function localOfImplementation(name: string): string | undefined {
 /** The name of the same in a session, where many objects are. Names that others know stay as they are. */
 export function qualifyLocal(name: string, unit: number): string {
   return name.replace(MARK, `${MARK}${unit}`);
+}
+
+/** The name of the same in its object. */
+export function unqualifyLocal(name: string): string {
+  return name.replace(/\0\d+/, MARK);
+}
+
+/** Whether a name, which is not qualified, was made up when an object was split: no other object of its module has it. */
+export function isMadeUp(name: string): boolean {
+  return /\0[fd]\d+$/.test(name);
 }
 
 /** Whose a qualified name is; undefined for names that others know. */

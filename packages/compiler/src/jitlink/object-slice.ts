@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { buildLinkGraph } from './elf/elf.js';
 import { LinkError } from './errors.js';
 import { functionPlaces } from './function-places.js';
@@ -5,6 +6,7 @@ import type { LinkGraph } from './link-graph.js';
 import { writeLinkGraph } from './link-graph-file.js';
 import { readLinkGraph } from './link-graph-reader.js';
 import { isLocal, isLocalFunction, localOfImplementation } from './local-names.js';
+import { adoptPieceLocals } from './piece-locals.js';
 import { partsOfGraph, type SplitOptions } from './split.js';
 
 const COUNT_BYTES = 4;
@@ -76,6 +78,22 @@ export function splitObject(
   { graph = buildLinkGraph(object, name), ...options }: SplitOptions & { graph?: LinkGraph } = {},
 ): ObjectSlice[] {
   return partsOfGraph(graph, options).map(({ symbols, copy }) => new ObjectSlice(symbols, copy));
+}
+
+/** Digits that stand for an object's bytes. */
+const PREFIX_BYTES = 6;
+const PREFIX_DIGITS = 15;
+
+/** Splits the object of a piece of a module: names that only the module knows are the same in all of its pieces. */
+export function splitPiece(object: Uint8Array, name: string): ObjectSlice[] {
+  const graph = buildLinkGraph(object, name);
+  adoptPieceLocals(graph);
+  const digest = createHash('sha256').update(object).digest().readUIntBE(0, PREFIX_BYTES);
+  return splitObject(object, name, {
+    graph,
+    locals: true,
+    prefix: String(digest).padStart(PREFIX_DIGITS, '0'),
+  });
 }
 
 /** An object that is linked and freed as one. */

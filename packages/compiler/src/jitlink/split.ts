@@ -2,7 +2,7 @@ import { LinkError } from './errors.js';
 import { GraphCopier, type Split } from './graph-copier.js';
 import type { Block, LinkGraph, LinkSymbol } from './link-graph.js';
 import { isOfCompiler, LocalIdentities } from './local-identities.js';
-import { localName } from './local-names.js';
+import { localName, localOfImplementation } from './local-names.js';
 
 /**
  * Following blocks that are copied may take so many steps for each edge of the graph. A CIE and the pointer to the
@@ -19,6 +19,8 @@ const NO_CONSTANTS = { blocks: new Set<Block>(), named: new Set<Block>() };
 export interface SplitOptions {
   /** Whether functions and constants that only the object can name become graphs of their own. */
   readonly locals?: boolean;
+  /** Digits that tell names which splitting makes up from those that it makes up for other objects of the same unit. */
+  readonly prefix?: string;
 }
 
 /**
@@ -50,11 +52,14 @@ export interface GraphPart {
 }
 
 /** As `splitGraph`. @throws {LinkError} when copies would be out of proportion to the graph. */
-export function partsOfGraph(graph: LinkGraph, { locals = false }: SplitOptions = {}): GraphPart[] {
+export function partsOfGraph(
+  graph: LinkGraph,
+  { locals = false, prefix = '' }: SplitOptions = {},
+): GraphPart[] {
   const copied = findCopiedBlocks(graph);
   const identities = locals ? new LocalIdentities(graph) : undefined;
   const { components, constants } = findComponents(graph, copied, identities);
-  const names = nameLocals(graph, constants, identities);
+  const names = nameLocals(graph, constants, identities, prefix);
   const split: Split = { source: graph, places: numberBlocks(graph), components, identities, names };
   const symbolsOf = groupSymbols(graph, components);
   const parts: GraphPart[] = [];
@@ -79,7 +84,11 @@ function partOf(
   symbols: readonly LinkSymbol[],
 ): GraphPart {
   const title = (symbols.find(({ scope }) => scope !== 'local') ?? symbols[0])?.name ?? '';
-  const named = symbols.flatMap((symbol) => split.names.get(symbol) ?? (isShared(symbol) ? symbol.name : []));
+  const named = symbols.flatMap(
+    (symbol) =>
+      split.names.get(symbol) ??
+      (isShared(symbol) ? (localOfImplementation(symbol.name) ?? symbol.name) : []),
+  );
   return {
     symbols: named,
     copy: () =>
@@ -95,6 +104,7 @@ function nameLocals(
   graph: LinkGraph,
   constants: ReadonlySet<Block>,
   identities: LocalIdentities | undefined,
+  prefix: string,
 ): Map<LinkSymbol, string> {
   const names = new Map<LinkSymbol, string>();
   const counts = new Map<string, number>();
@@ -104,10 +114,10 @@ function nameLocals(
     const isFunction = identities?.isFunction(symbol);
     if (!isFunction && !isOwnData(symbol) && !constants.has(block)) continue;
     const kind = isFunction ? 'function' : 'data';
-    const first = localName(name || block.section.name, kind);
+    const first = localName(name || block.section.name, kind, prefix);
     const count = counts.get(first) ?? 0;
     counts.set(first, count + 1);
-    names.set(symbol, count === 0 ? first : localName(name || block.section.name, kind, count));
+    names.set(symbol, count === 0 ? first : localName(name || block.section.name, kind, `${prefix}${count}`));
   }
   return names;
 }

@@ -50,6 +50,11 @@ export class CachingCompiler {
     return this.#kept?.find(key, unit);
   }
 
+  /** Leaves what was made for others to find. */
+  keep(key: Uint8Array | undefined, slices: readonly ObjectSlice[]): void {
+    this.#kept?.keep(key, slices);
+  }
+
   /** Gives up what was found under a key. */
   drop(key: Uint8Array | undefined): void {
     this.#kept?.drop(key);

@@ -1,5 +1,5 @@
 import { monotonicMs } from '@farjit/protocol/clock';
-import type { CompileInput, CompileOutput } from '../codegen/compile-input.js';
+import type { CompileInput, CompileOutput, ModulePiece } from '../codegen/compile-input.js';
 import type { CompiledObject } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
@@ -18,6 +18,8 @@ export interface CompilationOptions {
   readonly canWait?: boolean;
   /** It holds functions that nobody has asked for. */
   readonly holdsGuesses?: boolean;
+  /** What of it is compiled: all of it unless given. */
+  readonly piece?: ModulePiece;
 }
 
 /** From a module's IR to an object: written down, then handed to the layer below. */
@@ -86,8 +88,25 @@ export class IRPipeline {
   }
 
   #input(name: string, ir: ModuleIR, options: CompilationOptions = {}): CompileInput {
-    const { level = this.optLevel, programDefined = [], canWait = false, holdsGuesses = false } = options;
-    return { name, ir, target: this.target, optLevel: level, programDefined, canWait, holdsGuesses };
+    const {
+      level = this.optLevel,
+      programDefined = [],
+      canWait = false,
+      holdsGuesses = false,
+      piece,
+    } = options;
+    const input = {
+      name,
+      ir,
+      target: this.target,
+      optLevel: level,
+      programDefined,
+      canWait,
+      holdsGuesses,
+      piece,
+    };
+    // Passes have nothing to do with data, which pieces of functions know as it is.
+    return piece?.kind === 'data' ? { ...input, passes: '' } : input;
   }
 }
 

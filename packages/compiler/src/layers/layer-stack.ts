@@ -17,7 +17,12 @@ export interface LayerStack extends FunctionLayerContext {
   readonly pipeline: IRPipeline;
   readonly kept: KeptObjects | undefined;
   readonly tiers: TierPolicy;
+  /** Which modules are compiled piece by piece. */
+  readonly extraction: ExtractionMode;
 }
+
+/** Whether modules are compiled piece by piece: those that are large, all that can be, or none. */
+export type ExtractionMode = 'auto' | 'on' | 'off';
 
 /** What the layers work with. */
 export interface LayerContext {
@@ -34,6 +39,7 @@ export interface LayerOptions {
   readonly hotThreshold?: number;
   readonly transforms?: readonly IRTransform[];
   readonly baseline?: BaselineMode;
+  readonly extraction?: ExtractionMode;
 }
 
 /**
@@ -62,5 +68,7 @@ export function stackLayers(context: LayerContext, options: LayerOptions): Layer
       ? { kind: 'tiered', hotThreshold }
       : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
   const usesFirstCode = tiers.kind === 'tiered' && allowsFirstCode(options);
-  return { pipeline, scope, tiers, kept, usesFirstCode };
+  // A transform sees whole modules.
+  const extraction = transforms.length > 0 ? 'off' : (options.extraction ?? 'off');
+  return { pipeline, scope, tiers, kept, usesFirstCode, extraction };
 }

@@ -32,6 +32,8 @@ export interface ModuleInterface {
   readonly runLists: readonly string[];
   /** Linker sets that its variables are in. */
   readonly sections: ReadonlySet<string>;
+  /** What it has that makes it be compiled as a whole, in words; undefined for one that can be compiled in pieces. */
+  readonly whole: string | undefined;
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
@@ -47,6 +49,7 @@ const DEFINITION = {
   ownLibrary: 8,
   passing: 9,
   alias: 10,
+  whole: 11,
 } as const;
 
 /** `enum farjit_place` of `codegen.h`. */
@@ -86,6 +89,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const threadLocals = new Set<string>();
   const runLists: string[] = [];
   const sections = new Set<string>();
+  let whole: string | undefined;
   const places = new Map<string, string[]>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
@@ -174,6 +178,10 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       if (isSetSection(section)) sections.add(section);
       continue;
     }
+    if (definition === DEFINITION.whole) {
+      whole = bytesOfName.toString('utf8');
+      continue;
+    }
     const name = symbolOf(moduleName, bytesOfName);
     if (definition === DEFINITION.passing) {
       passings.set(name, { result: parts(), parameters: parts() });
@@ -210,6 +218,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     threadLocals,
     runLists,
     sections,
+    whole,
   };
 }
 

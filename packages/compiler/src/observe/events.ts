@@ -55,10 +55,13 @@ export type SessionEvent =
   | {
       readonly type: 'compiled';
       readonly unit: string;
-      readonly kind: UnitKind;
+      /** A piece is some functions of a module, or its data. */
+      readonly kind: UnitKind | 'piece';
       readonly compiler: UnitCompiler;
       readonly objectBytes: number;
       readonly timings: CompileTimings;
+      /** Those of a piece. */
+      readonly functions?: readonly string[];
     }
   | { readonly type: 'linked'; readonly unit: string; readonly linkMs: number; readonly segmentBytes: number }
   | {

@@ -30,6 +30,8 @@ export interface StatisticsSnapshot {
   /** Loops that apply a function to columns. */
   loopsCompiled: number;
   modulesCompiled: number;
+  /** Pieces of modules: what is compiled of a large module when it is asked for. */
+  piecesCompiled: number;
   /** Of functions, expressions and wrappers, those whose code their front end made itself, without LLVM. */
   compiledWithoutLLVM: number;
   /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
@@ -83,6 +85,7 @@ export class Statistics {
     wrappersCompiled: 0,
     loopsCompiled: 0,
     modulesCompiled: 0,
+    piecesCompiled: 0,
     compiledWithoutLLVM: 0,
     cacheMemoryHits: 0,
     cacheDiskHits: 0,

@@ -15,7 +15,7 @@ import { checkArgument, isDoubles, nameText, text } from '../core/arguments.js';
 import { SessionClosedError, SymbolsNotFoundError } from '../core/errors.js';
 import { strongSymbols } from '../core/symbol-flags.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
-import type { VerifiedModule } from '../frontends/llvm/module-layer.js';
+import type { VerifiedModule } from '../frontends/llvm/verified-module.js';
 import {
   checkAddArchive,
   checkAddC,

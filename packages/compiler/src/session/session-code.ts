@@ -74,7 +74,7 @@ export class SessionCode {
   readonly materializations = new Materializations({
     materializing: (unit) => this.definitions.noteMaterializing(unit, this.mainDylib),
     compiled: ({ name, source: { kind } }, report) =>
-      this.events.emit({ type: 'compiled', unit: name, kind, ...report }),
+      this.events.emit({ type: 'compiled', unit: name, kind: report.functions ? 'piece' : kind, ...report }),
     discarded: (unit) => this.#optimized.forget(unit),
     standInOf: (unit) => this.#optimized.partOf(unit),
   });

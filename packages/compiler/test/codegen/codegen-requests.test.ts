@@ -100,8 +100,9 @@ test('a request that is not what it says it is is not looked at', async (t) => {
   };
   const wrong: [string, Buffer][] = [];
   // Each of its texts and the module ends with a NUL that is not counted.
-  let at = 16;
-  for (const what of ['name', 'triple', 'cpu', 'features', 'passes', 'sin', 'cos', 'module']) {
+  let at = 20;
+  const texts = ['name', 'triple', 'cpu', 'features', 'passes', 'sin', 'cos', 'asked', 'compiled', 'module'];
+  for (const what of texts) {
     const lengthAt = at;
     const nulAt = at + 4 + request.readUInt32LE(at);
     t.is(request[nulAt], 0);
@@ -117,7 +118,12 @@ test('a request that is not what it says it is is not looked at', async (t) => {
     wrong.push([`product ${product}`, changed((bytes) => bytes.writeUInt8(product, 8))]);
   for (const form of [3, 0xffff])
     wrong.push([`form ${form}`, changed((bytes) => bytes.writeUInt16LE(form, 10))]);
-  for (const length of [0, 11, 256 * 1024 * 1024 + 1, 0xffff_ffff])
+  for (const piece of [4, 0xffff])
+    wrong.push([`piece ${piece}`, changed((bytes) => bytes.writeUInt16LE(piece, 14))]);
+  const pieceOfText = changed((bytes) => bytes.writeUInt16LE(2, 10));
+  pieceOfText.writeUInt16LE(1, 14);
+  wrong.push(['a piece of a text', pieceOfText]);
+  for (const length of [0, 15, 256 * 1024 * 1024 + 1, 0xffff_ffff])
     wrong.push([`${length} bytes in all`, changed((bytes) => bytes.writeUInt32LE(length, 0))]);
   wrong.push([
     'a byte too many',

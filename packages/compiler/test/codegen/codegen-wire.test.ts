@@ -61,6 +61,7 @@ test('a request is laid out as codegen.h says', (t) => {
     target,
     optLevel: 1 as const,
     programDefined: ['f'],
+    piece: { kind: 'functions' as const, asked: ['g', 'h'], compiled: [], most: 7 },
   };
   const bytes = encodeRequest(5, { product: 'asm', codeGenOptLevel: 2, passes: 'p', input });
   const text = (value: string) => {
@@ -68,8 +69,8 @@ test('a request is laid out as codegen.h says', (t) => {
     return [encoded.length, 0, 0, 0, ...encoded, 0];
   };
   const body = [
-    ...[5, 0, 0, 0, 1, 2, 1, 0, 1, 0, 0, 0],
-    ...['ä', 'tr', 'c', '', 'p', 'f'].flatMap(text),
+    ...[5, 0, 0, 0, 1, 2, 1, 0, 1, 0, 1, 0, 7, 0, 0, 0],
+    ...['ä', 'tr', 'c', '', 'p', 'f', 'g\0h\0', ''].flatMap(text),
     ...[3, 0, 0, 0, 1, 2, 3, 0],
   ];
   t.deepEqual([...bytes], [body.length, 0, 0, 0, ...body]);

@@ -83,7 +83,7 @@ test('of two local functions of one name each is itself', (t) => {
   );
   for (const symbol of graph.symbols) if (symbol.name === 'other') symbol.name = 'twin';
   const [twin, other] = [undefined, 1].map((index) =>
-    implementationOfLocal(localName('twin', 'function', index)),
+    implementationOfLocal(localName('twin', 'function', index?.toString())),
   );
   t.deepEqual(outline(splitGraph(graph, { locals: true })), [['f', twin, other], [twin], [other]]);
 });

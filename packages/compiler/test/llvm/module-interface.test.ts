@@ -18,6 +18,7 @@ const VIRTUAL_TABLE = [0, 33, ...name('_ZTV1A')];
 const THREAD_LOCAL = [0, 17, ...name('t')];
 const EIGHT = [8, 0, 0, 0, 0, 0, 0, 0];
 const PASSING = [9, 0, ...name('f'), 1, 0, 0, 0, 1, ...EIGHT, 2, 0, 0, 0, 0, ...EIGHT, 2, ...EIGHT];
+const WHOLE = [11, 0, ...name('assembly')];
 const ALIAS = [10, 0, ...name('g'), ...name('f')];
 const OWN_THREAD_LOCAL = [5, 16, ...name('o')];
 
@@ -32,6 +33,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
     ownLibraryFunctions,
     threadLocals,
     runLists,
+    whole,
   } = decodeModuleInterface(
     'm',
     Buffer.from(
@@ -52,6 +54,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
         RUN,
         OWN_LIBRARY,
         ALIAS,
+        WHOLE,
       ].flat(),
     ),
   );
@@ -85,6 +88,7 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.true(decodeModuleInterface('m', Buffer.from([4, 0, ...name('')])).hasAssembly);
   t.deepEqual([...threadLocals], ['t', 'o']);
   t.deepEqual(runLists, ['llvm.global_ctors']);
+  t.is(whole, 'assembly');
   t.is(decodeModuleInterface('m', Buffer.alloc(0)).symbols.size, 0);
   const { sections } = decodeModuleInterface(
     'm',
@@ -100,7 +104,7 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [11, 0, ...name('f')],
+    [12, 0, ...name('f')],
     [9, 0, ...name('f'), 1, 0, 0, 0, 4, ...EIGHT, 0, 0, 0, 0],
     [9, 0, ...name('f'), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
     [0, 64, ...name('d')],

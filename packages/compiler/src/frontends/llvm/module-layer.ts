@@ -11,19 +11,15 @@ import {
 import { splitObject } from '../../jitlink/object-slice.js';
 import { CachingCompiler } from '../../layers/caching-compiler.js';
 import type { IRPipeline } from '../../layers/ir-pipeline.js';
+import type { ExtractionMode } from '../../layers/layer-stack.js';
 import { CompileError } from '../../llvm/errors.js';
 import type { ModuleInterface } from '../../llvm/module-interface.js';
 import { KeptLines } from './kept-lines.js';
+import { hasPieces, ModulePieces } from './module-pieces.js';
 import type { NeedyUnit } from './needed-members.js';
 import { partsOf } from './object-parts.js';
 import { THREAD_LOCALS_REFUSED } from './thread-locals-refused.js';
-
-/** A module as bitcode, and what LLVM has found in it: it can be given to any session. */
-export interface VerifiedModule {
-  readonly name: string;
-  readonly bitcode: Uint8Array;
-  readonly defines: ModuleInterface;
-}
+import type { VerifiedModule } from './verified-module.js';
 
 /** A unit of a whole module. */
 export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
@@ -52,23 +48,41 @@ export class ModuleUnit extends MaterializationUnit implements NeedyUnit {
 }
 
 /**
- * A unit of a whole module: compiled at the first call of any of its functions, in one go; then split, so that each
- * function is linked at its own first call.
+ * A unit of a whole module: compiled at the first call of any of its functions, in one go, or piece by piece; then split,
+ * so that each function is linked at its own first call.
  */
 export function moduleUnit(
   pipeline: IRPipeline,
-  { name, bitcode, defines }: VerifiedModule,
-  isDefined: (name: string) => boolean,
-  kept?: KeptObjects,
+  module: VerifiedModule,
+  {
+    isDefined,
+    kept,
+    extraction = 'off',
+  }: {
+    readonly isDefined: (name: string) => boolean;
+    readonly kept?: KeptObjects | undefined;
+    readonly extraction?: ExtractionMode;
+  },
 ): MaterializationUnit {
+  const { name, bitcode, defines } = module;
   const caching = new CachingCompiler(kept);
   /** Of the names that LLVM knows by heart, those that are its own or that it calls and the program defines now. */
   const programDefined = () => [
     ...defines.ownLibraryFunctions,
     ...[...defines.libraryFunctions].filter(isDefined),
   ];
-  const key = () => caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, programDefined()));
+  let known: { readonly names: string; readonly key: Uint8Array | undefined } | undefined;
+  const key = () => {
+    const defined = programDefined();
+    const names = defined.join('\0');
+    if (known?.names !== names)
+      known = { names, key: caching.key((keys) => keys.ofModule(bitcode, pipeline.codegen, defined)) };
+    return known.key;
+  };
   const lines = new KeptLines(name, kept, key);
+  const pieces = hasPieces(module, extraction)
+    ? new ModulePieces({ pipeline, module, caching, key, programDefined })
+    : undefined;
   const source: ObjectSource = {
     kind: 'module',
     hasInitializers: defines.runLists.length > 0,
@@ -77,8 +91,12 @@ export function moduleUnit(
       const slices = caching.find(key(), name);
       return slices && { parts: partsOf(slices, unit), origin: 'kept' };
     },
+    pieces,
     sourceLines: () => lines.find(),
-    dropKept: () => caching.drop(key()),
+    dropKept: () => {
+      caching.drop(key());
+      pieces?.dropKept();
+    },
     materialize: (responsibility) =>
       caching.materialize(
         responsibility,

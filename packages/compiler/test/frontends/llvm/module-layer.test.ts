@@ -36,7 +36,13 @@ for (const llvm of installedLibLLVMs()) {
   async function unitOf(source: string) {
     const bitcode = assemble(source);
     const defines = await codegen.readInterface('m', bitcode);
-    return moduleUnit(new IRPipeline(codegen, TARGET, 0), { name: 'm', bitcode, defines }, () => false);
+    return moduleUnit(
+      new IRPipeline(codegen, TARGET, 0),
+      { name: 'm', bitcode, defines },
+      {
+        isDefined: () => false,
+      },
+    );
   }
 
   test(`${on}: a module is one unit with a part for each function and each variable`, async (t) => {
