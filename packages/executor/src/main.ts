@@ -5,14 +5,18 @@ const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may,
 /**
  * `farjit-executor`: resolves with the exit code: 0 fine, 1 could not start or serve, 2 wrong command line, variable or
  * configuration file.
+ * @param options.onServingOne called when all is loaded and begun with which one compiler is served.
  */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  { onServingOne }: { onServingOne?: (() => void) | undefined } = {},
+): Promise<number> {
   const options = compilersOptions(argv) ?? (await givenOptions(argv));
   if ('exitCode' in options) return options.exitCode;
   // What serves strangers is slow to load.
   if (options.listen.length > 0) return (await import('./serve-listeners.js')).serveListeners(options);
   try {
-    await serveInherited(options);
+    await serveInherited(options, onServingOne);
     return 0;
   } catch (error) {
     const { complaints } = await import('./say-error.js');
@@ -44,15 +48,10 @@ function compilersOptions([option, value = '', ...more]: readonly string[]): Exe
 const NOBODYS = { tokens: [], certificates: [] };
 
 /** For one compiler, which has started it. */
-async function serveInherited({
-  inheritFd = 0,
-  sandbox,
-  limit,
-  preload,
-  cpuFeatures,
-  pool,
-  json,
-}: ExecutorOptions): Promise<void> {
+async function serveInherited(
+  { inheritFd = 0, sandbox, limit, preload, cpuFeatures, pool, json }: ExecutorOptions,
+  onServing?: () => void,
+): Promise<void> {
   if (sandbox === 'off') (await import('./say-error.js')).complaints(json).warning(OFF_WARNING);
   // Not needed for --help, and slow to load.
   const { Server } = await import('./server.js');
@@ -66,7 +65,7 @@ async function serveInherited({
     ...(cpuFeatures === undefined ? {} : { cpuFeatures }),
   });
   try {
-    await Promise.race([server.serveInherited(inheritFd), stopped]);
+    await Promise.race([server.serveInherited(inheritFd, onServing), stopped]);
   } finally {
     await server.close();
   }

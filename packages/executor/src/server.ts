@@ -192,8 +192,9 @@ export class Server implements AsyncDisposable {
   /**
    * Serves exactly one connection over an open socket that was inherited from the parent process: no file, no port,
    * no token, because nobody else can reach it. Resolves when the session has ended.
+   * @param onServing called when its runner has been started, for which all is loaded.
    */
-  async serveInherited(fd: number): Promise<void> {
+  async serveInherited(fd: number, onServing?: () => void): Promise<void> {
     await this.#host.tracing.open();
     const socket = new Socket({ fd, readable: true, writable: true });
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -210,6 +211,7 @@ export class Server implements AsyncDisposable {
         startAhead: true,
       }),
     );
+    onServing?.();
     await closed;
     await Promise.all([...this.#sessions].map((session) => session.ended));
   }
