@@ -32,8 +32,10 @@ export class CommitWrites {
     }
   }
 
-  /** A copy of memory as it will be when all is written. */
+  /** Memory as it will be when all is written; to be read only. */
   read(offset: number, sizeBytes: number): Buffer {
+    const whole = this.#contentOf(offset, sizeBytes);
+    if (whole) return whole;
     const copy = this.#reservation.read(offset, sizeBytes);
     const end = offset + sizeBytes;
     for (let index = this.#firstEndingAfter(offset); index < this.#sorted.length; index++) {
@@ -46,6 +48,16 @@ export class CommitWrites {
       copy.set(content.subarray(from - write.offset, to - write.offset), from - offset);
     }
     return copy;
+  }
+
+  /** What one segment has for all of it, as mostly one has. */
+  #contentOf(offset: number, sizeBytes: number): Buffer | undefined {
+    const write = this.#sorted[this.#firstEndingAfter(offset)];
+    if (!write || offset < write.offset) return undefined;
+    const { buffer, byteOffset, byteLength } = write.segment.content;
+    const from = offset - write.offset;
+    if (from + sizeBytes > byteLength) return undefined;
+    return Buffer.from(buffer as ArrayBuffer, byteOffset + from, sizeBytes);
   }
 
   #firstEndingAfter(offset: number): number {

@@ -27,6 +27,12 @@ const RELATIVE = 0x10;
 /** How FDEs of a CIE write where their code begins. */
 type Encoding = number;
 
+/** The last CIE that was read, and what it says. */
+export interface KnownCie {
+  content: Buffer;
+  encoding: Encoding;
+}
+
 /** Thrown by readers; `records` says which section it was. */
 class MalformedRecord extends Error {}
 
@@ -34,33 +40,39 @@ class MalformedRecord extends Error {}
  * The FDEs of an `.eh_frame`, up to its terminator.
  * @param content the section.
  * @param offset of the section in the reservation, which is at `base` in the runner.
+ * @param known is changed: CIEs that are alike are read once.
  * @throws {RequestError} INVALID_PARAMS when it is malformed, or written in a way that no compiler writes it.
  * @see Linux Standard Base Core 5.0, 10.6.1 "The .eh_frame section"
  */
-export function* frameRecords(content: Buffer, offset: number, base: bigint): Slices<FrameRecord[]> {
+export function* frameRecords(
+  content: Buffer,
+  offset: number,
+  base: bigint,
+  known: KnownCie = noCie(),
+): Slices<FrameRecord[]> {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   const records: FrameRecord[] = [];
   const encodings = new Map<number, Encoding>();
   try {
     for (let at = 0, count = 1; ; count++) {
       if (count % SLICE_ENTRIES === 0) yield;
       if (at + LENGTH_BYTES > content.byteLength) throw new MalformedRecord('no terminator');
-      const length = content.readUInt32LE(at);
+      const length = view.getUint32(at, true);
       if (length === 0) return records;
       if (length === EXTENDED_LENGTH) throw new MalformedRecord('a 64-bit length');
       const end = at + LENGTH_BYTES + length;
       if (end > content.byteLength) throw new MalformedRecord('a record that is longer than the section');
-      const record = content.subarray(at, end);
-      if (record.byteLength < AFTER_CIE_POINTER) throw new MalformedRecord('a record that is too short');
-      const distance = record.readUInt32LE(CIE_POINTER);
-      if (distance === 0) encodings.set(at, encodingOf(record));
+      if (end - at < AFTER_CIE_POINTER) throw new MalformedRecord('a record that is too short');
+      const distance = view.getUint32(at + CIE_POINTER, true);
+      if (distance === 0) encodings.set(at, knownEncoding(content.subarray(at, end), known));
       else {
         const encoding = encodings.get(at + CIE_POINTER - distance);
         if (encoding === undefined) throw new MalformedRecord('an FDE without a CIE before it');
-        const code = codeOf(record, encoding, base + BigInt(offset + at));
-        const start = code.start - base;
+        const fde = new DataView(content.buffer, content.byteOffset + at, end - at);
+        const { start, sizeBytes } = codeOf(fde, encoding, offset + at, base);
         // Of code that is elsewhere nobody will ask here.
-        if (code.sizeBytes > 0n && start >= 0n && start + code.sizeBytes <= 0xffff_ffffn)
-          records.push({ start: Number(start), end: Number(start + code.sizeBytes), fde: offset + at });
+        if (sizeBytes > 0 && start >= 0 && start + sizeBytes <= 0xffff_ffff)
+          records.push({ start, end: start + sizeBytes, fde: offset + at });
       }
       at = end;
     }
@@ -71,6 +83,19 @@ export function* frameRecords(content: Buffer, offset: number, base: bigint): Sl
       `the EH frames at ${formatAddr(base + BigInt(offset))} are malformed: ${error.message}`,
     );
   }
+}
+
+/** Before any has been read. */
+export function noCie(): KnownCie {
+  return { content: Buffer.alloc(0), encoding: ABSOLUTE };
+}
+
+function knownEncoding(cie: Buffer, known: KnownCie): Encoding {
+  if (!known.content.equals(cie)) {
+    known.encoding = encodingOf(cie);
+    known.content = Buffer.from(cie);
+  }
+  return known.encoding;
 }
 
 /** Of the pointers in the FDEs of a CIE: what its augmentation says by the letter R. */
@@ -105,19 +130,23 @@ function encodingOf(cie: Buffer): Encoding {
   return ABSOLUTE;
 }
 
-/** @param address of the record in the runner. */
+/**
+ * @param at of the record in the reservation.
+ * @returns an offset that is exact inside the reservation, and outside of it says so.
+ */
 function codeOf(
-  fde: Buffer,
+  fde: DataView,
   encoding: Encoding,
-  address: bigint,
-): { readonly start: bigint; readonly sizeBytes: bigint } {
+  at: number,
+  base: bigint,
+): { readonly start: number; readonly sizeBytes: number } {
   const written = readPointer(fde, AFTER_CIE_POINTER, encoding);
   const sizeBytes = readPointer(fde, AFTER_CIE_POINTER + sizeOf(encoding), encoding & FORMAT & 0x07);
   switch (encoding & APPLICATION) {
     case ABSOLUTE:
-      return { start: BigInt.asUintN(64, written), sizeBytes };
+      return { start: written - Number(base), sizeBytes };
     case RELATIVE:
-      return { start: BigInt.asUintN(64, address + BigInt(AFTER_CIE_POINTER) + written), sizeBytes };
+      return { start: at + AFTER_CIE_POINTER + written, sizeBytes };
     default:
       throw new MalformedRecord(`pointers of encoding ${encoding}`);
   }
@@ -140,20 +169,19 @@ function sizeOf(encoding: Encoding): number {
   }
 }
 
-function readPointer(record: Buffer, at: number, encoding: Encoding): bigint {
+/** One of 8 bytes has a sign: what it has more than addresses have is outside either way. */
+function readPointer(record: DataView, at: number, encoding: Encoding): number {
   switch (encoding & FORMAT) {
     case 0x02:
-      return BigInt(record.readUInt16LE(at));
+      return record.getUint16(at, true);
     case 0x03:
-      return BigInt(record.readUInt32LE(at));
+      return record.getUint32(at, true);
     case 0x0a:
-      return BigInt(record.readInt16LE(at));
+      return record.getInt16(at, true);
     case 0x0b:
-      return BigInt(record.readInt32LE(at));
-    case 0x0c:
-      return record.readBigInt64LE(at);
+      return record.getInt32(at, true);
     default:
-      return record.readBigUInt64LE(at);
+      return Number(record.getBigInt64(at, true));
   }
 }
 

@@ -1,7 +1,7 @@
 import { memory } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
 import type { CommitWrites } from './commit-writes.js';
-import { type FrameRecord, frameRecords } from './eh-frame-records.js';
+import { type FrameRecord, frameRecords, noCie } from './eh-frame-records.js';
 import { type FrameLevel, frameLevels } from './frame-cells.js';
 import { FRAME_INDEX, FRAME_NODE, FRAME_NODE_BYTES, FRAME_RECORD } from './native/shared-layout.js';
 import type { Reservation } from './reservation.js';
@@ -9,6 +9,8 @@ import type { Region } from './reservation-layout.js';
 import type { Slices } from './turns.js';
 
 const HEAD_BYTES = 8;
+/** Of the record within a node. */
+const { start: START, end: END, fde: FDE, cell: CELL } = FRAME_RECORD;
 
 /** A section that can be added. */
 export interface ParsedSection {
@@ -36,6 +38,11 @@ export class FrameIndex {
   /** Nodes that were ever used. */
   #nodeCount = 0;
   #removals = 0n;
+  /** A node that is being made; those that are new have no previous one. */
+  readonly #node = new DataView(new ArrayBuffer(FRAME_NODE_BYTES));
+  readonly #nodeBytes = new Uint8Array(this.#node.buffer);
+  /** Compilers write the same one in each section. */
+  readonly #cie = noCie();
 
   /**
    * @param base address of the reservation in the runner.
@@ -66,11 +73,13 @@ export class FrameIndex {
     const sections: ParsedSection[] = [];
     let nodeCount = 0;
     for (const { offset, sizeBytes } of regions) {
-      const records = yield* frameRecords(written.read(offset, sizeBytes), offset, this.#base);
-      const inCode = records.filter(({ end }) => end <= code);
-      const nodes = inCode.flatMap((record) => this.#cellsOf(record).map((cell) => ({ record, cell })));
-      sections.push({ address: this.#base + BigInt(offset), places: nodes });
-      nodeCount += nodes.length;
+      const content = written.read(offset, sizeBytes);
+      const records = yield* frameRecords(content, offset, this.#base, this.#cie);
+      const places: { record: FrameRecord; cell: number }[] = [];
+      for (const record of records)
+        if (record.end <= code) for (const cell of this.#cellsOf(record)) places.push({ record, cell });
+      sections.push({ address: this.#base + BigInt(offset), places });
+      nodeCount += places.length;
     }
     const capacity = Math.floor(this.#reservation.layout.frameNodes.sizeBytes / FRAME_NODE_BYTES);
     if (this.#nodeCount - this.#free.length + nodeCount > capacity)
@@ -99,7 +108,7 @@ export class FrameIndex {
       const node = this.#reservation.read(at, FRAME_NODE_BYTES);
       const next = Number(node.readBigUInt64LE(FRAME_NODE.next));
       const previous = Number(node.readBigUInt64LE(FRAME_NODE.previous));
-      const leading = previous || this.#headOffset(node.readUInt32LE(FRAME_NODE.record + FRAME_RECORD.cell));
+      const leading = previous || this.#headOffset(node.readUInt32LE(FRAME_NODE.record + CELL));
       this.#reservation.storePointer(previous ? leading + FRAME_NODE.next : leading, BigInt(next));
       if (next) this.#reservation.storePointer(next + FRAME_NODE.previous, BigInt(previous));
       removed.push(at);
@@ -135,16 +144,15 @@ export class FrameIndex {
   #insert({ start, end, fde }: FrameRecord, cell: number, sibling: number): number {
     const at = this.#takeNode();
     const headOffset = this.#headOffset(cell);
-    const next = this.#reservation.read(headOffset, HEAD_BYTES).readBigUInt64LE();
-    const node = Buffer.alloc(FRAME_NODE_BYTES);
-    const record = node.subarray(FRAME_NODE.record);
-    record.writeUInt32LE(start, FRAME_RECORD.start);
-    record.writeUInt32LE(end, FRAME_RECORD.end);
-    record.writeUInt32LE(fde, FRAME_RECORD.fde);
-    record.writeUInt32LE(cell, FRAME_RECORD.cell);
-    node.writeBigUInt64LE(next, FRAME_NODE.next);
-    node.writeBigUInt64LE(BigInt(sibling), FRAME_NODE.sibling);
-    this.#reservation.write(at, node);
+    const next = this.#reservation.loadPointer(headOffset);
+    const node = this.#node;
+    node.setUint32(FRAME_NODE.record + START, start, true);
+    node.setUint32(FRAME_NODE.record + END, end, true);
+    node.setUint32(FRAME_NODE.record + FDE, fde, true);
+    node.setUint32(FRAME_NODE.record + CELL, cell, true);
+    node.setBigUint64(FRAME_NODE.next, next, true);
+    node.setBigUint64(FRAME_NODE.sibling, BigInt(sibling), true);
+    this.#reservation.write(at, this.#nodeBytes);
     if (next) this.#reservation.storePointer(Number(next) + FRAME_NODE.previous, BigInt(at));
     this.#reservation.storePointer(headOffset, BigInt(at));
     return at;

@@ -191,10 +191,11 @@ export class SessionMemory {
 
   #checkPointer(address: ExecutorAddr): number {
     const offset = this.offsetOf(address);
-    const prot = this.#protAt(offset, POINTER_BYTES);
-    const isOfStub = contains(this.#stubPointers, offset, POINTER_BYTES);
-    if (!isOfStub && prot !== 'constant' && prot !== 'data')
-      throw outside(address, POINTER_BYTES, "the compiler's constant or data memory and stub pointers");
+    if (!contains(this.#stubPointers, offset, POINTER_BYTES)) {
+      const prot = this.#protAt(offset, POINTER_BYTES);
+      if (prot !== 'constant' && prot !== 'data')
+        throw outside(address, POINTER_BYTES, "the compiler's constant or data memory and stub pointers");
+    }
     if (offset % POINTER_BYTES !== 0)
       throw new RequestError('INVALID_ADDRESS', `pointer at ${formatAddr(address)} is not 8-aligned`);
     return offset;

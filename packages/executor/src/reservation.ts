@@ -36,6 +36,16 @@ const BLOCK_BYTES = 512;
  */
 const HEADROOM_BYTES = 64 * 1024 * 1024;
 
+/** Mapped memory, as bytes and as pointers. */
+interface Window {
+  /** Offset of its first byte. */
+  readonly start: number;
+  readonly bytes: Buffer;
+  readonly pointers: BigUint64Array;
+}
+
+const POINTER_BYTES = 8;
+
 /** The two memfds of a runner, close-on-exec. */
 export interface ReservationDescriptors {
   readonly sealedFd: number;
@@ -51,7 +61,7 @@ export interface ReservationDescriptors {
 class HostRange {
   readonly layout: ReservationLayout;
   readonly address: bigint;
-  readonly #windows = new Map<number, Buffer>();
+  readonly #windows = new Map<number, Window>();
   #control: Buffer | undefined;
 
   constructor(layout: ReservationLayout) {
@@ -107,8 +117,8 @@ class HostRange {
     return this.#control;
   }
 
-  /** The window that `offset` lies in, and the window's own offset. */
-  windowAt(offset: number): { buffer: Buffer; start: number } {
+  /** The window that `offset` lies in. */
+  windowAt(offset: number): Window {
     const { sealedBytes, data } = this.layout;
     // The control region has a view of its own, so windows begin anew after it.
     const part: Region = offset < sealedBytes ? { offset: 0, sizeBytes: sealedBytes } : data;
@@ -116,12 +126,14 @@ class HostRange {
     const end = part.offset + part.sizeBytes;
     if (offset < part.offset || offset >= end)
       throw new RangeError(`offset ${offset} is outside code, constant and data`);
-    let buffer = this.#windows.get(start);
-    if (!buffer) {
-      buffer = bufferAt(this.address + BigInt(start), Math.min(WINDOW_BYTES, end - start));
-      this.#windows.set(start, buffer);
+    let window = this.#windows.get(start);
+    if (!window) {
+      const bytes = bufferAt(this.address + BigInt(start), Math.min(WINDOW_BYTES, end - start));
+      const pointerCount = Math.floor(bytes.byteLength / POINTER_BYTES);
+      window = { start, bytes, pointers: new BigUint64Array(bytes.buffer, bytes.byteOffset, pointerCount) };
+      this.#windows.set(start, window);
     }
-    return { buffer, start };
+    return window;
   }
 }
 
@@ -181,18 +193,19 @@ export class Reservation {
   /** A copy of `sizeBytes` at `offset`. */
   read(offset: number, sizeBytes: number): Buffer {
     const copy = Buffer.allocUnsafe(sizeBytes);
-    this.#visit(offset, sizeBytes, (piece, done) => piece.copy(copy, done));
+    this.#visit(offset, sizeBytes, (bytes, from, to, done) => bytes.copy(copy, done, from, to));
     return copy;
   }
 
   write(offset: number, content: Uint8Array): void {
-    this.#visit(offset, content.byteLength, (piece, done) => {
-      piece.set(content.subarray(done, done + piece.byteLength));
+    this.#visit(offset, content.byteLength, (bytes, from, to, done) => {
+      const isWhole = to - from === content.byteLength;
+      bytes.set(isWhole ? content : content.subarray(done, done + to - from), from);
     });
   }
 
   fillZero(offset: number, sizeBytes: number): void {
-    this.#visit(offset, sizeBytes, (piece) => piece.fill(0));
+    this.#visit(offset, sizeBytes, (bytes, from, to) => bytes.fill(0, from, to));
   }
 
   /** Gives whole pages of the data region back, which are zeros then. */
@@ -203,32 +216,47 @@ export class Reservation {
 
   /** Stores 8 bytes in one step, seen by the runner whole or not at all. `offset` is a multiple of 8. */
   storePointer(offset: number, value: bigint): void {
-    this.#visit(offset, 8, (piece) => {
-      Atomics.store(new BigUint64Array(piece.buffer, piece.byteOffset, 1), 0, value);
-    });
+    const { start, pointers } = this.#windowOf(offset);
+    Atomics.store(pointers, (offset - start) / POINTER_BYTES, value);
+  }
+
+  /** What is there, read in one step. `offset` is a multiple of 8. */
+  loadPointer(offset: number): bigint {
+    const { start, pointers } = this.#windowOf(offset);
+    return Atomics.load(pointers, (offset - start) / POINTER_BYTES);
   }
 
   /** Replaces 4 bytes in one step and answers what was there. `offset` is a multiple of 4. */
   exchangeWord(offset: number, value: number): number {
     let before = 0;
-    this.#visit(offset, 4, (piece) => {
-      before = Atomics.exchange(new Uint32Array(piece.buffer, piece.byteOffset, 1), 0, value);
+    this.#visit(offset, 4, (bytes, from) => {
+      before = Atomics.exchange(new Uint32Array(bytes.buffer, bytes.byteOffset + from, 1), 0, value);
     });
     return before;
   }
 
-  /** Calls `visit` with each piece of the range that lies in one window, and the bytes before that piece. */
-  #visit(offset: number, sizeBytes: number, visit: (piece: Buffer, doneBytes: number) => void): void {
+  /** Calls `visit` with each piece of the range that lies in one window: where in that, and the bytes before that piece. */
+  #visit(
+    offset: number,
+    sizeBytes: number,
+    visit: (bytes: Buffer, from: number, to: number, doneBytes: number) => void,
+  ): void {
     const range = this.#live();
     this.#accessCount++;
     let done = 0;
     while (done < sizeBytes) {
-      const { buffer, start } = range.windowAt(offset + done);
+      const { bytes, start } = range.windowAt(offset + done);
       const from = offset + done - start;
-      const pieceBytes = Math.min(sizeBytes - done, buffer.byteLength - from);
-      visit(buffer.subarray(from, from + pieceBytes), done);
-      done += pieceBytes;
+      const to = Math.min(from + sizeBytes - done, bytes.byteLength);
+      visit(bytes, from, to, done);
+      done += to - from;
     }
+  }
+
+  #windowOf(offset: number): Window {
+    const window = this.#live().windowAt(offset);
+    this.#accessCount++;
+    return window;
   }
 
   #live(): HostRange {

@@ -1,6 +1,6 @@
 import { RequestError } from '@farjit/protocol/errors';
 import test from 'ava';
-import { type FrameRecord, frameRecords } from '../src/eh-frame-records.js';
+import { type FrameRecord, frameRecords, noCie } from '../src/eh-frame-records.js';
 import { finish } from './finish.js';
 
 const BASE = 0x7000_0000_0000n;
@@ -167,4 +167,25 @@ test('a section ends with its terminator, and is not whole before', (t) => {
     );
   t.is(read(Buffer.concat([content, Buffer.alloc(64, 0xff)]))?.length, 1);
   t.deepEqual(read(Buffer.alloc(4)), []);
+});
+
+test('a CIE like the last one says the same, and any other what it says itself', (t) => {
+  const known = noCie();
+  const readNext = (content: Buffer) => finish(frameRecords(content, OFFSET, BASE, known));
+  const near = section({ data: [0x1b] }, () => Buffer.from([0x20, 0, 0, 0, 8, 0, 0, 0]));
+  const far = section({}, () => absolute(BASE + 64n, 8n));
+  const results = [near, near, far, far, near, far].map((content) => {
+    t.throws(() => readNext(section({ augmentation: 'zX' }, () => Buffer.alloc(8))), {
+      code: 'INVALID_PARAMS',
+    });
+    return readNext(content);
+  });
+  t.deepEqual(
+    results,
+    [near, near, far, far, near, far].map((content) => read(content)),
+  );
+  t.notDeepEqual(results[0], results[2]);
+  // What it was read from may be written over.
+  near.fill(0);
+  t.deepEqual(readNext(far), results[2]);
 });
