@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostRun } from '@farjit/compiler';
 import test from 'ava';
-import { openJIT } from './jit-fixture.js';
+import { eventually, openJIT } from './jit-fixture.js';
 
 test('texts, bytes and numbers are read wherever a pointer leads: stack, heap, constants, data', async (t) => {
   const { jit } = await openJIT(t);
@@ -235,4 +235,35 @@ test('when the function has ended, its run is of no more use', async (t) => {
     await t.throwsAsync(run.readBytes(address, 1), ended);
     await t.throwsAsync(run.write(address, new Uint8Array(1)), ended);
   }
+});
+
+test('when its runner has ended, its run says so, whoever has heard of it first', async (t) => {
+  const { jit } = await openJIT(t);
+  const looks: Promise<void>[] = [];
+  jit.define({
+    look: {
+      signature: 'void(ptr)',
+      call: async (run, address) => {
+        await t.throwsAsync(run.call(trap, []), { code: 'RUNNER_LOST' });
+        const ended = { code: 'HOST_CALL_ENDED', message: /^nobody waits for look any more/ };
+        const seen = [
+          t.throwsAsync(run.readBytes(address, 1), ended),
+          t.throwsAsync(run.readString(address), ended),
+          t.throwsAsync(run.write(address, new Uint8Array(1)), ended),
+        ];
+        looks.push(...seen.map((look) => look.then(() => {})));
+        await Promise.all(seen);
+        looks.push(t.throwsAsync(run.readBytes(address, 1), ended).then(() => {}));
+      },
+    },
+  });
+  await jit.addC(`
+    void look(void *);
+    void f(void) { char x[8]; look(x); }
+    void trap(void) { __builtin_trap(); }
+  `);
+  const trap = await jit.lookup('trap', 'void()');
+  await t.throwsAsync((await jit.lookup('f', 'void()'))(), { code: 'EXECUTION_TRAP' });
+  await eventually(() => looks.length === 4, 'all have been tried');
+  await Promise.all(looks);
 });

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostFunctions } from '@farjit/protocol';
+import { RemoteError } from '@farjit/protocol/errors';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { untilAborted } from '../core/aborting.js';
 import { ArgumentError } from '../core/argument-error.js';
@@ -18,6 +19,9 @@ const MAX_TEXT_BYTES = 1024 * 1024;
 /** A count as code passes it: an `i64` comes as a bigint. */
 export type Count = number | bigint;
 
+/** What an executor answers that has the runner no more. */
+const LOST_CODES: ReadonlySet<string> = new Set(['RUNNER_LOST', 'STALE_GENERATION']);
+
 /** `Float64Array` and its kin. */
 export interface ArrayType<Numbers extends ArrayBufferView> {
   readonly BYTES_PER_ELEMENT: number;
@@ -30,7 +34,7 @@ export interface ArrayType<Numbers extends ArrayBufferView> {
  * not read or write is refused.
  *
  * All of it rejects with ArgumentError for what is none, with RemoteError `INVALID_ADDRESS` for memory that is not there, and with
- * HostCallEndedError when the function has ended.
+ * HostCallEndedError when the function, or its runner, has ended.
  */
 export interface HostRun {
   /** Aborted when nobody waits for the function any more: its call, or the runner that it was in, has ended. */
@@ -180,7 +184,7 @@ export class OpenRun implements HostRun {
 
   async readBytes(address: bigint, sizeBytes: Count): Promise<Uint8Array> {
     checkArgument(count, sizeBytes, 'sizeBytes');
-    return this.#memory.read(this.#checked(address), Number(sizeBytes));
+    return this.#look(address, (at) => this.#memory.read(at, Number(sizeBytes)));
   }
 
   async readString(
@@ -190,7 +194,7 @@ export class OpenRun implements HostRun {
   ): Promise<string> {
     if (sizeBytes !== undefined) return Buffer.from(await this.readBytes(address, sizeBytes)).toString();
     checkArgument(count, maxBytes, 'maxBytes');
-    const bytes = await this.#memory.readText(this.#checked(address), maxBytes);
+    const bytes = await this.#look(address, (at) => this.#memory.readText(at, maxBytes));
     if (bytes.byteLength >= maxBytes)
       throw new ArgumentError(`address is of a text without an end in its first ${maxBytes} bytes`);
     return Buffer.from(bytes).toString();
@@ -213,7 +217,8 @@ export class OpenRun implements HostRun {
     checkArgument(view, content, 'content');
     checkArgument(count, content.byteLength, 'the size of content');
     const { buffer, byteOffset, byteLength } = content;
-    await this.#memory.write(this.#checked(address), new Uint8Array(buffer, byteOffset, byteLength).slice());
+    const own = new Uint8Array(buffer, byteOffset, byteLength).slice();
+    await this.#look(address, (at) => this.#memory.write(at, own));
   }
 
   async writeString(address: bigint, content: string, roomBytes: Count): Promise<void> {
@@ -227,9 +232,15 @@ export class OpenRun implements HostRun {
     await this.write(address, bytes);
   }
 
-  #checked(address: bigint): ExecutorAddr {
+  async #look<T>(address: bigint, look: (address: ExecutorAddr) => Promise<T>): Promise<T> {
     checkArgument(executorAddr, address, 'address');
-    if (this.#hasEnded) throw new HostCallEndedError(this.symbol);
-    return address as ExecutorAddr;
+    if (this.#hasEnded) throw new HostCallEndedError(this.symbol, { isLost: this.signal.aborted });
+    try {
+      return await look(address as ExecutorAddr);
+    } catch (cause) {
+      // The executor may say this before it tells of the loss.
+      const isLost = cause instanceof RemoteError && LOST_CODES.has(cause.code);
+      throw isLost ? new HostCallEndedError(this.symbol, { cause, isLost }) : cause;
+    }
   }
 }

@@ -161,14 +161,17 @@ export class HostFunctionError extends FarJITError {
 
 /**
  * A function in JavaScript has ended, and its `run` was asked for something: the thread that it was called by has gone on, and its memory
- * may be anything by now.
+ * may be anything by now; or its runner has ended, and nobody waits for it any more. The cause says that, where it is known.
  * @remarks Have the function wait for what it asks (`await`), and keep what it has read in place of its `run`.
  */
 export class HostCallEndedError extends FarJITError {
-  constructor(symbol: string) {
+  constructor(symbol: string, options: { readonly cause?: unknown; readonly isLost?: boolean } = {}) {
     super(
       'HOST_CALL_ENDED',
-      `${symbol} has ended, and what it was called for has gone on: wait for it there`,
+      options.isLost
+        ? `nobody waits for ${symbol} any more: the runner that it was called in has ended`
+        : `${symbol} has ended, and what it was called for has gone on: wait for it there`,
+      options,
     );
   }
 }
