@@ -18,6 +18,7 @@ static void initialize(void)
 	farjit_frames_initialize();
 	farjit_abi_initialize();
 	farjit_threads_initialize();
+	farjit_thread_locals_initialize();
 	farjit_map();
 	farjit_traps_initialize();
 }

@@ -175,6 +175,9 @@ void farjit_lookup(uint32_t count, uint32_t wanted);
 void farjit_lookup_thread_locals(uint32_t count);
 
 /* thread_locals.c */
+/* Gives back the calling thread's thread-local memory, which libc has cleared page by page: no JIT'd code runs on the control
+ * thread. */
+void farjit_thread_locals_initialize(void);
 /* Where a thread's thread-local memory is, counted from its thread pointer; signed, and the same for all. */
 uint64_t farjit_thread_offset(void);
 /* Gives the calling thread what the template holds, before JIT'd code runs on it, and from now on what is filled. */

@@ -7,6 +7,8 @@
 #include "signal_mask.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { UNITS = FARJIT_THREAD_BYTES / FARJIT_THREAD_UNIT_BYTES };
 
@@ -20,6 +22,15 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct farjit_thread *first;
 /* What no thread has to copy lies behind it: it was never filled. */
 static size_t filled_bytes;
+
+void farjit_thread_locals_initialize(void)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t start = ((uint64_t)memory + page - 1) & ~(page - 1);
+	uint64_t end = (uint64_t)(memory + sizeof memory) & ~(page - 1);
+	if (start < end)
+		madvise((void *)start, end - start, MADV_DONTNEED);
+}
 
 uint64_t farjit_thread_offset(void)
 {
