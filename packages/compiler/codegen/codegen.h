@@ -293,9 +293,21 @@ bool farjit_find_passing(LLVMValueRef function, struct farjit_parts *result, str
 /* A verified module's interface; from malloc. */
 char *farjit_describe_module(LLVMModuleRef module, size_t *length);
 
+/* ahead.c */
+/* A module that was opened lazily, and its context; NULL: none. */
+struct farjit_opened {
+	LLVMContextRef context;
+	LLVMModuleRef module;
+};
+
+/* The module of a request, if it was opened ahead; the caller disposes of it before anything is opened ahead again. */
+struct farjit_opened farjit_take_opened(const struct farjit_request *request);
+/* Opens a request's module for the next one, and takes its storage. */
+void farjit_open_ahead(struct farjit_request *request, LLVMDiagnosticHandler handler, void *told);
+
 /* compile.c */
-/* Makes the product and answers. */
-void farjit_compile(const struct farjit_request *request);
+/* Makes the product and answers; may take the request's storage. */
+void farjit_compile(struct farjit_request *request);
 /* LLVM's fatal errors become the answer to the request under way; then the process ends. */
 void farjit_install_fatal_error_handler(void);
 

@@ -15,6 +15,8 @@ struct failure {
 
 /* For the fatal error handler, which is told only a reason. One request is under way at a time. */
 static const struct farjit_request *current;
+/* Of that request; contexts tell it what is wrong. */
+static struct failure failure_under_way;
 
 static double now_ms(void)
 {
@@ -222,11 +224,15 @@ static void emit(LLVMModuleRef module, LLVMTargetMachineRef machine, const struc
 		llvm.LLVMDisposeMemoryBuffer(buffer);
 }
 
-/* A piece of the module, verified and prepared; of the rest no body has been read. */
-static LLVMModuleRef read_piece(LLVMContextRef context, LLVMTargetMachineRef machine,
+/*
+ * A piece of the module, verified and prepared; of the rest no body has been read.
+ * module: when it is opened already.
+ */
+static LLVMModuleRef read_piece(LLVMContextRef context, LLVMModuleRef module, LLVMTargetMachineRef machine,
 				const struct farjit_request *request, struct failure *failure)
 {
-	LLVMModuleRef module = farjit_open_lazily(context, request);
+	if (!module)
+		module = farjit_open_lazily(context, request);
 	if (!module) {
 		/* The diagnostic handler has been told why, which is what compilation tells otherwise. */
 		failure->status = FARJIT_STATUS_BITCODE;
@@ -244,23 +250,27 @@ static LLVMModuleRef read_piece(LLVMContextRef context, LLVMTargetMachineRef mac
 	return NULL;
 }
 
-static LLVMModuleRef read_prepared(LLVMContextRef context, LLVMTargetMachineRef machine,
+static LLVMModuleRef read_prepared(LLVMContextRef context, LLVMModuleRef opened, LLVMTargetMachineRef machine,
 				   const struct farjit_request *request, struct failure *failure)
 {
 	if (request->piece != FARJIT_PIECE_WHOLE)
-		return read_piece(context, machine, request, failure);
+		return read_piece(context, opened, machine, request, failure);
 	LLVMModuleRef module = read_module(context, request, failure);
 	if (module)
 		farjit_prepare_module(context, module, machine, request);
 	return module;
 }
 
-static void compile_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
+/* opened: of a piece, its module in that context, or NULL; it is disposed of. */
+static void compile_in(LLVMContextRef context, LLVMModuleRef opened, const struct farjit_request *request,
+		       struct failure *failure)
 {
 	struct farjit_timings timings = {0};
 	double start_ms = now_ms();
 	LLVMTargetMachineRef machine = target_machine(request, failure);
-	LLVMModuleRef module = machine ? read_prepared(context, machine, request, failure) : NULL;
+	if (!machine && opened)
+		llvm.LLVMDisposeModule(opened);
+	LLVMModuleRef module = machine ? read_prepared(context, opened, machine, request, failure) : NULL;
 	if (!module)
 		return;
 	timings.parse_ms = now_ms() - start_ms;
@@ -294,19 +304,25 @@ static void describe_in(LLVMContextRef context, const struct farjit_request *req
 	llvm.LLVMDisposeModule(module);
 }
 
-void farjit_compile(const struct farjit_request *request)
+void farjit_compile(struct farjit_request *request)
 {
-	static struct failure failure;
-	failure.status = FARJIT_STATUS_DONE;
+	struct failure *failure = &failure_under_way;
+	failure->status = FARJIT_STATUS_DONE;
 	current = request;
-	LLVMContextRef context = llvm.LLVMContextCreate();
-	llvm.LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
+	bool is_piece = request->piece != FARJIT_PIECE_WHOLE;
+	struct farjit_opened opened = {NULL, NULL};
+	if (is_piece)
+		opened = farjit_take_opened(request);
+	LLVMContextRef context = opened.context ? opened.context : llvm.LLVMContextCreate();
+	llvm.LLVMContextSetDiagnosticHandler(context, on_diagnostic, failure);
 	if (request->product == FARJIT_PRODUCT_INTERFACE)
-		describe_in(context, request, &failure);
+		describe_in(context, request, failure);
 	else
-		compile_in(context, request, &failure);
+		compile_in(context, opened.module, request, failure);
 	llvm.LLVMContextDispose(context);
-	if (failure.status != FARJIT_STATUS_DONE)
-		farjit_answer(request->id, failure.status, NULL, failure.message, strlen(failure.message));
+	if (failure->status != FARJIT_STATUS_DONE)
+		farjit_answer(request->id, failure->status, NULL, failure->message, strlen(failure->message));
+	else if (is_piece)
+		farjit_open_ahead(request, on_diagnostic, failure);
 	current = NULL;
 }

@@ -143,6 +143,34 @@ for (const llvm of installedLibLLVMs()) {
     t.deepEqual(rest.defined, ['always\x02f', 'inline', 'lonely\x02f', 'middle']);
   });
 
+  test(`${on}: one process makes the same of each module's pieces, whichever came before`, async (t) => {
+    const other = PIECES.replace('ret i32 2', 'ret i32 5').replaceAll('@middle', '@centre');
+    const requests = [
+      { ir: PIECES, piece: functions(['root'], 1) },
+      { ir: PIECES, piece: functions(['root'], 9) },
+      { ir: other, piece: functions(['root'], 9) },
+      { ir: other, piece: functions(['lonely'], 1) },
+      { ir: PIECES, piece: functions(['elsewhere'], 1) },
+      { ir: PIECES, piece: functions(['lonely'], 1) },
+      { ir: PIECES, piece: undefined },
+      { ir: PIECES, piece: functions(['root'], 9) },
+    ];
+    const outcomeOf = async (pool: CodegenPool, { ir, piece }: (typeof requests)[number]) => {
+      const input = { name: 'm', ir: bitcode(assemble(ir)), target: TARGET, optLevel: 0 as const, piece };
+      return pool.compile(input).then(
+        ({ object }) => Buffer.from(object).toString('base64'),
+        (error: Error) => error.message,
+      );
+    };
+    const one = poolOf(t, { libLLVM: () => llvm.path, size: 1 });
+    for (const request of requests) {
+      const alone = poolOf(t, { libLLVM: () => llvm.path, size: 1 });
+      t.is(await outcomeOf(one, request), await outcomeOf(alone, request));
+      await alone.stop();
+    }
+    t.is(one.processIds.length, 1);
+  });
+
   test(`${on}: a function that is not there, or no place to be apart from, is refused`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
     await t.throwsAsync(symbolsOf(pool, PIECES, functions(['elsewhere'], 1)), {
