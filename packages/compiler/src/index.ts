@@ -44,6 +44,7 @@ export type {
   CompileInput,
   CompileOutput,
   CompileTimings as ModuleTimings,
+  ModulePiece,
 } from './codegen/compile-input.js';
 export { ArgumentError } from './core/argument-error.js';
 export type { Call } from './core/call-edges.js';
@@ -89,6 +90,7 @@ export type {
   PartDescription,
   PartsByName,
   PartsOrigin,
+  PieceSource,
   UnitSets,
 } from './core/materialization-unit.js';
 export type { SymbolFlags, SymbolFlagsMap } from './core/symbol-flags.js';
