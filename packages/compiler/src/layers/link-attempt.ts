@@ -227,22 +227,23 @@ export class LinkAttempt {
     };
     let ofPlugins: readonly string[] | undefined;
     // They say what is theirs when they have seen the graph, which is before this is asked.
-    const isOfPlugin = (name: string) => {
+    const namesOfPlugins = () => {
       ofPlugins ??= plugins.flatMap((plugin) => plugin.ownNames?.(part) ?? []);
-      return ofPlugins.includes(name);
+      return ofPlugins;
     };
     const elsewhere: Elsewhere = {
       isTaken: (name) => own?.find(name) !== unit || this.#runner.isShared(unit, name),
       isInLibrary: (name) => this.#isInLibrary(dylib.lookup(name)),
-      isNear: (name) => !isOfPlugin(name) && (isLocal(name) || isStubbed(lookup(name))),
+      isNear: (name) => !namesOfPlugins().includes(name) && (isLocal(name) || isStubbed(lookup(name))),
     };
     const current =
       prepared && isCurrent(prepared, elsewhere) ? prepared : prepareGraph(part, plugins, elsewhere);
     this.#graphs.set(part, current);
     const { graph } = current;
+    const theirs = namesOfPlugins();
     const meanings = new Map<string, Meaning>();
     for (const name of graph.externalNames)
-      if (!isOfPlugin(name)) meanings.set(name, this.#meaningOf(lookup(name), name, graph));
+      if (!theirs.includes(name)) meanings.set(name, this.#meaningOf(lookup(name), name, graph));
     refuseMixed(graph, meanings);
     return { part, graph, dylib, meanings };
   }
