@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { Figure } from './figure.js';
+import { type Figure, measuredInWords } from './figure.js';
 import type { Machine } from './machine.js';
 import type { Summary } from './samples.js';
-import { spread, type Table } from './table.js';
+import type { Table } from './table.js';
 
 /** A run of the bench, as `--json` writes it. */
 export interface Run {
@@ -87,8 +87,8 @@ export function comparison(former: Run, now: Run): { readonly table: Table; read
       columns: ['', 'then', 'now', 'now ÷ then', ''],
       rows: sorted.map(({ figure, was, change }) => [
         figure.what,
-        was ? inWords(was) : '–',
-        inWords(figure),
+        was ? measuredInWords(was) : '–',
+        measuredInWords(figure),
         ratioOf(was, figure)?.toFixed(2) ?? '',
         change,
       ]),
@@ -104,10 +104,6 @@ export function comparison(former: Run, now: Run): { readonly table: Table; read
     },
     worse: compared.filter(({ change }) => change === 'worse').map(({ figure }) => figure.what),
   };
-}
-
-function inWords({ measured, target }: Figure): string {
-  return 'missing' in measured ? '–' : `${spread(measured, target.digits)} ${target.unit}`;
 }
 
 function ratioOf(was: Figure | undefined, { measured }: Figure): number | undefined {

@@ -75,6 +75,7 @@ function targetInWords({ limit, stretch, unit }: Target): string {
   return stretch === undefined ? words : `${words} (stretch ${stretch})`;
 }
 
-function measuredInWords({ target, measured }: Figure): string {
+/** A figure's median and range, with its unit. */
+export function measuredInWords({ target, measured }: Figure): string {
   return 'missing' in measured ? '–' : `${spread(measured, target.digits)} ${target.unit}`;
 }
