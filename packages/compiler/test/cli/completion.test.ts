@@ -72,22 +72,31 @@ async function typing(
   });
   let seen = 0;
   const screen = () => stripVTControlCharacters(stdoutSoFar()).replaceAll(/[\r\u0007]/g, '');
+  /** Waits for a text behind all that was waited for before. */
+  const shows = (text: string) =>
+    eventually(
+      () => {
+        const at = screen().indexOf(text, seen);
+        if (at >= 0) seen = at + text.length;
+        return at >= 0;
+      },
+      text,
+      20_000,
+    ).catch((error) => {
+      throw new Error(`${error.message}; the screen shows ${JSON.stringify(screen())}`);
+    });
   return {
     screen,
-    /** Waits for a text behind all that was waited for before. */
-    shows: (text: string) =>
-      eventually(
-        () => {
-          const at = screen().indexOf(text, seen);
-          if (at >= 0) seen = at + text.length;
-          return at >= 0;
-        },
-        text,
-        20_000,
-      ).catch((error) => {
-        throw new Error(`${error.message}; the screen shows ${JSON.stringify(screen())}`);
-      }),
+    shows,
     type: (keys: string) => child.stdin.write(keys),
+    /**
+     * Empties the line and ends it. An interrupt would do so too, but a shell that is about to show what it
+     * has completed can lose it.
+     */
+    newLine() {
+      child.stdin.write('\u0015\n');
+      return shows('ready> ');
+    },
   };
 }
 
@@ -96,7 +105,12 @@ withBash('bash completes commands, options, values and files, and runs none of w
     rc: `PS1='ready> '; source ${BASH_COMPLETION}; source <(farjit completion bash); source <(farjit completion bash)\n`,
     'mandelbrot.ks': '',
   });
-  const { shows, type, screen } = await typing(t, `bash --noprofile --rcfile ${join(cwd, 'rc')} -i`, {}, cwd);
+  const { shows, type, newLine, screen } = await typing(
+    t,
+    `bash --noprofile --rcfile ${join(cwd, 'rc')} -i`,
+    {},
+    cwd,
+  );
   await shows('ready> ');
   t.is(screen().trim(), 'ready>', 'the script can be read twice without a word');
   type('farjit rep\t');
@@ -105,18 +119,15 @@ withBash('bash completes commands, options, values and files, and runs none of w
   await shows('--sandbox-required ');
   type('stri\t');
   await shows('strict ');
-  type('\u0003');
-  await shows('ready> ');
+  await newLine();
   type('farjit run --speculate=ea\t');
   await shows('--speculate=eager ');
   type('--cache-dir=man\t');
   await shows('--cache-dir=mandelbrot.ks ');
-  type('\u0003');
-  await shows('ready> ');
+  await newLine();
   type('farjit man\t');
   await shows('farjit mandelbrot.ks ');
-  type('\u0003');
-  await shows('ready> ');
+  await newLine();
   type('farjit run $(touch made) --speculate-o\t');
   await shows('--speculate-order ');
   t.deepEqual((await readdir(cwd)).sort(), ['mandelbrot.ks', 'rc']);
@@ -127,7 +138,7 @@ withZsh('zsh completes commands, options, values and files', async (t) => {
     '.zshrc': "PS1='ready> '; autoload -U compinit; compinit -D; source <(farjit completion zsh)\n",
     'mandelbrot.ks': '',
   });
-  const { shows, type } = await typing(t, 'zsh -i', { ZDOTDIR: cwd }, cwd);
+  const { shows, type, newLine } = await typing(t, 'zsh -i', { ZDOTDIR: cwd }, cwd);
   await shows('ready> ');
   type('farjit rep\t');
   await shows('farjit repl');
@@ -135,14 +146,12 @@ withZsh('zsh completes commands, options, values and files', async (t) => {
   await shows('quired');
   type(' stri\t');
   await shows('ct');
-  type('\u0003');
-  await shows('ready> ');
+  await newLine();
   type('farjit run --speculate=ea\t');
   await shows('ger');
   type(' --record-calls=man\t');
   await shows('delbrot.ks');
-  type('\u0003');
-  await shows('ready> ');
+  await newLine();
   type('farjit run man\t');
   await t.notThrowsAsync(shows('delbrot.ks'));
 });
