@@ -6,7 +6,7 @@ test('sessions that are given code generators share them, and leave them running
   t.teardown(() => codegen.stop());
   const processIds = new Set<number>();
   for (let count = 1; count <= 2; count++) {
-    const jit = await KaleidoscopeJIT.create({ codegen });
+    const jit = await KaleidoscopeJIT.create({ codegen, baseline: 'off' });
     t.like((await jit.addSource(`def f(x) x + ${count}; f(1);`))[0], {
       status: 'fulfilled',
       value: count + 1,

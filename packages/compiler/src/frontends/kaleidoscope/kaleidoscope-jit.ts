@@ -51,9 +51,8 @@ export class KaleidoscopeJIT extends JIT {
   static override async create(options: KaleidoscopeJITOptions = {}): Promise<KaleidoscopeJIT> {
     checkJITOptions(options);
     const withLibraries = { ...options, libraries: [...RUNNER_LIBRARIES, ...(options.libraries ?? [])] };
-    // A program of Kaleidoscope alone may get along without. What else will be added or called is not known.
-    const needsLLVM = !allowsFirstCode(options) || options.program === undefined;
-    const opened = await openSession(withLibraries, { needsLLVM });
+    // Kaleidoscope may get along without. What else will be added is not known, and starts it then.
+    const opened = await openSession(withLibraries, { needsLLVM: !allowsFirstCode(options) });
     return new KaleidoscopeJIT(opened, withLibraries);
   }
 
