@@ -10,42 +10,27 @@ import { setUp } from './lib/set-up.mjs';
 
 /** Tests must pass with the oldest and the newest libLLVM that is supported. */
 const TESTED_MAJORS = [14, 22];
+/** What may come out differently with another LLVM: what it reads, what it makes, and what is found in that. */
 const LLVM_TESTS = [
-  'packages/compiler/dist/test/**/*.test.js',
-  'test/dist/**/*.test.js',
-  // What reads text, arguments and files, or speaks to executors, asks LLVM nothing.
-  '!packages/compiler/dist/test/{calls,confine,executor-client,files,observe,pool}/**',
-  '!packages/compiler/dist/test/cli/{answers,completion,help,history,json,launcher,lying-executor,map-input,processes}.test.js',
-  '!packages/compiler/dist/test/cli/{read-source,refused-options,short-forms,stop-request,usage,waiting-pipes,written-files}.test.js',
-  '!packages/compiler/dist/test/frontends/kaleidoscope/{call-graph,diagnostic,lexer,parser*,print-ast,source-text}.test.js',
-  // They ask each libLLVM that is installed, whichever is the default.
-  '!packages/compiler/dist/test/codegen/{codegen-objects,codegen-pool}.test.js',
+  'packages/compiler/dist/test/{ir,layers,llvm}/**/*.test.js',
+  // These ask each libLLVM that is installed, whichever is the default.
   '!packages/compiler/dist/test/llvm/{ir-module,pass-pipeline,target-machine}.test.js',
-  '!packages/compiler/dist/test/frontends/llvm/{module-layer,read-module}.test.js',
-  // They read what LLVM made once, and do not ask it for more.
-  '!test/dist/fuzz/targets.test.js',
-  // Of deployments, networks and lost connections another LLVM says nothing new.
-  '!test/dist/{deploy,faults,hosts}/**',
-  '!test/dist/{authentication,drain,few-descriptors,map-network,metrics,orphans,quotas,remote-executor}.test.js',
-  '!test/dist/{socket-paths,versions}.test.js',
-  // Nor of how long what waits may wait, of texts, types and packages, and of what imports what.
-  '!test/dist/{idle,iteration,map-command,map-stream,run-many,wrong-arguments}.test.js',
-  '!test/dist/{api-reference,borrowed,conformance-*,demo,errors-doc,executor-doc,observability-doc}.test.js',
-  '!test/dist/{public-types,releases,typed-callables,workflows}.test.js',
-  // Nor of calls over many executors, of functions in JavaScript, of ends and limits.
-  '!test/dist/{map,pool,neutral-pool,pool-initializers,closing,limits,runner-kills,large-commits}.test.js',
-  '!test/dist/host-*.test.js',
-  // Objects are what a clang has made.
-  '!packages/compiler/dist/test/jitlink/x86_64/**',
-  '!test/dist/{add-object,add-archive,object-features,linker-sets}.test.js',
-  '!test/dist/packages/**',
-  '!test/dist/dependency-rules.test.js',
-  // Nor of what hosts and runners hold out against, whoever made the code.
-  '!test/dist/fuzz/{fuzzer,runner}.test.js',
-  '!test/dist/security/{docs,faults,fewer-rights,hostile-programs,kills,limits,memory,neighbours}.test.js',
-  '!test/dist/security/{pressure,requests,scribble,sessions,strangers,system-calls}.test.js',
-  // `npm run test:conformance` with FARJIT_LIBLLVM runs all programs with another one.
-  '!test/dist/conformance.test.js',
+  'packages/compiler/dist/test/cache/{codegen-version,kept-objects,llvm-identity,object-cache,object-keys,session-cache}.test.js',
+  'packages/compiler/dist/test/cli/{doctor,doctor-checks,repl,run,run-program}.test.js',
+  'packages/compiler/dist/test/codegen/{codegen-requests,hostile-codegen,pieces}.test.js',
+  'packages/compiler/dist/test/frontends/kaleidoscope/irgen.test.js',
+  'packages/compiler/dist/test/frontends/llvm/{archive,confined-tool,find-clang}.test.js',
+  'packages/compiler/dist/test/jitlink/{dwarf,elf}/**/*.test.js',
+  'packages/compiler/dist/test/jitlink/{eh-frame,gnu-ld,link,piece-locals,split,split-locals}.test.js',
+  'packages/compiler/dist/test/{optimize/tier-up,sanitized,session/execution-session,session/redefinition}.test.js',
+  'test/dist/{add-c,add-ir,add-library,aliases,backtraces,builtins,callables,coroutines,eager,exceptions}.test.js',
+  'test/dist/{extraction,failed-guesses,failures,ifuncs,initializer-programs,initializers,kaleidoscope-meets-c}.test.js',
+  'test/dist/{kept-c,large-programs,local-functions,module-symbols,modules,near-calls,object-cache}.test.js',
+  'test/dist/{own-library-functions,plugins,pool-targets,programs,readme-example,redefinition}.test.js',
+  'test/dist/{relinked-data,replaced-functions,signatures,source-lines,speculation,thread-locals}.test.js',
+  'test/dist/{threads,tiers,transforms,vague-data}.test.js',
+  'test/dist/fuzz/{lli,programs,properties}.test.js',
+  'test/dist/security/{bitcode,codegen-confinement,codegen-kills,forged-cache}.test.js',
 ];
 
 await runScript(async () => {
@@ -80,8 +65,7 @@ function planRuns(args) {
     const again = llvmTests(args);
     if (!library) say(`tests: libLLVM ${major} is not found, so nothing is tested with it`);
     else if (again) {
-      // Churn says nothing new of another LLVM: a short run shows that it works.
-      const env = { ...process.env, FARJIT_LIBLLVM: library.path, FARJIT_CHURN_CALLBACKS: '7000' };
+      const env = { ...process.env, FARJIT_LIBLLVM: library.path };
       runs.push({ title: `what uses LLVM, with libLLVM ${major}`, args: again, env });
     }
   }
