@@ -171,7 +171,7 @@ test('what is compiled for ever is not waited for when its signal is aborted, an
   t.deepEqual(await jit.applyToColumns('twice', [Float64Array.of(1)]), Float64Array.of(2));
   await initialized.initialize();
   t.true(jit.allocatedBytes - before < 65_536);
-  t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+  t.like(await jit.runProgram(), { exitCode: 0 });
 });
 
 const hasClang = (() => {

@@ -66,6 +66,6 @@ for (const optLevel of [undefined, 0, 1, 2] as const)
     const { jit, printed } = await openJIT(t, optLevel === undefined ? {} : { optLevel });
     const isOld = findLibLLVM().majorVersion < 15;
     await jit.addIR(isOld ? COUNTING : withoutTypedPointers(COUNTING), { name: 'counting.ll' });
-    t.deepEqual(await jit.runProgram(), { exitCode: 3 });
+    t.like(await jit.runProgram(), { exitCode: 3 });
     t.is(printed(), '456');
   });

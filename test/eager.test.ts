@@ -35,10 +35,10 @@ test('an eager program asks for nothing once it has begun', async (t) => {
     });
     await jit.addModule(parseAssembly(PROGRAM));
     linked.length = 0;
-    t.deepEqual(await jit.runProgram({ eager }), { exitCode: 7 });
+    t.like(await jit.runProgram({ eager }), { exitCode: 7 });
     counts.push(jit.statistics().compileCallbacks, linked.length);
     // So is the next one, which has a new runner.
-    t.deepEqual(await jit.runProgram({ eager }), { exitCode: 7 });
+    t.like(await jit.runProgram({ eager }), { exitCode: 7 });
   }
   t.deepEqual(counts, [4, 4, 0, 5]);
 });
@@ -53,11 +53,11 @@ define void @uncalled_too() {
   const { jit, printed } = await openJIT(t);
   await jit.addModule(parseAssembly(PROGRAM));
   const tracker = await jit.addModule(parseAssembly(missing));
-  t.deepEqual(await jit.runProgram(), { exitCode: 7 });
+  t.like(await jit.runProgram(), { exitCode: 7 });
   t.is(printed(), 'X');
   const error = await t.throwsAsync(jit.runProgram({ eager: true }));
   t.regex(`${error?.message} ${(error?.cause as Error | undefined)?.message}`, /nowhere/);
   t.is(printed(), 'X');
   tracker.remove();
-  t.deepEqual(await jit.runProgram({ eager: true }), { exitCode: 7 });
+  t.like(await jit.runProgram({ eager: true }), { exitCode: 7 });
 });

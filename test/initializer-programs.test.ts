@@ -104,7 +104,7 @@ test('a program runs its initialisers before main, as a process does, and its fi
   await jit.addObject(compile(PROGRAM, CXX_FLAGS, 'c++'), { name: 'program.o' });
   for (let run = 1; run <= 2; run++) {
     const result = await jit.runProgram({ argv: ['prog', 'x'], env: { WHAT: 'env' } });
-    t.deepEqual(result, { exitCode: 22 });
+    t.like(result, { exitCode: 22 });
     t.is(printed(), 'pabcenv\nC!BA.\n'.repeat(run));
   }
   await t.throwsAsync(jit.lookup('main'), { code: 'INITIALIZERS_DUE' });
@@ -122,10 +122,10 @@ test('a program in a runner that is initialised already runs no initialiser twic
   await jit.addIR(`${module('by')} declare void @a() define i32 @main() { call void @a() ret i32 3 }`, {
     name: 'two',
   });
-  t.deepEqual(await jit.runProgram(), { exitCode: 3 });
+  t.like(await jit.runProgram(), { exitCode: 3 });
   t.is(printed(), 'abayx');
   // In a new runner.
-  t.deepEqual(await jit.runProgram(), { exitCode: 3 });
+  t.like(await jit.runProgram(), { exitCode: 3 });
   t.is(printed(), 'abayxabayx');
 });
 
@@ -140,7 +140,7 @@ test('a constructor that traps or exits ends its program', async (t) => {
 declare void @exit(i32)
 define internal void @leave() { call void @exit(i32 9) unreachable }
 define i32 @main() { ret i32 0 }`);
-  t.deepEqual(await jit.runProgram(), { exitCode: 9 });
+  t.like(await jit.runProgram(), { exitCode: 9 });
   // What the first has not flushed is lost with it.
   t.is(printed(), 'x');
 });

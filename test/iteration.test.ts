@@ -137,12 +137,12 @@ test('a program is iterated from its initialisers to its end, in place of all el
   const program = jit.runProgram({ entry: 'printsOne' });
   const output = program.output();
   t.deepEqual(await bytesIn(output), { stdout: 1024, stderr: 4 }, 'it ends by itself');
-  t.deepEqual(await program, { exitCode: 1 });
+  t.like(await program, { exitCode: 1 });
   t.deepEqual(await output.next(), { value: undefined, done: true });
   // What was printed waits for who reads it later.
   const second = jit.runProgram({ entry: 'prints' });
   const later = second.output();
-  t.deepEqual(await second, { exitCode: 3 });
+  t.like(await second, { exitCode: 3 });
   t.deepEqual(await bytesIn(later), { stdout: 1024, stderr: 4 });
   t.deepEqual(await bytesIn(second.output()), { stdout: 0, stderr: 0 }, 'it is over');
   await jit.runProgram({ entry: 'prints' });
@@ -170,7 +170,7 @@ test('a program is held back by who iterates it, and goes on when that is left',
   t.true(received < 12 * 1024 * 1024, `${received} bytes are here, of 16 MiB`);
   t.false(hasEnded);
   for await (const { content } of output) if (content.byteLength > 0) break;
-  t.deepEqual(await program, { exitCode: 2 });
+  t.like(await program, { exitCode: 2 });
   t.is(received, 16_384 * 1024 + 4);
 });
 
@@ -188,7 +188,7 @@ test('an aborted program rejects, and its iteration ends, though nobody reads', 
   controller.abort();
   await t.throwsAsync(program, { name: 'AbortError' });
   t.true((await bytesIn(output)).stdout > 0);
-  t.deepEqual(await jit.runProgram({ entry: 'printsOne' }), { exitCode: 1 });
+  t.like(await jit.runProgram({ entry: 'printsOne' }), { exitCode: 1 });
 });
 
 test('a program that is refused takes nothing of the one that runs', async (t) => {

@@ -68,25 +68,25 @@ test('without input a program is at the end of it at once, and so is a call', as
   const { jit } = await openReaders(t);
   const first = await jit.lookup('first');
   t.is(await first(), -1);
-  t.deepEqual(await jit.runProgram({ entry: 'first' }), { exitCode: END_OF_FILE });
-  t.deepEqual(await jit.runProgram({ entry: 'first', stdin: '' }), { exitCode: END_OF_FILE });
+  t.like(await jit.runProgram({ entry: 'first' }), { exitCode: END_OF_FILE });
+  t.like(await jit.runProgram({ entry: 'first', stdin: '' }), { exitCode: END_OF_FILE });
 });
 
 test('a program reads what it is given, also after a call that was at the end', async (t) => {
   const { jit, printed } = await openReaders(t);
   const first = await jit.lookup('first');
   t.is(await first(), -1);
-  t.deepEqual(await jit.runProgram({ entry: 'first', stdin: 'x' }), { exitCode: 'x'.charCodeAt(0) });
-  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: 'ü\n' }), { exitCode: 0 });
-  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: Buffer.from('bytes\n') }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'first', stdin: 'x' }), { exitCode: 'x'.charCodeAt(0) });
+  t.like(await jit.runProgram({ entry: 'cat', stdin: 'ü\n' }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'cat', stdin: Buffer.from('bytes\n') }), { exitCode: 0 });
   async function* lines() {
     for (const line of ['one\n', Buffer.from('two\n'), '', 'three\n']) yield line;
   }
-  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: lines() }), { exitCode: 0 });
-  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: ['four\n', 'five\n'] }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'cat', stdin: lines() }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'cat', stdin: ['four\n', 'five\n'] }), { exitCode: 0 });
   t.is(printed(), 'ü\nbytes\none\ntwo\nthree\nfour\nfive\n');
-  t.deepEqual(await jit.runProgram({ entry: 'terminal', stdin: 'x' }), { exitCode: 0 });
-  t.deepEqual(await jit.runProgram({ entry: 'terminal' }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'terminal', stdin: 'x' }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'terminal' }), { exitCode: 0 });
 });
 
 test('ten megabytes through a program arrive whole', async (t) => {
@@ -107,7 +107,7 @@ test('ten megabytes through a program arrive whole', async (t) => {
       yield chunk;
     }
   }
-  t.deepEqual(await jit.runProgram({ entry: 'cat', stdin: Readable.from(chunks()) }), { exitCode: 0 });
+  t.like(await jit.runProgram({ entry: 'cat', stdin: Readable.from(chunks()) }), { exitCode: 0 });
   t.true(receivedBytes >= 10_000_000);
   t.is(received.digest('hex'), sent.digest('hex'));
 });
@@ -142,7 +142,7 @@ test('a program that never reads holds up nothing, and its source is asked for n
   controller.abort();
   await t.throwsAsync(running, { code: 'CANCELLED' });
   await eventually(() => isReturned, 'its source is let go');
-  t.deepEqual(await jit.runProgram({ entry: 'neverReads', stdin: endless() }), { exitCode: 3 });
+  t.like(await jit.runProgram({ entry: 'neverReads', stdin: endless() }), { exitCode: 3 });
 });
 
 test('a program that closes its input is sent no more, and its stream is destroyed', async (t) => {
@@ -163,7 +163,7 @@ test('a program ends while its source is silent', async (t) => {
   const { jit } = await openReaders(t);
   const stream = new PassThrough();
   stream.write('x');
-  t.deepEqual(await jit.runProgram({ entry: 'first', stdin: stream }), { exitCode: 'x'.charCodeAt(0) });
+  t.like(await jit.runProgram({ entry: 'first', stdin: stream }), { exitCode: 'x'.charCodeAt(0) });
   t.true(stream.destroyed);
 });
 

@@ -33,12 +33,12 @@ for (const [what, main, exitCode] of [
 ] as const)
   test(`what main returns is the exit code: ${what}`, async (t) => {
     const { jit } = await openProgram(t, main);
-    t.deepEqual(await jit.runProgram({ argv: ['a', 'b', 'c'] }), { exitCode });
+    t.like(await jit.runProgram({ argv: ['a', 'b', 'c'] }), { exitCode });
   });
 
 test('a program may begin with what others do not see', async (t) => {
   const { jit } = await openProgram(t, 'define hidden i32 @main() { ret i32 7 }');
-  t.deepEqual(await jit.runProgram(), { exitCode: 7 });
+  t.like(await jit.runProgram(), { exitCode: 7 });
 });
 
 test('main is passed its environment, too', async (t) => {
@@ -52,7 +52,7 @@ define i32 @main(i32 %c, i8** %v, i8** %e) {
   ret i32 0
 }`,
   );
-  t.deepEqual(await jit.runProgram({ env: { A: '1=2' } }), { exitCode: 0 });
+  t.like(await jit.runProgram({ env: { A: '1=2' } }), { exitCode: 0 });
   t.is(printed(), 'A=1=2\n');
 });
 
@@ -134,7 +134,7 @@ for (const [entry, exitCode, output] of [
 ] as const)
   test(`a program ends as C says, with handlers that are compiled at its end: ${entry}`, async (t) => {
     const { jit, printed, lost } = await openProgram(t, LEAVES);
-    t.deepEqual(await jit.runProgram({ entry }), { exitCode });
+    t.like(await jit.runProgram({ entry }), { exitCode });
     t.is(printed(), output);
     t.deepEqual(
       lost.map(({ end }) => end),
@@ -142,7 +142,7 @@ for (const [entry, exitCode, output] of [
       'told of once',
     );
     // The next call has a new runner.
-    t.deepEqual(await jit.runProgram({ entry }), { exitCode });
+    t.like(await jit.runProgram({ entry }), { exitCode });
     t.deepEqual(await evaluateAll(jit, '1 + 2;'), [3]);
     t.is(jit.statistics().modulesCompiled, 1);
   });
@@ -180,12 +180,12 @@ define i32 @terminates() {
 }`,
   );
   const { trap, ...died } = await jit.runProgram({ entry: 'traps' });
-  t.deepEqual(died, { exitCode: 128 + 11, signal: 'SIGSEGV' });
+  t.like(died, { exitCode: 128 + 11, signal: 'SIGSEGV' });
   t.is(trap?.symbol, 'store');
   t.is(trap?.trap.faultAddress as bigint, 16n);
   t.is(printed(), '');
-  t.deepEqual(await jit.runProgram({ entry: 'aborts' }), { exitCode: 128 + 6, signal: 'SIGABRT' });
-  t.deepEqual(await jit.runProgram({ entry: 'terminates' }), { exitCode: 128 + 15, signal: 'SIGTERM' });
+  t.like(await jit.runProgram({ entry: 'aborts' }), { exitCode: 128 + 6, signal: 'SIGABRT' });
+  t.like(await jit.runProgram({ entry: 'terminates' }), { exitCode: 128 + 15, signal: 'SIGTERM' });
   t.is(printed(), '');
   // Who calls a function has no other way to hear of it.
   const called = await jit.lookup('called');
@@ -235,7 +235,7 @@ define i32 @main() {${calls.join('')}
   ret i32 0
 }`,
   );
-  t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+  t.like(await jit.runProgram(), { exitCode: 0 });
   const results = Object.keys(NOT_POSSIBLE).map((name, index) => [name, printed().split('\n')[index]]);
   t.deepEqual(Object.fromEntries(results), {
     ...Object.fromEntries(results.map(([name]) => [name, '-1'])),
@@ -331,11 +331,11 @@ test.serial(
     await (await jit.lookup('printInherited'))();
     t.is(printed, '', 'a runner inherits nothing');
     const argv = ['bin/cat', '', 'a b', 'ü'];
-    t.deepEqual(await jit.runProgram({ argv, env: { B: '', A: 'x' } }), { exitCode: 0 });
+    t.like(await jit.runProgram({ argv, env: { B: '', A: 'x' } }), { exitCode: 0 });
     t.is(printed, 'bin/cat\n\na b\nü\nB=\nA=x\nbin/cat\ncat\nlater\n');
     t.is(errors, 'cat: words\n');
     printed = '';
-    t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+    t.like(await jit.runProgram(), { exitCode: 0 });
     t.is(printed, 'main\nmain\nmain\nlater\n', 'nothing was asked for, and nothing is there');
   },
 );
@@ -361,9 +361,9 @@ define i32 @main(i32 %argc, i8** %argv, i8** %envp) {
   );
   const many = Array.from({ length: 99 }, (_, index) => `${index}`);
   const argv = [...many, 'x'.repeat(20_000_000)];
-  t.deepEqual(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
+  t.like(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
   await t.throwsAsync(jit.runProgram({ argv: ['z'.repeat(200 << 20)] }), { code: 'OUT_OF_EXECUTOR_MEMORY' });
-  t.deepEqual(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
+  t.like(await jit.runProgram({ argv, env: { E: 'y'.repeat(5_000_000) } }), { exitCode: 100 });
 });
 
 test('what C cannot hold, and what is no main, is refused before anything runs', async (t) => {
@@ -395,7 +395,7 @@ define i32 @main() { ret i32 0 }`,
     await t.throwsAsync(jit.runProgram(options), { code: 'BAD_ARGUMENT', message });
   await t.throwsAsync(jit.runProgram({ entry: 'missing' }), { code: 'SYMBOLS_NOT_FOUND' });
   t.deepEqual(lost, []);
-  t.deepEqual(await jit.runProgram({ argv: [] }), { exitCode: 0 });
+  t.like(await jit.runProgram({ argv: [] }), { exitCode: 0 });
 });
 
 const SPINS = `
@@ -436,7 +436,7 @@ test('a session runs one program at a time, and calls beside it', async (t) => {
   t.is(await one(), 1);
   controller.abort();
   await t.throwsAsync(running, { code: 'CANCELLED' });
-  t.deepEqual(await jit.runProgram({ entry: 'one' }), { exitCode: 1 });
+  t.like(await jit.runProgram({ entry: 'one' }), { exitCode: 1 });
 });
 
 const LACKS = `

@@ -91,6 +91,7 @@ export const SHARED_LAYOUT = [
       HOT: [6, '`control.hot_pending` has become 1'],
       HOST_CALL: [7, '`slot`: a thread waits in that host call slot, see its state'],
       LIMIT: [8, '`value`: an `enum farjit_limit` that was reached, once each'],
+      LAUNCHED: [9, 'rung for the runner before it is executed, by farjit-launch; `value`: its process id'],
       CONFINE: [16, 'confine yourself, as `control.confine` says'],
       SPAWN: [17, '`slot`: start the worker thread of that call slot'],
       SYNC_CORE: [18, 'membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was'],

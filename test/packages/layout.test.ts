@@ -77,7 +77,13 @@ test('the packages hold what they say, and nothing that the project alone has a 
 
 test('the packed programs need no glibc that is newer than Debian 11’s, no libseccomp, and start', (t) => {
   const bin = join(staged.find(({ name }) => name === '@farjit/linux-x64-gnu')?.stage ?? '', 'bin');
-  t.deepEqual(readdirSync(bin).sort(), ['farjit', 'farjit-codegen', 'farjit-confine', 'farjit-runner']);
+  t.deepEqual(readdirSync(bin).sort(), [
+    'farjit',
+    'farjit-codegen',
+    'farjit-confine',
+    'farjit-launch',
+    'farjit-runner',
+  ]);
   for (const name of readdirSync(bin)) {
     const program = join(bin, name);
     const needed = neededGlibc(program);

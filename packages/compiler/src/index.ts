@@ -32,6 +32,7 @@ export type { ArrayType, Count, HostRun } from './calls/host-run.js';
 export type { PassedPart, PassedParts } from './calls/passed-parts.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
+export type { RunReport } from './calls/run-report.js';
 export type { ScalarValue } from './calls/scalars.js';
 export type { CallOptions } from './calls/session-calls.js';
 export { SignatureError } from './calls/signature-error.js';

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x5028809au
+#define FARJIT_LAYOUT_VERSION 0x5faeb3e3u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -74,6 +74,8 @@ enum farjit_bell_kind {
 	FARJIT_BELL_HOT = 6, /* `control.hot_pending` has become 1 */
 	FARJIT_BELL_HOST_CALL = 7, /* `slot`: a thread waits in that host call slot, see its state */
 	FARJIT_BELL_LIMIT = 8, /* `value`: an `enum farjit_limit` that was reached, once each */
+	/* rung for the runner before it is executed, by farjit-launch; `value`: its process id */
+	FARJIT_BELL_LAUNCHED = 9,
 	FARJIT_BELL_CONFINE = 16, /* confine yourself, as `control.confine` says */
 	FARJIT_BELL_SPAWN = 17, /* `slot`: start the worker thread of that call slot */
 	FARJIT_BELL_SYNC_CORE = 18, /* membarrier(PRIVATE_EXPEDITED_SYNC_CORE): code was written where other code was */

@@ -127,15 +127,20 @@ export class Account {
 
   /**
    * A runner is gone.
-   * @param options.wasSeen whether it was looked at when it ended. What it has used since the last look is not known
-   *   otherwise, and counted as all that it could have.
+   * @param cpuSeconds all that it has used; what it has used since the last look is counted as all that it could have where that
+   *   is not known.
    */
-  forget(runner: MeteredRunner, { wasSeen }: { readonly wasSeen: boolean }): void {
+  forget(runner: MeteredRunner, cpuSeconds: number | undefined): void {
     const meter = this.#runners.get(runner);
     if (!meter) return;
     this.#runners.delete(runner);
     this.#memoryBytes -= meter.usage.memoryBytes;
-    if (!wasSeen) this.#addCpu(((this.#nowMs() - meter.lookedMs) / 1000) * availableParallelism());
+    const { usage, lookedMs } = meter;
+    const unseenSeconds =
+      cpuSeconds === undefined
+        ? ((this.#nowMs() - lookedMs) / 1000) * availableParallelism()
+        : cpuSeconds - usage.cpuSeconds;
+    this.#addCpu(unseenSeconds);
   }
 
   #addCpu(seconds: number): void {

@@ -3,6 +3,7 @@ import type { Limit } from '@farjit/protocol/limits';
 import type { Refusal, RefusalReason } from './authentication.js';
 import type { FaultPlace } from './guard.js';
 import type { Identity } from './identity.js';
+import type { ProcessUse } from './native/libc.js';
 
 /** A session, as events name it. */
 export interface SessionName {
@@ -84,6 +85,8 @@ export type ExecutorEvent =
       readonly generation: number;
       readonly end: RunnerEnd;
     }
+  /** A program's runner has ended, in whichever way. */
+  | { readonly type: 'program-ended'; readonly session: SessionName; readonly use: ProcessUse }
   /** A bug of ours has thrown. It has ended a session, or its runner, and nothing else. */
   | {
       readonly type: 'internal-fault';

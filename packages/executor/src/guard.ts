@@ -3,7 +3,6 @@
  * under their names; nothing else listens, waits or sets a timer for a session.
  */
 export const GUARDED_EVENTS = [
-  'runner.spawn-error',
   'runner.exit',
   'runner.bells',
   'runner.doorbell-close',

@@ -28,6 +28,7 @@ import { HotCounters } from './hot-counters.js';
 import type { Indirection } from './indirection.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
 import type { SessionMemory } from './memory.js';
+import type { ProcessUse } from './native/libc.js';
 import { Program } from './program.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
@@ -218,6 +219,11 @@ export class LiveRunner {
 
   get callsInFlight(): number {
     return this.#parts.calls.inFlightCount;
+  }
+
+  /** What its process has used in all, once it is gone. */
+  get used(): ProcessUse | undefined {
+    return this.#parts.runner.used;
   }
 
   /** Of those, the ones that wait for a free thread. */

@@ -19,6 +19,10 @@ export class Program {
     this.#inputTaken = inputTaken;
   }
 
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   /**
    * Runs it to its end.
    * @param call calls an entry with a block, as `Calls.call`.

@@ -8,7 +8,7 @@ import { EndKind } from './native/shared-layout.js';
 /** How the operating system says the process ended: one of the two is set. */
 export interface ProcessExit {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
 }
 
 /**
@@ -55,7 +55,8 @@ function trapReport(claim: EndSnapshot, registerNames: readonly string[]): TrapR
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
-function signalName(signal: number): string {
+/** As `<signal.h>` has it. */
+export function signalName(signal: number): string {
   if (signal >= SIGRTMIN && signal <= SIGRTMAX) return `SIGRTMIN+${signal - SIGRTMIN}`;
   const known = Object.entries(constants.signals).find(([, number]) => number === signal);
   return known ? known[0] : `signal ${signal}`;

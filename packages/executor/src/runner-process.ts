@@ -1,22 +1,22 @@
 // More than 400 lines: all that happens to one process, from its start to its end, in one order.
-import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type RunnerEnd, session } from '@farjit/protocol';
 import { howToGetPrograms, nativeProgram } from '@farjit/protocol/native-program';
 import { describeRunnerEnd } from '@farjit/protocol/runner-end';
-import { spawnChild } from '@farjit/protocol/spawn-child';
 import type { Abi } from './abi/abi.js';
 import type { ConfineRequest, ControlArea } from './control-area.js';
 import { type Bell, Doorbell, DoorbellEnds } from './doorbell.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { InputPipe } from './input-pipe.js';
 import type { Limits } from './limits.js';
+import type { ProcessUse } from './native/libc.js';
 import {
   BellKind,
   CALL_SLOT_COUNT,
   HOST_CALL_SLOT_COUNT,
   REENTRY_SLOT_COUNT,
 } from './native/shared-layout.js';
+import { LAUNCHER_PATH, RunnerChild, type RunnerChildOptions } from './runner-child.js';
 import { describeEnd, type ProcessExit } from './runner-end.js';
 import type { RunnerMemory } from './runner-memory.js';
 import { RunnerPipes } from './runner-pipes.js';
@@ -43,11 +43,11 @@ const START_TIMEOUT_MS = 10_000;
  */
 const END_GRACE_MS = 1000;
 
-type Phase = 'mapping' | 'mapped' | 'preloading' | 'confining' | 'confined' | 'in use';
+type Phase = 'launching' | 'mapping' | 'mapped' | 'preloading' | 'confining' | 'confined' | 'in use';
 
 /** One native runner process: starting it, its doorbell, its output, and its end. */
 export class RunnerProcess {
-  readonly #child: ChildProcess;
+  readonly #child: RunnerChild;
   readonly #doorbell: Doorbell;
   readonly #control: ControlArea;
   readonly #limits: Limits;
@@ -61,7 +61,7 @@ export class RunnerProcess {
   readonly ended: Promise<void>;
   #resolveEnded!: () => void;
   #events: RunnerEvents | undefined;
-  #phase: Phase = 'mapping';
+  #phase: Phase = 'launching';
   #watch: RunnerWatch | undefined;
   #onUsage: ((usage: RunnerUsage) => void) | undefined;
   #hello: RunnerAddresses | undefined;
@@ -92,25 +92,27 @@ export class RunnerProcess {
       probe: options.probe,
     });
     try {
-      if (!existsSync(runnerPath))
-        throw new RunnerStartError(`there is no runner at ${runnerPath}: ${howToGetPrograms()}`);
-      pipes = new RunnerPipes({
-        guard,
-        write: (stream, content) => {
-          if (runner) runner.#onOutput(stream, content);
-          else early.push(content);
-        },
-        isCongested: () => runner?.isCongested ?? false,
-      });
-      doorbell = new DoorbellEnds();
-      const { stdout, stderr, input } = pipes.runnerFds;
-      const { child } = spawnChild(runnerPath, [], {
-        // No environment: what the host was given is not for JIT'd code. Node hands this one down unless it is named.
-        env: { NODE_V8_COVERAGE: undefined },
-        cwd: '/',
-        stdio: ['ignore', stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input],
-      });
-      runner = new RunnerProcess(child, doorbell, guard, options, pipes);
+      for (const path of [runnerPath, LAUNCHER_PATH])
+        if (!existsSync(path))
+          throw new RunnerStartError(`there is no runner at ${path}: ${howToGetPrograms()}`);
+      try {
+        pipes = new RunnerPipes({
+          guard,
+          write: (stream, content) => {
+            if (runner) runner.#onOutput(stream, content);
+            else early.push(content);
+          },
+          isCongested: () => runner?.isCongested ?? false,
+        });
+        doorbell = new DoorbellEnds();
+        const { stdout, stderr, input } = pipes.runnerFds;
+        const stdio = ['ignore', stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input] as const;
+        runner = new RunnerProcess(doorbell, guard, options, pipes, stdio);
+      } finally {
+        // While the host has them open nothing ends.
+        pipes?.closeRunnerEnds();
+        doorbell?.closeRunnerEnd();
+      }
       await runner.#sayHello(options);
       if (options.preload.length > 0) await runner.#preload(options.preload);
       await runner.#confine(options.confine);
@@ -119,20 +121,16 @@ export class RunnerProcess {
       pipes?.close(guard);
       doorbell?.socket.destroy();
       throw startError(runnerPath, error, runner ? runner.#early : early);
-    } finally {
-      pipes?.closeRunnerEnds();
-      doorbell?.closeRunnerEnd();
     }
   }
 
   private constructor(
-    child: ChildProcess,
     ends: DoorbellEnds,
     guard: Guard,
     options: RunnerStartOptions,
     pipes: RunnerPipes,
+    stdio: RunnerChildOptions['stdio'],
   ) {
-    this.#child = child;
     this.guard = guard;
     this.#control = options.control;
     this.#limits = options.confine.limits;
@@ -141,27 +139,25 @@ export class RunnerProcess {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    child.on(
-      'error',
-      guard.wrap('runner.spawn-error', (error: Error) => {
-        // Not spawned at all; a failed kill is answered by the exit that made it fail.
-        if (child.pid === undefined) this.#settleStart?.reject(error);
-      }),
-    );
+    this.#child = new RunnerChild(options.runnerPath, {
+      guard,
+      stdio,
+      onError: (error) => this.#settleStart?.reject(error),
+      onExit: () => this.#partEnded(),
+    });
     this.#doorbell = new Doorbell({
       ends,
       guard,
       onBell: (bell) => this.#onBell(bell),
-      onClose: () => this.#partEnded(),
+      onClose: () => {
+        this.#child.left();
+        this.#partEnded();
+      },
     });
-    child.on(
-      'exit',
-      guard.wrap('runner.exit', () => this.#partEnded()),
-    );
   }
 
   get processId(): number {
-    return this.#child.pid ?? 0;
+    return this.#child.processId;
   }
 
   get hello(): RunnerAddresses {
@@ -189,6 +185,11 @@ export class RunnerProcess {
     return this.#watch?.usage;
   }
 
+  /** In all, by the kernel's count; undefined before it has ended, and when it was never launched. */
+  get used(): ProcessUse | undefined {
+    return this.#child.use;
+  }
+
   get hasEnded(): boolean {
     return this.#end !== undefined;
   }
@@ -207,7 +208,7 @@ export class RunnerProcess {
       const usage = this.#onUsage && this.#watch?.read();
       if (usage) this.#onUsage?.(usage);
     });
-    this.#child.kill('SIGKILL');
+    this.#child.kill();
   }
 
   #count<T>(work: () => T): T {
@@ -292,7 +293,12 @@ export class RunnerProcess {
     this.#lane = lane;
     this.#doorbell.share(lane);
     this.#pipes.share(lane);
-    this.#watch?.start({ limits: this.#limits, end: (end) => this.kill(end), onUsage });
+    this.#watch?.start({
+      limits: this.#limits,
+      end: (end) => this.kill(end),
+      onUsage,
+      onLook: () => this.#child.look(),
+    });
   }
 
   /** Waits for the bell that ends this phase, then does what `enter` does. Ends the process when either fails. */
@@ -309,7 +315,7 @@ export class RunnerProcess {
       enter();
     } catch (error) {
       this.#end ??= { kind: 'fault', message: 'the runner did not start' };
-      this.#child.kill('SIGKILL');
+      this.#child.kill();
       this.#release();
       this.#resolveEnded();
       throw error;
@@ -325,6 +331,11 @@ export class RunnerProcess {
   }
 
   #onBell({ kind, slot, value }: Bell): void {
+    if (this.#phase === 'launching' && kind === BellKind.launched) {
+      this.#child.launched(value);
+      this.#phase = 'mapping';
+      return;
+    }
     if (this.#phase === 'mapping' && kind === BellKind.hello) return this.#settleStart?.resolve();
     if (this.#phase === 'preloading' && kind === BellKind.done) return this.#settleStart?.resolve();
     if (this.#phase === 'confining' && kind === BellKind.confined) {
@@ -346,10 +357,8 @@ export class RunnerProcess {
     });
   }
 
-  /** How the process has ended; undefined while it lives. */
   get #exit(): ProcessExit | undefined {
-    const { exitCode, signalCode } = this.#child;
-    return exitCode === null && signalCode === null ? undefined : { code: exitCode, signal: signalCode };
+    return this.#child.exit;
   }
 
   /** Exit and the end of the doorbell come in either order; what was rung before the end is heard first. */
@@ -376,7 +385,7 @@ export class RunnerProcess {
         const heardNow = this.#doorbell.heardCount;
         if (!this.#exit) {
           this.kill({ kind: 'fault', message: 'the runner closed its doorbell' });
-          this.#child.kill('SIGKILL');
+          this.#child.kill();
         } else if (heardNow === heardCount) return this.#finish(this.#exit);
         this.#expectEnd(heardNow);
       },

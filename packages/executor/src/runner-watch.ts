@@ -44,7 +44,9 @@ export interface WatchOptions {
   readonly limits: Limits;
   /** Called with the reason when the runner must not go on. */
   readonly end: (end: RunnerEnd) => void;
-  /** Called at every look. */
+  /** Called after every look. */
+  readonly onLook?: (() => void) | undefined;
+  /** Called at every look, when the process is there. */
   readonly onUsage?: ((usage: RunnerUsage) => void) | undefined;
 }
 
@@ -115,6 +117,12 @@ export class RunnerWatch {
   }
 
   #look(options: WatchOptions): void {
+    this.#lookAt(options);
+    // Last, as it may be the end of this.
+    options.onLook?.();
+  }
+
+  #lookAt(options: WatchOptions): void {
     const hasRun = this.#refresh();
     this.#lookIn(hasRun ? RUNNING_INTERVAL_MS : IDLE_INTERVAL_MS, options);
     if (this.#files.isGone) return;

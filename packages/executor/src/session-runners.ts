@@ -22,6 +22,7 @@ import type { HostResources } from './host-resources.js';
 import { libraryBits } from './libraries.js';
 import { LiveRunner } from './live-runner.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
+import { cpuSecondsOf, type ProcessUse } from './native/libc.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Lane } from './turns.js';
@@ -265,14 +266,21 @@ export class SessionRunners {
     if (this.#runner) account.report(this.#runner, usage, isBusy);
   }
 
+  /** Before the answer about the program, which is sent in microtasks. */
+  #reportProgram(generation: number, use: ProcessUse): void {
+    const { session, host, connection, isOpen } = this.#context;
+    host.events.emit({ type: 'program-ended', session, use });
+    if (isOpen() && connection.has('run-reports')) connection.notify(run.programUsed, use, generation);
+  }
+
   #runnerEnded(number: number, end: RunnerEnd): void {
     const { session, host, account, connection, guard, isOpen } = this.#context;
     const gone = this.#runner;
     this.#runner = undefined;
     if (gone) {
-      // Those that the host ends are looked at before.
-      const endedByItself = ['trap', 'exit', 'signal', 'unwind-failed'].includes(end.kind);
-      account?.forget(gone, { wasSeen: !endedByItself });
+      const { used } = gone;
+      account?.forget(gone, used && cpuSecondsOf(used));
+      if (used && gone.program.hasBegun) this.#reportProgram(number, used);
       this.#past.commitsApplied += gone.commitsApplied;
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;

@@ -76,7 +76,7 @@ test('memory is that of all runners, and the largest ends when it is too much', 
   );
   account.report(last, used(0, 125), false);
   t.deepEqual(large.ends, [{ kind: 'quota', quota: quota('memory', 1024) }]);
-  account.forget(large, { wasSeen: true });
+  account.forget(large, 0);
   t.is(account.memoryBytes, 425);
   account.report(last, used(0, 200), false);
   t.deepEqual(
@@ -89,7 +89,7 @@ test('CPU time is that of an hour, of runners that are gone too', (t) => {
   const { account, clock } = accountWith({ cpu: 100 });
   const [first, second] = [new TestRunner(), new TestRunner()];
   account.report(first, used(60), true);
-  account.forget(first, { wasSeen: true });
+  account.forget(first, 60);
   clock.nowMs = 30 * MINUTE_MS;
   account.report(second, used(39), true);
   t.is(account.cpuSeconds, 99);
@@ -117,24 +117,24 @@ test('a runner that does nothing is not ended for the CPU time of others', (t) =
   t.is(idle.ends.length, 1);
 });
 
-test('what a runner used unseen before it ended by itself is counted as the most it can have been', (t) => {
+test('what a runner used unseen, where the kernel has not said it, is counted as the most it can have been', (t) => {
   const { account, clock } = accountWith({});
   const runner = new TestRunner();
   account.report(runner, UNUSED, false);
   clock.nowMs = 500;
-  account.forget(runner, { wasSeen: false });
+  account.forget(runner, undefined);
   t.is(account.cpuSeconds, 0.5 * availableParallelism());
-  account.forget(runner, { wasSeen: false });
+  account.forget(runner, undefined);
   t.is(account.cpuSeconds, 0.5 * availableParallelism());
 });
 
-test('what a runner used is not counted twice when it was looked at before it ended', (t) => {
+test('what a runner has used in all is counted once, with what was seen of it before', (t) => {
   const { account, clock } = accountWith({});
   const runner = new TestRunner();
   account.report(runner, used(3), true);
   clock.nowMs = 500;
-  account.forget(runner, { wasSeen: true });
-  t.is(account.cpuSeconds, 3);
+  account.forget(runner, 3.5);
+  t.is(account.cpuSeconds, 3.5);
 });
 
 test('accounts go by kind and name, take the newest quotas, and are forgotten when nothing is left of them', (t) => {
@@ -149,7 +149,7 @@ test('accounts go by kind and name, take the newest quotas, and are forgotten wh
   t.is([...accounts].length, 2);
   const runner = new TestRunner();
   token.report(runner, used(1), true);
-  token.forget(runner, { wasSeen: true });
+  token.forget(runner, 0);
   endSession();
   accounts.of({ kind: 'token', name: 'b', quotas: {} });
   t.deepEqual(
@@ -216,7 +216,7 @@ test('an account is idle without sessions, runners and time that counts', (t) =>
   const runner = new TestRunner();
   account.report(runner, used(0, 5), false);
   t.false(account.isIdle);
-  account.forget(runner, { wasSeen: true });
+  account.forget(runner, 0);
   t.true(account.isIdle);
 });
 
@@ -230,9 +230,9 @@ test('a runner counts for what it has used since it was looked at before', (t) =
   account.report(runner, used(7, 40), true);
   clock.nowMs = 4000;
   // Only the last second was not seen.
-  account.forget(runner, { wasSeen: false });
+  account.forget(runner, undefined);
   t.is(account.cpuSeconds, 7 + availableParallelism());
   t.is(account.memoryBytes, 0);
-  account.forget(runner, { wasSeen: false });
+  account.forget(runner, undefined);
   t.is(account.memoryBytes, 0);
 });

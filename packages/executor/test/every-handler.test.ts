@@ -94,10 +94,6 @@ interface Opened extends TestCompiler {
 
 /** How each event comes about. */
 const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContext) => Promise<unknown>>> = {
-  'runner.spawn-error': async ({ arm, open }) => {
-    arm();
-    await settled(open({ runnerPath: script('cannot-be-run', '#!/bin/sh\n', 0o644) }));
-  },
   'runner.start-timeout': async ({ arm, open }) => {
     arm();
     await settled(open({ runnerPath: script('says-nothing', '#!/bin/sh\nexec sleep 60\n', 0o755) }));

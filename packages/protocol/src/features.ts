@@ -15,6 +15,7 @@ export const FEATURES = {
   inspection: 'looking into a session, by `sessionStatus` and `runnerMaps`',
   programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
   'host-functions': "functions of the compiler's own, which code calls: `giveHostFunctions` and `callHost`",
+  'run-reports': 'what the run of a program has used, by `programUsed`',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

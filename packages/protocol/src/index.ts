@@ -38,7 +38,7 @@ export * as indirection from './messages/indirection.js';
 export type { Commit, CommitPart, FinalizeAction, PointerWrite, Segment } from './messages/memory.js';
 export * as memory from './messages/memory.js';
 export { MAX_STUB_COUNT, type MemProt } from './messages/primitives.js';
-export type { ProgramEnd, RunnerEnd, TrapReport } from './messages/run.js';
+export type { ProgramEnd, ProgramUse, RunnerEnd, TrapReport } from './messages/run.js';
 export * as run from './messages/run.js';
 export type { Confinement, RemoteInfo, RunnerMemory, RunnerStarted } from './messages/session.js';
 export * as session from './messages/session.js';

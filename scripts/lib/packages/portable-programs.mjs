@@ -11,6 +11,7 @@ const PROGRAMS = {
   farjit: { source: 'packages/compiler/launcher', libraries: [] },
   'farjit-codegen': { source: 'packages/compiler/codegen', libraries: ['libdl.so.2'] },
   'farjit-confine': { source: 'packages/compiler/confine', libraries: [] },
+  'farjit-launch': { source: 'packages/executor/runner', libraries: [] },
   'farjit-runner': { source: 'packages/executor/runner', libraries: ['libdl.so.2', 'libpthread.so.0'] },
 };
 

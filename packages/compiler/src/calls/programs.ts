@@ -1,4 +1,4 @@
-import type { ProgramEnd, ResultOf, run } from '@farjit/protocol';
+import type { ProgramEnd, ProgramUse, ResultOf, run } from '@farjit/protocol';
 import { FeatureError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { throwIfAborted } from '../core/aborting.js';
@@ -12,12 +12,14 @@ import {
 } from '../core/errors.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { EventStream } from '../observe/events.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
+import { outcomeOf, RunMeter, type RunReport } from './run-report.js';
 import { type CallOptions, notCalled, type SendCall, type SessionCalls } from './session-calls.js';
 import { signalNumber } from './signal-numbers.js';
 import { formatSignature } from './signature-text.js';
@@ -50,12 +52,22 @@ export interface ProgramResult {
   readonly signal?: string;
   /** Where and why, when it was a trap. */
   readonly trap?: ExecutionTrapError;
+  readonly report: RunReport;
+}
+
+/** Told of a run as it goes on. */
+export interface RunProgress {
+  /** What is printed from now on is its own. */
+  begins(): void;
+  /** It has ended, in whichever way, after it had been sent. */
+  reported(report: RunReport): void;
 }
 
 /** What programs need of a session. */
 export interface ProgramsContext {
   readonly calls: SessionCalls;
   readonly runners: RunnerSupervisor;
+  readonly events: EventStream;
   executor(): Pick<ExecutorProcessControl, 'has' | 'server'>;
   resolve(
     ref: SymbolRef,
@@ -128,6 +140,8 @@ export class Programs {
   #isRunning = false;
   /** Of the program that runs, or was the last to run. */
   #sent: SentInput | undefined;
+  /** The same. */
+  #meter: RunMeter | undefined;
 
   constructor(context: ProgramsContext) {
     this.#context = context;
@@ -136,6 +150,7 @@ export class Programs {
   /**
    * Runs `exit(main(argc, argv, envp))` of what a name means. What its runner holds is as the calls before have left it.
    * @param leadProgram what is done in its runner first; nothing unless given.
+   * @param reported told what it has taken, in whichever way it has ended, before this settles.
    * @throws {ArgumentError | SymbolsNotFoundError | ProgramRunningError | FeatureError} before it has begun.
    * @throws {ProgramInputError} when `stdin` has thrown, and as a call, where it has not ended by itself.
    */
@@ -143,6 +158,7 @@ export class Programs {
     ref: SymbolRef,
     { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...options }: ProgramOptions,
     leadProgram: LeadProgram = async () => undefined,
+    reported: RunProgress['reported'] = () => {},
   ): Promise<ProgramResult> {
     const { name } = ref;
     const { calls, executor } = this.#context;
@@ -154,6 +170,8 @@ export class Programs {
     const memory = layOutProgram(argv, env);
     const input = new ProgramInput();
     const ending = new Ending(options.signal);
+    const meter = new RunMeter(this.#context.events);
+    this.#meter = meter;
     let used: { readonly runner: RunnerContext; readonly places: readonly Place[] } | undefined;
 
     const prepare = async (runner: RunnerContext): Promise<PreparedProgram> => {
@@ -180,11 +198,18 @@ export class Programs {
       const { end } = await calls.run({
         name,
         prepare,
-        send: this.#sendWith(stdin, input, ending),
+        send: this.#sendWith(stdin, input, ending, meter),
         options: { ...options, signal: ending.signal },
       });
-      return this.#resultOf(end, used?.runner);
+      const result = this.#resultOf(end, used?.runner);
+      const { exitCode, signal } = result;
+      const report = meter.report(signal === undefined ? { exitCode } : { exitCode, signal });
+      if (!report) throw new ProtocolError(`${name} has ended without having been sent`);
+      reported(report);
+      return { ...result, report };
     } catch (error) {
+      const report = meter.report(outcomeOf(error));
+      if (report) reported(report);
       throw ending.inputFailure ? new ProgramInputError(name, ending.inputFailure.cause) : error;
     } finally {
       this.#isRunning = false;
@@ -208,6 +233,11 @@ export class Programs {
     this.#sent.input.taken(costBytes, isOpen);
   }
 
+  /** The executor says what the runner of a program has used. */
+  programUsed(generation: number, use: ProgramUse): void {
+    this.#meter?.noteUse(generation, use);
+  }
+
   async #resolve(ref: SymbolRef, runner: RunnerContext): Promise<ExecutorAddr> {
     const symbol = await this.#context.resolve(ref, runner);
     if (!symbol) throw new SymbolsNotFoundError([ref.name]);
@@ -219,11 +249,13 @@ export class Programs {
     stdin: ProgramSource | undefined,
     input: ProgramInput,
     ending: Ending,
+    meter: RunMeter,
   ): SendCall<PreparedProgram, ProgramAnswer> {
     const { runners } = this.#context;
     return async (executor, program, commit, options) => {
       const { generation } = options;
       const hasInput = stdin !== undefined;
+      meter.begin(generation);
       const ended = executor.runProgram({ ...program, hasInput, commit }, options);
       if (hasInput) {
         this.#sent = { input, generation };
@@ -249,7 +281,7 @@ export class Programs {
     };
   }
 
-  #resultOf(end: ProgramEnd, runner: RunnerContext | undefined): ProgramResult {
+  #resultOf(end: ProgramEnd, runner: RunnerContext | undefined): Omit<ProgramResult, 'report'> {
     if (end.kind === 'exit') return { exitCode: end.status };
     const signal = end.kind === 'trap' ? end.trap.signal : end.signal;
     const died = { exitCode: 128 + signalNumber(signal), signal };

@@ -232,6 +232,13 @@ export function confinementOptions(): Option[] {
   );
 }
 
+/** Of programs that begin with `main`. */
+export function reportOption(): Option {
+  return new Option('--report <form>', 'end with what the run of a program has taken, on standard error')
+    .helpGroup(GROUPS.output)
+    .choices(['json']);
+}
+
 /** Of commands that compile. */
 export function statsOption(): Option {
   return new Option('--stats [=json]', 'end with counts and times on standard error')

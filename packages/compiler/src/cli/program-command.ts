@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
+import type { RunReport } from '../calls/run-report.js';
 import type { JIT } from '../jit/jit.js';
+import type { RunningProgram } from '../jit/running-program.js';
 import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { errorReport } from './describe-error.js';
@@ -34,8 +36,12 @@ export async function programCommand(
     stop.abort(StopRequest.ofSignal(name));
     return false;
   });
+  let report: Promise<RunReport | undefined> | undefined;
+  const onRunning = (running: RunningProgram) => {
+    report = running.report;
+  };
   try {
-    return await runFiles(files, options, streams, stop.signal);
+    return await runFiles(files, options, streams, stop.signal, onRunning);
   } catch (error) {
     if (!stop.signal.aborted) {
       await streams.report(errorReport(error));
@@ -45,8 +51,14 @@ export async function programCommand(
     await streams.stopped(request);
     return request.exitCode;
   } finally {
+    if (options.report) await writeReport(await report, streams);
     ignoreSignals();
   }
+}
+
+/** @param report undefined when nothing has run. */
+async function writeReport(report: RunReport | undefined, streams: CommandStreams): Promise<void> {
+  if (report) await streams.err.write(`${JSON.stringify(report)}\n`);
 }
 
 async function runFiles(
@@ -54,6 +66,7 @@ async function runFiles(
   options: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
+  onRunning: (running: RunningProgram) => void,
 ): Promise<number> {
   const executor = executorOf(options);
   const linked = await readLinkedFiles(files, options, executor !== undefined, signal);
@@ -72,7 +85,7 @@ async function runFiles(
   try {
     await addLinkedFiles(jit, linked, options, streams, signal);
     for (const words of unsharedVariables(jit.definedNames())) await streams.remark('warning', words);
-    const exitCode = await runMain(jit, linked.inputs, options, streams, signal);
+    const exitCode = await runMain(jit, linked.inputs, options, streams, signal, onRunning);
     if (options.stats) {
       const statistics = await collectStatistics(jit);
       const words = options.stats === 'json' ? JSON.stringify(statistics) : summarize(statistics);
@@ -97,6 +110,7 @@ async function runMain(
   { entry = 'main', args, env = {}, eager, deadline: deadlineMs }: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
+  onRunning: (running: RunningProgram) => void,
 ): Promise<number> {
   const [first] = inputs;
   if (!jit.definedNames().includes(entry) && !(await jit.findSymbol(entry)))
@@ -107,7 +121,9 @@ async function runMain(
   const argv = [basename(first?.path ?? entry), ...args];
   const { stdin, stdout } = process;
   const lineBuffered = stdout.isTTY;
-  const result = await jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
+  const running = jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
+  onRunning(running);
+  const result = await running;
   if (result.trap) await streams.report(errorReport(result.trap));
   else if (result.signal !== undefined)
     await streams.remark('error', `the program was ended by ${result.signal}`);

@@ -8,4 +8,6 @@ export interface ProgramOptions extends LinkOptions {
   readonly entry?: string;
   /** All of it is linked before it begins. */
   readonly eager?: boolean;
+  /** Standard error ends with what its run has taken. */
+  readonly report?: 'json';
 }

@@ -17,6 +17,7 @@ import {
   linkOptions,
   localExecutorsOption,
   mainOptions,
+  reportOption,
   speculationOptions,
   statsOption,
 } from './command-options.js';
@@ -120,6 +121,7 @@ function addRun(program: Command, { local, rest, setExitCode }: ProgramContext):
     ...accessOptions(),
     ...confinementOptions(),
     statsOption(),
+    reportOption(),
     jsonOption('values, errors and statistics as lines of JSON'),
   ]);
   endHelpWith(run, RUN_HELP).action(

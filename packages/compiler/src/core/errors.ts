@@ -120,12 +120,15 @@ export class QuotaExceededError extends FarJITError {
  * the runner was ended.
  */
 export class DeadlineExceededError extends FarJITError {
+  readonly deadlineMs: number;
+
   /** @param options.cause given when it was not called: what the executor said. */
   constructor(name: string, deadlineMs: number, options?: ErrorOptions) {
     const became = options?.cause
       ? `was not called within ${deadlineMs} ms: the executor was busy with other calls`
       : `did not return within ${deadlineMs} ms; its runner was ended`;
     super('DEADLINE_EXCEEDED', `${name} ${became}`, options);
+    this.deadlineMs = deadlineMs;
   }
 }
 

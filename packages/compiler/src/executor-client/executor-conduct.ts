@@ -19,6 +19,7 @@ export class ExecutorConduct {
   readonly #nowMs: () => number;
   #generation = 0;
   #isLost = false;
+  #hasProgramUse = false;
   readonly #limits = new Set<LimitName>();
   readonly #blocked = new Set<ExecutorAddr>();
   #hostCallCount = 0;
@@ -38,6 +39,7 @@ export class ExecutorConduct {
   begin(generation: number, stubs: StubBlock, trampolineBytes: number): void {
     this.#generation = generation;
     this.#isLost = false;
+    this.#hasProgramUse = false;
     this.#limits.clear();
     this.#blocked.clear();
     this.#hostCallCount = 0;
@@ -62,6 +64,19 @@ export class ExecutorConduct {
     if (!this.#isCurrent(generation)) return;
     if (this.#isLost) throw new ProtocolError(`the executor says twice that runner ${generation} is lost`);
     this.#isLost = true;
+  }
+
+  /**
+   * The executor says what a program has used.
+   * @returns whether it is the current runner's.
+   * @throws {ProtocolError}
+   */
+  noteProgramUse(generation: number): boolean {
+    if (!this.#isCurrent(generation)) return false;
+    if (this.#hasProgramUse)
+      throw new ProtocolError(`the executor says twice what the program of runner ${generation} has used`);
+    this.#hasProgramUse = true;
+    return true;
   }
 
   /** @throws {ProtocolError} */

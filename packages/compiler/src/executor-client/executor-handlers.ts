@@ -5,6 +5,7 @@ import {
   hostFunctions,
   indirection,
   type ParamsOf,
+  type ProgramUse,
   type RequestContext,
   type ResultOf,
   type RunnerEnd,
@@ -33,6 +34,7 @@ export interface ExecutorHandlers {
   runnerLost(generation: number, end: RunnerEnd): void;
   limitReached(generation: number, limit: Limit): void;
   inputTaken(generation: number, costBytes: number, isOpen: boolean): void;
+  programUsed(generation: number, use: ProgramUse): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array, generation: number): void;
   frame(event: FrameEvent): void;
   connection(event: ConnectionEvent): void;
@@ -83,6 +85,9 @@ export function handleExecutor(
   });
   connection.onNotification(run.inputTaken, ({ costBytes, isOpen }, generation) => {
     if (conduct.noteInput(generation)) handlers.inputTaken(generation, costBytes, isOpen);
+  });
+  connection.onNotification(run.programUsed, (use, generation) => {
+    if (conduct.noteProgramUse(generation)) handlers.programUsed(generation, use);
   });
   connection.onNotification(session.output, ({ stream, content }, generation) =>
     handlers.output(stream, content, generation),

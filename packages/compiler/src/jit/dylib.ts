@@ -10,7 +10,7 @@ import {
   hostSignature,
   refuseHostFunction,
 } from '../calls/host-function.js';
-import { checkMain, type ProgramResult } from '../calls/programs.js';
+import { checkMain, type ProgramResult, type RunProgress } from '../calls/programs.js';
 import type { CallOptions } from '../calls/session-calls.js';
 import type { ArgumentsOf, ResultOf } from '../calls/typed-signature.js';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
@@ -385,10 +385,10 @@ export class Dylib {
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
   runProgram(options: EntryOptions = {}): RunningProgram {
-    return runningProgram(this.#context.output, (begins) => this.#runProgram(options, begins));
+    return runningProgram(this.#context.output, (progress) => this.#runProgram(options, progress));
   }
 
-  async #runProgram(entryOptions: EntryOptions, begins: () => void): Promise<ProgramResult> {
+  async #runProgram(entryOptions: EntryOptions, progress: RunProgress): Promise<ProgramResult> {
     checkEntryOptions(entryOptions);
     const { entry = 'main', argv, env, ...rest } = entryOptions;
     // As they are now.
@@ -400,7 +400,7 @@ export class Dylib {
     this.#members.need(entry);
     await this.#members.add();
     checkMain(entry, signatureOf(ref));
-    return platform.runProgram(ref, options, begins);
+    return platform.runProgram(ref, options, progress);
   }
 
   async #addIR(ir: ModuleIR, name: string, signal?: AbortSignal): Promise<ResourceTracker> {

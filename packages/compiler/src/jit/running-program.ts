@@ -1,4 +1,5 @@
-import type { ProgramResult } from '../calls/programs.js';
+import type { ProgramResult, RunProgress } from '../calls/programs.js';
+import type { RunReport } from '../calls/run-report.js';
 import { OutputIteration, type OutputIterations } from '../observe/output-iteration.js';
 import type { OutputChunk } from './deliver-output.js';
 
@@ -10,12 +11,17 @@ export interface RunningProgram extends Promise<ProgramResult> {
    * too: they are in the same process.
    */
   output(): AsyncIterableIterator<OutputChunk>;
+  /**
+   * What it has taken, as its result says too, once it has ended: also when it has rejected, or was ended at a limit or by a signal.
+   * Undefined when it was not begun. Never rejects.
+   */
+  readonly report: Promise<RunReport | undefined>;
 }
 
-/** @param run begins a program, and calls `begins` as soon as what is printed is its own. */
+/** @param run begins a program. */
 export function runningProgram(
   iterations: OutputIterations<OutputChunk>,
-  run: (begins: () => void) => Promise<ProgramResult>,
+  run: (progress: RunProgress) => Promise<ProgramResult>,
 ): RunningProgram {
   let begins!: () => void;
   const begun = new Promise<void>((resolve) => {
@@ -26,7 +32,11 @@ export function runningProgram(
     end = resolve;
   });
   // Output ends with the program and does not answer for how: a failure that nobody awaits is one that nobody handles.
-  const ended = run(begins).finally(end);
+  let report: RunReport | undefined;
+  const reported = (taken: RunReport) => {
+    report = taken;
+  };
+  const ended = run({ begins, reported }).finally(end);
   const output = () => {
     const iteration = new OutputIteration<OutputChunk>();
     // Another program that runs already prints until then, and this one is refused.
@@ -34,5 +44,5 @@ export function runningProgram(
     void over.then(() => iteration.end());
     return iteration.chunks;
   };
-  return Object.assign(ended, { output });
+  return Object.assign(ended, { output, report: over.then(() => report) });
 }

@@ -4,6 +4,12 @@ import type { Limit } from '@farjit/protocol/limits';
 /** What a compiled object was made from. */
 export type UnitKind = 'function' | 'expression' | 'wrapper' | 'loop' | 'module';
 
+/** Of functions in an object, those that are the program's: others are made to call them. */
+export function functionsIn(kind: UnitKind, functionCount: number): number {
+  if (kind === 'function') return 1;
+  return kind === 'module' ? functionCount : 0;
+}
+
 /** Who made an object: LLVM, or a front end that makes its functions' first code itself. */
 export type UnitCompiler = 'llvm' | 'front-end';
 
@@ -62,8 +68,17 @@ export type SessionEvent =
       readonly timings: CompileTimings;
       /** Those of a piece. */
       readonly functions?: readonly string[];
+      /** Functions of the program's that are in it. */
+      readonly functionCount: number;
     }
-  | { readonly type: 'linked'; readonly unit: string; readonly linkMs: number; readonly segmentBytes: number }
+  | {
+      readonly type: 'linked';
+      readonly unit: string;
+      readonly linkMs: number;
+      readonly segmentBytes: number;
+      /** As of what is compiled. */
+      readonly functionCount: number;
+    }
   | {
       readonly type: 'callback';
       /** Public name of the function whose trampoline was hit. */

@@ -17,6 +17,7 @@ import type {
   ProgramOptions,
   ProgramResult,
   Programs,
+  RunProgress,
 } from '../calls/programs.js';
 import { type CallOptions, notCalled } from '../calls/session-calls.js';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
@@ -137,16 +138,16 @@ export class Platform {
   /**
    * Runs a program, after the initialisers of the dylib that its function is in and of that one's link order, in the same
    * call and with the same arguments. Their finalisers run when it exits, after all that was given to `atexit`.
-   * @param begins called before anything of it runs, once it is its turn.
+   * @param progress its `begins` is called before anything of it runs, once it is its turn.
    * @throws as `Programs.run`.
    */
-  async runProgram(ref: SymbolRef, options: ProgramOptions, begins = () => {}): Promise<ProgramResult> {
+  async runProgram(ref: SymbolRef, options: ProgramOptions, progress: RunProgress): Promise<ProgramResult> {
     const { initializers, programs } = this.#session;
     let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
     const dylibs = dependenciesFirst(ref.dylib);
     const lead = (runner: RunnerContext) =>
       this.#inTurn(dylibs, ref.name, options, async () => {
-        begins();
+        progress.begins();
         const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
         begun = { units, runner };
         initializers.enter('running', units, runner);
@@ -158,7 +159,7 @@ export class Platform {
           : this.#leadOf(before, units, replacing, runner);
       });
     try {
-      return await programs.run(ref, options, lead);
+      return await programs.run(ref, options, lead, (report) => progress.reported(report));
     } finally {
       // It has not begun, or it would be gone.
       if (begun && !begun.runner.lost) initializers.enter('due', begun.units, begun.runner);

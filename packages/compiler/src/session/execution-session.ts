@@ -143,6 +143,7 @@ export class ExecutionSession implements CallingSession {
     this.programs = new Programs({
       calls: this.#calls,
       runners,
+      events,
       executor,
       resolve: (ref, runner) => this.#code.resolver.resolve(ref, runner, 'inside'),
     });

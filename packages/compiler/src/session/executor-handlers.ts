@@ -56,6 +56,7 @@ export function executorHandlers({
       events.emit({ type: 'limit-reached', generation, limit });
     },
     inputTaken: (...taken) => programs.inputTaken(...taken),
+    programUsed: (generation, use) => programs.programUsed(generation, use),
     output: (stream, content, generation) => {
       if (stream === 'stderr') runners.ofGeneration(generation)?.lastWords.add(content);
       events.emit({ type: 'output', stream, content });

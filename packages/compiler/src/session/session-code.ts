@@ -9,7 +9,7 @@ import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
 import { EntryCounters } from '../layers/plugins/entry-counters.js';
 import { guardedPlugin } from '../layers/plugins/guarded-plugin.js';
 import { StubRedirection } from '../layers/plugins/stub-redirection.js';
-import { EventStream } from '../observe/events.js';
+import { EventStream, functionsIn } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
 import { TierUp } from '../optimize/tier-up.js';
 import { DSOHandles } from '../platform/dso-handles.js';
@@ -73,8 +73,14 @@ export class SessionCode {
   /** What has become of units. */
   readonly materializations = new Materializations({
     materializing: (unit) => this.definitions.noteMaterializing(unit, this.mainDylib),
-    compiled: ({ name, source: { kind } }, report) =>
-      this.events.emit({ type: 'compiled', unit: name, kind: report.functions ? 'piece' : kind, ...report }),
+    compiled: ({ name, source: { kind }, interface: { functions } }, report) =>
+      this.events.emit({
+        type: 'compiled',
+        unit: name,
+        kind: report.functions ? 'piece' : kind,
+        functionCount: functionsIn(kind, report.functions?.length ?? functions.size),
+        ...report,
+      }),
     discarded: (unit) => this.#optimized.forget(unit),
     standInOf: (unit) => this.#optimized.partOf(unit),
   });

@@ -168,6 +168,33 @@ test('the end of a program is the end of the command', async (t) => {
   t.deepEqual(await running.finished, { stdout: 'begun\n', stderr: 'farjit: note: interrupted\n', end: 130 });
 });
 
+test('--report=json ends standard error with what the run has taken, whatever has ended it', async (t) => {
+  const cwd = await folderOf(t, {
+    'ends.o': `
+      #include <stdio.h>
+      int main(int c, char **v) { fputs("said\\n", stderr); puts("four"); return 5; }
+      int spin(void) { for (volatile int i = 0;; i++); }`,
+  });
+  const reportOf = (stderr: string) => JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '');
+  const run = await farjit(t, ['run', '--report=json', '--stats=json', 'ends.o'], { cwd });
+  t.is(run.end, 5);
+  t.is(run.stdout, 'four\n');
+  const report = reportOf(run.stderr);
+  t.like(report, { exitCode: 5, stdoutBytes: 5, stderrBytes: 5 });
+  t.true(report.peakMemoryBytes > 1e6 && report.userCpuMs + report.systemCpuMs > 0);
+  const late = await farjit(t, ['run', '--report=json', '--entry=spin', '--deadline=100', 'ends.o'], { cwd });
+  t.is(late.end, 1);
+  t.regex(late.stderr, /did not return within 100 ms/);
+  t.deepEqual(reportOf(late.stderr).limit, { name: 'deadline', value: 100 });
+  // Nothing has run.
+  const none = await farjit(t, ['run', '--report=json', '--entry=nothing', 'ends.o'], { cwd });
+  t.is(none.end, 1);
+  t.notRegex(none.stderr, /wallMs/);
+  const wrong = await farjit(t, ['run', '--report=xml', 'ends.o'], { cwd });
+  t.is(wrong.end, 2);
+  t.regex(wrong.stderr, /'xml' is invalid. Allowed choices are json/);
+});
+
 test('variables that the C library would share with a program, and does not see here, are named', async (t) => {
   const cwd = await folderOf(t, {
     'own.o': `

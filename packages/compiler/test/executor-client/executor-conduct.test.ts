@@ -32,6 +32,15 @@ test('each limit is reached once by a runner, and again by the next', (t) => {
   t.notThrows(() => conduct.noteLimit(2, 'data'));
 });
 
+test('what the program of a runner has used is told once, and of a runner that is there', (t) => {
+  const conduct = conductOf(1);
+  t.true(conduct.noteProgramUse(1));
+  t.false(conduct.noteProgramUse(2));
+  t.throws(() => conduct.noteProgramUse(1), { instanceOf: ProtocolError, message: /twice what the program/ });
+  conduct.begin(2, blockAt(toExecutorAddr(0x8000n), 1), 8);
+  t.true(conduct.noteProgramUse(2));
+});
+
 test('a runner is lost once', (t) => {
   const conduct = conductOf(1);
   conduct.noteLost(1);

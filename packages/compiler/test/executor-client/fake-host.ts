@@ -36,6 +36,7 @@ export const DEAF_HANDLERS: ExecutorHandlers = {
   limitReached: () => {},
   inputTaken: () => {},
   callHost: () => ({ outcome: 'failed', token: 0 }),
+  programUsed: () => {},
   output: () => {},
   frame: () => {},
   connection: () => {},

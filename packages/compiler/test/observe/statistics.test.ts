@@ -27,6 +27,7 @@ test('compilations count by what was compiled, and their times add up', (t) => {
     compiler: 'llvm',
     objectBytes: 100,
     timings: TIMINGS,
+    functionCount: 1,
   });
   const snapshot = after(
     compiled('function'),
@@ -52,7 +53,7 @@ test('callbacks, links, calls, definitions and runners', (t) => {
     { type: 'removed', name: 'f' },
     { type: 'callback', name: 'f', handlingMs: 2, outcome: 'landed' },
     { type: 'callback', name: 'g', handlingMs: 3, outcome: 'failed' },
-    { type: 'linked', unit: 'f', linkMs: 4, segmentBytes: 64 },
+    { type: 'linked', unit: 'f', linkMs: 4, segmentBytes: 64, functionCount: 1 },
     { type: 'called', name: 'f', wallMs: 9 },
     { type: 'runner-started', runner: runnerOf(1) },
     { type: 'runner-lost', generation: 1, end },

@@ -1,12 +1,15 @@
 import { constants } from 'node:os';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ExecutorEvent, ExecutorEvents } from '../events.js';
+import { cpuSecondsOf } from '../native/libc.js';
 import { VERSION } from '../version.js';
 import type { HostState } from './host-state.js';
 
 /** From a round trip on one machine to a compilation that takes long, or a compiler far away. */
 const CALLBACK_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const CALL_BUCKETS_S = [0.0005, 0.001, 0.01, 0.1, 1, 10, 60, 600];
+/** From an empty program to one that needs a machine of its own. */
+const MEMORY_BUCKETS = [8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384].map((mib) => mib * 1024 ** 2);
 const OPEN_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 /** Node's own, whose default wakes an idle host a hundred times in a second. */
 const EVENT_LOOP_PRECISION_MS = 200;
@@ -67,6 +70,16 @@ export class Metrics {
     'farjit_host_call_duration_seconds',
     'From asking the compiler for a function to its answer.',
     CALL_BUCKETS_S,
+  );
+  readonly #programCpuSeconds = this.#histogram(
+    'farjit_program_cpu_seconds',
+    'CPU time of the runners of programs, in user mode and in the kernel.',
+    CALL_BUCKETS_S,
+  );
+  readonly #programMemory = this.#histogram(
+    'farjit_program_peak_memory_bytes',
+    'The most resident memory that a program and its runner had at a time.',
+    MEMORY_BUCKETS,
   );
   readonly #commits = this.#counter('farjit_commits_applied_total', 'Commits checked and written.');
   readonly #traps = this.#counter('farjit_traps_total', 'Runners that ended in a trap, by signal.', 'signal');
@@ -179,6 +192,10 @@ export class Metrics {
         this.#runnersEnded.inc({ how: event.end.kind });
         if (event.end.kind === 'trap') this.#traps.inc({ signal: knownSignal(event.end.trap.signal) });
         if (event.end.kind === 'limit') this.#limits.inc({ limit: event.end.limit.name });
+        return;
+      case 'program-ended':
+        this.#programCpuSeconds.observe(cpuSecondsOf(event.use));
+        this.#programMemory.observe(event.use.peakMemoryBytes);
         return;
       case 'limit-reached':
         this.#limits.inc({ limit: event.limit.name });

@@ -51,6 +51,11 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const FUTEX_WAKE = 1n;
+const WNOHANG = 1;
+/** `struct rusage` of a 64-bit system: two `struct timeval`, then the peak of resident memory in KiB, and thirteen more. */
+const RUSAGE_BYTES = 144;
+const RUSAGE_SYSTEM_OFFSET = 16;
+const RUSAGE_PEAK_OFFSET = 32;
 /** `SYS_futex`, by Node's name of the architecture. */
 const SYS_FUTEX: Readonly<Record<string, bigint>> = { x64: 202n, arm64: 98n };
 
@@ -192,6 +197,53 @@ export function futexWake(address: bigint, waiterCount: number): number {
   const types = [Word, Word, Word, Word];
   const values = [number, address, FUTEX_WAKE, BigInt(waiterCount)];
   return Number(word('syscall', types, values, 'SYS_futex, FUTEX_WAKE'));
+}
+
+/** What a process has used in all, as the kernel counts it for who waits for it. */
+export interface ProcessUse {
+  readonly userUs: number;
+  readonly systemUs: number;
+  /** The most memory of it that was resident at a time. */
+  readonly peakMemoryBytes: number;
+}
+
+/** Of all its threads, in user mode and in the kernel. */
+export function cpuSecondsOf({ userUs, systemUs }: ProcessUse): number {
+  return (userUs + systemUs) / 1e6;
+}
+
+/** How a process has ended, by one of the two, and what it has used. */
+export interface EndedChild {
+  readonly code: number | null;
+  readonly signal: number | null;
+  readonly use: ProcessUse;
+}
+
+/**
+ * `pid_t wait4(pid_t pid, int *status, WNOHANG, struct rusage *)`: takes leave of a child that Node does not know.
+ * @returns undefined while it lives.
+ * @throws {LibcError} ECHILD when there is no such child.
+ */
+export function waitForChild(processId: number): EndedChild | undefined {
+  const statusBytes = Buffer.alloc(4);
+  const usage = Buffer.alloc(RUSAGE_BYTES);
+  const types = [I32, U8Array, I32, U8Array];
+  if (int('wait4', types, [processId, statusBytes, WNOHANG, usage], `${processId}, WNOHANG`) === 0)
+    return undefined;
+  // WIFSIGNALED, WTERMSIG and WEXITSTATUS.
+  const status = statusBytes.readInt32LE();
+  const signal = status & 0x7f;
+  const use = {
+    userUs: microseconds(usage, 0),
+    systemUs: microseconds(usage, RUSAGE_SYSTEM_OFFSET),
+    peakMemoryBytes: 1024 * Number(usage.readBigInt64LE(RUSAGE_PEAK_OFFSET)),
+  };
+  return { ...(signal === 0 ? { code: (status >> 8) & 0xff, signal: null } : { code: null, signal }), use };
+}
+
+/** A `struct timeval`. */
+function microseconds(bytes: Buffer, offset: number): number {
+  return 1e6 * Number(bytes.readBigInt64LE(offset)) + Number(bytes.readBigInt64LE(offset + 8));
 }
 
 /**

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x5028809a;
+export const LAYOUT_VERSION = 0x5faeb3e3;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -85,6 +85,8 @@ export const BellKind = {
   hostCall: 7,
   /** `value`: an `enum farjit_limit` that was reached, once each */
   limit: 8,
+  /** rung for the runner before it is executed, by farjit-launch; `value`: its process id */
+  launched: 9,
   /** confine yourself, as `control.confine` says */
   confine: 16,
   /** `slot`: start the worker thread of that call slot */

@@ -109,6 +109,21 @@ const COUNTED: readonly [ExecutorEvent, Record<string, number>][] = [
     { type: 'limit-reached', session, limit: { name: 'threads', value: 1 } },
     { 'farjit_limits_reached_total{limit="threads"}': 1 },
   ],
+  [
+    {
+      type: 'program-ended',
+      session,
+      use: { userUs: 750_000, systemUs: 250_000, peakMemoryBytes: 32 * 1024 ** 2 },
+    },
+    {
+      ...histogram('farjit_program_cpu_seconds', 1, [1, 10, 60, 600]),
+      ...histogram(
+        'farjit_program_peak_memory_bytes',
+        32 * 1024 ** 2,
+        [32, 64, 128, 256, 512, 1024, 4096, 16384].map((mib) => mib * 1024 ** 2),
+      ),
+    },
+  ],
   [{ type: 'internal-fault', place: 'gate', error: new Error('x') }, {}],
   [{ type: 'call-started' }, { farjit_calls_started_total: 1 }],
   [

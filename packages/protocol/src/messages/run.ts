@@ -200,6 +200,22 @@ export const programInput = notification('programInput', 'compiler-to-executor',
   }),
 });
 
+/**
+ * What the runner of a program has used in all, by the kernel's count for who waits for the process: sent once, when it is gone and
+ * before `runProgram` is answered, in whichever way the program has ended.
+ */
+export const programUsed = notification('programUsed', 'executor-to-compiler', {
+  feature: 'run-reports',
+  params: v.strictObject({
+    /** CPU time of all its threads, in microseconds. */
+    userUs: byteCount,
+    systemUs: byteCount,
+    /** The most of its memory that was resident at a time. */
+    peakMemoryBytes: byteCount,
+  }),
+});
+export type ProgramUse = v.InferOutput<typeof programUsed.params>;
+
 /** What a `programInput` counts as. */
 export function inputCost(content: Uint8Array): number {
   return Math.max(content.byteLength, MIN_INPUT_COST_BYTES);
