@@ -99,6 +99,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     ],
     '--entry': [['run a.ks --entry f', FOR_MAIN]],
     '--eager': [['run - --eager', FOR_MAIN]],
+    '--report': [['run - --report=json', FOR_MAIN]],
     ...compilation('run a.ks', true),
     '--speculate': [
       ['run a.c --eager --speculate=auto', /has nothing to guess: with --eager all is compiled/],
