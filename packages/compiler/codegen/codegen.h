@@ -156,6 +156,7 @@ enum farjit_status {
 	FARJIT_STATUS_LIBRARY = 4, /* libLLVM cannot be loaded; a message, instead of the greeting */
 	FARJIT_STATUS_UNCONFINED = 5, /* the process cannot be confined; a message, instead of the greeting */
 	FARJIT_STATUS_OLD_BITCODE = 6, /* this libLLVM reads a module otherwise than the clang that made it means it; a message */
+	FARJIT_STATUS_UNKNOWN = 7, /* no module is kept under the request's key: it is to be sent; nothing */
 };
 
 struct farjit_bytes {
@@ -182,9 +183,10 @@ enum farjit_piece {
 
 /*
  * A request, little-endian: u32 length of what follows; u32 id; u8 product; u8 LLVMCodeGenOptLevel; u16 form; u16
- * count of program-defined names; u16 enum farjit_piece; u32 functions that a piece may have; then byte strings, each a
- * u32 length and the bytes with a NUL that is not counted: name, triple, CPU, features, passes, the names, the functions
- * asked for and those compiled before, each with a NUL behind it, and the module.
+ * count of program-defined names; u16 enum farjit_piece; u32 functions that a piece may have; u32 key; then byte strings, each
+ * a u32 length and the bytes with a NUL that is not counted: name, triple, CPU, features, passes, the names, the functions
+ * asked for and those compiled before, each with a NUL behind it, and the module. A module of pieces has a key, under which it is
+ * kept: it is empty where it has been sent before.
  */
 struct farjit_request {
 	uint32_t id;
@@ -194,12 +196,14 @@ struct farjit_request {
 	uint16_t program_defined_count;
 	uint16_t piece;
 	uint32_t most_functions;
+	/* 0: it is not kept. */
+	uint32_t module_key;
 	struct farjit_bytes name, triple, cpu, features, passes;
 	/* Where the names begin; read with farjit_next_bytes. */
 	const char *program_defined;
 	struct farjit_bytes asked, compiled;
 	struct farjit_bytes module;
-	/* Everything above points into it; from calloc. */
+	/* Everything above points into it, or into what is kept; from calloc. */
 	char *storage;
 };
 
@@ -300,10 +304,12 @@ struct farjit_opened {
 	LLVMModuleRef module;
 };
 
-/* The module of a request, if it was opened ahead; the caller disposes of it before anything is opened ahead again. */
+/* Keeps a request's module, with its storage, or gives it the one that is kept. False: there is none of its key. */
+bool farjit_find_kept(struct farjit_request *request);
+/* A kept module, if it was opened ahead; the caller disposes of it. */
 struct farjit_opened farjit_take_opened(const struct farjit_request *request);
-/* Opens a request's module for the next one, and takes its storage. */
-void farjit_open_ahead(struct farjit_request *request, LLVMDiagnosticHandler handler, void *told);
+/* Opens a kept module for the next request. */
+void farjit_open_ahead(const struct farjit_request *request, LLVMDiagnosticHandler handler, void *told);
 
 /* compile.c */
 /* Makes the product and answers; may take the request's storage. */

@@ -308,11 +308,16 @@ void farjit_compile(struct farjit_request *request)
 {
 	struct failure *failure = &failure_under_way;
 	failure->status = FARJIT_STATUS_DONE;
-	current = request;
-	bool is_piece = request->piece != FARJIT_PIECE_WHOLE;
+	bool is_kept = request->module_key != 0;
 	struct farjit_opened opened = {NULL, NULL};
-	if (is_piece)
+	if (is_kept) {
+		if (!farjit_find_kept(request)) {
+			farjit_answer(request->id, FARJIT_STATUS_UNKNOWN, NULL, "", 0);
+			return;
+		}
 		opened = farjit_take_opened(request);
+	}
+	current = request;
 	LLVMContextRef context = opened.context ? opened.context : llvm.LLVMContextCreate();
 	llvm.LLVMContextSetDiagnosticHandler(context, on_diagnostic, failure);
 	if (request->product == FARJIT_PRODUCT_INTERFACE)
@@ -322,7 +327,7 @@ void farjit_compile(struct farjit_request *request)
 	llvm.LLVMContextDispose(context);
 	if (failure->status != FARJIT_STATUS_DONE)
 		farjit_answer(request->id, failure->status, NULL, failure->message, strlen(failure->message));
-	else if (is_piece)
+	else if (is_kept)
 		farjit_open_ahead(request, on_diagnostic, failure);
 	current = NULL;
 }

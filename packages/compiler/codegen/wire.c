@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { REQUEST_HEADER_BYTES = 16, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
+enum { REQUEST_HEADER_BYTES = 20, ANSWER_HEADER_BYTES = 4 + 4 + 4 + 3 * 8 };
 
 static bool read_whole(char *target, size_t length)
 {
@@ -67,9 +67,11 @@ bool farjit_read_request(struct farjit_request *request)
 		memcpy(&request->program_defined_count, storage + 8, 2);
 		memcpy(&request->piece, storage + 10, 2);
 		memcpy(&request->most_functions, storage + 12, 4);
+		memcpy(&request->module_key, storage + 16, 4);
 		if (request->product < FARJIT_PRODUCT_COUNT && request->form < FARJIT_FORM_COUNT &&
 		    request->piece < FARJIT_PIECE_COUNT &&
-		    (request->piece == FARJIT_PIECE_WHOLE || request->form == FARJIT_FORM_BITCODE) &&
+		    (request->piece == FARJIT_PIECE_WHOLE) == (request->module_key == 0) &&
+		    (request->module_key == 0 || request->form == FARJIT_FORM_BITCODE) &&
 		    holds_strings(at, storage + length, 8u + request->program_defined_count)) {
 			request->storage = storage;
 			request->name = farjit_next_bytes(&at);

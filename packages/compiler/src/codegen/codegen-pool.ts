@@ -295,10 +295,12 @@ export class CodegenPool implements AsyncDisposable {
 }
 
 function pipelineFor(
-  { ir: { form, bytes }, optLevel }: CompileInput,
+  { ir: { form, bytes }, optLevel, piece }: CompileInput,
   llvm: { majorVersion: number },
 ): string {
   if (form === 'recording') return passPipeline(llvm, optLevel);
+  // A module of pieces has none.
+  if (piece) return modulePipeline(llvm, optLevel, { hasCoroutines: false });
   // Their intrinsics are called by name: bitcode has names in one table of text.
   const hasCoroutines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('llvm.coro.');
   return modulePipeline(llvm, optLevel, { hasCoroutines });

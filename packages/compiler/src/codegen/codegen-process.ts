@@ -12,6 +12,7 @@ import {
   type CodegenAnswer,
   type CodegenRequest,
   encodeRequest,
+  type KeptModule,
   Status,
 } from './codegen-wire.js';
 
@@ -21,6 +22,8 @@ const KEPT_WORDS_BYTES = 4096;
 interface Pending {
   readonly id: number;
   readonly moduleName: string;
+  /** The request with its module, which it was sent before and may not keep any more; undefined once it has been sent. */
+  sendWhole: (() => Buffer) | undefined;
   resolve(answer: CodegenAnswer): void;
   reject(error: Error): void;
 }
@@ -36,6 +39,9 @@ export class CodegenProcess {
   readonly #answers: Socket;
   readonly #wordsPipe: Socket;
   readonly #reader = new AnswerReader();
+  /** Modules of pieces that it has been sent. It keeps the last ones. */
+  readonly #keptModules = new WeakMap<Uint8Array, KeptModule>();
+  #keyCount = 0;
   #pending: Pending | undefined;
   #nextId = 1;
   #words = '';
@@ -106,13 +112,17 @@ export class CodegenProcess {
   async request(request: CodegenRequest, limitMs: number): Promise<CodegenAnswer> {
     if (this.#lost) throw this.#lost;
     const id = this.#nextId;
-    const bytes = encodeRequest(id, request);
+    const kept = request.input.piece && this.#keptModule(request.input.ir.bytes);
+    const bytes = encodeRequest(id, request, kept);
+    const sendWhole = kept?.isThere
+      ? () => encodeRequest(id, request, { ...kept, isThere: false })
+      : undefined;
     this.#nextId = (this.#nextId % 0x7fff_ffff) + 1;
     const { name } = request.input;
     const timer = setTimeout(() => this.#endOver(`it was not done after ${limitMs} ms`), limitMs);
     try {
       return await new Promise<CodegenAnswer>((resolve, reject) => {
-        this.#pending = { id, moduleName: name, resolve, reject };
+        this.#pending = { id, moduleName: name, sendWhole, resolve, reject };
         this.#keepProgramRunning(true);
         this.#requests.write(bytes);
       });
@@ -159,7 +169,24 @@ export class CodegenProcess {
     // Its last answer: the process ends over it, and what it says here is better than its exit code.
     if (answer.status === Status.Fatal)
       return this.#lose(new CodegenLostError(pending.moduleName, answer.content.toString()));
+    if (answer.status === Status.Unknown) return this.#sendWhole(pending);
     this.#settle(() => pending.resolve(answer));
+  }
+
+  #sendWhole(pending: Pending): void {
+    const { sendWhole } = pending;
+    if (!sendWhole) return this.#endOver('it has not kept what it was sent');
+    pending.sendWhole = undefined;
+    this.#requests.write(sendWhole());
+  }
+
+  /** What it keeps a module of pieces as; from now on it is there. */
+  #keptModule(module: Uint8Array): KeptModule {
+    const known = this.#keptModules.get(module);
+    if (known) return known;
+    const key = ++this.#keyCount;
+    this.#keptModules.set(module, { key, isThere: true });
+    return { key, isThere: false };
   }
 
   #end(code: number | null, signal: NodeJS.Signals | null): void {

@@ -9,6 +9,7 @@ const FORM = { bitcode: 0, recording: 1, assembly: 2 } as const;
 
 /** What of a module is compiled: `enum farjit_piece` of `codegen.h`. */
 const PIECE = { whole: 0, functions: 1, data: 2, rest: 3 } as const;
+const NOTHING = new Uint8Array();
 const WHOLE = { kind: 'whole', asked: [], compiled: [], most: 0 } as const;
 
 /** How an answer ended: `enum farjit_status` of `codegen.h`. */
@@ -20,6 +21,7 @@ export enum Status {
   Library = 4,
   Unconfined = 5,
   OldBitcode = 6,
+  Unknown = 7,
 }
 
 /** A request in LLVM's own terms. */
@@ -32,6 +34,15 @@ export interface CodegenRequest {
   readonly input: CompileInput;
 }
 
+/** A module that the code generator keeps. */
+export interface KeptModule {
+  readonly key: number;
+  /** It was sent before: it is not sent again. */
+  readonly isThere: boolean;
+}
+
+const NOT_KEPT: KeptModule = { key: 0, isThere: false };
+
 /** An answer; `content` is the product, or a message in UTF-8. */
 export interface CodegenAnswer {
   readonly id: number;
@@ -41,7 +52,7 @@ export interface CodegenAnswer {
 }
 
 /** Of a request, its length included. */
-const HEADER_BYTES = 20;
+const HEADER_BYTES = 24;
 /** Of an answer, its length included. */
 const ANSWER_HEADER_BYTES = 36;
 /**
@@ -53,13 +64,16 @@ export const MAX_PRODUCT_BYTES = 64 * 1024 * 1024;
 
 /**
  * A request's bytes: `struct farjit_request` of `codegen.h` says what is where.
+ * @param kept under what it keeps the module, which all requests for pieces say.
  * @throws {RangeError} when it is longer than a `u32` tells, or has more names than a `u16`.
  */
 export function encodeRequest(
   id: number,
   { product, codeGenOptLevel, passes, input }: CodegenRequest,
+  { key, isThere }: KeptModule = NOT_KEPT,
 ): Buffer {
   const { name, target, programDefined = [], ir } = input;
+  const module = isThere ? NOTHING : ir.bytes;
   const piece: Omit<ModulePiece, 'kind'> & { kind: keyof typeof PIECE } = input.piece ?? WHOLE;
   const names = [piece.asked, piece.compiled].map((each) => each.map((one) => `${one}\0`).join(''));
   const texts = [
@@ -68,7 +82,7 @@ export function encodeRequest(
     ...names,
   ];
   const sizes = texts.map((text) => Buffer.byteLength(text));
-  const total = sizes.reduce((sum, size) => sum + size + 5, HEADER_BYTES) + ir.bytes.byteLength + 5;
+  const total = sizes.reduce((sum, size) => sum + size + 5, HEADER_BYTES) + module.byteLength + 5;
   const bytes = Buffer.allocUnsafe(total);
   bytes.writeUInt32LE(total - 4, 0);
   bytes.writeUInt32LE(id, 4);
@@ -78,15 +92,16 @@ export function encodeRequest(
   bytes.writeUInt16LE(programDefined.length, 12);
   bytes.writeUInt16LE(PIECE[piece.kind], 14);
   bytes.writeUInt32LE(piece.most, 16);
+  bytes.writeUInt32LE(key, 20);
   let at = HEADER_BYTES;
   texts.forEach((text, index) => {
     at = bytes.writeUInt32LE(sizes[index] ?? 0, at);
     at += bytes.write(text, at);
     at = bytes.writeUInt8(0, at);
   });
-  at = bytes.writeUInt32LE(ir.bytes.byteLength, at);
-  bytes.set(ir.bytes, at);
-  bytes.writeUInt8(0, at + ir.bytes.byteLength);
+  at = bytes.writeUInt32LE(module.byteLength, at);
+  bytes.set(module, at);
+  bytes.writeUInt8(0, at + module.byteLength);
   return bytes;
 }
 

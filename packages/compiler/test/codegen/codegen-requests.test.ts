@@ -100,7 +100,7 @@ test('a request that is not what it says it is is not looked at', async (t) => {
   };
   const wrong: [string, Buffer][] = [];
   // Each of its texts and the module ends with a NUL that is not counted.
-  let at = 20;
+  let at = 24;
   const texts = ['name', 'triple', 'cpu', 'features', 'passes', 'sin', 'cos', 'asked', 'compiled', 'module'];
   for (const what of texts) {
     const lengthAt = at;
@@ -122,8 +122,11 @@ test('a request that is not what it says it is is not looked at', async (t) => {
     wrong.push([`piece ${piece}`, changed((bytes) => bytes.writeUInt16LE(piece, 14))]);
   const pieceOfText = changed((bytes) => bytes.writeUInt16LE(2, 10));
   pieceOfText.writeUInt16LE(1, 14);
+  pieceOfText.writeUInt32LE(1, 16 + 4);
+  wrong.push(['a piece without a key', changed((bytes) => bytes.writeUInt16LE(1, 14))]);
+  wrong.push(['a key without a piece', changed((bytes) => bytes.writeUInt32LE(1, 20))]);
   wrong.push(['a piece of a text', pieceOfText]);
-  for (const length of [0, 15, 256 * 1024 * 1024 + 1, 0xffff_ffff])
+  for (const length of [0, 19, 256 * 1024 * 1024 + 1, 0xffff_ffff])
     wrong.push([`${length} bytes in all`, changed((bytes) => bytes.writeUInt32LE(length, 0))]);
   wrong.push([
     'a byte too many',
@@ -162,8 +165,8 @@ test('a request that is too long is not waited for, and the longest is', async (
   refused.requests.write(startOf(longest + 1));
   t.deepEqual(await refused.closed, [0, null]);
 
-  // Twelve bytes are a header, and hold no texts.
-  for (const lengthBytes of [0, 11, 12]) {
+  // Twenty bytes are a header, and hold no texts.
+  for (const lengthBytes of [0, 19, 20]) {
     const { requests, closed } = start();
     const bytes = Buffer.alloc(4 + lengthBytes);
     bytes.writeUInt32LE(lengthBytes, 0);

@@ -63,15 +63,20 @@ test('a request is laid out as codegen.h says', (t) => {
     programDefined: ['f'],
     piece: { kind: 'functions' as const, asked: ['g', 'h'], compiled: [], most: 7 },
   };
-  const bytes = encodeRequest(5, { product: 'asm', codeGenOptLevel: 2, passes: 'p', input });
+  const request = { product: 'asm', codeGenOptLevel: 2, passes: 'p', input } as const;
   const text = (value: string) => {
     const encoded = Buffer.from(value);
     return [encoded.length, 0, 0, 0, ...encoded, 0];
   };
-  const body = [
-    ...[5, 0, 0, 0, 1, 2, 1, 0, 1, 0, 1, 0, 7, 0, 0, 0],
+  const bodyOf = (key: number, module: number[]) => [
+    ...[5, 0, 0, 0, 1, 2, 1, 0, 1, 0, 1, 0, 7, 0, 0, 0, key, 0, 0, 0],
     ...['ä', 'tr', 'c', '', 'p', 'f', 'g\0h\0', ''].flatMap(text),
-    ...[3, 0, 0, 0, 1, 2, 3, 0],
+    ...[module.length, 0, 0, 0, ...module, 0],
   ];
-  t.deepEqual([...bytes], [body.length, 0, 0, 0, ...body]);
+  for (const [kept, body] of [
+    [undefined, bodyOf(0, [1, 2, 3])],
+    [{ key: 9, isThere: false }, bodyOf(9, [1, 2, 3])],
+    [{ key: 9, isThere: true }, bodyOf(9, [])],
+  ] as const)
+    t.deepEqual([...encodeRequest(5, request, kept)], [body.length, 0, 0, 0, ...body]);
 });

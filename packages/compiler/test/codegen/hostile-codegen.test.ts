@@ -58,6 +58,11 @@ for (const [what, answer, words] of [
     'header(0xffffffff, 1)',
     /m: what it makes of it has 4294967263 bytes, more than /,
   ],
+  [
+    'has not kept what it was sent',
+    '(() => { const unknown = header(32, 1); unknown.writeUInt32LE(7, 8); return unknown; })()',
+    /m: it has not kept what it was sent, and its process was ended/,
+  ],
 ] as const)
   test(`a code generator that ${what} is ended, and fails the module that it has`, async (t) => {
     const codegen = await start(t, answer);

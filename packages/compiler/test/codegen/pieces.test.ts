@@ -171,6 +171,22 @@ for (const llvm of installedLibLLVMs()) {
     t.is(one.processIds.length, 1);
   });
 
+  test(`${on}: one process makes pieces of more modules than it keeps`, async (t) => {
+    const pool = poolOf(t, { libLLVM: () => llvm.path, size: 1 });
+    const modules = Array.from({ length: 9 }, (_, number) =>
+      bitcode(assemble(PIECES.replaceAll('@middle', `@middle${number}`))),
+    );
+    for (const turn of [0, 1])
+      for (const [number, ir] of modules.entries())
+        for (const most of [9, 9]) {
+          const piece = functions(['root'], most);
+          const input = { name: `m${turn}`, ir, target: TARGET, optLevel: 0 as const, piece };
+          const { object } = await pool.compile(input);
+          t.true(Buffer.from(object).includes(`middle${number}\0`));
+        }
+    t.is(pool.processIds.length, 1);
+  });
+
   test(`${on}: a function that is not there, or no place to be apart from, is refused`, async (t) => {
     const pool = poolOf(t, { libLLVM: () => llvm.path });
     await t.throwsAsync(symbolsOf(pool, PIECES, functions(['elsewhere'], 1)), {
