@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SessionEvent } from '@farjit/compiler';
+import { CodegenPool } from '@farjit/compiler';
 import test, { type ExecutionContext } from 'ava';
 import { openJIT } from './jit-fixture.js';
 
@@ -65,7 +66,7 @@ async function openPieces(t: ExecutionContext, options: Parameters<typeof openJI
   const onEvent = (event: SessionEvent) => {
     if (event.type === 'compiled' && event.kind === 'piece') pieces.push(event.functions?.toSorted());
   };
-  const { jit } = await openJIT(t, { extraction: 'on', onEvent, ...options });
+  const { jit } = await openJIT(t, { extraction: 'on', speculate: 'off', onEvent, ...options });
   await jit.addIR(PROGRAM, { name: 'program.ll' });
   return { jit, pieces };
 }
@@ -100,10 +101,58 @@ test('of a module that is compiled in pieces only what is called is compiled', a
   const { jit, pieces } = await openPieces(t);
   const fact = await jit.lookup('fact', 'i32(i32)');
   t.is(await fact(5), 120);
-  t.deepEqual(pieces, [['fact', 'factorial']]);
+  t.deepEqual(pieces, [['fact'], ['factorial']]);
   const one = await jit.lookup('one', 'i64()');
   await one();
-  t.deepEqual(pieces.slice(1), [['one'], []]);
+  t.deepEqual(pieces.slice(2), [['one'], []]);
+});
+
+/** Calls all functions of the program, those last that others call. */
+async function callAll(t: ExecutionContext, { jit }: Awaited<ReturnType<typeof openPieces>>) {
+  const fact = await jit.lookup('fact', 'i32(i32)');
+  t.is(await fact(5), 120);
+  const [byTable, isTwice] = [
+    await jit.lookup('by_table', 'i32(i32, i32)'),
+    await jit.lookup('is_twice', 'i32(i32)'),
+  ];
+  t.deepEqual([await byTable(0, 8), await byTable(1, 0), await byTable(1, 1)], [16, 22, 41]);
+  t.deepEqual([await isTwice(0), await isTwice(1)], [1, 0]);
+  const [one, other] = [await jit.lookup('one', 'i64()'), await jit.lookup('other', 'i64()')];
+  t.is(await one(), await other());
+  const next = await jit.lookup('next', 'i32()');
+  t.is(await next(), 42);
+}
+
+for (const optLevel of [0, 1] as const)
+  test(`pieces come with what their functions call, and others ahead with what follows: -O${optLevel}`, async (t) => {
+    const program = await openPieces(t, { optLevel, speculate: 'auto' });
+    await callAll(t, program);
+    // `die` is the only one that nobody has called.
+    const made = program.pieces.flat().sort();
+    t.deepEqual(
+      made.filter((name) => name !== 'die'),
+      ['by_table', 'chosen', 'fact', 'factorial', 'is_twice', 'next', 'one', 'other', 'twice'],
+    );
+    t.true(program.pieces.length <= 4, JSON.stringify(program.pieces));
+  });
+
+test('a guess over which LLVM fails costs a second try, and there are no more of them', async (t) => {
+  const tried: number[] = [];
+  class FaultyPool extends CodegenPool {
+    override async compile(input: Parameters<CodegenPool['compile']>[0]) {
+      if (input.piece?.kind !== 'functions') return super.compile(input);
+      const isGuess = input.piece.most > 1 || input.piece.asked.length > 1;
+      if (isGuess) throw new Error('LLVM gave up');
+      tried.push(input.piece.asked.length);
+      return super.compile(input);
+    }
+  }
+  const codegen = new FaultyPool();
+  t.teardown(() => codegen.stop());
+  const program = await openPieces(t, { codegen, speculate: 'auto' });
+  await callAll(t, program);
+  t.deepEqual(tried, Array(9).fill(1));
+  t.is(program.pieces.flat().length, 9);
 });
 
 test('what a module is asked for at once is compiled once', async (t) => {
@@ -129,7 +178,7 @@ test('another session finds the pieces that one has kept, and compiles what they
       t.deepEqual(pieces, []);
       const fact = await jit.lookup('fact', 'i32(i32)');
       t.is(await fact(4), 24);
-      t.deepEqual(pieces, [['fact', 'factorial']]);
+      t.deepEqual(pieces, [['fact'], ['factorial']]);
     }
     await jit.close();
   }

@@ -73,11 +73,14 @@ struct farjit_opened farjit_take_opened(const struct farjit_request *request)
 
 void farjit_open_ahead(const struct farjit_request *request, LLVMDiagnosticHandler handler, void *told)
 {
+	struct kept_module *place = place_of(request->module_key);
+	if (place->opened.module)
+		return;
 	struct farjit_opened opened = {.context = llvm.LLVMContextCreate()};
 	llvm.LLVMContextSetDiagnosticHandler(opened.context, handler, told);
 	opened.module = farjit_open_lazily(opened.context, request);
 	if (opened.module)
-		place_of(request->module_key)->opened = opened;
+		place->opened = opened;
 	else
 		close_opened(&opened);
 }

@@ -35,7 +35,8 @@ enum farjit_product {
 	FARJIT_PRODUCT_OBJECT = 0,   /* an ELF relocatable object */
 	FARJIT_PRODUCT_ASSEMBLY = 1, /* the target's assembly, text */
 	FARJIT_PRODUCT_IR = 2,	     /* LLVM assembly after the passes, text */
-	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; passes are not looked at, and an empty triple is no target */
+	FARJIT_PRODUCT_INTERFACE = 3, /* what the module defines for others; passes are not looked at, and an empty triple is no target.
+					 Asked for with a piece: bodies, which pieces are verified with, are not read where pieces are possible */
 	FARJIT_PRODUCT_BITCODE = 4, /* bitcode after the passes, of a module that is to be compiled later */
 	FARJIT_PRODUCT_COUNT,
 };
@@ -116,6 +117,8 @@ enum farjit_definition {
 	FARJIT_DEFINITION_OWN_LIBRARY = 8, /* none: a function of the module has this name of one that LLVM knows by heart */
 	FARJIT_DEFINITION_PASSING = 9,	   /* none: the function of this name, which was before, is passed what follows */
 	FARJIT_DEFINITION_WHOLE = 11, /* none: the module cannot be compiled in pieces, and the name says why */
+	FARJIT_DEFINITION_IN_PIECES = 12, /* none: pieces of the module may have the function of this name, FARJIT_SYMBOL_HIDDEN if only the module
+					     can name it; in the module's order. One that is compiled as a whole has none */
 	FARJIT_DEFINITION_ALIAS = 10, /* none: the function of this name, which was before, is that of the name that follows */
 };
 
@@ -243,7 +246,10 @@ void farjit_prepare_piece(LLVMContextRef context, LLVMModuleRef module, const st
 LLVMValueRef farjit_find_function(LLVMModuleRef module, const struct farjit_bytes *symbol);
 
 /* whole.c */
-/* Why a module, which is read and verified, cannot be compiled in pieces; NULL when it can. */
+/*
+ * Why a module cannot be compiled in pieces; NULL when it can. Of one that was opened lazily it is not known whether a function has
+ * the address of a place inside another: `farjit_extract` refuses that.
+ */
 const char *farjit_why_whole(LLVMModuleRef module);
 
 /* extract.c */
@@ -256,6 +262,9 @@ LLVMModuleRef farjit_open_lazily(LLVMContextRef context, const struct farjit_req
  */
 bool farjit_extract(LLVMModuleRef module, LLVMTargetMachineRef machine, const struct farjit_request *request,
 		    char *words, size_t size);
+
+/* Whether a function says that it has to be inlined: pieces have it where it is called. */
+bool farjit_is_always_inlined(LLVMValueRef function);
 
 /* Whether the bodies in a piece are sound; all else was verified with the whole module. */
 bool farjit_is_piece_sound(LLVMModuleRef module);
@@ -282,6 +291,8 @@ unsigned farjit_clang_version(LLVMModuleRef module);
 bool farjit_refuse_coroutines(LLVMModuleRef module, char *words, size_t size);
 
 /* type_layout.c */
+/* Whether the next one has to look at the bodies of functions. */
+bool farjit_may_differ_in_layout(LLVMModuleRef module);
 /* Whether a type of a module has another layout than the clang that made the module has given it, and whose, in words. */
 bool farjit_refuse_type_layout(LLVMModuleRef module, LLVMTargetMachineRef machine, char *words, size_t size);
 

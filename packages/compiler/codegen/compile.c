@@ -282,11 +282,31 @@ static void compile_in(LLVMContextRef context, LLVMModuleRef opened, const struc
 	llvm.LLVMDisposeModule(module);
 }
 
+/* The module to describe: without bodies where they make no difference. */
+static LLVMModuleRef read_to_describe(LLVMContextRef context, const struct farjit_request *request,
+				      struct failure *failure)
+{
+	if (request->piece == FARJIT_PIECE_WHOLE)
+		return read_module(context, request, failure);
+	LLVMModuleRef module = farjit_open_lazily(context, request);
+	if (module && !farjit_why_whole(module) && !farjit_may_differ_in_layout(module)) {
+		if (is_sound(module, failure))
+			return module;
+		llvm.LLVMDisposeModule(module);
+		return NULL;
+	}
+	if (module)
+		llvm.LLVMDisposeModule(module);
+	/* What is wrong with it, reading says better. */
+	failure->status = FARJIT_STATUS_DONE;
+	return read_module(context, request, failure);
+}
+
 static void describe_in(LLVMContextRef context, const struct farjit_request *request, struct failure *failure)
 {
 	bool has_target = request->triple.length > 0;
 	LLVMTargetMachineRef machine = has_target ? target_machine(request, failure) : NULL;
-	LLVMModuleRef module = machine || !has_target ? read_module(context, request, failure) : NULL;
+	LLVMModuleRef module = machine || !has_target ? read_to_describe(context, request, failure) : NULL;
 	if (!module)
 		return;
 	char words[FARJIT_MAX_MESSAGE_BYTES];
@@ -315,7 +335,8 @@ void farjit_compile(struct farjit_request *request)
 			farjit_answer(request->id, FARJIT_STATUS_UNKNOWN, NULL, "", 0);
 			return;
 		}
-		opened = farjit_take_opened(request);
+		if (request->product != FARJIT_PRODUCT_INTERFACE)
+			opened = farjit_take_opened(request);
 	}
 	current = request;
 	LLVMContextRef context = opened.context ? opened.context : llvm.LLVMContextCreate();

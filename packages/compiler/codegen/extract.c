@@ -108,7 +108,7 @@ static LLVMValueRef callee_of(LLVMValueRef instruction)
 	return callee ? llvm.LLVMIsAFunction(callee) : NULL;
 }
 
-static bool is_always_inlined(LLVMValueRef function)
+bool farjit_is_always_inlined(LLVMValueRef function)
 {
 	static const char ALWAYS[] = "alwaysinline";
 	unsigned kind = llvm.LLVMGetEnumAttributeKindForName(ALWAYS, sizeof ALWAYS - 1);
@@ -131,12 +131,12 @@ static void add_callees(struct piece *piece, LLVMValueRef function, struct funct
 
 static bool is_companion(LLVMValueRef function)
 {
-	return is_left(function) && !is_always_inlined(function);
+	return is_left(function) && !farjit_is_always_inlined(function);
 }
 
 static bool is_to_be_inlined(LLVMValueRef function)
 {
-	return is_always_inlined(function) && !has_body(function) && !llvm.LLVMIsDeclaration(function);
+	return farjit_is_always_inlined(function) && !has_body(function) && !llvm.LLVMIsDeclaration(function);
 }
 
 static void add_companions(struct piece *piece, size_t most)
@@ -229,7 +229,8 @@ static bool drop_functions(struct piece *piece, LLVMTargetMachineRef machine, ch
 	}
 	/* LLVM reads a body that nobody has asked for when somebody has the address of a place in it. */
 	if (body_count != piece->own.count + piece->inlined.count) {
-		snprintf(words, size, "one of its functions has the address of a place inside another");
+		snprintf(words, size, "one of its functions has the address of a place inside another: it is compiled as a "
+				      "whole with the option extraction off");
 		return false;
 	}
 	for (size_t i = 0; i < piece->inlined.count; i++)

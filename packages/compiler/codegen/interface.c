@@ -357,6 +357,22 @@ static void put_own_library(FILE *out, LLVMModuleRef module, LLVMModuleRef libra
 	}
 }
 
+/* All that have code of their own. */
+static void put_functions_of_pieces(FILE *out, LLVMModuleRef module)
+{
+	for (LLVMValueRef function = llvm.LLVMGetFirstFunction(module); function;
+	     function = llvm.LLVMGetNextFunction(function)) {
+		if (is_elsewhere(function) || farjit_is_always_inlined(function))
+			continue;
+		size_t length;
+		const char *name = llvm.LLVMGetValueName2(function, &length);
+		put_u8(out, FARJIT_DEFINITION_IN_PIECES);
+		put_u8(out, is_exported(function) ? 0 : FARJIT_SYMBOL_HIDDEN);
+		put_u32(out, (uint32_t)length);
+		fwrite(name, 1, length, out);
+	}
+}
+
 char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 {
 	LLVMModuleRef library = infer_library(module);
@@ -396,6 +412,8 @@ char *farjit_describe_module(LLVMModuleRef module, size_t *length)
 	const char *reason = farjit_why_whole(module);
 	if (reason)
 		put_bare(out, FARJIT_DEFINITION_WHOLE, reason, strlen(reason));
+	else
+		put_functions_of_pieces(out, module);
 	if (fclose(out) != 0)
 		abort();
 	return description;

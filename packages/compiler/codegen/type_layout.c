@@ -128,12 +128,15 @@ static LLVMValueRef first_otherwise(struct layouts *layouts, LLVMModuleRef modul
 	return NULL;
 }
 
+bool farjit_may_differ_in_layout(LLVMModuleRef module)
+{
+	unsigned version = farjit_clang_version(module);
+	return llvm.major_version >= FIRST_WITH_ADDITION && version != 0 && version < FIRST_WITH_ADDITION;
+}
+
 bool farjit_refuse_type_layout(LLVMModuleRef module, LLVMTargetMachineRef machine, char *words, size_t size)
 {
-	if (llvm.major_version < FIRST_WITH_ADDITION)
-		return false;
-	unsigned version = farjit_clang_version(module);
-	if (version == 0 || version >= FIRST_WITH_ADDITION)
+	if (!farjit_may_differ_in_layout(module))
 		return false;
 	static struct layouts layouts;
 	memset(&layouts, 0, sizeof layouts);
@@ -157,6 +160,6 @@ bool farjit_refuse_type_layout(LLVMModuleRef module, LLVMTargetMachineRef machin
 	snprintf(words, size,
 		 "clang %u has laid out a type of %.*s otherwise than LLVM %u does (integers of more than 64 bits, as wide "
 		 "bit-fields are): make an object of the source with that clang, or bitcode with clang %d or newer",
-		 version, (int)length, name, llvm.major_version, FIRST_WITH_ADDITION);
+		 farjit_clang_version(module), (int)length, name, llvm.major_version, FIRST_WITH_ADDITION);
 	return true;
 }

@@ -16,7 +16,7 @@ import { CodegenLostError } from './codegen-lost-error.js';
 import { type CodegenPoolOptions, checkCodegenPoolOptions } from './codegen-options.js';
 import { CodegenProcess } from './codegen-process.js';
 import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
-import type { CompileInput, CompileOutput } from './compile-input.js';
+import type { CompileInput, CompileOutput, ModulePiece } from './compile-input.js';
 
 /** The one that is used unless another is named. */
 export const DEFAULT_CODEGEN_PROGRAM = nativeProgram(
@@ -35,6 +35,8 @@ const LIMIT_MS = 120_000;
  */
 const GUESS_SHARE = 40;
 
+/** Of what is only read. */
+const NO_FUNCTIONS: ModulePiece = { kind: 'functions', asked: [], compiled: [], most: 0 };
 /** What reading a module does without. */
 const NO_TARGET = { triple: '', cpuName: '', cpuFeatures: '' };
 
@@ -147,6 +149,8 @@ export class CodegenPool implements AsyncDisposable {
 
   /**
    * Reads and verifies what somebody else has made, as bitcode or LLVM assembly.
+   * @param options.inPieces it is to be compiled piece by piece, if it can be: then each function is read and verified with its
+   *   piece.
    * @returns the module as bitcode, and what it defines for others. What its own assembly defines, only its object says,
    *   which is made for that.
    * @throws {LinkError} when there is assembly, and the object holds what is not supported.
@@ -158,8 +162,10 @@ export class CodegenPool implements AsyncDisposable {
     name: string,
     ir: ModuleIR,
     target: TargetDescription,
+    { inPieces = false }: { readonly inPieces?: boolean } = {},
   ): Promise<{ readonly bitcode: Uint8Array; readonly defines: ModuleInterface }> {
-    const defines = await this.#describe(name, ir, target);
+    const piece = inPieces && ir.form === 'bitcode' ? NO_FUNCTIONS : undefined;
+    const defines = await this.#describe(name, ir, target, piece);
     const isBitcode = ir.form === 'bitcode';
     const bitcode = isBitcode
       ? ir.bytes
@@ -172,8 +178,13 @@ export class CodegenPool implements AsyncDisposable {
     return { bitcode, defines: { ...defines, symbols, aliases, runLists: runListsOf(graph) } };
   }
 
-  async #describe(name: string, ir: ModuleIR, target: TargetDescription): Promise<ModuleInterface> {
-    const input = { name, ir, target, optLevel: 0, passes: '' } as const;
+  async #describe(
+    name: string,
+    ir: ModuleIR,
+    target: TargetDescription,
+    piece?: ModulePiece,
+  ): Promise<ModuleInterface> {
+    const input = { name, ir, target, optLevel: 0, passes: '', piece } as const;
     const { content } = await this.#run(input, 'interface');
     try {
       return decodeModuleInterface(name, content);
@@ -218,7 +229,7 @@ export class CodegenPool implements AsyncDisposable {
   #dispatch(): void {
     for (const process of this.#processes) {
       if (!process.isIdle) continue;
-      const job = this.#urgent.shift() ?? this.#background.shift();
+      const job = this.#hurried() ?? this.#urgent.shift() ?? this.#background.shift();
       if (!job) return;
       void this.#give(process, job);
     }
@@ -239,6 +250,12 @@ export class CodegenPool implements AsyncDisposable {
     }
   }
 
+  /** One that could wait, and that somebody has come to wait for. */
+  #hurried(): Job | undefined {
+    const at = this.#background.findIndex(({ input }) => input.hurry?.isWanted);
+    return at < 0 ? undefined : this.#background.splice(at, 1)[0];
+  }
+
   async #give(process: CodegenProcess, { input, product, resolve, reject }: Job): Promise<void> {
     try {
       const { llvmVersion } = process;
@@ -251,6 +268,8 @@ export class CodegenPool implements AsyncDisposable {
       };
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
       const answer = await process.request(request, limitMs);
+      // It opens the module for its next piece, which another may begin meanwhile.
+      if (input.piece && this.#processes.delete(process)) this.#processes.add(process);
       resolve({ ...answer, llvmVersion });
     } catch (error) {
       reject(error instanceof Error ? error : new Error(String(error)));

@@ -26,6 +26,8 @@ export interface CompileInput {
   programDefined?: readonly string[];
   /** No thread is blocked for it: whatever else there is to compile comes first. */
   canWait?: boolean;
+  /** Of one that can wait: whether somebody has come to wait for it all the same. */
+  hurry?: { isWanted: boolean } | undefined;
   /** What of it is compiled: all of it unless given. Only bitcode has pieces. */
   piece?: ModulePiece | undefined;
   /** It holds functions that nobody has asked for: it is given up after a short share of the time a module may take. */

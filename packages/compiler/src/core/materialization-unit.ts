@@ -111,20 +111,48 @@ export function unitSets(members: Iterable<string>, references: Iterable<string>
   return sets.members.size + walked.size === 0 ? undefined : sets;
 }
 
+/** What has been made of an object piece by piece. */
+export interface MadePieces {
+  /** By the names that lead to each. */
+  readonly parts: PartsByName;
+  /** Those of its functions, as their module calls them. */
+  readonly functions: readonly string[];
+}
+
+/** A piece that nobody waits for yet. */
+export interface PieceAhead {
+  readonly found: Promise<FoundParts>;
+  /** Somebody waits for it now. */
+  hurry(): void;
+}
+
 /** Makes an object piece by piece: what has been asked for, with what is likely to be asked for next. */
 export interface PieceSource {
   /**
    * What an earlier session has kept of a function and those that it may call, or of all that is no function; undefined where
    * it has not.
-   * @param made names that need not be in it.
+   * @param made what need not be in it.
    */
-  findKept(unit: MaterializationUnit, name: string, made: PartsByName): PartsByName | undefined;
-  /** The piece with a function and some that it calls. @param made names that need not be in it. */
-  makeFunction(unit: MaterializationUnit, name: string, made: PartsByName): Promise<FoundParts>;
+  findKept(unit: MaterializationUnit, name: string, made: MadePieces): PartsByName | undefined;
+  /**
+   * The piece with a function and some that it calls.
+   * @param made what need not be in it.
+   * @param ahead functions of the piece that is made ahead, which need not be in it either.
+   */
+  makeFunction(
+    unit: MaterializationUnit,
+    name: string,
+    made: MadePieces,
+    ahead: readonly string[],
+  ): Promise<FoundParts>;
+  /** Functions that are worth to be made beside that one, though nobody has asked for them. */
+  chooseAhead(unit: MaterializationUnit, name: string, made: MadePieces): readonly string[];
+  /** The piece with those, which nobody waits for. */
+  makeAhead(unit: MaterializationUnit, names: readonly string[], made: MadePieces): PieceAhead;
   /** All that is no function. */
   makeData(unit: MaterializationUnit): Promise<FoundParts>;
-  /** All functions that are in no piece. @param made names that need not be in it. */
-  makeRest(unit: MaterializationUnit, made: PartsByName): Promise<FoundParts>;
+  /** All functions that are in no piece. @param made what need not be in it. */
+  makeRest(unit: MaterializationUnit, made: MadePieces): Promise<FoundParts>;
 }
 
 /** Makes a unit's object when it is first needed, and takes it apart. */

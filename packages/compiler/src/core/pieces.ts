@@ -1,5 +1,7 @@
+import { displayName } from '../jitlink/local-names.js';
 import type {
   FoundParts,
+  MadePieces,
   MaterializationUnit,
   ObjectPart,
   PartsByName,
@@ -7,16 +9,26 @@ import type {
   PieceSource,
 } from './materialization-unit.js';
 
+/** Functions that are being made, though nobody has asked for them. */
+interface Ahead {
+  readonly names: ReadonlySet<string>;
+  readonly made: Promise<void>;
+  hurry(): void;
+}
+
 /** Parts of an object that is made piece by piece. A piece that fails concerns those alone who wait for it. */
-export class Pieces {
+export class Pieces implements MadePieces {
   /** By the names that lead to each. */
   readonly parts = new Map<string, ObjectPart>();
   readonly partSet = new Set<ObjectPart>();
+  readonly functions: string[] = [];
   readonly #source: PieceSource;
   readonly #unit: MaterializationUnit;
   readonly #onMade: (origin: PartsOrigin) => void;
-  /** By name, of functions. */
+  /** By name, of functions that were asked for. */
   readonly #beingMade = new Map<string, Promise<void>>();
+  /** The piece of functions that nobody has asked for yet: at most one. It never rejects. */
+  #ahead: Ahead | undefined;
   #data: Promise<void> | undefined;
   #rest: Promise<void> | undefined;
 
@@ -46,7 +58,7 @@ export class Pieces {
    * @throws what the source throws.
    */
   async all(): Promise<PartsByName> {
-    this.#rest ??= this.#make(this.#source.makeRest(this.#unit, this.parts)).catch((error: unknown) => {
+    this.#rest ??= this.#make(this.#source.makeRest(this.#unit, this)).catch((error: unknown) => {
       this.#rest = undefined;
       throw error;
     });
@@ -55,14 +67,39 @@ export class Pieces {
   }
 
   async #function(name: string): Promise<void> {
-    const making =
-      this.#beingMade.get(name) ?? this.#make(this.#source.makeFunction(this.#unit, name, this.parts));
+    if (this.#ahead?.names.has(name)) {
+      this.#ahead.hurry();
+      await this.#ahead.made;
+      if (this.parts.has(name)) return;
+    }
+    const making = this.#beingMade.get(name) ?? this.#makeFunction(name);
     this.#beingMade.set(name, making);
     try {
       await making;
     } finally {
       this.#beingMade.delete(name);
     }
+  }
+
+  /** With a guess beside it, which begins no sooner. */
+  #makeFunction(name: string): Promise<void> {
+    const begun = this.#ahead?.names;
+    const chosen = begun ? [] : this.#source.chooseAhead(this.#unit, name, this);
+    const ahead = [...(begun ?? chosen)];
+    const making = this.#make(this.#source.makeFunction(this.#unit, name, this, ahead));
+    if (chosen.length > 0) this.#makeAhead(chosen);
+    return making;
+  }
+
+  #makeAhead(names: readonly string[]): void {
+    const { found, hurry } = this.#source.makeAhead(this.#unit, names, this);
+    const made = this.#make(found)
+      // Whoever asks for one of them makes it by itself, and is told why that fails.
+      .catch(() => {})
+      .finally(() => {
+        this.#ahead = undefined;
+      });
+    this.#ahead = { names: new Set(names), made, hurry };
   }
 
   #allData(): Promise<void> {
@@ -74,7 +111,7 @@ export class Pieces {
   }
 
   #takeKept(name: string): void {
-    const kept = this.#source.findKept(this.#unit, name, this.parts);
+    const kept = this.#source.findKept(this.#unit, name, this);
     if (kept) this.#add({ parts: kept, origin: 'kept' });
   }
 
@@ -88,6 +125,7 @@ export class Pieces {
       if (this.parts.has(name)) continue;
       this.parts.set(name, part);
       this.partSet.add(part);
+      if (this.#unit.isFunction(name)) this.functions.push(displayName(name));
     }
     this.#onMade(origin);
   }

@@ -30,6 +30,7 @@ import { findClang } from '../frontends/llvm/find-clang.js';
 import { inputKindOf } from '../frontends/llvm/input-kind.js';
 import { irOf } from '../frontends/llvm/ir-input.js';
 import { moduleUnit, refuseThreadLocalsOf } from '../frontends/llvm/module-layer.js';
+import { mayHavePieces } from '../frontends/llvm/module-pieces.js';
 import { NeededMembers } from '../frontends/llvm/needed-members.js';
 import {
   objectUnit,
@@ -146,10 +147,10 @@ export class Dylib {
    */
   defineModule(module: VerifiedModule): ResourceTracker {
     checkVerifiedModule(module);
-    const { pipeline, kept, extraction } = this.#context.layers;
+    const { pipeline, kept, extraction, isGuessing } = this.#context.layers;
     if (!this.#context.session.executor.threadLocals) refuseThreadLocalsOf(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
-    return this.define(moduleUnit(pipeline, module, { isDefined, kept, extraction }));
+    return this.define(moduleUnit(pipeline, module, { isDefined, kept, extraction, isGuessing }));
   }
 
   /**
@@ -405,7 +406,8 @@ export class Dylib {
 
   async #addIR(ir: ModuleIR, name: string, signal?: AbortSignal): Promise<ResourceTracker> {
     const { codegen, layers } = this.#context;
-    const read = () => codegen.readModule(name, ir, layers.pipeline.target);
+    const inPieces = mayHavePieces(ir.bytes, layers.extraction);
+    const read = () => codegen.readModule(name, ir, layers.pipeline.target, { inPieces });
     return this.defineModule({ name, ...(await untilAborted(signal, notCompiled(name), read)) });
   }
 

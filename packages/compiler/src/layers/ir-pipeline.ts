@@ -16,6 +16,8 @@ export interface CompilationOptions {
   readonly programDefined?: readonly string[];
   /** No thread is blocked for it. */
   readonly canWait?: boolean;
+  /** Becomes true when one is after all. */
+  readonly hurry?: { isWanted: boolean };
   /** It holds functions that nobody has asked for. */
   readonly holdsGuesses?: boolean;
   /** What of it is compiled: all of it unless given. */
@@ -92,6 +94,7 @@ export class IRPipeline {
       level = this.optLevel,
       programDefined = [],
       canWait = false,
+      hurry,
       holdsGuesses = false,
       piece,
     } = options;
@@ -102,6 +105,7 @@ export class IRPipeline {
       optLevel: level,
       programDefined,
       canWait,
+      hurry,
       holdsGuesses,
       piece,
     };

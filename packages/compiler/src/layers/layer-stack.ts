@@ -4,6 +4,7 @@ import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { OptLevel } from '../llvm/target.js';
 import type { Tracing } from '../observe/spans.js';
+import type { SpeculationMode } from '../optimize/speculation.js';
 import { type BaselineMode, HOT_THRESHOLD, type TierPolicy } from '../optimize/tiers.js';
 import { IRPipeline } from './ir-pipeline.js';
 import { type IRTransform, IRTransformLayer } from './ir-transform-layer.js';
@@ -19,6 +20,8 @@ export interface LayerStack extends FunctionLayerContext {
   readonly tiers: TierPolicy;
   /** Which modules are compiled piece by piece. */
   readonly extraction: ExtractionMode;
+  /** Whether more is compiled than is asked for. */
+  readonly isGuessing: boolean;
 }
 
 /** Whether modules are compiled piece by piece: those that are large, all that can be, or none. */
@@ -40,6 +43,7 @@ export interface LayerOptions {
   readonly transforms?: readonly IRTransform[];
   readonly baseline?: BaselineMode;
   readonly extraction?: ExtractionMode;
+  readonly speculate?: SpeculationMode;
 }
 
 /**
@@ -70,5 +74,5 @@ export function stackLayers(context: LayerContext, options: LayerOptions): Layer
   const usesFirstCode = tiers.kind === 'tiered' && allowsFirstCode(options);
   // A transform sees whole modules.
   const extraction = transforms.length > 0 ? 'off' : (options.extraction ?? 'off');
-  return { pipeline, scope, tiers, kept, usesFirstCode, extraction };
+  return { pipeline, scope, tiers, kept, usesFirstCode, extraction, isGuessing: options.speculate !== 'off' };
 }

@@ -5,6 +5,7 @@ import type { PassedPart, PassedParts } from '../calls/passed-parts.js';
 import { type FunctionAliases, functionAliases } from '../core/function-aliases.js';
 import { isVague, type SymbolFlags, type SymbolFlagsMap } from '../core/symbol-flags.js';
 import { isSetSection } from '../jitlink/linker-sets.js';
+import { localName } from '../jitlink/local-names.js';
 import { CompileError } from './errors.js';
 
 /** What a module defines for others, and what it wants of them. */
@@ -34,6 +35,8 @@ export interface ModuleInterface {
   readonly sections: ReadonlySet<string>;
   /** What it has that makes it be compiled as a whole, in words; undefined for one that can be compiled in pieces. */
   readonly whole: string | undefined;
+  /** Functions that pieces of it may have, in its order, those that only it can name by their local names; of a whole one none. */
+  readonly pieceFunctions: readonly string[];
 }
 
 /** `enum farjit_definition` of `codegen.h`. */
@@ -50,6 +53,7 @@ const DEFINITION = {
   passing: 9,
   alias: 10,
   whole: 11,
+  inPieces: 12,
 } as const;
 
 /** `enum farjit_place` of `codegen.h`. */
@@ -90,6 +94,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
   const runLists: string[] = [];
   const sections = new Set<string>();
   let whole: string | undefined;
+  const pieceFunctions: string[] = [];
   const places = new Map<string, string[]>();
   let at = 0;
   const u8 = () => bytes.readUInt8(at++);
@@ -182,6 +187,14 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
       whole = bytesOfName.toString('utf8');
       continue;
     }
+    if (definition === DEFINITION.inPieces) {
+      if ((bits & ~FLAG.hidden) !== 0) throw new RangeError(`no function of pieces has flags ${bits}`);
+      // One that is not UTF-8 comes when it is asked for.
+      if (!isUtf8(bytesOfName)) continue;
+      const name = symbolOf(moduleName, bytesOfName);
+      pieceFunctions.push((bits & FLAG.hidden) !== 0 ? localName(name, 'function') : name);
+      continue;
+    }
     const name = symbolOf(moduleName, bytesOfName);
     if (definition === DEFINITION.passing) {
       passings.set(name, { result: parts(), parameters: parts() });
@@ -219,6 +232,7 @@ export function decodeModuleInterface(moduleName: string, bytes: Buffer): Module
     runLists,
     sections,
     whole,
+    pieceFunctions,
   };
 }
 

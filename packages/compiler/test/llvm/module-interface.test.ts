@@ -1,4 +1,5 @@
 import test from 'ava';
+import { localName } from '../../src/jitlink/local-names.js';
 import { CompileError } from '../../src/llvm/errors.js';
 import { decodeModuleInterface } from '../../src/llvm/module-interface.js';
 
@@ -97,6 +98,11 @@ test('an interface is read as codegen.h lays it out', (t) => {
   t.deepEqual([...sections], ['regs']);
 });
 
+test('functions of pieces are told in order, those that only their module can name by local names', (t) => {
+  const bytes = Buffer.from([12, 0, ...name('f'), 12, 4, ...name('g'), 12, 0, 2, 0, 0, 0, 0x61, 0xff]);
+  t.deepEqual(decodeModuleInterface('m', bytes).pieceFunctions, ['f', localName('g', 'function')]);
+});
+
 test('what is no interface is refused wherever it ends', (t) => {
   for (const whole of [CALLABLE, COMMON, PASSING, ALIAS])
     for (let length = 1; length < whole.length; length++)
@@ -104,7 +110,8 @@ test('what is no interface is refused wherever it ends', (t) => {
         instanceOf: RangeError,
       });
   const wrong: number[][] = [
-    [12, 0, ...name('f')],
+    [13, 0, ...name('f')],
+    [12, 1, ...name('f')],
     [9, 0, ...name('f'), 1, 0, 0, 0, 4, ...EIGHT, 0, 0, 0, 0],
     [9, 0, ...name('f'), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
     [0, 64, ...name('d')],

@@ -58,10 +58,13 @@ export function moduleUnit(
     isDefined,
     kept,
     extraction = 'off',
+    isGuessing = true,
   }: {
     readonly isDefined: (name: string) => boolean;
     readonly kept?: KeptObjects | undefined;
     readonly extraction?: ExtractionMode;
+    /** Whether pieces have functions that nobody has asked for. */
+    readonly isGuessing?: boolean;
   },
 ): MaterializationUnit {
   const { name, bitcode, defines } = module;
@@ -81,7 +84,7 @@ export function moduleUnit(
   };
   const lines = new KeptLines(name, kept, key);
   const pieces = hasPieces(module, extraction)
-    ? new ModulePieces({ pipeline, module, caching, key, programDefined })
+    ? new ModulePieces({ pipeline, module, caching, isGuessing, key, programDefined })
     : undefined;
   const source: ObjectSource = {
     kind: 'module',

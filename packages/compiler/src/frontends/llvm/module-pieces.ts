@@ -1,8 +1,11 @@
 import type { ModulePiece } from '../../codegen/compile-input.js';
+import { SessionClosedError } from '../../core/errors.js';
 import type {
   FoundParts,
+  MadePieces,
   MaterializationUnit,
   PartsByName,
+  PieceAhead,
   PieceSource,
 } from '../../core/materialization-unit.js';
 import { displayName, isMadeUp, qualifyLocal, unqualifyLocal } from '../../jitlink/local-names.js';
@@ -20,13 +23,25 @@ const MIN_BYTES = 256 * 1024;
 const FIRST_FUNCTIONS = 8;
 const MOST_FUNCTIONS = 64;
 
+/** Functions without passes take a fifth of what others do, so that more of them come ahead at once. */
+const MOST_UNOPTIMIZED_AHEAD = 256;
+
+/** So many pieces later one function more comes ahead with each: who has asked for many functions will ask for more. */
+const PIECES_PER_GUESS = 8;
+
+const NO_PARTS: PartsByName = new Map();
+
 /** What is no function is kept under this, which no symbol is called. */
 const DATA = '\0';
 
 /** Whether a module is compiled piece by piece. */
 export function hasPieces({ bitcode, defines }: VerifiedModule, extraction: ExtractionMode): boolean {
-  if (defines.whole !== undefined || extraction === 'off') return false;
-  return extraction === 'on' || bitcode.byteLength >= MIN_BYTES;
+  return defines.whole === undefined && mayHavePieces(bitcode, extraction);
+}
+
+/** The same, of what has not been read. */
+export function mayHavePieces(bitcode: Uint8Array, extraction: ExtractionMode): boolean {
+  return extraction === 'on' || (extraction === 'auto' && bitcode.byteLength >= MIN_BYTES);
 }
 
 /** What pieces are made with. */
@@ -34,6 +49,8 @@ export interface ModulePiecesContext {
   readonly pipeline: IRPipeline;
   readonly module: VerifiedModule;
   readonly caching: CachingCompiler;
+  /** Whether pieces have functions that nobody has asked for. */
+  readonly isGuessing: boolean;
   /** The module's, as it would be compiled now. */
   key(): Uint8Array | undefined;
   /** Of the names that LLVM knows by heart, those that are the program's now. */
@@ -50,12 +67,18 @@ export class ModulePieces implements PieceSource {
   readonly #missing = new Set<string>();
   /** Keys under which something was found. */
   readonly #found = new Set<Uint8Array>();
+  /** Where the module has each of its functions. */
+  #places: ReadonlyMap<string, number> | undefined;
+  #askedCount = 0;
+  /** Until LLVM has failed over a piece with guesses in it. */
+  #isGuessing: boolean;
 
   constructor(context: ModulePiecesContext) {
     this.#context = context;
+    this.#isGuessing = context.isGuessing;
   }
 
-  findKept(unit: MaterializationUnit, name: string, made: PartsByName): PartsByName | undefined {
+  findKept(unit: MaterializationUnit, name: string, { parts }: MadePieces): PartsByName | undefined {
     if (!unit.isFunction(name)) {
       const data = this.#find(DATA);
       return data && partsOf(data, unit);
@@ -67,7 +90,8 @@ export class ModulePieces implements PieceSource {
     for (let at = 0; at < all.length && seen.size < MOST_FUNCTIONS; at++)
       for (const reference of all[at]?.references ?? []) {
         const callee = qualifyLocal(reference, unit.number);
-        if (seen.has(callee) || made.has(callee) || isMadeUp(reference) || !unit.isFunction(callee)) continue;
+        if (seen.has(callee) || parts.has(callee) || isMadeUp(reference) || !unit.isFunction(callee))
+          continue;
         const found = this.#find(callee);
         if (!found) continue;
         seen.add(callee);
@@ -76,26 +100,72 @@ export class ModulePieces implements PieceSource {
     return partsOf(all, unit);
   }
 
-  async makeFunction(unit: MaterializationUnit, name: string, made: PartsByName): Promise<FoundParts> {
-    const compiled = functionsIn(unit, made);
-    const most = mostOf(compiled.length);
+  async makeFunction(
+    unit: MaterializationUnit,
+    name: string,
+    made: MadePieces,
+    ahead: readonly string[],
+  ): Promise<FoundParts> {
+    this.#askedCount++;
+    const compiled = [...made.functions, ...ahead.map(displayName)];
+    const most = this.#isGuessing ? sizeAfter(made.functions.length, MOST_FUNCTIONS) : 1;
     const piece: ModulePiece = { kind: 'functions', asked: [displayName(name)], compiled, most };
-    const done = await this.#make(unit, piece, name);
+    const done = await this.#make(unit, piece, { asked: name }).catch((error: unknown) => {
+      if (most === 1 || error instanceof SessionClosedError) throw error;
+      // It may be a guess that LLVM has failed over.
+      this.#isGuessing = false;
+      return this.#make(unit, { ...piece, most: 1 }, { asked: name });
+    });
     if (done) return done;
     const kept = this.findKept(unit, name, made);
-    return kept ? { parts: kept, origin: 'kept' } : this.makeFunction(unit, name, made);
+    return kept ? { parts: kept, origin: 'kept' } : this.makeFunction(unit, name, made, ahead);
+  }
+
+  /** Those that follow the one that was asked for, around the module's end: what is written together is used together. */
+  chooseAhead(unit: MaterializationUnit, name: string, { parts, functions }: MadePieces): readonly string[] {
+    const { pipeline, module } = this.#context;
+    const { pieceFunctions } = module.defines;
+    this.#places ??= new Map(pieceFunctions.map((each, place) => [each, place]));
+    const place = this.#places.get(unqualifyLocal(name));
+    if (!this.#isGuessing || place === undefined) return [];
+    const most =
+      pipeline.optLevel === 0
+        ? sizeAfter(functions.length, MOST_UNOPTIMIZED_AHEAD)
+        : Math.min(MOST_FUNCTIONS, FIRST_FUNCTIONS + Math.floor(this.#askedCount / PIECES_PER_GUESS));
+    const chosen: string[] = [];
+    for (let step = 1; step < pieceFunctions.length && chosen.length < most; step++) {
+      const next = pieceFunctions[(place + step) % pieceFunctions.length] ?? '';
+      const qualified = qualifyLocal(next, unit.number);
+      const isMade = parts.has(qualified) || (this.#found.size > 0 && this.#find(qualified));
+      if (!isMade) chosen.push(qualified);
+    }
+    return chosen;
+  }
+
+  makeAhead(unit: MaterializationUnit, names: readonly string[], made: MadePieces): PieceAhead {
+    const hurry = { isWanted: false };
+    const compiled = [...made.functions];
+    const piece: ModulePiece = { kind: 'functions', asked: names.map(displayName), compiled, most: 1 };
+    const found = this.#make(unit, piece, { hurry }).then(
+      (done) => done ?? { parts: NO_PARTS, origin: 'kept' as const },
+      (error: unknown) => {
+        this.#isGuessing = false;
+        throw error;
+      },
+    );
+    return { found, hurry: () => (hurry.isWanted = true) };
   }
 
   async makeData(unit: MaterializationUnit): Promise<FoundParts> {
-    const done = await this.#make(unit, { kind: 'data', asked: [], compiled: [], most: 0 }, DATA);
+    const done = await this.#make(unit, { kind: 'data', asked: [], compiled: [], most: 0 }, { asked: DATA });
     if (done) return done;
     const kept = this.#find(DATA);
     return kept ? { parts: partsOf(kept, unit), origin: 'kept' } : this.makeData(unit);
   }
 
-  async makeRest(unit: MaterializationUnit, made: PartsByName): Promise<FoundParts> {
-    const compiled = functionsIn(unit, made);
-    const done = await this.#make(unit, { kind: 'rest', asked: [], compiled, most: 0 }, undefined);
+  async makeRest(unit: MaterializationUnit, made: MadePieces): Promise<FoundParts> {
+    const piece: ModulePiece = { kind: 'rest', asked: [], compiled: [...made.functions], most: 0 };
+    const done = await this.#make(unit, piece, {});
     return done ?? this.makeRest(unit, made);
   }
 
@@ -106,17 +176,23 @@ export class ModulePieces implements PieceSource {
   }
 
   /**
-   * @param asked under which name others may be making the same; undefined: under none.
+   * @param options.asked under which name others may be making the same; undefined: under none.
+   * @param options.hurry of one that nobody waits for: whether somebody does after all.
    * @returns undefined when somebody has made it meanwhile.
    */
   async #make(
     unit: MaterializationUnit,
     piece: ModulePiece,
-    asked: string | undefined,
+    { asked, hurry }: { readonly asked?: string; readonly hurry?: { isWanted: boolean } },
   ): Promise<FoundParts | undefined> {
     const { pipeline, module, programDefined, caching } = this.#context;
     const { name, bitcode } = module;
-    const options = { programDefined: programDefined(), piece };
+    const options = {
+      programDefined: programDefined(),
+      piece,
+      holdsGuesses: piece.most > 1 || hurry !== undefined,
+      ...(hurry && { canWait: true, hurry }),
+    };
     const keyOf = this.#keys();
     let slices: readonly ObjectSlice[] = [];
     const made = await caching.compile({
@@ -169,11 +245,11 @@ export class ModulePieces implements PieceSource {
   }
 }
 
-/** How many functions the next piece has, at most. */
-function mostOf(madeCount: number): number {
-  return Math.min(MOST_FUNCTIONS, Math.max(FIRST_FUNCTIONS, madeCount));
+/** How many functions the next piece has, at most: as many as have been made. */
+function sizeAfter(madeCount: number, most: number): number {
+  return Math.min(most, Math.max(FIRST_FUNCTIONS, madeCount));
 }
 
-function functionsIn(unit: MaterializationUnit, made: PartsByName): string[] {
-  return [...made.keys()].filter((name) => unit.isFunction(name)).map(displayName);
+function functionsIn(unit: MaterializationUnit, parts: PartsByName): string[] {
+  return [...parts.keys()].filter((name) => unit.isFunction(name)).map(displayName);
 }
