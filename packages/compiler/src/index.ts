@@ -169,6 +169,8 @@ export type {
   ArchiveOptions,
   EntryOptions,
   ObjectOptions,
+  ProgramSelection,
+  RunOptions,
 } from './jit/dylib-types.js';
 export { Functions } from './jit/functions.js';
 export { JIT } from './jit/jit.js';
@@ -183,6 +185,7 @@ export type {
   StubInfo,
 } from './jit/jit-types.js';
 export { LibraryNotLoadedError } from './jit/loaded-library.js';
+export type { Program } from './jit/program.js';
 export type { RunningProgram } from './jit/running-program.js';
 export type { FunctionLines, SourceLines, SourcePlace } from './jitlink/dwarf/source-lines.js';
 export type { FrameSection } from './jitlink/eh-frame.js';

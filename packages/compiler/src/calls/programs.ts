@@ -1,7 +1,7 @@
 import type { ProgramEnd, ProgramUse, ResultOf, run } from '@farjit/protocol';
 import { FeatureError, ProtocolError, RemoteError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
-import { throwIfAborted } from '../core/aborting.js';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { ArgumentError } from '../core/argument-error.js';
 import {
   type ExecutionTrapError,
@@ -134,10 +134,22 @@ interface SentInput {
   readonly generation: number;
 }
 
+/** Of `Programs.run`. */
+type RunArguments = [
+  ref: SymbolRef,
+  options: ProgramOptions,
+  leadProgram?: LeadProgram,
+  reported?: RunProgress['reported'],
+];
+
 /** Programs of a session, one at a time: each runs in the session's runner, and its end is the runner's. */
 export class Programs {
   readonly #context: ProgramsContext;
   #isRunning = false;
+  /** Settles, never rejects, when those that have waited for their turn, or still do, have ended. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** The same of the one that runs. */
+  #current: Promise<unknown> = Promise.resolve();
   /** Of the program that runs, or was the last to run. */
   #sent: SentInput | undefined;
   /** The same. */
@@ -154,7 +166,34 @@ export class Programs {
    * @throws {ArgumentError | SymbolsNotFoundError | ProgramRunningError | FeatureError} before it has begun.
    * @throws {ProgramInputError} when `stdin` has thrown, and as a call, where it has not ended by itself.
    */
-  async run(
+  run(...given: RunArguments): Promise<ProgramResult> {
+    if (this.#isRunning) return Promise.reject(new ProgramRunningError(given[0].name));
+    const running = this.#runNow(...given);
+    this.#current = Promise.allSettled([running]);
+    return running;
+  }
+
+  /**
+   * Runs a program when those before it have ended, in a runner in which nothing has run.
+   * @throws {AbortError} when the signal is aborted before its turn has come.
+   */
+  runFresh<T>(name: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+    const before = this.#last;
+    const turn = async () => {
+      await before;
+      // One that did not wait for its turn.
+      while (this.#isRunning) await this.#current;
+    };
+    const mine = untilAborted(signal, notCalled(name), turn).then(() => {
+      throwIfAborted(signal, notCalled(name));
+      this.#context.runners.renew();
+      return run();
+    });
+    this.#last = Promise.allSettled([before, mine]);
+    return mine;
+  }
+
+  async #runNow(
     ref: SymbolRef,
     { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...options }: ProgramOptions,
     leadProgram: LeadProgram = async () => undefined,
@@ -166,7 +205,6 @@ export class Programs {
       throw new FeatureError(
         `${name} is not run: the executor (${executor().server}) is of a release without programs`,
       );
-    if (this.#isRunning) throw new ProgramRunningError(name);
     const memory = layOutProgram(argv, env);
     const input = new ProgramInput();
     const ending = new Ending(options.signal);
@@ -231,6 +269,11 @@ export class Programs {
     if (this.#sent?.generation !== generation)
       throw new ProtocolError(`the executor has taken input for runner ${generation}, which was sent none`);
     this.#sent.input.taken(costBytes, isOpen);
+  }
+
+  /** @throws {SymbolsNotFoundError | ArgumentError} when a name is no function that a program could begin with. */
+  async checkEntry(ref: SymbolRef, runner: RunnerContext): Promise<void> {
+    await this.#resolve(ref, runner);
   }
 
   /** The executor says what the runner of a program has used. */

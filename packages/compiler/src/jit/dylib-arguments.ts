@@ -19,7 +19,15 @@ import {
   textWithoutNul,
 } from '../core/arguments.js';
 import { type InputKind, inputKindOf } from '../frontends/llvm/input-kind.js';
-import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
+import type {
+  AddCOptions,
+  AddOptions,
+  ArchiveOptions,
+  EntryOptions,
+  ObjectOptions,
+  ProgramSelection,
+  RunOptions,
+} from './dylib-types.js';
 
 const ADD_OPTIONS = optionsOf<AddOptions>({ name: nameText });
 const OBJECT_OPTIONS = optionsOf<ObjectOptions>({
@@ -36,6 +44,9 @@ const ADD_C_OPTIONS = optionsOf<AddCOptions>({
   signal: abortSignal,
   onWarnings: anyFunction,
 });
+const { eager: _, ...RUN_OPTION_SCHEMAS } = PROGRAM_OPTION_SCHEMAS;
+const RUN_OPTIONS = optionsOf<RunOptions>(RUN_OPTION_SCHEMAS);
+const PROGRAM_SELECTION = optionsOf<ProgramSelection>({ entry: nameText });
 const ENTRY_OPTIONS = optionsOf<EntryOptions>({ ...PROGRAM_OPTION_SCHEMAS, entry: nameText });
 
 const cSource = is((value) => typeof value === 'string' || isBytes(value), 'a text, or its bytes');
@@ -94,6 +105,14 @@ export function checkAddC(source: string | Uint8Array, options: AddCOptions): vo
 
 export function checkVerifiedModule(module: unknown): void {
   checkArgument(readModule, module, 'module');
+}
+
+export function checkProgramSelection(options: ProgramSelection): void {
+  checkArgument(PROGRAM_SELECTION, options, 'options');
+}
+
+export function checkRunOptions(options: RunOptions): void {
+  checkArgument(RUN_OPTIONS, options, 'options');
 }
 
 export function checkEntryOptions(options: EntryOptions): void {

@@ -36,6 +36,12 @@ export interface AddCOptions extends COptions {
   readonly cc?: string;
 }
 
+/** A program to compile. */
+export type ProgramSelection = Pick<EntryOptions, 'entry'>;
+
+/** What one run of a program finds, and how long it may take. */
+export type RunOptions = Omit<EntryOptions, 'entry' | 'eager'>;
+
 /** A program to run. */
 export interface EntryOptions extends ProgramOptions {
   /** Its function: `main` unless given. */

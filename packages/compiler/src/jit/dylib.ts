@@ -54,6 +54,7 @@ import {
   checkDylib,
   checkEntryOptions,
   checkHostFunctions,
+  checkProgramSelection,
   checkReexports,
   checkVerifiedModule,
 } from './dylib-arguments.js';
@@ -66,8 +67,10 @@ import type {
   EntryOptions,
   NamedObject,
   ObjectOptions,
+  ProgramSelection,
 } from './dylib-types.js';
 import type { JITSymbol, ResourceTracker } from './jit-types.js';
+import { Program } from './program.js';
 import { resourceTracker, trackerOfAll } from './resource-tracker.js';
 import { type RunningProgram, runningProgram } from './running-program.js';
 
@@ -389,19 +392,46 @@ export class Dylib {
     return runningProgram(this.#context.output, (progress) => this.#runProgram(options, progress));
   }
 
-  async #runProgram(entryOptions: EntryOptions, progress: RunProgress): Promise<ProgramResult> {
+  /**
+   * Compiles a program and all that it can reach, to be run on many inputs, each in a runner of its own. What is added or redefined
+   * later is in the runs that begin after that.
+   * @throws {SymbolsNotFoundError | ArgumentError} as `runProgram`.
+   * @throws {MaterializationError} for a function that cannot be compiled or linked.
+   */
+  async program(options: ProgramSelection = {}): Promise<Program> {
+    checkProgramSelection(options);
+    const { entry = 'main' } = options;
+    const { platform, output } = this.#context;
+    await platform.prepareProgram(await this.#entry(entry));
+    return new Program(entry, (given) =>
+      runningProgram(output, (progress) =>
+        this.#runProgram({ ...given, entry, eager: true }, progress, true),
+      ),
+    );
+  }
+
+  async #runProgram(
+    entryOptions: EntryOptions,
+    progress: RunProgress,
+    isFresh = false,
+  ): Promise<ProgramResult> {
     checkEntryOptions(entryOptions);
     const { entry = 'main', argv, env, ...rest } = entryOptions;
     // As they are now.
     const own = (argument: string | Uint8Array) =>
       typeof argument === 'string' ? argument : copyOf(argument);
     const options = { ...rest, argv: argv?.map(own), env: env && { ...env } };
-    const { platform, signatureOf } = this.#context;
-    const ref = this.#dylib.ref(entry);
-    this.#members.need(entry);
+    const { platform } = this.#context;
+    return platform.runProgram(await this.#entry(entry), options, progress, isFresh);
+  }
+
+  /** What a program begins with, with all members of archives that it needs. */
+  async #entry(name: string): Promise<SymbolRef> {
+    const ref = this.#dylib.ref(name);
+    this.#members.need(name);
     await this.#members.add();
-    checkMain(entry, signatureOf(ref));
-    return platform.runProgram(ref, options, progress);
+    checkMain(name, this.#context.signatureOf(ref));
+    return ref;
   }
 
   async #addIR(ir: ModuleIR, name: string, signal?: AbortSignal): Promise<ResourceTracker> {

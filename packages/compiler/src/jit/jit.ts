@@ -34,7 +34,14 @@ import { definedSignature } from './defined-signature.js';
 import { type OutputChunk, OutputDelivery } from './deliver-output.js';
 import { Dylib } from './dylib.js';
 import type { DylibContext } from './dylib-context.js';
-import type { AddCOptions, AddOptions, ArchiveOptions, EntryOptions, ObjectOptions } from './dylib-types.js';
+import type {
+  AddCOptions,
+  AddOptions,
+  ArchiveOptions,
+  EntryOptions,
+  ObjectOptions,
+  ProgramSelection,
+} from './dylib-types.js';
 import { Functions } from './functions.js';
 import {
   checkBitcode,
@@ -58,6 +65,7 @@ import type {
 import { requireLibrary } from './loaded-library.js';
 import { LocalLLVM } from './local-llvm.js';
 import { type OpenedSession, openSession } from './open-session.js';
+import type { Program } from './program.js';
 import type { RunningProgram } from './running-program.js';
 
 /**
@@ -322,6 +330,11 @@ export class JIT implements AsyncDisposable {
   /** Runs a program whose entry is in the main dylib: see `Dylib.runProgram`. */
   runProgram(options: EntryOptions = {}): RunningProgram {
     return this.mainDylib.runProgram(options);
+  }
+
+  /** Compiles a program whose entry is in the main dylib, to be run on many inputs: see `Dylib.program`. */
+  program(options: ProgramSelection = {}): Promise<Program> {
+    return this.mainDylib.program(options);
   }
 
   /** Sends what redefinitions and removals have changed, instead of letting it travel with the next call. */

@@ -139,9 +139,15 @@ export class Platform {
    * Runs a program, after the initialisers of the dylib that its function is in and of that one's link order, in the same
    * call and with the same arguments. Their finalisers run when it exits, after all that was given to `atexit`.
    * @param progress its `begins` is called before anything of it runs, once it is its turn.
+   * @param isFresh whether it waits for programs before it, and is the first that runs in its runner.
    * @throws as `Programs.run`.
    */
-  async runProgram(ref: SymbolRef, options: ProgramOptions, progress: RunProgress): Promise<ProgramResult> {
+  async runProgram(
+    ref: SymbolRef,
+    options: ProgramOptions,
+    progress: RunProgress,
+    isFresh: boolean,
+  ): Promise<ProgramResult> {
     const { initializers, programs } = this.#session;
     let begun: { readonly units: readonly MaterializationUnit[]; readonly runner: RunnerContext } | undefined;
     const dylibs = dependenciesFirst(ref.dylib);
@@ -159,11 +165,29 @@ export class Platform {
           : this.#leadOf(before, units, replacing, runner);
       });
     try {
-      return await programs.run(ref, options, lead, (report) => progress.reported(report));
+      const run = () => programs.run(ref, options, lead, (report) => progress.reported(report));
+      return await (isFresh ? programs.runFresh(ref.name, options.signal, run) : run());
     } finally {
       // It has not begun, or it would be gone.
       if (begun && !begun.runner.lost) initializers.enter('due', begun.units, begun.runner);
     }
+  }
+
+  /** Compiles and links all that a program can reach, without running anything. @throws as `MaterializationError`. */
+  async prepareProgram(ref: SymbolRef): Promise<void> {
+    const { initializers } = this.#session;
+    const dylibs = dependenciesFirst(ref.dylib);
+    await this.#inTurn(dylibs, ref.name, {}, async () => {
+      const runner = await this.#session.runner();
+      const units = dylibs.flatMap((each) => initializers.unitsIn('due', each, runner));
+      initializers.enter('running', units, runner);
+      try {
+        await this.#session.programs.checkEntry(ref, runner);
+        for (const each of dylibs) await this.#session.linkAll(each, runner);
+      } finally {
+        if (!runner.lost) initializers.enter('due', units, runner);
+      }
+    });
   }
 
   /** Begins a program with the initialisers of units, and has it end with their finalisers and those of others. */

@@ -56,6 +56,12 @@ export class RunnerSupervisor {
     return this.#restarting;
   }
 
+  /** Has the next work find a runner in which nothing has run: one in which something has is ended, with what still runs there. */
+  renew(): void {
+    const { generation, lost, hasRun } = this.current;
+    if (hasRun && !lost) this.noteLost(generation, { kind: 'cancelled' });
+  }
+
   /** Makes the executor's runner the current one. */
   attach(executor: ExecutorProcessControl): RunnerContext {
     const runner = new RunnerContext(executor, this.#hotThreshold);
