@@ -298,7 +298,7 @@ export class Programs {
     return async (executor, program, commit, options) => {
       const { generation } = options;
       const hasInput = stdin !== undefined;
-      meter.begin(generation);
+      meter.begin(runners.ofGeneration(generation));
       const ended = executor.runProgram({ ...program, hasInput, commit }, options);
       if (hasInput) {
         this.#sent = { input, generation };

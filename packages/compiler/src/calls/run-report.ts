@@ -1,7 +1,8 @@
 import type { ProgramUse, RunnerEnd } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { DeadlineExceededError, RunnerLostError } from '../core/errors.js';
-import type { EventStream } from '../observe/events.js';
+import { type EventStream, functionsIn } from '../observe/events.js';
+import type { RunnerContext } from '../runner/runner-context.js';
 
 /** What the run of a program has taken, in whichever way it has ended. */
 export interface RunReport {
@@ -19,7 +20,7 @@ export interface RunReport {
   readonly stderrBytes: number;
   /** How often a thread has waited for code. */
   readonly callbacks: number;
-  /** Functions with names whose code was put into its runner, and those that had to be compiled for it. */
+  /** Functions with names whose code was in its runner, and those that had to be compiled when it was begun or while it ran. */
   readonly functionsLinked: number;
   readonly functionsCompiled: number;
   /** As of a `ProgramResult`, where it has ended by itself. */
@@ -41,36 +42,42 @@ export class RunMeter {
     stdoutBytes: 0,
     stderrBytes: 0,
     callbacks: 0,
-    functionsLinked: 0,
     functionsCompiled: 0,
   };
   readonly #stop: () => void;
   #startedMs: number | undefined;
-  #generation = 0;
+  #runner: Pick<RunnerContext, 'generation' | 'linked'> | undefined;
   #use: ProgramUse | undefined;
   #reached: RunReport['limit'];
 
-  /** Counts from now on: what is linked and compiled before it begins is for it. */
+  /** Counts from now on: what is compiled before it begins is for it. */
   constructor(events: EventStream) {
     const counts = this.#counts;
     this.#stop = events.subscribe((event) => {
       if (event.type === 'limit-reached') this.#reached = event.limit;
       else if (event.type === 'output') counts[`${event.stream}Bytes`] += event.content.byteLength;
       else if (event.type === 'callback') counts.callbacks++;
-      else if (event.type === 'linked') counts.functionsLinked += event.functionCount;
       else if (event.type === 'compiled') counts.functionsCompiled += event.functionCount;
     });
   }
 
   /** It is sent to a runner. */
-  begin(generation: number): void {
-    this.#generation = generation;
+  begin(runner: Pick<RunnerContext, 'generation' | 'linked'> | undefined): void {
+    this.#runner = runner;
     this.#startedMs = monotonicMs();
   }
 
   /** The executor says what a program's runner has used. */
   noteUse(generation: number, use: ProgramUse): void {
-    if (generation === this.#generation) this.#use = use;
+    if (generation === this.#runner?.generation) this.#use = use;
+  }
+
+  /** By whomever they were needed. */
+  get #functionsLinked(): number {
+    return [...(this.#runner?.linked.values() ?? [])].reduce(
+      (count, { part, functions }) => count + functionsIn(part.unit.source.kind, functions.length),
+      0,
+    );
   }
 
   /** It has ended. @returns undefined when it had not been sent. */
@@ -80,7 +87,14 @@ export class RunMeter {
     const wallMs = monotonicMs() - this.#startedMs;
     const used = this.#use && usedBy(this.#use);
     const reached = this.#reached && { limit: this.#reached };
-    return { wallMs, ...used, ...this.#counts, ...reached, ...outcome };
+    return {
+      wallMs,
+      ...used,
+      ...this.#counts,
+      functionsLinked: this.#functionsLinked,
+      ...reached,
+      ...outcome,
+    };
   }
 }
 

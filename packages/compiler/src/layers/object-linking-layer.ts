@@ -9,7 +9,7 @@ import type { AllocationRequest } from '../jitlink/layout.js';
 import type { GraphLink, LinkedGraph } from '../jitlink/link.js';
 import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
 import { displayName } from '../jitlink/local-names.js';
-import { type EventStream, functionsIn } from '../observe/events.js';
+import type { EventStream } from '../observe/events.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { IndirectStub, Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -208,9 +208,7 @@ export class ObjectLinkingLayer {
       this.#write(linked, graph.segments, member.graph.graph, runner, isReused);
       this.#adopt(linked, runner);
       const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
-      const { unit } = linked.part;
-      const functionCount = functionsIn(unit.source.kind, linked.functions.length);
-      this.#context.events.emit({ type: 'linked', unit: unit.name, linkMs, segmentBytes, functionCount });
+      this.#context.events.emit({ type: 'linked', unit: linked.part.unit.name, linkMs, segmentBytes });
     }
   }
 

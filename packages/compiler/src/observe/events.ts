@@ -76,8 +76,6 @@ export type SessionEvent =
       readonly unit: string;
       readonly linkMs: number;
       readonly segmentBytes: number;
-      /** As of what is compiled. */
-      readonly functionCount: number;
     }
   | {
       readonly type: 'callback';

@@ -150,8 +150,8 @@ test('where an executor does not say what a program has used, its report has not
     'stdoutBytes',
     'stderrBytes',
     'callbacks',
-    'functionsLinked',
     'functionsCompiled',
+    'functionsLinked',
     'exitCode',
   ]);
 });

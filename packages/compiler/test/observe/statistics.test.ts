@@ -53,7 +53,7 @@ test('callbacks, links, calls, definitions and runners', (t) => {
     { type: 'removed', name: 'f' },
     { type: 'callback', name: 'f', handlingMs: 2, outcome: 'landed' },
     { type: 'callback', name: 'g', handlingMs: 3, outcome: 'failed' },
-    { type: 'linked', unit: 'f', linkMs: 4, segmentBytes: 64, functionCount: 1 },
+    { type: 'linked', unit: 'f', linkMs: 4, segmentBytes: 64 },
     { type: 'called', name: 'f', wallMs: 9 },
     { type: 'runner-started', runner: runnerOf(1) },
     { type: 'runner-lost', generation: 1, end },
