@@ -212,3 +212,23 @@ test('small modules and those that pieces are not for are compiled as a whole', 
     t.deepEqual([modulesCompiled, piecesCompiled], [1, 0]);
   }
 });
+
+test('a large module is compiled in pieces at levels whose passes look at one function at a time, unless all of it is asked for', async (t) => {
+  const large = `${PROGRAM}\n@ballast = constant [300000 x i8] c"${'\\F0'.repeat(300_000)}"`;
+  for (const [options, isWhole] of [
+    [{}, false],
+    [{ optLevel: 0 }, false],
+    [{ optLevel: 1 }, false],
+    [{ optLevel: 2 }, true],
+    [{ optLevel: 2, extraction: 'on' }, false],
+    [{ extraction: 'off' }, true],
+    [{ transforms: [(bitcode: Uint8Array) => bitcode] }, true],
+  ] as const) {
+    const { jit } = await openJIT(t, options);
+    await jit.addIR(large, { name: 'program.ll' });
+    t.is(await (await jit.lookup('fact', 'i32(i32)'))(4), 24);
+    const { modulesCompiled, piecesCompiled } = jit.statistics();
+    t.deepEqual([modulesCompiled, piecesCompiled > 0], [isWhole ? 1 : 0, !isWhole], JSON.stringify(options));
+    await jit.close();
+  }
+});

@@ -46,8 +46,9 @@ export interface JITOptions {
   readonly baseline?: BaselineMode;
   /**
    * Whether modules added as IR or C are compiled piece by piece, each function with some that it calls when it is first
-   * called: `auto`, those of more than 256 KiB of bitcode; `on`, all that can be; `off` unless given. Modules with what pieces
-   * cannot have are compiled as a whole all the same, at the first call of any of their functions; with `transforms`, all are.
+   * called: `auto`, the default, those of more than 256 KiB of bitcode, unless `optLevel` is 2 or 3, whose passes inline
+   * functions of all the module; `on`, all that can be; `off`, none. Modules with what pieces cannot have are compiled as a whole all the
+   * same, at the first call of any of their functions; with `transforms`, all are.
    */
   readonly extraction?: ExtractionMode;
   /** Entries and loop iterations after which a tiered function is hot: 10,000 unless given. */

@@ -54,6 +54,17 @@ export function allowsFirstCode({ optLevel, transforms = [], baseline = 'on' }: 
   return baseline === 'on' && optLevel === undefined && transforms.length === 0;
 }
 
+function extractionOf({
+  transforms = [],
+  optLevel = DEFAULT_LEVEL,
+  extraction = 'auto',
+}: LayerOptions): ExtractionMode {
+  // A transform sees whole modules.
+  if (transforms.length > 0) return 'off';
+  // The passes of these inline functions of all the module.
+  return extraction === 'auto' && optLevel > 1 ? 'off' : extraction;
+}
+
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
 export function stackLayers(context: LayerContext, options: LayerOptions): LayerStack {
   const { executor, tracing, codegen, cache, scope } = context;
@@ -72,7 +83,6 @@ export function stackLayers(context: LayerContext, options: LayerOptions): Layer
       ? { kind: 'tiered', hotThreshold }
       : { kind: 'pinned', optLevel: optLevel ?? DEFAULT_LEVEL };
   const usesFirstCode = tiers.kind === 'tiered' && allowsFirstCode(options);
-  // A transform sees whole modules.
-  const extraction = transforms.length > 0 ? 'off' : (options.extraction ?? 'off');
+  const extraction = extractionOf(options);
   return { pipeline, scope, tiers, kept, usesFirstCode, extraction, isGuessing: options.speculate !== 'off' };
 }
