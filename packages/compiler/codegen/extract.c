@@ -15,6 +15,9 @@
 /* LLVMOpcode */
 enum { LLVMInvoke = 5, LLVMCall = 45 };
 
+/* LLVMDLLStorageClass */
+enum { LLVMDefaultStorageClass = 0, LLVMDLLExportStorageClass = 2 };
+
 /* In the order in which they were found: callers before what they call. */
 struct functions {
 	LLVMValueRef *at;
@@ -153,12 +156,14 @@ static void add_inlined(struct piece *piece)
 		add_callees(piece, piece->inlined.at[i], &piece->inlined, SIZE_MAX, is_to_be_inlined);
 }
 
-/* What only the module can name is the same for all pieces from now on. */
-static void promote(LLVMValueRef value, char kind, bool is_here)
+static bool is_local(LLVMValueRef value)
 {
 	int linkage = llvm.LLVMGetLinkage(value);
-	if (linkage != LLVMInternalLinkage && linkage != LLVMPrivateLinkage)
-		return;
+	return linkage == LLVMInternalLinkage || linkage == LLVMPrivateLinkage;
+}
+
+static void mark_name(LLVMValueRef value, char kind)
+{
 	size_t length;
 	const char *name = llvm.LLVMGetValueName2(value, &length);
 	char *marked = malloc(length + 2);
@@ -169,10 +174,27 @@ static void promote(LLVMValueRef value, char kind, bool is_here)
 	marked[length + 1] = kind;
 	llvm.LLVMSetValueName2(value, marked, length + 2);
 	free(marked);
+}
+
+/* What is not in this piece. That it was local is noted where ELF has nothing, until it is known whether it is used. */
+static void declare(LLVMValueRef value)
+{
+	bool was_local = is_local(value);
+	llvm.LLVMSetComdat(value, NULL);
+	llvm.LLVMSetLinkage(value, LLVMAvailableExternallyLinkage);
+	if (was_local)
+		llvm.LLVMSetDLLStorageClass(value, LLVMDLLExportStorageClass);
+}
+
+/* What only the module can name, and is in this piece, is the same for all pieces from now on. */
+static void promote(LLVMValueRef value, char kind)
+{
+	if (!is_local(value))
+		return;
+	mark_name(value, kind);
+	/* It stays `dso_local`: no table is needed to find it. */
 	llvm.LLVMSetLinkage(value, LLVMExternalLinkage);
-	/* It stays `dso_local`: no table is needed to find it. Hidden declarations would all be in the object's symbol table. */
-	if (is_here)
-		llvm.LLVMSetVisibility(value, LLVMHiddenVisibility);
+	llvm.LLVMSetVisibility(value, LLVMHiddenVisibility);
 }
 
 /* Functions that other pieces have are not this one's. */
@@ -183,8 +205,7 @@ static void leave_compiled(LLVMModuleRef module, const struct farjit_bytes *name
 		LLVMValueRef function = farjit_find_function(module, &name);
 		if (!function || !is_left(function))
 			continue;
-		promote(function, FARJIT_LOCAL_FUNCTION, false);
-		llvm.LLVMSetLinkage(function, LLVMAvailableExternallyLinkage);
+		declare(function);
 	}
 }
 
@@ -196,24 +217,51 @@ static bool is_list(LLVMValueRef variable)
 	return strncmp(llvm.LLVMGetValueName2(variable, &length), OWN, sizeof OWN - 1) == 0;
 }
 
-static void declare(LLVMValueRef value)
-{
-	llvm.LLVMSetComdat(value, NULL);
-	llvm.LLVMSetLinkage(value, LLVMAvailableExternallyLinkage);
-}
-
 static void share_variables(LLVMModuleRef module, bool are_here)
 {
 	for (LLVMValueRef at = llvm.LLVMGetFirstGlobal(module), next; at; at = next) {
 		next = llvm.LLVMGetNextGlobal(at);
-		if (is_list(at)) {
+		if (is_list(at))
 			llvm.LLVMDeleteGlobal(at);
-			continue;
-		}
-		promote(at, FARJIT_LOCAL_DATA, are_here);
-		if (!are_here && !llvm.LLVMIsDeclaration(at))
+		else if (are_here)
+			promote(at, FARJIT_LOCAL_DATA);
+		else if (!llvm.LLVMIsDeclaration(at))
 			declare(at);
 	}
+}
+
+static bool run_passes(LLVMModuleRef module, LLVMTargetMachineRef machine, const char *passes, char *words, size_t size)
+{
+	LLVMPassBuilderOptionsRef options = llvm.LLVMCreatePassBuilderOptions();
+	LLVMErrorRef error = llvm.LLVMRunPasses(module, passes, machine, options);
+	llvm.LLVMDisposePassBuilderOptions(options);
+	if (!error)
+		return true;
+	char *message = llvm.LLVMGetErrorMessage(error);
+	snprintf(words, size, "cannot declare what is not in the piece: %s", message);
+	llvm.LLVMDisposeErrorMessage(message);
+	return false;
+}
+
+/* What is declared and was local gets the name that it has where it is. */
+static void name_declared(LLVMValueRef value, char kind)
+{
+	if (llvm.LLVMGetDLLStorageClass(value) != LLVMDLLExportStorageClass)
+		return;
+	llvm.LLVMSetDLLStorageClass(value, LLVMDefaultStorageClass);
+	mark_name(value, kind);
+}
+
+/* Most of a large module is of no concern for a piece: nothing that goes through all has to look at it any more. */
+static bool drop_unused(LLVMModuleRef module, LLVMTargetMachineRef machine, char *words, size_t size)
+{
+	if (!run_passes(module, machine, "globaldce", words, size))
+		return false;
+	for (LLVMValueRef at = llvm.LLVMGetFirstFunction(module); at; at = llvm.LLVMGetNextFunction(at))
+		name_declared(at, FARJIT_LOCAL_FUNCTION);
+	for (LLVMValueRef at = llvm.LLVMGetFirstGlobal(module); at; at = llvm.LLVMGetNextGlobal(at))
+		name_declared(at, FARJIT_LOCAL_DATA);
+	return true;
 }
 
 /* Functions whose bodies were read stay, all others are declared. */
@@ -223,8 +271,9 @@ static bool drop_functions(struct piece *piece, LLVMTargetMachineRef machine, ch
 	for (LLVMValueRef at = llvm.LLVMGetFirstFunction(piece->module); at; at = llvm.LLVMGetNextFunction(at)) {
 		bool is_here = has_body(at);
 		body_count += is_here;
-		promote(at, FARJIT_LOCAL_FUNCTION, is_here);
-		if (!is_here && !llvm.LLVMIsDeclaration(at))
+		if (is_here)
+			promote(at, FARJIT_LOCAL_FUNCTION);
+		else if (!llvm.LLVMIsDeclaration(at))
 			declare(at);
 	}
 	/* LLVM reads a body that nobody has asked for when somebody has the address of a place in it. */
@@ -235,17 +284,10 @@ static bool drop_functions(struct piece *piece, LLVMTargetMachineRef machine, ch
 	}
 	for (size_t i = 0; i < piece->inlined.count; i++)
 		llvm.LLVMSetLinkage(piece->inlined.at[i], LLVMExternalLinkage);
-	LLVMPassBuilderOptionsRef options = llvm.LLVMCreatePassBuilderOptions();
-	LLVMErrorRef error = llvm.LLVMRunPasses(piece->module, "elim-avail-extern", machine, options);
-	llvm.LLVMDisposePassBuilderOptions(options);
+	bool is_done = run_passes(piece->module, machine, "elim-avail-extern", words, size);
 	for (size_t i = 0; i < piece->inlined.count; i++)
 		declare(piece->inlined.at[i]);
-	if (!error)
-		return true;
-	char *message = llvm.LLVMGetErrorMessage(error);
-	snprintf(words, size, "cannot declare its functions: %s", message);
-	llvm.LLVMDisposeErrorMessage(message);
-	return false;
+	return is_done;
 }
 
 static bool choose(struct piece *piece, const struct farjit_request *request, char *words, size_t size)
@@ -273,9 +315,10 @@ bool farjit_extract(LLVMModuleRef module, LLVMTargetMachineRef machine, const st
 	llvm.LLVMDisposePassManager(piece.reader);
 	free(piece.own.at);
 	free(piece.inlined.at);
-	if (is_made)
-		share_variables(module, request->piece == FARJIT_PIECE_DATA);
-	return is_made;
+	if (!is_made)
+		return false;
+	share_variables(module, request->piece == FARJIT_PIECE_DATA);
+	return drop_unused(module, machine, words, size);
 }
 
 bool farjit_is_piece_sound(LLVMModuleRef module)

@@ -135,6 +135,8 @@ enum {
 	X(LLVMValueRef, LLVMIsAGlobalObject, (LLVMValueRef))                                                           \
 	X(LLVMModuleRef, LLVMGetGlobalParent, (LLVMValueRef))                                                          \
 	X(int, LLVMGetVisibility, (LLVMValueRef))                                                                      \
+	X(int, LLVMGetDLLStorageClass, (LLVMValueRef))                                                                 \
+	X(void, LLVMSetDLLStorageClass, (LLVMValueRef, int))                                                           \
 	X(LLVMComdatRef, LLVMGetOrInsertComdat, (LLVMModuleRef, const char *))                                         \
 	X(void, LLVMSetComdat, (LLVMValueRef, LLVMComdatRef))                                                          \
 	X(void, LLVMSetComdatSelectionKind, (LLVMComdatRef, int))                                                      \

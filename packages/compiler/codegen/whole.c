@@ -67,6 +67,9 @@ static const char *why_value(LLVMModuleRef module, LLVMValueRef value)
 	const char *section = llvm.LLVMGetSection(value);
 	if (section && *section)
 		return "a section of its own choice";
+	/* Pieces note there what was local. */
+	if (llvm.LLVMGetDLLStorageClass(value) != 0)
+		return "a DLL storage class";
 	return why_group(module, value, name);
 }
 

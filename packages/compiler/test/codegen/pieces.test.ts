@@ -44,6 +44,7 @@ const WHOLE: readonly (readonly [words: string, ir: string])[] = [
   ],
   ['a section of its own choice', '@v = global i32 0, section "mine"'],
   ['a section of its own choice', 'define void @f() section ".text.mine" { ret void }'],
+  ['a DLL storage class', '@v = dllexport global i32 0'],
   ['a definition without a name', 'define void @0() { ret void }'],
   ['a definition without a name', '@0 = private constant i32 1'],
   ['a name with a mark of ours', 'define void @"f\\02f"() { ret void }'],
