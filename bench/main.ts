@@ -15,9 +15,11 @@ import { cachedFunctions } from './rows/cached-functions.js';
 import { callbackBreakdown } from './rows/callback-breakdown.js';
 import { chains } from './rows/chains.js';
 import { executorSessions } from './rows/executor-sessions.js';
+import { hostCalls } from './rows/host-calls.js';
 import { map } from './rows/map.js';
 import { memoryAtRest } from './rows/memory-at-rest.js';
 import { cachedStartUp, mostlyUncalledPrograms, secondRun, startUp, version } from './rows/pairs.js';
+import { programRuns } from './rows/program-runs.js';
 import { roundTrips } from './rows/round-trips.js';
 import { scaling } from './rows/scaling.js';
 import { speculationWaste } from './rows/speculation-waste.js';
@@ -38,6 +40,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   version,
   warmSession,
   executorSessions,
+  programRuns,
+  hostCalls,
   map,
   steadyState,
   stubCall,

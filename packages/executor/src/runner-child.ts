@@ -1,8 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
 import { nativeProgram } from '@farjit/protocol/native-program';
-import { spawnChild } from '@farjit/protocol/spawn-child';
 import type { Guard } from './guard.js';
-import { type ProcessUse, waitForChild } from './native/libc.js';
+import { type ProcessUse, spawnProgram, waitForChild } from './native/libc.js';
 import { type ProcessExit, signalName } from './runner-end.js';
 
 /** What starts a runner, and is gone then. */
@@ -14,51 +12,31 @@ const LONGEST_LOOK_MS = 20;
 
 export interface RunnerChildOptions {
   readonly guard: Guard;
-  /** Descriptors from 0 on. */
-  readonly stdio: readonly ('ignore' | number | undefined)[];
-  /** It was not started at all. */
-  readonly onError: (error: Error) => void;
+  /** From 0 on. */
+  readonly descriptors: readonly (number | undefined)[];
   /** It is gone, and `exit` says how. */
   readonly onExit: () => void;
 }
 
 /**
- * The process of a runner. It is started by `farjit-launch`, as a child of this process which Node knows nothing of: so it is
- * waited for here, and the kernel says what it has used, with nothing of Node's in it.
+ * The process of a runner. It is started by `farjit-launch`, as a child of this process. Node knows nothing of either: they are
+ * waited for here, and the kernel says what the runner has used, with nothing of Node's in it.
  */
 export class RunnerChild {
   readonly #options: RunnerChildOptions;
-  readonly #launcher: ChildProcess;
+  readonly #launcherId: number;
+  #isLaunching = true;
   #processId = 0;
   #exit: ProcessExit | undefined;
   #use: ProcessUse | undefined;
   #isExpected = false;
+  #isLooking = false;
 
+  /** @throws {LibcError} when the launcher cannot be started. */
   constructor(runnerPath: string, options: RunnerChildOptions) {
     this.#options = options;
-    const { guard, stdio, onError, onExit } = options;
-    const { child } = spawnChild(LAUNCHER_PATH, [runnerPath], {
-      // No environment: what the host was given is not for JIT'd code. Node hands this one down unless it is named.
-      env: { NODE_V8_COVERAGE: undefined },
-      cwd: '/',
-      stdio: [...stdio],
-    });
-    this.#launcher = child;
-    child.on(
-      'error',
-      guard.wrap('runner.exit', (error: Error) => {
-        // Not spawned at all; a failed kill is answered by the exit that made it fail.
-        if (child.pid === undefined) onError(error);
-      }),
-    );
-    child.on(
-      'exit',
-      guard.wrap('runner.exit', (code: number | null, signal: NodeJS.Signals | null) => {
-        if (code === 0 || this.#processId !== 0) return;
-        this.#exit = { code, signal };
-        onExit();
-      }),
-    );
+    const args = [LAUNCHER_PATH, runnerPath];
+    this.#launcherId = spawnProgram(LAUNCHER_PATH, { args, descriptors: options.descriptors });
   }
 
   /** 0 before the launcher has said it. */
@@ -83,46 +61,50 @@ export class RunnerChild {
   launched(processId: number): void {
     this.#wait(processId);
     this.#processId = processId;
+    this.#waitForLauncher();
+    this.#lookOn();
   }
 
   /** Ends it, unless it has ended. */
   kill(): void {
     if (this.#exit) return;
-    // It is a child of ours until it is waited for, so the number is nobody else's.
-    if (this.#processId === 0) this.#launcher.kill('SIGKILL');
-    else {
-      try {
-        process.kill(this.#processId, 'SIGKILL');
-      } catch {
-        // What may not be killed ends when its doorbell is closed.
-      }
-      this.#expectExit();
+    try {
+      // Children of ours until they are waited for, so the numbers are nobody else's.
+      process.kill(this.#processId || this.#launcherId, 'SIGKILL');
+    } catch {
+      // What may not be killed ends when its doorbell is closed.
     }
+    this.#expectExit();
   }
 
   /** It has left its doorbell, the last that a process does but one. */
   left(): void {
     this.look();
-    this.#expectExit();
-  }
-
-  #expectExit(): void {
-    if (this.#isExpected || this.#exit || this.#processId === 0) return;
-    this.#isExpected = true;
-    this.#lookLater(FIRST_LOOK_MS);
+    if (!this.#exit) this.#expectExit();
   }
 
   /** Sees whether it has ended by itself. */
   look(): void {
+    if (this.#isLaunching) this.#waitForLauncher();
     if (this.#exit || this.#processId === 0) return;
     this.#wait(this.#processId);
     if (this.#exit !== undefined) this.#options.onExit();
   }
 
-  #lookLater(delayMs: number): void {
+  #expectExit(): void {
+    this.#isExpected = true;
+    this.#lookOn();
+  }
+
+  /** Looks until what is to end has ended: the launcher, and the runner when it is expected to. */
+  #lookOn(delayMs = FIRST_LOOK_MS): void {
+    const isAwaited = this.#isLaunching || (this.#isExpected && !this.#exit);
+    if (this.#isLooking || !isAwaited) return;
+    this.#isLooking = true;
     const look = () => {
+      this.#isLooking = false;
       this.look();
-      if (!this.#exit) this.#lookLater(Math.min(2 * delayMs, LONGEST_LOOK_MS));
+      this.#lookOn(Math.min(2 * delayMs, LONGEST_LOOK_MS));
     };
     this.#options.guard.timer('runner.exit', look, delayMs);
   }
@@ -130,8 +112,27 @@ export class RunnerChild {
   #wait(processId: number): void {
     const ended = waitForChild(processId);
     if (!ended) return;
-    const { code, signal, use } = ended;
-    this.#use = use;
-    this.#exit = { code, signal: signal === null ? null : signalName(signal) };
+    this.#use = ended.use;
+    this.#exit = exitOf(ended);
   }
+
+  /** Where it has ended before there was a runner, that is the end. */
+  #waitForLauncher(): void {
+    const ended = waitForChild(this.#launcherId);
+    if (!ended) return;
+    this.#isLaunching = false;
+    if (this.#processId !== 0 || ended.code === 0) return;
+    this.#exit = exitOf(ended);
+    this.#options.onExit();
+  }
+}
+
+function exitOf({
+  code,
+  signal,
+}: {
+  readonly code: number | null;
+  readonly signal: number | null;
+}): ProcessExit {
+  return { code, signal: signal === null ? null : signalName(signal) };
 }

@@ -106,8 +106,8 @@ export class RunnerProcess {
         });
         doorbell = new DoorbellEnds();
         const { stdout, stderr, input } = pipes.runnerFds;
-        const stdio = ['ignore', stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input] as const;
-        runner = new RunnerProcess(doorbell, guard, options, pipes, stdio);
+        const descriptors = [undefined, stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input];
+        runner = new RunnerProcess(doorbell, guard, options, pipes, descriptors);
       } finally {
         // While the host has them open nothing ends.
         pipes?.closeRunnerEnds();
@@ -129,7 +129,7 @@ export class RunnerProcess {
     guard: Guard,
     options: RunnerStartOptions,
     pipes: RunnerPipes,
-    stdio: RunnerChildOptions['stdio'],
+    descriptors: RunnerChildOptions['descriptors'],
   ) {
     this.guard = guard;
     this.#control = options.control;
@@ -141,8 +141,7 @@ export class RunnerProcess {
     });
     this.#child = new RunnerChild(options.runnerPath, {
       guard,
-      stdio,
-      onError: (error) => this.#settleStart?.reject(error),
+      descriptors,
       onExit: () => this.#partEnded(),
     });
     this.#doorbell = new Doorbell({
