@@ -9,6 +9,8 @@ const FIRST_CAPACITY = 1024;
 
 /** As JavaScript, C and Python write doubles. */
 const NUMBER = /^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)$/i;
+/** What begins as a number does, or is nothing at all, names no column. */
+const NO_NAME = /^([+-]?\.?\d.*)?$/s;
 
 /** A row as csv-parse gives it. */
 interface Row {
@@ -18,7 +20,7 @@ interface Row {
 }
 
 /**
- * Reads a column for each parameter. When the first line is not all numbers it names the columns: the parameters are found by
+ * Reads a column for each parameter. A first line that has one of their names, or names alone, names the columns: the parameters are found by
  * their names, or taken in order if no name is a parameter's and there are as many.
  * @throws {DataFileError} with line and column.
  */
@@ -46,7 +48,7 @@ export async function readCSV(
       const { record } = row;
       if (!places) {
         fieldCount = record.length;
-        hasHeader = !record.every((field) => NUMBER.test(field.trim()));
+        hasHeader = isHeader(record, parameters);
         places = hasHeader ? findColumns(name, record, parameters) : inOrder(name, row, parameters);
         if (hasHeader) continue;
       }
@@ -64,6 +66,16 @@ export async function readCSV(
   }
   if (!places) throw new DataFileError('there is no data', { place: { file: name, line: 1, column: 1 } });
   return { columns: columns.map((column) => column.values), hasHeader };
+}
+
+/**
+ * Whether a first line names the columns: it has a parameter's name, or names alone. A row with a field that is no number is none: it
+ * is not passed over, and what is wrong with it is said.
+ */
+function isHeader(record: readonly string[], parameters: readonly string[]): boolean {
+  const fields = record.map((field) => field.trim());
+  if (fields.some((field) => parameters.includes(field))) return true;
+  return !fields.some((field) => NUMBER.test(field) || NO_NAME.test(field));
 }
 
 function findColumns(name: string, header: readonly string[], parameters: readonly string[]): number[] {

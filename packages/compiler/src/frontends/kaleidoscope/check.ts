@@ -1,6 +1,6 @@
 import type { ExprAST, FunctionAST, PrototypeAST } from './ast.js';
 import { Diagnostic, MAX_DIAGNOSTICS } from './diagnostic.js';
-import { operatorCharacter, unaryFunctionName } from './operators.js';
+import { BUILTIN_BINARY_OPERATORS, operatorCharacter, unaryFunctionName } from './operators.js';
 import { quoted } from './printable.js';
 import type { SourceRange, SourceText } from './source-text.js';
 
@@ -17,7 +17,7 @@ export function checkFunction(fn: FunctionAST): Diagnostic[] {
   return diagnostics;
 }
 
-/** Duplicate parameters, an operator with the wrong number of operands, a precedence outside 1 to 100. */
+/** Duplicate parameters, a built-in operator, one with the wrong number of operands, a precedence outside 1 to 100. */
 export function checkPrototype(prototype: PrototypeAST, source: SourceText): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   const report = (message: string, where: SourceRange) => addError(diagnostics, message, source, where);
@@ -41,6 +41,11 @@ export function checkPrototype(prototype: PrototypeAST, source: SourceText): Dia
         range,
       );
     }
+    if (!isUnary && BUILTIN_BINARY_OPERATORS.has(operatorCharacter(prototype)))
+      report(
+        `${quoted(operatorCharacter(prototype))} is built in: a definition of it would never be called`,
+        range,
+      );
     if (!isUnary && !(precedence >= 1 && precedence <= 100)) {
       report(`invalid precedence ${precedence} of ${quoted(name)}: it must be 1 to 100`, range);
     }

@@ -29,6 +29,10 @@ const HASH = 0x23;
 const DOT = 0x2e;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** What stands for bytes that are no UTF-8. */
+const REPLACEMENT = 0xfffd;
+/** How ASCII in UTF-16 begins, read as UTF-8: perhaps a byte order mark, and each second byte is 0. */
+const UTF_16 = /^\ufffd{0,2}(?:[^\0]\0[^\0]\0|\0[^\0]\0[^\0])/;
 
 /** Cuts a source text into tokens, one at a call, skipping white space and `#` comments. */
 export class Lexer {
@@ -76,7 +80,7 @@ export class Lexer {
     if (code > SPACE && code < 0x7f) {
       return { kind: 'character', text: text.charAt(start), start, end: start + 1 };
     }
-    return invalidCharacter(text.codePointAt(start) ?? 0, start);
+    return invalidCharacter(text, start);
   }
 
   #word(start: number): Token {
@@ -110,14 +114,32 @@ export class Lexer {
   }
 }
 
-function invalidCharacter(codePoint: number, start: number): Token {
+/** Characters that look like ones of a program, or like nothing, and come along when text is copied. */
+const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
+  [/[\u00a0\u2007\u202f]/, 'a no-break space: type a space'],
+  [/[\u2000-\u200a\u205f\u3000]/, 'a space of another width: type a space'],
+  [/[\u200b-\u200f\u2060\ufeff]/, 'it is invisible: delete it'],
+  [/[\u2010-\u2015\u2212]/, "it is no '-'"],
+  [/[\u2018\u2019\u201c\u201d]/, 'a typographic quote'],
+];
+
+function invalidCharacter(source: string, start: number): Token {
+  const codePoint = source.codePointAt(start) ?? 0;
   const text = String.fromCodePoint(codePoint);
-  const name = `U+${codePoint.toString(16).toUpperCase().padStart(4, '0')}`;
-  const message =
-    codePoint === 0xfffd
-      ? `invalid character ${name}: the input is not valid UTF-8 here`
-      : `invalid character '${printableCodePoint(codePoint)}' (${name})`;
+  const message = `invalid character ${inWords(codePoint)}${hintAt(source, start, text)}`;
   return { kind: 'invalid', message, text, start, end: start + text.length };
+}
+
+function inWords(codePoint: number): string {
+  const name = `U+${codePoint.toString(16).toUpperCase().padStart(4, '0')}`;
+  return codePoint === REPLACEMENT ? name : `'${printableCodePoint(codePoint)}' (${name})`;
+}
+
+function hintAt(source: string, start: number, character: string): string {
+  if (start < 2 && UTF_16.test(source)) return ': this is UTF-16; save it as UTF-8';
+  if (character.codePointAt(0) === REPLACEMENT) return ': the input is not valid UTF-8 here';
+  const hint = LOOKALIKES.find(([characters]) => characters.test(character))?.[1];
+  return hint === undefined ? '' : `, ${hint}`;
 }
 
 function isKeyword(text: string): text is Keyword {

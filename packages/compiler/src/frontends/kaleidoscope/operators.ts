@@ -36,8 +36,8 @@ export function operatorCharacter(prototype: PrototypeAST): string {
 }
 
 /**
- * What the parser knows of operators. A built-in operator keeps its meaning when a program defines it again: as in the
- * tutorial's last toy, only the precedence changes and the function is never called.
+ * What the parser knows of operators. A built-in one cannot be defined again (`checkPrototype`): the tutorial's last toy takes
+ * such a definition, changes the precedence, and never calls it.
  */
 export class OperatorTable {
   #binary: Map<string, number>;

@@ -1,4 +1,4 @@
-import { ANONYMOUS_EXPRESSION_NAME, type FunctionAST, type PrototypeAST } from './ast.js';
+import { ANONYMOUS_EXPRESSION_NAME, type ExprAST, type FunctionAST, type PrototypeAST } from './ast.js';
 import { checkFunction, checkPrototype } from './check.js';
 import { Diagnostic, MAX_DIAGNOSTICS } from './diagnostic.js';
 import { ExpressionParser, MAX_PARAMETERS } from './expression-parser.js';
@@ -100,7 +100,7 @@ class Parser {
       const prototype = this.#prototype();
       return { kind: 'extern', prototype, range: this.#cursor.rangeFrom(start) };
     }
-    const body = this.#expressions.expression();
+    const body = this.#body();
     const range = this.#cursor.rangeFrom(start);
     const prototype = {
       name: ANONYMOUS_EXPRESSION_NAME,
@@ -112,12 +112,18 @@ class Parser {
     return { kind: 'expression', function: { prototype, body, range, source: this.#cursor.source }, range };
   }
 
+  #body(): ExprAST {
+    const body = this.#expressions.expression();
+    this.#cursor.expectEndOfItem();
+    return body;
+  }
+
   /** definition ::= 'def' prototype expression */
   #definition(): FunctionAST {
     const start = this.#cursor.token.start;
     this.#cursor.advance();
     const prototype = this.#prototype();
-    const body = this.#expressions.expression();
+    const body = this.#body();
     return { prototype, body, range: this.#cursor.rangeFrom(start), source: this.#cursor.source };
   }
 

@@ -56,17 +56,34 @@ export class TokenCursor {
 
   /** That something else was expected than what is next. */
   expected(what: string): Diagnostic {
-    const hint = this.#isUnknownOperator() ? `, ${describe(this.token)} is no binary operator` : '';
-    return this.error(`expected ${what}, found ${describe(this.token)}${hint}`);
+    const unknown = this.#unknownOperator();
+    return this.error(`expected ${what}, found ${describe(this.token)}${unknown ? `, ${unknown}` : ''}`);
   }
 
-  #isUnknownOperator(): boolean {
-    const { kind, text } = this.token;
-    return (
-      kind === 'character' &&
-      isOperatorCharacter(text) &&
-      this.#operators.binaryPrecedence(text) === undefined
-    );
+  /**
+   * What has been taken ends here.
+   * @throws Diagnostic when an operator that nobody has defined goes on with it in the same line: what follows would be an item
+   * of its own, and the one before would have lost it without a word.
+   */
+  expectEndOfItem(): void {
+    const unknown = this.#unknownOperator();
+    if (unknown === undefined || this.#beginsLine()) return;
+    throw this.error(unknown);
+  }
+
+  /** What is wrong with the operator that is next; undefined where there is none, or a binary one. */
+  #unknownOperator(): string | undefined {
+    const { kind, text, start } = this.token;
+    if (kind !== 'character' || !isOperatorCharacter(text)) return undefined;
+    if (this.#operators.binaryPrecedence(text) !== undefined) return undefined;
+    if (text === '_' && start === this.#previousEnd)
+      return 'names are of letters and digits, without underscores';
+    const words = `${describe(this.token)} is no binary operator: define it with 'def binary${text} 40 (a b) …'`;
+    return this.#operators.isUnary(text) ? `${words}, or put ';' before it to apply the unary one` : words;
+  }
+
+  #beginsLine(): boolean {
+    return /[\r\n]/.test(this.source.text.slice(this.#previousEnd, this.token.start));
   }
 
   /** What is wrong where the cursor is. */

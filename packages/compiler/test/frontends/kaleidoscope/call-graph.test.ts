@@ -17,7 +17,7 @@ test('both branches of an if and all initializers count', (t) => {
 
 test('user-defined operators are calls, built-in ones are not', (t) => {
   const { items, diagnostics } = parse(
-    'def unary!(v) v; def binary| 5 (a b) a; def binary+ 20 (a b) a; def f(x) x = !x + 1 | g(x) < 2 * 3 - 4',
+    'def unary!(v) v; def binary| 5 (a b) a; def f(x) x = !x + 1 | g(x) < 2 * 3 - 4',
   );
   t.deepEqual(diagnostics, []);
   const last = items.at(-1);

@@ -56,7 +56,9 @@ test('comments reach to the end of the line, whatever they hold', (t) => {
 
 test('white space is what C calls so', (t) => {
   t.deepEqual(tokens(' \t\n\v\f\ra'), ['identifier a']);
-  t.deepEqual(tokens('\u00a0'), ["invalid: invalid character '\u00a0' (U+00A0)"]);
+  t.deepEqual(tokens('\u00a0'), [
+    "invalid: invalid character '\u00a0' (U+00A0), a no-break space: type a space",
+  ]);
 });
 
 test('what is not printable ASCII is invalid outside comments', (t) => {
@@ -68,6 +70,22 @@ test('what is not printable ASCII is invalid outside comments', (t) => {
     "invalid: invalid character '😀' (U+1F600)",
     'invalid: invalid character U+FFFD: the input is not valid UTF-8 here',
   ]);
+});
+
+test('characters that look like others, and UTF-16, are told as such', (t) => {
+  const told = (text: string) => tokens(text)[0]?.replace('invalid: invalid character ', '');
+  t.is(told('\u202f'), "'\u202f' (U+202F), a no-break space: type a space");
+  t.is(told('\u3000'), "'\u3000' (U+3000), a space of another width: type a space");
+  t.is(told('\u200b')?.slice(-31), '(U+200B), it is invisible: delete it'.slice(-31));
+  t.is(told('\u2212'), "'\u2212' (U+2212), it is no '-'");
+  t.is(told('\u201c'), "'\u201c' (U+201C), a typographic quote");
+  for (const order of ['utf-16le', 'utf-16be'])
+    for (const mark of ['\ufeff', '']) {
+      const bytes = Buffer.from(`${mark}(1)`, 'utf16le');
+      const text = new TextDecoder().decode(order === 'utf-16be' ? bytes.swap16() : bytes);
+      const invalid = tokens(text).find((token) => token.startsWith('invalid'));
+      t.regex(invalid ?? '', /: this is UTF-16; save it as UTF-8$/, `${order} ${mark.length}`);
+    }
 });
 
 test('the end comes again and again, just after the last token', (t) => {

@@ -28,7 +28,7 @@ const SYNTAX: readonly [text: string, error: string][] = [
   ['f(1,)', "1:5 SYNTAX_ERROR expected an expression, found ')'"],
   [
     'f(1 $ 2)',
-    "1:5 SYNTAX_ERROR expected ')' or ',' in the argument list, found '$', '$' is no binary operator",
+    "1:5 SYNTAX_ERROR expected ')' or ',' in the argument list, found '$', '$' is no binary operator: define it with 'def binary$ 40 (a b) …'",
   ],
   ['if 1 2', "1:6 SYNTAX_ERROR expected 'then' after the condition of 'if', found '2'"],
   ['if 1 then 2', "1:12 SYNTAX_ERROR expected 'else' after the value for 'then', found the end of the input"],
@@ -43,7 +43,8 @@ const SYNTAX: readonly [text: string, error: string][] = [
   ['1 + )', "1:5 SYNTAX_ERROR expected an expression, found ')'"],
   ['then', "1:1 SYNTAX_ERROR expected an expression, found 'then'"],
   ['-1', "1:1 SYNTAX_ERROR unknown unary operator '-': define it with 'def unary-(v) …'"],
-  ['1 $ 2', "1:3 SYNTAX_ERROR unknown unary operator '$': define it with 'def unary$(v) …'"],
+  ['1 $ 2', "1:3 SYNTAX_ERROR '$' is no binary operator: define it with 'def binary$ 40 (a b) …'"],
+  ['1\n$ 2', "2:1 SYNTAX_ERROR unknown unary operator '$': define it with 'def unary$(v) …'"],
   ['1 +\n  1.2.3', "2:3 SYNTAX_ERROR malformed number '1.2.3'"],
   ['1 + é', "1:5 SYNTAX_ERROR invalid character 'é' (U+00E9)"],
   ['def binary@ 0 (a b) a', "1:13 SEMANTIC_ERROR invalid precedence '0': it must be 1 to 100"],

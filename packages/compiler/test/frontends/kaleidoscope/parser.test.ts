@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { OperatorTable } from '../../../src/frontends/kaleidoscope/operators.js';
-import { parse, parsed } from './parse.js';
+import { errorsOf, parse, parsed } from './parse.js';
 
 const EXAMPLES = new URL('../../../../../../examples/', import.meta.url);
 
@@ -74,9 +74,37 @@ test('an operator works in its own body and right after its prototype', (t) => {
   t.deepEqual(parsed('extern unary~(v) ~1'), ['(extern unary~ (v))', '(~ 1)']);
 });
 
-test('defining a built-in operator changes its precedence and nothing else', (t) => {
-  const [, expression] = parsed('def binary+ 50 (a b) a; 1*2+3');
-  t.is(expression, '(* 1 (+ 2 3))');
+test('a built-in operator cannot be defined or declared', (t) => {
+  for (const operator of ['=', '<', '+', '-', '*'])
+    for (const text of [`def binary${operator} 50 (a b) a;`, `extern binary${operator}(a b);`])
+      t.deepEqual(
+        parse(`${text} 1*2+3`).diagnostics.map(({ message }) => message),
+        [`'${operator}' is built in: a definition of it would never be called`],
+        text,
+      );
+  t.deepEqual(parsed('def unary-(v) 0-v; -1 - -2')[1], '(- (- 1) (- 2))');
+});
+
+test('an operator that nobody has defined does not end what stands before it in its line', (t) => {
+  t.deepEqual(errorsOf('def half(x) x / 2;'), [
+    "1:15 SYNTAX_ERROR '/' is no binary operator: define it with 'def binary/ 40 (a b) …'",
+  ]);
+  const hint = "'!' is no binary operator: define it with 'def binary! 40 (a b) …', or put ';' before it";
+  t.deepEqual(errorsOf('def unary!(v) v; def f(x) x !x; f(1) !2'), [
+    `1:29 SYNTAX_ERROR ${hint} to apply the unary one`,
+    `1:38 SYNTAX_ERROR ${hint} to apply the unary one`,
+  ]);
+  t.deepEqual(parsed('def unary!(v) v; 1\n!2; 3 # !\r\n!4').slice(1), ['1', '(! 2)', '3', '(! 4)']);
+});
+
+test('a name with an underscore is refused for it', (t) => {
+  for (const text of ['def my_f(x) x;', 'my_f(1);', 'def f(my_x) 1;'])
+    t.regex(
+      errorsOf(text).join(),
+      /^1:\d+ SYNTAX_ERROR [^\n]*names are of letters and digits, without underscores$/,
+      text,
+    );
+  t.deepEqual(parsed('def binary_ 30 (a b) a; def g(my x) my_x')[1], '(def g (my x) (_ my x))');
 });
 
 test('operators last from one text to the next', (t) => {
@@ -88,12 +116,12 @@ test('operators last from one text to the next', (t) => {
 test('a text with an error leaves no operator behind', (t) => {
   const operators = new OperatorTable();
   t.is(
-    parse('def binary: 1 (x y) y; def binary+ 50 (a b) a; def unary!(v) v; 1 +', operators).diagnostics
+    parse('def binary: 1 (x y) y; def binary@ 50 (a b) a; def unary!(v) v; 1 +', operators).diagnostics
       .length,
     1,
   );
   t.is(operators.binaryPrecedence(':'), undefined);
-  t.is(operators.binaryPrecedence('+'), 20);
+  t.is(operators.binaryPrecedence('@'), undefined);
   t.false(operators.isUnary('!'));
 });
 

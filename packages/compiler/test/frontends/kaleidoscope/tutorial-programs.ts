@@ -140,11 +140,6 @@ def binary| 5 (a b) if a then 1 else if b then 1 else 0; def binary& 6 (a b) if 
     lines: ['= 15.000000', '= 24.000000', '= 64.000000', '= 123.000000'],
   },
   {
-    title: 'defining a built-in operator changes only its precedence',
-    text: 'def binary- 50 (a b) 1000; 2*5-3; 10-3-2;',
-    lines: ['= 4.000000', '= 5.000000'],
-  },
-  {
     title: 'iterative Fibonacci',
     text: `${SEQUENCE}def fibi(x) var a = 1, b = 1, c in (for i = 3, i < x in c = a + b : a = b : b = c) : b; fibi(10);`,
     lines: ['= 55.000000'],
