@@ -59,7 +59,7 @@ async function measure(): Promise<Memory> {
   try {
     const { kaleidoscope, expected } = chain(FUNCTION_COUNT);
     repl.stdin.write(kaleidoscope);
-    await said(repl, `Evaluated to ${expected.toFixed(6)}\n`);
+    await said(repl, `Evaluated to ${expected}\n`);
     await sleep(REST_MS);
     return residentMiB(repl.pid ?? 0);
   } finally {

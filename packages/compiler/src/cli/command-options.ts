@@ -2,6 +2,7 @@ import { formatLimit, LimitSyntaxError, leastOf, parseLimit, SETTABLE_LIMITS } f
 import { SANDBOX_LEVELS } from '@farjit/protocol/sandbox';
 import { InvalidArgumentError, Option } from 'commander';
 import { isVariableChanged } from './argument-bytes.js';
+import type { PrintForm } from './command-streams.js';
 import { collect, countUpTo, parseMilliseconds } from './option-values.js';
 
 /** Each holds 60 MB. */
@@ -249,6 +250,17 @@ export function statsOption(): Option {
 /** @param words what there is in JSON besides errors. */
 export function jsonOption(words: string): Option {
   return new Option('--json', words).helpGroup(GROUPS.output);
+}
+
+/** @param usual what there is without it. */
+export function printOption(usual: PrintForm): Option {
+  return new Option(
+    '--print <form>',
+    `write values as printf's %f does, or the shortest that reads back (default: ${usual})`,
+  )
+    .choices(['printf', 'shortest'] satisfies PrintForm[])
+    .conflicts('json')
+    .helpGroup(GROUPS.output);
 }
 
 function deadlineOption(words: string): Option {

@@ -1,15 +1,23 @@
 import { type Colors, colorReport, colorsFor } from './colors.js';
-import { doubleJSON, doubleText, printfDouble } from './double-text.js';
+import { doubleJSON, doubleText, printfDouble, shortestDecimal } from './double-text.js';
 import { OutputWriter } from './output-writer.js';
 import { type Report, type ReportLevel, reportJSON, reportText } from './report.js';
 import { StopRequest } from './stop-request.js';
+
+/**
+ * How a value is written: `printf` as the tutorial's toy does it (`%f`), `shortest` the shortest decimal that reads back the same,
+ * `bare` that number alone, as JavaScript writes it.
+ */
+export type ValueForm = 'printf' | 'shortest' | 'bare';
+
+/** What users choose of them. */
+export type PrintForm = Exclude<ValueForm, 'bare'>;
 
 /** How a command writes what is its own, and not its program's. */
 export interface OutputForm {
   /** Each value and each report is a line of JSON. */
   readonly json?: boolean | undefined;
-  /** A value is a number alone, as short as it can be read back exactly. */
-  readonly bareValues?: boolean | undefined;
+  readonly values?: ValueForm | undefined;
 }
 
 /** Standard output and error of a command. */
@@ -19,19 +27,19 @@ export class CommandStreams {
   readonly outColors: Colors;
   readonly json: boolean;
   readonly #errColors: Colors;
-  readonly #bareValues: boolean;
+  readonly #values: ValueForm;
 
   /** @param onFailure called when standard output cannot be written to; standard error has nobody left to tell. */
   constructor(
     onFailure: (request: StopRequest) => void,
-    { json = false, bareValues = false }: OutputForm = {},
+    { json = false, values = 'printf' }: OutputForm = {},
   ) {
     this.out = new OutputWriter(process.stdout, (error) => onFailure(StopRequest.ofOutputFailure(error)));
     this.err = new OutputWriter(process.stderr, () => {});
     this.outColors = colorsFor(process.stdout);
     this.json = json;
     this.#errColors = colorsFor(process.stderr);
-    this.#bareValues = bareValues;
+    this.#values = values;
   }
 
   /** Writes what an expression has come to. */
@@ -41,7 +49,8 @@ export class CommandStreams {
 
   #valueText(value: number): string {
     if (this.json) return `{"value":${doubleJSON(value)}}`;
-    return this.#bareValues ? doubleText(value) : `Evaluated to ${printfDouble(value)}`;
+    if (this.#values === 'bare') return doubleText(value);
+    return `Evaluated to ${this.#values === 'shortest' ? shortestDecimal(value) : printfDouble(value)}`;
   }
 
   /** Writes what the command has to say of what it does. */

@@ -29,6 +29,21 @@ function magnitude(value: number): string {
   return `${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`;
 }
 
+/**
+ * The shortest decimal that reads back the same, without an exponent: Kaleidoscope's numbers have none. What is not finite is written
+ * as `printfDouble` does.
+ */
+export function shortestDecimal(value: number): string {
+  if (!Number.isFinite(value)) return printfDouble(value);
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(doubleText(value)) ?? [];
+  const digits = whole + fraction;
+  const point = whole.length + Number(exponent);
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`;
+  const padded = digits.padEnd(point, '0');
+  return point >= padded.length ? sign + padded : `${sign}${padded.slice(0, point)}.${padded.slice(point)}`;
+}
+
 /** As short as it can be read back exactly: what JavaScript makes of it, with the sign of a zero. */
 export function doubleText(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value);

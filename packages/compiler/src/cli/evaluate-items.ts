@@ -1,8 +1,9 @@
 import { AbortError } from '@farjit/protocol/errors';
 import type { CallOptions } from '../calls/session-calls.js';
-import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
+import type { FunctionAST, PrototypeAST } from '../frontends/kaleidoscope/ast.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { TopLevelItem } from '../frontends/kaleidoscope/parser.js';
+import type { ResourceTracker } from '../jit/jit-types.js';
 import type { CommandStreams } from './command-streams.js';
 import { expressionFailure, isExecutorGone, reportAt } from './describe-error.js';
 import type { StopRequest } from './stop-request.js';
@@ -26,7 +27,9 @@ export function isStopped(error: unknown, signal: AbortSignal | undefined): sign
 }
 
 export interface EvaluateOptions extends CallOptions {
-  readonly onPrototype?: (kind: 'defined' | 'declared', prototype: PrototypeAST) => void;
+  readonly onDefined?: (fn: FunctionAST, tracker: ResourceTracker) => void;
+  readonly onDeclared?: (prototype: PrototypeAST) => void;
+  readonly onValue?: ((value: number) => void) | undefined;
 }
 
 /**
@@ -40,17 +43,17 @@ export async function evaluateItems(
   streams: CommandStreams,
   options: EvaluateOptions,
 ): Promise<Outcome> {
-  const { onPrototype, ...callOptions } = options;
+  const { onDefined, onDeclared, onValue, ...callOptions } = options;
   let outcome: Outcome = 'completed';
   for (const item of items) {
     if (item.kind === 'definition') {
-      jit.addFunctionAST(item.function);
-      onPrototype?.('defined', item.function.prototype);
+      const tracker = jit.addFunctionAST(item.function);
+      onDefined?.(item.function, tracker);
     } else if (item.kind === 'extern') {
       jit.addExtern(item.prototype);
-      onPrototype?.('declared', item.prototype);
+      onDeclared?.(item.prototype);
     } else {
-      const evaluated = await evaluateItem(jit, item, streams, callOptions);
+      const evaluated = await evaluateItem(jit, item, streams, { ...callOptions, onValue });
       if (evaluated === 'stopped' || evaluated === 'executor-gone') return evaluated;
       if (evaluated === 'failed') outcome = 'failed';
     }
@@ -62,11 +65,12 @@ async function evaluateItem(
   jit: KaleidoscopeJIT,
   item: Extract<TopLevelItem, { kind: 'expression' }>,
   streams: CommandStreams,
-  options: CallOptions,
+  { onValue, ...options }: CallOptions & Pick<EvaluateOptions, 'onValue'>,
 ): Promise<Outcome> {
   const place = { source: item.function.source, range: item.range };
   try {
     const value = await jit.evaluate(item.function, options);
+    onValue?.(value);
     await streams.value(value);
     return 'completed';
   } catch (error) {

@@ -83,7 +83,8 @@ export const RUN_HELP: HelpText = {
 
 export const REPL_HELP: HelpText = {
   paragraphs: [
-    'Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once.',
+    'Type :help at the prompt for its commands. Input that is complete at the end of a line is evaluated at once. ans is the last value.',
+    'Exit code: 0, also after errors where somebody saw them at a terminal; 1 when an entry from a pipe failed.',
     `${JSON_LINES} Values are {"value":3} on standard output, and what a command shows is an object with its name, as in {"ir":"…"}. ` +
       'There is no prompt then.',
     EXECUTORS,

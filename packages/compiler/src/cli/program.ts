@@ -17,6 +17,7 @@ import {
   linkOptions,
   localExecutorsOption,
   mainOptions,
+  printOption,
   reportOption,
   speculationOptions,
   statsOption,
@@ -122,6 +123,7 @@ function addRun(program: Command, { local, rest, setExitCode }: ProgramContext):
     ...confinementOptions(),
     statsOption(),
     reportOption(),
+    printOption('printf'),
     jsonOption('values, errors and statistics as lines of JSON'),
   ]);
   endHelpWith(run, RUN_HELP).action(
@@ -149,6 +151,7 @@ function addRepl(program: Command, { local, setExitCode }: ProgramContext): void
     executorOption(),
     ...accessOptions(),
     ...confinementOptions(),
+    printOption('shortest'),
     jsonOption('values, what commands show, and errors as lines of JSON'),
   ]);
   endHelpWith(repl, REPL_HELP).action(async (options: ReplOptions) => {

@@ -62,7 +62,7 @@ export function refuseUnusedForFiles(
     for (const name of ['env', 'entry', 'eager', 'report']) refuse(name, FOR_MAIN);
     return;
   }
-  for (const name of ['speculateOrder', 'recordCalls', 'baseline'])
+  for (const name of ['speculateOrder', 'recordCalls', 'baseline', 'print'])
     refuse(name, 'is for Kaleidoscope, and no file is');
   if (linked.every(({ kind }) => COMPILED.has(kind)))
     for (const name of ['optLevel', 'codegenProcesses', 'codegenLimit', 'cacheDir'])

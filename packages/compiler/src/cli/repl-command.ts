@@ -5,7 +5,7 @@ import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { type ParseResult, parseSource } from '../frontends/kaleidoscope/parser.js';
 import { printable } from '../frontends/kaleidoscope/printable.js';
 import { SourceText } from '../frontends/kaleidoscope/source-text.js';
-import { CommandStreams } from './command-streams.js';
+import { CommandStreams, type PrintForm } from './command-streams.js';
 import { diagnosticReport, errorReport } from './describe-error.js';
 import { evaluateItems } from './evaluate-items.js';
 import { History, historyPath } from './history.js';
@@ -13,12 +13,15 @@ import { InputText } from './input-text.js';
 import { LineReader } from './line-reader.js';
 import { type JITOptions, openJIT } from './open-jit.js';
 import { readSource } from './read-source.js';
-import { REPL_COMMANDS, type ReplContext, runReplCommand } from './repl-commands.js';
+import { findReplCommand, LAST_VALUE, type ReplContext, runReplCommand } from './repl-commands.js';
+import { completeInRepl } from './repl-completion.js';
+import { ReplEntries } from './repl-entries.js';
 import { type EndingSignal, onEndingSignal, StopRequest } from './stop-request.js';
 
 /** `farjit repl`'s options. */
 export interface ReplOptions extends JITOptions {
   readonly json?: boolean | undefined;
+  readonly print?: PrintForm | undefined;
 }
 
 const PROMPT = 'ready> ';
@@ -36,7 +39,7 @@ export async function replCommand(options: ReplOptions): Promise<number> {
   let jit: KaleidoscopeJIT | undefined;
   const early = new AbortController();
   const stop = (request: StopRequest) => (repl ? repl.stop(request) : early.abort(request));
-  const streams = new CommandStreams(stop, { json: options.json });
+  const streams = new CommandStreams(stop, { json: options.json, values: options.print ?? 'shortest' });
   const ignoreSignals = onEndingSignal((signal) => {
     if (repl) return repl.onSignal(signal);
     stop(StopRequest.ofSignal(signal));
@@ -75,19 +78,31 @@ class Repl {
   #parsedLength = 0;
   #lineCount = 0;
   readonly #operators = new OperatorTable();
+  readonly #entries: ReplEntries;
+  /** What expressions can name: the last value. */
+  readonly #constants = new Map<string, number>();
+  /** Whether Ctrl-C was the last that came, with nothing to interrupt. */
+  #wantsEnd = false;
+  #hasFailed = false;
 
   constructor(jit: KaleidoscopeJIT, streams: CommandStreams) {
     this.#jit = jit;
     this.#streams = streams;
     this.#isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY) && !streams.json;
-    const complete = (line: string) => this.#complete(line);
+    this.#entries = new ReplEntries(jit, this.#operators);
+    const complete = (line: string) => completeInRepl(line, jit.definedNames());
     this.#lines = new LineReader(this.#isTerminal ? { terminal: { history: this.#history, complete } } : {});
     this.#context = {
       jit,
       show: async (text, data) => streams.out.write(`${streams.json ? JSON.stringify(data) : text}\n`),
-      complain: async (words) => streams.remark('error', words),
-      load: (path) => this.#load(path),
-      quit: () => this.stop(new StopRequest(0)),
+      complain: async (words) => {
+        this.#hasFailed = true;
+        await streams.remark('error', words);
+      },
+      entries: this.#entries,
+      evaluate: (text) => this.#evaluateText(new SourceText('<repl>', text)),
+      load: async (path) => this.#evaluateText(await readSource(path)),
+      quit: () => this.#end(),
     };
     void jit.closed.then((reason) => {
       this.stop(new StopRequest(1, `the executor is gone: ${reason.message}`));
@@ -115,9 +130,12 @@ class Repl {
     this.#lines.close();
   }
 
-  /** Ctrl-C interrupts what is running and only that. @returns whether to listen to the next signal too. */
+  /**
+   * Ctrl-C interrupts what is running and only that; what does not end with it, the next one ends with the REPL.
+   * @returns whether to listen to the next signal too.
+   */
   onSignal(signal: EndingSignal): boolean {
-    if (signal === 'SIGINT' && (this.#running || this.#isTerminal)) {
+    if (signal === 'SIGINT' && (this.#running ? !this.#running.signal.aborted : this.#isTerminal)) {
       this.#running?.abort(StopRequest.ofSignal(signal));
       return true;
     }
@@ -129,15 +147,20 @@ class Repl {
     const event = await this.#lines.next(this.#pending.length === 0 ? PROMPT : CONTINUATION_PROMPT);
     if (this.#stopped) return;
     switch (event.kind) {
-      case 'interrupt':
-        if (this.#pending.length === 0 && event.wasEmpty) await this.#print('(Ctrl-D or :quit ends)');
+      case 'interrupt': {
+        const isIdle = this.#pending.length === 0 && event.wasEmpty;
+        if (isIdle && this.#wantsEnd) return this.stop(StopRequest.ofSignal('SIGINT'));
+        if (isIdle) await this.#print('(Ctrl-C again ends, as do Ctrl-D and :quit)');
+        this.#wantsEnd = isIdle;
         this.#dropPending();
         return;
+      }
       case 'end':
         if (this.#pending.length > 0) await this.#evaluatePending('end');
         else if (this.#isTerminal) await this.#print('');
-        return this.stop(new StopRequest(0));
+        return this.#end();
       case 'line':
+        this.#wantsEnd = false;
         this.#lineCount += 1;
         // As in a file, a byte order mark is none of the text.
         return this.#takeLine(this.#lineCount === 1 ? event.text.replace(/^\ufeff/, '') : event.text);
@@ -146,8 +169,7 @@ class Repl {
 
   async #takeLine(line: string): Promise<void> {
     if (this.#pending.length === 0 && line.trim() === '') return;
-    if (this.#pending.length === 0 && line.trim().startsWith(':'))
-      return this.#interruptible(() => runReplCommand(line, this.#context));
+    if (this.#isCommand(line.trim())) return this.#interruptible(() => runReplCommand(line, this.#context));
     // A piped program may have empty lines inside a definition; nobody is there to ask for a way out.
     if (this.#isTerminal && line.trim() === '') {
       this.#dropPending();
@@ -156,6 +178,17 @@ class Repl {
     this.#pending.push(line);
     this.#pendingLength += line.length + 1;
     if (this.#isWorthParsing(line)) await this.#evaluatePending('line');
+  }
+
+  /** Where an entry goes on, `:` may be an operator: only a command's whole name is one there. */
+  #isCommand(line: string): boolean {
+    if (!line.startsWith(':')) return false;
+    return this.#pending.length === 0 || findReplCommand(line.split(/\s/, 1)[0] ?? '') !== undefined;
+  }
+
+  /** Nothing more is read. Whoever cannot see what went wrong learns it from the exit code. */
+  #end(): void {
+    this.stop(new StopRequest(this.#hasFailed && !this.#isTerminal ? 1 : 0));
   }
 
   #isWorthParsing(line: string): boolean {
@@ -173,28 +206,41 @@ class Repl {
   async #evaluatePending(after: 'line' | 'end'): Promise<void> {
     const name = this.#isTerminal ? '<repl>' : '<stdin>';
     const source = new InputText(name, this.#pending.join('\n'), this.#lineCount - this.#pending.length);
-    const parsed = parseSource(source, this.#operators);
+    const operators = this.#operators.copy();
+    const parsed = parseSource(source, this.#operators, this.#constants);
     const [first] = parsed.diagnostics;
     if (after === 'line' && first?.atEnd && parsed.diagnostics.length === 1) {
       this.#parsedLength = this.#pendingLength;
       return;
     }
     this.#dropPending();
-    await this.#interruptible(() => this.#evaluate(parsed));
+    await this.#interruptible(() => this.#evaluate(parsed, operators));
   }
 
-  async #load(path: string): Promise<void> {
-    const source = await readSource(path);
-    await this.#evaluate(parseSource(source, this.#operators));
+  async #evaluateText(source: SourceText): Promise<void> {
+    const operators = this.#operators.copy();
+    await this.#evaluate(parseSource(source, this.#operators, this.#constants), operators);
   }
 
-  async #evaluate({ items, diagnostics }: ParseResult): Promise<void> {
+  /** @param operators those that were known before it was parsed. */
+  async #evaluate({ items, diagnostics }: ParseResult, operators: OperatorTable): Promise<void> {
     for (const diagnostic of diagnostics) await this.#streams.report(diagnosticReport(diagnostic));
-    if (diagnostics.length > 0) return;
+    if (diagnostics.length > 0) this.#hasFailed = true;
+    if (items.length === 0 || diagnostics.length > 0) return;
+    this.#entries.begin(operators);
     const outcome = await evaluateItems(this.#jit, items, this.#streams, {
       signal: this.#running?.signal,
-      onPrototype: (verb, prototype) => this.#acknowledge(verb, prototype),
+      onDefined: (fn, tracker) => {
+        this.#entries.noteDefined(fn, tracker);
+        this.#acknowledge('defined', fn.prototype);
+      },
+      onDeclared: (prototype) => {
+        this.#entries.noteDeclared(prototype);
+        this.#acknowledge('declared', prototype);
+      },
+      onValue: (value) => this.#constants.set(LAST_VALUE, value),
     });
+    if (outcome !== 'completed') this.#hasFailed = true;
     // It has been reported where it was noticed.
     if (outcome === 'executor-gone') this.#stopped = new StopRequest(1);
   }
@@ -205,6 +251,7 @@ class Repl {
     try {
       await work();
     } catch (error) {
+      this.#hasFailed = true;
       await this.#streams.report(errorReport(error));
     } finally {
       this.#running = undefined;
@@ -220,13 +267,6 @@ class Repl {
   /** Writes words for people. */
   async #print(words: string): Promise<void> {
     await this.#streams.out.write(`${words}\n`);
-  }
-
-  #complete(line: string): [string[], string] {
-    const word = /(?:^:|\b[a-zA-Z])[a-zA-Z0-9]*$/.exec(line)?.[0];
-    if (word === undefined) return [[], ''];
-    const known = word.startsWith(':') ? REPL_COMMANDS.map(({ name }) => name) : this.#jit.definedNames();
-    return [known.filter((name) => name.startsWith(word)), word];
   }
 }
 

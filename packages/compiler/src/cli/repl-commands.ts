@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { monotonicMs } from '@farjit/protocol/clock';
 import { printable, printableLines, quoted } from '@farjit/protocol/printable';
+import { systemErrorWords } from '../files/system-error.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { FunctionTier } from '../jit/jit-types.js';
+import type { ReplEntries } from './repl-entries.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
 /** What a command of the REPL works with. */
@@ -10,6 +14,9 @@ export interface ReplContext {
   show(text: string, data: object): Promise<void>;
   /** Writes a message to standard error. */
   complain(words: string): Promise<void>;
+  readonly entries: ReplEntries;
+  /** Evaluates a text as if it had been typed. */
+  evaluate(text: string): Promise<void>;
   /** Evaluates a file as if it had been typed. */
   load(path: string): Promise<void>;
   quit(): void;
@@ -22,6 +29,9 @@ export interface ReplCommand {
   readonly summary: string;
   readonly run: (argument: string, context: ReplContext) => Promise<void>;
 }
+
+/** What expressions call the value of the one before. */
+export const LAST_VALUE = 'ans';
 
 /** The REPL's own commands, in the order `:help` shows them. */
 export const REPL_COMMANDS: readonly ReplCommand[] = [
@@ -61,6 +71,29 @@ export const REPL_COMMANDS: readonly ReplCommand[] = [
     run: (_, context) => showStatistics(context),
   },
   {
+    name: ':time',
+    argument: 'EXPR',
+    summary: 'evaluate, and say what that took',
+    run: (text, context) => showTime(text, context),
+  },
+  {
+    name: ':type',
+    argument: 'f',
+    summary: 'what a function takes and gives',
+    run: (name, context) => showType(name, context),
+  },
+  {
+    name: ':undo',
+    summary: 'take back what was defined last',
+    run: (_, context) => undo(context),
+  },
+  {
+    name: ':save',
+    argument: 'FILE',
+    summary: 'write what was defined and declared here to a new file',
+    run: (path, context) => save(path, context),
+  },
+  {
     name: ':load',
     argument: 'FILE',
     summary: 'run a file here',
@@ -69,15 +102,31 @@ export const REPL_COMMANDS: readonly ReplCommand[] = [
   { name: ':quit', summary: 'end (so does Ctrl-D)', run: async (_, context) => context.quit() },
 ];
 
+/** The command with that name. */
+export function findReplCommand(name: string): ReplCommand | undefined {
+  return REPL_COMMANDS.find((known) => known.name === name);
+}
+
+/** That with the name, or those whose names begin so. */
+function commandsCalled(name: string): readonly ReplCommand[] {
+  const named = findReplCommand(name);
+  if (named || name === ':') return named ? [named] : [];
+  return REPL_COMMANDS.filter((known) => known.name.startsWith(name));
+}
+
 /** Runs a line that starts with a colon. A wrong one gets a complaint. */
 export async function runReplCommand(line: string, context: ReplContext): Promise<void> {
   const [, name = '', argument = ''] = /^(\S+)\s*(.*?)\s*$/s.exec(line.trim()) ?? [];
-  const command = REPL_COMMANDS.find((known) => known.name === name);
+  const [command, ...others] = commandsCalled(name);
   if (!command) return context.complain(`unknown command ${quoted(name)}; :help lists the commands`);
+  if (others.length > 0) {
+    const names = [command, ...others].map((known) => known.name).join(', ');
+    return context.complain(`${quoted(name)} can be each of ${names}`);
+  }
   if (command.argument === undefined && argument !== '')
-    return context.complain(`${name} takes no argument, got ${quoted(argument)}`);
+    return context.complain(`${command.name} takes no argument, got ${quoted(argument)}`);
   if (command.argument !== undefined && argument === '')
-    return context.complain(`${name} needs an argument: ${usage(command)}`);
+    return context.complain(`${command.name} needs an argument: ${usage(command)}`);
   return command.run(argument, context);
 }
 
@@ -95,6 +144,45 @@ function showHelp({ show }: ReplContext): Promise<void> {
 async function showStatistics({ jit, show }: ReplContext): Promise<void> {
   const statistics = await collectStatistics(jit);
   return show(summarize(statistics), { stats: statistics });
+}
+
+async function showTime(text: string, { jit, evaluate, show }: ReplContext): Promise<void> {
+  const before = jit.statistics();
+  const startMs = monotonicMs();
+  await evaluate(text);
+  const wallMs = monotonicMs() - startMs;
+  const after = jit.statistics();
+  const callbacks = after.compileCallbacks - before.compileCallbacks;
+  const functionsCompiled = after.functionsCompiled - before.functionsCompiled;
+  const words = `${wallMs.toFixed(1)} ms, ${counted(callbacks, 'callback')}, ${counted(functionsCompiled, 'function')} compiled`;
+  return show(words, { time: { wallMs, callbacks, functionsCompiled } });
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function showType(name: string, { entries, complain, show }: ReplContext): Promise<void> {
+  const prototype = entries.prototypeOf(name);
+  if (!prototype) return complain(`no function ${quoted(name)} is defined or declared here`);
+  const { parameters } = prototype;
+  const type = `double(${parameters.map(() => 'double').join(', ')})`;
+  return show(printable(`${name}(${parameters.join(' ')}): ${type}`), { type: { name, parameters, type } });
+}
+
+function undo({ entries, complain, show }: ReplContext): Promise<void> {
+  const names = entries.undo();
+  if (names.length === 0) return complain('nothing is defined here that could be taken back');
+  return show(`took back ${names.map(printable).join(', ')}`, { undo: names });
+}
+
+async function save(path: string, { entries, complain, show }: ReplContext): Promise<void> {
+  try {
+    await writeFile(path, entries.text, { flag: 'wx' });
+  } catch (error) {
+    return complain(`cannot write ${printable(path)}: ${systemErrorWords(error)}`);
+  }
+  return show(`wrote ${printable(path)}`, { save: path });
 }
 
 async function showFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {

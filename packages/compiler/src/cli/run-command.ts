@@ -34,7 +34,10 @@ export async function runCommand(
   options: RunOptions & LinkOptions,
 ): Promise<number> {
   const stop = new AbortController();
-  const form = { json: options.json, bareValues: text !== undefined };
+  const form = {
+    json: options.json,
+    values: text === undefined ? options.print : (options.print ?? 'bare'),
+  } as const;
   const streams = new CommandStreams((request) => stop.abort(request), form);
   try {
     const source = text === undefined ? await readSource(path) : new SourceText(path, text);

@@ -1,3 +1,4 @@
+import type { PrintForm } from './command-streams.js';
 import type { JITOptions } from './open-jit.js';
 
 /** `farjit run`'s options. */
@@ -7,6 +8,7 @@ export interface RunOptions extends Omit<JITOptions, 'executor'> {
   readonly stats?: 'summary' | 'json';
   /** Values and reports are JSON. */
   readonly json?: boolean;
+  readonly print?: PrintForm;
   /** Kaleidoscope in place of a file's, piece by piece. */
   readonly eval?: readonly string[];
   /** File of a profile that orders the guesses. */

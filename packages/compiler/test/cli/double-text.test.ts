@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import { printfDouble } from '../../src/cli/double-text.js';
+import { printfDouble, shortestDecimal } from '../../src/cli/double-text.js';
+import { Lexer } from '../../src/frontends/kaleidoscope/lexer.js';
+import { SourceText } from '../../src/frontends/kaleidoscope/source-text.js';
 
 /** A double exactly, as C's hexadecimal notation. */
 function hexadecimal(value: number): string {
@@ -82,4 +84,37 @@ test('doubles of every size are as in C', (t) => {
   for (let exponent = -40; exponent < 90; exponent++)
     values.push(1.7 * 2 ** exponent, 2 ** exponent, -(2 ** exponent) * 3);
   t.deepEqual(values.map(printfDouble), printfOfC(values));
+});
+
+test('the shortest decimal is what Kaleidoscope reads as the same number, with no fewer digits than it takes', (t) => {
+  const values = [
+    0,
+    0.1 + 0.2,
+    1e-7,
+    5e-324,
+    1.7976931348623157e308,
+    1e21,
+    1.5e21,
+    123456789012345680000,
+    100,
+  ];
+  const patterns = bitPatterns();
+  while (values.length < 5000) {
+    const value = Math.abs(doubleOf(patterns.next().value ?? 0n));
+    if (Number.isFinite(value)) values.push(value);
+  }
+  for (const value of values) {
+    const text = shortestDecimal(value);
+    const token = new Lexer(new SourceText('', text)).next();
+    t.deepEqual([token.kind, token.kind === 'number' && token.value, token.text], ['number', value, text]);
+    const digits = (number: string) =>
+      number
+        .replace(/e.*/, '')
+        .replaceAll(/[.]|^[0.]+|0+$/g, '')
+        .replace(/0+$/, '');
+    t.is(digits(text), digits(String(value)));
+    t.is(shortestDecimal(-value), `-${text}`);
+  }
+  const others = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  t.deepEqual(others.map(shortestDecimal), ['nan', 'inf', '-inf']);
 });

@@ -141,7 +141,7 @@ test('repl --json writes values, what commands show and errors as objects, on a 
   const { stdout, stderr, end } = await farjit(t, ['repl', '--json', '--no-cache'], {
     input: `${lines.join('\n')}\n`,
   });
-  t.is(end, 0);
+  t.is(end, 1);
   const printed = stdout.split('\n');
   t.is(printed.splice(1, 1)[0], '2.000000', "the program's own");
   const [value, printd, ir, tier, stubs, stats, help, nan, ...more] = objectsOf(printed.join('\n')) as Record<

@@ -114,12 +114,17 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     ...access('run a.ks'),
     ...confinement('run a.ks'),
     '--stats': 'always of use',
+    '--print': [
+      ['run a.c --print=shortest', /is for Kaleidoscope, and no file is$/],
+      ['run a.ks --json --print=shortest', /cannot be used with option '--json'$/],
+    ],
     '--json': 'always of use',
   },
   repl: {
     ...compilation('repl', false),
     '--speculate': 'always of use',
     '--executor': 'always of use',
+    '--print': [['repl --json --print=printf', /cannot be used with option '--json'$/]],
     ...access('repl'),
     ...confinement('repl'),
     '--json': 'always of use',

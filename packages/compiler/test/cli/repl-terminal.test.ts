@@ -63,7 +63,7 @@ onTerminal(
     await type('x + y\r', '...> ');
     await shows('defined add(x y)');
     await type('add(1, 2)\r');
-    await shows('Evaluated to 3.000000');
+    await shows('Evaluated to 3');
     await type('1 +\r');
     await type('\r', '...> ');
     await shows('(input dropped)');
@@ -75,7 +75,7 @@ onTerminal(
 );
 
 onTerminal(
-  'Ctrl-C interrupts a running call; at the prompt it drops what was typed, and never ends it',
+  'Ctrl-C interrupts a running call; at the prompt it drops what was typed, and ends it when nothing was',
   async (t) => {
     const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
     await type('extern printd(x)\r');
@@ -86,16 +86,20 @@ onTerminal(
     await type(`nonsense )${CTRL_C}`);
     await shows('nonsense )^C\n');
     await type(`1 + 1\r`);
-    await shows('Evaluated to 2.000000');
+    await shows('Evaluated to 2');
     await type('def f(x)\r');
     await type(`${CTRL_C}`, '...> ');
     await shows('^C\n');
     await type(`3\r`);
-    await shows('Evaluated to 3.000000');
+    await shows('Evaluated to 3');
     await type(CTRL_C);
-    await shows('(Ctrl-D or :quit ends)');
-    await type(':quit\r');
-    t.is((await finished).end, 0);
+    await shows('(Ctrl-C again ends, as do Ctrl-D and :quit)');
+    await type('4\r');
+    await shows('Evaluated to 4');
+    await type(CTRL_C);
+    await shows('(Ctrl-C again ends, as do Ctrl-D and :quit)');
+    await type(CTRL_C);
+    t.is((await finished).end, 130);
   },
 );
 
@@ -104,7 +108,7 @@ onTerminal(
   async (t) => {
     for (const [keys, shown] of [
       [CTRL_D, PROMPT],
-      [`40 + 2\r${CTRL_D}`, 'Evaluated to 42.000000'],
+      [`40 + 2\r${CTRL_D}`, 'Evaluated to 42'],
     ] as const) {
       const { child, shows, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
       // The terminal keeps it until somebody reads.
@@ -127,7 +131,7 @@ onTerminal(
     await type(`${CTRL_U}${CTRL_SPACE}`, 'b');
     await type('busy(7)\r', '');
     await type(CTRL_D, '7.000000\n');
-    await shows('Evaluated to 0.000000');
+    await shows('Evaluated to 0');
     t.is((await finished).end, 0);
   },
 );
@@ -135,7 +139,7 @@ onTerminal(
 onTerminal('lines pasted together are all evaluated', async (t) => {
   const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
   await type('def f(x)\rx * 2\rf(1)\rf(2)\rf(3)\r');
-  for (const value of [2, 4, 6]) await shows(`Evaluated to ${value}.000000`);
+  for (const value of [2, 4, 6]) await shows(`Evaluated to ${value}`);
   await type(CTRL_D);
   t.is((await finished).end, 0);
 });
@@ -144,9 +148,9 @@ onTerminal('the history is kept between runs, for the owner alone', async (t) =>
   const folder = await folderWith(t);
   const first = await startOnTerminal(t, { XDG_STATE_HOME: folder });
   await first.type('40 + 2\r');
-  await first.shows('Evaluated to 42.000000');
+  await first.shows('Evaluated to 42');
   await first.type('7\r');
-  await first.shows('Evaluated to 7.000000');
+  await first.shows('Evaluated to 7');
   await first.type(CTRL_D);
   await first.finished;
   const path = join(folder, 'farjit', 'history');
@@ -155,7 +159,7 @@ onTerminal('the history is kept between runs, for the owner alone', async (t) =>
 
   const second = await startOnTerminal(t, { XDG_STATE_HOME: folder });
   await second.type(`${UP}${UP}\r`);
-  await second.shows('Evaluated to 42.000000');
+  await second.shows('Evaluated to 42');
   await second.type(':quit\r');
   t.is((await second.finished).end, 0);
 });
@@ -164,22 +168,31 @@ onTerminal('a history that cannot be written costs nothing else', async (t) => {
   const folder = await folderWith(t, { file: '' });
   const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: join(folder, 'file') });
   await type('1\r');
-  await shows('Evaluated to 1.000000');
+  await shows('Evaluated to 1');
   await type(CTRL_D);
   t.is((await finished).end, 0);
 });
 
-onTerminal('Tab completes commands and the names of functions', async (t) => {
-  const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+onTerminal('Tab completes commands, files, keywords and the names of functions', async (t) => {
+  const state = await folderWith(t, { 'program.ks': '77\n' });
+  const { shows, type, finished } = await startOnTerminal(t, { XDG_STATE_HOME: state });
   await type('def fibonacci(n) n * 3\r');
   await type('fib');
   await type(TAB, 'fib');
   await type('(2)\r', 'onacci');
-  await shows('Evaluated to 6.000000');
+  await shows('Evaluated to 6');
   await type(':he');
   await type(TAB, ':he');
   await type('\r', 'lp');
   await shows(':quit');
+  await type(`:load ${state}/pro`);
+  await type(TAB, '/pro');
+  await type('\r', 'gram.ks');
+  await shows('Evaluated to 77');
+  await type('ext');
+  await type(TAB, 'ext');
+  await type(' sin(x)\r', 'ern');
+  await shows('declared sin(x)');
   await type(CTRL_D);
   t.is((await finished).end, 0);
 });

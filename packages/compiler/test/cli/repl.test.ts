@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { descendants, farjit, folderWith, gone, start } from './run-farjit.js';
 
@@ -8,7 +10,7 @@ function repl(t: ExecutionContext, lines: readonly string[], cwd?: string) {
 
 test.serial('piped, it evaluates line by line, without prompts, acknowledgements or colours', async (t) => {
   t.deepEqual(await repl(t, ['def f(x) x * 2', 'extern cos(x);', 'f(21)', '', 'cos(0); f(1)', '# nothing']), {
-    stdout: 'Evaluated to 42.000000\nEvaluated to 1.000000\nEvaluated to 2.000000\n',
+    stdout: 'Evaluated to 42\nEvaluated to 1\nEvaluated to 2\n',
     stderr: '',
     end: 0,
   });
@@ -25,12 +27,12 @@ test.serial('input that is not complete goes on in the next lines, empty ones to
     '    fib(n-2)',
     'fib(10)',
   ];
-  t.deepEqual(await repl(t, lines), { stdout: 'Evaluated to 55.000000\n', stderr: '', end: 0 });
+  t.deepEqual(await repl(t, lines), { stdout: 'Evaluated to 55\n', stderr: '', end: 0 });
 });
 
 test.serial('input that ends too early is an error', async (t) => {
   const { stdout, stderr, end } = await repl(t, ['1', 'if 1', 'then 2']);
-  t.deepEqual([stdout, end], ['Evaluated to 1.000000\n', 0]);
+  t.deepEqual([stdout, end], ['Evaluated to 1\n', 1]);
   t.is(
     stderr,
     "<stdin>:3:7: error: expected 'else' after the value for 'then', found the end of the input\nthen 2\n      ^\n",
@@ -41,8 +43,123 @@ test.serial('a long input in many lines takes time with its length, not with the
   // Parsed at every line, this would take minutes; unfinished or not is found out where the lines pause.
   const lines = ['def f(x)', ...Array.from({ length: 20_000 }, () => ' x +'), ' x', 'f(1)', 'f(2'];
   const { stdout, stderr } = await repl(t, lines);
-  t.is(stdout, 'Evaluated to 20001.000000\n');
+  t.is(stdout, 'Evaluated to 20001\n');
   t.regex(stderr, /^<stdin>:20004:4: error: expected '\)' or ',' in the argument list, found the end/);
+});
+
+test.serial(
+  'values are the shortest decimals that read back the same, or as printf writes them',
+  async (t) => {
+    const lines = ['0.0000001', '0.1 + 0.2', '0-1000000000000000000000*1000', '1-1', '1 < 0-1'];
+    const { stdout, end } = await repl(t, lines);
+    const values = ['0.0000001', '0.30000000000000004', '-1000000000000000000000000', '0', '0'];
+    t.deepEqual([stdout, end], [values.map((value) => `Evaluated to ${value}\n`).join(''), 0]);
+    const printf = await farjit(t, ['repl', '--print=printf'], { input: '0.0000001\n2\n' });
+    t.is(printf.stdout, 'Evaluated to 0.000000\nEvaluated to 2.000000\n');
+  },
+);
+
+test.serial('ans is the value of the last expression before the entry', async (t) => {
+  const lines = [
+    '20 + 1',
+    'ans * 2',
+    'def f(ans) ans + 1',
+    'f(ans)',
+    'ans + (var ans = 1 in ans)',
+    'def g() ans',
+  ];
+  const { stdout, stderr, end } = await repl(t, lines);
+  t.is(stdout, [21, 42, 43, 44].map((value) => `Evaluated to ${value}\n`).join(''));
+  t.regex(stderr, /^<stdin>:6:9: error: unknown variable name 'ans'/);
+  t.is(end, 1);
+  t.regex((await repl(t, ['ans'])).stderr, /unknown variable name 'ans'/);
+  t.is((await repl(t, ['extern log(x)', 'log(0)', 'ans < 0'])).stdout, 'Evaluated to -inf\nEvaluated to 1\n');
+});
+
+test.serial(':undo takes back an entry, operators too, and what it replaced comes back', async (t) => {
+  const lines = [
+    'def f(x) 1',
+    'def f(x) 2 def unary!(v) v',
+    'def g() f(0)',
+    'g()',
+    ':undo',
+    ':undo',
+    'f(0)',
+    '!1',
+    ':u',
+    'f(0)',
+    ':u',
+  ];
+  const { stdout, stderr, end } = await repl(t, lines);
+  t.deepEqual(stdout.trimEnd().split('\n'), [
+    'Evaluated to 2',
+    'took back g',
+    'took back unary!, f',
+    'Evaluated to 1',
+    'took back f',
+  ]);
+  t.regex(stderr, /unknown unary operator '!'/);
+  t.regex(stderr, /<stdin>:10:1: error: unknown function 'f'/);
+  t.regex(stderr, /nothing is defined here that could be taken back\n$/);
+  t.is(end, 1);
+});
+
+test.serial(':save writes what was defined and declared, as a program that does the same', async (t) => {
+  const cwd = await folderWith(t, { 'there.ks': 'mine' });
+  const lines = [
+    'extern cos(x)',
+    'def binary@ 7 (a b) a*10+b # digits',
+    'def gone() 1',
+    ':undo',
+    '1@2',
+    ':save saved.ks',
+    ':save there.ks',
+  ];
+  const { stdout, stderr } = await repl(t, lines, cwd);
+  t.is(stdout, 'took back gone\nEvaluated to 12\nwrote saved.ks\n');
+  t.is(stderr, 'farjit: error: cannot write there.ks: file already exists\n');
+  const saved = await readFile(join(cwd, 'saved.ks'), 'utf8');
+  t.is(saved, 'extern cos(x);\ndef binary@ 7 (a b) a*10+b;\n');
+  t.is((await repl(t, [':load saved.ks', 'cos(0)@2'], cwd)).stdout, 'Evaluated to 12\n');
+});
+
+test.serial(':time and :type say what an evaluation took and what a function is', async (t) => {
+  const lines = [
+    'def f(x y) x + y',
+    'extern sin(a)',
+    ':time f(1, 2)',
+    ':time f(1, 2)',
+    ':type f',
+    ':ty sin',
+    ':type g',
+  ];
+  const { stdout, stderr } = await repl(t, lines);
+  t.regex(
+    stdout,
+    /^Evaluated to 3\n[\d.]+ ms, 1 callback, 1 function compiled\nEvaluated to 3\n[\d.]+ ms, 0 callbacks, 0 functions compiled\nf\(x y\): double\(double, double\)\nsin\(a\): double\(double\)\n$/,
+  );
+  t.is(stderr, "farjit: error: no function 'g' is defined or declared here\n");
+});
+
+test.serial('commands have short forms, and work while an entry goes on', async (t) => {
+  const lines = [
+    'def f(x)',
+    ':type f',
+    'x + 1',
+    'f(1)',
+    ':st',
+    ':ty f',
+    'def binary: 1 (a b) b',
+    '(1',
+    ': f(2))',
+  ];
+  const { stdout, stderr } = await repl(t, lines);
+  t.is(stdout, 'Evaluated to 2\nf(x): double(double)\nEvaluated to 3\n');
+  t.deepEqual(stderr.split('\n'), [
+    "farjit: error: no function 'f' is defined or declared here",
+    "farjit: error: ':st' can be each of :stubs, :stats",
+    '',
+  ]);
 });
 
 test.serial('its own messages escape what could drive a terminal', async (t) => {
@@ -53,14 +170,14 @@ test.serial('its own messages escape what could drive a terminal', async (t) => 
     '1 + \x1b',
     ':stubs \u009b1m',
   ]);
-  t.deepEqual([stdout, end], ['', 0]);
+  t.deepEqual([stdout, end], ['', 1]);
   t.false(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(stderr), JSON.stringify(stderr));
   t.is(stderr.match(/\\u\{(1b|9b)\}/g)?.length, 6);
 });
 
 test.serial('what a program writes passes as it is', async (t) => {
   const { stdout } = await repl(t, ['extern putchard(c);', 'putchard(27) + putchard(7)']);
-  t.is(stdout, '\x1b\x07Evaluated to 0.000000\n');
+  t.is(stdout, '\x1b\x07Evaluated to 0\n');
 });
 
 test.serial('no error ends it: syntax, missing functions, traps, an ended runner', async (t) => {
@@ -77,7 +194,7 @@ test.serial('no error ends it: syntax, missing functions, traps, an ended runner
     'f(1)',
   ];
   const { stdout, stderr, end } = await repl(t, lines);
-  t.deepEqual([stdout, end], ['Evaluated to 2.000000\n', 0]);
+  t.deepEqual([stdout, end], ['Evaluated to 2\n', 1]);
   const headlines = stderr.split('\n').filter((line) => line.startsWith('<stdin>'));
   t.deepEqual(
     headlines.map((line) => line.replace(/deep\S+ \(pc.*\)/, 'deep')),
@@ -101,7 +218,7 @@ test.serial('a redefinition takes effect for callers that are compiled already',
     'outer(1)',
   ];
   const { stdout } = await repl(t, lines);
-  t.is(stdout, 'Evaluated to 10.000000\nEvaluated to 20.000000\n');
+  t.is(stdout, 'Evaluated to 10\nEvaluated to 20\n');
 });
 
 test.serial('an operator works from the line after its definition', async (t) => {
@@ -111,7 +228,7 @@ test.serial('an operator works from the line after its definition', async (t) =>
     '0 | 7',
     ':ast binary|',
   ]);
-  t.is(stdout, 'Evaluated to 7.000000\n(def binary| 5 (x y) (if x 1 y))\n');
+  t.is(stdout, 'Evaluated to 7\n(def binary| 5 (x y) (if x 1 y))\n');
   t.regex(stderr, /^<stdin>:1:3: error: /);
 });
 
@@ -150,7 +267,7 @@ test.serial(':tier says how a function is compiled', async (t) => {
   const { stdout, stderr } = await repl(t, ['def f(x) x', ':tier f', 'f(1) + f(2)', ':tier f', ':tier g']);
   t.deepEqual(stdout.split('\n').slice(0, -1), [
     'f: not compiled: nothing has called it',
-    'Evaluated to 3.000000',
+    'Evaluated to 3',
     'f: baseline',
     'counted 2, hot at 10000',
   ]);
@@ -193,7 +310,7 @@ test.serial(':load runs a file and keeps what it defines, and a wrong file chang
     ':load none.ks',
   ];
   const { stdout, stderr, end } = await repl(t, lines, cwd);
-  t.is(stdout, [3, 2, 2, 4].map((value) => `Evaluated to ${value}.000000\n`).join(''));
+  t.is(stdout, [3, 2, 2, 4].map((value) => `Evaluated to ${value}\n`).join(''));
   t.is(
     stderr,
     `bad.ks:2:5: error: expected a function name, found '('
@@ -205,14 +322,14 @@ nowhere();
 farjit: error: cannot read none.ks: no such file or directory
 `,
   );
-  t.is(end, 0);
+  t.is(end, 1);
 });
 
 test.serial(
   'a byte order mark in front of the input is none of it, and anywhere else is refused',
   async (t) => {
     const marked = await repl(t, ['\ufeff1 + 1;', '\ufeff2;']);
-    t.is(marked.stdout, 'Evaluated to 2.000000\n');
+    t.is(marked.stdout, 'Evaluated to 2\n');
     t.regex(marked.stderr, /^<stdin>:2:1: error: invalid character /);
     t.is((await repl(t, ['\ufeff:stubs'])).stderr, '');
   },
@@ -221,7 +338,7 @@ test.serial(
 test.serial(':quit ends it at once, though more input would come', async (t) => {
   const { child, finished } = start(t, ['repl']);
   child.stdin.write('1\n:quit\n2\n');
-  t.deepEqual(await finished, { stdout: 'Evaluated to 1.000000\n', stderr: '', end: 0 });
+  t.deepEqual(await finished, { stdout: 'Evaluated to 1\n', stderr: '', end: 0 });
 });
 
 test.serial('wrong commands get an answer', async (t) => {
@@ -236,7 +353,7 @@ test.serial('wrong commands get an answer', async (t) => {
     'def f(x) nobody(x)',
     ':ir f',
   ]);
-  t.deepEqual([stdout, end], ['', 0]);
+  t.deepEqual([stdout, end], ['', 1]);
   t.is(
     stderr,
     `farjit: error: unknown command ':fly'; :help lists the commands
@@ -258,12 +375,12 @@ test.serial('Ctrl-C interrupts the running call and only that', async (t) => {
   child.stdin.write('extern printd(x)\ndef spin(x) for i = printd(x), 1 < 2 in x\nspin(7)\n3\n');
   await printed('stdout', '7.000000\n');
   child.kill('SIGINT');
-  await printed('stdout', 'Evaluated to 3.000000\n');
+  await printed('stdout', 'Evaluated to 3\n');
   child.stdin.end('spin(8)\n4\n');
   await printed('stdout', '8.000000\n');
   child.kill('SIGINT');
   const { stdout, stderr, end } = await finished;
-  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 3.000000\n8.000000\nEvaluated to 4.000000\n', 0]);
+  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 3\n8.000000\nEvaluated to 4\n', 1]);
   t.is(stderr, '<stdin>:3:1: error: interrupted\nspin(7)\n^\n<stdin>:5:1: error: interrupted\nspin(8)\n^\n');
 });
 
@@ -275,7 +392,7 @@ test.serial('Ctrl-C interrupts a loaded file, its later expressions too', async 
   await printed('stdout', '7.000000\n');
   child.kill('SIGINT');
   const { stdout, end } = await finished;
-  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 9.000000\n', 0]);
+  t.deepEqual([stdout, end], ['7.000000\nEvaluated to 9\n', 1]);
 });
 
 test.serial('a signal while it waits for input ends it, and its executor', async (t) => {
@@ -285,7 +402,7 @@ test.serial('a signal while it waits for input ends it, and its executor', async
   ] as const) {
     const { child, processId, printed, finished } = start(t, ['repl']);
     child.stdin.write('1\n');
-    await printed('stdout', 'Evaluated to 1.000000\n');
+    await printed('stdout', 'Evaluated to 1\n');
     const helpers = await descendants(processId);
     t.true(helpers.length >= 2);
     child.kill(signal);
@@ -296,7 +413,7 @@ test.serial('a signal while it waits for input ends it, and its executor', async
 
 test.serial('it says so and ends when its executor is gone, whether it waits or runs', async (t) => {
   for (const [input, awaited, words] of [
-    ['1\n', 'Evaluated to 1.000000\n', /^farjit: error: the executor is gone: /],
+    ['1\n', 'Evaluated to 1\n', /^farjit: error: the executor is gone: /],
     [
       'extern printd(x)\ndef spin(x) for i = printd(x), 1 < 2 in x\nspin(7)\n3\n',
       '7.000000\n',
@@ -321,6 +438,6 @@ test.serial('many lines in one piece are all evaluated, in order', async (t) => 
   );
   const { stdout, stderr } = await repl(t, lines);
   t.is(stderr, '');
-  const expected = lines.flatMap((_, index) => (index % 3 === 2 ? [`Evaluated to ${index}.000000`] : []));
+  const expected = lines.flatMap((_, index) => (index % 3 === 2 ? [`Evaluated to ${index}`] : []));
   t.deepEqual(stdout.trimEnd().split('\n'), expected);
 });

@@ -1,7 +1,19 @@
 import { printableCodePoint, quoted } from './printable.js';
 import type { SourceRange, SourceText } from './source-text.js';
 
-const KEYWORDS = ['def', 'extern', 'if', 'then', 'else', 'for', 'in', 'binary', 'unary', 'var'] as const;
+/** Words that cannot be names. */
+export const KEYWORDS = [
+  'def',
+  'extern',
+  'if',
+  'then',
+  'else',
+  'for',
+  'in',
+  'binary',
+  'unary',
+  'var',
+] as const;
 
 /** A word that cannot be a name. */
 export type Keyword = (typeof KEYWORDS)[number];

@@ -32,10 +32,15 @@ export interface ParseResult {
  *
  * An operator is known from its prototype on: in its own body and in everything after it. `operators` is changed only
  * if the whole text is without error, so a failed parse leaves no operator behind.
+ * @param constants variables of the expressions to evaluate, as if each stood inside a `var` with them.
  */
-export function parseSource(source: SourceText, operators: OperatorTable): ParseResult {
+export function parseSource(
+  source: SourceText,
+  operators: OperatorTable,
+  constants: ReadonlyMap<string, number> = new Map(),
+): ParseResult {
   const known = operators.copy();
-  const result = new Parser(source, known).parse();
+  const result = new Parser(source, known, constants).parse();
   if (result.diagnostics.length === 0) operators.assign(known);
   return result;
 }
@@ -44,8 +49,10 @@ class Parser {
   readonly #operators: OperatorTable;
   readonly #cursor: TokenCursor;
   readonly #expressions: ExpressionParser;
+  readonly #constants: ReadonlyMap<string, number>;
 
-  constructor(source: SourceText, operators: OperatorTable) {
+  constructor(source: SourceText, operators: OperatorTable, constants: ReadonlyMap<string, number>) {
+    this.#constants = constants;
     this.#operators = operators;
     this.#cursor = new TokenCursor(source, operators);
     this.#expressions = new ExpressionParser(this.#cursor, operators);
@@ -100,8 +107,9 @@ class Parser {
       const prototype = this.#prototype();
       return { kind: 'extern', prototype, range: this.#cursor.rangeFrom(start) };
     }
-    const body = this.#body();
+    const expression = this.#body();
     const range = this.#cursor.rangeFrom(start);
+    const body = this.#withConstants(expression, range);
     const prototype = {
       name: ANONYMOUS_EXPRESSION_NAME,
       parameters: [],
@@ -110,6 +118,17 @@ class Parser {
       range,
     };
     return { kind: 'expression', function: { prototype, body, range, source: this.#cursor.source }, range };
+  }
+
+  #withConstants(body: ExprAST, range: SourceRange): ExprAST {
+    const words = new Set(this.#cursor.source.text.slice(range.start, range.end).match(/\w+/g));
+    const used = [...this.#constants].filter(([name]) => words.has(name));
+    if (used.length === 0) return body;
+    const bindings = used.map(([name, value]) => {
+      const initializer = { kind: 'number', value, range } as const;
+      return { name, initializer, range };
+    });
+    return { kind: 'var', bindings, body, range };
   }
 
   #body(): ExprAST {
