@@ -13,7 +13,7 @@ const IMAGES = {
     command: 'farjit-executor',
     native: 'packages/executor/runner',
     program: 'packages/executor/dist/runner/farjit-runner',
-    more: [],
+    more: ['packages/executor/dist/runner/farjit-launch'],
   },
   compiler: {
     command: 'farjit',

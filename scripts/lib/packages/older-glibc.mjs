@@ -8,6 +8,9 @@ export const OLDEST_GLIBC = [2, 31];
  * @returns {readonly [major: number, minor: number]}
  */
 export function neededGlibc(program) {
+  const headers = execFileSync('objdump', ['-p', program], { encoding: 'utf8' });
+  // One that is linked with nothing needs none.
+  if (!headers.includes('Dynamic Section')) return [0, 0];
   const listed = execFileSync('objdump', ['-T', program], { encoding: 'utf8' });
   const versions = [...listed.matchAll(/\bGLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [
     Number(major),
