@@ -117,6 +117,8 @@ export interface MadePieces {
   readonly parts: PartsByName;
   /** Those of its functions, as their module calls them. */
   readonly functions: readonly string[];
+  /** Whether a function is being made, though nobody has asked for it. */
+  isAhead(name: string): boolean;
 }
 
 /** A piece that nobody waits for yet. */
@@ -145,7 +147,7 @@ export interface PieceSource {
     made: MadePieces,
     ahead: readonly string[],
   ): Promise<FoundParts>;
-  /** Functions that are worth to be made beside that one, though nobody has asked for them. */
+  /** Functions that are worth to be made while somebody waits for that one, though nobody has asked for them. */
   chooseAhead(unit: MaterializationUnit, name: string, made: MadePieces): readonly string[];
   /** The piece with those, which nobody waits for. */
   makeAhead(unit: MaterializationUnit, names: readonly string[], made: MadePieces): PieceAhead;

@@ -9,9 +9,13 @@ import type {
   PieceSource,
 } from './materialization-unit.js';
 
+/** Most pieces at a time that nobody has asked for: a second one while somebody waits for the first. */
+const MOST_AHEAD = 2;
+
 /** Functions that are being made, though nobody has asked for them. */
 interface Ahead {
   readonly names: ReadonlySet<string>;
+  /** It never rejects. */
   readonly made: Promise<void>;
   hurry(): void;
 }
@@ -27,8 +31,8 @@ export class Pieces implements MadePieces {
   readonly #onMade: (origin: PartsOrigin) => void;
   /** By name, of functions that were asked for. */
   readonly #beingMade = new Map<string, Promise<void>>();
-  /** The piece of functions that nobody has asked for yet: at most one. It never rejects. */
-  #ahead: Ahead | undefined;
+  /** Pieces of functions that nobody has asked for yet. */
+  readonly #ahead = new Set<Ahead>();
   #data: Promise<void> | undefined;
   #rest: Promise<void> | undefined;
 
@@ -67,9 +71,11 @@ export class Pieces implements MadePieces {
   }
 
   async #function(name: string): Promise<void> {
-    if (this.#ahead?.names.has(name)) {
-      this.#ahead.hurry();
-      await this.#ahead.made;
+    const ahead = this.#aheadWith(name);
+    if (ahead) {
+      ahead.hurry();
+      this.#makeAhead(this.#chooseAhead(name));
+      await ahead.made;
       if (this.parts.has(name)) return;
     }
     const making = this.#beingMade.get(name) ?? this.#makeFunction(name);
@@ -83,23 +89,36 @@ export class Pieces implements MadePieces {
 
   /** With a guess beside it, which begins no sooner. */
   #makeFunction(name: string): Promise<void> {
-    const begun = this.#ahead?.names;
-    const chosen = begun ? [] : this.#source.chooseAhead(this.#unit, name, this);
-    const ahead = [...(begun ?? chosen)];
+    const chosen = this.#chooseAhead(name);
+    const ahead = [...chosen, ...[...this.#ahead].flatMap(({ names }) => [...names])];
     const making = this.#make(this.#source.makeFunction(this.#unit, name, this, ahead));
-    if (chosen.length > 0) this.#makeAhead(chosen);
+    this.#makeAhead(chosen);
     return making;
   }
 
+  isAhead(name: string): boolean {
+    return this.#aheadWith(name) !== undefined;
+  }
+
+  #aheadWith(name: string): Ahead | undefined {
+    return [...this.#ahead].find(({ names }) => names.has(name));
+  }
+
+  #chooseAhead(name: string): readonly string[] {
+    return this.#ahead.size < MOST_AHEAD ? this.#source.chooseAhead(this.#unit, name, this) : [];
+  }
+
   #makeAhead(names: readonly string[]): void {
+    if (names.length === 0) return;
     const { found, hurry } = this.#source.makeAhead(this.#unit, names, this);
     const made = this.#make(found)
       // Whoever asks for one of them makes it by itself, and is told why that fails.
       .catch(() => {})
       .finally(() => {
-        this.#ahead = undefined;
+        this.#ahead.delete(ahead);
       });
-    this.#ahead = { names: new Set(names), made, hurry };
+    const ahead = { names: new Set(names), made, hurry };
+    this.#ahead.add(ahead);
   }
 
   #allData(): Promise<void> {

@@ -24,7 +24,7 @@ const FIRST_FUNCTIONS = 8;
 const MOST_FUNCTIONS = 64;
 
 /** Functions without passes take a fifth of what others do, so that more of them come ahead at once. */
-const MOST_UNOPTIMIZED_AHEAD = 256;
+const MOST_UNOPTIMIZED_AHEAD = 128;
 
 /** So many pieces later one function more comes ahead with each: who has asked for many functions will ask for more. */
 const PIECES_PER_GUESS = 8;
@@ -122,7 +122,7 @@ export class ModulePieces implements PieceSource {
   }
 
   /** Those that follow the one that was asked for, around the module's end: what is written together is used together. */
-  chooseAhead(unit: MaterializationUnit, name: string, { parts, functions }: MadePieces): readonly string[] {
+  chooseAhead(unit: MaterializationUnit, name: string, made: MadePieces): readonly string[] {
     const { pipeline, module } = this.#context;
     const { pieceFunctions } = module.defines;
     this.#places ??= new Map(pieceFunctions.map((each, place) => [each, place]));
@@ -130,13 +130,16 @@ export class ModulePieces implements PieceSource {
     if (!this.#isGuessing || place === undefined) return [];
     const most =
       pipeline.optLevel === 0
-        ? sizeAfter(functions.length, MOST_UNOPTIMIZED_AHEAD)
+        ? sizeAfter(made.functions.length, MOST_UNOPTIMIZED_AHEAD)
         : Math.min(MOST_FUNCTIONS, FIRST_FUNCTIONS + Math.floor(this.#askedCount / PIECES_PER_GUESS));
     const chosen: string[] = [];
     for (let step = 1; step < pieceFunctions.length && chosen.length < most; step++) {
       const next = pieceFunctions[(place + step) % pieceFunctions.length] ?? '';
       const qualified = qualifyLocal(next, unit.number);
-      const isMade = parts.has(qualified) || (this.#found.size > 0 && this.#find(qualified));
+      const isMade =
+        made.parts.has(qualified) ||
+        made.isAhead(qualified) ||
+        (this.#found.size > 0 && this.#find(qualified));
       if (!isMade) chosen.push(qualified);
     }
     return chosen;
