@@ -1,19 +1,11 @@
+import { KEYWORDS } from '#compiler/src/frontends/kaleidoscope/lexer.js';
 import { sources } from '../corpus.js';
 import { mutateBytes } from '../mutate-bytes.js';
 import type { Random } from '../random.js';
 
 /** What sources are made of, and some of what looks like it. */
 export const WORDS = [
-  'def',
-  'extern',
-  'if',
-  'then',
-  'else',
-  'for',
-  'in',
-  'binary',
-  'unary',
-  'var',
+  ...KEYWORDS,
   '(',
   ')',
   ',',
