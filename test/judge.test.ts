@@ -90,7 +90,7 @@ for (const [what, source, expected, more] of [
   ],
   [
     'too much memory',
-    '#include <stdlib.h>\n#include <string.h>\nint main(void) { for (;;) memset(malloc(1 << 20), 1, 1 << 20); }',
+    '#include <stdlib.h>\n#include <string.h>\nchar *volatile kept;\nint main(void) { for (;;) memset(kept = malloc(1 << 20), 1, 1 << 20); }',
     /^memory limit$/,
     { limits: { memoryMb: 32 } },
   ],
