@@ -75,6 +75,8 @@ export const SHARED_LAYOUT = [
       SEALED: [4],
       SHARED: [5],
       INPUT: [6, "a program's standard input, until it begins"],
+      IMAGE: [7, 'only with `--files`: the files that it is given'],
+      TREE: [8, 'only with `--files`: a socket over which the host is given the folder of all that is writable'],
     },
   },
   {
@@ -153,7 +155,7 @@ export const SHARED_LAYOUT = [
     prefix: 'LIMIT',
     ts: 'ReachedLimit',
     comment: 'Limits that the runner itself sees reached: what it reports with LIMIT.',
-    values: { ADDRESS_SPACE: [1], DATA: [2], THREADS: [3] },
+    values: { ADDRESS_SPACE: [1], DATA: [2], THREADS: [3], DESCRIPTORS: [4] },
   },
   {
     enum: 'library',
@@ -176,9 +178,37 @@ export const SHARED_LAYOUT = [
       ['cpu_seconds', 'u64'],
       ['threads', 'u32', "that JIT'd code makes"],
       ['descriptors', 'u32'],
+      ['file_size_bytes', 'u64', 'of each file that is written'],
+      ['file_space_bytes', 'u64', 'of all that is written, together; 0: there are no files'],
+      ['file_count', 'u32', 'of what is made in writable trees'],
       'Written by the runner before CONFINED.',
       ['landlock_abi', 'u32', '0: none'],
       ['missing', 'char[MISSING_BYTES]', 'features that are not in force, and why; the host may begin'],
+    ],
+  },
+  {
+    enum: 'file_kind',
+    prefix: 'FILE',
+    ts: 'FileKind',
+    comment: 'Of what a runner is given.',
+    values: {
+      REGULAR: [1, 'behind its path: its content'],
+      DIRECTORY: [2],
+      LINK: [3, 'symbolic; behind its path: where it leads'],
+      WRITABLE: [4, 'a directory in which all can be written'],
+    },
+  },
+  {
+    struct: 'file',
+    comment:
+      'An entry of the image of files that a runner is given, which has no others than these. Behind it are `path_bytes` bytes of ' +
+      'its path, which does not begin with a slash, then `size_bytes` of content. Folders come before what is in them; the first ' +
+      'one, without a path, is a link whose content is the folder that the program begins in.',
+    fields: [
+      ['kind', 'u32', 'an `enum farjit_file_kind`'],
+      ['mode', 'u32', 'rights'],
+      ['path_bytes', 'u64'],
+      ['size_bytes', 'u64'],
     ],
   },
   {

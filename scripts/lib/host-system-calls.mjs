@@ -8,6 +8,9 @@ const CLONE_NEWUSER = 0x10000000;
 const CLONE_NEWNET = 0x40000000;
 const MS_REC_PRIVATE = 0x44000;
 const MS_RDONLY_NOSUID_NODEV_NOEXEC = 0xf;
+const MS_NOSUID_NODEV_NOEXEC = 0xe;
+const MS_BIND = 0x1000;
+const MS_REMOUNT = 0x20;
 
 /** An argument that must be one value. */
 const is = (index, value) => ({ index, value, op: 'SCMP_CMP_EQ' });
@@ -128,12 +131,30 @@ export const HOST_SYSTEM_CALLS = [
   },
   { reason: 'the runner, before it is confined: an empty, read-only root', names: ['chroot'] },
   {
+    reason: 'the runner, before it is confined: a root with the files that it is given',
+    names: ['mount'],
+    alternatives: [
+      MS_NOSUID_NODEV_NOEXEC,
+      MS_BIND,
+      MS_BIND | MS_REMOUNT | MS_NOSUID_NODEV_NOEXEC,
+      MS_BIND | MS_REMOUNT | MS_RDONLY_NOSUID_NODEV_NOEXEC,
+    ].map((flags) => [is(3, flags)]),
+  },
+  {
+    reason: 'the runner, before it is confined: a root with the files that it is given',
+    names: ['fchmod', 'mkdir', 'pivot_root', 'rmdir', 'symlink', 'umount2'],
+  },
+  {
+    reason: 'the runner: files that it is given, which its own filter has conditions for',
+    names: ['fchmodat', 'linkat', 'open', 'renameat2', 'unlinkat'],
+  },
+  {
     reason: 'the runner, before it is confined: nothing is mapped over its code',
     names: ['mseal'],
   },
   {
     reason: 'the runner, before it is confined: its own filters',
-    names: ['landlock_create_ruleset', 'landlock_restrict_self', 'seccomp'],
+    names: ['landlock_add_rule', 'landlock_create_ruleset', 'landlock_restrict_self', 'seccomp'],
   },
   {
     reason: 'the runner, before it is confined: no new privileges, not dumpable, death with its host',

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_LIMITS, DEFAULT_RUNNER_PATH } from '@farjit/executor';
-import { formatLimit, type LimitName, SETTABLE_LIMITS } from '@farjit/protocol/limits';
+import { formatLimit, SETTABLE_LIMITS } from '@farjit/protocol/limits';
 import test from 'ava';
 import { DEFAULT_CODEGEN_PROGRAM } from '#compiler/src/codegen/codegen-pool.js';
 
@@ -23,11 +23,11 @@ function table(title: string): string[][] {
 }
 
 /** Rows of a table of what a program lets through, and in the runner's of what it answers with another error than EPERM. */
-function systemCallsOf(program: string): string[][] {
-  const rows: { name: string; condition: string; error?: string; reason: string }[] = JSON.parse(
-    execFileSync(program, ['--system-calls']).toString(),
-  );
-  return rows.map(({ name, condition, error, reason }) => [
+function systemCallsOf(program: string, of?: string): string[][] {
+  const rows: { name: string; condition: string; error?: string; reason: string; given?: string }[] =
+    JSON.parse(execFileSync(program, ['--system-calls']).toString());
+  const wanted = rows.filter(({ given }) => given === of);
+  return wanted.map(({ name, condition, error, reason }) => [
     `\`${name}\``,
     condition || 'any arguments',
     ...(error === undefined ? [] : [error === '' ? 'allowed' : `\`${error}\``]),
@@ -36,9 +36,10 @@ function systemCallsOf(program: string): string[][] {
 }
 
 test('the list of system calls is the runner’s', (t) => {
-  const rows = systemCallsOf(DEFAULT_RUNNER_PATH);
+  const rows = systemCallsOf(DEFAULT_RUNNER_PATH, '');
   t.true(rows.length > 40);
   t.deepEqual(table('System call'), rows);
+  t.deepEqual(table('With files'), systemCallsOf(DEFAULT_RUNNER_PATH, 'files'));
 });
 
 test('the list of system calls of a code generator is its own', (t) => {
@@ -66,7 +67,7 @@ test('every promise names tests that are there', (t) => {
 test('the limits and their defaults are the executor’s', (t) => {
   const documented = table('`--limit`').map(([name, value]) => `${name}=${value}`.replaceAll('`', ''));
   const defaults = SETTABLE_LIMITS.map((name) => {
-    const value = DEFAULT_LIMITS[name as Exclude<LimitName, 'file-size'>];
+    const value = DEFAULT_LIMITS[name];
     return value === null ? `${name}=none` : formatLimit({ name, value });
   });
   t.deepEqual(documented.sort(), defaults.sort());

@@ -30,6 +30,7 @@ export type { JITCallable } from './calls/callable.js';
 export type { HostFunction, HostFunctions } from './calls/host-function.js';
 export type { ArrayType, Count, HostRun } from './calls/host-run.js';
 export type { PassedPart, PassedParts } from './calls/passed-parts.js';
+export type { FileSource, HostFile, HostFolder, ProgramFile, ProgramFiles } from './calls/program-files.js';
 export type { ProgramSource } from './calls/program-input.js';
 export type { ProgramOptions, ProgramResult } from './calls/programs.js';
 export type { RunReport } from './calls/run-report.js';
@@ -54,6 +55,7 @@ export {
   DeadlineExceededError,
   ExecutionTrapError,
   ExecutorDrainingError,
+  FilesError,
   HeapInUseError,
   HostCallEndedError,
   HostDepthError,

@@ -1,9 +1,11 @@
 /* Limits: set with confinement, and noticed where the kernel's refusal would say no name. */
 #include "runner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +23,9 @@ enum {
 	PENDING_SIGNALS = 1024,
 	/* Against the host a runner weighs a ninth: the host serves all sessions, and a lone runner does not notice. */
 	NICE = 10,
-	MAX_LIMIT = 3,
+	/* What the host says where there is no limit. */
+	UNLIMITED_DESCRIPTORS = 1024 * 1024,
+	MAX_LIMIT = 4,
 };
 
 static atomic_bool noted[MAX_LIMIT + 1];
@@ -96,7 +100,7 @@ void farjit_set_limits(bool counts_alone)
 	if (oom_errno != 0)
 		farjit_note_missing("dying before the host", strerror(oom_errno));
 	set(RLIMIT_CORE, "core files", 0, 0);
-	set(RLIMIT_FSIZE, "file size", 0, 0);
+	set(RLIMIT_FSIZE, "file size", confine->file_size_bytes, 0);
 	set(RLIMIT_STACK, "the control thread's stack", CONTROL_STACK_BYTES, 0);
 	set(RLIMIT_SIGPENDING, "signals that wait", PENDING_SIGNALS, 0);
 	set(RLIMIT_NICE, "priority", 0, 0);
@@ -133,6 +137,57 @@ void farjit_note_refused_memory(size_t bytes)
 			farjit_note_limit(FARJIT_LIMIT_DATA);
 	}
 	errno = saved_errno;
+}
+
+/* Says where a descriptor was refused, unless there is no limit but the kernel's. */
+static void note_refused_descriptor(void)
+{
+	if (errno == EMFILE && farjit_control->confine.descriptors < UNLIMITED_DESCRIPTORS)
+		farjit_note_limit(FARJIT_LIMIT_DESCRIPTORS);
+}
+
+static int noting_descriptor(int descriptor)
+{
+	if (descriptor < 0)
+		note_refused_descriptor();
+	return descriptor;
+}
+
+static void *noting_stream(void *stream)
+{
+	if (!stream)
+		note_refused_descriptor();
+	return stream;
+}
+
+int farjit_open(const char *path, int flags, mode_t mode)
+{
+	return noting_descriptor(open(path, flags, mode));
+}
+
+int farjit_openat(int folder, const char *path, int flags, mode_t mode)
+{
+	return noting_descriptor(openat(folder, path, flags, mode));
+}
+
+int farjit_dup(int descriptor)
+{
+	return noting_descriptor(dup(descriptor));
+}
+
+FILE *farjit_fopen(const char *path, const char *mode)
+{
+	return noting_stream(fopen(path, mode));
+}
+
+FILE *farjit_tmpfile(void)
+{
+	return noting_stream(tmpfile());
+}
+
+DIR *farjit_opendir(const char *path)
+{
+	return noting_stream(opendir(path));
 }
 
 static void *noting(void *block, size_t bytes)

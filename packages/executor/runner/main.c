@@ -7,13 +7,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void initialize(void)
+static void initialize(bool has_files)
 {
 	farjit_die_with_host();
 	farjit_yield_to_host();
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	/* Whatever the host left open is not for JIT'd code. */
-	syscall(SYS_close_range, FARJIT_FD_INPUT + 1, ~0u, 0);
+	syscall(SYS_close_range, (has_files ? FARJIT_FD_TREE : FARJIT_FD_INPUT) + 1, ~0u, 0);
 	farjit_output_initialize();
 	farjit_frames_initialize();
 	farjit_abi_initialize();
@@ -87,11 +87,12 @@ int main(int count, char **arguments)
 	}
 	if (count == 2 && strcmp(arguments[1], "--confinement") == 0)
 		return farjit_print_confinement();
-	if (count != 1) {
+	bool has_files = count == 2 && strcmp(arguments[1], "--files") == 0;
+	if (count != 1 && !has_files) {
 		fprintf(stderr, "usage: farjit-runner [--confinement | --system-calls | --version]\n"
-				"Without arguments it is started by farjit-executor.\n");
+				"Without arguments, or with --files, it is started by farjit-executor.\n");
 		return FARJIT_EXIT_USAGE;
 	}
-	initialize();
+	initialize(has_files);
 	serve();
 }

@@ -62,7 +62,7 @@ uint32_t farjit_enter_namespaces(void)
 		farjit_note_missing("a user in its namespace", strerror(errno));
 	entered |= enter(CLONE_NEWNET, FARJIT_CONFINED_NETWORK_NAMESPACE, "network namespace");
 	entered |= enter(CLONE_NEWIPC, FARJIT_CONFINED_IPC_NAMESPACE, "ipc namespace");
-	if (unshare(CLONE_NEWNS) == 0 && enter_empty_root())
+	if (unshare(CLONE_NEWNS) == 0 && (farjit_has_files() ? farjit_enter_files() : enter_empty_root()))
 		entered |= FARJIT_CONFINED_MOUNT_NAMESPACE;
 	else
 		farjit_note_missing("mount namespace", strerror(errno));

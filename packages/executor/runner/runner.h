@@ -8,9 +8,12 @@
 #include "abi.h"
 #include "shared_layout.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
 #include <unwind.h>
 
 #define FARJIT_RUNNER_VERSION "0.1.0"
@@ -239,6 +242,8 @@ void farjit_flush_pending(void);
 /* Gives up rights as control.confine says; answers a bit set of enum farjit_confinement. Main thread, while it is the
  * only one; ends the runner where the level does not allow less. */
 uint32_t farjit_confine(void);
+/* Whether it is given files. */
+bool farjit_has_files(void);
 /* Dies with the host. Main thread; again after each change of credentials, which the kernel answers by
  * forgetting it. */
 void farjit_die_with_host(void);
@@ -247,7 +252,7 @@ void farjit_note_missing(const char *feature, const char *reason);
 
 /* seccomp.c */
 /* Loads the filter, for all threads. Last of all. */
-void farjit_load_filter(void);
+void farjit_load_filter(bool has_files);
 /* Prints the system calls that the filter lets through, with reasons, as JSON on stdout. */
 void farjit_print_system_calls(void);
 
@@ -258,9 +263,18 @@ int farjit_print_confinement(void);
 /* landlock.c */
 /* The kernel's version of Landlock; less than 1, with errno, when it has none. */
 long farjit_landlock_abi(void);
-/* Takes away all rights that Landlock knows; answers its ABI version, 0 when the kernel has none. Needs
- * no_new_privs. */
-uint32_t farjit_restrict_with_landlock(void);
+/* Takes away all rights that Landlock knows, but those to files that it is given; answers its ABI version, 0 when the kernel
+ * has none. Needs no_new_privs. */
+uint32_t farjit_restrict_with_landlock(bool has_files);
+
+/* files.c */
+/* Makes the root that the image of files says, in a mount namespace of its own, and hands its writable tree to the host; false,
+ * with errno, where the kernel gives no such root. */
+bool farjit_enter_files(void);
+/* Calls `found` with each writable tree of the root, opened for a moment. */
+void farjit_each_writable(void (*found)(int descriptor));
+/* The image is needed no more. */
+void farjit_forget_image(void);
 
 /* namespaces.c */
 /* Moves to namespaces of its own, the mounts with an empty root; answers those of enum farjit_confinement that are in
@@ -288,6 +302,14 @@ void *farjit_pvalloc(size_t bytes);
 int farjit_posix_memalign(void **block, size_t alignment, size_t bytes);
 void *farjit_mmap(void *address, size_t bytes, int rights, int flags, int descriptor, long offset);
 void *farjit_mremap(void *address, size_t old_bytes, size_t bytes, int flags, void *new_address);
+
+/* The same for descriptors; the variadic ones of libc are given all that there can be. */
+int farjit_open(const char *path, int flags, mode_t mode);
+int farjit_openat(int folder, const char *path, int flags, mode_t mode);
+int farjit_dup(int descriptor);
+FILE *farjit_fopen(const char *path, const char *mode);
+FILE *farjit_tmpfile(void);
+DIR *farjit_opendir(const char *path);
 
 /* preload.c */
 /* Loads the `count` libraries that control.names holds. Main thread, before confinement. */

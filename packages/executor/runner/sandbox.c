@@ -10,6 +10,7 @@
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -91,10 +92,13 @@ static bool become(uint32_t user_id)
 	return true;
 }
 
-/* What opens files at its first use, while files can still be opened. */
+/* What opens files at its first use, before any can be opened that are the program's. Where the host is, and what time
+ * it is there, is none of its affair. */
 static void warm_up(void)
 {
+	setenv("TZ", "UTC0", 1);
 	tzset();
+	unsetenv("TZ");
 }
 
 void farjit_die_with_host(void)
@@ -119,6 +123,11 @@ static void check_alone(void)
 		farjit_fault("a preloaded library has started a thread: that must wait until its functions are called");
 }
 
+bool farjit_has_files(void)
+{
+	return farjit_control->confine.file_space_bytes != 0;
+}
+
 /* Answers bits of enum farjit_confinement. */
 static uint32_t give_up_rights(uint32_t user_id)
 {
@@ -133,13 +142,15 @@ static uint32_t give_up_rights(uint32_t user_id)
 	else
 		farjit_note_missing("sealed memory", strerror(errno));
 	confinement |= farjit_enter_namespaces();
+	if (farjit_has_files() && !(confinement & FARJIT_CONFINED_MOUNT_NAMESPACE))
+		farjit_fault("files need a mount namespace, which is not here: %s", farjit_control->confine.missing);
 	drop_capabilities();
 	farjit_die_with_host();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		farjit_fault("PR_SET_NO_NEW_PRIVS: %s", strerror(errno));
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		confinement |= FARJIT_CONFINED_NO_NEW_PRIVS;
-	farjit_control->confine.landlock_abi = farjit_restrict_with_landlock();
+	farjit_control->confine.landlock_abi = farjit_restrict_with_landlock(farjit_has_files());
 	if (farjit_control->confine.landlock_abi != 0)
 		confinement |= FARJIT_CONFINED_LANDLOCK;
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
@@ -160,13 +171,16 @@ uint32_t farjit_confine(void)
 	check_alone();
 	if (confine->sandbox != FARJIT_SANDBOX_OFF)
 		confinement = give_up_rights(confine->user_id);
+	else if (farjit_has_files())
+		farjit_fault("files need a mount namespace, and there is none without a sandbox");
+	farjit_forget_image();
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) != 0)
 		farjit_fault("membarrier: %s", strerror(errno));
 	farjit_set_limits(confinement & counted_alone);
 	confinement |= FARJIT_CONFINED_LIMITS;
 	if (confine->sandbox == FARJIT_SANDBOX_OFF)
 		return confinement;
-	farjit_load_filter();
+	farjit_load_filter(farjit_has_files());
 	confinement |= FARJIT_CONFINED_SECCOMP;
 	bool root_stays = is_root && !(confinement & FARJIT_CONFINED_OWN_USER);
 	if ((confinement & default_features) != default_features)

@@ -26,7 +26,7 @@ static void add(scmp_filter_ctx filter, const struct farjit_system_call *rows, s
 	}
 }
 
-void farjit_load_filter(void)
+void farjit_load_filter(bool has_files)
 {
 	struct farjit_system_call own[FARJIT_OWN_SYSTEM_CALLS];
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -41,24 +41,27 @@ void farjit_load_filter(void)
 	add(filter, farjit_system_calls, farjit_system_call_count);
 	farjit_own_system_calls(getpid(), own);
 	add(filter, own, FARJIT_OWN_SYSTEM_CALLS);
+	if (has_files)
+		add(filter, farjit_file_system_calls, farjit_file_system_call_count);
 	check(seccomp_load(filter), "load");
 	seccomp_release(filter);
 }
 
-static void print(const struct farjit_system_call *rows, size_t count, bool last)
+static void print(const struct farjit_system_call *rows, size_t count, const char *given, bool last)
 {
 	for (size_t i = 0; i < count; i++)
-		printf("  {\"name\": \"%s\", \"condition\": \"%s\", \"error\": \"%s\", \"reason\": \"%s\"}%s\n", rows[i].name,
+		printf("  {\"name\": \"%s\", \"condition\": \"%s\", \"error\": \"%s\", \"reason\": \"%s\", \"given\": \"%s\"}%s\n", rows[i].name,
 		       rows[i].condition ? rows[i].condition : "", rows[i].error ? strerrorname_np(rows[i].error) : "",
-		       rows[i].reason, last && i + 1 == count ? "" : ",");
+		       rows[i].reason, given, last && i + 1 == count ? "" : ",");
 }
 
 void farjit_print_system_calls(void)
 {
 	struct farjit_system_call own[FARJIT_OWN_SYSTEM_CALLS];
 	puts("[");
-	print(farjit_system_calls, farjit_system_call_count, false);
+	print(farjit_system_calls, farjit_system_call_count, "", false);
 	farjit_own_system_calls(getpid(), own);
-	print(own, FARJIT_OWN_SYSTEM_CALLS, true);
+	print(own, FARJIT_OWN_SYSTEM_CALLS, "", false);
+	print(farjit_file_system_calls, farjit_file_system_call_count, "files", true);
 	puts("]");
 }

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x5faeb3e3u
+#define FARJIT_LAYOUT_VERSION 0x635f9da1u
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -62,6 +62,9 @@ enum farjit_fd {
 	FARJIT_FD_SEALED = 4,
 	FARJIT_FD_SHARED = 5,
 	FARJIT_FD_INPUT = 6, /* a program's standard input, until it begins */
+	FARJIT_FD_IMAGE = 7, /* only with `--files`: the files that it is given */
+	/* only with `--files`: a socket over which the host is given the folder of all that is writable */
+	FARJIT_FD_TREE = 8,
 };
 
 /* From runner to host up to 15, from host to runner from 16 on. */
@@ -130,6 +133,7 @@ enum farjit_limit {
 	FARJIT_LIMIT_ADDRESS_SPACE = 1,
 	FARJIT_LIMIT_DATA = 2,
 	FARJIT_LIMIT_THREADS = 3,
+	FARJIT_LIMIT_DESCRIPTORS = 4,
 };
 
 /*
@@ -150,9 +154,32 @@ struct farjit_confine {
 	uint64_t cpu_seconds;
 	uint32_t threads; /* that JIT'd code makes */
 	uint32_t descriptors;
+	uint64_t file_size_bytes; /* of each file that is written */
+	uint64_t file_space_bytes; /* of all that is written, together; 0: there are no files */
+	uint32_t file_count; /* of what is made in writable trees */
 	/* Written by the runner before CONFINED. */
 	uint32_t landlock_abi; /* 0: none */
 	char missing[FARJIT_MISSING_BYTES]; /* features that are not in force, and why; the host may begin */
+};
+
+/* Of what a runner is given. */
+enum farjit_file_kind {
+	FARJIT_FILE_REGULAR = 1, /* behind its path: its content */
+	FARJIT_FILE_DIRECTORY = 2,
+	FARJIT_FILE_LINK = 3, /* symbolic; behind its path: where it leads */
+	FARJIT_FILE_WRITABLE = 4, /* a directory in which all can be written */
+};
+
+/*
+ * An entry of the image of files that a runner is given, which has no others than these. Behind it are `path_bytes`
+ * bytes of its path, which does not begin with a slash, then `size_bytes` of content. Folders come before what is in
+ * them; the first one, without a path, is a link whose content is the folder that the program begins in.
+ */
+struct farjit_file {
+	uint32_t kind; /* an `enum farjit_file_kind` */
+	uint32_t mode; /* rights */
+	uint64_t path_bytes;
+	uint64_t size_bytes;
 };
 
 /*

@@ -12,10 +12,12 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #define NAMED(call) .number = SCMP_SYS(call), .name = #call
 /* A system call that can do no harm whatever its arguments: nothing it takes names more than the process itself has. */
@@ -139,6 +141,74 @@ const struct farjit_system_call farjit_system_calls[] = {
 	{NAMED(clone3), .error = ENOSYS, .reason = "glibc takes this for an older kernel and uses clone"},
 };
 const size_t farjit_system_call_count = sizeof farjit_system_calls / sizeof farjit_system_calls[0];
+
+/* How a file may be opened: not as a mere path, not without a name, and with nothing that a device or a signal is for. */
+#define OPEN_FLAGS                                                                                                     \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | 0100000 |               \
+	 O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Rights, without those of who owns the file. */
+#define RIGHTS_OF_FILE(index) ONLY_LOW(index, S_IFREG | 0777)
+/* No bits of an int but these. */
+#define ONLY_LOW(index, bits) SCMP_CMP(index, SCMP_CMP_MASKED_EQ, 0xffffffffu & ~(uint64_t)(bits), 0)
+#define OPEN_WORDS                                                                                                     \
+	"reading, writing, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK, O_DSYNC, O_SYNC, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC"
+
+/* Names lead to what is in the root that the runner was given, whose rights the kernel knows. None makes anything but files,
+ * folders and symbolic links. */
+const struct farjit_system_call farjit_file_system_calls[] = {
+	WITH1(open, OPEN_WORDS, "fopen, as programs of their own write it", ONLY_LOW(1, OPEN_FLAGS)),
+	WITH1(openat, OPEN_WORDS, "fopen, opendir", ONLY_LOW(2, OPEN_FLAGS)),
+	ALLOW(creat, "the oldest way to make a file"),
+	ALLOW(stat, "what a file is"),
+	ALLOW(lstat, "what a link is"),
+	WITH1(newfstatat, "AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH", "stat of the C library", ONLY_LOW(3, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)),
+	WITH1(statx, "AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_NO_AUTOMOUNT", "the same, newer",
+	      ONLY_LOW(2, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)),
+	ALLOW(access, "whether a file is there"),
+	ALLOW(faccessat, "the same"),
+	WITH1(faccessat2, "AT_EACCESS, AT_SYMLINK_NOFOLLOW", "the same", ONLY_LOW(3, AT_EACCESS | AT_SYMLINK_NOFOLLOW)),
+	ALLOW(readlink, "where a link leads"),
+	ALLOW(readlinkat, "the same, realpath"),
+	ALLOW(getdents64, "readdir"),
+	ALLOW(getcwd, "where it is"),
+	ALLOW(chdir, "to be elsewhere in its root"),
+	ALLOW(fchdir, "the same, in a folder that it has opened there"),
+	ALLOW(mkdir, "folders of its own"),
+	ALLOW(mkdirat, "the same"),
+	ALLOW(rmdir, "the end of a folder"),
+	ALLOW(unlink, "the end of a file"),
+	WITH1(unlinkat, "AT_REMOVEDIR", "remove", ONLY_LOW(2, AT_REMOVEDIR)),
+	ALLOW(rename, "a file that takes another's place"),
+	ALLOW(renameat, "the same"),
+	WITH1(renameat2, "RENAME_NOREPLACE", "the same", ONLY_LOW(4, RENAME_NOREPLACE)),
+	ALLOW(link, "a second name"),
+	WITH1(linkat, "AT_SYMLINK_FOLLOW", "the same", ONLY_LOW(4, AT_SYMLINK_FOLLOW)),
+	ALLOW(symlink, "links, which lead nowhere but to its root"),
+	ALLOW(symlinkat, "the same"),
+	WITH1(chmod, "rights of user, group and others", "rights of its own files", RIGHTS_OF_FILE(1)),
+	WITH1(fchmod, "rights of user, group and others", "the same", RIGHTS_OF_FILE(1)),
+	WITH1(fchmodat, "rights of user, group and others", "the same", RIGHTS_OF_FILE(2)),
+	ALLOW(utimensat, "times of its own files"),
+	ALLOW(utime, "the same, older"),
+	ALLOW(utimes, "the same, older"),
+	ALLOW(umask, "rights that its new files do not have"),
+	ALLOW(truncate, "the size of a file"),
+	ALLOW(ftruncate, "the same"),
+	ALLOW(fsync, "nothing: its files are memory"),
+	ALLOW(fdatasync, "the same"),
+	ALLOW(pread64, "reading at a place"),
+	ALLOW(preadv, "the same"),
+	ALLOW(pwrite64, "writing at a place"),
+	ALLOW(pwritev, "the same"),
+	ALLOW(dup, "another number for a descriptor"),
+	WITH1(dup2, "to be descriptor 0, 1 or 2", "freopen of standard streams", SCMP_CMP(1, SCMP_CMP_LE, 2)),
+	WITH1(dup3, "to be descriptor 0, 1 or 2", "the same", SCMP_CMP(1, SCMP_CMP_LE, 2)),
+	WITH1(fcntl, "F_GETFD", "whether a descriptor is there", IS(1, F_GETFD)),
+	WITH1(fcntl, "F_SETFD", "nothing: no program takes this one's place", IS(1, F_SETFD)),
+	WITH1(fcntl, "F_DUPFD", "another number for a descriptor", IS(1, F_DUPFD)),
+	WITH1(fcntl, "F_DUPFD_CLOEXEC", "the same", IS(1, F_DUPFD_CLOEXEC)),
+};
+const size_t farjit_file_system_call_count = sizeof farjit_file_system_calls / sizeof farjit_file_system_calls[0];
 
 void farjit_own_system_calls(pid_t self, struct farjit_system_call rows[FARJIT_OWN_SYSTEM_CALLS])
 {

@@ -23,6 +23,10 @@ struct farjit_system_call {
 extern const struct farjit_system_call farjit_system_calls[];
 extern const size_t farjit_system_call_count;
 
+/* Rows for a runner that is given files, beside all others. */
+extern const struct farjit_system_call farjit_file_system_calls[];
+extern const size_t farjit_file_system_call_count;
+
 enum { FARJIT_OWN_SYSTEM_CALLS = 4 };
 /* Rows about the process `self`. */
 void farjit_own_system_calls(pid_t self, struct farjit_system_call rows[FARJIT_OWN_SYSTEM_CALLS]);

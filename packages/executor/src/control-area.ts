@@ -31,6 +31,9 @@ import type { Reservation } from './reservation.js';
 const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 /** What the kernel allows by default (fs.nr_open). */
 const MAX_DESCRIPTORS = 1024 * 1024;
+/** Where neither `file-space` nor `memory` is limited. */
+const MAX_FILE_SPACE_BYTES = 2 ** 40;
+const MAX_FILE_COUNT = 2 ** 31;
 
 /** What the runner says of itself before HELLO. */
 export interface RunnerHello {
@@ -147,6 +150,13 @@ export class ControlArea {
     this.#writeWord(at + CONFINE.dataBytes, word(limits.data));
     this.#writeWord(at + CONFINE.cpuSeconds, word(limits.cpu));
     this.#bytes.writeUInt32LE(half(limits.threads), at + CONFINE.threads);
+    const space = limits['file-space'] ?? limits.memory ?? MAX_FILE_SPACE_BYTES;
+    this.#writeWord(at + CONFINE.fileSizeBytes, word(limits['file-size']));
+    this.#writeWord(at + CONFINE.fileSpaceBytes, BigInt(space));
+    this.#bytes.writeUInt32LE(
+      Math.min(limits['file-count'] ?? MAX_FILE_COUNT, MAX_FILE_COUNT),
+      at + CONFINE.fileCount,
+    );
     this.#bytes.write(missing, at + CONFINE.missing, MISSING_BYTES - 1);
     // The kernel knows no infinity for descriptors.
     this.#bytes.writeUInt32LE(Math.min(half(limits.descriptors), MAX_DESCRIPTORS), at + CONFINE.descriptors);

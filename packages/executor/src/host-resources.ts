@@ -3,6 +3,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import type { Abi } from './abi/abi.js';
 import { chooseAbi } from './abi/choose-abi.js';
 import { ExecutorEvents } from './events.js';
+import { ContentStore } from './files/content-store.js';
 import type { EventProbe } from './guard.js';
 import { completeLimits, type Limits } from './limits.js';
 import { MapsReader } from './mappings-meter.js';
@@ -43,6 +44,8 @@ export interface HostResources extends RunnerResources {
   readonly cpuFeatures: string;
   readonly runners: RunnerPool;
   readonly tracing: HostTracing;
+  /** Files that compilers have sent. */
+  readonly contents: ContentStore;
   /** In which its sessions use the host's time. */
   readonly turns: Turns;
 }
@@ -68,6 +71,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     ...resources,
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
+    contents: new ContentStore(),
     turns: new Turns(),
   };
 }

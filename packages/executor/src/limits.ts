@@ -8,7 +8,7 @@ const GIB = 1024 ** 3;
 export const DEFAULT_MAX_SESSIONS = 256;
 
 /** The limits of a session; `null` for none. Units: `LIMIT_UNITS`. */
-export type Limits = Readonly<Record<Exclude<LimitName, 'file-size'>, number | null>>;
+export type Limits = Readonly<Record<LimitName, number | null>>;
 
 /** What a program may use unless the executor is told otherwise. */
 export const DEFAULT_LIMITS: Limits = {
@@ -25,6 +25,11 @@ export const DEFAULT_LIMITS: Limits = {
   threads: 256,
   // The five it has, and room for poll, which takes no more entries than this.
   descriptors: 16,
+  'file-size': 256 * MIB,
+  // At most half of `memory`, whatever that is, so that a program finds its folders full before it is ended.
+  'file-space': 256 * MIB,
+  // Each costs the kernel up to 2 KiB.
+  'file-count': 16 * 1024,
   call: 60 * 60 * 1000,
   output: GIB,
 };
@@ -38,7 +43,11 @@ const UNLIMITED_STACK_BYTES = 64 * MIB;
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const { memory = DEFAULT_LIMITS.memory } = given;
-  const limits = { ...DEFAULT_LIMITS, data: memory, ...given };
+  const space = Math.min(
+    DEFAULT_LIMITS['file-space'] ?? 0,
+    Math.floor((memory ?? Number.MAX_SAFE_INTEGER) / 2),
+  );
+  const limits = { ...DEFAULT_LIMITS, data: memory, 'file-space': space, ...given };
   for (const [name, value] of Object.entries(limits) as [keyof Limits, number | null][]) {
     const least = leastOf(name);
     if (value !== null && value < least)
@@ -66,8 +75,10 @@ export function limitsInForce(limits: Limits): Limit[] {
   const set = (Object.entries(limits) as [keyof Limits, number | null][]).flatMap(([name, value]) =>
     value === null ? [] : [{ name, value }],
   );
-  return [...set, FILE_SIZE];
+  return set.filter(({ name, value }) => value > 0 || name === 'file-size');
 }
 
-/** Nothing is ever written to a file. */
-export const FILE_SIZE: Limit = { name: 'file-size', value: 0 };
+/** Those of a runner that is given no files. */
+export function withoutFiles(limits: Limits): Limits {
+  return { ...limits, 'file-size': 0, 'file-space': 0, 'file-count': 0 };
+}

@@ -21,11 +21,16 @@ import { type CallResult, Calls } from './calls.js';
 import { Commits } from './commits.js';
 import type { ControlArea } from './control-area.js';
 import { ControlWork } from './control-work.js';
+import { FileHandover } from './files/file-handover.js';
+import { writeImage } from './files/file-image.js';
+import type { GivenRoot } from './files/given-root.js';
+import type { WritableTree } from './files/writable-tree.js';
 import { HostCalls } from './host-calls.js';
 import type { HostResources } from './host-resources.js';
 import { HotBits } from './hot-bits.js';
 import { HotCounters } from './hot-counters.js';
 import type { Indirection } from './indirection.js';
+import { withoutFiles } from './limits.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
 import type { SessionMemory } from './memory.js';
 import type { ProcessUse } from './native/libc.js';
@@ -61,6 +66,8 @@ export class LiveRunner {
   readonly generation: number;
   /** Its runner had been started in advance. */
   readonly wasWarm: boolean;
+  /** Where it writes, when it was given files: whoever has the runner closes it. */
+  readonly tree: WritableTree | undefined;
   /** The runner's own libraries that lookups search, as bits: see `libraryBits`. */
   libraries = 0;
   readonly memory: SessionMemory;
@@ -76,9 +83,28 @@ export class LiveRunner {
    * Starts a runner, or takes one that was started in advance.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
-  static async start(generation: number, host: HostResources, events: LiveRunnerEvents): Promise<LiveRunner> {
-    // Where none is warm, starting a process holds the host up.
-    const taken = await events.lane.measure(() => host.runners.take());
+  static async start(
+    generation: number,
+    host: HostResources,
+    events: LiveRunnerEvents,
+    files?: GivenRoot,
+  ): Promise<LiveRunner> {
+    const handover = files && new FileHandover(files, await events.lane.runSlices(writeImage(files)));
+    try {
+      // Where none is warm, starting a process holds the host up.
+      const taken = await events.lane.measure(() => host.runners.take(handover));
+      return await LiveRunner.#use(taken, generation, host, events);
+    } finally {
+      handover?.close();
+    }
+  }
+
+  static async #use(
+    taken: WarmRunner,
+    generation: number,
+    host: HostResources,
+    events: LiveRunnerEvents,
+  ): Promise<LiveRunner> {
     const { process: runner, wasWaiting } = taken;
     let started: LiveRunner | undefined;
     const live = (handle: (self: LiveRunner) => void) => {
@@ -113,6 +139,7 @@ export class LiveRunner {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });
       await runner.ended;
       runner.guard.attempt('runner.end', () => taken.release());
+      taken.tree?.close();
       if (wasWaiting) return LiveRunner.start(generation, host, events);
       throw error;
     }
@@ -120,14 +147,16 @@ export class LiveRunner {
 
   private constructor(
     generation: number,
-    { process: runner, control, memory, indirection, reservation, wasWaiting }: WarmRunner,
+    { process: runner, control, memory, indirection, reservation, wasWaiting, tree }: WarmRunner,
     host: HostResources,
     events: LiveRunnerEvents,
   ) {
     this.wasWarm = wasWaiting;
+    this.tree = tree;
+    const limits = tree ? host.limits : withoutFiles(host.limits);
     this.#host = host;
     this.#events = events;
-    this.#reached = new ReachedLimits(host.limits);
+    this.#reached = new ReachedLimits(limits);
     this.generation = generation;
     this.memory = memory;
     this.indirection = indirection;
@@ -269,7 +298,10 @@ export class LiveRunner {
       countFunction: this.#parts.runner.hello.countFunction,
       callHostFunction: this.#parts.runner.hello.callHost,
       threadLocals: { ...this.memory.threadTemplate, offset: this.#parts.runner.hello.threadOffset },
-      confinement: describeConfinement(this.#parts.runner.confinement, this.#host),
+      confinement: describeConfinement(this.#parts.runner.confinement, {
+        sandbox: this.#host.sandbox,
+        limits: this.tree ? this.#host.limits : withoutFiles(this.#host.limits),
+      }),
     };
   }
 

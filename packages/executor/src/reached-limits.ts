@@ -6,6 +6,7 @@ const NAMES: Readonly<Record<number, keyof Limits>> = {
   [ReachedLimit.addressSpace]: 'address-space',
   [ReachedLimit.data]: 'data',
   [ReachedLimit.threads]: 'threads',
+  [ReachedLimit.descriptors]: 'descriptors',
 };
 
 /** Limits that a runner says it has reached: once each, and only those that it has. */

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { RunnerEnd, TrapReport } from '@farjit/protocol';
 import { toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { EndSnapshot } from './control-area.js';
-import { FILE_SIZE, type Limits } from './limits.js';
+import type { Limits } from './limits.js';
 import { EndKind } from './native/shared-layout.js';
 
 /** How the operating system says the process ended: one of the two is set. */
@@ -32,7 +32,8 @@ export function describeEnd(
   // The kernel's signals for limits.
   if (exit.signal === 'SIGXCPU' && limits.cpu !== null)
     return { kind: 'limit', limit: { name: 'cpu', value: limits.cpu } };
-  if (exit.signal === 'SIGXFSZ') return { kind: 'limit', limit: FILE_SIZE };
+  if (exit.signal === 'SIGXFSZ' && limits['file-size'] !== null)
+    return { kind: 'limit', limit: { name: 'file-size', value: limits['file-size'] } };
   if (exit.signal !== null) return { kind: 'signal', signal: exit.signal };
   return { kind: 'exit', status: exit.code ?? 0 };
 }

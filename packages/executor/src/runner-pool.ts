@@ -2,9 +2,11 @@ import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import type { Abi } from './abi/abi.js';
 import { ControlArea } from './control-area.js';
 import type { ExecutorEvents } from './events.js';
+import type { FileHandover } from './files/file-handover.js';
+import { WritableTree } from './files/writable-tree.js';
 import type { EventProbe } from './guard.js';
 import { Indirection } from './indirection.js';
-import { type Limits, stackBytes } from './limits.js';
+import { type Limits, stackBytes, withoutFiles } from './limits.js';
 import type { MapsReader } from './mappings-meter.js';
 import { SessionMemory } from './memory.js';
 import type { Reservation, ReservationPool } from './reservation.js';
@@ -29,6 +31,8 @@ export interface WarmRunner {
   readonly release: () => void;
   /** It was started in advance: it may have ended and nobody knows yet. */
   readonly wasWaiting: boolean;
+  /** With files: where it writes, until whoever has the runner closes it. */
+  readonly tree?: WritableTree | undefined;
 }
 
 /** What starting a runner takes from its host. */
@@ -84,10 +88,12 @@ export class RunnerPool {
   }
 
   /**
-   * A runner, warm if there is one.
+   * A runner, warm if there is one and it is given no files.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
    */
-  async take(): Promise<WarmRunner> {
+  async take(files?: FileHandover): Promise<WarmRunner> {
+    // It is made for them.
+    if (files) return startRunner(this.#resources, false, files);
     if (this.#size > 0) this.#fillLater();
     this.#forgetEnded();
     for (const runner of this.#warm) {
@@ -138,9 +144,12 @@ export class RunnerPool {
 }
 
 async function startRunner(
-  { runnerPath, abi, sandbox, limits, preload, reservations, users, maps, events, probe }: RunnerResources,
+  resources: RunnerResources,
   wasWaiting: boolean,
+  files?: FileHandover,
 ): Promise<WarmRunner> {
+  const { runnerPath, abi, sandbox, preload, reservations, users, maps, events, probe } = resources;
+  const limits = files ? resources.limits : withoutFiles(resources.limits);
   const reservation = takeReservation(reservations);
   const userId = users.take();
   let isReleased = false;
@@ -161,15 +170,28 @@ async function startRunner(
       maps,
       preload,
       confine: { sandbox, userId, limits, missing: users.missing },
+      files,
       onFault: (place, error) => events.emit({ type: 'internal-fault', place, error }),
       probe,
     });
     const { base, resolver } = process.hello;
     const memory = new SessionMemory(reservation, base);
     const indirection = new Indirection(memory, resolver, abi);
-    return { process, control, memory, indirection, reservation, release, wasWaiting };
+    const tree = files && takeTree(files, process);
+    return { process, control, memory, indirection, reservation, release, wasWaiting, tree };
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+function takeTree(files: FileHandover, process: RunnerProcess): WritableTree {
+  try {
+    const tree = new WritableTree(files.takeTree(), files.root.writable, files.root.sizeBytes);
+    process.countMemory(() => tree.usedBytes);
+    return tree;
+  } catch (error) {
+    process.kill({ kind: 'fault', message: 'it has not handed over its writable files' });
     throw error;
   }
 }

@@ -77,7 +77,7 @@ export class RunnerProcess {
    * @throws {RunnerStartError} and then no process and no descriptor is left.
    */
   static async start(options: RunnerStartOptions): Promise<RunnerProcess> {
-    const { runnerPath } = options;
+    const { runnerPath, files } = options;
     const { sealedFd, sharedFd } = options.reservation.descriptors;
     const early: Uint8Array[] = [];
     let pipes: RunnerPipes | undefined;
@@ -106,12 +106,14 @@ export class RunnerProcess {
         });
         doorbell = new DoorbellEnds();
         const { stdout, stderr, input } = pipes.runnerFds;
-        const descriptors = [undefined, stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input];
+        const own = [undefined, stdout, stderr, doorbell.runnerFd, sealedFd, sharedFd, input];
+        const descriptors = [...own, ...(files?.runnerFds ?? [])];
         runner = new RunnerProcess(doorbell, guard, options, pipes, descriptors);
       } finally {
         // While the host has them open nothing ends.
         pipes?.closeRunnerEnds();
         doorbell?.closeRunnerEnd();
+        files?.closeRunnerEnds();
       }
       await runner.#sayHello(options);
       if (options.preload.length > 0) await runner.#preload(options.preload);
@@ -140,6 +142,7 @@ export class RunnerProcess {
       this.#resolveEnded = resolve;
     });
     this.#child = new RunnerChild(options.runnerPath, {
+      arguments: options.files ? ['--files'] : [],
       guard,
       descriptors,
       onExit: () => this.#partEnded(),
@@ -232,6 +235,11 @@ export class RunnerProcess {
   /** All memory of the process, while it is there. */
   get memory(): RunnerMemory | undefined {
     return this.#watch?.memory;
+  }
+
+  /** Counts what others hold for it, too. */
+  countMemory(usedBytes: () => number): void {
+    this.#watch?.countMemory(usedBytes);
   }
 
   /** As many whole lines of `/proc/<pid>/maps` as may be told; empty when it is gone. */

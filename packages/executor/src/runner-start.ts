@@ -3,6 +3,7 @@ import { FarJITError } from '@farjit/protocol/errors';
 import { type ExecutorAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Abi } from './abi/abi.js';
 import type { ConfineAnswer, ConfineRequest, ControlArea, RunnerHello } from './control-area.js';
+import type { FileHandover } from './files/file-handover.js';
 import type { EventProbe, FaultPlace } from './guard.js';
 import type { MapsReader } from './mappings-meter.js';
 import type { Reservation } from './reservation.js';
@@ -69,6 +70,8 @@ export interface RunnerStartOptions {
   /** Libraries to load before it is confined. */
   readonly preload: readonly string[];
   readonly confine: ConfineRequest;
+  /** When it is given files; stays the caller's. */
+  readonly files?: FileHandover | undefined;
   /** Told of a bug of ours that ends this runner. */
   readonly onFault?: ((place: FaultPlace, error: unknown) => void) | undefined;
   readonly probe?: EventProbe | undefined;

@@ -63,7 +63,9 @@ export class RunnerWatch {
   readonly #memory: WatchedMemory;
   /** When it was last seen to have run, or its memory to have been used by the host. */
   #status: ProcessStatus | undefined;
+  #otherBytes: () => number = () => 0;
   #allocatedBytes = 0;
+  #heldBytes = 0;
   #accessCount = -1;
   #timer: NodeJS.Timeout | undefined;
 
@@ -83,6 +85,11 @@ export class RunnerWatch {
       throw error;
     }
     this.#mappings = mappings;
+  }
+
+  /** @param usedBytes what it has elsewhere: files. */
+  countMemory(usedBytes: () => number): void {
+    this.#otherBytes = usedBytes;
   }
 
   /** Looks from now on, until `close`. */
@@ -141,7 +148,10 @@ export class RunnerWatch {
   /** @returns whether it has run, or the host has used its memory, since the last time. */
   #refresh(): boolean {
     const { accessCount } = this.#memory;
-    const hasRun = this.#files.refresh();
+    const heldBytes = this.#otherBytes();
+    // The kernel's figures of a process do not show that it has just written into a file.
+    const hasRun = this.#files.refresh() || heldBytes !== this.#heldBytes;
+    this.#heldBytes = heldBytes;
     if (!hasRun && accessCount === this.#accessCount) return false;
     this.#accessCount = accessCount;
     this.#status = this.#files.isGone ? undefined : this.#files.status();
@@ -160,7 +170,7 @@ export class RunnerWatch {
     const threadBytes = threadCount * KERNEL_BYTES_PER_THREAD;
     const kernelBytes = KERNEL_BYTES_PER_RUNNER + threadBytes + pageTableBytes + this.#mappings.kernelBytes;
     return {
-      memoryBytes: anonymousBytes + swappedBytes + sessionBytes + kernelBytes,
+      memoryBytes: anonymousBytes + swappedBytes + sessionBytes + this.#heldBytes + kernelBytes,
       threads: threadCount,
       cpuSeconds: this.#files.cpuSeconds,
     };

@@ -4,6 +4,7 @@ import {
   hostFunctions,
   indirection,
   memory,
+  files as messages,
   type ParamsOf,
   type RequestContext,
   type RequestType,
@@ -13,9 +14,11 @@ import {
   symbols,
 } from '@farjit/protocol';
 import { RequestError } from '@farjit/protocol/errors';
+import type { SessionFiles } from './files/session-files.js';
 import type { LiveRunner } from './live-runner.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SessionRunners } from './session-runners.js';
+import type { Lane } from './turns.js';
 
 export type SessionState = 'new' | 'opening' | 'open' | 'closed';
 
@@ -24,6 +27,8 @@ export interface RequestedSession {
   readonly connection: Connection;
   readonly runners: SessionRunners;
   readonly calls: SessionCalls;
+  readonly files: SessionFiles;
+  readonly lane: Lane;
   state(): SessionState;
   open(params: ParamsOf<typeof session.openSession>): Promise<ResultOf<typeof session.openSession>>;
   /** Resolves when the runner is gone. */
@@ -36,7 +41,14 @@ type Handler<Given extends unknown[], M extends RequestType> = (
 ) => Answer<ResultOf<M>> | Promise<Answer<ResultOf<M>>>;
 
 /** Registers what is done on each request of a compiler. */
-export function handleRequests({ connection, runners, calls, ...asked }: RequestedSession): void {
+export function handleRequests({
+  connection,
+  runners,
+  calls,
+  files,
+  lane,
+  ...asked
+}: RequestedSession): void {
   /** A message that needs an open session. */
   function handleOpen<M extends RequestType>(type: M, handler: Handler<[], M>): void {
     connection.handle(type, (params, context) => {
@@ -60,6 +72,18 @@ export function handleRequests({ connection, runners, calls, ...asked }: Request
     await asked.terminate();
     return {};
   });
+
+  handleOpen(messages.offerFiles, (offer) => files.offer(offer));
+  handleOpen(messages.sendFile, (slice) => {
+    files.receive(slice);
+    return {};
+  });
+  handleOpen(messages.listFiles, async ({ from }) => {
+    await lane.runSlices(files.look(from));
+    return files.listed(from);
+  });
+  handleOpen(messages.readFile, (wanted) => files.read(wanted));
+  connection.onNotification(messages.releaseFiles, () => files.release());
 
   handleLive(symbols.lookupSymbols, async (runner, { names }) => ({
     addresses: await runner.lookup(names),

@@ -16,6 +16,8 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type Account, UNUSED } from './accounts.js';
 import { mayCarryCommit } from './commits.js';
 import type { CallbackOutcome, HostCallOutcome, SessionName } from './events.js';
+import type { GivenRoot } from './files/given-root.js';
+import type { SessionFiles } from './files/session-files.js';
 import type { Guard } from './guard.js';
 import type { HostCallAnswer, HostCallParams } from './host-calls.js';
 import type { HostResources } from './host-resources.js';
@@ -31,7 +33,7 @@ import type { Lane } from './turns.js';
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
 /** What a compiler asks of a runner. */
-type Wanted = ParamsOf<typeof messages.startRunner>;
+type Wanted = Omit<ParamsOf<typeof messages.startRunner>, 'files'>;
 
 /** What a session's runners need of it. */
 export interface SessionRunnersContext {
@@ -40,6 +42,7 @@ export interface SessionRunnersContext {
   readonly host: HostResources;
   readonly account: Account | undefined;
   readonly connection: Connection;
+  readonly files: SessionFiles;
   /** Of the session. */
   readonly guard: Guard;
   /** In which the compiler's messages and the runners' bells have their turns. */
@@ -108,11 +111,12 @@ export class SessionRunners {
   }
 
   /** @throws as `first`, and then the runner is as it was. */
-  async replace(wanted: Wanted): Promise<RunnerStarted> {
+  async replace({ files, ...wanted }: ParamsOf<typeof messages.startRunner>): Promise<RunnerStarted> {
     const libraries = libraryBits(wanted.libraries);
+    const root = files && this.#context.files.rootOf(files);
     if (!this.#starting)
       await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
-    return equip(await this.#start(), wanted.stubCount, libraries);
+    return equip(await this.#start(root), wanted.stubCount, libraries);
   }
 
   /** Resolves when the runner is gone. */
@@ -148,13 +152,13 @@ export class SessionRunners {
     return { maps: (await this.#runner?.readMaps()) ?? '' };
   }
 
-  async #start(): Promise<LiveRunner> {
+  async #start(files?: GivenRoot): Promise<LiveRunner> {
     if (this.current || this.#starting)
       throw new RequestError(
         'METHOD_NOT_ALLOWED',
         `startRunner: the runner of generation ${this.#generationCount} ${this.#starting ? 'is starting' : 'lives'}`,
       );
-    const start = this.#startNext();
+    const start = this.#startNext(files);
     this.#starting = start.catch(() => {
       // Told to who has asked for it.
     });
@@ -165,11 +169,11 @@ export class SessionRunners {
     }
   }
 
-  async #startNext(): Promise<LiveRunner> {
+  async #startNext(files: GivenRoot | undefined): Promise<LiveRunner> {
     const { session, host, account } = this.#context;
     try {
       const number = this.#generationCount + 1;
-      const runner = await LiveRunner.start(number, host, this.#runnerEvents());
+      const runner = await LiveRunner.start(number, host, this.#runnerEvents(), files);
       this.#generationCount = runner.generation;
       this.#runner = runner;
       account?.report(runner, UNUSED, false);
@@ -284,6 +288,8 @@ export class SessionRunners {
       this.#past.commitsApplied += gone.commitsApplied;
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;
+      // Counted with its runner until now.
+      if (gone.tree) this.#context.files.leave(gone.tree);
     }
     // What the compiler was asked for is of no use any more, and it may never answer.
     connection.abandonRequests(number);

@@ -21,6 +21,7 @@ import { RequestError } from '@farjit/protocol/errors';
 import type { Abi } from './abi/abi.js';
 import type { Account } from './accounts.js';
 import type { ExecutorEvent } from './events.js';
+import { SessionFiles } from './files/session-files.js';
 import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
@@ -71,6 +72,7 @@ export class Session {
   #resolveFailed!: (reason: string) => void;
   readonly #runners: SessionRunners;
   readonly #calls: SessionCalls;
+  readonly #files: SessionFiles;
   /** Undefined before it is open. */
   #openedAtMs: number | undefined;
 
@@ -124,11 +126,20 @@ export class Session {
       events: options.host.events,
       close: (reason) => this.close(reason),
     });
+    const { kind, name } = options.account?.identity ?? LOCAL_IDENTITY;
+    this.#files = new SessionFiles({
+      owner: `${kind} ${name}`,
+      store: options.host.contents,
+      account: options.account,
+      limits: options.host.limits,
+      close: (reason) => this.connection.close(1008, reason),
+    });
     this.#runners = new SessionRunners({
       session: this,
       host: options.host,
       account: options.account,
       connection: this.connection,
+      files: this.#files,
       guard,
       lane,
       isOpen: () => this.#state === 'open',
@@ -138,6 +149,8 @@ export class Session {
       connection: this.connection,
       runners: this.#runners,
       calls: this.#calls,
+      files: this.#files,
+      lane,
       state: () => this.#state,
       open: (params) => this.#open(params),
       terminate: () => this.#end(),
@@ -255,6 +268,7 @@ export class Session {
   /** Never rejects: whoever waits for the end gives back what the session has had. */
   async #connectionEnded(reason: string): Promise<void> {
     await this.#end().catch((error: unknown) => this.#guard.fault('session.end', error));
+    this.#guard.attempt('session.end', () => this.#files.close());
     if (this.#openedAtMs === undefined) return;
     const openedMs = monotonicMs() - this.#openedAtMs;
     this.#emit({ type: 'session-closed', session: this, reason, openedMs });

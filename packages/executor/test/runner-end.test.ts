@@ -40,9 +40,13 @@ test('the signals of limits are limits, where they are set', (t) => {
     kind: 'signal',
     signal: 'SIGXCPU',
   });
-  t.deepEqual(describeEnd(NOTHING, killed('SIGXFSZ'), LIMITS, REGISTER_NAMES), {
+  t.deepEqual(describeEnd(NOTHING, killed('SIGXFSZ'), { ...LIMITS, 'file-size': 9 }, REGISTER_NAMES), {
     kind: 'limit',
-    limit: { name: 'file-size', value: 0 },
+    limit: { name: 'file-size', value: 9 },
+  });
+  t.deepEqual(describeEnd(NOTHING, killed('SIGXFSZ'), { ...LIMITS, 'file-size': null }, REGISTER_NAMES), {
+    kind: 'signal',
+    signal: 'SIGXFSZ',
   });
 });
 

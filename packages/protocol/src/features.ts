@@ -16,6 +16,8 @@ export const FEATURES = {
   programs: 'whole programs, by `runProgram`, which read what `programInput` brings',
   'host-functions': "functions of the compiler's own, which code calls: `giveHostFunctions` and `callHost`",
   'run-reports': 'what the run of a program has used, by `programUsed`',
+  files:
+    'files that a runner is given and leaves: `offerFiles`, `sendFile`, `files` of `startRunner`, `listFiles` and `readFile`',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

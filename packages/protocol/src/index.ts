@@ -30,6 +30,8 @@ export { DEFAULT_HEARTBEAT_MS, type Heartbeat } from './heartbeat.js';
 export { isOfKind, wrongWords } from './host-words.js';
 export { joinWebSocket } from './joined-websocket.js';
 export type { MessageType, ParamsOf, RequestType, ResultOf } from './messages/declare.js';
+export type { FileContent, FileRoot, GivenFile } from './messages/files.js';
+export * as files from './messages/files.js';
 export type { HostFunctionDescription, HostKind } from './messages/host-functions.js';
 export * as hostFunctions from './messages/host-functions.js';
 export { MESSAGES } from './messages/index.js';

@@ -17,8 +17,12 @@ export const LIMIT_UNITS = {
   threads: 'count',
   /** Open descriptors of the runner. */
   descriptors: 'count',
-  /** Size of a file that is written: always 0. */
+  /** Size of each file that a program writes; 0 for one that is given no files. */
   'file-size': 'bytes',
+  /** All that a program writes into files, together. */
+  'file-space': 'bytes',
+  /** Files, folders and links that a program makes. */
+  'file-count': 'count',
   /** Wall-clock time of one call. */
   call: 'milliseconds',
   /** Output while one call runs. */
@@ -30,8 +34,8 @@ export const LIMIT_UNITS = {
 export type LimitName = keyof typeof LIMIT_UNITS;
 export const LIMIT_NAMES = Object.keys(LIMIT_UNITS) as [LimitName, ...LimitName[]];
 
-/** Limits that have an option: file size and core files are 0 for all. */
-export const SETTABLE_LIMITS = LIMIT_NAMES.filter((name) => name !== 'file-size');
+/** Limits that have an option: all of them. */
+export const SETTABLE_LIMITS: readonly LimitName[] = LIMIT_NAMES;
 
 const MIB = 1024 ** 2;
 
@@ -42,6 +46,7 @@ const LEAST: Readonly<Partial<Record<LimitName, number>>> = {
   data: 16 * MIB,
   stack: 64 * 1024,
   descriptors: 4,
+  'file-space': 4096,
 };
 
 /** The smallest value of a limit with which a runner can work. */

@@ -25,7 +25,7 @@ for (const text of [
   'memory=5M=5',
   'memory=999999999999999T',
   'cpu=5M',
-  'file-size=1',
+  'file-count=5M',
   'nonsense=1',
   '__proto__=1',
 ])

@@ -42,6 +42,9 @@ export const PROGRAM_OPTION_SCHEMAS: { readonly [Name in keyof ProgramOptions]-?
   stdin: is(isSource, 'a text, bytes, or what can be iterated over and gives them'),
   lineBuffered: flag,
   eager: flag,
+  files: is(isFiles, 'a Map, or an object, with absolute paths for keys'),
+  workingDirectory: text,
+  collect: listOf(text, 'an array of patterns of paths'),
 };
 
 /** @throws {ArgumentError} for what are no options of a call. */
@@ -54,6 +57,29 @@ const argumentList = is<unknown[]>(Array.isArray, 'an array of arguments');
 /** @throws {ArgumentError} for what is no list of arguments. Whether they fit the function is seen later. */
 export function checkArgumentList(args: readonly unknown[]): void {
   checkArgument(argumentList, args, 'args');
+}
+
+function isFiles(value: unknown): boolean {
+  const given =
+    value instanceof Map
+      ? [...value]
+      : typeof value === 'object' && value && !Array.isArray(value)
+        ? Object.entries(value)
+        : undefined;
+  return given?.every(([path, file]) => typeof path === 'string' && isFile(file)) === true;
+}
+
+function isFile(value: unknown): boolean {
+  if (isSource(value) || value instanceof Blob) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { file, directory, writable } = value as Record<string, unknown>;
+  const isText = (path: unknown) => typeof path === 'string' && !path.includes('\0');
+  if (file !== undefined) return isText(file) && directory === undefined && writable === undefined;
+  return (
+    (directory !== undefined || writable !== undefined) &&
+    (directory === undefined || isText(directory)) &&
+    (writable === undefined || typeof writable === 'boolean')
+  );
 }
 
 function isSource(value: unknown): boolean {

@@ -17,6 +17,8 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
+import { FilesOfProgram } from './files-of-program.js';
+import type { ProgramFiles } from './program-files.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
 import { outcomeOf, RunMeter, type RunReport } from './run-report.js';
@@ -42,6 +44,15 @@ export interface ProgramOptions extends CallOptions {
    * call. What a linker would have refused then fails before anything has run.
    */
   readonly eager?: boolean | undefined;
+  /**
+   * Files that it sees, by its absolute paths, and nothing else of any machine's. It runs in a fresh runner then, where data has its
+   * initial values. What is given is read-only, but in folders that are given as writable, and `/tmp`, which are its own.
+   */
+  readonly files?: ProgramFiles | undefined;
+  /** Where it begins, of its folders: `/` unless given. */
+  readonly workingDirectory?: string | undefined;
+  /** Which of the files that it leaves in writable folders its result has: paths, with `*`, `**` and `?`. None unless given. */
+  readonly collect?: readonly string[] | undefined;
 }
 
 /** How a program has ended. */
@@ -53,6 +64,10 @@ export interface ProgramResult {
   /** Where and why, when it was a trap. */
   readonly trap?: ExecutionTrapError;
   readonly report: RunReport;
+  /** What it has left at the paths that were to be collected. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** What else is at such paths, and is not in `files`, with why. */
+  readonly uncollected?: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /** Told of a run as it goes on. */
@@ -68,7 +83,7 @@ export interface ProgramsContext {
   readonly calls: SessionCalls;
   readonly runners: RunnerSupervisor;
   readonly events: EventStream;
-  executor(): Pick<ExecutorProcessControl, 'has' | 'server'>;
+  executor(): ExecutorProcessControl;
   resolve(
     ref: SymbolRef,
     runner: RunnerContext,
@@ -195,7 +210,7 @@ export class Programs {
 
   async #runNow(
     ref: SymbolRef,
-    { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...options }: ProgramOptions,
+    { argv = [ref.name], env = {}, stdin, lineBuffered = false, ...given }: ProgramOptions,
     leadProgram: LeadProgram = async () => undefined,
     reported: RunProgress['reported'] = () => {},
   ): Promise<ProgramResult> {
@@ -205,6 +220,8 @@ export class Programs {
       throw new FeatureError(
         `${name} is not run: the executor (${executor().server}) is of a release without programs`,
       );
+    const { files, workingDirectory, collect, ...options } = given;
+    const filesOf = files && new FilesOfProgram(name, this.#context, { files, workingDirectory, collect });
     const memory = layOutProgram(argv, env);
     const input = new ProgramInput();
     const ending = new Ending(options.signal);
@@ -233,24 +250,27 @@ export class Programs {
     };
     this.#isRunning = true;
     try {
+      const deadlineMs = await filesOf?.give({ deadlineMs: options.deadlineMs, signal: ending.signal });
       const { end } = await calls.run({
         name,
         prepare,
         send: this.#sendWith(stdin, input, ending, meter),
-        options: { ...options, signal: ending.signal },
+        options: { ...options, ...(filesOf && { deadlineMs }), signal: ending.signal },
+        nextRunner: filesOf && (() => filesOf.runner()),
       });
       const result = this.#resultOf(end, used?.runner);
       const { exitCode, signal } = result;
       const report = meter.report(signal === undefined ? { exitCode } : { exitCode, signal });
       if (!report) throw new ProtocolError(`${name} has ended without having been sent`);
       reported(report);
-      return { ...result, report };
+      return { ...result, ...(await filesOf?.collected()), report };
     } catch (error) {
       const report = meter.report(outcomeOf(error));
       if (report) reported(report);
       throw ending.inputFailure ? new ProgramInputError(name, ending.inputFailure.cause) : error;
     } finally {
       this.#isRunning = false;
+      filesOf?.release();
       ending.forget();
       input.stop();
       if (used && !used.runner.lost)

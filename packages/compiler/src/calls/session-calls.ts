@@ -113,6 +113,8 @@ export interface CallRequest<Prepared, Result> {
   readonly prepare: (runner: RunnerContext) => Promise<Prepared>;
   readonly send: SendCall<Prepared, Result>;
   readonly options: CallOptions;
+  /** The runner for it; that for all new work unless given. */
+  readonly nextRunner?: (() => Promise<RunnerContext>) | undefined;
 }
 
 /** What calls go through on their way. */
@@ -130,9 +132,15 @@ export interface SessionCallsContext {
 export class SessionCalls {
   readonly #context: SessionCallsContext;
   readonly #limit = new CallLimit(MAX_CALLS_IN_FLIGHT);
+  #count = 0;
 
   constructor(context: SessionCallsContext) {
     this.#context = context;
+  }
+
+  /** Calls that are under way. */
+  get count(): number {
+    return this.#count;
   }
 
   /**
@@ -166,19 +174,21 @@ export class SessionCalls {
   async #whenItsTurn<Prepared, Result extends CallAnswer>(
     request: CallRequest<Prepared, Result>,
   ): Promise<Result> {
-    const { name, options } = request;
+    const { name, options, nextRunner = () => this.#context.nextRunner() } = request;
     throwIfAborted(options.signal, notCalled(name));
     await this.#limit.enter(options.signal, notCalled(name));
+    this.#count++;
     try {
       return await this.#context.runners.inSome(
         name,
-        () => untilAborted(options.signal, notCalled(name), () => this.#context.nextRunner()),
+        () => untilAborted(options.signal, notCalled(name), nextRunner),
         (runner) => {
           this.#context.runners.checkLast();
           return this.#runIn(runner, request);
         },
       );
     } finally {
+      this.#count--;
       this.#limit.leave();
     }
   }

@@ -53,6 +53,14 @@ export function mainOptions(): Option[] {
       'put it in the environment of a program with a main, with the value it has here unless one is given; repeatable',
     ).argParser(addVariable),
     new Option('--entry <name>', 'begin with this function of theirs (default: main)'),
+    new Option(
+      '--file <host:guest>',
+      'let a program with a main read this file, at the absolute path GUEST; repeatable',
+    ).argParser(addGiven),
+    new Option(
+      '--dir <host:guest[:rw]>',
+      'let it read this folder, or with :rw write to a copy of it; repeatable',
+    ).argParser(addGiven),
     new Option('--eager', 'compile and link all functions of a program with a main before it begins'),
   );
 }
@@ -283,6 +291,13 @@ function addLimit(text: string, before: Record<string, number | null> = {}): Rec
     if (error instanceof LimitSyntaxError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+/** The last colon in front of a slash parts them: a host's path may have others. */
+function addGiven(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^.+:\/.*$/s.test(text))
+    throw new InvalidArgumentError('It must be HOST:GUEST, and GUEST an absolute path.');
+  return [...before, text];
 }
 
 function addVariable(text: string, before: Record<string, string> = {}): Record<string, string> {

@@ -5,7 +5,7 @@ import type { Command, Option } from 'commander';
 /** What shells are told when files can follow, as `cobra`'s and tab's scripts read it: nothing is suggested or ruled out. */
 const FILES_CAN_FOLLOW = ':0\n';
 /** Values that are files or directories, by what stands for them in the help. */
-const FILE_VALUES = new Set(['file', 'dir', 'data', 'clang', 'library']);
+const FILE_VALUES = new Set(['file', 'dir', 'data', 'clang', 'library', 'host']);
 /** Commands that take files. */
 const FILE_COMMANDS = new Set(['run', 'map']);
 

@@ -6,6 +6,7 @@ import type { RunningProgram } from '../jit/running-program.js';
 import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { errorReport } from './describe-error.js';
+import { givenFiles } from './given-files.js';
 import { unsharedVariables } from './library-variables.js';
 import { addLinkedFiles, readLinkedFiles } from './linked-files.js';
 import { openJIT } from './open-jit.js';
@@ -107,7 +108,7 @@ function executorOf({ executors = [] }: ProgramCommandOptions) {
 async function runMain(
   jit: JIT,
   inputs: readonly ReadFile[],
-  { entry = 'main', args, env = {}, eager, deadline: deadlineMs }: ProgramCommandOptions,
+  { entry = 'main', args, env = {}, file, dir, eager, deadline: deadlineMs }: ProgramCommandOptions,
   streams: CommandStreams,
   signal: AbortSignal,
   onRunning: (running: RunningProgram) => void,
@@ -121,7 +122,9 @@ async function runMain(
   const argv = [basename(first?.path ?? entry), ...args];
   const { stdin, stdout } = process;
   const lineBuffered = stdout.isTTY;
-  const running = jit.runProgram({ entry, argv, env, stdin, lineBuffered, eager, deadlineMs, signal });
+  const files = givenFiles(file, dir);
+  const options = { entry, argv, env, stdin, lineBuffered, files, eager, deadlineMs, signal };
+  const running = jit.runProgram(options);
   onRunning(running);
   const result = await running;
   if (result.trap) await streams.report(errorReport(result.trap));

@@ -6,6 +6,9 @@ export interface ProgramOptions extends LinkOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The function that it begins with. */
   readonly entry?: string;
+  /** Files and folders that it sees: `HOST:GUEST`, and `HOST:GUEST:rw`. */
+  readonly file?: readonly string[];
+  readonly dir?: readonly string[];
   /** All of it is linked before it begins. */
   readonly eager?: boolean;
   /** Standard error ends with what its run has taken. */

@@ -59,7 +59,7 @@ export function refuseUnusedForFiles(
     for (const name of ['cc', 'cflags']) refuse(name, 'is for C and C++, and no file is');
   if (linked.length === 0) refuse('library', FOR_MAIN);
   if (hasKaleidoscope) {
-    for (const name of ['env', 'entry', 'eager', 'report']) refuse(name, FOR_MAIN);
+    for (const name of ['env', 'entry', 'file', 'dir', 'eager', 'report']) refuse(name, FOR_MAIN);
     return;
   }
   for (const name of ['speculateOrder', 'recordCalls', 'baseline', 'print'])

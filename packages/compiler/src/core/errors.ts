@@ -122,10 +122,14 @@ export class QuotaExceededError extends FarJITError {
 export class DeadlineExceededError extends FarJITError {
   readonly deadlineMs: number;
 
-  /** @param options.cause given when it was not called: what the executor said. */
-  constructor(name: string, deadlineMs: number, options?: ErrorOptions) {
+  /**
+   * @param options.cause given when it was not called: what the executor said.
+   * @param options.why what it was not called for, in words; other calls unless given.
+   */
+  constructor(name: string, deadlineMs: number, options?: ErrorOptions & { readonly why?: string }) {
+    const { why = 'the executor was busy with other calls' } = options ?? {};
     const became = options?.cause
-      ? `was not called within ${deadlineMs} ms: the executor was busy with other calls`
+      ? `was not called within ${deadlineMs} ms: ${why}`
       : `did not return within ${deadlineMs} ms; its runner was ended`;
     super('DEADLINE_EXCEEDED', `${name} ${became}`, options);
     this.deadlineMs = deadlineMs;
@@ -233,6 +237,16 @@ export class ThreadLocalSymbolError extends FarJITError {
       'THREAD_LOCAL_SYMBOL',
       `${name} is thread-local: it has no address for all threads; call a function that answers what its thread has`,
     );
+  }
+}
+
+/**
+ * A program was not run: it cannot be given these files, or not here, or not now.
+ * @remarks The message says which, and why: a path, a limit of the executor's, or calls that run in its session.
+ */
+export class FilesError extends FarJITError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FILES_REFUSED', message, options);
   }
 }
 

@@ -3,6 +3,8 @@ import {
   type Commit,
   type Connection,
   type Feature,
+  type FileRoot,
+  files,
   type HostFunctionDescription,
   hostFunctions,
   indirection,
@@ -22,9 +24,11 @@ import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/erro
 import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import type { AnswerDeadline } from './answer-deadline.js';
+import { type LeftFile, listLeftFiles, readLeftFile } from './collect-files.js';
 import { checkRunner, checkSize, checkStubs } from './executor-checks.js';
 import type { ExecutorConduct } from './executor-conduct.js';
 import type { ExecutorHandlers } from './executor-handlers.js';
+import { giveFiles, type OfferedContent } from './give-files.js';
 import { HeldBack } from './held-back.js';
 import { type OpenedConnection, type OpenOptions, openOver } from './open-over.js';
 import { SandboxError } from './sandbox-error.js';
@@ -130,8 +134,11 @@ export class ExecutorProcessControl {
     return this.has('host-functions') && this.#runner.callHostFunction !== undefined;
   }
 
-  /** Starts a runner of the next generation, with so many stubs in its first block. */
-  async startRunner(stubCount: number): Promise<RunnerStarted> {
+  /**
+   * Starts a runner of the next generation, with so many stubs in its first block.
+   * @param files what it sees, of contents that `giveFiles` has given; nothing unless given.
+   */
+  async startRunner(stubCount: number, files?: FileRoot): Promise<RunnerStarted> {
     // What the executor tells next may be of this runner.
     const onResult = (runner: RunnerStarted) => {
       this.#checkConfinement(checkRunner(runner, this.info));
@@ -141,7 +148,8 @@ export class ExecutorProcessControl {
       this.#runner = runner;
       this.#conduct.begin(runner.generation, runner.stubs, this.info.trampolineBytes);
     };
-    return this.#ask(session.startRunner, { stubCount, libraries: [...this.#libraries] }, 0, { onResult });
+    const wanted = { stubCount, libraries: [...this.#libraries], ...(files && { files }) };
+    return this.#ask(session.startRunner, wanted, 0, { onResult });
   }
 
   /** Emits a further block of stubs. */
@@ -153,6 +161,25 @@ export class ExecutorProcessControl {
       this.#conduct.addStubs(block);
     };
     return this.#ask(indirection.emitStubs, { stubCount }, generation, { onResult });
+  }
+
+  /** Sees that the executor has the contents of the next runner's files. @throws {AbortError} at once. */
+  giveFiles(contents: readonly OfferedContent[], signal: AbortSignal | undefined): Promise<void> {
+    return giveFiles((type, params) => this.#ask(type, params), contents, signal);
+  }
+
+  /** What the last runner that was given files has left in its writable folders. */
+  leftFiles(): ReturnType<typeof listLeftFiles> {
+    return listLeftFiles((type, params) => this.#ask(type, params));
+  }
+
+  readLeftFile(file: LeftFile): Promise<Uint8Array> {
+    return readLeftFile((type, params) => this.#ask(type, params), file);
+  }
+
+  /** Neither what was given nor what was left is needed any more. */
+  releaseFiles(): void {
+    this.#connection.notify(files.releaseFiles, {});
   }
 
   async commit(commit: Commit, generation: number, traceparent?: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { RunnerEnd } from '@farjit/protocol';
+import type { FileRoot, RunnerEnd } from '@farjit/protocol';
 import { RunnerLostError } from '../core/errors.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { CallbackFailures } from './callback-failures.js';
@@ -60,6 +60,19 @@ export class RunnerSupervisor {
   renew(): void {
     const { generation, lost, hasRun } = this.current;
     if (hasRun && !lost) this.noteLost(generation, { kind: 'cancelled' });
+  }
+
+  /**
+   * A fresh runner that sees files; the one before it is ended.
+   * @throws as the executor refuses them; then the next call gets a runner without.
+   */
+  async withFiles(executor: ExecutorProcessControl, files: FileRoot): Promise<RunnerContext> {
+    await this.#restarting?.catch(() => {});
+    this.noteLost(this.current.generation, { kind: 'cancelled' });
+    this.#restarting ??= this.#restart(executor, files).finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
   }
 
   /** Makes the executor's runner the current one. */
@@ -136,12 +149,12 @@ export class RunnerSupervisor {
     });
   }
 
-  async #restart(executor: ExecutorProcessControl): Promise<RunnerContext> {
+  async #restart(executor: ExecutorProcessControl, files?: FileRoot): Promise<RunnerContext> {
     // The callback of a stub that exists must need no message before it is answered.
     const stubCount = this.current.stubBlocks.capacity;
     for (let count = 1; ; count++) {
       try {
-        await executor.startRunner(stubCount);
+        await executor.startRunner(stubCount, files);
         return this.attach(executor);
       } catch (error) {
         if (!isRunnerGone(error) || count === MAX_ATTEMPTS) throw error;

@@ -98,6 +98,8 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       ['run -e 1 --env A=1', FOR_MAIN],
     ],
     '--entry': [['run a.ks --entry f', FOR_MAIN]],
+    '--file': [['run a.ks --file a:/a', FOR_MAIN]],
+    '--dir': [['run a.ks --dir a:/a:rw', FOR_MAIN]],
     '--eager': [['run - --eager', FOR_MAIN]],
     '--report': [['run - --report=json', FOR_MAIN]],
     ...compilation('run a.ks', true),

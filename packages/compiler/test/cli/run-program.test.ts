@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
 import { programFiles } from '../../src/cli/program-inputs.js';
@@ -328,4 +328,32 @@ test('arguments of programs are refused for Kaleidoscope, and Kaleidoscope besid
   );
   const dashed = await folderWith(t, { '-odd.ks': '1;' });
   t.is((await farjit(t, ['run', '--', '-odd.ks'], { cwd: dashed })).stdout, 'Evaluated to 1.000000\n');
+});
+
+test('--file and --dir give a program files, which it reads, and copies of folders, which it writes', async (t) => {
+  const cwd = await folderOf(t, {
+    'copy.o': `#include <stdio.h>
+      int main(int argc, char **argv) {
+        FILE *from = fopen(argv[1], "r"), *to = fopen(argv[2], "w");
+        if (!from || !to) return 1 + !from + 2 * !to;
+        for (int c; (c = getc(from)) != EOF; ) { putchar(c); putc(c, to); }
+        return fclose(to);
+      }`,
+  });
+  await writeFile(join(cwd, 'in:put'), 'content\n');
+  await mkdir(join(cwd, 'folder'));
+  const run = (...args: string[]) => farjit(t, ['run', 'copy.o', ...args], { cwd });
+  const given = ['--file=in:put:/in/a', '--dir', 'folder:/out:rw'];
+  t.deepEqual(await run(...given, '--', '/in/a', '/out/b'), { stdout: 'content\n', stderr: '', end: 0 });
+  t.deepEqual(await readdir(join(cwd, 'folder')), []);
+  t.is((await run(...given, '--', '/in/a', '/in/b')).end, 3);
+  t.is((await run('--dir=.:/d', '--', '/d/in:put', '/tmp/b')).stdout, 'content\n');
+  t.is((await run('--', '/in/a', '/tmp/b')).end, 4);
+  const missing = await run('--file=none:/a', '--', '/a', '/b');
+  t.regex(
+    missing.stderr,
+    /^farjit: error: \/a cannot be given: ENOENT: no such file or directory, open 'none'\n$/,
+  );
+  t.is(missing.end, 1);
+  t.regex((await run('--file=in:put:/a', '--dir=folder:/a')).stderr, /\/a is given twice/);
 });

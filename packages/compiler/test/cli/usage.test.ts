@@ -46,6 +46,8 @@ const WRONG: readonly [string[], RegExp][] = [
   [['run', '--cache-dir=', 'a.ks'], /--cache-dir.*'' is invalid\. It is empty/],
   [['cache', 'info', '--cache-dir='], /--cache-dir.*'' is invalid\. It is empty/],
   [['run', '--entry=', 'a.c'], /--entry.*'' is invalid\. It is empty/],
+  [['run', '--file=a', 'a.c'], /--file.*'a' is invalid\. It must be HOST:GUEST, and GUEST an absolute path/],
+  [['run', '--dir=a:b', 'a.c'], /--dir.*'a:b' is invalid/],
   [['run', '-l', '', 'a.c'], /--library.*'' is invalid\. It is empty/],
   [['run', '--colour', 'a.ks'], /unknown option '--colour'/],
   [['repl', 'a.ks'], /too many arguments/],

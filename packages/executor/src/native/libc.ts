@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { FarJITError } from '@farjit/protocol/errors';
 import { createExternalBuffer, DataType, open, load as symbol } from 'ffi-rs';
@@ -50,6 +51,15 @@ const O_CLOEXEC = 0o2000000;
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_DONTWAIT = 0x40;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
+/** Places in the memory of a message that is received: behind its `struct msghdr`, all that this leads to. */
+const MESSAGE = { vector: 64, content: 80, control: 96 };
+const MESSAGE_BYTES = 4096;
+/** `CMSG_SPACE(sizeof(int))`. */
+const CONTROL_MESSAGE_BYTES = 24;
 const FUTEX_WAKE = 1n;
 const F_DUPFD_CLOEXEC = 1030;
 const O_RDWR = 2;
@@ -151,6 +161,39 @@ export function socketPair(): readonly [number, number] {
   const types = [I32, I32, I32, U8Array];
   int('socketpair', types, [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends], 'AF_UNIX, SOCK_STREAM');
   return [ends.readInt32LE(0), ends.readInt32LE(4)];
+}
+
+/**
+ * `ssize_t recvmsg(int sockfd, struct msghdr *msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)`: a descriptor that the other end has sent, with
+ * a byte. The caller closes it.
+ * @throws {LibcError} EAGAIN when none has come, ENOMSG for a message without one.
+ */
+export function receiveDescriptor(fd: number): number {
+  const address = mmap(0n, MESSAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  try {
+    const memory = bufferAt(address, MESSAGE_BYTES);
+    const at = (offset: number) => address + BigInt(offset);
+    // struct msghdr: name and its length; vector and its length; control and its length; flags.
+    memory.writeBigUInt64LE(at(MESSAGE.vector), 16);
+    memory.writeBigUInt64LE(1n, 24);
+    memory.writeBigUInt64LE(at(MESSAGE.control), 32);
+    memory.writeBigUInt64LE(BigInt(CONTROL_MESSAGE_BYTES), 40);
+    // struct iovec: base and length.
+    memory.writeBigUInt64LE(at(MESSAGE.content), MESSAGE.vector);
+    memory.writeBigUInt64LE(1n, MESSAGE.vector + 8);
+    const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    word('recvmsg', [I32, Word, I32], [fd, address, flags], `${fd}, MSG_DONTWAIT`);
+    // struct cmsghdr: length, level, type; then the descriptor.
+    const sizeBytes = memory.readBigUInt64LE(40);
+    const [level, type] = [MESSAGE.control + 8, MESSAGE.control + 12].map((offset) =>
+      memory.readInt32LE(offset),
+    );
+    if (sizeBytes === 0n || level !== SOL_SOCKET || type !== SCM_RIGHTS)
+      throw new LibcError('recvmsg', constants.errno.ENOMSG, `${fd}, MSG_DONTWAIT`);
+    return memory.readInt32LE(MESSAGE.control + 16);
+  } finally {
+    munmap(address, MESSAGE_BYTES);
+  }
 }
 
 /**

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x5faeb3e3;
+export const LAYOUT_VERSION = 0x635f9da1;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -65,6 +65,10 @@ export const RunnerFd = {
   shared: 5,
   /** a program's standard input, until it begins */
   input: 6,
+  /** only with `--files`: the files that it is given */
+  image: 7,
+  /** only with `--files`: a socket over which the host is given the folder of all that is writable */
+  tree: 8,
 } as const;
 
 /** `enum farjit_bell_kind`. From runner to host up to 15, from host to runner from 16 on. */
@@ -153,6 +157,7 @@ export const ReachedLimit = {
   addressSpace: 1,
   data: 2,
   threads: 3,
+  descriptors: 4,
 } as const;
 
 /**
@@ -176,12 +181,45 @@ export const CONFINE = {
   /** that JIT'd code makes */
   threads: 32,
   descriptors: 36,
+  /** of each file that is written */
+  fileSizeBytes: 40,
+  /** of all that is written, together; 0: there are no files */
+  fileSpaceBytes: 48,
+  /** of what is made in writable trees */
+  fileCount: 56,
   /** 0: none */
-  landlockAbi: 40,
+  landlockAbi: 60,
   /** features that are not in force, and why; the host may begin */
-  missing: 44,
+  missing: 64,
 } as const;
-export const CONFINE_BYTES = 560;
+export const CONFINE_BYTES = 576;
+
+/** `enum farjit_file_kind`. Of what a runner is given. */
+export const FileKind = {
+  /** behind its path: its content */
+  regular: 1,
+  directory: 2,
+  /** symbolic; behind its path: where it leads */
+  link: 3,
+  /** a directory in which all can be written */
+  writable: 4,
+} as const;
+
+/**
+ * `struct farjit_file`. An entry of the image of files that a runner is given, which has no others than these.
+ * Behind it are `path_bytes` bytes of its path, which does not begin with a slash, then `size_bytes` of content.
+ * Folders come before what is in them; the first one, without a path, is a link whose content is the folder that
+ * the program begins in.
+ */
+export const FILE = {
+  /** an `enum farjit_file_kind` */
+  kind: 0,
+  /** rights */
+  mode: 4,
+  pathBytes: 8,
+  sizeBytes: 16,
+} as const;
+export const FILE_BYTES = 24;
 
 /*
  * Index of unwind information, at the end of the constant part, so that only the host can write it. The runner
@@ -462,13 +500,13 @@ export const CONTROL = {
   /** for FILL_THREADS, from the host */
   threadUnits: 148,
   confine: 280,
-  end: 840,
-  addresses: 2304,
-  names: 35072,
+  end: 856,
+  addresses: 2320,
+  names: 35088,
   /** a bit for each page of the data part in which bits have been set */
-  hotPages: 100608,
-  reentry: 166144,
-  hostCalls: 174336,
-  calls: 250112,
+  hotPages: 100624,
+  reentry: 166208,
+  hostCalls: 174400,
+  calls: 250176,
 } as const;
-export const CONTROL_BYTES = 3399936;
+export const CONTROL_BYTES = 3400000;

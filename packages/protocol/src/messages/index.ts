@@ -1,4 +1,5 @@
 import type { MessageType } from './declare.js';
+import * as files from './files.js';
 import * as hostFunctions from './host-functions.js';
 import * as indirection from './indirection.js';
 import * as memory from './memory.js';
@@ -18,4 +19,5 @@ export const MESSAGES: readonly MessageType[] = [
   indirection,
   run,
   hostFunctions,
+  files,
 ].flatMap((module) => Object.values(module).filter(isMessage));

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { SANDBOX_LEVELS } from '../sandbox.js';
 import { notification, request } from './declare.js';
+import { fileRoot } from './files.js';
 import { stubBlock } from './indirection.js';
 import { byteCount, bytes, count, executorAddr, shortName, stubCount, targetWord } from './primitives.js';
 import { limit, runnerEnd } from './run.js';
@@ -139,7 +140,11 @@ export const openSession = request('openSession', 'compiler-to-executor', {
 
 /** Starts a runner of the next generation; one that is still there is ended first. */
 export const startRunner = request('startRunner', 'compiler-to-executor', {
-  params: runnerWanted,
+  params: v.object({
+    ...runnerWanted.entries,
+    /** Files that it sees, of the feature `files`; it sees none without. */
+    files: v.optional(fileRoot),
+  }),
   result: runnerStarted,
 });
 

@@ -1,0 +1,130 @@
+import type { FileRoot } from '@farjit/protocol';
+import { monotonicMs } from '@farjit/protocol/clock';
+import { FeatureError, RemoteError } from '@farjit/protocol/errors';
+import { throwIfAborted } from '../core/aborting.js';
+import { DeadlineExceededError, FilesError } from '../core/errors.js';
+import { Collected } from '../executor-client/collect-files.js';
+import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import { pathPattern } from './path-pattern.js';
+import { type ProgramFiles, readProgramFiles } from './program-files.js';
+import type { ProgramOptions, ProgramResult } from './programs.js';
+import { type CallOptions, notCalled, type SessionCalls } from './session-calls.js';
+
+/** What giving files needs of a session. */
+export interface FilesContext {
+  readonly calls: SessionCalls;
+  readonly runners: RunnerSupervisor;
+  executor(): ExecutorProcessControl;
+}
+
+/** What a program is given, and what is wanted of what it leaves. */
+export type FilesWanted = Pick<ProgramOptions, 'workingDirectory' | 'collect'> & {
+  readonly files: ProgramFiles;
+};
+
+/** The files of one program: on their way to it, in its runner, and back. */
+export class FilesOfProgram {
+  readonly #name: string;
+  readonly #context: FilesContext;
+  readonly #wanted: FilesWanted;
+  #root: FileRoot | undefined;
+
+  constructor(name: string, context: FilesContext, wanted: FilesWanted) {
+    this.#name = name;
+    this.#context = context;
+    this.#wanted = wanted;
+  }
+
+  /**
+   * Reads them, and sends those that the executor has not.
+   * @returns what is left of the deadline for the program.
+   * @throws {FilesError | FeatureError | DeadlineExceededError | AbortError} and then nothing has run.
+   */
+  async give({ deadlineMs = Number.POSITIVE_INFINITY, signal }: CallOptions): Promise<number> {
+    const executor = this.#context.executor();
+    if (!executor.has('files'))
+      throw new FeatureError(
+        `${this.#name} is not run: the executor (${executor.server}) is of a release without files`,
+      );
+    this.#checkAlone();
+    const { files, workingDirectory = '/' } = this.#wanted;
+    const startMs = monotonicMs();
+    const late = new AbortController();
+    const timer = Number.isFinite(deadlineMs) ? setTimeout(() => late.abort(), deadlineMs) : undefined;
+    const ends = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    try {
+      const { root, contents } = await readProgramFiles(files, workingDirectory, ends);
+      await executor.giveFiles(contents, ends);
+      this.#root = root;
+    } catch (error) {
+      throwIfAborted(signal, notCalled(this.#name));
+      if (late.signal.aborted)
+        throw new DeadlineExceededError(this.#name, deadlineMs, {
+          cause: error,
+          why: 'its files were not sent by then',
+        });
+      throw refusal(this.#name, error);
+    } finally {
+      clearTimeout(timer);
+    }
+    return Math.max(deadlineMs - (monotonicMs() - startMs), 1);
+  }
+
+  /** A fresh runner with them. @throws {FilesError} when the executor refuses them. */
+  async runner(): Promise<RunnerContext> {
+    // It is one of them itself.
+    this.#checkAlone(1);
+    if (!this.#root) throw new Error('the files were not given');
+    try {
+      return await this.#context.runners.withFiles(this.#context.executor(), this.#root);
+    } catch (error) {
+      throw refusal(this.#name, error);
+    }
+  }
+
+  /** What the program has left of what is wanted; nothing where nothing is. */
+  async collected(): Promise<Pick<ProgramResult, 'files' | 'uncollected'>> {
+    const { collect } = this.#wanted;
+    if (!collect) return {};
+    const executor = this.#context.executor();
+    const patterns = collect.map(pathPattern);
+    const found = new Map<string, Uint8Array>();
+    const uncollected: { path: string; reason: string }[] = [];
+    const counted = new Collected();
+    const left = await executor.leftFiles();
+    for (const file of left.files) {
+      const bytes = Buffer.from(file.path);
+      const path = bytes.toString();
+      if (!patterns.some((fits) => fits(path))) continue;
+      if (!file.isFile) uncollected.push({ path, reason: 'it is a symbolic link, or cannot be read' });
+      else if (!Buffer.from(path).equals(bytes)) uncollected.push({ path, reason: 'its name is not UTF-8' });
+      else {
+        counted.add(file.sizeBytes);
+        found.set(path, await executor.readLeftFile(file));
+      }
+    }
+    if (left.omitted > 0)
+      uncollected.push({ path: '', reason: `${left.omitted} paths are too long, or there are too many` });
+    return { files: found, uncollected };
+  }
+
+  /** Nothing of them is needed any more. */
+  release(): void {
+    if (this.#root) this.#context.executor().releaseFiles();
+  }
+
+  /** A fresh runner ends the one before, and with it what runs there. */
+  #checkAlone(own = 0): void {
+    if (this.#context.calls.count > own)
+      throw new FilesError(
+        `${this.#name} is not run: a program with files has a runner of its own, and calls run in this session; wait for them`,
+      );
+  }
+}
+
+function refusal(name: string, error: unknown): unknown {
+  if (!(error instanceof RemoteError) || error.code === 'RUNNER_LOST') return error;
+  return new FilesError(`${name} is not run: ${error.message}`, { cause: error });
+}

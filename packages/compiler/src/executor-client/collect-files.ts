@@ -1,0 +1,53 @@
+import { files, type ResultOf } from '@farjit/protocol';
+import { ProtocolError } from '@farjit/protocol/errors';
+import type { AskFiles } from './give-files.js';
+
+/** What a compiler takes of what an executor says that a program has left. */
+const MAX_COLLECTED_BYTES = 1024 * 1024 * 1024;
+const MAX_LISTED_FILES = 1024 * 1024;
+
+/** A file that a program has left. */
+export type LeftFile = ResultOf<typeof files.listFiles>['files'][number] & { readonly index: number };
+
+/** All that a program has left in its writable folders. @throws {ProtocolError} for an executor that goes on and on. */
+export async function listLeftFiles(
+  ask: AskFiles,
+): Promise<{ readonly files: LeftFile[]; readonly omitted: number }> {
+  const all: LeftFile[] = [];
+  for (;;) {
+    const { files: page, isLast, omitted } = await ask(files.listFiles, { from: all.length });
+    for (const file of page) all.push({ ...file, index: all.length });
+    if (isLast) return { files: all, omitted };
+    if (page.length === 0 || all.length > MAX_LISTED_FILES)
+      throw new ProtocolError(
+        `the executor lists more than ${MAX_LISTED_FILES} files, or none of those that are left`,
+      );
+  }
+}
+
+/** The content of a file that was listed. @throws {ProtocolError} when it is not as large as that has said. */
+export async function readLeftFile(ask: AskFiles, { index, sizeBytes }: LeftFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < sizeBytes; ) {
+    const wanted = Math.min(files.MAX_SLICE_BYTES, sizeBytes - offset);
+    const { content } = await ask(files.readFile, { file: index, offset, sizeBytes: wanted });
+    if (content.byteLength !== wanted)
+      throw new ProtocolError(
+        `file ${index} has ${sizeBytes} bytes, and ${content.byteLength} come at ${offset}`,
+      );
+    pieces.push(content);
+    offset += wanted;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Counts what is read. @throws {ProtocolError} for more than anybody's folders have. */
+export class Collected {
+  #sizeBytes = 0;
+
+  add(sizeBytes: number): void {
+    this.#sizeBytes += sizeBytes;
+    if (this.#sizeBytes > MAX_COLLECTED_BYTES)
+      throw new ProtocolError(`the program has left more than ${MAX_COLLECTED_BYTES} bytes`);
+  }
+}
