@@ -11,6 +11,7 @@ const MS_RDONLY_NOSUID_NODEV_NOEXEC = 0xf;
 const MS_NOSUID_NODEV_NOEXEC = 0xe;
 const MS_BIND = 0x1000;
 const MS_REMOUNT = 0x20;
+const MNT_DETACH = 2;
 
 /** An argument that must be one value. */
 const is = (index, value) => ({ index, value, op: 'SCMP_CMP_EQ' });
@@ -142,7 +143,12 @@ export const HOST_SYSTEM_CALLS = [
   },
   {
     reason: 'the runner, before it is confined: a root with the files that it is given',
-    names: ['fchmod', 'mkdir', 'pivot_root', 'rmdir', 'symlink', 'umount2'],
+    names: ['fchmod', 'mkdir', 'pivot_root', 'rmdir', 'symlink'],
+  },
+  {
+    reason: 'the runner, before it is confined: a root with the files that it is given',
+    names: ['umount2'],
+    alternatives: [[is(1, MNT_DETACH)]],
   },
   {
     reason: 'the runner: files that it is given, which its own filter has conditions for',

@@ -34,6 +34,15 @@ export const LIMIT_UNITS = {
 export type LimitName = keyof typeof LIMIT_UNITS;
 export const LIMIT_NAMES = Object.keys(LIMIT_UNITS) as [LimitName, ...LimitName[]];
 
+/**
+ * Those whose reaching the other end is told. What is refused in a folder that is full, the program is told by its error alone: releases of
+ * version 2 of the protocol know no such limits.
+ */
+export const TOLD_LIMITS = LIMIT_NAMES.filter((name) => name !== 'file-space' && name !== 'file-count') as [
+  LimitName,
+  ...LimitName[],
+];
+
 /** Limits that have an option: all of them. */
 export const SETTABLE_LIMITS: readonly LimitName[] = LIMIT_NAMES;
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { LIMIT_NAMES } from '../limits.js';
+import { TOLD_LIMITS } from '../limits.js';
 import { QUOTA_NAMES } from '../quotas.js';
 import { notification, request } from './declare.js';
 import { commit } from './memory.js';
@@ -53,7 +53,7 @@ export const trapReport = v.strictObject({
 export type TrapReport = v.InferOutput<typeof trapReport>;
 
 /** A limit of a session, and its value in its unit. */
-export const limit = v.strictObject({ name: v.picklist(LIMIT_NAMES), value: byteCount });
+export const limit = v.strictObject({ name: v.picklist(TOLD_LIMITS), value: byteCount });
 
 /** A quota of an identity, its value (a count, bytes, or seconds in an hour), and whose it is in words. */
 export const quota = v.strictObject({
