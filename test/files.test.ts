@@ -206,6 +206,20 @@ test('nothing of one run is there in the next', async (t) => {
   t.is(jit.runner.confinement.limits.find(({ name }) => name === 'file-size')?.value, 0);
 });
 
+test('one build is run on many inputs, each with files of its own', async (t) => {
+  const { jit } = await openProgram(t, CAT);
+  const program = await jit.program();
+  for (const name of ['a', 'b']) {
+    const { files } = await program.run({
+      argv: ['cat', '/input'],
+      files: { '/input': name, '/out': { writable: true } },
+      collect: ['/**'],
+    });
+    t.is(files?.size, 0);
+  }
+  t.is((await program.run({ argv: ['cat', '/input'] })).exitCode, 0);
+});
+
 test('odd names, links and rights of a folder of the host', async (t) => {
   const host = folder(t);
   writeFileSync(join(host, 'line\nfeed'), '1');

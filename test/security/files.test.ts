@@ -119,7 +119,7 @@ test('files are refused with words where there is no sandbox', async (t) => {
     code: 'FILES_REFUSED',
   });
   t.regex(error.message, /files need a mount namespace, and there is none without a sandbox/);
-  t.deepEqual(await jit.runProgram(), { exitCode: 0 });
+  t.is((await jit.runProgram()).exitCode, 0);
 });
 
 test('a program without files can open none, as before', async (t) => {

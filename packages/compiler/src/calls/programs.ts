@@ -262,8 +262,9 @@ export class Programs {
       const { exitCode, signal } = result;
       const report = meter.report(signal === undefined ? { exitCode } : { exitCode, signal });
       if (!report) throw new ProtocolError(`${name} has ended without having been sent`);
+      const collected = await filesOf?.collected();
       reported(report);
-      return { ...result, ...(await filesOf?.collected()), report };
+      return { ...result, ...collected, report };
     } catch (error) {
       const report = meter.report(outcomeOf(error));
       if (report) reported(report);

@@ -385,6 +385,7 @@ export class Dylib {
    * @throws {ProgramRunningError} when a program runs in this session already.
    * @throws {HeapInUseError} when it defines functions of memory, and calls have run in its runner.
    * @throws {FeatureError} when the executor is of a release that runs no programs.
+   * @throws {FilesError} when it cannot be given its files; it says which, and why.
    * @throws {ProgramInputError} when `stdin` has thrown: the program was ended.
    * @throws as a `JITCallable`, where the program has not ended by itself.
    */
