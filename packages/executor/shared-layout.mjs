@@ -76,7 +76,10 @@ export const SHARED_LAYOUT = [
       SHARED: [5],
       INPUT: [6, "a program's standard input, until it begins"],
       IMAGE: [7, 'only with `--files`: the files that it is given'],
-      TREE: [8, 'only with `--files`: a socket over which the host is given the folder of all that is writable'],
+      TREE: [
+        8,
+        'only with `--files`: a socket over which the host is given the folder of all that is writable',
+      ],
     },
   },
   {
