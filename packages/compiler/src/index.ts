@@ -27,6 +27,7 @@ export type {
   WrapperSignature,
 } from './calls/call-signature.js';
 export type { JITCallable } from './calls/callable.js';
+export type { CollectedFiles } from './calls/files-of-program.js';
 export type { HostFunction, HostFunctions } from './calls/host-function.js';
 export type { ArrayType, Count, HostRun } from './calls/host-run.js';
 export type { PassedPart, PassedParts } from './calls/passed-parts.js';

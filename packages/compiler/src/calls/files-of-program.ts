@@ -1,7 +1,7 @@
 import type { FileRoot } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { FeatureError, RemoteError } from '@farjit/protocol/errors';
-import { throwIfAborted } from '../core/aborting.js';
+import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { DeadlineExceededError, FilesError } from '../core/errors.js';
 import { Collected } from '../executor-client/collect-files.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
@@ -9,7 +9,6 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { pathPattern } from './path-pattern.js';
 import { type ProgramFiles, readProgramFiles } from './program-files.js';
-import type { ProgramOptions, ProgramResult } from './programs.js';
 import { type CallOptions, notCalled, type SessionCalls } from './session-calls.js';
 
 /** What giving files needs of a session. */
@@ -20,9 +19,19 @@ export interface FilesContext {
 }
 
 /** What a program is given, and what is wanted of what it leaves. */
-export type FilesWanted = Pick<ProgramOptions, 'workingDirectory' | 'collect'> & {
+export interface FilesWanted {
   readonly files: ProgramFiles;
-};
+  readonly workingDirectory: string | undefined;
+  readonly collect: readonly string[] | undefined;
+}
+
+/** What a program has left. */
+export interface CollectedFiles {
+  /** What it has left at the paths that were to be collected. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** What else is at such paths, and is not in `files`, with why. */
+  readonly uncollected?: readonly { readonly path: string; readonly reason: string }[];
+}
 
 /** The files of one program: on their way to it, in its runner, and back. */
 export class FilesOfProgram {
@@ -56,7 +65,7 @@ export class FilesOfProgram {
     const ends = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
       const { root, contents } = await readProgramFiles(files, workingDirectory, ends);
-      await executor.giveFiles(contents, ends);
+      await untilAborted(ends, notCalled(this.#name), () => executor.giveFiles(contents, ends));
       this.#root = root;
     } catch (error) {
       throwIfAborted(signal, notCalled(this.#name));
@@ -85,7 +94,7 @@ export class FilesOfProgram {
   }
 
   /** What the program has left of what is wanted; nothing where nothing is. */
-  async collected(): Promise<Pick<ProgramResult, 'files' | 'uncollected'>> {
+  async collected(): Promise<CollectedFiles> {
     const { collect } = this.#wanted;
     if (!collect) return {};
     const executor = this.#context.executor();

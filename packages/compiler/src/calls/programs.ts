@@ -17,7 +17,7 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
-import { FilesOfProgram } from './files-of-program.js';
+import { type CollectedFiles, FilesOfProgram } from './files-of-program.js';
 import type { ProgramFiles } from './program-files.js';
 import { ProgramInput, type ProgramSource } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
@@ -56,7 +56,7 @@ export interface ProgramOptions extends CallOptions {
 }
 
 /** How a program has ended. */
-export interface ProgramResult {
+export interface ProgramResult extends CollectedFiles {
   /** What it has called `exit` with, or `main` has returned, from 0 to 255; after a signal 128 and its number, as shells say it. */
   readonly exitCode: number;
   /** The signal it has died of. */
@@ -64,10 +64,6 @@ export interface ProgramResult {
   /** Where and why, when it was a trap. */
   readonly trap?: ExecutionTrapError;
   readonly report: RunReport;
-  /** What it has left at the paths that were to be collected. */
-  readonly files?: ReadonlyMap<string, Uint8Array>;
-  /** What else is at such paths, and is not in `files`, with why. */
-  readonly uncollected?: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /** Told of a run as it goes on. */

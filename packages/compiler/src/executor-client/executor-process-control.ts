@@ -163,8 +163,8 @@ export class ExecutorProcessControl {
     return this.#ask(indirection.emitStubs, { stubCount }, generation, { onResult });
   }
 
-  /** Sees that the executor has the contents of the next runner's files. @throws {AbortError} at once. */
-  giveFiles(contents: readonly OfferedContent[], signal: AbortSignal | undefined): Promise<void> {
+  /** See `giveFiles`: of the next runner's files. */
+  giveFiles(contents: readonly OfferedContent[], signal: AbortSignal): Promise<void> {
     return giveFiles((type, params) => this.#ask(type, params), contents, signal);
   }
 
