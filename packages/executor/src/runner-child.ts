@@ -12,8 +12,8 @@ const LONGEST_LOOK_MS = 20;
 
 export interface RunnerChildOptions {
   readonly guard: Guard;
-  /** Of the runner. */
-  readonly arguments: readonly string[];
+  /** Of the runner: none unless given. */
+  readonly arguments?: readonly string[];
   /** From 0 on. */
   readonly descriptors: readonly (number | undefined)[];
   /** It is gone, and `exit` says how. */
@@ -37,7 +37,7 @@ export class RunnerChild {
   /** @throws {LibcError} when the launcher cannot be started. */
   constructor(runnerPath: string, options: RunnerChildOptions) {
     this.#options = options;
-    const args = [LAUNCHER_PATH, runnerPath, ...options.arguments];
+    const args = [LAUNCHER_PATH, runnerPath, ...(options.arguments ?? [])];
     this.#launcherId = spawnProgram(LAUNCHER_PATH, { args, descriptors: options.descriptors });
   }
 
