@@ -47,7 +47,8 @@ export interface JITOptions {
   /**
    * Whether modules added as IR or C are compiled piece by piece, each function with some that it calls when it is first
    * called: `auto`, the default, those of more than 256 KiB of bitcode, unless `optLevel` is 2 or 3, whose passes inline
-   * functions of all the module; `on`, all that can be; `off`, none. Modules with what pieces cannot have are compiled as a whole all the
+   * functions of all the module; `on`, all that can be; `off`, none. Bitcode's functions are then read and verified with their pieces,
+   * so that one LLVM refuses fails when it is called. Modules with what pieces cannot have are compiled as a whole all the
    * same, at the first call of any of their functions; with `transforms`, all are.
    */
   readonly extraction?: ExtractionMode;
