@@ -64,15 +64,18 @@ export class RunnerChild {
     this.#wait(processId);
     this.#processId = processId;
     this.#waitForLauncher();
+    // It was to end before it was known.
+    if (this.#isExpected) this.kill();
     this.#lookOn();
   }
 
   /** Ends it, unless it has ended. */
   kill(): void {
     if (this.#exit) return;
+    // Children of ours until they are waited for, so the numbers are nobody else's. A launcher that is gone may have said nothing.
+    const processId = this.#processId || (this.#isLaunching ? this.#launcherId : 0);
     try {
-      // Children of ours until they are waited for, so the numbers are nobody else's.
-      process.kill(this.#processId || this.#launcherId, 'SIGKILL');
+      if (processId > 0) process.kill(processId, 'SIGKILL');
     } catch {
       // What may not be killed ends when its doorbell is closed.
     }
@@ -87,7 +90,7 @@ export class RunnerChild {
 
   /** Sees whether it has ended by itself. */
   look(): void {
-    if (this.#isLaunching) this.#waitForLauncher();
+    this.#waitForLauncher();
     if (this.#exit || this.#processId === 0) return;
     this.#wait(this.#processId);
     if (this.#exit !== undefined) this.#options.onExit();
@@ -100,7 +103,7 @@ export class RunnerChild {
 
   /** Looks until what is to end has ended: the launcher, and the runner when it is expected to. */
   #lookOn(delayMs = FIRST_LOOK_MS): void {
-    const isAwaited = this.#isLaunching || (this.#isExpected && !this.#exit);
+    const isAwaited = this.#isLaunching || (this.#isExpected && !this.#exit && this.#processId !== 0);
     if (this.#isLooking || !isAwaited) return;
     this.#isLooking = true;
     const look = () => {
@@ -120,6 +123,7 @@ export class RunnerChild {
 
   /** Where it has ended before there was a runner, that is the end. */
   #waitForLauncher(): void {
+    if (!this.#isLaunching) return;
     const ended = waitForChild(this.#launcherId);
     if (!ended) return;
     this.#isLaunching = false;

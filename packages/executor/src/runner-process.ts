@@ -322,6 +322,8 @@ export class RunnerProcess {
       enter();
     } catch (error) {
       this.#end ??= { kind: 'fault', message: 'the runner did not start' };
+      // Which process it is may have been said, and not been heard yet.
+      if (this.#phase === 'launching') this.#doorbell.isLeft();
       this.#child.kill();
       this.#release();
       this.#resolveEnded();

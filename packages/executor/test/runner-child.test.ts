@@ -109,3 +109,33 @@ test.serial(
     t.deepEqual(exits, ['killed', 'left', 'looked at']);
   },
 );
+
+test.serial(
+  'a child that is killed before it is known ends as well, and nothing else is killed',
+  async (t) => {
+    const guard = new Guard({ onFault: (_place, error) => t.fail(String(error)) });
+    for (const pauseMs of [0, 0, 1, 5, 50]) {
+      const ends = pipe();
+      const bells = pipe();
+      let exitCount = 0;
+      const onExit = () => exitCount++;
+      const descriptors = [ends.readFd, 2, 2, bells.writeFd];
+      const child = new RunnerChild('/bin/cat', { guard, descriptors, onExit });
+      close(bells.writeFd);
+      close(ends.readFd);
+      await delay(pauseMs);
+      child.kill();
+      // As often as somebody wants it to.
+      await delay(30);
+      child.kill();
+      const bell = Buffer.alloc(8);
+      const hasLaunched = readSync(bells.readFd, bell) === 8;
+      const processId = bell.readUInt32LE(4);
+      if (hasLaunched) child.launched(processId);
+      await until(() => exitCount === 1 || child.exit !== undefined);
+      t.is(child.exit?.signal, 'SIGKILL', `${pauseMs} ms, ${hasLaunched ? 'launched' : 'not launched'}`);
+      if (hasLaunched) t.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+      for (const fd of [ends.writeFd, bells.readFd]) close(fd);
+    }
+  },
+);
