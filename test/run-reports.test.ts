@@ -3,6 +3,7 @@ import { JIT, type RunReport } from '@farjit/compiler';
 import type { ExecutorEvent } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { eventually } from './jit-fixture.js';
 import { startServer } from './server-fixture.js';
 
 const WORKS = `
@@ -119,9 +120,13 @@ test('what ends a program is in its report, whether that is a result or an error
 
 test('a program that was interrupted has a report, and one that was not begun has none', async (t) => {
   const { jit } = await open(t);
-  const running = jit.runProgram({ entry: 'spin', signal: AbortSignal.timeout(200) });
+  const stop = new AbortController();
+  const running = jit.runProgram({ entry: 'spin', signal: stop.signal });
+  await eventually(async () => (await jit.executorStatus()).callsInFlight === 1, 'it runs');
+  stop.abort();
   await t.throwsAsync(running, { code: 'CANCELLED' });
-  t.true(((await running.report)?.userCpuMs ?? 0) > 0);
+  const { userCpuMs = 0, systemCpuMs = 0 } = (await running.report) ?? {};
+  t.true(userCpuMs + systemCpuMs > 0);
   const missing = jit.runProgram({ entry: 'nowhere' });
   await t.throwsAsync(missing, { code: 'SYMBOLS_NOT_FOUND' });
   t.is(await missing.report, undefined);
