@@ -87,6 +87,7 @@ export type {
   CompileReport,
   FoundParts,
   Interface as UnitInterface,
+  MadePieces,
   MaterializationResponsibility,
   MaterializationUnit,
   ObjectPart,
@@ -94,6 +95,7 @@ export type {
   PartDescription,
   PartsByName,
   PartsOrigin,
+  PieceAhead,
   PieceSource,
   UnitSets,
 } from './core/materialization-unit.js';

@@ -149,7 +149,7 @@ export class CodegenPool implements AsyncDisposable {
 
   /**
    * Reads and verifies what somebody else has made, as bitcode or LLVM assembly.
-   * @param options.inPieces it is to be compiled piece by piece, if it can be: then each function is read and verified with its
+   * @param how.inPieces it is to be compiled piece by piece, if it can be: then each function is read and verified with its
    *   piece.
    * @returns the module as bitcode, and what it defines for others. What its own assembly defines, only its object says,
    *   which is made for that.
@@ -162,9 +162,9 @@ export class CodegenPool implements AsyncDisposable {
     name: string,
     ir: ModuleIR,
     target: TargetDescription,
-    { inPieces = false }: { readonly inPieces?: boolean } = {},
+    how: { readonly inPieces?: boolean } = {},
   ): Promise<{ readonly bitcode: Uint8Array; readonly defines: ModuleInterface }> {
-    const piece = inPieces && ir.form === 'bitcode' ? NO_FUNCTIONS : undefined;
+    const piece = how.inPieces && ir.form === 'bitcode' ? NO_FUNCTIONS : undefined;
     const defines = await this.#describe(name, ir, target, piece);
     const isBitcode = ir.form === 'bitcode';
     const bitcode = isBitcode
