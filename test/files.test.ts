@@ -385,3 +385,84 @@ test('no given object is taken for something else', async (t) => {
       code: 'BAD_ARGUMENT',
     });
 });
+
+test('a stream that gives nothing holds a program up no longer than its deadline, or its signal', async (t) => {
+  const { jit, run } = await openProgram(t, 'int main(void) { return 0; }');
+  for (const [options, code] of [
+    [{ deadlineMs: 200 }, 'DEADLINE_EXCEEDED'],
+    [{ signal: AbortSignal.timeout(200) }, 'CANCELLED'],
+  ] as const) {
+    let isCancelled = false;
+    const stream = new ReadableStream<Uint8Array>({
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+    async function* silent() {
+      yield 'begun';
+      await new Promise(() => {});
+    }
+    await t.throwsAsync(run({ files: { '/a': silent() }, ...options }), { code });
+    const again = 'signal' in options ? { signal: AbortSignal.timeout(200) } : options;
+    await t.throwsAsync(run({ files: { '/a': stream }, ...again }), { code });
+    await eventually(() => isCancelled, 'the stream is cancelled');
+  }
+  t.is((await jit.runProgram()).exitCode, 0);
+});
+
+test('holes and second names bring back no more than can be given, and the program has ended all the same', async (t) => {
+  const { run } = await openProgram(
+    t,
+    `int main(void) {
+      int file = open("/tmp/0", O_CREAT | O_RDWR, 0600);
+      ftruncate(file, 100 << 20);
+      for (int i = 1; i < 40; i++) {
+        char path[16];
+        sprintf(path, "/tmp/%d", i);
+        link("/tmp/0", path);
+      }
+      return 7;
+    }`,
+  );
+  const { exitCode, files, uncollected } = await run({ files: {}, collect: ['/tmp/*'] });
+  t.is(exitCode, 7);
+  t.is(files?.size, 2);
+  t.is(uncollected?.length, 38);
+  t.true(uncollected?.every(({ reason }) => reason === 'with it there would be more than 256 MiB'));
+});
+
+test('collecting ends with a signal', async (t) => {
+  const { jit, run } = await openProgram(
+    t,
+    `int main(void) {
+      for (int i = 0; i < 4000; i++) {
+        char path[16];
+        sprintf(path, "/tmp/%d", i);
+        close(open(path, O_CREAT | O_RDWR, 0600));
+      }
+      puts("done");
+      return 0;
+    }`,
+  );
+  const ending = new AbortController();
+  jit.subscribe(({ type }) => {
+    if (type === 'runner-lost') ending.abort();
+  });
+  await t.throwsAsync(run({ files: {}, collect: ['/tmp/*'], signal: ending.signal }), { code: 'CANCELLED' });
+  t.is((await run({ files: {}, collect: ['/tmp/1'] })).files?.size, 1);
+});
+
+test('standard input is no device of the host: its rights and times cannot be changed by it', async (t) => {
+  const { run } = await openProgram(
+    t,
+    `int main(void) {
+      struct stat status;
+      fstat(0, &status);
+      char byte;
+      printf("%d %d", S_ISFIFO(status.st_mode), (int)read(0, &byte, 1));
+      return 0;
+    }`,
+  );
+  t.is((await run({ files: {} })).printed, '1 0');
+  t.is((await run({ files: {}, stdin: 'x' })).printed, '1 1');
+});

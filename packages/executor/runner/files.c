@@ -102,6 +102,16 @@ static void check(int result, const char *what, const char *path)
 		farjit_fault("cannot %s %s: %s", what, path, strerror(errno));
 }
 
+/* Input that is at its end, and nobody's: whoever owns the host's /dev/null could change its rights by its descriptor. */
+static void leave_null(void)
+{
+	int ends[2];
+	check(pipe(ends), "make", "an empty input");
+	check(dup2(ends[0], STDIN_FILENO), "take", "an empty input");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Mounts an empty tree of at most so many bytes and files. */
 static int mount_tree(const char *path, uint64_t bytes, uint64_t count, const char *mode)
 {
@@ -193,6 +203,7 @@ bool farjit_enter_files(void)
 	const struct farjit_confine *confine = &farjit_control->confine;
 	mode_t mask = umask(0);
 	map_image();
+	leave_null();
 	refuse_open_folders();
 	/* What is given takes no more than its image and a page for each entry, of which none is smaller than its header. */
 	uint64_t entries = image_bytes / sizeof(struct farjit_file);

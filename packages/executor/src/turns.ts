@@ -159,18 +159,27 @@ export class Lane {
       if (first.done) return first.value;
     }
     return new Promise((resolve, reject) => {
+      let isGoingOn = false;
+      // What it holds it gives back then: nothing else would.
+      const abandon = () => this.#guard(() => slices.return(undefined as T));
       this.#begun.push({
         goOn: () => {
           try {
+            isGoingOn = true;
             const next = this.#goOn(slices);
+            isGoingOn = false;
             if (next.done) resolve(next.value);
+            else if (this.#isClosed) abandon();
             return next.done === true;
           } catch (error) {
             reject(error);
             return true;
           }
         },
-        giveUp: reject,
+        giveUp: (error) => {
+          reject(error);
+          if (!isGoingOn) abandon();
+        },
       });
       this.#wait();
     });

@@ -1,6 +1,20 @@
 import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { files, type GivenFile, session } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
+import { writeImage } from '../src/files/file-image.js';
+import { WritableTree } from '../src/files/writable-tree.js';
 import { createHostResources } from '../src/host-resources.js';
 import { openSession, WANTED } from './session-fixture.js';
 
@@ -150,4 +164,46 @@ test('folders are made in any order of names, writable ones in each other once',
   await t.throwsAsync(connection.request(files.readFile, { file: 0, offset: 0, sizeBytes: 1 }), {
     code: 'INVALID_PARAMS',
   });
+});
+
+test('a tree that is given back while it is listed leads to no other that has its descriptor then', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'farjit-trees-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const name of ['own', 'other']) {
+    mkdirSync(join(folder, name, '0'), { recursive: true });
+    writeFileSync(join(folder, name, '0', `of-${name}`), name);
+  }
+  const own = openSync(join(folder, 'own'), 'r');
+  const tree = new WritableTree(own, [bytes('/tmp')], 0);
+  const listing = tree.list();
+  listing.next();
+  tree.close();
+  // The lowest number that is free: the same again, unless something else has opened a file meanwhile.
+  const opened: number[] = [];
+  do opened.push(openSync(join(folder, 'other'), 'r'));
+  while (Math.max(...opened) < own);
+  t.teardown(() => {
+    for (const fd of opened) closeSync(fd);
+  });
+  const rest = () => {
+    for (;;) if (listing.next().done) return;
+  };
+  t.throws(rest, { code: 'METHOD_NOT_ALLOWED' });
+});
+
+test('an image that is not written to its end is gone', (t) => {
+  const imageCount = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).includes('farjit-files');
+      } catch {
+        return false;
+      }
+    }).length;
+  const before = imageCount();
+  const writing = writeImage({ entries: [], workingDirectory: bytes('/'), sizeBytes: 0, writable: [] });
+  writing.next();
+  t.is(imageCount(), before + 1);
+  writing.return(0);
+  t.is(imageCount(), before);
 });

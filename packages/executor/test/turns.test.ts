@@ -291,6 +291,27 @@ test('a lane that was closed is given no turn any more', async (t) => {
   t.true(isDone);
 });
 
+test('work in slices that is given up gives back what it holds', async (t) => {
+  const { turns, useTurn } = new Clock();
+  const { lane, faults } = laneOf(turns);
+  let isHeld = true;
+  function* holding(): Slices<void> {
+    try {
+      for (;;) {
+        useTurn();
+        yield;
+      }
+    } finally {
+      isHeld = false;
+    }
+  }
+  const done = lane.runSlices(holding());
+  lane.close();
+  await t.throwsAsync(async () => done, { code: 'CANCELLED' });
+  t.false(isHeld);
+  t.deepEqual(faults, []);
+});
+
 test('work of another lane inside of it counts once, for that one', (t) => {
   const { turns, useTurn } = new Clock();
   const outer = laneOf(turns);

@@ -3,13 +3,15 @@ import { monotonicMs } from '@farjit/protocol/clock';
 import { FeatureError, RemoteError } from '@farjit/protocol/errors';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { DeadlineExceededError, FilesError } from '../core/errors.js';
-import { Collected } from '../executor-client/collect-files.js';
+import { MAX_COLLECTED_BYTES } from '../executor-client/collect-files.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { pathPattern } from './path-pattern.js';
 import { type ProgramFiles, readProgramFiles } from './program-files.js';
 import { type CallOptions, notCalled, type SessionCalls } from './session-calls.js';
+
+const TOO_LARGE = `with it there would be more than ${MAX_COLLECTED_BYTES / 1024 ** 2} MiB`;
 
 /** What giving files needs of a session. */
 export interface FilesContext {
@@ -64,7 +66,10 @@ export class FilesOfProgram {
     const timer = Number.isFinite(deadlineMs) ? setTimeout(() => late.abort(), deadlineMs) : undefined;
     const ends = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
-      const { root, contents } = await readProgramFiles(files, workingDirectory, ends);
+      // A disk of another machine may answer nothing, too.
+      const { root, contents } = await untilAborted(ends, notCalled(this.#name), () =>
+        readProgramFiles(files, workingDirectory, ends),
+      );
       await untilAborted(ends, notCalled(this.#name), () => executor.giveFiles(contents, ends));
       this.#root = root;
     } catch (error) {
@@ -93,15 +98,21 @@ export class FilesOfProgram {
     }
   }
 
-  /** What the program has left of what is wanted; nothing where nothing is. */
-  async collected(): Promise<CollectedFiles> {
+  /** What the program has left of what is wanted; nothing where nothing is. @throws {AbortError} */
+  async collected(signal: AbortSignal | undefined): Promise<CollectedFiles> {
     const { collect } = this.#wanted;
     if (!collect) return {};
+    return untilAborted(signal, `what ${this.#name} has left is not collected`, () =>
+      this.#collect(collect, signal),
+    );
+  }
+
+  async #collect(collect: readonly string[], signal: AbortSignal | undefined): Promise<CollectedFiles> {
     const executor = this.#context.executor();
     const patterns = collect.map(pathPattern);
     const found = new Map<string, Uint8Array>();
     const uncollected: { path: string; reason: string }[] = [];
-    const counted = new Collected();
+    let collectedBytes = 0;
     const left = await executor.leftFiles();
     for (const file of left.files) {
       const bytes = Buffer.from(file.path);
@@ -109,8 +120,12 @@ export class FilesOfProgram {
       if (!patterns.some((fits) => fits(path))) continue;
       if (!file.isFile) uncollected.push({ path, reason: 'it is a symbolic link, or cannot be read' });
       else if (!Buffer.from(path).equals(bytes)) uncollected.push({ path, reason: 'its name is not UTF-8' });
+      // Holes and second names make more of little.
+      else if (collectedBytes + file.sizeBytes > MAX_COLLECTED_BYTES)
+        uncollected.push({ path, reason: TOO_LARGE });
       else {
-        counted.add(file.sizeBytes);
+        if (signal?.aborted) break;
+        collectedBytes += file.sizeBytes;
         found.set(path, await executor.readLeftFile(file));
       }
     }

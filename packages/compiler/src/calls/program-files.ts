@@ -3,9 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type FileRoot, files, type GivenFile } from '@farjit/protocol';
 import { AbortError } from '@farjit/protocol/errors';
 import { printable } from '@farjit/protocol/printable';
+import { untilAborted } from '../core/aborting.js';
 import { isBytes } from '../core/arguments.js';
 import { FilesError } from '../core/errors.js';
 import { type ReadingLimits, readHostFile, walkFolder } from '../files/host-folder.js';
+import { sourceIterator } from './source-iterator.js';
 
 /** Content of a file: texts go as UTF-8. */
 export type FileSource =
@@ -169,10 +171,8 @@ class Reading {
   async #read(source: FileSource): Promise<Uint8Array> {
     if (typeof source === 'string') return this.#own(Buffer.from(source));
     if (isBytes(source)) return this.#own(Buffer.from(source));
-    const stream = source instanceof Blob ? source.stream() : source;
     const pieces: Uint8Array[] = [];
-    for await (const piece of stream as AsyncIterable<string | Uint8Array>) {
-      this.#signal?.throwIfAborted();
+    for await (const piece of untilSignal(source instanceof Blob ? source.stream() : source, this.#signal)) {
       const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
       if (!isBytes(bytes)) throw new TypeError(`it has a ${typeof bytes} where bytes or a string belong`);
       pieces.push(this.#own(Buffer.from(bytes)));
@@ -189,6 +189,25 @@ class Reading {
     this.#readBytes += sizeBytes;
     if (this.#readBytes > files.MAX_GIVEN_BYTES)
       throw new FilesError(`files of more than ${files.MAX_GIVEN_BYTES / 1024 ** 2} MiB cannot be given`);
+  }
+}
+
+type Pieces = Exclude<FileSource, string | Uint8Array | Blob>;
+
+/** All that a source gives, until the signal is aborted: also while it gives nothing. @throws {AbortError} */
+async function* untilSignal(
+  source: Pieces,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string | Uint8Array, void, undefined> {
+  const pieces = sourceIterator<string | Uint8Array>(source);
+  try {
+    for (;;) {
+      const next = await untilAborted(signal, 'the file was not read to its end', () => pieces.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    pieces.leave();
   }
 }
 

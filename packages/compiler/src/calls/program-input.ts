@@ -1,7 +1,7 @@
-import { Readable } from 'node:stream';
 import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { isBytes } from '../core/arguments.js';
+import { sourceIterator } from './source-iterator.js';
 
 /**
  * What a program reads from its standard input; strings go as UTF-8, and a character may be divided between two. A
@@ -30,10 +30,10 @@ export class ProgramInput {
    * @throws what the source throws.
    */
   async sendTo(send: SendInput, source: ProgramSource): Promise<void> {
-    const iterator = chunksOf(source)[Symbol.asyncIterator]();
+    const chunks = sourceIterator(chunksOf(source));
     try {
       for (;;) {
-        const next = await this.#orOver(iterator.next());
+        const next = await this.#orOver(chunks.next());
         if (!next) return;
         if (next.done) {
           this.#checkWhole(this.#begun);
@@ -43,9 +43,7 @@ export class ProgramInput {
       }
       if (await this.#hasRoomFor(run.MIN_INPUT_COST_BYTES)) this.#send(new Uint8Array(), true, send);
     } finally {
-      // A generator that waits comes to its end when it goes on, if it ever does: that is not waited for.
-      iterator.return?.()?.catch(() => {});
-      if (source instanceof Readable) source.destroy();
+      chunks.leave();
       this.#wake = () => {};
     }
   }
@@ -125,13 +123,6 @@ export class ProgramInput {
   }
 }
 
-type Chunks = AsyncIterable<string | Uint8Array>;
-
-function chunksOf(source: ProgramSource): Chunks {
-  if (typeof source === 'string' || isBytes(source)) return later([source]);
-  return Symbol.asyncIterator in source ? source : later(source);
-}
-
-async function* later(chunks: Iterable<string | Uint8Array>): Chunks {
-  yield* chunks;
+function chunksOf(source: ProgramSource): Exclude<ProgramSource, string | Uint8Array> {
+  return typeof source === 'string' || isBytes(source) ? [source] : source;
 }

@@ -2,8 +2,9 @@ import { files, type ResultOf } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import type { AskFiles } from './give-files.js';
 
-/** What a compiler takes of what an executor says that a program has left. */
-const MAX_COLLECTED_BYTES = 1024 * 1024 * 1024;
+/** What a compiler takes of what a program has left: as much as one can be given. */
+export const MAX_COLLECTED_BYTES = files.MAX_GIVEN_BYTES;
+/** What a compiler takes of what an executor says that there is. */
 const MAX_LISTED_FILES = 1024 * 1024;
 
 /** A file that a program has left. */
@@ -39,15 +40,4 @@ export async function readLeftFile(ask: AskFiles, { index, sizeBytes }: LeftFile
     offset += wanted;
   }
   return Buffer.concat(pieces);
-}
-
-/** Counts what is read. @throws {ProtocolError} for more than anybody's folders have. */
-export class Collected {
-  #sizeBytes = 0;
-
-  add(sizeBytes: number): void {
-    this.#sizeBytes += sizeBytes;
-    if (this.#sizeBytes > MAX_COLLECTED_BYTES)
-      throw new ProtocolError(`the program has left more than ${MAX_COLLECTED_BYTES} bytes`);
-  }
 }

@@ -14,17 +14,19 @@ const KINDS = {
 /**
  * Writes the image that a runner makes its root of.
  * @returns a descriptor, which the caller closes.
- * @throws the system's error, and then none is open.
+ * @throws the system's error; then, and when it is not gone on with to its end, none is open.
  */
 export function* writeImage({ entries, workingDirectory }: GivenRoot): Slices<number> {
   const fd = memfdCreate('farjit-files');
+  let isWhole = false;
   try {
     yield* writeEntry(fd, { kind: 'link', path: Buffer.alloc(0), mode: 0, content: workingDirectory });
     for (const entry of entries) yield* writeEntry(fd, entry);
+    isWhole = true;
     return fd;
-  } catch (error) {
-    close(fd);
-    throw error;
+  } finally {
+    // Also when nobody goes on with it.
+    if (!isWhole) close(fd);
   }
 }
 

@@ -108,8 +108,11 @@ export class SessionFiles implements MeteredRunner {
 
   /** Before `listed`. */
   *look(from: number): Slices<void> {
-    if (!this.#tree) throw new RequestError('METHOD_NOT_ALLOWED', 'listFiles: no runner has left files');
-    if (from === 0 || !this.#left) this.#left = yield* this.#tree.list();
+    const tree = this.#tree;
+    if (!tree) throw new RequestError('METHOD_NOT_ALLOWED', 'listFiles: no runner has left files');
+    if (from !== 0 && this.#left) return;
+    const left = yield* tree.list();
+    if (tree === this.#tree) this.#left = left;
   }
 
   listed(from: number): ResultOf<typeof files.listFiles> {

@@ -10,6 +10,7 @@ import {
   statfsSync,
 } from 'node:fs';
 import { files } from '@farjit/protocol';
+import { RequestError } from '@farjit/protocol/errors';
 import type { Slices } from '../turns.js';
 import { ENTRY_BYTES } from './given-root.js';
 
@@ -68,7 +69,7 @@ export class WritableTree {
     return this.#rootBytes + (blocks - bfree) * bsize + (count - ffree) * ENTRY_BYTES;
   }
 
-  /** What is in the folders, in no order. */
+  /** What is in the folders, in no order. @throws {RequestError} METHOD_NOT_ALLOWED when it is closed meanwhile. */
   *list(): Slices<LeftFiles> {
     const found: LeftFile[] = [];
     let omitted = 0;
@@ -79,6 +80,7 @@ export class WritableTree {
     for (let folder = pending.pop(); folder; folder = pending.pop()) {
       for (const name of this.#namesIn(folder.names)) {
         yield;
+        this.#checkOpen();
         const path = Buffer.concat([folder.path, Buffer.from('/'), name]);
         const names = [...folder.names, name];
         listedBytes += path.length;
@@ -95,6 +97,7 @@ export class WritableTree {
         else found.push({ path, names, ...entry });
       }
       yield;
+      this.#checkOpen();
     }
     return { files: found, omitted };
   }
@@ -107,6 +110,11 @@ export class WritableTree {
         ? content.subarray(0, readSync(fd, content, 0, sizeBytes, offset))
         : Buffer.alloc(0),
     );
+  }
+
+  /** Once it is closed, its descriptor's number may be that of another session's tree. */
+  #checkOpen(): void {
+    if (this.#isClosed) throw new RequestError('METHOD_NOT_ALLOWED', 'the files were released');
   }
 
   /** Gives its memory back. Twice does nothing. */
@@ -157,6 +165,7 @@ export class WritableTree {
 
   /** Opens one name after the other. @throws the system's error, ELOOP or ENOTDIR over a link. */
   #open<T>(names: readonly Buffer[], flags: number, use: (fd: number) => T): T {
+    this.#checkOpen();
     let fd = this.#fd;
     try {
       names.forEach((name, index) => {
