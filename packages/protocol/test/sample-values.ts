@@ -82,8 +82,12 @@ function sample(schema: SchemaNode, random: () => number): unknown {
     }
     case 'bigint':
       return [0n, 1n, 0x7fff_ffff_f000n, 2n ** 63n, 2n ** 64n - 1n][upTo(4)];
-    case 'custom': // bytes
-      return Uint8Array.from({ length: upTo(1) * upTo(400) }, () => upTo(255));
+    case 'custom': {
+      // Bytes.
+      const shortest = Number(requirement('min_length') ?? 0);
+      const more = Math.min(400, Number(requirement('max_length') ?? 400) - shortest);
+      return Uint8Array.from({ length: shortest + upTo(1) * upTo(more) }, () => upTo(255));
+    }
     default:
       throw new TypeError(`no samples for a schema of type ${schema.type}`);
   }

@@ -19,18 +19,9 @@ export const MAX_LISTED = 1024;
 export const DIGEST_BYTES = 32;
 
 /** SHA-256 of a file's content. */
-export const digest = v.pipe(
-  bytes,
-  v.check((value) => value.byteLength === DIGEST_BYTES, `${DIGEST_BYTES} bytes`),
-);
+export const digest = v.pipe(bytes, v.minLength(DIGEST_BYTES), v.maxLength(DIGEST_BYTES));
 
-const pathBytes = v.pipe(
-  bytes,
-  v.check(
-    (value) => value.byteLength >= 1 && value.byteLength <= MAX_PATH_BYTES,
-    `1 to ${MAX_PATH_BYTES} bytes`,
-  ),
-);
+const pathBytes = v.pipe(bytes, v.minLength(1), v.maxLength(MAX_PATH_BYTES));
 
 /** Content, by what it is. */
 export const fileContent = v.strictObject({
@@ -90,10 +81,7 @@ export const sendFile = request('sendFile', 'compiler-to-executor', {
     /** Its place in the list of the offer. */
     index: count,
     offset: byteCount,
-    slice: v.pipe(
-      bytes,
-      v.check((value) => value.byteLength <= MAX_SLICE_BYTES, `at most ${MAX_SLICE_BYTES} bytes`),
-    ),
+    slice: v.pipe(bytes, v.maxLength(MAX_SLICE_BYTES)),
   }),
   result: v.strictObject({}),
 });
