@@ -207,3 +207,25 @@ test('an image that is not written to its end is gone', (t) => {
   writing.return(0);
   t.is(imageCount(), before);
 });
+
+test('a folder that cannot be read is listed as such, and not left out', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'farjit-trees-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, '0/sub'), { recursive: true });
+  const tree = new WritableTree(openSync(folder, 'r'), [bytes('/tmp')], 0);
+  t.teardown(() => tree.close());
+  const listing = tree.list();
+  listing.next();
+  // It has been seen; whoever may read everything can be kept from it by its end alone.
+  listing.next();
+  rmSync(join(folder, '0/sub'), { recursive: true });
+  for (;;) {
+    const { done, value } = listing.next();
+    if (!done) continue;
+    t.deepEqual(
+      value.files.map(({ path, isFile }) => [path.toString(), isFile]),
+      [['/tmp/sub/', false]],
+    );
+    break;
+  }
+});

@@ -28,7 +28,7 @@ const MAX_LISTED_BYTES = 4 * 1024 * 1024;
 export interface LeftFile {
   /** As its program has it. */
   readonly path: Buffer;
-  /** Others are symbolic links, and what cannot be read. */
+  /** Others are symbolic links, and what cannot be read: of a folder its path ends with a slash. */
   readonly isFile: boolean;
   readonly sizeBytes: number;
   /** From the tree's root on. */
@@ -78,7 +78,14 @@ export class WritableTree {
       (path, number): Pick<LeftFile, 'path' | 'names'> => ({ path, names: [Buffer.from(String(number))] }),
     );
     for (let folder = pending.pop(); folder; folder = pending.pop()) {
-      for (const name of this.#namesIn(folder.names)) {
+      const opened = this.#openFolder(folder.names);
+      if (!opened) {
+        const path = Buffer.concat([folder.path, Buffer.from('/')]);
+        if (path.length > files.MAX_PATH_BYTES) omitted++;
+        else found.push({ path, names: folder.names, isFile: false, sizeBytes: 0 });
+        continue;
+      }
+      for (const name of namesIn(opened)) {
         yield;
         this.#checkOpen();
         const path = Buffer.concat([folder.path, Buffer.from('/'), name]);
@@ -123,19 +130,12 @@ export class WritableTree {
     this.#isClosed = true;
   }
 
-  *#namesIn(names: readonly Buffer[]): Generator<Buffer> {
-    let folder: Dir;
+  /** Undefined when its program has taken the right to read it from its owner, or it is none by now. */
+  #openFolder(names: readonly Buffer[]): Dir | undefined {
     try {
-      folder = this.#inFolder(names, (fd) => opendirSync(`/proc/self/fd/${fd}`, AS_BYTES));
+      return this.#inFolder(names, (fd) => opendirSync(`/proc/self/fd/${fd}`, AS_BYTES));
     } catch {
-      // Its program has taken the right to read it from its owner, or it is none by now.
-      return;
-    }
-    try {
-      for (let entry = folder.readSync(); entry; entry = folder.readSync())
-        yield entry.name as unknown as Buffer;
-    } finally {
-      folder.closeSync();
+      return undefined;
     }
   }
 
@@ -178,6 +178,16 @@ export class WritableTree {
     } finally {
       if (fd !== this.#fd) closeSync(fd);
     }
+  }
+}
+
+/** Closes it at the end. */
+function* namesIn(folder: Dir): Generator<Buffer> {
+  try {
+    for (let entry = folder.readSync(); entry; entry = folder.readSync())
+      yield entry.name as unknown as Buffer;
+  } finally {
+    folder.closeSync();
   }
 }
 

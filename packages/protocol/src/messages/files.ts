@@ -101,7 +101,7 @@ export const listFiles = request('listFiles', 'compiler-to-executor', {
       v.array(
         v.strictObject({
           path: pathBytes,
-          /** Others are symbolic links, and what cannot be read. */
+          /** Others are symbolic links, and what cannot be read: of a folder its path ends with a slash. */
           isFile: v.boolean(),
           sizeBytes: byteCount,
         }),
