@@ -7,6 +7,7 @@
  * The doorbell is told the runner's number before its first bell. */
 #include "shared_layout.h"
 
+#include <asm/errno.h>
 #include <asm/unistd.h>
 #include <linux/sched.h>
 #include <linux/signal.h>
@@ -64,8 +65,10 @@ __attribute__((used)) static _Noreturn void launch(long *stack)
 	long child = system_call(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 	if (child == 0)
 		become_runner(arguments + 1, arguments + count + 1);
-	if (child < 0)
-		say("farjit-launch: there can be no process for a runner\n");
+	if (child == -EAGAIN)
+		say("farjit-launch: there can be no process for a runner: EAGAIN: a limit of processes is reached\n");
+	else if (child < 0)
+		say("farjit-launch: there can be no process for a runner: ENOMEM: there is no memory for one\n");
 	end(child < 0 ? FAILED : 0);
 }
 
