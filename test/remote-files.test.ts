@@ -3,6 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { JIT, type SessionEvent } from '@farjit/compiler';
 import { hashToken, Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
+import { ContentStore } from '#executor/src/files/content-store.js';
 import { FaultProxy } from './faults/fault-proxy.js';
 import { eventually } from './jit-fixture.js';
 
@@ -125,6 +126,31 @@ for (const what of ['cancel', 'deadline'] as const)
     t.is(await sum(content.subarray(0, 100)), sumOf(content.subarray(0, 100)));
     t.true(sliceCount() <= endCount + 4 + 1, `${endCount} slices, then ${sliceCount()}`);
   });
+
+// Alone: what holds the contents is not the server's to show.
+test.serial('what was sent of a transfer that is given up is not held until the session ends', async (t) => {
+  const { url } = await startServer(t);
+  const proxy = await FaultProxy.listen(url, { delayMs: 100 });
+  t.teardown(() => proxy.close());
+  const { jit, sum } = await openProgram(t, proxy.url);
+  const held: { store?: ContentStore; owner: string } = { owner: '' };
+  const { reserve } = ContentStore.prototype;
+  t.teardown(() => {
+    ContentStore.prototype.reserve = reserve;
+  });
+  ContentStore.prototype.reserve = function (owner, sizeBytes) {
+    Object.assign(held, { store: this, owner });
+    reserve.call(this, owner, sizeBytes);
+  };
+  const ending = new AbortController();
+  const running = t.throwsAsync(() => sum(randomBytes(40 * MIB), ending.signal), { code: 'CANCELLED' });
+  const heldBytes = () => held.store?.heldBytesOf(held.owner);
+  await eventually(() => heldBytes() === 40 * MIB, 'the transfer is under way');
+  ending.abort();
+  await running;
+  await eventually(() => heldBytes() === 0, 'nothing is held');
+  t.is(jit.statistics().runnersLost, 0);
+});
 
 // Before the others, whose files are there meanwhile.
 test.serial(

@@ -41,6 +41,8 @@ export class FilesOfProgram {
   readonly #context: FilesContext;
   readonly #wanted: FilesWanted;
   #root: FileRoot | undefined;
+  /** Whether the executor may hold anything of them. */
+  #isGiven = false;
 
   constructor(name: string, context: FilesContext, wanted: FilesWanted) {
     this.#name = name;
@@ -62,19 +64,23 @@ export class FilesOfProgram {
     this.#checkAlone();
     const { files, workingDirectory = '/' } = this.#wanted;
     const startMs = monotonicMs();
-    const late = new AbortController();
-    const timer = Number.isFinite(deadlineMs) ? setTimeout(() => late.abort(), deadlineMs) : undefined;
-    const ends = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    throwIfAborted(signal, notCalled(this.#name));
+    const ending = new AbortController();
+    const ends = ending.signal;
+    const end = () => ending.abort();
+    signal?.addEventListener('abort', end);
+    const timer = Number.isFinite(deadlineMs) ? setTimeout(end, deadlineMs) : undefined;
     try {
       // A disk of another machine may answer nothing, too.
       const { root, contents } = await untilAborted(ends, notCalled(this.#name), () =>
         readProgramFiles(files, workingDirectory, ends),
       );
+      this.#isGiven = true;
       await untilAborted(ends, notCalled(this.#name), () => executor.giveFiles(contents, ends));
       this.#root = root;
     } catch (error) {
       throwIfAborted(signal, notCalled(this.#name));
-      if (late.signal.aborted)
+      if (ends.aborted)
         throw new DeadlineExceededError(this.#name, deadlineMs, {
           cause: error,
           why: 'its files were not sent by then',
@@ -82,6 +88,7 @@ export class FilesOfProgram {
       throw refusal(this.#name, error);
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
     }
     return Math.max(deadlineMs - (monotonicMs() - startMs), 1);
   }
@@ -136,7 +143,7 @@ export class FilesOfProgram {
 
   /** Nothing of them is needed any more. */
   release(): void {
-    if (this.#root) this.#context.executor().releaseFiles();
+    if (this.#isGiven) this.#context.executor().releaseFiles();
   }
 
   /** A fresh runner ends the one before, and with it what runs there. */
