@@ -1,4 +1,5 @@
 // npm run bench [-- OPTIONS]: set-up, build, the peers, then all measurements (bench/). Tables on stdout.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { installPeers } from './lib/bench-peers.mjs';
 import { build } from './lib/build.mjs';
 import { BIN, ROOT } from './lib/paths.mjs';
@@ -21,7 +22,7 @@ most; the smoke run, with smaller programs and fewer turns, one.
   --json FILE         writes every sample
   --check FILE        compares with what --json of a former run on the same machine has written, names what got worse,
                       and ends with exit code 1 if anything did
-  --write-docs        writes docs/performance.md and docs/plots/
+  --write-docs        writes docs/performance.md, docs/plots/ and the figures in README
   --help              says this
 
 A target that is missed is said, and the exit code is 0. A wrong result, or a FILE that cannot be compared with, ends the
@@ -45,7 +46,10 @@ await runScript(async () => {
   if (code === 0 && given.includes('--write-docs')) {
     // As the checks want it.
     await run(`${BIN}biome`, ['format', '--write', `${DOCS}/performance.md`], { cwd: ROOT });
-    say(`bench: wrote docs/performance.md and docs/plots`);
+    const { withFigures } = await import(`${ROOT}bench/dist/readme-figures.js`);
+    const readme = readFileSync(`${ROOT}README.md`, 'utf8');
+    writeFileSync(`${ROOT}README.md`, withFigures(readme, readFileSync(`${DOCS}/performance.md`, 'utf8')));
+    say('bench: wrote docs/performance.md, docs/plots and the figures in README');
   }
   return code;
 });

@@ -40,13 +40,3 @@ for (const document of ['README.md', 'packages/farjit/README.md'])
       t.is(stderr, '');
     },
   );
-
-test('the figures in README are those that were measured', (t) => {
-  const measured = readFileSync(join(ROOT, 'docs/performance.md'), 'utf8');
-  const [, ours, lli] = /^\| 1 +\| +(\d+) \([^)]*\) \| +(\d+) /m.exec(measured) ?? [];
-  const [, session] = /^\| opening a session on a warm server .* (\d+)\.\d \(/m.exec(measured) ?? [];
-  const starts = readFileSync(join(ROOT, 'README.md'), 'utf8')
-    .split('\n')
-    .find((line) => line.startsWith('| starts in'));
-  t.regex(starts ?? '', new RegExp(`\\b${ours} ms.*\\b${session} ms.*\\b${lli} ms`));
-});
