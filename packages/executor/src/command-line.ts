@@ -1,7 +1,7 @@
 import { formatLimit } from '@farjit/protocol/limits';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type * as v from 'valibot';
-import { mergeOptions, readConfiguration } from './configuration.js';
+import { mergeLayers, type OptionLayer, readConfiguration } from './configuration.js';
 import { wrappedHelp } from './help-text.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import {
@@ -33,12 +33,13 @@ Times of calls are in milliseconds, CPU time is in seconds. docs/security.md say
 
 SIGHUP reads certificates, keys and tokens again.
 
-Exit code: 0 when a signal ended it, 1 when it could not start or serve, 2 for a wrong command line, variable or configuration file.
+Exit code: 0 when a signal ended it, 1 when it could not start or serve, 2 for a wrong command line, variable or configuration file. \
+With --check-config: 0 when it would start, 1 when an address, a certificate or the tokens keep it from that, 2 as otherwise.
 
 Examples:
   farjit-executor --listen ws+unix:/run/farjit.sock
       Serve this user on this machine.
-  farjit-executor new-token build-farm >> tokens.yaml 2> build-farm.token
+  farjit-executor new-token build-farm --out build-farm.token >> tokens.yaml
       Make a token.
   farjit-executor --listen wss://0.0.0.0:9000 --tls-cert cert.pem --tls-key key.pem --token-file tokens.yaml
       Serve whoever has a token.`;
@@ -47,9 +48,9 @@ Examples:
 export interface ExecutorOptions extends OptionValues {
   readonly listen: readonly string[];
   readonly inheritFd?: number;
-  /** Only see whether all is right. */
-  readonly checkConfig?: boolean;
-  /** What it has to say to its one compiler's user is in JSON. */
+  /** Only say what has been read, and see whether all is right: what each place says, the one that counts most last. */
+  readonly checkConfig?: readonly OptionLayer[];
+  /** What it has to say to its one compiler's user, or of the configuration that it checks, is in JSON. */
   readonly json?: boolean;
 }
 
@@ -73,20 +74,23 @@ export async function parseCommandLine(
   const say = complaints(json);
   try {
     const { config, checkConfig, inheritFd, ...given } = parse(argv, json);
-    if (json && inheritFd === undefined)
+    if (json && inheritFd === undefined && !checkConfig)
       throw new SettingsError(
-        '--json is for --version, --inherit-fd and new-token; what is logged is in JSON with --log-format=json',
+        '--json is for --version, --check-config, --inherit-fd and new-token; what is logged is in JSON with --log-format=json',
       );
     if (inheritFd !== undefined) refuseUnusedInherited({ config, checkConfig, ...given });
     // Whoever starts it for himself says all there is to say.
     const configured =
       inheritFd === undefined
         ? await readConfiguration(config ?? (variables.FARJIT_CONFIG?.trim() || undefined), variables)
-        : {};
+        : [];
+    const layers = [...configured, { values: given, placeOf: flagOf }];
     const options = {
       listen: [],
-      ...mergeOptions(configured, given),
-      ...own({ checkConfig, inheritFd, json }),
+      ...mergeLayers(layers),
+      ...(checkConfig ? { checkConfig: layers } : {}),
+      ...(inheritFd === undefined ? {} : { inheritFd }),
+      ...(json ? { json } : {}),
     };
     // Of a file that is to be checked, all is looked at.
     if (!checkConfig) refuseUnusedListening(given, options);
@@ -99,14 +103,6 @@ export async function parseCommandLine(
     say.error(error.message);
     return { exitCode: 2 };
   }
-}
-
-function own({ checkConfig, inheritFd, json }: Omit<OwnOptions, 'config'> & { readonly json: boolean }) {
-  return {
-    ...(checkConfig === undefined ? {} : { checkConfig }),
-    ...(inheritFd === undefined ? {} : { inheritFd }),
-    ...(json ? { json } : {}),
-  };
 }
 
 function parse(argv: readonly string[], json: boolean): OptionValues & OwnOptions {
@@ -137,9 +133,12 @@ function createProgram(json: boolean): Command {
       `read options from a YAML or JSON file (default: ${variableOf('config')})`,
       parsePath,
     )
-    .option('--check-config', 'see whether options, certificates and tokens are right, and exit')
+    .option(
+      '--check-config',
+      'say what each option is and where that stands, see whether certificates and tokens are right, and exit',
+    )
     .option('--inherit-fd <number>', 'serve one connection over this open socket, then exit', parseDescriptor)
-    .option('--json', 'with --version or --inherit-fd: say it in JSON')
+    .option('--json', 'with --version, --check-config or --inherit-fd: say it in JSON')
     .addHelpText('after', wrappedHelp(HELP))
     .version(json ? JSON.stringify({ 'farjit-executor': VERSION, node: process.versions.node }) : VERSION)
     .configureOutput({ outputError: complaints(json).usage })

@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import {
   OPTION_NAMES,
   OPTIONS,
+  type OptionName,
   type OptionValues,
   optionsSchema,
   valueOfText,
@@ -10,22 +11,34 @@ import {
 } from './options.js';
 import { checkSettings, SettingsError } from './settings.js';
 
+/** What one place says of the options. */
+export interface OptionLayer {
+  readonly values: OptionValues;
+  /** Where an option's value stands, in words. */
+  readonly placeOf: (name: OptionName) => string;
+}
+
 /**
- * What the options are by the configuration file and the variables, of which the latter count more. Of a mapping such as
- * `limit` each entry counts for itself.
+ * What configuration file and variables say of the options; the latter count more.
  * @param path of the file, if there is one.
  * @throws {SettingsError} that names variable or file, line and key.
  */
 export async function readConfiguration(
   path: string | undefined,
   variables: NodeJS.ProcessEnv,
-): Promise<OptionValues> {
-  const fromFile = path === undefined ? {} : await readFile(path);
-  return mergeOptions(fromFile, readVariables(variables));
+): Promise<OptionLayer[]> {
+  const fromVariables = { values: readVariables(variables), placeOf: variableOf };
+  if (path === undefined) return [fromVariables];
+  return [{ values: await readFile(path), placeOf: () => path }, fromVariables];
+}
+
+/** What all of them say together, of which the last counts most. Of a mapping such as `limit` each entry counts for itself. */
+export function mergeLayers(layers: readonly OptionLayer[]): OptionValues {
+  return layers.reduce<OptionValues>((merged, { values }) => mergeOptions(merged, values), {});
 }
 
 /** Values of `more` instead of those of `values`, except that mappings are joined. */
-export function mergeOptions(values: OptionValues, more: OptionValues): OptionValues {
+function mergeOptions(values: OptionValues, more: OptionValues): OptionValues {
   const limit = values.limit && more.limit ? { ...values.limit, ...more.limit } : undefined;
   return { ...values, ...more, ...(limit && { limit }) };
 }

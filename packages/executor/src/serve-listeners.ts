@@ -1,5 +1,6 @@
 import { monotonicMs } from '@farjit/protocol/clock';
-import { checkListeners, readAdmissionFiles } from './admission-files.js';
+import { readAdmissionFiles } from './admission-files.js';
+import { checkConfiguration } from './check-configuration.js';
 import type { ExecutorOptions } from './command-line.js';
 import type { Drained, DrainOptions } from './drain.js';
 import { Log } from './logging/log.js';
@@ -36,8 +37,8 @@ export async function serveListeners(options: ExecutorOptions): Promise<number> 
 
 async function serve(options: ExecutorOptions, log: Log): Promise<void> {
   const onWarning = (words: string) => log.write('warning', words);
+  if (options.checkConfig) return checkConfiguration(options, options.checkConfig, onWarning);
   const files = await readAdmissionFiles(options, process.env);
-  if (options.checkConfig) return checkListeners(options, files, onWarning);
   if (options.sandbox === 'off') onWarning(OFF_WARNING);
   const server = new Server({ ...serverOptions(options), ...files, onWarning });
   logEvents(log, server.events);

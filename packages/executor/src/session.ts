@@ -33,6 +33,11 @@ import { SessionRunners } from './session-runners.js';
 import { guardUnopened } from './unopened-guard.js';
 import { SERVER_NAME } from './version.js';
 
+/** RFC 6455, 7.4.1: what there was to do is done. */
+const NORMAL_CLOSE = 1000;
+/** Why a session has ended that its compiler has closed. */
+const NORMAL_END = 'closed';
+
 export interface SessionOptions {
   readonly host: HostResources;
   readonly transport: Transport;
@@ -157,7 +162,9 @@ export class Session {
     });
     const { unopenedMs = MAX_UNOPENED_MS } = options;
     const unopened = guard.timer('session.unopened', () => this.#giveUpUnopened(unopenedMs), unopenedMs);
-    const closed = this.connection.closed.then(({ message }) => message);
+    const closed = this.connection.closed.then(({ closeCode, message }) =>
+      closeCode === NORMAL_CLOSE ? NORMAL_END : message,
+    );
     this.ended = Promise.race([closed, failed]).then((reason) => {
       clearTimeout(unopened);
       lane.close();

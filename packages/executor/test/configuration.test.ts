@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseCommandLine } from '../src/command-line.js';
-import { mergeOptions, readConfiguration } from '../src/configuration.js';
+import { mergeLayers, readConfiguration } from '../src/configuration.js';
 import { flagOf, OPTION_NAMES, variableOf } from '../src/options.js';
 import { SettingsError } from '../src/settings.js';
 
@@ -111,18 +111,20 @@ test('all options are read from a file, from variables and from the command line
     OPTION_NAMES.filter((name) => !(name in VALUES)),
     [],
   );
-  t.deepEqual(await readConfiguration(file(t, ALL), {}), VALUES as never);
-  t.deepEqual(await readConfiguration(undefined, VARIABLES), VALUES as never);
+  t.deepEqual(mergeLayers(await readConfiguration(file(t, ALL), {})), VALUES as never);
+  t.deepEqual(mergeLayers(await readConfiguration(undefined, VARIABLES)), VALUES as never);
   t.deepEqual(await parseCommandLine(COMMAND_LINE, {}), VALUES as never);
   t.deepEqual(Object.keys(VARIABLES), OPTION_NAMES.map(variableOf));
 });
 
 test('JSON is YAML', async (t) => {
-  t.deepEqual(await readConfiguration(file(t, JSON.stringify({ maxSessions: 3 })), {}), { maxSessions: 3 });
+  t.deepEqual(mergeLayers(await readConfiguration(file(t, JSON.stringify({ maxSessions: 3 })), {})), {
+    maxSessions: 3,
+  });
 });
 
 test('an empty file and an empty variable say nothing', async (t) => {
-  t.deepEqual(await readConfiguration(file(t, '# nothing yet\n'), { FARJIT_POOL: ' ' }), {});
+  t.deepEqual(mergeLayers(await readConfiguration(file(t, '# nothing yet\n'), { FARJIT_POOL: ' ' })), {});
 });
 
 test('the command line counts more than variables, and these more than the file', async (t) => {
@@ -145,7 +147,8 @@ test('the command line counts more than variables, and these more than the file'
       listen: ['ws+unix:other'],
     },
   );
-  t.deepEqual(mergeOptions({ preload: ['a'] }, { preload: ['b'] }), { preload: ['b'] });
+  const layers = ['a', 'b'].map((name) => ({ values: { preload: [name] }, placeOf: () => name }));
+  t.deepEqual(mergeLayers(layers), { preload: ['b'] });
 });
 
 test('an executor for one compiler looks at no variable', async (t) => {

@@ -9,6 +9,8 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -20,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { joinWebSocket, WEBSOCKET_OPTIONS, WebSocketTransport } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { type ClientOptions, WebSocket } from 'ws';
+import { OPTION_NAMES } from '../src/options.js';
 import { pemOf, TestCA } from './certificates.js';
 import { spawnMortal } from './mortal-process.js';
 import { openOver, until } from './session-fixture.js';
@@ -66,7 +69,7 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [
     ['--listen', 'ws+unix:x', '--json'],
     2,
-    /^\{"error":\{"code":"SETTINGS","message":"--json is for --version, --inherit-fd and new-token; .*\n$/,
+    /^\{"error":\{"code":"SETTINGS","message":"--json is for --version, --check-config, --inherit-fd and new-token; .*\n$/,
   ],
   [
     ['--json', '--lisen'],
@@ -107,7 +110,12 @@ const COMMAND_LINES: readonly [string[], number, RegExp][] = [
   [['--listen', 'wss://127.0.0.1:1', '--tls-cert', 'x'], 1, /--tls-key is missing/],
   [['--listen', 'wss://127.0.0.1:1', '--client-ca', 'x'], 1, /--client-ca is for wss:/],
   [['--listen', 'ws+unix:x', '--config', '/nonexistent'], 2, /cannot read the configuration: ENOENT/],
-  [['--listen', 'ws+unix:x', '--check-config'], 0, /^$/],
+  [['--listen', 'ws+unix:x', '--check-config'], 0, /^listen: ws\+unix:x \(--listen\)$/m],
+  [
+    ['--listen', 'ws+unix:x', '--check-config', '--max-sessions', 'x'],
+    2,
+    /--max-sessions: expected a whole number/,
+  ],
   [['--listen', 'ws://0.0.0.0:1', '--check-config'], 1, /without TLS/],
   [['--listen', 'ws://0.0.0.0:1', '--check-config', '--allow-insecure-listen'], 0, /warning: .* without TLS/],
   [['new-token'], 2, /missing required argument 'name'/],
@@ -223,6 +231,116 @@ test('a new token gets in by its entry, which does not hold it', async (t) => {
   t.is((await refusalOf(url, bearer('other'))).status, 401);
 });
 
+test('a new token goes into a new file of this user alone, and nowhere else', async (t) => {
+  const folder = temporaryDirectory(t);
+  const file = join(folder, 'laptop.token');
+  const make = async (...more: string[]) => {
+    const made = spawn(process.execPath, [entry, 'new-token', 'laptop', '--out', file, ...more]);
+    const [said, errors, [code]] = await Promise.all([
+      textOf(made.stdout),
+      textOf(made.stderr),
+      once(made, 'close'),
+    ]);
+    return { said, errors, code };
+  };
+  const { said, errors, code } = await make();
+  const token = readFileSync(file, 'utf8');
+  t.regex(token, /^[\w-]{43}\n$/);
+  t.is(statSync(file).mode & 0o7777, 0o600);
+  const sha256 = createHash('sha256').update(token.trim()).digest('hex');
+  t.deepEqual([said, errors, code], [`- name: "laptop"\n  sha256: ${sha256}\n`, '', 0]);
+
+  const again = await make();
+  t.deepEqual([again.said, again.code], ['', 2]);
+  t.regex(
+    again.errors,
+    /error: --out: .*laptop\.token is there already, .*: remove it, or name another file\n$/,
+  );
+  t.is(readFileSync(file, 'utf8'), token);
+
+  rmSync(file);
+  const elsewhere = join(folder, 'elsewhere');
+  symlinkSync(elsewhere, file);
+  t.is((await make()).code, 2);
+  t.false(existsSync(elsewhere));
+
+  rmSync(file);
+  const json = await make('--json');
+  t.deepEqual(Object.keys(JSON.parse(json.said)), ['entry']);
+  t.is(json.errors, '');
+});
+
+test('a checked configuration is told with where each option stands, and nothing that is secret', async (t) => {
+  const folder = temporaryDirectory(t);
+  const ca = new TestCA(t);
+  const { cert, key } = ca.server();
+  const config = join(folder, 'farjit.yaml');
+  writeFileSync(config, 'listen: wss://127.0.0.1:9000\nmaxSessions: 3\nlimit: { cpu: 1, memory: 1G }\n');
+  const files = ['--tls-cert', cert, '--tls-key', key, '--config', config];
+  const variables = { FARJIT_MAX_SESSIONS: '4', FARJIT_TOKEN: 'not-to-be-shown' };
+  const { exited, stderr } = start(t, ['--check-config', '--limit', 'cpu=2', ...files], variables);
+  t.deepEqual(await exited, [0, null]);
+  const lines = stderr().trim().split('\n');
+  for (const line of [
+    `listen: wss://127.0.0.1:9000 (${config})`,
+    'maxSessions: 4 (FARJIT_MAX_SESSIONS)',
+    'limit.cpu: 2 (--limit)',
+    `limit.memory: 1G (${config})`,
+    'limit.stack: 8M (default)',
+    'pool: 1 with --listen (default)',
+    'clientCa: none (default)',
+    `tlsKey: ${key} (--tls-key)`,
+    'tokens: default (FARJIT_TOKEN)',
+  ])
+    t.true(lines.includes(line), line);
+  t.regex(stderr(), /^certificate: CN=an executor until \d{4}-.*Z \(.*\.pem\)$/m);
+  t.notRegex(stderr(), /not-to-be-shown|PRIVATE KEY/);
+  for (const name of OPTION_NAMES)
+    if (name !== 'limit') t.is(lines.filter((line) => line.startsWith(`${name}: `)).length, 1, name);
+
+  const json = start(t, ['--check-config', '--json', ...files], variables);
+  t.deepEqual(await json.exited, [0, null]);
+  const told = json
+    .stderr()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.deepEqual(
+    told.find(({ setting }) => setting === 'maxSessions'),
+    {
+      setting: 'maxSessions',
+      value: 4,
+      source: 'FARJIT_MAX_SESSIONS',
+    },
+  );
+  t.deepEqual(
+    told.find(({ read }) => read === 'tokens'),
+    {
+      read: 'tokens',
+      value: ['default'],
+      source: 'FARJIT_TOKEN',
+    },
+  );
+});
+
+test('a session that its compiler closes is logged as closed', async (t) => {
+  const path = join(temporaryDirectory(t), 'x.sock');
+  const { child, exited, stderr } = start(t, ['--listen', `ws+unix:${path}`], { FARJIT_LOG_FORMAT: 'json' });
+  await until(() => stderr().includes('listening'));
+  const { connection } = await openOver(t, await connect(`ws+unix:${path}`));
+  connection.close();
+  await until(() => stderr().includes('session-closed'));
+  const line =
+    stderr()
+      .split('\n')
+      .find((text) => text.includes('session-closed')) ?? '';
+  const { reason, msg } = JSON.parse(line);
+  t.is(reason, 'closed');
+  t.regex(msg, /^session [\w-]+ closed$/);
+  child.kill('SIGTERM');
+  await exited;
+});
+
 test('a new token in JSON is one object with its entry, and all that is said', async (t) => {
   const made = spawn(process.execPath, [entry, 'new-token', 'laptop', '--json', '--expires', '2999-01-01']);
   const [said = '', errors] = await Promise.all([made.stdout, made.stderr].map((stream) => textOf(stream)));
@@ -299,7 +417,7 @@ test('a token file that speaks of certificates needs their CA', async (t) => {
   const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
   t.deepEqual(await exited, [1, null]);
   t.is(
-    stderr(),
+    stderr().replace(/^(?!farjit-executor: error: ).*\n/gm, ''),
     `farjit-executor: error: ${file} speaks of client certificates: give --client-ca, their CA\n`,
   );
 });
@@ -310,7 +428,7 @@ test('all that is wrong in a token file is said, a line for each', async (t) => 
   const { exited, stderr } = start(t, ['--listen', 'ws+unix:x', '--check-config', '--token-file', file]);
   t.deepEqual(await exited, [1, null]);
   t.is(
-    stderr(),
+    stderr().replace(/^(?!farjit-executor: error: ).*\n/gm, ''),
     `farjit-executor: error: ${file}:3: tokens[0].expire: unknown key; did you mean expires?\n` +
       `farjit-executor: error: ${file}:4: tokens[0].sha256: expected the SHA-256 of a token: 64 hexadecimal digits\n`,
   );

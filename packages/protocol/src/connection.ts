@@ -388,7 +388,10 @@ export class Connection {
   #finish(close: TransportClose): void {
     if (this.#closeError) return;
     const words = close.reason || 'no reason given';
-    this.#closeError = new ConnectionClosedError(`connection closed (${close.code}: ${words})`);
+    const { code } = close;
+    this.#closeError = new ConnectionClosedError(`connection closed (${code}: ${words})`, {
+      closeCode: code,
+    });
     const { message } = this.#closeError;
     this.#pending.rejectAll((method) => new ConnectionClosedError(`${method}: ${message}`));
     this.#handled.abortAll();

@@ -98,8 +98,12 @@ export class ProtocolError extends FarJITError {
  * @remarks Open another session.
  */
 export class ConnectionClosedError extends FarJITError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The WebSocket's code, where one was given; 1000 is a normal end. */
+  readonly closeCode: number | undefined;
+
+  constructor(message: string, { closeCode, ...options }: ErrorOptions & { closeCode?: number } = {}) {
     super('CONNECTION_CLOSED', message, options);
+    this.closeCode = closeCode;
   }
 }
 

@@ -49,7 +49,8 @@ function lineOf(event: ExecutorEvent): Line | undefined {
     }
     case 'session-closed': {
       const { session, reason, openedMs } = event;
-      const words = `session ${session.id} closed: ${reason}`;
+      const why = reason === 'closed' ? '' : `: ${reason}`;
+      const words = `session ${session.id} closed${why}`;
       return line('session-closed', words, {
         ...nameOf(session),
         reason,

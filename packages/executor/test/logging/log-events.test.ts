@@ -38,7 +38,7 @@ test('a session, from its opening to its end', async (t) => {
   const params = { entry, block: new Uint8Array(8), commit: commitOf() };
   await t.throwsAsync(compiler.connection.request(run.call, params, compiler.live), { code: 'RUNNER_LOST' });
   await compiler.connection.request(session.startRunner, WANTED);
-  compiler.connection.close(1000, 'done \u001b[31m');
+  compiler.connection.close(4000, 'done \u001b[31m');
   await until(() => server.sessions.size === 0);
   t.deepEqual(events(), [
     'runner-started',
@@ -53,7 +53,7 @@ test('a session, from its opening to its end', async (t) => {
   t.like(opened, { level: 'info', ...name, client: 'test' });
   t.like(trap, { level: 'warn', ...name, generation: 1, how: 'trap', signal: 'SIGILL' });
   t.like(ended, { level: 'info', ...name, generation: 2, how: 'cancelled' });
-  t.like(closed, { ...name, reason: 'connection closed (1000: done \\u{1b}[31m)' });
+  t.like(closed, { ...name, reason: 'connection closed (4000: done \\u{1b}[31m)' });
 });
 
 test('no token, resume secret or header of a peer is in a log or in the metrics', async (t) => {
