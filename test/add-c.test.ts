@@ -467,3 +467,16 @@ test('options whose checks and counters would be left out without a word are ref
   });
   t.is(await (await jit.lookup('f'))(1), 2);
 });
+
+test('a dylib says how its functions are called, where all of it is scalars', async (t) => {
+  const { jit } = await openJIT(t);
+  const dylib = jit.createDylib('functions');
+  await dylib.addC(
+    'struct two { long a, b; }; int value; float half(int x) { return x / 2.0f; } void none(void *p) {} struct two both(void) { return (struct two){1, 2}; }',
+  );
+  t.deepEqual(Object.fromEntries(dylib.signatures()), {
+    half: { result: 'float', parameters: ['i32'] },
+    none: { result: 'void', parameters: ['ptr'] },
+  });
+  t.deepEqual(jit.mainDylib.signatures(), new Map());
+});

@@ -2,11 +2,10 @@ import { closeSync, constants, fchmodSync, fstatSync, readSync, writeSync } from
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
+import { MAX_HISTORY_ENTRIES } from './line-editor.js';
 
-/** As many lines as the REPL offers. */
-export const MAX_HISTORY_LINES = 1000;
-/** A longer line is a pasted program, not something to type again. */
-const MAX_LINE_LENGTH = 4096;
+/** A longer entry is a pasted program, not something to type again. */
+const MAX_ENTRY_LENGTH = 4096;
 /** The file is cut back to the newest lines when it is larger than this. */
 const MAX_HISTORY_BYTES = 256 * 1024;
 /** What is read of a file that somebody else has let grow: its end. */
@@ -22,7 +21,8 @@ export function historyPath(env = process.env): string {
 }
 
 /**
- * The lines typed in earlier sessions, in a file with the newest last. Each line is appended when it is entered, so
+ * What was entered in earlier sessions, in a file with the newest last, an entry a line: within one, `\n` stands for the
+ * end of a line, and `\\` for a backslash. Each entry is appended when it is made, so
  * none is lost however the session ends, and sessions side by side keep each other's. A file that cannot be read or
  * written costs the history and nothing else; nor is it used when others could have a hand in it.
  */
@@ -41,20 +41,21 @@ export class History {
     return this.#problem;
   }
 
-  /** The newest lines, newest first: readline's order. */
+  /** The newest entries, newest first. */
   load(): string[] {
     const lines = this.#attempt((directory, name) => {
       const text = readPrivately(directory, name);
       this.#sizeBytes = Buffer.byteLength(text);
       const newest = newestLines(text);
       if (this.#sizeBytes > MAX_HISTORY_BYTES) this.#rewrite(directory, name, newest);
-      return newest.reverse();
+      return newest.reverse().map(decoded);
     });
     return lines ?? [];
   }
 
-  /** Remembers a line that was entered. */
-  add(line: string): void {
+  /** Remembers what was entered. */
+  add(entry: string): void {
+    const line = encoded(entry);
     if (!this.#isWritable || !isWorthKeeping(line)) return;
     this.#attempt((directory, name) => {
       append(directory, name, `${line}\n`);
@@ -115,14 +116,22 @@ function append(directory: PrivateDirectory, name: string, text: string): void {
   }
 }
 
+function encoded(entry: string): string {
+  return entry.replaceAll(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'));
+}
+
+function decoded(line: string): string {
+  return line.replaceAll(/\\([\\n])/g, (_, character) => (character === 'n' ? '\n' : '\\'));
+}
+
 /** Oldest first. */
 function newestLines(text: string): string[] {
-  return text.split('\n').filter(isWorthKeeping).slice(-MAX_HISTORY_LINES);
+  return text.split('\n').filter(isWorthKeeping).slice(-MAX_HISTORY_ENTRIES);
 }
 
 /** Control characters would drive the terminal when the line is recalled. */
 function isWorthKeeping(line: string): boolean {
   return (
-    line.trim() !== '' && line.length <= MAX_LINE_LENGTH && !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(line)
+    line.trim() !== '' && line.length <= MAX_ENTRY_LENGTH && !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(line)
   );
 }

@@ -1,8 +1,10 @@
 import type { Key } from 'node:readline';
 import { createInterface, type Interface } from 'node:readline/promises';
 import type { ReadStream } from 'node:tty';
+import type { Colors } from './colors.js';
+import { highlighted } from './highlight.js';
 import type { History } from './history.js';
-import { MAX_HISTORY_LINES } from './history.js';
+import { LineEditor } from './line-editor.js';
 
 /**
  * As what Ctrl-D is read that was typed while the terminal was in its ordinary mode: Linux keeps it as the end of a
@@ -18,9 +20,10 @@ export type LineEvent =
   | { readonly kind: 'end' };
 
 export interface LineReaderOptions {
-  /** With line editing, prompts, history and completion; otherwise plain lines, as from a pipe. */
+  /** With line editing, prompts, history, colours and completion; otherwise plain lines, as from a pipe. */
   readonly terminal?: {
     readonly history: History;
+    readonly colors: Colors;
     /** Completions of what stands left of the cursor, and the part of it they complete. */
     readonly complete: (line: string) => [string[], string];
   };
@@ -32,7 +35,9 @@ export interface LineReaderOptions {
  */
 export class LineReader {
   readonly #readline: Interface;
-  readonly #isTerminal: boolean;
+  readonly #history: History | undefined;
+  /** Of a terminal. */
+  readonly #editor: LineEditor | undefined;
   /** Lines that came in one piece with the last one. */
   readonly #queue: LineEvent[] = [];
   #take: ((event: LineEvent) => void) | undefined;
@@ -40,26 +45,34 @@ export class LineReader {
   #isTypedAhead = false;
 
   constructor({ terminal }: LineReaderOptions) {
-    this.#isTerminal = terminal !== undefined;
+    this.#history = terminal?.history;
     this.#readline = createInterface({
       input: process.stdin,
       ...(terminal && {
         output: process.stdout,
-        history: terminal.history.load(),
-        historySize: MAX_HISTORY_LINES,
-        removeHistoryDuplicates: true,
-        completer: terminal.complete,
+        historySize: 0,
+        completer: (line: string): [string[], string] =>
+          this.#editor?.isSearching ? [[], ''] : terminal.complete(line),
       }),
-      terminal: this.#isTerminal,
+      terminal: terminal !== undefined,
     });
-    this.#readline.on('line', (text) => {
-      terminal?.history.add(text);
+    this.#editor =
+      terminal &&
+      new LineEditor(this.#readline, process.stdout, {
+        history: terminal.history.load(),
+        highlight: (text) => (terminal.colors.isColorSupported ? highlighted(text, terminal.colors) : text),
+        dim: terminal.colors.dim,
+      });
+    this.#readline.on('line', (line) => {
+      const text = this.#take && this.#editor ? this.#editor.submitted(line) : line;
+      if (text === undefined) return;
       this.#deliver({ kind: 'line', text });
     });
     if (terminal)
-      process.stdin.on('keypress', (_, { sequence }: Key) => {
-        if (sequence === END_TYPED_AHEAD && this.#isTypedAhead && this.#readline.line === '')
+      process.stdin.on('keypress', (_, key: Key) => {
+        if (key.sequence === END_TYPED_AHEAD && this.#isTypedAhead && this.#readline.line === '')
           this.#readline.close();
+        else this.#editor?.onKey(key);
       });
     this.#readline.on('SIGINT', () => this.#interrupt());
     this.#readline.on('close', () => this.#deliver({ kind: 'end' }));
@@ -78,6 +91,12 @@ export class LineReader {
     });
     this.#resume(prompt);
     return event;
+  }
+
+  /** Keeps an entry, of one line or more, for the history. */
+  remember(entry: string): void {
+    this.#editor?.remember(entry);
+    this.#history?.add(entry);
   }
 
   /** Whether `next` has a line to give at once. */
@@ -103,6 +122,7 @@ export class LineReader {
   }
 
   #interrupt(): void {
+    if (this.#editor?.cancelSearch()) return;
     const wasEmpty = this.#readline.line === '';
     this.#readline.write(null, { ctrl: true, name: 'e' });
     process.stdout.write('^C\n');
@@ -113,12 +133,14 @@ export class LineReader {
 
   #suspend(): void {
     this.#readline.pause();
-    if (this.#isTerminal) terminalInput().setRawMode(false);
+    if (!this.#editor) return;
+    this.#editor.suspend();
+    terminalInput().setRawMode(false);
   }
 
   #resume(prompt: string): void {
     this.#readline.resume();
-    if (!this.#isTerminal) return;
+    if (!this.#editor) return;
     this.#isTypedAhead = true;
     // What waits in the terminal is read in the next round of the event loop. From then on it is the key Ctrl-Space.
     setImmediate(() =>
@@ -127,8 +149,7 @@ export class LineReader {
       }),
     );
     terminalInput().setRawMode(true);
-    this.#readline.setPrompt(prompt);
-    this.#readline.prompt();
+    this.#editor.begin(prompt);
   }
 }
 

@@ -13,6 +13,7 @@ import { InputText } from './input-text.js';
 import { LineReader } from './line-reader.js';
 import { type JITOptions, openJIT } from './open-jit.js';
 import { readSource } from './read-source.js';
+import { isUnfinishedC, ReplC } from './repl-c.js';
 import { findReplCommand, LAST_VALUE, type ReplContext, runReplCommand } from './repl-commands.js';
 import { completeInRepl } from './repl-completion.js';
 import { ReplEntries } from './repl-entries.js';
@@ -71,6 +72,8 @@ class Repl {
   /** Aborts what is being evaluated; undefined at the prompt. */
   #running: AbortController | undefined;
   #stopped: StopRequest | undefined;
+  /** A command that goes on in the next line. */
+  #unfinished: string | undefined;
   /** Lines of an input that is not complete yet. */
   #pending: string[] = [];
   #pendingLength = 0;
@@ -79,6 +82,7 @@ class Repl {
   #lineCount = 0;
   readonly #operators = new OperatorTable();
   readonly #entries: ReplEntries;
+  readonly #c: ReplC;
   /** What expressions can name: the last value. */
   readonly #constants = new Map<string, number>();
   /** Whether Ctrl-C was the last that came, with nothing to interrupt. */
@@ -90,8 +94,11 @@ class Repl {
     this.#streams = streams;
     this.#isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY) && !streams.json;
     this.#entries = new ReplEntries(jit, this.#operators);
-    const complete = (line: string) => completeInRepl(line, jit.definedNames());
-    this.#lines = new LineReader(this.#isTerminal ? { terminal: { history: this.#history, complete } } : {});
+    this.#c = new ReplC(jit, (words) => void streams.err.write(words));
+    const complete = (line: string) =>
+      completeInRepl(line, [...jit.definedNames(), ...this.#entries.names, ...this.#constants.keys()]);
+    const terminal = { history: this.#history, colors: streams.outColors, complete };
+    this.#lines = new LineReader(this.#isTerminal ? { terminal } : {});
     this.#context = {
       jit,
       show: async (text, data) => streams.out.write(`${streams.json ? JSON.stringify(data) : text}\n`),
@@ -100,6 +107,9 @@ class Repl {
         await streams.remark('error', words);
       },
       entries: this.#entries,
+      c: this.#c,
+      forget: () => this.#forget(),
+      signal: () => this.#running?.signal,
       evaluate: (text) => this.#evaluateText(new SourceText('<repl>', text)),
       load: async (path) => this.#evaluateText(await readSource(path)),
       quit: () => this.#end(),
@@ -144,11 +154,12 @@ class Repl {
   }
 
   async #step(): Promise<void> {
-    const event = await this.#lines.next(this.#pending.length === 0 ? PROMPT : CONTINUATION_PROMPT);
+    const isWhole = this.#pending.length === 0 && this.#unfinished === undefined;
+    const event = await this.#lines.next(isWhole ? PROMPT : CONTINUATION_PROMPT);
     if (this.#stopped) return;
     switch (event.kind) {
       case 'interrupt': {
-        const isIdle = this.#pending.length === 0 && event.wasEmpty;
+        const isIdle = isWhole && event.wasEmpty;
         if (isIdle && this.#wantsEnd) return this.stop(StopRequest.ofSignal('SIGINT'));
         if (isIdle) await this.#print('(Ctrl-C again ends, as do Ctrl-D and :quit)');
         this.#wantsEnd = isIdle;
@@ -156,28 +167,50 @@ class Repl {
         return;
       }
       case 'end':
-        if (this.#pending.length > 0) await this.#evaluatePending('end');
+        if (this.#unfinished !== undefined) await this.#runCommand(this.#unfinished);
+        else if (this.#pending.length > 0) await this.#evaluatePending('end');
         else if (this.#isTerminal) await this.#print('');
         return this.#end();
       case 'line':
         this.#wantsEnd = false;
-        this.#lineCount += 1;
         // As in a file, a byte order mark is none of the text.
-        return this.#takeLine(this.#lineCount === 1 ? event.text.replace(/^\ufeff/, '') : event.text);
+        return this.#takeLine(this.#lineCount === 0 ? event.text.replace(/^\ufeff/, '') : event.text);
     }
   }
 
+  /** @param line of the input, or an entry of several that was recalled. */
   async #takeLine(line: string): Promise<void> {
+    const lines = line.split('\n');
+    this.#lineCount += lines.length;
+    if (this.#unfinished !== undefined) return this.#takeCommand(`${this.#unfinished}\n${line}`, line);
     if (this.#pending.length === 0 && line.trim() === '') return;
-    if (this.#isCommand(line.trim())) return this.#interruptible(() => runReplCommand(line, this.#context));
+    if (this.#isCommand(line.trim())) return this.#takeCommand(line, line);
     // A piped program may have empty lines inside a definition; nobody is there to ask for a way out.
-    if (this.#isTerminal && line.trim() === '') {
-      this.#dropPending();
-      return this.#print(this.#streams.outColors.dim('(input dropped)'));
-    }
-    this.#pending.push(line);
+    if (this.#isTerminal && line.trim() === '') return this.#giveUp(this.#pending.join('\n'));
+    this.#pending.push(...lines);
     this.#pendingLength += line.length + 1;
-    if (this.#isWorthParsing(line)) await this.#evaluatePending('line');
+    if (this.#isWorthParsing(lines.at(-1) ?? '')) await this.#evaluatePending('line');
+  }
+
+  /** @param last its last line. */
+  async #takeCommand(command: string, last: string): Promise<void> {
+    this.#unfinished = undefined;
+    const [, name = '', argument = ''] = /^\s*(\S+)(.*)$/s.exec(command) ?? [];
+    if (name !== ':c' || !isUnfinishedC(argument)) return this.#runCommand(command);
+    if (this.#isTerminal && last.trim() === '') return this.#giveUp(command);
+    this.#unfinished = command;
+  }
+
+  #runCommand(command: string): Promise<void> {
+    this.#lines.remember(command);
+    return this.#interruptible(() => runReplCommand(command, this.#context));
+  }
+
+  /** An empty line: it is not to be, but perhaps to be changed. */
+  #giveUp(entry: string): Promise<void> {
+    this.#lines.remember(entry);
+    this.#dropPending();
+    return this.#print(this.#streams.outColors.dim('(input dropped)'));
   }
 
   /** Where an entry goes on, `:` may be an operator: only a command's whole name is one there. */
@@ -197,6 +230,7 @@ class Repl {
   }
 
   #dropPending(): void {
+    this.#unfinished = undefined;
     this.#pending = [];
     this.#pendingLength = 0;
     this.#parsedLength = 0;
@@ -213,6 +247,7 @@ class Repl {
       this.#parsedLength = this.#pendingLength;
       return;
     }
+    this.#lines.remember(this.#pending.join('\n'));
     this.#dropPending();
     await this.#interruptible(() => this.#evaluate(parsed, operators));
   }
@@ -227,6 +262,7 @@ class Repl {
     for (const diagnostic of diagnostics) await this.#streams.report(diagnosticReport(diagnostic));
     if (diagnostics.length > 0) this.#hasFailed = true;
     if (items.length === 0 || diagnostics.length > 0) return;
+    await this.#c.initialize();
     this.#entries.begin(operators);
     const outcome = await evaluateItems(this.#jit, items, this.#streams, {
       signal: this.#running?.signal,
@@ -243,6 +279,11 @@ class Repl {
     if (outcome !== 'completed') this.#hasFailed = true;
     // It has been reported where it was noticed.
     if (outcome === 'executor-gone') this.#stopped = new StopRequest(1);
+  }
+
+  #forget(): void {
+    this.#constants.clear();
+    this.#operators.assign(new OperatorTable());
   }
 
   /** Nothing that goes wrong in `work` ends the REPL. */

@@ -4,6 +4,7 @@ import { printable, printableLines, quoted } from '@farjit/protocol/printable';
 import { systemErrorWords } from '../files/system-error.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { FunctionTier } from '../jit/jit-types.js';
+import type { ReplC } from './repl-c.js';
 import type { ReplEntries } from './repl-entries.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
@@ -15,6 +16,11 @@ export interface ReplContext {
   /** Writes a message to standard error. */
   complain(words: string): Promise<void>;
   readonly entries: ReplEntries;
+  readonly c: ReplC;
+  /** Forgets values, and lets operators be what they were at the start. */
+  forget(): void;
+  /** Aborted by Ctrl-C. */
+  readonly signal: () => AbortSignal | undefined;
   /** Evaluates a text as if it had been typed. */
   evaluate(text: string): Promise<void>;
   /** Evaluates a file as if it had been typed. */
@@ -83,9 +89,20 @@ export const REPL_COMMANDS: readonly ReplCommand[] = [
     run: (name, context) => showType(name, context),
   },
   {
+    name: ':c',
+    argument: 'TEXT|FILE',
+    summary: 'define functions in C, to be called from here; a text goes on until it has an end',
+    run: (text, context) => addC(text, context),
+  },
+  {
     name: ':undo',
     summary: 'take back what was defined last',
     run: (_, context) => undo(context),
+  },
+  {
+    name: ':reset',
+    summary: 'take back all that was defined and declared',
+    run: (_, context) => reset(context),
   },
   {
     name: ':save',
@@ -170,10 +187,32 @@ function showType(name: string, { entries, complain, show }: ReplContext): Promi
   return show(printable(`${name}(${parameters.join(' ')}): ${type}`), { type: { name, parameters, type } });
 }
 
-function undo({ entries, complain, show }: ReplContext): Promise<void> {
-  const names = entries.undo();
+async function addC(text: string, { c, entries, complain, show, signal }: ReplContext): Promise<void> {
+  const added = await c.add(text, signal());
+  entries.begin();
+  entries.defineC(added);
+  const { functions, others } = added;
+  if (functions.length === 0 && others.length === 0) return complain('no function is defined there');
+  const callable = functions.map(({ prototype: { name, parameters }, type }) => ({ name, parameters, type }));
+  const lines = callable.map(
+    ({ name, parameters, type }) => `defined ${name}(${parameters.join(' ')}): ${type}`,
+  );
+  lines.push(...others.map((words) => `not to be called from here: ${printable(words)}`));
+  return show(lines.join('\n'), { c: { functions: callable, others } });
+}
+
+async function undo({ entries, complain, show }: ReplContext): Promise<void> {
+  const names = await entries.undo();
   if (names.length === 0) return complain('nothing is defined here that could be taken back');
   return show(`took back ${names.map(printable).join(', ')}`, { undo: names });
+}
+
+async function reset({ entries, forget, show }: ReplContext): Promise<void> {
+  const names = await entries.reset();
+  forget();
+  return show(names.length === 0 ? 'nothing was defined' : `took back ${names.map(printable).join(', ')}`, {
+    reset: names,
+  });
 }
 
 async function save(path: string, { entries, complain, show }: ReplContext): Promise<void> {

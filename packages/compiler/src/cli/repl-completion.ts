@@ -16,7 +16,7 @@ export function completeInRepl(line: string, definedNames: readonly string[]): [
 }
 
 function takesFile(command: string): boolean {
-  return REPL_COMMANDS.some(({ name, argument }) => name === command && argument === 'FILE');
+  return REPL_COMMANDS.some(({ name, argument }) => name === command && argument?.endsWith('FILE'));
 }
 
 /** Paths that begin so; a folder ends in `/`. */

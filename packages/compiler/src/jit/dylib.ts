@@ -112,6 +112,14 @@ export class Dylib {
     return [...this.#dylib.entries()].map(([name]) => name);
   }
 
+  /** How functions that are defined here are called, where that is known: those of scalars, by their names. */
+  signatures(): ReadonlyMap<string, CallSignature> {
+    const all = this.definedNames().map(
+      (name) => [name, definedSignature(this.#dylib.lookup(name))] as const,
+    );
+    return new Map(all.filter((named): named is [string, CallSignature] => named[1] !== undefined));
+  }
+
   /**
    * Adds a module built with llvm-bindings, which stays the caller's: what it is at the moment of the call is what is
    * added. It is compiled at the first call of one of its functions, and each function is linked at its own first call.

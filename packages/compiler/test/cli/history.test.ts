@@ -13,7 +13,8 @@ import {
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { History, historyPath, MAX_HISTORY_LINES } from '../../src/cli/history.js';
+import { History, historyPath } from '../../src/cli/history.js';
+import { MAX_HISTORY_ENTRIES } from '../../src/cli/line-editor.js';
 import { folderWith } from './run-farjit.js';
 
 test('the file is under XDG_STATE_HOME, else under ~/.local/state', (t) => {
@@ -30,6 +31,15 @@ test('lines come back newest first, in a file for the owner alone', async (t) =>
   for (const line of ['one', '', 'two', '\u001b[2J', 'x'.repeat(5000), '\ttabs stay']) history.add(line);
   t.deepEqual(new History(path).load(), ['\ttabs stay', 'two', 'one']);
   t.is((await stat(path)).mode & 0o777, 0o600);
+});
+
+test('an entry of several lines comes back as one, with its backslashes', async (t) => {
+  const path = join(await folderWith(t), 'history');
+  const entries = ['def f(x)\n  x + 1', 'a\\nb', '\\', 'x\\\ny', '\\\\n'];
+  const history = new History(path);
+  for (const entry of entries) history.add(entry);
+  t.deepEqual(new History(path).load(), entries.toReversed());
+  t.is((await readFile(path, 'utf8')).split('\n').length, entries.length + 1);
 });
 
 test('a file that others may read is closed to them', async (t) => {
@@ -52,7 +62,7 @@ test('two sessions keep each other\u2019s lines', async (t) => {
 });
 
 test('only the newest lines are offered', async (t) => {
-  const lines = Array.from({ length: MAX_HISTORY_LINES + 500 }, (_, index) => `line ${index}`);
+  const lines = Array.from({ length: MAX_HISTORY_ENTRIES + 500 }, (_, index) => `line ${index}`);
   const folder = await folderWith(t, { history: `${lines.join('\n')}\n` });
   t.deepEqual(new History(join(folder, 'history')).load(), lines.slice(500).reverse());
 });

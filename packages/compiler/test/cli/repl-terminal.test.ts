@@ -11,10 +11,13 @@ const onTerminal = hasScript ? test.serial : test.serial.skip;
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
+const CTRL_R = '\u0012';
 const CTRL_U = '\u0015';
 const CTRL_SPACE = '\0';
 const TAB = '\t';
 const UP = '\u001b[A';
+const DOWN = '\u001b[B';
+const RIGHT = '\u001b[C';
 const PROMPT = 'ready> ';
 
 interface Terminal extends Running {
@@ -162,6 +165,99 @@ onTerminal('the history is kept between runs, for the owner alone', async (t) =>
   await second.shows('Evaluated to 42');
   await second.type(':quit\r');
   t.is((await second.finished).end, 0);
+});
+
+onTerminal('an entry of several lines is recalled as one, and can be changed', async (t) => {
+  const folder = await folderWith(t);
+  const first = await startOnTerminal(t, { XDG_STATE_HOME: folder });
+  await first.type('def twice(x)\r');
+  await first.type('  x * 2\r', '...> ');
+  await first.shows('defined twice(x)');
+  await first.type('7\r');
+  await first.type(CTRL_D);
+  await first.finished;
+  t.is(await readFile(join(folder, 'farjit', 'history'), 'utf8'), 'def twice(x)\\n  x * 2\n7\n');
+
+  const second = await startOnTerminal(t, { XDG_STATE_HOME: folder });
+  await second.type(`${UP}${UP}`);
+  await second.shows('def twice(x)\n  x * 2');
+  await second.type('1\r', '');
+  await second.shows('defined twice(x)');
+  await second.type('twice(2)\r');
+  await second.shows('Evaluated to 42');
+  // Only entries that begin so, and back to what was typed.
+  await second.type('def');
+  await second.type(UP, 'def');
+  await second.shows('def twice(x)\n  x * 21');
+  await second.type(`${DOWN}(`, '');
+  await second.shows('def(');
+  await second.type(`${CTRL_C}`, '');
+  await second.shows('^C');
+  await second.type(CTRL_D);
+  t.is((await second.finished).end, 0);
+});
+
+onTerminal('Ctrl-R finds an entry by a part of it, older ones too', async (t) => {
+  const folder = await folderWith(t);
+  const { type, shows, finished } = await startOnTerminal(t, { XDG_STATE_HOME: folder });
+  for (const [line, value] of [
+    ['10 + 1', 11],
+    ['20 + 1', 21],
+    ['30 * 2', 60],
+  ] as const) {
+    await type(`${line}\r`);
+    await shows(`Evaluated to ${value}`);
+  }
+  await type(`kept${CTRL_R}`);
+  await type('+ 1', '(search) ');
+  await shows('→ 20 + 1');
+  await type(CTRL_R, '');
+  await shows('→ 10 + 1');
+  await type('\r', '');
+  await shows('ready> 10 + 1\n');
+  await shows('Evaluated to 11');
+  // To be changed, by an arrow.
+  await type(CTRL_R);
+  await type('30', '(search) ');
+  await shows('→ 30 * 2');
+  await type(`${RIGHT}0\r`, '');
+  await shows('Evaluated to 600');
+  // Given up, what was typed is there again; nothing found is said.
+  await type(`4${CTRL_R}`);
+  await type('nowhere', '(search) ');
+  await shows('→ nothing');
+  await type('\r', '');
+  await shows('ready> 4');
+  await type(`${CTRL_R}`, '');
+  await type(CTRL_C, '(search) ');
+  await type('2\r', 'ready> 4');
+  await shows('Evaluated to 42');
+  await type(CTRL_D);
+  t.is((await finished).end, 0);
+});
+
+onTerminal('what is typed is coloured, and stays as it was typed', async (t) => {
+  const env = { XDG_STATE_HOME: await folderWith(t), NO_COLOR: '' };
+  const { type, shows, finished, stdoutSoFar } = await startOnTerminal(t, env);
+  await type('def f(x) x + 12');
+  await eventually(
+    () => stdoutSoFar().includes('\u001b[34mdef\u001b[39m f(x) x + \u001b[33m12\u001b[39m'),
+    'colours',
+  );
+  await type('3 # more', '');
+  await eventually(() => stdoutSoFar().includes('\u001b[2m# more\u001b[22m'), 'a comment');
+  await type('\r', '');
+  await shows('defined f(x)');
+  await type('f(1)\r');
+  await shows('Evaluated to 124');
+  await type(CTRL_D);
+  await finished;
+  const plain = await startOnTerminal(t, { ...env, NO_COLOR: '1' });
+  await plain.type('def g(x) x\r');
+  await plain.shows('defined g(x)');
+  await plain.type(CTRL_D);
+  await plain.finished;
+  t.false(plain.stdoutSoFar().includes('\u001b[3'));
 });
 
 onTerminal('a history that cannot be written costs nothing else', async (t) => {

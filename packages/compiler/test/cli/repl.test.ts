@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -101,6 +102,110 @@ test.serial(':undo takes back an entry, operators too, and what it replaced come
   t.regex(stderr, /unknown unary operator '!'/);
   t.regex(stderr, /<stdin>:10:1: error: unknown function 'f'/);
   t.regex(stderr, /nothing is defined here that could be taken back\n$/);
+  t.is(end, 1);
+});
+
+// `npm run setup` installs clang where it can.
+const serialWithClang = existsSync('/usr/bin/clang-14') ? test.serial : test.serial.skip;
+
+serialWithClang(
+  ':c makes functions of C callable, whatever scalars they take, and a later one replaces them',
+  async (t) => {
+    const lines = [
+      'def binary / 50 (a b) divided(a, b)',
+      'def average(a b) nearest((a + b) / 2)',
+      ':c double divided(double a, double b) { return a / b; }',
+      ':c int nearest(float x)',
+      '{',
+      '  /* a } of no account */ return x < 0 ? x - 0.5f : x + 0.5f;',
+      '}',
+      'average(2, 5)',
+      ':c unsigned big(void) { return 4000000000u; } void none(long x) {} char *text(char *p) { return p; } int here;',
+      'big()',
+      'none(7)',
+      ':type none',
+      ':c int nearest(float x) { return 100 + x; }',
+      'average(2, 5)',
+      ':undo',
+      'average(2, 5)',
+      'def nearest(x) x',
+      'average(2, 5)',
+      ':undo',
+      'average(2, 5)',
+      ':c extern double average(double, double); double twice(void) { return 2 * average(2, 5); }',
+      'twice()',
+      ':reset',
+      'twice()',
+    ];
+    const { stdout, stderr, end } = await repl(t, lines);
+    t.deepEqual(stdout.split('\n'), [
+      'defined divided(x0 x1): double(double, double)',
+      'defined nearest(x0): i32(float)',
+      'Evaluated to 4',
+      'defined big(): i32()',
+      'defined none(x0): void(i64)',
+      'not to be called from here: text is ptr(ptr)',
+      'not to be called from here: here is no function of scalars',
+      'Evaluated to 4000000000',
+      'Evaluated to 0',
+      'none(x0): double(double)',
+      'defined nearest(x0): i32(float)',
+      'Evaluated to 103',
+      'took back nearest',
+      'Evaluated to 4',
+      'Evaluated to 3.5',
+      'took back nearest',
+      'Evaluated to 4',
+      'defined twice(): double()',
+      'Evaluated to 8',
+      'took back twice, none, big, nearest, divided, average, binary/',
+      '',
+    ]);
+    t.regex(stderr, /^<stdin>:\d+:1: error: unknown function 'twice'/);
+    t.is(end, 1);
+  },
+);
+
+serialWithClang(':c takes a file with its own headers; what clang refuses changes nothing', async (t) => {
+  const folder = await folderWith(t, {
+    'cube.c': '#include "cube.h"\nCUBE\nstatic int calls;\ndouble count(void) { return ++calls; }\n',
+    'cube.h': '#define CUBE double cube(double x) { return x * x * x; }\n',
+    'made.cpp':
+      'static int made = 0;\nstruct Maker { Maker() { made = 42; } } maker;\nextern "C" int answer() { return made; }\n',
+  });
+  const lines = [
+    ':c cube.c',
+    'cube(3)',
+    'count()',
+    'count()',
+    ':c double cube(double x) { return y; }',
+    'cube(2)',
+    ':c missing.c',
+    ':c made.cpp',
+    'answer()',
+    'def sum(x) x',
+    ':undo',
+    ':undo',
+    ':c int cube;',
+    'cube(2)',
+  ];
+  const { stdout, stderr, end } = await farjit(t, ['repl'], { input: `${lines.join('\n')}\n`, cwd: folder });
+  t.deepEqual(
+    stdout.split('\n').filter((line) => !line.includes('defined') && !line.includes('not to be')),
+    [
+      'Evaluated to 27',
+      'Evaluated to 1',
+      'Evaluated to 2',
+      'Evaluated to 8',
+      'Evaluated to 42',
+      'took back sum',
+      'took back answer',
+      'Evaluated to 8',
+      '',
+    ],
+  );
+  t.regex(stderr, /<c>:1:\d+: error: use of undeclared identifier 'y'/);
+  t.regex(stderr, /cannot read missing\.c: no such file/);
   t.is(end, 1);
 });
 
