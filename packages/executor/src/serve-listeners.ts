@@ -7,6 +7,7 @@ import { Log } from './logging/log.js';
 import { logEvents } from './logging/log-events.js';
 import { Server } from './server.js';
 import type { ServerOptions } from './server-options.js';
+import { type ServiceManager, serviceManagerOf } from './service-manager.js';
 import { listenToStopSignals } from './stop-signals.js';
 
 const OFF_WARNING = 'the sandbox is off: programs may do whatever this user may, on this machine';
@@ -39,11 +40,14 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
   const onWarning = (words: string) => log.write('warning', words);
   if (options.checkConfig) return checkConfiguration(options, options.checkConfig, onWarning);
   const files = await readAdmissionFiles(options, process.env);
+  const manager = serviceManagerOf(process.env, (error) =>
+    onWarning(`the service manager cannot be told how it is: ${messageOf(error)}`),
+  );
   if (options.sandbox === 'off') onWarning(OFF_WARNING);
   const server = new Server({ ...serverOptions(options), ...files, onWarning });
   logEvents(log, server.events);
   const stop = listenToStopSignals();
-  onHangUp(async () => server.reload(await readAdmissionFiles(options, process.env)), log);
+  onHangUp(async () => server.reload(await readAdmissionFiles(options, process.env)), log, manager);
   try {
     // Said now, and not to the first who opens a session.
     if (options.sandbox === 'strict') await server.tryRunner();
@@ -52,10 +56,12 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
       log.write('metrics-listening', `metrics on ${url}`, { url });
     }
     for (const url of options.listen) announce(await server.listen(url), server, options, log);
+    manager.ready();
     const signal = await stop.first;
     const { drainTimeout = DEFAULT_DRAIN_TIMEOUT_S } = options;
-    if (signal === 'SIGTERM' && drainTimeout > 0)
-      await drain(server, { timeoutMs: drainTimeout * 1000, signal: stop.hurry }, log);
+    const drains = signal === 'SIGTERM' && drainTimeout > 0;
+    manager.stopping(drains ? drainTimeout * 1000 : 0);
+    if (drains) await drain(server, { timeoutMs: drainTimeout * 1000, signal: stop.hurry }, log);
     log.write('stopping', 'stopping');
   } finally {
     await server.close();
@@ -92,10 +98,11 @@ function announce(url: string, { token }: Server, { clientCa }: ExecutorOptions,
 }
 
 /** One reload after the other: what is read last counts. */
-function onHangUp(reload: () => Promise<void>, log: Log): void {
+function onHangUp(reload: () => Promise<void>, log: Log, manager: ServiceManager): void {
   let last = Promise.resolve();
   process.on('SIGHUP', () => {
     last = last.then(async () => {
+      manager.reloading();
       try {
         await reload();
         log.write('reloaded', 'certificates and tokens have been read again');
@@ -103,6 +110,7 @@ function onHangUp(reload: () => Promise<void>, log: Log): void {
         const reason = messageOf(error).replaceAll('\n', '; ');
         log.write('reload-failed', `${reason}; certificates and tokens stay as they were`);
       }
+      manager.ready();
     });
   });
 }

@@ -50,10 +50,15 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+/** `struct sockaddr_un`: the family, then a path of at most 107 bytes and its end. */
+const SOCKET_PATH_OFFSET = 2;
+const SOCKET_ADDRESS_BYTES = 110;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
 /** Places in the memory of a message that is received: behind its `struct msghdr`, all that this leads to. */
 const MESSAGE = { vector: 64, content: 80, control: 96 };
@@ -161,6 +166,33 @@ export function socketPair(): readonly [number, number] {
   const types = [I32, I32, I32, U8Array];
   int('socketpair', types, [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends], 'AF_UNIX, SOCK_STREAM');
   return [ends.readInt32LE(0), ends.readInt32LE(4)];
+}
+
+/**
+ * `socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)` and `ssize_t sendto(…, MSG_DONTWAIT | MSG_NOSIGNAL, struct sockaddr_un *, …)`: one
+ * datagram to a Unix socket, which Node has not.
+ * @param path of at most 107 bytes; one that begins with a NUL is a name in the abstract namespace.
+ * @throws {LibcError} ENAMETOOLONG for a longer path, EAGAIN when its receiver's queue is full.
+ */
+export function sendDatagram(path: string, content: string): void {
+  const name = Buffer.from(path);
+  const what = `AF_UNIX ${path}`;
+  if (SOCKET_PATH_OFFSET + name.byteLength >= SOCKET_ADDRESS_BYTES)
+    throw new LibcError('sendto', constants.errno.ENAMETOOLONG, what);
+  const address = Buffer.alloc(SOCKET_ADDRESS_BYTES);
+  address.writeUInt16LE(AF_UNIX, 0);
+  name.copy(address, SOCKET_PATH_OFFSET);
+  // An abstract name is as long as it is said to be; a path ends with a NUL.
+  const addressBytes = SOCKET_PATH_OFFSET + name.byteLength + (name[0] === 0 ? 0 : 1);
+  const bytes = Buffer.from(content);
+  const fd = int('socket', [I32, I32, I32], [AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0], what);
+  try {
+    const types = [I32, U8Array, Word, I32, U8Array, U32];
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    word('sendto', types, [fd, bytes, BigInt(bytes.byteLength), flags, address, addressBytes], what);
+  } finally {
+    close(fd);
+  }
 }
 
 /**
