@@ -10,7 +10,16 @@ import { SchemaWords } from './lib/schema-words.mjs';
 const PACKAGE = `${ROOT}packages/protocol/`;
 const TARGET = `${ROOT}docs/protocol.md`;
 /** In the order of the document. */
-const MESSAGE_MODULES = ['session', 'memory', 'symbols', 'indirection', 'run', 'host-functions', 'files'];
+const MESSAGE_MODULES = [
+  'session',
+  'memory',
+  'symbols',
+  'indirection',
+  'run',
+  'host-functions',
+  'files',
+  'observation',
+];
 const LIMIT_MODULES = [
   'codec',
   'websocket-transport',

@@ -282,6 +282,9 @@ export const SHARED_LAYOUT = [
       ['landing', 'u64', 'from the host: where the thread goes on'],
       ['thread_id', 'u32'],
       ['token', 'u32', 'of the failure, from the host with UNWIND'],
+      'Nanoseconds of CLOCK_MONOTONIC, for people who look inside.',
+      ['posted_ns', 'u64', 'when it was last posted'],
+      ['landed_ns', 'u64', 'when a thread was last let go, or unwound: kept until the next is'],
     ],
   },
   {

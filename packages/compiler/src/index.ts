@@ -245,11 +245,19 @@ export type { ModuleInterface } from './llvm/module-interface.js';
 export type { IRForm, ModuleIR } from './llvm/module-ir.js';
 export type { CodeLevel, OptLevel, TargetDescription } from './llvm/target.js';
 export type { TargetMachine } from './llvm/target-machine.js';
-export { type EventIterationOptions, EventsMissedError } from './observe/event-iteration.js';
+export {
+  type EventIterationOptions,
+  EventsMissedError,
+  type SessionEventOptions,
+} from './observe/event-iteration.js';
+export type { ListeningOptions, SubscribeOptions } from './observe/event-stream.js';
 export type {
   CacheEvent,
   CompileTimings,
   ConnectionEvent,
+  EventBody,
+  EventStamp,
+  HostSideEvent,
   SessionEvent,
   SessionListener,
   UnitCompiler,

@@ -37,15 +37,26 @@ static struct farjit_reentry_slot *claim_slot(void)
 	}
 }
 
+/* For people who look inside; without a system call, as the C library reads it from what the kernel has mapped. */
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* Posts the slot and waits for the host's decision: RELEASED or UNWIND. */
 static uint32_t post_and_wait(struct farjit_reentry_slot *slot)
 {
+	slot->posted_ns = now_ns();
 	atomic_store(&slot->state, FARJIT_REENTRY_POSTED);
 	farjit_ring(FARJIT_BELL_REENTER, (uint16_t)(slot - farjit_control->reentry), 0);
 	for (;;) {
 		uint32_t state = atomic_load(&slot->state);
-		if (state != FARJIT_REENTRY_POSTED)
+		if (state != FARJIT_REENTRY_POSTED) {
+			slot->landed_ns = now_ns();
 			return state;
+		}
 		farjit_futex_wait(&slot->state, state);
 	}
 }

@@ -24,7 +24,7 @@
 
 #define FARJIT_LAYOUT_MAGIC 0x544a5246u
 /* A fingerprint of what follows. */
-#define FARJIT_LAYOUT_VERSION 0x635f9da1u
+#define FARJIT_LAYOUT_VERSION 0x77e6a60du
 
 enum {
 	FARJIT_REENTRY_SLOT_COUNT = 256,
@@ -236,6 +236,9 @@ struct farjit_reentry_slot {
 	uint64_t landing; /* from the host: where the thread goes on */
 	uint32_t thread_id;
 	uint32_t token; /* of the failure, from the host with UNWIND */
+	/* Nanoseconds of CLOCK_MONOTONIC, for people who look inside. */
+	uint64_t posted_ns; /* when it was last posted */
+	uint64_t landed_ns; /* when a thread was last let go, or unwound: kept until the next is */
 };
 
 /* Of a call of a function of the compiler's: a futex word. */

@@ -20,6 +20,8 @@ export interface CallRequest {
   /** Aborting ends the runner, or takes the call out of the queue. */
   readonly signal: AbortSignal;
   readonly trace?: Trace | undefined;
+  /** Number of the compiler's request that it is of. */
+  readonly requestId?: number | undefined;
 }
 
 export interface CallResult {
@@ -92,6 +94,13 @@ export class Calls {
     for (const [slot, { request }] of this.#running)
       if (request.trace && this.#control.readCallThreadId(slot) === threadId) return request.trace;
     return undefined;
+  }
+
+  /** The request whose call a thread runs; 0 for a thread that JIT'd code made. */
+  requestOf(threadId: number): number {
+    for (const [slot, { request }] of this.#running)
+      if (this.#control.readCallThreadId(slot) === threadId) return request.requestId ?? 0;
+    return 0;
   }
 
   /** Of the calls that run. */

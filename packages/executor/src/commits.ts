@@ -4,6 +4,7 @@ import { RequestError } from '@farjit/protocol/errors';
 import { clipped } from '@farjit/protocol/printable';
 import type { ExecutorEvents } from './events.js';
 import type { SessionMemory } from './memory.js';
+import type { Observer } from './observation.js';
 import type { Publisher, WrittenCommit } from './publisher.js';
 import { StagedCommit, type WholeCommit } from './staged-commit.js';
 import type { Lane, Slices } from './turns.js';
@@ -25,6 +26,9 @@ export interface CommitsContext {
   /** In which commits come, and are written in slices. */
   readonly lane: Lane;
   readonly events: ExecutorEvents;
+  readonly generation: number;
+  /** While somebody looks. */
+  observer(): Observer | undefined;
   /** Ends the runner. */
   fault(message: string): void;
 }
@@ -38,18 +42,20 @@ export class Commits {
   readonly #lane: Lane;
   readonly #events: ExecutorEvents;
   readonly #fault: (message: string) => void;
+  readonly #observe: <T>(commit: WholeCommit, reach: () => T) => () => T;
   readonly #staged = new StagedCommit();
   #count = 0;
   #spentMs = 0;
   /** What those behind a refused commit are refused with. */
   #refusal: RequestError | undefined;
 
-  constructor({ memory, publisher, lane, events, fault }: CommitsContext) {
+  constructor({ memory, publisher, lane, events, fault, ...observed }: CommitsContext) {
     this.#memory = memory;
     this.#publisher = publisher;
     this.#lane = lane;
     this.#events = events;
     this.#fault = fault;
+    this.#observe = (commit, reach) => observedCommit(commit, reach, observed);
   }
 
   /** How many have changed something. */
@@ -79,9 +85,10 @@ export class Commits {
     const whole = this.#complete(commit);
     // Most calls bring nothing along: then there is nothing to apply, nor to trace.
     if (memory.isEmptyCommit(whole)) return this.whenReachable(reach);
+    const reached = this.#observe(whole, reach);
     const written = inSpan(() => this.#lane.runSlices(this.#write(whole)));
-    if (!(written instanceof Promise)) return this.#publisher.publish(written, reach);
-    return written.then((commit) => this.#publisher.publish(commit, reach));
+    if (!(written instanceof Promise)) return this.#publisher.publish(written, reached);
+    return written.then((commit) => this.#publisher.publish(commit, reached));
   }
 
   /** Calls `reach` when the code of all commits up to now can be reached. */
@@ -139,4 +146,27 @@ export class Commits {
       throw error;
     }
   }
+}
+
+/** Notes, where somebody looks, when a commit that is begun now can be reached. */
+function observedCommit<T>(
+  { segments, pointers }: WholeCommit,
+  reach: () => T,
+  { generation, observer }: Pick<CommitsContext, 'generation' | 'observer'>,
+): () => T {
+  const looking = observer();
+  if (!looking) return reach;
+  const beganNs = looking.nowNs();
+  return () => {
+    looking.add({
+      type: 'commit-written',
+      atNs: looking.nowNs(),
+      generation,
+      beganNs,
+      sizeBytes: segments.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+      segmentCount: segments.length,
+      pointerCount: pointers.length,
+    });
+    return reach();
+  };
 }

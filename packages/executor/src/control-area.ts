@@ -71,6 +71,12 @@ export interface ReentrySnapshot {
   readonly returnAddress: bigint;
 }
 
+/** Nanoseconds of CLOCK_MONOTONIC, as the runner says them. */
+export interface ReentryTimes {
+  readonly postedNs: bigint;
+  readonly landedNs: bigint;
+}
+
 /** `struct farjit_host_call_slot` as far as the host reads it, the count of arguments cut to what the structure holds. */
 export interface HostCallSnapshot {
   readonly function: bigint;
@@ -249,6 +255,14 @@ export class ControlArea {
       kind: this.#bytes.readUInt32LE(at + REENTRY_SLOT.kind),
       threadId: this.#bytes.readUInt32LE(at + REENTRY_SLOT.threadId),
       returnAddress: this.#readWord(at + REENTRY_SLOT.returnAddress),
+    };
+  }
+
+  readReentryTimes(slot: number): ReentryTimes {
+    const at = reentrySlot(slot);
+    return {
+      postedNs: this.#readWord(at + REENTRY_SLOT.postedNs),
+      landedNs: this.#readWord(at + REENTRY_SLOT.landedNs),
     };
   }
 

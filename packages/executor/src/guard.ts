@@ -27,6 +27,7 @@ export const GUARDED_EVENTS = [
   'session.unopened',
   'session.runner-lost',
   'session.drain',
+  'session.observe',
   'upgrade',
 ] as const;
 export type GuardedEvent = (typeof GUARDED_EVENTS)[number];

@@ -21,7 +21,7 @@ export { type ListenAddress, ListenAddressError, parseListenAddress } from './li
 export { LiveRunner } from './live-runner.js';
 export type { HostState } from './metrics/host-state.js';
 export { LibcError } from './native/libc.js';
-export type { BlockedThread } from './reentry.js';
+export type { BlockedThread } from './reentry-notes.js';
 export type { ReservationSizes } from './reservation-layout.js';
 export { DEFAULT_RUNNER_PATH } from './runner-process.js';
 export { RunnerStartError } from './runner-start.js';

@@ -2,12 +2,15 @@ import type { RunnerEnd } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 import type { HostCallAnswer, HostCallParams } from './host-calls.js';
+import type { Observer } from './observation.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Lane } from './turns.js';
 
 /** What a live runner tells its session. */
 export interface LiveRunnerEvents {
+  /** Where what happens in the host is noted; undefined while nobody looks. */
+  observer(): Observer | undefined;
   /** In which the compiler's messages and the runner's bells have their turns. */
   readonly lane: Lane;
   /** Asks the compiler about a trampoline; see `ReentryHost.compile`. */
@@ -16,6 +19,7 @@ export interface LiveRunnerEvents {
     trampoline: ExecutorAddr,
     traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
+    onSend: ((callback: number) => void) | undefined,
   ): Promise<void>;
   /** Calls a function of the compiler's; see `HostCallsRunner.callHost`. */
   callHost(

@@ -37,7 +37,8 @@ import type { ProcessUse } from './native/libc.js';
 import { Program } from './program.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
-import { type BlockedThread, Reentries } from './reentry.js';
+import { Reentries } from './reentry.js';
+import type { BlockedThread } from './reentry-notes.js';
 import { describeConfinement } from './runner-confinement.js';
 import type { RunnerMemory } from './runner-memory.js';
 import type { WarmRunner } from './runner-pool.js';
@@ -45,7 +46,7 @@ import type { RunnerProcess } from './runner-process.js';
 import type { Trace } from './tracing/traces.js';
 
 /** What a call is asked with. */
-type CallContext = Pick<RequestContext, 'deadlineMs' | 'signal' | 'traceparent'>;
+type CallContext = Pick<RequestContext, 'id' | 'deadlineMs' | 'signal' | 'traceparent'>;
 
 interface Parts {
   readonly runner: RunnerProcess;
@@ -168,8 +169,11 @@ export class LiveRunner {
         const address = host.abi.trampolineOf(returnAddress);
         return this.indirection.isTrampoline(address) ? address : undefined;
       },
-      compile: (trampoline, traceparent, onAnswer) =>
-        events.compile(generation, trampoline, traceparent, onAnswer),
+      compile: (trampoline, traceparent, onAnswer, onSend) =>
+        events.compile(generation, trampoline, traceparent, onAnswer, onSend),
+      generation,
+      observer: () => events.observer(),
+      requestOf: (threadId) => calls.requestOf(threadId),
       trace: (threadId) =>
         host.tracing.source.reentry(calls.traceOf(threadId), calls.traces, {
           'farjit.generation': generation,
@@ -201,6 +205,8 @@ export class LiveRunner {
       publisher,
       lane: events.lane,
       events: host.events,
+      generation,
+      observer: () => events.observer(),
       fault: (message) => this.#fault(message),
     });
     const bits = new HotBits(control, reservation);
@@ -314,6 +320,11 @@ export class LiveRunner {
     this.#parts.hostCalls.give(functions);
   }
 
+  /** Notes what threads have said of themselves. */
+  noteLandings(): void {
+    if (!this.#isLost) this.#parts.reentries.noteLandings();
+  }
+
   /** A part of the next commit. */
   stage(part: CommitPart): void {
     this.#parts.commits.stage(part);
@@ -392,14 +403,14 @@ export class LiveRunner {
     entry: ExecutorAddr,
     block: Uint8Array,
     commit: Commit,
-    { deadlineMs, signal }: CallContext,
+    { id, deadlineMs, signal }: CallContext,
     trace: Trace,
   ): Promise<CallResult> {
     const { calls, commits } = this.#parts;
     return commits.apply(
       commit,
       (apply) => trace.inCommit(apply),
-      () => calls.call({ entry, block, deadlineMs, signal, trace }),
+      () => calls.call({ entry, block, deadlineMs, signal, trace, requestId: id }),
     );
   }
 
@@ -501,6 +512,7 @@ export class LiveRunner {
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
     const error = new RequestError('RUNNER_LOST', words, { end, own: false });
     for (const lose of [
+      () => reentries.noteLandings(),
       () => calls.lose(end),
       () => work.lose(error),
       () => this.memory.release(error),

@@ -1,8 +1,10 @@
 import type { indirection, ResultOf } from '@farjit/protocol';
-import { type ExecutorAddr, formatAddr } from '@farjit/protocol/executor-addr';
+import { type ExecutorAddr, formatAddr, toExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { ControlArea } from './control-area.js';
 import type { Guard } from './guard.js';
 import { ReentryKind, ReentryState } from './native/shared-layout.js';
+import type { Observer } from './observation.js';
+import { type BlockedThread, ReentryNotes } from './reentry-notes.js';
 import type { Trace } from './tracing/traces.js';
 
 /** The compiler's answer. */
@@ -21,7 +23,14 @@ export interface ReentryHost {
     trampoline: ExecutorAddr,
     traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
+    onSend: ((callback: number) => void) | undefined,
   ): Promise<void>;
+  /** Of the runner. */
+  readonly generation: number;
+  /** Where is noted what happens; undefined while nobody looks. */
+  observer(): Observer | undefined;
+  /** The compiler's request whose call a thread runs; 0 for a thread that JIT'd code made. */
+  requestOf(threadId: number): number;
   /** Begins the trace of a callback that a thread asks for. */
   trace(threadId: number): Trace;
   /** Of the call that a thread runs. */
@@ -39,18 +48,16 @@ export interface ReentryHost {
   ): void | Promise<void>;
 }
 
-/** A thread blocked in a compile callback. */
-export interface BlockedThread {
-  readonly slot: number;
-  readonly trampoline: ExecutorAddr;
-  readonly threadId: number;
-}
-
 /** One request, and who waits for its answer. */
 interface Callback {
   readonly slots: number[];
   readonly trace: Trace;
+  /** Number of its request, once it has been sent and where somebody looks. */
+  id: number;
 }
+
+/** Where a thread goes that is unwound. */
+const NOWHERE = toExecutorAddr(0n);
 
 /** Compile callbacks of one runner: threads that wait at one trampoline share one request and one landing. */
 export class Reentries {
@@ -58,11 +65,13 @@ export class Reentries {
   readonly #host: ReentryHost;
   readonly #blocked = new Map<number, BlockedThread>();
   readonly #waiting = new Map<ExecutorAddr, Callback>();
+  readonly #notes: ReentryNotes;
   #isLost = false;
 
   constructor(control: ControlArea, host: ReentryHost) {
     this.#control = control;
     this.#host = host;
+    this.#notes = new ReentryNotes(control, host);
   }
 
   /** The slot table: threads blocked now, by slot. */
@@ -84,13 +93,16 @@ export class Reentries {
     const trampoline = this.#host.trampolineAt(returnAddress);
     if (trampoline === undefined)
       return `reentry that returns to ${formatAddr(returnAddress)}, which is in no trampoline`;
-    this.#blocked.set(slot, { slot, trampoline, threadId });
+    const thread = { slot, trampoline, threadId };
+    this.#notes.heard(thread);
+    this.#blocked.set(slot, thread);
     const waiting = this.#waiting.get(trampoline);
-    if (waiting) this.#join(waiting, slot, threadId);
+    if (waiting) this.#join(waiting, thread);
     else {
       const trace = this.#host.trace(threadId);
-      this.#waiting.set(trampoline, { slots: [slot], trace });
-      this.#host.guard.spawn('callback.answer', () => this.#compile(trampoline, trace));
+      const callback = { slots: [slot], trace, id: 0 };
+      this.#waiting.set(trampoline, callback);
+      this.#host.guard.spawn('callback.answer', () => this.#compile(trampoline, callback));
     }
     return undefined;
   }
@@ -102,8 +114,10 @@ export class Reentries {
     this.#waiting.clear();
   }
 
-  #join({ slots, trace }: Callback, slot: number, threadId: number): void {
+  #join({ slots, trace, id }: Callback, thread: BlockedThread): void {
+    const { slot, threadId } = thread;
     slots.push(slot);
+    this.#notes.blocked(thread, id, false);
     const call = this.#host.callTraceOf(threadId);
     if (call) trace.join(call);
   }
@@ -112,14 +126,18 @@ export class Reentries {
    * Whatever happens, the threads are released or unwound, or the runner is gone. It goes when the
    * answer's commit is refused, because the compiler then counts on code that is not there.
    */
-  async #compile(trampoline: ExecutorAddr, trace: Trace): Promise<void> {
+  async #compile(trampoline: ExecutorAddr, callback: Callback): Promise<void> {
+    const { trace } = callback;
     let landed: unknown;
+    const onAnswer = (answer: ReenterAnswer) => {
+      this.#notes.answered(callback.id, answer.outcome);
+      landed = this.#finish(trampoline, answer, trace);
+      const failure = answer.outcome === 'failed' ? answer.message : undefined;
+      trace.end({ 'farjit.outcome': answer.outcome }, failure);
+    };
+    const onSend = this.#host.observer() && ((id: number) => this.#noteSent(callback, id));
     try {
-      await this.#host.compile(trampoline, trace.traceparent, (answer) => {
-        landed = this.#finish(trampoline, answer, trace);
-        const failure = answer.outcome === 'failed' ? answer.message : undefined;
-        trace.end({ 'farjit.outcome': answer.outcome }, failure);
-      });
+      await this.#host.compile(trampoline, trace.traceparent, onAnswer, onSend);
       await landed;
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
@@ -127,6 +145,20 @@ export class Reentries {
       if (this.#isLost) return;
       this.#host.fault(`compile callback at ${formatAddr(trampoline)}: ${words}`);
     }
+  }
+
+  /** Its request is about to be sent. */
+  #noteSent(callback: Callback, id: number): void {
+    callback.id = id;
+    for (const slot of callback.slots) {
+      const thread = this.#blocked.get(slot);
+      if (thread) this.#notes.blocked(thread, id, true);
+    }
+  }
+
+  /** Notes what threads have said of themselves since they were let go. */
+  noteLandings(): void {
+    this.#notes.landings();
   }
 
   #finish(trampoline: ExecutorAddr, answer: ReenterAnswer, trace: Trace): void | Promise<void> {
@@ -138,23 +170,27 @@ export class Reentries {
 
   /** Lets all threads that wait at the trampoline go, each from its own slot: none depends on another. */
   #land(trampoline: ExecutorAddr, landing: ExecutorAddr): void {
-    for (const slot of this.#takeWaiting(trampoline)) {
+    for (const slot of this.#takeWaiting(trampoline, landing)) {
       this.#control.writeLanding(slot, landing);
       this.#control.wakeReentry(slot, ReentryState.released);
     }
   }
 
   #unwind(trampoline: ExecutorAddr, token: number): void {
-    for (const slot of this.#takeWaiting(trampoline)) {
+    for (const slot of this.#takeWaiting(trampoline, NOWHERE)) {
       this.#control.writeReentryToken(slot, token);
       this.#control.wakeReentry(slot, ReentryState.unwind);
     }
   }
 
-  #takeWaiting(trampoline: ExecutorAddr): number[] {
-    const slots = this.#waiting.get(trampoline)?.slots ?? [];
+  #takeWaiting(trampoline: ExecutorAddr, landing: ExecutorAddr): number[] {
+    const { slots = [], id = 0 } = this.#waiting.get(trampoline) ?? {};
     this.#waiting.delete(trampoline);
-    for (const slot of slots) this.#blocked.delete(slot);
+    for (const slot of slots) {
+      const thread = this.#blocked.get(slot);
+      if (thread) this.#notes.released(thread, id, landing);
+      this.#blocked.delete(slot);
+    }
     return slots;
   }
 }

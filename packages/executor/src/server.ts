@@ -178,6 +178,7 @@ export class Server implements AsyncDisposable {
         lane: this.#host.turns.lane({ charge: () => {}, fault: reject }),
         compile: () => Promise.reject(new Error('nothing was asked to run')),
         callHost: () => Promise.reject(new Error('nothing was asked to run')),
+        observer: () => undefined,
         onOutput: () => {},
         onInputTaken: () => {},
         isCongested: () => false,

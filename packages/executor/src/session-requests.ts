@@ -5,6 +5,7 @@ import {
   indirection,
   memory,
   files as messages,
+  observation as observing,
   type ParamsOf,
   type RequestContext,
   type RequestType,
@@ -16,6 +17,7 @@ import {
 import { RequestError } from '@farjit/protocol/errors';
 import type { SessionFiles } from './files/session-files.js';
 import type { LiveRunner } from './live-runner.js';
+import type { Observation } from './observation.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SessionRunners } from './session-runners.js';
 import type { Lane } from './turns.js';
@@ -28,6 +30,7 @@ export interface RequestedSession {
   readonly runners: SessionRunners;
   readonly calls: SessionCalls;
   readonly files: SessionFiles;
+  readonly observation: Observation;
   readonly lane: Lane;
   state(): SessionState;
   open(params: ParamsOf<typeof session.openSession>): Promise<ResultOf<typeof session.openSession>>;
@@ -46,6 +49,7 @@ export function handleRequests({
   runners,
   calls,
   files,
+  observation,
   lane,
   ...asked
 }: RequestedSession): void {
@@ -72,6 +76,12 @@ export function handleRequests({
     await asked.terminate();
     return {};
   });
+
+  handleOpen(observing.observe, ({ isWanted }) => {
+    runners.observe(isWanted);
+    return { atNs: observation.nowNs(), processId: process.pid };
+  });
+  handleOpen(observing.readClock, () => ({ atNs: observation.nowNs() }));
 
   handleOpen(messages.offerFiles, (offer) => files.offer(offer));
   handleOpen(messages.sendFile, (slice) => {

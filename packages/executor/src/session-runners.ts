@@ -25,6 +25,7 @@ import { libraryBits } from './libraries.js';
 import { LiveRunner } from './live-runner.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
 import { cpuSecondsOf, type ProcessUse } from './native/libc.js';
+import type { Observation } from './observation.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
 import type { Lane } from './turns.js';
@@ -48,6 +49,8 @@ export interface SessionRunnersContext {
   /** In which the compiler's messages and the runners' bells have their turns. */
   readonly lane: Lane;
   /** Whether the compiler has been told of the first runner. */
+  /** What happens in the host, for who looks. */
+  readonly observation: Observation;
   isOpen(): boolean;
   isClosed(): boolean;
 }
@@ -91,6 +94,18 @@ export class SessionRunners {
     const runner = this.current;
     if (runner && runner.generation === generation && mayCarryCommit(body))
       runner.refuseCommit(new Error(message.startsWith(method) ? message : `${method}: ${message}`));
+  }
+
+  /** Tells of what happens in the host, or no more. */
+  observe(isWanted: boolean): void {
+    const { observation } = this.#context;
+    observation.want(isWanted, () => this.#runner?.noteLandings());
+    if (this.current) this.#noteStarted(this.current);
+  }
+
+  #noteStarted({ generation, processId }: LiveRunner): void {
+    const observer = this.#context.observation.observer;
+    observer?.add({ type: 'host-runner-started', atNs: observer.nowNs(), generation, processId });
   }
 
   /** Starts the first runner before it is asked for. */
@@ -179,6 +194,7 @@ export class SessionRunners {
       account?.report(runner, UNUSED, false);
       const { processId, wasWarm } = runner;
       host.events.emit({ type: 'runner-started', session, generation: number, processId, wasWarm });
+      this.#noteStarted(runner);
       if (this.#context.isClosed()) runner.kill({ kind: 'cancelled' });
       return runner;
     } catch (error) {
@@ -188,11 +204,11 @@ export class SessionRunners {
   }
 
   #runnerEvents(): LiveRunnerEvents {
-    const { session, host, account, connection, lane } = this.#context;
+    const { session, host, account, connection, lane, observation } = this.#context;
     return {
       lane,
-      compile: (generation, trampoline, traceparent, onAnswer) =>
-        this.#compile(generation, trampoline, traceparent, onAnswer),
+      observer: () => observation.observer,
+      compile: (...asked) => this.#compile(...asked),
       callHost: (generation, params, traceparent, onAnswer) =>
         this.#callHost(generation, params, traceparent, onAnswer),
       onOutput: (generation, stream, content) =>
@@ -218,6 +234,7 @@ export class SessionRunners {
     trampoline: ExecutorAddr,
     traceparent: string | undefined,
     onAnswer: (answer: ReenterAnswer) => void,
+    onSend: ((callback: number) => void) | undefined,
   ): Promise<void> {
     const { connection, host } = this.#context;
     const askedMs = monotonicMs();
@@ -230,6 +247,7 @@ export class SessionRunners {
           generation,
           traceparent,
           isTraced: false,
+          onSend,
           onResult: (answer) => {
             this.#callbackWaitMs += monotonicMs() - askedMs;
             onAnswer(answer);
@@ -278,7 +296,7 @@ export class SessionRunners {
   }
 
   #runnerEnded(number: number, end: RunnerEnd): void {
-    const { session, host, account, connection, guard, isOpen } = this.#context;
+    const { session, host, account, connection, guard, isOpen, observation } = this.#context;
     const gone = this.#runner;
     this.#runner = undefined;
     if (gone) {
@@ -294,9 +312,18 @@ export class SessionRunners {
     // What the compiler was asked for is of no use any more, and it may never answer.
     connection.abandonRequests(number);
     host.events.emit({ type: 'runner-ended', session, generation: number, end });
-    if (!isOpen()) return;
+    const observer = observation.observer;
+    observer?.add({
+      type: 'host-runner-ended',
+      atNs: observer.nowNs(),
+      generation: number,
+      processId: gone?.processId ?? 0,
+      end: end.kind,
+    });
+    if (!isOpen()) return observation.flush();
     // The rejected calls are answered in microtasks; the notification comes after them.
     guard.later('session.runner-lost', () => {
+      observation.flush();
       connection.notify(messages.runnerLost, { generation: number, end }, number);
     });
   }

@@ -5,10 +5,11 @@ import {
   commonFeatures,
   commonVersion,
   describeVersions,
-  type FrameEvent,
+  type FrameListener,
   MAX_REQUESTS_IN_FLIGHT,
   MAX_UNOPENED_MS,
   type OpenWebSocket,
+  observation,
   type ParamsOf,
   PROTOCOL_VERSIONS,
   type ResultOf,
@@ -26,6 +27,7 @@ import { type FaultPlace, faultWords, Guard } from './guard.js';
 import type { HostResources } from './host-resources.js';
 import { type Identity, LOCAL_IDENTITY } from './identity.js';
 import type { LiveRunner } from './live-runner.js';
+import { Observation } from './observation.js';
 import { ResumeSecrets } from './resume-secrets.js';
 import { SessionCalls } from './session-calls.js';
 import { handleRequests, type SessionState, wrongState } from './session-requests.js';
@@ -58,8 +60,11 @@ export interface SessionOptions {
     /** Milliseconds that the session outlives a lost connection over which nothing has come: at most `timeToLiveMs`. */
     readonly unheardMs: number;
   };
-  readonly onFrame?: (event: FrameEvent) => void;
+  readonly onFrame?: FrameListener;
 }
+
+/** Bytes that cannot be sent now, from which on what was observed waits. */
+const CONGESTED_BYTES = 1024 * 1024;
 
 /** One compiler's session: a connection, which may outlive its transport, and one runner after the other. */
 export class Session {
@@ -78,6 +83,7 @@ export class Session {
   readonly #runners: SessionRunners;
   readonly #calls: SessionCalls;
   readonly #files: SessionFiles;
+  readonly #observation: Observation;
   /** Undefined before it is open. */
   #openedAtMs: number | undefined;
 
@@ -139,12 +145,19 @@ export class Session {
       limits: options.host.limits,
       close: (reason) => this.connection.close(1008, reason),
     });
+    this.#observation = new Observation({
+      notify: (events, droppedCount) =>
+        this.connection.notify(observation.hostEvents, { events, droppedCount }),
+      isCongested: () => this.connection.link.backlogBytes > CONGESTED_BYTES,
+      later: (work, ms) => void guard.timer('session.observe', work, ms).unref(),
+    });
     this.#runners = new SessionRunners({
       session: this,
       host: options.host,
       account: options.account,
       connection: this.connection,
       files: this.#files,
+      observation: this.#observation,
       guard,
       lane,
       isOpen: () => this.#state === 'open',
@@ -155,6 +168,7 @@ export class Session {
       runners: this.#runners,
       calls: this.#calls,
       files: this.#files,
+      observation: this.#observation,
       lane,
       state: () => this.#state,
       open: (params) => this.#open(params),
@@ -250,9 +264,9 @@ export class Session {
   #frameListener(onFrame: SessionOptions['onFrame']): SessionOptions['onFrame'] {
     const { events } = this.#host;
     if (!events.isHeard) return onFrame;
-    return (frame) => {
-      onFrame?.(frame);
-      events.emit({ type: 'frame', direction: frame.direction, sizeBytes: frame.sizeBytes });
+    return (direction, kind, method, sizeBytes) => {
+      onFrame?.(direction, kind, method, sizeBytes);
+      events.emit({ type: 'frame', direction, sizeBytes });
     };
   }
 
@@ -302,6 +316,7 @@ export class Session {
   async #end(): Promise<void> {
     this.#state = 'closed';
     await this.#runners.end({ kind: 'cancelled' });
+    this.#observation.flush();
   }
 }
 

@@ -9,6 +9,7 @@ import {
   createMemoryTransportPair,
   hostFunctions,
   indirection,
+  observation,
   run,
   session,
   symbols,
@@ -213,6 +214,11 @@ const PROVOKE: Readonly<Record<GuardedEvent, (victim: Victim, t: ExecutionContex
     arm();
     const [, far] = createMemoryTransportPair();
     await new Session({ host, transport: far, unopenedMs: 20 }).ended;
+  },
+  'session.observe': async ({ arm, open }) => {
+    const { connection } = await open();
+    arm();
+    await settled(connection.request(observation.observe, { isWanted: true }, {}));
   },
   'session.drain': async ({ arm, open }) => {
     const opened = await open();

@@ -60,7 +60,7 @@ test('a session is opened by the upgrade, and goes on as if its first frame had 
   t.is(headers[RESUMPTION_HEADERS.received], '1');
   let sentCount = 0;
   const connection = new Connection(transport, {
-    onFrame: ({ direction, kind }) => {
+    onFrame: (direction, kind) => {
       if (direction === 'sent' && kind !== FrameKind.Acknowledge) sentCount++;
     },
   });

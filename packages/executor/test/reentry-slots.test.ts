@@ -75,6 +75,9 @@ function prepare(t: ExecutionContext) {
           fail: reject,
         });
       }),
+    generation: 1,
+    observer: () => undefined,
+    requestOf: () => 0,
     trace: () => trace('callback'),
     callTraceOf: (threadId) => (threadId === 7 ? trace('call of 7') : undefined),
     fault: (message) => happened.push(`fault: ${message}`),

@@ -5,3 +5,8 @@
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
+
+/** Whole nanoseconds of that clock since `originNs`: exact for a hundred days. */
+export function nanosecondsSince(originNs: bigint): number {
+  return Number(process.hrtime.bigint() - originNs);
+}

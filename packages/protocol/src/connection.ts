@@ -27,6 +27,14 @@ export interface RequestOptions {
   readonly traceparent?: string | undefined;
 }
 
+/** Told of each frame that passes. */
+export type FrameListener = (
+  direction: FrameEvent['direction'],
+  kind: FrameKind,
+  method: string,
+  sizeBytes: number,
+) => void;
+
 /** One frame passing, for statistics and for people who look inside. */
 export interface FrameEvent {
   readonly direction: 'sent' | 'received';
@@ -36,7 +44,7 @@ export interface FrameEvent {
 }
 
 export interface ConnectionOptions extends LinkOptions {
-  readonly onFrame?: (event: FrameEvent) => void;
+  readonly onFrame?: FrameListener;
   /** Requests of ours that may wait for the peer's answers; default: any number. */
   readonly maxPendingRequests?: number;
   /** While more bytes than these wait to be sent, requests of the peer are refused; default: any number may. */
@@ -64,7 +72,7 @@ type NotificationHandler = (params: unknown, generation: number) => void;
  */
 export class Connection {
   readonly #link: Link;
-  readonly #onFrame: (event: FrameEvent) => void;
+  readonly #onFrame: FrameListener;
   readonly #requestHandlers = new Map<string, { type: RequestType; handler: RequestHandler }>();
   readonly #notificationHandlers = new Map<
     string,
@@ -104,8 +112,7 @@ export class Connection {
     const handlers: LinkHandlers = {
       onFrame: (frame, sizeBytes) => this.#receive(frame, sizeBytes),
       onEnd: (close) => this.#finish(close),
-      onAcknowledgement: (direction, sizeBytes) =>
-        onFrame({ direction, kind: FrameKind.Acknowledge, method: '', sizeBytes }),
+      onAcknowledgement: (direction, sizeBytes) => onFrame(direction, FrameKind.Acknowledge, '', sizeBytes),
     };
     this.#link = new Link(transport, handlers, options);
     this.#closed = new Promise((resolve) => {
@@ -173,6 +180,7 @@ export class Connection {
    * Sends a request and resolves with its checked result.
    * @param options.onResult called with the result before anything that the peer sent after it is handled, which a
    *   promise's waiter is not: for results that later messages rely on. What it throws, the promise rejects with.
+   * @param options.onSend told the request's number when it is about to be sent.
    * @param options.isTraced false for requests that no caller of ours waits for: an error then has no stack of theirs, which
    *   costs more than the rest of the request.
    * @throws {RemoteError} when the peer answers with an error; `code` and `data` are the peer's.
@@ -188,6 +196,7 @@ export class Connection {
     options: RequestOptions & {
       readonly onResult?: (result: ResultOf<M>) => void;
       readonly isTraced?: boolean;
+      readonly onSend?: ((id: number) => void) | undefined;
     } = {},
   ): Promise<ResultOf<M>> {
     const { signal } = options;
@@ -205,6 +214,7 @@ export class Connection {
     });
     // Refused: the promise has been rejected.
     if (id === 0) return result as Promise<ResultOf<M>>;
+    options.onSend?.(id);
     try {
       this.#send({
         kind: FrameKind.Request,
@@ -266,13 +276,13 @@ export class Connection {
   #send(frame: OutgoingFrame): void {
     if (this.isClosed) return;
     const sizeBytes = this.#link.send(frame);
-    this.#onFrame({ direction: 'sent', kind: frame.kind, method: frame.method, sizeBytes });
+    this.#onFrame('sent', frame.kind, frame.method, sizeBytes);
   }
 
   #receive(frame: ReceivedFrame, sizeBytes: number): void {
     const isAnswer = frame.kind === FrameKind.Response || frame.kind === FrameKind.Error;
     const method = isAnswer ? this.#pending.methodOf(frame.id) : frame.method;
-    this.#onFrame({ direction: 'received', kind: frame.kind, method, sizeBytes });
+    this.#onFrame('received', frame.kind, method, sizeBytes);
     this.#dispatch(frame, sizeBytes);
   }
 

@@ -18,6 +18,7 @@ export const FEATURES = {
   'run-reports': 'what the run of a program has used, by `programUsed`',
   files:
     'files that a runner is given and leaves: `offerFiles`, `sendFile`, `files` of `startRunner`, `listFiles` and `readFile`',
+  observation: 'what happens in the host, and when, by `observe`, `readClock` and `hostEvents`',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -13,6 +13,8 @@ export const VALUE_COST_BYTES = 64;
 
 /** What a handler learns besides the params. */
 export interface RequestContext {
+  /** Its number among the sender's requests. */
+  readonly id: number;
   readonly generation: number;
   readonly deadlineMs: number | null;
   readonly traceparent: string | null;
@@ -22,6 +24,7 @@ export interface RequestContext {
 
 /** A request of the peer's. Its signal is made when somebody asks for it: few handlers do. */
 class HandledRequest implements RequestContext {
+  readonly id: number;
   readonly generation: number;
   readonly deadlineMs: number | null;
   readonly traceparent: string | null;
@@ -29,7 +32,8 @@ class HandledRequest implements RequestContext {
   #controller: AbortController | undefined;
   #isAborted = false;
 
-  constructor({ generation, deadlineMs, traceparent }: ReceivedFrame, costBytes: number) {
+  constructor({ id, generation, deadlineMs, traceparent }: ReceivedFrame, costBytes: number) {
+    this.id = id;
     this.generation = generation;
     this.deadlineMs = deadlineMs;
     this.traceparent = traceparent;

@@ -7,7 +7,7 @@ export {
 } from './admission.js';
 export type { Frame } from './codec.js';
 export { FrameKind, MAX_FRAME_BYTES } from './codec.js';
-export { type Answer, Connection, type FrameEvent } from './connection.js';
+export { type Answer, Connection, type FrameEvent, type FrameListener } from './connection.js';
 export { EventStream } from './event-stream.js';
 export {
   commonFeatures,
@@ -39,6 +39,8 @@ export type { StubBlock } from './messages/indirection.js';
 export * as indirection from './messages/indirection.js';
 export type { Commit, CommitPart, FinalizeAction, PointerWrite, Segment } from './messages/memory.js';
 export * as memory from './messages/memory.js';
+export type { HostEvent } from './messages/observation.js';
+export * as observation from './messages/observation.js';
 export { MAX_STUB_COUNT, type MemProt } from './messages/primitives.js';
 export type { ProgramEnd, ProgramUse, RunnerEnd, TrapReport } from './messages/run.js';
 export * as run from './messages/run.js';

@@ -314,7 +314,9 @@ test('each frame acknowledges what was received before it', async (t) => {
 test('onFrame sees every frame with its method and size, both ways', async (t) => {
   const [a, b] = createMemoryTransportPair();
   const events: FrameEvent[] = [];
-  const compiler = new Connection(a, { onFrame: (event) => events.push(event) });
+  const compiler = new Connection(a, {
+    onFrame: (direction, kind, method, sizeBytes) => events.push({ direction, kind, method, sizeBytes }),
+  });
   const executor = new Connection(b);
   executor.handle(lookupSymbols, async () => ({ addresses: [] }));
   compiler.start();

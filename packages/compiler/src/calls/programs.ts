@@ -12,7 +12,7 @@ import {
 } from '../core/errors.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { trapErrorOf } from './call-errors.js';

@@ -1,7 +1,9 @@
 import type { ProgramUse, RunnerEnd } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import { DeadlineExceededError, RunnerLostError } from '../core/errors.js';
-import { type EventStream, functionsIn } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
+import { functionsIn, type SessionEvent } from '../observe/events.js';
+import type { Statistics } from '../observe/statistics.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 /** What the run of a program has taken, in whichever way it has ended. */
@@ -38,12 +40,10 @@ type RunOutcome = Pick<RunReport, 'exitCode' | 'signal' | 'limit'>;
 
 /** Counts for one run. What calls do that are made in the same session meanwhile counts as well. */
 export class RunMeter {
-  readonly #counts = {
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    callbacks: 0,
-    functionsCompiled: 0,
-  };
+  readonly #counts = { stdoutBytes: 0, stderrBytes: 0 };
+  /** Of the session. */
+  readonly #statistics: Pick<Statistics, 'compileCallbacks' | 'programFunctions'>;
+  readonly #before: { readonly callbacks: number; readonly functions: number };
   readonly #stop: () => void;
   #startedMs: number | undefined;
   #runner: Pick<RunnerContext, 'generation' | 'linked'> | undefined;
@@ -53,12 +53,14 @@ export class RunMeter {
   /** Counts from now on: what is compiled before it begins is for it. */
   constructor(events: EventStream) {
     const counts = this.#counts;
-    this.#stop = events.subscribe((event) => {
+    const { statistics } = events;
+    this.#statistics = statistics;
+    this.#before = { callbacks: statistics.compileCallbacks, functions: statistics.programFunctions };
+    const note = (event: SessionEvent) => {
       if (event.type === 'limit-reached') this.#reached = event.limit;
       else if (event.type === 'output') counts[`${event.stream}Bytes`] += event.content.byteLength;
-      else if (event.type === 'callback') counts.callbacks++;
-      else if (event.type === 'compiled') counts.functionsCompiled += event.functionCount;
-    });
+    };
+    this.#stop = events.subscribe(note, { types: ['limit-reached', 'output'] });
   }
 
   /** It is sent to a runner. */
@@ -91,6 +93,8 @@ export class RunMeter {
       wallMs,
       ...used,
       ...this.#counts,
+      callbacks: this.#statistics.compileCallbacks - this.#before.callbacks,
+      functionsCompiled: this.#statistics.programFunctions - this.#before.functions,
       functionsLinked: this.#functionsLinked,
       ...reached,
       ...outcome,

@@ -16,7 +16,7 @@ import type {
   ExecutorProcessControl,
   MemoryPiece,
 } from '../executor-client/executor-process-control.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { Tracing } from '../observe/spans.js';
 import type { CommitSender } from '../runner/commit-sender.js';
 import type { ProgramThreads } from '../runner/reclaimer.js';
@@ -258,7 +258,9 @@ export class SessionCalls {
       }
       throw translated;
     } finally {
-      events.emit({ type: 'called', name, wallMs: monotonicMs() - startMs });
+      const wallMs = monotonicMs() - startMs;
+      events.statistics.add('calls');
+      events.tell('called', () => ({ name, wallMs, generation: runner.generation }));
     }
   }
 

@@ -75,7 +75,7 @@ export async function openJIT(
     },
   });
   onMissingLLVM(
-    (listener) => jit.subscribe(listener),
+    (listener, options) => jit.subscribe(listener, options),
     (words) => void streams.remark('warning', words),
   );
   jit.subscribe((event) => {

@@ -51,6 +51,7 @@ const START_MS = 15;
 
 interface Done extends CodegenAnswer {
   readonly llvmVersion: string;
+  readonly by: NonNullable<CompileOutput['by']>;
 }
 
 interface Job {
@@ -118,8 +119,8 @@ export class CodegenPool implements AsyncDisposable {
    * @throws {LibLLVMError} when no process can be started.
    */
   async compile(input: CompileInput): Promise<CompileOutput> {
-    const { content, timings, llvmVersion } = await this.#run(input, 'object');
-    return { object: content, llvmVersion, timings };
+    const { content, timings, llvmVersion, by } = await this.#run(input, 'object');
+    return { object: content, llvmVersion, timings, by };
   }
 
   async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
@@ -267,10 +268,12 @@ export class CodegenPool implements AsyncDisposable {
         input,
       };
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
+      const sentNs = nowNs();
       const answer = await process.request(request, limitMs);
+      const by = { processId: process.processId, sentNs, answeredNs: nowNs() };
       // It opens the module for its next piece, which another may begin meanwhile.
       if (input.piece && this.#processes.delete(process)) this.#processes.add(process);
-      resolve({ ...answer, llvmVersion });
+      resolve({ ...answer, llvmVersion, by });
     } catch (error) {
       reject(error instanceof Error ? error : new Error(String(error)));
     } finally {
@@ -311,6 +314,11 @@ export class CodegenPool implements AsyncDisposable {
     const reason = error instanceof Error ? error : new Error(String(error));
     for (const { reject } of [...this.#urgent.splice(0), ...this.#background.splice(0)]) reject(reason);
   }
+}
+
+/** As `CompileOutput.by` says it. */
+function nowNs(): bigint {
+  return process.hrtime.bigint();
 }
 
 function pipelineFor(

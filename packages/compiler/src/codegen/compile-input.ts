@@ -41,6 +41,8 @@ export interface CompileOutput {
   /** Of the libLLVM that made it. */
   llvmVersion: string;
   timings: CompileTimings;
+  /** Who made it, and when it was given to make it and had answered, in nanoseconds of `process.hrtime.bigint()`. */
+  by?: { readonly processId: number; readonly sentNs: bigint; readonly answeredNs: bigint };
 }
 
 /** Where the time of a compilation went, the wait for a process left out. */

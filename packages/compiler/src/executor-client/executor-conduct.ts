@@ -26,6 +26,7 @@ export class ExecutorConduct {
   #blocks: StubBlock[] = [];
   #trampolineBytes = 1;
   #strayCount = 0;
+  #isObserved = false;
   #hotBudget = MAX_HOT_AT_ONCE;
   #hotMs: number;
 
@@ -77,6 +78,16 @@ export class ExecutorConduct {
       throw new ProtocolError(`the executor says twice what the program of runner ${generation} has used`);
     this.#hasProgramUse = true;
     return true;
+  }
+
+  /** The host has been asked for its events. */
+  observe(): void {
+    this.#isObserved = true;
+  }
+
+  /** @throws {ProtocolError} */
+  noteHostEvents(): void {
+    if (!this.#isObserved) throw new ProtocolError('the executor tells of events that nobody has asked for');
   }
 
   /** @throws {ProtocolError} */

@@ -1,9 +1,11 @@
 import {
   type Answer,
   type Connection,
-  type FrameEvent,
+  type FrameListener,
+  type HostEvent,
   hostFunctions,
   indirection,
+  observation,
   type ParamsOf,
   type ProgramUse,
   type RequestContext,
@@ -23,7 +25,7 @@ import { stageCommit } from './stage-commit.js';
 export interface ExecutorHandlers {
   reenter(
     trampoline: ExecutorAddr,
-    context: Pick<RequestContext, 'generation' | 'traceparent'>,
+    context: Pick<RequestContext, 'id' | 'generation' | 'traceparent'>,
   ): Promise<Answer<ResultOf<typeof indirection.reenter>>>;
   /** @throws {ProtocolError} for what no executor asks for. */
   callHost(
@@ -36,7 +38,8 @@ export interface ExecutorHandlers {
   inputTaken(generation: number, costBytes: number, isOpen: boolean): void;
   programUsed(generation: number, use: ProgramUse): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array, generation: number): void;
-  frame(event: FrameEvent): void;
+  hostEvents(events: readonly HostEvent[], droppedCount: number): void;
+  frame: FrameListener;
   connection(event: ConnectionEvent): void;
 }
 
@@ -88,6 +91,10 @@ export function handleExecutor(
   });
   connection.onNotification(run.programUsed, (use, generation) => {
     if (conduct.noteProgramUse(generation)) handlers.programUsed(generation, use);
+  });
+  connection.onNotification(observation.hostEvents, ({ events, droppedCount }) => {
+    conduct.noteHostEvents();
+    handlers.hostEvents(events, droppedCount);
   });
   connection.onNotification(session.output, ({ stream, content }, generation) =>
     handlers.output(stream, content, generation),

@@ -9,6 +9,7 @@ import {
   hostFunctions,
   indirection,
   memory,
+  observation,
   type ParamsOf,
   type RemoteInfo,
   type RequestType,
@@ -350,6 +351,16 @@ export class ExecutorProcessControl {
     // A call that is not sent must not leave parts behind.
     if (signal?.aborted) return params;
     return { ...params, commit: stageCommit(this.#connection, params.commit, generation) };
+  }
+
+  /** Has the host tell of what happens in it, or no more. */
+  observe(isWanted: boolean): Promise<ResultOf<typeof observation.observe>> {
+    if (isWanted) this.#conduct.observe();
+    return this.#ask(observation.observe, { isWanted });
+  }
+
+  readClock(): Promise<ResultOf<typeof observation.readClock>> {
+    return this.#ask(observation.readClock, {});
   }
 
   status(): Promise<ResultOf<typeof session.sessionStatus>> {

@@ -21,6 +21,12 @@ export class CompileCallbackManager {
     this.#compile = compile;
   }
 
+  /** Public name of the function that a trampoline asks for. */
+  nameOf(trampoline: ExecutorAddr): string {
+    const stub = this.#stubs.stubOfTrampoline(trampoline);
+    return stub ? displayName(stub.name) : `trampoline ${trampoline.toString(16)}`;
+  }
+
   /**
    * Runs the compile action behind a trampoline of the current runner. Never rejects: a failure becomes an answer that
    * ends the thread that asked.
@@ -30,7 +36,7 @@ export class CompileCallbackManager {
     runner: RunnerContext,
   ): Promise<{ name: string } & CallbackOutcome> {
     const stub = this.#stubs.stubOfTrampoline(trampoline);
-    const name = stub ? displayName(stub.name) : `trampoline ${trampoline.toString(16)}`;
+    const name = this.nameOf(trampoline);
     try {
       if (!stub) throw new Error('no function belongs to this trampoline');
       return { name, outcome: 'landed', landing: await this.#compile(stub, runner) };

@@ -1,8 +1,8 @@
-import { type Answer, type indirection, memory, type ResultOf } from '@farjit/protocol';
+import { type Answer, type indirection, memory, type RequestContext, type ResultOf } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { SymbolRef } from '../core/jit-dylib.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { CommitSender } from '../runner/commit-sender.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -44,23 +44,25 @@ export class ReentryHandler {
 
   async reenter(
     trampoline: ExecutorAddr,
-    generation: number,
-    traceparent: string | null,
+    { id, generation, traceparent }: Pick<RequestContext, 'id' | 'generation' | 'traceparent'>,
   ): Promise<Answer<ReenterResult>> {
     const runner = this.#context.runners.ofGeneration(generation);
     if (!runner) return { outcome: 'failed', token: 0, message: 'stale generation' };
     return this.#context.tracing.inCallback(traceparent, { 'farjit.generation': generation }, (span) =>
-      this.#runCallback(trampoline, runner, span),
+      this.#runCallback(id, trampoline, runner, span),
     );
   }
 
   async #runCallback(
+    id: number,
     trampoline: ExecutorAddr,
     runner: RunnerContext,
     span: OpenSpan,
   ): Promise<Answer<ReenterResult>> {
     const { callbacks, commits, isCurrent, revision, stubs, events, ran } = this.#context;
     const startMs = monotonicMs();
+    const common = { callback: id, generation: runner.generation, address: trampoline };
+    events.tell('callback-begun', () => ({ ...common, name: callbacks.nameOf(trampoline) }));
     this.#runningCount++;
     const { name, ...result } = await callbacks.executeCompileCallback(trampoline, runner);
     this.#runningCount--;
@@ -73,9 +75,13 @@ export class ReentryHandler {
         // A commit that was not applied has cost the runner, to which the answer is nothing then.
       });
     const handlingMs = monotonicMs() - startMs;
-    events.emit({ type: 'callback', name, handlingMs, outcome: result.outcome });
+    const { outcome } = result;
+    events.statistics.add('compileCallbacks');
+    if (outcome === 'failed') events.statistics.add('failedCallbacks');
+    events.statistics.add('callbackMs', handlingMs);
     const take = () => runner.commits.take({ deregister: false }).commit;
     return () => {
+      events.tell('callback', () => ({ ...common, name, handlingMs, outcome }));
       const stub = stubs.stubOfTrampoline(trampoline);
       const holds =
         result.outcome === 'failed'

@@ -16,7 +16,7 @@ export function beginOptimizing(
     });
   if (!onEvent) {
     const warn = (words: string) => process.emitWarning(words, { code: 'LIBLLVM' });
-    onMissingLLVM((listener) => events.subscribe(listener), warn);
+    onMissingLLVM((listener, options) => events.subscribe(listener, options), warn);
   }
   guesses.speculate({ mode: speculate, profile: speculateOrder, recordsCalls: recordCalls }, compileTogether);
 }

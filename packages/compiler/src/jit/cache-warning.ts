@@ -1,4 +1,6 @@
 import type { SessionCache } from '../cache/session-cache.js';
+import type { CacheEvent } from '../observe/events.js';
+import type { Statistics } from '../observe/statistics.js';
 import type { ExecutionSession } from '../session/execution-session.js';
 import type { JITOptions } from './jit-types.js';
 
@@ -9,8 +11,18 @@ export function tellOfCache(
   { onEvent }: JITOptions,
 ): void {
   cache.listen((event) => {
-    events.emit(event);
+    count(event, events.statistics);
+    const { type, ...facts } = event;
+    events.tell(type, () => facts);
     if (event.type === 'cache-unusable' && !onEvent)
       process.emitWarning(`${event.reason}; nothing is kept`, { code: 'CACHE_DIRECTORY' });
   });
+}
+
+function count(event: CacheEvent, statistics: Statistics): void {
+  if (event.type === 'cache-hit')
+    statistics.add(event.from === 'memory' ? 'cacheMemoryHits' : 'cacheDiskHits');
+  else if (event.type === 'cache-miss') statistics.add('cacheMisses');
+  else if (event.type === 'cache-stored') statistics.add('cacheStored', event.objectCount);
+  else if (event.type === 'cache-damaged') statistics.add('cacheDamaged', event.objectCount);
 }

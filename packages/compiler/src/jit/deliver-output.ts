@@ -1,4 +1,5 @@
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
+import type { SessionEvent } from '../observe/events.js';
 import { OutputIterations } from '../observe/output-iteration.js';
 import type { JITOptions } from './jit-types.js';
 import { writeToProcess } from './write-to-process.js';
@@ -21,13 +22,14 @@ export class OutputDelivery {
 
   constructor(session: PrintingSession, write: NonNullable<JITOptions['onOutput']> = writeToProcess) {
     const { events, executor } = session;
-    events.subscribe((event) => {
+    const deliver = (event: SessionEvent) => {
       if (event.type !== 'output') return;
       const { stream, content } = event;
       const iteration = this.iterations.current;
       const written = iteration ? iteration.take({ stream, content }) : write(stream, content);
       if (written instanceof Promise) void executor.holdBack(written);
-    });
+    };
+    events.subscribe(deliver, { types: ['output'] });
     void executor.closed.then(() => this.iterations.endAll());
   }
 }

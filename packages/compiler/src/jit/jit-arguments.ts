@@ -3,12 +3,14 @@ import {
   bytes,
   checkArgument,
   flag,
+  listOf,
   nameText,
   objectWith,
   optionsOf,
   wholeNumber,
 } from '../core/arguments.js';
-import type { EventIterationOptions } from '../observe/event-iteration.js';
+import type { EventIterationOptions, SessionEventOptions } from '../observe/event-iteration.js';
+import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { CloseOptions } from './jit-types.js';
 
 const CLOSE_OPTIONS = optionsOf<CloseOptions>({ atOnce: flag });
@@ -44,8 +46,26 @@ export function checkCloseOptions(given: unknown): void {
   checkArgument(CLOSE_OPTIONS, given, 'options');
 }
 
-const EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumber(1, 2 ** 24) });
+const SUBSCRIBE_OPTION_SCHEMAS = {
+  types: listOf(nameText, 'an array of types of events'),
+  host: flag,
+  artefacts: flag,
+};
+const SUBSCRIBE_OPTIONS = optionsOf<SubscribeOptions>(SUBSCRIBE_OPTION_SCHEMAS);
+const EVENT_OPTIONS = optionsOf<SessionEventOptions>({
+  ...SUBSCRIBE_OPTION_SCHEMAS,
+  buffer: wholeNumber(1, 2 ** 24),
+});
+const POOL_EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumber(1, 2 ** 24) });
 
-export function checkEventOptions(given: EventIterationOptions): void {
+export function checkSubscribeOptions(given: SubscribeOptions): void {
+  checkArgument(SUBSCRIBE_OPTIONS, given, 'options');
+}
+
+export function checkEventOptions(given: SessionEventOptions): void {
   checkArgument(EVENT_OPTIONS, given, 'options');
+}
+
+export function checkPoolEventOptions(given: EventIterationOptions): void {
+  checkArgument(POOL_EVENT_OPTIONS, given, 'options');
 }

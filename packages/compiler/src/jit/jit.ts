@@ -21,7 +21,8 @@ import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { TargetMachine } from '../llvm/target-machine.js';
-import { type EventIterationOptions, iterateEvents } from '../observe/event-iteration.js';
+import { iterateEvents, type SessionEventOptions } from '../observe/event-iteration.js';
+import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { SessionEvent, SessionListener } from '../observe/events.js';
 import type { StatisticsSnapshot } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
@@ -50,6 +51,7 @@ import {
   checkFrontEnd,
   checkListener,
   checkName,
+  checkSubscribeOptions,
   checkTracker,
 } from './jit-arguments.js';
 import { JITInspector } from './jit-inspector.js';
@@ -101,7 +103,8 @@ export class JIT implements AsyncDisposable {
       assumptions: session.assumptions,
     };
     const { executor, tracing } = session;
-    const layers = stackLayers({ executor, tracing, codegen, cache, scope }, options);
+    const { events } = session;
+    const layers = stackLayers({ executor, tracing, events, codegen, cache, scope }, options);
     this.layers = layers;
     this.#llvm = new LocalLLVM(layers.pipeline, options.libLLVM);
     if (options.onEvent) session.events.subscribe(options.onEvent);
@@ -398,18 +401,41 @@ export class JIT implements AsyncDisposable {
   }
 
   /** @returns a function that ends the subscription. */
-  subscribe(listener: SessionListener): () => void {
+  subscribe(listener: SessionListener, options: SubscribeOptions = {}): () => void {
     checkListener(listener);
-    return this.session.events.subscribe(listener);
+    checkSubscribeOptions(options);
+    return this.session.subscribe(listener, options);
   }
 
   /**
-   * What happens from now on, for `for await`, until the JIT is closed. Nothing waits for who reads it.
-   * @throws {EventsMissedError} from the iteration, when more than `buffer` events wait to be read.
+   * An artefact that an event names by its digest, while somebody listens with `artefacts: true`; undefined when it is not kept
+   * any more.
    */
-  events(options: EventIterationOptions = {}): AsyncIterableIterator<SessionEvent> {
+  artefact(digest: string): Uint8Array | undefined {
+    checkName(digest);
+    return this.session.events.artefacts.get(digest);
+  }
+
+  /** Events that have been made up to now: none while nobody hears them. */
+  get eventsMade(): number {
+    return this.session.events.madeCount;
+  }
+
+  /** When `atNs` of events is 0, in nanoseconds of `process.hrtime.bigint()`. */
+  get originNs(): bigint {
+    return this.session.events.originNs;
+  }
+
+  /**
+   * What happens from now on, for `for await`, until the JIT is closed. Nothing waits for who reads it: when more than `buffer`
+   * events wait to be read, others are dropped, and an event of type `events-missed` says how many.
+   */
+  events(options: SessionEventOptions = {}): AsyncIterableIterator<SessionEvent> {
     checkEventOptions(options);
-    return iterateEvents(this.session.events, this.closed, options);
+    const { session } = this;
+    const missed = (count: number) => session.events.event('events-missed', { count, where: 'reader' });
+    const source = { subscribe: (listener: SessionListener) => session.subscribe(listener, options) };
+    return iterateEvents(source, this.closed, options, missed);
   }
 
   /**

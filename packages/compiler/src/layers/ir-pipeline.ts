@@ -4,6 +4,7 @@ import type { CompiledObject } from '../core/materialization-unit.js';
 import type { IRBuilder } from '../ir/ir-builder.js';
 import type { ModuleIR } from '../llvm/module-ir.js';
 import type { CodeLevel, TargetDescription } from '../llvm/target.js';
+import { EventStream } from '../observe/event-stream.js';
 import type { Tracing } from '../observe/spans.js';
 import { UNTRACED } from '../observe/tracing.js';
 import type { IRCompileLayer } from './ir-compile-layer.js';
@@ -24,16 +25,29 @@ export interface CompilationOptions {
   readonly piece?: ModulePiece;
 }
 
+/** Who is told of compilations. */
+export interface PipelineObservers {
+  readonly tracing?: Tracing;
+  readonly events?: EventStream;
+}
+
 /** From a module's IR to an object: written down, then handed to the layer below. */
 export class IRPipeline {
   readonly target: TargetDescription;
   readonly optLevel: CodeLevel;
   readonly #base: IRCompileLayer;
   readonly #tracing: Tracing;
+  readonly #events: EventStream;
 
-  constructor(base: IRCompileLayer, target: TargetDescription, optLevel: CodeLevel, tracing = UNTRACED) {
+  constructor(
+    base: IRCompileLayer,
+    target: TargetDescription,
+    optLevel: CodeLevel,
+    { tracing = UNTRACED, events = new EventStream() }: PipelineObservers = {},
+  ) {
     this.#base = base;
     this.#tracing = tracing;
+    this.#events = events;
     this.target = target;
     this.optLevel = optLevel;
   }
@@ -49,10 +63,14 @@ export class IRPipeline {
     generate: () => IRBuilder,
     options: CompilationOptions = {},
   ): Promise<CompiledObject> {
+    const beganNs = this.#events.nowNs();
     const { ir, irgenMs } = await this.#tracing.inSpan('farjit.irgen', { 'farjit.module': name }, async () =>
       generateIR(generate),
     );
-    const { object, timings } = await this.#compileInput(this.#input(name, ir, options));
+    const { object, timings } = await this.#compileInput(this.#input(name, ir, options), {
+      beganNs,
+      irgenMs,
+    });
     return { object, timings: { irgenMs, ...timings } };
   }
 
@@ -64,11 +82,15 @@ export class IRPipeline {
   ): Promise<CompiledObject> {
     const { object, timings } = await this.#compileInput(
       this.#input(name, { form: 'bitcode', bytes: bitcode }, options),
+      { beganNs: this.#events.nowNs(), irgenMs: 0 },
     );
     return { object, timings: { irgenMs: 0, ...timings } };
   }
 
-  #compileInput(input: CompileInput): Promise<CompileOutput> {
+  #compileInput(
+    input: CompileInput,
+    irgen: { readonly beganNs: number; readonly irgenMs: number },
+  ): Promise<CompileOutput> {
     const details = { 'farjit.module': input.name, 'farjit.level': String(input.optLevel) };
     return this.#tracing.inSpan('farjit.llvm', details, async (span) => {
       const output = await this.#base.compile(input);
@@ -80,7 +102,40 @@ export class IRPipeline {
         'farjit.llvm.emit_ms': emitMs,
         'farjit.object_bytes': output.object.byteLength,
       });
+      this.#noteCompiled(input, output, irgen);
       return output;
+    });
+  }
+
+  #noteCompiled(
+    { name, ir, optLevel }: CompileInput,
+    { object, llvmVersion, timings, by }: CompileOutput,
+    { beganNs, irgenMs }: { readonly beganNs: number; readonly irgenMs: number },
+  ): void {
+    if (!by) return;
+    const { originNs, artefacts } = this.#events;
+    this.#events.tell('module-compiled', () => {
+      const answeredNs = Number(by.answeredNs - originNs);
+      const [input, made] = [artefacts.keep(ir.bytes), artefacts.keep(object)];
+      return {
+        process: 'code-generator',
+        processId: by.processId,
+        atNs: answeredNs,
+        module: name,
+        unit: name,
+        level: String(optLevel),
+        llvmVersion,
+        inputForm: ir.form,
+        inputBytes: ir.bytes.byteLength,
+        objectBytes: object.byteLength,
+        sizeBytes: object.byteLength,
+        beganNs,
+        sentNs: Number(by.sentNs - originNs),
+        answeredNs,
+        timings: { irgenMs, ...timings },
+        ...(input !== undefined && { input }),
+        ...(made !== undefined && { object: made }),
+      };
     });
   }
 

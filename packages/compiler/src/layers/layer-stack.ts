@@ -3,6 +3,7 @@ import type { SessionCache } from '../cache/session-cache.js';
 import type { CodegenPool } from '../codegen/codegen-pool.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { OptLevel } from '../llvm/target.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { Tracing } from '../observe/spans.js';
 import type { SpeculationMode } from '../optimize/speculation.js';
 import { type BaselineMode, HOT_THRESHOLD, type TierPolicy } from '../optimize/tiers.js';
@@ -31,6 +32,7 @@ export type ExtractionMode = 'auto' | 'on' | 'off';
 export interface LayerContext {
   readonly executor: Pick<ExecutorProcessControl, 'info' | 'has'>;
   readonly tracing: Tracing;
+  readonly events: EventStream;
   readonly codegen: CodegenPool;
   readonly cache: SessionCache | undefined;
   readonly scope: Scope;
@@ -67,7 +69,7 @@ function extractionOf({
 
 /** Stacks them: IR transform, IR compile, each handing modules to the next; the session links the objects. */
 export function stackLayers(context: LayerContext, options: LayerOptions): LayerStack {
-  const { executor, tracing, codegen, cache, scope } = context;
+  const { executor, tracing, events, codegen, cache, scope } = context;
   const { optLevel, hotThreshold = HOT_THRESHOLD, transforms = [] } = options;
   const { triple, cpuName, cpuFeatures } = executor.info;
   const target = { triple, cpuName, cpuFeatures };
@@ -76,7 +78,7 @@ export function stackLayers(context: LayerContext, options: LayerOptions): Layer
     transforms,
     (name) => scope.definitionOf(name) !== undefined,
   );
-  const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, tracing);
+  const pipeline = new IRPipeline(transformLayer, target, optLevel ?? DEFAULT_LEVEL, { tracing, events });
   const kept = cache?.objectsFor(pipeline.target);
   const tiers: TierPolicy =
     optLevel === undefined && executor.has('hot-counters')

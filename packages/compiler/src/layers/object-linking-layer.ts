@@ -8,8 +8,10 @@ import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager
 import type { AllocationRequest } from '../jitlink/layout.js';
 import type { GraphLink, LinkedGraph } from '../jitlink/link.js';
 import type { LinkGraph, SectionProt } from '../jitlink/link-graph.js';
+import { writeLinkGraph } from '../jitlink/link-graph-file.js';
 import { displayName } from '../jitlink/local-names.js';
-import type { EventStream } from '../observe/events.js';
+import type { Artefacts } from '../observe/artefacts.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { OpenSpan, Tracing } from '../observe/spans.js';
 import type { IndirectStub, Linked } from '../runner/linked.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -155,6 +157,7 @@ export class ObjectLinkingLayer {
    */
   #linkGroup(members: readonly Member[], attempt: LinkAttempt, runner: RunnerContext): void {
     const startMs = monotonicMs();
+    const beganNs = this.#context.events.nowNs();
     const { plugins, sets } = this.#context;
     const allocations = new Map<ExecutorAddr, SectionProt>();
     let isReused = false;
@@ -207,9 +210,30 @@ export class ObjectLinkingLayer {
     for (const { linked, graph, member } of emitted) {
       this.#write(linked, graph.segments, member.graph.graph, runner, isReused);
       this.#adopt(linked, runner);
-      const segmentBytes = graph.segments.reduce((total, segment) => total + segment.content.byteLength, 0);
-      this.#context.events.emit({ type: 'linked', unit: linked.part.unit.name, linkMs, segmentBytes });
+      this.#noteLinked(linked, graph, member.graph.graph, { linkMs, beganNs, generation: runner.generation });
     }
+  }
+
+  #noteLinked(
+    { part, functions }: Linked,
+    { segments }: LinkedGraph,
+    source: LinkGraph,
+    facts: { readonly linkMs: number; readonly beganNs: number; readonly generation: number },
+  ): void {
+    const { events } = this.#context;
+    const segmentBytes = segments.reduce((total, segment) => total + segment.content.byteLength, 0);
+    events.statistics.add('linkMs', facts.linkMs);
+    events.statistics.add('linkedBytes', segmentBytes);
+    const { artefacts } = events;
+    events.tell('linked', () => ({
+      ...facts,
+      ...(artefacts.areKept && linkArtefacts(source, segments, artefacts)),
+      unit: part.unit.name,
+      segmentBytes,
+      sizeBytes: segmentBytes,
+      address: segments[0]?.address,
+      functions: functions.map(({ name }) => displayName(name)),
+    }));
   }
 
   #adopt(linked: Linked, runner: RunnerContext): void {
@@ -308,6 +332,14 @@ export class ObjectLinkingLayer {
     }
     for (const stub of stubs) this.#context.stubs.releaseIfUnused(stub);
   }
+}
+
+/** What a part was linked from, and to. */
+function linkArtefacts(graph: LinkGraph, segments: readonly Segment[], artefacts: Artefacts) {
+  const written = writeLinkGraph(graph);
+  const ofGraph = written && artefacts.keep(written);
+  const bytes = artefacts.keep(Buffer.concat(segments.map(({ content }) => content)));
+  return { ...(ofGraph !== undefined && { graph: ofGraph }), ...(bytes !== undefined && { bytes }) };
 }
 
 /** Names of the thread-local variables that a graph defines. */

@@ -1,6 +1,7 @@
 import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
 import type { EventStream } from '@farjit/protocol';
 import { FarJITError } from '@farjit/protocol/errors';
+import type { SubscribeOptions } from './event-stream.js';
 
 /** Events that wait for their reader, unless told otherwise. */
 const DEFAULT_BUFFER = 16_384;
@@ -10,6 +11,9 @@ export interface EventIterationOptions {
   /** Events that may wait to be asked for: 16,384 unless given. */
   readonly buffer?: number | undefined;
 }
+
+/** How a session's events are iterated. */
+export interface SessionEventOptions extends EventIterationOptions, SubscribeOptions {}
 
 /**
  * Whoever iterates events was so slow that some could not be kept: work does not wait for those who look on.
@@ -23,12 +27,14 @@ export class EventsMissedError extends FarJITError {
 
 /**
  * Events from now on, until there are no more.
+ * @param missed makes an event that says how many could not be kept; without it, that ends the iteration.
  * @throws {EventsMissedError} from the iteration, after those that were kept.
  */
 export function iterateEvents<Event>(
   events: Pick<EventStream<Event>, 'subscribe'>,
   closed: Promise<unknown>,
   { buffer = DEFAULT_BUFFER }: EventIterationOptions,
+  missed?: (count: number) => Event,
 ): AsyncIterableIterator<Event> {
   let controller!: ReadableStreamDefaultController<Event>;
   let failure: EventsMissedError | undefined;
@@ -40,6 +46,7 @@ export function iterateEvents<Event>(
   const end = () => {
     if (!isOpen) return;
     leave();
+    if (missed && missedCount > 0) controller.enqueue(missed(missedCount));
     // What waits is read all the same.
     controller.close();
   };
@@ -52,11 +59,22 @@ export function iterateEvents<Event>(
     },
     { highWaterMark: buffer },
   );
+  let missedCount = 0;
   const unsubscribe = events.subscribe((event) => {
-    if ((controller.desiredSize ?? 0) > 0) return controller.enqueue(event);
+    const room = controller.desiredSize ?? 0;
+    if (missed && missedCount > 0 && room > 0) {
+      controller.enqueue(missed(missedCount));
+      missedCount = 0;
+      return take(event, room - 1);
+    }
+    return take(event, room);
+  });
+  function take(event: Event, room: number): void {
+    if (room > 0) return controller.enqueue(event);
+    if (missed) return void missedCount++;
     failure = new EventsMissedError(buffer);
     end();
-  });
+  }
   void closed.then(end);
   return failingAtLast(stream.values(), () => {
     const error = failure;

@@ -1,4 +1,5 @@
-import { EventStream as Events, type FrameEvent, type RunnerEnd, type RunnerStarted } from '@farjit/protocol';
+import type { FrameEvent, RunnerEnd, RunnerStarted } from '@farjit/protocol';
+import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 
 /** What a compiled object was made from. */
@@ -52,11 +53,8 @@ export type CacheEvent =
   /** Said once: from then on nothing is read from the directory or written to it. */
   | { readonly type: 'cache-unusable'; readonly reason: string };
 
-/**
- * Everything that happens in a session, in order. Statistics, the command line's progress and anyone who wants
- * to look inside read this one stream.
- */
-export type SessionEvent =
+/** What there is to say of an event of each type. */
+export type EventBody =
   | { readonly type: 'defined'; readonly name: string }
   | {
       readonly type: 'compiled';
@@ -72,13 +70,48 @@ export type SessionEvent =
       readonly functionCount: number;
     }
   | {
+      /** A code generator has made an object of a module: of a unit's, of several units' together, or of a piece of one. */
+      readonly type: 'module-compiled';
+      readonly module: string;
+      /** The level of its passes, or `baseline`. */
+      readonly level: string;
+      readonly llvmVersion: string;
+      readonly inputForm: 'bitcode' | 'recording' | 'assembly';
+      readonly inputBytes: number;
+      readonly objectBytes: number;
+      /** When its IR was begun to be made, where it was; when a code generator was given it, and when that had answered. */
+      readonly beganNs: number;
+      readonly sentNs: number;
+      readonly answeredNs: number;
+      readonly timings: CompileTimings;
+      /** SHA-256 of what went in and of what came out, where artefacts are kept: see `JIT.artefact`. */
+      readonly input?: string;
+      readonly object?: string;
+    }
+  | {
       readonly type: 'linked';
       readonly unit: string;
+      /** Where its first byte is, and that of its code: `address`. */
+      readonly beganNs: number;
+      /** Names of its functions. */
+      readonly functions: readonly string[];
+      /** SHA-256 of its link graph, and of its segments' contents one after the other: as of `module-compiled`. */
+      readonly graph?: string;
+      readonly bytes?: string;
       readonly linkMs: number;
       readonly segmentBytes: number;
     }
+  /** Threads wait for a function: `reenter` has come. `address` is its trampoline's. */
   | {
+      readonly type: 'callback-begun';
+      /** Number of the request, which all events of this callback say. */
+      readonly callback: number;
+      readonly name: string;
+    }
+  | {
+      /** It has been answered: said when the answer is made, with all that it takes along. */
       readonly type: 'callback';
+      readonly callback: number;
       /** Public name of the function whose trampoline was hit. */
       readonly name: string;
       /** Between the request's arrival and its answer, in the compiler. */
@@ -128,9 +161,52 @@ export type SessionEvent =
   /** The program was refused memory or a thread, and goes on. */
   | { readonly type: 'limit-reached'; readonly generation: number; readonly limit: Limit }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }
-  | ({ readonly type: 'frame' } & FrameEvent);
+  | ({ readonly type: 'frame' } & FrameEvent)
+  | HostSideEvent
+  /** Events that the host, or who reads events, could not keep. */
+  | { readonly type: 'events-missed'; readonly count: number; readonly where: 'host' | 'reader' };
+
+/** What happens in the host and in the runner: heard by listeners who ask for it, some of it at a time and so later than the rest. */
+export type HostSideEvent =
+  | { readonly type: 'doorbell'; readonly callback: number; readonly rangNs: number }
+  | { readonly type: 'thread-blocked'; readonly callback: number; readonly isFirst: boolean }
+  | {
+      readonly type: 'answer-received';
+      readonly callback: number;
+      readonly outcome: 'landed' | 'failed';
+    }
+  | {
+      readonly type: 'commit-written';
+      readonly beganNs: number;
+      readonly segmentCount: number;
+      readonly pointerCount: number;
+    }
+  | { readonly type: 'thread-released'; readonly callback: number }
+  | { readonly type: 'thread-landed'; readonly callback: number }
+  | { readonly type: 'host-runner-started' }
+  | { readonly type: 'host-runner-ended'; readonly end: string };
+
+/** Where and when an event was. What does not concern it is undefined. */
+export interface EventStamp {
+  /** Nanoseconds since the session's clock began: of the compiler's monotonic clock, to which the host's is related. */
+  readonly atNs: number;
+  /** By so much `atNs` may be wrong, of what was seen by another process's clock. */
+  readonly errorNs: number;
+  readonly process: 'compiler' | 'host' | 'runner' | 'code-generator';
+  readonly processId: number;
+  /** As the executor calls it. */
+  readonly session: string;
+  readonly generation?: number | undefined;
+  /** Number of the request that runs the call. */
+  readonly call?: number | undefined;
+  readonly thread?: number | undefined;
+  readonly unit?: string | undefined;
+  readonly symbol?: string | undefined;
+  readonly address?: ExecutorAddr | undefined;
+  readonly sizeBytes?: number | undefined;
+}
+
+/** Something that happens in a session: who wants to look inside reads one stream of these. */
+export type SessionEvent = EventBody & EventStamp;
 
 export type SessionListener = (event: SessionEvent) => void;
-
-/** A session's. */
-export class EventStream extends Events<SessionEvent> {}

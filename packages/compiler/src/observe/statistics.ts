@@ -1,6 +1,6 @@
 import { FrameKind, MESSAGES } from '@farjit/protocol';
 import { monotonicMs } from '@farjit/protocol/clock';
-import type { SessionEvent } from './events.js';
+import type { CompileTimings, UnitCompiler, UnitKind } from './events.js';
 
 /** Counts and times of a session, as `farjit run --stats=json` prints them. */
 export interface StatisticsSnapshot {
@@ -69,7 +69,20 @@ export interface StatisticsSnapshot {
 
 const METHODS: ReadonlySet<string> = new Set(MESSAGES.map(({ method }) => method));
 
-/** Adds up the event stream. */
+/** What is only counted. */
+type CountName = Exclude<
+  keyof StatisticsSnapshot,
+  'roundTrips' | 'wallMs' | 'compileMs' | 'guessesOpen' | 'linkedAheadOpen'
+>;
+
+/** What an object has cost. */
+interface CompiledCost {
+  readonly compiler: UnitCompiler;
+  readonly objectBytes: number;
+  readonly timings: CompileTimings;
+}
+
+/** Adds up what happens. */
 export class Statistics {
   readonly #startMs = monotonicMs();
   readonly #totals: Omit<StatisticsSnapshot, 'wallMs' | 'compileMs' | 'guessesOpen' | 'linkedAheadOpen'> = {
@@ -110,6 +123,8 @@ export class Statistics {
     callbackMs: 0,
   };
 
+  #programFunctions = 0;
+
   /** @param open what only the speculator knows. */
   snapshot({ guessesOpen = 0, linkedAheadOpen = 0 } = {}): StatisticsSnapshot {
     const totals = this.#totals;
@@ -123,88 +138,52 @@ export class Statistics {
     };
   }
 
-  add(event: SessionEvent): void {
+  /** Counts one more, or so many. */
+  add(name: CountName, by = 1): void {
+    this.#totals[name] += by;
+  }
+
+  addCompiled(
+    kind: UnitKind | 'piece',
+    { compiler, objectBytes, timings }: CompiledCost,
+    functionCount: number,
+  ): void {
     const totals = this.#totals;
-    switch (event.type) {
-      case 'defined':
-        totals.functionsDefined++;
-        return;
-      case 'compiled': {
-        totals[`${event.kind}sCompiled`]++;
-        totals.objectBytes += event.objectBytes;
-        const { irgenMs, parseMs, passesMs, emitMs } = event.timings;
-        if (event.compiler === 'front-end') {
-          totals.compiledWithoutLLVM++;
-          totals.frontEndMs += emitMs;
-          return;
-        }
-        totals.irgenMs += irgenMs;
-        totals.llvmMs += parseMs + passesMs + emitMs;
-        return;
-      }
-      case 'linked':
-        totals.linkMs += event.linkMs;
-        totals.linkedBytes += event.segmentBytes;
-        return;
-      case 'callback':
-        totals.compileCallbacks++;
-        if (event.outcome === 'failed') totals.failedCallbacks++;
-        totals.callbackMs += event.handlingMs;
-        return;
-      case 'guessed':
-        totals.functionsGuessed += event.names.length;
-        return;
-      case 'guess-failed':
-        totals.guessesFailed++;
-        return;
-      case 'linked-ahead':
-        totals.functionsLinkedAhead += event.names.length;
-        return;
-      case 'cache-hit':
-        totals[event.from === 'memory' ? 'cacheMemoryHits' : 'cacheDiskHits']++;
-        return;
-      case 'cache-miss':
-        totals.cacheMisses++;
-        return;
-      case 'cache-stored':
-        totals.cacheStored += event.objectCount;
-        return;
-      case 'cache-damaged':
-        totals.cacheDamaged += event.objectCount;
-        return;
-      case 'tier-up': {
-        totals.functionsOptimized++;
-        if (!event.compiled) return;
-        const { irgenMs, parseMs, passesMs, emitMs } = event.compiled.timings;
-        totals.optimizeMs += irgenMs + parseMs + passesMs + emitMs;
-        return;
-      }
-      case 'tier-up-failed':
-        totals.optimizationsFailed++;
-        return;
-      case 'tier-down':
-        totals.optimizationsInvalidated++;
-        return;
-      case 'called':
-        totals.calls++;
-        return;
-      case 'runner-started':
-        totals.runnersStarted++;
-        return;
-      case 'runner-lost':
-        totals.runnersLost++;
-        return;
-      case 'frame':
-        if (event.direction === 'sent') totals.bytesSent += event.sizeBytes;
-        else totals.bytesReceived += event.sizeBytes;
-        // A method that nobody declared is a peer's invention, of which there may be any number.
-        if (event.kind === FrameKind.Request && METHODS.has(event.method))
-          totals.roundTrips[event.method] = (totals.roundTrips[event.method] ?? 0) + 1;
-        return;
-      case 'cache-unusable':
-      case 'removed':
-      case 'output':
-        return;
+    totals[`${kind}sCompiled`]++;
+    totals.objectBytes += objectBytes;
+    this.#programFunctions += functionCount;
+    const { irgenMs, parseMs, passesMs, emitMs } = timings;
+    if (compiler === 'front-end') {
+      totals.compiledWithoutLLVM++;
+      totals.frontEndMs += emitMs;
+      return;
     }
+    totals.irgenMs += irgenMs;
+    totals.llvmMs += parseMs + passesMs + emitMs;
+  }
+
+  /** A hot function leads to better code. @param timings undefined when that had been kept. */
+  addOptimized(timings: CompileTimings | undefined): void {
+    this.#totals.functionsOptimized++;
+    if (timings)
+      this.#totals.optimizeMs += timings.irgenMs + timings.parseMs + timings.passesMs + timings.emitMs;
+  }
+
+  addFrame(direction: 'sent' | 'received', kind: FrameKind, method: string, sizeBytes: number): void {
+    const totals = this.#totals;
+    if (direction === 'sent') totals.bytesSent += sizeBytes;
+    else totals.bytesReceived += sizeBytes;
+    // A method that nobody declared is a peer's invention, of which there may be any number.
+    if (kind === FrameKind.Request && METHODS.has(method))
+      totals.roundTrips[method] = (totals.roundTrips[method] ?? 0) + 1;
+  }
+
+  /** Functions of the program's in all that has been compiled. */
+  get programFunctions(): number {
+    return this.#programFunctions;
+  }
+
+  get compileCallbacks(): number {
+    return this.#totals.compileCallbacks;
   }
 }

@@ -1,6 +1,6 @@
 import type { Assumptions } from '../core/assumptions.js';
 import type { CompiledObject, MaterializationUnit, ObjectPart } from '../core/materialization-unit.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { Tracing } from '../observe/spans.js';
 import type { OptimizationPlan } from './tiers.js';
 
@@ -112,7 +112,9 @@ export class TierUp {
     attempt.state = 'failed';
     attempt.plan = undefined;
     const cause = error instanceof Error ? error : new Error(String(error));
-    this.#host.events.emit({ type: 'tier-up-failed', name: unit.name, error: cause });
+    const { events } = this.#host;
+    events.statistics.add('optimizationsFailed');
+    events.tell('tier-up-failed', () => ({ name: unit.name, error: cause }));
   }
 
   /** A unit's objects are given up, the optimised one too. */
@@ -157,7 +159,9 @@ export class TierUp {
       const { name } = unit;
       const available = attempt.plan?.available ?? [];
       const details = compiled && { objectBytes: compiled.object.byteLength, timings: compiled.timings };
-      this.#host.events.emit({ type: 'tier-up', name, available, compiled: details });
+      const { events } = this.#host;
+      events.statistics.addOptimized(compiled?.timings);
+      events.tell('tier-up', () => ({ name, available, compiled: details }));
     } catch (error) {
       if (!isWanted()) return;
       if (attempt.isStale) return this.#startOver(unit, attempt);
@@ -195,6 +199,8 @@ export class TierUp {
     this.#host.uninstall(unit);
     if (attempt.state !== 'optimized') return;
     this.noteForgotten(unit);
-    this.#host.events.emit({ type: 'tier-down', name: unit.name, changed });
+    const { events } = this.#host;
+    events.statistics.add('optimizationsInvalidated');
+    events.tell('tier-down', () => ({ name: unit.name, changed }));
   }
 }

@@ -28,7 +28,7 @@ import {
 import type { AddCOptions, AddOptions, ArchiveOptions, ObjectOptions } from '../jit/dylib-types.js';
 import type { Functions } from '../jit/functions.js';
 import { JIT } from '../jit/jit.js';
-import { checkEventOptions, checkFrontEnd } from '../jit/jit-arguments.js';
+import { checkFrontEnd, checkPoolEventOptions } from '../jit/jit-arguments.js';
 import type { JITOptions, ResourceTracker } from '../jit/jit-types.js';
 import { newCodegenPool } from '../jit/open-session.js';
 import { trackerOfAll } from '../jit/resource-tracker.js';
@@ -153,7 +153,7 @@ export class JITPool<Session extends JIT = JIT> implements AsyncDisposable {
    * @throws {EventsMissedError} from the iteration, when more than `buffer` changes wait to be read.
    */
   changes(options: EventIterationOptions = {}): AsyncIterableIterator<ExecutorChange> {
-    checkEventOptions(options);
+    checkPoolEventOptions(options);
     return iterateEvents(this.#reports.changes, this.#reports.over, options);
   }
 

@@ -4,7 +4,7 @@ import { type FoundDefinition, JITDylib } from '../core/jit-dylib.js';
 import { MaterializationUnit } from '../core/materialization-unit.js';
 import type { Materializations } from '../core/materializations.js';
 import { LinkError } from '../jitlink/errors.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { ResourceManager } from './resource-manager.js';
 
@@ -95,7 +95,7 @@ export class Definitions {
     for (const name of names) {
       const next = dylib.find(name);
       this.#context.resources().retireStub({ dylib, name });
-      this.#context.events.emit({ type: 'removed', name });
+      this.#context.events.tell('removed', () => ({ name }));
       this.#noteType(name, unit.typeOf(name), dylib);
       if (next) this.#noteDefined(next, name);
     }
@@ -204,7 +204,9 @@ export class Definitions {
     if (!unit.interface.functions.has(name)) return;
     const dylib = this.dylibOf(unit);
     if (dylib) this.#context.resources().pointAtTrampoline({ dylib, name });
-    this.#context.events.emit({ type: 'defined', name });
+    const { events } = this.#context;
+    events.statistics.add('functionsDefined');
+    events.tell('defined', () => ({ name }));
   }
 
   /** A name that may have been the process's, or nobody's, or data elsewhere, is so no more. */

@@ -27,9 +27,11 @@ import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager
 import { ReentryHandler } from '../indirection/reentry-handler.js';
 import type { ObjectLinkingPlugin } from '../layers/object-linking-plugin.js';
 import type { EntryCounters } from '../layers/plugins/entry-counters.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream, SubscribeOptions } from '../observe/event-stream.js';
+import type { SessionListener } from '../observe/events.js';
+import { HostObservation } from '../observe/host-observation.js';
 import type { Tracing } from '../observe/spans.js';
-import { Statistics } from '../observe/statistics.js';
+import type { Statistics } from '../observe/statistics.js';
 import { UNTRACED } from '../observe/tracing.js';
 import type { TierUp } from '../optimize/tier-up.js';
 import { HOT_THRESHOLD } from '../optimize/tiers.js';
@@ -61,7 +63,6 @@ export interface SessionOptions extends OpenOptions {
  */
 export class ExecutionSession implements CallingSession {
   readonly events: EventStream;
-  readonly statistics = new Statistics();
   readonly assumptions: Assumptions;
   /** The dylibs, and what follows from a change of what names mean. */
   readonly definitions: Definitions;
@@ -85,6 +86,8 @@ export class ExecutionSession implements CallingSession {
   readonly programs: Programs;
   readonly #reentries: ReentryHandler;
   readonly #tracing: Tracing;
+  /** What happens in the host. */
+  readonly host: HostObservation;
   #executor!: ExecutorProcessControl;
   #closed: SessionClosedError | undefined;
 
@@ -123,12 +126,14 @@ export class ExecutionSession implements CallingSession {
       attached: (runner) => this.#onRunnerAttached(runner),
       lost: (runner, end) => {
         const { generation } = runner;
-        events.emit({ type: 'runner-lost', generation, end });
+        events.statistics.add('runnersLost');
+        events.tell('runner-lost', () => ({ generation, end }));
         this.hostCalls.noteLost(runner);
       },
     });
     const callbacks = new CompileCallbackManager(stubs, (stub, runner) => compileAction.run(stub, runner));
     const executor = () => this.#executor;
+    this.host = new HostObservation(events, executor);
     this.#tracing = tracing;
     this.#runners = runners;
     this.#commits = new CommitSender({ runners, tracing, executor });
@@ -158,7 +163,6 @@ export class ExecutionSession implements CallingSession {
       commits: this.#commits,
       ran: () => this.tierUp.proceed(),
     });
-    events.subscribe((event) => this.statistics.add(event));
   }
 
   /**
@@ -186,8 +190,10 @@ export class ExecutionSession implements CallingSession {
       tierUp: session.tierUp,
       programs: session.programs,
       hostCalls: session.hostCalls,
+      host: session.host,
     });
     session.#executor = await ExecutorProcessControl.open(transport, handlers, options);
+    session.events.session = session.#executor.sessionId;
     void session.#executor.closed.then((reason) => {
       const closed = new SessionClosedError(`the executor is gone: ${reason.message}`, { cause: reason });
       session.#closed ??= closed;
@@ -197,6 +203,23 @@ export class ExecutionSession implements CallingSession {
     });
     session.#runners.attach(session.#executor);
     return session;
+  }
+
+  get statistics(): Statistics {
+    return this.events.statistics;
+  }
+
+  /** Tells a listener of events. @returns what ends the subscription. */
+  subscribe(
+    listener: SessionListener,
+    { types, host = false, artefacts = false }: SubscribeOptions,
+  ): () => void {
+    const ends = [this.events.subscribe(listener, { types })];
+    if (artefacts) ends.push(this.events.artefacts.want());
+    if (host) ends.push(this.host.want());
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   get executor(): ExecutorProcessControl {
@@ -403,7 +426,9 @@ export class ExecutionSession implements CallingSession {
     this.stubs.attach(runner.stubBlocks);
     // What held these in the old runner is gone with it.
     for (const stub of [...this.stubs.stubs()]) this.stubs.releaseIfUnused(stub);
-    this.events.emit({ type: 'runner-started', runner: runner.runner });
+    const { events } = this;
+    events.statistics.add('runnersStarted');
+    events.tell('runner-started', () => ({ runner: runner.runner, generation: runner.generation }));
   }
 
   get #runner(): RunnerContext {

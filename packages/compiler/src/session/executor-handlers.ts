@@ -2,7 +2,8 @@ import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Programs } from '../calls/programs.js';
 import type { ExecutorHandlers } from '../executor-client/executor-handlers.js';
 import type { ReentryHandler } from '../indirection/reentry-handler.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
+import type { HostObservation } from '../observe/host-observation.js';
 import type { TierUp } from '../optimize/tier-up.js';
 import { lossError } from '../runner/runner-errors.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
@@ -16,6 +17,7 @@ export interface ExecutorHandlersContext {
   readonly tierUp: TierUp;
   readonly programs: Programs;
   readonly hostCalls: HostCalls;
+  readonly host: HostObservation;
 }
 
 /** What a session does with what its executor says. */
@@ -26,6 +28,7 @@ export function executorHandlers({
   tierUp,
   programs,
   hostCalls,
+  host,
 }: ExecutorHandlersContext): ExecutorHandlers {
   const noteHot = (counters: readonly ExecutorAddr[], generation: number) => {
     const runner = runners.ofGeneration(generation);
@@ -36,8 +39,7 @@ export function executorHandlers({
     }
   };
   return {
-    reenter: (trampoline, { generation, traceparent }) =>
-      reentries.reenter(trampoline, generation, traceparent),
+    reenter: (trampoline, context) => reentries.reenter(trampoline, context),
     callHost: (call, { generation, traceparent }) => {
       const runner = runners.ofGeneration(generation);
       return runner ? hostCalls.call(call, runner, traceparent) : { outcome: 'failed', token: 0 };
@@ -53,15 +55,20 @@ export function executorHandlers({
     },
     limitReached: (generation, limit) => {
       runners.ofGeneration(generation)?.reachedLimits.push(limit);
-      events.emit({ type: 'limit-reached', generation, limit });
+      events.tell('limit-reached', () => ({ generation, limit }));
     },
     inputTaken: (...taken) => programs.inputTaken(...taken),
     programUsed: (generation, use) => programs.programUsed(generation, use),
     output: (stream, content, generation) => {
       if (stream === 'stderr') runners.ofGeneration(generation)?.lastWords.add(content);
-      events.emit({ type: 'output', stream, content });
+      const sizeBytes = content.byteLength;
+      events.tell('output', () => ({ stream, content, generation, sizeBytes }));
     },
-    frame: (frame) => events.emit({ type: 'frame', ...frame }),
-    connection: (event) => events.emit(event),
+    hostEvents: (told, droppedCount) => host.received(told, droppedCount),
+    frame: (direction, kind, method, sizeBytes) => {
+      events.statistics.addFrame(direction, kind, method, sizeBytes);
+      events.tell('frame', () => ({ direction, kind, method, sizeBytes }));
+    },
+    connection: ({ type, ...event }) => events.tell(type, () => event),
   };
 }

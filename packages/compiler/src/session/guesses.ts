@@ -9,7 +9,7 @@ import type { Materializations } from '../core/materializations.js';
 import type { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
 import { displayName, isLocalFunction } from '../jitlink/local-names.js';
 import type { ObjectLinkingLayer } from '../layers/object-linking-layer.js';
-import type { EventStream } from '../observe/events.js';
+import type { EventStream } from '../observe/event-stream.js';
 import type { Tracing } from '../observe/spans.js';
 import { GuessCompiler } from '../optimize/guess-compiler.js';
 import { type SpeculationMode, Speculator } from '../optimize/speculation.js';
@@ -235,7 +235,8 @@ export class Guesses {
     for (const guess of current) if (!materializations.isBegun(guess)) this.noteForgotten(guess);
     for (const guess of started)
       materializations.settled(guess).catch((error: unknown) => this.#noteFailed(byOwnName(guess), error));
-    if (started.length > 0) events.emit({ type: 'guessed', names: started.map(({ name }) => name) });
+    events.statistics.add('functionsGuessed', started.length);
+    if (started.length > 0) events.tell('guessed', () => ({ names: started.map(({ name }) => name) }));
     return started;
   }
 
@@ -251,7 +252,9 @@ export class Guesses {
   }
 
   #noteLinkedAhead(names: readonly string[]): void {
-    if (names.length > 0) this.#context.events.emit({ type: 'linked-ahead', names: names.map(displayName) });
+    const { events } = this.#context;
+    events.statistics.add('functionsLinkedAhead', names.length);
+    if (names.length > 0) events.tell('linked-ahead', () => ({ names: names.map(displayName) }));
   }
 
   /** Whether the definition of `name` has an object now: it was kept, or its front end makes it at once. */
@@ -371,7 +374,8 @@ export class Guesses {
     if (!materializations.isBegun(unit)) this.noteForgotten(unit);
     this.#failedGuesses.set(unit, (this.#failedGuesses.get(unit) ?? new Set()).add(name));
     const cause = error instanceof Error ? error : new Error(String(error));
-    events.emit({ type: 'guess-failed', name: displayName(name), error: cause });
+    events.statistics.add('guessesFailed');
+    events.tell('guess-failed', () => ({ name: displayName(name), error: cause }));
   }
 }
 

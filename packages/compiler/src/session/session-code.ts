@@ -1,4 +1,5 @@
 import { Assumptions } from '../core/assumptions.js';
+import type { CompileReport, MaterializationUnit } from '../core/materialization-unit.js';
 import { Materializations } from '../core/materializations.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import { IndirectStubsManager } from '../indirection/indirect-stubs-manager.js';
@@ -9,7 +10,8 @@ import { BacktraceNames } from '../layers/plugins/backtrace-names.js';
 import { EntryCounters } from '../layers/plugins/entry-counters.js';
 import { guardedPlugin } from '../layers/plugins/guarded-plugin.js';
 import { StubRedirection } from '../layers/plugins/stub-redirection.js';
-import { EventStream, functionsIn } from '../observe/events.js';
+import { EventStream } from '../observe/event-stream.js';
+import { functionsIn } from '../observe/events.js';
 import type { Tracing } from '../observe/spans.js';
 import { TierUp } from '../optimize/tier-up.js';
 import { DSOHandles } from '../platform/dso-handles.js';
@@ -73,14 +75,7 @@ export class SessionCode {
   /** What has become of units. */
   readonly materializations = new Materializations({
     materializing: (unit) => this.definitions.noteMaterializing(unit, this.mainDylib),
-    compiled: ({ name, source: { kind }, interface: { functions } }, report) =>
-      this.events.emit({
-        type: 'compiled',
-        unit: name,
-        kind: report.functions ? 'piece' : kind,
-        functionCount: functionsIn(kind, report.functions?.length ?? functions.size),
-        ...report,
-      }),
+    compiled: (unit, report) => this.#noteCompiled(unit, report),
     discarded: (unit) => this.#optimized.forget(unit),
     standInOf: (unit) => this.#optimized.partOf(unit),
   });
@@ -165,6 +160,16 @@ export class SessionCode {
       this.guesses.noteForgotten(unit);
     },
   });
+
+  #noteCompiled(
+    { name, source, interface: { functions } }: MaterializationUnit,
+    report: CompileReport,
+  ): void {
+    const kind = report.functions ? ('piece' as const) : source.kind;
+    const functionCount = functionsIn(source.kind, report.functions?.length ?? functions.size);
+    this.events.statistics.addCompiled(kind, report, functionCount);
+    this.events.tell('compiled', () => ({ unit: name, kind, functionCount, ...report }));
+  }
 
   constructor(context: SessionCodeContext) {
     this.#context = context;

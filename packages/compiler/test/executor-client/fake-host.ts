@@ -35,6 +35,7 @@ export const DEAF_HANDLERS: ExecutorHandlers = {
   runnerLost: () => {},
   limitReached: () => {},
   inputTaken: () => {},
+  hostEvents: () => {},
   callHost: () => ({ outcome: 'failed', token: 0 }),
   programUsed: () => {},
   output: () => {},

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Assumptions } from '../../src/core/assumptions.js';
 import { type MaterializationUnit, ObjectPart } from '../../src/core/materialization-unit.js';
-import { EventStream } from '../../src/observe/events.js';
+import { EventStream } from '../../src/observe/event-stream.js';
 import { UNTRACED } from '../../src/observe/tracing.js';
 import { TierUp } from '../../src/optimize/tier-up.js';
 import { gate } from '../gate.js';

@@ -19,7 +19,7 @@
 
 export const LAYOUT_MAGIC = 0x544a5246;
 /** A fingerprint of what follows. */
-export const LAYOUT_VERSION = 0x635f9da1;
+export const LAYOUT_VERSION = 0x77e6a60d;
 
 export const REENTRY_SLOT_COUNT = 256;
 export const CALL_SLOT_COUNT = 64;
@@ -300,8 +300,12 @@ export const REENTRY_SLOT = {
   threadId: 24,
   /** of the failure, from the host with UNWIND */
   token: 28,
+  /** when it was last posted */
+  postedNs: 32,
+  /** when a thread was last let go, or unwound: kept until the next is */
+  landedNs: 40,
 } as const;
-export const REENTRY_SLOT_BYTES = 32;
+export const REENTRY_SLOT_BYTES = 48;
 
 /** `enum farjit_host_call_state`. Of a call of a function of the compiler's: a futex word. */
 export const HostCallState = {
@@ -506,7 +510,7 @@ export const CONTROL = {
   /** a bit for each page of the data part in which bits have been set */
   hotPages: 100624,
   reentry: 166208,
-  hostCalls: 174400,
-  calls: 250176,
+  hostCalls: 178496,
+  calls: 254272,
 } as const;
-export const CONTROL_BYTES = 3400000;
+export const CONTROL_BYTES = 3404096;

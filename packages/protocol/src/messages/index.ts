@@ -3,6 +3,7 @@ import * as files from './files.js';
 import * as hostFunctions from './host-functions.js';
 import * as indirection from './indirection.js';
 import * as memory from './memory.js';
+import * as observation from './observation.js';
 import * as run from './run.js';
 import * as session from './session.js';
 import * as symbols from './symbols.js';
@@ -20,4 +21,5 @@ export const MESSAGES: readonly MessageType[] = [
   run,
   hostFunctions,
   files,
+  observation,
 ].flatMap((module) => Object.values(module).filter(isMessage));
