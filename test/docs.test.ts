@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -25,6 +25,7 @@ const EXCERPTED = new Set([
   'docs/laziness.md',
   'docs/programs.md',
   'docs/embedding.md',
+  'docs/five-minutes.md',
 ]);
 const CODE_LANGUAGES = new Set(['ts', 'js', 'c', 'asm']);
 
@@ -148,6 +149,29 @@ for (const { document, line, lines, command } of SHOWN_OUTPUTS) {
   });
 }
 
+const PROMPT = 'ready> ';
+for (const document of DOCUMENTS)
+  for (const { mark, line, lines } of fencesOf(readFileSync(join(ROOT, document), 'utf8'))) {
+    if (mark !== 'repl') continue;
+    const isSkipped = !hasClang && lines.some((shown) => shown.startsWith(`${PROMPT}:c`));
+    (isSkipped ? test.skip : test)(`${document}:${line} shows what the REPL answers`, (t) => {
+      const typed = lines
+        .filter((shown) => shown.startsWith(PROMPT))
+        .map((shown) => shown.slice(PROMPT.length));
+      const { stdout, stderr } = spawnSync('packages/compiler/dist/launcher/farjit', ['repl'], {
+        cwd: ROOT,
+        env: { ...process.env, XDG_CACHE_HOME: CACHE_HOME },
+        input: `${typed.join('\n')}\n`,
+        encoding: 'utf8',
+      });
+      t.is(stderr, '');
+      t.deepEqual(
+        stdout.trimEnd().split('\n'),
+        lines.filter((shown) => !shown.startsWith(PROMPT)),
+      );
+    });
+  }
+
 /** The text outside fenced blocks. */
 function proseOf(markdown: string): string {
   return markdown.replace(/^```[\s\S]*?^```$/gm, '');
@@ -185,7 +209,8 @@ test('README leads to every document', (t) => {
   const prose = proseOf(readFileSync(join(ROOT, 'README.md'), 'utf8'));
   const linked = new Set([...prose.matchAll(/\]\(([^)\s#]+)/g)].map(([, path]) => path));
   for (const document of DOCUMENTS)
-    if (document !== 'README.md' && !document.startsWith('packages/')) t.true(linked.has(document), document);
+    if (!['README.md', 'docs/index.md'].includes(document) && !document.startsWith('packages/'))
+      t.true(linked.has(document), document);
 });
 
 test('docs/architecture.md has every folder of the packages in its tree, and none that is gone', (t) => {
